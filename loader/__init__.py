@@ -1,0 +1,1 @@
+"""Loads association rows from files into HubSpot."""

@@ -1,0 +1,178 @@
+"""The errors that end a run, or one attempt of it; one branch for each thing a caller can do about it.
+
+    LoaderError
+    ├─ UsageError            fix the command: an option, a setting, a name that cannot be settled   exit 2
+    ├─ InputError            fix the file: it cannot be trusted as a whole                          exit 2
+    ├─ JournalError          another run holds the journal, or it belongs to another input          exit 2
+    │    ├─ JournalLocked
+    │    └─ JournalMismatch
+    ├─ RecordError           an output cannot be written: stop before an outcome is lost            exit 5
+    ├─ ApiError              one attempt went wrong
+    │    ├─ Retryable        try again after a pause: RateLimited, ServerFault, ConnectionFault
+    │    ├─ Refused          this request only: 400, 404, 409, an unknown 4xx, a redirect
+    │    └─ Fatal            stop the run: Unauthorized, MissingScope, WrongPortal                  exit 3
+    │                        and for now: DailyQuotaSpent, PortalMigrating, Unreachable             exit 5
+    └─ Stopped               the run was told to end
+         ├─ TooManyFailures                                                                         exit 4
+         ├─ OutOfTime                                                                               exit 5
+         └─ Interrupted      by a signal                                                            exit 130, 143
+
+A record that is wrong, or that HubSpot refused, is not an error but a value (`model.Reject`, `model.Outcome`).
+Every message is one sentence: what is wrong, where, and how to mend it.
+"""
+
+
+class LoaderError(Exception):
+    """Anything the loader raises on purpose; `exit_code` is what the command ends with."""
+
+    exit_code = 70
+
+
+class UsageError(LoaderError):
+    """The command or a setting is wrong; nothing was sent and no file was changed."""
+
+    exit_code = 2
+
+
+class InputError(LoaderError):
+    """An input file cannot be trusted as a whole; nothing was sent and no file was changed."""
+
+    exit_code = 2
+
+
+class JournalError(LoaderError):
+    """The journal beside the results cannot be used by this command."""
+
+    exit_code = 2
+
+
+class JournalLocked(JournalError):
+    """Another process is working on the same results."""
+
+
+class JournalMismatch(JournalError):
+    """The journal belongs to an unfinished run of another input or other settings."""
+
+
+class RecordError(LoaderError):
+    """An outcome could not be written down; the run stops, because an outcome must never be lost."""
+
+    exit_code = 5
+
+
+class ApiError(LoaderError):
+    """One request did not succeed.
+
+    `status` is the HTTP status, or None where no answer was read. `category` is HubSpot's own category or one of
+    ours, `message` is safe to show: cut to 500 characters, control characters escaped, never a token.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        category: str = "",
+        correlation_id: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.category = category
+        self.correlation_id = correlation_id
+
+
+class Retryable(ApiError):
+    """Worth another attempt; `retry_after` is the least wait in seconds that the server asked for, if it did."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        category: str = "",
+        correlation_id: str = "",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, status=status, category=category, correlation_id=correlation_id)
+        self.retry_after = retry_after
+
+
+class RateLimited(Retryable):
+    """429 of the burst limit: every worker pauses, not only the one that was told."""
+
+
+class ServerFault(Retryable):
+    """The server answered that it cannot now (408, 423, 425, 5xx), or its answer could not be read."""
+
+
+class ConnectionFault(Retryable):
+    """No whole answer came: refused, reset, timed out, cut short."""
+
+
+class Refused(ApiError):
+    """HubSpot refuses this one request; the others are not affected."""
+
+
+class Fatal(ApiError):
+    """Nothing more can be sent in this run; what was not sent stays pending."""
+
+    exit_code = 3
+
+
+class Unauthorized(Fatal):
+    """401: the token is wrong, expired or revoked."""
+
+
+class MissingScope(Fatal):
+    """403: the token lacks a permission."""
+
+
+class WrongPortal(Fatal):
+    """The token belongs to another portal than the one named."""
+
+
+class Redirected(Fatal):
+    """The first answers were all redirects: this is not HubSpot, or not its address."""
+
+
+class DailyQuotaSpent(Fatal):
+    """429 of the daily limit: the same command goes on after the reset."""
+
+    exit_code = 5
+
+
+class PortalMigrating(Fatal):
+    """477: HubSpot is moving the portal to another data centre."""
+
+    exit_code = 5
+
+
+class Unreachable(Fatal):
+    """HubSpot answered nothing usable for 15 minutes."""
+
+    exit_code = 5
+
+
+class Stopped(LoaderError):
+    """The run was told to end before its last row; the same command goes on."""
+
+
+class TooManyFailures(Stopped):
+    """More rows failed than the command allows, or 200 in a row for one reason."""
+
+    exit_code = 4
+
+
+class OutOfTime(Stopped):
+    """`--max-duration` is over."""
+
+    exit_code = 5
+
+
+class Interrupted(Stopped):
+    """SIGINT or SIGTERM; `exit_code` is 128 + the signal's number."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__("interrupted")
+        self.exit_code = 128 + signal_number

@@ -1,0 +1,134 @@
+"""What the stages hand to each other: records read, pairs planned, requests made, outcomes recorded.
+
+Ids are text from the first byte to the last. A record is one line of an input; a row is one association that it asks
+for (a cell with three ids in it makes three rows, all with the record's row number); a pair is two records that one
+request links, whatever the number of rows that ask for it.
+"""
+
+from typing import NamedTuple
+
+FIELDS = (
+    "object_type",
+    "object_id",
+    "to_object_type",
+    "to_object_id",
+    "association_category",
+    "association_type_id",
+    "label",
+)
+
+
+class Asked(NamedTuple):
+    """What a row asks for, in its own words or the options'; a file has few distinct ones. Blank: not said.
+
+    `primary` is True for ids from an `Associated <Type> IDs (Primary)` column. `to_column` is the header of the column
+    that the to object id came from (a record may have several).
+    """
+
+    object_type: str
+    to_object_type: str
+    association_category: str
+    association_type_id: str
+    label: str
+    primary: bool
+    to_column: str
+
+
+class Link(NamedTuple):
+    """One row whose ids are in order: `object_id` is to be associated with `to_object_id`.
+
+    The ids are record ids by the contract's rule (`[1-9][0-9]{0,18}`, at most 2**63 - 1), or, where an id property is
+    set, that property's value. `row` is the row a spreadsheet shows; `part` counts the rows of one record from 0.
+    """
+
+    row: int
+    part: int
+    object_id: str
+    to_object_id: str
+    asked: Asked
+
+
+class Reject(NamedTuple):
+    """One row that is never sent, with what its cells said and why it is wrong.
+
+    `reason` is a key of `reasons.REASONS`; `message` one sentence with the column, the value and what to do.
+    """
+
+    row: int
+    part: int
+    object_id: str
+    to_object_id: str
+    asked: Asked
+    reason: str
+    message: str
+
+
+class Chunk(NamedTuple):
+    """A stretch of records of one input, judged.
+
+    `rows` and `cells` have one entry for each record: its spreadsheet row, and its cells as text, as many as the
+    header has columns (a record of another length is rejected; its cells are cut or filled with blanks here).
+    `without` counts blank cells of `Associated <Type> IDs` columns, which ask for nothing.
+    """
+
+    rows: list[int]
+    cells: list[list[str]]
+    links: list[Link]
+    rejects: list[Reject]
+    without: int
+
+
+class Understood(NamedTuple):
+    """How an input was read, for people to check: format, encoding, delimiter, sheet; None where it has none.
+
+    `columns` gives for each field the headers it is read from; `notes` are sentences on what was repaired or left out
+    (complete only after the last chunk was read).
+    """
+
+    format: str
+    encoding: str | None
+    delimiter: str | None
+    sheet: str | None
+    header_row: int
+    columns: dict[str, tuple[str, ...]]
+    notes: list[str]
+
+
+class AssociationType(NamedTuple):
+    """One type of association as the API names it: category and type id, fixed to one direction of two object types."""
+
+    category: str
+    type_id: int
+
+
+class Pair(NamedTuple):
+    """Two records and every association type that the whole input asks for between them: one request.
+
+    `pair_id` counts from 1 in the order in which the inputs first name each pair.
+    """
+
+    pair_id: int
+    object_type: str
+    object_id: str
+    to_object_type: str
+    to_object_id: str
+    types: tuple[AssociationType, ...]
+
+
+class Outcome(NamedTuple):
+    """What became of one pair. `status` is `created` or `failed`.
+
+    `created_resource_id` is HubSpot's `createdResourceId` where the answer had one, else blank. `labels` are those the
+    answer named. `attempts` counts the requests made. `finished_at` is UTC, ISO 8601 with milliseconds.
+    """
+
+    pair_id: int
+    status: str
+    http_status: int | None
+    created_resource_id: str
+    labels: tuple[str, ...]
+    error_category: str
+    error_message: str
+    correlation_id: str
+    attempts: int
+    finished_at: str

@@ -1,0 +1,130 @@
+"""What a command was asked to do, as frozen values with named defaults, built once at the edge."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+class Secret:
+    """A text that never shows itself: prints, formats and pickles as stars.
+
+    >>> Secret("pat-na1-0001")
+    ***
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the text itself; only `send.auth` calls this."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "***"
+
+    __str__ = __repr__
+
+    def __format__(self, specification: str) -> str:
+        return format("***", specification)
+
+    def __reduce__(self) -> tuple[type["Secret"], tuple[str]]:
+        return Secret, ("***",)
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputSettings:
+    """Which files to read and how; None and empty mean: find out.
+
+    `columns` maps a field's snake_case name to the header it is read from. `object_type`, `to_object_type`,
+    `association_category`, `association_type_id` and `label` fill that field for rows whose own cell is blank.
+    `format` is one of csv, tsv, jsonl, parquet, xlsx, xls.
+    """
+
+    inputs: tuple[str, ...]
+    columns: Mapping[str, str] = field(default_factory=dict)
+    object_type: str | None = None
+    to_object_type: str | None = None
+    association_category: str | None = None
+    association_type_id: str | None = None
+    label: str | None = None
+    from_id_property: str | None = None
+    to_id_property: str | None = None
+    format: str | None = None
+    sheet: str | None = None
+    delimiter: str | None = None
+    encoding: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuthCredentials:
+    """What a new access token is asked for with."""
+
+    client_id: str
+    client_secret: Secret
+    refresh_token: Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionSettings:
+    """Which portal to talk to and with what right. `timeout` is seconds for one request, all of it."""
+
+    base_url: str = "https://api.hubapi.com"
+    api_version: str = "v4"
+    credentials: Secret | OAuthCredentials | None = None
+    portal_id: str | None = None
+    timeout: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `requests` requests in any window of `seconds` seconds."""
+
+    requests: int
+    seconds: float
+
+    @property
+    def per_second(self) -> float:
+        """Requests per second in the long run."""
+        return self.requests / self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A number of things, or a share of them (0 to 1)."""
+
+    count: int | None = None
+    share: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendSettings:
+    """How requests are made.
+
+    `rate` None: 100 per 10 s until the answers' own headers say otherwise. `concurrency` None: the loader decides.
+    `max_duration` is seconds. `limit` is the number of records (over all inputs) to go as far as.
+    """
+
+    existing: str = "replace"
+    rate: Rate | None = None
+    concurrency: int | None = None
+    max_attempts: int = 8
+    max_failures: Budget | None = None
+    max_duration: float | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One command, whole. `results` and `failures` are paths; None: beside each other, named after the first input."""
+
+    read: InputSettings
+    connection: ConnectionSettings
+    send: SendSettings = field(default_factory=SendSettings)
+    results: str | None = None
+    failures: str | None = None
+    fresh: bool = False
+    retry_failed: bool = False
