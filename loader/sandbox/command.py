@@ -1,0 +1,84 @@
+"""The sandbox as a program that runs until it is told to stop."""
+
+import asyncio
+import errno
+import secrets
+import signal
+from pathlib import Path
+from typing import Any, Literal
+
+from loader.sandbox.fault_script import Script
+from loader.sandbox.server import Sandbox
+
+ENTERPRISE_DAILY = 1_000_000
+"""Requests a day in an Enterprise account (documented)."""
+
+
+def serve(
+    host: str = "127.0.0.1",
+    port: int = 8642,
+    *,
+    rate: str = "100/10",
+    latency: str = "0ms",
+    faults: Script = "",
+    answers: Literal["wrapped", "bare"] = "wrapped",
+    daily: int | str | None = "auto",
+    portal: str | Path | None = None,
+    seed: int | None = None,
+    batch_exempt: bool = False,
+    **settings: Any,
+) -> None:
+    """Runs a sandbox until SIGINT or SIGTERM; prints one line when it listens and a hint how to use it.
+
+    ``daily`` is a number, ``off`` or None for no limit, or ``auto``: 1,000,000 unless the rate is off.
+    ``seed`` None draws one, which the line names. Further settings go to Sandbox. Raises ValueError on an
+    option that means nothing and OSError when it cannot listen or read a file, each in one sentence.
+    """
+    sandbox = Sandbox(
+        portal,
+        rate=rate,
+        latency=latency,
+        faults=faults,
+        answers=answers,
+        daily=_daily(daily, rate),
+        seed=secrets.randbelow(1_000_000) if seed is None else seed,
+        batch_exempt=batch_exempt,
+        host=host,
+        port=port,
+        record_requests=False,
+        **settings,
+    )
+    shown = "no rate limit" if rate == "off" else "{} requests per {} s".format(*rate.split("/"))
+    try:
+        asyncio.run(_run(sandbox, f"({shown}, latency {latency}, answers {answers}, seed {sandbox.seed})"))
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise OSError(error.errno, f"the port {port} of {host} is in use; choose another with --port") from error
+        raise
+
+
+async def _run(sandbox: Sandbox, description: str) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with sandbox:
+        # A program that is run for its output, and by others that wait for this very line.
+        print(f"Sandbox HubSpot listens on {sandbox.url} {description}", flush=True)  # noqa: T201 - as above
+        hint = f"export HUBSPOT_BASE_URL={sandbox.url} HUBSPOT_ACCESS_TOKEN=any"
+        print(f"Point the loader at it with: {hint}", flush=True)  # noqa: T201 - as above
+        await stop.wait()
+
+
+def _daily(daily: int | str | None, rate: str) -> int | None:
+    if daily == "auto":
+        return None if rate.strip().lower() == "off" else ENTERPRISE_DAILY
+    if daily is None or daily == "off":
+        return None
+    try:
+        limit = int(daily)
+    except ValueError:
+        limit = 0
+    if limit < 1:
+        raise ValueError(f"the daily limit {daily!r} is neither a number of requests nor off")
+    return limit

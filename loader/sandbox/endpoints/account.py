@@ -1,0 +1,56 @@
+"""The endpoints for the account, its daily usage and its OAuth tokens."""
+
+from datetime import UTC, datetime
+from urllib.parse import parse_qsl
+
+from loader.sandbox.answers import Answer, json_answer
+from loader.sandbox.call import Call, Simulation
+
+_DEFAULT_DAILY = 1_000_000
+
+
+def details(simulation: Simulation, call: Call) -> Answer:
+    """The portal's id and time zone."""
+    del call
+    portal = simulation.portal
+    local = datetime.fromtimestamp(simulation.wall(), UTC).astimezone(portal.time_zone)
+    offset = local.strftime("%z")
+    seconds = local.utcoffset()
+    return json_answer(
+        200,
+        {
+            "portalId": portal.portal_id,
+            "accountType": "STANDARD",
+            "timeZone": portal.time_zone.key,
+            "utcOffset": f"{offset[:3]}:{offset[3:]}",
+            "utcOffsetMilliseconds": int(seconds.total_seconds() * 1000) if seconds else 0,
+            "companyCurrency": "USD",
+            "additionalCurrencies": [],
+            "uiDomain": "app.hubspot.com",
+            "dataHostingLocation": "na1",
+        },
+    )
+
+
+def daily_usage(simulation: Simulation, call: Call) -> Answer:
+    """How much of the day's requests is used and when the day ends."""
+    del call
+    daily = simulation.limits.daily
+    resets_at = simulation.timestamp(daily.resets_at)
+    usage = {
+        "name": "private-apps-api-calls-daily",
+        "usageLimit": _DEFAULT_DAILY if daily.limit is None else daily.limit,
+        "currentUsage": daily.used,
+        "collectedAt": simulation.timestamp(),
+        "fetchStatus": "SUCCESS",
+        "resetsAt": resets_at.replace(".000Z", "Z"),
+    }
+    return json_answer(200, {"results": [usage]})
+
+
+def refresh_token(simulation: Simulation, call: Call) -> Answer:
+    """A new access token for a refresh token; the fields are form-encoded in the body."""
+    form = dict(parse_qsl(call.body.decode("utf-8", "replace")))
+    tokens = simulation.portal.tokens
+    issued = tokens.refresh(form, simulation.clock())
+    return json_answer(200, issued | {"hub_id": simulation.portal.portal_id, "scopes": []})

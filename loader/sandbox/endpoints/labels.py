@@ -1,0 +1,71 @@
+"""The endpoints for association types: list them, and define, rename and delete labels."""
+
+from loader.sandbox.answers import NO_CONTENT, Answer, Json, json_answer
+from loader.sandbox.association_types import AssociationType, TypeKey
+from loader.sandbox.call import Call, Simulation
+from loader.sandbox.errors import HubSpotError, invalid_input
+
+
+def list_labels(simulation: Simulation, call: Call) -> Answer:
+    """Every type from one object type to another; within one object type both ends of a paired label."""
+    source, target = (simulation.portal.resolve(name) for name in call.parts)
+    simulation.portal.require_scope((source, target), write=False)
+    types = simulation.portal.types.between(source.object_type_id, target.object_type_id)
+    return json_answer(200, {"results": [_shown(call, each) for each in types]})
+
+
+def create_label(simulation: Simulation, call: Call) -> Answer:
+    """Defines a label; the answer has one type for each direction (documented)."""
+    source, target = (simulation.portal.resolve(name).object_type_id for name in call.parts)
+    fields = _fields(call, "name", "label")
+    inverse = fields.get("inverseLabel")
+    taken = {each.label for each in simulation.portal.types.between(source, target)}
+    if fields["label"] in taken:
+        raise HubSpotError(400, f"The label {fields['label']!r} is already defined", "VALIDATION_ERROR")
+    created = simulation.portal.types.add_label(
+        source, target, str(fields["label"]), None if inverse is None else str(inverse)
+    )
+    return json_answer(200, {"results": [_shown(call, each) for each in created]})
+
+
+def rename_label(simulation: Simulation, call: Call) -> Answer:
+    """Gives a label a new text."""
+    fields = _fields(call, "associationTypeId", "label")
+    key = _user_defined(simulation, fields["associationTypeId"])
+    inverse = fields.get("inverseLabel")
+    simulation.portal.types.rename(key, str(fields["label"]), None if inverse is None else str(inverse))
+    return NO_CONTENT
+
+
+def delete_label(simulation: Simulation, call: Call) -> Answer:
+    """Deletes a label with its other end."""
+    simulation.portal.delete_label(_user_defined(simulation, call.parts[2]))
+    return NO_CONTENT
+
+
+def _fields(call: Call, *required: str) -> dict[str, Json]:
+    body = call.json()
+    if not isinstance(body, dict):
+        raise invalid_input("an object was expected")
+    missing = [name for name in required if not body.get(name)]
+    if missing:
+        raise invalid_input(f"Some required fields were not set: {missing}")
+    return body
+
+
+def _user_defined(simulation: Simulation, given: object) -> TypeKey:
+    text = str(given)
+    key = ("USER_DEFINED", int(text) if text.isascii() and text.isdigit() else 0)
+    if simulation.portal.types.get(key) is None:
+        raise HubSpotError(404, f"There is no association type {text}", "OBJECT_NOT_FOUND")
+    return key
+
+
+def _shown(call: Call, association_type: AssociationType) -> Json:
+    category, type_id = association_type.key
+    shown: dict[str, Json] = {"category": category, "typeId": type_id, "label": association_type.label}
+    if call.version != "2026-09":
+        # The specification of 2026-09 is the only one without these two fields.
+        shown["fromObjectTypeId"] = association_type.from_type
+        shown["toObjectTypeId"] = association_type.to_type
+    return shown

@@ -1,0 +1,319 @@
+"""A HubSpot portal as pure state: object types, association types, records and associations.
+
+A portal is made from keyword arguments or from a JSON file with the same names. All are optional::
+
+    {"portal_id": 62515,
+     "time_zone": "America/New_York",
+     "labels": [{"from": "contacts", "to": "companies", "label": "Decision maker", "name": "decision_maker"},
+                {"from": "contacts", "to": "contacts", "label": "Manager", "inverse_label": "Employee",
+                 "type_id": 144, "inverse_type_id": 145}],
+     "schemas": [{"object_type_id": "2-7282133", "name": "lender", "associates": ["contacts", "deals"]}],
+     "records": [{"type": "contacts", "id": "101", "properties": {"email": "ada@example.com"}}],
+     "missing": [{"type": "companies", "id": "999"}],
+     "unlisted_records": "exist",
+     "associations": [{"from_type": "contacts", "from_id": "101", "to_type": "companies", "to_id": "201",
+                       "labels": ["Decision maker"]}],
+     "tokens": ["pat-na1-1"],
+     "scopes": ["crm.objects.contacts.write", "crm.objects.companies.write"],
+     "oauth": {"client_id": "a", "client_secret": "b", "refresh_token": "c", "expires_in": 1800,
+               "rotate": false, "required": false}}
+
+- A label without ``type_id`` gets the next free one, from 1 on, in the order of the file, the from-to
+  direction first. ``name`` is the internal name and is not used further.
+- A schema's ``associates`` are the object types it may be associated with (default: contacts, companies,
+  deals, tickets, itself, and calls, emails, meetings, notes and tasks). Their unlabelled types are
+  USER_DEFINED with the next free ids, given before those of the labels; HubSpot's category for these is not
+  documented. ``singular`` and ``plural`` are its labels.
+- Every record exists unless ``unlisted_records`` is ``"missing"`` (then only ``records`` do) or ``missing``
+  names it.
+- ``labels`` of an association are texts; ``types`` may give ``[category, type id]`` pairs instead. The
+  unlabelled type is always there.
+- Without ``tokens`` any bearer token is accepted; without ``scopes`` everything is allowed.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from loader.sandbox.association_types import AssociationTypes, TypeKey, TypeSet
+from loader.sandbox.associations import AssociationSet
+from loader.sandbox.errors import HubSpotError, invalid_objects, missing_scopes, no_default, unknown_type
+from loader.sandbox.object_types import Ends, ObjectType, ObjectTypes, Schema
+from loader.sandbox.tokens import OAuthSetup, Tokens
+
+Setup = dict[str, Any]
+RecordKey = tuple[str, str]
+"""(object type id, record id as text)"""
+
+DEFAULT_PORTAL_ID = 62515
+_ASSOCIATES = [
+    "contacts",
+    "companies",
+    "deals",
+    "tickets",
+    "calls",
+    "emails",
+    "meetings",
+    "notes",
+    "tasks",
+]
+_SETTINGS = frozenset(
+    [
+        "portal_id",
+        "time_zone",
+        "labels",
+        "schemas",
+        "records",
+        "missing",
+        "unlisted_records",
+        "associations",
+        "tokens",
+        "scopes",
+        "oauth",
+    ]
+)
+
+
+@dataclass(slots=True)
+class Record:
+    """A record with its properties, all text."""
+
+    record_id: int
+    properties: dict[str, str] = field(default_factory=dict)
+
+
+class Portal:
+    """The state behind the endpoints; see the module for what ``setup`` takes.
+
+    Raises ValueError, in one sentence, on a setup that contradicts itself.
+    """
+
+    def __init__(self, **setup: Any) -> None:
+        unknown = sorted(setup.keys() - _SETTINGS)
+        if unknown:
+            raise ValueError(f"a portal has no setting named {', '.join(unknown)}")
+        self._setup: Setup = setup
+        self.reset()
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> "Portal":
+        """Reads a portal file; raises ValueError when it is none and OSError when it cannot be read."""
+        try:
+            setup = json.loads(Path(path).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{path} is not a portal file: {error}") from error
+        try:
+            return cls(**setup)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{path} is not a portal file: {error!r}") from error
+
+    def reset(self) -> None:
+        """Goes back to the state of the setup: associations, labels, tokens."""
+        setup = self._setup
+        self.portal_id = int(setup.get("portal_id", DEFAULT_PORTAL_ID))
+        self.time_zone = _zone(setup.get("time_zone", "UTC"))
+        self.schemas = [self._schema(number, each) for number, each in enumerate(setup.get("schemas", ()))]
+        self._object_types = ObjectTypes(self.schemas)
+        self.types = AssociationTypes()
+        self.associations = AssociationSet(self.types)
+        self._checked: dict[tuple[TypeKey, ...], TypeSet] = {}
+        self.scopes = None if setup.get("scopes") is None else frozenset(setup["scopes"])
+        self.tokens = Tokens(setup.get("tokens"), OAuthSetup(**setup.get("oauth", {})))
+        self._records: dict[str, dict[int, Record]] = {}
+        self._missing = {(self._type_id(each["type"]), int(each["id"])) for each in setup.get("missing", ())}
+        self._only_listed = setup.get("unlisted_records", "exist") == "missing"
+        try:
+            self._fill()
+        except HubSpotError as error:
+            raise ValueError(f"the portal cannot be made: {error.message} {error.context or ''}") from error
+
+    def resolve(self, name: str) -> ObjectType:
+        """The object type of a name in a path; raises HubSpot's 400 for an unknown one."""
+        return self._object_types.resolve(name)
+
+    def exists(self, object_type_id: str, record_id: int) -> bool:
+        """Whether there is such a record."""
+        if self._only_listed and record_id not in self._records.get(object_type_id, ()):
+            return False
+        return (object_type_id, record_id) not in self._missing
+
+    def record(self, object_type_id: str, record_id: int) -> Record | None:
+        """The record of an id: a listed one, or a bare one where unlisted records exist."""
+        listed = self._records.get(object_type_id, {}).get(record_id)
+        if listed is not None or not self.exists(object_type_id, record_id):
+            return listed
+        return Record(record_id)
+
+    def find(self, object_type_id: str, name: str, value: str) -> Record | None:
+        """The listed record whose property has that value, in whatever case."""
+        wanted = value.casefold()
+        for record in self._records.get(object_type_id, {}).values():
+            if record.properties.get(name, "").casefold() == wanted:
+                return record
+        return None
+
+    def check_types(self, specs: tuple[TypeKey, ...]) -> TypeSet:
+        """Refuses ids that the portal does not have; the directions are for ``check_pair``."""
+        known = self._checked.get(specs)
+        if known is None:
+            for category, type_id in specs:
+                if self.types.get((category, type_id)) is None:
+                    raise unknown_type(category, type_id)
+            known = self._checked[specs] = frozenset(specs)
+        return known
+
+    def check_pair(self, ends: Ends, types: TypeSet) -> None:
+        """Raises the 400 body for a missing record, and for a type id of another pair or direction."""
+        source, from_id, target, to_id = ends
+        invalid: dict[tuple[str, int], None] = {}
+        for key in types:
+            association_type = self.types.get(key)
+            if association_type is None:
+                raise unknown_type(*key)
+            if association_type.from_type != source.object_type_id:
+                invalid[self._upper(association_type.from_type), from_id] = None
+            if association_type.to_type != target.object_type_id:
+                invalid[self._upper(association_type.to_type), to_id] = None
+        if self._missing or self._only_listed:
+            for object_type, record_id in ((source, from_id), (target, to_id)):
+                if not self.exists(object_type.object_type_id, record_id):
+                    invalid[object_type.upper_name, record_id] = None
+        if invalid:
+            raise invalid_objects(list(invalid))
+
+    def default_type(self, source: ObjectType, target: ObjectType) -> TypeKey:
+        """The unlabelled type from one object type to another; raises 400 where there is none."""
+        key = self.types.unlabelled(source.object_type_id, target.object_type_id)
+        if key is None:
+            raise no_default(source.upper_name, target.upper_name)
+        return key
+
+    def associate(
+        self, from_type: str, from_id: int, to_type: str, to_id: int, types: TypeSet, *, append: bool = False
+    ) -> TypeSet:
+        """Gives a pair these types and the unlabelled one; returns all that the pair has now.
+
+        Without ``append`` the labels that were there are gone: documented for PUT and batch create alike.
+        A type of which a record has only one (a primary) is taken off its other pairs: implied, not stated.
+        """
+        unlabelled = self.types.unlabelled(from_type, to_type)
+        wanted = types if unlabelled is None else types | {unlabelled}
+        if append:
+            wanted |= self.associations.types_of(from_type, from_id, to_type, to_id)
+        self._demote(from_type, from_id, to_type, to_id, types)
+        self._demote(to_type, to_id, from_type, from_id, self.types.flip(types))
+        self.associations.set_types(from_type, from_id, to_type, to_id, wanted)
+        return wanted
+
+    def dissociate(self, from_type: str, from_id: int, to_type: str, to_id: int, types: TypeSet | None = None) -> None:
+        """Takes types off a pair; all of them when ``types`` is None or holds the unlabelled one."""
+        kept: TypeSet = frozenset()
+        if types is not None and self.types.unlabelled(from_type, to_type) not in types:
+            kept = self.associations.types_of(from_type, from_id, to_type, to_id) - types
+        self.associations.set_types(from_type, from_id, to_type, to_id, kept)
+
+    def delete_label(self, key: TypeKey) -> None:
+        """Deletes a label and takes it off every pair."""
+        self.associations.strip(self.types.remove(key))
+        self._checked.clear()
+
+    def require_scope(self, object_types: Iterable[ObjectType], *, write: bool) -> None:
+        """Raises 403 unless the scopes cover each object type; which scope is checked is not documented."""
+        if self.scopes is None:
+            return
+        kinds = ("write",) if write else ("read", "write")
+        for object_type in object_types:
+            names = [f"crm.objects.{object_type.scope}.{kind}" for kind in kinds]
+            if object_type.scope == "tickets":
+                names.append("tickets")
+            if self.scopes.isdisjoint(names):
+                raise missing_scopes(names)
+
+    def pairs(self) -> Mapping[tuple[RecordKey, RecordKey], TypeSet]:
+        """A copy of all associations: ((type id, record id), (type id, record id)) to the types.
+
+        Each pair stands there once, ids as text, the lesser object type id first and within one object type
+        the lesser record id (as a number); the types are those seen from the first record.
+        """
+        return MappingProxyType(
+            {
+                ((from_type, str(from_id)), (to_type, str(to_id))): types
+                for (from_type, from_id), (to_type, to_id), types in self.associations.items()
+            }
+        )
+
+    def types_of(self, from_type: str, from_id: str | int, to_type: str, to_id: str | int) -> TypeSet:
+        """The (category, type id) set of a pair as seen from its from record; types by any name."""
+        return self.associations.types_of(self._type_id(from_type), int(from_id), self._type_id(to_type), int(to_id))
+
+    def _type_id(self, name: str) -> str:
+        return self.resolve(name).object_type_id
+
+    def _upper(self, object_type_id: str) -> str:
+        try:
+            return self.resolve(object_type_id).upper_name
+        except HubSpotError:
+            return object_type_id.upper().replace(" ", "_")
+
+    def _demote(self, from_type: str, from_id: int, to_type: str, to_id: int, types: TypeSet) -> None:
+        for single in self.types.singles(types):
+            if single.from_type != from_type:
+                continue
+            for other in tuple(self.associations.neighbours(from_type, from_id, to_type)):
+                held = self.associations.types_of(from_type, from_id, to_type, other)
+                if other != to_id and single.key in held:
+                    self.associations.set_types(from_type, from_id, to_type, other, held - {single.key})
+
+    def _schema(self, number: int, given: Mapping[str, str]) -> Schema:
+        name = given["name"]
+        return Schema(
+            object_type_id=given.get("object_type_id", f"2-{7282133 + number}"),
+            name=name,
+            fully_qualified_name=given.get("fully_qualified_name", f"p{self.portal_id}_{name}"),
+            singular=given.get("singular", name.capitalize()),
+            plural=given.get("plural", f"{name.capitalize()}s"),
+        )
+
+    def _fill(self) -> None:
+        for from_type, to_type in self._custom_pairs():
+            if self.types.unlabelled(from_type, to_type) is None:
+                self.types.add_label(from_type, to_type, None)
+        for each in self._setup.get("labels", ()):
+            self.types.add_label(
+                self._type_id(each["from"]),
+                self._type_id(each["to"]),
+                each["label"],
+                each.get("inverse_label"),
+                (each.get("type_id"), each.get("inverse_type_id")),
+            )
+        for each in self._setup.get("records", ()):
+            record = Record(int(each["id"]), {k: str(v) for k, v in each.get("properties", {}).items()})
+            self._records.setdefault(self._type_id(each["type"]), {})[record.record_id] = record
+        for each in self._setup.get("associations", ()):
+            self._associate_listed(each)
+
+    def _custom_pairs(self) -> Iterator[tuple[str, str]]:
+        for schema, given in zip(self.schemas, self._setup.get("schemas", ()), strict=True):
+            for name in given.get("associates", [*_ASSOCIATES, schema.object_type_id]):
+                yield schema.object_type_id, self._type_id(name)
+
+    def _associate_listed(self, given: Mapping[str, Any]) -> None:
+        from_type, to_type = self._type_id(given["from_type"]), self._type_id(given["to_type"])
+        by_label = {each.label: each.key for each in reversed(self.types.between(from_type, to_type))}
+        types = [(str(category), int(type_id)) for category, type_id in given.get("types", ())]
+        for label in given.get("labels", ()):
+            if label not in by_label:
+                raise ValueError(f"the portal has no label {label!r} from {from_type} to {to_type}")
+            types.append(by_label[label])
+        self.associate(from_type, int(given["from_id"]), to_type, int(given["to_id"]), frozenset(types))
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"{name!r} is not a time zone") from error

@@ -1,0 +1,124 @@
+"""Which endpoint answers which method and path, for v4 and for the date-versioned paths."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from loader.sandbox.answers import Answer
+from loader.sandbox.call import Call, Simulation
+from loader.sandbox.endpoints import account, batches, labels, pairs, records
+from loader.sandbox.errors import HubSpotError
+
+Endpoint = Callable[[Simulation, Call], Answer]
+
+DATED = frozenset({"2025-09", "2026-03", "2026-09"})
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A named endpoint.
+
+    ``counted`` requests count to the limits; ``exempt_in_specification`` ones carry the mark
+    ``x-hubspot-rate-limit-exemptions: ["ten-secondly"]`` in HubSpot's specification.
+    """
+
+    name: str
+    endpoint: Endpoint
+    counted: bool = True
+    exempt_in_specification: bool = False
+
+
+class Match(NamedTuple):
+    """A route with the version and the variable parts of the path."""
+
+    route: Route
+    version: str
+    parts: tuple[str, ...]
+
+
+def _exempt(name: str, endpoint: Endpoint) -> Route:
+    return Route(name, endpoint, exempt_in_specification=True)
+
+
+def _not_found(simulation: Simulation, call: Call) -> Answer:
+    del simulation, call
+    raise HubSpotError(404, "resource not found")
+
+
+_UNKNOWN = Match(Route("unknown", _not_found), "", ())
+
+_TABLE: tuple[tuple[str, str, Route], ...] = (
+    ("PUT", "objects/*/*/associations/default/*/*", Route("pair/default", pairs.put_default)),
+    ("PUT", "objects/*/*/associations/*/*", Route("pair", pairs.put_labels)),
+    ("DELETE", "objects/*/*/associations/*/*", Route("pair", pairs.delete_pair)),
+    ("GET", "objects/*/*/associations/*", Route("list", pairs.list_associations)),
+    ("POST", "objects/*/batch/read", Route("objects/batch/read", records.read_records)),
+    ("POST", "associations/*/*/batch/create", _exempt("batch/create", batches.create)),
+    (
+        "POST",
+        "associations/*/*/batch/associate/default",
+        _exempt("batch/associate/default", batches.create_default),
+    ),
+    ("POST", "associations/*/*/batch/read", _exempt("batch/read", batches.read)),
+    ("POST", "associations/*/*/batch/archive", _exempt("batch/archive", batches.archive)),
+    (
+        "POST",
+        "associations/*/*/batch/labels/archive",
+        _exempt("batch/labels/archive", batches.archive_labels),
+    ),
+    ("GET", "associations/*/*/labels", _exempt("labels", labels.list_labels)),
+    ("POST", "associations/*/*/labels", _exempt("labels", labels.create_label)),
+    ("PUT", "associations/*/*/labels", _exempt("labels", labels.rename_label)),
+    ("DELETE", "associations/*/*/labels/*", _exempt("labels", labels.delete_label)),
+    ("GET", "schemas", Route("schemas", records.list_schemas)),
+    ("GET", "schemas/*", Route("schemas", records.get_schema)),
+    ("GET", "details", Route("details", account.details)),
+    ("GET", "api-usage/daily/private-apps", Route("daily-usage", account.daily_usage)),
+    ("POST", "token", Route("token", account.refresh_token, counted=False)),
+)
+"""Method, path behind the version with ``*`` for a variable part, route. Exact words stand before ``*``."""
+
+
+class Routes:
+    """The table above, arranged for looking up."""
+
+    def __init__(self) -> None:
+        self._by_size: dict[tuple[str, str, int], list[tuple[tuple[str | None, ...], Route]]] = {}
+        for method, path, route in _TABLE:
+            pattern = tuple(None if word == "*" else word for word in path.split("/"))
+            key = (method, str(pattern[0]), len(pattern))
+            self._by_size.setdefault(key, []).append((pattern, route))
+
+    def match(self, method: str, path: str) -> Match:
+        """The route of a path as it stands in the request line, without its query; 404 for no endpoint."""
+        words = path[1:].split("/")
+        if "%" in path:
+            words = [unquote(word) for word in words]
+        found = _version(words)
+        version, rest = found or ("", [""])
+        for pattern, route in self._by_size.get((method, rest[0] if rest else "", len(rest)), ()):
+            if all(word is None or word == given for word, given in zip(pattern, rest, strict=True)):
+                parts = [given for word, given in zip(pattern, rest, strict=True) if word is None]
+                return Match(route, version, tuple(parts))
+        return _UNKNOWN
+
+
+def _version(words: list[str]) -> tuple[str, list[str]] | None:
+    """The version of a path and its words without the prefix, or None for a path of no known kind."""
+    match words:
+        case ["crm", "v4", ("objects" | "associations"), *_]:
+            return "v4", words[2:]
+        case ["crm", "v3", "objects", _, "batch", "read"] | ["crm", "v3", "schemas", *_]:
+            return "v3", words[2:]
+        case ["crm", "associations", "v4", _, _, "labels", *_]:
+            return "v4", ["associations", *words[3:]]
+        case ["crm", ("objects" | "associations") as family, version, *rest] if version in DATED:
+            return version, [family, *rest]
+        case ["crm-object-schemas", version, "schemas", *_] if version == "v3" or version in DATED:
+            return version, words[2:]
+        case ["account-info", version, *rest] if version == "v3" or version in DATED:
+            return version, rest
+        case ["oauth", version, "token"] if version in {"v1", "v3"} or version in DATED:
+            return version, ["token"]
+    return None

@@ -1,0 +1,52 @@
+"""A sandbox in a thread of its own, for tests that are not asynchronous."""
+
+import asyncio
+import threading
+from types import TracebackType
+from typing import Any
+
+from loader.sandbox.server import Sandbox
+
+
+class SandboxThread:
+    """``with SandboxThread(...) as sandbox``: takes what Sandbox takes and gives the running Sandbox.
+
+    Its counts and its portal may be read from any thread while no request is under way.
+    """
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        self._sandbox = Sandbox(*arguments, **settings)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._ready = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="sandbox", daemon=True)
+
+    def __enter__(self) -> Sandbox:
+        self._thread.start()
+        self._ready.wait()
+        if self._error is not None:
+            self._thread.join()
+            raise self._error
+        return self._sandbox
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._loop is not None and self._stop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:
+            self._error = error
+            self._ready.set()
+            raise
+
+    async def _serve(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        async with self._sandbox:
+            self._ready.set()
+            await self._stop.wait()
