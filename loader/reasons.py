@@ -25,4 +25,104 @@ REASONS: dict[str, Reason] = {
         "Fill in the record id, or delete the row.",
         False,
     ),
+    "SCIENTIFIC_NOTATION": Reason(
+        "The id is in scientific notation, which has lost digits.",
+        "Format the column as text in the source, and export it again.",
+        False,
+    ),
+    "DIGITS_LOST": Reason(
+        "The id went through a number that cannot hold all its digits.",
+        "Format the column as text in the source, and export it again.",
+        False,
+    ),
+    "FRACTION": Reason(
+        "The id has a fraction, or a point as thousands separator.",
+        "Write the record id in digits only.",
+        False,
+    ),
+    "SEPARATOR": Reason(
+        "The id cell may hold one number with separators, or several ids.",
+        "Write ids in digits only, several separated by a semicolon.",
+        False,
+    ),
+    "SEVERAL_IDS": Reason(
+        "The object id cell holds several ids.",
+        "Write one row for each; only the to object id may be a list.",
+        False,
+    ),
+    "LEADING_ZERO": Reason(
+        "The id begins with a zero, which no HubSpot record id does.",
+        "It may be another system's key: put HubSpot's record id there, or use --from-id-property or --to-id-property.",
+        False,
+    ),
+    "ID_TOO_LARGE": Reason(
+        "The id is larger than any record id can be (2^63 - 1).",
+        "Check which column it came from, and put the record id there.",
+        False,
+    ),
+    "DATE": Reason(
+        "The cell holds a date or a time, not an id.",
+        "Format the column as text in the source, and export it again.",
+        False,
+    ),
+    "BOOLEAN": Reason(
+        "The cell holds true or false, not an id.",
+        "Put the record id there, or name the right column with --column.",
+        False,
+    ),
+    "ERROR_CELL": Reason(
+        "The cell holds a spreadsheet's error, such as #N/A.",
+        "Mend the formula, or paste the values.",
+        False,
+    ),
+    "FORMULA_WITHOUT_VALUE": Reason(
+        "The cell's formula was never calculated.",
+        "Open the file in a spreadsheet and save it, or paste the values.",
+        False,
+    ),
+    "MERGED_CELL": Reason(
+        "The cell is merged with another, which alone has the content.",
+        "Unmerge the cells, and fill in each.",
+        False,
+    ),
+    "UNREADABLE_CHARACTERS": Reason(
+        "The cell holds characters that could not be read.",
+        "Mend the cell, or name the file's encoding with --encoding.",
+        False,
+    ),
+    "NUL_CHARACTER": Reason(
+        "The record holds a NUL character and may be damaged.",
+        "Write the record again.",
+        False,
+    ),
+    "FIELD_COUNT": Reason(
+        "The record has more or fewer fields than the header, so its cells may have shifted.",
+        "Mend its delimiters, or quote the text that holds one.",
+        False,
+    ),
+    "MALFORMED_QUOTES": Reason(
+        "The record has text after a closing quote.",
+        "Double the quotes that belong to the text, or export the file again.",
+        False,
+    ),
+    "MALFORMED_JSON": Reason(
+        "The line is not one JSON object with each key once.",
+        "Mend the line.",
+        False,
+    ),
+    "REPEATED_HEADER": Reason(
+        "The record is the header once more.",
+        "Delete the row.",
+        False,
+    ),
+    "MISSING_OBJECT_TYPE": Reason(
+        "Neither the row nor an option says the object type.",
+        "Fill in the cell, or add --from.",
+        False,
+    ),
+    "MISSING_TO_OBJECT_TYPE": Reason(
+        "Neither the row nor an option says the to object type.",
+        "Fill in the cell, or add --to.",
+        False,
+    ),
 }

@@ -1,0 +1,6 @@
+"""The read stage: files become judged rows. Nothing is guessed: a row is in order, or it has a reason."""
+
+from loader.read.inputs import Input, open_inputs
+from loader.read.paths import own_outputs
+
+__all__ = ["Input", "open_inputs", "own_outputs"]

@@ -1,0 +1,71 @@
+"""What a row asks for: its own cells first, then what the header says, then the options."""
+
+from operator import itemgetter
+
+from loader.model import Asked
+from loader.read.columns import Column, Columns
+from loader.read.show import trim
+from loader.settings import InputSettings
+
+_OWN = ("object_type", "to_object_type", "association_category", "association_type_id", "label")
+# A file has few distinct wishes; a label column that is different on every row must still not fill the memory.
+_REMEMBERED = 10_000
+
+
+class AskedOf:
+    """Answers for one to column what its rows ask for; remembers the answers, since rows mostly say the same."""
+
+    def __init__(self, columns: Columns, to: Column, settings: InputSettings) -> None:
+        self._columns = columns
+        self._to = to
+        self._settings = settings
+        self._indexes = [columns.own[field].position for field in _OWN if field in columns.own]
+        self._memory: dict[tuple[str, ...], Asked] = {}
+        self._incomplete = False
+
+    def of(self, cells: list[str]) -> Asked:
+        """Return what one record asks for; a missing object type stays blank."""
+        key = tuple([cells[index] for index in self._indexes])
+        asked = self._memory.get(key)
+        return self._settled(key) if asked is None else asked
+
+    def column(self, records: list[list[str]]) -> list[Asked] | None:
+        """Return what each record asks for, or None if the file was seen to leave an object type out."""
+        if not self._indexes:
+            asked = [self.of([])] * len(records)
+        else:
+            memory, settled = self._memory, self._settled
+            keys = zip(*(map(itemgetter(index), records) for index in self._indexes), strict=True)
+            asked = [memory.get(key) or settled(key) for key in keys]
+        return None if self._incomplete else asked
+
+    def _settled(self, key: tuple[str, ...]) -> Asked:
+        if len(self._memory) >= _REMEMBERED:
+            self._memory.clear()
+        own = dict(zip([field for field in _OWN if field in self._columns.own], map(trim, key), strict=True))
+        asked = self._memory[key] = self._asked(own)
+        self._incomplete = self._incomplete or not (asked.object_type and asked.to_object_type)
+        return asked
+
+    def _asked(self, own: dict[str, str]) -> Asked:
+        options, says = self._settings, self._to.meaning
+        label, type_id = own.get("label", ""), own.get("association_type_id", "")
+        if not (label or type_id):
+            if says.label or says.primary:
+                label = says.label
+            else:
+                label, type_id = _text(options.label), _text(options.association_type_id)
+        stated = self._columns.object_id.meaning.object_type
+        return Asked(
+            object_type=own.get("object_type") or _text(options.object_type) or stated,
+            to_object_type=own.get("to_object_type") or _text(options.to_object_type) or says.object_type,
+            association_category=own.get("association_category") or _text(options.association_category),
+            association_type_id=type_id,
+            label=label,
+            primary=says.primary,
+            to_column=self._to.header,
+        )
+
+
+def _text(option: str | None) -> str:
+    return trim(option) if option else ""

@@ -1,0 +1,171 @@
+"""Which column of a file is which field: by the header's own words, by `--column`, never by a guess."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from loader.errors import InputError, UsageError
+from loader.model import FIELDS
+from loader.read.headers import Meaning, are_different_types, fold, meaning, same_type
+from loader.read.show import show, show_all, trim
+from loader.settings import InputSettings
+
+_REQUIRED = ("object_id", "to_object_id")
+_EXAMPLES = {"object_type": "--from contacts", "to_object_type": "--to companies"}
+
+
+class Column(NamedTuple):
+    """One column of the file and what its header says."""
+
+    position: int
+    header: str
+    meaning: Meaning
+
+
+class Columns(NamedTuple):
+    """The columns that are read: the object id's, one or more of to object ids, and the other fields' by name."""
+
+    object_id: Column
+    to: tuple[Column, ...]
+    own: dict[str, Column]
+
+    def by_field(self) -> dict[str, tuple[str, ...]]:
+        """Return for each field the headers it is read from, in the fields' order."""
+        found: dict[str, tuple[str, ...]] = {name: (column.header,) for name, column in self.own.items()}
+        found["object_id"] = (self.object_id.header,)
+        found["to_object_id"] = tuple(column.header for column in self.to)
+        return {name: found[name] for name in FIELDS if name in found}
+
+
+def is_header(cells: Sequence[str], columns: Mapping[str, str]) -> bool:
+    """Tell whether a row names a column for the object id and one for the to object id."""
+    candidates = _candidates(cells, columns)
+    return all(candidates[field] for field in _REQUIRED)
+
+
+def id_columns(header: Sequence[str], columns: Mapping[str, str]) -> frozenset[int]:
+    """Return the columns that may hold ids."""
+    candidates = _candidates(header, columns)
+    return frozenset(column.position for field in _REQUIRED for column in candidates[field])
+
+
+def settle(name: str, header: Sequence[str], settings: InputSettings) -> Columns:
+    """Settle which column is which field; raises UsageError where two are meant, or one that is needed is not there."""
+    _check_mapping(name, header, settings.columns)
+    candidates = _candidates(header, settings.columns)
+    for field in _REQUIRED:
+        if not candidates[field]:
+            raise header_missing(name, header, settings.columns)
+    to = _narrowed(name, candidates["to_object_id"], settings)
+    object_id = _object_id(name, candidates["object_id"], settings)
+    own = {
+        field: _only(name, field, candidates[field]) for field in FIELDS if candidates[field] and field not in _REQUIRED
+    }
+    columns = Columns(object_id, to, own)
+    _check_types(name, header, columns, settings)
+    return columns
+
+
+def header_missing(name: str, header: Sequence[str], columns: Mapping[str, str]) -> InputError:
+    """Return the error for a file in which no row is a header; `header` is the row most like one."""
+    there = show_all([cell for cell in header if trim(cell)])
+    wanted = " and ".join(columns.get(field, field) for field in _REQUIRED)
+    return InputError(
+        f"{name}: no header row names {wanted}; the columns found are {there or 'none'}; "
+        'name yours with --column object_id="…" --column to_object_id="…", or write a header row.'
+    )
+
+
+def _candidates(header: Sequence[str], mapping: Mapping[str, str]) -> dict[str, list[Column]]:
+    named = {field: _named(header, wanted) for field, wanted in mapping.items()}
+    taken = {column.position for columns in named.values() for column in columns}
+    found: dict[str, list[Column]] = {field: named.get(field, []) for field in FIELDS}
+    for index, cell in enumerate(header):
+        says = meaning(cell)
+        if says.field and says.field not in mapping and index not in taken:
+            found[says.field].append(Column(index, cell, says))
+    return found
+
+
+def _named(header: Sequence[str], wanted: str) -> list[Column]:
+    exact = [index for index, cell in enumerate(header) if trim(cell) == trim(wanted)]
+    indexes = exact or [index for index, cell in enumerate(header) if trim(cell) and fold(cell) == fold(wanted)]
+    return [Column(index, header[index], meaning(header[index])) for index in indexes]
+
+
+def _check_mapping(name: str, header: Sequence[str], mapping: Mapping[str, str]) -> None:
+    used: dict[int, str] = {}
+    for field, wanted in mapping.items():
+        if field not in FIELDS:
+            raise UsageError(f"--column {field}={wanted}: there is no such field; the fields are {', '.join(FIELDS)}.")
+        found = _named(header, wanted)
+        if not found:
+            there = show_all([cell for cell in header if trim(cell)])
+            raise UsageError(f"{name}: --column {field} names {show(wanted)}, but the columns are {there}.")
+        column = _only(name, field, found)
+        if column.position in used:
+            raise UsageError(f"{name}: --column names {show(wanted)} for both {used[column.position]} and {field}.")
+        used[column.position] = field
+
+
+def _only(name: str, field: str, found: list[Column]) -> Column:
+    if len(found) == 1:
+        return found[0]
+    headers = [column.header for column in found]
+    if len(set(headers)) < len(headers):
+        raise InputError(f"{name}: the column {show(headers[0])} ({field}) is there twice; remove or rename one.")
+    raise UsageError(
+        f"{name}: {len(found)} columns could be the {field}: {show_all(headers)}; "
+        f'say which with --column {field}="{headers[0]}".'
+    )
+
+
+def _object_id(name: str, found: list[Column], settings: InputSettings) -> Column:
+    option = settings.object_type
+    if option and len(found) > 1:
+        found = [column for column in found if same_type(column.meaning.object_type, option)] or found
+    column = _only(name, "object_id", found)
+    _check_agrees(name, column, "object_id", option, settings)
+    return column
+
+
+def _narrowed(name: str, found: list[Column], settings: InputSettings) -> tuple[Column, ...]:
+    if len(found) > 1 and not all(column.meaning.associated for column in found):
+        _only(name, "to_object_id", found)
+    says = [column.meaning for column in found]
+    option = settings.to_object_type
+    types = {column.meaning.object_type for column in found}
+    if option and len(types) > 1:
+        found = [column for column in found if same_type(column.meaning.object_type, option)]
+        if not found:
+            raise UsageError(
+                f"{name}: none of {show_all(sorted(types))} is the object type {show(option)} of --to; "
+                'say which column is meant with --column to_object_id="…".'
+            )
+    if len(set(says)) < len(says):
+        _only(name, "to_object_id", [column for column in found if says.count(column.meaning) > 1] or found)
+    for column in found:
+        _check_agrees(name, column, "to_object_id", option, settings)
+    return tuple(found)
+
+
+def _check_agrees(name: str, column: Column, field: str, option: str | None, settings: InputSettings) -> None:
+    flag = "--from" if field == "object_id" else "--to"
+    stated = column.meaning.object_type
+    if option and stated and field not in settings.columns and are_different_types(option, stated):
+        raise UsageError(
+            f"{name}: the column {show(column.header)} holds ids of another object type than {flag} {option}; "
+            f'mend the option, or confirm the column with --column {field}="{column.header}".'
+        )
+
+
+def _check_types(name: str, header: Sequence[str], columns: Columns, settings: InputSettings) -> None:
+    said = {
+        "object_type": settings.object_type or columns.object_id.meaning.object_type,
+        "to_object_type": settings.to_object_type or all(column.meaning.object_type for column in columns.to),
+    }
+    for field, value in said.items():
+        if not value and field not in columns.own:
+            raise UsageError(
+                f"{name}: nothing says the {field.replace('_', ' ')}; the columns are {show_all(list(header))}; "
+                f'add {_EXAMPLES[field]}, or name its column with --column {field}="…".'
+            )

@@ -1,0 +1,202 @@
+"""CSV, TSV and their kin, read by the standard library's csv module.
+
+Not by pandas: it cannot count fields. One field more than the header on every row silently makes the first column the
+index, so that 101,201,301 becomes (201, 301), and `index_col=False` drops the extra field without a word. Here every
+record's fields are counted, quotes are read strictly, and memory stays the same however long the file is.
+"""
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+from loader.errors import InputError, UsageError
+from loader.read.borders import has_swallowed, lines_of
+from loader.read.columns import header_missing, id_columns, is_header
+from loader.read.faults import reading
+from loader.read.ids import is_blank
+from loader.read.show import show
+from loader.read.table import BATCH, FULL_SHEETS, HEADER_WITHIN, Batch, Mark, full_sheet_note
+from loader.read.text import Text
+
+if TYPE_CHECKING:
+    import _csv
+
+_DELIMITERS = (",", ";", "\t", "|")
+_DELIMITER_NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
+_SEPARATOR_LINE = re.compile(r'\s*"?sep=(.)"?\s*', re.IGNORECASE)
+_SAMPLE = 1 << 18
+_LARGEST_FIELD = 16 << 20
+_MALFORMED = "has text after a closing quote; double the quotes that belong to the text"
+
+
+class Delimited:
+    """One CSV or TSV file whose header row and delimiter are found. `format` is csv or tsv."""
+
+    sheet: str | None = None
+
+    def __init__(self, text: Text, kind: str, delimiter: str | None, mapping: Mapping[str, str]) -> None:
+        self.format = kind
+        self.encoding: str | None = text.encoding
+        self.notes = list(text.notes)
+        self._name = text.packed.name
+        self._text = text
+        # The module's own limit of 131,072 is below an honest cell's size; it is only ever raised, and stays bounded.
+        csv.field_size_limit(max(csv.field_size_limit(), _LARGEST_FIELD))
+        with reading(self._name), text.open() as lines:
+            sample = lines.readlines(_SAMPLE)
+        sample[0] = sample[0].removeprefix("\ufeff")
+        separator = _SEPARATOR_LINE.fullmatch(sample[0])
+        # A spreadsheet obeys this line and does not show it, so it has no row number.
+        self._preamble = 1 if separator else 0
+        given = _given(delimiter) or (separator[1] if separator else None)
+        with reading(self._name):
+            found = self._find(sample[self._preamble :], (given,) if given else _order(kind), mapping)
+        self.delimiter: str | None = found[0]
+        self.header_row, self.header = found[1], tuple(found[2])
+        self._id_columns = id_columns(self.header, mapping)
+
+    def _find(
+        self, sample: list[str], delimiters: tuple[str, ...], mapping: Mapping[str, str]
+    ) -> tuple[str, int, list[str]]:
+        likeliest: list[str] = []
+        for delimiter in delimiters:
+            rows = list(islice(csv.reader(sample, delimiter=delimiter), HEADER_WITHIN))
+            for number, cells in enumerate(rows, start=1):
+                if is_header(cells, mapping):
+                    return delimiter, number, cells
+            first = max(rows, key=len, default=[])
+            likeliest = max(likeliest, first, key=len)
+        raise header_missing(self._name, likeliest, mapping)
+
+    def cell_name(self, row: int, column: int) -> str:
+        """Return the column's header in quotes."""
+        return f"Row {row}, column {show(self.header[column])}"
+
+    def close(self) -> None:
+        """Nothing stays open between readings."""
+
+    def batches(self, told: Counter[str]) -> Iterator[Batch]:
+        """Yield the records below the header; raises InputError where the records' borders are in doubt."""
+        with reading(self._name), self._text.open() as text:
+            lines = _Lines(text, self._preamble)
+            reader = csv.reader(lines.feed(), delimiter=self.delimiter or ",", strict=True)
+            row = self._skip_to_header(reader)
+            while True:
+                records: list[list[str]] = []
+                line_before = reader.line_num
+                broken = self._fill(records, reader, lines, row, line_before)
+                if not records and broken is None:
+                    break
+                if reader.line_num - line_before > len(records):
+                    self._check_borders(records, row, line_before)
+                yield self._batch(records, row, broken)
+                row += len(records)
+        if row in FULL_SHEETS:
+            told[full_sheet_note(row)] += 1
+
+    def _skip_to_header(self, reader: Iterator[list[str]]) -> int:
+        for _ in range(self.header_row):
+            try:
+                next(reader, None)
+            except csv.Error:
+                continue  # a title with odd quotes is still one row above the header
+        return self.header_row
+
+    def _fill(
+        self, records: list[list[str]], reader: "_csv.Reader", lines: "_Lines", row: int, line_before: int
+    ) -> Mark | None:
+        """Read up to a batch; a record with odd quotes ends the batch, as its last record, and is told."""
+        try:
+            # extend keeps what came before the error
+            records.extend(islice(reader, BATCH))
+        except csv.Error as error:
+            line = line_before + sum(map(lines_of, records)) + 1
+            at = f"row {row + len(records) + 1} (line {line + self._preamble})"
+            raw = lines.last
+            if reader.line_num != line or not _ends_outside_quotes(raw, self.delimiter or ","):
+                raise InputError(
+                    f"{self._name}: the quote that opens in {at} is not closed properly ({error}), so it is in doubt "
+                    "where records end; put the closing quote in, or export the file again."
+                ) from error
+            records.append(next(csv.reader([raw], delimiter=self.delimiter or ",")))
+            return Mark("MALFORMED_QUOTES", _MALFORMED)
+        return None
+
+    def _check_borders(self, records: list[list[str]], row: int, line_before: int) -> None:
+        line = line_before + 1
+        for place, record in enumerate(records):
+            taken = lines_of(record)
+            if taken > 1 and has_swallowed(record, self._id_columns, self.delimiter or ","):
+                raise InputError(
+                    f"{self._name}: the quote that opens in row {row + place + 1} (line {line + self._preamble}) spans "
+                    f"{taken:,} lines that look like records of their own; put the closing quote in."
+                )
+            line += taken
+
+    def _batch(self, records: list[list[str]], row: int, broken: Mark | None) -> Batch:
+        """Give the records their rows; blank ones are dropped, those of another length are told."""
+        width = len(self.header)
+        even = broken is None and not self._text.nul and set(map(len, records)) == {width}
+        if even and all(map(str.strip, map(itemgetter(0), records))):
+            return Batch(list(range(row + 1, row + 1 + len(records))), records, {}, {})
+        batch = Batch([], [], {}, {})
+        last = len(records) - 1
+        for place, record in enumerate(records):
+            if all(map(is_blank, record)):
+                continue
+            fault = broken if place == last and broken else self._fault(record)
+            if fault is not None:
+                batch.faults[len(batch.rows)] = fault
+            batch.rows.append(row + 1 + place)
+            batch.cells.append(record if len(record) == width else (record + [""] * width)[:width])
+        return batch
+
+    def _fault(self, record: list[str]) -> Mark | None:
+        width = len(self.header)
+        if len(record) != width:
+            return Mark("FIELD_COUNT", f"has {len(record)} fields where the header has {width}; mend its delimiters")
+        if self._text.nul and any("\0" in cell for cell in record):
+            return Mark("NUL_CHARACTER", "holds a NUL character; it may be damaged, write the row again")
+        return None
+
+
+class _Lines:
+    """The physical lines of a file; `last` is the one that was given out last."""
+
+    def __init__(self, text: io.TextIOWrapper, preamble: int) -> None:
+        self._text = text
+        self._preamble = preamble
+        self.last = ""
+
+    def feed(self) -> Iterator[str]:
+        self.last = self._text.readline().removeprefix("\ufeff")
+        if not self._preamble:
+            yield self.last
+        for line in self._text:
+            self.last = line
+            yield line
+
+
+def _ends_outside_quotes(raw: str, delimiter: str) -> bool:
+    """Tell whether a line with odd quotes ends its record, however generously it is read."""
+    reader = csv.reader([raw, "\n"], delimiter=delimiter)
+    next(reader)
+    return reader.line_num == 1
+
+
+def _order(kind: str) -> tuple[str, ...]:
+    return ("\t", *(delimiter for delimiter in _DELIMITERS if delimiter != "\t")) if kind == "tsv" else _DELIMITERS
+
+
+def _given(delimiter: str | None) -> str | None:
+    if not delimiter:
+        return None
+    known = _DELIMITER_NAMES.get(delimiter.lower(), delimiter)
+    if len(known) != 1 or known in '"\r\n\0 ':
+        raise UsageError(f"--delimiter {show(delimiter)}: must be one character, such as , ; | or tab.")
+    return known

@@ -1,0 +1,174 @@
+"""Excel's `.xlsx` and `.xls`, read by calamine; a number cell is an id only while a double holds all its digits."""
+
+import datetime
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from python_calamine import CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
+
+from loader.errors import InputError, UsageError
+from loader.read.columns import header_missing, is_header
+from loader.read.faults import reading
+from loader.read.headers import fold
+from loader.read.ids import is_blank
+from loader.read.packed import Packed
+from loader.read.show import show, show_all
+from loader.read.table import BATCH, FULL_SHEETS, HEADER_WITHIN, Batch, Mark, full_sheet_note
+from loader.read.workbook import column_letters, facts, guard
+from loader.read.xls import is_encrypted, odd_cells
+
+Value = int | float | str | bool | datetime.time | datetime.date | datetime.datetime | datetime.timedelta
+
+# Excel keeps 15 digits of a number and zeroes the rest before a file is ever written.
+_EXACT = 10**15
+_MERGED = Mark("MERGED_CELL", "the cell is merged with the one above or beside it; unmerge, and fill in each cell")
+
+
+class Excel:
+    """One sheet of a workbook: the one named, or the only visible one with anything in it."""
+
+    encoding: str | None = None
+    delimiter: str | None = None
+
+    def __init__(self, packed: Packed, sheet: str | None, mapping: Mapping[str, str]) -> None:
+        self.format = packed.kind
+        self.notes: list[str] = []
+        self._name = packed.name
+        with reading(self._name):
+            # Memory grows with the sheet: calamine holds it whole, and Excel's own limit of a million rows bounds it.
+            self._open(packed, sheet)
+            self._find_header(mapping)
+
+    def _open(self, packed: Packed, wanted: str | None) -> None:
+        with packed.open_seekable() as stream:
+            if packed.kind == "xlsx":
+                guard(self._name, stream)
+            elif is_encrypted(stream):
+                raise InputError(f"{self._name}: is protected by a password; save a copy without one.")
+            with CalamineWorkbook.from_filelike(stream) as workbook:
+                self._sheet = _chosen(self._name, workbook, wanted)
+                self.sheet: str | None = self._sheet.name
+            stream.seek(0)
+            self._odd: dict[tuple[int, int], Mark] = {}
+            if packed.kind == "xlsx":
+                told = facts(stream, self._sheet.name)
+                self._odd = told.odd
+                if told.hides_rows:
+                    self.notes.append(f"Sheet {show(self._sheet.name)} hides rows (a filter?); they are read too.")
+            else:
+                self._odd = odd_cells(stream.read(), self._sheet.name)
+
+    def _find_header(self, mapping: Mapping[str, str]) -> None:
+        likeliest: list[str] = []
+        self._left = self._sheet.start[1] if self._sheet.start else 0
+        for row, values in enumerate(self._sheet.iter_rows(), start=1):
+            cells = [_text(value) for value in values]
+            if is_header(cells, mapping):
+                while cells and is_blank(cells[-1]):
+                    cells.pop()
+                self.header_row, self.header = row, tuple(cells)
+                return
+            likeliest = max(likeliest, cells, key=lambda known: sum(map(bool, known)))
+            first = self._sheet.start[0] if self._sheet.start else 0
+            if row >= first + HEADER_WITHIN:
+                break
+        raise header_missing(self._name, likeliest, mapping)
+
+    def cell_name(self, row: int, column: int) -> str:
+        """Return the cell as a spreadsheet names it, `Sheet1!B412`, with its column's header."""
+        return f"{self.sheet}!{column_letters(self._left + column)}{row} ({show(self.header[column])})"
+
+    def close(self) -> None:
+        """Let go of the sheet."""
+
+    def batches(self, told: Counter[str]) -> Iterator[Batch]:
+        """Yield the records below the header, with the sheet's true rows."""
+        merged = self._merged()
+        batch = Batch([], [], {}, {})
+        row = 0
+        with reading(self._name):
+            for row, values in enumerate(self._sheet.iter_rows(), start=1):
+                if row <= self.header_row:
+                    continue
+                self._record(row, values, merged, batch)
+                if len(batch.rows) == BATCH:
+                    yield batch
+                    batch = Batch([], [], {}, {})
+        if batch.rows:
+            yield batch
+        if row in FULL_SHEETS:
+            told[full_sheet_note(row)] += 1
+
+    def _record(self, row: int, values: list[Value], merged: set[tuple[int, int]], batch: Batch) -> None:
+        width, place = len(self.header), len(batch.rows)
+        texts = [_text(value) for value in values]
+        marks = {}
+        for column, value in enumerate(values[:width]):
+            if type(value) is str and value:
+                continue
+            where = row - 1, self._left + column
+            mark = self._odd.get(where) or (_MERGED if where in merged else _mark(value, texts[column]))
+            if mark is not None:
+                marks[place, column] = mark
+        if all(map(is_blank, texts)) and not any(mark is not _MERGED for mark in marks.values()):
+            return
+        if any(not is_blank(text) for text in texts[width:]):
+            batch.faults[place] = Mark("FIELD_COUNT", "has a cell to the right of the header's last column; move it")
+        if "\0" in "".join(texts):
+            batch.faults[place] = Mark("NUL_CHARACTER", "holds a NUL character; write the row again")
+        batch.marks.update(marks)
+        batch.rows.append(row)
+        batch.cells.append((texts + [""] * width)[:width])
+
+    def _merged(self) -> set[tuple[int, int]]:
+        """Return the cells that merging has emptied: all but the first of each range, within the table."""
+        bottom, right = self._sheet.end or (0, 0)
+        emptied = set()
+        for (top, left), (last_row, last_column) in self._sheet.merged_cell_ranges or []:
+            for row in range(max(top, self.header_row), min(last_row, bottom) + 1):
+                for column in range(left, min(last_column, right) + 1):
+                    if (row, column) != (top, left):
+                        emptied.add((row, column))
+        return emptied
+
+
+def _chosen(name: str, workbook: CalamineWorkbook, wanted: str | None) -> CalamineSheet:
+    sheets = [sheet for sheet in workbook.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
+    names = [sheet.name for sheet in sheets]
+    if wanted:
+        exact = [there for there in names if there == wanted] or [
+            there for there in names if fold(there) == fold(wanted)
+        ]
+        if len(exact) != 1:
+            raise UsageError(f"{name}: there is no sheet {show(wanted)}; the sheets are {show_all(names)}.")
+        return workbook.get_sheet_by_name(exact[0])
+    visible = [sheet.name for sheet in sheets if sheet.visible == SheetVisibleEnum.Visible]
+    filled = [sheet for sheet in map(workbook.get_sheet_by_name, visible) if sheet.start is not None]
+    if not filled:
+        raise InputError(f"{name}: no visible sheet has anything in it; the sheets are {show_all(names)}.")
+    if len(filled) > 1:
+        there = show_all([sheet.name for sheet in filled])
+        raise UsageError(f"{name}: has several sheets: {there}; say which with --sheet {show(filled[0].name)}.")
+    return filled[0]
+
+
+def _text(value: Value) -> str:
+    """Return a cell's exact text: a whole number without a fraction, true and false as Excel says them."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return str(value).upper()
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < _EXACT else repr(value)
+    return str(value)
+
+
+def _mark(value: Value, text: str) -> Mark | None:
+    if isinstance(value, bool):
+        return Mark("BOOLEAN", f"{show(text)} is true or false, not a record id; write the id as text")
+    if isinstance(value, datetime.date | datetime.time | datetime.timedelta):
+        return Mark("DATE", f"{show(text)} is a date or time, not a record id; format the column as text")
+    if isinstance(value, int | float) and abs(value) >= _EXACT:
+        why = f"{show(text)} is a number of more digits than Excel keeps; format the column as text, and export again"
+        return Mark("DIGITS_LOST", why)
+    return None

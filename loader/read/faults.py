@@ -1,0 +1,73 @@
+"""The one place where what other libraries raise becomes an `InputError` with a sentence in it."""
+
+import contextlib
+import csv
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from xml.parsers import expat
+
+from loader.errors import InputError, LoaderError
+from loader.read.show import show
+
+# Told by name, because importing these libraries costs half a second that a CSV file need not pay.
+_FOREIGN_PACKAGES = ("pyarrow", "python_calamine", "_python_calamine", "pyo3_runtime")
+_FOREIGN = (
+    OSError,
+    EOFError,
+    UnicodeError,
+    csv.Error,
+    zlib.error,
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    NotImplementedError,
+    struct.error,
+    expat.ExpatError,
+    MemoryError,
+    RecursionError,
+)
+
+
+@contextlib.contextmanager
+def reading(name: str) -> Iterator[None]:
+    """Translate every error of a file or of a library that reads it into an `InputError` that names the file.
+
+    Python's own mistakes (a KeyError, a TypeError of ours) pass through: they are bugs, not damaged files.
+    """
+    try:
+        yield
+    except LoaderError:
+        raise
+    except BaseException as error:
+        sentence = _sentence(error)
+        if sentence is None:
+            raise
+        raise InputError(f"{name}: {sentence}") from error
+
+
+def _sentence(error: BaseException) -> str | None:
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file; check its name and the folder that you are in."
+    if isinstance(error, PermissionError):
+        return "may not be read by this user; change its permissions, or copy it."
+    if _is_password(error):
+        return "is protected by a password; save a copy without one."
+    if isinstance(error, MemoryError):
+        return "asks for more memory than there is; split it, or save it as CSV."
+    if isinstance(error, _FOREIGN) or _package(error) in _FOREIGN_PACKAGES:
+        return f"cannot be read, it is damaged or cut short ({_detail(error)}); make the file again."
+    return None
+
+
+def _is_password(error: BaseException) -> bool:
+    return _package(error) in _FOREIGN_PACKAGES and type(error).__name__ == "PasswordError"
+
+
+def _package(error: BaseException) -> str:
+    return type(error).__module__.partition(".")[0]
+
+
+def _detail(error: BaseException) -> str:
+    text = str(error).strip() or type(error).__name__
+    return show(" ".join(text.split()), limit=120)[1:-1]

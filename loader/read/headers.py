@@ -1,0 +1,113 @@
+"""What a single header means: the API's names of the fields and HubSpot's export headers, folded."""
+
+import re
+from typing import NamedTuple
+
+from loader.read.show import INVISIBLE, trim
+
+NAMES = {
+    "objecttype": "object_type",
+    "fromobjecttype": "object_type",
+    "objectid": "object_id",
+    "fromobjectid": "object_id",
+    "fromid": "object_id",
+    "recordid": "object_id",
+    "hsobjectid": "object_id",
+    "toobjecttype": "to_object_type",
+    "toobjectid": "to_object_id",
+    "toid": "to_object_id",
+    "associationcategory": "association_category",
+    "associationtypeid": "association_type_id",
+    "label": "label",
+    "associationlabel": "label",
+}
+
+# Enough of HubSpot's table to see that `--to 0-2` and `Associated Company IDs` mean one thing.
+_TYPE_IDS = {
+    "0-1": "contact",
+    "0-2": "company",
+    "0-3": "deal",
+    "0-5": "ticket",
+    "0-7": "product",
+    "0-8": "lineitem",
+    "0-14": "quote",
+    "0-27": "task",
+    "0-46": "note",
+    "0-47": "meeting",
+    "0-48": "call",
+    "0-49": "email",
+    "0-53": "invoice",
+    "0-69": "subscription",
+    "0-115": "user",
+    "0-123": "order",
+    "0-136": "lead",
+    "0-162": "service",
+}
+_STANDARD = frozenset(_TYPE_IDS.values())
+_ASSOCIATED = re.compile(r"associated[\s_-]*([^\s_-].*?)[\s_-]*ids(?:[\s_-]*\((.+)\))?", re.IGNORECASE | re.DOTALL)
+_RECORD_ID_OF = re.compile(r"record[\s_]*id[\s_]*[-\u2013][\s_]*([^\s_-].*)", re.IGNORECASE | re.DOTALL)
+_SEPARATORS = re.compile(r"[\s_-]+")
+
+
+class Meaning(NamedTuple):
+    """What a header says by itself: the field, and the object type, label or primary type that stand in its text.
+
+    `associated` is True for HubSpot's `Associated <Type> IDs` headers, where a blank cell asks for nothing.
+    """
+
+    field: str = ""
+    object_type: str = ""
+    label: str = ""
+    primary: bool = False
+    associated: bool = False
+
+
+def fold(text: str) -> str:
+    """Return the text without case, blanks, `_`, `-` and invisible characters."""
+    return _SEPARATORS.sub("", text.translate(INVISIBLE).casefold())
+
+
+def meaning(header: str) -> Meaning:
+    """Return what the header means; its `field` is blank if it is none of ours.
+
+    >>> meaning("Associated Company IDs (Primary)")
+    Meaning(field='to_object_id', object_type='company', label='', primary=True, associated=True)
+    """
+    text = trim(header)
+    field = NAMES.get(fold(text))
+    if field:
+        return Meaning(field)
+    associated = _ASSOCIATED.fullmatch(text)
+    if associated:
+        label = trim(associated[2] or "")
+        primary = label.casefold() == "primary"
+        return Meaning("to_object_id", _type_text(associated[1]), "" if primary else label, primary, True)
+    of_type = _RECORD_ID_OF.fullmatch(text)
+    if of_type:
+        return Meaning("object_id", _type_text(of_type[1]))
+    return Meaning()
+
+
+def same_type(one: str, other: str) -> bool:
+    """Tell whether two texts name one object type as far as can be seen here: `companies`, `Company`, `0-2`."""
+    return _type_key(one) == _type_key(other)
+
+
+def are_different_types(one: str, other: str) -> bool:
+    """Tell whether two texts surely name different object types; a custom object's name may be anything."""
+    keys = {_type_key(one), _type_key(other)}
+    return len(keys) == 2 and keys <= _STANDARD
+
+
+def _type_text(text: str) -> str:
+    return " ".join(text.split()).lower()
+
+
+def _type_key(text: str) -> str:
+    known = _TYPE_IDS.get(text.strip())
+    if known:
+        return known
+    key = fold(text)
+    if key.endswith("ies"):
+        return key[:-3] + "y"
+    return key[:-1] if key.endswith("s") else key

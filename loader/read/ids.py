@@ -1,0 +1,160 @@
+"""The only place that judges a record id: from a cell's text to an id, or to the reason why it is none."""
+
+import re
+from typing import NamedTuple
+
+from loader.read.show import INVISIBLE, show, trim
+
+LARGEST = 2**63 - 1
+# The largest whole number up to which a double holds every whole number; beyond it digits may have changed.
+EXACT_DOUBLE = 2**53
+
+# Up to 18 digits are always below 2**63, so that a whole column can be judged by one match.
+PLAIN = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
+PLAIN_COLUMN = re.compile(r"[1-9][0-9]{0,17}(?:\n[1-9][0-9]{0,17})*+", re.ASCII)
+
+_ID = re.compile(r"([1-9][0-9]{0,18})(\.0+)?", re.ASCII)
+_ASCII_BLANKS = " \t\r\n\f\v"
+_WRAPPED = re.compile(r'="([^"]*)"')
+_LOOSE_SEPARATOR = re.compile(r"[,\s]+")
+_LONG_ID = re.compile(r"[1-9][0-9]{4,18}", re.ASCII)
+_DATE = re.compile(r"[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}([ T].*)?", re.ASCII)
+_REASONS = (
+    (
+        "SCIENTIFIC_NOTATION",
+        re.compile(r"[+-]?[0-9]+([.,][0-9]*)?[eE][+-]?[0-9]+", re.ASCII),
+        "is in scientific notation, which has lost digits; format the column as text and export it again",
+    ),
+    ("DATE", _DATE, "is a date, not a record id; format the column as text and export it again"),
+    (
+        "LEADING_ZERO",
+        re.compile(r"0[0-9]+(\.0+)?", re.ASCII),
+        "begins with a zero, which no HubSpot record id does; it may be another system's key",
+    ),
+    (
+        "FRACTION",
+        re.compile(r"[+-]?[0-9]+\.[0-9]+", re.ASCII),
+        "has a fraction or a thousands separator; write the record id in digits only",
+    ),
+    (
+        "SEPARATOR",
+        re.compile(r"[0-9][0-9.,'\u2019_\s]*[,'\u2019_.\s][0-9.,'\u2019_\s]*[0-9]"),
+        "may be one number with separators or several ids; write ids in digits only, several separated by ;",
+    ),
+    (
+        "ERROR_CELL",
+        re.compile(r"#(N/A|REF!|VALUE!|NAME\?|NUM!|NULL!|DIV/0!|SPILL!|CALC!|GETTING_DATA).*", re.ASCII),
+        "is a spreadsheet's error; mend the formula, or paste the values",
+    ),
+    (
+        "SEVERAL_IDS",
+        re.compile(r".*;.*", re.DOTALL),
+        "holds several ids; only the to object id may, write one row for each",
+    ),
+    ("ID_TOO_LARGE", re.compile(r"[1-9][0-9]{18,}", re.ASCII), "is larger than any record id can be"),
+    (
+        "UNREADABLE_CHARACTERS",
+        re.compile("[^\ufffd\0]*[\ufffd\0].*", re.DOTALL),
+        "holds characters that cannot be read; mend the cell, or name the file's --encoding",
+    ),
+)
+
+
+class Judged(NamedTuple):
+    """A cell's record id, or, where `record_id` is blank, the reason code and why.
+
+    `repair` says what was taken off to get at the id, blank if nothing more than outer blanks.
+    """
+
+    record_id: str
+    repair: str = ""
+    reason: str = ""
+    why: str = ""
+
+
+def judge(cell: str) -> Judged:
+    """Judge one cell by the contract's rule; never guess.
+
+    >>> judge(" 101 ").record_id, judge("101.0").record_id, judge("1.01E+11").reason
+    ('101', '101', 'SCIENTIFIC_NOTATION')
+    """
+    bare, repair = _bare(cell)
+    found = _ID.fullmatch(bare)
+    if found is None:
+        return _refused(bare, cell)
+    digits, zeros = found.groups()
+    if int(digits) > LARGEST:
+        return Judged("", "", "ID_TOO_LARGE", f"{show(cell)} is larger than any record id can be")
+    if zeros is not None:
+        if int(digits) > EXACT_DOUBLE:
+            why = f"{show(cell)} was written from a number that cannot hold so many digits; export it as text"
+            return Judged("", "", "DIGITS_LOST", why)
+        repair = repair or "a fraction of zeros"
+    return Judged(digits, repair)
+
+
+def judge_value(cell: str) -> Judged:
+    """Judge a cell that holds a unique property's value instead of an id: trimmed, readable and not blank."""
+    value = trim(cell)
+    if not value:
+        return _missing()
+    if "\ufffd" in value or "\0" in value:
+        why = f"{show(cell)} holds characters that cannot be read; mend the cell, or name the file's --encoding"
+        return Judged("", "", "UNREADABLE_CHARACTERS", why)
+    return Judged(value)
+
+
+def is_blank(cell: str) -> bool:
+    """Tell whether nothing visible is in the cell."""
+    return not cell or not trim(cell)
+
+
+def parts(cell: str, *, lenient: bool) -> list[str]:
+    """Split a to object id cell at `;` into the texts of its ids; blank ones are dropped.
+
+    `lenient` is for HubSpot's own `Associated … IDs` columns, whose separator HubSpot does not document: commas and
+    blanks separate there too, but only between ids of five digits or more, because `1,234` and `12 345 678` may be one
+    number with separators. No script groups its digits by five.
+    """
+    wrapped = _WRAPPED.fullmatch(cell.strip())
+    texts = [part for part in (wrapped[1] if wrapped else cell).split(";") if not is_blank(part)]
+    if not lenient:
+        return texts
+    return [piece for text in texts for piece in _pieces(text)]
+
+
+def _pieces(text: str) -> list[str]:
+    pieces = [piece for piece in _LOOSE_SEPARATOR.split(text.strip()) if piece]
+    if len(pieces) > 1 and all(_LONG_ID.fullmatch(piece) for piece in pieces):
+        return pieces
+    return [text]
+
+
+def _bare(cell: str) -> tuple[str, str]:
+    bare = cell.strip(_ASCII_BLANKS)
+    repair = ""
+    if not bare.isascii():
+        visible = bare.translate(INVISIBLE).strip()
+        if visible != bare:
+            bare, repair = visible, "invisible characters or no-break spaces"
+    if bare.startswith("'"):
+        bare, repair = bare[1:].strip(), repair or "a leading apostrophe"
+    wrapped = _WRAPPED.fullmatch(bare)
+    if wrapped:
+        bare, repair = wrapped[1].strip(), repair or 'a wrapping ="…"'
+    return bare, repair
+
+
+def _refused(bare: str, cell: str) -> Judged:
+    if not bare:
+        return _missing()
+    # Patterns look at a bounded piece: a cell of ten million characters is no id, whatever stands in it.
+    piece = bare[:1000]
+    for reason, pattern, why in _REASONS:
+        if pattern.fullmatch(piece):
+            return Judged("", "", reason, f"{show(cell)} {why}")
+    return Judged("", "", "INVALID_RECORD_ID", f"{show(cell)} is not a record id; it must be digits only")
+
+
+def _missing() -> Judged:
+    return Judged("", "", "MISSING_RECORD_ID", "the cell is blank; fill in the record id, or delete the row")

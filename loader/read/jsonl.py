@@ -1,0 +1,149 @@
+"""JSONL: one JSON object a line; its keys are the columns, and its numbers are read as the digits that stand there."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from loader.errors import InputError
+from loader.read.columns import header_missing, is_header
+from loader.read.faults import reading
+from loader.read.ids import is_blank
+from loader.read.show import show
+from loader.read.table import BATCH, Batch, Mark
+from loader.read.text import Text
+
+_MOST_KEYS = 10_000
+
+
+class _Number(str):
+    """The digits of a number, kept apart from a string so that a nested value is written back as it was."""
+
+    __slots__ = ()
+
+
+class _Twice(ValueError):
+    """An object that has one key twice: two readings."""
+
+
+class JsonLines:
+    """One JSONL file; its header is the union of all records' keys, in the order in which they first come."""
+
+    format: str = "jsonl"
+    delimiter: str | None = None
+    sheet: str | None = None
+    header_row: int = 1
+
+    def __init__(self, text: Text, mapping: Mapping[str, str]) -> None:
+        self.encoding: str | None = text.encoding
+        self.notes = list(text.notes)
+        self._text = text
+        self._name = text.packed.name
+        self.header = self._union()
+        if not is_header(self.header, mapping):
+            raise header_missing(self._name, self.header, mapping)
+
+    def cell_name(self, row: int, column: int) -> str:
+        """Return the row and the key in quotes."""
+        return f"Row {row}, key {show(self.header[column])}"
+
+    def close(self) -> None:
+        """Nothing stays open between readings."""
+
+    def batches(self, told: Counter[str]) -> Iterator[Batch]:
+        """Yield the records; a broken line is one wrong record."""
+        batch = Batch([], [], {}, {})
+        for row, parsed in self._lines():
+            cells = [""] * len(self.header)
+            if isinstance(parsed, Mark):
+                batch.faults[len(batch.rows)] = parsed
+            else:
+                cells = [_text_of(parsed.get(key)) for key in self.header]
+                if all(map(is_blank, cells)):
+                    continue
+                if any("\0" in cell for cell in cells):
+                    batch.faults[len(batch.rows)] = Mark("NUL_CHARACTER", "holds a NUL character; write the row again")
+            batch.rows.append(row)
+            batch.cells.append(cells)
+            if len(batch.rows) == BATCH:
+                yield batch
+                batch = Batch([], [], {}, {})
+        if batch.rows:
+            yield batch
+
+    def _union(self) -> tuple[str, ...]:
+        keys: dict[str, None] = {}
+        wrong = ""
+        for row, parsed in self._lines():
+            if isinstance(parsed, Mark):
+                wrong = wrong or f"line {row - 1} {parsed.why}"
+            elif not parsed.keys() <= keys.keys():
+                keys.update(dict.fromkeys(parsed))
+                if len(keys) > _MOST_KEYS:
+                    raise InputError(f"{self._name}: has more than {_MOST_KEYS:,} different keys; it is no table.")
+        if not keys:
+            raise InputError(f"{self._name}: has no line with a JSON object in it; {wrong or 'it is empty'}.")
+        return tuple(keys)
+
+    def _lines(self) -> Iterator[tuple[int, dict[str, object] | Mark]]:
+        decoder = json.JSONDecoder(
+            parse_int=_Number, parse_float=_Number, parse_constant=_Number, object_pairs_hook=_object
+        )
+        with reading(self._name), self._text.open() as lines:
+            # The first record is row 2 as in a spreadsheet, where the header would be row 1.
+            for row, line in enumerate(lines, start=2):
+                text = line.removeprefix("\ufeff").strip()
+                if text:
+                    yield row, _parsed(decoder, text)
+
+
+def _parsed(decoder: json.JSONDecoder, text: str) -> dict[str, object] | Mark:
+    try:
+        value = decoder.decode(text)
+    except _Twice as error:
+        return Mark("MALFORMED_JSON", f"has the key {show(str(error))} twice; take one out")
+    except ValueError as error:
+        return Mark("MALFORMED_JSON", f"is not a JSON object ({error}); mend the line")
+    except RecursionError:
+        return Mark("MALFORMED_JSON", "is nested too deeply; mend the line")
+    if not isinstance(value, dict):
+        return Mark("MALFORMED_JSON", "is not a JSON object; write {…} with the columns as keys")
+    return value
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    made = {_whole(key): value for key, value in pairs}
+    if len(made) < len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise _Twice(key)
+            seen.add(key)
+    return made
+
+
+def _text_of(value: object) -> str:
+    if isinstance(value, str):
+        return _whole(str(value))
+    if value is None:
+        return ""
+    if isinstance(value, list) and not any(isinstance(item, list | dict) for item in value):
+        return ";".join(map(_text_of, value))
+    return _whole(_written(value))
+
+
+def _written(value: object) -> str:
+    """Write a nested value as JSON, its numbers digit for digit."""
+    if isinstance(value, _Number):
+        return str(value)
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_written, value)) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(key)}: {_written(item)}" for key, item in value.items()) + "}"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _whole(text: str) -> str:
+    """Replace halves of surrogate pairs, which JSON can write and no file can hold."""
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")

@@ -1,0 +1,132 @@
+"""Parquet, read by pyarrow batch by batch; what is no exact whole number or text is never an id."""
+
+import datetime
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from loader.read.columns import header_missing, is_header
+from loader.read.faults import reading
+from loader.read.ids import EXACT_DOUBLE, is_blank
+from loader.read.packed import Packed
+from loader.read.show import show
+from loader.read.table import BATCH, Batch, Mark
+
+
+class Parquet:
+    """One Parquet file. This module alone imports pyarrow, and is itself imported only for such a file."""
+
+    format: str = "parquet"
+    encoding: str | None = None
+    delimiter: str | None = None
+    sheet: str | None = None
+    header_row: int = 1
+
+    def __init__(self, packed: Packed, mapping: Mapping[str, str]) -> None:
+        self._name = packed.name
+        self._packed = packed
+        self.notes: list[str] = []
+        with (
+            reading(self._name),
+            packed.open_seekable() as stream,
+            pq.ParquetFile(stream, pre_buffer=False) as file,
+        ):
+            self.header: tuple[str, ...] = tuple(file.schema_arrow.names)
+        if not is_header(self.header, mapping):
+            raise header_missing(self._name, self.header, mapping)
+
+    def cell_name(self, row: int, column: int) -> str:
+        """Return the row and the column's name in quotes."""
+        return f"Row {row}, column {show(self.header[column])}"
+
+    def close(self) -> None:
+        """Nothing stays open between readings."""
+
+    def batches(self, told: Counter[str]) -> Iterator[Batch]:
+        """Yield the records; a column is turned into text as a whole where its type allows it."""
+        with reading(self._name):
+            row = 2
+            with (
+                self._packed.open_seekable() as stream,
+                pq.ParquetFile(stream, pre_buffer=False) as file,
+            ):
+                for part in file.iter_batches(batch_size=BATCH, use_threads=False):
+                    marks: dict[tuple[int, int], Mark] = {}
+                    columns = [_texts(column, index, marks) for index, column in enumerate(part.columns)]
+                    records = list(map(list, zip(*columns, strict=True)))
+                    yield _batch(records, row, marks)
+                    row += len(records)
+
+
+def _batch(records: list[list[str]], row: int, marks: dict[tuple[int, int], Mark]) -> Batch:
+    blank = [place for place, cells in enumerate(records) if not cells[0] and all(map(is_blank, cells))]
+    faults = {
+        place: Mark("NUL_CHARACTER", "holds a NUL character; write the row again")
+        for place, cells in enumerate(records)
+        if "\0" in "".join(cells)
+    }
+    rows = list(range(row, row + len(records)))
+    if not blank:
+        return Batch(rows, records, faults, marks)
+    kept = sorted(set(range(len(records))) - set(blank))
+    moved = {old: new for new, old in enumerate(kept)}
+    return Batch(
+        [rows[old] for old in kept],
+        [records[old] for old in kept],
+        {moved[old]: mark for old, mark in faults.items()},
+        {(moved[old], column): mark for (old, column), mark in marks.items() if old in moved},
+    )
+
+
+def _texts(column: Any, index: int, marks: dict[tuple[int, int], Mark]) -> list[str]:
+    """Return a column's cells as text; those that can never be ids are marked."""
+    if isinstance(column.type, pa.BaseExtensionType):
+        column = column.storage
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    kind = column.type
+    if pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        texts: list[str] = pc.fill_null(pc.cast(column, pa.large_string()), "").to_pylist()
+        return texts
+    cells = []
+    for place, value in enumerate(column.to_pylist()):
+        text = _text_of(value)
+        mark = _mark(value, text)
+        if mark is not None:
+            marks[place, index] = mark
+        cells.append(text)
+    return cells
+
+
+def _text_of(value: object) -> str:
+    if value is None or value != value:  # noqa: PLR0124 - NaN is what pandas writes for a blank
+        return ""
+    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT_DOUBLE:
+        return str(int(value))
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return ";".join(map(_text_of, value))
+    return str(value)
+
+
+def _mark(value: object, text: str) -> Mark | None:
+    if isinstance(value, bool):
+        return Mark("BOOLEAN", f"{show(text)} is true or false, not a record id; write the id as text")
+    if isinstance(value, datetime.date | datetime.time | datetime.timedelta):
+        return Mark("DATE", f"{show(text)} is a date or time, not a record id; write the id as text")
+    if isinstance(value, list):
+        return next((mark for mark in (_mark(item, _text_of(item)) for item in value) if mark), None)
+    if not isinstance(value, float) or not text:
+        return None
+    if abs(value) >= EXACT_DOUBLE:
+        return Mark("DIGITS_LOST", f"{show(text)} is a floating-point number of too many digits; write ids as text")
+    if not value.is_integer():
+        return Mark("FRACTION", f"{show(text)} has a fraction; write the id as a whole number or text")
+    return None

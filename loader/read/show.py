@@ -1,0 +1,49 @@
+"""How values of a file are shown in sentences: cut short, with control characters escaped."""
+
+SHOWN = 40
+KEPT = 200
+# Characters that carry no ink. U+202E is left out on purpose: it turns the digits around, so the id is in doubt.
+INVISIBLE = dict.fromkeys(
+    [0x00AD, 0x034F, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202E), *range(0x2060, 0x2070), 0xFEFF]
+)
+
+
+def show(value: str, *, limit: int = SHOWN) -> str:
+    """Return the value in double quotes, at most `limit` characters of it, fit for a terminal and a log.
+
+    >>> print(show("10\\x1b[2J1"))
+    "10\\x1b[2J1"
+    """
+    cut = value if len(value) <= limit else value[:limit] + "…"
+    return '"' + "".join(char if char.isprintable() else _escape(char) for char in cut) + '"'
+
+
+def show_all(values: tuple[str, ...] | list[str], *, limit: int = 20) -> str:
+    """Return the values shown one after the other, at most `limit` of them."""
+    shown = [show(value) for value in values[:limit]]
+    if len(values) > limit:
+        shown.append(f"and {len(values) - limit} more")
+    return ", ".join(shown)
+
+
+def keep(cell: str) -> str:
+    """Return what a rejected cell said, short enough to stand in a result line."""
+    return cell if len(cell) <= KEPT else cell[:KEPT] + "…"
+
+
+def trim(cell: str) -> str:
+    """Take outer blanks (no-break ones too) and invisible characters off.
+
+    Invisible characters within the text stay: in a label they may join an emoji or a script's letters.
+    """
+    bare = cell.strip()
+    while bare and (ord(bare[0]) in INVISIBLE or ord(bare[-1]) in INVISIBLE):
+        bare = bare.strip(_INVISIBLE_TEXT).strip()
+    return bare
+
+
+_INVISIBLE_TEXT = "".join(map(chr, INVISIBLE))
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")

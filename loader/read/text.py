@@ -1,0 +1,139 @@
+"""Text files: which encoding a file is in, and its lines in that encoding."""
+
+import codecs
+import io
+import re
+from typing import NamedTuple
+
+from loader.errors import InputError, UsageError
+from loader.read.faults import reading
+from loader.read.packed import BLOCK, Packed
+from loader.read.show import show
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_LONGEST_LINE = 16 << 20
+_ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
+_NOT_ASCII = re.compile("[^\0-\x7f]")
+
+
+class Text(NamedTuple):
+    """How a text file is decoded. `nul` says whether NUL characters were seen; `notes` what people should know."""
+
+    packed: Packed
+    encoding: str
+    errors: str
+    nul: bool
+    notes: tuple[str, ...]
+
+    def open(self) -> io.TextIOWrapper:
+        """Open the file for one reading; line ends stay as they are."""
+        return io.TextIOWrapper(self.packed.open(), encoding=self.encoding, errors=self.errors, newline="")
+
+
+class _Survey(NamedTuple):
+    good: int
+    bad: int
+    first_bad_line: int
+    nul: bool
+
+
+def examine(packed: Packed, encoding: str | None) -> Text:
+    """Read the whole file once and settle its encoding, so that no byte can surprise a run under way."""
+    with reading(packed.name):
+        with packed.open() as stream:
+            head = stream.read(4096)
+        if not head:
+            raise InputError(f"{packed.name}: is empty; there is nothing to load.")
+        told = _checked(encoding) if encoding else _told_by_bytes(head)
+        if told:
+            return _strictly(packed, told, option=encoding)
+        return _utf8_or_windows(packed)
+
+
+def _checked(encoding: str) -> str:
+    try:
+        io.TextIOWrapper(io.BytesIO(), encoding=encoding).close()
+    except LookupError as error:
+        raise UsageError(f"--encoding {encoding}: there is no such text encoding; try utf-8 or cp1252.") from error
+    return encoding
+
+
+def _told_by_bytes(head: bytes) -> str | None:
+    for mark, encoding in _BOMS:
+        if head.startswith(mark) and encoding != "utf-8":
+            return encoding
+    pairs = len(head) // 2
+    even, odd = head[0 : 2 * pairs : 2].count(0), head[1 : 2 * pairs : 2].count(0)
+    if pairs > 1 and odd > 0.4 * pairs and even < 0.1 * pairs:
+        return "utf-16-le"
+    if pairs > 1 and even > 0.4 * pairs and odd < 0.1 * pairs:
+        return "utf-16-be"
+    return None
+
+
+def _strictly(packed: Packed, encoding: str, *, option: str | None) -> Text:
+    try:
+        survey = _survey(packed, encoding, "strict")
+    except UnicodeError as error:
+        way = "leave --encoding out, or name another" if option else "save it as UTF-8"
+        raise InputError(f"{packed.name}: is not {encoding} throughout ({error}); {way}.") from error
+    return Text(packed, encoding, "strict", survey.nul, ())
+
+
+def _utf8_or_windows(packed: Packed) -> Text:
+    try:
+        survey = _survey(packed, "utf-8", "strict")
+    except UnicodeError:
+        survey = _survey(packed, "utf-8", "surrogateescape")
+    if not survey.bad:
+        return Text(packed, "utf-8", "strict", survey.nul, ())
+    line = f"the first in line {survey.first_bad_line:,}"
+    if survey.good > survey.bad:
+        note = f"{survey.bad:,} bytes are not UTF-8 ({line}); they are read as \ufffd."
+        return Text(packed, "utf-8", "replace", survey.nul, (note,))
+    note = f"{survey.bad:,} bytes are not UTF-8 ({line}); the file is read as Windows text (cp1252)."
+    return Text(packed, "cp1252", "replace", survey.nul, (note,))
+
+
+def _survey(packed: Packed, encoding: str, errors: str) -> _Survey:
+    decoder = codecs.getincrementaldecoder(encoding)(errors)
+    good = bad = first_bad_line = line = unbroken = 0
+    nul = False
+    with packed.open() as stream:
+        while True:
+            block = stream.read(BLOCK)
+            text = decoder.decode(block, final=not block)
+            if not block and not text:
+                break
+            if errors == "surrogateescape":
+                bad_here = len(_ESCAPED_BYTE.findall(text))
+                if bad_here and not bad:
+                    first = _ESCAPED_BYTE.search(text)
+                    first_bad_line = line + 1 + text.count("\n", 0, first.start() if first else 0)
+                bad += bad_here
+                good += len(_NOT_ASCII.findall(text)) - bad_here
+                line += text.count("\n")
+            nul = nul or "\0" in text
+            unbroken = 0 if "\n" in text or "\r" in text else unbroken + len(text)
+            if unbroken > _LONGEST_LINE:
+                raise InputError(f"{packed.name}: has a line of more than 16 million characters; it is no table.")
+    return _Survey(good, bad, first_bad_line, nul)
+
+
+def refuse_other_text(name: str, start: str) -> None:
+    """Raise InputError for texts that are no table: web pages, XML, JSON in one piece."""
+    begins = start.lstrip("\ufeff \t\r\n")[:200].lower()
+    if begins.startswith(("<!doctype", "<html", "<table", "<?xml", "<head", "<meta")):
+        raise InputError(f"{name}: is a web page or XML, whatever its name says; save it as .xlsx or CSV.")
+    if begins.startswith("["):
+        raise InputError(
+            f"{name}: begins with {show(begins[:1])}: a JSON list in one piece; write one object a line (JSONL)."
+        )
+    if begins.startswith("%pdf"):
+        raise InputError(f"{name}: is a PDF; save the table as .xlsx or CSV.")

@@ -1,0 +1,217 @@
+"""What must be known of an `.xlsx` before and beside calamine: bombs, and the cells that calamine shows as blank.
+
+calamine gives an empty text for a cell with an error (`#N/A`) and for a formula that no spreadsheet has calculated yet.
+In a column where a blank asks for nothing, a row would be lost without a word; so the sheet's XML is looked through.
+"""
+
+import posixpath
+import re
+import zipfile
+from collections.abc import Iterator
+from typing import BinaryIO
+from xml.parsers import expat
+
+from loader.errors import InputError
+from loader.read.packed import BLOCK, is_bomb, refuse_bomb
+from loader.read.table import Mark
+
+_LARGEST = 8 << 30
+_LONGEST_TAG = 4096
+_CELL = re.compile(rb"<(?:\w+:)?c\s[^>]*?\br=[\"']([A-Z]{1,3})[0-9]+[\"']")
+_ROW = re.compile(rb"<(?:\w+:)?row\s[^>]*?\br=[\"']([0-9]+)[\"']")
+_ODD = re.compile(rb"\bt=[\"']e[\"']|<(?:\w+:)?f[\s/>]")
+_FILTER = re.compile(rb"<(?:\w+:)?row\s[^>]*?\bhidden=[\"'](?:1|true)[\"']")
+# calamine lays a sheet out as a full rectangle of 32 bytes a cell; two cells in far corners must not fill the memory.
+_MOST_EMPTY = 64 << 20
+
+
+class SheetFacts:
+    """What a sheet's XML tells: `odd` has a mark for each (row, column) from 0; `hides_rows` tells of a filter."""
+
+    def __init__(self) -> None:
+        self.odd: dict[tuple[int, int], Mark] = {}
+        self.hides_rows = False
+
+
+def guard(name: str, stream: BinaryIO) -> None:
+    """Raise InputError for a workbook that would unpack to far more than it is, or whose bytes are damaged."""
+    with zipfile.ZipFile(stream) as archive:
+        members = archive.infolist()
+        for info in members:
+            if is_bomb(info.file_size, info.compress_size):
+                raise refuse_bomb(name)
+            if info.flag_bits & 1:
+                raise InputError(f"{name}: is protected by a password; save a copy without one.")
+        total = sum(info.file_size for info in members)
+        if total > _LARGEST:
+            raise InputError(f"{name}: unpacks to {total:,} bytes; save it as CSV, which is read piece by piece.")
+        for info in members:
+            # Reads no more than the size that was checked, and compares the checksum: a lying size is an error here.
+            if info.filename.lower().endswith((".xml", ".rels")):
+                area = _Area()
+                for block in _blocks(archive, info):
+                    area.see(block)
+                area.check(name)
+    stream.seek(0)
+
+
+def facts(stream: BinaryIO, sheet: str) -> SheetFacts:
+    """Look through one sheet's XML; the costly part is done only if it has formulas or errors at all."""
+    found = SheetFacts()
+    with zipfile.ZipFile(stream) as archive:
+        info = archive.getinfo(_part_of(archive, sheet))
+        has_odd = False
+        for block in _blocks(archive, info):
+            has_odd = has_odd or bool(_ODD.search(block))
+            found.hides_rows = found.hides_rows or bool(_FILTER.search(block))
+        if has_odd:
+            found.odd = _OddCells().read(archive, info)
+    stream.seek(0)
+    return found
+
+
+def _blocks(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
+    """Yield a member's bytes in pieces that overlap by the start of a tag that the last piece cut."""
+    with archive.open(info) as stream:
+        rest = b""
+        while block := stream.read(BLOCK):
+            whole = rest + block
+            cut = whole.rfind(b"<", max(0, len(whole) - _LONGEST_TAG))
+            cut = len(whole) if cut < 0 else cut
+            yield whole[:cut]
+            rest = whole[cut:]
+        yield rest
+
+
+class _Area:
+    """How far a sheet's cells lie apart, against how many there are."""
+
+    def __init__(self) -> None:
+        self._columns: set[bytes] = set()
+        self._last_row = 0
+        self._cells = 0
+
+    def see(self, block: bytes) -> None:
+        letters = _CELL.findall(block)
+        self._cells += len(letters)
+        self._columns.update(letters)
+        self._last_row = max(self._last_row, max(map(int, _ROW.findall(block)), default=0))
+
+    def check(self, name: str) -> None:
+        columns = [column_number(letters.decode("ascii")) for letters in self._columns]
+        width = max(columns, default=0) - min(columns, default=0) + 1
+        if self._last_row * width > _MOST_EMPTY + 32 * self._cells:
+            raise InputError(f"{name}: a sheet's few cells lie too far apart; copy the table to a sheet of its own.")
+
+
+class _OddCells:
+    """Collects the cells with errors and the formulas without a value from a sheet's XML."""
+
+    def __init__(self) -> None:
+        self._odd: dict[tuple[int, int], Mark] = {}
+        self._row, self._column = -1, -1
+        self._type = ""
+        self._formula = False
+        self._in_value = False
+        self._value = ""
+
+    def read(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> dict[tuple[int, int], Mark]:
+        parser = expat.ParserCreate()
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._text
+        with archive.open(info) as stream:
+            parser.ParseFile(stream)
+        return self._odd
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        tag = tag.rpartition(":")[2]
+        if tag == "row":
+            self._row = _number(attributes.get("r")) - 1 if "r" in attributes else self._row + 1
+            self._column = -1
+        elif tag == "c":
+            letters = attributes.get("r", "").rstrip("0123456789")
+            self._column = column_number(letters) if letters.isalpha() else self._column + 1
+            self._type, self._formula, self._value = attributes.get("t", ""), False, ""
+        elif tag == "f":
+            self._formula = True
+        self._in_value = tag == "v"
+
+    def _text(self, text: str) -> None:
+        if self._in_value:
+            self._value += text
+
+    def _end(self, tag: str) -> None:
+        self._in_value = False
+        if tag.rpartition(":")[2] != "c":
+            return
+        place = self._row, self._column
+        if self._type == "e":
+            self._odd[place] = error_mark(self._value)
+        elif self._formula and not self._value and self._type != "str":
+            self._odd[place] = Mark(
+                "FORMULA_WITHOUT_VALUE",
+                "the formula was never calculated; open the file in a spreadsheet and save it, or paste the values",
+            )
+
+
+def error_mark(text: str) -> Mark:
+    """Return the mark for a cell that holds a spreadsheet's error."""
+    return Mark("ERROR_CELL", f"the cell holds the error {text[:20]}; mend the formula, or paste the values")
+
+
+def column_number(letters: str) -> int:
+    """Return a column's place from 0.
+
+    >>> column_number("A"), column_number("AB")
+    (0, 27)
+    """
+    number = 0
+    for letter in letters.upper():
+        number = number * 26 + ord(letter) - ord("A") + 1
+    return number - 1
+
+
+def column_letters(number: int) -> str:
+    """Return the letters of a column counted from 0.
+
+    >>> column_letters(0), column_letters(27)
+    ('A', 'AB')
+    """
+    letters = ""
+    number += 1
+    while number:
+        number, rest = divmod(number - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return letters
+
+
+def _part_of(archive: zipfile.ZipFile, sheet: str) -> str:
+    """Return the archive's name of a sheet's XML by way of the workbook's relations."""
+    targets = {rel["Id"]: rel["Target"] for rel in _elements(archive, "xl/_rels/workbook.xml.rels", "Relationship")}
+    for element in _elements(archive, "xl/workbook.xml", "sheet"):
+        if element.get("name") == sheet:
+            relation = next((value for key, value in element.items() if key.rpartition(":")[2] == "id"), "")
+            target = targets.get(relation, "")
+            return target.lstrip("/") if target.startswith("/") else posixpath.normpath(posixpath.join("xl", target))
+    raise zipfile.BadZipFile("the workbook does not say where the sheet is")
+
+
+def _elements(archive: zipfile.ZipFile, part: str, wanted: str) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = []
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        if tag.rpartition(":")[2] == wanted:
+            found.append(attributes)
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = start
+    try:
+        parser.Parse(archive.read(part), True)
+    except KeyError as error:
+        raise zipfile.BadZipFile(f"{part} is missing") from error
+    return [element for element in found if wanted != "Relationship" or {"Id", "Target"} <= element.keys()]
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 9 else 0
