@@ -36,6 +36,13 @@ class Columns(NamedTuple):
         return {name: found[name] for name in FIELDS if name in found}
 
 
+def check_fields(mapping: Mapping[str, str]) -> None:
+    """Raise UsageError where `--column` names a field that there is not."""
+    for field, wanted in mapping.items():
+        if field not in FIELDS:
+            raise UsageError(f"--column {field}={wanted}: there is no such field; the fields are {', '.join(FIELDS)}.")
+
+
 def is_header(cells: Sequence[str], columns: Mapping[str, str]) -> bool:
     """Tell whether a row names a column for the object id and one for the to object id."""
     candidates = _candidates(cells, columns)
@@ -95,8 +102,6 @@ def _named(header: Sequence[str], wanted: str) -> list[Column]:
 def _check_mapping(name: str, header: Sequence[str], mapping: Mapping[str, str]) -> None:
     used: dict[int, str] = {}
     for field, wanted in mapping.items():
-        if field not in FIELDS:
-            raise UsageError(f"--column {field}={wanted}: there is no such field; the fields are {', '.join(FIELDS)}.")
         found = _named(header, wanted)
         if not found:
             there = show_all([cell for cell in header if trim(cell)])

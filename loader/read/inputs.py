@@ -11,7 +11,7 @@ from typing import BinaryIO, Self
 
 from loader.errors import InputError, UsageError
 from loader.model import Chunk, Understood
-from loader.read.columns import settle
+from loader.read.columns import check_fields, settle
 from loader.read.delimited import Delimited
 from loader.read.faults import reading
 from loader.read.jsonl import JsonLines
@@ -102,6 +102,7 @@ def open_inputs(settings: InputSettings, *, standard_input: BinaryIO | None = No
     """Open every input that the settings name; raises UsageError or InputError for the first that cannot be trusted."""
     if settings.format is not None and settings.format not in _FORMATS:
         raise UsageError(f"--format {settings.format}: there is no such format; it is one of {', '.join(_FORMATS)}.")
+    check_fields(settings.columns)
     opened: list[Input] = []
     try:
         for found in expand(settings.inputs):

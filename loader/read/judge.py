@@ -121,7 +121,7 @@ class Judge:
             return Judged(cell)
         judged = ids.judge(cell)
         if judged.repair:
-            self._told[f"{{n}} ids had {judged.repair} taken off."] += 1
+            self._told[f"Ids that had {judged.repair} taken off: {{n}}."] += 1
         return judged
 
     def _problem(self, row: int, verdicts: Verdicts, asked: Asked) -> Mark | None:

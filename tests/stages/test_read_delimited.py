@@ -1,0 +1,260 @@
+"""CSV and its kin: columns, record borders and row numbers are exact, or the file is refused in words."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loader.errors import InputError, UsageError
+from loader.model import Link, Reject
+from loader.read import Input, open_inputs
+from loader.settings import InputSettings
+
+HEAD = "object_id,to_object_id\n"
+
+
+def opened(tmp_path: Path, content: str | bytes, name: str = "a.csv", **options: Any) -> Input:
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    settings = {"object_type": "contacts", "to_object_type": "companies", **options}
+    return open_inputs(InputSettings(inputs=(str(path),), **settings))[0]
+
+
+def judged(source: Input) -> tuple[list[tuple[int, str, str]], list[tuple[int, str]]]:
+    links: list[Link] = []
+    rejects: list[Reject] = []
+    for chunk in source.chunks():
+        links += chunk.links
+        rejects += chunk.rejects
+        assert all(len(cells) == len(source.header) for cells in chunk.cells)
+        assert len(chunk.rows) == len(chunk.cells)
+    return [(link.row, link.object_id, link.to_object_id) for link in links], [(no.row, no.reason) for no in rejects]
+
+
+def test_a_plain_file_is_read_as_it_stands(tmp_path: Path) -> None:
+    """The header is row 1, the first record row 2, and a second reading gives the same."""
+    source = opened(tmp_path, HEAD + "101,201\n102,202\n")
+    expected: Any = ([(2, "101", "201"), (3, "102", "202")], [])
+    assert judged(source) == expected
+    assert judged(source) == expected
+    assert source.understood.columns == {"object_id": ("object_id",), "to_object_id": ("to_object_id",)}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_every_line_end_is_a_line_end(tmp_path: Path, end: str) -> None:
+    """Unix, Windows and old Mac files have the same rows."""
+    source = opened(tmp_path, HEAD.replace("\n", end) + f"1,2{end}{end}3,4{end}")
+    assert judged(source) == ([(2, "1", "2"), (4, "3", "4")], [])
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_the_delimiter_is_the_one_that_yields_the_headers(tmp_path: Path, delimiter: str) -> None:
+    """A comma in a title or a name does not win over the delimiter that separates the wanted headers."""
+    name = "Doe" if delimiter == "," else "Doe, J"
+    text = f"Report, made today\nobject_id{delimiter}to_object_id{delimiter}name\n1{delimiter}2{delimiter}{name}\n"
+    source = opened(tmp_path, text)
+    assert source.understood.delimiter == delimiter
+    assert judged(source) == ([(3, "1", "2")], [])
+
+
+def test_a_sep_line_is_obeyed_and_has_no_row(tmp_path: Path) -> None:
+    """Excel's `sep=` line names the delimiter; a spreadsheet does not show it, so the header is row 1."""
+    source = opened(tmp_path, "sep=;\nobject_id;to_object_id\n1;2\n")
+    assert judged(source) == ([(2, "1", "2")], [])
+
+
+def test_the_option_overrides_the_delimiter(tmp_path: Path) -> None:
+    """`--delimiter` takes any one character; more than one is a usage error."""
+    assert judged(opened(tmp_path, "object_id^to_object_id\n1^2\n", delimiter="^"))[0] == [(2, "1", "2")]
+    with pytest.raises(UsageError, match="one character"):
+        opened(tmp_path, HEAD, delimiter="ab")
+
+
+def test_titles_above_and_blank_rows_between_count(tmp_path: Path) -> None:
+    """The header is found below title rows; blank rows are skipped and keep their numbers."""
+    source = opened(tmp_path, 'My "best" report\n\n' + HEAD + "\n1,2\n , \n,\n3,4\n")
+    assert source.understood.header_row == 3
+    assert judged(source) == ([(5, "1", "2"), (8, "3", "4")], [])
+
+
+def test_line_breaks_within_quotes_are_one_row(tmp_path: Path) -> None:
+    """A record is one row, however many lines it is written on."""
+    source = opened(tmp_path, 'object_id,to_object_id,address\n1,2,"Street 1\r\nTown, X\nLand"\n3,4,x\n')
+    assert judged(source) == ([(2, "1", "2"), (3, "3", "4")], [])
+
+
+def test_an_address_with_a_postcode_is_no_swallowed_record(tmp_path: Path) -> None:
+    """A line break before a number and a comma is an ordinary address."""
+    text = 'object_id,address,to_object_id\n1,"Street 1\n10115, Berlin",2\n'
+    assert judged(opened(tmp_path, text))[0] == [(2, "1", "2")]
+
+
+@pytest.mark.parametrize(
+    ("content", "where"),
+    [
+        ('object_id,to_object_id,name\n1,10,ok\n2,20,"Acme\n3,30,Foo\n4,40,Bar\n', "row 3 .line 3"),
+        ('object_id,to_object_id,name\n1,10,"Acme\n2,20,Foo\n3,30,"Bar"\n4,40,x\n', "row 2 .line 2"),
+        ('object_id,to_object_id,name\n1,10,"Acme\n2,20,Foo\n3,30,Bar"\n4,40,x\n', "row 2 .line 2"),
+        ('object_id,name,to_object_id\n1,"Acme,10\n2,Foo",20\n', "row 2 .line 2"),
+        ('object_id,to_object_id,name\n1,10,"5"" pipe""\n2,20,"6"" pipe""\n', "row 2 .line 2"),
+        ('object_id,to_object_id,name\n1,2,"a"b,"c\n3,4,d"\n', "row 2 .line 2"),
+    ],
+)
+def test_a_quote_that_swallows_rows_refuses_the_file(tmp_path: Path, content: str, where: str) -> None:
+    """Rows never vanish into a cell: the file is refused, and the row where the quote opens is named."""
+    source = opened(tmp_path, content)
+    with pytest.raises(InputError, match=where):
+        judged(source)
+
+
+def test_text_after_a_closing_quote_rejects_that_row(tmp_path: Path) -> None:
+    """`"10"1` is not read as 101."""
+    source = opened(tmp_path, HEAD + '1,"20"1\n2,3\n"4" ,5\n6,7\n')
+    assert judged(source) == ([(3, "2", "3"), (5, "6", "7")], [(2, "MALFORMED_QUOTES"), (4, "MALFORMED_QUOTES")])
+
+
+def test_inch_marks_within_a_field_are_text(tmp_path: Path) -> None:
+    """A quote that does not open a field is a character like any other."""
+    source = opened(tmp_path, 'object_id,to_object_id,name\n1,2,5" pipe\n3,4,6" pipe\n')
+    assert judged(source) == ([(2, "1", "2"), (3, "3", "4")], [])
+
+
+def test_a_field_above_the_module_limit_is_read(tmp_path: Path) -> None:
+    """A note of 200,000 characters is text; the csv module's limit is never lowered for others."""
+    before = csv.field_size_limit()
+    source = opened(tmp_path, f"object_id,to_object_id,note\n1,2,{'x' * 200_000}\n")
+    assert judged(source)[0] == [(2, "1", "2")]
+    assert csv.field_size_limit() >= before
+
+
+def test_every_record_is_counted_against_the_header(tmp_path: Path) -> None:
+    """One field too many shifts nothing: 101,201,301 is a reject, not the pair 201 and 301."""
+    source = opened(tmp_path, HEAD + "101,201,301\n102\n103,203,\n104,204\n")
+    assert judged(source) == ([(5, "104", "204")], [(2, "FIELD_COUNT"), (3, "FIELD_COUNT"), (4, "FIELD_COUNT")])
+    message = next(source.chunks()).rejects[0].message
+    assert message == "Row 2 has 3 fields where the header has 2; mend its delimiters."
+
+
+def test_trailing_delimiters_on_all_lines_are_a_column_without_a_name(tmp_path: Path) -> None:
+    """When header and rows have the same count nothing is in doubt."""
+    assert judged(opened(tmp_path, "object_id,to_object_id,\n1,2,\n")) == ([(2, "1", "2")], [])
+
+
+def test_a_nul_rejects_its_row_alone(tmp_path: Path) -> None:
+    """A NUL character may be damage anywhere in the row; the neighbours are read."""
+    source = opened(tmp_path, "object_id,to_object_id,name\n1,2,a\0b\n3,4,c\n5\0,6,d\n")
+    assert judged(source) == ([(3, "3", "4")], [(2, "NUL_CHARACTER"), (4, "NUL_CHARACTER")])
+
+
+def test_totals_and_repeated_headers_are_rejected_each_with_its_row(tmp_path: Path) -> None:
+    """What is no record is neither sent nor the end of the run."""
+    source = opened(tmp_path, HEAD + "1,2\nobject_id,to_object_id\nTotal,2\n3,4\n")
+    assert judged(source) == (
+        [(2, "1", "2"), (5, "3", "4")],
+        [(3, "REPEATED_HEADER"), (4, "INVALID_RECORD_ID")],
+    )
+
+
+def test_words_for_nothing_are_text(tmp_path: Path) -> None:
+    """`NA` is a label like any other, and no id."""
+    source = opened(tmp_path, "object_id,to_object_id,label\n1,2,NA\nnan,3,x\n#N/A,3,x\nNULL,3,x\n")
+    assert judged(source) == (
+        [(2, "1", "2")],
+        [(3, "INVALID_RECORD_ID"), (4, "ERROR_CELL"), (5, "INVALID_RECORD_ID")],
+    )
+    assert next(source.chunks()).links[0].asked.label == "NA"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "is empty"),
+        ("\n\n\n", "no header row"),
+        ("101,201\n102,202\n", 'no header row.*"101", "201"'),
+        ("name,city\nx,y\n", 'no header row.*"name", "city".*--column'),
+        ("<html><table></table></html>", "web page"),
+        ('[{"object_id": 1}]', "JSONL"),
+        ("object_id,to_object_id,object_id\n1,2,3\n", "twice"),
+        ("\x1b[2J,x\n1,2\n", r"\\x1b"),
+    ],
+)
+def test_a_file_without_the_columns_is_refused_in_words(tmp_path: Path, content: str, words: str) -> None:
+    """Empty, no header, another kind of file: one sentence, with the file's name and what is there."""
+    with pytest.raises(InputError, match=words) as caught:
+        opened(tmp_path, content)
+    assert str(caught.value).startswith(str(tmp_path / "a.csv"))
+
+
+def test_a_header_alone_is_said(tmp_path: Path) -> None:
+    """A nightly file without records is no error, but people are told."""
+    source = opened(tmp_path, HEAD)
+    assert judged(source) == ([], [])
+    assert "no records" in source.understood.notes[0]
+
+
+def test_a_last_row_at_a_spreadsheet_limit_is_said(tmp_path: Path) -> None:
+    """Exactly 65,536 rows: the rest may be gone."""
+    source = opened(tmp_path, HEAD + "1,2\n" * 65_535)
+    list(source.chunks())
+    assert "65,536" in source.understood.notes[0]
+    other = opened(tmp_path, HEAD + "1,2\n" * 65_534)
+    list(other.chunks())
+    assert other.understood.notes == []
+
+
+def test_repairs_are_counted_and_said_once_however_often_it_is_read(tmp_path: Path) -> None:
+    """What was taken off stands in the notes, not doubled by a second reading."""
+    source = opened(tmp_path, HEAD + "'1,2.0\n\u200b3,\u00a04\n" + '"=""5""",6\n')
+    assert judged(source) == ([(2, "1", "2"), (3, "3", "4"), (4, "5", "6")], [])
+    assert judged(source)[1] == []
+    assert sorted(source.understood.notes) == [
+        "Ids that had a fraction of zeros taken off: 1.",
+        "Ids that had a leading apostrophe taken off: 1.",
+        'Ids that had a wrapping ="…" taken off: 1.',
+        "Ids that had invisible characters or no-break spaces taken off: 2.",
+    ]
+
+
+def test_cells_are_kept_as_they_stood(tmp_path: Path) -> None:
+    """The record's own text is what failed records are written back with."""
+    source = opened(tmp_path, "object_id,to_object_id,name\n '1 ,2;x, Ada \n1\n")
+    chunk = next(source.chunks())
+    assert chunk.rows == [2, 3]
+    assert chunk.cells == [[" '1 ", "2;x", " Ada "], ["1", "", ""]]
+
+
+def test_a_file_that_changes_under_the_reader_is_refused(tmp_path: Path) -> None:
+    """Rows that were not there when the file was checked are not read in silence."""
+    source = opened(tmp_path, HEAD + "1,2\n")
+    with (tmp_path / "a.csv").open("a") as file:
+        file.write("3,4\n")
+    with pytest.raises(InputError, match="changed"):
+        judged(source)
+
+
+def test_rows_beyond_one_chunk_keep_their_numbers(tmp_path: Path) -> None:
+    """Chunks of 5,000 records join without a gap, also around a bad row."""
+    lines = [f"{n},7" for n in range(1, 12_001)]
+    lines[6000] = "x,7"
+    source = opened(tmp_path, HEAD + "\n".join(lines))
+    links, rejects = judged(source)
+    assert [row for row, _, _ in links] == [row for row in range(2, 12_002) if row != 6002]
+    assert all(int(one) == row - 1 for row, one, _ in links)
+    assert rejects == [(6002, "INVALID_RECORD_ID")]
+    assert [len(chunk.rows) for chunk in source.chunks()] == [5000, 5000, 2000]
+
+
+def test_a_csv_run_imports_no_heavy_library(tmp_path: Path) -> None:
+    """pandas, pyarrow and calamine are loaded only for files that need them."""
+    path = tmp_path / "a.csv"
+    path.write_text(HEAD + "1,2\n")
+    program = (
+        "import sys; from loader.read import open_inputs; from loader.settings import InputSettings;"
+        f"settings = InputSettings(inputs=({str(path)!r},), object_type='0-1', to_object_type='0-2');"
+        "list(open_inputs(settings)[0].chunks());"
+        "sys.exit(bool({'pandas', 'pyarrow', 'python_calamine', 'numpy'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -1,0 +1,279 @@
+"""Excel: a cell is an id only while all its digits are there; rows, sheets and cells are named as Excel names them."""
+
+import datetime
+import io
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+import xlwt
+
+from loader.errors import InputError, UsageError
+from loader.read import Input, open_inputs
+from loader.settings import InputSettings
+
+HEAD = ("object_id", "to_object_id")
+
+
+def opened(path: Path, **options: Any) -> Input:
+    settings = {"object_type": "contacts", "to_object_type": "companies", **options}
+    return open_inputs(InputSettings(inputs=(str(path),), **settings))[0]
+
+
+def judged(source: Input) -> tuple[list[tuple[int, str, str]], list[tuple[int, str]]]:
+    chunks = list(source.chunks())
+    return (
+        [(link.row, link.object_id, link.to_object_id) for chunk in chunks for link in chunk.links],
+        [(no.row, no.reason) for chunk in chunks for no in chunk.rejects],
+    )
+
+
+def xlsx(tmp_path: Path, rows: Any, *, top: int = 1, left: int = 1, change: Any = None) -> Path:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    for row, values in enumerate(rows, start=top):
+        for column, value in enumerate(values, start=left):
+            sheet.cell(row, column, value)
+    if change:
+        change(book, sheet)
+    book.save(tmp_path / "a.xlsx")
+    return tmp_path / "a.xlsx"
+
+
+def xls(tmp_path: Path, cells: Mapping[tuple[int, int], Any]) -> Path:
+    book = xlwt.Workbook()
+    sheet = book.add_sheet("Sheet")
+    for (row, column), value in cells.items():
+        sheet.write(row, column, value)
+    book.save(str(tmp_path / "a.xls"))
+    return tmp_path / "a.xls"
+
+
+def replaced(path: Path, part: str, old: bytes, new: bytes) -> None:
+    """Change one member of a workbook."""
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    assert old in parts[part]
+    parts[part] = parts[part].replace(old, new)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+
+
+def test_numbers_and_texts_are_ids_while_their_digits_are_there(tmp_path: Path) -> None:
+    """Up to 15 digits a number cell is exact; from 1e15 on only text is."""
+    rows = [
+        HEAD,
+        (101, "201"),
+        (999999999999999, 2),
+        (10**15, 2),
+        ("1234567890123456789", 2),
+        (1.5, 2),
+        (-1, 2),
+        (1e300, 2),
+    ]
+    assert judged(opened(xlsx(tmp_path, rows))) == (
+        [(2, "101", "201"), (3, "999999999999999", "2"), (5, "1234567890123456789", "2")],
+        [(4, "DIGITS_LOST"), (6, "FRACTION"), (7, "INVALID_RECORD_ID"), (8, "DIGITS_LOST")],
+    )
+
+
+def test_dates_booleans_errors_and_uncalculated_formulas_are_no_ids(tmp_path: Path) -> None:
+    """Each has its own reason; a date is never its serial number, an error never a blank."""
+    rows = [
+        HEAD, (datetime.datetime(2024, 1, 2), 2), (datetime.date(2024, 1, 2), 2), (datetime.time(1), 2), (True, 2),
+        ("#N/A", 2), ("#REF!", 2), ("=1+1", 2), (1, "=A2"), ("#hash", 2), (3, 4),
+    ]  # fmt: skip
+    assert judged(opened(xlsx(tmp_path, rows))) == (
+        [(11, "3", "4")],
+        [
+            (2, "DATE"), (3, "DATE"), (4, "DATE"), (5, "BOOLEAN"), (6, "ERROR_CELL"), (7, "ERROR_CELL"),
+            (8, "FORMULA_WITHOUT_VALUE"), (9, "FORMULA_WITHOUT_VALUE"), (10, "INVALID_RECORD_ID"),
+        ],
+    )  # fmt: skip
+
+
+def test_an_error_in_a_column_where_blank_means_nothing_is_rejected(tmp_path: Path) -> None:
+    """A lookup that failed is not the same as no association."""
+    source = opened(xlsx(tmp_path, [("Record ID", "Associated Company IDs"), (1, "#N/A"), (2, None), (3, 4)]))
+    assert judged(source) == ([(4, "3", "4")], [(2, "ERROR_CELL")])
+    assert sum(chunk.without for chunk in source.chunks()) == 1
+
+
+def test_a_lost_label_is_no_blank_label(tmp_path: Path) -> None:
+    """An error in the label's cell does not make the row unlabelled."""
+    source = opened(xlsx(tmp_path, [(*HEAD, "label"), (1, 2, "#N/A"), (1, 2, 7), (1, 2, None)]))
+    assert judged(source) == ([(3, "1", "2"), (4, "1", "2")], [(2, "ERROR_CELL")])
+
+
+def test_the_cell_is_named_as_excel_names_it(tmp_path: Path) -> None:
+    """Row and column are the sheet's own, also where the table begins further down and right."""
+    source = opened(xlsx(tmp_path, [("My report",), (), HEAD, (1, 2), (), (3, 1e16)], top=4, left=2))
+    assert source.understood.header_row == 6
+    assert judged(source) == ([(7, "1", "2")], [(9, "DIGITS_LOST")])
+    assert next(source.chunks()).rejects[0].message.startswith('Sheet!C9 ("to_object_id"): "1e+16" is a number')
+    assert next(source.chunks()).cells == [["1", "2"], ["3", "1e+16"]]
+
+
+def test_merged_cells_are_rejected_but_for_the_first(tmp_path: Path) -> None:
+    """Excel empties all cells of a merged range but one; whom the others meant is not guessed."""
+
+    def merge(_: Any, sheet: Any) -> None:
+        sheet.merge_cells("A3:A5")
+        sheet.merge_cells("A1:C1")
+
+    rows = [("Title",), (*HEAD, "name"), (1, 2, "a"), (None, 3, "b"), (None, 4, "c"), (5, 6, "d")]
+    assert judged(opened(xlsx(tmp_path, rows, change=merge))) == (
+        [(3, "1", "2"), (6, "5", "6")],
+        [(4, "MERGED_CELL"), (5, "MERGED_CELL")],
+    )
+
+
+def test_hidden_sheets_are_left_out(tmp_path: Path) -> None:
+    """A hidden sheet that comes first is not what people see."""
+
+    def hide(book: Any, _: Any) -> None:
+        for state in ("hidden", "veryHidden"):
+            sheet = book.create_sheet(state, 0)
+            sheet.append(HEAD)
+            sheet.append((8, 9))
+            sheet.sheet_state = state
+        book.create_sheet("Empty")
+        book.create_chartsheet("Chart")
+
+    source = opened(xlsx(tmp_path, [HEAD, (1, 2)], change=hide))
+    assert source.understood.sheet == "Sheet"
+    assert judged(source) == ([(2, "1", "2")], [])
+
+
+def test_several_sheets_are_asked_for(tmp_path: Path) -> None:
+    """Two visible sheets with data: `--sheet` decides; a name that is not there lists those that are."""
+
+    def add(book: Any, _: Any) -> None:
+        other = book.create_sheet("Other")
+        other.append(HEAD)
+        other.append((3, 4))
+
+    path = xlsx(tmp_path, [HEAD, (1, 2)], change=add)
+    with pytest.raises(UsageError, match='"Sheet", "Other".*--sheet'):
+        opened(path)
+    with pytest.raises(UsageError, match='no sheet "Third"; the sheets are "Sheet", "Other"'):
+        opened(path, sheet="Third")
+    assert judged(opened(path, sheet="other")) == ([(2, "3", "4")], [])
+
+
+def test_filtered_rows_are_read_and_said(tmp_path: Path) -> None:
+    """A filter hides rows from people, not from the load."""
+
+    def filtered(_: Any, sheet: Any) -> None:
+        sheet.auto_filter.ref = "A1:B3"
+        sheet.row_dimensions[2].hidden = True
+
+    source = opened(xlsx(tmp_path, [HEAD, (1, 2), (3, 4)], change=filtered))
+    assert judged(source) == ([(2, "1", "2"), (3, "3", "4")], [])
+    assert "hides rows" in source.understood.notes[0]
+
+
+def test_a_wrong_dimension_loses_no_rows(tmp_path: Path) -> None:
+    """The sheet's claim about its own size is not believed."""
+    path = xlsx(tmp_path, [HEAD, (1, 2), (3, 4)])
+    replaced(path, "xl/worksheets/sheet1.xml", b'<dimension ref="A1:B3"', b'<dimension ref="A1:A1"')
+    assert judged(opened(path)) == ([(2, "1", "2"), (3, "3", "4")], [])
+
+
+def test_cells_right_of_the_header_reject_their_row(tmp_path: Path) -> None:
+    """A cell without a header may mean that the row has shifted."""
+    source = opened(xlsx(tmp_path, [HEAD, (1, 2, 3), (4, 5)]))
+    assert judged(source) == ([(3, "4", "5")], [(2, "FIELD_COUNT")])
+
+
+def test_a_sheet_at_its_limit_is_said(tmp_path: Path) -> None:
+    """The last row is the last that the format holds."""
+    path = xls(tmp_path, {(0, 0): HEAD[0], (0, 1): HEAD[1], (65535, 0): 1, (65535, 1): 2})
+    source = opened(path)
+    assert judged(source) == ([(65536, "1", "2")], [])
+    assert "65,536" in source.understood.notes[0]
+
+
+def test_an_old_workbook_is_read_like_a_new_one(tmp_path: Path) -> None:
+    """Numbers, texts, true and false, offsets and long numbers; the kind is known whatever the name says."""
+    cells = {(2, 1): HEAD[0], (2, 2): HEAD[1]}
+    for row, value in enumerate([101, "102", 10**15, 1.5, True], start=3):
+        cells |= {(row, 1): value, (row, 2): 7}
+    path = xls(tmp_path, cells).rename(tmp_path / "b.csv")
+    source = opened(path)
+    assert source.understood.format == "xls"
+    assert judged(source) == ([(4, "101", "7"), (5, "102", "7")], [(6, "DIGITS_LOST"), (7, "FRACTION"), (8, "BOOLEAN")])
+
+
+def test_an_error_in_an_old_workbook_is_no_blank(tmp_path: Path) -> None:
+    """calamine shows #N/A as blank; the workbook's own records tell."""
+    book = xlwt.Workbook()
+    for name in ("First", "S\u00e9cond"):
+        sheet = book.add_sheet(name)
+        for column, header in enumerate(("Record ID", "Associated Company IDs")):
+            sheet.write(0, column, header)
+        for row in range(1, 600):
+            sheet.write(row, 0, row)
+            sheet.write(row, 1, row)
+    sheet.row(600).set_cell_error(1, 0x2A)
+    sheet.write(600, 0, 9)
+    book.save(str(tmp_path / "a.xls"))
+    links, rejects = judged(opened(tmp_path / "a.xls", sheet="S\u00e9cond"))
+    assert rejects == [(601, "ERROR_CELL")]
+    assert len(links) == 599
+    assert judged(opened(tmp_path / "a.xls", sheet="First"))[1] == []
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04rubbish", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1rubbish", b"PAR1rubbish"])
+def test_a_damaged_workbook_is_refused_in_words(tmp_path: Path, content: bytes) -> None:
+    """No traceback, but the file's name and what to do."""
+    path = tmp_path / "a.xlsx"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.xlsx: cannot be read, it is damaged"):
+        opened(path)
+
+
+def test_a_protected_workbook_is_refused_in_words(tmp_path: Path) -> None:
+    """A password is not asked for: save a copy without one."""
+    book = xlwt.Workbook()
+    book.add_sheet("Sheet").write(0, 0, "x")
+    buffer = io.BytesIO()
+    book.save(buffer)
+    entry = "Workbook".encode("utf-16-le")
+    renamed = "EncryptedPackage".encode("utf-16-le")
+    content = bytearray(buffer.getvalue())
+    place = content.index(entry)
+    content[place : place + len(renamed)] = renamed
+    content[place + 64 : place + 66] = (34).to_bytes(2, "little")
+    path = tmp_path / "a.xlsx"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="password"):
+        opened(path)
+
+
+def test_a_zip_bomb_is_refused_before_it_is_opened(tmp_path: Path) -> None:
+    """A workbook that would unpack to hundreds of times its size never reaches the memory."""
+    path = xlsx(tmp_path, [HEAD, (1, 2)])
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/media/bomb.xml", b"0" * (70 << 20))
+    with pytest.raises(InputError, match="200 times"):
+        opened(path)
+
+
+def test_two_cells_in_far_corners_do_not_fill_the_memory(tmp_path: Path) -> None:
+    """A sheet is a full rectangle in memory; one that is almost only holes is refused."""
+    path = xlsx(tmp_path, [HEAD, (1, 2)], change=lambda _, sheet: sheet.cell(1_048_576, 16_384, 1))
+    with pytest.raises(InputError, match="too far apart"):
+        opened(path)
+
+
+def test_an_empty_workbook_and_one_without_header_are_refused(tmp_path: Path) -> None:
+    """Plain words, with what is there."""
+    with pytest.raises(InputError, match="no visible sheet"):
+        opened(xlsx(tmp_path, []))
+    with pytest.raises(InputError, match='no header row.*"name"'):
+        opened(xlsx(tmp_path, [("name",), ("x",)]))

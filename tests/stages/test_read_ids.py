@@ -1,0 +1,132 @@
+"""The judge of ids: from a cell's text to an id, or to a reason; never to another id."""
+
+import pytest
+
+from loader.read import ids
+from loader.reasons import REASONS
+
+GOOD = {
+    "1": "1",
+    "101": "101",
+    "9223372036854775807": "9223372036854775807",
+    "123456789012345678": "123456789012345678",
+    " 101\t": "101",
+    "\u00a0101\u00a0": "101",
+    "\u202f101": "101",
+    "\ufeff101": "101",
+    "10\u200b1": "101",
+    "\u202d101\u202c": "101",
+    "'101": "101",
+    '="101"': "101",
+    '\'="101"': "101",
+    "101.0": "101",
+    "101.000": "101",
+    "9007199254740992.0": "9007199254740992",
+}
+BAD = {
+    "": "MISSING_RECORD_ID",
+    " \u00a0\u200b": "MISSING_RECORD_ID",
+    "0": "INVALID_RECORD_ID",
+    "-1": "INVALID_RECORD_ID",
+    "+1": "INVALID_RECORD_ID",
+    "101.": "INVALID_RECORD_ID",
+    "abc": "INVALID_RECORD_ID",
+    "NULL": "INVALID_RECORD_ID",
+    "nan": "INVALID_RECORD_ID",
+    "NA": "INVALID_RECORD_ID",
+    "Total": "INVALID_RECORD_ID",
+    "../..": "INVALID_RECORD_ID",
+    "%2e": "INVALID_RECORD_ID",
+    "12?x=1": "INVALID_RECORD_ID",
+    "\u0661\u0662\u0663": "INVALID_RECORD_ID",
+    "\uff11\uff12": "INVALID_RECORD_ID",
+    "\u00b2": "INVALID_RECORD_ID",
+    "\x1b[2J": "INVALID_RECORD_ID",
+    "\u202e101": "INVALID_RECORD_ID",
+    "1\n/../2": "INVALID_RECORD_ID",
+    "1_000": "SEPARATOR",
+    "1.23457E+11": "SCIENTIFIC_NOTATION",
+    "1,23457E+11": "SCIENTIFIC_NOTATION",
+    "1e5": "SCIENTIFIC_NOTATION",
+    "007": "LEADING_ZERO",
+    "007.0": "LEADING_ZERO",
+    "101.5": "FRACTION",
+    "1.234": "FRACTION",
+    "1,234": "SEPARATOR",
+    "101,0": "SEPARATOR",
+    "1 234": "SEPARATOR",
+    "1\u00a0234": "SEPARATOR",
+    "1'234": "SEPARATOR",
+    "1\n2": "SEPARATOR",
+    "1.234.567": "SEPARATOR",
+    "1;2": "SEVERAL_IDS",
+    "9223372036854775808": "ID_TOO_LARGE",
+    "10000000000000000000": "ID_TOO_LARGE",
+    "9007199254740994.0": "DIGITS_LOST",
+    "2024-01-02": "DATE",
+    "1/2/2024": "DATE",
+    "02.01.2024": "DATE",
+    "2024-01-02 00:00:00": "DATE",
+    "#N/A": "ERROR_CELL",
+    "#REF!": "ERROR_CELL",
+    "10\ufffd1": "UNREADABLE_CHARACTERS",
+}
+
+
+@pytest.mark.parametrize("cell", GOOD)
+def test_what_cannot_change_the_record_is_taken_off(cell: str) -> None:
+    """An id stays the same digits, whatever blanks, marks and zeros stood around it."""
+    assert ids.judge(cell).record_id == GOOD[cell]
+
+
+@pytest.mark.parametrize("cell", BAD)
+def test_whatever_is_in_doubt_has_a_reason(cell: str) -> None:
+    """No id is made of a cell that has two readings, lost digits or none; the reason is in the dictionary."""
+    judged = ids.judge(cell)
+    assert (judged.record_id, judged.reason) == ("", BAD[cell])
+    assert judged.reason in REASONS
+    assert judged.why.isprintable()
+
+
+def test_a_huge_cell_is_refused_at_once_and_shown_short() -> None:
+    """Ten million characters cost no more than a few, in time and in the message."""
+    judged = ids.judge("9 " * 5_000_000)
+    assert judged.record_id == ""
+    assert len(judged.why) < 250
+
+
+@pytest.mark.parametrize(
+    ("cell", "lenient", "expected"),
+    [
+        ("1;2;3", False, ["1", "2", "3"]),
+        ("1;;2;", False, ["1", "2"]),
+        (" ; ", False, []),
+        ('="1;2"', False, ["1", "2"]),
+        ("1,2", False, ["1,2"]),
+        ("12345,67890", True, ["12345", "67890"]),
+        ("12345, 67890 54321", True, ["12345", "67890", "54321"]),
+        ("1,234", True, ["1,234"]),
+        ("12,345678", True, ["12,345678"]),
+        ("12345,x", True, ["12345,x"]),
+        ("12345,678", True, ["12345,678"]),
+        ("1 234 567", True, ["1 234 567"]),
+    ],
+)
+def test_a_list_is_split_only_where_no_number_could_be_meant(cell: str, lenient: bool, expected: list[str]) -> None:
+    """A semicolon always separates; commas and blanks only in HubSpot's columns, between ids of five digits or more."""
+    assert ids.parts(cell, lenient=lenient) == expected
+
+
+@pytest.mark.parametrize("cell", ["ada@example.com", " ada@example.com ", "0042", "1,5"])
+def test_a_property_value_is_only_trimmed(cell: str) -> None:
+    """With an id property any readable text stands for a record."""
+    assert ids.judge_value(cell).record_id == cell.strip()
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [(" ", "MISSING_RECORD_ID"), ("a\ufffdb", "UNREADABLE_CHARACTERS"), ("a\0", "UNREADABLE_CHARACTERS")],
+)
+def test_a_blank_or_unreadable_property_value_is_refused(cell: str, reason: str) -> None:
+    """A value that cannot be read as it was written finds the wrong record, or none."""
+    assert ids.judge_value(cell).reason == reason
