@@ -29,6 +29,9 @@ from loader.sandbox.routes import Match, Routes
 from loader.sandbox.tokens import bearer
 from loader.sandbox.wire import WIRE_FAULTS, Wire, interim, response
 
+_GRACE_SECONDS = 0.01
+"""For requests under way when the sandbox stops; 0 would be no limit at all to aiohttp."""
+
 MAX_BODY = 64 * 1024**2
 """Bytes of a request's body; HubSpot's own limit is not documented."""
 
@@ -129,7 +132,7 @@ class Sandbox:
     ) -> None:
         if self._listener is not None and self._web is not None:
             self._listener.close()
-            await self._web.shutdown(timeout=0)
+            await self._web.shutdown(timeout=_GRACE_SECONDS)
             await self._listener.wait_closed()
 
     @property

@@ -1,0 +1,160 @@
+"""HubSpot's own Python client works against the sandbox, unchanged but for its host."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hubspot import HubSpot
+from hubspot.crm.associations import v4
+from hubspot.crm.associations.v4 import schema
+from hubspot.crm.contacts import BatchReadInputSimplePublicObjectId
+from hubspot.crm.contacts import SimplePublicObjectId as ContactId
+
+from loader.sandbox import Sandbox, SandboxThread
+
+LABELS = [{"from": "contacts", "to": "companies", "label": "Decision maker", "type_id": 36, "inverse_type_id": 37}]
+RECORDS = [{"type": "contacts", "id": "101", "properties": {"email": "ada@example.com"}}]
+MISSING = [{"type": "companies", "id": "999"}]
+DECIDER = v4.AssociationSpec(association_category="USER_DEFINED", association_type_id=36)
+PLAIN = v4.AssociationSpec(association_category="HUBSPOT_DEFINED", association_type_id=279)
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    portal = {"labels": LABELS, "records": RECORDS, "missing": MISSING}
+    # The client's model of the PUT's answer is the bare one.
+    with SandboxThread(portal, answers="bare") as running:
+        yield running
+
+
+@pytest.fixture
+def client(sandbox: Sandbox) -> Iterator[Any]:
+    made: list[Any] = []
+
+    def build(package: Any, name: str, settings: dict[str, Any]) -> Any:
+        configuration = package.Configuration()
+        for key, value in settings.items():
+            setattr(configuration, key, value)
+        made.append(package.ApiClient(configuration=configuration))
+        return getattr(package, name)(api_client=made[-1])
+
+    # The client makes a pool of connections for each API it is asked for and closes none of them.
+    yield HubSpot(access_token="any", host=sandbox.url, api_factory=build)
+    for each in made:
+        each.rest_client.pool_manager.clear()
+        each.close()
+
+
+def post(from_id: str, to_id: str, *types: Any) -> Any:
+    ends = {"_from": v4.PublicObjectId(id=from_id), "to": v4.PublicObjectId(id=to_id)}
+    return v4.PublicAssociationMultiPost(types=list(types), **ends)
+
+
+def test_the_official_client_labels_a_pair(sandbox: Sandbox, client: Any) -> None:
+    """201 with the bare pair, which the client's model reads."""
+    pair = client.crm.associations.v4.basic_api.create("contacts", "101", "companies", "201", [DECIDER])
+    assert (pair.from_object_type_id, pair.from_object_id) == ("0-1", "101")
+    assert (pair.to_object_type_id, pair.to_object_id) == ("0-2", "201")
+    assert pair.labels == ["Decision maker"]
+    assert sandbox.portal.types_of("0-1", 101, "0-2", 201) == {("HUBSPOT_DEFINED", 279), ("USER_DEFINED", 36)}
+
+
+def test_the_official_client_reads_a_records_associations(client: Any) -> None:
+    """From the company's end, page by page."""
+    api = client.crm.associations.v4.basic_api
+    for contact in ("101", "102", "103"):
+        api.create("contacts", contact, "companies", "201", [DECIDER])
+    first = api.get_page("companies", "201", "contacts", limit=2)
+    rest = api.get_page("companies", "201", "contacts", limit=2, after=first.paging.next.after)
+    assert [each.to_object_id for each in first.results + rest.results] == ["101", "102", "103"]
+    types = {(each.category, each.type_id, each.label) for each in first.results[0].association_types}
+    assert types == {("HUBSPOT_DEFINED", 280, None), ("USER_DEFINED", 37, "Decision maker")}
+    assert rest.paging is None
+
+
+def test_the_official_client_deletes_a_pair(sandbox: Sandbox, client: Any) -> None:
+    """Every association of the pair is gone."""
+    api = client.crm.associations.v4.basic_api
+    api.create("contacts", "101", "companies", "201", [DECIDER])
+    api.archive("contacts", "101", "companies", "201")
+    assert sandbox.portal.pairs() == {}
+
+
+def test_the_official_client_makes_a_default_association(client: Any) -> None:
+    """One result for each direction."""
+    answer = client.crm.associations.v4.basic_api.create_default("contacts", "101", "companies", "201")
+    assert answer.status == "COMPLETE"
+    assert {each.association_spec.association_type_id for each in answer.results} == {279, 280}
+
+
+def test_the_official_client_creates_a_batch(sandbox: Sandbox, client: Any) -> None:
+    """201 without errors, 207 with them."""
+    api = client.crm.associations.v4.batch_api
+    good, bad = post("101", "201", DECIDER), post("102", "999", PLAIN)
+    body = v4.BatchInputPublicAssociationMultiPost(inputs=[good])
+    whole = api.create("contacts", "companies", body)
+    assert (whole.status, [each.labels for each in whole.results]) == ("COMPLETE", [["Decision maker"]])
+    partial = api.create("contacts", "companies", v4.BatchInputPublicAssociationMultiPost(inputs=[good, bad]))
+    assert (len(partial.results), partial.num_errors) == (1, 1)
+    assert partial.errors[0].category == "VALIDATION_ERROR"
+    assert partial.errors[0].context["toObjectId"] == ["999"]
+    assert len(sandbox.portal.associations) == 1
+
+
+def test_the_official_client_reads_a_batch(client: Any) -> None:
+    """A record without associations is absent."""
+    client.crm.associations.v4.basic_api.create("contacts", "101", "companies", "201", [PLAIN])
+    inputs = [v4.PublicFetchAssociationsBatchRequest(id=each) for each in ("101", "102")]
+    body = v4.BatchInputPublicFetchAssociationsBatchRequest(inputs=inputs)
+    answer = client.crm.associations.v4.batch_api.get_page("contacts", "companies", body)
+    (found,) = answer.results
+    assert (found._from.id, [each.to_object_id for each in found.to]) == ("101", ["201"])
+
+
+def test_the_official_client_archives_labels_and_pairs_in_batches(sandbox: Sandbox, client: Any) -> None:
+    """204 for both."""
+    api = client.crm.associations.v4.batch_api
+    labelled = v4.BatchInputPublicAssociationMultiPost(inputs=[post("101", "201", DECIDER)])
+    api.create("contacts", "companies", labelled)
+    api.archive_labels("contacts", "companies", labelled)
+    assert sandbox.portal.types_of("0-1", 101, "0-2", 201) == {("HUBSPOT_DEFINED", 279)}
+    ends = {"_from": v4.PublicObjectId(id="101"), "to": [v4.PublicObjectId(id="201")]}
+    body = v4.BatchInputPublicAssociationMultiArchive(inputs=[v4.PublicAssociationMultiArchive(**ends)])
+    api.archive("contacts", "companies", body)
+    assert sandbox.portal.pairs() == {}
+
+
+def test_the_official_client_lists_and_defines_labels(client: Any) -> None:
+    """With the current path of the specification."""
+    api = client.crm.associations.v4.schema.definitions_api
+    found = {(each.category, each.type_id): each.label for each in api.get_all("contacts", "companies").results}
+    assert found["USER_DEFINED", 36] == "Decision maker"
+    assert found["HUBSPOT_DEFINED", 279] is None
+    body = schema.PublicAssociationDefinitionCreateRequest(name="owner", label="Owner", inverse_label="Owned")
+    created = api.create("contacts", "companies", body)
+    assert [each.label for each in created.results] == ["Owner", "Owned"]
+
+
+def test_the_official_client_sees_hubspots_errors(client: Any) -> None:
+    """The body of a 400 is readable as the client's own error."""
+    with pytest.raises(v4.ApiException) as caught:
+        client.crm.associations.v4.basic_api.create("companies", "201", "contacts", "101", [PLAIN])
+    assert caught.value.status == 400
+    assert "INVALID_OBJECT_IDS" in caught.value.body
+
+
+def test_the_official_client_finds_records_by_a_unique_property(client: Any) -> None:
+    """As a load with emails for ids does."""
+    body = BatchReadInputSimplePublicObjectId(
+        id_property="email",
+        inputs=[ContactId(id="ada@example.com")],
+        properties=["email"],
+        properties_with_history=[],
+    )
+    (found,) = client.crm.contacts.batch_api.read(body).results
+    assert (found.id, found.properties["email"]) == ("101", "ada@example.com")
+
+
+def test_the_official_client_lists_schemas(client: Any) -> None:
+    """None here; the shape is what counts."""
+    assert client.crm.schemas.core_api.get_all().results == []

@@ -1,0 +1,243 @@
+"""The running sandbox: limits and headers on the wire, what it remembers, its pages, its thread and its command."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession
+
+from loader.sandbox import Portal, Sandbox, SandboxThread, serve
+
+PAIR = "/crm/v4/objects/contacts/101/associations/companies/201"
+LABELS = "/crm/v4/associations/contacts/companies/labels"
+SPECS = [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 279}]
+HEADERS = {"Authorization": "Bearer any"}
+
+
+def session(sandbox: Sandbox) -> ClientSession:
+    return ClientSession(sandbox.url, headers=HEADERS)
+
+
+def ask(url: str, method: str, path: str) -> HTTPResponse:
+    connection = HTTPConnection(url.removeprefix("http://"), timeout=5)
+    try:
+        connection.request(method, path, json.dumps(SPECS), HEADERS)
+        answer = connection.getresponse()
+        answer.read()
+        return answer
+    finally:
+        connection.close()
+
+
+async def test_the_rate_is_enforced_and_its_429_has_the_observed_body() -> None:
+    """policyName, errorType, groupName, and the headers of the limit."""
+    now = [100.0]
+    async with Sandbox(rate="2/10", daily=1000, clock=lambda: now[0]) as sandbox, session(sandbox) as client:
+        statuses = []
+        for _ in range(3):
+            async with client.put(PAIR, json=SPECS) as answer:
+                statuses.append(answer.status)
+                body, headers = await answer.json(), answer.headers
+        now[0] = 110.0
+        async with client.put(PAIR, json=SPECS) as answer:
+            statuses.append(answer.status)
+        assert (sandbox.max_window, sandbox.rate_limited, sandbox.count(status=429)) == (3, 1, 1)
+    assert statuses == [200, 200, 429, 200]
+    assert (body["status"], body["errorType"], body["policyName"]) == ("error", "RATE_LIMIT", "TEN_SECONDLY_ROLLING")
+    assert body["message"] == "You have reached your ten_secondly_rolling limit."
+    assert re.fullmatch(r"publicapi:private_app-api-calls-ten-secondly:\d+:62515", body["groupName"])
+    assert headers["X-HubSpot-RateLimit-Max"] == "2"
+    assert headers["X-HubSpot-RateLimit-Remaining"] == "0"
+    assert headers["X-HubSpot-RateLimit-Interval-Milliseconds"] == "10000"
+    assert headers["X-HubSpot-RateLimit-Daily-Remaining"] == "998"
+
+
+async def test_the_daily_limit_is_enforced_and_says_so() -> None:
+    """policyName DAILY."""
+    async with Sandbox(daily=1) as sandbox, session(sandbox) as client:
+        async with client.put(PAIR, json=SPECS) as answer:
+            assert answer.status == 200
+        async with client.put(PAIR, json=SPECS) as answer:
+            body = await answer.json()
+    assert (answer.status, body["policyName"], body["message"]) == (429, "DAILY", "You have reached your daily limit.")
+
+
+@pytest.mark.parametrize(("batch_exempt", "statuses"), [(False, [200, 429]), (True, [200, 200])])
+async def test_batch_and_label_endpoints_count_unless_told_otherwise(batch_exempt: bool, statuses: list[int]) -> None:
+    """The specification calls them exempt; what that means is unclear."""
+    found = []
+    async with Sandbox(rate="1/10", batch_exempt=batch_exempt) as sandbox, session(sandbox) as client:
+        for method, path in (("PUT", PAIR), ("GET", LABELS)):
+            async with client.request(method, path, json=SPECS) as answer:
+                found.append(answer.status)
+        assert sandbox.max_window == (1 if batch_exempt else 2)
+    assert found == statuses
+
+
+async def test_the_window_is_counted_at_arrival_and_not_at_the_answer() -> None:
+    """Slow answers do not hide a burst."""
+    async with Sandbox(latency="30ms") as sandbox, session(sandbox) as client:
+        start = time.monotonic()
+        answers = await asyncio.gather(*[client.put(PAIR, json=SPECS) for _ in range(5)])
+        seconds = time.monotonic() - start
+        for answer in answers:
+            answer.release()
+        assert sandbox.max_window == 5
+        assert sandbox.max_in_flight == 5
+    assert 0.03 <= seconds < 0.15
+
+
+async def test_requests_are_remembered_without_the_bodies() -> None:
+    """Time, method, path, status, the headers' names and the connection."""
+    async with Sandbox(clock=lambda: 7.0) as sandbox, session(sandbox) as client:
+        async with client.put(PAIR + "?x=1", json=SPECS):
+            pass
+        async with client.get(LABELS):
+            pass
+        first, second = sandbox.requests
+    assert (first.time, first.method, first.path, first.status) == (7.0, "PUT", PAIR + "?x=1", 200)
+    assert (first.route, first.token, first.connection, first.body) == ("pair", "any", 1, None)
+    assert "Content-Length" in first.header_names
+    assert (second.route, second.status) == ("labels", 200)
+    assert sandbox.count() == 2
+    assert sandbox.count(method="PUT") == sandbox.count(route="labels") == 1
+
+
+async def test_bodies_of_writes_are_kept_on_request() -> None:
+    """Not those of GET."""
+    async with Sandbox(record_bodies=True) as sandbox, session(sandbox) as client:
+        async with client.put(PAIR, json=SPECS):
+            pass
+        async with client.get(LABELS):
+            pass
+        assert [each.body for each in sandbox.requests] == [json.dumps(SPECS).encode(), None]
+
+
+async def test_a_long_run_can_leave_out_the_requests_and_still_count() -> None:
+    """Memory stays flat."""
+    async with Sandbox(record_requests=False) as sandbox, session(sandbox) as client:
+        async with client.put(PAIR, json=SPECS):
+            pass
+        assert sandbox.requests == []
+        assert sandbox.count(method="PUT", route="pair", status=200) == 1
+
+
+async def test_the_pages_for_people_count_to_nothing() -> None:
+    """State, associations as JSON lines, reset; no token is needed."""
+    async with Sandbox(rate="1/10") as sandbox, session(sandbox) as client:
+        async with client.put(PAIR, json=SPECS), client.put(PAIR, json=SPECS):
+            pass
+        async with ClientSession(sandbox.url) as anyone:
+            async with anyone.get("/sandbox/state") as answer:
+                state = await answer.json()
+            async with anyone.get("/sandbox/associations") as answer:
+                lines = [json.loads(line) for line in (await answer.text()).splitlines()]
+            async with anyone.post("/sandbox/reset") as answer:
+                assert answer.status == 200
+            async with anyone.get("/sandbox/other") as answer:
+                assert answer.status == 404
+        assert (sandbox.count(), sandbox.max_window, len(sandbox.portal.associations)) == (0, 0, 0)
+        async with client.put(PAIR, json=SPECS) as answer:
+            assert answer.status == 200
+    assert (state["limit"], state["max_window"], state["rate_limited"], state["associations"]) == ("1/10", 2, 1, 1)
+    assert {"method": "PUT", "route": "pair", "status": 429, "count": 1} in state["requests_by_route"]
+    types = [{"category": "HUBSPOT_DEFINED", "typeId": 279}]
+    assert lines == [{"from": {"type": "0-1", "id": "101"}, "to": {"type": "0-2", "id": "201"}, "types": types}]
+
+
+async def test_a_client_that_expects_100_continue_gets_it() -> None:
+    """curl does so with large bodies."""
+    async with Sandbox() as sandbox, session(sandbox) as client, client.put(PAIR, json=SPECS, expect100=True) as answer:
+        assert answer.status == 200
+
+
+async def test_a_whole_batch_of_2000_long_ids_fits() -> None:
+    """Beyond aiohttp's own limit of 1 MB too."""
+    types = SPECS * 6
+    inputs = [{"from": {"id": str(10**17 + n)}, "to": {"id": str(10**18 + n)}, "types": types} for n in range(2000)]
+    path = "/crm/v4/associations/contacts/companies/batch/create"
+    async with Sandbox() as sandbox, session(sandbox) as client:
+        async with client.post(path, json={"inputs": inputs}) as answer:
+            assert answer.status == 201
+        assert len(sandbox.portal.associations) == 2000
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"rate": "fast"}, "the rate 'fast'"),
+        ({"latency": "slow"}, "the latency 'slow'"),
+        ({"faults": "boom"}, "the fault 'boom'"),
+        ({"answers": "odd"}, "not 'odd'"),
+        ({"portal": {"odd": 1}}, "no setting named odd"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused_at_once(settings: dict[str, Any], message: str) -> None:
+    """Before anything listens."""
+    with pytest.raises(ValueError, match=message):
+        Sandbox(**settings)
+
+
+def test_a_sandbox_can_run_in_a_thread() -> None:
+    """For tests that are not asynchronous."""
+    with SandboxThread(Portal(portal_id=7)) as sandbox:
+        assert ask(sandbox.url, "PUT", PAIR).status == 200
+    assert sandbox.portal.types_of("contact", "101", "company", "201") == {("HUBSPOT_DEFINED", 279)}
+
+
+def test_a_thread_that_cannot_listen_says_so() -> None:
+    """The error comes to whoever started it."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        thread = SandboxThread(port=taken.getsockname()[1])
+        with pytest.raises(OSError, match="in use"), thread:
+            pass
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_listens_says_where_and_ends_cleanly(number: signal.Signals, tmp_path: Path) -> None:
+    """One line with the settings, a hint, exit 0."""
+    portal = tmp_path / "portal.json"
+    portal.write_text('{"portal_id": 7}', encoding="utf-8")
+    program = f"from loader.sandbox import serve; serve(port=0, latency='1ms', seed=123, portal={str(portal)!r})"
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=root, env=os.environ.copy()
+    ) as process:
+        assert process.stdout is not None
+        line, hint = process.stdout.readline(), process.stdout.readline()
+        found = re.fullmatch(
+            r"Sandbox HubSpot listens on (http://127\.0\.0\.1:\d+) "
+            r"\(100 requests per 10 s, latency 1ms, answers wrapped, seed 123\)\n",
+            line,
+        )
+        assert found is not None
+        assert f"export HUBSPOT_BASE_URL={found[1]} HUBSPOT_ACCESS_TOKEN=any" in hint
+        assert ask(found[1], "PUT", PAIR).getheader("X-HubSpot-RateLimit-Daily") == "1000000"
+        assert ask(found[1], "GET", "/sandbox/state").status == 200
+        process.send_signal(number)
+        assert process.wait(5) == 0
+
+
+def test_a_port_in_use_is_one_sentence() -> None:
+    """With the port in it."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match=f"the port {port} of 127.0.0.1 is in use"):
+            serve(port=port)
+
+
+@pytest.mark.parametrize("daily", ["many", 0, -1])
+def test_a_daily_limit_that_means_nothing_is_refused(daily: int | str) -> None:
+    """Neither a number nor off."""
+    with pytest.raises(ValueError, match="the daily limit"):
+        serve(port=0, daily=daily)

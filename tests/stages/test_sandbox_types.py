@@ -1,0 +1,129 @@
+"""The sandbox's association types: the documented table, its directions, and the portal's own labels."""
+
+import pytest
+
+from loader.sandbox.association_types import AssociationTypes, standard_types
+
+
+def hubspot(type_id: int) -> tuple[str, int]:
+    return ("HUBSPOT_DEFINED", type_id)
+
+
+def test_the_table_has_the_410_documented_ids_each_once() -> None:
+    """Every id of the guide is there, and none has two meanings."""
+    keys = [each.key for each in standard_types()]
+    assert len(keys) == len(set(keys)) == 410
+
+
+@pytest.mark.parametrize(
+    ("from_type", "to_type", "type_id", "inverse"),
+    [
+        ("0-1", "0-2", 279, 280),
+        ("0-1", "0-2", 1, 2),
+        ("0-2", "0-2", 13, 14),
+        ("0-1", "0-1", 449, 449),
+        ("0-3", "0-2", 5, 6),
+        ("0-5", "0-2", 26, 25),
+        ("0-3", "0-1", 3, 4),
+        ("0-46", "0-2", 190, 189),
+        ("0-123", "0-2", 509, 510),
+        ("0-123", "0-2", 934, 935),
+        ("0-14", "0-1", 702, 703),
+        ("0-14", "0-2", 1334, 1335),
+        ("0-136", "0-3", 582, 583),
+        ("0-14", "0-8", 67, 68),
+    ],
+)
+def test_a_type_has_its_documented_direction_and_inverse(
+    from_type: str, to_type: str, type_id: int, inverse: int
+) -> None:
+    """An id belongs to one direction, and the far record shows its inverse."""
+    types = AssociationTypes()
+    known, other = types.get(hubspot(type_id)), types.get(hubspot(inverse))
+    assert known is not None
+    assert other is not None
+    assert (known.from_type, known.to_type, known.inverse) == (from_type, to_type, hubspot(inverse))
+    assert (other.from_type, other.to_type, other.inverse) == (to_type, from_type, hubspot(type_id))
+
+
+def test_inverses_are_mutual_and_of_the_opposite_direction() -> None:
+    """Turning an association round twice gives it back, for the whole table."""
+    types = {each.key: each for each in standard_types()}
+    for each in types.values():
+        if each.inverse is not None:
+            other = types[each.inverse]
+            assert (other.from_type, other.to_type, other.inverse) == (each.to_type, each.from_type, each.key)
+
+
+def test_only_four_core_style_primaries_are_one_per_record() -> None:
+    """A record has one primary company, contact or deal; its far end may be primary to many."""
+    assert sorted(each.key[1] for each in standard_types() if each.single) == [1, 5, 26, 509, 578, 580, 582, 1299]
+
+
+@pytest.mark.parametrize(
+    ("from_type", "to_type", "type_id"),
+    [("0-1", "0-2", 279), ("0-2", "0-1", 280), ("0-2", "0-2", 450), ("0-3", "0-2", 341), ("0-123", "0-2", 934)],
+)
+def test_the_unlabelled_type_of_a_direction(from_type: str, to_type: str, type_id: int) -> None:
+    """The default of a direction is the plain type, never a primary one."""
+    assert AssociationTypes().unlabelled(from_type, to_type) == hubspot(type_id)
+
+
+def test_a_single_label_has_an_id_in_each_direction() -> None:
+    """Between two object types one label is two ids with one text."""
+    there, back = AssociationTypes().add_label("0-1", "0-2", "Decision maker")
+    assert (there.from_type, there.label, there.inverse) == ("0-1", "Decision maker", back.key)
+    assert (back.from_type, back.label, back.inverse) == ("0-2", "Decision maker", there.key)
+    assert there.key != back.key
+
+
+def test_a_paired_label_within_one_object_type_has_two_ids_in_one_list() -> None:
+    """Manager and Employee are both contact to contact."""
+    types = AssociationTypes()
+    manager, employee = types.add_label("0-1", "0-1", "Manager", "Employee", (144, 145))
+    assert (manager.key, employee.key) == (("USER_DEFINED", 144), ("USER_DEFINED", 145))
+    assert {"Manager", "Employee"} <= {each.label for each in types.between("0-1", "0-1")}
+
+
+def test_a_single_label_within_one_object_type_is_its_own_inverse() -> None:
+    """Siblings are siblings from both ends."""
+    (sibling,) = AssociationTypes().add_label("0-1", "0-1", "Sibling")
+    assert sibling.inverse == sibling.key
+
+
+def test_a_user_defined_id_is_not_hubspots_id_of_the_same_number() -> None:
+    """An id means something within its category only."""
+    types = AssociationTypes()
+    mine, _ = types.add_label("0-1", "0-2", "Mine", None, (1, 2))
+    known = types.get(mine.key)
+    primary = types.get(hubspot(1))
+    assert known is not None
+    assert primary is not None
+    assert (known.label, primary.label) == ("Mine", "Primary")
+
+
+def test_two_labels_cannot_have_one_id() -> None:
+    """A portal file that gives an id twice is refused."""
+    types = AssociationTypes()
+    types.add_label("0-1", "0-2", "One", None, (7, 8))
+    with pytest.raises(ValueError, match="id 7 is given to two labels"):
+        types.add_label("0-1", "0-3", "Two", None, (7, 9))
+
+
+def test_renaming_keeps_ids_and_reaches_both_ends_of_a_single_label() -> None:
+    """After a rename answers have the new text in both directions."""
+    types = AssociationTypes()
+    there, back = types.add_label("0-1", "0-2", "Old")
+    assert [each.label for each in types.describe("0-1", frozenset({there.key}))] == ["Old"]
+    types.rename(there.key, "New", None)
+    assert [each.label for each in types.describe("0-1", frozenset({there.key}))] == ["New"]
+    assert [each.label for each in types.describe("0-2", frozenset({back.key}))] == ["New"]
+
+
+def test_renaming_one_end_of_a_pair_leaves_the_other() -> None:
+    """Manager becomes Boss, Employee stays."""
+    types = AssociationTypes()
+    manager, employee = types.add_label("0-1", "0-1", "Manager", "Employee")
+    types.rename(manager.key, "Boss", None)
+    labels = [each.label for each in types.describe("0-1", frozenset({manager.key, employee.key}))]
+    assert labels == ["Boss", "Employee"]
