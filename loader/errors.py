@@ -64,26 +64,9 @@ class ApiError(LoaderError):
     """One request did not succeed.
 
     `status` is the HTTP status, or None where no answer was read. `category` is HubSpot's own category or one of
-    ours, `message` is safe to show: cut to 500 characters, control characters escaped, never a token.
+    ours, `message` is safe to show: cut to 500 characters, control characters escaped, never a token. `retry_after`
+    is the least wait in seconds that the server asked for, if it did; `attempts` how many requests were made.
     """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        status: int | None = None,
-        category: str = "",
-        correlation_id: str = "",
-    ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.status = status
-        self.category = category
-        self.correlation_id = correlation_id
-
-
-class Retryable(ApiError):
-    """Worth another attempt; `retry_after` is the least wait in seconds that the server asked for, if it did."""
 
     def __init__(
         self,
@@ -94,8 +77,17 @@ class Retryable(ApiError):
         correlation_id: str = "",
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(message, status=status, category=category, correlation_id=correlation_id)
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.category = category
+        self.correlation_id = correlation_id
         self.retry_after = retry_after
+        self.attempts = 0
+
+
+class Retryable(ApiError):
+    """Worth another attempt."""
 
 
 class RateLimited(Retryable):

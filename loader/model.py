@@ -101,10 +101,57 @@ class AssociationType(NamedTuple):
     type_id: int
 
 
+Direction = tuple[str, str]
+"""Two object type ids, from and to."""
+
+
+class Settled(NamedTuple):
+    """What to send for a row. `inverse` is the same association from the other end, None where that is unknown."""
+
+    object_type: str
+    to_object_type: str
+    type: AssociationType
+    label: str
+    inverse: AssociationType | None
+
+    @property
+    def direction(self) -> Direction:
+        """The two object types, from and to."""
+        return self.object_type, self.to_object_type
+
+
+class Unsettled(NamedTuple):
+    """Why nothing can be sent for a row: a key of `reasons.REASONS`, one sentence, and the field that is wrong."""
+
+    reason: str
+    message: str
+    field: str
+
+
+class End(NamedTuple):
+    """Where a kind of row belongs: `family` numbers two object types, `swapped` says: written from their rarer end."""
+
+    family: int
+    swapped: bool
+
+
+class Specification(NamedTuple):
+    """What one request says: its direction and its association types; `flipped` when it is written from the rarer end.
+
+    `refused` are the kinds of row that cannot be folded into it.
+    """
+
+    object_type: str
+    to_object_type: str
+    types: tuple[AssociationType, ...]
+    flipped: bool
+    refused: tuple[int, ...]
+
+
 class Pair(NamedTuple):
     """Two records and every association type that the whole input asks for between them: one request.
 
-    `pair_id` counts from 1 in the order in which the inputs first name each pair.
+    `pair_id` counts from 1 in the order in which the inputs first name each pair; `rows` is how many rows ask for it.
     """
 
     pair_id: int
@@ -113,13 +160,15 @@ class Pair(NamedTuple):
     to_object_type: str
     to_object_id: str
     types: tuple[AssociationType, ...]
+    rows: int
 
 
 class Outcome(NamedTuple):
     """What became of one pair. `status` is `created` or `failed`.
 
     `created_resource_id` is HubSpot's `createdResourceId` where the answer had one, else blank. `labels` are those the
-    answer named. `attempts` counts the requests made. `finished_at` is UTC, ISO 8601 with milliseconds.
+    answer named. `attempts` counts the requests made. `finished_at` is UTC, ISO 8601 with milliseconds. `rows` is how
+    many rows the pair stands for.
     """
 
     pair_id: int
@@ -132,3 +181,4 @@ class Outcome(NamedTuple):
     correlation_id: str
     attempts: int
     finished_at: str
+    rows: int

@@ -119,7 +119,10 @@ class SendSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """One command, whole. `results` and `failures` are paths; None: beside each other, named after the first input."""
+    """One command, whole. `results` and `failures` are paths; None: beside each other, named after the first input.
+
+    `command` is what was typed, word by word, for the summary and the next command to show.
+    """
 
     read: InputSettings
     connection: ConnectionSettings
@@ -128,3 +131,11 @@ class Settings:
     failures: str | None = None
     fresh: bool = False
     retry_failed: bool = False
+    command: tuple[str, ...] = ()
+
+    def secrets(self) -> list[str]:
+        """Return every secret text, for a last look at what is about to be written."""
+        credentials = self.connection.credentials
+        if isinstance(credentials, OAuthCredentials):
+            return [credentials.client_secret.reveal(), credentials.refresh_token.reveal()]
+        return [credentials.reveal()] if credentials is not None else []

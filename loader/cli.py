@@ -1,0 +1,182 @@
+"""The command line: arguments, environment and configuration file become Settings, a verb runs, an exit code comes out.
+
+Everything heavy is imported by the command that needs it, so that `--help` and usage errors answer at once.
+"""
+
+import sys
+from collections.abc import Callable
+from importlib.metadata import version as distribution_version
+from typing import Any
+
+import click
+
+from loader.arguments import Budgeted, Duration, FieldHeader, Many, RateLimit, read_configuration
+from loader.errors import LoaderError, UsageError
+
+PROGRAM = "association-loader"
+API_VERSIONS = ("v4", "2025-09", "2026-03", "2026-09")
+
+Command = Callable[..., Any]
+
+
+def option(name: str, *more: str, envvar: str | None = None, **attributes: Any) -> Callable[[Command], Command]:
+    """Declare an option that can also be set by `ASSOCIATION_LOADER_<OPTION>` and in the configuration file."""
+    own = "ASSOCIATION_LOADER_" + name.removeprefix("--").upper().replace("-", "_")
+    return click.option(name, *more, envvar=[own, envvar] if envvar else own, **attributes)
+
+
+def options(*declared: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Apply declared options in the order given."""
+
+    def apply(command: Command) -> Command:
+        for declare in reversed(declared):
+            command = declare(command)
+        return command
+
+    return apply
+
+
+input_options = options(
+    click.argument("inputs", nargs=-1, metavar="INPUT..."),
+    option("--from", "from_", metavar="TYPE", help="Object type of the first records, if rows do not say: contacts."),
+    option("--to", "to", metavar="TYPE", help="Object type of the second records, if rows do not say: companies."),
+    option("--label", metavar="TEXT", help="Association label, for rows that do not say."),
+    option("--type-id", metavar="N", help="Association type id, for rows that name neither label nor type id."),
+    option("--category", metavar="CATEGORY", help="Association category, for rows that do not say."),
+    option("--column", multiple=True, type=FieldHeader(), metavar="FIELD=HEADER",
+           help='Read a field from a column of any name: object_id="Contact Key". Repeatable.'),
+    option("--from-id-property", metavar="NAME", help="The first ids are values of this unique property."),
+    option("--to-id-property", metavar="NAME", help="The second ids are values of this unique property."),
+    option("--format", "format_", type=click.Choice(["csv", "tsv", "jsonl", "parquet", "xlsx", "xls"]),
+           help="Format of the inputs, where it cannot be told from them."),
+    option("--sheet", metavar="NAME", help="Sheet of a workbook."),
+    option("--delimiter", metavar="CHARACTER", help="Delimiter of a text file."),
+    option("--encoding", metavar="NAME", help="Encoding of a text file."),
+)  # fmt: skip
+
+connection_options = options(
+    option("--token-file", type=click.Path(), help="File that holds the access token (else HUBSPOT_ACCESS_TOKEN)."),
+    option("--portal-id", metavar="ID", help="Refuse to send to any other portal."),
+    option("--api-version", type=click.Choice(API_VERSIONS), default="v4", show_default=True,
+           help="Version of HubSpot's API."),
+    option("--base-url", envvar="HUBSPOT_BASE_URL", default="https://api.hubapi.com", show_default=True, metavar="URL",
+           help="Where the API is; https, or http to this machine."),
+    option("--trust-host", multiple=True, metavar="HOST", help="Send the token to this host, too: a gateway of yours."),
+    option("--timeout", type=click.FloatRange(min=0.1), default=30.0, show_default=True, metavar="SECONDS",
+           help="Longest time for one request."),
+    option("--rate", type=RateLimit(), default="auto", show_default=True, metavar="auto|N/SECONDS",
+           help="Most requests in any window of so many seconds: 190/10."),
+    option("--config", type=click.Path(), is_eager=True, expose_value=False, callback=read_configuration,
+           metavar="FILE.toml", help="Read options from a file; the command line and the environment win."),
+)  # fmt: skip
+
+output_options = options(
+    option("--quiet", is_flag=True, help="Say nothing but errors."),
+    option("--json", "json_", is_flag=True, help="Write one JSON object for each event to standard output."),
+    option("--log-file", type=click.Path(), help="Write what happens to a file, too."),
+)
+
+send_options = options(
+    option("--results", type=click.Path(), help="Where results go: .csv, .jsonl or .parquet."),
+    option("--failures", type=click.Path(), help="Where failed and rejected records go."),
+    option("--method", type=click.Choice(["put"]), default="put", show_default=True, help="How pairs are sent."),
+    option("--existing", type=click.Choice(["replace"]), default="replace", show_default=True,
+           help="What becomes of labels that a pair has: replaced by those of the file."),
+    option("--concurrency", type=Many(), default="auto", show_default=True, metavar="auto|N",
+           help="Most requests under way at once."),
+    option("--max-attempts", type=click.IntRange(min=1), default=8, show_default=True, metavar="N",
+           help="Requests for one pair before it counts as failed."),
+    option("--max-failures", type=Budgeted(), metavar="N|P%", help="Stop when more rows than this have failed."),
+    option("--max-duration", type=Duration(), metavar="90m", help="Stop after so long; the same command goes on."),
+    option("--limit", type=click.IntRange(min=1), metavar="N", help="Go no further than the first N records."),
+    option("--dry-run", is_flag=True, help="Only plan: check everything, send nothing, write nothing."),
+    option("--fresh", is_flag=True, help="Begin anew; an earlier run's files are set aside."),
+    option("--retry-failed", is_flag=True, help="Send the failed rows of this run again."),
+)  # fmt: skip
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(distribution_version("association-loader"), prog_name=PROGRAM)
+def cli() -> None:
+    """Load associations from CSV, Excel, Parquet and JSON lines files into HubSpot."""
+
+
+@cli.command()
+@input_options
+@send_options
+@connection_options
+@output_options
+def load(**given: Any) -> int:
+    """Associate the records that the inputs name, and write one result line for each row."""
+    from loader import terminal  # noqa: PLC0415 - see the module's docstring
+
+    return (terminal.plan if given["dry_run"] else terminal.load)(given, command_words())
+
+
+@cli.command()
+@input_options
+@connection_options
+@output_options
+def plan(**given: Any) -> int:
+    """Check everything and show what a load would do; nothing is sent and no file is written."""
+    from loader import terminal  # noqa: PLC0415
+
+    return terminal.plan(given, command_words())
+
+
+@cli.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=8642, show_default=True)
+@click.option("--rate", default="100/10", show_default=True, metavar="N/SECONDS", help="Rate limit, or off.")
+@click.option("--daily", type=click.IntRange(min=0), help="Daily quota.")
+@click.option("--latency", default="0ms", show_default=True, metavar="80ms|50ms-150ms", help="Time before an answer.")
+@click.option(
+    "--answers",
+    type=click.Choice(["wrapped", "bare"]),
+    default="wrapped",
+    show_default=True,
+    help="Shape of a PUT's answer: with createdResourceId, or the bare pair.",
+)
+@click.option("--faults", default="", metavar="429:0.02,500:0.01|FILE.json", help="What goes wrong, and how often.")
+@click.option("--portal", type=click.Path(), help="JSON file with the portal's labels, records and associations.")
+@click.option("--seed", type=int, help="Seed of everything random.")
+def sandbox(**given: Any) -> int:  # fmt: skip
+    """Run a simulated HubSpot on 127.0.0.1, to try everything without an account."""
+    from loader.sandbox import serve  # noqa: PLC0415
+
+    try:
+        serve(**given)
+    except (ValueError, OSError) as error:
+        raise UsageError(str(error)) from error
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with the contract's code."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line and return its exit code."""
+    try:
+        return int(cli.main(arguments, prog_name=PROGRAM, standalone_mode=False, obj=[PROGRAM, *arguments]) or 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 2
+    except click.ClickException as error:
+        _complain(error.format_message())
+        return 2
+    except click.Abort:
+        return 130
+    except LoaderError as error:
+        _complain(str(error))
+        return error.exit_code
+
+
+def _complain(message: str) -> None:
+    click.echo(f"{PROGRAM}: {' '.join(message.split())}", err=True)
+
+
+def command_words() -> list[str]:
+    """Return the words of the command as they were typed; none of them is a secret."""
+    words: list[str] = click.get_current_context().obj
+    return words

@@ -1,0 +1,154 @@
+"""Settings from what the command line, the environment and the configuration file gave."""
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from loader.errors import UsageError
+from loader.settings import (
+    ConnectionSettings,
+    InputSettings,
+    OAuthCredentials,
+    Secret,
+    SendSettings,
+    Settings,
+)
+
+HUBSPOT_DOMAIN = "hubapi.com"
+
+
+def settings_from(given: Mapping[str, Any], environment: Mapping[str, str], command: Sequence[str]) -> Settings:
+    """Return the settings of a command; UsageError when they cannot be meant."""
+    if not given["inputs"]:
+        raise UsageError("name at least one input: a file, a folder, a glob, or - for standard input")
+    send = {
+        name: given[name]
+        for name in ("existing", "concurrency", "max_attempts", "max_failures", "max_duration", "limit")
+        if name in given
+    }
+    return Settings(
+        read=_input_settings(given),
+        connection=_connection_settings(given, environment),
+        send=SendSettings(rate=given["rate"], **send),
+        results=given.get("results"),
+        failures=given.get("failures"),
+        fresh=given.get("fresh", False),
+        retry_failed=given.get("retry_failed", False),
+        command=tuple(command),
+    )
+
+
+def _input_settings(given: Mapping[str, Any]) -> InputSettings:
+    columns: dict[str, str] = {}
+    for field, header in given["column"]:
+        if columns.setdefault(field, header) != header:
+            raise UsageError(f"--column names two columns for {field}: {columns[field]!r} and {header!r}; keep one")
+    return InputSettings(
+        inputs=tuple(given["inputs"]),
+        columns=columns,
+        object_type=given["from_"] or None,
+        to_object_type=given["to"] or None,
+        association_category=given["category"] or None,
+        association_type_id=given["type_id"] or None,
+        label=given["label"] or None,
+        from_id_property=given["from_id_property"] or None,
+        to_id_property=given["to_id_property"] or None,
+        format=given["format_"],
+        sheet=given["sheet"],
+        delimiter=given["delimiter"],
+        encoding=given["encoding"],
+    )
+
+
+def _connection_settings(given: Mapping[str, Any], environment: Mapping[str, str]) -> ConnectionSettings:
+    return ConnectionSettings(
+        base_url=base_url(given["base_url"], given["trust_host"]),
+        api_version=given["api_version"],
+        credentials=credentials(given["token_file"], environment),
+        portal_id=given["portal_id"],
+        timeout=given["timeout"],
+    )
+
+
+def base_url(text: str, trusted: Sequence[str] = ()) -> str:
+    """Return the address that requests go to, or raise UsageError: the token is sent to HubSpot or to this machine.
+
+    https to hubapi.com and its subdomains, to this machine, or to a host in `trusted`; http to this machine only.
+    """
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise UsageError(f"--base-url {text!r} is no URL ({error})") from error
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment or "@" in parts.netloc:
+        raise UsageError("--base-url holds more than an address: leave out user, password, query and fragment")
+    if not text.isprintable() or " " in text or "\\" in text or parts.path not in ("", "/"):
+        raise UsageError(f"--base-url {text!r} is no plain address: write https://api.hubapi.com")
+    _check_host(parts, host, trusted)
+    return text.rstrip("/")
+
+
+def _check_host(parts: SplitResult, host: str, trusted: Sequence[str]) -> None:
+    if parts.scheme not in ("https", "http") or not host:
+        raise UsageError("--base-url must begin with https:// (or http:// for this machine)")
+    if _loopback(host):
+        return
+    if parts.scheme == "http":
+        raise UsageError(
+            f"--base-url http://{host} would send the token unencrypted: write https, or http to this machine only"
+        )
+    if host != f"api.{HUBSPOT_DOMAIN}" and not host.endswith(f".{HUBSPOT_DOMAIN}") and host not in trusted:
+        raise UsageError(
+            f"--base-url {host} is not HubSpot's: to send the token there all the same, add --trust-host {host}"
+        )
+
+
+def _loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def credentials(token_file: str | None, environment: Mapping[str, str]) -> Secret | OAuthCredentials | None:
+    """Return what requests are signed with: the token file, else the token, else the OAuth variables, else None."""
+    if token_file is not None:
+        return _secret(_token_in(token_file), token_file)
+    token = environment.get("HUBSPOT_ACCESS_TOKEN", "")
+    if token.strip():
+        return _secret(token, "HUBSPOT_ACCESS_TOKEN")
+    names = ("HUBSPOT_CLIENT_ID", "HUBSPOT_CLIENT_SECRET", "HUBSPOT_REFRESH_TOKEN")
+    values = [environment.get(name, "").strip() for name in names]
+    if not any(values):
+        return None
+    missing = [name for name, value in zip(names, values, strict=True) if not value]
+    if missing:
+        raise UsageError(f"OAuth needs {', '.join(names)}: {' and '.join(missing)} is not set")
+    client_id, client_secret, refresh_token = values
+    return OAuthCredentials(
+        client_id=client_id,
+        client_secret=_secret(client_secret, names[1]),
+        refresh_token=_secret(refresh_token, names[2]),
+    )
+
+
+def _token_in(path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8")
+    except OSError as error:
+        raise UsageError(f"--token-file {path} cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--token-file {path} holds no token: it is no text") from error
+
+
+def _secret(text: str, where: str) -> Secret:
+    token = text.strip()
+    if not token:
+        raise UsageError(f"{where} is empty: put the access token there")
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise UsageError(f"{where} holds characters that no token has (a line break, a blank?): copy it again")
+    return Secret(token)

@@ -1,0 +1,99 @@
+"""What happened, as frozen values; the screen, the JSON stream and the log file are listeners."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from loader.model import Understood
+from loader.settings import Rate
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """So many records of an input have been read."""
+
+    input: str
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What so many rows ask for, as it was settled; `problem` is why it could not be, else blank.
+
+    `object_type` and `to_object_type` are names for people (`contacts`).
+    """
+
+    rows: int
+    object_type: str
+    to_object_type: str
+    association_category: str
+    association_type_id: str
+    label: str
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """Everything is read, checked and grouped; `rows` are result lines, `without` cells that ask for nothing.
+
+    `unchecked` are the pairs of object types whose labels the portal could not be asked for.
+    """
+
+    inputs: Mapping[str, Understood]
+    kinds: tuple[Kind, ...]
+    rows: int
+    pairs: int
+    rejected: int
+    reasons: Mapping[str, int]
+    without: int
+    unchecked: tuple[tuple[str, str], ...]
+    portal_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Requests begin; `resumed` when an earlier command had begun this run."""
+
+    total: int
+    pending: int
+    resumed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where the run stands. `rate` is the limit, `achieved` requests per second, `paused` a pause's seconds left."""
+
+    total: int
+    created: int
+    unchanged: int
+    failed: int
+    rejected: int
+    pending: int
+    requests: int
+    retried: int
+    rate_limited: int
+    daily_left: int | None
+    rate: Rate
+    achieved: float
+    paused: float
+    seconds_left: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something a person should know, in a sentence."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The run ended, for whatever reason. `stopped` is that reason in a sentence, blank when every row is settled."""
+
+    summary: Mapping[str, object]
+    results: str
+    failures: str | None
+    stopped: str = ""
+
+
+Event = Reading | Planned | Started | Progress | Note | Finished
+Tell = Callable[[Event], None]

@@ -1,0 +1,1 @@
+"""Rows -> pairs: names become ids, and rows of one pair become one request."""

@@ -1,0 +1,99 @@
+"""The association types of two object types: the standard table, and what a portal's labels endpoint adds to it.
+
+`association_types.csv` holds HubSpot's table of defined association types (guide "Associations v4", 2026-03-30): all
+of category HUBSPOT_DEFINED, one line for each direction, with the id of the same association seen from the other end.
+The table is not closed: HubSpot adds to it, so an id that it lacks is asked for or passed, never refused for that.
+"""
+
+import csv
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib import resources
+from typing import NamedTuple
+
+from loader.model import AssociationType, Direction
+
+HUBSPOT_DEFINED = "HUBSPOT_DEFINED"
+CATEGORIES = (HUBSPOT_DEFINED, "USER_DEFINED", "INTEGRATOR_DEFINED", "WORK")
+
+
+class Known(NamedTuple):
+    """One association type of a direction. `label` is blank for the unlabelled one; `inverse` None where unknown."""
+
+    type: AssociationType
+    label: str
+    inverse: AssociationType | None
+
+
+@cache
+def standard() -> Mapping[Direction, tuple[Known, ...]]:
+    """Return HubSpot's own association types by direction."""
+    table: dict[Direction, list[Known]] = {}
+    text = resources.files("loader.plan").joinpath("association_types.csv").read_text("utf-8")
+    for line in csv.DictReader(text.splitlines()):
+        inverse = line["inverse_type_id"]
+        table.setdefault((line["object_type"], line["to_object_type"]), []).append(
+            Known(
+                AssociationType(HUBSPOT_DEFINED, int(line["type_id"])),
+                line["label"],
+                AssociationType(HUBSPOT_DEFINED, int(inverse)) if inverse else None,
+            )
+        )
+    return {direction: tuple(known) for direction, known in table.items()}
+
+
+@cache
+def standard_direction(type_id: int) -> Direction | None:
+    """Return the one direction that a HUBSPOT_DEFINED type id belongs to, or None if the table lacks it."""
+    for direction, known in standard().items():
+        if any(entry.type.type_id == type_id for entry in known):
+            return direction
+    return None
+
+
+class AssociationTypes:
+    """What is known of the association types: the standard table, and the directions that a portal was asked for."""
+
+    def __init__(self) -> None:
+        self._asked: dict[Direction, tuple[Known, ...]] = {}
+        self._unavailable: set[Direction] = set()
+
+    def learn(self, direction: Direction, answer: Iterable[Mapping[str, object]]) -> None:
+        """Take over the entries (`category`, `typeId`, `label`) of the labels endpoint for one direction."""
+        known = {entry.type: entry for entry in standard().get(direction, ())}
+        for item in answer:
+            category, type_id, label = item.get("category"), item.get("typeId"), item.get("label")
+            if isinstance(category, str) and isinstance(type_id, int):
+                kind = AssociationType(category, type_id)
+                inverse = known[kind].inverse if kind in known else None
+                known[kind] = Known(kind, label if isinstance(label, str) else "", inverse)
+        self._asked[direction] = tuple(known.values())
+
+    def cannot_learn(self, direction: Direction) -> None:
+        """Note that the portal does not tell the types of this direction."""
+        self._unavailable.add(direction)
+
+    def complete(self, direction: Direction) -> bool:
+        """Return True when the portal itself named the types of this direction."""
+        return direction in self._asked
+
+    def asked(self, direction: Direction) -> bool:
+        """Return True when the portal was asked for this direction, whatever it answered."""
+        return direction in self._asked or direction in self._unavailable
+
+    def of(self, direction: Direction) -> tuple[Known, ...]:
+        """Return every association type known for a direction."""
+        return self._asked.get(direction) or standard().get(direction, ())
+
+    def unlabelled(self, direction: Direction) -> Known | None:
+        """Return the type that says no more than that two records belong together."""
+        return next((entry for entry in self.of(direction) if not entry.label), None)
+
+    def inverse(self, direction: Direction, entry: Known) -> AssociationType | None:
+        """Return the same association seen from the other end: by the standard table, else by the same label there."""
+        if entry.inverse is not None:
+            return entry.inverse
+        other = (direction[1], direction[0])
+        same = [known.type for known in self.of(other) if known.label.casefold() == entry.label.casefold()]
+        same = [kind for kind in same if kind.category == entry.type.category and kind != entry.type]
+        return same[0] if len(same) == 1 else None

@@ -1,0 +1,92 @@
+"""The names of a whole load settled at once: what the standard tables know, and what only the portal can tell."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+from loader.errors import UsageError
+from loader.model import Asked, Direction, Settled, Unsettled
+from loader.plan.association_types import AssociationTypes
+from loader.plan.object_types import ObjectTypes
+from loader.plan.settle import Verdict, direction_of, needs_portal, settle
+from loader.settings import InputSettings
+
+
+class Portal(Protocol):
+    """What a portal can be asked; None where it does not say."""
+
+    async def labels(self, direction: Direction) -> list[dict[str, Any]] | None:
+        """Return the association types of one direction."""
+
+    async def schemas(self) -> list[dict[str, Any]] | None:
+        """Return the portal's custom objects."""
+
+
+class Names(NamedTuple):
+    """The verdict on each kind of row, and the directions that could not be checked for want of a portal."""
+
+    verdicts: dict[int, Verdict]
+    unchecked: list[Direction]
+
+
+async def settle_names(kinds: Mapping[int, Asked], portal: Portal | None) -> Names:
+    """Settle what rows ask for, asking the portal only what the standard tables leave open, once for each pair."""
+    names = await _object_types(kinds, portal)
+    directions = {kind: direction_of(asked, names) for kind, asked in kinds.items()}
+    types = AssociationTypes()
+    unchecked: list[Direction] = []
+    known = {kind: direction for kind, direction in directions.items() if not isinstance(direction, Unsettled)}
+    for kind, direction in known.items():
+        if needs_portal(kinds[kind], direction, types):
+            await _learn(direction, types, portal, unchecked)
+    verdicts = _verdicts(kinds, directions, types)
+    for direction in _without_inverse(verdicts):
+        await _learn(direction, types, portal, unchecked)
+    return Names(_verdicts(kinds, directions, types), unchecked)
+
+
+async def _object_types(kinds: Mapping[int, Asked], portal: Portal | None) -> ObjectTypes:
+    names = ObjectTypes()
+    said = {name for asked in kinds.values() for name in (asked.object_type, asked.to_object_type)}
+    if portal is None or all(names.find(name) for name in said):
+        return names
+    return ObjectTypes(await portal.schemas() or ())
+
+
+async def _learn(
+    direction: Direction, types: AssociationTypes, portal: Portal | None, unchecked: list[Direction]
+) -> None:
+    answer = await portal.labels(direction) if portal is not None else None
+    if answer is None:
+        types.cannot_learn(direction)
+        unchecked.append(direction)
+    else:
+        types.learn(direction, answer)
+
+
+def _verdicts(
+    kinds: Mapping[int, Asked], directions: Mapping[int, Direction | Unsettled], types: AssociationTypes
+) -> dict[int, Verdict]:
+    return {
+        kind: direction if isinstance(direction, Unsettled) else settle(kinds[kind], direction, types)
+        for kind, direction in directions.items()
+    }
+
+
+def _without_inverse(verdicts: Mapping[int, Verdict]) -> list[Direction]:
+    """The other ends of directions that are written from both ends, where an inverse type is still unknown."""
+    settled = [verdict for verdict in verdicts.values() if isinstance(verdict, Settled)]
+    written = {verdict.direction for verdict in settled}
+    others = [(verdict.to_object_type, verdict.object_type) for verdict in settled if verdict.inverse is None]
+    return [direction for direction in dict.fromkeys(others) if direction in written]
+
+
+def refuse_options(settings: InputSettings, kinds: Mapping[int, Asked], verdicts: Mapping[int, Verdict]) -> None:
+    """Raise UsageError when an option's value is right for no row at all: it is the command that is wrong."""
+    sound = [kinds[kind] for kind, verdict in verdicts.items() if isinstance(verdict, Settled)]
+    for kind, verdict in verdicts.items():
+        if isinstance(verdict, Settled):
+            continue
+        option = getattr(settings, verdict.field)
+        from_option = option is not None and getattr(kinds[kind], verdict.field) == option
+        if from_option and not any(getattr(asked, verdict.field) == option for asked in sound):
+            raise UsageError(verdict.message)

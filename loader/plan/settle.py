@@ -1,0 +1,185 @@
+"""What a row asks for, settled: names become ids, or the row is told why not, with what would be right.
+
+Settled are not rows but the few distinct things that rows ask for (`model.Asked`), however many rows there are.
+"""
+
+import difflib
+
+from loader.model import Asked, AssociationType, Direction, Settled, Unsettled
+from loader.plan.association_types import (
+    CATEGORIES,
+    HUBSPOT_DEFINED,
+    AssociationTypes,
+    Known,
+    standard_direction,
+)
+from loader.plan.object_types import ObjectTypes, shown
+
+LARGEST_TYPE_ID = 2**31 - 1
+"""The API's `associationTypeId` is an int32."""
+
+
+Verdict = Settled | Unsettled
+
+
+def direction_of(asked: Asked, names: ObjectTypes) -> Direction | Unsettled:
+    """Return the object types as ids."""
+    found: list[str] = []
+    for field, name in (("object_type", asked.object_type), ("to_object_type", asked.to_object_type)):
+        type_id = names.find(name)
+        if type_id is None:
+            near = names.nearest(name)
+            hint = f": did you mean {' or '.join(near)}?" if near else ": write its name, its id or p<portal>_<name>"
+            return Unsettled("UNKNOWN_OBJECT_TYPE", f"{name!r} is no object type of this portal{hint}", field)
+        found.append(type_id)
+    return found[0], found[1]
+
+
+def wanted_label(asked: Asked) -> str:
+    """Return the label that a row asks for; a `(Primary)` column asks for one without a word."""
+    return asked.label or ("Primary" if asked.primary and not asked.association_type_id else "")
+
+
+def needs_portal(asked: Asked, direction: Direction, types: AssociationTypes) -> bool:
+    """Return True when only the portal's own labels can settle this."""
+    if types.asked(direction):
+        return False
+    label = wanted_label(asked)
+    if label:
+        return not _labelled(label, types.of(direction))
+    if asked.association_type_id:
+        kind = _type_id(asked.association_type_id)
+        if kind is None or (category := _category(asked)) is None:
+            return False
+        if any(entry.type.type_id == kind and entry.type.category == category for entry in types.of(direction)):
+            return False
+        return category != HUBSPOT_DEFINED or standard_direction(kind) is None
+    return types.unlabelled(direction) is None
+
+
+def settle(asked: Asked, direction: Direction, types: AssociationTypes) -> Verdict:
+    """Return what to send, or why nothing can be sent. Unasked portals leave only what the standard table says."""
+    category = _category(asked)
+    if category is None:
+        return Unsettled(
+            "UNKNOWN_CATEGORY",
+            f"{asked.association_category!r} is no association category: write {', '.join(CATEGORIES[:3])} or nothing",
+            "association_category",
+        )
+    label = wanted_label(asked)
+    if label:
+        return _by_label(asked._replace(label=label), direction, types)
+    if asked.association_type_id:
+        return _by_type_id(asked, category, direction, types)
+    return _unlabelled(direction, types)
+
+
+def _category(asked: Asked) -> str | None:
+    text = asked.association_category.strip().upper().replace(" ", "_").replace("-", "_")
+    return text if text in CATEGORIES else (None if text else HUBSPOT_DEFINED)
+
+
+def _type_id(text: str) -> int | None:
+    plain = text.removesuffix(".0")
+    valid = plain.isascii() and plain.isdigit() and len(plain) <= 10 and 0 < int(plain) <= LARGEST_TYPE_ID
+    return int(plain) if valid else None
+
+
+def _labelled(label: str, known: tuple[Known, ...]) -> list[Known]:
+    wanted = label.strip().casefold()
+    return [entry for entry in known if entry.label.casefold() == wanted]
+
+
+def _settled(entry: Known, direction: Direction, types: AssociationTypes) -> Settled:
+    return Settled(*direction, entry.type, entry.label, types.inverse(direction, entry))
+
+
+def _by_label(asked: Asked, direction: Direction, types: AssociationTypes) -> Verdict:
+    found = _labelled(asked.label, types.of(direction))
+    if asked.association_category:
+        found = [entry for entry in found if entry.type.category == _category(asked)]
+    if len(found) == 1:
+        return _agreeing(asked, found[0], direction, types)
+    if found:
+        ids = " and ".join(f"{entry.type.category} {entry.type.type_id}" for entry in found)
+        return Unsettled(
+            "AMBIGUOUS_LABEL",
+            f"the label {asked.label!r} stands for {ids}: name the association type id instead",
+            "label",
+        )
+    return Unsettled("ASSOCIATION_LABEL_NOT_FOUND", _no_such_label(asked.label, direction, types), "label")
+
+
+def _no_such_label(label: str, direction: Direction, types: AssociationTypes) -> str:
+    pair = f"{shown(direction[0])} to {shown(direction[1])}"
+    if not types.complete(direction):
+        return (
+            f"whether {pair} have a label {label!r} could not be asked: name its --type-id, or mend the token's scopes"
+        )
+    labels = {entry.label.casefold(): entry.label for entry in types.of(direction) if entry.label}
+    near = [labels[name] for name in difflib.get_close_matches(label.casefold(), labels, n=3, cutoff=0.5)]
+    choice = ", ".join(repr(name) for name in near or sorted(labels.values())[:10])
+    hint = f"did you mean {choice}?" if near else f"there are {choice}" if choice else "there are no labels at all"
+    return f"{pair} have no label {label!r}: {hint}"
+
+
+def _agreeing(asked: Asked, entry: Known, direction: Direction, types: AssociationTypes) -> Verdict:
+    if asked.association_type_id and _type_id(asked.association_type_id) != entry.type.type_id:
+        return Unsettled(
+            "LABEL_AND_TYPE_ID_DISAGREE",
+            f"the label {asked.label!r} is association type {entry.type.type_id}, but the row also says "
+            f"{asked.association_type_id}: leave one of the two blank",
+            "label",
+        )
+    return _settled(entry, direction, types)
+
+
+def _by_type_id(asked: Asked, category: str, direction: Direction, types: AssociationTypes) -> Verdict:
+    type_id = _type_id(asked.association_type_id)
+    if type_id is None:
+        return Unsettled(
+            "INVALID_ASSOCIATION_TYPE_ID",
+            f"{asked.association_type_id!r} is no association type id: write digits only, such as 279",
+            "association_type_id",
+        )
+    same = [entry for entry in types.of(direction) if entry.type.type_id == type_id]
+    if asked.association_category:
+        same = [entry for entry in same if entry.type.category == category]
+    if same:
+        entry = next((entry for entry in same if entry.type.category == HUBSPOT_DEFINED), same[0])
+        return _settled(entry, direction, types)
+    wrong = _wrong_direction(type_id, category, direction, types)
+    if wrong or types.complete(direction):
+        message = _right_ids(type_id, wrong, direction, types)
+        return Unsettled("WRONG_ASSOCIATION_TYPE_ID", message, "association_type_id")
+    # The portal does not say, and HubSpot's table is not closed: HubSpot itself will judge this id.
+    return Settled(*direction, AssociationType(category, type_id), "", None)
+
+
+def _wrong_direction(type_id: int, category: str, direction: Direction, types: AssociationTypes) -> Direction | None:
+    if category != HUBSPOT_DEFINED or (types.complete(direction) and not standard_direction(type_id)):
+        return None
+    home = standard_direction(type_id)
+    return home if home != direction else None
+
+
+def _right_ids(type_id: int, home: Direction | None, direction: Direction, types: AssociationTypes) -> str:
+    pair = f"{shown(direction[0])} to {shown(direction[1])}"
+    belongs = f" (it goes from {shown(home[0])} to {shown(home[1])})" if home else ""
+    unlabelled = types.unlabelled(direction)
+    others = [f"{entry.type.type_id} {entry.label!r}" for entry in types.of(direction) if entry.label]
+    plain = [f"{unlabelled.type.type_id} (unlabelled)"] if unlabelled else []
+    right = ", ".join((plain + others)[:6])
+    return f"association type {type_id} does not link {pair}{belongs}: use {right or 'a type id of this pair'}"
+
+
+def _unlabelled(direction: Direction, types: AssociationTypes) -> Verdict:
+    entry = types.unlabelled(direction)
+    if entry is not None:
+        return _settled(entry, direction, types)
+    pair = f"{shown(direction[0])} to {shown(direction[1])}"
+    if types.complete(direction):
+        message = f"HubSpot does not associate {pair} without a label: name one"
+    else:
+        message = f"the unlabelled association type of {pair} is not known and could not be asked: name its --type-id"
+    return Unsettled("NO_UNLABELLED_TYPE", message, "to_object_type")

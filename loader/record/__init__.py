@@ -1,0 +1,1 @@
+"""Outcomes -> files: the journal first, and every other file a view of it."""

@@ -1,0 +1,208 @@
+"""A planned run: which pairs are still to be sent, and what became of the others."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from loader.model import AssociationType, Outcome, Pair
+from loader.record.journal.schema import connect, guarded, unpacked
+
+
+@dataclass(slots=True)
+class Counts:
+    """How many rows stand where; `total` is the sum of the others. `pairs` are requests, however many rows each has."""
+
+    total: int = 0
+    created: int = 0
+    unchanged: int = 0
+    failed: int = 0
+    rejected: int = 0
+    pairs: int = 0
+
+    @property
+    def pending(self) -> int:
+        """Rows that are not settled yet."""
+        return self.total - self.created - self.unchanged - self.failed - self.rejected
+
+
+class Journal:
+    """An installed journal that this process holds (see `Lock`); one thread at a time may use it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> Self:
+        with guarded(self.path):
+            self._database = connect(self.path)
+            self._facts: dict[str, Any] = {
+                key: json.loads(value) for key, value in self._database.execute("SELECT key, value FROM facts")
+            }
+            self._specifications = {
+                (forward, backward): (object_type, to_object_type, _types(types), bool(flipped))
+                for forward, backward, object_type, to_object_type, types, flipped in self._database.execute(
+                    "SELECT * FROM specifications"
+                )
+            }
+        self._claimed = 0
+        self._last_pair = self._last_within_bound()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._database.close()
+
+    def query(self, statement: str, values: Sequence[object] = ()) -> Iterator[Sequence[Any]]:
+        """Yield the rows of a SELECT."""
+        with guarded(self.path):
+            yield from self._database.execute(statement, values)
+
+    def _table(self, statement: str) -> dict[str, int]:
+        rows: Iterator[Any] = self.query(statement)
+        return dict(rows)
+
+    def _one(self, statement: str, values: Sequence[object] = ()) -> Sequence[Any]:
+        return next(self.query(statement, values))
+
+    # --- facts
+
+    def fact(self, key: str) -> Any:
+        """Return what was remembered under a key, or None."""
+        return self._facts.get(key)
+
+    def remember(self, facts: Mapping[str, object]) -> None:
+        """Write facts down, in a commit of their own or in the one that is open."""
+        with guarded(self.path):
+            self._database.executemany(
+                "INSERT OR REPLACE INTO facts VALUES (?, ?)", [(key, json.dumps(value)) for key, value in facts.items()]
+            )
+        self._facts.update(facts)
+
+    def inputs(self) -> list[dict[str, object]]:
+        """Return `path, sha256, rows, without` of each input, as the summary shows them."""
+        return [
+            {"path": name, "sha256": sha256, "rows": records, "without": without}
+            for name, sha256, records, without in self.query(
+                "SELECT name, sha256, records, without FROM inputs ORDER BY id"
+            )
+        ]
+
+    def headers(self) -> list[tuple[int, tuple[str, ...], tuple[str, ...]]]:
+        """Return number, header and to object id columns of each input."""
+        return [
+            (number, tuple(json.loads(header)), tuple(json.loads(to_columns)))
+            for number, header, to_columns in self.query("SELECT id, header, to_columns FROM inputs ORDER BY id")
+        ]
+
+    # --- the way forward
+
+    def limit(self, records: int | None) -> None:
+        """Go no further than the first so many records of all inputs; None: to the end."""
+        bound = self._bound(records) if records is not None else None
+        with guarded(self.path):
+            self._database.execute("UPDATE bound SET input = ?, row = ?", bound or (2**63 - 1, 0))
+        self._last_pair = self._last_within_bound()
+
+    def _bound(self, records: int) -> tuple[int, int] | None:
+        seen = 0
+        for number, size in self.query("SELECT id, records FROM inputs ORDER BY id"):
+            if seen < records <= seen + size:
+                return number, self._row_of_record(number, records - seen)
+            seen += size
+        return None if records > seen else (0, 0)
+
+    def _row_of_record(self, number: int, ordinal: int) -> int:
+        before, body = self._one(
+            "SELECT before, body FROM records WHERE input = ? AND before < ? ORDER BY id DESC LIMIT 1",
+            (number, ordinal),
+        )
+        rows, _ = unpacked(body)
+        row: int = rows[ordinal - before - 1]
+        return row
+
+    def _last_within_bound(self) -> int:
+        (last,) = self._one(
+            "SELECT coalesce(max(p.id), 0) FROM pairs p JOIN rows r ON r.id = p.first_row"
+            " WHERE (r.input, r.row) <= (SELECT input, row FROM bound)"
+        )
+        return int(last)
+
+    def has_work(self) -> bool:
+        """Return True when a pair within the bound has no outcome yet."""
+        (some,) = self._one(
+            "SELECT EXISTS (SELECT 1 FROM pairs WHERE id <= ? AND NOT EXISTS"
+            " (SELECT 1 FROM outcomes WHERE pair = pairs.id))",
+            (self._last_pair,),
+        )
+        return bool(some)
+
+    def claim(self, most: int) -> list[Pair]:
+        """Return the next pairs without an outcome, after committing the intent to send them."""
+        found = list(
+            self.query(
+                "SELECT id, object_id, to_object_id, forward, backward, size FROM pairs WHERE id > ? AND id <= ?"
+                " AND NOT EXISTS (SELECT 1 FROM outcomes WHERE pair = pairs.id) ORDER BY id LIMIT ?",
+                (self._claimed, self._last_pair, most),
+            )
+        )
+        if found:
+            self._claimed = found[-1][0]
+            self.remember({"claimed": max(self._claimed, self._facts.get("claimed") or 0)})
+        return [self._pair(*row) for row in found]
+
+    def _pair(  # noqa: PLR0917 - a row of the table above
+        self, pair_id: int, first: int, second: int, forward: str | None, backward: str | None, rows: int
+    ) -> Pair:
+        object_type, to_object_type, types, flipped = self._specifications[forward, backward]
+        if flipped:
+            first, second = second, first
+        return Pair(pair_id, object_type, str(first), to_object_type, str(second), types, rows)
+
+    def record(self, outcomes: Iterable[Outcome], facts: Mapping[str, object]) -> None:
+        """Commit outcomes together with the facts of the same moment."""
+        with guarded(self.path):
+            self._database.execute("BEGIN IMMEDIATE")
+            self._database.executemany(
+                "INSERT INTO outcomes (pair, status, http_status, created_resource_id, labels, error_category,"
+                " error_message, correlation_id, attempts, finished_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [(*outcome[:4], ";".join(outcome.labels), *outcome[5:10]) for outcome in outcomes],
+            )
+            self.remember(facts)
+            self._database.execute("COMMIT")
+
+    def forget_failed(self) -> int:
+        """Take back the outcome of every failed pair, so that it is sent again; return how many there were."""
+        with guarded(self.path):
+            return self._database.execute("DELETE FROM outcomes WHERE status = 'failed'").rowcount
+
+    # --- the view back
+
+    def counts(self) -> Counts:
+        """Return how many rows stand where."""
+        pairs, rows = self._one("SELECT count(*), coalesce(sum(size), 0) FROM pairs")
+        if not self._facts.get("planned"):
+            (rows,) = self._one("SELECT count(*) FROM rows")
+        (rejects,) = self._one("SELECT count(*) FROM rejects")
+        (rejected,) = self._one("SELECT count(*) FROM rejected_lines")
+        settled = self._table(
+            "SELECT o.status, sum(p.size) FROM outcomes o JOIN pairs p ON p.id = o.pair GROUP BY o.status"
+        )
+        return Counts(rows + rejects, settled.get("created", 0), 0, settled.get("failed", 0), rejected, pairs)
+
+    def reasons(self) -> dict[str, int]:
+        """Return how many rows failed or were rejected, by reason, the most frequent first."""
+        return self._table(
+            "SELECT reason, sum(size) AS total FROM ("
+            " SELECT reason, count(*) AS size FROM rejects WHERE (input, row) <= (SELECT input, row FROM bound)"
+            " GROUP BY reason UNION ALL"
+            " SELECT o.error_category, sum(p.size) FROM outcomes o JOIN pairs p ON p.id = o.pair"
+            " WHERE o.status = 'failed' GROUP BY o.error_category"
+            ") GROUP BY reason ORDER BY total DESC, reason"
+        )
+
+
+def _types(text: str) -> tuple[AssociationType, ...]:
+    return tuple(AssociationType(category, type_id) for category, type_id in json.loads(text))

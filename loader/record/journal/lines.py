@@ -1,0 +1,101 @@
+"""The lines of the results and of the failures file, read back from a journal."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from loader.record.journal.journal import Journal
+from loader.record.journal.schema import unpacked
+
+
+class Line(NamedTuple):
+    """One line of the results: a row and what became of it. The fields are the columns of the file, in their order."""
+
+    input: str
+    row: int
+    status: str
+    object_type: str
+    object_id: str
+    to_object_type: str
+    to_object_id: str
+    association_category: str
+    association_type_id: str
+    label: str
+    created_resource_id: str
+    labels: str
+    http_status: int | None
+    error_category: str
+    error_message: str
+    correlation_id: str
+    attempts: int
+    finished_at: str
+
+
+class FailedRecord(NamedTuple):
+    """A line that failed or was rejected, and its record's cells; of several to object ids only the line's is left."""
+
+    header: tuple[str, ...]
+    cells: list[str]
+    line: Line
+
+
+_VIEWS = {
+    "settled": "SELECT * FROM settled_lines WHERE number > ? ORDER BY number",
+    "rejected": "SELECT * FROM rejected_lines WHERE number > ? ORDER BY number",
+}
+
+_UNSUCCESSFUL = """
+SELECT * FROM settled_lines WHERE status = 'failed' UNION ALL SELECT * FROM rejected_lines
+ORDER BY input_id, row, part
+"""
+
+_FIRST_COLUMN = 4
+"""The views begin with number, input_id, part and to_column."""
+
+
+def lines(journal: Journal, view: str, after: int) -> Iterator[tuple[int, Line]]:
+    """Yield the lines of a view (`settled` or `rejected`) that come after a number, each with its number."""
+    for row in journal.query(_VIEWS[view], (after,)):
+        yield row[0], Line._make(row[_FIRST_COLUMN:])
+
+
+def failed_records(journal: Journal) -> Iterator[FailedRecord]:
+    """Yield every line that failed or was rejected, in the order of the inputs."""
+    inputs = {number: (header, to_columns) for number, header, to_columns in journal.headers()}
+    records = _Records(journal)
+    for row in journal.query(_UNSUCCESSFUL):
+        _, number, _, to_column = row[:_FIRST_COLUMN]
+        line = Line._make(row[_FIRST_COLUMN:])
+        header, to_columns = inputs[number]
+        cells = list(records.cells(number, line.row))
+        _reduce(cells, header, to_columns, to_column, line.to_object_id)
+        yield FailedRecord(header, cells, line)
+
+
+class _Records:
+    """The records of a journal, a chunk unpacked at a time; asked for in their order."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._chunk = 0
+        self._cells: dict[int, list[str]] = {}
+
+    def cells(self, number: int, row: int) -> list[str]:
+        found: Sequence[Any] = next(
+            self._journal.query(
+                "SELECT id, body FROM records WHERE input = ? AND first_row <= ? ORDER BY id DESC LIMIT 1",
+                (number, row),
+            )
+        )
+        if found[0] != self._chunk:
+            rows, cells = unpacked(found[1])
+            self._chunk, self._cells = found[0], dict(zip(rows, cells, strict=True))
+        return self._cells[row]
+
+
+def _reduce(cells: list[str], header: Sequence[str], to_columns: Sequence[str], to_column: str, text: str) -> None:
+    for column in to_columns:
+        position = header.index(column)
+        if column != to_column:
+            cells[position] = ""
+        elif ";" in cells[position]:
+            cells[position] = text

@@ -1,0 +1,62 @@
+"""One run at a time on one journal: a lock that the system drops when its process ends, however it ends."""
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from loader.errors import JournalLocked, UsageError
+
+
+class Lock:
+    """Hold `<journal>-lock` for a block; raises JournalLocked with the other process's id.
+
+    The file names its holder for people; what counts is flock, so a file left by a killed process locks nothing.
+    """
+
+    def __init__(self, journal: Path) -> None:
+        self._path = journal.with_name(journal.name + "-lock")
+        self._journal = journal
+        self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        while True:
+            descriptor = self._open()
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.read(descriptor, 40).decode("ascii", "replace").strip() or "another process"
+                os.close(descriptor)
+                raise JournalLocked(
+                    f"{self._journal}: process {holder} works on these results: wait for it, or give another --results"
+                ) from None
+            if self._still_named(descriptor):
+                break
+            os.close(descriptor)
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, str(os.getpid()).encode("ascii"))
+        self._descriptor = descriptor
+        return self
+
+    def _open(self) -> int:
+        try:
+            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise UsageError(
+                f"{self._path.parent}: no file can be written there ({error.strerror}): give another --results"
+            ) from error
+
+    def _still_named(self, descriptor: int) -> bool:
+        # The holder before us may have removed the file between our open and our lock.
+        try:
+            named = self._path.stat()
+        except FileNotFoundError:
+            return False
+        return os.fstat(descriptor).st_ino == named.st_ino
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._path.unlink(missing_ok=True)
+        os.close(self._descriptor)

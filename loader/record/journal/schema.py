@@ -1,0 +1,148 @@
+"""The tables of a journal, and how its file is opened."""
+
+import json
+import os
+import sqlite3
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from loader.errors import JournalError, RecordError
+
+FORMAT = 1
+
+TABLES = """
+-- What the run is bound to, when it began, what it has used; each value is JSON.
+CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE inputs (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL,
+    header TEXT NOT NULL, to_columns TEXT NOT NULL,     -- JSON lists
+    records INTEGER NOT NULL, without INTEGER NOT NULL
+);
+
+-- The records as they stood, a chunk in one blob, so that failed ones can be written out again.
+CREATE TABLE records (id INTEGER PRIMARY KEY, input INTEGER NOT NULL, before INTEGER NOT NULL,
+    first_row INTEGER NOT NULL, last_row INTEGER NOT NULL, body BLOB NOT NULL);
+
+-- What rows ask for: few, however many rows there are; settled once names have become ids.
+CREATE TABLE kinds (
+    id INTEGER PRIMARY KEY,
+    object_type TEXT NOT NULL, to_object_type TEXT NOT NULL, association_category TEXT NOT NULL,
+    association_type_id TEXT NOT NULL, label TEXT NOT NULL, is_primary INTEGER NOT NULL, to_column TEXT NOT NULL,
+    from_type TEXT, to_type TEXT, category TEXT, type_id INTEGER, settled_label TEXT,
+    family INTEGER, swapped INTEGER
+);
+
+-- Every row whose ids are in order, in the order read. An id is an integer here: 19 digits, exact, and half the space.
+CREATE TABLE rows (id INTEGER PRIMARY KEY, input INTEGER NOT NULL, row INTEGER NOT NULL, part INTEGER NOT NULL,
+    object_id INTEGER NOT NULL, to_object_id INTEGER NOT NULL, kind INTEGER NOT NULL);
+
+CREATE TABLE rejects (id INTEGER PRIMARY KEY, input INTEGER NOT NULL, row INTEGER NOT NULL, part INTEGER NOT NULL,
+    object_id TEXT NOT NULL, to_object_id TEXT NOT NULL, kind INTEGER NOT NULL,
+    reason TEXT NOT NULL, message TEXT NOT NULL);
+
+-- One request each, in the order in which the inputs first name them. `object_id` is the main end's.
+CREATE TABLE pairs (id INTEGER PRIMARY KEY, object_id INTEGER NOT NULL, to_object_id INTEGER NOT NULL,
+    forward TEXT, backward TEXT,            -- the kinds of its rows, from the main end and from the rarer one
+    first_row INTEGER NOT NULL, all_rows TEXT,  -- all_rows only where there is more than one
+    size INTEGER NOT NULL);
+
+-- What a pair's kinds come to: one request's direction and association types.
+CREATE TABLE specifications (forward TEXT, backward TEXT, object_type TEXT NOT NULL, to_object_type TEXT NOT NULL,
+    types TEXT NOT NULL, flipped INTEGER NOT NULL);
+
+CREATE TABLE outcomes (
+    sequence INTEGER PRIMARY KEY, pair INTEGER NOT NULL UNIQUE, status TEXT NOT NULL, http_status INTEGER,
+    created_resource_id TEXT NOT NULL, labels TEXT NOT NULL, error_category TEXT NOT NULL, error_message TEXT NOT NULL,
+    correlation_id TEXT NOT NULL, attempts INTEGER NOT NULL, finished_at TEXT NOT NULL
+);
+
+-- How far `--limit` lets the run go: the last record's input and row; one line, the end of everything by default.
+CREATE TABLE bound (input INTEGER NOT NULL, row INTEGER NOT NULL);
+INSERT INTO bound VALUES (9223372036854775807, 0);
+
+-- The results, line by line: the columns after `to_column` are those of the file.
+CREATE VIEW settled_lines AS
+SELECT o.sequence AS number, r.input AS input_id, r.part AS part, k.to_column AS to_column,
+    i.name AS input, r.row AS row, o.status AS status,
+    k.from_type, CAST(r.object_id AS TEXT), k.to_type, CAST(r.to_object_id AS TEXT),
+    k.category, CAST(k.type_id AS TEXT), k.settled_label, o.created_resource_id, o.labels, o.http_status,
+    o.error_category, o.error_message, o.correlation_id, o.attempts, o.finished_at
+FROM outcomes o JOIN pairs p ON p.id = o.pair JOIN rows r ON r.id = p.first_row
+    JOIN kinds k ON k.id = r.kind JOIN inputs i ON i.id = r.input
+WHERE p.all_rows IS NULL
+UNION ALL
+SELECT o.sequence, r.input, r.part, k.to_column, i.name, r.row,
+    o.status, k.from_type, CAST(r.object_id AS TEXT), k.to_type, CAST(r.to_object_id AS TEXT),
+    k.category, CAST(k.type_id AS TEXT), k.settled_label, o.created_resource_id, o.labels, o.http_status,
+    o.error_category, o.error_message, o.correlation_id, o.attempts, o.finished_at
+FROM outcomes o JOIN pairs p ON p.id = o.pair, json_each('[' || p.all_rows || ']') j JOIN rows r ON r.id = j.value
+    JOIN kinds k ON k.id = r.kind JOIN inputs i ON i.id = r.input
+WHERE p.all_rows IS NOT NULL;
+
+CREATE VIEW rejected_lines AS
+SELECT x.id AS number, x.input AS input_id, x.part AS part, k.to_column AS to_column, i.name AS input, x.row AS row,
+    'rejected' AS status, coalesce(k.from_type, k.object_type), x.object_id, coalesce(k.to_type, k.to_object_type),
+    x.to_object_id, k.association_category, k.association_type_id, k.label, '', '', NULL,
+    x.reason, x.message, '', 0, ''
+FROM rejects x JOIN kinds k ON k.id = x.kind JOIN inputs i ON i.id = x.input
+WHERE (x.input, x.row) <= (SELECT input, row FROM bound);
+"""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open an installed journal: what is committed survives a power cut. Others may read it meanwhile."""
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False
+    )
+    for pragma in ("cache_size = -16000", "journal_mode = WAL", "synchronous = FULL"):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+def scratch(path: Path) -> sqlite3.Connection:
+    """Open a journal under construction: fast, and worthless until it is installed."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    for pragma in ("cache_size = -32000", "journal_mode = OFF", "synchronous = OFF", "temp_store = FILE"):
+        connection.execute(f"PRAGMA {pragma}")
+    connection.executescript(TABLES)
+    connection.execute(
+        "CREATE TEMP TABLE staged_rejects (input INTEGER, row INTEGER, part INTEGER, object_id TEXT, to_object_id TEXT,"
+        " kind INTEGER, reason TEXT, message TEXT)"
+    )
+    return connection
+
+
+def create(path: Path) -> None:
+    """Make an empty file that only its owner may read; FileExistsError if there is one."""
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0), 0o600))
+
+
+@contextmanager
+def guarded(path: Path) -> Iterator[None]:
+    """Translate SQLite's errors: a full or failing disk stops the run, a broken file says what to do."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise RecordError(
+                f"{path}: the journal cannot be written ({error}), so nothing more is sent: make room or mend the "
+                "disk, then run the same command again"
+            ) from error
+        raise JournalError(
+            f"{path}: the journal is damaged ({error}): move it and its results aside, then run the command again; "
+            "rows that were already associated are sent once more, which changes nothing"
+        ) from error
+
+
+def packed(rows: list[int], cells: list[list[str]]) -> bytes:
+    """Return a chunk of records as one blob."""
+    return zlib.compress(json.dumps([rows, cells], ensure_ascii=False, separators=(",", ":")).encode(), 1)
+
+
+def unpacked(body: bytes) -> tuple[list[int], list[list[str]]]:
+    """Return the rows and cells of a blob made by `packed`."""
+    rows, cells = json.loads(zlib.decompress(body))
+    return rows, cells

@@ -1,0 +1,264 @@
+"""The making of a journal: rows are appended as they are read, settled, and grouped into pairs, all in a scratch file.
+
+Nothing is visible under the journal's own name until `install`; a run that is refused leaves no trace.
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from loader.model import Asked, Chunk, End, Link, Reject, Settled, Specification, Unsettled
+from loader.record.journal.schema import create, guarded, packed, scratch
+
+_GROUP = """
+INSERT INTO pairs (object_id, to_object_id, forward, backward, first_row, all_rows, size)
+SELECT a, b,
+    group_concat(DISTINCT CASE WHEN swapped THEN NULL ELSE kind END),
+    group_concat(DISTINCT CASE WHEN swapped THEN kind END),
+    min(id) AS first_row,
+    CASE WHEN count(*) > 1 THEN group_concat(id) END,
+    count(*)
+FROM (
+    SELECT rows.id AS id, rows.kind AS kind, kinds.family AS family, swapped,
+        CASE WHEN swapped THEN to_object_id ELSE object_id END AS a,
+        CASE WHEN swapped THEN object_id ELSE to_object_id END AS b
+    FROM rows JOIN kinds ON kinds.id = rows.kind WHERE family IS NOT NULL AND from_type <> to_type
+    UNION ALL
+    SELECT rows.id, rows.kind, kinds.family, object_id > to_object_id,
+        min(object_id, to_object_id), max(object_id, to_object_id)
+    FROM rows JOIN kinds ON kinds.id = rows.kind WHERE family IS NOT NULL AND from_type = to_type
+)
+GROUP BY family, a, b
+ORDER BY first_row
+"""
+
+
+class Mixture(NamedTuple):
+    """The kinds of the rows of a pair, as the journal writes them: from the main end, from the rarer end."""
+
+    forward: str | None
+    backward: str | None
+
+    @property
+    def kinds(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Both as numbers, in order."""
+        return _numbers(self.forward), _numbers(self.backward)
+
+
+def _numbers(text: str | None) -> tuple[int, ...]:
+    return tuple(sorted(map(int, text.split(",")))) if text else ()
+
+
+class Figures(NamedTuple):
+    """`rows` are result lines, `rejected` those of them that are never sent; `without` cells that ask for nothing."""
+
+    rows: int
+    pairs: int
+    rejected: int
+    reasons: dict[str, int]
+    without: int
+
+
+class Staging:
+    """A journal under construction in `path`, which must not exist yet.
+
+    `stopping` is asked now and then during long statements and ends them with RecordError when True.
+    """
+
+    def __init__(self, path: Path, *, stopping: Callable[[], bool] = lambda: False) -> None:
+        self._path = path
+        self._stopping = stopping
+        self._kinds: dict[Asked, int] = {}
+        self._rows_of_kind: Counter[int] = Counter()
+        self._input = 0
+        self._records = 0
+        self._without = 0
+        self._rejects = 0
+
+    def __enter__(self) -> Self:
+        self._path.unlink(missing_ok=True)
+        create(self._path)
+        self._database = scratch(self._path)
+        self._database.set_progress_handler(self._stopping, 100_000)
+        self._database.execute("BEGIN")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._database.close()
+        self._path.unlink(missing_ok=True)
+
+    # --- reading
+
+    def begin_input(self, name: str, sha256: str, header: Sequence[str], to_columns: Sequence[str]) -> None:
+        """Announce the input that the next chunks belong to."""
+        self._input += 1
+        self._records = self._without = 0
+        self._execute(
+            "INSERT INTO inputs VALUES (?, ?, ?, ?, ?, 0, 0)",
+            (self._input, name, sha256, json.dumps(list(header)), json.dumps(list(to_columns))),
+        )
+
+    def append(self, chunk: Chunk) -> None:
+        """Take over a chunk of the current input."""
+        with guarded(self._path):
+            if chunk.rows:
+                self._database.execute(
+                    "INSERT INTO records (input, before, first_row, last_row, body) VALUES (?, ?, ?, ?, ?)",
+                    (self._input, self._records, chunk.rows[0], chunk.rows[-1], packed(chunk.rows, chunk.cells)),
+                )
+            self._database.executemany(
+                "INSERT INTO rows (input, row, part, object_id, to_object_id, kind) VALUES (?, ?, ?, ?, ?, ?)",
+                map(self._row, chunk.links),
+            )
+            self._database.executemany(
+                "INSERT INTO staged_rejects (input, row, part, object_id, to_object_id, kind, reason, message)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                map(self._reject, chunk.rejects),
+            )
+        self._records += len(chunk.rows)
+        self._without += chunk.without
+        self._rejects += len(chunk.rejects)
+
+    def _row(self, link: Link) -> tuple[int, int, int, str, str, int]:
+        kind = self._kinds.get(link.asked) or self._new_kind(link.asked)
+        self._rows_of_kind[kind] += 1
+        return self._input, link.row, link.part, link.object_id, link.to_object_id, kind
+
+    def _reject(self, reject: Reject) -> tuple[int, int, int, str, str, int, str, str]:
+        kind = self._kinds.get(reject.asked) or self._new_kind(reject.asked)
+        row, part, object_id, to_object_id, _, reason, message = reject
+        return self._input, row, part, object_id, to_object_id, kind, reason, message
+
+    def _new_kind(self, asked: Asked) -> int:
+        self._kinds[asked] = kind = len(self._kinds) + 1
+        self._database.execute(
+            "INSERT INTO kinds (id, object_type, to_object_type, association_category, association_type_id, label,"
+            " is_primary, to_column) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (kind, *asked),
+        )
+        return kind
+
+    def end_input(self) -> None:
+        """Close the current input."""
+        self._execute(
+            "UPDATE inputs SET records = ?, without = ? WHERE id = ?", (self._records, self._without, self._input)
+        )
+
+    # --- settling
+
+    def kinds(self) -> dict[int, Asked]:
+        """Return what the sound rows ask for, by number."""
+        return {kind: asked for asked, kind in self._kinds.items() if self._rows_of_kind[kind]}
+
+    def rows_of_kind(self) -> Mapping[int, int]:
+        """Return how many sound rows ask for each kind."""
+        return self._rows_of_kind
+
+    def settle(self, settled: Mapping[int, Settled], ends: Mapping[int, End]) -> None:
+        """Write down what each kind is sent as."""
+        with guarded(self._path):
+            for kind, verdict in settled.items():
+                self._database.execute(
+                    "UPDATE kinds SET from_type = ?, to_type = ?, category = ?, type_id = ?, settled_label = ?,"
+                    " family = ?, swapped = ? WHERE id = ?",
+                    (*verdict.direction, *verdict.type, verdict.label, *ends[kind], kind),
+                )
+
+    def reject_kind(self, kind: int, why: Unsettled) -> None:
+        """Reject every row of a kind that cannot be sent."""
+        self._execute(
+            "INSERT INTO staged_rejects (input, row, part, object_id, to_object_id, kind, reason, message)"
+            " SELECT input, row, part, object_id, to_object_id, kind, ?, ? FROM rows WHERE kind = ? ORDER BY id",
+            (why.reason, why.message, kind),
+        )
+
+    # --- grouping
+
+    def group(self) -> list[Mixture]:
+        """Make one pair of all rows that name the same two records; return the mixtures of kinds that occur."""
+        self._execute(_GROUP, ())
+        with guarded(self._path):
+            found = self._database.execute("SELECT DISTINCT forward, backward FROM pairs").fetchall()
+        return [Mixture(*texts) for texts in found]
+
+    def specify(self, mixture: Mixture, specification: Specification) -> None:
+        """Write down what the pairs of one mixture are sent as, and reject the rows that cannot go along."""
+        self._execute(
+            "INSERT INTO specifications VALUES (?, ?, ?, ?, ?, ?)",
+            (*mixture, *specification[:2], json.dumps(specification.types), specification.flipped),
+        )
+        if specification.refused:
+            self._refuse(mixture, specification.refused)
+
+    def _refuse(self, mixture: Mixture, refused: Sequence[int]) -> None:
+        message = (
+            "other rows link the same two records from the other end, and what this row's association type is called "
+            "there is not known: write this row from the other end, too"
+        )
+        with guarded(self._path):
+            pairs = self._database.execute(
+                "SELECT id, all_rows FROM pairs WHERE forward IS ? AND backward IS ?", mixture
+            ).fetchall()
+            for pair, all_rows in pairs:
+                kinds = self._database.execute(
+                    f"SELECT id, kind FROM rows WHERE id IN ({all_rows}) ORDER BY id"  # noqa: S608 - our own numbers
+                ).fetchall()
+                stay = [row for row, kind in kinds if kind not in refused]
+                for row in (row for row, kind in kinds if kind in refused):
+                    self._reject_row(row, "UNKNOWN_INVERSE_TYPE", message)
+                self._database.execute(
+                    "UPDATE pairs SET first_row = ?, all_rows = ?, size = ? WHERE id = ?",
+                    (stay[0], ",".join(map(str, stay)) if len(stay) > 1 else None, len(stay), pair),
+                )
+
+    def _reject_row(self, row: int, reason: str, message: str) -> None:
+        self._database.execute(
+            "INSERT INTO staged_rejects (input, row, part, object_id, to_object_id, kind, reason, message)"
+            " SELECT input, row, part, object_id, to_object_id, kind, ?, ? FROM rows WHERE id = ?",
+            (reason, message, row),
+        )
+
+    # --- closing
+
+    def figures(self) -> Figures:
+        """Return what was read and grouped, in figures."""
+        with guarded(self._path):
+            execute = self._database.execute
+            rows, pairs = execute("SELECT coalesce(sum(size), 0), count(*) FROM pairs").fetchone()
+            (without,) = execute("SELECT coalesce(sum(without), 0) FROM inputs").fetchone()
+            reasons = dict(
+                execute("SELECT reason, count(*) FROM staged_rejects GROUP BY 1 ORDER BY 2 DESC, 1").fetchall()
+            )
+        rejected = sum(reasons.values())
+        return Figures(rows + rejected, pairs, rejected, reasons, without)
+
+    def remember(self, facts: Mapping[str, object]) -> None:
+        """Write facts down; each value is anything that JSON can hold."""
+        with guarded(self._path):
+            self._database.executemany(
+                "INSERT OR REPLACE INTO facts VALUES (?, ?)", [(key, json.dumps(value)) for key, value in facts.items()]
+            )
+
+    def install(self, journal: Path) -> None:
+        """Give the finished journal its name, whole and on disk."""
+        # Numbered in the order of the inputs, so that a results file knows by one number how far it is.
+        self._execute(
+            "INSERT INTO rejects SELECT NULL, input, row, part, object_id, to_object_id, kind, reason, message"
+            " FROM staged_rejects ORDER BY input, row, part",
+            (),
+        )
+        self._execute("COMMIT", ())
+        self._database.close()
+        with guarded(self._path), self._path.open("rb") as file:
+            os.fsync(file.fileno())
+        self._path.rename(journal)
+
+    def _execute(self, statement: str, values: Sequence[object]) -> None:
+        with guarded(self._path):
+            self._database.execute(statement, tuple(values))

@@ -1,0 +1,91 @@
+"""The ledger between the pool and the journal: pairs come from it, outcomes go to it, and a thread writes them down."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+from loader.model import Outcome, Pair
+from loader.record.journal import Counts, Journal
+from loader.record.results import Results
+
+T = TypeVar("T")
+
+GATHER_SECONDS = 0.01
+"""Outcomes of so long share one commit: a commit costs as much as a hundred outcomes."""
+
+
+class Ledger:
+    """Keeps a journal and its results file while requests are made; both are touched by one thread only.
+
+    `facts` is asked at every commit for what is to be remembered with it.
+    """
+
+    def __init__(self, journal: Journal, results: Results, *, facts: Callable[[], Mapping[str, object]]) -> None:
+        self._journal = journal
+        self._results = results
+        self._facts = facts
+        self._waiting: list[Outcome] = []
+        self._written: Mapping[str, object] = {}
+        self._some = asyncio.Event()
+        self._closed = False
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
+        self.counts: Counts = journal.counts()
+
+    async def claim(self, requests: int, capacity: int) -> list[list[Pair]]:
+        """Return the next requests' pairs, their intent committed after everything that was recorded so far."""
+        await self._write_down()
+        pairs = await self._aside(partial(self._journal.claim, requests * capacity))
+        return [pairs[start : start + capacity] for start in range(0, len(pairs), capacity)]
+
+    def record(self, outcomes: Sequence[Outcome]) -> None:
+        """Take outcomes over; they are in the journal, then in the results, a moment later."""
+        self._waiting.extend(outcomes)
+        self._some.set()
+
+    async def keep(self) -> None:
+        """Write outcomes down as they come, until `close`; raises RecordError when that fails."""
+        while not self._closed:
+            await self._some.wait()
+            await asyncio.sleep(GATHER_SECONDS)
+            self._some.clear()
+            await self._write_down()
+
+    def close(self) -> None:
+        """Let `keep` end once everything is written."""
+        self._closed = True
+        self._some.set()
+
+    def finish(self) -> None:
+        """Write what is left, bring the results to their final form, and end the thread."""
+        for work in (partial(self._write, self._take(), self._facts()), self._results.finish, self._remember):
+            self._thread.submit(work).result()
+        self._thread.shutdown()
+
+    async def _aside(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def _write_down(self) -> None:
+        # What the thread gets is taken out here, where nothing else can be adding to it.
+        if self._waiting:
+            await self._aside(partial(self._write, self._take(), self._facts()))
+
+    def _take(self) -> list[Outcome]:
+        outcomes, self._waiting = self._waiting, []
+        return outcomes
+
+    def _write(self, outcomes: Sequence[Outcome], facts: Mapping[str, object]) -> None:
+        self._journal.record(outcomes, {**facts, **self._written})
+        for outcome in outcomes:
+            self._count(outcome)
+        self._written = self._results.catch_up()
+
+    def _remember(self) -> None:
+        self._journal.remember(self._written)
+
+    def _count(self, outcome: Outcome) -> None:
+        if outcome.status == "created":
+            self.counts.created += outcome.rows
+        else:
+            self.counts.failed += outcome.rows

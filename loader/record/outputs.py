@@ -1,0 +1,118 @@
+"""Where a run's files lie: beside its results, named after them."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from loader.errors import UsageError
+from loader.record.results import ENDINGS
+
+PACKINGS = (".gz", ".zip")
+STANDARD_INPUT = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """The files of one run. `stem` is the results file's name without its ending and without `.results`."""
+
+    results: Path
+    failures: Path
+    stem: str
+
+    @property
+    def journal(self) -> Path:
+        """The truth of the run."""
+        return self.beside("journal")
+
+    @property
+    def summary(self) -> Path:
+        """The run in figures, as JSON."""
+        return self.beside("summary.json")
+
+    def beside(self, ending: str) -> Path:
+        """Return the path of another file of the same run."""
+        return self.results.with_name(f"{self.stem}.{ending}")
+
+    def facts(self) -> dict[str, object]:
+        """Return what a journal remembers of its outputs: names relative to its folder, so that both can move."""
+        failures = self.failures.name if self.failures.parent == self.results.parent else str(self.failures.absolute())
+        return {
+            "output.results": self.results.name,
+            "output.failures": failures,
+            "output.summary": self.summary.name,
+            **{f"output.{kind}": f"{self.stem}.{kind}.{end}" for kind, end in _OTHER_COMMANDS},
+        }
+
+
+_OTHER_COMMANDS = (("verify", "csv"), ("undo", "csv"), ("report", "html"))
+
+
+def name_outputs(results: str | None, failures: str | None, first_input: str, inputs: list[Path]) -> Outputs:
+    """Return the run's files; UsageError for a results path that cannot be one."""
+    path = Path(results) if results else Path(f"{_stem_of_input(first_input)}.results.csv")
+    if path.suffix not in ENDINGS:
+        raise UsageError(f"{path}: results are written as .csv, .jsonl or .parquet: end --results with one of them")
+    stem = path.name.removesuffix(path.suffix).removesuffix(".results")
+    outputs = Outputs(path, Path(failures) if failures else path.with_name(f"{stem}.failures.csv"), stem)
+    for file in (outputs.results, outputs.failures):
+        _check(file, inputs)
+    return outputs
+
+
+def _stem_of_input(name: str) -> str:
+    if name == STANDARD_INPUT:
+        return "stdin"
+    path = Path(name)
+    if path.suffix.lower() in PACKINGS:
+        path = path.with_suffix("")
+    return path.stem
+
+
+def _check(file: Path, inputs: list[Path]) -> None:
+    if file.is_symlink():
+        raise UsageError(f"{file} is a symbolic link, which is never written through: give the file itself")
+    if file.is_dir():
+        raise UsageError(f"{file} is a folder: name a file in it")
+    if not file.parent.is_dir():
+        raise UsageError(f"{file}: there is no folder {file.parent}: make it, or name another file")
+    if file.exists() and any(file.samefile(path) for path in inputs if path.exists()):
+        raise UsageError(f"{file} is an input, and would be overwritten: give another --results")
+
+
+def set_aside(outputs: Outputs, started_at: str | None) -> list[Path]:
+    """Rename an earlier run's files to `<stem>.<started_at>.*` and return their new paths."""
+    stamp = _stamp(started_at, outputs)
+    moved: dict[str, Path] = {}
+    for file in _own_files(outputs):
+        if file.exists():
+            ending = file.name.removeprefix(outputs.stem)
+            moved[file.name] = file.rename(file.with_name(f"{outputs.stem}.{stamp}{ending}"))
+    if outputs.journal.name in moved:
+        _rename_in_journal(moved[outputs.journal.name], moved)
+    return list(moved.values())
+
+
+def _own_files(outputs: Outputs) -> list[Path]:
+    others = [outputs.beside(f"{kind}.{end}") for kind, end in _OTHER_COMMANDS]
+    return [outputs.journal, outputs.results, outputs.failures, outputs.summary, *others]
+
+
+def _stamp(started_at: str | None, outputs: Outputs) -> str:
+    moment = started_at or datetime.fromtimestamp(outputs.results.stat().st_mtime, UTC).isoformat()
+    plain = moment[:19].replace("-", "").replace(":", "") + "Z"
+    stamp, count = plain, 1
+    while any(outputs.results.parent.glob(f"{outputs.stem}.{stamp}.*")):
+        count += 1
+        stamp = f"{plain}-{count}"
+    return stamp
+
+
+def _rename_in_journal(journal: Path, moved: dict[str, Path]) -> None:
+    with closing(sqlite3.connect(journal)) as database, database:
+        for name, path in moved.items():
+            database.execute(
+                "UPDATE facts SET value = json_quote(?) WHERE key LIKE 'output.%' AND value = json_quote(?)",
+                (path.name, name),
+            )

@@ -1,0 +1,89 @@
+"""What a person sees: how the input was understood, how far the run is, how it ended and what to do next."""
+
+import sys
+import time
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from loader.events import Event, Finished, Note, Planned, Progress, Reading, Started
+from loader.record.tables import closing, duration, plan_table
+
+SECONDS_BETWEEN_LINES = 30.0
+
+
+class Screen:
+    """Writes to standard error: a live line on a terminal, elsewhere a line every 30 seconds."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+        self._live: Live | None = None
+        self._last = time.monotonic()
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case Reading():
+                self._status(f"Reading {event.input}: {event.records:,} records")
+            case Planned():
+                self._end_live()
+                for part in plan_table(event):
+                    self._console.print(part)
+            case Started():
+                how = "Going on" if event.resumed else "Sending"
+                self._console.print(f"{how}: {event.pending:,} of {event.total:,} rows to go.")
+            case Progress():
+                self._status(progress_line(event))
+            case Note():
+                self._console.print(Text(event.message))
+            case Finished():
+                self._end_live()
+                for part in closing(event):
+                    self._console.print(part)
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        self._end_live()
+
+    def _status(self, line: str) -> None:
+        if self._console.is_terminal:
+            if self._live is None:
+                self._live = Live(console=self._console, refresh_per_second=4, transient=True)
+                self._live.start()
+            self._live.update(Text(line))
+        elif time.monotonic() - self._last >= SECONDS_BETWEEN_LINES:
+            self._last = time.monotonic()
+            self._console.print(Text(line))
+
+    def _end_live(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+
+def progress_line(event: Progress) -> str:
+    """Return where the run stands, in a line."""
+    done = event.total - event.pending
+    parts = [
+        f"{done:,}/{event.total:,} rows {done / max(1, event.total):.0%}",
+        f"created {event.created:,}",
+        f"failed {event.failed:,}",
+        f"{event.achieved:.1f} requests/s (limit {event.rate.per_second:g})",
+    ]
+    if event.rejected:
+        parts.insert(2, f"rejected {event.rejected:,}")
+    if event.rate_limited:
+        parts.append(f"429s {event.rate_limited:,}")
+    if event.daily_left is not None:
+        parts.append(f"quota left {event.daily_left:,}")
+    if event.paused:
+        parts.append(f"paused {event.paused:.0f} s")
+    parts.append(f"time left {duration(event.seconds_left)}")
+    return " | ".join(parts)
+
+
+def show_plan(event: Planned) -> None:
+    """Write the plan to standard output."""
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    for part in plan_table(event):
+        console.print(part)

@@ -1,0 +1,79 @@
+"""Events for machines: JSON lines on standard output, and a log file."""
+
+import json
+import os
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from loader.errors import UsageError
+from loader.events import Event, Finished, Progress, Reading
+from loader.record.files import open_private
+
+SECONDS_BETWEEN_PROGRESS = 1.0
+
+
+def as_object(event: Event) -> dict[str, Any]:
+    """Return an event as JSON can hold it: `event` is its name in lower case, `finished` is the summary itself."""
+    if isinstance(event, Finished):
+        return {"event": "summary", "stopped": event.stopped, "results": event.results, **event.summary}
+    return {"event": type(event).__name__.lower(), **asdict(event)}
+
+
+class Throttle:
+    """Lets one event of progress pass in so many seconds; every other event passes."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._last: dict[type, datetime] = {}
+
+    def passes(self, event: Event, now: datetime) -> bool:
+        """Return True when this event is to be told."""
+        if not isinstance(event, Progress | Reading):
+            return True
+        last = self._last.get(type(event))
+        if last is not None and (now - last).total_seconds() < self._seconds:
+            return False
+        self._last[type(event)] = now
+        return True
+
+
+class JsonStream:
+    """One JSON object a line for each event; the last one is the summary."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._throttle = Throttle(SECONDS_BETWEEN_PROGRESS)
+
+    def __call__(self, event: Event) -> None:
+        if self._throttle.passes(event, datetime.now(UTC)):
+            self._file.write(json.dumps(as_object(event), ensure_ascii=False) + "\n")
+            self._file.flush()
+
+    def close(self) -> None:
+        """Leave the file open: it is not ours."""
+
+
+class LogFile:
+    """One JSON object a line with the time, appended to a file that only its owner may read."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            descriptor = open_private(path)
+        except OSError as error:
+            raise UsageError(f"--log-file {path} cannot be written ({error.strerror})") from error
+        os.lseek(descriptor, 0, os.SEEK_END)
+        self._file = os.fdopen(descriptor, "w", encoding="utf-8", errors="replace")
+        self._throttle = Throttle(30.0)
+
+    def __call__(self, event: Event) -> None:
+        now = datetime.now(UTC)
+        if self._throttle.passes(event, now):
+            line = {"at": now.isoformat(timespec="milliseconds"), **as_object(event)}
+            self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()

@@ -1,0 +1,125 @@
+"""The tables a person reads: how the input was understood, and how the run ended."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich import box
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from loader.events import Finished, Planned
+from loader.model import Understood
+from loader.reasons import REASONS
+
+UNKNOWN_REASON_MEND = "Read the message in the results, and HubSpot's page on it."
+
+
+def duration(seconds: float | None) -> str:
+    """Return seconds as people say them: `1:05:09`, `0:12`; a question mark where it is not known."""
+    if seconds is None:
+        return "?"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def plan_table(event: Planned) -> Iterator[RenderableType]:
+    """Yield how each input was read, what its rows ask for, and how many will be sent."""
+    yield _inputs(event.inputs)
+    yield _kinds(event)
+    for understood in event.inputs.values():
+        for note in understood.notes:
+            yield Text(f"Note: {note}")
+    if event.unchecked:
+        pairs = ", ".join(f"{first} to {second}" for first, second in event.unchecked)
+        yield Text(f"Not checked, because the portal could not be asked: the labels and type ids of {pairs}.")
+    yield _figures(event)
+    for reason, rows in event.reasons.items():
+        yield Text(f"  {rows:,} rows {reason}: {_cause(reason)}")
+
+
+def _inputs(inputs: Mapping[str, Understood]) -> Table:
+    table = _table("Input", "Read as", "Columns")
+    for name, understood in inputs.items():
+        parts = [understood.format, understood.encoding, understood.delimiter and repr(understood.delimiter)]
+        parts += [understood.sheet and f"sheet {understood.sheet}", f"header in row {understood.header_row}"]
+        columns = "; ".join(f"{field}: {', '.join(headers)}" for field, headers in understood.columns.items())
+        table.add_row(Text(name), Text(", ".join(part for part in parts if part)), Text(columns))
+    return table
+
+
+def _kinds(event: Planned) -> Table:
+    table = _table("Rows", "From", "To", "Association type", "Label")
+    for kind in event.kinds:
+        what = (
+            Text(kind.problem, style="red")
+            if kind.problem
+            else Text(f"{kind.association_category} {kind.association_type_id}")
+        )
+        table.add_row(f"{kind.rows:,}", Text(kind.object_type), Text(kind.to_object_type), what, Text(kind.label))
+    return table
+
+
+def _figures(event: Planned) -> Text:
+    duplicates = event.rows - event.rejected - event.pairs
+    words = [f"{event.rows:,} rows", f"{event.pairs:,} pairs to send"]
+    if duplicates:
+        words.append(f"{duplicates:,} rows share a pair with another")
+    if event.without:
+        words.append(f"{event.without:,} blank cells ask for nothing")
+    words.append(f"{event.rejected:,} rejected")
+    return Text(", ".join(words) + ".")
+
+
+def closing(event: Finished) -> Iterator[RenderableType]:
+    """Yield the closing table: counts, reasons with what to do, the files, and the next command."""
+    summary: Mapping[str, Any] = event.summary
+    rows, requests = summary["rows"], summary["requests"]
+    if event.stopped:
+        yield Text(f"Stopped: {event.stopped}", style="bold yellow")
+    yield _counts(rows)
+    if summary["failures_by_reason"]:
+        yield _reasons(summary["failures_by_reason"])
+    retried = f", {requests['retried']:,} retried" if requests["retried"] else ""
+    limited = f", {requests['rate_limited']:,} answers of 429" if requests["rate_limited"] else ""
+    yield Text(
+        f"{summary['pairs']:,} pairs, {requests['sent']:,} requests{retried}{limited} in {duration(summary['seconds'])}"
+        f" ({summary['rate']['achieved_per_second']:g} per second, limit {summary['rate']['limit']})."
+    )
+    yield Text(f"Results: {event.results}")
+    if event.failures:
+        yield Text(f"Failures: {event.failures} (mend it and load it)")
+    if summary["next_command"]:
+        yield Text(f"Next: {summary['next_command']}", style="bold")
+
+
+def _counts(rows: Mapping[str, int]) -> Table:
+    table = _table(*(name for name in rows), justify="right")
+    styles = {"created": "green", "failed": "red", "rejected": "red"}
+    table.add_row(*(Text(f"{count:,}", style=styles.get(name, "") if count else "") for name, count in rows.items()))
+    return table
+
+
+def _reasons(reasons: Mapping[str, int]) -> Table:
+    table = _table("Rows", "Reason", "What to do")
+    for reason, count in reasons.items():
+        table.add_row(f"{count:,}", Text(reason), Text(_mend(reason)))
+    return table
+
+
+def _cause(reason: str) -> str:
+    known = REASONS.get(reason)
+    return known.cause if known else "HubSpot's own category."
+
+
+def _mend(reason: str) -> str:
+    known = REASONS.get(reason)
+    return known.mend if known else UNKNOWN_REASON_MEND
+
+
+def _table(*headers: str, justify: str = "left") -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for header in headers:
+        table.add_column(header, justify="right" if justify == "right" or header == "Rows" else "left", overflow="fold")
+    return table

@@ -1,0 +1,65 @@
+"""HubSpot's API as text: paths and bodies of the requests the loader makes. No policy, no I/O."""
+
+import re
+from typing import NamedTuple
+
+from loader.model import AssociationType, Pair
+
+VERSIONS = ("v4", "2025-09", "2026-03", "2026-09")
+
+_OBJECT_TYPE = re.compile(r"[A-Za-z0-9_-]{1,200}", re.ASCII)
+_RECORD_ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
+
+
+class Request(NamedTuple):
+    """One request: `path` starts with a slash, `body` is bytes ready to send (None: no body)."""
+
+    method: str
+    path: str
+    body: bytes | None = None
+    content_type: str = "application/json"
+
+
+def _object_type(text: str) -> str:
+    # The last gate before a URL: nothing that could rewrite the path gets through, whoever built the pair.
+    if not _OBJECT_TYPE.fullmatch(text):
+        raise ValueError(f"not an object type: {text!r}")
+    return text
+
+
+def _record_id(text: str) -> str:
+    if not _RECORD_ID.fullmatch(text):
+        raise ValueError(f"not a record id: {text!r}")
+    return text
+
+
+def types_body(types: tuple[AssociationType, ...]) -> bytes:
+    """Return the JSON array of association types that a PUT carries."""
+    specs = (f'{{"associationCategory":"{category}","associationTypeId":{type_id:d}}}' for category, type_id in types)
+    return f"[{','.join(specs)}]".encode("ascii")
+
+
+def put(pair: Pair, version: str) -> Request:
+    """Return `PUT .../objects/{type}/{id}/associations/{type}/{id}`, which sets the types of one pair."""
+    root = "/crm/v4/objects" if version == "v4" else f"/crm/objects/{version}"
+    path = (
+        f"{root}/{_object_type(pair.object_type)}/{_record_id(pair.object_id)}"
+        f"/associations/{_object_type(pair.to_object_type)}/{_record_id(pair.to_object_id)}"
+    )
+    return Request("PUT", path, types_body(pair.types))
+
+
+def labels(object_type: str, to_object_type: str, version: str) -> Request:
+    """Return the request for the association types of two object types, in this direction."""
+    root = "/crm/v4/associations" if version == "v4" else f"/crm/associations/{version}"
+    return Request("GET", f"{root}/{_object_type(object_type)}/{_object_type(to_object_type)}/labels")
+
+
+def schemas(version: str) -> Request:
+    """Return the request for the portal's custom objects."""
+    return Request("GET", f"/crm-object-schemas/{'v3' if version == 'v4' else version}/schemas")
+
+
+def account_details(version: str) -> Request:
+    """Return the request for the portal's id and time zone."""
+    return Request("GET", f"/account-info/{'v3' if version == 'v4' else version}/details")

@@ -1,0 +1,83 @@
+"""The right to talk to a portal: what to sign requests with, and when to ask for a new token. No I/O of its own."""
+
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+from loader.errors import Unauthorized
+from loader.send.api import Request
+from loader.settings import OAuthCredentials, Secret
+
+RENEW_AT = 0.8
+"""Share of `expires_in` after which a token is renewed; HubSpot: a 401 is no valid sign that one is due."""
+
+TOKEN_PATH = "/oauth/v3/token"  # noqa: S105 - a path, not a token
+
+
+class StaticToken:
+    """A private app's or service key's token: nothing to renew."""
+
+    renewable = False
+
+    def __init__(self, token: Secret) -> None:
+        self._header = f"Bearer {token.reveal()}"
+
+    def header(self) -> str:
+        """Return the value of the Authorization header."""
+        return self._header
+
+    def due(self, now: float) -> bool:
+        """Return True when a new token must be asked for before the next request."""
+        del now
+        return False
+
+
+class OAuthToken:
+    """An access token that is asked for with a refresh token, and asked for again before it expires."""
+
+    renewable = True
+
+    def __init__(self, credentials: OAuthCredentials) -> None:
+        self._credentials = credentials
+        self._refresh_token = credentials.refresh_token
+        self._header = ""
+        self._renew_at = float("-inf")
+
+    def header(self) -> str:
+        """Return the value of the Authorization header."""
+        return self._header
+
+    def due(self, now: float) -> bool:
+        """Return True when a new token must be asked for before the next request."""
+        return now >= self._renew_at
+
+    def request(self) -> Request:
+        """Return the request for a new access token; all secrets travel in the body (OAuth v3)."""
+        form = {
+            "grant_type": "refresh_token",
+            "client_id": self._credentials.client_id,
+            "client_secret": self._credentials.client_secret.reveal(),
+            "refresh_token": self._refresh_token.reveal(),
+        }
+        return Request("POST", TOKEN_PATH, urlencode(form).encode("ascii"), "application/x-www-form-urlencoded")
+
+    def accept(self, answer: Mapping[str, object], now: float) -> str | None:
+        """Take over a new token from the token endpoint's answer and return the portal's id, where it is named.
+
+        Keeps the refresh token that comes back, because it may have been rotated. Raises Unauthorized when the answer
+        holds no token.
+        """
+        token, expires_in = answer.get("access_token"), answer.get("expires_in")
+        if not isinstance(token, str) or not token.isprintable() or not isinstance(expires_in, int | float):
+            raise Unauthorized("the token endpoint's answer holds no access token", category="INVALID_TOKEN_ANSWER")
+        self._header = f"Bearer {token}"
+        self._renew_at = now + RENEW_AT * float(expires_in)
+        rotated = answer.get("refresh_token")
+        if isinstance(rotated, str) and rotated:
+            self._refresh_token = Secret(rotated)
+        portal = answer.get("hub_id")
+        return str(portal) if portal is not None else None
+
+
+def credential(given: Secret | OAuthCredentials) -> StaticToken | OAuthToken:
+    """Return what requests are signed with."""
+    return StaticToken(given) if isinstance(given, Secret) else OAuthToken(given)

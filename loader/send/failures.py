@@ -1,0 +1,57 @@
+"""When failures are too many: a budget that the command sets, and one that is always on."""
+
+from collections.abc import Sequence
+
+from loader.errors import TooManyFailures
+from loader.model import Outcome
+from loader.settings import Budget
+
+SAME_IN_A_ROW = 200
+"""So many failures for one and the same reason, with no success between, are a wrong command, not wrong rows."""
+
+SETTLED_BEFORE_SHARE = 100
+
+
+class FailureGuard:
+    """Counts the rows that this command settled; rejected rows were never sent and do not count."""
+
+    def __init__(self, budget: Budget | None) -> None:
+        self._budget = budget or Budget()
+        self._settled = 0
+        self._failed = 0
+        self._reason: tuple[int, str] | None = None
+        self._in_a_row = 0
+
+    def watch(self, outcomes: Sequence[Outcome]) -> None:
+        """Take note of outcomes; raises TooManyFailures when the run has to stop."""
+        for outcome in outcomes:
+            self._settled += outcome.rows
+            if outcome.status == "failed":
+                self._failed += outcome.rows
+                self._note_reason(outcome)
+            else:
+                self._in_a_row = 0
+        self._check_budget()
+
+    def _note_reason(self, outcome: Outcome) -> None:
+        status = outcome.http_status
+        if status is None or not 400 <= status < 500:
+            self._in_a_row = 0
+            return
+        reason = (status, outcome.error_category)
+        self._in_a_row = self._in_a_row + 1 if reason == self._reason else 1
+        self._reason = reason
+        if self._in_a_row >= SAME_IN_A_ROW:
+            raise TooManyFailures(
+                f"{SAME_IN_A_ROW} requests in a row failed for one reason ({status} {outcome.error_category}: "
+                f"{outcome.error_message}): mend the command or the file, then run it again with --retry-failed"
+            )
+
+    def _check_budget(self) -> None:
+        count, share = self._budget.count, self._budget.share
+        if count is not None and self._failed > count:
+            raise TooManyFailures(f"{self._failed} rows failed, more than --max-failures {count} allows")
+        if share is not None and self._settled >= SETTLED_BEFORE_SHARE and self._failed > share * self._settled:
+            raise TooManyFailures(
+                f"{self._failed} of {self._settled} rows failed, more than --max-failures {share:.0%} allows"
+            )

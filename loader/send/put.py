@@ -1,0 +1,66 @@
+"""The action of a load: one PUT for one pair, with all its association types."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
+
+from loader.errors import ApiError, Refused, Retryable
+from loader.model import Outcome, Pair
+from loader.send import api, replies
+from loader.send.gateway import Gateway
+
+
+class Put:
+    """Sets the association types of one pair at a time; `capacity` is how many pairs one request carries."""
+
+    capacity = 1
+
+    def __init__(self, gateway: Gateway, *, version: str, now: Callable[[], datetime]) -> None:
+        self._gateway = gateway
+        self._version = version
+        self._now = now
+
+    async def apply(self, pairs: Sequence[Pair]) -> list[Outcome]:
+        """Send one pair and return its outcome; raises Fatal or Stopped when there is none."""
+        (pair,) = pairs
+        try:
+            created, status, attempts = await self._gateway.call(
+                api.put(pair, self._version), partial(replies.created, pair=pair)
+            )
+        except (Refused, Retryable) as error:
+            return [self._failed(pair, error)]
+        return [
+            Outcome(
+                pair_id=pair.pair_id,
+                status="created",
+                http_status=status,
+                created_resource_id=created.created_resource_id,
+                labels=created.labels,
+                error_category="",
+                error_message="",
+                correlation_id="",
+                attempts=attempts,
+                finished_at=timestamp(self._now()),
+                rows=pair.rows,
+            )
+        ]
+
+    def _failed(self, pair: Pair, error: ApiError) -> Outcome:
+        return Outcome(
+            pair_id=pair.pair_id,
+            status="failed",
+            http_status=error.status,
+            created_resource_id="",
+            labels=(),
+            error_category=error.category,
+            error_message=error.message,
+            correlation_id=error.correlation_id,
+            attempts=error.attempts,
+            finished_at=timestamp(self._now()),
+            rows=pair.rows,
+        )
+
+
+def timestamp(moment: datetime) -> str:
+    """Return UTC as ISO 8601 with milliseconds: `2026-11-23T02:00:00.123Z`."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"

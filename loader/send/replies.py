@@ -1,0 +1,240 @@
+"""What HubSpot's answers mean: a status and a body become a value or one of the errors. No policy, no I/O.
+
+Only a status read from a real answer can be permanent; an answer that cannot be read is tried again, because a PUT may
+be repeated without harm. HubSpot's error fields are all optional, so each is read as if it might be missing.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from loader.errors import (
+    ApiError,
+    DailyQuotaSpent,
+    MissingScope,
+    PortalMigrating,
+    RateLimited,
+    Refused,
+    ServerFault,
+    Unauthorized,
+)
+from loader.model import Pair
+from loader.send import retry
+from loader.settings import Rate
+
+LONGEST_MESSAGE = 500
+
+_TRY_AGAIN = frozenset({408, 425, 423})
+
+
+class Reply(NamedTuple):
+    """One answer, read whole. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Created(NamedTuple):
+    """What a PUT's answer says of the pair: both fields may be empty."""
+
+    created_resource_id: str
+    labels: tuple[str, ...]
+
+
+def printable(text: str) -> str:
+    """Return the text cut to 500 characters, control characters shown escaped."""
+    shown = "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text[:LONGEST_MESSAGE]
+    )
+    return shown if len(text) <= LONGEST_MESSAGE else shown[: LONGEST_MESSAGE - 1] + "…"
+
+
+def parsed(reply: Reply) -> object:
+    """Return the body as JSON; ServerFault if it is none."""
+    try:
+        return json.loads(reply.body)
+    except (ValueError, RecursionError) as error:
+        start = printable(reply.body[:200].decode("utf-8", "replace"))
+        raise ServerFault(
+            f"HubSpot's answer ({reply.status}) is not JSON: {start}", status=reply.status, category="UNREADABLE_ANSWER"
+        ) from error
+
+
+def fields(reply: Reply) -> dict[str, object]:
+    """Return the body as a JSON object; ServerFault if it is none."""
+    body = parsed(reply)
+    if not isinstance(body, dict):
+        raise ServerFault(
+            f"HubSpot's answer ({reply.status}) is no JSON object", status=reply.status, category="UNREADABLE_ANSWER"
+        )
+    return body
+
+
+def raise_for(reply: Reply, now: datetime) -> None:
+    """Return for a 2xx status; raise the ApiError that any other one means.
+
+    `now` is UTC and is needed where `Retry-After` is a date.
+    """
+    if 200 <= reply.status < 300:
+        return
+    if 300 <= reply.status < 400:
+        raise _redirect(reply)
+    raise _error(reply, now)
+
+
+def _redirect(reply: Reply) -> Refused:
+    target = urlsplit(reply.headers.get("location", ""))
+    host = printable(target.hostname or "an unnamed host")
+    return Refused(
+        f"the server redirects to {host}, which is never followed because the token would go along: check --base-url",
+        status=reply.status,
+        category="REDIRECT",
+    )
+
+
+def _error(reply: Reply, now: datetime) -> ApiError:
+    body = _fields(reply)
+    message = _message(body, reply)
+    wait = retry.retry_after(reply.headers.get("retry-after"), now)
+    if reply.status == 403:
+        message = _scopes(body) or message
+    if reply.status == 477 and wait:
+        message += f" (HubSpot asks to come back in {wait / 3600:.1f} hours)"
+    return _kind(reply.status, body)(
+        message,
+        status=reply.status,
+        category=printable(_text(body.get("category")) or _text(body.get("errorType")) or f"HTTP_{reply.status}"),
+        correlation_id=_correlation_id(body, reply),
+        retry_after=wait,
+    )
+
+
+def _kind(status: int, body: Mapping[str, object]) -> type[ApiError]:
+    if status == 429:
+        return DailyQuotaSpent if _daily(body) else RateLimited
+    if status in _TRY_AGAIN or status >= 500:
+        return ServerFault
+    return {401: Unauthorized, 403: MissingScope, 477: PortalMigrating}.get(status, Refused)
+
+
+def _correlation_id(body: Mapping[str, object], reply: Reply) -> str:
+    return printable(_text(body.get("correlationId")) or reply.headers.get("x-hubspot-correlation-id", ""))
+
+
+def _fields(reply: Reply) -> Mapping[str, object]:
+    try:
+        body = json.loads(reply.body)
+    except (ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _text(value: object) -> str:
+    return str(value) if isinstance(value, str | int) else ""
+
+
+def _message(body: Mapping[str, object], reply: Reply) -> str:
+    message = _text(body.get("message"))
+    if not message:
+        start = reply.body[:200].decode("utf-8", "replace").strip()
+        return printable(f"HubSpot answered {reply.status}: {start}" if start else f"HubSpot answered {reply.status}")
+    details = _context(body.get("context"))
+    return printable(f"{message} ({details})" if details else message)
+
+
+def _context(context: object) -> str:
+    """The one part of an error that names the culprit: `{"INVALID_OBJECT_IDS": ["CONTACT=1 is not valid"]}`."""
+    if not isinstance(context, dict):
+        return ""
+    values = [value for key, value in context.items() if str(key).startswith("INVALID")]
+    return "; ".join(str(text) for value in values if isinstance(value, list) for text in value)
+
+
+def _daily(body: Mapping[str, object]) -> bool:
+    policy = _text(body.get("policyName"))
+    return policy == "DAILY" or (not policy and "daily" in _text(body.get("message")).lower())
+
+
+def _scopes(body: Mapping[str, object]) -> str:
+    scopes: list[str] = []
+    errors = body.get("errors")
+    for error in errors if isinstance(errors, list) else []:
+        context = error.get("context") if isinstance(error, dict) else None
+        if isinstance(context, dict):
+            named = context.get("requiredScopes") or context.get("missingScopes")
+            scopes += [str(scope) for scope in named] if isinstance(named, list) else []
+    needed = printable(", ".join(scopes))
+    return f"the token lacks a permission; one of these scopes is required: {needed}" if scopes else ""
+
+
+def rate_told(headers: Mapping[str, str]) -> Rate | None:
+    """Return the burst limit that the answer's headers name, or None."""
+    requests = headers.get("x-hubspot-ratelimit-max", "")
+    milliseconds = headers.get("x-hubspot-ratelimit-interval-milliseconds", "")
+    if not (_natural(requests) and _natural(milliseconds)):
+        return None
+    return Rate(int(requests), int(milliseconds) / 1000)
+
+
+def daily_left(headers: Mapping[str, str]) -> int | None:
+    """Return how many requests the day's quota still has, where the answer says so."""
+    left = headers.get("x-hubspot-ratelimit-daily-remaining", "")
+    return int(left) if _natural(left) or left == "0" else None
+
+
+def _natural(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 9 and int(text) > 0
+
+
+def created(reply: Reply, pair: Pair) -> Created:
+    """Read a PUT's answer: `{createdResourceId, entity, location}` or the bare pair, ids as text or numbers.
+
+    Raises ServerFault when it cannot be read (the write may have happened: sending it again shows), and Refused when
+    it speaks of an error or of other records.
+    """
+    if reply.status in (201, 204) and not reply.body.strip():
+        return Created("", ())
+    body = parsed(reply) if reply.status in (200, 201) else None
+    if not isinstance(body, dict):
+        raise _unclear(reply)
+    if body.get("status") == "error" or body.get("errors") or body.get("numErrors"):
+        raise Refused(
+            _message(body, reply),
+            status=reply.status,
+            category=printable(_text(body.get("category")) or "ERROR_IN_ANSWER"),
+            correlation_id=_correlation_id(body, reply),
+        )
+    entity = body.get("entity") if isinstance(body.get("entity"), dict) else body
+    resource_id = _text(body.get("createdResourceId"))
+    if not isinstance(entity, dict) or not (resource_id or "fromObjectId" in entity):
+        raise _unclear(reply)
+    _hold_to(pair, entity, reply)
+    labels = entity.get("labels")
+    return Created(
+        printable(resource_id),
+        tuple(printable(str(label)) for label in labels if label is not None) if isinstance(labels, list) else (),
+    )
+
+
+def _unclear(reply: Reply) -> ServerFault:
+    start = printable(reply.body[:200].decode("utf-8", "replace"))
+    return ServerFault(
+        f"HubSpot's answer ({reply.status}) does not say whether the pair was associated: {start}",
+        status=reply.status,
+        category="UNREADABLE_ANSWER",
+    )
+
+
+def _hold_to(pair: Pair, entity: Mapping[str, object], reply: Reply) -> None:
+    answered = (_text(entity.get("fromObjectId")), _text(entity.get("toObjectId")))
+    for asked, got in zip((pair.object_id, pair.to_object_id), answered, strict=True):
+        if got and got != asked:
+            raise Refused(
+                f"the answer speaks of other records ({printable(' and '.join(answered))}) than were asked for "
+                f"({pair.object_id} and {pair.to_object_id}): look at both in HubSpot before sending again",
+                status=reply.status,
+                category="ANSWER_FOR_OTHER_RECORDS",
+            )

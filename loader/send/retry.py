@@ -1,0 +1,58 @@
+"""When to try again: the policy, as pure functions of small state."""
+
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from loader.errors import RateLimited, Retryable
+
+FIRST_DELAY = 0.5
+LONGEST_DELAY = 30.0
+LOCK_SECONDS = 2.0
+"""HubSpot's error page: a 423 lock lasts 2 seconds."""
+
+LONGEST_WAIT = 900.0
+"""A server that asks for more than this ends the run for now, rather than keep it hanging."""
+
+Uniform = Callable[[float, float], float]
+
+
+def delay(error: Retryable, failures: int, uniform: Uniform) -> float:
+    """Return the seconds to wait before the next attempt: full jitter, and never less than the server asked for.
+
+    `failures` counts the failed attempts of this request so far, from 1.
+    """
+    jittered = uniform(0, min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** (failures - 1)))
+    least = LOCK_SECONDS if error.status == 423 else 0.0
+    return max(jittered, least, error.retry_after or 0.0)
+
+
+def pause(error: RateLimited, strikes: int, window: float, uniform: Uniform) -> float:
+    """Return the seconds for which every worker rests after a 429: a tenth of the window, doubling to the whole of it.
+
+    `strikes` counts the pauses since the last success, from 1.
+    """
+    longest = min(window, window / 10 * 2.0 ** (strikes - 1))
+    return max(uniform(longest / 2, longest), error.retry_after or 0.0)
+
+
+def retry_after(text: str | None, now: datetime) -> float | None:
+    """Read a `Retry-After` header (seconds or an HTTP date) as seconds from `now`; None if it says nothing usable."""
+    if text is None:
+        return None
+    text = text.strip()
+    if text.isascii() and text.isdigit() and len(text) <= 12:
+        return float(text)
+    return _seconds_until(text, now)
+
+
+def _seconds_until(text: str, now: datetime) -> float | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, IndexError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    seconds = (moment - now).total_seconds()
+    return seconds if seconds > 0 and math.isfinite(seconds) else None

@@ -1,0 +1,127 @@
+"""What a run is bound to, and what a command does about the run that its journal holds."""
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Any, NamedTuple
+
+from loader.errors import JournalMismatch, UsageError
+from loader.read import Input
+from loader.record.journal import Journal
+from loader.record.outputs import Outputs
+from loader.settings import Settings
+
+OPTIONS = {
+    "columns": "--column",
+    "object_type": "--from",
+    "to_object_type": "--to",
+    "association_category": "--category",
+    "association_type_id": "--type-id",
+    "label": "--label",
+    "from_id_property": "--from-id-property",
+    "to_id_property": "--to-id-property",
+    "format": "--format",
+    "sheet": "--sheet",
+    "delimiter": "--delimiter",
+    "encoding": "--encoding",
+    "existing": "--existing",
+    "api_version": "--api-version",
+    "base_url": "--base-url",
+    "portal_id": "--portal-id",
+}
+
+
+def identity(settings: Settings, inputs: Sequence[Input]) -> dict[str, Any]:
+    """Return everything that decides what is sent, and where to; the rest may change between start and resume."""
+    read = {name: getattr(settings.read, name) for name in list(OPTIONS)[:12]}
+    return {
+        "inputs": [source.sha256 for source in inputs],
+        **read,
+        "columns": dict(sorted(settings.read.columns.items())),
+        "existing": settings.send.existing,
+        "api_version": settings.connection.api_version,
+        "base_url": settings.connection.base_url,
+    }
+
+
+class Earlier(NamedTuple):
+    """The run that a journal holds. `planned` is False when the portal refused the token before the plan was made."""
+
+    identity: Mapping[str, Any]
+    portal_id: str | None
+    planned: bool
+    finished: bool
+    started_at: str | None
+    names: tuple[str, ...]
+
+
+def look(outputs: Outputs) -> Earlier | None:
+    """Return the run that lies beside the results, or None."""
+    if not outputs.journal.exists():
+        return None
+    with Journal(outputs.journal) as journal:
+        return Earlier(
+            journal.fact("identity") or {},
+            journal.fact("portal_id"),
+            bool(journal.fact("planned")),
+            journal.counts().pending == 0,
+            journal.fact("started_at"),
+            tuple(str(source["path"]) for source in journal.inputs()),
+        )
+
+
+class Decision(Enum):
+    """Begin anew (setting an earlier run's files aside), or go on with the run that is there."""
+
+    NEW = "new"
+    GO_ON = "go on"
+
+
+def decide(earlier: Earlier | None, now: Mapping[str, Any], settings: Settings, outputs: Outputs) -> Decision:
+    """Apply the contract's table "The same results again".
+
+    Raises JournalMismatch when an unfinished run of something else lies there, and UsageError when the results are
+    nobody's.
+    """
+    if settings.fresh:
+        return Decision.NEW
+    if earlier is None:
+        if outputs.results.exists():
+            raise UsageError(
+                f"{outputs.results} exists, and no journal beside it says that a load wrote it: move it away, give "
+                "another --results, or set it aside with --fresh"
+            )
+        return Decision.NEW
+    if not earlier.planned:
+        return Decision.NEW
+    differences = different(earlier, now, settings.connection.portal_id)
+    if not differences:
+        return Decision.GO_ON
+    if earlier.finished and not settings.retry_failed:
+        return Decision.NEW
+    state = "finished" if earlier.finished else "unfinished"
+    raise JournalMismatch(
+        f"{outputs.journal} holds the {state} run of another load ({'; '.join(differences)}): go on with that one by "
+        "its own input and settings, or begin anew with --fresh, which sets its files aside"
+    )
+
+
+def different(earlier: Earlier, now: Mapping[str, Any], portal_id: str | None) -> list[str]:
+    """Return in words what differs between the earlier run and this command."""
+    words: list[str] = []
+    for key, value in now.items():
+        before = earlier.identity.get(key)
+        if before == value:
+            continue
+        if key == "inputs":
+            words.append(f"the content of {', '.join(earlier.names)} is not what it was")
+        else:
+            words.append(f"{OPTIONS[key]} was {_shown(before)}, now {_shown(value)}")
+    if portal_id and earlier.portal_id and portal_id != earlier.portal_id:
+        words.append(f"{OPTIONS['portal_id']} was {earlier.portal_id}, now {portal_id}")
+    return words
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{field}={header}" for field, header in value.items()) or "not given"
+    return "not given" if value is None else str(value)

@@ -1,0 +1,81 @@
+"""What a run has used so far, over all the commands that worked on it, and how fast it is going now."""
+
+from collections import Counter, deque
+from collections.abc import Mapping
+from typing import Any
+
+from loader.events import Progress
+from loader.record.journal import Counts
+from loader.send.gateway import Gateway, Surroundings
+
+WINDOW_SECONDS = 10.0
+
+
+class Meter:
+    """`before` are the figures that earlier commands left in the journal (see `facts`)."""
+
+    def __init__(self, before: Mapping[str, Any], gateway: Gateway, around: Surroundings, began: float) -> None:
+        self._before = before
+        self._gateway = gateway
+        self._around = around
+        self._began = began
+        self._sending_since = around.clock()
+        self._samples: deque[tuple[float, int]] = deque([(around.clock(), 0)])
+
+    def facts(self) -> dict[str, object]:
+        """Return the figures to remember with a commit."""
+        now = self._around.clock()
+        rate = self._gateway.limiter.rate
+        return {
+            "traffic": self._traffic(now),
+            "seconds": (self._before.get("seconds") or 0.0) + now - self._began,
+            "rate": [rate.requests, rate.seconds],
+        }
+
+    def _traffic(self, now: float) -> dict[str, object]:
+        before = self._before.get("traffic") or {}
+        traffic = self._gateway.traffic
+        by_status = Counter(before.get("by_status") or {}) + traffic.by_status
+        return {
+            "sent": before.get("sent", 0) + traffic.sent,
+            "retried": before.get("retried", 0) + traffic.retried,
+            "rate_limited": before.get("rate_limited", 0) + traffic.rate_limited,
+            "by_status": dict(sorted(by_status.items())),
+            "sending_seconds": before.get("sending_seconds", 0.0) + now - self._sending_since,
+        }
+
+    def progress(self, counts: Counts) -> Progress:
+        """Return where the run stands."""
+        achieved = self._achieved()
+        traffic = self._gateway.traffic
+        return Progress(
+            total=counts.total,
+            created=counts.created,
+            unchanged=counts.unchanged,
+            failed=counts.failed,
+            rejected=counts.rejected,
+            pending=counts.pending,
+            requests=traffic.sent,
+            retried=traffic.retried,
+            rate_limited=traffic.rate_limited,
+            daily_left=traffic.daily_left,
+            rate=self._gateway.limiter.rate,
+            achieved=achieved,
+            paused=self._gateway.limiter.paused_for,
+            seconds_left=self._seconds_left(counts, achieved),
+        )
+
+    def _achieved(self) -> float:
+        now, sent = self._around.clock(), self._gateway.traffic.sent
+        self._samples.append((now, sent))
+        while now - self._samples[0][0] > WINDOW_SECONDS and len(self._samples) > 2:
+            self._samples.popleft()
+        then, sent_then = self._samples[0]
+        return (sent - sent_then) / (now - then) if now > then else 0.0
+
+    @staticmethod
+    def _seconds_left(counts: Counts, achieved: float) -> float | None:
+        sendable = counts.total - counts.rejected
+        if not achieved or not sendable:
+            return None
+        return counts.pending * (counts.pairs / sendable) / achieved

@@ -1,0 +1,53 @@
+"""Plan: everything that load does before its first write, and nothing that it writes."""
+
+import asyncio
+import tempfile
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import BinaryIO
+
+from loader.events import Planned, Tell
+from loader.plan.names import Portal
+from loader.read import open_inputs
+from loader.record.journal import Staging
+from loader.record.outputs import name_outputs
+from loader.send.gateway import Surroundings
+from loader.send.portal import Account, GatewayPortal
+from loader.settings import Settings
+from loader.stopping import Stop
+from loader.verbs.connection import connected, surroundings
+from loader.verbs.staging import planned, read_all, settle_and_group
+
+
+async def plan(
+    settings: Settings,
+    *,
+    tell: Tell,
+    stop: Stop | None = None,
+    around: Surroundings | None = None,
+    standard_input: BinaryIO | None = None,
+) -> Planned:
+    """Read and check everything and return what a load would do; sends no write and leaves no file.
+
+    Without a token no socket is opened, and `unchecked` lists the object types whose labels could not be asked for.
+    Raises UsageError or InputError as load would, and Fatal when the portal refuses the token.
+    """
+    stop = stop or Stop()
+    inputs = await asyncio.to_thread(open_inputs, settings.read, standard_input=standard_input)
+    try:
+        name_outputs(settings.results, settings.failures, inputs[0].name, [source.path for source in inputs])
+        async with AsyncExitStack() as stack:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="association-loader-"))
+            staging = stack.enter_context(Staging(Path(folder) / "plan", stopping=stop.asked))
+            await asyncio.to_thread(read_all, inputs, staging, tell, stop)
+            portal: Portal | None = None
+            account = Account(None, None)
+            if settings.connection.credentials is not None:
+                gateway = await stack.enter_async_context(connected(settings, around or surroundings()))
+                asking = GatewayPortal(gateway, version=settings.connection.api_version)
+                account, portal = await asking.account(insist=False), asking
+            kinds, unchecked = await settle_and_group(staging, settings.read, portal, stop)
+            return planned(inputs, staging, kinds, unchecked, account.portal_id)
+    finally:
+        for source in inputs:
+            source.close()

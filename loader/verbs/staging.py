@@ -1,0 +1,90 @@
+"""Read, check, settle, group: what load, plan and verify do alike before they differ."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from loader.errors import RecordError
+from loader.events import Kind, Planned, Reading, Tell
+from loader.model import Asked, Settled, Unsettled
+from loader.plan import fold
+from loader.plan.names import Portal, refuse_options, settle_names
+from loader.plan.object_types import shown
+from loader.read import Input
+from loader.record.journal import Staging
+from loader.settings import InputSettings
+from loader.stopping import Stop
+
+RECORDS_BETWEEN_EVENTS = 20_000
+
+
+def read_all(inputs: Sequence[Input], staging: Staging, tell: Tell, stop: Stop) -> None:
+    """Append every record of every input."""
+    for source in inputs:
+        staging.begin_input(source.name, source.sha256, source.header, source.to_columns)
+        records, told = 0, 0
+        for chunk in source.chunks():
+            stop.check()
+            staging.append(chunk)
+            records += len(chunk.rows)
+            if records - told >= RECORDS_BETWEEN_EVENTS:
+                told = records
+                tell(Reading(source.name, records))
+        staging.end_input()
+
+
+Unchecked = tuple[tuple[str, str], ...]
+
+
+async def settle_and_group(
+    staging: Staging, settings: InputSettings, portal: Portal | None, stop: Stop
+) -> tuple[tuple[Kind, ...], Unchecked]:
+    """Turn names into ids and rows into pairs; return what rows ask for with the verdicts, and what stayed unchecked.
+
+    Raises UsageError when an option cannot be right for any row, and Fatal when the portal refuses the token.
+    """
+    kinds = staging.kinds()
+    verdicts, unchecked = await settle_names(kinds, portal)
+    refuse_options(settings, kinds, verdicts)
+    try:
+        await asyncio.to_thread(_group, staging, verdicts)
+    except RecordError:
+        stop.check()
+        raise
+    rows = staging.rows_of_kind()
+    described = tuple(_describe(rows[kind], kinds[kind], verdict) for kind, verdict in verdicts.items())
+    return described, tuple((shown(first), shown(second)) for first, second in unchecked)
+
+
+def _describe(rows: int, asked: Asked, verdict: Settled | Unsettled) -> Kind:
+    if isinstance(verdict, Settled):
+        first, second = shown(verdict.object_type), shown(verdict.to_object_type)
+        return Kind(rows, first, second, verdict.type.category, str(verdict.type.type_id), verdict.label)
+    return Kind(rows, *asked[:5], problem=verdict.message)
+
+
+def _group(staging: Staging, verdicts: Mapping[int, Settled | Unsettled]) -> None:
+    settled = {kind: verdict for kind, verdict in verdicts.items() if isinstance(verdict, Settled)}
+    for kind, verdict in verdicts.items():
+        if isinstance(verdict, Unsettled):
+            staging.reject_kind(kind, verdict)
+    staging.settle(settled, fold.ends(settled, staging.rows_of_kind()))
+    for mixture in staging.group():
+        staging.specify(mixture, fold.specify(*mixture.kinds, settled))
+
+
+def planned(
+    inputs: Sequence[Input], staging: Staging, kinds: tuple[Kind, ...], unchecked: Unchecked, portal_id: str | None
+) -> Planned:
+    """Return what was planned, for people to look at before anything is sent."""
+    figures = staging.figures()
+    return Planned(
+        inputs={source.name: source.understood for source in inputs},
+        kinds=kinds,
+        rows=figures.rows,
+        pairs=figures.pairs,
+        rejected=figures.rejected,
+        reasons=figures.reasons,
+        without=figures.without,
+        unchecked=unchecked,
+        portal_id=portal_id,
+    )
