@@ -19,7 +19,7 @@ from loader.read.borders import has_swallowed, lines_of
 from loader.read.columns import header_missing, id_columns, is_header
 from loader.read.faults import reading
 from loader.read.ids import is_blank
-from loader.read.show import show
+from loader.read.show import plain, show
 from loader.read.table import BATCH, FULL_SHEETS, HEADER_WITHIN, Batch, Mark, full_sheet_note
 from loader.read.text import Text
 
@@ -120,8 +120,8 @@ class Delimited:
             raw = lines.last
             if reader.line_num != line or not _ends_outside_quotes(raw, self.delimiter or ","):
                 raise InputError(
-                    f"{self._name}: the quote that opens in {at} is not closed properly ({error}), so it is in doubt "
-                    "where records end; put the closing quote in, or export the file again."
+                    f"{self._name}: the quote that opens in {at} is not closed properly ({plain(str(error))}), "
+                    "so it is in doubt where records end; put the closing quote in, or export the file again."
                 ) from error
             records.append(next(csv.reader([raw], delimiter=self.delimiter or ",")))
             return Mark("MALFORMED_QUOTES", _MALFORMED)

@@ -18,6 +18,7 @@ from loader.read.jsonl import JsonLines
 from loader.read.judge import Judge
 from loader.read.packed import BLOCK, Packed, look_into
 from loader.read.paths import Found, expand
+from loader.read.show import plain
 from loader.read.table import Table
 from loader.read.text import examine, refuse_other_text
 from loader.settings import InputSettings
@@ -39,12 +40,14 @@ class Input:
         self.path = path
         self._settings = settings
         self._owned = owned
-        with reading(name):
+        # The name as sentences show it; `name` itself stays what the user called the file.
+        self._shown = plain(name)
+        with reading(self._shown):
             self._stamp = _stamp(path)
             with path.open("rb") as stream:
                 self.sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-        self._table = _open_table(look_into(name, path, name), settings)
-        self._columns = settle(name, self._table.header, settings)
+        self._table = _open_table(look_into(self._shown, path, name), settings)
+        self._columns = settle(self._shown, self._table.header, settings)
         self.header = self._table.header
         self.to_columns = tuple(column.header for column in self._columns.to)
         self._opening_notes = [note, *self._table.notes] if note else self._table.notes
@@ -91,10 +94,10 @@ class Input:
         self.close()
 
     def _check_unchanged(self) -> None:
-        with reading(self.name):
+        with reading(self._shown):
             if _stamp(self.path) != self._stamp:
                 raise InputError(
-                    f"{self.name}: was changed while it was being read; let it be finished, then run again."
+                    f"{self._shown}: was changed while it was being read; let it be finished, then run again."
                 )
 
 

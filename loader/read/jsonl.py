@@ -8,7 +8,7 @@ from loader.errors import InputError
 from loader.read.columns import header_missing, is_header
 from loader.read.faults import reading
 from loader.read.ids import is_blank
-from loader.read.show import show
+from loader.read.show import plain, show
 from loader.read.table import BATCH, Batch, Mark
 from loader.read.text import Text
 
@@ -102,7 +102,7 @@ def _parsed(decoder: json.JSONDecoder, text: str) -> dict[str, object] | Mark:
     except _Twice as error:
         return Mark("MALFORMED_JSON", f"has the key {show(str(error))} twice; take one out")
     except ValueError as error:
-        return Mark("MALFORMED_JSON", f"is not a JSON object ({error}); mend the line")
+        return Mark("MALFORMED_JSON", f"is not a JSON object ({plain(str(error))}); mend the line")
     except RecursionError:
         return Mark("MALFORMED_JSON", "is nested too deeply; mend the line")
     if not isinstance(value, dict):

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from loader.errors import InputError, UsageError
 from loader.read.faults import reading
-from loader.read.show import show_all
+from loader.read.show import plain, show_all
 
 _ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".xls", ".jsonl")
 _PACKED = (*_ENDINGS, *(ending + ".gz" for ending in _ENDINGS), ".zip")
@@ -78,9 +78,10 @@ def _facts(journal: Path) -> list[str]:
 
 
 def _expanded(given: str) -> list[Found]:
+    shown = plain(given)
     if not given:
         raise UsageError("an input's name is blank; name a file, a folder, a glob, or - for standard input.")
-    with reading(given):
+    with reading(shown):
         if "\0" in given:
             raise UsageError("an input's name holds a NUL character; name a file, a folder or a glob.")
         path = Path(given)
@@ -90,7 +91,7 @@ def _expanded(given: str) -> list[Found]:
             return _chosen(given, _matching(given), "no file matches it")
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
-            raise InputError(f"{given}: is no regular file; name a file, or pipe it in and name it -.")
+            raise InputError(f"{shown}: is no regular file; name a file, or pipe it in and name it -.")
     return [Found(given)]
 
 
@@ -105,12 +106,13 @@ def _chosen(given: str, names: list[str], nothing: str) -> list[Found]:
     written = {folder: own_outputs(folder) for folder in {Path(name).parent for name in files}}
     left_out = [name for name in files if _is_own(Path(name), written[Path(name).parent])]
     kept = [name for name in files if name not in set(left_out)]
+    shown = show_all([Path(name).name for name in left_out])
     if not kept:
-        why = f"all that is there was written by earlier runs ({show_all(left_out)})" if left_out else nothing
-        raise InputError(f"{given}: {why}; name the files to load ({', '.join(_ENDINGS)}, .gz, .zip).")
+        why = f"all that is there was written by earlier runs ({shown})" if left_out else nothing
+        raise InputError(f"{plain(given)}: {why}; name the files to load ({', '.join(_ENDINGS)}, .gz, .zip).")
     note = ""
     if left_out:
-        note = f"Left out of {given}, because an earlier run wrote them: {show_all(left_out)}."
+        note = f"Left out of {plain(given)}, because an earlier run wrote them: {shown}."
     return [Found(name, note if place == 0 else "") for place, name in enumerate(kept)]
 
 

@@ -15,7 +15,12 @@ def show(value: str, *, limit: int = SHOWN) -> str:
     "10\\x1b[2J1"
     """
     cut = value if len(value) <= limit else value[:limit] + "…"
-    return '"' + "".join(char if char.isprintable() else _escape(char) for char in cut) + '"'
+    return f'"{plain(cut)}"'
+
+
+def plain(text: str) -> str:
+    """Return the text with its control characters escaped: a file's name may hold any."""
+    return text if text.isprintable() else "".join(char if char.isprintable() else _escape(char) for char in text)
 
 
 def show_all(values: tuple[str, ...] | list[str], *, limit: int = 20) -> str:

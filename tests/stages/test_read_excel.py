@@ -83,8 +83,9 @@ def test_numbers_and_texts_are_ids_while_their_digits_are_there(tmp_path: Path) 
 
 def test_dates_booleans_errors_and_uncalculated_formulas_are_no_ids(tmp_path: Path) -> None:
     """Each has its own reason; a date is never its serial number, an error never a blank."""
+    moment = datetime.datetime.fromisoformat("2024-01-02T03:04:05")
     rows = [
-        HEAD, (datetime.datetime(2024, 1, 2), 2), (datetime.date(2024, 1, 2), 2), (datetime.time(1), 2), (True, 2),
+        HEAD, (moment, 2), (datetime.date(2024, 1, 2), 2), (datetime.time(1), 2), (True, 2),
         ("#N/A", 2), ("#REF!", 2), ("=1+1", 2), (1, "=A2"), ("#hash", 2), (3, 4),
     ]  # fmt: skip
     assert judged(opened(xlsx(tmp_path, rows))) == (
@@ -158,7 +159,7 @@ def test_several_sheets_are_asked_for(tmp_path: Path) -> None:
         other.append((3, 4))
 
     path = xlsx(tmp_path, [HEAD, (1, 2)], change=add)
-    with pytest.raises(UsageError, match='"Sheet", "Other".*--sheet'):
+    with pytest.raises(UsageError, match=r'"Sheet", "Other".*--sheet'):
         opened(path)
     with pytest.raises(UsageError, match='no sheet "Third"; the sheets are "Sheet", "Other"'):
         opened(path, sheet="Third")
@@ -200,7 +201,7 @@ def test_a_sheet_at_its_limit_is_said(tmp_path: Path) -> None:
 
 def test_an_old_workbook_is_read_like_a_new_one(tmp_path: Path) -> None:
     """Numbers, texts, true and false, offsets and long numbers; the kind is known whatever the name says."""
-    cells = {(2, 1): HEAD[0], (2, 2): HEAD[1]}
+    cells: dict[tuple[int, int], Any] = {(2, 1): HEAD[0], (2, 2): HEAD[1]}
     for row, value in enumerate([101, "102", 10**15, 1.5, True], start=3):
         cells |= {(row, 1): value, (row, 2): 7}
     path = xls(tmp_path, cells).rename(tmp_path / "b.csv")
@@ -275,5 +276,5 @@ def test_an_empty_workbook_and_one_without_header_are_refused(tmp_path: Path) ->
     """Plain words, with what is there."""
     with pytest.raises(InputError, match="no visible sheet"):
         opened(xlsx(tmp_path, []))
-    with pytest.raises(InputError, match='no header row.*"name"'):
+    with pytest.raises(InputError, match=r'no header row.*"name"'):
         opened(xlsx(tmp_path, [("name",), ("x",)]))

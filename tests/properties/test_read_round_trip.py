@@ -1,0 +1,135 @@
+"""Whatever table is written by csv, pandas or openpyxl is read back exactly."""
+
+import csv
+import gzip
+import io
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pandas as pd
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from loader.model import Chunk
+from loader.read import ids, open_inputs
+from loader.settings import InputSettings
+
+HEADER = ["object_id", "note", "to_object_id", "label"]
+RECORD_IDS = st.integers(1, 2**63 - 1).map(str)
+# What every format can hold: no surrogates; no NUL, which rejects its row and has tests of its own.
+NOTES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
+# What a sheet's XML can hold, and calamine does not trim.
+SHEET_NOTES = st.text(st.characters(categories=["L", "N", "P"]), max_size=20).filter(
+    lambda text: not text.startswith(("=", "#")) and "_x" not in text
+)
+quick = settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def tables(notes: Any) -> Any:
+    return st.lists(st.tuples(RECORD_IDS, notes, RECORD_IDS, notes).map(list), min_size=1, max_size=12)
+
+
+def read(content: bytes, name: str) -> list[Chunk]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.write_bytes(content)
+        (source,) = open_inputs(InputSettings(inputs=(str(path),), object_type="0-1", to_object_type="0-2"))
+        with source:
+            return list(source.chunks())
+
+
+def check(table: list[list[str]], chunks: list[Chunk]) -> None:
+    """Every record is there, in order, with its own row, and asks for what its cells say."""
+    assert [no for chunk in chunks for no in chunk.rejects] == []
+    assert [cells for chunk in chunks for cells in chunk.cells] == table
+    links = [link for chunk in chunks for link in chunk.links]
+    assert [(link.row, link.object_id, link.to_object_id) for link in links] == [
+        (row, cells[0], cells[2]) for row, cells in enumerate(table, start=2)
+    ]
+
+
+@quick
+@given(
+    table=tables(NOTES.filter(lambda text: "\n" not in text and "\r" not in text)),
+    delimiter=st.sampled_from(",;\t|"),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    end=st.sampled_from(["\n", "\r\n", "\r"]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]),
+)
+def test_every_dialect_of_csv_is_read_back(
+    table: list[list[str]], delimiter: str, quoting: Any, end: str, encoding: str
+) -> None:
+    """Delimiter, quotes, line ends, encoding and packing change nothing."""
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer, delimiter=delimiter, quoting=quoting, lineterminator=end).writerows([HEADER, *table])
+    content = buffer.getvalue().encode(encoding)
+    packed = len(table) % 2 == 0
+    check(table, read(gzip.compress(content) if packed else content, "a.csv.gz" if packed else "a.csv"))
+
+
+@quick
+@given(table=tables(NOTES.filter(lambda text: not any(digit in text for digit in "0123456789@."))))
+def test_line_breaks_within_quotes_are_read_back(table: list[list[str]]) -> None:
+    """A cell may hold any line breaks and any quotes."""
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer).writerows([HEADER, *table])
+    check(table, read(buffer.getvalue().encode(), "a.csv"))
+
+
+@quick
+@given(table=tables(NOTES))
+def test_what_pandas_writes_as_parquet_is_read_back(table: list[list[str]]) -> None:
+    """Ids as text or as whole numbers are the same ids."""
+    for kind in (str, "int64"):
+        frame = pd.DataFrame(table, columns=pd.Index(HEADER)).astype({"object_id": kind, "to_object_id": kind})
+        buffer = io.BytesIO()
+        frame.to_parquet(buffer, index=False)
+        check(table, read(buffer.getvalue(), "a.parquet"))
+
+
+@quick
+@given(table=tables(NOTES.filter(lambda text: "\n" not in text and "\r" not in text)))
+def test_what_pandas_writes_as_csv_and_jsonl_is_read_back(table: list[list[str]]) -> None:
+    """pandas' own quoting and escapes are understood."""
+    frame = pd.DataFrame(table, columns=pd.Index(HEADER))
+    check(table, read(frame.to_csv(index=False).encode(), "a.csv"))
+    check(table, read(frame.to_json(orient="records", lines=True).encode(), "a.jsonl"))
+
+
+@settings(quick, max_examples=25)
+@given(table=tables(SHEET_NOTES))
+def test_what_openpyxl_writes_is_read_back(table: list[list[str]]) -> None:
+    """Text cells of any number of digits are exact."""
+    book = openpyxl.Workbook()
+    for row, cells in enumerate([HEADER, *table], start=1):
+        for column, value in enumerate(cells, start=1):
+            cell = book.active.cell(row, column)
+            cell.value, cell.data_type = value, "s"
+    buffer = io.BytesIO()
+    book.save(buffer)
+    check(table, read(buffer.getvalue(), "a.xlsx"))
+
+
+@settings(quick, max_examples=500)
+@given(st.text(st.sampled_from("0123456789.,;eE+-'\"= \u00a0\u200b\u0661\n\0"), max_size=24) | st.text(max_size=24))
+def test_an_id_is_always_one_to_nineteen_ascii_digits(cell: str) -> None:
+    """Whatever a cell says: an id by the contract's rule whose digits all stood in the cell, or a reason."""
+    judged = ids.judge(cell)
+    assert bool(judged.record_id) != bool(judged.reason)
+    if judged.record_id:
+        assert judged.record_id.isascii()
+        assert judged.record_id.isdigit()
+        assert 1 <= int(judged.record_id) <= 2**63 - 1
+        assert str(int(judged.record_id)) == judged.record_id
+        digits = "".join(char for char in cell if char in "0123456789")
+        assert digits.startswith(judged.record_id)
+        assert set(digits[len(judged.record_id) :]) <= {"0"}
+
+
+@quick
+@given(st.lists(RECORD_IDS | st.sampled_from(["", " ", "x", "1,5"]), max_size=8))
+def test_a_list_is_split_into_exactly_its_parts(parts: list[str]) -> None:
+    """No part is lost but blank ones, none is made up."""
+    assert ids.parts(";".join(parts), lenient=False) == [part for part in parts if part.strip()]

@@ -1,0 +1,175 @@
+"""Damaged files: an error in words, or judged rows; never another exception, never an id that is none.
+
+`READ_DAMAGED_FILES` sets how many files are tried (500), `READ_DAMAGED_SEED` where to begin.
+"""
+
+import gzip
+import io
+import json
+import os
+import random
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import openpyxl
+import pandas as pd
+import pytest
+import xlwt
+
+from loader.errors import InputError, UsageError
+from loader.read import open_inputs
+from loader.reasons import REASONS
+from loader.settings import InputSettings
+
+FILES = int(os.environ.get("READ_DAMAGED_FILES", "500"))
+SEED = int(os.environ.get("READ_DAMAGED_SEED", "20260101"))
+ROWS = [(str(10_000 + n * 7919), str(90_000 + n * 104_729), f'Böss "{n}", of\nall') for n in range(40)]
+HEADER = ("object_id", "to_object_id", "label")
+RECORD_ID = re.compile("[1-9][0-9]{0,18}", re.ASCII)
+FRAME = pd.DataFrame(ROWS, columns=pd.Index(HEADER))
+
+
+def workbook() -> bytes:
+    book = openpyxl.Workbook()
+    for row in (HEADER, *ROWS, (1, "#N/A", "=A1"), (2.5, 3, None)):
+        book.active.append(row)
+    book.active.merge_cells("A10:A12")
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return buffer.getvalue()
+
+
+def old_workbook() -> bytes:
+    book = xlwt.Workbook()
+    sheet = book.add_sheet("Sheet")
+    for row, cells in enumerate((HEADER, *ROWS)):
+        for column, cell in enumerate(cells):
+            sheet.write(row, column, int(cell) if cell.isdigit() else cell)
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return buffer.getvalue()
+
+
+def archive(content: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("a.csv", content)
+    return buffer.getvalue()
+
+
+def sources() -> dict[str, bytes]:
+    text = FRAME.to_csv(index=False).encode()
+    typed = FRAME.astype({"object_id": "int64", "to_object_id": "float64"})
+    return {
+        "a.csv": text,
+        "b.csv": FRAME.to_csv(index=False, sep=";").encode("utf-16"),
+        "c.tsv": FRAME.to_csv(index=False, sep="\t").encode("cp1252"),
+        "d.csv.gz": gzip.compress(text),
+        "e.zip": archive(text),
+        "f.jsonl": "\n".join(json.dumps(dict(zip(HEADER, row, strict=True))) for row in ROWS).encode(),
+        "g.parquet": typed.to_parquet(index=False),
+        "h.xlsx": workbook(),
+        "i.xls": old_workbook(),
+    }
+
+
+def cut(content: bytes, dice: random.Random) -> bytes:
+    return content[: dice.randrange(len(content))]
+
+
+def flip(content: bytes, dice: random.Random) -> bytes:
+    changed = bytearray(content)
+    for _ in range(dice.choice((1, 3, 30))):
+        changed[dice.randrange(len(changed))] ^= 1 << dice.randrange(8)
+    return bytes(changed)
+
+
+def shuffle(content: bytes, dice: random.Random) -> bytes:
+    changed = bytearray(content)
+    start = dice.randrange(len(changed))
+    piece = list(changed[start : start + dice.choice((4, 64, 1024))])
+    dice.shuffle(piece)
+    changed[start : start + len(piece)] = bytes(piece)
+    return bytes(changed)
+
+
+def insert(content: bytes, dice: random.Random) -> bytes:
+    place = dice.randrange(len(content))
+    odd = dice.choice(
+        (b'"', b"\0", b"\xff\xfe", b"\n", b"\r", b",", b";" * 9, b"E+11", "\u00a0\u200b".encode(), b"9" * 30)
+    )
+    return content[:place] + odd + content[place:]
+
+
+def repack(content: bytes, dice: random.Random) -> bytes:
+    """Damage a part within an archive, so that its checksum is right and its content wrong."""
+    if not content.startswith(b"PK"):
+        return flip(content, dice)
+    with zipfile.ZipFile(io.BytesIO(content)) as old:
+        parts = {name: old.read(name) for name in old.namelist()}
+    name = dice.choice(sorted(parts))
+    if parts[name]:
+        parts[name] = dice.choice((cut, flip, shuffle, insert))(parts[name], dice)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as new:
+        for part, body in parts.items():
+            new.writestr(part, body)
+    return buffer.getvalue()
+
+
+def noise(content: bytes, dice: random.Random) -> bytes:
+    return content[: dice.choice((0, 4, 8, 600))] + dice.randbytes(dice.randrange(2000))
+
+
+DAMAGES: tuple[Callable[[bytes, random.Random], bytes], ...] = (cut, flip, shuffle, insert, repack, noise)
+
+
+def read(path: Path) -> int:
+    """Read one file to its end; returns the number of links, after checking each."""
+    (source,) = open_inputs(InputSettings(inputs=(str(path),), object_type="0-1", to_object_type="0-2"))
+    with source:
+        count = 0
+        for chunk in source.chunks():
+            assert len(chunk.rows) == len(chunk.cells)
+            assert chunk.rows == sorted(set(chunk.rows))
+            for link in chunk.links:
+                for record_id in (link.object_id, link.to_object_id):
+                    assert RECORD_ID.fullmatch(record_id)
+                    assert int(record_id) <= 2**63 - 1
+            for reject in chunk.rejects:
+                assert reject.reason in REASONS
+                assert reject.message.isprintable()
+                assert len(reject.message) < 500
+            count += len(chunk.links)
+    return count
+
+
+@pytest.mark.parametrize("part", range(10))
+def test_damage_is_told_in_words_or_judged_row_by_row(part: int, tmp_path: Path) -> None:
+    """Cut, flipped, shuffled, wrongly named: an error in words, or rows; a failure notes its seed."""
+    good = sources()
+    for number in range(part, FILES, 10):
+        dice = random.Random(SEED + number)
+        name = dice.choice(sorted(good))
+        content = dice.choice(DAMAGES)(good[name], dice)
+        path = tmp_path / (dice.choice(sorted(good)) if dice.random() < 0.2 else name)
+        path.write_bytes(content)
+        try:
+            read(path)
+            words = ""
+        except (InputError, UsageError) as error:
+            words = str(error)
+        except BaseException as error:
+            error.add_note(f"READ_DAMAGED_SEED={SEED + number} {name}")
+            raise
+        assert not words or (words.startswith(str(path)) and words.isprintable()), (SEED + number, name, words)
+        path.unlink()
+
+
+def test_the_undamaged_files_are_all_read(tmp_path: Path) -> None:
+    """The files that are damaged above are good ones to begin with."""
+    for name, content in sources().items():
+        (tmp_path / name).write_bytes(content)
+        assert read(tmp_path / name) >= len(ROWS) - 2, name
