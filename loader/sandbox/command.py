@@ -49,8 +49,10 @@ def serve(
         **settings,
     )
     shown = "no rate limit" if rate == "off" else "{} requests per {} s".format(*rate.split("/"))
+    struck = f", faults {faults}" if isinstance(faults, str | Path) and faults else ""
+    described = f"({shown}, latency {latency}{struck}, answers {answers}, seed {sandbox.seed})"
     try:
-        asyncio.run(_run(sandbox, f"({shown}, latency {latency}, answers {answers}, seed {sandbox.seed})"))
+        asyncio.run(_run(sandbox, described))
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise OSError(error.errno, f"the port {port} of {host} is in use; choose another with --port") from error

@@ -124,6 +124,7 @@ class Portal:
         self.scopes = None if setup.get("scopes") is None else frozenset(setup["scopes"])
         self.tokens = Tokens(setup.get("tokens"), OAuthSetup(**setup.get("oauth", {})))
         self._records: dict[str, dict[int, Record]] = {}
+        self._by_property: dict[tuple[str, str], dict[str, Record]] = {}
         self._missing = {(self._type_id(each["type"]), int(each["id"])) for each in setup.get("missing", ())}
         self._only_listed = setup.get("unlisted_records", "exist") == "missing"
         try:
@@ -150,11 +151,12 @@ class Portal:
 
     def find(self, object_type_id: str, name: str, value: str) -> Record | None:
         """The listed record whose property has that value, in whatever case."""
-        wanted = value.casefold()
-        for record in self._records.get(object_type_id, {}).values():
-            if record.properties.get(name, "").casefold() == wanted:
-                return record
-        return None
+        index = self._by_property.get((object_type_id, name))
+        if index is None:
+            listed = self._records.get(object_type_id, {}).values()
+            index = {each.properties[name].casefold(): each for each in listed if name in each.properties}
+            self._by_property[object_type_id, name] = index
+        return index.get(value.casefold())
 
     def check_types(self, specs: tuple[TypeKey, ...]) -> TypeSet:
         """Refuses ids that the portal does not have; the directions are for ``check_pair``."""

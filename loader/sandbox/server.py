@@ -22,7 +22,7 @@ from loader.sandbox.fault_script import Script, read_script
 from loader.sandbox.faults import Arrival, Fault, Faults
 from loader.sandbox.inspection import inspect, touched_pairs
 from loader.sandbox.latency import Latency
-from loader.sandbox.limits import DailyCounter, Limits, Rate
+from loader.sandbox.limits import DailyCounter, Limits, Rate, Refusal
 from loader.sandbox.portal import Portal
 from loader.sandbox.requests import Request, RequestLog
 from loader.sandbox.routes import Match, Routes
@@ -223,25 +223,38 @@ class Sandbox:
             http.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = await http.read()
         exchange = _Exchange(http, match, self._note(http, match, now), body, query)
-        self._log.arrived(exchange.log, body)
+        log = self._log
+        log.arrived(exchange.log, body)
         try:
-            if refusal is not None:
-                reply: web.StreamResponse = response(refused(self._simulation, refusal))
-            else:
-                reply = await self._reply(exchange, headers)
-            reply.headers.extend(headers)
-            if CORRELATION_HEADER not in reply.headers:
-                reply.headers[CORRELATION_HEADER] = self._simulation.correlation_id()
-            if not isinstance(reply, Wire):
-                exchange.log.status = reply.status
-            delay = self._latency.draw(self._delays)
-            if delay:
-                await asyncio.sleep(delay)
-            return reply
-        finally:
-            self._log.left(exchange.log)
+            reply = await self._reply(exchange, refusal, headers)
+        except BaseException:
+            log.left(exchange.log)
+            raise
+        if isinstance(reply, Wire):
+            # It is still at work when it is handed over.
+            reply.when_finished(lambda: log.left(exchange.log))
+        else:
+            log.left(exchange.log)
+        return reply
 
-    async def _reply(self, exchange: _Exchange, headers: Mapping[str, str]) -> web.StreamResponse:
+    async def _reply(
+        self, exchange: _Exchange, refusal: Refusal | None, headers: Mapping[str, str]
+    ) -> web.StreamResponse:
+        if refusal is None:
+            reply = await self._admitted(exchange, headers)
+        else:
+            reply = response(refused(self._simulation, refusal))
+        reply.headers.extend(headers)
+        if CORRELATION_HEADER not in reply.headers:
+            reply.headers[CORRELATION_HEADER] = self._simulation.correlation_id()
+        if not isinstance(reply, Wire):
+            exchange.log.status = reply.status
+        delay = self._latency.draw(self._delays)
+        if delay:
+            await asyncio.sleep(delay)
+        return reply
+
+    async def _admitted(self, exchange: _Exchange, headers: Mapping[str, str]) -> web.StreamResponse:
         fault = self._faults.choose(self._arrival(exchange)) if self._faults else None
         if fault is None:
             return response(self._answer(exchange))

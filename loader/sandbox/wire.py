@@ -28,11 +28,20 @@ class Wire(web.StreamResponse):
         self._fault = fault
         self._answer = answer
         self._transport = transport
+        self._finished: Callable[[], None] | None = None
+
+    def when_finished(self, tell: Callable[[], None]) -> None:
+        """Has ``tell`` called when the fault is over or the client has gone."""
+        self._finished = tell
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Does what the fault does."""
         del request
-        await WIRE_FAULTS[self._fault.name](self._transport, self._fault, self._answer)
+        try:
+            await WIRE_FAULTS[self._fault.name](self._transport, self._fault, self._answer)
+        finally:
+            if self._finished is not None:
+                self._finished()
         return None
 
     async def write_eof(self, data: bytes | bytearray | memoryview = b"") -> None:

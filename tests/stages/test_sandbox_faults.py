@@ -354,7 +354,9 @@ async def test_a_stall_has_no_answer_and_ends_with_the_client() -> None:
     """The sandbox holds nothing back once the client has gone."""
     async with Sandbox(faults="stall") as sandbox:
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(raw_put(sandbox), 0.05)
+            await asyncio.wait_for(asyncio.shield(asking := asyncio.create_task(raw_put(sandbox))), 0.05)
+        assert sandbox.count() == 0
+        asking.cancel()
         await until(lambda: bool(sandbox.count(status=0)))
         assert len(sandbox.portal.associations) == 0
 
