@@ -13,6 +13,7 @@ from loader.read.show import show
 
 # Told by name, because importing these libraries costs half a second that a CSV file need not pay.
 _FOREIGN_PACKAGES = ("pyarrow", "python_calamine", "_python_calamine", "pyo3_runtime")
+_LIBRARIES = (*_FOREIGN_PACKAGES, "zipfile", "gzip", "codecs", "encodings")
 _FOREIGN = (
     OSError,
     EOFError,
@@ -55,13 +56,22 @@ def _sentence(error: BaseException) -> str | None:
         return "is protected by a password; save a copy without one."
     if isinstance(error, MemoryError):
         return "asks for more memory than there is; split it, or save it as CSV."
-    if isinstance(error, _FOREIGN) or _package(error) in _FOREIGN_PACKAGES:
+    if isinstance(error, _FOREIGN) or _package(error) in _FOREIGN_PACKAGES or _is_raised_in_library(error):
         return f"cannot be read, it is damaged or cut short ({_detail(error)}); make the file again."
     return None
 
 
 def _is_password(error: BaseException) -> bool:
     return _package(error) in _FOREIGN_PACKAGES and type(error).__name__ == "PasswordError"
+
+
+def _is_raised_in_library(error: BaseException) -> bool:
+    """Tell whether a library's own code tripped over the file: zipfile's IndexError at a member without a name."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    module = "" if trace is None else str(trace.tb_frame.f_globals.get("__name__", ""))
+    return isinstance(error, Exception) and module.partition(".")[0] in _LIBRARIES
 
 
 def _package(error: BaseException) -> str:

@@ -11,6 +11,7 @@ EXACT_DOUBLE = 2**53
 
 # Up to 18 digits are always below 2**63, so that a whole column can be judged by one match.
 PLAIN = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
+PLAIN_LIST = re.compile(r"[1-9][0-9]{0,17}(?:;[1-9][0-9]{0,17})*+", re.ASCII)
 PLAIN_COLUMN = re.compile(r"[1-9][0-9]{0,17}(?:\n[1-9][0-9]{0,17})*+", re.ASCII)
 
 _ID = re.compile(r"([1-9][0-9]{0,18})(\.0+)?", re.ASCII)
@@ -116,6 +117,10 @@ def parts(cell: str, *, lenient: bool) -> list[str]:
     blanks separate there too, but only between ids of five digits or more, because `1,234` and `12 345 678` may be one
     number with separators. No script groups its digits by five.
     """
+    if ";" not in cell and not lenient:
+        return [] if is_blank(cell) else [cell]
+    if PLAIN_LIST.fullmatch(cell):
+        return cell.split(";")
     wrapped = _WRAPPED.fullmatch(cell.strip())
     texts = [part for part in (wrapped[1] if wrapped else cell).split(";") if not is_blank(part)]
     if not lenient:

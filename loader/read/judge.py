@@ -1,7 +1,7 @@
 """Records become rows: links whose ids are in order, and rejects with a reason."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from itertools import repeat
 from operator import itemgetter
 
@@ -36,54 +36,71 @@ class Judge:
         self._folded_header = [fold(header) for header in table.header]
 
     def chunk(self, batch: Batch) -> Chunk:
-        """Judge one batch: all records at once where every id is plain, else one by one."""
-        links = self._plain_links(batch)
-        if links is not None:
-            return Chunk(batch.rows, batch.cells, links, [], 0)
+        """Judge one batch: plain records in one go, the others one by one, in the file's order."""
         chunk = Chunk(batch.rows, batch.cells, [], [], 0)
-        without = sum(self._record(place, batch, chunk) for place in range(len(batch.rows)))
+        plain, odd = self._plain_links(batch)
+        without = start = 0
+        for place in odd:
+            chunk.links.extend(plain[start:place])
+            without += self._record(place, batch, chunk)
+            start = place + 1
+        chunk.links.extend(plain[start:])
         return chunk._replace(without=without)
 
-    def _plain_links(self, batch: Batch) -> list[Link] | None:
-        if batch.faults or batch.marks or len(self._columns.to) > 1 or any(self._by_property):
-            return None
+    def _plain_links(self, batch: Batch) -> tuple[list[Link], Sequence[int]]:
+        """Return a link for each record, and the places of those that must be judged by themselves after all."""
+        everything = range(len(batch.rows))
+        if len(self._columns.to) > 1 or any(self._by_property):
+            return [], everything
         objects = list(map(itemgetter(self._columns.object_id.position), batch.cells))
         to_objects = list(map(itemgetter(self._columns.to[0].position), batch.cells))
-        if not (_all_plain(objects) and _all_plain(to_objects)):
-            return None
         asked = self._asked[0].column(batch.cells)
         if asked is None:
-            return None
+            return [], everything
         # The class's own __new__ is Python and would double the time of a million rows; the tuple's is C.
-        return list(map(tuple.__new__, repeat(Link), zip(batch.rows, repeat(0), objects, to_objects, asked)))
+        links = list(map(tuple.__new__, repeat(Link), zip(batch.rows, repeat(0), objects, to_objects, asked)))
+        if not (batch.faults or batch.marks) and _all_plain(objects) and _all_plain(to_objects):
+            return links, ()
+        plain = ids.PLAIN.fullmatch
+        told = {*batch.faults, *(place for place, _ in batch.marks)}
+        pairs = zip(objects, to_objects, strict=True)
+        return links, [
+            place for place, (one, other) in enumerate(pairs) if place in told or not (plain(one) and plain(other))
+        ]
 
     def _record(self, place: int, batch: Batch, chunk: Chunk) -> int:
         """Judge one record into the chunk; returns how many of its cells ask for nothing."""
         row, cells = batch.rows[place], batch.cells[place]
-        object_column = self._columns.object_id
-        fault = batch.faults.get(place)
         judged = self._judged_object(place, cells, batch)
-        if fault is None and judged.reason and [fold(cell) for cell in cells] == self._folded_header:
+        fault = batch.faults.get(place)
+        if fault is None and judged.reason and self._is_header(cells):
             fault = Mark("REPEATED_HEADER", "is the header once more; delete the row")
         if fault is not None:
             self._reject_record(row, cells, fault, chunk)
             return 0
         unsure = self._unsure(place, batch)
+        said = keep(cells[self._columns.object_id.position])
         without = part = 0
-        for number, column in enumerate(self._columns.to):
-            asked = self._asked[number].of(cells)
-            texts = list(self._judged_parts(place, column, cells, batch))
+        for asked_of, column in zip(self._asked, self._columns.to, strict=True):
+            asked = asked_of.of(cells)
+            in_order = not (judged.reason or unsure) and asked.object_type and asked.to_object_type
+            texts = self._judged_parts(place, column, cells, batch)
             without += not texts
             for text, to_judged in texts:
-                verdicts = (object_column, judged), (column, to_judged), *unsure
-                problem = self._problem(row, verdicts, asked)
-                if problem is None:
+                if in_order and not to_judged.reason:
                     chunk.links.append(Link(row, part, judged.record_id, to_judged.record_id, asked))
                 else:
-                    said = keep(cells[object_column.position]), keep(text)
-                    chunk.rejects.append(Reject(row, part, *said, asked, problem.reason, problem.why))
+                    verdicts = (self._columns.object_id, judged), (column, to_judged), *unsure
+                    problem = self._problem(row, verdicts, asked)
+                    chunk.rejects.append(Reject(row, part, said, keep(text), asked, problem.reason, problem.why))
                 part += 1
         return without
+
+    def _is_header(self, cells: list[str]) -> bool:
+        position = self._columns.object_id.position
+        if fold(cells[position]) != self._folded_header[position]:
+            return False
+        return [fold(cell) for cell in cells] == self._folded_header
 
     def _judged_object(self, place: int, cells: list[str], batch: Batch) -> Judged:
         index = self._columns.object_id.position
@@ -101,18 +118,16 @@ class Judge:
             (column, Judged("", "", mark.reason, mark.why)) for column, mark in marked if mark and mark.reason in _LOST
         ]
 
-    def _judged_parts(self, place: int, column: Column, cells: list[str], batch: Batch) -> Iterator[tuple[str, Judged]]:
+    def _judged_parts(self, place: int, column: Column, cells: list[str], batch: Batch) -> list[tuple[str, Judged]]:
         cell = cells[column.position]
         mark = batch.marks.get((place, column.position))
         if mark is not None:
-            yield cell, Judged("", "", mark.reason, mark.why)
-            return
+            return [(cell, Judged("", "", mark.reason, mark.why))]
         by_property = self._by_property[1]
         texts = ids.parts(cell, lenient=column.meaning.associated and not by_property)
         if not texts and not column.meaning.associated:
             texts = [""]
-        for text in texts:
-            yield text, self._judge(text, by_property=by_property)
+        return [(text, self._judge(text, by_property=by_property)) for text in texts]
 
     def _judge(self, cell: str, *, by_property: bool) -> Judged:
         if by_property:
@@ -124,12 +139,13 @@ class Judge:
             self._told[f"Ids that had {judged.repair} taken off: {{n}}."] += 1
         return judged
 
-    def _problem(self, row: int, verdicts: Verdicts, asked: Asked) -> Mark | None:
+    def _problem(self, row: int, verdicts: Verdicts, asked: Asked) -> Mark:
+        """Return the first thing that is wrong with a row that is not in order."""
         for where, verdict in verdicts:
             if verdict.reason:
                 return Mark(verdict.reason, f"{self._table.cell_name(row, where.position)}: {verdict.why}.")
-        missing = _missing_type(asked)
-        return None if missing is None else Mark(missing, f"Row {row}: {_MISSING_TYPE[missing]}.")
+        missing = "MISSING_TO_OBJECT_TYPE" if asked.object_type else "MISSING_OBJECT_TYPE"
+        return Mark(missing, f"Row {row}: {_MISSING_TYPE[missing]}.")
 
     def _reject_record(self, row: int, cells: list[str], fault: Mark, chunk: Chunk) -> None:
         said = keep(cells[self._columns.object_id.position]), keep(cells[self._columns.to[0].position])
@@ -141,9 +157,3 @@ def _all_plain(column: list[str]) -> bool:
     joined = "\n".join(column)
     # The count tells a cell with a line break in it, "1\n2", from two cells.
     return bool(ids.PLAIN_COLUMN.fullmatch(joined)) and joined.count("\n") == len(column) - 1
-
-
-def _missing_type(asked: Asked) -> str | None:
-    if not asked.object_type:
-        return "MISSING_OBJECT_TYPE"
-    return None if asked.to_object_type else "MISSING_TO_OBJECT_TYPE"
