@@ -50,12 +50,14 @@ def odd_cells(data: bytes, sheet: str) -> dict[tuple[int, int], Mark]:
 
 
 class _CompoundFile:
-    """The streams of a compound file by name; every chain is bounded by the file's own size."""
+    """The streams of a compound file by name; no chain is longer than the file itself."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._size = 1 << min(_u16(data, 30), 16)
-        self._mini_size = 1 << min(_u16(data, 32), 16)
+        self._size = 1 << _u16(data, 30) if _u16(data, 30) in (9, 12) else 0
+        self._mini_size = 1 << _u16(data, 32) if _u16(data, 32) == 6 else 0
+        if not (self._size and self._mini_size):
+            raise struct.error("its sectors have no possible size")
         self._cutoff = _u32(data, 56)
         self._table = self._read_table()
         entries = self._chain(_u32(data, 48))
@@ -91,7 +93,9 @@ class _CompoundFile:
         sectors = list(struct.unpack_from("<109I", self._data, 76))
         place = _u32(self._data, 68)
         seen: set[int] = set()
-        while place < _END_OF_CHAIN and place not in seen:
+        while place < _END_OF_CHAIN:
+            if place in seen:
+                raise struct.error("its sectors run in a circle")
             seen.add(place)
             words = _words(self._sector(place))
             if not words:
@@ -108,9 +112,11 @@ class _CompoundFile:
 
 
 def _follow(table: list[int], start: int) -> Iterator[int]:
-    for _ in range(len(table)):
-        if start >= len(table):
-            return
+    seen: set[int] = set()
+    while start < len(table):
+        if start in seen:
+            raise struct.error("its sectors run in a circle")
+        seen.add(start)
         yield start
         start = table[start]
 
