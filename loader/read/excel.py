@@ -34,34 +34,34 @@ class Excel:
         self.format = packed.kind
         self.notes: list[str] = []
         self._name = packed.name
+        self._packed = packed
         with reading(self._name):
-            # Memory grows with the sheet: calamine holds it whole, and Excel's own limit of a million rows bounds it.
-            self._open(packed, sheet)
-            self._find_header(mapping)
+            self._find_header(self._open(packed, sheet), mapping)
 
-    def _open(self, packed: Packed, wanted: str | None) -> None:
+    def _open(self, packed: Packed, wanted: str | None) -> CalamineSheet:
         with packed.open_seekable() as stream:
             if packed.kind == "xlsx":
                 guard(self._name, stream)
             elif is_encrypted(stream):
                 raise InputError(f"{self._name}: is protected by a password; save a copy without one.")
             with CalamineWorkbook.from_filelike(stream) as workbook:
-                self._sheet = _chosen(self._name, workbook, wanted)
-                self.sheet: str | None = self._sheet.name
+                sheet = _chosen(self._name, workbook, wanted)
+                self.sheet: str | None = sheet.name
             stream.seek(0)
             self._odd: dict[tuple[int, int], Mark] = {}
             if packed.kind == "xlsx":
-                told = facts(stream, self._sheet.name)
+                told = facts(stream, sheet.name)
                 self._odd = told.odd
                 if told.hides_rows:
-                    self.notes.append(f"Sheet {show(self._sheet.name)} hides rows (a filter?); they are read too.")
+                    self.notes.append(f"Sheet {show(sheet.name)} hides rows (a filter?); they are read too.")
             else:
-                self._odd = odd_cells(stream.read(), self._sheet.name)
+                self._odd = odd_cells(stream.read(), sheet.name)
+        return sheet
 
-    def _find_header(self, mapping: Mapping[str, str]) -> None:
+    def _find_header(self, sheet: CalamineSheet, mapping: Mapping[str, str]) -> None:
         likeliest: list[str] = []
-        self._left = self._sheet.start[1] if self._sheet.start else 0
-        for row, values in enumerate(self._sheet.iter_rows(), start=1):
+        top, self._left = sheet.start or (0, 0)
+        for row, values in enumerate(sheet.iter_rows(), start=1):
             cells = [_text(value) for value in values]
             if is_header(cells, mapping):
                 while cells and is_blank(cells[-1]):
@@ -69,8 +69,7 @@ class Excel:
                 self.header_row, self.header = row, tuple(cells)
                 return
             likeliest = max(likeliest, cells, key=lambda known: sum(map(bool, known)))
-            first = self._sheet.start[0] if self._sheet.start else 0
-            if row >= first + HEADER_WITHIN:
+            if row >= top + HEADER_WITHIN:
                 break
         raise header_missing(self._name, likeliest, mapping)
 
@@ -79,15 +78,20 @@ class Excel:
         return f"{self.sheet}!{column_letters(self._left + column)}{row} ({show(self.header[column])})"
 
     def close(self) -> None:
-        """Let go of the sheet."""
+        """Nothing stays open between readings."""
 
     def batches(self, told: Counter[str]) -> Iterator[Batch]:
-        """Yield the records below the header, with the sheet's true rows."""
-        merged = self._merged()
+        """Yield the records below the header, with the sheet's true rows.
+
+        calamine holds the sheet whole while this runs, and no longer: many workbooks may be open at once. Excel's own
+        limit of a million rows bounds it.
+        """
         batch = Batch([], [], {}, {})
         row = 0
         with reading(self._name):
-            for row, values in enumerate(self._sheet.iter_rows(), start=1):
+            sheet = self._load()
+            merged = self._merged(sheet)
+            for row, values in enumerate(sheet.iter_rows(), start=1):
                 if row <= self.header_row:
                     continue
                 self._record(row, values, merged, batch)
@@ -120,11 +124,15 @@ class Excel:
         batch.rows.append(row)
         batch.cells.append((texts + [""] * width)[:width])
 
-    def _merged(self) -> set[tuple[int, int]]:
+    def _load(self) -> CalamineSheet:
+        with self._packed.open_seekable() as stream, CalamineWorkbook.from_filelike(stream) as workbook:
+            return workbook.get_sheet_by_name(self.sheet or "")
+
+    def _merged(self, sheet: CalamineSheet) -> set[tuple[int, int]]:
         """Return the cells that merging has emptied: all but the first of each range, within the table."""
-        bottom, right = self._sheet.end or (0, 0)
+        bottom, right = sheet.end or (0, 0)
         emptied = set()
-        for (top, left), (last_row, last_column) in self._sheet.merged_cell_ranges or []:
+        for (top, left), (last_row, last_column) in sheet.merged_cell_ranges or []:
             for row in range(max(top, self.header_row), min(last_row, bottom) + 1):
                 for column in range(left, min(last_column, right) + 1):
                     if (row, column) != (top, left):

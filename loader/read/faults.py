@@ -52,6 +52,8 @@ def _sentence(error: BaseException) -> str | None:
         return "there is no such file; check its name and the folder that you are in."
     if isinstance(error, PermissionError):
         return "may not be read by this user; change its permissions, or copy it."
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"cannot be read ({error.strerror}); check the name and the disk, then try again."
     if _is_password(error):
         return "is protected by a password; save a copy without one."
     if isinstance(error, MemoryError):

@@ -6,11 +6,14 @@ import shutil
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import IO, BinaryIO, NamedTuple
+from typing import IO, TYPE_CHECKING, BinaryIO, NamedTuple
 
 from loader.errors import InputError
 from loader.read.faults import reading
 from loader.read.show import show, show_all
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 BLOCK = 1 << 20
 # Rows of ids shrink to a fifth or a tenth; nothing honest beyond 64 MiB shrinks to a two-hundredth.
@@ -139,9 +142,10 @@ class _Capped(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        data = self._stream.read(len(buffer))
-        buffer[: len(data)] = data
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        room = memoryview(buffer).cast("B")
+        data = self._stream.read(len(room))
+        room[: len(data)] = data
         self._count += len(data)
         if is_bomb(self._count, self._size):
             raise refuse_bomb(self._packed.name)

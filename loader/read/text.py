@@ -95,9 +95,9 @@ def _utf8_or_windows(packed: Packed) -> Text:
         return Text(packed, "utf-8", "strict", survey.nul, ())
     line = f"the first in line {survey.first_bad_line:,}"
     if survey.good > survey.bad:
-        note = f"{survey.bad:,} bytes are not UTF-8 ({line}); they are read as \ufffd."
+        note = f"Bytes that are not UTF-8: {survey.bad:,} ({line}); each is read as \ufffd."
         return Text(packed, "utf-8", "replace", survey.nul, (note,))
-    note = f"{survey.bad:,} bytes are not UTF-8 ({line}); the file is read as Windows text (cp1252)."
+    note = f"Bytes that are not UTF-8: {survey.bad:,} ({line}); the file is read as Windows text (cp1252)."
     return Text(packed, "cp1252", "replace", survey.nul, (note,))
 
 

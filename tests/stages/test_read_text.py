@@ -40,7 +40,7 @@ def test_windows_text_is_said(tmp_path: Path) -> None:
     source = opened(tmp_path, TEXT.encode("cp1252"))
     assert source.understood.encoding == "cp1252"
     assert source.understood.notes == [
-        "1 bytes are not UTF-8 (the first in line 2); the file is read as Windows text (cp1252)."
+        "Bytes that are not UTF-8: 1 (the first in line 2); the file is read as Windows text (cp1252)."
     ]
 
 
@@ -51,7 +51,9 @@ def test_one_bad_byte_among_good_ones_leaves_the_file_utf_8(tmp_path: Path) -> N
     links = [link for chunk in source.chunks() for link in chunk.links]
     assert links[0].asked.label == "Zoë"
     assert [link.asked.label for link in links[-2:]] == ["Andr\ufffd", "x"]
-    assert source.understood.notes == ["1 bytes are not UTF-8 (the first in line 40,001); they are read as \ufffd."]
+    assert source.understood.notes == [
+        "Bytes that are not UTF-8: 1 (the first in line 40,001); each is read as \ufffd."
+    ]
 
 
 def test_a_bad_byte_in_an_id_rejects_the_row(tmp_path: Path) -> None:
