@@ -97,7 +97,7 @@ def _expanded(given: str) -> list[Found]:
 
 def _matching(pattern: str) -> list[str]:
     # Path.glob takes no absolute pattern, and would need the pattern cut in two.
-    return glob.glob(pattern, recursive=True)  # noqa: PTH207
+    return glob.glob(pattern, recursive=True)  # noqa: PTH207 - for the reason above
 
 
 def _chosen(given: str, names: list[str], nothing: str) -> list[Found]:
