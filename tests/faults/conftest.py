@@ -1,0 +1,26 @@
+"""What every fault test starts from."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loader.sandbox import SandboxThread
+from tests.faults.world import LIMIT, Pair, World, pairs
+
+MakeWorld = Callable[..., World]
+
+
+@pytest.fixture
+def make_world(tmp_path: Path) -> Iterator[MakeWorld]:
+    """Return a function that makes a world: `make_world(count, faults=[...], **sandbox_settings)`."""
+    with ExitStack() as stack:
+
+        def make(wanted: int | list[Pair] = 20, **settings: Any) -> World:
+            settings = {"rate": LIMIT, "window_seconds": 1, **settings}
+            sandbox = stack.enter_context(SandboxThread(None, **settings))
+            return World(tmp_path, sandbox, pairs(wanted) if isinstance(wanted, int) else wanted)
+
+        yield make

@@ -1,0 +1,169 @@
+"""One world for every fault: a sandbox on a real socket, a real input, the real command, and one check at the end.
+
+The check is the same whatever went wrong: the portal holds the sound rows minus those that failed for good, each row
+has one outcome, nothing else was ever sent, no window was exceeded (the HTTP library's own repeats counted), and the
+token is in no byte that was written.
+"""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from loader.sandbox import Sandbox
+
+CANARY = "pat-na1-canary-7f3e91c2"
+"""The token of every fault test; it must never be found in anything that is written."""
+
+LIMIT = "500/1"
+
+Pair = tuple[str, str]
+_PUT_PATH = re.compile(r"/crm/v4/objects/0-1/([0-9]+)/associations/0-2/([0-9]+)")
+
+
+@dataclass
+class Ending:
+    """How one command ended: exit code, what it said, its summary and its result lines."""
+
+    exit_code: int
+    said: str
+    summary: dict[str, Any]
+    lines: list[dict[str, str]] = field(default_factory=list)
+
+    def rows(self, status: str) -> set[Pair]:
+        """Return the pairs of the lines with this status."""
+        return {(line["object_id"], line["to_object_id"]) for line in self.lines if line["status"] == status}
+
+
+def pairs(count: int) -> list[Pair]:
+    """Return so many distinct pairs of record ids."""
+    return [(str(1000 + number), str(500_000 + number)) for number in range(count)]
+
+
+class World:
+    """A folder, an input of contacts and companies, and a sandbox to send it to (entered by the caller)."""
+
+    def __init__(self, folder: Path, sandbox: Sandbox, wanted: Sequence[Pair]) -> None:
+        self.folder = folder
+        self.sandbox = sandbox
+        self.wanted = list(wanted)
+        self.said: list[str] = []
+        self.write_input(wanted)
+
+    def write_input(self, wanted: Iterable[Pair]) -> Path:
+        """Write the input, `load.csv`: a header and one row for each pair."""
+        path = self.folder / "load.csv"
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["object_id", "to_object_id"])
+            writer.writerows(wanted)
+        return path
+
+    def arguments(self, *more: str) -> list[str]:
+        """Return the command's words after the program's name."""
+        return ["load", "load.csv", "--from", "contacts", "--to", "companies", "--rate", LIMIT, *more]
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """Return a process environment with the address and the canary token, and no proxy of this machine."""
+        kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+        return {**kept, "HUBSPOT_BASE_URL": self.sandbox.url, "HUBSPOT_ACCESS_TOKEN": CANARY, **more}
+
+    def start(self, *more: str, **environment: str) -> subprocess.Popen[str]:
+        """Start the command as a process of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "loader", *self.arguments(*more)],
+            cwd=self.folder,
+            env=self.environment(**environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *more: str, seconds: float = 60, **environment: str) -> Ending:
+        """Run the command to its end in a process of its own."""
+        return self.end(self.start(*more, **environment), seconds)
+
+    def end(self, process: subprocess.Popen[str], seconds: float = 60) -> Ending:
+        """Wait for a process that `start` gave, and read what it left; a hang is killed and fails the test."""
+        try:
+            output, said = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            raise
+        self.said += [output, said]
+        return Ending(process.returncode, said, self.summary(), self.lines())
+
+    def summary(self) -> dict[str, Any]:
+        """Return the summary file's content, or nothing where there is none."""
+        path = self.folder / "load.summary.json"
+        found: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        return found
+
+    def lines(self) -> list[dict[str, str]]:
+        """Return the result lines, or none."""
+        path = self.folder / "load.results.csv"
+        if not path.exists():
+            return []
+        with path.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+    # --- the check
+
+    def check(self, ending: Ending, *, failed: Iterable[Pair] = (), complete: bool = True) -> None:
+        """Hold the state after a command against what must be true after every one.
+
+        `failed` are the pairs that HubSpot refuses for good; `complete` says that nothing may be pending.
+        """
+        self.check_outcomes(ending, set(failed), complete=complete)
+        self.check_portal(ending, set(failed), complete=complete)
+        self.check_traffic()
+        self.check_secrets()
+
+    def check_outcomes(self, ending: Ending, failed: set[Pair], *, complete: bool) -> None:
+        """Every row has one outcome, and it is the true one."""
+        counts = ending.summary["rows"]
+        assert counts["total"] == sum(counts[name] for name in counts if name != "total")
+        assert counts["total"] == len(self.wanted)
+        seen = Counter(line["row"] for line in ending.lines)
+        assert set(seen.values()) <= {1}, "a row stands in the results more than once"
+        assert len(ending.lines) == counts["total"] - counts["pending"]
+        assert {line["status"] for line in ending.lines} <= {"created", "failed"}
+        assert ending.rows("failed") <= failed, "a row failed that HubSpot does not refuse"
+        if complete:
+            assert counts["pending"] == 0
+            assert ending.rows("failed") == failed
+            assert ending.rows("created") == set(self.wanted) - failed
+
+    def check_portal(self, ending: Ending, failed: set[Pair], *, complete: bool) -> None:
+        """The portal holds what was recorded as created, and nothing that the input does not ask for."""
+        there = {(contact[1], company[1]) for contact, company in self.sandbox.portal.pairs()}
+        assert ending.rows("created") <= there, "a row is recorded as created, and HubSpot does not have it"
+        assert there <= set(self.wanted), "HubSpot holds a pair that the input does not ask for"
+        if complete:
+            assert there == set(self.wanted) - failed
+
+    def check_traffic(self) -> None:
+        """Nothing but the input's pairs was ever sent, and no window held more than the limit."""
+        sent = [request.path for request in self.sandbox.requests if request.method == "PUT"]
+        matches = [_PUT_PATH.fullmatch(path) for path in sent]
+        assert all(matches), f"a PUT went elsewhere: {sent}"
+        asked = {(match[1], match[2]) for match in matches if match}
+        assert asked <= set(self.wanted), "a pair was sent that the input does not hold"
+        assert self.sandbox.max_window <= int(LIMIT.split("/", maxsplit=1)[0])
+
+    def check_secrets(self) -> None:
+        """The token is in no file of the folder and in nothing that the command said."""
+        for path in self.folder.rglob("*"):
+            if path.is_file():
+                assert CANARY.encode() not in path.read_bytes(), f"{path.name} holds the token"
+        assert all(CANARY not in text for text in self.said), "the token was shown"
