@@ -79,15 +79,18 @@ def judge(cell: str) -> Judged:
     >>> judge(" 101 ").record_id, judge("101.0").record_id, judge("1.01E+11").reason
     ('101', '101', 'SCIENTIFIC_NOTATION')
     """
-    bare, repair = _bare(cell)
-    found = _ID.fullmatch(bare)
+    repair = ""
+    found = _ID.fullmatch(cell)
     if found is None:
-        return _refused(bare, cell)
+        bare, repair = _bare(cell)
+        found = _ID.fullmatch(bare)
+        if found is None:
+            return _refused(bare, cell)
     digits, zeros = found.groups()
-    if int(digits) > LARGEST:
+    if len(digits) == 19 and int(digits) > LARGEST:
         return Judged("", "", "ID_TOO_LARGE", f"{show(cell)} is larger than any record id can be")
     if zeros is not None:
-        if int(digits) > EXACT_DOUBLE:
+        if len(digits) > 15 and int(digits) > EXACT_DOUBLE:
             why = f"{show(cell)} was written from a number that cannot hold so many digits; export it as text"
             return Judged("", "", "DIGITS_LOST", why)
         repair = repair or "a fraction of zeros"
@@ -117,10 +120,12 @@ def parts(cell: str, *, lenient: bool) -> list[str]:
     blanks separate there too, but only between ids of five digits or more, because `1,234` and `12 345 678` may be one
     number with separators. No script groups its digits by five.
     """
-    if ";" not in cell and not lenient:
-        return [] if is_blank(cell) else [cell]
+    if not cell:
+        return []
     if PLAIN_LIST.fullmatch(cell):
         return cell.split(";")
+    if ";" not in cell and not lenient:
+        return [] if is_blank(cell) else [cell]
     wrapped = _WRAPPED.fullmatch(cell.strip())
     texts = [part for part in (wrapped[1] if wrapped else cell).split(";") if not is_blank(part)]
     if not lenient:

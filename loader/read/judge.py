@@ -71,15 +71,15 @@ class Judge:
     def _record(self, place: int, batch: Batch, chunk: Chunk) -> int:
         """Judge one record into the chunk; returns how many of its cells ask for nothing."""
         row, cells = batch.rows[place], batch.cells[place]
-        judged = self._judged_object(place, cells, batch)
+        said = cells[self._columns.object_id.position]
+        judged = self._judged_object(place, said, batch)
         fault = batch.faults.get(place)
         if fault is None and judged.reason and self._is_header(cells):
             fault = Mark("REPEATED_HEADER", "is the header once more; delete the row")
         if fault is not None:
             self._reject_record(row, cells, fault, chunk)
             return 0
-        unsure = self._unsure(place, batch)
-        said = keep(cells[self._columns.object_id.position])
+        unsure = self._unsure(place, batch) if batch.marks else []
         without = part = 0
         for asked_of, column in zip(self._asked, self._columns.to, strict=True):
             asked = asked_of.of(cells)
@@ -92,7 +92,7 @@ class Judge:
                 else:
                     verdicts = (self._columns.object_id, judged), (column, to_judged), *unsure
                     problem = self._problem(row, verdicts, asked)
-                    chunk.rejects.append(Reject(row, part, said, keep(text), asked, problem.reason, problem.why))
+                    chunk.rejects.append(Reject(row, part, keep(said), keep(text), asked, problem.reason, problem.why))
                 part += 1
         return without
 
@@ -102,17 +102,14 @@ class Judge:
             return False
         return [fold(cell) for cell in cells] == self._folded_header
 
-    def _judged_object(self, place: int, cells: list[str], batch: Batch) -> Judged:
-        index = self._columns.object_id.position
-        mark = batch.marks.get((place, index))
+    def _judged_object(self, place: int, cell: str, batch: Batch) -> Judged:
+        mark = batch.marks.get((place, self._columns.object_id.position)) if batch.marks else None
         if mark is not None:
             return Judged("", "", mark.reason, mark.why)
-        return self._judge(cells[index], by_property=self._by_property[0])
+        return self._judge(cell, self._by_property[0])
 
     def _unsure(self, place: int, batch: Batch) -> list[tuple[Column, Judged]]:
         """Return the record's type, category and label cells whose content is lost: a blank there is no blank."""
-        if not batch.marks:
-            return []
         marked = [(column, batch.marks.get((place, column.position))) for column in self._columns.own.values()]
         return [
             (column, Judged("", "", mark.reason, mark.why)) for column, mark in marked if mark and mark.reason in _LOST
@@ -120,16 +117,16 @@ class Judge:
 
     def _judged_parts(self, place: int, column: Column, cells: list[str], batch: Batch) -> list[tuple[str, Judged]]:
         cell = cells[column.position]
-        mark = batch.marks.get((place, column.position))
+        mark = batch.marks.get((place, column.position)) if batch.marks else None
         if mark is not None:
             return [(cell, Judged("", "", mark.reason, mark.why))]
         by_property = self._by_property[1]
         texts = ids.parts(cell, lenient=column.meaning.associated and not by_property)
         if not texts and not column.meaning.associated:
             texts = [""]
-        return [(text, self._judge(text, by_property=by_property)) for text in texts]
+        return [(text, self._judge(text, by_property)) for text in texts]
 
-    def _judge(self, cell: str, *, by_property: bool) -> Judged:
+    def _judge(self, cell: str, by_property: bool) -> Judged:
         if by_property:
             return ids.judge_value(cell)
         if ids.PLAIN.fullmatch(cell):
