@@ -1,0 +1,254 @@
+"""Write the sample exports beside this file: python samples/make_samples.py [FOLDER].
+
+They look like what people have: exports of a CRM, of a spreadsheet and of a data warehouse, sound for the most part
+and with a few rows wrong in the ways that happen. The names are made up; all addresses are of example.com. The random
+choices are seeded, so running this again gives the same files; a Parquet file also names the version that wrote it.
+"""
+# ruff: noqa: INP001 - a folder of samples is no package
+
+import csv
+import io
+import re
+import sys
+import unicodedata
+import zipfile
+from datetime import date, timedelta
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from openpyxl.styles import Font
+
+SEED = 62515
+MISSING_CONTACT = "25310000404"
+MISSING_COMPANY = "18250000404"
+"""Records that portal.json says are not there."""
+
+FIRST_NAMES = (
+    "Ada Amélie Anke Björn Carla Chloé David Dörte Elena Emre Fatma François Greta Günther Hanna Ines Jonas Jörg Julia "
+    "Jürgen Karim Katharina Lars Leïla Lucía Malik Mateo Mia Nina Noah Oskar Paula Peter Renée Rosa Sören Sofia Thomas "
+    "Tomás Ulrike Veronika Yusuf Zoë"
+)
+LAST_NAMES = (
+    "Abel Ackermann Álvarez Bauer Böhm Brandt Castro Dietrich Dubois Ebert Fernández Fischer Gärtner Gonçalves Groß "
+    "Haas Hoffmann Ibrahim Jäger Jensen Kaya Köhler Krüger Lang Lefèvre Lindqvist Maier Martín Möller Neumann Núñez "
+    "Öztürk Petit Quandt Richter Roux Schäfer Schröder Simon Torres Ünal Vogel Weiß Winter Yilmaz Zimmermann"
+)
+TOWNS = "Alster Elbe Havel Isar Lahn Main Mosel Neckar Oder Rhein Saale Spree Tauber Weser"
+TRADES = (
+    "Bäckerei Buchhandlung Druckerei Elektrotechnik Gartenbau Großhandel Kälteanlagen Logistik Maschinenbau "
+    "Möbelwerk Optik Planungsbüro Software Werkzeugbau"
+)
+DEALS = "Renewal Upgrade Onboarding Pilot Expansion Maintenance Training Migration"
+PROBLEMS = (
+    "Invoice shows the wrong address",
+    "Cannot sign in after the move",
+    "Delivery arrived incomplete",
+    "Question about the yearly report",
+    "Export stops at half",
+    "Please add a second user",
+    "Calendar shows another time zone",
+)
+
+
+class Person(NamedTuple):
+    """A contact as an export shows it."""
+
+    record_id: str
+    first: str
+    last: str
+
+    @property
+    def name(self) -> str:
+        """First and last name."""
+        return f"{self.first} {self.last}"
+
+    @property
+    def email(self) -> str:
+        """A made-up address."""
+        plain = unicodedata.normalize("NFKD", f"{self.first}.{self.last}".lower().replace("ß", "ss"))
+        return plain.encode("ascii", "ignore").decode() + "@example.com"
+
+
+class Company(NamedTuple):
+    """A company as an export shows it."""
+
+    record_id: str
+    name: str
+
+
+def people(random: Random) -> list[Person]:
+    """Return 400 contacts."""
+    ids = random.sample(range(25310000500, 25319999999), 400)
+    first, last = FIRST_NAMES.split(), LAST_NAMES.split()
+    return [Person(str(each), random.choice(first), random.choice(last)) for each in sorted(ids)]
+
+
+def companies(random: Random) -> list[Company]:
+    """Return 120 companies."""
+    names = [f"{town}-{trade}" for town in TOWNS.split() for trade in TRADES.split()]
+    ids = random.sample(range(18250000500, 18259999999), 120)
+    chosen = random.sample(names, 120)
+    return [Company(str(each), f"{name} GmbH") for each, name in zip(sorted(ids), chosen, strict=True)]
+
+
+def contacts_companies(random: Random, contacts: list[Person], firms: list[Company]) -> bytes:
+    """Return a CSV as a German Excel saves it: `;` between the cells, Windows-1252, and a totals row at the end."""
+    labels = ["Decision maker"] * 3 + ["Billing contact"] * 2 + ["Champion"] + [""] * 6
+    rows = []
+    for person in contacts[:240]:
+        firm = random.choice(firms)
+        rows.append([person.record_id, person.name, person.email, firm.record_id, firm.name, random.choice(labels)])
+    several = f"{firms[3].record_id};{firms[9].record_id}; {firms[27].record_id}"
+    rows[18][3:6] = [several, "three companies", "Champion"]
+    rows[31][0] = "2.53101E+10"
+    rows[47][3] = "0018250417"
+    rows[63][0] = f"{rows[63][0]}\u00a0"
+    rows[77][3] = ""
+    rows[92][5] = "Descision maker"
+    rows[110][3:5] = [MISSING_COMPANY, "Merged last spring GmbH"]
+    rows[128][3] = f"{rows[128][3]}.0"
+    rows[150][3] = f"{rows[150][3]}; unknown"
+    rows[171] = list(rows[170])
+    rows[190][5], rows[191] = "Champion", [*rows[190][:5], "Billing contact"]
+    rows[205][3] = "#N/A"
+    rows.append(["Total", "", "", "240", "", ""])
+    header = ["from_id", "Contact", "E-mail", "to_id", "Company", "label"]
+    return _csv([header, *rows], delimiter=";").encode("cp1252")
+
+
+def hubspot_export(random: Random, contacts: list[Person], firms: list[Company]) -> bytes:
+    """Return what HubSpot's own export of contacts looks like, associated companies included."""
+    header = ["Record ID", "First Name", "Last Name", "Email", "Associated Company",
+              "Associated Company IDs", "Associated Company IDs (Primary)"]  # fmt: skip
+    rows = []
+    for person in contacts[230:]:
+        its = random.sample(firms, random.choice((0, 1, 1, 1, 1, 1, 1, 2, 2, 3)))
+        names, ids = ";".join(firm.name for firm in its), ";".join(firm.record_id for firm in its)
+        primary = its[0].record_id if its else ""
+        rows.append([person.record_id, person.first, person.last, person.email, names, ids, primary])
+    rows[25][5:] = [MISSING_COMPANY, MISSING_COMPANY]
+    rows[60][0] = ""
+    rows[61][5:] = ["18250417000;n/a", "18250417000"]
+    return _csv([header, *rows], delimiter=",").encode()
+
+
+def deals_contacts(random: Random, contacts: list[Person]) -> bytes:
+    """Return a workbook that a sales team keeps: a title above the header, ids as number cells, a sum at the end."""
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None  # noqa: S101 - a new workbook has a sheet
+    sheet.title = "Deals"
+    sheet.append(["Open deals and who signs them"])
+    sheet.append([])
+    sheet.append(["Deal ID", "Deal", "Amount", "Close date", "Contact ID", "Contact", "Role"])
+    for cell in (sheet["A1"], *sheet[3]):
+        cell.font = Font(bold=True)
+    rows = _deals(random, contacts)
+    for row in rows:
+        sheet.append(row)
+    sheet.append(["Sum", "", f"=SUM(C4:C{len(rows) + 3})"])
+    for row in sheet.iter_rows(min_row=4, max_row=len(rows) + 3):
+        row[3].number_format = "yyyy-mm-dd"
+        row[0].number_format = "0"
+        if not row[4].is_date:
+            row[4].number_format = "0"
+    for letter, width in zip("ABCDEFG", (15, 26, 10, 12, 15, 22, 10), strict=True):
+        sheet.column_dimensions[letter].width = width
+    whole = io.BytesIO()
+    book.save(whole)
+    return _without_times(whole.getvalue())
+
+
+def _deals(random: Random, contacts: list[Person]) -> list[list[object]]:
+    rows: list[list[object]] = []
+    for number, deal_id in enumerate(sorted(random.sample(range(31440000500, 31449999999), 200))):
+        person = random.choice(contacts)
+        close = date(2026, 1, 5) + timedelta(days=random.randrange(200))
+        deal = f"{random.choice(DEALS.split())} {person.last} {number + 1:03}"
+        amount = random.randrange(8, 400) * 250
+        role = "Signer" if random.random() < 0.3 else None
+        rows.append([deal_id, deal, amount, close, int(person.record_id), person.name, role])
+    rows[12][0] = "3.14403E+10"
+    rows[33][4] = "00417733"
+    rows[58][4] = None
+    rows[74][4] = f"{rows[74][4]}; {contacts[5].record_id}"
+    rows[90] = list(rows[89])
+    rows[121][4] = int(MISSING_CONTACT)
+    rows[140][0] = 3144000050012345678
+    rows[165][4] = date(2026, 3, 1)
+    rows[180][4] = f"{rows[180][4]}\u00a0"
+    return rows
+
+
+def tickets_companies(random: Random, firms: list[Company]) -> bytes:
+    """Return a warehouse's table under the API's own names; a blank made floats of one column of ids."""
+    count = 180
+    tickets: list[str | None] = [str(each) for each in sorted(random.sample(range(1789000500, 1799999999), count))]
+    chosen: list[float | None] = [float(random.choice(firms).record_id) for _ in range(count)]
+    chosen[40] = None
+    chosen[88] = float(MISSING_COMPANY)
+    chosen[120] = 18250417000.5
+    tickets[15] = "TICKET-2291"
+    tickets[66] = None
+    tickets[101], chosen[101] = tickets[100], chosen[100]
+    opened = [date(2026, 2, 1) + timedelta(days=random.randrange(60)) for _ in range(count)]
+    table = pa.table(
+        {
+            "object_type": ["tickets"] * count,
+            "object_id": tickets,
+            "to_object_type": ["companies"] * count,
+            "to_object_id": chosen,
+            "association_category": ["HUBSPOT_DEFINED"] * count,
+            "association_type_id": pa.array([339] * count, pa.int32()),
+            "subject": [random.choice(PROBLEMS) for _ in range(count)],
+            "opened": pa.array(opened, pa.date32()),
+        }
+    )
+    whole = io.BytesIO()
+    pq.write_table(table, whole)
+    return whole.getvalue()
+
+
+def _csv(rows: list[list[str]], *, delimiter: str) -> str:
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter, lineterminator="\r\n").writerows(rows)
+    return text.getvalue()
+
+
+def _without_times(workbook: bytes) -> bytes:
+    """Return the same workbook with one fixed date wherever the time of its making stands."""
+    whole = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(workbook)) as source, zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in sorted(source.namelist()):
+            content = source.read(name)
+            if name == "docProps/core.xml":
+                content = re.sub(rb">\d{4}-\d\d-\d\dT[0-9:.]+Z?<", b">2026-04-01T08:00:00Z<", content)
+            target.writestr(zipfile.ZipInfo(name, (2026, 4, 1, 8, 0, 0)), content, zipfile.ZIP_DEFLATED)
+    return whole.getvalue()
+
+
+def samples() -> dict[str, bytes]:
+    """Return the files, by name."""
+    random = Random(SEED)  # noqa: S311 - made-up data, the same each time
+    contacts, firms = people(random), companies(random)
+    return {
+        "contacts_companies.csv": contacts_companies(random, contacts, firms),
+        "hubspot_export.csv": hubspot_export(random, contacts, firms),
+        "deals_contacts.xlsx": deals_contacts(random, contacts),
+        "tickets_companies.parquet": tickets_companies(random, firms),
+    }
+
+
+def main() -> None:
+    """Write the files into the folder named, or beside this one."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
+    for name, content in samples().items():
+        (folder / name).write_bytes(content)
+
+
+if __name__ == "__main__":
+    main()
