@@ -1,6 +1,14 @@
-# A bare `make` prints what there is. Everything is installed into .venv by the first target that needs it.
-PYTHON ?= python3.11
+# Association loader
+# A bare `make` prints what there is. Each target first installs what it needs into .venv.
 BIN := .venv/bin
+
+# The first Python of 3.11 or newer; name yours with: make PYTHON=/path/to/python3
+PYTHON ?= $(shell for name in python3.11 python3 python3.12 python3.13 python3.14 python; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done)
+NO_PYTHON = Python 3.11 or newer is needed and was not found; name yours with: make $(MAKECMDGOALS) PYTHON=/path/to/python3
+
+# pip is quiet unless it fails; then all that it said is shown.
+pip = $(BIN)/python -m pip install --disable-pip-version-check $(1) >.venv/pip.log 2>&1 || { cat .venv/pip.log >&2; exit 1; }
 
 .PHONY: help install lint types test test-slow demo clean
 
@@ -8,28 +16,34 @@ help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 .venv/.installed: pyproject.toml
-	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed; name yours with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@test -n "$(PYTHON)" || { echo "$(NO_PYTHON)" >&2; exit 1; }
+	@echo "Installing into .venv; the first time this takes a minute."
+	@$(PYTHON) -m venv .venv
+	@$(call pip,--editable .)
 	@touch $@
 
-install: .venv/.installed ## make .venv and install the loader and its tests' tools
+.venv/.test-tools: .venv/.installed
+	@echo "Installing the tests' tools."
+	@$(call pip,--editable '.[test]')
+	@touch $@
 
-lint: .venv/.installed ## ruff: style and likely mistakes
+install: .venv/.installed ## make .venv and install the loader into it
+
+lint: .venv/.test-tools ## ruff: style and likely mistakes
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --check --quiet .
 
-types: .venv/.installed ## mypy, strict, of source and tests
+types: .venv/.test-tools ## mypy, strict, of source and tests
 	$(BIN)/mypy
 
 test: lint types ## lint, types and the fast tests
 	$(BIN)/pytest --numprocesses 2 --quiet
 
-test-slow: .venv/.installed ## the tests that wait, kill and count to a million
+test-slow: .venv/.test-tools ## the tests that wait, kill and count to a million
 	$(BIN)/pytest tests/slow -o norecursedirs='.*' --quiet
 
-demo: .venv/.installed ## a sandbox HubSpot, the samples loaded into it, the results shown
-	$(BIN)/python samples/demo.py
+demo: .venv/.installed ## a simulated HubSpot, the samples loaded into it, the results shown
+	@$(BIN)/python samples/demo.py
 
 clean: ## remove what the targets above made
 	rm -rf .venv demo
