@@ -39,10 +39,12 @@ class Judge:
         """Judge one batch: plain records in one go, the others one by one, in the file's order."""
         chunk = Chunk(batch.rows, batch.cells, [], [], 0)
         plain, odd = self._plain_links(batch)
+        with_care = bool(batch.faults or batch.marks or any(self._by_property))
         without = start = 0
         for place in odd:
             chunk.links.extend(plain[start:place])
-            without += self._record(place, batch, chunk)
+            asks_nothing = None if with_care else self._plain_record(batch.rows[place], batch.cells[place], chunk.links)
+            without += self._record(place, batch, chunk) if asks_nothing is None else asks_nothing
             start = place + 1
         chunk.links.extend(plain[start:])
         return chunk._replace(without=without)
@@ -67,6 +69,29 @@ class Judge:
         return links, [
             place for place, (one, other) in enumerate(pairs) if place in told or not (plain(one) and plain(other))
         ]
+
+    def _plain_record(self, row: int, cells: list[str], links: list[Link]) -> int | None:
+        """Add the links of a record whose cells hold plain ids, lists of them, or nothing where that may be.
+
+        Returns how many cells ask for nothing, or None, with nothing added, if the record must be judged with care.
+        """
+        object_id = cells[self._columns.object_id.position]
+        if not ids.PLAIN.fullmatch(object_id):
+            return None
+        made: list[Link] = []
+        without = 0
+        for asked_of, column in zip(self._asked, self._columns.to, strict=True):
+            cell = cells[column.position]
+            if not cell and column.meaning.associated:
+                without += 1
+                continue
+            asked = asked_of.of(cells)
+            if not (ids.PLAIN_LIST.fullmatch(cell) and asked.object_type and asked.to_object_type):
+                return None
+            for text in cell.split(";"):
+                made.append(Link(row, len(made), object_id, text, asked))
+        links.extend(made)
+        return without
 
     def _record(self, place: int, batch: Batch, chunk: Chunk) -> int:
         """Judge one record into the chunk; returns how many of its cells ask for nothing."""
