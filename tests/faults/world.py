@@ -8,6 +8,7 @@ token is in no byte that was written.
 import csv
 import json
 import os
+import random
 import re
 import signal
 import subprocess
@@ -19,9 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from loader.sandbox import Sandbox
+from loader.sandbox.faults import Faults
+from loader.sandbox.requests import Request
 
 CANARY = "pat-na1-canary-7f3e91c2"
 """The token of every fault test; it must never be found in anything that is written."""
+
+SECRETS = (CANARY, "sandbox-access-", "sandbox-refresh-")
+"""What must not be found: the canary, and the tokens that a sandbox gives out."""
 
 LIMIT = "500/1"
 
@@ -117,6 +123,20 @@ class World:
         with path.open(newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file))
 
+    # --- the sandbox
+
+    def heal(self) -> None:
+        """Let no fault strike any more, as when an outage is over; the portal and its counts stay."""
+        self.sandbox._faults = Faults([], random.Random(0))
+
+    def puts(self) -> list[Request]:
+        """Return the requests that wrote, or tried to, in the order of their arrival."""
+        return [request for request in self.sandbox.requests if request.method == "PUT"]
+
+    def struck(self) -> list[Request]:
+        """Return the requests that a fault hit, in the order of their arrival."""
+        return [request for request in self.sandbox.requests if request.fault is not None]
+
     # --- the check
 
     def check(self, ending: Ending, *, failed: Iterable[Pair] = (), complete: bool = True) -> None:
@@ -131,6 +151,7 @@ class World:
 
     def check_outcomes(self, ending: Ending, failed: set[Pair], *, complete: bool) -> None:
         """Every row has one outcome, and it is the true one."""
+        assert ending.exit_code != 70, ending.said
         counts = ending.summary["rows"]
         assert counts["total"] == sum(counts[name] for name in counts if name != "total")
         assert counts["total"] == len(self.wanted)
@@ -162,8 +183,8 @@ class World:
         assert self.sandbox.max_window <= int(LIMIT.split("/", maxsplit=1)[0])
 
     def check_secrets(self) -> None:
-        """The token is in no file of the folder and in nothing that the command said."""
-        for path in self.folder.rglob("*"):
-            if path.is_file():
-                assert CANARY.encode() not in path.read_bytes(), f"{path.name} holds the token"
-        assert all(CANARY not in text for text in self.said), "the token was shown"
+        """No token is in a file of the folder or in anything that the command said."""
+        written = {path.name: path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
+        for secret in SECRETS:
+            assert [name for name, content in written.items() if secret.encode() in content] == [], "files hold a token"
+            assert all(secret not in text for text in self.said), "a token was shown"
