@@ -1,0 +1,169 @@
+"""The README tells the truth: its option table is the command line's, and what it shows is what comes out.
+
+`python tests/cli/test_readme.py` writes the option table anew.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import pytest
+
+from loader.cli import cli
+from loader.sandbox import Sandbox, SandboxThread
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+TABLE = re.compile(r"(?<=<!-- options -->\n).*?(?=<!-- end of options -->)", re.DOTALL)
+BLOCK = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+PYTHON = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
+
+NOT_YET = {"--from-id-property", "--to-id-property"}
+"""Options that the command line names but no command carries out."""
+
+NOT_HERE = ("make ", "git clone", "source ", "export ", "association-loader sandbox")
+"""What a test cannot or need not type: each has a test of its own."""
+
+# What differs from run to run: times, rates, the sandbox's correlation ids, the width of a terminal.
+CHANGING = re.compile(r"in [0-9:]+ \([0-9.]+ per second, limit [0-9./]+\)|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class Shown(NamedTuple):
+    """A command of the README and the lines shown under it."""
+
+    command: str
+    lines: tuple[str, ...]
+
+
+def shown() -> list[Shown]:
+    """Return the commands of all console blocks, in order; `…` stands for lines left out."""
+    found = []
+    for block in BLOCK.findall(README.read_text("utf-8")):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, output = part.replace("\\\n", "").partition("\n")
+            found.append(Shown(command, tuple(line for line in output.splitlines() if line.strip() not in ("", "…"))))
+    return found
+
+
+def option_table() -> str:
+    """Return the README's table of every option of every command, from the command line itself."""
+    options: dict[str, tuple[click.Option, list[str]]] = {}
+    for name, command in sorted(cli.commands.items()):
+        for option in command.params:
+            if isinstance(option, click.Option) and not NOT_YET & set(option.opts):
+                key = f"{_spelled(option)}\n{option.help}"
+                options.setdefault(key, (option, []))[1].append(name)
+    rows = [
+        f"| `{_spelled(option)}` | {', '.join(commands)} | {_said(option)} |" for option, commands in options.values()
+    ]
+    return "\n".join(["| Option | Command | What it does |", "|---|---|---|", *rows, ""])
+
+
+def _spelled(option: click.Option) -> str:
+    if option.is_flag:
+        return option.opts[0]
+    kind = option.type
+    value = option.metavar or ("|".join(kind.choices) if isinstance(kind, click.Choice) else None)
+    return f"{option.opts[0]} {value or ('PATH' if isinstance(kind, click.Path) else 'N')}".replace("|", "\\|")
+
+
+def _said(option: click.Option) -> str:
+    default = f"Default: {option.default}." if option.show_default and option.default is not None else ""
+    return f"{option.help or ''} {default}".strip().replace("|", "\\|")
+
+
+@pytest.fixture(scope="module")
+def portal() -> Iterator[Sandbox]:
+    """The sandbox that the README tells people to start, without a rate limit to wait for."""
+    with SandboxThread(ROOT / "samples" / "portal.json", rate="off") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def folder(tmp_path: Path, portal: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A reader's folder: the samples, and a shell in which the exports of the README were typed."""
+    shutil.copytree(ROOT / "samples", tmp_path / "samples")
+    shutil.copy(ROOT / "samples" / "contacts_companies.csv", tmp_path)
+    for name in [*os.environ]:
+        if name.startswith(("HUBSPOT_", "ASSOCIATION_LOADER_")) or name in ("COLUMNS", "FORCE_COLOR", "TERM"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("HUBSPOT_BASE_URL", portal.url)
+    monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", "any")
+    monkeypatch.setenv("ASSOCIATION_LOADER_RATE", "1000/1")
+    return tmp_path
+
+
+def test_the_option_table_is_the_command_lines() -> None:
+    """Every option stands in the README with its own help, and none that is gone."""
+    found = TABLE.search(README.read_text("utf-8"))
+    assert found, "the README has lost the marks around its option table"
+    assert found[0] == option_table(), "write it anew with: python tests/cli/test_readme.py"
+
+
+def test_every_option_named_in_the_text_exists() -> None:
+    """No sentence speaks of an option that there is not, or that is not carried out yet."""
+    known = {name for command in cli.commands.values() for option in command.params for name in option.opts}
+    named = set(OPTION.findall(README.read_text("utf-8")))
+    assert named - known - {"--help", "--version"} <= {"--quick"}
+    assert not named & NOT_YET
+
+
+def test_every_command_shown_prints_what_is_shown(folder: Path) -> None:
+    """Typed one after the other, the README's commands print the lines shown under them, in that order."""
+    for command, lines in shown():
+        if command.startswith(NOT_HERE):
+            continue
+        # One pipe, as on a terminal, so that what is printed stands in its order.
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode in (0, 1), f"{command}\n{done.stdout}"
+        _assert_shown(lines, done.stdout, command)
+
+
+def test_the_sandbox_says_what_is_shown(folder: Path) -> None:
+    """The README's sandbox starts and says how to reach it, but for the port and the seed."""
+    ((command, lines),) = [each for each in shown() if each.command.startswith("association-loader sandbox")]
+    words = [*shlex.split(command), "--port", "0"]
+    with subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said = [process.stdout.readline() for _ in lines]
+        process.terminate()
+    changing = re.compile(r"127\.0\.0\.1:\d+|seed \d+")
+    assert [changing.sub("~", line).strip() for line in said] == [changing.sub("~", line) for line in lines]
+
+
+def test_the_python_example_runs(folder: Path) -> None:
+    """The README's Python example works as it stands."""
+    for example in PYTHON.findall(README.read_text("utf-8")):
+        done = subprocess.run([sys.executable, "-c", example], cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+def _assert_shown(lines: tuple[str, ...], output: str, command: str) -> None:
+    printed = iter([_steady(line) for line in output.splitlines()])
+    for line in lines:
+        assert any(_steady(line) == other for other in printed), f"$ {command}\nno longer prints: {line}\n\n{output}"
+
+
+def _steady(line: str) -> str:
+    return CHANGING.sub("~", line).strip()
+
+
+if __name__ == "__main__":
+    README.write_text(TABLE.sub(lambda _: option_table(), README.read_text("utf-8")), "utf-8")
