@@ -1,0 +1,161 @@
+"""The samples and the demo: what a newcomer sees first works, and every row ends as it should."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from loader.sandbox import Sandbox, SandboxThread
+
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "samples"
+
+LOADS: dict[str, tuple[list[str], dict[str, int], dict[str, int]]] = {
+    "contacts_companies.csv": (
+        ["--from", "contacts", "--to", "companies"],
+        {"created": 236, "failed": 1, "rejected": 7},
+        {
+            "SCIENTIFIC_NOTATION": 33,
+            "LEADING_ZERO": 49,
+            "MISSING_RECORD_ID": 79,
+            "ASSOCIATION_LABEL_NOT_FOUND": 94,
+            "VALIDATION_ERROR": 112,
+            "INVALID_RECORD_ID": 152,
+            "ERROR_CELL": 207,
+        },
+    ),
+    "deals_contacts.xlsx": (
+        ["--from", "deals", "--to", "contacts", "--column", "object_id=Deal ID", "--column", "to_object_id=Contact ID",
+         "--column", "label=Role"],
+        {"created": 195, "failed": 1, "rejected": 6},
+        {
+            "SCIENTIFIC_NOTATION": 16,
+            "LEADING_ZERO": 37,
+            "MISSING_RECORD_ID": 62,
+            "VALIDATION_ERROR": 125,
+            "DIGITS_LOST": 144,
+            "DATE": 169,
+            "INVALID_RECORD_ID": 204,
+        },
+    ),
+    "tickets_companies.parquet": (
+        [],
+        {"created": 175, "failed": 1, "rejected": 4},
+        {"INVALID_RECORD_ID": 17, "MISSING_RECORD_ID": 42, "VALIDATION_ERROR": 90, "FRACTION": 122},
+    ),
+    "hubspot_export.csv": (
+        ["--from", "contacts"],
+        {"created": 375, "failed": 2, "rejected": 3},
+        {"VALIDATION_ERROR": 27, "MISSING_RECORD_ID": 62, "INVALID_RECORD_ID": 63},
+    ),
+}  # fmt: skip
+"""Each sample's options, how its rows end, and for each reason the first row that has it."""
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """Return this environment without anything that would steer the loader."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HUBSPOT_", "ASSOCIATION_"))}
+    return kept | {"PYTHONPATH": str(ROOT)} | extra
+
+
+@pytest.fixture(scope="module")
+def portal() -> Iterator[Sandbox]:
+    """A portal as the samples need it."""
+    with SandboxThread(SAMPLES / "portal.json", rate="off") as sandbox:
+        yield sandbox
+
+
+@pytest.mark.parametrize("name", LOADS)
+def test_each_sample_ends_with_exactly_its_counts_and_rejects(name: str, tmp_path: Path, portal: Sandbox) -> None:
+    """The mistakes in a sample are found, each in its row, and every other row is created."""
+    options, rows, first_rows = LOADS[name]
+    done = subprocess.run(
+        [sys.executable, "-m", "loader", "load", str(SAMPLES / name), *options, "--rate", "1000/1"],
+        cwd=tmp_path,
+        env=environment(HUBSPOT_BASE_URL=portal.url, HUBSPOT_ACCESS_TOKEN="any"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    stem = Path(name).stem
+    summary = json.loads((tmp_path / f"{stem}.summary.json").read_text("utf-8"))
+    assert {status: count for status, count in summary["rows"].items() if count} == {
+        "total": sum(rows.values()),
+        **rows,
+    }
+    with (tmp_path / f"{stem}.results.csv").open(encoding="utf-8", newline="") as file:
+        results = list(csv.DictReader(file))
+    assert Counter(row["status"] for row in results) == rows
+    assert all(row["created_resource_id"] for row in results if row["status"] == "created")
+    found: dict[str, int] = {}
+    for row in sorted(results, key=lambda row: int(row["row"])):
+        if row["error_category"]:
+            found.setdefault(row["error_category"], int(row["row"]))
+    assert found == first_rows
+
+
+def test_the_samples_are_those_that_the_script_writes(tmp_path: Path) -> None:
+    """Running the script again gives the same files; a Parquet file also names the version that wrote it."""
+    subprocess.run([sys.executable, str(SAMPLES / "make_samples.py"), str(tmp_path)], check=True)
+    made = {path.name for path in tmp_path.iterdir()}
+    assert made == set(LOADS)
+    for name in made - {"tickets_companies.parquet"}:
+        assert (tmp_path / name).read_bytes() == (SAMPLES / name).read_bytes(), name
+
+
+def test_the_demo_ends_well_as_the_readme_shows_it_and_leaves_no_sandbox(tmp_path: Path) -> None:
+    """The demo prints what the README's first page shows, its files are there, and its sandbox is gone."""
+    shutil.copytree(SAMPLES, tmp_path / "samples")
+    done = subprocess.run(
+        [sys.executable, "samples/demo.py", "--quick"],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    printed = iter([steady(line) for line in done.stdout.splitlines()])
+    for line in shown_by_the_readme():
+        assert any(steady(line) == other for other in printed), f"no longer prints: {line}\n\n{done.stdout}"
+    for name in LOADS:
+        assert (tmp_path / "demo" / f"{Path(name).stem}.results.csv").is_file()
+        assert (tmp_path / "demo" / f"{Path(name).stem}.failures.csv").is_file()
+    port = re.search(r"listens on http://127\.0\.0\.1:(\d+)", done.stdout)
+    assert port
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", int(port[1])), timeout=5).close()
+
+
+def test_the_demo_leaves_a_folder_alone_that_it_has_not_made(tmp_path: Path) -> None:
+    """Somebody else's folder named demo is never emptied."""
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "mine.txt").touch()
+    done = subprocess.run(
+        [sys.executable, str(SAMPLES / "demo.py")], cwd=tmp_path, env=environment(), capture_output=True, check=False
+    )
+    assert done.returncode == 1
+    assert b"is not the demo's" in done.stderr
+    assert (tmp_path / "demo" / "mine.txt").exists()
+
+
+def shown_by_the_readme() -> list[str]:
+    """Return the lines of the demo that the README shows; `…` stands for lines left out."""
+    block = (ROOT / "README.md").read_text("utf-8").split("```text\n", 1)[1].split("```", 1)[0]
+    return [line for line in block.splitlines() if line.strip() not in ("", "…")]
+
+
+def steady(line: str) -> str:
+    """Return a line without what differs from run to run: seconds, and the widths of tables."""
+    return " ".join(re.sub(r"\d+ seconds", "~", re.sub("─+", "─", line)).split())
