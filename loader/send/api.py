@@ -9,6 +9,8 @@ VERSIONS = ("v4", "2025-09", "2026-03", "2026-09")
 
 _OBJECT_TYPE = re.compile(r"[A-Za-z0-9_-]{1,200}", re.ASCII)
 _RECORD_ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
+_LARGEST_ID = 2**63 - 1
+_CATEGORY = re.compile(r"[A-Z][A-Z_]{0,49}", re.ASCII)
 
 
 class Request(NamedTuple):
@@ -28,14 +30,23 @@ def _object_type(text: str) -> str:
 
 
 def _record_id(text: str) -> str:
-    if not _RECORD_ID.fullmatch(text):
+    if not _RECORD_ID.fullmatch(text) or int(text) > _LARGEST_ID:
         raise ValueError(f"not a record id: {text!r}")
+    return text
+
+
+def _category(text: str) -> str:
+    if not _CATEGORY.fullmatch(text):
+        raise ValueError(f"not an association category: {text!r}")
     return text
 
 
 def types_body(types: tuple[AssociationType, ...]) -> bytes:
     """Return the JSON array of association types that a PUT carries."""
-    specs = (f'{{"associationCategory":"{category}","associationTypeId":{type_id:d}}}' for category, type_id in types)
+    specs = (
+        f'{{"associationCategory":"{_category(category)}","associationTypeId":{type_id:d}}}'
+        for category, type_id in types
+    )
     return f"[{','.join(specs)}]".encode("ascii")
 
 

@@ -53,5 +53,5 @@ class FailureGuard:
             raise TooManyFailures(f"{self._failed} rows failed, more than --max-failures {count} allows")
         if share is not None and self._settled >= SETTLED_BEFORE_SHARE and self._failed > share * self._settled:
             raise TooManyFailures(
-                f"{self._failed} of {self._settled} rows failed, more than --max-failures {share:.0%} allows"
+                f"{self._failed} of {self._settled} rows failed, more than --max-failures {share * 100:g}% allows"
             )

@@ -1,6 +1,6 @@
 """When to try again: the policy, as pure functions of small state."""
 
-import math
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -9,23 +9,34 @@ from loader.errors import RateLimited, Retryable
 
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
+SHORTEST_SHARE = 0.25
+"""Of the longest delay: eight attempts then always outlast the 10 s after which an outage is known for one."""
+
 LOCK_SECONDS = 2.0
 """HubSpot's error page: a 423 lock lasts 2 seconds."""
 
 LONGEST_WAIT = 900.0
 """A server that asks for more than this ends the run for now, rather than keep it hanging."""
 
+MOST_DOUBLINGS = 16
+
+BROKEN_TLS = frozenset({525, 526})
+BROKEN_TLS_ATTEMPTS = 3
+"""HubSpot's error page on these: contact support. A few attempts show whether it passes by itself."""
+
 Uniform = Callable[[float, float], float]
+
+_SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?", re.ASCII)
 
 
 def delay(error: Retryable, failures: int, uniform: Uniform) -> float:
-    """Return the seconds to wait before the next attempt: full jitter, and never less than the server asked for.
+    """Return the seconds to wait before the next attempt: jittered, and never less than the server asked for.
 
     `failures` counts the failed attempts of this request so far, from 1.
     """
-    jittered = uniform(0, min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** (failures - 1)))
+    longest = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(failures - 1, MOST_DOUBLINGS))
     least = LOCK_SECONDS if error.status == 423 else 0.0
-    return max(jittered, least, error.retry_after or 0.0)
+    return max(uniform(SHORTEST_SHARE * longest, longest), least, error.retry_after or 0.0)
 
 
 def pause(error: RateLimited, strikes: int, window: float, uniform: Uniform) -> float:
@@ -33,7 +44,7 @@ def pause(error: RateLimited, strikes: int, window: float, uniform: Uniform) -> 
 
     `strikes` counts the pauses since the last success, from 1.
     """
-    longest = min(window, window / 10 * 2.0 ** (strikes - 1))
+    longest = min(window, window / 10 * 2.0 ** min(strikes - 1, MOST_DOUBLINGS))
     return max(uniform(longest / 2, longest), error.retry_after or 0.0)
 
 
@@ -42,17 +53,15 @@ def retry_after(text: str | None, now: datetime) -> float | None:
     if text is None:
         return None
     text = text.strip()
-    if text.isascii() and text.isdigit() and len(text) <= 12:
-        return float(text)
-    return _seconds_until(text, now)
+    return float(text) if _SECONDS.fullmatch(text) else _seconds_until(text, now)
 
 
 def _seconds_until(text: str, now: datetime) -> float | None:
     try:
         moment = parsedate_to_datetime(text)
-    except (ValueError, IndexError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     seconds = (moment - now).total_seconds()
-    return seconds if seconds > 0 and math.isfinite(seconds) else None
+    return seconds if seconds > 0 else None

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from loader.errors import ConnectionFault, Fatal, ServerFault
@@ -91,7 +92,11 @@ def _translated() -> Iterator[None]:
         ) from None
     except TimeoutError:
         raise ConnectionFault("no whole answer in time", category="TIMEOUT") from None
-    except (aiohttp.ClientResponseError, ValueError, zlib.error) as error:
+    except aiohttp.ClientConnectorDNSError:
+        raise ConnectionFault("the server's name cannot be found", category="DNS") from None
+    except aiohttp.ClientConnectorSSLError as error:
+        raise ConnectionFault(_connection_message(error), category="TLS") from None
+    except (aiohttp.ClientResponseError, HttpProcessingError, aiohttp.EofStream, ValueError, zlib.error) as error:
         raise ServerFault(
             f"the answer is not proper HTTP ({type(error).__name__})", category="UNREADABLE_ANSWER"
         ) from None
@@ -118,7 +123,7 @@ async def _read(response: aiohttp.ClientResponse, largest: int) -> bytes:
             )
         parts.append(part)
     body = b"".join(parts)
-    if response.headers.get("Content-Encoding", "identity").lower() != "gzip":
+    if not body or response.headers.get("Content-Encoding", "identity").lower() != "gzip":
         return body
     unpacker = zlib.decompressobj(wbits=31)
     unpacked = unpacker.decompress(body, largest)
