@@ -1,5 +1,6 @@
 """The right to talk to a portal: what to sign requests with, and when to ask for a new token. No I/O of its own."""
 
+import re
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
@@ -10,6 +11,10 @@ from loader.settings import OAuthCredentials, Secret
 RENEW_AT = 0.8
 """Share of `expires_in` after which a token is renewed; HubSpot: a 401 is no valid sign that one is due."""
 
+LONGEST_LIFE = 10.0**9
+
+_TOKEN = re.compile(r"[!-~]{1,10000}", re.ASCII)
+
 TOKEN_PATH = "/oauth/v3/token"  # noqa: S105 - a path, not a token
 
 
@@ -19,16 +24,15 @@ class StaticToken:
     renewable = False
 
     def __init__(self, token: Secret) -> None:
-        self._header = f"Bearer {token.reveal()}"
+        self._token = token
+
+    def secrets(self) -> list[str]:
+        """Return what must appear in no message."""
+        return [self._token.reveal()]
 
     def header(self) -> str:
         """Return the value of the Authorization header."""
-        return self._header
-
-    def due(self, now: float) -> bool:
-        """Return True when a new token must be asked for before the next request."""
-        del now
-        return False
+        return f"Bearer {self._token.reveal()}"
 
 
 class OAuthToken:
@@ -39,12 +43,17 @@ class OAuthToken:
     def __init__(self, credentials: OAuthCredentials) -> None:
         self._credentials = credentials
         self._refresh_token = credentials.refresh_token
-        self._header = ""
+        self._token = Secret("")
         self._renew_at = float("-inf")
 
+    def secrets(self) -> list[str]:
+        """Return what must appear in no message."""
+        hidden = (self._token, self._refresh_token, self._credentials.refresh_token, self._credentials.client_secret)
+        return [secret.reveal() for secret in hidden if secret]
+
     def header(self) -> str:
-        """Return the value of the Authorization header."""
-        return self._header
+        """Return the value of the Authorization header; before the first `accept` it signs nothing."""
+        return f"Bearer {self._token.reveal()}"
 
     def due(self, now: float) -> bool:
         """Return True when a new token must be asked for before the next request."""
@@ -60,22 +69,23 @@ class OAuthToken:
         }
         return Request("POST", TOKEN_PATH, urlencode(form).encode("ascii"), "application/x-www-form-urlencoded")
 
-    def accept(self, answer: Mapping[str, object], now: float) -> str | None:
+    def accept(self, answer: Mapping[str, object], asked_at: float) -> str | None:
         """Take over a new token from the token endpoint's answer and return the portal's id, where it is named.
 
-        Keeps the refresh token that comes back, because it may have been rotated. Raises Unauthorized when the answer
-        holds no token.
+        The token's life is counted from when it was asked for. Keeps the refresh token that comes back, because it may
+        have been rotated. Raises Unauthorized when the answer holds no token.
         """
         token, expires_in = answer.get("access_token"), answer.get("expires_in")
-        if not isinstance(token, str) or not token.isprintable() or not isinstance(expires_in, int | float):
+        usable = isinstance(token, str) and _TOKEN.fullmatch(token)
+        if not usable or not isinstance(expires_in, int | float) or not expires_in > 0:
             raise Unauthorized("the token endpoint's answer holds no access token", category="INVALID_TOKEN_ANSWER")
-        self._header = f"Bearer {token}"
-        self._renew_at = now + RENEW_AT * float(expires_in)
+        self._token = Secret(str(token))
+        self._renew_at = asked_at + RENEW_AT * min(expires_in, LONGEST_LIFE)
         rotated = answer.get("refresh_token")
         if isinstance(rotated, str) and rotated:
             self._refresh_token = Secret(rotated)
         portal = answer.get("hub_id")
-        return str(portal) if portal is not None else None
+        return str(portal) if isinstance(portal, int | str) else None
 
 
 def credential(given: Secret | OAuthCredentials) -> StaticToken | OAuthToken:

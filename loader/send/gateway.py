@@ -3,23 +3,33 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from loader.errors import ApiError, RateLimited, Redirected, Refused, Retryable, Stopped, Unauthorized, Unreachable
-from loader.send import replies, retry
+from loader.errors import (
+    ApiError,
+    ConnectionFault,
+    DailyQuotaSpent,
+    RateLimited,
+    Refused,
+    Retryable,
+    ServerFault,
+    Stopped,
+    Unauthorized,
+)
+from loader.send import endings, quota, replies, retry
 from loader.send.api import Request
 from loader.send.auth import OAuthToken, StaticToken
+from loader.send.concurrency import Concurrency
 from loader.send.health import Health
 from loader.send.limits import Limiter
 from loader.send.replies import Reply
+from loader.settings import Budget
 
 T = TypeVar("T")
 
-REDIRECTS_TO_STOP = 10
-"""When the first ten answers are redirects, this is not HubSpot's address."""
+MOST_UNDER_WAY = 50
 
 
 class Sender(Protocol):
@@ -58,15 +68,23 @@ class Delivered(NamedTuple, Generic[T]):
 
 @dataclass(slots=True)
 class _Effort:
+    """What one request has cost so far; `refused` is the Authorization header that a 401 answered."""
+
     attempts: int = 0
     failures: int = 0
-    renewed: bool = False
+    broken_tls: int = 0
+    refused: str | None = None
 
 
 class Gateway:
     """Delivers requests within the limiter's rate until each is answered, refused, or out of attempts.
 
-    `in_flight` holds the tasks whose request is under way: whoever ends the run may cancel all others at once.
+    Requests leave one at a time, through `_leave`: there the rate, the breaker, the daily reserve and the token are
+    looked at in one place. `in_flight` holds the tasks whose request is under way: whoever ends the run may cancel all
+    others at once. Between an answer's arrival and the return of `call` nothing is awaited, so it cannot get lost.
+
+    `time_zone` is the portal's, once known; `daily_reserve` is what is left of the day's quota for others, where the
+    answers' headers name it.
     """
 
     def __init__(
@@ -77,27 +95,36 @@ class Gateway:
         surroundings: Surroundings,
         *,
         max_attempts: int,
+        daily_reserve: Budget | None = None,
     ) -> None:
         self._sender = sender
         self._limiter = limiter
         self._credential = credential
         self._surroundings = surroundings
         self._max_attempts = max_attempts
-        self._health = Health(last_success=surroundings.clock())
-        self._succeeded = asyncio.Event()
-        self._renewal = asyncio.Lock()
+        self._daily_reserve = daily_reserve
+        self._health = Health()
+        self._concurrency = Concurrency(MOST_UNDER_WAY)
+        self._door = asyncio.Lock()
+        self._came_home = asyncio.Event()
         self._strikes = 0
         self._redirects = 0
         self._answers = 0
         self._draining = False
-        self.in_flight: set[asyncio.Task[object]] = set()
+        self._quota: tuple[int | None, int | None] = (None, None)
+        self.in_flight: set[asyncio.Task[Any] | None] = set()
         self.traffic = Traffic()
         self.portal_id: str | None = None
+        self.time_zone: str | None = None
 
     @property
     def limiter(self) -> Limiter:
         """The limiter that every request passes."""
         return self._limiter
+
+    def allow(self, most: int) -> None:
+        """Let so many requests be under way at once; fewer while HubSpot is slow because of them."""
+        self._concurrency.allow(most)
 
     def drain(self) -> None:
         """Let what is in flight come home, and send nothing more."""
@@ -109,35 +136,31 @@ class Gateway:
         """Deliver a request and return what `read` makes of the answer.
 
         `read` raises Retryable for an answer that cannot be read. Raises Refused for a permanent answer, Retryable
-        when the attempts are used up, Fatal when no request can succeed, Stopped when the run is draining; each with
-        `attempts` set.
+        when the attempts are used up, Fatal when no request can succeed, Stopped when the run is draining; each
+        ApiError has `attempts` set, and holds no secret.
         """
         effort = _Effort()
+        delivered = None
         try:
-            while True:
+            while delivered is None:
                 try:
-                    return await self._attempt(request, read, effort, largest)
+                    delivered = await self._attempt(request, read, effort, largest)
                 except Retryable as error:
                     await self._recover(error, effort, max_attempts or self._max_attempts)
-                except Unauthorized:
-                    if effort.renewed or not self._credential.renewable:
-                        raise
-                    effort.renewed = True
         except ApiError as error:
             error.attempts = effort.attempts
+            endings.hide(self._credential.secrets(), error)
             raise
+        return delivered
 
     async def _attempt(
         self, request: Request, read: Callable[[Reply], T], effort: _Effort, largest: int
-    ) -> Delivered[T]:
-        await self._healthy(retry=effort.attempts > 0)
-        authorization = await self._sign(again=effort.renewed)
-        async with self._limiter.permit():
-            if self._draining:
-                raise Stopped("the run is ending")
-            effort.attempts += 1
-            self.traffic.retried += effort.attempts > 1
-            reply = await self._send(request, authorization, largest)
+    ) -> Delivered[T] | None:
+        """Make one attempt; None when its token was refused for the first time and can be renewed."""
+        authorization = await self._leave(effort)
+        effort.attempts += 1
+        self.traffic.retried += effort.attempts > 1
+        reply = await self._send_in_flight(request, authorization, largest)
         self._count_redirects(reply)
         try:
             replies.raise_for(reply, self._surroundings.now())
@@ -145,63 +168,177 @@ class Gateway:
         except Refused:
             self._note_success()
             raise
+        except DailyQuotaSpent as error:
+            now = self._surroundings.now()
+            raise endings.quota_spent(error.message, self.time_zone, now, error) from error
+        except Unauthorized:
+            if effort.refused is not None or not self._credential.renewable:
+                raise
+            effort.refused = authorization
+            return None
         self._note_success()
         return Delivered(value, reply.status, effort.attempts)
 
+    # --- leaving
+
+    async def _leave(self, effort: _Effort) -> str:
+        """Wait until this request may leave, and return its Authorization header; it holds a permit from then on."""
+        async with self._door:
+            await self._take_permit()
+            credential = self._credential
+            if isinstance(credential, OAuthToken) and (
+                credential.due(self._surroundings.clock()) or credential.header() == effort.refused
+            ):
+                await self._renew(credential)
+                await self._take_permit()
+            return credential.header()
+
+    async def _take_permit(self) -> None:
+        """Wait for whatever holds requests back: how many are under way, the rate, a pause, the breaker."""
+        while len(self.in_flight) >= self._concurrency.limit:
+            self._came_home.clear()
+            await self._came_home.wait()
+        await self._limiter.take()
+        try:
+            await self._sleep(lambda now: max(self._limiter.paused_for, self._health.wait(now)))
+            self._check_end()
+        except BaseException:
+            self._limiter.give_back(answered=True)
+            raise
+        self._health.sent(self._surroundings.clock())
+
+    async def _sleep(self, seconds_left: Callable[[float], float]) -> None:
+        """Sleep as long as a rule says; it is asked again afterwards, because it may have changed its mind."""
+        while seconds := seconds_left(self._surroundings.clock()):  # noqa: ASYNC110 - only time ends it, no event
+            await asyncio.sleep(seconds)
+
+    def _check_end(self) -> None:
+        if self._draining:
+            raise Stopped("the run is ending")
+        if quota.reserve_reached(self._daily_reserve, *self._quota):
+            message = f"{self._quota[0]} requests are left today, which --daily-reserve keeps for others"
+            raise endings.quota_spent(message, self.time_zone, self._surroundings.now())
+
+    async def _renew(self, credential: OAuthToken) -> None:
+        """Get a new token, for all workers: they wait at the door. Begins with a permit, and ends without one."""
+        failures = 0
+        while True:
+            try:
+                await self._ask_for_token(credential)
+            except Retryable as error:
+                failures += 1
+                self._note_failure(error)
+                await asyncio.sleep(retry.delay(error, failures, self._surroundings.uniform))
+            else:
+                return
+            await self._take_permit()
+
+    async def _ask_for_token(self, credential: OAuthToken) -> None:
+        asked_at = self._surroundings.clock()
+        reply = await self._send(credential.request(), "", 2**20)
+        try:
+            replies.raise_for(reply, self._surroundings.now())
+            answer = replies.fields(reply)
+        except Refused as error:
+            raise Unauthorized(
+                f"HubSpot refuses the refresh token: {error.message}", status=error.status, category=error.category
+            ) from error
+        except ServerFault as error:
+            # Its message may quote the answer, and that may hold the new token.
+            raise ServerFault(
+                f"the token endpoint's answer ({error.status}) is of no use",
+                status=error.status,
+                category=error.category,
+                retry_after=error.retry_after,
+            ) from None
+        self.portal_id = credential.accept(answer, asked_at) or self.portal_id
+
+    # --- under way
+
+    async def _send_in_flight(self, request: Request, authorization: str, largest: int) -> Reply:
+        task, began = asyncio.current_task(), self._surroundings.clock()
+        self.in_flight.add(task)
+        under_way = len(self.in_flight)
+        try:
+            reply = await self._send(request, authorization, largest)
+        except ConnectionFault as fault:
+            if fault.category == "TIMEOUT":
+                self._concurrency.note(self._surroundings.clock() - began, under_way)
+            raise
+        finally:
+            self.in_flight.discard(task)
+            self._came_home.set()
+        if reply.status < 500 and reply.status != 429:
+            self._concurrency.note(self._surroundings.clock() - began, under_way, locked=reply.status == 423)
+        return reply
+
     async def _send(self, request: Request, authorization: str, largest: int) -> Reply:
-        task = asyncio.current_task()
-        if task is not None:
-            self.in_flight.add(task)
         self.traffic.sent += 1
+        answered = False
         try:
             reply = await self._sender.send(request, authorization, largest=largest)
+            answered = True
         finally:
-            if task is not None:
-                self.in_flight.discard(task)
+            self._limiter.give_back(answered=answered)
+        self._answers += 1
         self.traffic.by_status[str(reply.status)] += 1
         self.traffic.rate_limited += reply.status == 429
         if (rate := replies.rate_told(reply.headers)) is not None:
             self._limiter.told(rate)
-        if (left := replies.daily_left(reply.headers)) is not None:
+        left, daily = replies.daily_quota(reply.headers)
+        if left is not None:
+            self._quota = left, daily
             self.traffic.daily_left = left
         return reply
 
+    # --- after an answer, or none
+
     def _count_redirects(self, reply: Reply) -> None:
-        self._answers += 1
         self._redirects += 300 <= reply.status < 400
-        if self._redirects == self._answers == REDIRECTS_TO_STOP:
-            raise Redirected(
-                f"the first {REDIRECTS_TO_STOP} answers were all redirects, so this is not HubSpot's address: "
-                "check --base-url",
-                status=reply.status,
-                category="REDIRECT",
-            )
+        if self._redirects == self._answers == endings.REDIRECTS_TO_STOP:
+            raise endings.redirected(reply.status)
 
     def _note_success(self) -> None:
         self._strikes = 0
-        self._health.succeeded(self._surroundings.clock())
-        self._succeeded.set()
-        self._succeeded.clear()
+        self._health.succeeded()
+        self._limiter.recover()
 
     async def _recover(self, error: Retryable, effort: _Effort, max_attempts: int) -> None:
         """Wait as the policy says before the next attempt, or raise."""
-        now = self._surroundings.clock()
-        self._health.failed(now)
-        if (error.retry_after or 0) > retry.LONGEST_WAIT:
-            raise Unreachable(
-                f"HubSpot asks to come back in {error.retry_after or 0:.0f} seconds: run the same command then",
-                status=error.status,
-                category=error.category,
-            ) from error
-        if isinstance(error, RateLimited):
-            self._slow_down(error)
-        elif not self._health.open:
+        self._note_failure(error)
+        self._count_broken_tls(error, effort)
+        if not isinstance(error, RateLimited) and self._health.counts(error.status, self._surroundings.clock()):
             effort.failures += 1
             if effort.failures >= max_attempts:
                 raise error
         if self._draining:
             raise Stopped("the run is ending") from error
         await asyncio.sleep(retry.delay(error, max(1, effort.failures), self._surroundings.uniform))
+        if not isinstance(error, RateLimited):
+            await self._sleep(self._health.afford)
+
+    def _note_failure(self, error: Retryable) -> None:
+        """Draw the conclusions that concern every request, and raise Fatal when nothing more can be sent for now."""
+        now = self._surroundings.clock()
+        if not self._answers and (fatal := endings.wrong_address(error)):
+            raise fatal from error
+        self._health.failed(now, rate_limited=isinstance(error, RateLimited))
+        if (error.retry_after or 0) > retry.LONGEST_WAIT:
+            raise endings.unreachable(f"HubSpot asks to come back in {error.retry_after:.0f} seconds", error) from error
+        if self._health.given_up(now):
+            raise endings.unreachable(
+                f"HubSpot gave no usable answer for 15 minutes ({error.message})", error
+            ) from error
+        if isinstance(error, RateLimited):
+            self._slow_down(error)
+
+    @staticmethod
+    def _count_broken_tls(error: Retryable, effort: _Effort) -> None:
+        effort.broken_tls += error.status in retry.BROKEN_TLS
+        if effort.broken_tls >= retry.BROKEN_TLS_ATTEMPTS:
+            raise endings.unreachable(
+                f"the way to HubSpot has a broken certificate ({error.status}), which HubSpot's support can mend", error
+            ) from error
 
     def _slow_down(self, error: RateLimited) -> None:
         if not self._limiter.paused_for:
@@ -209,53 +346,3 @@ class Gateway:
             self._limiter.lower()
         window = self._limiter.rate.seconds
         self._limiter.pause(retry.pause(error, self._strikes, window, self._surroundings.uniform))
-
-    async def _healthy(self, *, retry: bool) -> None:
-        while True:
-            now = self._surroundings.clock()
-            if self._health.given_up(now):
-                raise Unreachable(
-                    "HubSpot gave no usable answer for 15 minutes: run the same command again later",
-                    category="UNREACHABLE",
-                )
-            seconds = self._health.wait(now, retry=retry)
-            if not seconds:
-                return
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._succeeded.wait()
-
-    async def _sign(self, *, again: bool) -> str:
-        """Return the Authorization header, after one renewal for all workers if the token is due, or was refused."""
-        credential = self._credential
-        if isinstance(credential, StaticToken):
-            return credential.header()
-        before = credential.header()
-        if again or credential.due(self._surroundings.clock()):
-            async with self._renewal:
-                if credential.header() == before:
-                    await self._renew(credential)
-        return credential.header()
-
-    async def _renew(self, credential: OAuthToken) -> None:
-        failures = 0
-        while True:
-            try:
-                async with self._limiter.permit():
-                    reply = await self._send(credential.request(), "", 2**20)
-                replies.raise_for(reply, self._surroundings.now())
-                answer = replies.parsed(reply)
-                self.portal_id = credential.accept(
-                    answer if isinstance(answer, dict) else {}, self._surroundings.clock()
-                )
-            except Refused as error:
-                raise Unauthorized(
-                    f"HubSpot refuses the refresh token: {error.message}", status=error.status, category=error.category
-                ) from error
-            except Retryable as error:
-                failures += 1
-                if failures >= self._max_attempts:
-                    raise
-                await asyncio.sleep(retry.delay(error, failures, self._surroundings.uniform))
-            else:
-                return

@@ -1,9 +1,10 @@
 """The one limiter: no rolling window ever holds more requests than the portal allows, retries included."""
 
 import asyncio
-import heapq
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import math
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
 
 from aiolimiter import AsyncLimiter
 
@@ -18,12 +19,23 @@ SMOOTHING = 10
 LOWERED_BY = 0.8
 """A 429 while we were inside our own count means somebody else uses the same allowance."""
 
+RAISED_BY = 0.05
+"""Share of the limit that comes back with each window without a 429."""
+
+REMEMBERED = 1000
+"""Answers remembered at least, so that a limit up to this holds at once when it, or its window, changes."""
+
+ABANDONED_SECONDS = 1.0
+"""A request that was given up may still arrive: its slot is held for so long before its window starts."""
+
 
 class Limiter:
-    """A ring of slots, each reusable one window after its answer, with aiolimiter in front for smoothness.
+    """As many slots as requests are allowed, each reusable one window after its answer; aiolimiter spreads them out.
 
     Why the answer and not the departure: a request counts when it arrives, which is some time between the two. Two
     arrivals of one slot are at least a window apart only if the second leaves a window after the first was answered.
+    Slots are counted, not kept: a request leaves when those under way and those answered within the last window are
+    fewer than the limit, so that a limit that changes holds for what already happened, too.
 
     `clock` gives seconds, monotonic. With `follow` the limit is what the answers' headers say (`told`).
     """
@@ -33,55 +45,50 @@ class Limiter:
         self._follow = follow
         self._told = rate
         self._share = 1.0
-        self._answered: list[float] = [float("-inf")] * rate.requests
-        self._slots = rate.requests
+        self._share_changed = -math.inf
+        self._under_way = 0
+        self._answered: deque[float] = deque()
         self._turn = asyncio.Lock()
-        self._returned = asyncio.Event()
-        self._paused_until = float("-inf")
-        self.rate = rate
-        self._pace = _pace(rate)
+        self._changed = asyncio.Event()
+        self._paused_until = -math.inf
+        self._set(rate)
 
-    @asynccontextmanager
-    async def permit(self) -> AsyncIterator[None]:
-        """Wait for a slot and hold it; leaving the block, however it ends, starts the slot's window."""
-        await self._take()
-        try:
-            yield
-        finally:
-            heapq.heappush(self._answered, self._clock())
-            self._returned.set()
-
-    async def _take(self) -> None:
+    async def take(self) -> None:
+        """Wait for a slot and hold it until `give_back`; cancelled, none is held."""
         async with self._turn:
             await self._pace.acquire()
-            await self._free_slot()
-            # A pause may begin, or be prolonged, while this turn waits.
-            while (seconds := self.paused_for) > 0:
-                await asyncio.sleep(seconds)
-                await self._free_slot()
-            heapq.heappop(self._answered)
+            while (seconds := max(self._seconds_to_slot(), self.paused_for)) > 0:
+                await self._changes_within(seconds)
+            self._under_way += 1
 
-    async def _free_slot(self) -> None:
-        while True:
-            self._drop_surplus()
-            if not self._answered:
-                self._returned.clear()
-                await self._returned.wait()
-                continue
-            seconds = self._answered[0] + self._window - self._clock()
-            if seconds <= 0:
-                return
-            await asyncio.sleep(seconds)
+    def give_back(self, *, answered: bool) -> None:
+        """Start a slot's window: now if its request was answered, a moment later if it was given up."""
+        if answered:
+            self._land()
+        else:
+            asyncio.get_running_loop().call_later(ABANDONED_SECONDS, self._land)
 
-    @property
-    def _window(self) -> float:
+    def _land(self) -> None:
+        self._under_way -= 1
+        self._answered.append(self._clock())
+        if len(self._answered) > max(REMEMBERED, self.rate.requests):
+            self._answered.popleft()
+        self._changed.set()
+
+    def _seconds_to_slot(self) -> float:
+        slots = self.rate.requests - self._under_way
+        if slots <= 0:
+            return math.inf
+        if len(self._answered) < slots:
+            return 0.0
         # A monotonic clock may be slewed by 500 ppm against the server's; a thousandth covers both directions.
-        return self.rate.seconds * 1.001
+        return self._answered[-slots] + self.rate.seconds * 1.001 - self._clock()
 
-    def _drop_surplus(self) -> None:
-        while self._slots > self.rate.requests and self._answered:
-            heapq.heappop(self._answered)
-            self._slots -= 1
+    async def _changes_within(self, seconds: float) -> None:
+        self._changed.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds if seconds < math.inf else None):
+                await self._changed.wait()
 
     def pause(self, seconds: float) -> None:
         """Let no request leave for so long, whichever worker it belongs to."""
@@ -96,23 +103,25 @@ class Limiter:
         """Take over the limit that an answer's headers name, if this limiter follows them."""
         if self._follow and rate != self._told:
             self._told = rate
-            self._resize()
+            self._resize(self._share)
 
     def lower(self) -> None:
-        """Give up a fifth of the limit for the rest of the run."""
-        self._share *= LOWERED_BY
-        self._resize()
+        """Give up a fifth of the limit; it comes back bit by bit with `recover`."""
+        self._resize(self._share * LOWERED_BY)
 
-    def _resize(self) -> None:
-        rate = Rate(max(1, int(self._told.requests * self._share)), self._told.seconds)
-        for _ in range(rate.requests - self._slots):
-            heapq.heappush(self._answered, float("-inf"))
-        self._slots = max(self._slots, rate.requests)
+    def recover(self) -> None:
+        """Take back a little of what was given up, if a whole window has passed since the last change."""
+        if self._share < 1 and self._clock() - self._share_changed >= self._told.seconds:
+            self._resize(min(1.0, self._share + RAISED_BY))
+
+    def _resize(self, share: float) -> None:
+        # Never lower than one request a window: it would take forever to come back from less.
+        self._share = max(share, 1 / self._told.requests)
+        self._share_changed = self._clock()
+        self._set(Rate(max(1, int(self._told.requests * self._share + 1e-9)), self._told.seconds))
+
+    def _set(self, rate: Rate) -> None:
+        burst = max(1, min(SMOOTHING, rate.requests // 2))
         self.rate = rate
-        self._pace = _pace(rate)
-        self._returned.set()
-
-
-def _pace(rate: Rate) -> AsyncLimiter:
-    burst = max(1, min(SMOOTHING, rate.requests // 2))
-    return AsyncLimiter(burst, burst * rate.seconds / rate.requests)
+        self._pace = AsyncLimiter(burst, burst * rate.seconds / rate.requests)
+        self._changed.set()

@@ -37,7 +37,8 @@ class Ledger(Protocol):
 class Pool:
     """Sends everything a ledger has, `workers` requests at a time, until it is done or told to stop.
 
-    `watch` is told each outcome batch before it is recorded and may raise `Stopped` to end the run (too many failures).
+    No more than `workers` requests wait in the queue, so twice as many pairs are claimed and unsettled at most. `watch`
+    is told each batch of outcomes once it is recorded, and may raise `Stopped` to end the run (too many failures).
     """
 
     def __init__(
@@ -54,15 +55,18 @@ class Pool:
         self._gateway = gateway
         self._workers = workers
         self._watch = watch
-        self._queue: asyncio.Queue[list[Pair] | None] = asyncio.Queue(maxsize=workers)
+        self._queue: asyncio.Queue[list[Pair] | None] = asyncio.Queue()
+        self._room = asyncio.Semaphore(2 * workers)
         self._crew: list[asyncio.Task[None]] = []
+        self._claiming: asyncio.Task[None] | None = None
         self._stopped: LoaderError | None = None
+        gateway.allow(workers)
 
     async def run(self) -> None:
         """Send until nothing is left; raise what stopped the run, once what was in flight is recorded."""
         if self._stopped is None:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._guard(self._ledger.keep()), name="ledger")
+                group.create_task(self._guard(self._ledger.keep), name="ledger")
                 await self._send_all()
                 self._ledger.close()
         if self._stopped is not None:
@@ -70,17 +74,18 @@ class Pool:
 
     async def _send_all(self) -> None:
         async with asyncio.TaskGroup() as group:
-            self._crew = [group.create_task(self._guard(self._feed()), name="feed")]
+            self._crew = [group.create_task(self._guard(self._feed), name="feed")]
             for number in range(self._workers):
-                self._crew.append(group.create_task(self._guard(self._serve()), name=f"serve-{number}"))
+                self._crew.append(group.create_task(self._guard(self._serve), name=f"serve-{number}"))
 
     def stop(self, reason: LoaderError) -> None:
         """Send nothing more: what only waits ends at once, what is in flight is finished and recorded."""
         if self._stopped is None:
             self._stopped = reason
         self._gateway.drain()
+        busy = {*self._gateway.in_flight, self._claiming, asyncio.current_task()}
         for task in self._crew:
-            if task not in self._gateway.in_flight and task is not asyncio.current_task():
+            if task not in busy:
                 task.cancel()
 
     def abandon(self) -> None:
@@ -88,23 +93,36 @@ class Pool:
         for task in self._crew:
             task.cancel()
 
-    async def _guard(self, work: Awaitable[None]) -> None:
+    async def _guard(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work
+            await work()
         except LoaderError as reason:
             self.stop(reason)
 
     async def _feed(self) -> None:
-        while requests := await self._ledger.claim(self._workers, self._action.capacity):
+        batch = max(1, self._workers // 2)
+        while requests := await self._claim(batch):
             for request in requests:
-                await self._queue.put(request)
+                self._queue.put_nowait(request)
         for _ in range(self._workers):
-            await self._queue.put(None)
+            self._queue.put_nowait(None)
+
+    async def _claim(self, batch: int) -> list[list[Pair]]:
+        """Wait for room and claim as many requests; while the ledger is at work on it, a stop lets it finish."""
+        for _ in range(batch):
+            await self._room.acquire()
+        self._claiming = self._crew[0]
+        requests = await self._ledger.claim(batch, self._action.capacity)
+        self._claiming = None
+        for _ in range(batch - len(requests)):
+            self._room.release()
+        return requests if self._stopped is None else []
 
     async def _serve(self) -> None:
         while (request := await self._queue.get()) is not None:
             outcomes = await self._action.apply(request)
             self._ledger.record(outcomes)
+            self._room.release()
             self._watch(outcomes)
             if self._stopped is not None:
                 return

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from loader.errors import MissingScope, Refused, Retryable
+from loader.errors import MissingScope, Refused, Retryable, Unreachable, WrongPortal
 from loader.model import Direction
 from loader.send import api, replies
 from loader.send.api import Request
@@ -26,19 +26,20 @@ class GatewayPortal:
     async def account(self, *, insist: bool) -> Account:
         """Return who the portal is; without `insist` one attempt must do, and a failed one says nothing.
 
-        Raises Unauthorized for a token that is refused, and with `insist` whatever kept the portal from answering.
+        Raises Unauthorized for a token that is refused; with `insist` also Unreachable, MissingScope, and WrongPortal
+        when the portal does not say who it is.
         """
         request = api.account_details(self._version)
         try:
             answer = (await self._gateway.call(request, replies.fields, max_attempts=None if insist else 1)).value
-        except (Refused, Retryable, MissingScope):
+        except (Refused, Retryable, MissingScope) as error:
             if insist:
-                raise
+                raise _fatal(error) from error
             return Account(self._gateway.portal_id, None)
         portal_id, time_zone = answer.get("portalId"), answer.get("timeZone")
+        self._gateway.time_zone = time_zone if isinstance(time_zone, str) else None
         return Account(
-            str(portal_id) if isinstance(portal_id, int | str) else self._gateway.portal_id,
-            time_zone if isinstance(time_zone, str) else None,
+            str(portal_id) if isinstance(portal_id, int | str) else self._gateway.portal_id, self._gateway.time_zone
         )
 
     async def labels(self, direction: Direction) -> list[dict[str, Any]] | None:
@@ -57,5 +58,18 @@ class GatewayPortal:
             answer = (await self._gateway.call(request, replies.fields, largest=2**26)).value
         except Refused:
             return None
+        except Retryable as error:
+            raise _fatal(error) from error
         results = answer.get("results")
         return [item for item in results if isinstance(item, dict)] if isinstance(results, list) else None
+
+
+def _fatal(error: Refused | Retryable | MissingScope) -> MissingScope | Unreachable | WrongPortal:
+    """What a question that must be answered ends the run with."""
+    if isinstance(error, MissingScope):
+        return error
+    if isinstance(error, Retryable):
+        message = f"HubSpot gave no usable answer ({error.message}): run the same command again later"
+        return Unreachable(message, status=error.status, category=error.category)
+    message = f"the portal does not say who it is ({error.message}), so it cannot be held against the one named"
+    return WrongPortal(message, status=error.status, category=error.category)

@@ -26,6 +26,9 @@ from loader.settings import Rate
 
 LONGEST_MESSAGE = 500
 
+LONGEST_WINDOW = 600.0
+"""Seconds. HubSpot's window is 10 s; a header that speaks of hours would bring a run to a halt."""
+
 _TRY_AGAIN = frozenset({408, 425, 423})
 
 
@@ -45,11 +48,11 @@ class Created(NamedTuple):
 
 
 def printable(text: str) -> str:
-    """Return the text cut to 500 characters, control characters shown escaped."""
+    """Return the text with control characters shown escaped, cut to 500 characters."""
     shown = "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text[:LONGEST_MESSAGE]
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text[: LONGEST_MESSAGE + 1]
     )
-    return shown if len(text) <= LONGEST_MESSAGE else shown[: LONGEST_MESSAGE - 1] + "…"
+    return shown if len(shown) <= LONGEST_MESSAGE else shown[: LONGEST_MESSAGE - 1] + "…"
 
 
 def parsed(reply: Reply) -> object:
@@ -57,10 +60,15 @@ def parsed(reply: Reply) -> object:
     try:
         return json.loads(reply.body)
     except (ValueError, RecursionError) as error:
-        start = printable(reply.body[:200].decode("utf-8", "replace"))
         raise ServerFault(
-            f"HubSpot's answer ({reply.status}) is not JSON: {start}", status=reply.status, category="UNREADABLE_ANSWER"
+            printable(f"HubSpot's answer ({reply.status}) is not JSON: {_start(reply)}"),
+            status=reply.status,
+            category="UNREADABLE_ANSWER",
         ) from error
+
+
+def _start(reply: Reply) -> str:
+    return reply.body[:200].decode("utf-8", "replace").strip()
 
 
 def fields(reply: Reply) -> dict[str, object]:
@@ -86,13 +94,20 @@ def raise_for(reply: Reply, now: datetime) -> None:
 
 
 def _redirect(reply: Reply) -> Refused:
-    target = urlsplit(reply.headers.get("location", ""))
-    host = printable(target.hostname or "an unnamed host")
+    host = printable(_host(reply.headers.get("location", "")))[:100]
     return Refused(
         f"the server redirects to {host}, which is never followed because the token would go along: check --base-url",
         status=reply.status,
         category="REDIRECT",
     )
+
+
+def _host(location: str) -> str:
+    try:
+        target = urlsplit(location)
+    except ValueError:
+        return "an address that is none"
+    return target.hostname or ("itself" if location.startswith("/") else "an unnamed place")
 
 
 def _error(reply: Reply, now: datetime) -> ApiError:
@@ -133,13 +148,13 @@ def _fields(reply: Reply) -> Mapping[str, object]:
 
 
 def _text(value: object) -> str:
-    return str(value) if isinstance(value, str | int) else ""
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
 def _message(body: Mapping[str, object], reply: Reply) -> str:
     message = _text(body.get("message"))
     if not message:
-        start = reply.body[:200].decode("utf-8", "replace").strip()
+        start = _start(reply)
         return printable(f"HubSpot answered {reply.status}: {start}" if start else f"HubSpot answered {reply.status}")
     details = _context(body.get("context"))
     return printable(f"{message} ({details})" if details else message)
@@ -172,21 +187,21 @@ def _scopes(body: Mapping[str, object]) -> str:
 
 def rate_told(headers: Mapping[str, str]) -> Rate | None:
     """Return the burst limit that the answer's headers name, or None."""
-    requests = headers.get("x-hubspot-ratelimit-max", "")
-    milliseconds = headers.get("x-hubspot-ratelimit-interval-milliseconds", "")
-    if not (_natural(requests) and _natural(milliseconds)):
+    requests = _number(headers.get("x-hubspot-ratelimit-max", ""))
+    milliseconds = _number(headers.get("x-hubspot-ratelimit-interval-milliseconds", ""))
+    if not requests or not milliseconds or milliseconds > LONGEST_WINDOW * 1000:
         return None
-    return Rate(int(requests), int(milliseconds) / 1000)
+    return Rate(requests, milliseconds / 1000)
 
 
-def daily_left(headers: Mapping[str, str]) -> int | None:
-    """Return how many requests the day's quota still has, where the answer says so."""
+def daily_quota(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
+    """Return how many requests the day's quota still has, and how many it had, where the answer says so."""
     left = headers.get("x-hubspot-ratelimit-daily-remaining", "")
-    return int(left) if _natural(left) or left == "0" else None
+    return _number(left), _number(headers.get("x-hubspot-ratelimit-daily", ""))
 
 
-def _natural(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 9 and int(text) > 0
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
 
 
 def created(reply: Reply, pair: Pair) -> Created:
@@ -209,7 +224,7 @@ def created(reply: Reply, pair: Pair) -> Created:
         )
     entity = body.get("entity") if isinstance(body.get("entity"), dict) else body
     resource_id = _text(body.get("createdResourceId"))
-    if not isinstance(entity, dict) or not (resource_id or "fromObjectId" in entity):
+    if not isinstance(entity, dict) or not (resource_id or entity.keys() >= {"fromObjectId", "toObjectId"}):
         raise _unclear(reply)
     _hold_to(pair, entity, reply)
     labels = entity.get("labels")
@@ -220,21 +235,24 @@ def created(reply: Reply, pair: Pair) -> Created:
 
 
 def _unclear(reply: Reply) -> ServerFault:
-    start = printable(reply.body[:200].decode("utf-8", "replace"))
     return ServerFault(
-        f"HubSpot's answer ({reply.status}) does not say whether the pair was associated: {start}",
+        printable(f"HubSpot's answer ({reply.status}) does not say whether the pair was associated: {_start(reply)}"),
         status=reply.status,
         category="UNREADABLE_ANSWER",
     )
 
 
 def _hold_to(pair: Pair, entity: Mapping[str, object], reply: Reply) -> None:
-    answered = (_text(entity.get("fromObjectId")), _text(entity.get("toObjectId")))
-    for asked, got in zip((pair.object_id, pair.to_object_id), answered, strict=True):
-        if got and got != asked:
+    for key, asked in (("fromObjectId", pair.object_id), ("toObjectId", pair.to_object_id)):
+        if key not in entity:
+            continue
+        got = _text(entity[key])
+        if not got:
+            raise _unclear(reply)
+        if got != asked:
             raise Refused(
-                f"the answer speaks of other records ({printable(' and '.join(answered))}) than were asked for "
-                f"({pair.object_id} and {pair.to_object_id}): look at both in HubSpot before sending again",
+                f"the answer speaks of another record ({printable(got)[:30]}) than was asked for ({asked}): look at "
+                f"{pair.object_id} and {pair.to_object_id} in HubSpot before sending again",
                 status=reply.status,
                 category="ANSWER_FOR_OTHER_RECORDS",
             )

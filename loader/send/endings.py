@@ -1,0 +1,60 @@
+"""What ends a run from within, in words a person can act on. Pure functions: errors in, errors out."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from loader.errors import ApiError, DailyQuotaSpent, Fatal, Redirected, Unreachable
+from loader.send import quota
+from loader.send.replies import printable
+
+REDIRECTS_TO_STOP = 10
+"""When the first ten answers are redirects, this is not HubSpot's address."""
+
+
+def wrong_address(error: ApiError) -> Fatal | None:
+    """Return what a fault means that passes in the middle of a run, but was there before any answer came."""
+    if error.category == "DNS":
+        return Unreachable(
+            "the server's name cannot be found: check --base-url and the network, then run the same command again",
+            category="DNS",
+        )
+    if error.category == "TLS":
+        return Fatal("the server does not speak TLS, so nothing was sent: check --base-url", category="TLS")
+    return None
+
+
+def redirected(status: int) -> Redirected:
+    """Return what ten redirects, and nothing else, mean."""
+    return Redirected(
+        f"the first {REDIRECTS_TO_STOP} answers were all redirects, so this is not HubSpot's address: check --base-url",
+        status=status,
+        category="REDIRECT",
+    )
+
+
+def unreachable(message: str, error: ApiError) -> Unreachable:
+    """Return the end for now after one failure too many."""
+    return Unreachable(
+        printable(f"{message}: run the same command again later"), status=error.status, category=error.category
+    )
+
+
+def quota_spent(
+    message: str, time_zone: str | None, now: datetime, answered: ApiError | None = None
+) -> DailyQuotaSpent:
+    """Return the end for today; `answered` is the 429, None when the reserve is reached before there is one."""
+    return DailyQuotaSpent(
+        f"{message.rstrip('.')}: {quota.reset_in_words(time_zone, now)}",
+        status=answered.status if answered else None,
+        category=answered.category if answered else "DAILY_RESERVE",
+        correlation_id=answered.correlation_id if answered else "",
+    )
+
+
+def hide(secrets: Sequence[str], error: ApiError) -> None:
+    """Take secrets out of an error: a server may have echoed them."""
+    for secret in filter(None, secrets):
+        error.message = error.message.replace(secret, "***")
+        error.category = error.category.replace(secret, "***")
+        error.correlation_id = error.correlation_id.replace(secret, "***")
+    error.args = (error.message,)
