@@ -3,6 +3,8 @@
 Everything heavy is imported by the command that needs it, so that `--help` and usage errors answer at once.
 """
 
+import os
+import signal
 import sys
 from collections.abc import Callable
 from importlib.metadata import version as distribution_version
@@ -11,9 +13,10 @@ from typing import Any
 import click
 
 from loader.arguments import Budgeted, Duration, FieldHeader, Many, RateLimit, read_configuration
+from loader.complain import PROGRAM, complain
+from loader.configure import Typed
 from loader.errors import LoaderError, UsageError
 
-PROGRAM = "association-loader"
 API_VERSIONS = ("v4", "2025-09", "2026-03", "2026-09")
 
 Command = Callable[..., Any]
@@ -21,8 +24,12 @@ Command = Callable[..., Any]
 
 def option(name: str, *more: str, envvar: str | None = None, **attributes: Any) -> Callable[[Command], Command]:
     """Declare an option that can also be set by `ASSOCIATION_LOADER_<OPTION>` and in the configuration file."""
-    own = "ASSOCIATION_LOADER_" + name.removeprefix("--").upper().replace("-", "_")
+    own = _variable(name)
     return click.option(name, *more, envvar=[own, envvar] if envvar else own, **attributes)
+
+
+def _variable(name: str) -> str:
+    return "ASSOCIATION_LOADER_" + name.removeprefix("--").upper().replace("-", "_")
 
 
 def options(*declared: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -98,33 +105,46 @@ send_options = options(
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(distribution_version("association-loader"), prog_name=PROGRAM)
 def cli() -> None:
-    """Load associations from CSV, Excel, Parquet and JSON lines files into HubSpot."""
+    """Load associations from CSV, Excel, Parquet and JSON lines files into HubSpot.
+
+    \b
+    Try it without an account:  association-loader sandbox
+    Then, in another terminal:  association-loader load FILE --from contacts --to companies
+    """
 
 
-@cli.command()
+@cli.command(short_help="Associate the records that the inputs name.")
 @input_options
 @send_options
 @connection_options
 @output_options
 def load(**given: Any) -> int:
-    """Associate the records that the inputs name, and write one result line for each row."""
+    """Associate the records that the inputs name, and write one result line for each row.
+
+    INPUT is a file, a folder, a glob, or - for standard input. The access token comes from HUBSPOT_ACCESS_TOKEN or
+    from --token-file. The same command, run again, goes on where it stopped and never loads a row twice. Every option
+    can also be set as ASSOCIATION_LOADER_<OPTION> in the environment or in the --config file.
+    """
     from loader import terminal  # noqa: PLC0415 - see the module's docstring
 
-    return (terminal.plan if given["dry_run"] else terminal.load)(given, command_words())
+    return (terminal.plan if given["dry_run"] else terminal.load)(given, _typed())
 
 
-@cli.command()
+@cli.command(short_help="Show what a load would do; send and write nothing.")
 @input_options
 @connection_options
 @output_options
 def plan(**given: Any) -> int:
-    """Check everything and show what a load would do; nothing is sent and no file is written."""
+    """Check everything and show what a load would do; nothing is sent and no file is written.
+
+    Without an access token no connection is opened, and what only the portal knows stays unchecked.
+    """
     from loader import terminal  # noqa: PLC0415
 
-    return terminal.plan(given, command_words())
+    return terminal.plan(given, _typed())
 
 
-@cli.command()
+@cli.command(short_help="Run a simulated HubSpot on this machine.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8642, show_default=True)
 @click.option("--rate", default="100/10", show_default=True, metavar="N/SECONDS", help="Rate limit, or off.")
 @click.option("--daily", type=click.IntRange(min=0), help="Daily quota.")
@@ -152,6 +172,8 @@ def sandbox(**given: Any) -> int:  # fmt: skip
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with the contract's code."""
+    # Until a verb listens for signals itself, nothing has begun: SIGTERM ends the process with the contract's code.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -160,23 +182,46 @@ def run(arguments: list[str]) -> int:
     try:
         return int(cli.main(arguments, prog_name=PROGRAM, standalone_mode=False, obj=[PROGRAM, *arguments]) or 0)
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
+        click.echo(error.format_message(), err=True)
         return 2
     except click.ClickException as error:
-        _complain(error.format_message())
+        complain(error.format_message())
         return 2
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         return 130
     except LoaderError as error:
-        _complain(str(error))
+        complain(str(error))
         return error.exit_code
+    except Exception as error:
+        return _report_bug(error, arguments)
 
 
-def _complain(message: str) -> None:
-    click.echo(f"{PROGRAM}: {' '.join(message.split())}", err=True)
+def _report_bug(error: Exception, arguments: list[str]) -> int:
+    from loader import bug  # noqa: PLC0415
+
+    secrets = bug.secrets_around(os.environ.items(), _value_of("--token-file", arguments))
+    path = bug.report(error, secrets, _value_of("--log-file", arguments))
+    complain(f"this is a bug in the loader, not in your file ({type(error).__name__}): please report {path}")
+    return bug.EXIT_CODE
 
 
-def command_words() -> list[str]:
+def _value_of(option_name: str, arguments: list[str]) -> str | None:
+    """Return an option's value as the command line or the environment gives it; here parsing may have failed."""
+    for word, following in zip(arguments, [*arguments[1:], None], strict=True):
+        if word == option_name:
+            return following
+        if word.startswith(f"{option_name}="):
+            return word.partition("=")[2]
+    return os.environ.get(_variable(option_name))
+
+
+def _typed() -> Typed:
     """Return the words of the command as they were typed; none of them is a secret."""
-    words: list[str] = click.get_current_context().obj
-    return words
+    context = click.get_current_context()
+    return Typed(tuple(context.obj), flags_of(context.command))
+
+
+def flags_of(command: click.Command) -> frozenset[str]:
+    """Return the options of a command that take no value."""
+    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+    return frozenset(name for each in options if each.is_flag for name in each.opts)

@@ -3,7 +3,7 @@
 import ipaddress
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from loader.errors import UsageError
@@ -19,7 +19,14 @@ from loader.settings import (
 HUBSPOT_DOMAIN = "hubapi.com"
 
 
-def settings_from(given: Mapping[str, Any], environment: Mapping[str, str], command: Sequence[str]) -> Settings:
+class Typed(NamedTuple):
+    """A command as it was typed, word by word, and which of its options take no value."""
+
+    words: tuple[str, ...] = ()
+    flags: frozenset[str] = frozenset()
+
+
+def settings_from(given: Mapping[str, Any], environment: Mapping[str, str], typed: Typed) -> Settings:
     """Return the settings of a command; UsageError when they cannot be meant."""
     if not given["inputs"]:
         raise UsageError("name at least one input: a file, a folder, a glob, or - for standard input")
@@ -36,7 +43,8 @@ def settings_from(given: Mapping[str, Any], environment: Mapping[str, str], comm
         failures=given.get("failures"),
         fresh=given.get("fresh", False),
         retry_failed=given.get("retry_failed", False),
-        command=tuple(command),
+        command=typed.words,
+        flags=typed.flags,
     )
 
 

@@ -166,5 +166,5 @@ class Interrupted(Stopped):
     """SIGINT or SIGTERM; `exit_code` is 128 + the signal's number."""
 
     def __init__(self, signal_number: int) -> None:
-        super().__init__("interrupted")
+        super().__init__("interrupted; the same command goes on where this one stopped")
         self.exit_code = 128 + signal_number

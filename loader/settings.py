@@ -121,7 +121,8 @@ class SendSettings:
 class Settings:
     """One command, whole. `results` and `failures` are paths; None: beside each other, named after the first input.
 
-    `command` is what was typed, word by word, for the summary and the next command to show.
+    `command` is what was typed, word by word, for the summary and the next command to show; `flags` are the options
+    in it that take no value.
     """
 
     read: InputSettings
@@ -132,6 +133,7 @@ class Settings:
     fresh: bool = False
     retry_failed: bool = False
     command: tuple[str, ...] = ()
+    flags: frozenset[str] = frozenset()
 
     def secrets(self) -> list[str]:
         """Return every secret text, for a last look at what is about to be written."""

@@ -1,21 +1,27 @@
 """The wish to end a run early, and whoever has to hear of it."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from loader.errors import LoaderError
+
+T = TypeVar("T")
 
 
 class Stop:
     """Asked once, a run drains: what is in flight is finished and recorded. Asked again, it ends at once.
 
-    `reason` is None until the run is asked to stop.
+    `reason` is None until the run is asked to stop; `at_once` is True when it was asked again. All calls come from the
+    thread of the event loop, but for `asked` and `check`, which any thread may call.
     """
 
     def __init__(self) -> None:
         self.reason: LoaderError | None = None
         self.at_once = False
-        self._drain: Callable[[LoaderError], None] | None = None
-        self._abandon: Callable[[], None] | None = None
+        self._drain: Callable[[LoaderError], object] | None = None
+        self._abandon: Callable[[], object] | None = None
 
     def request(self, reason: LoaderError) -> None:
         """Ask the run to end for a reason; asking again makes it end at once."""
@@ -28,11 +34,29 @@ class Stop:
             if self._abandon is not None:
                 self._abandon()
 
-    def listen(self, drain: Callable[[LoaderError], None], abandon: Callable[[], None]) -> None:
-        """Name what is called when the run is asked to stop, and when it is asked again."""
+    @contextmanager
+    def listening(self, drain: Callable[[LoaderError], object], abandon: Callable[[], object]) -> Iterator[None]:
+        """For a block, name what is called when the run is asked to stop, and when it is asked again."""
+        before = self._drain, self._abandon
         self._drain, self._abandon = drain, abandon
-        if self.reason is not None:
-            drain(self.reason)
+        try:
+            if self.reason is not None:
+                drain(self.reason)
+            if self.at_once:
+                abandon()
+            yield
+        finally:
+            self._drain, self._abandon = before
+
+    async def unless(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await work that only asks, and whose end in the middle harms nothing; being asked to stop ends it at once."""
+        task = asyncio.create_task(work)
+        with self.listening(lambda _: task.cancel(), task.cancel):
+            try:
+                return await task
+            except asyncio.CancelledError:
+                self.check()
+                raise
 
     def asked(self) -> bool:
         """Return True once the run was asked to stop."""

@@ -2,118 +2,184 @@
 
 import asyncio
 import os
+import select
 import signal
 import sys
-import tempfile
-import traceback
-from collections.abc import Coroutine, Mapping, Sequence
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from types import FrameType
+from typing import Any, BinaryIO, TextIO, TypeVar, cast
 
-from loader.configure import settings_from
-from loader.errors import Interrupted, LoaderError
-from loader.events import Event, Tell
+from loader.complain import complain, give_up
+from loader.configure import Typed, settings_from
+from loader.errors import Interrupted, LoaderError, UsageError
+from loader.events import Event, Note, Tell
 from loader.record.stream import JsonStream, LogFile
-from loader.settings import Settings
 from loader.stopping import Stop
 
 T = TypeVar("T")
 
-BUG = 70
+SECONDS_TO_END = 0.8
+"""What a run that is asked twice still gets; the journal is whole at any moment."""
 
 
-def load(given: Mapping[str, Any], command: Sequence[str]) -> int:
+def load(given: Mapping[str, Any], typed: Typed) -> int:
     """Run `load` as the command line asks and return the exit code."""
     from loader.verbs.load import load as verb  # noqa: PLC0415 - half a second that a usage error need not wait for
 
-    settings = settings_from(given, os.environ, command)
+    settings = settings_from(given, os.environ, typed)
+    stop = Stop()
     with _Listeners(given) as tell:
-        report = _run(verb(settings, tell=tell, stop=(stop := Stop()), standard_input=sys.stdin.buffer), stop, settings)
+        report = _run(verb(settings, tell=tell, stop=stop, standard_input=_StandardInput.of(stop)), stop)
+        if report.stopped is not None and given["quiet"]:
+            complain(str(report.stopped))
     return report.exit_code
 
 
-def plan(given: Mapping[str, Any], command: Sequence[str]) -> int:
+def plan(given: Mapping[str, Any], typed: Typed) -> int:
     """Run `plan` as the command line asks and return the exit code: 1 when there are rejects."""
     from loader.record.screen import show_plan  # noqa: PLC0415
     from loader.verbs.plan import plan as verb  # noqa: PLC0415
 
-    settings = settings_from(given, os.environ, command)
+    settings = settings_from(given, os.environ, typed)
+    stop = Stop()
     with _Listeners(given) as tell:
-        planned = _run(
-            verb(settings, tell=tell, stop=(stop := Stop()), standard_input=sys.stdin.buffer), stop, settings
-        )
+        planned = _run(verb(settings, tell=tell, stop=stop, standard_input=_StandardInput.of(stop)), stop)
         if given["json_"]:
             tell(planned)
-        else:
-            show_plan(planned)
+        elif sys.stdout is not None:
+            _willing(show_plan, planned, sys.stdout)
     return int(planned.rejected > 0)
 
 
+class _StandardInput:
+    """Standard input that stops waiting for bytes when the run is asked to stop."""
+
+    def __init__(self, stream: TextIO, stop: Stop) -> None:
+        self._stream = stream
+        self._stop = stop
+
+    @classmethod
+    def of(cls, stop: Stop) -> BinaryIO | None:
+        """Return the process's standard input, or None where it is closed."""
+        return cast("BinaryIO", cls(sys.stdin, stop)) if sys.stdin is not None else None
+
+    def read(self, size: int) -> bytes:
+        """Return up to so many bytes, none at the end."""
+        descriptor = self._stream.fileno()
+        while not select.select([descriptor], [], [], 0.1)[0]:
+            self._stop.check()
+        self._stop.check()
+        return os.read(descriptor, size)
+
+
 class _Listeners:
-    """Whoever hears of events: the screen, the JSON stream, the log file."""
+    """Whoever hears of events: the screen, the JSON stream, the log file.
+
+    One that can no longer be written to (its reader has gone, its disk is full) is dropped, and the run goes on: what
+    counts is in the journal.
+    """
 
     def __init__(self, given: Mapping[str, Any]) -> None:
-        self._tells: list[Tell] = []
-        self._closes: list[Any] = []
-        if not given["quiet"]:
+        self._listeners: dict[Any, Any] = {}
+        self._log: LogFile | None = None
+        if given["log_file"]:
+            self._log = LogFile(_log_path(given))
+            self._listeners[self._log] = None
+        if not given["quiet"] and sys.stderr is not None:
             from loader.record.screen import Screen  # noqa: PLC0415
 
-            self._add(Screen())
-        if given["json_"]:
-            self._add(JsonStream(sys.stdout))
-        if given["log_file"]:
-            self._add(LogFile(Path(given["log_file"])))
-
-    def _add(self, listener: Any) -> None:
-        self._tells.append(listener)
-        self._closes.append(listener.close)
+            self._listeners[Screen()] = sys.stderr
+        if given["json_"] and sys.stdout is not None:
+            self._listeners[JsonStream(sys.stdout)] = sys.stdout
 
     def __enter__(self) -> Tell:
         return self._tell
 
-    def __exit__(self, *_: object) -> None:
-        for close in self._closes:
-            close()
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if self._log is not None and isinstance(error, LoaderError):
+            _willing(self._log, Note(f"ended with exit code {error.exit_code}: {error}"), None)
+        for listener, stream in self._listeners.items():
+            _willing(_Listeners._close, listener, stream)
+
+    @staticmethod
+    def _close(listener: Any) -> None:
+        listener.close()
 
     def _tell(self, event: Event) -> None:
-        for tell in self._tells:
-            tell(event)
+        for listener, stream in list(self._listeners.items()):
+            if not _willing(listener, event, stream):
+                del self._listeners[listener]
 
 
-def _run(verb: Coroutine[Any, Any, T], stop: Stop, settings: Settings) -> T:
+def _log_path(given: Mapping[str, Any]) -> Path:
+    path = Path(given["log_file"])
+    others = [*given["inputs"], given.get("results"), given.get("failures"), given.get("token_file")]
+    if any(other and os.path.realpath(other) == os.path.realpath(path) for other in others):
+        raise UsageError(f"--log-file {path} is another file of this command: name one of its own")
+    return path
+
+
+def _willing(write: Callable[[T], object], what: T, stream: Any) -> bool:
+    """Write, and return False when that is not possible any more."""
+    try:
+        write(what)
+        if stream is not None:
+            stream.flush()
+    except (OSError, ValueError) as error:
+        if isinstance(error, ValueError) and stream is not None and not stream.closed:
+            raise
+        give_up(stream)
+        return False
+    return True
+
+
+def _run(verb: Coroutine[Any, Any, T], stop: Stop) -> T:
     try:
         return asyncio.run(_with_signals(verb, stop))
-    except LoaderError:
-        raise
     except BaseExceptionGroup as group:
-        error = _only(group)
-        if error is None:
-            _report_bug(settings)
-        raise error or SystemExit(BUG) from None
-    except Exception:
-        _report_bug(settings)
-        raise SystemExit(BUG) from None
+        if (error := _only(group)) is not None:
+            raise error from None
+        raise
 
 
 async def _with_signals(verb: Coroutine[Any, Any, T], stop: Stop) -> T:
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, stop.request, Interrupted(number))
-    return await verb
+
+    def heard(number: int, frame: FrameType | None) -> None:
+        del frame
+        if stop.asked():
+            _end_soon(128 + number)
+        loop.call_soon_threadsafe(stop.request, Interrupted(number))
+
+    with _heard_by(heard):
+        return await verb
+
+
+@contextmanager
+def _heard_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Have signals heard for a block, also while the event loop is held up by a long statement."""
+    numbers = [signal.SIGINT, signal.SIGTERM] if threading.current_thread() is threading.main_thread() else []
+    if numbers and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)  # Under nohup it stays ignored.
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, action in before.items():
+            signal.signal(number, action)
+
+
+def _end_soon(exit_code: int) -> None:
+    """Whatever the process is at, it is over in less than a second: no outcome that is journaled can be lost."""
+    timer = threading.Timer(SECONDS_TO_END, os._exit, [exit_code])
+    timer.daemon = True
+    timer.start()
 
 
 def _only(group: BaseExceptionGroup[BaseException]) -> LoaderError | None:
     """The one error of ours in a group, if it holds nothing else."""
     errors = [error for error in group.exceptions if isinstance(error, LoaderError)]
     return errors[0] if len(errors) == len(group.exceptions) else None
-
-
-def _report_bug(settings: Settings) -> None:
-    """Write the traceback, without any secret, to a file and name it in one line."""
-    text = traceback.format_exc()
-    for secret in settings.secrets():
-        text = text.replace(secret, "***")
-    descriptor, path = tempfile.mkstemp(prefix="association-loader-", suffix=".log")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    sys.stderr.write(f"association-loader: this is a bug in the loader, not in your file: please report {path}\n")

@@ -1,6 +1,7 @@
 """The ledger between the pool and the journal: pairs come from it, outcomes go to it, and a thread writes them down."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -26,7 +27,8 @@ class Ledger:
         self._journal = journal
         self._results = results
         self._facts = facts
-        self._waiting: list[Outcome] = []
+        self._waiting: deque[Outcome] = deque()
+        self._broken = False
         self._written: Mapping[str, object] = {}
         self._some = asyncio.Event()
         self._closed = False
@@ -57,32 +59,41 @@ class Ledger:
         self._closed = True
         self._some.set()
 
-    def finish(self) -> None:
-        """Write what is left, bring the results to their final form, and end the thread."""
-        for work in (partial(self._write, self._take(), self._facts()), self._results.finish, self._remember):
-            self._thread.submit(work).result()
-        self._thread.shutdown()
+    def finish(self, *, views: bool = True) -> None:
+        """Write what is left, give the results their final form (without `views` there is no time), end the thread.
+
+        Nothing more is written once a write failed: after that, a disk may say "written" of what it has lost.
+        """
+        works: list[Callable[[], None]] = [partial(self._write, self._facts())]
+        works += [self._results.finish, self._remember] if views else [self._remember]
+        try:
+            for work in works:
+                if not self._broken:
+                    self._thread.submit(work).result()
+        finally:
+            self._thread.shutdown()
 
     async def _aside(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def _write_down(self) -> None:
-        # What the thread gets is taken out here, where nothing else can be adding to it.
         if self._waiting:
-            await self._aside(partial(self._write, self._take(), self._facts()))
+            await self._aside(partial(self._write, self._facts()))
 
-    def _take(self) -> list[Outcome]:
-        outcomes, self._waiting = self._waiting, []
-        return outcomes
-
-    def _write(self, outcomes: Sequence[Outcome], facts: Mapping[str, object]) -> None:
-        self._journal.record(outcomes, {**facts, **self._written})
-        for outcome in outcomes:
-            self._count(outcome)
-        self._written = self._results.catch_up()
+    def _write(self, facts: Mapping[str, object]) -> None:
+        # Outcomes are taken out by the thread: whoever awaits it may be cancelled before it begins.
+        outcomes = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        try:
+            self._journal.record(outcomes, {**facts, **self._written})
+            for outcome in outcomes:
+                self._count(outcome)
+            self._written = self._results.catch_up()
+        except BaseException:
+            self._broken = True
+            raise
 
     def _remember(self) -> None:
-        self._journal.remember(self._written)
+        self._journal.remember(self._results.catch_up())
 
     def _count(self, outcome: Outcome) -> None:
         if outcome.status == "created":

@@ -1,6 +1,7 @@
 """What the loader can be asked to do: each verb a composition of the stages."""
 
-from loader.verbs.load import Report, load
+from loader.verbs.load import load
 from loader.verbs.plan import plan
+from loader.verbs.report import Report
 
 __all__ = ["Report", "load", "plan"]

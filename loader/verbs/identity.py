@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
-from loader.errors import JournalMismatch, UsageError
+from loader.errors import JournalError, JournalMismatch, RecordError, UsageError
 from loader.read import Input
 from loader.record.journal import Journal
 from loader.record.outputs import Outputs
@@ -54,11 +54,26 @@ class Earlier(NamedTuple):
     names: tuple[str, ...]
 
 
-def look(outputs: Outputs) -> Earlier | None:
-    """Return the run that lies beside the results, or None."""
+def look(outputs: Outputs, *, fresh: bool = False) -> Earlier | None:
+    """Return the run that lies beside the results, or None; changes nothing.
+
+    Raises JournalError for a journal that cannot be read, unless a fresh run sets it aside anyway.
+    """
     if not outputs.journal.exists():
         return None
-    with Journal(outputs.journal) as journal:
+    try:
+        return _earlier(outputs)
+    except (JournalError, RecordError, ValueError) as error:
+        if fresh:
+            return None
+        raise JournalError(
+            f"{outputs.journal}: is no journal of a load, or a damaged one: move it away, or begin anew with --fresh, "
+            "which sets it aside; rows that were already associated are then sent once more, which changes nothing"
+        ) from error
+
+
+def _earlier(outputs: Outputs) -> Earlier:
+    with Journal(outputs.journal, read_only=True) as journal:
         return Earlier(
             journal.fact("identity") or {},
             journal.fact("portal_id"),
@@ -91,11 +106,9 @@ def decide(earlier: Earlier | None, now: Mapping[str, Any], settings: Settings, 
                 "another --results, or set it aside with --fresh"
             )
         return Decision.NEW
-    if not earlier.planned:
-        return Decision.NEW
     differences = different(earlier, now, settings.connection.portal_id)
     if not differences:
-        return Decision.GO_ON
+        return Decision.GO_ON if earlier.planned else Decision.NEW
     if earlier.finished and not settings.retry_failed:
         return Decision.NEW
     state = "finished" if earlier.finished else "unfinished"

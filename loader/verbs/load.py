@@ -1,14 +1,23 @@
 """Load: read, plan, send, record; or go on with a run where it stopped."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO
 
-from loader.errors import Fatal, JournalMismatch, LoaderError, OutOfTime, Stopped, WrongPortal
+from loader.errors import (
+    Fatal,
+    Interrupted,
+    JournalError,
+    LoaderError,
+    OutOfTime,
+    RecordError,
+    Retryable,
+    Stopped,
+    TooManyFailures,
+)
 from loader.events import Finished, Started, Tell
 from loader.read import Input, open_inputs
 from loader.record.failures import write_failures
@@ -20,7 +29,7 @@ from loader.record.summary import summarize, write_summary
 from loader.send.failures import FailureGuard
 from loader.send.gateway import Gateway, Surroundings
 from loader.send.pool import Pool
-from loader.send.portal import GatewayPortal
+from loader.send.portal import Account, GatewayPortal
 from loader.send.put import Put, timestamp
 from loader.settings import Rate, Settings
 from loader.stopping import Stop
@@ -28,27 +37,18 @@ from loader.verbs.connection import connected, surroundings, workers
 from loader.verbs.identity import Decision, Earlier, decide, identity, look
 from loader.verbs.meter import Meter
 from loader.verbs.next_command import next_command
+from loader.verbs.portal import recognize, unreachable
+from loader.verbs.report import Report
 from loader.verbs.staging import planned, read_all, settle_and_group
-
-T = TypeVar("T")
 
 GRACE_SECONDS = 10.0
 """How long requests in flight may still take when a run is asked to stop."""
 
 TELL_SECONDS = 0.25
 
+NO_TRAFFIC: dict[str, Any] = {"sent": 0, "retried": 0, "rate_limited": 0, "by_status": {}, "sending_seconds": 0.0}
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """How a load ended: the command's exit code, the summary as in the summary file, and where the files are.
-
-    `stopped` is the error that ended it early, or None.
-    """
-
-    exit_code: int
-    summary: dict[str, Any]
-    outputs: Outputs
-    stopped: LoaderError | None = None
+NOBODY = Account(None, None)
 
 
 async def load(
@@ -61,8 +61,9 @@ async def load(
 ) -> Report:
     """Load the inputs of `settings` and return how it went.
 
-    Raises UsageError, InputError or JournalError when nothing was sent and no file was changed, and RecordError when an
-    output could not be written; whatever else ends a run early is in the report.
+    Raises UsageError, InputError or JournalError when nothing was sent and no file was changed, RecordError when an
+    output could not be written, and Stopped when the run was asked to end before it had a journal, or at once;
+    whatever else ends a run early is in the report.
     """
     inputs = await asyncio.to_thread(open_inputs, settings.read, standard_input=standard_input)
     try:
@@ -97,30 +98,40 @@ class _Run:
 
     async def run(self) -> Report:
         """Begin a run or go on with the one that is there."""
+        self.stop.check()
         bound = identity(self.settings, self.inputs)
-        earlier = look(self.outputs)
-        decision = decide(earlier, bound, self.settings, self.outputs)
-        if decision is Decision.GO_ON and earlier and earlier.finished and not self.settings.retry_failed:
+        earlier = look(self.outputs, fresh=self.settings.fresh)
+        resumed = decide(earlier, bound, self.settings, self.outputs) is Decision.GO_ON
+        if resumed and earlier and earlier.finished and not self.settings.retry_failed:
             return self._tell_again()
         async with connected(self.settings, self.around) as gateway:
-            refused = await self._begin(gateway, bound, earlier) if decision is Decision.NEW else None
-            return await self._send(gateway, refused, resumed=decision is Decision.GO_ON)
+            portal = GatewayPortal(gateway, version=self.settings.connection.api_version)
+            if resumed and earlier:
+                account, refused = await self._go_on(portal, earlier)
+            else:
+                account, refused = await self._begin(portal, bound, earlier)
+            return await self._send(gateway, account, refused, resumed=resumed)
+
+    async def _go_on(self, portal: GatewayPortal, earlier: Earlier) -> tuple[Account, LoaderError | None]:
+        """Make sure that the run goes on in the portal that it began in, before anything is changed."""
+        try:
+            named = self.settings.connection.portal_id
+            return await self.stop.unless(recognize(portal, named, bound=earlier.portal_id)), None
+        except (Fatal, Stopped) as error:
+            return NOBODY, error
 
     # --- a new run
 
-    async def _begin(self, gateway: Gateway, bound: dict[str, Any], earlier: Earlier | None) -> Fatal | None:
-        """Read and plan everything, then give the journal its place; return why the portal refused, if it did."""
-        portal = GatewayPortal(gateway, version=self.settings.connection.api_version)
+    async def _begin(
+        self, portal: GatewayPortal, bound: dict[str, Any], earlier: Earlier | None
+    ) -> tuple[Account, LoaderError | None]:
+        """Read and plan everything, then give the journal its place; return whose portal it is, or what stops the run.
+
+        When the portal refuses the token, the journal holds what was read and no plan: the next command makes one.
+        """
         with Staging(self.outputs.beside("journal-staging"), stopping=self.stop.asked) as staging:
             await asyncio.to_thread(read_all, self.inputs, staging, self.tell, self.stop)
-            refused: Fatal | None = None
-            try:
-                kinds, unchecked = await self._unless_stopped(
-                    settle_and_group(staging, self.settings.read, portal, self.stop)
-                )
-                self.tell(planned(self.inputs, staging, kinds, unchecked, None))
-            except Fatal as error:
-                refused = error
+            account, refused = await self._plan(portal, staging)
             staging.remember(
                 {
                     "identity": bound,
@@ -131,54 +142,78 @@ class _Run:
             )
             self._clear_the_way(earlier)
             staging.install(self.outputs.journal)
-        return refused
+        return account, refused
+
+    async def _plan(self, portal: GatewayPortal, staging: Staging) -> tuple[Account, LoaderError | None]:
+        try:
+            account = await self.stop.unless(recognize(portal, self.settings.connection.portal_id))
+            kinds, unchecked = await settle_and_group(staging, self.settings.read, portal, self.stop)
+        except Retryable as error:
+            return NOBODY, unreachable(error)
+        except (Fatal, Stopped) as error:
+            return NOBODY, error
+        self.tell(planned(self.inputs, staging, kinds, unchecked, account.portal_id))
+        return account, None
 
     def _clear_the_way(self, earlier: Earlier | None) -> None:
         if earlier is not None and not earlier.planned:
             # Nothing was sent and nothing settled: the files of that attempt say nothing that is worth keeping.
             for file in (self.outputs.journal, self.outputs.results, self.outputs.failures, self.outputs.summary):
                 file.unlink(missing_ok=True)
-        elif earlier is not None or self.outputs.results.exists():
+        elif self.outputs.journal.exists() or self.outputs.results.exists():
+            with suppress(JournalError, RecordError), Journal(self.outputs.journal):
+                pass  # Takes over what a killed process left beside the journal, which is about to be renamed.
             set_aside(self.outputs, earlier.started_at if earlier else None)
 
     # --- sending
 
-    async def _send(self, gateway: Gateway, refused: Fatal | None, *, resumed: bool) -> Report:
+    async def _send(self, gateway: Gateway, account: Account, refused: LoaderError | None, *, resumed: bool) -> Report:
         with Journal(self.outputs.journal) as journal:
-            if self.settings.retry_failed and journal.forget_failed():
-                journal.remember({"results.written": None})
-            journal.limit(self.settings.send.limit)
-            journal.remember(self.outputs.facts())
+            self._prepare(journal, account)
             before = {"traffic": journal.fact("traffic"), "seconds": journal.fact("seconds")}
             meter = Meter(before, gateway, self.around, self.began)
             with open_results(self.outputs.results, journal) as results:
                 ledger = Ledger(journal, results, facts=meter.facts)
-                stopped: LoaderError | None = None
+                stopped = refused
                 try:
-                    if refused is not None:
-                        raise refused
-                    await self._work(gateway, journal, ledger, meter, resumed=resumed)
-                except (Fatal, Stopped) as error:
+                    if refused is None and journal.has_work():
+                        await self._work(gateway, ledger, meter, resumed=resumed)
+                except (Fatal, Stopped, RecordError) as error:
                     stopped = error
                 finally:
-                    ledger.finish()
+                    ledger.finish(views=not self.stop.at_once)
+            if stopped is not None and self.stop.at_once:
+                raise stopped
             return self._finish(journal, ledger.counts, stopped)
 
-    async def _work(self, gateway: Gateway, journal: Journal, ledger: Ledger, meter: Meter, *, resumed: bool) -> None:
-        if not journal.has_work():
-            return
-        await self._unless_stopped(self._check_portal(gateway, journal))
+    def _prepare(self, journal: Journal, account: Account) -> None:
+        """Bring the journal in line with this command: its limit, its outputs, the failed rows to be sent again."""
+        if self.settings.retry_failed:
+            # First the file is given up, then the outcomes: a crash between the two only has it written anew.
+            journal.remember({"results.written": None})
+            journal.forget_failed()
+        (before,) = journal.query("SELECT input, row FROM bound")
+        journal.limit(self.settings.send.limit)
+        (bound,) = journal.query("SELECT input, row FROM bound")
+        if tuple(bound) < tuple(before):
+            # Rejected rows beyond the new limit count as pending again, and leave the results.
+            journal.remember({"results.written": None})
+        journal.remember(self.outputs.facts())
+        if account.portal_id is not None:
+            journal.remember({"portal_id": account.portal_id, "time_zone": account.time_zone})
+
+    async def _work(self, gateway: Gateway, ledger: Ledger, meter: Meter, *, resumed: bool) -> None:
+        self.stop.check()
         self.tell(Started(ledger.counts.total, ledger.counts.pending, resumed))
-        action = Put(gateway, version=self.settings.connection.api_version, now=self.around.now)
         pool = Pool(
             ledger,
-            action,
+            Put(gateway, version=self.settings.connection.api_version, now=self.around.now),
             gateway,
             workers=workers(self.settings),
             watch=FailureGuard(self.settings.send.max_failures).watch,
         )
-        self.stop.listen(partial(_drain, pool), pool.abandon)
-        with _timer(self.settings.send.max_duration, self.began, self.around.clock, pool):
+        timer = _timer(self.settings.send.max_duration, self.began, self.around.clock, pool)
+        with self.stop.listening(partial(_drain, pool), pool.abandon), timer:
             ticker = asyncio.create_task(self._tick(ledger, meter), name="progress")
             try:
                 await pool.run()
@@ -192,38 +227,11 @@ class _Run:
             self.tell(meter.progress(ledger.counts))
             await asyncio.sleep(TELL_SECONDS)
 
-    async def _check_portal(self, gateway: Gateway, journal: Journal) -> None:
-        """Make sure that the token belongs to the portal that was named, or that the run began with."""
-        named, bound = self.settings.connection.portal_id, journal.fact("portal_id")
-        portal = GatewayPortal(gateway, version=self.settings.connection.api_version)
-        account = await portal.account(insist=bool(named or bound))
-        if named and account.portal_id != named:
-            raise WrongPortal(
-                f"the token belongs to portal {account.portal_id or 'unknown'}, not to {named} as --portal-id says: "
-                "use that portal's token",
-                category="WRONG_PORTAL",
-            )
-        if bound and account.portal_id != bound:
-            raise JournalMismatch(
-                f"{self.outputs.journal} holds the unfinished run of portal {bound}, and the token belongs to portal "
-                f"{account.portal_id or 'unknown'}: go on with that portal's token, or begin anew with --fresh"
-            )
-        journal.remember({"portal_id": account.portal_id, "time_zone": account.time_zone})
-
-    async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
-        """Await work that only asks; being asked to stop ends it at once."""
-        self.stop.check()
-        task = asyncio.create_task(work)
-        self.stop.listen(lambda _: (task.cancel(), None)[1], lambda: None)
-        try:
-            return await task
-        except asyncio.CancelledError:
-            self.stop.check()
-            raise
-
     # --- the end
 
     def _finish(self, journal: Journal, counts: Counts, stopped: LoaderError | None) -> Report:
+        if isinstance(stopped, Interrupted | OutOfTime) and not counts.pending:
+            stopped = None  # What was in flight was all that was left.
         exit_code = stopped.exit_code if stopped else int(counts.failed + counts.rejected > 0)
         journal.remember({"finished_at": timestamp(self.around.now()), "exit_code": exit_code})
         return self._report(journal, counts, exit_code, stopped)
@@ -236,7 +244,10 @@ class _Run:
                 journal.remember(results.catch_up())
                 results.finish()
             counts = journal.counts()
-            return self._report(journal, counts, int(counts.failed + counts.rejected > 0), None)
+            journal.remember(self.outputs.facts())
+            stopped_by_failures = journal.fact("exit_code") == TooManyFailures.exit_code
+            exit_code = TooManyFailures.exit_code if stopped_by_failures else int(counts.failed + counts.rejected > 0)
+            return self._report(journal, counts, exit_code, None)
 
     def _report(self, journal: Journal, counts: Counts, exit_code: int, stopped: LoaderError | None) -> Report:
         failures = write_failures(self.outputs.failures, journal)
@@ -248,7 +259,7 @@ class _Run:
             traffic=journal.fact("traffic") or NO_TRAFFIC,
             rate=Rate(*(journal.fact("rate") or (100, 10.0))),
             exit_code=exit_code,
-            next_command=next_command(self.settings.command, self.outputs, counts, exit_code),
+            next_command=next_command(self.settings, self.outputs, counts, exit_code),
         )
         write_summary(self.outputs.summary, summary)
         self.tell(
@@ -260,9 +271,6 @@ class _Run:
             )
         )
         return Report(exit_code, summary, self.outputs, stopped)
-
-
-NO_TRAFFIC: dict[str, Any] = {"sent": 0, "retried": 0, "rate_limited": 0, "by_status": {}, "sending_seconds": 0.0}
 
 
 def _drain(pool: Pool, reason: LoaderError) -> None:

@@ -1,52 +1,83 @@
 """The exact command that comes next, for people to copy."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
 
 from loader.record.journal import Counts
 from loader.record.outputs import Outputs
+from loader.settings import Settings
 
-_PER_RUN = ("--fresh", "--retry-failed", "--dry-run")
-_PER_RUN_WITH_VALUE = ("--results", "--failures", "--limit")
+_INPUT_FORM = {"--format": "csv", "--delimiter": ",", "--encoding": "utf-8"}
+"""What a failures file is, whatever its input was."""
+
+_OF_THIS_RUN = frozenset(
+    {"--results", "--failures", "--limit", "--fresh", "--retry-failed", "--dry-run", "--sheet", *_INPUT_FORM}
+)
 
 
-def next_command(command: Sequence[str], outputs: Outputs, counts: Counts, exit_code: int) -> str | None:
-    """Return what to run next, or None when every row is created.
+class _Part(NamedTuple):
+    """An option with its value, or an input (`option` is blank); `words` are as they were typed."""
+
+    option: str
+    words: tuple[str, ...]
+
+
+def next_command(settings: Settings, outputs: Outputs, counts: Counts, exit_code: int) -> str | None:
+    """Return what to run next, or None when every row is created, or when no command was typed.
 
     Pending rows: the same command. Failed rows: the same with `--retry-failed`. Rejected rows: the failures file,
-    once it is mended. `command` is what was typed, word by word; it never holds a token.
+    once it is mended. What the environment and the configuration file say is not repeated.
     """
+    if not settings.command:
+        return None
+    head, parts = settings.command[:2], list(_parts(settings.command[2:], settings.flags))
     if exit_code not in (0, 1):
-        return shlex.join(_without(command, ("--fresh",), ()))
+        return _joined(head, _without(parts, {"--fresh", "--retry-failed"}))
     if counts.pending:
-        return shlex.join(_without(command, ("--fresh", "--retry-failed"), ("--limit",)))
+        return _joined(head, _without(parts, {"--fresh", "--retry-failed", "--limit"}))
     if counts.failed:
-        return shlex.join([*_without(command, ("--fresh", "--retry-failed"), ()), "--retry-failed"])
+        again = _without(parts, {"--fresh", "--retry-failed"})
+        return _joined(head, [*again, _Part("--retry-failed", ("--retry-failed",))])
     if counts.rejected:
-        options = _without(command, _PER_RUN, _PER_RUN_WITH_VALUE)
-        return shlex.join([*options[:2], str(outputs.failures), *_options_only(options[2:])])
+        return _joined(head, _mended(parts, settings, outputs))
     return None
 
 
-def _without(command: Sequence[str], flags: Sequence[str], with_value: Sequence[str]) -> list[str]:
-    kept: list[str] = []
-    words = iter(command)
-    for word in words:
-        if word in with_value:
-            next(words, None)
-        elif word not in flags and not word.startswith(tuple(f"{option}=" for option in with_value)):
-            kept.append(word)
-    return kept
+def _mended(parts: list[_Part], settings: Settings, outputs: Outputs) -> list[_Part]:
+    """The failures file as input, with the options that also hold for it."""
+    typed = {part.option for part in parts}
+    options = [part for part in _without(parts, _OF_THIS_RUN) if part.option]
+    read = settings.read
+    said = {"--format": read.format, "--delimiter": read.delimiter, "--encoding": read.encoding}
+    for option, value in _INPUT_FORM.items():
+        if said[option] and option not in typed:
+            options.append(_Part(option, (option, value)))  # Against the environment or the configuration file.
+    if settings.results and "--results" not in typed:
+        options.append(_Part("--results", ("--results", str(outputs.failures.with_suffix(".results.csv")))))
+    return [_Part("", (str(outputs.failures),)), *options]
 
 
-def _options_only(words: Sequence[str]) -> list[str]:
-    """Drop the inputs; every option of `load` that is left here takes a value, but for the flags below."""
-    kept: list[str] = []
+def _parts(words: Collection[str], flags: Collection[str]) -> Iterator[_Part]:
+    """Tell options, their values and inputs apart; everything after `--` is an input."""
     rest = iter(words)
     for word in rest:
-        if not word.startswith("--"):
-            continue
-        kept.append(word)
-        if "=" not in word and word not in ("--quiet", "--json"):
-            kept.extend(value for value in [next(rest, None)] if value is not None)
-    return kept
+        if word == "--":
+            yield from (_Part("", ("--", word)) for word in rest)
+        elif not word.startswith("-") or word == "-":
+            yield _Part("", (word,))
+        elif "=" in word or word in flags:
+            yield _Part(word.partition("=")[0], (word,))
+        else:
+            yield _Part(word, (word, *[value for value in [next(rest, None)] if value is not None]))
+
+
+def _without(parts: list[_Part], options: Collection[str]) -> list[_Part]:
+    return [part for part in parts if part.option not in options]
+
+
+def _joined(head: tuple[str, ...], parts: list[_Part]) -> str:
+    # An input after `--` may look like an option: such inputs go to the end, behind one `--`.
+    plain = [word for part in parts if part.words[0] != "--" for word in part.words]
+    odd = [part.words[1] for part in parts if part.words[0] == "--"]
+    return shlex.join([*head, *plain, *(["--", *odd] if odd else [])])

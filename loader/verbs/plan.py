@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import BinaryIO
 
+from loader.errors import Retryable
 from loader.events import Planned, Tell
-from loader.plan.names import Portal
 from loader.read import open_inputs
 from loader.record.journal import Staging
 from loader.record.outputs import name_outputs
@@ -16,6 +16,7 @@ from loader.send.portal import Account, GatewayPortal
 from loader.settings import Settings
 from loader.stopping import Stop
 from loader.verbs.connection import connected, surroundings
+from loader.verbs.portal import recognize, unreachable
 from loader.verbs.staging import planned, read_all, settle_and_group
 
 
@@ -40,13 +41,16 @@ async def plan(
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="association-loader-"))
             staging = stack.enter_context(Staging(Path(folder) / "plan", stopping=stop.asked))
             await asyncio.to_thread(read_all, inputs, staging, tell, stop)
-            portal: Portal | None = None
+            portal: GatewayPortal | None = None
             account = Account(None, None)
             if settings.connection.credentials is not None:
                 gateway = await stack.enter_async_context(connected(settings, around or surroundings()))
-                asking = GatewayPortal(gateway, version=settings.connection.api_version)
-                account, portal = await asking.account(insist=False), asking
-            kinds, unchecked = await settle_and_group(staging, settings.read, portal, stop)
+                portal = GatewayPortal(gateway, version=settings.connection.api_version)
+                account = await stop.unless(recognize(portal, settings.connection.portal_id))
+            try:
+                kinds, unchecked = await settle_and_group(staging, settings.read, portal, stop)
+            except Retryable as error:
+                raise unreachable(error) from error
             return planned(inputs, staging, kinds, unchecked, account.portal_id)
     finally:
         for source in inputs:

@@ -8,7 +8,7 @@ from loader.events import Kind, Planned, Reading, Tell
 from loader.model import Asked, Settled, Unsettled
 from loader.plan import fold
 from loader.plan.names import Portal, refuse_options, settle_names
-from loader.plan.object_types import shown
+from loader.plan.object_types import ObjectTypes, shown
 from loader.read import Input
 from loader.record.journal import Staging
 from loader.settings import InputSettings
@@ -30,6 +30,7 @@ def read_all(inputs: Sequence[Input], staging: Staging, tell: Tell, stop: Stop) 
                 told = records
                 tell(Reading(source.name, records))
         staging.end_input()
+    _name_types(staging)
 
 
 Unchecked = tuple[tuple[str, str], ...]
@@ -43,7 +44,7 @@ async def settle_and_group(
     Raises UsageError when an option cannot be right for any row, and Fatal when the portal refuses the token.
     """
     kinds = staging.kinds()
-    verdicts, unchecked = await settle_names(kinds, portal)
+    verdicts, unchecked = await stop.unless(settle_names(kinds, portal))
     refuse_options(settings, kinds, verdicts)
     try:
         await asyncio.to_thread(_group, staging, verdicts)
@@ -53,6 +54,13 @@ async def settle_and_group(
     rows = staging.rows_of_kind()
     described = tuple(_describe(rows[kind], kinds[kind], verdict) for kind, verdict in verdicts.items())
     return described, tuple((shown(first), shown(second)) for first, second in unchecked)
+
+
+def _name_types(staging: Staging) -> None:
+    """Rows that are never sent show their object types as ids, too, where HubSpot's own table knows them."""
+    names = ObjectTypes()
+    for kind, asked in staging.all_kinds().items():
+        staging.name_types(kind, names.find(asked.object_type), names.find(asked.to_object_type))
 
 
 def _describe(rows: int, asked: Asked, verdict: Settled | Unsettled) -> Kind:

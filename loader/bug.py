@@ -1,0 +1,49 @@
+"""What becomes of an exception that nobody expected: its traceback in a file, one line on the screen."""
+
+import os
+import re
+import tempfile
+import traceback
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+EXIT_CODE = 70
+
+_BEARER = re.compile(r"(Bearer\s+)[^\s'\",)]+", re.IGNORECASE)
+
+
+def report(error: BaseException, secrets: Iterable[str], log_file: str | None) -> str:
+    """Write the traceback, without any secret, to the log file or else to a new private one; return its path."""
+    text = "".join(traceback.format_exception(error))
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, "***")
+    text = _BEARER.sub(r"\1***", text)
+    if log_file is not None:
+        try:
+            _append(log_file, text)
+        except OSError:
+            pass  # The bug may well be one of writing there; a file of its own is the second try.
+        else:
+            return log_file
+    descriptor, path = tempfile.mkstemp(prefix="association-loader-", suffix=".log")
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
+        file.write(text)
+    return path
+
+
+def _append(path: str, text: str) -> None:
+    with Path(path).open("a", encoding="utf-8", errors="replace") as file:
+        file.write(text)
+
+
+def secrets_around(environment: Iterable[tuple[str, str]], token_file: str | None) -> list[str]:
+    """Return every secret that a command may have seen, whether it got as far as settings or not."""
+    found = [text.strip() for name, text in environment if name.startswith("HUBSPOT_") and name not in _PUBLIC]
+    if token_file is not None:
+        with suppress(OSError):
+            found.append(Path(token_file).read_text("utf-8", "replace").strip())
+    return [text for text in found if text]
+
+
+_PUBLIC = ("HUBSPOT_BASE_URL", "HUBSPOT_CLIENT_ID")

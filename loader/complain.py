@@ -1,0 +1,26 @@
+"""One line for a person on standard error, if anybody is there to read it."""
+
+import os
+import sys
+from typing import Any
+
+PROGRAM = "association-loader"
+
+
+def complain(message: str) -> None:
+    """Write a message as one line."""
+    try:
+        sys.stderr.write(f"{PROGRAM}: {' '.join(message.split())}\n")
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):
+        give_up(sys.stderr)
+
+
+def give_up(stream: Any) -> None:
+    """Send what is still written to a stream nowhere, so that Python finds nothing to complain about at its end."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError, AttributeError):
+        pass  # The stream is closed for good, or none of the system's.

@@ -1,0 +1,36 @@
+"""Which portal the token belongs to, and whether it is the one that is meant."""
+
+from loader.errors import JournalMismatch, Retryable, Unreachable, WrongPortal
+from loader.send.portal import Account, GatewayPortal
+
+
+async def recognize(portal: GatewayPortal, named: str | None, *, bound: str | None = None) -> Account:
+    """Return who the portal is, once it is the one that `--portal-id` names and that the run began with.
+
+    Raises WrongPortal or JournalMismatch when it is another, and Fatal when it refuses the token or cannot be reached.
+    """
+    try:
+        account = await portal.account(insist=bool(named or bound))
+    except Retryable as error:
+        raise unreachable(error) from error
+    if named and account.portal_id != named:
+        raise WrongPortal(
+            f"the token belongs to portal {account.portal_id or 'unknown'}, not to {named} as --portal-id says: "
+            "use that portal's token",
+            category="WRONG_PORTAL",
+        )
+    if bound and account.portal_id != bound:
+        raise JournalMismatch(
+            f"the journal holds the unfinished run of portal {bound}, and the token belongs to portal "
+            f"{account.portal_id or 'unknown'}: go on with that portal's token, or begin anew with --fresh"
+        )
+    return account
+
+
+def unreachable(error: Retryable) -> Unreachable:
+    """Return what ends a run that got no usable answer to a question that it cannot do without."""
+    return Unreachable(
+        f"HubSpot gave no usable answer ({error.message}): run the same command again later",
+        status=error.status,
+        category=error.category,
+    )

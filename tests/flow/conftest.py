@@ -1,0 +1,69 @@
+"""What every test of a whole load needs: a folder, a sandbox HubSpot, and one call that loads."""
+
+import csv
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loader.events import Event
+from loader.sandbox import Sandbox
+from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
+from loader.stopping import Stop
+from loader.verbs.load import load
+from loader.verbs.report import Report
+
+TOKEN = "canary-7a1f-never-shown"
+
+Load = Callable[..., Awaitable[Report]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder of the test."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    """A simulated HubSpot without a rate limit."""
+    async with Sandbox(record_bodies=True) as running:
+        yield running
+
+
+@pytest.fixture
+def load_into(folder: Path) -> Load:
+    """Load inputs into a sandbox: contacts to companies, fast, into `r.csv`, unless told otherwise."""
+
+    async def loaded(sandbox: Sandbox, *inputs: str, stop: Stop | None = None, **given: Any) -> Report:
+        read = {"object_type": "contacts", "to_object_type": "companies", **given.pop("read", {})}
+        send = {"rate": Rate(10_000, 1), "concurrency": 20, **given.pop("send", {})}
+        connection = {"base_url": sandbox.url, "credentials": Secret(TOKEN), **given.pop("connection", {})}
+        settings = Settings(
+            read=InputSettings(inputs=inputs, **read),
+            connection=ConnectionSettings(**connection),
+            send=SendSettings(**send),
+            **{"results": "r.csv", **given},
+        )
+        told: list[Event] = []
+        report = await load(settings, tell=told.append, stop=stop)
+        for file in folder.rglob("*"):
+            assert file.is_dir() or TOKEN.encode() not in file.read_bytes(), f"the token is in {file.name}"
+        assert TOKEN not in repr(told)
+        return report
+
+    return loaded
+
+
+def lines_of(path: Path) -> list[dict[str, str]]:
+    """The lines of a CSV file, every cell as text."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def lines() -> Callable[[Path], list[dict[str, str]]]:
+    """Read a CSV file."""
+    return lines_of

@@ -1,0 +1,261 @@
+"""What a load writes: one result line for each row, the failures, the summary."""
+
+import csv
+import json
+import stat
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from loader.sandbox import Sandbox
+from loader.settings import Budget
+from loader.verbs.report import Report
+
+Load = Callable[..., Awaitable[Report]]
+Lines = Callable[[Path], list[dict[str, str]]]
+
+COLUMNS = (
+    "input,row,status,object_type,object_id,to_object_type,to_object_id,association_category,association_type_id,label,"
+    "created_resource_id,labels,http_status,error_category,error_message,correlation_id,attempts,finished_at"
+)
+MIXED = "from_id,to_id,note\n101,201,a\n102,202;203;x,b\n101,201,again\n1E+5,204,bad\n,205,blank\n"
+
+
+async def test_results_have_the_contracts_columns_in_its_order(sandbox: Sandbox, load_into: Load, folder: Path) -> None:
+    """A program that reads the results by position keeps working."""
+    (folder / "a.csv").write_text(MIXED)
+    await load_into(sandbox, "a.csv")
+    assert (folder / "r.csv").read_text().splitlines()[0] == COLUMNS
+
+
+async def test_each_row_has_one_line_and_a_list_of_ids_one_for_each_id(
+    sandbox: Sandbox, load_into: Load, folder: Path, lines: Lines
+) -> None:
+    """Three ids in a cell are three lines of one row number; the bad one alone is rejected."""
+    (folder / "a.csv").write_text(MIXED)
+    report = await load_into(sandbox, "a.csv")
+    found = Counter((line["row"], line["to_object_id"], line["status"]) for line in lines(folder / "r.csv"))
+    assert found == Counter(
+        {
+            ("2", "201", "created"): 1,
+            ("3", "202", "created"): 1,
+            ("3", "203", "created"): 1,
+            ("3", "x", "rejected"): 1,
+            ("4", "201", "created"): 1,
+            ("5", "204", "rejected"): 1,
+            ("6", "205", "rejected"): 1,
+        }
+    )
+    assert report.exit_code == 1
+    assert report.summary["inputs"][0]["rows"] == 5
+    assert report.summary["rows"]["total"] == 7
+
+
+async def test_rows_of_one_pair_share_one_request_and_its_outcome(
+    sandbox: Sandbox, load_into: Load, folder: Path, lines: Lines
+) -> None:
+    """A duplicate is not sent again, and says what its pair says."""
+    (folder / "a.csv").write_text("from_id,to_id\n101,201\n102,202\n101,201\n101,201\n")
+    await load_into(sandbox, "a.csv")
+    assert sandbox.count("PUT") == 2
+    same = [line for line in lines(folder / "r.csv") if line["object_id"] == "101"]
+    assert [line["row"] for line in same] == ["2", "4", "5"]
+    assert len({line["created_resource_id"] for line in same}) == 1
+    assert {line["attempts"] for line in same} == {"1"}
+
+
+@pytest.mark.parametrize("answers", ["wrapped", "bare"])
+@pytest.mark.parametrize("ids", ["text", "number"])
+async def test_both_shapes_of_answer_are_success(
+    answers: Any, ids: Any, load_into: Load, folder: Path, lines: Lines
+) -> None:
+    """A bare pair has no createdResourceId: the cell is empty and the row created."""
+    (folder / "a.csv").write_text("from_id,to_id\n101,201\n9007199254740993,202\n")
+    async with Sandbox(answers=answers, ids=ids) as sandbox:
+        report = await load_into(sandbox, "a.csv")
+        assert sandbox.portal.types_of("contacts", 9007199254740993, "companies", 202)
+    found = lines(folder / "r.csv")
+    assert {line["status"] for line in found} == {"created"}
+    assert {bool(line["created_resource_id"]) for line in found} == {answers == "wrapped"}
+    assert report.exit_code == 0
+    assert not (folder / "r.failures.csv").exists()
+
+
+@pytest.mark.parametrize("body", ["", '{"createdResourceId": "77"}'])
+async def test_a_201_is_success_with_or_without_a_body(body: str, load_into: Load, folder: Path, lines: Lines) -> None:
+    """Both codes occur; the status stands in the line."""
+    (folder / "a.csv").write_text("from_id,to_id\n101,201\n")
+    faults = [{"fault": "201", "method": "PUT", "applied": True, "body": body}]
+    async with Sandbox(faults=faults) as sandbox:
+        await load_into(sandbox, "a.csv")
+    (line,) = lines(folder / "r.csv")
+    assert (line["status"], line["http_status"]) == ("created", "201")
+    assert line["created_resource_id"] == ("77" if body else "")
+
+
+async def test_a_created_line_says_what_was_sent(load_into: Load, folder: Path, lines: Lines) -> None:
+    """Type ids of the objects, category, type id and label as sent, and the labels that HubSpot answered."""
+    portal = {"labels": [{"from": "contacts", "to": "companies", "label": "Decision maker", "name": "dm"}]}
+    (folder / "a.csv").write_text("from_id,to_id\n101,201\n")
+    async with Sandbox(portal) as sandbox:
+        await load_into(sandbox, "a.csv", read={"label": "decision MAKER"})
+    (line,) = lines(folder / "r.csv")
+    assert (line["object_type"], line["to_object_type"]) == ("0-1", "0-2")
+    assert (line["association_category"], line["label"]) == ("USER_DEFINED", "Decision maker")
+    assert line["association_type_id"].isdigit()
+    assert line["labels"] == "Decision maker"
+    assert line["finished_at"].endswith("Z")
+
+
+async def test_a_rejected_line_says_what_the_cells_said(
+    sandbox: Sandbox, load_into: Load, folder: Path, lines: Lines
+) -> None:
+    """Object types as ids, the rest as written, no attempt and no time."""
+    (folder / "a.csv").write_text(
+        "object_type,object_id,to_object_type,to_object_id,association_category,association_type_id\n"
+        "Contacts,12x,companies,201,hubspot_defined,279\n"
+        "contacts,101,companies,201,HUBSPOT_DEFINED,99x\n"
+        "contacts,101,companies,202,,280\n"
+        "contcts,101,companies,202,,\n"
+    )
+    await load_into(sandbox, "a.csv", read={"object_type": None, "to_object_type": None})
+    found = lines(folder / "r.csv")
+    assert [line["status"] for line in found] == ["rejected"] * 4
+    assert [line["object_type"] for line in found] == ["0-1", "0-1", "0-1", "contcts"]
+    assert [line["to_object_type"] for line in found] == ["0-2"] * 4
+    assert [line["association_category"] for line in found] == ["hubspot_defined", "HUBSPOT_DEFINED", "", ""]
+    assert [line["association_type_id"] for line in found] == ["279", "99x", "280", ""]
+    assert [line["object_id"] for line in found] == ["12x", "101", "101", "101"]
+    assert {(line["attempts"], line["http_status"], line["finished_at"]) for line in found} == {("0", "", "")}
+    assert all(line["error_category"] and line["error_message"] for line in found)
+    assert sandbox.count("PUT") == 0
+
+
+async def test_a_refused_row_fails_alone_and_says_why(load_into: Load, folder: Path, lines: Lines) -> None:
+    """HubSpot's status, category, message and correlation id stand in the line; the others are created."""
+    (folder / "a.csv").write_text("from_id,to_id\n101,201\n102,999\n103,203\n")
+    async with Sandbox({"missing": [{"type": "companies", "id": "999"}]}) as sandbox:
+        report = await load_into(sandbox, "a.csv")
+    by_row = {line["row"]: line for line in lines(folder / "r.csv")}
+    assert [by_row[row]["status"] for row in ("2", "3", "4")] == ["created", "failed", "created"]
+    failed = by_row["3"]
+    assert failed["http_status"] == "400"
+    assert failed["error_category"]
+    assert "999" in failed["error_message"]
+    assert failed["correlation_id"]
+    assert report.summary["failures_by_reason"] == {failed["error_category"]: 1}
+
+
+async def test_the_failures_file_is_a_valid_input_and_mended_all_is_created(
+    load_into: Load, folder: Path, lines: Lines
+) -> None:
+    """Its columns are the input's and those about the failure; a list cell is reduced to the id that failed."""
+    (folder / "a.csv").write_text('note,from_id,to_id\n"=1+1",101,201;999\nb,x,202\n')
+    async with Sandbox({"missing": [{"type": "companies", "id": "999"}]}) as sandbox:
+        await load_into(sandbox, "a.csv")
+        failures = folder / "r.failures.csv"
+        header, *records = csv.reader(failures.read_text().splitlines())
+        assert header == [
+            *("note", "from_id", "to_id"),
+            *("_input", "_row", "_status", "_error_category", "_error_message", "_http_status", "_correlation_id"),
+        ]
+        assert [record[:3] for record in records] == [["'=1+1", "101", "999"], ["b", "x", "202"]]
+        assert [record[3:6] for record in records] == [["a.csv", "2", "failed"], ["a.csv", "3", "rejected"]]
+        failures.write_text(failures.read_text().replace("999", "209", 1).replace("b,x,", "b,103,"))
+        report = await load_into(sandbox, "r.failures.csv", results="mended.csv")
+        assert report.exit_code == 0
+        assert sandbox.portal.types_of("contacts", 101, "companies", 209)
+        assert sandbox.portal.types_of("contacts", 103, "companies", 202)
+    assert [line["status"] for line in lines(folder / "mended.csv")] == ["created", "created"]
+
+
+async def test_the_summary_has_every_key_and_its_rows_add_up(sandbox: Sandbox, load_into: Load, folder: Path) -> None:
+    """The file beside the results is the summary of the report."""
+    (folder / "a.csv").write_text(MIXED)
+    report = await load_into(sandbox, "a.csv", command=("association-loader", "load", "a.csv"))
+    summary = json.loads((folder / "r.summary.json").read_text())
+    assert summary == json.loads(json.dumps(report.summary))
+    assert list(summary) == [
+        *("command", "version", "portal_id", "inputs", "started_at", "finished_at", "seconds", "exit_code", "rows"),
+        *("pairs", "requests", "rate", "failures_by_reason", "next_command"),
+    ]
+    assert summary["rows"] == {
+        **{"total": 7, "created": 4, "unchanged": 0},
+        **{"failed": 0, "rejected": 3, "pending": 0},
+    }
+    assert list(summary["inputs"][0]) == ["path", "sha256", "rows", "without"]
+    assert list(summary["requests"]) == ["sent", "retried", "rate_limited", "by_status"]
+    assert list(summary["rate"]) == ["limit", "achieved_per_second"]
+    assert (summary["portal_id"], summary["pairs"]) == ("62515", 3)
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+async def test_results_are_written_in_the_form_that_the_ending_names(
+    ending: str, sandbox: Sandbox, load_into: Load, folder: Path
+) -> None:
+    """The same lines and columns as CSV, JSON lines or Parquet; ids are text everywhere."""
+    (folder / "a.csv").write_text(MIXED)
+    await load_into(sandbox, "a.csv", results=f"mixed.results.{ending}")
+    path = folder / f"mixed.results.{ending}"
+    if ending == "csv":
+        found: list[dict[str, Any]] = list(csv.DictReader(path.read_text().splitlines()))
+    elif ending == "jsonl":
+        found = [json.loads(line) for line in path.read_text().splitlines()]
+    else:
+        found = pq.read_table(path).to_pylist()
+    assert len(found) == 7
+    assert ",".join(found[0]) == COLUMNS
+    assert sorted(line["object_id"] for line in found) == ["", "101", "101", "102", "102", "102", "1E+5"]
+    assert {file.name for file in folder.iterdir()} == {
+        *("a.csv", path.name, "mixed.journal", "mixed.failures.csv", "mixed.summary.json")
+    }
+
+
+async def test_all_files_are_readable_by_their_owner_only(sandbox: Sandbox, load_into: Load, folder: Path) -> None:
+    """Whatever the umask says."""
+    (folder / "a.csv").write_text(MIXED)
+    await load_into(sandbox, "a.csv")
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in folder.glob("r.*")}
+    assert modes == dict.fromkeys(("r.csv", "r.journal", "r.failures.csv", "r.summary.json"), 0o600)
+
+
+async def test_blank_cells_of_associated_columns_ask_for_nothing(
+    sandbox: Sandbox, load_into: Load, folder: Path, lines: Lines
+) -> None:
+    """No row, no line, but counted; `(Primary)` gives the primary type."""
+    (folder / "a.csv").write_text(
+        "Record ID,Associated Company IDs,Associated Company IDs (Primary)\n101,201;202,203\n102,,\n"
+    )
+    report = await load_into(sandbox, "a.csv", read={"to_object_type": None})
+    found = sorted((line["to_object_id"], line["association_type_id"]) for line in lines(folder / "r.csv"))
+    assert found == [("201", "279"), ("202", "279"), ("203", "1")]
+    assert report.summary["inputs"][0]["without"] == 2
+
+
+async def test_the_report_gives_results_and_failures_as_text(sandbox: Sandbox, load_into: Load, folder: Path) -> None:
+    """DataFrames with the files' columns, every cell text."""
+    (folder / "a.csv").write_text(MIXED)
+    report = await load_into(sandbox, "a.csv")
+    assert ",".join(report.results.columns) == COLUMNS
+    assert sorted(report.results["status"]) == ["created"] * 4 + ["rejected"] * 3
+    assert all(type(cell) is str for cell in report.results.to_numpy().ravel())
+    assert list(report.failures["_row"]) == ["3", "5", "6"]
+    assert list(report.failures["to_id"]) == ["x", "204", "205"]
+
+
+async def test_results_hold_exactly_the_settled_rows_after_a_stop(load_into: Load, folder: Path, lines: Lines) -> None:
+    """After too many failures: the lines there are settled, the others pending, and the sum is right."""
+    (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"{n},2\n" for n in range(100, 200)))
+    faults = [{"fault": "400", "method": "PUT", "range": [11, None]}]
+    async with Sandbox(faults=faults) as sandbox:
+        report = await load_into(sandbox, "a.csv", send={"max_failures": Budget(count=5), "concurrency": 2})
+    rows = report.summary["rows"]
+    assert report.exit_code == 4
+    assert rows["total"] == 100 == sum(count for name, count in rows.items() if name != "total")
+    counted = Counter(line["status"] for line in lines(folder / "r.csv"))
+    assert counted == Counter(created=rows["created"], failed=rows["failed"])
+    assert rows["pending"] > 0
