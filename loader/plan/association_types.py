@@ -16,6 +16,9 @@ from loader.model import AssociationType, Direction
 HUBSPOT_DEFINED = "HUBSPOT_DEFINED"
 CATEGORIES = (HUBSPOT_DEFINED, "USER_DEFINED", "INTEGRATOR_DEFINED", "WORK")
 
+UNCHECKED = AssociationType("UNCHECKED", 0)
+"""Stands in a plan that is made without a portal for a type that only the portal knows; it is never sent."""
+
 
 class Known(NamedTuple):
     """One association type of a direction. `label` is blank for the unlabelled one; `inverse` None where unknown."""
@@ -52,9 +55,13 @@ def standard_direction(type_id: int) -> Direction | None:
 
 
 class AssociationTypes:
-    """What is known of the association types: the standard table, and the directions that a portal was asked for."""
+    """What is known of the association types: the standard table, and the directions that a portal was asked for.
 
-    def __init__(self) -> None:
+    `offline` says that there is no portal to ask.
+    """
+
+    def __init__(self, *, offline: bool = False) -> None:
+        self.offline = offline
         self._asked: dict[Direction, tuple[Known, ...]] = {}
         self._unavailable: set[Direction] = set()
 
@@ -65,8 +72,8 @@ class AssociationTypes:
             category, type_id, label = item.get("category"), item.get("typeId"), item.get("label")
             if isinstance(category, str) and isinstance(type_id, int):
                 kind = AssociationType(category, type_id)
-                inverse = known[kind].inverse if kind in known else None
-                known[kind] = Known(kind, label if isinstance(label, str) else "", inverse)
+                before = known.get(kind, Known(kind, "", None))
+                known[kind] = before._replace(label=label if isinstance(label, str) and label else before.label)
         self._asked[direction] = tuple(known.values())
 
     def cannot_learn(self, direction: Direction) -> None:
@@ -85,15 +92,35 @@ class AssociationTypes:
         """Return every association type known for a direction."""
         return self._asked.get(direction) or standard().get(direction, ())
 
+    def named(self, direction: Direction, label: str) -> list[Known]:
+        """Return the types that a label stands for: in the portal's words, else in those of HubSpot's table."""
+        wanted = label.strip().casefold()
+        for known in (self.of(direction), standard().get(direction, ())):
+            if found := [entry for entry in known if entry.label.strip().casefold() == wanted]:
+                return found
+        return []
+
     def unlabelled(self, direction: Direction) -> Known | None:
-        """Return the type that says no more than that two records belong together."""
-        return next((entry for entry in self.of(direction) if not entry.label), None)
+        """Return the type that says no more than that two records belong together; None if it is not certain which."""
+        blank = [entry for entry in self.of(direction) if not entry.label]
+        ours = {entry.type for entry in standard().get(direction, ())}
+        for wanted in (
+            [entry for entry in blank if entry.type in ours],
+            [entry for entry in blank if entry.type.category == HUBSPOT_DEFINED],
+            blank,
+        ):
+            if wanted:
+                return wanted[0] if len(wanted) == 1 else None
+        return None
 
     def inverse(self, direction: Direction, entry: Known) -> AssociationType | None:
         """Return the same association seen from the other end: by the standard table, else by the same label there."""
         if entry.inverse is not None:
             return entry.inverse
         other = (direction[1], direction[0])
+        if not entry.label:
+            plain = self.unlabelled(other) if entry == self.unlabelled(direction) else None
+            return plain.type if plain else None
         same = [known.type for known in self.of(other) if known.label.casefold() == entry.label.casefold()]
         same = [kind for kind in same if kind.category == entry.type.category and kind != entry.type]
         return same[0] if len(same) == 1 else None

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 from loader.errors import UsageError
 from loader.model import Asked, Direction, Settled, Unsettled
 from loader.plan.association_types import AssociationTypes
-from loader.plan.object_types import ObjectTypes
+from loader.plan.object_types import ObjectTypes, is_type_id
 from loader.plan.settle import Verdict, direction_of, needs_portal, settle
 from loader.settings import InputSettings
 
@@ -32,7 +32,7 @@ async def settle_names(kinds: Mapping[int, Asked], portal: Portal | None) -> Nam
     """Settle what rows ask for, asking the portal only what the standard tables leave open, once for each pair."""
     names = await _object_types(kinds, portal)
     directions = {kind: direction_of(asked, names) for kind, asked in kinds.items()}
-    types = AssociationTypes()
+    types = AssociationTypes(offline=portal is None)
     unchecked: list[Direction] = []
     known = {kind: direction for kind, direction in directions.items() if not isinstance(direction, Unsettled)}
     for kind, direction in known.items():
@@ -40,14 +40,16 @@ async def settle_names(kinds: Mapping[int, Asked], portal: Portal | None) -> Nam
             await _learn(direction, types, portal, unchecked)
     verdicts = _verdicts(kinds, directions, types)
     for direction in _without_inverse(verdicts):
-        await _learn(direction, types, portal, unchecked)
+        if not types.asked(direction):
+            await _learn(direction, types, portal, unchecked)
     return Names(_verdicts(kinds, directions, types), unchecked)
 
 
 async def _object_types(kinds: Mapping[int, Asked], portal: Portal | None) -> ObjectTypes:
     names = ObjectTypes()
     said = {name for asked in kinds.values() for name in (asked.object_type, asked.to_object_type)}
-    if portal is None or all(names.find(name) for name in said):
+    # A qualified name stands for an id, too: rows that write the one or the other may mean the same two records.
+    if portal is None or all(is_type_id(names.find(name) or "") for name in said):
         return names
     return ObjectTypes(await portal.schemas() or ())
 

@@ -43,7 +43,7 @@ STANDARD: Mapping[str, tuple[str, ...]] = {
     "0-970": ("project", "projects"),
 }
 
-_TYPE_ID = re.compile(r"[02]-[1-9][0-9]{0,11}", re.ASCII)
+_TYPE_ID = re.compile(r"[012]-[1-9][0-9]{0,11}", re.ASCII)
 _QUALIFIED_NAME = re.compile(r"p[0-9]*_[A-Za-z0-9_-]{1,150}", re.ASCII)
 
 
@@ -55,6 +55,7 @@ class ObjectTypes:
 
     def __init__(self, schemas: Iterable[Mapping[str, object]] = ()) -> None:
         self._ids = {folded(name): type_id for type_id, names in STANDARD.items() for name in names}
+        self._shared: dict[str, list[str]] = {}
         for schema in schemas:
             self._learn(schema)
 
@@ -64,22 +65,37 @@ class ObjectTypes:
             return
         labels = schema.get("labels")
         named = [labels.get("singular"), labels.get("plural")] if isinstance(labels, dict) else []
-        qualified = schema.get("fullyQualifiedName")
-        for name in (qualified, schema.get("name"), *named):
-            if isinstance(name, str) and name:
-                # A standard type keeps its own name: a custom object called "Deal" must be named in full.
-                self._ids.setdefault(folded(name), type_id)
+        name = schema.get("name")
+        for called in (schema.get("fullyQualifiedName"), name, f"p_{name}", *named):
+            if isinstance(called, str) and called:
+                self._call(folded(called), type_id)
+
+    def _call(self, name: str, type_id: str) -> None:
+        known = self._ids.setdefault(name, type_id)
+        # A standard type keeps its own name: a custom object called "Deal" must be named in full.
+        if known != type_id and known not in STANDARD:
+            self._shared.setdefault(name, [known]).append(type_id)
 
     def find(self, name: str) -> str | None:
-        """Return the type id (`0-1`), a qualified name (`p123_car`) as it stands, or None for an unknown name."""
+        """Return the type id (`0-1`), an unknown qualified name (`p123_car`) as it stands, or None.
+
+        None is for a name that nothing goes by, and for one that several custom objects go by.
+        """
+        if folded(name) in self._shared:
+            return None
         known = self._ids.get(folded(name))
         if known is not None:
             return known
         return name if _TYPE_ID.fullmatch(name) or _QUALIFIED_NAME.fullmatch(name) else None
 
     def nearest(self, name: str) -> list[str]:
-        """Return up to three known names that look like this one."""
-        return difflib.get_close_matches(folded(name), self._ids, n=3, cutoff=0.6)
+        """Return up to three known names that look like this one, or the ids of those that share it."""
+        return self._shared.get(folded(name)) or difflib.get_close_matches(folded(name), self._ids, n=3, cutoff=0.6)
+
+
+def is_type_id(text: str) -> bool:
+    """Return True for an object type's id, the one name that cannot mean two things."""
+    return _TYPE_ID.fullmatch(text) is not None
 
 
 def folded(name: str) -> str:

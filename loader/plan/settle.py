@@ -9,6 +9,7 @@ from loader.model import Asked, AssociationType, Direction, Settled, Unsettled
 from loader.plan.association_types import (
     CATEGORIES,
     HUBSPOT_DEFINED,
+    UNCHECKED,
     AssociationTypes,
     Known,
     standard_direction,
@@ -18,6 +19,7 @@ from loader.plan.object_types import ObjectTypes, shown
 LARGEST_TYPE_ID = 2**31 - 1
 """The API's `associationTypeId` is an int32."""
 
+PRIMARY = "primary"
 
 Verdict = Settled | Unsettled
 
@@ -46,14 +48,16 @@ def needs_portal(asked: Asked, direction: Direction, types: AssociationTypes) ->
         return False
     label = wanted_label(asked)
     if label:
-        return not _labelled(label, types.of(direction))
+        # A label of the portal's own may go by the same words as one of HubSpot's, but for this one.
+        return label.strip().casefold() != PRIMARY or not types.named(direction, label)
     if asked.association_type_id:
         kind = _type_id(asked.association_type_id)
         if kind is None or (category := _category(asked)) is None:
             return False
         if any(entry.type.type_id == kind and entry.type.category == category for entry in types.of(direction)):
             return False
-        return category != HUBSPOT_DEFINED or standard_direction(kind) is None
+        # Without a category, a number that HubSpot uses for other objects may be a label of this portal.
+        return not asked.association_category or category != HUBSPOT_DEFINED or standard_direction(kind) is None
     return types.unlabelled(direction) is None
 
 
@@ -80,24 +84,26 @@ def _category(asked: Asked) -> str | None:
 
 
 def _type_id(text: str) -> int | None:
-    plain = text.removesuffix(".0")
+    plain = text.strip().removesuffix(".0")
     valid = plain.isascii() and plain.isdigit() and len(plain) <= 10 and 0 < int(plain) <= LARGEST_TYPE_ID
     return int(plain) if valid else None
-
-
-def _labelled(label: str, known: tuple[Known, ...]) -> list[Known]:
-    wanted = label.strip().casefold()
-    return [entry for entry in known if entry.label.casefold() == wanted]
 
 
 def _settled(entry: Known, direction: Direction, types: AssociationTypes) -> Settled:
     return Settled(*direction, entry.type, entry.label, types.inverse(direction, entry))
 
 
+def _unchecked(label: str, direction: Direction) -> Settled:
+    return Settled(*direction, UNCHECKED, label, UNCHECKED)
+
+
 def _by_label(asked: Asked, direction: Direction, types: AssociationTypes) -> Verdict:
-    found = _labelled(asked.label, types.of(direction))
+    found = types.named(direction, asked.label)
     if asked.association_category:
         found = [entry for entry in found if entry.type.category == _category(asked)]
+    if len(found) > 1 and asked.association_type_id:
+        type_id = _type_id(asked.association_type_id)
+        found = [entry for entry in found if entry.type.type_id == type_id] or found[:1]
     if len(found) == 1:
         return _agreeing(asked, found[0], direction, types)
     if found:
@@ -107,6 +113,8 @@ def _by_label(asked: Asked, direction: Direction, types: AssociationTypes) -> Ve
             f"the label {asked.label!r} stands for {ids}: name the association type id instead",
             "label",
         )
+    if types.offline:
+        return _unchecked(asked.label, direction)
     return Unsettled("ASSOCIATION_LABEL_NOT_FOUND", _no_such_label(asked.label, direction, types), "label")
 
 
@@ -178,7 +186,11 @@ def _unlabelled(direction: Direction, types: AssociationTypes) -> Verdict:
     if entry is not None:
         return _settled(entry, direction, types)
     pair = f"{shown(direction[0])} to {shown(direction[1])}"
-    if types.complete(direction):
+    if types.offline:
+        return _unchecked("", direction)
+    if any(not known.label for known in types.of(direction)):
+        message = f"{pair} have several association types without a label: name the one that is meant by its --type-id"
+    elif types.complete(direction):
         message = f"HubSpot does not associate {pair} without a label: name one"
     else:
         message = f"the unlabelled association type of {pair} is not known and could not be asked: name its --type-id"
