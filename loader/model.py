@@ -129,10 +129,14 @@ class Unsettled(NamedTuple):
 
 
 class End(NamedTuple):
-    """Where a kind of row belongs: `family` numbers two object types, `swapped` says: written from their rarer end."""
+    """Where a kind of row belongs: `family` numbers two object types, `swapped` says: written from their rarer end.
+
+    `single` is `from` or `to` for a kind that names a primary record: the end whose record can have only one.
+    """
 
     family: int
     swapped: bool
+    single: str = ""
 
 
 class Specification(NamedTuple):

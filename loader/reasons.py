@@ -125,4 +125,57 @@ REASONS: dict[str, Reason] = {
         "Fill in the cell, or add --to.",
         False,
     ),
+    "UNKNOWN_OBJECT_TYPE": Reason(
+        "The object type is none that this portal has, or a name that several share.",
+        "Write the name or the id of the object type; the message names the nearest ones.",
+        False,
+    ),
+    "UNKNOWN_CATEGORY": Reason(
+        "The association category is none that HubSpot has.",
+        "Write HUBSPOT_DEFINED, USER_DEFINED or INTEGRATOR_DEFINED, or leave the cell blank.",
+        False,
+    ),
+    "ASSOCIATION_LABEL_NOT_FOUND": Reason(
+        "These two object types have no such label in this portal.",
+        "Write a label that `association-loader labels FROM TO` lists, or make the label in HubSpot first.",
+        False,
+    ),
+    "AMBIGUOUS_LABEL": Reason(
+        "The label stands for several association types.",
+        "Name the association type id beside it.",
+        False,
+    ),
+    "LABEL_AND_TYPE_ID_DISAGREE": Reason(
+        "The label is one association type, and the type id another.",
+        "Leave one of the two cells blank.",
+        False,
+    ),
+    "INVALID_ASSOCIATION_TYPE_ID": Reason(
+        "The cell does not hold an association type id.",
+        "Write the number only, such as 279, or leave the cell blank.",
+        False,
+    ),
+    "WRONG_ASSOCIATION_TYPE_ID": Reason(
+        "The association type does not go from this object type to that one.",
+        "Use the type id that the message names; every direction has its own.",
+        False,
+    ),
+    "NO_UNLABELLED_TYPE": Reason(
+        "It is not certain which association type links these two object types without a label.",
+        "Name a label or an association type id.",
+        False,
+    ),
+    "UNKNOWN_INVERSE_TYPE": Reason(
+        "Other rows link the same two records from the other end, where this row's association type is not known.",
+        "Write the row from the other end, as the others are, and load it together with them.",
+        False,
+    ),
+    "CONFLICTING_PRIMARY": Reason(
+        "Several rows name different primary records for one record, which can have only one.",
+        "Keep the label on one of them, and take it off the others.",
+        False,
+    ),
 }
+
+WHOLE_RECORD = frozenset({"FIELD_COUNT", "MALFORMED_QUOTES", "MALFORMED_JSON", "NUL_CHARACTER", "REPEATED_HEADER"})
+"""The reasons that judge a record as a whole: one result line stands for all rows that it may have asked for."""

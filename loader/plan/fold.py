@@ -1,13 +1,17 @@
 """A to B and B to A are one pair, seen from its two ends: which end a request is written from, and with which types.
 
 HubSpot's PUT replaces all labels of a pair, so the rows of both ends must go out together. They are folded onto the
-end that more rows are written from, where the inverse association type is known; where it is not, the rows of the
-rarer end are refused.
+end that more rows are written from, or onto the other where only that can say it all; what can be said from neither is
+refused at the rarer end.
 """
 
 from collections.abc import Mapping, Sequence
 
 from loader.model import Direction, End, Settled, Specification
+from loader.plan.association_types import HUBSPOT_DEFINED
+from loader.plan.settle import PRIMARY
+
+COMPANY, LEAD = "0-2", "0-136"
 
 
 def ends(settled: Mapping[int, Settled], rows: Mapping[int, int]) -> dict[int, End]:
@@ -18,26 +22,40 @@ def ends(settled: Mapping[int, Settled], rows: Mapping[int, int]) -> dict[int, E
     families: dict[frozenset[str], tuple[int, Direction]] = {}
     for direction in sorted(weights, key=lambda direction: -weights[direction]):
         families.setdefault(frozenset(direction), (len(families) + 1, direction))
-    return {
-        kind: End(
-            families[frozenset(verdict.direction)][0], verdict.direction != families[frozenset(verdict.direction)][1]
-        )
-        for kind, verdict in settled.items()
-    }
+    found: dict[int, End] = {}
+    for kind, verdict in settled.items():
+        family, main = families[frozenset(verdict.direction)]
+        found[kind] = End(family, verdict.direction != main, _single(verdict))
+    return found
+
+
+def _single(settled: Settled) -> str:
+    """Return the end of a primary association whose record can have only one; a company has many primary contacts."""
+    if settled.type.category != HUBSPOT_DEFINED or settled.label.casefold() != PRIMARY:
+        return ""
+    if COMPANY in settled.direction:
+        return "from" if settled.to_object_type == COMPANY else "to"
+    return "from" if settled.object_type == LEAD else "to"
 
 
 def specify(forward: Sequence[int], backward: Sequence[int], settled: Mapping[int, Settled]) -> Specification:
-    """Return the request for a pair whose rows are of these kinds, from the main end and from the rarer end."""
-    if not forward:
-        return _specification([settled[kind] for kind in backward], (), flipped=True)
-    own = [settled[kind] for kind in forward]
-    foldable = [kind for kind in backward if settled[kind].inverse is not None]
+    """Return the request for a pair whose rows are of these kinds, from the main end and from the rarer end.
+
+    It is written from the main end unless only the rarer end can say it all; what neither can say is refused.
+    """
     refused = tuple(kind for kind in backward if settled[kind].inverse is None)
-    direction = own[0].direction
-    folded = [Settled(*direction, inverse, "", None) for kind in foldable if (inverse := settled[kind].inverse)]
-    return _specification(own + folded, refused, flipped=False)
+    if not forward or (refused and all(settled[kind].inverse for kind in forward)):
+        return _specification([settled[kind] for kind in backward], [settled[kind] for kind in forward], (), True)
+    folded = [settled[kind] for kind in backward if kind not in refused]
+    return _specification([settled[kind] for kind in forward], folded, refused, False)
 
 
-def _specification(settled: Sequence[Settled], refused: tuple[int, ...], *, flipped: bool) -> Specification:
-    types = tuple(dict.fromkeys(verdict.type for verdict in settled))
-    return Specification(*settled[0].direction, types, flipped, refused)
+def _specification(
+    own: Sequence[Settled],
+    folded: Sequence[Settled],
+    refused: tuple[int, ...],
+    flipped: bool,
+) -> Specification:
+    inverses = (verdict.inverse for verdict in folded if verdict.inverse is not None)
+    types = tuple(dict.fromkeys([*(verdict.type for verdict in own), *inverses]))
+    return Specification(*own[0].direction, types, flipped, refused)

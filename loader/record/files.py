@@ -34,6 +34,15 @@ def write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
+def sync_folder(folder: Path) -> None:
+    """Bring a new or changed name in a folder to the disk, so that a power cut does not take it back."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a private file beside `path` to be filled, then put it in its place, on disk, in one step."""
@@ -46,5 +55,6 @@ def replacing(path: Path) -> Iterator[Path]:
             with beside.open("rb") as file:
                 os.fsync(file.fileno())
             beside.replace(path)
+            sync_folder(path.parent)
         finally:
             beside.unlink(missing_ok=True)

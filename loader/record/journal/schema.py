@@ -11,6 +11,10 @@ from pathlib import Path
 from loader.errors import JournalError, RecordError
 
 FORMAT = 1
+"""Written into every journal (`PRAGMA user_version`); a journal of another format is refused, not guessed at."""
+
+APPLICATION = 0x41534C44
+"""Tells a journal from any other SQLite file (`PRAGMA application_id`)."""
 
 TABLES = """
 -- What the run is bound to, when it began, what it has used; each value is JSON.
@@ -32,7 +36,7 @@ CREATE TABLE kinds (
     object_type TEXT NOT NULL, to_object_type TEXT NOT NULL, association_category TEXT NOT NULL,
     association_type_id TEXT NOT NULL, label TEXT NOT NULL, is_primary INTEGER NOT NULL, to_column TEXT NOT NULL,
     from_type TEXT, to_type TEXT, category TEXT, type_id INTEGER, settled_label TEXT,
-    family INTEGER, swapped INTEGER
+    family INTEGER, swapped INTEGER, single TEXT
 );
 
 -- Every row whose ids are in order, in the order read. An id is an integer here: 19 digits, exact, and half the space.
@@ -92,14 +96,52 @@ WHERE (x.input, x.row) <= (SELECT input, row FROM bound);
 """
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Open an installed journal: what is committed survives a power cut. Others may read it meanwhile."""
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """Open an installed journal: what is committed survives a power cut. Others may read it meanwhile.
+
+    `read_only` changes no byte of it, not even to take over what a killed process left in its write-ahead log.
+    """
+    if read_only:
+        # Without a log beside it, a plain read-only connection would make an empty one and leave it there.
+        how = "mode=ro" if path.with_name(path.name + "-wal").exists() else "mode=ro&immutable=1"
+        return _opened(path, how)
+    return _opened(path, "mode=rw", "cache_size = -16000", "journal_mode = WAL", "synchronous = FULL")
+
+
+def _opened(path: Path, how: str, *pragmas: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False
+        f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None, check_same_thread=False
     )
-    for pragma in ("cache_size = -16000", "journal_mode = WAL", "synchronous = FULL"):
-        connection.execute(f"PRAGMA {pragma}")
+    try:
+        _check(path, connection)
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+    except BaseException:
+        connection.close()
+        raise
     return connection
+
+
+def _check(path: Path, connection: sqlite3.Connection) -> None:
+    """Raise JournalError for a file that is no journal, or not a whole one, before a byte of it is changed."""
+    after_a_crash = path.with_name(f"{path.name}-wal").exists()
+    application, version, pages, page_size = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("application_id", "user_version", "page_count", "page_size")
+    )
+    if application != APPLICATION:
+        raise JournalError(f"{path} is no journal of a load: move it away, or give another --results")
+    if version != FORMAT:
+        raise JournalError(
+            f"{path} was written by another version of the loader (format {version}, this one is {FORMAT}): go on with "
+            "that version, or move the journal and its results away"
+        )
+    if after_a_crash:
+        whole = connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
+    else:
+        whole = path.stat().st_size >= pages * page_size
+    if not whole:
+        raise sqlite3.DatabaseError("a part of it is missing")
 
 
 def scratch(path: Path) -> sqlite3.Connection:
@@ -108,6 +150,8 @@ def scratch(path: Path) -> sqlite3.Connection:
     for pragma in ("cache_size = -32000", "journal_mode = OFF", "synchronous = OFF", "temp_store = FILE"):
         connection.execute(f"PRAGMA {pragma}")
     connection.executescript(TABLES)
+    for pragma in (f"application_id = {APPLICATION}", f"user_version = {FORMAT}"):
+        connection.execute(f"PRAGMA {pragma}")
     connection.execute(
         "CREATE TEMP TABLE staged_rejects (input INTEGER, row INTEGER, part INTEGER, object_id TEXT, to_object_id TEXT,"
         " kind INTEGER, reason TEXT, message TEXT)"
@@ -125,12 +169,14 @@ def guarded(path: Path) -> Iterator[None]:
     """Translate SQLite's errors: a full or failing disk stops the run, a broken file says what to do."""
     try:
         yield
+    except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+        raise  # A mistake of ours, not of the disk.
+    except sqlite3.OperationalError as error:
+        raise RecordError(
+            f"{path}: the journal cannot be written ({error}), so nothing more is sent: make room or mend the "
+            "disk, then run the same command again"
+        ) from error
     except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):
-            raise RecordError(
-                f"{path}: the journal cannot be written ({error}), so nothing more is sent: make room or mend the "
-                "disk, then run the same command again"
-            ) from error
         raise JournalError(
             f"{path}: the journal is damaged ({error}): move it and its results aside, then run the command again; "
             "rows that were already associated are sent once more, which changes nothing"
@@ -139,10 +185,16 @@ def guarded(path: Path) -> Iterator[None]:
 
 def packed(rows: list[int], cells: list[list[str]]) -> bytes:
     """Return a chunk of records as one blob."""
-    return zlib.compress(json.dumps([rows, cells], ensure_ascii=False, separators=(",", ":")).encode(), 1)
+    text = json.dumps([rows, cells], ensure_ascii=False, separators=(",", ":"))
+    return zlib.compress(text.encode("utf-8", "surrogatepass"), 1)
 
 
 def unpacked(body: bytes) -> tuple[list[int], list[list[str]]]:
     """Return the rows and cells of a blob made by `packed`."""
-    rows, cells = json.loads(zlib.decompress(body))
+    rows, cells = json.loads(zlib.decompress(body).decode("utf-8", "surrogatepass"))
     return rows, cells
+
+
+def storable(text: str) -> str:
+    """Return the text as a table can hold it: a half of a surrogate pair, as a file's name may have, is escaped."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

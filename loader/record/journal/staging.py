@@ -6,13 +6,15 @@ Nothing is visible under the journal's own name until `install`; a run that is r
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
 from loader.model import Asked, Chunk, End, Link, Reject, Settled, Specification, Unsettled
-from loader.record.journal.schema import create, guarded, packed, scratch
+from loader.record.files import sync_folder, writing
+from loader.record.journal.schema import create, guarded, packed, scratch, storable
 
 _GROUP = """
 INSERT INTO pairs (object_id, to_object_id, forward, backward, first_row, all_rows, size)
@@ -34,6 +36,38 @@ FROM (
 )
 GROUP BY family, a, b
 ORDER BY first_row
+"""
+
+
+# A record can have one primary record only. Whose it is, is known for each kind (see `model.End`).
+_CONTRADICTING = """
+CREATE TEMP TABLE contradicting AS
+SELECT one_type, other_type, record, min(other) AS first, max(other) AS last FROM (
+    SELECT from_type AS one_type, to_type AS other_type, object_id AS record, to_object_id AS other
+    FROM rows JOIN kinds ON kinds.id = rows.kind WHERE single = 'from'
+    UNION ALL
+    SELECT to_type, from_type, to_object_id, object_id
+    FROM rows JOIN kinds ON kinds.id = rows.kind WHERE single = 'to'
+)
+GROUP BY one_type, other_type, record HAVING min(other) <> max(other)
+"""
+
+_CONTRADICTING_ROWS = """
+CREATE TEMP TABLE contradicting_rows AS
+SELECT rows.id AS id, 'record ' || record || ' would have two primary ' || CASE other_type WHEN '0-2' THEN 'companies'
+    ELSE 'records' END || ', ' || first || ' and ' || last || ', and can have only one: take the label off the others'
+    AS message
+FROM rows JOIN kinds ON kinds.id = rows.kind JOIN contradicting ON (one_type, other_type, record) = (
+    CASE single WHEN 'from' THEN from_type ELSE to_type END,
+    CASE single WHEN 'from' THEN to_type ELSE from_type END,
+    CASE single WHEN 'from' THEN object_id ELSE to_object_id END
+)
+WHERE single <> ''
+"""
+
+_REJECT = """
+INSERT INTO staged_rejects (input, row, part, object_id, to_object_id, kind, reason, message)
+SELECT input, row, part, object_id, to_object_id, kind,
 """
 
 
@@ -66,7 +100,7 @@ class Figures(NamedTuple):
 class Staging:
     """A journal under construction in `path`, which must not exist yet.
 
-    `stopping` is asked now and then during long statements and ends them with RecordError when True.
+    `stopping` is asked now and then while rows are grouped, and ends that with RecordError when True.
     """
 
     def __init__(self, path: Path, *, stopping: Callable[[], bool] = lambda: False) -> None:
@@ -80,11 +114,12 @@ class Staging:
         self._rejects = 0
 
     def __enter__(self) -> Self:
-        self._path.unlink(missing_ok=True)
-        create(self._path)
-        self._database = scratch(self._path)
-        self._database.set_progress_handler(self._stopping, 100_000)
-        self._database.execute("BEGIN")
+        with writing(self._path):
+            self._path.unlink(missing_ok=True)
+            create(self._path)
+        with guarded(self._path):
+            self._database = scratch(self._path)
+            self._database.execute("BEGIN")
         return self
 
     def __exit__(
@@ -101,7 +136,7 @@ class Staging:
         self._records = self._without = 0
         self._execute(
             "INSERT INTO inputs VALUES (?, ?, ?, ?, ?, 0, 0)",
-            (self._input, name, sha256, json.dumps(list(header)), json.dumps(list(to_columns))),
+            (self._input, storable(name), sha256, json.dumps(list(header)), json.dumps(list(to_columns))),
         )
 
     def append(self, chunk: Chunk) -> None:
@@ -133,14 +168,14 @@ class Staging:
     def _reject(self, reject: Reject) -> tuple[int, int, int, str, str, int, str, str]:
         kind = self._kinds.get(reject.asked) or self._new_kind(reject.asked)
         row, part, object_id, to_object_id, _, reason, message = reject
-        return self._input, row, part, object_id, to_object_id, kind, reason, message
+        return self._input, row, part, storable(object_id), storable(to_object_id), kind, reason, storable(message)
 
     def _new_kind(self, asked: Asked) -> int:
         self._kinds[asked] = kind = len(self._kinds) + 1
         self._database.execute(
             "INSERT INTO kinds (id, object_type, to_object_type, association_category, association_type_id, label,"
             " is_primary, to_column) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (kind, *asked),
+            (kind, *(storable(text) for text in asked[:5]), asked.primary, storable(asked.to_column)),
         )
         return kind
 
@@ -156,6 +191,14 @@ class Staging:
         """Return what the sound rows ask for, by number."""
         return {kind: asked for asked, kind in self._kinds.items() if self._rows_of_kind[kind]}
 
+    def all_kinds(self) -> dict[int, Asked]:
+        """Return what all rows ask for, the rejected ones too, by number."""
+        return {kind: asked for asked, kind in self._kinds.items()}
+
+    def name_types(self, kind: int, from_type: str | None, to_type: str | None) -> None:
+        """Write down the object types of a kind by their ids where they are known, whether it is sent or not."""
+        self._execute("UPDATE kinds SET from_type = ?, to_type = ? WHERE id = ?", (from_type, to_type, kind))
+
     def rows_of_kind(self) -> Mapping[int, int]:
         """Return how many sound rows ask for each kind."""
         return self._rows_of_kind
@@ -166,26 +209,46 @@ class Staging:
             for kind, verdict in settled.items():
                 self._database.execute(
                     "UPDATE kinds SET from_type = ?, to_type = ?, category = ?, type_id = ?, settled_label = ?,"
-                    " family = ?, swapped = ? WHERE id = ?",
+                    " family = ?, swapped = ?, single = ? WHERE id = ?",
                     (*verdict.direction, *verdict.type, verdict.label, *ends[kind], kind),
                 )
 
     def reject_kind(self, kind: int, why: Unsettled) -> None:
         """Reject every row of a kind that cannot be sent."""
-        self._execute(
-            "INSERT INTO staged_rejects (input, row, part, object_id, to_object_id, kind, reason, message)"
-            " SELECT input, row, part, object_id, to_object_id, kind, ?, ? FROM rows WHERE kind = ? ORDER BY id",
-            (why.reason, why.message, kind),
-        )
+        self._execute(f"{_REJECT} ?, ? FROM rows WHERE kind = ? ORDER BY id", (why.reason, why.message, kind))
 
     # --- grouping
 
     def group(self) -> list[Mixture]:
-        """Make one pair of all rows that name the same two records; return the mixtures of kinds that occur."""
-        self._execute(_GROUP, ())
-        with guarded(self._path):
+        """Make one pair of all rows that name the same two records; return the mixtures of kinds that occur.
+
+        Rows that would give one record two primary records are rejected first: all of them, as no row tells which one
+        is meant.
+        """
+        with guarded(self._path), self._interruptible():
+            (primary,) = self._database.execute("SELECT EXISTS (SELECT 1 FROM kinds WHERE single <> '')").fetchone()
+            if primary:
+                self._reject_contradicting()
+            self._database.execute(_GROUP)
             found = self._database.execute("SELECT DISTINCT forward, backward FROM pairs").fetchall()
         return [Mixture(*texts) for texts in found]
+
+    def _reject_contradicting(self) -> None:
+        execute = self._database.execute
+        execute(_CONTRADICTING)
+        execute(_CONTRADICTING_ROWS)
+        execute(
+            f"{_REJECT} 'CONFLICTING_PRIMARY', message FROM rows JOIN contradicting_rows USING (id) ORDER BY rows.id"
+        )
+        execute("DELETE FROM rows WHERE id IN (SELECT id FROM contradicting_rows)")
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        self._database.set_progress_handler(self._stopping, 100_000)
+        try:
+            yield
+        finally:
+            self._database.set_progress_handler(None, 0)
 
     def specify(self, mixture: Mixture, specification: Specification) -> None:
         """Write down what the pairs of one mixture are sent as, and reject the rows that cannot go along."""
@@ -218,11 +281,7 @@ class Staging:
                 )
 
     def _reject_row(self, row: int, reason: str, message: str) -> None:
-        self._database.execute(
-            "INSERT INTO staged_rejects (input, row, part, object_id, to_object_id, kind, reason, message)"
-            " SELECT input, row, part, object_id, to_object_id, kind, ?, ? FROM rows WHERE id = ?",
-            (reason, message, row),
-        )
+        self._database.execute(f"{_REJECT} ?, ? FROM rows WHERE id = ?", (reason, message, row))
 
     # --- closing
 
@@ -255,9 +314,14 @@ class Staging:
         )
         self._execute("COMMIT", ())
         self._database.close()
-        with guarded(self._path), self._path.open("rb") as file:
-            os.fsync(file.fileno())
-        self._path.rename(journal)
+        with writing(journal):
+            with self._path.open("rb") as file:
+                os.fsync(file.fileno())
+            for left in ("-wal", "-shm"):
+                # A log that another journal of this name left behind would be played into this one.
+                journal.with_name(journal.name + left).unlink(missing_ok=True)
+            self._path.rename(journal)
+            sync_folder(journal.parent)
 
     def _execute(self, statement: str, values: Sequence[object]) -> None:
         with guarded(self._path):
