@@ -1,8 +1,19 @@
 """The journal of a run: the only place that knows SQLite, and the only truth about what was read, sent and answered."""
 
-from loader.record.journal.journal import Counts, Journal
+from loader.record.journal.journal import FILE_NAME, Counts, Journal
 from loader.record.journal.lines import FailedRecord, Line, failed_records, lines
 from loader.record.journal.lock import Lock
 from loader.record.journal.staging import Mixture, Staging
 
-__all__ = ["Counts", "FailedRecord", "Journal", "Line", "Lock", "Mixture", "Staging", "failed_records", "lines"]
+__all__ = [
+    "FILE_NAME",
+    "Counts",
+    "FailedRecord",
+    "Journal",
+    "Line",
+    "Lock",
+    "Mixture",
+    "Staging",
+    "failed_records",
+    "lines",
+]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -9,6 +10,9 @@ from typing import Any, Self
 
 from loader.model import AssociationType, Outcome, Pair
 from loader.record.journal.schema import connect, guarded, unpacked
+
+FILE_NAME = "results.name"
+"""The fact that names the results file which this run writes; any other file of that name is somebody else's."""
 
 
 @dataclass(slots=True)
@@ -31,12 +35,22 @@ class Counts:
 class Journal:
     """An installed journal that this process holds (see `Lock`); one thread at a time may use it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
+        self._read_only = read_only
 
     def __enter__(self) -> Self:
         with guarded(self.path):
-            self._database = connect(self.path)
+            self._database = connect(self.path, read_only=self._read_only)
+        try:
+            self._load()
+        except BaseException:
+            self._database.close()
+            raise
+        return self
+
+    def _load(self) -> None:
+        with guarded(self.path):
             self._facts: dict[str, Any] = {
                 key: json.loads(value) for key, value in self._database.execute("SELECT key, value FROM facts")
             }
@@ -47,8 +61,7 @@ class Journal:
                 )
             }
         self._claimed = 0
-        self._last_pair = self._last_within_bound()
-        return self
+        self._last_row = self._last_within_bound()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -74,12 +87,28 @@ class Journal:
         return self._facts.get(key)
 
     def remember(self, facts: Mapping[str, object]) -> None:
-        """Write facts down, in a commit of their own or in the one that is open."""
-        with guarded(self.path):
-            self._database.executemany(
-                "INSERT OR REPLACE INTO facts VALUES (?, ?)", [(key, json.dumps(value)) for key, value in facts.items()]
-            )
+        """Write facts down, all in one commit."""
+        with self._commit():
+            self._put(facts)
         self._facts.update(facts)
+
+    def _put(self, facts: Mapping[str, object]) -> None:
+        self._database.executemany(
+            "INSERT OR REPLACE INTO facts VALUES (?, ?)", [(key, json.dumps(value)) for key, value in facts.items()]
+        )
+
+    @contextmanager
+    def _commit(self) -> Iterator[None]:
+        """Make one commit of a block, or nothing of it."""
+        with guarded(self.path):
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._database.execute("COMMIT")
+            except BaseException:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                raise
 
     def inputs(self) -> list[dict[str, object]]:
         """Return `path, sha256, rows, without` of each input, as the summary shows them."""
@@ -104,7 +133,7 @@ class Journal:
         bound = self._bound(records) if records is not None else None
         with guarded(self.path):
             self._database.execute("UPDATE bound SET input = ?, row = ?", bound or (2**63 - 1, 0))
-        self._last_pair = self._last_within_bound()
+        self._last_row = self._last_within_bound()
 
     def _bound(self, records: int) -> tuple[int, int] | None:
         seen = 0
@@ -124,28 +153,33 @@ class Journal:
         return row
 
     def _last_within_bound(self) -> int:
-        (last,) = self._one(
-            "SELECT coalesce(max(p.id), 0) FROM pairs p JOIN rows r ON r.id = p.first_row"
-            " WHERE (r.input, r.row) <= (SELECT input, row FROM bound)"
+        # Rows are numbered in the order of the inputs, so the last one that counts is found from the end.
+        last = list(
+            self.query(
+                "SELECT id FROM rows WHERE (input, row) <= (SELECT input, row FROM bound) ORDER BY id DESC LIMIT 1"
+            )
         )
-        return int(last)
+        return int(last[0][0]) if last else 0
 
     def has_work(self) -> bool:
         """Return True when a pair within the bound has no outcome yet."""
         (some,) = self._one(
-            "SELECT EXISTS (SELECT 1 FROM pairs WHERE id <= ? AND NOT EXISTS"
+            "SELECT EXISTS (SELECT 1 FROM pairs WHERE first_row <= ? AND NOT EXISTS"
             " (SELECT 1 FROM outcomes WHERE pair = pairs.id))",
-            (self._last_pair,),
+            (self._last_row,),
         )
         return bool(some)
 
     def claim(self, most: int) -> list[Pair]:
-        """Return the next pairs without an outcome, after committing the intent to send them."""
+        """Return the next pairs without an outcome, after committing the intent to send them.
+
+        A pair counts as within the limit when one of its rows is: its other rows are settled along with it.
+        """
         found = list(
             self.query(
-                "SELECT id, object_id, to_object_id, forward, backward, size FROM pairs WHERE id > ? AND id <= ?"
-                " AND NOT EXISTS (SELECT 1 FROM outcomes WHERE pair = pairs.id) ORDER BY id LIMIT ?",
-                (self._claimed, self._last_pair, most),
+                "SELECT id, object_id, to_object_id, forward, backward, size FROM pairs WHERE id > ?"
+                " AND first_row <= ? AND NOT EXISTS (SELECT 1 FROM outcomes WHERE pair = pairs.id) ORDER BY id LIMIT ?",
+                (self._claimed, self._last_row, most),
             )
         )
         if found:
@@ -163,20 +197,31 @@ class Journal:
 
     def record(self, outcomes: Iterable[Outcome], facts: Mapping[str, object]) -> None:
         """Commit outcomes together with the facts of the same moment."""
-        with guarded(self.path):
-            self._database.execute("BEGIN IMMEDIATE")
+        with self._commit():
             self._database.executemany(
                 "INSERT INTO outcomes (pair, status, http_status, created_resource_id, labels, error_category,"
                 " error_message, correlation_id, attempts, finished_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [(*outcome[:4], ";".join(outcome.labels), *outcome[5:10]) for outcome in outcomes],
             )
-            self.remember(facts)
-            self._database.execute("COMMIT")
+            self._put(facts)
+        self._facts.update(facts)
 
     def forget_failed(self) -> int:
-        """Take back the outcome of every failed pair, so that it is sent again; return how many there were."""
-        with guarded(self.path):
-            return self._database.execute("DELETE FROM outcomes WHERE status = 'failed'").rowcount
+        """Take back the outcome of every failed pair, so that it is sent again; return how many there were.
+
+        The results file is given up in the same commit: numbers of lines that it has are used again.
+        """
+        with self._commit():
+            forgotten = self._database.execute("DELETE FROM outcomes WHERE status = 'failed'").rowcount
+            self._put({"results.written": None})
+        self._facts["results.written"] = None
+        self._claimed = 0
+        return forgotten
+
+    def rename_outputs(self, names: Mapping[str, str]) -> None:
+        """Write down the new names of output files that were renamed."""
+        outputs = {key: value for key, value in self._facts.items() if key.startswith("output.") or key == FILE_NAME}
+        self.remember({key: names[name] for key, name in outputs.items() if name in names})
 
     # --- the view back
 

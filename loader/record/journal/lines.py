@@ -1,8 +1,9 @@
 """The lines of the results and of the failures file, read back from a journal."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from loader.reasons import WHOLE_RECORD
 from loader.record.journal.journal import Journal
 from loader.record.journal.schema import unpacked
 
@@ -55,7 +56,8 @@ _FIRST_COLUMN = 4
 def lines(journal: Journal, view: str, after: int) -> Iterator[tuple[int, Line]]:
     """Yield the lines of a view (`settled` or `rejected`) that come after a number, each with its number."""
     for row in journal.query(_VIEWS[view], (after,)):
-        yield row[0], Line._make(row[_FIRST_COLUMN:])
+        # `_make` is Python and would cost a million lines a third of a second.
+        yield row[0], tuple.__new__(Line, row[_FIRST_COLUMN:])
 
 
 def failed_records(journal: Journal) -> Iterator[FailedRecord]:
@@ -67,7 +69,8 @@ def failed_records(journal: Journal) -> Iterator[FailedRecord]:
         line = Line._make(row[_FIRST_COLUMN:])
         header, to_columns = inputs[number]
         cells = list(records.cells(number, line.row))
-        _reduce(cells, header, to_columns, to_column, line.to_object_id)
+        if line.error_category not in WHOLE_RECORD:
+            _reduce(cells, header, to_columns, to_column, line.to_object_id)
         yield FailedRecord(header, cells, line)
 
 
@@ -76,19 +79,18 @@ class _Records:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._chunk = 0
+        self._input = 0
         self._cells: dict[int, list[str]] = {}
 
     def cells(self, number: int, row: int) -> list[str]:
-        found: Sequence[Any] = next(
-            self._journal.query(
-                "SELECT id, body FROM records WHERE input = ? AND first_row <= ? ORDER BY id DESC LIMIT 1",
-                (number, row),
+        if number != self._input or row not in self._cells:
+            (body,) = next(
+                self._journal.query(
+                    "SELECT body FROM records WHERE input = ? AND first_row <= ? AND last_row >= ?", (number, row, row)
+                )
             )
-        )
-        if found[0] != self._chunk:
-            rows, cells = unpacked(found[1])
-            self._chunk, self._cells = found[0], dict(zip(rows, cells, strict=True))
+            rows, cells = unpacked(body)
+            self._input, self._cells = number, dict(zip(rows, cells, strict=True))
         return self._cells[row]
 
 

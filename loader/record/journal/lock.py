@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -31,11 +32,18 @@ class Lock:
                 raise JournalLocked(
                     f"{self._journal}: process {holder} works on these results: wait for it, or give another --results"
                 ) from None
+            except OSError as error:
+                os.close(descriptor)
+                raise UsageError(
+                    f"{self._path.parent}: this file system cannot keep two runs apart ({error.strerror}): give a "
+                    "--results on a local disk"
+                ) from error
             if self._still_named(descriptor):
                 break
             os.close(descriptor)
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, str(os.getpid()).encode("ascii"))
+        with suppress(OSError):  # The name is for people only; a full disk will be told of by the journal.
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, str(os.getpid()).encode("ascii"))
         self._descriptor = descriptor
         return self
 
