@@ -4,19 +4,22 @@ import csv
 import io
 import json
 import os
+import zlib
 from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
-from loader.record.defuse import defused
+from loader.errors import UsageError
+from loader.record.defuse import defused_lines
 from loader.record.files import open_private, replacing, write_all, writing
-from loader.record.journal import Journal, Line, lines
+from loader.record.journal import FILE_NAME, Journal, Line, lines
 
 ENDINGS = (".csv", ".jsonl", ".parquet")
 
 _LINES_AT_ONCE = 2000
+_BYTES_AT_ONCE = 1 << 20
 
 
 class Results(Protocol):
@@ -35,8 +38,8 @@ class Results(Protocol):
 class TextResults:
     """Results as CSV or JSON lines, appended to.
 
-    How far the file is, is journaled with the next commit: what a crash left beyond that point is cut off and written
-    again. A file that is shorter than that, or another one, is written anew from the journal.
+    How far the file is, and the checksum of all that, is journaled with the next commit: what a crash left beyond that
+    point is cut off and written again. A file that is not what was written is written anew from the journal.
     """
 
     def __init__(self, path: Path, journal: Journal, text_of: Callable[[Iterable[Line]], str], head: str) -> None:
@@ -45,31 +48,37 @@ class TextResults:
         self._text_of = text_of
         self._head = head.encode()
         self._descriptor = -1
-        self._number = {"settled": 0, "rejected": 0}
-        self._size = 0
 
     def __enter__(self) -> Self:
         with writing(self._path):
             self._descriptor = open_private(self._path)
-            if not self._resume():
-                os.ftruncate(self._descriptor, 0)
-                os.lseek(self._descriptor, 0, os.SEEK_SET)
-                write_all(self._descriptor, self._head)
-                self._size = len(self._head)
+            try:
+                if not self._resume():
+                    _take_name(self._path, self._journal, empty=os.fstat(self._descriptor).st_size == 0)
+                    self._begin()
+            except BaseException:
+                self.close()
+                raise
         return self
 
     def _resume(self) -> bool:
-        written = self._journal.fact("results.written")
+        written: Any = self._journal.fact("results.written")
         if not isinstance(written, dict):
             return False
-        size = written["size"]
-        if os.fstat(self._descriptor).st_size < size or os.pread(self._descriptor, len(self._head), 0) != self._head:
+        self._size, self._checksum = written["size"], written["checksum"]
+        if _checksum(self._descriptor, self._size) != self._checksum:
             return False
-        os.ftruncate(self._descriptor, size)
-        os.lseek(self._descriptor, size, os.SEEK_SET)
-        self._size = size
-        self._number = {view: written[view] for view in self._number}
+        os.ftruncate(self._descriptor, self._size)
+        os.lseek(self._descriptor, self._size, os.SEEK_SET)
+        self._number = {view: written[view] for view in ("settled", "rejected")}
         return True
+
+    def _begin(self) -> None:
+        os.ftruncate(self._descriptor, 0)
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        self._size = self._checksum = 0
+        self._number = {"settled": 0, "rejected": 0}
+        self._write(self._head)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -80,24 +89,38 @@ class TextResults:
         """Write every line that the journal has and the file has not; return the facts that say how far it is."""
         for view in self._number:
             self._append(view)
-        return {"results.written": {"size": self._size, **self._number}}
+        return {"results.written": {"size": self._size, "checksum": self._checksum, **self._number}}
 
     def _append(self, view: str) -> None:
         numbered = lines(self._journal, view, self._number[view])
         while batch := list(islice(numbered, _LINES_AT_ONCE)):
-            self._write(line for _, line in batch)
+            # Half a surrogate pair, as a file's name may have, is written as an escape.
+            self._write(self._text_of(line for _, line in batch).encode("utf-8", "backslashreplace"))
             self._number[view] = batch[-1][0]
 
-    def _write(self, batch: Iterable[Line]) -> None:
-        data = self._text_of(batch).encode("utf-8", "replace")
+    def _write(self, data: bytes) -> None:
         with writing(self._path):
             write_all(self._descriptor, data)
         self._size += len(data)
+        self._checksum = zlib.crc32(data, self._checksum)
 
     def finish(self) -> None:
-        """Put what was written on disk."""
+        """Put what was written on disk; what somebody cut or removed meanwhile is written anew."""
         with writing(self._path):
+            if not self._in_place():
+                self.close()
+                self._descriptor = open_private(self._path)
+                self._begin()
+                self.catch_up()
             os.fsync(self._descriptor)
+
+    def _in_place(self) -> bool:
+        ours = os.fstat(self._descriptor)
+        try:
+            named = self._path.lstat()
+        except FileNotFoundError:
+            return False
+        return (named.st_dev, named.st_ino, named.st_size) == (ours.st_dev, ours.st_ino, self._size)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -114,6 +137,8 @@ class ParquetResults:
         self._journal = journal
 
     def __enter__(self) -> Self:
+        with writing(self._path):
+            _take_name(self._path, self._journal, empty=not self._path.exists() or self._path.stat().st_size == 0)
         return self
 
     def __exit__(
@@ -145,20 +170,48 @@ class ParquetResults:
 
 
 def open_results(path: Path, journal: Journal) -> TextResults | ParquetResults:
-    """Return the results file in the form that its name's ending asks for."""
-    if path.suffix == ".parquet":
+    """Return the results file in the form that its name's ending asks for.
+
+    Entering it raises UsageError when a file of that name is there that this run did not write.
+    """
+    ending = path.suffix.lower()
+    if ending == ".parquet":
         return ParquetResults(path, journal)
-    if path.suffix == ".jsonl":
+    if ending == ".jsonl":
         return TextResults(path, journal, _json_lines, "")
     return TextResults(path, journal, _csv_lines, ",".join(Line._fields) + "\n")
 
 
+def _take_name(path: Path, journal: Journal, *, empty: bool) -> None:
+    """Make a name the run's own before anything is written there."""
+    if journal.fact(FILE_NAME) == path.name:
+        return
+    if not empty:
+        raise UsageError(
+            f"{path} exists, and the run in {journal.path} did not write it: move it away, or give the --results that "
+            "the run began with"
+        )
+    journal.remember({FILE_NAME: path.name, "results.written": None})
+
+
+def _checksum(descriptor: int, size: int) -> int | None:
+    """Return the checksum of so many bytes from the file's start, or None if it has fewer."""
+    checksum = 0
+    for start in range(0, size, _BYTES_AT_ONCE):
+        wanted = min(_BYTES_AT_ONCE, size - start)
+        data = os.pread(descriptor, wanted, start)
+        if len(data) < wanted:
+            return None
+        checksum = zlib.crc32(data, checksum)
+    return checksum
+
+
 def _csv_lines(batch: Iterable[Line]) -> str:
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([defused(cell) if isinstance(cell, str) else cell for cell in line] for line in batch)
+    csv.writer(text, lineterminator="\n").writerows(defused_lines(batch))
     return text.getvalue()
 
 
 def _json_lines(batch: Iterable[Line]) -> str:
-    return "".join(json.dumps(line._asdict(), ensure_ascii=False) + "\n" for line in batch)
+    encode = json.JSONEncoder(ensure_ascii=False).encode
+    return "".join(f"{encode(dict(zip(Line._fields, line, strict=True)))}\n" for line in batch)
