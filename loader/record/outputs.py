@@ -1,12 +1,14 @@
 """Where a run's files lie: beside its results, named after them."""
 
-import sqlite3
-from contextlib import closing
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from loader.errors import UsageError
+from loader.errors import JournalError, RecordError, UsageError
+from loader.record.files import writing
+from loader.record.journal import Journal
 from loader.record.results import ENDINGS
 
 PACKINGS = (".gz", ".zip")
@@ -52,12 +54,16 @@ _OTHER_COMMANDS = (("verify", "csv"), ("undo", "csv"), ("report", "html"))
 def name_outputs(results: str | None, failures: str | None, first_input: str, inputs: list[Path]) -> Outputs:
     """Return the run's files; UsageError for a results path that cannot be one."""
     path = Path(results) if results else Path(f"{_stem_of_input(first_input)}.results.csv")
-    if path.suffix not in ENDINGS:
+    if path.suffix.lower() not in ENDINGS:
         raise UsageError(f"{path}: results are written as .csv, .jsonl or .parquet: end --results with one of them")
     stem = path.name.removesuffix(path.suffix).removesuffix(".results")
     outputs = Outputs(path, Path(failures) if failures else path.with_name(f"{stem}.failures.csv"), stem)
     for file in (outputs.results, outputs.failures):
         _check(file, inputs)
+    if outputs.failures.absolute() in [file.absolute() for file in _own_files(outputs) if file != outputs.failures]:
+        raise UsageError(f"{outputs.failures} is a name that the run needs for another file: give another --failures")
+    if outputs.journal.is_symlink():
+        raise UsageError(f"{outputs.journal} is a symbolic link, which is never followed: give another --results")
     return outputs
 
 
@@ -77,20 +83,27 @@ def _check(file: Path, inputs: list[Path]) -> None:
         raise UsageError(f"{file} is a folder: name a file in it")
     if not file.parent.is_dir():
         raise UsageError(f"{file}: there is no folder {file.parent}: make it, or name another file")
+    if not os.access(file.parent, os.W_OK | os.X_OK) or (file.exists() and not os.access(file, os.R_OK | os.W_OK)):
+        raise UsageError(f"{file} cannot be written: name another file, or mend its permissions")
     if file.exists() and any(file.samefile(path) for path in inputs if path.exists()):
         raise UsageError(f"{file} is an input, and would be overwritten: give another --results")
 
 
 def set_aside(outputs: Outputs, started_at: str | None) -> list[Path]:
     """Rename an earlier run's files to `<stem>.<started_at>.*` and return their new paths."""
-    stamp = _stamp(started_at, outputs)
-    moved: dict[str, Path] = {}
-    for file in _own_files(outputs):
-        if file.exists():
-            ending = file.name.removeprefix(outputs.stem)
-            moved[file.name] = file.rename(file.with_name(f"{outputs.stem}.{stamp}{ending}"))
-    if outputs.journal.name in moved:
-        _rename_in_journal(moved[outputs.journal.name], moved)
+    there = [file for file in _own_files(outputs) if file.exists() or file.is_symlink()]
+    moved = _new_names(there, outputs.stem, started_at)
+    with writing(outputs.journal):
+        for file, path in moved.items():
+            file.rename(path)
+            for log in ("-wal", "-shm"):
+                # What a killed process left beside its journal belongs to it, under its new name too.
+                with suppress(FileNotFoundError):
+                    file.with_name(file.name + log).rename(path.with_name(path.name + log))
+    if outputs.journal in moved:
+        # A damaged journal is set aside all the same.
+        with suppress(JournalError, RecordError), Journal(moved[outputs.journal]) as journal:
+            journal.rename_outputs({file.name: path.name for file, path in moved.items()})
     return list(moved.values())
 
 
@@ -99,20 +112,15 @@ def _own_files(outputs: Outputs) -> list[Path]:
     return [outputs.journal, outputs.results, outputs.failures, outputs.summary, *others]
 
 
-def _stamp(started_at: str | None, outputs: Outputs) -> str:
-    moment = started_at or datetime.fromtimestamp(outputs.results.stat().st_mtime, UTC).isoformat()
+def _new_names(files: list[Path], stem: str, started_at: str | None) -> dict[Path, Path]:
+    if not files:
+        return {}
+    moment = started_at or datetime.fromtimestamp(files[0].stat().st_mtime, UTC).isoformat()
     plain = moment[:19].replace("-", "").replace(":", "") + "Z"
     stamp, count = plain, 1
-    while any(outputs.results.parent.glob(f"{outputs.stem}.{stamp}.*")):
+    while True:
+        names = {file: file.with_name(f"{stem}.{stamp}.{file.name.removeprefix(f'{stem}.')}") for file in files}
+        if not any(path.exists() or path.is_symlink() for path in names.values()):
+            return names
         count += 1
         stamp = f"{plain}-{count}"
-    return stamp
-
-
-def _rename_in_journal(journal: Path, moved: dict[str, Path]) -> None:
-    with closing(sqlite3.connect(journal)) as database, database:
-        for name, path in moved.items():
-            database.execute(
-                "UPDATE facts SET value = json_quote(?) WHERE key LIKE 'output.%' AND value = json_quote(?)",
-                (path.name, name),
-            )

@@ -54,4 +54,5 @@ def summarize(
 def write_summary(path: Path, summary: Mapping[str, object]) -> None:
     """Write the summary as JSON, whole or not at all."""
     with replacing(path) as beside:
-        beside.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        # Half a surrogate pair, as a file's name may have, is written as JSON's own escape.
+        beside.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", "utf-8", "backslashreplace")
