@@ -3,12 +3,13 @@
 import sys
 import time
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from loader.events import Event, Finished, Note, Planned, Progress, Reading, Started
-from loader.record.tables import closing, duration, plan_table
+from loader.record.tables import closing, duration, plain, plan_table
 
 SECONDS_BETWEEN_LINES = 30.0
 
@@ -24,7 +25,7 @@ class Screen:
     def __call__(self, event: Event) -> None:
         match event:
             case Reading():
-                self._status(f"Reading {event.input}: {event.records:,} records")
+                self._status(plain(f"Reading {event.input}: {event.records:,} records"))
             case Planned():
                 self._end_live()
                 for part in plan_table(event):
@@ -33,9 +34,10 @@ class Screen:
                 how = "Going on" if event.resumed else "Sending"
                 self._console.print(f"{how}: {event.pending:,} of {event.total:,} rows to go.")
             case Progress():
-                self._status(progress_line(event))
+                bar = ProgressBar(total=max(1, event.total), completed=event.total - event.pending, width=40)
+                self._status(Text(progress_line(event)), bar)
             case Note():
-                self._console.print(Text(event.message))
+                self._console.print(plain(event.message))
             case Finished():
                 self._end_live()
                 for part in closing(event):
@@ -45,15 +47,15 @@ class Screen:
         """Leave the terminal as it was."""
         self._end_live()
 
-    def _status(self, line: str) -> None:
+    def _status(self, line: Text, *above: RenderableType) -> None:
         if self._console.is_terminal:
             if self._live is None:
                 self._live = Live(console=self._console, refresh_per_second=4, transient=True)
                 self._live.start()
-            self._live.update(Text(line))
+            self._live.update(Group(*above, line))
         elif time.monotonic() - self._last >= SECONDS_BETWEEN_LINES:
             self._last = time.monotonic()
-            self._console.print(Text(line))
+            self._console.print(line)
 
     def _end_live(self) -> None:
         if self._live is not None:

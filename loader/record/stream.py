@@ -2,14 +2,15 @@
 
 import json
 import os
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
 from loader.errors import UsageError
 from loader.events import Event, Finished, Progress, Reading
-from loader.record.files import open_private
+from loader.record.files import open_private, writing
 
 SECONDS_BETWEEN_PROGRESS = 1.0
 
@@ -17,8 +18,24 @@ SECONDS_BETWEEN_PROGRESS = 1.0
 def as_object(event: Event) -> dict[str, Any]:
     """Return an event as JSON can hold it: `event` is its name in lower case, `finished` is the summary itself."""
     if isinstance(event, Finished):
-        return {"event": "summary", "stopped": event.stopped, "results": event.results, **event.summary}
-    return {"event": type(event).__name__.lower(), **asdict(event)}
+        files = {"results": event.results, "failures": event.failures}
+        return {"event": "summary", "stopped": event.stopped, **files, **event.summary}
+    return {"event": type(event).__name__.lower(), **{name: _plain(getattr(event, name)) for name in _names(event)}}
+
+
+def _names(value: Any) -> list[str]:
+    return [field.name for field in fields(value)]
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with every dataclass and named tuple in it as an object with its names."""
+    if is_dataclass(value):
+        return {name: _plain(getattr(value, name)) for name in _names(value)}
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return _plain(value._asdict())
+    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
 
 
 class Throttle:
@@ -48,7 +65,8 @@ class JsonStream:
 
     def __call__(self, event: Event) -> None:
         if self._throttle.passes(event, datetime.now(UTC)):
-            self._file.write(json.dumps(as_object(event), ensure_ascii=False) + "\n")
+            # Plain ASCII: whatever encoding standard output has, and whatever a file's name holds, it can be written.
+            self._file.write(json.dumps(as_object(event)) + "\n")
             self._file.flush()
 
     def close(self) -> None:
@@ -64,15 +82,17 @@ class LogFile:
         except OSError as error:
             raise UsageError(f"--log-file {path} cannot be written ({error.strerror})") from error
         os.lseek(descriptor, 0, os.SEEK_END)
-        self._file = os.fdopen(descriptor, "w", encoding="utf-8", errors="replace")
+        self._path = path
+        self._file = os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace")
         self._throttle = Throttle(30.0)
 
     def __call__(self, event: Event) -> None:
         now = datetime.now(UTC)
         if self._throttle.passes(event, now):
             line = {"at": now.isoformat(timespec="milliseconds"), **as_object(event)}
-            self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
-            self._file.flush()
+            with writing(self._path):
+                self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+                self._file.flush()
 
     def close(self) -> None:
         """Close the file."""

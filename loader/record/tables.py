@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from loader.events import Finished, Planned
+from loader.events import Finished, Kind, Planned
 from loader.model import Understood
 from loader.reasons import REASONS
 
@@ -24,19 +24,29 @@ def duration(seconds: float | None) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+def plain(text: object, style: str = "") -> Text:
+    """Return a value as a terminal may show it: control characters, which a file name or a label may hold, escaped."""
+    shown = str(text)
+    if not shown.isprintable():
+        shown = "".join(
+            char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode() for char in shown
+        )
+    return Text(shown, style)
+
+
 def plan_table(event: Planned) -> Iterator[RenderableType]:
     """Yield how each input was read, what its rows ask for, and how many will be sent."""
     yield _inputs(event.inputs)
     yield _kinds(event)
     for understood in event.inputs.values():
         for note in understood.notes:
-            yield Text(f"Note: {note}")
+            yield plain(f"Note: {note}")
     if event.unchecked:
         pairs = ", ".join(f"{first} to {second}" for first, second in event.unchecked)
-        yield Text(f"Not checked, because the portal could not be asked: the labels and type ids of {pairs}.")
+        yield plain(f"Not checked, because the portal could not be asked: the labels and type ids of {pairs}.")
     yield _figures(event)
     for reason, rows in event.reasons.items():
-        yield Text(f"  {rows:,} rows {reason}: {_cause(reason)}")
+        yield plain(f"  {rows:,} rows {reason}: {_cause(reason)}")
 
 
 def _inputs(inputs: Mapping[str, Understood]) -> Table:
@@ -45,20 +55,25 @@ def _inputs(inputs: Mapping[str, Understood]) -> Table:
         parts = [understood.format, understood.encoding, understood.delimiter and repr(understood.delimiter)]
         parts += [understood.sheet and f"sheet {understood.sheet}", f"header in row {understood.header_row}"]
         columns = "; ".join(f"{field}: {', '.join(headers)}" for field, headers in understood.columns.items())
-        table.add_row(Text(name), Text(", ".join(part for part in parts if part)), Text(columns))
+        table.add_row(plain(name), plain(", ".join(part for part in parts if part)), plain(columns))
     return table
 
 
 def _kinds(event: Planned) -> Table:
     table = _table("Rows", "From", "To", "Association type", "Label")
     for kind in event.kinds:
-        what = (
-            Text(kind.problem, style="red")
-            if kind.problem
-            else Text(f"{kind.association_category} {kind.association_type_id}")
+        table.add_row(
+            f"{kind.rows:,}", plain(kind.object_type), plain(kind.to_object_type), _what(kind), plain(kind.label)
         )
-        table.add_row(f"{kind.rows:,}", Text(kind.object_type), Text(kind.to_object_type), what, Text(kind.label))
     return table
+
+
+def _what(kind: Kind) -> Text:
+    if kind.problem:
+        return plain(kind.problem, "red")
+    if kind.association_category == "UNCHECKED":
+        return plain("not checked: only the portal knows it", "yellow")
+    return plain(f"{kind.association_category} {kind.association_type_id}")
 
 
 def _figures(event: Planned) -> Text:
@@ -77,7 +92,7 @@ def closing(event: Finished) -> Iterator[RenderableType]:
     summary: Mapping[str, Any] = event.summary
     rows, requests = summary["rows"], summary["requests"]
     if event.stopped:
-        yield Text(f"Stopped: {event.stopped}", style="bold yellow")
+        yield plain(f"Stopped: {event.stopped}", "bold yellow")
     yield _counts(rows)
     if summary["failures_by_reason"]:
         yield _reasons(summary["failures_by_reason"])
@@ -87,11 +102,11 @@ def closing(event: Finished) -> Iterator[RenderableType]:
         f"{summary['pairs']:,} pairs, {requests['sent']:,} requests{retried}{limited} in {duration(summary['seconds'])}"
         f" ({summary['rate']['achieved_per_second']:g} per second, limit {summary['rate']['limit']})."
     )
-    yield Text(f"Results: {event.results}")
+    yield plain(f"Results: {event.results}")
     if event.failures:
-        yield Text(f"Failures: {event.failures} (mend it and load it)")
+        yield plain(f"Failures: {event.failures} (mend it and load it)")
     if summary["next_command"]:
-        yield Text(f"Next: {summary['next_command']}", style="bold")
+        yield plain(f"Next: {summary['next_command']}", "bold")
 
 
 def _counts(rows: Mapping[str, int]) -> Table:
@@ -104,7 +119,7 @@ def _counts(rows: Mapping[str, int]) -> Table:
 def _reasons(reasons: Mapping[str, int]) -> Table:
     table = _table("Rows", "Reason", "What to do")
     for reason, count in reasons.items():
-        table.add_row(f"{count:,}", Text(reason), Text(_mend(reason)))
+        table.add_row(f"{count:,}", plain(reason), plain(_mend(reason)))
     return table
 
 
