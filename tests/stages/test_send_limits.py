@@ -1,0 +1,263 @@
+"""The limiter on a fake clock: no rolling window ever holds more than the limit, whatever happens to it meanwhile."""
+
+import asyncio
+import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from loader.send.limits import ABANDONED_SECONDS, Limiter
+from loader.settings import Rate
+from tests.stages.fake_time import clock, run
+
+
+@dataclass
+class Server:
+    """Takes requests that a limiter lets go, and remembers when they left, arrived and were answered."""
+
+    limiter: Limiter
+    chance: random.Random
+    jitter: float = 0.1
+    latency: tuple[float, float] = (0.05, 0.15)
+    arrivals: list[float] = field(default_factory=list)
+    answers: list[float] = field(default_factory=list)
+    fullest: float = 0.0
+
+    async def request(self) -> None:
+        await self.limiter.take()
+        left, rate = clock(), self.limiter.rate
+        recent = sum(answered > left - rate.seconds for answered in self.answers)
+        self.fullest = max(self.fullest, (recent + 1) / rate.requests)
+        place = len(self.answers)
+        self.answers.append(math.inf)
+        await asyncio.sleep(self.chance.uniform(0, self.jitter))
+        self.arrivals.append(clock())
+        await asyncio.sleep(self.chance.uniform(*self.latency))
+        self.answers[place] = clock()
+        self.limiter.give_back(answered=True)
+
+    async def busy(self, workers: int, seconds: float) -> None:
+        """Keep so many workers sending for so long."""
+        end = clock() + seconds
+
+        async def work() -> None:
+            while clock() < end:
+                await self.request()
+
+        await asyncio.gather(*(work() for _ in range(workers)))
+
+
+def most_in_a_window(moments: Sequence[float], seconds: float) -> int:
+    """Return the most moments in any half-open window."""
+    moments, start, most = sorted(moments), 0, 0
+    for end, moment in enumerate(moments):
+        while moments[start] <= moment - seconds:
+            start += 1
+        most = max(most, end - start + 1)
+    return most
+
+
+def limiter(requests: int, seconds: float, *, follow: bool = True) -> Limiter:
+    return Limiter(Rate(requests, seconds), clock=clock, follow=follow)
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.1, 2.0])
+@pytest.mark.parametrize(("requests", "seconds"), [(190, 10.0), (38, 1.0), (10, 1.0), (1, 0.5), (3, 10.0)])
+def test_no_rolling_window_at_the_server_holds_more_than_the_limit(
+    requests: int, seconds: float, jitter: float
+) -> None:
+    async def scenario() -> Server:
+        server = Server(limiter(requests, seconds), random.Random(requests), jitter=jitter)
+        await server.busy(workers=50, seconds=4 * seconds)
+        return server
+
+    server = run(scenario)
+    assert most_in_a_window(server.arrivals, seconds) <= requests
+    assert len(server.arrivals) > 2 * requests
+
+
+def test_nearly_the_whole_allowance_is_used() -> None:
+    """190 per 10 s at 50-150 ms: 97 % and more over five windows."""
+
+    async def scenario() -> int:
+        server = Server(limiter(190, 10.0), random.Random(1), jitter=0.0)
+        begin = clock()
+        await server.busy(workers=50, seconds=51)
+        return sum(arrived < begin + 50 for arrived in server.arrivals)
+
+    sent = run(scenario)
+    assert sent >= 0.97 * 5 * 190
+    assert sent <= 5 * 190
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_limit_that_changes_holds_for_what_was_sent_before(seed: int) -> None:
+    """Raised, lowered, given up and taken back, with longer and shorter windows, paused: each departure fits."""
+
+    async def scenario() -> Server:
+        chance = random.Random(seed)
+        server = Server(limiter(60, 2.0), chance)
+
+        async def meddle() -> None:
+            changes: list[Callable[[], None]] = [
+                lambda: server.limiter.told(Rate(chance.randint(1, 120), chance.choice([0.5, 1.0, 2.0, 5.0]))),
+                lambda: server.limiter.pause(chance.uniform(0, 1)),
+                server.limiter.lower,
+                server.limiter.recover,
+            ]
+            for _ in range(60):
+                await asyncio.sleep(chance.uniform(0, 0.6))
+                chance.choice(changes)()
+
+        await asyncio.gather(server.busy(workers=30, seconds=20), meddle())
+        return server
+
+    server = run(scenario)
+    assert server.fullest <= 1
+    assert len(server.arrivals) > 20
+
+
+def test_a_limit_lowered_and_raised_again_does_not_forget_its_window() -> None:
+    async def scenario() -> int:
+        server = Server(limiter(20, 10.0), random.Random(0), jitter=0.0)
+        await asyncio.gather(*(server.request() for _ in range(20)))
+        server.limiter.told(Rate(5, 10.0))
+        await asyncio.sleep(0.1)
+        server.limiter.told(Rate(20, 10.0))
+        await asyncio.gather(*(server.request() for _ in range(20)))
+        return most_in_a_window(server.arrivals, 10.0)
+
+    assert run(scenario) == 20
+
+
+def test_a_raised_limit_wakes_whoever_waits_for_a_slot() -> None:
+    async def scenario() -> float:
+        limits = limiter(2, 100.0)
+        for _ in range(2):
+            await limits.take()
+            limits.give_back(answered=True)
+        await asyncio.sleep(60)  # Long enough for the pace of two in 100 s, not for a slot.
+        waiting = asyncio.create_task(limits.take())
+        await asyncio.sleep(1)
+        before = clock()
+        limits.told(Rate(10, 100.0))
+        await waiting
+        return clock() - before
+
+    assert run(scenario) < 0.1
+
+
+def test_a_slot_is_waited_for_when_all_requests_are_under_way() -> None:
+    async def scenario() -> bool:
+        limits = limiter(1, 1.0)
+        await limits.take()
+        waiting = asyncio.create_task(limits.take())
+        await asyncio.sleep(50)
+        still = not waiting.done()
+        limits.give_back(answered=True)
+        await waiting
+        return still
+
+    assert run(scenario)
+
+
+def test_a_waiter_that_is_cancelled_holds_no_slot_and_wakes_the_next() -> None:
+    async def scenario() -> list[float]:
+        limits, begin, granted = limiter(4, 10.0), clock(), []
+
+        async def one() -> None:
+            await limits.take()
+            granted.append(clock() - begin)
+            limits.give_back(answered=True)
+
+        tasks = [asyncio.create_task(one()) for _ in range(12)]
+        for task in tasks[2:8]:
+            await asyncio.sleep(0.01)
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return granted
+
+    granted = run(scenario)
+    assert len(granted) == 6
+    assert granted[-1] < 21
+    assert most_in_a_window(granted, 10.0) <= 4
+
+
+def test_a_request_that_was_given_up_holds_its_slot_for_a_moment_and_a_window() -> None:
+    async def scenario() -> float:
+        limits = limiter(1, 5.0)
+        await limits.take()
+        begin = clock()
+        limits.give_back(answered=False)
+        await limits.take()
+        return clock() - begin
+
+    assert run(scenario) >= 5 + ABANDONED_SECONDS
+
+
+def test_a_pause_holds_every_request_back_also_when_it_is_prolonged() -> None:
+    async def scenario() -> float:
+        limits = limiter(100, 10.0)
+        begin = clock()
+        limits.pause(3)
+        granted = []
+
+        async def one() -> None:
+            await limits.take()
+            granted.append(clock() - begin)
+            limits.give_back(answered=True)
+
+        tasks = [asyncio.create_task(one()) for _ in range(5)]
+        await asyncio.sleep(2)
+        limits.pause(5)
+        limits.pause(1)
+        await asyncio.gather(*tasks)
+        assert limits.paused_for == 0
+        return min(granted)
+
+    assert run(scenario) >= 7
+
+
+def test_a_limit_that_the_command_names_does_not_follow_the_headers() -> None:
+    async def scenario() -> Rate:
+        limits = limiter(190, 10.0, follow=False)
+        limits.told(Rate(100, 10.0))
+        return limits.rate
+
+    assert run(scenario) == Rate(190, 10.0)
+
+
+def test_what_a_429_took_comes_back_bit_by_bit_and_only_with_time() -> None:
+    async def scenario() -> list[int]:
+        limits = limiter(100, 10.0)
+        limits.lower()
+        limits.lower()
+        seen = [limits.rate.requests]
+        for _ in range(1000):
+            limits.recover()
+            await asyncio.sleep(0.1)
+        seen.append(limits.rate.requests)
+        for _ in range(100):
+            limits.lower()
+        seen.append(limits.rate.requests)
+        for _ in range(300):
+            await asyncio.sleep(10)
+            limits.recover()
+        return [*seen, limits.rate.requests]
+
+    assert run(scenario) == [64, 100, 1, 100]
+
+
+def test_requests_are_spread_over_the_window() -> None:
+    """No more than ten leave at once, and the rest at the limit's pace."""
+
+    async def scenario() -> list[float]:
+        server = Server(limiter(100, 10.0), random.Random(0), jitter=0.0)
+        await server.busy(workers=100, seconds=10)
+        return server.arrivals
+
+    arrivals = run(scenario)
+    assert most_in_a_window(arrivals, 0.05) <= 11
+    assert most_in_a_window(arrivals, 1.0) <= 20

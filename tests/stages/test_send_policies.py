@@ -1,0 +1,372 @@
+"""The policies as tables: when to try again, what health means, how many under way, quota and failures too many."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from loader.errors import ConnectionFault, RateLimited, ServerFault, TooManyFailures
+from loader.model import Outcome
+from loader.send import retry
+from loader.send.concurrency import SAMPLES, Concurrency
+from loader.send.failures import SAME_IN_A_ROW, FailureGuard
+from loader.send.health import BUDGET, FAILURES_TO_OPEN, Health
+from loader.send.quota import next_reset, reserve_reached, reset_in_words
+from loader.settings import Budget
+
+NOW = datetime(2026, 11, 23, 23, 0, tzinfo=UTC)
+
+
+def highest(low: float, high: float) -> float:
+    return high
+
+
+def lowest(low: float, high: float) -> float:
+    return low
+
+
+# --- when to try again
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        (None, None),
+        ("0", 0.0),
+        ("10", 10.0),
+        (" 7 ", 7.0),
+        ("1.5", 1.5),
+        ("86400", 86400.0),
+        ("1000000000", 1e9),
+        ("Mon, 23 Nov 2026 23:00:30 GMT", 30.0),
+        ("Mon, 23 Nov 2026 23:00:30", 30.0),
+        ("Tue, 24 Nov 2026 00:00:00 +0030", 1800.0),
+        ("Mon, 23 Nov 2026 22:59:59 GMT", None),
+        ("-5", None),
+        ("abc", None),
+        ("", None),
+        ("1e9", None),
+        ("inf", None),
+        ("nan", None),
+        ("٣", None),
+        ("9" * 5000, None),
+        ("Mon, 23 Nov 99999 23:00:30 GMT", None),
+        ("Mon, 99 Nov 2026 23:00:30 GMT", None),
+        ("Mon, 23 Nov 2026 23:00:30 +999999", None),
+    ],
+)
+def test_retry_after_is_read_as_seconds_or_a_date_and_nonsense_is_ignored(
+    text: str | None, seconds: float | None
+) -> None:
+    assert retry.retry_after(text, NOW) == seconds
+
+
+@pytest.mark.parametrize(("failures", "longest"), [(1, 0.5), (2, 1), (3, 2), (7, 30), (8, 30), (5000, 30)])
+def test_the_longest_delay_doubles_up_to_30_seconds(failures: int, longest: float) -> None:
+    error = ServerFault("", status=503)
+    assert retry.delay(error, failures, highest) == longest
+    assert retry.delay(error, failures, lowest) == longest / 4
+
+
+def test_eight_attempts_always_outlast_the_time_after_which_an_outage_is_known() -> None:
+    assert sum(retry.delay(ConnectionFault(""), failures, lowest) for failures in range(1, 8)) > 10
+
+
+def test_a_delay_is_never_less_than_the_server_asked_for() -> None:
+    assert retry.delay(ServerFault("", status=503, retry_after=17.0), 1, lowest) == 17
+
+
+def test_a_lock_is_waited_for_two_seconds() -> None:
+    assert retry.delay(ServerFault("", status=423), 1, lowest) == 2
+
+
+@pytest.mark.parametrize(("strikes", "longest"), [(1, 1), (2, 2), (4, 8), (5, 10), (5000, 10)])
+def test_the_pause_after_429s_grows_to_the_whole_window(strikes: int, longest: float) -> None:
+    assert retry.pause(RateLimited(""), strikes, 10.0, highest) == longest
+    assert retry.pause(RateLimited(""), strikes, 10.0, lowest) == longest / 2
+    assert retry.pause(RateLimited("", retry_after=60.0), strikes, 10.0, highest) == 60
+
+
+# --- health
+
+
+def failing(health: Health, count: int, begin: float, end: float, *, rate_limited: bool = False) -> None:
+    for number in range(count):
+        health.failed(begin + (end - begin) * number / max(1, count - 1), rate_limited=rate_limited)
+
+
+@pytest.mark.parametrize(
+    ("count", "seconds", "is_open"),
+    [(20, 10.0, True), (19, 10.0, False), (20, 9.9, False), (1000, 9.9, False), (1000, 60.0, True)],
+)
+def test_the_breaker_opens_after_20_failures_over_10_seconds(count: int, seconds: float, *, is_open: bool) -> None:
+    health = Health()
+    failing(health, count, 100, 100 + seconds)
+    assert health.open is is_open
+
+
+def test_time_without_requests_is_no_outage() -> None:
+    """Reading a file for an hour and then 20 failures within a second leave the breaker shut."""
+    health = Health()
+    health.succeeded()
+    failing(health, 20, 3600, 3601)
+    assert not health.open
+
+
+def test_a_single_success_shuts_the_breaker_and_begins_anew() -> None:
+    health = Health()
+    failing(health, 19, 0, 60)
+    health.succeeded()
+    failing(health, 19, 60, 120)
+    assert not health.open
+    failing(health, 1, 120, 120)
+    assert health.open
+    health.succeeded()
+    assert not health.open
+    assert health.wait(121) == 0
+
+
+def test_429s_never_open_the_breaker() -> None:
+    health = Health()
+    failing(health, 500, 0, 800, rate_limited=True)
+    assert not health.open
+
+
+def test_an_open_breaker_lets_one_request_a_second_go() -> None:
+    health = Health()
+    failing(health, 30, 0, 30)
+    assert health.wait(30) == 0
+    health.sent(30)
+    assert health.wait(30.25) == 0.75
+    assert health.wait(31) == 0
+
+
+def test_attempts_do_not_count_while_the_breaker_is_open() -> None:
+    health = Health()
+    assert health.counts(503, 0)
+    failing(health, 20, 0, 20)
+    assert not health.counts(503, 800)
+    assert not health.counts(None, 800)
+
+
+def test_rows_that_answer_500_on_their_own_do_not_pass_for_an_outage_for_ever() -> None:
+    health = Health()
+    failing(health, 20, 0, 20)
+    assert not health.counts(500, 139)
+    assert health.counts(500, 141)
+
+
+@pytest.mark.parametrize("rate_limited", [True, False])
+def test_a_quarter_of_an_hour_without_a_usable_answer_is_enough(*, rate_limited: bool) -> None:
+    health = Health()
+    failing(health, 300, 0, 899, rate_limited=rate_limited)
+    assert not health.given_up(899)
+    assert health.given_up(900)
+
+
+def test_few_failures_far_apart_are_not_given_up_on() -> None:
+    health = Health()
+    failing(health, 10, 0, 2000)
+    assert not health.given_up(2000)
+
+
+def test_the_retry_budget_makes_retries_wait_and_a_tenth_of_the_successes_refills_it() -> None:
+    health = Health()
+    for _ in range(int(BUDGET)):
+        assert health.afford(0) == 0
+    assert health.afford(0.5) == 0.5
+    assert health.afford(1.0) == 0, "one a second goes out all the same"
+    assert health.afford(1.25) == 0.75
+    for _ in range(11):
+        health.succeeded()
+    assert health.afford(1.5) == 0
+    assert health.afford(1.5) == 1
+
+
+def test_the_retry_budget_never_grows_beyond_what_it_was() -> None:
+    health = Health()
+    for _ in range(100):
+        health.succeeded()
+    assert health.budget == BUDGET
+
+
+def test_retries_of_an_outage_do_not_use_up_the_budget() -> None:
+    health = Health()
+    failing(health, FAILURES_TO_OPEN, 0, 20)
+    for _ in range(1000):
+        assert health.afford(21) == 0
+    assert health.budget == BUDGET
+
+
+# --- how many under way
+
+
+def answer(policy: Concurrency, seconds: float, *, rounds: int = 1, locked: bool = False) -> None:
+    for _ in range(rounds * SAMPLES):
+        policy.note(seconds, policy.limit, locked=locked)
+
+
+def test_a_server_that_slows_down_under_load_gets_fewer_requests_at_once() -> None:
+    """Latency is 20 ms for each request under way, as in a server that works one by one: it settles low."""
+    policy = Concurrency(50)
+    for _ in range(SAMPLES):
+        policy.note(0.02, 1)
+    for _ in range(60):
+        answer(policy, 0.02 * policy.limit)
+    assert policy.limit <= 8
+    assert policy.most == 50
+
+
+def test_the_number_of_requests_comes_back_when_answers_are_fast_again() -> None:
+    policy = Concurrency(50)
+    answer(policy, 0.05)
+    answer(policy, 0.4)
+    lowered = policy.limit
+    answer(policy, 0.06, rounds=100)
+    assert lowered < 50
+    assert policy.limit == 50
+
+
+def test_a_server_that_is_slow_by_itself_is_not_asked_less() -> None:
+    """Three seconds for every answer, however few: fewer at once would only make it slower."""
+    policy = Concurrency(50)
+    answer(policy, 0.1)
+    answer(policy, 3.0, rounds=60)
+    assert policy.limit >= 45
+
+
+def test_few_requests_under_way_are_not_the_cause_of_slow_answers() -> None:
+    policy = Concurrency(50)
+    answer(policy, 0.05)
+    for _ in range(100 * SAMPLES):
+        policy.note(2.0, 5)
+    assert policy.limit == 50
+
+
+def test_answers_of_a_few_milliseconds_are_never_slow() -> None:
+    policy = Concurrency(50)
+    answer(policy, 0.001)
+    answer(policy, 0.09, rounds=50)
+    assert policy.limit == 50
+
+
+def test_a_locked_record_halves_the_requests_at_once() -> None:
+    policy = Concurrency(40)
+    answer(policy, 0.05, locked=True)
+    assert policy.limit == 20
+
+
+def test_one_request_may_always_be_under_way() -> None:
+    policy = Concurrency(1)
+    answer(policy, 0.05, locked=True, rounds=20)
+    assert policy.limit == 1
+
+
+# --- the day's quota
+
+
+@pytest.mark.parametrize(
+    ("zone", "now", "reset"),
+    [
+        ("US/Eastern", "2026-11-23T23:00", "2026-11-24T00:00-05:00"),
+        ("US/Eastern", "2026-11-24T04:59", "2026-11-24T00:00-05:00"),
+        ("US/Eastern", "2026-11-24T05:00", "2026-11-25T00:00-05:00"),
+        ("Europe/Berlin", "2026-11-23T23:00", "2026-11-25T00:00+01:00"),
+        ("Asia/Kolkata", "2026-11-23T18:29", "2026-11-24T00:00+05:30"),
+        ("Europe/Berlin", "2026-10-24T22:30", "2026-10-26T00:00+01:00"),
+        ("US/Eastern", "2026-03-08T05:30", "2026-03-09T00:00-04:00"),
+        ("UTC", "2026-12-31T12:00", "2027-01-01T00:00+00:00"),
+    ],
+)
+def test_the_quota_resets_at_the_next_midnight_of_the_portal(zone: str, now: str, reset: str) -> None:
+    at = next_reset(zone, datetime.fromisoformat(now).replace(tzinfo=UTC))
+    assert at is not None
+    assert at == datetime.fromisoformat(reset)
+    assert at.utcoffset() == datetime.fromisoformat(reset).utcoffset()
+
+
+@pytest.mark.parametrize(
+    "zone", ["", "Nowhere/Town", "../../etc/passwd", "/etc/localtime", "America", "\0", "x" * 9999]
+)
+def test_a_zone_that_nobody_knows_has_no_reset(zone: str) -> None:
+    assert next_reset(zone, NOW) is None
+    assert "midnight in the portal's time zone" in reset_in_words(zone, NOW)
+
+
+def test_the_reset_is_said_in_the_portals_own_time() -> None:
+    words = "the quota resets at 2026-11-24 00:00 US/Eastern; run the same command then"
+    assert reset_in_words("US/Eastern", NOW) == words
+
+
+@pytest.mark.parametrize(
+    ("reserve", "left", "daily", "reached"),
+    [
+        (None, 0, 1000, False),
+        (Budget(count=100), None, None, False),
+        (Budget(count=100), 101, None, False),
+        (Budget(count=100), 100, None, True),
+        (Budget(share=0.1), 101, 1000, False),
+        (Budget(share=0.1), 100, 1000, True),
+        (Budget(share=0.1), 0, None, False),
+        (Budget(count=0), 0, 1000, True),
+    ],
+)
+def test_a_reserve_is_reached_when_no_more_than_it_is_left(
+    reserve: Budget | None, left: int | None, daily: int | None, *, reached: bool
+) -> None:
+    assert reserve_reached(reserve, left, daily) is reached
+
+
+# --- failures too many
+
+
+def outcomes(status: str, count: int, http_status: int | None = 400, category: str = "X") -> list[Outcome]:
+    return [Outcome(n, status, http_status, "", (), category, "no", "", 1, "", 1) for n in range(count)]
+
+
+def test_200_failures_in_a_row_for_one_reason_stop_the_run() -> None:
+    guard = FailureGuard(None)
+    guard.watch(outcomes("failed", SAME_IN_A_ROW - 1))
+    with pytest.raises(TooManyFailures, match="200 requests in a row failed for one reason"):
+        guard.watch(outcomes("failed", 1))
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        outcomes("created", 1, 201, ""),
+        outcomes("failed", 1, 400, "Y"),
+        outcomes("failed", 1, 404, "X"),
+        outcomes("failed", 1, 503, "X"),
+        outcomes("failed", 1, None, "X"),
+    ],
+)
+def test_a_success_or_another_reason_begins_the_count_anew(between: list[Outcome]) -> None:
+    guard = FailureGuard(None)
+    guard.watch(outcomes("failed", SAME_IN_A_ROW - 1))
+    guard.watch(between)
+    guard.watch(outcomes("failed", SAME_IN_A_ROW - 1))
+
+
+@pytest.mark.parametrize(
+    ("budget", "failed", "created", "stops"),
+    [
+        (Budget(count=5), 5, 0, False),
+        (Budget(count=5), 6, 0, True),
+        (Budget(count=0), 1, 1000, True),
+        (Budget(share=0.1), 11, 88, False),
+        (Budget(share=0.1), 11, 89, True),
+        (Budget(share=0.1), 10, 90, False),
+        (None, 150, 0, False),
+    ],
+)
+def test_more_failed_rows_than_the_command_allows_stop_the_run(
+    budget: Budget | None, failed: int, created: int, *, stops: bool
+) -> None:
+    """A share counts after 100 settled rows."""
+    guard = FailureGuard(budget)
+    guard.watch(outcomes("created", created, 201, ""))
+    if stops:
+        with pytest.raises(TooManyFailures, match="--max-failures"):
+            guard.watch(outcomes("failed", failed))
+    else:
+        guard.watch(outcomes("failed", failed))
