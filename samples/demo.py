@@ -82,7 +82,7 @@ LOADS = (
         "hubspot_export.csv",
         "HubSpot's own export of contacts, with lists of companies in one cell.",
         ("--from", "contacts"),
-        *(375, 2, 3),
+        *(382, 2, 3),
     ),
 )
 
@@ -169,8 +169,9 @@ def _load(sample: Sample, url: str) -> list[str]:
 
 def _show(sample: Sample) -> None:
     """Show the first results and all failures of one sample."""
-    _heading(f"The first lines of {sample.results}")
-    created = [row for row in _rows(sample.results) if row["status"] == "created"]
+    _heading(f"The first rows of {sample.results}")
+    rows = sorted(_rows(sample.results), key=lambda row: int(row["row"]))
+    created = [row for row in rows if row["status"] == "created"]
     shown = ("row", "status", "object_id", "to_object_id", "association_type_id", "label", "created_resource_id")
     _table(shown, created[:6])
     _heading(f"All of {sample.failures}, some columns of it")

@@ -81,10 +81,11 @@ class Company(NamedTuple):
 
 
 def people(random: Random) -> list[Person]:
-    """Return 400 contacts."""
+    """Return 400 contacts, no two of one address."""
+    names = [(first, last) for first in FIRST_NAMES.split() for last in LAST_NAMES.split()]
     ids = random.sample(range(25310000500, 25319999999), 400)
-    first, last = FIRST_NAMES.split(), LAST_NAMES.split()
-    return [Person(str(each), random.choice(first), random.choice(last)) for each in sorted(ids)]
+    chosen = random.sample(names, 400)
+    return [Person(str(each), *name) for each, name in zip(sorted(ids), chosen, strict=True)]
 
 
 def companies(random: Random) -> list[Company]:

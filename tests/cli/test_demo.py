@@ -54,7 +54,7 @@ LOADS: dict[str, tuple[list[str], dict[str, int], dict[str, int]]] = {
     ),
     "hubspot_export.csv": (
         ["--from", "contacts"],
-        {"created": 375, "failed": 2, "rejected": 3},
+        {"created": 382, "failed": 2, "rejected": 3},
         {"VALIDATION_ERROR": 27, "MISSING_RECORD_ID": 62, "INVALID_RECORD_ID": 63},
     ),
 }  # fmt: skip
