@@ -118,6 +118,13 @@ def test_every_option_named_in_the_text_exists() -> None:
     assert not named & NOT_YET
 
 
+def test_every_place_named_in_the_text_is_there() -> None:
+    """Whoever looks for a file or a folder of the source that the README names finds it."""
+    places = set(re.findall(r"`((?:loader|samples|tests|\.ci)/[\w./-]+)`", README.read_text("utf-8")))
+    assert places
+    assert not {place for place in places if not (ROOT / place).exists()}
+
+
 def test_every_command_shown_prints_what_is_shown(folder: Path) -> None:
     """Typed one after the other, the README's commands print the lines shown under them, in that order."""
     for command, lines in shown():
