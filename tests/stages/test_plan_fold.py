@@ -1,0 +1,89 @@
+"""Two ends of one pair become one request, with every association type that the rows of either end ask for."""
+
+import pytest
+
+from loader.model import AssociationType, End, Settled, Specification
+from loader.plan import fold
+
+HUBSPOT, USER = "HUBSPOT_DEFINED", "USER_DEFINED"
+
+
+def kind(
+    first: str, second: str, type_id: int, inverse: int | None, *, label: str = "", category: str = HUBSPOT
+) -> Settled:
+    """Return a settled kind of row."""
+    other = AssociationType(category, inverse) if inverse else None
+    return Settled(first, second, AssociationType(category, type_id), label, other)
+
+
+PLAIN, BACK = kind("0-1", "0-2", 279, 280), kind("0-2", "0-1", 280, 279)
+MANAGER, EMPLOYEE = kind("0-1", "0-2", 40, None, category=USER), kind("0-2", "0-1", 41, None, category=USER)
+PARENT, CHILD = kind("0-2", "0-2", 13, 14), kind("0-2", "0-2", 14, 13)
+
+
+def ids(specification: Specification) -> list[int]:
+    """Return the type ids of a request."""
+    return [kind.type_id for kind in specification.types]
+
+
+def test_the_main_end_is_the_one_that_more_rows_are_written_from() -> None:
+    """Both directions are one family; the rarer end is swapped."""
+    assert fold.ends({1: PLAIN, 2: BACK}, {1: 3, 2: 5}) == {1: End(1, swapped=True), 2: End(1, swapped=False)}
+
+
+def test_other_object_types_are_another_family() -> None:
+    """A contact and a company never share a pair with a deal and a company."""
+    found = fold.ends({1: PLAIN, 2: kind("0-3", "0-2", 341, 342)}, {1: 1, 2: 1})
+    assert found[1].family != found[2].family
+
+
+def test_rows_of_one_end_go_out_as_they_are() -> None:
+    """Their types, each once, in their direction."""
+    found = fold.specify((1, 2), (), {1: PLAIN, 2: MANAGER})
+    assert (found.object_type, found.to_object_type, found.flipped, ids(found)) == ("0-1", "0-2", False, [279, 40])
+
+
+def test_rows_of_the_rarer_end_alone_are_written_from_it() -> None:
+    """A request may be written from either end."""
+    found = fold.specify((), (1,), {1: EMPLOYEE})
+    assert (found.object_type, found.flipped, ids(found), found.refused) == ("0-2", True, [41], ())
+
+
+def test_the_same_association_from_both_ends_is_one_type() -> None:
+    """279 and 280 between the same two records are one association."""
+    found = fold.specify((1,), (2,), {1: PLAIN, 2: BACK})
+    assert (ids(found), found.refused) == ([279], ())
+
+
+def test_parent_and_child_are_turned_around() -> None:
+    """A is parent of B, and B is child of A: one type."""
+    assert ids(fold.specify((1,), (2,), {1: PARENT, 2: CHILD})) == [13]
+
+
+def test_an_unknown_inverse_turns_the_whole_request_around_where_that_says_it_all() -> None:
+    """The other end's types are known from this end, so nothing is refused."""
+    found = fold.specify((1,), (2,), {1: PLAIN, 2: EMPLOYEE})
+    assert (found.flipped, sorted(ids(found)), found.refused) == (True, [41, 280], ())
+
+
+def test_what_neither_end_can_say_is_refused_at_the_rarer_end() -> None:
+    """The rows that stay go out; the others are told."""
+    found = fold.specify((1, 3), (2, 4), {1: MANAGER, 2: EMPLOYEE, 3: PLAIN, 4: BACK})
+    assert (found.flipped, ids(found), found.refused) == (False, [40, 279], (2,))
+
+
+@pytest.mark.parametrize(
+    ("settled", "single"),
+    [
+        (kind("0-1", "0-2", 1, 2, label="Primary"), "from"),
+        (kind("0-2", "0-1", 2, 1, label="Primary"), "to"),
+        (kind("0-136", "0-1", 578, None, label="Primary"), "from"),
+        (kind("0-3", "0-136", 583, 582, label="Primary"), "to"),
+        (kind("2-1", "0-2", 70, None, label="primary"), "from"),
+        (kind("0-1", "0-2", 70, None, label="Primary", category=USER), ""),
+        (PLAIN, ""),
+    ],
+)
+def test_who_can_have_only_one_primary_record(settled: Settled, single: str) -> None:
+    """A contact has one primary company; a company is primary for many. A lead has one primary contact."""
+    assert fold.ends({1: settled}, {1: 1})[1].single == single

@@ -1,0 +1,158 @@
+"""The tables of planning: names of object types, and HubSpot's own association types."""
+
+from collections import Counter
+
+import pytest
+
+from loader.plan.association_types import UNCHECKED, AssociationTypes, standard, standard_direction
+from loader.plan.object_types import STANDARD, ObjectTypes, folded, is_type_id, shown
+
+CAR = {
+    "objectTypeId": "2-7282133",
+    "fullyQualifiedName": "p123_car",
+    "name": "car",
+    "labels": {"singular": "Motor car", "plural": "Motor cars"},
+}
+
+
+@pytest.mark.parametrize("name", ["contacts", "Contact", "CONTACT", " contact ", "0-1"])
+def test_every_way_to_write_a_standard_type_means_its_id(name: str) -> None:
+    """Case, blanks and number make no difference."""
+    assert ObjectTypes().find(name) == "0-1"
+
+
+@pytest.mark.parametrize("name", ["line items", "line_item", "LineItem", "line-items"])
+def test_names_of_two_words_are_found_by_any_separator(name: str) -> None:
+    """`line_item`, `line-item` and `line item` are one name; written together it is none of ours."""
+    assert ObjectTypes().find(name) == (None if name == "LineItem" else "0-8")
+
+
+def test_no_two_standard_types_share_a_name() -> None:
+    """A name can never stand for two object types."""
+    names = Counter(folded(name) for names in STANDARD.values() for name in names)
+    assert max(names.values()) == 1
+
+
+@pytest.mark.parametrize("name", ["p123_car", "P123_CAR", "p_car", "car", "Motor car", "motor cars", "2-7282133"])
+def test_a_custom_object_goes_by_all_its_names(name: str) -> None:
+    """The qualified name, its short form, the name, both labels and the id mean the same object."""
+    assert ObjectTypes([CAR]).find(name) == "2-7282133"
+
+
+def test_a_custom_object_never_takes_a_standard_name() -> None:
+    """A custom object called Deal must be named in full."""
+    own = {"objectTypeId": "2-5", "fullyQualifiedName": "p1_deal", "name": "deal", "labels": {}}
+    names = ObjectTypes([own])
+    assert names.find("deal") == "0-3"
+    assert names.find("p1_deal") == "2-5"
+
+
+def test_a_name_that_two_custom_objects_share_is_never_guessed() -> None:
+    """It is unknown, and the nearest names are the two ids."""
+    other = {**CAR, "objectTypeId": "2-9", "fullyQualifiedName": "p123_van", "name": "van"}
+    names = ObjectTypes([CAR, other])
+    assert names.find("motor car") is None
+    assert names.nearest("motor car") == ["2-7282133", "2-9"]
+    assert names.find("van") == "2-9"
+
+
+def test_a_misspelt_name_has_near_ones() -> None:
+    """`contcts` is near `contacts`."""
+    assert ObjectTypes().find("contcts") is None
+    assert "contacts" in ObjectTypes().nearest("contcts")
+
+
+@pytest.mark.parametrize("text", ["0-1/../2", "0-", "3-1", "0-01", "0-1\n", "", "p_/x"])
+def test_no_text_that_could_change_a_path_passes_as_an_id(text: str) -> None:
+    """Only digits around one hyphen make an object type id."""
+    assert not is_type_id(text)
+    assert ObjectTypes().find(text) is None or text == "0-1\n"
+
+
+def test_people_read_plural_names() -> None:
+    """An id without a standard name stands for itself."""
+    assert (shown("0-2"), shown("2-77")) == ("companies", "2-77")
+
+
+# --- association types
+
+
+def test_type_ids_are_unique() -> None:
+    """A HUBSPOT_DEFINED id belongs to one direction only, once."""
+    ids = Counter(entry.type.type_id for known in standard().values() for entry in known)
+    assert [type_id for type_id, times in ids.items() if times > 1] == []
+
+
+def test_the_inverse_of_an_inverse_is_the_type_itself() -> None:
+    """Seen from the other end and back, an association type is what it was."""
+    broken = []
+    for (first, second), known in standard().items():
+        for entry in known:
+            if entry.inverse is None:
+                continue
+            back = [other for other in standard()[second, first] if other.type == entry.inverse]
+            if [other.inverse for other in back] != [entry.type]:
+                broken.append(entry.type.type_id)
+    assert broken == []
+
+
+def test_every_direction_has_at_most_one_type_without_a_label() -> None:
+    """What "no label" means is never in doubt in HubSpot's table."""
+    blank = {direction: [entry for entry in known if not entry.label] for direction, known in standard().items()}
+    assert [direction for direction, entries in blank.items() if len(entries) != 1] == []
+
+
+def test_an_unlabelled_type_is_folded_onto_an_unlabelled_one() -> None:
+    """A label is never gained or lost by turning a pair around."""
+    labels = {entry.type: entry.label for known in standard().values() for entry in known}
+    for known in standard().values():
+        for entry in known:
+            assert entry.inverse is None or bool(labels[entry.inverse]) == bool(entry.label)
+
+
+@pytest.mark.parametrize(
+    ("direction", "type_id", "inverse"),
+    [
+        (("0-1", "0-2"), 279, 280),
+        (("0-1", "0-2"), 1, 2),
+        (("0-1", "0-1"), 449, 449),
+        (("0-2", "0-2"), 13, 14),
+        (("0-2", "0-2"), 14, 13),
+        (("0-3", "0-8"), 19, 20),
+        (("0-5", "0-2"), 26, 25),
+        (("0-123", "0-2"), 509, 510),
+    ],
+)
+def test_the_well_known_types_stand_in_the_table(direction: tuple[str, str], type_id: int, inverse: int) -> None:
+    """Ids and inverses as in HubSpot's guide."""
+    (entry,) = [entry for entry in standard()[direction] if entry.type.type_id == type_id]
+    assert entry.inverse is not None
+    assert entry.inverse.type_id == inverse
+    assert standard_direction(type_id) == direction
+
+
+def test_a_label_that_the_portal_leaves_out_is_kept() -> None:
+    """A primary type without a label in the answer does not become the unlabelled one."""
+    types = AssociationTypes()
+    types.learn(("0-1", "0-2"), [{"category": "HUBSPOT_DEFINED", "typeId": 1, "label": None}])
+    unlabelled = types.unlabelled(("0-1", "0-2"))
+    assert unlabelled is not None
+    assert unlabelled.type.type_id == 279
+    assert [entry.type.type_id for entry in types.named(("0-1", "0-2"), "primary")] == [1]
+
+
+def test_the_unlabelled_type_is_never_guessed() -> None:
+    """Two nameless types of a custom object leave the question open; HubSpot's own goes first."""
+    direction = ("2-1", "0-1")
+    types = AssociationTypes()
+    types.learn(direction, [{"category": "USER_DEFINED", "typeId": n, "label": None} for n in (7, 8)])
+    assert types.unlabelled(direction) is None
+    types.learn(direction, [{"category": c, "typeId": 7, "label": None} for c in ("USER_DEFINED", "HUBSPOT_DEFINED")])
+    unlabelled = types.unlabelled(direction)
+    assert unlabelled is not None
+    assert unlabelled.type.category == "HUBSPOT_DEFINED"
+
+
+def test_what_is_unchecked_can_never_be_sent() -> None:
+    """The API would refuse the placeholder of a plan without a portal."""
+    assert UNCHECKED.type_id == 0
