@@ -15,12 +15,18 @@ MakeWorld = Callable[..., World]
 
 @pytest.fixture
 def make_world(tmp_path: Path) -> Iterator[MakeWorld]:
-    """Return a function that makes a world: `make_world(count, faults=[...], portal={...}, **sandbox_settings)`."""
+    """Return a function that makes a world: `make_world(count, faults=[...], portal={...}, **sandbox_settings)`.
+
+    `variables` are those of the commands' environment, such as OAuth credentials.
+    """
     with ExitStack() as stack:
 
         def make(wanted: int | list[Pair] = 20, **settings: Any) -> World:
             settings = {"rate": LIMIT, "window_seconds": 1, **settings}
+            variables = settings.pop("variables", {})
             sandbox = stack.enter_context(SandboxThread(settings.pop("portal", None), **settings))
-            return World(tmp_path, sandbox, pairs(wanted) if isinstance(wanted, int) else wanted)
+            world = World(tmp_path, sandbox, pairs(wanted) if isinstance(wanted, int) else wanted)
+            world.variables.update(variables)
+            return world
 
         yield make
