@@ -4,25 +4,28 @@ calamine gives an empty text for a cell with an error (`#N/A`) and for a formula
 In a column where a blank asks for nothing, a row would be lost without a word; so the sheet's XML is looked through.
 """
 
+import io
 import posixpath
 import re
+import string
 import zipfile
 from collections.abc import Iterator
 from typing import BinaryIO
 from xml.parsers import expat
 
 from loader.errors import InputError
-from loader.read.packed import BLOCK, is_bomb, refuse_bomb
+from loader.read.packed import BLOCK, MOST_TIMES, is_bomb, refuse_bomb
 from loader.read.table import Mark
 
 _LARGEST = 8 << 30
 _LONGEST_TAG = 4096
-_CELL = re.compile(rb"<(?:\w+:)?c\s[^>]*?\br=[\"']([A-Z]{1,3})[0-9]+[\"']")
-_ROW = re.compile(rb"<(?:\w+:)?row\s[^>]*?\br=[\"']([0-9]+)[\"']")
+_CELL = re.compile(rb"<(?:\w+:)?c\s[^>]*?\br\s*=\s*[\"']([A-Za-z]{1,3}[0-9]{1,7})[\"']")
+_ROW = re.compile(rb"<(?:\w+:)?row\s[^>]*?\br\s*=\s*[\"']([0-9]{1,7})[\"']")
 _ODD = re.compile(rb"\bt=[\"']e[\"']|<(?:\w+:)?f[\s/>]")
 _FILTER = re.compile(rb"<(?:\w+:)?row\s[^>]*?\bhidden=[\"'](?:1|true)[\"']")
-# calamine lays a sheet out as a full rectangle of 32 bytes a cell; two cells in far corners must not fill the memory.
-_MOST_EMPTY = 64 << 20
+# calamine lays a sheet out as a full rectangle; two cells in far corners of 1 kB of XML must not fill the memory.
+_BYTES_OF_A_CELL = 32
+_FREE_CELLS = 6 << 20
 
 
 class SheetFacts:
@@ -35,23 +38,26 @@ class SheetFacts:
 
 def guard(name: str, stream: BinaryIO) -> None:
     """Raise InputError for a workbook that would unpack to far more than it is, or whose bytes are damaged."""
+    size = stream.seek(0, io.SEEK_END)
     with zipfile.ZipFile(stream) as archive:
         members = archive.infolist()
-        for info in members:
-            if is_bomb(info.file_size, info.compress_size):
-                raise refuse_bomb(name)
-            if info.flag_bits & 1:
-                raise InputError(f"{name}: is protected by a password; save a copy without one.")
+        if any(info.flag_bits & 1 for info in members):
+            raise InputError(f"{name}: is protected by a password; save a copy without one.")
         total = sum(info.file_size for info in members)
+        if is_bomb(2 * total, 2 * size) or any(is_bomb(info.file_size, info.compress_size) for info in members):
+            raise refuse_bomb(name)  # Half the bytes are free here: calamine holds five times a table of blank texts.
         if total > _LARGEST:
             raise InputError(f"{name}: unpacks to {total:,} bytes; save it as CSV, which is read piece by piece.")
+        cells = 0
         for info in members:
             # Reads no more than the size that was checked, and compares the checksum: a lying size is an error here.
-            if info.filename.lower().endswith((".xml", ".rels")):
-                area = _Area()
-                for block in _blocks(archive, info):
-                    area.see(block)
-                area.check(name)
+            # A sheet's part may have any name.
+            area = _Area()
+            for block in _blocks(archive, info):
+                area.see(block)
+            cells += area.size()
+        if cells > max(_FREE_CELLS, MOST_TIMES * size // _BYTES_OF_A_CELL):
+            raise InputError(f"{name}: a sheet's few cells lie too far apart; copy the table to a sheet of its own.")
     stream.seek(0)
 
 
@@ -84,24 +90,23 @@ def _blocks(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
 
 
 class _Area:
-    """How far a sheet's cells lie apart, against how many there are."""
+    """How far a sheet's cells lie apart."""
 
     def __init__(self) -> None:
         self._columns: set[bytes] = set()
         self._last_row = 0
-        self._cells = 0
 
     def see(self, block: bytes) -> None:
-        letters = _CELL.findall(block)
-        self._cells += len(letters)
-        self._columns.update(letters)
-        self._last_row = max(self._last_row, max(map(int, _ROW.findall(block)), default=0))
+        # A cell's own row counts, whatever the row around it says.
+        places = _CELL.findall(block)
+        self._columns.update([place.rstrip(b"0123456789") for place in places])
+        rows = (int(place.lstrip(string.ascii_letters.encode())) for place in places)
+        self._last_row = max(self._last_row, max(rows, default=0), max(map(int, _ROW.findall(block)), default=0))
 
-    def check(self, name: str) -> None:
+    def size(self) -> int:
+        """Return the number of cells of the rectangle that holds them all."""
         columns = [column_number(letters.decode("ascii")) for letters in self._columns]
-        width = max(columns, default=0) - min(columns, default=0) + 1
-        if self._last_row * width > _MOST_EMPTY + 32 * self._cells:
-            raise InputError(f"{name}: a sheet's few cells lie too far apart; copy the table to a sheet of its own.")
+        return self._last_row * (max(columns, default=0) - min(columns, default=0) + 1)
 
 
 class _OddCells:
