@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from loader.read.columns import header_missing, is_header
 from loader.read.faults import reading
 from loader.read.ids import EXACT_DOUBLE, is_blank
-from loader.read.packed import Packed
+from loader.read.packed import Packed, is_bomb, refuse_bomb
 from loader.read.show import show
 from loader.read.table import BATCH, Batch, Mark
 
@@ -35,6 +35,7 @@ class Parquet:
             packed.open_seekable() as stream,
             pq.ParquetFile(stream, pre_buffer=False) as file,
         ):
+            _refuse_bombs(self._name, file.metadata)
             self.header: tuple[str, ...] = tuple(file.schema_arrow.names)
         if not is_header(self.header, mapping):
             raise header_missing(self._name, self.header, mapping)
@@ -60,6 +61,14 @@ class Parquet:
                     records = list(map(list, zip(*columns, strict=True)))
                     yield _batch(records, row, marks)
                     row += len(records)
+
+
+def _refuse_bombs(name: str, metadata: Any) -> None:
+    """Raise InputError for a column that unpacks to far more than it is: pyarrow unpacks a page of it as a whole."""
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for column in map(group.column, range(metadata.num_columns)):
+            if is_bomb(column.total_uncompressed_size, column.total_compressed_size):
+                raise refuse_bomb(name)
 
 
 def _batch(records: list[list[str]], row: int, marks: dict[tuple[int, int], Mark]) -> Batch:
