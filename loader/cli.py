@@ -145,7 +145,7 @@ def plan(**given: Any) -> int:
 
 
 @cli.command(short_help="Run a simulated HubSpot on this machine.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8642, show_default=True)
+@click.option("--port", type=click.IntRange(0, 65535), default=8642, show_default=True, help="Port; 0: a free one.")
 @click.option("--rate", default="100/10", show_default=True, metavar="N/SECONDS", help="Rate limit, or off.")
 @click.option("--daily", type=click.IntRange(min=0), help="Daily quota.")
 @click.option("--latency", default="0ms", show_default=True, metavar="80ms|50ms-150ms", help="Time before an answer.")

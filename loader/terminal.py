@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, TextIO, TypeVar, cast
 
 from loader.complain import complain, give_up
 from loader.configure import Typed, settings_from
-from loader.errors import Interrupted, LoaderError, UsageError
+from loader.errors import Interrupted, LoaderError, RecordError, UsageError
 from loader.events import Event, Note, Tell
 from loader.record.stream import JsonStream, LogFile
 from loader.stopping import Stop
@@ -112,6 +112,9 @@ class _Listeners:
         for listener, stream in list(self._listeners.items()):
             if not _willing(listener, event, stream):
                 del self._listeners[listener]
+                _willing(_Listeners._close, listener, stream)
+                if listener is self._log:
+                    complain("the log file cannot be written any more; the load goes on without it")
 
 
 def _log_path(given: Mapping[str, Any]) -> Path:
@@ -128,7 +131,7 @@ def _willing(write: Callable[[T], object], what: T, stream: Any) -> bool:
         write(what)
         if stream is not None:
             stream.flush()
-    except (OSError, ValueError) as error:
+    except (OSError, RecordError, ValueError) as error:
         if isinstance(error, ValueError) and stream is not None and not stream.closed:
             raise
         give_up(stream)

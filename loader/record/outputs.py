@@ -60,7 +60,7 @@ def name_outputs(results: str | None, failures: str | None, first_input: str, in
     outputs = Outputs(path, Path(failures) if failures else path.with_name(f"{stem}.failures.csv"), stem)
     for file in (outputs.results, outputs.failures):
         _check(file, inputs)
-    if outputs.failures.absolute() in [file.absolute() for file in _own_files(outputs) if file != outputs.failures]:
+    if [file.absolute() for file in _own_files(outputs)].count(outputs.failures.absolute()) > 1:
         raise UsageError(f"{outputs.failures} is a name that the run needs for another file: give another --failures")
     if outputs.journal.is_symlink():
         raise UsageError(f"{outputs.journal} is a symbolic link, which is never followed: give another --results")

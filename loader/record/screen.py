@@ -14,11 +14,19 @@ from loader.record.tables import closing, duration, plain, plan_table
 SECONDS_BETWEEN_LINES = 30.0
 
 
+class _Console(Console):
+    """A console whose reader may go away: that is the caller's to handle, not the end of the process."""
+
+    def on_broken_pipe(self) -> None:
+        """Let the error through, where rich would exit."""
+        raise BrokenPipeError
+
+
 class Screen:
     """Writes to standard error: a live line on a terminal, elsewhere a line every 30 seconds."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+        self._console = _Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
         self._live: Live | None = None
         self._last = time.monotonic()
 
@@ -86,6 +94,6 @@ def progress_line(event: Progress) -> str:
 
 def show_plan(event: Planned) -> None:
     """Write the plan to standard output."""
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console = _Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     for part in plan_table(event):
         console.print(part)

@@ -49,12 +49,16 @@ def load_into(folder: Path) -> Load:
         )
         told: list[Event] = []
         report = await load(settings, tell=told.append, stop=stop)
-        for file in folder.rglob("*"):
-            assert file.is_dir() or TOKEN.encode() not in file.read_bytes(), f"the token is in {file.name}"
+        _look_for_the_token(folder)
         assert TOKEN not in repr(told)
         return report
 
     return loaded
+
+
+def _look_for_the_token(folder: Path) -> None:
+    for file in folder.rglob("*"):
+        assert file.is_dir() or TOKEN.encode() not in file.read_bytes(), f"the token is in {file.name}"
 
 
 def lines_of(path: Path) -> list[dict[str, str]]:

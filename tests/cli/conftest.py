@@ -1,0 +1,169 @@
+"""What every test of the command line needs: a folder, an environment of its own, a sandbox, and the command."""
+
+import csv
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from loader.cli import run as run_command
+from loader.sandbox import Sandbox, SandboxThread
+
+TOKEN = "canary-51c2-never-shown"
+CONTACTS = ("--from", "contacts", "--to", "companies")
+
+
+class Done(NamedTuple):
+    """What a command left on the screen, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder of the test, in an environment that says nothing but the token."""
+    for name in list(os.environ):
+        if name.startswith(("HUBSPOT_", "ASSOCIATION_LOADER_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", TOKEN)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@contextmanager
+def _running(monkeypatch: pytest.MonkeyPatch, **settings: Any) -> Iterator[Sandbox]:
+    with SandboxThread(**settings) as running:
+        monkeypatch.setenv("HUBSPOT_BASE_URL", running.url)
+        yield running
+
+
+@pytest.fixture
+def hubspot(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Start a sandbox HubSpot for a block; HUBSPOT_BASE_URL names it."""
+    del folder
+    return lambda **settings: _running(monkeypatch, **settings)
+
+
+@pytest.fixture
+def sandbox(hubspot: Callable[..., Any]) -> Iterator[Sandbox]:
+    """A sandbox HubSpot without a rate limit."""
+    with hubspot() as running:
+        yield running
+
+
+@pytest.fixture
+def run(folder: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """Run the command in this process; the token must be in no byte that it wrote."""
+
+    def ran(*arguments: str) -> Done:
+        capfd.readouterr()
+        code = run_command(list(arguments))
+        done = Done(code, *capfd.readouterr())
+        assert TOKEN not in done.out + done.err, "the token is on the screen"
+        _look_for_the_token(folder)
+        return done
+
+    return ran
+
+
+@pytest.fixture
+def load(run: Callable[..., Done]) -> Callable[..., Done]:
+    """Run `load` from contacts to companies at full speed."""
+    return lambda *arguments: run("load", *arguments, *CONTACTS, "--rate", "9999/1")
+
+
+def _look_for_the_token(folder: Path) -> None:
+    for file in folder.rglob("*"):
+        if file.is_file() and not file.name.endswith(".token"):
+            assert TOKEN.encode() not in file.read_bytes(), f"the token is in {file.name}"
+
+
+@pytest.fixture
+def contents(folder: Path) -> Callable[[], dict[str, str]]:
+    """Return every file of the folder with its hash, to see that nothing changed."""
+    return lambda: {
+        str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }
+
+
+@pytest.fixture
+def lines(folder: Path) -> Callable[[str], list[dict[str, str]]]:
+    """Read a CSV file of the folder, every cell as text."""
+    return lambda name: list(csv.DictReader((folder / name).read_text("utf-8").splitlines()))
+
+
+@pytest.fixture
+def summary(folder: Path) -> Callable[[str], dict[str, Any]]:
+    """Read a summary of the folder; its rows add up."""
+
+    def read(name: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((folder / name).read_text("utf-8"))
+        rows = found["rows"]
+        assert rows["total"] == sum(count for key, count in rows.items() if key != "total")
+        return found
+
+    return read
+
+
+class Process:
+    """The command as a process of its own, killed at the end of the test at the latest."""
+
+    def __init__(self, arguments: tuple[str, ...], **settings: Any) -> None:
+        self.popen = subprocess.Popen(
+            [sys.executable, "-m", "loader", *arguments],
+            **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **settings},
+        )
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self.popen.send_signal(number)
+
+    def wait(self, seconds: float = 15) -> Done:
+        """Wait for the end."""
+        out, err = self.popen.communicate(timeout=seconds)
+        done = Done(self.popen.returncode, (out or b"").decode(), (err or b"").decode())
+        assert TOKEN not in done.out + done.err, "the token is on the screen"
+        return done
+
+
+@pytest.fixture
+def start(folder: Path) -> Iterator[Callable[..., Process]]:
+    """Start the command as a process."""
+    started: list[Process] = []
+
+    def begin(*arguments: str, **settings: Any) -> Process:
+        started.append(Process(arguments, **settings))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        if process.popen.poll() is None:
+            process.popen.kill()
+        process.popen.communicate()
+    _look_for_the_token(folder)
+
+
+@pytest.fixture
+def until() -> Callable[..., None]:
+    """Wait until something holds, at most so many seconds."""
+
+    def wait(holds: Callable[[], bool], seconds: float = 10) -> None:
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline, "waited in vain"
+            time.sleep(0.01)
+
+    return wait

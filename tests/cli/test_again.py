@@ -1,0 +1,296 @@
+"""The same results again: going on, saying it again, setting aside, refusing."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loader.sandbox import Sandbox
+
+Run = Callable[..., Any]
+Lines = Callable[[str], list[dict[str, str]]]
+Contents = Callable[[], dict[str, str]]
+Summary = Callable[[str], dict[str, Any]]
+
+FIVE = "from_id,to_id\n101,201\n102,202\n103,203\n104,204\n105,205\n"
+
+
+def rows_of(lines: list[dict[str, str]]) -> list[str]:
+    return sorted(line["row"] for line in lines)
+
+
+def test_a_limit_is_gone_on_from_without_sending_a_row_twice(
+    sandbox: Sandbox, load: Run, folder: Path, lines: Lines, summary: Summary
+) -> None:
+    """Unfinished, same input and settings: goes on; each row is sent once and stands there once."""
+    (folder / "a.csv").write_text(FIVE)
+    assert load("a.csv", "--limit", "2").code == 0
+    assert rows_of(lines("a.results.csv")) == ["2", "3"]
+    assert summary("a.summary.json")["rows"]["pending"] == 3
+    assert sandbox.count("PUT") == 2
+    assert load("a.csv", "--limit", "2").code == 0
+    assert sandbox.count("PUT") == 2
+    assert load("a.csv").code == 0
+    assert rows_of(lines("a.results.csv")) == ["2", "3", "4", "5", "6"]
+    assert sandbox.count("PUT") == 5
+
+
+def test_the_next_command_of_a_limited_run_leaves_the_limit_out(
+    sandbox: Sandbox, load: Run, folder: Path, summary: Summary, run: Run
+) -> None:
+    """And it is exact: typed as it stands, it finishes the load."""
+    (folder / "a b.csv").write_text(FIVE)
+    load("a b.csv", "--limit=2", "--fresh")
+    following = summary("a b.summary.json")["next_command"]
+    assert following == "association-loader load 'a b.csv' --from contacts --to companies --rate 9999/1"
+    assert run("load", "a b.csv", *following.split()[4:]).code == 0
+    assert sandbox.count("PUT") == 5
+
+
+def test_a_lower_limit_takes_back_no_row_that_is_settled(
+    sandbox: Sandbox, load: Run, folder: Path, lines: Lines, summary: Summary
+) -> None:
+    """Results and summary agree also when the second command asks for less than the first did."""
+    (folder / "a.csv").write_text(FIVE + "x,206\n107,207\n")
+    load("a.csv", "--limit", "6")
+    load("a.csv", "--limit", "2")
+    rows = summary("a.summary.json")["rows"]
+    assert len(lines("a.results.csv")) == rows["total"] - rows["pending"]
+    assert sandbox.count("PUT") == 5
+
+
+@pytest.mark.parametrize("content", [FIVE, FIVE + "x,206\n"])
+def test_a_finished_run_says_the_same_again_and_sends_nothing(
+    content: str, sandbox: Sandbox, load: Run, folder: Path, contents: Contents, summary: Summary
+) -> None:
+    """The same exit code, the same summary, the same results; not one request, and no token is needed."""
+    (folder / "a.csv").write_text(content)
+    first = load("a.csv")
+    before, told, requests = contents(), summary("a.summary.json"), sandbox.count()
+    second = load("a.csv")
+    assert first.code == second.code == int("x" in content)
+    assert summary("a.summary.json") == told
+    assert sandbox.count() == requests
+    after = contents()
+    assert {name: after[name] for name in after if "journal" not in name} == {
+        name: before[name] for name in before if "journal" not in name
+    }
+    assert "created" in second.err
+
+
+@pytest.mark.parametrize("harm", ["deleted", "cut", "edited"])
+def test_results_that_were_harmed_after_the_run_are_written_again(
+    harm: str, sandbox: Sandbox, load: Run, folder: Path
+) -> None:
+    """The journal is the truth; the results are made from it."""
+    (folder / "a.csv").write_text(FIVE + "x,206\n")
+    load("a.csv")
+    results = folder / "a.results.csv"
+    before = results.read_bytes()
+    if harm == "deleted":
+        results.unlink()
+    else:
+        results.write_bytes(before[:200] if harm == "cut" else before.replace(b"created", b"CREATED"))
+    (folder / "a.failures.csv").unlink()
+    (folder / "a.summary.json").unlink()
+    assert load("a.csv").code == 1
+    assert results.read_bytes() == before
+    assert (folder / "a.failures.csv").exists()
+    assert (folder / "a.summary.json").exists()
+    assert sandbox.count("PUT") == 5
+
+
+def test_another_input_sets_a_finished_run_aside(
+    sandbox: Sandbox, load: Run, folder: Path, lines: Lines, summary: Summary
+) -> None:
+    """The nightly case: the files of yesterday are `<stem>.<started_at>.*`, and today's begin anew."""
+    (folder / "a.csv").write_text("from_id,to_id\n101,201\nx,202\n")
+    load("a.csv", "--results", "n.csv")
+    stamp = summary("n.summary.json")["started_at"][:19].replace("-", "").replace(":", "") + "Z"
+    old = (folder / "n.csv").read_bytes()
+    (folder / "a.csv").write_text("from_id,to_id\n103,203\n")
+    assert load("a.csv", "--results", "n.csv").code == 0
+    aside = {name: f"n.{stamp}.{name}" for name in ("csv", "journal", "failures.csv", "summary.json")}
+    assert (folder / aside["csv"]).read_bytes() == old
+    assert {file.name for file in folder.iterdir()} == {
+        *("a.csv", "n.csv", "n.journal", "n.summary.json"),
+        *aside.values(),
+    }
+    assert [line["object_id"] for line in lines("n.csv")] == ["103"]
+
+
+def test_a_run_set_aside_can_be_told_again_from_its_new_name(
+    sandbox: Sandbox, load: Run, folder: Path, summary: Summary
+) -> None:
+    """What is set aside stays a whole run: its journal knows its own files."""
+    (folder / "a.csv").write_text(FIVE)
+    load("a.csv")
+    load("a.csv", "--fresh")
+    (old,) = (file for file in folder.glob("a.2*.results.csv"))
+    assert load("a.csv", "--results", old.name).code == 0
+    assert sandbox.count("PUT") == 10
+    assert summary(old.name.replace("results.csv", "summary.json"))["rows"]["created"] == 5
+
+
+def test_fresh_begins_anew_whatever_lies_there(sandbox: Sandbox, load: Run, folder: Path, lines: Lines) -> None:
+    """An unfinished run, results of nobody, a damaged journal: all are set aside, nothing is lost."""
+    (folder / "a.csv").write_text(FIVE)
+    load("a.csv", "--limit", "2")
+    assert load("a.csv", "--fresh").code == 0
+    assert len(lines("a.results.csv")) == 5
+    (folder / "a.journal").write_text("no journal at all")
+    assert load("a.csv").code == 2
+    assert load("a.csv", "--fresh").code == 0
+    aside = [file for file in folder.iterdir() if file.name.startswith("a.2")]
+    assert b"no journal at all" in [file.read_bytes() for file in aside]
+    assert len([file for file in aside if file.name.endswith("results.csv")]) == 2
+
+
+def test_retry_failed_sends_the_failed_rows_and_no_other(
+    hubspot: Callable[..., Any], load: Run, folder: Path, lines: Lines, summary: Summary
+) -> None:
+    """The next command says so; what failed is created at last, each row stands there once."""
+    (folder / "a.csv").write_text(FIVE)
+    with hubspot(faults=[{"fault": "404", "pair": [103, 203], "times": 1}]) as sandbox:
+        assert load("a.csv").code == 1
+        assert summary("a.summary.json")["next_command"].endswith("--retry-failed")
+        assert load("a.csv", "--retry-failed").code == 0
+        assert sandbox.count("PUT") == 6
+    assert rows_of(lines("a.results.csv")) == ["2", "3", "4", "5", "6"]
+    assert {line["status"] for line in lines("a.results.csv")} == {"created"}
+    assert not (folder / "a.failures.csv").exists()
+    assert summary("a.summary.json")["next_command"] is None
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (["--type-id", "1"], "--type-id was not given, now 1"),
+        (["--label", "Decision maker"], "--label was not given, now Decision maker"),
+        (["--category", "USER_DEFINED"], "--category was not given, now USER_DEFINED"),
+        (["--column", "object_id=from_id"], "--column was not given, now object_id=from_id"),
+        (["--api-version", "2026-03"], "--api-version was v4, now 2026-03"),
+        (["--to", "deals"], "--to was companies, now deals"),
+        (["--base-url", "http://127.0.0.1:9"], "--base-url was"),
+        (["--portal-id", "7"], "--portal-id was 62515, now 7"),
+    ],
+)
+def test_an_unfinished_run_refuses_other_settings_and_says_which(
+    change: list[str], said: str, sandbox: Sandbox, run: Run, load: Run, folder: Path, contents: Contents
+) -> None:
+    """Exit 2, what differs, and the two ways on; no byte of any file is changed, the journal's neither."""
+    (folder / "a.csv").write_text(FIVE)
+    load("a.csv", "--limit", "2")
+    before, requests = contents(), sandbox.count()
+    done = run("load", "a.csv", "--from", "contacts", "--to", "companies", *change)
+    assert done.code == 2
+    assert said in done.err
+    assert "--fresh" in done.err
+    assert done.err.count("\n") == 1
+    assert contents() == before
+    assert sandbox.count() == requests
+
+
+def test_an_unfinished_run_refuses_another_input(sandbox: Sandbox, load: Run, folder: Path, contents: Contents) -> None:
+    """One changed byte is another input."""
+    (folder / "a.csv").write_text(FIVE)
+    load("a.csv", "--limit", "2")
+    (folder / "a.csv").write_text(FIVE.replace("205", "206"))
+    before = contents()
+    done = load("a.csv")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "the content of a.csv is not what it was" in done.err
+    assert contents() == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ["--rate", "50/1"],
+        ["--concurrency", "1"],
+        ["--max-attempts", "2"],
+        ["--timeout", "5"],
+        ["--max-failures", "5%"],
+        ["--failures", "elsewhere.csv"],
+        ["--portal-id", "62515"],
+    ],
+)
+def test_everything_else_may_change_on_resume(
+    change: list[str], sandbox: Sandbox, load: Run, folder: Path, lines: Lines
+) -> None:
+    """Rate, concurrency, attempts and the like are not part of what a run is."""
+    (folder / "a.csv").write_text(FIVE)
+    load("a.csv", "--limit", "2")
+    assert load("a.csv", *change).code == 0
+    assert len(lines("a.results.csv")) == sandbox.count("PUT") == 5
+
+
+def test_an_input_that_was_moved_is_still_the_same_input(
+    sandbox: Sandbox, load: Run, folder: Path, lines: Lines
+) -> None:
+    """What counts is the content."""
+    (folder / "a.csv").write_text(FIVE)
+    load("a.csv", "--results", "r.csv", "--limit", "2")
+    (folder / "a.csv").rename(folder / "b.csv")
+    assert load("b.csv", "--results", "r.csv").code == 0
+    assert len(lines("r.csv")) == sandbox.count("PUT") == 5
+
+
+def test_a_token_of_another_portal_does_not_go_on_with_a_run(
+    hubspot: Callable[..., Any], load: Run, folder: Path, contents: Contents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run is bound to its portal: exit 2, nothing is sent, no byte is changed."""
+    (folder / "a.csv").write_text(FIVE)
+    with hubspot(portal={"portal_id": 1}) as first:
+        load("a.csv", "--limit", "2", "--base-url", first.url)
+        port = int(first.url.rpartition(":")[2])
+    before = contents()
+    with hubspot(portal={"portal_id": 2}, port=port) as second:
+        done = load("a.csv", "--base-url", second.url)
+        assert (done.code, done.err.count("\n")) == (2, 1)
+        assert "portal 1" in done.err
+        assert "portal 2" in done.err
+        assert second.count("PUT") == 0
+    assert contents() == before
+
+
+def test_results_that_no_journal_knows_are_not_overwritten(
+    sandbox: Sandbox, load: Run, folder: Path, contents: Contents
+) -> None:
+    """Somebody's file of that name stays as it is."""
+    (folder / "a.csv").write_text(FIVE)
+    (folder / "a.results.csv").write_text("precious\n")
+    before = contents()
+    assert load("a.csv").code == 2
+    assert contents() == before
+    assert sandbox.count("PUT") == 0
+
+
+def test_the_failures_file_is_the_next_command_once_rows_are_rejected(
+    sandbox: Sandbox, load: Run, run: Run, folder: Path, summary: Summary
+) -> None:
+    """Options that belonged to the first input's form or outputs are left out; the mended file loads."""
+    (folder / "a.txt").write_text("Contact Key|to_id\n101|201\n101.5|202\n")
+    load("a.txt", "--column", "object_id=Contact Key", "--delimiter", "|", "--results", "out.csv", "--limit=9")
+    following = summary("out.summary.json")["next_command"]
+    assert following == (
+        "association-loader load out.failures.csv --column 'object_id=Contact Key' --from contacts --to companies"
+        " --rate 9999/1"
+    )
+    failures = folder / "out.failures.csv"
+    failures.write_text(failures.read_text().replace("101.5,", "102,", 1))
+    assert load("out.failures.csv", "--column", "object_id=Contact Key").code == 0
+    assert json.loads((folder / "out.failures.summary.json").read_text())["rows"]["created"] == 1
+
+
+def test_a_failures_file_in_another_folder_is_set_aside_there(sandbox: Sandbox, load: Run, folder: Path) -> None:
+    """It belongs to the run wherever it lies."""
+    (folder / "bad").mkdir()
+    (folder / "a.csv").write_text("from_id,to_id\nx,201\n")
+    load("a.csv", "--failures", "bad/today.csv")
+    first = (folder / "bad" / "today.csv").read_bytes()
+    load("a.csv", "--failures", "bad/today.csv", "--fresh")
+    (aside,) = (folder / "bad").glob("a.2*.today.csv")
+    assert aside.read_bytes() == first

@@ -1,0 +1,167 @@
+"""Where words go: people read standard error, programs standard output; and nobody reading stops nothing."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from loader import cli, terminal
+from loader.sandbox import Sandbox
+
+Run = Callable[..., Any]
+
+TYPES = ("--from", "contacts", "--to", "companies")
+ROWS = "from_id,to_id\n101,201\n102,202\nx,203\n"
+
+
+def test_standard_output_is_empty_unless_asked_for(sandbox: Sandbox, load: Run, folder: Path) -> None:
+    """The counts, the files and the next command stand on standard error."""
+    (folder / "a.csv").write_text(ROWS)
+    done = load("a.csv")
+    assert done.out == ""
+    assert "a.results.csv" in done.err
+    assert "a.failures.csv" in done.err
+    assert "Next: association-loader load a.failures.csv" in done.err
+
+
+def test_json_is_one_object_a_line_and_the_last_is_the_summary(sandbox: Sandbox, load: Run, folder: Path) -> None:
+    """And the words for people stay where they were."""
+    (folder / "a.csv").write_text(ROWS)
+    done = load("a.csv", "--json")
+    events = [json.loads(line) for line in done.out.splitlines()]
+    assert all(isinstance(event, dict) for event in events)
+    told, written = events[-1], json.loads((folder / "a.summary.json").read_text())
+    assert {key: told[key] for key in written} == written
+    assert "Results: a.results.csv" in done.err
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_quiet_says_nothing_when_nothing_is_wrong(again: bool, sandbox: Sandbox, load: Run, folder: Path) -> None:
+    """Not a byte on either stream; --json still speaks to programs."""
+    (folder / "a.csv").write_text(ROWS)
+    if again:
+        load("a.csv")
+    assert load("a.csv", "--quiet")[1:] == ("", "")
+    done = load("a.csv", "--quiet", "--json")
+    assert done.err == ""
+    assert json.loads(done.out.splitlines()[-1])["exit_code"] == 1
+
+
+def test_the_log_file_has_what_happened_and_how_it_ended(sandbox: Sandbox, load: Run, folder: Path) -> None:
+    """One JSON object a line with its time, appended from run to run; an error is in it, too."""
+    (folder / "a.csv").write_text(ROWS)
+    load("a.csv", "--log-file", "log", "--quiet")
+    load("nowhere.csv", "--log-file", "log", "--quiet")
+    events = [json.loads(line) for line in (folder / "log").read_text().splitlines()]
+    assert all(event["at"] for event in events)
+    assert [event["rows"]["created"] for event in events if event["event"] == "summary"] == [2]
+    assert "nowhere.csv" in events[-1]["message"]
+    assert (folder / "log").stat().st_mode & 0o777 == 0o600
+
+
+def test_control_characters_of_a_cell_reach_no_terminal(sandbox: Sandbox, load: Run, folder: Path) -> None:
+    """They are shown escaped, on the screen as in the messages."""
+    (folder / "a.csv").write_text("from_id,to_id\n\x1b[2J1,201\n")
+    done = load("a.csv", "--label", "\x1b]0;evil\x07")
+    assert "\x1b" not in done.err + done.out
+    load("a.csv")
+    assert "\x1b" not in (folder / "a.results.csv").read_text().replace("\x1b[2J1", "", 1)
+
+
+def test_a_bug_is_exit_70_one_line_and_a_traceback_without_the_token(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The traceback is in the log file that was asked for, else in one that the line names."""
+    (folder / "a.csv").write_text(ROWS)
+
+    def fail(*_: object) -> int:
+        raise ZeroDivisionError(f"with Bearer {os.environ['HUBSPOT_ACCESS_TOKEN']} in hand")
+
+    monkeypatch.setattr(terminal, "load", fail)
+    done = run("load", "a.csv", "--log-file", "log")
+    assert (done.code, done.err.count("\n")) == (70, 1)
+    assert "report log" in done.err
+    assert "Traceback" in (folder / "log").read_text()
+    assert "ZeroDivisionError" in (folder / "log").read_text()
+    done = run("load", "a.csv")
+    assert done.code == 70
+    path = Path(re.findall(r"report (\S+)", done.err)[0])
+    text = path.read_text()
+    path.unlink()
+    assert "fail" in text
+    assert os.environ["HUBSPOT_ACCESS_TOKEN"] not in text
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_reader_that_goes_away_does_not_stop_the_load(stream: str, hubspot: Run, start: Run, folder: Path) -> None:
+    """`load --json | head -1`: the pipe closes, the rows are loaded, the exit code is the load's."""
+    (folder / "a.csv").write_text(ROWS)
+    with hubspot(latency="300ms") as sandbox:
+        process = start("load", "a.csv", *TYPES, "--json")
+        getattr(process.popen, stream).close()
+        setattr(process.popen, stream, None)
+        done = process.wait()
+        assert done.code == 1
+        assert "Error" not in done.err
+        assert "Exception" not in done.err
+        assert sandbox.count("PUT") == 2
+
+
+def test_closed_streams_do_not_stop_the_load(sandbox: Sandbox, folder: Path) -> None:
+    """A scheduler may start it with nothing open at all."""
+    (folder / "a.csv").write_text(ROWS)
+    command = f"{sys.executable} -m loader load a.csv {' '.join(TYPES)} --json <&- >&- 2>&-"
+    assert subprocess.run(["sh", "-c", command], check=False, timeout=20).returncode == 1
+    assert sandbox.count("PUT") == 2
+    assert (folder / "a.summary.json").exists()
+
+
+def test_a_full_log_does_not_stop_the_load(sandbox: Sandbox, load: Run, folder: Path) -> None:
+    """What counts is in the journal."""
+    (folder / "a.csv").write_text(ROWS)
+    done = load("a.csv", "--log-file", "/dev/full", "--quiet")
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert "log file" in done.err
+    assert sandbox.count("PUT") == 2
+
+
+def test_no_command_shows_the_help_and_is_a_usage_error(run: Run) -> None:
+    """On standard error: a program that reads standard output gets nothing."""
+    done = run()
+    assert (done.code, done.out) == (2, "")
+    assert "Usage: association-loader" in done.err
+
+
+@pytest.mark.parametrize("command", ["", "load", "plan", "sandbox"])
+def test_help_reads_well(command: str, run: Run) -> None:
+    """Every option has a sentence, no line is cut off, and it fits a terminal."""
+    done = run(*command.split(), "--help")
+    assert (done.code, done.err) == (0, "")
+    assert "..." not in done.out.replace("INPUT...", "").replace("[ARGS]...", "").replace("COMMAND [ARGS]", "")
+    assert max(map(len, done.out.splitlines())) <= 100
+    if command:
+        for parameter in cli.cli.commands[command].params:
+            assert not isinstance(parameter, click.Option) or parameter.help, f"{parameter.name} has no help"
+
+
+def test_the_command_answers_at_once() -> None:
+    """`--help` and `import loader` load nothing heavy."""
+    heavy = "{'pandas', 'numpy', 'aiohttp', 'pyarrow', 'rich', 'asyncio', 'sqlite3'}"
+    for program in ("import loader", "import loader.cli; loader.cli.run(['load', '--help'])"):
+        check = f"import sys; {program}; print('HEAVY', sorted({heavy} & set(sys.modules)))"
+        done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True, timeout=20)
+        assert done.stdout.splitlines()[-1] == "HEAVY []"
+
+
+def test_python_m_loader_is_the_command(start: Run) -> None:
+    """And it calls itself by its name."""
+    done = start("--version").wait()
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("association-loader, version ")

@@ -1,0 +1,174 @@
+"""Options: from the command line, the environment, or a file, in this order; secrets from nowhere but two places."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from loader import cli
+from loader.sandbox import Sandbox
+
+Run = Callable[..., Any]
+Summary = Callable[[str], dict[str, Any]]
+
+VALUES = {
+    "from_": ("contacts", "contacts"),
+    "to": ("companies", "companies"),
+    "label": ("Boss", "Boss"),
+    "type_id": ("279", "279"),
+    "category": ("HUBSPOT_DEFINED", "HUBSPOT_DEFINED"),
+    "column": ("object_id=A key;label=B", (("object_id", "A key"), ("label", "B"))),
+    "from_id_property": ("email", "email"),
+    "to_id_property": ("domain", "domain"),
+    "format_": ("csv", "csv"),
+    "sheet": ("Sheet1", "Sheet1"),
+    "delimiter": (";", ";"),
+    "encoding": ("utf-8", "utf-8"),
+    "results": ("r.jsonl", "r.jsonl"),
+    "failures": ("f.csv", "f.csv"),
+    "method": ("put", "put"),
+    "existing": ("replace", "replace"),
+    "concurrency": ("7", 7),
+    "max_attempts": ("3", 3),
+    "limit": ("9", 9),
+    "max_duration": ("90m", 5400.0),
+    "timeout": ("5", 5.0),
+    "token_file": ("t", "t"),
+    "portal_id": ("62515", "62515"),
+    "api_version": ("2026-03", "2026-03"),
+    "base_url": ("http://127.0.0.1:1", "http://127.0.0.1:1"),
+    "trust_host": ("gateway.example", ("gateway.example",)),
+    "log_file": ("log", "log"),
+    **dict.fromkeys(("quiet", "json_", "dry_run", "fresh", "retry_failed"), ("1", True)),
+}
+"""What the environment says, and what the command understands."""
+
+
+def given_to_load(*words: str) -> dict[str, Any]:
+    with cli.load.make_context("load", [*words, "a.csv"]) as context:
+        return context.params
+
+
+def options() -> list[click.Option]:
+    named = [each for each in cli.load.params if isinstance(each, click.Option)]
+    return [each for each in named if each.name not in ("help", "config")]
+
+
+@pytest.mark.parametrize("option", options(), ids=lambda option: str(option.name))
+def test_every_option_of_load_has_an_environment_variable_and_a_key(
+    option: click.Option, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`ASSOCIATION_LOADER_<OPTION>` and `<option>` in the file; an option added later fails here until it has both."""
+    name = option.opts[0].removeprefix("--")
+    monkeypatch.delenv("HUBSPOT_BASE_URL", raising=False)
+    if option.name not in VALUES:
+        assert option.name in ("rate", "max_failures", "daily_reserve"), f"what does {name} take?"
+        text, meaning = {"rate": "190/10"}.get(str(option.name), "5%"), None
+    else:
+        text, meaning = VALUES[option.name]
+    monkeypatch.setenv("ASSOCIATION_LOADER_" + name.upper().replace("-", "_"), text)
+    from_environment = given_to_load()[str(option.name)]
+    assert meaning is None or from_environment == meaning
+    assert from_environment != option.get_default(click.Context(cli.load)) or option.name in ("method", "existing")
+    monkeypatch.delenv("ASSOCIATION_LOADER_" + name.upper().replace("-", "_"))
+    value = {True: "true"}.get(option.is_flag, json.dumps(text))
+    if option.name == "column":
+        value = '{object_id = "A key", label = "B"}'
+    (folder / "c.toml").write_text(f"{name.replace('-', '_')} = {value}\n")
+    assert given_to_load("--config", "c.toml")[str(option.name)] == from_environment
+
+
+def test_the_command_line_wins_then_the_environment_then_the_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the contract has it; and the file itself can be named by the environment."""
+    (folder / "c.toml").write_text('from = "file"\nto = "file"\nlabel = "file"\n')
+    monkeypatch.setenv("ASSOCIATION_LOADER_CONFIG", "c.toml")
+    monkeypatch.setenv("ASSOCIATION_LOADER_TO", "environment")
+    monkeypatch.setenv("ASSOCIATION_LOADER_LABEL", "environment")
+    given = given_to_load("--label", "typed")
+    assert (given["from_"], given["to"], given["label"]) == ("file", "environment", "typed")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("nonsense = 1\n", "nonsense"),
+        ('token = "canary"\n', "token"),
+        ("rate = [\n", "TOML"),
+        ('rate = "fast"\n', "fast"),
+        ("quiet = 3\n", "quiet"),
+        ("limit = [1]\n", "limit"),
+        ("limit = true\n", "limit"),
+        ("config = 'other.toml'\n", "config"),
+    ],
+)
+def test_a_file_that_cannot_be_meant_is_refused(text: str, said: str, run: Run, folder: Path) -> None:
+    """Exit 2 and one sentence that names the file's key; a value under a wrong key is not shown."""
+    (folder / "a.csv").write_text("from_id,to_id\n1,2\n")
+    (folder / "c.toml").write_text(text)
+    done = run("load", "a.csv", "--config", "c.toml")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert said in done.err
+    assert "canary" not in done.err
+    assert run("load", "a.csv", "--config", "nowhere.toml").code == 2
+
+
+def test_one_file_serves_load_and_plan(sandbox: Sandbox, run: Run, folder: Path) -> None:
+    """What only `load` knows does not trouble `plan`."""
+    (folder / "a.csv").write_text("from_id,to_id\n1,2\n")
+    (folder / "c.toml").write_text('from = "contacts"\nto = "companies"\nresults = "r.csv"\nmax-attempts = 2\n')
+    assert run("plan", "a.csv", "--config", "c.toml").code == 0
+    assert run("load", "a.csv", "--config", "c.toml").code == 0
+    assert (folder / "r.csv").exists()
+
+
+def test_the_next_command_repeats_nothing_that_the_environment_says(
+    sandbox: Sandbox, run: Run, folder: Path, summary: Summary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Flags and values that were typed are kept, those from elsewhere need no repeating; typed, it works."""
+    (folder / "a.csv").write_text("from_id,to_id\n1,2\nx,3\n")
+    monkeypatch.setenv("ASSOCIATION_LOADER_FROM", "contacts")
+    monkeypatch.setenv("ASSOCIATION_LOADER_RESULTS", "r.csv")
+    run("load", "--json", "a.csv", "--to", "companies", "--quiet")
+    following = summary("r.summary.json")["next_command"]
+    assert following == (
+        "association-loader load r.failures.csv --json --to companies --quiet --results r.failures.results.csv"
+    )
+    (folder / "r.failures.csv").write_text((folder / "r.failures.csv").read_text().replace("x,", "3,", 1))
+    assert run(*following.split()[1:]).code == 0
+
+
+def test_the_token_can_lie_in_a_file_and_is_shown_nowhere(
+    hubspot: Run, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line break at its end is not part of it, and the file wins over the environment."""
+    (folder / "a.csv").write_text("from_id,to_id\n1,2\n")
+    (folder / "my.token").write_text("canary-51c2-never-shown\n")
+    monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", "another")
+    arguments = ("--from", "contacts", "--to", "companies", "--token-file", "my.token", "--log-file", "log", "--json")
+    with hubspot(portal={"tokens": ["canary-51c2-never-shown"]}):
+        assert run("load", "a.csv", *arguments).code == 0
+
+
+def test_oauth_credentials_get_a_token_and_are_shown_nowhere(
+    hubspot: Run, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The three variables together; one alone is refused."""
+    (folder / "a.csv").write_text("from_id,to_id\n1,2\n")
+    monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN")
+    monkeypatch.setenv("HUBSPOT_CLIENT_ID", "client")
+    arguments = ("load", "a.csv", "--from", "contacts", "--to", "companies")
+    setup = {"client_id": "client", "client_secret": "secret-kept", "refresh_token": "canary-51c2-never-shown"}
+    with hubspot(portal={"oauth": {**setup, "required": True}}):
+        done = run(*arguments)
+        assert done.code == 2
+        assert "HUBSPOT_REFRESH_TOKEN" in done.err
+        monkeypatch.setenv("HUBSPOT_CLIENT_SECRET", "secret-kept")
+        monkeypatch.setenv("HUBSPOT_REFRESH_TOKEN", "canary-51c2-never-shown")
+        done = run(*arguments, "--log-file", "log", "--json")
+    assert done.code == 0
+    assert "secret-kept" not in done.out + done.err + (folder / "log").read_text()

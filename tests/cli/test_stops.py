@@ -1,0 +1,157 @@
+"""How a load ends early: refused (3), too many failures (4), for now (5); and that the same command goes on."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+Lines = Callable[[str], list[dict[str, str]]]
+Summary = Callable[[str], dict[str, Any]]
+
+
+def rows(count: int) -> str:
+    return "from_id,to_id\n" + "".join(f"{100 + n},{10_000 + n}\n" for n in range(count))
+
+
+def test_a_bad_token_stops_with_everything_pending_and_a_good_one_goes_on(
+    hubspot: Run, load: Run, folder: Path, summary: Summary, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit 3, a summary, no row failed; the same command with another token loads everything once."""
+    (folder / "a.csv").write_text(rows(5) + "x,1\n")
+    with hubspot(portal={"tokens": ["the-good-one"]}) as sandbox:
+        done = load("a.csv", "--quiet")
+        assert (done.code, done.err.count("\n"), done.out) == (3, 1, "")
+        told = summary("a.summary.json")
+        assert (told["exit_code"], told["rows"]["pending"], told["rows"]["failed"]) == (3, 5, 0)
+        assert (told["rows"]["total"], told["rows"]["rejected"]) == (6, 1)
+        assert sandbox.count("PUT") == 0
+        monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", "the-good-one")
+        assert load("a.csv").code == 1
+        assert sandbox.count("PUT") == 5
+    assert sorted(line["status"] for line in lines("a.results.csv")) == ["created"] * 5 + ["rejected"]
+    assert not list(folder.glob("a.2*"))
+
+
+def test_a_token_revoked_on_the_way_stops_the_run_and_fails_no_row(
+    hubspot: Run, load: Run, folder: Path, summary: Summary, lines: Lines
+) -> None:
+    """Nothing is marked failed; what was created stands there; the same command goes on."""
+    (folder / "a.csv").write_text(rows(60))
+    with hubspot(faults=[{"fault": "401", "method": "PUT", "range": [21, 40]}]) as sandbox:
+        assert load("a.csv", "--concurrency", "4").code == 3
+        told = summary("a.summary.json")["rows"]
+        assert told["failed"] == 0
+        assert told["created"] == len(lines("a.results.csv")) >= 20
+        assert sandbox.count("PUT") <= 24
+        while load("a.csv", "--concurrency", "4").code == 3:
+            pass
+        assert len(sandbox.portal.pairs()) == 60
+    assert len(lines("a.results.csv")) == 60
+
+
+def test_a_missing_scope_stops_and_is_named(hubspot: Run, load: Run, folder: Path, summary: Summary) -> None:
+    """Which permission to add stands in the sentence."""
+    (folder / "a.csv").write_text(rows(5))
+    with hubspot(portal={"scopes": ["crm.objects.contacts.read"]}):
+        done = load("a.csv", "--quiet")
+    assert done.code == 3
+    assert "crm.objects.contacts.write" in done.err
+    assert summary("a.summary.json")["rows"]["pending"] == 5
+
+
+def test_the_wrong_portal_stops_and_the_right_one_goes_on(
+    hubspot: Run, load: Run, folder: Path, summary: Summary
+) -> None:
+    """--portal-id names another portal than the token's: exit 3, nothing is sent."""
+    (folder / "a.csv").write_text(rows(5))
+    with hubspot(portal={"portal_id": 111}) as sandbox:
+        done = load("a.csv", "--portal-id", "222", "--quiet")
+        assert (done.code, done.err.count("\n")) == (3, 1)
+        assert "111" in done.err
+        assert "222" in done.err
+        assert summary("a.summary.json")["rows"]["pending"] == 5
+        assert sandbox.count("PUT") == 0
+        assert load("a.csv", "--portal-id", "111").code == 0
+    assert summary("a.summary.json")["portal_id"] == "111"
+
+
+def test_two_hundred_failures_of_one_reason_in_a_row_stop_the_run(
+    hubspot: Run, load: Run, folder: Path, summary: Summary
+) -> None:
+    """Always on, without any option: a wrong command does not cost a million requests."""
+    (folder / "a.csv").write_text(rows(400))
+    with hubspot(faults=[{"fault": "400", "method": "PUT"}]) as sandbox:
+        assert load("a.csv").code == 4
+        assert 200 <= sandbox.count("PUT") <= 260
+    told = summary("a.summary.json")
+    assert told["exit_code"] == 4
+    assert told["rows"]["failed"] >= 200
+    assert told["rows"]["pending"] > 0
+
+
+def test_failures_in_a_row_with_a_success_between_do_not_stop_the_run(
+    hubspot: Run, load: Run, folder: Path, summary: Summary
+) -> None:
+    """They are wrong rows then, not a wrong command."""
+    (folder / "a.csv").write_text(rows(310))
+    faults = [{"fault": "400", "method": "PUT", "range": [first, first + 148]} for first in (1, 151)]
+    with hubspot(faults=faults):
+        assert load("a.csv", "--concurrency", "1").code == 1
+    assert summary("a.summary.json")["rows"]["failed"] == 298
+
+
+@pytest.mark.parametrize(("budget", "stops"), [("4", True), ("5", False), ("0", True), ("4%", True), ("6%", False)])
+def test_max_failures_is_a_number_or_a_share(
+    budget: str, stops: bool, hubspot: Run, load: Run, folder: Path, summary: Summary
+) -> None:
+    """More than N failed rows, or more than P % after 100 settled ones; rejected rows do not count."""
+    (folder / "a.csv").write_text(rows(115).replace("\n105,", "\nx,").replace("\n106,", "\nx,"))
+    faults = [{"fault": "404", "pair": [str(100 + n), str(10_000 + n)]} for n in (101, 103, 105, 107, 109)]
+    with hubspot(faults=faults):
+        done = load("a.csv", "--max-failures", budget, "--concurrency", "1")
+    assert done.code == (4 if stops else 1)
+    assert summary("a.summary.json")["rows"]["rejected"] == 2
+
+
+def test_max_duration_stops_for_now_and_the_same_command_goes_on(
+    hubspot: Run, load: Run, folder: Path, summary: Summary, lines: Lines
+) -> None:
+    """Exit 5 and pending rows; again and again until everything is there once."""
+    (folder / "a.csv").write_text(rows(30))
+    with hubspot(latency="100ms") as sandbox:
+        done = load("a.csv", "--max-duration", "0.8s", "--concurrency", "2", "--quiet")
+        assert done.code == 5
+        assert "--max-duration" in done.err
+        told = summary("a.summary.json")
+        assert 0 < told["rows"]["pending"] < 30
+        assert told["next_command"].startswith("association-loader load a.csv --max-duration 0.8s --concurrency 2")
+        assert load("a.csv").code == 0
+        assert sandbox.count("PUT") == 30
+    assert len({line["row"] for line in lines("a.results.csv")}) == len(lines("a.results.csv")) == 30
+
+
+def test_a_spent_daily_quota_stops_for_now(hubspot: Run, load: Run, folder: Path, summary: Summary) -> None:
+    """Exit 5 at once: no row fails, and nothing is tried until midnight."""
+    (folder / "a.csv").write_text(rows(30))
+    with hubspot(daily=11) as sandbox:
+        assert load("a.csv", "--concurrency", "2").code == 5
+        assert sandbox.count("PUT") <= 14
+    told = summary("a.summary.json")["rows"]
+    assert (told["failed"], told["created"]) == (0, 10)
+
+
+def test_labels_that_cannot_be_asked_for_leave_the_rows_pending(
+    hubspot: Run, load: Run, folder: Path, summary: Summary
+) -> None:
+    """A portal that only answers 500 at the start: exit 5, a summary, and the same command goes on."""
+    (folder / "a.csv").write_text(rows(3))
+    portal = {"labels": [{"from": "contacts", "to": "companies", "label": "Boss", "name": "boss"}]}
+    faults = [{"fault": "500", "route": "labels", "times": 2}]
+    with hubspot(portal=portal, faults=faults):
+        assert load("a.csv", "--label", "Boss", "--max-attempts", "1").code == 5
+        assert summary("a.summary.json")["rows"]["pending"] == 3
+        while (code := load("a.csv", "--label", "Boss", "--max-attempts", "1").code) == 5:
+            pass
+    assert code == 0
