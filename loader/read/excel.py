@@ -15,7 +15,7 @@ from loader.read.packed import Packed
 from loader.read.show import show, show_all
 from loader.read.table import BATCH, FULL_SHEETS, HEADER_WITHIN, Batch, Mark, full_sheet_note
 from loader.read.workbook import column_letters, facts, guard
-from loader.read.xls import is_encrypted, odd_cells
+from loader.read.xls import guard_old, is_encrypted, odd_cells
 
 Value = int | float | str | bool | datetime.time | datetime.date | datetime.datetime | datetime.timedelta
 
@@ -44,6 +44,8 @@ class Excel:
                 guard(self._name, stream)
             elif is_encrypted(stream):
                 raise InputError(f"{self._name}: is protected by a password; save a copy without one.")
+            else:
+                guard_old(self._name, stream)
             with CalamineWorkbook.from_filelike(stream) as workbook:
                 sheet = _chosen(self._name, workbook, wanted)
                 self.sheet: str | None = sheet.name

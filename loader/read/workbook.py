@@ -56,9 +56,14 @@ def guard(name: str, stream: BinaryIO) -> None:
             for block in _blocks(archive, info):
                 area.see(block)
             cells += area.size()
-        if cells > max(_FREE_CELLS, MOST_TIMES * size // _BYTES_OF_A_CELL):
-            raise InputError(f"{name}: a sheet's few cells lie too far apart; copy the table to a sheet of its own.")
+    refuse_sprawl(name, cells, size)
     stream.seek(0)
+
+
+def refuse_sprawl(name: str, cells: int, size: int) -> None:
+    """Raise InputError for a file of so many bytes whose sheets' rectangles have far too many cells for them."""
+    if cells > max(_FREE_CELLS, MOST_TIMES * size // _BYTES_OF_A_CELL):
+        raise InputError(f"{name}: a sheet's few cells lie too far apart; copy the table to a sheet of its own.")
 
 
 def facts(stream: BinaryIO, sheet: str) -> SheetFacts:

@@ -1,7 +1,8 @@
-"""What calamine does not tell of an old `.xls`: whether it is protected, and which cells hold errors.
+"""What must be known of an old `.xls` beside calamine: bombs, whether it is protected, and which cells hold errors.
 
 An `.xls` is a small file system (sectors, a table that chains them, a directory) with one stream of records in it.
-Layout: [MS-CFB] sections 2.2 to 2.6, [MS-XLS] 2.4.24 (BoolErr), 2.4.28 (BoundSheet8), 2.4.127 (Formula).
+Layout: [MS-CFB] sections 2.2 to 2.6, [MS-XLS] 2.4.24 (BoolErr), 2.4.28 (BoundSheet8), 2.4.90 (Dimensions),
+2.4.127 (Formula).
 """
 
 import struct
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from loader.read.table import Mark
-from loader.read.workbook import error_mark
+from loader.read.workbook import error_mark, refuse_sprawl
 
 _END_OF_CHAIN = 0xFFFFFFFA
 _ERRORS = {0: "#NULL!", 7: "#DIV/0!", 15: "#VALUE!", 23: "#REF!", 29: "#NAME?", 36: "#NUM!", 42: "#N/A"}
@@ -19,6 +20,10 @@ _FILEPASS = 0x002F
 _BOUNDSHEET = 0x0085
 _BOOLERR = 0x0205
 _FORMULA = (0x0006, 0x0206, 0x0406)
+_DIMENSIONS = 0x0200
+_CELLS = frozenset({*_FORMULA, 0x00BD, 0x00D6, 0x00FD, 0x0203, 0x0204, _BOOLERR, 0x027E})
+_MANY_NUMBERS = 0x00BD
+_MOST_ROWS, _MOST_COLUMNS = 65_536, 256
 
 
 def is_encrypted(stream: BinaryIO) -> bool:
@@ -29,6 +34,34 @@ def is_encrypted(stream: BinaryIO) -> bool:
     if "EncryptedPackage" in file.streams:
         return True
     return any(kind == _FILEPASS for kind, _ in _first_substream(file.workbook()))
+
+
+def guard_old(name: str, stream: BinaryIO) -> None:
+    """Raise InputError for sheets for which calamine would ask for far more memory than the file's size explains."""
+    data = stream.read()
+    stream.seek(0)
+    book = _CompoundFile(data).workbook()
+    refuse_sprawl(name, sum(_area(book, start) for _, start in _sheets(book)), len(data))
+
+
+def _area(book: bytes, start: int) -> int:
+    """Return the number of cells of the rectangle that holds a sheet's cells."""
+    rows, left, right = 0, _MOST_COLUMNS, 0
+    for kind, body in _records(book, start):
+        if kind == _DIMENSIONS:
+            _check_dimensions(body)
+        elif kind in _CELLS and len(body) >= 6:
+            row, column = struct.unpack_from("<HH", body)
+            last = _u16(body, len(body) - 2) if kind == _MANY_NUMBERS else column
+            rows, left, right = max(rows, row + 1), min(left, column), max(right, column + 1, last + 1)
+    return rows * max(right - left, 0)
+
+
+def _check_dimensions(body: bytes) -> None:
+    # calamine asks for memory for all that the record says, and the process dies if there is not so much.
+    top, bottom, left, right = struct.unpack_from("<IIHH" if len(body) >= 12 else "<HHHH", body)
+    if not (top <= bottom <= _MOST_ROWS and left <= right <= _MOST_COLUMNS):
+        raise struct.error("a sheet's size is impossible")
 
 
 def odd_cells(data: bytes, sheet: str) -> dict[tuple[int, int], Mark]:
