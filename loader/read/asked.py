@@ -1,5 +1,6 @@
 """What a row asks for: its own cells first, then what the header says, then the options."""
 
+import re
 from operator import itemgetter
 
 from loader.model import Asked
@@ -10,6 +11,8 @@ from loader.settings import InputSettings
 _OWN = ("object_type", "to_object_type", "association_category", "association_type_id", "label")
 # A file has few distinct wishes; a label column that is different on every row must still not fill the memory.
 _REMEMBERED = 10_000
+# In our own failures files an apostrophe stands before what a spreadsheet would run as a formula: the label '-VIP.
+_DEFUSED = re.compile(r"'(?=[\s\"]*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20])")
 
 
 class AskedOf:
@@ -42,7 +45,7 @@ class AskedOf:
     def _settled(self, key: tuple[str, ...]) -> Asked:
         if len(self._memory) >= _REMEMBERED:
             self._memory.clear()
-        own = dict(zip([field for field in _OWN if field in self._columns.own], map(trim, key), strict=True))
+        own = dict(zip([field for field in _OWN if field in self._columns.own], map(_said, key), strict=True))
         asked = self._memory[key] = self._asked(own)
         self._incomplete = self._incomplete or not (asked.object_type and asked.to_object_type)
         return asked
@@ -65,6 +68,11 @@ class AskedOf:
             primary=says.primary,
             to_column=self._to.header,
         )
+
+
+def _said(cell: str) -> str:
+    bare = trim(cell)
+    return trim(bare[1:]) if _DEFUSED.match(bare) else bare
 
 
 def _text(option: str | None) -> str:
