@@ -94,18 +94,21 @@ async def load(source: "Path | Sequence[Path] | pd.DataFrame", **options: Unpack
 def load_sync(source: "Path | Sequence[Path] | pd.DataFrame", **options: Unpack[Options]) -> Report:
     """Do what `load` does and return when it is done; also from within a running event loop, whose thread then waits.
 
-    Ctrl-C drains the load first; the next call goes on.
+    Ctrl-C drains the load before KeyboardInterrupt is raised, a second one ends it at once; the next call goes on.
     """
     prepared = _prepared(source, options)
-    done = _Thread(prepared, source)
-    done.start()
-    try:
-        done.join()
-    except KeyboardInterrupt:
-        done.interrupt()
-        done.join()
-        raise
-    return done.result()
+    worker = _Thread(prepared, source)
+    worker.start()
+    interrupted = False
+    while worker.is_alive():
+        try:
+            worker.join()
+        except KeyboardInterrupt:
+            worker.interrupt()
+            interrupted = True
+    if interrupted:
+        raise KeyboardInterrupt
+    return worker.result()
 
 
 class _Thread(threading.Thread):

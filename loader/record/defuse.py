@@ -3,6 +3,9 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+STANDARD_INPUT = "-"
+"""The name of that input; a sign alone is no formula."""
+
 Cell = str | int | None
 
 # A cell that begins with an apostrophe is text already; the wide signs count in some of Excel's languages.
@@ -11,8 +14,8 @@ _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?", re.ASCII)
 
 
 def defused(text: str) -> str:
-    """Return the text with an apostrophe before it if a spreadsheet would take it for a formula; numbers stay."""
-    if _FORMULA.match(text) and not _NUMBER.fullmatch(text):
+    """Return the text, after an apostrophe if a spreadsheet would take it for a formula; numbers and a dash stay."""
+    if _FORMULA.match(text) and not _NUMBER.fullmatch(text) and text != "-":
         return f"'{text}"
     return text
 

@@ -1,0 +1,150 @@
+"""Inputs as they are named: several, folders, globs, packed, piped; and what their outputs are called."""
+
+import gzip
+import os
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loader.sandbox import Sandbox
+
+Run = Callable[..., Any]
+Lines = Callable[[str], list[dict[str, str]]]
+
+LOAD = ("--from", "contacts", "--to", "companies")
+ROW = "from_id,to_id\n101,201\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "results"),
+    [
+        ("mixed.csv", "mixed.results.csv"),
+        ("mixed.csv.gz", "mixed.results.csv"),
+        ("deep/mixed.tsv", "mixed.results.csv"),
+        ("a.b.csv", "a.b.results.csv"),
+        ("mixed.csv.zip", "mixed.results.csv"),
+    ],
+)
+def test_results_are_named_after_the_first_input_in_the_working_folder(
+    name: str, results: str, sandbox: Sandbox, load: Run, folder: Path
+) -> None:
+    """The stem, without endings; not where the input lies."""
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    if name.endswith(".gz"):
+        path.write_bytes(gzip.compress(ROW.encode()))
+    elif name.endswith(".zip"):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("inside.csv", ROW)
+    else:
+        path.write_text(ROW.replace(",", "\t") if name.endswith(".tsv") else ROW)
+    assert load(name).code == 0
+    assert (folder / results).exists()
+
+
+@pytest.mark.parametrize(
+    ("results", "stem"), [("mixed.results.csv", "mixed"), ("r.csv", "r"), ("x.y.jsonl", "x.y"), ("r.results", "")]
+)
+def test_the_stem_is_the_name_without_its_ending_and_without_results(
+    results: str, stem: str, sandbox: Sandbox, load: Run, folder: Path
+) -> None:
+    """The journal and the others lie beside the results."""
+    (folder / "a.csv").write_text(ROW)
+    (folder / "out").mkdir()
+    code = load("a.csv", "--results", f"out/{results}").code
+    expected = {results, f"{stem}.journal", f"{stem}.summary.json"} if stem else set()
+    assert code == (0 if stem else 2)
+    assert {file.name for file in (folder / "out").iterdir()} == expected
+
+
+def test_standard_input_is_read_as_csv(
+    sandbox: Sandbox, load: Run, folder: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`-`; its results are those of `stdin`, and its lines name it `-`."""
+    (folder / "piped").write_text(ROW)
+    with (folder / "piped").open() as stream:
+        monkeypatch.setattr(sys, "stdin", stream)
+        assert load("-").code == 0
+    assert [line["input"] for line in lines("stdin.results.csv")] == ["-"]
+
+
+def test_another_format_of_standard_input_is_named(
+    sandbox: Sandbox, load: Run, folder: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JSON lines, with the first record as row 2."""
+    (folder / "piped").write_text('{"from_id": "9007199254740993", "to_id": 201}\n')
+    with (folder / "piped").open() as stream:
+        monkeypatch.setattr(sys, "stdin", stream)
+        assert load("-", "--format", "jsonl", "--results", "r.csv").code == 0
+    assert [(line["row"], line["object_id"]) for line in lines("r.csv")] == [("2", "9007199254740993")]
+
+
+def test_standard_input_that_is_closed_is_said(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit 2 and a sentence."""
+    monkeypatch.setattr(sys, "stdin", None)
+    done = run("load", "-", *LOAD)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+
+
+def test_several_inputs_are_one_load(sandbox: Sandbox, load: Run, folder: Path, lines: Lines) -> None:
+    """A pair that two files name is sent once; each line says its file and row."""
+    (folder / "a.csv").write_text(ROW)
+    (folder / "b.csv").write_text(ROW + "102,202\n")
+    assert load("a.csv", "b.csv").code == 0
+    found = sorted((line["input"], line["row"]) for line in lines("a.results.csv"))
+    assert found == [("a.csv", "2"), ("b.csv", "2"), ("b.csv", "3")]
+    assert sandbox.count("PUT") == 2
+
+
+@pytest.mark.parametrize("named", [".", "*.csv"])
+def test_outputs_of_earlier_runs_are_left_out_of_folders_and_globs(
+    named: str, sandbox: Sandbox, load: Run, folder: Path, lines: Lines
+) -> None:
+    """The second time the folder also has results and failures: it is the same load, and that is said."""
+    (folder / "a.csv").write_text(ROW + "x,1\n")
+    (folder / "b.csv").write_text(ROW + "102,202\n")
+    assert load(named).code == 1
+    count = sandbox.count("PUT")
+    assert count == 2
+    done = load(named)
+    assert (done.code, sandbox.count("PUT")) == (1, count)
+    assert load(named, "--fresh").code == 1
+    assert len(lines("a.results.csv")) == 4
+    done = load(named, "--results", "other.csv")
+    assert "a.results.csv" in done.err
+    assert len(lines("other.csv")) == 4
+
+
+def test_a_failures_file_named_alone_is_an_input(sandbox: Sandbox, load: Run, folder: Path, lines: Lines) -> None:
+    """Also before it is mended: the same rows are rejected again, in results of their own."""
+    (folder / "a.csv").write_text(ROW + "x,1\n")
+    load("a.csv")
+    assert load("a.failures.csv").code == 1
+    assert [line["status"] for line in lines("a.failures.results.csv")] == ["rejected"]
+    assert list(lines("a.failures.failures.csv")[0])[:2] == ["from_id", "to_id"]
+    assert len(lines("a.failures.failures.csv")[0]) == 9
+
+
+def test_failures_of_several_inputs_have_the_union_of_their_columns(
+    sandbox: Sandbox, load: Run, folder: Path, lines: Lines
+) -> None:
+    """In their order; what a file does not have is blank."""
+    (folder / "a.csv").write_text("from_id,to_id,a\nx,1,A\n")
+    (folder / "b.csv").write_text("b,from_id,to_id\nB,y,2\n")
+    load("a.csv", "b.csv")
+    found = lines("a.failures.csv")
+    assert list(found[0])[:4] == ["from_id", "to_id", "a", "b"]
+    assert [(line["from_id"], line["a"], line["b"]) for line in found] == [("x", "A", ""), ("y", "", "B")]
+
+
+def test_a_named_pipe_is_asked_for_as_standard_input(run: Run, sandbox: Sandbox, folder: Path) -> None:
+    """It cannot be read twice, so it is no input by name."""
+
+    os.mkfifo(folder / "pipe.csv")
+    done = run("load", "pipe.csv", *LOAD)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "-" in done.err

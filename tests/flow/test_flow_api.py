@@ -1,0 +1,150 @@
+"""The loader called from Python: paths and DataFrames in, a report out."""
+
+import inspect
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import loader
+from loader import errors
+from loader.events import Event
+from loader.sandbox import Sandbox, SandboxThread
+
+TYPES: dict[str, Any] = {"object_type": "contacts", "to_object_type": "companies", "token": "any", "rate": "9999/1"}
+
+
+def test_the_public_names_are_these() -> None:
+    """And importing them is not what `import loader` costs."""
+    assert loader.__all__ == ["Report", "load", "load_sync"]
+    assert set(loader.__all__) <= set(dir(loader))
+    assert inspect.iscoroutinefunction(loader.load)
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = loader.nonsense
+
+
+async def test_load_takes_a_path_and_gives_a_report(sandbox: Sandbox, folder: Path) -> None:
+    """Exit code, summary, results and failures; the files are those of the command."""
+    (folder / "a.csv").write_text("from_id,to_id\n101,201\nx,202\n")
+    told: list[Event] = []
+    report = await loader.load(Path("a.csv"), **TYPES, base_url=sandbox.url, tell=told.append)
+    assert isinstance(report, loader.Report)
+    assert (report.exit_code, report.stopped) == (1, None)
+    assert report.summary["rows"]["created"] == 1
+    assert sorted(report.results["status"]) == ["created", "rejected"]
+    assert list(report.failures["from_id"]) == ["x"]
+    assert (folder / "a.results.csv").exists()
+    assert report.summary["next_command"].startswith("association-loader load a.failures.csv --from=contacts")
+    assert "any" not in report.summary["command"].replace("companies", "")
+    assert told
+
+
+async def test_load_sync_works_inside_a_running_event_loop(folder: Path) -> None:
+    """In a notebook there is always one; several paths are one load."""
+    (folder / "a.csv").write_text("Key,to_id\n101,201\n")
+    (folder / "b.csv").write_text("Key,to_id\n102,202\n")
+    with SandboxThread() as running:
+        report = loader.load_sync(["a.csv", "b.csv"], **TYPES, base_url=running.url, column={"object_id": "Key"})
+    assert sorted(report.results["object_id"]) == ["101", "102"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "association-loader"]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame({"from_id": [101, 9007199254740993], "to_id": ["201", "202"]}),
+        pd.DataFrame({"from_id": ["101", "9007199254740993"], "to_id": [201, 202]}, index=[7, 3]),
+        pd.DataFrame({"from_id": pd.array([101, 9007199254740993], "Int64"), "to_id": [201.0, 202.0]}),
+        pd.DataFrame({"from_id": [101, "9007199254740993"], "to_id": [201.0, np.int64(202)]}, dtype=object),
+        pd.DataFrame({"from_id": pd.Categorical(["101", "9007199254740993"]), "to_id": [201, 202]}),
+    ],
+    ids=["integers", "text", "nullable", "mixed", "categories"],
+)
+async def test_a_dataframe_is_loaded_with_exact_ids(frame: pd.DataFrame, sandbox: Sandbox, folder: Path) -> None:
+    """Whatever its columns' types; the first record is row 2, its index means nothing."""
+    report = await loader.load(frame, **TYPES, base_url=sandbox.url)
+    assert report.exit_code == 0
+    found = report.results.sort_values("row")
+    assert list(found["row"]) == ["2", "3"]
+    assert list(found["object_id"]) == ["101", "9007199254740993"]
+    assert list(found["to_object_id"]) == ["201", "202"]
+    assert sandbox.portal.types_of("contacts", 9007199254740993, "companies", 202)
+    assert (folder / "dataframe.results.csv").exists()
+
+
+@pytest.mark.parametrize("dtype", [float, object])
+@pytest.mark.usefixtures("folder")
+async def test_ids_of_a_dataframe_that_lost_digits_are_rejected(dtype: Any, sandbox: Sandbox) -> None:
+    """A blank in a column of integers makes floats of them all: small ones are exact, large ones are not guessed."""
+    frame = pd.DataFrame({"from_id": [101.0, 9007199254740993.0, None, 1.5], "to_id": ["1", "2", "3", "4"]})
+    report = await loader.load(frame.astype({"from_id": dtype}), **TYPES, base_url=sandbox.url)
+    assert dict(zip(report.results["row"], report.results["status"], strict=True)) == {
+        "2": "created",
+        "3": "rejected",
+        "4": "rejected",
+        "5": "rejected",
+    }
+
+
+async def test_the_same_dataframe_again_sends_nothing(sandbox: Sandbox, folder: Path) -> None:
+    """It is the same input by its content; another one begins a new run."""
+    frame = pd.DataFrame({"from_id": [101], "to_id": ["201"]})
+    given = {**TYPES, "base_url": sandbox.url, "results": folder / "r.parquet"}
+    await loader.load(frame, **given)
+    await loader.load(frame.copy(), **given)
+    assert sandbox.count("PUT") == 1
+    await loader.load(pd.DataFrame({"from_id": [102], "to_id": ["201"]}), **given)
+    assert sandbox.count("PUT") == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"rate": "fast"}, "rate"),
+        ({"nonsense": 1}, "nonsense"),
+        ({"token": None, "token_file": "nowhere"}, "nowhere"),
+        ({"token_file": "both"}, "token"),
+        ({"base_url": "http://api.hubapi.com"}, "unencrypted"),
+    ],
+)
+async def test_what_is_wrong_is_raised_before_anything_is_done(
+    given: dict[str, Any], said: str, sandbox: Sandbox, folder: Path
+) -> None:
+    """The command's errors, as exceptions with the command's sentences."""
+    (folder / "a.csv").write_text("from_id,to_id\n101,201\n")
+    with pytest.raises(errors.UsageError, match=said):
+        await loader.load("a.csv", **{**TYPES, "base_url": sandbox.url, **given})
+    with pytest.raises(errors.UsageError, match=said):
+        loader.load_sync("a.csv", **{**TYPES, "base_url": sandbox.url, **given})
+    frame = pd.DataFrame([[1, 2]], columns=["from_id", "from_id"])
+    with pytest.raises(errors.UsageError, match="from_id"):
+        await loader.load(frame, **TYPES, base_url=sandbox.url)
+    assert sandbox.count() == 0
+
+
+def test_ctrl_c_in_load_sync_drains_the_load_first(folder: Path) -> None:
+    """KeyboardInterrupt comes once everything is written down; the next call goes on."""
+    (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"{n},1\n" for n in range(100, 160)))
+    program = (
+        "import loader, sys, os, signal, threading\n"
+        "sent = []\n"
+        "def tell(event):\n"
+        "    if getattr(event, 'created', 0) > 5 and not sent:\n"
+        "        sent.append(os.kill(os.getpid(), signal.SIGINT))\n"
+        "try: loader.load_sync('a.csv', object_type='contacts', to_object_type='companies', token='any',\n"
+        "    base_url=sys.argv[1], concurrency=2, tell=tell)\n"
+        "except KeyboardInterrupt: print('drained')\n"
+    )
+    with SandboxThread(latency="100ms") as running:
+        command = [sys.executable, "-c", program, running.url]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
+        assert done.stdout == "drained\n"
+        assert 5 < len(running.portal.pairs()) < 60
+        report = loader.load_sync("a.csv", **TYPES, base_url=running.url)
+        assert report.summary["rows"]["created"] == 60
+        assert running.count("PUT") == 60
