@@ -100,12 +100,13 @@ def load_sync(source: "Path | Sequence[Path] | pd.DataFrame", **options: Unpack[
     worker = _Thread(prepared, source)
     worker.start()
     interrupted = False
-    while worker.is_alive():
+    while not worker.done.is_set():
         try:
-            worker.join()
+            worker.done.wait()  # A join that Ctrl-C interrupts takes the thread for ended (Python 3.11).
         except KeyboardInterrupt:
             worker.interrupt()
             interrupted = True
+    worker.join()
     if interrupted:
         raise KeyboardInterrupt
     return worker.result()
@@ -122,6 +123,7 @@ class _Thread(threading.Thread):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._report: Report | None = None
         self._error: BaseException | None = None
+        self.done = threading.Event()
 
     def run(self) -> None:
         """Load, and keep what comes of it for `result`."""
@@ -129,6 +131,8 @@ class _Thread(threading.Thread):
             self._report = asyncio.run(self._work())
         except BaseException as error:
             self._error = error
+        finally:
+            self.done.set()
 
     async def _work(self) -> Report:
         self._loop = asyncio.get_running_loop()
