@@ -11,6 +11,8 @@ from pathlib import Path
 EXIT_CODE = 70
 
 _BEARER = re.compile(r"(Bearer\s+)[^\s'\",)]+", re.IGNORECASE)
+_TOKEN = re.compile(r"\bpat-[a-z0-9]{2,4}-[A-Za-z0-9-]{4,}")
+"""A private app's token, wherever it came from: the configuration file may name a token file, too."""
 
 
 def report(error: BaseException, secrets: Iterable[str], log_file: str | None) -> str:
@@ -18,7 +20,7 @@ def report(error: BaseException, secrets: Iterable[str], log_file: str | None) -
     text = "".join(traceback.format_exception(error))
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         text = text.replace(secret, "***")
-    text = _BEARER.sub(r"\1***", text)
+    text = _TOKEN.sub("***", _BEARER.sub(r"\1***", text))
     if log_file is not None:
         try:
             _append(log_file, text)
@@ -33,7 +35,8 @@ def report(error: BaseException, secrets: Iterable[str], log_file: str | None) -
 
 
 def _append(path: str, text: str) -> None:
-    with Path(path).open("a", encoding="utf-8", errors="replace") as file:
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    with os.fdopen(descriptor, "a", encoding="utf-8", errors="replace") as file:
         file.write(text)
 
 

@@ -1,6 +1,7 @@
 """Settings from what the command line, the environment and the configuration file gave."""
 
 import ipaddress
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,9 @@ from loader.settings import (
 )
 
 HUBSPOT_DOMAIN = "hubapi.com"
+
+_ADDRESS = re.compile(r"[A-Za-z]+://([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?/?", re.ASCII)
+"""A scheme, a plain name or number, a port: nothing that two readers of URLs could read in two ways."""
 
 
 class Typed(NamedTuple):
@@ -85,14 +89,14 @@ def base_url(text: str, trusted: Sequence[str] = ()) -> str:
 
     https to hubapi.com and its subdomains, to this machine, or to a host in `trusted`; http to this machine only.
     """
+    if any(sign in text for sign in "@?#"):  # Not shown: a password may stand before the @.
+        raise UsageError("--base-url holds more than an address: leave out user, password, query and fragment")
     try:
         parts = urlsplit(text)
         host, _ = parts.hostname or "", parts.port
     except ValueError as error:
         raise UsageError(f"--base-url {text!r} is no URL ({error})") from error
-    if parts.username is not None or parts.password is not None or parts.query or parts.fragment or "@" in parts.netloc:
-        raise UsageError("--base-url holds more than an address: leave out user, password, query and fragment")
-    if not text.isprintable() or " " in text or "\\" in text or parts.path not in ("", "/"):
+    if not _ADDRESS.fullmatch(text):
         raise UsageError(f"--base-url {text!r} is no plain address: write https://api.hubapi.com")
     _check_host(parts, host, trusted)
     return text.rstrip("/")

@@ -21,6 +21,10 @@ class Request(NamedTuple):
     body: bytes | None = None
     content_type: str = "application/json"
 
+    def __repr__(self) -> str:
+        # The body of a token request holds secrets.
+        return f"<{self.method} {self.path}>"
+
 
 def _object_type(text: str) -> str:
     # The last gate before a URL: nothing that could rewrite the path gets through, whoever built the pair.

@@ -147,4 +147,5 @@ def test_ctrl_c_in_load_sync_drains_the_load_first(folder: Path) -> None:
         assert 5 < len(running.portal.pairs()) < 60
         report = loader.load_sync("a.csv", **TYPES, base_url=running.url)
         assert report.summary["rows"]["created"] == 60
-        assert running.count("PUT") == 60
+        # What the signal met in flight may be sent once more; two workers, so two at most.
+        assert 60 <= running.count("PUT") <= 62

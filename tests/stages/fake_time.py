@@ -11,6 +11,9 @@ A_LITTLE_LATE = 1e-6
 """Seconds. A real clock never wakes anybody exactly on time, and aiolimiter stalls where one does."""
 
 
+A_TURN = 1e-8
+
+
 class _Jump(selectors.SelectSelector):
     """Never waits: the time it was to wait for has passed when it returns."""
 
@@ -21,8 +24,9 @@ class _Jump(selectors.SelectSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
             raise RuntimeError("everybody waits, and nothing will ever happen")
-        if timeout > 0:
-            self.now += timeout + A_LITTLE_LATE
+        # Also a turn of the loop that waits for nothing takes a moment, or a timer that is short by a rounding error
+        # would be set again and again for the same instant.
+        self.now += timeout + A_LITTLE_LATE if timeout > 0 else A_TURN
         return super().select(0)
 
 

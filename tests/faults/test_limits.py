@@ -1,0 +1,203 @@
+"""HubSpot says: not now. Bursts, daily quotas, locks and migrations, and how long everyone waits."""
+
+import json
+import re
+import time
+from email.utils import formatdate
+
+import pytest
+
+from tests.faults.conftest import MakeWorld
+from tests.faults.world import World
+
+WORKERS = 4
+CREW = ("--concurrency", str(WORKERS))
+MOST_AFTER_A_STOP = WORKERS + 1
+"""Requests that may still arrive after the one that was told to stop."""
+
+DAY = 86_400
+
+
+class Wall:
+    """A wall clock that can be put forward."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
+
+
+def arrivals_after_the_first_429(world: World) -> list[float]:
+    """Return when later requests arrived, in seconds after the first one that was told to wait."""
+    first = world.struck()[0].time
+    return [request.time - first for request in world.puts() if request.time > first]
+
+
+def test_a_burst_pauses_everyone(make_world: MakeWorld) -> None:
+    """Item 1: after a 429 no worker sends for a while, the run is slower afterwards, and no row fails."""
+    world = make_world(60, faults=[{"fault": "429", "method": "PUT", "nth": 20}])
+    ending = world.run(*CREW)
+    assert ending.exit_code == 0
+    # The window is one second: the first pause is at least half of its tenth, when 25 requests would have left.
+    pause = [seconds for seconds in arrivals_after_the_first_429(world) if seconds < 0.045]
+    assert len(pause) <= MOST_AFTER_A_STOP
+    assert ending.summary["requests"]["rate_limited"] == 1
+    assert int(ending.summary["rate"]["limit"].partition("/")[0]) < 500
+    assert {line["attempts"] for line in ending.lines} == {"1", "2"}
+    world.check(ending)
+
+
+def test_a_lower_limit_than_ours_is_found_and_kept(make_world: MakeWorld) -> None:
+    """Item 1: somebody else uses the same allowance, so 429s come again and again; every row gets through."""
+    world = make_world(70, rate="40/0.5")
+    ending = world.run(*CREW)
+    assert ending.exit_code == 0
+    assert 0 < world.sandbox.rate_limited <= 20
+    assert ending.summary["requests"]["rate_limited"] == world.sandbox.rate_limited
+    world.check(ending)
+
+
+def test_the_limit_that_answers_name_is_kept(make_world: MakeWorld) -> None:
+    """Item 1: with `--rate auto` the answers' own headers are the limit, and there is no 429 at all."""
+    world = make_world(50, rate="30/0.5")
+    ending = world.run("--rate", "auto", *CREW)
+    assert ending.exit_code == 0
+    assert world.sandbox.rate_limited == 0
+    assert world.sandbox.max_window <= 30
+    assert ending.summary["rate"]["limit"] == "30/0.5"
+    world.check(ending)
+
+
+def test_retry_after_is_waited_for_by_all(make_world: MakeWorld) -> None:
+    """Item 2: nobody sends a request before the seconds that HubSpot named are over."""
+    world = make_world(30, faults=[{"fault": "429", "method": "PUT", "nth": 5, "retry_after": "1"}])
+    ending = world.run(*CREW)
+    assert ending.exit_code == 0
+    early = [seconds for seconds in arrivals_after_the_first_429(world) if seconds < 0.95]
+    assert len(early) <= MOST_AFTER_A_STOP
+    world.check(ending)
+
+
+def test_retry_after_can_be_a_date(make_world: MakeWorld) -> None:
+    """Item 3: the other spelling of the same; a date has no fractions, so the moment is a whole second."""
+    moment = int(time.time()) + 4
+    retry_after = formatdate(moment, usegmt=True)
+    world = make_world(30, faults=[{"fault": "429", "method": "PUT", "nth": 5, "retry_after": retry_after}])
+    ending = world.run(*CREW)
+    assert ending.exit_code == 0
+    until = moment - (time.time() - time.monotonic()) - 0.05
+    early = [request for request in world.puts() if world.struck()[0].time < request.time < until]
+    assert len(early) <= MOST_AFTER_A_STOP
+    world.check(ending)
+
+
+def test_a_retry_after_that_means_nothing_is_ignored(make_world: MakeWorld) -> None:
+    """Item 3: a past date, a negative or impossible number, a word: the loader's own pause, and no crash."""
+    nonsense = [
+        formatdate(time.time() - DAY, usegmt=True),
+        "-5",
+        "abc",
+        "1e9",
+        "0",
+        "",
+        "1.5",
+        "9" * 400,
+        "Wed, 21 Oct 99999999999999999999 07:28:00 GMT",
+        "Wed, 21 Oct 2026 07:28:00 +99999999999",
+    ]
+    rules = [
+        {"fault": "429", "pair": [1000 + number, 500_000 + number], "times": 1, "retry_after": text}
+        for number, text in enumerate(nonsense)
+    ]
+    world = make_world(20, faults=rules)
+    began = time.monotonic()
+    ending = world.run(*CREW)
+    assert ending.exit_code == 0, ending.said
+    assert time.monotonic() - began < 15
+    assert ending.summary["requests"]["rate_limited"] == len(nonsense)
+    world.check(ending)
+
+
+@pytest.mark.parametrize(("fault", "kind"), [("429", "seconds"), ("503", "date")])
+def test_a_retry_after_beyond_all_patience_stops_the_run(make_world: MakeWorld, fault: str, kind: str) -> None:
+    """Item 3: over the cap the run ends, says when to come back, and the same command goes on."""
+    retry_after = "7200" if kind == "seconds" else formatdate(time.time() + 7200, usegmt=True)
+    world = make_world(30, faults=[{"fault": fault, "method": "PUT", "range": [10, None], "retry_after": retry_after}])
+    ending = world.run(*CREW)
+    assert ending.exit_code == 5
+    assert re.search(r"\b(7200|719\d) seconds", ending.said)
+    assert len(world.struck()) <= 1 + MOST_AFTER_A_STOP
+    assert ending.rows("failed") == set()
+    world.check(ending, complete=False)
+    world.goes_on_and_completes(*CREW)
+
+
+def test_the_daily_limit_stops_the_run_at_once(make_world: MakeWorld) -> None:
+    """Item 4: one request more from each worker at most, the reset is named, and nothing has failed."""
+    rule = {"fault": "429-daily", "method": "PUT", "range": [20, None]}
+    world = make_world(60, portal={"time_zone": "Europe/Berlin"}, faults=[rule])
+    ending = world.run(*CREW)
+    assert ending.exit_code == 5
+    assert len(world.struck()) <= 1 + MOST_AFTER_A_STOP
+    assert "daily limit" in ending.said
+    assert re.search(r"resets at 20\d\d-\d\d-\d\d 00:00 Europe/Berlin", " ".join(ending.said.split()))
+    assert ending.summary["rows"]["pending"] == 60 - 19
+    assert ending.summary["next_command"].endswith("--concurrency 4")
+    world.check(ending, complete=False)
+    world.goes_on_and_completes(*CREW)
+
+
+def test_a_daily_limit_without_a_policy_name_is_known_by_its_message(make_world: MakeWorld) -> None:
+    """Item 4: every field of an error body is optional."""
+    body = {"status": "error", "message": "You have reached your daily limit.", "errorType": "RATE_LIMIT"}
+    world = make_world(20, faults=[{"fault": "429-daily", "method": "PUT", "range": [10, None], "body": body}])
+    ending = world.run(*CREW)
+    assert ending.exit_code == 5
+    assert len(world.struck()) <= 1 + MOST_AFTER_A_STOP
+    world.check(ending, complete=False)
+
+
+def test_a_quota_that_runs_low_is_shown_and_lasts_to_its_end(make_world: MakeWorld) -> None:
+    """Item 5: what is left is told with the progress; used up, the run stops and goes on the next day."""
+    wall = Wall()
+    world = make_world(40, daily=30, wall=wall, latency="40ms")
+    ending = world.run("--json", *CREW)
+    assert ending.exit_code == 5
+    events = [json.loads(line) for line in world.said[0].splitlines()]
+    left = [event["daily_left"] for event in events if event.get("daily_left") is not None]
+    assert left
+    assert left == sorted(left, reverse=True)
+    assert min(left) < 30
+    assert len(ending.lines) == 30 - 1, "the portal's own details took one of the thirty"
+    world.check(ending, complete=False)
+    wall.ahead = DAY
+    world.goes_on_and_completes(*CREW)
+
+
+def test_a_lock_is_given_its_two_seconds(make_world: MakeWorld) -> None:
+    """Item 8: a locked record is asked again after two seconds at least, and the others do not wait for it."""
+    world = make_world(20, faults=[{"fault": "423", "pair": [1000, 500_000], "times": 1}])
+    ending = world.run(*CREW)
+    assert ending.exit_code == 0
+    first, second = [request.time for request in world.puts() if "/1000/" in request.path]
+    assert second - first >= 2
+    assert sum(first < request.time < second for request in world.puts()) == 19
+    assert {line["attempts"] for line in ending.lines if line["object_id"] == "1000"} == {"2"}
+    world.check(ending)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_migration_stops_the_run_for_now(make_world: MakeWorld, told: bool) -> None:
+    """Item 9: the portal moves to another data centre: stop at once and name the time, with every row pending."""
+    rule = {"fault": "477", "method": "PUT", "range": [10, None]}
+    world = make_world(30, faults=[rule if told else rule | {"retry_after": "soon"}])
+    began = time.monotonic()
+    ending = world.run(*CREW)
+    assert ending.exit_code == 5
+    assert time.monotonic() - began < 10
+    assert not told or "24.0 hours" in ending.said
+    assert len(world.struck()) <= 1 + MOST_AFTER_A_STOP
+    assert ending.rows("failed") == set()
+    world.check(ending, complete=False)
+    world.goes_on_and_completes(*CREW)

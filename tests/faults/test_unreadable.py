@@ -1,0 +1,173 @@
+"""Answers that cannot be read, or should not be: pages, broken JSON, endless bodies, broken HTTP."""
+
+import os
+import subprocess
+import time
+from typing import Any
+
+from tests.faults.conftest import MakeWorld
+from tests.faults.test_answers import CREW, TWO_ATTEMPTS, attempts, one_pair_each
+from tests.faults.world import pairs
+
+Rule = dict[str, Any]
+
+UNREADABLE: list[str | Rule] = [
+    "html",
+    "empty",
+    "list",
+    "null",
+    "string",
+    "truncated",
+    {"fault": "200", "body": {}},
+    {"fault": "200", "body": {"entity": None}},
+    {"fault": "200", "body": {"entity": []}},
+    {"fault": "200", "body": {"fromObjectId": None, "toObjectId": None}},
+    "invalid-utf8",
+    "deep",
+    "long-number",
+    {"fault": "201", "body": "\ufeff"},
+    {"fault": "200", "body": '{"a":' * 50_000 + "1" + "}" * 50_000},
+]
+"""200 and 201 whose body says nothing (items 25, 26, 27)."""
+
+BROKEN_HTTP: list[str | Rule] = [
+    "garbage",
+    {"fault": "garbage", "body": "HTTP/9.9 abc OK\r\n\r\n"},
+    {"fault": "garbage", "body": "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n{}"},
+    "big-header",
+    {"fault": "big-header", "size": 200_000},
+    "chunked-short",
+    "length-long",
+]
+"""Answers that are no proper HTTP (items 29, 37)."""
+
+FULL_OF_ODDITIES = {
+    "category": "\ud800\x00",
+    "message": ["not", "a", "text"],
+    "correlationId": 7,
+    "context": {"INVALID_OBJECT_IDS": "not a list"},
+    "errors": {"not": "a list"},
+    "subCategory": {},
+}
+
+
+def test_an_unreadable_success_is_asked_again(make_world: MakeWorld) -> None:
+    """Items 25, 26, 27: the write may have happened; repeating it does no harm and shows."""
+    world = make_world(30, faults=one_pair_each(*UNREADABLE, times=1, applied=True))
+    ending = world.run(*CREW)
+    assert ending.exit_code == 0, ending.said
+    assert [attempts(world)[pair] for pair in pairs(len(UNREADABLE))] == [2] * len(UNREADABLE)
+    world.check(ending)
+
+
+def test_an_answer_that_stays_unreadable_is_no_success(make_world: MakeWorld) -> None:
+    """Items 25, 26, 27: after the last attempt the row is reported, with the beginning of what was answered."""
+    world = make_world(30, faults=one_pair_each(*UNREADABLE, applied=False))
+    ending = world.run(*CREW, *TWO_ATTEMPTS)
+    assert ending.exit_code == 1
+    failed = pairs(len(UNREADABLE))
+    lines = world.lines_by_pair()
+    assert {lines[pair]["error_category"] for pair in failed} == {"UNREADABLE_ANSWER"}
+    assert "<html>" in lines[failed[0]]["error_message"]
+    assert all(lines[pair]["error_message"].isprintable() for pair in failed)
+    world.check(ending, failed=failed)
+
+
+def test_a_login_page_for_everything_is_no_success(make_world: MakeWorld) -> None:
+    """Item 25: a captive portal answers 200 to whatever is asked; no row becomes `created`."""
+    world = make_world(5, faults="html")
+    ending = world.run(*CREW, *TWO_ATTEMPTS)
+    assert ending.exit_code != 0
+    assert ending.rows("created") == set()
+    world.check(ending, failed=world.wanted, complete=False)
+
+
+def test_an_answer_about_other_records_is_a_failure(make_world: MakeWorld) -> None:
+    """Item 26: a cache that mixes up answers must be noticed: not repeated, and both ids are named."""
+    bare = {"fromObjectTypeId": "0-1", "fromObjectId": 77, "toObjectTypeId": "0-2", "toObjectId": 88, "labels": []}
+    swapped = dict(bare, fromObjectId=500_001, toObjectId=1001)
+    rules: list[str | Rule] = [
+        {"fault": "200", "body": {"createdResourceId": "1", "entity": bare}},
+        {"fault": "201", "body": swapped},
+    ]
+    world = make_world(10, faults=one_pair_each(*rules))
+    ending = world.run(*CREW)
+    assert ending.exit_code == 1
+    lines = world.lines_by_pair()
+    assert [attempts(world)[pair] for pair in pairs(2)] == [1, 1]
+    assert "77" in lines[pairs(2)[0]]["error_message"]
+    assert "1000" in lines[pairs(2)[0]]["error_message"]
+    world.check(ending, failed=pairs(2))
+
+
+def test_an_error_full_of_oddities_is_still_an_error(make_world: MakeWorld) -> None:
+    """Item 27: the fields of an error may be missing, of another type, or no text at all."""
+    bodies: list[Any] = [FULL_OF_ODDITIES, [], "null", "[" * 100_000, '{"message":' + "9" * 5_000 + "}", "\x00\x1b[2J"]
+    world = make_world(20, faults=one_pair_each(*({"fault": "400", "body": body} for body in bodies)))
+    ending = world.run(*CREW)
+    assert ending.exit_code == 1
+    failed = pairs(len(bodies))
+    lines = world.lines_by_pair()
+    assert {lines[pair]["http_status"] for pair in failed} == {"400"}
+    shown = [lines[pair][name] for pair in failed for name in ("error_message", "error_category", "correlation_id")]
+    assert all(text.isprintable() for text in shown)
+    world.check(ending, failed=failed)
+
+
+def peak_memory(process: subprocess.Popen[str], seconds: float) -> int:
+    """Wait for the end of a process and return the most memory that it held, in bytes."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        ended, status, used = os.wait4(process.pid, os.WNOHANG)
+        if ended:
+            process.returncode = os.waitstatus_to_exitcode(status)
+            return used.ru_maxrss * 1024
+        time.sleep(0.01)
+    process.kill()
+    raise AssertionError("the command has not ended in time")
+
+
+def test_an_endless_answer_is_cut_off(make_world: MakeWorld) -> None:
+    """Item 28: a gigabyte, plain or unpacked from next to nothing, is neither held in memory nor waited for."""
+    rules = one_pair_each({"fault": "huge"}, {"fault": "gzip-bomb", "size": 600_000_000}, times=1)
+    world = make_world(10, faults=rules)
+    process = world.start(*CREW)
+    assert peak_memory(process, 30) < 300_000_000
+    ending = world.end(process)
+    assert ending.exit_code == 0
+    assert [attempts(world)[pair] for pair in pairs(2)] == [2, 2]
+    world.check(ending)
+
+
+def test_broken_http_is_tried_again(make_world: MakeWorld) -> None:
+    """Items 29, 37: a body cut short, a length beyond it, garbage for a status line, a header without end."""
+    world = make_world(20, faults=one_pair_each(*BROKEN_HTTP, times=1, applied=True))
+    ending = world.run(*CREW)
+    assert ending.exit_code == 0
+    assert [attempts(world)[pair] for pair in pairs(len(BROKEN_HTTP))] == [2] * len(BROKEN_HTTP)
+    world.check(ending)
+
+
+def test_broken_http_is_no_verdict_of_hubspot(make_world: MakeWorld) -> None:
+    """Items 29, 37: after the last attempt the line names no status, least of all a 400 that nobody sent."""
+    world = make_world(20, faults=one_pair_each(*BROKEN_HTTP, applied=False))
+    ending = world.run(*CREW, *TWO_ATTEMPTS)
+    assert ending.exit_code == 1
+    failed = pairs(len(BROKEN_HTTP))
+    assert {world.lines_by_pair()[pair]["http_status"] for pair in failed} == {""}
+    world.check(ending, failed=failed)
+    world.heal()
+    again = world.run(*CREW, "--retry-failed")
+    assert again.exit_code == 0
+    world.check(again)
+
+
+def test_interim_answers_are_passed_over(make_world: MakeWorld) -> None:
+    """Item 38: 100, 102 and 103, alone or one after the other, are not the answer."""
+    sequences = [[100], [102], [103], [100, 102, 103, 103, 100]]
+    world = make_world(10, faults=one_pair_each(*({"fault": "interim", "interim": each} for each in sequences)))
+    ending = world.run(*CREW)
+    assert ending.exit_code == 0
+    assert {line["http_status"] for line in ending.lines} == {"200"}
+    assert set(attempts(world).values()) == {1}
+    world.check(ending)

@@ -1,0 +1,93 @@
+"""Journals for tests of planning and recording, made of rows in the test itself; no file is read, nothing is sent."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from loader.model import Asked, Chunk, Link, Outcome, Pair, Reject, Settled
+from loader.plan import fold
+from loader.plan.names import Portal, settle_names
+from loader.record.journal import Journal, Staging
+from tests.stages.fake_portal import asked
+
+HEADER = ("object_id", "to_object_id")
+NOW = "2026-11-23T02:00:00.123Z"
+
+Row = Link | Reject
+
+
+def link(row: int, object_id: int, to_object_id: int, what: Asked | None = None, part: int = 0) -> Link:
+    """Return a row in order."""
+    return Link(row, part, str(object_id), str(to_object_id), what or asked())
+
+
+def reject(row: int, object_id: str, to_object_id: str, what: Asked | None = None, part: int = 0) -> Reject:
+    """Return a row that is never sent."""
+    return Reject(row, part, object_id, to_object_id, what or asked(), "INVALID_RECORD_ID", f"row {row} is wrong")
+
+
+def chunk(
+    rows: Iterable[Link] | Iterable[Reject] | Iterable[Link | Reject], cells: Mapping[int, list[str]] | None = None
+) -> Chunk:
+    """Return a chunk whose records are the rows' own; the cells are their ids unless they are given by row."""
+    found = list(rows)
+    numbers = list(dict.fromkeys(row.row for row in found))
+    given = dict(cells or {})
+    for row in found:
+        given.setdefault(row.row, [row.object_id, row.to_object_id])
+    links = [row for row in found if isinstance(row, Link)]
+    rejects = [row for row in found if isinstance(row, Reject)]
+    return Chunk(numbers, [given[number] for number in numbers], links, rejects, 0)
+
+
+def group(staging: Staging, portal: Portal | None = None) -> None:
+    """Settle and group what was staged, as a load does."""
+    verdicts = asyncio.run(settle_names(staging.kinds(), portal)).verdicts
+    settled = {kind: verdict for kind, verdict in verdicts.items() if isinstance(verdict, Settled)}
+    for kind, verdict in verdicts.items():
+        if not isinstance(verdict, Settled):
+            staging.reject_kind(kind, verdict)
+    staging.settle(settled, fold.ends(settled, staging.rows_of_kind()))
+    for mixture in staging.group():
+        staging.specify(mixture, fold.specify(*mixture.kinds, settled))
+
+
+def stage(
+    folder: Path,
+    *inputs: Sequence[Chunk],
+    headers: Sequence[Sequence[str]] = (),
+    to_columns: Sequence[str] = ("to_object_id",),
+    portal: Portal | None = None,
+) -> Path:
+    """Make a journal of inputs `a`, `b`, ... in a folder and return its path."""
+    journal = folder / "r.journal"
+    with Staging(folder / "r.journal-staging") as staging:
+        for number, chunks in enumerate(inputs):
+            header = headers[number] if headers else HEADER
+            staging.begin_input(f"{'abcdef'[number]}.csv", f"sha-{number}", header, to_columns)
+            for one in chunks:
+                staging.append(one)
+            staging.end_input()
+        group(staging, portal)
+        staging.remember({"planned": True, "started_at": NOW, "identity": {}})
+        staging.install(journal)
+    return journal
+
+
+def created(pair: Pair) -> Outcome:
+    """Return the outcome of a pair that HubSpot accepted."""
+    return Outcome(pair.pair_id, "created", 201, "77", ("Boss",), "", "", "", 1, NOW, pair.rows)
+
+
+def failed(pair: Pair, category: str = "VALIDATION_ERROR", message: str = "no such record") -> Outcome:
+    """Return the outcome of a pair that HubSpot refused."""
+    return Outcome(pair.pair_id, "failed", 400, "", (), category, message, "c-1", 1, NOW, pair.rows)
+
+
+def send_all(journal: Journal, most: int = 1000) -> list[Pair]:
+    """Claim and record everything within the limit as created; return the requests."""
+    sent: list[Pair] = []
+    while pairs := journal.claim(most):
+        journal.record([created(pair) for pair in pairs], {})
+        sent += pairs
+    return sent

@@ -1,0 +1,363 @@
+"""The journal: rows become pairs, pairs become outcomes, and nothing is lost or counted twice."""
+
+import json
+import os
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+
+from loader.errors import JournalError, RecordError
+from loader.model import AssociationType
+from loader.record.journal import Counts, Journal, Staging, lines
+from tests.stages.fake_portal import FakePortal, asked
+from tests.stages.staged import HEADER, Row, chunk, created, failed, link, reject, send_all, stage
+
+
+def counted(counts: Counts) -> tuple[int, int, int, int, int]:
+    """Return total, created, failed, rejected and pending."""
+    return counts.total, counts.created, counts.failed, counts.rejected, counts.pending
+
+
+def result_lines(journal: Journal) -> list[tuple[str, int, str, str, str]]:
+    """Return input, row, to object id, status and type id of every line, sorted."""
+    found = [line for view in ("settled", "rejected") for _, line in lines(journal, view, 0)]
+    return sorted((one.input, one.row, one.to_object_id, one.status, one.association_type_id) for one in found)
+
+
+def ids(pair_types: tuple[AssociationType, ...]) -> list[int]:
+    """Return the type ids of a request."""
+    return sorted(kind.type_id for kind in pair_types)
+
+
+# --- rows and pairs
+
+
+def test_rows_of_one_pair_are_one_request_over_all_inputs(tmp_path: Path) -> None:
+    """Two labels and a duplicate in three inputs are one request with both types; each row has its line."""
+    path = stage(
+        tmp_path,
+        [chunk([link(2, 1, 9), link(3, 5, 9)])],
+        [chunk([link(2, 1, 9, asked(primary=True))])],
+        [chunk([link(7, 1, 9)])],
+    )
+    with Journal(path) as journal:
+        first, second = send_all(journal)
+        assert (first.object_id, first.to_object_id, ids(first.types), first.rows) == ("1", "9", [1, 279], 3)
+        assert (second.object_id, ids(second.types), second.rows) == ("5", [279], 1)
+        assert result_lines(journal) == [
+            ("a.csv", 2, "9", "created", "279"),
+            ("a.csv", 3, "9", "created", "279"),
+            ("b.csv", 2, "9", "created", "1"),
+            ("c.csv", 7, "9", "created", "279"),
+        ]
+
+
+def test_both_directions_of_a_pair_are_one_request(tmp_path: Path) -> None:
+    """Company to contact is folded onto contact to company; each row's line says what that row said."""
+    rows = [link(2, 1, 9), link(3, 2, 9), link(4, 9, 1, asked("companies", "contacts", type_id="2"))]
+    with Journal(stage(tmp_path, [chunk(rows)])) as journal:
+        first, second = send_all(journal)
+        assert (first.object_type, first.object_id, first.to_object_id, ids(first.types)) == ("0-1", "1", "9", [1, 279])
+        assert second.object_id == "2"
+        assert ("a.csv", 4, "1", "created", "2") in result_lines(journal)
+
+
+def test_the_same_ids_of_other_object_types_are_other_records(tmp_path: Path) -> None:
+    """Contact 1 and deal 1 share a number only."""
+    rows = [link(2, 1, 9), link(3, 1, 9, asked("deals"))]
+    with Journal(stage(tmp_path, [chunk(rows)])) as journal:
+        assert [(pair.object_type, ids(pair.types)) for pair in send_all(journal)] == [("0-1", [279]), ("0-3", [341])]
+
+
+def test_a_pair_of_one_object_type_is_one_request_from_either_record(tmp_path: Path) -> None:
+    """Parent to child one way and child to parent the other way say the same."""
+    parent, child = asked("companies", type_id="13"), asked("companies", type_id="14")
+    rows = [link(2, 5, 6, parent), link(3, 6, 5, child), link(4, 8, 7, child), link(5, 1, 2, asked("companies"))]
+    with Journal(stage(tmp_path, [chunk(rows)])) as journal:
+        pairs = [(pair.object_id, pair.to_object_id, ids(pair.types), pair.rows) for pair in send_all(journal)]
+        assert pairs == [("5", "6", [13], 2), ("8", "7", [14], 1), ("1", "2", [450], 1)]
+
+
+def test_rows_that_no_end_can_say_are_rejected_at_the_rarer_end(tmp_path: Path) -> None:
+    """What the rarer end's label is called at the other end is unknown: that row is rejected, the pair still goes."""
+    portal = FakePortal(
+        {("0-1", "0-2"): [("USER_DEFINED", 40, "Manager")], ("0-2", "0-1"): [("USER_DEFINED", 41, "Employee")]}
+    )
+    manager, employee = asked(label="Manager"), asked("companies", "contacts", label="Employee")
+    rows = [link(2, 9, 1, employee), link(3, 1, 9, manager), link(4, 2, 9, manager), link(5, 9, 3, employee)]
+    rows.append(link(6, 1, 9, manager))
+    with Journal(stage(tmp_path, [chunk(rows)], portal=portal)) as journal:
+        found = {(pair.object_type, pair.object_id, *ids(pair.types)) for pair in send_all(journal)}
+        assert found == {("0-1", "1", 40), ("0-1", "2", 40), ("0-2", "9", 41)}
+        assert journal.reasons() == {"UNKNOWN_INVERSE_TYPE": 1}
+        assert counted(journal.counts()) == (5, 4, 0, 1, 0)
+
+
+def test_ids_are_exact_to_the_last_digit(tmp_path: Path) -> None:
+    """The largest id comes out as it went in."""
+    with Journal(stage(tmp_path, [chunk([link(2, 2**63 - 1, 2**53 + 1)])])) as journal:
+        (pair,) = send_all(journal)
+        assert (pair.object_id, pair.to_object_id) == ("9223372036854775807", "9007199254740993")
+
+
+# --- two primary records
+
+
+def test_two_primary_companies_of_one_contact_are_both_rejected(tmp_path: Path) -> None:
+    """Only one can be primary, and which one is never guessed; the contact's other rows go out."""
+    primary = asked(primary=True)
+    rows = [link(2, 1, 8, primary), link(3, 1, 9, primary), link(4, 1, 8), link(5, 2, 8, primary)]
+    with Journal(stage(tmp_path, [chunk(rows)])) as journal:
+        assert [(pair.object_id, ids(pair.types)) for pair in send_all(journal)] == [("1", [279]), ("2", [1])]
+        found = [line for _, line in lines(journal, "rejected", 0)]
+        assert [line.row for line in found] == [2, 3]
+        assert found[0].error_category == "CONFLICTING_PRIMARY"
+        assert "record 1 " in found[0].error_message
+        assert "companies, 8 and 9" in found[0].error_message
+
+
+def test_the_contradiction_is_seen_from_the_companys_end_too(tmp_path: Path) -> None:
+    """Company 9 names contact 1, contact 1 names company 8; that company 9 is primary for contact 2 as well is fine."""
+    back = asked("companies", "contacts", type_id="2")
+    rows = [link(2, 9, 1, back), link(3, 1, 8, asked(primary=True)), link(4, 9, 2, back)]
+    with Journal(stage(tmp_path, [chunk(rows)])) as journal:
+        assert [pair.to_object_id for pair in send_all(journal)] == ["2"]
+        assert journal.reasons() == {"CONFLICTING_PRIMARY": 2}
+
+
+def test_the_same_primary_company_twice_is_no_contradiction(tmp_path: Path) -> None:
+    """A duplicate, and the same thing said from the other end, agree."""
+    rows = [link(2, 1, 9, asked(primary=True)), link(3, 1, 9, asked(type_id="1"))]
+    rows.append(link(4, 9, 1, asked("companies", "contacts", label="Primary")))
+    with Journal(stage(tmp_path, [chunk(rows)])) as journal:
+        assert [pair.rows for pair in send_all(journal)] == [3]
+
+
+# --- limits
+
+
+def test_a_limit_counts_records_and_can_be_lifted(tmp_path: Path) -> None:
+    """Rows and rejects beyond the first records are pending until the limit is gone."""
+    rows: list[Row] = [link(2, 1, 9), link(3, 2, 9), link(3, 2, 8, part=1), reject(4, "x", "9"), link(5, 3, 9)]
+    with Journal(stage(tmp_path, [chunk(rows)], [chunk([link(2, 4, 9)])])) as journal:
+        journal.limit(2)
+        assert [pair.object_id for pair in send_all(journal)] == ["1", "2", "2"]
+        assert not journal.has_work()
+        assert counted(journal.counts()) == (6, 3, 0, 0, 3)
+        journal.limit(5)
+        assert [pair.object_id for pair in send_all(journal)] == ["3", "4"]
+        assert counted(journal.counts()) == (6, 5, 0, 1, 0)
+
+
+@pytest.mark.parametrize(("limit", "sent"), [(1, 1), (3, 2), (4, 3), (99, 3), (None, 3)])
+def test_a_limit_ends_where_it_says(tmp_path: Path, limit: int | None, sent: int) -> None:
+    """A reject counts as a record, too; a limit beyond the end is the end."""
+    rows: list[Row] = [link(2, 1, 9), reject(3, "x", "9"), link(4, 2, 9)]
+    with Journal(stage(tmp_path, [chunk(rows)], [chunk([link(2, 4, 9)])])) as journal:
+        journal.limit(limit)
+        assert len(send_all(journal)) == sent
+
+
+def test_a_pair_whose_first_row_was_refused_waits_for_its_next_one(tmp_path: Path) -> None:
+    """A rejected row within the limit does not pull a pair into it whose other rows lie beyond."""
+    portal = FakePortal({("0-1", "0-2"): [("USER_DEFINED", 40, "A")], ("0-2", "0-1"): [("USER_DEFINED", 41, "B")]})
+    back = asked("companies", "contacts", label="B")
+    rows = [link(2, 9, 1, back), link(3, 5, 9), link(4, 1, 9, asked(label="A")), link(5, 6, 9)]
+    with Journal(stage(tmp_path, [chunk(rows)], portal=portal)) as journal:
+        journal.limit(2)
+        assert [pair.object_id for pair in send_all(journal)] == ["5"]
+        assert counted(journal.counts()) == (4, 1, 0, 1, 2)
+
+
+# --- claims and outcomes
+
+
+def test_a_pair_is_claimed_once_and_again_only_without_an_outcome(tmp_path: Path) -> None:
+    """What was claimed when the process died is sent again, what has an outcome is not."""
+    path = stage(tmp_path, [chunk([link(row, row, 9) for row in range(2, 8)])])
+    with Journal(path) as journal:
+        first = journal.claim(4)
+        journal.record([created(first[0]), failed(first[1])], {"claims": 1})
+        assert [pair.pair_id for pair in journal.claim(4)] == [5, 6]
+        assert journal.claim(4) == []
+    with Journal(path) as journal:
+        assert journal.fact("claimed") == 6
+        assert [pair.pair_id for pair in journal.claim(9)] == [3, 4, 5, 6]
+        assert counted(journal.counts()) == (6, 1, 1, 0, 4)
+
+
+def test_outcomes_and_facts_are_committed_together_or_not_at_all(tmp_path: Path) -> None:
+    """An outcome that cannot be written takes its whole commit with it, and the next commit works."""
+    with Journal(stage(tmp_path, [chunk([link(2, 1, 9), link(3, 2, 9)])])) as journal:
+        first, second = journal.claim(2)
+        with pytest.raises(sqlite3.IntegrityError):
+            journal.record([created(first), created(second), created(first)], {"fact": 1})
+        assert (journal.fact("fact"), journal.counts().created) == (None, 0)
+        journal.record([created(first), created(second)], {"fact": 2})
+        assert (journal.fact("fact"), journal.counts().created) == (2, 2)
+
+
+def test_failed_pairs_are_forgotten_together_with_the_place_in_the_results(tmp_path: Path) -> None:
+    """Their lines leave the results, so the file is made anew: a crash in between must not keep them."""
+    path = stage(tmp_path, [chunk([link(2, 1, 9), link(3, 2, 9)])])
+    with Journal(path) as journal:
+        first, second = journal.claim(2)
+        journal.record([failed(first), created(second)], {"results.written": {"size": 1}})
+        assert journal.forget_failed() == 1
+    with Journal(path) as journal:
+        assert journal.fact("results.written") is None
+        assert [pair.pair_id for pair in journal.claim(9)] == [first.pair_id]
+
+
+def test_reasons_are_counted_by_row_the_most_frequent_first(tmp_path: Path) -> None:
+    """A failed pair of two rows counts twice."""
+    rows: list[Row] = [link(2, 1, 9), link(3, 1, 9), reject(4, "x", "9")]
+    with Journal(stage(tmp_path, [chunk(rows)])) as journal:
+        journal.record([failed(pair) for pair in journal.claim(9)], {})
+        assert list(journal.reasons().items()) == [("VALIDATION_ERROR", 2), ("INVALID_RECORD_ID", 1)]
+
+
+@pytest.mark.parametrize("view", ["settled_lines", "rejected_lines"])
+def test_lines_are_found_by_number_and_never_by_scanning(tmp_path: Path, view: str) -> None:
+    """The lines since the last commit cost the same in a million rows; no sorting either."""
+    with Journal(stage(tmp_path, [chunk([link(2, 1, 9)])])) as journal:
+        statement = f"SELECT * FROM {view} WHERE number > 1 ORDER BY number"  # noqa: S608 - a name of our own
+        plan = [row[3] for row in journal.query(f"EXPLAIN QUERY PLAN {statement}")]
+        tables = [step for step in plan if " o " in f"{step} " or " x " in f"{step} "]
+        assert tables
+        assert all("USING INTEGER PRIMARY KEY (rowid>?)" in step for step in tables)
+        assert not any("TEMP B-TREE" in step for step in plan)
+        assert not any(step in ("SCAN p", "SCAN r", "SCAN k", "SCAN i") for step in plan)
+
+
+# --- the file
+
+
+def test_nothing_stays_of_a_run_that_is_refused(tmp_path: Path) -> None:
+    """Staging that is not installed leaves no file."""
+    with Staging(tmp_path / "s") as staging:
+        staging.begin_input("a.csv", "sha", HEADER, HEADER[1:])
+        staging.append(chunk([link(2, 1, 9)]))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_journal_is_its_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
+    """Ids of customers are in it, in its log, and in the lock beside it."""
+    before = os.umask(0)
+    try:
+        path = stage(tmp_path, [chunk([link(2, 1, 9)])])
+        with Journal(path) as journal:
+            journal.remember({"a": 1})
+            files = list(tmp_path.iterdir())
+            assert len(files) > 1
+            assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    finally:
+        os.umask(before)
+
+
+def test_a_log_that_another_journal_left_is_not_played_into_a_new_one(tmp_path: Path) -> None:
+    """A stale `-wal` beside the journal's name goes before the new journal comes."""
+    stale = tmp_path / "r.journal-wal"
+    stale.write_bytes(b"stale")
+    with Journal(stage(tmp_path, [chunk([link(2, 1, 9)])])) as journal:
+        assert journal.counts().total == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"", "no journal"), (b"id,to\n1,2\n", "damaged"), (b"SQLite format 3\0" + b"x" * 99, "damaged")],
+)
+def test_a_file_that_is_no_journal_is_refused_and_not_changed(tmp_path: Path, content: bytes, says: str) -> None:
+    """A text file, an empty one and a broken one are left as they are."""
+    path = tmp_path / "r.journal"
+    path.write_bytes(content)
+    with pytest.raises(JournalError, match=says), Journal(path):
+        pass
+    assert path.read_bytes() == content
+
+
+def test_a_database_of_somebody_else_is_refused_and_not_changed(tmp_path: Path) -> None:
+    """Another program's SQLite file keeps every byte, its journal mode too."""
+    path = tmp_path / "r.journal"
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE facts (key, value)")
+    database.close()
+    before = path.read_bytes()
+    with pytest.raises(JournalError, match="no journal of a load"), Journal(path):
+        pass
+    assert path.read_bytes() == before
+
+
+def test_a_journal_of_another_format_is_refused_by_its_number(tmp_path: Path) -> None:
+    """An older or newer loader's journal is not guessed at."""
+    path = stage(tmp_path, [chunk([link(2, 1, 9)])])
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+    with pytest.raises(JournalError, match="format 99"), Journal(path):
+        pass
+
+
+def test_a_journal_that_was_cut_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    """Cut anywhere, it is refused on opening, with the way on."""
+    path = stage(tmp_path, [chunk([link(row, row, 9) for row in range(2, 2000)])])
+    whole = path.read_bytes()
+    for size in (len(whole) - 1, len(whole) - 4096, len(whole) // 2, 4096, 512, 20):
+        path.write_bytes(whole[:size])
+        with pytest.raises(JournalError, match="move it"), Journal(path):
+            pass
+
+
+def test_a_log_cut_anywhere_leaves_the_last_whole_commit(tmp_path: Path) -> None:
+    """After a power cut the journal holds some number of first commits, whole."""
+    path = stage(tmp_path, [chunk([link(row, row, 9) for row in range(2, 12)])])
+    log = path.with_name("r.journal-wal")
+    with Journal(path) as journal:
+        for pair in journal.claim(10):
+            journal.record([created(pair)], {"last": pair.pair_id})
+        whole, main = log.read_bytes(), path.read_bytes()
+    seen = set()
+    for size in range(len(whole), 0, -1499):
+        copy = tmp_path / f"copy-{size}.journal"
+        copy.write_bytes(main)
+        copy.with_name(f"{copy.name}-wal").write_bytes(whole[:size])
+        with Journal(copy) as journal:
+            assert journal.counts().created == (journal.fact("last") or 0)
+            seen.add(journal.counts().created)
+    assert len(seen) > 3
+
+
+def test_a_full_disk_is_told_and_ends_the_run(tmp_path: Path) -> None:
+    """SQLite's error becomes a RecordError with the way on; what was committed before stays."""
+    path = stage(tmp_path, [chunk([link(row, row, 9) for row in range(2, 3000)])])
+    with Journal(path) as journal:
+        pairs = journal.claim(3000)
+        journal.record([created(pair) for pair in pairs[:10]], {})
+        (pages,) = next(journal.query("PRAGMA page_count"))
+        list(journal.query(f"PRAGMA max_page_count = {pages}"))
+        with pytest.raises(RecordError, match="make room"):
+            journal.record([failed(pair, message="x" * 400) for pair in pairs[10:]], {})
+        assert journal.counts().created == 10
+    with Journal(path) as journal:
+        assert counted(journal.counts()) == (2998, 10, 0, 0, 2988)
+
+
+def test_what_a_table_cannot_hold_is_escaped_and_not_a_crash(tmp_path: Path) -> None:
+    """A file's name and a cell may hold half a surrogate pair."""
+    rows = [reject(2, "\ud800", "9", asked(label="\udcff"))]
+    with Journal(stage(tmp_path, [chunk(rows)])) as journal:
+        (line,) = [line for _, line in lines(journal, "rejected", 0)]
+        assert (line.object_id, line.label) == ("\\ud800", "\\udcff")
+
+
+def test_facts_are_any_json(tmp_path: Path) -> None:
+    """What is remembered is read back the same by the next process."""
+    path = stage(tmp_path, [chunk([link(2, 1, 9)])])
+    fact = {"a": [1, None, "é"], "b": 2.5}
+    with Journal(path) as journal:
+        journal.remember({"one": fact, "two": None})
+    with Journal(path) as journal:
+        assert (journal.fact("one"), journal.fact("two"), journal.fact("three")) == (fact, None, None)
+        assert json.dumps(journal.inputs())

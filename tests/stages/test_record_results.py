@@ -1,0 +1,355 @@
+"""The views of a journal: results in three forms, failures, summary. Whatever befalls a file, each row is there once."""
+
+import csv
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from loader.errors import RecordError, UsageError
+from loader.record.defuse import defused
+from loader.record.failures import ADDED, write_failures
+from loader.record.journal import Counts, Journal, Line
+from loader.record.results import open_results
+from loader.record.summary import summarize, write_summary
+from loader.settings import Rate
+from tests.stages.fake_portal import asked
+from tests.stages.staged import Row, chunk, created, failed, link, reject, stage
+
+ROWS: list[Row] = [
+    link(2, 1, 9),
+    link(3, 1, 9, asked(primary=True)),
+    link(4, 2, 9),
+    reject(5, "1E+5", "9"),
+    link(6, 3, 9),
+]
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    """Return the lines of a results or failures file as text."""
+    if path.suffix == ".csv":
+        with path.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+    if path.suffix == ".jsonl":
+        found = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    else:
+        found = pq.read_table(path).to_pylist()
+    return [{key: "" if value is None else str(value) for key, value in line.items()} for line in found]
+
+
+def written(journal: Journal, path: Path) -> list[dict[str, str]]:
+    """Bring a results file up to date, as an orderly exit does, and read it."""
+    with open_results(path, journal) as results:
+        journal.remember(results.catch_up())
+        results.finish()
+    return read(path)
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    """A run of five rows: a pair of two rows created, one failed, one rejected, one pending."""
+    with Journal(stage(tmp_path, [chunk(ROWS)])) as opened:
+        first, second, _ = opened.claim(9)
+        opened.record([created(first), failed(second)], {})
+        yield opened
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
+def test_results_say_the_same_in_every_form(journal: Journal, tmp_path: Path, ending: str) -> None:
+    """The columns of the contract, in order, one line for each settled row."""
+    found = written(journal, tmp_path / f"r{ending}")
+    assert list(found[0]) == list(Line._fields)
+    assert sorted((line["row"], line["status"]) for line in found) == [
+        ("2", "created"),
+        ("3", "created"),
+        ("4", "failed"),
+        ("5", "rejected"),
+    ]
+    by_row = {line["row"]: line for line in found}
+    assert by_row["3"] | {"association_type_id": "1", "label": "Primary", "created_resource_id": "77"} == by_row["3"]
+    assert (
+        by_row["2"] | {"object_type": "0-1", "to_object_type": "0-2", "labels": "Boss", "attempts": "1"} == by_row["2"]
+    )
+    assert by_row["4"] | {"http_status": "400", "error_category": "VALIDATION_ERROR"} == by_row["4"]
+    assert by_row["5"] | {"object_id": "1E+5", "http_status": "", "attempts": "0", "finished_at": ""} == by_row["5"]
+
+
+def test_parquet_keeps_ids_as_text_and_counts_as_numbers(journal: Journal, tmp_path: Path) -> None:
+    """An id must not become a float on its way out."""
+    written(journal, tmp_path / "r.parquet")
+    types = {field.name: str(field.type) for field in pq.read_schema(tmp_path / "r.parquet")}
+    assert (types["object_id"], types["row"], types["http_status"]) == ("string", "int64", "int64")
+
+
+def test_a_file_is_empty_but_for_its_header_before_anything_is_settled(tmp_path: Path) -> None:
+    """Even a run that stops at once leaves a table."""
+    with Journal(stage(tmp_path, [chunk([link(2, 1, 9)])])) as journal:
+        assert written(journal, tmp_path / "r.parquet") == []
+        (tmp_path / "r.parquet").unlink()
+        assert written(journal, tmp_path / "r.csv") == []
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda whole: b"",
+        lambda whole: whole[:10],
+        lambda whole: whole[:-5],
+        lambda whole: whole.replace(b"created", b"CREATED"),
+        lambda whole: whole + b"torn li",
+        lambda whole: b"\0" * len(whole),
+        None,
+    ],
+    ids=[
+        "emptied",
+        "header cut",
+        "last line cut",
+        "edited",
+        "torn line appended",
+        "zeros after a power cut",
+        "deleted",
+    ],
+)
+@pytest.mark.parametrize("ending", [".csv", ".jsonl"])
+def test_a_harmed_file_is_made_whole_by_the_next_command(
+    journal: Journal, tmp_path: Path, ending: str, harm: Callable[[bytes], bytes] | None
+) -> None:
+    """Whatever became of the file between two commands, each row stands in it once at the end."""
+    path = tmp_path / f"r{ending}"
+    written(journal, path)
+    if harm is not None:
+        path.write_bytes(harm(path.read_bytes()))
+    else:
+        path.unlink()
+    journal.record([created(pair) for pair in journal.claim(9)], {})
+    again = Journal(journal.path)
+    with again:
+        again.record([created(pair) for pair in again.claim(9)], {})
+        found = written(again, path)
+    assert sorted(line["row"] for line in found) == ["2", "3", "4", "5", "6"]
+
+
+def test_lines_that_were_written_but_not_journaled_are_not_doubled(journal: Journal, tmp_path: Path) -> None:
+    """A crash between the write and the next commit: the lines are cut off and written again."""
+    path = tmp_path / "r.csv"
+    with open_results(path, journal) as results:
+        results.catch_up()
+    assert len(written(journal, path)) == 4
+
+
+def test_a_file_that_vanishes_during_the_run_is_there_at_its_end(journal: Journal, tmp_path: Path) -> None:
+    """Deleted or cut under the loader's hands, it is written anew on leaving."""
+    path = tmp_path / "r.csv"
+    for harm in (path.unlink, lambda: os.truncate(path, 7)):
+        with open_results(path, journal) as results:
+            results.catch_up()
+            harm()
+            results.finish()
+        assert len(read(path)) == 4
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
+def test_a_file_of_somebody_else_is_never_overwritten(journal: Journal, tmp_path: Path, ending: str) -> None:
+    """The run wrote `r.csv`; another file with the journal's stem stays as it is."""
+    written(journal, tmp_path / "r.csv")
+    other = tmp_path / f"other{ending}"
+    other.write_text("mine")
+    with pytest.raises(UsageError, match="did not write it"):
+        written(journal, other)
+    assert other.read_text() == "mine"
+
+
+def test_a_renamed_file_is_known_by_its_content(journal: Journal, tmp_path: Path) -> None:
+    """Journal and results may be renamed together, and the run goes on."""
+    written(journal, tmp_path / "r.csv")
+    (tmp_path / "r.csv").rename(tmp_path / "s.csv")
+    assert len(written(journal, tmp_path / "s.csv")) == 4
+
+
+def test_a_symbolic_link_is_not_written_through(journal: Journal, tmp_path: Path) -> None:
+    """The link's target keeps its content."""
+    target = tmp_path / "target"
+    target.write_text("mine")
+    (tmp_path / "r.csv").symlink_to(target)
+    with pytest.raises(RecordError):
+        written(journal, tmp_path / "r.csv")
+    assert target.read_text() == "mine"
+
+
+def test_a_full_disk_is_told(journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No line is lost in silence."""
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with open_results(tmp_path / "r.csv", journal) as results:
+        monkeypatch.setattr(os, "write", full)
+        with pytest.raises(RecordError, match="No space left"):
+            results.catch_up()
+    monkeypatch.undo()
+    assert len(written(journal, tmp_path / "r.csv")) == 4
+
+
+# --- formulas
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+SUM(A1)", "-2+3", "@x", "\tx", "\rx", " =1", '"=1', "=", "-", "\n=1", "\uff1d1", "+1 555 123"]
+)
+def test_a_formula_becomes_text(text: str) -> None:
+    """A spreadsheet shows it instead of running it."""
+    assert defused(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["", "1", "-5", "+4917012345", "-1.5", "-1,5", "a=b", "Größe", "'=1", "x\ty", "1E+5"])
+def test_numbers_and_plain_text_stay(text: str) -> None:
+    """What no spreadsheet would run is not touched; what is defused once is not defused again."""
+    assert defused(text) == text
+
+
+def test_every_csv_cell_is_defused_and_json_is_not(tmp_path: Path) -> None:
+    """Ids, labels and messages come from files and servers; JSON lines are for machines."""
+    rows: list[Row] = [link(2, 1, 9), reject(3, "=1+1", "@x", asked(label="-a"))]
+    with Journal(stage(tmp_path, [chunk(rows)])) as journal:
+        journal.record([failed(pair, "+CAT", "=cmd|'/C calc'!A0") for pair in journal.claim(1)], {})
+        one, two = written(journal, tmp_path / "r.csv")
+        assert (one["error_category"], one["error_message"]) == ("'+CAT", "'=cmd|'/C calc'!A0")
+        assert (two["object_id"], two["to_object_id"], two["label"]) == ("'=1+1", "'@x", "'-a")
+        (tmp_path / "r.csv").unlink()
+        journal.remember({"results.name": None})
+        assert written(journal, tmp_path / "r.jsonl")[1]["object_id"] == "=1+1"
+
+
+# --- failures
+
+
+def failures_of(journal: Journal, tmp_path: Path) -> list[list[str]]:
+    """Write the failures file and return its lines, the header first."""
+    write_failures(tmp_path / "r.failures.csv", journal)
+    with (tmp_path / "r.failures.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_failures_are_the_records_with_the_reason_behind_them(journal: Journal, tmp_path: Path) -> None:
+    """The inputs' columns first, then what went wrong."""
+    header, failed_line, rejected_line = failures_of(journal, tmp_path)
+    assert header == ["object_id", "to_object_id", *ADDED]
+    assert failed_line == ["2", "9", "a.csv", "4", "failed", "VALIDATION_ERROR", "no such record", "400", "c-1"]
+    assert rejected_line == ["1E+5", "9", "a.csv", "5", "rejected", "INVALID_RECORD_ID", "row 5 is wrong", "", ""]
+
+
+def test_there_is_no_failures_file_without_failures(tmp_path: Path) -> None:
+    """One that an earlier command left is gone."""
+    path = tmp_path / "r.failures.csv"
+    path.write_text("old")
+    with Journal(stage(tmp_path, [chunk([link(2, 1, 9)])])) as journal:
+        assert write_failures(path, journal) == 0
+    assert not path.exists()
+
+
+def test_failures_have_the_columns_of_all_inputs_once(tmp_path: Path) -> None:
+    """In their order; columns of an earlier failures file are not carried along; equal headers stay apart."""
+    one = chunk([reject(2, "x", "9")], {2: ["x", "9", "n1", "n2"]})
+    two = chunk([reject(2, "y", "8")], {2: ["y", "t", "8", "old"]})
+    headers = (["object_id", "to_object_id", "note", "note"], ["object_id", "tag", "to_object_id", "_row"])
+    with Journal(stage(tmp_path, [one], [two], headers=headers)) as journal:
+        header, first, second = failures_of(journal, tmp_path)
+    assert header == ["object_id", "to_object_id", "note", "note", "tag", *ADDED]
+    assert (first[:5], second[:5]) == (["x", "9", "n1", "n2", ""], ["y", "8", "", "", "t"])
+
+
+def test_a_list_is_reduced_to_the_id_that_failed(tmp_path: Path) -> None:
+    """Of `201;x;203` and a second column, a line keeps only what it is about, so that a mended file loads just that."""
+    columns = ("Associated Company IDs", "Associated Company IDs (Primary)")
+    plain, primary = asked(to_column=columns[0]), asked(to_column=columns[1], primary=True)
+    rows: list[Row] = [
+        link(2, 1, 201, plain),
+        reject(2, "1", "x", plain, part=1),
+        link(2, 1, 203, plain, part=2),
+        link(2, 1, 204, primary, part=3),
+    ]
+    cells = {2: ["1", "201;x;203", "204"]}
+    headers = [("object_id", *columns)]
+    path = stage(tmp_path, [chunk(rows, cells)], headers=headers, to_columns=columns)
+    with Journal(path) as journal:
+        journal.record([failed(pair) for pair in journal.claim(9)], {})
+        _, *found = failures_of(journal, tmp_path)
+    assert [line[:3] for line in found] == [["1", "201", ""], ["1", "x", ""], ["1", "203", ""], ["1", "", "204"]]
+
+
+def test_a_record_that_is_wrong_as_a_whole_keeps_all_its_cells(tmp_path: Path) -> None:
+    """A record of a wrong length has one line for all that it may have asked for."""
+    columns = ("Associated Company IDs", "Associated Company IDs (Primary)")
+    what = asked(to_column=columns[0])
+    row = reject(2, "1", "201;202", what)._replace(reason="FIELD_COUNT")
+    one = chunk([row], {2: ["1", "201;202", "204"]})
+    path = stage(tmp_path, [one], headers=[("object_id", *columns)], to_columns=columns)
+    with Journal(path) as journal:
+        _, line = failures_of(journal, tmp_path)
+    assert line[:3] == ["1", "201;202", "204"]
+
+
+def test_failures_of_many_chunks_are_found_with_their_own_record(tmp_path: Path) -> None:
+    """Records are kept in chunks; each failure gets the cells of its own row and input."""
+    chunks = [
+        [chunk([reject(row, f"{name}{row}", "9") for row in range(start, start + 3)]) for start in (2, 9, 20)]
+        for name in "ab"
+    ]
+    with Journal(stage(tmp_path, *chunks)) as journal:
+        _, *found = failures_of(journal, tmp_path)
+    assert [line[0] for line in found] == [f"{n}{row}" for n in "ab" for row in (2, 3, 4, 9, 10, 11, 20, 21, 22)]
+    assert [f"{line[2][0]}{line[3]}" for line in found] == [line[0] for line in found]
+
+
+# --- summary
+
+
+def test_the_summary_has_every_key_and_its_rows_add_up(journal: Journal, tmp_path: Path) -> None:
+    """The keys are the contract's, whatever happened."""
+    journal.remember({"portal_id": "42", "started_at": "s", "finished_at": "f", "seconds": 1.23456})
+    traffic = {"sent": 30, "retried": 1, "rate_limited": 0, "by_status": {"201": 29}, "sending_seconds": 2.0}
+    summary = summarize(
+        journal,
+        command=("association-loader", "load"),
+        version="1",
+        counts=journal.counts(),
+        traffic=traffic,
+        rate=Rate(100, 10.0),
+        exit_code=5,
+        next_command=None,
+    )
+    write_summary(tmp_path / "r.summary.json", summary)
+    found = json.loads((tmp_path / "r.summary.json").read_text())
+    assert " ".join(found) == (
+        "command version portal_id inputs started_at finished_at seconds exit_code rows pairs requests rate "
+        "failures_by_reason next_command"
+    )
+    rows = found["rows"]
+    assert rows == {"total": 5, "created": 2, "unchanged": 0, "failed": 1, "rejected": 1, "pending": 1}
+    assert found["inputs"] == [{"path": "a.csv", "sha256": "sha-0", "rows": 5, "without": 0}]
+    assert found["rate"] == {"limit": "100/10", "achieved_per_second": 15.0}
+    assert found["failures_by_reason"] == {"INVALID_RECORD_ID": 1, "VALIDATION_ERROR": 1}
+
+
+def test_pending_is_what_the_other_counts_leave() -> None:
+    """The total is always the sum."""
+    assert Counts(10, 1, 2, 3, 1, 9).pending == 3
+
+
+def test_a_summary_can_name_any_file(tmp_path: Path) -> None:
+    """A file's name that is no text is written as JSON's own escape."""
+    write_summary(tmp_path / "s.json", {"path": "\udcff.csv"})
+    assert json.loads((tmp_path / "s.json").read_text()) == {"path": "\udcff.csv"}
+
+
+def test_a_duplicate_shares_the_outcome_of_its_pair(tmp_path: Path) -> None:
+    """Three rows, one request, three lines."""
+    with Journal(stage(tmp_path, [chunk([link(row, 1, 9) for row in (2, 3, 4)])])) as journal:
+        journal.record([failed(pair) for pair in journal.claim(9)], {})
+        found = written(journal, tmp_path / "r.csv")
+    assert Counter(line["status"] for line in found) == {"failed": 3}
+    assert {line["correlation_id"] for line in found} == {"c-1"}
