@@ -81,7 +81,7 @@ def test_retry_after_is_waited_for_by_all(make_world: MakeWorld) -> None:
 
 def test_retry_after_can_be_a_date(make_world: MakeWorld) -> None:
     """Item 3: the other spelling of the same; a date has no fractions, so the moment is a whole second."""
-    moment = int(time.time()) + 4
+    moment = int(time.time()) + 3
     retry_after = formatdate(moment, usegmt=True)
     world = make_world(30, faults=[{"fault": "429", "method": "PUT", "nth": 5, "retry_after": retry_after}])
     ending = world.run(*CREW)

@@ -1,10 +1,11 @@
-"""The views of a journal: results in three forms, failures, summary. Whatever befalls a file, each row is there once."""
+"""The views of a journal: results in three forms, failures, summary. Whatever befalls a file, a row is there once."""
 
 import csv
 import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -144,7 +145,8 @@ def test_lines_that_were_written_but_not_journaled_are_not_doubled(journal: Jour
 def test_a_file_that_vanishes_during_the_run_is_there_at_its_end(journal: Journal, tmp_path: Path) -> None:
     """Deleted or cut under the loader's hands, it is written anew on leaving."""
     path = tmp_path / "r.csv"
-    for harm in (path.unlink, lambda: os.truncate(path, 7)):
+    harms: list[Callable[[], None]] = [path.unlink, partial(os.truncate, path, 7)]
+    for harm in harms:
         with open_results(path, journal) as results:
             results.catch_up()
             harm()

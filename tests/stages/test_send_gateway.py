@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -90,9 +91,10 @@ def in_turn(*results: Reply | Exception, then: Reply | Exception = OK) -> Script
     return lambda _request, _authorization, number: results[number - 1] if number <= len(results) else then
 
 
-def make(
-    server: Server, *, token: Any = None, rate: Rate = Rate(1000, 1.0), max_attempts: int = 8, **more: Any
-) -> Gateway:
+FAST = Rate(1000, 1.0)
+
+
+def make(server: Server, *, token: Any = None, rate: Rate = FAST, max_attempts: int = 8, **more: Any) -> Gateway:
     return Gateway(
         server,
         Limiter(rate, clock=clock, follow=more.pop("follow", False)),
@@ -108,7 +110,8 @@ Read = Callable[[Reply], Any]
 
 async def calls(gateway: Gateway, count: int, read: Read = replies.fields) -> list[Any]:
     """Make so many calls at once and return their results or errors."""
-    return await asyncio.gather(*(gateway.call(PUT, read) for _ in range(count)), return_exceptions=True)
+    results: list[Any] = await asyncio.gather(*(gateway.call(PUT, read) for _ in range(count)), return_exceptions=True)
+    return results
 
 
 def one(script: Script, **settings: Any) -> tuple[Any, Server]:
@@ -375,7 +378,7 @@ def test_an_outage_of_ten_minutes_burns_no_row_and_costs_one_request_a_second(
     assert all(isinstance(result, Delivered) for result in results)
     moments = [when - start for when in server.times]
     probes = [moment for moment in moments if 45 < moment < 20 + length]
-    assert all(later - earlier >= 0.99 for earlier, later in zip(probes, probes[1:], strict=False))
+    assert all(later - earlier >= 0.99 for earlier, later in pairwise(probes))
     assert len(probes) > 0.5 * (length - 25)
     after = [moment for moment in moments if 20 + length + 30 <= moment < 20 + length + 60]
     assert len(after) >= 0.95 * 300
@@ -459,7 +462,7 @@ def test_a_token_that_expires_early_is_renewed_once_and_costs_no_row_an_attempt(
 
 
 def test_a_second_401_is_fatal() -> None:
-    def script(request: Request, authorization: str, number: int) -> Reply:
+    def script(request: Request, authorization: str, number: int) -> Reply | Exception:
         return oauth_script()(request, authorization, number) if request.path == TOKEN_PATH else answer(401)
 
     results, server = many(script, count=1)
@@ -469,7 +472,7 @@ def test_a_second_401_is_fatal() -> None:
 
 
 def test_a_retry_after_a_401_does_not_renew_again() -> None:
-    def script(request: Request, authorization: str, number: int) -> Reply:
+    def script(request: Request, authorization: str, number: int) -> Reply | Exception:
         if request.path != TOKEN_PATH and number in {4, 5, 6}:
             return answer(503)
         return first(request, authorization, number)
@@ -503,7 +506,7 @@ def test_a_token_however_short_lived_is_renewed_before_it_ends(lives: float) -> 
 def test_a_token_endpoint_that_is_down_is_waited_for_and_burns_no_row() -> None:
     tokens = oauth_script()
 
-    def script(request: Request, authorization: str, number: int) -> Reply:
+    def script(request: Request, authorization: str, number: int) -> Reply | Exception:
         return answer(503) if number <= 15 else tokens(request, authorization, number)
 
     results, server = many(script, max_attempts=1)
@@ -690,7 +693,10 @@ CREATED = answer(201, {"createdResourceId": "9", "entity": {"fromObjectId": 101,
             in_turn(then=answer(503, {"message": "busy", "category": "B"})),
             ("failed", 503, "", (), "B", "busy", "", 3),
         ),
-        (in_turn(then=ConnectionFault("reset", category="CONNECTION")), ("failed", None, "", (), "CONNECTION", "reset", "", 3)),
+        (
+            in_turn(then=ConnectionFault("reset", category="CONNECTION")),
+            ("failed", None, "", (), "CONNECTION", "reset", "", 3),
+        ),
     ],
 )  # fmt: skip
 def test_one_put_becomes_one_outcome(script: Script, expected: tuple[Any, ...]) -> None:
