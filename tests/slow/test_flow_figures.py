@@ -1,0 +1,110 @@
+"""The figures that a whole load promises: every row once, and the rate limit held and used."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loader.sandbox import Sandbox, SandboxThread
+
+TYPES = ("--from", "contacts", "--to", "companies")
+
+
+def load(sandbox: Sandbox, folder: Path, *options: str) -> "subprocess.Popen[bytes]":
+    """Start `load a.csv` as a process in the folder."""
+    environment = {**os.environ, "HUBSPOT_BASE_URL": sandbox.url, "HUBSPOT_ACCESS_TOKEN": "any"}
+    command = [sys.executable, "-m", "loader", "load", "a.csv", *TYPES, "--quiet", *options]
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
+
+
+def result_rows(folder: Path) -> Counter[tuple[str, str]]:
+    """How often each row stands in the results, with its status."""
+    with (folder / "a.results.csv").open() as file:
+        next(file)
+        return Counter((line.split(",", 3)[1], line.split(",", 3)[2]) for line in file)
+
+
+def pairs_of(sandbox: Sandbox) -> set[tuple[int, int]]:
+    """What HubSpot has in the end."""
+    return {(int(first[1]), int(second[1])) for first, second in sandbox.portal.pairs()}
+
+
+def test_ten_thousand_rows_are_created_once_each(tmp_path: Path) -> None:
+    """One result line for each row, HubSpot's set equal to the file's, one PUT for each distinct pair."""
+    draw = random.Random(7)
+    pairs = [(draw.randrange(1, 4_000), draw.randrange(10_000, 10_004)) for _ in range(10_000)]
+    (tmp_path / "a.csv").write_text("from_id,to_id\n" + "".join(f"{a},{b}\n" for a, b in pairs))
+    with SandboxThread() as sandbox:
+        began = time.monotonic()
+        assert load(sandbox, tmp_path, "--rate", "9999/1").wait(timeout=120) == 0
+        seconds = time.monotonic() - began
+        assert pairs_of(sandbox) == set(pairs)
+        assert sandbox.count("PUT") == len(set(pairs)) < 10_000
+    assert result_rows(tmp_path) == Counter({(str(row), "created"): 1 for row in range(2, 10_002)})
+    summary = json.loads((tmp_path / "a.summary.json").read_text())
+    assert summary["rows"]["created"] == 10_000
+    assert summary["pairs"] == summary["requests"]["sent"] - 1 == len(set(pairs))
+    sys.stdout.write(f"{len(set(pairs))} requests in {seconds:.1f} s, {summary['rate']['achieved_per_second']} per second" + "\n")
+
+
+@pytest.mark.parametrize(
+    ("rate", "latency", "windows", "stated"),
+    [("190/10", "50ms-150ms", 5, True), ("190/1", "5ms-15ms", 10, True), ("190/1", "5ms-15ms", 14, False)],
+    ids=["190 per 10 s", "190 per 1 s", "190 per 1 s, auto"],
+)
+def test_the_rate_limit_is_never_passed_and_nearly_all_used(
+    rate: str, latency: str, windows: int, stated: bool, tmp_path: Path
+) -> None:
+    """No rolling window has more than 190 requests, HubSpot never answers 429, and 97 % of the limit is used."""
+    limit, period = int(rate.partition("/")[0]), float(rate.partition("/")[2])
+    count = int(limit * windows * 1.06)
+    (tmp_path / "a.csv").write_text("from_id,to_id\n" + "".join(f"{n},7\n" for n in range(1, count + 1)))
+    with SandboxThread(rate=rate, latency=latency) as sandbox:
+        assert load(sandbox, tmp_path, *(["--rate", rate] if stated else [])).wait(timeout=120) == 0
+        assert sandbox.max_window <= limit
+        assert sandbox.count(status=429) == 0
+        used = steady_use(sandbox, limit, period, skip=0 if stated else 2)
+        sys.stdout.write(f"max_window {sandbox.max_window}, {used:.1%} of the limit used over {windows} windows" + "\n")
+        assert used >= 0.97
+
+
+def steady_use(sandbox: Sandbox, limit: int, period: float, *, skip: int) -> float:
+    """The share of the limit that was used in whole windows from the first PUT (or `skip` windows later) on."""
+    times = [request.time for request in sandbox.requests if request.method == "PUT"]
+    start = times[0] + skip * period
+    whole = int((times[-1] - start) / period)
+    end = start + whole * period
+    return sum(start <= moment < end for moment in times) / (limit * whole)
+
+
+def test_twenty_kills_at_random_lose_nothing(tmp_path: Path) -> None:
+    """The same command, killed again and again, ends with every row in the results once and HubSpot's set right."""
+    seed = int(os.environ.get("SEED", random.randrange(10**6)))
+    sys.stdout.write(f"SEED={seed}" + "\n")
+    draw, count, concurrency = random.Random(seed), 1_500, 8
+    (tmp_path / "a.csv").write_text("from_id,to_id\n" + "".join(f"{n},{n % 7 + 1}\n" for n in range(1, count + 1)))
+    kills = 0
+    with SandboxThread(latency="10ms-60ms") as sandbox:
+        while kills < 20:
+            process = load(sandbox, tmp_path, "--rate", "9999/1", "--concurrency", str(concurrency))
+            try:
+                code: Any = process.wait(timeout=draw.uniform(0.3, 1.6))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                kills += 1
+                continue
+            assert code == 0
+            break
+        assert load(sandbox, tmp_path, "--rate", "9999/1").wait(timeout=60) == 0
+        assert pairs_of(sandbox) == {(n, n % 7 + 1) for n in range(1, count + 1)}
+        assert count <= sandbox.count("PUT") <= count + kills * 2 * concurrency
+    assert kills > 3
+    assert result_rows(tmp_path) == Counter({(str(row), "created"): 1 for row in range(2, count + 2)})
