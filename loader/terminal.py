@@ -1,13 +1,15 @@
 """A verb run for a terminal or a scheduler: signals in, words and exit code out."""
 
 import asyncio
+import ctypes
 import os
+import resource
 import select
 import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, BinaryIO, TextIO, TypeVar, cast
@@ -21,6 +23,8 @@ from loader.stopping import Stop
 
 T = TypeVar("T")
 
+_PR_SET_DUMPABLE = 4
+
 SECONDS_TO_END = 0.8
 """What a run that is asked twice still gets; the journal is whole at any moment."""
 
@@ -29,6 +33,7 @@ def load(given: Mapping[str, Any], typed: Typed) -> int:
     """Run `load` as the command line asks and return the exit code."""
     from loader.verbs.load import load as verb  # noqa: PLC0415 - half a second that a usage error need not wait for
 
+    _leave_no_core()
     settings = settings_from(given, os.environ, typed)
     stop = Stop()
     with _Listeners(given) as tell:
@@ -43,6 +48,7 @@ def plan(given: Mapping[str, Any], typed: Typed) -> int:
     from loader.record.screen import show_plan  # noqa: PLC0415
     from loader.verbs.plan import plan as verb  # noqa: PLC0415
 
+    _leave_no_core()
     settings = settings_from(given, os.environ, typed)
     stop = Stop()
     with _Listeners(given) as tell:
@@ -52,6 +58,16 @@ def plan(given: Mapping[str, Any], typed: Typed) -> int:
         elif sys.stdout is not None:
             _willing(show_plan, planned, sys.stdout)
     return int(planned.rejected > 0)
+
+
+def _leave_no_core() -> None:
+    """See to it that no core dump of this process, which is to hold a token, is written; as far as the system can."""
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        # A core that is piped to a program obeys no limit; and nobody but root may look into the memory now.
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 class _StandardInput:
