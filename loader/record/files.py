@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from loader.errors import RecordError
 
@@ -44,16 +45,20 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a private file beside `path` to be filled, then put it in its place, on disk, in one step."""
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Yield a private file beside `path` to be filled, then put it in its place, on disk, in one step.
+
+    It is opened once, never by its name again: somebody might have put a link there meanwhile.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     with writing(path):
         beside.unlink(missing_ok=True)
-        os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK, 0o600))
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK, 0o600)
         try:
-            yield beside
-            with beside.open("rb") as file:
-                os.fsync(file.fileno())
+            with os.fdopen(descriptor, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(descriptor)
             beside.replace(path)
             sync_folder(path.parent)
         finally:

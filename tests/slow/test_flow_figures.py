@@ -51,7 +51,9 @@ def test_ten_thousand_rows_are_created_once_each(tmp_path: Path) -> None:
     summary = json.loads((tmp_path / "a.summary.json").read_text())
     assert summary["rows"]["created"] == 10_000
     assert summary["pairs"] == summary["requests"]["sent"] - 1 == len(set(pairs))
-    sys.stdout.write(f"{len(set(pairs))} requests in {seconds:.1f} s, {summary['rate']['achieved_per_second']} per second" + "\n")
+    sys.stdout.write(
+        f"{len(set(pairs))} requests in {seconds:.1f} s, {summary['rate']['achieved_per_second']} per second" + "\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,316 @@
+"""The pool on a fake clock, with a ledger in memory: nothing lost, nothing twice, and every end an orderly one."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from loader.errors import Interrupted, LoaderError, RecordError, TooManyFailures, Unauthorized
+from loader.model import AssociationType, Outcome, Pair
+from loader.send.gateway import Gateway
+from loader.send.pool import Pool
+from loader.send.put import Put
+from loader.send.replies import Reply
+from loader.settings import Rate
+from tests.stages.fake_time import run
+from tests.stages.test_send_gateway import Script, Server, answer, in_turn, make
+
+NOW = datetime(2026, 11, 23, 23, 0, tzinfo=UTC)
+CREATED = Reply(201, {}, b"")
+TYPE = AssociationType("HUBSPOT_DEFINED", 279)
+
+
+@dataclass
+class MemoryLedger:
+    """So many pairs; `most_open` is how many were claimed and not yet recorded, at most."""
+
+    pairs: int
+    broken_after: int | None = None
+    seconds_to_claim: float = 0.001
+    claimed: list[int] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    most_open: int = 0
+    kept: bool = False
+
+    def __post_init__(self) -> None:
+        self._closed = asyncio.Event()
+
+    async def claim(self, requests: int, capacity: int) -> list[list[Pair]]:
+        if self.broken_after is not None and len(self.claimed) >= self.broken_after:
+            raise RecordError("the disk is full")
+        begin = len(self.claimed) + 1
+        ids = range(begin, min(begin + requests * capacity, self.pairs + 1))
+        self.claimed += ids
+        await asyncio.sleep(self.seconds_to_claim)
+        self.most_open = max(self.most_open, len(self.claimed) - len(self.outcomes))
+        return [[Pair(number, "0-1", str(number), "0-2", str(number), (TYPE,), 1)] for number in ids]
+
+    def record(self, outcomes: Sequence[Outcome]) -> None:
+        self.outcomes += outcomes
+
+    async def keep(self) -> None:
+        await self._closed.wait()
+        self.kept = True
+
+    def close(self) -> None:
+        self._closed.set()
+
+    @property
+    def recorded(self) -> list[int]:
+        return sorted(outcome.pair_id for outcome in self.outcomes)
+
+
+class Work:
+    """A pool with everything that it needs."""
+
+    def __init__(
+        self,
+        script: Script,
+        pairs: int = 100,
+        *,
+        workers: int = 8,
+        latency: float = 0.05,
+        watch: Any = None,
+        rate: Rate | None = None,
+        **ledger: Any,
+    ) -> None:
+        self.server = Server(script, latency)
+        self.gateway: Gateway = make(self.server, rate=rate or Rate(1000, 1.0))
+        self.ledger = MemoryLedger(pairs, **ledger)
+        action = Put(self.gateway, version="v4", now=lambda: NOW)
+        self.pool = Pool(self.ledger, action, self.gateway, workers=workers, watch=watch or (lambda _: None))
+
+    async def run(self) -> LoaderError | None:
+        """Run to the end and return what stopped it; nothing may be left behind."""
+        try:
+            await self.pool.run()
+        except LoaderError as reason:
+            return reason
+        finally:
+            assert self.server.under_way == 0
+            assert len(asyncio.all_tasks()) == 1
+        return None
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 8, 50])
+@pytest.mark.parametrize("pairs", [0, 1, 7, 100])
+def test_every_pair_is_sent_and_recorded_once(pairs: int, workers: int) -> None:
+    async def scenario() -> Work:
+        work = Work(in_turn(then=CREATED), pairs, workers=workers)
+        assert await work.run() is None
+        return work
+
+    work = run(scenario)
+    assert work.ledger.recorded == list(range(1, pairs + 1))
+    assert len(work.server.sent) == pairs
+    assert work.server.most_under_way <= workers
+    assert work.ledger.kept
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5, 20])
+def test_no_more_pairs_are_claimed_than_a_queue_and_the_workers_hold(workers: int) -> None:
+    """A slow server is never read ahead of: memory stays flat, and a crash sends little again."""
+
+    async def scenario() -> Work:
+        work = Work(in_turn(then=CREATED), 300, workers=workers, latency=5.0)
+        await work.run()
+        return work
+
+    work = run(scenario)
+    assert work.ledger.most_open <= 2 * workers
+    assert work.server.most_under_way == workers, "and no worker stays idle"
+
+
+def test_a_failed_pair_is_an_outcome_and_the_others_go_on() -> None:
+    async def scenario() -> Work:
+        work = Work(lambda _r, _a, number: answer(400) if number % 5 == 0 else CREATED)
+        assert await work.run() is None
+        return work
+
+    work = run(scenario)
+    assert work.ledger.recorded == list(range(1, 101))
+    assert sum(outcome.status == "failed" for outcome in work.ledger.outcomes) == 20
+
+
+def test_the_first_stop_sends_nothing_more_and_records_what_is_in_flight() -> None:
+    async def scenario() -> tuple[Work, LoaderError | None, int]:
+        work = Work(in_turn(then=CREATED), latency=1.0)
+        running = asyncio.create_task(work.pool.run())
+        await asyncio.sleep(2.5)
+        sent = len(work.server.sent)
+        work.pool.stop(Interrupted(2))
+        error = None
+        try:
+            await running
+        except LoaderError as reason:
+            error = reason
+        return work, error, sent
+
+    work, error, sent = run(scenario)
+    assert isinstance(error, Interrupted)
+    assert len(work.server.sent) == len(work.ledger.outcomes) == sent
+    assert all(outcome.status == "created" for outcome in work.ledger.outcomes)
+    assert work.ledger.kept
+
+
+@pytest.mark.parametrize("moment", [0.0, 0.0005, 0.01, 0.05, 0.0501, 0.3, 0.777])
+def test_whenever_a_stop_comes_each_request_that_left_has_its_outcome(moment: float) -> None:
+    async def scenario() -> Work:
+        work = Work(in_turn(then=CREATED), 50, rate=Rate(40, 1.0))
+        asyncio.get_running_loop().call_later(moment, work.pool.stop, Interrupted(15))
+        assert isinstance(await work.run(), Interrupted)
+        return work
+
+    work = run(scenario)
+    assert len(work.server.sent) == len(work.ledger.outcomes) < 50
+
+
+def test_a_stop_in_a_long_wait_is_obeyed_at_once() -> None:
+    """A pause of ten minutes, a backoff, a claim: none of them keeps the run."""
+
+    async def scenario() -> float:
+        work = Work(in_turn(then=answer(429, retry_after="600")))
+        loop = asyncio.get_running_loop()
+        loop.call_later(30, work.pool.stop, Interrupted(2))
+        begin = loop.time()
+        assert isinstance(await work.run(), Interrupted)
+        return loop.time() - begin
+
+    assert run(scenario) < 30.1
+
+
+def test_a_stop_lets_a_claim_finish_because_it_writes_outcomes_down_first() -> None:
+    finished = []
+
+    class SlowLedger(MemoryLedger):
+        async def claim(self, requests: int, capacity: int) -> list[list[Pair]]:
+            claimed = await super().claim(requests, capacity)
+            finished.append(len(claimed))
+            return claimed
+
+    async def scenario() -> Work:
+        work = Work(in_turn(then=CREATED))
+        ledger = work.ledger = SlowLedger(100, seconds_to_claim=1.0)
+        put = Put(work.gateway, version="v4", now=lambda: NOW)
+        work.pool = Pool(ledger, put, work.gateway, workers=8, watch=lambda _: None)
+        asyncio.get_running_loop().call_later(0.5, work.pool.stop, Interrupted(2))
+        assert isinstance(await work.run(), Interrupted)
+        return work
+
+    work = run(scenario)
+    assert finished == [4]
+    assert not work.server.sent
+
+
+def test_a_second_stop_ends_what_is_in_flight_too() -> None:
+    async def scenario() -> tuple[float, Work]:
+        work = Work(in_turn(then=CREATED), latency=60.0)
+        loop, begin = asyncio.get_running_loop(), asyncio.get_running_loop().time()
+        loop.call_later(1, work.pool.stop, Interrupted(2))
+        loop.call_later(2, work.pool.abandon)
+        assert isinstance(await work.run(), Interrupted)
+        return loop.time() - begin, work
+
+    seconds, work = run(scenario)
+    assert seconds < 2.1
+    assert not work.ledger.outcomes
+
+
+def test_a_pool_that_was_stopped_before_it_began_sends_nothing() -> None:
+    async def scenario() -> Work:
+        work = Work(in_turn(then=CREATED))
+        work.pool.stop(Interrupted(2))
+        assert isinstance(await work.run(), Interrupted)
+        return work
+
+    assert not run(scenario).ledger.claimed
+
+
+def test_a_fatal_answer_stops_the_run_with_no_pair_failed() -> None:
+    async def scenario() -> tuple[Work, LoaderError | None]:
+        work = Work(lambda _r, _a, number: CREATED if number <= 50 else answer(401), latency=1.0)
+        return work, await work.run()
+
+    work, error = run(scenario)
+    assert isinstance(error, Unauthorized)
+    assert len(work.server.sent) <= 50 + 8
+    assert len(work.ledger.outcomes) == 50
+    assert {outcome.status for outcome in work.ledger.outcomes} == {"created"}
+
+
+def test_too_many_failures_stop_the_run_with_the_last_one_recorded() -> None:
+    seen = []
+
+    def watch(outcomes: Sequence[Outcome]) -> None:
+        seen.extend(outcomes)
+        if len(seen) == 20:
+            raise TooManyFailures("enough")
+
+    async def scenario() -> tuple[Work, LoaderError | None]:
+        work = Work(in_turn(then=answer(400)), watch=watch)
+        return work, await work.run()
+
+    work, error = run(scenario)
+    assert isinstance(error, TooManyFailures)
+    assert len(work.server.sent) == len(work.ledger.outcomes) < 30
+
+
+@pytest.mark.parametrize("broken_after", [0, 12])
+def test_a_ledger_that_fails_stops_the_run_with_its_own_error(broken_after: int) -> None:
+    async def scenario() -> tuple[Work, LoaderError | None]:
+        work = Work(in_turn(then=CREATED), broken_after=broken_after)
+        return work, await work.run()
+
+    work, error = run(scenario)
+    assert isinstance(error, RecordError)
+    assert len(work.ledger.outcomes) == len(work.server.sent) <= 12
+
+
+def test_a_keeper_that_fails_stops_the_run_with_its_own_error() -> None:
+    async def scenario() -> tuple[Work, LoaderError | None]:
+        work = Work(in_turn(then=CREATED))
+
+        async def keep() -> None:
+            await asyncio.sleep(0.2)
+            raise RecordError("the disk is full")
+
+        setattr(work.ledger, "keep", keep)  # noqa: B010 - an assignment to a method is no matter for the type checker
+        return work, await work.run()
+
+    work, error = run(scenario)
+    assert isinstance(error, RecordError)
+    assert len(work.ledger.outcomes) == len(work.server.sent) < 100
+
+
+def test_a_bug_in_one_worker_ends_the_run_and_leaves_no_worker_dead_in_silence() -> None:
+    def script(_request: Any, _authorization: str, number: int) -> Reply:
+        if number == 30:
+            raise ZeroDivisionError
+        return CREATED
+
+    async def scenario() -> Work:
+        work = Work(script)
+        with pytest.raises(BaseExceptionGroup) as caught:
+            await work.run()
+        assert caught.value.subgroup(ZeroDivisionError) is not None
+        return work
+
+    work = run(scenario)
+    assert 20 < len(work.ledger.outcomes) < 100
+
+
+def test_cancelling_the_run_cancels_every_worker() -> None:
+    async def scenario() -> Work:
+        work = Work(in_turn(then=CREATED), latency=10.0)
+        running = asyncio.create_task(work.pool.run())
+        await asyncio.sleep(1)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert len(asyncio.all_tasks()) == 1
+        return work
+
+    assert run(scenario).server.under_way == 0
