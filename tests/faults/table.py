@@ -43,7 +43,10 @@ ANSWERS: dict[int, Covered] = {
     ),
     5: Covered(
         "the day's quota runs low",
-        ("test_limits::test_a_quota_that_runs_low_is_shown_and_lasts_to_its_end",),
+        (
+            "test_limits::test_a_quota_that_runs_low_is_shown_and_lasts_to_its_end",
+            "test_send_gateway::test_the_daily_reserve_is_left_for_others",
+        ),
         note="a reserve for other apps is tested at the gateway: no option of the command asks for one yet",
     ),
     6: Covered(
