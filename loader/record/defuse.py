@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from loader.record.visible import visible
+
 STANDARD_INPUT = "-"
 """The name of that input; a sign alone is no formula."""
 
@@ -21,7 +23,7 @@ def defused(text: str) -> str:
 
 
 def defused_lines(lines: Iterable[Sequence[Cell]]) -> Iterator[tuple[Cell, ...]]:
-    """Yield the lines, of one length, with every cell defused."""
+    """Yield the lines, of one length, with every cell defused, and its control characters shown escaped."""
     # By columns: most hold few different cells, and a million lines have eighteen each.
     return zip(*map(_defused_column, zip(*lines, strict=True)), strict=True)
 
@@ -30,6 +32,8 @@ def _defused_column(column: Sequence[Cell]) -> Sequence[Cell]:
     changed: dict[Cell, str] = {
         cell: safe
         for cell in set(column)
-        if isinstance(cell, str) and cell and not cell[0].isalnum() and (safe := defused(cell)) != cell
+        if isinstance(cell, str)
+        and not (cell.isprintable() and cell[:1].isalnum())
+        and (safe := defused(visible(cell))) != cell
     }
     return [changed.get(cell, cell) for cell in column] if changed else column

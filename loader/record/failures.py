@@ -10,6 +10,7 @@ from pathlib import Path
 from loader.record.defuse import defused
 from loader.record.files import replacing, writing
 from loader.record.journal import Journal, Line, failed_records
+from loader.record.visible import visible
 
 ADDED = ("_input", "_row", "_status", "_error_category", "_error_message", "_http_status", "_correlation_id")
 
@@ -38,7 +39,15 @@ def write_failures(path: Path, journal: Journal) -> int:
 
 def _about(line: Line) -> tuple[str, ...]:
     status = "" if line.http_status is None else str(line.http_status)
-    return line.input, str(line.row), line.status, line.error_category, line.error_message, status, line.correlation_id
+    return (
+        visible(line.input),
+        str(line.row),
+        line.status,
+        line.error_category,
+        line.error_message,
+        status,
+        line.correlation_id,
+    )
 
 
 Column = tuple[str, int]

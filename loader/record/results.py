@@ -15,6 +15,7 @@ from loader.errors import UsageError
 from loader.record.defuse import defused_lines
 from loader.record.files import open_private, replacing, write_all, writing
 from loader.record.journal import FILE_NAME, Journal, Line, lines
+from loader.record.visible import visible_json
 
 ENDINGS = (".csv", ".jsonl", ".parquet")
 
@@ -214,4 +215,4 @@ def _csv_lines(batch: Iterable[Line]) -> str:
 
 def _json_lines(batch: Iterable[Line]) -> str:
     encode = json.JSONEncoder(ensure_ascii=False).encode
-    return "".join(f"{encode(dict(zip(Line._fields, line, strict=True)))}\n" for line in batch)
+    return "".join(f"{visible_json(encode(dict(zip(Line._fields, line, strict=True))))}\n" for line in batch)

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 from loader.errors import UsageError
 from loader.events import Event, Finished, Progress, Reading
 from loader.record.files import open_private, writing
+from loader.record.visible import visible_json
 
 SECONDS_BETWEEN_PROGRESS = 1.0
 
@@ -91,7 +92,7 @@ class LogFile:
         if self._throttle.passes(event, now):
             line = {"at": now.isoformat(timespec="milliseconds"), **as_object(event)}
             with writing(self._path):
-                self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+                self._file.write(visible_json(json.dumps(line, ensure_ascii=False)) + "\n")
                 self._file.flush()
 
     def close(self) -> None:

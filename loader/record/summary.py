@@ -7,6 +7,7 @@ from typing import Any
 
 from loader.record.files import replacing
 from loader.record.journal import Counts, Journal
+from loader.record.visible import visible_json
 from loader.settings import Rate
 
 
@@ -54,5 +55,5 @@ def summarize(
 def write_summary(path: Path, summary: Mapping[str, object]) -> None:
     """Write the summary as JSON, whole or not at all."""
     with replacing(path) as beside:
-        # Half a surrogate pair, as a file's name may have, is written as JSON's own escape.
-        beside.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", "utf-8", "backslashreplace")
+        lines = json.dumps(summary, indent=2, ensure_ascii=False).split("\n")
+        beside.write(("\n".join(map(visible_json, lines)) + "\n").encode())

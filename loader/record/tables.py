@@ -11,6 +11,7 @@ from rich.text import Text
 from loader.events import Finished, Kind, Planned
 from loader.model import Understood
 from loader.reasons import REASONS
+from loader.record.visible import visible
 
 UNKNOWN_REASON_MEND = "Read the message in the results, and HubSpot's page on it."
 
@@ -26,12 +27,7 @@ def duration(seconds: float | None) -> str:
 
 def plain(text: object, style: str = "") -> Text:
     """Return a value as a terminal may show it: control characters, which a file name or a label may hold, escaped."""
-    shown = str(text)
-    if not shown.isprintable():
-        shown = "".join(
-            char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode() for char in shown
-        )
-    return Text(shown, style)
+    return Text(visible(str(text)), style)
 
 
 def plan_table(event: Planned) -> Iterator[RenderableType]:

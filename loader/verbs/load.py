@@ -151,6 +151,8 @@ class _Run:
         except Retryable as error:
             return NOBODY, unreachable(error)
         except (Fatal, Stopped) as error:
+            if not staging.whole:
+                raise
             return NOBODY, error
         self.tell(planned(self.inputs, staging, kinds, unchecked, account.portal_id))
         return account, None

@@ -250,6 +250,11 @@ class Staging:
         finally:
             self._database.set_progress_handler(None, 0)
 
+    @property
+    def whole(self) -> bool:
+        """False once a statement was ended in its middle: SQLite then drops everything that was read."""
+        return self._database.in_transaction
+
     def specify(self, mixture: Mixture, specification: Specification) -> None:
         """Write down what the pairs of one mixture are sent as, and reject the rows that cannot go along."""
         self._execute(
