@@ -183,7 +183,7 @@ def test_a_stop_in_a_long_wait_is_obeyed_at_once() -> None:
 
 
 def test_a_stop_lets_a_claim_finish_because_it_writes_outcomes_down_first() -> None:
-    finished = []
+    finished: list[int] = []
 
     class SlowLedger(MemoryLedger):
         async def claim(self, requests: int, capacity: int) -> list[list[Pair]]:
@@ -242,7 +242,7 @@ def test_a_fatal_answer_stops_the_run_with_no_pair_failed() -> None:
 
 
 def test_too_many_failures_stop_the_run_with_the_last_one_recorded() -> None:
-    seen = []
+    seen: list[Outcome] = []
 
     def watch(outcomes: Sequence[Outcome]) -> None:
         seen.extend(outcomes)
