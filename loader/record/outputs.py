@@ -60,7 +60,6 @@ def name_outputs(results: str | None, failures: str | None, first_input: str, in
     outputs = Outputs(path, Path(failures) if failures else path.with_name(f"{stem}.failures.csv"), stem)
     for file in (outputs.results, outputs.failures, outputs.summary):
         _check(file, inputs)
-    _refuse_link(outputs.journal)
     if [file.absolute() for file in _own_files(outputs)].count(outputs.failures.absolute()) > 1:
         raise UsageError(f"{outputs.failures} is a name that the run needs for another file: give another --failures")
     if outputs.journal.is_symlink():
@@ -78,7 +77,8 @@ def _stem_of_input(name: str) -> str:
 
 
 def _check(file: Path, inputs: list[Path]) -> None:
-    _refuse_link(file)
+    if file.is_symlink():
+        raise UsageError(f"{file} is a symbolic link, which is never written through: give the file itself")
     if file.is_dir():
         raise UsageError(f"{file} is a folder: name a file in it")
     if not file.parent.is_dir():
@@ -87,11 +87,6 @@ def _check(file: Path, inputs: list[Path]) -> None:
         raise UsageError(f"{file} cannot be written: name another file, or mend its permissions")
     if file.exists() and any(file.samefile(path) for path in inputs if path.exists()):
         raise UsageError(f"{file} is an input, and would be overwritten: give another --results")
-
-
-def _refuse_link(file: Path) -> None:
-    if file.is_symlink():
-        raise UsageError(f"{file} is a symbolic link, which is never written through: give the file itself")
 
 
 def set_aside(outputs: Outputs, started_at: str | None) -> list[Path]:
