@@ -1,4 +1,4 @@
-"""Control characters made visible: nothing of a file or an answer writes to a terminal, or a line to a log."""
+"""Control characters made visible: no file or answer writes to a terminal, or a line of its own to a log."""
 
 import json
 

@@ -1,0 +1,374 @@
+"""The transport on real sockets of 127.0.0.1: every fault becomes one of our errors, and nothing is done twice."""
+
+import asyncio
+import gzip
+import inspect
+import ssl
+import subprocess
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import http_exceptions
+
+from loader.errors import ApiError, ConnectionFault, Fatal, Retryable, ServerFault
+from loader.sandbox import Sandbox
+from loader.send import transport
+from loader.send.api import Request
+from loader.send.replies import Reply
+from loader.send.transport import Transport
+
+TOKEN = "pat-na1-canary-7f3e91c2"
+BEARER = f"Bearer {TOKEN}"
+BODY = b'[{"associationCategory":"HUBSPOT_DEFINED","associationTypeId":279}]'
+PUT = Request("PUT", "/crm/v4/objects/contacts/101/associations/companies/201", BODY)
+
+Handler = Callable[[bytes, int], Iterable[bytes]]
+
+
+class RawServer:
+    """Says what `handler(head, number)` gives for the nth request of a connection, byte for byte; then closes.
+
+    An empty answer closes at once. A `None` in the answer keeps the connection open for the next request.
+    """
+
+    def __init__(self, handler: Callable[[bytes, int], list[bytes | None]]) -> None:
+        self._handler = handler
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self.url = ""
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        number, going_on = 0, True
+        try:
+            while going_on:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = next(
+                    (int(line[15:]) for line in head.split(b"\r\n") if line.lower()[:15] == b"content-length:"), 0
+                )
+                self.requests.append(head + await reader.readexactly(length))
+                number += 1
+                going_on = False
+                for part in self._handler(head, number):
+                    if part is None:
+                        going_on = True
+                    else:
+                        writer.write(part)
+                        await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    @asynccontextmanager
+    async def listening(self, **settings: Any) -> AsyncIterator["RawServer"]:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, **settings)
+        scheme = "https" if "ssl" in settings else "http"
+        self.url = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with server:
+            yield self
+            server.close()
+
+
+def http(body: bytes = b"{}", status: str = "200 OK", *headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+@asynccontextmanager
+async def sending(url: str, timeout: float = 5.0) -> AsyncIterator[Transport]:  # noqa: ASYNC109 - it is the subject
+    async with Transport(url, timeout=timeout, connections=10, user_agent="association-loader/test") as sender:
+        yield sender
+
+
+async def answered(parts: list[bytes | None], *, largest: int = 2**20, timeout: float = 5.0) -> Reply:  # noqa: ASYNC109
+    """Send one PUT to a server that answers with these bytes."""
+    server = RawServer(lambda _head, _number: parts)
+    async with server.listening(), sending(server.url, timeout) as sender:
+        return await sender.send(PUT, BEARER, largest=largest)
+
+
+async def fault(work: Awaitable[Reply], kind: type[ApiError], category: str) -> ApiError:
+    with pytest.raises(kind) as caught:
+        await work
+    error = caught.value
+    assert error.category == category
+    assert error.__cause__ is None
+    assert TOKEN not in f"{error!r}{error}{error.message}"
+    return error
+
+
+# --- what is sent
+
+
+async def test_a_request_carries_its_body_and_its_authorization_and_no_more_than_needed() -> None:
+    server = RawServer(lambda *_: [http(b'{"a": 1}', "201 Created", "X-Odd: Yes")])
+    async with server.listening(), sending(server.url + "/") as sender:
+        reply = await sender.send(PUT, BEARER)
+    assert (reply.status, reply.body, reply.headers["x-odd"]) == (201, b'{"a": 1}', "Yes")
+    (request,) = server.requests
+    head, _, body = request.partition(b"\r\n\r\n")
+    first, *headers = head.decode().split("\r\n")
+    assert first == f"PUT {PUT.path} HTTP/1.1"
+    assert body == BODY
+    assert {header.partition(":")[0] for header in headers} == {
+        "Host", "User-Agent", "Accept", "Accept-Encoding", "Content-Type", "Authorization", "Content-Length",
+    }  # fmt: skip
+    assert f"Authorization: {BEARER}" in headers
+    assert "User-Agent: association-loader/test" in headers
+
+
+async def test_a_question_has_no_body_and_a_renewal_no_authorization() -> None:
+    server = RawServer(lambda *_: [http()])
+    async with server.listening(), sending(server.url) as sender:
+        await sender.send(Request("GET", "/x"), "")
+    assert b"Authorization" not in server.requests[0]
+    assert b"Content-Type" not in server.requests[0]
+
+
+async def test_connections_are_used_again() -> None:
+    server = RawServer(lambda *_: [http(), None])
+    async with server.listening(), sending(server.url) as sender:
+        for _ in range(5):
+            await sender.send(PUT, BEARER)
+    assert (server.connections, len(server.requests)) == (1, 5)
+
+
+async def test_cookies_are_not_kept() -> None:
+    server = RawServer(lambda *_: [http(b"{}", "200 OK", "Set-Cookie: a=b"), None])
+    async with server.listening(), sending(server.url) as sender:
+        for _ in range(2):
+            await sender.send(PUT, BEARER)
+    assert b"Cookie" not in b"".join(server.requests)
+
+
+async def test_a_transport_is_of_use_only_inside_its_block() -> None:
+    with pytest.raises(RuntimeError, match="outside"):
+        await Transport("http://127.0.0.1:1", timeout=1, connections=1, user_agent="x").send(PUT, BEARER)
+
+
+async def test_proxies_and_netrc_of_the_environment_are_ignored(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    proxy, server = RawServer(lambda *_: [http()]), RawServer(lambda *_: [http()])
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login user password secret\n")
+    netrc.chmod(0o600)
+    async with proxy.listening(), server.listening():
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "HTTPS_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.setenv("NETRC", str(netrc))
+        async with sending(server.url) as sender:
+            await sender.send(Request("GET", "/x"), "")
+    assert (proxy.connections, server.connections) == (0, 1)
+    assert b"Authorization" not in server.requests[0]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_an_answer_and_never_followed(status: int) -> None:
+    other = RawServer(lambda *_: [http()])
+    async with other.listening():
+        reply = await answered([http(b"", f"{status} Moved", f"Location: {other.url}/x")])
+    assert (reply.status, reply.headers["location"]) == (status, f"{other.url}/x")
+    assert other.connections == 0
+
+
+# --- faults
+
+
+@pytest.mark.parametrize("body", [PUT.body, None])
+@pytest.mark.parametrize("method", ["PUT", "GET", "POST"])
+async def test_a_kept_connection_that_closes_is_never_repeated_behind_our_back(method: str, body: bytes | None) -> None:
+    """aiohttp would send an idempotent request again by itself: the server would see two, the limiter one."""
+    server = RawServer(lambda _head, number: [http(), None] if number == 1 else [])
+    async with server.listening(), sending(server.url) as sender:
+        await sender.send(PUT, BEARER)
+        await fault(sender.send(Request(method, "/x", body), BEARER), ConnectionFault, "CONNECTION")
+    assert len(server.requests) == 2
+
+
+FAULTS = [
+    ("close", ConnectionFault, "CONNECTION"),
+    ("close-head", ConnectionFault, "CONNECTION"),
+    ("close-body", ConnectionFault, "CONNECTION"),
+    ("reset", ConnectionFault, "CONNECTION"),
+    ("reset-head", ConnectionFault, "CONNECTION"),
+    ("reset-body", ConnectionFault, "CONNECTION"),
+    ("chunked-short", ConnectionFault, "CONNECTION"),
+    ("length-long", ConnectionFault, "CONNECTION"),
+    ("garbage", ServerFault, "UNREADABLE_ANSWER"),
+    ("big-header", ServerFault, "UNREADABLE_ANSWER"),
+    ("huge", ServerFault, "UNREADABLE_ANSWER"),
+    ("gzip-bomb", ServerFault, "UNREADABLE_ANSWER"),
+    ("stall", ConnectionFault, "TIMEOUT"),
+    ("drip", ConnectionFault, "TIMEOUT"),
+]
+
+
+@pytest.mark.parametrize(("name", "kind", "category"), FAULTS, ids=[name for name, _, _ in FAULTS])
+async def test_whatever_goes_wrong_on_the_wire_becomes_one_of_our_errors(
+    name: str, kind: type[ApiError], category: str
+) -> None:
+    """Only an answer's own status may be permanent: a broken one is never a 400."""
+    patience = 0.1 if category == "TIMEOUT" else 5.0
+    async with Sandbox(faults=name) as sandbox, sending(sandbox.url, patience) as sender:
+        error = await fault(sender.send(PUT, BEARER), kind, category)
+        assert error.status in {None, 200, 201}
+        assert len(sandbox.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["html", "null", "deep", "long-number", "invalid-utf8", "429", "503", "400", "interim"]
+)
+async def test_an_answer_is_given_back_whatever_it_says(name: str) -> None:
+    async with Sandbox(faults=name) as sandbox, sending(sandbox.url) as sender:
+        reply = await sender.send(PUT, BEARER)
+    assert reply.body
+    assert reply.status == (int(name) if name.isdigit() else 201 if name == "interim" else 200)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [b"HTTP/1.1 201 Created\r\nContent-Length: ten\r\n\r\n"],
+        [b"HTTP/9.9 abc\r\n\r\n"],
+        [b"\x00\xff\x00\xff\r\n\r\n"],
+        [b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"],
+        [b"HTTP/1.1 201 Created\r\nX: " + b"y" * 20_000 + b"\r\n\r\n"],
+        [b"HTTP/1.1 201 Created\r\nA\x00: b\r\n\r\n"],
+        [b"HTTP/1.1 999999 Odd\r\n\r\n"],
+        [http(b"not gzip", "200 OK", "Content-Encoding: gzip")],
+        [http(gzip.compress(b"{}" * 500)[:-9], "200 OK", "Content-Encoding: gzip")],
+    ],
+)
+async def test_bytes_that_are_no_proper_answer_are_tried_again(parts: list[bytes | None]) -> None:
+    with pytest.raises(Retryable) as caught:
+        await answered(parts)
+    assert caught.value.status in {None, 200}
+
+
+async def test_a_packed_answer_is_unpacked_and_an_empty_one_is_empty() -> None:
+    assert (await answered([http(gzip.compress(b'{"a": 1}'), "200 OK", "Content-Encoding: gzip")])).body == b'{"a": 1}'
+    assert (await answered([http(b"", "201 Created", "Content-Encoding: gzip")])).body == b""
+
+
+async def test_a_body_is_read_up_to_its_cap_and_not_a_byte_further() -> None:
+    assert len((await answered([http(b"x" * 1000)], largest=1000)).body) == 1000
+    await fault(answered([http(b"x" * 1001)], largest=1000), ServerFault, "UNREADABLE_ANSWER")
+    packed = http(gzip.compress(b"x" * 1000), "200 OK", "Content-Encoding: gzip")
+    assert len((await answered([packed], largest=1000)).body) == 1000
+    bomb = http(gzip.compress(b"x" * 1001), "200 OK", "Content-Encoding: gzip")
+    await fault(answered([bomb], largest=1000), ServerFault, "UNREADABLE_ANSWER")
+
+
+async def test_a_closed_port_is_a_fault_that_passes() -> None:
+    async with RawServer(lambda *_: []).listening() as server:
+        url = server.url
+    async with sending(url) as sender:
+        error = await fault(sender.send(PUT, BEARER), ConnectionFault, "CONNECTION")
+    assert "refused" in error.message.lower() or "Connect call failed" in error.message
+
+
+async def test_a_name_that_cannot_be_found_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def unknown(*_: object, **__: object) -> list[object]:
+        raise OSError(-2, "Name or service not known")
+
+    monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", unknown)
+    monkeypatch.setattr(aiohttp.DefaultResolver, "resolve", unknown)
+    async with sending("https://nowhere.invalid") as sender:
+        await fault(sender.send(PUT, BEARER), ConnectionFault, "DNS")
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
+    """A server's side of TLS with a certificate that nobody trusts."""
+    folder = tmp_path_factory.mktemp("certificate")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
+         "-keyout", "key.pem", "-out", "cert.pem"],
+        cwd=folder, check=True, capture_output=True,
+    )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return context
+
+
+async def test_a_certificate_that_does_not_hold_is_fatal(certificate: ssl.SSLContext) -> None:
+    server = RawServer(lambda *_: [http()])
+    async with server.listening(ssl=certificate), sending(server.url) as sender:
+        error = await fault(sender.send(PUT, BEARER), Fatal, "CERTIFICATE")
+    assert isinstance(error, Fatal)
+    assert not server.requests
+
+
+async def test_tls_to_a_port_without_it_is_told_apart() -> None:
+    server = RawServer(lambda *_: [http()])
+    async with server.listening():
+        async with sending(server.url.replace("http:", "https:")) as sender:
+            await fault(sender.send(PUT, BEARER), ConnectionFault, "TLS")
+    assert not server.requests
+
+
+async def test_a_cancelled_attempt_closes_its_connection() -> None:
+    gone = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"]")
+        await reader.read()
+        gone.set()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server, sending(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as sender:
+        attempt = asyncio.create_task(sender.send(PUT, BEARER))
+        await asyncio.sleep(0.05)
+        attempt.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await attempt
+        await asyncio.wait_for(gone.wait(), 2)
+
+
+# --- every foreign exception
+
+
+def foreign_exceptions() -> list[type[Exception]]:
+    """Return every exception class of aiohttp's client side, and what Python raises below it."""
+    named = [*vars(aiohttp).values(), *vars(aiohttp.client_exceptions).values(), *vars(http_exceptions).values()]
+    kinds = {kind for kind in named if inspect.isclass(kind) and issubclass(kind, Exception)}
+    below = {
+        TimeoutError, OSError, ConnectionResetError, BrokenPipeError, ssl.SSLError, ssl.SSLEOFError,
+        ssl.SSLCertVerificationError, ValueError, UnicodeDecodeError, UnicodeError, zlib.error,
+    }  # fmt: skip
+    return sorted(kinds - {Warning} | below, key=lambda kind: kind.__name__)
+
+
+def an_instance(kind: type[Exception]) -> Exception:
+    """Return an exception with the token in everything that it may print, made without its constructor."""
+    error = kind.__new__(kind, TOKEN)
+    error.args = (TOKEN,)
+    return error
+
+
+@pytest.mark.parametrize("kind", foreign_exceptions(), ids=lambda kind: kind.__name__)
+def test_every_foreign_exception_is_translated_without_a_word_of_it(kind: type[Exception]) -> None:
+    with pytest.raises(ApiError) as caught, transport._translated():
+        raise an_instance(kind)
+    error = caught.value
+    assert isinstance(error, Retryable | Fatal)
+    assert error.status is None, "only a status read from a real answer may be permanent"
+    assert TOKEN not in f"{error!r}{error}{error.message}"
+    assert error.__cause__ is None
+
+
+def test_our_own_errors_and_cancellation_pass_untouched() -> None:
+    for error in (ServerFault("x"), asyncio.CancelledError(), ZeroDivisionError()):
+        with pytest.raises(type(error)) as caught, transport._translated():
+            raise error
+        assert caught.value is error
