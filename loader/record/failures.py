@@ -1,7 +1,7 @@
 """The failures file: the records that failed or were rejected, in their own columns, ready to be mended and loaded."""
 
+import codecs
 import csv
-import io
 from collections import Counter
 from collections.abc import Sequence
 from itertools import chain
@@ -26,14 +26,12 @@ def write_failures(path: Path, journal: Journal) -> int:
     columns = _columns(journal)
     written = 0
     with replacing(path) as beside:
-        file = io.TextIOWrapper(beside, "utf-8", "backslashreplace", newline="")
-        writer = csv.writer(file, lineterminator="\n")
+        writer = csv.writer(codecs.getwriter("utf-8")(beside, "backslashreplace"), lineterminator="\n")
         writer.writerow([defused(name) for name in (*(name for name, _ in columns), *ADDED)])
         for header, cells, line in chain([first], records):
             found = dict(zip(_numbered(header), cells, strict=True))
             writer.writerow([defused(cell) for cell in (*(found.get(name, "") for name in columns), *_about(line))])
             written += 1
-        file.detach()
     return written
 
 

@@ -149,10 +149,7 @@ ANSWERS: dict[int, Covered] = {
     ),
     25: Covered(
         "200 with an HTML page",
-        (
-            "test_unreadable::test_an_unreadable_success_is_asked_again",
-            "test_unreadable::test_a_login_page_for_everything_is_no_success",
-        ),
+        ("test_unreadable::test_an_unreadable_success_is_asked_again",),
         note="that it ends the run after 15 minutes belongs to the breaker's tests",
     ),
     26: Covered(
@@ -171,7 +168,9 @@ ANSWERS: dict[int, Covered] = {
             "test_unreadable::test_an_error_full_of_oddities_is_still_an_error",
         ),
     ),
-    28: Covered("an endless body, a gzip bomb", ("test_unreadable::test_an_endless_answer_is_cut_off",)),
+    28: Covered(
+        "an endless body, a gzip bomb", cannot="its test depended on how busy the machine is; it is to come back"
+    ),
     29: Covered(
         "a body that ends before its time",
         (
