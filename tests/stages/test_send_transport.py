@@ -307,10 +307,17 @@ async def test_a_certificate_that_does_not_hold_is_fatal(certificate: ssl.SSLCon
 
 
 async def test_tls_to_a_port_without_it_is_told_apart() -> None:
-    server = RawServer(lambda *_: [http()])
-    async with server.listening(), sending(server.url.replace("http:", "https:")) as sender:
+    hello: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hello.append(await reader.read(9999))
+        writer.write(http(b"", "400 Bad Request"))
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server, sending(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}") as sender:
         await fault(sender.send(PUT, BEARER), ConnectionFault, "TLS")
-    assert not server.requests
+    assert TOKEN.encode() not in hello[0]
 
 
 async def test_a_cancelled_attempt_closes_its_connection() -> None:
