@@ -62,6 +62,7 @@ class Options(TypedDict, total=False):
     max_attempts: int
     timeout: float
     max_failures: int | str
+    daily_reserve: int | str
     max_duration: float | str
     limit: int
     fresh: bool

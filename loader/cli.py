@@ -94,6 +94,8 @@ send_options = options(
     option("--max-attempts", type=click.IntRange(min=1), default=8, show_default=True, metavar="N",
            help="Requests for one pair before it counts as failed."),
     option("--max-failures", type=Budgeted(), metavar="N|P%", help="Stop when more rows than this have failed."),
+    option("--daily-reserve", type=Budgeted(), metavar="N|P%",
+           help="Stop for today when no more of the day's quota than this is left for others."),
     option("--max-duration", type=Duration(), metavar="90m", help="Stop after so long; the same command goes on."),
     option("--limit", type=click.IntRange(min=1), metavar="N", help="Go no further than the first N records."),
     option("--dry-run", is_flag=True, help="Only plan: check everything, send nothing, write nothing."),

@@ -36,7 +36,15 @@ def settings_from(given: Mapping[str, Any], environment: Mapping[str, str], type
         raise UsageError("name at least one input: a file, a folder, a glob, or - for standard input")
     send = {
         name: given[name]
-        for name in ("existing", "concurrency", "max_attempts", "max_failures", "max_duration", "limit")
+        for name in (
+            "existing",
+            "concurrency",
+            "max_attempts",
+            "max_failures",
+            "daily_reserve",
+            "max_duration",
+            "limit",
+        )
         if name in given
     }
     return Settings(

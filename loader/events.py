@@ -35,7 +35,9 @@ class Kind:
 class Planned:
     """Everything is read, checked and grouped; `rows` are result lines, `without` cells that ask for nothing.
 
-    `unchecked` are the pairs of object types whose labels the portal could not be asked for.
+    `unchecked` are the pairs of object types whose labels the portal could not be asked for. `requests` are those of
+    `--method put`, `seconds` their time at the `rate`; `daily_quota` is the portal's for a day, None where it does not
+    say.
     """
 
     inputs: Mapping[str, Understood]
@@ -47,6 +49,10 @@ class Planned:
     without: int
     unchecked: tuple[tuple[str, str], ...]
     portal_id: str | None
+    requests: int
+    seconds: float
+    rate: Rate
+    daily_quota: int | None
 
 
 @dataclass(frozen=True, slots=True)

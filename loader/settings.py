@@ -105,7 +105,8 @@ class SendSettings:
     """How requests are made.
 
     `rate` None: 100 per 10 s until the answers' own headers say otherwise. `concurrency` None: the loader decides.
-    `max_duration` is seconds. `limit` is the number of records (over all inputs) to go as far as.
+    `daily_reserve` is what is left of the day's quota for others. `max_duration` is seconds. `limit` is the number of
+    records (over all inputs) to go as far as.
     """
 
     existing: str = "replace"
@@ -113,6 +114,7 @@ class SendSettings:
     concurrency: int | None = None
     max_attempts: int = 8
     max_failures: Budget | None = None
+    daily_reserve: Budget | None = None
     max_duration: float | None = None
     limit: int | None = None
 

@@ -41,6 +41,7 @@ def plan_table(event: Planned) -> Iterator[RenderableType]:
         pairs = ", ".join(f"{first} to {second}" for first, second in event.unchecked)
         yield plain(f"Not checked, because the portal could not be asked: the labels and type ids of {pairs}.")
     yield _figures(event)
+    yield _cost(event)
     for reason, rows in event.reasons.items():
         yield plain(f"  {rows:,} rows {reason}: {_cause(reason)}")
 
@@ -81,6 +82,14 @@ def _figures(event: Planned) -> Text:
         words.append(f"{event.without:,} blank cells ask for nothing")
     words.append(f"{event.rejected:,} rejected")
     return Text(", ".join(words) + ".")
+
+
+def _cost(event: Planned) -> Text:
+    rate = f"{event.rate.requests:,} per {event.rate.seconds:g} s"
+    words = f"{event.requests:,} requests take {duration(event.seconds)} at {rate}"
+    if event.daily_quota:
+        words += f", and {event.requests / event.daily_quota:.1%} of the day's quota of {event.daily_quota:,}"
+    return Text(f"{words}.")
 
 
 def closing(event: Finished) -> Iterator[RenderableType]:

@@ -1,9 +1,8 @@
 """The one gateway: every request passes it, with a permit, signed, and tried again as the policy says."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -25,6 +24,7 @@ from loader.send.concurrency import Concurrency
 from loader.send.health import Health
 from loader.send.limits import Limiter
 from loader.send.replies import Reply
+from loader.send.traffic import Traffic
 from loader.settings import Budget
 
 T = TypeVar("T")
@@ -45,17 +45,6 @@ class Surroundings(NamedTuple):
     clock: Callable[[], float]
     now: Callable[[], datetime]
     uniform: Callable[[float, float], float]
-
-
-@dataclass(slots=True)
-class Traffic:
-    """What went over the wire in this run; `daily_left` is None until an answer names it."""
-
-    sent: int = 0
-    retried: int = 0
-    rate_limited: int = 0
-    by_status: Counter[str] = field(default_factory=Counter)
-    daily_left: int | None = None
 
 
 class Delivered(NamedTuple, Generic[T]):
@@ -111,7 +100,6 @@ class Gateway:
         self._redirects = 0
         self._answers = 0
         self._draining = False
-        self._quota: tuple[int | None, int | None] = (None, None)
         self.in_flight: set[asyncio.Task[Any] | None] = set()
         self.traffic = Traffic()
         self.portal_id: str | None = None
@@ -121,6 +109,11 @@ class Gateway:
     def limiter(self) -> Limiter:
         """The limiter that every request passes."""
         return self._limiter
+
+    @property
+    def daily_quota(self) -> int | None:
+        """How many requests the portal allows in a day, where an answer said so."""
+        return self.traffic.daily
 
     def allow(self, most: int) -> None:
         """Let so many requests be under way at once; fewer while HubSpot is slow because of them."""
@@ -215,8 +208,9 @@ class Gateway:
     def _check_end(self) -> None:
         if self._draining:
             raise Stopped("the run is ending")
-        if quota.reserve_reached(self._daily_reserve, *self._quota):
-            message = f"{self._quota[0]} requests are left today, which --daily-reserve keeps for others"
+        left = self.traffic.daily_left
+        if quota.reserve_reached(self._daily_reserve, left, self.traffic.daily):
+            message = f"{left} requests are left today, which --daily-reserve keeps for others"
             raise endings.quota_spent(message, self.time_zone, self._surroundings.now())
 
     async def _renew(self, credential: OAuthToken) -> None:
@@ -281,14 +275,9 @@ class Gateway:
         finally:
             self._limiter.give_back(answered=answered)
         self._answers += 1
-        self.traffic.by_status[str(reply.status)] += 1
-        self.traffic.rate_limited += reply.status == 429
+        self.traffic.note(reply)
         if (rate := replies.rate_told(reply.headers)) is not None:
             self._limiter.told(rate)
-        left, daily = replies.daily_quota(reply.headers)
-        if left is not None:
-            self._quota = left, daily
-            self.traffic.daily_left = left
         return reply
 
     # --- after an answer, or none

@@ -54,4 +54,5 @@ async def connected(settings: Settings, around: Surroundings) -> AsyncIterator[G
             credential(settings.connection.credentials),
             around,
             max_attempts=settings.send.max_attempts,
+            daily_reserve=settings.send.daily_reserve,
         )

@@ -39,7 +39,7 @@ from loader.verbs.meter import Meter
 from loader.verbs.next_command import next_command
 from loader.verbs.portal import recognize, unreachable
 from loader.verbs.report import Report
-from loader.verbs.staging import planned, read_all, settle_and_group
+from loader.verbs.staging import Prospect, planned, read_all, settle_and_group
 
 GRACE_SECONDS = 10.0
 """How long requests in flight may still take when a run is asked to stop."""
@@ -109,7 +109,7 @@ class _Run:
             if resumed and earlier:
                 account, refused = await self._go_on(portal, earlier)
             else:
-                account, refused = await self._begin(portal, bound, earlier)
+                account, refused = await self._begin(gateway, portal, bound, earlier)
             return await self._send(gateway, account, refused, resumed=resumed)
 
     async def _go_on(self, portal: GatewayPortal, earlier: Earlier) -> tuple[Account, LoaderError | None]:
@@ -123,7 +123,7 @@ class _Run:
     # --- a new run
 
     async def _begin(
-        self, portal: GatewayPortal, bound: dict[str, Any], earlier: Earlier | None
+        self, gateway: Gateway, portal: GatewayPortal, bound: dict[str, Any], earlier: Earlier | None
     ) -> tuple[Account, LoaderError | None]:
         """Read and plan everything, then give the journal its place; return whose portal it is, or what stops the run.
 
@@ -131,7 +131,7 @@ class _Run:
         """
         with Staging(self.outputs.beside("journal-staging"), stopping=self.stop.asked) as staging:
             await asyncio.to_thread(read_all, self.inputs, staging, self.tell, self.stop)
-            account, refused = await self._plan(portal, staging)
+            account, refused = await self._plan(gateway, portal, staging)
             staging.remember(
                 {
                     "identity": bound,
@@ -144,7 +144,9 @@ class _Run:
             staging.install(self.outputs.journal)
         return account, refused
 
-    async def _plan(self, portal: GatewayPortal, staging: Staging) -> tuple[Account, LoaderError | None]:
+    async def _plan(
+        self, gateway: Gateway, portal: GatewayPortal, staging: Staging
+    ) -> tuple[Account, LoaderError | None]:
         try:
             account = await self.stop.unless(recognize(portal, self.settings.connection.portal_id))
             kinds, unchecked = await settle_and_group(staging, self.settings.read, portal, self.stop)
@@ -154,7 +156,8 @@ class _Run:
             if not staging.whole:
                 raise
             return NOBODY, error
-        self.tell(planned(self.inputs, staging, kinds, unchecked, account.portal_id))
+        prospect = Prospect(account.portal_id, gateway.limiter.rate, gateway.daily_quota)
+        self.tell(planned(self.inputs, staging, kinds, unchecked, prospect))
         return account, None
 
     def _clear_the_way(self, earlier: Earlier | None) -> None:

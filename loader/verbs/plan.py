@@ -12,12 +12,13 @@ from loader.read import open_inputs
 from loader.record.journal import Staging
 from loader.record.outputs import name_outputs
 from loader.send.gateway import Surroundings
-from loader.send.portal import Account, GatewayPortal
+from loader.send.limits import START_RATE
+from loader.send.portal import GatewayPortal
 from loader.settings import Settings
 from loader.stopping import Stop
 from loader.verbs.connection import connected, surroundings
 from loader.verbs.portal import recognize, unreachable
-from loader.verbs.staging import planned, read_all, settle_and_group
+from loader.verbs.staging import Prospect, planned, read_all, settle_and_group
 
 
 async def plan(
@@ -42,7 +43,7 @@ async def plan(
             staging = stack.enter_context(Staging(Path(folder) / "plan", stopping=stop.asked))
             await asyncio.to_thread(read_all, inputs, staging, tell, stop)
             portal: GatewayPortal | None = None
-            account = Account(None, None)
+            prospect = Prospect(None, settings.send.rate or START_RATE, None)
             if settings.connection.credentials is not None:
                 gateway = await stack.enter_async_context(connected(settings, around or surroundings()))
                 portal = GatewayPortal(gateway, version=settings.connection.api_version)
@@ -51,7 +52,9 @@ async def plan(
                 kinds, unchecked = await settle_and_group(staging, settings.read, portal, stop)
             except Retryable as error:
                 raise unreachable(error) from error
-            return planned(inputs, staging, kinds, unchecked, account.portal_id)
+            if portal is not None:
+                prospect = Prospect(account.portal_id, gateway.limiter.rate, gateway.daily_quota)
+            return planned(inputs, staging, kinds, unchecked, prospect)
     finally:
         for source in inputs:
             source.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from loader.errors import RecordError
 from loader.events import Kind, Planned, Reading, Tell
@@ -11,7 +12,7 @@ from loader.plan.names import Portal, refuse_options, settle_names
 from loader.plan.object_types import ObjectTypes, shown
 from loader.read import Input
 from loader.record.journal import Staging
-from loader.settings import InputSettings
+from loader.settings import InputSettings, Rate
 from loader.stopping import Stop
 
 RECORDS_BETWEEN_EVENTS = 20_000
@@ -80,8 +81,16 @@ def _group(staging: Staging, verdicts: Mapping[int, Settled | Unsettled]) -> Non
         staging.specify(mixture, fold.specify(*mixture.kinds, settled))
 
 
+class Prospect(NamedTuple):
+    """What is known of the portal that the rows are meant for."""
+
+    portal_id: str | None
+    rate: Rate
+    daily_quota: int | None
+
+
 def planned(
-    inputs: Sequence[Input], staging: Staging, kinds: tuple[Kind, ...], unchecked: Unchecked, portal_id: str | None
+    inputs: Sequence[Input], staging: Staging, kinds: tuple[Kind, ...], unchecked: Unchecked, prospect: Prospect
 ) -> Planned:
     """Return what was planned, for people to look at before anything is sent."""
     figures = staging.figures()
@@ -94,5 +103,9 @@ def planned(
         reasons=figures.reasons,
         without=figures.without,
         unchecked=unchecked,
-        portal_id=portal_id,
+        portal_id=prospect.portal_id,
+        requests=figures.pairs,
+        seconds=figures.pairs / prospect.rate.per_second,
+        rate=prospect.rate,
+        daily_quota=prospect.daily_quota,
     )

@@ -34,6 +34,7 @@ def test_the_plan_is_on_standard_output_and_nothing_is_written_or_sent(
     assert done.code == 1
     assert "5 rows, 3 pairs to send, 1 rows share a pair with another, 1 rejected" in " ".join(done.out.split())
     assert "INVALID_RECORD_ID" in done.out
+    assert "3 requests take 0:00 at 100 per 10 s" in done.out
     assert contents() == before
     assert {request.method for request in sandbox.requests} <= {"GET"}
 
@@ -93,3 +94,14 @@ def test_a_plan_leaves_a_run_that_is_there_alone(
     plan("a.csv", *TYPES)
     assert contents() == before
     assert sandbox.count("PUT") == sent
+
+
+def test_the_plan_says_requests_time_and_share_of_the_daily_quota(plan: Run, hubspot: Run, folder: Path) -> None:
+    """At the portal's own rate, or at the one that was named."""
+    (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"{n},2\n" for n in range(1, 1141)))
+    with hubspot(rate="190/10", daily=2_280):
+        assert "1,140 requests take 1:00 at 190 per 10 s, and 50.0% of the day's quota of 2,280." in " ".join(
+            plan("a.csv", *TYPES).out.split()
+        )
+        told = json.loads(plan("a.csv", *TYPES, "--rate", "10/1", "--json").out.splitlines()[-1])
+    assert (told["requests"], told["seconds"], told["daily_quota"]) == (1140, 114.0, 2280)

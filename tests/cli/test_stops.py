@@ -142,6 +142,20 @@ def test_a_spent_daily_quota_stops_for_now(hubspot: Run, load: Run, folder: Path
     assert (told["failed"], told["created"]) == (0, 10)
 
 
+@pytest.mark.parametrize("reserve", ["30", "60%"])
+def test_the_daily_reserve_is_left_for_others(
+    reserve: str, hubspot: Run, load: Run, folder: Path, summary: Summary
+) -> None:
+    """Exit 5 once no more than the reserve is left: a number, or a share of the day's quota."""
+    (folder / "a.csv").write_text(rows(40))
+    with hubspot(daily=50) as sandbox:
+        done = load("a.csv", "--daily-reserve", reserve, "--concurrency", "1", "--quiet")
+        assert done.code == 5
+        assert "--daily-reserve" in done.err
+        assert sandbox.count() == 20
+    assert summary("a.summary.json")["rows"]["failed"] == 0
+
+
 def test_labels_that_cannot_be_asked_for_leave_the_rows_pending(
     hubspot: Run, load: Run, folder: Path, summary: Summary
 ) -> None:
