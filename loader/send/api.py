@@ -1,9 +1,11 @@
 """HubSpot's API as text: paths and bodies of the requests the loader makes. No policy, no I/O."""
 
+import json
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from loader.model import AssociationType, Pair
+from loader.model import AssociationType, Direction, Pair
 
 VERSIONS = ("v4", "2025-09", "2026-03", "2026-09")
 
@@ -64,10 +66,29 @@ def put(pair: Pair, version: str) -> Request:
     return Request("PUT", path, types_body(pair.types))
 
 
+def _between(direction: Direction, version: str) -> str:
+    root = "/crm/v4/associations" if version == "v4" else f"/crm/associations/{version}"
+    return f"{root}/{_object_type(direction[0])}/{_object_type(direction[1])}"
+
+
 def labels(object_type: str, to_object_type: str, version: str) -> Request:
     """Return the request for the association types of two object types, in this direction."""
-    root = "/crm/v4/associations" if version == "v4" else f"/crm/associations/{version}"
-    return Request("GET", f"{root}/{_object_type(object_type)}/{_object_type(to_object_type)}/labels")
+    return Request("GET", f"{_between((object_type, to_object_type), version)}/labels")
+
+
+def _read_input(record_id: str, after: str) -> str:
+    page = f',"after":{json.dumps(after)}' if after else ""
+    return f'{{"id":"{_record_id(record_id)}"{page}}}'
+
+
+def batch_read(direction: Direction, wanted: Iterable[tuple[str, str]], version: str) -> Request:
+    """Return the request for what records are associated with; `wanted` are ids, each with where its page starts.
+
+    A blank start is the first page; HubSpot takes 1,000 ids (guide "Associations v4", since 2025-02-10).
+    """
+    inputs = (_read_input(record_id, after) for record_id, after in wanted)
+    body = f'{{"inputs":[{",".join(inputs)}]}}'
+    return Request("POST", f"{_between(direction, version)}/batch/read", body.encode("ascii"))
 
 
 def schemas(version: str) -> Request:

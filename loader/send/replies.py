@@ -112,7 +112,7 @@ def _host(location: str) -> str:
 
 def _error(reply: Reply, now: datetime) -> ApiError:
     body = _fields(reply)
-    message = _message(body, reply)
+    message = message_of(body, reply)
     wait = retry.retry_after(reply.headers.get("retry-after"), now)
     if reply.status == 403:
         message = _scopes(body) or message
@@ -121,8 +121,8 @@ def _error(reply: Reply, now: datetime) -> ApiError:
     return _kind(reply.status, body)(
         message,
         status=reply.status,
-        category=printable(_text(body.get("category")) or _text(body.get("errorType")) or f"HTTP_{reply.status}"),
-        correlation_id=_correlation_id(body, reply),
+        category=printable(text_of(body.get("category")) or text_of(body.get("errorType")) or f"HTTP_{reply.status}"),
+        correlation_id=correlation_id_of(body, reply),
         retry_after=wait,
     )
 
@@ -135,8 +135,9 @@ def _kind(status: int, body: Mapping[str, object]) -> type[ApiError]:
     return {401: Unauthorized, 403: MissingScope, 477: PortalMigrating}.get(status, Refused)
 
 
-def _correlation_id(body: Mapping[str, object], reply: Reply) -> str:
-    return printable(_text(body.get("correlationId")) or reply.headers.get("x-hubspot-correlation-id", ""))
+def correlation_id_of(body: Mapping[str, object], reply: Reply) -> str:
+    """Return what HubSpot's support asks for, or blank."""
+    return printable(text_of(body.get("correlationId")) or reply.headers.get("x-hubspot-correlation-id", ""))
 
 
 def _fields(reply: Reply) -> Mapping[str, object]:
@@ -147,12 +148,14 @@ def _fields(reply: Reply) -> Mapping[str, object]:
     return body if isinstance(body, dict) else {}
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """Return a text or a whole number as text; blank for anything else."""
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
-def _message(body: Mapping[str, object], reply: Reply) -> str:
-    message = _text(body.get("message"))
+def message_of(body: Mapping[str, object], reply: Reply) -> str:
+    """Return HubSpot's sentence from an error, with the part that names the culprit; safe to show."""
+    message = text_of(body.get("message"))
     if not message:
         start = _start(reply)
         return printable(f"HubSpot answered {reply.status}: {start}" if start else f"HubSpot answered {reply.status}")
@@ -169,8 +172,8 @@ def _context(context: object) -> str:
 
 
 def _daily(body: Mapping[str, object]) -> bool:
-    policy = _text(body.get("policyName"))
-    return policy == "DAILY" or (not policy and "daily" in _text(body.get("message")).lower())
+    policy = text_of(body.get("policyName"))
+    return policy == "DAILY" or (not policy and "daily" in text_of(body.get("message")).lower())
 
 
 def _scopes(body: Mapping[str, object]) -> str:
@@ -217,13 +220,13 @@ def created(reply: Reply, pair: Pair) -> Created:
         raise _unclear(reply)
     if body.get("status") == "error" or body.get("errors") or body.get("numErrors"):
         raise Refused(
-            _message(body, reply),
+            message_of(body, reply),
             status=reply.status,
-            category=printable(_text(body.get("category")) or "ERROR_IN_ANSWER"),
-            correlation_id=_correlation_id(body, reply),
+            category=printable(text_of(body.get("category")) or "ERROR_IN_ANSWER"),
+            correlation_id=correlation_id_of(body, reply),
         )
     entity = body.get("entity") if isinstance(body.get("entity"), dict) else body
-    resource_id = _text(body.get("createdResourceId"))
+    resource_id = text_of(body.get("createdResourceId"))
     if not isinstance(entity, dict) or not (resource_id or entity.keys() >= {"fromObjectId", "toObjectId"}):
         raise _unclear(reply)
     _hold_to(pair, entity, reply)
@@ -246,7 +249,7 @@ def _hold_to(pair: Pair, entity: Mapping[str, object], reply: Reply) -> None:
     for key, asked in (("fromObjectId", pair.object_id), ("toObjectId", pair.to_object_id)):
         if key not in entity:
             continue
-        got = _text(entity[key])
+        got = text_of(entity[key])
         if not got:
             raise _unclear(reply)
         if got != asked:

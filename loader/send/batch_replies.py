@@ -1,0 +1,130 @@
+"""What the answers of HubSpot's batch endpoints mean; matched by the ids they name, never by position.
+
+An answer that says of a record neither what it has nor why not leaves that record in doubt, unless it is known to leave
+out records that have nothing.
+"""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from loader.errors import ApiError, Refused, ServerFault
+from loader.model import AssociationType
+from loader.send.replies import Reply, correlation_id_of, fields, message_of, printable, text_of
+
+Types = frozenset[AssociationType]
+
+_NONE_FOUND = "NO_ASSOCIATIONS_FOUND"
+_CATEGORY = re.compile(r"[A-Z][A-Z_]{0,49}", re.ASCII)
+_LARGEST_TYPE_ID = 2**31 - 1
+
+
+class Page(NamedTuple):
+    """What a batch read says: associated records and their types by record, and where the next page of each starts.
+
+    `refused` are the records that it names an error for; `unexplained` is an error that names none of them.
+    """
+
+    found: dict[str, dict[str, Types]]
+    after: dict[str, str]
+    refused: dict[str, Refused]
+    unexplained: ApiError | None
+
+
+def associated(reply: Reply, asked: Collection[str]) -> Page:
+    """Read a batch read's answer (200 or 207) about the records asked for; ids are text or numbers in it.
+
+    A record without associations is left out, or named in `errors` with the subcategory NO_ASSOCIATIONS_FOUND: neither
+    is an error here. Raises ServerFault for an answer that cannot be read or speaks of other records.
+    """
+    body = fields(reply)
+    results = body.get("results")
+    if reply.status not in (200, 207) or not isinstance(results, list):
+        raise _unreadable(reply, "has no results")
+    page = Page({}, {}, {}, None)
+    for result in results:
+        _take(result, asked, page, reply)
+    return _with_errors(page, body.get("errors"), asked, reply)
+
+
+def _take(result: object, asked: Collection[str], page: Page, reply: Reply) -> None:
+    record_id = _id(result, "from")
+    targets = result.get("to") if isinstance(result, dict) else None
+    if record_id not in asked or not isinstance(targets, list):
+        raise _unreadable(reply, "speaks of other records than were asked for")
+    found = page.found.setdefault(record_id, {})
+    for target in targets:
+        to_id, types = _target(target, reply)
+        found[to_id] = found.get(to_id, frozenset()) | types
+    if after := _next_page(result):
+        page.after[record_id] = after
+
+
+def _target(target: object, reply: Reply) -> tuple[str, Types]:
+    to_id = text_of(target.get("toObjectId")) if isinstance(target, dict) else ""
+    types = target.get("associationTypes") if isinstance(target, dict) else None
+    if not to_id or not isinstance(types, list):
+        raise _unreadable(reply, "names an associated record without its id or its types")
+    return to_id, frozenset(_type(each, reply) for each in types)
+
+
+def _type(item: object, reply: Reply) -> AssociationType:
+    category = item.get("category") if isinstance(item, dict) else None
+    type_id = text_of(item.get("typeId")) if isinstance(item, dict) else ""
+    if not isinstance(category, str) or not _CATEGORY.fullmatch(category) or not _is_type_id(type_id):
+        raise _unreadable(reply, "names an association type without its category or its id")
+    return AssociationType(category, int(type_id))
+
+
+def _is_type_id(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 10 and 0 < int(text) <= _LARGEST_TYPE_ID
+
+
+def _id(result: object, key: str) -> str:
+    end = result.get(key) if isinstance(result, dict) else None
+    return text_of(end.get("id")) if isinstance(end, dict) else ""
+
+
+def _next_page(result: object) -> str:
+    paging = result.get("paging") if isinstance(result, dict) else None
+    following = paging.get("next") if isinstance(paging, dict) else None
+    return text_of(following.get("after")) if isinstance(following, dict) else ""
+
+
+def _with_errors(page: Page, errors: object, asked: Collection[str], reply: Reply) -> Page:
+    unexplained = None
+    for error in errors if isinstance(errors, list) else []:
+        if _NONE_FOUND in str(error.get("subCategory") if isinstance(error, dict) else ""):
+            continue
+        refused = item_error(error, reply)
+        named = [each for each in _ids_named(error) if each in asked]
+        page.refused.update(dict.fromkeys(named, refused))
+        unexplained = unexplained or (None if named else refused)
+    return page._replace(unexplained=unexplained)
+
+
+def _ids_named(error: object) -> Sequence[str]:
+    context = error.get("context") if isinstance(error, dict) else None
+    lists = [
+        value
+        for key, value in (context.items() if isinstance(context, dict) else ())
+        if str(key).lower().removesuffix("s").endswith("id") and isinstance(value, list)
+    ]
+    return [text_of(each) for value in lists for each in value]
+
+
+def item_error(error: object, reply: Reply) -> Refused:
+    """Return one of the `errors` of a batch answer as the error it is for its record or pair."""
+    item: Mapping[str, object] = error if isinstance(error, dict) else {"message": str(error)}
+    return Refused(
+        message_of(item, reply),
+        status=reply.status,
+        category=printable(text_of(item.get("category")) or "ERROR_IN_ANSWER"),
+        correlation_id=correlation_id_of(item, reply),
+    )
+
+
+def _unreadable(reply: Reply, why: str) -> ServerFault:
+    return ServerFault(
+        f"HubSpot's batch answer ({reply.status}) {why}", status=reply.status, category="UNREADABLE_ANSWER"
+    )

@@ -1,0 +1,100 @@
+"""What records are associated with now, read from HubSpot a thousand records at a time."""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from loader.errors import ApiError, Refused, Retryable, ServerFault
+from loader.model import Direction
+from loader.send import api
+from loader.send.batch_replies import Page, Types, associated
+from loader.send.gateway import Gateway
+
+MOST_RECORDS = 1000
+"""In one batch read (guide "Associations v4", since 2025-02-10; more are refused)."""
+
+LARGEST_ANSWER = 2**26
+
+
+class Reading(NamedTuple):
+    """What was found: by record, the records that it is associated with, and the association types of each.
+
+    Each record that was asked for is either in `found` (with an empty dict when it has no associations) or in
+    `unreadable`, with what stood in the way.
+    """
+
+    found: dict[str, dict[str, Types]]
+    unreadable: dict[str, ApiError]
+
+
+Wanted = tuple[str, str]
+"""A record id, and where the page begins that is asked for; blank: the first."""
+
+
+class CurrentAssociations:
+    """Reads associations through the gateway, with its permits and its attempts."""
+
+    def __init__(self, gateway: Gateway, *, version: str) -> None:
+        self._gateway = gateway
+        self._version = version
+
+    async def read(self, direction: Direction, record_ids: Iterable[str]) -> Reading:
+        """Return what these records of the first object type are associated with among those of the second.
+
+        Pages are followed to the end. A request that HubSpot refuses is halved until the records that it refuses are
+        found. Raises Fatal when no request can succeed, Stopped when the run ends.
+        """
+        reading = Reading({}, {})
+        wanted: list[Wanted] = [(record_id, "") for record_id in dict.fromkeys(record_ids)]
+        while wanted:
+            following: list[Wanted] = []
+            batches = deque(wanted[start : start + MOST_RECORDS] for start in range(0, len(wanted), MOST_RECORDS))
+            while batches:
+                batch = batches.popleft()
+                page = await self._page(direction, batch, reading)
+                if page is not None:
+                    following += _take(page, batch, reading)
+                elif len(batch) > 1:
+                    middle = len(batch) // 2
+                    batches.extendleft((batch[middle:], batch[:middle]))
+            wanted = following
+        for record_id in reading.unreadable:
+            reading.found.pop(record_id, None)
+        return reading
+
+    async def _page(self, direction: Direction, batch: Sequence[Wanted], reading: Reading) -> Page | None:
+        """Read one page of each record; None when HubSpot refuses that, and it is noted if it is about one record."""
+        request = api.batch_read(direction, batch, self._version)
+        read = partial(associated, asked=frozenset(record_id for record_id, _ in batch))
+        try:
+            return (await self._gateway.call(request, read, largest=LARGEST_ANSWER)).value
+        except Refused as error:
+            if len(batch) == 1:
+                reading.unreadable[batch[0][0]] = error
+            return None
+        except Retryable as error:
+            return Page({}, {}, {}, error)
+
+
+def _take(page: Page, batch: Sequence[Wanted], reading: Reading) -> list[Wanted]:
+    """Take over a page; return what is to be read next."""
+    following: list[Wanted] = []
+    reading.unreadable.update(page.refused)
+    for record_id, began in batch:
+        if record_id not in page.found and page.unexplained is not None:
+            reading.unreadable.setdefault(record_id, page.unexplained)
+        if record_id in reading.unreadable:
+            continue
+        found, new = reading.found.setdefault(record_id, {}), page.found.get(record_id, {})
+        after = page.after.get(record_id, "")
+        if after and (after == began or new.keys() <= found.keys()):
+            reading.unreadable[record_id] = _endless()
+        elif after:
+            following.append((record_id, after))
+        found.update(new)
+    return following
+
+
+def _endless() -> ServerFault:
+    return ServerFault("HubSpot's pages of this record's associations do not come to an end", category="ENDLESS_PAGES")

@@ -1,0 +1,248 @@
+"""What records are associated with now: answers as tables, pages, refusals, and a real sandbox."""
+
+import json
+import random
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from loader.errors import ConnectionFault, Refused, ServerFault, Unauthorized
+from loader.model import AssociationType
+from loader.sandbox import Sandbox
+from loader.send import api
+from loader.send.auth import credential
+from loader.send.batch_replies import Page, associated
+from loader.send.gateway import Gateway, Surroundings
+from loader.send.limits import Limiter
+from loader.send.reading import CurrentAssociations, Reading
+from loader.send.replies import Reply
+from loader.send.transport import Transport
+from loader.settings import Rate, Secret
+from tests.stages.fake_time import clock, run
+from tests.stages.test_send_gateway import Script, Server, answer, in_turn, make
+
+UNLABELLED = AssociationType("HUBSPOT_DEFINED", 279)
+BOSS = AssociationType("USER_DEFINED", 7)
+DIRECTION = ("0-1", "0-2")
+
+
+def target(to_id: object, *types: AssociationType) -> dict[str, Any]:
+    """Return one associated record as HubSpot names it."""
+    named = [{"category": category, "typeId": type_id, "label": None} for category, type_id in types or (UNLABELLED,)]
+    return {"toObjectId": to_id, "associationTypes": named}
+
+
+def result(from_id: object, *targets: dict[str, Any], after: object = None) -> dict[str, Any]:
+    """Return what HubSpot says of one record."""
+    paging = {"paging": {"next": {"after": after, "link": "?"}}} if after is not None else {}
+    return {"from": {"id": from_id}, "to": list(targets), **paging}
+
+
+def none_found(from_id: str, context: str = "fromObjectId") -> dict[str, Any]:
+    """Return the error by which HubSpot may say that a record has no associations."""
+    return {
+        "status": "error",
+        "category": "OBJECT_NOT_FOUND",
+        "subCategory": "crm.associations.NO_ASSOCIATIONS_FOUND",
+        "message": f"No company is associated with contact {from_id}.",
+        "context": {context: [from_id]} if context else {},
+    }
+
+
+def refusal(*ids: str, key: str = "fromObjectId") -> dict[str, Any]:
+    """Return another error."""
+    return {"category": "VALIDATION_ERROR", "message": "not readable", "context": {key: list(ids)}}
+
+
+def read_reply(body: Any, status: int = 200, asked: str = "1 2 3") -> Page:
+    return associated(Reply(status, {}, json.dumps(body).encode()), frozenset(asked.split()))
+
+
+# --- requests
+
+
+@pytest.mark.parametrize(
+    ("version", "path"),
+    [
+        ("v4", "/crm/v4/associations/0-1/0-2/batch/read"),
+        ("2026-03", "/crm/associations/2026-03/0-1/0-2/batch/read"),
+    ],
+)
+def test_records_are_read_at_the_path_of_the_version(version: str, path: str) -> None:
+    """The first page without `after`, another one with it, quoted."""
+    request = api.batch_read(DIRECTION, [("1", ""), ("2", 'a"b')], version)
+    assert (request.method, request.path) == ("POST", path)
+    assert json.loads(request.body or b"") == {"inputs": [{"id": "1"}, {"id": "2", "after": 'a"b'}]}
+
+
+# --- answers
+
+
+@pytest.mark.parametrize("ids", [("1", "9"), (1, 9)])
+@pytest.mark.parametrize("status", [200, 207])
+def test_ids_of_an_answer_are_text_or_numbers(ids: tuple[object, object], status: int) -> None:
+    """And every type is carried with its category."""
+    body = {"results": [result(ids[0], target(ids[1], UNLABELLED, BOSS), after=ids[1])]}
+    page = read_reply(body, status)
+    assert page == Page({"1": {"9": frozenset({UNLABELLED, BOSS})}}, {"1": "9"}, {}, None)
+
+
+@pytest.mark.parametrize("errors", [[], [none_found("2"), none_found("3")], [none_found("2", "")]])
+def test_a_record_without_associations_is_no_error(errors: list[Any]) -> None:
+    """It may be absent, or named in `errors`, or hinted at there."""
+    page = read_reply({"results": [], "errors": errors, "numErrors": len(errors)}, 207)
+    assert page == Page({}, {}, {}, None)
+
+
+@pytest.mark.parametrize("key", ["fromObjectId", "ids", "objectId", "id"])
+def test_an_error_is_held_against_the_records_that_it_names(key: str) -> None:
+    """Whatever the key of their ids is called; a number of something else is no id."""
+    error = refusal("2", key=key)
+    error["context"]["fromObjectType"] = ["1"]
+    page = read_reply({"results": [result("1")], "errors": [error]}, 207)
+    assert list(page.refused) == ["2"]
+    assert (page.refused["2"].message, page.refused["2"].status) == ("not readable", 207)
+    assert page.unexplained is None
+
+
+@pytest.mark.parametrize("error", [refusal(), refusal("99"), {"message": "oops", "context": None}, "oops", None])
+def test_an_error_that_names_no_record_explains_nothing(error: Any) -> None:
+    page = read_reply({"results": [result("1")], "errors": [error]})
+    assert page.unexplained is not None
+    assert not page.refused
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ([], 200),
+        ({}, 200),
+        ({"results": None}, 200),
+        ({"results": []}, 201),
+        ({"results": ["x"]}, 200),
+        ({"results": [{"from": {"id": "1"}}]}, 200),
+        ({"results": [{"to": []}]}, 200),
+        ({"results": [result("4")]}, 200),
+        ({"results": [result(True)]}, 200),
+        ({"results": [result("1", {"toObjectId": "9"})]}, 200),
+        ({"results": [result("1", {"associationTypes": []})]}, 200),
+        ({"results": [result("1", target("9", AssociationType("hm", 1)))]}, 200),
+        ({"results": [result("1", target("9", AssociationType("WORK", 0)))]}, 200),
+        ({"results": [result("1", {"toObjectId": "9", "associationTypes": [7]})]}, 200),
+    ],
+)
+def test_an_answer_that_cannot_be_read_or_speaks_of_other_records_is_asked_for_again(body: Any, status: int) -> None:
+    with pytest.raises(ServerFault):
+        read_reply(body, status)
+
+
+# --- reading
+
+
+def reading_of(ids: list[str], script: Script) -> tuple[Reading, list[list[str]]]:
+    """Read records from a server that does what a script says; return the reading and the ids of each request."""
+    bodies: list[bytes] = []
+
+    def noted(request: api.Request, authorization: str, number: int) -> Reply | Exception:
+        bodies.append(request.body or b"")
+        return script(request, authorization, number)
+
+    async def scenario() -> Reading:
+        server = Server(noted)
+        return await CurrentAssociations(make(server, max_attempts=2), version="v4").read(DIRECTION, ids)
+
+    found = run(scenario)
+    return found, [[each["id"] for each in json.loads(body)["inputs"]] for body in bodies]
+
+
+def test_a_thousand_records_are_one_request_and_each_is_read_once() -> None:
+    """Ids given twice are asked for once; every record is in the answer, with nothing where it has nothing."""
+    ids = [str(number) for number in range(1, 2301)]
+    reading, requests = reading_of([*ids, *ids], in_turn(then=answer(200, {"results": []})))
+    assert [len(each) for each in requests] == [1000, 1000, 300]
+    assert reading == Reading({record_id: {} for record_id in ids}, {})
+
+
+def test_pages_are_followed_to_the_end() -> None:
+    """Only the records that have more are asked for again, from where their page ended."""
+    first = {"results": [result("1", target("8"), after="8"), result("2", target("8"))]}
+    second = {"results": [result("1", target("9", BOSS))]}
+    reading, requests = reading_of(["1", "2"], in_turn(answer(200, first), answer(200, second)))
+    assert requests == [["1", "2"], ["1"]]
+    assert reading.found == {"1": {"8": {UNLABELLED}, "9": {BOSS}}, "2": {"8": {UNLABELLED}}}
+
+
+def test_pages_that_never_end_make_a_record_unreadable() -> None:
+    """A server that gives the same page again and again does not keep the run."""
+    page = {"results": [result("1", target("8"), after="8")]}
+    reading, requests = reading_of(["1"], in_turn(then=answer(200, page)))
+    assert len(requests) == 2
+    assert reading.unreadable["1"].category == "ENDLESS_PAGES"
+    assert not reading.found
+
+
+def test_a_refused_request_is_halved_until_the_bad_record_is_found() -> None:
+    """One record that cannot be read does not sink the thousand around it."""
+
+    def script(request: api.Request, _authorization: str, _number: int) -> Reply:
+        ids = [each["id"] for each in json.loads(request.body or b"")["inputs"]]
+        if "77" in ids:
+            return answer(400, {"message": "77 is bad", "category": "VALIDATION_ERROR"})
+        return answer(200, {"results": [result(each, target("9")) for each in ids]})
+
+    ids = [str(number) for number in range(1, 101)]
+    reading, requests = reading_of(ids, script)
+    assert list(reading.unreadable) == ["77"]
+    assert isinstance(reading.unreadable["77"], Refused)
+    assert reading.found.keys() == set(ids) - {"77"}
+    assert len(requests) < 20
+
+
+def test_records_are_unreadable_when_the_attempts_are_used_up_or_the_answer_leaves_them_in_doubt() -> None:
+    """Absent is not the same as nothing when the answer holds an error that nobody can place."""
+    fault = ConnectionFault("reset")
+    reading, _ = reading_of(["1", "2"], in_turn(fault, fault))
+    assert reading == Reading({}, {"1": fault, "2": fault})
+    body = {"results": [result("1")], "errors": [refusal()]}
+    reading, _ = reading_of(["1", "2"], in_turn(answer(207, body)))
+    assert reading.found == {"1": {}}
+    assert list(reading.unreadable) == ["2"]
+
+
+def test_a_refused_token_ends_the_run() -> None:
+    with pytest.raises(Unauthorized):
+        reading_of(["1"], in_turn(answer(401)))
+
+
+# --- the sandbox
+
+
+def gateway_to(transport: Transport) -> Gateway:
+    limiter = Limiter(Rate(1000, 1), clock=clock, follow=False)
+    around = Surroundings(clock, lambda: datetime.now(UTC), random.Random(0).uniform)
+    return Gateway(transport, limiter, credential(Secret("any")), around, max_attempts=2)
+
+
+@pytest.mark.parametrize("ids", ["text", "number"])
+@pytest.mark.parametrize("none", ["absent", "error"])
+@pytest.mark.parametrize("version", ["v4", "2026-03"])
+async def test_the_sandbox_is_read_as_it_is(version: str, none: str, ids: str) -> None:
+    """Both ways of saying that a record has nothing, small pages, either end of a pair."""
+    there = [
+        {"from_type": "contacts", "from_id": "101", "to_type": "companies", "to_id": str(200 + number)}
+        for number in range(7)
+    ]
+    settings: dict[str, Any] = {"no_associations": none, "ids": ids, "page_size": 3}
+    async with (
+        Sandbox({"associations": there}, **settings) as sandbox,
+        Transport(sandbox.url, timeout=5, connections=2, user_agent="test") as transport,
+    ):
+        current = CurrentAssociations(gateway_to(transport), version=version)
+        forward = await current.read(DIRECTION, ["101", "102"])
+        backward = await current.read(("0-2", "0-1"), ["203"])
+    assert forward == Reading(
+        {"101": {str(200 + number): frozenset({UNLABELLED}) for number in range(7)}, "102": {}}, {}
+    )
+    assert backward.found == {"203": {"101": frozenset({AssociationType("HUBSPOT_DEFINED", 280)})}}
+    assert sandbox.count("POST", "batch/read") == 4
