@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
@@ -25,7 +26,7 @@ from loader.send.health import Health
 from loader.send.limits import Limiter
 from loader.send.replies import Reply
 from loader.send.traffic import Traffic
-from loader.settings import Budget
+from loader.settings import Budget, Settings
 
 T = TypeVar("T")
 
@@ -40,11 +41,15 @@ class Sender(Protocol):
 
 
 class Surroundings(NamedTuple):
-    """What differs between a run and a test of one: seconds (monotonic), the time of day (UTC), and chance."""
+    """What differs between a run and a test of one: seconds (monotonic), the time of day (UTC), and chance.
+
+    `sender` opens the way to the server; None is the one over the network.
+    """
 
     clock: Callable[[], float]
     now: Callable[[], datetime]
     uniform: Callable[[float, float], float]
+    sender: Callable[[Settings], AbstractAsyncContextManager[Sender]] | None = None
 
 
 class Delivered(NamedTuple, Generic[T]):

@@ -42,17 +42,21 @@ async def connected(settings: Settings, around: Surroundings) -> AsyncIterator[G
             "there is no token: set HUBSPOT_ACCESS_TOKEN (or give --token-file), then run the same command again"
         )
     limiter = Limiter(settings.send.rate or START_RATE, clock=around.clock, follow=settings.send.rate is None)
-    async with Transport(
-        settings.connection.base_url,
-        timeout=settings.connection.timeout,
-        connections=workers(settings),
-        user_agent=f"association-loader/{version('association-loader')}",
-    ) as transport:
+    async with (around.sender or _over_the_network)(settings) as sender:
         yield Gateway(
-            transport,
+            sender,
             limiter,
             credential(settings.connection.credentials),
             around,
             max_attempts=settings.send.max_attempts,
             daily_reserve=settings.send.daily_reserve,
         )
+
+
+def _over_the_network(settings: Settings) -> Transport:
+    return Transport(
+        settings.connection.base_url,
+        timeout=settings.connection.timeout,
+        connections=workers(settings),
+        user_agent=f"association-loader/{version('association-loader')}",
+    )
