@@ -77,9 +77,11 @@ connection_options = options(
            metavar="FILE.toml", help="Read options from a file; the command line and the environment win."),
 )  # fmt: skip
 
+json_option = option("--json", "json_", is_flag=True, help="Write one JSON object for each event to standard output.")
+
 output_options = options(
     option("--quiet", is_flag=True, help="Say nothing but errors."),
-    option("--json", "json_", is_flag=True, help="Write one JSON object for each event to standard output."),
+    json_option,
     option("--log-file", type=click.Path(), help="Write what happens to a file, too."),
 )
 
@@ -144,6 +146,21 @@ def plan(**given: Any) -> int:
     from loader import terminal  # noqa: PLC0415
 
     return terminal.plan(given, _typed())
+
+
+@cli.command(short_help="List the association types of two object types.")
+@click.argument("from_type", metavar="FROM")
+@click.argument("to_type", metavar="TO")
+@connection_options
+@json_option
+def labels(**given: Any) -> int:
+    """List the association types from FROM to TO and back: category, type id and label.
+
+    FROM and TO are object types by any name that a load takes: contacts, company, 0-3, a custom object's name.
+    """
+    from loader import terminal  # noqa: PLC0415
+
+    return terminal.labels(given)
 
 
 @cli.command(short_help="Run a simulated HubSpot on this machine.")

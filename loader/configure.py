@@ -60,6 +60,15 @@ def settings_from(given: Mapping[str, Any], environment: Mapping[str, str], type
     )
 
 
+def portal_settings(given: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
+    """Return the settings of a command that reads no input, but asks the portal; UsageError as above."""
+    return Settings(
+        read=InputSettings(inputs=()),
+        connection=_connection_settings(given, environment),
+        send=SendSettings(rate=given["rate"]),
+    )
+
+
 def _input_settings(given: Mapping[str, Any]) -> InputSettings:
     columns: dict[str, str] = {}
     for field, header in given["column"]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from loader.model import Understood
 from loader.settings import Rate
@@ -91,6 +92,26 @@ class Note:
     message: str
 
 
+class ListedType(NamedTuple):
+    """An association type as the portal lists it; object types are type ids, `label` is blank for the unlabelled."""
+
+    object_type: str
+    to_object_type: str
+    category: str
+    id: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The association types of two object types (type ids), from both ends; `names` are those for people."""
+
+    object_type: str
+    to_object_type: str
+    names: Mapping[str, str]
+    types: tuple[ListedType, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Finished:
     """The run ended, for whatever reason. `stopped` is that reason in a sentence, blank when every row is settled."""
@@ -101,5 +122,5 @@ class Finished:
     stopped: str = ""
 
 
-Event = Reading | Planned | Started | Progress | Note | Finished
+Event = Reading | Planned | Started | Progress | Note | Labels | Finished
 Tell = Callable[[Event], None]

@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any, BinaryIO, TextIO, TypeVar, cast
 
 from loader.complain import complain, give_up
-from loader.configure import Typed, settings_from
+from loader.configure import Typed, portal_settings, settings_from
 from loader.errors import Interrupted, LoaderError, RecordError, UsageError
 from loader.events import Event, Note, Tell
 from loader.record.stream import JsonStream, LogFile
@@ -58,6 +58,20 @@ def plan(given: Mapping[str, Any], typed: Typed) -> int:
         elif sys.stdout is not None:
             _willing(show_plan, planned, sys.stdout)
     return int(planned.rejected > 0)
+
+
+def labels(given: Mapping[str, Any]) -> int:
+    """Run `labels` as the command line asks and return the exit code."""
+    from loader.record.screen import show_labels  # noqa: PLC0415
+    from loader.verbs.labels import labels as verb  # noqa: PLC0415
+
+    _leave_no_core()
+    settings = portal_settings(given, os.environ)
+    stop = Stop()
+    listed = _run(verb(settings, given["from_type"], given["to_type"], stop=stop), stop)
+    if sys.stdout is not None:
+        _willing(JsonStream(sys.stdout) if given["json_"] else show_labels, listed, sys.stdout)
+    return 0
 
 
 def _leave_no_core() -> None:

@@ -1,6 +1,6 @@
 """The names of a whole load settled at once: what the standard tables know, and what only the portal can tell."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from loader.errors import UsageError
@@ -30,7 +30,8 @@ class Names(NamedTuple):
 
 async def settle_names(kinds: Mapping[int, Asked], portal: Portal | None) -> Names:
     """Settle what rows ask for, asking the portal only what the standard tables leave open, once for each pair."""
-    names = await _object_types(kinds, portal)
+    said = {name for asked in kinds.values() for name in (asked.object_type, asked.to_object_type)}
+    names = await object_types(said, portal)
     directions = {kind: direction_of(asked, names) for kind, asked in kinds.items()}
     types = AssociationTypes(offline=portal is None)
     unchecked: list[Direction] = []
@@ -45,9 +46,9 @@ async def settle_names(kinds: Mapping[int, Asked], portal: Portal | None) -> Nam
     return Names(_verdicts(kinds, directions, types), unchecked)
 
 
-async def _object_types(kinds: Mapping[int, Asked], portal: Portal | None) -> ObjectTypes:
+async def object_types(said: Collection[str], portal: Portal | None) -> ObjectTypes:
+    """Return what is needed to settle these names: the portal is asked for its custom objects only where one may be."""
     names = ObjectTypes()
-    said = {name for asked in kinds.values() for name in (asked.object_type, asked.to_object_type)}
     # A qualified name stands for an id, too: rows that write the one or the other may mean the same two records.
     if portal is None or all(is_type_id(names.find(name) or "") for name in said):
         return names

@@ -56,6 +56,7 @@ class ObjectTypes:
     def __init__(self, schemas: Iterable[Mapping[str, object]] = ()) -> None:
         self._ids = {folded(name): type_id for type_id, names in STANDARD.items() for name in names}
         self._shared: dict[str, list[str]] = {}
+        self._shown: dict[str, str] = {}
         for schema in schemas:
             self._learn(schema)
 
@@ -66,6 +67,8 @@ class ObjectTypes:
         labels = schema.get("labels")
         named = [labels.get("singular"), labels.get("plural")] if isinstance(labels, dict) else []
         name = schema.get("name")
+        plural = next((text for text in (*reversed(named), name) if isinstance(text, str) and text), type_id)
+        self._shown[type_id] = plural
         for called in (schema.get("fullyQualifiedName"), name, f"p_{name}", *named):
             if isinstance(called, str) and called:
                 self._call(folded(called), type_id)
@@ -87,6 +90,10 @@ class ObjectTypes:
         if known is not None:
             return known
         return name if _TYPE_ID.fullmatch(name) or _QUALIFIED_NAME.fullmatch(name) else None
+
+    def shown(self, type_id: str) -> str:
+        """Return what people call an object type: `contacts`, or a custom object's own plural."""
+        return self._shown.get(type_id) or shown(type_id)
 
     def nearest(self, name: str) -> list[str]:
         """Return up to three known names that look like this one, or the ids of those that share it."""

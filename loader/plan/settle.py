@@ -26,15 +26,21 @@ Verdict = Settled | Unsettled
 
 def direction_of(asked: Asked, names: ObjectTypes) -> Direction | Unsettled:
     """Return the object types as ids."""
-    found: list[str] = []
-    for field, name in (("object_type", asked.object_type), ("to_object_type", asked.to_object_type)):
-        type_id = names.find(name)
-        if type_id is None:
-            near = names.nearest(name)
-            hint = f": did you mean {' or '.join(near)}?" if near else ": write its name, its id or p<portal>_<name>"
-            return Unsettled("UNKNOWN_OBJECT_TYPE", f"{name!r} is no object type of this portal{hint}", field)
-        found.append(type_id)
-    return found[0], found[1]
+    first = find_type(asked.object_type, names, "object_type")
+    second = find_type(asked.to_object_type, names, "to_object_type")
+    if isinstance(first, Unsettled):
+        return first
+    return second if isinstance(second, Unsettled) else (first, second)
+
+
+def find_type(name: str, names: ObjectTypes, field: str) -> str | Unsettled:
+    """Return an object type's id; `field` says where the name comes from."""
+    type_id = names.find(name)
+    if type_id is not None:
+        return type_id
+    near = names.nearest(name)
+    hint = f": did you mean {' or '.join(near)}?" if near else ": write its name, its id or p<portal>_<name>"
+    return Unsettled("UNKNOWN_OBJECT_TYPE", f"{name!r} is no object type of this portal{hint}", field)
 
 
 def wanted_label(asked: Asked) -> str:

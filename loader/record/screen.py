@@ -8,8 +8,8 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from loader.events import Event, Finished, Note, Planned, Progress, Reading, Started
-from loader.record.tables import closing, duration, plain, plan_table
+from loader.events import Event, Finished, Labels, Note, Planned, Progress, Reading, Started
+from loader.record.tables import closing, duration, labels_table, plain, plan_table
 
 SECONDS_BETWEEN_LINES = 30.0
 
@@ -97,3 +97,13 @@ def show_plan(event: Planned) -> None:
     console = _Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     for part in plan_table(event):
         console.print(part)
+
+
+def show_labels(event: Labels) -> None:
+    """Write the association types of two object types to standard output."""
+    console = _Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    if event.types:
+        console.print(labels_table(event))
+    else:
+        first, second = event.names[event.object_type], event.names[event.to_object_type]
+        console.print(plain(f"HubSpot lists no association type between {first} and {second}."))

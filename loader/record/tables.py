@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from loader.events import Finished, Kind, Planned
+from loader.events import Finished, Kind, Labels, Planned
 from loader.model import Understood
 from loader.reasons import REASONS
 from loader.record.visible import visible
@@ -90,6 +90,20 @@ def _cost(event: Planned) -> Text:
     if event.daily_quota:
         words += f", and {event.requests / event.daily_quota:.1%} of the day's quota of {event.daily_quota:,}"
     return Text(f"{words}.")
+
+
+def labels_table(event: Labels) -> Table:
+    """Return the association types of two object types, each as a load takes it."""
+    table = _table("From", "To", "Category", "Type id", "Label")
+    for listed in event.types:
+        table.add_row(
+            plain(event.names[listed.object_type]),
+            plain(event.names[listed.to_object_type]),
+            plain(listed.category),
+            str(listed.id),
+            plain(listed.label) if listed.label else Text("(no label)", "dim"),
+        )
+    return table
 
 
 def closing(event: Finished) -> Iterator[RenderableType]:

@@ -1,7 +1,8 @@
 """What the loader can be asked to do: each verb a composition of the stages."""
 
+from loader.verbs.labels import labels
 from loader.verbs.load import load
 from loader.verbs.plan import plan
 from loader.verbs.report import Report
 
-__all__ = ["Report", "load", "plan"]
+__all__ = ["Report", "labels", "load", "plan"]

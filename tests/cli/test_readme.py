@@ -56,7 +56,7 @@ def shown() -> list[Shown]:
 def option_table() -> str:
     """Return the README's table of every option of every command, from the command line itself."""
     options: dict[str, tuple[click.Option, list[str]]] = {}
-    for name, command in sorted(cli.commands.items()):
+    for name, command in sorted(cli.commands.items(), key=lambda item: (item[0] != "load", item[0])):
         for option in command.params:
             if isinstance(option, click.Option) and not NOT_YET & set(option.opts):
                 key = f"{_spelled(option)}\n{option.help}"

@@ -11,9 +11,12 @@ from hubspot.crm.contacts import BatchReadInputSimplePublicObjectId
 from hubspot.crm.contacts import SimplePublicObjectId as ContactId
 
 from loader.sandbox import Sandbox, SandboxThread
+from loader.settings import ConnectionSettings, InputSettings, Secret, Settings
+from loader.verbs.labels import labels
 
 LABELS = [{"from": "contacts", "to": "companies", "label": "Decision maker", "type_id": 36, "inverse_type_id": 37}]
 RECORDS = [{"type": "contacts", "id": "101", "properties": {"email": "ada@example.com"}}]
+SCHEMAS = [{"object_type_id": "2-7", "name": "vehicle", "singular": "Car", "plural": "Cars"}]
 MISSING = [{"type": "companies", "id": "999"}]
 DECIDER = v4.AssociationSpec(association_category="USER_DEFINED", association_type_id=36)
 PLAIN = v4.AssociationSpec(association_category="HUBSPOT_DEFINED", association_type_id=279)
@@ -21,7 +24,7 @@ PLAIN = v4.AssociationSpec(association_category="HUBSPOT_DEFINED", association_t
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    portal = {"labels": LABELS, "records": RECORDS, "missing": MISSING}
+    portal = {"labels": LABELS, "records": RECORDS, "missing": MISSING, "schemas": SCHEMAS}
     # The client's model of the PUT's answer is the bare one.
     with SandboxThread(portal, answers="bare") as running:
         yield running
@@ -156,5 +159,27 @@ def test_the_official_client_finds_records_by_a_unique_property(client: Any) -> 
 
 
 def test_the_official_client_lists_schemas(client: Any) -> None:
-    """None here; the shape is what counts."""
-    assert client.crm.schemas.core_api.get_all().results == []
+    """Each with the names by which a load may call it."""
+    (found,) = client.crm.schemas.core_api.get_all().results
+    assert (found.object_type_id, found.name, found.fully_qualified_name) == ("2-7", "vehicle", "p62515_vehicle")
+    assert (found.labels.singular, found.labels.plural) == ("Car", "Cars")
+
+
+@pytest.mark.parametrize(("first", "second"), [("contacts", "companies"), ("Cars", "contacts"), ("deals", "deals")])
+async def test_labels_lists_what_the_official_client_sees(
+    sandbox: Sandbox, client: Any, first: str, second: str
+) -> None:
+    """From both ends, with the same category, id and label."""
+    connection = ConnectionSettings(base_url=sandbox.url, credentials=Secret("any"))
+    listed = await labels(Settings(read=InputSettings(inputs=()), connection=connection), first, second)
+    api = client.crm.associations.v4.schema.definitions_api
+    seen = {
+        (from_type, to_type, each.category, each.type_id, each.label or "")
+        for from_type, to_type in {
+            (listed.object_type, listed.to_object_type),
+            (listed.to_object_type, listed.object_type),
+        }
+        for each in api.get_all(from_type, to_type).results
+    }
+    assert len(listed.types) == len(seen)
+    assert set(listed.types) == seen
