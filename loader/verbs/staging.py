@@ -7,12 +7,12 @@ from typing import NamedTuple
 from loader.errors import RecordError
 from loader.events import Kind, Planned, Reading, Tell
 from loader.model import Asked, Settled, Unsettled
-from loader.plan import fold
-from loader.plan.names import Portal, refuse_options, settle_names
-from loader.plan.object_types import ObjectTypes, shown
 from loader.read import Input
 from loader.record.journal import Staging
 from loader.settings import InputSettings, Rate
+from loader.settle import fold
+from loader.settle.names import Portal, refuse_options, settle_names
+from loader.settle.object_types import ObjectTypes, shown
 from loader.stopping import Stop
 
 RECORDS_BETWEEN_EVENTS = 20_000

@@ -8,8 +8,8 @@ refused at the rarer end.
 from collections.abc import Mapping, Sequence
 
 from loader.model import Direction, End, Settled, Specification
-from loader.plan.association_types import HUBSPOT_DEFINED
-from loader.plan.settle import PRIMARY
+from loader.settle.association_types import HUBSPOT_DEFINED
+from loader.settle.settle import PRIMARY
 
 COMPANY, LEAD = "0-2", "0-136"
 

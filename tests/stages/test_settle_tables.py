@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from loader.plan.association_types import UNCHECKED, AssociationTypes, standard, standard_direction
-from loader.plan.object_types import STANDARD, ObjectTypes, folded, is_type_id, shown
+from loader.settle.association_types import UNCHECKED, AssociationTypes, standard, standard_direction
+from loader.settle.object_types import STANDARD, ObjectTypes, folded, is_type_id, shown
 
 CAR = {
     "objectTypeId": "2-7282133",

@@ -32,7 +32,7 @@ class Known(NamedTuple):
 def standard() -> Mapping[Direction, tuple[Known, ...]]:
     """Return HubSpot's own association types by direction."""
     table: dict[Direction, list[Known]] = {}
-    text = resources.files("loader.plan").joinpath("association_types.csv").read_text("utf-8")
+    text = resources.files("loader.settle").joinpath("association_types.csv").read_text("utf-8")
     for line in csv.DictReader(text.splitlines()):
         inverse = line["inverse_type_id"]
         table.setdefault((line["object_type"], line["to_object_type"]), []).append(

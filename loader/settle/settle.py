@@ -6,7 +6,7 @@ Settled are not rows but the few distinct things that rows ask for (`model.Asked
 import difflib
 
 from loader.model import Asked, AssociationType, Direction, Settled, Unsettled
-from loader.plan.association_types import (
+from loader.settle.association_types import (
     CATEGORIES,
     HUBSPOT_DEFINED,
     UNCHECKED,
@@ -14,7 +14,7 @@ from loader.plan.association_types import (
     Known,
     standard_direction,
 )
-from loader.plan.object_types import ObjectTypes, shown
+from loader.settle.object_types import ObjectTypes, shown
 
 LARGEST_TYPE_ID = 2**31 - 1
 """The API's `associationTypeId` is an int32."""

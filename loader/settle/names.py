@@ -5,10 +5,10 @@ from typing import Any, NamedTuple, Protocol
 
 from loader.errors import UsageError
 from loader.model import Asked, Direction, Settled, Unsettled
-from loader.plan.association_types import AssociationTypes
-from loader.plan.object_types import ObjectTypes, is_type_id
-from loader.plan.settle import Verdict, direction_of, needs_portal, settle
 from loader.settings import InputSettings
+from loader.settle.association_types import AssociationTypes
+from loader.settle.object_types import ObjectTypes, is_type_id
+from loader.settle.settle import Verdict, direction_of, needs_portal, settle
 
 
 class Portal(Protocol):
