@@ -6,13 +6,13 @@ from typing import Any
 from loader.errors import UsageError
 from loader.events import Labels, ListedType
 from loader.model import Direction, Unsettled
-from loader.plan.association_types import AssociationTypes
-from loader.plan.names import object_types
-from loader.plan.object_types import ObjectTypes
-from loader.plan.settle import find_type
 from loader.send.gateway import Surroundings
 from loader.send.portal import GatewayPortal
 from loader.settings import Settings
+from loader.settle.association_types import AssociationTypes
+from loader.settle.names import object_types
+from loader.settle.object_types import ObjectTypes
+from loader.settle.settle import find_type
 from loader.stopping import Stop
 from loader.verbs.connection import connected, surroundings
 from loader.verbs.portal import recognize
