@@ -21,7 +21,7 @@ from loader.errors import (
 from loader.send import endings, quota, replies, retry
 from loader.send.api import Request
 from loader.send.auth import OAuthToken, StaticToken
-from loader.send.concurrency import Concurrency
+from loader.send.concurrency import Answer, Concurrency
 from loader.send.health import Health
 from loader.send.limits import Limiter
 from loader.send.replies import Reply
@@ -255,21 +255,29 @@ class Gateway:
     # --- under way
 
     async def _send_in_flight(self, request: Request, authorization: str, largest: int) -> Reply:
-        task, began = asyncio.current_task(), self._surroundings.clock()
+        task, left_at = asyncio.current_task(), self._surroundings.clock()
         self.in_flight.add(task)
         under_way = len(self.in_flight)
         try:
             reply = await self._send(request, authorization, largest)
         except ConnectionFault as fault:
             if fault.category == "TIMEOUT":
-                self._concurrency.note(self._surroundings.clock() - began, under_way)
+                self._note_latency(left_at, under_way, status=None)
             raise
         finally:
             self.in_flight.discard(task)
             self._came_home.set()
         if reply.status < 500 and reply.status != 429:
-            self._concurrency.note(self._surroundings.clock() - began, under_way, locked=reply.status == 423)
+            self._note_latency(left_at, under_way, status=reply.status)
         return reply
+
+    def _note_latency(self, left_at: float, under_way: int, *, status: int | None) -> None:
+        if self._health.open:
+            return
+        per_second = self._limiter.rate.per_second
+        seconds = self._surroundings.clock() - left_at
+        answer = Answer(left_at, seconds, under_way, per_second, useful=status is not None, locked=status == 423)
+        self._concurrency.note(answer)
 
     async def _send(self, request: Request, authorization: str, largest: int) -> Reply:
         self.traffic.sent += 1

@@ -1,4 +1,4 @@
-"""The policies as tables: when to try again, what health means, how many under way, quota and failures too many."""
+"""The policies as tables: when to try again, what health means, quota and failures too many."""
 
 from datetime import UTC, datetime
 
@@ -7,7 +7,6 @@ import pytest
 from loader.errors import ConnectionFault, RateLimited, ServerFault, TooManyFailures
 from loader.model import Outcome
 from loader.send import retry
-from loader.send.concurrency import SAMPLES, Concurrency
 from loader.send.failures import SAME_IN_A_ROW, FailureGuard
 from loader.send.health import BUDGET, FAILURES_TO_OPEN, Health
 from loader.send.quota import next_reset, reserve_reached, reset_in_words
@@ -195,70 +194,6 @@ def test_retries_of_an_outage_do_not_use_up_the_budget() -> None:
     for _ in range(1000):
         assert health.afford(21) == 0
     assert health.budget == BUDGET
-
-
-# --- how many under way
-
-
-def answer(policy: Concurrency, seconds: float, *, rounds: int = 1, locked: bool = False) -> None:
-    for _ in range(rounds * SAMPLES):
-        policy.note(seconds, policy.limit, locked=locked)
-
-
-def test_a_server_that_slows_down_under_load_gets_fewer_requests_at_once() -> None:
-    """Latency is 20 ms for each request under way, as in a server that works one by one: it settles low."""
-    policy = Concurrency(50)
-    for _ in range(SAMPLES):
-        policy.note(0.02, 1)
-    for _ in range(60):
-        answer(policy, 0.02 * policy.limit)
-    assert policy.limit <= 8
-    assert policy.most == 50
-
-
-def test_the_number_of_requests_comes_back_when_answers_are_fast_again() -> None:
-    policy = Concurrency(50)
-    answer(policy, 0.05)
-    answer(policy, 0.4)
-    lowered = policy.limit
-    answer(policy, 0.06, rounds=100)
-    assert lowered < 50
-    assert policy.limit == 50
-
-
-def test_a_server_that_is_slow_by_itself_is_not_asked_less() -> None:
-    """Three seconds for every answer, however few: fewer at once would only make it slower."""
-    policy = Concurrency(50)
-    answer(policy, 0.1)
-    answer(policy, 3.0, rounds=60)
-    assert policy.limit >= 45
-
-
-def test_few_requests_under_way_are_not_the_cause_of_slow_answers() -> None:
-    policy = Concurrency(50)
-    answer(policy, 0.05)
-    for _ in range(100 * SAMPLES):
-        policy.note(2.0, 5)
-    assert policy.limit == 50
-
-
-def test_answers_of_a_few_milliseconds_are_never_slow() -> None:
-    policy = Concurrency(50)
-    answer(policy, 0.001)
-    answer(policy, 0.09, rounds=50)
-    assert policy.limit == 50
-
-
-def test_a_locked_record_halves_the_requests_at_once() -> None:
-    policy = Concurrency(40)
-    answer(policy, 0.05, locked=True)
-    assert policy.limit == 20
-
-
-def test_one_request_may_always_be_under_way() -> None:
-    policy = Concurrency(1)
-    answer(policy, 0.05, locked=True, rounds=20)
-    assert policy.limit == 1
 
 
 # --- the day's quota
