@@ -12,8 +12,9 @@ from typing import Any
 
 import click
 
-from loader.arguments import Budgeted, Duration, FieldHeader, Many, RateLimit, read_configuration
+from loader.arguments import Budgeted, Duration, FieldHeader, Many, RateLimit
 from loader.complain import PROGRAM, complain
+from loader.configuration import read_configuration
 from loader.configure import Typed
 from loader.errors import LoaderError, UsageError
 
@@ -73,8 +74,8 @@ connection_options = options(
            help="Longest time for one request."),
     option("--rate", type=RateLimit(), default="auto", show_default=True, metavar="auto|N/SECONDS",
            help="Most requests in any window of so many seconds: 190/10."),
-    option("--config", type=click.Path(), is_eager=True, expose_value=False, callback=read_configuration,
-           metavar="FILE.toml", help="Read options from a file; the command line and the environment win."),
+    option("--config", type=click.Path(), is_eager=True, callback=read_configuration, metavar="FILE.toml",
+           help="Read options, and inputs, from a file; the command line and the environment win."),
 )  # fmt: skip
 
 json_option = option("--json", "json_", is_flag=True, help="Write one JSON object for each event to standard output.")

@@ -32,8 +32,6 @@ class Typed(NamedTuple):
 
 def settings_from(given: Mapping[str, Any], environment: Mapping[str, str], typed: Typed) -> Settings:
     """Return the settings of a command; UsageError when they cannot be meant."""
-    if not given["inputs"]:
-        raise UsageError("name at least one input: a file, a folder, a glob, or - for standard input")
     send = {
         name: given[name]
         for name in (
@@ -48,7 +46,7 @@ def settings_from(given: Mapping[str, Any], environment: Mapping[str, str], type
         if name in given
     }
     return Settings(
-        read=_input_settings(given),
+        read=_groups(given),
         connection=_connection_settings(given, environment),
         send=SendSettings(rate=given["rate"], **send),
         results=given.get("results"),
@@ -63,10 +61,20 @@ def settings_from(given: Mapping[str, Any], environment: Mapping[str, str], type
 def portal_settings(given: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
     """Return the settings of a command that reads no input, but asks the portal; UsageError as above."""
     return Settings(
-        read=InputSettings(inputs=()),
+        read=(),
         connection=_connection_settings(given, environment),
         send=SendSettings(rate=given["rate"]),
     )
+
+
+def _groups(given: Mapping[str, Any]) -> tuple[InputSettings, ...]:
+    """Return how the inputs are read: in one way, or as each `[[input]]` of the configuration file says for its own."""
+    job = given.get("config") or ()
+    if given["inputs"] and job:
+        raise UsageError("inputs are named on the command line and as [[input]] in the --config file: keep one of them")
+    if not given["inputs"] and not job:
+        raise UsageError("name at least one input: a file, a folder, a glob, or - for standard input")
+    return tuple(_input_settings({**given, **own}) for own in job or [{}])
 
 
 def _input_settings(given: Mapping[str, Any]) -> InputSettings:

@@ -114,12 +114,16 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The run ended, for whatever reason. `stopped` is that reason in a sentence, blank when every row is settled."""
+    """The run ended, for whatever reason. `stopped` is that reason in a sentence, blank when every row is settled.
+
+    `reloadable` says that the failures file can be loaded once it is mended: that of a job's several inputs cannot.
+    """
 
     summary: Mapping[str, object]
     results: str
     failures: str | None
     stopped: str = ""
+    reloadable: bool = True
 
 
 Event = Reading | Planned | Started | Progress | Note | Labels | Finished

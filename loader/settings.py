@@ -37,7 +37,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputSettings:
-    """Which files to read and how; None and empty mean: find out.
+    """Which files to read, and how they are all read; None and empty mean: find out.
 
     `columns` maps a field's snake_case name to the header it is read from. `object_type`, `to_object_type`,
     `association_category`, `association_type_id` and `label` fill that field for rows whose own cell is blank.
@@ -123,11 +123,12 @@ class SendSettings:
 class Settings:
     """One command, whole. `results` and `failures` are paths; None: beside each other, named after the first input.
 
-    `command` is what was typed, word by word, for the summary and the next command to show; `flags` are the options
-    in it that take no value.
+    `read` has one entry for each group of inputs that are read alike: a job file may name several. `command` is what
+    was typed, word by word, for the summary and the next command to show; `flags` are the options in it that take no
+    value.
     """
 
-    read: InputSettings
+    read: tuple[InputSettings, ...]
     connection: ConnectionSettings
     send: SendSettings = field(default_factory=SendSettings)
     results: str | None = None

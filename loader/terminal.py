@@ -149,7 +149,8 @@ class _Listeners:
 
 def _log_path(given: Mapping[str, Any]) -> Path:
     path = Path(given["log_file"])
-    others = [*given["inputs"], given.get("results"), given.get("failures"), given.get("token_file")]
+    named = [path for group in given.get("config") or () for path in group["inputs"]]
+    others = [*given["inputs"], *named, given.get("results"), given.get("failures"), given.get("token_file")]
     if any(other and os.path.realpath(other) == os.path.realpath(path) for other in others):
         raise UsageError(f"--log-file {path} is another file of this command: name one of its own")
     return path

@@ -101,20 +101,26 @@ class Input:
                 )
 
 
-def open_inputs(settings: InputSettings, *, standard_input: BinaryIO | None = None) -> list[Input]:
+def open_inputs(*groups: InputSettings, standard_input: BinaryIO | None = None) -> list[Input]:
     """Open every input that the settings name; raises UsageError or InputError for the first that cannot be trusted."""
-    if settings.format is not None and settings.format not in _FORMATS:
-        raise UsageError(f"--format {settings.format}: there is no such format; it is one of {', '.join(_FORMATS)}.")
-    check_fields(settings.columns)
+    for settings in groups:
+        _check_options(settings)
     opened: list[Input] = []
     try:
-        for found in expand(settings.inputs):
-            opened.append(_open(found, settings, standard_input))  # noqa: PERF401 - what is open is closed on an error
+        for settings in groups:
+            for found in expand(settings.inputs):
+                opened.append(_open(found, settings, standard_input))  # noqa: PERF401 - closed one by one on an error
     except BaseException:
         for done in opened:
             done.close()
         raise
     return opened
+
+
+def _check_options(settings: InputSettings) -> None:
+    if settings.format is not None and settings.format not in _FORMATS:
+        raise UsageError(f"--format {settings.format}: there is no such format; it is one of {', '.join(_FORMATS)}.")
+    check_fields(settings.columns)
 
 
 def _open(found: Found, settings: InputSettings, standard_input: BinaryIO | None) -> Input:

@@ -123,7 +123,8 @@ def closing(event: Finished) -> Iterator[RenderableType]:
     )
     yield plain(f"Results: {event.results}")
     if event.failures:
-        yield plain(f"Failures: {event.failures} (mend it and load it)")
+        mend = "mend it and load it" if event.reloadable else "mend these rows in their own files"
+        yield plain(f"Failures: {event.failures} ({mend})")
     if summary["next_command"]:
         yield plain(f"Next: {summary['next_command']}", "bold")
 

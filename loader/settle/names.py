@@ -1,6 +1,6 @@
 """The names of a whole load settled at once: what the standard tables know, and what only the portal can tell."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from loader.errors import UsageError
@@ -83,13 +83,15 @@ def _without_inverse(verdicts: Mapping[int, Verdict]) -> list[Direction]:
     return [direction for direction in dict.fromkeys(others) if direction in written]
 
 
-def refuse_options(settings: InputSettings, kinds: Mapping[int, Asked], verdicts: Mapping[int, Verdict]) -> None:
+def refuse_options(
+    groups: Sequence[InputSettings], kinds: Mapping[int, Asked], verdicts: Mapping[int, Verdict]
+) -> None:
     """Raise UsageError when an option's value is right for no row at all: it is the command that is wrong."""
     sound = [kinds[kind] for kind, verdict in verdicts.items() if isinstance(verdict, Settled)]
     for kind, verdict in verdicts.items():
         if isinstance(verdict, Settled):
             continue
-        option = getattr(settings, verdict.field)
-        from_option = option is not None and getattr(kinds[kind], verdict.field) == option
-        if from_option and not any(getattr(asked, verdict.field) == option for asked in sound):
+        value = getattr(kinds[kind], verdict.field)
+        from_option = any(value == getattr(settings, verdict.field) for settings in groups)
+        if from_option and not any(getattr(asked, verdict.field) == value for asked in sound):
             raise UsageError(verdict.message)

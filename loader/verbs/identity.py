@@ -32,11 +32,13 @@ OPTIONS = {
 
 def identity(settings: Settings, inputs: Sequence[Input]) -> dict[str, Any]:
     """Return everything that decides what is sent, and where to; the rest may change between start and resume."""
-    read = {name: getattr(settings.read, name) for name in list(OPTIONS)[:12]}
+    groups = [
+        {**{name: getattr(group, name) for name in list(OPTIONS)[:12]}, "columns": dict(sorted(group.columns.items()))}
+        for group in settings.read
+    ]
     return {
         "inputs": [source.sha256 for source in inputs],
-        **read,
-        "columns": dict(sorted(settings.read.columns.items())),
+        **{name: [group[name] for group in groups] if len(groups) > 1 else groups[0][name] for name in groups[0]},
         "existing": settings.send.existing,
         "api_version": settings.connection.api_version,
         "base_url": settings.connection.base_url,
@@ -137,4 +139,6 @@ def different(earlier: Earlier, now: Mapping[str, Any], portal_id: str | None) -
 def _shown(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{field}={header}" for field, header in value.items()) or "not given"
+    if isinstance(value, list):
+        return " | ".join(map(_shown, value))
     return "not given" if value is None else str(value)

@@ -65,7 +65,7 @@ async def load(
     output could not be written, and Stopped when the run was asked to end before it had a journal, or at once;
     whatever else ends a run early is in the report.
     """
-    inputs = await asyncio.to_thread(open_inputs, settings.read, standard_input=standard_input)
+    inputs = await asyncio.to_thread(open_inputs, *settings.read, standard_input=standard_input)
     try:
         outputs = name_outputs(settings.results, settings.failures, inputs[0].name, [source.path for source in inputs])
         with Lock(outputs.journal):
@@ -273,6 +273,7 @@ class _Run:
                 str(self.outputs.results),
                 str(self.outputs.failures) if failures else None,
                 str(stopped) if stopped else "",
+                reloadable=len(self.settings.read) == 1,
             )
         )
         return Report(exit_code, summary, self.outputs, stopped)

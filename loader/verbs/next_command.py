@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from loader.record.journal import Counts
 from loader.record.outputs import Outputs
-from loader.settings import Settings
+from loader.settings import InputSettings, Settings
 
 _INPUT_FORM = {"--format": "csv", "--delimiter": ",", "--encoding": "utf-8"}
 """What a failures file is, whatever its input was."""
@@ -39,16 +39,18 @@ def next_command(settings: Settings, outputs: Outputs, counts: Counts, exit_code
     if counts.failed:
         again = _without(parts, {"--fresh", "--retry-failed"})
         return _joined(head, [*again, _Part("--retry-failed", ("--retry-failed",))])
+    if counts.rejected and len(settings.read) == 1:
+        return _joined(head, _mended(parts, settings.read[0], settings, outputs))
     if counts.rejected:
-        return _joined(head, _mended(parts, settings, outputs))
+        # A job's failures come from files that are read in different ways: they are mended where they come from.
+        return _joined(head, _without(parts, {"--fresh", "--retry-failed", "--limit"}))
     return None
 
 
-def _mended(parts: list[_Part], settings: Settings, outputs: Outputs) -> list[_Part]:
+def _mended(parts: list[_Part], read: InputSettings, settings: Settings, outputs: Outputs) -> list[_Part]:
     """The failures file as input, with the options that also hold for it."""
     typed = {part.option for part in parts}
     options = [part for part in _without(parts, _OF_THIS_RUN) if part.option]
-    read = settings.read
     said = {"--format": read.format, "--delimiter": read.delimiter, "--encoding": read.encoding}
     for option, value in _INPUT_FORM.items():
         if said[option] and option not in typed:

@@ -35,7 +35,7 @@ async def plan(
     Raises UsageError or InputError as load would, and Fatal when the portal refuses the token.
     """
     stop = stop or Stop()
-    inputs = await asyncio.to_thread(open_inputs, settings.read, standard_input=standard_input)
+    inputs = await asyncio.to_thread(open_inputs, *settings.read, standard_input=standard_input)
     try:
         name_outputs(settings.results, settings.failures, inputs[0].name, [source.path for source in inputs])
         async with AsyncExitStack() as stack:

@@ -38,7 +38,7 @@ Unchecked = tuple[tuple[str, str], ...]
 
 
 async def settle_and_group(
-    staging: Staging, settings: InputSettings, portal: Portal | None, stop: Stop
+    staging: Staging, groups: Sequence[InputSettings], portal: Portal | None, stop: Stop
 ) -> tuple[tuple[Kind, ...], Unchecked]:
     """Turn names into ids and rows into pairs; return what rows ask for with the verdicts, and what stayed unchecked.
 
@@ -46,7 +46,7 @@ async def settle_and_group(
     """
     kinds = staging.kinds()
     verdicts, unchecked = await stop.unless(settle_names(kinds, portal))
-    refuse_options(settings, kinds, verdicts)
+    refuse_options(groups, kinds, verdicts)
     try:
         await asyncio.to_thread(_group, staging, verdicts)
     except RecordError:

@@ -42,7 +42,7 @@ def load_into(folder: Path) -> Load:
         send = {"rate": Rate(10_000, 1), "concurrency": 20, **given.pop("send", {})}
         connection = {"base_url": sandbox.url, "credentials": Secret(TOKEN), **given.pop("connection", {})}
         settings = Settings(
-            read=InputSettings(inputs=inputs, **read),
+            read=(InputSettings(inputs=inputs, **read),),
             connection=ConnectionSettings(**connection),
             send=SendSettings(**send),
             **{"results": "r.csv", **given},

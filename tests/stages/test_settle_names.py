@@ -213,7 +213,7 @@ async def test_an_option_that_is_right_for_no_row_is_a_usage_error(options: dict
     kinds = {1: what}
     verdicts = (await settle_names(kinds, FakePortal(PORTAL))).verdicts
     with pytest.raises(UsageError):
-        refuse_options(replace(InputSettings(inputs=("a.csv",)), **options), kinds, verdicts)
+        refuse_options([replace(InputSettings(inputs=("a.csv",)), **options)], kinds, verdicts)
 
 
 async def test_an_option_that_is_right_for_some_row_rejects_only_the_others() -> None:
@@ -221,11 +221,11 @@ async def test_an_option_that_is_right_for_some_row_rejects_only_the_others() ->
     kinds = {1: asked(label="Decision maker"), 2: asked("deals", "companies", label="Decision maker")}
     verdicts = (await settle_names(kinds, FakePortal({**PORTAL, ("0-3", "0-2"): []}))).verdicts
     assert isinstance(verdicts[2], Unsettled)
-    refuse_options(InputSettings(inputs=("a.csv",), label="Decision maker"), kinds, verdicts)
+    refuse_options([InputSettings(inputs=("a.csv",), label="Decision maker")], kinds, verdicts)
 
 
 async def test_a_cell_that_is_wrong_is_no_usage_error() -> None:
     """What the file says is judged row by row."""
     kinds = {1: asked(label="No such")}
     verdicts = (await settle_names(kinds, FakePortal(PORTAL))).verdicts
-    refuse_options(InputSettings(inputs=("a.csv",), label="Decision maker"), kinds, verdicts)
+    refuse_options([InputSettings(inputs=("a.csv",), label="Decision maker")], kinds, verdicts)

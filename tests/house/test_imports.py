@@ -1,0 +1,114 @@
+"""The house keeps its shape: imports run downhill, and each foreign library has the one room that knows it."""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+LOADER = Path(__file__).parents[2] / "loader"
+
+WORDS = {"complain", "errors", "events", "model", "reasons", "settings", "stopping"}
+"""What all stages share; these know only each other."""
+
+FLOORS = {
+    **dict.fromkeys(WORDS, 0),
+    **dict.fromkeys(("read", "settle", "send", "record"), 1),
+    "verbs": 2,
+    **dict.fromkeys(("arguments", "configuration", "configure", "spool"), 3),
+    **dict.fromkeys(("bug", "terminal"), 4),
+    "cli": 5,
+    **dict.fromkeys(("__main__", "api"), 6),  # Python's options are read as the command line reads them.
+}
+"""Each module or folder of the house by its floor: it may import from lower floors and from its own room."""
+
+
+ROOMS = {
+    # To leave out what earlier runs wrote into a folder of inputs, their journals are asked for names first.
+    "sqlite3": {"loader.record.journal", "loader.read.paths"},
+    "aiohttp": {"loader.send.transport", "loader.sandbox"},
+    "aiolimiter": {"loader.send.limits"},
+    "click": {"loader.cli", "loader.arguments", "loader.configuration", "loader.api", "loader.sandbox"},
+    "python_calamine": {"loader.read"},
+}
+"""The foreign libraries that one room each knows, and nobody else."""
+
+
+@cache
+def modules() -> dict[str, ast.Module]:
+    """Return every module of the loader by its name."""
+    found = {}
+    for path in sorted(LOADER.rglob("*.py")):
+        parts = path.relative_to(LOADER.parent).with_suffix("").parts
+        name = ".".join(parts).removesuffix(".__init__")
+        found[name] = ast.parse(path.read_text("utf-8"))
+    return found
+
+
+def imported(module: ast.Module) -> Iterator[str]:
+    """Yield the names of everything that a module imports, wherever in it."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are written in full"
+            yield str(node.module)
+
+
+def room(name: str) -> str:
+    """Return the part of the house that a module of the loader belongs to."""
+    parts = name.split(".")
+    return parts[1] if len(parts) > 1 else "loader"
+
+
+PAIRS = [
+    (name, other)
+    for name, module in modules().items()
+    for other in imported(module)
+    if other.split(".")[0] == "loader" and room(name) not in ("loader", "sandbox")
+]
+
+
+def test_every_room_has_a_floor() -> None:
+    """A new module or folder at the top of the loader says where it belongs."""
+    rooms = {room(name) for name in modules()} - {"loader", "sandbox"}
+    assert rooms == set(FLOORS)
+
+
+def test_imports_run_downhill() -> None:
+    """Words know nothing, stages know words but not each other, verbs know stages, the command line knows verbs."""
+    uphill = [
+        f"{name} imports {other}"
+        for name, other in PAIRS
+        if room(name) != room(other)
+        and room(other) not in ("loader", "sandbox")
+        and FLOORS[room(other)] >= FLOORS[room(name)]
+        and not {room(name), room(other)} <= WORDS
+    ]
+    assert uphill == []
+
+
+def test_the_sandbox_shares_no_code_with_the_client() -> None:
+    """Two readings of HubSpot's API: a wrong belief cannot pass on both sides."""
+    sandbox = [name for name in modules() if room(name) == "sandbox"]
+    assert sandbox
+    shared = [
+        f"{name} imports {other}"
+        for name in sandbox
+        for other in imported(modules()[name])
+        if other.split(".")[0] == "loader" and not other.startswith("loader.sandbox")
+    ]
+    assert shared == []
+    assert {name for name, other in PAIRS if other.startswith("loader.sandbox")} <= {"loader.cli"}
+
+
+@pytest.mark.parametrize("library", sorted(ROOMS))
+def test_a_foreign_library_has_one_room(library: str) -> None:
+    """Who wants to change it looks in one place."""
+    users = {name for name, module in modules().items() for other in imported(module) if other.split(".")[0] == library}
+    assert users
+    strangers = {
+        name for name in users if not any(name == home or name.startswith(f"{home}.") for home in ROOMS[library])
+    }
+    assert strangers == set()
