@@ -11,7 +11,7 @@ from hubspot.crm.contacts import BatchReadInputSimplePublicObjectId
 from hubspot.crm.contacts import SimplePublicObjectId as ContactId
 
 from loader.sandbox import Sandbox, SandboxThread
-from loader.settings import ConnectionSettings, InputSettings, Secret, Settings
+from loader.settings import ConnectionSettings, Secret, Settings
 from loader.verbs.labels import labels
 
 LABELS = [{"from": "contacts", "to": "companies", "label": "Decision maker", "type_id": 36, "inverse_type_id": 37}]
@@ -171,7 +171,7 @@ async def test_labels_lists_what_the_official_client_sees(
 ) -> None:
     """From both ends, with the same category, id and label."""
     connection = ConnectionSettings(base_url=sandbox.url, credentials=Secret("any"))
-    listed = await labels(Settings(read=InputSettings(inputs=()), connection=connection), first, second)
+    listed = await labels(Settings(read=(), connection=connection), first, second)
     api = client.crm.associations.v4.schema.definitions_api
     seen = {
         (from_type, to_type, each.category, each.type_id, each.label or "")
