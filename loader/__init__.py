@@ -1,25 +1,26 @@
-"""Loads association rows from files into HubSpot: `await loader.load(...)`, or `loader.load_sync(...)`."""
+"""Loads association rows from files, DataFrames or iterators into HubSpot: `loader.load_sync(source, ...)`.
 
+What can go wrong is in `loader.errors`, what is told on the way in `loader.events`.
+"""
+
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from loader.api import load, load_sync
+    from loader.api import load, load_sync, plan, plan_sync
+    from loader.events import Planned
     from loader.verbs.report import Report
 
-__all__ = ["Report", "load", "load_sync"]
+__all__ = ["Planned", "Report", "load", "load_sync", "plan", "plan_sync"]
+
+_HOME = {"Planned": "loader.events", "Report": "loader.verbs.report"}
 
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for when it is asked for: `import loader` costs nothing."""
-    if name in ("load", "load_sync"):
-        from loader import api  # noqa: PLC0415 - see the docstring
-
-        return getattr(api, name)
-    if name == "Report":
-        from loader.verbs.report import Report  # noqa: PLC0415
-
-        return Report
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME.get(name, "loader.api")), name)
 
 
 def __dir__() -> list[str]:

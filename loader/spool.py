@@ -42,11 +42,11 @@ def _array(column: "pd.Series[Any]") -> object:
     if column.dtype != object and str(column.dtype) != "category":
         array = pa.Array.from_pandas(column)
         return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-    return pa.array([_text(cell) for cell in column], pa.string())
+    return pa.array([text(cell) for cell in column], pa.string())
 
 
-def _text(cell: object) -> str | None:
-    """A cell of a mixed column as text; None for a blank."""
+def text(cell: object) -> str | None:
+    """Return a cell of a mixed column as text; None for a blank."""
     if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
         return None
     if isinstance(cell, float):  # numpy's float64 is one, too
@@ -55,5 +55,5 @@ def _text(cell: object) -> str | None:
         # In scientific notation it is rejected: its last digits may be made up.
         return f"{cell:e}" if abs(cell) >= EXACT_DOUBLE else str(float(cell))
     if isinstance(cell, list | tuple):
-        return ";".join(text for text in map(_text, cell) if text)
+        return ";".join(part for part in map(text, cell) if part)
     return str(cell)

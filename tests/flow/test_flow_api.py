@@ -1,11 +1,12 @@
 """The loader called from Python: paths and DataFrames in, a report out."""
 
 import inspect
+import pkgutil
 import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -13,26 +14,54 @@ import pytest
 
 import loader
 from loader import errors
+from loader.cli import cli
 from loader.events import Event
 from loader.sandbox import Sandbox, SandboxThread
+
+ONLY_A_TERMINAL = {"quiet", "json", "log_file", "dry_run", "yes"}
+"""Options of the commands that Python has other means for."""
+
+ONLY_PYTHON = {"token", "on_event"}
+
+OPTION_OF = {
+    "object_type": "from",
+    "to_object_type": "to",
+    "association_category": "category",
+    "association_type_id": "type_id",
+}
 
 TYPES: dict[str, Any] = {"object_type": "contacts", "to_object_type": "companies", "token": "any", "rate": "9999/1"}
 
 
 def test_the_public_names_are_these() -> None:
-    """And importing them is not what `import loader` costs."""
-    assert loader.__all__ == ["Report", "load", "load_sync"]
+    """Each says what it is; a stage of the same name would hide a function, and importing them costs nothing yet."""
+    assert loader.__all__ == ["Planned", "Report", "load", "load_sync", "plan", "plan_sync"]
     assert set(loader.__all__) <= set(dir(loader))
-    assert inspect.iscoroutinefunction(loader.load)
+    assert all(inspect.getdoc(getattr(loader, name)) for name in loader.__all__)
+    stages = {module.name for module in pkgutil.iter_modules(loader.__path__)}
+    assert not stages & set(loader.__all__)
     with pytest.raises(AttributeError, match="nonsense"):
         _ = loader.nonsense
+
+
+@pytest.mark.parametrize("verb", [name for name in loader.__all__ if f"{name}_sync" in loader.__all__])
+def test_each_verb_can_be_awaited_or_waited_for_with_the_same_keywords(verb: str) -> None:
+    """And its keywords are the options of the command, whichever those are."""
+    awaited, waited = getattr(loader, verb), getattr(loader, f"{verb}_sync")
+    assert inspect.iscoroutinefunction(awaited)
+    assert not inspect.iscoroutinefunction(waited)
+    assert inspect.signature(awaited) == inspect.signature(waited)
+    (keywords,) = get_args(inspect.get_annotations(awaited)["options"])
+    options = {OPTION_OF.get(name, name) for name in keywords.__annotations__} - ONLY_PYTHON
+    named = {each.opts[0].removeprefix("--").replace("-", "_") for each in cli.commands[verb].params if each.opts}
+    assert options == named - ONLY_A_TERMINAL - {"inputs", "results_path"}
 
 
 async def test_load_takes_a_path_and_gives_a_report(sandbox: Sandbox, folder: Path) -> None:
     """Exit code, summary, results and failures; the files are those of the command."""
     (folder / "a.csv").write_text("from_id,to_id\n101,201\nx,202\n")
     told: list[Event] = []
-    report = await loader.load(Path("a.csv"), **TYPES, base_url=sandbox.url, tell=told.append)
+    report = await loader.load(Path("a.csv"), **TYPES, base_url=sandbox.url, on_event=told.append)
     assert isinstance(report, loader.Report)
     assert (report.exit_code, report.stopped) == (1, None)
     assert report.summary["rows"]["created"] == 1
@@ -137,7 +166,7 @@ def test_ctrl_c_in_load_sync_drains_the_load_first(folder: Path) -> None:
         "    if getattr(event, 'created', 0) > 5 and not sent:\n"
         "        sent.append(os.kill(os.getpid(), signal.SIGINT))\n"
         "try: loader.load_sync('a.csv', object_type='contacts', to_object_type='companies', token='any',\n"
-        "    base_url=sys.argv[1], concurrency=2, tell=tell)\n"
+        "    base_url=sys.argv[1], concurrency=2, on_event=tell)\n"
         "except KeyboardInterrupt: print('drained')\n"
     )
     with SandboxThread(latency="100ms") as running:

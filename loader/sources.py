@@ -1,0 +1,88 @@
+"""What a caller from Python may load: files, a DataFrame, or rows of its own; the last two are spooled to a file."""
+
+import asyncio
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
+
+from loader.errors import UsageError
+from loader.rows import Row, RowFile
+from loader.spool import spooled
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Path = str | os.PathLike[str]
+
+
+class Source(NamedTuple):
+    """A source as the command line would have it: its inputs, and how the results are named unless they are told.
+
+    `frame` and `rows` are what stands behind the input `-`; `words` say what form it is spooled in.
+    """
+
+    inputs: tuple[str, ...]
+    results: str | None = None
+    words: tuple[str, ...] = ()
+    frame: "pd.DataFrame | None" = None
+    rows: RowFile | None = None
+
+    def fill(self) -> None:
+        """Take all rows from their iterator; in the caller's thread, where a database's cursor wants to be asked."""
+        if self.rows is not None:
+            while self.rows.take():
+                pass
+
+    async def open(self) -> BinaryIO | None:
+        """Return what is read as standard input, or None; rows that are still to come are taken from their iterator."""
+        if self.frame is not None:
+            return await asyncio.to_thread(spooled, self.frame)
+        if self.rows is None:
+            return None
+        # The iterator is the caller's, and may belong to this thread; between two slices others get a turn.
+        while self.rows.take():  # noqa: ASYNC110 - no event tells that there are more
+            await asyncio.sleep(0)
+        return self.rows.opened()
+
+    def close(self) -> None:
+        """Let go of the rows."""
+        if self.rows is not None:
+            self.rows.close()
+
+
+def source_of(given: object) -> Source:
+    """Return what was given as a source; UsageError for what is none."""
+    if isinstance(given, str | os.PathLike):
+        return Source((os.fspath(given),))
+    if _is_frame(given):
+        return Source(("-",), "dataframe.results.csv", ("--format=parquet",), frame=cast("pd.DataFrame", given))
+    if isinstance(given, Mapping) or not isinstance(given, Iterable):
+        raise UsageError(
+            f"a {type(given).__name__} is no source: give a path, several, a pandas DataFrame, or an iterable of rows"
+        )
+    first, everything = _begun(given)
+    if isinstance(first, str | os.PathLike):
+        return Source(tuple(_paths(everything)))
+    words = ("--format=jsonl",) if first is not None else ("--format=csv",)
+    return Source(("-",), "rows.results.csv", words, rows=RowFile(cast("Iterator[Row]", everything)))
+
+
+def _begun(given: Iterable[Any]) -> tuple[Any, Iterator[Any]]:
+    iterator = iter(given)
+    for first in iterator:
+        return first, chain([first], iterator)
+    return None, iter(())
+
+
+def _paths(given: Iterable[object]) -> Iterator[str]:
+    for path in given:
+        if not isinstance(path, str | os.PathLike):
+            raise UsageError(f"a {type(path).__name__} stands among the paths: give paths, or rows, but not both")
+        yield os.fspath(cast("Path", path))
+
+
+def _is_frame(source: object) -> bool:
+    # By name: asking pandas itself would import it, half a second that only whoever has a DataFrame has paid already.
+    kind = type(source)
+    return kind.__name__ == "DataFrame" and kind.__module__.partition(".")[0] == "pandas"
