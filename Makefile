@@ -10,7 +10,7 @@ NO_PYTHON = Python 3.11 or newer is needed and was not found; name yours with: m
 # pip is quiet unless it fails; then all that it said is shown.
 pip = $(BIN)/python -m pip install --disable-pip-version-check $(1) >.venv/pip.log 2>&1 || { cat .venv/pip.log >&2; exit 1; }
 
-.PHONY: help install lint types test test-slow demo clean
+.PHONY: help install lint types test test-slow audit demo clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,9 @@ test: lint types ## lint, types and the fast tests
 
 test-slow: .venv/.test-tools ## the tests that wait, kill and count to a million
 	$(BIN)/pytest tests/slow -o norecursedirs='.*' --quiet
+
+audit: .venv/.test-tools ## known vulnerabilities in what is installed; needs the network, and says when it has none
+	@$(BIN)/python tests/security/audit.py
 
 demo: .venv/.installed ## a simulated HubSpot, the samples loaded into it, the results shown
 	@$(BIN)/python samples/demo.py
