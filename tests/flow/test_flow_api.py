@@ -106,6 +106,14 @@ async def test_a_dataframe_is_loaded_with_exact_ids(frame: pd.DataFrame, sandbox
     assert (folder / "dataframe.results.csv").exists()
 
 
+async def test_a_configuration_file_counts_and_may_serve_other_commands_too(sandbox: Sandbox, folder: Path) -> None:
+    """`max-failures` is none of plan's; a keyword wins over the file."""
+    (folder / "a.csv").write_text("from_id,to_id\n101,201\n")
+    (folder / "c.toml").write_text('from = "deals"\nto = "companies"\nmax-failures = 3\n')
+    planned = await loader.plan("a.csv", config="c.toml", object_type="contacts", base_url=sandbox.url, token="any")
+    assert [(kind.object_type, kind.to_object_type) for kind in planned.kinds] == [("contacts", "companies")]
+
+
 @pytest.mark.parametrize("dtype", [float, object])
 @pytest.mark.usefixtures("folder")
 async def test_ids_of_a_dataframe_that_lost_digits_are_rejected(dtype: Any, sandbox: Sandbox) -> None:

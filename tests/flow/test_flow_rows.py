@@ -12,7 +12,7 @@ import pytest
 
 import loader
 from loader import errors
-from loader.rows import ROWS_AT_ONCE, RowFile
+from loader.api.rows import ROWS_AT_ONCE, RowFile
 from loader.sandbox import Sandbox, SandboxThread
 
 TYPES: dict[str, Any] = {"object_type": "contacts", "to_object_type": "companies", "token": "any", "rate": "9999/1"}

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple, TypedDict
 import click
 
 from loader import cli
+from loader.api.sources import Path, Source
 from loader.configure import Typed, settings_from
 from loader.errors import UsageError
 from loader.events import Event, Tell
 from loader.settings import Settings
-from loader.sources import Path, Source
 
 
 class ConnectionOptions(TypedDict, total=False):
@@ -107,7 +107,8 @@ def prepared(verb: str, source: Source, options: Mapping[str, object]) -> Prepar
 
 def _parsed(command: click.Command, words: list[str]) -> dict[str, Any]:
     try:
-        with command.make_context(command.name, words) as context:
+        # Within the whole command line, so that a configuration file may hold other commands' options, too.
+        with command.make_context(command.name, words, parent=click.Context(cli.cli)) as context:
             return context.params
     except click.ClickException as error:
         raise UsageError(error.format_message()) from error

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
+from loader.api.rows import Row, RowFile
+from loader.api.spool import spooled
 from loader.errors import UsageError
-from loader.rows import Row, RowFile
-from loader.spool import spooled
 
 if TYPE_CHECKING:
     import pandas as pd

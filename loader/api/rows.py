@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import BinaryIO, cast
 
+from loader.api.spool import text
 from loader.errors import UsageError
 from loader.model import FIELDS
-from loader.spool import text
 
 Row = Mapping[str, object] | tuple[object, ...]
 """One row: a mapping from column to cell, or the two ids, or all seven fields in the order of `model.FIELDS`."""

@@ -8,11 +8,12 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
-from loader import background, verbs
+from loader import verbs
+from loader.api import background
+from loader.api.keywords import InputOptions, LoadOptions, Prepared, prepared
+from loader.api.rows import Row
+from loader.api.sources import Path, Source, source_of
 from loader.events import Planned
-from loader.keywords import InputOptions, LoadOptions, Prepared, prepared
-from loader.rows import Row
-from loader.sources import Path, Source, source_of
 from loader.stopping import Stop
 from loader.verbs.report import Report
 
