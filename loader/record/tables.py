@@ -10,10 +10,8 @@ from rich.text import Text
 
 from loader.events import Finished, Kind, Labels, Planned
 from loader.model import Understood
-from loader.reasons import REASONS
+from loader.reasons import explain
 from loader.record.visible import visible
-
-UNKNOWN_REASON_MEND = "Read the message in the results, and HubSpot's page on it."
 
 
 def duration(seconds: float | None) -> str:
@@ -42,8 +40,8 @@ def plan_table(event: Planned) -> Iterator[RenderableType]:
         yield plain(f"Not checked, because the portal could not be asked: the labels and type ids of {pairs}.")
     yield _figures(event)
     yield _cost(event)
-    for reason, rows in event.reasons.items():
-        yield plain(f"  {rows:,} rows {reason}: {_cause(reason)}")
+    if event.reasons:
+        yield _reasons(event.reasons)
 
 
 def _inputs(inputs: Mapping[str, Understood]) -> Table:
@@ -137,20 +135,12 @@ def _counts(rows: Mapping[str, int]) -> Table:
 
 
 def _reasons(reasons: Mapping[str, int]) -> Table:
-    table = _table("Rows", "Reason", "What to do")
+    table = _table("Rows", "Reason", "What is wrong, and what to do")
+    table.columns[1].no_wrap = True
     for reason, count in reasons.items():
-        table.add_row(f"{count:,}", plain(reason), plain(_mend(reason)))
+        known = explain(reason)
+        table.add_row(f"{count:,}", plain(reason), f"{known.cause} {known.mend}")
     return table
-
-
-def _cause(reason: str) -> str:
-    known = REASONS.get(reason)
-    return known.cause if known else "HubSpot's own category."
-
-
-def _mend(reason: str) -> str:
-    known = REASONS.get(reason)
-    return known.mend if known else UNKNOWN_REASON_MEND
 
 
 def _table(*headers: str, justify: str = "left") -> Table:

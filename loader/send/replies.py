@@ -159,16 +159,21 @@ def message_of(body: Mapping[str, object], reply: Reply) -> str:
     if not message:
         start = _start(reply)
         return printable(f"HubSpot answered {reply.status}: {start}" if start else f"HubSpot answered {reply.status}")
-    details = _context(body.get("context"))
+    details = "; ".join([*_culprits(body.get("context")), *_finer_code(body.get("subCategory"))])
     return printable(f"{message} ({details})" if details else message)
 
 
-def _context(context: object) -> str:
+def _culprits(context: object) -> list[str]:
     """The one part of an error that names the culprit: `{"INVALID_OBJECT_IDS": ["CONTACT=1 is not valid"]}`."""
     if not isinstance(context, dict):
-        return ""
-    values = [value for key, value in context.items() if str(key).startswith("INVALID")]
-    return "; ".join(str(text) for value in values if isinstance(value, list) for text in value)
+        return []
+    named = {str(key): value for key, value in context.items() if str(key).startswith("INVALID")}
+    return [f"{key}: {', '.join(map(str, value))}" for key, value in named.items() if isinstance(value, list)]
+
+
+def _finer_code(sub_category: object) -> list[str]:
+    # Specified as an object, observed as a text.
+    return [sub_category] if isinstance(sub_category, str) and sub_category else []
 
 
 def _daily(body: Mapping[str, object]) -> bool:

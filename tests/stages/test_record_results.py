@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from loader.errors import RecordError, UsageError
+from loader.reasons import REASONS
 from loader.record.defuse import defused
 from loader.record.failures import ADDED, write_failures
 from loader.record.journal import Counts, Journal, Line
@@ -237,10 +238,11 @@ def failures_of(journal: Journal, tmp_path: Path) -> list[list[str]]:
 
 
 def test_failures_are_the_records_with_the_reason_behind_them(journal: Journal, tmp_path: Path) -> None:
-    """The inputs' columns first, then what went wrong."""
+    """The inputs' columns first, then what went wrong and what to do."""
     header, failed_line, rejected_line = failures_of(journal, tmp_path)
     assert header == ["object_id", "to_object_id", *ADDED]
-    assert failed_line == ["2", "9", "a.csv", "4", "failed", "VALIDATION_ERROR", "no such record", "400", "c-1"]
+    message = f"no such record. {REASONS['VALIDATION_ERROR'].mend}"
+    assert failed_line == ["2", "9", "a.csv", "4", "failed", "VALIDATION_ERROR", message, "400", "c-1"]
     assert rejected_line == ["1E+5", "9", "a.csv", "5", "rejected", "INVALID_RECORD_ID", "row 5 is wrong", "", ""]
 
 

@@ -274,7 +274,7 @@ def test_hubspots_own_words_are_kept_with_the_part_that_names_the_culprit() -> N
         "category": "VALIDATION_ERROR",
     }
     error = error_of(400, body)
-    assert error.message == "One or more associations are invalid (CONTACT=7 is not valid)"
+    assert error.message == "One or more associations are invalid (INVALID_OBJECT_IDS: CONTACT=7 is not valid)"
     assert (error.category, error.correlation_id, error.status) == ("VALIDATION_ERROR", "abc-1", 400)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from loader.reasons import WHOLE_RECORD
+from loader.reasons import WHOLE_RECORD, advised
 from loader.record.journal.journal import Journal
 from loader.record.journal.schema import unpacked
 
@@ -61,17 +61,24 @@ def lines(journal: Journal, view: str, after: int) -> Iterator[tuple[int, Line]]
 
 
 def failed_records(journal: Journal) -> Iterator[FailedRecord]:
-    """Yield every line that failed or was rejected, in the order of the inputs."""
+    """Yield every line that failed or was rejected, in the order of the inputs; each message says what to do."""
     inputs = {number: (header, to_columns) for number, header, to_columns in journal.headers()}
     records = _Records(journal)
     for row in journal.query(_UNSUCCESSFUL):
         _, number, _, to_column = row[:_FIRST_COLUMN]
-        line = Line._make(row[_FIRST_COLUMN:])
+        line = _advised(Line._make(row[_FIRST_COLUMN:]))
         header, to_columns = inputs[number]
         cells = list(records.cells(number, line.row))
         if line.error_category not in WHOLE_RECORD:
             _reduce(cells, header, to_columns, to_column, line.to_object_id)
         yield FailedRecord(header, cells, line)
+
+
+def _advised(line: Line) -> Line:
+    # A reject's message says what to do; a failed row's is HubSpot's own, and stands as such in the results.
+    if line.status != "failed":
+        return line
+    return line._replace(error_message=advised(line.error_category, line.http_status, line.error_message))
 
 
 class _Records:

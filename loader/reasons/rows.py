@@ -1,20 +1,8 @@
-"""The reasons for which a row is not sent or not created: code -> plain cause and what to do about it.
+"""Why a row is never sent: reasons of ours, each found before a request is made."""
 
-The codes stand in the results' `error_category`; HubSpot's own categories pass through beside them.
-"""
+from loader.reasons.reason import Reason
 
-from typing import NamedTuple
-
-
-class Reason(NamedTuple):
-    """`cause` and `mend` are sentences for a person; `retry` says whether sending the row again may help."""
-
-    cause: str
-    mend: str
-    retry: bool
-
-
-REASONS: dict[str, Reason] = {
+ROWS: dict[str, Reason] = {
     "INVALID_RECORD_ID": Reason(
         "The cell does not hold a HubSpot record id.",
         "Put the record id (digits only) into the cell, or name the right column with --column.",
@@ -52,7 +40,7 @@ REASONS: dict[str, Reason] = {
     ),
     "LEADING_ZERO": Reason(
         "The id begins with a zero, which no HubSpot record id does.",
-        "It may be another system's key: put HubSpot's record id there, or use --from-id-property or --to-id-property.",
+        "It may be another system's key: put HubSpot's record id there, or name the property that holds it.",
         False,
     ),
     "ID_TOO_LARGE": Reason(

@@ -1,0 +1,47 @@
+"""The reasons for which a row is not sent or not created, and a run ends: code -> plain cause and what to do about it.
+
+The codes stand in the results' `error_category`: ours beside HubSpot's own.
+"""
+
+import re
+
+from loader.reasons.answers import CATEGORIES, FINER, KINDS_OF_STATUS, SAID, STATUSES, UNKNOWN
+from loader.reasons.reason import Reason
+from loader.reasons.rows import ROWS, WHOLE_RECORD
+
+__all__ = ["ANSWERS", "REASONS", "ROWS", "WHOLE_RECORD", "Reason", "advised", "explain"]
+
+ANSWERS: dict[str, Reason] = {
+    **CATEGORIES,
+    **{f"HTTP_{status}": reason for status, reason in STATUSES.items()},
+    **{f"HTTP_{digit}xx": reason for digit, reason in KINDS_OF_STATUS.items() if digit > 3},
+}
+"""Of rows that were sent, and of ends of runs."""
+
+REASONS: dict[str, Reason] = {**ANSWERS, **ROWS}
+"""Every code that the loader knows."""
+
+_STATUS = re.compile(r"HTTP_([2-5])[0-9]{2}", re.ASCII)
+_FINER = re.compile(rf"(?<![A-Z_])({'|'.join(FINER)})(?![A-Z_])")
+
+
+def explain(category: str, http_status: int | None = None, message: str = "") -> Reason:
+    """Return what is known of a code in `error_category`, or of the finer code that its message names; never fails.
+
+    A category that HubSpot has made up since is explained by its status, where that is given.
+    """
+    if category not in ROWS and (finer := _FINER.search(message)):
+        return FINER[finer[1]]
+    if category in REASONS:
+        return REASONS[category]
+    if status := _STATUS.fullmatch(category):
+        return KINDS_OF_STATUS[int(status[1])]
+    return KINDS_OF_STATUS.get((http_status or 0) // 100, UNKNOWN)
+
+
+def advised(category: str, http_status: int | None, message: str) -> str:
+    """Return what went wrong with a row that was sent, and what to do about it, where the message does not say so."""
+    if category in SAID:
+        return message
+    end = "" if message.endswith((".", "!", "?", "…")) else "."
+    return f"{message}{end} {explain(category, http_status, message).mend}"

@@ -1,0 +1,233 @@
+"""Why a row that was sent failed, and why a run ended: HubSpot's categories and statuses, and those of the way there.
+
+HubSpot's own words are from its pages on error handling, its API specification and observed answers; none of its
+lists is complete, so `reasons.explain` falls back on the status.
+"""
+
+from loader.reasons.reason import Reason
+
+_AGAIN = "Send the failed rows again with --retry-failed"
+
+_RECORD_GONE = Reason(
+    "HubSpot has no such record, or it is not of the object type that the association type asks for.",
+    "Look the id up in HubSpot: it may be deleted, merged, or from the wrong column; then mend or delete the row.",
+    False,
+)
+_TYPE_UNKNOWN = Reason(
+    "This portal has no such association type, or not between these two object types in this direction.",
+    "Use a type id that `association-loader labels FROM TO` lists, or write the label instead.",
+    False,
+)
+_LIMIT = Reason(
+    "One of the two records has as many associations of this kind as the portal allows.",
+    "Take associations off that record, or raise the limit in HubSpot's settings, then send the failed rows again.",
+    False,
+)
+_LABEL_GONE = Reason(
+    "These two object types have no such label in this portal.",
+    "Write a label that `association-loader labels FROM TO` lists, or make the label in HubSpot first.",
+    False,
+)
+_TWICE = Reason(
+    "The record is named twice for one association.",
+    "Keep one of the rows that name these two records, and delete the others.",
+    False,
+)
+_TOKEN = Reason(
+    "HubSpot does not accept the access token: it is wrong, revoked or expired.",
+    "Copy the token again, or make a new one; then run the same command.",
+    True,
+)
+_PERMISSION = Reason(
+    "The token is valid, but lacks a permission.",
+    "Give it the scopes that the message names (the write scopes of both object types), then run the same command.",
+    True,
+)
+_RATE = Reason(
+    "A limit of requests is spent: the day's quota, or that of a few seconds, which other apps of the account share.",
+    "Run the same command after the reset that the message names, or with a lower --rate.",
+    True,
+)
+_CONFLICT = Reason(
+    "The record was changed by somebody else at the same moment, or the association stands against another one.",
+    f"{_AGAIN}; if it fails again, look at both records in HubSpot.",
+    True,
+)
+_LOCKED = Reason(
+    "The record was locked at every attempt, because it is written to too often.",
+    f"{_AGAIN} and a lower --rate, when no other import is at work.",
+    True,
+)
+_OVERLOADED = Reason(
+    "HubSpot was overloaded or out of service at every attempt.",
+    f"{_AGAIN}, later.",
+    True,
+)
+_INTERNAL = Reason(
+    "HubSpot had an error of its own with this row at every attempt.",
+    f"{_AGAIN}; if only these fail again, ask HubSpot's support with the correlation id.",
+    True,
+)
+_GATEWAY = Reason(
+    "The way to HubSpot's servers is broken on HubSpot's side.",
+    f"{_AGAIN}, later; if it stays, HubSpot's support can mend it.",
+    True,
+)
+_NOT_UNDERSTOOD = Reason(
+    "HubSpot does not understand the request, most often because of an object type or an association type.",
+    "Read the message, mend the row or the option that it speaks of, and load the row again.",
+    False,
+)
+_UNREADABLE = Reason(
+    "An answer came, but it was not HubSpot's: cut off, or a page of a proxy or a login.",
+    f"{_AGAIN}; if it stays, look at the network and at --base-url.",
+    True,
+)
+
+CATEGORIES: dict[str, Reason] = {
+    # HubSpot's, of one row
+    "VALIDATION_ERROR": Reason(
+        "HubSpot finds the row wrong: a record that is not there, or an association type that these two cannot have.",
+        "Look at the record or the association type that the message names, and mend or delete the row.",
+        False,
+    ),
+    "OBJECT_NOT_FOUND": _RECORD_GONE,
+    "CONFLICT": _CONFLICT,
+    "INVALID_OBJECT_IDS": _RECORD_GONE,
+    "ASSOCIATION_LABEL_NOT_FOUND": _LABEL_GONE,
+    "ASSOCIATION_LIMIT_EXCEEDED": _LIMIT,
+    "ASSOCIATION_RECORD_NOT_FOUND": _RECORD_GONE,
+    "DUPLICATE_ASSOCIATION_ID": _TWICE,
+    "FAILED_TO_CREATE_ASSOCIATION": _INTERNAL,
+    "INVALID_ASSOCIATION_IDENTIFIER": _RECORD_GONE,
+    "NO_OBJECT_ID_FROM_ASSOCIATION_IDENTIFIER": _RECORD_GONE,
+    "UNKNOWN_ASSOCIATION_RECORD_ID": _RECORD_GONE,
+    # HubSpot's, of the command
+    "INVALID_AUTHENTICATION": _TOKEN,
+    "EXPIRED_AUTHENTICATION": _TOKEN,
+    "MISSING_SCOPES": _PERMISSION,
+    "RATE_LIMIT": _RATE,
+    "RATE_LIMITS": _RATE,
+    # Of the way to HubSpot
+    "TIMEOUT": Reason(
+        "HubSpot gave no whole answer within --timeout, at every attempt.",
+        f"{_AGAIN}, with a longer --timeout if HubSpot is slow.",
+        True,
+    ),
+    "CONNECTION": Reason(
+        "The connection to HubSpot failed at every attempt.",
+        f"{_AGAIN} when the network is well.",
+        True,
+    ),
+    "DNS": Reason(
+        "The server's name could not be found.",
+        "Check the network, its name server and --base-url; then run the same command.",
+        True,
+    ),
+    "TLS": Reason(
+        "No encrypted connection could be made.",
+        "Check --base-url, and any proxy between; then run the same command.",
+        True,
+    ),
+    "CERTIFICATE": Reason(
+        "The server's certificate does not hold, so nothing was sent to it.",
+        "Check --base-url and the certificates that this machine trusts; then run the same command.",
+        True,
+    ),
+    "REDIRECT": Reason(
+        "The server sends elsewhere, which is never followed because the token would go along.",
+        "Check --base-url; then send the failed rows again with --retry-failed.",
+        True,
+    ),
+    "UNREADABLE_ANSWER": _UNREADABLE,
+    "ERROR_IN_ANSWER": Reason(
+        "HubSpot answered with success and an error in it.",
+        "Read the message, and look at the two records in HubSpot before sending the row again.",
+        False,
+    ),
+    "ENDLESS_PAGES": Reason(
+        "HubSpot's list of a record's associations never ended.",
+        "Look at the record in HubSpot; with --existing replace nothing is read before it is written.",
+        True,
+    ),
+    "ANSWER_FOR_OTHER_RECORDS": Reason(
+        "HubSpot's answer speaks of other records than were asked for.",
+        "Look at the two records in HubSpot before sending the row again.",
+        False,
+    ),
+    # Of the run
+    "WRONG_PORTAL": Reason(
+        "The token belongs to another portal than --portal-id names.",
+        "Use that portal's token; then run the same command.",
+        True,
+    ),
+    "INVALID_TOKEN_ANSWER": Reason(
+        "HubSpot was asked for an access token and gave none.",
+        "Check the client id, the client secret and the refresh token; then run the same command.",
+        True,
+    ),
+    "DAILY_RESERVE": Reason(
+        "What is left of the day's quota is what --daily-reserve keeps for others.",
+        "Run the same command after the reset that the message names, or keep less.",
+        True,
+    ),
+}
+
+FINER: dict[str, Reason] = {
+    **{code: reason for code, reason in CATEGORIES.items() if "ASSOCIATION" in code or code == "INVALID_OBJECT_IDS"},
+    "INVALID_ASSOCIATION_TYPE_ID": _TYPE_UNKNOWN,
+}
+"""HubSpot's codes inside an answer of a wide category: the message names them, and they say more than the category."""
+
+SAID = frozenset({"REDIRECT", "ANSWER_FOR_OTHER_RECORDS"})
+"""Their messages are ours and say what to do."""
+
+STATUSES: dict[int, Reason] = {
+    400: _NOT_UNDERSTOOD,
+    401: _TOKEN,
+    403: _PERMISSION,
+    404: _RECORD_GONE,
+    408: _OVERLOADED,
+    409: _CONFLICT,
+    423: _LOCKED,
+    425: _OVERLOADED,
+    429: _RATE,
+    477: Reason(
+        "HubSpot is moving the portal to another data centre, which can take a day.",
+        "Run the same command after the time that the message names.",
+        True,
+    ),
+    500: _INTERNAL,
+    502: _OVERLOADED,
+    503: _OVERLOADED,
+    504: _OVERLOADED,
+    521: _OVERLOADED,
+    522: _GATEWAY,
+    523: _OVERLOADED,
+    524: _OVERLOADED,
+    525: _GATEWAY,
+    526: _GATEWAY,
+}
+"""What a status means where the answer names no category: it is then shown as `HTTP_<status>`."""
+
+KINDS_OF_STATUS: dict[int, Reason] = {
+    2: _UNREADABLE,
+    3: CATEGORIES["REDIRECT"],
+    4: Reason(
+        "HubSpot refuses the row, for a reason of its own.",
+        "Read the message and mend the row; if nothing in it is wrong, ask HubSpot's support with the correlation id.",
+        False,
+    ),
+    5: Reason(
+        "HubSpot failed at every attempt, in a way of its own.",
+        f"{_AGAIN}; if only these fail again, ask HubSpot's support with the correlation id.",
+        True,
+    ),
+}
+"""What is left for every other status, by its first digit."""
+
+UNKNOWN = Reason(
+    "A category of HubSpot's that the loader does not know.",
+    "Read the message in the results, and look at the two records in HubSpot.",
+    False,
+)

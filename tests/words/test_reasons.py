@@ -1,0 +1,118 @@
+"""The dictionary of reasons: every code that the loader or HubSpot can put into `error_category` is explained."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from loader.reasons import ANSWERS, REASONS, ROWS, WHOLE_RECORD, advised, explain
+from loader.reasons.answers import FINER, KINDS_OF_STATUS, UNKNOWN
+
+LOADER = Path(__file__).parents[2] / "loader"
+
+CODE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*", re.ASCII)
+QUOTED_CODE = re.compile(r"'([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)'", re.ASCII)
+
+NO_REASON = {
+    "categories of association types": {"HUBSPOT_DEFINED", "INTEGRATOR_DEFINED", "UNCHECKED", "USER_DEFINED", "WORK"},
+    "values of HubSpot's answers": {"BAD_CLIENT", "BAD_GRANT_TYPE", "BAD_REFRESH_TOKEN", "NO_ASSOCIATIONS_FOUND",
+        "TEN_SECONDLY_ROLLING"},
+    "methods of HTTP": {"DELETE", "GET", "POST", "PUT"},
+    "names of Python": {"FILE_NAME", "O_CLOEXEC", "O_NOFOLLOW"},
+    "environment variables": {
+        "ASSOCIATION_LOADER_", "HUBSPOT_", "HUBSPOT_ACCESS_TOKEN", "HUBSPOT_BASE_URL", "HUBSPOT_CLIENT_ID",
+        "HUBSPOT_CLIENT_SECRET", "HUBSPOT_REFRESH_TOKEN",
+    },
+}  # fmt: skip
+"""Words in capitals that are no reasons; whoever writes a new one says here what it is, or explains it there."""
+
+CALLED_WITH_A_CODE = {"Mark", "Judged", "Reject", "Unsettled", "Refused", "ServerFault", "ConnectionFault", "Fatal"}
+
+
+def _sources() -> Iterator[tuple[Path, ast.Module]]:
+    for path in sorted(LOADER.rglob("*.py")):
+        if "reasons" not in path.parts:
+            yield path, ast.parse(path.read_text("utf-8"))
+
+
+def _codes(tree: ast.AST) -> Iterator[str]:
+    """Yield the words that look like a code: longer texts in capitals, and those quoted in a statement of SQL."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if "_" in node.value and CODE.fullmatch(node.value):
+                yield node.value
+            yield from QUOTED_CODE.findall(node.value)
+        if isinstance(node, ast.keyword) and node.arg in {"category", "reason"}:
+            yield from _texts(node.value)
+        if isinstance(node, ast.Tuple) and len(node.elts) > 2:
+            yield from _texts(node.elts[0])
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in CALLED_WITH_A_CODE:
+            yield from (text for argument in node.args for text in _texts(argument))
+
+
+def _texts(node: ast.AST) -> Iterator[str]:
+    for each in ast.walk(node):
+        if isinstance(each, ast.Constant) and isinstance(each.value, str) and CODE.fullmatch(each.value):
+            yield each.value
+
+
+def test_every_code_in_the_source_is_explained() -> None:
+    """Those of HubSpot that the sandbox gives, too; and no reason of ours is explained that nothing gives any more."""
+    found = {code: path.name for path, tree in _sources() for code in _codes(tree)}
+    known = set(REASONS) | set(FINER) | {word for words in NO_REASON.values() for word in words}
+    assert {code: name for code, name in found.items() if code not in known} == {}
+    assert set(ROWS) - set(found) == set()
+    assert {"TIMEOUT", "REDIRECT", "DNS", "DATE", "VALIDATION_ERROR"} <= set(found)
+
+
+def test_every_status_without_a_category_is_explained() -> None:
+    """`HTTP_<status>` is what the results say of an answer that names no category."""
+    for status in range(200, 600):
+        reason = explain(f"HTTP_{status}")
+        assert reason == ANSWERS.get(f"HTTP_{status}", KINDS_OF_STATUS.get(status // 100))
+        assert reason is not UNKNOWN
+
+
+def test_what_hubspot_makes_up_is_explained_by_its_status() -> None:
+    """A category that nobody has heard of is still a refusal or a fault."""
+    assert explain("BRAND_NEW", 400) is KINDS_OF_STATUS[4]
+    assert explain("BRAND_NEW", 503) is KINDS_OF_STATUS[5]
+    assert explain("BRAND_NEW") is UNKNOWN
+    assert explain("") is UNKNOWN
+
+
+def test_a_finer_code_in_the_message_says_more_than_a_wide_category() -> None:
+    """HubSpot calls nearly everything a validation error."""
+    told = "One or more associations are invalid (INVALID_OBJECT_IDS: CONTACT=7 is not valid)"
+    assert explain("VALIDATION_ERROR", 400, told) is REASONS["OBJECT_NOT_FOUND"]
+    assert "labels FROM TO" in explain("VALIDATION_ERROR", 400, "x (INVALID_ASSOCIATION_TYPE_ID: ...)").mend
+    assert explain("VALIDATION_ERROR", 400, "MY_INVALID_OBJECT_IDS_") is REASONS["VALIDATION_ERROR"]
+    assert explain("INVALID_RECORD_ID", None, 'the cell holds "INVALID_OBJECT_IDS"') is ROWS["INVALID_RECORD_ID"]
+
+
+@pytest.mark.parametrize("code", sorted(REASONS))
+def test_every_reason_is_said_in_sentences(code: str) -> None:
+    """A cause and what to do about it, short enough for a table."""
+    reason = REASONS[code]
+    for sentence in (reason.cause, reason.mend):
+        assert sentence[0].isupper()
+        assert sentence.endswith(".")
+        assert 10 < len(sentence) <= 120
+    assert reason.retry or "--retry-failed" not in reason.mend
+
+
+def test_what_judges_a_whole_record_is_a_reason() -> None:
+    """The set is of codes that there are."""
+    assert set(ROWS) >= WHOLE_RECORD
+
+
+def test_advice_ends_a_message_and_is_not_said_twice() -> None:
+    """One full stop between, and none added where the message is ours and says it already."""
+    mend = REASONS["HTTP_404"].mend
+    assert advised("HTTP_404", 404, "HubSpot answered 404") == f"HubSpot answered 404. {mend}"
+    assert advised("HTTP_404", 404, "Not found.") == f"Not found. {mend}"
+    assert (
+        advised("REDIRECT", 302, "the server redirects: check --base-url") == "the server redirects: check --base-url"
+    )
