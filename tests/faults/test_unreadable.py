@@ -1,8 +1,5 @@
 """Answers that cannot be read, or should not be: pages, broken JSON, endless bodies, broken HTTP."""
 
-import os
-import subprocess
-import time
 from typing import Any
 
 from tests.faults.conftest import MakeWorld
@@ -103,19 +100,6 @@ def test_an_error_full_of_oddities_is_still_an_error(make_world: MakeWorld) -> N
     shown = [lines[pair][name] for pair in failed for name in ("error_message", "error_category", "correlation_id")]
     assert all(text.isprintable() for text in shown)
     world.check(ending, failed=failed)
-
-
-def peak_memory(process: subprocess.Popen[str], seconds: float) -> int:
-    """Wait for the end of a process and return the most memory that it held, in bytes."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        ended, status, used = os.wait4(process.pid, os.WNOHANG)
-        if ended:
-            process.returncode = os.waitstatus_to_exitcode(status)
-            return used.ru_maxrss * 1024
-        time.sleep(0.01)
-    process.kill()
-    raise AssertionError("the command has not ended in time")
 
 
 def test_broken_http_is_tried_again(make_world: MakeWorld) -> None:

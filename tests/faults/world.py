@@ -1,27 +1,35 @@
 """One world for every fault: a sandbox on a real socket, a real input, the real command, and one check at the end.
 
+The command runs in the test's own process, where that makes no difference; what is killed has a process of its own.
+
 The check is the same whatever went wrong: the portal holds the sound rows minus those that failed for good, each row
 has one outcome, nothing else was ever sent, no window was exceeded (the HTTP library's own repeats counted), and the
 token is in no byte that was written.
 """
 
 import csv
+import io
 import json
+import logging
 import os
 import random
 import re
 import signal
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
+from types import FrameType
 from typing import Any
+from unittest.mock import patch
 
+from loader.cli import run as run_command
 from loader.sandbox import Sandbox
 from loader.sandbox.faults import Faults
 from loader.sandbox.requests import Request
+from tests.faults.process import Command, Harm
 
 CANARY = "pat-na1-canary-7f3e91c2"
 """The token of every fault test; it must never be found in anything that is written."""
@@ -54,6 +62,51 @@ def pairs(count: int) -> list[Pair]:
     return [(str(1000 + number), str(500_000 + number)) for number in range(count)]
 
 
+def pair_of(request: Request) -> Pair:
+    """Return the pair that a PUT names."""
+    match = _PUT_PATH.fullmatch(request.path)
+    assert match, f"a PUT went elsewhere: {request.path}"
+    return match[1], match[2]
+
+
+class Hung(KeyboardInterrupt):
+    """A command that does not end; a subclass, because an event loop lets nothing else through."""
+
+
+@contextmanager
+def ended_within(seconds: float) -> Iterator[None]:
+    """Interrupt a block that takes longer, and fail."""
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        rung.append(True)
+        raise Hung
+
+    rung: list[bool] = []
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert not rung, f"the command has not ended within {seconds:g} s"
+
+
+@contextmanager
+def everything_logged(stream: io.StringIO) -> Iterator[None]:
+    """Have every library's log of a block written to a stream, debug messages too."""
+    root, handler = logging.getLogger(), logging.StreamHandler(stream)
+    before = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        root.setLevel(before)
+        root.removeHandler(handler)
+
+
 class World:
     """A folder, an input of contacts and companies, and a sandbox to send it to (entered by the caller)."""
 
@@ -62,6 +115,7 @@ class World:
         self.sandbox = sandbox
         self.wanted = list(wanted)
         self.said: list[str] = []
+        self._numbers = count()
         self.variables: dict[str, str] = {}
         """Of the environment of every command in this world, over the address and the canary."""
         self.write_input(wanted)
@@ -84,32 +138,31 @@ class World:
         kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
         return {**kept, "HUBSPOT_BASE_URL": self.sandbox.url, "HUBSPOT_ACCESS_TOKEN": CANARY, **self.variables, **more}
 
-    def start(self, *more: str, **environment: str) -> subprocess.Popen[str]:
-        """Start the command as a process of its own."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "loader", *self.arguments(*more)],
-            cwd=self.folder,
-            env=self.environment(**environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def start(self, *more: str, harm: Harm | None = None, **environment: str) -> Command:
+        """Start the command as a process of its own; `harm` is done to that process first."""
+        said = self.folder / f"said-{next(self._numbers)}"
+        return Command(self.arguments(*more), self.folder, self.environment(**environment), said, harm)
 
     def run(self, *more: str, seconds: float = 60, **environment: str) -> Ending:
-        """Run the command to its end in a process of its own."""
-        return self.end(self.start(*more, **environment), seconds)
+        """Run the command to its end in this process, debug logs and all; a hang is interrupted and fails the test."""
+        streams = out, err, log = io.StringIO(), io.StringIO(), io.StringIO()
+        with (
+            chdir(self.folder),
+            patch.dict(os.environ, self.environment(**environment), clear=True),
+            redirect_stdout(out),
+            redirect_stderr(err),
+            everything_logged(log),
+            ended_within(seconds),
+        ):
+            exit_code = run_command(self.arguments(*more))
+        self.said += [stream.getvalue() for stream in streams]
+        return Ending(exit_code, err.getvalue(), self.summary(), self.lines())
 
-    def end(self, process: subprocess.Popen[str], seconds: float = 60) -> Ending:
-        """Wait for a process that `start` gave, and read what it left; a hang is killed and fails the test."""
-        try:
-            output, said = process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
-            raise
-        self.said += [output, said]
-        return Ending(process.returncode, said, self.summary(), self.lines())
+    def end(self, command: Command, seconds: float = 60) -> Ending:
+        """Wait for a command that `start` gave, and read what it left; a hang is killed and fails the test."""
+        exit_code = command.wait(seconds)
+        self.said += command.said()
+        return Ending(exit_code, self.said[-1], self.summary(), self.lines())
 
     def summary(self) -> dict[str, Any]:
         """Return the summary file's content, or nothing where there is none."""
@@ -147,7 +200,7 @@ class World:
         """Let the faults be over: the same command sends what is left, nothing twice, and all is there."""
         self.heal()
         settled, sent = len(self.lines_by_pair()), len(self.puts())
-        ending = self.end(self.start(*more, **environment))
+        ending = self.run(*more, seconds=60, **environment)
         assert ending.exit_code == 0, ending.said
         assert len(self.puts()) - sent == len(set(self.wanted)) - settled
         self.check(ending)
@@ -191,10 +244,7 @@ class World:
 
     def check_traffic(self) -> None:
         """Nothing but the input's pairs was ever sent, and no window held more than the limit."""
-        sent = [request.path for request in self.sandbox.requests if request.method == "PUT"]
-        matches = [_PUT_PATH.fullmatch(path) for path in sent]
-        assert all(matches), f"a PUT went elsewhere: {sent}"
-        asked = {(match[1], match[2]) for match in matches if match}
+        asked = {pair_of(request) for request in self.puts()}
         assert asked <= set(self.wanted), "a pair was sent that the input does not hold"
         assert self.sandbox.max_window <= int(LIMIT.split("/", maxsplit=1)[0])
 
