@@ -94,6 +94,10 @@ class RateLimited(Retryable):
     """429 of the burst limit: every worker pauses, not only the one that was told."""
 
 
+class LimitUnnamed(RateLimited):
+    """429 that does not say which limit it means: the burst's, or the day's."""
+
+
 class ServerFault(Retryable):
     """The server answered that it cannot now (408, 423, 425, 5xx), or its answer could not be read."""
 

@@ -99,3 +99,8 @@ def schemas(version: str) -> Request:
 def account_details(version: str) -> Request:
     """Return the request for the portal's id and time zone."""
     return Request("GET", f"/account-info/{'v3' if version == 'v4' else version}/details")
+
+
+def daily_usage(version: str) -> Request:
+    """Return the request for how much of the day's quota the portal's private apps have used."""
+    return Request("GET", f"/account-info/{'v3' if version == 'v4' else version}/api-usage/daily/private-apps")

@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from urllib.parse import urlencode
 
-from loader.errors import Unauthorized
+from loader.errors import Refused, ServerFault, Unauthorized
+from loader.send import replies
 from loader.send.api import Request
+from loader.send.replies import Reply
 from loader.settings import OAuthCredentials, Secret
 
 RENEW_AT = 0.8
@@ -22,6 +25,7 @@ class StaticToken:
     """A private app's or service key's token: nothing to renew."""
 
     renewable = False
+    rotated = False
 
     def __init__(self, token: Secret) -> None:
         self._token = token
@@ -50,6 +54,11 @@ class OAuthToken:
         """Return what must appear in no message."""
         hidden = (self._token, self._refresh_token, self._credentials.refresh_token, self._credentials.client_secret)
         return [secret.reveal() for secret in hidden if secret]
+
+    @property
+    def rotated(self) -> bool:
+        """True once the token endpoint gave another refresh token than the one that is in the settings."""
+        return self._refresh_token.reveal() != self._credentials.refresh_token.reveal()
 
     def header(self) -> str:
         """Return the value of the Authorization header; before the first `accept` it signs nothing."""
@@ -86,6 +95,28 @@ class OAuthToken:
             self._refresh_token = Secret(rotated)
         portal = answer.get("hub_id")
         return str(portal) if isinstance(portal, int | str) else None
+
+
+def take_over(token: OAuthToken, reply: Reply, *, asked_at: float, now: datetime) -> str | None:
+    """Have a new token taken over from the token endpoint's answer; return the portal's id, where it is named.
+
+    Raises Unauthorized when it is refused, and Retryable with nothing of the answer in it, which may hold the token.
+    """
+    try:
+        replies.raise_for(reply, now)
+        answer = replies.fields(reply)
+    except Refused as error:
+        raise Unauthorized(
+            f"HubSpot refuses the refresh token: {error.message}", status=error.status, category=error.category
+        ) from error
+    except ServerFault as error:
+        raise ServerFault(
+            f"the token endpoint's answer ({error.status}) is of no use",
+            status=error.status,
+            category=error.category,
+            retry_after=error.retry_after,
+        ) from None
+    return token.accept(answer, asked_at)
 
 
 def credential(given: Secret | OAuthCredentials) -> StaticToken | OAuthToken:

@@ -1,11 +1,14 @@
 """What ends a run from within, in words a person can act on. Pure functions: errors in, errors out."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from loader.errors import ApiError, DailyQuotaSpent, Fatal, Redirected, Unreachable
+from loader.errors import ApiError, Fatal, Redirected, Unreachable
 from loader.send import quota
 from loader.send.replies import printable
+
+LONGEST_SPAN = 10.0 * 365 * 86400
+"""Seconds; a calendar ends somewhere."""
 
 REDIRECTS_TO_STOP = 10
 """When the first ten answers are redirects, this is not HubSpot's address."""
@@ -43,16 +46,23 @@ def unreachable(message: str, error: ApiError) -> Unreachable:
     )
 
 
-def quota_spent(
-    message: str, time_zone: str | None, now: datetime, answered: ApiError | None = None
-) -> DailyQuotaSpent:
-    """Return the end for today; `answered` is the 429, None when the reserve is reached before there is one."""
-    return DailyQuotaSpent(
-        f"{message.rstrip('.')}: {quota.reset_in_words(time_zone, now)}",
-        status=answered.status if answered else None,
-        category=answered.category if answered else "DAILY_RESERVE",
-        correlation_id=answered.correlation_id if answered else "",
+def silence(error: ApiError) -> Unreachable:
+    """Return the end for now after a quarter of an hour without an answer of use."""
+    return unreachable(f"HubSpot gave no usable answer for 15 minutes ({error.message})", error)
+
+
+def broken_tls(error: ApiError) -> Unreachable:
+    """Return the end for now when HubSpot's own way to its servers is broken, and stays so."""
+    return unreachable(
+        f"the way to HubSpot has a broken certificate ({error.status}), which HubSpot's support can mend", error
     )
+
+
+def come_back(error: ApiError, time_zone: str | None, now: datetime) -> Unreachable:
+    """Return the end for now after a Retry-After beyond all patience; `now` is UTC."""
+    seconds = error.retry_after or 0.0
+    moment = quota.moment_in_words(now + timedelta(seconds=min(seconds, LONGEST_SPAN)), time_zone)
+    return unreachable(f"HubSpot asks to come back in {seconds:.0f} seconds, at {moment}", error)
 
 
 def hide(secrets: Sequence[str], error: ApiError) -> None:

@@ -1,8 +1,8 @@
 """The one gateway: every request passes it, with a permit, signed, and tried again as the policy says."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
@@ -11,19 +11,21 @@ from loader.errors import (
     ApiError,
     ConnectionFault,
     DailyQuotaSpent,
+    LimitUnnamed,
+    MissingScope,
     RateLimited,
     Refused,
     Retryable,
-    ServerFault,
     Stopped,
     Unauthorized,
 )
-from loader.send import endings, quota, replies, retry
+from loader.send import auth, endings, quota, replies, retry
 from loader.send.api import Request
 from loader.send.auth import OAuthToken, StaticToken
 from loader.send.concurrency import Answer, Concurrency
 from loader.send.health import Health
 from loader.send.limits import Limiter
+from loader.send.quota import Day
 from loader.send.replies import Reply
 from loader.send.traffic import Traffic
 from loader.settings import Budget, Settings
@@ -31,6 +33,9 @@ from loader.settings import Budget, Settings
 T = TypeVar("T")
 
 MOST_UNDER_WAY = 50
+
+STRIKES_TO_ASK = 3
+"""Pauses without a success between, after which 429s that name no limit may mean the day's."""
 
 
 class Sender(Protocol):
@@ -77,8 +82,8 @@ class Gateway:
     looked at in one place. `in_flight` holds the tasks whose request is under way: whoever ends the run may cancel all
     others at once. Between an answer's arrival and the return of `call` nothing is awaited, so it cannot get lost.
 
-    `time_zone` is the portal's, once known; `daily_reserve` is what is left of the day's quota for others, where the
-    answers' headers name it.
+    `daily_reserve` is what is left of the day's quota for others, where HubSpot says what is left of it; `usage` is
+    the request that asks for that, None where this credential has no part in the quota.
     """
 
     def __init__(
@@ -90,35 +95,30 @@ class Gateway:
         *,
         max_attempts: int,
         daily_reserve: Budget | None = None,
+        usage: Request | None = None,
     ) -> None:
         self._sender = sender
         self._limiter = limiter
-        self._credential = credential
+        self.credential = credential
         self._surroundings = surroundings
         self._max_attempts = max_attempts
-        self._daily_reserve = daily_reserve
         self._health = Health()
         self._concurrency = Concurrency(MOST_UNDER_WAY)
         self._door = asyncio.Lock()
         self._came_home = asyncio.Event()
-        self._strikes = 0
-        self._redirects = 0
-        self._answers = 0
+        self._strikes, self._usage_asked = 0, False
+        self._redirects, self._answers = 0, 0
         self._draining = False
         self.in_flight: set[asyncio.Task[Any] | None] = set()
         self.traffic = Traffic()
         self.portal_id: str | None = None
-        self.time_zone: str | None = None
+        self.day = Day(daily_reserve)
+        self.usage = usage
 
     @property
     def limiter(self) -> Limiter:
         """The limiter that every request passes."""
         return self._limiter
-
-    @property
-    def daily_quota(self) -> int | None:
-        """How many requests the portal allows in a day, where an answer said so."""
-        return self.traffic.daily
 
     def allow(self, most: int) -> None:
         """Let so many requests be under way at once; fewer while HubSpot is slow because of them."""
@@ -147,7 +147,7 @@ class Gateway:
                     await self._recover(error, effort, max_attempts or self._max_attempts)
         except ApiError as error:
             error.attempts = effort.attempts
-            endings.hide(self._credential.secrets(), error)
+            endings.hide(self.credential.secrets(), error)
             raise
         return delivered
 
@@ -167,10 +167,9 @@ class Gateway:
             self._note_success()
             raise
         except DailyQuotaSpent as error:
-            now = self._surroundings.now()
-            raise endings.quota_spent(error.message, self.time_zone, now, error) from error
+            raise self.day.spent_end(error, self._surroundings.now()) from error
         except Unauthorized:
-            if effort.refused is not None or not self._credential.renewable:
+            if effort.refused is not None or not self.credential.renewable:
                 raise
             effort.refused = authorization
             return None
@@ -183,7 +182,7 @@ class Gateway:
         """Wait until this request may leave, and return its Authorization header; it holds a permit from then on."""
         async with self._door:
             await self._take_permit()
-            credential = self._credential
+            credential = self.credential
             if isinstance(credential, OAuthToken) and (
                 credential.due(self._surroundings.clock()) or credential.header() == effort.refused
             ):
@@ -193,7 +192,7 @@ class Gateway:
 
     async def _take_permit(self) -> None:
         """Wait for whatever holds requests back: how many are under way, the rate, a pause, the breaker."""
-        while len(self.in_flight) >= self._concurrency.limit:
+        while self._is_full():
             self._came_home.clear()
             await self._came_home.wait()
         await self._limiter.take()
@@ -205,6 +204,11 @@ class Gateway:
             raise
         self._health.sent(self._surroundings.clock())
 
+    def _is_full(self) -> bool:
+        under_way = len(self.in_flight)
+        # Near the reserve those under way are waited for: each of them may be the last that it allows.
+        return under_way >= self._concurrency.limit or (under_way > 0 and self.day.reserve_reached(under_way))
+
     async def _sleep(self, seconds_left: Callable[[float], float]) -> None:
         """Sleep as long as a rule says; it is asked again afterwards, because it may have changed its mind."""
         while seconds := seconds_left(self._surroundings.clock()):  # noqa: ASYNC110 - only time ends it, no event
@@ -213,10 +217,8 @@ class Gateway:
     def _check_end(self) -> None:
         if self._draining:
             raise Stopped("the run is ending")
-        left = self.traffic.daily_left
-        if quota.reserve_reached(self._daily_reserve, left, self.traffic.daily):
-            message = f"{left} requests are left today, which --daily-reserve keeps for others"
-            raise endings.quota_spent(message, self.time_zone, self._surroundings.now())
+        if self.day.reserve_reached(len(self.in_flight)):
+            raise self.day.reserve_end(self._surroundings.now())
 
     async def _renew(self, credential: OAuthToken) -> None:
         """Get a new token, for all workers: they wait at the door. Begins with a permit, and ends without one."""
@@ -235,22 +237,8 @@ class Gateway:
     async def _ask_for_token(self, credential: OAuthToken) -> None:
         asked_at = self._surroundings.clock()
         reply = await self._send(credential.request(), "", 2**20)
-        try:
-            replies.raise_for(reply, self._surroundings.now())
-            answer = replies.fields(reply)
-        except Refused as error:
-            raise Unauthorized(
-                f"HubSpot refuses the refresh token: {error.message}", status=error.status, category=error.category
-            ) from error
-        except ServerFault as error:
-            # Its message may quote the answer, and that may hold the new token.
-            raise ServerFault(
-                f"the token endpoint's answer ({error.status}) is of no use",
-                status=error.status,
-                category=error.category,
-                retry_after=error.retry_after,
-            ) from None
-        self.portal_id = credential.accept(answer, asked_at) or self.portal_id
+        portal_id = auth.take_over(credential, reply, asked_at=asked_at, now=self._surroundings.now())
+        self.portal_id = portal_id or self.portal_id
 
     # --- under way
 
@@ -281,12 +269,13 @@ class Gateway:
 
     async def _send(self, request: Request, authorization: str, largest: int) -> Reply:
         self.traffic.sent += 1
-        answered = False
+        headers: Mapping[str, str] | None = None
         try:
             reply = await self._sender.send(request, authorization, largest=largest)
-            answered = True
+            headers = reply.headers
         finally:
-            self._limiter.give_back(answered=answered)
+            self._limiter.give_back(answered=headers is not None)
+            self.day.note(*replies.daily_quota(headers or {}))
         self._answers += 1
         self.traffic.note(reply)
         if (rate := replies.rate_told(reply.headers)) is not None:
@@ -301,7 +290,7 @@ class Gateway:
             raise endings.redirected(reply.status)
 
     def _note_success(self) -> None:
-        self._strikes = 0
+        self._strikes, self._usage_asked = 0, False
         self._health.succeeded()
         self._limiter.recover()
 
@@ -315,9 +304,22 @@ class Gateway:
                 raise error
         if self._draining:
             raise Stopped("the run is ending") from error
+        if isinstance(error, LimitUnnamed):
+            await self._tell_from_spent(error, effort)
         await asyncio.sleep(retry.delay(error, max(1, effort.failures), self._surroundings.uniform))
         if not isinstance(error, RateLimited):
             await self._sleep(self._health.afford)
+
+    async def _tell_from_spent(self, error: LimitUnnamed, effort: _Effort) -> None:
+        """Raise DailyQuotaSpent if it is the day's quota that 429s mean which say nothing; ask when they do not end."""
+        if self.usage is not None and self._strikes >= STRIKES_TO_ASK and not self._usage_asked:
+            self._usage_asked = True
+            with suppress(Retryable, Refused, MissingScope):
+                reply = await self._send_in_flight(self.usage, await self._leave(effort), 2**20)
+                replies.raise_for(reply, self._surroundings.now())
+                self.day.told(quota.usage(replies.fields(reply)))
+        if self.day.spent:
+            raise self.day.spent_end(error, self._surroundings.now())
 
     def _note_failure(self, error: Retryable) -> None:
         """Draw the conclusions that concern every request, and raise Fatal when nothing more can be sent for now."""
@@ -326,11 +328,9 @@ class Gateway:
             raise fatal from error
         self._health.failed(now, rate_limited=isinstance(error, RateLimited))
         if (error.retry_after or 0) > retry.LONGEST_WAIT:
-            raise endings.unreachable(f"HubSpot asks to come back in {error.retry_after:.0f} seconds", error) from error
+            raise endings.come_back(error, self.day.time_zone, self._surroundings.now()) from error
         if self._health.given_up(now):
-            raise endings.unreachable(
-                f"HubSpot gave no usable answer for 15 minutes ({error.message})", error
-            ) from error
+            raise endings.silence(error) from error
         if isinstance(error, RateLimited):
             self._slow_down(error)
 
@@ -338,9 +338,7 @@ class Gateway:
     def _count_broken_tls(error: Retryable, effort: _Effort) -> None:
         effort.broken_tls += error.status in retry.BROKEN_TLS
         if effort.broken_tls >= retry.BROKEN_TLS_ATTEMPTS:
-            raise endings.unreachable(
-                f"the way to HubSpot has a broken certificate ({error.status}), which HubSpot's support can mend", error
-            ) from error
+            raise endings.broken_tls(error) from error
 
     def _slow_down(self, error: RateLimited) -> None:
         if not self._limiter.paused_for:

@@ -1,10 +1,11 @@
 """What a portal can be asked before anything is sent: who it is, its labels, its custom objects."""
 
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from loader.errors import MissingScope, Refused, Retryable, Unreachable, WrongPortal
 from loader.model import Direction
-from loader.send import api, replies
+from loader.send import api, quota, replies
 from loader.send.api import Request
 from loader.send.gateway import Gateway
 
@@ -37,10 +38,18 @@ class GatewayPortal:
                 raise _fatal(error) from error
             return Account(self._gateway.portal_id, None)
         portal_id, time_zone = answer.get("portalId"), answer.get("timeZone")
-        self._gateway.time_zone = time_zone if isinstance(time_zone, str) else None
+        self._gateway.day.time_zone = time_zone if isinstance(time_zone, str) else None
         return Account(
-            str(portal_id) if isinstance(portal_id, int | str) else self._gateway.portal_id, self._gateway.time_zone
+            str(portal_id) if isinstance(portal_id, int | str) else self._gateway.portal_id, self._gateway.day.time_zone
         )
+
+    async def daily_usage(self) -> None:
+        """Learn how much is left of the day's quota where no answer's headers have said so; one attempt must do."""
+        request = self._gateway.usage
+        if request is not None and self._gateway.day.left is None:
+            with suppress(Refused, Retryable, MissingScope):
+                answer = await self._gateway.call(request, replies.fields, max_attempts=1)
+                self._gateway.day.told(quota.usage(answer.value))
 
     async def labels(self, direction: Direction) -> list[dict[str, Any]] | None:
         """Return the association types of one direction, or None where the portal does not tell them."""

@@ -1,9 +1,85 @@
-"""The day's quota: when it comes back, and how much of it is to be left for others. Pure functions."""
+"""The day's quota: how much of it is left, how much of that is for others, and when it comes back. No I/O."""
 
-from datetime import datetime, time, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from loader.errors import ApiError, DailyQuotaSpent
 from loader.settings import Budget
+
+
+class Usage(NamedTuple):
+    """What the usage endpoint says of a day: its quota, how much of it is used, and when it ends (UTC), if it does."""
+
+    limit: int
+    used: int
+    resets_at: datetime | None
+
+
+@dataclass(slots=True)
+class Day:
+    """What is known of the day's quota, which all private apps of a portal share; None is what nobody has said yet.
+
+    `left` is HubSpot's last word, less the requests that came home since then without one (answers to OAuth name no
+    quota). `reserve` is what is to be left of it for others. `time_zone` is the portal's, an IANA name.
+    """
+
+    reserve: Budget | None = None
+    limit: int | None = None
+    left: int | None = None
+    resets_at: datetime | None = None
+    time_zone: str | None = None
+
+    def note(self, left: int | None, limit: int | None) -> None:
+        """Take in what an answer's headers say; a request without an answer may have counted, too."""
+        if left is not None:
+            self.left, self.limit = left, limit or self.limit
+        elif self.left is not None:
+            self.left = max(0, self.left - 1)
+
+    def told(self, usage: Usage | None) -> None:
+        """Take in what the usage endpoint says, if anything."""
+        if usage is None:
+            return
+        self.limit, self.left, self.resets_at = usage.limit, max(0, usage.limit - usage.used), usage.resets_at
+
+    @property
+    def spent(self) -> bool:
+        """True when nothing is left, as far as anybody knows."""
+        return self.left is not None and self.left <= 0
+
+    def reserve_reached(self, under_way: int = 0) -> bool:
+        """Return True when no more than the reserve is left, once so many requests under way have counted."""
+        if self.reserve is None or self.left is None:
+            return False
+        share = self.reserve.share * self.limit if self.reserve.share is not None and self.limit else 0.0
+        reserve = self.reserve.count if self.reserve.count is not None else share
+        return reserve > 0 and self.left - under_way <= reserve
+
+    def reserve_end(self, now: datetime) -> DailyQuotaSpent:
+        """Return the end for today while the reserve is still there."""
+        message = f"{self.left} requests are left today, which --daily-reserve keeps for others"
+        return self._end(message, now, category="DAILY_RESERVE")
+
+    def spent_end(self, answered: ApiError, now: datetime) -> DailyQuotaSpent:
+        """Return the end for today after a 429."""
+        error = self._end(answered.message, now, category=answered.category)
+        error.status, error.correlation_id = answered.status, answered.correlation_id
+        return error
+
+    def _end(self, message: str, now: datetime, *, category: str) -> DailyQuotaSpent:
+        return DailyQuotaSpent(f"{message.rstrip('.')}: {self.reset_in_words(now)}", category=category)
+
+    def reset_in_words(self, now: datetime) -> str:
+        """Return when to come back, as the end of a sentence; `now` is UTC."""
+        reset = self.resets_at if self.resets_at is not None and self.resets_at > now else None
+        if reset is None and self.time_zone:
+            reset = next_reset(self.time_zone, now)
+        if reset is None:
+            return "the quota resets at midnight in the portal's time zone; run the same command then"
+        return f"the quota resets at {moment_in_words(reset, self.time_zone)}; run the same command then"
 
 
 def next_reset(time_zone: str, now: datetime) -> datetime | None:
@@ -11,26 +87,45 @@ def next_reset(time_zone: str, now: datetime) -> datetime | None:
 
     `now` is UTC; `time_zone` an IANA name, as the account details give it.
     """
-    try:
-        zone = ZoneInfo(time_zone)
-    except (KeyError, ValueError, OSError):
+    zone = _zone(time_zone)
+    if zone is None:
         return None
     tomorrow = now.astimezone(zone).date() + timedelta(days=1)
     return datetime.combine(tomorrow, time(), zone)
 
 
-def reset_in_words(time_zone: str | None, now: datetime) -> str:
-    """Return when to come back, as the end of a sentence."""
-    reset = next_reset(time_zone, now) if time_zone else None
-    if reset is None:
-        return "the quota resets at midnight in the portal's time zone; run the same command then"
-    return f"the quota resets at {reset:%Y-%m-%d %H:%M} {time_zone}; run the same command then"
+def moment_in_words(moment: datetime, time_zone: str | None) -> str:
+    """Return a moment as the portal's own clock shows it; in UTC where its zone is unknown.
+
+    >>> moment_in_words(datetime(2026, 11, 24, 5, tzinfo=UTC), "US/Eastern")
+    '2026-11-24 00:00 US/Eastern'
+    """
+    zone = _zone(time_zone) if time_zone else None
+    return f"{moment.astimezone(zone or UTC):%Y-%m-%d %H:%M} {time_zone if zone else 'UTC'}"
 
 
-def reserve_reached(reserve: Budget | None, left: int | None, daily: int | None) -> bool:
-    """Return True when no more than the reserve is left; a share is one of `daily`, the whole day's quota."""
-    if reserve is None or left is None:
-        return False
-    if reserve.count is not None and left <= reserve.count:
-        return True
-    return reserve.share is not None and daily is not None and left <= reserve.share * daily
+def _zone(time_zone: str) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(time_zone)
+    except (KeyError, ValueError, OSError):
+        return None
+
+
+def usage(answer: Mapping[str, object]) -> Usage | None:
+    """Read the usage endpoint's answer (`{results: [{usageLimit, currentUsage, resetsAt, fetchStatus}]}`), or None."""
+    results = answer.get("results")
+    for result in results if isinstance(results, list) else []:
+        if not isinstance(result, dict) or result.get("fetchStatus") not in ("SUCCESS", "CACHED"):
+            continue
+        limit, used = result.get("usageLimit"), result.get("currentUsage")
+        if type(limit) is int and type(used) is int and limit > 0 and used >= 0:
+            return Usage(limit, used, _moment(result.get("resetsAt")))
+    return None
+
+
+def _moment(text: object) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return moment if moment is not None and moment.tzinfo is not None else None

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from loader.errors import (
     ApiError,
     DailyQuotaSpent,
+    LimitUnnamed,
     MissingScope,
     PortalMigrating,
     RateLimited,
@@ -118,7 +119,7 @@ def _error(reply: Reply, now: datetime) -> ApiError:
         message = _scopes(body) or message
     if reply.status == 477 and wait:
         message += f" (HubSpot asks to come back in {wait / 3600:.1f} hours)"
-    return _kind(reply.status, body)(
+    return _kind(reply, body)(
         message,
         status=reply.status,
         category=printable(text_of(body.get("category")) or text_of(body.get("errorType")) or f"HTTP_{reply.status}"),
@@ -127,12 +128,12 @@ def _error(reply: Reply, now: datetime) -> ApiError:
     )
 
 
-def _kind(status: int, body: Mapping[str, object]) -> type[ApiError]:
-    if status == 429:
-        return DailyQuotaSpent if _daily(body) else RateLimited
-    if status in _TRY_AGAIN or status >= 500:
+def _kind(reply: Reply, body: Mapping[str, object]) -> type[ApiError]:
+    if reply.status == 429:
+        return _limit(reply, body)
+    if reply.status in _TRY_AGAIN or reply.status >= 500:
         return ServerFault
-    return {401: Unauthorized, 403: MissingScope, 477: PortalMigrating}.get(status, Refused)
+    return {401: Unauthorized, 403: MissingScope, 477: PortalMigrating}.get(reply.status, Refused)
 
 
 def correlation_id_of(body: Mapping[str, object], reply: Reply) -> str:
@@ -176,9 +177,14 @@ def _finer_code(sub_category: object) -> list[str]:
     return [sub_category] if isinstance(sub_category, str) and sub_category else []
 
 
-def _daily(body: Mapping[str, object]) -> bool:
-    policy = text_of(body.get("policyName"))
-    return policy == "DAILY" or (not policy and "daily" in text_of(body.get("message")).lower())
+def _limit(reply: Reply, body: Mapping[str, object]) -> type[ApiError]:
+    """Which limit a 429 means: by `policyName`, else the message, else what the headers say of the day."""
+    policy, message = text_of(body.get("policyName")), text_of(body.get("message")).lower()
+    if policy:
+        return DailyQuotaSpent if policy.upper() == "DAILY" else RateLimited
+    if "daily" in message or daily_quota(reply.headers)[0] == 0:
+        return DailyQuotaSpent
+    return RateLimited if "secondly" in message else LimitUnnamed
 
 
 def _scopes(body: Mapping[str, object]) -> str:

@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from loader.errors import UsageError
+from loader.send.api import Request, daily_usage
 from loader.send.auth import credential
 from loader.send.gateway import Gateway, Surroundings
 from loader.send.limits import START_RATE, Limiter
 from loader.send.transport import Transport
-from loader.settings import Settings
+from loader.settings import ConnectionSettings, OAuthCredentials, Settings
 
 MOST_WORKERS = 50
 SLOWEST_ANSWER = 2.0
@@ -50,7 +51,14 @@ async def connected(settings: Settings, around: Surroundings) -> AsyncIterator[G
             around,
             max_attempts=settings.send.max_attempts,
             daily_reserve=settings.send.daily_reserve,
+            usage=_usage(settings.connection),
         )
+
+
+def _usage(connection: ConnectionSettings) -> Request | None:
+    # The quota is that of a portal's private apps; an OAuth app has no part in it [HubSpot's usage guidelines].
+    oauth = isinstance(connection.credentials, OAuthCredentials)
+    return None if oauth else daily_usage(connection.api_version)
 
 
 def _over_the_network(settings: Settings) -> Transport:

@@ -18,7 +18,7 @@ from loader.errors import (
     Stopped,
     TooManyFailures,
 )
-from loader.events import Finished, Started, Tell
+from loader.events import Finished, Note, Started, Tell
 from loader.read import Input, open_inputs
 from loader.record.failures import write_failures
 from loader.record.journal import Counts, Journal, Lock, Staging
@@ -37,7 +37,7 @@ from loader.verbs.connection import connected, surroundings, workers
 from loader.verbs.identity import Decision, Earlier, decide, identity, look
 from loader.verbs.meter import Meter
 from loader.verbs.next_command import next_command
-from loader.verbs.portal import recognize, unreachable
+from loader.verbs.portal import recognize, unreachable, warnings
 from loader.verbs.report import Report
 from loader.verbs.staging import Prospect, planned, read_all, settle_and_group
 
@@ -156,7 +156,7 @@ class _Run:
             if not staging.whole:
                 raise
             return NOBODY, error
-        prospect = Prospect(account.portal_id, gateway.limiter.rate, gateway.daily_quota)
+        prospect = Prospect(account.portal_id, gateway.limiter.rate, gateway.day.limit)
         self.tell(planned(self.inputs, staging, kinds, unchecked, prospect))
         return account, None
 
@@ -209,6 +209,8 @@ class _Run:
 
     async def _work(self, gateway: Gateway, ledger: Ledger, meter: Meter, *, resumed: bool) -> None:
         self.stop.check()
+        for sentence in warnings(gateway):
+            self.tell(Note(sentence))
         self.tell(Started(ledger.counts.total, ledger.counts.pending, resumed))
         pool = Pool(
             ledger,

@@ -58,7 +58,7 @@ class Meter:
             requests=traffic.sent,
             retried=traffic.retried,
             rate_limited=traffic.rate_limited,
-            daily_left=traffic.daily_left,
+            daily_left=self._gateway.day.left,
             rate=self._gateway.limiter.rate,
             achieved=achieved,
             paused=self._gateway.limiter.paused_for,

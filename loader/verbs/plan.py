@@ -53,7 +53,7 @@ async def plan(
             except Retryable as error:
                 raise unreachable(error) from error
             if portal is not None:
-                prospect = Prospect(account.portal_id, gateway.limiter.rate, gateway.daily_quota)
+                prospect = Prospect(account.portal_id, gateway.limiter.rate, gateway.day.limit)
             return planned(inputs, staging, kinds, unchecked, prospect)
     finally:
         for source in inputs:

@@ -1,6 +1,9 @@
 """Which portal the token belongs to, and whether it is the one that is meant."""
 
+from collections.abc import Iterator
+
 from loader.errors import JournalMismatch, Retryable, Unreachable, WrongPortal
+from loader.send.gateway import Gateway
 from loader.send.portal import Account, GatewayPortal
 
 
@@ -24,7 +27,19 @@ async def recognize(portal: GatewayPortal, named: str | None, *, bound: str | No
             f"the journal holds the unfinished run of portal {bound}, and the token belongs to portal "
             f"{account.portal_id or 'unknown'}: go on with that portal's token, or begin anew with --fresh"
         )
+    await portal.daily_usage()
     return account
+
+
+def warnings(gateway: Gateway) -> Iterator[str]:
+    """Yield what a person should know of the portal's answers so far, in sentences."""
+    if gateway.day.reserve is not None and gateway.day.left is None:
+        yield "--daily-reserve cannot be kept: HubSpot does not say what is left of the day's quota"
+    if gateway.credential.rotated:
+        yield (
+            "HubSpot gave a new refresh token in exchange for HUBSPOT_REFRESH_TOKEN: it serves this command and is "
+            "written nowhere; should the next command be refused, authorize the app anew"
+        )
 
 
 def unreachable(error: Retryable) -> Unreachable:

@@ -39,15 +39,17 @@ ANSWERS: dict[int, Covered] = {
         (
             "test_limits::test_the_daily_limit_stops_the_run_at_once",
             "test_limits::test_a_daily_limit_without_a_policy_name_is_known_by_its_message",
+            "test_limits::test_a_spent_day_behind_silent_429s_stops_the_run",
         ),
     ),
     5: Covered(
         "the day's quota runs low",
         (
             "test_limits::test_a_quota_that_runs_low_is_shown_and_lasts_to_its_end",
+            "test_limits::test_without_headers_the_usage_endpoint_says_what_is_left",
             "test_send_gateway::test_the_daily_reserve_is_left_for_others",
+            "test_send_gateway::test_the_reserve_is_left_to_the_last_request_however_many_are_under_way",
         ),
-        note="a reserve for other apps is tested at the gateway: no option of the command asks for one yet",
     ),
     6: Covered(
         "500 with a JSON body",

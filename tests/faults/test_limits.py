@@ -175,6 +175,47 @@ def test_a_quota_that_runs_low_is_shown_and_lasts_to_its_end(make_world: MakeWor
     world.goes_on_and_completes(*CREW)
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_without_headers_the_usage_endpoint_says_what_is_left(make_world: MakeWorld, *, told: bool) -> None:
+    """Item 5: asked once at the start; a reserve that cannot be kept, because nobody tells, is said to be one."""
+    used = {"usageLimit": 1000, "currentUsage": 961, "fetchStatus": "SUCCESS", "resetsAt": "2099-12-13T05:00:00Z"}
+    rule = {"fault": "200", "route": "daily-usage", "body": {"results": [used]}}
+    world = make_world(
+        40, portal={"time_zone": "US/Eastern"}, faults=[rule if told else rule | {"fault": "403", "body": {}}]
+    )
+    ending = world.run("--daily-reserve", "10", "--json", *CREW)
+    assert [request.route for request in world.sandbox.requests].count("daily-usage") == 1
+    said = " ".join(ending.said.split())
+    assert ("cannot be kept" in said) is not told
+    assert ending.exit_code == (5 if told else 0)
+    if told:
+        # 39 were left when the endpoint was asked.
+        assert len(ending.lines) == 39 - 10
+        assert "10 requests are left today, which --daily-reserve keeps for others" in said
+        assert "resets at 2099-12-13 00:00 US/Eastern" in said
+    world.check(ending, complete=not told)
+
+
+def test_a_spent_day_behind_silent_429s_stops_the_run(make_world: MakeWorld) -> None:
+    """Item 4: neither the body nor the headers say which limit it is; the usage endpoint does."""
+    rules = [
+        {"fault": "429", "method": "PUT", "range": [10, None], "body": {"status": "error"}},
+        {"fault": "403", "route": "daily-usage", "nth": 1},
+        {
+            "fault": "200",
+            "route": "daily-usage",
+            "body": {"results": [{"usageLimit": 500, "currentUsage": 500, "fetchStatus": "SUCCESS"}]},
+        },
+    ]
+    world = make_world(40, faults=rules, portal={"time_zone": "Asia/Tokyo"})
+    ending = world.run(*CREW)
+    assert ending.exit_code == 5
+    assert re.search(r"resets at 20\d\d-\d\d-\d\d 00:00 Asia/Tokyo", " ".join(ending.said.split()))
+    assert ending.rows("failed") == set()
+    world.check(ending, complete=False)
+    world.goes_on_and_completes(*CREW)
+
+
 def test_a_lock_is_given_its_two_seconds(make_world: MakeWorld) -> None:
     """Item 8: a locked record is asked again after two seconds at least, and the others do not wait for it."""
     world = make_world(20, faults=[{"fault": "423", "pair": [1000, 500_000], "times": 1}])

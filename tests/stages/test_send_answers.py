@@ -9,6 +9,7 @@ import pytest
 from loader.errors import (
     ApiError,
     DailyQuotaSpent,
+    LimitUnnamed,
     MissingScope,
     PortalMigrating,
     RateLimited,
@@ -230,7 +231,7 @@ def test_a_2xx_raises_nothing_by_itself(status: int) -> None:
     ("kind", "statuses"),
     [
         (ServerFault, [408, 423, 425, 500, 502, 503, 504, 521, 522, 523, 524, 525, 526, 599]),
-        (RateLimited, [429]),
+        (LimitUnnamed, [429]),
         (Unauthorized, [401]),
         (MissingScope, [403]),
         (PortalMigrating, [477]),
@@ -258,7 +259,7 @@ def test_each_status_has_one_meaning_whatever_the_body(kind: type[ApiError], sta
         ({"policyName": "TEN_SECONDLY_ROLLING", "message": "your daily bread"}, RateLimited),
         ({"policyName": "SECONDLY"}, RateLimited),
         ({"message": "You have reached your ten_secondly_rolling limit."}, RateLimited),
-        ({"category": "RATE_LIMITS"}, RateLimited),
+        ({"category": "RATE_LIMITS"}, LimitUnnamed),
     ],
 )
 def test_a_429_is_of_the_day_or_of_the_moment_by_its_policy_name(body: Any, kind: type[ApiError]) -> None:

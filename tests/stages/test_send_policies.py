@@ -1,6 +1,7 @@
 """The policies as tables: when to try again, what health means, quota and failures too many."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from loader.model import Outcome
 from loader.send import retry
 from loader.send.failures import SAME_IN_A_ROW, FailureGuard
 from loader.send.health import BUDGET, FAILURES_TO_OPEN, Health
-from loader.send.quota import next_reset, reserve_reached, reset_in_words
+from loader.send.quota import Day, Usage, next_reset, usage
 from loader.settings import Budget
 
 NOW = datetime(2026, 11, 23, 23, 0, tzinfo=UTC)
@@ -224,16 +225,31 @@ def test_the_quota_resets_at_the_next_midnight_of_the_portal(zone: str, now: str
 )
 def test_a_zone_that_nobody_knows_has_no_reset(zone: str) -> None:
     assert next_reset(zone, NOW) is None
-    assert "midnight in the portal's time zone" in reset_in_words(zone, NOW)
+    assert "midnight in the portal's time zone" in Day(time_zone=zone).reset_in_words(NOW)
 
 
 def test_the_reset_is_said_in_the_portals_own_time() -> None:
     words = "the quota resets at 2026-11-24 00:00 US/Eastern; run the same command then"
-    assert reset_in_words("US/Eastern", NOW) == words
+    assert Day(time_zone="US/Eastern").reset_in_words(NOW) == words
 
 
 @pytest.mark.parametrize(
-    ("reserve", "left", "daily", "reached"),
+    ("zone", "resets_at", "words"),
+    [
+        ("US/Eastern", "2026-11-24T05:30:00+00:00", "2026-11-24 00:30 US/Eastern"),
+        ("Nowhere", "2026-11-24T05:30:00+00:00", "2026-11-24 05:30 UTC"),
+        (None, "2026-11-24T05:30:00+00:00", "2026-11-24 05:30 UTC"),
+        ("US/Eastern", "2026-11-23T22:00:00+00:00", "2026-11-24 00:00 US/Eastern"),
+    ],
+)
+def test_the_reset_that_hubspot_names_wins_while_it_lies_ahead(zone: str | None, resets_at: str, words: str) -> None:
+    day = Day(time_zone=zone)
+    day.told(Usage(100, 100, datetime.fromisoformat(resets_at)))
+    assert f"resets at {words};" in day.reset_in_words(NOW)
+
+
+@pytest.mark.parametrize(
+    ("reserve", "left", "limit", "reached"),
     [
         (None, 0, 1000, False),
         (Budget(count=100), None, None, False),
@@ -242,13 +258,63 @@ def test_the_reset_is_said_in_the_portals_own_time() -> None:
         (Budget(share=0.1), 101, 1000, False),
         (Budget(share=0.1), 100, 1000, True),
         (Budget(share=0.1), 0, None, False),
-        (Budget(count=0), 0, 1000, True),
+        (Budget(count=0), 0, 1000, False),
+        (Budget(share=0.0), 0, 1000, False),
     ],
 )
 def test_a_reserve_is_reached_when_no_more_than_it_is_left(
-    reserve: Budget | None, left: int | None, daily: int | None, *, reached: bool
+    reserve: Budget | None, left: int | None, limit: int | None, *, reached: bool
 ) -> None:
-    assert reserve_reached(reserve, left, daily) is reached
+    """A reserve of nothing is none: the day's own end is HubSpot's to say."""
+    assert Day(reserve, left=left, limit=limit).reserve_reached() is reached
+
+
+def test_requests_under_way_may_be_the_last_that_the_reserve_allows() -> None:
+    day = Day(Budget(count=100), left=103, limit=1000)
+    assert not day.reserve_reached(2)
+    assert day.reserve_reached(3)
+
+
+def test_where_answers_name_no_quota_our_own_requests_are_counted() -> None:
+    day = Day()
+
+    def after(left: int | None, limit: int | None) -> tuple[int | None, int | None, bool]:
+        day.note(left, limit)
+        return day.left, day.limit, day.spent
+
+    assert after(None, None) == (None, None, False)
+    day.told(Usage(1000, 997, None))
+    assert [after(None, None) for _ in range(4)] == [(2, 1000, False), (1, 1000, False), *[(0, 1000, True)] * 2]
+    assert after(500, None) == (500, 1000, False)
+
+
+def usage_answer(**changes: Any) -> dict[str, Any]:
+    result = {"usageLimit": 1000, "currentUsage": 2, "fetchStatus": "SUCCESS", "resetsAt": "2025-12-13T05:00:00Z"}
+    return {"results": [result | changes]}
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (usage_answer(), Usage(1000, 2, datetime(2025, 12, 13, 5, tzinfo=UTC))),
+        (usage_answer(fetchStatus="CACHED", resetsAt=None), Usage(1000, 2, None)),
+        (usage_answer(resetsAt="soon"), Usage(1000, 2, None)),
+        (usage_answer(resetsAt="2025-12-13T05:00:00"), Usage(1000, 2, None)),
+        (usage_answer(fetchStatus="FAILURE"), None),
+        (usage_answer(usageLimit=0), None),
+        (usage_answer(usageLimit="1000"), None),
+        (usage_answer(currentUsage=True), None),
+        (usage_answer(currentUsage=-1), None),
+        ({"results": []}, None),
+        ({"results": {"usageLimit": 1}}, None),
+        ({"results": [7, *usage_answer()["results"]]}, Usage(1000, 2, datetime(2025, 12, 13, 5, tzinfo=UTC))),
+        ({}, None),
+    ],
+)
+def test_the_usage_endpoint_is_believed_only_when_it_has_figures(
+    answer: dict[str, Any], expected: Usage | None
+) -> None:
+    assert usage(answer) == expected
 
 
 # --- failures too many
