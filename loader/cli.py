@@ -164,6 +164,20 @@ def labels(**given: Any) -> int:
     return terminal.labels(given)
 
 
+@cli.command(short_help="Show where a run stands.")
+@click.argument("results", metavar="[RESULTS]", required=False, type=click.Path())
+@json_option
+def status(**given: Any) -> int:
+    """Show where a run stands: what is done, what is left, and the command that comes next.
+
+    RESULTS is a results file, or a folder whose runs are listed; without it, the working folder. Nothing is changed,
+    and it may be asked while a load runs.
+    """
+    from loader import terminal  # noqa: PLC0415
+
+    return terminal.status(given)
+
+
 @cli.command(short_help="Run a simulated HubSpot on this machine.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8642, show_default=True, help="Port; 0: a free one.")
 @click.option("--rate", default="100/10", show_default=True, metavar="N/SECONDS", help="Rate limit, or off.")

@@ -113,6 +113,42 @@ class Labels:
 
 
 @dataclass(frozen=True, slots=True)
+class Status:
+    """Where a run stands by its journal, now or when it was set aside for a later run of the same name.
+
+    `state` is one of `STATES`. `process` is the id of whoever works on it. `stopped` is why it ended early, in a
+    sentence. `rows` are the counts of the summary, none while they are not known. Times are UTC, ISO 8601;
+    `seconds_ago` is how long ago `last_active_at` is. `next_command` is to be typed in `folder`.
+    """
+
+    results: str
+    state: str
+    set_aside: bool
+    process: str | None
+    stopped: str
+    exit_code: int | None
+    portal_id: str | None
+    rows: Mapping[str, int]
+    started_at: str | None
+    last_active_at: str | None
+    seconds_ago: float | None
+    command: str | None
+    next_command: str | None
+    folder: str | None
+
+
+STATES = {
+    "reading": "a load reads its inputs",
+    "running": "a load is at work",
+    "planned": "everything is read and checked, and nothing is sent yet",
+    "unfinished": "some rows are not sent yet: a limit, or a load that was killed",
+    "stopped": "some rows are not sent yet, and something ended the load",
+    "finished": "every row is settled",
+    "damaged": "the journal cannot be read",
+}
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The run ended, for whatever reason. `stopped` is that reason in a sentence, blank when every row is settled.
 
@@ -126,5 +162,5 @@ class Finished:
     reloadable: bool = True
 
 
-Event = Reading | Planned | Started | Progress | Note | Labels | Finished
+Event = Reading | Planned | Started | Progress | Note | Labels | Status | Finished
 Tell = Callable[[Event], None]

@@ -74,6 +74,20 @@ def labels(given: Mapping[str, Any]) -> int:
     return 0
 
 
+def status(given: Mapping[str, Any]) -> int:
+    """Run `status` as the command line asks and return the exit code."""
+    from loader.record.screen import show_status  # noqa: PLC0415
+    from loader.verbs.status import status as verb  # noqa: PLC0415
+
+    found = verb(given["results"])
+    if sys.stdout is not None and given["json_"]:
+        for each in found:
+            _willing(JsonStream(sys.stdout), each, sys.stdout)
+    elif sys.stdout is not None:
+        _willing(show_status, found, sys.stdout)
+    return 0
+
+
 def _leave_no_core() -> None:
     """See to it that no core dump of this process, which is to hold a token, is written; as far as the system can."""
     with suppress(OSError, ValueError):

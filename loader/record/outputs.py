@@ -1,6 +1,7 @@
 """Where a run's files lie: beside its results, named after them."""
 
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +14,8 @@ from loader.record.results import ENDINGS
 
 PACKINGS = (".gz", ".zip")
 STANDARD_INPUT = "-"
+
+_SET_ASIDE = re.compile(r"\.[0-9]{8}T[0-9]{6}Z(-[0-9]+)?\.journal$", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +54,28 @@ class Outputs:
 _OTHER_COMMANDS = (("verify", "csv"), ("undo", "csv"), ("report", "html"))
 
 
+def journal_of(results: Path) -> Path:
+    """Return where the journal of a results file lies; a journal is taken as it is."""
+    if results.suffix == ".journal":
+        return results
+    return results.with_name(f"{_stem(results)}.journal")
+
+
+def is_set_aside(journal: Path) -> bool:
+    """Return True for the journal of an earlier run that made way for another one of the same name."""
+    return _SET_ASIDE.search(journal.name) is not None
+
+
+def _stem(results: Path) -> str:
+    return results.name.removesuffix(results.suffix).removesuffix(".results")
+
+
 def name_outputs(results: str | None, failures: str | None, first_input: str, inputs: list[Path]) -> Outputs:
     """Return the run's files; UsageError for a results path that cannot be one."""
     path = Path(results) if results else Path(f"{_stem_of_input(first_input)}.results.csv")
     if path.suffix.lower() not in ENDINGS:
         raise UsageError(f"{path}: results are written as .csv, .jsonl or .parquet: end --results with one of them")
-    stem = path.name.removesuffix(path.suffix).removesuffix(".results")
+    stem = _stem(path)
     outputs = Outputs(path, Path(failures) if failures else path.with_name(f"{stem}.failures.csv"), stem)
     for file in (outputs.results, outputs.failures, outputs.summary):
         _check(file, inputs)

@@ -1,14 +1,17 @@
 """What a person sees: how the input was understood, how far the run is, how it ended and what to do next."""
 
+import os
 import sys
 import time
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from loader.events import Event, Finished, Labels, Note, Planned, Progress, Reading, Started
+from loader.events import Event, Finished, Labels, Note, Planned, Progress, Reading, Started, Status
+from loader.record.status_lines import status_lines
 from loader.record.tables import closing, duration, labels_table, plain, plan_table
 
 SECONDS_BETWEEN_LINES = 30.0
@@ -16,6 +19,11 @@ SECONDS_BETWEEN_LINES = 30.0
 
 class _Console(Console):
     """A console whose reader may go away: that is the caller's to handle, not the end of the process."""
+
+    def show(self, parts: Iterable[RenderableType]) -> None:
+        """Print parts; a line that must not be wrapped is left to the terminal, which wraps it only to the eye."""
+        for part in parts:
+            self.print(part, soft_wrap=True if isinstance(part, Text) and part.no_wrap else None)
 
     def on_broken_pipe(self) -> None:
         """Let the error through, where rich would exit."""
@@ -36,8 +44,7 @@ class Screen:
                 self._status(plain(f"Reading {event.input}: {event.records:,} records"))
             case Planned():
                 self._end_live()
-                for part in plan_table(event):
-                    self._console.print(part)
+                self._console.show(plan_table(event))
             case Started():
                 how = "Going on" if event.resumed else "Sending"
                 self._console.print(f"{how}: {event.pending:,} of {event.total:,} rows to go.")
@@ -48,8 +55,7 @@ class Screen:
                 self._console.print(plain(event.message))
             case Finished():
                 self._end_live()
-                for part in closing(event):
-                    self._console.print(part)
+                self._console.show(closing(event))
 
     def close(self) -> None:
         """Leave the terminal as it was."""
@@ -95,8 +101,7 @@ def progress_line(event: Progress) -> str:
 def show_plan(event: Planned) -> None:
     """Write the plan to standard output."""
     console = _Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-    for part in plan_table(event):
-        console.print(part)
+    console.show(plan_table(event))
 
 
 def show_labels(event: Labels) -> None:
@@ -107,3 +112,9 @@ def show_labels(event: Labels) -> None:
     else:
         first, second = event.names[event.object_type], event.names[event.to_object_type]
         console.print(plain(f"HubSpot lists no association type between {first} and {second}."))
+
+
+def show_status(found: Sequence[Status]) -> None:
+    """Write where runs stand to standard output."""
+    console = _Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console.show(status_lines(found, folder=os.getcwd()))  # noqa: PTH109 - a text is wanted

@@ -33,14 +33,7 @@ def summarize(
         "finished_at": journal.fact("finished_at"),
         "seconds": round(journal.fact("seconds") or 0.0, 3),
         "exit_code": exit_code,
-        "rows": {
-            "total": counts.total,
-            "created": counts.created,
-            "unchanged": counts.unchanged,
-            "failed": counts.failed,
-            "rejected": counts.rejected,
-            "pending": counts.pending,
-        },
+        "rows": counts.rows(),
         "pairs": counts.pairs,
         "requests": {key: traffic[key] for key in ("sent", "retried", "rate_limited", "by_status")},
         "rate": {

@@ -1,6 +1,6 @@
 """The tables a person reads: how the input was understood, and how the run ended."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from rich import box
@@ -28,6 +28,13 @@ def plain(text: object, style: str = "") -> Text:
     return Text(visible(str(text)), style)
 
 
+def command(words: str) -> Text:
+    """Return a line with a command in it, which is not wrapped: somebody will copy it."""
+    line = plain(words, "bold")
+    line.no_wrap = True
+    return line
+
+
 def plan_table(event: Planned) -> Iterator[RenderableType]:
     """Yield how each input was read, what its rows ask for, and how many will be sent."""
     yield _inputs(event.inputs)
@@ -45,22 +52,22 @@ def plan_table(event: Planned) -> Iterator[RenderableType]:
 
 
 def _inputs(inputs: Mapping[str, Understood]) -> Table:
-    table = _table("Input", "Read as", "Columns")
+    lines = table("Input", "Read as", "Columns")
     for name, understood in inputs.items():
         parts = [understood.format, understood.encoding, understood.delimiter and repr(understood.delimiter)]
         parts += [understood.sheet and f"sheet {understood.sheet}", f"header in row {understood.header_row}"]
         columns = "; ".join(f"{field}: {', '.join(headers)}" for field, headers in understood.columns.items())
-        table.add_row(plain(name), plain(", ".join(part for part in parts if part)), plain(columns))
-    return table
+        lines.add_row(plain(name), plain(", ".join(part for part in parts if part)), plain(columns))
+    return lines
 
 
 def _kinds(event: Planned) -> Table:
-    table = _table("Rows", "From", "To", "Association type", "Label")
+    lines = table("Rows", "From", "To", "Association type", "Label")
     for kind in event.kinds:
-        table.add_row(
+        lines.add_row(
             f"{kind.rows:,}", plain(kind.object_type), plain(kind.to_object_type), _what(kind), plain(kind.label)
         )
-    return table
+    return lines
 
 
 def _what(kind: Kind) -> Text:
@@ -92,16 +99,16 @@ def _cost(event: Planned) -> Text:
 
 def labels_table(event: Labels) -> Table:
     """Return the association types of two object types, each as a load takes it."""
-    table = _table("From", "To", "Category", "Type id", "Label")
+    lines = table("From", "To", "Category", "Type id", "Label")
     for listed in event.types:
-        table.add_row(
+        lines.add_row(
             plain(event.names[listed.object_type]),
             plain(event.names[listed.to_object_type]),
             plain(listed.category),
             str(listed.id),
             plain(listed.label) if listed.label else Text("(no label)", "dim"),
         )
-    return table
+    return lines
 
 
 def closing(event: Finished) -> Iterator[RenderableType]:
@@ -124,27 +131,28 @@ def closing(event: Finished) -> Iterator[RenderableType]:
         mend = "mend it and load it" if event.reloadable else "mend these rows in their own files"
         yield plain(f"Failures: {event.failures} ({mend})")
     if summary["next_command"]:
-        yield plain(f"Next: {summary['next_command']}", "bold")
+        yield command(f"Next: {summary['next_command']}")
 
 
 def _counts(rows: Mapping[str, int]) -> Table:
-    table = _table(*(name for name in rows), justify="right")
+    lines = table(*rows, right=rows.keys())
     styles = {"created": "green", "failed": "red", "rejected": "red"}
-    table.add_row(*(Text(f"{count:,}", style=styles.get(name, "") if count else "") for name, count in rows.items()))
-    return table
+    lines.add_row(*(Text(f"{count:,}", style=styles.get(name, "") if count else "") for name, count in rows.items()))
+    return lines
 
 
 def _reasons(reasons: Mapping[str, int]) -> Table:
-    table = _table("Rows", "Reason", "What is wrong, and what to do")
-    table.columns[1].no_wrap = True
+    lines = table("Rows", "Reason", "What is wrong, and what to do")
+    lines.columns[1].no_wrap = True
     for reason, count in reasons.items():
         known = explain(reason)
-        table.add_row(f"{count:,}", plain(reason), f"{known.cause} {known.mend}")
-    return table
+        lines.add_row(f"{count:,}", plain(reason), f"{known.cause} {known.mend}")
+    return lines
 
 
-def _table(*headers: str, justify: str = "left") -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+def table(*headers: str, right: Collection[str] = ("Rows",)) -> Table:
+    """Return an empty table in the one form that all have; the columns named in `right` hold numbers."""
+    form = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for header in headers:
-        table.add_column(header, justify="right" if justify == "right" or header == "Rows" else "left", overflow="fold")
-    return table
+        form.add_column(header, justify="right" if header in right else "left", overflow="fold")
+    return form

@@ -33,6 +33,7 @@ from loader.send.portal import Account, GatewayPortal
 from loader.send.put import Put, timestamp
 from loader.settings import Rate, Settings
 from loader.stopping import Stop
+from loader.verbs.command_facts import begun, ended
 from loader.verbs.connection import connected, surroundings, workers
 from loader.verbs.identity import Decision, Earlier, decide, identity, look
 from loader.verbs.meter import Meter
@@ -203,7 +204,7 @@ class _Run:
         if tuple(bound) < tuple(before):
             # Rejected rows beyond the new limit count as pending again, and leave the results.
             journal.remember({"results.written": None})
-        journal.remember(self.outputs.facts())
+        journal.remember({**self.outputs.facts(), **begun(journal, self.settings, self.around.now())})
         if account.portal_id is not None:
             journal.remember({"portal_id": account.portal_id, "time_zone": account.time_zone})
 
@@ -240,7 +241,7 @@ class _Run:
         if isinstance(stopped, Interrupted | OutOfTime) and not counts.pending:
             stopped = None  # What was in flight was all that was left.
         exit_code = stopped.exit_code if stopped else int(counts.failed + counts.rejected > 0)
-        journal.remember({"finished_at": timestamp(self.around.now()), "exit_code": exit_code})
+        journal.remember(ended(journal, self.around.now(), exit_code, stopped))
         return self._report(journal, counts, exit_code, stopped)
 
     def _tell_again(self) -> Report:
@@ -257,6 +258,8 @@ class _Run:
             return self._report(journal, counts, exit_code, None)
 
     def _report(self, journal: Journal, counts: Counts, exit_code: int, stopped: LoaderError | None) -> Report:
+        following = next_command(self.settings, self.outputs, counts, exit_code)
+        journal.remember({"next_command": following})
         failures = write_failures(self.outputs.failures, journal)
         summary = summarize(
             journal,
@@ -266,7 +269,7 @@ class _Run:
             traffic=journal.fact("traffic") or NO_TRAFFIC,
             rate=Rate(*(journal.fact("rate") or (100, 10.0))),
             exit_code=exit_code,
-            next_command=next_command(self.settings, self.outputs, counts, exit_code),
+            next_command=following,
         )
         write_summary(self.outputs.summary, summary)
         self.tell(

@@ -33,7 +33,7 @@ def next_command(settings: Settings, outputs: Outputs, counts: Counts, exit_code
         return None
     head, parts = settings.command[:2], list(_parts(settings.command[2:], settings.flags))
     if exit_code not in (0, 1):
-        return _joined(head, _without(parts, {"--fresh", "--retry-failed"}))
+        return same_command(settings)
     if counts.pending:
         return _joined(head, _without(parts, {"--fresh", "--retry-failed", "--limit"}))
     if counts.failed:
@@ -45,6 +45,14 @@ def next_command(settings: Settings, outputs: Outputs, counts: Counts, exit_code
         # A job's failures come from files that are read in different ways: they are mended where they come from.
         return _joined(head, _without(parts, {"--fresh", "--retry-failed", "--limit"}))
     return None
+
+
+def same_command(settings: Settings) -> str | None:
+    """Return the command that goes on with a run that ended in its middle, or None when no command was typed."""
+    if not settings.command:
+        return None
+    parts = list(_parts(settings.command[2:], settings.flags))
+    return _joined(settings.command[:2], _without(parts, {"--fresh", "--retry-failed"}))
 
 
 def _mended(parts: list[_Part], read: InputSettings, settings: Settings, outputs: Outputs) -> list[_Part]:

@@ -2,7 +2,8 @@
 
 from loader.record.journal.journal import FILE_NAME, Counts, Journal
 from loader.record.journal.lines import FailedRecord, Line, failed_records, lines
-from loader.record.journal.lock import Lock
+from loader.record.journal.lock import Lock, holder
+from loader.record.journal.schema import is_journal
 from loader.record.journal.staging import Mixture, Staging
 
 __all__ = [
@@ -15,5 +16,7 @@ __all__ = [
     "Mixture",
     "Staging",
     "failed_records",
+    "holder",
+    "is_journal",
     "lines",
 ]

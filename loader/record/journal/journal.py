@@ -31,6 +31,11 @@ class Counts:
         """Rows that are not settled yet."""
         return self.total - self.created - self.unchanged - self.failed - self.rejected
 
+    def rows(self) -> dict[str, int]:
+        """Return the counts of rows, as the summary shows them."""
+        names = ("total", "created", "unchanged", "failed", "rejected", "pending")
+        return {name: getattr(self, name) for name in names}
+
 
 class Journal:
     """An installed journal that this process holds (see `Lock`); one thread at a time may use it."""

@@ -2,12 +2,18 @@
 
 import fcntl
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from loader.errors import JournalLocked, UsageError
+
+ENDING = "-lock"
+
+LOOK_SECONDS = 0.05
+"""Longer than whoever only asks for the holder (see `holder`) has a hand on the lock."""
 
 
 class Lock:
@@ -17,20 +23,24 @@ class Lock:
     """
 
     def __init__(self, journal: Path) -> None:
-        self._path = journal.with_name(journal.name + "-lock")
+        self._path = _file_of(journal)
         self._journal = journal
         self._descriptor = -1
 
     def __enter__(self) -> Self:
+        patient_until = time.monotonic() + 2 * LOOK_SECONDS
         while True:
             descriptor = self._open()
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                holder = os.read(descriptor, 40).decode("ascii", "replace").strip() or "another process"
+                name = _name_in(descriptor)
                 os.close(descriptor)
+                if time.monotonic() < patient_until:
+                    time.sleep(LOOK_SECONDS)
+                    continue
                 raise JournalLocked(
-                    f"{self._journal}: process {holder} works on these results: wait for it, or give another --results"
+                    f"{self._journal}: process {name} works on these results: wait for it, or give another --results"
                 ) from None
             except OSError as error:
                 os.close(descriptor)
@@ -68,3 +78,32 @@ class Lock:
     ) -> None:
         self._path.unlink(missing_ok=True)
         os.close(self._descriptor)
+
+
+def holder(journal: Path) -> str | None:
+    """Return the id of the process that works on a journal, or None; no byte is changed.
+
+    A lock can only be seen by trying it: shared, and for a moment, which a run that begins just then waits out.
+    """
+    try:
+        descriptor = os.open(_file_of(journal), os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _name_in(descriptor)
+    except OSError:
+        return None
+    else:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _file_of(journal: Path) -> Path:
+    return journal.with_name(journal.name + ENDING)
+
+
+def _name_in(descriptor: int) -> str:
+    return os.pread(descriptor, 40, 0).decode("ascii", "replace").strip() or "another process"

@@ -96,16 +96,33 @@ WHERE (x.input, x.row) <= (SELECT input, row FROM bound);
 """
 
 
+def is_journal(path: Path) -> bool:
+    """Return True for a journal of ours, whole or not; any other file's content is left alone."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(72)
+    except OSError:
+        return False
+    return head.startswith(b"SQLite format 3\0") and head[68:72] == APPLICATION.to_bytes(4)  # SQLite's file format, 1.3
+
+
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """Open an installed journal: what is committed survives a power cut. Others may read it meanwhile.
 
     `read_only` changes no byte of it, not even to take over what a killed process left in its write-ahead log.
     """
     if read_only:
-        # Without a log beside it, a plain read-only connection would make an empty one and leave it there.
-        how = "mode=ro" if path.with_name(path.name + "-wal").exists() else "mode=ro&immutable=1"
-        return _opened(path, how)
+        return _opened(path, _read_only(path))
     return _opened(path, "mode=rw", "cache_size = -16000", "journal_mode = WAL", "synchronous = FULL")
+
+
+def _read_only(path: Path) -> str:
+    # Without a log beside it, a plain read-only connection would make an empty one and leave it there; with one, it
+    # would write into the log's index, which is only missing where somebody copied the other two files.
+    log, index = (path.with_name(path.name + ending).exists() for ending in ("-wal", "-shm"))
+    if not log:
+        return "mode=ro&immutable=1"
+    return "mode=ro&readonly_shm=1" if index else "mode=ro"
 
 
 def _opened(path: Path, how: str, *pragmas: str) -> sqlite3.Connection:

@@ -1,0 +1,121 @@
+"""Status: where a run stands, or every run under a folder, from the journals alone; changes no byte."""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from loader.errors import JournalError, RecordError, UsageError
+from loader.events import Status
+from loader.record.journal import Counts, Journal, holder, is_journal
+from loader.record.journal.lock import ENDING as LOCK
+from loader.record.outputs import is_set_aside, journal_of
+
+_JOURNAL = ".journal"
+_STAGING = "-staging"
+
+
+def status(results: str | None = None, *, now: datetime | None = None) -> list[Status]:
+    """Return where the run of a results file stands, or those of all runs under a folder, the latest first.
+
+    `results` is a results file, a journal or a folder; None: the working folder. It may be asked while a load runs.
+    Raises UsageError when there is no journal.
+    """
+    moment = now or datetime.now(UTC)
+    place = Path(results or ".")
+    if not place.is_dir():
+        journal = journal_of(place)
+        if not _is_run(journal):
+            raise UsageError(f"{place}: there is no journal {journal}, so no load wrote it: name a results file")
+        return [_status(journal, moment)]
+    journals = sorted({path for path in _files_under(place) if _is_run(path)})
+    if not journals:
+        raise UsageError(f"{place}: no run was found there: name a results file, or the folder that it lies in")
+    found = [_status(journal, moment) for journal in journals]
+    return sorted(found, key=lambda each: each.last_active_at or "", reverse=True)
+
+
+def _files_under(folder: Path) -> Iterator[Path]:
+    """Yield journals, and what would be one if the load that reads its inputs were further."""
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            if name.removesuffix(LOCK).endswith(_JOURNAL):
+                yield Path(parent) / name.removesuffix(LOCK)
+
+
+def _is_run(journal: Path) -> bool:
+    return is_journal(journal) if journal.exists() else holder(journal) is not None
+
+
+def _status(journal: Path, now: datetime) -> Status:
+    process = holder(journal)
+    if process is not None and (not journal.exists() or journal.with_name(journal.name + _STAGING).exists()):
+        return _without_a_plan(journal, "reading", process)
+    try:
+        with Journal(journal, read_only=True) as found:
+            return _of(found, process, now)
+    except (JournalError, RecordError, ValueError) as error:
+        why = f"{journal} cannot be read ({error.__cause__ or error})"
+        return _without_a_plan(journal, "damaged", process, why)
+
+
+def _of(journal: Journal, process: str | None, now: datetime) -> Status:
+    counts = journal.counts()
+    stopped: dict[str, Any] = journal.fact("stopped") or {}
+    last_active_at = _last_active_at(journal)
+    set_aside = is_set_aside(journal.path)
+    return Status(
+        results=str(journal.path.with_name(journal.fact("output.results") or journal.path.name)),
+        state=_state(journal, counts, process),
+        set_aside=set_aside,
+        process=process,
+        stopped=stopped.get("message", "") if process is None else "",
+        exit_code=journal.fact("exit_code"),
+        portal_id=journal.fact("portal_id"),
+        rows=counts.rows(),
+        started_at=journal.fact("started_at"),
+        last_active_at=last_active_at,
+        seconds_ago=(now - datetime.fromisoformat(last_active_at)).total_seconds() if last_active_at else None,
+        command=journal.fact("command"),
+        next_command=None if process or set_aside else journal.fact("next_command"),
+        folder=journal.fact("folder"),
+    )
+
+
+def _state(journal: Journal, counts: Counts, process: str | None) -> str:
+    if process is not None:
+        return "running"
+    if not counts.pending:
+        return "finished"
+    if journal.fact("stopped"):
+        return "stopped"
+    return "unfinished" if journal.fact("claimed") else "planned"
+
+
+def _last_active_at(journal: Journal) -> str | None:
+    (outcome,) = next(journal.query("SELECT finished_at FROM outcomes ORDER BY sequence DESC LIMIT 1"), (None,))
+    commands = journal.fact("commands") or [{}]
+    moments = [outcome, commands[-1].get("began_at"), *map(journal.fact, ("started_at", "finished_at"))]
+    return max(filter(None, moments), default=None)
+
+
+def _without_a_plan(journal: Path, state: str, process: str | None, stopped: str = "") -> Status:
+    name = journal.name.removesuffix(_JOURNAL)
+    return Status(
+        results=str(journal.with_name(f"{name}.results.csv")),
+        state=state,
+        set_aside=is_set_aside(journal),
+        process=process,
+        stopped=stopped,
+        exit_code=None,
+        portal_id=None,
+        rows={},
+        started_at=None,
+        last_active_at=None,
+        seconds_ago=None,
+        command=None,
+        next_command=None,
+        folder=None,
+    )
