@@ -17,6 +17,25 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class LookingUp:
+    """So many of the values that stand for records of an object type have been looked up."""
+
+    object_type: str
+    id_property: str
+    done: int
+    total: int
+
+
+class LookedUp(NamedTuple):
+    """So many distinct values of a property were looked up; `found` is None when there was no portal to ask."""
+
+    object_type: str
+    id_property: str
+    values: int
+    found: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """What so many rows ask for, as it was settled; `problem` is why it could not be, else blank.
 
@@ -49,6 +68,7 @@ class Planned:
     reasons: Mapping[str, int]
     without: int
     unchecked: tuple[tuple[str, str], ...]
+    looked_up: tuple[LookedUp, ...]
     portal_id: str | None
     requests: int
     seconds: float
@@ -162,5 +182,5 @@ class Finished:
     reloadable: bool = True
 
 
-Event = Reading | Planned | Started | Progress | Note | Labels | Status | Finished
+Event = Reading | LookingUp | Planned | Started | Progress | Note | Labels | Status | Finished
 Tell = Callable[[Event], None]

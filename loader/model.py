@@ -167,6 +167,28 @@ class Pair(NamedTuple):
     rows: int
 
 
+class Question(NamedTuple):
+    """Which records of an object type (its id) have certain values of a unique property?"""
+
+    object_type: str
+    id_property: str
+
+
+class RecordsFound(NamedTuple):
+    """What HubSpot says of values: each record found, as (record id, its own value), and the values without one."""
+
+    records: tuple[tuple[str, str], ...]
+    absent: frozenset[str]
+
+
+class FoundRecord(NamedTuple):
+    """The record that a value stands for, or, where `record_id` is blank, a key of `reasons.REASONS` and a sentence."""
+
+    record_id: str
+    reason: str
+    message: str
+
+
 class Outcome(NamedTuple):
     """What became of one pair. `status` is `created` or `failed`.
 

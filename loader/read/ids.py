@@ -60,6 +60,23 @@ _REASONS = (
     ),
 )
 
+_LONGEST_VALUE = 1000
+# A spreadsheet's mark of a text of digits, and ours before what a spreadsheet would take for a formula.
+_MARKED_VALUE = re.compile(r"'(?=[0-9]+$|[\s\"]*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20])", re.ASCII)
+_REASONS_OF_VALUES = (
+    (
+        "SCIENTIFIC_NOTATION",
+        re.compile(r"[+-]?[0-9]([.,][0-9]+)?[eE][+-][0-9]+", re.ASCII),
+        "is in scientific notation, which has lost digits; format the column as text and export it again",
+    ),
+    *(each for each in _REASONS if each[0] in ("ERROR_CELL", "UNREADABLE_CHARACTERS")),
+    (
+        "PLACEHOLDER",
+        re.compile(r"\(?null\)?|n/?a|nan|nat|none|<na>", re.IGNORECASE | re.ASCII),
+        "is a word for nothing, not a value; fill it in, or delete the row",
+    ),
+)
+
 
 class Judged(NamedTuple):
     """A cell's record id, or, where `record_id` is blank, the reason code and why.
@@ -98,14 +115,37 @@ def judge(cell: str) -> Judged:
 
 
 def judge_value(cell: str) -> Judged:
-    """Judge a cell that holds a unique property's value instead of an id: trimmed, readable and not blank."""
-    value = trim(cell)
+    """Judge a cell that holds a unique property's value instead of an id: readable, not blank, and whole.
+
+    Leading zeros, points and signs belong to it. What a spreadsheet adds or has broken is treated as in an id.
+
+    >>> judge_value(" 00123 ").record_id, judge_value("1e5").record_id, judge_value("1.2E+11").reason
+    ('00123', '1e5', 'SCIENTIFIC_NOTATION')
+    """
+    value, repair = _bare_value(cell)
     if not value:
         return _missing()
-    if "\ufffd" in value or "\0" in value:
-        why = f"{show(cell)} holds characters that cannot be read; mend the cell, or name the file's --encoding"
-        return Judged("", "", "UNREADABLE_CHARACTERS", why)
-    return Judged(value)
+    if len(value) > _LONGEST_VALUE:
+        why = f"{show(cell)} is longer than any value that tells records apart; mend the cell"
+        return Judged("", "", "INVALID_RECORD_ID", why)
+    for reason, pattern, why in _REASONS_OF_VALUES:
+        if pattern.fullmatch(value):
+            return Judged("", "", reason, f"{show(cell)} {why}")
+    return Judged(value, repair)
+
+
+def _bare_value(cell: str) -> tuple[str, str]:
+    """Return a value without what a spreadsheet or a copy put around it, and what that was."""
+    bare, repair = trim(cell), ""
+    if not bare.isascii() and (visible := bare.translate(INVISIBLE).strip()).isascii():
+        # In a text of other scripts such a character may join two letters.
+        bare, repair = visible, "invisible characters"
+    if _MARKED_VALUE.match(bare):
+        bare, repair = trim(bare[1:]), repair or "a leading apostrophe"
+    wrapped = _WRAPPED.fullmatch(bare)
+    if wrapped:
+        bare, repair = trim(wrapped[1]), repair or 'a wrapping ="…"'
+    return bare, repair
 
 
 def is_blank(cell: str) -> bool:

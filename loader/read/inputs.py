@@ -31,8 +31,9 @@ class Input:
     """One input file whose columns are settled.
 
     `name` is what the user calls it, `path` where its bytes are (standard input is kept in a private temporary file
-    until `close`), `sha256` their hash. `to_columns` are the headers that to object ids are read from. `understood`
-    says how the file was read; its notes are complete after the last chunk.
+    until `close`), `sha256` their hash. `to_columns` are the headers that to object ids are read from;
+    `id_properties` the properties that its two ids are values of, None where they are record ids. `understood` says how
+    the file was read; its notes are complete after the last chunk.
     """
 
     def __init__(self, name: str, path: Path, settings: InputSettings, *, note: str = "", owned: bool = False) -> None:
@@ -50,6 +51,7 @@ class Input:
         self._columns = settle(self._shown, self._table.header, settings)
         self.header = self._table.header
         self.to_columns = tuple(column.header for column in self._columns.to)
+        self.id_properties = settings.from_id_property, settings.to_id_property
         self._opening_notes = [note, *self._table.notes] if note else self._table.notes
         self.understood = Understood(
             format=self._table.format,

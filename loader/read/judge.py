@@ -99,7 +99,7 @@ class Judge:
         said = cells[self._columns.object_id.position]
         judged = self._judged_object(place, said, batch)
         fault = batch.faults.get(place)
-        if fault is None and judged.reason and self._is_header(cells):
+        if fault is None and (judged.reason or self._by_property[0]) and self._is_header(cells):
             fault = Mark("REPEATED_HEADER", "is the header once more; delete the row")
         if fault is not None:
             self._reject_record(row, cells, fault, chunk)
@@ -152,11 +152,9 @@ class Judge:
         return [(text, self._judge(text, by_property)) for text in texts]
 
     def _judge(self, cell: str, by_property: bool) -> Judged:
-        if by_property:
-            return ids.judge_value(cell)
-        if ids.PLAIN.fullmatch(cell):
+        if not by_property and ids.PLAIN.fullmatch(cell):
             return Judged(cell)
-        judged = ids.judge(cell)
+        judged = ids.judge_value(cell) if by_property else ids.judge(cell)
         if judged.repair:
             self._told[f"Ids that had {judged.repair} taken off: {{n}}."] += 1
         return judged

@@ -40,7 +40,8 @@ ROWS: dict[str, Reason] = {
     ),
     "LEADING_ZERO": Reason(
         "The id begins with a zero, which no HubSpot record id does.",
-        "It may be another system's key: put HubSpot's record id there, or name the property that holds it.",
+        "It may be another system's key: put HubSpot's record id there, or name the property that holds it with "
+        "--from-id-property or --to-id-property.",
         False,
     ),
     "ID_TOO_LARGE": Reason(
@@ -101,6 +102,21 @@ ROWS: dict[str, Reason] = {
     "REPEATED_HEADER": Reason(
         "The record is the header once more.",
         "Delete the row.",
+        False,
+    ),
+    "PLACEHOLDER": Reason(
+        "The cell holds a word for nothing, such as NULL or n/a, instead of a value that stands for a record.",
+        "Fill in the value, or delete the row.",
+        False,
+    ),
+    "RECORD_NOT_FOUND": Reason(
+        "HubSpot has no record with this value of the id property.",
+        "Mend the cell, or make the record in HubSpot first; then load the failures file.",
+        True,
+    ),
+    "AMBIGUOUS_RECORD": Reason(
+        "Several records have this value of the id property.",
+        "Write the record id instead, or merge the records in HubSpot.",
         False,
     ),
     "MISSING_OBJECT_TYPE": Reason(

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from loader.events import Event, Finished, Labels, Note, Planned, Progress, Reading, Started, Status
+from loader.events import Event, Finished, Labels, LookingUp, Note, Planned, Progress, Reading, Started, Status
 from loader.record.status_lines import status_lines
 from loader.record.tables import closing, duration, labels_table, plain, plan_table
 
@@ -42,6 +42,9 @@ class Screen:
         match event:
             case Reading():
                 self._status(plain(f"Reading {event.input}: {event.records:,} records"))
+            case LookingUp():
+                done = f"{event.done:,} of {event.total:,}"
+                self._status(plain(f"Looking up {event.object_type} by {event.id_property}: {done} values"))
             case Planned():
                 self._end_live()
                 self._console.show(plan_table(event))

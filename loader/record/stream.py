@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from loader.errors import UsageError
-from loader.events import Event, Finished, Progress, Reading
+from loader.events import Event, Finished, LookingUp, Progress, Reading
 from loader.record.files import open_private, writing
 from loader.record.visible import visible_json
 
@@ -48,7 +48,7 @@ class Throttle:
 
     def passes(self, event: Event, now: datetime) -> bool:
         """Return True when this event is to be told."""
-        if not isinstance(event, Progress | Reading):
+        if not isinstance(event, Progress | Reading | LookingUp):
             return True
         last = self._last.get(type(event))
         if last is not None and (now - last).total_seconds() < self._seconds:

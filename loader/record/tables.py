@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from loader.events import Finished, Kind, Labels, Planned
+from loader.events import Finished, Kind, Labels, LookedUp, Planned
 from loader.model import Understood
 from loader.reasons import explain
 from loader.record.visible import visible
@@ -45,6 +45,7 @@ def plan_table(event: Planned) -> Iterator[RenderableType]:
     if event.unchecked:
         pairs = ", ".join(f"{first} to {second}" for first, second in event.unchecked)
         yield plain(f"Not checked, because the portal could not be asked: the labels and type ids of {pairs}.")
+    yield from map(_looked_up, event.looked_up)
     yield _figures(event)
     yield _cost(event)
     if event.reasons:
@@ -76,6 +77,19 @@ def _what(kind: Kind) -> Text:
     if kind.association_category == "UNCHECKED":
         return plain("not checked: only the portal knows it", "yellow")
     return plain(f"{kind.association_category} {kind.association_type_id}")
+
+
+def _looked_up(what: LookedUp) -> Text:
+    if what.found is None:
+        return plain(
+            f"Not looked up, because there is no token: {what.values:,} values of {what.id_property} that stand for "
+            f"{what.object_type}."
+        )
+    missing = what.values - what.found
+    return plain(
+        f"Looked up {what.object_type} by {what.id_property}: {what.values:,} values, {what.found:,} found"
+        + (f", {missing:,} not." if missing else ".")
+    )
 
 
 def _figures(event: Planned) -> Text:

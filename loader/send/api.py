@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from loader.model import AssociationType, Direction, Pair
@@ -89,6 +89,18 @@ def batch_read(direction: Direction, wanted: Iterable[tuple[str, str]], version:
     inputs = (_read_input(record_id, after) for record_id, after in wanted)
     body = f'{{"inputs":[{",".join(inputs)}]}}'
     return Request("POST", f"{_between(direction, version)}/batch/read", body.encode("ascii"))
+
+
+def records(object_type: str, id_property: str, values: Sequence[str], version: str) -> Request:
+    """Return the request for the records that have these values of a unique property; HubSpot takes 100."""
+    root = "/crm/v3/objects" if version == "v4" else f"/crm/objects/{version}"
+    body = {
+        "idProperty": id_property,
+        "inputs": [{"id": value} for value in values],
+        "properties": [id_property],
+        "propertiesWithHistory": [],
+    }
+    return Request("POST", f"{root}/{_object_type(object_type)}/batch/read", json.dumps(body).encode("ascii"))
 
 
 def schemas(version: str) -> Request:

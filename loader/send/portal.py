@@ -1,13 +1,16 @@
 """What a portal can be asked before anything is sent: who it is, its labels, its custom objects."""
 
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 from loader.errors import MissingScope, Refused, Retryable, Unreachable, WrongPortal
-from loader.model import Direction
+from loader.model import Direction, Question, RecordsFound
 from loader.send import api, quota, replies
 from loader.send.api import Request
 from loader.send.gateway import Gateway
+from loader.send.records import records_found
 
 
 class Account(NamedTuple):
@@ -18,11 +21,15 @@ class Account(NamedTuple):
 
 
 class GatewayPortal:
-    """Asks through the gateway, within its limits; an endpoint that is not there or not allowed says None."""
+    """Asks through the gateway, within its limits; an endpoint that is not there or not allowed says None.
+
+    `portal_id` is known once the account was asked for.
+    """
 
     def __init__(self, gateway: Gateway, *, version: str) -> None:
         self._gateway = gateway
         self._version = version
+        self.portal_id: str | None = None
 
     async def account(self, *, insist: bool) -> Account:
         """Return who the portal is; without `insist` one attempt must do, and a failed one says nothing.
@@ -36,12 +43,12 @@ class GatewayPortal:
         except (Refused, Retryable, MissingScope) as error:
             if insist:
                 raise _fatal(error) from error
-            return Account(self._gateway.portal_id, None)
+            self.portal_id = self._gateway.portal_id
+            return Account(self.portal_id, None)
         portal_id, time_zone = answer.get("portalId"), answer.get("timeZone")
         self._gateway.day.time_zone = time_zone if isinstance(time_zone, str) else None
-        return Account(
-            str(portal_id) if isinstance(portal_id, int | str) else self._gateway.portal_id, self._gateway.day.time_zone
-        )
+        self.portal_id = str(portal_id) if isinstance(portal_id, int | str) else self._gateway.portal_id
+        return Account(self.portal_id, self._gateway.day.time_zone)
 
     async def daily_usage(self) -> None:
         """Learn how much is left of the day's quota where no answer's headers have said so; one attempt must do."""
@@ -61,6 +68,14 @@ class GatewayPortal:
             return await self._results(api.schemas(self._version))
         except MissingScope:
             return None
+
+    async def records(self, question: Question, values: Sequence[str]) -> RecordsFound:
+        """Return the records that have these values, at most a hundred of a unique property; raises Refused."""
+        request = api.records(question.object_type, question.id_property, values, self._version)
+        try:
+            return (await self._gateway.call(request, partial(records_found, question=question))).value
+        except Retryable as error:
+            raise _fatal(error) from error
 
     async def _results(self, request: Request) -> list[dict[str, Any]] | None:
         try:

@@ -21,7 +21,7 @@ from loader.errors import (
 from loader.events import Finished, Note, Started, Tell
 from loader.read import Input, open_inputs
 from loader.record.failures import write_failures
-from loader.record.journal import Counts, Journal, Lock, Staging
+from loader.record.journal import Counts, Journal, Lock, Staging, forget_lookups
 from loader.record.ledger import Ledger
 from loader.record.outputs import Outputs, name_outputs, set_aside
 from loader.record.results import open_results
@@ -131,6 +131,8 @@ class _Run:
         When the portal refuses the token, the journal holds what was read and no plan: the next command makes one.
         """
         with Staging(self.outputs.beside("journal-staging"), stopping=self.stop.asked) as staging:
+            if self.settings.fresh:
+                forget_lookups(staging.keys.lookups)
             await asyncio.to_thread(read_all, self.inputs, staging, self.tell, self.stop)
             account, refused = await self._plan(gateway, portal, staging)
             staging.remember(
@@ -143,6 +145,8 @@ class _Run:
             )
             self._clear_the_way(earlier)
             staging.install(self.outputs.journal)
+            if refused is None:
+                forget_lookups(staging.keys.lookups)
         return account, refused
 
     async def _plan(
@@ -150,7 +154,7 @@ class _Run:
     ) -> tuple[Account, LoaderError | None]:
         try:
             account = await self.stop.unless(recognize(portal, self.settings.connection.portal_id))
-            kinds, unchecked = await settle_and_group(staging, self.settings.read, portal, self.stop)
+            settlement = await settle_and_group(staging, self.settings.read, portal, self.tell, self.stop)
         except Retryable as error:
             return NOBODY, unreachable(error)
         except (Fatal, Stopped) as error:
@@ -158,7 +162,7 @@ class _Run:
                 raise
             return NOBODY, error
         prospect = Prospect(account.portal_id, gateway.limiter.rate, gateway.day.limit)
-        self.tell(planned(self.inputs, staging, kinds, unchecked, prospect))
+        self.tell(planned(self.inputs, staging, settlement, prospect))
         return account, None
 
     def _clear_the_way(self, earlier: Earlier | None) -> None:

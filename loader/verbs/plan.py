@@ -49,12 +49,12 @@ async def plan(
                 portal = GatewayPortal(gateway, version=settings.connection.api_version)
                 account = await stop.unless(recognize(portal, settings.connection.portal_id))
             try:
-                kinds, unchecked = await settle_and_group(staging, settings.read, portal, stop)
+                settlement = await settle_and_group(staging, settings.read, portal, tell, stop)
             except Retryable as error:
                 raise unreachable(error) from error
             if portal is not None:
                 prospect = Prospect(account.portal_id, gateway.limiter.rate, gateway.day.limit)
-            return planned(inputs, staging, kinds, unchecked, prospect)
+            return planned(inputs, staging, settlement, prospect)
     finally:
         for source in inputs:
             source.close()

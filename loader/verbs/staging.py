@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from loader.errors import RecordError
-from loader.events import Kind, Planned, Reading, Tell
+from loader.events import Kind, LookedUp, Planned, Reading, Tell
 from loader.model import Asked, Settled, Unsettled
 from loader.read import Input
 from loader.record.journal import Staging
@@ -13,7 +13,9 @@ from loader.settings import InputSettings, Rate
 from loader.settle import fold
 from loader.settle.names import Portal, refuse_options, settle_names
 from loader.settle.object_types import ObjectTypes, shown
+from loader.settle.own_keys import Records
 from loader.stopping import Stop
+from loader.verbs.looking_up import look_up
 
 RECORDS_BETWEEN_EVENTS = 20_000
 
@@ -21,7 +23,7 @@ RECORDS_BETWEEN_EVENTS = 20_000
 def read_all(inputs: Sequence[Input], staging: Staging, tell: Tell, stop: Stop) -> None:
     """Append every record of every input."""
     for source in inputs:
-        staging.begin_input(source.name, source.sha256, source.header, source.to_columns)
+        staging.begin_input(source.name, source.sha256, source.header, source.to_columns, source.id_properties)
         records, told = 0, 0
         for chunk in source.chunks():
             stop.check()
@@ -34,19 +36,30 @@ def read_all(inputs: Sequence[Input], staging: Staging, tell: Tell, stop: Stop) 
     _name_types(staging)
 
 
-Unchecked = tuple[tuple[str, str], ...]
+class PortalWithRecords(Portal, Records, Protocol):
+    """What a portal can be asked: labels, custom objects, records by a unique property."""
+
+
+class Settlement(NamedTuple):
+    """What rows ask for with the verdicts, the object types whose labels stayed unchecked, and what was looked up."""
+
+    kinds: tuple[Kind, ...]
+    unchecked: tuple[tuple[str, str], ...]
+    looked_up: tuple[LookedUp, ...]
 
 
 async def settle_and_group(
-    staging: Staging, groups: Sequence[InputSettings], portal: Portal | None, stop: Stop
-) -> tuple[tuple[Kind, ...], Unchecked]:
-    """Turn names into ids and rows into pairs; return what rows ask for with the verdicts, and what stayed unchecked.
+    staging: Staging, groups: Sequence[InputSettings], portal: PortalWithRecords | None, tell: Tell, stop: Stop
+) -> Settlement:
+    """Turn names and own keys into ids, and rows into pairs.
 
     Raises UsageError when an option cannot be right for any row, and Fatal when the portal refuses the token.
     """
     kinds = staging.kinds()
     verdicts, unchecked = await stop.unless(settle_names(kinds, portal))
     refuse_options(groups, kinds, verdicts)
+    directions = {kind: verdict.direction for kind, verdict in verdicts.items() if isinstance(verdict, Settled)}
+    looked_up = await stop.unless(look_up(staging, directions, portal, tell))
     try:
         await asyncio.to_thread(_group, staging, verdicts)
     except RecordError:
@@ -54,7 +67,7 @@ async def settle_and_group(
         raise
     rows = staging.rows_of_kind()
     described = tuple(_describe(rows[kind], kinds[kind], verdict) for kind, verdict in verdicts.items())
-    return described, tuple((shown(first), shown(second)) for first, second in unchecked)
+    return Settlement(described, tuple((shown(first), shown(second)) for first, second in unchecked), looked_up)
 
 
 def _name_types(staging: Staging) -> None:
@@ -89,20 +102,19 @@ class Prospect(NamedTuple):
     daily_quota: int | None
 
 
-def planned(
-    inputs: Sequence[Input], staging: Staging, kinds: tuple[Kind, ...], unchecked: Unchecked, prospect: Prospect
-) -> Planned:
+def planned(inputs: Sequence[Input], staging: Staging, settlement: Settlement, prospect: Prospect) -> Planned:
     """Return what was planned, for people to look at before anything is sent."""
     figures = staging.figures()
     return Planned(
         inputs={source.name: source.understood for source in inputs},
-        kinds=kinds,
+        kinds=settlement.kinds,
         rows=figures.rows,
         pairs=figures.pairs,
         rejected=figures.rejected,
         reasons=figures.reasons,
         without=figures.without,
-        unchecked=unchecked,
+        unchecked=settlement.unchecked,
+        looked_up=settlement.looked_up,
         portal_id=prospect.portal_id,
         requests=figures.pairs,
         seconds=figures.pairs / prospect.rate.per_second,

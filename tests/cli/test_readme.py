@@ -28,9 +28,6 @@ BLOCK = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 
-NOT_YET = {"--from-id-property", "--to-id-property"}
-"""Options that the command line names but no command carries out."""
-
 NOT_HERE = ("make ", "git clone", "source ", "export ", "association-loader sandbox")
 """What a test cannot or need not type: each has a test of its own."""
 
@@ -60,7 +57,7 @@ def option_table() -> str:
     options: dict[str, tuple[click.Option, list[str]]] = {}
     for name, command in sorted(cli.commands.items(), key=lambda item: (item[0] != "load", item[0])):
         for option in command.params:
-            if isinstance(option, click.Option) and not NOT_YET & set(option.opts):
+            if isinstance(option, click.Option):
                 key = f"{_spelled(option)}\n{option.help}"
                 options.setdefault(key, (option, []))[1].append(name)
     rows = [
@@ -146,11 +143,10 @@ def test_the_table_of_reasons_is_the_dictionary() -> None:
 
 
 def test_every_option_named_in_the_text_exists() -> None:
-    """No sentence speaks of an option that there is not, or that is not carried out yet."""
+    """No sentence speaks of an option that there is not."""
     known = {name for command in cli.commands.values() for option in command.params for name in option.opts}
     named = set(OPTION.findall(README.read_text("utf-8")))
     assert named - known - {"--help", "--version"} <= {"--quick"}
-    assert not named & NOT_YET
 
 
 def test_every_place_named_in_the_text_is_there() -> None:

@@ -117,16 +117,55 @@ def test_a_list_is_split_only_where_no_number_could_be_meant(cell: str, lenient:
     assert ids.parts(cell, lenient=lenient) == expected
 
 
-@pytest.mark.parametrize("cell", ["ada@example.com", " ada@example.com ", "0042", "1,5"])
-def test_a_property_value_is_only_trimmed(cell: str) -> None:
-    """With an id property any readable text stands for a record."""
-    assert ids.judge_value(cell).record_id == cell.strip()
+VALUES = {
+    "ada@example.com": "ada@example.com",
+    " ada@example.com\u00a0": "ada@example.com",
+    "ada\u200b@example.com": "ada@example.com",
+    "\u0646\u0627\u0645\u0647\u200c\u0627\u06cc": "\u0646\u0627\u0645\u0647\u200c\u0627\u06cc",
+    "0042": "0042",
+    "1,5": "1,5",
+    "1e5": "1e5",
+    "12E4": "12E4",
+    "101.0": "101.0",
+    "'00123": "00123",
+    "'t Hooft": "'t Hooft",
+    "'-VIP": "-VIP",
+    "'@handle": "@handle",
+    '="00123"': "00123",
+    "Nancy": "Nancy",
+    "#12": "#12",
+}
+
+
+@pytest.mark.parametrize("cell", VALUES)
+def test_a_property_value_stays_what_it_is(cell: str) -> None:
+    """With an id property any readable text stands for a record; only what a spreadsheet added is taken off."""
+    judged = ids.judge_value(cell)
+    assert judged.record_id == VALUES[cell]
+    assert bool(judged.repair) == (VALUES[cell] not in (cell, cell.strip()))
 
 
 @pytest.mark.parametrize(
     ("cell", "reason"),
-    [(" ", "MISSING_RECORD_ID"), ("a\ufffdb", "UNREADABLE_CHARACTERS"), ("a\0", "UNREADABLE_CHARACTERS")],
+    [
+        (" ", "MISSING_RECORD_ID"),
+        ("a\ufffdb", "UNREADABLE_CHARACTERS"),
+        ("a\0", "UNREADABLE_CHARACTERS"),
+        ("1.23457E+11", "SCIENTIFIC_NOTATION"),
+        ("1,23457E+11", "SCIENTIFIC_NOTATION"),
+        ("1E+05", "SCIENTIFIC_NOTATION"),
+        ("#N/A", "ERROR_CELL"),
+        ("#REF!", "ERROR_CELL"),
+        ("NULL", "PLACEHOLDER"),
+        ("n/a", "PLACEHOLDER"),
+        ("NaN", "PLACEHOLDER"),
+        ("None", "PLACEHOLDER"),
+        ("x" * 1001, "INVALID_RECORD_ID"),
+    ],
 )
-def test_a_blank_or_unreadable_property_value_is_refused(cell: str, reason: str) -> None:
-    """A value that cannot be read as it was written finds the wrong record, or none."""
-    assert ids.judge_value(cell).reason == reason
+def test_a_value_that_is_none_or_broken_is_refused(cell: str, reason: str) -> None:
+    """It would find no record, or one that nobody means."""
+    judged = ids.judge_value(cell)
+    assert (judged.record_id, judged.reason) == ("", reason)
+    assert judged.reason in REASONS
+    assert judged.why.isprintable()

@@ -3,6 +3,7 @@
 from loader.record.journal.journal import FILE_NAME, Counts, Journal
 from loader.record.journal.lines import FailedRecord, Line, failed_records, lines
 from loader.record.journal.lock import Lock, holder
+from loader.record.journal.lookups import Lookups, forget_lookups
 from loader.record.journal.schema import is_journal
 from loader.record.journal.staging import Mixture, Staging
 
@@ -13,9 +14,11 @@ __all__ = [
     "Journal",
     "Line",
     "Lock",
+    "Lookups",
     "Mixture",
     "Staging",
     "failed_records",
+    "forget_lookups",
     "holder",
     "is_journal",
     "lines",

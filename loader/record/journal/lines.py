@@ -64,13 +64,15 @@ def failed_records(journal: Journal) -> Iterator[FailedRecord]:
     """Yield every line that failed or was rejected, in the order of the inputs; each message says what to do."""
     inputs = {number: (header, to_columns) for number, header, to_columns in journal.headers()}
     records = _Records(journal)
+    own_text = _OwnTexts(journal)
     for row in journal.query(_UNSUCCESSFUL):
-        _, number, _, to_column = row[:_FIRST_COLUMN]
+        _, number, part, to_column = row[:_FIRST_COLUMN]
         line = _advised(Line._make(row[_FIRST_COLUMN:]))
         header, to_columns = inputs[number]
         cells = list(records.cells(number, line.row))
         if line.error_category not in WHOLE_RECORD:
-            _reduce(cells, header, to_columns, to_column, line.to_object_id)
+            text = own_text.of(number, line.row, part) or line.to_object_id
+            _reduce(cells, header, to_columns, to_column, text)
         yield FailedRecord(header, cells, line)
 
 
@@ -79,6 +81,21 @@ def _advised(line: Line) -> Line:
     if line.status != "failed":
         return line
     return line._replace(error_message=advised(line.error_category, line.http_status, line.error_message))
+
+
+class _OwnTexts:
+    """What stood for a record in a cell that holds several own keys: the record's id is none of the user's words."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        ((self._some,),) = journal.query("SELECT EXISTS (SELECT 1 FROM own_parts)")
+
+    def of(self, number: int, row: int, part: int) -> str:
+        if not self._some:
+            return ""
+        place = number, row, part
+        found = self._journal.query("SELECT text FROM own_parts WHERE (input, row, part) = (?, ?, ?)", place)
+        return next((str(text) for (text,) in found), "")
 
 
 class _Records:

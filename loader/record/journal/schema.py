@@ -10,7 +10,7 @@ from pathlib import Path
 
 from loader.errors import JournalError, RecordError
 
-FORMAT = 1
+FORMAT = 2
 """Written into every journal (`PRAGMA user_version`); a journal of another format is refused, not guessed at."""
 
 APPLICATION = 0x41534C44
@@ -42,6 +42,10 @@ CREATE TABLE kinds (
 -- Every row whose ids are in order, in the order read. An id is an integer here: 19 digits, exact, and half the space.
 CREATE TABLE rows (id INTEGER PRIMARY KEY, input INTEGER NOT NULL, row INTEGER NOT NULL, part INTEGER NOT NULL,
     object_id INTEGER NOT NULL, to_object_id INTEGER NOT NULL, kind INTEGER NOT NULL);
+
+-- What stood for each record in cells that hold several own keys, so that a failed row can be written out again.
+CREATE TABLE own_parts (input INTEGER NOT NULL, row INTEGER NOT NULL, part INTEGER NOT NULL, text TEXT NOT NULL,
+    PRIMARY KEY (input, row, part)) WITHOUT ROWID;
 
 CREATE TABLE rejects (id INTEGER PRIMARY KEY, input INTEGER NOT NULL, row INTEGER NOT NULL, part INTEGER NOT NULL,
     object_id TEXT NOT NULL, to_object_id TEXT NOT NULL, kind INTEGER NOT NULL,

@@ -14,6 +14,7 @@ from typing import NamedTuple, Self
 
 from loader.model import Asked, Chunk, End, Link, Reject, Settled, Specification, Unsettled
 from loader.record.files import sync_folder, writing
+from loader.record.journal.own_keys import OwnKeys
 from loader.record.journal.schema import create, guarded, packed, scratch, storable
 
 _GROUP = """
@@ -119,6 +120,7 @@ class Staging:
             create(self._path)
         with guarded(self._path):
             self._database = scratch(self._path)
+            self.keys = OwnKeys(self._path, self._database)
             self._database.execute("BEGIN")
         return self
 
@@ -130,14 +132,22 @@ class Staging:
 
     # --- reading
 
-    def begin_input(self, name: str, sha256: str, header: Sequence[str], to_columns: Sequence[str]) -> None:
-        """Announce the input that the next chunks belong to."""
+    def begin_input(
+        self,
+        name: str,
+        sha256: str,
+        header: Sequence[str],
+        to_columns: Sequence[str],
+        id_properties: tuple[str | None, str | None] = (None, None),
+    ) -> None:
+        """Announce the input that the next chunks belong to, and of which properties its ids are values, if any."""
         self._input += 1
         self._records = self._without = 0
         self._execute(
             "INSERT INTO inputs VALUES (?, ?, ?, ?, ?, 0, 0)",
             (self._input, storable(name), sha256, json.dumps(list(header)), json.dumps(list(to_columns))),
         )
+        self.keys.begin_input(self._input, id_properties)
 
     def append(self, chunk: Chunk) -> None:
         """Take over a chunk of the current input."""
@@ -149,7 +159,7 @@ class Staging:
                 )
             self._database.executemany(
                 "INSERT INTO rows (input, row, part, object_id, to_object_id, kind) VALUES (?, ?, ?, ?, ?, ?)",
-                map(self._row, chunk.links),
+                map(self._row, self.keys.numbered(chunk.links)),
             )
             self._database.executemany(
                 "INSERT INTO staged_rejects (input, row, part, object_id, to_object_id, kind, reason, message)"
@@ -215,7 +225,7 @@ class Staging:
 
     def reject_kind(self, kind: int, why: Unsettled) -> None:
         """Reject every row of a kind that cannot be sent."""
-        self._execute(f"{_REJECT} ?, ? FROM rows WHERE kind = ? ORDER BY id", (why.reason, why.message, kind))
+        self._execute(f"{_REJECT} ?, ? FROM said WHERE kind = ? ORDER BY id", (why.reason, why.message, kind))
 
     # --- grouping
 
@@ -226,6 +236,7 @@ class Staging:
         is meant.
         """
         with guarded(self._path), self._interruptible():
+            self.keys.replace()
             (primary,) = self._database.execute("SELECT EXISTS (SELECT 1 FROM kinds WHERE single <> '')").fetchone()
             if primary:
                 self._reject_contradicting()

@@ -1,0 +1,163 @@
+"""Records by their own keys: HubSpot is asked which record has a unique property's value.
+
+Answers are matched by the property's own value, never by position: they come in any order, and HubSpot folds the case
+of emails. A value that finds no record, or several, is never guessed at.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from loader.errors import Refused, UsageError
+from loader.model import FoundRecord, Question, RecordsFound
+from loader.settle.object_types import shown
+
+_CASELESS = frozenset({"email", "domain"})
+_LIKE_A_NUMBER = re.compile(r"[+-]?[0-9][0-9.,]*", re.ASCII)
+_SHOWN = 100
+
+
+class Records(Protocol):
+    """Whoever can be asked for records by a property's value; `portal_id` is whose records they are, once known."""
+
+    portal_id: str | None
+
+    async def records(self, question: Question, values: Sequence[str]) -> RecordsFound:
+        """Return the records that have these values, at most a hundred; raises Refused for what cannot be asked."""
+
+
+class Matched(NamedTuple):
+    """What an answer says of the values asked for; `alone` are those that it leaves open until each is asked alone."""
+
+    found: dict[str, FoundRecord]
+    alone: list[str]
+
+
+def asked_as(id_property: str, value: str) -> str:
+    """Return the value as it is asked for: two spellings of one email or domain are asked for once."""
+    return value.lower() if id_property in _CASELESS else value
+
+
+def match(question: Question, values: Sequence[str], answer: RecordsFound) -> Matched:
+    """Return which record each value stands for.
+
+    A value is open while the answer has records that no value explains (HubSpot also finds a contact by a second email,
+    and shows the first), or when it differs only by case from another value that was asked for with it.
+    """
+    exact, folded = _by_value(answer, str), _by_value(answer, str.casefold)
+    matched = Matched({}, [])
+    unexplained = {record_id for record_id, _ in answer.records}
+    missing = []
+    for value in values:
+        same = () if value in answer.absent else folded.get(value.casefold(), ())
+        records = exact.get(value, ()) if value not in answer.absent else ()
+        if not records and same:
+            taken = any(other != value and other.casefold() == value.casefold() for other in values)
+            records = () if taken else same
+        unexplained.difference_update(same)
+        if records:
+            matched.found[value] = _stands_for(question, value, records)
+        elif same:
+            matched.alone.append(value)
+        else:
+            missing.append(value)
+    for value in missing:
+        if unexplained and value not in answer.absent:
+            matched.alone.append(value)
+        else:
+            matched.found[value] = _not_found(question, value)
+    return matched
+
+
+def match_alone(question: Question, value: str, answer: RecordsFound) -> FoundRecord:
+    """Return which record a value stands for that was asked for alone: then HubSpot's answer is about nothing else.
+
+    But for numbers: a property that is one finds `123` for `00123`, and whose key that is nobody knows.
+    """
+    records = tuple(dict.fromkeys(record_id for record_id, _ in answer.records))
+    different = [other for _, other in answer.records if other.casefold() != value.casefold()]
+    if not records or (different and _LIKE_A_NUMBER.fullmatch(value)):
+        return _not_found(question, value)
+    return _stands_for(question, value, records)
+
+
+def _by_value(answer: RecordsFound, fold: Callable[[str], str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for record_id, value in answer.records:
+        key = fold(value)
+        found[key] = tuple(dict.fromkeys((*found.get(key, ()), record_id)))
+    return found
+
+
+def _stands_for(question: Question, value: str, records: tuple[str, ...]) -> FoundRecord:
+    if len(records) == 1:
+        return FoundRecord(records[0], "", "")
+    return FoundRecord(
+        "",
+        "AMBIGUOUS_RECORD",
+        f"several {shown(question.object_type)} have the {question.id_property} {_quoted(value)}, "
+        f"{' and '.join(records[:5])}: write the record id instead, or merge them in HubSpot",
+    )
+
+
+def _not_found(question: Question, value: str) -> FoundRecord:
+    return FoundRecord(
+        "",
+        "RECORD_NOT_FOUND",
+        f"none of the {shown(question.object_type)} has the {question.id_property} {_quoted(value)}: mend the cell, or "
+        "make the record in HubSpot first",
+    )
+
+
+def _refused(question: Question, value: str, error: Refused) -> FoundRecord:
+    return FoundRecord(
+        "",
+        "RECORD_NOT_FOUND",
+        f"HubSpot cannot look for {shown(question.object_type)} with the {question.id_property} {_quoted(value)} "
+        f"({error.message}): mend the cell",
+    )
+
+
+def _quoted(value: str) -> str:
+    return repr(value if len(value) <= _SHOWN else value[:_SHOWN] + "…")
+
+
+class Inquiry:
+    """One question, asked in batches; `total` is how many values there are.
+
+    A batch that HubSpot refuses is halved until the value that it refuses is found. When it refuses two single values
+    and has answered nothing yet, it is the question that is wrong.
+    """
+
+    def __init__(self, records: Records, question: Question, total: int) -> None:
+        self._records = records
+        self._question = question
+        self._patience = min(total, 2)
+        self.answered = False
+
+    async def ask(self, values: Sequence[str]) -> dict[str, FoundRecord]:
+        """Return what each value stands for; raises UsageError for a property that cannot be asked for, and Fatal."""
+        try:
+            answer = await self._records.records(self._question, values)
+        except Refused as error:
+            return await self._refused(values, error)
+        self.answered = True
+        if len(values) == 1:
+            return {values[0]: match_alone(self._question, values[0], answer)}
+        found, alone = match(self._question, values, answer)
+        for value in alone:
+            found |= await self.ask([value])
+        return found
+
+    async def _refused(self, values: Sequence[str], error: Refused) -> dict[str, FoundRecord]:
+        if len(values) > 1:
+            middle = len(values) // 2
+            return await self.ask(values[:middle]) | await self.ask(values[middle:])
+        self._patience -= 1
+        if not self.answered and self._patience <= 0:
+            name = shown(self._question.object_type)
+            raise UsageError(
+                f"HubSpot cannot look up {name} by {self._question.id_property!r} ({error.message}): name a property "
+                f"of {name} whose values are unique"
+            ) from error
+        return {values[0]: _refused(self._question, values[0], error)}

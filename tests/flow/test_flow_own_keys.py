@@ -1,0 +1,324 @@
+"""Records by their own keys: emails and domains in the file, record ids in the results, each value asked for once."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loader.errors import UsageError
+from loader.events import LookedUp
+from loader.sandbox import Sandbox
+from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
+from loader.verbs.plan import plan
+from tests.flow.conftest import TOKEN, Load, lines_of
+
+PEOPLE = {"ada@example.com": 101, "Bob@Example.com": 102, "00123": 103, "1e5": 104, "cy@example.com": 105}
+FIRMS = {"acme.example": 201, "b.example": 202, "c.example": 203}
+BY_KEYS = {"from_id_property": "email", "to_id_property": "domain"}
+
+
+def portal(**more: Any) -> dict[str, Any]:
+    records = [
+        *({"type": "contacts", "id": str(each), "properties": {"email": text}} for text, each in PEOPLE.items()),
+        *({"type": "companies", "id": str(each), "properties": {"domain": text}} for text, each in FIRMS.items()),
+    ]
+    return {"records": records, "unlisted_records": "missing", **more}
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    """A portal with some contacts and companies, and no others."""
+    async with Sandbox(portal(), record_bodies=True) as running:
+        yield running
+
+
+def reads(sandbox: Sandbox) -> list[tuple[str, list[str]]]:
+    """Return what was asked for: the object type, and the values."""
+    bodies = [
+        (each.path, json.loads(each.body or b"")) for each in sandbox.requests if each.path.endswith("/batch/read")
+    ]
+    assert all(len(body["inputs"]) <= 100 and body["properties"] == [body["idProperty"]] for _, body in bodies)
+    return [(path.split("/")[4], [each["id"] for each in body["inputs"]]) for path, body in bodies]
+
+
+def short(path: Path) -> list[tuple[str, ...]]:
+    keys = ("row", "status", "object_id", "to_object_id", "error_category")
+    return sorted(tuple(line[key] for key in keys) for line in lines_of(path))
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir())
+
+
+async def test_rows_by_email_and_domain_are_associated_by_record_id(
+    folder: Path, sandbox: Sandbox, load_into: Load
+) -> None:
+    """Case of emails does not matter; values like numbers stay the text that they are; `;` lists work, too."""
+    (folder / "a.csv").write_text(
+        "from_id,to_id\nADA@example.com ,acme.example\nbob@example.com,b.example; C.EXAMPLE\n00123,b.example\n"
+        '="1e5",b.example\n'
+    )
+    report = await load_into(sandbox, "a.csv", read=BY_KEYS)
+    assert report.exit_code == 0
+    assert short(folder / "r.csv") == [
+        ("2", "created", "101", "201", ""),
+        ("3", "created", "102", "202", ""),
+        ("3", "created", "102", "203", ""),
+        ("4", "created", "103", "202", ""),
+        ("5", "created", "104", "202", ""),
+    ]
+    assert len(sandbox.portal.associations) == 5
+    assert sorted(reads(sandbox)) == [
+        ("0-1", ["00123", "1e5", "ada@example.com", "bob@example.com"]),
+        ("0-2", ["acme.example", "b.example", "c.example"]),
+    ]
+
+
+async def test_values_of_one_record_are_one_pair(folder: Path, sandbox: Sandbox, load_into: Load) -> None:
+    """Two spellings, asked for once, and rows by both are sent as one request."""
+    (folder / "a.csv").write_text(
+        "from_id,to_id\nada@example.com,acme.example\nAda@Example.com,ACME.example\nada@example.com,acme.example\n"
+    )
+    report = await load_into(sandbox, "a.csv", read=BY_KEYS)
+    assert report.summary["rows"]["created"] == 3
+    assert report.summary["pairs"] == sandbox.count("PUT") == 1
+    assert sorted(reads(sandbox)) == [("0-1", ["ada@example.com"]), ("0-2", ["acme.example"])]
+
+
+async def test_a_value_that_finds_no_record_rejects_its_row_with_the_value(
+    folder: Path, sandbox: Sandbox, load_into: Load
+) -> None:
+    """The first that is missing is named; the failures file has the user's own cells, and can be loaded again."""
+    (folder / "a.csv").write_text(
+        "from_id,to_id,name\nada@example.com,acme.example,x\nnobody@example.com,acme.example,y\n"
+        "cy@example.com,nowhere.example;b.example,z\nn@example.com,nowhere.example,\n"
+    )
+    report = await load_into(sandbox, "a.csv", read=BY_KEYS)
+    assert report.exit_code == 1
+    assert short(folder / "r.csv") == [
+        ("2", "created", "101", "201", ""),
+        ("3", "rejected", "nobody@example.com", "acme.example", "RECORD_NOT_FOUND"),
+        ("4", "created", "105", "202", ""),
+        ("4", "rejected", "cy@example.com", "nowhere.example", "RECORD_NOT_FOUND"),
+        ("5", "rejected", "n@example.com", "nowhere.example", "RECORD_NOT_FOUND"),
+    ]
+    failures = lines_of(folder / "r.failures.csv")
+    assert [(line["from_id"], line["to_id"], line["name"]) for line in failures] == [
+        ("nobody@example.com", "acme.example", "y"),
+        ("cy@example.com", "nowhere.example", "z"),
+        ("n@example.com", "nowhere.example", ""),
+    ]
+    assert [line["_error_message"].split(":")[0] for line in failures] == [
+        "none of the contacts has the email 'nobody@example.com'",
+        "none of the companies has the domain 'nowhere.example'",
+        "none of the contacts has the email 'n@example.com'",
+    ]
+    (folder / "r.failures.csv").write_text((folder / "r.failures.csv").read_text().replace("nobody", "ada"))
+    again = await load_into(sandbox, "r.failures.csv", read=BY_KEYS, results="again.csv")
+    assert again.summary["rows"] == {**again.summary["rows"], "created": 1, "rejected": 2}
+
+
+async def test_a_failed_row_is_written_out_with_its_own_value(folder: Path, sandbox: Sandbox, load_into: Load) -> None:
+    """A list cell is reduced to the value that failed, not to the id that it was found to be."""
+    (folder / "a.csv").write_text("from_id,to_id\nada@example.com,acme.example;b.example;c.example\n")
+    sandbox.portal._missing.add(("0-2", 202))
+    report = await load_into(sandbox, "a.csv", read=BY_KEYS)
+    assert report.summary["rows"] == {**report.summary["rows"], "created": 2, "failed": 1}
+    (failure,) = lines_of(folder / "r.failures.csv")
+    assert (failure["from_id"], failure["to_id"]) == ("ada@example.com", "b.example")
+    (failed,) = [line for line in lines_of(folder / "r.csv") if line["status"] == "failed"]
+    assert failed["to_object_id"] == "202"
+
+
+async def test_one_side_may_have_record_ids(folder: Path, sandbox: Sandbox, load_into: Load) -> None:
+    """Ids on the other side are judged as ids; nothing is asked about them."""
+    (folder / "a.csv").write_text("from_id,to_id\n101,acme.example\n0101,acme.example\n102.0,b.example\n")
+    await load_into(sandbox, "a.csv", read={"to_id_property": "domain"})
+    assert short(folder / "r.csv") == [
+        ("2", "created", "101", "201", ""),
+        ("3", "rejected", "0101", "acme.example", "LEADING_ZERO"),
+        ("4", "created", "102", "202", ""),
+    ]
+    assert reads(sandbox) == [("0-2", ["acme.example", "b.example"])]
+
+
+async def test_both_ends_of_one_object_type_are_asked_for_together(
+    folder: Path, sandbox: Sandbox, load_into: Load
+) -> None:
+    """A to B and B to A by email are one pair."""
+    (folder / "a.csv").write_text("from_id,to_id\nada@example.com,cy@example.com\ncy@example.com,ada@example.com\n")
+    emails = {"from_id_property": "email", "to_id_property": "email", "to_object_type": "contacts"}
+    report = await load_into(sandbox, "a.csv", read=emails)
+    assert report.summary["pairs"] == 1
+    assert reads(sandbox) == [("0-1", ["ada@example.com", "cy@example.com"])]
+
+
+async def test_a_row_that_is_wrong_otherwise_keeps_its_own_values(
+    folder: Path, sandbox: Sandbox, load_into: Load
+) -> None:
+    """A label that is none: the row was never looked up, and shows what its cells said."""
+    (folder / "a.csv").write_text(
+        "from_id,to_id,label\nada@example.com,acme.example,Nonsense\ncy@example.com,b.example,\n"
+    )
+    await load_into(sandbox, "a.csv", read=BY_KEYS)
+    assert short(folder / "r.csv") == [
+        ("2", "rejected", "ada@example.com", "acme.example", "ASSOCIATION_LABEL_NOT_FOUND"),
+        ("3", "created", "105", "202", ""),
+    ]
+    assert sorted(reads(sandbox)) == [("0-1", ["cy@example.com"]), ("0-2", ["b.example"])]
+
+
+async def test_two_primary_companies_are_seen_through_their_domains(
+    folder: Path, sandbox: Sandbox, load_into: Load
+) -> None:
+    """Once the records are known: two spellings of one company are no conflict, two companies are."""
+    (folder / "a.csv").write_text(
+        "from_id,to_id,label\nada@example.com,acme.example,Primary\nADA@example.com,ACME.example,Primary\n"
+        "cy@example.com,acme.example,Primary\ncy@example.com,b.example,Primary\n"
+    )
+    await load_into(sandbox, "a.csv", read=BY_KEYS)
+    assert [(row, status, code) for row, status, _, _, code in short(folder / "r.csv")] == [
+        ("2", "created", ""),
+        ("3", "created", ""),
+        ("4", "rejected", "CONFLICTING_PRIMARY"),
+        ("5", "rejected", "CONFLICTING_PRIMARY"),
+    ]
+
+
+async def test_a_property_that_cannot_be_asked_for_is_a_usage_error(folder: Path, load_into: Load) -> None:
+    """HubSpot's refusal of the property stops after a few questions, and nothing lies in the folder."""
+    (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"n{n}@example.com,{n}\n" for n in range(1, 401)))
+    faults = [{"fault": 400, "route": "objects/batch/read", "body": {"message": "Property email is not unique"}}]
+    async with Sandbox(portal(), faults=faults) as sandbox:
+        with pytest.raises(UsageError, match=r"look up contacts by 'email' \(Property email is not unique\): name a"):
+            await load_into(sandbox, "a.csv", read={"from_id_property": "email"})
+        assert sandbox.count("POST") < 12
+    assert names(folder) == ["a.csv"]
+
+
+async def test_one_value_that_hubspot_refuses_rejects_its_rows_alone(folder: Path, load_into: Load) -> None:
+    """A batch that is refused is halved until the value is found."""
+    (folder / "a.csv").write_text("from_id,to_id\nada@example.com,1\ncy@example.com,2\n")
+    faults = [{"fault": 400, "route": "objects/batch/read", "nth": [1, 2], "body": {"message": "Odd value"}}]
+    async with Sandbox(portal(unlisted_records="exist"), faults=faults) as sandbox:
+        await load_into(sandbox, "a.csv", read={"from_id_property": "email"})
+    assert short(folder / "r.csv") == [
+        ("2", "rejected", "ada@example.com", "1", "RECORD_NOT_FOUND"),
+        ("3", "created", "105", "2", ""),
+    ]
+
+
+async def test_a_stopped_load_goes_on_asking_where_it_was(folder: Path, load_into: Load) -> None:
+    """Each value is asked for once over both commands; then the file of answers is gone."""
+    (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"n{n:04}@example.com,{n}\n" for n in range(1, 1001)))
+    records = [
+        {"type": "contacts", "id": str(n), "properties": {"email": f"n{n:04}@example.com"}} for n in range(1, 1001, 50)
+    ]
+    read = {"from_id_property": "email"}
+    faults = [{"fault": 401, "route": "objects/batch/read", "nth": 4}]
+    async with Sandbox({"records": records}, faults=faults, record_bodies=True) as sandbox:
+        report = await load_into(sandbox, "a.csv", read=read, send={"concurrency": 1})
+        assert report.exit_code == 3
+        assert report.summary["rows"] == {**report.summary["rows"], "total": 1000, "pending": 1000}
+        assert (folder / "r.journal-lookups").stat().st_mode & 0o777 == 0o600
+        answered = sum(len(values) for _, values in reads(sandbox)[:3])
+        report = await load_into(sandbox, "a.csv", read=read)
+        assert report.exit_code == 1
+        assert report.summary["rows"] == {**report.summary["rows"], "created": 20, "rejected": 980}
+        asked = [value for _, values in reads(sandbox) for value in values]
+    assert answered >= 300
+    assert len(set(asked[:300])) == 300
+    assert not set(asked[:300]) & set(asked[-(1000 - answered) :])
+    assert sorted(set(asked)) == [f"n{n:04}@example.com" for n in range(1, 1001)]
+    assert names(folder) == ["a.csv", "r.csv", "r.failures.csv", "r.journal", "r.summary.json"]
+
+
+async def test_a_resumed_load_asks_nothing_again(folder: Path, sandbox: Sandbox, load_into: Load) -> None:
+    """The journal holds the records that were found."""
+    (folder / "a.csv").write_text("from_id,to_id\nada@example.com,acme.example\ncy@example.com,b.example\n")
+    await load_into(sandbox, "a.csv", read=BY_KEYS, send={"limit": 1})
+    before = len(reads(sandbox))
+    report = await load_into(sandbox, "a.csv", read=BY_KEYS)
+    assert report.summary["rows"]["created"] == 2
+    assert len(reads(sandbox)) == before == 2
+
+
+async def test_answers_for_another_input_are_not_taken_over(folder: Path, load_into: Load) -> None:
+    """A file of answers that lies there is somebody else's unless the input and the portal are the same."""
+    (folder / "a.csv").write_text("from_id,to_id\nada@example.com,1\n")
+    faults = [{"fault": 401, "route": "objects/batch/read", "nth": 2}]
+    read = {"from_id_property": "email", "to_id_property": "domain"}
+    (folder / "b.csv").write_text("from_id,to_id\nada@example.com,acme.example\nada@example.com,b.example\n")
+    async with Sandbox(portal(), faults=faults, record_bodies=True) as sandbox:
+        assert (await load_into(sandbox, "b.csv", read=read)).exit_code == 3
+        for left in ("r.journal", "r.csv"):
+            (folder / left).unlink()
+        report = await load_into(sandbox, "a.csv", read={"from_id_property": "email"})
+        assert [kind for kind, _ in reads(sandbox)] == ["0-1", "0-2", "0-1"]
+    assert report.summary["rows"]["total"] == 1
+
+
+async def test_a_damaged_file_of_answers_is_thrown_away(folder: Path, sandbox: Sandbox, load_into: Load) -> None:
+    """It is no truth: everything is asked again. A link in its place is not followed."""
+    (folder / "a.csv").write_text("from_id,to_id\nada@example.com,acme.example\n")
+    (folder / "r.journal-lookups").write_text("rubbish")
+    assert (await load_into(sandbox, "a.csv", read=BY_KEYS)).exit_code == 0
+    (folder / "elsewhere").write_text("mine")
+    (folder / "s.journal-lookups").symlink_to("elsewhere")
+    assert (await load_into(sandbox, "a.csv", read=BY_KEYS, results="s.csv")).exit_code == 0
+    assert (folder / "elsewhere").read_text() == "mine"
+
+
+async def test_a_missing_scope_ends_the_run_and_names_it(folder: Path, load_into: Load) -> None:
+    """Exit 3; nothing is rejected for it."""
+    (folder / "a.csv").write_text("from_id,to_id\nada@example.com,acme.example\n")
+    async with Sandbox(portal(scopes=["crm.objects.companies.write"])) as sandbox:
+        report = await load_into(sandbox, "a.csv", read=BY_KEYS)
+    assert (report.exit_code, report.summary["rows"]["pending"]) == (3, 1)
+    assert "crm.objects.contacts.read" in str(report.stopped)
+
+
+@pytest.mark.parametrize("version", ["2025-09", "2026-03", "2026-09"])
+async def test_dated_versions_have_their_own_path(
+    folder: Path, sandbox: Sandbox, load_into: Load, version: str
+) -> None:
+    """`/crm/objects/{version}/{type}/batch/read`."""
+    (folder / "a.csv").write_text("from_id,to_id\nada@example.com,1\n")
+    await load_into(sandbox, "a.csv", read={"from_id_property": "email"}, connection={"api_version": version})
+    assert [each.path for each in sandbox.requests if each.method == "POST"] == [
+        f"/crm/objects/{version}/0-1/batch/read"
+    ]
+
+
+async def test_lookups_keep_to_the_rate(folder: Path, load_into: Load) -> None:
+    """They take permits like everything else; the sandbox refuses none."""
+    (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"n{n}@example.com,1\n" for n in range(1, 2501)))
+    async with Sandbox(portal(), rate="20/1") as sandbox:
+        report = await load_into(sandbox, "a.csv", read={"from_id_property": "email"}, send={"rate": Rate(20, 1)})
+        assert report.summary["rows"]["rejected"] == 2500
+        assert (sandbox.count("POST"), sandbox.count(status=429)) == (25, 0)
+
+
+async def test_a_plan_looks_up_too_and_without_a_token_says_that_it_did_not(folder: Path, sandbox: Sandbox) -> None:
+    """With a token the pairs are those of the records; without one, those of the values."""
+    (folder / "a.csv").write_text(
+        "from_id,to_id\nada@example.com,acme.example\nADA@example.com,acme.example\nnobody@example.com,b.example\n"
+    )
+    read = InputSettings(
+        inputs=("a.csv",),
+        object_type="contacts",
+        to_object_type="companies",
+        from_id_property="email",
+        to_id_property="domain",
+    )
+    told: list[Any] = []
+    connection = ConnectionSettings(base_url=sandbox.url, credentials=Secret(TOKEN))
+    seen = await plan(Settings(read=(read,), connection=connection, send=SendSettings()), tell=told.append)
+    assert seen.looked_up == (LookedUp("contacts", "email", 2, 1), LookedUp("companies", "domain", 2, 2))
+    assert (seen.pairs, seen.rejected, seen.reasons) == (1, 1, {"RECORD_NOT_FOUND": 1})
+    blind = await plan(Settings(read=(read,), connection=ConnectionSettings()), tell=told.append)
+    assert blind.looked_up == (LookedUp("contacts", "email", 2, None), LookedUp("companies", "domain", 2, None))
+    assert (blind.pairs, blind.rejected) == (3, 0)
+    assert names(folder) == ["a.csv"]

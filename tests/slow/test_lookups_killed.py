@@ -1,0 +1,58 @@
+"""A load that is killed while it looks records up asks only for the rest when it comes back."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+from loader.sandbox import Sandbox, SandboxThread
+
+VALUES = 6000
+KILLS = 3
+UNDER_WAY = 10 * 100
+"""Values that may be asked for again after a kill: ten requests of a hundred."""
+
+
+def start(sandbox: Sandbox, folder: Path) -> subprocess.Popen[bytes]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HUBSPOT_", "ASSOCIATION_"))}
+    return subprocess.Popen(
+        [sys.executable, "-m", "loader", "load", "a.csv", "--from", "contacts", "--to", "companies",
+         "--from-id-property", "email", "--rate", "200/1", "--quiet"],
+        cwd=folder,
+        env={**kept, "HUBSPOT_BASE_URL": sandbox.url, "HUBSPOT_ACCESS_TOKEN": "any"},
+    )  # fmt: skip
+
+
+def asked(sandbox: Sandbox) -> Counter[str]:
+    bodies = [json.loads(each.body or b"") for each in sandbox.requests if each.path.endswith("/batch/read")]
+    return Counter(each["id"] for body in bodies for each in body["inputs"])
+
+
+def test_a_killed_load_asks_for_no_value_twice_but_those_under_way(tmp_path: Path) -> None:
+    """Three kills in the middle; in the end every row is settled, and nothing was sent before all was known."""
+    lines = [f"n{number}@example.com,{number}\n" for number in range(1, VALUES + 1)]
+    (tmp_path / "a.csv").write_text("from_id,to_id\n" + "".join(lines))
+    records = [{"type": "contacts", "id": str(n), "properties": {"email": f"n{n}@example.com"}} for n in range(1, 20)]
+    with SandboxThread({"records": records}, latency="150ms", record_bodies=True) as sandbox:
+        for kill in range(1, KILLS + 1):
+            process = start(sandbox, tmp_path)
+            deadline = time.monotonic() + 30
+            while sum(asked(sandbox).values()) < kill * 1500:
+                assert time.monotonic() < deadline, "waited in vain"
+                time.sleep(0.01)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            assert sandbox.count("PUT") == 0
+        assert start(sandbox, tmp_path).wait(timeout=60) == 1
+        times = asked(sandbox)
+    assert len(times) == VALUES
+    again = sum(times.values()) - VALUES
+    print(f"{again} values asked for again after {KILLS} kills")
+    assert again <= KILLS * UNDER_WAY
+    rows = json.loads((tmp_path / "a.summary.json").read_text())["rows"]
+    assert (rows["created"], rows["rejected"]) == (19, VALUES - 19)
+    assert not list(tmp_path.glob("*lookups*"))

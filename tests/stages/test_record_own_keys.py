@@ -1,0 +1,122 @@
+"""Own keys are staged as numbers that nothing can take for an id, and every value stays the text that it is."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from loader.model import FoundRecord, Link, Question
+from loader.record.journal import Journal, Lookups, Staging, failed_records, lines
+from loader.settle.own_keys import asked_as
+from tests.stages.fake_portal import asked
+from tests.stages.staged import HEADER, NOW, chunk, created, failed, group
+
+EMAIL, DOMAIN = Question("0-1", "email"), Question("0-2", "domain")
+LIKE_NUMBERS = ["00123", "123", "1e2", "100", "1E2", " 7", "7", "0x10", "9223372036854775808"]
+
+
+@pytest.fixture
+def staging(tmp_path: Path) -> Iterator[Staging]:
+    with Staging(tmp_path / "r.journal-staging") as made:
+        yield made
+
+
+def rows(staging: Staging) -> list[tuple[int, int]]:
+    return staging._database.execute("SELECT object_id, to_object_id FROM rows ORDER BY id").fetchall()
+
+
+def begin(staging: Staging, first: str | None, second: str | None) -> None:
+    staging.begin_input("a.csv", "sha", HEADER, ["to_object_id"], (first, second))
+
+
+def test_values_like_numbers_are_never_numbers(staging: Staging) -> None:
+    """`00123`, `123`, `1e2` and `100` are four values; what stands in the rows is below 0."""
+    begin(staging, "external_id", None)
+    staging.append(chunk([Link(n, 0, text, str(n), asked()) for n, text in enumerate(LIKE_NUMBERS, 2)]))
+    numbers = [first for first, _ in rows(staging)]
+    assert len(set(numbers)) == len(LIKE_NUMBERS)
+    assert all(number < 0 for number in numbers)
+    question = Question("0-1", "external_id")
+    assert staging.keys.questions({1: ("0-1", "0-2")}, asked_as) == {question: len(LIKE_NUMBERS)}
+    assert [text for page in staging.keys.values(question) for text in page] == sorted(LIKE_NUMBERS)
+
+
+def test_values_are_replaced_by_the_ids_that_were_found(staging: Staging) -> None:
+    """On both sides, before rows are grouped; a row of which one is missing is rejected with what it said."""
+    begin(staging, "email", "domain")
+    said = [("a@x", "x.example"), ("A@X", "x.example"), ("b@x", "x.example"), ("c@x", "y.example")]
+    staging.append(chunk([Link(n, 0, *both, asked()) for n, both in enumerate(said, 2)]))
+    assert staging.keys.questions({1: ("0-1", "0-2")}, asked_as) == {EMAIL: 3, DOMAIN: 2}
+    missing = FoundRecord("", "RECORD_NOT_FOUND", "no such")
+    people = [("a@x", FoundRecord("9223372036854775807", "", "")), ("b@x", missing), ("c@x", FoundRecord("3", "", ""))]
+    staging.keys.answer(EMAIL, people)
+    staging.keys.answer(DOMAIN, [("x.example", FoundRecord("1", "", "")), ("y.example", missing)])
+    group(staging)
+    assert rows(staging) == [(2**63 - 1, 1), (2**63 - 1, 1)]
+    figures = staging.figures()
+    assert (figures.pairs, figures.rows, figures.reasons) == (1, 4, {"RECORD_NOT_FOUND": 2})
+    rejects = staging._database.execute("SELECT row, object_id, to_object_id FROM staged_rejects").fetchall()
+    assert rejects == [(4, "b@x", "x.example"), (5, "c@x", "y.example")]
+
+
+def test_without_answers_rows_are_grouped_by_their_values(staging: Staging) -> None:
+    """A plan without a token: values of one spelling are one record, and no value meets an id."""
+    begin(staging, "email", None)
+    staging.append(chunk([Link(2, 0, "a@x", "1", asked()), Link(3, 0, "a@x", "1", asked())]))
+    begin(staging, None, None)
+    staging.append(chunk([Link(2, 0, "1", "1", asked())]))
+    staging.keys.questions({1: ("0-1", "0-2")}, asked_as)
+    group(staging)
+    assert staging.figures().pairs == 2
+
+
+def test_each_input_has_its_own_property(staging: Staging) -> None:
+    """The same text under two properties is two questions, and may be two records."""
+    other = Question("0-1", "external_id")
+    begin(staging, "email", None)
+    staging.append(chunk([Link(2, 0, "x", "1", asked())]))
+    begin(staging, "external_id", None)
+    staging.append(chunk([Link(2, 0, "x", "1", asked())]))
+    assert staging.keys.questions({1: ("0-1", "0-2")}, asked_as) == {EMAIL: 1, other: 1}
+    staging.keys.answer(EMAIL, [("x", FoundRecord("5", "", ""))])
+    staging.keys.answer(other, [("x", FoundRecord("6", "", ""))])
+    group(staging)
+    assert rows(staging) == [(5, 1), (6, 1)]
+
+
+def test_a_failed_part_of_a_list_is_written_out_as_its_value(staging: Staging, tmp_path: Path) -> None:
+    """The journal keeps what stood for the record; the results have its id."""
+    begin(staging, None, "domain")
+    parts = [Link(2, part, "1", text, asked()) for part, text in enumerate(["x.example", "y.example"])]
+    staging.append(chunk(parts, {2: ["1", "x.example;y.example"]}))
+    staging.end_input()
+    staging.keys.questions({1: ("0-1", "0-2")}, asked_as)
+    staging.keys.answer(DOMAIN, [("x.example", FoundRecord("7", "", "")), ("y.example", FoundRecord("8", "", ""))])
+    group(staging)
+    staging.remember({"planned": True, "started_at": NOW, "identity": {}})
+    staging.install(tmp_path / "r.journal")
+    with Journal(tmp_path / "r.journal") as journal:
+        one, other = journal.claim(10)
+        journal.record([created(one), failed(other)], {})
+        (record,) = failed_records(journal)
+        assert (record.cells, record.line.to_object_id) == (["1", "y.example"], "8")
+        assert [line.to_object_id for _, line in lines(journal, "settled", 0)] == ["7", "8"]
+
+
+def test_answers_are_on_disk_as_they_come(tmp_path: Path) -> None:
+    """Whoever opens the file next with the same identity asks only for the rest; with another one, for all."""
+    path = tmp_path / "r.journal-lookups"
+    pages = [["a", "b"], ["c"]]
+    with Lookups(path, {"inputs": ["sha"]}) as lookups:
+        assert list(lookups.unknown(EMAIL, pages)) == ["a", "b", "c"]
+        lookups.save(EMAIL, {"a": FoundRecord("1", "", ""), "c": FoundRecord("", "RECORD_NOT_FOUND", "no")})
+        with sqlite3.connect(path) as other:
+            assert other.execute("SELECT count(*) FROM answers").fetchone() == (2,)
+        other.close()
+    with Lookups(path, {"inputs": ["sha"]}) as lookups:
+        assert list(lookups.unknown(EMAIL, pages)) == ["b"]
+        assert list(lookups.unknown(DOMAIN, pages)) == ["a", "b", "c"]
+        assert lookups.counts(EMAIL) == (2, 1)
+    with Lookups(path, {"inputs": ["other"]}) as lookups:
+        assert list(lookups.unknown(EMAIL, pages)) == ["a", "b", "c"]
