@@ -23,19 +23,16 @@ from loader.send import auth, endings, quota, replies, retry
 from loader.send.api import Request
 from loader.send.auth import OAuthToken, StaticToken
 from loader.send.concurrency import Answer, Concurrency
-from loader.send.health import Health
 from loader.send.limits import Limiter
 from loader.send.quota import Day
 from loader.send.replies import Reply
 from loader.send.traffic import Traffic
+from loader.send.trouble import Trouble
 from loader.settings import Budget, Settings
 
 T = TypeVar("T")
 
 MOST_UNDER_WAY = 50
-
-STRIKES_TO_ASK = 3
-"""Pauses without a success between, after which 429s that name no limit may mean the day's."""
 
 
 class Sender(Protocol):
@@ -102,18 +99,17 @@ class Gateway:
         self.credential = credential
         self._surroundings = surroundings
         self._max_attempts = max_attempts
-        self._health = Health()
         self._concurrency = Concurrency(MOST_UNDER_WAY)
         self._door = asyncio.Lock()
         self._came_home = asyncio.Event()
-        self._strikes, self._usage_asked = 0, False
-        self._redirects, self._answers = 0, 0
         self._draining = False
         self.in_flight: set[asyncio.Task[Any] | None] = set()
         self.traffic = Traffic()
         self.portal_id: str | None = None
         self.day = Day(daily_reserve)
         self.usage = usage
+        clock, now, uniform, _ = surroundings
+        self._trouble = Trouble(limiter, self.day, clock=clock, now=now, uniform=uniform)
 
     @property
     def limiter(self) -> Limiter:
@@ -159,12 +155,11 @@ class Gateway:
         effort.attempts += 1
         self.traffic.retried += effort.attempts > 1
         reply = await self._send_in_flight(request, authorization, largest)
-        self._count_redirects(reply)
         try:
             replies.raise_for(reply, self._surroundings.now())
             value = read(reply)
         except Refused:
-            self._note_success()
+            self._trouble.succeeded()
             raise
         except DailyQuotaSpent as error:
             raise self.day.spent_end(error, self._surroundings.now()) from error
@@ -173,7 +168,7 @@ class Gateway:
                 raise
             effort.refused = authorization
             return None
-        self._note_success()
+        self._trouble.succeeded()
         return Delivered(value, reply.status, effort.attempts)
 
     # --- leaving
@@ -197,12 +192,12 @@ class Gateway:
             await self._came_home.wait()
         await self._limiter.take()
         try:
-            await self._sleep(lambda now: max(self._limiter.paused_for, self._health.wait(now)))
+            await self._sleep(lambda now: max(self._limiter.paused_for, self._trouble.health.wait(now)))
             self._check_end()
         except BaseException:
             self._limiter.give_back(answered=True)
             raise
-        self._health.sent(self._surroundings.clock())
+        self._trouble.health.sent(self._surroundings.clock())
 
     def _is_full(self) -> bool:
         under_way = len(self.in_flight)
@@ -228,8 +223,8 @@ class Gateway:
                 await self._ask_for_token(credential)
             except Retryable as error:
                 failures += 1
-                self._note_failure(error)
-                await asyncio.sleep(retry.delay(error, failures, self._surroundings.uniform))
+                self._trouble.failed(error)
+                await asyncio.sleep(self._trouble.delay(error, failures))
             else:
                 return
             await self._take_permit()
@@ -260,7 +255,7 @@ class Gateway:
         return reply
 
     def _note_latency(self, left_at: float, under_way: int, *, status: int | None) -> None:
-        if self._health.open:
+        if self._trouble.health.open:
             return
         per_second = self._limiter.rate.per_second
         seconds = self._surroundings.clock() - left_at
@@ -276,29 +271,21 @@ class Gateway:
         finally:
             self._limiter.give_back(answered=headers is not None)
             self.day.note(*replies.daily_quota(headers or {}))
-        self._answers += 1
         self.traffic.note(reply)
+        self._trouble.answered(reply.status)
         if (rate := replies.rate_told(reply.headers)) is not None:
             self._limiter.told(rate)
         return reply
 
-    # --- after an answer, or none
-
-    def _count_redirects(self, reply: Reply) -> None:
-        self._redirects += 300 <= reply.status < 400
-        if self._redirects == self._answers == endings.REDIRECTS_TO_STOP:
-            raise endings.redirected(reply.status)
-
-    def _note_success(self) -> None:
-        self._strikes, self._usage_asked = 0, False
-        self._health.succeeded()
-        self._limiter.recover()
+    # --- after a failed attempt
 
     async def _recover(self, error: Retryable, effort: _Effort, max_attempts: int) -> None:
         """Wait as the policy says before the next attempt, or raise."""
-        self._note_failure(error)
-        self._count_broken_tls(error, effort)
-        if not isinstance(error, RateLimited) and self._health.counts(error.status, self._surroundings.clock()):
+        self._trouble.failed(error)
+        effort.broken_tls += error.status in retry.BROKEN_TLS
+        if effort.broken_tls >= retry.BROKEN_TLS_ATTEMPTS:
+            raise endings.broken_tls(error) from error
+        if self._trouble.counts(error):
             effort.failures += 1
             if effort.failures >= max_attempts:
                 raise error
@@ -306,43 +293,16 @@ class Gateway:
             raise Stopped("the run is ending") from error
         if isinstance(error, LimitUnnamed):
             await self._tell_from_spent(error, effort)
-        await asyncio.sleep(retry.delay(error, max(1, effort.failures), self._surroundings.uniform))
+        await asyncio.sleep(self._trouble.delay(error, effort.failures))
         if not isinstance(error, RateLimited):
-            await self._sleep(self._health.afford)
+            await self._sleep(self._trouble.health.afford)
 
     async def _tell_from_spent(self, error: LimitUnnamed, effort: _Effort) -> None:
-        """Raise DailyQuotaSpent if it is the day's quota that 429s mean which say nothing; ask when they do not end."""
-        if self.usage is not None and self._strikes >= STRIKES_TO_ASK and not self._usage_asked:
-            self._usage_asked = True
+        """Raise DailyQuotaSpent if 429s that say nothing mean the day's quota; when they do not end, ask."""
+        if self.usage is not None and self._trouble.must_ask(error):
             with suppress(Retryable, Refused, MissingScope):
                 reply = await self._send_in_flight(self.usage, await self._leave(effort), 2**20)
                 replies.raise_for(reply, self._surroundings.now())
                 self.day.told(quota.usage(replies.fields(reply)))
         if self.day.spent:
             raise self.day.spent_end(error, self._surroundings.now())
-
-    def _note_failure(self, error: Retryable) -> None:
-        """Draw the conclusions that concern every request, and raise Fatal when nothing more can be sent for now."""
-        now = self._surroundings.clock()
-        if not self._answers and (fatal := endings.wrong_address(error)):
-            raise fatal from error
-        self._health.failed(now, rate_limited=isinstance(error, RateLimited))
-        if (error.retry_after or 0) > retry.LONGEST_WAIT:
-            raise endings.come_back(error, self.day.time_zone, self._surroundings.now()) from error
-        if self._health.given_up(now):
-            raise endings.silence(error) from error
-        if isinstance(error, RateLimited):
-            self._slow_down(error)
-
-    @staticmethod
-    def _count_broken_tls(error: Retryable, effort: _Effort) -> None:
-        effort.broken_tls += error.status in retry.BROKEN_TLS
-        if effort.broken_tls >= retry.BROKEN_TLS_ATTEMPTS:
-            raise endings.broken_tls(error) from error
-
-    def _slow_down(self, error: RateLimited) -> None:
-        if not self._limiter.paused_for:
-            self._strikes += 1
-            self._limiter.lower()
-        window = self._limiter.rate.seconds
-        self._limiter.pause(retry.pause(error, self._strikes, window, self._surroundings.uniform))

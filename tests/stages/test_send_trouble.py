@@ -1,0 +1,122 @@
+"""What HubSpot in trouble gets from us: no retry storm, one probe a second, and full speed soon after; in fake time."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from loader.errors import ApiError, ConnectionFault
+from loader.send import replies
+from loader.send.api import Request
+from loader.send.auth import credential
+from loader.send.gateway import Delivered, Gateway, Surroundings
+from loader.send.health import BUDGET
+from loader.send.limits import Limiter
+from loader.send.replies import Reply
+from loader.settings import Rate, Secret
+from tests.stages.fake_time import clock, run
+
+PUT = Request("PUT", "/pair", b"[]")
+ATTEMPTS = 8
+
+Answered = tuple[float, Reply | ApiError]
+"""How many seconds an answer takes, and what it is."""
+
+Answer = Callable[[float], Answered]
+"""The answer at so many seconds from the start."""
+
+OK: Answered = (0.05, Reply(200, {}, b"{}"))
+
+
+@dataclass
+class Load:
+    """So many rows through one gateway by so many workers; `sent` are the moments of requests, from the start."""
+
+    answer: Answer
+    rate: Rate
+    rows: int
+    workers: int = 50
+    sent: list[float] = field(default_factory=list)
+    results: list[Any] = field(default_factory=list)
+
+    async def send(self, request: Request, authorization: str, *, largest: int = 0) -> Reply:
+        self.sent.append(clock() - self.start)
+        seconds, result = self.answer(self.sent[-1])
+        await asyncio.sleep(seconds)
+        if isinstance(result, ApiError):
+            raise result
+        return result
+
+    async def everything(self) -> None:
+        self.start = clock()
+        gateway = Gateway(
+            self,
+            Limiter(self.rate, clock=clock, follow=False),
+            credential(Secret("x")),
+            Surroundings(clock, lambda: datetime(2026, 1, 1, tzinfo=UTC), random.Random(0).uniform),
+            max_attempts=ATTEMPTS,
+        )
+        gateway.allow(self.workers)
+        rows = iter(range(self.rows))
+
+        async def work() -> None:
+            for _ in rows:
+                try:
+                    self.results.append(await gateway.call(PUT, replies.fields))
+                except ApiError as error:
+                    self.results.append(error)
+
+        await asyncio.gather(*(work() for _ in range(self.workers)))
+
+
+def loaded(answer: Answer, rate: Rate, rows: int, workers: int = 50) -> Load:
+    load = Load(answer, rate, rows, workers)
+    run(load.everything)
+    return load
+
+
+FAILURES: dict[str, Answered] = {
+    "503": (0.05, Reply(503, {}, b"<html>")),
+    "500": (0.05, Reply(500, {}, b"{}")),
+    "reset": (0.01, ConnectionFault("reset", category="CONNECTION")),
+    "timeout": (30.0, ConnectionFault("no whole answer in time", category="TIMEOUT")),
+}
+
+
+@pytest.mark.parametrize("kind", ["503", "reset"])
+@pytest.mark.parametrize(("rate", "rows"), [(Rate(190, 10.0), 1_500), (Rate(60, 1.0), 3_200)])
+def test_half_failures_for_a_minute_cost_no_more_than_the_budget_and_a_tenth(rate: Rate, rows: int, kind: str) -> None:
+    """Every row is settled, and one fails only after all its attempts; half a minute later all is as it was."""
+    chance = random.Random(7)
+    load = loaded(lambda now: FAILURES[kind] if 5 <= now < 65 and chance.random() < 0.5 else OK, rate, rows)
+    print(f"{rows} rows took {len(load.sent)} requests and {load.sent[-1]:.0f} s")
+    assert len(load.sent) <= rows + BUDGET + rows / 10
+    assert len(load.results) == rows
+    failed = [result for result in load.results if not isinstance(result, Delivered)]
+    assert {error.attempts for error in failed} <= {ATTEMPTS}
+    assert len(failed) <= rows / 100
+    assert per_second(load, 95, 100) >= 0.94 * rate.per_second
+
+
+def per_second(load: Load, begin: float, end: float) -> float:
+    return sum(begin <= moment < end for moment in load.sent) / (end - begin)
+
+
+@pytest.mark.parametrize("workers", [50, 4])
+@pytest.mark.parametrize("kind", ["503", "reset", "timeout"])
+def test_a_full_outage_costs_one_request_a_second_and_no_row(kind: str, workers: int) -> None:
+    """Ten minutes of it; once it is known for one, probes, and half a minute after its end full speed."""
+    load = loaded(lambda now: FAILURES[kind] if 10 <= now < 610 else OK, Rate(190, 10.0), 1_200, workers)
+    assert [result for result in load.results if not isinstance(result, Delivered)] == []
+    known = {("timeout", 50): 120, ("timeout", 4): 240}.get((kind, workers), 40)
+    probes = [moment for moment in load.sent if known <= moment < 610]
+    assert all(later - earlier >= 0.99 for earlier, later in pairwise(probes))
+    assert per_second(load, 640, 650) >= 0.94 * 19
+    before = [moment for moment in load.sent if 10 <= moment < known]
+    print(f"{len(before)} requests before the outage was known for one, {len(probes)} probes")
+    assert len(before) <= 4 * workers + known
