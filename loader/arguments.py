@@ -56,14 +56,17 @@ class Budgeted(click.ParamType[Budget]):
 
 
 class Duration(click.ParamType[float]):
-    """Seconds, or a number with `s`, `m`, `h` or `d`."""
+    """Seconds, or a number with `s`, `m`, `h` or `d`; with `none`, no time at all is one, too."""
 
     name = "duration"
+
+    def __init__(self, *, none: bool = False) -> None:
+        self._none = none
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return seconds."""
         match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]+)?)\s*([smhd]?)", str(value), re.ASCII)
-        if not match or float(match[1]) == 0:
+        if not match or (float(match[1]) == 0 and not self._none):
             self.fail(f"{value!r} is no duration: write 90m, 8h or a number of seconds", param, ctx)
         return float(match[1]) * _UNITS[match[2]]
 

@@ -86,6 +86,18 @@ output_options = options(
     option("--log-file", type=click.Path(), help="Write what happens to a file, too."),
 )
 
+max_attempts_option = option(
+    "--max-attempts", type=click.IntRange(min=1), default=8, show_default=True, metavar="N",
+    help="Requests for one pair before it counts as failed.",
+)  # fmt: skip
+daily_reserve_option = option(
+    "--daily-reserve", type=Budgeted(), metavar="N|P%",
+    help="Stop for today when no more of the day's quota than this is left for others.",
+)  # fmt: skip
+limit_option = option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="Go no further than the first N records."
+)
+
 send_options = options(
     option("--results", type=click.Path(), help="Where results go: .csv, .jsonl or .parquet."),
     option("--failures", type=click.Path(), help="Where failed and rejected records go."),
@@ -94,13 +106,11 @@ send_options = options(
            help="What becomes of labels that a pair has: replaced by those of the file."),
     option("--concurrency", type=Many(), default="auto", show_default=True, metavar="auto|N",
            help="Most requests under way at once."),
-    option("--max-attempts", type=click.IntRange(min=1), default=8, show_default=True, metavar="N",
-           help="Requests for one pair before it counts as failed."),
+    max_attempts_option,
     option("--max-failures", type=Budgeted(), metavar="N|P%", help="Stop when more rows than this have failed."),
-    option("--daily-reserve", type=Budgeted(), metavar="N|P%",
-           help="Stop for today when no more of the day's quota than this is left for others."),
+    daily_reserve_option,
     option("--max-duration", type=Duration(), metavar="90m", help="Stop after so long; the same command goes on."),
-    option("--limit", type=click.IntRange(min=1), metavar="N", help="Go no further than the first N records."),
+    limit_option,
     option("--dry-run", is_flag=True, help="Only plan: check everything, send nothing, write nothing."),
     option("--fresh", is_flag=True, help="Begin anew; an earlier run's files are set aside."),
     option("--retry-failed", is_flag=True, help="Send the failed rows of this run again."),
@@ -176,6 +186,46 @@ def status(**given: Any) -> int:
     from loader import terminal  # noqa: PLC0415
 
     return terminal.status(given)
+
+
+@cli.command(short_help="Look whether the portal has what the inputs ask for.")
+@input_options
+@option("--results", type=click.Path(), help="Results of the load; the verification lies beside them.")
+@option(
+    "--existing",
+    type=click.Choice(["merge", "replace"]),
+    default="merge",
+    show_default=True,
+    help="merge: a pair may have more labels than the file asks for; replace: exactly those.",
+)
+@option("--sample", type=click.IntRange(min=1), metavar="N", help="Look at N pairs only, drawn by chance.")
+@option("--seed", type=int, metavar="N", help="Draw the sample that was drawn with this seed.")
+@option(
+    "--wait",
+    type=Duration(none=True),
+    default="7s",
+    show_default=True,
+    metavar="7s",
+    help="How long what seems missing is given to turn up: reads may lag behind writes.",
+)
+@limit_option
+@max_attempts_option
+@daily_reserve_option
+@connection_options
+@output_options
+def verify(**given: Any) -> int:  # fmt: skip
+    """Read back from the portal what the inputs ask for, and write one line for each row.
+
+    \b
+    =  every type asked for is there
+    *  the two records are associated, but not by the type asked for
+    +  they are not associated
+    !  it could not be read, or the row is rejected
+    Nothing is changed. Exit code 1 when anything but = was found.
+    """
+    from loader import terminal  # noqa: PLC0415
+
+    return terminal.verify(given, _typed())
 
 
 @cli.command(short_help="Run a simulated HubSpot on this machine.")

@@ -15,6 +15,7 @@ from loader.settings import (
     Secret,
     SendSettings,
     Settings,
+    VerifySettings,
 )
 
 HUBSPOT_DOMAIN = "hubapi.com"
@@ -49,6 +50,7 @@ def settings_from(given: Mapping[str, Any], environment: Mapping[str, str], type
         read=_groups(given),
         connection=_connection_settings(given, environment),
         send=SendSettings(rate=given["rate"], **send),
+        verify=VerifySettings(**{name: given[name] for name in ("sample", "seed", "wait") if name in given}),
         results=given.get("results"),
         failures=given.get("failures"),
         fresh=given.get("fresh", False),

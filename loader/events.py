@@ -182,5 +182,29 @@ class Finished:
     reloadable: bool = True
 
 
-Event = Reading | LookingUp | Planned | Started | Progress | Note | Labels | Status | Finished
+@dataclass(frozen=True, slots=True)
+class Verifying:
+    """Where a verification stands: `there` rows are as they should be, `pending` ones are not judged yet.
+
+    `rate` is the limit, `achieved` requests per second.
+    """
+
+    total: int
+    there: int
+    pending: int
+    requests: int
+    rate: Rate
+    achieved: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A verification ended. `stopped` is why it ended early, in a sentence; blank when every row is judged."""
+
+    summary: Mapping[str, object]
+    results: str
+    stopped: str = ""
+
+
+Event = Reading | LookingUp | Planned | Started | Progress | Note | Labels | Status | Finished | Verifying | Verified
 Tell = Callable[[Event], None]

@@ -100,6 +100,11 @@ class AssociationType(NamedTuple):
     category: str
     type_id: int
 
+    @property
+    def key(self) -> str:
+        """Both in one text, `USER_DEFINED:7`."""
+        return f"{self.category}:{self.type_id}"
+
 
 Direction = tuple[str, str]
 """Two object type ids, from and to."""

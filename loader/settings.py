@@ -120,6 +120,19 @@ class SendSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VerifySettings:
+    """How a verification is made.
+
+    `sample` is how many pairs are looked at, drawn by chance (None: all), and `seed` what that chance begins with. A
+    row that seems missing is read again for `wait` seconds, because reads may lag behind writes.
+    """
+
+    sample: int | None = None
+    seed: int | None = None
+    wait: float = 7.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """One command, whole. `results` and `failures` are paths; None: beside each other, named after the first input.
 
@@ -131,6 +144,7 @@ class Settings:
     read: tuple[InputSettings, ...]
     connection: ConnectionSettings
     send: SendSettings = field(default_factory=SendSettings)
+    verify: VerifySettings = field(default_factory=VerifySettings)
     results: str | None = None
     failures: str | None = None
     fresh: bool = False

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, TextIO, TypeVar, cast
 from loader.complain import complain, give_up
 from loader.configure import Typed, portal_settings, settings_from
 from loader.errors import Interrupted, LoaderError, RecordError, UsageError
-from loader.events import Event, Note, Tell
+from loader.events import Event, Note, Tell, Verified
 from loader.record.stream import JsonStream, LogFile
 from loader.stopping import Stop
 
@@ -58,6 +58,23 @@ def plan(given: Mapping[str, Any], typed: Typed) -> int:
         elif sys.stdout is not None:
             _willing(show_plan, planned, sys.stdout)
     return int(planned.rejected > 0)
+
+
+def verify(given: Mapping[str, Any], typed: Typed) -> int:
+    """Run `verify` as the command line asks and return the exit code: 1 when anything is not as it should be."""
+    from loader.record.screen import show_verified  # noqa: PLC0415
+    from loader.verbs.verify import verify as verb  # noqa: PLC0415
+
+    _leave_no_core()
+    settings = settings_from(given, os.environ, typed)
+    stop = Stop()
+    with _Listeners(given) as tell:
+        report = _run(verb(settings, tell=tell, stop=stop, standard_input=_StandardInput.of(stop)), stop)
+        if report.stopped is not None and given["quiet"]:
+            complain(str(report.stopped))
+        if not given["json_"] and sys.stdout is not None:
+            _willing(show_verified, Verified(report.summary, str(report.path)), sys.stdout)
+    return report.exit_code
 
 
 def labels(given: Mapping[str, Any]) -> int:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from loader import verbs
 from loader.api import background
-from loader.api.keywords import InputOptions, LoadOptions, Prepared, prepared
+from loader.api.keywords import InputOptions, LoadOptions, Prepared, VerifyOptions, prepared
 from loader.api.rows import Row
 from loader.api.sources import Path, Source, source_of
 from loader.events import Planned
 from loader.stopping import Stop
 from loader.verbs.report import Report
+from loader.verbs.verification import Verification
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,6 +69,25 @@ def plan_sync(
 ) -> Planned:
     """Do what `plan` does and return when it is done; also from within a running event loop."""
     return _finished(verbs.plan, "plan", source, options)
+
+
+async def verify(
+    source: "Path | Iterable[Path] | pd.DataFrame | Iterable[Row]", **options: Unpack[VerifyOptions]
+) -> Verification:
+    """Read back what a source asks for and return how the portal compares; nothing is changed there.
+
+    Does what `association-loader verify` does: writes `<stem>.verify.csv`, and touches no load's journal. Raises
+    UsageError or InputError as a load would, and Fatal when the portal refuses the token; whatever else ends it early
+    is in the report. A verification that is cut short goes on at the next call.
+    """
+    return await _awaited(verbs.verify, "verify", source, options)
+
+
+def verify_sync(
+    source: "Path | Iterable[Path] | pd.DataFrame | Iterable[Row]", **options: Unpack[VerifyOptions]
+) -> Verification:
+    """Do what `verify` does and return when it is done; also from within a running event loop."""
+    return _finished(verbs.verify, "verify", source, options)
 
 
 async def _awaited(verb: Verb[T], name: str, given: object, options: Mapping[str, object]) -> T:

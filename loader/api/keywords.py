@@ -73,6 +73,19 @@ class LoadOptions(InputOptions, total=False):
     retry_failed: bool
 
 
+class VerifyOptions(InputOptions, total=False):
+    """What a verification can be told. `sample` is a number of pairs, `seed` draws the same again; `wait` seconds."""
+
+    results: Path
+    existing: str
+    sample: int
+    seed: int
+    wait: float | str
+    limit: int
+    max_attempts: int
+    daily_reserve: int | str
+
+
 _OPTION_OF_FIELD = {
     "object_type": "--from",
     "to_object_type": "--to",

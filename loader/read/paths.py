@@ -28,6 +28,9 @@ _OUTPUTS = (
     ".undo.csv",
 )
 
+_TABLES_WITHOUT_JOURNAL = (".verify.csv", ".undo.csv")
+_THEIR_HEAD = b"input,row,status,"
+
 
 class Found(NamedTuple):
     """One input file: what the user calls it, and what was left out beside it, as a sentence or blank."""
@@ -122,7 +125,14 @@ def _is_own(path: Path, written: set[str]) -> bool:
     name = path.name
     if name in written or ".journal" in name or name.endswith(".summary.json"):
         return True
+    if name.endswith(_TABLES_WITHOUT_JOURNAL) and _begins_like_ours(path):
+        return True
     return any(
         name.endswith(ending) and path.with_name(name.removesuffix(ending) + ".journal").is_file()
         for ending in _OUTPUTS
     )
+
+
+def _begins_like_ours(path: Path) -> bool:
+    with reading(plain(str(path))), path.open("rb") as file:
+        return file.read(len(_THEIR_HEAD)) == _THEIR_HEAD

@@ -1,7 +1,7 @@
 """Cells that a spreadsheet would run as a formula are made plain text [OWASP: CSV injection]."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from loader.record.visible import visible
 
@@ -22,17 +22,21 @@ def defused(text: str) -> str:
     return text
 
 
-def defused_lines(lines: Iterable[Sequence[Cell]]) -> Iterator[tuple[Cell, ...]]:
-    """Yield the lines, of one length, with every cell defused, and its control characters shown escaped."""
+def defused_lines(lines: Iterable[Sequence[Cell]], marks: Collection[str] = ()) -> Iterator[tuple[Cell, ...]]:
+    """Yield the lines, of one length, with every cell defused, and its control characters shown escaped.
+
+    `marks` are cells of our own that stay as they are.
+    """
     # By columns: most hold few different cells, and a million lines have eighteen each.
-    return zip(*map(_defused_column, zip(*lines, strict=True)), strict=True)
+    return zip(*(_defused_column(column, marks) for column in zip(*lines, strict=True)), strict=True)
 
 
-def _defused_column(column: Sequence[Cell]) -> Sequence[Cell]:
+def _defused_column(column: Sequence[Cell], marks: Collection[str]) -> Sequence[Cell]:
     changed: dict[Cell, str] = {
         cell: safe
         for cell in set(column)
         if isinstance(cell, str)
+        and cell not in marks
         and not (cell.isprintable() and cell[:1].isalnum())
         and (safe := defused(visible(cell))) != cell
     }

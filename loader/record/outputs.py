@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -93,6 +94,17 @@ def _stem_of_input(name: str) -> str:
     if path.suffix.lower() in PACKINGS:
         path = path.with_suffix("")
     return path.stem
+
+
+def check_table(file: Path, inputs: list[Path], columns: Sequence[str]) -> None:
+    """Make sure that a table of `verify` or `undo` may be written; raises UsageError for a file that is not one."""
+    _check(file, inputs)
+    if not file.exists() or not file.stat().st_size:
+        return
+    head = ",".join(columns).encode()
+    with file.open("rb") as there:
+        if there.read(len(head)) != head:
+            raise UsageError(f"{file} is in the way: it is another file than what is written there; move it away")
 
 
 def _check(file: Path, inputs: list[Path]) -> None:

@@ -5,16 +5,18 @@ import io
 import json
 import os
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 from loader.errors import UsageError
-from loader.record.defuse import defused_lines
+from loader.record.defuse import Cell, defused_lines
 from loader.record.files import open_private, replacing, write_all, writing
 from loader.record.journal import FILE_NAME, Journal, Line, lines
+from loader.record.journal.comparison import MARKS
 from loader.record.visible import visible_json
 
 ENDINGS = (".csv", ".jsonl", ".parquet")
@@ -36,6 +38,10 @@ class Results(Protocol):
         """Let go of the file."""
 
 
+LinesOf = Callable[[Journal, str, int], Iterator[tuple[int, Sequence[Any]]]]
+"""Yields the lines of a journal's view (`settled` or `rejected`) that come after a number, each with its number."""
+
+
 class TextResults:
     """Results as CSV or JSON lines, appended to.
 
@@ -43,11 +49,19 @@ class TextResults:
     point is cut off and written again. A file that is not what was written is written anew from the journal.
     """
 
-    def __init__(self, path: Path, journal: Journal, text_of: Callable[[Iterable[Line]], str], head: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        journal: Journal,
+        text_of: Callable[[Iterable[Any]], str],
+        head: str,
+        lines_of: LinesOf = lines,
+    ) -> None:
         self._path = path
         self._journal = journal
         self._text_of = text_of
         self._head = head.encode()
+        self._lines_of = lines_of
         self._descriptor = -1
 
     def __enter__(self) -> Self:
@@ -93,7 +107,7 @@ class TextResults:
         return {"results.written": {"size": self._size, "checksum": self._checksum, **self._number}}
 
     def _append(self, view: str) -> None:
-        numbered = lines(self._journal, view, self._number[view])
+        numbered = self._lines_of(self._journal, view, self._number[view])
         while batch := list(islice(numbered, _LINES_AT_ONCE)):
             # Half a surrogate pair, as a file's name may have, is written as an escape.
             self._write(self._text_of(line for _, line in batch).encode("utf-8", "backslashreplace"))
@@ -183,6 +197,11 @@ def open_results(path: Path, journal: Journal) -> TextResults | ParquetResults:
     return TextResults(path, journal, _csv_lines, ",".join(Line._fields) + "\n")
 
 
+def open_table(path: Path, journal: Journal, columns: Sequence[str], lines_of: LinesOf) -> TextResults:
+    """Return another table of a journal as CSV: of what `verify` found, or of what `undo` did."""
+    return TextResults(path, journal, partial(_csv_lines, marks=MARKS), ",".join(columns) + "\n", lines_of)
+
+
 def _take_name(path: Path, journal: Journal, *, empty: bool) -> None:
     """Make a name the run's own before anything is written there."""
     if journal.fact(FILE_NAME) == path.name:
@@ -207,9 +226,9 @@ def _checksum(descriptor: int, size: int) -> int | None:
     return checksum
 
 
-def _csv_lines(batch: Iterable[Line]) -> str:
+def _csv_lines(batch: Iterable[Sequence[Cell]], marks: Collection[str] = ()) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(defused_lines(batch))
+    csv.writer(text, lineterminator="\n").writerows(defused_lines(batch, marks))
     return text.getvalue()
 
 

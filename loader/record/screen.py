@@ -10,9 +10,22 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from loader.events import Event, Finished, Labels, LookingUp, Note, Planned, Progress, Reading, Started, Status
+from loader.events import (
+    Event,
+    Finished,
+    Labels,
+    LookingUp,
+    Note,
+    Planned,
+    Progress,
+    Reading,
+    Started,
+    Status,
+    Verified,
+    Verifying,
+)
 from loader.record.status_lines import status_lines
-from loader.record.tables import closing, duration, labels_table, plain, plan_table
+from loader.record.tables import closing, duration, labels_table, plain, plan_table, verified_table
 
 SECONDS_BETWEEN_LINES = 30.0
 
@@ -54,6 +67,13 @@ class Screen:
             case Progress():
                 bar = ProgressBar(total=max(1, event.total), completed=event.total - event.pending, width=40)
                 self._status(Text(progress_line(event)), bar)
+            case Verifying():
+                bar = ProgressBar(total=max(1, event.total), completed=event.total - event.pending, width=40)
+                self._status(Text(verifying_line(event)), bar)
+            case Verified():
+                self._end_live()
+                if event.stopped:
+                    self._console.print(plain(f"Stopped: {event.stopped}", "bold yellow"))
             case Note():
                 self._console.print(plain(event.message))
             case Finished():
@@ -99,6 +119,24 @@ def progress_line(event: Progress) -> str:
         parts.append(f"paused {event.paused:.0f} s")
     parts.append(f"time left {duration(event.seconds_left)}")
     return " | ".join(parts)
+
+
+def verifying_line(event: Verifying) -> str:
+    """Return where a verification stands, in a line."""
+    done = event.total - event.pending
+    return " | ".join(
+        [
+            f"{done:,}/{event.total:,} rows {done / max(1, event.total):.0%}",
+            f"there {event.there:,}",
+            f"{event.requests:,} requests, {event.achieved:.1f}/s (limit {event.rate.per_second:g})",
+        ]
+    )
+
+
+def show_verified(event: Verified) -> None:
+    """Write how a verification ended to standard output."""
+    console = _Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console.show(verified_table(event))
 
 
 def show_plan(event: Planned) -> None:

@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from loader.events import Finished, Kind, Labels, LookedUp, Planned
+from loader.events import Finished, Kind, Labels, LookedUp, Planned, Verified
 from loader.model import Understood
 from loader.reasons import explain
 from loader.record.visible import visible
@@ -144,6 +144,35 @@ def closing(event: Finished) -> Iterator[RenderableType]:
     if event.failures:
         mend = "mend it and load it" if event.reloadable else "mend these rows in their own files"
         yield plain(f"Failures: {event.failures} ({mend})")
+    if summary["next_command"]:
+        yield command(f"Next: {summary['next_command']}")
+
+
+_MARKED = {
+    "there": ("= there", "green"),
+    "different": ("* other types", "yellow"),
+    "missing": ("+ missing", "red"),
+    "unreadable": ("! unreadable", "red"),
+}
+
+
+def verified_table(event: Verified) -> Iterator[RenderableType]:
+    """Yield how many rows are there as they should be, and how many are not."""
+    summary: Mapping[str, Any] = event.summary
+    rows = dict(summary["rows"])
+    names = ["rows", *(words for words, _ in _MARKED.values()), *(["not looked at"] * bool(rows["pending"]))]
+    counts = table(*names, right=names)
+    cells = [Text(f"{rows['total']:,}")]
+    cells += [Text(f"{rows[name]:,}", style if rows[name] else "") for name, (_, style) in _MARKED.items()]
+    counts.add_row(*cells, *([f"{rows['pending']:,}"] * bool(rows["pending"])))
+    yield counts
+    if sample := summary["sample"]:
+        yield Text(
+            f"A sample: {sample['pairs']:,} of {sample['of']:,} pairs, drawn with --seed {sample['seed']}; "
+            "rejected rows are counted all."
+        )
+    yield Text(f"{summary['requests']['sent']:,} requests in {duration(summary['seconds'])}.")
+    yield plain(f"Row by row: {event.results}")
     if summary["next_command"]:
         yield command(f"Next: {summary['next_command']}")
 

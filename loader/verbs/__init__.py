@@ -4,5 +4,7 @@ from loader.verbs.labels import labels
 from loader.verbs.load import load
 from loader.verbs.plan import plan
 from loader.verbs.report import Report
+from loader.verbs.verification import Verification
+from loader.verbs.verify import verify
 
-__all__ = ["Report", "labels", "load", "plan"]
+__all__ = ["Report", "Verification", "labels", "load", "plan", "verify"]

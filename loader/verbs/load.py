@@ -1,9 +1,8 @@
 """Load: read, plan, send, record; or go on with a run where it stopped."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from functools import partial
+from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Any, BinaryIO
 
@@ -41,11 +40,7 @@ from loader.verbs.next_command import next_command
 from loader.verbs.portal import recognize, unreachable, warnings
 from loader.verbs.report import Report
 from loader.verbs.staging import Prospect, planned, read_all, settle_and_group
-
-GRACE_SECONDS = 10.0
-"""How long requests in flight may still take when a run is asked to stop."""
-
-TELL_SECONDS = 0.25
+from loader.verbs.working import Allowance, run_pool
 
 NO_TRAFFIC: dict[str, Any] = {"sent": 0, "retried": 0, "rate_limited": 0, "by_status": {}, "sending_seconds": 0.0}
 
@@ -224,20 +219,8 @@ class _Run:
             workers=workers(self.settings),
             watch=FailureGuard(self.settings.send.max_failures).watch,
         )
-        timer = _timer(self.settings.send.max_duration, self.began, self.around.clock, pool)
-        with self.stop.listening(partial(_drain, pool), pool.abandon), timer:
-            ticker = asyncio.create_task(self._tick(ledger, meter), name="progress")
-            try:
-                await pool.run()
-            finally:
-                ticker.cancel()
-                with suppress(asyncio.CancelledError):
-                    await ticker
-
-    async def _tick(self, ledger: Ledger, meter: Meter) -> None:
-        while True:
-            self.tell(meter.progress(ledger.counts))
-            await asyncio.sleep(TELL_SECONDS)
+        allowance = Allowance.of(self.settings.send.max_duration, self.around.clock() - self.began)
+        await run_pool(pool, self.stop, lambda: self.tell(meter.progress(ledger.counts)), allowance=allowance)
 
     # --- the end
 
@@ -286,22 +269,3 @@ class _Run:
             )
         )
         return Report(exit_code, summary, self.outputs, stopped)
-
-
-def _drain(pool: Pool, reason: LoaderError) -> None:
-    pool.stop(reason)
-    asyncio.get_running_loop().call_later(GRACE_SECONDS, pool.abandon)
-
-
-@contextmanager
-def _timer(seconds: float | None, began: float, clock: Callable[[], float], pool: Pool) -> Iterator[None]:
-    """Stop the pool when the command's time is over."""
-    if seconds is None:
-        yield
-        return
-    reason = OutOfTime(f"--max-duration is over after {seconds:g} seconds: run the same command again to go on")
-    timer = asyncio.get_running_loop().call_later(max(0.0, began + seconds - clock()), _drain, pool, reason)
-    try:
-        yield
-    finally:
-        timer.cancel()

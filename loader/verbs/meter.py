@@ -4,7 +4,7 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from typing import Any
 
-from loader.events import Progress
+from loader.events import Progress, Verifying
 from loader.record.journal import Counts
 from loader.send.gateway import Gateway, Surroundings
 
@@ -63,6 +63,12 @@ class Meter:
             achieved=achieved,
             paused=self._gateway.limiter.paused_for,
             seconds_left=self._seconds_left(counts, achieved),
+        )
+
+    def verifying(self, total: int, there: int, pending: int) -> Verifying:
+        """Return where a verification stands."""
+        return Verifying(
+            total, there, pending, self._gateway.traffic.sent, self._gateway.limiter.rate, self._achieved()
         )
 
     def _achieved(self) -> float:

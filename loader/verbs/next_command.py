@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
+from loader.errors import LoaderError
 from loader.record.journal import Counts
 from loader.record.outputs import Outputs
 from loader.settings import InputSettings, Settings
@@ -53,6 +54,23 @@ def same_command(settings: Settings) -> str | None:
         return None
     parts = list(_parts(settings.command[2:], settings.flags))
     return _joined(settings.command[:2], _without(parts, {"--fresh", "--retry-failed"}))
+
+
+def load_what_is_missing(
+    settings: Settings, outputs: Outputs, differing: int, stopped: LoaderError | None
+) -> str | None:
+    """Return what to run after a verification: itself when it was stopped, a load when rows are not there yet."""
+    if not settings.command:
+        return None
+    program, parts = settings.command[:1], list(_parts(settings.command[2:], settings.flags))
+    if stopped is not None:
+        return _joined(settings.command[:2], parts)
+    if not differing:
+        return None
+    again = _without(parts, {"--sample", "--seed", "--wait"})
+    if outputs.journal.exists():
+        again.append(_Part("--fresh", ("--fresh",)))
+    return _joined((*program, "load"), again)
 
 
 def _mended(parts: list[_Part], read: InputSettings, settings: Settings, outputs: Outputs) -> list[_Part]:

@@ -125,6 +125,7 @@ def folder(tmp_path: Path, portal: Sandbox, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("HUBSPOT_BASE_URL", portal.url)
     monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", "any")
     monkeypatch.setenv("ASSOCIATION_LOADER_RATE", "1000/1")
+    monkeypatch.setenv("ASSOCIATION_LOADER_WAIT", "0")
     return tmp_path
 
 

@@ -35,7 +35,10 @@ TYPES: dict[str, Any] = {"object_type": "contacts", "to_object_type": "companies
 
 def test_the_public_names_are_these() -> None:
     """Each says what it is; a stage of the same name would hide a function, and importing them costs nothing yet."""
-    assert loader.__all__ == ["Planned", "Report", "load", "load_sync", "plan", "plan_sync"]
+    assert loader.__all__ == [
+        *("Planned", "Report", "Verification"),
+        *("load", "load_sync", "plan", "plan_sync", "verify", "verify_sync"),
+    ]
     assert set(loader.__all__) <= set(dir(loader))
     assert all(inspect.getdoc(getattr(loader, name)) for name in loader.__all__)
     stages = {module.name for module in pkgutil.iter_modules(loader.__path__)}

@@ -95,6 +95,19 @@ def test_rows_that_no_end_can_say_are_rejected_at_the_rarer_end(tmp_path: Path) 
         assert counted(journal.counts()) == (5, 4, 0, 1, 0)
 
 
+def test_rows_of_one_label_from_both_ends_of_one_object_type_are_told_apart(tmp_path: Path) -> None:
+    """Each says that the other is its employee: the row of the lesser id goes, the other is rejected."""
+    portal = FakePortal({("0-1", "0-1"): [("USER_DEFINED", 7, "Employee"), ("USER_DEFINED", 8, "Manager")]})
+    employee = asked("contacts", "contacts", label="Employee")
+    with Journal(
+        stage(tmp_path, [chunk([link(2, 8, 7, employee), link(3, 7, 8, employee)])], portal=portal)
+    ) as journal:
+        (pair,) = send_all(journal)
+        assert (pair.object_id, pair.to_object_id, ids(pair.types), pair.rows) == ("7", "8", [7], 1)
+        (line,) = [line for _, line in lines(journal, "rejected", 0)]
+        assert (line.row, line.error_category) == (2, "UNKNOWN_INVERSE_TYPE")
+
+
 def test_ids_are_exact_to_the_last_digit(tmp_path: Path) -> None:
     """The largest id comes out as it went in."""
     with Journal(stage(tmp_path, [chunk([link(2, 2**63 - 1, 2**53 + 1)])])) as journal:

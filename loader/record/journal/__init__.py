@@ -4,7 +4,7 @@ from loader.record.journal.journal import FILE_NAME, Counts, Journal
 from loader.record.journal.lines import FailedRecord, Line, failed_records, lines
 from loader.record.journal.lock import Lock, holder
 from loader.record.journal.lookups import Lookups, forget_lookups
-from loader.record.journal.schema import is_journal
+from loader.record.journal.schema import is_journal, remove_journal
 from loader.record.journal.staging import Mixture, Staging
 
 __all__ = [
@@ -22,4 +22,5 @@ __all__ = [
     "holder",
     "is_journal",
     "lines",
+    "remove_journal",
 ]

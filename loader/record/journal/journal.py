@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from loader.model import AssociationType, Outcome, Pair
+from loader.model import AssociationType, Direction, Outcome, Pair
 from loader.record.journal.schema import connect, guarded, unpacked
 
 FILE_NAME = "results.name"
@@ -73,7 +73,7 @@ class Journal:
     ) -> None:
         self._database.close()
 
-    def query(self, statement: str, values: Sequence[object] = ()) -> Iterator[Sequence[Any]]:
+    def query(self, statement: str, values: Sequence[object] | Mapping[str, object] = ()) -> Iterator[Sequence[Any]]:
         """Yield the rows of a SELECT."""
         with guarded(self.path):
             yield from self._database.execute(statement, values)
@@ -130,6 +130,10 @@ class Journal:
             (number, tuple(json.loads(header)), tuple(json.loads(to_columns)))
             for number, header, to_columns in self.query("SELECT id, header, to_columns FROM inputs ORDER BY id")
         ]
+
+    def directions(self) -> list[Direction]:
+        """Return the directions that requests are written in, each once."""
+        return list(dict.fromkeys((first, second) for first, second, _, _ in self._specifications.values()))
 
     # --- the way forward
 
@@ -222,6 +226,18 @@ class Journal:
         self._facts["results.written"] = None
         self._claimed = 0
         return forgotten
+
+    def forget_all_but(self, status: str) -> None:
+        """Take back every outcome of another status, as `forget_failed` does."""
+        with self._commit():
+            self._database.execute("DELETE FROM outcomes WHERE status <> ?", (status,))
+            self._put({"results.written": None})
+        self._facts["results.written"] = None
+        self._claimed = 0
+
+    def claim_again(self) -> None:
+        """Let `claim` begin from the first pair without an outcome once more."""
+        self._claimed = 0
 
     def rename_outputs(self, names: Mapping[str, str]) -> None:
         """Write down the new names of output files that were renamed."""

@@ -36,6 +36,7 @@ CREATE TABLE kinds (
     object_type TEXT NOT NULL, to_object_type TEXT NOT NULL, association_category TEXT NOT NULL,
     association_type_id TEXT NOT NULL, label TEXT NOT NULL, is_primary INTEGER NOT NULL, to_column TEXT NOT NULL,
     from_type TEXT, to_type TEXT, category TEXT, type_id INTEGER, settled_label TEXT,
+    inverse_category TEXT, inverse_type_id INTEGER,     -- the same association from the other end, where that is known
     family INTEGER, swapped INTEGER, single TEXT
 );
 
@@ -183,6 +184,12 @@ def scratch(path: Path) -> sqlite3.Connection:
 def create(path: Path) -> None:
     """Make an empty file that only its owner may read; FileExistsError if there is one."""
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0), 0o600))
+
+
+def remove_journal(path: Path) -> None:
+    """Remove a journal and what SQLite keeps beside it."""
+    for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        file.unlink(missing_ok=True)
 
 
 @contextmanager

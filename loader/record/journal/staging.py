@@ -72,6 +72,12 @@ SELECT input, row, part, object_id, to_object_id, kind,
 """
 
 
+_ENDS = """
+SELECT rows.id, kind, CASE WHEN from_type <> to_type THEN swapped ELSE object_id > to_object_id END
+FROM rows JOIN kinds ON kinds.id = rows.kind
+"""
+
+
 class Mixture(NamedTuple):
     """The kinds of the rows of a pair, as the journal writes them: from the main end, from the rarer end."""
 
@@ -219,8 +225,15 @@ class Staging:
             for kind, verdict in settled.items():
                 self._database.execute(
                     "UPDATE kinds SET from_type = ?, to_type = ?, category = ?, type_id = ?, settled_label = ?,"
-                    " family = ?, swapped = ?, single = ? WHERE id = ?",
-                    (*verdict.direction, *verdict.type, verdict.label, *ends[kind], kind),
+                    " inverse_category = ?, inverse_type_id = ?, family = ?, swapped = ?, single = ? WHERE id = ?",
+                    (
+                        *verdict.direction,
+                        *verdict.type,
+                        verdict.label,
+                        *(verdict.inverse or (None, None)),
+                        *ends[kind],
+                        kind,
+                    ),
                 )
 
     def reject_kind(self, kind: int, why: Unsettled) -> None:
@@ -285,11 +298,11 @@ class Staging:
                 "SELECT id, all_rows FROM pairs WHERE forward IS ? AND backward IS ?", mixture
             ).fetchall()
             for pair, all_rows in pairs:
-                kinds = self._database.execute(
-                    f"SELECT id, kind FROM rows WHERE id IN ({all_rows}) ORDER BY id"  # noqa: S608 - our own numbers
-                ).fetchall()
-                stay = [row for row, kind in kinds if kind not in refused]
-                for row in (row for row, kind in kinds if kind in refused):
+                rows = self._database.execute(f"{_ENDS} WHERE rows.id IN ({all_rows}) ORDER BY rows.id").fetchall()
+                # Within one object type, rows of one kind may be written from both ends.
+                leave = {row for row, kind, swapped in rows if swapped and kind in refused}
+                stay = [row for row, _, _ in rows if row not in leave]
+                for row in sorted(leave):
                     self._reject_row(row, "UNKNOWN_INVERSE_TYPE", message)
                 self._database.execute(
                     "UPDATE pairs SET first_row = ?, all_rows = ?, size = ? WHERE id = ?",
@@ -298,6 +311,13 @@ class Staging:
 
     def _reject_row(self, row: int, reason: str, message: str) -> None:
         self._database.execute(f"{_REJECT} ?, ? FROM rows WHERE id = ?", (reason, message, row))
+
+    def keep_only(self, pairs: Sequence[int]) -> None:
+        """Leave out every pair but these, by number (from 1); their rows count no more."""
+        with guarded(self._path):
+            self._database.execute("CREATE TEMP TABLE kept (id INTEGER PRIMARY KEY)")
+            self._database.executemany("INSERT INTO kept VALUES (?)", [(pair,) for pair in pairs])
+            self._database.execute("DELETE FROM pairs WHERE id NOT IN (SELECT id FROM kept)")
 
     # --- closing
 

@@ -1,0 +1,85 @@
+"""The action of a verification: what is asked for, held against what HubSpot has; it changes nothing there."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+
+from loader.errors import ApiError
+from loader.model import AssociationType, Direction, Outcome, Pair
+from loader.send.put import timestamp
+from loader.send.reading import CurrentAssociations, Reading
+
+Types = frozenset[AssociationType]
+
+
+class Compare:
+    """Reads the current types of pairs and tells which are as they should be.
+
+    `plain` are the unlabelled types of each direction, which HubSpot adds to every pair by itself. With `exact`, a pair
+    may hold nothing else than those and what is asked for. A pair that is not as it should be has an outcome only with
+    `final`: before, it may be that the read lags behind a write.
+    """
+
+    capacity = 5000
+
+    def __init__(
+        self,
+        current: CurrentAssociations,
+        *,
+        plain: Mapping[Direction, Types],
+        exact: bool,
+        final: bool,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._current = current
+        self._plain = plain
+        self._exact = exact
+        self._final = final
+        self._now = now
+
+    async def apply(self, pairs: Sequence[Pair]) -> list[Outcome]:
+        """Return the outcomes of those pairs that can be judged now: `same`, `other`, `missing` or `failed`."""
+        outcomes: list[Outcome] = []
+        for direction, some in _by_direction(pairs).items():
+            reading = await self._current.read(direction, (pair.object_id for pair in some))
+            moment = timestamp(self._now())
+            outcomes += [found for pair in some if (found := self._judged(pair, direction, reading, moment))]
+        return outcomes
+
+    def _judged(self, pair: Pair, direction: Direction, reading: Reading, moment: str) -> Outcome | None:
+        error = reading.unreadable.get(pair.object_id)
+        if error is not None:
+            return _outcome(pair, "failed", (), moment, error)
+        held = reading.found[pair.object_id].get(pair.to_object_id, frozenset())
+        status = self._status(frozenset(pair.types), held, direction)
+        return _outcome(pair, status, held, moment, None) if self._final or status == "same" else None
+
+    def _status(self, asked: Types, held: Types, direction: Direction) -> str:
+        if not held:
+            return "missing"
+        beside = held - asked - self._plain.get(direction, frozenset())
+        return "same" if asked <= held and not (self._exact and beside) else "other"
+
+
+def _by_direction(pairs: Sequence[Pair]) -> dict[Direction, list[Pair]]:
+    found: dict[Direction, list[Pair]] = {}
+    for pair in pairs:
+        found.setdefault((pair.object_type, pair.to_object_type), []).append(pair)
+    return found
+
+
+def _outcome(
+    pair: Pair, status: str, held: Collection[AssociationType], moment: str, error: ApiError | None
+) -> Outcome:
+    return Outcome(
+        pair_id=pair.pair_id,
+        status=status,
+        http_status=error.status if error else None,
+        created_resource_id="",
+        labels=tuple(each.key for each in sorted(held)),
+        error_category=error.category if error else "",
+        error_message=error.message if error else "",
+        correlation_id=error.correlation_id if error else "",
+        attempts=error.attempts if error else 1,
+        finished_at=moment,
+        rows=pair.rows,
+    )

@@ -1,0 +1,85 @@
+"""How a verification ended, for whoever called it from Python or from the command line."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loader.errors import LoaderError, UsageError
+from loader.record.journal import Journal
+from loader.record.journal.comparison import MARKS, marks
+from loader.record.outputs import Outputs
+from loader.settings import Settings
+from loader.verbs.next_command import load_what_is_missing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """How a verification ended: the command's exit code (0: everything is there), its summary, and its file.
+
+    `stopped` is the error that ended it early, or None.
+    """
+
+    exit_code: int
+    summary: dict[str, Any]
+    path: Path
+    stopped: LoaderError | None = None
+    _written: int | None = None
+
+    @property
+    def results(self) -> "pd.DataFrame":
+        """The lines of the file, in any order; every cell is text. `status` is `=`, `*`, `+` or `!`.
+
+        Read from the file when asked for: UsageError once that is gone, or written anew by another verification.
+        """
+        if _written(self.path) != self._written:
+            raise UsageError(f"{self.path} is another verification's by now: ask for .results before the next one")
+        import pandas as pd  # noqa: PLC0415 - half a second that only whoever asks for a DataFrame pays
+
+        return pd.read_csv(self.path, dtype="str", keep_default_na=False)
+
+    @property
+    def failures(self) -> "pd.DataFrame":
+        """The lines that are not `=`."""
+        results = self.results
+        return results[results["status"] != "="]
+
+
+def verification(summary: dict[str, Any], path: Path, stopped: LoaderError | None) -> Verification:
+    """Return the report on a file that has just been written."""
+    return Verification(summary["exit_code"], summary, path, stopped, _written(path))
+
+
+def _written(path: Path) -> int | None:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
+
+
+def summarize_verification(
+    journal: Journal, settings: Settings, outputs: Outputs, stopped: LoaderError | None
+) -> dict[str, Any]:
+    """Return the verification in figures; `rows` counts lines by what their mark means."""
+    counted, total = marks(journal), journal.counts().total
+    rows = {word: counted[mark] for mark, word in MARKS.items()}
+    different = sum(counted.values()) - counted["="]
+    traffic: Mapping[str, Any] = journal.fact("traffic") or {"sent": 0, "retried": 0, "rate_limited": 0}
+    return {
+        "command": " ".join(settings.command),
+        "version": version("association-loader"),
+        "portal_id": journal.fact("portal_id"),
+        "inputs": journal.inputs(),
+        "started_at": journal.fact("started_at"),
+        "finished_at": journal.fact("finished_at"),
+        "seconds": round(journal.fact("seconds") or 0.0, 3),
+        "exit_code": stopped.exit_code if stopped else int(different > 0),
+        "rows": {"total": total, **rows, "pending": total - sum(counted.values())},
+        "sample": journal.fact("sample"),
+        "requests": {key: traffic[key] for key in ("sent", "retried", "rate_limited")},
+        "next_command": load_what_is_missing(settings, outputs, counted["+"] + counted["*"], stopped),
+    }

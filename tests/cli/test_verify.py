@@ -1,0 +1,81 @@
+"""`verify` on the command line: counts on the screen, an exit code for schedulers, and the command that comes next."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loader.record.journal import Lock
+from loader.sandbox import Sandbox
+
+Run = Callable[..., Any]
+TYPES = ("--from", "contacts", "--to", "companies")
+
+
+@pytest.fixture
+def verify(run: Run) -> Run:
+    """Run `verify` without waiting for what is missing."""
+    return lambda *arguments: run("verify", *arguments, *TYPES, "--wait", "0", "--rate", "9999/1")
+
+
+@pytest.fixture(autouse=True)
+def _input(folder: Path) -> None:
+    (folder / "a.csv").write_text("from_id,to_id\n101,201\n102,202\n")
+
+
+def test_counts_are_shown_and_the_exit_code_says_whether_all_is_there(
+    verify: Run, load: Run, sandbox: Sandbox, contents: Callable[[], dict[str, str]]
+) -> None:
+    """Before the load everything is missing, after it nothing is; the load's own files stay as they were."""
+    before = verify("a.csv")
+    assert before.code == 1
+    assert ["2", "0", "0", "2", "0"] in [line.split() for line in before.out.splitlines()]
+    assert "Row by row: a.verify.csv" in before.out
+    assert "Next: association-loader load a.csv --from contacts --to companies --rate 9999/1\n" in before.out
+    assert load("a.csv").code == 0
+    files, sent = contents(), sandbox.count("PUT")
+    after = verify("a.csv")
+    assert after.code == 0
+    assert ["2", "2", "0", "0", "0"] in [line.split() for line in after.out.splitlines()]
+    assert "Next:" not in after.out
+    assert sandbox.count("PUT") == sent
+    assert {**contents(), "a.verify.csv": ""} == {**files, "a.verify.csv": ""}
+
+
+def test_what_is_missing_after_a_finished_load_needs_a_fresh_one(verify: Run, load: Run, sandbox: Sandbox) -> None:
+    """The same load again would say that it has finished, and send nothing."""
+    load("a.csv")
+    sandbox.portal.dissociate("0-1", 101, "0-2", 201)
+    said = verify("a.csv", "--sample", "2", "--seed", "5").out
+    assert "Next: association-loader load a.csv --from contacts --to companies --rate 9999/1 --fresh\n" in said
+    assert "--seed 5" in said
+
+
+def test_json_is_one_object_for_each_event_and_the_last_is_the_summary(verify: Run, sandbox: Sandbox) -> None:
+    """And nothing else is on standard output."""
+    del sandbox
+    events = [json.loads(line) for line in verify("a.csv", "--json").out.splitlines()]
+    assert {event["event"] for event in events[:-1]} <= {"reading", "note", "verifying"}
+    assert events[-1]["event"] == "summary"
+    assert events[-1]["rows"]["missing"] == 2
+    assert (events[-1]["exit_code"], events[-1]["results"]) == (1, "a.verify.csv")
+
+
+def test_a_token_that_is_refused_ends_it_with_exit_3(verify: Run, hubspot: Callable[..., Any], folder: Path) -> None:
+    """Nothing is written."""
+    with hubspot(portal={"tokens": ["another"]}):
+        done = verify("a.csv", "--quiet")
+    assert (done.code, done.out) == (3, "")
+    assert done.err.count("\n") == 1
+    assert [file.name for file in folder.iterdir()] == ["a.csv"]
+
+
+def test_a_run_that_works_on_the_same_verification_refuses_another(verify: Run, sandbox: Sandbox, folder: Path) -> None:
+    """Two at once would write one file."""
+    with Lock(folder / "a.verify-journal"):
+        done = verify("a.csv")
+    assert done.code == 2
+    assert "wait for it" in done.err
+    assert sandbox.count() == 0
