@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -28,7 +29,7 @@ class Ledger:
         self._results = results
         self._facts = facts
         self._waiting: deque[Outcome] = deque()
-        self._broken = False
+        self._broken: BaseException | None = None
         self._written: Mapping[str, object] = {}
         self._some = asyncio.Event()
         self._closed = False
@@ -38,7 +39,7 @@ class Ledger:
     async def claim(self, requests: int, capacity: int) -> list[list[Pair]]:
         """Return the next requests' pairs, their intent committed after everything that was recorded so far."""
         await self._write_down()
-        pairs = await self._aside(partial(self._journal.claim, requests * capacity))
+        pairs = await self._aside(partial(self._claim, requests * capacity))
         return [pairs[start : start + capacity] for start in range(0, len(pairs), capacity)]
 
     def record(self, outcomes: Sequence[Outcome]) -> None:
@@ -68,13 +69,17 @@ class Ledger:
         works += [self._results.finish, self._remember] if views else [self._remember]
         try:
             for work in works:
-                if not self._broken:
+                if self._broken is None:
                     self._thread.submit(work).result()
         finally:
             self._thread.shutdown()
 
     async def _aside(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def _claim(self, most: int) -> list[Pair]:
+        with self._breakable():
+            return self._journal.claim(most)
 
     async def _write_down(self) -> None:
         if self._waiting:
@@ -83,13 +88,20 @@ class Ledger:
     def _write(self, facts: Mapping[str, object]) -> None:
         # Outcomes are taken out by the thread: whoever awaits it may be cancelled before it begins.
         outcomes = [self._waiting.popleft() for _ in range(len(self._waiting))]
-        try:
+        with self._breakable():
             self._journal.record(outcomes, {**facts, **self._written})
             for outcome in outcomes:
                 self._count(outcome)
             self._written = self._results.catch_up()
-        except BaseException:
-            self._broken = True
+
+    @contextmanager
+    def _breakable(self) -> Iterator[None]:
+        if self._broken is not None:
+            raise self._broken
+        try:
+            yield
+        except BaseException as error:
+            self._broken = error
             raise
 
     def _remember(self) -> None:

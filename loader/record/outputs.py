@@ -139,8 +139,9 @@ def set_aside(outputs: Outputs, started_at: str | None) -> list[Path]:
 
 
 def _own_files(outputs: Outputs) -> list[Path]:
+    # The journal is the last to go: until then a killed command leaves files whose owner is known.
     others = [outputs.beside(f"{kind}.{end}") for kind, end in _OTHER_COMMANDS]
-    return [outputs.journal, outputs.results, outputs.failures, outputs.summary, *others]
+    return [outputs.results, outputs.failures, outputs.summary, *others, outputs.journal]
 
 
 def _new_names(files: list[Path], stem: str, started_at: str | None) -> dict[Path, Path]:

@@ -20,7 +20,8 @@ from loader.errors import (
 from loader.events import Finished, Note, Started, Tell
 from loader.read import Input, open_inputs
 from loader.record.failures import write_failures
-from loader.record.journal import Counts, Journal, Lock, Staging, forget_lookups
+from loader.record.files import writing
+from loader.record.journal import FILE_NAME, Counts, Journal, Lock, Staging, forget_lookups
 from loader.record.ledger import Ledger
 from loader.record.outputs import Outputs, name_outputs, set_aside
 from loader.record.results import open_results
@@ -135,6 +136,7 @@ class _Run:
                     "identity": bound,
                     "planned": refused is None,
                     "started_at": timestamp(self.around.now()),
+                    FILE_NAME: self.outputs.results.name,  # What lies there now is about to be set aside.
                     **self.outputs.facts(),
                 }
             )
@@ -163,8 +165,9 @@ class _Run:
     def _clear_the_way(self, earlier: Earlier | None) -> None:
         if earlier is not None and not earlier.planned:
             # Nothing was sent and nothing settled: the files of that attempt say nothing that is worth keeping.
-            for file in (self.outputs.journal, self.outputs.results, self.outputs.failures, self.outputs.summary):
-                file.unlink(missing_ok=True)
+            with writing(self.outputs.journal):
+                for file in (self.outputs.results, self.outputs.failures, self.outputs.summary, self.outputs.journal):
+                    file.unlink(missing_ok=True)
         elif self.outputs.journal.exists() or self.outputs.results.exists():
             with suppress(JournalError, RecordError), Journal(self.outputs.journal):
                 pass  # Takes over what a killed process left beside the journal, which is about to be renamed.
@@ -183,7 +186,7 @@ class _Run:
                 try:
                     if refused is None and journal.has_work():
                         await self._work(gateway, ledger, meter, resumed=resumed)
-                except (Fatal, Stopped, RecordError) as error:
+                except (Fatal, Stopped) as error:
                     stopped = error
                 finally:
                     ledger.finish(views=not self.stop.at_once)

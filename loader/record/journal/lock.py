@@ -76,7 +76,8 @@ class Lock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._path.unlink(missing_ok=True)
+        with suppress(OSError):  # A name that stays locks nothing.
+            self._path.unlink()
         os.close(self._descriptor)
 
 

@@ -1,0 +1,100 @@
+"""kill -9 at each moment that matters, one after the other: nothing is lost, and little is sent again."""
+
+import signal
+from functools import partial
+
+import pytest
+
+from tests.faults.conftest import MakeWorld
+from tests.faults.harm import kill_after, kill_before
+from tests.faults.kills import recorded
+from tests.faults.process import Harm
+from tests.faults.world import pair_of, pairs
+
+WORKERS = 4
+CREW = ("--concurrency", str(WORKERS))
+ROWS = 20
+
+JOURNAL = "loader.record.journal.journal:Journal"
+STAGING = "loader.record.journal.staging:Staging"
+RESULTS = "loader.record.results:TextResults"
+
+MOMENTS: dict[str, Harm] = {
+    "while the input is read": partial(kill_before, f"{STAGING}.append"),
+    "when everything is read": partial(kill_after, f"{STAGING}.end_input"),
+    "while rows are grouped": partial(kill_after, f"{STAGING}.group"),
+    "before the journal has its name": partial(kill_before, f"{STAGING}.install"),
+    "when the journal has its name": partial(kill_after, f"{STAGING}.install"),
+    "before the name of the results is the run's own": partial(kill_before, "loader.record.results:_take_name"),
+    "with the results' header written and nothing sent": partial(kill_after, f"{RESULTS}.__enter__"),
+    "before the first intent": partial(kill_before, f"{JOURNAL}.claim"),
+    "with the first intent committed": partial(kill_after, f"{JOURNAL}.claim"),
+    "with a later intent committed": partial(kill_after, f"{JOURNAL}.claim", 3),
+    "before a request leaves": partial(kill_before, "loader.send.transport:Transport.send", 8),
+    "when an answer has come": partial(kill_after, "loader.send.transport:Transport.send", 8),
+    "before the first outcome is committed": partial(kill_before, f"{JOURNAL}.record"),
+    "before a later outcome is committed": partial(kill_before, f"{JOURNAL}.record", 3),
+    "with an outcome committed and not in the results": partial(kill_after, f"{JOURNAL}.record", 2),
+    "with a line written and not remembered": partial(kill_after, f"{RESULTS}._append", 5),
+    "when the last pair is sent": partial(kill_before, f"{RESULTS}.finish"),
+    "with the results finished": partial(kill_after, f"{RESULTS}.finish"),
+    "before the failures": partial(kill_before, "loader.verbs.load:write_failures"),
+    "before the summary": partial(kill_before, "loader.verbs.load:write_summary"),
+    "with the summary beside its place": partial(kill_before, "pathlib:Path.replace"),
+    "with the summary written": partial(kill_after, "loader.verbs.load:write_summary"),
+    "before the lock goes": partial(kill_before, "loader.record.journal.lock:Lock.__exit__"),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_killed_at_this_moment_a_load_goes_on(make_world: MakeWorld, moment: str) -> None:
+    """Items 47, 48: the next command sends what has no outcome, once; no success of the journal is sent again."""
+    world = make_world(ROWS, latency="5ms")
+    command = world.start(*CREW, harm=MOMENTS[moment])
+    assert command.wait() == -signal.SIGKILL, command.said()
+    world.said += command.said()
+    world.check_secrets()
+    kept, sent = recorded(world.folder / "load.journal"), len(world.puts())
+    assert kept <= {pair_of(request) for request in world.puts()}
+    ending = world.run(*CREW)
+    assert ending.exit_code == 0, ending.said
+    later = {pair_of(request) for request in world.puts()[sent:]}
+    assert not later & kept
+    assert ROWS <= len(world.puts()) <= ROWS + 2 * WORKERS
+    world.check(ending)
+
+
+THREE = 3
+"""A file takes three calls: itself, and the two logs that SQLite may have left beside it."""
+
+ASIDE: dict[str, Harm] = {
+    "before the first file is renamed": partial(kill_before, "pathlib:Path.rename", 1),
+    "with the results renamed": partial(kill_after, "pathlib:Path.rename", 1),
+    "with the summary renamed": partial(kill_after, "pathlib:Path.rename", 1 + THREE),
+    "with the journal renamed": partial(kill_after, "pathlib:Path.rename", 1 + 2 * THREE),
+    "with everything set aside": partial(kill_after, "loader.verbs.load:set_aside"),
+    "before the new journal has its name": partial(kill_before, f"{STAGING}.install"),
+    "with the new journal's name": partial(kill_after, f"{STAGING}.install"),
+    "before the new results are the new run's": partial(kill_before, "loader.record.results:_take_name"),
+}
+
+
+@pytest.mark.parametrize("moment", ASIDE)
+def test_killed_while_last_nights_files_are_set_aside_a_load_goes_on(make_world: MakeWorld, moment: str) -> None:
+    """Items 47, 57: a finished run makes way for the next input; the same command always goes on, by itself."""
+    world = make_world(ROWS)
+    assert world.run(*CREW).exit_code == 0
+    lines = (world.folder / "load.results.csv").read_bytes()
+    world.wanted = pairs(2 * ROWS)[ROWS:]
+    world.write_input(world.wanted)
+    command = world.start(*CREW, harm=ASIDE[moment])
+    assert command.wait() == -signal.SIGKILL, command.said()
+    ending = world.run(*CREW)
+    assert ending.exit_code == 0, ending.said
+    assert ending.rows("created") == set(world.wanted)
+    assert len(world.puts()) == 2 * ROWS
+    kept = [path.read_bytes() for path in world.folder.glob("load.2*.results.csv")]
+    assert kept == [lines], "the earlier results are not there, or not whole"
+    world.wanted = pairs(2 * ROWS)
+    world.check_traffic()
+    world.check_secrets()
