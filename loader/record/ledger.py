@@ -21,13 +21,22 @@ GATHER_SECONDS = 0.01
 class Ledger:
     """Keeps a journal and its results file while requests are made; both are touched by one thread only.
 
-    `facts` is asked at every commit for what is to be remembered with it.
+    `facts` is asked before every commit for what is to be remembered with it; the run's end may forestall a commit,
+    which the last one makes up for. `settled` hears of outcomes before they are written.
     """
 
-    def __init__(self, journal: Journal, results: Results, *, facts: Callable[[], Mapping[str, object]]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        results: Results,
+        *,
+        facts: Callable[[], Mapping[str, object]],
+        settled: Callable[[Sequence[Outcome]], object] = lambda _: None,
+    ) -> None:
         self._journal = journal
         self._results = results
         self._facts = facts
+        self._settled = settled
         self._waiting: deque[Outcome] = deque()
         self._broken: BaseException | None = None
         self._written: Mapping[str, object] = {}
@@ -45,6 +54,7 @@ class Ledger:
     def record(self, outcomes: Sequence[Outcome]) -> None:
         """Take outcomes over; they are in the journal, then in the results, a moment later."""
         self._waiting.extend(outcomes)
+        self._settled(outcomes)
         self._some.set()
 
     async def keep(self) -> None:

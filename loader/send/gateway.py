@@ -250,6 +250,7 @@ class Gateway:
         finally:
             self.in_flight.discard(task)
             self._came_home.set()
+        self.traffic.latencies.append(self._surroundings.clock() - left_at)
         if reply.status < 500 and reply.status != 429:
             self._note_latency(left_at, under_way, status=reply.status)
         return reply

@@ -24,6 +24,7 @@ from loader.record.files import writing
 from loader.record.journal import FILE_NAME, Counts, Journal, Lock, Staging, forget_lookups
 from loader.record.ledger import Ledger
 from loader.record.outputs import Outputs, name_outputs, set_aside
+from loader.record.pace import PREFIX as PACE
 from loader.record.results import open_results
 from loader.record.summary import summarize, write_summary
 from loader.send.failures import FailureGuard
@@ -178,10 +179,14 @@ class _Run:
     async def _send(self, gateway: Gateway, account: Account, refused: LoaderError | None, *, resumed: bool) -> Report:
         with Journal(self.outputs.journal) as journal:
             self._prepare(journal, account)
-            before = {"traffic": journal.fact("traffic"), "seconds": journal.fact("seconds")}
+            before = {
+                "traffic": journal.fact("traffic"),
+                "seconds": journal.fact("seconds"),
+                "pace": journal.facts(PACE),
+            }
             meter = Meter(before, gateway, self.around, self.began)
             with open_results(self.outputs.results, journal) as results:
-                ledger = Ledger(journal, results, facts=meter.facts)
+                ledger = Ledger(journal, results, facts=meter.facts, settled=meter.settled)
                 stopped = refused
                 try:
                     if refused is None and journal.has_work():
@@ -189,6 +194,7 @@ class _Run:
                 except (Fatal, Stopped) as error:
                     stopped = error
                 finally:
+                    meter.tell_again()
                     ledger.finish(views=not self.stop.at_once)
             if stopped is not None and self.stop.at_once:
                 raise stopped

@@ -1,12 +1,15 @@
 """What a run has used so far, over all the commands that worked on it, and how fast it is going now."""
 
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from loader.events import Progress, Verifying
+from loader.model import Outcome
 from loader.record.journal import Counts
+from loader.record.pace import Pace
 from loader.send.gateway import Gateway, Surroundings
+from loader.verbs.pulse import Pulse
 
 WINDOW_SECONDS = 10.0
 
@@ -20,13 +23,25 @@ class Meter:
         self._around = around
         self._began = began
         self._sending_since = around.clock()
+        sending_seconds = (before.get("traffic") or {}).get("sending_seconds", 0.0)
+        self._pulse = Pulse(Pace(before.get("pace")), gateway, around.clock, sending_seconds)
         self._samples: deque[tuple[float, int]] = deque([(around.clock(), 0)])
+
+    def settled(self, outcomes: Sequence[Outcome]) -> None:
+        """Take note of outcomes, whether they are written down already or not."""
+        self._pulse.settled(outcomes)
+
+    def tell_again(self) -> None:
+        """Have the next `facts` tell everything: some that were told may not have been written, as the run ended."""
+        self._pulse.pace.tell_again()
 
     def facts(self) -> dict[str, object]:
         """Return the figures to remember with a commit."""
         now = self._around.clock()
         rate = self._gateway.limiter.rate
         return {
+            **self._pulse.facts(),
+            "quota": [self._gateway.day.left, self._gateway.day.limit],
             "traffic": self._traffic(now),
             "seconds": (self._before.get("seconds") or 0.0) + now - self._began,
             "rate": [rate.requests, rate.seconds],
@@ -46,6 +61,7 @@ class Meter:
 
     def progress(self, counts: Counts) -> Progress:
         """Return where the run stands."""
+        self._pulse.feel()
         achieved = self._achieved()
         traffic = self._gateway.traffic
         return Progress(

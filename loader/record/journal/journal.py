@@ -91,6 +91,10 @@ class Journal:
         """Return what was remembered under a key, or None."""
         return self._facts.get(key)
 
+    def facts(self, prefix: str) -> dict[str, Any]:
+        """Return what was remembered under all keys that begin so."""
+        return {key: value for key, value in self._facts.items() if key.startswith(prefix)}
+
     def remember(self, facts: Mapping[str, object]) -> None:
         """Write facts down, all in one commit."""
         with self._commit():

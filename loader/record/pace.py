@@ -1,0 +1,119 @@
+"""How a run went over time: a bounded series of figures that the journal keeps, for the report's plots.
+
+Time is seconds of sending, over all the commands that worked on the run: the nights between are not in it. A run begins
+with buckets of a second; when there are too many, each two become one. A latency is counted in one of a few classes, so
+that buckets can be added up and still say their median.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
+
+MOST_BUCKETS = 480
+
+PREFIX = "pace."
+_WIDTH = f"{PREFIX}width"
+
+_SHORTEST = 0.001
+_CLASSES_PER_DOUBLING = 4
+_LAST_CLASS = 80
+"""Seventeen minutes: longer than any request may take."""
+
+
+@dataclass(slots=True)
+class Bucket:
+    """What happened in a stretch of time.
+
+    `rate_limited` are answers of 429, `faults` those of 5xx and requests without an answer. `done` and `failed` are
+    rows. `under_way` is the most requests at once, `allowed` the limit in requests per second. `latencies` counts
+    answers by the class of their latency (see `quantile`).
+    """
+
+    requests: int = 0
+    retried: int = 0
+    rate_limited: int = 0
+    faults: int = 0
+    done: int = 0
+    failed: int = 0
+    under_way: int = 0
+    allowed: float = 0.0
+    latencies: Counter[int] = field(default_factory=Counter)
+
+    def add(self, other: "Bucket") -> None:
+        """Take another stretch of time in."""
+        for name in _COUNTED:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.under_way = max(self.under_way, other.under_way)
+        self.allowed = max(self.allowed, other.allowed)
+        self.latencies.update(other.latencies)
+
+    def plain(self) -> list[object]:
+        """Return the bucket as JSON can hold it."""
+        return [*(getattr(self, name) for name in _FIGURES), sorted(self.latencies.items())]
+
+    @classmethod
+    def of(cls, plain: list[Any]) -> Self:
+        """Return the bucket that `plain` made this of."""
+        *figures, latencies = plain
+        named: dict[str, Any] = dict(zip(_FIGURES, figures, strict=True))
+        return cls(**named, latencies=Counter(dict(latencies)))
+
+
+_FIGURES = [each.name for each in fields(Bucket) if each.name != "latencies"]
+_COUNTED = [name for name in _FIGURES if name not in ("under_way", "allowed")]
+
+
+class Pace:
+    """The series of one run; `before` are the facts that earlier commands left (see `facts`)."""
+
+    def __init__(self, before: Mapping[str, Any] | None = None) -> None:
+        facts = {key: value for key, value in (before or {}).items() if value is not None}
+        self.width = int(facts.pop(_WIDTH, 1))
+        self.buckets = {int(key.removeprefix(PREFIX)): Bucket.of(plain) for key, plain in facts.items()}
+        self._changed: set[int] = set()
+
+    def add(self, second: float, what: Bucket) -> None:
+        """Take in what happened at a second of sending."""
+        while (place := int(second / self.width)) >= MOST_BUCKETS:
+            self._halve()
+        self.buckets.setdefault(place, Bucket()).add(what)
+        self._changed.add(place)
+
+    def _halve(self) -> None:
+        before, self.buckets = self.buckets, {}
+        for place, bucket in before.items():
+            self.buckets.setdefault(place // 2, Bucket()).add(bucket)
+        self.width *= 2
+        self._changed.update(before, self.buckets)
+
+    def facts(self) -> dict[str, object]:
+        """Return what changed since it was asked the last time; None for a bucket that is no more."""
+        changed = {f"{PREFIX}{place}": self._plain(place) for place in self._changed}
+        self._changed.clear()
+        return {_WIDTH: self.width, **changed}
+
+    def _plain(self, place: int) -> list[object] | None:
+        bucket = self.buckets.get(place)
+        return bucket.plain() if bucket else None
+
+    def tell_again(self) -> None:
+        """Have the next `facts` tell everything: some that were told may never have been written."""
+        self._changed.update(self.buckets)
+
+
+def latency_classes(seconds: Iterable[float]) -> Counter[int]:
+    """Return how many latencies are in each class; classes are a fifth apart (the fourth root of two)."""
+    doublings = (math.log2(max(each, _SHORTEST) / _SHORTEST) for each in seconds)
+    return Counter(min(_LAST_CLASS, round(_CLASSES_PER_DOUBLING * each)) for each in doublings)
+
+
+def quantile(latencies: Mapping[int, int], share: float) -> float | None:
+    """Return the latency in seconds that a share of the answers did not exceed, to a tenth; None without answers."""
+    left = share * sum(latencies.values())
+    for place in sorted(latencies):
+        left -= latencies[place]
+        if left <= 0:
+            return float(_SHORTEST * 2.0 ** (place / _CLASSES_PER_DOUBLING))
+    return None
