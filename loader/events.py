@@ -39,7 +39,7 @@ class LookedUp(NamedTuple):
 class Kind:
     """What so many rows ask for, as it was settled; `problem` is why it could not be, else blank.
 
-    `object_type` and `to_object_type` are names for people (`contacts`).
+    `object_type` and `to_object_type` are names for people (`contacts`); their ids (`0-1`) are blank with a problem.
     """
 
     rows: int
@@ -49,6 +49,8 @@ class Kind:
     association_type_id: str
     label: str
     problem: str = ""
+    object_type_id: str = ""
+    to_object_type_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

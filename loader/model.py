@@ -81,8 +81,8 @@ class Chunk(NamedTuple):
 class Understood(NamedTuple):
     """How an input was read, for people to check: format, encoding, delimiter, sheet; None where it has none.
 
-    `columns` gives for each field the headers it is read from; `notes` are sentences on what was repaired or left out
-    (complete only after the last chunk was read).
+    `columns` gives for each field the headers it is read from; `notes` are sentences on what was repaired or left out,
+    `records` how many there are (both complete only after the last chunk was read).
     """
 
     format: str
@@ -92,6 +92,7 @@ class Understood(NamedTuple):
     header_row: int
     columns: dict[str, tuple[str, ...]]
     notes: list[str]
+    records: int = 0
 
 
 class AssociationType(NamedTuple):
@@ -108,10 +109,6 @@ class AssociationType(NamedTuple):
 
 Direction = tuple[str, str]
 """Two object type ids, from and to."""
-
-
-Types = frozenset[AssociationType]
-"""The types that a pair has, or is to have, in one direction."""
 
 
 class Settled(NamedTuple):
@@ -174,14 +171,17 @@ class Pair(NamedTuple):
     to_object_id: str
     types: tuple[AssociationType, ...]
     rows: int
-    before: Types | None = None
 
 
 class Question(NamedTuple):
-    """Which records of an object type (its id) have certain values of a unique property?"""
+    """Which records of an object type (its id) have certain values of a unique property?
+
+    The first two fields tell one question from another; `called` is what people call the object type.
+    """
 
     object_type: str
     id_property: str
+    called: str = "records"
 
 
 class RecordsFound(NamedTuple):

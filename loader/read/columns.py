@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from loader.errors import InputError, UsageError
 from loader.model import FIELDS
-from loader.read.headers import Meaning, are_different_types, fold, meaning, same_type
+from loader.read.headers import Meaning, are_different_types, fold, hint, meaning, same_type
 from loader.read.show import show, show_all, trim
 from loader.settings import InputSettings
 
@@ -68,6 +68,7 @@ def settle(name: str, header: Sequence[str], settings: InputSettings) -> Columns
         field: _only(name, field, candidates[field]) for field in FIELDS if candidates[field] and field not in _REQUIRED
     }
     columns = Columns(object_id, to, own)
+    _check_labels(name, columns, settings)
     _check_types(name, header, columns, settings)
     return columns
 
@@ -76,8 +77,9 @@ def header_missing(name: str, header: Sequence[str], columns: Mapping[str, str])
     """Return the error for a file in which no row is a header; `header` is the row most like one."""
     there = show_all([cell for cell in header if trim(cell)])
     wanted = " and ".join(columns.get(field, field) for field in _REQUIRED)
+    why = next((f"{said}; " for said in map(hint, header) if said), "")
     return InputError(
-        f"{name}: no header row names {wanted}; the columns found are {there or 'none'}; "
+        f"{name}: no header row names {wanted}; the columns found are {there or 'none'}; {why}"
         'name yours with --column object_id="…" --column to_object_id="…", or write a header row.'
     )
 
@@ -163,6 +165,18 @@ def _check_agrees(name: str, column: Column, field: str, option: str | None, set
         )
 
 
+def _check_labels(name: str, columns: Columns, settings: InputSettings) -> None:
+    """A header such as `Associated Company IDs (Primary)` and a label's column are two columns for one field."""
+    said = next((column for column in columns.to if column.meaning.label or column.meaning.primary), None)
+    own = columns.own.get("label") or columns.own.get("association_type_id")
+    if said is not None and own is not None and not {"label", "association_type_id"} & settings.columns.keys():
+        raise UsageError(
+            f"{name}: the columns {show(said.header)} and {show(own.header)} both say the label; "
+            f'name the ids that are meant with --column to_object_id="…", or the label with --column '
+            f'label="{own.header}".'
+        )
+
+
 def _check_types(name: str, header: Sequence[str], columns: Columns, settings: InputSettings) -> None:
     said = {
         "object_type": settings.object_type or columns.object_id.meaning.object_type,
@@ -170,7 +184,9 @@ def _check_types(name: str, header: Sequence[str], columns: Columns, settings: I
     }
     for field, value in said.items():
         if not value and field not in columns.own:
+            ids = columns.object_id if field == "object_type" else columns.to[0]
             raise UsageError(
-                f"{name}: nothing says the {field.replace('_', ' ')}; the columns are {show_all(list(header))}; "
+                f"{name}: nothing says the {field.replace('_', ' ')}, that is, whose ids {show(ids.header)} holds; "
+                f"the columns are {show_all(list(header))}; "
                 f'add {_EXAMPLES[field]}, or name its column with --column {field}="…".'
             )

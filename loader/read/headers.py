@@ -1,9 +1,10 @@
 """What a single header means: the API's names of the fields and HubSpot's export headers, folded."""
 
 import re
+import unicodedata
 from typing import NamedTuple
 
-from loader.read.show import INVISIBLE, trim
+from loader.read.show import INVISIBLE, show, trim
 
 NAMES = {
     "objecttype": "object_type",
@@ -44,9 +45,16 @@ _TYPE_IDS = {
     "0-162": "service",
 }
 _STANDARD = frozenset(_TYPE_IDS.values())
-_ASSOCIATED = re.compile(r"associated[\s_-]*([^\s_-].*?)[\s_-]*ids(?:[\s_-]*\((.+)\))?", re.IGNORECASE | re.DOTALL)
+_ASSOCIATED = re.compile(r"associated[\s_-]*([^\s_-].*?)[\s_-]*ids?(?:[\s_-]*\((.+)\))?", re.IGNORECASE | re.DOTALL)
+_ASSOCIATED_NAMES = re.compile(r"associated[\s_-]+[^\s_-].*", re.IGNORECASE | re.DOTALL)
 _RECORD_ID_OF = re.compile(r"record[\s_]*id[\s_]*[-\u2013][\s_]*([^\s_-].*)", re.IGNORECASE | re.DOTALL)
 _SEPARATORS = re.compile(r"[\s_-]+")
+# Letters of other scripts that look like ours in every font; a keyboard that was switched over writes them.
+_LOOKALIKES = str.maketrans(
+    "\u0430\u0432\u0435\u0456\u0458\u043a\u043c\u043d\u043e\u0440\u0441\u0442\u0443\u0445\u0455\u0501"
+    "\u03b1\u03b5\u03b9\u03bf\u03c1\u03c5\u0131",
+    "abeijkmhopctyxsdaeiopui",
+)
 
 
 class Meaning(NamedTuple):
@@ -86,6 +94,23 @@ def meaning(header: str) -> Meaning:
     if of_type:
         return Meaning("object_id", _type_text(of_type[1]))
     return Meaning()
+
+
+def hint(header: str) -> str:
+    """Return why a header that means nothing may have been meant to, as a sentence, or blank.
+
+    >>> hint("Associated Company")
+    'the column "Associated Company" holds names: have HubSpot export the ids of associated records, too'
+    """
+    text = trim(header)
+    plain = unicodedata.normalize("NFKC", fold(text)).translate(_LOOKALIKES)
+    if not meaning(header).field and (plain in NAMES or meaning(plain).field):
+        return (
+            f"the column {show(text)} has letters that only look like those of {NAMES.get(plain, plain)}: type it anew"
+        )
+    if _ASSOCIATED_NAMES.fullmatch(text) and not meaning(header).field:
+        return f"the column {show(text)} holds names: have HubSpot export the ids of associated records, too"
+    return ""
 
 
 def same_type(one: str, other: str) -> bool:

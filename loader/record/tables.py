@@ -39,6 +39,9 @@ def plan_table(event: Planned) -> Iterator[RenderableType]:
     """Yield how each input was read, what its rows ask for, and how many will be sent."""
     yield _inputs(event.inputs)
     yield _kinds(event)
+    for kind in event.kinds:
+        if kind.problem:
+            yield plain(f"{_rows(kind.rows)}: {kind.problem}", "red")
     for understood in event.inputs.values():
         for note in understood.notes:
             yield plain(f"Note: {note}")
@@ -53,27 +56,41 @@ def plan_table(event: Planned) -> Iterator[RenderableType]:
 
 
 def _inputs(inputs: Mapping[str, Understood]) -> Table:
-    lines = table("Input", "Read as", "Columns")
+    lines = table("Input", "Records", "Read as", "Columns")
     for name, understood in inputs.items():
-        parts = [understood.format, understood.encoding, understood.delimiter and repr(understood.delimiter)]
+        parts = [understood.format, understood.encoding, _delimiter(understood)]
         parts += [understood.sheet and f"sheet {understood.sheet}", f"header in row {understood.header_row}"]
         columns = "; ".join(f"{field}: {', '.join(headers)}" for field, headers in understood.columns.items())
-        lines.add_row(plain(name), plain(", ".join(part for part in parts if part)), plain(columns))
+        read_as = ", ".join(part for part in parts if part)
+        lines.add_row(plain(name), f"{understood.records:,}", plain(read_as), plain(columns))
     return lines
+
+
+def _delimiter(understood: Understood) -> str:
+    if not understood.delimiter:
+        return ""
+    return "delimiter tab" if understood.delimiter == "\t" else f"delimiter {understood.delimiter}"
 
 
 def _kinds(event: Planned) -> Table:
     lines = table("Rows", "From", "To", "Association type", "Label")
     for kind in event.kinds:
-        lines.add_row(
-            f"{kind.rows:,}", plain(kind.object_type), plain(kind.to_object_type), _what(kind), plain(kind.label)
-        )
+        first, second = _type(kind.object_type, kind.object_type_id), _type(kind.to_object_type, kind.to_object_type_id)
+        lines.add_row(f"{kind.rows:,}", first, second, _what(kind), plain(kind.label))
     return lines
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
+
+
+def _type(name: str, type_id: str) -> Text:
+    return plain(f"{name} ({type_id})" if type_id not in ("", name) else name)
 
 
 def _what(kind: Kind) -> Text:
     if kind.problem:
-        return plain(kind.problem, "red")
+        return plain("none: see below", "red")
     if kind.association_category == "UNCHECKED":
         return plain("not checked: only the portal knows it", "yellow")
     return plain(f"{kind.association_category} {kind.association_type_id}")

@@ -6,18 +6,25 @@ The table is not closed: HubSpot adds to it, so an id that it lacks is asked for
 """
 
 import csv
+import unicodedata
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import resources
 from typing import NamedTuple
 
 from loader.model import AssociationType, Direction
+from loader.settle.object_types import ObjectTypes
 
 HUBSPOT_DEFINED = "HUBSPOT_DEFINED"
 CATEGORIES = (HUBSPOT_DEFINED, "USER_DEFINED", "INTEGRATOR_DEFINED", "WORK")
 
 UNCHECKED = AssociationType("UNCHECKED", 0)
 """Stands in a plan that is made without a portal for a type that only the portal knows; it is never sent."""
+
+
+def folded(label: str) -> str:
+    """Return what of a label tells it from others: not its case, its blanks, nor how its accents are written."""
+    return " ".join(unicodedata.normalize("NFC", label).casefold().split())
 
 
 class Known(NamedTuple):
@@ -57,13 +64,18 @@ def standard_direction(type_id: int) -> Direction | None:
 class AssociationTypes:
     """What is known of the association types: the standard table, and the directions that a portal was asked for.
 
-    `offline` says that there is no portal to ask.
+    `offline` says that there is no portal to ask; `names` are what people call the object types.
     """
 
-    def __init__(self, *, offline: bool = False) -> None:
+    def __init__(self, *, offline: bool = False, names: ObjectTypes | None = None) -> None:
         self.offline = offline
+        self._names = names or ObjectTypes()
         self._asked: dict[Direction, tuple[Known, ...]] = {}
         self._unavailable: set[Direction] = set()
+
+    def shown(self, direction: Direction) -> str:
+        """Return a direction as people say it: `contacts to companies`."""
+        return " to ".join(map(self._names.shown, direction))
 
     def learn(self, direction: Direction, answer: Iterable[Mapping[str, object]]) -> None:
         """Take over the entries (`category`, `typeId`, `label`) of the labels endpoint for one direction."""
@@ -93,10 +105,15 @@ class AssociationTypes:
         return self._asked.get(direction) or standard().get(direction, ())
 
     def named(self, direction: Direction, label: str) -> list[Known]:
-        """Return the types that a label stands for: in the portal's words, else in those of HubSpot's table."""
-        wanted = label.strip().casefold()
+        """Return the types that a label stands for: in the portal's words, else in those of HubSpot's table.
+
+        Case and blanks do not matter, unless the portal has two labels that differ in nothing else.
+        """
         for known in (self.of(direction), standard().get(direction, ())):
-            if found := [entry for entry in known if entry.label.strip().casefold() == wanted]:
+            found = [entry for entry in known if entry.label and folded(entry.label) == folded(label)]
+            if exact := [entry for entry in found if len(found) > 1 and entry.label.strip() == label.strip()]:
+                return exact
+            if found:
                 return found
         return []
 
@@ -121,6 +138,6 @@ class AssociationTypes:
         if not entry.label:
             plain = self.unlabelled(other) if entry == self.unlabelled(direction) else None
             return plain.type if plain else None
-        same = [known.type for known in self.of(other) if known.label.casefold() == entry.label.casefold()]
+        same = [known.type for known in self.of(other) if folded(known.label) == folded(entry.label)]
         same = [kind for kind in same if kind.category == entry.type.category and kind != entry.type]
         return same[0] if len(same) == 1 else None

@@ -10,6 +10,8 @@ from loader.settle.association_types import AssociationTypes
 from loader.settle.object_types import ObjectTypes, is_type_id
 from loader.settle.settle import Verdict, direction_of, needs_portal, settle
 
+_PERHAPS_OTHER_END = frozenset({"ASSOCIATION_LABEL_NOT_FOUND", "WRONG_ASSOCIATION_TYPE_ID"})
+
 
 class Portal(Protocol):
     """What a portal can be asked; None where it does not say."""
@@ -22,10 +24,11 @@ class Portal(Protocol):
 
 
 class Names(NamedTuple):
-    """The verdict on each kind of row, and the directions that could not be checked for want of a portal."""
+    """The verdict on each kind of row, the directions that could not be checked for want of a portal, and the names."""
 
     verdicts: dict[int, Verdict]
     unchecked: list[Direction]
+    object_types: ObjectTypes
 
 
 async def settle_names(kinds: Mapping[int, Asked], portal: Portal | None) -> Names:
@@ -33,7 +36,7 @@ async def settle_names(kinds: Mapping[int, Asked], portal: Portal | None) -> Nam
     said = {name for asked in kinds.values() for name in (asked.object_type, asked.to_object_type)}
     names = await object_types(said, portal)
     directions = {kind: direction_of(asked, names) for kind, asked in kinds.items()}
-    types = AssociationTypes(offline=portal is None)
+    types = AssociationTypes(offline=portal is None, names=names)
     unchecked: list[Direction] = []
     known = {kind: direction for kind, direction in directions.items() if not isinstance(direction, Unsettled)}
     for kind, direction in known.items():
@@ -43,7 +46,8 @@ async def settle_names(kinds: Mapping[int, Asked], portal: Portal | None) -> Nam
     for direction in _without_inverse(verdicts):
         if not types.asked(direction):
             await _learn(direction, types, portal, unchecked)
-    return Names(_verdicts(kinds, directions, types), unchecked)
+    await _look_at_other_ends(verdicts, known, types, portal)
+    return Names(_verdicts(kinds, directions, types), unchecked, names)
 
 
 async def object_types(said: Collection[str], portal: Portal | None) -> ObjectTypes:
@@ -64,6 +68,22 @@ async def _learn(
         unchecked.append(direction)
     else:
         types.learn(direction, answer)
+
+
+async def _look_at_other_ends(
+    verdicts: Mapping[int, Verdict],
+    directions: Mapping[int, Direction],
+    types: AssociationTypes,
+    portal: Portal | None,
+) -> None:
+    """Ask for the other direction of what was not found, only to say that it is there: it may be the wrong end."""
+    for kind, verdict in verdicts.items():
+        if portal is None or not isinstance(verdict, Unsettled) or verdict.reason not in _PERHAPS_OTHER_END:
+            continue
+        other = directions[kind][1], directions[kind][0]
+        if types.complete(directions[kind]) and not types.asked(other):
+            answer = await portal.labels(other)
+            types.learn(other, answer or ())
 
 
 def _verdicts(

@@ -10,7 +10,6 @@ from typing import NamedTuple, Protocol
 
 from loader.errors import Refused, UsageError
 from loader.model import FoundRecord, Question, RecordsFound
-from loader.settle.object_types import shown
 
 _CASELESS = frozenset({"email", "domain"})
 _LIKE_A_NUMBER = re.compile(r"[+-]?[0-9][0-9.,]*", re.ASCII)
@@ -95,7 +94,7 @@ def _stands_for(question: Question, value: str, records: tuple[str, ...]) -> Fou
     return FoundRecord(
         "",
         "AMBIGUOUS_RECORD",
-        f"several {shown(question.object_type)} have the {question.id_property} {_quoted(value)}, "
+        f"several {question.called} have the {question.id_property} {_quoted(value)}, "
         f"{' and '.join(records[:5])}: write the record id instead, or merge them in HubSpot",
     )
 
@@ -104,7 +103,7 @@ def _not_found(question: Question, value: str) -> FoundRecord:
     return FoundRecord(
         "",
         "RECORD_NOT_FOUND",
-        f"none of the {shown(question.object_type)} has the {question.id_property} {_quoted(value)}: mend the cell, or "
+        f"none of the {question.called} has the {question.id_property} {_quoted(value)}: mend the cell, or "
         "make the record in HubSpot first",
     )
 
@@ -113,7 +112,7 @@ def _refused(question: Question, value: str, error: Refused) -> FoundRecord:
     return FoundRecord(
         "",
         "RECORD_NOT_FOUND",
-        f"HubSpot cannot look for {shown(question.object_type)} with the {question.id_property} {_quoted(value)} "
+        f"HubSpot cannot look for {question.called} with the {question.id_property} {_quoted(value)} "
         f"({error.message}): mend the cell",
     )
 
@@ -155,7 +154,7 @@ class Inquiry:
             return await self.ask(values[:middle]) | await self.ask(values[middle:])
         self._patience -= 1
         if not self.answered and self._patience <= 0:
-            name = shown(self._question.object_type)
+            name = self._question.called
             raise UsageError(
                 f"HubSpot cannot look up {name} by {self._question.id_property!r} ({error.message}): name a property "
                 f"of {name} whose values are unique"

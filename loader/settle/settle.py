@@ -12,9 +12,10 @@ from loader.settle.association_types import (
     UNCHECKED,
     AssociationTypes,
     Known,
+    folded,
     standard_direction,
 )
-from loader.settle.object_types import ObjectTypes, shown
+from loader.settle.object_types import ObjectTypes
 
 LARGEST_TYPE_ID = 2**31 - 1
 """The API's `associationTypeId` is an int32."""
@@ -125,16 +126,25 @@ def _by_label(asked: Asked, direction: Direction, types: AssociationTypes) -> Ve
 
 
 def _no_such_label(label: str, direction: Direction, types: AssociationTypes) -> str:
-    pair = f"{shown(direction[0])} to {shown(direction[1])}"
+    pair = types.shown(direction)
     if not types.complete(direction):
         return (
             f"whether {pair} have a label {label!r} could not be asked: name its --type-id, or mend the token's scopes"
         )
-    labels = {entry.label.casefold(): entry.label for entry in types.of(direction) if entry.label}
-    near = [labels[name] for name in difflib.get_close_matches(label.casefold(), labels, n=3, cutoff=0.5)]
+    labels = {folded(entry.label): entry.label for entry in types.of(direction) if entry.label}
+    near = [labels[name] for name in difflib.get_close_matches(folded(label), labels, n=3, cutoff=0.5)]
     choice = ", ".join(repr(name) for name in near or sorted(labels.values())[:10])
     hint = f"did you mean {choice}?" if near else f"there are {choice}" if choice else "there are no labels at all"
+    if from_the_other_end(label, direction, types):
+        back = types.shown((direction[1], direction[0]))
+        hint = f"it is one of {back}, so write the row from that end; from this one {hint}"
     return f"{pair} have no label {label!r}: {hint}"
+
+
+def from_the_other_end(label: str, direction: Direction, types: AssociationTypes) -> bool:
+    """Return True for a label that exists, but only seen from the other object type."""
+    other = direction[1], direction[0]
+    return other != direction and bool(types.named(other, label))
 
 
 def _agreeing(asked: Asked, entry: Known, direction: Direction, types: AssociationTypes) -> Verdict:
@@ -162,36 +172,50 @@ def _by_type_id(asked: Asked, category: str, direction: Direction, types: Associ
     if same:
         entry = next((entry for entry in same if entry.type.category == HUBSPOT_DEFINED), same[0])
         return _settled(entry, direction, types)
-    wrong = _wrong_direction(type_id, category, direction, types)
-    if wrong or types.complete(direction):
-        message = _right_ids(type_id, wrong, direction, types)
+    home = _home(asked, type_id, category, direction, types)
+    if home or types.complete(direction):
+        message = _right_ids(type_id, home, direction, types)
         return Unsettled("WRONG_ASSOCIATION_TYPE_ID", message, "association_type_id")
     # The portal does not say, and HubSpot's table is not closed: HubSpot itself will judge this id.
     return Settled(*direction, AssociationType(category, type_id), "", None)
 
 
-def _wrong_direction(type_id: int, category: str, direction: Direction, types: AssociationTypes) -> Direction | None:
-    if category != HUBSPOT_DEFINED or (types.complete(direction) and not standard_direction(type_id)):
-        return None
-    home = standard_direction(type_id)
-    return home if home != direction else None
+def _home(
+    asked: Asked, type_id: int, category: str, direction: Direction, types: AssociationTypes
+) -> tuple[Direction, Known | None] | None:
+    """Return the direction that a wrong type id belongs to, as far as it is known, and the type there."""
+    other = direction[1], direction[0]
+    same = [entry for entry in types.of(other) if entry.type.type_id == type_id and other != direction]
+    if asked.association_category:
+        same = [entry for entry in same if entry.type.category == category]
+    if same:
+        return other, same[0]
+    home = standard_direction(type_id) if category == HUBSPOT_DEFINED else None
+    return (home, None) if home and home != direction else None
 
 
-def _right_ids(type_id: int, home: Direction | None, direction: Direction, types: AssociationTypes) -> str:
-    pair = f"{shown(direction[0])} to {shown(direction[1])}"
-    belongs = f" (it goes from {shown(home[0])} to {shown(home[1])})" if home else ""
+def _right_ids(
+    type_id: int, home: tuple[Direction, Known | None] | None, direction: Direction, types: AssociationTypes
+) -> str:
+    pair = types.shown(direction)
+    wrong = f"association type {type_id} does not link {pair}"
+    if home is not None:
+        there, entry = home
+        wrong += f" (it goes from {types.shown(there)})"
+        inverse = types.inverse(there, entry) if entry else None
+        if inverse is not None:
+            return f"{wrong}: use {inverse.type_id}, which is the same from this end"
     unlabelled = types.unlabelled(direction)
     others = [f"{entry.type.type_id} {entry.label!r}" for entry in types.of(direction) if entry.label]
     plain = [f"{unlabelled.type.type_id} (unlabelled)"] if unlabelled else []
-    right = ", ".join((plain + others)[:6])
-    return f"association type {type_id} does not link {pair}{belongs}: use {right or 'a type id of this pair'}"
+    return f"{wrong}: use {', '.join((plain + others)[:6]) or 'a type id of this pair'}"
 
 
 def _unlabelled(direction: Direction, types: AssociationTypes) -> Verdict:
     entry = types.unlabelled(direction)
     if entry is not None:
         return _settled(entry, direction, types)
-    pair = f"{shown(direction[0])} to {shown(direction[1])}"
+    pair = types.shown(direction)
     if types.offline:
         return _unchecked("", direction)
     if any(not known.label for known in types.of(direction)):

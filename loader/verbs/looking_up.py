@@ -8,7 +8,7 @@ from loader.errors import UsageError
 from loader.events import LookedUp, LookingUp, Tell
 from loader.model import Direction, FoundRecord, Question
 from loader.record.journal import Lookups, Staging, forget_lookups
-from loader.settle.object_types import shown
+from loader.settle.object_types import ObjectTypes
 from loader.settle.own_keys import Inquiry, Records, asked_as
 
 MOST_VALUES = 100
@@ -21,17 +21,19 @@ Answers = dict[str, FoundRecord]
 
 
 async def look_up(
-    staging: Staging, directions: Mapping[int, Direction], records: Records | None, tell: Tell
+    staging: Staging, directions: Mapping[int, Direction], names: ObjectTypes, records: Records | None, tell: Tell
 ) -> tuple[LookedUp, ...]:
     """Find the records of all own keys, each value asked for once, and return what was found.
 
-    `directions` are the object types of the sound kinds. Answers are on disk as they come, so that a load that is
-    stopped goes on with the next value. Without `records` nothing is asked, and the returned `found` are None. Raises
-    UsageError for a property that HubSpot cannot be asked for, and Fatal when it answers no more.
+    `directions` are the object types of the sound kinds, `names` what people call them. Answers are on disk as they
+    come, so that a load that is stopped goes on with the next value. Without `records` nothing is asked, and the
+    returned `found` are None. Raises UsageError for a property that HubSpot cannot be asked for, and Fatal when it
+    answers no more.
     """
-    questions = await asyncio.to_thread(staging.keys.questions, directions, asked_as)
+    found = await asyncio.to_thread(staging.keys.questions, directions, asked_as)
+    questions = {each._replace(called=names.shown(each.object_type)): total for each, total in found.items()}
     if records is None or not questions:
-        return tuple(LookedUp(shown(each.object_type), each.id_property, questions[each], None) for each in questions)
+        return tuple(LookedUp(each.called, each.id_property, total, None) for each, total in questions.items())
     identity = {**staging.keys.identity(), "portal_id": records.portal_id}
     try:
         with Lookups(staging.keys.lookups, identity) as lookups:
@@ -46,18 +48,18 @@ async def look_up(
 async def _ask(  # noqa: PLR0917 - called in one place, above
     question: Question, staging: Staging, lookups: Lookups, records: Records, total: int, tell: Tell
 ) -> LookedUp:
-    name, done = shown(question.object_type), lookups.counts(question).answered
+    done = lookups.counts(question).answered
 
     def take(answers: Answers) -> None:
         nonlocal done
         lookups.save(question, answers)
         done += len(answers)
-        tell(LookingUp(name, question.id_property, done, total))
+        tell(LookingUp(question.called, question.id_property, done, total))
 
     unknown = lookups.unknown(question, staging.keys.values(question))
     await _ask_all(Inquiry(records, question, total), _batches(unknown), take)
     await asyncio.to_thread(staging.keys.answer, question, lookups.answers(question))
-    return LookedUp(name, question.id_property, total, lookups.counts(question).found)
+    return LookedUp(question.called, question.id_property, total, lookups.counts(question).found)
 
 
 async def _ask_all(inquiry: Inquiry, batches: Iterator[list[str]], take: Callable[[Answers], None]) -> None:

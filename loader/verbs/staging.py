@@ -12,7 +12,7 @@ from loader.record.journal import Staging
 from loader.settings import InputSettings, Rate
 from loader.settle import fold
 from loader.settle.names import Portal, refuse_options, settle_names
-from loader.settle.object_types import ObjectTypes, shown
+from loader.settle.object_types import ObjectTypes
 from loader.settle.own_keys import Records
 from loader.stopping import Stop
 from loader.verbs.looking_up import look_up
@@ -33,7 +33,7 @@ def read_all(inputs: Sequence[Input], staging: Staging, tell: Tell, stop: Stop) 
                 told = records
                 tell(Reading(source.name, records))
         staging.end_input()
-    _name_types(staging)
+    _name_types(staging, ObjectTypes())
 
 
 class PortalWithRecords(Portal, Records, Protocol):
@@ -56,31 +56,33 @@ async def settle_and_group(
     Raises UsageError when an option cannot be right for any row, and Fatal when the portal refuses the token.
     """
     kinds = staging.kinds()
-    verdicts, unchecked = await stop.unless(settle_names(kinds, portal))
+    verdicts, unchecked, names = await stop.unless(settle_names(kinds, portal))
     refuse_options(groups, kinds, verdicts)
+    _name_types(staging, names)
     directions = {kind: verdict.direction for kind, verdict in verdicts.items() if isinstance(verdict, Settled)}
-    looked_up = await stop.unless(look_up(staging, directions, portal, tell))
+    looked_up = await stop.unless(look_up(staging, directions, names, portal, tell))
     try:
         await asyncio.to_thread(_group, staging, verdicts)
     except RecordError:
         stop.check()
         raise
     rows = staging.rows_of_kind()
-    described = tuple(_describe(rows[kind], kinds[kind], verdict) for kind, verdict in verdicts.items())
-    return Settlement(described, tuple((shown(first), shown(second)) for first, second in unchecked), looked_up)
+    described = tuple(_describe(rows[kind], kinds[kind], verdict, names) for kind, verdict in verdicts.items())
+    open_pairs = tuple((names.shown(first), names.shown(second)) for first, second in unchecked)
+    return Settlement(described, open_pairs, looked_up)
 
 
-def _name_types(staging: Staging) -> None:
-    """Rows that are never sent show their object types as ids, too, where HubSpot's own table knows them."""
-    names = ObjectTypes()
+def _name_types(staging: Staging, names: ObjectTypes) -> None:
+    """Rows that are never sent show their object types as ids, too, where these are known."""
     for kind, asked in staging.all_kinds().items():
         staging.name_types(kind, names.find(asked.object_type), names.find(asked.to_object_type))
 
 
-def _describe(rows: int, asked: Asked, verdict: Settled | Unsettled) -> Kind:
+def _describe(rows: int, asked: Asked, verdict: Settled | Unsettled, names: ObjectTypes) -> Kind:
     if isinstance(verdict, Settled):
-        first, second = shown(verdict.object_type), shown(verdict.to_object_type)
-        return Kind(rows, first, second, verdict.type.category, str(verdict.type.type_id), verdict.label)
+        first, second = map(names.shown, verdict.direction)
+        category, type_id = verdict.type.category, str(verdict.type.type_id)
+        return Kind(rows, first, second, category, type_id, verdict.label, "", *verdict.direction)
     return Kind(rows, *asked[:5], problem=verdict.message)
 
 
@@ -105,8 +107,9 @@ class Prospect(NamedTuple):
 def planned(inputs: Sequence[Input], staging: Staging, settlement: Settlement, prospect: Prospect) -> Planned:
     """Return what was planned, for people to look at before anything is sent."""
     figures = staging.figures()
+    read = zip(inputs, figures.records, strict=True)
     return Planned(
-        inputs={source.name: source.understood for source in inputs},
+        inputs={source.name: source.understood._replace(records=records) for source, records in read},
         kinds=settlement.kinds,
         rows=figures.rows,
         pairs=figures.pairs,

@@ -105,3 +105,54 @@ def test_the_plan_says_requests_time_and_share_of_the_daily_quota(plan: Run, hub
         )
         told = json.loads(plan("a.csv", *TYPES, "--rate", "10/1", "--json").out.splitlines()[-1])
     assert (told["requests"], told["seconds"], told["daily_quota"]) == (1140, 114.0, 2280)
+
+
+def test_the_plan_says_what_was_understood_with_every_name_and_id(run: Run, hubspot: Run, folder: Path) -> None:
+    """File, records, format, encoding, delimiter, header row, columns; object types, association type and label."""
+    (folder / "a.csv").write_bytes(
+        "Liste\n\nWagen;to_id;label;Straße\n11;101;Fahrer;x\n12;102;driver;y\n13;103;;z\n".encode("cp1252")
+    )
+    portal = {
+        "schemas": [{"object_type_id": "2-7", "name": "car", "plural": "Cars"}],
+        "labels": [{"from": "2-7", "to": "contacts", "label": "Driver", "type_id": 70, "inverse_type_id": 71}],
+    }
+    with hubspot(portal=portal):
+        done = run("plan", "a.csv", "--from", "car", "--to", "contact", "--column", "object_id=Wagen")
+        told = json.loads(
+            run("plan", "a.csv", "--from", "car", "--to", "contact", "--column", "object_id=Wagen", "--json").out
+        )
+    said = [" ".join(line.split()) for line in done.out.splitlines()]
+    words = " ".join(said)
+    assert "a.csv 3 csv, cp1252, delimiter ;," in words
+    assert "header in row 3" in words
+    assert "object_id: Wagen;" in words
+    assert "1 Cars (2-7) contacts (0-1) USER_DEFINED 70 Driver" in said
+    assert "1 car contact none: see below Fahrer" in said
+    assert "1 row: Cars to contacts have no label 'Fahrer': did you mean 'Driver'?" in words
+    (understood,) = told["inputs"].values()
+    assert (understood["records"], understood["header_row"], understood["delimiter"]) == (3, 3, ";")
+    assert {(kind["object_type_id"], kind["to_object_type_id"]) for kind in told["kinds"] if not kind["problem"]} == {
+        ("2-7", "0-1")
+    }
+    assert done.code == 1
+
+
+def test_a_load_says_the_same_before_it_sends_anything(run: Run, sandbox: Sandbox, folder: Path) -> None:
+    """The tables stand before the first word about sending."""
+    (folder / "a.csv").write_text("from_id,to_id\n1,2\n")
+    said = run("load", "a.csv", *TYPES).err
+    assert "delimiter ," in said
+    assert said.index("contacts (0-1)") < said.index("companies (0-2)") < said.index("Sending")
+
+
+def test_rejected_rows_of_custom_objects_show_their_ids(
+    run: Run, hubspot: Run, folder: Path, lines: Callable[[str], list[dict[str, str]]]
+) -> None:
+    """Once the portal has told what the names stand for, in rows that are never sent, too."""
+    (folder / "a.csv").write_text("from_id,to_id\n11,101\nx,102\n")
+    with hubspot(portal={"schemas": [{"object_type_id": "2-7", "name": "car", "plural": "Cars"}]}):
+        run("load", "a.csv", "--from", "Cars", "--to", "contact")
+    assert {(line["status"], line["object_type"], line["to_object_type"]) for line in lines("a.results.csv")} == {
+        ("created", "2-7", "0-1"),
+        ("rejected", "2-7", "0-1"),
+    }

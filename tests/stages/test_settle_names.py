@@ -23,6 +23,9 @@ PORTAL: dict[Direction, list[tuple[str, int, str | None]]] = {
         ("USER_DEFINED", 26, "Partner"),
         ("USER_DEFINED", 50, "Twin"),
         ("INTEGRATOR_DEFINED", 51, "Twin"),
+        ("USER_DEFINED", 52, "Caf\u00e9"),
+        ("USER_DEFINED", 53, "VIP"),
+        ("USER_DEFINED", 54, "Vip"),
     ],
     COMPANY_CONTACT: [
         ("HUBSPOT_DEFINED", 280, None),
@@ -48,6 +51,10 @@ async def settled(what: Asked, portal: FakePortal | None) -> Verdict:
         (asked(primary=True, type_id="279"), "HUBSPOT_DEFINED", 279),
         (asked(label="primary"), "HUBSPOT_DEFINED", 1),
         (asked(label="DECISION MAKER "), "USER_DEFINED", 36),
+        (asked(label="Decision\u00a0 maker"), "USER_DEFINED", 36),
+        (asked(label="Cafe\u0301"), "USER_DEFINED", 52),
+        (asked(label="VIP"), "USER_DEFINED", 53),
+        (asked(label="Vip"), "USER_DEFINED", 54),
         (asked(label="Decision maker", type_id="36"), "USER_DEFINED", 36),
         (asked(label="Twin", type_id="51"), "INTEGRATOR_DEFINED", 51),
         (asked(label="Twin", category="user_defined"), "USER_DEFINED", 50),
@@ -75,8 +82,14 @@ async def test_what_a_row_asks_for_is_settled(what: Asked, category: str, type_i
         (
             asked(label="Nothing like it"),
             "ASSOCIATION_LABEL_NOT_FOUND",
-            "there are 'Billing', 'Decision maker', 'Manager'",
+            "there are 'Billing', 'Caf\u00e9', 'Decision maker', 'Manager'",
         ),
+        (
+            asked(label="employee"),
+            "ASSOCIATION_LABEL_NOT_FOUND",
+            "it is one of companies to contacts, so write the row from that end; from this one there are 'Billing'",
+        ),
+        (asked(label="vIp"), "AMBIGUOUS_LABEL", "USER_DEFINED 53 and USER_DEFINED 54"),
         (asked(label="Twin"), "AMBIGUOUS_LABEL", "USER_DEFINED 50 and INTEGRATOR_DEFINED 51"),
         (asked(label="Manager", type_id="36"), "LABEL_AND_TYPE_ID_DISAGREE", "40"),
         (asked(label="Twin", type_id="9"), "LABEL_AND_TYPE_ID_DISAGREE", "9"),
@@ -85,6 +98,22 @@ async def test_what_a_row_asks_for_is_settled(what: Asked, category: str, type_i
         (asked(type_id="2147483648"), "INVALID_ASSOCIATION_TYPE_ID", "digits"),
         (asked(type_id="٢٧٩"), "INVALID_ASSOCIATION_TYPE_ID", "digits"),
         (asked(type_id="280"), "WRONG_ASSOCIATION_TYPE_ID", "it goes from companies to contacts): use 279"),
+        (
+            asked(type_id="2"),
+            "WRONG_ASSOCIATION_TYPE_ID",
+            "it goes from companies to contacts): use 1, which is the same",
+        ),
+        (
+            asked(type_id="37"),
+            "WRONG_ASSOCIATION_TYPE_ID",
+            "it goes from companies to contacts): use 36, which is the same",
+        ),
+        (
+            asked(type_id="41", category="USER_DEFINED"),
+            "WRONG_ASSOCIATION_TYPE_ID",
+            "it goes from companies to contacts): use 279 (unlabelled), 1 'Primary'",
+        ),
+        (asked(type_id="3"), "WRONG_ASSOCIATION_TYPE_ID", "it goes from deals to contacts): use 279 (unlabelled)"),
         (asked(type_id="4000"), "WRONG_ASSOCIATION_TYPE_ID", "use 279"),
         (asked(type_id="36", category="HUBSPOT_DEFINED"), "WRONG_ASSOCIATION_TYPE_ID", "279"),
     ],
@@ -128,6 +157,19 @@ async def test_a_direction_is_asked_for_once_however_many_labels() -> None:
     names = await settle_names(kinds, portal)
     assert sorted(map(str, portal.asked)) == sorted(map(str, [CONTACT_COMPANY, COMPANY_CONTACT]))
     assert names.unchecked == []
+
+
+async def test_the_other_end_is_looked_at_once_for_whatever_was_not_found() -> None:
+    """Two labels and a type id that are none are one more question; a refusal of it changes nothing."""
+    kinds = {1: asked(label="Employee"), 2: asked(label="Nobody"), 3: asked(type_id="41")}
+    portal = FakePortal(PORTAL)
+    await settle_names(kinds, portal)
+    assert portal.asked == [CONTACT_COMPANY, COMPANY_CONTACT]
+    silent = FakePortal({CONTACT_COMPANY: PORTAL[CONTACT_COMPANY]})
+    names = await settle_names(kinds, silent)
+    assert silent.asked == [CONTACT_COMPANY, COMPANY_CONTACT]
+    assert names.unchecked == []
+    assert all(isinstance(verdict, Unsettled) for verdict in names.verdicts.values())
 
 
 async def test_custom_objects_are_asked_for_once_and_only_when_named() -> None:

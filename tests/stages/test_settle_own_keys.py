@@ -9,8 +9,8 @@ from loader.model import FoundRecord, Question, RecordsFound
 from loader.reasons import REASONS
 from loader.settle.own_keys import Inquiry, asked_as, match, match_alone
 
-EMAIL = Question("0-1", "email")
-KEY = Question("2-7", "external_id")
+EMAIL = Question("0-1", "email", "contacts")
+KEY = Question("2-7", "external_id", "Cars")
 
 
 def answer(*records: tuple[str, str], absent: Sequence[str] = ()) -> RecordsFound:
@@ -133,7 +133,7 @@ async def test_a_question_that_is_refused_altogether_is_the_commands_fault(total
     """Two refused values and no answer: the property cannot be asked for."""
     values = [f"v{number}" for number in range(total)]
     portal = Portal({}, odd=values)
-    with pytest.raises(UsageError, match=r"look up 2-7 by 'external_id' \(no such value\): name a property"):
+    with pytest.raises(UsageError, match=r"look up Cars by 'external_id' \(no such value\): name a property"):
         await Inquiry(portal, KEY, total).ask(values)
     assert len(portal.asked) < 12
 

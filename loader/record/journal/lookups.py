@@ -81,7 +81,7 @@ class Lookups:
                 known = self._database.execute(
                     "SELECT asked FROM answers WHERE (object_type, id_property) = (?, ?)"
                     " AND asked IN (SELECT value FROM json_each(?))",
-                    (*question, json.dumps(page)),
+                    (*question[:2], json.dumps(page)),
                 ).fetchall()
             answered = {text for (text,) in known}
             yield from (text for text in page if text not in answered)
@@ -92,7 +92,7 @@ class Lookups:
             self._database.execute("BEGIN IMMEDIATE")
             self._database.executemany(
                 "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?)",
-                [(*question, asked, *answer) for asked, answer in answers.items()],
+                [(*question[:2], asked, *answer) for asked, answer in answers.items()],
             )
             self._database.execute("COMMIT")
 
@@ -101,7 +101,7 @@ class Lookups:
         with guarded(self._path):
             found = self._database.execute(
                 "SELECT count(*), count(nullif(record_id, '')) FROM answers WHERE (object_type, id_property) = (?, ?)",
-                question,
+                question[:2],
             )
             return Counts(*found.fetchone())
 
@@ -110,7 +110,7 @@ class Lookups:
         with guarded(self._path):
             for asked, *answer in self._database.execute(
                 "SELECT asked, record_id, reason, message FROM answers WHERE (object_type, id_property) = (?, ?)",
-                question,
+                question[:2],
             ):
                 yield asked, FoundRecord(*answer)
 

@@ -176,7 +176,7 @@ class OwnKeys:
             found = self._database.execute(
                 "SELECT asked FROM questions WHERE (object_type, id_property) = (?, ?) AND asked > ? ORDER BY asked"
                 " LIMIT ?",
-                (*question, after, PAGE),
+                (*question[:2], after, PAGE),
             ).fetchall()
         return [text for (text,) in found]
 
@@ -188,7 +188,7 @@ class OwnKeys:
         with guarded(self._path):
             self._database.executemany(
                 "INSERT INTO found VALUES (?, ?, ?, ?, ?, ?)",
-                ((*question, asked, answer.record_id or None, *answer[1:]) for asked, answer in answers),
+                ((*question[:2], asked, answer.record_id or None, *answer[1:]) for asked, answer in answers),
             )
 
     def replace(self) -> None:

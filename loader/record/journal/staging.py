@@ -95,13 +95,17 @@ def _numbers(text: str | None) -> tuple[int, ...]:
 
 
 class Figures(NamedTuple):
-    """`rows` are result lines, `rejected` those of them that are never sent; `without` cells that ask for nothing."""
+    """`rows` are result lines, `rejected` those of them that are never sent; `without` cells that ask for nothing.
+
+    `records` are those of each input, in order.
+    """
 
     rows: int
     pairs: int
     rejected: int
     reasons: dict[str, int]
     without: int
+    records: tuple[int, ...]
 
 
 class Staging:
@@ -327,12 +331,13 @@ class Staging:
         with guarded(self._path):
             execute = self._database.execute
             rows, pairs = execute("SELECT coalesce(sum(size), 0), count(*) FROM pairs").fetchone()
-            (without,) = execute("SELECT coalesce(sum(without), 0) FROM inputs").fetchone()
+            inputs = execute("SELECT records, without FROM inputs ORDER BY id").fetchall()
             reasons = dict(
                 execute("SELECT reason, count(*) FROM staged_rejects GROUP BY 1 ORDER BY 2 DESC, 1").fetchall()
             )
         rejected = sum(reasons.values())
-        return Figures(rows + rejected, pairs, rejected, reasons, without)
+        without = sum(blank for _, blank in inputs)
+        return Figures(rows + rejected, pairs, rejected, reasons, without, tuple(records for records, _ in inputs))
 
     def remember(self, facts: Mapping[str, object]) -> None:
         """Write facts down; each value is anything that JSON can hold."""
