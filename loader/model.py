@@ -111,6 +111,10 @@ Direction = tuple[str, str]
 """Two object type ids, from and to."""
 
 
+Types = frozenset[AssociationType]
+"""The types that a pair has, or is to have, in one direction."""
+
+
 class Settled(NamedTuple):
     """What to send for a row. `inverse` is the same association from the other end, None where that is unknown."""
 
@@ -171,6 +175,7 @@ class Pair(NamedTuple):
     to_object_id: str
     types: tuple[AssociationType, ...]
     rows: int
+    before: Types | None = None
 
 
 class Question(NamedTuple):

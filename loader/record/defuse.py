@@ -10,8 +10,13 @@ STANDARD_INPUT = "-"
 
 Cell = str | int | None
 
-# A cell that begins with an apostrophe is text already; the wide signs count in some of Excel's languages.
-_FORMULA = re.compile(r"[\s\"]*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20]|[\t\r\n]")
+# A cell that begins with an apostrophe is text already; the wide signs count in some of Excel's languages, and what
+# does not print (C0 signs, zero-width and direction marks) may be dropped by whoever opens the file.
+_FORMULA = re.compile(
+    r"[\s\"\0-\x20\u200B-\u200F\u202A-\u202E\u2060-\u206F\uFEFF]*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20]|[\t\r\n]"
+)
+QUOTE = '"'
+_SPECIAL = re.compile(r'[",\r\n]')
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?", re.ASCII)
 
 
@@ -20,6 +25,18 @@ def defused(text: str) -> str:
     if _FORMULA.match(text) and not _NUMBER.fullmatch(text) and text != "-":
         return f"'{text}"
     return text
+
+
+def csv_line(cells: Iterable[str]) -> str:
+    """Return cells, defused, as one line of CSV; line breaks in them keep their form.
+
+    Python's writer leaves a lone carriage return unquoted, and whatever follows it would begin a line of its own.
+    """
+    return ",".join(map(_quoted, map(defused, cells))) + "\n"
+
+
+def _quoted(cell: str) -> str:
+    return f'"{cell.replace(QUOTE, QUOTE * 2)}"' if _SPECIAL.search(cell) else cell
 
 
 def defused_lines(lines: Iterable[Sequence[Cell]], marks: Collection[str] = ()) -> Iterator[tuple[Cell, ...]]:

@@ -1,13 +1,12 @@
 """The failures file: the records that failed or were rejected, in their own columns, ready to be mended and loaded."""
 
 import codecs
-import csv
 from collections import Counter
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
-from loader.record.defuse import defused
+from loader.record.defuse import csv_line
 from loader.record.files import replacing, writing
 from loader.record.journal import Journal, Line, failed_records
 from loader.record.visible import visible
@@ -26,11 +25,11 @@ def write_failures(path: Path, journal: Journal) -> int:
     columns = _columns(journal)
     written = 0
     with replacing(path) as beside:
-        writer = csv.writer(codecs.getwriter("utf-8")(beside, "backslashreplace"), lineterminator="\n")
-        writer.writerow([defused(name) for name in (*(name for name, _ in columns), *ADDED)])
+        file = codecs.getwriter("utf-8")(beside, "backslashreplace")
+        file.write(csv_line((*(name for name, _ in columns), *ADDED)))
         for header, cells, line in chain([first], records):
             found = dict(zip(_numbered(header), cells, strict=True))
-            writer.writerow([defused(cell) for cell in (*(found.get(name, "") for name in columns), *_about(line))])
+            file.write(csv_line((*(found.get(name, "") for name in columns), *_about(line))))
             written += 1
     return written
 

@@ -91,6 +91,19 @@ def _next_page(result: object) -> str:
     return text_of(following.get("after")) if isinstance(following, dict) else ""
 
 
+def archived(reply: Reply) -> None:
+    """Read the answer to `batch/archive` or `batch/labels/archive`: 204, or 200 with a body in the dated versions.
+
+    Raises Refused when it holds an error, whatever that names: taking away again changes nothing, so the caller finds
+    the culprit by halves. Raises ServerFault for an answer that cannot be read.
+    """
+    if reply.status == 204 or not reply.body.strip():
+        return
+    errors = fields(reply).get("errors")
+    for error in errors if isinstance(errors, list) else []:
+        raise item_error(error, reply)
+
+
 def _with_errors(page: Page, errors: object, asked: Collection[str], reply: Reply) -> Page:
     unexplained = None
     for error in errors if isinstance(errors, list) else []:

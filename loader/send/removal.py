@@ -1,0 +1,67 @@
+"""What taking a run back means for one pair: what the run added goes, what was there before or came since stays."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from loader.model import AssociationType, Types
+
+NOTHING: Types = frozenset()
+
+
+class Removal(NamedTuple):
+    """What is to be taken away, and what may be said of the pair once that is done.
+
+    `whole`: the pair itself; else `types`, which are labels all. `status` is `removed`, `unchanged` (what the run added
+    is not there any more) or `left` (somebody has changed the pair since, and it stays); `why` is a sentence.
+    """
+
+    whole: bool
+    types: Types
+    status: str
+    why: str = ""
+
+    @property
+    def needed(self) -> bool:
+        """True when anything is to be sent."""
+        return self.whole or bool(self.types)
+
+
+GONE = Removal(False, NOTHING, "unchanged", "what the run added is not there any more")
+
+
+def removal(asked: Types, before: Types, now: Types, labels: Mapping[str, str]) -> Removal:
+    """Return what to take away from a pair that the run gave the types `asked`, when it had the types `before`.
+
+    `labels` gives the label of each type by its key, blank for an unlabelled one, and lacks types that nobody knows.
+    Archiving an unlabelled type takes everything with it (guide "Associations v4"), so only what is known to be a
+    label is ever taken off by itself.
+    """
+    if not now:
+        return GONE
+    if before:
+        return _of_an_old_pair((asked - before) & now, labels)
+    came_since = frozenset(each for each in now - asked if labels.get(each.key) != "")
+    if not came_since:
+        return Removal(True, NOTHING, "removed")
+    ours = _labels_among(asked & now, labels)
+    others = ", ".join(labels.get(each.key) or each.key for each in sorted(came_since))
+    return Removal(False, ours, "left", f"somebody has given it {others} since, so that the pair itself stays")
+
+
+def _of_an_old_pair(added: Types, labels: Mapping[str, str]) -> Removal:
+    if not added:
+        return GONE
+    removable = _labels_among(added, labels)
+    if removable == added:
+        return Removal(False, added, "removed")
+    others = ", ".join(each.key for each in sorted(added - removable))
+    return Removal(
+        False,
+        removable,
+        "left",
+        f"whether {others} is a label is not known, and taking it off might take all labels off",
+    )
+
+
+def _labels_among(types: Types, labels: Mapping[str, str]) -> frozenset[AssociationType]:
+    return frozenset(each for each in types if labels.get(each.key))

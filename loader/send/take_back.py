@@ -1,0 +1,173 @@
+"""The action of an undo: what a run added to pairs is taken away again, after a look at what they have now."""
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from loader.errors import ApiError, Refused, Retryable
+from loader.model import Direction, Outcome, Pair
+from loader.send import api
+from loader.send.api import Request
+from loader.send.batch_replies import archived
+from loader.send.gateway import Gateway
+from loader.send.put import timestamp
+from loader.send.reading import CurrentAssociations, Reading
+from loader.send.removal import GONE, NOTHING, Removal, removal
+
+MOST_RECORDS = 100
+"""From records in one `batch/archive` (quoted from HubSpot's guide by others)."""
+
+MOST_PAIRS = 1000
+"""Pairs in one request; HubSpot names no limit for these two endpoints, and takes 2,000 to create."""
+
+
+class _Step(NamedTuple):
+    """What is to be done about one pair."""
+
+    pair: Pair
+    removal: Removal
+
+
+class TakeBack:
+    """Takes away what a run added: whole pairs by `batch/archive`, labels of old pairs by `batch/labels/archive`.
+
+    `labels` gives the label of each association type by its key (see `removal`). `intend` commits, before a request
+    leaves, that these pairs (by number) are being taken back; `intended` are those that an earlier undo was at when it
+    ended: what is not there any more was then taken away by it.
+    """
+
+    capacity = 1000
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        *,
+        version: str,
+        labels: Mapping[str, str],
+        intend: Callable[[Sequence[int]], Awaitable[None]],
+        intended: Collection[int],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._gateway = gateway
+        self._version = version
+        self._current = CurrentAssociations(gateway, version=version)
+        self._labels = labels
+        self._intend = intend
+        self._intended = intended
+        self._now = now
+
+    async def apply(self, pairs: Sequence[Pair]) -> list[Outcome]:
+        """Return one outcome for each pair: `removed`, `unchanged`, `left` or `failed`."""
+        outcomes: list[Outcome] = []
+        for direction, some in _by_direction(pairs).items():
+            reading = await self._current.read(direction, (pair.object_id for pair in some))
+            steps = [_Step(pair, self._judged(pair, reading)) for pair in some if pair.object_id in reading.found]
+            await self._intend([step.pair.pair_id for step in steps if step.removal.needed])
+            errors = {**await self._archive(direction, steps), **await self._archive_labels(direction, steps)}
+            errors |= {
+                pair.pair_id: reading.unreadable[pair.object_id]
+                for pair in some
+                if pair.object_id in reading.unreadable
+            }
+            done = {step.pair.pair_id: step.removal for step in steps}
+            moment = timestamp(self._now())
+            outcomes += [_outcome(pair, done.get(pair.pair_id), errors.get(pair.pair_id), moment) for pair in some]
+        return outcomes
+
+    def _judged(self, pair: Pair, reading: Reading) -> Removal:
+        now = reading.found[pair.object_id].get(pair.to_object_id, NOTHING)
+        found = removal(frozenset(pair.types), pair.before or NOTHING, now, self._labels)
+        if found == GONE and pair.pair_id in self._intended:
+            return GONE._replace(status="removed", why="")
+        return found
+
+    # --- taking away
+
+    async def _archive(self, direction: Direction, steps: Iterable[_Step]) -> dict[int, ApiError]:
+        pairs = [step.pair for step in steps if step.removal.whole]
+        ends = {pair.object_id for pair in pairs}, {pair.to_object_id for pair in pairs}
+        # A pair that is gone is gone from both ends: it is taken away from the one that has fewer records.
+        turned = len(ends[1]) < len(ends[0])
+        errors: dict[int, ApiError] = {}
+        for batch in _batches(pairs, turned=turned):
+            errors |= await self._halved(batch, lambda some: self._archive_request(direction, some, turned=turned))
+        return errors
+
+    def _archive_request(self, direction: Direction, pairs: Iterable[Pair], *, turned: bool) -> Request:
+        wanted: dict[str, list[str]] = {}
+        for pair in pairs:
+            one, other = (pair.to_object_id, pair.object_id) if turned else (pair.object_id, pair.to_object_id)
+            wanted.setdefault(one, []).append(other)
+        return api.archive(direction[::-1] if turned else direction, wanted, self._version)
+
+    async def _archive_labels(self, direction: Direction, steps: Iterable[_Step]) -> dict[int, ApiError]:
+        labels = {step.pair.pair_id: sorted(step.removal.types) for step in steps if step.removal.types}
+        pairs = [step.pair for step in steps if step.removal.types]
+
+        def request(some: Iterable[Pair]) -> Request:
+            wanted = ((pair.object_id, pair.to_object_id, labels[pair.pair_id]) for pair in some)
+            return api.archive_labels(direction, wanted, self._version)
+
+        errors: dict[int, ApiError] = {}
+        for start in range(0, len(pairs), MOST_PAIRS):
+            errors |= await self._halved(pairs[start : start + MOST_PAIRS], request)
+        return errors
+
+    async def _halved(self, pairs: Sequence[Pair], request: Callable[[Sequence[Pair]], Request]) -> dict[int, ApiError]:
+        """Send a batch, halved until the pairs that HubSpot refuses are found; return what was wrong by pair."""
+        errors: dict[int, ApiError] = {}
+        batches = deque([pairs])
+        while batches:
+            batch = batches.popleft()
+            try:
+                await self._gateway.call(request(batch), archived)
+            except Refused as error:
+                if len(batch) == 1:
+                    errors[batch[0].pair_id] = error
+                else:
+                    middle = len(batch) // 2
+                    batches.extendleft((batch[middle:], batch[:middle]))
+            except Retryable as error:
+                errors |= {pair.pair_id: error for pair in batch}
+        return errors
+
+
+def _by_direction(pairs: Iterable[Pair]) -> dict[Direction, list[Pair]]:
+    found: dict[Direction, list[Pair]] = {}
+    for pair in pairs:
+        found.setdefault((pair.object_type, pair.to_object_type), []).append(pair)
+    return found
+
+
+def _batches(pairs: Iterable[Pair], *, turned: bool) -> list[list[Pair]]:
+    """Return the pairs in requests, each with no more than a hundred records at the end that they are sent from."""
+    batches: list[list[Pair]] = []
+    records: set[str] = set()
+    by_record = sorted(pairs, key=lambda pair: pair.to_object_id if turned else pair.object_id)
+    for pair in by_record:
+        record = pair.to_object_id if turned else pair.object_id
+        full = (record not in records and len(records) == MOST_RECORDS) or (batches and len(batches[-1]) == MOST_PAIRS)
+        if not batches or full:
+            batches.append([])
+            records = set()
+        batches[-1].append(pair)
+        records.add(record)
+    return batches
+
+
+def _outcome(pair: Pair, done: Removal | None, error: ApiError | None, moment: str) -> Outcome:
+    status = "failed" if error or done is None else done.status
+    return Outcome(
+        pair_id=pair.pair_id,
+        status=status,
+        http_status=error.status if error else None,
+        created_resource_id="",
+        labels=(),
+        error_category=error.category if error else "CHANGED_SINCE" if status == "left" else "",
+        error_message=error.message if error else done.why if done else "",
+        correlation_id=error.correlation_id if error else "",
+        attempts=error.attempts if error else 1,
+        finished_at=moment,
+        rows=pair.rows,
+    )

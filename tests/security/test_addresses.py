@@ -1,0 +1,338 @@
+"""Where requests may go: to HubSpot or to this machine, as asked for and nowhere else (items 5 to 9)."""
+
+import asyncio
+import os
+import ssl
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loader.configure import base_url
+from loader.errors import UsageError
+from loader.model import AssociationType, Pair
+from loader.send import api
+from tests.faults.conftest import MakeWorld
+from tests.faults.test_redirects import elsewhere, nobody_called
+from tests.faults.world import CANARY
+
+# --- 5: ids in paths
+
+TYPES = (AssociationType("HUBSPOT_DEFINED", 279),)
+
+
+def with_text(place: str, text: str) -> Pair:
+    first, second = {"object_type": text}.get(place, "0-1"), {"object_id": text}.get(place, "101")
+    third, fourth = {"to_object_type": text}.get(place, "0-2"), {"to_object_id": text}.get(place, "201")
+    return Pair(1, first, second, third, fourth, TYPES, 1)
+
+
+FEW = settings(max_examples=40, deadline=None)
+
+NO_IDS = [
+    "", "0", "01", "-1", "+1", "1.0", "1e3", "0x1", "1_0", " 1", "1 ", "1\n", "\n1", "1\r\nHost: evil", "1\x00",
+    "..", "../..", "1/../2", "%2e%2e", "1%2f2", "1?x=1", "1#x", "1;2", "1,2", "1&x", "1\\2", "//evil.example",
+    "\u0661\u0662", "\uff11\uff12", "\u00b2", "\u0967", "9223372036854775808", "12345678901234567890", "1" * 5000,
+    "undefined", "null", "None", "nan", "\ufeff1", "1\u200b", "1\u202e2", "<1>", "'1", "=1",
+]  # fmt: skip
+
+NO_TYPES = [
+    "", "..", "0-1/2", "contacts?x", "contacts#", "con tacts", "contacts\n", "%30", "\u0441", "x" * 201, "a.b", "\\",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NO_IDS, ids=ascii)
+@pytest.mark.parametrize("end", ["object_id", "to_object_id"])
+def test_nothing_but_a_record_id_gets_into_a_path(text: str, end: str) -> None:
+    """The last gate before the wire lets nothing else through, whatever built the pair."""
+    pair = with_text(end, text)
+    for version in api.VERSIONS:
+        with pytest.raises(ValueError, match="not a record id"):
+            api.put(pair, version)
+
+
+@pytest.mark.parametrize("text", NO_TYPES, ids=ascii)
+@pytest.mark.parametrize("end", ["object_type", "to_object_type"])
+def test_nothing_but_an_object_type_gets_into_a_path(text: str, end: str) -> None:
+    pair = with_text(end, text)
+    with pytest.raises(ValueError, match="not an object type"):
+        api.put(pair, "v4")
+    with pytest.raises(ValueError, match="not an object type"):
+        api.labels("0-1", text, "v4")
+
+
+@FEW
+@given(st.text("0129./%?#;:\\\n\r\0 \uff11\u0661-x", max_size=8))
+def test_whatever_a_cell_holds_a_path_has_the_same_segments(text: str) -> None:
+    """Either the gate refuses, or the path splits into exactly the segments that were meant."""
+    pair = Pair(1, "0-1", text, "0-2", "201", TYPES, 1)
+    with suppress(ValueError):
+        path = api.put(pair, "v4").path
+        assert path.split("/") == ["", "crm", "v4", "objects", "0-1", text, "associations", "0-2", "201"]
+        assert path.isascii()
+        assert text.isdigit()
+
+
+def test_a_file_full_of_such_ids_sends_none_of_them(make_world: MakeWorld) -> None:
+    """What arrives are ids; a cell that only wears blanks, invisible marks or a list's `;` around ids holds those."""
+    plain = [text for text in NO_IDS if text.strip() == text and text]
+    world = make_world([("1000", "500000"), *(("1000", text) for text in plain)])
+    ending = world.run("--quiet")
+    assert ending.exit_code == 1
+    sent = {request.path for request in world.puts()}
+    assert "/crm/v4/objects/0-1/1000/associations/0-2/500000" in sent
+    assert sent <= {f"/crm/v4/objects/0-1/1000/associations/0-2/{number}" for number in (1, 2, 500_000)}
+    assert ending.summary["rows"]["rejected"] >= len(plain) - 6
+
+
+# --- 6: the base URL
+
+REFUSED = [
+    "http://api.hubapi.com",
+    "https://api.hubapi.com.evil.example",
+    "https://evil-hubapi.com",
+    "https://hubapi.com.evil.example",
+    "https://evilhubapi.com",
+    "https://hubapi.com",
+    "https://api.hubapi.com@evil.example",
+    "https://user:s3cret@api.hubapi.com",
+    "https://api.hubapi.com:443@evil.example",
+    "https://api.hubapi.com?x=1",
+    "https://api.hubapi.com#x",
+    "https://api.hubapi.com/path",
+    "https://api.hubapi.com/..",
+    "https://api.hubapi.com\\@evil.example",
+    "https://api.hubapi.com\\evil.example",
+    "https://api.hubapi.com%2eevil.example",
+    "https://api.hubapi.com:port",
+    "https://api.hubapi.com:99999",
+    "https://api.hubapi.com:",
+    "https://api.hubapi.com\nevil.example",
+    "https://api.hubapi.com\r\nX-Evil: 1",
+    "https://api.hubapi.com ",
+    " https://api.hubapi.com",
+    "https://api.hubapi.c\u043em",
+    "https://api\u3002hubapi\u3002com",
+    "https://[::ffff:93.184.216.34]",
+    "https://evil.example",
+    "https://",
+    "//api.hubapi.com",
+    "api.hubapi.com",
+    "ftp://127.0.0.1",
+    "file:///etc/passwd",
+    "http://0.0.0.0",
+    "http://[::]",
+    "http://127.0.0.1.evil.example",
+    "http://localhost.evil.example",
+    "http://127.1",
+    "http://2130706433",
+    "http://0x7f.0.0.1",
+    "http://0177.0.0.1",
+    "http://10.0.0.1",
+    "http://192.168.0.1",
+    "http://169.254.169.254",
+    "http://[fe80::1%25eth0]",
+    "http://[::1",
+    "",
+]
+
+TAKEN = [
+    "https://api.hubapi.com",
+    "https://api.hubapi.com/",
+    "https://api.hubapi.com:443",
+    "HTTPS://API.HUBAPI.COM",
+    "https://api-eu1.hubapi.com",
+    "http://localhost:8642",
+    "http://127.0.0.1:8642",
+    "http://127.9.9.9",
+    "http://[::1]:8642",
+    "https://localhost",
+]
+
+
+@pytest.mark.parametrize("text", REFUSED, ids=ascii)
+def test_an_address_that_could_be_anybodys_is_refused(text: str) -> None:
+    """In one sentence, which repeats no password; neither is it taken as one that is trusted by name."""
+    with pytest.raises(UsageError) as caught:
+        base_url(text)
+    assert "--base-url" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+    with pytest.raises(UsageError):
+        base_url(text, ["trusted.example"])
+
+
+@pytest.mark.parametrize("text", TAKEN)
+def test_hubspot_and_this_machine_are_taken(text: str) -> None:
+    assert base_url(text) == text.rstrip("/")
+
+
+@FEW
+@given(st.from_regex(r"https?://[a-z0-9.@:/?#\\\[\]%-]{0,40}", fullmatch=True))
+def test_an_address_that_is_taken_leads_where_the_sentence_says(text: str) -> None:
+    """Whatever reader of URLs is asked: HubSpot by TLS, or this machine."""
+    with suppress(UsageError):
+        parts = urlsplit(base_url(text))
+        host = parts.hostname or ""
+        here = host in {"localhost", "::1"} or host.startswith("127.")
+        assert here or (parts.scheme == "https" and host.endswith(".hubapi.com"))
+        assert (parts.path, parts.query, parts.fragment, parts.username) == ("", "", "", None)
+
+
+def test_another_host_is_trusted_only_by_its_whole_name_and_over_tls() -> None:
+    assert base_url("https://gateway.example", ["gateway.example"]) == "https://gateway.example"
+    for text in ("http://gateway.example", "https://sub.gateway.example", "https://gateway.example.evil.example"):
+        with pytest.raises(UsageError):
+            base_url(text, ["gateway.example"])
+
+
+# --- 7: redirects, which test_redirects.py has more of
+
+
+def test_a_redirect_of_a_token_request_carries_no_secret_along(make_world: MakeWorld) -> None:
+    """Client secret and refresh token travel in a body, and a 307 asks for that body to be sent again elsewhere."""
+    with elsewhere() as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/oauth/v3/token"
+        world = make_world(2, faults=[{"fault": "307", "path": "/oauth/", "location": url}])
+        world.variables.update(
+            HUBSPOT_ACCESS_TOKEN="",
+            HUBSPOT_CLIENT_ID="1234",
+            HUBSPOT_CLIENT_SECRET=f"{CANARY}-secret",
+            HUBSPOT_REFRESH_TOKEN=f"{CANARY}-refresh",
+        )
+        ending = world.run("--quiet")
+        assert ending.exit_code == 3
+        assert "redirects to 127.0.0.1" in ending.said
+        assert nobody_called(listener)
+    assert world.puts() == []
+    world.check_secrets()
+
+
+# --- 8: proxies
+
+
+def test_proxies_of_the_environment_get_no_connection(make_world: MakeWorld) -> None:
+    """The whole command: requests with a bearer go to HubSpot itself, and nobody in between is asked."""
+    with elsewhere() as listener:
+        proxy = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        world = make_world(3)
+        names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy", "WS_PROXY")
+        netrc = world.folder / "netrc"
+        netrc.write_text("machine 127.0.0.1 login user password secret-of-netrc\n")
+        netrc.chmod(0o600)
+        world.variables.update(dict.fromkeys(names, proxy), NO_PROXY="", no_proxy="", NETRC=str(netrc))
+        assert world.run("--quiet").exit_code == 0
+        assert nobody_called(listener)
+    assert world.sandbox.count("PUT") == 3
+
+
+# --- 9: TLS
+
+
+def test_no_option_or_variable_turns_checks_off() -> None:
+    """Nothing in the loader's source makes a context of its own, or asks for none."""
+    source = "".join(path.read_text("utf-8") for path in (Path(api.__file__).parents[1]).rglob("*.py"))
+    for word in ("CERT_NONE", "check_hostname", "verify_mode", "ssl=", "verify_ssl", "_create_unverified"):
+        assert word not in source
+
+
+AUTHORITY = """
+[ca]
+default_ca = test
+[test]
+database = index.txt
+serial = serial
+new_certs_dir = .
+default_md = sha256
+policy = any
+copy_extensions = copy
+[any]
+commonName = supplied
+[req]
+distinguished_name = name
+[name]
+"""
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `good`, `expired` and `elsewhere`, each signed by itself, and `trusted.pem` with all of them."""
+    folder = tmp_path_factory.mktemp("certificates")
+    (folder / "authority.cnf").write_text(AUTHORITY)
+    (folder / "index.txt").touch()
+    (folder / "index.txt.attr").write_text("unique_subject = no\n")
+    (folder / "serial").write_text("01\n")
+
+    def openssl(*words: str) -> None:
+        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    for name, host, end in (
+        ("good", "IP:127.0.0.1", "20490101000000Z"),
+        ("expired", "IP:127.0.0.1", "20200102000000Z"),
+        ("elsewhere", "DNS:elsewhere.example", "20490101000000Z"),
+    ):
+        config = ("-config", "authority.cnf")
+        request = ("-subj", f"/CN={name}", "-addext", f"subjectAltName={host}")
+        openssl("req", "-new", *config, *curve, *request, "-keyout", f"{name}.key", "-out", f"{name}.csr")
+        life = ("-startdate", "20200101000000Z", "-enddate", end)
+        signed = ("-in", f"{name}.csr", "-out", f"{name}.pem")
+        openssl("ca", *config, "-batch", "-selfsign", "-notext", "-keyfile", f"{name}.key", *life, *signed)
+    kinds = ("good", "expired", "elsewhere")
+    (folder / "trusted.pem").write_text("".join((folder / f"{name}.pem").read_text() for name in kinds))
+    return folder
+
+
+ASK = """
+import asyncio, sys
+from loader.errors import ApiError
+from loader.send.api import Request
+from loader.send.transport import Transport
+async def main():
+    for url in sys.argv[1:]:
+        async with Transport(url, timeout=5, connections=1, user_agent="test") as sender:
+            try:
+                print((await sender.send(Request("GET", "/x"), "Bearer secret")).status)
+            except ApiError as error:
+                print(error.category)
+asyncio.run(main())
+"""
+
+
+async def test_the_systems_trust_decides_and_ssl_cert_file_adds_to_it(certificates: Path) -> None:
+    """A gateway's own authority is named by SSL_CERT_FILE; a certificate must still be of today and of that host."""
+    heard: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+        writer.close()
+
+    urls, servers = [], []
+    for name in ("good", "expired", "elsewhere"):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificates / f"{name}.pem", certificates / f"{name}.key")
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+        servers.append(server)
+        urls.append(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+
+    async def ask(**environment: str) -> list[str]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", ASK, *urls),
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **environment},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        return (await process.communicate())[0].decode().split()
+
+    try:
+        trusting, plain = await asyncio.gather(ask(SSL_CERT_FILE=str(certificates / "trusted.pem")), ask())
+    finally:
+        for server in servers:
+            server.close()
+    assert trusting == ["200", "CERTIFICATE", "CERTIFICATE"]
+    assert plain == ["CERTIFICATE"] * 3
+    assert len(heard) == 1

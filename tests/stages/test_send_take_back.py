@@ -1,0 +1,251 @@
+"""Taking a run back, pair by pair: what it added goes, what was there before or came since stays."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from loader.errors import ConnectionFault, Unauthorized
+from loader.model import AssociationType, Outcome, Pair, Types
+from loader.sandbox import Sandbox
+from loader.send import api
+from loader.send.put import timestamp
+from loader.send.removal import GONE, removal
+from loader.send.replies import Reply
+from loader.send.take_back import TakeBack
+from loader.send.transport import Transport
+from tests.stages.fake_time import run
+from tests.stages.test_send_gateway import NOW, Script, Server, answer, make
+from tests.stages.test_send_reading import gateway_to, result, target
+
+PLAIN = AssociationType("HUBSPOT_DEFINED", 279)
+PRIMARY = AssociationType("HUBSPOT_DEFINED", 1)
+BOSS = AssociationType("USER_DEFINED", 1)
+CHAMPION = AssociationType("USER_DEFINED", 3)
+UNKNOWN = AssociationType("INTEGRATOR_DEFINED", 9)
+LABELS = {PLAIN.key: "", PRIMARY.key: "Primary", BOSS.key: "Boss", CHAMPION.key: "Champion"}
+
+NONE: set[AssociationType] = set()
+
+
+@pytest.mark.parametrize(
+    ("asked", "before", "now", "whole", "types", "status"),
+    [
+        ({PLAIN}, NONE, {PLAIN}, True, NONE, "removed"),
+        ({BOSS}, NONE, {PLAIN, BOSS}, True, NONE, "removed"),
+        ({BOSS, PRIMARY}, NONE, {PLAIN, PRIMARY}, True, NONE, "removed"),
+        ({BOSS}, NONE, {PLAIN, BOSS, CHAMPION}, False, {BOSS}, "left"),
+        ({PLAIN}, NONE, {PLAIN, CHAMPION}, False, NONE, "left"),
+        ({PLAIN, BOSS}, NONE, {PLAIN, BOSS, UNKNOWN}, False, {BOSS}, "left"),
+        ({BOSS}, {PLAIN}, {PLAIN, BOSS}, False, {BOSS}, "removed"),
+        ({BOSS, CHAMPION}, {PLAIN, CHAMPION}, {PLAIN, BOSS, CHAMPION}, False, {BOSS}, "removed"),
+        ({BOSS}, {PLAIN}, {PLAIN, BOSS, CHAMPION}, False, {BOSS}, "removed"),
+        ({BOSS}, {PLAIN}, {PLAIN}, False, NONE, "unchanged"),
+        ({PLAIN, BOSS}, {PLAIN, BOSS}, {PLAIN, BOSS}, False, NONE, "unchanged"),
+        ({BOSS}, NONE, NONE, False, NONE, "unchanged"),
+        ({BOSS}, {PLAIN}, NONE, False, NONE, "unchanged"),
+        ({UNKNOWN}, {PLAIN}, {PLAIN, UNKNOWN}, False, NONE, "left"),
+        ({UNKNOWN, BOSS}, {PLAIN}, {PLAIN, UNKNOWN, BOSS}, False, {BOSS}, "left"),
+        ({UNKNOWN}, NONE, {PLAIN, UNKNOWN}, True, NONE, "removed"),
+    ],
+)
+def test_what_is_taken_away(  # the table of every case
+    asked: set[AssociationType],
+    before: set[AssociationType],
+    now: set[AssociationType],
+    whole: bool,
+    types: set[AssociationType],
+    status: str,
+) -> None:
+    """A pair of the run's own goes whole unless somebody gave it more; an old one loses the run's labels only."""
+    found = removal(frozenset(asked), frozenset(before), frozenset(now), LABELS)
+    assert (found.whole, set(found.types), found.status) == (whole, types, status)
+    assert bool(found.why) == (status != "removed")
+    assert found.needed == (whole or bool(types))
+
+
+@pytest.mark.parametrize("before", [NONE, {PLAIN}, {PLAIN, CHAMPION}, {CHAMPION}])
+def test_an_unlabelled_type_is_never_taken_off_by_itself(before: set[AssociationType]) -> None:
+    """It would take every label with it; nor is a type that nobody knows the label of."""
+    for asked in ({PLAIN}, {PLAIN, BOSS}, {UNKNOWN}, {UNKNOWN, PLAIN, BOSS}):
+        for more in (NONE, {CHAMPION}, {UNKNOWN}):
+            found = removal(frozenset(asked), frozenset(before), frozenset(asked | more | {PLAIN} | before), LABELS)
+            assert not found.types & {PLAIN, UNKNOWN}
+            assert not (found.whole and (before or CHAMPION in more - asked))
+
+
+def pair(number: int, one: int, other: int, types: Collection[AssociationType], before: Types | None) -> Pair:
+    return Pair(number, "0-1", str(one), "0-2", str(other), tuple(types), 1, before=before)
+
+
+class Undone:
+    """What an action did: its outcomes by pair, and what it intended before its requests left."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+        self.intended: list[int] = []
+
+    def statuses(self) -> dict[int, str]:
+        return {outcome.pair_id: outcome.status for outcome in self.outcomes}
+
+
+async def taken_back(
+    gateway: Any, pairs: Sequence[Pair], *, intended: Collection[int] = (), version: str = "v4"
+) -> Undone:
+    undone = Undone()
+
+    async def intend(numbers: Sequence[int]) -> None:
+        undone.intended += numbers
+        await asyncio.sleep(0)
+
+    action = TakeBack(gateway, version=version, labels=LABELS, intend=intend, intended=intended, now=lambda: NOW)
+    undone.outcomes = await action.apply(pairs)
+    return undone
+
+
+def there(one: int, other: int, *labels: str) -> dict[str, Any]:
+    """Return a pair that the sandbox has."""
+    ends = {"from_type": "contacts", "from_id": str(one), "to_type": "companies", "to_id": str(other)}
+    return {**ends, "labels": list(labels)}
+
+
+PORTAL = {
+    "labels": [
+        {"from": "contacts", "to": "companies", "label": "Boss", "type_id": 1, "inverse_type_id": 2},
+        {"from": "contacts", "to": "companies", "label": "Champion", "type_id": 3, "inverse_type_id": 4},
+    ],
+    "associations": [
+        there(1, 11),
+        there(2, 12, "Boss"),
+        there(3, 13, "Boss", "Champion"),
+        there(4, 14, "Boss", "Champion"),
+        there(5, 15),
+    ],
+}
+
+
+@pytest.mark.parametrize("version", ["v4", "2026-03"])
+async def test_the_sandbox_has_afterwards_what_it_had_before(version: str) -> None:
+    """Two requests take everything away: one for whole pairs, one for labels."""
+    pairs = [
+        pair(1, 1, 11, {PLAIN}, frozenset()),
+        pair(2, 2, 12, {BOSS}, frozenset()),
+        pair(3, 3, 13, {BOSS}, frozenset({PLAIN, CHAMPION})),
+        pair(4, 4, 14, {BOSS}, frozenset()),
+        pair(5, 5, 15, {BOSS}, frozenset({PLAIN})),
+        pair(6, 6, 16, {BOSS}, frozenset()),
+    ]
+    async with (
+        Sandbox(PORTAL) as sandbox,
+        Transport(sandbox.url, timeout=5, connections=2, user_agent="test") as transport,
+    ):
+        undone = await taken_back(gateway_to(transport), pairs, version=version)
+        left = {(first[1], second[1]): set(types) for (first, second), types in sandbox.portal.pairs().items()}
+    assert left == {("3", "13"): {PLAIN, CHAMPION}, ("4", "14"): {PLAIN, CHAMPION}, ("5", "15"): {PLAIN}}
+    assert undone.statuses() == {1: "removed", 2: "removed", 3: "removed", 4: "left", 5: "unchanged", 6: "unchanged"}
+    assert undone.intended == [1, 2, 3, 4]
+    assert sandbox.count("POST", "batch/archive") == sandbox.count("POST", "batch/labels/archive") == 1
+    by_number = {outcome.pair_id: outcome for outcome in undone.outcomes}
+    assert by_number[4].error_category == "CHANGED_SINCE"
+    assert "Champion" in by_number[4].error_message
+
+
+def portal_of(pairs: Sequence[Pair], bad: Collection[str] = (), refuse: Any = None) -> Script:
+    """Answer reads with what the pairs ask for, and archiving with 204, or a refusal where a bad record is named."""
+
+    def script(request: api.Request, _authorization: str, _number: int) -> Reply | Exception:
+        inputs = json.loads(request.body or b"")["inputs"]
+        if request.path.endswith("batch/read"):
+            asked = {each["id"] for each in inputs}
+            results = [
+                result(each.object_id, target(each.to_object_id, *each.types))
+                for each in pairs
+                if each.object_id in asked
+            ]
+            return answer(200, {"results": results})
+        if any(each["from"]["id"] in bad or str(each["to"]) in bad for each in inputs):
+            return refuse if refuse is not None else answer(400, {"message": "bad", "category": "VALIDATION_ERROR"})
+        return Reply(204, {}, b"")
+
+    return script
+
+
+def undone_by(
+    pairs: Sequence[Pair], *, intended: Collection[int] = (), **script: Any
+) -> tuple[Undone, list[Mapping[str, Any]]]:
+    """Take pairs back from a portal that has them; return what came of it and the archive requests' bodies."""
+    bodies: list[Mapping[str, Any]] = []
+    answers = portal_of(pairs, **script)
+
+    def noted(request: api.Request, authorization: str, number: int) -> Reply | Exception:
+        if "archive" in request.path:
+            bodies.append({"path": request.path, **json.loads(request.body or b"")})
+        return answers(request, authorization, number)
+
+    async def scenario() -> Undone:
+        return await taken_back(make(Server(noted), max_attempts=2), pairs, intended=intended)
+
+    return run(scenario), bodies
+
+
+def test_a_hundred_from_records_are_one_request() -> None:
+    """And a record's pairs go together."""
+    pairs = [pair(n, 1 + n % 250, 1000 + n, {PLAIN}, None) for n in range(1, 501)]
+    undone, bodies = undone_by(pairs)
+    assert Counter(undone.statuses().values()) == {"removed": 500}
+    assert [len(body["inputs"]) for body in bodies] == [100, 100, 50]
+    assert all(len(each["to"]) == 2 for body in bodies for each in body["inputs"])
+
+
+def test_pairs_are_taken_away_from_the_end_that_has_fewer_records() -> None:
+    """A pair that is gone is gone from both ends: 900 contacts of one company are one request."""
+    pairs = [pair(n, n, 7, {PLAIN}, None) for n in range(1, 901)]
+    undone, (body,) = undone_by(pairs)
+    assert Counter(undone.statuses().values()) == {"removed": 900}
+    assert body["path"] == "/crm/v4/associations/0-2/0-1/batch/archive"
+    (one,) = body["inputs"]
+    assert (one["from"], len(one["to"])) == ({"id": "7"}, 900)
+
+
+@pytest.mark.parametrize(
+    "refuse",
+    [None, answer(200, {"errors": [{"message": "bad", "category": "VALIDATION_ERROR"}]})],
+    ids=["400", "an error in a 200"],
+)
+def test_a_refused_request_is_halved_until_the_bad_pair_is_found(refuse: Any) -> None:
+    """One pair that cannot be taken away does not keep the others."""
+    pairs = [pair(n, n, 1000 + n, {PLAIN}, None) for n in range(1, 65)]
+    undone, bodies = undone_by(pairs, bad={"33"}, refuse=refuse)
+    failed = [outcome for outcome in undone.outcomes if outcome.status == "failed"]
+    assert [(each.pair_id, each.error_category, each.error_message) for each in failed] == [
+        (33, "VALIDATION_ERROR", "bad")
+    ]
+    assert Counter(undone.statuses().values()) == {"removed": 63, "failed": 1}
+    assert len(bodies) == 13
+
+
+def test_a_request_without_an_answer_fails_its_pairs_and_a_refused_token_ends_the_run() -> None:
+    """Whether it took effect is not known: they are looked at again by the next undo."""
+    pairs = [pair(n, n, 1000 + n, {BOSS}, frozenset({PLAIN})) for n in (1, 2)]
+    undone, bodies = undone_by(pairs, bad={"1"}, refuse=ConnectionFault("reset", category="CONNECTION"))
+    assert undone.statuses() == {1: "failed", 2: "failed"}
+    assert len(bodies) == 2
+    with pytest.raises(Unauthorized):
+        undone_by(pairs, bad={"1"}, refuse=answer(401))
+
+
+def test_what_an_earlier_undo_was_at_and_is_gone_was_removed_by_it() -> None:
+    """It was killed between its request and its outcome."""
+    still = [pair(1, 1, 11, {PLAIN}, None)]
+    gone = [pair(2, 2, 12, {PLAIN}, None), pair(3, 3, 13, {PLAIN}, None)]
+
+    async def scenario() -> Undone:
+        return await taken_back(make(Server(portal_of(still))), [*still, *gone], intended={1, 2})
+
+    undone = run(scenario)
+    assert undone.statuses() == {1: "removed", 2: "removed", 3: "unchanged"}
+    assert [outcome.error_message for outcome in undone.outcomes] == ["", "", GONE.why]
+    assert {outcome.finished_at for outcome in undone.outcomes} == {timestamp(NOW)}
