@@ -13,6 +13,11 @@ from loader.send.gateway import Gateway
 from loader.send.records import records_found
 
 
+# An answer that leaves out what was asked for is no answer: taken for one, it would reject rows or stop a run for good.
+_ACCOUNT = partial(replies.fields_with, key="portalId", kind=(int, str))
+_RESULTS = partial(replies.fields_with, key="results", kind=list)
+
+
 class Account(NamedTuple):
     """A portal's id and time zone (an IANA name), None where it does not say."""
 
@@ -39,15 +44,15 @@ class GatewayPortal:
         """
         request = api.account_details(self._version)
         try:
-            answer = (await self._gateway.call(request, replies.fields, max_attempts=None if insist else 1)).value
+            answer = (await self._gateway.call(request, _ACCOUNT, max_attempts=None if insist else 1)).value
         except (Refused, Retryable, MissingScope) as error:
             if insist:
                 raise _fatal(error) from error
             self.portal_id = self._gateway.portal_id
             return Account(self.portal_id, None)
-        portal_id, time_zone = answer.get("portalId"), answer.get("timeZone")
+        time_zone = answer.get("timeZone")
         self._gateway.day.time_zone = time_zone if isinstance(time_zone, str) else None
-        self.portal_id = str(portal_id) if isinstance(portal_id, int | str) else self._gateway.portal_id
+        self.portal_id = str(answer["portalId"])
         return Account(self.portal_id, self._gateway.day.time_zone)
 
     async def daily_usage(self) -> None:
@@ -79,13 +84,12 @@ class GatewayPortal:
 
     async def _results(self, request: Request) -> list[dict[str, Any]] | None:
         try:
-            answer = (await self._gateway.call(request, replies.fields, largest=2**26)).value
+            answer = (await self._gateway.call(request, _RESULTS, largest=2**26)).value
         except Refused:
             return None
         except Retryable as error:
             raise _fatal(error) from error
-        results = answer.get("results")
-        return [item for item in results if isinstance(item, dict)] if isinstance(results, list) else None
+        return [item for item in answer["results"] if isinstance(item, dict)]
 
 
 def _fatal(error: Refused | Retryable | MissingScope) -> MissingScope | Unreachable | WrongPortal:

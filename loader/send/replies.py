@@ -7,7 +7,7 @@ be repeated without harm. HubSpot's error fields are all optional, so each is re
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from loader.errors import (
@@ -78,6 +78,16 @@ def fields(reply: Reply) -> dict[str, object]:
     if not isinstance(body, dict):
         raise ServerFault(
             f"HubSpot's answer ({reply.status}) is no JSON object", status=reply.status, category="UNREADABLE_ANSWER"
+        )
+    return body
+
+
+def fields_with(reply: Reply, key: str, kind: type | tuple[type, ...]) -> dict[str, Any]:
+    """Return the body as a JSON object whose `key` is of a kind; ServerFault if it says less than it was asked for."""
+    body = fields(reply)
+    if not isinstance(body.get(key), kind):
+        raise ServerFault(
+            f"HubSpot's answer ({reply.status}) has no {key}", status=reply.status, category="UNREADABLE_ANSWER"
         )
     return body
 

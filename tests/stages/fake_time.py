@@ -14,12 +14,12 @@ A_LITTLE_LATE = 1e-6
 A_TURN = 1e-8
 
 
-class _Jump(selectors.SelectSelector):
+class Jump(selectors.SelectSelector):
     """Never waits: the time it was to wait for has passed when it returns."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: float = 1000.0) -> None:
         super().__init__()
-        self.now = 1000.0
+        self.now = now
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
@@ -33,8 +33,8 @@ class _Jump(selectors.SelectSelector):
 class FakeTimeLoop(asyncio.SelectorEventLoop):
     """A loop in which nothing takes time but waiting; it knows no sockets and no threads."""
 
-    def __init__(self) -> None:
-        self._jump = _Jump()
+    def __init__(self, jump: Jump | None = None) -> None:
+        self._jump = jump or Jump()
         super().__init__(self._jump)
 
     def time(self) -> float:

@@ -752,12 +752,20 @@ def test_where_the_portal_must_be_known_not_knowing_it_is_fatal(result: Reply, k
     ("result", "labels"),
     [
         (answer(200, {"results": [{"typeId": 1}, "odd"]}), [{"typeId": 1}]),
-        (answer(200, {"results": "odd"}), None),
         (answer(404), None),
     ],
 )
 def test_labels_are_listed_or_not_told(result: Reply, labels: Any) -> None:
     assert ask(in_turn(result), lambda portal: portal.labels(("0-1", "0-2")))[0] == labels
+
+
+@pytest.mark.parametrize("vague", [answer(202), answer(200, {"results": "odd"}), answer(200, ["odd"])])
+def test_an_answer_that_leaves_out_what_was_asked_for_is_asked_for_again(vague: Reply) -> None:
+    """Found by simulation seeds 21 and 25: taken for an answer, it rejected every row with a label."""
+    found, gateway = ask(in_turn(vague, answer(200, {"results": []})), lambda portal: portal.labels(("0-1", "0-2")))
+    assert (found, gateway.traffic.sent) == ([], 2)
+    account, _ = ask(in_turn(vague, answer(200, {"portalId": 7})), lambda portal: portal.account(insist=True))
+    assert account == Account("7", None)
 
 
 def test_custom_objects_that_may_not_be_listed_are_not_told() -> None:
