@@ -34,6 +34,9 @@ T = TypeVar("T")
 
 MOST_UNDER_WAY = 50
 
+MOST_RENEWALS = 3
+"""One request's wait for its permit may outlive the token that was got for it; a token shorter than any wait, always."""
+
 
 class Sender(Protocol):
     """Makes one attempt (see `transport.Transport`)."""
@@ -64,7 +67,7 @@ class Delivered(NamedTuple, Generic[T]):
 
 @dataclass(slots=True)
 class _Effort:
-    """What one request has cost so far; `refused` is the Authorization header that a 401 answered."""
+    """What one request has cost so far; `refused` is the Authorization header that a 401 answered just before."""
 
     attempts: int = 0
     failures: int = 0
@@ -140,6 +143,7 @@ class Gateway:
                 try:
                     delivered = await self._attempt(request, read, effort, largest)
                 except Retryable as error:
+                    effort.refused = None  # What comes between two 401s makes the later one that of a later token.
                     await self._recover(error, effort, max_attempts or self._max_attempts)
         except ApiError as error:
             error.attempts = effort.attempts
@@ -150,7 +154,7 @@ class Gateway:
     async def _attempt(
         self, request: Request, read: Callable[[Reply], T], effort: _Effort, largest: int
     ) -> Delivered[T] | None:
-        """Make one attempt; None when its token was refused for the first time and can be renewed."""
+        """Make one attempt; None when its token was refused, the one before it was not, and it can be renewed."""
         authorization = await self._leave(effort)
         effort.attempts += 1
         self.traffic.retried += effort.attempts > 1
@@ -177,13 +181,22 @@ class Gateway:
         """Wait until this request may leave, and return its Authorization header; it holds a permit from then on."""
         async with self._door:
             await self._take_permit()
-            credential = self.credential
-            if isinstance(credential, OAuthToken) and (
-                credential.due(self._surroundings.clock()) or credential.header() == effort.refused
-            ):
-                await self._renew(credential)
+            refused = effort.refused
+            for _ in range(MOST_RENEWALS):
+                if (stale := self._stale(refused)) is None:
+                    break
+                refused = None
+                await self._renew(stale)
                 await self._take_permit()
-            return credential.header()
+            return self.credential.header()
+
+    def _stale(self, refused: str | None) -> OAuthToken | None:
+        """Return the token if it must be renewed before a request leaves: it is due, or it was refused."""
+        credential = self.credential
+        if not isinstance(credential, OAuthToken):
+            return None
+        due = credential.due(self._surroundings.clock()) or credential.header() == refused
+        return credential if due else None
 
     async def _take_permit(self) -> None:
         """Wait for whatever holds requests back: how many are under way, the rate, a pause, the breaker."""

@@ -59,7 +59,8 @@ class Earlier(NamedTuple):
 def look(outputs: Outputs, *, fresh: bool = False) -> Earlier | None:
     """Return the run that lies beside the results, or None; changes nothing.
 
-    Raises JournalError for a journal that cannot be read, unless a fresh run sets it aside anyway.
+    Raises JournalError for a journal that is none, or damaged, and RecordError where the disk does not let it be read,
+    unless a fresh run sets it aside anyway.
     """
     if not outputs.journal.exists():
         return None
@@ -68,6 +69,8 @@ def look(outputs: Outputs, *, fresh: bool = False) -> Earlier | None:
     except (JournalError, RecordError, ValueError) as error:
         if fresh:
             return None
+        if isinstance(error, RecordError):
+            raise
         raise JournalError(
             f"{outputs.journal}: is no journal of a load, or a damaged one: move it away, or begin anew with --fresh, "
             "which sets it aside; rows that were already associated are then sent once more, which changes nothing"

@@ -563,6 +563,21 @@ def test_a_second_401_is_fatal() -> None:
     assert server.renewals == 2
 
 
+def test_two_401s_with_another_failure_between_are_of_two_tokens_and_end_nothing() -> None:
+    """Found by the simulation: a row outlived two short tokens, and that ended the run."""
+    issue = oauth_script()
+
+    def script(request: Request, authorization: str, _: int) -> Reply | Exception:
+        if request.path == TOKEN_PATH:
+            return issue(request, authorization, 0)
+        return by_token[authorization].pop()
+
+    by_token = {"Bearer token-1": [answer(401)], "Bearer token-2": [answer(401), answer(503)], "Bearer token-3": [OK]}
+    results, server = many(script, count=1)
+    assert isinstance(results[0], Delivered)
+    assert (results[0].attempts, server.renewals) == (4, 3)
+
+
 def test_a_retry_after_a_401_does_not_renew_again() -> None:
     def script(request: Request, authorization: str, number: int) -> Reply | Exception:
         if request.path != TOKEN_PATH and number in {4, 5, 6}:
@@ -593,6 +608,21 @@ def test_a_token_however_short_lived_is_renewed_before_it_ends(lives: float) -> 
             got[f"Bearer token-{len(got) + 1}"] = when
         elif lives > 0.2:
             assert when - got[header] < lives
+
+
+def test_a_token_that_ends_while_its_request_waits_to_leave_is_renewed_again() -> None:
+    """Found by the simulation: sent with a token that a pause had outlived, twice, which ended the run."""
+    server = Server(oauth_script(10.0))
+
+    async def scenario() -> Any:
+        gateway = make(server, token=OAUTH)
+        calling = asyncio.create_task(calls(gateway, 1))
+        await asyncio.sleep(0.01)
+        gateway.limiter.pause(12)
+        return (await calling)[0]
+
+    assert isinstance(run(scenario), Delivered)
+    assert [header for _, path, header in server.sent if path == "/pair"] == ["Bearer token-2"]
 
 
 def test_a_token_endpoint_that_is_down_is_waited_for_and_burns_no_row() -> None:
@@ -761,7 +791,7 @@ def test_labels_are_listed_or_not_told(result: Reply, labels: Any) -> None:
 
 @pytest.mark.parametrize("vague", [answer(202), answer(200, {"results": "odd"}), answer(200, ["odd"])])
 def test_an_answer_that_leaves_out_what_was_asked_for_is_asked_for_again(vague: Reply) -> None:
-    """Found by simulation seeds 21 and 25: taken for an answer, it rejected every row with a label."""
+    """Found by the simulation: taken for an answer, it rejected every row with a label."""
     found, gateway = ask(in_turn(vague, answer(200, {"results": []})), lambda portal: portal.labels(("0-1", "0-2")))
     assert (found, gateway.traffic.sent) == ([], 2)
     account, _ = ask(in_turn(vague, answer(200, {"portalId": 7})), lambda portal: portal.account(insist=True))

@@ -200,15 +200,25 @@ def guarded(path: Path) -> Iterator[None]:
     except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
         raise  # A mistake of ours, not of the disk.
     except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode in _DAMAGE:
+            raise _damaged(path, error) from error
         raise RecordError(
             f"{path}: the journal cannot be written ({error}), so nothing more is sent: make room or mend the "
             "disk, then run the same command again"
         ) from error
     except sqlite3.DatabaseError as error:
-        raise JournalError(
-            f"{path}: the journal is damaged ({error}): move it and its results aside, then run the command again; "
-            "rows that were already associated are sent once more, which changes nothing"
-        ) from error
+        raise _damaged(path, error) from error
+
+
+_DAMAGE = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_IOERR_SHORT_READ)
+"""What SQLite says of a file that lacks a table, or its end; any other such error is the disk's."""
+
+
+def _damaged(path: Path, error: sqlite3.DatabaseError) -> JournalError:
+    return JournalError(
+        f"{path}: the journal is damaged ({error}): move it and its results aside, then run the command again; "
+        "rows that were already associated are sent once more, which changes nothing"
+    )
 
 
 def packed(rows: list[int], cells: list[list[str]]) -> bytes:

@@ -1,0 +1,26 @@
+"""One seed, lived and checked: what the tests of every size call, and what shows a seed to a person."""
+
+from tests.simulation.invariants import broken
+from tests.simulation.setting import Setting, drawn
+from tests.simulation.world import World
+
+SHOWN = 40
+
+
+def hold(setting: Setting) -> World:
+    """Live a world and hold every invariant against it; a failure says which seed it was and how to see it again."""
+    world = World(setting).live()
+    sentences = broken(world)
+    if sentences:
+        shown = "\n".join([*sentences[:10], "", *(run.line() for run in world.runs)])
+        raise AssertionError(f"seed {setting.seed} (python -m tests.simulation {setting.seed} shows it):\n{shown}")
+    return world
+
+
+def hold_seed(seed: int) -> World:
+    """Do so with the world of a seed; what goes wrong otherwise names the seed, too."""
+    try:
+        return hold(drawn(seed))
+    except BaseException as error:
+        error.add_note(f"in the simulation's seed {seed}")
+        raise

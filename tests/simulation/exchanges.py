@@ -1,0 +1,81 @@
+"""What passed between the loader and HubSpot, request by request: what every invariant is held against."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tests.simulation.portal import Kind, Pair
+
+ANSWERED = "answered"
+
+
+class Known(NamedTuple):
+    """The limit that a run had been told: so many requests in so many seconds."""
+
+    requests: int
+    seconds: float
+
+
+@dataclass(slots=True, eq=False)
+class Exchange:
+    """One request of one run; times are seconds of the simulated world.
+
+    `kind` is put, account, labels, token, read or create. `asked` are the pairs that it names with the types it wants
+    them to have. `ending` is None while the request is under way, `answered`, or the fault that its sender saw.
+    `clear` is False for an answer of 2xx that does not say what it should.
+    """
+
+    number: int
+    run: int
+    kind: str
+    asked: dict[Pair, frozenset[Kind]]
+    known: Known
+    left: float
+    arrived: float | None = None
+    ended: float | None = None
+    ending: str | None = None
+    status: int | None = None
+    policy: str = ""
+    clear: bool = True
+    applied: bool = False
+    token: str = ""
+    limit: int = 0
+    """What HubSpot allowed when it arrived."""
+    refused: set[Pair] = field(default_factory=set)
+    """Pairs that this very answer refuses for good."""
+
+    @property
+    def answered(self) -> bool:
+        """True when its answer reached the loader."""
+        return self.ending == ANSWERED
+
+    @property
+    def succeeded(self) -> bool:
+        """True for a whole, readable answer of success."""
+        return self.answered and self.status in (200, 201, 207) and self.clear
+
+    @property
+    def rate_limited(self) -> bool:
+        """True for the burst limit's 429."""
+        return self.answered and self.status == 429 and self.policy != "DAILY"
+
+    @property
+    def shows_health(self) -> bool:
+        """True for an answer that shows HubSpot at work on this request: a success, or a refusal of it alone."""
+        if self.kind == "token":
+            return False  # Of the token endpoint alone.
+        return self.succeeded or (self.answered and self.status in (400, 404, 409))
+
+    @property
+    def failed_in_passing(self) -> bool:
+        """True for what may be tried again, the burst limit aside."""
+        if self.ending is None or self.succeeded or self.rate_limited:
+            return False
+        if not self.answered:
+            return True
+        return not self.clear or self.status in (408, 423, 425) or (self.status or 0) >= 500
+
+    def line(self) -> str:
+        """Return the exchange as one line of a trace."""
+        pairs = " ".join(f"{a[0]}:{a[1]}-{b[0]}:{b[1]}={sorted(k)}" for (a, b), k in self.asked.items())
+        times = "/".join("-" if time is None else f"{time:.6f}" for time in (self.left, self.arrived, self.ended))
+        return f"#{self.number} run {self.run} {self.kind} {times} {self.ending} {self.status} {self.policy} {pairs}"

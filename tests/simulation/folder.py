@@ -1,0 +1,85 @@
+"""The folder of a simulated world: in memory where the system has such a place, and as a dead process leaves it."""
+
+import random
+import resource
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
+from pathlib import Path
+
+from loader.record.journal import Journal, lines
+
+JOURNAL = Path("a.journal")
+
+_TORN_AT_MOST = 4096
+
+
+@contextmanager
+def world_folder() -> Iterator[None]:
+    """Work in a new folder for a block; every file of a world is named relative to it, so that replays are alike."""
+    memory = Path("/dev/shm")  # noqa: S108 - a private folder in it is made below
+    where = memory if memory.is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="simulation-", dir=where) as folder, chdir(folder):
+        yield
+
+
+def as_it_is() -> dict[str, bytes]:
+    """Return every file's content: what a process leaves that dies now."""
+    return {path.name: path.read_bytes() for path in sorted(Path().iterdir())}
+
+
+def restore(files: dict[str, bytes]) -> None:
+    """Put the folder back into a state that `as_it_is` gave."""
+    for path in Path().iterdir():
+        path.unlink()
+    for name, content in files.items():
+        Path(name).write_bytes(content)
+
+
+def torn(files: dict[str, bytes], chance: random.Random) -> list[str]:
+    """Cut the log and the results somewhere in their last 4 kB, as a power cut may; return what was cut."""
+    cut = []
+    for name in ("a.journal-wal", "a.results.csv"):
+        if name in files and chance.random() < 0.7:
+            size = len(files[name])
+            files[name] = files[name][: max(0, size - chance.randint(1, _TORN_AT_MOST))]
+            cut.append(f"{name} {size}->{len(files[name])}")
+    return cut
+
+
+def settled() -> dict[tuple[str, int, str, str], str]:
+    """Return the status of every row that the journal holds as settled, by input, row and ids; changes no byte."""
+    with tempfile.TemporaryDirectory(prefix="copy-", dir=Path.cwd().parent) as folder:
+        for ending in ("", "-wal"):
+            source = Path(f"{JOURNAL}{ending}")
+            if source.exists():
+                shutil.copyfile(source, Path(folder) / source.name)
+        copy = Path(folder) / JOURNAL
+        if not copy.exists():
+            return {}
+        with Journal(copy) as journal:
+            return {
+                (line.input, line.row, line.object_id, line.to_object_id): line.status
+                for _, line in lines(journal, "settled", 0)
+            }
+
+
+class Disk:
+    """A disk that is full from some moment on: no file grows beyond a size, whatever writes to it."""
+
+    def __init__(self) -> None:
+        self._before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        self.full = False
+
+    def fill(self, room: int) -> None:
+        """Leave so many bytes for the journal's log to grow, and all other files too."""
+        log = Path(f"{JOURNAL}-wal")
+        size = log.stat().st_size if log.exists() else 0
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + room, self._before[1]))
+        self.full = True
+
+    def empty(self) -> None:
+        """Make room again."""
+        resource.setrlimit(resource.RLIMIT_FSIZE, self._before)
+        self.full = False

@@ -1,0 +1,83 @@
+"""What a careful client knows of a server's health, worked out from what passed: the rules of issue 3 in figures.
+
+A breaker that opens when nothing has succeeded for 10 s and 20 requests failed, and then lets one probe a second out;
+a retry budget of 500 that each success refills by a tenth, and one retry a second without; so many attempts for a
+pair, not counting those that a 429 or an open breaker cost.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from tests.simulation.exchanges import Exchange
+from tests.simulation.portal import Pair
+
+QUIET = 10.0
+FAILURES = 20
+PROBE = 1.0
+BUDGET = 500.0
+REFILL = 0.1
+A_MOMENT = 0.001
+
+PATIENCE = 120.0
+"""A plain 500 is HubSpot's word about one request: so long after the breaker opened, it costs an attempt again."""
+
+
+class Health:
+    """Told of every exchange of one run in the order of time, it says which should not have left."""
+
+    def __init__(self, max_attempts: int) -> None:
+        self._max_attempts = max_attempts
+        self._failures = 0
+        self._failing_since: float | None = None
+        self._opened: float | None = None
+        self._last_left = -1e9
+        self._first_left: float | None = None
+        self._budget = BUDGET
+        self._counted: Counter[Pair] = Counter()
+        self._may_retry: Counter[Pair] = Counter()
+
+    def leaves(self, one: Exchange, now: float) -> Iterator[str]:
+        """Note that a request leaves, and yield what is wrong with that."""
+        if self._first_left is None:
+            self._first_left = now
+        if (
+            self._opened is not None
+            and now - max(self._last_left, self._opened) < PROBE - A_MOMENT
+            and (now - self._last_left < PROBE - A_MOMENT)
+        ):
+            yield f"#{one.number} leaves {now - self._last_left:.3f} s after the last one in an outage"
+        self._last_left = now
+        retried = [pair for pair in one.asked if self._may_retry[pair]]
+        if retried and self._opened is None:
+            self._budget -= 1
+            if self._budget + (now - self._first_left) + 1 < 0:
+                yield f"#{one.number} is a retry more than the budget allows"
+        for pair in one.asked:
+            self._may_retry[pair] = 0
+            if self.used_up(pair):
+                yield f"#{one.number} is one attempt more than the {self._max_attempts} of {pair}"
+
+    def used_up(self, pair: Pair) -> bool:
+        """Return True for a pair that may be given up."""
+        return self._counted[pair] >= self._max_attempts
+
+    def ends(self, one: Exchange, now: float) -> None:
+        """Note how a request ended."""
+        if one.shows_health:
+            self._failures, self._failing_since, self._opened = 0, None, None
+            self._budget = min(BUDGET, self._budget + REFILL)
+        elif one.failed_in_passing or one.rate_limited:
+            if self._failing_since is None:
+                self._failing_since = now
+            if one.failed_in_passing:
+                self._failed(one, now)
+
+    def _failed(self, one: Exchange, now: float) -> None:
+        self._failures += 1
+        quiet = now - (self._failing_since or now) >= QUIET
+        if self._opened is None and self._failures >= FAILURES and quiet:
+            self._opened = now
+        counts = self._opened is None or (one.status == 500 and one.answered and now - self._opened >= PATIENCE)
+        for pair in one.asked:
+            self._may_retry[pair] = 1
+            self._counted[pair] += counts

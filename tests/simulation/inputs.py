@@ -1,0 +1,152 @@
+"""Small inputs drawn from a seed, and what they ask for: worked out here, not by the loader."""
+
+import csv
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.simulation.portal import (
+    COLLEAGUE,
+    COMPANY,
+    CONTACT,
+    DEAL,
+    HUBSPOT,
+    PRIMARY,
+    TYPES,
+    Kind,
+    Pair,
+    pair_of,
+    seen_from_first,
+)
+
+HEADER = ("object_type", "object_id", "to_object_type", "to_object_id", "label", "association_type_id", "note")
+
+_PLURAL = {CONTACT: "contacts", COMPANY: "companies", DEAL: "deals"}
+_BAD_IDS = ("", "abc", "1.5E+10", "007", "12,5", "-3", "9" * 20)
+
+
+@dataclass(slots=True)
+class Row:
+    """One result line to come. `pair` is None for a row that must be rejected; `kind` is seen from its first record."""
+
+    input: str
+    record: int
+    """Which record of its input, from 1; the row number in the results is one more."""
+    object_id: str
+    to_object_id: str
+    pair: Pair | None = None
+    kind: Kind | None = None
+
+
+@dataclass(slots=True)
+class Inputs:
+    """The files of one world, by name, each a list of its records' cells, and all the rows in them."""
+
+    files: dict[str, list[list[str]]] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)
+
+    def write(self, folder: Path) -> None:
+        """Write the files."""
+        for name, records in self.files.items():
+            with (folder / name).open("w", newline="", encoding="utf-8") as file:
+                writer = csv.writer(file)
+                writer.writerow(HEADER)
+                writer.writerows(records)
+
+    def asked(self) -> dict[Pair, frozenset[Kind]]:
+        """Return every pair that the files ask for, with all its types."""
+        found: dict[Pair, frozenset[Kind]] = {}
+        for row in self.rows:
+            if row.pair is not None and row.kind is not None:
+                found[row.pair] = found.get(row.pair, frozenset()) | {row.kind}
+        return found
+
+    def records(self) -> int:
+        """Return how many records the files hold."""
+        return sum(map(len, self.files.values()))
+
+
+@dataclass(slots=True)
+class _Maker:
+    chance: random.Random
+    contacts: int
+    others: int
+    bad: float
+    directions: list[tuple[str, str]]
+    inputs: Inputs = field(default_factory=Inputs)
+
+    def record(self, name: str, number: int) -> list[str]:
+        """Make one record and enter the rows that it stands for."""
+        first, second = self.chance.choice(self.directions)
+        bad = self.chance.random()
+        object_id = self._id(first) if bad >= self.bad / 2 else self.chance.choice(_BAD_IDS)
+        several = self.chance.choice([1, 1, 1, 1, 2, 3])
+        ids = [self._id(second, not_id=object_id if first == second else "") for _ in range(several)]
+        if bad >= 1 - self.bad / 2:
+            ids[self.chance.randrange(several)] = self.chance.choice(_BAD_IDS[1:])
+        named = self.chance.choice([one for one in TYPES[first, second] if one.label != "Left behind"])
+        label, type_id = named.label or "", ""
+        if named.kind[0] == HUBSPOT and self.chance.random() < 0.5:
+            label, type_id = "", str(named.kind[1])
+        unknown = self.chance.random() < self.bad / 4
+        if unknown:
+            label, type_id = "Nobody's label", ""
+        for to_id in ids:
+            sound = not unknown and object_id not in _BAD_IDS and to_id not in _BAD_IDS
+            row = Row(name, number, object_id, to_id)
+            if sound:
+                ends = (first, int(object_id)), (second, int(to_id))
+                row.pair, swapped = pair_of(*ends)
+                (row.kind,) = seen_from_first([named.kind], first, swapped=swapped)
+            self.inputs.rows.append(row)
+        return [_PLURAL[first], object_id, _PLURAL[second], ";".join(ids), label, type_id, f"note {number}"]
+
+    def _id(self, object_type: str, not_id: str = "") -> str:
+        first, many = {CONTACT: (1000, self.contacts), COMPANY: (5000, self.others), DEAL: (7000, self.others)}[
+            object_type
+        ]
+        found = str(first + self.chance.randrange(many))
+        return found if found != not_id else self._id(object_type, not_id)
+
+
+def draw(chance: random.Random) -> Inputs:
+    """Draw one or two files of 5 to 300 records in all."""
+    records = int(5 * 60 ** (chance.random() ** 1.5))
+    directions = [(CONTACT, COMPANY)]
+    if chance.random() < 0.5:
+        directions.append((COMPANY, CONTACT))
+    if chance.random() < 0.3:
+        directions += [(CONTACT, DEAL), (DEAL, CONTACT)]
+    if chance.random() < 0.2:
+        directions.append((CONTACT, CONTACT))
+    many = max(3, int(records * chance.choice([0.3, 1.0, 3.0])))
+    maker = _Maker(
+        chance, many, max(2, int(many * chance.choice([0.05, 0.5, 1.0]))), chance.choice([0, 0.05, 0.2]), directions
+    )
+    first = records if chance.random() < 0.7 else chance.randrange(1, records)
+    sizes = {"a.csv": first, "b.csv": records - first}
+    for name, size in sizes.items():
+        if size:
+            maker.inputs.files[name] = [maker.record(name, number) for number in range(1, size + 1)]
+    _reject_contradictions(maker.inputs)
+    _reject_the_rarer_end(maker.inputs)
+    return maker.inputs
+
+
+def _reject_contradictions(inputs: Inputs) -> None:
+    """A contact can have one primary company: rows that name several are all rejected."""
+    primaries = {(row.pair[0], row.pair[1]) for row in inputs.rows if row.kind == PRIMARY and row.pair}
+    often = Counter(contact for contact, _ in primaries)
+    for row in inputs.rows:
+        if row.pair and row.kind == PRIMARY and often[row.pair[0]] > 1:
+            row.pair = row.kind = None
+
+
+def _reject_the_rarer_end(inputs: Inputs) -> None:
+    """A label between two contacts that stands at both ends of a pair: HubSpot does not say that they are the same."""
+    ends = {(row.pair, row.object_id < row.to_object_id) for row in inputs.rows if row.kind == COLLEAGUE}
+    for row in inputs.rows:
+        rarer = row.object_id > row.to_object_id
+        if row.kind == COLLEAGUE and rarer and (row.pair, True) in ends:
+            row.pair = row.kind = None

@@ -1,0 +1,278 @@
+"""What must be true of every world, whatever befell it. Each check returns sentences about what is not."""
+
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+
+from tests.simulation.exchanges import Exchange
+from tests.simulation.health import Health
+from tests.simulation.hubspot import STATIC_TOKEN
+from tests.simulation.inputs import Row
+from tests.simulation.portal import PRIMARY, Kind, Pair, unlabelled
+from tests.simulation.world import Run, World
+
+SILENCE = 0.1
+"""Seconds after a first signal in which a last request may still leave."""
+
+GRACE = 10.0
+AT_ONCE = 1.0
+
+WRITES = ("put", "create")
+
+
+def broken(world: World) -> list[str]:
+    """Return every sentence that is not true of a world."""
+    sentences: list[str] = []
+    healths = {run.number: Health(run.settings.send.max_attempts) for run in world.runs}
+    for run in world.runs:
+        exchanges = world.exchanges_of(run.number)
+        spared = partial(_spared_the_sick, healths[run.number])
+        for check in (_ended_well, _kept_the_rate, _obeyed, spared, _asked_no_more, _wrote_down, _told):
+            sentences += [f"run {run.number}: {sentence}" for sentence in check(world, run, exchanges)]
+    outcomes = partial(_one_true_outcome, healths)
+    for whole in (_came_to_an_end, _sent_only_what_was_asked, _sent_nothing_settled, outcomes, _left_behind):
+        sentences += whole(world)
+    return sentences
+
+
+# --- each run
+
+
+def _ended_well(world: World, run: Run, _: Sequence[Exchange]) -> Iterator[str]:
+    """No hang, no bug, no task that dies in silence, no end that nothing explains."""
+    if run.how == "hung":
+        yield run.said
+    yield from run.complaints
+    kind = run.blow.kind if run.blow else ""
+    if run.how == "raised" and run.stopped_at_once is None and not run.said.startswith(("RecordError", "Interrupted")):
+        yield f"raised {run.said}"
+    if run.said.startswith("RecordError") and kind != "disk full":
+        yield f"{run.said}, and the disk has room"
+    if run.exit_code in (2, 4, 70):
+        yield f"exit code {run.exit_code}: {run.said}"
+    if run.exit_code == 3 and kind not in ("revoked", "scope"):
+        yield f"exit code 3 with a good token: {run.said}"
+    if run.exit_code == 130 and run.stop_asked is None:
+        yield "exit code 130 without a signal"
+
+
+def _kept_the_rate(_: World, run: Run, exchanges: Sequence[Exchange]) -> Iterator[str]:
+    """No window at HubSpot holds more than the limit that the last of its requests to leave had been told."""
+    counted = sorted((one.arrived, one.left, one.known) for one in exchanges if one.arrived is not None)
+    moments = [arrived for arrived, _, _ in counted]
+    for arrived, left, known in counted:
+        first = bisect_right(moments, arrived - known.seconds)
+        last = bisect_left(moments, arrived + known.seconds)
+        near = [moment for moment, when, _ in counted[first:last] if when <= left]
+        if (most := _most_in_a_window(near, known.seconds)) > known.requests:
+            yield f"{most} requests in {known.seconds:g} s around {arrived:.3f}, and {known.requests} are allowed"
+            return
+
+
+def _most_in_a_window(moments: Sequence[float], seconds: float) -> int:
+    most = start = 0
+    for end, moment in enumerate(moments):
+        while moments[start] <= moment - seconds:
+            start += 1
+        most = max(most, end - start + 1)
+    return most
+
+
+def _obeyed(world: World, run: Run, exchanges: Sequence[Exchange]) -> Iterator[str]:
+    """A stop is silent within a tenth of a second and over within the grace time; a refusal ends the run."""
+    if run.stop_asked is not None and run.how != "killed":
+        late = [one for one in exchanges if one.left > run.stop_asked + SILENCE]
+        if late:
+            yield f"{len(late)} requests left after a stop"
+        disk = 0.1 + 20 * world.setting.disk_seconds
+        if run.ended > run.stop_asked + GRACE + disk:
+            yield f"a stop took {run.ended - run.stop_asked:.1f} s"
+        if run.stopped_at_once is not None and run.ended > run.stopped_at_once + AT_ONCE + disk:
+            yield f"a second signal took {run.ended - run.stopped_at_once:.1f} s"
+    fatal = [one.ended for one in exchanges if one.ended is not None and _is_fatal(one)]
+    if fatal:
+        after = [one for one in exchanges if one.left > min(fatal)]
+        if len(after) > (run.settings.send.concurrency or 50) + 1:
+            yield f"{len(after)} requests left after the answer that ends a run"
+
+
+def _is_fatal(one: Exchange) -> bool:
+    """Whether an answer must end the run; an OAuth token is renewed after a first 401."""
+    if not one.answered:
+        return False
+    refused = one.status == 401 and one.token.endswith(STATIC_TOKEN)
+    return refused or one.status in (403, 477) or one.policy == "DAILY"
+
+
+def _spared_the_sick(health: Health, _: World, __: Run, exchanges: Sequence[Exchange]) -> Iterator[str]:
+    """Down: one probe a second. Half down: retries out of the budget. Never more attempts than a pair has."""
+    events = [(one.left, 1, one.number, one) for one in exchanges]
+    events += [(one.ended, 0, one.number, one) for one in exchanges if one.ended is not None]
+    for now, leaves, _number, one in sorted(events, key=lambda event: event[:3]):
+        if leaves:
+            yield from health.leaves(one, now)
+        else:
+            health.ends(one, now)
+
+
+def _asked_no_more(_: World, run: Run, exchanges: Sequence[Exchange]) -> Iterator[str]:
+    """No more than `concurrency` requests are under way at once."""
+    changes = [(one.left, 1) for one in exchanges]
+    changes += [(one.ended if one.ended is not None else run.ended, -1) for one in exchanges]
+    under_way = most = 0
+    for __, change in sorted(changes):
+        under_way += change
+        most = max(most, under_way)
+    if most > (run.settings.send.concurrency or 50):
+        yield f"{most} requests were under way at once"
+
+
+def _wrote_down(world: World, run: Run, exchanges: Sequence[Exchange]) -> Iterator[str]:
+    """What is settled stays settled, and what was answered well before a death is in the journal."""
+    gone = run.before.keys() - run.after.keys()
+    if gone and not run.torn:
+        yield f"{len(gone)} settled rows are settled no more: {sorted(gone)[:3]}"
+    if run.torn or run.how == "hung" or _disk_full(run):
+        return
+    slack = 0.02 + 6 * world.setting.disk_seconds if run.how == "killed" else 0.0
+    if run.stopped_at_once is not None:
+        slack = max(slack, 0.02 + 6 * world.setting.disk_seconds)
+    settled = {row.pair for row in world.inputs.rows if _key(row) in run.after}
+    for one in exchanges:
+        if one.kind in WRITES and one.succeeded and one.ended is not None and one.ended <= run.ended - slack:
+            lost = one.asked.keys() - one.refused - settled
+            if lost:
+                yield f"#{one.number} succeeded at {one.ended:.3f} and is not in the journal at {run.ended:.3f}: {lost}"
+
+
+def _disk_full(run: Run) -> bool:
+    return run.blow is not None and run.blow.kind == "disk full" and run.struck_at is not None
+
+
+def _told(world: World, run: Run, exchanges: Sequence[Exchange]) -> Iterator[str]:
+    """The summary adds up, and says what the journal and the line say."""
+    if run.summary is None or run.lines is None or _disk_full(run):
+        return
+    rows = run.summary["rows"]
+    parts = {name: count for name, count in rows.items() if name != "total"}
+    if rows["total"] != sum(parts.values()) or rows["total"] != len(world.inputs.rows):
+        yield f"the summary does not add up: {rows}, {len(world.inputs.rows)} rows"
+    statuses = Counter(line["status"] for line in run.lines)
+    if any(statuses[name] != parts[name] for name in parts if name != "pending"):
+        yield f"the results hold {dict(statuses)}, the summary says {rows}"
+    lines = Counter((line["input"], int(line["row"])) for line in run.lines)
+    ours = Counter((row.input, row.record + 1) for row in world.inputs.rows)
+    if any(count > ours[key] for key, count in lines.items()):
+        yield f"rows stand in the results more than once: {[key for key, n in lines.items() if n > ours[key]][:3]}"
+    if run.number == 1 and run.summary["requests"]["sent"] != len(exchanges):
+        yield f"{len(exchanges)} requests left, and the summary counts {run.summary['requests']['sent']}"
+    if run.exit_code != run.summary["exit_code"]:
+        yield f"exit code {run.exit_code}, and the summary says {run.summary['exit_code']}"
+
+
+# --- the whole
+
+
+def _came_to_an_end(world: World) -> Iterator[str]:
+    last = world.runs[-1]
+    if not (last.orderly and last.exit_code in (0, 1)):
+        yield f"after {len(world.runs)} runs the load is not finished: {last.how} {last.exit_code} {last.said}"
+
+
+def _sent_only_what_was_asked(world: World) -> Iterator[str]:
+    """Nothing outside the input is ever written, and nothing but what it asks for."""
+    for one in world.line.exchanges:
+        for pair, kinds in one.asked.items():
+            if pair not in world.asked:
+                yield f"#{one.number} writes {pair}, which the input does not ask for"
+            elif kinds - {unlabelled(pair)} != world.asked[pair] - {unlabelled(pair)}:
+                yield f"#{one.number} writes {sorted(kinds)} for {pair}, asked is {sorted(world.asked[pair])}"
+
+
+def _sent_nothing_settled(world: World) -> Iterator[str]:
+    """What the journal held as settled when a run began, that run does not send."""
+    pairs = {_key(row): row.pair for row in world.inputs.rows if row.pair is not None}
+    for run in world.runs:
+        settled = {pairs[key] for key in run.before if key in pairs}
+        again = [one for one in world.exchanges_of(run.number) if one.kind in WRITES and one.asked.keys() & settled]
+        if again:
+            yield f"run {run.number} sends again what is settled: {[one.number for one in again][:5]}"
+
+
+def _one_true_outcome(healths: Mapping[int, Health], world: World) -> Iterator[str]:
+    """Each row has one outcome in the end, and HubSpot bears it out."""
+    lines = world.runs[-1].lines
+    if lines is None:
+        return
+    found = {(line["input"], int(line["row"]), line["object_id"], line["to_object_id"]): line for line in lines}
+    rejected = Counter((line["input"], int(line["row"])) for line in lines if line["status"] == "rejected")
+    wrong = Counter((row.input, row.record + 1) for row in world.inputs.rows if row.pair is None)
+    if rejected != wrong:
+        more, less = sorted((rejected - wrong).items())[:3], sorted((wrong - rejected).items())[:3]
+        yield f"rejected are {more} too many, {less} too few"
+    tries = _tries(world)
+    for row in world.inputs.rows:
+        if row.pair is None:
+            continue
+        line = found.get(_key(row))
+        if line is None:
+            yield f"{_key(row)} has no line"
+        elif line["status"] == "failed":
+            yield from _failed_rightly(healths.values(), row.pair, line, tries[row.pair])
+        elif line["status"] != "created":
+            yield f"{_key(row)} is {line['status']}"
+        elif not any(one.succeeded and row.pair not in one.refused for one in tries[row.pair]):
+            yield f"{_key(row)} is created, and no answer said so"
+
+
+def _tries(world: World) -> dict[Pair, list[Exchange]]:
+    tries: dict[Pair, list[Exchange]] = defaultdict(list)
+    for one in world.line.exchanges:
+        for pair in one.asked:
+            tries[pair].append(one)
+    return tries
+
+
+def _failed_rightly(
+    healths: Iterable[Health], pair: Pair, line: dict[str, str], tries: Iterable[Exchange]
+) -> Iterator[str]:
+    """A pair fails when HubSpot refuses it, or when its attempts are used up in one run."""
+    refused = any(one.answered and pair in one.refused for one in tries)
+    if not refused and not any(health.used_up(pair) for health in healths):
+        yield f"{pair} failed ({line['error_category']}) with attempts left and no refusal"
+
+
+def _left_behind(world: World) -> Iterator[str]:
+    """HubSpot has what it had, with the valid rows' types, less what failed for good."""
+    lines = world.runs[-1].lines
+    if lines is None or not world.runs[-1].orderly:
+        return
+    rows = {_key(row): row for row in world.inputs.rows}
+    created: dict[Pair, set[Kind]] = defaultdict(set)
+    for line in lines:
+        row = rows.get(_key_of(line))
+        if row and row.pair and row.kind and line["status"] in ("created", "unchanged"):
+            created[row.pair].add(row.kind)
+    for pair, kinds in created.items():
+        missing = kinds - world.hubspot.portal.of(pair)
+        if missing and not (missing == {PRIMARY} and _given_away(world, pair)):
+            yield f"{pair} is created as {sorted(kinds)}, and HubSpot lacks {sorted(missing)}"
+
+
+def _given_away(world: World, pair: Pair) -> bool:
+    """Somebody else made another company the primary one, after us."""
+    return any(
+        change.by == 0 and PRIMARY in change.after
+        for other, changes in world.hubspot.portal.changes.items()
+        if other[0] == pair[0] and other != pair
+        for change in changes
+    )
+
+
+def _key(row: Row) -> tuple[str, int, str, str]:
+    return row.input, row.record + 1, row.object_id, row.to_object_id
+
+
+def _key_of(line: dict[str, str]) -> tuple[str, int, str, str]:
+    return line["input"], int(line["row"]), line["object_id"], line["to_object_id"]

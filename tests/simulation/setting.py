@@ -1,0 +1,117 @@
+"""What a world is like at its beginning: its input, its HubSpot, its weather, what will befall its runs; by seed."""
+
+import random
+from dataclasses import dataclass, field
+
+from loader.settings import Rate, SendSettings
+from tests.simulation.hubspot import Rules
+from tests.simulation.inputs import Inputs, draw
+from tests.simulation.portal import TYPES, Kind, Pair
+from tests.simulation.weather import Weather, forecast
+
+BEGINNING = 1000.0
+"""The first second of every world."""
+
+BLOWS = {
+    "kill": 8,
+    "stop": 3,
+    "stop twice": 3,
+    "disk full": 3,
+    "max duration": 2,
+    "limit": 2,
+    "revoked": 1,
+    "scope": 1,
+    "migrating": 1,
+    "day": 1,
+}
+"""What ends a run before its time, by weight."""
+
+
+@dataclass(slots=True)
+class Setting:
+    """A world before anything happens in it.
+
+    `there` are the associations that somebody else made before. `blows` is how many runs are to be struck. `send`
+    fixes how the loader sends; None: every run draws anew.
+    """
+
+    seed: int
+    inputs: Inputs
+    rules: Rules
+    weather: Weather
+    there: dict[Pair, Kind] = field(default_factory=dict)
+    blows: int = 0
+    disk_seconds: float = 0.002
+    send: SendSettings | None = None
+    timeout: float | None = None
+
+
+def drawn(seed: int) -> Setting:
+    """Return the world of a seed."""
+    chance = random.Random(f"setting {seed}")
+    inputs = draw(random.Random(f"inputs {seed}"))
+    pairs = list(inputs.asked())
+    weather = forecast(random.Random(f"weather {seed}"), BEGINNING, len(pairs) / 10 + 5)
+    return Setting(
+        seed,
+        inputs,
+        _rules(chance, pairs, weather),
+        weather,
+        there=_there(chance, pairs),
+        blows=chance.choice([0, 1, 1, 2, 3, 5]),
+        disk_seconds=chance.choice([0.0005, 0.002, 0.05]),
+    )
+
+
+def drawn_send(chance: random.Random) -> SendSettings:
+    """Return how one run sends."""
+    return SendSettings(
+        rate=chance.choice([None, None, None, Rate(chance.choice([5, 20, 190]), chance.choice([1.0, 10.0]))]),
+        concurrency=chance.choice([None, None, 1, 2, 7]),
+        max_attempts=chance.choice([8, 8, 3]),
+    )
+
+
+def drawn_kind(chance: random.Random, pair: Pair) -> Kind:
+    """Return an association type that somebody may give a pair."""
+    return chance.choice([one.kind for one in TYPES[pair[0][0], pair[1][0]]])
+
+
+def _there(chance: random.Random, pairs: list[Pair]) -> dict[Pair, Kind]:
+    share = chance.choice([0.0, 0.0, 0.3, 0.8])
+    return {pair: drawn_kind(chance, pair) for pair in pairs if chance.random() < share}
+
+
+def _rules(chance: random.Random, pairs: list[Pair], weather: Weather) -> Rules:
+    often = chance.choice([0.0, 0.0, 0.02, 0.1])
+    refusals = [(400, "VALIDATION_ERROR"), (404, "OBJECT_NOT_FOUND"), (409, "CONFLICT")]
+    refused = {pair: chance.choice(refusals) for pair in pairs if chance.random() < often}
+    often = chance.choice([0.0, 0.0, 0.01])
+    poisoned = {pair for pair in pairs if chance.random() < often}
+    limits = [(0.0, chance.choice([100, 190, 250, 19]))]
+    if chance.random() < 0.4:
+        limits.append((BEGINNING + chance.uniform(0, 40), chance.choice([10, 50, 100, 150, 190])))
+    others = []
+    if chance.random() < 0.3:
+        since = BEGINNING + chance.uniform(0, 30)
+        others.append((since, since + chance.uniform(5, 100), limits[0][1] * 2 // 3))
+    life = _token_life(chance, weather)
+    return Rules(
+        window=chance.choice([10.0, 10.0, 10.0, 1.0]),
+        limits=limits,
+        others=others,
+        daily=None if life else chance.choice([None, 100_000, 10 + int(len(pairs) * chance.uniform(0.3, 3))]),
+        refused=refused,
+        poisoned=poisoned - refused.keys(),
+        wrapped=chance.random() < 0.5,
+        numbers=chance.random() < 0.5,
+        token_life=life,
+        rotates=chance.random() < 0.5,
+    )
+
+
+def _token_life(chance: random.Random, weather: Weather) -> float | None:
+    """None for a static token. A token that ends on its way, again and again, is refused; HubSpot's live longer."""
+    slower = max((spell.slower for spell in weather.spells), default=1.0)
+    slowest = min(30.0, weather.latency[1] / 2 * slower)
+    return chance.choice([None, None, 1800.0, max(5 * slowest, chance.uniform(5, 60))])

@@ -1,0 +1,65 @@
+"""Whole loads in fake time, in front of a HubSpot that fails as a seed says, killed, stopped and begun again.
+
+More seeds are in `make test-slow` and `make test-long`. `python -m tests.simulation 1234` shows one.
+"""
+
+from typing import Any
+
+import pytest
+
+from loader.model import Outcome
+from loader.record.journal import Journal
+from loader.send.gateway import Gateway
+from loader.send.health import Health
+from loader.send.limits import Limiter
+from loader.send.pool import Pool
+from tests.simulation.check import hold_seed
+from tests.simulation.invariants import broken
+from tests.simulation.setting import drawn
+from tests.simulation.world import World
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_nothing_is_lost_repeated_or_hurried_whatever_befalls_a_load(seed: int) -> None:
+    hold_seed(seed)
+
+
+@pytest.mark.parametrize("seed", [4, 11])
+def test_a_seed_replays_exactly(seed: int) -> None:
+    """Every request, answer, death, result line and figure of it, to the last digit."""
+    first, second = World(drawn(seed)).live(), World(drawn(seed)).live()
+    assert len(first.trace) > 20
+    assert first.trace == second.trace
+
+
+def _forgets(journal: Journal, outcomes: Any, facts: Any) -> None:
+    kept: list[Outcome] = [outcome for outcome in outcomes if outcome.pair_id % 7]
+    _record(journal, kept, facts)
+
+
+_record = Journal.record
+
+SABOTAGE: dict[str, tuple[type, str, Any]] = {
+    "the limiter lets everybody through": (Limiter, "_seconds_to_slot", lambda _: 0.0),
+    "the breaker never holds back": (Health, "wait", lambda _, now: 0.0 * now),
+    "failures of an outage count": (Health, "counts", lambda _, status, now: True),
+    "an outcome is not written down": (Journal, "record", _forgets),
+    "a settled pair is claimed again": (Journal, "_claimed", property(lambda _: 0, lambda _, value: None)),
+    "a stop is not heard": (Pool, "stop", lambda _, reason: None),
+    "a drain is not heard": (Gateway, "drain", lambda _: None),
+}
+
+
+@pytest.mark.parametrize("what", SABOTAGE)
+def test_a_loader_with_a_mistake_is_found_out(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An invariant that a broken loader keeps, too, would hold nothing."""
+    owner, name, wrong = SABOTAGE[what]
+    monkeypatch.setattr(owner, name, wrong, raising=False)
+    assert any(_found_out(seed) for seed in range(60))
+
+
+def _found_out(seed: int) -> bool:
+    try:
+        return bool(broken(World(drawn(seed)).live()))
+    except Exception:
+        return True

@@ -1,0 +1,279 @@
+"""One world: an input, a HubSpot, a line between, and the story of the runs that load the one into the other."""
+
+import asyncio
+import csv
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from loader.errors import Interrupted, LoaderError
+from loader.events import Event
+from loader.send.gateway import Surroundings
+from loader.settings import ConnectionSettings, InputSettings, OAuthCredentials, Secret, Settings
+from loader.stopping import Stop
+from loader.verbs.load import load
+from tests.simulation import folder
+from tests.simulation.exchanges import Exchange
+from tests.simulation.hubspot import CLIENT, DAY, STATIC_TOKEN, HubSpot
+from tests.simulation.line import Line
+from tests.simulation.loop import Hung, Killed, SimulatedLoop
+from tests.simulation.setting import BEGINNING, BLOWS, Setting, drawn_kind, drawn_send
+
+MIDNIGHT = datetime(2026, 11, 23, tzinfo=UTC)
+LONGEST_RUN = 4 * 3600.0
+MOST_RUNS = 30
+PATIENCE = 13
+"""Runs after which the weather clears up, so that every world comes to its end."""
+
+
+@dataclass(slots=True)
+class Blow:
+    """Something that befalls a run once `after` more events have passed on the line; `then` is a number of its own."""
+
+    kind: str
+    after: int
+    then: float
+
+
+@dataclass(slots=True)
+class Run:
+    """One run and how it ended. `how` is done, raised, killed or hung; times are the world's."""
+
+    number: int
+    settings: Settings
+    blow: Blow | None
+    began: float
+    before: dict[tuple[str, int, str, str], str]
+    ended: float = 0.0
+    how: str = ""
+    exit_code: int | None = None
+    said: str = ""
+    stop_asked: float | None = None
+    stopped_at_once: float | None = None
+    struck_at: float | None = None
+    """When the blow fell."""
+    torn: list[str] = field(default_factory=list)
+    after: dict[tuple[str, int, str, str], str] = field(default_factory=dict)
+    summary: dict[str, Any] | None = None
+    lines: list[dict[str, str]] | None = None
+    complaints: list[str] = field(default_factory=list)
+    turns: int = 0
+
+    @property
+    def orderly(self) -> bool:
+        """True when it wrote its files and told how it ended."""
+        return self.how == "done"
+
+    def line(self) -> str:
+        """Return the run as one line of a trace."""
+        blow = f"{self.blow.kind} at {self.struck_at}" if self.blow else "no blow"
+        ended = f"{self.how} {self.exit_code} {self.said} {' '.join(self.torn)}"
+        return f"run {self.number} {self.began:.6f}-{self.ended:.6f} {blow}: {ended}; {len(self.after)} settled"
+
+
+class World:
+    """The world of one seed. After `live`, everything that happened in it can be looked at."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        self.seed = setting.seed
+        self.chance = random.Random(f"world {self.seed}")
+        self.inputs = setting.inputs
+        self.asked = self.inputs.asked()
+        self.clock = BEGINNING
+        self.hubspot = HubSpot(setting.rules, random.Random(f"hubspot {self.seed}"))
+        self.line = Line(self.hubspot, setting.weather, random.Random(f"line {self.seed}"))
+        self.runs: list[Run] = []
+        self.trace: list[str] = []
+        self._blows_left = setting.blows
+        for pair, kind in setting.there.items():
+            self.hubspot.portal.add(pair, frozenset([kind]), self.clock)
+
+    # --- living
+
+    def live(self) -> "World":
+        """Run the load until everything is settled, whatever befalls it."""
+        with folder.world_folder():
+            self.inputs.write(Path())
+            while len(self.runs) < MOST_RUNS:
+                self._next_run()
+                if self.runs[-1].orderly and self.runs[-1].exit_code in (0, 1) and not self._pending():
+                    break
+                self._between()
+            self.trace += [exchange.line() for exchange in self.line.exchanges]
+        return self
+
+    def _pending(self) -> int:
+        summary = self.runs[-1].summary
+        return int(summary["rows"]["pending"]) if summary else -1
+
+    def exchanges_of(self, run: int) -> Sequence[Exchange]:
+        """Return what passed on the line in one run."""
+        return [exchange for exchange in self.line.exchanges if exchange.run == run]
+
+    def _between(self) -> None:
+        """Let time pass until somebody runs the command again, and mend what needs a person."""
+        run, hubspot = self.runs[-1], self.hubspot
+        hubspot.token_revoked = hubspot.scope_missing = hubspot.migrating = False
+        self.clock += self.chance.choice([0.5, 5.0, 30.0, 900.0])
+        if run.exit_code == 5 and "quota" in run.said:
+            self.clock = (self.clock // DAY + 1) * DAY + 60
+        self.line.settle(self.clock)
+        if self.chance.random() < 0.3:
+            for pair in self.chance.sample(list(self.asked), k=min(3, len(self.asked))):
+                hubspot.portal.add(pair, frozenset([drawn_kind(self.chance, pair)]), self.clock)
+        if len(self.runs) > PATIENCE:
+            self.setting.weather.clear()
+
+    def _blow(self) -> Blow | None:
+        if self._blows_left <= 0:
+            return None
+        self._blows_left -= 1
+        (kind,) = self.chance.choices(list(BLOWS), list(BLOWS.values()))
+        events = 3 * (len(self.asked) - len({key[:2] for key in self.runs[-1].after} if self.runs else ())) + 10
+        after = 0 if self.chance.random() < 0.1 else self.chance.randrange(max(1, events))
+        return Blow(kind, after, self.chance.random())
+
+    def _settings(self, blow: Blow | None) -> Settings:
+        oauth = OAuthCredentials(client_id=CLIENT[0], client_secret=Secret(CLIENT[1]), refresh_token=Secret(CLIENT[2]))
+        send = self.setting.send or drawn_send(self.chance)
+        if blow and blow.kind == "max duration":
+            send = replace(send, max_duration=1 + blow.then * 20)
+        if blow and blow.kind == "limit":
+            send = replace(send, limit=1 + int(blow.then * self.inputs.records()))
+        return Settings(
+            read=(InputSettings(inputs=tuple(self.inputs.files)),),
+            connection=ConnectionSettings(
+                credentials=Secret(STATIC_TOKEN) if self.setting.rules.token_life is None else oauth,
+                timeout=self.setting.timeout or self.chance.choice([30.0, 30.0, 5.0]),
+            ),
+            send=send,
+            results="a.results.csv",
+            command=("association-loader", "load", *self.inputs.files),
+        )
+
+    def _next_run(self) -> None:
+        blow = self._blow()
+        run = Run(len(self.runs) + 1, self._settings(blow), blow, self.clock, folder.settled())
+        self.runs.append(run)
+        self.line.run, self.line.dead = run.number, False
+        loop = SimulatedLoop(
+            self.clock,
+            self.clock + LONGEST_RUN,
+            random.Random(f"disk {self.seed} {run.number}"),
+            self.setting.disk_seconds,
+        )
+        disk = folder.Disk()
+        try:
+            left = self._drive(run, loop, disk)
+        finally:
+            disk.empty()
+            self.line.watch = lambda: None
+        if left is not None:
+            folder.restore(left)
+        run.ended, run.turns, run.complaints = loop.time(), loop.turns, loop.complaints
+        self.clock = max(self.clock, run.ended)
+        run.after = folder.settled()
+        self._look_at_files(run)
+        self.trace.append(run.line())
+
+    def _drive(self, run: Run, loop: SimulatedLoop, disk: folder.Disk) -> dict[str, bytes] | None:
+        """Run the loop to the end of the run; return the folder as a death left it, None where there was none."""
+        left = None
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            try:
+                runner.run(self._load(run, loop, disk))
+            except (Killed, Hung) as death:
+                run.how = "killed" if isinstance(death, Killed) else "hung"
+                run.said = str(death)
+                run.ended = loop.time()
+                self.line.dead = True
+                self.line.watch = lambda: None
+                left = folder.as_it_is()
+                disk.empty()
+        if left is not None:
+            # Whatever the cancelled tasks did on their way out, the dead process did not.
+            loop.complaints.clear()
+            if run.how == "killed" and self.chance.random() < 0.4:
+                run.torn = folder.torn(left, self.chance)
+        return left
+
+    async def _load(self, run: Run, loop: SimulatedLoop, disk: folder.Disk) -> None:
+        stop = Stop()
+        self._arm(run, loop, disk, stop)
+        around = Surroundings(
+            loop.time,
+            lambda: MIDNIGHT + timedelta(seconds=loop.time()),
+            random.Random(f"run {self.seed} {run.number}").uniform,
+            self.line.open,
+        )
+        try:
+            report = await load(run.settings, tell=_hear, stop=stop, around=around)
+            ending = "done", report.exit_code, str(report.stopped or "")
+        except LoaderError as error:
+            ending = "raised", error.exit_code, f"{type(error).__name__}: {error}"
+        if self.line.dead:
+            return
+        run.how, run.exit_code, run.said = ending
+        loop.spare()
+        assert len(asyncio.all_tasks()) == 1, "a task was left behind"
+
+    def _look_at_files(self, run: Run) -> None:
+        if not run.orderly:
+            return
+        text = Path("a.results.csv").read_text("utf-8")
+        run.lines = list(csv.DictReader(text.splitlines()))
+        summary = Path("a.summary.json").read_text("utf-8")
+        run.summary = json.loads(summary)
+        failures = Path("a.failures.csv")
+        self.trace += [text, summary, failures.read_text("utf-8") if failures.exists() else "no failures"]
+
+    # --- blows
+
+    def _arm(self, run: Run, loop: SimulatedLoop, disk: folder.Disk, stop: Stop) -> None:
+        blow = run.blow
+        if blow is None or blow.kind in ("max duration", "limit"):
+            return
+        left = blow.after
+
+        def event() -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                self._strike(run, blow, loop, disk, stop)
+
+        self.line.watch = event
+        if left == 0:
+            self._strike(run, blow, loop, disk, stop)
+
+    def _strike(self, run: Run, blow: Blow, loop: SimulatedLoop, disk: folder.Disk, stop: Stop) -> None:
+        run.struck_at = loop.time()
+        if blow.kind == "kill":
+            loop.kill_in(int(blow.then * (60 if blow.after == 0 else 8)))
+        elif blow.kind in ("stop", "stop twice"):
+            loop.call_later(blow.then, self._ask, run, loop, stop)
+            if blow.kind == "stop twice":
+                loop.call_later(blow.then + blow.then * 3 % 1, self._ask, run, loop, stop)
+        elif blow.kind == "disk full":
+            disk.fill(int(blow.then * (150_000 if blow.after == 0 else 8_000)))
+        elif blow.kind == "day":
+            self.hubspot.use_up_the_day()
+        else:
+            attribute = {"revoked": "token_revoked", "scope": "scope_missing", "migrating": "migrating"}[blow.kind]
+            setattr(self.hubspot, attribute, True)
+
+    @staticmethod
+    def _ask(run: Run, loop: SimulatedLoop, stop: Stop) -> None:
+        if run.stop_asked is None:
+            run.stop_asked = loop.time()
+        else:
+            run.stopped_at_once = loop.time()
+        stop.request(Interrupted(2))
+
+
+def _hear(event: Event) -> None:
+    del event
