@@ -35,7 +35,7 @@ T = TypeVar("T")
 MOST_UNDER_WAY = 50
 
 MOST_RENEWALS = 3
-"""One request's wait for its permit may outlive the token that was got for it; a token shorter than any wait, always."""
+"""A request's wait for its permit may outlive the token that was got for it; a very short token does so always."""
 
 
 class Sender(Protocol):

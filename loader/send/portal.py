@@ -12,7 +12,6 @@ from loader.send.api import Request
 from loader.send.gateway import Gateway
 from loader.send.records import records_found
 
-
 # An answer that leaves out what was asked for is no answer: taken for one, it would reject rows or stop a run for good.
 _ACCOUNT = partial(replies.fields_with, key="portalId", kind=(int, str))
 _RESULTS = partial(replies.fields_with, key="results", kind=list)

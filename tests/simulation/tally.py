@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from tests.simulation.portal import Pair
 from tests.simulation.world import World
 
 
@@ -29,9 +30,9 @@ class Tally:
         self.again_after_death += sum(map(len, self._again(world)))
 
     @staticmethod
-    def _again(world: World) -> list[set[object]]:
+    def _again(world: World) -> list[set[Pair]]:
         """The pairs of each killed run that had been answered well, and were sent again by a later one."""
-        found: list[set[object]] = []
+        found: list[set[Pair]] = []
         for run in world.runs:
             if run.how == "killed":
                 done = {pair for one in world.exchanges_of(run.number) if one.succeeded for pair in one.asked}
