@@ -108,7 +108,14 @@ def _connection_settings(given: Mapping[str, Any], environment: Mapping[str, str
         credentials=credentials(given["token_file"], environment),
         portal_id=given["portal_id"],
         timeout=given["timeout"],
+        cache_folder=cache_folder(environment),
     )
+
+
+def cache_folder(environment: Mapping[str, str]) -> str:
+    """Return the user's cache folder (XDG Base Directory Specification: a relative one does not count)."""
+    named = environment.get("XDG_CACHE_HOME", "")
+    return named if Path(named).is_absolute() else str(Path(environment.get("HOME") or Path.home(), ".cache"))
 
 
 def base_url(text: str, trusted: Sequence[str] = ()) -> str:

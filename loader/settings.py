@@ -70,13 +70,17 @@ class OAuthCredentials:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionSettings:
-    """Which portal to talk to and with what right. `timeout` is seconds for one request, all of it."""
+    """Which portal to talk to and with what right. `timeout` is seconds for one request, all of it.
+
+    `cache_folder` is where loaders of one token on this machine share its limit; None: they do not.
+    """
 
     base_url: str = "https://api.hubapi.com"
     api_version: str = "v4"
     credentials: Secret | OAuthCredentials | None = None
     portal_id: str | None = None
     timeout: float = 30.0
+    cache_folder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

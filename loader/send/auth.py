@@ -1,5 +1,6 @@
 """The right to talk to a portal: what to sign requests with, and when to ask for a new token. No I/O of its own."""
 
+import hashlib
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -15,6 +16,9 @@ RENEW_AT = 0.8
 """Share of `expires_in` after which a token is renewed; HubSpot: a 401 is no valid sign that one is due."""
 
 LONGEST_LIFE = 10.0**9
+
+ROUNDS = 20_000
+"""Of PBKDF2: some 6 ms. A real token cannot be guessed from its hash in any case; one made up for a test could."""
 
 _TOKEN = re.compile(r"[!-~]{1,10000}", re.ASCII)
 
@@ -117,6 +121,16 @@ def take_over(token: OAuthToken, reply: Reply, *, asked_at: float, now: datetime
             retry_after=error.retry_after,
         ) from None
     return token.accept(answer, asked_at)
+
+
+def fingerprint(given: Secret | OAuthCredentials, base_url: str) -> str:
+    """Return a name for a token at an address that reveals neither: 32 characters for a file's name.
+
+    The portal has no part in it, as a token belongs to one portal only.
+    """
+    token = (given if isinstance(given, Secret) else given.refresh_token).reveal()
+    salt = f"association-loader shared limit {base_url}".encode()
+    return hashlib.pbkdf2_hmac("sha256", token.encode(), salt, ROUNDS, 16).hex()
 
 
 def credential(given: Secret | OAuthCredentials) -> StaticToken | OAuthToken:

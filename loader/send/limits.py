@@ -2,12 +2,14 @@
 
 import asyncio
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import takewhile
 
 from aiolimiter import AsyncLimiter
 
+from loader.send.allowance import Held, Wish
 from loader.settings import Rate
 
 START_RATE = Rate(100, 10.0)
@@ -28,6 +30,12 @@ REMEMBERED = 1000
 ABANDONED_SECONDS = 1.0
 """A request that was given up may still arrive: its slot is held for so long before its window starts."""
 
+STEPS = 10
+"""Into so many parts of a window is divided what an ended loader has used, so that it comes free bit by bit."""
+
+SPARE = 1e-3
+"""Of a slot: portions are fractions, and the sum of their rounded slots still never passes the limit."""
+
 
 class Limiter:
     """As many slots as requests are allowed, each reusable one window after its answer; aiolimiter spreads them out.
@@ -46,20 +54,34 @@ class Limiter:
         self._told = rate
         self._share = 1.0
         self._share_changed = -math.inf
+        self._portion = self._pace_portion = 1.0
+        self._portion_until = math.inf
+        self._more = False
+        self._wanting = asyncio.Event()
+        self._waiting = 0
+        self._hungry = False
         self._under_way = 0
         self._answered: deque[float] = deque()
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
         self._paused_until = -math.inf
+        self._pace = AsyncLimiter(1, 1)
         self._set(rate)
 
     async def take(self) -> None:
         """Wait for a slot and hold it until `give_back`; cancelled, none is held."""
-        async with self._turn:
-            await self._pace.acquire()
-            while (seconds := max(self._seconds_to_slot(), self.paused_for)) > 0:
-                await self._changes_within(seconds)
-            self._under_way += 1
+        self._waiting += 1
+        try:
+            async with self._turn:
+                self._hungry = self._hungry or not self._pace.has_capacity() or self._seconds_to_slot() > 0
+                await self._pace.acquire()
+                while (seconds := max(self._seconds_to_slot(), self.paused_for)) > 0:
+                    if self._more and self._slots < self.rate.requests:
+                        self._wanting.set()
+                    await self._changes_within(seconds)
+                self._under_way += 1
+        finally:
+            self._waiting -= 1
 
     def give_back(self, *, answered: bool) -> None:
         """Start a slot's window: now if its request was answered, a moment later if it was given up."""
@@ -71,24 +93,67 @@ class Limiter:
     def _land(self) -> None:
         self._under_way -= 1
         self._answered.append(self._clock())
-        if len(self._answered) > max(REMEMBERED, self.rate.requests):
+        while len(self._answered) > REMEMBERED and self._answered[0] <= self._window_start():
             self._answered.popleft()
         self._changed.set()
 
+    def _window_start(self) -> float:
+        # A monotonic clock may be slewed by 500 ppm against the server's; a thousandth covers both directions.
+        return self._clock() - self.rate.seconds * 1.001
+
     def _seconds_to_slot(self) -> float:
-        slots = self.rate.requests - self._under_way
-        if slots <= 0:
+        slots = self._slots - self._under_way
+        if slots <= 0 or self._clock() >= self._portion_until:
             return math.inf
         if len(self._answered) < slots:
             return 0.0
-        # A monotonic clock may be slewed by 500 ppm against the server's; a thousandth covers both directions.
-        return self._answered[-slots] + self.rate.seconds * 1.001 - self._clock()
+        return self._answered[-slots] - self._window_start()
 
     async def _changes_within(self, seconds: float) -> None:
         self._changed.clear()
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds if seconds < math.inf else None):
                 await self._changed.wait()
+
+    # --- shared with other loaders of the token (see `allowance`)
+
+    def share(self, portion: float, pace: float, until: float, *, more: bool = False) -> None:
+        """Keep to a portion of the limit, at another portion's pace, and let nothing leave after a moment of the clock.
+
+        With `more`, `wants_more` returns once the portion is used up.
+        """
+        self._portion, self._pace_portion, self._portion_until, self._more = portion, pace, until, more
+        self._wanting.clear()
+        self._set(self.rate)
+
+    async def wants_more(self) -> None:
+        """Wait until a request waits for what another meeting would allow it."""
+        await self._wanting.wait()
+
+    def wish(self) -> Wish:
+        """Return what there is to say to the other loaders: how much is in use, and whether more could be."""
+        hungry = self._waiting > 0 or self._hungry
+        self._hungry = False
+        requests, count = self.rate.requests, self._under_way + len(self._in_window())
+        ahead = max(1, min(SMOOTHING, requests // 2))
+        # Twice as many, if they would leave: a limit that is wide open is reached in a few meetings.
+        needs = (count + max(ahead, count * hungry)) / requests
+        most = self._told.requests
+        return Wish(self._portion, min(1.0, count / most), needs, hungry, 1 / most, self._told.seconds * 1.001)
+
+    def used(self) -> list[Held]:
+        """Return what the requests of the last window take up, and until when: this loader sends no more."""
+        now, most, window = self._clock(), self._told.requests, self._told.seconds * 1.001
+        step = window / STEPS
+        ends = Counter(math.ceil((answered + window - now) / step) for answered in self._in_window())
+        held = [Held(count / most, now + end * step, window) for end, count in ends.items()]
+        if self._under_way:
+            held.append(Held(self._under_way / most, now + ABANDONED_SECONDS + window, window))
+        return held
+
+    def _in_window(self) -> list[float]:
+        start = self._window_start()
+        return list(takewhile(lambda answered: answered > start, reversed(self._answered)))
 
     def pause(self, seconds: float) -> None:
         """Let no request leave for so long, whichever worker it belongs to."""
@@ -121,7 +186,15 @@ class Limiter:
         self._set(Rate(max(1, int(self._told.requests * self._share + 1e-9)), self._told.seconds))
 
     def _set(self, rate: Rate) -> None:
-        burst = max(1, min(SMOOTHING, rate.requests // 2))
         self.rate = rate
-        self._pace = AsyncLimiter(burst, burst * rate.seconds / rate.requests)
+        # A limit given up to a single request still gets that one through, where the portion has room for it.
+        least = min(1, int(self._told.requests * self._portion + SPARE))
+        self._slots = max(least, int(rate.requests * self._portion + SPARE))
+        self._spread(max(1, int(rate.requests * self._pace_portion)), rate.seconds)
         self._changed.set()
+
+    def _spread(self, requests: int, seconds: float) -> None:
+        burst = max(1, min(SMOOTHING, requests // 2))
+        period = burst * seconds / requests
+        if (burst, period) != (self._pace.max_rate, self._pace.time_period):
+            self._pace = AsyncLimiter(burst, period)

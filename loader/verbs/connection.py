@@ -4,15 +4,19 @@ import math
 import random
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 
 from loader.errors import UsageError
+from loader.events import Event, Tell
+from loader.send.allowance_file import AllowanceFile
 from loader.send.api import Request, daily_usage
-from loader.send.auth import credential
+from loader.send.auth import credential, fingerprint
 from loader.send.gateway import Gateway, Surroundings
 from loader.send.limits import START_RATE, Limiter
+from loader.send.sharing import Sharing
 from loader.send.transport import Transport
 from loader.settings import ConnectionSettings, OAuthCredentials, Settings
 
@@ -36,18 +40,23 @@ def workers(settings: Settings) -> int:
 
 
 @asynccontextmanager
-async def connected(settings: Settings, around: Surroundings) -> AsyncIterator[Gateway]:
-    """Hold a gateway open for a block; UsageError when there is no token."""
-    if settings.connection.credentials is None:
+async def connected(settings: Settings, around: Surroundings, tell: Tell | None = None) -> AsyncIterator[Gateway]:
+    """Hold a gateway open for a block; UsageError when there is no token. Notes on the shared limit are told."""
+    credentials = settings.connection.credentials
+    if credentials is None:
         raise UsageError(
             "there is no token: set HUBSPOT_ACCESS_TOKEN (or give --token-file), then run the same command again"
         )
     limiter = Limiter(settings.send.rate or START_RATE, clock=around.clock, follow=settings.send.rate is None)
-    async with (around.sender or _over_the_network)(settings) as sender:
+    async with AsyncExitStack() as stack:
+        if settings.connection.cache_folder is not None:
+            name = fingerprint(credentials, settings.connection.base_url)
+            file = AllowanceFile(Path(settings.connection.cache_folder), name)
+            await stack.enter_async_context(Sharing(limiter, file, clock=around.clock, tell=tell or _nobody))
         yield Gateway(
-            sender,
+            await stack.enter_async_context((around.sender or _over_the_network)(settings)),
             limiter,
-            credential(settings.connection.credentials),
+            credential(credentials),
             around,
             max_attempts=settings.send.max_attempts,
             daily_reserve=settings.send.daily_reserve,
@@ -59,6 +68,10 @@ def _usage(connection: ConnectionSettings) -> Request | None:
     # The quota is that of a portal's private apps; an OAuth app has no part in it [HubSpot's usage guidelines].
     oauth = isinstance(connection.credentials, OAuthCredentials)
     return None if oauth else daily_usage(connection.api_version)
+
+
+def _nobody(event: Event) -> None:
+    del event
 
 
 def _over_the_network(settings: Settings) -> Transport:

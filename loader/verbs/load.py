@@ -102,7 +102,7 @@ class _Run:
         resumed = decide(earlier, bound, self.settings, self.outputs) is Decision.GO_ON
         if resumed and earlier and earlier.finished and not self.settings.retry_failed:
             return self._tell_again()
-        async with connected(self.settings, self.around) as gateway:
+        async with connected(self.settings, self.around, self.tell) as gateway:
             portal = GatewayPortal(gateway, version=self.settings.connection.api_version)
             if resumed and earlier:
                 account, refused = await self._go_on(portal, earlier)

@@ -45,7 +45,7 @@ async def plan(
             portal: GatewayPortal | None = None
             prospect = Prospect(None, settings.send.rate or START_RATE, None)
             if settings.connection.credentials is not None:
-                gateway = await stack.enter_async_context(connected(settings, around or surroundings()))
+                gateway = await stack.enter_async_context(connected(settings, around or surroundings(), tell))
                 portal = GatewayPortal(gateway, version=settings.connection.api_version)
                 account = await stop.unless(recognize(portal, settings.connection.portal_id))
             try:

@@ -1,0 +1,494 @@
+"""Several loaders of one token on one machine: together they keep to the limit, and use it."""
+
+import asyncio
+import json
+import os
+import random
+import stat
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from loader.events import Event, Note
+from loader.send import allowance, allowance_file
+from loader.send.allowance import NOTHING, Allowance, Claim, Held, Wish
+from loader.send.allowance_file import AllowanceFile
+from loader.send.auth import fingerprint
+from loader.send.limits import ABANDONED_SECONDS, Limiter
+from loader.send.sharing import CLAIM_SECONDS, MEETING_SECONDS, Sharing
+from loader.settings import OAuthCredentials, Rate, Secret
+from tests.stages.fake_time import clock, run
+from tests.stages.test_send_limits import Server, most_in_a_window
+
+T = TypeVar("T")
+
+RATE = Rate(60, 10.0)
+NAME = fingerprint(Secret("token"), "http://127.0.0.1:1")
+
+
+async def at_once(work: Callable[[], T]) -> T:
+    """Run work as `asyncio.to_thread` would, without a thread; others may run before and after."""
+    await asyncio.sleep(0.01)
+    result = work()
+    await asyncio.sleep(0.01)
+    return result
+
+
+class Machine:
+    """A cache folder, and the loaders that share one allowance through it; time is the running loop's."""
+
+    def __init__(self, cache: Path, rate: Rate = RATE) -> None:
+        self.cache = cache
+        self.rate = rate
+        self.told: list[Event] = []
+        self.servers: list[Server] = []
+
+    def sharing(self, rate: Rate | None = None, *, follow: bool = False) -> tuple[Sharing, Server]:
+        """Return a loader that is about to enter its meetings, and the server that its requests go to."""
+        limiter = Limiter(rate or self.rate, clock=clock, follow=follow)
+        self.servers.append(Server(limiter, random.Random(len(self.servers))))
+        file = AllowanceFile(self.cache, NAME)
+        return Sharing(limiter, file, clock=clock, tell=self.told.append, aside=at_once), self.servers[-1]
+
+    async def load(self, seconds: float, *, after: float = 0.0, workers: int = 50, rate: Rate | None = None) -> Server:
+        """Keep one loader busy for so long."""
+        await asyncio.sleep(after)
+        sharing, server = self.sharing(rate)
+        async with sharing:
+            await server.busy(workers, seconds)
+        return server
+
+    @property
+    def arrivals(self) -> list[float]:
+        return sorted(arrival for server in self.servers for arrival in server.arrivals)
+
+    @property
+    def notes(self) -> list[str]:
+        return [event.message for event in self.told if isinstance(event, Note)]
+
+    def holds(self) -> None:
+        """Hold every window of what arrived from all loaders to the limit."""
+        assert most_in_a_window(self.arrivals, self.rate.seconds) <= self.rate.requests
+
+
+def sent_between(server: Server, begin: float, end: float) -> int:
+    return sum(begin <= arrival < end for arrival in server.arrivals)
+
+
+# --- the contract, with time made up
+
+
+@pytest.mark.parametrize("starts", [(0.0,), (0.0, 0.0), (0.0, 0.05), (0.0, 7.0), (0.0, 3.0, 6.0, 12.0)])
+def test_all_loaders_together_keep_to_the_limit_and_use_it(starts: tuple[float, ...], tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+
+    async def scenario() -> float:
+        begin = clock()
+        await asyncio.gather(*(machine.load(90 - start, after=start) for start in starts))
+        return begin
+
+    begin = run(scenario)
+    machine.holds()
+    # The last window of the test is cut off; what is used before, a single loader would use, too.
+    used = sum(sent_between(server, begin, begin + 80) for server in machine.servers) / (8 * RATE.requests)
+    assert used >= 0.95
+    last = max(starts) + 30
+    shares = [sent_between(server, begin + last, begin + 80) for server in machine.servers]
+    assert min(shares) >= 0.8 * max(shares)
+
+
+def test_one_loader_alone_sends_as_if_it_shared_nothing(tmp_path: Path) -> None:
+    async def scenario() -> tuple[int, int]:
+        machine = Machine(tmp_path)
+        alone = Server(Limiter(RATE, clock=clock, follow=False), random.Random(0))
+        await asyncio.gather(machine.load(50), alone.busy(50, 50))
+        return len(machine.arrivals), len(alone.arrivals)
+
+    shared, alone = run(scenario)
+    assert shared >= alone - 3
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_loaders_do_no_window_holds_more_than_the_limit(seed: int, tmp_path: Path) -> None:
+    """They come and go, are busy and idle, are killed and lose their file."""
+    chance = random.Random(seed)
+    machine = Machine(tmp_path, Rate(chance.choice([7, 20, 60]), chance.choice([2.0, 10.0])))
+
+    async def one() -> None:
+        await asyncio.sleep(chance.uniform(0, 20))
+        sharing, server = machine.sharing()
+        stack = AsyncExitStack()
+        await stack.enter_async_context(sharing)
+        for _ in range(chance.randint(1, 3)):
+            await server.busy(chance.randint(1, 30), chance.uniform(0.5, 8))
+            await asyncio.sleep(chance.uniform(0, 5))
+        if chance.random() < 0.4:
+            killed(sharing)
+        else:
+            await stack.aclose()
+
+    async def scenario() -> None:
+        await asyncio.gather(*(one() for _ in range(6)))
+
+    run(scenario)
+    machine.holds()
+    assert len(machine.arrivals) > machine.rate.requests
+
+
+def killed(sharing: Sharing) -> None:
+    """Let a loader end as if its process was killed: it says nothing more."""
+    assert sharing._meetings is not None
+    sharing._meetings.cancel()
+
+
+def test_what_a_killed_loader_held_comes_free_a_window_after_its_end(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+
+    async def scenario() -> tuple[float, Server]:
+        first, server = machine.sharing()
+        await first.__aenter__()
+        await server.busy(50, 25)
+        killed(first)
+        end = clock()
+        return end, await machine.load(40)
+
+    end, second = run(scenario)
+    machine.holds()
+    wait = RATE.seconds + CLAIM_SECONDS + ABANDONED_SECONDS + 2 * MEETING_SECONDS
+    assert sent_between(second, end, end + RATE.seconds) <= 1
+    assert sent_between(second, end + wait, end + wait + 10) >= 0.9 * RATE.requests
+
+
+def test_a_killed_loader_that_had_sent_little_leaves_most_to_the_next(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+
+    async def scenario() -> int:
+        first, server = machine.sharing()
+        await first.__aenter__()
+        await server.busy(2, 0.5)
+        killed(first)
+        end = clock()
+        return sent_between(await machine.load(9), end, end + 8)
+
+    assert run(scenario) >= 30
+    machine.holds()
+
+
+def test_what_an_ended_loader_used_comes_free_bit_by_bit(tmp_path: Path) -> None:
+    """The next command need not wait for a whole window, and does not add to the last one's."""
+    machine = Machine(tmp_path)
+
+    async def scenario() -> tuple[float, Server]:
+        await machine.load(30)
+        end = clock()
+        return end, await machine.load(30)
+
+    end, second = run(scenario)
+    machine.holds()
+    assert sent_between(second, end, end + 5) >= 0.3 * RATE.requests
+
+
+def test_a_loader_that_sends_little_leaves_the_rest_to_the_others(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+
+    async def little(server: Server, seconds: float) -> None:
+        end = clock() + seconds
+        while clock() < end:
+            await server.request()
+            await asyncio.sleep(4)
+
+    async def scenario() -> tuple[float, Server, Server]:
+        begin = clock()
+        quiet, server = machine.sharing()
+        async with quiet:
+            _, busy = await asyncio.gather(little(server, 60), machine.load(60))
+        return begin, server, busy
+
+    begin, quiet, busy = run(scenario)
+    machine.holds()
+    assert sent_between(quiet, begin + 20, begin + 60) >= 8
+    assert sent_between(busy, begin + 20, begin + 60) >= 0.75 * 4 * RATE.requests
+
+
+def test_a_loader_with_a_lower_limit_of_its_own_keeps_to_it(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+
+    async def scenario() -> tuple[float, Server, Server]:
+        begin = clock()
+        slow, fast = await asyncio.gather(machine.load(60, rate=Rate(10, 10.0)), machine.load(60))
+        return begin, slow, fast
+
+    begin, slow, fast = run(scenario)
+    machine.holds()
+    assert most_in_a_window(slow.arrivals, 10.0) <= 10
+    assert sent_between(slow, begin + 20, begin + 60) >= 15
+    assert sent_between(fast, begin + 20, begin + 60) >= 100
+
+
+@pytest.mark.parametrize("requests", [1, 2, 3])
+def test_a_limit_of_few_requests_is_not_split_into_nothing(requests: int, tmp_path: Path) -> None:
+    """With fewer slots than loaders, the later ones wait until one ends, and nobody waits for ever."""
+    machine = Machine(tmp_path, Rate(requests, 2.0))
+
+    async def scenario() -> None:
+        loads = [(30, 0.0), (30, 0.1), (20, 31)]
+        await asyncio.gather(*(machine.load(seconds, after=after, workers=5) for seconds, after in loads))
+
+    run(scenario)
+    machine.holds()
+    assert len(machine.arrivals) >= 0.7 * requests * 25
+    assert machine.servers[2].arrivals
+
+
+def test_a_limit_that_a_429_has_lowered_to_one_still_lets_that_one_leave(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+
+    async def scenario() -> list[int]:
+        for _ in range(2):
+            machine.sharing()
+        loaders = [machine.sharing() for _ in range(2)]
+        async with AsyncExitStack() as stack:
+            for sharing, server in loaders:
+                await stack.enter_async_context(sharing)
+                for _ in range(60):
+                    server.limiter.lower()
+            await asyncio.gather(*(server.busy(5, 60) for _, server in loaders))
+        return [len(server.arrivals) for _, server in loaders]
+
+    assert min(run(scenario)) >= 4
+
+
+def test_a_loader_that_was_stopped_for_long_sends_nothing_before_it_has_met_the_others(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+
+    async def scenario() -> tuple[float, int]:
+        first, server = machine.sharing()
+        await first.__aenter__()
+        await server.busy(50, 5)
+        killed(first)  # It does not get to its meetings, and goes on by itself.
+        end = clock()
+        going_on = asyncio.create_task(server.busy(50, 20))
+        await asyncio.sleep(20)
+        late = sent_between(server, end + CLAIM_SECONDS, end + 20)
+        going_on.cancel()
+        return end, late
+
+    _, late = run(scenario)
+    assert late <= 2  # What was let go just before.
+
+
+# --- the rules, as a table
+
+
+def wish(bound: float = 0.0, in_use: float = 0.0, *, hungry: bool = True) -> Wish:
+    return Wish(bound, in_use, in_use + max(0.1, in_use * hungry), hungry, one=0.01, window=10.0)
+
+
+def claim(portion: float, *, hungry: bool = True) -> Claim:
+    return Claim(portion, hungry, until=100.0, window=10.0)
+
+
+@pytest.mark.parametrize(
+    ("others", "mine", "bound", "holding"),
+    [
+        ([], wish(), 0.1, 0.1),
+        ([], wish(0.1, 0.1), 0.2, 0.2),
+        ([], wish(0.8, 0.7), 1.0, 1.0),
+        ([claim(1.0)], wish(), 0.0, 0.0),
+        ([claim(0.0)], wish(1.0, 1.0), 0.5, 1.0),
+        ([claim(0.0)], wish(0.5, 0.7), 0.5, 0.7),
+        ([claim(0.3)], wish(0.5, 0.5), 0.5, 0.5),
+        ([claim(0.5)], wish(0.5, 0.5), 0.5, 0.5),
+        ([claim(0.2, hungry=False)], wish(0.5, 0.5), 0.8, 0.8),
+        ([claim(0.2)], wish(0.8, 0.3, hungry=False), 0.4, 0.8),
+        ([claim(0.2)], wish(0.4, 0.3, hungry=False), 0.4, 0.4),
+        ([claim(0.995)], wish(), 0.0, 0.0),
+        ([claim(0.4), claim(0.0)], wish(0.6, 0.6), 1 / 3, 0.6),
+        ([claim(0.7), claim(0.7)], wish(0.6, 0.6), 0.0, 0.0),
+    ],
+)
+def test_what_a_loader_is_bound_to_and_what_it_holds(
+    others: list[Claim], mine: Wish, bound: float, holding: float
+) -> None:
+    there = Allowance({str(number): other for number, other in enumerate(others)}, [])
+    after, granted = allowance.share(there, "mine", mine, until=100.0)
+    assert granted.bound == pytest.approx(bound)
+    assert after.claims["mine"].portion == pytest.approx(holding)
+    assert {name: after.claims[name] for name in there.claims} == there.claims
+
+
+def test_what_ended_is_held_until_its_time_and_then_forgotten() -> None:
+    there = Allowance({"a": claim(0.5)}, [Held(0.3, 105.0, 10.0)])
+    assert allowance.current(there, 104.9, 1.0) == there
+    assert allowance.current(there, 110.9, 1.0) == Allowance({"a": claim(0.5)}, [])
+    assert allowance.current(there, 111.1, 1.0) == Allowance({}, [])
+
+
+# --- the file
+
+
+def kept(file: AllowanceFile, now: float = 50.0) -> Allowance:
+    """Return what the file holds."""
+    found: list[Allowance] = []
+
+    def look(there: Allowance) -> Allowance:
+        found.append(there)
+        return there
+
+    file.change(look, lambda: now)
+    return found[0]
+
+
+SOME = Allowance({"a": Claim(0.25, True, 51.0, 10.0)}, [Held(0.5, 55.0, 10.0)])
+
+
+def test_what_is_written_is_read_and_only_its_owner_may(tmp_path: Path) -> None:
+    file = AllowanceFile(tmp_path / "new" / "cache", NAME)
+    file.change(lambda _: SOME, lambda: 50.0)
+    assert kept(file) == SOME
+    file.change(lambda _: NOTHING, lambda: 50.0)
+    assert kept(file) == Allowance({}, [])
+    assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.path.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"garbage", b"\xff\x00", b"[]", b"null", b"{}", b"[" * 100_000,
+        b'{"boot": null, "claims": {}, "held": []}',
+        *(
+            json.dumps({"boot": allowance_file._boot(), **changed}).encode()
+            for changed in (
+                {"claims": {"a": [0.5, True, 51.0]}, "held": []},
+                {"claims": {"a": [1.5, True, 51.0, 10.0]}, "held": []},
+                {"claims": {"a": [float("nan"), True, 51.0, 10.0]}, "held": []},
+                {"claims": {"a": ["x", True, 51.0, 10.0]}, "held": []},
+                {"claims": {"a": [0.5, True, 5e9, 10.0]}, "held": []},
+                {"claims": {}, "held": [[0.5, 5e9, 10.0]]},
+                {"claims": {}, "held": [[0.5, 51.0, 0.0]]},
+                {"claims": {}, "held": {"a": 1}},
+                {"claims": [1], "held": []},
+            )
+        ),
+    ],
+)  # fmt: skip
+def test_garbage_is_a_new_beginning(content: bytes, tmp_path: Path) -> None:
+    file = AllowanceFile(tmp_path, NAME)
+    file.path.parent.mkdir()
+    file.path.touch(0o600)
+    file.path.write_bytes(content)
+    assert kept(file) == NOTHING
+    file.change(lambda _: SOME, lambda: 50.0)
+    assert kept(file) == SOME
+
+
+def test_another_boot_of_the_machine_is_a_new_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    AllowanceFile(tmp_path, NAME).change(lambda _: SOME, lambda: 50.0)
+    monkeypatch.setattr(allowance_file, "_boot", lambda: "another")
+    assert kept(AllowanceFile(tmp_path, NAME)) == NOTHING
+
+
+def test_the_name_tells_tokens_and_addresses_apart_and_reveals_neither() -> None:
+    tokens = [Secret("pat-1"), Secret("pat-2")]
+    oauth = [OAuthCredentials(client_id="id", client_secret=Secret("s"), refresh_token=each) for each in tokens]
+    names = [fingerprint(token, url) for url in ("https://a", "https://b") for token in tokens]
+    assert len(set(names)) == 4
+    assert [fingerprint(each, "https://a") for each in oauth] == names[:2]
+    assert all(len(name) == 32 and int(name, 16) for name in names)
+
+
+def a_link(folder: Path) -> None:
+    (folder / "elsewhere").mkdir()
+    (folder / "association-loader").symlink_to(folder / "elsewhere")
+
+
+def a_file_that_is_a_link(folder: Path) -> None:
+    (folder / "association-loader").mkdir()
+    (folder / "association-loader" / NAME).symlink_to(folder / "elsewhere")
+
+
+def a_file_for_everybody(folder: Path) -> None:
+    (folder / "association-loader").mkdir()
+    (folder / "association-loader" / NAME).touch()
+    (folder / "association-loader" / NAME).chmod(0o666)
+
+
+def a_pipe(folder: Path) -> None:
+    (folder / "association-loader").mkdir()
+    os.mkfifo(folder / "association-loader" / NAME, 0o600)
+
+
+def a_file_for_a_folder(folder: Path) -> None:
+    (folder / "association-loader").touch()
+
+
+@pytest.mark.parametrize("spoil", [a_link, a_file_that_is_a_link, a_file_for_everybody, a_pipe, a_file_for_a_folder])
+def test_a_folder_of_no_use_is_told_of_once_and_the_load_goes_on_alone(
+    spoil: Callable[[Path], None], tmp_path: Path
+) -> None:
+    spoil(tmp_path)
+    machine = Machine(tmp_path)
+    run(lambda: machine.load(25))
+    assert len(machine.arrivals) >= 2 * RATE.requests
+    (note,) = machine.notes
+    assert note.startswith(f"{tmp_path / 'association-loader' / NAME}: cannot be used (")
+    assert not (tmp_path / "elsewhere" / NAME).exists()
+    assert not (tmp_path / "elsewhere").is_file()
+
+
+async def alone_after(machine: Machine, break_it: Callable[[], None]) -> tuple[float, Server, Server]:
+    """Keep two loaders busy, and break their file in the middle."""
+    begin = clock()
+    first, second = (asyncio.create_task(machine.load(60)) for _ in range(2))
+    await asyncio.sleep(30)
+    break_it()
+    return begin, await first, await second
+
+
+def test_a_file_that_breaks_in_the_middle_leaves_each_its_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Machine(tmp_path)
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    begin, *servers = run(lambda: alone_after(machine, lambda: monkeypatch.setattr(os, "pwrite", full)))
+    machine.holds()
+    assert len([note for note in machine.notes if "No space left on device" in note]) == 2
+    assert all(sent_between(server, begin + 40, begin + 60) >= 0.4 * 2 * RATE.requests for server in servers)
+
+
+def test_an_emptied_cache_folder_is_a_new_beginning_for_all(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+
+    def empty() -> None:
+        (tmp_path / "association-loader" / NAME).unlink()
+        (tmp_path / "association-loader").rmdir()
+
+    begin, *servers = run(lambda: alone_after(machine, empty))
+    assert most_in_a_window(machine.arrivals, RATE.seconds) <= 1.2 * RATE.requests
+    assert all(sent_between(server, begin + 40, begin + 60) >= 0.4 * 2 * RATE.requests for server in servers)
+
+
+def test_a_lock_that_is_never_let_go_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(allowance_file, "PATIENCE", 0.01)
+    file, other = AllowanceFile(tmp_path, NAME), AllowanceFile(tmp_path, NAME)
+    with file._locked(), pytest.raises(BlockingIOError):
+        kept(other)
+    assert kept(other) == NOTHING
+
+
+def test_people_are_told_once_that_another_load_is_at_work(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+
+    async def scenario() -> None:
+        await asyncio.gather(machine.load(10), machine.load(5))
+        await machine.load(5)
+
+    run(scenario)
+    assert machine.notes == ["Another load with the same token is at work on this machine; they share the limit."] * 2
