@@ -1,0 +1,398 @@
+"""The traps of people's files, each with a small file and exactly what comes of it: rows, rejects and row numbers.
+
+The items are those of the list of messy inputs that the loader is built to; some have further tests, which are named.
+"""
+
+import gzip
+import io
+import zipfile
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Any, NamedTuple
+
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+HEAD = "object_id,to_object_id\n"
+LOADED = ("object_id", "to_object_id")
+
+Row = tuple[int, int, str, str]
+"""Spreadsheet row, part of a list, first id, second id."""
+
+Wrong = tuple[int, int, str]
+"""Spreadsheet row, part of a list, reason."""
+
+
+class Case(NamedTuple):
+    """A file and what it must give: rows and rejects, or, where `refused` is set, no more than that sentence.
+
+    `said` are words that must stand in the notes, `options` those of the load; contacts to companies unless told.
+    """
+
+    about: str
+    file: str
+    content: bytes
+    rows: Sequence[Row] = ()
+    rejects: Sequence[Wrong] = ()
+    said: str = ""
+    refused: str = ""
+    options: tuple[tuple[str, Any], ...] = ()
+
+
+class Trap(NamedTuple):
+    """One item of the list; `tests` hold more of it, `note` says what they leave out."""
+
+    item: str
+    cases: Sequence[Case] = ()
+    tests: Sequence[str] = ()
+    note: str = ""
+
+
+def text(about: str, content: str, *found: Any, encoding: str = "utf-8", file: str = "a.csv", **more: Any) -> Case:
+    """Return a case of a text file; `found` are its rows and rejects, in the file's order."""
+    return _case(about, file, content.encode(encoding), found, more)
+
+
+def _case(about: str, file: str, content: bytes, found: Sequence[Any], more: dict[str, Any]) -> Case:
+    said, refused = more.pop("said", ""), more.pop("refused", "")
+    rows = [each for each in found if len(each) == 4]
+    rejects = [each for each in found if len(each) == 3]
+    return Case(about, file, content, rows, rejects, said, refused, tuple(more.items()))
+
+
+def sheet(
+    about: str,
+    rows: Sequence[Sequence[Any]],
+    *found: Any,
+    change: Callable[[Any, Any], object] | None = None,
+    **more: Any,
+) -> Case:
+    """Return a case of a workbook whose first sheet has these rows; `change` may do more to book and sheet."""
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    if change is not None:
+        change(book, book.active)
+    buffer = io.BytesIO()
+    book.save(buffer)
+    file = more.pop("file", "a.xlsx")
+    return _case(about, file, more.pop("spoil", bytes)(buffer.getvalue()), found, more)
+
+
+def parquet(about: str, table: Any, *found: Any, **more: Any) -> Case:
+    """Return a case of a Parquet file."""
+    buffer = io.BytesIO()
+    pq.write_table(pa.table(table), buffer)
+    return _case(about, "a.parquet", more.pop("spoil", bytes)(buffer.getvalue()), found, more)
+
+
+def zipped(*names: str) -> bytes:
+    """Return an archive with the same small table under each name."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in names:
+            archive.writestr(name, f"{HEAD}1,2\n")
+    return buffer.getvalue()
+
+
+def replaced(part: str, old: bytes, new: bytes) -> Callable[[bytes], bytes]:
+    """Return what changes one part of a workbook."""
+
+    def change(content: bytes) -> bytes:
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(buffer, "w") as target:
+            for name in source.namelist():
+                body = source.read(name)
+                assert name != part or old in body
+                target.writestr(name, body.replace(old, new) if name == part else body)
+        return buffer.getvalue()
+
+    return change
+
+
+def hide_first(book: Any, first: Any) -> None:
+    """Put a hidden sheet with other ids before the one that people see."""
+    hidden = book.create_sheet("Old", 0)
+    for row in (LOADED, (8, 9)):
+        hidden.append(row)
+    hidden.sheet_state = "hidden"
+    book.active = first
+
+
+def hide_row(_: Any, sheet: Any) -> None:
+    """Filter the first record out."""
+    sheet.auto_filter.ref = "A1:B3"
+    sheet.row_dimensions[2].hidden = True
+
+
+def second_sheet(book: Any, _: Any) -> None:
+    """Add another sheet with data."""
+    book.create_sheet("Q2").append(LOADED)
+
+
+EXPORT = (
+    "Record ID - Contact,Name,Associated Company IDs,Associated Company IDs (Primary),Associated Deal IDs\n"
+    "101,Ada,201;202,201,\n102,Bob,,,301\n103,Cy,203;n/a,,\n"
+)
+EXPORTED = (
+    (2, 0, "101", "201"), (2, 1, "101", "202"), (2, 2, "101", "201"), (3, 0, "102", "301"), (4, 0, "103", "203"),
+    (4, 1, "INVALID_RECORD_ID"),
+)  # fmt: skip
+OWN_TYPES: dict[str, Any] = {"object_type": None, "to_object_type": None}
+
+TRAPS: dict[int, Trap] = {
+    1: Trap(
+        "UTF-8 byte order mark",
+        [
+            text("before the header", HEAD + "1,2\n", (2, 0, "1", "2"), encoding="utf-8-sig"),
+            text("before a quoted header", '"object_id","to_object_id"\n1,2\n', (2, 0, "1", "2"), encoding="utf-8-sig"),
+        ],
+    ),
+    2: Trap(
+        'UTF-16, Excel\'s "Unicode text"',
+        [
+            text("little endian, tabs", "object_id\tto_object_id\n1\t2\n", (2, 0, "1", "2"), encoding="utf-16"),
+            text("without a mark", HEAD + "1,2\n", (2, 0, "1", "2"), encoding="utf-16-be"),
+        ],
+        ["test_read_text::test_a_utf_16_file_that_is_cut_is_refused"],
+    ),
+    3: Trap(
+        "cp1252, and one bad byte",
+        [
+            text("Windows text", "object_id,to_object_id,x\n1,2,Zoë\n", (2, 0, "1", "2"), encoding="cp1252",
+                 said="the file is read as Windows text (cp1252)"),
+            Case("one bad byte in UTF-8", "a.csv",
+                "object_id,to_object_id,x\n1,2,Zoë\n3,4,Zoë\n5,6,".encode() + b"\xe9\n",
+                 [(2, 0, "1", "2"), (3, 0, "3", "4"), (4, 0, "5", "6")], said="the first in line 4"),
+            Case("a bad byte in an id", "a.csv", f"{HEAD}1".encode() + b"\x81" + b"0,2\n3,4\n",
+                 [(3, 0, "3", "4")], [(2, 0, "UNREADABLE_CHARACTERS")]),
+        ],
+        ["test_read_text::test_the_option_overrides"],
+    ),
+    4: Trap(
+        "other delimiters",
+        [
+            text("semicolon", "object_id;to_object_id;x\n1;2;a,b\n", (2, 0, "1", "2")),
+            text("tab", "object_id\tto_object_id\n1\t2\n", (2, 0, "1", "2")),
+            text("bar", "object_id|to_object_id\n1|2\n", (2, 0, "1", "2")),
+            text("told by the first line", "sep=;\nobject_id;to_object_id\n1;2\n", (2, 0, "1", "2")),
+            text("told by the option", "object_id^to_object_id\n1^2\n", (2, 0, "1", "2"), delimiter="^"),
+        ],
+    ),
+    5: Trap(
+        "line breaks within quotes, and every kind of line end",
+        [
+            text("an address", 'object_id,to_object_id,x\n1,2,"Street\r\nTown, X"\n3,4,y\n',
+                 (2, 0, "1", "2"), (3, 0, "3", "4")),
+            text("three kinds in one file", "object_id,to_object_id\r\n1,2\n3,4\r5,6\n",
+                 (2, 0, "1", "2"), (3, 0, "3", "4"), (4, 0, "5", "6")),
+        ],
+    ),
+    6: Trap(
+        "a quote that is never closed",
+        [
+            text("to the end of the file", f'{HEAD[:-1]},x\n1,2,a\n3,4,"b\n5,6,c\n', refused=r"row 3 \(line 3\)"),
+            text("up to another quote", f'{HEAD[:-1]},x\n1,2,"a\n3,4,b\n5,6,"c"\n', refused=r"row 2 \(line 2\)"),
+            text("text after a closing quote", f'{HEAD}1,"2"0\n3,4\n', (2, 0, "MALFORMED_QUOTES"), (3, 0, "3", "4")),
+        ],
+        ["test_read_delimited::test_a_quote_that_swallows_rows_refuses_the_file"],
+    ),
+    7: Trap("inch marks", [text("within a field", f'{HEAD[:-1]},x\n1,2,5" pipe\n3,4,6"\n', (2, 0, "1", "2"), (3, 0,
+        "3", "4"))]),
+    8: Trap("a field over 131,072 characters", [text("a long note", f"{HEAD[:-1]},x\n1,2,{'n' * 200_000}\n", (2, 0,
+        "1", "2"))]),
+    9: Trap(
+        "scientific notation",
+        [text("with a point, a comma, small", f'{HEAD}1.23457E+11,2\n"1,2E+11",2\n1e5,2\n4,5\n',
+              (2, 0, "SCIENTIFIC_NOTATION"), (3, 0, "SCIENTIFIC_NOTATION"), (4, 0, "SCIENTIFIC_NOTATION"), (5, 0,
+                  "4", "5"))],
+    ),
+    10: Trap(
+        "more than 15 digits",
+        [
+            text("as text", f"{HEAD}1234567890123456789,2\n", (2, 0, "1234567890123456789", "2")),
+            sheet("a number cell", [LOADED, (123456789012345, 2), (1234567890123456, 2), ("1234567890123456", 2)],
+                  (2, 0, "123456789012345", "2"), (3, 0, "DIGITS_LOST"), (4, 0, "1234567890123456", "2")),
+            text("more than any id", f"{HEAD}9223372036854775808,2\n", (2, 0, "ID_TOO_LARGE")),
+        ],
+    ),
+    11: Trap(
+        "101.0",
+        [
+            text("a fraction of zeros", f"{HEAD}101.0,2.000\n", (2, 0, "101", "2"),
+                said="a fraction of zeros taken off: 2"),
+            text("another fraction", f"{HEAD}101.5,2\n101.,2\n", (2, 0, "FRACTION"), (3, 0, "INVALID_RECORD_ID")),
+            text("of a number that was too long", f"{HEAD}9007199254740994.0,2\n", (2, 0, "DIGITS_LOST")),
+        ],
+    ),
+    12: Trap(
+        "text marks come along",
+        [text("apostrophe, formula", HEAD + "'101,=\"102\"\n", (2, 0, "101", "102"),
+            said="a leading apostrophe taken off: 1")],
+    ),
+    13: Trap(
+        "thousands separators, decimal commas",
+        [text("of every kind", f'{HEAD}"1,234",2\n1.234.567,2\n"1,5",2\n1 234,2\n1\'234,2\n1.234,2\n',
+              *((row, 0, "SEPARATOR") for row in range(2, 7)), (7, 0, "FRACTION"))],
+    ),
+    14: Trap(
+        "no-break spaces and characters that nobody sees",
+        [text("around and within", f"{HEAD}\u00a0101\u200b,2\u200b0\n", (2, 0, "101", "20"), said="taken off: 2"),
+         text("one that turns the digits around", f"{HEAD}\u202e101,2\n", (2, 0, "INVALID_RECORD_ID"))],
+    ),
+    15: Trap("leading zeros", [text("another system's key", f"{HEAD}00101,2\n3,4\n", (2, 0, "LEADING_ZERO"), (3, 0,
+        "3", "4"))]),
+    16: Trap(
+        "empty rows",
+        [text("between and after", f"{HEAD}\n1,2\n,\n  , \n3,4\n\n\n", (3, 0, "1", "2"), (6, 0, "3", "4")),
+         sheet("in a workbook", [(), LOADED, (), (1, 2)], (4, 0, "1", "2"))],
+    ),
+    17: Trap(
+        "HubSpot's own headers",
+        [
+            text("an export as it comes", EXPORT, *EXPORTED, **OWN_TYPES),
+            text("whose first type nothing says", "Record ID,Associated Company IDs\n1,2\n",
+                refused="add --from contacts", **OWN_TYPES),
+            text("narrowed by --to", EXPORT, (3, 0, "102", "301"), object_type=None, to_object_type="deals"),
+            text("in another language", "Datensatz-ID,Firmen\n1,2;3\n", (2, 0, "1", "2"), (2, 1, "1", "3"),
+                 columns={"object_id": "Datensatz-ID", "to_object_id": "Firmen"}),
+            text("without the ids", "Record ID,Associated Company\n1,Acme\n",
+                refused="holds names: have HubSpot export the ids"),
+            text("with a label of its own beside it",
+                "Record ID,Associated Company IDs (Primary),Association Label\n1,2,x\n",
+                 refused="both say the label"),
+        ],
+        [
+            "test_read_columns::test_a_hubspot_export_is_read_as_it_is",
+            "test_read_columns::test_several_types_are_all_read_unless_the_option_narrows",
+            "test_read_columns::test_commas_separate_only_long_ids_of_hubspots_columns",
+        ],
+    ),
+    18: Trap(
+        "duplicate and lookalike headers",
+        [
+            text("a wanted one twice", "object_id,to_object_id,object_id\n1,2,3\n", refused="is there twice"),
+            text("another one twice", "object_id,to_object_id,x,x\n1,2,a,b\n", (2, 0, "1", "2")),
+            text("two names of one field", "object_id,Record ID,to_object_id\n1,2,3\n", refused="--column object_id="),
+            text("Cyrillic letters", "\u043ebject_id,to_object_id\n1,2\n", refused="only look like those of object_id"),
+        ],
+    ),
+    19: Trap(
+        "totals, footers, the header once more",
+        [text("each is told with its row", f"{HEAD}1,2\n{HEAD}3,4\nTotal,2\nExported by Ada,\n",
+              (2, 0, "1", "2"), (3, 0, "REPEATED_HEADER"), (4, 0, "3", "4"), (5, 0, "INVALID_RECORD_ID"), (6, 0,
+                  "INVALID_RECORD_ID")),
+         text("titles above", f"Report of 2026,\n\n{HEAD}1,2\n", (4, 0, "1", "2"))],
+    ),
+    20: Trap(
+        "ragged rows, trailing delimiters, shifted cells",
+        [
+            text("more and fewer fields", f"{HEAD}101,201,301\n102\n103,203,\n104,204\n",
+                 (2, 0, "FIELD_COUNT"), (3, 0, "FIELD_COUNT"), (4, 0, "FIELD_COUNT"), (5, 0, "104", "204")),
+            text("a comma in a name without quotes", f"{HEAD[:-1]},x\n1,Doe, John,2\n", (2, 0, "FIELD_COUNT")),
+            text("on every line", "object_id,to_object_id,\n1,2,\n", (2, 0, "1", "2")),
+            sheet("right of a sheet's table", [LOADED, (1, 2, 3), (4, 5)], (2, 0, "FIELD_COUNT"), (3, 0, "4", "5")),
+        ],
+    ),
+    21: Trap(
+        "#N/A, NULL, nan, NA",
+        [
+            text("as ids", f"{HEAD}#N/A,2\nNULL,2\nnan,2\nNA,2\n", (2, 0, "ERROR_CELL"),
+                 *((row, 0, "INVALID_RECORD_ID") for row in (3, 4, 5))),
+            text("as labels", f"{HEAD[:-1]},label\n1,2,NA\n", (2, 0, "1", "2")),
+            text("as keys", f"{HEAD}NULL,2\nn/a,2\n", (2, 0, "PLACEHOLDER"), (3, 0, "PLACEHOLDER"),
+                from_id_property="email"),
+        ],
+        ["test_read_delimited::test_words_for_nothing_are_text"],
+    ),
+    22: Trap(
+        "dates",
+        [
+            text("as text", f"{HEAD}2024-01-02,2\n1/2/2024,2\n", (2, 0, "DATE"), (3, 0, "DATE")),
+            sheet("as Excel keeps them", [LOADED, (date(2024, 1, 2), 3)], (2, 0, "DATE")),
+        ],
+    ),
+    23: Trap("NUL characters", [text("anywhere in a row", f"{HEAD[:-1]},x\n1,2,a\0\n3,4,b\n", (2, 0,
+        "NUL_CHARACTER"), (3, 0, "3", "4"))]),
+    24: Trap(
+        "hidden sheets, several sheets",
+        [
+            sheet("a hidden one comes first", [LOADED, (1, 2)], (2, 0, "1", "2"), change=hide_first),
+            sheet("two that are seen", [LOADED, (1, 2)], change=second_sheet, refused="say which with --sheet"),
+            sheet("two, and the one named", [LOADED, (1, 2)], (2, 0, "1", "2"), change=second_sheet, sheet="Sheet"),
+        ],
+    ),
+    25: Trap(
+        "a sheet that lies about its size",
+        [sheet("two rows more", [LOADED, (1, 2), (3, 4)], (2, 0, "1", "2"), (3, 0, "3", "4"),
+               spoil=replaced("xl/worksheets/sheet1.xml", b'ref="A1:B3"', b'ref="A1:A1"'))],
+    ),
+    26: Trap("filtered rows", [sheet("are read and said", [LOADED, (1, 2), (3, 4)], (2, 0, "1", "2"), (3, 0, "3", "4"),
+                                     change=hide_row, said="hides rows")]),
+    27: Trap(
+        "merged cells",
+        [sheet("all but the first are empty", [LOADED, (1, 2), (None, 3), (4, 5)],
+               (2, 0, "1", "2"), (3, 0, "MERGED_CELL"), (4, 0, "4", "5"),
+               change=lambda _, page: page.merge_cells("A2:A3"))],
+    ),
+    28: Trap(
+        "exactly as many rows as a spreadsheet holds",
+        tests=["test_read_delimited::test_a_last_row_at_a_spreadsheet_limit_is_said",
+            "test_read_excel::test_a_sheet_at_its_limit_is_said"],
+        note="65,536 are tested; 1,048,576 go by the same comparison",
+    ),
+    29: Trap(
+        "empty, a header alone, no header",
+        [
+            text("nothing at all", "", refused="is empty"),
+            text("a header alone", HEAD, said="a header and no records"),
+            text("no header", "101,201\n102,202\n", refused="no header row names object_id and to_object_id"),
+        ],
+    ),
+    30: Trap(
+        "gz, zip, wrong endings, passwords, bombs",
+        [
+            Case("gzip", "a.csv.gz", gzip.compress(f"{HEAD}1,2\n".encode()), [(2, 0, "1", "2")]),
+            Case("zip", "a.zip", zipped("export/a.csv"), [(2, 0, "1", "2")]),
+            Case("a zip of two", "a.zip", zipped("a.csv", "b.csv"), refused="unpack it and name the one"),
+            sheet("a workbook named .csv", [LOADED, (1, 2)], (2, 0, "1", "2"), file="a.csv"),
+            text("a web page named .xls", "<html><table></table></html>", file="a.xls", refused="is a web page"),
+            text("CSV named .xlsx", HEAD + "1,2\n", (2, 0, "1", "2"), file="a.xlsx"),
+            Case("cut short", "a.csv.gz", gzip.compress(HEAD.encode() * 9)[:-9], refused="damaged or cut short"),
+            parquet("Parquet cut short", {"object_id": [1], "to_object_id": [2]}, spoil=lambda whole: whole[:-9],
+                refused="damaged"),
+        ],
+        [
+            "test_read_inputs::test_a_bomb_is_stopped",
+            "test_read_inputs::test_a_protected_archive_is_refused_in_words",
+            "test_read_excel::test_a_protected_workbook_is_refused_in_words",
+            "test_read_excel::test_a_zip_bomb_is_refused_before_it_is_opened",
+        ],
+    ),
+    31: Trap(
+        "ten million rows",
+        tests=["test_read_million::test_a_million_csv_rows_cost_at_most_three_times_pandas"],
+        note="a million are measured; memory does not grow with their number",
+    ),
+    32: Trap(
+        "Excel's other cells: true and false, errors, formulas that were never calculated",
+        [sheet("each has its reason", [LOADED, (True, 2), ("#REF!", 2), ("=1+1", 2), (1.5, 2), (3, 4)],
+               (2, 0, "BOOLEAN"), (3, 0, "ERROR_CELL"), (4, 0, "FORMULA_WITHOUT_VALUE"), (5, 0, "FRACTION"), (6, 0,
+                   "3", "4"))],
+    ),
+    33: Trap(
+        "Parquet: whole numbers with gaps, floats, dictionaries, lists",
+        [
+            parquet("whole numbers with gaps", {"object_id": pa.array([1, None], pa.int64()), "to_object_id": ["2",
+                "3"]},
+                    (2, 0, "1", "2"), (3, 0, "MISSING_RECORD_ID")),
+            parquet("floats", {"object_id": [1.0, 1.5, 2.0**53, None], "to_object_id": ["2"] * 4},
+                    (2, 0, "1", "2"), (3, 0, "FRACTION"), (4, 0, "DIGITS_LOST"), (5, 0, "MISSING_RECORD_ID")),
+            parquet("dictionaries and lists", {"object_id": pa.array(["1", "1"]).dictionary_encode(),
+                                               "to_object_id": pa.array([[2, 3], [4]])},
+                    (2, 0, "1", "2"), (2, 1, "1", "3"), (3, 0, "1", "4")),
+        ],
+        ["test_read_parquet_jsonl::test_each_type_gives_exact_ids_or_a_reason"],
+    ),
+}  # fmt: skip
