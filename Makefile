@@ -42,11 +42,25 @@ test: lint types ## lint, types and the fast tests
 test-slow: .venv/.test-tools ## the tests that wait, kill and count to a million
 	$(BIN)/pytest tests/slow -o norecursedirs='.*' --quiet -s
 
-test-long: .venv/.test-tools ## those that take many minutes: hundreds of kills, thousands of simulated nights
-	$(BIN)/pytest tests/long -o norecursedirs='.*' --quiet -s
-
 audit: .venv/.test-tools ## known vulnerabilities in what is installed; needs the network, and says when it has none
 	@$(BIN)/python tests/security/audit.py
+
+.venv/.schedulers: tests/long/schedulers.txt .venv/.test-tools
+	@echo "Installing Airflow and Prefect into .venv/schedulers; this takes a few minutes."
+	@$(BIN)/python -m venv .venv/schedulers
+	@.venv/schedulers/bin/python -m pip install --disable-pip-version-check --requirement tests/long/schedulers.txt \
+		>.venv/pip.log 2>&1 || { cat .venv/pip.log >&2; exit 1; }
+	@touch $@
+
+# The tools that check a crontab and systemd's units; on Debian they are installed where they are missing.
+.PHONY: scheduler-tools
+scheduler-tools:
+	@command -v crontab >/dev/null && command -v systemd-analyze >/dev/null || { \
+		apt-get update -qq && apt-get install --yes -qq cron systemd >/dev/null; } \
+		|| { echo "make test-long needs the commands crontab and systemd-analyze: install cron and systemd" >&2; exit 1; }
+
+test-long: .venv/.test-tools .venv/.schedulers scheduler-tools ## those that take many minutes: kills, simulated nights, real schedulers
+	$(BIN)/pytest tests/long -o norecursedirs='.*' --quiet -s
 
 demo: .venv/.installed ## a simulated HubSpot, the samples loaded into it, the results shown
 	@$(BIN)/python samples/demo.py

@@ -1,0 +1,119 @@
+"""The nightly samples' own scripts: what they print, how they end, when they try again."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from loader.sandbox import SandboxThread
+from tests.slow.nightly import NIGHTLY, Night
+
+
+@pytest.fixture
+def night(tmp_path: Path) -> Iterator[Night]:
+    """A folder as the page describes it, and a sandbox for its loads."""
+    with SandboxThread() as sandbox:
+        yield Night(tmp_path, sandbox)
+
+
+def script(night: Night, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run nightly.sh as cron would."""
+    return subprocess.run(
+        [str(NIGHTLY / "nightly.sh"), *options],
+        env=night.environment(ASSOCIATIONS_PAUSE="0", **environment),
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_good_night_prints_nothing_so_cron_sends_no_mail(night: Night) -> None:
+    """Exit 0 and silence; the results and the log lie in the folder, readable by their owner only."""
+    night.write("11,21\n12,22\n")
+    done = script(night)
+    assert (done.returncode, done.stdout) == (0, "")
+    for name in ("nightly.results.csv", "nightly.summary.json", "nightly.journal", "load.log"):
+        assert (night.folder / name).stat().st_mode & 0o077 == 0
+
+
+def test_wrong_rows_are_told_and_the_night_counts_as_done(night: Night) -> None:
+    """Exit 1 with one sentence that says where to look."""
+    done = script(night)
+    assert done.returncode == 1
+    assert "see the failures file" in done.stdout
+    assert (night.folder / "nightly.failures.csv").exists()
+
+
+def test_a_night_that_stopped_for_now_goes_on_by_itself(night: Night) -> None:
+    """Exit 5 is tried again until it is not, and nothing is sent twice."""
+    night.strike([{"fault": 477, "times": 2}])
+    done = script(night)
+    assert done.returncode == 1
+    assert night.commands() == 3
+    assert night.sandbox.count("PUT", status=201) + night.sandbox.count("PUT", status=200) == 3
+
+
+def test_a_night_that_never_ends_says_that_the_next_goes_on(night: Night) -> None:
+    """After the last try the code is 5."""
+    night.strike([{"fault": 477}])
+    done = script(night, ASSOCIATIONS_TRIES="2")
+    assert done.returncode == 5
+    assert night.commands() == 2
+    assert "Nothing is lost" in done.stdout
+
+
+def test_what_needs_a_person_is_not_tried_again(night: Night) -> None:
+    """A token that HubSpot refuses: one try, its message, and the sentence for the mail."""
+    night.strike([{"fault": 401, "path": "/crm"}])
+    done = script(night)
+    assert done.returncode == 3
+    assert night.commands() == 1
+    assert "needs a person (exit code 3)" in done.stdout
+
+
+def test_the_next_night_sets_the_last_one_aside_and_sends_only_the_change(night: Night) -> None:
+    """A file that is almost the same costs one read and the new pair."""
+    night.write("11,21\n12,22\n")
+    assert script(night).returncode == 0
+    sent = night.sandbox.count("PUT")
+    night.write("11,21\n12,22\n13,23\n")
+    assert script(night).returncode == 0
+    assert night.sandbox.count("PUT") == sent + 1
+    rows = json.loads((night.folder / "nightly.summary.json").read_text())["rows"]
+    assert (rows["created"], rows["unchanged"]) == (1, 2)
+    assert len(list(night.folder.glob("nightly.2*.results.csv"))) == 1
+
+
+def test_the_workflows_script_tells_github_what_each_code_means(night: Night) -> None:
+    """Done with wrong rows is a warning, what needs a person fails the job."""
+    text = (NIGHTLY / "github-actions.yml").read_text()
+    step = text.split("      - name: Load\n")[1].split("      - name:")[0].split("        run: |\n")[1]
+    lines = "\n".join(line.removeprefix("          ") for line in step.splitlines())
+    command = lines.replace(".venv/bin/association-loader", str(night.command))
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["bash", "-e", "-c", command],
+            env=night.environment(),
+            cwd=night.folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    done = run()
+    assert done.returncode == 0
+    assert "::warning::Some rows" in done.stdout
+    assert (night.folder / "state" / "nightly.journal").exists()
+    night.write("12,23\n")
+    night.strike([{"fault": 401, "path": "/crm"}])
+    done = run()
+    assert done.returncode == 3
+    assert "::error::The load needs a person (exit code 3)" in done.stdout
