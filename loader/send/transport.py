@@ -1,5 +1,6 @@
 """One attempt of one request over aiohttp: the only module that knows the HTTP library and its exceptions."""
 
+import os
 import ssl
 import zlib
 from collections.abc import Iterator
@@ -105,9 +106,16 @@ def _translated() -> Iterator[None]:
 
 
 def _connection_message(error: Exception) -> str:
-    reason = getattr(error, "os_error", error)
-    detail = reason.strerror if isinstance(reason, OSError) and reason.strerror else type(error).__name__
-    return f"the connection failed: {detail}"
+    return f"the connection failed: {_detail(getattr(error, 'os_error', error))}"
+
+
+def _detail(reason: Exception) -> str:
+    if isinstance(reason, ssl.SSLError):
+        return getattr(reason, "reason", None) or type(reason).__name__
+    if isinstance(reason, OSError) and reason.errno:
+        # asyncio has words of its own for it, with the address in them; the system's are plainer.
+        return os.strerror(reason.errno)
+    return type(reason).__name__
 
 
 async def _read(response: aiohttp.ClientResponse, largest: int) -> bytes:

@@ -73,11 +73,11 @@ def failing_statement(disk: Disk, message: str, *, too_late: bool = False, only:
     def struck(work: Callable[..., sqlite3.Cursor], statement: str, values: Any) -> sqlite3.Cursor:
         strikes = statement.lstrip().startswith(verbs) and disk.fails()
         if strikes and not too_late:
-            raise sqlite3.OperationalError(message)
+            raise _as_sqlite_says(message)
         cursor = work(statement, *values)
         if strikes:
             cursor.close()
-            raise sqlite3.OperationalError(message)
+            raise _as_sqlite_says(message)
         return cursor
 
     class Connection(sqlite3.Connection):
@@ -90,6 +90,12 @@ def failing_statement(disk: Disk, message: str, *, too_late: bool = False, only:
     true = sqlite3.connect
     with patch.object(sqlite3, "connect", lambda *given, **more: true(*given, **more, factory=Connection)):
         yield
+
+
+def _as_sqlite_says(message: str) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError(message)
+    error.sqlite_errorcode = sqlite3.SQLITE_FULL if message == FULL else sqlite3.SQLITE_IOERR
+    return error
 
 
 def check_loud(world: World, ending: Ending) -> None:

@@ -1,6 +1,9 @@
 """Answers that cannot be read, or should not be: pages, broken JSON, endless bodies, broken HTTP."""
 
+import tracemalloc
 from typing import Any
+
+import pytest
 
 from tests.faults.conftest import MakeWorld
 from tests.faults.test_answers import CREW, TWO_ATTEMPTS, attempts, one_pair_each
@@ -68,6 +71,36 @@ def test_an_answer_that_stays_unreadable_is_no_success(make_world: MakeWorld) ->
     assert "<html>" in lines[failed[0]]["error_message"]
     assert all(lines[pair]["error_message"].isprintable() for pair in failed)
     world.check(ending, failed=failed)
+
+
+@pytest.mark.usefixtures("hurry")
+@pytest.mark.parametrize("begins", [1, 20])
+def test_a_login_page_for_everything_ends_the_load_for_now(make_world: MakeWorld, begins: int) -> None:
+    """Item 25: a hotel's network answers 200 to whatever is asked: that is no success, and no row failed."""
+    world = make_world(60, faults=[{"fault": "html", "range": [begins, None]}])
+    ending = world.run(*CREW, "--max-attempts", "1000")
+    assert ending.exit_code == 5, ending.said
+    assert "HubSpot gave no usable answer" in ending.said
+    assert ending.rows("failed") == set()
+    assert ending.summary["rows"]["pending"] >= 60 - begins
+    world.check(ending, complete=False)
+    world.goes_on_and_completes(*CREW)
+
+
+@pytest.mark.parametrize(("kind", "size"), [("huge", 10**9), ("gzip-bomb", 2 * 10**8)])
+def test_an_endless_answer_is_cut_off(make_world: MakeWorld, kind: str, size: int) -> None:
+    """Item 28: a gigabyte, or a fifth of it out of next to nothing, is not held in memory; the row is sent again."""
+    world = make_world(10, faults=one_pair_each({"fault": kind, "size": size}, times=1))
+    tracemalloc.start()
+    try:
+        ending = world.run(*CREW)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert ending.exit_code == 0, ending.said
+    assert most < 100_000_000, "the sandbox's own buffers are a part of it"
+    assert attempts(world)[pairs(1)[0]] == 2
+    world.check(ending)
 
 
 def test_an_answer_about_other_records_is_a_failure(make_world: MakeWorld) -> None:

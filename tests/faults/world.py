@@ -15,8 +15,9 @@ import os
 import random
 import re
 import signal
+import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from itertools import count
@@ -91,6 +92,29 @@ def ended_within(seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert not rung, f"the command has not ended within {seconds:g} s"
+
+
+@contextmanager
+def once(holds: Callable[[], object], act: Callable[[], object]) -> Iterator[None]:
+    """During a block, do something as soon as something holds; fail if it never held."""
+    over = threading.Event()
+    acted: list[bool] = []
+
+    def watch() -> None:
+        while not over.wait(0.002):
+            if holds():
+                act()
+                acted.append(True)
+                return
+
+    watcher = threading.Thread(target=watch, name="once")
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+    assert acted, "the command ended before it was to be disturbed"
 
 
 @contextmanager

@@ -4,12 +4,10 @@ import asyncio
 import gzip
 import inspect
 import ssl
-import subprocess
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
@@ -64,10 +62,9 @@ class RawServer:
             writer.close()
 
     @asynccontextmanager
-    async def listening(self, **settings: Any) -> AsyncIterator["RawServer"]:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, **settings)
-        scheme = "https" if "ssl" in settings else "http"
-        self.url = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async def listening(self) -> AsyncIterator["RawServer"]:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with server:
             yield self
             server.close()
@@ -282,28 +279,6 @@ async def test_a_name_that_cannot_be_found_is_told_apart(monkeypatch: pytest.Mon
     monkeypatch.setattr(aiohttp.DefaultResolver, "resolve", unknown)
     async with sending("https://nowhere.invalid") as sender:
         await fault(sender.send(PUT, BEARER), ConnectionFault, "DNS")
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
-    """A server's side of TLS with a certificate that nobody trusts."""
-    folder = tmp_path_factory.mktemp("certificate")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
-         "-keyout", "key.pem", "-out", "cert.pem"],
-        cwd=folder, check=True, capture_output=True,
-    )  # fmt: skip
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    return context
-
-
-async def test_a_certificate_that_does_not_hold_is_fatal(certificate: ssl.SSLContext) -> None:
-    server = RawServer(lambda *_: [http()])
-    async with server.listening(ssl=certificate), sending(server.url) as sender:
-        error = await fault(sender.send(PUT, BEARER), Fatal, "CERTIFICATE")
-    assert isinstance(error, Fatal)
-    assert not server.requests
 
 
 async def test_tls_to_a_port_without_it_is_told_apart() -> None:

@@ -200,7 +200,7 @@ def guarded(path: Path) -> Iterator[None]:
     except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
         raise  # A mistake of ours, not of the disk.
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode in _DAMAGE:
+        if getattr(error, "sqlite_errorcode", None) in _DAMAGE:  # Python's own such errors have none.
             raise _damaged(path, error) from error
         raise RecordError(
             f"{path}: the journal cannot be written ({error}), so nothing more is sent: make room or mend the "
