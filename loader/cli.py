@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from importlib.metadata import version as distribution_version
 from typing import Any
 
 import click
@@ -118,7 +117,7 @@ send_options = options(
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(distribution_version("association-loader"), prog_name=PROGRAM)
+@click.version_option(package_name="association-loader", prog_name=PROGRAM)
 def cli() -> None:
     """Load associations from CSV, Excel, Parquet and JSON lines files into HubSpot.
 

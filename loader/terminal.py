@@ -31,10 +31,10 @@ SECONDS_TO_END = 0.8
 
 def load(given: Mapping[str, Any], typed: Typed) -> int:
     """Run `load` as the command line asks and return the exit code."""
-    from loader.verbs.load import load as verb  # noqa: PLC0415 - half a second that a usage error need not wait for
+    settings = settings_from(given, os.environ, typed)
+    from loader.verbs.load import load as verb  # noqa: PLC0415 - a usage error need not wait for it
 
     _leave_no_core()
-    settings = settings_from(given, os.environ, typed)
     stop = Stop()
     with _Listeners(given) as tell:
         report = _run(verb(settings, tell=tell, stop=stop, standard_input=_StandardInput.of(stop)), stop)
@@ -45,11 +45,11 @@ def load(given: Mapping[str, Any], typed: Typed) -> int:
 
 def plan(given: Mapping[str, Any], typed: Typed) -> int:
     """Run `plan` as the command line asks and return the exit code: 1 when there are rejects."""
+    settings = settings_from(given, os.environ, typed)
     from loader.record.screen import show_plan  # noqa: PLC0415
     from loader.verbs.plan import plan as verb  # noqa: PLC0415
 
     _leave_no_core()
-    settings = settings_from(given, os.environ, typed)
     stop = Stop()
     with _Listeners(given) as tell:
         planned = _run(verb(settings, tell=tell, stop=stop, standard_input=_StandardInput.of(stop)), stop)
@@ -62,11 +62,11 @@ def plan(given: Mapping[str, Any], typed: Typed) -> int:
 
 def verify(given: Mapping[str, Any], typed: Typed) -> int:
     """Run `verify` as the command line asks and return the exit code: 1 when anything is not as it should be."""
+    settings = settings_from(given, os.environ, typed)
     from loader.record.screen import show_verified  # noqa: PLC0415
     from loader.verbs.verify import verify as verb  # noqa: PLC0415
 
     _leave_no_core()
-    settings = settings_from(given, os.environ, typed)
     stop = Stop()
     with _Listeners(given) as tell:
         report = _run(verb(settings, tell=tell, stop=stop, standard_input=_StandardInput.of(stop)), stop)

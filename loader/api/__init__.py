@@ -8,15 +8,17 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
-from loader import verbs
 from loader.api import background
 from loader.api.keywords import InputOptions, LoadOptions, Prepared, VerifyOptions, prepared
 from loader.api.rows import Row
 from loader.api.sources import Path, Source, source_of
 from loader.events import Planned
 from loader.stopping import Stop
+from loader.verbs.load import load as load_verb
+from loader.verbs.plan import plan as plan_verb
 from loader.verbs.report import Report
 from loader.verbs.verification import Verification
+from loader.verbs.verify import verify as verify_verb
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +44,7 @@ async def load(
     output could not be written; whatever else ends a load early is in the report (`exit_code`, `stopped`). A load that
     is cancelled goes on at the next call.
     """
-    return await _awaited(verbs.load, "load", source, options)
+    return await _awaited(load_verb, "load", source, options)
 
 
 def load_sync(source: "Path | Iterable[Path] | pd.DataFrame | Iterable[Row]", **options: Unpack[LoadOptions]) -> Report:
@@ -50,7 +52,7 @@ def load_sync(source: "Path | Iterable[Path] | pd.DataFrame | Iterable[Row]", **
 
     Ctrl-C drains the load before KeyboardInterrupt is raised, a second one ends it at once; the next call goes on.
     """
-    return _finished(verbs.load, "load", source, options)
+    return _finished(load_verb, "load", source, options)
 
 
 async def plan(
@@ -61,14 +63,14 @@ async def plan(
     Without a token no connection is opened, and what only the portal knows stays unchecked. Raises UsageError or
     InputError as a load would, and Fatal when the portal refuses the token.
     """
-    return await _awaited(verbs.plan, "plan", source, options)
+    return await _awaited(plan_verb, "plan", source, options)
 
 
 def plan_sync(
     source: "Path | Iterable[Path] | pd.DataFrame | Iterable[Row]", **options: Unpack[InputOptions]
 ) -> Planned:
     """Do what `plan` does and return when it is done; also from within a running event loop."""
-    return _finished(verbs.plan, "plan", source, options)
+    return _finished(plan_verb, "plan", source, options)
 
 
 async def verify(
@@ -80,14 +82,14 @@ async def verify(
     UsageError or InputError as a load would, and Fatal when the portal refuses the token; whatever else ends it early
     is in the report. A verification that is cut short goes on at the next call.
     """
-    return await _awaited(verbs.verify, "verify", source, options)
+    return await _awaited(verify_verb, "verify", source, options)
 
 
 def verify_sync(
     source: "Path | Iterable[Path] | pd.DataFrame | Iterable[Row]", **options: Unpack[VerifyOptions]
 ) -> Verification:
     """Do what `verify` does and return when it is done; also from within a running event loop."""
-    return _finished(verbs.verify, "verify", source, options)
+    return _finished(verify_verb, "verify", source, options)
 
 
 async def _awaited(verb: Verb[T], name: str, given: object, options: Mapping[str, object]) -> T:

@@ -6,8 +6,8 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from loader.errors import UsageError
 from loader.events import Event, Tell
@@ -17,8 +17,11 @@ from loader.send.auth import credential, fingerprint
 from loader.send.gateway import Gateway, Surroundings
 from loader.send.limits import START_RATE, Limiter
 from loader.send.sharing import Sharing
-from loader.send.transport import Transport
 from loader.settings import ConnectionSettings, OAuthCredentials, Settings
+from loader.version import version
+
+if TYPE_CHECKING:
+    from loader.send.transport import Transport
 
 MOST_WORKERS = 50
 SLOWEST_ANSWER = 2.0
@@ -74,10 +77,12 @@ def _nobody(event: Event) -> None:
     del event
 
 
-def _over_the_network(settings: Settings) -> Transport:
+def _over_the_network(settings: Settings) -> "Transport":
+    from loader.send.transport import Transport  # noqa: PLC0415 - a run that sends nothing need not wait for aiohttp
+
     return Transport(
         settings.connection.base_url,
         timeout=settings.connection.timeout,
         connections=workers(settings),
-        user_agent=f"association-loader/{version('association-loader')}",
+        user_agent=f"association-loader/{version()}",
     )

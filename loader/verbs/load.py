@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from importlib.metadata import version
 from typing import Any, BinaryIO
 
 from loader.errors import (
@@ -43,6 +42,7 @@ from loader.verbs.portal import recognize, unreachable, warnings
 from loader.verbs.report import Report
 from loader.verbs.staging import Prospect, planned, read_all, settle_and_group
 from loader.verbs.working import Allowance, run_pool
+from loader.version import version
 
 NO_TRAFFIC: dict[str, Any] = {"sent": 0, "retried": 0, "rate_limited": 0, "by_status": {}, "sending_seconds": 0.0}
 
@@ -260,7 +260,7 @@ class _Run:
         summary = summarize(
             journal,
             command=self.settings.command,
-            version=version("association-loader"),
+            version=version(),
             counts=counts,
             traffic=journal.fact("traffic") or NO_TRAFFIC,
             rate=Rate(*(journal.fact("rate") or (100, 10.0))),

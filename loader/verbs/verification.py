@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from loader.record.journal.comparison import MARKS, marks
 from loader.record.outputs import Outputs
 from loader.settings import Settings
 from loader.verbs.next_command import load_what_is_missing
+from loader.version import version
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +71,7 @@ def summarize_verification(
     traffic: Mapping[str, Any] = journal.fact("traffic") or {"sent": 0, "retried": 0, "rate_limited": 0}
     return {
         "command": " ".join(settings.command),
-        "version": version("association-loader"),
+        "version": version(),
         "portal_id": journal.fact("portal_id"),
         "inputs": journal.inputs(),
         "started_at": journal.fact("started_at"),

@@ -25,7 +25,8 @@ from loader.settings import (
     VerifySettings,
 )
 from loader.stopping import Stop
-from loader.verbs import Verification, verify
+from loader.verbs.verification import Verification
+from loader.verbs.verify import verify
 
 LABELS = [
     {"from": "contacts", "to": "companies", "label": "Decision maker"},
