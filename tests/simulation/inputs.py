@@ -150,3 +150,13 @@ def _reject_the_rarer_end(inputs: Inputs) -> None:
         rarer = row.object_id > row.to_object_id
         if row.kind == COLLEAGUE and rarer and (row.pair, True) in ends:
             row.pair = row.kind = None
+
+
+def pairs_only(count: int) -> Inputs:
+    """Return one file of so many contacts, each with a company of its own."""
+    inputs = Inputs({"a.csv": []})
+    for number in range(1, count + 1):
+        contact, company = (CONTACT, 10_000 + number), (COMPANY, 50_000 + number)
+        inputs.files["a.csv"].append(["contacts", str(contact[1]), "companies", str(company[1]), "", "", ""])
+        inputs.rows.append(Row("a.csv", number, str(contact[1]), str(company[1]), (contact, company), (HUBSPOT, 279)))
+    return inputs

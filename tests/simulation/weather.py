@@ -8,6 +8,9 @@ from typing import NamedTuple
 OUTAGES = ("refused", "reset", "silent", "503", "portal page", "429")
 """What an outage looks like from outside; `429` is a limiter gone mad."""
 
+HALF = "half"
+"""A spell in which every other request fails."""
+
 TROUBLES = {
     "500": 3,
     "502": 3,
@@ -71,10 +74,12 @@ class Weather:
         slower = spell.slower if spell else 1.0
         there, back = (chance.uniform(*self.latency) / 2 * slower for _ in range(2))
         trouble = spell.outage if spell else None
+        if trouble == HALF:
+            trouble = "503" if chance.random() < 0.5 else None
         if trouble is None and chance.random() < self.share:
             (trouble,) = chance.choices(list(TROUBLES), list(TROUBLES.values()))
         applied = trouble is None or trouble in APPLIED or (trouble not in NEVER_ARRIVES and chance.random() < 0.3)
-        if spell and spell.outage:
+        if spell and spell.outage and trouble:
             applied = False
         return Fate(trouble, applied, there, back, chance.random() < 0.5)
 
