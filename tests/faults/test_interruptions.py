@@ -1,0 +1,196 @@
+"""Signals, closed terminals and readers that go away: what was begun is finished and written down, and it goes on."""
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+
+from loader.verbs import working
+from tests.faults.conftest import MakeWorld
+from tests.faults.test_answers import CREW, WORKERS
+from tests.faults.test_authentication import KEPT, OAUTH
+from tests.faults.world import World, once, pairs
+
+SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+
+AT_ONCE = 2.0
+"""Seconds, on a machine that has other things to do."""
+
+
+@pytest.fixture(autouse=True)
+def unharmed() -> Iterator[None]:
+    """Let a signal that comes too late fail a test, not end the process that runs it."""
+    before = {number: signal.signal(number, lambda *_: None) for number, _ in SIGNALS}
+    yield
+    for number, action in before.items():
+        signal.signal(number, action)
+
+
+class Told:
+    """Sends a signal to this process once something holds, and remembers when, and what had been sent by then."""
+
+    def __init__(self, world: World, number: signal.Signals, holds: Callable[[], object]) -> None:
+        self.at = 0.0
+        self.sent = 0
+
+        def tell() -> None:
+            self.sent = len(world.puts())
+            self.at = time.monotonic()
+            os.kill(os.getpid(), number)
+
+        self.once = partial(once, holds, tell)
+
+
+# --- the first signal
+
+
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+def test_a_signal_ends_a_load_with_everything_written_down(
+    make_world: MakeWorld, number: signal.Signals, code: int
+) -> None:
+    """Item 50: nothing leaves any more, what is in flight is finished and recorded, files are written, it goes on."""
+    world = make_world(60, latency="50ms")
+    told = Told(world, number, lambda: len(world.puts()) >= 10)
+    with told.once():
+        ending = world.run(*CREW)
+    assert ending.exit_code == code
+    assert "interrupted" in ending.said
+    assert len(world.puts()) <= told.sent + WORKERS
+    assert ending.summary["exit_code"] == code
+    assert ending.summary["rows"]["created"] == len(ending.lines) == len(world.puts())
+    assert ending.summary["next_command"].startswith("association-loader load load.csv")
+    world.check(ending, complete=False)
+    world.goes_on_and_completes(*CREW)
+
+
+def test_answers_that_do_not_come_are_waited_for_no_longer_than_the_grace_time(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Item 50: what had no answer by then stays pending, and is sent again by the next command."""
+    monkeypatch.setattr(working, "GRACE_SECONDS", 0.3)
+    world = make_world(20, faults=[{"fault": "stall", "method": "PUT", "range": [5, None]}])
+    told = Told(world, signal.SIGTERM, lambda: len(world.puts()) >= 4 + WORKERS)
+    with told.once():
+        ending = world.run(*CREW)
+    assert ending.exit_code == 143
+    assert 0.3 <= time.monotonic() - told.at < AT_ONCE
+    assert ending.summary["rows"]["created"] == 4
+    world.check(ending, complete=False)
+    world.goes_on_and_completes(*CREW)
+
+
+# --- in the middle of something else
+
+
+WAITS: dict[str, dict[str, Any]] = {
+    "a pause that HubSpot asked for": {
+        "faults": [{"fault": "429", "method": "PUT", "range": [5, None], "retry_after": "600"}]
+    },
+    "a wait before the next attempt": {
+        "faults": [{"fault": "503", "method": "PUT", "range": [5, None], "retry_after": "600"}]
+    },
+    "an answer about labels": {"faults": [{"fault": "stall", "route": "labels"}], "more": ["--label", "Boss"]},
+    "an answer about the portal": {"faults": [{"fault": "stall", "path": "/account-info/"}]},
+    "an answer about records": {
+        "faults": [{"fault": "stall", "route": "objects/batch/read"}],
+        "more": ["--from-id-property", "email"],
+    },
+    "the first token": {"faults": [{"fault": "stall", "path": "/oauth/"}], "portal": KEPT, "variables": OAUTH},
+    "a new token": {
+        "faults": [
+            {"fault": "expire-token", "method": "PUT", "nth": 5},
+            {"fault": "stall", "path": "/oauth/", "range": [2, None]},
+        ],
+        "portal": KEPT,
+        "variables": OAUTH,
+    },
+}
+
+
+@pytest.mark.parametrize("wait", WAITS)
+def test_a_signal_is_obeyed_at_once_while_a_load_waits(make_world: MakeWorld, wait: str) -> None:
+    """Item 52: nobody waits for what may never come; no row has failed."""
+    settings = dict(WAITS[wait])
+    more = settings.pop("more", [])
+    world = make_world(20, **settings)
+    told = Told(world, signal.SIGINT, world.struck)
+    with told.once():
+        ending = world.run(*CREW, *more)
+    assert ending.exit_code == 130, ending.said
+    assert time.monotonic() - told.at < AT_ONCE
+    assert ending.rows("failed") == set()
+    world.check_traffic()
+    world.check_secrets()
+
+
+def test_a_signal_while_the_input_is_read_is_obeyed_at_once(make_world: MakeWorld) -> None:
+    """Item 52: nothing was sent, and of the files that were begun none is left."""
+    world = make_world(pairs(400_000))
+    told = Told(world, signal.SIGTERM, (world.folder / "load.journal-staging").exists)
+    with told.once():
+        ending = world.run(*CREW)
+    assert ending.exit_code == 143, ending.said
+    assert time.monotonic() - told.at < AT_ONCE
+    assert {path.name for path in world.folder.iterdir()} == {"load.csv"}
+    assert not world.sandbox.requests
+
+
+# --- the second signal
+
+
+@pytest.mark.parametrize(("number", "code"), SIGNALS[:2])
+def test_a_second_signal_ends_a_load_within_a_second(make_world: MakeWorld, number: signal.Signals, code: int) -> None:
+    """Item 51: answers that do not come are not waited for; what has none is sent again by the next command."""
+    world = make_world(30, faults=[{"fault": "stall", "method": "PUT", "range": [11, None]}])
+    command = world.start(*CREW)
+    while len(world.puts()) < 10 + WORKERS:
+        assert not command.ended(0.01), command.said()
+    command.signal(number)
+    assert not command.ended(0.3), "it has not waited for what is in flight"
+    command.signal(number)
+    began = time.monotonic()
+    ending = world.end(command, 5)
+    assert time.monotonic() - began < AT_ONCE
+    assert ending.exit_code == code
+    assert len(ending.lines) <= 10
+    world.check_traffic()
+    world.heal()
+    again = world.run(*CREW)
+    assert again.exit_code == 0
+    assert len(world.puts()) <= 30 + WORKERS
+    world.check(again)
+
+
+# --- streams
+
+
+def no_reader(*descriptors: int) -> None:
+    """Make streams pipes whose reader has gone, as after `| head -1`."""
+    for descriptor in descriptors:
+        reading, writing = os.pipe()
+        os.dup2(writing, descriptor)
+        os.close(reading)
+        os.close(writing)
+
+
+def closed() -> None:
+    """Begin without output streams, as under some schedulers: then Python has none, either."""
+    for descriptor in (1, 2):
+        os.close(descriptor)
+    sys.stdout = sys.stderr = None
+
+
+@pytest.mark.parametrize("harm", [partial(no_reader, 1, 2), closed, partial(no_reader, 1)])
+def test_nobody_who_listens_is_no_reason_to_stop(make_world: MakeWorld, harm: Callable[[], None]) -> None:
+    """Item 53: readers that went away, closed streams, no terminal: every row is there, and so are the files."""
+    world = make_world(30, latency="5ms")
+    ending = world.end(world.start(*CREW, "--json", harm=harm))
+    assert ending.exit_code == 0
+    assert json.loads((world.folder / "load.summary.json").read_text())["exit_code"] == 0
+    world.check(ending)
