@@ -45,8 +45,7 @@ class Input:
         self._shown = plain(name)
         with reading(self._shown):
             self._stamp = _stamp(path)
-            with path.open("rb") as stream:
-                self.sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+            self.sha256 = _hash(path)
         self._table = _open_table(look_into(self._shown, path, name), settings)
         self._columns = settle(self._shown, self._table.header, settings)
         self.header = self._table.header
@@ -77,7 +76,7 @@ class Input:
             records += len(chunk.rows)
             if chunk.rows:
                 yield chunk
-        self._check_unchanged()
+        self._check_unchanged(to_the_byte=True)
         if not records:
             told["The file has a header and no records; there is nothing to load."] += 1
         sentences = [sentence.replace("{n}", f"{count:,}") for sentence, count in told.items()]
@@ -95,9 +94,10 @@ class Input:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _check_unchanged(self) -> None:
+    def _check_unchanged(self, *, to_the_byte: bool = False) -> None:
+        # A time stamp can be put back, and is coarse on some file systems; what was read must be what was hashed.
         with reading(self._shown):
-            if _stamp(self.path) != self._stamp:
+            if _stamp(self.path) != self._stamp or (to_the_byte and _hash(self.path) != self.sha256):
                 raise InputError(
                     f"{self._shown}: was changed while it was being read; let it be finished, then run again."
                 )
@@ -149,6 +149,11 @@ def _spooled(stream: BinaryIO) -> Path:
         path.unlink(missing_ok=True)
         raise
     return path
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:

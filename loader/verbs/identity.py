@@ -131,12 +131,20 @@ def different(earlier: Earlier, now: Mapping[str, Any], portal_id: str | None) -
         if before == value:
             continue
         if key == "inputs":
-            words.append(f"the content of {', '.join(earlier.names)} is not what it was")
+            words.append(_other_content(earlier, value))
         else:
             words.append(f"{OPTIONS[key]} was {_shown(before)}, now {_shown(value)}")
     if portal_id and earlier.portal_id and portal_id != earlier.portal_id:
         words.append(f"{OPTIONS['portal_id']} was {earlier.portal_id}, now {portal_id}")
     return words
+
+
+def _other_content(earlier: Earlier, now: Sequence[str]) -> str:
+    before: Sequence[str] = earlier.identity.get("inputs") or ()
+    if len(before) != len(now):
+        return f"its inputs were {', '.join(earlier.names)}, {len(before)} in number, now {len(now)}"
+    changed = [name for name, old, new in zip(earlier.names, before, now, strict=True) if old != new]
+    return f"the content of {', '.join(changed)} is not what it was"
 
 
 def _shown(value: object) -> str:
