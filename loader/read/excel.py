@@ -12,6 +12,7 @@ from loader.read.faults import reading
 from loader.read.headers import fold
 from loader.read.ids import is_blank
 from loader.read.packed import Packed
+from loader.read.quiet import quiet
 from loader.read.show import show, show_all
 from loader.read.table import BATCH, FULL_SHEETS, HEADER_WITHIN, Batch, Mark, full_sheet_note
 from loader.read.workbook import column_letters, facts, guard
@@ -46,7 +47,7 @@ class Excel:
                 raise InputError(f"{self._name}: is protected by a password; save a copy without one.")
             else:
                 guard_old(self._name, stream)
-            with CalamineWorkbook.from_filelike(stream) as workbook:
+            with quiet(), CalamineWorkbook.from_filelike(stream) as workbook:
                 sheet = _chosen(self._name, workbook, wanted)
                 self.sheet: str | None = sheet.name
             stream.seek(0)
@@ -127,7 +128,7 @@ class Excel:
         batch.cells.append((texts + [""] * width)[:width])
 
     def _load(self) -> CalamineSheet:
-        with self._packed.open_seekable() as stream, CalamineWorkbook.from_filelike(stream) as workbook:
+        with self._packed.open_seekable() as stream, quiet(), CalamineWorkbook.from_filelike(stream) as workbook:
             return workbook.get_sheet_by_name(self.sheet or "")
 
     def _merged(self, sheet: CalamineSheet) -> set[tuple[int, int]]:

@@ -1,6 +1,6 @@
 """Damaged files: an error in words, or judged rows; never another exception, never an id that is none.
 
-`READ_DAMAGED_FILES` sets how many files are tried (500), `READ_DAMAGED_SEED` where to begin.
+`READ_DAMAGED_SEED` sets where to begin; ten thousand files are tried by `tests/long/test_read_damaged_for_long.py`.
 """
 
 import gzip
@@ -23,7 +23,7 @@ from loader.read import open_inputs
 from loader.reasons import REASONS
 from loader.settings import InputSettings
 
-FILES = int(os.environ.get("READ_DAMAGED_FILES", "500"))
+FILES = 500
 SEED = int(os.environ.get("READ_DAMAGED_SEED", "20260101"))
 ROWS = [(str(10_000 + n * 7919), str(90_000 + n * 104_729), f'Böss "{n}", of\nall') for n in range(40)]
 HEADER = ("object_id", "to_object_id", "label")
@@ -146,26 +146,34 @@ def read(path: Path) -> int:
     return count
 
 
+def damage_one(seed: int, good: dict[str, bytes], folder: Path) -> None:
+    """Damage a file as the seed says and read it: an error in words, or rows; a failure notes the seed."""
+    dice = random.Random(seed)
+    name = dice.choice(sorted(good))
+    content = dice.choice(DAMAGES)(good[name], dice)
+    path = folder / (dice.choice(sorted(good)) if dice.random() < 0.2 else name)
+    path.write_bytes(content)
+    try:
+        read(path)
+        words = ""
+    except (InputError, UsageError) as error:
+        words = str(error)
+    except BaseException as error:
+        error.add_note(f"READ_DAMAGED_SEED={seed} {name}")
+        raise
+    assert not words or (words.startswith(str(path)) and words.isprintable()), (seed, name, words)
+    path.unlink()
+
+
 @pytest.mark.parametrize("part", range(10))
-def test_damage_is_told_in_words_or_judged_row_by_row(part: int, tmp_path: Path) -> None:
-    """Cut, flipped, shuffled, wrongly named: an error in words, or rows; a failure notes its seed."""
+def test_damage_is_told_in_words_or_judged_row_by_row(
+    part: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Cut, flipped, shuffled, wrongly named: an error in words, or rows; nothing is printed past us."""
     good = sources()
     for number in range(part, FILES, 10):
-        dice = random.Random(SEED + number)
-        name = dice.choice(sorted(good))
-        content = dice.choice(DAMAGES)(good[name], dice)
-        path = tmp_path / (dice.choice(sorted(good)) if dice.random() < 0.2 else name)
-        path.write_bytes(content)
-        try:
-            read(path)
-            words = ""
-        except (InputError, UsageError) as error:
-            words = str(error)
-        except BaseException as error:
-            error.add_note(f"READ_DAMAGED_SEED={SEED + number} {name}")
-            raise
-        assert not words or (words.startswith(str(path)) and words.isprintable()), (SEED + number, name, words)
-        path.unlink()
+        damage_one(SEED + number, good, tmp_path)
+    assert capfd.readouterr().err == ""
 
 
 def test_the_undamaged_files_are_all_read(tmp_path: Path) -> None:

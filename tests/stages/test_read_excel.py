@@ -2,6 +2,7 @@
 
 import datetime
 import io
+import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ import xlwt
 
 from loader.errors import InputError, UsageError
 from loader.read import Input, open_inputs
+from loader.read.quiet import quiet
 from loader.settings import InputSettings
 
 HEAD = ("object_id", "to_object_id")
@@ -278,3 +280,30 @@ def test_an_empty_workbook_and_one_without_header_are_refused(tmp_path: Path) ->
         opened(xlsx(tmp_path, []))
     with pytest.raises(InputError, match=r'no header row.*"name"'):
         opened(xlsx(tmp_path, [("name",), ("x",)]))
+
+
+def test_a_library_that_panics_prints_nothing_on_the_screen(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """calamine's page of stack for a cut workbook is held back; there is our sentence alone."""
+    cells = {(row, column): f"{row:030}" for row in range(1, 40) for column in (0, 1)}
+    path = xls(tmp_path, {(0, 0): HEAD[0], (0, 1): HEAD[1], **cells})
+    path.write_bytes(path.read_bytes()[:-52])
+    with pytest.raises(InputError, match="damaged or cut short") as caught:
+        opened(path)
+    assert type(caught.value.__cause__).__name__ == "PanicException"
+    assert capfd.readouterr().err == ""
+
+
+def test_what_others_write_meanwhile_is_written_after_it(capfd: pytest.CaptureFixture[str]) -> None:
+    """Only a panic is dropped, also when the block ends with an error."""
+
+    def said(words: bytes, error: Exception | None = None) -> None:
+        with quiet():
+            os.write(2, words)
+            if error is not None:
+                raise error
+
+    said(b"mine\n")
+    with pytest.raises(KeyError):
+        said(b"yours\n", KeyError())
+    said(b"thread '<unnamed>' panicked at src/lib.rs\n")
+    assert capfd.readouterr().err == "mine\nyours\n"
