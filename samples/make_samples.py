@@ -214,6 +214,99 @@ def tickets_companies(random: Random, firms: list[Company]) -> bytes:
     return whole.getvalue()
 
 
+def unicode_text() -> bytes:
+    """Return what Excel saves as "Unicode text" (UTF-16, tabs) of a sheet through which ids went as numbers."""
+    header = ["Contact ID", "Name", "Company ID"]
+    rows = [
+        ["Contacts of our partners, as of May", "", ""],
+        ["", "", ""],
+        header,
+        ["25310007160", "Veronika", "18259732943"],
+        ["25310069645\u00a0", "Katharina", "18258702902"],
+        ["'25310175517", "Zoë", "18258584678"],
+        ['="25310183317"', "Lars", "18254765751.0"],
+        ["25310\u200b201188", "Mia", "18259732943"],
+        ["2.53102E+10", "Noah", "18259732943"],
+        ["25,310,221,904", "Ines", "18259732943"],
+        ["0025310230", "Emre", "18259732943"],
+        ["", "", ""],
+        header,
+        ["25310240771", "Malik", "12/05/2026"],
+        ["25310251002", "Julia", "#N/A"],
+        ["25310260318", "Rosa", "18258702902", "moved last week"],
+        ["25310270450", "Peter", "18258584678;18254765751"],
+        ["Total", "11", ""],
+    ]
+    return ("\r\n".join("\t".join(row) for row in rows) + "\r\n").encode("utf-16")
+
+
+def people_by_email() -> bytes:
+    """Return a list that a sales team keeps without a single record id: emails, domains, a label for some."""
+    rows = [
+        ["Email", "Domain", "Role"],
+        ["veronika.bauer@example.com", "rhein.example", "Decision maker"],
+        ["KATHARINA.DUBOIS@example.com ", "elbe.example", ""],
+        ["katharina.dubois@example.com", "ELBE.example", "Champion"],
+        ["lars.jensen@example.com", "rhein.example; elbe.example", ""],
+        ["nobody@example.com", "rhein.example", ""],
+        ["mia.krueger@example.com", "nowhere.example", ""],
+        ["n/a", "elbe.example", ""],
+    ]
+    return _csv(rows, delimiter=";").encode("utf-8-sig")
+
+
+def contacts_export() -> bytes:
+    """Return HubSpot's export of contacts with two associated types, whose headers say everything."""
+    rows = [
+        ["Record ID - Contact", "First Name", "Associated Company IDs", "Associated Company IDs (Primary)",
+         "Associated Company IDs (Decision maker)", "Associated Deal IDs"],
+        ["25310007160", "Veronika", "18259732943;18258702902", "18259732943", "18258702902", "31440000711;31440000812"],
+        ["25310069645", "Katharina", "18258702902", "18258702902", "", ""],
+        ["25310175517", "Zoë", "", "", "", "31440000913"],
+        ["25310183317", "Lars", "18258584678;unknown", "", "", ""],
+    ]  # fmt: skip
+    return _csv(rows, delimiter=",").encode()
+
+
+def sheets() -> bytes:
+    """Return a workbook with everything in it that looks right on the screen and is none: see the README."""
+    book = openpyxl.Workbook()
+    hidden = book.active
+    assert hidden is not None  # noqa: S101 - a new workbook has a sheet
+    hidden.title, hidden.sheet_state = "Last year", "hidden"
+    hidden.append(["object_id", "to_object_id"])
+    hidden.append([1, 2])
+    sheet = book.create_sheet("This year")
+    book.active = sheet
+    for row in (
+        ["object_id", "to_object_id", "label"],
+        [25310007160, 18259732943, None],
+        ["25310069645", "18258702902", "decision MAKER"],
+        [2531017551712345678, 18258584678, None],
+        [date(2026, 5, 12), 18254765751, None],
+        [True, 18259732943, None],
+        ["=A2+1", 18259732943, None],
+        ["#REF!", 18259732943, None],
+        [25310201188, 18259732943, None],
+        [None, 18258702902, None],
+        [25310221904, 18259732943, None],
+    ):
+        sheet.append(row)
+    sheet.merge_cells("A9:A10")
+    sheet.auto_filter.ref = "A1:C11"
+    sheet.row_dimensions[11].hidden = True
+    whole = io.BytesIO()
+    book.save(whole)
+    return _without_times(whole.getvalue())
+
+
+def broken_quote() -> bytes:
+    """Return a file in which one quote was never closed: three records would vanish in a cell."""
+    lines = ["object_id,to_object_id,note", "25310007160,18259732943,ok", '25310069645,18258702902,"called twice',
+             "25310175517,18258584678,ok", '25310183317,18254765751,"moved"', "25310201188,18259732943,ok"]  # fmt: skip
+    return ("\n".join(lines) + "\n").encode()
+
+
 def _csv(rows: list[list[str]], *, delimiter: str) -> str:
     text = io.StringIO()
     csv.writer(text, delimiter=delimiter, lineterminator="\r\n").writerows(rows)
@@ -241,12 +334,18 @@ def samples() -> dict[str, bytes]:
         "hubspot_export.csv": hubspot_export(random, contacts, firms),
         "deals_contacts.xlsx": deals_contacts(random, contacts),
         "tickets_companies.parquet": tickets_companies(random, firms),
+        "messy/unicode_text.txt": unicode_text(),
+        "messy/people_by_email.csv": people_by_email(),
+        "messy/contacts_export.csv": contacts_export(),
+        "messy/sheets.xlsx": sheets(),
+        "messy/broken_quote.csv": broken_quote(),
     }
 
 
 def main() -> None:
     """Write the files into the folder named, or beside this one."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
+    (folder / "messy").mkdir(exist_ok=True)
     for name, content in samples().items():
         (folder / name).write_bytes(content)
 
