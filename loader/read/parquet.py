@@ -3,7 +3,7 @@
 import datetime
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from loader.read.columns import header_missing, is_header
 from loader.read.faults import reading
+from loader.read.footer import column_sizes
 from loader.read.ids import EXACT_DOUBLE, is_blank
 from loader.read.packed import Packed, is_bomb, refuse_bomb
 from loader.read.show import show
@@ -30,13 +31,10 @@ class Parquet:
         self._name = packed.name
         self._packed = packed
         self.notes: list[str] = []
-        with (
-            reading(self._name),
-            packed.open_seekable() as stream,
-            pq.ParquetFile(stream, pre_buffer=False) as file,
-        ):
-            _refuse_bombs(self._name, file.metadata)
-            self.header: tuple[str, ...] = tuple(file.schema_arrow.names)
+        with reading(self._name), packed.open_seekable() as stream:
+            _refuse_bombs(self._name, stream)
+            with pq.ParquetFile(stream, pre_buffer=False) as file:
+                self.header: tuple[str, ...] = tuple(file.schema_arrow.names)
         if not is_header(self.header, mapping):
             raise header_missing(self._name, self.header, mapping)
 
@@ -63,12 +61,10 @@ class Parquet:
                     row += len(records)
 
 
-def _refuse_bombs(name: str, metadata: Any) -> None:
+def _refuse_bombs(name: str, stream: BinaryIO) -> None:
     """Raise InputError for a column that unpacks to far more than it is: pyarrow unpacks a page of it as a whole."""
-    for group in map(metadata.row_group, range(metadata.num_row_groups)):
-        for column in map(group.column, range(metadata.num_columns)):
-            if is_bomb(column.total_uncompressed_size, column.total_compressed_size):
-                raise refuse_bomb(name)
+    if any(is_bomb(column.unpacked, column.packed) for column in column_sizes(stream)):
+        raise refuse_bomb(name)
 
 
 def _batch(records: list[list[str]], row: int, marks: dict[tuple[int, int], Mark]) -> Batch:
