@@ -61,6 +61,32 @@ LOADS: dict[str, tuple[list[str], dict[str, int], dict[str, int]]] = {
 """Each sample's options, how its rows end, and for each reason the first row that has it."""
 
 
+MESSY: dict[str, tuple[list[str], dict[str, int], dict[str, int]]] = {
+    "unicode_text.txt": (
+        ["--from", "contacts", "--to", "companies", "--column", "object_id=Contact ID", "--column",
+         "to_object_id=Company ID"],
+        {"created": 7, "rejected": 8},
+        {"SCIENTIFIC_NOTATION": 9, "SEPARATOR": 10, "LEADING_ZERO": 11, "REPEATED_HEADER": 13, "DATE": 14,
+         "ERROR_CELL": 15, "FIELD_COUNT": 16, "INVALID_RECORD_ID": 18},
+    ),
+    "people_by_email.csv": (
+        ["--from", "contacts", "--to", "companies", "--column", "object_id=Email", "--column", "to_object_id=Domain",
+         "--column", "label=Role", "--from-id-property", "email", "--to-id-property", "domain"],
+        {"created": 5, "rejected": 3},
+        {"RECORD_NOT_FOUND": 6, "PLACEHOLDER": 8},
+    ),
+    "contacts_export.csv": ([], {"created": 10, "rejected": 1}, {"INVALID_RECORD_ID": 5}),
+    "sheets.xlsx": (
+        ["--from", "contacts", "--to", "companies"],
+        {"created": 4, "rejected": 6},
+        {"DIGITS_LOST": 4, "DATE": 5, "BOOLEAN": 6, "FORMULA_WITHOUT_VALUE": 7, "ERROR_CELL": 8, "MERGED_CELL": 10},
+    ),
+}  # fmt: skip
+"""The nastiest files: the same of each."""
+
+ALL = {**LOADS, **{f"messy/{name}": facts for name, facts in MESSY.items()}}
+
+
 def environment(**extra: str) -> dict[str, str]:
     """Return this environment without anything that would steer the loader."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("HUBSPOT_", "ASSOCIATION_"))}
@@ -74,10 +100,10 @@ def portal() -> Iterator[Sandbox]:
         yield sandbox
 
 
-@pytest.mark.parametrize("name", LOADS)
+@pytest.mark.parametrize("name", ALL)
 def test_each_sample_ends_with_exactly_its_counts_and_rejects(name: str, tmp_path: Path, portal: Sandbox) -> None:
     """The mistakes in a sample are found, each in its row, and every other row is created."""
-    options, rows, first_rows = LOADS[name]
+    options, rows, first_rows = ALL[name]
     done = subprocess.run(
         [sys.executable, "-m", "loader", "load", str(SAMPLES / name), *options, "--rate", "1000/1"],
         cwd=tmp_path,
@@ -104,11 +130,35 @@ def test_each_sample_ends_with_exactly_its_counts_and_rejects(name: str, tmp_pat
     assert found == first_rows
 
 
+def test_a_sample_whose_borders_are_in_doubt_is_refused(tmp_path: Path) -> None:
+    """Nothing of it is read as a record; the row of the quote is named."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "loader",
+            "plan",
+            str(SAMPLES / "messy" / "broken_quote.csv"),
+            "--from",
+            "0-1",
+            "--to",
+            "0-2",
+        ],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "the quote that opens in row 3 (line 3)" in done.stderr
+
+
 def test_the_samples_are_those_that_the_script_writes(tmp_path: Path) -> None:
     """Running the script again gives the same files; a Parquet file also names the version that wrote it."""
     subprocess.run([sys.executable, str(SAMPLES / "make_samples.py"), str(tmp_path)], check=True)
-    made = {path.name for path in tmp_path.iterdir()}
-    assert made == set(LOADS)
+    made = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert made == {*ALL, "messy/broken_quote.csv"}
     for name in made - {"tickets_companies.parquet"}:
         assert (tmp_path / name).read_bytes() == (SAMPLES / name).read_bytes(), name
 
