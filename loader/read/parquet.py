@@ -48,14 +48,19 @@ class Parquet:
     def batches(self, told: Counter[str]) -> Iterator[Batch]:
         """Yield the records; a column is turned into text as a whole where its type allows it."""
         with reading(self._name):
-            row = 2
+            row, unpacked, size = 2, 0, self._packed.path.stat().st_size
             with (
                 self._packed.open_seekable() as stream,
                 pq.ParquetFile(stream, pre_buffer=False) as file,
             ):
                 for part in file.iter_batches(batch_size=BATCH, use_threads=False):
                     marks: dict[tuple[int, int], Mark] = {}
-                    columns = [_texts(column, index, marks) for index, column in enumerate(part.columns)]
+                    plain = [_plain(column) for column in part.columns]
+                    # A word that is said a million times takes no space in the file, and all of it everywhere else.
+                    unpacked += sum(column.nbytes for column in plain)
+                    if is_bomb(unpacked, size):
+                        raise refuse_bomb(self._name)
+                    columns = [_texts(column, index, marks) for index, column in enumerate(plain)]
                     records = list(map(list, zip(*columns, strict=True)))
                     yield _batch(records, row, marks)
                     row += len(records)
@@ -87,12 +92,15 @@ def _batch(records: list[list[str]], row: int, marks: dict[tuple[int, int], Mark
     )
 
 
-def _texts(column: Any, index: int, marks: dict[tuple[int, int], Mark]) -> list[str]:
-    """Return a column's cells as text; those that can never be ids are marked."""
+def _plain(column: Any) -> Any:
+    """Return a column as it is stored, whatever it calls itself, with every value in full."""
     if isinstance(column.type, pa.BaseExtensionType):
         column = column.storage
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def _texts(column: Any, index: int, marks: dict[tuple[int, int], Mark]) -> list[str]:
+    """Return a column's cells as text; those that can never be ids are marked."""
     kind = column.type
     if pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
         texts: list[str] = pc.fill_null(pc.cast(column, pa.large_string()), "").to_pylist()

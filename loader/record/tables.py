@@ -51,6 +51,8 @@ def plan_table(event: Planned) -> Iterator[RenderableType]:
     yield from map(_looked_up, event.looked_up)
     yield _figures(event)
     yield _cost(event)
+    if event.portal_id:
+        yield plain(f"They go to portal {event.portal_id}.")
     if event.reasons:
         yield _reasons(event.reasons)
 

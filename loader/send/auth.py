@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import urlencode
 
-from loader.errors import Refused, ServerFault, Unauthorized
+from loader.errors import MissingScope, Refused, ServerFault, Unauthorized
 from loader.send import replies
 from loader.send.api import Request
 from loader.send.replies import Reply
@@ -109,7 +109,7 @@ def take_over(token: OAuthToken, reply: Reply, *, asked_at: float, now: datetime
     try:
         replies.raise_for(reply, now)
         answer = replies.fields(reply)
-    except Refused as error:
+    except (Refused, MissingScope) as error:
         raise Unauthorized(
             f"HubSpot refuses the refresh token: {error.message}", status=error.status, category=error.category
         ) from error

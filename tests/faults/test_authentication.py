@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.faults.conftest import MakeWorld
 from tests.faults.world import CANARY, World
 
@@ -201,6 +203,51 @@ def test_a_token_endpoint_that_stays_down_fails_no_row(make_world: MakeWorld) ->
     assert 3 <= refreshes(world) <= 12
     world.check(ending, complete=False)
     world.goes_on_and_completes(*CREW)
+
+
+def test_a_rotated_refresh_token_is_kept_for_the_run_and_told(make_world: MakeWorld) -> None:
+    """Item 18: it is written nowhere; the next command begins with the old one, and is refused in HubSpot's words."""
+    rules = [{"fault": "expire-token", "method": "PUT", "nth": 10}]
+    world = make_world(20, portal=PORTAL, variables=OAUTH, faults=rules)
+    ending = world.run(*CREW)
+    assert ending.exit_code == 0
+    assert refreshes(world) == 2
+    assert "a new refresh token" in ending.said
+    world.check(ending)
+    later = world.run("--retry-failed", *CREW)
+    assert later.exit_code == 3
+    assert "refresh token is invalid, expired or revoked" in later.said
+
+
+def test_a_refresh_token_that_lasts_is_not_spoken_of(make_world: MakeWorld) -> None:
+    """Item 18: HubSpot's answer repeats it, and that is no news."""
+    world = make_world(5, portal=KEPT, variables=OAUTH)
+    assert "a new refresh token" not in world.run().said
+
+
+@pytest.mark.parametrize("status", ["401", "403"])
+def test_a_token_endpoint_that_refuses_the_app_stops_the_run(make_world: MakeWorld, status: str) -> None:
+    """Item 19: an unknown client is refused in more than one way; each is one request, and exit code 3."""
+    world = make_world(5, portal=KEPT, variables=OAUTH, faults=[{"fault": status, "path": TOKEN}])
+    ending = world.run(*CREW)
+    assert ending.exit_code == 3
+    assert refreshes(world) == 1
+    assert world.puts() == []
+    world.check(ending, complete=False)
+
+
+# --- the wrong portal
+
+
+def test_the_wrong_portal_is_known_before_the_first_row(make_world: MakeWorld) -> None:
+    """A token of another portal than --portal-id names: one question, exit code 3, every row pending."""
+    world = make_world(30, portal=KEPT | {"portal_id": 111}, variables=OAUTH)
+    ending = world.run(*CREW, "--portal-id", "222")
+    assert ending.exit_code == 3
+    assert [request.route for request in world.sandbox.requests] == ["token", "details"]
+    assert ending.summary["rows"]["pending"] == 30
+    world.check(ending, complete=False)
+    world.goes_on_and_completes(*CREW, "--portal-id", "111")
 
 
 # --- scopes

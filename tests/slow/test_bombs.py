@@ -1,0 +1,43 @@
+"""No small file fills the memory, however much it would unpack to (items 13 and 14 of the security list)."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import loader
+from tests.security.bombs import BOMBS, MEGABYTE
+
+MOST_MEMORY = 700 * MEGABYTE
+TYPES = ("--from", "contacts", "--to", "companies", "--quiet")
+
+PLAN = f"""
+import json, resource, sys
+from loader.cli import run
+codes = {{name: run(["plan", name, *{TYPES!r}]) for name in sys.argv[1:]}}
+print(json.dumps([codes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024]))
+"""
+
+
+def test_no_small_file_fills_the_memory(tmp_path: Path) -> None:
+    """Each is refused in one line, or has its rows rejected; the process that read them all stayed small."""
+    for name, make in BOMBS.items():
+        (tmp_path / name).write_bytes(make())
+    assert max(path.stat().st_size for path in tmp_path.iterdir()) < 3 * MEGABYTE
+    done = subprocess.run(
+        [sys.executable, "-c", PLAN, *BOMBS],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(loader.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    codes, memory = json.loads(done.stdout.splitlines()[-1])
+    print(f"{len(BOMBS)} bombs: {memory / MEGABYTE:.0f} MiB at most; {codes}")
+    assert memory < MOST_MEMORY
+    # A million empty texts are no more than a quarter of a gigabyte, and a number of a million digits is one bad cell.
+    assert {name: code for name, code in codes.items() if code != 2} == {"strings.xlsx": 0, "number.jsonl": 1}
+    assert len(done.stderr.splitlines()) == sum(code == 2 for code in codes.values())
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(BOMBS)
