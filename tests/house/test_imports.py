@@ -9,7 +9,7 @@ import pytest
 
 LOADER = Path(__file__).parents[2] / "loader"
 
-WORDS = {"complain", "errors", "events", "model", "reasons", "settings", "stopping"}
+WORDS = {"complain", "errors", "events", "model", "reasons", "settings", "stopping", "version"}
 """What all stages share; these know only each other."""
 
 FLOORS = {

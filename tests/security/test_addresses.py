@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-import ssl
-import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +15,7 @@ from loader.configure import base_url
 from loader.errors import UsageError
 from loader.model import AssociationType, Pair
 from loader.send import api
+from tests.faults.certificates import AUTHORITY, certificate
 from tests.faults.conftest import MakeWorld
 from tests.faults.test_redirects import elsewhere, nobody_called
 from tests.faults.world import CANARY
@@ -240,53 +239,6 @@ def test_no_option_or_variable_turns_checks_off() -> None:
         assert word not in source
 
 
-AUTHORITY = """
-[ca]
-default_ca = test
-[test]
-database = index.txt
-serial = serial
-new_certs_dir = .
-default_md = sha256
-policy = any
-copy_extensions = copy
-[any]
-commonName = supplied
-[req]
-distinguished_name = name
-[name]
-"""
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `good`, `expired` and `elsewhere`, each signed by itself, and `trusted.pem` with all of them."""
-    folder = tmp_path_factory.mktemp("certificates")
-    (folder / "authority.cnf").write_text(AUTHORITY)
-    (folder / "index.txt").touch()
-    (folder / "index.txt.attr").write_text("unique_subject = no\n")
-    (folder / "serial").write_text("01\n")
-
-    def openssl(*words: str) -> None:
-        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
-
-    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    for name, host, end in (
-        ("good", "IP:127.0.0.1", "20490101000000Z"),
-        ("expired", "IP:127.0.0.1", "20200102000000Z"),
-        ("elsewhere", "DNS:elsewhere.example", "20490101000000Z"),
-    ):
-        config = ("-config", "authority.cnf")
-        request = ("-subj", f"/CN={name}", "-addext", f"subjectAltName={host}")
-        openssl("req", "-new", *config, *curve, *request, "-keyout", f"{name}.key", "-out", f"{name}.csr")
-        life = ("-startdate", "20200101000000Z", "-enddate", end)
-        signed = ("-in", f"{name}.csr", "-out", f"{name}.pem")
-        openssl("ca", *config, "-batch", "-selfsign", "-notext", "-keyfile", f"{name}.key", *life, *signed)
-    kinds = ("good", "expired", "elsewhere")
-    (folder / "trusted.pem").write_text("".join((folder / f"{name}.pem").read_text() for name in kinds))
-    return folder
-
-
 ASK = """
 import asyncio, sys
 from loader.errors import ApiError
@@ -303,7 +255,7 @@ asyncio.run(main())
 """
 
 
-async def test_the_systems_trust_decides_and_ssl_cert_file_adds_to_it(certificates: Path) -> None:
+async def test_the_systems_trust_decides_and_ssl_cert_file_adds_to_it(tmp_path: Path) -> None:
     """A gateway's own authority is named by SSL_CERT_FILE; a certificate must still be of today and of that host."""
     heard: list[bytes] = []
 
@@ -313,12 +265,11 @@ async def test_the_systems_trust_decides_and_ssl_cert_file_adds_to_it(certificat
         writer.close()
 
     urls, servers = [], []
-    for name in ("good", "expired", "elsewhere"):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificates / f"{name}.pem", certificates / f"{name}.key")
-        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    for made in (certificate(), certificate(days=-1), certificate("elsewhere.example")):
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=made())
         servers.append(server)
         urls.append(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    AUTHORITY.cert_pem.write_to_path(str(tmp_path / "trusted.pem"))
 
     async def ask(**environment: str) -> list[str]:
         process = await asyncio.create_subprocess_exec(
@@ -329,7 +280,7 @@ async def test_the_systems_trust_decides_and_ssl_cert_file_adds_to_it(certificat
         return (await process.communicate())[0].decode().split()
 
     try:
-        trusting, plain = await asyncio.gather(ask(SSL_CERT_FILE=str(certificates / "trusted.pem")), ask())
+        trusting, plain = await asyncio.gather(ask(SSL_CERT_FILE=str(tmp_path / "trusted.pem")), ask())
     finally:
         for server in servers:
             server.close()
