@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 from loader.errors import Fatal, Interrupted, JournalError, LoaderError, RecordError, Retryable, Stopped
 from loader.events import Tell, Verified
 from loader.read import Input, open_inputs
-from loader.record.journal import Journal, Lock, Staging, remove_journal
+from loader.record.journal import Journal, Lock, Staging, forget_lookups, remove_journal
 from loader.record.journal.comparison import EXACT, LABELS, Comparison, comparisons
 from loader.record.outputs import Outputs, check_table, name_outputs
 from loader.record.results import open_table
@@ -122,6 +122,7 @@ class _Run:
             remove_journal(self.path)
             self.file.unlink(missing_ok=True)
             staging.install(self.path)
+            forget_lookups(staging.keys.lookups)
 
     def _draw(self, staging: Staging) -> dict[str, int] | None:
         """Leave out all pairs but a sample, and return how it was drawn."""

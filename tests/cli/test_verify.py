@@ -79,3 +79,18 @@ def test_a_run_that_works_on_the_same_verification_refuses_another(verify: Run, 
     assert done.code == 2
     assert "wait for it" in done.err
     assert sandbox.count() == 0
+
+
+def test_records_named_by_their_own_keys_are_verified_by_them(
+    run: Run, hubspot: Callable[..., Any], folder: Path
+) -> None:
+    """They are looked up again; no file of answers is left beside the verification."""
+    (folder / "a.csv").write_text("from_id,to_id\nada@example.com,201\nnobody@example.com,202\n")
+    records = [{"type": "contacts", "id": "101", "properties": {"email": "ada@example.com"}}]
+    words = ("a.csv", *TYPES, "--from-id-property", "email", "--rate", "9999/1")
+    with hubspot(portal={"records": records}):
+        assert run("load", *words).code == 1
+        run("verify", *words, "--wait", "0")
+    verified = (folder / "a.verify.csv").read_text("utf-8").splitlines()
+    assert any(",101," in line and "=" in line for line in verified)
+    assert not list(folder.glob("*lookups*"))

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ NOTES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 SHEET_NOTES = st.text(st.characters(categories=["L", "N", "P"]), max_size=20).filter(
     lambda text: not text.startswith(("=", "#")) and "_x" not in text
 )
+# What Windows text and UTF-8 hold alike, on one line.
+WINDOWS_NOTES = st.text("abc XYZ 0189,;|\t\"'=+-@.äöüÄÖÜßéèñ€\u201c\u201d", max_size=20)
 quick = settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -96,6 +99,51 @@ def test_what_pandas_writes_as_csv_and_jsonl_is_read_back(table: list[list[str]]
     frame = pd.DataFrame(table, columns=pd.Index(HEADER))
     check(table, read(frame.to_csv(index=False).encode(), "a.csv"))
     check(table, read(frame.to_json(orient="records", lines=True).encode(), "a.jsonl"))
+
+
+@quick
+@given(
+    table=tables(WINDOWS_NOTES),
+    delimiter=st.sampled_from(",;\t|"),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252"]),
+    packed=st.sampled_from(["", "gzip", "zip"]),
+    told=st.booleans(),
+)
+def test_every_dialect_that_pandas_writes_is_read_back(
+    table: list[list[str]], delimiter: str, quoting: Any, encoding: str, packed: str, told: bool
+) -> None:
+    """Windows text too, in `.gz` or `.zip`, with or without Excel's `sep=` line before it."""
+    frame = pd.DataFrame(table, columns=pd.Index(HEADER))
+    text = frame.to_csv(index=False, sep=delimiter, quoting=quoting, lineterminator="\r\n")
+    content = (f"sep={delimiter}\r\n{text}" if told else text).encode(encoding)
+    if packed == "zip":
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("export.csv", content)
+        content = buffer.getvalue()
+    elif packed:
+        content = gzip.compress(content)
+    check(table, read(content, {"": "a.csv", "gzip": "a.csv.gz", "zip": "a.zip"}[packed]))
+
+
+@settings(quick, max_examples=25)
+@given(table=tables(SHEET_NOTES.filter(bool)), above=st.integers(0, 5))
+def test_what_pandas_writes_as_a_workbook_is_read_back(table: list[list[str]], above: int) -> None:
+    """Below titles, too; short ids as numbers, long ones as text, are the same ids."""
+    typed = [[_typed(one), note, _typed(other), label] for one, note, other, label in table]
+    buffer = io.BytesIO()
+    with pd.ExcelWriter(buffer, engine="openpyxl") as writer:
+        frame = pd.DataFrame(typed, columns=pd.Index(HEADER), dtype=object)
+        frame.to_excel(writer, index=False, startrow=above)
+    chunks = read(buffer.getvalue(), "a.xlsx")
+    moved = [chunk._replace(links=[link._replace(row=link.row - above) for link in chunk.links]) for chunk in chunks]
+    check(table, moved)
+
+
+def _typed(record_id: str) -> int | str:
+    """An id as a number cell where Excel keeps all its digits."""
+    return int(record_id) if len(record_id) <= 15 else record_id
 
 
 @settings(quick, max_examples=25)
