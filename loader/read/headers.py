@@ -45,7 +45,11 @@ _TYPE_IDS = {
     "0-162": "service",
 }
 _STANDARD = frozenset(_TYPE_IDS.values())
-_ASSOCIATED = re.compile(r"associated[\s_-]*([^\s_-].*?)[\s_-]*ids?(?:[\s_-]*\((.+)\))?", re.IGNORECASE | re.DOTALL)
+_ASSOCIATED = re.compile(
+    # "ID" alone must stand apart: "Associated Android" is no such column.
+    r"associated[\s_-]*([^\s_-].*?)(?:[\s_-]*ids|[\s_-]+id|(?-i:I[dD]))(?:[\s_-]*\((.+)\))?",
+    re.IGNORECASE | re.DOTALL,
+)
 _ASSOCIATED_NAMES = re.compile(r"associated[\s_-]+[^\s_-].*", re.IGNORECASE | re.DOTALL)
 _RECORD_ID_OF = re.compile(r"record[\s_]*id[\s_]*[-\u2013][\s_]*([^\s_-].*)", re.IGNORECASE | re.DOTALL)
 _SEPARATORS = re.compile(r"[\s_-]+")

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from loader.errors import UsageError
-from loader.events import LookedUp
+from loader.errors import Interrupted, UsageError
+from loader.events import Event, LookedUp, LookingUp
 from loader.sandbox import Sandbox
 from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
+from loader.stopping import Stop
+from loader.verbs.load import load
 from loader.verbs.plan import plan
 from tests.flow.conftest import TOKEN, Load, lines_of
 
@@ -110,10 +112,11 @@ async def test_a_value_that_finds_no_record_rejects_its_row_with_the_value(
         ("cy@example.com", "nowhere.example", "z"),
         ("n@example.com", "nowhere.example", ""),
     ]
-    assert [line["_error_message"].split(":")[0] for line in failures] == [
-        "none of the contacts has the email 'nobody@example.com'",
-        "none of the companies has the domain 'nowhere.example'",
-        "none of the contacts has the email 'n@example.com'",
+    way_on = "mend the cell, or make the record in HubSpot first."
+    assert [line["_error_message"] for line in failures] == [
+        f"Row 3: none of the contacts has the email 'nobody@example.com': {way_on}",
+        f"Row 4: none of the companies has the domain 'nowhere.example': {way_on}",
+        f"Row 5: none of the contacts has the email 'n@example.com': {way_on}",
     ]
     (folder / "r.failures.csv").write_text((folder / "r.failures.csv").read_text().replace("nobody", "ada"))
     again = await load_into(sandbox, "r.failures.csv", read=BY_KEYS, results="again.csv")
@@ -233,6 +236,31 @@ async def test_a_stopped_load_goes_on_asking_where_it_was(folder: Path, load_int
     assert not set(asked[:300]) & set(asked[-(1000 - answered) :])
     assert sorted(set(asked)) == [f"n{n:04}@example.com" for n in range(1, 1001)]
     assert names(folder) == ["a.csv", "r.csv", "r.failures.csv", "r.journal", "r.summary.json"]
+
+
+async def test_a_load_that_is_interrupted_while_it_asks_goes_on_with_the_rest(folder: Path) -> None:
+    """Exit 130 with every row pending; what was answered is kept, and nothing was written."""
+    (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"n{n:03}@example.com,1\n" for n in range(500)))
+    read = InputSettings(
+        inputs=("a.csv",), object_type="contacts", to_object_type="companies", from_id_property="email"
+    )
+    stop = Stop()
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, LookingUp):
+            stop.request(Interrupted(2))
+
+    async with Sandbox(portal(), record_bodies=True, latency="20ms") as sandbox:
+        connection = ConnectionSettings(base_url=sandbox.url, credentials=Secret(TOKEN))
+        settings = Settings(read=(read,), connection=connection, results="r.csv")
+        report = await load(settings, tell=interrupt, stop=stop)
+        assert (report.exit_code, report.summary["rows"]["pending"]) == (130, 500)
+        assert sandbox.count("PUT") == 0
+        first = reads(sandbox)[0][1]
+        report = await load(settings, tell=lambda event: None)
+        assert (report.exit_code, report.summary["rows"]["rejected"]) == (1, 500)
+        assert sum(values == first for _, values in reads(sandbox)) == 1
+    assert not [name for name in names(folder) if "lookups" in name]
 
 
 async def test_a_resumed_load_asks_nothing_again(folder: Path, sandbox: Sandbox, load_into: Load) -> None:

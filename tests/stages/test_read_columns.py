@@ -8,6 +8,7 @@ import pytest
 from loader.errors import InputError, LoaderError, UsageError
 from loader.model import Asked, Link, Reject
 from loader.read import Input, open_inputs
+from loader.read.headers import meaning
 from loader.settings import InputSettings
 
 BLANK = Asked("contacts", "companies", "", "", "", False, "to_object_id")
@@ -51,6 +52,25 @@ def test_the_names_are_folded(tmp_path: Path, header: str, to_header: str) -> No
     """Case, blanks, underscores and hyphens do not matter."""
     (link,) = links(opened(tmp_path, f"{header},{to_header}\n1,2\n"))
     assert (link.object_id, link.to_object_id) == ("1", "2")
+
+
+@pytest.mark.parametrize(
+    ("header", "object_type"),
+    [
+        ("Associated Company IDs", "company"),
+        ("Associated Company ID", "company"),
+        ("associated_line_item_ids", "line_item"),
+        ("associatedCompanyIds", "company"),
+        ("associatedCompanyId", "company"),
+        ("associatedcompanyids", "company"),
+        ("Associated Company", ""),
+        ("Associated Android", ""),
+        ("associatedpaid", ""),
+    ],
+)
+def test_hubspots_headers_are_known_in_every_spelling(header: str, object_type: str) -> None:
+    """`IDs` or `ID`, but never the end of another word."""
+    assert meaning(header).object_type == object_type
 
 
 def test_all_fields_are_read_from_their_columns(tmp_path: Path) -> None:

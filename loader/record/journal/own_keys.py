@@ -64,7 +64,8 @@ SELECT id, reason, message, min(side) FROM (
     WHERE a.record_id IS NULL
 ) GROUP BY id;
 INSERT INTO staged_rejects (input, row, part, object_id, to_object_id, kind, reason, message)
-SELECT input, row, part, object_id, to_object_id, kind, reason, message FROM said JOIN unfound USING (id) ORDER BY id;
+SELECT input, row, part, object_id, to_object_id, kind, reason, 'Row ' || row || ': ' || message || '.'
+FROM said JOIN unfound USING (id) ORDER BY id;
 DELETE FROM rows WHERE id IN (SELECT id FROM unfound);
 """
 
