@@ -29,8 +29,8 @@ ANSWERS: dict[int, Covered] = {
     3: Covered(
         "Retry-After as a date, as nonsense, or far beyond patience",
         (
-            "test_limits::test_retry_after_can_be_a_date",
-            "test_limits::test_a_retry_after_that_means_nothing_is_ignored",
+            "test_waits::test_retry_after_can_be_a_date",
+            "test_waits::test_a_retry_after_that_means_nothing_is_ignored",
             "test_limits::test_a_retry_after_beyond_all_patience_stops_the_run",
         ),
     ),
@@ -65,7 +65,7 @@ ANSWERS: dict[int, Covered] = {
             "test_answers::test_a_page_in_an_answer_is_cut_and_escaped",
         ),
     ),
-    8: Covered("423: the record is locked", ("test_limits::test_a_lock_is_given_its_two_seconds",)),
+    8: Covered("423: the record is locked", ("test_waits::test_a_lock_is_given_its_two_seconds",)),
     9: Covered("477: the portal is being moved", ("test_limits::test_a_migration_stops_the_run_for_now",)),
     10: Covered(
         "521 to 524",
@@ -105,7 +105,7 @@ ANSWERS: dict[int, Covered] = {
             "test_authentication::test_a_renewal_is_not_repeated_with_every_later_attempt",
             "test_authentication::test_tokens_expire_again_and_again",
             "test_authentication::test_a_second_401_in_a_row_is_fatal",
-            "test_authentication::test_a_short_life_is_renewed_before_it_ends",
+            "test_waits::test_a_short_life_is_renewed_before_it_ends",
         ),
     ),
     19: Covered(
@@ -113,8 +113,8 @@ ANSWERS: dict[int, Covered] = {
         (
             "test_authentication::test_a_refused_refresh_token_stops_before_the_first_row",
             "test_authentication::test_a_refresh_token_that_is_revoked_in_the_middle_stops_the_run",
-            "test_authentication::test_a_refresh_that_fails_is_tried_again",
-            "test_authentication::test_a_token_endpoint_that_stays_down_fails_no_row",
+            "test_waits::test_a_refresh_that_fails_is_tried_again",
+            "test_waits::test_a_token_endpoint_that_stays_down_fails_no_row",
         ),
     ),
     20: Covered(

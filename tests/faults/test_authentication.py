@@ -135,17 +135,6 @@ def test_a_second_401_in_a_row_is_fatal(make_world: MakeWorld) -> None:
     world.goes_on_and_completes(*CREW)
 
 
-def test_a_short_life_is_renewed_before_it_ends(make_world: MakeWorld) -> None:
-    """Item 18: at 80 % of `expires_in`, however short, so that HubSpot has no 401 to give."""
-    portal = {"oauth": {**PORTAL["oauth"], "expires_in": 0.6}}
-    world = make_world(60, portal=portal, variables=OAUTH, latency="20ms")
-    ending = world.run("--concurrency", "1")
-    assert ending.exit_code == 0
-    assert world.sandbox.count(status=401) == 0
-    assert 3 <= refreshes(world) <= 8
-    world.check(ending)
-
-
 def test_a_refused_refresh_token_stops_before_the_first_row(make_world: MakeWorld) -> None:
     """Item 19: revoked or mistyped: exit code 3, HubSpot's own words, and a right one goes on."""
     world = make_world(20, portal=PORTAL, variables=OAUTH)
@@ -171,36 +160,6 @@ def test_a_refresh_token_that_is_revoked_in_the_middle_stops_the_run(make_world:
     assert refreshes(world) == 2
     assert len(world.puts()) <= 30 + MOST_AFTER_A_STOP
     assert ending.rows("failed") == set()
-    world.check(ending, complete=False)
-    world.goes_on_and_completes(*CREW)
-
-
-def test_a_refresh_that_fails_is_tried_again(make_world: MakeWorld) -> None:
-    """Item 19: no answer in time, or none of use, is transient, and costs no row an attempt."""
-    faults = [
-        {"fault": "expire-token", "method": "PUT", "nth": 10},
-        {"fault": "500", "path": TOKEN, "nth": 1},
-        {"fault": "stall", "path": TOKEN, "nth": 3},
-        {"fault": "html", "path": TOKEN, "nth": 4},
-    ]
-    world = make_world(20, portal=PORTAL, variables=OAUTH, faults=faults)
-    ending = world.run(*CREW, "--timeout", "0.4", "--max-attempts", "1")
-    assert ending.exit_code == 0, ending.said
-    assert refreshes(world) == 5
-    world.check(ending)
-
-
-def test_a_token_endpoint_that_stays_down_fails_no_row(make_world: MakeWorld) -> None:
-    """Item 19: however few attempts a row has, those for a token are not its own."""
-    faults = [
-        {"fault": "expire-token", "method": "PUT", "nth": 10},
-        {"fault": "503", "path": TOKEN, "range": [2, None]},
-    ]
-    world = make_world(20, portal=KEPT, variables=OAUTH, faults=faults)
-    ending = world.run(*CREW, "--max-attempts", "1", "--max-duration", "2s")
-    assert ending.exit_code == 5
-    assert ending.rows("failed") == set()
-    assert 3 <= refreshes(world) <= 12
     world.check(ending, complete=False)
     world.goes_on_and_completes(*CREW)
 

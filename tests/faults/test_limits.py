@@ -79,46 +79,6 @@ def test_retry_after_is_waited_for_by_all(make_world: MakeWorld) -> None:
     world.check(ending)
 
 
-def test_retry_after_can_be_a_date(make_world: MakeWorld) -> None:
-    """Item 3: the other spelling of the same; a date has no fractions, so the moment is a whole second."""
-    moment = int(time.time()) + 3
-    retry_after = formatdate(moment, usegmt=True)
-    world = make_world(30, faults=[{"fault": "429", "method": "PUT", "nth": 5, "retry_after": retry_after}])
-    ending = world.run(*CREW)
-    assert ending.exit_code == 0
-    until = moment - (time.time() - time.monotonic()) - 0.05
-    early = [request for request in world.puts() if world.struck()[0].time < request.time < until]
-    assert len(early) <= MOST_AFTER_A_STOP
-    world.check(ending)
-
-
-def test_a_retry_after_that_means_nothing_is_ignored(make_world: MakeWorld) -> None:
-    """Item 3: a past date, a negative or impossible number, a word: the loader's own pause, and no crash."""
-    nonsense = [
-        formatdate(time.time() - DAY, usegmt=True),
-        "-5",
-        "abc",
-        "1e9",
-        "0",
-        "",
-        "1.5",
-        "9" * 400,
-        "Wed, 21 Oct 99999999999999999999 07:28:00 GMT",
-        "Wed, 21 Oct 2026 07:28:00 +99999999999",
-    ]
-    rules = [
-        {"fault": "429", "pair": [1000 + number, 500_000 + number], "times": 1, "retry_after": text}
-        for number, text in enumerate(nonsense)
-    ]
-    world = make_world(20, faults=rules)
-    began = time.monotonic()
-    ending = world.run(*CREW)
-    assert ending.exit_code == 0, ending.said
-    assert time.monotonic() - began < 15
-    assert ending.summary["requests"]["rate_limited"] == len(nonsense)
-    world.check(ending)
-
-
 @pytest.mark.parametrize(("fault", "kind"), [("429", "seconds"), ("503", "date")])
 def test_a_retry_after_beyond_all_patience_stops_the_run(make_world: MakeWorld, fault: str, kind: str) -> None:
     """Item 3: over the cap the run ends, says when to come back, and the same command goes on."""
@@ -214,18 +174,6 @@ def test_a_spent_day_behind_silent_429s_stops_the_run(make_world: MakeWorld) -> 
     assert ending.rows("failed") == set()
     world.check(ending, complete=False)
     world.goes_on_and_completes(*CREW)
-
-
-def test_a_lock_is_given_its_two_seconds(make_world: MakeWorld) -> None:
-    """Item 8: a locked record is asked again after two seconds at least, and the others do not wait for it."""
-    world = make_world(20, faults=[{"fault": "423", "pair": [1000, 500_000], "times": 1}])
-    ending = world.run(*CREW)
-    assert ending.exit_code == 0
-    first, second = [request.time for request in world.puts() if "/1000/" in request.path]
-    assert second - first >= 2
-    assert sum(first < request.time < second for request in world.puts()) == 19
-    assert {line["attempts"] for line in ending.lines if line["object_id"] == "1000"} == {"2"}
-    world.check(ending)
 
 
 @pytest.mark.parametrize("told", [True, False])

@@ -222,21 +222,21 @@ def throughput(server: Crowded, *, rate: Rate, seconds: float, settle: float) ->
 def test_a_collapsing_server_gives_more_answers_to_fewer_requests() -> None:
     """Item 45: fifty at once get 7 answers a second from it, what the gateway settles at gets 12 and more."""
     server = Crowded(lambda under_way: 0.02 * under_way**1.5)
-    assert throughput(server, rate=Rate(1000, 10.0), seconds=300, settle=120) >= 12
+    assert throughput(server, rate=Rate(1000, 10.0), seconds=120, settle=100) >= 12
     assert server.most <= 20
 
 
 def test_a_server_that_lets_everything_time_out_under_load_is_relieved() -> None:
     """Fifty at once would take 50 s each, and not one would come home within the timeout of 30 s."""
     server = Crowded(lambda under_way: 0.02 * under_way**2)
-    assert throughput(server, rate=Rate(1000, 10.0), seconds=300, settle=300) >= 5
+    assert throughput(server, rate=Rate(1000, 10.0), seconds=120, settle=300) >= 5
     assert server.most <= 15
 
 
 def test_a_slow_server_is_used_to_the_full_all_night() -> None:
     """Three seconds for every answer: what the limiter lets go, which counts a request until it is answered, goes."""
-    assert throughput(Crowded(lambda _: 3.0), rate=Rate(190, 10.0), seconds=600, settle=60) >= 0.98 * 190 / (10 + 3)
+    assert throughput(Crowded(lambda _: 3.0), rate=Rate(190, 10.0), seconds=200, settle=60) >= 0.98 * 190 / (10 + 3)
 
 
 def test_a_quick_server_is_used_at_the_full_rate() -> None:
-    assert throughput(Crowded(lambda _: 0.12), rate=Rate(190, 10.0), seconds=100, settle=30) >= 0.97 * FULL_RATE
+    assert throughput(Crowded(lambda _: 0.12), rate=Rate(190, 10.0), seconds=50, settle=20) >= 0.97 * FULL_RATE

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -439,41 +438,6 @@ def test_a_secret_that_the_server_echoes_is_taken_out() -> None:
 
 
 # --- an outage
-
-
-def outage(begin: float, end: float, failure: Reply | Exception) -> Callable[[float], Script]:
-    return lambda start: lambda *_: failure if begin <= clock() - start < end else OK
-
-
-@pytest.mark.parametrize("failure", [answer(503), answer(500), ConnectionFault("refused")])
-@pytest.mark.parametrize("workers", [50, 4])
-def test_an_outage_of_ten_minutes_burns_no_row_and_costs_one_request_a_second(
-    failure: Reply | Exception, workers: int
-) -> None:
-    """And within 30 s of its end requests go out at full speed again."""
-    length = 100.0 if isinstance(failure, Reply) and failure.status == 500 else 600.0
-    server = Server(in_turn())
-
-    async def scenario() -> tuple[float, list[Any]]:
-        start = clock()
-        server.script = outage(20, 20 + length, failure)(start)
-        gateway, results = make(server, rate=Rate(100, 10.0)), []
-
-        async def work() -> None:
-            while clock() - start < length + 120:
-                results.extend(await calls(gateway, 1))
-
-        await asyncio.gather(*(work() for _ in range(workers)))
-        return start, results
-
-    start, results = run(scenario)
-    assert all(isinstance(result, Delivered) for result in results)
-    moments = [when - start for when in server.times]
-    probes = [moment for moment in moments if 45 < moment < 20 + length]
-    assert all(later - earlier >= 0.99 for earlier, later in pairwise(probes))
-    assert len(probes) > 0.5 * (length - 25)
-    after = [moment for moment in moments if 20 + length + 30 <= moment < 20 + length + 60]
-    assert len(after) >= 0.95 * 300
 
 
 def test_a_quarter_of_an_hour_of_outage_ends_the_run_for_now() -> None:

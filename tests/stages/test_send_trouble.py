@@ -88,8 +88,7 @@ FAILURES: dict[str, Answered] = {
 }
 
 
-@pytest.mark.parametrize("kind", ["503", "reset"])
-@pytest.mark.parametrize(("rate", "rows"), [(Rate(190, 10.0), 1_500), (Rate(60, 1.0), 3_200)])
+@pytest.mark.parametrize(("kind", "rate", "rows"), [("503", Rate(190, 10.0), 1_500), ("reset", Rate(40, 1.0), 2_200)])
 def test_half_failures_for_a_minute_cost_no_more_than_the_budget_and_a_tenth(rate: Rate, rows: int, kind: str) -> None:
     """Every row is settled, and one fails only after all its attempts; half a minute later all is as it was."""
     chance = random.Random(7)
@@ -107,16 +106,30 @@ def per_second(load: Load, begin: float, end: float) -> float:
     return sum(begin <= moment < end for moment in load.sent) / (end - begin)
 
 
-@pytest.mark.parametrize("workers", [50, 4])
-@pytest.mark.parametrize("kind", ["503", "reset", "timeout"])
-def test_a_full_outage_costs_one_request_a_second_and_no_row(kind: str, workers: int) -> None:
-    """Ten minutes of it; once it is known for one, probes, and half a minute after its end full speed."""
-    load = loaded(lambda now: FAILURES[kind] if 10 <= now < 610 else OK, Rate(190, 10.0), 1_200, workers)
+@pytest.mark.parametrize(
+    ("kind", "workers", "seconds"),
+    [
+        ("503", 50, 600),
+        ("503", 4, 600),
+        ("reset", 50, 600),
+        ("timeout", 50, 600),
+        ("timeout", 4, 600),
+        ("500", 50, 100),
+    ],
+)
+def test_a_full_outage_costs_one_request_a_second_and_no_row(kind: str, workers: int, seconds: int) -> None:
+    """Ten minutes of it; once it is known for one, probes, and half a minute after its end full speed.
+
+    A plain 500 may be about its row, so an outage of those is one for two minutes only.
+    """
+    end = 10 + seconds
+    load = loaded(lambda now: FAILURES[kind] if 10 <= now < end else OK, Rate(190, 10.0), 1_050, workers)
     assert [result for result in load.results if not isinstance(result, Delivered)] == []
     known = {("timeout", 50): 120, ("timeout", 4): 240}.get((kind, workers), 40)
-    probes = [moment for moment in load.sent if known <= moment < 610]
+    probes = [moment for moment in load.sent if known <= moment < end]
     assert all(later - earlier >= 0.99 for earlier, later in pairwise(probes))
-    assert per_second(load, 640, 650) >= 0.94 * 19
+    assert len(probes) >= (seconds - known) * (0.05 if workers == 4 and kind == "timeout" else 0.9)
+    assert per_second(load, end + 30, end + 40) >= 0.94 * 19
     before = [moment for moment in load.sent if 10 <= moment < known]
     print(f"{len(before)} requests before the outage was known for one, {len(probes)} probes")
     assert len(before) <= 4 * workers + known
