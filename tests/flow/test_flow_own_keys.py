@@ -10,7 +10,7 @@ import pytest
 from loader.errors import Interrupted, UsageError
 from loader.events import Event, LookedUp, LookingUp
 from loader.sandbox import Sandbox
-from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
+from loader.settings import ConnectionSettings, InputSettings, Secret, SendSettings, Settings
 from loader.stopping import Stop
 from loader.verbs.load import load
 from loader.verbs.plan import plan
@@ -318,15 +318,6 @@ async def test_dated_versions_have_their_own_path(
     assert [each.path for each in sandbox.requests if each.method == "POST"] == [
         f"/crm/objects/{version}/0-1/batch/read"
     ]
-
-
-async def test_lookups_keep_to_the_rate(folder: Path, load_into: Load) -> None:
-    """They take permits like everything else; the sandbox refuses none."""
-    (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"n{n}@example.com,1\n" for n in range(1, 2501)))
-    async with Sandbox(portal(), rate="20/1") as sandbox:
-        report = await load_into(sandbox, "a.csv", read={"from_id_property": "email"}, send={"rate": Rate(20, 1)})
-        assert report.summary["rows"]["rejected"] == 2500
-        assert (sandbox.count("POST"), sandbox.count(status=429)) == (25, 0)
 
 
 async def test_a_plan_looks_up_too_and_without_a_token_says_that_it_did_not(folder: Path, sandbox: Sandbox) -> None:

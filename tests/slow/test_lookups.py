@@ -1,4 +1,4 @@
-"""A load that is killed while it looks records up asks only for the rest when it comes back."""
+"""Looking records up keeps to the rate, and a load that is killed at it asks only for the rest when it comes back."""
 
 import json
 import os
@@ -17,11 +17,11 @@ UNDER_WAY = 10 * 100
 """Values that may be asked for again after a kill: ten requests of a hundred."""
 
 
-def start(sandbox: Sandbox, folder: Path) -> subprocess.Popen[bytes]:
+def start(sandbox: Sandbox, folder: Path, rate: str = "200/1") -> subprocess.Popen[bytes]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("HUBSPOT_", "ASSOCIATION_"))}
     return subprocess.Popen(
         [sys.executable, "-m", "loader", "load", "a.csv", "--from", "contacts", "--to", "companies",
-         "--from-id-property", "email", "--rate", "200/1", "--quiet"],
+         "--from-id-property", "email", "--rate", rate, "--quiet"],
         cwd=folder,
         env={**kept, "HUBSPOT_BASE_URL": sandbox.url, "HUBSPOT_ACCESS_TOKEN": "any"},
     )  # fmt: skip
@@ -56,3 +56,15 @@ def test_a_killed_load_asks_for_no_value_twice_but_those_under_way(tmp_path: Pat
     rows = json.loads((tmp_path / "a.summary.json").read_text())["rows"]
     assert (rows["created"], rows["rejected"]) == (19, VALUES - 19)
     assert not list(tmp_path.glob("*lookups*"))
+
+
+def test_lookups_keep_to_the_rate(tmp_path: Path) -> None:
+    """They take permits like everything else: HubSpot refuses none, and no window has more."""
+    lines = [f"n{number}@example.com,{number}\n" for number in range(1, VALUES + 1)]
+    (tmp_path / "a.csv").write_text("from_id,to_id\n" + "".join(lines))
+    with SandboxThread(
+        {"records": [{"type": "contacts", "id": "1", "properties": {"email": "x"}}]}, rate="20/1"
+    ) as sandbox:
+        assert start(sandbox, tmp_path, "20/1").wait(timeout=60) == 1
+        assert (sandbox.count("POST"), sandbox.count(status=429)) == (VALUES // 100, 0)
+        assert sandbox.max_window <= 20
