@@ -10,8 +10,11 @@ from hubspot.crm.associations.v4 import schema
 from hubspot.crm.contacts import BatchReadInputSimplePublicObjectId
 from hubspot.crm.contacts import SimplePublicObjectId as ContactId
 
+from loader.model import Question
 from loader.sandbox import Sandbox, SandboxThread
+from loader.send.portal import GatewayPortal
 from loader.settings import ConnectionSettings, Secret, Settings
+from loader.verbs.connection import connected, surroundings
 from loader.verbs.labels import labels
 
 LABELS = [{"from": "contacts", "to": "companies", "label": "Decision maker", "type_id": 36, "inverse_type_id": 37}]
@@ -183,3 +186,21 @@ async def test_labels_lists_what_the_official_client_sees(
     }
     assert len(listed.types) == len(seen)
     assert set(listed.types) == seen
+
+
+async def test_records_are_found_as_the_official_client_finds_them(sandbox: Sandbox, client: Any) -> None:
+    """By a unique property, in whatever case; a value without a record is named as absent by both."""
+    connection = ConnectionSettings(base_url=sandbox.url, credentials=Secret("any"))
+    values = ["Ada@Example.com", "nobody@example.com"]
+    async with connected(Settings(read=(), connection=connection), surroundings()) as gateway:
+        portal = GatewayPortal(gateway, version="v4")
+        found = await portal.records(Question("0-1", "email"), values)
+    body = BatchReadInputSimplePublicObjectId(
+        id_property="email",
+        inputs=[ContactId(id=value) for value in values],
+        properties=["email"],
+        properties_with_history=[],
+    )
+    seen = client.crm.contacts.batch_api.read(body)
+    assert found.records == tuple((each.id, each.properties["email"]) for each in seen.results)
+    assert found.absent == {"nobody@example.com"} == set(seen.errors[0].context["ids"])
