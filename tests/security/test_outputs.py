@@ -142,13 +142,64 @@ def test_copies_for_machines_hold_the_cells_as_they_are(evil_world: World, endin
     assert "+cmd|' /C calc'!A1" in labels
 
 
+def speaking(world: World, *words: str) -> None:
+    """Let the world's next commands be these words instead of a load."""
+    world.arguments = lambda *more: [*words, *more]  # type: ignore[method-assign]
+
+
+OTHERS = [
+    ("verify", "load.csv", "--from", "contacts", "--to", "companies"),
+    ("status",),
+    ("labels", "contacts", "companies"),
+    ("plan", "load.csv", "--from", "contacts", "--to", "companies"),
+]
+
+
+@pytest.mark.parametrize("json_lines", [False, True])
+@pytest.mark.parametrize("words", OTHERS, ids=lambda words: words[0])
+def test_other_commands_show_and_write_nothing_evil(
+    make_world: MakeWorld, words: tuple[str, ...], *, json_lines: bool
+) -> None:
+    """The portal's own labels are evil here, too; what the commands write is nobody's formula."""
+    labels = [{"from": "contacts", "to": "companies", "label": evil.replace("\0", "")} for evil in EVIL]
+    world = make_world(1, faults=evil_answers(), portal={"labels": labels})
+    (world.folder / "load.csv").write_text(evil_rows(), "utf-8", newline="")
+    world.run("--quiet")
+    speaking(world, *words)
+    before = len(world.said)
+    ending = world.run(*(["--json"] if json_lines else []))
+    assert ending.exit_code in (0, 1), ending.said
+    for text in world.said[before : before + 2]:
+        assert all(character.isprintable() or character == "\n" for character in text)
+        assert not any(line.startswith("INJECTED") for line in text.splitlines())
+    assert "".join(world.said[before : before + 2]).strip()
+    for path in world.folder.glob("*.verify.csv"):
+        assert [cell for cell in harmful(table(path)) if cell not in ("=", "+", "*", "!")] == []
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("dangling", [False, True])
+def test_a_verification_is_not_written_through_a_link(make_world: MakeWorld, *, dangling: bool) -> None:
+    world = make_world(1)
+    target = world.folder / "precious"
+    if not dangling:
+        target.write_text(MINE)
+    (world.folder / "load.verify.csv").symlink_to(target)
+    speaking(world, "verify", "load.csv", "--from", "contacts", "--to", "companies")
+    ending = world.run()
+    assert ending.exit_code != 70, ending.said
+    assert target.exists() is not dangling
+    assert dangling or target.read_text() == MINE
+    assert ending.exit_code == 2 or not (world.folder / "load.verify.csv").is_symlink()
+
+
 def test_the_names_of_files_and_sheets_control_nothing(make_world: MakeWorld) -> None:
     """A name may hold anything but a slash, and is on the screen and in every output."""
     world = make_world(1)
     name = "\x1b[2J=1+1\nINJECTED\u202e.csv"
     (world.folder / name).write_bytes((world.folder / "load.csv").read_bytes())
     (world.folder / "load.csv").unlink()
-    world.arguments = lambda *more: ["load", name, "--from", "contacts", "--to", "companies", *more]  # type: ignore[method-assign]
+    speaking(world, "load", name, "--from", "contacts", "--to", "companies")
     ending = world.run("--json", "--log-file", "own.log", "--results", "load.results.csv")
     assert ending.exit_code == 0, ending.said
     output, said, _ = world.said
