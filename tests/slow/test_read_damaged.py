@@ -134,6 +134,8 @@ def read(path: Path) -> int:
         for chunk in source.chunks():
             assert len(chunk.rows) == len(chunk.cells)
             assert chunk.rows == sorted(set(chunk.rows))
+            told = {link.row for link in chunk.links} | {reject.row for reject in chunk.rejects}
+            assert told == set(chunk.rows), "a record is lost in silence"
             for link in chunk.links:
                 for record_id in (link.object_id, link.to_object_id):
                     assert RECORD_ID.fullmatch(record_id)
