@@ -56,7 +56,7 @@ async def connected(settings: Settings, around: Surroundings, tell: Tell | None 
             name = fingerprint(credentials, settings.connection.base_url)
             file = AllowanceFile(Path(settings.connection.cache_folder), name)
             await stack.enter_async_context(Sharing(limiter, file, clock=around.clock, tell=tell or _nobody))
-        yield Gateway(
+        gateway = Gateway(
             await stack.enter_async_context((around.sender or _over_the_network)(settings)),
             limiter,
             credential(credentials),
@@ -65,6 +65,8 @@ async def connected(settings: Settings, around: Surroundings, tell: Tell | None 
             daily_reserve=settings.send.daily_reserve,
             usage=_usage(settings.connection),
         )
+        gateway.allow(workers(settings))
+        yield gateway
 
 
 def _usage(connection: ConnectionSettings) -> Request | None:

@@ -1,17 +1,23 @@
 """Records by their own keys: emails and domains in the file, record ids in the results, each value asked for once."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
 from loader.errors import Interrupted, UsageError
 from loader.events import Event, LookedUp, LookingUp
+from loader.model import Question
 from loader.sandbox import Sandbox
-from loader.settings import ConnectionSettings, InputSettings, Secret, SendSettings, Settings
+from loader.send.api import Request
+from loader.send.portal import GatewayPortal
+from loader.send.replies import Reply
+from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
 from loader.stopping import Stop
+from loader.verbs.connection import connected, surroundings
 from loader.verbs.load import load
 from loader.verbs.plan import plan
 from tests.flow.conftest import TOKEN, Load, lines_of
@@ -318,6 +324,43 @@ async def test_dated_versions_have_their_own_path(
     assert [each.path for each in sandbox.requests if each.method == "POST"] == [
         f"/crm/objects/{version}/0-1/batch/read"
     ]
+
+
+class Counting:
+    """A way to HubSpot that knows nobody, and counts how many requests are under way."""
+
+    def __init__(self) -> None:
+        self.now = self.most = 0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+    async def send(self, request: Request, authorization: str, *, largest: int = 2**20) -> Reply:
+        """Answer after two turns of the loop."""
+        del request, authorization, largest
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        self.now -= 1
+        return Reply(200, {}, b'{"results": []}')
+
+
+async def test_no_more_questions_are_under_way_than_the_command_allows() -> None:
+    """`--concurrency 2` holds before the first pair is sent, too: none waits for a connection with its time running."""
+    sender = Counting()
+    settings = Settings(
+        read=(),
+        connection=ConnectionSettings(credentials=Secret(TOKEN)),
+        send=SendSettings(concurrency=2, rate=Rate(1000, 1)),
+    )
+    async with connected(settings, surroundings()._replace(sender=lambda _: sender)) as gateway:
+        portal = GatewayPortal(gateway, version="v4")
+        await asyncio.gather(*(portal.records(Question("0-1", "email"), ["a"]) for _ in range(20)))
+    assert sender.most == 2
 
 
 async def test_a_plan_looks_up_too_and_without_a_token_says_that_it_did_not(folder: Path, sandbox: Sandbox) -> None:
