@@ -5,6 +5,7 @@ for (a cell with three ids in it makes three rows, all with the record's row num
 request links, whatever the number of rows that ask for it.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 FIELDS = (
@@ -163,9 +164,12 @@ class Specification(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """Two records and every association type that the whole input asks for between them: one request.
+    """Two records and every association type that a request is to give them: those that the whole input asks for.
 
-    `pair_id` counts from 1 in the order in which the inputs first name each pair; `rows` is how many rows ask for it.
+    `pair_id` counts from 1 in the order in which pairs are sent; `rows` is how many rows ask for it. `before` are the
+    types that the pair had before this run first sent it (in this direction), None where that was not looked up.
+    `unchanged` counts the rows whose own type is among them. `dropped` are types that the pair must not keep, because
+    this run makes another record the primary one.
     """
 
     pair_id: int
@@ -176,6 +180,31 @@ class Pair(NamedTuple):
     types: tuple[AssociationType, ...]
     rows: int
     before: Types | None = None
+    dropped: Types = frozenset()
+    unchanged: int = 0
+
+
+class Lot(NamedTuple):
+    """Pairs that are looked up together: by the records of the first object type of `direction`.
+
+    `straight` pairs have that record at their from end; `turned` ones at their to end, and `inverse` says what the
+    types that are found are called from the other end, where that is known.
+    """
+
+    direction: Direction
+    straight: list[Pair]
+    turned: list[Pair]
+    inverse: Mapping[AssociationType, AssociationType]
+
+
+class Image(NamedTuple):
+    """What a pair was before it was sent: its types, in its own direction; `there` are those that rows ask for and that
+    it has still.
+    """
+
+    pair: Pair
+    types: Types
+    there: Types
 
 
 class Question(NamedTuple):
@@ -205,11 +234,11 @@ class FoundRecord(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of one pair. `status` is `created` or `failed`.
+    """What became of one pair. `status` is `created`, `unchanged` or `failed`.
 
     `created_resource_id` is HubSpot's `createdResourceId` where the answer had one, else blank. `labels` are those the
     answer named. `attempts` counts the requests made. `finished_at` is UTC, ISO 8601 with milliseconds. `rows` is how
-    many rows the pair stands for.
+    many rows have this outcome; `unchanged` how many others of the pair were so before.
     """
 
     pair_id: int
@@ -223,3 +252,4 @@ class Outcome(NamedTuple):
     attempts: int
     finished_at: str
     rows: int
+    unchanged: int = 0

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from loader.model import Outcome, Pair
+from loader.model import Image, Lot, Outcome, Pair
 from loader.record.journal import Counts, Journal
 from loader.record.results import Results
 
@@ -22,7 +22,8 @@ class Ledger:
     """Keeps a journal and its results file while requests are made; both are touched by one thread only.
 
     `facts` is asked before every commit for what is to be remembered with it; the run's end may forestall a commit,
-    which the last one makes up for. `settled` hears of outcomes before they are written.
+    which the last one makes up for. `settled` hears of outcomes before they are written. `at_work` are the tasks that
+    wait for the journal: whoever ends the run lets them, because what they wait for is done in any case.
     """
 
     def __init__(
@@ -44,12 +45,28 @@ class Ledger:
         self._closed = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
         self.counts: Counts = journal.counts()
+        self.at_work: set[asyncio.Task[Any] | None] = set()
 
-    async def claim(self, requests: int, capacity: int) -> list[list[Pair]]:
-        """Return the next requests' pairs, their intent committed after everything that was recorded so far."""
-        await self._write_down()
-        pairs = await self._aside(partial(self._claim, requests * capacity))
-        return [pairs[start : start + capacity] for start in range(0, len(pairs), capacity)]
+    async def claim(self, most: int) -> list[Pair]:
+        """Return the next pairs, their intent committed after everything that was recorded so far."""
+        return await self._after_writing(partial(self._journal.claim, most))
+
+    async def claim_lot(self, records: int, pairs: int) -> Lot | None:
+        """Return the next pairs that are to be looked up together, None when there are none left."""
+        return await self._after_writing(partial(self._journal.claim_lot, records, pairs))
+
+    async def keep(self, images: Sequence[Image]) -> list[int]:
+        """Commit what pairs were before they are sent; return how many rows of each are so already."""
+        return await self._after_writing(partial(self._journal.keep, images))
+
+    async def _after_writing(self, work: Callable[[], T]) -> T:
+        task = asyncio.current_task()
+        self.at_work.add(task)
+        try:
+            await self._write_down()
+            return await self._aside(partial(self._unbroken, work))
+        finally:
+            self.at_work.discard(task)
 
     def record(self, outcomes: Sequence[Outcome]) -> None:
         """Take outcomes over; they are in the journal, then in the results, a moment later."""
@@ -57,7 +74,7 @@ class Ledger:
         self._settled(outcomes)
         self._some.set()
 
-    async def keep(self) -> None:
+    async def write(self) -> None:
         """Write outcomes down as they come, until `close`; raises RecordError when that fails."""
         while not self._closed:
             await self._some.wait()
@@ -66,7 +83,7 @@ class Ledger:
             await self._write_down()
 
     def close(self) -> None:
-        """Let `keep` end once everything is written."""
+        """Let `write` end once everything is written."""
         self._closed = True
         self._some.set()
 
@@ -87,9 +104,9 @@ class Ledger:
     async def _aside(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-    def _claim(self, most: int) -> list[Pair]:
+    def _unbroken(self, work: Callable[[], T]) -> T:
         with self._breakable():
-            return self._journal.claim(most)
+            return work()
 
     async def _write_down(self) -> None:
         if self._waiting:
@@ -118,7 +135,10 @@ class Ledger:
         self._journal.remember(self._results.catch_up())
 
     def _count(self, outcome: Outcome) -> None:
+        self.counts.unchanged += outcome.unchanged
         if outcome.status == "created":
             self.counts.created += outcome.rows
+        elif outcome.status == "unchanged":
+            self.counts.unchanged += outcome.rows
         else:
             self.counts.failed += outcome.rows

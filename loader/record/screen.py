@@ -111,6 +111,8 @@ def progress_line(event: Progress) -> str:
     ]
     if event.rejected:
         parts.insert(2, f"rejected {event.rejected:,}")
+    if event.unchanged:
+        parts.insert(2, f"unchanged {event.unchanged:,}")
     if event.rate_limited:
         parts.append(f"429s {event.rate_limited:,}")
     if event.daily_left is not None:

@@ -14,6 +14,7 @@ from loader.send.replies import Reply, correlation_id_of, fields, message_of, pr
 
 Types = frozenset[AssociationType]
 
+COMPLETE = "COMPLETE"
 _NONE_FOUND = "NO_ASSOCIATIONS_FOUND"
 _CATEGORY = re.compile(r"[A-Z][A-Z_]{0,49}", re.ASCII)
 _LARGEST_TYPE_ID = 2**31 - 1
@@ -41,6 +42,8 @@ def associated(reply: Reply, asked: Collection[str]) -> Page:
     results = body.get("results")
     if reply.status not in (200, 207) or not isinstance(results, list):
         raise _unreadable(reply, "has no results")
+    if body.get("status", COMPLETE) != COMPLETE:
+        raise _unreadable(reply, f"is not complete ({printable(text_of(body['status']))[:30]})")
     page = Page({}, {}, {}, None)
     for result in results:
         _take(result, asked, page, reply)

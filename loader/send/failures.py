@@ -25,11 +25,11 @@ class FailureGuard:
     def watch(self, outcomes: Sequence[Outcome]) -> None:
         """Take note of outcomes; raises TooManyFailures when the run has to stop."""
         for outcome in outcomes:
-            self._settled += outcome.rows
+            self._settled += outcome.rows + outcome.unchanged
             if outcome.status == "failed":
                 self._failed += outcome.rows
                 self._note_reason(outcome)
-            else:
+            elif outcome.status == "created":
                 self._in_a_row = 0
         self._check_budget()
 

@@ -1,12 +1,14 @@
-"""The pool: a feeder, a bounded queue and so many workers; no task for a row, no row beyond the queue."""
+"""The pool: feeders, a bounded queue and so many workers; no task for a row, no request beyond the queue."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 from loader.errors import LoaderError
 from loader.model import Outcome, Pair
 from loader.send.gateway import Gateway
+from loader.send.outgoing import Outgoing
 
 
 class Action(Protocol):
@@ -19,31 +21,32 @@ class Action(Protocol):
 
 
 class Ledger(Protocol):
-    """Where pairs come from and outcomes go."""
+    """Where outcomes go; `at_work` are the tasks that wait for it, and are let finish that when the run ends."""
 
-    async def claim(self, requests: int, capacity: int) -> list[list[Pair]]:
-        """Return the next requests' pairs, their intent committed; an empty list when nothing is left."""
+    at_work: set[asyncio.Task[Any] | None]
 
     def record(self, outcomes: Sequence[Outcome]) -> None:
         """Take outcomes over at once; they are written down a moment later."""
 
-    async def keep(self) -> None:
+    async def write(self) -> None:
         """Write outcomes down as they come, until `close`."""
 
     def close(self) -> None:
-        """Let `keep` end once everything is written."""
+        """Let `write` end once everything is written."""
 
 
 class Pool:
-    """Sends everything a ledger has, `workers` requests at a time, until it is done or told to stop.
+    """Sends all that goes out, `workers` requests at a time, until it is done or told to stop.
 
-    No more than `workers` requests wait in the queue, so twice as many pairs are claimed and unsettled at most. `watch`
-    is told each batch of outcomes once it is recorded, and may raise `Stopped` to end the run (too many failures).
+    Each of `outgoing` has a feeder of its own, so that they may look things up side by side. No more than half as many
+    requests as there are workers wait in the queue. `watch` is told each batch of outcomes once it is recorded, and may
+    raise `Stopped` to end the run (too many failures).
     """
 
     def __init__(
         self,
         ledger: Ledger,
+        outgoing: Sequence[Outgoing],
         action: Action,
         gateway: Gateway,
         *,
@@ -51,14 +54,15 @@ class Pool:
         watch: Callable[[Sequence[Outcome]], None],
     ) -> None:
         self._ledger = ledger
+        self._outgoing = outgoing
         self._action = action
         self._gateway = gateway
         self._workers = workers
         self._watch = watch
         self._queue: asyncio.Queue[list[Pair] | None] = asyncio.Queue()
-        self._room = asyncio.Semaphore(2 * workers)
+        self._room = asyncio.Semaphore(workers + workers // 2)
+        self._feeding = len(outgoing)
         self._crew: list[asyncio.Task[None]] = []
-        self._claiming: asyncio.Task[None] | None = None
         self._stopped: LoaderError | None = None
         gateway.allow(workers)
 
@@ -66,7 +70,7 @@ class Pool:
         """Send until nothing is left; raise what stopped the run, once what was in flight is recorded."""
         if self._stopped is None:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._guard(self._ledger.keep), name="ledger")
+                group.create_task(self._guard(self._ledger.write), name="ledger")
                 await self._send_all()
                 self._ledger.close()
         if self._stopped is not None:
@@ -74,7 +78,8 @@ class Pool:
 
     async def _send_all(self) -> None:
         async with asyncio.TaskGroup() as group:
-            self._crew = [group.create_task(self._guard(self._feed), name="feed")]
+            for number, outgoing in enumerate(self._outgoing):
+                self._crew.append(group.create_task(self._guard(partial(self._feed, outgoing)), name=f"feed-{number}"))
             for number in range(self._workers):
                 self._crew.append(group.create_task(self._guard(self._serve), name=f"serve-{number}"))
 
@@ -83,7 +88,7 @@ class Pool:
         if self._stopped is None:
             self._stopped = reason
         self._gateway.drain()
-        busy = {*self._gateway.in_flight, self._claiming, asyncio.current_task()}
+        busy = {*self._gateway.in_flight, *self._ledger.at_work, asyncio.current_task()}
         for task in self._crew:
             if task not in busy:
                 task.cancel()
@@ -99,24 +104,16 @@ class Pool:
         except LoaderError as reason:
             self.stop(reason)
 
-    async def _feed(self) -> None:
-        batch = max(1, self._workers // 2)
-        while requests := await self._claim(batch):
-            for request in requests:
-                self._queue.put_nowait(request)
-        for _ in range(self._workers):
-            self._queue.put_nowait(None)
-
-    async def _claim(self, batch: int) -> list[list[Pair]]:
-        """Wait for room and claim as many requests; while the ledger is at work on it, a stop lets it finish."""
-        for _ in range(batch):
+    async def _feed(self, outgoing: Outgoing) -> None:
+        await self._room.acquire()
+        while (request := await outgoing.next()) is not None and self._stopped is None:
+            self._queue.put_nowait(request)
             await self._room.acquire()
-        self._claiming = self._crew[0]
-        requests = await self._ledger.claim(batch, self._action.capacity)
-        self._claiming = None
-        for _ in range(batch - len(requests)):
-            self._room.release()
-        return requests if self._stopped is None else []
+        self._room.release()
+        self._feeding -= 1
+        if not self._feeding:
+            for _ in range(self._workers):
+                self._queue.put_nowait(None)
 
     async def _serve(self) -> None:
         while (request := await self._queue.get()) is not None:

@@ -42,6 +42,7 @@ class Put:
                 attempts=attempts,
                 finished_at=timestamp(self._now()),
                 rows=pair.rows,
+                unchanged=pair.unchanged,
             )
         ]
 
@@ -58,6 +59,7 @@ class Put:
             attempts=error.attempts,
             finished_at=timestamp(self._now()),
             rows=pair.rows,
+            unchanged=pair.unchanged,
         )
 
 

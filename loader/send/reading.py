@@ -14,6 +14,9 @@ from loader.send.gateway import Gateway
 MOST_RECORDS = 1000
 """In one batch read (guide "Associations v4", since 2025-02-10; more are refused)."""
 
+ENOUGH_REFUSED = 20
+"""So many records refused one by one, and none read: the others are not asked for alone."""
+
 LARGEST_ANSWER = 2**26
 
 
@@ -43,7 +46,7 @@ class CurrentAssociations:
         """Return what these records of the first object type are associated with among those of the second.
 
         Pages are followed to the end. A request that HubSpot refuses is halved until the records that it refuses are
-        found. Raises Fatal when no request can succeed, Stopped when the run ends.
+        found, unless it refuses them all. Raises Fatal when no request can succeed, Stopped when the run ends.
         """
         reading = Reading({}, {})
         wanted: list[Wanted] = [(record_id, "") for record_id in dict.fromkeys(record_ids)]
@@ -52,10 +55,12 @@ class CurrentAssociations:
             batches = deque(wanted[start : start + MOST_RECORDS] for start in range(0, len(wanted), MOST_RECORDS))
             while batches:
                 batch = batches.popleft()
-                page = await self._page(direction, batch, reading)
-                if page is not None:
+                page = await self._page(direction, batch)
+                if isinstance(page, Page):
                     following += _take(page, batch, reading)
-                elif len(batch) > 1:
+                elif len(batch) == 1 or (not reading.found and len(reading.unreadable) >= ENOUGH_REFUSED):
+                    reading.unreadable.update((record_id, page) for record_id, _ in batch)
+                else:
                     middle = len(batch) // 2
                     batches.extendleft((batch[middle:], batch[:middle]))
             wanted = following
@@ -63,16 +68,14 @@ class CurrentAssociations:
             reading.found.pop(record_id, None)
         return reading
 
-    async def _page(self, direction: Direction, batch: Sequence[Wanted], reading: Reading) -> Page | None:
-        """Read one page of each record; None when HubSpot refuses that, and it is noted if it is about one record."""
+    async def _page(self, direction: Direction, batch: Sequence[Wanted]) -> Page | Refused:
+        """Read one page of each record, or return why HubSpot refuses that."""
         request = api.batch_read(direction, batch, self._version)
         read = partial(associated, asked=frozenset(record_id for record_id, _ in batch))
         try:
             return (await self._gateway.call(request, read, largest=LARGEST_ANSWER)).value
         except Refused as error:
-            if len(batch) == 1:
-                reading.unreadable[batch[0][0]] = error
-            return None
+            return error
         except Retryable as error:
             return Page({}, {}, {}, error)
 

@@ -141,3 +141,8 @@ class AssociationTypes:
         same = [known.type for known in self.of(other) if folded(known.label) == folded(entry.label)]
         same = [kind for kind in same if kind.category == entry.type.category and kind != entry.type]
         return same[0] if len(same) == 1 else None
+
+    def inverses(self, direction: Direction) -> dict[AssociationType, AssociationType]:
+        """Return what each type of a direction is called from the other end, where that is known."""
+        found = ((entry.type, self.inverse(direction, entry)) for entry in self.of(direction))
+        return {kind: inverse for kind, inverse in found if inverse is not None}

@@ -29,6 +29,7 @@ class Names(NamedTuple):
     verdicts: dict[int, Verdict]
     unchecked: list[Direction]
     object_types: ObjectTypes
+    types: AssociationTypes
 
 
 async def settle_names(kinds: Mapping[int, Asked], portal: Portal | None) -> Names:
@@ -47,7 +48,7 @@ async def settle_names(kinds: Mapping[int, Asked], portal: Portal | None) -> Nam
         if not types.asked(direction):
             await _learn(direction, types, portal, unchecked)
     await _look_at_other_ends(verdicts, known, types, portal)
-    return Names(_verdicts(kinds, directions, types), unchecked, names)
+    return Names(_verdicts(kinds, directions, types), unchecked, names, types)
 
 
 async def object_types(said: Collection[str], portal: Portal | None) -> ObjectTypes:

@@ -26,15 +26,14 @@ from loader.record.outputs import Outputs, name_outputs, set_aside
 from loader.record.pace import PREFIX as PACE
 from loader.record.results import open_results
 from loader.record.summary import summarize, write_summary
-from loader.send.failures import FailureGuard
 from loader.send.gateway import Gateway, Surroundings
-from loader.send.pool import Pool
 from loader.send.portal import Account, GatewayPortal
-from loader.send.put import Put, timestamp
+from loader.send.put import timestamp
 from loader.settings import Rate, Settings
 from loader.stopping import Stop
+from loader.verbs import road
 from loader.verbs.command_facts import begun, ended
-from loader.verbs.connection import connected, surroundings, workers
+from loader.verbs.connection import connected, surroundings
 from loader.verbs.identity import Decision, Earlier, decide, identity, look
 from loader.verbs.meter import Meter
 from loader.verbs.next_command import next_command
@@ -152,7 +151,10 @@ class _Run:
     ) -> tuple[Account, LoaderError | None]:
         try:
             account = await self.stop.unless(recognize(portal, self.settings.connection.portal_id))
-            settlement = await settle_and_group(staging, self.settings.read, portal, self.tell, self.stop)
+            by_record = self.settings.send.existing == "merge"
+            settlement = await settle_and_group(
+                staging, self.settings.read, portal, self.tell, self.stop, by_record=by_record
+            )
         except Retryable as error:
             return NOBODY, unreachable(error)
         except (Fatal, Stopped) as error:
@@ -221,13 +223,7 @@ class _Run:
         for sentence in warnings(gateway):
             self.tell(Note(sentence))
         self.tell(Started(ledger.counts.total, ledger.counts.pending, resumed))
-        pool = Pool(
-            ledger,
-            Put(gateway, version=self.settings.connection.api_version, now=self.around.now),
-            gateway,
-            workers=workers(self.settings),
-            watch=FailureGuard(self.settings.send.max_failures).watch,
-        )
+        pool = road.pool(self.settings, ledger, gateway, self.around)
         allowance = Allowance.of(self.settings.send.max_duration, self.around.clock() - self.began)
         await run_pool(pool, self.stop, lambda: self.tell(meter.progress(ledger.counts)), allowance=allowance)
 

@@ -2,7 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from loader.events import Progress, Verifying
 from loader.model import Outcome
@@ -12,6 +12,12 @@ from loader.send.gateway import Gateway, Surroundings
 from loader.verbs.pulse import Pulse
 
 WINDOW_SECONDS = 10.0
+
+
+class _Sample(NamedTuple):
+    at: float
+    sent: int
+    pending: int
 
 
 class Meter:
@@ -25,7 +31,7 @@ class Meter:
         self._sending_since = around.clock()
         sending_seconds = (before.get("traffic") or {}).get("sending_seconds", 0.0)
         self._pulse = Pulse(Pace(before.get("pace")), gateway, around.clock, sending_seconds)
-        self._samples: deque[tuple[float, int]] = deque([(around.clock(), 0)])
+        self._samples: deque[_Sample] = deque()
 
     def settled(self, outcomes: Sequence[Outcome]) -> None:
         """Take note of outcomes, whether they are written down already or not."""
@@ -62,7 +68,7 @@ class Meter:
     def progress(self, counts: Counts) -> Progress:
         """Return where the run stands."""
         self._pulse.feel()
-        achieved = self._achieved()
+        first, last = self._window(counts.pending)
         traffic = self._gateway.traffic
         return Progress(
             total=counts.total,
@@ -76,28 +82,31 @@ class Meter:
             rate_limited=traffic.rate_limited,
             daily_left=self._gateway.day.left,
             rate=self._gateway.limiter.rate,
-            achieved=achieved,
+            achieved=_per_second(first, last, last.sent - first.sent),
             paused=self._gateway.limiter.paused_for,
-            seconds_left=self._seconds_left(counts, achieved),
+            seconds_left=_seconds_left(first, last),
         )
 
     def verifying(self, total: int, there: int, pending: int) -> Verifying:
         """Return where a verification stands."""
-        return Verifying(
-            total, there, pending, self._gateway.traffic.sent, self._gateway.limiter.rate, self._achieved()
-        )
+        first, last = self._window(pending)
+        achieved = _per_second(first, last, last.sent - first.sent)
+        return Verifying(total, there, pending, last.sent, self._gateway.limiter.rate, achieved)
 
-    def _achieved(self) -> float:
-        now, sent = self._around.clock(), self._gateway.traffic.sent
-        self._samples.append((now, sent))
-        while now - self._samples[0][0] > WINDOW_SECONDS and len(self._samples) > 2:
+    def _window(self, pending: int) -> tuple[_Sample, _Sample]:
+        """Return where the run stood ten seconds ago, or when it began, and where it stands now."""
+        now = self._around.clock()
+        self._samples.append(_Sample(now, self._gateway.traffic.sent, pending))
+        while now - self._samples[0].at > WINDOW_SECONDS and len(self._samples) > 2:
             self._samples.popleft()
-        then, sent_then = self._samples[0]
-        return (sent - sent_then) / (now - then) if now > then else 0.0
+        return self._samples[0], self._samples[-1]
 
-    @staticmethod
-    def _seconds_left(counts: Counts, achieved: float) -> float | None:
-        sendable = counts.total - counts.rejected
-        if not achieved or not sendable:
-            return None
-        return counts.pending * (counts.pairs / sendable) / achieved
+
+def _seconds_left(first: _Sample, last: _Sample) -> float | None:
+    """Rows are what is left, not requests: some rows need none, and a request may carry thousands."""
+    settled = _per_second(first, last, first.pending - last.pending)
+    return last.pending / settled if settled else None
+
+
+def _per_second(first: _Sample, last: _Sample, count: int) -> float:
+    return count / (last.at - first.at) if last.at > first.at else 0.0

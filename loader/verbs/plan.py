@@ -49,7 +49,8 @@ async def plan(
                 portal = GatewayPortal(gateway, version=settings.connection.api_version)
                 account = await stop.unless(recognize(portal, settings.connection.portal_id))
             try:
-                settlement = await settle_and_group(staging, settings.read, portal, tell, stop)
+                by_record = settings.send.existing == "merge"
+                settlement = await settle_and_group(staging, settings.read, portal, tell, stop, by_record=by_record)
             except Retryable as error:
                 raise unreachable(error) from error
             if portal is not None:

@@ -11,6 +11,7 @@ from loader.record.ledger import Ledger
 from loader.record.results import TextResults
 from loader.send.compare import Compare
 from loader.send.gateway import Gateway, Surroundings
+from loader.send.outgoing import Unread
 from loader.send.pool import Pool
 from loader.send.reading import CurrentAssociations
 from loader.settings import Settings
@@ -76,7 +77,8 @@ class ReadingBack:
         self._journal.claim_again()
         ledger = Ledger(self._journal, self._results, facts=self._meter.facts)
         most = min(MOST_READERS, workers(self._settings))
-        pool = Pool(ledger, action, self._gateway, workers=most, watch=self._watch)
+        outgoing = [Unread(ledger, capacity=action.capacity, ahead=1)]
+        pool = Pool(ledger, outgoing, action, self._gateway, workers=most, watch=self._watch)
         try:
             await run_pool(pool, self._stop, lambda: self._tell(self._standing()))
         finally:

@@ -11,6 +11,7 @@ from loader.read import Input
 from loader.record.journal import Staging
 from loader.settings import InputSettings, Rate
 from loader.settle import fold
+from loader.settle.association_types import AssociationTypes
 from loader.settle.names import Portal, refuse_options, settle_names
 from loader.settle.object_types import ObjectTypes
 from loader.settle.own_keys import Records
@@ -49,20 +50,27 @@ class Settlement(NamedTuple):
 
 
 async def settle_and_group(
-    staging: Staging, groups: Sequence[InputSettings], portal: PortalWithRecords | None, tell: Tell, stop: Stop
+    staging: Staging,
+    groups: Sequence[InputSettings],
+    portal: PortalWithRecords | None,
+    tell: Tell,
+    stop: Stop,
+    *,
+    by_record: bool = False,
 ) -> Settlement:
     """Turn names and own keys into ids, and rows into pairs.
 
+    `by_record` puts the pairs of one record together, so that they are looked up together before they are sent.
     Raises UsageError when an option cannot be right for any row, and Fatal when the portal refuses the token.
     """
     kinds = staging.kinds()
-    verdicts, unchecked, names = await stop.unless(settle_names(kinds, portal))
+    verdicts, unchecked, names, types = await stop.unless(settle_names(kinds, portal))
     refuse_options(groups, kinds, verdicts)
     _name_types(staging, names)
     directions = {kind: verdict.direction for kind, verdict in verdicts.items() if isinstance(verdict, Settled)}
     looked_up = await stop.unless(look_up(staging, directions, names, portal, tell))
     try:
-        await asyncio.to_thread(_group, staging, verdicts)
+        await asyncio.to_thread(_group, staging, verdicts, types, by_record=by_record)
     except RecordError:
         stop.check()
         raise
@@ -86,13 +94,17 @@ def _describe(rows: int, asked: Asked, verdict: Settled | Unsettled, names: Obje
     return Kind(rows, *asked[:5], problem=verdict.message)
 
 
-def _group(staging: Staging, verdicts: Mapping[int, Settled | Unsettled]) -> None:
+def _group(
+    staging: Staging, verdicts: Mapping[int, Settled | Unsettled], types: AssociationTypes, *, by_record: bool
+) -> None:
     settled = {kind: verdict for kind, verdict in verdicts.items() if isinstance(verdict, Settled)}
     for kind, verdict in verdicts.items():
         if isinstance(verdict, Unsettled):
             staging.reject_kind(kind, verdict)
     staging.settle(settled, fold.ends(settled, staging.rows_of_kind()))
-    for mixture in staging.group():
+    for direction in {verdict.direction for verdict in settled.values()}:
+        staging.note_inverses(direction, types.inverses(direction))
+    for mixture in staging.group(by_record=by_record):
         staging.specify(mixture, fold.specify(*mixture.kinds, settled))
 
 

@@ -40,15 +40,17 @@ def chunk(
     return Chunk(numbers, [given[number] for number in numbers], links, rejects, 0)
 
 
-def group(staging: Staging, portal: Portal | None = None) -> None:
+def group(staging: Staging, portal: Portal | None = None, *, by_record: bool = False) -> None:
     """Settle and group what was staged, as a load does."""
-    verdicts = asyncio.run(settle_names(staging.kinds(), portal)).verdicts
+    verdicts, _, _, types = asyncio.run(settle_names(staging.kinds(), portal))
     settled = {kind: verdict for kind, verdict in verdicts.items() if isinstance(verdict, Settled)}
     for kind, verdict in verdicts.items():
         if not isinstance(verdict, Settled):
             staging.reject_kind(kind, verdict)
     staging.settle(settled, fold.ends(settled, staging.rows_of_kind()))
-    for mixture in staging.group():
+    for direction in {verdict.direction for verdict in settled.values()}:
+        staging.note_inverses(direction, types.inverses(direction))
+    for mixture in staging.group(by_record=by_record):
         staging.specify(mixture, fold.specify(*mixture.kinds, settled))
 
 
@@ -58,6 +60,7 @@ def stage(
     headers: Sequence[Sequence[str]] = (),
     to_columns: Sequence[str] = ("to_object_id",),
     portal: Portal | None = None,
+    by_record: bool = False,
 ) -> Path:
     """Make a journal of inputs `a`, `b`, ... in a folder and return its path."""
     journal = folder / "r.journal"
@@ -68,7 +71,7 @@ def stage(
             for one in chunks:
                 staging.append(one)
             staging.end_input()
-        group(staging, portal)
+        group(staging, portal, by_record=by_record)
         staging.remember({"planned": True, "started_at": NOW, "identity": {}})
         staging.install(journal)
     return journal

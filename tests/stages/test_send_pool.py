@@ -11,6 +11,7 @@ import pytest
 from loader.errors import Interrupted, LoaderError, RecordError, TooManyFailures, Unauthorized
 from loader.model import AssociationType, Outcome, Pair
 from loader.send.gateway import Gateway
+from loader.send.outgoing import Unread
 from loader.send.pool import Pool
 from loader.send.put import Put
 from loader.send.replies import Reply
@@ -34,24 +35,27 @@ class MemoryLedger:
     outcomes: list[Outcome] = field(default_factory=list)
     most_open: int = 0
     kept: bool = False
+    at_work: set[asyncio.Task[Any] | None] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._closed = asyncio.Event()
 
-    async def claim(self, requests: int, capacity: int) -> list[list[Pair]]:
+    async def claim(self, most: int) -> list[Pair]:
         if self.broken_after is not None and len(self.claimed) >= self.broken_after:
             raise RecordError("the disk is full")
         begin = len(self.claimed) + 1
-        ids = range(begin, min(begin + requests * capacity, self.pairs + 1))
+        ids = range(begin, min(begin + most, self.pairs + 1))
         self.claimed += ids
+        self.at_work.add(asyncio.current_task())
         await asyncio.sleep(self.seconds_to_claim)
+        self.at_work.discard(asyncio.current_task())
         self.most_open = max(self.most_open, len(self.claimed) - len(self.outcomes))
-        return [[Pair(number, "0-1", str(number), "0-2", str(number), (TYPE,), 1)] for number in ids]
+        return [Pair(number, "0-1", str(number), "0-2", str(number), (TYPE,), 1) for number in ids]
 
     def record(self, outcomes: Sequence[Outcome]) -> None:
         self.outcomes += outcomes
 
-    async def keep(self) -> None:
+    async def write(self) -> None:
         await self._closed.wait()
         self.kept = True
 
@@ -80,8 +84,12 @@ class Work:
         self.server = Server(script, latency)
         self.gateway: Gateway = make(self.server, rate=rate or Rate(1000, 1.0))
         self.ledger = MemoryLedger(pairs, **ledger)
+        self.pool = self.pool_of(self.ledger, workers, watch or (lambda _: None))
+
+    def pool_of(self, ledger: MemoryLedger, workers: int, watch: Any) -> Pool:
         action = Put(self.gateway, version="v4", now=lambda: NOW)
-        self.pool = Pool(self.ledger, action, self.gateway, workers=workers, watch=watch or (lambda _: None))
+        outgoing = [Unread(ledger, capacity=action.capacity, ahead=max(1, workers // 2))]
+        return Pool(ledger, outgoing, action, self.gateway, workers=workers, watch=watch)
 
     async def run(self) -> LoaderError | None:
         """Run to the end and return what stopped it; nothing may be left behind."""
@@ -186,16 +194,15 @@ def test_a_stop_lets_a_claim_finish_because_it_writes_outcomes_down_first() -> N
     finished: list[int] = []
 
     class SlowLedger(MemoryLedger):
-        async def claim(self, requests: int, capacity: int) -> list[list[Pair]]:
-            claimed = await super().claim(requests, capacity)
+        async def claim(self, most: int) -> list[Pair]:
+            claimed = await super().claim(most)
             finished.append(len(claimed))
             return claimed
 
     async def scenario() -> Work:
         work = Work(in_turn(then=CREATED))
-        ledger = work.ledger = SlowLedger(100, seconds_to_claim=1.0)
-        put = Put(work.gateway, version="v4", now=lambda: NOW)
-        work.pool = Pool(ledger, put, work.gateway, workers=8, watch=lambda _: None)
+        work.ledger = SlowLedger(100, seconds_to_claim=1.0)
+        work.pool = work.pool_of(work.ledger, 8, lambda _: None)
         asyncio.get_running_loop().call_later(0.5, work.pool.stop, Interrupted(2))
         assert isinstance(await work.run(), Interrupted)
         return work
@@ -273,11 +280,11 @@ def test_a_keeper_that_fails_stops_the_run_with_its_own_error() -> None:
     async def scenario() -> tuple[Work, LoaderError | None]:
         work = Work(in_turn(then=CREATED))
 
-        async def keep() -> None:
+        async def write() -> None:
             await asyncio.sleep(0.2)
             raise RecordError("the disk is full")
 
-        setattr(work.ledger, "keep", keep)  # noqa: B010 - an assignment to a method is no matter for the type checker
+        setattr(work.ledger, "write", write)  # noqa: B010 - an assignment to a method is no matter for the type checker
         return work, await work.run()
 
     work, error = run(scenario)

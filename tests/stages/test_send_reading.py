@@ -121,6 +121,7 @@ def test_an_error_that_names_no_record_explains_nothing(error: Any) -> None:
         ({"results": None}, 200),
         ({"results": []}, 201),
         ({"results": ["x"]}, 200),
+        ({"results": [], "status": "PENDING"}, 200),
         ({"results": [{"from": {"id": "1"}}]}, 200),
         ({"results": [{"to": []}]}, 200),
         ({"results": [result("4")]}, 200),
@@ -197,6 +198,14 @@ def test_a_refused_request_is_halved_until_the_bad_record_is_found() -> None:
     assert isinstance(reading.unreadable["77"], Refused)
     assert reading.found.keys() == set(ids) - {"77"}
     assert len(requests) < 20
+
+
+def test_records_that_are_all_refused_are_not_asked_for_one_by_one() -> None:
+    """A wrong command costs tens of requests, not thousands."""
+    ids = [str(number) for number in range(1, 1001)]
+    reading, requests = reading_of(ids, in_turn(then=answer(400, {"message": "no"})))
+    assert reading.unreadable.keys() == set(ids)
+    assert len(requests) < 60
 
 
 def test_records_are_unreadable_when_the_attempts_are_used_up_or_the_answer_leaves_them_in_doubt() -> None:

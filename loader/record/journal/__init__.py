@@ -1,11 +1,12 @@
 """The journal of a run: the only place that knows SQLite, and the only truth about what was read, sent and answered."""
 
+from loader.record.journal.grouping import Mixture
 from loader.record.journal.journal import FILE_NAME, Counts, Journal
 from loader.record.journal.lines import FailedRecord, Line, failed_records, lines
 from loader.record.journal.lock import Lock, holder
 from loader.record.journal.lookups import Lookups, forget_lookups
 from loader.record.journal.schema import is_journal, remove_journal
-from loader.record.journal.staging import Mixture, Staging
+from loader.record.journal.staging import Staging
 
 __all__ = [
     "FILE_NAME",

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from loader.record.journal.journal import Journal
+from loader.record.journal.schema import OWN
 
 LABELS = "labels"
 """The fact that gives each association type, as `CATEGORY:id`, its label; blank for an unlabelled one."""
@@ -38,17 +39,10 @@ class Comparison(NamedTuple):
     error_message: str
 
 
-# A row's own type, seen from the end that its pair was asked from. Within one object type, the greater id is the end
-# that is turned round (see `staging`).
-_OWN = """
-CASE WHEN s.flipped = CASE WHEN k.from_type <> k.to_type THEN k.swapped ELSE r.object_id > r.to_object_id END
-    THEN k.category || ':' || k.type_id ELSE k.inverse_category || ':' || k.inverse_type_id END
-"""
-
 _COLUMNS = f"""
 SELECT o.sequence AS number, i.name, r.row,
     CASE WHEN o.status = 'failed' THEN '!' WHEN o.status = 'missing' THEN '+' WHEN o.status = 'same' THEN '='
-        WHEN NOT :exact AND instr(';' || o.labels || ';', ';' || {_OWN} || ';') THEN '=' ELSE '*' END AS mark,
+        WHEN NOT :exact AND instr(';' || o.labels || ';', ';' || {OWN} || ';') THEN '=' ELSE '*' END AS mark,
     k.from_type, CAST(r.object_id AS TEXT), k.to_type, CAST(r.to_object_id AS TEXT),
     k.category, CAST(k.type_id AS TEXT), k.settled_label, o.labels, o.error_category, o.error_message
 FROM outcomes o JOIN pairs p ON p.id = o.pair

@@ -8,7 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from loader.model import AssociationType, Direction, Outcome, Pair
+from loader.model import Direction, Image, Lot, Outcome, Pair
+from loader.record.journal import lots
+from loader.record.journal.lots import Plan
 from loader.record.journal.schema import connect, guarded, unpacked
 
 FILE_NAME = "results.name"
@@ -59,12 +61,7 @@ class Journal:
             self._facts: dict[str, Any] = {
                 key: json.loads(value) for key, value in self._database.execute("SELECT key, value FROM facts")
             }
-            self._specifications = {
-                (forward, backward): (object_type, to_object_type, _types(types), bool(flipped))
-                for forward, backward, object_type, to_object_type, types, flipped in self._database.execute(
-                    "SELECT * FROM specifications"
-                )
-            }
+            self._plan = Plan(self._database)
         self._claimed = 0
         self._last_row = self._last_within_bound()
 
@@ -137,7 +134,7 @@ class Journal:
 
     def directions(self) -> list[Direction]:
         """Return the directions that requests are written in, each once."""
-        return list(dict.fromkeys((first, second) for first, second, _, _ in self._specifications.values()))
+        return list(dict.fromkeys(each.direction for each in self._plan.specifications.values()))
 
     # --- the way forward
 
@@ -198,23 +195,37 @@ class Journal:
         if found:
             self._claimed = found[-1][0]
             self.remember({"claimed": max(self._claimed, self._facts.get("claimed") or 0)})
-        return [self._pair(*row) for row in found]
+        return [self._plan.pair(*row) for row in found]
 
-    def _pair(  # noqa: PLR0917 - a row of the table above
-        self, pair_id: int, first: int, second: int, forward: str | None, backward: str | None, rows: int
-    ) -> Pair:
-        object_type, to_object_type, types, flipped = self._specifications[forward, backward]
-        if flipped:
-            first, second = second, first
-        return Pair(pair_id, object_type, str(first), to_object_type, str(second), types, rows)
+    def claim_lot(self, records: int, pairs: int) -> Lot | None:
+        """Return the next pairs that are to be looked up together, None when there are none left.
+
+        They have at most so many records between them at the end that is looked up, and about so many pairs.
+        """
+        with guarded(self.path):
+            claimed = lots.claim(self._database, self._plan, self._claimed, self._last_row, records, pairs)
+        if claimed is None:
+            return None
+        self._claimed, lot = claimed
+        self.remember({"claimed": max(self._claimed, self._facts.get("claimed") or 0)})
+        return lot
+
+    def keep(self, images: Sequence[Image]) -> list[int]:
+        """Commit what pairs were before they are sent, unless that is known; return how many rows of each are so still.
+
+        To be called before a pair's request leaves, so that what a crash leaves behind can be told from what was there.
+        """
+        with self._commit():
+            return lots.keep(self._database, images)
 
     def record(self, outcomes: Iterable[Outcome], facts: Mapping[str, object]) -> None:
         """Commit outcomes together with the facts of the same moment."""
         with self._commit():
             self._database.executemany(
                 "INSERT INTO outcomes (pair, status, http_status, created_resource_id, labels, error_category,"
-                " error_message, correlation_id, attempts, finished_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [(*outcome[:4], ";".join(outcome.labels), *outcome[5:10]) for outcome in outcomes],
+                " error_message, correlation_id, attempts, finished_at, unchanged)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [(*outcome[:4], ";".join(outcome.labels), *outcome[5:10], outcome.unchanged) for outcome in outcomes],
             )
             self._put(facts)
         self._facts.update(facts)
@@ -258,9 +269,11 @@ class Journal:
         (rejects,) = self._one("SELECT count(*) FROM rejects")
         (rejected,) = self._one("SELECT count(*) FROM rejected_lines")
         settled = self._table(
-            "SELECT o.status, sum(p.size) FROM outcomes o JOIN pairs p ON p.id = o.pair GROUP BY o.status"
+            "SELECT o.status, sum(p.size - o.unchanged) FROM outcomes o JOIN pairs p ON p.id = o.pair GROUP BY o.status"
         )
-        return Counts(rows + rejects, settled.get("created", 0), 0, settled.get("failed", 0), rejected, pairs)
+        (beside,) = self._one("SELECT coalesce(sum(unchanged), 0) FROM outcomes")
+        unchanged = settled.get("unchanged", 0) + beside
+        return Counts(rows + rejects, settled.get("created", 0), unchanged, settled.get("failed", 0), rejected, pairs)
 
     def reasons(self) -> dict[str, int]:
         """Return how many rows failed or were rejected, by reason, the most frequent first."""
@@ -268,11 +281,7 @@ class Journal:
             "SELECT reason, sum(size) AS total FROM ("
             " SELECT reason, count(*) AS size FROM rejects WHERE (input, row) <= (SELECT input, row FROM bound)"
             " GROUP BY reason UNION ALL"
-            " SELECT o.error_category, sum(p.size) FROM outcomes o JOIN pairs p ON p.id = o.pair"
+            " SELECT o.error_category, sum(p.size - o.unchanged) FROM outcomes o JOIN pairs p ON p.id = o.pair"
             " WHERE o.status = 'failed' GROUP BY o.error_category"
             ") GROUP BY reason ORDER BY total DESC, reason"
         )
-
-
-def _types(text: str) -> tuple[AssociationType, ...]:
-    return tuple(AssociationType(category, type_id) for category, type_id in json.loads(text))

@@ -9,14 +9,25 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from loader.errors import JournalError, RecordError
+from loader.record.journal.grouping import ENDS
 
-FORMAT = 2
+FORMAT = 3
 """Written into every journal (`PRAGMA user_version`); a journal of another format is refused, not guessed at."""
 
 APPLICATION = 0x41534C44
 """Tells a journal from any other SQLite file (`PRAGMA application_id`)."""
 
-TABLES = """
+OWN = """
+CASE WHEN s.flipped = CASE WHEN k.from_type <> k.to_type THEN k.swapped ELSE r.object_id > r.to_object_id END
+    THEN k.category || ':' || k.type_id ELSE k.inverse_category || ':' || k.inverse_type_id END
+"""
+"""The key of a row's own type, seen from the end that its pair is asked from; `r` is the row, `k` its kind, `s` the
+pair's specification. Within one object type, the greater id is the end that is turned round (see `grouping`)."""
+
+OLD = f"instr(b.there, ';' || {OWN} || ';') > 0"
+"""Whether a row was so before its pair was first sent, by what is known of that, `b`, and by the above."""
+
+TABLES = f"""
 -- What the run is bound to, when it began, what it has used; each value is JSON.
 CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
@@ -52,7 +63,25 @@ CREATE TABLE rejects (id INTEGER PRIMARY KEY, input INTEGER NOT NULL, row INTEGE
     object_id TEXT NOT NULL, to_object_id TEXT NOT NULL, kind INTEGER NOT NULL,
     reason TEXT NOT NULL, message TEXT NOT NULL);
 
--- One request each, in the order in which the inputs first name them. `object_id` is the main end's.
+-- Two object types that rows link, from the main end; `by_b` says that the records of the other end are looked up,
+-- because they are fewer, and `records` how many there are to look up, about.
+CREATE TABLE families (id INTEGER PRIMARY KEY, object_type TEXT NOT NULL, to_object_type TEXT NOT NULL,
+    by_b INTEGER NOT NULL, records INTEGER NOT NULL);
+
+-- What the association types of a direction are called from the other end, where that is known.
+CREATE TABLE inverses (object_type TEXT NOT NULL, to_object_type TEXT NOT NULL, category TEXT NOT NULL,
+    type_id INTEGER NOT NULL, other_category TEXT NOT NULL, other_type_id INTEGER NOT NULL,
+    PRIMARY KEY (object_type, to_object_type, category, type_id)) WITHOUT ROWID;
+
+-- The types asked for that name a primary record, with the end whose record can have only one; and those records, with
+-- the pair that gives them theirs.
+CREATE TABLE singles (object_type TEXT NOT NULL, to_object_type TEXT NOT NULL, category TEXT NOT NULL,
+    type_id INTEGER NOT NULL, single TEXT NOT NULL,
+    PRIMARY KEY (object_type, to_object_type, category, type_id)) WITHOUT ROWID;
+CREATE TABLE promoted (object_type TEXT NOT NULL, to_object_type TEXT NOT NULL, record INTEGER NOT NULL,
+    pair INTEGER NOT NULL, PRIMARY KEY (object_type, to_object_type, record)) WITHOUT ROWID;
+
+-- One request each, in the order in which they are sent. `object_id` is the main end's.
 CREATE TABLE pairs (id INTEGER PRIMARY KEY, object_id INTEGER NOT NULL, to_object_id INTEGER NOT NULL,
     forward TEXT, backward TEXT,            -- the kinds of its rows, from the main end and from the rarer one
     first_row INTEGER NOT NULL, all_rows TEXT,  -- all_rows only where there is more than one
@@ -60,19 +89,28 @@ CREATE TABLE pairs (id INTEGER PRIMARY KEY, object_id INTEGER NOT NULL, to_objec
 
 -- What a pair's kinds come to: one request's direction and association types.
 CREATE TABLE specifications (forward TEXT, backward TEXT, object_type TEXT NOT NULL, to_object_type TEXT NOT NULL,
-    types TEXT NOT NULL, flipped INTEGER NOT NULL);
+    types TEXT NOT NULL, flipped INTEGER NOT NULL, family INTEGER NOT NULL);
+
+-- What a pair was before it was first sent, never overwritten; `there` are the types (their keys, between semicolons)
+-- that rows ask for and that it had then and still had when it was last looked up. Written before the request, also
+-- where there was nothing: after a crash in between, our own label must not pass for an old one. The sets of types are
+-- few: each is stored once.
+CREATE TABLE images (id INTEGER PRIMARY KEY, types TEXT NOT NULL UNIQUE);
+CREATE TABLE befores (pair INTEGER PRIMARY KEY, image INTEGER NOT NULL, there TEXT);
 
 CREATE TABLE outcomes (
     sequence INTEGER PRIMARY KEY, pair INTEGER NOT NULL UNIQUE, status TEXT NOT NULL, http_status INTEGER,
     created_resource_id TEXT NOT NULL, labels TEXT NOT NULL, error_category TEXT NOT NULL, error_message TEXT NOT NULL,
-    correlation_id TEXT NOT NULL, attempts INTEGER NOT NULL, finished_at TEXT NOT NULL
+    correlation_id TEXT NOT NULL, attempts INTEGER NOT NULL, finished_at TEXT NOT NULL,
+    unchanged INTEGER NOT NULL      -- how many of the pair's rows do not share this outcome: they were so before
 );
 
 -- How far `--limit` lets the run go: the last record's input and row; one line, the end of everything by default.
 CREATE TABLE bound (input INTEGER NOT NULL, row INTEGER NOT NULL);
 INSERT INTO bound VALUES (9223372036854775807, 0);
 
--- The results, line by line: the columns after `to_column` are those of the file.
+-- The results, line by line: the columns after `to_column` are those of the file. SQLite merges the parts in their
+-- order only while a column has one affinity in all of them: hence the casts.
 CREATE VIEW settled_lines AS
 SELECT o.sequence AS number, r.input AS input_id, r.part AS part, k.to_column AS to_column,
     i.name AS input, r.row AS row, o.status AS status,
@@ -89,7 +127,18 @@ SELECT o.sequence, r.input, r.part, k.to_column, i.name, r.row,
     o.error_category, o.error_message, o.correlation_id, o.attempts, o.finished_at
 FROM outcomes o JOIN pairs p ON p.id = o.pair, json_each('[' || p.all_rows || ']') j JOIN rows r ON r.id = j.value
     JOIN kinds k ON k.id = r.kind JOIN inputs i ON i.id = r.input
-WHERE p.all_rows IS NOT NULL;
+WHERE p.all_rows IS NOT NULL AND (o.unchanged = 0 OR NOT (SELECT {OLD} FROM befores b
+    JOIN specifications s ON s.forward IS p.forward AND s.backward IS p.backward WHERE b.pair = p.id))
+UNION ALL
+SELECT o.sequence, r.input, r.part, k.to_column, i.name, r.row,
+    CAST('unchanged' AS TEXT), k.from_type, CAST(r.object_id AS TEXT), k.to_type, CAST(r.to_object_id AS TEXT),
+    k.category, CAST(k.type_id AS TEXT), k.settled_label, CAST('' AS TEXT), CAST('' AS TEXT), CAST(NULL AS INTEGER),
+    CAST('' AS TEXT), CAST('' AS TEXT), CAST('' AS TEXT), CAST(0 AS INTEGER), o.finished_at
+FROM outcomes o JOIN pairs p ON p.id = o.pair JOIN befores b ON b.pair = p.id
+    JOIN specifications s ON s.forward IS p.forward AND s.backward IS p.backward,
+    json_each('[' || p.all_rows || ']') j JOIN rows r ON r.id = j.value
+    JOIN kinds k ON k.id = r.kind JOIN inputs i ON i.id = r.input
+WHERE o.unchanged > 0 AND {OLD};
 
 CREATE VIEW rejected_lines AS
 SELECT x.id AS number, x.input AS input_id, x.part AS part, k.to_column AS to_column, i.name AS input, x.row AS row,
@@ -98,7 +147,7 @@ SELECT x.id AS number, x.input AS input_id, x.part AS part, k.to_column AS to_co
     x.reason, x.message, '', 0, ''
 FROM rejects x JOIN kinds k ON k.id = x.kind JOIN inputs i ON i.id = x.input
 WHERE (x.input, x.row) <= (SELECT input, row FROM bound);
-"""
+"""  # noqa: S608 - our own text
 
 
 def is_journal(path: Path) -> bool:
@@ -171,7 +220,7 @@ def scratch(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     for pragma in ("cache_size = -32000", "journal_mode = OFF", "synchronous = OFF", "temp_store = FILE"):
         connection.execute(f"PRAGMA {pragma}")
-    connection.executescript(TABLES)
+    connection.executescript(TABLES + ENDS)
     for pragma in (f"application_id = {APPLICATION}", f"user_version = {FORMAT}"):
         connection.execute(f"PRAGMA {pragma}")
     connection.execute(

@@ -12,92 +12,30 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from loader.model import Asked, Chunk, End, Link, Reject, Settled, Specification, Unsettled
+from loader.model import (
+    Asked,
+    AssociationType,
+    Chunk,
+    Direction,
+    End,
+    Link,
+    Reject,
+    Settled,
+    Specification,
+    Unsettled,
+)
 from loader.record.files import sync_folder, writing
+from loader.record.journal import grouping
+from loader.record.journal.grouping import REJECT, Mixture
 from loader.record.journal.own_keys import OwnKeys
 from loader.record.journal.schema import create, guarded, packed, scratch, storable
-
-_GROUP = """
-INSERT INTO pairs (object_id, to_object_id, forward, backward, first_row, all_rows, size)
-SELECT a, b,
-    group_concat(DISTINCT CASE WHEN swapped THEN NULL ELSE kind END),
-    group_concat(DISTINCT CASE WHEN swapped THEN kind END),
-    min(id) AS first_row,
-    CASE WHEN count(*) > 1 THEN group_concat(id) END,
-    count(*)
-FROM (
-    SELECT rows.id AS id, rows.kind AS kind, kinds.family AS family, swapped,
-        CASE WHEN swapped THEN to_object_id ELSE object_id END AS a,
-        CASE WHEN swapped THEN object_id ELSE to_object_id END AS b
-    FROM rows JOIN kinds ON kinds.id = rows.kind WHERE family IS NOT NULL AND from_type <> to_type
-    UNION ALL
-    SELECT rows.id, rows.kind, kinds.family, object_id > to_object_id,
-        min(object_id, to_object_id), max(object_id, to_object_id)
-    FROM rows JOIN kinds ON kinds.id = rows.kind WHERE family IS NOT NULL AND from_type = to_type
-)
-GROUP BY family, a, b
-ORDER BY first_row
-"""
-
-
-# A record can have one primary record only. Whose it is, is known for each kind (see `model.End`).
-_CONTRADICTING = """
-CREATE TEMP TABLE contradicting AS
-SELECT one_type, other_type, record, min(other) AS first, max(other) AS last FROM (
-    SELECT from_type AS one_type, to_type AS other_type, object_id AS record, to_object_id AS other
-    FROM rows JOIN kinds ON kinds.id = rows.kind WHERE single = 'from'
-    UNION ALL
-    SELECT to_type, from_type, to_object_id, object_id
-    FROM rows JOIN kinds ON kinds.id = rows.kind WHERE single = 'to'
-)
-GROUP BY one_type, other_type, record HAVING min(other) <> max(other)
-"""
-
-_CONTRADICTING_ROWS = """
-CREATE TEMP TABLE contradicting_rows AS
-SELECT rows.id AS id, 'record ' || record || ' would have two primary ' || CASE other_type WHEN '0-2' THEN 'companies'
-    ELSE 'records' END || ', ' || first || ' and ' || last || ', and can have only one: take the label off the others'
-    AS message
-FROM rows JOIN kinds ON kinds.id = rows.kind JOIN contradicting ON (one_type, other_type, record) = (
-    CASE single WHEN 'from' THEN from_type ELSE to_type END,
-    CASE single WHEN 'from' THEN to_type ELSE from_type END,
-    CASE single WHEN 'from' THEN object_id ELSE to_object_id END
-)
-WHERE single <> ''
-"""
-
-_REJECT = """
-INSERT INTO staged_rejects (input, row, part, object_id, to_object_id, kind, reason, message)
-SELECT input, row, part, object_id, to_object_id, kind,
-"""
-
-
-_ENDS = """
-SELECT rows.id, kind, CASE WHEN from_type <> to_type THEN swapped ELSE object_id > to_object_id END
-FROM rows JOIN kinds ON kinds.id = rows.kind
-"""
-
-
-class Mixture(NamedTuple):
-    """The kinds of the rows of a pair, as the journal writes them: from the main end, from the rarer end."""
-
-    forward: str | None
-    backward: str | None
-
-    @property
-    def kinds(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Both as numbers, in order."""
-        return _numbers(self.forward), _numbers(self.backward)
-
-
-def _numbers(text: str | None) -> tuple[int, ...]:
-    return tuple(sorted(map(int, text.split(",")))) if text else ()
 
 
 class Figures(NamedTuple):
     """`rows` are result lines, `rejected` those of them that are never sent; `without` cells that ask for nothing.
 
-    `records` are those of each input, in order.
+    `records` are those of each input, in order; `looked_up` how many records are read before anything is sent, of many
+    rows an estimate.
     """
 
     rows: int
@@ -106,6 +44,7 @@ class Figures(NamedTuple):
     reasons: dict[str, int]
     without: int
     records: tuple[int, ...]
+    looked_up: int
 
 
 class Staging:
@@ -227,49 +166,28 @@ class Staging:
     def settle(self, settled: Mapping[int, Settled], ends: Mapping[int, End]) -> None:
         """Write down what each kind is sent as."""
         with guarded(self._path):
-            for kind, verdict in settled.items():
-                self._database.execute(
-                    "UPDATE kinds SET from_type = ?, to_type = ?, category = ?, type_id = ?, settled_label = ?,"
-                    " inverse_category = ?, inverse_type_id = ?, family = ?, swapped = ?, single = ? WHERE id = ?",
-                    (
-                        *verdict.direction,
-                        *verdict.type,
-                        verdict.label,
-                        *(verdict.inverse or (None, None)),
-                        *ends[kind],
-                        kind,
-                    ),
-                )
+            grouping.settle(self._database, settled, ends)
+
+    def note_inverses(self, direction: Direction, inverses: Mapping[AssociationType, AssociationType]) -> None:
+        """Write down what the types of a direction are called from the other end, where that is known."""
+        with guarded(self._path):
+            grouping.note_inverses(self._database, direction, inverses)
 
     def reject_kind(self, kind: int, why: Unsettled) -> None:
         """Reject every row of a kind that cannot be sent."""
-        self._execute(f"{_REJECT} ?, ? FROM said WHERE kind = ? ORDER BY id", (why.reason, why.message, kind))
+        self._execute(f"{REJECT} ?, ? FROM said WHERE kind = ? ORDER BY id", (why.reason, why.message, kind))
 
     # --- grouping
 
-    def group(self) -> list[Mixture]:
+    def group(self, *, by_record: bool = False) -> list[Mixture]:
         """Make one pair of all rows that name the same two records; return the mixtures of kinds that occur.
 
-        Rows that would give one record two primary records are rejected first: all of them, as no row tells which one
-        is meant.
+        Pairs are sent in the order in which the rows first name them, or, `by_record`, so that those of one record lie
+        together, at the end that has fewer records.
         """
         with guarded(self._path), self._interruptible():
             self.keys.replace()
-            (primary,) = self._database.execute("SELECT EXISTS (SELECT 1 FROM kinds WHERE single <> '')").fetchone()
-            if primary:
-                self._reject_contradicting()
-            self._database.execute(_GROUP)
-            found = self._database.execute("SELECT DISTINCT forward, backward FROM pairs").fetchall()
-        return [Mixture(*texts) for texts in found]
-
-    def _reject_contradicting(self) -> None:
-        execute = self._database.execute
-        execute(_CONTRADICTING)
-        execute(_CONTRADICTING_ROWS)
-        execute(
-            f"{_REJECT} 'CONFLICTING_PRIMARY', message FROM rows JOIN contradicting_rows USING (id) ORDER BY rows.id"
-        )
-        execute("DELETE FROM rows WHERE id IN (SELECT id FROM contradicting_rows)")
+            return grouping.group(self._database, by_record=by_record)
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
@@ -286,36 +204,8 @@ class Staging:
 
     def specify(self, mixture: Mixture, specification: Specification) -> None:
         """Write down what the pairs of one mixture are sent as, and reject the rows that cannot go along."""
-        self._execute(
-            "INSERT INTO specifications VALUES (?, ?, ?, ?, ?, ?)",
-            (*mixture, *specification[:2], json.dumps(specification.types), specification.flipped),
-        )
-        if specification.refused:
-            self._refuse(mixture, specification.refused)
-
-    def _refuse(self, mixture: Mixture, refused: Sequence[int]) -> None:
-        message = (
-            "other rows link the same two records from the other end, and what this row's association type is called "
-            "there is not known: write this row from the other end, too"
-        )
         with guarded(self._path):
-            pairs = self._database.execute(
-                "SELECT id, all_rows FROM pairs WHERE forward IS ? AND backward IS ?", mixture
-            ).fetchall()
-            for pair, all_rows in pairs:
-                rows = self._database.execute(f"{_ENDS} WHERE rows.id IN ({all_rows}) ORDER BY rows.id").fetchall()
-                # Within one object type, rows of one kind may be written from both ends.
-                leave = {row for row, kind, swapped in rows if swapped and kind in refused}
-                stay = [row for row, _, _ in rows if row not in leave]
-                for row in sorted(leave):
-                    self._reject_row(row, "UNKNOWN_INVERSE_TYPE", message)
-                self._database.execute(
-                    "UPDATE pairs SET first_row = ?, all_rows = ?, size = ? WHERE id = ?",
-                    (stay[0], ",".join(map(str, stay)) if len(stay) > 1 else None, len(stay), pair),
-                )
-
-    def _reject_row(self, row: int, reason: str, message: str) -> None:
-        self._database.execute(f"{_REJECT} ?, ? FROM rows WHERE id = ?", (reason, message, row))
+            grouping.specify(self._database, mixture, specification)
 
     def keep_only(self, pairs: Sequence[int]) -> None:
         """Leave out every pair but these, by number (from 1); their rows count no more."""
@@ -331,13 +221,15 @@ class Staging:
         with guarded(self._path):
             execute = self._database.execute
             rows, pairs = execute("SELECT coalesce(sum(size), 0), count(*) FROM pairs").fetchone()
+            (looked_up,) = execute("SELECT coalesce(sum(records), 0) FROM families").fetchone()
             inputs = execute("SELECT records, without FROM inputs ORDER BY id").fetchall()
             reasons = dict(
                 execute("SELECT reason, count(*) FROM staged_rejects GROUP BY 1 ORDER BY 2 DESC, 1").fetchall()
             )
         rejected = sum(reasons.values())
         without = sum(blank for _, blank in inputs)
-        return Figures(rows + rejected, pairs, rejected, reasons, without, tuple(records for records, _ in inputs))
+        records = tuple(each for each, _ in inputs)
+        return Figures(rows + rejected, pairs, rejected, reasons, without, records, looked_up)
 
     def remember(self, facts: Mapping[str, object]) -> None:
         """Write facts down; each value is anything that JSON can hold."""

@@ -1,0 +1,229 @@
+"""Rows become pairs: all rows that name the same two records, whichever end they are written from, are one request."""
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from loader.model import AssociationType, Direction, End, Settled, Specification
+
+ENDS = """
+-- Rows as their family sees them: `a` is the record at the main end (of two of one type, the one of the lower id).
+CREATE TEMP VIEW ends AS
+SELECT rows.id AS id, kind, family, swapped,
+    CASE WHEN swapped THEN to_object_id ELSE object_id END AS a,
+    CASE WHEN swapped THEN object_id ELSE to_object_id END AS b
+FROM rows JOIN kinds ON kinds.id = rows.kind WHERE family IS NOT NULL AND from_type <> to_type
+UNION ALL
+SELECT rows.id, kind, family, object_id > to_object_id, min(object_id, to_object_id), max(object_id, to_object_id)
+FROM rows JOIN kinds ON kinds.id = rows.kind WHERE family IS NOT NULL AND from_type = to_type
+"""
+
+_GROUP = """
+INSERT INTO pairs (object_id, to_object_id, forward, backward, first_row, all_rows, size)
+SELECT a, b,
+    group_concat(DISTINCT CASE WHEN swapped THEN NULL ELSE kind END),
+    group_concat(DISTINCT CASE WHEN swapped THEN kind END),
+    min(ends.id) AS first_row,
+    CASE WHEN count(*) > 1 THEN group_concat(ends.id) END,
+    count(*)
+FROM ends
+"""
+
+_IN_FILE_ORDER = "GROUP BY family, a, b ORDER BY first_row"
+
+_BY_RECORD = """
+JOIN families ON families.id = family
+GROUP BY family, CASE WHEN by_b THEN b ELSE a END, CASE WHEN by_b THEN a ELSE b END
+ORDER BY family, CASE WHEN by_b THEN b ELSE a END, CASE WHEN by_b THEN a ELSE b END
+"""
+
+# A record can have one primary record only. Whose it is, is known for each kind (see `model.End`).
+_CONTRADICTING = """
+CREATE TEMP TABLE contradicting AS
+SELECT one_type, other_type, record, min(other) AS first, max(other) AS last FROM (
+    SELECT from_type AS one_type, to_type AS other_type, object_id AS record, to_object_id AS other
+    FROM rows JOIN kinds ON kinds.id = rows.kind WHERE single = 'from'
+    UNION ALL
+    SELECT to_type, from_type, to_object_id, object_id
+    FROM rows JOIN kinds ON kinds.id = rows.kind WHERE single = 'to'
+)
+GROUP BY one_type, other_type, record HAVING min(other) <> max(other)
+"""
+
+_CONTRADICTING_ROWS = """
+CREATE TEMP TABLE contradicting_rows AS
+SELECT rows.id AS id, 'record ' || record || ' would have two primary ' || CASE other_type WHEN '0-2' THEN 'companies'
+    ELSE 'records' END || ', ' || first || ' and ' || last || ', and can have only one: take the label off the others'
+    AS message
+FROM rows JOIN kinds ON kinds.id = rows.kind JOIN contradicting ON (one_type, other_type, record) = (
+    CASE single WHEN 'from' THEN from_type ELSE to_type END,
+    CASE single WHEN 'from' THEN to_type ELSE from_type END,
+    CASE single WHEN 'from' THEN object_id ELSE to_object_id END
+)
+WHERE single <> ''
+"""
+
+REJECT = """
+INSERT INTO staged_rejects (input, row, part, object_id, to_object_id, kind, reason, message)
+SELECT input, row, part, object_id, to_object_id, kind,
+"""
+
+FEW_ROWS = 100_000
+SAMPLED = 61
+"""Above so many rows one record in 61 is counted, by its number: a sort of a million ids takes seconds."""
+
+_OTHER_END = {"from": "to", "to": "from"}
+
+
+class Mixture(NamedTuple):
+    """The kinds of the rows of a pair, as the journal writes them: from the main end, from the rarer end."""
+
+    forward: str | None
+    backward: str | None
+
+    @property
+    def kinds(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Both as numbers, in order."""
+        return _numbers(self.forward), _numbers(self.backward)
+
+
+def _numbers(text: str | None) -> tuple[int, ...]:
+    return tuple(sorted(map(int, text.split(",")))) if text else ()
+
+
+def settle(database: sqlite3.Connection, settled: Mapping[int, Settled], ends: Mapping[int, End]) -> None:
+    """Write down what each kind is sent as, the families that they make, and which types name a primary record."""
+    for kind, verdict in settled.items():
+        family, swapped, single = ends[kind]
+        database.execute(
+            "UPDATE kinds SET from_type = ?, to_type = ?, category = ?, type_id = ?, settled_label = ?,"
+            " inverse_category = ?, inverse_type_id = ?, family = ?, swapped = ?, single = ? WHERE id = ?",
+            (
+                *verdict.direction,
+                *verdict.type,
+                verdict.label,
+                *(verdict.inverse or (None, None)),
+                *ends[kind],
+                kind,
+            ),
+        )
+        first, second = verdict.direction
+        main = (second, first) if swapped else (first, second)
+        database.execute("INSERT OR IGNORE INTO families VALUES (?, ?, ?, 0, 0)", (family, *main))
+        if single:
+            _note_single(database, verdict, single)
+
+
+def _note_single(database: sqlite3.Connection, verdict: Settled, end: str) -> None:
+    first, second = verdict.direction
+    insert = "INSERT OR IGNORE INTO singles VALUES (?, ?, ?, ?, ?)"
+    database.execute(insert, (first, second, *verdict.type, end))
+    if verdict.inverse is not None:
+        database.execute(insert, (second, first, *verdict.inverse, _OTHER_END[end]))
+
+
+def note_inverses(
+    database: sqlite3.Connection, direction: Direction, inverses: Mapping[AssociationType, AssociationType]
+) -> None:
+    """Write down what the types of a direction are called from the other end."""
+    database.executemany(
+        "INSERT OR REPLACE INTO inverses VALUES (?, ?, ?, ?, ?, ?)",
+        [(*direction, *known, *other) for known, other in inverses.items()],
+    )
+
+
+def group(database: sqlite3.Connection, *, by_record: bool) -> list[Mixture]:
+    """Make one pair of all rows that name the same two records; return the mixtures of kinds that occur.
+
+    Pairs are numbered in the order in which the rows first name them, or, `by_record`, record by record from the end
+    that has fewer of them. Rows that would give one record two primary records are rejected first: all of them, as no
+    row tells which one is meant.
+    """
+    (primary,) = database.execute("SELECT EXISTS (SELECT 1 FROM singles)").fetchone()
+    if primary:
+        _reject_contradicting(database)
+    if by_record:
+        _choose_ends(database)
+    database.execute(_GROUP + (_BY_RECORD if by_record else _IN_FILE_ORDER))
+    found = database.execute("SELECT DISTINCT forward, backward FROM pairs").fetchall()
+    return [Mixture(*texts) for texts in found]
+
+
+def _reject_contradicting(database: sqlite3.Connection) -> None:
+    database.execute(_CONTRADICTING)
+    database.execute(_CONTRADICTING_ROWS)
+    database.execute(
+        f"{REJECT} 'CONFLICTING_PRIMARY', message FROM rows JOIN contradicting_rows USING (id) ORDER BY rows.id"
+    )
+    database.execute("DELETE FROM rows WHERE id IN (SELECT id FROM contradicting_rows)")
+
+
+def _choose_ends(database: sqlite3.Connection) -> None:
+    """Choose for each family the end with fewer records; from there its pairs are read."""
+    (rows,) = database.execute("SELECT count(*) FROM rows").fetchone()
+    share = SAMPLED if rows > FEW_ROWS else 1
+    for (family,) in database.execute("SELECT id FROM families").fetchall():
+        a, b = (share * database.execute(_COUNT[end], (family, share)).fetchone()[0] for end in ("a", "b"))
+        (known,) = database.execute(_KNOWN_FROM_B, (family,)).fetchone()
+        by_b = b < a and known
+        database.execute("UPDATE families SET by_b = ?, records = ? WHERE id = ?", (by_b, b if by_b else a, family))
+
+
+_COUNT = {
+    "a": "SELECT count(DISTINCT a) FROM ends WHERE family = ? AND a % ? = 0",
+    "b": "SELECT count(DISTINCT b) FROM ends WHERE family = ? AND b % ? = 0",
+}
+
+_KNOWN_FROM_B = "SELECT NOT EXISTS (SELECT 1 FROM kinds WHERE family = ? AND inverse_type_id IS NULL)"
+
+
+def specify(database: sqlite3.Connection, mixture: Mixture, specification: Specification) -> None:
+    """Write down what the pairs of one mixture are sent as, and reject the rows that cannot go along."""
+    kinds = [kind for some in mixture.kinds for kind in some]
+    database.execute(
+        "INSERT INTO specifications SELECT ?, ?, ?, ?, ?, ?, family FROM kinds WHERE id = ?",
+        (*mixture, *specification[:2], json.dumps(specification.types), specification.flipped, kinds[0]),
+    )
+    if specification.refused:
+        _refuse(database, mixture, specification.refused)
+    for kind in kinds:
+        if kind not in specification.refused:
+            _note_promoted(database, mixture, kind)
+
+
+def _note_promoted(database: sqlite3.Connection, mixture: Mixture, kind: int) -> None:
+    """Write down the records that get a primary record by the pairs of a mixture."""
+    first, second, swapped, single = database.execute(
+        "SELECT from_type, to_type, swapped, single FROM kinds WHERE id = ?", (kind,)
+    ).fetchone()
+    if not single:
+        return
+    types = (first, second) if single == "from" else (second, first)
+    column = "object_id" if (single == "from") != bool(swapped) else "to_object_id"
+    database.execute(
+        f"INSERT OR IGNORE INTO promoted SELECT ?, ?, {column}, id FROM pairs"  # noqa: S608 - a column of our own
+        " WHERE forward IS ? AND backward IS ?",
+        (*types, *mixture),
+    )
+
+
+def _refuse(database: sqlite3.Connection, mixture: Mixture, refused: Sequence[int]) -> None:
+    message = (
+        "other rows link the same two records from the other end, and what this row's association type is called "
+        "there is not known: write this row from the other end, too"
+    )
+    pairs = database.execute("SELECT id, all_rows FROM pairs WHERE forward IS ? AND backward IS ?", mixture).fetchall()
+    for pair, all_rows in pairs:
+        rows = database.execute(
+            f"SELECT id, kind, swapped FROM ends WHERE id IN ({all_rows}) ORDER BY id"  # noqa: S608 - our own numbers
+        ).fetchall()
+        # Within one object type, rows of one kind may be written from both ends.
+        leave = {row for row, kind, swapped in rows if swapped and kind in refused}
+        stay = [row for row, _, _ in rows if row not in leave]
+        for row in sorted(leave):
+            database.execute(f"{REJECT} ?, ? FROM rows WHERE id = ?", ("UNKNOWN_INVERSE_TYPE", message, row))
+        database.execute(
+            "UPDATE pairs SET first_row = ?, all_rows = ?, size = ? WHERE id = ?",
+            (stay[0], ",".join(map(str, stay)) if len(stay) > 1 else None, len(stay), pair),
+        )

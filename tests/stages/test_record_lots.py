@@ -1,0 +1,229 @@
+"""Pairs in lots that are looked up together, and what they were before: the journal's part of keeping what is there."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from loader.model import AssociationType, Image, Lot, Outcome, Pair, Types
+from loader.record.journal import Journal, Staging, lines
+from tests.stages.fake_portal import FakePortal, asked
+from tests.stages.staged import HEADER, NOW, chunk, created, failed, group, link, stage
+
+PLAIN, PRIMARY = AssociationType("HUBSPOT_DEFINED", 279), AssociationType("HUBSPOT_DEFINED", 1)
+PLAIN_BACK, PRIMARY_BACK = AssociationType("HUBSPOT_DEFINED", 280), AssociationType("HUBSPOT_DEFINED", 2)
+
+
+def lots(journal: Journal, records: int = 1000, pairs: int = 50_000) -> list[Lot]:
+    """Claim everything."""
+    found: list[Lot] = []
+    while (lot := journal.claim_lot(records, pairs)) is not None:
+        found.append(lot)
+    return found
+
+
+def ends(pairs: Sequence[Pair]) -> list[tuple[str, str]]:
+    return [(pair.object_id, pair.to_object_id) for pair in pairs]
+
+
+def image(pair: Pair, *types: AssociationType) -> Image:
+    """Return what a pair was, and what rows ask for of that."""
+    old = frozenset(types)
+    return Image(pair, old, old & frozenset(pair.types))
+
+
+def unchanged(pair: Pair) -> Outcome:
+    return Outcome(pair.pair_id, "unchanged", None, "", (), "", "", "", 0, NOW, pair.rows)
+
+
+def statuses(journal: Journal) -> list[tuple[int, str, int]]:
+    """Return row, status and attempts of every line of the results, by row."""
+    return sorted((line.row, line.status, line.attempts) for _, line in lines(journal, "settled", 0))
+
+
+# --- lots
+
+
+def test_pairs_are_claimed_by_the_records_of_which_there_are_fewer(tmp_path: Path) -> None:
+    """Two companies of six contacts: read from the companies, two in a lot, each lot's pairs in the file's order."""
+    rows = [link(2, 6, 9), link(3, 1, 8), link(4, 5, 9), link(5, 2, 8), link(6, 4, 9), link(7, 3, 7)]
+    with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
+        first, second = lots(journal, records=2)
+    assert [lot.direction for lot in (first, second)] == [("0-2", "0-1")] * 2
+    assert ends(first.turned) == [("1", "8"), ("2", "8"), ("3", "7")]
+    assert ends(second.turned) == [("6", "9"), ("5", "9"), ("4", "9")]
+    assert not first.straight
+    assert first.inverse[PLAIN_BACK] == PLAIN
+    assert first.inverse[PRIMARY_BACK] == PRIMARY
+
+
+def test_pairs_are_claimed_from_their_own_end_where_that_has_fewer_records(tmp_path: Path) -> None:
+    rows = [link(2, 1, 9), link(3, 1, 8), link(4, 2, 7)]
+    with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
+        (lot,) = lots(journal)
+    assert (lot.direction, ends(lot.straight), lot.turned) == (("0-1", "0-2"), [("1", "9"), ("1", "8"), ("2", "7")], [])
+
+
+def test_the_from_end_is_read_where_a_type_is_not_known_from_the_other(tmp_path: Path) -> None:
+    """A portal's label that is called something else there would be in doubt for every pair."""
+    portal = FakePortal({("0-1", "0-2"): [("USER_DEFINED", 40, "Manager")]})
+    rows = [link(row, row, 9, asked(label="Manager")) for row in range(2, 6)]
+    with Journal(stage(tmp_path, [chunk(rows)], portal=portal, by_record=True)) as journal:
+        (lot,) = lots(journal)
+    assert lot.direction == ("0-1", "0-2")
+
+
+def test_rows_of_the_rarer_end_are_looked_up_with_the_others(tmp_path: Path) -> None:
+    """A pair that can only be written from the other end is in the same lot, the other way round."""
+    portal = FakePortal({("0-1", "0-2"): [("USER_DEFINED", 40, "A")], ("0-2", "0-1"): [("USER_DEFINED", 41, "B")]})
+    rows = [link(2, 1, 9), link(3, 2, 9), link(4, 9, 3, asked("companies", "contacts", label="B"))]
+    with Journal(stage(tmp_path, [chunk(rows)], portal=portal, by_record=True)) as journal:
+        (lot,) = lots(journal)
+    assert lot.direction == ("0-1", "0-2")
+    assert ends(lot.straight) == [("1", "9"), ("2", "9")]
+    assert [(pair.object_type, pair.object_id, pair.to_object_id) for pair in lot.turned] == [("0-2", "9", "3")]
+
+
+def test_families_of_object_types_are_lots_of_their_own(tmp_path: Path) -> None:
+    rows = [link(2, 1, 9), link(3, 1, 9, asked("deals")), link(4, 2, 9)]
+    with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
+        assert [lot.direction for lot in lots(journal)] == [("0-2", "0-1"), ("0-3", "0-2")]
+
+
+def test_a_record_with_more_pairs_than_a_lot_holds_is_split(tmp_path: Path) -> None:
+    """Others stay together: the lot ends before or after them."""
+    rows = [link(row, row, 9) for row in range(2, 9)] + [link(9, 1, 8)]
+    with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
+        assert [len(lot.turned) for lot in lots(journal, pairs=3)] == [3, 3, 2]
+
+
+def test_a_limit_holds_though_pairs_are_claimed_by_record(tmp_path: Path) -> None:
+    """The first records of the file, wherever their pairs lie; the rest when it is lifted."""
+    rows = [link(2, 1, 9), link(3, 2, 8), link(4, 3, 9), link(5, 4, 8)]
+    with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
+        journal.limit(2)
+        (lot,) = lots(journal)
+        assert ends(lot.turned) == [("1", "9"), ("2", "8")]
+        journal.record([created(pair) for pair in lot.turned], {})
+    with Journal(journal.path) as journal:
+        journal.limit(None)
+        (lot,) = lots(journal)
+        assert ends(lot.turned) == [("3", "9"), ("4", "8")]
+
+
+def test_many_rows_are_judged_by_a_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which end has fewer records is found without a sort of all their numbers."""
+    monkeypatch.setattr("loader.record.journal.grouping.FEW_ROWS", 10)
+    with Staging(tmp_path / "s") as staging:
+        staging.begin_input("a.csv", "sha", HEADER, HEADER[1:])
+        staging.append(chunk([link(row, row, row % 300 + 1) for row in range(2, 3002)]))
+        group(staging, by_record=True)
+        figures = staging.figures()
+    assert (figures.rows, figures.pairs) == (3000, 3000)
+    assert 150 < figures.looked_up < 600
+
+
+# --- primary records
+
+
+def test_a_pair_drops_the_primary_label_that_another_pair_is_to_get(tmp_path: Path) -> None:
+    """Contact 1 gets company 9 as primary, so company 8 must not get its old label back; contact 2 keeps its own."""
+    rows = [link(2, 1, 8), link(3, 1, 9, asked(primary=True)), link(4, 2, 8), link(5, 3, 8), link(6, 3, 8)]
+    with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
+        journal.limit(1)
+        assert [pair.dropped for lot in lots(journal) for pair in lot.turned] == [frozenset()], "it lies beyond"
+    with Journal(journal.path) as journal:
+        journal.limit(None)
+        dropped = {ends([pair])[0]: pair.dropped for lot in lots(journal) for pair in lot.turned + lot.straight}
+    assert dropped == {
+        ("1", "8"): {PRIMARY},
+        ("1", "9"): {PRIMARY},
+        ("2", "8"): frozenset(),
+        ("3", "8"): frozenset(),
+    }
+
+
+def test_a_primary_label_stays_when_the_other_pair_failed(tmp_path: Path) -> None:
+    """A contact must not lose its primary company for one that HubSpot refused."""
+    rows = [link(2, 1, 8), link(3, 1, 9, asked(primary=True))]
+    with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
+        (lot,) = lots(journal)
+        (other,) = (pair for pair in lot.straight + lot.turned if pair.to_object_id == "9")
+        journal.record([failed(other)], {})
+    with Journal(journal.path) as journal:
+        (lot,) = lots(journal)
+        assert [pair.dropped for pair in lot.straight + lot.turned] == [frozenset()]
+
+
+def test_a_primary_contact_is_dropped_from_the_companys_end_too(tmp_path: Path) -> None:
+    """Written from companies to contacts it is another type, and still contact 1 has one primary company only."""
+    back = asked("companies", "contacts", label="Primary")
+    rows = [link(2, 9, 1, back), link(3, 8, 1, asked("companies", "contacts")), link(4, 8, 2, back)]
+    with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
+        dropped = {ends([pair])[0]: pair.dropped for lot in lots(journal) for pair in lot.turned + lot.straight}
+    assert dropped == {("9", "1"): {PRIMARY_BACK}, ("8", "1"): {PRIMARY_BACK}, ("8", "2"): {PRIMARY_BACK}}
+
+
+# --- what was before
+
+
+def first_lot(folder: Path) -> tuple[Journal, list[Pair]]:
+    """Return a journal of three pairs, the first of two kinds of row and a duplicate, claimed."""
+    rows = [link(2, 1, 9), link(3, 1, 9, asked(primary=True)), link(4, 1, 9), link(5, 2, 9), link(6, 3, 9)]
+    journal = Journal(stage(folder, [chunk(rows)], by_record=True)).__enter__()
+    (lot,) = lots(journal)
+    return journal, lot.turned
+
+
+def test_rows_that_were_so_before_are_unchanged_whatever_becomes_of_the_request(tmp_path: Path) -> None:
+    """Their line has no request; the other rows of the pair have its outcome; the sums are right."""
+    journal, (first, second, third) = first_lot(tmp_path)
+    assert journal.keep([image(first, PLAIN), image(second), image(third)]) == [2, 0, 0]
+    outcomes = [failed(first)._replace(rows=1, unchanged=2), created(second), unchanged(third)]
+    journal.record(outcomes, {})
+    assert statuses(journal) == [
+        (2, "unchanged", 0),
+        (3, "failed", 1),
+        (4, "unchanged", 0),
+        (5, "created", 1),
+        (6, "unchanged", 0),
+    ]
+    counts = journal.counts()
+    assert (counts.total, counts.created, counts.unchanged, counts.failed, counts.pending) == (5, 1, 3, 1, 0)
+    assert journal.reasons() == {"VALIDATION_ERROR": 1}
+    old = next(line for _, line in lines(journal, "settled", 0) if line.row == 2)
+    assert (old.http_status, old.created_resource_id, old.labels, old.error_category) == (None, "", "", "")
+    assert (old.object_id, old.association_type_id, old.finished_at) == ("1", "279", NOW)
+
+
+@pytest.mark.parametrize("again", ["a new process", "--retry-failed"])
+def test_the_first_image_of_a_pair_is_never_overwritten(tmp_path: Path, again: str) -> None:
+    """What a crash or a failed request left behind does not look old; which rows are so still is said anew."""
+    journal, (first, second, _) = first_lot(tmp_path)
+    journal.keep([image(first, PLAIN), image(second)])
+    if again == "--retry-failed":
+        journal.record([failed(first), failed(second)], {})
+        journal.forget_failed()
+    journal.__exit__(None, None, None)
+    with Journal(journal.path) as journal:
+        (lot,) = lots(journal)
+        befores: list[Types | None] = [pair.before for pair in lot.turned]
+        assert befores == [frozenset({PLAIN}), frozenset(), None]
+        first, second, _ = lot.turned
+        assert journal.keep([Image(first, frozenset({PLAIN, PRIMARY}), frozenset()), image(second, PLAIN)]) == [0, 1]
+    with Journal(journal.path) as journal:
+        (lot,) = lots(journal)
+        assert [pair.before for pair in lot.turned] == [frozenset({PLAIN}), frozenset(), None]
+        journal.record([created(pair) for pair in lot.turned], {})
+        assert {status for _, status, _ in statuses(journal)} == {"created"}
+
+
+def test_a_row_of_the_rarer_end_is_compared_by_what_its_type_is_called_there(tmp_path: Path) -> None:
+    """Company to contact asks for 2, which is 1 from the contact: it was there, the plain type was not."""
+    rows = [link(2, 1, 9), link(3, 2, 9), link(4, 9, 1, asked("companies", "contacts", type_id="2"))]
+    with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
+        (lot,) = lots(journal)
+        pair = lot.turned[0]
+        (there,) = journal.keep([image(pair, PRIMARY)])
+        journal.record([created(pair)._replace(rows=pair.rows - there, unchanged=there)], {})
+        assert statuses(journal) == [(2, "created", 1), (4, "unchanged", 0)]

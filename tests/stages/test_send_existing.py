@@ -1,0 +1,323 @@
+"""What is there already is kept and not sent again: the judgement as a table, and the lots on a fake clock."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from loader.errors import ApiError, Refused, TooManyFailures
+from loader.model import AssociationType, Direction, Image, Lot, Outcome, Pair, Types
+from loader.send.existing import FRESH_SECONDS, PAIRS_AT_ONCE, WAIT_SECONDS, Merge, joined, judge
+from loader.send.reading import Reading
+from tests.stages.fake_time import clock, run
+
+NOW = datetime(2026, 11, 23, 23, 0, tzinfo=UTC)
+PLAIN, BOSS, PRIMARY, OTHER = (
+    AssociationType(category, number)
+    for category, number in (
+        ("HUBSPOT_DEFINED", 279),
+        ("USER_DEFINED", 7),
+        ("HUBSPOT_DEFINED", 1),
+        ("USER_DEFINED", 8),
+    )
+)
+NONE: Types = frozenset()
+CONTACTS, COMPANIES = "0-1", "0-2"
+FORWARD = (CONTACTS, COMPANIES)
+
+
+def types(*given: AssociationType) -> Types:
+    return frozenset(given)
+
+
+def pair(number: int, *asked: AssociationType, contact: int | None = None, company: int = 9, **more: Any) -> Pair:
+    """Return a pair that asks for these types, in one row each."""
+    wanted = asked or (PLAIN,)
+    ids = str(number if contact is None else contact), str(company)
+    return Pair(number, CONTACTS, ids[0], COMPANIES, ids[1], wanted, len(wanted), **more)
+
+
+# --- the judgement
+
+
+@pytest.mark.parametrize(
+    ("asked", "before", "now", "image", "there"),
+    [
+        ([PLAIN], None, [], [], []),
+        ([PLAIN], None, [PLAIN], None, []),
+        ([PLAIN], None, [PLAIN, BOSS], None, []),
+        ([PLAIN, BOSS], None, [PLAIN], [PLAIN], [PLAIN]),
+        ([PLAIN, BOSS], None, [PLAIN, OTHER], [PLAIN, OTHER], [PLAIN]),
+        ([BOSS], None, [PLAIN], [PLAIN], []),
+        # Sent before: a crash between the image and the answer must not make our own label look old.
+        ([PLAIN], [], [PLAIN], [], []),
+        ([PLAIN, BOSS], [PLAIN], [PLAIN, BOSS], [PLAIN], [PLAIN]),
+        ([BOSS], [], [PLAIN, BOSS], [], []),
+        # What somebody took away meanwhile is not there any more.
+        ([PLAIN], [PLAIN], [], [PLAIN], []),
+        ([PLAIN, BOSS], [PLAIN], [BOSS], [PLAIN], []),
+        ([PLAIN, BOSS], [PLAIN, BOSS], [PLAIN, BOSS], None, []),
+    ],
+)
+def test_a_pair_is_sent_unless_all_that_is_asked_was_there_before(
+    asked: list[AssociationType],
+    before: list[AssociationType] | None,
+    now: list[AssociationType],
+    image: list[AssociationType] | None,
+    there: list[AssociationType],
+) -> None:
+    """Before is what it had when this run first looked; a row is so already only when its own type was among it."""
+    one = pair(1, *asked, before=None if before is None else frozenset(before))
+    expected = None if image is None else Image(one, frozenset(image), frozenset(there))
+    assert judge(one, frozenset(now)) == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "now", "dropped", "sent"),
+    [
+        ([PLAIN], [], [], [PLAIN]),
+        ([BOSS], [PLAIN], [], [BOSS, PLAIN]),
+        ([BOSS, PLAIN], [PLAIN, OTHER], [], [BOSS, PLAIN, OTHER]),
+        ([BOSS], [PLAIN, PRIMARY], [], [BOSS, PRIMARY, PLAIN]),
+        ([BOSS], [PLAIN, PRIMARY], [PRIMARY], [BOSS, PLAIN]),
+        ([PRIMARY], [PLAIN], [PRIMARY], [PRIMARY, PLAIN]),
+    ],
+)
+def test_what_is_there_goes_out_together_with_what_is_asked(
+    asked: list[AssociationType],
+    now: list[AssociationType],
+    dropped: list[AssociationType],
+    sent: list[AssociationType],
+) -> None:
+    """A primary label stays, unless this run makes another record the primary one."""
+    assert joined(pair(1, *asked, dropped=frozenset(dropped)), frozenset(now)) == tuple(sent)
+
+
+# --- the lots
+
+
+Has = Mapping[tuple[str, str], Types]
+
+
+@dataclass
+class MemoryLedger:
+    """Lots in memory; `kept` are the images, `outcomes` what was recorded."""
+
+    lots: list[Lot]
+    kept: list[Image] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    async def claim_lot(self, records: int, pairs: int) -> Lot | None:
+        assert (records, pairs) == (1000, 50_000)
+        return self.lots.pop(0) if self.lots else None
+
+    async def keep(self, images: Sequence[Image]) -> list[int]:
+        self.kept += images
+        return [len(image.there) for image in images]
+
+    def record(self, outcomes: Sequence[Outcome]) -> None:
+        self.outcomes += outcomes
+
+
+@dataclass
+class FakeCurrent:
+    """What the portal has, by the two ids in the direction in which it is read."""
+
+    has: dict[Direction, dict[str, dict[str, Types]]]
+    bad: dict[str, ApiError] = field(default_factory=dict)
+    seconds: float = 1.0
+    asked: list[tuple[Direction, list[str]]] = field(default_factory=list)
+
+    async def read(self, direction: Direction, record_ids: Iterable[str]) -> Reading:
+        ids = list(record_ids)
+        self.asked.append((direction, ids))
+        await asyncio.sleep(self.seconds)
+        found = {each: dict(self.has.get(direction, {}).get(each, {})) for each in ids if each not in self.bad}
+        return Reading(found, {each: self.bad[each] for each in ids if each in self.bad})
+
+
+class Work:
+    """A merge with everything that it needs."""
+
+    def __init__(self, lots: list[Lot], has: Any = None, *, capacity: int = 1, **more: Any) -> None:
+        self.ledger = MemoryLedger(lots)
+        self.current = FakeCurrent(has or {}, more.get("bad", {}))
+        self.watched: list[Outcome] = []
+        self.merge = Merge(
+            self.ledger,
+            self.current,
+            capacity=capacity,
+            clock=clock,
+            now=lambda: NOW,
+            watch=more.get("watch", self.watched.extend),
+        )
+
+    async def rest(self) -> list[list[Pair]]:
+        """Return every request that is left."""
+        found: list[list[Pair]] = []
+        while (request := await self.merge.next()) is not None:
+            found.append(request)
+        return found
+
+
+def sent_of(work: Work) -> list[list[Pair]]:
+    """Return every request of a run without any pause."""
+    return run(work.rest)
+
+
+def straight(*pairs: Pair) -> Lot:
+    return Lot(FORWARD, list(pairs), [], {})
+
+
+BACKWARD = (COMPANIES, CONTACTS)
+INVERSE = {AssociationType("HUBSPOT_DEFINED", 280): PLAIN, AssociationType("USER_DEFINED", 70): BOSS}
+PLAIN_BACK, BOSS_BACK = INVERSE
+UNKNOWN_BACK = AssociationType("USER_DEFINED", 99)
+
+
+def turned(*pairs: Pair) -> Lot:
+    return Lot(BACKWARD, [], list(pairs), INVERSE)
+
+
+def test_pairs_that_lack_nothing_are_unchanged_and_the_others_go_out_with_what_they_have() -> None:
+    """The image of each is kept before its request is handed out; a row that was so is not counted with it."""
+    lot = straight(pair(1), pair(2), pair(3, BOSS, PLAIN), pair(4, BOSS))
+    has = {FORWARD: {"2": {"9": types(PLAIN, BOSS)}, "3": {"9": types(PLAIN)}, "4": {"8": types(BOSS)}}}
+    work = Work([lot], has)
+    requests = sent_of(work)
+    assert [[(each.pair_id, each.types, each.rows, each.unchanged) for each in one] for one in requests] == [
+        [(1, (PLAIN,), 1, 0)],
+        [(3, (BOSS, PLAIN), 1, 1)],
+        [(4, (BOSS,), 1, 0)],
+    ]
+    assert [(image.pair.pair_id, image.types, image.there) for image in work.ledger.kept] == [
+        (1, NONE, NONE),
+        (3, types(PLAIN), types(PLAIN)),
+        (4, NONE, NONE),
+    ]
+    (outcome,) = work.ledger.outcomes
+    assert (outcome.pair_id, outcome.status, outcome.rows, outcome.attempts) == (2, "unchanged", 1, 0)
+    assert (outcome.http_status, outcome.created_resource_id, outcome.finished_at[:10]) == (None, "", "2026-11-23")
+    assert work.watched == work.ledger.outcomes
+    assert work.current.asked == [(FORWARD, ["1", "2", "3", "4"])]
+
+
+def test_what_is_read_from_the_other_end_is_translated_and_read_again_where_that_is_not_certain() -> None:
+    """An unknown type may be the one that is asked for: only then is the pair's own end read, too."""
+    lot = turned(pair(1), pair(2), pair(3, BOSS), pair(4, OTHER), pair(5, PLAIN))
+    has = {
+        BACKWARD: {
+            "9": {
+                "1": types(PLAIN_BACK),
+                "3": types(PLAIN_BACK),
+                "4": types(PLAIN_BACK, UNKNOWN_BACK),
+                "5": types(PLAIN_BACK, UNKNOWN_BACK),
+            }
+        },
+        FORWARD: {"4": {"9": types(PLAIN, OTHER)}},
+    }
+    work = Work([lot], has)
+    requests = sent_of(work)
+    assert [(each.pair_id, each.types) for (each,) in requests] == [(2, (PLAIN,)), (3, (BOSS, PLAIN))]
+    assert sorted(outcome.pair_id for outcome in work.ledger.outcomes) == [1, 4, 5]
+    assert {outcome.status for outcome in work.ledger.outcomes} == {"unchanged"}
+    assert work.current.asked == [(BACKWARD, ["9"]), (FORWARD, ["4"])]
+
+
+@pytest.mark.parametrize("lot", [straight, turned])
+def test_a_record_that_cannot_be_read_fails_its_pairs_and_nothing_is_sent_of_them(lot: Any) -> None:
+    """HubSpot's own reason stands in the outcome: nothing is ever replaced blindly."""
+    refused = Refused("no such record", status=404, category="OBJECT_NOT_FOUND", correlation_id="c-7")
+    work = Work([lot(pair(1, company=8), pair(2, company=7))], bad={"1": refused, "8": refused})
+    requests = sent_of(work)
+    assert [each.pair_id for (each,) in requests] == [2]
+    (outcome,) = work.ledger.outcomes
+    assert (outcome.pair_id, outcome.status, outcome.http_status, outcome.attempts) == (1, "failed", 404, 0)
+    assert (outcome.error_category, outcome.correlation_id) == ("OBJECT_NOT_FOUND", "c-7")
+    assert "nothing was sent" in outcome.error_message
+    assert "no such record" in outcome.error_message
+
+
+def test_too_many_failures_stop_the_run_with_the_outcomes_recorded() -> None:
+    def watch(_outcomes: Sequence[Outcome]) -> None:
+        raise TooManyFailures("enough")
+
+    work = Work([straight(pair(1), pair(2))], bad={"1": Refused("no")}, watch=watch)
+    with pytest.raises(TooManyFailures):
+        sent_of(work)
+    assert [outcome.pair_id for outcome in work.ledger.outcomes] == [1]
+
+
+def test_nothing_is_handed_out_on_a_reading_older_than_a_minute() -> None:
+    """What is left is read again, a thousand pairs at a time, and judged by what is there then."""
+
+    async def scenario() -> tuple[Work, list[list[Pair]]]:
+        work = Work([turned(*(pair(number) for number in range(1, 2501)))])
+        first = [await work.merge.next() for _ in range(3)]
+        assert [one[0].pair_id for one in first if one] == [1, 2, 3]
+        await asyncio.sleep(FRESH_SECONDS + 1)
+        work.current.has[FORWARD] = {"6": {"9": types(BOSS)}}
+        return work, await work.rest()
+
+    work, requests = run(scenario)
+    by_id = {one[0].pair_id: one[0] for one in requests}
+    assert list(by_id) == list(range(4, 2501)), "in the order of the file"
+    assert by_id[6].types == (PLAIN, BOSS), "what somebody added meanwhile is kept"
+    assert [(direction, len(ids)) for direction, ids in work.current.asked] == [
+        (BACKWARD, 1),
+        (FORWARD, 1000),
+        (FORWARD, 1000),
+        (FORWARD, 497),
+    ]
+
+
+def test_a_bundle_is_filled_from_several_lots_but_never_waits_for_long() -> None:
+    """Few pairs in a lot are changed: their requests are full all the same, unless reading takes too long."""
+
+    async def scenario(lots: int, pause: float) -> list[int]:
+        work = Work([straight(pair(10 * lot), pair(10 * lot + 1)) for lot in range(1, lots + 1)], capacity=8)
+        sizes: list[int] = []
+        reading = work.current.read
+
+        async def slowly(direction: Direction, record_ids: Iterable[str]) -> Reading:
+            await asyncio.sleep(pause)
+            return await reading(direction, record_ids)
+
+        setattr(work.current, "read", slowly)  # noqa: B010 - an assignment to a method is no matter for mypy
+        while (request := await work.merge.next()) is not None:
+            sizes.append(len(request))
+        return sizes
+
+    assert run(lambda: scenario(5, 0)) == [8, 2]
+    assert run(lambda: scenario(5, WAIT_SECONDS / 2)) == [6, 4]
+
+
+def test_each_request_has_one_direction() -> None:
+    back = Pair(7, COMPANIES, "9", CONTACTS, "70", (PLAIN_BACK,), 1)
+    work = Work([Lot(FORWARD, [pair(1), pair(2)], [back], {})], capacity=8)
+    assert [[each.pair_id for each in one] for one in sent_of(work)] == [[1, 2], [7]]
+
+
+def test_a_large_lot_is_judged_with_a_look_at_what_else_is_to_be_done() -> None:
+    """Between two stretches of pairs the loop goes on."""
+
+    async def scenario() -> int:
+        work = Work([straight(*(pair(number) for number in range(1, 4 * PAIRS_AT_ONCE)))], capacity=PAIRS_AT_ONCE)
+        work.current.seconds = 0  # The counter below leaves no time for anything to pass.
+        turns = 0
+
+        async def count() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        counting = asyncio.create_task(count())
+        await work.merge.next()
+        counting.cancel()
+        return turns
+
+    assert run(scenario) >= 4
