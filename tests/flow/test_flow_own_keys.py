@@ -45,7 +45,7 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 def reads(sandbox: Sandbox) -> list[tuple[str, list[str]]]:
     """Return what was asked for: the object type, and the values."""
     bodies = [
-        (each.path, json.loads(each.body or b"")) for each in sandbox.requests if each.path.endswith("/batch/read")
+        (each.path, json.loads(each.body or b"")) for each in sandbox.requests if each.route == "objects/batch/read"
     ]
     assert all(len(body["inputs"]) <= 100 and body["properties"] == [body["idProperty"]] for _, body in bodies)
     return [(path.split("/")[4], [each["id"] for each in body["inputs"]]) for path, body in bodies]
