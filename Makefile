@@ -62,6 +62,10 @@ scheduler-tools:
 test-long: .venv/.test-tools .venv/.schedulers scheduler-tools ## those that take many minutes: kills, simulated nights, real schedulers
 	$(BIN)/pytest tests/long -o norecursedirs='.*' --quiet -s
 
+test-browser: .venv/.test-tools ## the report in a real browser, Debian's Chromium if there is none yet
+	@$(BIN)/python tests/browser/chromium.py
+	$(BIN)/pytest tests/browser -o norecursedirs='.*' --quiet
+
 demo: .venv/.installed ## a simulated HubSpot, the samples loaded into it, the results shown
 	@$(BIN)/python samples/demo.py
 

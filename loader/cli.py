@@ -173,6 +173,20 @@ def labels(**given: Any) -> int:
     return terminal.labels(given)
 
 
+@cli.command(short_help="Write a run as a page to look at or to mail.")
+@click.argument("results", metavar="RESULTS", type=click.Path())
+@option("--output", type=click.Path(), help="Where the report goes; else beside the results: <name>.report.html.")
+def report(**given: Any) -> int:
+    """Write a run as one page of HTML: what was asked, what happened, what went wrong and what to do about it.
+
+    RESULTS is the results file. The page runs no script and loads nothing, so it can be mailed as it is; but it holds
+    record ids and messages, as the results do.
+    """
+    from loader import terminal  # noqa: PLC0415
+
+    return terminal.report(given)
+
+
 @cli.command(short_help="Show where a run stands.")
 @click.argument("results", metavar="[RESULTS]", required=False, type=click.Path())
 @json_option

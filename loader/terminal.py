@@ -91,6 +91,17 @@ def labels(given: Mapping[str, Any]) -> int:
     return 0
 
 
+def report(given: Mapping[str, Any]) -> int:
+    """Run `report` as the command line asks and return the exit code."""
+    from loader.record.screen import Screen  # noqa: PLC0415
+    from loader.verbs.report_page import report as verb  # noqa: PLC0415
+
+    path = verb(given["results"], output=given["output"])
+    if sys.stderr is not None:
+        _willing(Screen(), Note(f"Report: {path}"), sys.stderr)
+    return 0
+
+
 def status(given: Mapping[str, Any]) -> int:
     """Run `status` as the command line asks and return the exit code."""
     from loader.record.screen import show_status  # noqa: PLC0415

@@ -55,13 +55,14 @@ def _status(journal: Path, now: datetime) -> Status:
         return _without_a_plan(journal, "reading", process)
     try:
         with Journal(journal, read_only=True) as found:
-            return _of(found, process, now)
+            return status_of(found, process, now)
     except (JournalError, RecordError, ValueError) as error:
         why = f"{journal} cannot be read ({error.__cause__ or error})"
         return _without_a_plan(journal, "damaged", process, why)
 
 
-def _of(journal: Journal, process: str | None, now: datetime) -> Status:
+def status_of(journal: Journal, process: str | None, now: datetime) -> Status:
+    """Return where the run of an open journal stands; `process` is who works on it, if anybody."""
     counts = journal.counts()
     stopped: dict[str, Any] = journal.fact("stopped") or {}
     last_active_at = _last_active_at(journal)

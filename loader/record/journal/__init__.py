@@ -2,7 +2,7 @@
 
 from loader.record.journal.grouping import Mixture
 from loader.record.journal.journal import FILE_NAME, Counts, Journal
-from loader.record.journal.lines import FailedRecord, Line, failed_records, lines
+from loader.record.journal.lines import FailedRecord, Line, failed_records, line_at, lines
 from loader.record.journal.lock import Lock, holder
 from loader.record.journal.lookups import Lookups, forget_lookups
 from loader.record.journal.schema import is_journal, remove_journal
@@ -22,6 +22,7 @@ __all__ = [
     "forget_lookups",
     "holder",
     "is_journal",
+    "line_at",
     "lines",
     "remove_journal",
 ]

@@ -44,6 +44,11 @@ _VIEWS = {
     "rejected": "SELECT * FROM rejected_lines WHERE number > ? ORDER BY number",
 }
 
+_NUMBERED = {
+    "settled": "SELECT * FROM settled_lines WHERE number = ? ORDER BY input_id, row, part LIMIT 1",
+    "rejected": "SELECT * FROM rejected_lines WHERE number = ?",
+}
+
 _UNSUCCESSFUL = """
 SELECT * FROM settled_lines WHERE status = 'failed' UNION ALL SELECT * FROM rejected_lines
 ORDER BY input_id, row, part
@@ -58,6 +63,12 @@ def lines(journal: Journal, view: str, after: int) -> Iterator[tuple[int, Line]]
     for row in journal.query(_VIEWS[view], (after,)):
         # `_make` is Python and would cost a million lines a third of a second.
         yield row[0], tuple.__new__(Line, row[_FIRST_COLUMN:])
+
+
+def line_at(journal: Journal, view: str, number: int) -> Line:
+    """Return the line of a view that has a number; the first one where a pair stands for several rows."""
+    row = next(journal.query(_NUMBERED[view], (number,)))
+    return Line._make(row[_FIRST_COLUMN:])
 
 
 def failed_records(journal: Journal) -> Iterator[FailedRecord]:

@@ -1,0 +1,105 @@
+"""What the report says, read from the journal."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from loader.reasons import Reason, explain
+from loader.record.journal import Journal, Line, line_at
+from loader.record.pace import PREFIX, Bucket, Pace
+
+MOST_EXAMPLES = 12
+
+
+class Asked(NamedTuple):
+    """What so many rows were sent as; object types are type ids."""
+
+    rows: int
+    object_type: str
+    to_object_type: str
+    category: str
+    type_id: int
+    label: str
+
+
+@dataclass(slots=True)
+class Failure:
+    """So many rows that failed or were rejected for one reason, and the first of them."""
+
+    category: str
+    http_status: int | None
+    reason: Reason
+    rows: int = 0
+    examples: list[Line] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """A run as the report shows it; `facts` are the journal's own (see `verbs.load` and `verbs.command_facts`)."""
+
+    facts: dict[str, Any]
+    inputs: list[dict[str, Any]]
+    asked: list[Asked]
+    rows: dict[str, int]
+    pairs: int
+    failures: list[Failure]
+    pace: Pace
+
+    @property
+    def whole(self) -> Bucket:
+        """The series of figures, added up."""
+        total = Bucket()
+        for bucket in self.pace.buckets.values():
+            total.add(bucket)
+        return total
+
+
+def figures(journal: Journal) -> Figures:
+    """Read everything that the report shows; a journal of a million rows takes seconds."""
+    counts = journal.counts()
+    return Figures(
+        facts=journal.facts(""),
+        inputs=journal.inputs(),
+        asked=[Asked(*row) for row in journal.query(_ASKED)],
+        rows=counts.rows(),
+        pairs=counts.pairs,
+        failures=sorted(_failures(journal), key=lambda each: -each.rows),
+        pace=Pace(journal.facts(PREFIX)),
+    )
+
+
+_ASKED = """
+SELECT sum(n), from_type, to_type, category, type_id, settled_label
+FROM (SELECT kind, count(*) AS n FROM rows GROUP BY kind) JOIN kinds ON kinds.id = kind
+WHERE category IS NOT NULL GROUP BY 2, 3, 4, 5, 6 ORDER BY 1 DESC
+"""
+
+# Each with its number: an outcome's sequence, a reject's id.
+_FAILED = """
+SELECT o.error_category, o.http_status, o.error_message, p.size, o.sequence
+FROM outcomes o JOIN pairs p ON p.id = o.pair WHERE o.status = 'failed' ORDER BY o.sequence
+"""
+
+_REJECTED = """
+SELECT reason, NULL, '', 1, id FROM rejects WHERE (input, row) <= (SELECT input, row FROM bound) ORDER BY id
+"""
+
+
+def _failures(journal: Journal) -> Iterator[Failure]:
+    yield from _grouped(journal, "settled", journal.query(_FAILED))
+    yield from _grouped(journal, "rejected", journal.query(_REJECTED))
+
+
+def _grouped(journal: Journal, view: str, found: Iterable[Any]) -> Iterable[Failure]:
+    """Put the messages of one reason together: most differ by the ids that they name."""
+    groups: dict[tuple[str, int | None, Reason], Failure] = {}
+    numbers: dict[tuple[str, int | None, Reason], list[int]] = {}
+    for category, status, message, rows, number in found:
+        key = (category, status, explain(category, status, message))
+        groups.setdefault(key, Failure(*key)).rows += rows
+        first = numbers.setdefault(key, [])
+        if len(first) < MOST_EXAMPLES:
+            first.append(number)
+    for key, group in groups.items():
+        group.examples = [line_at(journal, view, number) for number in numbers[key]]
+    return groups.values()

@@ -1,0 +1,82 @@
+"""`report`: one page of HTML beside the results, from the journal alone, at any moment of a run."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loader.sandbox import Sandbox
+
+Run = Callable[..., Any]
+Contents = Callable[[], dict[str, str]]
+
+ROWS = "from_id,to_id\n101,201\n102,202\nx,203\n"
+
+
+def test_a_report_lies_beside_the_results_and_changes_no_other_file(
+    sandbox: Sandbox, load: Run, run: Run, folder: Path, contents: Contents
+) -> None:
+    """Its name is said on standard error; nothing is asked of HubSpot."""
+    (folder / "a.csv").write_text(ROWS)
+    load("a.csv")
+    before, asked = contents(), sandbox.count()
+    done = run("report", "a.results.csv")
+    assert (done.code, done.out, done.err) == (0, "", "Report: a.report.html\n")
+    after = contents()
+    page = after.pop("a.report.html")
+    assert page
+    assert after == before
+    assert sandbox.count() == asked
+    written = (folder / "a.report.html").read_text()
+    assert "2 of 3 rows are associated, 1 were rejected." in written
+    assert "INVALID_RECORD_ID" in written
+
+
+def test_output_names_another_place(sandbox: Sandbox, load: Run, run: Run, folder: Path) -> None:
+    """Anywhere, but over no file that is no report."""
+    (folder / "a.csv").write_text(ROWS)
+    load("a.csv")
+    (folder / "pages").mkdir()
+    assert run("report", "a.results.csv", "--output", "pages/monday.html").code == 0
+    assert (folder / "pages" / "monday.html").exists()
+    assert not (folder / "a.report.html").exists()
+    for name in ("a.csv", "a.results.csv", "a.journal", "pages", "nowhere/x.html"):
+        before = (folder / "a.csv").read_bytes(), (folder / "a.journal").read_bytes()
+        done = run("report", "a.results.csv", "--output", name)
+        assert (done.code, done.err.count("\n")) == (2, 1)
+        assert ((folder / "a.csv").read_bytes(), (folder / "a.journal").read_bytes()) == before
+
+
+@pytest.mark.parametrize("name", ["nowhere.csv", "a.csv"])
+def test_without_a_journal_there_is_no_report(name: str, run: Run, folder: Path) -> None:
+    """Exit 2, one sentence, no file."""
+    (folder / "a.csv").write_text(ROWS)
+    done = run("report", name)
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert [path.name for path in folder.iterdir()] == ["a.csv"]
+
+
+def test_a_damaged_journal_is_a_sentence(sandbox: Sandbox, load: Run, run: Run, folder: Path) -> None:
+    """And no traceback."""
+    (folder / "a.csv").write_text(ROWS)
+    load("a.csv")
+    whole = (folder / "a.journal").read_bytes()
+    (folder / "a.journal").write_bytes(whole[: len(whole) // 2])
+    done = run("report", "a.results.csv")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert not (folder / "a.report.html").exists()
+
+
+def test_a_run_that_is_set_aside_takes_its_report_along(sandbox: Sandbox, load: Run, run: Run, folder: Path) -> None:
+    """And can still be reported of under its new name."""
+    (folder / "a.csv").write_text(ROWS)
+    load("a.csv")
+    run("report", "a.results.csv")
+    load("a.csv", "--fresh")
+    assert not (folder / "a.report.html").exists()
+    (page,) = folder.glob("a.*Z.report.html")
+    page.unlink()
+    (journal,) = folder.glob("a.*Z.journal")
+    assert run("report", str(journal)).code == 0
+    assert "finished, set aside" in page.read_text()

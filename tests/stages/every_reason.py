@@ -1,0 +1,79 @@
+"""A journal of a long run in which every reason that there is occurs, and every text is hostile."""
+
+import math
+import random
+from pathlib import Path
+
+from loader.model import Link, Outcome, Pair, Reject
+from loader.reasons import ANSWERS, ROWS
+from loader.record.journal import Journal
+from loader.record.pace import MOST_BUCKETS, Bucket, Pace, latency_classes
+from tests.stages.fake_portal import asked
+from tests.stages.staged import NOW, chunk, created, link, stage
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&amp;\x1b[2J\u202e"
+"""What a cell, a label or an answer might hold: it must be seen as text, and do nothing."""
+
+
+def every_reason(folder: Path) -> Path:
+    """Make the journal `r.journal` in a folder and return its path."""
+    hostile = asked(label=HOSTILE)
+    rejects = [
+        Reject(2000 + number, 0, HOSTILE, HOSTILE, hostile, reason, f"Row {number}: {HOSTILE} is wrong")
+        for number, reason in enumerate(ROWS)
+    ]
+    links: list[Link] = [link(2 + number, 1 + number, 7) for number in range(3 * len(ANSWERS))]
+    path = stage(folder, [chunk([*links, *rejects])])
+    with Journal(path) as journal:
+        first, *others = journal.claim(10_000)
+        codes = [*ANSWERS, "NEW_AT_HUBSPOT", HOSTILE]
+        journal.record([created(first), *(_failed(*each) for each in zip(others, codes, strict=False))], _facts())
+        journal.remember(_long_series())
+    return path
+
+
+def _failed(pair: Pair, code: str) -> Outcome:
+    message = f"{HOSTILE} for {pair.object_id}"
+    return Outcome(pair.pair_id, "failed", 400, "", (), code, message, HOSTILE, 8, NOW, pair.rows)
+
+
+def _facts() -> dict[str, object]:
+    command = f"association-loader load '{HOSTILE}.csv' --label '{HOSTILE}'"
+    return {
+        "output.results": "r <img src=x onerror=alert(1)>.csv",
+        "command": command,
+        "next_command": command,
+        "folder": f"/srv/{HOSTILE}",
+        "stopped": {"message": f"stopped by {HOSTILE}", "category": "X", "http_status": 400},
+        "exit_code": 4,
+        "portal_id": HOSTILE,
+        "seconds": 90_061.0,
+        "rate": [190, 10.0],
+        "quota": [120_000, 625_000],
+        "traffic": {
+            "sent": 1_234_567,
+            "retried": 2345,
+            "rate_limited": 678,
+            "by_status": {"201": 1_230_000, "400": 2000, "429": 678, "500": 1800},
+            "sending_seconds": 90_000.0,
+        },
+        "commands": [
+            {"began_at": NOW, "after_seconds": 0.0, "ended_at": NOW, "exit_code": 5},
+            {"began_at": NOW, "after_seconds": 40_000.0},
+        ],
+    }
+
+
+def _long_series() -> dict[str, object]:
+    """A day of requests, with two storms in it."""
+    chance, pace = random.Random(7), Pace()
+    for minute in range(1500):
+        storm = 20 if minute in range(400, 430) or minute in range(900, 960) else 0
+        sent = int(1000 + 120 * math.sin(minute / 90) - 30 * storm)
+        latencies = latency_classes(chance.lognormvariate(-2.2 + storm / 20, 0.4) for _ in range(60))
+        pace.add(
+            minute * 60.0,
+            Bucket(sent, storm, storm, storm // 4, sent, 3 if storm else 0, 40, 19.0, latencies),
+        )
+    assert len(pace.buckets) <= MOST_BUCKETS
+    return pace.facts()

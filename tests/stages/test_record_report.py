@@ -1,0 +1,276 @@
+"""The report: everything is in it, everything is text, and nothing in it can do anything."""
+
+import base64
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterator
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from loader.errors import UsageError
+from loader.events import STATES
+from loader.reasons import REASONS
+from loader.record.journal import Journal
+from loader.record.pace import Bucket, Pace
+from loader.record.report.figures import MOST_EXAMPLES, Figures, figures
+from loader.record.report.markup import VOID, Markup, element, joined, text
+from loader.record.report.over_time import MOST_LINES, over_time
+from loader.record.report.plots import Axis, Series, bar, plot
+from loader.record.report.write import check_report, write_report
+from loader.record.visible import visible
+from loader.verbs.report_page import report
+from tests.stages.every_reason import HOSTILE, every_reason
+from tests.stages.staged import Row, chunk, created, failed, link, reject, stage
+
+
+class Read(HTMLParser):
+    """A page as a browser takes it apart: its tags, their attributes, and what people see of it."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: Counter[str] = Counter()
+        self.attributes: dict[str, list[str]] = {}
+        self.seen: list[str] = []
+        self._open: list[str] = []
+        self.feed(page)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Take in a tag."""
+        self.tags[tag] += 1
+        for name, value in attrs:
+            self.attributes.setdefault(name, []).append(value or "")
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        """Hold the end of a tag against its beginning."""
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        """Take in what is seen."""
+        if self._open and self._open[-1] != "style":
+            self.seen.append(data)
+
+    @property
+    def words(self) -> str:
+        """Everything that is seen, in its order."""
+        return " ".join("".join(self.seen).split())
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The report of a run in which everything occurs."""
+    folder = tmp_path_factory.mktemp("report")
+    every_reason(folder)
+    return report(str(folder / "r.csv")).read_text("utf-8")
+
+
+def test_every_reason_stands_there_with_its_cause_and_what_to_do(page: str) -> None:
+    """Also those of HubSpot that nobody knows yet."""
+    words = Read(page).words
+    for code, reason in REASONS.items():
+        assert code in words
+        assert reason.cause in words
+        assert reason.mend.replace("`", "") in words
+    assert "NEW_AT_HUBSPOT" in words
+
+
+def test_what_a_cell_or_an_answer_holds_is_text_and_nothing_else(page: str) -> None:
+    """It is seen as it stands, its control characters escaped; it becomes no tag and no attribute."""
+    read = Read(page)
+    assert read.words.count(visible(HOSTILE)) > 200
+    assert not set(read.tags) & {"script", "img", "iframe", "object", "embed", "a", "link", "form", "input", "base"}
+    assert set(read.attributes) <= {
+        "aria-labelledby", "charset", "class", "content", "d", "data-name", "height", "http-equiv", "id", "lang",
+        "name", "preserveaspectratio", "role", "scope", "tabindex", "viewbox", "width", "x", "x1", "x2", "y", "y1",
+        "y2",
+    }  # fmt: skip
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]", page)
+
+
+def test_the_page_forbids_itself_everything_but_its_own_style(page: str) -> None:
+    """The policy comes before all else, and names the one style by what it is."""
+    (policy,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', page)
+    (style,) = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
+    fingerprint = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    allowed = f"default-src 'none'; style-src 'sha256-{fingerprint}'; base-uri 'none'; form-action 'none'"
+    assert unescape(policy) == allowed
+    assert page.index("Content-Security-Policy") < page.index("<style>")
+    assert not re.search(r"url\(|@import|https?://(?!127)", style)
+
+
+def test_a_plot_is_read_aloud_and_has_its_figures_as_a_table(page: str) -> None:
+    """Every drawing has a title and a description of its own."""
+    read = Read(page)
+    assert read.tags["figure"] == 4
+    assert read.tags["desc"] == 4
+    assert read.attributes["role"] == ["img"] * 5
+    named = [name for names in read.attributes["aria-labelledby"] for name in names.split()]
+    assert set(named) <= set(read.attributes["id"])
+    assert "The same in figures" in read.words
+
+
+ROWS: list[Row] = [*(link(2 + n, 1 + n, 9) for n in range(8)), reject(20, "1E+5", "9"), reject(21, "x", "9")]
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    """A run of ten rows: five refused for one reason, one for a finer one, one created, one pending, two rejected."""
+    with Journal(stage(tmp_path, [chunk(ROWS)])) as opened:
+        pairs = opened.claim(7)
+        finer = failed(pairs[5], message="no (INVALID_OBJECT_IDS: CONTACT=6 is not valid)")
+        refused = [failed(pair, message=f"no {pair.object_id}") for pair in pairs[:5]]
+        opened.record([*refused, finer, created(pairs[6])], {})
+        yield opened
+
+
+def test_failures_are_grouped_by_what_is_to_be_done(journal: Journal) -> None:
+    """Messages differ by the ids they name; a finer code in one is another reason. The most frequent comes first."""
+    found = figures(journal).failures
+    assert [(each.category, each.rows, len(each.examples)) for each in found] == [
+        ("VALIDATION_ERROR", 5, 5),
+        ("INVALID_RECORD_ID", 2, 2),
+        ("VALIDATION_ERROR", 1, 1),
+    ]
+    assert [line.row for line in found[0].examples] == [2, 3, 4, 5, 6]
+    assert [(line.row, line.object_id) for line in found[1].examples] == [(20, "1E+5"), (21, "x")]
+    assert found[2].reason is REASONS["OBJECT_NOT_FOUND"]
+
+
+def test_a_reason_of_many_rows_names_the_first_of_them(tmp_path: Path) -> None:
+    """One in full, some by their numbers, the rest by how many they are."""
+    stage(tmp_path, [chunk([reject(row, "x", "9") for row in range(2, 102)])])
+    words = Read(report(str(tmp_path / "r.csv")).read_text("utf-8")).words
+    assert f"Also rows 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13 and {100 - MOST_EXAMPLES} more." in words
+    assert words.count("row 2 is wrong") == 1
+    assert "row 3 is wrong" not in words
+
+
+def test_rows_beyond_a_limit_are_not_told_of(journal: Journal) -> None:
+    """They may yet go well."""
+    journal.limit(7)
+    assert "INVALID_RECORD_ID" not in [each.category for each in figures(journal).failures]
+
+
+def test_what_was_asked_is_told_by_kinds(journal: Journal) -> None:
+    """However many rows ask for the same."""
+    (asked,) = figures(journal).asked
+    assert (asked.rows, asked.object_type, asked.to_object_type, asked.type_id) == (8, "0-1", "0-2", 279)
+
+
+def test_a_run_that_sent_nothing_has_a_report_too(tmp_path: Path) -> None:
+    """Without plots, and without facts that nobody wrote."""
+    stage(tmp_path, [chunk([link(2, 1, 9)])])
+    words = Read(report(str(tmp_path / "r.csv")).read_text("utf-8")).words
+    assert "0 of 1 rows are associated, 1 are not sent yet." in words
+    assert STATES["planned"] in words
+    assert "Over time" not in words
+    assert "None" not in words
+
+
+def told(pace: Pace, **facts: object) -> str:
+    """Return the section on time of a run with this series."""
+    return over_time(Figures(facts, [], [], {}, 0, [], pace))
+
+
+def test_a_day_is_told_in_a_table_that_can_be_read() -> None:
+    """A few lines, whose counts add up."""
+    pace = Pace()
+    for second in range(400):
+        pace.add(second, Bucket(requests=2))
+    lines = re.findall(r"<tr><td>([\d,]+)</td><td>([\d,]+)</td>", told(pace))
+    assert len(lines) <= MOST_LINES
+    assert sum(int(requests) for _, requests in lines) == 800
+
+
+def test_later_commands_are_marked() -> None:
+    """The time between is not in the plots, so they say where it was."""
+    pace = Pace()
+    pace.add(50, Bucket(requests=2))
+    commands = [{"after_seconds": 0.0}, {"after_seconds": 20.0}]
+    assert told(pace, commands=commands).count('class="went-on"') == 2
+    assert 'class="went-on"' not in told(pace, commands=commands[:1])
+
+
+def test_nothing_wrong_is_said_in_words() -> None:
+    """An empty plot would be looked at twice."""
+    pace = Pace()
+    pace.add(0, Bucket(requests=2))
+    words = told(pace)
+    assert "None: every request was answered at its first attempt." in words
+    assert "There was no answer." in words
+
+
+@pytest.mark.parametrize(
+    "values", [[0.0], [None], [1e-9], [1e9], [None, 3.0, None, 4.0], [float(n) for n in range(480)]]
+)
+@pytest.mark.parametrize("form", ["steps", "line", "limit"])
+def test_a_plot_stays_inside_its_frame(values: list[float | None], form: str) -> None:
+    """Whatever its values, and with no number that a browser cannot read."""
+    drawn = plot("p", "P", "p", Axis(len(values), 2.0), [Series("s", form, "blue", values)])
+    assert "nan" not in drawn
+    assert "inf" not in drawn
+    for path in re.findall(r'd="([^"]*)"', drawn):
+        for x, y in re.findall(r"[ML](-?[\d.]+) (-?[\d.]+)", path):
+            assert 0 <= float(x) <= 420
+            assert 0 <= float(y) <= 200
+
+
+def test_a_limit_far_above_is_named_and_not_drawn() -> None:
+    """It would press everything else flat."""
+    near = plot(
+        "p", "P", "p", Axis(1, 1.0), [Series("s", "steps", "blue", [10.0]), Series("l", "limit", "ink", [19.0])]
+    )
+    far = plot("p", "P", "p", Axis(1, 1.0), [Series("s", "steps", "blue", [10.0]), Series("l", "limit", "ink", [9e3])])
+    assert ('class="limit ink"' in near, "above the scale" in near) == (True, False)
+    assert ('class="limit ink"' in far, "9,000, above the scale" in far) == (False, True)
+
+
+def test_a_bar_shows_even_the_smallest_part() -> None:
+    """One failed row in a million is seen."""
+    drawn = bar([("created", "green", 999_999), ("failed", "red", 1), ("pending", "grey", 0)])
+    assert re.findall(r'width="([\d.]+)" height="10" class="(\w+)"', drawn) == [("1000.0", "green"), ("2.0", "red")]
+    assert bar([("created", "green", 0)]).count("<rect") == 0
+
+
+def test_only_what_was_made_as_markup_is_markup() -> None:
+    """Everything else is escaped, also as an attribute."""
+    assert element("p", "<b>", 1, None, Markup("<i></i>")) == "<p>&lt;b&gt;1<i></i></p>"
+    assert element("p", class_='"><script>', data_name=None) == '<p class="&quot;&gt;&lt;script&gt;"></p>'
+    assert element("meta", http_equiv="x") == '<meta http-equiv="x">'
+    assert joined("a", element("br"), "&") == "a<br>&amp;"
+    assert text("\x1b\u202e") == "\\x1b\\u202e"
+
+
+def test_the_file_is_private_and_written_over_by_the_next_report(tmp_path: Path) -> None:
+    """Only its owner may read it; an earlier report makes way."""
+    every_reason(tmp_path)
+    written = report(str(tmp_path / "r.csv"))
+    assert written == tmp_path / "r.report.html"
+    assert written.stat().st_mode & 0o777 == 0o600
+    assert report(str(tmp_path / "r.journal")) == written
+
+
+def test_a_link_a_folder_or_another_file_is_not_written_over(tmp_path: Path) -> None:
+    """Not even where somebody asks for it."""
+    for name, content in (("other.html", "<!doctype html>\n<p>mine"), ("load.csv", "a,b\n")):
+        (tmp_path / name).write_text(content)
+        with pytest.raises(UsageError, match="is no report"):
+            check_report(tmp_path / name)
+    (tmp_path / "link.html").symlink_to(tmp_path / "new.html")
+    with pytest.raises(UsageError, match="symbolic link"):
+        check_report(tmp_path / "link.html")
+    with pytest.raises(UsageError, match="is a folder"):
+        check_report(tmp_path)
+    with pytest.raises(UsageError, match="there is no folder"):
+        check_report(tmp_path / "nowhere" / "r.html")
+    (tmp_path / "empty.html").touch()
+    check_report(tmp_path / "empty.html")
+    write_report(tmp_path / "empty.html", "page")
+    assert (tmp_path / "empty.html").read_text() == "page"
