@@ -155,6 +155,12 @@ CATEGORIES: dict[str, Reason] = {
         "Look at the two records in HubSpot before sending the row again.",
         False,
     ),
+    # Of an undo
+    "CHANGED_SINCE": Reason(
+        "Somebody changed the two records' association since the load, so undo left it as it is.",
+        "Look at the two records in HubSpot, and take off by hand what is not wanted.",
+        False,
+    ),
     # Of the run
     "WRONG_PORTAL": Reason(
         "The token belongs to another portal than --portal-id names.",

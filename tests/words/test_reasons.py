@@ -23,7 +23,7 @@ NO_REASON = {
     "names of Python": {"FILE_NAME", "O_CLOEXEC", "O_NOFOLLOW"},
     "environment variables": {
         "ASSOCIATION_LOADER_", "HUBSPOT_", "HUBSPOT_ACCESS_TOKEN", "HUBSPOT_BASE_URL", "HUBSPOT_CLIENT_ID",
-        "HUBSPOT_CLIENT_SECRET", "HUBSPOT_REFRESH_TOKEN",
+        "HUBSPOT_CLIENT_SECRET", "HUBSPOT_REFRESH_TOKEN", "XDG_CACHE_HOME",
     },
 }  # fmt: skip
 """Words in capitals that are no reasons; whoever writes a new one says here what it is, or explains it there."""
