@@ -99,7 +99,7 @@ def test_every_reason_is_said_in_sentences(code: str) -> None:
     for sentence in (reason.cause, reason.mend):
         assert sentence[0].isupper()
         assert sentence.endswith(".")
-        assert 10 < len(sentence) <= 120
+        assert 10 < len(sentence) <= 130
     assert reason.retry or "--retry-failed" not in reason.mend
 
 
