@@ -40,8 +40,7 @@ ROWS: dict[str, Reason] = {
     ),
     "LEADING_ZERO": Reason(
         "The id begins with a zero, which no HubSpot record id does.",
-        "It may be another system's key: put HubSpot's record id there, or name the property that holds it with "
-        "--from-id-property or --to-id-property.",
+        "It may be another system's key: put the record id there, or use --from-id-property or --to-id-property.",
         False,
     ),
     "ID_TOO_LARGE": Reason(
