@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from loader.errors import ApiError, Fatal, Redirected, Unreachable
+from loader.errors import ApiError, Fatal, PortalMigrating, Redirected, Unreachable
 from loader.send import quota
 from loader.send.replies import printable
 
@@ -61,8 +61,27 @@ def broken_tls(error: ApiError) -> Unreachable:
 def come_back(error: ApiError, time_zone: str | None, now: datetime) -> Unreachable:
     """Return the end for now after a Retry-After beyond all patience; `now` is UTC."""
     seconds = error.retry_after or 0.0
-    moment = quota.moment_in_words(now + timedelta(seconds=min(seconds, LONGEST_SPAN)), time_zone)
+    moment = _moment(seconds, time_zone, now)
     return unreachable(f"HubSpot asks to come back in {seconds:.0f} seconds, at {moment}", error)
+
+
+def migrating(error: ApiError, time_zone: str | None, now: datetime) -> PortalMigrating:
+    """Return the end for now while HubSpot moves the portal to another data centre; `now` is UTC."""
+    message, seconds = error.message, error.retry_after
+    if seconds:
+        moment = _moment(seconds, time_zone, now)
+        message += f" (HubSpot asks to come back in {seconds / 3600:.1f} hours, at {moment})"
+    return PortalMigrating(
+        f"{message}: run the same command again then",
+        status=error.status,
+        category=error.category,
+        correlation_id=error.correlation_id,
+        retry_after=seconds,
+    )
+
+
+def _moment(seconds: float, time_zone: str | None, now: datetime) -> str:
+    return quota.moment_in_words(now + timedelta(seconds=min(seconds, LONGEST_SPAN)), time_zone)
 
 
 def hide(secrets: Sequence[str], error: ApiError) -> None:

@@ -13,6 +13,7 @@ from loader.errors import (
     DailyQuotaSpent,
     LimitUnnamed,
     MissingScope,
+    PortalMigrating,
     RateLimited,
     Refused,
     Retryable,
@@ -167,6 +168,8 @@ class Gateway:
             raise
         except DailyQuotaSpent as error:
             raise self.day.spent_end(error, self._surroundings.now()) from error
+        except PortalMigrating as error:
+            raise endings.migrating(error, self.day.time_zone, self._surroundings.now()) from error
         except Unauthorized:
             if effort.refused is not None or not self.credential.renewable:
                 raise

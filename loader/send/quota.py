@@ -50,6 +50,12 @@ class Day:
         """True when nothing is left, as far as anybody knows."""
         return self.left is not None and self.left <= 0
 
+    @property
+    def reserve_unknown(self) -> bool:
+        """True when there is a reserve, and nobody says how much that leaves for us."""
+        share = self.reserve is not None and self.reserve.share is not None
+        return self.reserve is not None and (self.left is None or (share and self.limit is None))
+
     def reserve_reached(self, under_way: int = 0) -> bool:
         """Return True when no more than the reserve is left, once so many requests under way have counted."""
         if self.reserve is None or self.left is None:

@@ -127,8 +127,6 @@ def _error(reply: Reply, now: datetime) -> ApiError:
     wait = retry.retry_after(reply.headers.get("retry-after"), now)
     if reply.status == 403:
         message = _scopes(body) or message
-    if reply.status == 477 and wait:
-        message += f" (HubSpot asks to come back in {wait / 3600:.1f} hours)"
     return _kind(reply, body)(
         message,
         status=reply.status,

