@@ -2,6 +2,7 @@
 
 import math
 import random
+import resource
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loader.errors import UsageError
-from loader.events import Event, Tell
+from loader.events import Event, Note, Tell
 from loader.send.allowance_file import AllowanceFile
 from loader.send.api import Request, daily_usage
 from loader.send.auth import credential, fingerprint
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
     from loader.send.transport import Transport
 
 MOST_WORKERS = 50
+
+OWN_FILES = 24
+"""What a run has open besides its connections: the journal and its logs, results, lock, log, streams."""
+
+MOST_FILES = 100_000
+
 SLOWEST_ANSWER = 2.0
 """Seconds: with so many workers that this latency still fills the rate, a slow portal does not cost throughput."""
 
@@ -34,7 +41,16 @@ def surroundings() -> Surroundings:
 
 
 def workers(settings: Settings) -> int:
-    """Return how many requests may be under way at once."""
+    """Return how many requests may be under way at once: no more than the system lets this process open sockets."""
+    return max(1, min(_wanted_workers(settings), _sockets()))
+
+
+def _sockets() -> int:
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST_FILES if files == resource.RLIM_INFINITY else min(files, MOST_FILES) - OWN_FILES
+
+
+def _wanted_workers(settings: Settings) -> int:
     if settings.send.concurrency is not None:
         return settings.send.concurrency
     if settings.send.rate is None:
@@ -50,6 +66,8 @@ async def connected(settings: Settings, around: Surroundings, tell: Tell | None 
         raise UsageError(
             "there is no token: set HUBSPOT_ACCESS_TOKEN (or give --token-file), then run the same command again"
         )
+    if tell is not None and _sockets() < _wanted_workers(settings):
+        tell(Note(f"Only {workers(settings)} requests at once: this system lets a process open few files (ulimit -n)."))
     limiter = Limiter(settings.send.rate or START_RATE, clock=around.clock, follow=settings.send.rate is None)
     async with AsyncExitStack() as stack:
         if settings.connection.cache_folder is not None:

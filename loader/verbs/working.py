@@ -32,12 +32,19 @@ async def run_pool(pool: Pool, stop: Stop, tell: Callable[[], None], *, allowanc
     """Run a pool to its end, or until the run is asked to stop; raises what stopped it."""
     with stop.listening(partial(_drain, pool), pool.abandon), _timer(allowance, pool):
         ticker = asyncio.create_task(_tick(tell), name="progress")
+        ticker.add_done_callback(partial(_end_with, pool))
         try:
             await pool.run()
         finally:
             ticker.cancel()
             with suppress(asyncio.CancelledError):
                 await ticker
+
+
+def _end_with(pool: Pool, ticker: asyncio.Task[None]) -> None:
+    """A bug in telling ends the run now, and not when everything is sent."""
+    if not ticker.cancelled():
+        pool.abandon()
 
 
 async def _tick(tell: Callable[[], None]) -> None:
