@@ -159,7 +159,7 @@ def test_a_bug_ends_a_load_and_leaves_no_worker_dead(
     """Item 69: exit code 70 and a traceback in the log, whichever task it is in; without the bug the load goes on."""
     world = make_world(60, latency="10ms")
     owner, name, nth = BUGS[bug]
-    monkeypatch.setattr(owner, name, erring(getattr(owner, name), nth))
+    monkeypatch.setattr(owner, name, erring(getattr(owner, name), nth, ValueError("a bug")))
     ending = world.run(*CREW, "--log-file", "bug.log", seconds=20)
     assert ending.exit_code == 70
     assert "this is a bug in the loader" in ending.said
@@ -171,13 +171,28 @@ def test_a_bug_ends_a_load_and_leaves_no_worker_dead(
     check_goes_on(world, *CREW)
 
 
-def erring(true: Callable[..., Any], nth: int) -> Callable[..., Any]:
-    """Return the function with a bug in its nth call."""
+@pytest.mark.parametrize("place", BUGS)
+def test_memory_that_runs_out_ends_a_load(make_world: MakeWorld, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Item 66: wherever there is none left the load ends; what is recorded is true, and the next one goes on."""
+    world = make_world(60, latency="10ms")
+    owner, name, nth = BUGS[place]
+    monkeypatch.setattr(owner, name, erring(getattr(owner, name), nth, MemoryError()))
+    ending = world.run(*CREW, "--log-file", "bug.log", seconds=20)
+    assert ending.exit_code == 70
+    assert len(world.puts()) < 60
+    there = {(contact[1], company[1]) for contact, company in world.sandbox.portal.pairs()}
+    assert recorded(world.folder / "load.journal") <= there
+    monkeypatch.undo()
+    check_goes_on(world, *CREW)
+
+
+def erring(true: Callable[..., Any], nth: int, error: Exception) -> Callable[..., Any]:
+    """Return the function with an error in its nth call."""
     calls = count(1)
 
     def called(*given: Any, **more: Any) -> Any:
         if next(calls) == nth:
-            raise ValueError("a bug")
+            raise error
         return true(*given, **more)
 
     return called

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.table import ANSWERS, CONNECTIONS, MACHINE, TABLE, Covered
+from tests.faults.table import ANSWERS, CONNECTIONS, MACHINE, TABLE
 
 TESTS = Path(__file__).parents[1]
 FAULTS = 70
+ENOUGH = 65
 
 
 @cache
@@ -36,16 +37,17 @@ def test_every_named_test_exists(number: int) -> None:
 def test_every_fault_has_a_test_or_a_reason() -> None:
     """Entries without a test say why; numbers are those of the list and stand in one range only."""
     assert len(TABLE) == len(ANSWERS) + len(CONNECTIONS) + len(MACHINE)
-    assert set(TABLE) <= set(range(1, FAULTS + 1))
+    assert set(TABLE) == set(range(1, FAULTS + 1))
+    assert sum(bool(entry.tests) for entry in TABLE.values()) >= ENOUGH
     assert [number for number, entry in TABLE.items() if not (entry.tests or entry.cannot)] == []
 
 
 def test_the_table_can_be_read() -> None:
     """Every entry has a line of its own; run with `-s` to read the table."""
     for number in range(1, FAULTS + 1):
-        entry = TABLE.get(number, Covered("not in the table"))
+        entry = TABLE[number]
         print(f"{number:3}  {entry.fault}")
-        for line in entry.tests or [f"no test: {entry.cannot or 'not written yet'}"]:
+        for line in entry.tests or [f"no test: {entry.cannot}"]:
             print(f"       {line}")
         if entry.note:
             print(f"       ({entry.note})")

@@ -172,13 +172,18 @@ class Journal:
         return int(last[0][0]) if last else 0
 
     def has_work(self) -> bool:
-        """Return True when a pair within the bound has no outcome yet."""
-        (some,) = self._one(
-            "SELECT EXISTS (SELECT 1 FROM pairs WHERE first_row <= ? AND NOT EXISTS"
-            " (SELECT 1 FROM outcomes WHERE pair = pairs.id))",
-            (self._last_row,),
+        """Return True when a pair within the bound has no outcome yet; `claim` then begins at the first of them."""
+        first = next(
+            self.query(
+                "SELECT id FROM pairs WHERE id > ? AND first_row <= ? AND NOT EXISTS"
+                " (SELECT 1 FROM outcomes WHERE pair = pairs.id) ORDER BY id LIMIT 1",
+                (self._claimed, self._last_row),
+            ),
+            None,
         )
-        return bool(some)
+        if first is not None:
+            self._claimed = first[0] - 1
+        return first is not None
 
     def claim(self, most: int) -> list[Pair]:
         """Return the next pairs without an outcome, after committing the intent to send them.

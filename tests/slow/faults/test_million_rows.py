@@ -1,0 +1,116 @@
+"""A million rows and a slow server: what a load holds in memory, and how soon it goes on when most of it is done."""
+
+import resource
+import signal
+import sys
+import threading
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from loader.record.journal import Journal
+from loader.record.results import open_results
+from loader.send.api import Request
+from loader.send.transport import Transport
+from tests.faults.conftest import MakeWorld
+from tests.faults.world import World, pairs
+from tests.stages.staged import created
+
+CREW = ("--concurrency", "4")
+ROWS = 1_000_000
+MOST_MEGABYTES = 300
+MOST_SECONDS = 5.0
+"""Of the processor: what it takes where nothing else is at work."""
+
+
+def note_memory(path: Path) -> None:
+    """Write this process's highest memory, in bytes, to a file again and again."""
+    unit = 1 if sys.platform == "darwin" else 1024
+
+    def note() -> None:
+        while True:
+            path.write_text(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit))
+            time.sleep(0.2)
+
+    threading.Thread(target=note, daemon=True).start()
+
+
+def note_first_put(path: Path) -> None:
+    """Write to a file how much of the processor's time this process has used when its first PUT leaves."""
+    true = Transport.send
+
+    def send(self: Transport, request: Request, *given: Any, **more: Any) -> Any:
+        if request.method == "PUT" and not path.exists():
+            path.write_text(str(time.process_time()))
+        return true(self, request, *given, **more)
+
+    Transport.send = send  # type: ignore[method-assign]
+
+
+def note_both(memory: Path, ready: Path) -> None:
+    """Note the one and the other."""
+    note_memory(memory)
+    note_first_put(ready)
+
+
+def wait_for_puts(world: World, count: int, seconds: float) -> float:
+    """Wait until so many requests have come, and return when."""
+    end = time.monotonic() + seconds
+    while len(world.puts()) < count:
+        assert time.monotonic() < end, "no request has come"
+        time.sleep(0.005)
+    return time.monotonic()
+
+
+def test_a_million_rows_wait_on_disk_for_a_slow_server(make_world: MakeWorld) -> None:
+    """Item 44: under 300 MB at its highest, and no more of it while it waits; nearly done, it goes on within 5 s."""
+    world = make_world(pairs(ROWS), latency="500ms")
+    memory = world.folder / "memory"
+    began = time.monotonic()
+    command = world.start(*CREW, harm=partial(note_memory, memory))
+    staged = wait_for_puts(world, 4, 300) - began
+    time.sleep(1)
+    first = megabytes(memory)
+    time.sleep(5)
+    last = megabytes(memory)
+    command.signal(signal.SIGTERM)
+    assert command.wait() == 143, command.said()
+    print(f"\n{ROWS:,} rows staged in {staged:.1f} s; at most {last} MB, {last - first} MB more while it waited")
+    assert last < MOST_MEGABYTES
+    assert last - first < 20
+
+    settle_all_but(world, 100)
+    before = len(world.puts())
+    began = time.monotonic()
+    command = world.start(*CREW, harm=partial(note_both, memory, world.folder / "ready"))
+    waited = wait_for_puts(world, before + 1, 120) - began
+    assert command.wait(300) == 0, command.said()
+    ready = float((world.folder / "ready").read_text())
+    print(
+        f"with {ROWS - 100:,} rows recorded the first request left after {waited:.1f} s, {ready:.1f} s of them"
+        f" the processor's; {megabytes(memory)} MB"
+    )
+    assert ready < MOST_SECONDS
+    assert megabytes(memory) < MOST_MEGABYTES
+    assert len(world.puts()) == before + 100
+    with (world.folder / "load.results.csv").open("rb") as results:
+        assert sum(1 for _ in results) == ROWS + 1
+
+
+def megabytes(memory: Path) -> int:
+    """Return what the process noted last."""
+    return int(memory.read_text()) // 1_000_000
+
+
+def settle_all_but(world: World, rest: int) -> None:
+    """Write down outcomes for all pairs but so many, as a load of many hours would have done."""
+    with Journal(world.folder / "load.journal") as journal:
+        list(journal.query("PRAGMA synchronous = OFF"))
+        left = journal.counts().pending - rest
+        with open_results(world.folder / "load.results.csv", journal) as results:
+            while left:
+                outcomes = [created(pair) for pair in journal.claim(min(left, 20_000))]
+                journal.record(outcomes, {})
+                journal.remember(results.catch_up())
+                left -= len(outcomes)
