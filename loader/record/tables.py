@@ -42,9 +42,10 @@ def plan_table(event: Planned) -> Iterator[RenderableType]:
     for kind in event.kinds:
         if kind.problem:
             yield plain(f"{_rows(kind.rows)}: {kind.problem}", "red")
-    for understood in event.inputs.values():
+    for name, understood in event.inputs.items():
+        whose = f"{name}: " if len(event.inputs) > 1 else ""
         for note in understood.notes:
-            yield plain(f"Note: {note}")
+            yield plain(f"Note: {whose}{note}")
     if event.unchecked:
         pairs = ", ".join(f"{first} to {second}" for first, second in event.unchecked)
         yield plain(f"Not checked, because the portal could not be asked: the labels and type ids of {pairs}.")

@@ -108,6 +108,8 @@ def test_what_is_said_for_all_fills_what_an_input_leaves_open(
 
 def test_a_plan_of_a_job_shows_every_input(job: Path, run: Run, sandbox: Sandbox) -> None:
     """`plan` reads the same job and writes nothing."""
+    (job.parent / "deals.csv").write_text("from_id;to_id\n31.0;11\n")
+    assert "Note: deals.csv: Ids that had a fraction of zeros taken off: 1." in run("plan", "--config", job.name).out
     done = run("plan", "--config", job.name, "--json")
     assert done.code == 1
     told = json.loads(done.out.splitlines()[-1])
