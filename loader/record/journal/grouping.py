@@ -69,6 +69,9 @@ INSERT INTO staged_rejects (input, row, part, object_id, to_object_id, kind, rea
 SELECT input, row, part, object_id, to_object_id, kind,
 """
 
+OF_ROW = "'Row ' || row || ': '"
+"""Begins a message with its row, as those of the read stage begin."""
+
 FEW_ROWS = 100_000
 SAMPLED = 61
 """Above so many rows one record in 61 is counted, by its number: a sort of a million ids takes seconds."""
@@ -154,7 +157,8 @@ def _reject_contradicting(database: sqlite3.Connection) -> None:
     database.execute(_CONTRADICTING)
     database.execute(_CONTRADICTING_ROWS)
     database.execute(
-        f"{REJECT} 'CONFLICTING_PRIMARY', message FROM rows JOIN contradicting_rows USING (id) ORDER BY rows.id"
+        f"{REJECT} 'CONFLICTING_PRIMARY', {OF_ROW} || message FROM rows JOIN contradicting_rows USING (id)"
+        " ORDER BY rows.id"
     )
     database.execute("DELETE FROM rows WHERE id IN (SELECT id FROM contradicting_rows)")
 
@@ -222,7 +226,9 @@ def _refuse(database: sqlite3.Connection, mixture: Mixture, refused: Sequence[in
         leave = {row for row, kind, swapped in rows if swapped and kind in refused}
         stay = [row for row, _, _ in rows if row not in leave]
         for row in sorted(leave):
-            database.execute(f"{REJECT} ?, ? FROM rows WHERE id = ?", ("UNKNOWN_INVERSE_TYPE", message, row))
+            database.execute(
+                f"{REJECT} ?, {OF_ROW} || ? FROM rows WHERE id = ?", ("UNKNOWN_INVERSE_TYPE", message, row)
+            )
         database.execute(
             "UPDATE pairs SET first_row = ?, all_rows = ?, size = ? WHERE id = ?",
             (stay[0], ",".join(map(str, stay)) if len(stay) > 1 else None, len(stay), pair),

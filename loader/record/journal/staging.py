@@ -26,7 +26,7 @@ from loader.model import (
 )
 from loader.record.files import sync_folder, writing
 from loader.record.journal import grouping
-from loader.record.journal.grouping import REJECT, Mixture
+from loader.record.journal.grouping import OF_ROW, REJECT, Mixture
 from loader.record.journal.own_keys import OwnKeys
 from loader.record.journal.schema import create, guarded, packed, scratch, storable
 
@@ -175,7 +175,9 @@ class Staging:
 
     def reject_kind(self, kind: int, why: Unsettled) -> None:
         """Reject every row of a kind that cannot be sent."""
-        self._execute(f"{REJECT} ?, ? FROM said WHERE kind = ? ORDER BY id", (why.reason, why.message, kind))
+        self._execute(
+            f"{REJECT} ?, {OF_ROW} || ? FROM said WHERE kind = ? ORDER BY id", (why.reason, why.message, kind)
+        )
 
     # --- grouping
 
