@@ -113,6 +113,9 @@ send_options = options(
     option("--dry-run", is_flag=True, help="Only plan: check everything, send nothing, write nothing."),
     option("--fresh", is_flag=True, help="Begin anew; an earlier run's files are set aside."),
     option("--retry-failed", is_flag=True, help="Send the failed rows of this run again."),
+    option("--keep", type=click.IntRange(min=1), metavar="DAYS",
+           help="When a new run begins, remove earlier runs of the same name that ended longer ago."),
+    option("--metrics-file", type=click.Path(), help="Write the run's figures to a file for Prometheus, too."),
 )  # fmt: skip
 
 

@@ -54,6 +54,7 @@ def settings_from(given: Mapping[str, Any], environment: Mapping[str, str], type
         results=given.get("results"),
         failures=given.get("failures"),
         fresh=given.get("fresh", False),
+        keep=given.get("keep"),
         retry_failed=given.get("retry_failed", False),
         command=typed.words,
         flags=typed.flags,

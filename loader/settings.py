@@ -143,7 +143,7 @@ class Settings:
 
     `read` has one entry for each group of inputs that are read alike: a job file may name several. `command` is what
     was typed, word by word, for the summary and the next command to show; `flags` are the options in it that take no
-    value.
+    value. `keep` is for how many days set-aside runs are kept; None: for ever.
     """
 
     read: tuple[InputSettings, ...]
@@ -154,6 +154,7 @@ class Settings:
     failures: str | None = None
     fresh: bool = False
     retry_failed: bool = False
+    keep: int | None = None
     command: tuple[str, ...] = ()
     flags: frozenset[str] = frozenset()
 

@@ -18,6 +18,7 @@ from loader.complain import complain, give_up
 from loader.configure import Typed, portal_settings, settings_from
 from loader.errors import Interrupted, LoaderError, RecordError, UsageError
 from loader.events import Event, Note, Tell, Verified
+from loader.record.metrics import MetricsFile
 from loader.record.stream import JsonStream, LogFile
 from loader.stopping import Stop
 
@@ -157,9 +158,13 @@ class _Listeners:
     def __init__(self, given: Mapping[str, Any]) -> None:
         self._listeners: dict[Any, Any] = {}
         self._log: LogFile | None = None
+        self._metrics: MetricsFile | None = None
         if given["log_file"]:
-            self._log = LogFile(_log_path(given))
+            self._log = LogFile(_own_path(given, "log_file"))
             self._listeners[self._log] = None
+        if given.get("metrics_file"):
+            self._metrics = MetricsFile(_own_path(given, "metrics_file"))
+            self._listeners[self._metrics] = None
         if not given["quiet"] and sys.stderr is not None:
             from loader.record.screen import Screen  # noqa: PLC0415
 
@@ -173,6 +178,8 @@ class _Listeners:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if self._log is not None and isinstance(error, LoaderError):
             _willing(self._log, Note(f"ended with exit code {error.exit_code}: {error}"), None)
+        if self._metrics is not None and isinstance(error, Exception):
+            _willing(self._metrics.end, getattr(error, "exit_code", LoaderError.exit_code), None)
         for listener, stream in self._listeners.items():
             _willing(_Listeners._close, listener, stream)
 
@@ -185,16 +192,17 @@ class _Listeners:
             if not _willing(listener, event, stream):
                 del self._listeners[listener]
                 _willing(_Listeners._close, listener, stream)
-                if listener is self._log:
-                    complain("the log file cannot be written any more; the load goes on without it")
+                for name, file in (("log", self._log), ("metrics", self._metrics)):
+                    if listener is file:
+                        complain(f"the {name} file cannot be written any more; the load goes on without it")
 
 
-def _log_path(given: Mapping[str, Any]) -> Path:
-    path = Path(given["log_file"])
+def _own_path(given: Mapping[str, Any], name: str) -> Path:
+    path = Path(given[name])
     named = [path for group in given.get("config") or () for path in group["inputs"]]
     others = [*given["inputs"], *named, given.get("results"), given.get("failures"), given.get("token_file")]
     if any(other and os.path.realpath(other) == os.path.realpath(path) for other in others):
-        raise UsageError(f"--log-file {path} is another file of this command: name one of its own")
+        raise UsageError(f"--{name.replace('_', '-')} {path} is another file of this command: name one of its own")
     return path
 
 

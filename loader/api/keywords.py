@@ -71,6 +71,7 @@ class LoadOptions(InputOptions, total=False):
     limit: int
     fresh: bool
     retry_failed: bool
+    keep: int
 
 
 class VerifyOptions(InputOptions, total=False):

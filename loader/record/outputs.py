@@ -62,9 +62,10 @@ def journal_of(results: Path) -> Path:
     return results.with_name(f"{_stem(results)}.journal")
 
 
-def is_set_aside(journal: Path) -> bool:
-    """Return True for the journal of an earlier run that made way for another one of the same name."""
-    return _SET_ASIDE.search(journal.name) is not None
+def is_set_aside(journal: Path, stem: str | None = None) -> bool:
+    """Return True for the journal of an earlier run that made way for another one of its name (`stem`, if given)."""
+    found = _SET_ASIDE.search(journal.name)
+    return found is not None and stem in (None, journal.name[: found.start()])
 
 
 def _stem(results: Path) -> str:

@@ -21,6 +21,7 @@ from loader.read import Input, open_inputs
 from loader.record.failures import write_failures
 from loader.record.files import writing
 from loader.record.journal import FILE_NAME, Counts, Journal, Lock, Staging, forget_lookups
+from loader.record.keep import remove_old
 from loader.record.ledger import Ledger
 from loader.record.outputs import Outputs, name_outputs, set_aside
 from loader.record.pace import PREFIX as PACE
@@ -175,6 +176,10 @@ class _Run:
             with suppress(JournalError, RecordError), Journal(self.outputs.journal):
                 pass  # Takes over what a killed process left beside the journal, which is about to be renamed.
             set_aside(self.outputs, earlier.started_at if earlier else None)
+        if days := self.settings.keep:
+            removed = remove_old(self.outputs, days, self.around.now())
+            if removed:
+                self.tell(Note(f"Removed what runs left that ended over {days} days ago: {', '.join(removed)}."))
 
     # --- sending
 

@@ -1,0 +1,52 @@
+"""How long earlier runs are kept: those that were set aside, and only what their own journals name."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from loader.errors import JournalError, RecordError
+from loader.record.files import writing
+from loader.record.journal import Journal, is_journal
+from loader.record.outputs import Outputs, is_set_aside
+
+
+def remove_old(outputs: Outputs, days: int, now: datetime) -> list[str]:
+    """Remove the files of set-aside runs of this name that ended longer ago; return the names of their journals.
+
+    A journal goes last, so that one that is left by a crash still names what is left. A damaged one is left alone.
+    """
+    removed = []
+    for journal in sorted(outputs.results.parent.iterdir()):
+        if (
+            is_set_aside(journal, outputs.stem)
+            and is_journal(journal)
+            and _ended_before(journal, now - timedelta(days=days))
+        ):
+            for path in (*_named(journal), *_parts(journal)):
+                with writing(path):
+                    path.unlink(missing_ok=True)
+            removed.append(journal.name)
+    return removed
+
+
+def _ended_before(journal: Path, moment: datetime) -> bool:
+    try:
+        with Journal(journal, read_only=True) as found:
+            ended = found.fact("finished_at") or found.fact("started_at")
+            return bool(ended) and datetime.fromisoformat(ended) < moment
+    except (JournalError, RecordError, ValueError, TypeError):
+        return False
+
+
+def _named(journal: Path) -> Iterator[Path]:
+    """Yield the files that a set-aside journal names, and that have its date in their names."""
+    prefix = journal.name.removesuffix("journal")
+    with Journal(journal, read_only=True) as found:
+        names = [name for name in found.facts("output.").values() if isinstance(name, str)]
+    for name in names:
+        if name.startswith(prefix) and Path(name).name == name:
+            yield journal.with_name(name)
+
+
+def _parts(journal: Path) -> Iterator[Path]:
+    yield from (journal.with_name(f"{journal.name}{ending}") for ending in ("-wal", "-shm", ""))

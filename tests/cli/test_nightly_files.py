@@ -1,0 +1,118 @@
+"""What the nightly case leaves behind: a metrics file for Prometheus, and no results older than asked for."""
+
+import json
+import os
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loader.record.journal import Journal
+from loader.sandbox import Sandbox
+
+Run = Callable[..., Any]
+
+ROWS = "from_id,to_id\n101,201\nx,203\n"
+
+
+def metric(path: Path, name: str) -> float:
+    """Return a sample of the metrics file."""
+    (value,) = re.findall(rf"^association_loader_{name} (.*)$", path.read_text(), re.MULTILINE)
+    return float(value)
+
+
+def test_a_load_writes_its_figures_for_prometheus(sandbox: Sandbox, load: Run, folder: Path) -> None:
+    """The same as its summary says."""
+    (folder / "a.csv").write_text(ROWS)
+    load("a.csv", "--metrics-file", "a.prom")
+    summary = json.loads((folder / "a.summary.json").read_text())
+    assert metric(folder / "a.prom", r'rows\{job_name="a",status="created"\}') == 1
+    assert metric(folder / "a.prom", r'requests_total\{job_name="a"\}') == summary["requests"]["sent"]
+    assert metric(folder / "a.prom", r'exit_code\{job_name="a"\}') == 1
+
+
+def test_a_load_that_never_began_says_so_to_prometheus_too(sandbox: Sandbox, load: Run, folder: Path) -> None:
+    """A missing input is what an alert is for."""
+    done = load("nowhere.csv", "--metrics-file", "a.prom")
+    assert (done.code, metric(folder / "a.prom", r'exit_code\{job_name="a"\}')) == (2, 2)
+
+
+def test_a_metrics_file_may_not_be_another_file_of_the_command(sandbox: Sandbox, load: Run, folder: Path) -> None:
+    """Exit 2, and nothing is overwritten."""
+    (folder / "a.csv").write_text(ROWS)
+    assert load("a.csv", "--metrics-file", "a.csv").code == 2
+    assert (folder / "a.csv").read_text() == ROWS
+
+
+def _aged(folder: Path, days: int) -> None:
+    """Let the run that lies there have ended so long ago."""
+    with Journal(folder / "a.journal") as journal:
+        journal.remember({"finished_at": (datetime.now(UTC) - timedelta(days=days)).isoformat()})
+
+
+@pytest.fixture
+def nights(sandbox: Sandbox, load: Run, run: Run, folder: Path) -> Callable[..., Any]:
+    """Load another file of the same name, as every night, and let that run have ended some days ago."""
+    count = 0
+
+    def night(*arguments: str, days: int = 0) -> Any:
+        nonlocal count
+        count += 1
+        (folder / "a.csv").write_text(f"from_id,to_id\n{count},201\nx,203\n")
+        done = load("a.csv", *arguments)
+        run("report", "a.results.csv")
+        _aged(folder, days)
+        return done
+
+    return night
+
+
+def test_results_are_kept_for_so_many_days(nights: Run, folder: Path) -> None:
+    """Those that ended longer ago are removed when the next run begins, with all that their journal names."""
+    nights(days=40)
+    nights(days=20)
+    nights(days=10)
+    assert len(list(folder.glob("a.*Z*.journal"))) == 2
+    (folder / "a.20200101T000000Z.journal").write_text("a diary")
+    (folder / "a.20200101T000000Z.results.csv").write_text("somebody else's")
+    before = set(folder.iterdir())
+    done = nights("--keep", "30")
+    gone = before - set(folder.iterdir())
+    assert len({path.name.split(".")[1] for path in gone}) == 1
+    assert {path.name.split(".", 2)[2] for path in gone} == {
+        "journal", "results.csv", "failures.csv", "summary.json", "report.html"
+    }  # fmt: skip
+    assert "Removed what runs left that ended over 30 days ago: a." in " ".join(done.err.split())
+    assert (folder / "a.20200101T000000Z.results.csv").exists()
+    assert len([path for path in folder.glob("a.*Z*.results.csv") if "20200101" not in path.name]) == 2
+
+
+def test_without_keep_nothing_is_ever_removed(nights: Run, folder: Path) -> None:
+    """And going on with a run removes nothing either."""
+    nights(days=4000)
+    nights()
+    assert len(list(folder.glob("a.*Z*.journal"))) == 1
+
+
+def test_a_damaged_journal_of_an_earlier_run_is_left_alone(nights: Run, folder: Path) -> None:
+    """It names nothing that could be trusted."""
+    nights(days=40)
+    nights()
+    (journal,) = folder.glob("a.*Z*.journal")
+    os.truncate(journal, 3000)
+    nights("--keep", "1")
+    assert journal.exists()
+
+
+def test_a_run_of_another_name_is_another_run(nights: Run, folder: Path) -> None:
+    """`a` and `a.b` are two."""
+    nights(days=40)
+    nights()
+    (journal,) = folder.glob("a.*Z*.journal")
+    other = folder / journal.name.replace("a.", "a.b.", 1)
+    journal.rename(other)
+    nights("--keep", "1")
+    assert other.exists()
