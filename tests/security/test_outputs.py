@@ -8,6 +8,7 @@ import re
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -248,6 +249,61 @@ def test_every_event_on_the_screen_only_prints(capfd: pytest.CaptureFixture[str]
     said = capfd.readouterr().err
     assert all(character.isprintable() or character == "\n" for character in said)
     assert "[bold red]x[/]" in said
+
+
+# --- 11: the report
+
+
+class Page(HTMLParser):
+    """What a browser would make of a page: its elements, with their attributes, and what it says."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.words: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attributes}))
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def test_the_report_runs_and_fetches_nothing(evil_world: World) -> None:
+    """Ids, labels, headers and HubSpot's words are text on the page, whatever they hold; a policy says so as well."""
+    evil_world.run("--quiet")
+    speaking(evil_world, "report", "load.results.csv")
+    assert evil_world.run().exit_code == 0
+    path = evil_world.folder / "load.report.html"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    text = path.read_text("utf-8")
+    assert all(character.isprintable() or character == "\n" for character in text)
+    page = Page()
+    page.feed(text)
+    tags = {tag for tag, _ in page.elements}
+    assert not tags & {"script", "iframe", "object", "embed", "link", "base", "form", "img", "foreignobject"}
+    for tag, attributes in page.elements:
+        assert not [name for name in attributes if name.startswith("on") or name in ("src", "href", "xlink:href")], tag
+        assert not [value for value in attributes.values() if "javascript:" in value.lower()]
+    policies = [each["content"] for tag, each in page.elements if each.get("http-equiv") == "Content-Security-Policy"]
+    assert [policy for policy in policies if "default-src 'none'" in policy]
+    assert any("<script>alert(1)</script>" in words for words in page.words), "evil words are shown as they are"
+
+
+@pytest.mark.parametrize("dangling", [False, True])
+def test_a_report_is_not_written_through_a_link(make_world: MakeWorld, *, dangling: bool) -> None:
+    world = make_world(1)
+    world.run("--quiet")
+    target = world.folder / "precious"
+    if not dangling:
+        target.write_text(MINE)
+    (world.folder / "load.report.html").symlink_to(target)
+    speaking(world, "report", "load.results.csv")
+    ending = world.run()
+    assert ending.exit_code != 70, ending.said
+    assert target.exists() is not dangling
+    assert dangling or target.read_text() == MINE
+    assert ending.exit_code == 2 or not (world.folder / "load.report.html").is_symlink()
 
 
 # --- 16: who may read it
