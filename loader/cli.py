@@ -100,7 +100,8 @@ limit_option = option(
 send_options = options(
     option("--results", type=click.Path(), help="Where results go: .csv, .jsonl or .parquet."),
     option("--failures", type=click.Path(), help="Where failed and rejected records go."),
-    option("--method", type=click.Choice(["put"]), default="put", show_default=True, help="How pairs are sent."),
+    option("--method", type=click.Choice(["put", "batch"]), default="put", show_default=True,
+           help="One pair in a request, or 2,000; by batch HubSpot gives no created resource id."),
     option("--existing", type=click.Choice(["merge", "replace"]), default="merge", show_default=True,
            help="Labels that a pair has: kept, and what is there already is not sent; or replaced, unread."),
     option("--concurrency", type=Many(), default="auto", show_default=True, metavar="auto|N",

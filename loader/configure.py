@@ -36,6 +36,7 @@ def settings_from(given: Mapping[str, Any], environment: Mapping[str, str], type
     send = {
         name: given[name]
         for name in (
+            "method",
             "existing",
             "concurrency",
             "max_attempts",

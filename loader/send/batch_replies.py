@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from loader.errors import ApiError, Refused, ServerFault
-from loader.model import AssociationType
+from loader.model import AssociationType, Pair
 from loader.send.replies import Reply, correlation_id_of, fields, message_of, printable, text_of
 
 Types = frozenset[AssociationType]
@@ -92,6 +92,83 @@ def _next_page(result: object) -> str:
     paging = result.get("paging") if isinstance(result, dict) else None
     following = paging.get("next") if isinstance(paging, dict) else None
     return text_of(following.get("after")) if isinstance(following, dict) else ""
+
+
+class Created(NamedTuple):
+    """What a batch create says: the pairs set, with their labels; those refused, with why; those it does not mention.
+
+    `unexplained` is an error that could be about any of the pairs that are not mentioned.
+    """
+
+    created: list[tuple[Pair, tuple[str, ...]]]
+    refused: list[tuple[Pair, Refused]]
+    unmentioned: list[Pair]
+    unexplained: Refused | None
+
+
+def created_pairs(reply: Reply, pairs: Sequence[Pair]) -> Created:
+    """Read a batch create's answer (201, 207, or 200 in the dated versions), matched by pair, whatever its order.
+
+    Which ids the context of an error names, and under what key, is not documented. Raises ServerFault for an answer
+    that cannot be read.
+    """
+    body = fields(reply)
+    results = body.get("results")
+    if reply.status not in (200, 201, 207) or not isinstance(results, list):
+        raise _unreadable(reply, "has no results")
+    if body.get("status", COMPLETE) != COMPLETE:
+        raise _unreadable(reply, f"is not complete ({printable(text_of(body['status']))[:30]})")
+    labels = _labels_by_pair(results)
+    created = [(pair, labels[ends]) for pair in pairs if (ends := (pair.object_id, pair.to_object_id)) in labels]
+    left = [pair for pair in pairs if (pair.object_id, pair.to_object_id) not in labels]
+    refused: dict[int, Refused] = {}
+    unexplained = None
+    errors = body.get("errors")
+    for item in errors if isinstance(errors, list) else []:
+        error = item_error(item, reply)
+        named = _pairs_named(item, left)
+        refused |= dict.fromkeys((pair.pair_id for pair in named), error)
+        unexplained = unexplained or (None if named else error)
+    silent = [pair for pair in left if pair.pair_id not in refused]
+    why = [(pair, refused[pair.pair_id]) for pair in left if pair.pair_id in refused]
+    return Created(created, why, silent, unexplained)
+
+
+def _labels_by_pair(results: Sequence[object]) -> dict[tuple[str, str], tuple[str, ...]]:
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    for result in results:
+        if isinstance(result, dict):
+            named = result.get("labels")
+            labels = tuple(printable(str(each)) for each in named if each) if isinstance(named, list) else ()
+            found[text_of(result.get("fromObjectId")), text_of(result.get("toObjectId"))] = labels
+    return found
+
+
+_INVALID_ID = re.compile(r"[A-Za-z0-9_-]+=([1-9][0-9]{0,18})\b.*", re.ASCII)
+
+
+def _pairs_named(item: object, pairs: Sequence[Pair]) -> list[Pair]:
+    """Return the pairs that an error is about: by both ids, else by an id that stands at one end of them only."""
+    context = item.get("context") if isinstance(item, dict) else None
+    if not isinstance(context, dict):
+        return []
+    from_ids, to_ids = (set(_texts(context.get(key))) for key in ("fromObjectId", "toObjectId"))
+    if from_ids or to_ids:
+        return [
+            pair
+            for pair in pairs
+            if (not from_ids or pair.object_id in from_ids) and (not to_ids or pair.to_object_id in to_ids)
+        ]
+    ids = {match[1] for text in _texts(context.get("INVALID_OBJECT_IDS")) if (match := _INVALID_ID.fullmatch(text))}
+    ids = ids or set(_ids_named(item))
+    at_from = [pair for pair in pairs if pair.object_id in ids]
+    at_to = [pair for pair in pairs if pair.to_object_id in ids]
+    # A contact and a company may have the same number: then which of them is meant is found by sending them apart.
+    return [] if at_from and at_to else at_from + at_to
+
+
+def _texts(value: object) -> list[str]:
+    return [text_of(each) for each in value] if isinstance(value, list) else []
 
 
 def archived(reply: Reply) -> None:

@@ -6,7 +6,7 @@ what is there, sent together with what is asked for, is right under either readi
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -81,7 +81,8 @@ class Merge:
     """Looks pairs up in lots and hands out those that lack something, `capacity` at most in a request.
 
     Those that lack nothing are recorded as unchanged, those whose records HubSpot does not show as failed: nothing is
-    ever sent blindly. `clock` is in seconds; `watch` is told the outcomes that are recorded here.
+    ever sent blindly. Several tasks may ask for the next request side by side: each then looks up a lot of its own.
+    `clock` is in seconds; `watch` is told the outcomes that are recorded here.
     """
 
     def __init__(
@@ -102,22 +103,33 @@ class Merge:
         self._watch = watch
         self._queues: Queues[Looked] = Queues()
         self._ended = False
+        self._looking = 0
 
     async def next(self) -> list[Pair] | None:
         """Return the pairs of the next request, None when nothing is left."""
         while True:
             queue = self._queues.longest()
             if not self._is_due(queue):
-                await self._look_up_next()
+                if self._ended:
+                    return None  # Another task is still looking up, and hands out what is left.
+                await self._counted(self._look_up_next())
             elif not queue:
                 return None
             elif self._is_late(queue):
-                await self._look_up([queue.popleft().asked for _ in range(min(MOST_RECORDS, len(queue)))])
+                late = [queue.popleft().asked for _ in range(min(MOST_RECORDS, len(queue)))]
+                await self._counted(self._look_up(late))
             else:
                 return [queue.popleft().pair for _ in range(min(self._capacity, len(queue)))]
 
+    async def _counted(self, looking: Coroutine[None, None, None]) -> None:
+        self._looking += 1
+        try:
+            await looking
+        finally:
+            self._looking -= 1
+
     def _is_due(self, queue: deque[Looked]) -> bool:
-        if self._ended or len(queue) >= self._capacity:
+        if (self._ended and not self._looking) or len(queue) >= self._capacity:
             return True
         return bool(queue) and self._clock() - queue[0].read_at > WAIT_SECONDS
 

@@ -35,7 +35,7 @@ class FailureGuard:
 
     def _note_reason(self, outcome: Outcome) -> None:
         status = outcome.http_status
-        if status is None or not 400 <= status < 500:
+        if status is None or status >= 500:  # A 2xx that holds the refusal counts like a 4xx.
             self._in_a_row = 0
             return
         reason = (status, outcome.error_category)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from loader.model import Outcome
 from loader.record.ledger import Ledger
+from loader.send.batch import Batch
 from loader.send.existing import Merge
 from loader.send.failures import FailureGuard
 from loader.send.gateway import Gateway, Surroundings
@@ -14,6 +15,11 @@ from loader.send.reading import CurrentAssociations
 from loader.settings import Settings
 from loader.verbs.connection import workers
 
+Watch = Callable[[Sequence[Outcome]], None]
+
+MOST_BATCHES = 8
+"""Each holds 2,000 pairs in memory, and eight of them are many times what a limit of 190 per 10 s lets through."""
+
 READERS = 3
 """So many lots are looked up side by side: one after the other, a second night would wait for its answers."""
 
@@ -21,13 +27,25 @@ READERS = 3
 def pool(settings: Settings, ledger: Ledger, gateway: Gateway, around: Surroundings) -> Pool:
     """Return the pool that sends everything a ledger has."""
     watch = FailureGuard(settings.send.max_failures).watch
-    crew = workers(settings)
-    action = Put(gateway, version=settings.connection.api_version, now=around.now)
+    action = _action(settings, ledger, gateway, around, watch)
+    crew = workers(settings) if settings.send.method == "put" else min(MOST_BATCHES, workers(settings))
     if settings.send.existing == "replace":
         outgoing: Sequence[Outgoing] = [Unread(ledger, capacity=action.capacity, ahead=max(1, crew // 2))]
     else:
         outgoing = _merging(settings, ledger, gateway, around, action, watch)
     return Pool(ledger, outgoing, action, gateway, workers=crew, watch=watch)
+
+
+def _action(settings: Settings, ledger: Ledger, gateway: Gateway, around: Surroundings, watch: Watch) -> Action:
+    version = settings.connection.api_version
+    if settings.send.method == "put":
+        return Put(gateway, version=version, now=around.now)
+
+    def settle(outcomes: Sequence[Outcome]) -> None:
+        ledger.record(outcomes)
+        watch(outcomes)
+
+    return Batch(gateway, version=version, max_attempts=settings.send.max_attempts, now=around.now, settle=settle)
 
 
 def _merging(  # noqa: PLR0917 - the pool's own parts, above
@@ -36,10 +54,8 @@ def _merging(  # noqa: PLR0917 - the pool's own parts, above
     gateway: Gateway,
     around: Surroundings,
     action: Action,
-    watch: Callable[[Sequence[Outcome]], None],
+    watch: Watch,
 ) -> list[Merge]:
     current = CurrentAssociations(gateway, version=settings.connection.api_version)
-    return [
-        Merge(ledger, current, capacity=action.capacity, clock=around.clock, now=around.now, watch=watch)
-        for _ in range(READERS)
-    ]
+    merge = Merge(ledger, current, capacity=action.capacity, clock=around.clock, now=around.now, watch=watch)
+    return [merge] * READERS
