@@ -16,6 +16,7 @@ _TYPES = re.compile(
     r"/crm/(?:v4/associations|associations/[0-9a-z-]+)/([^/]+)/([^/]+)/(labels|batch/read|batch/create)"
 )
 _ACCOUNT = re.compile(r"/account-info/[0-9a-z-]+/details")
+_USAGE = re.compile(r"/account-info/[0-9a-z-]+/api-usage/daily/private-apps")
 _TOKEN = re.compile(r"/oauth/[0-9a-z-]+/token")
 
 
@@ -57,6 +58,8 @@ def understood(request: Request) -> Call:
             return Call("create", ends, _wanted(ends, _inputs(request)))
     if request.method == "GET" and _ACCOUNT.fullmatch(path):
         return Call("account")
+    if request.method == "GET" and _USAGE.fullmatch(path):
+        return Call("usage")
     if request.method == "POST" and _TOKEN.fullmatch(path):
         return Call("token", form=parse_qs((request.body or b"").decode()))
     return Call("other")

@@ -19,7 +19,7 @@ class Known(NamedTuple):
 class Exchange:
     """One request of one run; times are seconds of the simulated world.
 
-    `kind` is put, account, labels, token, read or create. `asked` are the pairs that it names with the types it wants
+    `kind` is put, account, usage, labels, token, read, create or other. `asked` are the pairs that it names with the types it wants
     them to have. `ending` is None while the request is under way, `answered`, or the fault that its sender saw.
     `clear` is False for an answer of 2xx that does not say what it should.
     """

@@ -157,9 +157,17 @@ class HubSpot:
             return self._json(200, {"results": [_label(one) for one in TYPES.get(call.ends, ())]})
         if call.kind == "account":
             return self._json(200, {"portalId": 62515, "timeZone": "UTC"})
+        if call.kind == "usage":
+            return self._usage()
         if call.kind == "token":
             return self._token(call, now)
         return self._error(404, "", "Not Found")
+
+    def _usage(self) -> Answer:
+        if self.rules.daily is None:
+            return self._error(403, "MISSING_SCOPES", "This app hasn't been granted all required scopes")
+        used = {"usageLimit": self.rules.daily, "currentUsage": self._used, "fetchStatus": "SUCCESS"}
+        return self._json(200, {"results": [{"name": "private-apps-api-calls-daily", **used}]})
 
     def _put(self, call: Call, exchange: Exchange, now: float) -> Answer:
         (ends, kinds) = next(iter(call.wanted.items()))

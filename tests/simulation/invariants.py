@@ -98,8 +98,8 @@ def _obeyed(world: World, run: Run, exchanges: Sequence[Exchange]) -> Iterator[s
 
 
 def _is_fatal(one: Exchange) -> bool:
-    """Whether an answer must end the run; an OAuth token is renewed after a first 401."""
-    if not one.answered:
+    """Whether an answer must end the run; an OAuth token is renewed after a first 401, and some need no answer."""
+    if not one.answered or one.kind in ("account", "usage"):
         return False
     refused = one.status == 401 and one.token.endswith(STATIC_TOKEN)
     return refused or one.status in (403, 477) or one.policy == "DAILY"
@@ -130,7 +130,7 @@ def _asked_no_more(_: World, run: Run, exchanges: Sequence[Exchange]) -> Iterato
 
 def _wrote_down(world: World, run: Run, exchanges: Sequence[Exchange]) -> Iterator[str]:
     """What is settled stays settled, and what was answered well before a death is in the journal."""
-    gone = run.before.keys() - run.after.keys()
+    gone = {key for key in run.before if _stays_settled(run, key)} - run.after.keys()
     if gone and not run.torn:
         yield f"{len(gone)} settled rows are settled no more: {sorted(gone)[:3]}"
     if run.torn or run.how == "hung" or _disk_full(run):
@@ -147,7 +147,12 @@ def _wrote_down(world: World, run: Run, exchanges: Sequence[Exchange]) -> Iterat
 
 
 def _disk_full(run: Run) -> bool:
+    """Whether the disk was full at some time of a run."""
     return run.blow is not None and run.blow.kind == "disk full" and run.struck_at is not None
+
+
+def _stays_settled(run: Run, key: tuple[str, int, str, str]) -> bool:
+    return not (run.settings.retry_failed and run.before[key] == "failed")
 
 
 def _told(world: World, run: Run, exchanges: Sequence[Exchange]) -> Iterator[str]:
@@ -194,7 +199,7 @@ def _sent_nothing_settled(world: World) -> Iterator[str]:
     """What the journal held as settled when a run began, that run does not send."""
     pairs = {_key(row): row.pair for row in world.inputs.rows if row.pair is not None}
     for run in world.runs:
-        settled = {pairs[key] for key in run.before if key in pairs}
+        settled = {pairs[key] for key in run.before if key in pairs and _stays_settled(run, key)}
         again = [one for one in world.exchanges_of(run.number) if one.kind in WRITES and one.asked.keys() & settled]
         if again:
             yield f"run {run.number} sends again what is settled: {[one.number for one in again][:5]}"

@@ -90,6 +90,7 @@ class World:
         self.runs: list[Run] = []
         self.trace: list[str] = []
         self._blows_left = setting.blows
+        self._retry_failed = False
         for pair, kind in setting.there.items():
             self.hubspot.portal.add(pair, frozenset([kind]), self.clock)
 
@@ -99,17 +100,31 @@ class World:
         """Run the load until everything is settled, whatever befalls it."""
         with folder.world_folder():
             self.inputs.write(Path())
-            while len(self.runs) < MOST_RUNS:
-                self._next_run()
-                if self.runs[-1].orderly and self.runs[-1].exit_code in (0, 1) and not self._pending():
-                    break
-                self._between()
+            self._finish(MOST_RUNS)
+            if self.chance.random() < 0.3:
+                self._next_run()  # The same command once more.
+            if self.chance.random() < 0.3:
+                self._mend()
+                self._finish(MOST_RUNS)
             self.trace += [exchange.line() for exchange in self.line.exchanges]
         return self
 
-    def _pending(self) -> int:
-        summary = self.runs[-1].summary
-        return int(summary["rows"]["pending"]) if summary else -1
+    def _finish(self, most: int) -> None:
+        """Run the command again and again until it has nothing left to do."""
+        for _ in range(most):
+            self._next_run()
+            run = self.runs[-1]
+            if run.summary and run.exit_code in (0, 1) and not run.summary["rows"]["pending"]:
+                return
+            self._between()
+
+    def _mend(self) -> None:
+        """What HubSpot refused it would take now: the failed rows are to be sent again."""
+        self._retry_failed = True
+        self._blows_left = self.chance.choice([0, 1, 2])
+        self.setting.rules.refused.clear()
+        self.setting.rules.poisoned.clear()
+        self.setting.weather.clear()
 
     def exchanges_of(self, run: int) -> Sequence[Exchange]:
         """Return what passed on the line in one run."""
@@ -153,6 +168,7 @@ class World:
             ),
             send=send,
             results="a.results.csv",
+            retry_failed=self._retry_failed,
             command=("association-loader", "load", *self.inputs.files),
         )
 
