@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from loader.errors import TooManyFailures
 from loader.model import Outcome
+from loader.send import replies
 from loader.settings import Budget
 
 SAME_IN_A_ROW = 200
@@ -35,7 +36,8 @@ class FailureGuard:
 
     def _note_reason(self, outcome: Outcome) -> None:
         status = outcome.http_status
-        if status is None or status >= 500:  # A 2xx that holds the refusal counts like a 4xx.
+        # A 2xx that holds the refusal counts like a 4xx; what passes does not.
+        if status is None or status >= 500 or status in replies.TRY_AGAIN:
             self._in_a_row = 0
             return
         reason = (status, outcome.error_category)

@@ -30,7 +30,7 @@ LONGEST_MESSAGE = 500
 LONGEST_WINDOW = 600.0
 """Seconds. HubSpot's window is 10 s; a header that speaks of hours would bring a run to a halt."""
 
-_TRY_AGAIN = frozenset({408, 425, 423})
+TRY_AGAIN = frozenset({408, 425, 423})
 
 
 class Reply(NamedTuple):
@@ -139,7 +139,7 @@ def _error(reply: Reply, now: datetime) -> ApiError:
 def _kind(reply: Reply, body: Mapping[str, object]) -> type[ApiError]:
     if reply.status == 429:
         return _limit(reply, body)
-    if reply.status in _TRY_AGAIN or reply.status >= 500:
+    if reply.status in TRY_AGAIN or reply.status >= 500:
         return ServerFault
     return {401: Unauthorized, 403: MissingScope, 477: PortalMigrating}.get(reply.status, Refused)
 

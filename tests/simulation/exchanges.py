@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tests.simulation.portal import Kind, Pair
+from tests.simulation.portal import Kind, Pair, Record
 
 ANSWERED = "answered"
 
@@ -19,8 +19,8 @@ class Known(NamedTuple):
 class Exchange:
     """One request of one run; times are seconds of the simulated world.
 
-    `kind` is put, account, usage, labels, token, read, create or other. `asked` are the pairs that it names with the types it wants
-    them to have. `ending` is None while the request is under way, `answered`, or the fault that its sender saw.
+    `kind` is put, account, usage, labels, token, read, create or other. `asked` are the pairs that it names, with the
+    types that they are to have. `ending` is None while it is under way, `answered`, or the fault that its sender saw.
     `clear` is False for an answer of 2xx that does not say what it should.
     """
 
@@ -40,6 +40,8 @@ class Exchange:
     token: str = ""
     limit: int = 0
     """What HubSpot allowed when it arrived."""
+    records: tuple[Record, ...] = ()
+    """What a read asks about."""
     refused: set[Pair] = field(default_factory=set)
     """Pairs that this very answer refuses for good."""
 
@@ -77,5 +79,6 @@ class Exchange:
     def line(self) -> str:
         """Return the exchange as one line of a trace."""
         pairs = " ".join(f"{a[0]}:{a[1]}-{b[0]}:{b[1]}={sorted(k)}" for (a, b), k in self.asked.items())
+        pairs += f" {len(self.records)} records" if self.records else ""
         times = "/".join("-" if time is None else f"{time:.6f}" for time in (self.left, self.arrived, self.ended))
         return f"#{self.number} run {self.run} {self.kind} {times} {self.ending} {self.status} {self.policy} {pairs}"

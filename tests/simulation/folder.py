@@ -1,5 +1,6 @@
 """The folder of a simulated world: in memory where the system has such a place, and as a dead process leaves it."""
 
+import json
 import random
 import resource
 import shutil
@@ -9,6 +10,7 @@ from contextlib import chdir, contextmanager
 from pathlib import Path
 
 from loader.record.journal import Journal, lines
+from tests.simulation.portal import Kind, Pair, pair_of, seen_from_first
 
 JOURNAL = Path("a.journal")
 
@@ -63,6 +65,25 @@ def settled() -> dict[tuple[str, int, str, str], str]:
                 (line.input, line.row, line.object_id, line.to_object_id): line.status
                 for _, line in lines(journal, "settled", 0)
             }
+
+
+def before_images() -> dict[Pair, frozenset[Kind]]:
+    """Return what the journal says that pairs were before the loader wrote them, as seen from their first record."""
+    found: dict[Pair, frozenset[Kind]] = {}
+    with Journal(JOURNAL, read_only=True) as journal:
+        for one, other, first, second, flipped, text in journal.query(_IMAGES):
+            ends = (first, other if flipped else one), (second, one if flipped else other)
+            pair, swapped = pair_of(*ends)
+            kinds = [(category, type_id) for category, type_id in json.loads(text)]
+            found[pair] = seen_from_first(kinds, first, swapped=swapped)
+    return found
+
+
+_IMAGES = """
+SELECT p.object_id, p.to_object_id, s.object_type, s.to_object_type, s.flipped, i.types
+FROM befores b JOIN pairs p ON p.id = b.pair JOIN images i ON i.id = b.image
+    JOIN specifications s ON s.forward IS p.forward AND s.backward IS p.backward
+"""
 
 
 class Disk:

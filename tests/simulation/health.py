@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from tests.simulation.exchanges import Exchange
-from tests.simulation.portal import Pair
+from tests.simulation.portal import Pair, Record
 
 QUIET = 10.0
 FAILURES = 20
@@ -20,6 +20,14 @@ A_MOMENT = 0.001
 
 PATIENCE = 120.0
 """A plain 500 is HubSpot's word about one request: so long after the breaker opened, it costs an attempt again."""
+
+
+Unit = Pair | tuple[Record, ...]
+"""What attempts are counted of: a pair that is written, or the records that are read together."""
+
+
+def _units(one: Exchange) -> list[Unit]:
+    return [one.records] if one.records else list(one.asked)
 
 
 class Health:
@@ -33,8 +41,8 @@ class Health:
         self._last_left = -1e9
         self._first_left: float | None = None
         self._budget = BUDGET
-        self._counted: Counter[Pair] = Counter()
-        self._may_retry: Counter[Pair] = Counter()
+        self._counted: Counter[Unit] = Counter()
+        self._may_retry: Counter[Unit] = Counter()
 
     def leaves(self, one: Exchange, now: float) -> Iterator[str]:
         """Note that a request leaves, and yield what is wrong with that."""
@@ -47,19 +55,20 @@ class Health:
         ):
             yield f"#{one.number} leaves {now - self._last_left:.3f} s after the last one in an outage"
         self._last_left = now
-        retried = [pair for pair in one.asked if self._may_retry[pair]]
+        retried = [unit for unit in _units(one) if self._may_retry[unit]]
         if retried and self._opened is None:
             self._budget -= 1
             if self._budget + (now - self._first_left) + 1 < 0:
                 yield f"#{one.number} is a retry more than the budget allows"
-        for pair in one.asked:
-            self._may_retry[pair] = 0
-            if self.used_up(pair):
-                yield f"#{one.number} is one attempt more than the {self._max_attempts} of {pair}"
+        for unit in _units(one):
+            self._may_retry[unit] = 0
+            if self._counted[unit] >= self._max_attempts:
+                yield f"#{one.number} is one attempt more than the {self._max_attempts} of {unit}"
 
     def used_up(self, pair: Pair) -> bool:
-        """Return True for a pair that may be given up."""
-        return self._counted[pair] >= self._max_attempts
+        """Return True for a pair that may be given up, or that could not be looked up."""
+        given_up = {unit for unit, count in self._counted.items() if count >= self._max_attempts}
+        return pair in given_up or any(record in unit for unit in given_up for record in pair)
 
     def ends(self, one: Exchange, now: float) -> None:
         """Note how a request ended."""
@@ -78,6 +87,6 @@ class Health:
         if self._opened is None and self._failures >= FAILURES and quiet:
             self._opened = now
         counts = self._opened is None or (one.status == 500 and one.answered and now - self._opened >= PATIENCE)
-        for pair in one.asked:
-            self._may_retry[pair] = 1
-            self._counted[pair] += counts
+        for unit in _units(one):
+            self._may_retry[unit] = 1
+            self._counted[unit] += counts

@@ -64,6 +64,10 @@ class HubSpot:
         self._tokens: dict[str, float] = {}
         self._refresh = {CLIENT[2]}
 
+    def heal(self) -> None:
+        """A person mended what only a person can: the token, its scopes, the portal's move."""
+        self.token_revoked = self.scope_missing = self.migrating = False
+
     # --- limits
 
     def limit(self, now: float) -> int:

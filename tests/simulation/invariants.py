@@ -31,7 +31,16 @@ def broken(world: World) -> list[str]:
         for check in (_ended_well, _kept_the_rate, _obeyed, spared, _asked_no_more, _wrote_down, _told):
             sentences += [f"run {run.number}: {sentence}" for sentence in check(world, run, exchanges)]
     outcomes = partial(_one_true_outcome, healths)
-    for whole in (_came_to_an_end, _sent_only_what_was_asked, _sent_nothing_settled, outcomes, _left_behind):
+    for whole in (
+        _came_to_an_end,
+        _sent_only_what_was_asked,
+        _sent_nothing_settled,
+        outcomes,
+        _left_behind,
+        _kept_what_was_there,
+        _remembered,
+        _left_alone,
+    ):
         sentences += whole(world)
     return sentences
 
@@ -186,13 +195,60 @@ def _came_to_an_end(world: World) -> Iterator[str]:
 
 
 def _sent_only_what_was_asked(world: World) -> Iterator[str]:
-    """Nothing outside the input is ever written, and nothing but what it asks for."""
+    """Nothing outside the input is ever written, and nothing but what it asks for and, merging, what was there."""
+    merges = world.setting.existing == "merge"
     for one in world.line.exchanges:
         for pair, kinds in one.asked.items():
-            if pair not in world.asked:
+            asked = world.asked.get(pair, frozenset())
+            there = _ever(world, pair) if merges else frozenset()
+            if not asked:
                 yield f"#{one.number} writes {pair}, which the input does not ask for"
-            elif kinds - {unlabelled(pair)} != world.asked[pair] - {unlabelled(pair)}:
-                yield f"#{one.number} writes {sorted(kinds)} for {pair}, asked is {sorted(world.asked[pair])}"
+            elif not asked <= kinds | {unlabelled(pair)} or not kinds <= asked | there | {unlabelled(pair)}:
+                yield f"#{one.number} writes {sorted(kinds)} for {pair}, asked is {sorted(asked)}"
+
+
+def _ever(world: World, pair: Pair) -> frozenset[Kind]:
+    """Every type that a pair ever had before the loader wrote it, or that somebody else gave it."""
+    changes = world.hubspot.portal.changes.get(pair, [])
+    return frozenset().union(*(change.after for change in changes if change.by == 0))
+
+
+def _kept_what_was_there(world: World) -> Iterator[str]:
+    """Merging takes no type off a pair, but for a primary one whose place another record takes."""
+    if world.setting.existing != "merge":
+        return
+    for pair, changes in world.hubspot.portal.changes.items():
+        for change in changes:
+            lost = change.before - change.after
+            if change.by and lost and lost != {PRIMARY}:
+                yield f"#{change.by} takes {sorted(lost)} off {pair}"
+
+
+def _remembered(world: World) -> Iterator[str]:
+    """Merging, the journal knows of every pair that was written what it was before, so that it can be taken back."""
+    if world.setting.existing != "merge" or any(run.torn for run in world.runs):
+        return
+    numbers = {one.number: one for one in world.line.exchanges}
+    for pair in {pair for one in world.line.exchanges for pair in one.asked}:
+        image = world.before_images.get(pair)
+        states = [frozenset[Kind]()]
+        for change in world.hubspot.portal.changes.get(pair, []):
+            if change.by and pair in numbers[change.by].asked:
+                break
+            states.append(change.after)
+        if image not in states:
+            yield f"{pair} was {sorted(states[-1])} before, and the journal says {image and sorted(image)}"
+
+
+def _left_alone(world: World) -> Iterator[str]:
+    """Merging, a pair that has all that is asked for is not written, and its rows say so."""
+    if world.setting.existing != "merge":
+        return
+    written = {pair for one in world.line.exchanges for pair in one.asked}
+    there = {pair: frozenset([kind, unlabelled(pair)]) for pair, kind in world.setting.there.items()}
+    for pair in written:
+        if world.asked.get(pair, frozenset([("", 0)])) <= there.get(pair, frozenset()) and PRIMARY not in there[pair]:
+            yield f"{pair} is written, and had all that is asked for"
 
 
 def _sent_nothing_settled(world: World) -> Iterator[str]:
@@ -225,10 +281,23 @@ def _one_true_outcome(healths: Mapping[int, Health], world: World) -> Iterator[s
             yield f"{_key(row)} has no line"
         elif line["status"] == "failed":
             yield from _failed_rightly(healths.values(), row.pair, line, tries[row.pair])
+        elif line["status"] == "unchanged":
+            if row.kind not in _ever(world, row.pair) and not any(run.torn for run in world.runs):
+                yield f"{_key(row)} is unchanged, and nobody else gave the pair that type"
         elif line["status"] != "created":
             yield f"{_key(row)} is {line['status']}"
+        elif _was_there(world, row):
+            yield f"{_key(row)} is created, and was there before"
         elif not any(one.succeeded and row.pair not in one.refused for one in tries[row.pair]):
             yield f"{_key(row)} is created, and no answer said so"
+
+
+def _was_there(world: World, row: Row) -> bool:
+    """Whether a row's own type was there from the beginning; a primary one may have gone meanwhile."""
+    kind = world.setting.there.get(row.pair) if row.pair else None
+    if world.setting.existing != "merge" or row.pair is None or kind is None or row.kind == PRIMARY:
+        return False
+    return row.kind in (kind, unlabelled(row.pair))
 
 
 def _tries(world: World) -> dict[Pair, list[Exchange]]:

@@ -75,6 +75,7 @@ class Line:
         call, now = understood(request), loop.time()
         exchange = Exchange(len(self.exchanges) + 1, self.run, call.kind, call.asked(), self._known, now)
         exchange.token = authorization
+        exchange.records = tuple((call.ends[0], record) for record in call.records)
         self.exchanges.append(exchange)
         self.watch()
         fate = self.weather.fate(now)

@@ -42,6 +42,7 @@ class Setting:
     there: dict[Pair, Kind] = field(default_factory=dict)
     blows: int = 0
     disk_seconds: float = 0.002
+    existing: str = "replace"
     send: SendSettings | None = None
     timeout: float | None = None
 
@@ -60,6 +61,7 @@ def drawn(seed: int) -> Setting:
         there=_there(chance, pairs),
         blows=chance.choice([0, 1, 1, 2, 3, 5]),
         disk_seconds=chance.choice([0.0005, 0.002, 0.05]),
+        existing=chance.choice(["merge", "merge", "replace"]),
     )
 
 

@@ -21,6 +21,7 @@ from tests.simulation.exchanges import Exchange
 from tests.simulation.hubspot import CLIENT, DAY, STATIC_TOKEN, HubSpot
 from tests.simulation.line import Line
 from tests.simulation.loop import Hung, Killed, SimulatedLoop
+from tests.simulation.portal import Kind, Pair
 from tests.simulation.setting import BEGINNING, BLOWS, Setting, drawn_kind, drawn_send
 
 MIDNIGHT = datetime(2026, 11, 23, tzinfo=UTC)
@@ -91,6 +92,8 @@ class World:
         self.trace: list[str] = []
         self._blows_left = setting.blows
         self._retry_failed = False
+        self.before_images: dict[Pair, frozenset[Kind]] = {}
+        """What the journal says in the end that pairs were before, where the loader looked."""
         for pair, kind in setting.there.items():
             self.hubspot.portal.add(pair, frozenset([kind]), self.clock)
 
@@ -106,6 +109,8 @@ class World:
             if self.chance.random() < 0.3:
                 self._mend()
                 self._finish(MOST_RUNS)
+            if self.setting.existing == "merge":
+                self.before_images = folder.before_images()
             self.trace += [exchange.line() for exchange in self.line.exchanges]
         return self
 
@@ -121,6 +126,7 @@ class World:
     def _mend(self) -> None:
         """What HubSpot refused it would take now: the failed rows are to be sent again."""
         self._retry_failed = True
+        self.hubspot.heal()
         self._blows_left = self.chance.choice([0, 1, 2])
         self.setting.rules.refused.clear()
         self.setting.rules.poisoned.clear()
@@ -133,12 +139,14 @@ class World:
     def _between(self) -> None:
         """Let time pass until somebody runs the command again, and mend what needs a person."""
         run, hubspot = self.runs[-1], self.hubspot
-        hubspot.token_revoked = hubspot.scope_missing = hubspot.migrating = False
+        hubspot.heal()
         self.clock += self.chance.choice([0.5, 5.0, 30.0, 900.0])
         if run.exit_code == 5 and "quota" in run.said:
             self.clock = (self.clock // DAY + 1) * DAY + 60
         self.line.settle(self.clock)
         if self.chance.random() < 0.3:
+            self.clock += 1.0  # Past all that a dead run had on its way: nobody could tell which came first.
+            self.line.settle(self.clock)
             for pair in self.chance.sample(list(self.asked), k=min(3, len(self.asked))):
                 hubspot.portal.add(pair, frozenset([drawn_kind(self.chance, pair)]), self.clock)
         if len(self.runs) > PATIENCE:
@@ -155,7 +163,7 @@ class World:
 
     def _settings(self, blow: Blow | None) -> Settings:
         oauth = OAuthCredentials(client_id=CLIENT[0], client_secret=Secret(CLIENT[1]), refresh_token=Secret(CLIENT[2]))
-        send = self.setting.send or drawn_send(self.chance)
+        send = replace(self.setting.send or drawn_send(self.chance), existing=self.setting.existing)
         if blow and blow.kind == "max duration":
             send = replace(send, max_duration=1 + blow.then * 20)
         if blow and blow.kind == "limit":
