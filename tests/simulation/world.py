@@ -105,7 +105,7 @@ class World:
             self.inputs.write(Path())
             self._finish(MOST_RUNS)
             if self.chance.random() < 0.3:
-                self._next_run()  # The same command once more.
+                self._finish(MOST_RUNS)  # The same command once more: nothing is left to do.
             if self.chance.random() < 0.3:
                 self._mend()
                 self._finish(MOST_RUNS)
