@@ -211,7 +211,7 @@ def _turned(
 ) -> tuple[list[tuple[Pair, Types | ApiError]], list[Pair]]:
     """Return what was found of pairs whose to record was read, and those of which that is not certain.
 
-    A type whose name from the other end is not known may be the one that is asked for.
+    A type whose name from the other end is not known may be the one that is asked for, and goes out with it if not.
     """
     found: list[tuple[Pair, Types | ApiError]] = []
     unsure: list[Pair] = []
@@ -219,7 +219,7 @@ def _turned(
         error = reading.unreadable.get(pair.to_object_id)
         seen = NOTHING if error else reading.found[pair.to_object_id].get(pair.object_id, NOTHING)
         now = frozenset(inverse[type_] for type_ in seen if type_ in inverse)
-        if len(now) < len(seen) and not now.issuperset(pair.types):
+        if len(now) < len(seen) and judge(pair, now) is not None:
             unsure.append(pair)
         else:
             found.append((pair, error or now))

@@ -71,7 +71,6 @@ def drawn_send(chance: random.Random) -> SendSettings:
         rate=chance.choice([None, None, None, Rate(chance.choice([5, 20, 190]), chance.choice([1.0, 10.0]))]),
         concurrency=chance.choice([None, None, 1, 2, 7]),
         max_attempts=chance.choice([8, 8, 3]),
-        existing="replace",
     )
 
 

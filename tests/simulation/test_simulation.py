@@ -3,26 +3,10 @@
 More seeds are in `make test-slow` and `make test-long`. `python -m tests.simulation 1234` shows one.
 """
 
-import random
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 
-from loader.model import Outcome
-from loader.record.journal import Journal, lots
-from loader.send import existing
-from loader.send.gateway import Gateway
-from loader.send.health import Health
-from loader.send.limits import Limiter
-from loader.send.pool import Pool
-from loader.settings import SendSettings
 from tests.simulation.check import hold_seed
-from tests.simulation.hubspot import Rules
-from tests.simulation.inputs import pairs_only
-from tests.simulation.invariants import broken
-from tests.simulation.setting import BEGINNING, Setting, drawn
-from tests.simulation.weather import Spell, Weather
+from tests.simulation.setting import drawn
 from tests.simulation.world import World
 
 
@@ -37,45 +21,3 @@ def test_a_seed_replays_exactly(seed: int) -> None:
     first, second = World(drawn(seed)).live(), World(drawn(seed)).live()
     assert len(first.trace) > 20
     assert first.trace == second.trace
-
-
-def _forgets(journal: Journal, outcomes: Any, facts: Any) -> None:
-    kept: list[Outcome] = [outcome for outcome in outcomes if outcome.pair_id % 7]
-    _record(journal, kept, facts)
-
-
-_record = Journal.record
-
-SABOTAGE: dict[str, tuple[Any, str, Any]] = {
-    "the limiter lets everybody through": (Limiter, "_seconds_to_slot", lambda _: 0.0),
-    "the breaker never holds back": (Health, "wait", lambda _, now: 0.0 * now),
-    "failures of an outage count": (Health, "counts", lambda _, status, now: True),
-    "an outcome is not written down": (Journal, "record", _forgets),
-    "a settled pair is claimed again": (Journal, "_claimed", property(lambda _: 0, lambda _, value: None)),
-    "a stop is not heard": (Pool, "stop", lambda _, reason: None),
-    "a drain is not heard": (Gateway, "drain", lambda _: None),
-    "what is there is not sent along": (existing, "joined", lambda asked, _: asked.types),
-    "what was there before is forgotten": (lots, "keep", lambda _, images: [0 for _ in images]),
-}
-
-
-@pytest.mark.parametrize("what", SABOTAGE)
-def test_a_loader_with_a_mistake_is_found_out(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An invariant that a broken loader keeps, too, would hold nothing."""
-    owner, name, wrong = SABOTAGE[what]
-    monkeypatch.setattr(owner, name, wrong, raising=False)
-    assert any(_found_out(setting) for setting in _worlds())
-
-
-def _worlds() -> Iterator[Setting]:
-    outage = Spell(BEGINNING, BEGINNING + 300, "refused", 1.0)
-    weather = Weather(random.Random(0), 0.0, (0.05, 0.15), [outage])
-    yield Setting(0, pairs_only(5), Rules(), weather, send=SendSettings())
-    yield from map(drawn, range(20))
-
-
-def _found_out(setting: Setting) -> bool:
-    try:
-        return bool(broken(World(setting).live()))
-    except Exception:
-        return True

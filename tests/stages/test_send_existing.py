@@ -227,6 +227,13 @@ def test_what_is_read_from_the_other_end_is_translated_and_read_again_where_that
     assert work.current.asked == [(BACKWARD, ["9"]), (FORWARD, ["4"])]
 
 
+def test_a_pair_that_is_sent_again_keeps_a_type_whose_name_is_known_at_its_own_end_only() -> None:
+    """Found by the simulation: all that was asked for was there, but by an earlier request of this very run."""
+    has = {BACKWARD: {"9": {"1": types(PLAIN_BACK, UNKNOWN_BACK)}}, FORWARD: {"1": {"9": types(PLAIN, OTHER)}}}
+    ((sent,),) = sent_of(Work([turned(pair(1, PLAIN, before=NONE))], has))
+    assert set(sent.types) == {PLAIN, OTHER}
+
+
 @pytest.mark.parametrize("lot", [straight, turned])
 def test_a_record_that_cannot_be_read_fails_its_pairs_and_nothing_is_sent_of_them(lot: Any) -> None:
     """HubSpot's own reason stands in the outcome: nothing is ever replaced blindly."""
