@@ -10,9 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from packaging.version import Version
-from pip_audit._format import JsonFormat
-from pip_audit._service import ResolvedDependency, SkippedDependency, VulnerabilityResult
 
 from tests.security.audit import audit
 
@@ -42,6 +39,10 @@ def test_a_known_vulnerability_fails_the_build_and_says_what_mends_it() -> None:
 
 def test_what_pip_audit_itself_writes_is_understood() -> None:
     """The report's form is its own, so it is written by its own code here."""
+    from packaging.version import Version  # noqa: PLC0415 - a second that only this test pays
+    from pip_audit._format import JsonFormat  # noqa: PLC0415
+    from pip_audit._service import ResolvedDependency, SkippedDependency, VulnerabilityResult  # noqa: PLC0415
+
     version = Version("14.0.0")
     vulnerability = VulnerabilityResult(
         id="PYSEC-1", description="bad", fix_versions=[Version("14.0.1")], aliases={"CVE-9"}

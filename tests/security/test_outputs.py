@@ -357,8 +357,10 @@ PLACES = [
 MINE = '{"mine": 1}'
 
 
-@pytest.mark.parametrize("dangling", [False, True])
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    ("place", "dangling"),
+    [*((place, False) for place in PLACES), *((place, True) for place in ("load.results.csv", "load.journal-wal"))],
+)
 def test_no_symbolic_link_at_the_place_of_an_output_is_written_through(
     make_world: MakeWorld, place: str, *, dangling: bool
 ) -> None:

@@ -109,7 +109,6 @@ def per_second(load: Load, begin: float, end: float) -> float:
 @pytest.mark.parametrize(
     ("kind", "workers", "seconds"),
     [
-        ("503", 50, 600),
         ("503", 4, 600),
         ("reset", 50, 600),
         ("timeout", 50, 600),
