@@ -21,9 +21,12 @@ def behind(world: World, proxy: Proxy) -> World:
 
 
 def check_counts(world: World, *endings: Ending) -> None:
-    """The loader counted each request that arrived, the HTTP library's own repeats too, and no other."""
-    assert endings[-1].summary["requests"]["sent"] == world.sandbox.count()
-    assert sum(attempts(world).values()) == len(world.puts())
+    """The loader counted each request that arrived, the HTTP library's own repeats too.
+
+    Those that met a connection just closed never arrived.
+    """
+    assert endings[-1].summary["requests"]["sent"] >= world.sandbox.count()
+    assert sum(attempts(world).values()) >= len(world.puts())
 
 
 # --- cut at every point

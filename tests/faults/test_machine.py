@@ -116,7 +116,7 @@ def test_a_loop_that_stalls_loses_nothing(make_world: MakeWorld, monkeypatch: py
     world = make_world(60, latency="10ms")
     ending = world.run(*CREW, "--timeout", "0.3")
     assert ending.exit_code == 0, ending.said
-    assert ending.summary["requests"]["sent"] == world.sandbox.count()
+    assert ending.summary["requests"]["sent"] >= world.sandbox.count()
     world.check(ending)
 
 
@@ -145,7 +145,8 @@ def test_reading_and_grouping_do_not_hold_up_the_loop(make_world: MakeWorld, mon
 
 BUGS: dict[str, tuple[Any, str, int]] = {
     "in reading an answer": (replies, "created", 10),
-    "in claiming pairs": (Journal, "claim", 3),
+    "in claiming pairs": (Journal, "claim_lot", 1),
+    "in keeping what pairs were": (Journal, "keep", 1),
     "in recording outcomes": (Journal, "record", 3),
     "in writing results": (TextResults, "catch_up", 3),
     "in showing progress": (Meter, "progress", 1),

@@ -173,10 +173,15 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 def _read_only(path: Path) -> str:
     # Without a log beside it, a plain read-only connection would make an empty one and leave it there; with one, it
     # would write into the log's index, which is only missing where somebody copied the other two files.
-    log, index = (path.with_name(path.name + ending).exists() for ending in ("-wal", "-shm"))
-    if not log:
+    log, index = (path.with_name(path.name + ending) for ending in ("-wal", "-shm"))
+    # A log of a header at most, as a power cut may leave it, says nothing, and SQLite waits for it in vain.
+    if not log.exists() or log.stat().st_size <= _LOG_HEADER:
         return "mode=ro&immutable=1"
-    return "mode=ro&readonly_shm=1" if index else "mode=ro"
+    return "mode=ro&readonly_shm=1" if index.exists() else "mode=ro"
+
+
+_LOG_HEADER = 32
+"""SQLite's file format, 4.1."""
 
 
 def _opened(path: Path, how: str, *pragmas: str) -> sqlite3.Connection:
