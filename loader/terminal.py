@@ -159,12 +159,12 @@ class _Listeners:
         self._listeners: dict[Any, Any] = {}
         self._log: LogFile | None = None
         self._metrics: MetricsFile | None = None
-        if given["log_file"]:
-            self._log = LogFile(_own_path(given, "log_file"))
-            self._listeners[self._log] = None
         if given.get("metrics_file"):
             self._metrics = MetricsFile(_own_path(given, "metrics_file"))
             self._listeners[self._metrics] = None
+        if given["log_file"]:
+            self._log = LogFile(_own_path(given, "log_file"))
+            self._listeners[self._log] = None
         if not given["quiet"] and sys.stderr is not None:
             from loader.record.screen import Screen  # noqa: PLC0415
 

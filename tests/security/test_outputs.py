@@ -350,7 +350,7 @@ def test_every_file_is_its_owners_alone_from_the_moment_it_is_there(
 
 PLACES = [
     "load.results.csv", "load.failures.csv", "load.summary.json", "load.journal", "load.journal-lock",
-    "load.journal-staging", "load.journal-wal", "load.journal-shm", "own.log",
+    "load.journal-staging", "load.journal-wal", "load.journal-shm", "own.log", "own.prom",
 ]  # fmt: skip
 
 
@@ -370,7 +370,7 @@ def test_no_symbolic_link_at_the_place_of_an_output_is_written_through(
     if not dangling:
         target.write_text(MINE)
     (world.folder / place).symlink_to(target)
-    ending = world.run("--log-file", "own.log")
+    ending = world.run("--log-file", "own.log", "--metrics-file", "own.prom")
     assert ending.exit_code != 70, ending.said
     assert target.exists() is not dangling
     if not dangling:
