@@ -7,14 +7,33 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from loader.api import load, load_sync, plan, plan_sync, verify, verify_sync
+    from loader.api import load, load_sync, plan, plan_sync, undo, undo_sync, verify, verify_sync
     from loader.events import Planned
     from loader.verbs.report import Report
+    from loader.verbs.undo_report import UndoReport
     from loader.verbs.verification import Verification
 
-__all__ = ["Planned", "Report", "Verification", "load", "load_sync", "plan", "plan_sync", "verify", "verify_sync"]
+__all__ = [
+    "Planned",
+    "Report",
+    "UndoReport",
+    "Verification",
+    "load",
+    "load_sync",
+    "plan",
+    "plan_sync",
+    "undo",
+    "undo_sync",
+    "verify",
+    "verify_sync",
+]
 
-_HOME = {"Planned": "loader.events", "Report": "loader.verbs.report", "Verification": "loader.verbs.verification"}
+_HOME = {
+    "Planned": "loader.events",
+    "Report": "loader.verbs.report",
+    "UndoReport": "loader.verbs.undo_report",
+    "Verification": "loader.verbs.verification",
+}
 
 
 def __getattr__(name: str) -> Any:

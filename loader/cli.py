@@ -245,6 +245,29 @@ def verify(**given: Any) -> int:  # fmt: skip
     return terminal.verify(given, _typed())
 
 
+@cli.command(short_help="Take back what a load added, and nothing else.")
+@click.argument("results", metavar="RESULTS", type=click.Path())
+@option("--yes", is_flag=True, help="Do not ask before anything is removed.")
+@option(
+    "--assume-new",
+    is_flag=True,
+    help="Remove all that the run created, also what may have been there before (after --existing replace).",
+)
+@max_attempts_option
+@daily_reserve_option
+@connection_options
+@output_options
+def undo(**given: Any) -> int:  # fmt: skip
+    """Remove the associations and labels that a load added; what was there before stays.
+
+    RESULTS is the results file of the load. What somebody changed since is left and told. It is shown first what will
+    be removed, and to go on the number of associations has to be typed. The same command goes on where it stopped.
+    """
+    from loader import terminal  # noqa: PLC0415
+
+    return terminal.undo(given, _typed())
+
+
 @cli.command(short_help="Run a simulated HubSpot on this machine.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8642, show_default=True, help="Port; 0: a free one.")
 @click.option("--rate", default="100/10", show_default=True, metavar="N/SECONDS", help="Rate limit, or off.")

@@ -71,6 +71,19 @@ def portal_settings(given: Mapping[str, Any], environment: Mapping[str, str]) ->
     )
 
 
+def undo_settings(given: Mapping[str, Any], environment: Mapping[str, str], typed: Typed) -> Settings:
+    """Return the settings of `undo`; UsageError as above."""
+    return Settings(
+        read=(),
+        connection=_connection_settings(given, environment),
+        send=SendSettings(rate=given["rate"], max_attempts=given["max_attempts"], daily_reserve=given["daily_reserve"]),
+        results=given["results"],
+        assume_new=given["assume_new"],
+        command=typed.words,
+        flags=typed.flags,
+    )
+
+
 def _groups(given: Mapping[str, Any]) -> tuple[InputSettings, ...]:
     """Return how the inputs are read: in one way, or as each `[[input]]` of the configuration file says for its own."""
     job = given.get("config") or ()

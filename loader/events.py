@@ -1,7 +1,7 @@
 """What happened, as frozen values; the screen, the JSON stream and the log file are listeners."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from loader.model import Understood
@@ -140,7 +140,8 @@ class Status:
 
     `state` is one of `STATES`. `process` is the id of whoever works on it. `stopped` is why it ended early, in a
     sentence. `rows` are the counts of the summary, none while they are not known. Times are UTC, ISO 8601;
-    `seconds_ago` is how long ago `last_active_at` is. `next_command` is to be typed in `folder`.
+    `seconds_ago` is how long ago `last_active_at` is. `next_command` is to be typed in `folder`. `undone` are
+    the associations that an undo took back, by what became of them.
     """
 
     results: str
@@ -157,6 +158,7 @@ class Status:
     command: str | None
     next_command: str | None
     folder: str | None
+    undone: Mapping[str, int] = field(default_factory=dict)
 
 
 STATES = {
@@ -166,6 +168,8 @@ STATES = {
     "unfinished": "some rows are not sent yet: a limit, or a load that was killed",
     "stopped": "some rows are not sent yet, and something ended the load",
     "finished": "every row is settled",
+    "undoing": "an undo has begun to take back what the run added, and is not finished",
+    "undone": "what the run added is taken back",
     "damaged": "the journal cannot be read",
 }
 
@@ -208,5 +212,74 @@ class Verified:
     stopped: str = ""
 
 
-Event = Reading | LookingUp | Planned | Started | Progress | Note | Labels | Status | Finished | Verifying | Verified
+@dataclass(frozen=True, slots=True)
+class Undoable:
+    """So many pairs of one kind that an undo would take back, from `object_type` to `to_object_type` (names).
+
+    `whole`: the associations themselves, because there was nothing before; else the labels only. `types` are those
+    that the run added, as `CATEGORY:id`, each with its label, blank for an unlabelled one. `unsure` counts those that
+    the run may not have got to: they are looked at first. `primary` says that one record was made the primary one of
+    another.
+    """
+
+    object_type: str
+    to_object_type: str
+    whole: bool
+    types: tuple[tuple[str, str], ...]
+    pairs: int
+    unsure: int
+    primary: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UndoPlanned:
+    """What an undo is about to take back of the run whose results file is `results`; `pairs` are all of the groups."""
+
+    results: str
+    portal_id: str | None
+    started_at: str
+    pairs: int
+    groups: tuple[Undoable, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Undoing:
+    """Where an undo stands, in pairs; `rate` is the limit, `achieved` requests per second."""
+
+    total: int
+    removed: int
+    unchanged: int
+    left: int
+    failed: int
+    pending: int
+    requests: int
+    rate: Rate
+    achieved: float
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """An undo ended. `stopped` is why it ended early, in a sentence; blank when nothing is left to do."""
+
+    summary: Mapping[str, object]
+    results: str
+    stopped: str = ""
+
+
+Event = (
+    Reading
+    | LookingUp
+    | Planned
+    | Started
+    | Progress
+    | Note
+    | Labels
+    | Status
+    | Finished
+    | Verifying
+    | Verified
+    | UndoPlanned
+    | Undoing
+    | Undone
+)
 Tell = Callable[[Event], None]

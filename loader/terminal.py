@@ -15,9 +15,9 @@ from types import FrameType
 from typing import Any, BinaryIO, TextIO, TypeVar, cast
 
 from loader.complain import complain, give_up
-from loader.configure import Typed, portal_settings, settings_from
+from loader.configure import Typed, portal_settings, settings_from, undo_settings
 from loader.errors import Interrupted, LoaderError, RecordError, UsageError
-from loader.events import Event, Note, Tell, Verified
+from loader.events import Event, Note, Tell, Undone, Verified
 from loader.record.metrics import MetricsFile
 from loader.record.stream import JsonStream, LogFile
 from loader.stopping import Stop
@@ -75,6 +75,24 @@ def verify(given: Mapping[str, Any], typed: Typed) -> int:
             complain(str(report.stopped))
         if not given["json_"] and sys.stdout is not None:
             _willing(show_verified, Verified(report.summary, str(report.path)), sys.stdout)
+    return report.exit_code
+
+
+def undo(given: Mapping[str, Any], typed: Typed) -> int:
+    """Run `undo` as the command line asks and return the exit code: 1 when something of the run is left."""
+    settings = undo_settings(given, os.environ, typed)
+    from loader.asking import agreement  # noqa: PLC0415
+    from loader.record.screen import show_undone  # noqa: PLC0415
+    from loader.verbs.undo import undo as verb  # noqa: PLC0415
+
+    _leave_no_core()
+    stop = Stop()
+    with _Listeners(given) as tell:
+        report = _run(verb(settings, tell=tell, stop=stop, agree=agreement(stop, yes=given["yes"])), stop)
+        if report.stopped is not None and given["quiet"]:
+            complain(str(report.stopped))
+        if not given["json_"] and sys.stdout is not None:
+            _willing(show_undone, Undone(report.summary, str(report.path)), sys.stdout)
     return report.exit_code
 
 
@@ -200,7 +218,7 @@ class _Listeners:
 def _own_path(given: Mapping[str, Any], name: str) -> Path:
     path = Path(given[name])
     named = [path for group in given.get("config") or () for path in group["inputs"]]
-    others = [*given["inputs"], *named, given.get("results"), given.get("failures"), given.get("token_file")]
+    others = [*given.get("inputs", ()), *named, given.get("results"), given.get("failures"), given.get("token_file")]
     if any(other and os.path.realpath(other) == os.path.realpath(path) for other in others):
         raise UsageError(f"--{name.replace('_', '-')} {path} is another file of this command: name one of its own")
     return path

@@ -4,12 +4,13 @@ Each verb comes twice: to be awaited, and as `..._sync`, which returns when it i
 command line runs.
 """
 
+import os
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from loader.api import background
-from loader.api.keywords import InputOptions, LoadOptions, Prepared, VerifyOptions, prepared
+from loader.api.keywords import InputOptions, LoadOptions, Prepared, UndoOptions, VerifyOptions, prepared
 from loader.api.rows import Row
 from loader.api.sources import Path, Source, source_of
 from loader.events import Planned
@@ -17,6 +18,8 @@ from loader.stopping import Stop
 from loader.verbs.load import load as load_verb
 from loader.verbs.plan import plan as plan_verb
 from loader.verbs.report import Report
+from loader.verbs.undo import undo as undo_verb
+from loader.verbs.undo_report import UndoReport
 from loader.verbs.verification import Verification
 from loader.verbs.verify import verify as verify_verb
 
@@ -90,6 +93,26 @@ def verify_sync(
 ) -> Verification:
     """Do what `verify` does and return when it is done; also from within a running event loop."""
     return _finished(verify_verb, "verify", source, options)
+
+
+async def undo(results: Path, **options: Unpack[UndoOptions]) -> UndoReport:
+    """Take back what the load of a results file added, and return how that went; nothing is asked.
+
+    Does what `association-loader undo RESULTS --yes` does: what was there before stays, what somebody changed since is
+    left and told. An undo that is cut short goes on at the next call. Raises UsageError or JournalError when nothing
+    was removed, and Fatal when the portal refuses the token, or is another one than that of the load.
+    """
+    ready = prepared("undo", Source((os.fspath(results),)), options)
+    return await undo_verb(ready.settings, tell=ready.tell, stop=Stop())
+
+
+def undo_sync(results: Path, **options: Unpack[UndoOptions]) -> UndoReport:
+    """Do what `undo` does and return when it is done; also from within a running event loop.
+
+    Ctrl-C lets what is under way be finished before KeyboardInterrupt is raised; the next call goes on.
+    """
+    ready = prepared("undo", Source((os.fspath(results),)), options)
+    return background.finished(lambda stop: undo_verb(ready.settings, tell=ready.tell, stop=stop))
 
 
 async def _awaited(verb: Verb[T], name: str, given: object, options: Mapping[str, object]) -> T:

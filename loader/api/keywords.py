@@ -8,7 +8,7 @@ import click
 
 from loader import cli
 from loader.api.sources import Path, Source
-from loader.configure import Typed, settings_from
+from loader.configure import Typed, settings_from, undo_settings
 from loader.errors import UsageError
 from loader.events import Event, Tell
 from loader.settings import Settings
@@ -87,6 +87,14 @@ class VerifyOptions(InputOptions, total=False):
     daily_reserve: int | str
 
 
+class UndoOptions(ConnectionOptions, total=False):
+    """What an undo can be told. `assume_new` is needed for a run with `existing="replace"`."""
+
+    assume_new: bool
+    max_attempts: int
+    daily_reserve: int | str
+
+
 _OPTION_OF_FIELD = {
     "object_type": "--from",
     "to_object_type": "--to",
@@ -116,7 +124,8 @@ def prepared(verb: str, source: Source, options: Mapping[str, object]) -> Prepar
     words = [*source.words, *_words(given), "--", *source.inputs]
     # Rows that are nowhere but in the caller's memory have no command that would load them.
     typed = Typed() if source.words else Typed(("association-loader", verb, *words), cli.flags_of(command))
-    return Prepared(settings_from(_parsed(command, words), environment, typed), tell)
+    build = undo_settings if verb == "undo" else settings_from
+    return Prepared(build(_parsed(command, words), environment, typed), tell)
 
 
 def _parsed(command: click.Command, words: list[str]) -> dict[str, Any]:

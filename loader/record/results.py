@@ -15,7 +15,7 @@ from typing import Any, Protocol, Self
 from loader.errors import UsageError
 from loader.record.defuse import Cell, defused_lines
 from loader.record.files import open_private, replacing, write_all, writing
-from loader.record.journal import FILE_NAME, Journal, Line, lines
+from loader.record.journal import Journal, Line, lines
 from loader.record.journal.comparison import MARKS
 from loader.record.visible import visible_json
 
@@ -55,13 +55,16 @@ class TextResults:
         journal: Journal,
         text_of: Callable[[Iterable[Any]], str],
         head: str,
+        *,
         lines_of: LinesOf = lines,
+        name: str = "results",
     ) -> None:
         self._path = path
         self._journal = journal
         self._text_of = text_of
         self._head = head.encode()
         self._lines_of = lines_of
+        self._name, self._written = name, f"{name}.written"
         self._descriptor = -1
 
     def __enter__(self) -> Self:
@@ -69,7 +72,8 @@ class TextResults:
             self._descriptor = open_private(self._path)
             try:
                 if not self._resume():
-                    _take_name(self._path, self._journal, empty=os.fstat(self._descriptor).st_size == 0)
+                    empty = os.fstat(self._descriptor).st_size == 0
+                    _take_name(self._path, self._journal, self._name, empty=empty)
                     self._begin()
             except BaseException:
                 self.close()
@@ -77,7 +81,7 @@ class TextResults:
         return self
 
     def _resume(self) -> bool:
-        written: Any = self._journal.fact("results.written")
+        written: Any = self._journal.fact(self._written)
         if not isinstance(written, dict):
             return False
         self._size, self._checksum = written["size"], written["checksum"]
@@ -104,7 +108,7 @@ class TextResults:
         """Write every line that the journal has and the file has not; return the facts that say how far it is."""
         for view in self._number:
             self._append(view)
-        return {"results.written": {"size": self._size, "checksum": self._checksum, **self._number}}
+        return {self._written: {"size": self._size, "checksum": self._checksum, **self._number}}
 
     def _append(self, view: str) -> None:
         numbered = self._lines_of(self._journal, view, self._number[view])
@@ -153,7 +157,8 @@ class ParquetResults:
 
     def __enter__(self) -> Self:
         with writing(self._path):
-            _take_name(self._path, self._journal, empty=not self._path.exists() or self._path.stat().st_size == 0)
+            empty = not self._path.exists() or self._path.stat().st_size == 0
+            _take_name(self._path, self._journal, "results", empty=empty)
         return self
 
     def __exit__(
@@ -197,21 +202,27 @@ def open_results(path: Path, journal: Journal) -> TextResults | ParquetResults:
     return TextResults(path, journal, _csv_lines, ",".join(Line._fields) + "\n")
 
 
-def open_table(path: Path, journal: Journal, columns: Sequence[str], lines_of: LinesOf) -> TextResults:
-    """Return another table of a journal as CSV: of what `verify` found, or of what `undo` did."""
-    return TextResults(path, journal, partial(_csv_lines, marks=MARKS), ",".join(columns) + "\n", lines_of)
+def open_table(
+    path: Path, journal: Journal, columns: Sequence[str], lines_of: LinesOf, *, name: str = "results"
+) -> TextResults:
+    """Return another table of a journal as CSV: of what `verify` found, or of what `undo` did.
+
+    `name` tells the tables of one journal apart.
+    """
+    text_of = partial(_csv_lines, marks=MARKS)
+    return TextResults(path, journal, text_of, ",".join(columns) + "\n", lines_of=lines_of, name=name)
 
 
-def _take_name(path: Path, journal: Journal, *, empty: bool) -> None:
+def _take_name(path: Path, journal: Journal, name: str, *, empty: bool) -> None:
     """Make a name the run's own before anything is written there."""
-    if journal.fact(FILE_NAME) == path.name:
+    if journal.fact(f"{name}.name") == path.name:
         return
     if not empty:
         raise UsageError(
             f"{path} exists, and the run in {journal.path} did not write it: move it away, or give the --results that "
             "the run began with"
         )
-    journal.remember({FILE_NAME: path.name, "results.written": None})
+    journal.remember({f"{name}.name": path.name, f"{name}.written": None})
 
 
 def _checksum(descriptor: int, size: int) -> int | None:

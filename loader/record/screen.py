@@ -21,11 +21,15 @@ from loader.events import (
     Reading,
     Started,
     Status,
+    Undoing,
+    Undone,
+    UndoPlanned,
     Verified,
     Verifying,
 )
 from loader.record.status_lines import status_lines
 from loader.record.tables import closing, duration, labels_table, plain, plan_table, verified_table
+from loader.record.undo_tables import undo_table, undone_table
 
 SECONDS_BETWEEN_LINES = 30.0
 
@@ -64,13 +68,12 @@ class Screen:
             case Started():
                 how = "Going on" if event.resumed else "Sending"
                 self._console.print(f"{how}: {event.pending:,} of {event.total:,} rows to go.")
-            case Progress():
+            case Progress() | Verifying() | Undoing():
                 bar = ProgressBar(total=max(1, event.total), completed=event.total - event.pending, width=40)
-                self._status(Text(progress_line(event)), bar)
-            case Verifying():
-                bar = ProgressBar(total=max(1, event.total), completed=event.total - event.pending, width=40)
-                self._status(Text(verifying_line(event)), bar)
-            case Verified():
+                self._status(Text(standing(event)), bar)
+            case UndoPlanned():
+                self._console.show(undo_table(event))
+            case Verified() | Undone():
                 self._end_live()
                 if event.stopped:
                     self._console.print(plain(f"Stopped: {event.stopped}", "bold yellow"))
@@ -98,6 +101,13 @@ class Screen:
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+
+def standing(event: Progress | Verifying | Undoing) -> str:
+    """Return where a command stands, in a line."""
+    if isinstance(event, Progress):
+        return progress_line(event)
+    return verifying_line(event) if isinstance(event, Verifying) else undoing_line(event)
 
 
 def progress_line(event: Progress) -> str:
@@ -133,6 +143,24 @@ def verifying_line(event: Verifying) -> str:
             f"{event.requests:,} requests, {event.achieved:.1f}/s (limit {event.rate.per_second:g})",
         ]
     )
+
+
+def undoing_line(event: Undoing) -> str:
+    """Return where an undo stands, in a line."""
+    done = event.total - event.pending
+    counts = {"removed": event.removed, "unchanged": event.unchanged, "left": event.left, "failed": event.failed}
+    parts = [
+        f"{done:,}/{event.total:,} associations {done / max(1, event.total):.0%}",
+        *(f"{name} {count:,}" for name, count in counts.items() if count),
+        f"{event.requests:,} requests, {event.achieved:.1f}/s (limit {event.rate.per_second:g})",
+    ]
+    return " | ".join(parts)
+
+
+def show_undone(event: Undone) -> None:
+    """Write how an undo ended to standard output."""
+    console = _Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console.show(undone_table(event))
 
 
 def show_verified(event: Verified) -> None:

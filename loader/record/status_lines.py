@@ -10,7 +10,14 @@ from rich.text import Text
 from loader.events import STATES, Status
 from loader.record.tables import command, plain
 
-_STYLES = {"running": "cyan", "reading": "cyan", "finished": "green", "stopped": "yellow", "damaged": "red"}
+_STYLES = {
+    "running": "cyan",
+    "reading": "cyan",
+    "finished": "green",
+    "undoing": "yellow",
+    "stopped": "yellow",
+    "damaged": "red",
+}
 
 _UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 
@@ -38,6 +45,7 @@ def _in_full(each: Status) -> Table:
         "State": Text.assemble(_state(each), f": {STATES[each.state]}"),
         "Stopped": plain(each.stopped),
         "Rows": plain(_rows(each)),
+        "Taken back": plain(_undone(each)),
         "Portal": plain(each.portal_id or ""),
         "Began": plain(_moment(each.started_at)),
         "Last active": plain(_moment(each.last_active_at)),
@@ -64,6 +72,10 @@ def _rows(each: Status) -> str:
         for name, count in each.rows.items()
         if count or name == "total"
     )
+
+
+def _undone(each: Status) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in each.undone.items() if count)
 
 
 def _of_which(each: Status, found: Sequence[Status]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from loader.errors import UsageError
-from loader.events import Event, Finished, LookingUp, Progress, Reading, Verified, Verifying
+from loader.events import Event, Finished, LookingUp, Progress, Reading, Undoing, Undone, Verified, Verifying
 from loader.record.files import open_private, writing
 from loader.record.visible import visible_json
 
@@ -21,7 +21,7 @@ def as_object(event: Event) -> dict[str, Any]:
     if isinstance(event, Finished):
         files = {"results": event.results, "failures": event.failures}
         return {"event": "summary", "stopped": event.stopped, **files, **event.summary}
-    if isinstance(event, Verified):
+    if isinstance(event, Verified | Undone):
         return {"event": "summary", "stopped": event.stopped, "results": event.results, **event.summary}
     return {"event": type(event).__name__.lower(), **{name: _plain(getattr(event, name)) for name in _names(event)}}
 
@@ -50,7 +50,7 @@ class Throttle:
 
     def passes(self, event: Event, now: datetime) -> bool:
         """Return True when this event is to be told."""
-        if not isinstance(event, Progress | Reading | LookingUp | Verifying):
+        if not isinstance(event, Progress | Reading | LookingUp | Verifying | Undoing):
             return True
         last = self._last.get(type(event))
         if last is not None and (now - last).total_seconds() < self._seconds:

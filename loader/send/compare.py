@@ -4,11 +4,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
 from loader.errors import ApiError
-from loader.model import AssociationType, Direction, Outcome, Pair
+from loader.model import AssociationType, Direction, Outcome, Pair, Types
+from loader.send.outgoing import direction_of
 from loader.send.put import timestamp
 from loader.send.reading import CurrentAssociations, Reading
-
-Types = frozenset[AssociationType]
 
 
 class Compare:
@@ -37,13 +36,14 @@ class Compare:
         self._now = now
 
     async def apply(self, pairs: Sequence[Pair]) -> list[Outcome]:
-        """Return the outcomes of those pairs that can be judged now: `same`, `other`, `missing` or `failed`."""
-        outcomes: list[Outcome] = []
-        for direction, some in _by_direction(pairs).items():
-            reading = await self._current.read(direction, (pair.object_id for pair in some))
-            moment = timestamp(self._now())
-            outcomes += [found for pair in some if (found := self._judged(pair, direction, reading, moment))]
-        return outcomes
+        """Return the outcomes of those pairs that can be judged now: `same`, `other`, `missing` or `failed`.
+
+        All of them are of one direction.
+        """
+        direction = direction_of(pairs[0])
+        reading = await self._current.read(direction, (pair.object_id for pair in pairs))
+        moment = timestamp(self._now())
+        return [found for pair in pairs if (found := self._judged(pair, direction, reading, moment))]
 
     def _judged(self, pair: Pair, direction: Direction, reading: Reading, moment: str) -> Outcome | None:
         error = reading.unreadable.get(pair.object_id)
@@ -58,13 +58,6 @@ class Compare:
             return "missing"
         beside = held - asked - self._plain.get(direction, frozenset())
         return "same" if asked <= held and not (self._exact and beside) else "other"
-
-
-def _by_direction(pairs: Sequence[Pair]) -> dict[Direction, list[Pair]]:
-    found: dict[Direction, list[Pair]] = {}
-    for pair in pairs:
-        found.setdefault((pair.object_type, pair.to_object_type), []).append(pair)
-    return found
 
 
 def _outcome(

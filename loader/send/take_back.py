@@ -11,6 +11,7 @@ from loader.send import api
 from loader.send.api import Request
 from loader.send.batch_replies import archived
 from loader.send.gateway import Gateway
+from loader.send.outgoing import direction_of
 from loader.send.put import timestamp
 from loader.send.reading import CurrentAssociations, Reading
 from loader.send.removal import GONE, NOTHING, Removal, removal
@@ -58,22 +59,16 @@ class TakeBack:
         self._now = now
 
     async def apply(self, pairs: Sequence[Pair]) -> list[Outcome]:
-        """Return one outcome for each pair: `removed`, `unchanged`, `left` or `failed`."""
-        outcomes: list[Outcome] = []
-        for direction, some in _by_direction(pairs).items():
-            reading = await self._current.read(direction, (pair.object_id for pair in some))
-            steps = [_Step(pair, self._judged(pair, reading)) for pair in some if pair.object_id in reading.found]
-            await self._intend([step.pair.pair_id for step in steps if step.removal.needed])
-            errors = {**await self._archive(direction, steps), **await self._archive_labels(direction, steps)}
-            errors |= {
-                pair.pair_id: reading.unreadable[pair.object_id]
-                for pair in some
-                if pair.object_id in reading.unreadable
-            }
-            done = {step.pair.pair_id: step.removal for step in steps}
-            moment = timestamp(self._now())
-            outcomes += [_outcome(pair, done.get(pair.pair_id), errors.get(pair.pair_id), moment) for pair in some]
-        return outcomes
+        """Return one outcome for each pair: `removed`, `unchanged`, `left` or `failed`; all are of one direction."""
+        direction = direction_of(pairs[0])
+        reading = await self._current.read(direction, (pair.object_id for pair in pairs))
+        steps = [_Step(pair, self._judged(pair, reading)) for pair in pairs if pair.object_id in reading.found]
+        await self._intend([step.pair.pair_id for step in steps if step.removal.needed])
+        errors = {**await self._archive(direction, steps), **await self._archive_labels(direction, steps)}
+        errors |= {pair.pair_id: reading.unreadable[pair.object_id] for pair in _unreadable(pairs, reading)}
+        done = {step.pair.pair_id: step.removal for step in steps}
+        moment = timestamp(self._now())
+        return [_outcome(pair, done.get(pair.pair_id), errors.get(pair.pair_id), moment) for pair in pairs]
 
     def _judged(self, pair: Pair, reading: Reading) -> Removal:
         now = reading.found[pair.object_id].get(pair.to_object_id, NOTHING)
@@ -133,11 +128,8 @@ class TakeBack:
         return errors
 
 
-def _by_direction(pairs: Iterable[Pair]) -> dict[Direction, list[Pair]]:
-    found: dict[Direction, list[Pair]] = {}
-    for pair in pairs:
-        found.setdefault((pair.object_type, pair.to_object_type), []).append(pair)
-    return found
+def _unreadable(pairs: Iterable[Pair], reading: Reading) -> list[Pair]:
+    return [pair for pair in pairs if pair.object_id in reading.unreadable]
 
 
 def _batches(pairs: Iterable[Pair], *, turned: bool) -> list[list[Pair]]:

@@ -1,5 +1,6 @@
 """What a run is bound to, and what a command does about the run that its journal holds."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
@@ -7,6 +8,7 @@ from typing import Any, NamedTuple
 from loader.errors import JournalError, JournalMismatch, RecordError, UsageError
 from loader.read import Input
 from loader.record.journal import Journal
+from loader.record.journal.taking_back import UNDO
 from loader.record.outputs import Outputs
 from loader.settings import Settings
 
@@ -54,6 +56,7 @@ class Earlier(NamedTuple):
     finished: bool
     started_at: str | None
     names: tuple[str, ...]
+    undo: Mapping[str, Any] | None
 
 
 def look(outputs: Outputs, *, fresh: bool = False) -> Earlier | None:
@@ -86,6 +89,7 @@ def _earlier(outputs: Outputs) -> Earlier:
             journal.counts().pending == 0,
             journal.fact("started_at"),
             tuple(str(source["path"]) for source in journal.inputs()),
+            journal.fact(UNDO),
         )
 
 
@@ -112,6 +116,10 @@ def decide(earlier: Earlier | None, now: Mapping[str, Any], settings: Settings, 
             )
         return Decision.NEW
     differences = different(earlier, now, settings.connection.portal_id)
+    if earlier.undo is not None:
+        if differences:
+            return Decision.NEW
+        raise _taken_back(outputs, earlier.undo)
     if not differences:
         return Decision.GO_ON if earlier.planned else Decision.NEW
     if earlier.finished and not settings.retry_failed:
@@ -120,6 +128,19 @@ def decide(earlier: Earlier | None, now: Mapping[str, Any], settings: Settings, 
     raise JournalMismatch(
         f"{outputs.journal} holds the {state} run of another load ({'; '.join(differences)}): go on with that one by "
         "its own input and settings, or begin anew with --fresh, which sets its files aside"
+    )
+
+
+def _taken_back(outputs: Outputs, undo: Mapping[str, Any]) -> JournalMismatch:
+    """Return why a run that was taken back neither goes on nor passes for finished."""
+    if undo["finished_at"] is None:
+        return JournalMismatch(
+            f"{outputs.journal}: an undo of this run is not finished: finish it with association-loader undo "
+            f"{shlex.quote(str(outputs.results))}, or load everything again with --fresh, which sets its files aside"
+        )
+    return JournalMismatch(
+        f"{outputs.journal}: what this run added was taken back by undo on {undo['finished_at'][:10]}: to load it "
+        "again, add --fresh, which sets its files aside"
     )
 
 

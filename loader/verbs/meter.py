@@ -4,7 +4,7 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from loader.events import Progress, Verifying
+from loader.events import Progress, Undoing, Verifying
 from loader.model import Outcome
 from loader.record.journal import Counts
 from loader.record.pace import Pace
@@ -92,6 +92,13 @@ class Meter:
         first, last = self._window(pending)
         achieved = _per_second(first, last, last.sent - first.sent)
         return Verifying(total, there, pending, last.sent, self._gateway.limiter.rate, achieved)
+
+    def undoing(self, pairs: Mapping[str, int]) -> Undoing:
+        """Return where an undo stands; `pairs` are counted by status, with those that are pending."""
+        first, last = self._window(pairs["pending"])
+        achieved = _per_second(first, last, last.sent - first.sent)
+        rate = self._gateway.limiter.rate
+        return Undoing(total=sum(pairs.values()), requests=last.sent, rate=rate, achieved=achieved, **pairs)
 
     def _window(self, pending: int) -> tuple[_Sample, _Sample]:
         """Return where the run stood ten seconds ago, or when it began, and where it stands now."""

@@ -63,6 +63,7 @@ class ReadingBack:
         wait = self._settings.verify.wait
         waits = [share * wait for share in SHARES_OF_WAIT if wait]
         for number, seconds in enumerate([0.0, *waits]):
+            self._journal.claim_again()
             if not self._journal.has_work():
                 return
             if seconds:
@@ -74,7 +75,6 @@ class ReadingBack:
 
     async def _pass(self, action: Compare) -> None:
         self._stop.check()
-        self._journal.claim_again()
         ledger = Ledger(self._journal, self._results, facts=self._meter.facts)
         most = min(MOST_READERS, workers(self._settings))
         outgoing = [Unread(ledger, capacity=action.capacity, ahead=1)]

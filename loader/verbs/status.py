@@ -1,6 +1,7 @@
 """Status: where a run stands, or every run under a folder, from the journals alone; changes no byte."""
 
 import os
+import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from loader.errors import JournalError, RecordError, UsageError
 from loader.events import Status
 from loader.record.journal import Counts, Journal, holder, is_journal
 from loader.record.journal.lock import ENDING as LOCK
+from loader.record.journal.taking_back import STATUSES, UNDO
 from loader.record.outputs import is_set_aside, journal_of
 
 _JOURNAL = ".journal"
@@ -65,6 +67,7 @@ def status_of(journal: Journal, process: str | None, now: datetime) -> Status:
     """Return where the run of an open journal stands; `process` is who works on it, if anybody."""
     counts = journal.counts()
     stopped: dict[str, Any] = journal.fact("stopped") or {}
+    undo: dict[str, Any] = journal.fact(UNDO) or {}
     last_active_at = _last_active_at(journal)
     set_aside = is_set_aside(journal.path)
     return Status(
@@ -80,14 +83,17 @@ def status_of(journal: Journal, process: str | None, now: datetime) -> Status:
         last_active_at=last_active_at,
         seconds_ago=(now - datetime.fromisoformat(last_active_at)).total_seconds() if last_active_at else None,
         command=journal.fact("command"),
-        next_command=None if process or set_aside else journal.fact("next_command"),
+        next_command=None if process or set_aside else _next_command(journal),
         folder=journal.fact("folder"),
+        undone={name: undo[name] for name in (*STATUSES, "pending") if name in undo},
     )
 
 
 def _state(journal: Journal, counts: Counts, process: str | None) -> str:
     if process is not None:
         return "running"
+    if undo := journal.fact(UNDO):
+        return "undone" if undo["finished_at"] else "undoing"
     if not counts.pending:
         return "finished"
     if journal.fact("stopped"):
@@ -95,10 +101,22 @@ def _state(journal: Journal, counts: Counts, process: str | None) -> str:
     return "unfinished" if journal.fact("claimed") else "planned"
 
 
+def _next_command(journal: Journal) -> str | None:
+    undo = journal.fact(UNDO)
+    if undo is None:
+        following: str | None = journal.fact("next_command")
+        return following
+    if undo["finished_at"] is None:
+        return shlex.join(["association-loader", "undo", journal.fact("output.results")])
+    return f"{journal.fact('command')} --fresh" if journal.fact("command") else None
+
+
 def _last_active_at(journal: Journal) -> str | None:
     (outcome,) = next(journal.query("SELECT finished_at FROM outcomes ORDER BY sequence DESC LIMIT 1"), (None,))
     commands = journal.fact("commands") or [{}]
     moments = [outcome, commands[-1].get("began_at"), *map(journal.fact, ("started_at", "finished_at"))]
+    undo = journal.fact(UNDO) or {}
+    moments += [undo.get("started_at"), undo.get("finished_at")]
     return max(filter(None, moments), default=None)
 
 

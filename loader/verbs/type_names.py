@@ -3,11 +3,9 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from loader.model import AssociationType, Direction
+from loader.model import Direction, Types
 from loader.send.portal import GatewayPortal
 from loader.settle.association_types import AssociationTypes
-
-Types = frozenset[AssociationType]
 
 
 class TypeNames(NamedTuple):

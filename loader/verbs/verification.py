@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loader.errors import LoaderError, UsageError
+from loader.errors import LoaderError
 from loader.record.journal import Journal
 from loader.record.journal.comparison import MARKS, marks
 from loader.record.outputs import Outputs
 from loader.settings import Settings
 from loader.verbs.next_command import load_what_is_missing
+from loader.verbs.table_file import read_table, written
 from loader.version import version
 
 if TYPE_CHECKING:
@@ -36,11 +37,7 @@ class Verification:
 
         Read from the file when asked for: UsageError once that is gone, or written anew by another verification.
         """
-        if _written(self.path) != self._written:
-            raise UsageError(f"{self.path} is another verification's by now: ask for .results before the next one")
-        import pandas as pd  # noqa: PLC0415 - half a second that only whoever asks for a DataFrame pays
-
-        return pd.read_csv(self.path, dtype="str", keep_default_na=False)
+        return read_table(self.path, self._written)
 
     @property
     def failures(self) -> "pd.DataFrame":
@@ -51,14 +48,7 @@ class Verification:
 
 def verification(summary: dict[str, Any], path: Path, stopped: LoaderError | None) -> Verification:
     """Return the report on a file that has just been written."""
-    return Verification(summary["exit_code"], summary, path, stopped, _written(path))
-
-
-def _written(path: Path) -> int | None:
-    try:
-        return path.stat().st_mtime_ns
-    except FileNotFoundError:
-        return None
+    return Verification(summary["exit_code"], summary, path, stopped, written(path))
 
 
 def summarize_verification(

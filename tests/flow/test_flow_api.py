@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any, get_args
 
+import click
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,7 +19,7 @@ from loader.cli import cli
 from loader.events import Event
 from loader.sandbox import Sandbox, SandboxThread
 
-ONLY_A_TERMINAL = {"quiet", "json", "log_file", "dry_run", "yes"}
+ONLY_A_TERMINAL = {"quiet", "json", "log_file", "dry_run", "yes", "metrics_file"}
 """Options of the commands that Python has other means for."""
 
 ONLY_PYTHON = {"token", "on_event"}
@@ -36,8 +37,8 @@ TYPES: dict[str, Any] = {"object_type": "contacts", "to_object_type": "companies
 def test_the_public_names_are_these() -> None:
     """Each says what it is; a stage of the same name would hide a function, and importing them costs nothing yet."""
     assert loader.__all__ == [
-        *("Planned", "Report", "Verification"),
-        *("load", "load_sync", "plan", "plan_sync", "verify", "verify_sync"),
+        *("Planned", "Report", "UndoReport", "Verification"),
+        *("load", "load_sync", "plan", "plan_sync", "undo", "undo_sync", "verify", "verify_sync"),
     ]
     assert set(loader.__all__) <= set(dir(loader))
     assert all(inspect.getdoc(getattr(loader, name)) for name in loader.__all__)
@@ -56,8 +57,9 @@ def test_each_verb_can_be_awaited_or_waited_for_with_the_same_keywords(verb: str
     assert inspect.signature(awaited) == inspect.signature(waited)
     (keywords,) = get_args(inspect.get_annotations(awaited)["options"])
     options = {OPTION_OF.get(name, name) for name in keywords.__annotations__} - ONLY_PYTHON
-    named = {each.opts[0].removeprefix("--").replace("-", "_") for each in cli.commands[verb].params if each.opts}
-    assert options == named - ONLY_A_TERMINAL - {"inputs", "results_path"}
+    declared = [each for each in cli.commands[verb].params if isinstance(each, click.Option)]
+    named = {each.opts[0].removeprefix("--").replace("-", "_") for each in declared}
+    assert options == named - ONLY_A_TERMINAL
 
 
 async def test_load_takes_a_path_and_gives_a_report(sandbox: Sandbox, folder: Path) -> None:

@@ -201,6 +201,7 @@ async def test_what_is_missing_is_read_again_before_it_is_called_so(folder: Path
 
         report = await verified(sandbox, "a.csv", tell=tell, verify={"wait": 0.02})
         reads = [request.body for request in sandbox.requests if request.path.endswith("batch/read")]
+    assert report.stopped is None
     assert marks(report) == {("1-11", ""): "=", ("2-12", ""): "=", ("3-13", ""): "=", ("4-14", ""): "+"}
     assert next(late, None) is None
     assert len(reads) == 3
@@ -335,7 +336,7 @@ def test_python_verifies_rows_and_files(folder: Path) -> None:
     assert isinstance(after, loader.Verification)
     assert (before.exit_code, after.exit_code) == (1, 0)
     assert list(missing["status"]) == ["+", "+"]
-    with pytest.raises(errors.UsageError, match="another verification"):
+    with pytest.raises(errors.UsageError, match="another command"):
         _ = before.results
     assert after.failures.empty
     assert (folder / "rows.journal").read_bytes() == journal

@@ -261,7 +261,9 @@ class Journal:
 
     def rename_outputs(self, names: Mapping[str, str]) -> None:
         """Write down the new names of output files that were renamed."""
-        outputs = {key: value for key, value in self._facts.items() if key.startswith("output.") or key == FILE_NAME}
+        outputs = {
+            key: value for key, value in self._facts.items() if key.startswith("output.") or key.endswith(".name")
+        }
         self.remember({key: names[name] for key, name in outputs.items() if name in names})
 
     # --- the view back

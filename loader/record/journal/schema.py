@@ -11,7 +11,7 @@ from pathlib import Path
 from loader.errors import JournalError, RecordError
 from loader.record.journal.grouping import ENDS
 
-FORMAT = 3
+FORMAT = 4
 """Written into every journal (`PRAGMA user_version`); a journal of another format is refused, not guessed at."""
 
 APPLICATION = 0x41534C44
@@ -104,6 +104,11 @@ CREATE TABLE outcomes (
     correlation_id TEXT NOT NULL, attempts INTEGER NOT NULL, finished_at TEXT NOT NULL,
     unchanged INTEGER NOT NULL      -- how many of the pair's rows do not share this outcome: they were so before
 );
+
+-- What an undo was about to take back when its request left, and what became of each pair.
+CREATE TABLE undoing (pair INTEGER PRIMARY KEY);
+CREATE TABLE undone (sequence INTEGER PRIMARY KEY, pair INTEGER NOT NULL UNIQUE, status TEXT NOT NULL,
+    error_category TEXT NOT NULL, error_message TEXT NOT NULL, finished_at TEXT NOT NULL);
 
 -- How far `--limit` lets the run go: the last record's input and row; one line, the end of everything by default.
 CREATE TABLE bound (input INTEGER NOT NULL, row INTEGER NOT NULL);

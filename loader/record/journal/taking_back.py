@@ -1,0 +1,188 @@
+"""What an undo asks of a journal and writes down there: which pairs the run may have changed, and what became of them.
+
+A pair may have been changed when its before-image was committed, as that comes right before its request. It was not
+when HubSpot refused it, nor when it is unchanged. A run that looked at nothing before has no images: what it created,
+and what was under way when it ended, is taken for its own if the undo is told to assume so.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from loader.model import AssociationType, Direction, Outcome, Pair
+from loader.record.journal.journal import Journal
+from loader.record.journal.schema import OLD
+
+UNDO = "undo"
+"""The fact that tells of an undo: when it began and ended, and how many pairs have which status."""
+
+WRITTEN = "undo.written"
+"""The fact that says how far the undo's own table is."""
+
+STATUSES = ("removed", "unchanged", "left", "failed")
+"""What may become of a pair: taken back; not there any more; changed by somebody since; refused by HubSpot."""
+
+
+class TakenBack(NamedTuple):
+    """One line: a row that the run created, and what became of it. The fields are the columns, in their order."""
+
+    input: str
+    row: int
+    status: str
+    object_type: str
+    object_id: str
+    to_object_type: str
+    to_object_id: str
+    association_category: str
+    association_type_id: str
+    label: str
+    error_category: str
+    error_message: str
+    finished_at: str
+
+
+class Group(NamedTuple):
+    """So many pairs of one kind that an undo would take back.
+
+    `whole`: the pairs themselves, because there was nothing before; else the labels only. `types` are those that the
+    run added; `unsure` counts pairs that the run may not have got to. `primary` says that the run made one record the
+    primary one of another.
+    """
+
+    direction: Direction
+    whole: bool
+    types: tuple[AssociationType, ...]
+    pairs: int
+    unsure: int
+    primary: bool
+
+
+_CONCERNED = """
+SELECT pairs.id AS id, object_id, to_object_id, forward, backward, size, images.types AS before,
+    o.status IS NULL OR o.status <> 'created' AS unsure
+FROM pairs LEFT JOIN befores ON befores.pair = pairs.id LEFT JOIN images ON images.id = befores.image
+    LEFT JOIN outcomes o ON o.pair = pairs.id
+WHERE (befores.pair IS NOT NULL OR :assume_new) AND (
+    o.status = 'created'
+    OR (o.status = 'failed' AND (o.attempts > 0 OR befores.pair IS NOT NULL)
+        AND (o.http_status IS NULL OR o.http_status NOT BETWEEN 400 AND 499 OR o.http_status IN (408, 423, 425, 429)))
+    OR (o.status IS NULL AND (befores.pair IS NOT NULL OR pairs.id <= :claimed))
+)
+"""
+
+_SETTLED = "status IN ('removed', 'unchanged')"
+"""Of these an undo need not think again; what it left or could not remove, the next one looks at once more."""
+
+_LINES = f"""
+SELECT u.sequence AS number, i.name, r.row, u.status, k.from_type, CAST(r.object_id AS TEXT), k.to_type,
+    CAST(r.to_object_id AS TEXT), k.category, CAST(k.type_id AS TEXT), k.settled_label, u.error_category,
+    u.error_message, u.finished_at
+FROM undone u JOIN pairs p ON p.id = u.pair LEFT JOIN befores b ON b.pair = p.id
+    JOIN specifications s ON s.forward IS p.forward AND s.backward IS p.backward,
+    json_each('[' || coalesce(p.all_rows, p.first_row) || ']') j JOIN rows r ON r.id = j.value
+    JOIN kinds k ON k.id = r.kind JOIN inputs i ON i.id = r.input
+WHERE u.sequence > ? AND NOT coalesce({OLD}, FALSE)
+ORDER BY u.sequence
+"""  # noqa: S608 - our own text
+
+
+def taken_back(journal: Journal, view: str, after: int) -> Iterator[tuple[int, TakenBack]]:
+    """Yield the lines of the undo's table that come after a number, each with its number."""
+    if view != "settled":
+        return
+    for number, *cells in journal.query(_LINES, (after,)):
+        yield number, TakenBack(*cells)
+
+
+class UndoJournal(Journal):
+    """The journal of a run that is taken back: its pairs are claimed and recorded once more, beside their outcomes."""
+
+    def __init__(self, path: Path, *, assume_new: bool = False) -> None:
+        super().__init__(path)
+        self._assume_new = assume_new
+
+    def begin_undo(self) -> None:
+        """Have what could not be taken back looked at again; what was taken back, or was gone, stays so."""
+        with self._commit():
+            self._database.execute(f"DELETE FROM undone WHERE NOT ({_SETTLED})")  # noqa: S608 - our own text
+            self._put({WRITTEN: None})
+        self._facts[WRITTEN] = None
+
+    def undoable(self) -> list[Group]:
+        """Return what is still to be taken back, in groups, the largest first."""
+        found: Counter[tuple[Direction, bool, tuple[AssociationType, ...]]] = Counter()
+        unsure: Counter[tuple[Direction, bool, tuple[AssociationType, ...]]] = Counter()
+        for forward, backward, before, pairs, not_sure in self._groups():
+            specification = self._plan.specifications[forward, backward]
+            held = self._plan.image(before) if before else frozenset()
+            added = tuple(sorted(frozenset(specification.types) - held))
+            if added:
+                group = specification.direction, not held, added
+                found[group] += pairs
+                unsure[group] += not_sure
+        return [
+            Group(
+                direction,
+                whole,
+                added,
+                pairs,
+                unsure[direction, whole, added],
+                not self._plan.singles.get(direction, {}).keys().isdisjoint(added),
+            )
+            for (direction, whole, added), pairs in found.most_common()
+        ]
+
+    def _groups(self) -> Iterator[Sequence[Any]]:
+        columns = "forward, backward, before, count(*), sum(unsure)"
+        return self._concerned(columns, "GROUP BY forward, backward, before", done=_SETTLED)
+
+    def claim(self, most: int) -> list[Pair]:
+        """Return the next pairs that are to be taken back, with what they were before."""
+        found = list(self._concerned("*", "AND id > :after ORDER BY id LIMIT :most", after=self._claimed, most=most))
+        if found:
+            self._claimed = found[-1][0]
+        return [
+            self._plan.pair(*row[:6])._replace(before=self._plan.image(row[6]) if row[6] else frozenset())
+            for row in found
+        ]
+
+    def _concerned(self, columns: str, rest: str, *, done: str = "TRUE", **values: object) -> Iterator[Sequence[Any]]:
+        """Yield from the pairs that the run may have changed and that are not `done` yet."""
+        return self.query(
+            f"SELECT {columns} FROM ({_CONCERNED})"  # noqa: S608 - our own text
+            f" WHERE NOT EXISTS (SELECT 1 FROM undone WHERE pair = id AND {done}) {rest}",
+            {"assume_new": self._assume_new, "claimed": self.fact("claimed") or 0, **values},
+        )
+
+    def intend(self, pairs: Sequence[int]) -> None:
+        """Commit that these pairs are about to be taken back."""
+        with self._commit():
+            self._database.executemany("INSERT OR IGNORE INTO undoing VALUES (?)", [(pair,) for pair in pairs])
+
+    def intended(self) -> frozenset[int]:
+        """Return the pairs that an undo was at when it ended, and of which it does not know whether they are gone."""
+        return frozenset(pair for (pair,) in self.query("SELECT pair FROM undoing"))
+
+    def record(self, outcomes: Iterable[Outcome], facts: Mapping[str, object]) -> None:
+        """Commit what became of pairs, together with the facts of the same moment."""
+        done = list(outcomes)
+        with self._commit():
+            self._database.executemany(
+                "INSERT INTO undone (pair, status, error_category, error_message, finished_at) VALUES (?, ?, ?, ?, ?)",
+                [
+                    (each.pair_id, each.status, each.error_category, each.error_message, each.finished_at)
+                    for each in done
+                ],
+            )
+            # A request that got no answer may have taken effect: that stays in mind.
+            settled = [(each.pair_id,) for each in done if each.status != "failed"]
+            self._database.executemany("DELETE FROM undoing WHERE pair = ?", settled)
+            self._put(facts)
+        self._facts.update(facts)
+
+    def standing(self) -> dict[str, int]:
+        """Return how many pairs have which status, and how many are still to come."""
+        (pending,) = next(self._concerned("count(*)", ""))
+        done = self._table("SELECT status, count(*) FROM undone GROUP BY status")
+        return {**{status: done.get(status, 0) for status in STATUSES}, "pending": pending}

@@ -1,0 +1,164 @@
+"""`undo` on the command line: it shows what it will remove, asks for the number, and says what became of the run."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loader.record.journal import Lock
+from loader.sandbox import Sandbox
+
+Run = Callable[..., Any]
+TYPES = ("--from", "contacts", "--to", "companies")
+FAST = ("--rate", "9999/1")
+
+
+@pytest.fixture
+def undo(run: Run) -> Run:
+    """Run `undo` at full speed."""
+    return lambda *arguments: run("undo", *arguments, *FAST)
+
+
+@pytest.fixture
+def loaded(load: Run, sandbox: Sandbox, folder: Path) -> Sandbox:
+    """A portal with a pair of its own, after a load that added two others."""
+    sandbox.portal.associate("0-1", 9, "0-2", 99, frozenset([("HUBSPOT_DEFINED", 279)]))
+    (folder / "a.csv").write_text("from_id,to_id\n101,201\n102,202\n9,99\n")
+    assert load("a.csv").code == 0
+    assert len(sandbox.portal.pairs()) == 3
+    return sandbox
+
+
+@pytest.fixture
+def keyboard(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], object]]:
+    """A terminal to be typed at."""
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs) as terminal:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        yield lambda text: os.write(ours, text.encode())
+    os.close(ours)
+
+
+def test_without_a_terminal_it_shows_what_it_would_remove_and_does_nothing(
+    undo: Run, loaded: Sandbox, contents: Callable[[], dict[str, str]]
+) -> None:
+    """Exit 2; a scheduler that means it says --yes."""
+    before = contents()
+    done = undo("a.results.csv")
+    assert done.code == 2
+    assert "2 contacts companies the association (no label)" in " ".join(done.err.split())
+    assert "--yes" in done.err
+    assert contents() == before
+    assert len(loaded.portal.pairs()) == 3
+
+
+def test_yes_removes_what_the_run_added_and_nothing_else(
+    undo: Run, loaded: Sandbox, lines: Callable[[str], list[dict[str, str]]]
+) -> None:
+    """The counts are on standard output, and each row is in a file of its own."""
+    done = undo("a.results.csv", "--yes")
+    assert done.code == 0
+    assert ["2", "2", "0", "0", "0"] in [line.split() for line in done.out.splitlines()]
+    assert "Row by row: a.undo.csv" in done.out
+    assert list(loaded.portal.pairs()) == [(("0-1", "9"), ("0-2", "99"))]
+    assert sorted((line["row"], line["status"]) for line in lines("a.undo.csv")) == [("2", "removed"), ("3", "removed")]
+
+
+def test_the_number_has_to_be_typed(undo: Run, loaded: Sandbox, keyboard: Callable[[str], object]) -> None:
+    """Anything else removes nothing."""
+    for wrong in ("yes\n", "\n", "3\n"):
+        keyboard(wrong)
+        done = undo("a.results.csv")
+        assert done.code == 2
+        assert "type the number of associations, 2" in done.err
+        assert "nothing was removed" in done.err
+    assert len(loaded.portal.pairs()) == 3
+    keyboard("2\n")
+    assert undo("a.results.csv").code == 0
+    assert len(loaded.portal.pairs()) == 1
+
+
+def test_ctrl_c_at_the_question_removes_nothing(loaded: Sandbox, start: Run, until: Run, folder: Path) -> None:
+    """And ends at once, with the code of an interruption."""
+    ours, theirs = os.openpty()
+    with (folder / "said").open("wb") as said:
+        process = start("undo", "a.results.csv", stdin=theirs, stderr=said)
+        until(lambda: b"type the number" in (folder / "said").read_bytes())
+        process.send(signal.SIGINT)
+        assert process.wait(5).code == 130
+    os.close(ours)
+    os.close(theirs)
+    assert len(loaded.portal.pairs()) == 3
+
+
+def test_json_is_one_object_for_each_event_and_the_last_is_the_summary(undo: Run, loaded: Sandbox) -> None:
+    """The plan is one of them."""
+    del loaded
+    events = [json.loads(line) for line in undo("a.results.csv", "--yes", "--json").out.splitlines()]
+    assert events[0]["event"] == "undoplanned"
+    assert (events[0]["pairs"], events[0]["groups"][0]["whole"]) == (2, True)
+    assert events[-1]["event"] == "summary"
+    assert events[-1]["pairs"]["removed"] == 2
+
+
+def test_after_an_undo_the_same_load_does_not_pass_for_finished(
+    undo: Run, load: Run, run: Run, loaded: Sandbox, folder: Path
+) -> None:
+    """It says so, and --fresh loads everything again; status says so, too."""
+    undo("a.results.csv", "--yes")
+    stands = json.loads(run("status", "a.results.csv", "--json").out)
+    assert (stands["state"], stands["undone"]["removed"]) == ("undone", 2)
+    assert stands["next_command"].endswith("--fresh")
+    assert "2 removed" in run("status", "a.results.csv").out
+    for more in ((), ("--retry-failed",)):
+        done = load("a.csv", *more)
+        assert done.code == 2
+        assert "taken back" in done.err
+        assert "--fresh" in done.err
+    assert load("a.csv", "--fresh").code == 0
+    assert len(loaded.portal.pairs()) == 3
+    assert len(list(folder.glob("a.*.undo.csv"))) == 1
+    (earlier,) = folder.glob("a.*.results.csv")
+    assert undo(earlier.name, "--yes").code == 0
+    assert len(loaded.portal.pairs()) == 3, "the set-aside run was taken back already"
+
+
+def test_after_an_undo_another_file_is_loaded_as_ever(undo: Run, load: Run, loaded: Sandbox, folder: Path) -> None:
+    """The nightly case: the earlier run is set aside."""
+    undo("a.results.csv", "--yes")
+    (folder / "a.csv").write_text("from_id,to_id\n103,203\n")
+    assert load("a.csv").code == 0
+    assert len(loaded.portal.pairs()) == 2
+
+
+def test_a_load_that_works_on_these_results_is_not_undone_under_its_hands(
+    undo: Run, loaded: Sandbox, folder: Path
+) -> None:
+    """They share the journal, and so its lock."""
+    with Lock(folder / "a.journal"):
+        done = undo("a.results.csv", "--yes")
+    assert done.code == 2
+    assert "wait for it" in done.err
+    assert len(loaded.portal.pairs()) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(("nowhere.csv",), "no journal"), ((), "RESULTS"), (("a.results.csv", "--portal-id", "5"), "portal 62515")],
+)
+def test_what_cannot_be_undone_is_said_in_one_sentence(
+    arguments: tuple[str, ...], said: str, undo: Run, loaded: Sandbox, contents: Callable[[], dict[str, str]]
+) -> None:
+    """And no file is changed."""
+    before = contents()
+    done = undo(*arguments, "--yes", "--quiet")
+    assert done.code in (2, 3)
+    assert said in done.err
+    assert done.err.count("\n") == 1
+    assert contents() == before
+    assert len(loaded.portal.pairs()) == 3

@@ -1,0 +1,305 @@
+"""Undo: after it the portal has exactly what it had before the load, whatever the load met and whenever it ended."""
+
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import loader
+from loader import errors
+from loader.errors import Interrupted
+from loader.events import Event, Progress, Undoing, UndoPlanned
+from loader.sandbox import Sandbox, SandboxThread
+from loader.send.take_back import TakeBack
+from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
+from loader.stopping import Stop
+from loader.verbs.load import load
+from loader.verbs.undo import undo
+from loader.verbs.undo_report import UndoReport
+
+LABELS = [
+    {"from": "contacts", "to": "companies", "label": "Boss"},
+    {"from": "contacts", "to": "companies", "label": "Champion"},
+    {"from": "contacts", "to": "companies", "label": "Foreign"},
+    {"from": "contacts", "to": "contacts", "label": "Manager", "inverse_label": "Employee"},
+]
+PLAIN = ("HUBSPOT_DEFINED", 279)
+
+World = dict[tuple[Any, Any], Any]
+
+
+def pair(one: object, other: object, *labels: str, to_type: str = "companies") -> dict[str, Any]:
+    """One association of the portal."""
+    ends = {"from_type": "contacts", "from_id": str(one), "to_type": to_type, "to_id": str(other)}
+    return {**ends, "labels": list(labels)}
+
+
+def world(sandbox: Sandbox) -> World:
+    """Everything that the portal has."""
+    return dict(sandbox.portal.pairs())
+
+
+class Runner:
+    """Loads and takes back in one folder, against one sandbox, fast."""
+
+    def __init__(self, folder: Path, sandbox: Sandbox) -> None:
+        self.folder = folder
+        self.sandbox = sandbox
+
+    def settings(self, *, read: dict[str, Any] | None = None, **given: Any) -> Settings:
+        """Settings of a command in this folder."""
+        send = {"rate": Rate(10_000, 1), "concurrency": 8, **given.pop("send", {})}
+        connection = {"base_url": self.sandbox.url, "credentials": Secret("any"), **given.pop("connection", {})}
+        groups = (InputSettings(inputs=("a.csv",), **read),) if read is not None else ()
+        return Settings(
+            read=groups,
+            connection=ConnectionSettings(**connection),
+            send=SendSettings(**send),
+            **{"results": "r.csv", **given},
+        )
+
+    async def load(self, rows: str, *, stop: Stop | None = None, tell: Any = None, **given: Any) -> Any:
+        """Load rows of a CSV, contacts to companies unless its columns say otherwise."""
+        (self.folder / "a.csv").write_text(rows)
+        types = {} if "from_object_type" in rows else {"object_type": "contacts", "to_object_type": "companies"}
+        settings = self.settings(read=types, **given)
+        return await load(settings, tell=tell or (lambda _: None), stop=stop)
+
+    async def undo(self, *, stop: Stop | None = None, tell: Any = None, agree: Any = None, **given: Any) -> UndoReport:
+        """Take the load back."""
+        return await undo(self.settings(**given), tell=tell or (lambda _: None), stop=stop, agree=agree)
+
+
+Undo = Callable[..., Awaitable[UndoReport]]
+
+
+def statuses(report: UndoReport) -> dict[str, str]:
+    """The status of each line by its two ids and its label."""
+    lines = report.results.itertuples()
+    return {f"{line.object_id}-{line.to_object_id} {line.label}".strip(): str(line.status) for line in lines}
+
+
+async def test_what_the_run_added_goes_and_what_was_there_stays(folder: Path) -> None:
+    """New pairs whole, labels alone from old ones; rows that were so before are none of the undo's."""
+    there = [pair(1, 11), pair(2, 12, "Foreign"), pair(3, 13, "Boss"), pair(9, 19, "Foreign")]
+    async with Sandbox({"labels": LABELS, "associations": there}) as sandbox:
+        run, before = Runner(folder, sandbox), world(sandbox)
+        await run.load(
+            "from_id,to_id,label\n1,11,Boss\n1,11,\n2,12,Champion\n3,13,Boss\n4,14,\n5,15,Boss\n5,15,Champion\nx,16,\n"
+        )
+        assert world(sandbox) != before
+        report = await run.undo()
+        assert world(sandbox) == before
+        assert sandbox.count("DELETE") == 0
+    assert statuses(report) == {
+        "1-11 Boss": "removed",
+        "2-12 Champion": "removed",
+        "4-14": "removed",
+        "5-15 Boss": "removed",
+        "5-15 Champion": "removed",
+    }
+    assert report.exit_code == 0
+    assert report.summary["pairs"] == {
+        "total": 4,
+        "removed": 4,
+        "unchanged": 0,
+        "left": 0,
+        "failed": 0,
+        "pending": 0,
+    }
+    assert (folder / "r.undo.csv").stat().st_mode & 0o777 == 0o600
+
+
+async def test_what_somebody_changed_since_is_left_and_told(folder: Path) -> None:
+    """A foreign label on a new pair keeps the pair; what is gone already is not counted as removed."""
+    async with Sandbox({"labels": LABELS, "associations": [pair(2, 12)]}) as sandbox:
+        run = Runner(folder, sandbox)
+        await run.load("from_id,to_id,label\n1,11,Boss\n2,12,Boss\n3,13,\n4,14,\n")
+        labels = {each.label: each.key for each in sandbox.portal.types.between("0-1", "0-2")}
+        sandbox.portal.associate("0-1", 1, "0-2", 11, frozenset([labels["Foreign"]]), append=True)
+        sandbox.portal.associate("0-1", 2, "0-2", 12, frozenset([labels["Foreign"]]))
+        sandbox.portal.dissociate("0-1", 3, "0-2", 13)
+        report = await run.undo()
+        assert world(sandbox) == {
+            (("0-1", "1"), ("0-2", "11")): {PLAIN, labels["Foreign"]},
+            (("0-1", "2"), ("0-2", "12")): {PLAIN, labels["Foreign"]},
+        }
+    assert statuses(report) == {"1-11 Boss": "left", "2-12 Boss": "unchanged", "3-13": "unchanged", "4-14": "removed"}
+    assert report.exit_code == 1
+    (line,) = report.failures.itertuples()
+    assert line.error_category == "CHANGED_SINCE"
+    assert "Foreign" in str(line.error_message)
+
+
+async def test_rows_from_either_end_and_within_one_object_type_are_taken_back(folder: Path) -> None:
+    """The before-image is that of the request, whichever end it was written from."""
+    there = [pair(1, 11, "Foreign"), pair(5, 3, to_type="contacts"), pair(6, 7, "Manager", to_type="contacts")]
+    async with Sandbox({"labels": LABELS, "associations": there}) as sandbox:
+        run, before = Runner(folder, sandbox), world(sandbox)
+        await run.load(
+            "from_object_type,from_id,to_object_type,to_id,label\n"
+            "companies,11,contacts,1,Boss\ncontacts,2,companies,12,Champion\ncompanies,12,contacts,2,\n"
+            "contacts,5,contacts,3,Manager\ncontacts,7,contacts,6,Employee\ncontacts,8,contacts,9,Employee\n"
+        )
+        assert world(sandbox) != before
+        report = await run.undo()
+        assert world(sandbox) == before
+    assert set(report.results["status"]) == {"removed"}
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_any_load_leaves_no_trace_when_it_was_cut_short_and_taken_back_in_pieces(
+    seed: int, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A random portal, a random file, a load abandoned in flight, an undo stopped in its middle, a fifth of faults."""
+    monkeypatch.setattr(TakeBack, "capacity", 7)
+    draw = random.Random(seed)
+    names = ["", "Boss", "Champion", "Foreign"]
+
+    def some(count: int) -> list[tuple[int, int, str]]:
+        return [(draw.randrange(1, 30), draw.randrange(1, 12), draw.choice(names)) for _ in range(count)]
+
+    held: dict[tuple[int, int], set[str]] = {}
+    for one, other, label in some(60):
+        held.setdefault((one, other), set()).update([label] if label else [])
+    there = [pair(one, other, *labels) for (one, other), labels in held.items()]
+    faults = "429:0.06,500:0.05,reset:0.03,close-body:0.03,truncated:0.03" if seed else ""
+    async with Sandbox({"labels": LABELS, "associations": there}, faults=faults, seed=seed, latency="3ms") as sandbox:
+        run, before = Runner(folder, sandbox), world(sandbox)
+        stop = Stop()
+
+        def cut(event: Event) -> None:
+            if isinstance(event, Progress) and event.created > 10:
+                stop.request(Interrupted(2))
+                stop.request(Interrupted(2))
+
+        rows = "from_id,to_id,label\n" + "".join(f"{one},{other},{label}\n" for one, other, label in some(120))
+        with pytest.raises(Interrupted):
+            await run.load(rows, stop=stop, tell=cut)
+        pause = Stop()
+
+        def stopped(event: Event) -> None:
+            if isinstance(event, Undoing) and event.removed and not pause.asked():
+                pause.request(Interrupted(2))
+
+        first = await run.undo(stop=pause, tell=stopped)
+        report = await run.undo()
+        assert world(sandbox) == before
+    assert report.exit_code == 0
+    assert report.summary["pairs"]["pending"] == 0
+    assert first.summary["pairs"]["removed"] <= report.summary["pairs"]["removed"]
+
+
+async def test_nothing_is_removed_before_somebody_agrees(folder: Path) -> None:
+    """What is shown is what the journal knows: how many, of which types, wholly or the label alone."""
+    async with Sandbox({"labels": LABELS, "associations": [pair(1, 11), pair(2, 12)]}) as sandbox:
+        run = Runner(folder, sandbox)
+        await run.load("from_id,to_id,label\n1,11,Boss\n2,12,Boss\n3,13,Boss\n4,14,\n")
+        after, shown = world(sandbox), []
+
+        async def refuse(plan: UndoPlanned) -> None:
+            shown.append(plan)
+            raise errors.UsageError("no")
+
+        with pytest.raises(errors.UsageError, match="no"):
+            await run.undo(agree=refuse)
+        assert world(sandbox) == after
+    (plan,) = shown
+    assert plan.pairs == 4
+    assert Counter({(group.whole, group.types[0][1]): group.pairs for group in plan.groups}) == {
+        (False, "Boss"): 2,
+        (True, "Boss"): 1,
+        (True, ""): 1,
+    }
+    assert not (folder / "r.undo.csv").exists()
+
+
+async def test_a_second_undo_looks_again_at_what_was_left_and_removes_nothing_twice(folder: Path) -> None:
+    """Once the foreign label is off, the pair goes, too; then there is nothing more to do."""
+    async with Sandbox({"labels": LABELS}) as sandbox:
+        run = Runner(folder, sandbox)
+        await run.load("from_id,to_id\n1,11\n2,12\n")
+        sandbox.portal.associate("0-1", 1, "0-2", 11, frozenset([("USER_DEFINED", 1)]))
+        first = await run.undo()
+        assert (first.exit_code, Counter(first.results["status"])) == (1, {"left": 1, "removed": 1})
+        sandbox.portal.dissociate("0-1", 1, "0-2", 11, frozenset([("USER_DEFINED", 1)]))
+        second = await run.undo()
+        assert (second.exit_code, Counter(second.results["status"])) == (0, {"removed": 2})
+        archived = sandbox.count("POST", "batch/archive")
+        third = await run.undo()
+        assert (third.exit_code, third.summary["pairs"]) == (0, second.summary["pairs"])
+        assert sandbox.count("POST", "batch/archive") == archived
+        assert world(sandbox) == {}
+
+
+async def test_what_hubspot_refuses_to_remove_is_told_and_tried_again_by_the_next_undo(folder: Path) -> None:
+    """The other pairs of the request are removed all the same."""
+    faults = [{"fault": "400", "route": "batch/archive", "pair": ["3", "13"], "times": 4}]
+    async with Sandbox(faults=faults) as sandbox:
+        run = Runner(folder, sandbox)
+        await run.load("from_id,to_id\n1,11\n2,12\n3,13\n4,14\n5,15\n6,16\n7,17\n8,18\n")
+        report = await run.undo()
+        assert (report.exit_code, Counter(report.results["status"])) == (1, {"removed": 7, "failed": 1})
+        assert list(report.failures["object_id"]) == ["3"]
+        assert list(world(sandbox)) == [(("0-1", "3"), ("0-2", "13"))]
+        again = await run.undo()
+        assert (again.exit_code, Counter(again.results["status"])) == (0, {"removed": 8})
+        assert world(sandbox) == {}
+
+
+async def test_without_a_look_before_it_refuses_unless_told_to_assume(folder: Path) -> None:
+    """`--existing replace` keeps no before-image: what was there before cannot be told from what the run added."""
+    async with Sandbox({"labels": LABELS, "associations": [pair(1, 11), pair(9, 19)]}) as sandbox:
+        run = Runner(folder, sandbox)
+        await run.load("from_id,to_id\n1,11\n2,12\n", send={"existing": "replace"})
+        with pytest.raises(errors.UsageError, match="--assume-new"):
+            await run.undo()
+        report = await run.undo(assume_new=True)
+        assert list(world(sandbox)) == [(("0-1", "9"), ("0-2", "19"))]
+    assert Counter(report.results["status"]) == {"removed": 2}
+
+
+async def test_another_portal_another_address_or_no_journal_is_refused(folder: Path) -> None:
+    """What was added there is none of this portal's."""
+    async with Sandbox() as sandbox:
+        run = Runner(folder, sandbox)
+        with pytest.raises(errors.UsageError, match="no journal"):
+            await run.undo()
+        await run.load("from_id,to_id\n1,11\n")
+        sandbox.portal.portal_id = 7
+        with pytest.raises(errors.WrongPortal, match="62515"):
+            await run.undo()
+        with pytest.raises(errors.UsageError, match="--base-url"):
+            await run.undo(connection={"base_url": "http://127.0.0.1:9"})
+        assert len(world(sandbox)) == 1
+
+
+async def test_a_new_primary_is_taken_off_and_the_former_one_is_for_a_person(folder: Path) -> None:
+    """HubSpot took it from another company, and the run does not know from which."""
+    primary = ("HUBSPOT_DEFINED", 1)
+    there = {**pair(1, 11), "types": [list(primary)]}
+    async with Sandbox({"associations": [there, pair(1, 12)]}) as sandbox:
+        run = Runner(folder, sandbox)
+        await run.load("from_id,to_id,association_type_id\n1,12,1\n")
+        report = await run.undo()
+        assert set(world(sandbox).values()) == {frozenset([PLAIN])}
+    assert report.summary["primaries"] == 1
+
+
+def test_python_takes_back_what_it_loaded(folder: Path) -> None:
+    """By the results file, without being asked."""
+    given: dict[str, Any] = {"token": "any", "rate": "9999/1"}
+    told: list[Event] = []
+    with SandboxThread() as running:
+        types: dict[str, Any] = {"object_type": "contacts", "to_object_type": "companies"}
+        loader.load_sync([(1, 11), (2, 12)], **types, **given, base_url=running.url)
+        report = loader.undo_sync("rows.results.csv", **given, base_url=running.url, on_event=told.append)
+        assert not running.portal.pairs()
+    assert isinstance(report, loader.UndoReport)
+    assert (report.exit_code, list(report.results["status"])) == (0, ["removed", "removed"])
+    assert report.failures.empty
+    assert {type(event).__name__ for event in told} >= {"UndoPlanned", "Undone"}
+    assert (folder / "rows.undo.csv").exists()
