@@ -54,12 +54,36 @@ class Kind:
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What a method costs: requests that read what is there, requests that write, both, and their time at the limit.
+
+    `share` is that of the day's quota (1: all of it), None where the portal does not say how much that is.
+    """
+
+    reads: int
+    writes: int
+    requests: int
+    seconds: float
+    share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SoFar:
+    """Of so many pairs that were looked up, how many have all that is asked for; `whole`: these are all pairs."""
+
+    pairs: int
+    unchanged: int
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Planned:
     """Everything is read, checked and grouped; `rows` are result lines, `without` cells that ask for nothing.
 
-    `unchecked` are the pairs of object types whose labels the portal could not be asked for. `requests` are those of
-    `--method put`, `seconds` their time at the `rate`; `daily_quota` is the portal's for a day, None where it does not
-    say.
+    `unchecked` are the pairs of object types whose labels the portal could not be asked for. `costs` are those of each
+    method (`put`, `batch`) at the `rate`, `requests` and `seconds` those of the one that was chosen; `so_far` is what
+    the portal has already, None where that was not looked up: then each pair counts as one to send. `daily_quota` is
+    the portal's for a day, None where it does not say.
     """
 
     inputs: Mapping[str, Understood]
@@ -76,6 +100,8 @@ class Planned:
     seconds: float
     rate: Rate
     daily_quota: int | None
+    costs: Mapping[str, Cost]
+    so_far: SoFar | None = None
 
 
 @dataclass(frozen=True, slots=True)

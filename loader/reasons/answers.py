@@ -150,6 +150,11 @@ CATEGORIES: dict[str, Reason] = {
         "Look at the record in HubSpot; with --existing replace nothing is read before it is written.",
         True,
     ),
+    "NOT_IN_ANSWER": Reason(
+        "HubSpot's answers to a batch never said what became of the pair, and it is not there.",
+        "Send the row again; without --method batch, HubSpot answers for each pair alone.",
+        True,
+    ),
     "ANSWER_FOR_OTHER_RECORDS": Reason(
         "HubSpot's answer speaks of other records than were asked for.",
         "Look at the two records in HubSpot before sending the row again.",

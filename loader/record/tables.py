@@ -51,7 +51,7 @@ def plan_table(event: Planned) -> Iterator[RenderableType]:
         yield plain(f"Not checked, because the portal could not be asked: the labels and type ids of {pairs}.")
     yield from map(_looked_up, event.looked_up)
     yield _figures(event)
-    yield _cost(event)
+    yield from _costs(event)
     if event.portal_id:
         yield plain(f"They go to portal {event.portal_id}.")
     if event.reasons:
@@ -123,12 +123,17 @@ def _figures(event: Planned) -> Text:
     return Text(", ".join(words) + ".")
 
 
-def _cost(event: Planned) -> Text:
+def _costs(event: Planned) -> Iterator[Text]:
+    """Yield what each method costs, and before that how much of it is there already."""
+    if event.so_far is not None:
+        of = "" if event.so_far.whole else ", the first ones, from which the rest is estimated"
+        yield Text(f"{event.so_far.unchanged:,} of {event.so_far.pairs:,} pairs have all that is asked for{of}.")
     rate = f"{event.rate.requests:,} per {event.rate.seconds:g} s"
-    words = f"{event.requests:,} requests take {duration(event.seconds)} at {rate}"
-    if event.daily_quota:
-        words += f", and {event.requests / event.daily_quota:.1%} of the day's quota of {event.daily_quota:,}"
-    return Text(f"{words}.")
+    for method, cost in event.costs.items():
+        words = f"--method {method}: {cost.requests:,} requests take {duration(cost.seconds)} at {rate}"
+        if event.daily_quota:
+            words += f", and {cost.share or 0:.1%} of the day's quota of {event.daily_quota:,}"
+        yield Text(f"{words}.")
 
 
 def labels_table(event: Labels) -> Table:

@@ -226,6 +226,13 @@ def _turned(
     return found, unsure
 
 
+def complete(lot: Lot, reading: Reading) -> int:
+    """Return how many pairs of a lot have all that is asked for."""
+    found, _ = _turned(lot.turned, reading, lot.inverse)
+    found += _straight(lot.straight, reading)
+    return sum(not isinstance(now, ApiError) and judge(pair, now) is None for pair, now in found)
+
+
 def _unchanged(pair: Pair, moment: str) -> Outcome:
     return Outcome(pair.pair_id, "unchanged", None, "", (), "", "", "", 0, moment, pair.rows)
 

@@ -35,6 +35,7 @@ from loader.stopping import Stop
 from loader.verbs import road
 from loader.verbs.command_facts import begun, ended
 from loader.verbs.connection import connected, surroundings
+from loader.verbs.cost import advice
 from loader.verbs.identity import Decision, Earlier, decide, identity, look
 from loader.verbs.meter import Meter
 from loader.verbs.next_command import next_command
@@ -162,8 +163,12 @@ class _Run:
             if not staging.whole:
                 raise
             return NOBODY, error
-        prospect = Prospect(account.portal_id, gateway.limiter.rate, gateway.day.limit)
-        self.tell(planned(self.inputs, staging, settlement, prospect))
+        send = self.settings.send
+        prospect = Prospect(account.portal_id, gateway.limiter.rate, gateway.day.limit, send.method)
+        event = planned(self.inputs, staging, settlement, prospect)
+        self.tell(event)
+        if sentence := advice(event, send):
+            self.tell(Note(sentence))
         return account, None
 
     def _clear_the_way(self, earlier: Earlier | None) -> None:

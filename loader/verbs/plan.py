@@ -9,16 +9,18 @@ from typing import BinaryIO
 from loader.errors import Retryable
 from loader.events import Planned, Tell
 from loader.read import open_inputs
-from loader.record.journal import Staging
+from loader.record.journal import Journal, Staging
 from loader.record.outputs import name_outputs
 from loader.send.gateway import Surroundings
 from loader.send.limits import START_RATE
 from loader.send.portal import GatewayPortal
+from loader.send.reading import CurrentAssociations
 from loader.settings import Settings
 from loader.stopping import Stop
 from loader.verbs.connection import connected, surroundings
+from loader.verbs.cost import look_ahead
 from loader.verbs.portal import recognize, unreachable
-from loader.verbs.staging import Prospect, planned, read_all, settle_and_group
+from loader.verbs.staging import Prospect, planned, read_all, settle_and_group, with_what_is_there
 
 
 async def plan(
@@ -43,7 +45,7 @@ async def plan(
             staging = stack.enter_context(Staging(Path(folder) / "plan", stopping=stop.asked))
             await asyncio.to_thread(read_all, inputs, staging, tell, stop)
             portal: GatewayPortal | None = None
-            prospect = Prospect(None, settings.send.rate or START_RATE, None)
+            prospect = Prospect(None, settings.send.rate or START_RATE, None, settings.send.method)
             if settings.connection.credentials is not None:
                 gateway = await stack.enter_async_context(connected(settings, around or surroundings(), tell))
                 portal = GatewayPortal(gateway, version=settings.connection.api_version)
@@ -53,9 +55,17 @@ async def plan(
                 settlement = await settle_and_group(staging, settings.read, portal, tell, stop, by_record=by_record)
             except Retryable as error:
                 raise unreachable(error) from error
-            if portal is not None:
-                prospect = Prospect(account.portal_id, gateway.limiter.rate, gateway.day.limit)
-            return planned(inputs, staging, settlement, prospect)
+            if portal is None:
+                return planned(inputs, staging, settlement, prospect)
+            prospect = Prospect(account.portal_id, gateway.limiter.rate, gateway.day.limit, settings.send.method)
+            event = planned(inputs, staging, settlement, prospect)
+            if not by_record or not event.pairs:
+                return event
+            staging.install(Path(folder) / "plan.journal")
+            with Journal(Path(folder) / "plan.journal") as journal:
+                current = CurrentAssociations(gateway, version=settings.connection.api_version)
+                so_far = await stop.unless(look_ahead(journal, current, tell))
+            return with_what_is_there(event, so_far, settings.send.method)
     finally:
         for source in inputs:
             source.close()

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from loader.errors import RecordError
-from loader.events import Kind, LookedUp, Planned, Reading, Tell
+from loader.events import Kind, LookedUp, Planned, Reading, SoFar, Tell
 from loader.model import Asked, Settled, Unsettled
 from loader.read import Input
 from loader.record.journal import Staging
+from loader.send.reading import MOST_RECORDS
 from loader.settings import InputSettings, Rate
 from loader.settle import fold
 from loader.settle.association_types import AssociationTypes
@@ -16,6 +18,7 @@ from loader.settle.names import Portal, refuse_options, settle_names
 from loader.settle.object_types import ObjectTypes
 from loader.settle.own_keys import Records
 from loader.stopping import Stop
+from loader.verbs.cost import costs
 from loader.verbs.looking_up import look_up
 
 RECORDS_BETWEEN_EVENTS = 20_000
@@ -114,12 +117,14 @@ class Prospect(NamedTuple):
     portal_id: str | None
     rate: Rate
     daily_quota: int | None
+    method: str = "put"
 
 
 def planned(inputs: Sequence[Input], staging: Staging, settlement: Settlement, prospect: Prospect) -> Planned:
     """Return what was planned, for people to look at before anything is sent."""
     figures = staging.figures()
     read = zip(inputs, figures.records, strict=True)
+    by_method = costs(figures.pairs, figures.looked_up, prospect.rate, prospect.daily_quota)
     return Planned(
         inputs={source.name: source.understood._replace(records=records) for source, records in read},
         kinds=settlement.kinds,
@@ -131,8 +136,19 @@ def planned(inputs: Sequence[Input], staging: Staging, settlement: Settlement, p
         unchecked=settlement.unchecked,
         looked_up=settlement.looked_up,
         portal_id=prospect.portal_id,
-        requests=figures.pairs,
-        seconds=figures.pairs / prospect.rate.per_second,
+        requests=by_method[prospect.method].requests,
+        seconds=by_method[prospect.method].seconds,
         rate=prospect.rate,
         daily_quota=prospect.daily_quota,
+        costs=by_method,
     )
+
+
+def with_what_is_there(event: Planned, so_far: SoFar, method: str) -> Planned:
+    """Return a plan with what the portal has already; very many pairs are as far as those that were looked up."""
+    share = so_far.unchanged / so_far.pairs if so_far.pairs else 0.0
+    lacking = event.pairs - round(share * event.pairs)
+    records = event.costs["put"].reads * MOST_RECORDS
+    by_method = costs(lacking, records, event.rate, event.daily_quota)
+    chosen = by_method[method]
+    return replace(event, costs=by_method, so_far=so_far, requests=chosen.requests, seconds=chosen.seconds)

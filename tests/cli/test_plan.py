@@ -34,9 +34,10 @@ def test_the_plan_is_on_standard_output_and_nothing_is_written_or_sent(
     assert done.code == 1
     assert "5 rows, 3 pairs to send, 1 rows share a pair with another, 1 rejected" in " ".join(done.out.split())
     assert "INVALID_RECORD_ID" in done.out
-    assert "3 requests take 0:00 at 100 per 10 s" in done.out
+    assert "--method put: 4 requests take 0:00 at 100 per 10 s" in done.out
+    assert "--method batch: 2 requests take 0:00 at 100 per 10 s" in done.out
     assert contents() == before
-    assert {request.method for request in sandbox.requests} <= {"GET"}
+    assert {request.route for request in sandbox.requests if request.method != "GET"} == {"batch/read"}
 
 
 def test_a_plan_without_rejects_is_exit_0(plan: Run, sandbox: Sandbox, folder: Path) -> None:
@@ -100,11 +101,36 @@ def test_the_plan_says_requests_time_and_share_of_the_daily_quota(plan: Run, hub
     """At the portal's own rate, or at the one that was named."""
     (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"{n},2\n" for n in range(1, 1141)))
     with hubspot(rate="190/10", daily=2_280):
-        assert "1,140 requests take 1:00 at 190 per 10 s, and 50.0% of the day's quota of 2,280." in " ".join(
-            plan("a.csv", *TYPES).out.split()
-        )
+        said = " ".join(plan("a.csv", *TYPES).out.split())
+        assert "put: 1,141 requests take 1:00 at 190 per 10 s, and 50.0% of the day's quota of 2,280." in said
+        assert "batch: 2 requests take 0:00 at 190 per 10 s, and 0.1% of the day's quota of 2,280." in said
         told = json.loads(plan("a.csv", *TYPES, "--rate", "10/1", "--json").out.splitlines()[-1])
-    assert (told["requests"], told["seconds"], told["daily_quota"]) == (1140, 114.0, 2280)
+    assert (told["requests"], told["seconds"], told["daily_quota"]) == (1141, 114.1, 2280)
+    batch = told["costs"]["batch"]
+    assert (batch["reads"], batch["writes"], batch["requests"], batch["seconds"]) == (1, 1, 2, 0.2)
+    assert told["so_far"] == {"pairs": 1140, "unchanged": 0, "whole": True}
+
+
+def test_the_plan_says_what_is_there_already(plan: Run, hubspot: Run, folder: Path) -> None:
+    """Read in the portal: what has all that is asked for needs no request."""
+    (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"{n},2\n" for n in range(1, 51)))
+    there = [{"from_type": "contacts", "from_id": str(n), "to_type": "companies", "to_id": "2"} for n in range(1, 49)]
+    with hubspot(portal={"associations": there}, page_size=10):
+        said = " ".join(plan("a.csv", *TYPES).out.split())
+    assert "48 of 50 pairs have all that is asked for." in said
+    assert "--method put: 3 requests take" in said
+
+
+def test_a_long_load_is_told_what_batch_would_take(run: Run, hubspot: Run, folder: Path) -> None:
+    """Once, before it begins; and by batch, what that does not give."""
+    (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"{n},2\n" for n in range(1, 8)))
+    with hubspot():
+        done = run("load", "a.csv", *TYPES, "--rate", "1/100", "--max-duration", "0.2s")
+        said = " ".join(done.err.split())
+        assert said.count("8 requests, about 13 minutes; with --method batch it would take 2, about 3 minutes") == 1
+        done = run("load", "a.csv", *TYPES, "--rate", "99/1", "--fresh", "--method", "batch")
+        assert "no created resource id" in " ".join(done.err.split())
+        assert done.code == 0
 
 
 def test_the_plan_says_what_was_understood_with_every_name_and_id(run: Run, hubspot: Run, folder: Path) -> None:

@@ -241,6 +241,7 @@ def test_every_event_on_the_screen_only_prints(capfd: pytest.CaptureFixture[str]
         rate=Rate(1, 1.0),
         daily_quota=1,
         looked_up=(),
+        costs={},
     )
     screen = Screen()
     for event in (Reading(evil, 1), planned, Note(evil)):
