@@ -9,6 +9,7 @@ from random import Random
 from loader.record.journal import Journal
 from loader.sandbox.requests import Request
 from tests.faults.conftest import MakeWorld
+from tests.faults.process import Command
 from tests.faults.world import Pair, World, pair_of
 
 WORKERS = 8
@@ -88,13 +89,24 @@ def _until_done(world: World, draw: Random, most: int) -> list[Kill]:
     struck: list[Kill] = []
     while len(struck) < most:
         command = world.start("--concurrency", str(WORKERS))
-        if command.ended(draw.uniform(0.02, 1.3)):
+        if _ended_before_its_moment(world, command, draw):
             assert command.wait() == 0, command.said()
             break
         at = time.monotonic()
         command.kill()
         struck.append(Kill(at, recorded(world.folder / "load.journal"), len(world.puts())))
     return struck
+
+
+def _ended_before_its_moment(world: World, command: Command, draw: Random) -> bool:
+    """Wait for a random moment: one kill in four by the clock, the others a while after some more requests came."""
+    if draw.random() < 1 / 4:
+        return command.ended(draw.uniform(0.02, 1.3))
+    wanted = len(world.puts()) + draw.randrange(1, ROWS // 2)
+    while len(world.puts()) < wanted:
+        if command.ended(0.002):
+            return True
+    return command.ended(draw.uniform(0.0, 0.05))
 
 
 def recorded(journal: Path) -> set[Pair]:

@@ -56,6 +56,7 @@ ANSWERS: dict[int, Covered] = {
         (
             "test_answers::test_a_failure_that_passes_is_tried_again",
             "test_answers::test_a_failure_is_tried_again_more_than_once",
+            "test_reads::test_a_read_that_goes_wrong_is_made_again",
         ),
     ),
     7: Covered(
@@ -139,7 +140,7 @@ ANSWERS: dict[int, Covered] = {
             "test_answers::test_an_answer_that_says_less_than_done_is_no_success",
             "test_answers::test_an_answer_that_says_less_than_done_is_asked_again",
         ),
-        note="a PUT carries one pair, so a 207 to it has no parts to match; batches do not go through these tests",
+        note="a PUT carries one pair, so a 207 to it has no parts to match; batches have no variant here yet",
     ),
     24: Covered(
         "204, 202, an empty 201",
@@ -202,6 +203,7 @@ ANSWERS: dict[int, Covered] = {
             "test_pairs::test_two_labels_of_one_pair_both_survive_every_fault",
             "test_pairs::test_a_repeated_row_is_sent_once_and_told_twice",
             "test_pairs::test_labels_survive_a_stop_and_another_order",
+            "test_reads::test_what_was_there_before_is_neither_sent_nor_lost",
         ),
     ),
 }
@@ -288,6 +290,7 @@ CONNECTIONS: dict[int, Covered] = {
         (
             "test_connections::test_an_outage_is_waited_for_and_costs_no_row_an_attempt",
             "test_send_trouble::test_a_full_outage_costs_one_request_a_second_and_no_row",
+            "test_reads::test_reads_that_never_succeed_end_the_load_for_now",
             "test_simulated_trouble::test_an_outage_is_probed_once_a_second_and_left_at_full_speed",
         ),
         note="ten minutes pass on a fake clock; on real sockets patience is shortened to a tenth of a second",
