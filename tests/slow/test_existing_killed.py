@@ -1,0 +1,74 @@
+"""What is there is kept, and what was ours stays ours, however often the loader is killed; by either method."""
+
+import os
+import random
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loader.sandbox import Sandbox, SandboxThread
+
+LABELS = [{"from": "contacts", "to": "companies", "label": name} for name in ("Boss", "Clerk")]
+TYPES = ("--from", "contacts", "--to", "companies")
+
+
+def start(sandbox: Sandbox, folder: Path, *options: str) -> "subprocess.Popen[bytes]":
+    """Start `load a.csv` as a process in the folder."""
+    environment = {**os.environ, "HUBSPOT_BASE_URL": sandbox.url, "HUBSPOT_ACCESS_TOKEN": "any"}
+    environment["XDG_CACHE_HOME"] = str(folder / "cache")
+    command = [sys.executable, "-m", "loader", "load", "a.csv", *TYPES, "--quiet", "--rate", "9999/1", *options]
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("method", ["put", "batch"])
+def test_a_killed_load_never_takes_its_own_labels_for_old_ones(method: str, tmp_path: Path) -> None:
+    """5,000 rows over a portal half full: what was and what was asked, each row with its true status, at the end."""
+    seed = int(os.environ.get("SEED", random.randrange(10**6)))
+    print(f"SEED={seed}")
+    draw = random.Random(seed)
+    rows = [(draw.randrange(1, 1500), draw.randrange(1, 150), draw.choice(["", "Boss", "Clerk"])) for _ in range(5000)]
+    had = {(a, b): draw.choice([[], ["Boss"], ["Clerk"]]) for a, b, _ in rows[::2]}
+    old = {pair: {"", *labels} for pair, labels in had.items()}
+    wanted: defaultdict[tuple[int, int], set[str]] = defaultdict(set)
+    for a, b, label in rows:
+        wanted[a, b] |= {"", label} | old.get((a, b), set())
+    (tmp_path / "a.csv").write_text("from_id,to_id,label\n" + "".join(f"{a},{b},{label}\n" for a, b, label in rows))
+    there: list[dict[str, Any]] = [
+        {"from_type": "contacts", "from_id": str(a), "to_type": "companies", "to_id": str(b), "labels": labels}
+        for (a, b), labels in had.items()
+    ]
+    kills = 0
+    with SandboxThread({"labels": LABELS, "associations": there}, latency="5ms-40ms") as sandbox:
+        while kills < 8:
+            process = start(sandbox, tmp_path, "--method", method, "--concurrency", "4")
+            try:
+                assert process.wait(timeout=draw.uniform(1.0, 3.0)) == 0
+                break
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                kills += 1
+        assert start(sandbox, tmp_path, "--method", method).wait(timeout=120) == 0
+        found = {
+            pair: {
+                each.label or ""
+                for each in sandbox.portal.types.describe(
+                    "0-1", sandbox.portal.types_of("contacts", pair[0], "companies", pair[1])
+                )
+            }
+            for pair in wanted
+        }
+    assert found == wanted
+    with (tmp_path / "a.results.csv").open() as file:
+        next(file)
+        lines = Counter(tuple(line.split(",", 3)[1:3]) for line in file)
+    expected = {
+        (str(number), "unchanged" if label in old.get((a, b), ()) else "created"): 1
+        for number, (a, b, label) in enumerate(rows, 2)
+    }
+    assert lines == expected
+    print(f"{kills} kills")

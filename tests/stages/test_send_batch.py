@@ -1,0 +1,245 @@
+"""Batches: answers as tables, matched by pair; and the action on a fake clock, in front of a scripted server."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from loader.errors import ServerFault, Stopped
+from loader.model import AssociationType, Outcome, Pair
+from loader.send import api
+from loader.send.batch import Batch
+from loader.send.batch_replies import Created, created_pairs
+from loader.send.gateway import Gateway
+from loader.send.replies import Reply
+from tests.stages.fake_time import run
+from tests.stages.test_send_gateway import Server, answer, make
+
+NOW = datetime(2026, 11, 23, 23, 0, tzinfo=UTC)
+PLAIN, BOSS = AssociationType("HUBSPOT_DEFINED", 279), AssociationType("USER_DEFINED", 7)
+
+
+def pair(number: int, from_id: int, to_id: int, *types: AssociationType) -> Pair:
+    return Pair(number, "0-1", str(from_id), "0-2", str(to_id), types or (PLAIN,), 1)
+
+
+PAIRS = [pair(1, 11, 21), pair(2, 12, 22), pair(3, 13, 23)]
+
+
+def result(one: Pair, *labels: str, number: bool = False) -> dict[str, Any]:
+    """Return what HubSpot says of a pair that was set."""
+    ids = (int(one.object_id), int(one.to_object_id)) if number else (one.object_id, one.to_object_id)
+    return {"fromObjectId": ids[0], "toObjectId": ids[1], "labels": list(labels)}
+
+
+def error(**context: list[str]) -> dict[str, Any]:
+    return {"status": "error", "category": "VALIDATION_ERROR", "message": "no", "context": context}
+
+
+def read(body: Any, status: int = 201, pairs: Sequence[Pair] = PAIRS) -> Created:
+    return created_pairs(Reply(status, {}, json.dumps(body).encode()), pairs)
+
+
+def numbers(found: Created) -> tuple[list[int], list[int], list[int], bool]:
+    """Return the pairs created, refused and not mentioned, and whether an error explains nothing."""
+    created, refused = [one.pair_id for one, _ in found.created], [one.pair_id for one, _ in found.refused]
+    return created, refused, [one.pair_id for one in found.unmentioned], found.unexplained is not None
+
+
+# --- the request
+
+
+@pytest.mark.parametrize(
+    ("version", "path"),
+    [
+        ("v4", "/crm/v4/associations/0-1/0-2/batch/create"),
+        ("2026-09", "/crm/associations/2026-09/0-1/0-2/batch/create"),
+    ],
+)
+def test_all_types_of_a_pair_are_one_input(version: str, path: str) -> None:
+    request = api.create(("0-1", "0-2"), [pair(1, 11, 21, PLAIN, BOSS), pair(2, 12, 22)], version)
+    assert (request.method, request.path) == ("POST", path)
+    plain = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 279}
+    boss = {"associationCategory": "USER_DEFINED", "associationTypeId": 7}
+    assert json.loads(request.body or b"") == {
+        "inputs": [
+            {"from": {"id": "11"}, "to": {"id": "21"}, "types": [plain, boss]},
+            {"from": {"id": "12"}, "to": {"id": "22"}, "types": [plain]},
+        ]
+    }
+
+
+@pytest.mark.parametrize("text", ["1/../2", "0", "x", '1","to":{"id":"2'])
+def test_an_id_that_could_rewrite_the_body_never_gets_through(text: str) -> None:
+    with pytest.raises(ValueError, match="not a record id"):
+        api.create(("0-1", "0-2"), [PAIRS[0]._replace(to_object_id=text)], "v4")
+
+
+# --- the answer
+
+
+@pytest.mark.parametrize("status", [200, 201, 207])
+@pytest.mark.parametrize("number", [True, False])
+def test_results_are_matched_by_pair_and_never_by_position(status: int, number: bool) -> None:
+    """In any order, with ids as text or numbers, and without those of anybody else."""
+    other = result(pair(9, 99, 98))
+    results = [other, *(result(one, "Boss", number=number) for one in reversed(PAIRS))]
+    found = read({"status": "COMPLETE", "results": results}, status)
+    assert numbers(found) == ([1, 2, 3], [], [], False)
+    assert {labels for _, labels in found.created} == {("Boss",)}
+
+
+@pytest.mark.parametrize(
+    ("context", "refused"),
+    [
+        ({"fromObjectId": ["12"], "toObjectId": ["22"]}, [2]),
+        ({"fromObjectId": ["12"], "toObjectId": ["23"]}, []),
+        ({"fromObjectId": ["13"]}, [3]),
+        ({"toObjectId": ["22", "23"]}, [2, 3]),
+        ({"INVALID_OBJECT_IDS": ["COMPANY=23 is not valid"], "objectId": ["23"]}, [3]),
+        ({"INVALID_OBJECT_IDS": ["CONTACT=12 is not valid", "COMPANY=23 is not valid"]}, []),
+        ({"objectId": ["12"]}, [2]),
+        ({"ids": ["13"]}, [3]),
+        ({"objectId": ["11"]}, []),
+        ({"associationSpec": ["USER_DEFINED=12"]}, []),
+        ({"objectType": ["12"]}, []),
+        ({}, []),
+    ],
+)
+def test_an_error_is_held_against_the_pairs_that_its_context_names(
+    context: dict[str, list[str]], refused: list[int]
+) -> None:
+    """Only against pairs that are not among the results; what could be one of two things names nobody."""
+    found = read({"results": [result(PAIRS[0])], "errors": [error(**context)], "numErrors": 1}, 207)
+    silent = [number for number in (2, 3) if number not in refused]
+    assert numbers(found) == ([1], refused, silent, not refused)
+    assert all(
+        (why.status, why.category, why.message[:2]) == (207, "VALIDATION_ERROR", "no") for _, why in found.refused
+    )
+
+
+def test_a_number_at_both_ends_names_nobody() -> None:
+    """Contact 5 and company 5 are two records."""
+    pairs = [pair(1, 5, 21), pair(2, 12, 5)]
+    found = read({"results": [], "errors": [error(INVALID_OBJECT_IDS=["COMPANY=5 is not valid"])]}, 207, pairs)
+    assert numbers(found) == ([], [], [1, 2], True)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ([], 201),
+        ({}, 201),
+        ({"results": None}, 201),
+        ({"results": []}, 204),
+        ({"results": [], "status": "PENDING"}, 200),
+    ],
+)
+def test_an_answer_that_cannot_be_read_is_asked_for_again(body: Any, status: int) -> None:
+    with pytest.raises(ServerFault):
+        read(body, status)
+
+
+@pytest.mark.parametrize(
+    "results", [["x"], [None], [{}], [{"fromObjectId": "11"}], [{"fromObjectId": [], "toObjectId": 1}]]
+)
+def test_odd_results_leave_every_pair_unmentioned(results: list[Any]) -> None:
+    """Which is found out by reading back, not by guessing."""
+    assert numbers(read({"results": results})) == ([], [], [1, 2, 3], False)
+
+
+# --- the action
+
+
+class HubSpot:
+    """Sets what is not `bad`; refuses a whole batch with a bad pair in it if `whole`, says nothing of `silent` ones."""
+
+    def __init__(self, *, bad: Sequence[str] = (), whole: bool = False, silent: bool = False) -> None:
+        self.bad = set(bad)
+        self.whole = whole
+        self.silent = silent
+        self.there: set[tuple[str, str]] = set()
+        self.sizes: list[int] = []
+
+    def __call__(self, request: api.Request, _authorization: str, _number: int) -> Reply:
+        inputs = json.loads(request.body or b"")["inputs"]
+        if request.path.endswith("batch/read"):
+            found = [
+                {"from": {"id": one}, "to": [{"toObjectId": two, "associationTypes": [TYPE]}]}
+                for one, two in self.there
+                if one in {each["id"] for each in inputs}
+            ]
+            return answer(200, {"results": found})
+        self.sizes.append(len(inputs))
+        ends = [(each["from"]["id"], each["to"]["id"]) for each in inputs]
+        bad = [each for each in ends if each[0] in self.bad]
+        if bad and self.whole:
+            return answer(400, {"message": "no", "category": "VALIDATION_ERROR"})
+        good = [each for each in ends if each not in bad]
+        self.there |= set(good)
+        results = [] if self.silent else [{"fromObjectId": one, "toObjectId": two} for one, two in good]
+        return answer(207 if bad else 201, {"results": results, "errors": [error() for _ in bad]})
+
+
+TYPE = {"category": "HUBSPOT_DEFINED", "typeId": 279, "label": None}
+
+
+def outcomes_of(server: HubSpot, pairs: Sequence[Pair], *, max_attempts: int = 8) -> dict[int, Outcome]:
+    """Send pairs and return their outcomes by number; each has one."""
+    told: list[Outcome] = []
+
+    async def scenario() -> None:
+        gateway: Gateway = make(Server(server), max_attempts=max_attempts)
+        batch = Batch(gateway, version="v4", max_attempts=max_attempts, now=lambda: NOW, settle=told.extend)
+        assert await batch.apply(pairs) == []
+
+    run(scenario)
+    found = {outcome.pair_id: outcome for outcome in told}
+    assert len(found) == len(told)
+    return found
+
+
+MANY = [pair(number, number, 5000 + number) for number in range(1, 65)]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("bad", [["7"], ["1", "64"], ["3", "4", "5", "40"]])
+def test_one_bad_pair_never_sinks_another(bad: list[str], whole: bool) -> None:
+    """Refused as a whole, or with an error that names nobody: the bad ones are found by halves, the others created."""
+    server = HubSpot(bad=bad, whole=whole)
+    found = outcomes_of(server, MANY)
+    failed = sorted(str(number) for number, outcome in found.items() if outcome.status == "failed")
+    assert failed == sorted(bad)
+    assert len(found) == 64
+    assert len(server.sizes) <= 2 * 7 * len(bad)
+
+
+def test_pairs_of_which_nothing_is_said_are_read_back_before_they_are_called_anything() -> None:
+    """They are there: created, after one request."""
+    server = HubSpot(silent=True)
+    found = outcomes_of(server, MANY)
+    assert {(outcome.status, outcome.attempts, outcome.created_resource_id) for outcome in found.values()} == {
+        ("created", 1, "")
+    }
+    assert server.sizes == [64]
+
+
+def test_what_was_settled_before_a_stop_is_told() -> None:
+    """The first half is created when the run is drained in the second: its outcomes are not lost."""
+    told: list[Outcome] = []
+
+    async def scenario() -> None:
+        server = HubSpot(bad=["64"], whole=True)
+        gateway: Gateway = make(Server(server))
+
+        def settle(outcomes: Sequence[Outcome]) -> None:
+            told.extend(outcomes)
+            gateway.drain()
+
+        with pytest.raises(Stopped):
+            await Batch(gateway, version="v4", max_attempts=8, now=lambda: NOW, settle=settle).apply(MANY)
+
+    run(scenario)
+    assert [outcome.pair_id for outcome in told] == list(range(1, 33))
