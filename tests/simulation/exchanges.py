@@ -44,6 +44,8 @@ class Exchange:
     """What a read asks about."""
     refused: set[Pair] = field(default_factory=set)
     """Pairs that this very answer refuses for good."""
+    open: set[Pair] = field(default_factory=set)
+    """Pairs that this answer leaves open: it does not mention them, or refuses one of many without saying which."""
 
     @property
     def answered(self) -> bool:

@@ -45,6 +45,10 @@ class Rules:
     token_life: float | None = None
     """Seconds of an OAuth token's life; None: a static token."""
     rotates: bool = False
+    silent: float = 0.0
+    """Share of a batch's pairs that its answer does not mention, done or not."""
+    names_pairs: bool = True
+    """Whether the errors of a batch say which pair they are about."""
     page: int = 500
 
 
@@ -214,14 +218,25 @@ class HubSpot:
         results, errors = [], []
         for ends, kinds in call.wanted.items():
             pair, _ = pair_of(*ends)
-            refusal = (500, "") if pair in self.rules.poisoned else self._refusal(ends, kinds)
+            poisoned = pair in self.rules.poisoned
+            refusal = (500, "INTERNAL_ERROR") if poisoned else self._refusal(ends, kinds)
+            silent = self._chance.random() < self.rules.silent
+            if silent:
+                exchange.open.add(pair)
             if refusal is None:
-                results.append(self._associate(ends, kinds, exchange, now))
+                if not silent:
+                    results.append(self._associate(ends, kinds, exchange, now))
+                elif self._chance.random() < 0.5:
+                    self._associate(ends, kinds, exchange, now)
                 continue
-            if refusal[0] != 500:
-                exchange.refused.add(pair)
-            context = {"fromObjectId": [str(ends[0][1])], "toObjectId": [str(ends[1][1])]}
-            errors.append({"status": "error", "category": refusal[1], "message": "is not valid", "context": context})
+            if silent:
+                continue
+            error: dict[str, Any] = {"status": "error", "category": refusal[1], "message": "is not valid"}
+            if self.rules.names_pairs:
+                error["context"] = {"fromObjectId": [str(ends[0][1])], "toObjectId": [str(ends[1][1])]}
+            errors.append(error)
+            known = self.rules.names_pairs or len(call.wanted) == 1
+            (exchange.refused if known else exchange.open).add(pair)
         self._chance.shuffle(results)
         body: dict[str, Any] = {"status": "COMPLETE", "results": results}
         if errors:

@@ -150,7 +150,7 @@ def _wrote_down(world: World, run: Run, exchanges: Sequence[Exchange]) -> Iterat
     settled = {row.pair for row in world.inputs.rows if _key(row) in run.after}
     for one in exchanges:
         if one.kind in WRITES and one.succeeded and one.ended is not None and one.ended <= run.ended - slack:
-            lost = one.asked.keys() - one.refused - settled
+            lost = one.asked.keys() - one.refused - one.open - settled
             if lost:
                 yield f"#{one.number} succeeded at {one.ended:.3f} and is not in the journal at {run.ended:.3f}: {lost}"
 
@@ -161,7 +161,8 @@ def _disk_full(run: Run) -> bool:
 
 
 def _stays_settled(run: Run, key: tuple[str, int, str, str]) -> bool:
-    return not (run.settings.retry_failed and run.before[key] == "failed")
+    """Whether a row may not be taken up again: with --retry-failed, failed pairs are, with their unchanged rows."""
+    return not (run.settings.retry_failed and run.before[key] in ("failed", "unchanged"))
 
 
 def _told(world: World, run: Run, exchanges: Sequence[Exchange]) -> Iterator[str]:
@@ -280,7 +281,7 @@ def _one_true_outcome(healths: Mapping[int, Health], world: World) -> Iterator[s
         if line is None:
             yield f"{_key(row)} has no line"
         elif line["status"] == "failed":
-            yield from _failed_rightly(healths.values(), row.pair, line, tries[row.pair])
+            yield from _failed_rightly(world, healths.values(), row.pair, line, tries[row.pair])
         elif line["status"] == "unchanged":
             if row.kind not in _ever(world, row.pair) and not any(run.torn for run in world.runs):
                 yield f"{_key(row)} is unchanged, and nobody else gave the pair that type"
@@ -309,10 +310,12 @@ def _tries(world: World) -> dict[Pair, list[Exchange]]:
 
 
 def _failed_rightly(
-    healths: Iterable[Health], pair: Pair, line: dict[str, str], tries: Iterable[Exchange]
+    world: World, healths: Iterable[Health], pair: Pair, line: dict[str, str], tries: Iterable[Exchange]
 ) -> Iterator[str]:
     """A pair fails when HubSpot refuses it, or when its attempts are used up in one run."""
-    refused = any(one.answered and pair in one.refused for one in tries)
+    # Of an error that names no pair, the loader finds out by itself which one it is about.
+    never = pair in world.refused
+    refused = any(one.answered and (pair in one.refused or (never and pair in one.open)) for one in tries)
     if not refused and not any(health.used_up(pair) for health in healths):
         yield f"{pair} failed ({line['error_category']}) with attempts left and no refusal"
 

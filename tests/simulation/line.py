@@ -165,6 +165,7 @@ class Line:
         if trouble is None or (trouble in ("lost", "late")):
             return None
         exchange.refused.clear()
+        exchange.open.clear()
         if trouble == "429":
             exchange.policy = "TEN_SECONDLY_ROLLING"
             return Answer(429, {"retry-after": "3"}, b'{"policyName":"TEN_SECONDLY_ROLLING"}')

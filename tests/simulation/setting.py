@@ -68,6 +68,7 @@ def drawn(seed: int) -> Setting:
 def drawn_send(chance: random.Random) -> SendSettings:
     """Return how one run sends."""
     return SendSettings(
+        method=chance.choice(["put", "put", "batch"]),
         rate=chance.choice([None, None, None, Rate(chance.choice([5, 20, 190]), chance.choice([1.0, 10.0]))]),
         concurrency=chance.choice([None, None, 1, 2, 7]),
         max_attempts=chance.choice([8, 8, 3]),
@@ -109,6 +110,8 @@ def _rules(chance: random.Random, pairs: list[Pair], weather: Weather) -> Rules:
         numbers=chance.random() < 0.5,
         token_life=life,
         rotates=chance.random() < 0.5,
+        silent=chance.choice([0.0, 0.02]),
+        names_pairs=chance.random() < 0.7,
     )
 
 

@@ -92,6 +92,8 @@ class World:
         self.trace: list[str] = []
         self._blows_left = setting.blows
         self._retry_failed = False
+        self.refused = frozenset(setting.rules.refused) | setting.rules.poisoned
+        """The pairs that HubSpot never takes, until it is mended."""
         self.before_images: dict[Pair, frozenset[Kind]] = {}
         """What the journal says in the end that pairs were before, where the loader looked."""
         for pair, kind in setting.there.items():
