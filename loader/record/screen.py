@@ -5,9 +5,8 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.live import Live
-from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from loader.events import (
@@ -27,8 +26,9 @@ from loader.events import (
     Verified,
     Verifying,
 )
+from loader.record.progress import standing_block, standing_line
 from loader.record.status_lines import status_lines
-from loader.record.tables import closing, duration, labels_table, plain, plan_table, verified_table
+from loader.record.tables import closing, labels_table, plain, plan_table, verified_table
 from loader.record.undo_tables import undo_table, undone_table
 
 SECONDS_BETWEEN_LINES = 30.0
@@ -48,7 +48,7 @@ class _Console(Console):
 
 
 class Screen:
-    """Writes to standard error: a live line on a terminal, elsewhere a line every 30 seconds."""
+    """Writes to standard error: a bar and figures on a terminal, elsewhere a line every 30 seconds."""
 
     def __init__(self) -> None:
         self._console = _Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
@@ -64,13 +64,12 @@ class Screen:
                 self._status(plain(f"Looking up {event.object_type} by {event.id_property}: {done} values"))
             case Planned():
                 self._end_live()
-                self._console.show(plan_table(event))
+                self._console.show(plan_table(event, in_full=False))
             case Started():
                 how = "Going on" if event.resumed else "Sending"
                 self._console.print(f"{how}: {event.pending:,} of {event.total:,} rows to go.")
             case Progress() | Verifying() | Undoing():
-                bar = ProgressBar(total=max(1, event.total), completed=event.total - event.pending, width=40)
-                self._status(Text(standing(event)), bar)
+                self._status(Text(standing_line(event)), standing_block(event))
             case UndoPlanned():
                 self._console.show(undo_table(event))
             case Verified() | Undone():
@@ -87,12 +86,13 @@ class Screen:
         """Leave the terminal as it was."""
         self._end_live()
 
-    def _status(self, line: Text, *above: RenderableType) -> None:
-        if self._console.is_terminal:
+    def _status(self, line: Text, block: RenderableType | None = None) -> None:
+        """Show where things stand: `block` on a terminal that can be written over, elsewhere a line now and then."""
+        if self._console.is_terminal and not self._console.is_dumb_terminal:
             if self._live is None:
                 self._live = Live(console=self._console, refresh_per_second=4, transient=True)
                 self._live.start()
-            self._live.update(Group(*above, line))
+            self._live.update(block or line)
         elif time.monotonic() - self._last >= SECONDS_BETWEEN_LINES:
             self._last = time.monotonic()
             self._console.print(line)
@@ -101,60 +101,6 @@ class Screen:
         if self._live is not None:
             self._live.stop()
             self._live = None
-
-
-def standing(event: Progress | Verifying | Undoing) -> str:
-    """Return where a command stands, in a line."""
-    if isinstance(event, Progress):
-        return progress_line(event)
-    return verifying_line(event) if isinstance(event, Verifying) else undoing_line(event)
-
-
-def progress_line(event: Progress) -> str:
-    """Return where the run stands, in a line."""
-    done = event.total - event.pending
-    parts = [
-        f"{done:,}/{event.total:,} rows {done / max(1, event.total):.0%}",
-        f"created {event.created:,}",
-        f"failed {event.failed:,}",
-        f"{event.achieved:.1f} requests/s (limit {event.rate.per_second:g})",
-    ]
-    if event.rejected:
-        parts.insert(2, f"rejected {event.rejected:,}")
-    if event.unchanged:
-        parts.insert(2, f"unchanged {event.unchanged:,}")
-    if event.rate_limited:
-        parts.append(f"429s {event.rate_limited:,}")
-    if event.daily_left is not None:
-        parts.append(f"quota left {event.daily_left:,}")
-    if event.paused:
-        parts.append(f"paused {event.paused:.0f} s")
-    parts.append(f"time left {duration(event.seconds_left)}")
-    return " | ".join(parts)
-
-
-def verifying_line(event: Verifying) -> str:
-    """Return where a verification stands, in a line."""
-    done = event.total - event.pending
-    return " | ".join(
-        [
-            f"{done:,}/{event.total:,} rows {done / max(1, event.total):.0%}",
-            f"there {event.there:,}",
-            f"{event.requests:,} requests, {event.achieved:.1f}/s (limit {event.rate.per_second:g})",
-        ]
-    )
-
-
-def undoing_line(event: Undoing) -> str:
-    """Return where an undo stands, in a line."""
-    done = event.total - event.pending
-    counts = {"removed": event.removed, "unchanged": event.unchanged, "left": event.left, "failed": event.failed}
-    parts = [
-        f"{done:,}/{event.total:,} associations {done / max(1, event.total):.0%}",
-        *(f"{name} {count:,}" for name, count in counts.items() if count),
-        f"{event.requests:,} requests, {event.achieved:.1f}/s (limit {event.rate.per_second:g})",
-    ]
-    return " | ".join(parts)
 
 
 def show_undone(event: Undone) -> None:

@@ -35,9 +35,12 @@ def command(words: str) -> Text:
     return line
 
 
-def plan_table(event: Planned) -> Iterator[RenderableType]:
-    """Yield how each input was read, what its rows ask for, and how many will be sent."""
-    yield _inputs(event.inputs)
+def plan_table(event: Planned, *, in_full: bool = True) -> Iterator[RenderableType]:
+    """Yield how each input was read, what its rows ask for, and how many will be sent.
+
+    Why rows are rejected is told `in_full` by a plan; a load tells it in a line, and in full at its end.
+    """
+    yield from _inputs(event.inputs)
     yield _kinds(event)
     for kind in event.kinds:
         if kind.problem:
@@ -54,19 +57,19 @@ def plan_table(event: Planned) -> Iterator[RenderableType]:
     yield from _costs(event)
     if event.portal_id:
         yield plain(f"They go to portal {event.portal_id}.")
-    if event.reasons:
+    if event.reasons and in_full:
         yield _reasons(event.reasons)
+    elif event.reasons:
+        yield plain(f"Rejected: {', '.join(f'{rows:,} {reason}' for reason, rows in event.reasons.items())}.")
 
 
-def _inputs(inputs: Mapping[str, Understood]) -> Table:
-    lines = table("Input", "Records", "Read as", "Columns")
+def _inputs(inputs: Mapping[str, Understood]) -> Iterator[Text]:
     for name, understood in inputs.items():
-        parts = [understood.format, understood.encoding, _delimiter(understood)]
+        parts = [f"{understood.records:,} records", understood.format, understood.encoding, _delimiter(understood)]
         parts += [understood.sheet and f"sheet {understood.sheet}", f"header in row {understood.header_row}"]
         columns = "; ".join(f"{field}: {', '.join(headers)}" for field, headers in understood.columns.items())
-        read_as = ", ".join(part for part in parts if part)
-        lines.add_row(plain(name), f"{understood.records:,}", plain(read_as), plain(columns))
-    return lines
+        yield Text.assemble(plain(name, "bold"), plain(f": {', '.join(part for part in parts if part)}"))
+        yield plain(f"Columns: {columns}")
 
 
 def _delimiter(understood: Understood) -> str:
@@ -210,11 +213,10 @@ def _counts(rows: Mapping[str, int]) -> Table:
 
 
 def _reasons(reasons: Mapping[str, int]) -> Table:
-    lines = table("Rows", "Reason", "What is wrong, and what to do")
-    lines.columns[1].no_wrap = True
+    lines = table("Rows", "What is wrong, and what to do")
     for reason, count in reasons.items():
         known = explain(reason)
-        lines.add_row(f"{count:,}", plain(reason), f"{known.cause} {known.mend}")
+        lines.add_row(f"{count:,}", Text.assemble(plain(reason, "bold"), f": {known.cause} {known.mend}"))
     return lines
 
 

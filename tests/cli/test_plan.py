@@ -149,7 +149,7 @@ def test_the_plan_says_what_was_understood_with_every_name_and_id(run: Run, hubs
         )
     said = [" ".join(line.split()) for line in done.out.splitlines()]
     words = " ".join(said)
-    assert "a.csv 3 csv, cp1252, delimiter ;," in words
+    assert "a.csv: 3 records, csv, cp1252, delimiter ;," in words
     assert "header in row 3" in words
     assert "object_id: Wagen;" in words
     assert "1 Cars (2-7) contacts (0-1) USER_DEFINED 70 Driver" in said
