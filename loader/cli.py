@@ -120,6 +120,17 @@ send_options = options(
 )  # fmt: skip
 
 
+verify_options = options(
+    option("--results", type=click.Path(), help="Results of the load; the verification lies beside them."),
+    option("--existing", type=click.Choice(["merge", "replace"]), default="merge", show_default=True,
+           help="merge: a pair may have more labels than the file asks for; replace: exactly those."),
+    option("--sample", type=click.IntRange(min=1), metavar="N", help="Look at N pairs only, drawn by chance."),
+    option("--seed", type=int, metavar="N", help="Draw the sample that was drawn with this seed."),
+    option("--wait", type=Duration(none=True), default="7s", show_default=True, metavar="7s",
+           help="How long what seems missing is given to turn up: reads may lag behind writes."),
+)  # fmt: skip
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="association-loader", prog_name=PROGRAM)
 def cli() -> None:
@@ -207,30 +218,13 @@ def status(**given: Any) -> int:
 
 @cli.command(short_help="Look whether the portal has what the inputs ask for.")
 @input_options
-@option("--results", type=click.Path(), help="Results of the load; the verification lies beside them.")
-@option(
-    "--existing",
-    type=click.Choice(["merge", "replace"]),
-    default="merge",
-    show_default=True,
-    help="merge: a pair may have more labels than the file asks for; replace: exactly those.",
-)
-@option("--sample", type=click.IntRange(min=1), metavar="N", help="Look at N pairs only, drawn by chance.")
-@option("--seed", type=int, metavar="N", help="Draw the sample that was drawn with this seed.")
-@option(
-    "--wait",
-    type=Duration(none=True),
-    default="7s",
-    show_default=True,
-    metavar="7s",
-    help="How long what seems missing is given to turn up: reads may lag behind writes.",
-)
+@verify_options
 @limit_option
 @max_attempts_option
 @daily_reserve_option
 @connection_options
 @output_options
-def verify(**given: Any) -> int:  # fmt: skip
+def verify(**given: Any) -> int:
     """Read back from the portal what the inputs ask for, and write one line for each row.
 
     \b
@@ -257,7 +251,7 @@ def verify(**given: Any) -> int:  # fmt: skip
 @daily_reserve_option
 @connection_options
 @output_options
-def undo(**given: Any) -> int:  # fmt: skip
+def undo(**given: Any) -> int:
     """Remove the associations and labels that a load added; what was there before stays.
 
     RESULTS is the results file of the load. What somebody changed since is left and told. It is shown first what will

@@ -13,6 +13,7 @@ from loader import errors
 from loader.errors import Interrupted
 from loader.events import Event, Progress, Undoing, UndoPlanned
 from loader.sandbox import Sandbox, SandboxThread
+from loader.send.batch import Batch
 from loader.send.take_back import TakeBack
 from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
 from loader.stopping import Stop
@@ -150,12 +151,13 @@ async def test_rows_from_either_end_and_within_one_object_type_are_taken_back(fo
     assert set(report.results["status"]) == {"removed"}
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("seed", "method"), [(0, "put"), (1, "put"), (2, "batch"), (3, "batch")])
 async def test_any_load_leaves_no_trace_when_it_was_cut_short_and_taken_back_in_pieces(
-    seed: int, folder: Path, monkeypatch: pytest.MonkeyPatch
+    seed: int, method: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A random portal, a random file, a load abandoned in flight, an undo stopped in its middle, a fifth of faults."""
     monkeypatch.setattr(TakeBack, "capacity", 7)
+    monkeypatch.setattr(Batch, "capacity", 7)
     draw = random.Random(seed)
     names = ["", "Boss", "Champion", "Foreign"]
 
@@ -178,7 +180,7 @@ async def test_any_load_leaves_no_trace_when_it_was_cut_short_and_taken_back_in_
 
         rows = "from_id,to_id,label\n" + "".join(f"{one},{other},{label}\n" for one, other, label in some(120))
         with pytest.raises(Interrupted):
-            await run.load(rows, stop=stop, tell=cut)
+            await run.load(rows, stop=stop, tell=cut, send={"method": method})
         pause = Stop()
 
         def stopped(event: Event) -> None:
