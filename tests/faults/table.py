@@ -137,10 +137,12 @@ ANSWERS: dict[int, Covered] = {
     23: Covered(
         "207: part of it failed",
         (
+            "test_batches::test_of_a_batch_of_which_a_part_fails_only_that_part_does",
+            "test_batches::test_a_pair_that_spoils_a_whole_batch_fails_alone",
             "test_answers::test_an_answer_that_says_less_than_done_is_no_success",
             "test_answers::test_an_answer_that_says_less_than_done_is_asked_again",
         ),
-        note="a PUT carries one pair, so a 207 to it has no parts to match; batches have no variant here yet",
+        note="what holds for answers to one PUT holds for batches, too: test_batches has a variant of each kind",
     ),
     24: Covered(
         "204, 202, an empty 201",
@@ -309,7 +311,10 @@ MACHINE: dict[int, Covered] = {
     ),
     48: Covered(
         "kill -9 between an answer and the journal",
-        ("test_kill_moments::test_killed_at_this_moment_a_load_goes_on",),
+        (
+            "test_kill_moments::test_killed_at_this_moment_a_load_goes_on",
+            "test_batches::test_a_load_of_batches_that_was_killed_goes_on",
+        ),
     ),
     49: Covered(
         "the journal's log, the results or the journal itself cut",

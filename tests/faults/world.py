@@ -70,6 +70,12 @@ def pair_of(request: Request) -> Pair:
     return match[1], match[2]
 
 
+def pairs_in(request: Request) -> set[Pair]:
+    """Return the pairs that a batch names, where the sandbox keeps bodies."""
+    inputs = json.loads(request.body or b'{"inputs": []}')["inputs"]
+    return {(str(each["from"]["id"]), str(each["to"]["id"])) for each in inputs}
+
+
 class Hung(KeyboardInterrupt):
     """A command that does not end; a subclass, because an event loop lets nothing else through."""
 
@@ -216,6 +222,10 @@ class World:
         """Return the requests that wrote, or tried to, in the order of their arrival."""
         return [request for request in self.sandbox.requests if request.method == "PUT"]
 
+    def batches(self) -> list[Request]:
+        """Return the requests that wrote many pairs at once, in the order of their arrival."""
+        return [request for request in self.sandbox.requests if request.route == "batch/create"]
+
     def struck(self) -> list[Request]:
         """Return the requests that a fault hit, in the order of their arrival."""
         return [request for request in self.sandbox.requests if request.fault is not None]
@@ -269,7 +279,7 @@ class World:
 
     def check_traffic(self) -> None:
         """Nothing but the input's pairs was ever sent, and no window held more than the limit."""
-        asked = {pair_of(request) for request in self.puts()}
+        asked = {pair_of(request) for request in self.puts()}.union(*map(pairs_in, self.batches()))
         assert asked <= set(self.wanted), "a pair was sent that the input does not hold"
         assert self.sandbox.max_window <= int(LIMIT.split("/", maxsplit=1)[0])
 
