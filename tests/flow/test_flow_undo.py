@@ -195,6 +195,29 @@ async def test_any_load_leaves_no_trace_when_it_was_cut_short_and_taken_back_in_
     assert first.summary["pairs"]["removed"] <= report.summary["pairs"]["removed"]
 
 
+async def test_a_row_without_an_answer_may_have_been_written_and_a_refused_one_was_not(folder: Path) -> None:
+    """The first is looked at and removed, and counted as unsure; the second, made by hand since, is not the run's."""
+    faults: list[dict[str, Any]] = [
+        {"fault": "close-body", "route": "pair", "pair": ["1", "11"], "applied": True},
+        {"fault": "400", "route": "pair", "pair": ["2", "12"]},
+    ]
+    shown: list[UndoPlanned] = []
+
+    async def note(plan: UndoPlanned) -> None:
+        shown.append(plan)
+
+    async with Sandbox(faults=faults) as sandbox:
+        run = Runner(folder, sandbox)
+        loaded = await run.load("from_id,to_id\n1,11\n2,12\n3,13\n", send={"max_attempts": 1})
+        assert loaded.summary["rows"]["failed"] == 2
+        sandbox.portal.associate("0-1", 2, "0-2", 12, frozenset([PLAIN]))
+        assert len(world(sandbox)) == 3
+        report = await run.undo(agree=note)
+        assert list(world(sandbox)) == [(("0-1", "2"), ("0-2", "12"))]
+    assert statuses(report) == {"1-11": "removed", "3-13": "removed"}
+    assert [(group.pairs, group.unsure) for group in shown[0].groups] == [(2, 1)]
+
+
 async def test_nothing_is_removed_before_somebody_agrees(folder: Path) -> None:
     """What is shown is what the journal knows: how many, of which types, wholly or the label alone."""
     async with Sandbox({"labels": LABELS, "associations": [pair(1, 11), pair(2, 12)]}) as sandbox:
