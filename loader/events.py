@@ -115,7 +115,10 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where the run stands. `rate` is the limit, `achieved` requests per second, `paused` a pause's seconds left."""
+    """Where the run stands. `rate` is the limit, `achieved` requests per second, `paused` a pause's seconds left.
+
+    `requests`, `retried` and `rate_limited` are the run's so far, as in the summary, whichever command made them.
+    """
 
     total: int
     created: int

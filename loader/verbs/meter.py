@@ -69,7 +69,7 @@ class Meter:
         """Return where the run stands."""
         self._pulse.feel()
         first, last = self._window(counts.pending)
-        traffic = self._gateway.traffic
+        before, traffic = self._before.get("traffic") or {}, self._gateway.traffic
         return Progress(
             total=counts.total,
             created=counts.created,
@@ -77,9 +77,9 @@ class Meter:
             failed=counts.failed,
             rejected=counts.rejected,
             pending=counts.pending,
-            requests=traffic.sent,
-            retried=traffic.retried,
-            rate_limited=traffic.rate_limited,
+            requests=before.get("sent", 0) + traffic.sent,
+            retried=before.get("retried", 0) + traffic.retried,
+            rate_limited=before.get("rate_limited", 0) + traffic.rate_limited,
             daily_left=self._gateway.day.left,
             rate=self._gateway.limiter.rate,
             achieved=_per_second(first, last, last.sent - first.sent),

@@ -80,3 +80,14 @@ def test_a_run_that_is_set_aside_takes_its_report_along(sandbox: Sandbox, load: 
     (journal,) = folder.glob("a.*Z.journal")
     assert run("report", str(journal)).code == 0
     assert "finished, set aside" in page.read_text()
+
+
+def test_what_undo_took_back_is_in_the_report(sandbox: Sandbox, load: Run, run: Run, folder: Path) -> None:
+    """The page says that the associations are no more."""
+    (folder / "a.csv").write_text(ROWS)
+    load("a.csv")
+    assert run("undo", "a.results.csv", "--yes", "--rate", "9999/1").code == 0
+    run("report", "a.results.csv")
+    written = (folder / "a.report.html").read_text()
+    assert "Taken back by undo: 2 removed." in written
+    assert '<span class="state undone">undone</span>' in written

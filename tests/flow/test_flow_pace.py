@@ -47,6 +47,7 @@ async def test_the_series_goes_on_where_an_earlier_command_stopped(folder: Path,
         first = await load_into(sandbox, "a.csv", send={"rate": Rate(20, 1), "max_duration": 1.0})
         assert first.exit_code == 5
         report = await load_into(sandbox, "a.csv")
+    assert report.summary["requests"]["sent"] > first.summary["requests"]["sent"]
     total = total_of(folder)
     assert total.requests == report.summary["requests"]["sent"]
     assert total.done == report.summary["rows"]["created"] == 60

@@ -92,6 +92,7 @@ def _top(found: Figures, status: Status) -> Markup:
         element("h1", _name(status), " ", element("span", state, class_=f"state {status.state}")),
         element("p", _in_a_sentence(found.rows), class_="lead"),
         element("p", status.stopped, class_="stopped") if status.stopped else None,
+        element("p", f"Taken back by undo: {_undone(status)}.", class_="stopped") if status.undone else None,
         bar([(name, colour, found.rows[name]) for name, colour in _PARTS]),
         element(
             "dl", *(_tile(name, colour, found.rows[name]) for name, colour in (("total", ""), *_PARTS)), class_="tiles"
@@ -108,6 +109,10 @@ def _in_a_sentence(rows: dict[str, int]) -> str:
         if rows[name]:
             words.append(f"{rows[name]:,} {said}")
     return f"{', '.join(words)}."
+
+
+def _undone(status: Status) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in status.undone.items() if count) or "nothing yet"
 
 
 def _tile(name: str, colour: str, count: int) -> Markup:
