@@ -45,35 +45,46 @@ def associated(reply: Reply, asked: Collection[str]) -> Page:
     if body.get("status", COMPLETE) != COMPLETE:
         raise _unreadable(reply, f"is not complete ({printable(text_of(body['status']))[:30]})")
     page = Page({}, {}, {}, None)
+    known: Known = {}
     for result in results:
-        _take(result, asked, page, reply)
+        _take(result, asked, page, known, reply)
     return _with_errors(page, body.get("errors"), asked, reply)
 
 
-def _take(result: object, asked: Collection[str], page: Page, reply: Reply) -> None:
+Known = dict[tuple[tuple[object, object], ...], Types]
+"""Sets of types by what an answer calls them: it holds thousands of pairs, and few different sets."""
+
+
+def _take(result: object, asked: Collection[str], page: Page, known: Known, reply: Reply) -> None:
     record_id = _id(result, "from")
     targets = result.get("to") if isinstance(result, dict) else None
     if record_id not in asked or not isinstance(targets, list):
         raise _unreadable(reply, "speaks of other records than were asked for")
     found = page.found.setdefault(record_id, {})
     for target in targets:
-        to_id, types = _target(target, reply)
-        found[to_id] = found.get(to_id, frozenset()) | types
+        to_id = text_of(target.get("toObjectId")) if isinstance(target, dict) else ""
+        if not to_id:
+            raise _unreadable(reply, "names an associated record without its id")
+        types = _types(target.get("associationTypes"), known, reply)
+        found[to_id] = found[to_id] | types if to_id in found else types
     if after := _next_page(result):
         page.after[record_id] = after
 
 
-def _target(target: object, reply: Reply) -> tuple[str, Types]:
-    to_id = text_of(target.get("toObjectId")) if isinstance(target, dict) else ""
-    types = target.get("associationTypes") if isinstance(target, dict) else None
-    if not to_id or not isinstance(types, list):
-        raise _unreadable(reply, "names an associated record without its id or its types")
-    return to_id, frozenset(_type(each, reply) for each in types)
+def _types(items: object, known: Known, reply: Reply) -> Types:
+    if not isinstance(items, list) or not all(isinstance(each, dict) for each in items):
+        raise _unreadable(reply, "names an associated record without its types")
+    named = tuple([(each.get("category"), each.get("typeId")) for each in items])
+    try:
+        found = known.get(named)
+    except TypeError:  # A list or an object where a name is expected.
+        found = None
+    if found is None:
+        found = known[named] = frozenset(_type(category, text_of(type_id), reply) for category, type_id in named)
+    return found
 
 
-def _type(item: object, reply: Reply) -> AssociationType:
-    category = item.get("category") if isinstance(item, dict) else None
-    type_id = text_of(item.get("typeId")) if isinstance(item, dict) else ""
+def _type(category: object, type_id: str, reply: Reply) -> AssociationType:
     if not isinstance(category, str) or not _CATEGORY.fullmatch(category) or not _is_type_id(type_id):
         raise _unreadable(reply, "names an association type without its category or its id")
     return AssociationType(category, int(type_id))

@@ -215,10 +215,13 @@ def _turned(
     """
     found: list[tuple[Pair, Types | ApiError]] = []
     unsure: list[Pair] = []
+    called: dict[Types, Types] = {}
     for pair in pairs:
         error = reading.unreadable.get(pair.to_object_id)
         seen = NOTHING if error else reading.found[pair.to_object_id].get(pair.object_id, NOTHING)
-        now = frozenset(inverse[type_] for type_ in seen if type_ in inverse)
+        now = called.get(seen)
+        if now is None:
+            now = called[seen] = frozenset(inverse[type_] for type_ in seen if type_ in inverse)
         if len(now) < len(seen) and judge(pair, now) is not None:
             unsure.append(pair)
         else:
