@@ -17,6 +17,9 @@ MOST_RECORDS = 1000
 ENOUGH_REFUSED = 20
 """So many records refused one by one, and none read: the others are not asked for alone."""
 
+MOST_ASSOCIATIONS = 100_000
+"""In one answer: some 12 MB, which are many times that in memory."""
+
 LARGEST_ANSWER = 2**26
 
 
@@ -41,6 +44,7 @@ class CurrentAssociations:
     def __init__(self, gateway: Gateway, *, version: str) -> None:
         self._gateway = gateway
         self._version = version
+        self._most = MOST_RECORDS
 
     async def read(self, direction: Direction, record_ids: Iterable[str]) -> Reading:
         """Return what these records of the first object type are associated with among those of the second.
@@ -52,7 +56,7 @@ class CurrentAssociations:
         wanted: list[Wanted] = [(record_id, "") for record_id in dict.fromkeys(record_ids)]
         while wanted:
             following: list[Wanted] = []
-            batches = deque(wanted[start : start + MOST_RECORDS] for start in range(0, len(wanted), MOST_RECORDS))
+            batches = deque(wanted[start : start + self._most] for start in range(0, len(wanted), self._most))
             while batches:
                 batch = batches.popleft()
                 page = await self._page(direction, batch)
@@ -73,11 +77,19 @@ class CurrentAssociations:
         request = api.batch_read(direction, batch, self._version)
         read = partial(associated, asked=frozenset(record_id for record_id, _ in batch))
         try:
-            return (await self._gateway.call(request, read, largest=LARGEST_ANSWER)).value
+            page = (await self._gateway.call(request, read, largest=LARGEST_ANSWER)).value
         except Refused as error:
             return error
         except Retryable as error:
             return Page({}, {}, {}, error)
+        self._size_up(page, len(batch))
+        return page
+
+    def _size_up(self, page: Page, records: int) -> None:
+        """Ask for fewer records at once where each has very many associations, and for more again where not."""
+        associations = sum(map(len, page.found.values()))
+        fitting = MOST_ASSOCIATIONS * records // associations if associations else MOST_RECORDS
+        self._most = max(1, min(MOST_RECORDS, 2 * self._most, fitting))
 
 
 def _take(page: Page, batch: Sequence[Wanted], reading: Reading) -> list[Wanted]:

@@ -200,6 +200,31 @@ def test_a_refused_request_is_halved_until_the_bad_record_is_found() -> None:
     assert len(requests) < 20
 
 
+def test_fewer_records_are_asked_for_at_once_where_each_has_very_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer of half a gigabyte in memory helps nobody; where there is little again, requests grow again."""
+    monkeypatch.setattr("loader.send.reading.MOST_ASSOCIATIONS", 2000)
+
+    def script(request: api.Request, _authorization: str, _number: int) -> Reply:
+        ids = [each["id"] for each in json.loads(request.body or b"")["inputs"]]
+        many = [target(number) for number in range(1, 41)]
+        return answer(200, {"results": [result(each, *(many if int(each) <= 1000 else many[:1])) for each in ids]})
+
+    sizes: list[int] = []
+
+    def counted(request: api.Request, authorization: str, number: int) -> Reply:
+        sizes.append(len(json.loads(request.body or b"")["inputs"]))
+        return script(request, authorization, number)
+
+    async def scenario() -> None:
+        current = CurrentAssociations(make(Server(counted)), version="v4")
+        for first in (1, 501, 1001, 1101, 1201, 1401):
+            reading = await current.read(DIRECTION, [str(number) for number in range(first, first + 100)])
+            assert len(reading.found) == 100
+
+    run(scenario)
+    assert sizes == [100, 50, 50, 50, 50, 100, 100, 100]
+
+
 def test_records_that_are_all_refused_are_not_asked_for_one_by_one() -> None:
     """A wrong command costs tens of requests, not thousands."""
     ids = [str(number) for number in range(1, 1001)]
