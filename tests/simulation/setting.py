@@ -116,7 +116,10 @@ def _rules(chance: random.Random, pairs: list[Pair], weather: Weather) -> Rules:
 
 
 def _token_life(chance: random.Random, weather: Weather) -> float | None:
-    """None for a static token. A token that ends on its way, again and again, is refused; HubSpot's live longer."""
+    """None for a static token. One that ends on its way, or while a single request a window may leave, is refused twice.
+
+    HubSpot's live for half an hour.
+    """
     slower = max((spell.slower for spell in weather.spells), default=1.0)
     slowest = min(30.0, weather.latency[1] / 2 * slower)
-    return chance.choice([None, None, 1800.0, max(5 * slowest, chance.uniform(5, 60))])
+    return chance.choice([None, None, 1800.0, max(5 * slowest, chance.uniform(15, 60))])

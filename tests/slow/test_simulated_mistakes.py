@@ -54,7 +54,7 @@ def _worlds() -> Iterator[Setting]:
     outage = Spell(BEGINNING, BEGINNING + 300, "refused", 1.0)
     weather = Weather(random.Random(0), 0.0, (0.05, 0.15), [outage])
     yield Setting(0, pairs_only(5), Rules(), weather, send=SendSettings())
-    yield from map(drawn, range(20))
+    yield from map(drawn, range(100))
 
 
 def _found_out(setting: Setting) -> bool:
