@@ -116,7 +116,7 @@ def _rules(chance: random.Random, pairs: list[Pair], weather: Weather) -> Rules:
 
 
 def _token_life(chance: random.Random, weather: Weather) -> float | None:
-    """None for a static token. One that ends on its way, or while a single request a window may leave, is refused twice.
+    """None for a static token. One that ends on its way, or while one request a window may leave, is refused twice.
 
     HubSpot's live for half an hour.
     """
