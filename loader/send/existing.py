@@ -102,6 +102,7 @@ class Merge:
         self._now = now
         self._watch = watch
         self._queues: Queues[Looked] = Queues()
+        self._handed_out: dict[int, Looked] = {}
         self._ended = False
         self._looking = 0
 
@@ -119,7 +120,16 @@ class Merge:
                 late = [queue.popleft().asked for _ in range(min(MOST_RECORDS, len(queue)))]
                 await self._counted(self._look_up(late))
             else:
-                return [queue.popleft().pair for _ in range(min(self._capacity, len(queue)))]
+                looked = [queue.popleft() for _ in range(min(self._capacity, len(queue)))]
+                self._handed_out |= {each.pair.pair_id: each for each in looked}
+                return [each.pair for each in looked]
+
+    async def renewed(self, request: list[Pair]) -> list[Pair]:
+        """Return a request as it is to be sent now: looked up again if its reading is older than a minute."""
+        looked = [self._handed_out.pop(pair.pair_id) for pair in request]
+        if self._clock() - min(each.read_at for each in looked) <= FRESH_SECONDS:
+            return request
+        return [each.pair for each in await self._look_up_alone([each.asked for each in looked])]
 
     async def _counted(self, looking: Coroutine[None, None, None]) -> None:
         self._looking += 1
@@ -147,29 +157,35 @@ class Merge:
         ids = dict.fromkeys([pair.object_id for pair in lot.straight] + [pair.to_object_id for pair in lot.turned])
         reading = await self._current.read(lot.direction, ids)
         read_at = self._clock()
-        await self._settle(_straight(lot.straight, reading), read_at)
         found, unsure = _turned(lot.turned, reading, lot.inverse)
-        await self._settle(found, read_at)
+        for some in (_straight(lot.straight, reading), found):
+            for looked in await self._settle(some, read_at):
+                self._queues.of(direction_of(looked.asked)).append(looked)
         await self._look_up(unsure)
 
     async def _look_up(self, pairs: Sequence[Pair]) -> None:
-        """Look pairs up from their own end, where nothing has to be translated; they go out before all others."""
+        """Look pairs up once more; they go out before all others."""
+        for looked in reversed(await self._look_up_alone(pairs)):
+            self._queues.of(direction_of(looked.asked)).appendleft(looked)
+
+    async def _look_up_alone(self, pairs: Sequence[Pair]) -> list[Looked]:
+        """Look pairs up from their own end, where nothing has to be translated; return those that lack something."""
+        looked: list[Looked] = []
         for direction in dict.fromkeys(map(direction_of, pairs)):
             same = [pair for pair in pairs if direction_of(pair) == direction]
             reading = await self._current.read(direction, [pair.object_id for pair in same])
-            await self._settle(_straight(same, reading), self._clock(), first=True)
+            looked += await self._settle(_straight(same, reading), self._clock())
+        return looked
 
-    async def _settle(
-        self, found: Sequence[tuple[Pair, Types | ApiError]], read_at: float, *, first: bool = False
-    ) -> None:
+    async def _settle(self, found: Sequence[tuple[Pair, Types | ApiError]], read_at: float) -> list[Looked]:
+        """Record the pairs that need no request, and return the others, with what they were in the journal."""
+        looked: list[Looked] = []
         for start in range(0, len(found), PAIRS_AT_ONCE):
-            part = found[start : start + PAIRS_AT_ONCE]
-            lacking = self._record(part)
+            lacking = self._record(found[start : start + PAIRS_AT_ONCE])
             if lacking:
-                looked = await self._kept(lacking, read_at)
-                queue = self._queues.of(direction_of(looked[0].asked))
-                queue.extendleft(reversed(looked)) if first else queue.extend(looked)
+                looked += await self._kept(lacking, read_at)
             await asyncio.sleep(0)
+        return looked
 
     def _record(self, found: Sequence[tuple[Pair, Types | ApiError]]) -> list[tuple[Image, Types]]:
         """Record the pairs that are settled without a request; return what the others were and are."""

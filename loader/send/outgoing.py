@@ -15,6 +15,9 @@ class Outgoing(Protocol):
     async def next(self) -> list[Pair] | None:
         """Return the pairs of the next request, None when nothing is left."""
 
+    async def renewed(self, request: list[Pair]) -> list[Pair]:
+        """Return a request that may have waited as it is to be sent now; an empty list when nothing of it is left."""
+
 
 class Queues(Generic[T]):
     """One queue for each direction, as a request has only one."""
@@ -61,6 +64,10 @@ class Unread:
         while len(queue := self._queues.longest()) < self._capacity and not self._ended:
             self._add(await self._ledger.claim(self._ahead * self._capacity))
         return [queue.popleft() for _ in range(min(self._capacity, len(queue)))] or None
+
+    async def renewed(self, request: list[Pair]) -> list[Pair]:
+        """Return the request as it is: what the file asks for does not age."""
+        return request
 
     def _add(self, pairs: Iterable[Pair]) -> None:
         self._ended = True

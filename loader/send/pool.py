@@ -59,7 +59,7 @@ class Pool:
         self._gateway = gateway
         self._workers = workers
         self._watch = watch
-        self._queue: asyncio.Queue[list[Pair] | None] = asyncio.Queue()
+        self._queue: asyncio.Queue[tuple[Outgoing, list[Pair]] | None] = asyncio.Queue()
         self._room = asyncio.Semaphore(workers + workers // 2)
         self._feeding = len(outgoing)
         self._crew: list[asyncio.Task[None]] = []
@@ -107,7 +107,7 @@ class Pool:
     async def _feed(self, outgoing: Outgoing) -> None:
         await self._room.acquire()
         while (request := await outgoing.next()) is not None and self._stopped is None:
-            self._queue.put_nowait(request)
+            self._queue.put_nowait((outgoing, request))
             await self._room.acquire()
         self._room.release()
         self._feeding -= 1
@@ -116,8 +116,11 @@ class Pool:
                 self._queue.put_nowait(None)
 
     async def _serve(self) -> None:
-        while (request := await self._queue.get()) is not None:
-            outcomes = await self._action.apply(request)
+        while (waiting := await self._queue.get()) is not None:
+            outgoing, request = waiting
+            # A pause may have kept it in the queue for long.
+            request = await outgoing.renewed(request)
+            outcomes = await self._action.apply(request) if request else []
             self._ledger.record(outcomes)
             self._room.release()
             self._watch(outcomes)

@@ -281,6 +281,38 @@ def test_nothing_is_handed_out_on_a_reading_older_than_a_minute() -> None:
     ]
 
 
+def test_a_request_that_waited_for_longer_than_a_minute_is_looked_up_again() -> None:
+    """As in a pause: what somebody added meanwhile goes along, and what is settled by now leaves the request."""
+
+    async def scenario() -> tuple[Work, list[Pair]]:
+        work = Work([straight(pair(1), pair(2, BOSS), pair(3))], capacity=3)
+        request = await work.merge.next()
+        assert request is not None
+        assert [each.pair_id for each in request] == [1, 2, 3]
+        await asyncio.sleep(FRESH_SECONDS + 1)
+        work.current.has[FORWARD] = {"2": {"9": types(PLAIN)}}
+        work.current.bad["3"] = Refused("gone")
+        return work, await work.merge.renewed(request)
+
+    work, renewed = run(scenario)
+    assert [(each.pair_id, each.types) for each in renewed] == [(1, (PLAIN,)), (2, (BOSS, PLAIN))]
+    assert [(outcome.pair_id, outcome.status) for outcome in work.ledger.outcomes] == [(3, "failed")]
+    assert len(work.current.asked) == 2
+
+
+def test_a_fresh_request_is_sent_as_it_is() -> None:
+    """No read is spent on what was read a moment ago."""
+
+    async def scenario() -> Work:
+        work = Work([straight(pair(1), pair(2))], capacity=8)
+        request = await work.merge.next()
+        assert request is not None
+        assert await work.merge.renewed(request) == request
+        return work
+
+    assert len(run(scenario).current.asked) == 1
+
+
 def test_a_bundle_is_filled_from_several_lots_but_never_waits_for_long() -> None:
     """Few pairs in a lot are changed: their requests are full all the same, unless reading takes too long."""
 
