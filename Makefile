@@ -10,7 +10,7 @@ NO_PYTHON = Python 3.11 or newer is needed and was not found; name yours with: m
 # pip is quiet unless it fails; then all that it said is shown.
 pip = $(BIN)/python -m pip install --disable-pip-version-check $(1) >.venv/pip.log 2>&1 || { cat .venv/pip.log >&2; exit 1; }
 
-.PHONY: help install lint types test test-slow test-long audit demo clean
+.PHONY: help install lint types test test-slow test-long audit benchmark demo clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,14 @@ test: lint types ## lint, types and the fast tests
 
 test-slow: .venv/.test-tools ## the tests that wait, kill and count to a million
 	$(BIN)/pytest tests/slow -o norecursedirs='.*' --quiet -s
+
+.venv/.benchmark-tools: .venv/.test-tools
+	@echo "Installing the clients that the loader is measured against."
+	@$(call pip,--editable '.[benchmark]')
+	@touch $@
+
+benchmark: .venv/.benchmark-tools ## figures against other clients, as a table; BENCHMARK_OUTPUT=FILE keeps it
+	@$(BIN)/python -m tests.benchmarks
 
 audit: .venv/.test-tools ## known vulnerabilities in what is installed; needs the network, and says when it has none
 	@$(BIN)/python tests/security/audit.py

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, BinaryIO, TextIO, TypeVar, cast
 
+from loader import event_loop
 from loader.complain import complain, give_up
 from loader.configure import Typed, portal_settings, settings_from, undo_settings
 from loader.errors import Interrupted, LoaderError, RecordError, UsageError
@@ -240,7 +241,7 @@ def _willing(write: Callable[[T], object], what: T, stream: Any) -> bool:
 
 def _run(verb: Coroutine[Any, Any, T], stop: Stop) -> T:
     try:
-        return asyncio.run(_with_signals(verb, stop))
+        return event_loop.run(_with_signals(verb, stop))
     except BaseExceptionGroup as group:
         if (error := _only(group)) is not None:
             raise error from None

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
+from loader import event_loop
 from loader.errors import Interrupted
 from loader.stopping import Stop
 
@@ -46,7 +47,7 @@ class _Worker(threading.Thread, Generic[T]):
     def run(self) -> None:
         """Run the verb, and keep what comes of it for `result`."""
         try:
-            self._results.append(asyncio.run(self._work()))
+            self._results.append(event_loop.run(self._work()))
         except BaseException as error:
             self._error = error
         finally:

@@ -70,10 +70,15 @@ class Limiter:
 
     async def take(self) -> None:
         """Wait for a slot and hold it until `give_back`; cancelled, none is held."""
+        if not self._waiting and self._pace.has_capacity() and self._seconds_to_slot() <= 0 and not self.paused_for:
+            # Nothing holds it back, which is the rule where the limit is wide open.
+            await self._pace.acquire()
+            self._under_way += 1
+            return
         self._waiting += 1
         try:
             async with self._turn:
-                self._hungry = self._hungry or not self._pace.has_capacity() or self._seconds_to_slot() > 0
+                self._hungry = True
                 await self._pace.acquire()
                 while (seconds := max(self._seconds_to_slot(), self.paused_for)) > 0:
                     if self._more and self._slots < self.rate.requests:

@@ -65,4 +65,4 @@ class Put:
 
 def timestamp(moment: datetime) -> str:
     """Return UTC as ISO 8601 with milliseconds: `2026-11-23T02:00:00.123Z`."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

@@ -1,0 +1,140 @@
+"""How the benchmark measures: processes one after another, in rounds, so that all of a round meet the same machine."""
+
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+TOKEN = "any"
+
+
+class Cost(NamedTuple):
+    """What a process took: seconds on the clock, seconds of CPU, its peak memory in MB, and what it wrote."""
+
+    seconds: float
+    cpu: float
+    peak: float
+    out: str
+
+
+class Figure(NamedTuple):
+    """One line of the table: what was measured in each round, and what it must and should be."""
+
+    name: str
+    must: str
+    aim: str
+    values: Sequence[float]
+    form: str = "{:.2f}"
+
+    def line(self) -> str:
+        """Return it as a line of Markdown: the median, and the least and the most where there were rounds."""
+        middle = self.form.format(statistics.median(self.values))
+        spread = " to ".join(self.form.format(value) for value in (min(self.values), max(self.values)))
+        return (
+            f"| {self.name} | {self.must} | {self.aim} | {middle} | {spread if len(self.values) > 1 else 'one run'} |"
+        )
+
+
+def run(command: Sequence[str], folder: Path, **environment: str) -> Cost:
+    """Run a command to its end; RuntimeError with what it said when it fails."""
+    # A child inherits its parent's peak until it begins to run, so it is started by a small process of its own.
+    program = [sys.executable, "-S", "-c", _CHILD, *command]
+    surroundings = {**os.environ, **environment}
+    done = subprocess.run(program, cwd=folder, env=surroundings, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr[-2000:]}")
+    out, _, figures = done.stdout.rpartition("\n--\n")
+    seconds, cpu, peak = map(float, figures.split())
+    return Cost(seconds, cpu, peak, out)
+
+
+_CHILD = """
+import os, resource, subprocess, sys, time
+began = time.perf_counter()
+done = subprocess.run(sys.argv[1:])
+seconds = time.perf_counter() - began
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print("\\n--\\n%f %f %f" % (seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024))
+sys.exit(done.returncode)
+"""
+
+
+class Bench:
+    """A folder and a server, for a block: the loader and its peers as commands."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __enter__(self) -> Self:
+        self._server = subprocess.Popen(
+            [sys.executable, "-m", "tests.benchmarks.server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self._server.stdout is not None
+        self.url = f"http://127.0.0.1:{self._server.stdout.readline().strip()}"
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.communicate("")
+
+    def rows(self, count: int, ending: str = "csv") -> Path:
+        """Return an input with so many pairs, made when it is first asked for."""
+        path = self.folder / f"rows-{count}.{ending}"
+        if not path.exists() and ending == "parquet":
+            import pyarrow as pa
+            from pyarrow import parquet
+
+            ids = [list(column) for column in zip(*_pairs(count), strict=True)]
+            parquet.write_table(pa.table(dict(zip(("from_id", "to_id"), ids, strict=True))), path)
+        elif not path.exists():
+            with path.open("w", encoding="utf-8") as file:
+                file.write("from_id,to_id\n")
+                file.writelines(f"{first},{second}\n" for first, second in _pairs(count))
+        return path
+
+    def loader(self, path: Path, *options: str) -> Cost:
+        """Load a file from the start with the limiter wide open, as one command."""
+        for old in self.folder.glob("r.*"):
+            old.unlink()
+        return self.again(path, *options)
+
+    def again(self, path: Path, *options: str) -> Cost:
+        """Give the same command once more."""
+        command = [sys.executable, "-m", "loader", "load", str(path), "--from", "contacts", "--to", "companies"]
+        given = ["--results", "r.results.csv", "--rate", "1000000/1", "--quiet", *options]
+        return run([*command, *given], self.folder, **self._environment())
+
+    def peer(self, name: str, path: Path) -> Cost:
+        """Have a peer send a file; `out` is the seconds that it took without its imports."""
+        return run([sys.executable, "-m", "tests.benchmarks.peers", name, self.url, str(path)], Path.cwd())
+
+    def _environment(self) -> dict[str, str]:
+        return {"HUBSPOT_BASE_URL": self.url, "HUBSPOT_ACCESS_TOKEN": TOKEN, "XDG_CACHE_HOME": str(self.folder)}
+
+
+def _pairs(count: int) -> Iterator[tuple[int, int]]:
+    return ((1_000_000_000 + number, 2_000_000_000 + number % 50_000) for number in range(count))
+
+
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """Say on standard error what is being measured, and how long that took."""
+    began = time.monotonic()
+    yield
+    sys.stderr.write(f"{what}: {time.monotonic() - began:.0f} s\n")
+
+
+def machine() -> str:
+    """Return the machine's size in a few words."""
+    memory = re.search(r"MemTotal: +([0-9]+)", Path("/proc/meminfo").read_text("ascii"))
+    model = re.search(r"model name\t: (.*)", Path("/proc/cpuinfo").read_text("utf-8"))
+    gigabytes = int(memory[1]) / 2**20 if memory else 0
+    return f"{os.cpu_count()} cores ({model[1] if model else 'unknown'}), {gigabytes:.0f} GB"

@@ -1,0 +1,153 @@
+"""What the loader is measured against: each peer in a process of its own.
+
+`python -m tests.benchmarks.peers PEER URL FILE` sends the rows of a CSV of two ids and prints the seconds that took,
+without its imports.
+"""
+
+import asyncio
+import csv
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import local
+from typing import Any
+
+IN_FLIGHT = 50
+THREADS = 50
+TYPES = [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 279}]
+TOKEN = "any"
+
+Rows = Iterator[list[str]]
+
+
+def rows_of(path: str) -> Rows:
+    """Yield the two ids of each row."""
+    with open(path, newline="", encoding="utf-8") as file:  # noqa: PTH123
+        lines = csv.reader(file)
+        next(lines)
+        yield from lines
+
+
+def aiohttp_pool(url: str, path: str) -> float:
+    """The bare pool: workers over one iterator, `json=`, a str URL, `response.json()`, the stock loop."""
+    import aiohttp
+
+    async def send() -> float:
+        rows = rows_of(path)
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        async with aiohttp.ClientSession(headers=headers) as session:
+
+            async def work() -> None:
+                for first, second in rows:
+                    address = f"{url}/crm/v4/objects/contacts/{first}/associations/companies/{second}"
+                    async with session.put(address, json=TYPES) as response:
+                        response.raise_for_status()
+                        await response.json()
+
+            began = time.perf_counter()
+            await asyncio.gather(*(work() for _ in range(IN_FLIGHT)))
+            return time.perf_counter() - began
+
+    return asyncio.run(send())
+
+
+def hubspot_hoisted(url: str, path: str) -> float:
+    """The official client as it is best used: the API object made once, called by threads."""
+    from hubspot import HubSpot
+    from hubspot.crm.associations.v4 import AssociationSpec
+
+    client = HubSpot(access_token=TOKEN)
+    client.config["host"] = url
+    api = client.crm.associations.v4.basic_api
+    api.api_client.configuration.host = url
+    types = [AssociationSpec(association_category="HUBSPOT_DEFINED", association_type_id=279)]
+
+    def send(row: list[str]) -> None:
+        api.create("contacts", row[0], "companies", row[1], types)
+
+    return _in_threads(send, path)
+
+
+def hubspot_readme(url: str, path: str) -> float:
+    """The official client as its README shows it: the API object looked up for each call."""
+    from hubspot import HubSpot
+    from hubspot.crm.associations.v4 import AssociationSpec
+
+    client = HubSpot(access_token=TOKEN)
+    types = [AssociationSpec(association_category="HUBSPOT_DEFINED", association_type_id=279)]
+
+    def send(row: list[str]) -> None:
+        api = client.crm.associations.v4.basic_api
+        api.api_client.configuration.host = url
+        api.create("contacts", row[0], "companies", row[1], types)
+
+    return _in_threads(send, path)
+
+
+def hubspot_sdk(url: str, path: str) -> float:
+    """HubSpot's new client, asynchronous."""
+    from hubspot_sdk import AsyncHubSpot
+
+    made: Any = AsyncHubSpot(access_token=TOKEN, base_url=url)
+
+    async def send() -> float:
+        rows = rows_of(path)
+        async with made as client:
+            association = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 279}
+
+            async def work() -> None:
+                for first, second in rows:
+                    await client.put(
+                        f"/crm/v4/objects/contacts/{first}/associations/companies/{second}",
+                        body=[association],
+                        cast_to=object,
+                    )
+
+            began = time.perf_counter()
+            await asyncio.gather(*(work() for _ in range(IN_FLIGHT)))
+            return time.perf_counter() - began
+
+    return asyncio.run(send())
+
+
+def requests_threads(url: str, path: str) -> float:
+    """requests, a session for each thread."""
+    import requests
+
+    own = local()
+
+    def send(row: list[str]) -> None:
+        if not hasattr(own, "session"):
+            own.session = requests.Session()
+            own.session.headers["Authorization"] = f"Bearer {TOKEN}"
+        address = f"{url}/crm/v4/objects/contacts/{row[0]}/associations/companies/{row[1]}"
+        response = own.session.put(address, json=TYPES)
+        response.raise_for_status()
+        response.json()
+
+    return _in_threads(send, path)
+
+
+def _in_threads(send: Callable[[list[str]], None], path: str) -> float:
+    began = time.perf_counter()
+    with ThreadPoolExecutor(THREADS) as pool:
+        for _ in pool.map(send, list(rows_of(path))):
+            pass
+    return time.perf_counter() - began
+
+
+PEERS: dict[str, Callable[[str, str], float]] = {
+    each.__name__: each
+    for each in (
+        aiohttp_pool,
+        hubspot_hoisted,
+        hubspot_readme,
+        hubspot_sdk,
+        requests_threads,
+    )
+}
+
+if __name__ == "__main__":
+    name, address, file = sys.argv[1:]
+    sys.stdout.write(f"{PEERS[name](address, file)}\n")

@@ -1,0 +1,120 @@
+"""A HubSpot that costs next to nothing: a bare asyncio protocol, in a process of its own, that keeps what it is told.
+
+It answers 201 to every PUT and batch create, and reads back what they wrote; it checks nothing and limits nothing.
+`python -m tests.benchmarks.server` prints its port and runs until its standard input ends.
+"""
+
+import asyncio
+import json
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Callable
+from typing import cast
+
+IDS = re.compile(rb'"id": ?"?([0-9]+)')
+PUT_PATH = re.compile(rb"/associations/(?:default/)?[^/]+/([0-9]+)")
+
+Answer = tuple[bytes, bytes]
+
+
+class Portal:
+    """Which records are associated with which: all from contacts to companies, unlabelled."""
+
+    def __init__(self) -> None:
+        self.pairs: dict[bytes, list[bytes]] = defaultdict(list)
+        self.counts = {"put": 0, "create": 0, "read": 0, "other": 0}
+
+    def answer(self, method: bytes, path: bytes, body: bytes) -> Answer:
+        """Return status line and body."""
+        if method == b"PUT":
+            return self._put(path)
+        if path.endswith(b"/batch/create"):
+            return self._create(body)
+        if path.endswith(b"/batch/read"):
+            return self._read(body)
+        self.counts["other"] += 1
+        if path.startswith(b"/sandbox/state"):
+            return b"200 OK", json.dumps(self.counts).encode()
+        return (b"200 OK", b'{"results":[]}') if path.endswith(b"/labels") else (b"404 Not Found", b"{}")
+
+    def _put(self, path: bytes) -> Answer:
+        self.counts["put"] += 1
+        parts = path.split(b"/")
+        first, second = parts[5], parts[8]
+        self.pairs[first].append(second)
+        return b"201 Created", (
+            b'{"fromObjectTypeId":"0-1","fromObjectId":%s,"toObjectTypeId":"0-2","toObjectId":%s,"labels":[]}'
+            % (first, second)
+        )
+
+    def _create(self, body: bytes) -> Answer:
+        self.counts["create"] += 1
+        ids = IDS.findall(body)
+        results = []
+        for first, second in zip(ids[::2], ids[1::2], strict=True):
+            self.pairs[first].append(second)
+            results.append(
+                b'{"fromObjectTypeId":"0-1","fromObjectId":%s,"toObjectTypeId":"0-2","toObjectId":%s,"labels":[]}'
+                % (first, second)
+            )
+        return b"201 Created", b'{"status":"COMPLETE","results":[%s]}' % b",".join(results)
+
+    def _read(self, body: bytes) -> Answer:
+        self.counts["read"] += 1
+        plain = b'"associationTypes":[{"category":"HUBSPOT_DEFINED","typeId":279,"label":null}]'
+        results = [
+            b'{"from":{"id":"%s"},"to":[%s]}'
+            % (first, b",".join(b'{"toObjectId":%s,%s}' % (second, plain) for second in self.pairs[first]))
+            for first in IDS.findall(body)
+            if first in self.pairs
+        ]
+        return b"200 OK", b'{"status":"COMPLETE","results":[%s]}' % b",".join(results)
+
+
+class Connection(asyncio.Protocol):
+    """HTTP/1.1 as far as the clients of the benchmark speak it: kept alive, bodies with a length."""
+
+    def __init__(self, answer: Callable[[bytes, bytes, bytes], Answer]) -> None:
+        self._answer = answer
+        self._buffer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember where answers go."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Answer every request that is whole."""
+        self._buffer += data
+        while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
+            head = self._buffer[:end]
+            place = head.lower().find(b"content-length:")
+            length = int(head[place + 15 :].split(b"\r\n", 1)[0]) if place >= 0 else 0
+            if len(self._buffer) < end + 4 + length:
+                return
+            body, self._buffer = self._buffer[end + 4 : end + 4 + length], self._buffer[end + 4 + length :]
+            method, path, _ = head.split(b"\r\n", 1)[0].split(b" ")
+            status, answer = self._answer(method, path, body)
+            self._transport.write(
+                b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+                % (status, len(answer), answer)
+            )
+
+
+async def main() -> None:
+    """Serve until standard input ends."""
+    portal = Portal()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Connection(portal.answer), "127.0.0.1", 0, backlog=1024)
+    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
+    sys.stdout.flush()
+    await loop.run_in_executor(None, sys.stdin.read)
+
+
+if __name__ == "__main__":
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(main())
+    else:
+        uvloop.run(main())
