@@ -17,6 +17,11 @@ ROUNDS = 5
 
 PUT = ("--method", "put", "--existing", "replace", "--concurrency", "50")
 
+BATCH = ("--method", "batch", "--existing", "replace")
+
+PERMITTED_BATCH_ROWS = 38_000
+"""190 requests per 10 s, each with 2,000 pairs."""
+
 EVERYTHING = """
 import importlib, pkgutil, loader
 for module in pkgutil.walk_packages(loader.__path__, "loader."):
@@ -60,12 +65,55 @@ def single_puts(bench: Bench) -> list[Figure]:
 
 def put_memory(bench: Bench) -> list[Figure]:
     """How much more memory five times as many rows take."""
-    figures = []
-    for ending in ("csv", "parquet"):
-        peaks = [bench.loader(bench.rows(count, ending), *PUT).peak for count in (100_000, 500_000)]
-        name = f"peak memory growth, PUT 100 k → 500 k rows, {ending}, MB"
-        figures.append(Figure(name, "≤ 60", "≤ 20", [peaks[1] - peaks[0]], "{:.0f}"))
-    return figures
+    return [_growth(bench, "PUT 100 k → 500 k", (100_000, 500_000), PUT, ending) for ending in ("csv", "parquet")]
+
+
+def _growth(bench: Bench, what: str, sizes: tuple[int, int], options: Sequence[str], ending: str) -> Figure:
+    few, many = (bench.loader(bench.rows(count, ending), *options).peak for count in sizes)
+    return Figure(f"peak memory growth, {what} rows, {ending}, MB", "≤ 60", "≤ 20", [many - few], "{:.0f}")
+
+
+def batches(bench: Bench) -> list[Figure]:
+    """Batches of 2,000 from end to end, rows per second, against the official client and naive aiohttp."""
+    many, few = bench.rows(200_000), bench.rows(10_000)
+    official, naive, cpu = [], [], []
+    for _ in range(ROUNDS):
+        ours = bench.loader(many, *BATCH)
+        official.append(float(bench.peer("hubspot_batch", few).out) / _rows(few) * _rows(many) / ours.seconds)
+        naive.append(float(bench.peer("aiohttp_batch", many).out) / ours.seconds)
+        cpu.append(ours.cpu / _rows(many) * PERMITTED_BATCH_ROWS)
+    return [
+        Figure("batch: rows per second against the official client's batch API", "≥ 10", "≥ 40", official, "{:.1f}"),
+        Figure("batch: rows per second against naive aiohttp", "≥ 0.5", "≥ 1.5", naive),
+        Figure("batch: CPU at 38,000 rows/s, of one core", "≤ 0.6", "≤ 0.3", cpu),
+    ]
+
+
+def batch_memory(bench: Bench) -> list[Figure]:
+    """How much more memory five times as many rows take."""
+    return [_growth(bench, "batch 1 M → 5 M", (1_000_000, 5_000_000), BATCH, ending) for ending in ("csv", "parquet")]
+
+
+def nights(bench: Bench) -> list[Figure]:
+    """A million rows, the finished run again, and the second night's file, of which one row in a hundred is new."""
+    first_file, second_file = bench.rows(1_000_000), bench.rows(1_000_000, changed=100)
+    first = bench.loader(first_file, "--method", "batch")
+    again = bench.again(first_file, "--method", "batch")
+    before = bench.counts()
+    second = bench.loader(second_file, "--method", "batch")
+    after = bench.counts()
+    reads, records, writes = (after[kind] - before[kind] for kind in ("read", "records_read", "pairs_created"))
+    return [
+        Figure("resume of a finished million-row run, seconds", "≤ 5", "≤ 2", [again.seconds]),
+        Figure("second night, 1 M rows, 1 % changed: pairs written", "10,000", "", [writes], "{:.0f}"),
+        Figure("second night: reads for each 1,000 records", "≤ 1", "", [reads * 1000 / records]),
+        Figure(
+            "second night: wall time against the first at 0 ms latency",
+            "≤ 0.6",
+            "≤ 0.3",
+            [second.seconds / first.seconds],
+        ),
+    ]
 
 
 def limiter(bench: Bench) -> list[Figure]:
@@ -89,7 +137,15 @@ def _rows(path: Path) -> int:
     return int(path.stem.rpartition("-")[2])
 
 
-MEASURES: tuple[Callable[[Bench], Sequence[Figure]], ...] = (start_up, single_puts, put_memory, limiter)
+MEASURES: tuple[Callable[[Bench], Sequence[Figure]], ...] = (
+    start_up,
+    single_puts,
+    batches,
+    put_memory,
+    batch_memory,
+    nights,
+    limiter,
+)
 
 
 def table(figures: Sequence[Figure]) -> str:

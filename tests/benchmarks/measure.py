@@ -1,11 +1,13 @@
 """How the benchmark measures: processes one after another, in rounds, so that all of a round meet the same machine."""
 
+import json
 import os
 import re
 import statistics
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,19 +87,19 @@ class Bench:
     ) -> None:
         self._server.communicate("")
 
-    def rows(self, count: int, ending: str = "csv") -> Path:
-        """Return an input with so many pairs, made when it is first asked for."""
-        path = self.folder / f"rows-{count}.{ending}"
+    def rows(self, count: int, ending: str = "csv", *, changed: int = 0) -> Path:
+        """Return an input with so many pairs, made when it is first asked for; one in `changed` is another pair."""
+        path = self.folder / f"rows-{changed}-{count}.{ending}"
         if not path.exists() and ending == "parquet":
             import pyarrow as pa
             from pyarrow import parquet
 
-            ids = [list(column) for column in zip(*_pairs(count), strict=True)]
+            ids = [list(column) for column in zip(*_pairs(count, changed), strict=True)]
             parquet.write_table(pa.table(dict(zip(("from_id", "to_id"), ids, strict=True))), path)
         elif not path.exists():
             with path.open("w", encoding="utf-8") as file:
                 file.write("from_id,to_id\n")
-                file.writelines(f"{first},{second}\n" for first, second in _pairs(count))
+                file.writelines(f"{first},{second}\n" for first, second in _pairs(count, changed))
         return path
 
     def loader(self, path: Path, *options: str) -> Cost:
@@ -116,12 +118,20 @@ class Bench:
         """Have a peer send a file; `out` is the seconds that it took without its imports."""
         return run([sys.executable, "-m", "tests.benchmarks.peers", name, self.url, str(path)], Path.cwd())
 
+    def counts(self) -> dict[str, int]:
+        """Return what the server has been asked so far."""
+        with urllib.request.urlopen(f"{self.url}/counts") as answer:  # noqa: S310 - our own server
+            found: dict[str, int] = json.load(answer)
+        return found
+
     def _environment(self) -> dict[str, str]:
         return {"HUBSPOT_BASE_URL": self.url, "HUBSPOT_ACCESS_TOKEN": TOKEN, "XDG_CACHE_HOME": str(self.folder)}
 
 
-def _pairs(count: int) -> Iterator[tuple[int, int]]:
-    return ((1_000_000_000 + number, 2_000_000_000 + number % 50_000) for number in range(count))
+def _pairs(count: int, changed: int) -> Iterator[tuple[int, int]]:
+    for number in range(count):
+        moved = 1 if changed and number % changed == 0 else 0
+        yield 1_000_000_000 + number, 2_000_000_000 + (number + moved) % 50_000
 
 
 @contextmanager

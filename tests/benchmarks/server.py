@@ -19,11 +19,11 @@ Answer = tuple[bytes, bytes]
 
 
 class Portal:
-    """Which records are associated with which: all from contacts to companies, unlabelled."""
+    """Which records are associated with which: contacts with companies, unlabelled, and no id is both's."""
 
     def __init__(self) -> None:
         self.pairs: dict[bytes, list[bytes]] = defaultdict(list)
-        self.counts = {"put": 0, "create": 0, "read": 0, "other": 0}
+        self.counts = dict.fromkeys(("put", "create", "pairs_created", "read", "records_read", "other"), 0)
 
     def answer(self, method: bytes, path: bytes, body: bytes) -> Answer:
         """Return status line and body."""
@@ -32,17 +32,21 @@ class Portal:
         if path.endswith(b"/batch/create"):
             return self._create(body)
         if path.endswith(b"/batch/read"):
-            return self._read(body)
-        self.counts["other"] += 1
-        if path.startswith(b"/sandbox/state"):
+            return self._read(path, body)
+        if path == b"/counts":
             return b"200 OK", json.dumps(self.counts).encode()
+        self.counts["other"] += 1
         return (b"200 OK", b'{"results":[]}') if path.endswith(b"/labels") else (b"404 Not Found", b"{}")
+
+    def _associate(self, first: bytes, second: bytes) -> None:
+        self.pairs[first].append(second)
+        self.pairs[second].append(first)
 
     def _put(self, path: bytes) -> Answer:
         self.counts["put"] += 1
         parts = path.split(b"/")
         first, second = parts[5], parts[8]
-        self.pairs[first].append(second)
+        self._associate(first, second)
         return b"201 Created", (
             b'{"fromObjectTypeId":"0-1","fromObjectId":%s,"toObjectTypeId":"0-2","toObjectId":%s,"labels":[]}'
             % (first, second)
@@ -51,22 +55,26 @@ class Portal:
     def _create(self, body: bytes) -> Answer:
         self.counts["create"] += 1
         ids = IDS.findall(body)
+        self.counts["pairs_created"] += len(ids) // 2
         results = []
         for first, second in zip(ids[::2], ids[1::2], strict=True):
-            self.pairs[first].append(second)
+            self._associate(first, second)
             results.append(
                 b'{"fromObjectTypeId":"0-1","fromObjectId":%s,"toObjectTypeId":"0-2","toObjectId":%s,"labels":[]}'
                 % (first, second)
             )
         return b"201 Created", b'{"status":"COMPLETE","results":[%s]}' % b",".join(results)
 
-    def _read(self, body: bytes) -> Answer:
+    def _read(self, path: bytes, body: bytes) -> Answer:
         self.counts["read"] += 1
-        plain = b'"associationTypes":[{"category":"HUBSPOT_DEFINED","typeId":279,"label":null}]'
+        records = IDS.findall(body)
+        self.counts["records_read"] += len(records)
+        backward = path.endswith((b"/companies/contacts/batch/read", b"/0-2/0-1/batch/read"))
+        plain = b'"associationTypes":[{"category":"HUBSPOT_DEFINED","typeId":%d,"label":null}]' % (279 + backward)
         results = [
             b'{"from":{"id":"%s"},"to":[%s]}'
             % (first, b",".join(b'{"toObjectId":%s,%s}' % (second, plain) for second in self.pairs[first]))
-            for first in IDS.findall(body)
+            for first in records
             if first in self.pairs
         ]
         return b"200 OK", b'{"status":"COMPLETE","results":[%s]}' % b",".join(results)
