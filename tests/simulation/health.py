@@ -22,12 +22,25 @@ PATIENCE = 120.0
 """A plain 500 is HubSpot's word about one request: so long after the breaker opened, it costs an attempt again."""
 
 
-Unit = Pair | tuple[Record, ...]
-"""What attempts are counted of: a pair that is written, or the records that are read together."""
+Unit = Pair | tuple[Record, ...] | tuple[Pair, ...]
+"""What attempts are counted of: a pair that is written, or the records that are read, or pairs sent, in one request.
+
+A batch that is halved is two new requests.
+"""
+
+
+READ: Record = ("read", 0)
+"""What a read's records stand behind, so that two of them are not taken for a pair."""
+
+
+def _covers(unit: Unit, pair: Pair) -> bool:
+    return unit == pair or (unit[0] == READ and not {*pair}.isdisjoint(unit)) or pair in unit
 
 
 def _units(one: Exchange) -> list[Unit]:
-    return [one.records] if one.records else list(one.asked)
+    if one.records:
+        return [(READ, *one.records)]
+    return [tuple(sorted(one.asked))] if one.kind == "create" else list(one.asked)
 
 
 class Health:
@@ -68,13 +81,15 @@ class Health:
     def used_up(self, pair: Pair) -> bool:
         """Return True for a pair that may be given up, or that could not be looked up."""
         given_up = {unit for unit, count in self._counted.items() if count >= self._max_attempts}
-        return pair in given_up or any(record in unit for unit in given_up for record in pair)
+        return any(_covers(unit, pair) for unit in given_up)
 
     def ends(self, one: Exchange, now: float) -> None:
         """Note how a request ended."""
         if one.shows_health:
             self._failures, self._failing_since, self._opened = 0, None, None
             self._budget = min(BUDGET, self._budget + REFILL)
+            for unit in _units(one):
+                self._counted[unit] = 0
         elif one.failed_in_passing or one.rate_limited:
             if self._failing_since is None:
                 self._failing_since = now
