@@ -135,8 +135,12 @@ def _costs(event: Planned) -> Iterator[Text]:
     for method, cost in event.costs.items():
         words = f"--method {method}: {cost.requests:,} requests take {duration(cost.seconds)} at {rate}"
         if event.daily_quota:
-            words += f", and {cost.share or 0:.1%} of the day's quota of {event.daily_quota:,}"
+            words += f", and {_percent(cost.share or 0)} of the day's quota of {event.daily_quota:,}"
         yield Text(f"{words}.")
+
+
+def _percent(share: float) -> str:
+    return "less than 0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
 
 
 def labels_table(event: Labels) -> Table:
