@@ -63,6 +63,7 @@ class Pool:
         self._room = asyncio.Semaphore(workers + workers // 2)
         self._feeding = len(outgoing)
         self._crew: list[asyncio.Task[None]] = []
+        self._feeders: list[asyncio.Task[None]] = []
         self._stopped: LoaderError | None = None
         gateway.allow(workers)
 
@@ -79,7 +80,9 @@ class Pool:
     async def _send_all(self) -> None:
         async with asyncio.TaskGroup() as group:
             for number, outgoing in enumerate(self._outgoing):
-                self._crew.append(group.create_task(self._guard(partial(self._feed, outgoing)), name=f"feed-{number}"))
+                feeder = group.create_task(self._guard(partial(self._feed, outgoing)), name=f"feed-{number}")
+                self._feeders.append(feeder)
+            self._crew += self._feeders
             for number in range(self._workers):
                 self._crew.append(group.create_task(self._guard(self._serve), name=f"serve-{number}"))
 
@@ -88,7 +91,9 @@ class Pool:
         if self._stopped is None:
             self._stopped = reason
         self._gateway.drain()
-        busy = {*self._gateway.in_flight, *self._ledger.at_work, asyncio.current_task()}
+        # A feeder only reads before something is sent: its answer is of no use any more.
+        sending = self._gateway.in_flight.difference(self._feeders)
+        busy = {*sending, *self._ledger.at_work, asyncio.current_task()}
         for task in self._crew:
             if task not in busy:
                 task.cancel()

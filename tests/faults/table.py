@@ -313,7 +313,7 @@ MACHINE: dict[int, Covered] = {
         "kill -9 between an answer and the journal",
         (
             "test_kill_moments::test_killed_at_this_moment_a_load_goes_on",
-            "test_batches::test_a_load_of_batches_that_was_killed_goes_on",
+            "test_kill_moments::test_a_load_of_batches_that_was_killed_goes_on",
         ),
     ),
     49: Covered(
@@ -435,7 +435,7 @@ MACHINE: dict[int, Covered] = {
         "the event loop stalls",
         (
             "test_machine::test_a_loop_that_stalls_loses_nothing",
-            "test_machine::test_reading_and_grouping_do_not_hold_up_the_loop",
+            "test_pressure::test_reading_and_grouping_do_not_hold_up_the_loop",
         ),
     ),
     69: Covered(

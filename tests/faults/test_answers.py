@@ -9,6 +9,8 @@ import pytest
 from tests.faults.conftest import MakeWorld
 from tests.faults.world import Pair, World, pairs
 
+pytestmark = pytest.mark.usefixtures("hurry")
+
 WORKERS = 4
 CREW = ("--concurrency", str(WORKERS))
 TWO_ATTEMPTS = ("--max-attempts", "2")

@@ -1,15 +1,13 @@
 """Many pairs in one request: what goes wrong with it concerns those pairs only that HubSpot names."""
 
-import signal
-from functools import partial
 from typing import Any
 
 import pytest
 
 from tests.faults.conftest import MakeWorld
-from tests.faults.harm import kill_after, kill_before
-from tests.faults.process import Harm
 from tests.faults.world import World, pairs, pairs_in
+
+pytestmark = pytest.mark.usefixtures("hurry")
 
 BATCH = ("--method", "batch", "--concurrency", "4")
 CREATE = {"route": "batch/create"}
@@ -68,24 +66,3 @@ def test_what_stops_a_load_stops_one_of_batches(make_world: MakeWorld, fault: st
     again = world.run("--method", "put", "--concurrency", "4")
     assert again.exit_code == 0
     world.check(again)
-
-
-MOMENTS: dict[str, Harm] = {
-    "before it leaves": partial(kill_before, "loader.record.journal.journal:Journal.keep"),
-    "with what was there kept": partial(kill_after, "loader.record.journal.journal:Journal.keep"),
-    "before its outcomes are recorded": partial(kill_before, "loader.record.journal.journal:Journal.record"),
-    "with its outcomes recorded": partial(kill_after, "loader.record.journal.journal:Journal.record"),
-}
-
-
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_a_load_of_batches_that_was_killed_goes_on(make_world: MakeWorld, moment: str) -> None:
-    """Items 47, 48 for batches: nothing is lost; what was applied and not recorded is told as created."""
-    world = batch_world(make_world)
-    command = world.start(*BATCH, harm=MOMENTS[moment])
-    assert command.wait() == -signal.SIGKILL, command.said()
-    world.said += command.said()
-    ending = world.run(*BATCH)
-    assert ending.exit_code == 0, ending.said
-    assert ending.rows("created") == set(world.wanted)
-    world.check(ending)

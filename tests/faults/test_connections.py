@@ -41,6 +41,7 @@ CUT: list[str | Rule] = [
 """Connections that end before the head of an answer, in it, in its body, or never (items 31, 32, 34, 35)."""
 
 
+@pytest.mark.usefixtures("hurry")
 @pytest.mark.parametrize("applied", [True, False])
 def test_a_connection_that_is_cut_is_tried_again(make_world: MakeWorld, *, applied: bool) -> None:
     """Items 31, 32, 34, 35: whether HubSpot has done it or not; a repeated PUT changes nothing, and all is counted."""
@@ -52,6 +53,7 @@ def test_a_connection_that_is_cut_is_tried_again(make_world: MakeWorld, *, appli
     world.check(ending)
 
 
+@pytest.mark.usefixtures("hurry")
 def test_a_connection_that_is_always_cut_is_no_verdict(make_world: MakeWorld) -> None:
     """Items 31, 32, 34, 35: after the last attempt the row is failed without a status; sent again, it is there."""
     world = make_world(20, faults=one_pair_each(*CUT, applied=False))
@@ -67,6 +69,7 @@ def test_a_connection_that_is_always_cut_is_no_verdict(make_world: MakeWorld) ->
     world.check(again)
 
 
+@pytest.mark.usefixtures("hurry")
 @pytest.mark.parametrize("fault", ["close-reused", "close-after"])
 def test_a_kept_connection_that_closes_is_counted_as_often_as_it_was_used(make_world: MakeWorld, fault: str) -> None:
     """Item 33: the HTTP library would repeat the request by itself; every request has its permit and its count."""

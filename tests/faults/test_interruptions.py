@@ -96,6 +96,7 @@ WAITS: dict[str, dict[str, Any]] = {
         "faults": [{"fault": "503", "method": "PUT", "range": [5, None], "retry_after": "600"}]
     },
     "an answer about labels": {"faults": [{"fault": "stall", "route": "labels"}], "more": ["--label", "Boss"]},
+    "an answer about what is there": {"faults": [{"fault": "stall", "route": "batch/read"}]},
     "an answer about the portal": {"faults": [{"fault": "stall", "path": "/account-info/"}]},
     "an answer about records": {
         "faults": [{"fault": "stall", "route": "objects/batch/read"}],

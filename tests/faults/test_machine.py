@@ -23,7 +23,6 @@ from tests.faults.conftest import MakeWorld
 from tests.faults.disk import check_goes_on
 from tests.faults.kills import recorded
 from tests.faults.test_answers import CREW, WORKERS
-from tests.faults.world import pairs
 
 # --- clocks
 
@@ -118,26 +117,6 @@ def test_a_loop_that_stalls_loses_nothing(make_world: MakeWorld, monkeypatch: py
     assert ending.exit_code == 0, ending.said
     assert ending.summary["requests"]["sent"] >= world.sandbox.count()
     world.check(ending)
-
-
-def test_reading_and_grouping_do_not_hold_up_the_loop(make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Item 68: with sixty thousand rows no step of the loop takes a quarter of a second of the processor's time."""
-    longest = 0.0
-    true = asyncio.events.Handle._run
-
-    def measured(self: Any) -> None:
-        nonlocal longest
-        began = time.thread_time()
-        true(self)
-        longest = max(longest, time.thread_time() - began)
-
-    monkeypatch.setattr(asyncio.events.Handle, "_run", measured)
-    world = make_world(pairs(60_000))
-    ending = world.run(*CREW, "--limit", "20")
-    assert ending.exit_code == 0
-    assert len(world.puts()) == 20
-    assert longest < 0.25
-    world.check(ending, complete=False)
 
 
 # --- bugs

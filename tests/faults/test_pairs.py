@@ -3,8 +3,12 @@
 import csv
 from typing import Any
 
+import pytest
+
 from tests.faults.conftest import MakeWorld
 from tests.faults.world import Pair, World, pairs
+
+pytestmark = pytest.mark.usefixtures("hurry")
 
 CREW = ("--concurrency", "4")
 

@@ -6,6 +6,8 @@ from tests.faults.conftest import MakeWorld
 from tests.faults.test_answers import CREW
 from tests.faults.world import pair_of, pairs
 
+pytestmark = pytest.mark.usefixtures("hurry")
+
 READ = {"route": "batch/read"}
 FAULTS = ["500", "503", "429", "reset", "reset-body", "html", "truncated", "empty", "list", "invalid-utf8", "garbage"]
 
@@ -21,7 +23,6 @@ def test_a_read_that_goes_wrong_is_made_again(make_world: MakeWorld, fault: str)
     world.check(ending)
 
 
-@pytest.mark.usefixtures("hurry")
 def test_reads_that_never_succeed_end_the_load_for_now(make_world: MakeWorld) -> None:
     """Items 30, 46 for reads: exit code 5 with every row pending; nothing was sent that may have taken a label away."""
     world = make_world(20, faults=[{"fault": "503", **READ}])

@@ -9,6 +9,8 @@ from tests.faults.conftest import MakeWorld
 from tests.faults.test_answers import CREW, TWO_ATTEMPTS, attempts, one_pair_each
 from tests.faults.world import pairs
 
+pytestmark = pytest.mark.usefixtures("hurry")
+
 Rule = dict[str, Any]
 
 UNREADABLE: list[str | Rule] = [
@@ -73,7 +75,6 @@ def test_an_answer_that_stays_unreadable_is_no_success(make_world: MakeWorld) ->
     world.check(ending, failed=failed)
 
 
-@pytest.mark.usefixtures("hurry")
 @pytest.mark.parametrize("begins", [1, 20])
 def test_a_login_page_for_everything_ends_the_load_for_now(make_world: MakeWorld, begins: int) -> None:
     """Item 25: a hotel's network answers 200 to whatever is asked: that is no success, and no row failed."""

@@ -99,3 +99,26 @@ def test_killed_while_last_nights_files_are_set_aside_a_load_goes_on(make_world:
     world.wanted = pairs(2 * ROWS)
     world.check_traffic()
     world.check_secrets()
+
+
+BATCH = (*CREW, "--method", "batch")
+
+BATCH_MOMENTS: dict[str, Harm] = {
+    "before it leaves": partial(kill_before, f"{JOURNAL}.keep"),
+    "with what was there kept": partial(kill_after, f"{JOURNAL}.keep"),
+    "before its outcomes are recorded": partial(kill_before, f"{JOURNAL}.record"),
+    "with its outcomes recorded": partial(kill_after, f"{JOURNAL}.record"),
+}
+
+
+@pytest.mark.parametrize("moment", BATCH_MOMENTS)
+def test_a_load_of_batches_that_was_killed_goes_on(make_world: MakeWorld, moment: str) -> None:
+    """Items 47, 48 for batches: nothing is lost; what was applied and not recorded is told as created."""
+    world = make_world(ROWS, record_bodies=True)
+    command = world.start(*BATCH, harm=BATCH_MOMENTS[moment])
+    assert command.wait() == -signal.SIGKILL, command.said()
+    world.said += command.said()
+    ending = world.run(*BATCH)
+    assert ending.exit_code == 0, ending.said
+    assert ending.rows("created") == set(world.wanted)
+    world.check(ending)
