@@ -20,6 +20,10 @@ Watch = Callable[[Sequence[Outcome]], None]
 MOST_BATCHES = 8
 """Each holds 2,000 pairs in memory, and eight of them are many times what a limit of 190 per 10 s lets through."""
 
+AHEAD_SECONDS = 0.1
+MOST_AHEAD = 500
+"""Each claim is a commit that the workers wait for: thousands of PUTs in a second would wait for little else."""
+
 READERS = 3
 """So many lots are looked up side by side: one after the other, a second night would wait for its answers."""
 
@@ -30,10 +34,18 @@ def pool(settings: Settings, ledger: Ledger, gateway: Gateway, around: Surroundi
     action = _action(settings, ledger, gateway, around, watch)
     crew = workers(settings) if settings.send.method == "put" else min(MOST_BATCHES, workers(settings))
     if settings.send.existing == "replace":
-        outgoing: Sequence[Outgoing] = [Unread(ledger, capacity=action.capacity, ahead=max(1, crew // 2))]
+        outgoing: Sequence[Outgoing] = [Unread(ledger, capacity=action.capacity, ahead=_ahead(settings, crew))]
     else:
         outgoing = _merging(settings, ledger, gateway, around, action, watch)
     return Pool(ledger, outgoing, action, gateway, workers=crew, watch=watch)
+
+
+def _ahead(settings: Settings, crew: int) -> int:
+    """How many requests' pairs are claimed at once: half of what may be under way, more where the limit is high."""
+    rate = settings.send.rate
+    if rate is None or settings.send.method != "put":
+        return max(1, crew // 2)
+    return max(1, crew // 2, min(MOST_AHEAD, int(rate.per_second * AHEAD_SECONDS)))
 
 
 def _action(settings: Settings, ledger: Ledger, gateway: Gateway, around: Surroundings, watch: Watch) -> Action:
