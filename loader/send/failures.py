@@ -12,6 +12,9 @@ SAME_IN_A_ROW = 200
 
 SETTLED_BEFORE_SHARE = 100
 
+UNCLEAR = frozenset({"UNREADABLE_ANSWER", "NOT_IN_ANSWER"})
+"""Categories of an answer that says nothing: no word of HubSpot's on the command."""
+
 
 class FailureGuard:
     """Counts the rows that this command settled; rejected rows were never sent and do not count."""
@@ -37,7 +40,8 @@ class FailureGuard:
     def _note_reason(self, outcome: Outcome) -> None:
         status = outcome.http_status
         # A 2xx that holds the refusal counts like a 4xx; what passes does not.
-        if status is None or status >= 500 or status in replies.TRY_AGAIN:
+        passes = outcome.error_category in UNCLEAR
+        if status is None or passes or status >= 500 or status in replies.TRY_AGAIN:
             self._in_a_row = 0
             return
         reason = (status, outcome.error_category)
