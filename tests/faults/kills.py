@@ -17,16 +17,17 @@ ROWS = 200
 GATHER_SECONDS = 0.01
 """Outcomes of so long share a commit, which takes some milliseconds of its own where the disk is busy."""
 
-MOST_REPEATED = 2 * WORKERS
-"""After one kill, however slow the disk is: no more pairs than this are claimed and not journaled."""
+MOST_SECONDS = 1.0
+"""So long after its answer a pair may be repeated at most, on a disk and a processor that others use, too."""
 
 
 @dataclass
 class Kill:
-    """What a kill left: when it was, what the journal held then, and how many requests had come."""
+    """What a kill left: when it was, what the journal held then, and which requests the killed command had made."""
 
     at: float
     recorded: set[Pair]
+    first: int
     requests: int
 
 
@@ -44,14 +45,15 @@ class Figures:
     under_way: int = 0
     just_answered: int = 0
     earlier: int = 0
-    most: int = 0
+    most_under_way: int = 0
+    oldest: float = 0.0
 
     def __str__(self) -> str:
         return (
             f"{self.kills} kills of {self.runs} loads, {WORKERS} requests at once: {self.lost} outcomes lost,"
             f" {self.again} journaled successes sent again; repeated {self.under_way} requests that were under way,"
             f" {self.just_answered} answered within {GATHER_SECONDS * 1000:g} ms before the kill and {self.earlier}"
-            f" whose commit was not done yet, at most {self.most} after one kill"
+            f" whose commit was not done yet, the oldest answered {self.oldest * 1000:.0f} ms before"
         )
 
 
@@ -88,13 +90,14 @@ def note_answers(world: World) -> dict[int, float]:
 def _until_done(world: World, draw: Random, most: int) -> list[Kill]:
     struck: list[Kill] = []
     while len(struck) < most:
+        first = len(world.puts())
         command = world.start("--concurrency", str(WORKERS))
         if _ended_before_its_moment(world, command, draw):
             assert command.wait() == 0, command.said()
             break
         at = time.monotonic()
         command.kill()
-        struck.append(Kill(at, recorded(world.folder / "load.journal"), len(world.puts())))
+        struck.append(Kill(at, recorded(world.folder / "load.journal"), first, len(world.puts())))
     return struck
 
 
@@ -123,7 +126,7 @@ def recorded(journal: Path) -> set[Pair]:
 
 
 def _add(figures: Figures, world: World, kill: Kill, answered: dict[int, float]) -> None:
-    before, after = world.puts()[: kill.requests], world.puts()[kill.requests :]
+    before, after = world.puts()[kill.first : kill.requests], world.puts()[kill.requests :]
     sent_again = {pair_of(request) for request in after}
     repeated = [request for request in before if pair_of(request) in sent_again - kill.recorded]
     ages = [kill.at - answered.get(id(request), math.inf) for request in repeated]
@@ -133,4 +136,5 @@ def _add(figures: Figures, world: World, kill: Kill, answered: dict[int, float])
     figures.under_way += sum(age <= 0 for age in ages)
     figures.just_answered += sum(0 < age <= GATHER_SECONDS for age in ages)
     figures.earlier += sum(age > GATHER_SECONDS for age in ages)
-    figures.most = max(figures.most, len({pair_of(request) for request in repeated}))
+    figures.most_under_way = max(figures.most_under_way, sum(age <= 0 for age in ages))
+    figures.oldest = max([figures.oldest, *ages])

@@ -4,7 +4,7 @@ import os
 import random
 
 from tests.faults.conftest import MakeWorld
-from tests.faults.kills import MOST_REPEATED, kill_at_random
+from tests.faults.kills import MOST_SECONDS, WORKERS, kill_at_random
 
 KILLS = 200
 
@@ -16,4 +16,5 @@ def test_two_hundred_kills_at_random_lose_and_repeat_nothing(make_world: MakeWor
     figures = kill_at_random(make_world, random.Random(seed), KILLS)
     print(figures)
     assert (figures.lost, figures.again) == (0, 0)
-    assert figures.most <= MOST_REPEATED
+    assert figures.most_under_way <= WORKERS
+    assert figures.oldest < MOST_SECONDS
