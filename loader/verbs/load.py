@@ -42,7 +42,7 @@ from loader.verbs.next_command import next_command
 from loader.verbs.portal import recognize, unreachable, warnings
 from loader.verbs.report import Report
 from loader.verbs.staging import Prospect, planned, read_all, settle_and_group
-from loader.verbs.working import Allowance, run_pool
+from loader.verbs.working import limited, run_pool
 from loader.version import version
 
 NO_TRAFFIC: dict[str, Any] = {"sent": 0, "retried": 0, "rate_limited": 0, "by_status": {}, "sending_seconds": 0.0}
@@ -64,12 +64,14 @@ async def load(
     output could not be written, and Stopped when the run was asked to end before it had a journal, or at once;
     whatever else ends a run early is in the report.
     """
+    began = (around or surroundings()).clock()
     inputs = await asyncio.to_thread(open_inputs, *settings.read, standard_input=standard_input)
     try:
         outputs = name_outputs(settings.results, settings.failures, inputs[0].name, [source.path for source in inputs])
         with Lock(outputs.journal):
             run = _Run(settings, inputs, outputs, tell, stop or Stop(), around or surroundings())
-            return await run.run()
+            with limited(run.stop, settings.send.max_duration, used=run.around.clock() - began):
+                return await run.run()
     finally:
         for source in inputs:
             source.close()
@@ -234,8 +236,7 @@ class _Run:
             self.tell(Note(sentence))
         self.tell(Started(ledger.counts.total, ledger.counts.pending, resumed))
         pool = road.pool(self.settings, ledger, gateway, self.around)
-        allowance = Allowance.of(self.settings.send.max_duration, self.around.clock() - self.began)
-        await run_pool(pool, self.stop, lambda: self.tell(meter.progress(ledger.counts)), allowance=allowance)
+        await run_pool(pool, self.stop, lambda: self.tell(meter.progress(ledger.counts)))
 
     # --- the end
 

@@ -1,10 +1,9 @@
-"""A pool at work: told to stop when the run is, or when its time is over, and telling now and then how far it is."""
+"""A run at work: asked to stop when its time is over; its pool told so, and telling now and then how far it is."""
 
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import NamedTuple
 
 from loader.errors import LoaderError, OutOfTime
 from loader.send.pool import Pool
@@ -16,21 +15,28 @@ GRACE_SECONDS = 10.0
 TELL_SECONDS = 0.25
 
 
-class Allowance(NamedTuple):
-    """The time that a command was given, in seconds, all of it and what is left."""
+@contextmanager
+def limited(stop: Stop, seconds: float | None, *, used: float) -> Iterator[None]:
+    """Ask the run of a block to stop when the command's time, of which some is used, is over; None: it has no end."""
+    if seconds is None:
+        yield
+        return
+    why = f"--max-duration is over after {seconds:g} seconds: run the same command again to go on"
+    timer = asyncio.get_running_loop().call_later(max(0.0, seconds - used), _ask, stop, OutOfTime(why))
+    try:
+        yield
+    finally:
+        timer.cancel()
 
-    seconds: float
-    left: float
 
-    @classmethod
-    def of(cls, seconds: float | None, used: float) -> "Allowance | None":
-        """Return what is left of `--max-duration`, or None where there is none."""
-        return None if seconds is None else cls(seconds, max(0.0, seconds - used))
+def _ask(stop: Stop, reason: LoaderError) -> None:
+    if not stop.asked():  # Asked again, it would end at once.
+        stop.request(reason)
 
 
-async def run_pool(pool: Pool, stop: Stop, tell: Callable[[], None], *, allowance: Allowance | None = None) -> None:
+async def run_pool(pool: Pool, stop: Stop, tell: Callable[[], None]) -> None:
     """Run a pool to its end, or until the run is asked to stop; raises what stopped it."""
-    with stop.listening(partial(_drain, pool), pool.abandon), _timer(allowance, pool):
+    with stop.listening(partial(_drain, pool), pool.abandon):
         ticker = asyncio.create_task(_tick(tell), name="progress")
         ticker.add_done_callback(partial(_end_with, pool))
         try:
@@ -56,17 +62,3 @@ async def _tick(tell: Callable[[], None]) -> None:
 def _drain(pool: Pool, reason: LoaderError) -> None:
     pool.stop(reason)
     asyncio.get_running_loop().call_later(GRACE_SECONDS, pool.abandon)
-
-
-@contextmanager
-def _timer(allowance: Allowance | None, pool: Pool) -> Iterator[None]:
-    """Stop the pool when the command's time is over."""
-    if allowance is None:
-        yield
-        return
-    why = f"--max-duration is over after {allowance.seconds:g} seconds: run the same command again to go on"
-    timer = asyncio.get_running_loop().call_later(allowance.left, _drain, pool, OutOfTime(why))
-    try:
-        yield
-    finally:
-        timer.cancel()

@@ -42,6 +42,8 @@ VALUES = {
     "base_url": ("http://127.0.0.1:1", "http://127.0.0.1:1"),
     "trust_host": ("gateway.example", ("gateway.example",)),
     "log_file": ("log", "log"),
+    "keep": ("30", 30),
+    "metrics_file": ("m.prom", "m.prom"),
     **dict.fromkeys(("quiet", "json_", "dry_run", "fresh", "retry_failed"), ("1", True)),
 }
 """What the environment says, and what the command understands."""

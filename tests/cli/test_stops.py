@@ -1,5 +1,6 @@
 """How a load ends early: refused (3), too many failures (4), for now (5); and that the same command goes on."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,20 @@ def test_max_duration_stops_for_now_and_the_same_command_goes_on(
         assert load("a.csv").code == 0
         assert sandbox.count("PUT") == 30
     assert len({line["row"] for line in lines("a.results.csv")}) == len(lines("a.results.csv")) == 30
+
+
+def test_max_duration_also_ends_what_comes_before_the_first_row(
+    hubspot: Run, load: Run, folder: Path, summary: Summary
+) -> None:
+    """A portal that takes its time over the first question: exit 5 in time, every row pending, and it goes on."""
+    (folder / "a.csv").write_text(rows(5))
+    with hubspot(faults=[{"fault": "stall", "method": "GET", "times": 1}]) as sandbox:
+        began = time.monotonic()
+        assert load("a.csv", "--max-duration", "0.3s", "--quiet").code == 5
+        assert time.monotonic() - began < 4
+        assert summary("a.summary.json")["rows"]["pending"] == 5
+        assert sandbox.count("PUT") == 0
+        assert load("a.csv", "--quiet").code == 0
 
 
 def test_a_spent_daily_quota_stops_for_now(hubspot: Run, load: Run, folder: Path, summary: Summary) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from loader import event_loop
 from loader.send import health
 from tests.faults.conftest import GIVE_UP, MakeWorld
 from tests.faults.proxy import Proxy
@@ -158,6 +159,8 @@ class Names:
         self.asked = 0
         monkeypatch.setattr(aiohttp.connector._DNSCacheTable, "expired", lambda *_: True)
         monkeypatch.setattr(socket, "getaddrinfo", self._look_up)
+        # uvloop resolves names below Python, where no test can stand in for the resolver.
+        monkeypatch.setattr(event_loop, "_factory", lambda: None)
 
     def _look_up(self, host: Any, port: Any, *_: Any, **__: Any) -> list[Any]:
         self.asked += 1

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from loader import event_loop
 from loader.record.journal import Journal
 from loader.record.results import TextResults
 from loader.send import replies
@@ -82,6 +83,7 @@ def test_a_socket_that_cannot_be_had_is_asked_for_again(
         await true(self, *given)
 
     monkeypatch.setattr(loop, "sock_connect", connect)
+    monkeypatch.setattr(event_loop, "_factory", lambda: None)  # uvloop connects below Python
     world = make_world(20, faults=[{"fault": "close-after", "method": "PUT"}])
     ending = world.run(*CREW)
     assert ending.exit_code == 0, ending.said

@@ -17,6 +17,7 @@ from loader.send.batch import Batch
 from loader.send.take_back import TakeBack
 from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
 from loader.stopping import Stop
+from loader.verbs import working
 from loader.verbs.load import load
 from loader.verbs.undo import undo
 from loader.verbs.undo_report import UndoReport
@@ -158,6 +159,7 @@ async def test_any_load_leaves_no_trace_when_it_was_cut_short_and_taken_back_in_
     """A random portal, a random file, a load abandoned in flight, an undo stopped in its middle, a fifth of faults."""
     monkeypatch.setattr(TakeBack, "capacity", 7)
     monkeypatch.setattr(Batch, "capacity", 7)
+    monkeypatch.setattr(working, "TELL_SECONDS", 0.002)
     draw = random.Random(seed)
     names = ["", "Boss", "Champion", "Foreign"]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 import pytest
 
-from loader import bug, terminal
+from loader import bug, event_loop, terminal
 from loader.cli import cli
 from loader.configure import credentials
 from loader.errors import UsageError
@@ -132,9 +132,10 @@ def test_nothing_is_in_the_dictionary_of_a_secret() -> None:
     assert not hasattr(Secret(CANARY), "__dict__")
 
 
-def test_debug_logs_hold_no_token(make_world: MakeWorld) -> None:
+def test_debug_logs_hold_no_token(make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """asyncio in debug mode and aiohttp, all at DEBUG, with faults: the token is in no byte that they write."""
     world = make_world(10, faults=[{"fault": 500, "times": 3}, {"fault": "reset", "times": 2}])
+    monkeypatch.setattr(event_loop, "_factory", lambda: None)  # uvloop logs less
     ending = world.run("--log-file", "own.log", PYTHONASYNCIODEBUG="1")
     assert ending.exit_code == 0, ending.said
     assert "selector" in world.said[2], "asyncio's debug messages are logged"
