@@ -140,6 +140,9 @@ def created_pairs(reply: Reply, pairs: Sequence[Pair]) -> Created:
         named = _pairs_named(item, left)
         refused |= dict.fromkeys((pair.pair_id for pair in named), error)
         unexplained = unexplained or (None if named else error)
+    if unexplained is not None and len(left) == 1 and not refused:
+        # Whatever it names or does not: there is only one pair that it can be about.
+        refused, unexplained = {left[0].pair_id: unexplained}, None
     silent = [pair for pair in left if pair.pair_id not in refused]
     why = [(pair, refused[pair.pair_id]) for pair in left if pair.pair_id in refused]
     return Created(created, why, silent, unexplained)

@@ -120,6 +120,13 @@ def test_an_error_is_held_against_the_pairs_that_its_context_names(
     )
 
 
+def test_an_error_that_names_nobody_is_about_the_only_pair_that_is_left() -> None:
+    """It was refused, even if it had been there before: it is not read back and called created."""
+    assert numbers(read({"results": [], "errors": [error()]}, 207, PAIRS[:1])) == ([], [1], [], False)
+    results = [result(PAIRS[0]), result(PAIRS[2])]
+    assert numbers(read({"results": results, "errors": [error()]}, 207)) == ([1, 3], [2], [], False)
+
+
 def test_a_number_at_both_ends_names_nobody() -> None:
     """Contact 5 and company 5 are two records."""
     pairs = [pair(1, 5, 21), pair(2, 12, 5)]
