@@ -37,7 +37,7 @@ types: .venv/.test-tools ## mypy, strict, of source and tests
 	$(BIN)/mypy
 
 test: lint types ## lint, types and the fast tests
-	$(BIN)/pytest --numprocesses 2 --quiet
+	$(BIN)/pytest --numprocesses 2 --dist worksteal --quiet
 
 test-slow: .venv/.test-tools ## the tests that wait, kill and count to a million
 	$(BIN)/pytest tests/slow -o norecursedirs='.*' --quiet -s

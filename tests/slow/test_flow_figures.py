@@ -46,10 +46,13 @@ def test_ten_thousand_rows_are_created_once_each(tmp_path: Path) -> None:
         seconds = time.monotonic() - began
         assert pairs_of(sandbox) == set(pairs)
         assert sandbox.count("PUT") == len(set(pairs)) < 10_000
+        requests = len(sandbox.requests)
     assert result_rows(tmp_path) == Counter({(str(row), "created"): 1 for row in range(2, 10_002)})
     summary = json.loads((tmp_path / "a.summary.json").read_text())
     assert summary["rows"]["created"] == 10_000
-    assert summary["pairs"] == summary["requests"]["sent"] - 1 == len(set(pairs))
+    assert summary["pairs"] == len(set(pairs))
+    # Beside the pairs: whose portal it is, the day's quota, and what the few companies have already.
+    assert len(set(pairs)) < summary["requests"]["sent"] == requests <= len(set(pairs)) + 5
     sys.stdout.write(
         f"{len(set(pairs))} requests in {seconds:.1f} s, {summary['rate']['achieved_per_second']} per second" + "\n"
     )

@@ -28,7 +28,9 @@ def start(sandbox: Sandbox, folder: Path, rate: str = "200/1") -> subprocess.Pop
 
 
 def asked(sandbox: Sandbox) -> Counter[str]:
-    bodies = [json.loads(each.body or b"") for each in sandbox.requests if each.path.endswith("/batch/read")]
+    """How often each value was looked up; what records are associated with is read by another path."""
+    lookups = [each for each in sandbox.requests if "/objects/" in each.path and each.path.endswith("/batch/read")]
+    bodies = [json.loads(each.body or b"") for each in lookups]
     return Counter(each["id"] for body in bodies for each in body["inputs"])
 
 

@@ -61,7 +61,8 @@ def test_killed_at_this_moment_a_load_goes_on(make_world: MakeWorld, moment: str
     assert ending.exit_code == 0, ending.said
     later = {pair_of(request) for request in world.puts()[sent:]}
     assert not later & kept
-    assert ROWS <= len(world.puts()) <= ROWS + 2 * WORKERS
+    # What was in flight, and what was answered in the ten milliseconds that share a commit: two answers of each worker.
+    assert ROWS <= len(world.puts()) <= ROWS + 3 * WORKERS
     world.check(ending)
 
 
