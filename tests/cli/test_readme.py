@@ -3,6 +3,7 @@
 `python tests/cli/test_readme.py` writes the tables of options and of reasons anew.
 """
 
+import io
 import os
 import re
 import shlex
@@ -10,13 +11,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
 
 import click
 import pytest
 
-from loader.cli import cli
+from loader.cli import cli, run
 from loader.reasons import ANSWERS, ROWS, Reason
 from loader.sandbox import Sandbox, SandboxThread
 
@@ -157,23 +159,21 @@ def test_every_place_named_in_the_text_is_there() -> None:
     assert not {place for place in places if not (ROOT / place).exists()}
 
 
-def test_every_command_shown_prints_what_is_shown(folder: Path) -> None:
+def test_every_command_shown_prints_what_is_shown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Typed one after the other, the README's commands print the lines shown under them, in that order."""
+    monkeypatch.chdir(folder)
     for command, lines in shown():
         if command.startswith(NOT_HERE):
             continue
-        # One pipe, as on a terminal, so that what is printed stands in its order.
-        done = subprocess.run(
-            ["bash", "-c", command],
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
+        program, *words = shlex.split(command)
+        assert program == "association-loader", f"{command}: who runs it?"
+        # One stream, as on a terminal, so that what is printed stands in its order.
+        printed = io.StringIO()
+        with redirect_stdout(printed), redirect_stderr(printed):
+            code = run(words)
         codes = (2,) if lines and lines[0].startswith("association-loader: ") else (0, 1)
-        assert done.returncode in codes, f"{command}\n{done.stdout}"
-        _assert_shown(lines, done.stdout, command)
+        assert code in codes, f"{command}\n{printed.getvalue()}"
+        _assert_shown(lines, printed.getvalue(), command)
 
 
 def test_the_sandbox_says_what_is_shown(folder: Path) -> None:

@@ -177,7 +177,7 @@ def test_a_journal_that_another_process_holds(
 ) -> None:
     """The second command refuses and says which process it waits for; the first is not disturbed."""
     (folder / "a.csv").write_text(GOOD)
-    with hubspot(latency="2s"):
+    with hubspot(latency="500ms"):
         process = start("load", "a.csv", *TYPES)
         until(lambda: (folder / "a.journal-lock").exists() and (folder / "a.journal-lock").read_text())
         done = run("load", "a.csv", *TYPES)

@@ -149,7 +149,7 @@ def speaking(world: World, *words: str) -> None:
 
 
 OTHERS = [
-    ("verify", "load.csv", "--from", "contacts", "--to", "companies"),
+    ("verify", "load.csv", "--from", "contacts", "--to", "companies", "--wait", "0"),
     ("status",),
     ("labels", "contacts", "companies"),
     ("plan", "load.csv", "--from", "contacts", "--to", "companies"),
