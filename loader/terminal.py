@@ -241,7 +241,8 @@ def _willing(write: Callable[[T], object], what: T, stream: Any) -> bool:
 
 def _run(verb: Coroutine[Any, Any, T], stop: Stop) -> T:
     try:
-        return event_loop.run(_with_signals(verb, stop))
+        with event_loop.rarely_collecting():
+            return event_loop.run(_with_signals(verb, stop))
     except BaseExceptionGroup as group:
         if (error := _only(group)) is not None:
             raise error from None

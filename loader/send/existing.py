@@ -6,9 +6,9 @@ what is there, sent together with what is asked for, is right under either readi
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from loader.errors import ApiError
 from loader.model import AssociationType, Direction, Image, Lot, Outcome, Pair, Types
@@ -16,6 +16,8 @@ from loader.send.outgoing import Queues, direction_of
 from loader.send.put import timestamp
 from loader.send.reading import MOST_RECORDS, Reading
 from loader.send.replies import printable
+
+T = TypeVar("T")
 
 FRESH_SECONDS = 60.0
 """Nothing is sent on a reading that is older: somebody else may have changed the pair meanwhile."""
@@ -157,11 +159,18 @@ class Merge:
         ids = dict.fromkeys([pair.object_id for pair in lot.straight] + [pair.to_object_id for pair in lot.turned])
         reading = await self._current.read(lot.direction, ids)
         read_at = self._clock()
-        found, unsure = _turned(lot.turned, reading, lot.inverse)
-        for some in (_straight(lot.straight, reading), found):
-            for looked in await self._settle(some, read_at):
-                self._queues.of(direction_of(looked.asked)).append(looked)
+        unsure: list[Pair] = []
+        for some in _slices(lot.straight):
+            await self._queue(_straight(some, reading), read_at)
+        for some in _slices(lot.turned):
+            found, doubtful = _turned(some, reading, lot.inverse)
+            unsure += doubtful
+            await self._queue(found, read_at)
         await self._look_up(unsure)
+
+    async def _queue(self, found: Sequence[tuple[Pair, Types | ApiError]], read_at: float) -> None:
+        for looked in await self._settle(found, read_at):
+            self._queues.of(direction_of(looked.asked)).append(looked)
 
     async def _look_up(self, pairs: Sequence[Pair]) -> None:
         """Look pairs up once more; they go out before all others."""
@@ -180,8 +189,8 @@ class Merge:
     async def _settle(self, found: Sequence[tuple[Pair, Types | ApiError]], read_at: float) -> list[Looked]:
         """Record the pairs that need no request, and return the others, with what they were in the journal."""
         looked: list[Looked] = []
-        for start in range(0, len(found), PAIRS_AT_ONCE):
-            lacking = self._record(found[start : start + PAIRS_AT_ONCE])
+        for some in _slices(found):
+            lacking = self._record(some)
             if lacking:
                 looked += await self._kept(lacking, read_at)
             await asyncio.sleep(0)
@@ -212,6 +221,11 @@ class Merge:
             pair = asked._replace(types=joined(asked, now), rows=asked.rows - rows, unchanged=rows)
             looked.append(Looked(asked, read_at, pair))
         return looked
+
+
+def _slices(all_: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(all_), PAIRS_AT_ONCE):
+        yield all_[start : start + PAIRS_AT_ONCE]
 
 
 def _straight(pairs: Sequence[Pair], reading: Reading) -> list[tuple[Pair, Types | ApiError]]:

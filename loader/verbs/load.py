@@ -1,8 +1,9 @@
 """Load: read, plan, send, record; or go on with a run where it stopped."""
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
+from functools import partial
 from typing import Any, BinaryIO
 
 from loader.errors import (
@@ -25,7 +26,7 @@ from loader.record.keep import remove_old
 from loader.record.ledger import Ledger
 from loader.record.outputs import Outputs, name_outputs, set_aside
 from loader.record.pace import PREFIX as PACE
-from loader.record.results import open_results
+from loader.record.results import Results, open_results
 from loader.record.summary import summarize, write_summary
 from loader.send.gateway import Gateway, Surroundings
 from loader.send.portal import Account, GatewayPortal
@@ -33,6 +34,7 @@ from loader.send.put import timestamp
 from loader.settings import Rate, Settings
 from loader.stopping import Stop
 from loader.verbs import road
+from loader.verbs.aside import aside
 from loader.verbs.command_facts import begun, ended
 from loader.verbs.connection import connected, surroundings
 from loader.verbs.cost import advice
@@ -104,7 +106,7 @@ class _Run:
         earlier = look(self.outputs, fresh=self.settings.fresh)
         resumed = decide(earlier, bound, self.settings, self.outputs) is Decision.GO_ON
         if resumed and earlier and earlier.finished and not self.settings.retry_failed:
-            return self._tell_again()
+            return await self._tell_again()
         async with connected(self.settings, self.around, self.tell) as gateway:
             portal = GatewayPortal(gateway, version=self.settings.connection.api_version)
             if resumed and earlier:
@@ -133,7 +135,7 @@ class _Run:
         with Staging(self.outputs.beside("journal-staging"), stopping=self.stop.asked) as staging:
             if self.settings.fresh:
                 forget_lookups(staging.keys.lookups)
-            await asyncio.to_thread(read_all, self.inputs, staging, self.tell, self.stop)
+            await aside(partial(read_all, self.inputs, staging, self.tell, self.stop))
             account, refused = await self._plan(gateway, portal, staging)
             staging.remember(
                 {
@@ -145,7 +147,7 @@ class _Run:
                 }
             )
             self._clear_the_way(earlier)
-            staging.install(self.outputs.journal)
+            await aside(partial(staging.install, self.outputs.journal))
             if refused is None:
                 forget_lookups(staging.keys.lookups)
         return account, refused
@@ -167,7 +169,7 @@ class _Run:
             return NOBODY, error
         send = self.settings.send
         prospect = Prospect(account.portal_id, gateway.limiter.rate, gateway.day.limit, send.method)
-        event = planned(self.inputs, staging, settlement, prospect)
+        event = await aside(partial(planned, self.inputs, staging, settlement, prospect))
         self.tell(event)
         if sentence := advice(event, send):
             self.tell(Note(sentence))
@@ -191,28 +193,38 @@ class _Run:
     # --- sending
 
     async def _send(self, gateway: Gateway, account: Account, refused: LoaderError | None, *, resumed: bool) -> Report:
-        with Journal(self.outputs.journal) as journal:
-            self._prepare(journal, account)
+        with ExitStack() as held:
+            journal = await aside(partial(held.enter_context, Journal(self.outputs.journal)))
+            await aside(partial(self._prepare, journal, account))
             before = {
                 "traffic": journal.fact("traffic"),
                 "seconds": journal.fact("seconds"),
                 "pace": journal.facts(PACE),
             }
             meter = Meter(before, gateway, self.around, self.began)
-            with open_results(self.outputs.results, journal) as results:
-                ledger = Ledger(journal, results, facts=meter.facts, settled=meter.settled)
-                stopped = refused
-                try:
-                    if refused is None and journal.has_work():
-                        await self._work(gateway, ledger, meter, resumed=resumed)
-                except (Fatal, Stopped) as error:
-                    stopped = error
-                finally:
-                    meter.tell_again()
-                    ledger.finish(views=not self.stop.at_once)
+            counts, stopped = await self._settle_all(gateway, journal, meter, refused, resumed=resumed)
             if stopped is not None and self.stop.at_once:
                 raise stopped
-            return self._finish(journal, ledger.counts, stopped)
+            return await self._finish(journal, counts, stopped)
+
+    async def _settle_all(
+        self, gateway: Gateway, journal: Journal, meter: Meter, refused: LoaderError | None, *, resumed: bool
+    ) -> tuple[Counts, LoaderError | None]:
+        """Send what has no outcome, and bring the results up to date; return where rows stand, and what ended it."""
+        stopped = refused
+        with ExitStack() as held:
+            file: AbstractContextManager[Results] = open_results(self.outputs.results, journal)
+            results = await aside(partial(held.enter_context, file))
+            ledger = await aside(partial(Ledger, journal, results, facts=meter.facts, settled=meter.settled))
+            try:
+                if refused is None and await aside(journal.has_work):
+                    await self._work(gateway, ledger, meter, resumed=resumed)
+            except (Fatal, Stopped) as error:
+                stopped = error
+            finally:
+                meter.tell_again()
+                await aside(partial(ledger.finish, views=not self.stop.at_once))
+        return ledger.counts, stopped
 
     def _prepare(self, journal: Journal, account: Account) -> None:
         """Bring the journal in line with this command: its limit, its outputs, the failed rows to be sent again."""
@@ -240,29 +252,51 @@ class _Run:
 
     # --- the end
 
-    def _finish(self, journal: Journal, counts: Counts, stopped: LoaderError | None) -> Report:
+    async def _finish(self, journal: Journal, counts: Counts, stopped: LoaderError | None) -> Report:
         if isinstance(stopped, Interrupted | OutOfTime) and not counts.pending:
             stopped = None  # What was in flight was all that was left.
         exit_code = stopped.exit_code if stopped else int(counts.failed + counts.rejected > 0)
-        journal.remember(ended(journal, self.around.now(), exit_code, stopped))
-        return self._report(journal, counts, exit_code, stopped)
+        facts = ended(journal, self.around.now(), exit_code, stopped)
+        return await self._report(journal, counts, exit_code, stopped, facts)
 
-    def _tell_again(self) -> Report:
+    async def _tell_again(self) -> Report:
         """Nothing is left to send: make sure that the files are there, and say the same again."""
-        with Journal(self.outputs.journal) as journal:
-            journal.limit(None)
-            with open_results(self.outputs.results, journal) as results:
-                journal.remember(results.catch_up())
-                results.finish()
-            counts = journal.counts()
-            journal.remember(self.outputs.facts())
+        with ExitStack() as held:
+            journal = await aside(partial(held.enter_context, Journal(self.outputs.journal)))
+            counts = await aside(partial(self._view_again, journal))
             stopped_by_failures = journal.fact("exit_code") == TooManyFailures.exit_code
             exit_code = TooManyFailures.exit_code if stopped_by_failures else int(counts.failed + counts.rejected > 0)
-            return self._report(journal, counts, exit_code, None)
+            return await self._report(journal, counts, exit_code, None, self.outputs.facts())
 
-    def _report(self, journal: Journal, counts: Counts, exit_code: int, stopped: LoaderError | None) -> Report:
+    def _view_again(self, journal: Journal) -> Counts:
+        journal.limit(None)
+        with open_results(self.outputs.results, journal) as results:
+            journal.remember(results.catch_up())
+            results.finish()
+        return journal.counts()
+
+    async def _report(
+        self,
+        journal: Journal,
+        counts: Counts,
+        exit_code: int,
+        stopped: LoaderError | None,
+        facts: Mapping[str, object],
+    ) -> Report:
+        finished = await aside(partial(self._sum_up, journal, counts, exit_code, stopped, facts))
+        self.tell(finished)
+        return Report(exit_code, dict(finished.summary), self.outputs, stopped)
+
+    def _sum_up(
+        self,
+        journal: Journal,
+        counts: Counts,
+        exit_code: int,
+        stopped: LoaderError | None,
+        facts: Mapping[str, object],
+    ) -> Finished:
         following = next_command(self.settings, self.outputs, counts, exit_code)
-        journal.remember({"next_command": following})
+        journal.remember({**facts, "next_command": following})
         failures = write_failures(self.outputs.failures, journal)
         summary = summarize(
             journal,
@@ -275,13 +309,10 @@ class _Run:
             next_command=following,
         )
         write_summary(self.outputs.summary, summary)
-        self.tell(
-            Finished(
-                summary,
-                str(self.outputs.results),
-                str(self.outputs.failures) if failures else None,
-                str(stopped) if stopped else "",
-                reloadable=len(self.settings.read) == 1,
-            )
+        return Finished(
+            summary,
+            str(self.outputs.results),
+            str(self.outputs.failures) if failures else None,
+            str(stopped) if stopped else "",
+            reloadable=len(self.settings.read) == 1,
         )
-        return Report(exit_code, summary, self.outputs, stopped)
