@@ -233,15 +233,14 @@ class FoundRecord(NamedTuple):
     message: str
 
 
-class Outcome(NamedTuple):
-    """What became of one pair. `status` is `created`, `unchanged` or `failed`.
+class Result(NamedTuple):
+    """What a request, or its absence, came to; the pairs of one request that fared alike share one.
 
-    `created_resource_id` is HubSpot's `createdResourceId` where the answer had one, else blank. `labels` are those the
-    answer named. `attempts` counts the requests made. `finished_at` is UTC, ISO 8601 with milliseconds. `rows` is how
-    many rows have this outcome; `unchanged` how many others of the pair were so before.
+    `status` is `created`, `unchanged` or `failed`. `created_resource_id` is HubSpot's `createdResourceId` where the
+    answer had one, else blank. `labels` are those the answer named. `attempts` counts the requests made. `finished_at`
+    is UTC, ISO 8601 with milliseconds.
     """
 
-    pair_id: int
     status: str
     http_status: int | None
     created_resource_id: str
@@ -251,5 +250,17 @@ class Outcome(NamedTuple):
     correlation_id: str
     attempts: int
     finished_at: str
+
+
+class Outcome(NamedTuple):
+    """What became of one pair. `rows` is how many rows have this result; `unchanged` how many others were so before."""
+
+    pair_id: int
+    result: Result
     rows: int
     unchanged: int = 0
+
+    @property
+    def status(self) -> str:
+        """What the result's lines show."""
+        return self.result.status

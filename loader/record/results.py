@@ -1,11 +1,9 @@
 """The results file: one line for each row, appended as outcomes are journaled; a view that can always be made again."""
 
-import csv
-import io
 import json
 import os
 import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -13,7 +11,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from loader.errors import UsageError
-from loader.record.defuse import Cell, defused_lines
+from loader.record.csv_text import csv_lines, csv_texts
 from loader.record.files import open_private, replacing, write_all, writing
 from loader.record.journal import Journal, Line, lines
 from loader.record.journal.comparison import MARKS
@@ -41,6 +39,9 @@ class Results(Protocol):
 LinesOf = Callable[[Journal, str, int], Iterator[tuple[int, Sequence[Any]]]]
 """Yields the lines of a journal's view (`settled` or `rejected`) that come after a number, each with its number."""
 
+TextsOf = Callable[[Journal, str, int], Iterator[tuple[int, str]]]
+"""The same as text, many lines at once, with the number of the last."""
+
 
 class TextResults:
     """Results as CSV or JSON lines, appended to.
@@ -53,17 +54,15 @@ class TextResults:
         self,
         path: Path,
         journal: Journal,
-        text_of: Callable[[Iterable[Any]], str],
+        texts_of: TextsOf,
         head: str,
         *,
-        lines_of: LinesOf = lines,
         name: str = "results",
     ) -> None:
         self._path = path
         self._journal = journal
-        self._text_of = text_of
+        self._texts_of = texts_of
         self._head = head.encode()
-        self._lines_of = lines_of
         self._name, self._written = name, f"{name}.written"
         self._descriptor = -1
 
@@ -111,11 +110,10 @@ class TextResults:
         return {self._written: {"size": self._size, "checksum": self._checksum, **self._number}}
 
     def _append(self, view: str) -> None:
-        numbered = self._lines_of(self._journal, view, self._number[view])
-        while batch := list(islice(numbered, _LINES_AT_ONCE)):
+        for number, text in self._texts_of(self._journal, view, self._number[view]):
             # Half a surrogate pair, as a file's name may have, is written as an escape.
-            self._write(self._text_of(line for _, line in batch).encode("utf-8", "backslashreplace"))
-            self._number[view] = batch[-1][0]
+            self._write(text.encode("utf-8", "backslashreplace"))
+            self._number[view] = number
 
     def _write(self, data: bytes) -> None:
         with writing(self._path):
@@ -198,8 +196,8 @@ def open_results(path: Path, journal: Journal) -> TextResults | ParquetResults:
     if ending == ".parquet":
         return ParquetResults(path, journal)
     if ending == ".jsonl":
-        return TextResults(path, journal, _json_lines, "")
-    return TextResults(path, journal, _csv_lines, ",".join(Line._fields) + "\n")
+        return TextResults(path, journal, _texts_of(lines, _json_lines), "")
+    return TextResults(path, journal, csv_texts, ",".join(Line._fields) + "\n")
 
 
 def open_table(
@@ -209,8 +207,17 @@ def open_table(
 
     `name` tells the tables of one journal apart.
     """
-    text_of = partial(_csv_lines, marks=MARKS)
-    return TextResults(path, journal, text_of, ",".join(columns) + "\n", lines_of=lines_of, name=name)
+    texts_of = _texts_of(lines_of, partial(csv_lines, marks=MARKS))
+    return TextResults(path, journal, texts_of, ",".join(columns) + "\n", name=name)
+
+
+def _texts_of(lines_of: LinesOf, text_of: Callable[[Iterable[Any]], str]) -> TextsOf:
+    def texts(journal: Journal, view: str, after: int) -> Iterator[tuple[int, str]]:
+        numbered = lines_of(journal, view, after)
+        while batch := list(islice(numbered, _LINES_AT_ONCE)):
+            yield batch[-1][0], text_of(line for _, line in batch)
+
+    return texts
 
 
 def _take_name(path: Path, journal: Journal, name: str, *, empty: bool) -> None:
@@ -235,12 +242,6 @@ def _checksum(descriptor: int, size: int) -> int | None:
             return None
         checksum = zlib.crc32(data, checksum)
     return checksum
-
-
-def _csv_lines(batch: Iterable[Sequence[Cell]], marks: Collection[str] = ()) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(defused_lines(batch, marks))
-    return text.getvalue()
 
 
 def _json_lines(batch: Iterable[Line]) -> str:

@@ -1,23 +1,32 @@
 """The action of a load by batch: up to 2,000 pairs in one request, each with all its association types."""
 
-from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
+from typing import NamedTuple
 
 from loader.errors import ApiError, Refused, Retryable, ServerFault
 from loader.model import Outcome, Pair
 from loader.send import api
 from loader.send.batch_replies import Created, created_pairs
 from loader.send.gateway import Gateway
+from loader.send.outcomes import failed, outcomes, plain
 from loader.send.outgoing import direction_of
 from loader.send.put import timestamp
-from loader.send.reading import CurrentAssociations
+from loader.send.reading import CurrentAssociations, Reading
 
 MOST_PAIRS = 2000
 """In one batch/create (guide "Associations v4")."""
 
 LARGEST_ANSWER = 2**24
+
+
+class _Batch(NamedTuple):
+    """Pairs that go out together, and the requests that were made for them so far."""
+
+    pairs: Sequence[Pair]
+    attempts: int
 
 
 class Batch:
@@ -48,108 +57,69 @@ class Batch:
 
     async def apply(self, pairs: Sequence[Pair]) -> list[Outcome]:
         """Send pairs until each is settled, and return no outcome that was not told yet; raises Fatal or Stopped."""
-        attempts: Counter[int] = Counter()
-        batches = deque([pairs])
+        batches = deque([_Batch(pairs, 0)])
         while batches:
-            batch = batches.popleft()
-            try:
-                left = await self._send(batch, attempts)
-            except Refused as error:
-                if len(batch) > 1:
-                    batches.extendleft(reversed(_halves(batch)))
-                else:
-                    self._fail(batch, error, attempts)
-            except Retryable as error:
-                self._fail(batch, error, attempts)
-            else:
-                batches.extendleft(reversed(left))
+            batches.extendleft(reversed(await self._send(batches.popleft())))
         return []
 
-    async def _send(self, batch: Sequence[Pair], attempts: Counter[int]) -> list[Sequence[Pair]]:
+    async def _send(self, batch: _Batch) -> list[_Batch]:
         """Make one request and settle what its answer says; return what is to be sent again, and how."""
-        request = api.create(direction_of(batch[0]), batch, self._version)
-        read = partial(created_pairs, pairs=batch)
+        request = api.create(direction_of(batch.pairs[0]), batch.pairs, self._version)
+        read = partial(created_pairs, pairs=batch.pairs)
         try:
             answer, status, count = await self._gateway.call(request, read, largest=LARGEST_ANSWER)
-        except ApiError as error:
-            attempts.update(dict.fromkeys((pair.pair_id for pair in batch), error.attempts))
-            raise
-        attempts.update(dict.fromkeys((pair.pair_id for pair in batch), count))
-        self._succeed(((pair, labels) for pair, labels in answer.created), status, attempts)
+        except (Refused, Retryable) as error:
+            tried = batch.attempts + error.attempts
+            if isinstance(error, Refused) and len(batch.pairs) > 1:
+                return _halves(batch.pairs, tried)
+            self._fail(batch.pairs, error, tried)
+            return []
+        tried = batch.attempts + count
+        for labels, pairs in answer.created.items():
+            self._succeed(pairs, labels, status, tried)
         for pair, why in answer.refused:
-            self._fail([pair], why, attempts)
-        return await self._read_back(answer, status, attempts) if answer.unmentioned else []
+            self._fail([pair], why, tried)
+        return await self._read_back(answer, status, tried) if answer.unmentioned else []
 
-    async def _read_back(self, answer: Created, status: int, attempts: Counter[int]) -> list[Sequence[Pair]]:
+    async def _read_back(self, answer: Created, status: int, tried: int) -> list[_Batch]:
         """Settle the pairs that an answer does not mention by what HubSpot has; return those to be sent again."""
         pairs = answer.unmentioned
         reading = await self._current.read(direction_of(pairs[0]), (pair.object_id for pair in pairs))
-        there = [
-            pair
-            for pair in pairs
-            if reading.found.get(pair.object_id, {}).get(pair.to_object_id, frozenset()).issuperset(pair.types)
-        ]
-        self._succeed(((pair, ()) for pair in there), status, attempts)
-        done = {pair.pair_id for pair in there}
-        absent = [pair for pair in pairs if pair.pair_id not in done]
+        there, absent = _parted(pairs, reading)
+        self._succeed(there, (), status, tried)
+        if not absent:
+            return []
         alone = len(absent) == 1 and answer.unexplained is not None
-        over = [pair for pair in absent if alone or attempts[pair.pair_id] >= self._max_attempts]
-        self._fail(over, answer.unexplained or _silent(status), attempts)
-        done = {pair.pair_id for pair in over}
-        again = [pair for pair in absent if pair.pair_id not in done]
-        if not again:
+        if alone or tried >= self._max_attempts:
+            self._fail(absent, answer.unexplained or _silent(status), tried)
             return []
         # An error that names no pair finds its pair by halves.
-        return _halves(again) if answer.unexplained is not None and len(again) > 1 else [again]
+        return [_Batch(absent, tried)] if answer.unexplained is None else _halves(absent, tried)
 
-    def _succeed(self, pairs: Iterable[tuple[Pair, tuple[str, ...]]], status: int, attempts: Counter[int]) -> None:
-        moment = timestamp(self._now())
-        outcomes = [
-            Outcome(
-                pair.pair_id,
-                "created",
-                status,
-                "",
-                labels,
-                "",
-                "",
-                "",
-                attempts[pair.pair_id],
-                moment,
-                pair.rows,
-                pair.unchanged,
-            )
-            for pair, labels in pairs
-        ]
-        if outcomes:
-            self._settle(outcomes)
+    def _succeed(self, pairs: Sequence[Pair], labels: tuple[str, ...], status: int, tried: int) -> None:
+        if pairs:
+            moment = timestamp(self._now())
+            result = plain("created", finished_at=moment, http_status=status, attempts=tried)
+            self._settle(outcomes(pairs, result._replace(labels=labels)))
 
-    def _fail(self, pairs: Collection[Pair], error: ApiError, attempts: Counter[int]) -> None:
-        moment = timestamp(self._now())
-        outcomes = [
-            Outcome(
-                pair_id=pair.pair_id,
-                status="failed",
-                http_status=error.status,
-                created_resource_id="",
-                labels=(),
-                error_category=error.category,
-                error_message=error.message,
-                correlation_id=error.correlation_id,
-                attempts=attempts[pair.pair_id],
-                finished_at=moment,
-                rows=pair.rows,
-                unchanged=pair.unchanged,
-            )
-            for pair in pairs
-        ]
-        if outcomes:
-            self._settle(outcomes)
+    def _fail(self, pairs: Sequence[Pair], error: ApiError, tried: int) -> None:
+        result = failed(error, attempts=tried, finished_at=timestamp(self._now()))
+        self._settle(outcomes(pairs, result))
 
 
-def _halves(pairs: Sequence[Pair]) -> list[Sequence[Pair]]:
+def _halves(pairs: Sequence[Pair], attempts: int) -> list[_Batch]:
     middle = len(pairs) // 2
-    return [pairs[:middle], pairs[middle:]]
+    return [_Batch(pairs[:middle], attempts), _Batch(pairs[middle:], attempts)]
+
+
+def _parted(pairs: Iterable[Pair], reading: Reading) -> tuple[list[Pair], list[Pair]]:
+    """Return the pairs that have all that was asked for, and the others."""
+    there: list[Pair] = []
+    absent: list[Pair] = []
+    for pair in pairs:
+        found = reading.found.get(pair.object_id, {}).get(pair.to_object_id, frozenset())
+        (there if found.issuperset(pair.types) else absent).append(pair)
+    return there, absent
 
 
 def _silent(status: int) -> ServerFault:

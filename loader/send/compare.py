@@ -3,8 +3,8 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
-from loader.errors import ApiError
 from loader.model import AssociationType, Direction, Outcome, Pair, Types
+from loader.send.outcomes import failed, outcome, plain
 from loader.send.outgoing import direction_of
 from loader.send.put import timestamp
 from loader.send.reading import CurrentAssociations, Reading
@@ -48,10 +48,10 @@ class Compare:
     def _judged(self, pair: Pair, direction: Direction, reading: Reading, moment: str) -> Outcome | None:
         error = reading.unreadable.get(pair.object_id)
         if error is not None:
-            return _outcome(pair, "failed", (), moment, error)
+            return outcome(pair, failed(error, attempts=error.attempts, finished_at=moment))
         held = reading.found[pair.object_id].get(pair.to_object_id, frozenset())
         status = self._status(frozenset(pair.types), held, direction)
-        return _outcome(pair, status, held, moment, None) if self._final or status == "same" else None
+        return _outcome(pair, status, held, moment) if self._final or status == "same" else None
 
     def _status(self, asked: Types, held: Types, direction: Direction) -> str:
         if not held:
@@ -60,19 +60,6 @@ class Compare:
         return "same" if asked <= held and not (self._exact and beside) else "other"
 
 
-def _outcome(
-    pair: Pair, status: str, held: Collection[AssociationType], moment: str, error: ApiError | None
-) -> Outcome:
-    return Outcome(
-        pair_id=pair.pair_id,
-        status=status,
-        http_status=error.status if error else None,
-        created_resource_id="",
-        labels=tuple(each.key for each in sorted(held)),
-        error_category=error.category if error else "",
-        error_message=error.message if error else "",
-        correlation_id=error.correlation_id if error else "",
-        attempts=error.attempts if error else 1,
-        finished_at=moment,
-        rows=pair.rows,
-    )
+def _outcome(pair: Pair, status: str, held: Collection[AssociationType], moment: str) -> Outcome:
+    labels = tuple(each.key for each in sorted(held))
+    return outcome(pair, plain(status, finished_at=moment, attempts=1)._replace(labels=labels))

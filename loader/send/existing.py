@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import NamedTuple, Protocol, TypeVar
 
 from loader.errors import ApiError
-from loader.model import AssociationType, Direction, Image, Lot, Outcome, Pair, Types
+from loader.model import AssociationType, Direction, Image, Lot, Outcome, Pair, Result, Types
+from loader.send.outcomes import failed, outcome, plain
 from loader.send.outgoing import Queues, direction_of
 from loader.send.put import timestamp
 from loader.send.reading import MOST_RECORDS, Reading
@@ -55,28 +56,54 @@ class Ledger(Protocol):
 
 
 class Looked(NamedTuple):
-    """A pair as the file asks for it, when it was looked up, and as it is to be sent."""
+    """A pair as the file asks for it, what it was before, when it was looked up, and as it is to be sent."""
 
     asked: Pair
+    before: Types
     read_at: float
     pair: Pair
 
+    def again(self) -> Pair:
+        """Return the pair as it is to be looked up once more: what it was at first does not change."""
+        return self.asked._replace(before=self.before)
 
-def judge(asked: Pair, now: Types) -> Image | None:
-    """Return what a pair was before, and what rows ask for of that and is there still; None when nothing is to be sent.
 
-    `now` is what it has. What counts as old is what it had when this run first looked (`asked.before`) and still has:
-    the answer to an earlier request of this run may have been lost, and its labels are not old for that.
+class Judgement(NamedTuple):
+    """What a pair was `before`, what rows ask for of that and is `there` still, and all that it is to have."""
+
+    before: Types
+    there: Types
+    types: tuple[AssociationType, ...]
+
+
+def judge(asked: Pair, now: Types) -> Judgement | None:
+    """Return what is to be sent for a pair that has the types `now`; None when that is nothing.
+
+    What counts as old is what it had when this run first looked (`asked.before`) and still has: the answer to an
+    earlier request of this run may have been lost, and its labels are not old for that. What else is there stays.
     """
     before = now if asked.before is None else asked.before
     old = before & now
     wanted = frozenset(asked.types)
-    return None if wanted <= old else Image(asked, before, wanted & old)
+    if wanted <= old:
+        return None
+    return Judgement(before, wanted & old, (*asked.types, *sorted(now - asked.dropped - wanted)))
 
 
-def joined(asked: Pair, now: Types) -> tuple[AssociationType, ...]:
-    """Return what is asked for, and what else is there and stays."""
-    return (*asked.types, *sorted(now - asked.dropped - frozenset(asked.types)))
+class Judge:
+    """Judges pairs as `judge` does, and each case once: a million pairs have few different types."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, ...], Judgement | None] = {}
+
+    def __call__(self, asked: Pair, now: Types) -> Judgement | None:
+        """Return what is to be sent for a pair that has the types `now`; None when that is nothing."""
+        case = asked.types, asked.before, asked.dropped, now
+        try:
+            return self._known[case]
+        except KeyError:
+            self._known[case] = judge(asked, now)
+            return self._known[case]
 
 
 class Merge:
@@ -103,6 +130,7 @@ class Merge:
         self._clock = clock
         self._now = now
         self._watch = watch
+        self._judge = Judge()
         self._queues: Queues[Looked] = Queues()
         self._handed_out: dict[int, Looked] = {}
         self._ended = False
@@ -119,7 +147,7 @@ class Merge:
             elif not queue:
                 return None
             elif self._is_late(queue):
-                late = [queue.popleft().asked for _ in range(min(MOST_RECORDS, len(queue)))]
+                late = [queue.popleft().again() for _ in range(min(MOST_RECORDS, len(queue)))]
                 await self._counted(self._look_up(late))
             else:
                 looked = [queue.popleft() for _ in range(min(self._capacity, len(queue)))]
@@ -131,7 +159,7 @@ class Merge:
         looked = [self._handed_out.pop(pair.pair_id) for pair in request]
         if self._clock() - min(each.read_at for each in looked) <= FRESH_SECONDS:
             return request
-        return [each.pair for each in await self._look_up_alone([each.asked for each in looked])]
+        return [each.pair for each in await self._look_up_alone([each.again() for each in looked])]
 
     async def _counted(self, looking: Coroutine[None, None, None]) -> None:
         self._looking += 1
@@ -196,31 +224,36 @@ class Merge:
             await asyncio.sleep(0)
         return looked
 
-    def _record(self, found: Sequence[tuple[Pair, Types | ApiError]]) -> list[tuple[Image, Types]]:
-        """Record the pairs that are settled without a request; return what the others were and are."""
+    def _record(self, found: Sequence[tuple[Pair, Types | ApiError]]) -> list[tuple[Pair, Judgement]]:
+        """Record the pairs that are settled without a request; return the others, with what is to be sent."""
         moment = timestamp(self._now())
-        outcomes: list[Outcome] = []
-        lacking: list[tuple[Image, Types]] = []
+        same = plain("unchanged", finished_at=moment)
+        settled: list[Outcome] = []
+        lacking: list[tuple[Pair, Judgement]] = []
         for asked, now in found:
             if isinstance(now, ApiError):
-                outcomes.append(_unreadable(asked, now, moment))
-            elif (image := judge(asked, now)) is None:
-                outcomes.append(_unchanged(asked, moment))
+                settled.append(outcome(asked, _unreadable(now, moment)))
+            elif (judgement := self._judge(asked, now)) is None:
+                settled.append(outcome(asked, same))
             else:
-                lacking.append((image, now))
-        if outcomes:
-            self._ledger.record(outcomes)
-            self._watch(outcomes)
+                lacking.append((asked, judgement))
+        if settled:
+            self._ledger.record(settled)
+            self._watch(settled)
         return lacking
 
-    async def _kept(self, lacking: Sequence[tuple[Image, Types]], read_at: float) -> list[Looked]:
-        unchanged = await self._ledger.keep([image for image, _ in lacking])
-        looked: list[Looked] = []
-        for (image, now), rows in zip(lacking, unchanged, strict=True):
-            asked = image.pair._replace(before=image.types)
-            pair = asked._replace(types=joined(asked, now), rows=asked.rows - rows, unchanged=rows)
-            looked.append(Looked(asked, read_at, pair))
-        return looked
+    async def _kept(self, lacking: Sequence[tuple[Pair, Judgement]], read_at: float) -> list[Looked]:
+        unchanged = await self._ledger.keep([Image(pair, before, there) for pair, (before, there, _) in lacking])
+        return [
+            Looked(asked, judgement.before, read_at, _to_send(asked, judgement, rows))
+            for (asked, judgement), rows in zip(lacking, unchanged, strict=True)
+        ]
+
+
+def _to_send(asked: Pair, judgement: Judgement, unchanged: int) -> Pair:
+    if judgement.types == asked.types and not unchanged:
+        return asked  # All that a first night sends, and to make a million pairs anew takes a second.
+    return asked._replace(types=judgement.types, rows=asked.rows - unchanged, unchanged=unchanged)
 
 
 def _slices(all_: Sequence[T]) -> Iterator[Sequence[T]]:
@@ -266,22 +299,6 @@ def complete(lot: Lot, reading: Reading) -> int:
     return sum(not isinstance(now, ApiError) and judge(pair, now) is None for pair, now in found)
 
 
-def _unchanged(pair: Pair, moment: str) -> Outcome:
-    return Outcome(pair.pair_id, "unchanged", None, "", (), "", "", "", 0, moment, pair.rows)
-
-
-def _unreadable(pair: Pair, error: ApiError, moment: str) -> Outcome:
+def _unreadable(error: ApiError, moment: str) -> Result:
     message = f"nothing was sent, because what the record is associated with could not be read: {error.message}"
-    return Outcome(
-        pair_id=pair.pair_id,
-        status="failed",
-        http_status=error.status,
-        created_resource_id="",
-        labels=(),
-        error_category=error.category,
-        error_message=printable(message),
-        correlation_id=error.correlation_id,
-        attempts=0,
-        finished_at=moment,
-        rows=pair.rows,
-    )
+    return failed(error, attempts=0, finished_at=moment)._replace(error_message=printable(message))

@@ -38,19 +38,19 @@ class FailureGuard:
         self._check_budget()
 
     def _note_reason(self, outcome: Outcome) -> None:
-        status = outcome.http_status
+        status = outcome.result.http_status
         # A 2xx that holds the refusal counts like a 4xx; what passes does not.
-        passes = outcome.error_category in UNCLEAR
+        passes = outcome.result.error_category in UNCLEAR
         if status is None or passes or status >= 500 or status in replies.TRY_AGAIN:
             self._in_a_row = 0
             return
-        reason = (status, outcome.error_category)
+        reason = (status, outcome.result.error_category)
         self._in_a_row = self._in_a_row + 1 if reason == self._reason else 1
         self._reason = reason
         if self._in_a_row >= SAME_IN_A_ROW:
             raise TooManyFailures(
-                f"{SAME_IN_A_ROW} requests in a row failed for one reason ({status} {outcome.error_category}: "
-                f"{outcome.error_message}): mend the command or the file, then run it again with --retry-failed"
+                f"{SAME_IN_A_ROW} requests in a row failed for one reason ({status} {outcome.result.error_category}: "
+                f"{outcome.result.error_message}): mend the command or the file, then run it again with --retry-failed"
             )
 
     def _check_budget(self) -> None:

@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 
-from loader.errors import ApiError, Refused, Retryable
-from loader.model import Outcome, Pair
+from loader.errors import Refused, Retryable
+from loader.model import Outcome, Pair, Result
 from loader.send import api, replies
 from loader.send.gateway import Gateway
+from loader.send.outcomes import failed, outcome
 
 
 class Put:
@@ -28,10 +29,9 @@ class Put:
                 api.put(pair, self._version), partial(replies.created, pair=pair)
             )
         except (Refused, Retryable) as error:
-            return [self._failed(pair, error)]
-        return [
-            Outcome(
-                pair_id=pair.pair_id,
+            result = failed(error, attempts=error.attempts, finished_at=timestamp(self._now()))
+        else:
+            result = Result(
                 status="created",
                 http_status=status,
                 created_resource_id=created.created_resource_id,
@@ -41,26 +41,8 @@ class Put:
                 correlation_id="",
                 attempts=attempts,
                 finished_at=timestamp(self._now()),
-                rows=pair.rows,
-                unchanged=pair.unchanged,
             )
-        ]
-
-    def _failed(self, pair: Pair, error: ApiError) -> Outcome:
-        return Outcome(
-            pair_id=pair.pair_id,
-            status="failed",
-            http_status=error.status,
-            created_resource_id="",
-            labels=(),
-            error_category=error.category,
-            error_message=error.message,
-            correlation_id=error.correlation_id,
-            attempts=error.attempts,
-            finished_at=timestamp(self._now()),
-            rows=pair.rows,
-            unchanged=pair.unchanged,
-        )
+        return [outcome(pair, result)]
 
 
 def timestamp(moment: datetime) -> str:

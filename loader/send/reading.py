@@ -6,9 +6,9 @@ from functools import partial
 from typing import NamedTuple
 
 from loader.errors import ApiError, Refused, Retryable, ServerFault
-from loader.model import Direction
+from loader.model import Direction, Types
 from loader.send import api
-from loader.send.batch_replies import Page, Types, associated
+from loader.send.batch_replies import Page, associated
 from loader.send.gateway import Gateway
 
 MOST_RECORDS = 1000

@@ -61,11 +61,16 @@ def parsed(reply: Reply) -> object:
     try:
         return json.loads(reply.body)
     except (ValueError, RecursionError) as error:
-        raise ServerFault(
-            printable(f"HubSpot's answer ({reply.status}) is not JSON: {_start(reply)}"),
-            status=reply.status,
-            category="UNREADABLE_ANSWER",
-        ) from error
+        raise not_json(reply) from error
+
+
+def not_json(reply: Reply) -> ServerFault:
+    """Return the error that an answer is which is no JSON."""
+    return ServerFault(
+        printable(f"HubSpot's answer ({reply.status}) is not JSON: {_start(reply)}"),
+        status=reply.status,
+        category="UNREADABLE_ANSWER",
+    )
 
 
 def _start(reply: Reply) -> str:

@@ -11,6 +11,7 @@ from loader.send import api
 from loader.send.api import Request
 from loader.send.batch_replies import archived
 from loader.send.gateway import Gateway
+from loader.send.outcomes import failed, outcome, plain
 from loader.send.outgoing import direction_of
 from loader.send.put import timestamp
 from loader.send.reading import CurrentAssociations, Reading
@@ -68,7 +69,12 @@ class TakeBack:
         errors |= {pair.pair_id: reading.unreadable[pair.object_id] for pair in _unreadable(pairs, reading)}
         done = {step.pair.pair_id: step.removal for step in steps}
         moment = timestamp(self._now())
-        return [_outcome(pair, done.get(pair.pair_id), errors.get(pair.pair_id), moment) for pair in pairs]
+        return [
+            _failed(pair, error, moment)
+            if (error := errors.get(pair.pair_id))
+            else _done(pair, done[pair.pair_id], moment)
+            for pair in pairs
+        ]
 
     def _judged(self, pair: Pair, reading: Reading) -> Removal:
         now = reading.found[pair.object_id].get(pair.to_object_id, NOTHING)
@@ -148,18 +154,11 @@ def _batches(pairs: Iterable[Pair], *, turned: bool) -> list[list[Pair]]:
     return batches
 
 
-def _outcome(pair: Pair, done: Removal | None, error: ApiError | None, moment: str) -> Outcome:
-    status = "failed" if error or done is None else done.status
-    return Outcome(
-        pair_id=pair.pair_id,
-        status=status,
-        http_status=error.status if error else None,
-        created_resource_id="",
-        labels=(),
-        error_category=error.category if error else "CHANGED_SINCE" if status == "left" else "",
-        error_message=error.message if error else done.why if done else "",
-        correlation_id=error.correlation_id if error else "",
-        attempts=error.attempts if error else 1,
-        finished_at=moment,
-        rows=pair.rows,
-    )
+def _failed(pair: Pair, error: ApiError, moment: str) -> Outcome:
+    return outcome(pair, failed(error, attempts=error.attempts, finished_at=moment))
+
+
+def _done(pair: Pair, done: Removal, moment: str) -> Outcome:
+    category = "CHANGED_SINCE" if done.status == "left" else ""
+    result = plain(done.status, finished_at=moment, attempts=1)
+    return outcome(pair, result._replace(error_category=category, error_message=done.why))

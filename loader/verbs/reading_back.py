@@ -88,10 +88,11 @@ class ReadingBack:
         """Take note of what was judged; raises TooManyFailures when HubSpot refuses it all."""
         self._there += sum(outcome.rows for outcome in outcomes if outcome.status == "same")
         self._pending -= sum(outcome.rows for outcome in outcomes)
-        kinds = {(outcome.status, outcome.http_status, outcome.error_category) for outcome in outcomes}
+        results = [outcome.result for outcome in outcomes]
+        kinds = {(result.status, result.http_status, result.error_category) for result in results}
         if len(outcomes) < ALIKE or len(kinds) > 1:
             return
-        one = outcomes[0]
+        one = outcomes[0].result
         if one.status == "failed" and 400 <= (one.http_status or 0) < 500:
             raise TooManyFailures(
                 f"HubSpot refuses to tell what any of {len(outcomes)} records is associated with ({one.http_status} "

@@ -4,7 +4,7 @@ import math
 import random
 from pathlib import Path
 
-from loader.model import Link, Outcome, Pair, Reject
+from loader.model import Link, Outcome, Pair, Reject, Result
 from loader.reasons import ANSWERS, ROWS
 from loader.record.journal import Journal
 from loader.record.pace import MOST_BUCKETS, Bucket, Pace, latency_classes
@@ -34,7 +34,7 @@ def every_reason(folder: Path) -> Path:
 
 def _failed(pair: Pair, code: str) -> Outcome:
     message = f"{HOSTILE} for {pair.object_id}"
-    return Outcome(pair.pair_id, "failed", 400, "", (), code, message, HOSTILE, 8, NOW, pair.rows)
+    return Outcome(pair.pair_id, Result("failed", 400, "", (), code, message, HOSTILE, 8, NOW), pair.rows)
 
 
 def _facts() -> dict[str, object]:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from loader.model import Asked, Chunk, Link, Outcome, Pair, Reject, Settled
+from loader.model import Asked, Chunk, Link, Outcome, Pair, Reject, Result, Settled
 from loader.record.journal import Journal, Staging
 from loader.settle import fold
 from loader.settle.names import Portal, settle_names
@@ -79,12 +79,12 @@ def stage(
 
 def created(pair: Pair) -> Outcome:
     """Return the outcome of a pair that HubSpot accepted."""
-    return Outcome(pair.pair_id, "created", 201, "77", ("Boss",), "", "", "", 1, NOW, pair.rows)
+    return Outcome(pair.pair_id, Result("created", 201, "77", ("Boss",), "", "", "", 1, NOW), pair.rows)
 
 
 def failed(pair: Pair, category: str = "VALIDATION_ERROR", message: str = "no such record") -> Outcome:
     """Return the outcome of a pair that HubSpot refused."""
-    return Outcome(pair.pair_id, "failed", 400, "", (), category, message, "c-1", 1, NOW, pair.rows)
+    return Outcome(pair.pair_id, Result("failed", 400, "", (), category, message, "c-1", 1, NOW), pair.rows)
 
 
 def send_all(journal: Journal, most: int = 1000) -> list[Pair]:

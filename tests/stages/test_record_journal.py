@@ -232,13 +232,13 @@ def test_reasons_are_counted_by_row_the_most_frequent_first(tmp_path: Path) -> N
         assert list(journal.reasons().items()) == [("VALIDATION_ERROR", 2), ("INVALID_RECORD_ID", 1)]
 
 
-@pytest.mark.parametrize("view", ["settled_lines", "rejected_lines"])
+@pytest.mark.parametrize("view", ["settled_rows", "rejected_lines"])
 def test_lines_are_found_by_number_and_never_by_scanning(tmp_path: Path, view: str) -> None:
     """The lines since the last commit cost the same in a million rows; no sorting either."""
     with Journal(stage(tmp_path, [chunk([link(2, 1, 9)])])) as journal:
         statement = f"SELECT * FROM {view} WHERE number > 1 ORDER BY number"  # noqa: S608 - a name of our own
         plan = [row[3] for row in journal.query(f"EXPLAIN QUERY PLAN {statement}")]
-        tables = [step for step in plan if " o " in f"{step} " or " x " in f"{step} "]
+        tables = [step for step in plan if " d " in f"{step} " or " x " in f"{step} "]
         assert tables
         assert all("USING INTEGER PRIMARY KEY (rowid>?)" in step for step in tables)
         assert not any("TEMP B-TREE" in step for step in plan)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from loader.model import AssociationType, Image, Lot, Outcome, Pair, Types
+from loader.model import AssociationType, Image, Lot, Outcome, Pair, Result, Types
 from loader.record.journal import Journal, Staging, lines
 from tests.stages.fake_portal import FakePortal, asked
 from tests.stages.staged import HEADER, NOW, chunk, created, failed, group, link, stage
@@ -33,7 +33,7 @@ def image(pair: Pair, *types: AssociationType) -> Image:
 
 
 def unchanged(pair: Pair) -> Outcome:
-    return Outcome(pair.pair_id, "unchanged", None, "", (), "", "", "", 0, NOW, pair.rows)
+    return Outcome(pair.pair_id, Result("unchanged", None, "", (), "", "", "", 0, NOW), pair.rows)
 
 
 def statuses(journal: Journal) -> list[tuple[int, str, int]]:

@@ -799,8 +799,8 @@ def test_one_put_becomes_one_outcome(script: Script, expected: tuple[Any, ...]) 
         return await put.apply([PAIR])
 
     (outcome,) = run(scenario)
-    assert outcome[1:9] == expected
-    assert (outcome.pair_id, outcome.rows, outcome.finished_at) == (5, 3, "2026-11-23T23:00:00.000Z")
+    assert outcome.result[:8] == expected
+    assert (outcome.pair_id, outcome.rows, outcome.result.finished_at) == (5, 3, "2026-11-23T23:00:00.000Z")
 
 
 def test_a_put_that_cannot_succeed_has_no_outcome() -> None:

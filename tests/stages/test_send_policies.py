@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from loader.errors import ConnectionFault, PortalMigrating, RateLimited, ServerFault, TooManyFailures
-from loader.model import Outcome
+from loader.model import Outcome, Result
 from loader.send import endings, retry
 from loader.send.failures import SAME_IN_A_ROW, FailureGuard
 from loader.send.health import BUDGET, FAILURES_TO_OPEN, Health
@@ -358,7 +358,8 @@ def test_the_usage_endpoint_is_believed_only_when_it_has_figures(
 
 
 def outcomes(status: str, count: int, http_status: int | None = 400, category: str = "X") -> list[Outcome]:
-    return [Outcome(n, status, http_status, "", (), category, "no", "", 1, "", 1) for n in range(count)]
+    result = Result(status, http_status, "", (), category, "no", "", 1, "")
+    return [Outcome(n, result, 1) for n in range(count)]
 
 
 def test_200_failures_in_a_row_for_one_reason_stop_the_run() -> None:

@@ -149,8 +149,8 @@ async def test_the_sandbox_has_afterwards_what_it_had_before(version: str) -> No
     assert undone.intended == [1, 2, 3, 4]
     assert sandbox.count("POST", "batch/archive") == sandbox.count("POST", "batch/labels/archive") == 1
     by_number = {outcome.pair_id: outcome for outcome in undone.outcomes}
-    assert by_number[4].error_category == "CHANGED_SINCE"
-    assert "Champion" in by_number[4].error_message
+    assert by_number[4].result.error_category == "CHANGED_SINCE"
+    assert "Champion" in by_number[4].result.error_message
 
 
 def portal_of(pairs: Sequence[Pair], bad: Collection[str] = (), refuse: Any = None) -> Script:
@@ -220,7 +220,7 @@ def test_a_refused_request_is_halved_until_the_bad_pair_is_found(refuse: Any) ->
     pairs = [pair(n, n, 1000 + n, {PLAIN}, None) for n in range(1, 65)]
     undone, bodies = undone_by(pairs, bad={"33"}, refuse=refuse)
     failed = [outcome for outcome in undone.outcomes if outcome.status == "failed"]
-    assert [(each.pair_id, each.error_category, each.error_message) for each in failed] == [
+    assert [(each.pair_id, each.result.error_category, each.result.error_message) for each in failed] == [
         (33, "VALIDATION_ERROR", "bad")
     ]
     assert Counter(undone.statuses().values()) == {"removed": 63, "failed": 1}
@@ -247,5 +247,5 @@ def test_what_an_earlier_undo_was_at_and_is_gone_was_removed_by_it() -> None:
 
     undone = run(scenario)
     assert undone.statuses() == {1: "removed", 2: "removed", 3: "unchanged"}
-    assert [outcome.error_message for outcome in undone.outcomes] == ["", "", GONE.why]
-    assert {outcome.finished_at for outcome in undone.outcomes} == {timestamp(NOW)}
+    assert [outcome.result.error_message for outcome in undone.outcomes] == ["", "", GONE.why]
+    assert {outcome.result.finished_at for outcome in undone.outcomes} == {timestamp(NOW)}

@@ -1,8 +1,9 @@
 """The journal of a run: the only place that knows SQLite, and the only truth about what was read, sent and answered."""
 
+from loader.record.journal.failed_records import FailedRecord, failed_records
 from loader.record.journal.grouping import Mixture
 from loader.record.journal.journal import FILE_NAME, Counts, Journal
-from loader.record.journal.lines import FailedRecord, Line, failed_records, line_at, lines
+from loader.record.journal.lines import Line, Stretch, line_at, lines, settled
 from loader.record.journal.lock import Lock, holder
 from loader.record.journal.lookups import Lookups, forget_lookups
 from loader.record.journal.schema import is_journal, remove_journal
@@ -18,6 +19,7 @@ __all__ = [
     "Lookups",
     "Mixture",
     "Staging",
+    "Stretch",
     "failed_records",
     "forget_lookups",
     "holder",
@@ -25,4 +27,5 @@ __all__ = [
     "line_at",
     "lines",
     "remove_journal",
+    "settled",
 ]

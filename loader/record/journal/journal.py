@@ -4,17 +4,21 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from loader.model import Direction, Image, Lot, Outcome, Pair
+from loader.model import Direction, Image, Lot, Outcome, Pair, Result
 from loader.record.journal import lots
 from loader.record.journal.lots import Plan
 from loader.record.journal.schema import connect, guarded, unpacked
 
 FILE_NAME = "results.name"
 """The fact that names the results file which this run writes; any other file of that name is somebody else's."""
+
+_FARED = attrgetter("result", "unchanged")
 
 
 @dataclass(slots=True)
@@ -176,7 +180,7 @@ class Journal:
         first = next(
             self.query(
                 "SELECT id FROM pairs WHERE id > ? AND first_row <= ? AND NOT EXISTS"
-                " (SELECT 1 FROM outcomes WHERE pair = pairs.id) ORDER BY id LIMIT 1",
+                " (SELECT 1 FROM settled WHERE pair = pairs.id) ORDER BY id LIMIT 1",
                 (self._claimed, self._last_row),
             ),
             None,
@@ -193,7 +197,7 @@ class Journal:
         found = list(
             self.query(
                 "SELECT id, object_id, to_object_id, forward, backward, size FROM pairs WHERE id > ?"
-                " AND first_row <= ? AND NOT EXISTS (SELECT 1 FROM outcomes WHERE pair = pairs.id) ORDER BY id LIMIT ?",
+                " AND first_row <= ? AND NOT EXISTS (SELECT 1 FROM settled WHERE pair = pairs.id) ORDER BY id LIMIT ?",
                 (self._claimed, self._last_row, most),
             )
         )
@@ -226,14 +230,21 @@ class Journal:
     def record(self, outcomes: Iterable[Outcome], facts: Mapping[str, object]) -> None:
         """Commit outcomes together with the facts of the same moment."""
         with self._commit():
-            self._database.executemany(
-                "INSERT INTO outcomes (pair, status, http_status, created_resource_id, labels, error_category,"
-                " error_message, correlation_id, attempts, finished_at, unchanged)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [(*outcome[:4], ";".join(outcome.labels), *outcome[5:10], outcome.unchanged) for outcome in outcomes],
-            )
+            for (result, unchanged), alike in groupby(outcomes, key=_FARED):
+                self._settle([outcome.pair_id for outcome in alike], result, unchanged)
             self._put(facts)
         self._facts.update(facts)
+
+    def _settle(self, pairs: Sequence[int], result: Result, unchanged: int) -> None:
+        number = self._database.execute(
+            "INSERT INTO results VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*result[:3], ";".join(result.labels), *result[4:]),
+        ).lastrowid
+        # One statement for all: to step through it row by row is what costs.
+        self._database.execute(
+            "INSERT INTO settled (pair, result, unchanged) SELECT value, ?, ? FROM json_each(?)",
+            (number, unchanged, json.dumps(pairs)),
+        )
 
     def forget_failed(self) -> int:
         """Take back the outcome of every failed pair, so that it is sent again; return how many there were.
@@ -241,7 +252,7 @@ class Journal:
         The results file is given up in the same commit: numbers of lines that it has are used again.
         """
         with self._commit():
-            forgotten = self._database.execute("DELETE FROM outcomes WHERE status = 'failed'").rowcount
+            forgotten = self._forget("status = 'failed'")
             self._put({"results.written": None})
         self._facts["results.written"] = None
         self._claimed = 0
@@ -250,10 +261,17 @@ class Journal:
     def forget_all_but(self, status: str) -> None:
         """Take back every outcome of another status, as `forget_failed` does."""
         with self._commit():
-            self._database.execute("DELETE FROM outcomes WHERE status <> ?", (status,))
+            self._forget("status <> ?", status)
             self._put({"results.written": None})
         self._facts["results.written"] = None
         self._claimed = 0
+
+    def _forget(self, which: str, *values: str) -> int:
+        results = f"FROM results WHERE {which}"
+        pairs = f"DELETE FROM settled WHERE result IN (SELECT id {results})"  # noqa: S608 - our own text
+        forgotten = self._database.execute(pairs, values).rowcount
+        self._database.execute(f"DELETE {results}", values)
+        return forgotten
 
     def claim_again(self) -> None:
         """Let `claim` begin from the first pair without an outcome once more."""
@@ -276,9 +294,11 @@ class Journal:
         (rejects,) = self._one("SELECT count(*) FROM rejects")
         (rejected,) = self._one("SELECT count(*) FROM rejected_lines")
         settled = self._table(
-            "SELECT o.status, sum(p.size - o.unchanged) FROM outcomes o JOIN pairs p ON p.id = o.pair GROUP BY o.status"
+            "SELECT t.status, sum(rows) FROM (SELECT d.result AS result, sum(p.size - d.unchanged) AS rows"
+            " FROM settled d JOIN pairs p ON p.id = d.pair GROUP BY d.result) JOIN results t ON t.id = result"
+            " GROUP BY t.status"
         )
-        (beside,) = self._one("SELECT coalesce(sum(unchanged), 0) FROM outcomes")
+        (beside,) = self._one("SELECT coalesce(sum(unchanged), 0) FROM settled")
         unchanged = settled.get("unchanged", 0) + beside
         return Counts(rows + rejects, settled.get("created", 0), unchanged, settled.get("failed", 0), rejected, pairs)
 

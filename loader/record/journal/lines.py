@@ -1,11 +1,11 @@
-"""The lines of the results and of the failures file, read back from a journal."""
+"""The lines of the results, read back from a journal."""
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
 
-from loader.reasons import WHOLE_RECORD, advised
 from loader.record.journal.journal import Journal
-from loader.record.journal.schema import unpacked
 
 
 class Line(NamedTuple):
@@ -31,108 +31,129 @@ class Line(NamedTuple):
     finished_at: str
 
 
-class FailedRecord(NamedTuple):
-    """A line that failed or was rejected, and its record's cells; of several to object ids only the line's is left."""
+class SettledRow(NamedTuple):
+    """A row of a settled pair in numbers: its place in the results, its input and kind, and the result of its pair.
 
-    header: tuple[str, ...]
-    cells: list[str]
-    line: Line
+    `was_so` is 1 for a row that was so before its pair was sent, whatever became of that.
+    """
+
+    number: int
+    result: int
+    was_so: int
+    input: int
+    row: int
+    part: int
+    kind: int
+    object_id: int
+    to_object_id: int
 
 
-_VIEWS = {
-    "settled": "SELECT * FROM settled_lines WHERE number > ? ORDER BY number",
-    "rejected": "SELECT * FROM rejected_lines WHERE number > ? ORDER BY number",
-}
+class Kind(NamedTuple):
+    """What rows of one kind are sent as; `to_column` is where their to object ids come from."""
 
-_NUMBERED = {
-    "settled": "SELECT * FROM settled_lines WHERE number = ? ORDER BY input_id, row, part LIMIT 1",
-    "rejected": "SELECT * FROM rejected_lines WHERE number = ?",
-}
+    object_type: str
+    to_object_type: str
+    association_category: str
+    association_type_id: str
+    label: str
+    to_column: str
 
-_UNSUCCESSFUL = """
-SELECT * FROM settled_lines WHERE status = 'failed' UNION ALL SELECT * FROM rejected_lines
-ORDER BY input_id, row, part
+
+class Said(NamedTuple):
+    """What the lines of one result have in common: the fields of `Line` from `created_resource_id` on, and `status`."""
+
+    status: str
+    created_resource_id: str
+    labels: str
+    http_status: int | None
+    error_category: str
+    error_message: str
+    correlation_id: str
+    attempts: int
+    finished_at: str
+
+    def before(self) -> "Said":
+        """Return what is said of a row that was so before."""
+        return Said("unchanged", "", "", None, "", "", "", 0, self.finished_at)
+
+
+class Stretch(NamedTuple):
+    """Some settled rows, and what their numbers mean; those that were so before have `True` in their result's key."""
+
+    rows: Sequence[SettledRow]
+    inputs: Mapping[int, str]
+    kinds: Mapping[int, Kind]
+    said: Mapping[tuple[int, int], Said]
+
+    def lines(self) -> Iterator[Line]:
+        """Yield the rows as lines of the results."""
+        for row in self.rows:
+            said = self.said[row[1:3]]
+            first, second, category, type_id, label, _ = self.kinds[row.kind]
+            ends = first, str(row.object_id), second, str(row.to_object_id)
+            cells = self.inputs[row.input], row.row, said.status, *ends, category, type_id, label
+            yield Line._make((*cells, *said[1:]))
+
+
+def settled(journal: Journal, after: int = 0) -> Iterator[Stretch]:
+    """Yield the rows of settled pairs that come after a number, in the order in which they were settled."""
+    return stretches(journal, journal.query(f"{SETTLED} WHERE number > ? ORDER BY number", (after,)))
+
+
+SETTLED = "SELECT number, result, was_so, input, row, part, kind, object_id, to_object_id FROM settled_rows"
+
+_SAID = """
+SELECT id, status, created_resource_id, labels, http_status, error_category, error_message, correlation_id, attempts,
+    finished_at
+FROM results WHERE id IN (SELECT value FROM json_each(?))
 """
 
-_FIRST_COLUMN = 4
-"""The views begin with number, input_id, part and to_column."""
+ROWS_AT_ONCE = 2000
+
+
+def stretches(journal: Journal, found: Iterator[Sequence[Any]]) -> Iterator[Stretch]:
+    """Yield rows that a query of `SETTLED` finds, with what their numbers mean."""
+    inputs: dict[int, str] = {}
+    kinds: dict[int, Kind] = {}
+    while rows := [tuple.__new__(SettledRow, row) for row in islice(found, ROWS_AT_ONCE)]:
+        if not inputs:
+            inputs.update((number, name) for number, name in journal.query("SELECT id, name FROM inputs"))
+            kinds.update((number, Kind(*cells)) for number, *cells in journal.query(_KINDS))
+        yield Stretch(rows, inputs, kinds, _said(journal, {row[1:3] for row in rows}))
+
+
+_KINDS = """
+SELECT id, from_type, to_type, category, CAST(type_id AS TEXT), settled_label, to_column FROM kinds
+WHERE category IS NOT NULL
+"""
+
+
+def _said(journal: Journal, keys: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Said]:
+    numbers = json.dumps(sorted({number for number, _ in keys}))
+    said = {number: Said(*cells) for number, *cells in journal.query(_SAID, (numbers,))}
+    return {(number, was_so): said[number].before() if was_so else said[number] for number, was_so in keys}
+
+
+REJECTED = "SELECT * FROM rejected_lines"
+
+FIRST_COLUMN = 4
+"""The view begins with number, input_id, part and to_column."""
 
 
 def lines(journal: Journal, view: str, after: int) -> Iterator[tuple[int, Line]]:
     """Yield the lines of a view (`settled` or `rejected`) that come after a number, each with its number."""
-    for row in journal.query(_VIEWS[view], (after,)):
-        # `_make` is Python and would cost a million lines a third of a second.
-        yield row[0], tuple.__new__(Line, row[_FIRST_COLUMN:])
+    if view == "settled":
+        for stretch in settled(journal, after):
+            yield from zip((row.number for row in stretch.rows), stretch.lines(), strict=True)
+    else:
+        for row in journal.query(f"{REJECTED} WHERE number > ? ORDER BY number", (after,)):
+            yield row[0], Line._make(row[FIRST_COLUMN:])
 
 
 def line_at(journal: Journal, view: str, number: int) -> Line:
     """Return the line of a view that has a number; the first one where a pair stands for several rows."""
-    row = next(journal.query(_NUMBERED[view], (number,)))
-    return Line._make(row[_FIRST_COLUMN:])
-
-
-def failed_records(journal: Journal) -> Iterator[FailedRecord]:
-    """Yield every line that failed or was rejected, in the order of the inputs; each message says what to do."""
-    inputs = {number: (header, to_columns) for number, header, to_columns in journal.headers()}
-    records = _Records(journal)
-    own_text = _OwnTexts(journal)
-    for row in journal.query(_UNSUCCESSFUL):
-        _, number, part, to_column = row[:_FIRST_COLUMN]
-        line = _advised(Line._make(row[_FIRST_COLUMN:]))
-        header, to_columns = inputs[number]
-        cells = list(records.cells(number, line.row))
-        if line.error_category not in WHOLE_RECORD:
-            text = own_text.of(number, line.row, part) or line.to_object_id
-            _reduce(cells, header, to_columns, to_column, text)
-        yield FailedRecord(header, cells, line)
-
-
-def _advised(line: Line) -> Line:
-    # A reject's message says what to do; a failed row's is HubSpot's own, and stands as such in the results.
-    if line.status != "failed":
-        return line
-    return line._replace(error_message=advised(line.error_category, line.http_status, line.error_message))
-
-
-class _OwnTexts:
-    """What stood for a record in a cell that holds several own keys: the record's id is none of the user's words."""
-
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-        ((self._some,),) = journal.query("SELECT EXISTS (SELECT 1 FROM own_parts)")
-
-    def of(self, number: int, row: int, part: int) -> str:
-        if not self._some:
-            return ""
-        place = number, row, part
-        found = self._journal.query("SELECT text FROM own_parts WHERE (input, row, part) = (?, ?, ?)", place)
-        return next((str(text) for (text,) in found), "")
-
-
-class _Records:
-    """The records of a journal, a chunk unpacked at a time; asked for in their order."""
-
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-        self._input = 0
-        self._cells: dict[int, list[str]] = {}
-
-    def cells(self, number: int, row: int) -> list[str]:
-        if number != self._input or row not in self._cells:
-            (body,) = next(
-                self._journal.query(
-                    "SELECT body FROM records WHERE input = ? AND first_row <= ? AND last_row >= ?", (number, row, row)
-                )
-            )
-            rows, cells = unpacked(body)
-            self._input, self._cells = number, dict(zip(rows, cells, strict=True))
-        return self._cells[row]
-
-
-def _reduce(cells: list[str], header: Sequence[str], to_columns: Sequence[str], to_column: str, text: str) -> None:
-    for column in to_columns:
-        position = header.index(column)
-        if column != to_column:
-            cells[position] = ""
-        elif ";" in cells[position]:
-            cells[position] = text
+    if view == "settled":
+        ordered = f"{SETTLED} WHERE number = ? ORDER BY input, row, part LIMIT 1"
+        (stretch,) = stretches(journal, journal.query(ordered, (number,)))
+        return next(stretch.lines())
+    return Line._make(next(journal.query(f"{REJECTED} WHERE number = ?", (number,)))[FIRST_COLUMN:])

@@ -12,7 +12,7 @@ from loader.record.journal.schema import OLD
 _NEXT = """
 SELECT pairs.id, object_id, to_object_id, forward, backward, size, first_row, images.types
 FROM pairs LEFT JOIN befores ON befores.pair = pairs.id LEFT JOIN images ON images.id = befores.image
-WHERE pairs.id > ? AND first_row <= ? AND NOT EXISTS (SELECT 1 FROM outcomes WHERE pair = pairs.id)
+WHERE pairs.id > ? AND first_row <= ? AND NOT EXISTS (SELECT 1 FROM settled WHERE pair = pairs.id)
 ORDER BY pairs.id
 """
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from loader.errors import JournalError, RecordError
 from loader.record.journal.grouping import ENDS
 
-FORMAT = 4
+FORMAT = 5
 """Written into every journal (`PRAGMA user_version`); a journal of another format is refused, not guessed at."""
 
 APPLICATION = 0x41534C44
@@ -98,12 +98,18 @@ CREATE TABLE specifications (forward TEXT, backward TEXT, object_type TEXT NOT N
 CREATE TABLE images (id INTEGER PRIMARY KEY, types TEXT NOT NULL UNIQUE);
 CREATE TABLE befores (pair INTEGER PRIMARY KEY, image INTEGER NOT NULL, there TEXT);
 
-CREATE TABLE outcomes (
-    sequence INTEGER PRIMARY KEY, pair INTEGER NOT NULL UNIQUE, status TEXT NOT NULL, http_status INTEGER,
-    created_resource_id TEXT NOT NULL, labels TEXT NOT NULL, error_category TEXT NOT NULL, error_message TEXT NOT NULL,
-    correlation_id TEXT NOT NULL, attempts INTEGER NOT NULL, finished_at TEXT NOT NULL,
-    unchanged INTEGER NOT NULL      -- how many of the pair's rows do not share this outcome: they were so before
+-- What requests came to; the pairs of one request that fared alike share one. What settled each pair, in the order in
+-- which that became known, and both in one view.
+CREATE TABLE results (
+    id INTEGER PRIMARY KEY, status TEXT NOT NULL, http_status INTEGER, created_resource_id TEXT NOT NULL,
+    labels TEXT NOT NULL, error_category TEXT NOT NULL, error_message TEXT NOT NULL, correlation_id TEXT NOT NULL,
+    attempts INTEGER NOT NULL, finished_at TEXT NOT NULL
 );
+CREATE TABLE settled (sequence INTEGER PRIMARY KEY, pair INTEGER NOT NULL UNIQUE, result INTEGER NOT NULL,
+    unchanged INTEGER NOT NULL);    -- how many of the pair's rows do not share this result: they were so before
+CREATE VIEW outcomes AS
+SELECT d.sequence AS sequence, d.pair AS pair, d.unchanged AS unchanged, t.* FROM settled d JOIN results t
+    ON t.id = d.result;
 
 -- What an undo was about to take back when its request left, and what became of each pair.
 CREATE TABLE undoing (pair INTEGER PRIMARY KEY);
@@ -114,36 +120,19 @@ CREATE TABLE undone (sequence INTEGER PRIMARY KEY, pair INTEGER NOT NULL UNIQUE,
 CREATE TABLE bound (input INTEGER NOT NULL, row INTEGER NOT NULL);
 INSERT INTO bound VALUES (9223372036854775807, 0);
 
--- The results, line by line: the columns after `to_column` are those of the file. SQLite merges the parts in their
--- order only while a column has one affinity in all of them: hence the casts.
-CREATE VIEW settled_lines AS
-SELECT o.sequence AS number, r.input AS input_id, r.part AS part, k.to_column AS to_column,
-    i.name AS input, r.row AS row, o.status AS status,
-    k.from_type, CAST(r.object_id AS TEXT), k.to_type, CAST(r.to_object_id AS TEXT),
-    k.category, CAST(k.type_id AS TEXT), k.settled_label, o.created_resource_id, o.labels, o.http_status,
-    o.error_category, o.error_message, o.correlation_id, o.attempts, o.finished_at
-FROM outcomes o JOIN pairs p ON p.id = o.pair JOIN rows r ON r.id = p.first_row
-    JOIN kinds k ON k.id = r.kind JOIN inputs i ON i.id = r.input
+-- The rows of settled pairs; `was_so` says that a row was so before its pair was sent, whatever became of that.
+CREATE VIEW settled_rows AS
+SELECT d.sequence AS number, d.result AS result, 0 AS was_so, r.input AS input, r.row AS row, r.part AS part,
+    r.kind AS kind, r.object_id AS object_id, r.to_object_id AS to_object_id
+FROM settled d JOIN pairs p ON p.id = d.pair JOIN rows r ON r.id = p.first_row
 WHERE p.all_rows IS NULL
 UNION ALL
-SELECT o.sequence, r.input, r.part, k.to_column, i.name, r.row,
-    o.status, k.from_type, CAST(r.object_id AS TEXT), k.to_type, CAST(r.to_object_id AS TEXT),
-    k.category, CAST(k.type_id AS TEXT), k.settled_label, o.created_resource_id, o.labels, o.http_status,
-    o.error_category, o.error_message, o.correlation_id, o.attempts, o.finished_at
-FROM outcomes o JOIN pairs p ON p.id = o.pair, json_each('[' || p.all_rows || ']') j JOIN rows r ON r.id = j.value
-    JOIN kinds k ON k.id = r.kind JOIN inputs i ON i.id = r.input
-WHERE p.all_rows IS NOT NULL AND (o.unchanged = 0 OR NOT (SELECT {OLD} FROM befores b
-    JOIN specifications s ON s.forward IS p.forward AND s.backward IS p.backward WHERE b.pair = p.id))
-UNION ALL
-SELECT o.sequence, r.input, r.part, k.to_column, i.name, r.row,
-    CAST('unchanged' AS TEXT), k.from_type, CAST(r.object_id AS TEXT), k.to_type, CAST(r.to_object_id AS TEXT),
-    k.category, CAST(k.type_id AS TEXT), k.settled_label, CAST('' AS TEXT), CAST('' AS TEXT), CAST(NULL AS INTEGER),
-    CAST('' AS TEXT), CAST('' AS TEXT), CAST('' AS TEXT), CAST(0 AS INTEGER), o.finished_at
-FROM outcomes o JOIN pairs p ON p.id = o.pair JOIN befores b ON b.pair = p.id
-    JOIN specifications s ON s.forward IS p.forward AND s.backward IS p.backward,
-    json_each('[' || p.all_rows || ']') j JOIN rows r ON r.id = j.value
-    JOIN kinds k ON k.id = r.kind JOIN inputs i ON i.id = r.input
-WHERE o.unchanged > 0 AND {OLD};
+SELECT d.sequence, d.result, d.unchanged > 0 AND coalesce((
+        SELECT {OLD} FROM befores b JOIN specifications s ON s.forward IS p.forward AND s.backward IS p.backward
+        JOIN kinds k ON k.id = r.kind WHERE b.pair = p.id), 0),
+    r.input, r.row, r.part, r.kind, r.object_id, r.to_object_id
+FROM settled d JOIN pairs p ON p.id = d.pair, json_each('[' || p.all_rows || ']') j JOIN rows r ON r.id = j.value
+WHERE p.all_rows IS NOT NULL;
 
 CREATE VIEW rejected_lines AS
 SELECT x.id AS number, x.input AS input_id, x.part AS part, k.to_column AS to_column, i.name AS input, x.row AS row,

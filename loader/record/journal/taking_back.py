@@ -171,7 +171,13 @@ class UndoJournal(Journal):
             self._database.executemany(
                 "INSERT INTO undone (pair, status, error_category, error_message, finished_at) VALUES (?, ?, ?, ?, ?)",
                 [
-                    (each.pair_id, each.status, each.error_category, each.error_message, each.finished_at)
+                    (
+                        each.pair_id,
+                        each.status,
+                        each.result.error_category,
+                        each.result.error_message,
+                        each.result.finished_at,
+                    )
                     for each in done
                 ],
             )

@@ -1,0 +1,107 @@
+"""The records of the failures file, read back from a journal."""
+
+from collections.abc import Iterator, Sequence
+from heapq import merge
+from operator import attrgetter
+from typing import NamedTuple
+
+from loader.reasons import WHOLE_RECORD, advised
+from loader.record.journal.journal import Journal
+from loader.record.journal.lines import REJECTED, SETTLED, Line, stretches
+from loader.record.journal.schema import unpacked
+
+
+class FailedRecord(NamedTuple):
+    """A line that failed or was rejected, and its record's cells; of several to object ids only the line's is left."""
+
+    header: tuple[str, ...]
+    cells: list[str]
+    line: Line
+
+
+class _Unsuccessful(NamedTuple):
+    """A line that failed or was rejected, the place of its row, and the column of its to object id."""
+
+    place: tuple[int, int, int]
+    to_column: str
+    line: Line
+
+
+def failed_records(journal: Journal) -> Iterator[FailedRecord]:
+    """Yield every line that failed or was rejected, in the order of the inputs; each message says what to do."""
+    inputs = {number: (header, to_columns) for number, header, to_columns in journal.headers()}
+    records = _Records(journal)
+    own_text = _OwnTexts(journal)
+    for place, to_column, found in merge(_failed(journal), _rejected(journal), key=attrgetter("place")):
+        number, _, part = place
+        line = _advised(found)
+        header, to_columns = inputs[number]
+        cells = list(records.cells(number, line.row))
+        if line.error_category not in WHOLE_RECORD:
+            text = own_text.of(number, line.row, part) or line.to_object_id
+            _reduce(cells, header, to_columns, to_column, text)
+        yield FailedRecord(header, cells, line)
+
+
+def _failed(journal: Journal) -> Iterator[_Unsuccessful]:
+    failed = "result IN (SELECT id FROM results WHERE status = 'failed') AND NOT was_so"
+    for stretch in stretches(journal, journal.query(f"{SETTLED} WHERE {failed} ORDER BY input, row, part")):
+        for row, line in zip(stretch.rows, stretch.lines(), strict=True):
+            yield _Unsuccessful((row.input, row.row, row.part), stretch.kinds[row.kind].to_column, line)
+
+
+def _rejected(journal: Journal) -> Iterator[_Unsuccessful]:
+    for _, number, part, to_column, *cells in journal.query(f"{REJECTED} ORDER BY input_id, row, part"):
+        line = Line._make(cells)
+        yield _Unsuccessful((number, line.row, part), to_column, line)
+
+
+def _advised(line: Line) -> Line:
+    # A reject's message says what to do; a failed row's is HubSpot's own, and stands as such in the results.
+    if line.status != "failed":
+        return line
+    return line._replace(error_message=advised(line.error_category, line.http_status, line.error_message))
+
+
+class _OwnTexts:
+    """What stood for a record in a cell that holds several own keys: the record's id is none of the user's words."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        ((self._some,),) = journal.query("SELECT EXISTS (SELECT 1 FROM own_parts)")
+
+    def of(self, number: int, row: int, part: int) -> str:
+        if not self._some:
+            return ""
+        place = number, row, part
+        found = self._journal.query("SELECT text FROM own_parts WHERE (input, row, part) = (?, ?, ?)", place)
+        return next((str(text) for (text,) in found), "")
+
+
+class _Records:
+    """The records of a journal, a chunk unpacked at a time; asked for in their order."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._input = 0
+        self._cells: dict[int, list[str]] = {}
+
+    def cells(self, number: int, row: int) -> list[str]:
+        if number != self._input or row not in self._cells:
+            (body,) = next(
+                self._journal.query(
+                    "SELECT body FROM records WHERE input = ? AND first_row <= ? AND last_row >= ?", (number, row, row)
+                )
+            )
+            rows, cells = unpacked(body)
+            self._input, self._cells = number, dict(zip(rows, cells, strict=True))
+        return self._cells[row]
+
+
+def _reduce(cells: list[str], header: Sequence[str], to_columns: Sequence[str], to_column: str, text: str) -> None:
+    for column in to_columns:
+        position = header.index(column)
+        if column != to_column:
+            cells[position] = ""
+        elif ";" in cells[position]:
+            cells[position] = text

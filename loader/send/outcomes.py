@@ -1,0 +1,36 @@
+"""What becomes of pairs, as outcomes: most of them share one result."""
+
+from collections.abc import Iterable
+
+from loader.errors import ApiError
+from loader.model import Outcome, Pair, Result
+
+
+def failed(error: ApiError, *, attempts: int, finished_at: str) -> Result:
+    """Return what a pair came to that HubSpot refused, or that it gave no usable answer about."""
+    return Result(
+        status="failed",
+        http_status=error.status,
+        created_resource_id="",
+        labels=(),
+        error_category=error.category,
+        error_message=error.message,
+        correlation_id=error.correlation_id,
+        attempts=attempts,
+        finished_at=finished_at,
+    )
+
+
+def plain(status: str, *, finished_at: str, http_status: int | None = None, attempts: int = 0) -> Result:
+    """Return what a pair came to of which there is nothing else to say."""
+    return Result(status, http_status, "", (), "", "", "", attempts, finished_at)
+
+
+def outcome(pair: Pair, result: Result) -> Outcome:
+    """Return one pair's outcome."""
+    return Outcome(pair.pair_id, result, pair.rows, pair.unchanged)
+
+
+def outcomes(pairs: Iterable[Pair], result: Result) -> list[Outcome]:
+    """Return the outcomes of pairs that fared alike."""
+    return [outcome(pair, result) for pair in pairs]
