@@ -34,7 +34,7 @@ TRY_AGAIN = frozenset({408, 425, 423})
 
 
 class Reply(NamedTuple):
-    """One answer, read whole. Header names are lower case."""
+    """One answer, read whole. Header names are looked up in lower case."""
 
     status: int
     headers: Mapping[str, str]

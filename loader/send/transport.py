@@ -3,8 +3,6 @@
 import os
 import ssl
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -12,9 +10,12 @@ import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
-from loader.errors import ConnectionFault, Fatal, ServerFault
+from loader.errors import ApiError, ConnectionFault, Fatal, ServerFault
 from loader.send.api import Request
 from loader.send.replies import Reply
+
+FOREIGN = (aiohttp.ClientError, aiohttp.EofStream, HttpProcessingError, OSError, ValueError, zlib.error)
+"""What aiohttp and Python below it raise; TimeoutError is an OSError."""
 
 LARGEST_BODY = 64 * 1024 * 1024
 LARGEST_SMALL_BODY = 1024 * 1024
@@ -31,7 +32,8 @@ class Transport:
     """
 
     def __init__(self, base_url: str, *, timeout: float, connections: int, user_agent: str) -> None:
-        self._base_url = base_url.rstrip("/")
+        self._base = URL(base_url.rstrip("/"), encoded=True)
+        self._prefix = self._base.raw_path.rstrip("/")
         self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, CONNECT_SECONDS))
         self._connections = connections
         self._user_agent = user_agent
@@ -62,47 +64,50 @@ class Transport:
         headers = {"Content-Type": request.content_type} if request.body is not None else {}
         if authorization:
             headers["Authorization"] = authorization
-        with _translated():
-            async with self._session.request(
+        try:
+            response = await self._session.request(
                 request.method,
-                URL(self._base_url + request.path, encoded=True),
+                self._base.with_path(self._prefix + request.path, encoded=True),
                 data=request.body,
                 headers=headers,
                 allow_redirects=False,
-            ) as response:
-                body = await _read(response, largest)
-                return Reply(response.status, {name.lower(): text for name, text in response.headers.items()}, body)
+            )
+            try:
+                return Reply(response.status, response.headers, await _read(response, largest))
+            except BaseException:
+                response.close()  # Read to its end, it has given its connection back by itself.
+                raise
+        except FOREIGN as error:
+            raise _translated(error) from None
 
 
 async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
     # aiohttp repeats an idempotent request by itself when a kept-alive connection drops: the server would see two,
     # the limiter one. It does so for its own exceptions only, so they are translated below its loop.
-    with _translated():
-        return await handler(request)
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Foreign exceptions become ours, in this one place. Their `repr` may hold the token: only types are named."""
     try:
-        yield
-    except (aiohttp.ClientConnectorCertificateError, ssl.SSLCertVerificationError):
-        raise Fatal(
-            "the server's certificate does not hold, so nothing was sent: check --base-url and the system's trust",
-            category="CERTIFICATE",
-        ) from None
-    except TimeoutError:
-        raise ConnectionFault("no whole answer in time", category="TIMEOUT") from None
-    except aiohttp.ClientConnectorDNSError:
-        raise ConnectionFault("the server's name cannot be found", category="DNS") from None
-    except aiohttp.ClientConnectorSSLError as error:
-        raise ConnectionFault(_connection_message(error), category="TLS") from None
-    except (aiohttp.ClientResponseError, HttpProcessingError, aiohttp.EofStream, ValueError, zlib.error) as error:
-        raise ServerFault(
-            f"the answer is not proper HTTP ({type(error).__name__})", category="UNREADABLE_ANSWER"
-        ) from None
-    except (aiohttp.ClientError, OSError) as error:
-        raise ConnectionFault(_connection_message(error), category="CONNECTION") from None
+        return await handler(request)
+    except FOREIGN as error:
+        raise _translated(error) from None
+
+
+def _translated(error: Exception) -> ApiError:
+    """Foreign exceptions become ours, in this one place. Their `repr` may hold the token: only types are named."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError() | ssl.SSLCertVerificationError():
+            return Fatal(
+                "the server's certificate does not hold, so nothing was sent: check --base-url and the system's trust",
+                category="CERTIFICATE",
+            )
+        case TimeoutError():
+            return ConnectionFault("no whole answer in time", category="TIMEOUT")
+        case aiohttp.ClientConnectorDNSError():
+            return ConnectionFault("the server's name cannot be found", category="DNS")
+        case aiohttp.ClientConnectorSSLError():
+            return ConnectionFault(_connection_message(error), category="TLS")
+        case aiohttp.ClientResponseError() | HttpProcessingError() | aiohttp.EofStream() | ValueError() | zlib.error():
+            return ServerFault(f"the answer is not proper HTTP ({type(error).__name__})", category="UNREADABLE_ANSWER")
+        case _:
+            return ConnectionFault(_connection_message(error), category="CONNECTION")
 
 
 def _connection_message(error: Exception) -> str:
@@ -122,21 +127,20 @@ async def _read(response: aiohttp.ClientResponse, largest: int) -> bytes:
     """Read the body up to a cap, unpacked or not: a small gzip can grow a thousandfold [measured: 306 kB to 613 MB]."""
     parts: list[bytes] = []
     size = 0
-    async for part in response.content.iter_any():
-        size += len(part)
+    while not response.content.at_eof():
+        parts.append(await response.content.readany())
+        size += len(parts[-1])
         if size > largest:
-            response.close()
-            raise ServerFault(
-                f"the answer is longer than {largest} bytes", status=response.status, category="UNREADABLE_ANSWER"
-            )
-        parts.append(part)
+            raise _unreadable(response, f"the answer is longer than {largest} bytes")
     body = b"".join(parts)
     if not body or response.headers.get("Content-Encoding", "identity").lower() != "gzip":
         return body
     unpacker = zlib.decompressobj(wbits=31)
     unpacked = unpacker.decompress(body, largest)
     if not unpacker.eof:
-        raise ServerFault(
-            "the compressed answer is cut short or too long", status=response.status, category="UNREADABLE_ANSWER"
-        )
+        raise _unreadable(response, "the compressed answer is cut short or too long")
     return unpacked
+
+
+def _unreadable(response: aiohttp.ClientResponse, message: str) -> ServerFault:
+    return ServerFault(message, status=response.status, category="UNREADABLE_ANSWER")
