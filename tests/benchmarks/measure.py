@@ -1,24 +1,25 @@
 """How the benchmark measures: processes one after another, in rounds, so that all of a round meet the same machine."""
 
-import json
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
+
+from tests.benchmarks import servers
 
 TOKEN = "any"
 
 
 class Cost(NamedTuple):
-    """What a process took: seconds on the clock, seconds of CPU, its peak memory in MB, and what it wrote."""
+    """What a command took: seconds on the clock, seconds of CPU, its peak memory in MB, and what it wrote."""
 
     seconds: float
     cpu: float
@@ -69,69 +70,88 @@ sys.exit(done.returncode)
 
 
 class Bench:
-    """A folder and a server, for a block: the loader and its peers as commands."""
+    """A folder and two servers, for a block: the loader and its peers as commands."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.for_puts = servers.for_puts(folder)
+        self.for_batches = servers.Bare()
+        self._held = ExitStack()
 
     def __enter__(self) -> Self:
-        self._server = subprocess.Popen(
-            [sys.executable, "-m", "tests.benchmarks.server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert self._server.stdout is not None
-        self.url = f"http://127.0.0.1:{self._server.stdout.readline().strip()}"
+        with ExitStack() as held:
+            held.enter_context(self.for_puts)
+            held.enter_context(self.for_batches)
+            self._held = held.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.communicate("")
+        self._held.close()
 
     def rows(self, count: int, ending: str = "csv", *, changed: int = 0) -> Path:
         """Return an input with so many pairs, made when it is first asked for; one in `changed` is another pair."""
         path = self.folder / f"rows-{changed}-{count}.{ending}"
         if not path.exists() and ending == "parquet":
-            import pyarrow as pa
-            from pyarrow import parquet
-
-            ids = [list(column) for column in zip(*_pairs(count, changed), strict=True)]
-            parquet.write_table(pa.table(dict(zip(("from_id", "to_id"), ids, strict=True))), path)
+            _write_parquet(path, count, changed)
         elif not path.exists():
             with path.open("w", encoding="utf-8") as file:
                 file.write("from_id,to_id\n")
                 file.writelines(f"{first},{second}\n" for first, second in _pairs(count, changed))
         return path
 
-    def loader(self, path: Path, *options: str) -> Cost:
-        """Load a file from the start with the limiter wide open, as one command."""
-        for old in self.folder.glob("r.*"):
-            old.unlink()
-        return self.again(path, *options)
+    def load(self, path: Path, url: str, *options: str, name: str = "run") -> Cost:
+        """Load a file from the start with the limiter wide open, as one command, in a folder of this name."""
+        shutil.rmtree(self.folder / name, ignore_errors=True)
+        (self.folder / name).mkdir()
+        return self.again(path, url, *options, name=name)
 
-    def again(self, path: Path, *options: str) -> Cost:
+    def again(self, path: Path, url: str, *options: str, name: str = "run") -> Cost:
         """Give the same command once more."""
+        folder = self.folder / name
         command = [sys.executable, "-m", "loader", "load", str(path), "--from", "contacts", "--to", "companies"]
         given = ["--results", "r.results.csv", "--rate", "1000000/1", "--quiet", *options]
-        return run([*command, *given], self.folder, **self._environment())
+        environment = {"HUBSPOT_BASE_URL": url, "HUBSPOT_ACCESS_TOKEN": TOKEN, "XDG_CACHE_HOME": str(folder)}
+        return run([*command, *given], folder, **environment)
+
+    def put(self, path: Path, **options: str) -> Cost:
+        """Load a file by PUTs, 50 in flight."""
+        given = ("--method", "put", "--existing", "replace", "--concurrency", "50")
+        return self.load(path, self.for_puts.url, *given, **options)
+
+    def batch(self, path: Path, **options: str) -> Cost:
+        """Load a file by batches that replace what is there."""
+        return self.load(path, self.for_batches.url, "--method", "batch", "--existing", "replace", **options)
 
     def peer(self, name: str, path: Path) -> Cost:
-        """Have a peer send a file; `out` is the seconds that it took without its imports."""
-        return run([sys.executable, "-m", "tests.benchmarks.peers", name, self.url, str(path)], Path.cwd())
+        """Have a peer send a file; seconds and CPU are those without its imports."""
+        url = self.for_batches.url if name.endswith("batch") else self.for_puts.url
+        whole = run([sys.executable, "-m", "tests.benchmarks.peers", name, url, str(path)], Path.cwd())
+        seconds, cpu = map(float, whole.out.split())
+        return whole._replace(seconds=seconds, cpu=cpu)
 
-    def counts(self) -> dict[str, int]:
-        """Return what the server has been asked so far."""
-        with urllib.request.urlopen(f"{self.url}/counts") as answer:  # noqa: S310 - our own server
-            found: dict[str, int] = json.load(answer)
-        return found
 
-    def _environment(self) -> dict[str, str]:
-        return {"HUBSPOT_BASE_URL": self.url, "HUBSPOT_ACCESS_TOKEN": TOKEN, "XDG_CACHE_HOME": str(self.folder)}
+def rows_of(path: Path) -> int:
+    """Return how many rows an input of `Bench.rows` has."""
+    return int(path.stem.rpartition("-")[2])
 
 
 def _pairs(count: int, changed: int) -> Iterator[tuple[int, int]]:
     for number in range(count):
         moved = 1 if changed and number % changed == 0 else 0
         yield 1_000_000_000 + number, 2_000_000_000 + (number + moved) % 50_000
+
+
+def _write_parquet(path: Path, count: int, changed: int) -> None:
+    import numpy as np
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    numbers = np.arange(count)
+    moved = (numbers % changed == 0).astype(int) if changed else 0
+    ids = {"from_id": 1_000_000_000 + numbers, "to_id": 2_000_000_000 + (numbers + moved) % 50_000}
+    parquet.write_table(pa.table(ids), path)
 
 
 @contextmanager

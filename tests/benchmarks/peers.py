@@ -1,7 +1,7 @@
 """What the loader is measured against: each peer in a process of its own.
 
-`python -m tests.benchmarks.peers PEER URL FILE` sends the rows of a CSV of two ids and prints the seconds that took,
-without its imports.
+`python -m tests.benchmarks.peers PEER URL FILE` sends the rows of a CSV of two ids and prints the seconds, on the clock
+and of CPU, that this took without its imports.
 """
 
 import asyncio
@@ -22,6 +22,18 @@ TOKEN = "any"
 
 Rows = Iterator[list[str]]
 
+Cost = tuple[float, float]
+"""Seconds on the clock, and of CPU."""
+
+
+def _now() -> Cost:
+    return time.perf_counter(), time.process_time()
+
+
+def _since(began: Cost) -> Cost:
+    seconds, cpu = _now()
+    return seconds - began[0], cpu - began[1]
+
 
 def rows_of(path: str) -> Rows:
     """Yield the two ids of each row."""
@@ -31,11 +43,11 @@ def rows_of(path: str) -> Rows:
         yield from lines
 
 
-def aiohttp_pool(url: str, path: str) -> float:
+def aiohttp_pool(url: str, path: str) -> Cost:
     """The bare pool: workers over one iterator, `json=`, a str URL, `response.json()`, the stock loop."""
     import aiohttp
 
-    async def send() -> float:
+    async def send() -> Cost:
         rows = rows_of(path)
         headers = {"Authorization": f"Bearer {TOKEN}"}
         async with aiohttp.ClientSession(headers=headers) as session:
@@ -47,14 +59,14 @@ def aiohttp_pool(url: str, path: str) -> float:
                         response.raise_for_status()
                         await response.json()
 
-            began = time.perf_counter()
+            began = _now()
             await asyncio.gather(*(work() for _ in range(IN_FLIGHT)))
-            return time.perf_counter() - began
+            return _since(began)
 
     return asyncio.run(send())
 
 
-def hubspot_hoisted(url: str, path: str) -> float:
+def hubspot_hoisted(url: str, path: str) -> Cost:
     """The official client as it is best used: the API object made once, called by threads."""
     from hubspot import HubSpot
     from hubspot.crm.associations.v4 import AssociationSpec
@@ -71,7 +83,7 @@ def hubspot_hoisted(url: str, path: str) -> float:
     return _in_threads(send, path)
 
 
-def hubspot_readme(url: str, path: str) -> float:
+def hubspot_readme(url: str, path: str) -> Cost:
     """The official client as its README shows it: the API object looked up for each call."""
     from hubspot import HubSpot
     from hubspot.crm.associations.v4 import AssociationSpec
@@ -87,13 +99,13 @@ def hubspot_readme(url: str, path: str) -> float:
     return _in_threads(send, path)
 
 
-def hubspot_sdk(url: str, path: str) -> float:
+def hubspot_sdk(url: str, path: str) -> Cost:
     """HubSpot's new client, asynchronous."""
     from hubspot_sdk import AsyncHubSpot
 
     made: Any = AsyncHubSpot(access_token=TOKEN, base_url=url)
 
-    async def send() -> float:
+    async def send() -> Cost:
         rows = rows_of(path)
         async with made as client:
             association = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 279}
@@ -106,14 +118,14 @@ def hubspot_sdk(url: str, path: str) -> float:
                         cast_to=object,
                     )
 
-            began = time.perf_counter()
+            began = _now()
             await asyncio.gather(*(work() for _ in range(IN_FLIGHT)))
-            return time.perf_counter() - began
+            return _since(began)
 
     return asyncio.run(send())
 
 
-def requests_threads(url: str, path: str) -> float:
+def requests_threads(url: str, path: str) -> Cost:
     """requests, a session for each thread."""
     import requests
 
@@ -131,15 +143,15 @@ def requests_threads(url: str, path: str) -> float:
     return _in_threads(send, path)
 
 
-def _in_threads(send: Callable[[list[str]], None], path: str) -> float:
-    began = time.perf_counter()
+def _in_threads(send: Callable[[list[str]], None], path: str) -> Cost:
+    began = _now()
     with ThreadPoolExecutor(THREADS) as pool:
         for _ in pool.map(send, list(rows_of(path))):
             pass
-    return time.perf_counter() - began
+    return _since(began)
 
 
-def hubspot_batch(url: str, path: str) -> float:
+def hubspot_batch(url: str, path: str) -> Cost:
     """The official client's batch API, its models and all; one call after another."""
     from hubspot import HubSpot
     from hubspot.crm.associations.v4 import (
@@ -153,7 +165,7 @@ def hubspot_batch(url: str, path: str) -> float:
     api = client.crm.associations.v4.batch_api
     api.api_client.configuration.host = url
     types = [AssociationSpec(association_category="HUBSPOT_DEFINED", association_type_id=279)]
-    began = time.perf_counter()
+    began = _now()
     rows = rows_of(path)
     while chunk := list(islice(rows, PAIRS_IN_A_CALL)):
         inputs = [
@@ -161,16 +173,16 @@ def hubspot_batch(url: str, path: str) -> float:
             for first, second in chunk
         ]
         api.create("contacts", "companies", BatchInputPublicAssociationMultiPost(inputs=inputs))
-    return time.perf_counter() - began
+    return _since(began)
 
 
-def aiohttp_batch(url: str, path: str) -> float:
+def aiohttp_batch(url: str, path: str) -> Cost:
     """Naive aiohttp: a data frame, `itertuples`, `json=`; no journal and no results."""
     import aiohttp
     import pandas as pd
 
-    async def send() -> float:
-        began = time.perf_counter()
+    async def send() -> Cost:
+        began = _now()
         frames: Any = pd.read_csv(path, dtype=str, chunksize=PAIRS_IN_A_CALL)
         headers = {"Authorization": f"Bearer {TOKEN}"}
         async with aiohttp.ClientSession(headers=headers) as session:
@@ -187,12 +199,12 @@ def aiohttp_batch(url: str, path: str) -> float:
                         await response.json()
 
             await asyncio.gather(*(work() for _ in range(4)))
-        return time.perf_counter() - began
+        return _since(began)
 
     return asyncio.run(send())
 
 
-PEERS: dict[str, Callable[[str, str], float]] = {
+PEERS: dict[str, Callable[[str, str], Cost]] = {
     each.__name__: each
     for each in (
         aiohttp_pool,
@@ -207,4 +219,4 @@ PEERS: dict[str, Callable[[str, str], float]] = {
 
 if __name__ == "__main__":
     name, address, file = sys.argv[1:]
-    sys.stdout.write(f"{PEERS[name](address, file)}\n")
+    sys.stdout.write("{} {}\n".format(*PEERS[name](address, file)))
