@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import filterfalse
 from typing import NamedTuple
 
 from loader.model import AssociationType, Direction, Pair
@@ -11,6 +12,7 @@ VERSIONS = ("v4", "2025-09", "2026-03", "2026-09")
 
 _OBJECT_TYPE = re.compile(r"[A-Za-z0-9_-]{1,200}", re.ASCII)
 _RECORD_ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
+_SHORT_RECORD_ID = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 _LARGEST_ID = 2**63 - 1
 _CATEGORY = re.compile(r"[A-Z][A-Z_]{0,49}", re.ASCII)
 
@@ -39,6 +41,12 @@ def _record_id(text: str) -> str:
     if not _RECORD_ID.fullmatch(text) or int(text) > _LARGEST_ID:
         raise ValueError(f"not a record id: {text!r}")
     return text
+
+
+def _check_record_ids(texts: Iterable[str]) -> None:
+    """Hold many ids to what `_record_id` asks for, most of them at a fifth of its cost."""
+    for text in filterfalse(_SHORT_RECORD_ID.fullmatch, texts):
+        _record_id(text)
 
 
 def _category(text: str) -> str:
@@ -94,13 +102,14 @@ def batch_read(direction: Direction, wanted: Iterable[tuple[str, str]], version:
     return _batch(direction, "read", inputs, version)
 
 
-def create(direction: Direction, pairs: Iterable[Pair], version: str) -> Request:
+def create(direction: Direction, pairs: Sequence[Pair], version: str) -> Request:
     """Return the request that sets the types of pairs, all of this direction; HubSpot takes 2,000."""
-    specs: dict[tuple[AssociationType, ...], str] = {}
-    inputs: list[str] = []
-    for pair in pairs:
-        types = specs.get(pair.types) or specs.setdefault(pair.types, _specs(pair.types))
-        inputs.append(f'{{"from":{_end(pair.object_id)},"to":{_end(pair.to_object_id)},"types":{types}}}')
+    _check_record_ids(record_id for pair in pairs for record_id in (pair.object_id, pair.to_object_id))
+    specs = {types: _specs(types) for types in {pair.types for pair in pairs}}
+    inputs = [
+        f'{{"from":{{"id":"{pair.object_id}"}},"to":{{"id":"{pair.to_object_id}"}},"types":{specs[pair.types]}}}'
+        for pair in pairs
+    ]
     return _batch(direction, "create", inputs, version)
 
 

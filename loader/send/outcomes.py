@@ -33,4 +33,4 @@ def outcome(pair: Pair, result: Result) -> Outcome:
 
 def outcomes(pairs: Iterable[Pair], result: Result) -> list[Outcome]:
     """Return the outcomes of pairs that fared alike."""
-    return [outcome(pair, result) for pair in pairs]
+    return [Outcome(pair.pair_id, result, pair.rows, pair.unchanged) for pair in pairs]

@@ -1,7 +1,7 @@
 """What goes out next: pairs are bundled into requests, those of one direction together."""
 
 from collections import deque
-from collections.abc import Iterable
+from itertools import groupby
 from typing import Generic, Protocol, TypeVar
 
 from loader.model import Direction, Pair
@@ -62,15 +62,12 @@ class Unread:
     async def next(self) -> list[Pair] | None:
         """Return the pairs of the next request, None when nothing is left."""
         while len(queue := self._queues.longest()) < self._capacity and not self._ended:
-            self._add(await self._ledger.claim(self._ahead * self._capacity))
+            pairs = await self._ledger.claim(self._ahead * self._capacity)
+            self._ended = not pairs
+            for direction, alike in groupby(pairs, key=direction_of):
+                self._queues.of(direction).extend(alike)
         return [queue.popleft() for _ in range(min(self._capacity, len(queue)))] or None
 
     async def renewed(self, request: list[Pair]) -> list[Pair]:
         """Return the request as it is: what the file asks for does not age."""
         return request
-
-    def _add(self, pairs: Iterable[Pair]) -> None:
-        self._ended = True
-        for pair in pairs:
-            self._ended = False
-            self._queues.of(direction_of(pair)).append(pair)

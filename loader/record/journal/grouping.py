@@ -6,37 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from loader.model import AssociationType, Direction, End, Settled, Specification
+from loader.record.journal.families import Family, families
 
-ENDS = """
--- Rows as their family sees them: `a` is the record at the main end (of two of one type, the one of the lower id).
-CREATE TEMP VIEW ends AS
-SELECT rows.id AS id, kind, family, swapped,
-    CASE WHEN swapped THEN to_object_id ELSE object_id END AS a,
-    CASE WHEN swapped THEN object_id ELSE to_object_id END AS b
-FROM rows JOIN kinds ON kinds.id = rows.kind WHERE family IS NOT NULL AND from_type <> to_type
-UNION ALL
-SELECT rows.id, kind, family, object_id > to_object_id, min(object_id, to_object_id), max(object_id, to_object_id)
-FROM rows JOIN kinds ON kinds.id = rows.kind WHERE family IS NOT NULL AND from_type = to_type
-"""
-
-_GROUP = """
-INSERT INTO pairs (object_id, to_object_id, forward, backward, first_row, all_rows, size)
-SELECT a, b,
-    group_concat(DISTINCT CASE WHEN swapped THEN NULL ELSE kind END),
-    group_concat(DISTINCT CASE WHEN swapped THEN kind END),
-    min(ends.id) AS first_row,
-    CASE WHEN count(*) > 1 THEN group_concat(ends.id) END,
-    count(*)
-FROM ends
-"""
-
-_IN_FILE_ORDER = "GROUP BY family, a, b ORDER BY first_row"
-
-_BY_RECORD = """
-JOIN families ON families.id = family
-GROUP BY family, CASE WHEN by_b THEN b ELSE a END, CASE WHEN by_b THEN a ELSE b END
-ORDER BY family, CASE WHEN by_b THEN b ELSE a END, CASE WHEN by_b THEN a ELSE b END
-"""
+_GROUP = "INSERT INTO pairs (object_id, to_object_id, forward, backward, first_row, all_rows, size) "
 
 # A record can have one primary record only. Whose it is, is known for each kind (see `model.End`).
 _CONTRADICTING = """
@@ -146,9 +118,14 @@ def group(database: sqlite3.Connection, *, by_record: bool) -> list[Mixture]:
     (primary,) = database.execute("SELECT EXISTS (SELECT 1 FROM singles)").fetchone()
     if primary:
         _reject_contradicting(database)
+    there = families(database)
     if by_record:
-        _choose_ends(database)
-    database.execute(_GROUP + (_BY_RECORD if by_record else _IN_FILE_ORDER))
+        for family in there:
+            by_b = _choose_end(database, family)
+            database.execute(_GROUP + family.pairs("b, a" if by_b else "a, b"))
+    elif there:
+        in_families = " UNION ALL ".join(family.pairs("a, b") for family in there)
+        database.execute(f"{_GROUP} SELECT * FROM ({in_families}) ORDER BY first_row")  # noqa: S608 - our own text
     found = database.execute("SELECT DISTINCT forward, backward FROM pairs").fetchall()
     return [Mixture(*texts) for texts in found]
 
@@ -163,21 +140,23 @@ def _reject_contradicting(database: sqlite3.Connection) -> None:
     database.execute("DELETE FROM rows WHERE id IN (SELECT id FROM contradicting_rows)")
 
 
-def _choose_ends(database: sqlite3.Connection) -> None:
-    """Choose for each family the end with fewer records; from there its pairs are read."""
+def _choose_end(database: sqlite3.Connection, family: Family) -> bool:
+    """Choose the end of a family that has fewer records; from there its pairs are read. True: the rarer end."""
     (rows,) = database.execute("SELECT count(*) FROM rows").fetchone()
     share = SAMPLED if rows > FEW_ROWS else 1
-    for (family,) in database.execute("SELECT id FROM families").fetchall():
-        a, b = (share * database.execute(_COUNT[end], (family, share)).fetchone()[0] for end in ("a", "b"))
-        (known,) = database.execute(_KNOWN_FROM_B, (family,)).fetchone()
-        by_b = b < a and known
-        database.execute("UPDATE families SET by_b = ?, records = ? WHERE id = ?", (by_b, b if by_b else a, family))
+    records = {end: share * _count(database, family, end, share) for end in ("a", "b")}
+    (known,) = database.execute(_KNOWN_FROM_B, (family.number,)).fetchone()
+    by_b = bool(records["b"] < records["a"] and known)
+    looked_up = records["b" if by_b else "a"]
+    database.execute("UPDATE families SET by_b = ?, records = ? WHERE id = ?", (by_b, looked_up, family.number))
+    return by_b
 
 
-_COUNT = {
-    "a": "SELECT count(DISTINCT a) FROM ends WHERE family = ? AND a % ? = 0",
-    "b": "SELECT count(DISTINCT b) FROM ends WHERE family = ? AND b % ? = 0",
-}
+def _count(database: sqlite3.Connection, family: Family, end: str, share: int) -> int:
+    counting = f"SELECT count(DISTINCT {end}) FROM ({family.rows()}) WHERE {end} % ? = 0"  # noqa: S608 - our own text
+    (count,) = database.execute(counting, (share,)).fetchone()
+    return int(count)
+
 
 _KNOWN_FROM_B = "SELECT NOT EXISTS (SELECT 1 FROM kinds WHERE family = ? AND inverse_type_id IS NULL)"
 
@@ -190,7 +169,8 @@ def specify(database: sqlite3.Connection, mixture: Mixture, specification: Speci
         (*mixture, *specification[:2], json.dumps(specification.types), specification.flipped, kinds[0]),
     )
     if specification.refused:
-        _refuse(database, mixture, specification.refused)
+        (family,) = (each for each in families(database) if kinds[0] in each.kinds)
+        _refuse(database, family, mixture, specification.refused)
     for kind in kinds:
         if kind not in specification.refused:
             _note_promoted(database, mixture, kind)
@@ -212,7 +192,7 @@ def _note_promoted(database: sqlite3.Connection, mixture: Mixture, kind: int) ->
     )
 
 
-def _refuse(database: sqlite3.Connection, mixture: Mixture, refused: Sequence[int]) -> None:
+def _refuse(database: sqlite3.Connection, family: Family, mixture: Mixture, refused: Sequence[int]) -> None:
     message = (
         "other rows link the same two records from the other end, and what this row's association type is called "
         "there is not known: write this row from the other end, too"
@@ -220,7 +200,7 @@ def _refuse(database: sqlite3.Connection, mixture: Mixture, refused: Sequence[in
     pairs = database.execute("SELECT id, all_rows FROM pairs WHERE forward IS ? AND backward IS ?", mixture).fetchall()
     for pair, all_rows in pairs:
         rows = database.execute(
-            f"SELECT id, kind, swapped FROM ends WHERE id IN ({all_rows}) ORDER BY id"  # noqa: S608 - our own numbers
+            f"SELECT id, kind, swapped FROM ({family.rows()}) WHERE id IN ({all_rows}) ORDER BY id"  # noqa: S608 - ours
         ).fetchall()
         # Within one object type, rows of one kind may be written from both ends.
         leave = {row for row, kind, swapped in rows if swapped and kind in refused}

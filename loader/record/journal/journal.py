@@ -66,7 +66,7 @@ class Journal:
                 key: json.loads(value) for key, value in self._database.execute("SELECT key, value FROM facts")
             }
             self._plan = Plan(self._database)
-        self._claimed = 0
+        self._from_the_start()
         self._last_row = self._last_within_bound()
 
     def __exit__(
@@ -175,6 +175,11 @@ class Journal:
         )
         return int(last[0][0]) if last else 0
 
+    def _from_the_start(self) -> None:
+        """Let claims begin with the first pair; behind the last settled one they need not look whether one is."""
+        self._claimed = 0
+        (self._settled_to,) = self._one("SELECT coalesce(max(pair), 0) FROM settled")
+
     def has_work(self) -> bool:
         """Return True when a pair within the bound has no outcome yet; `claim` then begins at the first of them."""
         first = next(
@@ -196,15 +201,15 @@ class Journal:
         """
         found = list(
             self.query(
-                "SELECT id, object_id, to_object_id, forward, backward, size FROM pairs WHERE id > ?"
-                " AND first_row <= ? AND NOT EXISTS (SELECT 1 FROM settled WHERE pair = pairs.id) ORDER BY id LIMIT ?",
-                (self._claimed, self._last_row, most),
+                "SELECT id, object_id, to_object_id, forward, backward, size FROM pairs WHERE id > ? AND first_row <= ?"
+                " AND (id > ? OR NOT EXISTS (SELECT 1 FROM settled WHERE pair = pairs.id)) ORDER BY id LIMIT ?",
+                (self._claimed, self._last_row, self._settled_to, most),
             )
         )
         if found:
             self._claimed = found[-1][0]
             self.remember({"claimed": max(self._claimed, self._facts.get("claimed") or 0)})
-        return [self._plan.pair(*row) for row in found]
+        return self._plan.pairs(found)
 
     def claim_lot(self, records: int, pairs: int) -> Lot | None:
         """Return the next pairs that are to be looked up together, None when there are none left.
@@ -212,7 +217,8 @@ class Journal:
         They have at most so many records between them at the end that is looked up, and about so many pairs.
         """
         with guarded(self.path):
-            claimed = lots.claim(self._database, self._plan, self._claimed, self._last_row, records, pairs)
+            begin = lots.Begin(self._claimed, self._settled_to, self._last_row)
+            claimed = lots.claim(self._database, self._plan, begin, records, pairs)
         if claimed is None:
             return None
         self._claimed, lot = claimed
@@ -255,7 +261,7 @@ class Journal:
             forgotten = self._forget("status = 'failed'")
             self._put({"results.written": None})
         self._facts["results.written"] = None
-        self._claimed = 0
+        self._from_the_start()
         return forgotten
 
     def forget_all_but(self, status: str) -> None:
@@ -264,7 +270,7 @@ class Journal:
             self._forget("status <> ?", status)
             self._put({"results.written": None})
         self._facts["results.written"] = None
-        self._claimed = 0
+        self._from_the_start()
 
     def _forget(self, which: str, *values: str) -> int:
         results = f"FROM results WHERE {which}"
@@ -275,7 +281,7 @@ class Journal:
 
     def claim_again(self) -> None:
         """Let `claim` begin from the first pair without an outcome once more."""
-        self._claimed = 0
+        self._from_the_start()
 
     def rename_outputs(self, names: Mapping[str, str]) -> None:
         """Write down the new names of output files that were renamed."""

@@ -2,18 +2,23 @@
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby, islice
+from operator import attrgetter, itemgetter
+from typing import Any, NamedTuple
 
 from loader.model import AssociationType, Direction, Image, Lot, Pair, Types
 from loader.record.journal.schema import OLD
 
 _NEXT = """
-SELECT pairs.id, object_id, to_object_id, forward, backward, size, first_row, images.types
-FROM pairs LEFT JOIN befores ON befores.pair = pairs.id LEFT JOIN images ON images.id = befores.image
-WHERE pairs.id > ? AND first_row <= ? AND NOT EXISTS (SELECT 1 FROM settled WHERE pair = pairs.id)
-ORDER BY pairs.id
+SELECT id, object_id, to_object_id, forward, backward, size, first_row
+FROM pairs
+WHERE id > ? AND (id > ? OR NOT EXISTS (SELECT 1 FROM settled WHERE pair = pairs.id)) AND first_row <= ?
+ORDER BY id
+"""
+
+_BEFORES = """
+SELECT pair, types FROM befores JOIN images ON images.id = befores.image WHERE pair BETWEEN ? AND ?
 """
 
 _PROMOTED = """
@@ -21,6 +26,8 @@ SELECT record FROM promoted JOIN json_each(?) wanted ON wanted.value = record
 WHERE object_type = ? AND to_object_type = ? AND (SELECT first_row FROM pairs WHERE id = promoted.pair) <= ?
     AND NOT EXISTS (SELECT 1 FROM outcomes WHERE outcomes.pair = promoted.pair AND status = 'failed')
 """
+
+_FOUND = attrgetter("types", "there")
 
 _OLD_ROWS = f"""
 SELECT count(*) FROM pairs p JOIN befores b ON b.pair = p.id
@@ -43,20 +50,15 @@ class _Family(NamedTuple):
     by_b: bool
 
 
-@dataclass(slots=True)
-class _Drawn:
-    """What is claimed so far of a lot: pairs with the row that first names them, and the records they have."""
+class Begin(NamedTuple):
+    """Where a claim begins: behind the pair `after`. Behind `settled_to` no pair has an outcome.
 
-    family: int
-    straight: list[tuple[int, Pair]] = field(default_factory=list)
-    turned: list[tuple[int, Pair]] = field(default_factory=list)
-    records: int = 0
-    last_record: int | None = None
-    last: int = 0
+    Pairs that only rows behind `last_row` ask for are left out.
+    """
 
-    @property
-    def pairs(self) -> int:
-        return len(self.straight) + len(self.turned)
+    after: int
+    settled_to: int
+    last_row: int
 
 
 class Plan:
@@ -81,14 +83,17 @@ class Plan:
             self._inverses.setdefault((first, second), {})[types[0]] = types[1]
         self._images: dict[str, Types] = {}
 
-    def pair(  # noqa: PLR0917 - a row of the table
-        self, pair_id: int, first: int, second: int, forward: str | None, backward: str | None, rows: int
-    ) -> Pair:
-        """Return a row of the table of pairs as what is to be sent."""
-        (object_type, to_object_type), types, flipped, _ = self.specifications[forward, backward]
-        if flipped:
-            first, second = second, first
-        return Pair(pair_id, object_type, str(first), to_object_type, str(second), types, rows)
+    def pairs(self, rows: Iterable[Sequence[Any]]) -> list[Pair]:
+        """Return rows of the table of pairs (id, both records, both mixtures, size) as what is to be sent."""
+        pairs: list[Pair] = []
+        for mixture, alike in groupby(rows, key=MIXTURE):
+            (object_type, to_object_type), types, flipped, _ = self.specifications[mixture]
+            first, second = (2, 1) if flipped else (1, 2)
+            pairs += [
+                Pair(row[0], object_type, str(row[first]), to_object_type, str(row[second]), types, row[5])
+                for row in alike
+            ]
+        return pairs
 
     def image(self, text: str) -> Types:
         """Return a set of types that was written down."""
@@ -103,46 +108,60 @@ class Plan:
         return {other: name for name, other in known.items() if names.count(other) == 1}
 
 
-def claim(  # noqa: PLR0917 - called by the journal only
-    database: sqlite3.Connection, plan: Plan, after: int, last_row: int, most_records: int, most_pairs: int
+MIXTURE = itemgetter(3, 4)
+"""The mixture of kinds of a row that `_NEXT` finds: what it is sent as (see `grouping`)."""
+
+_FIRST_ROW = itemgetter(6)
+
+
+def claim(
+    database: sqlite3.Connection, plan: Plan, begin: Begin, most_records: int, most_pairs: int
 ) -> tuple[int, Lot] | None:
-    """Return the next lot behind a pair, and the number of its last pair; None when there is none."""
-    drawn: _Drawn | None = None
-    for *row, first_row, image in database.execute(_NEXT, (after, last_row)):
-        _, a, b, forward, backward, _ = row
-        specification = plan.specifications[forward, backward]
-        family = plan.families[specification.family]
-        drawn = drawn or _Drawn(specification.family)
-        record = b if family.by_b else a
-        if _ends(drawn, specification.family, record, most_records, most_pairs):
-            break
-        drawn.records += record != drawn.last_record
-        drawn.last_record, drawn.last = record, row[0]
-        pair = plan.pair(*row)
-        if image is not None:
-            pair = pair._replace(before=plan.image(image))
-        (drawn.turned if specification.flipped != family.by_b else drawn.straight).append((first_row, pair))
-    return None if drawn is None else (drawn.last, _lot(database, plan, drawn, last_row))
-
-
-def _ends(drawn: _Drawn, family: int, record: int, most_records: int, most_pairs: int) -> bool:
-    """True when a lot is full: the pairs of one record stay together, unless there are more than a lot may have."""
-    if family != drawn.family or drawn.pairs >= most_pairs:
-        return True
-    return record != drawn.last_record and drawn.records >= most_records
-
-
-def _lot(database: sqlite3.Connection, plan: Plan, drawn: _Drawn, last_row: int) -> Lot:
-    (a, b), by_b = plan.families[drawn.family]
-    direction = (b, a) if by_b else (a, b)
-    straight, turned = (
-        [pair for _, pair in sorted(pairs, key=lambda numbered: numbered[0])]
-        for pairs in (drawn.straight, drawn.turned)
-    )
+    """Return the next lot, and the number of its last pair; None when there is none."""
+    rows = _draw(database.execute(_NEXT, begin), plan, most_records, most_pairs)
+    if not rows:
+        return None
+    last = rows[-1][0]
+    befores = {pair: plan.image(text) for pair, text in database.execute(_BEFORES, (rows[0][0], last))}
+    rows.sort(key=_FIRST_ROW)
+    (a, b), by_b = plan.families[plan.specifications[MIXTURE(rows[0])].family]
+    straight: list[Pair] = []
+    turned: list[Pair] = []
+    for mixture, alike in groupby(rows, key=MIXTURE):
+        pairs = _remembering(plan.pairs(alike), befores)
+        (turned if plan.specifications[mixture].flipped != by_b else straight).extend(pairs)
     if plan.singles:
-        straight = _without_demoted(database, plan, straight, last_row)
-        turned = _without_demoted(database, plan, turned, last_row)
-    return Lot(direction, straight, turned, plan.inverse(direction))
+        straight = _without_demoted(database, plan, straight, begin.last_row)
+        turned = _without_demoted(database, plan, turned, begin.last_row)
+    direction = (b, a) if by_b else (a, b)
+    return last, Lot(direction, straight, turned, plan.inverse(direction))
+
+
+def _draw(found: Iterable[Sequence[Any]], plan: Plan, most_records: int, most_pairs: int) -> list[Sequence[Any]]:
+    """Return the rows of one lot: so many, of so many records of one family.
+
+    The pairs of one record stay together, unless there are more than a lot may have.
+    """
+    rows: list[Sequence[Any]] = []
+    families = {mixture: each.family for mixture, each in plan.specifications.items()}
+    record: int | None = None
+    records = 0
+    for row in islice(found, most_pairs):
+        if not rows:
+            family = families[MIXTURE(row)]
+            record_at = 2 if plan.families[family].by_b else 1
+        elif families[MIXTURE(row)] != family:
+            break
+        if row[record_at] != record:
+            if records >= most_records:
+                break
+            record, records = row[record_at], records + 1
+        rows.append(row)
+    return rows
+
+
+def _remembering(pairs: list[Pair], befores: Mapping[int, Types]) -> list[Pair]:
+    return [pair._replace(before=befores.get(pair.pair_id)) for pair in pairs] if befores else pairs
 
 
 def _without_demoted(database: sqlite3.Connection, plan: Plan, pairs: list[Pair], last_row: int) -> list[Pair]:
@@ -165,13 +184,15 @@ def _dropping(pair: Pair, type_: AssociationType, end: str, promoted: set[str]) 
 def keep(database: sqlite3.Connection, images: Sequence[Image]) -> list[int]:
     """Write down what pairs were, where that is not known yet; return how many rows of each are so still."""
     numbers: dict[Types, int] = {}
-    for image in images:
-        if image.types not in numbers:
-            numbers[image.types] = _number(database, image.types)
-    database.executemany(
-        "INSERT INTO befores VALUES (?, ?, ?) ON CONFLICT (pair) DO UPDATE SET there = excluded.there",
-        [(image.pair.pair_id, numbers[image.types], _listed(image.there)) for image in images],
-    )
+    for (types, there), alike in groupby(images, key=_FOUND):
+        if types not in numbers:
+            numbers[types] = _number(database, types)
+        # One statement for all: to step through it pair by pair is what costs.
+        database.execute(
+            "INSERT INTO befores SELECT value, ?, ? FROM json_each(?) WHERE TRUE"
+            " ON CONFLICT (pair) DO UPDATE SET there = excluded.there",
+            (numbers[types], _listed(there), json.dumps([image.pair.pair_id for image in alike])),
+        )
     return [_rows(database, image) if image.there else 0 for image in images]
 
 

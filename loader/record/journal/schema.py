@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
 from loader.errors import JournalError, RecordError
-from loader.record.journal.grouping import ENDS
 
 FORMAT = 5
 """Written into every journal (`PRAGMA user_version`); a journal of another format is refused, not guessed at."""
@@ -219,7 +220,7 @@ def scratch(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     for pragma in ("cache_size = -32000", "journal_mode = OFF", "synchronous = OFF", "temp_store = FILE"):
         connection.execute(f"PRAGMA {pragma}")
-    connection.executescript(TABLES + ENDS)
+    connection.executescript(TABLES)
     for pragma in (f"application_id = {APPLICATION}", f"user_version = {FORMAT}"):
         connection.execute(f"PRAGMA {pragma}")
     connection.execute(
@@ -271,13 +272,16 @@ def _damaged(path: Path, error: sqlite3.DatabaseError) -> JournalError:
 
 def packed(rows: list[int], cells: list[list[str]]) -> bytes:
     """Return a chunk of records as one blob."""
-    text = json.dumps([rows, cells], ensure_ascii=False, separators=(",", ":"))
-    return zlib.compress(text.encode("utf-8", "surrogatepass"), 1)
+    try:
+        text = msgspec.json.encode((rows, cells))
+    except UnicodeEncodeError:  # Half a surrogate pair, as a damaged file may hold, is no UTF-8.
+        text = json.dumps((rows, cells)).encode("ascii")
+    return zlib.compress(text, 1)
 
 
 def unpacked(body: bytes) -> tuple[list[int], list[list[str]]]:
     """Return the rows and cells of a blob made by `packed`."""
-    rows, cells = json.loads(zlib.decompress(body).decode("utf-8", "surrogatepass"))
+    rows, cells = json.loads(zlib.decompress(body))
     return rows, cells
 
 

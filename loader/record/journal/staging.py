@@ -8,6 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import repeat
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -109,7 +110,7 @@ class Staging:
                 )
             self._database.executemany(
                 "INSERT INTO rows (input, row, part, object_id, to_object_id, kind) VALUES (?, ?, ?, ?, ?, ?)",
-                map(self._row, self.keys.numbered(chunk.links)),
+                self._rows(self.keys.numbered(chunk.links)),
             )
             self._database.executemany(
                 "INSERT INTO staged_rejects (input, row, part, object_id, to_object_id, kind, reason, message)"
@@ -120,10 +121,14 @@ class Staging:
         self._without += chunk.without
         self._rejects += len(chunk.rejects)
 
-    def _row(self, link: Link) -> tuple[int, int, int, str, str, int]:
-        kind = self._kinds.get(link.asked) or self._new_kind(link.asked)
-        self._rows_of_kind[kind] += 1
-        return self._input, link.row, link.part, link.object_id, link.to_object_id, kind
+    def _rows(self, links: Sequence[Link]) -> Iterator[tuple[int, int, int, int, int, int]]:
+        # By columns: row by row, this would be a quarter of what reading takes.
+        if not links:
+            return iter(())
+        rows, parts, object_ids, to_object_ids, asked = zip(*links, strict=True)
+        kinds = [self._kinds.get(each) or self._new_kind(each) for each in asked]
+        self._rows_of_kind.update(kinds)
+        return zip(repeat(self._input), rows, parts, map(int, object_ids), map(int, to_object_ids), kinds, strict=False)
 
     def _reject(self, reject: Reject) -> tuple[int, int, int, str, str, int, str, str]:
         kind = self._kinds.get(reject.asked) or self._new_kind(reject.asked)

@@ -143,8 +143,8 @@ class UndoJournal(Journal):
         if found:
             self._claimed = found[-1][0]
         return [
-            self._plan.pair(*row[:6])._replace(before=self._plan.image(row[6]) if row[6] else frozenset())
-            for row in found
+            pair._replace(before=self._plan.image(row[6]) if row[6] else frozenset())
+            for pair, row in zip(self._plan.pairs(found), found, strict=True)
         ]
 
     def _concerned(self, columns: str, rest: str, *, done: str = "TRUE", **values: object) -> Iterator[Sequence[Any]]:
