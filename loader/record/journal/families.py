@@ -21,7 +21,7 @@ class Family(NamedTuple):
     alone: bool
 
     def rows(self) -> str:
-        """Return a SELECT of `id`, `kind`, `swapped`, `a` and `b` of its rows."""
+        """Return a SELECT of its rows, with `swapped`, `a` and `b`."""
         where = "" if self.alone else f" WHERE kind IN ({_listed(self.kinds)})"
         if self.within_one_type:
             ends = (
@@ -37,13 +37,16 @@ class Family(NamedTuple):
                 f"{swapped} AS swapped, CASE WHEN {swapped} THEN to_object_id ELSE object_id END AS a,"
                 f" CASE WHEN {swapped} THEN object_id ELSE to_object_id END"
             )
-        return f"SELECT id, kind, {ends} AS b FROM rows{where}"  # noqa: S608 - our own numbers
+        return f"SELECT id, kind, input, row, part, {ends} AS b FROM rows{where}"  # noqa: S608 - our own numbers
 
     def pairs(self, order: str) -> str:
-        """Return a SELECT of its pairs, grouped in an order of `a` and `b`, with the columns of the table of pairs."""
+        """Return a SELECT of its pairs, grouped in an order of `a` and `b`, with the columns of the table of pairs.
+
+        Its bare columns are those of the row that has the least id (SQLite: "Bare columns in an aggregate query").
+        """
         forward, backward = self._mixture()
         several = "CASE WHEN count(*) > 1 THEN group_concat(id) END"
-        columns = f"a, b, {forward}, {backward}, min(id) AS first_row, {several}, count(*)"
+        columns = f"a, b, {forward}, {backward}, min(id) AS first_row, {several}, count(*), input, row, part"
         return f"SELECT {columns} FROM ({self.rows()}) GROUP BY {order}"  # noqa: S608 - our own text
 
     def _mixture(self) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from loader.model import AssociationType, Direction, End, Settled, Specification
 from loader.record.journal.families import Family, families
 
-_GROUP = "INSERT INTO pairs (object_id, to_object_id, forward, backward, first_row, all_rows, size) "
+_GROUP = "INSERT INTO pairs (object_id, to_object_id, forward, backward, first_row, all_rows, size, input, row, part) "
 
 # A record can have one primary record only. Whose it is, is known for each kind (see `model.End`).
 _CONTRADICTING = """
@@ -210,6 +210,7 @@ def _refuse(database: sqlite3.Connection, family: Family, mixture: Mixture, refu
                 f"{REJECT} ?, {OF_ROW} || ? FROM rows WHERE id = ?", ("UNKNOWN_INVERSE_TYPE", message, row)
             )
         database.execute(
-            "UPDATE pairs SET first_row = ?, all_rows = ?, size = ? WHERE id = ?",
-            (stay[0], ",".join(map(str, stay)) if len(stay) > 1 else None, len(stay), pair),
+            "UPDATE pairs SET first_row = ?, all_rows = ?, size = ?, (input, row, part) ="
+            " (SELECT input, row, part FROM rows WHERE id = ?) WHERE id = ?",
+            (stay[0], ",".join(map(str, stay)), len(stay), stay[0], pair),
         )

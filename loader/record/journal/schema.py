@@ -85,8 +85,9 @@ CREATE TABLE promoted (object_type TEXT NOT NULL, to_object_type TEXT NOT NULL, 
 -- One request each, in the order in which they are sent. `object_id` is the main end's.
 CREATE TABLE pairs (id INTEGER PRIMARY KEY, object_id INTEGER NOT NULL, to_object_id INTEGER NOT NULL,
     forward TEXT, backward TEXT,            -- the kinds of its rows, from the main end and from the rarer one
-    first_row INTEGER NOT NULL, all_rows TEXT,  -- all_rows only where there is more than one
-    size INTEGER NOT NULL);
+    first_row INTEGER NOT NULL, all_rows TEXT,  -- all_rows only where there was more than one
+    size INTEGER NOT NULL, input INTEGER NOT NULL, row INTEGER NOT NULL, part INTEGER NOT NULL);    -- the first row's
+
 
 -- What a pair's kinds come to: one request's direction and association types.
 CREATE TABLE specifications (forward TEXT, backward TEXT, object_type TEXT NOT NULL, to_object_type TEXT NOT NULL,
@@ -123,9 +124,12 @@ INSERT INTO bound VALUES (9223372036854775807, 0);
 
 -- The rows of settled pairs; `was_so` says that a row was so before its pair was sent, whatever became of that.
 CREATE VIEW settled_rows AS
-SELECT d.sequence AS number, d.result AS result, 0 AS was_so, r.input AS input, r.row AS row, r.part AS part,
-    r.kind AS kind, r.object_id AS object_id, r.to_object_id AS to_object_id
-FROM settled d JOIN pairs p ON p.id = d.pair JOIN rows r ON r.id = p.first_row
+SELECT d.sequence AS number, d.result AS result, 0 AS was_so, p.input AS input, p.row AS row, p.part AS part,
+    -- A pair of one row tells all of it: its only kind, and by where that stands, which end the row is written from.
+    CAST(coalesce(p.forward, p.backward) AS INTEGER) AS kind,
+    CASE WHEN p.forward IS NULL THEN p.to_object_id ELSE p.object_id END AS object_id,
+    CASE WHEN p.forward IS NULL THEN p.object_id ELSE p.to_object_id END AS to_object_id
+FROM settled d JOIN pairs p ON p.id = d.pair
 WHERE p.all_rows IS NULL
 UNION ALL
 SELECT d.sequence, d.result, d.unchanged > 0 AND coalesce((
