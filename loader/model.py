@@ -5,7 +5,7 @@ for (a cell with three ids in it makes three rows, all with the record's row num
 request links, whatever the number of rows that ask for it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 FIELDS = (
@@ -253,9 +253,13 @@ class Result(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of one pair. `rows` is how many rows have this result; `unchanged` how many others were so before."""
+    """What became of pairs that fared alike.
 
-    pair_id: int
+    `rows` is how many of their rows have this result; `unchanged` how many others each of them has, which were so
+    before.
+    """
+
+    pair_ids: Sequence[int]
     result: Result
     rows: int
     unchanged: int = 0

@@ -135,7 +135,7 @@ class Ledger:
         self._journal.remember(self._results.catch_up())
 
     def _count(self, outcome: Outcome) -> None:
-        self.counts.unchanged += outcome.unchanged
+        self.counts.unchanged += outcome.unchanged * len(outcome.pair_ids)
         if outcome.status == "created":
             self.counts.created += outcome.rows
         elif outcome.status == "unchanged":

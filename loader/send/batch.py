@@ -97,10 +97,9 @@ class Batch:
         return [_Batch(absent, tried)] if answer.unexplained is None else _halves(absent, tried)
 
     def _succeed(self, pairs: Sequence[Pair], labels: tuple[str, ...], status: int, tried: int) -> None:
-        if pairs:
-            moment = timestamp(self._now())
-            result = plain("created", finished_at=moment, http_status=status, attempts=tried)
-            self._settle(outcomes(pairs, result._replace(labels=labels)))
+        moment = timestamp(self._now())
+        result = plain("created", finished_at=moment, http_status=status, attempts=tried)
+        self._settle(outcomes(pairs, result._replace(labels=labels)))
 
     def _fail(self, pairs: Sequence[Pair], error: ApiError, tried: int) -> None:
         result = failed(error, attempts=tried, finished_at=timestamp(self._now()))

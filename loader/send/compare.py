@@ -1,10 +1,10 @@
 """The action of a verification: what is asked for, held against what HubSpot has; it changes nothing there."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from loader.model import AssociationType, Direction, Outcome, Pair, Types
-from loader.send.outcomes import failed, outcome, plain
+from loader.model import Direction, Outcome, Pair, Result, Types
+from loader.send.outcomes import failed, outcomes, plain
 from loader.send.outgoing import direction_of
 from loader.send.put import timestamp
 from loader.send.reading import CurrentAssociations, Reading
@@ -43,23 +43,25 @@ class Compare:
         direction = direction_of(pairs[0])
         reading = await self._current.read(direction, (pair.object_id for pair in pairs))
         moment = timestamp(self._now())
-        return [found for pair in pairs if (found := self._judged(pair, direction, reading, moment))]
+        alike: dict[Result, list[Pair]] = {}
+        for pair in pairs:
+            if result := self._judged(pair, direction, reading, moment):
+                alike.setdefault(result, []).append(pair)
+        return [outcome for result, some in alike.items() for outcome in outcomes(some, result)]
 
-    def _judged(self, pair: Pair, direction: Direction, reading: Reading, moment: str) -> Outcome | None:
+    def _judged(self, pair: Pair, direction: Direction, reading: Reading, moment: str) -> Result | None:
         error = reading.unreadable.get(pair.object_id)
         if error is not None:
-            return outcome(pair, failed(error, attempts=error.attempts, finished_at=moment))
+            return failed(error, attempts=error.attempts, finished_at=moment)
         held = reading.found[pair.object_id].get(pair.to_object_id, frozenset())
         status = self._status(frozenset(pair.types), held, direction)
-        return _outcome(pair, status, held, moment) if self._final or status == "same" else None
+        if status != "same" and not self._final:
+            return None
+        labels = tuple(each.key for each in sorted(held))
+        return plain(status, finished_at=moment, attempts=1)._replace(labels=labels)
 
     def _status(self, asked: Types, held: Types, direction: Direction) -> str:
         if not held:
             return "missing"
         beside = held - asked - self._plain.get(direction, frozenset())
         return "same" if asked <= held and not (self._exact and beside) else "other"
-
-
-def _outcome(pair: Pair, status: str, held: Collection[AssociationType], moment: str) -> Outcome:
-    labels = tuple(each.key for each in sorted(held))
-    return outcome(pair, plain(status, finished_at=moment, attempts=1)._replace(labels=labels))

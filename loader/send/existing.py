@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from loader.errors import ApiError
 from loader.model import AssociationType, Direction, Image, Lot, Outcome, Pair, Result, Types
-from loader.send.outcomes import failed, outcome, plain
+from loader.send.outcomes import failed, outcome, outcomes, plain
 from loader.send.outgoing import Queues, direction_of
 from loader.send.put import timestamp
 from loader.send.reading import MOST_RECORDS, Reading
@@ -227,16 +227,17 @@ class Merge:
     def _record(self, found: Sequence[tuple[Pair, Types | ApiError]]) -> list[tuple[Pair, Judgement]]:
         """Record the pairs that are settled without a request; return the others, with what is to be sent."""
         moment = timestamp(self._now())
-        same = plain("unchanged", finished_at=moment)
-        settled: list[Outcome] = []
+        same: list[Pair] = []
+        unreadable: list[Outcome] = []
         lacking: list[tuple[Pair, Judgement]] = []
         for asked, now in found:
             if isinstance(now, ApiError):
-                settled.append(outcome(asked, _unreadable(now, moment)))
+                unreadable.append(outcome(asked, _unreadable(now, moment)))
             elif (judgement := self._judge(asked, now)) is None:
-                settled.append(outcome(asked, same))
+                same.append(asked)
             else:
                 lacking.append((asked, judgement))
+        settled = unreadable + outcomes(same, plain("unchanged", finished_at=moment))
         if settled:
             self._ledger.record(settled)
             self._watch(settled)

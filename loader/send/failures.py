@@ -29,7 +29,7 @@ class FailureGuard:
     def watch(self, outcomes: Sequence[Outcome]) -> None:
         """Take note of outcomes; raises TooManyFailures when the run has to stop."""
         for outcome in outcomes:
-            self._settled += outcome.rows + outcome.unchanged
+            self._settled += outcome.rows + outcome.unchanged * len(outcome.pair_ids)
             if outcome.status == "failed":
                 self._failed += outcome.rows
                 self._note_reason(outcome)
@@ -45,7 +45,7 @@ class FailureGuard:
             self._in_a_row = 0
             return
         reason = (status, outcome.result.error_category)
-        self._in_a_row = self._in_a_row + 1 if reason == self._reason else 1
+        self._in_a_row = len(outcome.pair_ids) + (self._in_a_row if reason == self._reason else 0)
         self._reason = reason
         if self._in_a_row >= SAME_IN_A_ROW:
             raise TooManyFailures(

@@ -1,6 +1,7 @@
 """What becomes of pairs, as outcomes: most of them share one result."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from operator import attrgetter
 
 from loader.errors import ApiError
 from loader.model import Outcome, Pair, Result
@@ -28,9 +29,15 @@ def plain(status: str, *, finished_at: str, http_status: int | None = None, atte
 
 def outcome(pair: Pair, result: Result) -> Outcome:
     """Return one pair's outcome."""
-    return Outcome(pair.pair_id, result, pair.rows, pair.unchanged)
+    return Outcome((pair.pair_id,), result, pair.rows, pair.unchanged)
 
 
-def outcomes(pairs: Iterable[Pair], result: Result) -> list[Outcome]:
-    """Return the outcomes of pairs that fared alike."""
-    return [Outcome(pair.pair_id, result, pair.rows, pair.unchanged) for pair in pairs]
+def outcomes(pairs: Sequence[Pair], result: Result) -> list[Outcome]:
+    """Return the outcomes of pairs that have one result: few, however many pairs there are."""
+    if any(map(_UNCHANGED, pairs)):
+        return [outcome(pair, result) for pair in pairs]
+    return [Outcome([pair.pair_id for pair in pairs], result, sum(map(_ROWS, pairs)))] if pairs else []
+
+
+_UNCHANGED = attrgetter("unchanged")
+_ROWS = attrgetter("rows")

@@ -17,7 +17,7 @@ class Action(Protocol):
     capacity: int
 
     async def apply(self, pairs: Sequence[Pair]) -> list[Outcome]:
-        """Return one outcome for each pair; raise Fatal when no request can succeed, Stopped when the run ends."""
+        """Return what became of the pairs; raise Fatal when no request can succeed, Stopped when the run ends."""
 
 
 class Ledger(Protocol):

@@ -60,7 +60,7 @@ class TakeBack:
         self._now = now
 
     async def apply(self, pairs: Sequence[Pair]) -> list[Outcome]:
-        """Return one outcome for each pair: `removed`, `unchanged`, `left` or `failed`; all are of one direction."""
+        """Return what became of the pairs: `removed`, `unchanged`, `left` or `failed`; all are of one direction."""
         direction = direction_of(pairs[0])
         reading = await self._current.read(direction, (pair.object_id for pair in pairs))
         steps = [_Step(pair, self._judged(pair, reading)) for pair in pairs if pair.object_id in reading.found]

@@ -90,12 +90,13 @@ class ReadingBack:
         self._pending -= sum(outcome.rows for outcome in outcomes)
         results = [outcome.result for outcome in outcomes]
         kinds = {(result.status, result.http_status, result.error_category) for result in results}
-        if len(outcomes) < ALIKE or len(kinds) > 1:
+        pairs = sum(len(outcome.pair_ids) for outcome in outcomes)
+        if pairs < ALIKE or len(kinds) > 1:
             return
         one = outcomes[0].result
         if one.status == "failed" and 400 <= (one.http_status or 0) < 500:
             raise TooManyFailures(
-                f"HubSpot refuses to tell what any of {len(outcomes)} records is associated with ({one.http_status} "
+                f"HubSpot refuses to tell what any of {pairs} records is associated with ({one.http_status} "
                 f"{one.error_category}: {one.error_message}): check the object types, then run the same command again"
             )
 

@@ -168,8 +168,8 @@ class _Run:
 
         def watch(outcomes: Sequence[Outcome]) -> None:
             for outcome in outcomes:
-                counts[outcome.status] += 1
-            counts["pending"] -= len(outcomes)
+                counts[outcome.status] += len(outcome.pair_ids)
+                counts["pending"] -= len(outcome.pair_ids)
 
         pool = Pool(
             ledger,

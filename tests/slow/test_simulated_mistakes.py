@@ -23,7 +23,7 @@ from tests.simulation.world import World
 
 
 def _forgets(journal: Journal, outcomes: Any, facts: Any) -> None:
-    kept: list[Outcome] = [outcome for outcome in outcomes if outcome.pair_id % 7]
+    kept: list[Outcome] = [outcome for outcome in outcomes if outcome.pair_ids[0] % 7]
     _record(journal, kept, facts)
 
 

@@ -34,7 +34,7 @@ def every_reason(folder: Path) -> Path:
 
 def _failed(pair: Pair, code: str) -> Outcome:
     message = f"{HOSTILE} for {pair.object_id}"
-    return Outcome(pair.pair_id, Result("failed", 400, "", (), code, message, HOSTILE, 8, NOW), pair.rows)
+    return Outcome((pair.pair_id,), Result("failed", 400, "", (), code, message, HOSTILE, 8, NOW), pair.rows)
 
 
 def _facts() -> dict[str, object]:

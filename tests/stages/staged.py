@@ -79,12 +79,12 @@ def stage(
 
 def created(pair: Pair) -> Outcome:
     """Return the outcome of a pair that HubSpot accepted."""
-    return Outcome(pair.pair_id, Result("created", 201, "77", ("Boss",), "", "", "", 1, NOW), pair.rows)
+    return Outcome((pair.pair_id,), Result("created", 201, "77", ("Boss",), "", "", "", 1, NOW), pair.rows)
 
 
 def failed(pair: Pair, category: str = "VALIDATION_ERROR", message: str = "no such record") -> Outcome:
     """Return the outcome of a pair that HubSpot refused."""
-    return Outcome(pair.pair_id, Result("failed", 400, "", (), category, message, "c-1", 1, NOW), pair.rows)
+    return Outcome((pair.pair_id,), Result("failed", 400, "", (), category, message, "c-1", 1, NOW), pair.rows)
 
 
 def send_all(journal: Journal, most: int = 1000) -> list[Pair]:

@@ -33,7 +33,7 @@ def image(pair: Pair, *types: AssociationType) -> Image:
 
 
 def unchanged(pair: Pair) -> Outcome:
-    return Outcome(pair.pair_id, Result("unchanged", None, "", (), "", "", "", 0, NOW), pair.rows)
+    return Outcome((pair.pair_id,), Result("unchanged", None, "", (), "", "", "", 0, NOW), pair.rows)
 
 
 def statuses(journal: Journal) -> list[tuple[int, str, int]]:

@@ -203,7 +203,7 @@ def test_pairs_that_lack_nothing_are_unchanged_and_the_others_go_out_with_what_t
     ]
     (outcome,) = work.ledger.outcomes
     result = outcome.result
-    assert (outcome.pair_id, outcome.status, outcome.rows, result.attempts) == (2, "unchanged", 1, 0)
+    assert (*outcome.pair_ids, outcome.status, outcome.rows, result.attempts) == (2, "unchanged", 1, 0)
     assert (result.http_status, result.created_resource_id, result.finished_at[:10]) == (None, "", "2026-11-23")
     assert work.watched == work.ledger.outcomes
     assert work.current.asked == [(FORWARD, ["1", "2", "3", "4"])]
@@ -226,7 +226,7 @@ def test_what_is_read_from_the_other_end_is_translated_and_read_again_where_that
     work = Work([lot], has)
     requests = sent_of(work)
     assert [(each.pair_id, each.types) for (each,) in requests] == [(2, (PLAIN,)), (3, (BOSS, PLAIN))]
-    assert sorted(outcome.pair_id for outcome in work.ledger.outcomes) == [1, 4, 5]
+    assert sorted(pair_id for outcome in work.ledger.outcomes for pair_id in outcome.pair_ids) == [1, 4, 5]
     assert {outcome.status for outcome in work.ledger.outcomes} == {"unchanged"}
     assert work.current.asked == [(BACKWARD, ["9"]), (FORWARD, ["4"])]
 
@@ -246,7 +246,7 @@ def test_a_record_that_cannot_be_read_fails_its_pairs_and_nothing_is_sent_of_the
     requests = sent_of(work)
     assert [each.pair_id for (each,) in requests] == [2]
     (outcome,) = work.ledger.outcomes
-    assert (outcome.pair_id, outcome.status, outcome.result.http_status, outcome.result.attempts) == (
+    assert (*outcome.pair_ids, outcome.status, outcome.result.http_status, outcome.result.attempts) == (
         1,
         "failed",
         404,
@@ -264,7 +264,7 @@ def test_too_many_failures_stop_the_run_with_the_outcomes_recorded() -> None:
     work = Work([straight(pair(1), pair(2))], bad={"1": Refused("no")}, watch=watch)
     with pytest.raises(TooManyFailures):
         sent_of(work)
-    assert [outcome.pair_id for outcome in work.ledger.outcomes] == [1]
+    assert [pair_id for outcome in work.ledger.outcomes for pair_id in outcome.pair_ids] == [1]
 
 
 def test_nothing_is_handed_out_on_a_reading_older_than_a_minute() -> None:
@@ -305,7 +305,7 @@ def test_a_request_that_waited_for_longer_than_a_minute_is_looked_up_again() -> 
 
     work, renewed = run(scenario)
     assert [(each.pair_id, each.types) for each in renewed] == [(1, (PLAIN,)), (2, (BOSS, PLAIN))]
-    assert [(outcome.pair_id, outcome.status) for outcome in work.ledger.outcomes] == [(3, "failed")]
+    assert [(*outcome.pair_ids, outcome.status) for outcome in work.ledger.outcomes] == [(3, "failed")]
     assert len(work.current.asked) == 2
 
 

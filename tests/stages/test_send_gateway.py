@@ -800,7 +800,7 @@ def test_one_put_becomes_one_outcome(script: Script, expected: tuple[Any, ...]) 
 
     (outcome,) = run(scenario)
     assert outcome.result[:8] == expected
-    assert (outcome.pair_id, outcome.rows, outcome.result.finished_at) == (5, 3, "2026-11-23T23:00:00.000Z")
+    assert (*outcome.pair_ids, outcome.rows, outcome.result.finished_at) == (5, 3, "2026-11-23T23:00:00.000Z")
 
 
 def test_a_put_that_cannot_succeed_has_no_outcome() -> None:

@@ -64,7 +64,7 @@ class MemoryLedger:
 
     @property
     def recorded(self) -> list[int]:
-        return sorted(outcome.pair_id for outcome in self.outcomes)
+        return sorted(pair_id for outcome in self.outcomes for pair_id in outcome.pair_ids)
 
 
 class Work:

@@ -89,7 +89,7 @@ class Undone:
         self.intended: list[int] = []
 
     def statuses(self) -> dict[int, str]:
-        return {outcome.pair_id: outcome.status for outcome in self.outcomes}
+        return {pair_id: outcome.status for outcome in self.outcomes for pair_id in outcome.pair_ids}
 
 
 async def taken_back(
@@ -148,7 +148,7 @@ async def test_the_sandbox_has_afterwards_what_it_had_before(version: str) -> No
     assert undone.statuses() == {1: "removed", 2: "removed", 3: "removed", 4: "left", 5: "unchanged", 6: "unchanged"}
     assert undone.intended == [1, 2, 3, 4]
     assert sandbox.count("POST", "batch/archive") == sandbox.count("POST", "batch/labels/archive") == 1
-    by_number = {outcome.pair_id: outcome for outcome in undone.outcomes}
+    by_number = {pair_id: outcome for outcome in undone.outcomes for pair_id in outcome.pair_ids}
     assert by_number[4].result.error_category == "CHANGED_SINCE"
     assert "Champion" in by_number[4].result.error_message
 
@@ -220,7 +220,7 @@ def test_a_refused_request_is_halved_until_the_bad_pair_is_found(refuse: Any) ->
     pairs = [pair(n, n, 1000 + n, {PLAIN}, None) for n in range(1, 65)]
     undone, bodies = undone_by(pairs, bad={"33"}, refuse=refuse)
     failed = [outcome for outcome in undone.outcomes if outcome.status == "failed"]
-    assert [(each.pair_id, each.result.error_category, each.result.error_message) for each in failed] == [
+    assert [(*each.pair_ids, each.result.error_category, each.result.error_message) for each in failed] == [
         (33, "VALIDATION_ERROR", "bad")
     ]
     assert Counter(undone.statuses().values()) == {"removed": 63, "failed": 1}

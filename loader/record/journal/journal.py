@@ -4,21 +4,17 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import groupby
-from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from loader.model import Direction, Image, Lot, Outcome, Pair, Result
+from loader.model import Direction, Image, Lot, Outcome, Pair
 from loader.record.journal import lots
 from loader.record.journal.lots import Plan
 from loader.record.journal.schema import connect, guarded, unpacked
 
 FILE_NAME = "results.name"
 """The fact that names the results file which this run writes; any other file of that name is somebody else's."""
-
-_FARED = attrgetter("result", "unchanged")
 
 
 @dataclass(slots=True)
@@ -236,12 +232,13 @@ class Journal:
     def record(self, outcomes: Iterable[Outcome], facts: Mapping[str, object]) -> None:
         """Commit outcomes together with the facts of the same moment."""
         with self._commit():
-            for (result, unchanged), alike in groupby(outcomes, key=_FARED):
-                self._settle([outcome.pair_id for outcome in alike], result, unchanged)
+            for outcome in outcomes:
+                self._settle(outcome)
             self._put(facts)
         self._facts.update(facts)
 
-    def _settle(self, pairs: Sequence[int], result: Result, unchanged: int) -> None:
+    def _settle(self, outcome: Outcome) -> None:
+        result = outcome.result
         number = self._database.execute(
             "INSERT INTO results VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (*result[:3], ";".join(result.labels), *result[4:]),
@@ -249,7 +246,7 @@ class Journal:
         # One statement for all: to step through it row by row is what costs.
         self._database.execute(
             "INSERT INTO settled (pair, result, unchanged) SELECT value, ?, ? FROM json_each(?)",
-            (number, unchanged, json.dumps(pairs)),
+            (number, outcome.unchanged, json.dumps(outcome.pair_ids)),
         )
 
     def forget_failed(self) -> int:

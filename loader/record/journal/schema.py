@@ -122,13 +122,14 @@ CREATE TABLE undone (sequence INTEGER PRIMARY KEY, pair INTEGER NOT NULL UNIQUE,
 CREATE TABLE bound (input INTEGER NOT NULL, row INTEGER NOT NULL);
 INSERT INTO bound VALUES (9223372036854775807, 0);
 
--- The rows of settled pairs; `was_so` says that a row was so before its pair was sent, whatever became of that.
+-- The rows of settled pairs; `was_so` says that a row was so before its pair was sent, whatever became of that. SQLite
+-- merges the parts in their order only while a column has one affinity in both: hence the casts.
 CREATE VIEW settled_rows AS
 SELECT d.sequence AS number, d.result AS result, 0 AS was_so, p.input AS input, p.row AS row, p.part AS part,
     -- A pair of one row tells all of it: its only kind, and by where that stands, which end the row is written from.
     CAST(coalesce(p.forward, p.backward) AS INTEGER) AS kind,
-    CASE WHEN p.forward IS NULL THEN p.to_object_id ELSE p.object_id END AS object_id,
-    CASE WHEN p.forward IS NULL THEN p.object_id ELSE p.to_object_id END AS to_object_id
+    CAST(CASE WHEN p.forward IS NULL THEN p.to_object_id ELSE p.object_id END AS INTEGER) AS object_id,
+    CAST(CASE WHEN p.forward IS NULL THEN p.object_id ELSE p.to_object_id END AS INTEGER) AS to_object_id
 FROM settled d JOIN pairs p ON p.id = d.pair
 WHERE p.all_rows IS NULL
 UNION ALL

@@ -171,18 +171,13 @@ class UndoJournal(Journal):
             self._database.executemany(
                 "INSERT INTO undone (pair, status, error_category, error_message, finished_at) VALUES (?, ?, ?, ?, ?)",
                 [
-                    (
-                        each.pair_id,
-                        each.status,
-                        each.result.error_category,
-                        each.result.error_message,
-                        each.result.finished_at,
-                    )
-                    for each in done
+                    (pair, result.status, result.error_category, result.error_message, result.finished_at)
+                    for pairs, result, _, _ in done
+                    for pair in pairs
                 ],
             )
             # A request that got no answer may have taken effect: that stays in mind.
-            settled = [(each.pair_id,) for each in done if each.status != "failed"]
+            settled = [(pair,) for each in done if each.status != "failed" for pair in each.pair_ids]
             self._database.executemany("DELETE FROM undoing WHERE pair = ?", settled)
             self._put(facts)
         self._facts.update(facts)
