@@ -223,7 +223,8 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
 def scratch(path: Path) -> sqlite3.Connection:
     """Open a journal under construction: fast, and worthless until it is installed."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    for pragma in ("cache_size = -32000", "journal_mode = OFF", "synchronous = OFF", "temp_store = FILE"):
+    # Of 4 MB, for pages and again for sorting: 32 were no faster for a million rows in any order, and 80 MB more.
+    for pragma in ("cache_size = -4000", "journal_mode = OFF", "synchronous = OFF", "temp_store = FILE"):
         connection.execute(f"PRAGMA {pragma}")
     connection.executescript(TABLES)
     for pragma in (f"application_id = {APPLICATION}", f"user_version = {FORMAT}"):
