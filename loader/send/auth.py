@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from urllib.parse import urlencode
 
@@ -101,7 +101,7 @@ class OAuthToken:
         return str(portal) if isinstance(portal, int | str) else None
 
 
-def take_over(token: OAuthToken, reply: Reply, *, asked_at: float, now: datetime) -> str | None:
+def take_over(token: OAuthToken, reply: Reply, *, asked_at: float, now: Callable[[], datetime]) -> str | None:
     """Have a new token taken over from the token endpoint's answer; return the portal's id, where it is named.
 
     Raises Unauthorized when it is refused, and Retryable with nothing of the answer in it, which may hold the token.

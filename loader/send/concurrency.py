@@ -1,8 +1,8 @@
 """How many requests may be under way: fewer when HubSpot slows down because of them, more again when it does not."""
 
 import math
-from statistics import fmean, median
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from statistics import median
 
 SAMPLES = 20
 """Answers between two decisions, or as many as may be under way if that is more; their median is what is judged."""
@@ -25,22 +25,30 @@ KEPT = 0.9
 """A cut is right while so much of the best throughput is left; else the server is slow by itself."""
 
 
-class Answer(NamedTuple):
-    """One request that came home: when it left, how long it took, how many were under way with it.
+@dataclass(slots=True)
+class _Sample:
+    """The answers since the last decision; the `crowd` are those with nearly as many under way as were allowed.
 
-    `useful` is False for a timeout, `locked` True for a 423. `per_second` is the rate that the limiter allows.
+    `seconds` are how long each took, `crowd_seconds` and `crowd_under_way` the crowd's sums, `crowd_useful` its
+    answers that were no timeouts.
     """
 
-    left_at: float
-    seconds: float
-    under_way: int
-    per_second: float
-    useful: bool = True
-    locked: bool = False
+    seconds: list[float] = field(default_factory=list)
+    locked: int = 0
+    crowd: int = 0
+    crowd_useful: int = 0
+    crowd_under_way: int = 0
+    crowd_seconds: float = 0.0
+    per_second: float = 0.0
+
+    @property
+    def throughput(self) -> float:
+        """Useful answers of the crowd per second, as if requests had followed one another without a pause."""
+        return self.crowd_useful / self.crowd * self.crowd_under_way / max(1e-9, self.crowd_seconds)
 
 
 class Concurrency:
-    """Additive increase, multiplicative decrease, without a clock or I/O; `limit` is what is allowed now.
+    """Additive increase, multiplicative decrease, without a clock or I/O; `limit` is what is allowed now, one at least.
 
     A cut is judged by throughput, which is what is under way over how long it takes (Little's law). A server that
     works one by one gives as many answers to fewer requests, one that suffers gives more, and cutting goes on until
@@ -50,74 +58,78 @@ class Concurrency:
     """
 
     def __init__(self, most: int) -> None:
-        self.most = most
-        self._limit = float(most)
         self._quickest = math.inf
         self._normal = 0.0
         self._normal_for = 0
         self._before_cut: tuple[float, float] | None = None
-        self._answers: list[Answer] = []
         self._cut_at = -math.inf
-
-    @property
-    def limit(self) -> int:
-        """So many requests may be under way, one at least."""
-        return max(1, int(self._limit))
+        self.allow(most)
 
     def allow(self, most: int) -> None:
         """Begin anew with another upper bound."""
-        self.most, self._limit = most, float(most)
+        self.most, self._sample = most, _Sample()
+        self._set(float(most))
 
-    def note(self, answer: Answer) -> None:
-        """Take in an answer; those to requests that left before the last cut say nothing of it."""
-        if answer.left_at < self._cut_at:
+    def _set(self, limit: float) -> None:
+        self._limit = limit
+        self.limit = max(1, int(limit))
+
+    def note(self, left_at: float, seconds: float, under_way: int, status: int | None, per_second: float) -> None:
+        """Take in one request that came home: when it left, how long it took, how many were under way with it.
+
+        `status` is None for a timeout; `per_second` is the rate that the limiter allows. Those that left before the
+        last cut say nothing of it.
+        """
+        if left_at < self._cut_at:
             return
-        self._answers.append(answer)
-        if len(self._answers) < max(SAMPLES, self.limit):
+        sample = self._sample
+        sample.seconds.append(seconds)
+        sample.locked += status == 423
+        if status is not None and seconds < self._quickest:
+            self._quickest = seconds
+        if under_way >= CROWDED * self.limit:
+            sample.crowd += 1
+            sample.crowd_useful += status is not None
+            sample.crowd_under_way += under_way
+            sample.crowd_seconds += seconds
+            sample.per_second = per_second
+        if len(sample.seconds) < max(SAMPLES, self.limit):
             return
-        before = self._limit
-        self._decide(self._answers)
+        before, self._sample = self._limit, _Sample()
+        self._decide(sample)
         if self._limit < before:
-            self._cut_at = answer.left_at + answer.seconds
-        self._answers = []
+            self._cut_at = left_at + seconds
 
-    def _decide(self, answers: list[Answer]) -> None:
-        crowd = [answer for answer in answers if answer.under_way >= CROWDED * self.limit]
-        crowded = len(crowd) >= CROWDED * len(answers)
-        seconds = median(answer.seconds for answer in answers)
-        locked = fmean(answer.locked for answer in answers)
-        self._quickest = min(self._quickest, min((each.seconds for each in answers if each.useful), default=math.inf))
+    def _decide(self, sample: _Sample) -> None:
+        answers = len(sample.seconds)
+        crowded = sample.crowd >= CROWDED * answers
+        seconds = median(sample.seconds)
         self._normal_for += 1
         if self._normal_for > PATIENCE:
             self._normal = 0.0
-        if crowded and self._cost_throughput(crowd):
+        if crowded and self._cost_throughput(sample):
             self._normal, self._normal_for = seconds, 0
-        elif locked:
-            self._limit = max(1.0, self._limit * (1 - locked / 2))
+        elif sample.locked:
+            self._set(max(1.0, self._limit * (1 - sample.locked / answers / 2)))
         elif crowded and seconds > max(SLOW_SECONDS, SLOWER * self._normal):
-            self._cut(crowd)
+            self._cut(sample)
         else:
             self._before_cut = None
             self._normal = min(self._normal, seconds)
-            self._limit = min(float(self.most), self._limit + len(answers) / SAMPLES)
+            self._set(min(float(self.most), self._limit + answers / SAMPLES))
 
-    def _cost_throughput(self, answers: list[Answer]) -> bool:
+    def _cost_throughput(self, sample: _Sample) -> bool:
         """Take the last cut back if fewer answers come for it."""
         if self._before_cut is None:
             return False
         limit, best = self._before_cut
-        if lost := _throughput(answers) < KEPT * best:
-            self._limit, self._before_cut = limit, None
+        if lost := sample.throughput < KEPT * best:
+            self._set(limit)
+            self._before_cut = None
         return lost
 
-    def _cut(self, answers: list[Answer]) -> None:
+    def _cut(self, sample: _Sample) -> None:
         _, best = self._before_cut or (0, 0.0)
-        self._before_cut = self._limit, max(best, _throughput(answers))
-        needed = answers[-1].per_second * self._quickest if self._quickest < math.inf else 0.0
-        self._limit = max(min(self._limit, math.ceil(needed)), self._limit * CUT, 1.0)
-
-
-def _throughput(answers: list[Answer]) -> float:
-    """Useful answers per second, as if requests had followed one another without a pause."""
-    useful = fmean(answer.useful for answer in answers)
-    return useful * sum(answer.under_way for answer in answers) / max(1e-9, sum(answer.seconds for answer in answers))
+        self._before_cut = self._limit, max(best, sample.throughput)
+        needed = sample.per_second * self._quickest if self._quickest < math.inf else 0.0
+        self._set(max(min(self._limit, math.ceil(needed)), self._limit * CUT, 1.0))

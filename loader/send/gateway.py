@@ -23,7 +23,7 @@ from loader.errors import (
 from loader.send import auth, endings, quota, replies, retry
 from loader.send.api import Request
 from loader.send.auth import OAuthToken, StaticToken
-from loader.send.concurrency import Answer, Concurrency
+from loader.send.concurrency import Concurrency
 from loader.send.limits import Limiter
 from loader.send.quota import Day
 from loader.send.replies import Reply
@@ -101,7 +101,7 @@ class Gateway:
         self._sender = sender
         self._limiter = limiter
         self.credential = credential
-        self._surroundings = surroundings
+        self._clock, self._now = surroundings.clock, surroundings.now
         self._max_attempts = max_attempts
         self._concurrency = Concurrency(MOST_UNDER_WAY)
         self._door = asyncio.Lock()
@@ -112,8 +112,7 @@ class Gateway:
         self.portal_id: str | None = None
         self.day = Day(daily_reserve)
         self.usage = usage
-        clock, now, uniform, _ = surroundings
-        self._trouble = Trouble(limiter, self.day, clock=clock, now=now, uniform=uniform)
+        self._trouble = Trouble(limiter, self.day, clock=self._clock, now=self._now, uniform=surroundings.uniform)
 
     @property
     def limiter(self) -> Limiter:
@@ -161,15 +160,15 @@ class Gateway:
         self.traffic.retried += effort.attempts > 1
         reply = await self._send_in_flight(request, authorization, largest)
         try:
-            replies.raise_for(reply, self._surroundings.now())
+            replies.raise_for(reply, self._now)
             value = read(reply)
         except Refused:
             self._trouble.succeeded()
             raise
         except DailyQuotaSpent as error:
-            raise self.day.spent_end(error, self._surroundings.now()) from error
+            raise self.day.spent_end(error, self._now()) from error
         except PortalMigrating as error:
-            raise endings.migrating(error, self.day.time_zone, self._surroundings.now()) from error
+            raise endings.migrating(error, self.day.time_zone, self._now()) from error
         except Unauthorized:
             if effort.refused is not None or not self.credential.renewable:
                 raise
@@ -182,9 +181,13 @@ class Gateway:
 
     async def _leave(self, effort: _Effort) -> str:
         """Wait until this request may leave, and return its Authorization header; it holds a permit from then on."""
+        refused = effort.refused
+        if self._is_clear(refused):
+            await self._limiter.take_free()
+            self._trouble.health.sent(self._clock())
+            return self.credential.header()
         async with self._door:
             await self._take_permit()
-            refused = effort.refused
             for _ in range(MOST_RENEWALS):
                 if (stale := self._stale(refused)) is None:
                     break
@@ -193,12 +196,24 @@ class Gateway:
                 await self._take_permit()
             return self.credential.header()
 
+    def _is_clear(self, refused: str | None) -> bool:
+        """Return True when nothing holds a request back, which is the rule where the limits are wide open."""
+        return not (
+            self._door.locked()
+            or self._draining
+            or len(self.in_flight) >= self._concurrency.limit
+            or self.day.reserve is not None
+            or self._trouble.health.open
+            or self._stale(refused)
+            or not self._limiter.free
+        )
+
     def _stale(self, refused: str | None) -> OAuthToken | None:
         """Return the token if it must be renewed before a request leaves: it is due, or it was refused."""
         credential = self.credential
         if not isinstance(credential, OAuthToken):
             return None
-        due = credential.due(self._surroundings.clock()) or credential.header() == refused
+        due = credential.due(self._clock()) or credential.header() == refused
         return credential if due else None
 
     async def _take_permit(self) -> None:
@@ -213,7 +228,7 @@ class Gateway:
         except BaseException:
             self._limiter.give_back(answered=True)
             raise
-        self._trouble.health.sent(self._surroundings.clock())
+        self._trouble.health.sent(self._clock())
 
     def _is_full(self) -> bool:
         under_way = len(self.in_flight)
@@ -222,14 +237,14 @@ class Gateway:
 
     async def _sleep(self, seconds_left: Callable[[float], float]) -> None:
         """Sleep as long as a rule says; it is asked again afterwards, because it may have changed its mind."""
-        while seconds := seconds_left(self._surroundings.clock()):  # noqa: ASYNC110 - only time ends it, no event
+        while seconds := seconds_left(self._clock()):  # noqa: ASYNC110 - only time ends it, no event
             await asyncio.sleep(seconds)
 
     def _check_end(self) -> None:
         if self._draining:
             raise Stopped("the run is ending")
         if self.day.reserve_reached(len(self.in_flight)):
-            raise self.day.reserve_end(self._surroundings.now())
+            raise self.day.reserve_end(self._now())
 
     async def _renew(self, credential: OAuthToken) -> None:
         """Get a new token, for all workers: they wait at the door. Begins with a permit, and ends without one."""
@@ -246,38 +261,35 @@ class Gateway:
             await self._take_permit()
 
     async def _ask_for_token(self, credential: OAuthToken) -> None:
-        asked_at = self._surroundings.clock()
+        asked_at = self._clock()
         reply = await self._send(credential.request(), "", 2**20)
-        portal_id = auth.take_over(credential, reply, asked_at=asked_at, now=self._surroundings.now())
+        portal_id = auth.take_over(credential, reply, asked_at=asked_at, now=self._now)
         self.portal_id = portal_id or self.portal_id
 
     # --- under way
 
     async def _send_in_flight(self, request: Request, authorization: str, largest: int) -> Reply:
-        task, left_at = asyncio.current_task(), self._surroundings.clock()
+        task, left_at = asyncio.current_task(), self._clock()
         self.in_flight.add(task)
         under_way = len(self.in_flight)
         try:
             reply = await self._send(request, authorization, largest)
         except ConnectionFault as fault:
             if fault.category == "TIMEOUT":
-                self._note_latency(left_at, under_way, status=None)
+                self._note(left_at, self._clock() - left_at, under_way, None)
             raise
         finally:
             self.in_flight.discard(task)
             self._came_home.set()
-        self.traffic.latencies.append(self._surroundings.clock() - left_at)
+        seconds = self._clock() - left_at
+        self.traffic.latencies.append(seconds)
         if reply.status < 500 and reply.status != 429:
-            self._note_latency(left_at, under_way, status=reply.status)
+            self._note(left_at, seconds, under_way, reply.status)
         return reply
 
-    def _note_latency(self, left_at: float, under_way: int, *, status: int | None) -> None:
-        if self._trouble.health.open:
-            return
-        per_second = self._limiter.rate.per_second
-        seconds = self._surroundings.clock() - left_at
-        answer = Answer(left_at, seconds, under_way, per_second, useful=status is not None, locked=status == 423)
-        self._concurrency.note(answer)
+    def _note(self, left_at: float, seconds: float, under_way: int, status: int | None) -> None:
+        if not self._trouble.health.open:
+            self._concurrency.note(left_at, seconds, under_way, status, self._limiter.rate.per_second)
 
     async def _send(self, request: Request, authorization: str, largest: int) -> Reply:
         self.traffic.sent += 1
@@ -290,7 +302,7 @@ class Gateway:
             self.day.note(*replies.daily_quota(headers or {}))
         self.traffic.note(reply)
         self._trouble.answered(reply.status)
-        if (rate := replies.rate_told(reply.headers)) is not None:
+        if self._limiter.follows and (rate := replies.rate_told(reply.headers)) is not None:
             self._limiter.told(rate)
         return reply
 
@@ -319,7 +331,7 @@ class Gateway:
         if self.usage is not None and self._trouble.must_ask(error):
             with suppress(Retryable, Refused, MissingScope):
                 reply = await self._send_in_flight(self.usage, await self._leave(effort), 2**20)
-                replies.raise_for(reply, self._surroundings.now())
+                replies.raise_for(reply, self._now)
                 self.day.told(quota.usage(replies.fields(reply)))
         if self.day.spent:
-            raise self.day.spent_end(error, self._surroundings.now())
+            raise self.day.spent_end(error, self._now())

@@ -18,6 +18,9 @@ START_RATE = Rate(100, 10.0)
 SMOOTHING = 10
 """Requests that may leave at once; the rest of a window is spread evenly by aiolimiter."""
 
+FASTEST_SPREAD = 10_000.0
+"""Requests per second; a loop's timers tick in milliseconds, and more than ten in each cannot be spread by them."""
+
 LOWERED_BY = 0.8
 """A 429 while we were inside our own count means somebody else uses the same allowance."""
 
@@ -50,7 +53,7 @@ class Limiter:
 
     def __init__(self, rate: Rate, *, clock: Callable[[], float], follow: bool) -> None:
         self._clock = clock
-        self._follow = follow
+        self.follows = follow
         self._told = rate
         self._share = 1.0
         self._share_changed = -math.inf
@@ -65,28 +68,44 @@ class Limiter:
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
         self._paused_until = -math.inf
-        self._pace = AsyncLimiter(1, 1)
+        self._pace: AsyncLimiter | None = None
         self._set(rate)
 
     async def take(self) -> None:
         """Wait for a slot and hold it until `give_back`; cancelled, none is held."""
-        if not self._waiting and self._pace.has_capacity() and self._seconds_to_slot() <= 0 and not self.paused_for:
-            # Nothing holds it back, which is the rule where the limit is wide open.
-            await self._pace.acquire()
-            self._under_way += 1
+        if self.free:
+            await self.take_free()
             return
         self._waiting += 1
         try:
             async with self._turn:
                 self._hungry = True
-                await self._pace.acquire()
-                while (seconds := max(self._seconds_to_slot(), self.paused_for)) > 0:
+                if self._pace is not None:
+                    await self._pace.acquire()
+                while (seconds := max(self._seconds_to_slot(self._clock()), self.paused_for)) > 0:
                     if self._more and self._slots < self.rate.requests:
                         self._wanting.set()
                     await self._changes_within(seconds)
                 self._under_way += 1
         finally:
             self._waiting -= 1
+
+    @property
+    def free(self) -> bool:
+        """True when there is a slot at once."""
+        now = self._clock()
+        return (
+            not self._waiting
+            and self._paused_until <= now
+            and self._seconds_to_slot(now) <= 0
+            and (self._pace is None or self._pace.has_capacity())
+        )
+
+    async def take_free(self) -> None:
+        """Hold a slot that is free this moment; nothing is waited for."""
+        if self._pace is not None:
+            await self._pace.acquire()
+        self._under_way += 1
 
     def give_back(self, *, answered: bool) -> None:
         """Start a slot's window: now if its request was answered, a moment later if it was given up."""
@@ -96,23 +115,24 @@ class Limiter:
             asyncio.get_running_loop().call_later(ABANDONED_SECONDS, self._land)
 
     def _land(self) -> None:
+        now = self._clock()
         self._under_way -= 1
-        self._answered.append(self._clock())
-        while len(self._answered) > REMEMBERED and self._answered[0] <= self._window_start():
+        self._answered.append(now)
+        while len(self._answered) > REMEMBERED and self._answered[0] <= self._window_start(now):
             self._answered.popleft()
         self._changed.set()
 
-    def _window_start(self) -> float:
+    def _window_start(self, now: float) -> float:
         # A monotonic clock may be slewed by 500 ppm against the server's; a thousandth covers both directions.
-        return self._clock() - self.rate.seconds * 1.001
+        return now - self.rate.seconds * 1.001
 
-    def _seconds_to_slot(self) -> float:
+    def _seconds_to_slot(self, now: float) -> float:
         slots = self._slots - self._under_way
-        if slots <= 0 or self._clock() >= self._portion_until:
+        if slots <= 0 or now >= self._portion_until:
             return math.inf
         if len(self._answered) < slots:
             return 0.0
-        return self._answered[-slots] - self._window_start()
+        return self._answered[-slots] - self._window_start(now)
 
     async def _changes_within(self, seconds: float) -> None:
         self._changed.clear()
@@ -157,7 +177,7 @@ class Limiter:
         return held
 
     def _in_window(self) -> list[float]:
-        start = self._window_start()
+        start = self._window_start(self._clock())
         return list(takewhile(lambda answered: answered > start, reversed(self._answered)))
 
     def pause(self, seconds: float) -> None:
@@ -171,7 +191,7 @@ class Limiter:
 
     def told(self, rate: Rate) -> None:
         """Take over the limit that an answer's headers name, if this limiter follows them."""
-        if self._follow and rate != self._told:
+        if self.follows and rate != self._told:
             self._told = rate
             self._resize(self._share)
 
@@ -201,5 +221,7 @@ class Limiter:
     def _spread(self, requests: int, seconds: float) -> None:
         burst = max(1, min(SMOOTHING, requests // 2))
         period = burst * seconds / requests
-        if (burst, period) != (self._pace.max_rate, self._pace.time_period):
+        if requests / seconds > FASTEST_SPREAD:
+            self._pace = None
+        elif self._pace is None or (burst, period) != (self._pace.max_rate, self._pace.time_period):
             self._pace = AsyncLimiter(burst, period)

@@ -43,7 +43,7 @@ def reply(body: Any, status: int = 201, **headers: str) -> Reply:
 def error_of(status: int, body: Any = b"", **headers: str) -> ApiError:
     names = {name.replace("_", "-"): text for name, text in headers.items()}
     with pytest.raises(ApiError) as caught:
-        replies.raise_for(reply(body, status, **names), NOW)
+        replies.raise_for(reply(body, status, **names), lambda: NOW)
     return caught.value
 
 
@@ -224,7 +224,7 @@ def test_an_answer_for_other_records_is_shouted_about(body: Any) -> None:
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 207, 299])
 def test_a_2xx_raises_nothing_by_itself(status: int) -> None:
-    replies.raise_for(reply(b"", status), NOW)
+    replies.raise_for(reply(b"", status), lambda: NOW)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from loader.errors import ConnectionFault
 from loader.send import replies
 from loader.send.api import Request
 from loader.send.auth import credential
-from loader.send.concurrency import SAMPLES, Answer, Concurrency
+from loader.send.concurrency import SAMPLES, Concurrency
 from loader.send.gateway import Gateway, Surroundings
 from loader.send.limits import Limiter
 from loader.send.replies import Reply
@@ -48,7 +48,7 @@ class Night:
             seconds = self.seconds(under_way)
             self.now = max(self.now, left_at + seconds)
             locked = self.locked(number)
-            self.policy.note(Answer(left_at, seconds, under_way, self.per_second, locked=locked))
+            self.policy.note(left_at, seconds, under_way, 423 if locked else 200, self.per_second)
             self.seen.append(self.policy.limit)
 
 
@@ -122,7 +122,7 @@ def test_the_number_comes_back_when_answers_are_quick_again() -> None:
 def test_few_requests_under_way_are_not_the_cause_of_slow_answers() -> None:
     policy = Concurrency(MOST)
     for number in range(100 * SAMPLES):
-        policy.note(Answer(number, 5.0, 5, FULL_RATE))
+        policy.note(number, 5.0, 5, 200, FULL_RATE)
     assert policy.limit == MOST
 
 
@@ -130,9 +130,9 @@ def test_answers_to_requests_from_before_a_cut_do_not_cause_another() -> None:
     """Fifty that left together and come home late are one piece of news."""
     policy = Concurrency(MOST)
     for _ in range(MOST):
-        policy.note(Answer(0.0, 0.1, MOST, FULL_RATE))
+        policy.note(0.0, 0.1, MOST, 200, FULL_RATE)
     for _ in range(3 * MOST):
-        policy.note(Answer(1.0, 30.0, MOST, FULL_RATE))
+        policy.note(1.0, 30.0, MOST, 200, FULL_RATE)
     assert policy.limit == int(MOST * 0.75)
 
 
@@ -140,7 +140,7 @@ def test_timeouts_alone_lower_the_number() -> None:
     """A server so crowded that nothing comes back in time gives no throughput to lose."""
     policy = Concurrency(MOST)
     for number in range(20 * SAMPLES):
-        policy.note(Answer(number * 100.0, 30.0, policy.limit, FULL_RATE, useful=False))
+        policy.note(number * 100.0, 30.0, policy.limit, None, FULL_RATE)
     assert policy.limit <= 5
 
 
