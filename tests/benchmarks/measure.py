@@ -17,6 +17,8 @@ from tests.benchmarks import servers
 
 TOKEN = "any"
 
+COMPANIES = 50_000
+
 
 class Cost(NamedTuple):
     """What a command took: seconds on the clock, seconds of CPU, its peak memory in MB, and what it wrote."""
@@ -91,10 +93,13 @@ class Bench:
         self._held.close()
 
     def rows(self, count: int, ending: str = "csv", *, changed: int = 0) -> Path:
-        """Return an input with so many pairs, made when it is first asked for; one in `changed` is another pair."""
+        """Return an input with so many pairs, made when it is first asked for.
+
+        `changed`, for CSV, makes one pair in so many another.
+        """
         path = self.folder / f"rows-{changed}-{count}.{ending}"
         if not path.exists() and ending == "parquet":
-            _write_parquet(path, count, changed)
+            _write_parquet(path, count)
         elif not path.exists():
             with path.open("w", encoding="utf-8") as file:
                 file.write("from_id,to_id\n")
@@ -139,18 +144,22 @@ def rows_of(path: Path) -> int:
 
 def _pairs(count: int, changed: int) -> Iterator[tuple[int, int]]:
     for number in range(count):
-        moved = 1 if changed and number % changed == 0 else 0
-        yield 1_000_000_000 + number, 2_000_000_000 + (number + moved) % 50_000
+        moved = int(bool(changed) and number % changed == _turn(number, changed))
+        yield 1_000_000_000 + number, 2_000_000_000 + (number + moved) % COMPANIES
 
 
-def _write_parquet(path: Path, count: int, changed: int) -> None:
+def _turn(number: int, changed: int) -> int:
+    # Another one of a hundred each time round, so that no company loses all that it has.
+    return number // COMPANIES % changed
+
+
+def _write_parquet(path: Path, count: int) -> None:
     import numpy as np
     import pyarrow as pa
     from pyarrow import parquet
 
     numbers = np.arange(count)
-    moved = (numbers % changed == 0).astype(int) if changed else 0
-    ids = {"from_id": 1_000_000_000 + numbers, "to_id": 2_000_000_000 + (numbers + moved) % 50_000}
+    ids = {"from_id": 1_000_000_000 + numbers, "to_id": 2_000_000_000 + numbers % COMPANIES}
     parquet.write_table(pa.table(ids), path)
 
 
