@@ -3,7 +3,8 @@
 import csv
 import io
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import TypeVar
 
 from loader.record.defuse import Cell, defused_lines
@@ -44,13 +45,21 @@ def _settled_text(stretch: Stretch) -> str:
     types = _texts({number: kind[2:5] for number, kind in kinds.items()})
     statuses = _texts({key: (said.status,) for key, said in stretch.said.items()})
     rest = _texts({key: said[1:] for key, said in stretch.said.items()})
-    return "".join(
-        [
-            f"{inputs[input_]},{row},{statuses[result, was_so]},{first_types[kind]},{object_id},{second_types[kind]},"
-            f"{to_object_id},{types[kind]},{rest[result, was_so]}\n"
-            for _, result, was_so, input_, row, _, kind, object_id, to_object_id in stretch.rows
+    text: list[str] = []
+    for (key, number, kind), alike in groupby(stretch.rows, key=_ALIKE):
+        start = f"{inputs[number]},"
+        first = f",{statuses[key]},{first_types[kind]},"
+        second = f",{second_types[kind]},"
+        end = f",{types[kind]},{rest[key]}\n"
+        text += [
+            f"{start}{row}{first}{object_id}{second}{to_object_id}{end}"
+            for _, _, _, _, row, object_id, to_object_id, _ in alike
         ]
-    )
+    return "".join(text)
+
+
+_ALIKE = itemgetter(1, 2, 3)
+"""What is said of a settled row, its input and its kind."""
 
 
 def _texts(cells: Mapping[Key, Sequence[Cell]]) -> dict[Key, str]:

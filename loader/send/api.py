@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import filterfalse
+from operator import attrgetter
 from typing import NamedTuple
 
 from loader.model import AssociationType, Direction, Pair
@@ -14,6 +15,8 @@ _OBJECT_TYPE = re.compile(r"[A-Za-z0-9_-]{1,200}", re.ASCII)
 _RECORD_ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 _SHORT_RECORD_ID = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 _LARGEST_ID = 2**63 - 1
+_OBJECT_ID = attrgetter("object_id")
+_TO_OBJECT_ID = attrgetter("to_object_id")
 _CATEGORY = re.compile(r"[A-Z][A-Z_]{0,49}", re.ASCII)
 
 
@@ -104,7 +107,8 @@ def batch_read(direction: Direction, wanted: Iterable[tuple[str, str]], version:
 
 def create(direction: Direction, pairs: Sequence[Pair], version: str) -> Request:
     """Return the request that sets the types of pairs, all of this direction; HubSpot takes 2,000."""
-    _check_record_ids(record_id for pair in pairs for record_id in (pair.object_id, pair.to_object_id))
+    _check_record_ids(map(_OBJECT_ID, pairs))
+    _check_record_ids(map(_TO_OBJECT_ID, pairs))
     specs = {types: _specs(types) for types in {pair.types for pair in pairs}}
     inputs = [
         f'{{"from":{{"id":"{pair.object_id}"}},"to":{{"id":"{pair.to_object_id}"}},"types":{specs[pair.types]}}}'

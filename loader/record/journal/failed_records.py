@@ -44,7 +44,7 @@ def failed_records(journal: Journal) -> Iterator[FailedRecord]:
 
 
 def _failed(journal: Journal) -> Iterator[_Unsuccessful]:
-    failed = "result IN (SELECT id FROM results WHERE status = 'failed') AND NOT was_so"
+    failed = "said IN (SELECT 2 * id FROM results WHERE status = 'failed')"
     for stretch in stretches(journal, journal.query(f"{SETTLED} WHERE {failed} ORDER BY input, row, part")):
         for row, line in zip(stretch.rows, stretch.lines(), strict=True):
             yield _Unsuccessful((row.input, row.row, row.part), stretch.kinds[row.kind].to_column, line)

@@ -2,8 +2,9 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby, islice
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from itertools import groupby, islice, repeat
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
@@ -36,6 +37,12 @@ SELECT count(*) FROM pairs p JOIN befores b ON b.pair = p.id
     JOIN kinds k ON k.id = r.kind
 WHERE p.id = ? AND {OLD}
 """  # noqa: S608 - our own text
+
+
+NOTHING: Types = frozenset()
+
+# `Pair._make` is Python, and would cost a million pairs half a second.
+_PAIR: Callable[[Sequence[Any]], Pair] = partial(tuple.__new__, Pair)
 
 
 class _Specification(NamedTuple):
@@ -88,11 +95,11 @@ class Plan:
         pairs: list[Pair] = []
         for mixture, alike in groupby(rows, key=MIXTURE):
             (object_type, to_object_type), types, flipped, _ = self.specifications[mixture]
-            first, second = (2, 1) if flipped else (1, 2)
-            pairs += [
-                Pair(row[0], object_type, str(row[first]), to_object_type, str(row[second]), types, row[5])
-                for row in alike
-            ]
+            ids, main, other, _, _, sizes, *_ = zip(*alike, strict=True)
+            first, second = (other, main) if flipped else (main, other)
+            ends = repeat(object_type), map(str, first), repeat(to_object_type), map(str, second)
+            rest = repeat(types), sizes, repeat(None), repeat(NOTHING), repeat(0)
+            pairs += map(_PAIR, zip(ids, *ends, *rest, strict=False))
         return pairs
 
     def image(self, text: str) -> Types:

@@ -122,21 +122,23 @@ CREATE TABLE undone (sequence INTEGER PRIMARY KEY, pair INTEGER NOT NULL UNIQUE,
 CREATE TABLE bound (input INTEGER NOT NULL, row INTEGER NOT NULL);
 INSERT INTO bound VALUES (9223372036854775807, 0);
 
--- The rows of settled pairs; `was_so` says that a row was so before its pair was sent, whatever became of that. SQLite
--- merges the parts in their order only while a column has one affinity in both: hence the casts.
+-- The rows of settled pairs. `said` is twice the number of the pair's result, and one more for a row that was so before
+-- its pair was sent, whatever became of that. SQLite merges the parts in their order only while a column has one
+-- affinity in both: hence the casts.
 CREATE VIEW settled_rows AS
-SELECT d.sequence AS number, d.result AS result, 0 AS was_so, p.input AS input, p.row AS row, p.part AS part,
+SELECT d.sequence AS number, d.result * 2 AS said, p.input AS input,
     -- A pair of one row tells all of it: its only kind, and by where that stands, which end the row is written from.
-    CAST(coalesce(p.forward, p.backward) AS INTEGER) AS kind,
+    CAST(coalesce(p.forward, p.backward) AS INTEGER) AS kind, p.row AS row,
     CAST(CASE WHEN p.forward IS NULL THEN p.to_object_id ELSE p.object_id END AS INTEGER) AS object_id,
-    CAST(CASE WHEN p.forward IS NULL THEN p.object_id ELSE p.to_object_id END AS INTEGER) AS to_object_id
+    CAST(CASE WHEN p.forward IS NULL THEN p.object_id ELSE p.to_object_id END AS INTEGER) AS to_object_id,
+    p.part AS part
 FROM settled d JOIN pairs p ON p.id = d.pair
 WHERE p.all_rows IS NULL
 UNION ALL
-SELECT d.sequence, d.result, d.unchanged > 0 AND coalesce((
+SELECT d.sequence, d.result * 2 + (d.unchanged > 0 AND coalesce((
         SELECT {OLD} FROM befores b JOIN specifications s ON s.forward IS p.forward AND s.backward IS p.backward
-        JOIN kinds k ON k.id = r.kind WHERE b.pair = p.id), 0),
-    r.input, r.row, r.part, r.kind, r.object_id, r.to_object_id
+        JOIN kinds k ON k.id = r.kind WHERE b.pair = p.id), 0)),
+    r.input, r.kind, r.row, r.object_id, r.to_object_id, r.part
 FROM settled d JOIN pairs p ON p.id = d.pair, json_each('[' || p.all_rows || ']') j JOIN rows r ON r.id = j.value
 WHERE p.all_rows IS NOT NULL;
 
