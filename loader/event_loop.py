@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-GARBAGE_THRESHOLDS = (10_000, 3, 2_000)
+GARBAGE_THRESHOLDS = (100_000, 3, 2_000)
 """Looking for garbage costs by what is alive, up to 150,000 pairs: with Python's own thresholds (700, 10, 10) a load
 spent a quarter of its CPU on that, a third of a second at a time. Little is cyclic: what faults leave behind."""
 
