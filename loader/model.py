@@ -198,11 +198,12 @@ class Lot(NamedTuple):
 
 
 class Image(NamedTuple):
-    """What a pair was before it was sent: its types, in its own direction; `there` are those that rows ask for and that
-    it has still.
+    """What pairs were before they were sent: their types, in their own direction.
+
+    `there` are those that rows ask for and that they have still.
     """
 
-    pair: Pair
+    pairs: Sequence[Pair]
     types: Types
     there: Types
 

@@ -55,8 +55,8 @@ class Ledger:
         """Return the next pairs that are to be looked up together, None when there are none left."""
         return await self._after_writing(partial(self._journal.claim_lot, records, pairs))
 
-    async def keep(self, images: Sequence[Image]) -> list[int]:
-        """Commit what pairs were before they are sent; return how many rows of each are so already."""
+    async def keep(self, images: Sequence[Image]) -> dict[int, int]:
+        """Commit what pairs were before they are sent; return by pair how many rows are so already."""
         return await self._after_writing(partial(self._journal.keep, images))
 
     async def _after_writing(self, work: Callable[[], T]) -> T:

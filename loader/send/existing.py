@@ -6,19 +6,18 @@ what is there, sent together with what is asked for, is right under either readi
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol
 
 from loader.errors import ApiError
 from loader.model import AssociationType, Direction, Image, Lot, Outcome, Pair, Result, Types
+from loader.send.judging import Cases, Judgement, sort_out
 from loader.send.outcomes import failed, outcome, outcomes, plain
 from loader.send.outgoing import Queues, direction_of
 from loader.send.put import timestamp
 from loader.send.reading import MOST_RECORDS, Reading
 from loader.send.replies import printable
-
-T = TypeVar("T")
 
 FRESH_SECONDS = 60.0
 """Nothing is sent on a reading that is older: somebody else may have changed the pair meanwhile."""
@@ -31,8 +30,6 @@ MOST_PAIRS = 50_000
 
 PAIRS_AT_ONCE = 2000
 """Between two looks at what else is to be done."""
-
-NOTHING: Types = frozenset()
 
 
 class Current(Protocol):
@@ -48,8 +45,8 @@ class Ledger(Protocol):
     async def claim_lot(self, records: int, pairs: int) -> Lot | None:
         """Return the next pairs that are to be looked up together, None when nothing is left."""
 
-    async def keep(self, images: Sequence[Image]) -> list[int]:
-        """Commit what pairs were before they are sent; return how many rows of each are so already."""
+    async def keep(self, images: Sequence[Image]) -> dict[int, int]:
+        """Commit what pairs were before they are sent; return by pair how many rows are so already, where any is."""
 
     def record(self, outcomes: Sequence[Outcome]) -> None:
         """Take outcomes over at once; they are written down a moment later."""
@@ -66,44 +63,6 @@ class Looked(NamedTuple):
     def again(self) -> Pair:
         """Return the pair as it is to be looked up once more: what it was at first does not change."""
         return self.asked._replace(before=self.before)
-
-
-class Judgement(NamedTuple):
-    """What a pair was `before`, what rows ask for of that and is `there` still, and all that it is to have."""
-
-    before: Types
-    there: Types
-    types: tuple[AssociationType, ...]
-
-
-def judge(asked: Pair, now: Types) -> Judgement | None:
-    """Return what is to be sent for a pair that has the types `now`; None when that is nothing.
-
-    What counts as old is what it had when this run first looked (`asked.before`) and still has: the answer to an
-    earlier request of this run may have been lost, and its labels are not old for that. What else is there stays.
-    """
-    before = now if asked.before is None else asked.before
-    old = before & now
-    wanted = frozenset(asked.types)
-    if wanted <= old:
-        return None
-    return Judgement(before, wanted & old, (*asked.types, *sorted(now - asked.dropped - wanted)))
-
-
-class Judge:
-    """Judges pairs as `judge` does, and each case once: a million pairs have few different types."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[object, ...], Judgement | None] = {}
-
-    def __call__(self, asked: Pair, now: Types) -> Judgement | None:
-        """Return what is to be sent for a pair that has the types `now`; None when that is nothing."""
-        case = asked.types, asked.before, asked.dropped, now
-        try:
-            return self._known[case]
-        except KeyError:
-            self._known[case] = judge(asked, now)
-            return self._known[case]
 
 
 class Merge:
@@ -130,7 +89,6 @@ class Merge:
         self._clock = clock
         self._now = now
         self._watch = watch
-        self._judge = Judge()
         self._queues: Queues[Looked] = Queues()
         self._handed_out: dict[int, Looked] = {}
         self._ended = False
@@ -187,18 +145,11 @@ class Merge:
         ids = dict.fromkeys([pair.object_id for pair in lot.straight] + [pair.to_object_id for pair in lot.turned])
         reading = await self._current.read(lot.direction, ids)
         read_at = self._clock()
-        unsure: list[Pair] = []
-        for some in _slices(lot.straight):
-            await self._queue(_straight(some, reading), read_at)
-        for some in _slices(lot.turned):
-            found, doubtful = _turned(some, reading, lot.inverse)
-            unsure += doubtful
-            await self._queue(found, read_at)
-        await self._look_up(unsure)
-
-    async def _queue(self, found: Sequence[tuple[Pair, Types | ApiError]], read_at: float) -> None:
-        for looked in await self._settle(found, read_at):
+        cases = await self._settle(lot.straight, reading)
+        cases += await self._settle(lot.turned, reading, lot.inverse)
+        for looked in await self._kept(cases, read_at):
             self._queues.of(direction_of(looked.asked)).append(looked)
+        await self._look_up([pair for each in cases for pair in each.unsure])
 
     async def _look_up(self, pairs: Sequence[Pair]) -> None:
         """Look pairs up once more; they go out before all others."""
@@ -211,93 +162,63 @@ class Merge:
         for direction in dict.fromkeys(map(direction_of, pairs)):
             same = [pair for pair in pairs if direction_of(pair) == direction]
             reading = await self._current.read(direction, [pair.object_id for pair in same])
-            looked += await self._settle(_straight(same, reading), self._clock())
+            read_at = self._clock()
+            looked += await self._kept(await self._settle(same, reading), read_at)
         return looked
 
-    async def _settle(self, found: Sequence[tuple[Pair, Types | ApiError]], read_at: float) -> list[Looked]:
-        """Record the pairs that need no request, and return the others, with what they were in the journal."""
-        looked: list[Looked] = []
-        for some in _slices(found):
-            lacking = self._record(some)
-            if lacking:
-                looked += await self._kept(lacking, read_at)
+    async def _settle(
+        self,
+        pairs: Sequence[Pair],
+        reading: Reading,
+        inverse: Mapping[AssociationType, AssociationType] | None = None,
+    ) -> list[Cases]:
+        """Sort pairs out, and record those that need no request."""
+        all_cases: list[Cases] = []
+        for start in range(0, len(pairs), PAIRS_AT_ONCE):
+            cases = sort_out(pairs[start : start + PAIRS_AT_ONCE], reading, inverse)
+            self._record(cases)
+            all_cases.append(cases)
             await asyncio.sleep(0)
-        return looked
+        return all_cases
 
-    def _record(self, found: Sequence[tuple[Pair, Types | ApiError]]) -> list[tuple[Pair, Judgement]]:
-        """Record the pairs that are settled without a request; return the others, with what is to be sent."""
+    def _record(self, cases: Cases) -> None:
         moment = timestamp(self._now())
-        same: list[Pair] = []
-        unreadable: list[Outcome] = []
-        lacking: list[tuple[Pair, Judgement]] = []
-        for asked, now in found:
-            if isinstance(now, ApiError):
-                unreadable.append(outcome(asked, _unreadable(now, moment)))
-            elif (judgement := self._judge(asked, now)) is None:
-                same.append(asked)
-            else:
-                lacking.append((asked, judgement))
-        settled = unreadable + outcomes(same, plain("unchanged", finished_at=moment))
+        settled = [outcome(pair, _unreadable(error, moment)) for pair, error in cases.unreadable]
+        same = [pair for pairs, judgement in cases.judged if judgement is None for pair in pairs]
+        settled += outcomes(same, plain("unchanged", finished_at=moment))
         if settled:
             self._ledger.record(settled)
             self._watch(settled)
-        return lacking
 
-    async def _kept(self, lacking: Sequence[tuple[Pair, Judgement]], read_at: float) -> list[Looked]:
-        unchanged = await self._ledger.keep([Image(pair, before, there) for pair, (before, there, _) in lacking])
-        return [
-            Looked(asked, judgement.before, read_at, _to_send(asked, judgement, rows))
-            for (asked, judgement), rows in zip(lacking, unchanged, strict=True)
+    async def _kept(self, all_cases: Sequence[Cases], read_at: float) -> list[Looked]:
+        """Return the pairs that lack something, in their order, once the journal has what they were."""
+        images = [
+            Image(pairs, judgement.before, judgement.there) for cases in all_cases for pairs, judgement in cases.lacking
         ]
+        unchanged = await self._ledger.keep(images) if images else {}
+        looked: list[Looked] = []
+        for cases in all_cases:
+            looked += _in_order(cases, read_at, unchanged)
+            await asyncio.sleep(0)
+        return looked
+
+
+def _in_order(cases: Cases, read_at: float, unchanged: Mapping[int, int]) -> list[Looked]:
+    looked = [
+        Looked(asked, judgement.before, read_at, _to_send(asked, judgement, unchanged.get(asked.pair_id, 0)))
+        for pairs, judgement in cases.lacking
+        for asked in pairs
+    ]
+    if len(cases.lacking) > 1:
+        place = {pair.pair_id: number for number, pair in enumerate(cases.pairs)}
+        looked.sort(key=lambda each: place[each.asked.pair_id])
+    return looked
 
 
 def _to_send(asked: Pair, judgement: Judgement, unchanged: int) -> Pair:
     if judgement.types == asked.types and not unchanged:
         return asked  # All that a first night sends, and to make a million pairs anew takes a second.
     return asked._replace(types=judgement.types, rows=asked.rows - unchanged, unchanged=unchanged)
-
-
-def _slices(all_: Sequence[T]) -> Iterator[Sequence[T]]:
-    for start in range(0, len(all_), PAIRS_AT_ONCE):
-        yield all_[start : start + PAIRS_AT_ONCE]
-
-
-def _straight(pairs: Sequence[Pair], reading: Reading) -> list[tuple[Pair, Types | ApiError]]:
-    """Return what was found of pairs whose from record was read."""
-    return [
-        (pair, reading.unreadable.get(pair.object_id) or reading.found[pair.object_id].get(pair.to_object_id, NOTHING))
-        for pair in pairs
-    ]
-
-
-def _turned(
-    pairs: Sequence[Pair], reading: Reading, inverse: Mapping[AssociationType, AssociationType]
-) -> tuple[list[tuple[Pair, Types | ApiError]], list[Pair]]:
-    """Return what was found of pairs whose to record was read, and those of which that is not certain.
-
-    A type whose name from the other end is not known may be the one that is asked for, and goes out with it if not.
-    """
-    found: list[tuple[Pair, Types | ApiError]] = []
-    unsure: list[Pair] = []
-    called: dict[Types, Types] = {}
-    for pair in pairs:
-        error = reading.unreadable.get(pair.to_object_id)
-        seen = NOTHING if error else reading.found[pair.to_object_id].get(pair.object_id, NOTHING)
-        now = called.get(seen)
-        if now is None:
-            now = called[seen] = frozenset(inverse[type_] for type_ in seen if type_ in inverse)
-        if len(now) < len(seen) and judge(pair, now) is not None:
-            unsure.append(pair)
-        else:
-            found.append((pair, error or now))
-    return found, unsure
-
-
-def complete(lot: Lot, reading: Reading) -> int:
-    """Return how many pairs of a lot have all that is asked for."""
-    found, _ = _turned(lot.turned, reading, lot.inverse)
-    found += _straight(lot.straight, reading)
-    return sum(not isinstance(now, ApiError) and judge(pair, now) is None for pair, now in found)
 
 
 def _unreadable(error: ApiError, moment: str) -> Result:

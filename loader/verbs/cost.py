@@ -7,7 +7,7 @@ from loader.events import Cost, Note, Planned, SoFar, Tell
 from loader.record.journal import Journal
 from loader.send.batch import MOST_PAIRS
 from loader.send.existing import MOST_PAIRS as PAIRS_OF_A_LOT
-from loader.send.existing import complete
+from loader.send.judging import complete
 from loader.send.reading import MOST_RECORDS, CurrentAssociations
 from loader.settings import Rate, SendSettings
 

@@ -29,7 +29,7 @@ def ends(pairs: Sequence[Pair]) -> list[tuple[str, str]]:
 def image(pair: Pair, *types: AssociationType) -> Image:
     """Return what a pair was, and what rows ask for of that."""
     old = frozenset(types)
-    return Image(pair, old, old & frozenset(pair.types))
+    return Image([pair], old, old & frozenset(pair.types))
 
 
 def unchanged(pair: Pair) -> Outcome:
@@ -178,7 +178,7 @@ def first_lot(folder: Path) -> tuple[Journal, list[Pair]]:
 def test_rows_that_were_so_before_are_unchanged_whatever_becomes_of_the_request(tmp_path: Path) -> None:
     """Their line has no request; the other rows of the pair have its outcome; the sums are right."""
     journal, (first, second, third) = first_lot(tmp_path)
-    assert journal.keep([image(first, PLAIN), image(second), image(third)]) == [2, 0, 0]
+    assert journal.keep([image(first, PLAIN), image(second), image(third)]) == {1: 2}
     outcomes = [failed(first)._replace(rows=1, unchanged=2), created(second), unchanged(third)]
     journal.record(outcomes, {})
     assert statuses(journal) == [
@@ -210,7 +210,8 @@ def test_the_first_image_of_a_pair_is_never_overwritten(tmp_path: Path, again: s
         befores: list[Types | None] = [pair.before for pair in lot.turned]
         assert befores == [frozenset({PLAIN}), frozenset(), None]
         first, second, _ = lot.turned
-        assert journal.keep([Image(first, frozenset({PLAIN, PRIMARY}), frozenset()), image(second, PLAIN)]) == [0, 1]
+        images = [Image([first], frozenset({PLAIN, PRIMARY}), frozenset()), image(second, PLAIN)]
+        assert journal.keep(images) == {second.pair_id: 1}
     with Journal(journal.path) as journal:
         (lot,) = lots(journal)
         assert [pair.before for pair in lot.turned] == [frozenset({PLAIN}), frozenset(), None]
@@ -224,6 +225,6 @@ def test_a_row_of_the_rarer_end_is_compared_by_what_its_type_is_called_there(tmp
     with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
         (lot,) = lots(journal)
         pair = lot.turned[0]
-        (there,) = journal.keep([image(pair, PRIMARY)])
+        there = journal.keep([image(pair, PRIMARY)])[pair.pair_id]
         journal.record([created(pair)._replace(rows=pair.rows - there, unchanged=there)], {})
         assert statuses(journal) == [(2, "created", 1), (4, "unchanged", 0)]

@@ -221,10 +221,11 @@ class Journal:
         self.remember({"claimed": max(self._claimed, self._facts.get("claimed") or 0)})
         return lot
 
-    def keep(self, images: Sequence[Image]) -> list[int]:
-        """Commit what pairs were before they are sent, unless that is known; return how many rows of each are so still.
+    def keep(self, images: Sequence[Image]) -> dict[int, int]:
+        """Commit what pairs were before they are sent, unless that is known.
 
-        To be called before a pair's request leaves, so that what a crash leaves behind can be told from what was there.
+        Return by pair how many of its rows are so still, where any is. To be called before a pair's request leaves, so
+        that what a crash leaves behind can be told from what was there.
         """
         with self._commit():
             return lots.keep(self._database, images)

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import groupby, islice, repeat
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from loader.model import AssociationType, Direction, Image, Lot, Pair, Types
@@ -27,8 +27,6 @@ SELECT record FROM promoted JOIN json_each(?) wanted ON wanted.value = record
 WHERE object_type = ? AND to_object_type = ? AND (SELECT first_row FROM pairs WHERE id = promoted.pair) <= ?
     AND NOT EXISTS (SELECT 1 FROM outcomes WHERE outcomes.pair = promoted.pair AND status = 'failed')
 """
-
-_FOUND = attrgetter("types", "there")
 
 _OLD_ROWS = f"""
 SELECT count(*) FROM pairs p JOIN befores b ON b.pair = p.id
@@ -188,19 +186,16 @@ def _dropping(pair: Pair, type_: AssociationType, end: str, promoted: set[str]) 
     return pair._replace(dropped=pair.dropped | {type_}) if record_id in promoted else pair
 
 
-def keep(database: sqlite3.Connection, images: Sequence[Image]) -> list[int]:
-    """Write down what pairs were, where that is not known yet; return how many rows of each are so still."""
-    numbers: dict[Types, int] = {}
-    for (types, there), alike in groupby(images, key=_FOUND):
-        if types not in numbers:
-            numbers[types] = _number(database, types)
+def keep(database: sqlite3.Connection, images: Sequence[Image]) -> dict[int, int]:
+    """Write down what pairs were, where that is not known yet; return how many rows of a pair are so still."""
+    for pairs, types, there in images:
         # One statement for all: to step through it pair by pair is what costs.
         database.execute(
             "INSERT INTO befores SELECT value, ?, ? FROM json_each(?) WHERE TRUE"
             " ON CONFLICT (pair) DO UPDATE SET there = excluded.there",
-            (numbers[types], _listed(there), json.dumps([image.pair.pair_id for image in alike])),
+            (_number(database, types), _listed(there), json.dumps([pair.pair_id for pair in pairs])),
         )
-    return [_rows(database, image) if image.there else 0 for image in images]
+    return {pair.pair_id: _rows(database, pair.pair_id) for pairs, _, there in images if there for pair in pairs}
 
 
 def _number(database: sqlite3.Connection, types: Types) -> int:
@@ -214,9 +209,9 @@ def _listed(types: Types) -> str | None:
     return f";{';'.join(sorted(each.key for each in types))};" if types else None
 
 
-def _rows(database: sqlite3.Connection, image: Image) -> int:
+def _rows(database: sqlite3.Connection, pair: int) -> int:
     """Return how many rows of a pair ask for what is there: one pair in many has rows that ask for several types."""
-    (count,) = database.execute(_OLD_ROWS, (image.pair.pair_id,)).fetchone()
+    (count,) = database.execute(_OLD_ROWS, (pair,)).fetchone()
     return int(count)
 
 
