@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import filterfalse
 from operator import attrgetter
 from typing import NamedTuple
@@ -41,7 +42,7 @@ def _object_type(text: str) -> str:
 
 
 def _record_id(text: str) -> str:
-    if not _RECORD_ID.fullmatch(text) or int(text) > _LARGEST_ID:
+    if not _SHORT_RECORD_ID.fullmatch(text) and not (_RECORD_ID.fullmatch(text) and int(text) <= _LARGEST_ID):
         raise ValueError(f"not a record id: {text!r}")
     return text
 
@@ -73,12 +74,18 @@ def _specs(types: Iterable[AssociationType]) -> str:
 
 def put(pair: Pair, version: str) -> Request:
     """Return `PUT .../objects/{type}/{id}/associations/{type}/{id}`, which sets the types of one pair."""
+    before, between, body = _put_frame(pair.object_type, pair.to_object_type, pair.types, version)
+    return Request("PUT", f"{before}{_record_id(pair.object_id)}{between}{_record_id(pair.to_object_id)}", body)
+
+
+@lru_cache(maxsize=1000)
+def _put_frame(
+    object_type: str, to_object_type: str, types: tuple[AssociationType, ...], version: str
+) -> tuple[str, str, bytes]:
+    """Return what the PUTs of a kind have in common, around their ids: a file has few kinds."""
     root = "/crm/v4/objects" if version == "v4" else f"/crm/objects/{version}"
-    path = (
-        f"{root}/{_object_type(pair.object_type)}/{_record_id(pair.object_id)}"
-        f"/associations/{_object_type(pair.to_object_type)}/{_record_id(pair.to_object_id)}"
-    )
-    return Request("PUT", path, types_body(pair.types))
+    before = f"{root}/{_object_type(object_type)}/"
+    return before, f"/associations/{_object_type(to_object_type)}/", types_body(types)
 
 
 def _between(direction: Direction, version: str) -> str:

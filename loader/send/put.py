@@ -1,7 +1,7 @@
 """The action of a load: one PUT for one pair, with all its association types."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from loader.errors import Refused, Retryable
@@ -20,6 +20,8 @@ class Put:
         self._gateway = gateway
         self._version = version
         self._now = now
+        self._since = self._until = datetime.max.replace(tzinfo=UTC)
+        self._text = ""
 
     async def apply(self, pairs: Sequence[Pair]) -> list[Outcome]:
         """Send one pair and return its outcome; raises Fatal or Stopped when there is none."""
@@ -29,20 +31,19 @@ class Put:
                 api.put(pair, self._version), partial(replies.created, pair=pair)
             )
         except (Refused, Retryable) as error:
-            result = failed(error, attempts=error.attempts, finished_at=timestamp(self._now()))
+            result = failed(error, attempts=error.attempts, finished_at=self._finished_at())
         else:
-            result = Result(
-                status="created",
-                http_status=status,
-                created_resource_id=created.created_resource_id,
-                labels=created.labels,
-                error_category="",
-                error_message="",
-                correlation_id="",
-                attempts=attempts,
-                finished_at=timestamp(self._now()),
-            )
+            resource_id, labels = created
+            result = Result("created", status, resource_id, labels, "", "", "", attempts, self._finished_at())
         return [outcome(pair, result)]
+
+    def _finished_at(self) -> str:
+        """Return what time it is; many requests end in one millisecond, and its words are put together once."""
+        now = self._now()
+        if not self._since <= now < self._until:
+            self._since, self._text = now, timestamp(now)
+            self._until = now.replace(microsecond=now.microsecond // 1000 * 1000) + timedelta(milliseconds=1)
+        return self._text
 
 
 def timestamp(moment: datetime) -> str:
