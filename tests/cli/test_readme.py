@@ -21,6 +21,7 @@ import pytest
 from loader.cli import cli, run
 from loader.reasons import ANSWERS, ROWS, Reason
 from loader.sandbox import Sandbox, SandboxThread
+from tests.benchmarks.__main__ import keep
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -193,6 +194,20 @@ def test_the_python_example_runs(folder: Path) -> None:
     for example in PYTHON.findall(README.read_text("utf-8")):
         done = subprocess.run([sys.executable, "-c", example], cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+
+
+def test_the_benchmark_writes_its_table_between_the_marks(tmp_path: Path) -> None:
+    """`BENCHMARK_OUTPUT=README.md` replaces the figures and nothing else; any other file becomes the table."""
+    readme, other = tmp_path / "README.md", tmp_path / "table.md"
+    shutil.copy(README, readme)
+    keep("| none |\n", readme)
+    keep("| none |\n", other)
+    before, figures, after = re.split(
+        r"(?<=<!-- figures -->\n)(.*?)(?=<!-- end of figures -->)", README.read_text("utf-8"), flags=re.DOTALL
+    )
+    assert "| Figure | must | aim | median | spread |" in figures
+    assert readme.read_text("utf-8") == f"{before}| none |\n{after}"
+    assert other.read_text("utf-8") == "| none |\n"
 
 
 def _assert_shown(lines: tuple[str, ...], output: str, command: str) -> None:
