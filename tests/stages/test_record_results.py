@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from loader.errors import RecordError, UsageError
+from loader.model import Outcome
 from loader.reasons import REASONS
 from loader.record.defuse import defused
 from loader.record.failures import ADDED, write_failures
@@ -357,3 +358,61 @@ def test_a_duplicate_shares_the_outcome_of_its_pair(tmp_path: Path) -> None:
         found = written(journal, tmp_path / "r.csv")
     assert Counter(line["status"] for line in found) == {"failed": 3}
     assert {line["correlation_id"] for line in found} == {"c-1"}
+
+
+# --- what was settled a moment ago
+
+
+def both_ends() -> list[Row]:
+    """Return rows of each kind of pair: of one row, of two, written from the rarer end, and from both."""
+    back = asked("companies", "contacts")
+    return [
+        link(2, 1, 9),
+        link(3, 9, 2, back),
+        link(4, 3, 9),
+        link(5, 9, 3, back),
+        link(6, 4, 9),
+        link(7, 4, 9, asked(primary=True)),
+        link(8, 5, 9, part=1),
+        link(9, 6, 9),
+        link(10, 7, 9),
+    ]
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+@pytest.mark.parametrize("by_record", [True, False])
+@pytest.mark.parametrize("at_once", [1, 2, 9])
+def test_lines_of_a_moment_ago_are_those_that_the_journal_gives_back(
+    tmp_path: Path, ending: str, by_record: bool, at_once: int
+) -> None:
+    """Byte for byte: what is not read back, to save time, is the same line as if it were."""
+    path = tmp_path / f"r.{ending}"
+    with Journal(stage(tmp_path, [chunk(both_ends())], by_record=by_record)) as journal:
+        with open_results(path, journal) as results:
+            while pairs := journal.claim(at_once):
+                outcomes = [failed(pair) if pair.object_id == "4" else created(pair) for pair in pairs]
+                if len(pairs) > 2:
+                    outcomes[-2:] = [Outcome([pair.pair_id for pair in pairs[-2:]], outcomes[-1].result, 2)]
+                journal.record(outcomes, {})
+                journal.remember(results.catch_up())
+            at_first = path.read_bytes()
+        journal.remember({"results.written": None})
+    path.unlink()
+    with Journal(journal.path) as journal:
+        written(journal, path)
+    assert at_first.count(b"\n") == 9 + (ending == "csv")
+    assert path.read_bytes() == at_first
+
+
+def test_lines_of_a_moment_ago_are_read_where_somebody_else_has_settled_pairs_meanwhile(tmp_path: Path) -> None:
+    """A gap in the numbers, as between two commands, is closed from the journal."""
+    path = tmp_path / "r.csv"
+    with Journal(stage(tmp_path, [chunk(ROWS)])) as journal:
+        first, *others = journal.claim(9)
+        journal.record([created(first)], {})
+        with open_results(path, journal) as results:
+            journal.claim_again()
+            journal.claim(9)
+            journal.record([created(pair) for pair in others], {})
+            journal.remember(results.catch_up())
+    assert [line["row"] for line in read(path)] == ["2", "3", "4", "6", "5"]

@@ -11,6 +11,7 @@ from typing import Any, Self
 from loader.model import Direction, Image, Lot, Outcome, Pair
 from loader.record.journal import lots
 from loader.record.journal.lots import Plan
+from loader.record.journal.recent import Recent
 from loader.record.journal.schema import connect, guarded, unpacked
 
 FILE_NAME = "results.name"
@@ -44,6 +45,7 @@ class Journal:
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
+        self.recent = Recent()
         self._read_only = read_only
 
     def __enter__(self) -> Self:
@@ -197,15 +199,19 @@ class Journal:
         """
         found = list(
             self.query(
-                "SELECT id, object_id, to_object_id, forward, backward, size FROM pairs WHERE id > ? AND first_row <= ?"
+                f"SELECT {lots.COLUMNS} FROM pairs WHERE id > ? AND first_row <= ?"  # noqa: S608 - our own text
                 " AND (id > ? OR NOT EXISTS (SELECT 1 FROM settled WHERE pair = pairs.id)) ORDER BY id LIMIT ?",
                 (self._claimed, self._last_row, self._settled_to, most),
             )
         )
         if found:
-            self._claimed = found[-1][0]
-            self.remember({"claimed": max(self._claimed, self._facts.get("claimed") or 0)})
+            self._claim(found)
         return self._plan.pairs(found)
+
+    def _claim(self, rows: Sequence[Sequence[Any]]) -> None:
+        self._claimed = rows[-1][0]
+        self.remember({"claimed": max(self._claimed, self._facts.get("claimed") or 0)})
+        self.recent.claimed(rows)
 
     def claim_lot(self, records: int, pairs: int) -> Lot | None:
         """Return the next pairs that are to be looked up together, None when there are none left.
@@ -217,8 +223,8 @@ class Journal:
             claimed = lots.claim(self._database, self._plan, begin, records, pairs)
         if claimed is None:
             return None
-        self._claimed, lot = claimed
-        self.remember({"claimed": max(self._claimed, self._facts.get("claimed") or 0)})
+        rows, lot = claimed
+        self._claim(rows)
         return lot
 
     def keep(self, images: Sequence[Image]) -> dict[int, int]:
@@ -233,22 +239,25 @@ class Journal:
     def record(self, outcomes: Iterable[Outcome], facts: Mapping[str, object]) -> None:
         """Commit outcomes together with the facts of the same moment."""
         with self._commit():
-            for outcome in outcomes:
-                self._settle(outcome)
+            settled = [(outcome, *self._settle(outcome)) for outcome in outcomes]
             self._put(facts)
         self._facts.update(facts)
+        for each in settled:
+            self.recent.settled(*each)
 
-    def _settle(self, outcome: Outcome) -> None:
+    def _settle(self, outcome: Outcome) -> tuple[int, int]:
+        """Write an outcome down; return the numbers of its result and of its last pair's line."""
         result = outcome.result
         number = self._database.execute(
             "INSERT INTO results VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (*result[:3], ";".join(result.labels), *result[4:]),
         ).lastrowid
         # One statement for all: to step through it row by row is what costs.
-        self._database.execute(
+        last = self._database.execute(
             "INSERT INTO settled (pair, result, unchanged) SELECT value, ?, ? FROM json_each(?)",
             (number, outcome.unchanged, json.dumps(outcome.pair_ids)),
-        )
+        ).lastrowid
+        return number or 0, last or 0
 
     def forget_failed(self) -> int:
         """Take back the outcome of every failed pair, so that it is sent again; return how many there were.

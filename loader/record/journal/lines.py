@@ -94,7 +94,11 @@ class Stretch(NamedTuple):
 
 def settled(journal: Journal, after: int = 0) -> Iterator[Stretch]:
     """Yield the rows of settled pairs that come after a number, in the order in which they were settled."""
-    return stretches(journal, journal.query(f"{SETTLED} WHERE number > ? ORDER BY number", (after,)))
+    for first, last, rows in journal.recent.take(after):
+        read = f"{SETTLED} WHERE number BETWEEN ? AND ? ORDER BY number"
+        yield from stretches(journal, iter(rows) if rows else journal.query(read, (first, last)))
+        after = last
+    yield from stretches(journal, journal.query(f"{SETTLED} WHERE number > ? ORDER BY number", (after,)))
 
 
 SETTLED = "SELECT number, said, input, kind, row, object_id, to_object_id, part FROM settled_rows"

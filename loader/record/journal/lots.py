@@ -11,12 +11,17 @@ from typing import Any, NamedTuple
 from loader.model import AssociationType, Direction, Image, Lot, Pair, Types
 from loader.record.journal.schema import OLD
 
-_NEXT = """
-SELECT id, object_id, to_object_id, forward, backward, size, first_row
-FROM pairs
+COLUMNS = """
+id, object_id, to_object_id, forward, backward, size, first_row,
+CASE WHEN all_rows IS NULL THEN CAST(coalesce(forward, backward) AS INTEGER) END, input, row, part
+"""
+"""What is claimed of the table of pairs; the last four are for the line of a pair of one row (see `recent`)."""
+
+_NEXT = f"""
+SELECT {COLUMNS} FROM pairs
 WHERE id > ? AND (id > ? OR NOT EXISTS (SELECT 1 FROM settled WHERE pair = pairs.id)) AND first_row <= ?
 ORDER BY id
-"""
+"""  # noqa: S608 - our own text
 
 _BEFORES = """
 SELECT pair, types FROM befores JOIN images ON images.id = befores.image WHERE pair BETWEEN ? AND ?
@@ -89,7 +94,7 @@ class Plan:
         self._images: dict[str, Types] = {}
 
     def pairs(self, rows: Iterable[Sequence[Any]]) -> list[Pair]:
-        """Return rows of the table of pairs (id, both records, both mixtures, size) as what is to be sent."""
+        """Return rows of the table of pairs, as `COLUMNS` has them, as what is to be sent."""
         pairs: list[Pair] = []
         for mixture, alike in groupby(rows, key=MIXTURE):
             (object_type, to_object_type), types, flipped, _ = self.specifications[mixture]
@@ -121,25 +126,23 @@ _FIRST_ROW = itemgetter(6)
 
 def claim(
     database: sqlite3.Connection, plan: Plan, begin: Begin, most_records: int, most_pairs: int
-) -> tuple[int, Lot] | None:
-    """Return the next lot, and the number of its last pair; None when there is none."""
+) -> tuple[list[Sequence[Any]], Lot] | None:
+    """Return the next lot, and its rows in the table of pairs in their order; None when there is none."""
     rows = _draw(database.execute(_NEXT, begin), plan, most_records, most_pairs)
     if not rows:
         return None
-    last = rows[-1][0]
-    befores = {pair: plan.image(text) for pair, text in database.execute(_BEFORES, (rows[0][0], last))}
-    rows.sort(key=_FIRST_ROW)
+    befores = {pair: plan.image(text) for pair, text in database.execute(_BEFORES, (rows[0][0], rows[-1][0]))}
     (a, b), by_b = plan.families[plan.specifications[MIXTURE(rows[0])].family]
     straight: list[Pair] = []
     turned: list[Pair] = []
-    for mixture, alike in groupby(rows, key=MIXTURE):
+    for mixture, alike in groupby(sorted(rows, key=_FIRST_ROW), key=MIXTURE):
         pairs = _remembering(plan.pairs(alike), befores)
         (turned if plan.specifications[mixture].flipped != by_b else straight).extend(pairs)
     if plan.singles:
         straight = _without_demoted(database, plan, straight, begin.last_row)
         turned = _without_demoted(database, plan, turned, begin.last_row)
     direction = (b, a) if by_b else (a, b)
-    return last, Lot(direction, straight, turned, plan.inverse(direction))
+    return rows, Lot(direction, straight, turned, plan.inverse(direction))
 
 
 def _draw(found: Iterable[Sequence[Any]], plan: Plan, most_records: int, most_pairs: int) -> list[Sequence[Any]]:
