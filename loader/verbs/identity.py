@@ -86,7 +86,7 @@ def _earlier(outputs: Outputs) -> Earlier:
             journal.fact("identity") or {},
             journal.fact("portal_id"),
             bool(journal.fact("planned")),
-            journal.counts().pending == 0,
+            journal.is_finished(),
             journal.fact("started_at"),
             tuple(str(source["path"]) for source in journal.inputs()),
             journal.fact(UNDO),

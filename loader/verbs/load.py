@@ -102,8 +102,8 @@ class _Run:
     async def run(self) -> Report:
         """Begin a run or go on with the one that is there."""
         self.stop.check()
-        bound = identity(self.settings, self.inputs)
-        earlier = look(self.outputs, fresh=self.settings.fresh)
+        bound = await aside(partial(identity, self.settings, self.inputs))
+        earlier = await aside(partial(look, self.outputs, fresh=self.settings.fresh))
         resumed = decide(earlier, bound, self.settings, self.outputs) is Decision.GO_ON
         if resumed and earlier and earlier.finished and not self.settings.retry_failed:
             return await self._tell_again()

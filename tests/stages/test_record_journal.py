@@ -159,9 +159,22 @@ def test_a_limit_counts_records_and_can_be_lifted(tmp_path: Path) -> None:
         assert [pair.object_id for pair in send_all(journal)] == ["1", "2", "2"]
         assert not journal.has_work()
         assert counted(journal.counts()) == (6, 3, 0, 0, 3)
+        assert not journal.is_finished()
         journal.limit(5)
         assert [pair.object_id for pair in send_all(journal)] == ["3", "4"]
         assert counted(journal.counts()) == (6, 5, 0, 1, 0)
+        assert journal.is_finished()
+
+
+def test_a_run_whose_last_record_is_rejected_beyond_its_limit_is_not_finished(tmp_path: Path) -> None:
+    """Every pair is settled, and yet a row is pending: the rejected one counts once the limit is gone."""
+    rows: list[Row] = [link(2, 1, 9), reject(3, "x", "9")]
+    with Journal(stage(tmp_path, [chunk(rows)])) as journal:
+        journal.limit(1)
+        send_all(journal)
+        assert (journal.counts().pending, journal.is_finished()) == (1, False)
+        journal.limit(None)
+        assert (journal.counts().pending, journal.is_finished()) == (0, True)
 
 
 @pytest.mark.parametrize(("limit", "sent"), [(1, 1), (3, 2), (4, 3), (99, 3), (None, 3)])

@@ -44,6 +44,9 @@ def failed_records(journal: Journal) -> Iterator[FailedRecord]:
 
 
 def _failed(journal: Journal) -> Iterator[_Unsuccessful]:
+    ((some,),) = journal.query("SELECT EXISTS (SELECT 1 FROM results WHERE status = 'failed')")
+    if not some:
+        return  # SQLite would look at every row for the few that are not there.
     failed = "said IN (SELECT 2 * id FROM results WHERE status = 'failed')"
     for stretch in stretches(journal, journal.query(f"{SETTLED} WHERE {failed} ORDER BY input, row, part")):
         for row, line in zip(stretch.rows, stretch.lines(), strict=True):

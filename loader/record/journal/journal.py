@@ -315,6 +315,13 @@ class Journal:
         unchanged = settled.get("unchanged", 0) + beside
         return Counts(rows + rejects, settled.get("created", 0), unchanged, settled.get("failed", 0), rejected, pairs)
 
+    def is_finished(self) -> bool:
+        """Return True when no row is pending, without counting what became of each."""
+        waiting = "pairs" if self._facts.get("planned") else "rows"
+        (left,) = self._one(f"SELECT (SELECT count(*) FROM {waiting}) - (SELECT count(*) FROM settled)")  # noqa: S608 - one of two
+        (beyond,) = self._one("SELECT (SELECT count(*) FROM rejects) - (SELECT count(*) FROM rejected_lines)")
+        return not left and not beyond
+
     def reasons(self) -> dict[str, int]:
         """Return how many rows failed or were rejected, by reason, the most frequent first."""
         return self._table(
