@@ -35,6 +35,28 @@ class Ledger(Protocol):
         """Let `write` end once everything is written."""
 
 
+class Room:
+    """So many places; those who wait for one are woken when several are free, and not for each."""
+
+    def __init__(self, places: int, *, at_once: int) -> None:
+        self._free = places
+        self._at_once = at_once
+        self._enough = asyncio.Event()
+
+    async def take(self) -> None:
+        """Wait for a place and take it."""
+        while not self._free:
+            self._enough.clear()
+            await self._enough.wait()
+        self._free -= 1
+
+    def give_back(self) -> None:
+        """Free a place."""
+        self._free += 1
+        if self._free >= self._at_once:
+            self._enough.set()
+
+
 class Pool:
     """Sends all that goes out, `workers` requests at a time, until it is done or told to stop.
 
@@ -60,7 +82,7 @@ class Pool:
         self._workers = workers
         self._watch = watch
         self._queue: asyncio.Queue[tuple[Outgoing, list[Pair]] | None] = asyncio.Queue()
-        self._room = asyncio.Semaphore(workers + workers // 2)
+        self._room = Room(workers + workers // 2, at_once=max(1, workers // 4))
         self._feeding = len(outgoing)
         self._crew: list[asyncio.Task[None]] = []
         self._feeders: list[asyncio.Task[None]] = []
@@ -110,11 +132,11 @@ class Pool:
             self.stop(reason)
 
     async def _feed(self, outgoing: Outgoing) -> None:
-        await self._room.acquire()
+        await self._room.take()
         while (request := await outgoing.next()) is not None and self._stopped is None:
             self._queue.put_nowait((outgoing, request))
-            await self._room.acquire()
-        self._room.release()
+            await self._room.take()
+        self._room.give_back()
         self._feeding -= 1
         if not self._feeding:
             for _ in range(self._workers):
@@ -127,7 +149,7 @@ class Pool:
             request = await outgoing.renewed(request)
             outcomes = await self._action.apply(request) if request else []
             self._ledger.record(outcomes)
-            self._room.release()
+            self._room.give_back()
             self._watch(outcomes)
             if self._stopped is not None:
                 return
