@@ -20,6 +20,7 @@ help:
 	@echo "Installing into .venv; the first time this takes a minute."
 	@$(PYTHON) -m venv .venv
 	@$(call pip,--editable .)
+	@$(BIN)/python -m compileall -q loader  # pip does so for all but what is editable
 	@touch $@
 
 .venv/.test-tools: .venv/.installed
