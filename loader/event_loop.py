@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-GARBAGE_THRESHOLDS = (100_000, 3, 2_000)
+GARBAGE_THRESHOLDS = (25_000, 3, 2_000)
 """Looking for garbage costs by what is alive, up to 150,000 pairs: with Python's own thresholds (700, 10, 10) a load
-spent a quarter of its CPU on that, a third of a second at a time. Little is cyclic: what faults leave behind."""
+spent a quarter of its CPU on that, a third of a second at a time. Little is cyclic: what faults leave behind.
+With 100,000 instead of 25,000, one look took 60 ms of a merging load, more than the event loop may be held up."""
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
