@@ -12,6 +12,7 @@ from yarl import URL
 
 from loader.errors import ApiError, ConnectionFault, Fatal, ServerFault
 from loader.send.api import Request
+from loader.send.deadlines import Deadlines
 from loader.send.replies import Reply
 
 FOREIGN = (aiohttp.ClientError, aiohttp.EofStream, HttpProcessingError, OSError, ValueError, zlib.error)
@@ -34,16 +35,17 @@ class Transport:
     def __init__(self, base_url: str, *, timeout: float, connections: int, user_agent: str) -> None:
         self._base = URL(base_url.rstrip("/"), encoded=True)
         self._prefix = self._base.raw_path.rstrip("/")
-        self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, CONNECT_SECONDS))
+        self._timeout = timeout
         self._connections = connections
         self._user_agent = user_agent
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
+        self._deadlines = Deadlines(self._timeout)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._connections, ttl_dns_cache=300),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=self._timeout,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(self._timeout, CONNECT_SECONDS)),
             headers={"User-Agent": self._user_agent, "Accept": "application/json", "Accept-Encoding": "gzip"},
             auto_decompress=False,
             trust_env=False,
@@ -56,6 +58,7 @@ class Transport:
     ) -> None:
         if self._session is not None:
             await self._session.close()
+            self._deadlines.close()
 
     async def send(self, request: Request, authorization: str, *, largest: int = LARGEST_SMALL_BODY) -> Reply:
         """Make one attempt and return the answer, whatever its status; bodies above `largest` bytes are refused."""
@@ -64,6 +67,7 @@ class Transport:
         headers = {"Content-Type": request.content_type} if request.body is not None else {}
         if authorization:
             headers["Authorization"] = authorization
+        task = self._deadlines.begin()
         try:
             response = await self._session.request(
                 request.method,
@@ -79,6 +83,9 @@ class Transport:
                 raise
         except FOREIGN as error:
             raise _translated(error) from None
+        finally:
+            if self._deadlines.end(task):
+                raise _too_late() from None
 
 
 async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -99,7 +106,7 @@ def _translated(error: Exception) -> ApiError:
                 category="CERTIFICATE",
             )
         case TimeoutError():
-            return ConnectionFault("no whole answer in time", category="TIMEOUT")
+            return _too_late()
         case aiohttp.ClientConnectorDNSError():
             return ConnectionFault("the server's name cannot be found", category="DNS")
         case aiohttp.ClientConnectorSSLError():
@@ -108,6 +115,10 @@ def _translated(error: Exception) -> ApiError:
             return ServerFault(f"the answer is not proper HTTP ({type(error).__name__})", category="UNREADABLE_ANSWER")
         case _:
             return ConnectionFault(_connection_message(error), category="CONNECTION")
+
+
+def _too_late() -> ConnectionFault:
+    return ConnectionFault("no whole answer in time", category="TIMEOUT")
 
 
 def _connection_message(error: Exception) -> str:
