@@ -55,17 +55,21 @@ class Recent:
 
     def take(self, after: int) -> Iterator[Block]:
         """Yield the lines that come right after a number, many at once, and forget them."""
-        some = Block(after + 1, after, [])
-        while self._blocks and self._blocks[0].first == some.last + 1:
+        first = after + 1
+        rows: list[Sequence[Any]] = []
+        while self._blocks and self._blocks[0].first == after + 1:
             block = self._blocks.popleft()
-            if some.rows and block.rows and len(some.rows) < MANY:
-                some = Block(some.first, block.last, some.rows + block.rows)
-                continue
-            if some.rows != []:
-                yield some
-            some = block
-        if some.rows != []:
-            yield some
+            if rows and (block.rows is None or len(rows) >= MANY):
+                yield Block(first, after, rows)
+                first, rows = block.first, []
+            if block.rows is None:
+                yield block
+                first = block.last + 1
+            else:
+                rows += block.rows
+            after = block.last
+        if rows:
+            yield Block(first, after, rows)
         self._blocks.clear()
 
 
