@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from loader.model import Outcome
+from loader.model import Outcome, Pair, Types
 from loader.record.journal import Journal, lots
-from loader.send import existing
+from loader.send import judging
 from loader.send.gateway import Gateway
 from loader.send.health import Health
 from loader.send.limits import Limiter
@@ -29,6 +29,14 @@ def _forgets(journal: Journal, outcomes: Any, facts: Any) -> None:
 
 _record = Journal.record
 
+
+def _sends_only_what_is_asked(asked: Pair, now: Types) -> Any:
+    judgement = _judge(asked, now)
+    return judgement and judgement._replace(types=asked.types)
+
+
+_judge = judging.judge
+
 SABOTAGE: dict[str, tuple[Any, str, Any]] = {
     "the limiter lets everybody through": (Limiter, "_seconds_to_slot", lambda _: 0.0),
     "the breaker never holds back": (Health, "wait", lambda _, now: 0.0 * now),
@@ -37,8 +45,8 @@ SABOTAGE: dict[str, tuple[Any, str, Any]] = {
     "a settled pair is claimed again": (Journal, "_claimed", property(lambda _: 0, lambda _, value: None)),
     "a stop is not heard": (Pool, "stop", lambda _, reason: None),
     "a drain is not heard": (Gateway, "drain", lambda _: None),
-    "what is there is not sent along": (existing, "joined", lambda asked, _: asked.types),
-    "what was there before is forgotten": (lots, "keep", lambda _, images: [0 for _ in images]),
+    "what is there is not sent along": (judging, "judge", _sends_only_what_is_asked),
+    "what was there before is forgotten": (lots, "keep", lambda _database, _images: {}),
 }
 
 
@@ -46,7 +54,8 @@ SABOTAGE: dict[str, tuple[Any, str, Any]] = {
 def test_a_loader_with_a_mistake_is_found_out(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An invariant that a broken loader keeps, too, would hold nothing."""
     owner, name, wrong = SABOTAGE[what]
-    monkeypatch.setattr(owner, name, wrong, raising=False)
+    # What an instance sets for itself is no attribute of its class; every other name must be there to be replaced.
+    monkeypatch.setattr(owner, name, wrong, raising=name != "_claimed")
     assert any(_found_out(setting) for setting in _worlds())
 
 
