@@ -49,6 +49,7 @@ test-slow: .venv/.test-tools ## the tests that wait, kill and count to a million
 	@touch $@
 
 benchmark: .venv/.benchmark-tools ## figures against other clients, as a table; BENCHMARK_OUTPUT=FILE keeps it
+	@$(BIN)/python -m compileall -q loader tests/benchmarks
 	@$(BIN)/python -m tests.benchmarks
 
 audit: .venv/.test-tools ## known vulnerabilities in what is installed; needs the network, and says when it has none

@@ -49,7 +49,7 @@ def start_up(bench: Bench) -> list[Figure]:
 
 def single_puts(bench: Bench) -> list[Figure]:
     """A PUT for each row, 50 in flight, against a bare pool and the other clients."""
-    many = bench.rows(30_000)
+    many = bench.rows(60_000)
     slower = {"hubspot_hoisted": 2_000, "hubspot_readme": 600, "requests_threads": 1_500, "hubspot_sdk": 300}
     cpu: list[float] = []
     faster: dict[str, list[float]] = {name: [] for name in slower}
@@ -71,7 +71,7 @@ def single_puts(bench: Bench) -> list[Figure]:
 
 def batches(bench: Bench) -> list[Figure]:
     """Batches of 2,000 from end to end, rows per second, against the official client and naive aiohttp."""
-    many, fewer, few = bench.rows(500_000), bench.rows(200_000), bench.rows(10_000)
+    many, fewer, few = bench.rows(1_000_000), bench.rows(200_000), bench.rows(10_000)
     official, naive, cpu, busy = [], [], [], []
     for _ in range(ROUNDS):
         before = bench.for_batches.counts()["cpu"]
