@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-GARBAGE_THRESHOLDS = (25_000, 3, 2_000)
+GARBAGE_THRESHOLDS = (10_000, 2, 2_000)
 """Looking for garbage costs by what is alive, up to 150,000 pairs: with Python's own thresholds (700, 10, 10) a load
 spent a quarter of its CPU on that, a third of a second at a time. Little is cyclic: what faults leave behind.
-With 100,000 instead of 25,000, one look took 60 ms of a merging load, more than the event loop may be held up."""
+The more may gather before a look, the longer it takes: up to 67 ms of a merging load were seen with (25,000, 3), more
+than the event loop may be held up; those that live are looked at as often either way."""
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -8,6 +8,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import chain, groupby
+from operator import attrgetter
 from typing import NamedTuple, Protocol
 
 from loader.errors import ApiError
@@ -63,6 +65,9 @@ class Looked(NamedTuple):
     def again(self) -> Pair:
         """Return the pair as it is to be looked up once more: what it was at first does not change."""
         return self.asked._replace(before=self.before)
+
+
+_DIRECTION = attrgetter("asked.object_type", "asked.to_object_type")
 
 
 class Merge:
@@ -148,7 +153,9 @@ class Merge:
         cases = await self._settle(lot.straight, reading)
         cases += await self._settle(lot.turned, reading, lot.inverse)
         for looked in await self._kept(cases, read_at):
-            self._queues.of(direction_of(looked.asked)).append(looked)
+            for direction, alike in groupby(looked, key=_DIRECTION):
+                self._queues.of(direction).extend(alike)
+            await asyncio.sleep(0)
         await self._look_up([pair for each in cases for pair in each.unsure])
 
     async def _look_up(self, pairs: Sequence[Pair]) -> None:
@@ -163,7 +170,7 @@ class Merge:
             same = [pair for pair in pairs if direction_of(pair) == direction]
             reading = await self._current.read(direction, [pair.object_id for pair in same])
             read_at = self._clock()
-            looked += await self._kept(await self._settle(same, reading), read_at)
+            looked += chain.from_iterable(await self._kept(await self._settle(same, reading), read_at))
         return looked
 
     async def _settle(
@@ -190,15 +197,15 @@ class Merge:
             self._ledger.record(settled)
             self._watch(settled)
 
-    async def _kept(self, all_cases: Sequence[Cases], read_at: float) -> list[Looked]:
+    async def _kept(self, all_cases: Sequence[Cases], read_at: float) -> list[list[Looked]]:
         """Return the pairs that lack something, in their order, once the journal has what they were."""
         images = [
             Image(pairs, judgement.before, judgement.there) for cases in all_cases for pairs, judgement in cases.lacking
         ]
         unchanged = await self._ledger.keep(images) if images else {}
-        looked: list[Looked] = []
+        looked: list[list[Looked]] = []
         for cases in all_cases:
-            looked += _in_order(cases, read_at, unchanged)
+            looked.append(_in_order(cases, read_at, unchanged))
             await asyncio.sleep(0)
         return looked
 
