@@ -2,17 +2,34 @@
 
 import csv
 import io
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, islice
 from operator import itemgetter
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from loader.record.defuse import Cell, defused_lines
 from loader.record.journal import Journal, Stretch, lines, settled
 
 Key = TypeVar("Key")
 
-_LINES_AT_ONCE = 2000
+LinesOf = Callable[[Journal, str, int], Iterator[tuple[int, Sequence[Any]]]]
+"""Yields the lines of a journal's view (`settled` or `rejected`) that come after a number, each with its number."""
+
+TextsOf = Callable[[Journal, str, int], Iterator[tuple[int, str]]]
+"""The same as text, many lines at once, with the number of the last."""
+
+LINES_AT_ONCE = 2000
+
+
+def texts_of(lines_of: LinesOf, text_of: Callable[[Iterable[Any]], str]) -> TextsOf:
+    """Return what yields lines as text, made of many at once."""
+
+    def texts(journal: Journal, view: str, after: int) -> Iterator[tuple[int, str]]:
+        numbered = lines_of(journal, view, after)
+        while batch := list(islice(numbered, LINES_AT_ONCE)):
+            yield batch[-1][0], text_of(line for _, line in batch)
+
+    return texts
 
 
 def csv_lines(batch: Iterable[Sequence[Cell]], marks: Collection[str] = ()) -> str:
@@ -32,9 +49,7 @@ def csv_texts(journal: Journal, view: str, after: int) -> Iterator[tuple[int, st
         for stretch in settled(journal, after):
             yield stretch.rows[-1].number, _settled_text(stretch)
     else:
-        numbered = lines(journal, view, after)
-        while batch := list(islice(numbered, _LINES_AT_ONCE)):
-            yield batch[-1][0], csv_lines(line for _, line in batch)
+        yield from texts_of(lines, csv_lines)(journal, view, after)
 
 
 def _settled_text(stretch: Stretch) -> str:

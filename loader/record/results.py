@@ -3,7 +3,7 @@
 import json
 import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from loader.errors import UsageError
-from loader.record.csv_text import csv_lines, csv_texts
+from loader.record.csv_text import LINES_AT_ONCE, LinesOf, TextsOf, csv_lines, csv_texts, texts_of
 from loader.record.files import open_private, replacing, write_all, writing
 from loader.record.journal import Journal, Line, lines
 from loader.record.journal.comparison import MARKS
@@ -19,7 +19,6 @@ from loader.record.visible import visible_json
 
 ENDINGS = (".csv", ".jsonl", ".parquet")
 
-_LINES_AT_ONCE = 2000
 _BYTES_AT_ONCE = 1 << 20
 
 
@@ -34,13 +33,6 @@ class Results(Protocol):
 
     def close(self) -> None:
         """Let go of the file."""
-
-
-LinesOf = Callable[[Journal, str, int], Iterator[tuple[int, Sequence[Any]]]]
-"""Yields the lines of a journal's view (`settled` or `rejected`) that come after a number, each with its number."""
-
-TextsOf = Callable[[Journal, str, int], Iterator[tuple[int, str]]]
-"""The same as text, many lines at once, with the number of the last."""
 
 
 class TextResults:
@@ -178,7 +170,7 @@ class ParquetResults:
         with replacing(self._path) as beside, parquet.ParquetWriter(beside, schema) as writer:
             for view in ("settled", "rejected"):
                 numbered = lines(self._journal, view, 0)
-                while batch := [line for _, line in islice(numbered, _LINES_AT_ONCE)]:
+                while batch := [line for _, line in islice(numbered, LINES_AT_ONCE)]:
                     columns = zip(*batch, strict=True)
                     arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
                     writer.write_batch(pa.record_batch(arrays, schema=schema))
@@ -197,7 +189,7 @@ def open_results(path: Path, journal: Journal) -> TextResults | ParquetResults:
         return ParquetResults(path, journal)
     journal.recent.follow()
     if ending == ".jsonl":
-        return TextResults(path, journal, _texts_of(lines, _json_lines), "")
+        return TextResults(path, journal, texts_of(lines, _json_lines), "")
     return TextResults(path, journal, csv_texts, ",".join(Line._fields) + "\n")
 
 
@@ -208,17 +200,8 @@ def open_table(
 
     `name` tells the tables of one journal apart.
     """
-    texts_of = _texts_of(lines_of, partial(csv_lines, marks=MARKS))
-    return TextResults(path, journal, texts_of, ",".join(columns) + "\n", name=name)
-
-
-def _texts_of(lines_of: LinesOf, text_of: Callable[[Iterable[Any]], str]) -> TextsOf:
-    def texts(journal: Journal, view: str, after: int) -> Iterator[tuple[int, str]]:
-        numbered = lines_of(journal, view, after)
-        while batch := list(islice(numbered, _LINES_AT_ONCE)):
-            yield batch[-1][0], text_of(line for _, line in batch)
-
-    return texts
+    texts = texts_of(lines_of, partial(csv_lines, marks=MARKS))
+    return TextResults(path, journal, texts, ",".join(columns) + "\n", name=name)
 
 
 def _take_name(path: Path, journal: Journal, name: str, *, empty: bool) -> None:
