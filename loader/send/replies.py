@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from msgspec.json import Decoder
+
 from loader.errors import (
     ApiError,
     DailyQuotaSpent,
@@ -30,7 +32,7 @@ LONGEST_MESSAGE = 500
 LONGEST_WINDOW = 600.0
 """Seconds. HubSpot's window is 10 s; a header that speaks of hours would bring a run to a halt."""
 
-_DECODER = json.JSONDecoder()
+_DECODER: Decoder[object] = Decoder()
 
 TRY_AGAIN = frozenset({408, 425, 423})
 
@@ -73,12 +75,11 @@ def parsed(reply: Reply) -> object:
 
 
 def loads(body: bytes) -> object:
-    """Return what `json.loads` does, in a third of its time where there is nothing around the value."""
+    """Return what `json.loads` does, in a fifth of its time."""
     try:
-        value, end = _DECODER.raw_decode(text := body.decode())
+        return _DECODER.decode(body)
     except ValueError:
-        return json.loads(body)
-    return value if end == len(text) else json.loads(body)
+        return json.loads(body)  # It takes more than is proper: half a surrogate, NaN, a byte order mark.
 
 
 def not_json(reply: Reply) -> ServerFault:
@@ -183,7 +184,7 @@ def text_of(value: object) -> str:
     """Return a text or a whole number as text; blank for anything else."""
     if type(value) is str:
         return value
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
+    return str(value) if type(value) is int else ""
 
 
 def message_of(body: Mapping[str, object], reply: Reply) -> str:
