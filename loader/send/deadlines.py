@@ -20,7 +20,7 @@ class Deadlines:
 
     def begin(self) -> asyncio.Task[Any]:
         """Give the current task its time from now on, and return it; it is to `end` however its work ends."""
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)
         if task is None:
             raise RuntimeError("only a task can be late")
         self._ends[task] = self._loop.time() + self._seconds

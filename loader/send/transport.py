@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 import aiohttp
+from aiohttp import hdrs
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
@@ -39,6 +40,8 @@ class Transport:
         self._connections = connections
         self._user_agent = user_agent
         self._session: aiohttp.ClientSession | None = None
+        self._signed = _Signed("")
+        self._last: tuple[tuple[bytes, str], aiohttp.BytesPayload] | None = None
 
     async def __aenter__(self) -> Self:
         self._deadlines = Deadlines(self._timeout)
@@ -49,7 +52,6 @@ class Transport:
             headers={"User-Agent": self._user_agent, "Accept": "application/json", "Accept-Encoding": "gzip"},
             auto_decompress=False,
             trust_env=False,
-            middlewares=(_once,),
         )
         return self
 
@@ -64,17 +66,16 @@ class Transport:
         """Make one attempt and return the answer, whatever its status; bodies above `largest` bytes are refused."""
         if self._session is None:
             raise RuntimeError("the transport is used outside its `async with`")
-        headers = {"Content-Type": request.content_type} if request.body is not None else {}
-        if authorization:
-            headers["Authorization"] = authorization
+        if authorization != self._signed.authorization:
+            self._signed = _Signed(authorization)
         task = self._deadlines.begin()
         try:
             response = await self._session.request(
                 request.method,
                 self._base.with_path(self._prefix + request.path, encoded=True),
-                data=request.body,
-                headers=headers,
+                data=self._payload(request),
                 allow_redirects=False,
+                middlewares=(self._signed,),
             )
             try:
                 return Reply(response.status, response.headers, await _read(response, largest))
@@ -87,14 +88,33 @@ class Transport:
             if self._deadlines.end(task):
                 raise _too_late() from None
 
+    def _payload(self, request: Request) -> aiohttp.BytesPayload | None:
+        """Return the body as aiohttp has it; the PUTs of a kind share theirs."""
+        if request.body is None:
+            return None
+        if self._last is None or (request.body, request.content_type) != self._last[0]:
+            payload = aiohttp.BytesPayload(request.body, content_type=request.content_type)
+            self._last = (request.body, request.content_type), payload
+        return self._last[1]
 
-async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    # aiohttp repeats an idempotent request by itself when a kept-alive connection drops: the server would see two,
-    # the limiter one. It does so for its own exceptions only, so they are translated below its loop.
-    try:
-        return await handler(request)
-    except FOREIGN as error:
-        raise _translated(error) from None
+
+class _Signed:
+    """Signs each request, and has it sent once."""
+
+    def __init__(self, authorization: str) -> None:
+        self.authorization = authorization
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        if self.authorization:
+            request.headers[hdrs.AUTHORIZATION] = self.authorization
+        # aiohttp repeats an idempotent request by itself when a kept-alive connection drops: the server would see two,
+        # the limiter one. It does so for its own exceptions only, so they are translated below its loop.
+        try:
+            return await handler(request)
+        except FOREIGN as error:
+            raise _translated(error) from None
 
 
 def _translated(error: Exception) -> ApiError:

@@ -356,5 +356,5 @@ async def test_our_own_errors_and_cancellation_pass_untouched(error: BaseExcepti
         raise error
 
     with pytest.raises(type(error)) as caught:
-        await transport._once(cast("aiohttp.ClientRequest", None), handler)
+        await transport._Signed("")(cast("aiohttp.ClientRequest", None), handler)
     assert caught.value is error
