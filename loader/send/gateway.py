@@ -103,6 +103,7 @@ class Gateway:
         self.credential = credential
         self._clock, self._now = surroundings.clock, surroundings.now
         self._max_attempts = max_attempts
+        self._loop = asyncio.get_running_loop()
         self._concurrency = Concurrency(MOST_UNDER_WAY)
         self._door = asyncio.Lock()
         self._came_home = asyncio.Event()
@@ -155,7 +156,7 @@ class Gateway:
         self, request: Request, read: Callable[[Reply], T], effort: _Effort, largest: int
     ) -> Delivered[T] | None:
         """Make one attempt; None when its token was refused, the one before it was not, and it can be renewed."""
-        authorization = await self._leave(effort)
+        authorization = self._leave_at_once(effort.refused) or await self._leave(effort.refused)
         effort.attempts += 1
         self.traffic.retried += effort.attempts > 1
         reply = await self._send_in_flight(request, authorization, largest)
@@ -179,13 +180,15 @@ class Gateway:
 
     # --- leaving
 
-    async def _leave(self, effort: _Effort) -> str:
+    def _leave_at_once(self, refused: str | None) -> str | None:
+        """Do what `_leave` does if nothing holds the request back, which is the rule where the limits are wide open."""
+        if not self._is_clear(refused) or not self._limiter.take_at_once():
+            return None
+        self._trouble.health.sent(self._clock())
+        return self.credential.header()
+
+    async def _leave(self, refused: str | None) -> str:
         """Wait until this request may leave, and return its Authorization header; it holds a permit from then on."""
-        refused = effort.refused
-        if self._is_clear(refused):
-            await self._limiter.take_free()
-            self._trouble.health.sent(self._clock())
-            return self.credential.header()
         async with self._door:
             await self._take_permit()
             for _ in range(MOST_RENEWALS):
@@ -197,7 +200,7 @@ class Gateway:
             return self.credential.header()
 
     def _is_clear(self, refused: str | None) -> bool:
-        """Return True when nothing holds a request back, which is the rule where the limits are wide open."""
+        """Return True when nothing but the rate may hold a request back."""
         return not (
             self._door.locked()
             or self._draining
@@ -205,7 +208,6 @@ class Gateway:
             or self.day.reserve is not None
             or self._trouble.health.open
             or self._stale(refused)
-            or not self._limiter.free
         )
 
     def _stale(self, refused: str | None) -> OAuthToken | None:
@@ -269,7 +271,7 @@ class Gateway:
     # --- under way
 
     async def _send_in_flight(self, request: Request, authorization: str, largest: int) -> Reply:
-        task, left_at = asyncio.current_task(), self._clock()
+        task, left_at = asyncio.current_task(self._loop), self._clock()
         self.in_flight.add(task)
         under_way = len(self.in_flight)
         try:
@@ -330,7 +332,7 @@ class Gateway:
         """Raise DailyQuotaSpent if 429s that say nothing mean the day's quota; when they do not end, ask."""
         if self.usage is not None and self._trouble.must_ask(error):
             with suppress(Retryable, Refused, MissingScope):
-                reply = await self._send_in_flight(self.usage, await self._leave(effort), 2**20)
+                reply = await self._send_in_flight(self.usage, await self._leave(effort.refused), 2**20)
                 replies.raise_for(reply, self._now)
                 self.day.told(quota.usage(replies.fields(reply)))
         if self.day.spent:

@@ -74,7 +74,9 @@ class Limiter:
     async def take(self) -> None:
         """Wait for a slot and hold it until `give_back`; cancelled, none is held."""
         if self.free:
-            await self.take_free()
+            if self._pace is not None:
+                await self._pace.acquire()
+            self._under_way += 1
             return
         self._waiting += 1
         try:
@@ -101,11 +103,12 @@ class Limiter:
             and (self._pace is None or self._pace.has_capacity())
         )
 
-    async def take_free(self) -> None:
-        """Hold a slot that is free this moment; nothing is waited for."""
-        if self._pace is not None:
-            await self._pace.acquire()
+    def take_at_once(self) -> bool:
+        """Hold a slot if one is free and requests need not be spread out; nothing is waited for."""
+        if self._pace is not None or not self.free:
+            return False
         self._under_way += 1
+        return True
 
     def give_back(self, *, answered: bool) -> None:
         """Start a slot's window: now if its request was answered, a moment later if it was given up."""
@@ -118,7 +121,8 @@ class Limiter:
         now = self._clock()
         self._under_way -= 1
         self._answered.append(now)
-        while len(self._answered) > REMEMBERED and self._answered[0] <= self._window_start(now):
+        start = self._window_start(now)
+        while len(self._answered) > REMEMBERED and self._answered[0] <= start:
             self._answered.popleft()
         self._changed.set()
 

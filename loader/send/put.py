@@ -10,6 +10,8 @@ from loader.send import api, replies
 from loader.send.gateway import Gateway
 from loader.send.outcomes import failed, outcome
 
+MILLISECOND = timedelta(milliseconds=1)
+
 
 class Put:
     """Sets the association types of one pair at a time; `capacity` is how many pairs one request carries."""
@@ -38,11 +40,10 @@ class Put:
         return [outcome(pair, result)]
 
     def _finished_at(self) -> str:
-        """Return what time it is; many requests end in one millisecond, and its words are put together once."""
+        """Return what time it is, or was less than a millisecond ago: its words are put together once for many requests."""
         now = self._now()
         if not self._since <= now < self._until:
-            self._since, self._text = now, timestamp(now)
-            self._until = now.replace(microsecond=now.microsecond // 1000 * 1000) + timedelta(milliseconds=1)
+            self._since, self._until, self._text = now, now + MILLISECOND, timestamp(now)
         return self._text
 
 
