@@ -142,7 +142,11 @@ class Gateway:
         try:
             while delivered is None:
                 try:
-                    delivered = await self._attempt(request, read, effort, largest)
+                    authorization = self._leave_at_once(effort.refused) or await self._leave(effort.refused)
+                    effort.attempts += 1
+                    self.traffic.retried += effort.attempts > 1
+                    reply = await self._send(request, authorization, largest)
+                    delivered = self._understood(reply, read, effort, authorization)
                 except Retryable as error:
                     effort.refused = None  # What comes between two 401s makes the later one that of a later token.
                     await self._recover(error, effort, max_attempts or self._max_attempts)
@@ -152,14 +156,10 @@ class Gateway:
             raise
         return delivered
 
-    async def _attempt(
-        self, request: Request, read: Callable[[Reply], T], effort: _Effort, largest: int
+    def _understood(
+        self, reply: Reply, read: Callable[[Reply], T], effort: _Effort, authorization: str
     ) -> Delivered[T] | None:
-        """Make one attempt; None when its token was refused, the one before it was not, and it can be renewed."""
-        authorization = self._leave_at_once(effort.refused) or await self._leave(effort.refused)
-        effort.attempts += 1
-        self.traffic.retried += effort.attempts > 1
-        reply = await self._send_in_flight(request, authorization, largest)
+        """Return what an answer says; None when its token was refused, the one before it not, and it can be renewed."""
         try:
             replies.raise_for(reply, self._now)
             value = read(reply)
@@ -270,12 +270,15 @@ class Gateway:
 
     # --- under way
 
-    async def _send_in_flight(self, request: Request, authorization: str, largest: int) -> Reply:
+    async def _send(self, request: Request, authorization: str, largest: int) -> Reply:
         task, left_at = asyncio.current_task(self._loop), self._clock()
+        self.traffic.sent += 1
         self.in_flight.add(task)
         under_way = len(self.in_flight)
+        headers: Mapping[str, str] | None = None
         try:
-            reply = await self._send(request, authorization, largest)
+            reply = await self._sender.send(request, authorization, largest=largest)
+            headers = reply.headers
         except ConnectionFault as fault:
             if fault.category == "TIMEOUT":
                 self._note(left_at, self._clock() - left_at, under_way, None)
@@ -283,30 +286,23 @@ class Gateway:
         finally:
             self.in_flight.discard(task)
             self._came_home.set()
+            self._limiter.give_back(answered=headers is not None)
+            self.day.note(*replies.daily_quota(headers or {}))
+        self._answered(reply, left_at, under_way)
+        return reply
+
+    def _answered(self, reply: Reply, left_at: float, under_way: int) -> None:
         seconds = self._clock() - left_at
-        self.traffic.latencies.append(seconds)
+        self.traffic.note(reply, seconds)
         if reply.status < 500 and reply.status != 429:
             self._note(left_at, seconds, under_way, reply.status)
-        return reply
+        if self._limiter.follows and (rate := replies.rate_told(reply.headers)) is not None:
+            self._limiter.told(rate)
+        self._trouble.answered(reply.status)
 
     def _note(self, left_at: float, seconds: float, under_way: int, status: int | None) -> None:
         if not self._trouble.health.open:
             self._concurrency.note(left_at, seconds, under_way, status, self._limiter.rate.per_second)
-
-    async def _send(self, request: Request, authorization: str, largest: int) -> Reply:
-        self.traffic.sent += 1
-        headers: Mapping[str, str] | None = None
-        try:
-            reply = await self._sender.send(request, authorization, largest=largest)
-            headers = reply.headers
-        finally:
-            self._limiter.give_back(answered=headers is not None)
-            self.day.note(*replies.daily_quota(headers or {}))
-        self.traffic.note(reply)
-        self._trouble.answered(reply.status)
-        if self._limiter.follows and (rate := replies.rate_told(reply.headers)) is not None:
-            self._limiter.told(rate)
-        return reply
 
     # --- after a failed attempt
 
@@ -332,7 +328,7 @@ class Gateway:
         """Raise DailyQuotaSpent if 429s that say nothing mean the day's quota; when they do not end, ask."""
         if self.usage is not None and self._trouble.must_ask(error):
             with suppress(Retryable, Refused, MissingScope):
-                reply = await self._send_in_flight(self.usage, await self._leave(effort.refused), 2**20)
+                reply = await self._send(self.usage, await self._leave(effort.refused), 2**20)
                 replies.raise_for(reply, self._now)
                 self.day.told(quota.usage(replies.fields(reply)))
         if self.day.spent:

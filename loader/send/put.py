@@ -40,7 +40,7 @@ class Put:
         return [outcome(pair, result)]
 
     def _finished_at(self) -> str:
-        """Return what time it is, or was less than a millisecond ago: its words are put together once for many requests."""
+        """Return what time it is, or was less than a millisecond ago; many requests share its words."""
         now = self._now()
         if not self._since <= now < self._until:
             self._since, self._until, self._text = now, now + MILLISECOND, timestamp(now)

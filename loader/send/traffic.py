@@ -16,7 +16,8 @@ class Traffic:
     by_status: Counter[str] = field(default_factory=Counter)
     latencies: deque[float] = field(default_factory=lambda: deque(maxlen=10_000))
 
-    def note(self, reply: Reply) -> None:
-        """Take in an answer."""
+    def note(self, reply: Reply, seconds: float) -> None:
+        """Take in an answer and how long it took."""
         self.by_status[str(reply.status)] += 1
         self.rate_limited += reply.status == 429
+        self.latencies.append(seconds)
