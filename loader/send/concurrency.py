@@ -1,8 +1,9 @@
 """How many requests may be under way: fewer when HubSpot slows down because of them, more again when it does not."""
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from statistics import median
+from typing import NamedTuple
 
 SAMPLES = 20
 """Answers between two decisions, or as many as may be under way if that is more; their median is what is judged."""
@@ -25,26 +26,19 @@ KEPT = 0.9
 """A cut is right while so much of the best throughput is left; else the server is slow by itself."""
 
 
-@dataclass(slots=True)
-class _Sample:
-    """The answers since the last decision; the `crowd` are those with nearly as many under way as were allowed.
+class _Answer(NamedTuple):
+    """How long it took, how many were under way with it, and its status; None for a timeout."""
 
-    `seconds` are how long each took, `crowd_seconds` and `crowd_under_way` the crowd's sums, `crowd_useful` its
-    answers that were no timeouts.
-    """
+    seconds: float
+    under_way: int
+    status: int | None
 
-    seconds: list[float] = field(default_factory=list)
-    locked: int = 0
-    crowd: int = 0
-    crowd_useful: int = 0
-    crowd_under_way: int = 0
-    crowd_seconds: float = 0.0
-    per_second: float = 0.0
 
-    @property
-    def throughput(self) -> float:
-        """Useful answers of the crowd per second, as if requests had followed one another without a pause."""
-        return self.crowd_useful / self.crowd * self.crowd_under_way / max(1e-9, self.crowd_seconds)
+def _throughput(crowd: Sequence[_Answer]) -> float:
+    """Return the useful answers of a crowd per second, as if requests had followed one another without a pause."""
+    useful = sum(answer.status is not None for answer in crowd)
+    under_way, seconds = sum(answer.under_way for answer in crowd), sum(answer.seconds for answer in crowd)
+    return useful / len(crowd) * under_way / max(1e-9, seconds)
 
 
 class Concurrency:
@@ -67,7 +61,8 @@ class Concurrency:
 
     def allow(self, most: int) -> None:
         """Begin anew with another upper bound."""
-        self.most, self._sample = most, _Sample()
+        self.most = most
+        self._sample: list[_Answer] = []
         self._set(float(most))
 
     def _set(self, limit: float) -> None:
@@ -83,53 +78,47 @@ class Concurrency:
         if left_at < self._cut_at:
             return
         sample = self._sample
-        sample.seconds.append(seconds)
-        sample.locked += status == 423
-        if status is not None and seconds < self._quickest:
-            self._quickest = seconds
-        if under_way >= CROWDED * self.limit:
-            sample.crowd += 1
-            sample.crowd_useful += status is not None
-            sample.crowd_under_way += under_way
-            sample.crowd_seconds += seconds
-            sample.per_second = per_second
-        if len(sample.seconds) < max(SAMPLES, self.limit):
+        sample.append(_Answer(seconds, under_way, status))
+        if len(sample) < max(SAMPLES, self.limit):
             return
-        before, self._sample = self._limit, _Sample()
-        self._decide(sample)
+        before, self._sample = self._limit, []
+        self._decide(sample, per_second)
         if self._limit < before:
             self._cut_at = left_at + seconds
 
-    def _decide(self, sample: _Sample) -> None:
-        answers = len(sample.seconds)
-        crowded = sample.crowd >= CROWDED * answers
-        seconds = median(sample.seconds)
+    def _decide(self, sample: Sequence[_Answer], per_second: float) -> None:
+        crowd = [answer for answer in sample if answer.under_way >= CROWDED * self.limit]
+        crowded = len(crowd) >= CROWDED * len(sample)
+        locked = sum(answer.status == 423 for answer in sample)
+        seconds = median(answer.seconds for answer in sample)
+        useful = (answer.seconds for answer in sample if answer.status is not None)
+        self._quickest = min(self._quickest, min(useful, default=math.inf))
         self._normal_for += 1
         if self._normal_for > PATIENCE:
             self._normal = 0.0
-        if crowded and self._cost_throughput(sample):
+        if crowded and self._cost_throughput(crowd):
             self._normal, self._normal_for = seconds, 0
-        elif sample.locked:
-            self._set(max(1.0, self._limit * (1 - sample.locked / answers / 2)))
+        elif locked:
+            self._set(max(1.0, self._limit * (1 - locked / len(sample) / 2)))
         elif crowded and seconds > max(SLOW_SECONDS, SLOWER * self._normal):
-            self._cut(sample)
+            self._cut(crowd, per_second)
         else:
             self._before_cut = None
             self._normal = min(self._normal, seconds)
-            self._set(min(float(self.most), self._limit + answers / SAMPLES))
+            self._set(min(float(self.most), self._limit + len(sample) / SAMPLES))
 
-    def _cost_throughput(self, sample: _Sample) -> bool:
+    def _cost_throughput(self, crowd: Sequence[_Answer]) -> bool:
         """Take the last cut back if fewer answers come for it."""
         if self._before_cut is None:
             return False
         limit, best = self._before_cut
-        if lost := sample.throughput < KEPT * best:
+        if lost := _throughput(crowd) < KEPT * best:
             self._set(limit)
             self._before_cut = None
         return lost
 
-    def _cut(self, sample: _Sample) -> None:
+    def _cut(self, crowd: Sequence[_Answer], per_second: float) -> None:
         _, best = self._before_cut or (0, 0.0)
-        self._before_cut = self._limit, max(best, sample.throughput)
-        needed = sample.per_second * self._quickest if self._quickest < math.inf else 0.0
+        self._before_cut = self._limit, max(best, _throughput(crowd))
+        needed = per_second * self._quickest if self._quickest < math.inf else 0.0
         self._set(max(min(self._limit, math.ceil(needed)), self._limit * CUT, 1.0))
