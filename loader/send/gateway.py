@@ -273,7 +273,8 @@ class Gateway:
     async def _send(self, request: Request, authorization: str, largest: int) -> Reply:
         task, left_at = asyncio.current_task(self._loop), self._clock()
         self.traffic.sent += 1
-        self.in_flight.add(task)
+        if authorization:  # Without, it is for a token: when the run ends, that is not waited for.
+            self.in_flight.add(task)
         under_way = len(self.in_flight)
         headers: Mapping[str, str] | None = None
         try:

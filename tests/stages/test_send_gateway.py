@@ -623,6 +623,28 @@ def test_renewals_take_permits_too() -> None:
     assert all(later - earlier > 1 for earlier, later in zip(server.times, server.times[4:], strict=False))
 
 
+def test_whoever_asks_for_a_token_is_not_in_flight_because_the_end_of_a_run_does_not_wait_for_it() -> None:
+    seen: list[tuple[str, int]] = []
+
+    async def scenario() -> None:
+        def script(request: Request, authorization: str, number: int) -> Reply | Exception:
+            seen.append((request.path, under_way.pop(0)))
+            return oauth_script()(request, authorization, number)
+
+        under_way: list[int] = []
+        server = Server(script)
+        gateway = make(server, token=OAUTH)
+        work = asyncio.create_task(gateway.call(PUT, replies.fields))
+        for _ in range(2):
+            await asyncio.sleep(server.latency / 2)
+            under_way.append(len(gateway.in_flight))
+            await asyncio.sleep(server.latency / 2)
+        await work
+
+    run(scenario)
+    assert seen == [(TOKEN_PATH, 0), ("/pair", 1)]
+
+
 def test_the_token_answer_names_the_portal() -> None:
     async def scenario() -> str | None:
         gateway = make(Server(oauth_script()), token=OAUTH)
