@@ -3,8 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby, islice
-from operator import itemgetter
+from itertools import islice
 from typing import Any, TypeVar
 
 from loader.record.defuse import Cell, defused_lines
@@ -47,7 +46,7 @@ def csv_texts(journal: Journal, view: str, after: int) -> Iterator[tuple[int, st
     """
     if view == "settled":
         for stretch in settled(journal, after):
-            yield stretch.rows[-1].number, _settled_text(stretch)
+            yield stretch.alike[-1].number, _settled_text(stretch)
     else:
         yield from texts_of(lines, csv_lines)(journal, view, after)
 
@@ -61,20 +60,16 @@ def _settled_text(stretch: Stretch) -> str:
     statuses = _texts({key: (said.status,) for key, said in stretch.said.items()})
     rest = _texts({key: said[1:] for key, said in stretch.said.items()})
     text: list[str] = []
-    for (key, number, kind), alike in groupby(stretch.rows, key=_ALIKE):
+    for _, key, number, kind, rows, object_ids, to_object_ids, _ in stretch.alike:
         start = f"{inputs[number]},"
         first = f",{statuses[key]},{first_types[kind]},"
         second = f",{second_types[kind]},"
         end = f",{types[kind]},{rest[key]}\n"
         text += [
             f"{start}{row}{first}{object_id}{second}{to_object_id}{end}"
-            for _, _, _, _, row, object_id, to_object_id, _ in alike
+            for row, object_id, to_object_id in zip(rows, object_ids, to_object_ids, strict=True)
         ]
     return "".join(text)
-
-
-_ALIKE = itemgetter(1, 2, 3)
-"""What is said of a settled row, its input and its kind."""
 
 
 def _texts(cells: Mapping[Key, Sequence[Cell]]) -> dict[Key, str]:

@@ -51,9 +51,9 @@ class Ledger:
         """Return the next pairs, their intent committed after everything that was recorded so far."""
         return await self._after_writing(partial(self._journal.claim, most))
 
-    async def claim_lot(self, records: int, pairs: int) -> Lot | None:
+    async def claim_lot(self, records: int, pairs: int, *, scattered: bool) -> Lot | None:
         """Return the next pairs that are to be looked up together, None when there are none left."""
-        return await self._after_writing(partial(self._journal.claim_lot, records, pairs))
+        return await self._after_writing(partial(self._journal.claim_lot, records, pairs, scattered=scattered))
 
     async def keep(self, images: Sequence[Image]) -> dict[int, int]:
         """Commit what pairs were before they are sent; return by pair how many rows are so already."""

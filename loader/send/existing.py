@@ -44,8 +44,11 @@ class Current(Protocol):
 class Ledger(Protocol):
     """Where pairs come from, and where is written down what they were and what became of them."""
 
-    async def claim_lot(self, records: int, pairs: int) -> Lot | None:
-        """Return the next pairs that are to be looked up together, None when nothing is left."""
+    async def claim_lot(self, records: int, pairs: int, *, scattered: bool) -> Lot | None:
+        """Return the next pairs that are to be looked up together, None when nothing is left.
+
+        Those of one record lie together, or, `scattered`, apart.
+        """
 
     async def keep(self, images: Sequence[Image]) -> dict[int, int]:
         """Commit what pairs were before they are sent; return by pair how many rows are so already, where any is."""
@@ -143,7 +146,8 @@ class Merge:
     # --- looking up
 
     async def _look_up_next(self) -> None:
-        lot = await self._ledger.claim_lot(MOST_RECORDS, MOST_PAIRS)
+        # HubSpot locks a record while it writes to it: PUTs that are under way together are to be of different ones.
+        lot = await self._ledger.claim_lot(MOST_RECORDS, MOST_PAIRS, scattered=self._capacity == 1)
         if lot is None:
             self._ended = True
             return

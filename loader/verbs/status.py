@@ -112,7 +112,7 @@ def _next_command(journal: Journal) -> str | None:
 
 
 def _last_active_at(journal: Journal) -> str | None:
-    (outcome,) = next(journal.query("SELECT finished_at FROM outcomes ORDER BY sequence DESC LIMIT 1"), (None,))
+    (outcome,) = next(journal.query("SELECT finished_at FROM results ORDER BY id DESC LIMIT 1"), (None,))
     commands = journal.fact("commands") or [{}]
     moments = [outcome, commands[-1].get("began_at"), *map(journal.fact, ("started_at", "finished_at"))]
     undo = journal.fact(UNDO) or {}

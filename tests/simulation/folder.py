@@ -82,7 +82,7 @@ def before_images() -> dict[Pair, frozenset[Kind]]:
 _IMAGES = """
 SELECT p.object_id, p.to_object_id, s.object_type, s.to_object_type, s.flipped, i.types
 FROM befores b JOIN pairs p ON p.id = b.pair JOIN images i ON i.id = b.image
-    JOIN specifications s ON s.forward IS p.forward AND s.backward IS p.backward
+    JOIN specifications s ON s.kinds = p.kinds
 """
 
 

@@ -82,6 +82,12 @@ def created(pair: Pair) -> Outcome:
     return Outcome((pair.pair_id,), Result("created", 201, "77", ("Boss",), "", "", "", 1, NOW), pair.rows)
 
 
+def alike(pairs: Sequence[Pair]) -> Outcome:
+    """Return the outcome of pairs that HubSpot accepted in one request."""
+    result = Result("created", 201, "", (), "", "", "", 1, NOW)
+    return Outcome([pair.pair_id for pair in pairs], result, sum(pair.rows for pair in pairs))
+
+
 def failed(pair: Pair, category: str = "VALIDATION_ERROR", message: str = "no such record") -> Outcome:
     """Return the outcome of a pair that HubSpot refused."""
     return Outcome((pair.pair_id,), Result("failed", 400, "", (), category, message, "c-1", 1, NOW), pair.rows)

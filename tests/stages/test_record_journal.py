@@ -12,7 +12,7 @@ from loader.errors import JournalError, RecordError
 from loader.model import AssociationType
 from loader.record.journal import Counts, Journal, Staging, lines
 from tests.stages.fake_portal import FakePortal, asked
-from tests.stages.staged import HEADER, Row, chunk, created, failed, link, reject, send_all, stage
+from tests.stages.staged import HEADER, Row, alike, chunk, created, failed, link, reject, send_all, stage
 
 
 def counted(counts: Counts) -> tuple[int, int, int, int, int]:
@@ -225,6 +225,23 @@ def test_outcomes_and_facts_are_committed_together_or_not_at_all(tmp_path: Path)
         assert (journal.fact("fact"), journal.counts().created) == (2, 2)
 
 
+@pytest.mark.parametrize(
+    "again", [[3], [1, 3], [3, 5], [1, 1, 3], [1, 2, 3, 4, 5, 6]], ids=["it", "before", "after", "twice", "around"]
+)
+def test_no_pair_is_settled_twice(tmp_path: Path, again: list[int]) -> None:
+    """Whether it lies within, at the end of or around what was settled before; nothing is written then."""
+    with Journal(stage(tmp_path, [chunk([link(row, row, 9) for row in range(2, 8)])])) as journal:
+        pairs = journal.claim(6)
+        journal.record([alike(pairs[1:4])], {})
+        with pytest.raises(sqlite3.IntegrityError, match="one outcome"):
+            journal.record([alike([pairs[pair - 1] for pair in again])], {})
+        assert journal.counts().created == 3
+        journal.record([alike([pairs[5], pairs[0], pairs[4]])], {})
+        assert journal.is_finished()
+        assert [line.row for _, line in lines(journal, "settled", 0)] == [3, 4, 5, 2, 6, 7]
+        assert next(journal.query("SELECT count(*) FROM settled")) == (3,)
+
+
 def test_failed_pairs_are_forgotten_together_with_the_place_in_the_results(tmp_path: Path) -> None:
     """Their lines leave the results, so the file is made anew: a crash in between must not keep them."""
     path = stage(tmp_path, [chunk([link(2, 1, 9), link(3, 2, 9)])])
@@ -364,7 +381,7 @@ def test_a_full_disk_is_told_and_ends_the_run(tmp_path: Path) -> None:
         (pages,) = next(journal.query("PRAGMA page_count"))
         list(journal.query(f"PRAGMA max_page_count = {pages}"))
         with pytest.raises(RecordError, match="make room"):
-            journal.record([failed(pair, message="x" * 400) for pair in pairs[10:]], {})
+            journal.record([failed(pair, message=f"{pair.pair_id:0400}") for pair in pairs[10:]], {})
         assert journal.counts().created == 10
     with Journal(path) as journal:
         assert counted(journal.counts()) == (2998, 10, 0, 0, 2988)

@@ -14,10 +14,10 @@ PLAIN, PRIMARY = AssociationType("HUBSPOT_DEFINED", 279), AssociationType("HUBSP
 PLAIN_BACK, PRIMARY_BACK = AssociationType("HUBSPOT_DEFINED", 280), AssociationType("HUBSPOT_DEFINED", 2)
 
 
-def lots(journal: Journal, records: int = 1000, pairs: int = 50_000) -> list[Lot]:
+def lots(journal: Journal, records: int = 1000, pairs: int = 50_000, *, scattered: bool = True) -> list[Lot]:
     """Claim everything."""
     found: list[Lot] = []
-    while (lot := journal.claim_lot(records, pairs)) is not None:
+    while (lot := journal.claim_lot(records, pairs, scattered=scattered)) is not None:
         found.append(lot)
     return found
 
@@ -55,6 +55,15 @@ def test_pairs_are_claimed_by_the_records_of_which_there_are_fewer(tmp_path: Pat
     assert not first.straight
     assert first.inverse[PLAIN_BACK] == PLAIN
     assert first.inverse[PRIMARY_BACK] == PRIMARY
+
+
+def test_pairs_of_a_record_lie_together_unless_they_are_to_be_scattered(tmp_path: Path) -> None:
+    """A batch has few records then, and those that are under way together have different ones."""
+    rows = [link(2, 6, 9), link(3, 1, 8), link(4, 5, 9), link(5, 2, 8)]
+    with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
+        (lot,) = lots(journal, scattered=False)
+    assert ends(lot.turned) == [("1", "8"), ("2", "8"), ("5", "9"), ("6", "9")]
+    assert [pair.pair_id for pair in lot.turned] == [1, 2, 3, 4]
 
 
 def test_pairs_are_claimed_from_their_own_end_where_that_has_fewer_records(tmp_path: Path) -> None:

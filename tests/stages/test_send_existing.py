@@ -113,9 +113,11 @@ class MemoryLedger:
     lots: list[Lot]
     kept: list[Image] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
+    scattered: bool | None = None
 
-    async def claim_lot(self, records: int, pairs: int) -> Lot | None:
+    async def claim_lot(self, records: int, pairs: int, *, scattered: bool) -> Lot | None:
         assert (records, pairs) == (1000, 50_000)
+        self.scattered = scattered
         return self.lots.pop(0) if self.lots else None
 
     async def keep(self, images: Sequence[Image]) -> dict[int, int]:

@@ -3,7 +3,7 @@
 from loader.record.journal.failed_records import FailedRecord, failed_records
 from loader.record.journal.grouping import Mixture
 from loader.record.journal.journal import FILE_NAME, Counts, Journal
-from loader.record.journal.lines import Line, Stretch, line_at, lines, settled
+from loader.record.journal.lines import Line, Stretch, line_of_pair, line_of_reject, lines, settled
 from loader.record.journal.lock import Lock, holder
 from loader.record.journal.lookups import Lookups, forget_lookups
 from loader.record.journal.schema import is_journal, remove_journal
@@ -24,7 +24,8 @@ __all__ = [
     "forget_lookups",
     "holder",
     "is_journal",
-    "line_at",
+    "line_of_pair",
+    "line_of_reject",
     "lines",
     "remove_journal",
     "settled",

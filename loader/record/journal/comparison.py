@@ -46,7 +46,7 @@ SELECT o.sequence AS number, i.name, r.row,
     k.from_type, CAST(r.object_id AS TEXT), k.to_type, CAST(r.to_object_id AS TEXT),
     k.category, CAST(k.type_id AS TEXT), k.settled_label, o.labels, o.error_category, o.error_message
 FROM outcomes o JOIN pairs p ON p.id = o.pair
-    JOIN specifications s ON s.forward IS p.forward AND s.backward IS p.backward
+    JOIN specifications s ON s.kinds = p.kinds
 """  # noqa: S608 - our own text
 
 _SETTLED = f"""

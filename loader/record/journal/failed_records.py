@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from loader.reasons import WHOLE_RECORD, advised
 from loader.record.journal.journal import Journal
-from loader.record.journal.lines import REJECTED, SETTLED, Line, stretches
+from loader.record.journal.lines import REJECTED, Line, read, stretches
 from loader.record.journal.schema import unpacked
 
 
@@ -47,10 +47,12 @@ def _failed(journal: Journal) -> Iterator[_Unsuccessful]:
     ((some,),) = journal.query("SELECT EXISTS (SELECT 1 FROM results WHERE status = 'failed')")
     if not some:
         return  # SQLite would look at every row for the few that are not there.
-    failed = "said IN (SELECT 2 * id FROM results WHERE status = 'failed')"
-    for stretch in stretches(journal, journal.query(f"{SETTLED} WHERE {failed} ORDER BY input, row, part")):
-        for row, line in zip(stretch.rows, stretch.lines(), strict=True):
-            yield _Unsuccessful((row.input, row.row, row.part), stretch.kinds[row.kind].to_column, line)
+    failed = "WHERE said IN (SELECT 2 * id FROM results WHERE status = 'failed') ORDER BY input, row, part"
+    for stretch in stretches(journal, read(journal, failed)):
+        for alike in stretch.alike:
+            to_column = stretch.kinds[alike.kind].to_column
+            for row, part, line in zip(alike.rows, alike.parts, stretch.lines(alike), strict=True):
+                yield _Unsuccessful((alike.input, row, part), to_column, line)
 
 
 def _rejected(journal: Journal) -> Iterator[_Unsuccessful]:

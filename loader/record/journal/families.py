@@ -44,20 +44,17 @@ class Family(NamedTuple):
 
         Its bare columns are those of the row that has the least id (SQLite: "Bare columns in an aggregate query").
         """
-        forward, backward = self._mixture()
         several = "CASE WHEN count(*) > 1 THEN group_concat(id) END"
-        columns = f"a, b, {forward}, {backward}, min(id) AS first_row, {several}, count(*), input, row, part"
+        columns = f"a, b, {self._mixture()}, min(id) AS first_row, {several}, count(*), input, row, part"
         return f"SELECT {columns} FROM ({self.rows()}) GROUP BY {order}"  # noqa: S608 - our own text
 
-    def _mixture(self) -> tuple[str, str]:
-        """Return what names the kinds of a pair's rows, from the main end and from the rarer one."""
+    def _mixture(self) -> str:
+        """Return what names the kinds of a pair's rows: from the main end, a bar, from the rarer one."""
         if len(self.kinds) == 1 and not self.within_one_type:
-            only = f"'{self.kinds[0]}'"
-            return ("NULL", only) if self.swapped else (only, "NULL")
-        return (
-            "group_concat(DISTINCT CASE WHEN swapped THEN NULL ELSE kind END)",
-            "group_concat(DISTINCT CASE WHEN swapped THEN kind END)",
-        )
+            return f"'|{self.kinds[0]}'" if self.swapped else f"'{self.kinds[0]}|'"
+        forward = "group_concat(DISTINCT CASE WHEN swapped THEN NULL ELSE kind END)"
+        backward = "group_concat(DISTINCT CASE WHEN swapped THEN kind END)"
+        return f"coalesce({forward}, '') || '|' || coalesce({backward}, '')"
 
 
 def families(database: sqlite3.Connection) -> list[Family]:

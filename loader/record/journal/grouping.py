@@ -8,7 +8,7 @@ from typing import NamedTuple
 from loader.model import AssociationType, Direction, End, Settled, Specification
 from loader.record.journal.families import Family, families
 
-_GROUP = "INSERT INTO pairs (object_id, to_object_id, forward, backward, first_row, all_rows, size, input, row, part) "
+_GROUP = "INSERT INTO pairs (object_id, to_object_id, kinds, first_row, all_rows, size, input, row, part) "
 
 # A record can have one primary record only. Whose it is, is known for each kind (see `model.End`).
 _CONTRADICTING = """
@@ -52,18 +52,18 @@ _OTHER_END = {"from": "to", "to": "from"}
 
 
 class Mixture(NamedTuple):
-    """The kinds of the rows of a pair, as the journal writes them: from the main end, from the rarer end."""
+    """The kinds of the rows of a pair, as the journal writes them: from the main end, a bar, from the rarer end."""
 
-    forward: str | None
-    backward: str | None
+    text: str
 
     @property
     def kinds(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Both as numbers, in order."""
-        return _numbers(self.forward), _numbers(self.backward)
+        """Those from the main end and those from the rarer one, as numbers in order."""
+        forward, _, backward = self.text.partition("|")
+        return _numbers(forward), _numbers(backward)
 
 
-def _numbers(text: str | None) -> tuple[int, ...]:
+def _numbers(text: str) -> tuple[int, ...]:
     return tuple(sorted(map(int, text.split(",")))) if text else ()
 
 
@@ -126,7 +126,7 @@ def group(database: sqlite3.Connection, *, by_record: bool) -> list[Mixture]:
     elif there:
         in_families = " UNION ALL ".join(family.pairs("a, b") for family in there)
         database.execute(f"{_GROUP} SELECT * FROM ({in_families}) ORDER BY first_row")  # noqa: S608 - our own text
-    found = database.execute("SELECT DISTINCT forward, backward FROM pairs").fetchall()
+    found = database.execute("SELECT DISTINCT kinds FROM pairs").fetchall()
     return [Mixture(*texts) for texts in found]
 
 
@@ -165,8 +165,8 @@ def specify(database: sqlite3.Connection, mixture: Mixture, specification: Speci
     """Write down what the pairs of one mixture are sent as, and reject the rows that cannot go along."""
     kinds = [kind for some in mixture.kinds for kind in some]
     database.execute(
-        "INSERT INTO specifications SELECT ?, ?, ?, ?, ?, ?, family FROM kinds WHERE id = ?",
-        (*mixture, *specification[:2], json.dumps(specification.types), specification.flipped, kinds[0]),
+        "INSERT INTO specifications SELECT ?, ?, ?, ?, ?, family FROM kinds WHERE id = ?",
+        (mixture.text, *specification[:2], json.dumps(specification.types), specification.flipped, kinds[0]),
     )
     if specification.refused:
         (family,) = (each for each in families(database) if kinds[0] in each.kinds)
@@ -187,8 +187,8 @@ def _note_promoted(database: sqlite3.Connection, mixture: Mixture, kind: int) ->
     column = "object_id" if (single == "from") != bool(swapped) else "to_object_id"
     database.execute(
         f"INSERT OR IGNORE INTO promoted SELECT ?, ?, {column}, id FROM pairs"  # noqa: S608 - a column of our own
-        " WHERE forward IS ? AND backward IS ?",
-        (*types, *mixture),
+        " WHERE kinds = ?",
+        (*types, mixture.text),
     )
 
 
@@ -197,7 +197,7 @@ def _refuse(database: sqlite3.Connection, family: Family, mixture: Mixture, refu
         "other rows link the same two records from the other end, and what this row's association type is called "
         "there is not known: write this row from the other end, too"
     )
-    pairs = database.execute("SELECT id, all_rows FROM pairs WHERE forward IS ? AND backward IS ?", mixture).fetchall()
+    pairs = database.execute("SELECT id, all_rows FROM pairs WHERE kinds = ?", mixture).fetchall()
     for pair, all_rows in pairs:
         rows = database.execute(
             f"SELECT id, kind, swapped FROM ({family.rows()}) WHERE id IN ({all_rows}) ORDER BY id"  # noqa: S608 - ours

@@ -4,17 +4,15 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import groupby
-from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from loader.model import Direction, Image, Lot, Outcome, Pair
-from loader.record.journal import lots
+from loader.record.journal import lots, settling
 from loader.record.journal.lots import Plan
 from loader.record.journal.recent import Recent
-from loader.record.journal.schema import connect, guarded, unpacked
+from loader.record.journal.schema import IS_SETTLED, connect, guarded, unpacked
 
 FILE_NAME = "results.name"
 """The fact that names the results file which this run writes; any other file of that name is somebody else's."""
@@ -178,14 +176,14 @@ class Journal:
     def _from_the_start(self) -> None:
         """Let claims begin with the first pair; behind the last settled one they need not look whether one is."""
         self._claimed = 0
-        (self._settled_to,) = self._one("SELECT coalesce(max(pair), 0) FROM settled")
+        (self._settled_to,) = self._one("SELECT coalesce(max(last_pair), 0) FROM settled")
 
     def has_work(self) -> bool:
         """Return True when a pair within the bound has no outcome yet; `claim` then begins at the first of them."""
         first = next(
             self.query(
-                "SELECT id FROM pairs WHERE id > ? AND first_row <= ? AND NOT EXISTS"
-                " (SELECT 1 FROM settled WHERE pair = pairs.id) ORDER BY id LIMIT 1",
+                f"SELECT id FROM pairs WHERE id > ? AND first_row <= ? AND NOT {IS_SETTLED}"  # noqa: S608 - our own text
+                " ORDER BY id LIMIT 1",
                 (self._claimed, self._last_row),
             ),
             None,
@@ -202,7 +200,7 @@ class Journal:
         found = list(
             self.query(
                 f"SELECT {lots.COLUMNS} FROM pairs WHERE id > ? AND first_row <= ?"  # noqa: S608 - our own text
-                " AND (id > ? OR NOT EXISTS (SELECT 1 FROM settled WHERE pair = pairs.id)) ORDER BY id LIMIT ?",
+                f" AND (id > ? OR NOT {IS_SETTLED}) ORDER BY id LIMIT ?",
                 (self._claimed, self._last_row, self._settled_to, most),
             )
         )
@@ -215,14 +213,15 @@ class Journal:
         self.remember({"claimed": max(self._claimed, self._facts.get("claimed") or 0)})
         self.recent.claimed(rows)
 
-    def claim_lot(self, records: int, pairs: int) -> Lot | None:
+    def claim_lot(self, records: int, pairs: int, *, scattered: bool = False) -> Lot | None:
         """Return the next pairs that are to be looked up together, None when there are none left.
 
-        They have at most so many records between them at the end that is looked up, and about so many pairs.
+        They have at most so many records between them at the end that is looked up, and about so many pairs; those of
+        one record together, or, `scattered`, in the order in which rows name them.
         """
         with guarded(self.path):
             begin = lots.Begin(self._claimed, self._settled_to, self._last_row)
-            claimed = lots.claim(self._database, self._plan, begin, records, pairs)
+            claimed = lots.claim(self._database, self._plan, begin, lots.Size(records, pairs, scattered))
         if claimed is None:
             return None
         rows, lot = claimed
@@ -241,25 +240,11 @@ class Journal:
     def record(self, outcomes: Iterable[Outcome], facts: Mapping[str, object]) -> None:
         """Commit outcomes together with the facts of the same moment."""
         with self._commit():
-            settled = [(outcome, *self._settle(outcome)) for outcome in _joined(outcomes)]
+            entries = settling.settle(self._database, outcomes)
             self._put(facts)
         self._facts.update(facts)
-        for each in settled:
-            self.recent.settled(*each)
-
-    def _settle(self, outcome: Outcome) -> tuple[int, int]:
-        """Write an outcome down; return the numbers of its result and of its last pair's line."""
-        result = outcome.result
-        number = self._database.execute(
-            "INSERT INTO results VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (*result[:3], ";".join(result.labels), *result[4:]),
-        ).lastrowid
-        # One statement for all: to step through it row by row is what costs.
-        last = self._database.execute(
-            "INSERT INTO settled (pair, result, unchanged) SELECT value, ?, ? FROM json_each(?)",
-            (number, outcome.unchanged, json.dumps(outcome.pair_ids)),
-        ).lastrowid
-        return number or 0, last or 0
+        for entry in entries:
+            self.recent.settled(entry)
 
     def forget_failed(self) -> int:
         """Take back the outcome of every failed pair, so that it is sent again; return how many there were.
@@ -267,7 +252,7 @@ class Journal:
         The results file is given up in the same commit: numbers of lines that it has are used again.
         """
         with self._commit():
-            forgotten = self._forget("status = 'failed'")
+            forgotten = settling.forget(self._database, "status = 'failed'")
             self._put({"results.written": None})
         self._facts["results.written"] = None
         self._from_the_start()
@@ -276,17 +261,10 @@ class Journal:
     def forget_all_but(self, status: str) -> None:
         """Take back every outcome of another status, as `forget_failed` does."""
         with self._commit():
-            self._forget("status <> ?", status)
+            settling.forget(self._database, "status <> ?", status)
             self._put({"results.written": None})
         self._facts["results.written"] = None
         self._from_the_start()
-
-    def _forget(self, which: str, *values: str) -> int:
-        results = f"FROM results WHERE {which}"
-        pairs = f"DELETE FROM settled WHERE result IN (SELECT id {results})"  # noqa: S608 - our own text
-        forgotten = self._database.execute(pairs, values).rowcount
-        self._database.execute(f"DELETE {results}", values)
-        return forgotten
 
     def claim_again(self) -> None:
         """Let `claim` begin from the first pair without an outcome once more."""
@@ -309,20 +287,20 @@ class Journal:
         (rejects,) = self._one("SELECT count(*) FROM rejects")
         (rejected,) = self._one("SELECT count(*) FROM rejected_lines")
         settled = self._table(
-            "SELECT t.status, sum(rows) FROM (SELECT d.result AS result, sum(p.size - d.unchanged) AS rows"
-            " FROM settled d JOIN pairs p ON p.id = d.pair GROUP BY d.result) JOIN results t ON t.id = result"
-            " GROUP BY t.status"
+            "SELECT status, sum((SELECT sum(size - unchanged) FROM pairs WHERE id BETWEEN first_pair AND last_pair))"
+            " FROM settled JOIN results ON results.id = result GROUP BY status"
         )
-        (beside,) = self._one("SELECT coalesce(sum(unchanged), 0) FROM settled")
+        (beside,) = self._one("SELECT coalesce(sum(unchanged * (last_pair - first_pair + 1)), 0) FROM settled")
         unchanged = settled.get("unchanged", 0) + beside
         return Counts(rows + rejects, settled.get("created", 0), unchanged, settled.get("failed", 0), rejected, pairs)
 
     def is_finished(self) -> bool:
         """Return True when no row is pending, without counting what became of each."""
         waiting = "pairs" if self._facts.get("planned") else "rows"
-        (left,) = self._one(f"SELECT (SELECT count(*) FROM {waiting}) - (SELECT count(*) FROM settled)")  # noqa: S608 - one of two
+        (waiting_for,) = self._one(f"SELECT count(*) FROM {waiting}")  # noqa: S608 - one of two
+        (settled,) = self._one("SELECT coalesce(sum(last_pair - first_pair + 1), 0) FROM settled")
         (beyond,) = self._one("SELECT (SELECT count(*) FROM rejects) - (SELECT count(*) FROM rejected_lines)")
-        return not left and not beyond
+        return waiting_for == settled and not beyond
 
     def reasons(self) -> dict[str, int]:
         """Return how many rows failed or were rejected, by reason, the most frequent first."""
@@ -334,14 +312,3 @@ class Journal:
             " WHERE o.status = 'failed' GROUP BY o.error_category"
             ") GROUP BY reason ORDER BY total DESC, reason"
         )
-
-
-def _joined(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
-    """Yield outcomes, those that follow one another and fared alike as one: PUTs of one millisecond often do."""
-    for (result, unchanged), some in groupby(outcomes, key=_FARED):
-        alike = list(some)
-        pair_ids = [pair for outcome in alike for pair in outcome.pair_ids]
-        yield Outcome(pair_ids, result, sum(outcome.rows for outcome in alike), unchanged)
-
-
-_FARED = attrgetter("result", "unchanged")

@@ -1,11 +1,12 @@
 """The lines of the results, read back from a journal."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
-from itertools import islice
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby, islice, repeat
+from operator import itemgetter
+from typing import NamedTuple
 
+from loader.record.journal.alike import Alike
 from loader.record.journal.journal import Journal
 
 
@@ -30,19 +31,6 @@ class Line(NamedTuple):
     correlation_id: str
     attempts: int
     finished_at: str
-
-
-class SettledRow(NamedTuple):
-    """A row of a settled pair in numbers: its place in the results, what is said of it, and where it comes from."""
-
-    number: int
-    said: int
-    input: int
-    kind: int
-    row: int
-    object_id: int
-    to_object_id: int
-    part: int
 
 
 class Kind(NamedTuple):
@@ -75,33 +63,41 @@ class Said(NamedTuple):
 
 
 class Stretch(NamedTuple):
-    """Some settled rows, each with the fields of `SettledRow`, and what their numbers mean."""
+    """Some settled rows, and what their numbers mean."""
 
-    rows: Sequence[SettledRow]
+    alike: Sequence[Alike]
     inputs: Mapping[int, str]
     kinds: Mapping[int, Kind]
     said: Mapping[int, Said]
 
-    def lines(self) -> Iterator[Line]:
-        """Yield the rows as lines of the results."""
-        for _, key, number, kind, row, object_id, to_object_id, _ in self.rows:
-            said = self.said[key]
-            first, second, category, type_id, label, _ = self.kinds[kind]
+    def lines(self, alike: Alike) -> Iterator[Line]:
+        """Yield some of the rows as lines of the results."""
+        said = self.said[alike.said]
+        name = self.inputs[alike.input]
+        first, second, category, type_id, label, _ = self.kinds[alike.kind]
+        for row, object_id, to_object_id in zip(alike.rows, alike.object_ids, alike.to_object_ids, strict=True):
             ends = first, str(object_id), second, str(to_object_id)
-            cells = self.inputs[number], row, said.status, *ends, category, type_id, label
-            yield Line._make((*cells, *said[1:]))
+            yield Line._make((name, row, said.status, *ends, category, type_id, label, *said[1:]))
 
 
 def settled(journal: Journal, after: int = 0) -> Iterator[Stretch]:
-    """Yield the rows of settled pairs that come after a number, in the order in which they were settled."""
-    for first, last, rows in journal.recent.take(after):
-        read = f"{SETTLED} WHERE number BETWEEN ? AND ? ORDER BY number"
-        yield from stretches(journal, iter(rows) if rows else journal.query(read, (first, last)))
+    """Yield the rows of settled pairs that come after a number, in the order in which they were settled.
+
+    Whoever wants to go on behind a number takes all that it has.
+    """
+    meanings = _Meanings(journal)
+    for first, last, alike in journal.recent.take(after):
+        if alike is None:
+            yield from meanings.of(read(journal, f"WHERE number BETWEEN ? AND ? {_ORDER}", (first, last)))
+        else:
+            yield meanings.stretch(alike)
         after = last
-    yield from stretches(journal, journal.query(f"{SETTLED} WHERE number > ? ORDER BY number", (after,)))
+    yield from meanings.of(read(journal, f"WHERE number > ? {_ORDER}", (after,)))
 
 
-SETTLED = "SELECT number, said, input, kind, row, object_id, to_object_id, part FROM settled_rows"
+_ORDER = "ORDER BY number, pair"
+
+_SETTLED = "SELECT number, said, input, kind, row, object_id, to_object_id, part FROM settled_rows"
 
 _SAID = """
 SELECT id, status, created_resource_id, labels, http_status, error_category, error_message, correlation_id, attempts,
@@ -112,19 +108,43 @@ FROM results WHERE id IN (SELECT value FROM json_each(?))
 ROWS_AT_ONCE = 2000
 
 
-def stretches(journal: Journal, found: Iterator[Sequence[Any]]) -> Iterator[Stretch]:
-    """Yield rows that a query of `SETTLED` finds, with what their numbers mean."""
-    inputs: dict[int, str] = {}
-    kinds: dict[int, Kind] = {}
-    while rows := list(map(_SETTLED_ROW, islice(found, ROWS_AT_ONCE))):
-        if not inputs:
-            inputs.update((number, name) for number, name in journal.query("SELECT id, name FROM inputs"))
-            kinds.update((number, Kind(*cells)) for number, *cells in journal.query(_KINDS))
-        yield Stretch(rows, inputs, kinds, _said(journal, {row[1] for row in rows}))
+def read(journal: Journal, which: str, values: Sequence[object] = ()) -> Iterator[list[Alike]]:
+    """Yield settled rows as the journal has them, many at once."""
+    found = journal.query(f"{_SETTLED} {which}", values)
+    while rows := list(islice(found, ROWS_AT_ONCE)):
+        yield [_alike(key, list(some)) for key, some in groupby(rows, key=_ALIKE)]
 
 
-# `SettledRow._make` is Python, and would cost a million lines a third of a second.
-_SETTLED_ROW: Callable[[Sequence[Any]], SettledRow] = partial(tuple.__new__, SettledRow)
+def _alike(key: tuple[int, int, int], some: Sequence[Sequence[int]]) -> Alike:
+    _, _, _, _, rows, object_ids, to_object_ids, parts = zip(*some, strict=True)
+    return Alike(some[-1][0], *key, rows, object_ids, to_object_ids, parts)
+
+
+_ALIKE = itemgetter(1, 2, 3)
+
+
+def stretches(journal: Journal, found: Iterable[Sequence[Alike]]) -> Iterator[Stretch]:
+    """Yield settled rows with what their numbers mean."""
+    return _Meanings(journal).of(found)
+
+
+class _Meanings:
+    """What the numbers of settled rows mean; inputs and kinds are read once, when there is a row."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._inputs: dict[int, str] = {}
+        self._kinds: dict[int, Kind] = {}
+
+    def of(self, found: Iterable[Sequence[Alike]]) -> Iterator[Stretch]:
+        return map(self.stretch, found)
+
+    def stretch(self, alike: Sequence[Alike]) -> Stretch:
+        if not self._inputs:
+            self._inputs.update((number, name) for number, name in self._journal.query("SELECT id, name FROM inputs"))
+            self._kinds.update((number, Kind(*cells)) for number, *cells in self._journal.query(_KINDS))
+        return Stretch(alike, self._inputs, self._kinds, _said(self._journal, {each.said for each in alike}))
+
 
 _KINDS = """
 SELECT id, from_type, to_type, category, CAST(type_id AS TEXT), settled_label, to_column FROM kinds
@@ -148,16 +168,20 @@ def lines(journal: Journal, view: str, after: int) -> Iterator[tuple[int, Line]]
     """Yield the lines of a view (`settled` or `rejected`) that come after a number, each with its number."""
     if view == "settled":
         for stretch in settled(journal, after):
-            yield from zip((row.number for row in stretch.rows), stretch.lines(), strict=True)
+            for alike in stretch.alike:
+                yield from zip(repeat(alike.number), stretch.lines(alike), strict=False)
     else:
         for row in journal.query(f"{REJECTED} WHERE number > ? ORDER BY number", (after,)):
             yield row[0], Line._make(row[FIRST_COLUMN:])
 
 
-def line_at(journal: Journal, view: str, number: int) -> Line:
-    """Return the line of a view that has a number; the first one where a pair stands for several rows."""
-    if view == "settled":
-        ordered = f"{SETTLED} WHERE number = ? ORDER BY input, row, part LIMIT 1"
-        (stretch,) = stretches(journal, journal.query(ordered, (number,)))
-        return next(stretch.lines())
+def line_of_pair(journal: Journal, number: int, pair: int) -> Line:
+    """Return the line of a pair that is settled under a number; the first one where it stands for several rows."""
+    which = "WHERE number = ? AND pair = ? ORDER BY input, row, part LIMIT 1"
+    (stretch,) = stretches(journal, read(journal, which, (number, pair)))
+    return next(stretch.lines(stretch.alike[0]))
+
+
+def line_of_reject(journal: Journal, number: int) -> Line:
+    """Return the line of a rejected row."""
     return Line._make(next(journal.query(f"{REJECTED} WHERE number = ?", (number,)))[FIRST_COLUMN:])

@@ -9,17 +9,14 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from loader.model import AssociationType, Direction, Image, Lot, Pair, Types
-from loader.record.journal.schema import OLD
+from loader.record.journal.schema import IS_SETTLED, ITS_OUTCOME, OLD
 
-COLUMNS = """
-id, object_id, to_object_id, forward, backward, size, first_row,
-CASE WHEN all_rows IS NULL THEN CAST(coalesce(forward, backward) AS INTEGER) END, input, row, part
-"""
-"""What is claimed of the table of pairs; the last four are for the line of a pair of one row (see `recent`)."""
+COLUMNS = "id, object_id, to_object_id, kinds, size, input, row, part"
+"""What is claimed of the table of pairs; the last three are for the line of a pair of one row (see `recent`)."""
 
 _NEXT = f"""
 SELECT {COLUMNS} FROM pairs
-WHERE id > ? AND (id > ? OR NOT EXISTS (SELECT 1 FROM settled WHERE pair = pairs.id)) AND first_row <= ?
+WHERE id > ? AND (id > ? OR NOT {IS_SETTLED}) AND first_row <= ?
 ORDER BY id
 """  # noqa: S608 - our own text
 
@@ -27,15 +24,15 @@ _BEFORES = """
 SELECT pair, types FROM befores JOIN images ON images.id = befores.image WHERE pair BETWEEN ? AND ?
 """
 
-_PROMOTED = """
-SELECT record FROM promoted JOIN json_each(?) wanted ON wanted.value = record
-WHERE object_type = ? AND to_object_type = ? AND (SELECT first_row FROM pairs WHERE id = promoted.pair) <= ?
-    AND NOT EXISTS (SELECT 1 FROM outcomes WHERE outcomes.pair = promoted.pair AND status = 'failed')
-"""
+_PROMOTED = f"""
+SELECT record FROM promoted JOIN json_each(?) wanted ON wanted.value = record JOIN pairs ON pairs.id = promoted.pair
+    LEFT JOIN settled ON {ITS_OUTCOME} LEFT JOIN results ON results.id = settled.result
+WHERE object_type = ? AND to_object_type = ? AND first_row <= ? AND status IS NOT 'failed'
+"""  # noqa: S608 - our own text
 
 _OLD_ROWS = f"""
 SELECT count(*) FROM pairs p JOIN befores b ON b.pair = p.id
-    JOIN specifications s ON s.forward IS p.forward AND s.backward IS p.backward,
+    JOIN specifications s ON s.kinds = p.kinds,
     json_each('[' || coalesce(p.all_rows, p.first_row) || ']') j JOIN rows r ON r.id = j.value
     JOIN kinds k ON k.id = r.kind
 WHERE p.id = ? AND {OLD}
@@ -77,8 +74,8 @@ class Plan:
     def __init__(self, database: sqlite3.Connection) -> None:
         execute = database.execute
         self.specifications = {
-            (forward, backward): _Specification((first, second), _types(types), bool(flipped), family)
-            for forward, backward, first, second, types, flipped, family in execute("SELECT * FROM specifications")
+            kinds: _Specification((first, second), _types(types), bool(flipped), family)
+            for kinds, first, second, types, flipped, family in execute("SELECT * FROM specifications")
         }
         self.families = {
             family: _Family((first, second), bool(by_b))
@@ -96,9 +93,9 @@ class Plan:
     def pairs(self, rows: Iterable[Sequence[Any]]) -> list[Pair]:
         """Return rows of the table of pairs, as `COLUMNS` has them, as what is to be sent."""
         pairs: list[Pair] = []
-        for mixture, alike in groupby(rows, key=MIXTURE):
-            (object_type, to_object_type), types, flipped, _ = self.specifications[mixture]
-            ids, main, other, _, _, sizes, *_ = zip(*alike, strict=True)
+        for kinds, alike in groupby(rows, key=_KINDS):
+            (object_type, to_object_type), types, flipped, _ = self.specifications[kinds]
+            ids, main, other, _, sizes, *_ = zip(*alike, strict=True)
             first, second = (other, main) if flipped else (main, other)
             ends = repeat(object_type), map(str, first), repeat(to_object_type), map(str, second)
             rest = repeat(types), sizes, repeat(None), repeat(NOTHING), repeat(0)
@@ -118,26 +115,32 @@ class Plan:
         return {other: name for name, other in known.items() if names.count(other) == 1}
 
 
-MIXTURE = itemgetter(3, 4)
-"""The mixture of kinds of a row that `_NEXT` finds: what it is sent as (see `grouping`)."""
+_KINDS = itemgetter(3)
+"""The kinds of what `_NEXT` finds say what it is sent as (see `grouping`)."""
 
-_FIRST_ROW = itemgetter(6)
+_FIRST_ROW = itemgetter(5, 6, 7)
 
 
-def claim(
-    database: sqlite3.Connection, plan: Plan, begin: Begin, most_records: int, most_pairs: int
-) -> tuple[list[Sequence[Any]], Lot] | None:
+class Size(NamedTuple):
+    """How large a lot may be; `scattered` has its pairs in the order of their rows, not those of a record together."""
+
+    records: int
+    pairs: int
+    scattered: bool
+
+
+def claim(database: sqlite3.Connection, plan: Plan, begin: Begin, size: Size) -> tuple[list[Sequence[Any]], Lot] | None:
     """Return the next lot, and its rows in the table of pairs in their order; None when there is none."""
-    rows = _draw(database.execute(_NEXT, begin), plan, most_records, most_pairs)
+    rows = _draw(database.execute(_NEXT, begin), plan, size)
     if not rows:
         return None
     befores = {pair: plan.image(text) for pair, text in database.execute(_BEFORES, (rows[0][0], rows[-1][0]))}
-    (a, b), by_b = plan.families[plan.specifications[MIXTURE(rows[0])].family]
+    (a, b), by_b = plan.families[plan.specifications[_KINDS(rows[0])].family]
     straight: list[Pair] = []
     turned: list[Pair] = []
-    for mixture, alike in groupby(sorted(rows, key=_FIRST_ROW), key=MIXTURE):
+    for kinds, alike in groupby(sorted(rows, key=_FIRST_ROW) if size.scattered else rows, key=_KINDS):
         pairs = _remembering(plan.pairs(alike), befores)
-        (turned if plan.specifications[mixture].flipped != by_b else straight).extend(pairs)
+        (turned if plan.specifications[kinds].flipped != by_b else straight).extend(pairs)
     if plan.singles:
         straight = _without_demoted(database, plan, straight, begin.last_row)
         turned = _without_demoted(database, plan, turned, begin.last_row)
@@ -145,23 +148,23 @@ def claim(
     return rows, Lot(direction, straight, turned, plan.inverse(direction))
 
 
-def _draw(found: Iterable[Sequence[Any]], plan: Plan, most_records: int, most_pairs: int) -> list[Sequence[Any]]:
+def _draw(found: Iterable[Sequence[Any]], plan: Plan, size: Size) -> list[Sequence[Any]]:
     """Return the rows of one lot: so many, of so many records of one family.
 
     The pairs of one record stay together, unless there are more than a lot may have.
     """
     rows: list[Sequence[Any]] = []
-    families = {mixture: each.family for mixture, each in plan.specifications.items()}
+    families = {kinds: each.family for kinds, each in plan.specifications.items()}
     record: int | None = None
     records = 0
-    for row in islice(found, most_pairs):
+    for row in islice(found, size.pairs):
         if not rows:
-            family = families[MIXTURE(row)]
+            family = families[row[3]]
             record_at = 2 if plan.families[family].by_b else 1
-        elif families[MIXTURE(row)] != family:
+        elif families[row[3]] != family:
             break
         if row[record_at] != record:
-            if records >= most_records:
+            if records >= size.records:
                 break
             record, records = row[record_at], records + 1
         rows.append(row)

@@ -5,23 +5,25 @@ The journal stays the only truth: rows are handed out once they are committed, a
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from itertools import count, repeat
+from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from loader.model import Outcome
+from loader.record.journal.alike import Alike
+from loader.record.journal.settling import Entry
 
 MANY = 2000
 
 _PAIR = itemgetter(0)
+_KINDS_AND_INPUT = itemgetter(3, 5)
 
 
 class Block(NamedTuple):
-    """The lines of the results from one number to another; `rows` is None where they are to be read."""
+    """What was settled from one number to another; `alike` is None where that is to be read."""
 
     first: int
     last: int
-    rows: list[Sequence[Any]] | None
+    alike: list[Alike] | None
 
 
 class Recent:
@@ -45,44 +47,41 @@ class Recent:
         if self._following:
             self._claimed.update(zip(map(_PAIR, rows), rows, strict=True))
 
-    def settled(self, outcome: Outcome, result: int, last: int) -> None:
-        """Take note that pairs were settled by a result; `last` is the number of the last one's line."""
-        if not self._following:
-            return
-        rows = [self._claimed.pop(pair, None) for pair in outcome.pair_ids]
-        first = last - len(rows) + 1
-        self._blocks.append(Block(first, last, None if outcome.unchanged else _settled_rows(first, result, rows)))
+    def settled(self, entry: Entry) -> None:
+        """Take note of what was written down."""
+        if self._following:
+            rows = [self._claimed.pop(pair, None) for pair in entry.pair_ids]
+            alike = None if entry.unchanged else _alike(entry, rows)
+            self._blocks.append(Block(entry.first, entry.last, alike))
 
     def take(self, after: int) -> Iterator[Block]:
-        """Yield the lines that come right after a number, many at once, and forget them."""
+        """Yield what was settled right after a number, many rows at once, and forget it."""
         first = after + 1
-        rows: list[Sequence[Any]] = []
+        some: list[Alike] = []
         while self._blocks and self._blocks[0].first == after + 1:
             block = self._blocks.popleft()
-            if rows and (block.rows is None or len(rows) >= MANY):
-                yield Block(first, after, rows)
-                first, rows = block.first, []
-            if block.rows is None:
+            if some and (block.alike is None or sum(len(each.rows) for each in some) >= MANY):
+                yield Block(first, after, some)
+                first, some = block.first, []
+            if block.alike is None:
                 yield block
                 first = block.last + 1
             else:
-                rows += block.rows
+                some += block.alike
             after = block.last
-        if rows:
-            yield Block(first, after, rows)
+        if some:
+            yield Block(first, after, some)
         self._blocks.clear()
 
 
-def _settled_rows(first: int, result: int, rows: Sequence[Sequence[Any] | None]) -> list[Sequence[Any]] | None:
-    """Return rows of `settled_rows`, or None where not all is known of one."""
-    known = [row for row in rows if row is not None]
+def _alike(entry: Entry, rows: Sequence[Sequence[Any] | None]) -> list[Alike] | None:
+    """Return the rows of pairs, or None where not all is known of one."""
+    known = [row for row in rows if row is not None and row[4] == 1]
     if len(known) < len(rows):
         return None
-    _, main, other, forward, _, _, _, kinds, inputs, places, parts = zip(*known, strict=True)
-    if None in kinds:
-        return None
-    ends = [(b, a) if kind is None else (a, b) for kind, a, b in zip(forward, main, other, strict=True)]
-    object_ids, to_object_ids = zip(*ends, strict=True)
-    return list(
-        zip(count(first), repeat(2 * result), inputs, kinds, places, object_ids, to_object_ids, parts, strict=False)
-    )
+    alike: list[Alike] = []
+    for (kinds, input_), some in groupby(known, key=_KINDS_AND_INPUT):
+        _, main, other, _, _, _, places, parts = zip(*some, strict=True)
+        ends = (other, main) if kinds.startswith("|") else (main, other)
+        alike.append(Alike(entry.last, 2 * entry.result, input_, int(kinds.strip("|")), places, *ends, parts))
+    return alike

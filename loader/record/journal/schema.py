@@ -12,7 +12,7 @@ import msgspec
 
 from loader.errors import JournalError, RecordError
 
-FORMAT = 5
+FORMAT = 6
 """Written into every journal (`PRAGMA user_version`); a journal of another format is refused, not guessed at."""
 
 APPLICATION = 0x41534C44
@@ -27,6 +27,19 @@ pair's specification. Within one object type, the greater id is the end that is 
 
 OLD = f"instr(b.there, ';' || {OWN} || ';') > 0"
 """Whether a row was so before its pair was first sent, by what is known of that, `b`, and by the above."""
+
+IS_SETTLED = """
+coalesce((
+    SELECT last_pair FROM settled WHERE first_pair <= pairs.id ORDER BY first_pair DESC LIMIT 1
+) >= pairs.id, FALSE)
+"""
+"""Whether a pair has an outcome."""
+
+ITS_OUTCOME = """
+settled.first_pair = (SELECT max(first_pair) FROM settled WHERE first_pair <= pairs.id)
+    AND settled.last_pair >= pairs.id
+"""
+"""Joins a pair with what settled it; `outcomes` goes the other way, from what was settled to its pairs."""
 
 TABLES = f"""
 -- What the run is bound to, when it began, what it has used; each value is JSON.
@@ -84,14 +97,13 @@ CREATE TABLE promoted (object_type TEXT NOT NULL, to_object_type TEXT NOT NULL, 
 
 -- One request each, in the order in which they are sent. `object_id` is the main end's.
 CREATE TABLE pairs (id INTEGER PRIMARY KEY, object_id INTEGER NOT NULL, to_object_id INTEGER NOT NULL,
-    forward TEXT, backward TEXT,            -- the kinds of its rows, from the main end and from the rarer one
+    kinds TEXT NOT NULL,                    -- those of its rows: from the main end, a bar, from the rarer one
     first_row INTEGER NOT NULL, all_rows TEXT,  -- all_rows only where there was more than one
     size INTEGER NOT NULL, input INTEGER NOT NULL, row INTEGER NOT NULL, part INTEGER NOT NULL);    -- the first row's
 
-
 -- What a pair's kinds come to: one request's direction and association types.
-CREATE TABLE specifications (forward TEXT, backward TEXT, object_type TEXT NOT NULL, to_object_type TEXT NOT NULL,
-    types TEXT NOT NULL, flipped INTEGER NOT NULL, family INTEGER NOT NULL);
+CREATE TABLE specifications (kinds TEXT PRIMARY KEY, object_type TEXT NOT NULL, to_object_type TEXT NOT NULL,
+    types TEXT NOT NULL, flipped INTEGER NOT NULL, family INTEGER NOT NULL) WITHOUT ROWID;
 
 -- What a pair was before it was first sent, never overwritten; `there` are the types (their keys, between semicolons)
 -- that rows ask for and that it had then and still had when it was last looked up. Written before the request, also
@@ -100,18 +112,27 @@ CREATE TABLE specifications (forward TEXT, backward TEXT, object_type TEXT NOT N
 CREATE TABLE images (id INTEGER PRIMARY KEY, types TEXT NOT NULL UNIQUE);
 CREATE TABLE befores (pair INTEGER PRIMARY KEY, image INTEGER NOT NULL, there TEXT);
 
--- What requests came to; the pairs of one request that fared alike share one. What settled each pair, in the order in
--- which that became known, and both in one view.
+-- What requests came to; the pairs of one request that fared alike share one.
 CREATE TABLE results (
     id INTEGER PRIMARY KEY, status TEXT NOT NULL, http_status INTEGER, created_resource_id TEXT NOT NULL,
     labels TEXT NOT NULL, error_category TEXT NOT NULL, error_message TEXT NOT NULL, correlation_id TEXT NOT NULL,
     attempts INTEGER NOT NULL, finished_at TEXT NOT NULL
 );
-CREATE TABLE settled (sequence INTEGER PRIMARY KEY, pair INTEGER NOT NULL UNIQUE, result INTEGER NOT NULL,
-    unchanged INTEGER NOT NULL);    -- how many of the pair's rows do not share this result: they were so before
+
+-- What settled the pairs from one number to another, in the order in which that became known. Pairs are sent in their
+-- order, so that few lines tell of many.
+CREATE TABLE settled (sequence INTEGER PRIMARY KEY, first_pair INTEGER NOT NULL UNIQUE, last_pair INTEGER NOT NULL,
+    result INTEGER NOT NULL,
+    unchanged INTEGER NOT NULL);    -- how many of each pair's rows do not share this result: they were so before
+CREATE TRIGGER settled_once BEFORE INSERT ON settled
+WHEN new.last_pair < new.first_pair OR EXISTS (SELECT 1 FROM (
+        SELECT last_pair FROM settled WHERE first_pair <= new.last_pair ORDER BY first_pair DESC LIMIT 1
+    ) WHERE last_pair >= new.first_pair)
+BEGIN SELECT RAISE(ABORT, 'a pair has one outcome'); END;
+
 CREATE VIEW outcomes AS
-SELECT d.sequence AS sequence, d.pair AS pair, d.unchanged AS unchanged, t.* FROM settled d JOIN results t
-    ON t.id = d.result;
+SELECT d.sequence AS sequence, p.id AS pair, d.unchanged AS unchanged, t.* FROM settled d
+    JOIN pairs p ON p.id BETWEEN d.first_pair AND d.last_pair JOIN results t ON t.id = d.result;
 
 -- What an undo was about to take back when its request left, and what became of each pair.
 CREATE TABLE undoing (pair INTEGER PRIMARY KEY);
@@ -122,24 +143,25 @@ CREATE TABLE undone (sequence INTEGER PRIMARY KEY, pair INTEGER NOT NULL UNIQUE,
 CREATE TABLE bound (input INTEGER NOT NULL, row INTEGER NOT NULL);
 INSERT INTO bound VALUES (9223372036854775807, 0);
 
--- The rows of settled pairs. `said` is twice the number of the pair's result, and one more for a row that was so before
--- its pair was sent, whatever became of that. SQLite merges the parts in their order only while a column has one
--- affinity in both: hence the casts.
+-- The rows of settled pairs; `number` is of what settled them, and `said` is twice the number of its result, and
+-- one more for a row that was so before its pair was sent, whatever became of that. SQLite merges the parts in their
+-- order only while a column has one affinity in both: hence the casts.
 CREATE VIEW settled_rows AS
-SELECT d.sequence AS number, d.result * 2 AS said, p.input AS input,
+SELECT d.sequence AS number, p.id AS pair, d.result * 2 AS said, p.input AS input,
     -- A pair of one row tells all of it: its only kind, and by where that stands, which end the row is written from.
-    CAST(coalesce(p.forward, p.backward) AS INTEGER) AS kind, p.row AS row,
-    CAST(CASE WHEN p.forward IS NULL THEN p.to_object_id ELSE p.object_id END AS INTEGER) AS object_id,
-    CAST(CASE WHEN p.forward IS NULL THEN p.object_id ELSE p.to_object_id END AS INTEGER) AS to_object_id,
+    CAST(trim(p.kinds, '|') AS INTEGER) AS kind, p.row AS row,
+    CAST(CASE WHEN p.kinds LIKE '|%' THEN p.to_object_id ELSE p.object_id END AS INTEGER) AS object_id,
+    CAST(CASE WHEN p.kinds LIKE '|%' THEN p.object_id ELSE p.to_object_id END AS INTEGER) AS to_object_id,
     p.part AS part
-FROM settled d JOIN pairs p ON p.id = d.pair
+FROM settled d JOIN pairs p ON p.id BETWEEN d.first_pair AND d.last_pair
 WHERE p.all_rows IS NULL
 UNION ALL
-SELECT d.sequence, d.result * 2 + (d.unchanged > 0 AND coalesce((
-        SELECT {OLD} FROM befores b JOIN specifications s ON s.forward IS p.forward AND s.backward IS p.backward
+SELECT d.sequence, p.id, d.result * 2 + (d.unchanged > 0 AND coalesce((
+        SELECT {OLD} FROM befores b JOIN specifications s ON s.kinds = p.kinds
         JOIN kinds k ON k.id = r.kind WHERE b.pair = p.id), 0)),
     r.input, r.kind, r.row, r.object_id, r.to_object_id, r.part
-FROM settled d JOIN pairs p ON p.id = d.pair, json_each('[' || p.all_rows || ']') j JOIN rows r ON r.id = j.value
+FROM settled d JOIN pairs p ON p.id BETWEEN d.first_pair AND d.last_pair,
+    json_each('[' || p.all_rows || ']') j JOIN rows r ON r.id = j.value
 WHERE p.all_rows IS NOT NULL;
 
 CREATE VIEW rejected_lines AS

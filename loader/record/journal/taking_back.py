@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from loader.model import AssociationType, Direction, Outcome, Pair
 from loader.record.journal.journal import Journal
-from loader.record.journal.schema import OLD
+from loader.record.journal.schema import ITS_OUTCOME, OLD
 
 UNDO = "undo"
 """The fact that tells of an undo: when it began and ended, and how many pairs have which status."""
@@ -58,18 +58,18 @@ class Group(NamedTuple):
     primary: bool
 
 
-_CONCERNED = """
-SELECT pairs.id AS id, object_id, to_object_id, forward, backward, size, images.types AS before,
+_CONCERNED = f"""
+SELECT pairs.id AS id, object_id, to_object_id, kinds, size, images.types AS before,
     o.status IS NULL OR o.status <> 'created' AS unsure
 FROM pairs LEFT JOIN befores ON befores.pair = pairs.id LEFT JOIN images ON images.id = befores.image
-    LEFT JOIN outcomes o ON o.pair = pairs.id
+    LEFT JOIN settled ON {ITS_OUTCOME} LEFT JOIN results o ON o.id = settled.result
 WHERE (befores.pair IS NOT NULL OR :assume_new) AND (
     o.status = 'created'
     OR (o.status = 'failed' AND (o.attempts > 0 OR befores.pair IS NOT NULL)
         AND (o.http_status IS NULL OR o.http_status NOT BETWEEN 400 AND 499 OR o.http_status IN (408, 423, 425, 429)))
     OR (o.status IS NULL AND (befores.pair IS NOT NULL OR pairs.id <= :claimed))
 )
-"""
+"""  # noqa: S608 - our own text
 
 _SETTLED = "status IN ('removed', 'unchanged')"
 """Of these an undo need not think again; what it left or could not remove, the next one looks at once more."""
@@ -79,7 +79,7 @@ SELECT u.sequence AS number, i.name, r.row, u.status, k.from_type, CAST(r.object
     CAST(r.to_object_id AS TEXT), k.category, CAST(k.type_id AS TEXT), k.settled_label, u.error_category,
     u.error_message, u.finished_at
 FROM undone u JOIN pairs p ON p.id = u.pair LEFT JOIN befores b ON b.pair = p.id
-    JOIN specifications s ON s.forward IS p.forward AND s.backward IS p.backward,
+    JOIN specifications s ON s.kinds = p.kinds,
     json_each('[' || coalesce(p.all_rows, p.first_row) || ']') j JOIN rows r ON r.id = j.value
     JOIN kinds k ON k.id = r.kind JOIN inputs i ON i.id = r.input
 WHERE u.sequence > ? AND NOT coalesce({OLD}, FALSE)
@@ -113,8 +113,8 @@ class UndoJournal(Journal):
         """Return what is still to be taken back, in groups, the largest first."""
         found: Counter[tuple[Direction, bool, tuple[AssociationType, ...]]] = Counter()
         unsure: Counter[tuple[Direction, bool, tuple[AssociationType, ...]]] = Counter()
-        for forward, backward, before, pairs, not_sure in self._groups():
-            specification = self._plan.specifications[forward, backward]
+        for kinds, before, pairs, not_sure in self._groups():
+            specification = self._plan.specifications[kinds]
             held = self._plan.image(before) if before else frozenset()
             added = tuple(sorted(frozenset(specification.types) - held))
             if added:
@@ -134,8 +134,8 @@ class UndoJournal(Journal):
         ]
 
     def _groups(self) -> Iterator[Sequence[Any]]:
-        columns = "forward, backward, before, count(*), sum(unsure)"
-        return self._concerned(columns, "GROUP BY forward, backward, before", done=_SETTLED)
+        columns = "kinds, before, count(*), sum(unsure)"
+        return self._concerned(columns, "GROUP BY kinds, before", done=_SETTLED)
 
     def claim(self, most: int) -> list[Pair]:
         """Return the next pairs that are to be taken back, with what they were before."""
@@ -143,7 +143,7 @@ class UndoJournal(Journal):
         if found:
             self._claimed = found[-1][0]
         return [
-            pair._replace(before=self._plan.image(row[6]) if row[6] else frozenset())
+            pair._replace(before=self._plan.image(row[5]) if row[5] else frozenset())
             for pair, row in zip(self._plan.pairs(found), found, strict=True)
         ]
 

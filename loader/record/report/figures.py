@@ -1,11 +1,12 @@
 """What the report says, read from the journal."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 from loader.reasons import Reason, explain
-from loader.record.journal import Journal, Line, line_at
+from loader.record.journal import Journal, Line, line_of_pair, line_of_reject
 from loader.record.pace import PREFIX, Bucket, Pace
 
 MOST_EXAMPLES = 12
@@ -74,9 +75,9 @@ FROM (SELECT kind, count(*) AS n FROM rows GROUP BY kind) JOIN kinds ON kinds.id
 WHERE category IS NOT NULL GROUP BY 2, 3, 4, 5, 6 ORDER BY 1 DESC
 """
 
-# Each with its number: an outcome's sequence, a reject's id.
+# Each with what its line is found by.
 _FAILED = """
-SELECT o.error_category, o.http_status, o.error_message, p.size, o.sequence
+SELECT o.error_category, o.http_status, o.error_message, p.size, o.sequence, p.id
 FROM outcomes o JOIN pairs p ON p.id = o.pair WHERE o.status = 'failed' ORDER BY o.sequence
 """
 
@@ -86,20 +87,20 @@ SELECT reason, NULL, '', 1, id FROM rejects WHERE (input, row) <= (SELECT input,
 
 
 def _failures(journal: Journal) -> Iterator[Failure]:
-    yield from _grouped(journal, "settled", journal.query(_FAILED))
-    yield from _grouped(journal, "rejected", journal.query(_REJECTED))
+    yield from _grouped(journal.query(_FAILED), partial(line_of_pair, journal))
+    yield from _grouped(journal.query(_REJECTED), partial(line_of_reject, journal))
 
 
-def _grouped(journal: Journal, view: str, found: Iterable[Any]) -> Iterable[Failure]:
+def _grouped(found: Iterable[Any], line_at: Callable[..., Line]) -> Iterable[Failure]:
     """Put the messages of one reason together: most differ by the ids that they name."""
     groups: dict[tuple[str, int | None, Reason], Failure] = {}
-    numbers: dict[tuple[str, int | None, Reason], list[int]] = {}
-    for category, status, message, rows, number in found:
+    places: dict[tuple[str, int | None, Reason], list[list[int]]] = {}
+    for category, status, message, rows, *place in found:
         key = (category, status, explain(category, status, message))
         groups.setdefault(key, Failure(*key)).rows += rows
-        first = numbers.setdefault(key, [])
+        first = places.setdefault(key, [])
         if len(first) < MOST_EXAMPLES:
-            first.append(number)
+            first.append(place)
     for key, group in groups.items():
-        group.examples = [line_at(journal, view, number) for number in numbers[key]]
+        group.examples = [line_at(*place) for place in places[key]]
     return groups.values()

@@ -1,0 +1,67 @@
+"""What became of pairs, written down: those that follow one another and fared alike in one line."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from itertools import groupby, pairwise
+from operator import attrgetter
+from typing import NamedTuple
+
+from loader.model import Outcome, Result
+
+_FARED = attrgetter("result", "unchanged")
+
+
+class Entry(NamedTuple):
+    """Pairs that fared alike, in order: their result's number, and their first and last one in `settled`."""
+
+    pair_ids: list[int]
+    unchanged: int
+    result: int
+    first: int
+    last: int
+
+
+def settle(database: sqlite3.Connection, outcomes: Iterable[Outcome]) -> list[Entry]:
+    """Write outcomes down; sqlite3.IntegrityError for a pair that has one already."""
+    entries: list[Entry] = []
+    # Those that fared alike one after the other as one: PUTs of one millisecond often do.
+    for (result, unchanged), alike in groupby(outcomes, key=_FARED):
+        pair_ids = sorted(pair for outcome in alike for pair in outcome.pair_ids)
+        entries.append(_settle(database, pair_ids, result, unchanged))
+    return entries
+
+
+def _settle(database: sqlite3.Connection, pair_ids: list[int], result: Result, unchanged: int) -> Entry:
+    number = database.execute(
+        "INSERT INTO results VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*result[:3], ";".join(result.labels), *result[4:]),
+    ).lastrowid
+    runs = [(first, last, number, unchanged) for first, last in _runs(pair_ids)]
+    database.executemany("INSERT INTO settled (first_pair, last_pair, result, unchanged) VALUES (?, ?, ?, ?)", runs)
+    (last,) = database.execute("SELECT coalesce(max(sequence), 0) FROM settled").fetchone()
+    return Entry(pair_ids, unchanged, number or 0, last - len(runs) + 1, last)
+
+
+def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last of numbers that follow one another without a gap; they are in order."""
+    if not numbers:
+        return
+    first = numbers[0]
+    if numbers != list(range(first, first + len(numbers))):
+        for one, other in pairwise(numbers):
+            if other != one + 1:
+                yield first, one
+                first = other
+    yield first, numbers[-1]
+
+
+def forget(database: sqlite3.Connection, which: str, *values: str) -> int:
+    """Take back the outcomes whose results are such; return how many pairs had one."""
+    results = f"FROM results WHERE {which}"
+    (pairs,) = database.execute(
+        f"SELECT coalesce(sum(last_pair - first_pair + 1), 0) FROM settled WHERE result IN (SELECT id {results})",  # noqa: S608 - our own text
+        values,
+    ).fetchone()
+    database.execute(f"DELETE FROM settled WHERE result IN (SELECT id {results})", values)  # noqa: S608
+    database.execute(f"DELETE {results}", values)
+    return int(pairs)
