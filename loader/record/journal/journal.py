@@ -197,13 +197,9 @@ class Journal:
 
         A pair counts as within the limit when one of its rows is: its other rows are settled along with it.
         """
-        found = list(
-            self.query(
-                f"SELECT {lots.COLUMNS} FROM pairs WHERE id > ? AND first_row <= ?"  # noqa: S608 - our own text
-                f" AND (id > ? OR NOT {IS_SETTLED}) ORDER BY id LIMIT ?",
-                (self._claimed, self._last_row, self._settled_to, most),
-            )
-        )
+        with guarded(self.path):
+            begin = lots.Begin(self._claimed, self._settled_to, self._last_row)
+            found = lots.following(self._database, begin).fetchmany(most)
         if found:
             self._claim(found)
         return self._plan.pairs(found)

@@ -121,6 +121,11 @@ _KINDS = itemgetter(3)
 _FIRST_ROW = itemgetter(5, 6, 7)
 
 
+def following(database: sqlite3.Connection, begin: Begin) -> sqlite3.Cursor:
+    """Return what is still to be sent from there on, as `COLUMNS` has it."""
+    return database.execute(_NEXT, begin)
+
+
 class Size(NamedTuple):
     """How large a lot may be; `scattered` has its pairs in the order of their rows, not those of a record together."""
 
@@ -131,7 +136,7 @@ class Size(NamedTuple):
 
 def claim(database: sqlite3.Connection, plan: Plan, begin: Begin, size: Size) -> tuple[list[Sequence[Any]], Lot] | None:
     """Return the next lot, and its rows in the table of pairs in their order; None when there is none."""
-    rows = _draw(database.execute(_NEXT, begin), plan, size)
+    rows = _draw(following(database, begin), plan, size)
     if not rows:
         return None
     befores = {pair: plan.image(text) for pair, text in database.execute(_BEFORES, (rows[0][0], rows[-1][0]))}
@@ -159,9 +164,9 @@ def _draw(found: Iterable[Sequence[Any]], plan: Plan, size: Size) -> list[Sequen
     records = 0
     for row in islice(found, size.pairs):
         if not rows:
-            family = families[row[3]]
+            family = families[_KINDS(row)]
             record_at = 2 if plan.families[family].by_b else 1
-        elif families[row[3]] != family:
+        elif families[_KINDS(row)] != family:
             break
         if row[record_at] != record:
             if records >= size.records:

@@ -12,9 +12,9 @@ _FARED = attrgetter("result", "unchanged")
 
 
 class Entry(NamedTuple):
-    """Pairs that fared alike, in order: their result's number, and their first and last one in `settled`."""
+    """Pairs that fared alike, as runs from one to another; their result's number, their first and last `sequence`."""
 
-    pair_ids: list[int]
+    runs: list[tuple[int, int]]
     unchanged: int
     result: int
     first: int
@@ -36,10 +36,13 @@ def _settle(database: sqlite3.Connection, pair_ids: list[int], result: Result, u
         "INSERT INTO results VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (*result[:3], ";".join(result.labels), *result[4:]),
     ).lastrowid
-    runs = [(first, last, number, unchanged) for first, last in _runs(pair_ids)]
-    database.executemany("INSERT INTO settled (first_pair, last_pair, result, unchanged) VALUES (?, ?, ?, ?)", runs)
+    runs = list(_runs(pair_ids))
+    database.executemany(
+        "INSERT INTO settled (first_pair, last_pair, result, unchanged) VALUES (?, ?, ?, ?)",
+        [(*run, number, unchanged) for run in runs],
+    )
     (last,) = database.execute("SELECT coalesce(max(sequence), 0) FROM settled").fetchone()
-    return Entry(pair_ids, unchanged, number or 0, last - len(runs) + 1, last)
+    return Entry(runs, unchanged, number or 0, last - len(runs) + 1, last)
 
 
 def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:

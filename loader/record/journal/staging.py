@@ -8,7 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from itertools import repeat
+from itertools import chain, islice, repeat
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -30,6 +30,8 @@ from loader.record.journal import grouping
 from loader.record.journal.grouping import OF_ROW, REJECT, Mixture
 from loader.record.journal.own_keys import OwnKeys
 from loader.record.journal.schema import create, guarded, packed, scratch, storable
+
+ROWS_AT_ONCE = 100
 
 
 class Figures(NamedTuple):
@@ -108,10 +110,7 @@ class Staging:
                     "INSERT INTO records (input, before, first_row, last_row, body) VALUES (?, ?, ?, ?, ?)",
                     (self._input, self._records, chunk.rows[0], chunk.rows[-1], packed(chunk.rows, chunk.cells)),
                 )
-            self._database.executemany(
-                "INSERT INTO rows (input, row, part, object_id, to_object_id, kind) VALUES (?, ?, ?, ?, ?, ?)",
-                self._rows(self.keys.numbered(chunk.links)),
-            )
+            self._insert(self._rows(self.keys.numbered(chunk.links)))
             self._database.executemany(
                 "INSERT INTO staged_rejects (input, row, part, object_id, to_object_id, kind, reason, message)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -120,6 +119,15 @@ class Staging:
         self._records += len(chunk.rows)
         self._without += chunk.without
         self._rejects += len(chunk.rejects)
+
+    def _insert(self, rows: Iterator[tuple[int, ...]]) -> None:
+        """Write rows down, many by one statement: one by one, that takes twice as long."""
+        while some := list(islice(rows, ROWS_AT_ONCE)):
+            values = ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(some))
+            self._database.execute(
+                f"INSERT INTO rows (input, row, part, object_id, to_object_id, kind) VALUES {values}",  # noqa: S608 - ours
+                list(chain.from_iterable(some)),
+            )
 
     def _rows(self, links: Sequence[Link]) -> Iterator[tuple[int, int, int, int, int, int]]:
         # By columns: row by row, this would be a quarter of what reading takes.
