@@ -11,6 +11,8 @@ import pytest
 from loader.errors import JournalError, RecordError
 from loader.model import AssociationType
 from loader.record.journal import Counts, Journal, Staging, lines
+from loader.record.journal.lines import AFTER, REJECTED
+from loader.record.journal.lots import PROMOTED
 from tests.stages.fake_portal import FakePortal, asked
 from tests.stages.staged import HEADER, Row, alike, chunk, created, failed, link, reject, send_all, stage
 
@@ -262,17 +264,32 @@ def test_reasons_are_counted_by_row_the_most_frequent_first(tmp_path: Path) -> N
         assert list(journal.reasons().items()) == [("VALIDATION_ERROR", 2), ("INVALID_RECORD_ID", 1)]
 
 
-@pytest.mark.parametrize("view", ["settled_rows", "rejected_lines"])
-def test_lines_are_found_by_number_and_never_by_scanning(tmp_path: Path, view: str) -> None:
+@pytest.mark.parametrize("statement", [AFTER, f"{REJECTED} WHERE number > ? ORDER BY number"])
+def test_lines_are_found_by_number_and_never_by_scanning(tmp_path: Path, statement: str) -> None:
     """The lines since the last commit cost the same in a million rows; no sorting either."""
     with Journal(stage(tmp_path, [chunk([link(2, 1, 9)])])) as journal:
-        statement = f"SELECT * FROM {view} WHERE number > 1 ORDER BY number"  # noqa: S608 - a name of our own
-        plan = [row[3] for row in journal.query(f"EXPLAIN QUERY PLAN {statement}")]
+        plan = [row[3] for row in journal.query(f"EXPLAIN QUERY PLAN {statement}", (1,))]
         tables = [step for step in plan if " d " in f"{step} " or " x " in f"{step} "]
         assert tables
         assert all("USING INTEGER PRIMARY KEY (rowid>?)" in step for step in tables)
         assert not any("TEMP B-TREE" in step for step in plan)
         assert not any(step in ("SCAN p", "SCAN r", "SCAN k", "SCAN i") for step in plan)
+
+
+FAILED = "SELECT * FROM outcomes o JOIN pairs p ON p.id = o.pair WHERE o.status = 'failed'"
+
+
+@pytest.mark.parametrize("of_many", [FAILED, PROMOTED], ids=["failures", "primary records"])
+def test_what_was_settled_is_not_held_against_every_pair(tmp_path: Path, of_many: str) -> None:
+    """A million pairs and a thousand failures are a million steps, and not a thousand million."""
+    with Journal(stage(tmp_path, [chunk([link(2, 1, 9)])])) as journal:
+        values = [1] * of_many.count("?")
+        plan = [row[3] for row in journal.query(f"EXPLAIN QUERY PLAN {of_many}", values)]
+        scans = [step for step in plan if step.startswith("SCAN")]
+        assert len(scans) == 1
+        assert scans[0].split()[1] in {"d", "wanted"}
+        assert plan[0] == scans[0]
+        assert not any("AUTOMATIC" in step for step in plan)
 
 
 # --- the file

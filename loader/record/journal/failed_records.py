@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from loader.reasons import WHOLE_RECORD, advised
 from loader.record.journal.journal import Journal
-from loader.record.journal.lines import REJECTED, Line, read, stretches
+from loader.record.journal.lines import REJECTED, SETTLED, Line, read, stretches
 from loader.record.journal.schema import unpacked
 
 
@@ -47,8 +47,9 @@ def _failed(journal: Journal) -> Iterator[_Unsuccessful]:
     ((some,),) = journal.query("SELECT EXISTS (SELECT 1 FROM results WHERE status = 'failed')")
     if not some:
         return  # SQLite would look at every row for the few that are not there.
-    failed = "WHERE said IN (SELECT 2 * id FROM results WHERE status = 'failed') ORDER BY input, row, part"
-    for stretch in stretches(journal, read(journal, failed)):
+    which = "said IN (SELECT 2 * id FROM results WHERE status = 'failed')"
+    found = read(journal, f"{SETTLED} WHERE {which} ORDER BY input, row, part")
+    for stretch in stretches(journal, found):
         for alike in stretch.alike:
             to_column = stretch.kinds[alike.kind].to_column
             for row, part, line in zip(alike.rows, alike.parts, stretch.lines(alike), strict=True):

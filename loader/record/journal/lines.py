@@ -88,16 +88,18 @@ def settled(journal: Journal, after: int = 0) -> Iterator[Stretch]:
     meanings = _Meanings(journal)
     for first, last, alike in journal.recent.take(after):
         if alike is None:
-            yield from meanings.of(read(journal, f"WHERE number BETWEEN ? AND ? {_ORDER}", (first, last)))
+            yield from meanings.of(read(journal, BETWEEN, (first, last)))
         else:
             yield meanings.stretch(alike)
         after = last
-    yield from meanings.of(read(journal, f"WHERE number > ? {_ORDER}", (after,)))
+    yield from meanings.of(read(journal, AFTER, (after,)))
 
 
-_ORDER = "ORDER BY number, pair"
+# SQLite goes along the numbers, and sorts nothing, only where what it orders by is among the columns.
+SETTLED = "SELECT number, pair, said, input, kind, row, object_id, to_object_id, part FROM settled_rows"
 
-_SETTLED = "SELECT number, said, input, kind, row, object_id, to_object_id, part FROM settled_rows"
+AFTER = f"{SETTLED} WHERE number > ? ORDER BY number, pair"
+BETWEEN = f"{SETTLED} WHERE number BETWEEN ? AND ? ORDER BY number, pair"
 
 _SAID = """
 SELECT id, status, created_resource_id, labels, http_status, error_category, error_message, correlation_id, attempts,
@@ -108,19 +110,19 @@ FROM results WHERE id IN (SELECT value FROM json_each(?))
 ROWS_AT_ONCE = 2000
 
 
-def read(journal: Journal, which: str, values: Sequence[object] = ()) -> Iterator[list[Alike]]:
-    """Yield settled rows as the journal has them, many at once."""
-    found = journal.query(f"{_SETTLED} {which}", values)
+def read(journal: Journal, statement: str, values: Sequence[object] = ()) -> Iterator[list[Alike]]:
+    """Yield the settled rows that a statement finds, which begins as `SETTLED`, many at once."""
+    found = journal.query(statement, values)
     while rows := list(islice(found, ROWS_AT_ONCE)):
         yield [_alike(key, list(some)) for key, some in groupby(rows, key=_ALIKE)]
 
 
 def _alike(key: tuple[int, int, int], some: Sequence[Sequence[int]]) -> Alike:
-    _, _, _, _, rows, object_ids, to_object_ids, parts = zip(*some, strict=True)
+    _, _, _, _, _, rows, object_ids, to_object_ids, parts = zip(*some, strict=True)
     return Alike(some[-1][0], *key, rows, object_ids, to_object_ids, parts)
 
 
-_ALIKE = itemgetter(1, 2, 3)
+_ALIKE = itemgetter(2, 3, 4)
 
 
 def stretches(journal: Journal, found: Iterable[Sequence[Alike]]) -> Iterator[Stretch]:
@@ -177,8 +179,8 @@ def lines(journal: Journal, view: str, after: int) -> Iterator[tuple[int, Line]]
 
 def line_of_pair(journal: Journal, number: int, pair: int) -> Line:
     """Return the line of a pair that is settled under a number; the first one where it stands for several rows."""
-    which = "WHERE number = ? AND pair = ? ORDER BY input, row, part LIMIT 1"
-    (stretch,) = stretches(journal, read(journal, which, (number, pair)))
+    statement = f"{SETTLED} WHERE number = ? AND pair = ? ORDER BY input, row, part LIMIT 1"
+    (stretch,) = stretches(journal, read(journal, statement, (number, pair)))
     return next(stretch.lines(stretch.alike[0]))
 
 

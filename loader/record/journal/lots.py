@@ -24,9 +24,10 @@ _BEFORES = """
 SELECT pair, types FROM befores JOIN images ON images.id = befores.image WHERE pair BETWEEN ? AND ?
 """
 
-_PROMOTED = f"""
-SELECT record FROM promoted JOIN json_each(?) wanted ON wanted.value = record JOIN pairs ON pairs.id = promoted.pair
-    LEFT JOIN settled ON {ITS_OUTCOME} LEFT JOIN results ON results.id = settled.result
+PROMOTED = f"""
+SELECT record FROM json_each(?) wanted CROSS JOIN promoted ON record = wanted.value
+    JOIN pairs ON pairs.id = promoted.pair LEFT JOIN settled ON {ITS_OUTCOME}
+    LEFT JOIN results ON results.id = settled.result
 WHERE object_type = ? AND to_object_type = ? AND first_row <= ? AND status IS NOT 'failed'
 """  # noqa: S608 - our own text
 
@@ -186,7 +187,7 @@ def _without_demoted(database: sqlite3.Connection, plan: Plan, pairs: list[Pair]
         for type_, end in plan.singles.get(direction, {}).items():
             types = direction if end == "from" else (direction[1], direction[0])
             ids = json.dumps([int(pair.object_id if end == "from" else pair.to_object_id) for pair in pairs])
-            found = {str(record) for (record,) in database.execute(_PROMOTED, (ids, *types, last_row))}
+            found = {str(record) for (record,) in database.execute(PROMOTED, (ids, *types, last_row))}
             if found:
                 pairs = [_dropping(pair, type_, end, found) for pair in pairs]
     return pairs

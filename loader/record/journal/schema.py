@@ -120,7 +120,7 @@ CREATE TABLE results (
 );
 
 -- What settled the pairs from one number to another, in the order in which that became known. Pairs are sent in their
--- order, so that few lines tell of many.
+-- order, so that few lines tell of many. (A CROSS JOIN keeps SQLite from looking at every pair for each of them.)
 CREATE TABLE settled (sequence INTEGER PRIMARY KEY, first_pair INTEGER NOT NULL UNIQUE, last_pair INTEGER NOT NULL,
     result INTEGER NOT NULL,
     unchanged INTEGER NOT NULL);    -- how many of each pair's rows do not share this result: they were so before
@@ -132,7 +132,7 @@ BEGIN SELECT RAISE(ABORT, 'a pair has one outcome'); END;
 
 CREATE VIEW outcomes AS
 SELECT d.sequence AS sequence, p.id AS pair, d.unchanged AS unchanged, t.* FROM settled d
-    JOIN pairs p ON p.id BETWEEN d.first_pair AND d.last_pair JOIN results t ON t.id = d.result;
+    CROSS JOIN results t ON t.id = d.result CROSS JOIN pairs p ON p.id BETWEEN d.first_pair AND d.last_pair;
 
 -- What an undo was about to take back when its request left, and what became of each pair.
 CREATE TABLE undoing (pair INTEGER PRIMARY KEY);
@@ -153,14 +153,14 @@ SELECT d.sequence AS number, p.id AS pair, d.result * 2 AS said, p.input AS inpu
     CAST(CASE WHEN p.kinds LIKE '|%' THEN p.to_object_id ELSE p.object_id END AS INTEGER) AS object_id,
     CAST(CASE WHEN p.kinds LIKE '|%' THEN p.object_id ELSE p.to_object_id END AS INTEGER) AS to_object_id,
     p.part AS part
-FROM settled d JOIN pairs p ON p.id BETWEEN d.first_pair AND d.last_pair
+FROM settled d CROSS JOIN pairs p ON p.id BETWEEN d.first_pair AND d.last_pair
 WHERE p.all_rows IS NULL
 UNION ALL
 SELECT d.sequence, p.id, d.result * 2 + (d.unchanged > 0 AND coalesce((
         SELECT {OLD} FROM befores b JOIN specifications s ON s.kinds = p.kinds
         JOIN kinds k ON k.id = r.kind WHERE b.pair = p.id), 0)),
     r.input, r.kind, r.row, r.object_id, r.to_object_id, r.part
-FROM settled d JOIN pairs p ON p.id BETWEEN d.first_pair AND d.last_pair,
+FROM settled d CROSS JOIN pairs p ON p.id BETWEEN d.first_pair AND d.last_pair,
     json_each('[' || p.all_rows || ']') j JOIN rows r ON r.id = j.value
 WHERE p.all_rows IS NOT NULL;
 
