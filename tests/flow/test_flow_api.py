@@ -174,6 +174,8 @@ def test_ctrl_c_in_load_sync_drains_the_load_first(folder: Path) -> None:
     (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"{n},1\n" for n in range(100, 160)))
     program = (
         "import loader, sys, os, signal, threading\n"
+        # What a shell starts in the background ignores it.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "sent = []\n"
         "def tell(event):\n"
         "    if getattr(event, 'created', 0) > 5 and not sent:\n"
