@@ -46,11 +46,13 @@ class _Claim:
         alike: list[Alike] = []
         start = found.start
         for (kinds, number), size in _repeated(list(zip(self._kinds[found], self._inputs[found], strict=True))):
+            if not (kind := kinds.strip("|")).isdigit():
+                return None  # One of several rows, the others rejected.
             some = slice(start, start + size)
             main, other = self._main[some], self._other[some]
             ends = (other, main) if kinds.startswith("|") else (main, other)
-            said, kind = 2 * entry.result, int(kinds.strip("|"))
-            alike.append(Alike(entry.last, said, number, kind, self._rows[some], *ends, self._parts[some]))
+            said = 2 * entry.result
+            alike.append(Alike(entry.last, said, number, int(kind), self._rows[some], *ends, self._parts[some]))
             start += size
         return alike
 
