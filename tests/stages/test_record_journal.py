@@ -199,6 +199,18 @@ def test_a_pair_whose_first_row_was_refused_waits_for_its_next_one(tmp_path: Pat
         assert counted(journal.counts()) == (4, 1, 0, 1, 2)
 
 
+def test_a_pair_of_which_a_row_was_refused_is_told_of_by_its_other_row(tmp_path: Path) -> None:
+    """Its one row that is left does not tell by itself which of two kinds it is of."""
+    portal = FakePortal({("0-1", "0-2"): [("USER_DEFINED", 40, "A")], ("0-2", "0-1"): [("USER_DEFINED", 41, "B")]})
+    back = asked("companies", "contacts", label="B")
+    rows = [link(2, 9, 1, back), link(3, 1, 9, asked(label="A")), link(4, 2, 9, asked(label="A"))]
+    with Journal(stage(tmp_path, [chunk(rows)], portal=portal)) as journal:
+        journal.recent.follow()
+        send_all(journal)
+        told = [(line.row, line.object_id, line.label) for _, line in lines(journal, "settled", 0)]
+    assert sorted(told) == [(3, "1", "A"), (4, "2", "A")]
+
+
 # --- claims and outcomes
 
 
