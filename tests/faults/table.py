@@ -47,8 +47,8 @@ ANSWERS: dict[int, Covered] = {
         (
             "test_limits::test_a_quota_that_runs_low_is_shown_and_lasts_to_its_end",
             "test_limits::test_without_headers_the_usage_endpoint_says_what_is_left",
-            "test_send_gateway::test_the_daily_reserve_is_left_for_others",
-            "test_send_gateway::test_the_reserve_is_left_to_the_last_request_however_many_are_under_way",
+            "test_send_gateway_quota::test_the_daily_reserve_is_left_for_others",
+            "test_send_gateway_quota::test_the_reserve_is_left_to_the_last_request_however_many_are_under_way",
         ),
     ),
     6: Covered(

@@ -15,7 +15,7 @@ from loader.send.batch_replies import Created, created_pairs
 from loader.send.gateway import Gateway
 from loader.send.replies import Reply
 from tests.stages.fake_time import run
-from tests.stages.test_send_gateway import Server, answer, make
+from tests.stages.scripted_server import Server, answer, make
 
 NOW = datetime(2026, 11, 23, 23, 0, tzinfo=UTC)
 PLAIN, BOSS = AssociationType("HUBSPOT_DEFINED", 279), AssociationType("USER_DEFINED", 7)

@@ -17,7 +17,7 @@ from loader.send.put import Put
 from loader.send.replies import Reply
 from loader.settings import Rate
 from tests.stages.fake_time import run
-from tests.stages.test_send_gateway import Script, Server, answer, in_turn, make
+from tests.stages.scripted_server import Script, Server, answer, in_turn, make
 
 NOW = datetime(2026, 11, 23, 23, 0, tzinfo=UTC)
 CREATED = Reply(201, {}, b"")

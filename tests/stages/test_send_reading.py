@@ -20,7 +20,7 @@ from loader.send.replies import Reply
 from loader.send.transport import Transport
 from loader.settings import Rate, Secret
 from tests.stages.fake_time import clock, run
-from tests.stages.test_send_gateway import Script, Server, answer, in_turn, make
+from tests.stages.scripted_server import Script, Server, answer, in_turn, make
 
 UNLABELLED = AssociationType("HUBSPOT_DEFINED", 279)
 BOSS = AssociationType("USER_DEFINED", 7)

@@ -18,7 +18,7 @@ from loader.send.replies import Reply
 from loader.send.take_back import TakeBack
 from loader.send.transport import Transport
 from tests.stages.fake_time import run
-from tests.stages.test_send_gateway import NOW, Script, Server, answer, make
+from tests.stages.scripted_server import NOW, Script, Server, answer, make
 from tests.stages.test_send_reading import gateway_to, result, target
 
 PLAIN = AssociationType("HUBSPOT_DEFINED", 279)

@@ -1,0 +1,103 @@
+"""A server that does what a script says, and the gateway in front of it on a fake clock."""
+
+import asyncio
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from loader.send import replies
+from loader.send.api import Request
+from loader.send.auth import TOKEN_PATH, credential
+from loader.send.gateway import Gateway, Surroundings
+from loader.send.limits import Limiter
+from loader.send.replies import Reply
+from loader.settings import OAuthCredentials, Rate, Secret
+from tests.stages.fake_time import clock, run
+
+TOKEN = "pat-na1-canary"
+OAUTH = OAuthCredentials(client_id="id", client_secret=Secret("the-client-secret"), refresh_token=Secret("the-refresh"))
+PUT = Request("PUT", "/pair", b"[]")
+NOW = datetime(2026, 11, 23, 23, 0, tzinfo=UTC)
+OK = Reply(200, {}, b"{}")
+
+Script = Callable[[Request, str, int], Reply | Exception]
+
+
+def answer(status: int, body: Any = None, **headers: str) -> Reply:
+    names = {name.replace("_", "-"): text for name, text in headers.items()}
+    return Reply(status, names, json.dumps(body or {}).encode())
+
+
+@dataclass
+class Server:
+    """Answers the nth request (from 1) as `script(request, authorization, n)` says, after `latency` seconds."""
+
+    script: Script
+    latency: float = 0.05
+    sent: list[tuple[float, str, str]] = field(default_factory=list)
+    under_way: int = 0
+    most_under_way: int = 0
+
+    async def send(self, request: Request, authorization: str, *, largest: int = 0) -> Reply:
+        self.sent.append((clock(), request.path, authorization))
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        number = len(self.sent)
+        try:
+            await asyncio.sleep(self.latency)
+        finally:
+            self.under_way -= 1
+        result = self.script(request, authorization, number)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    @property
+    def times(self) -> list[float]:
+        return [when for when, _, _ in self.sent]
+
+    @property
+    def renewals(self) -> int:
+        return sum(path == TOKEN_PATH for _, path, _ in self.sent)
+
+
+def in_turn(*results: Reply | Exception, then: Reply | Exception = OK) -> Script:
+    """Answer with each result in turn, then with the last one for ever."""
+    return lambda _request, _authorization, number: results[number - 1] if number <= len(results) else then
+
+
+FAST = Rate(1000, 1.0)
+
+
+def make(server: Server, *, token: Any = None, rate: Rate = FAST, max_attempts: int = 8, **more: Any) -> Gateway:
+    return Gateway(
+        server,
+        Limiter(rate, clock=clock, follow=more.pop("follow", False)),
+        credential(token or Secret(TOKEN)),
+        Surroundings(clock, lambda: NOW, random.Random(0).uniform),
+        max_attempts=max_attempts,
+        **more,
+    )
+
+
+Read = Callable[[Reply], Any]
+
+
+async def calls(gateway: Gateway, count: int, read: Read = replies.fields) -> list[Any]:
+    """Make so many calls at once and return their results or errors."""
+    results: list[Any] = await asyncio.gather(*(gateway.call(PUT, read) for _ in range(count)), return_exceptions=True)
+    return results
+
+
+def one(script: Script, **settings: Any) -> tuple[Any, Server]:
+    """Make one call; return its result or error, and the server."""
+    server = Server(script)
+
+    async def scenario() -> Any:
+        (result,) = await calls(make(server, **settings), 1)
+        return result
+
+    return run(scenario), server

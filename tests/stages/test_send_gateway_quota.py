@@ -1,0 +1,149 @@
+"""The gateway and the quota of the day: what is left for others, and when it is spent."""
+
+from typing import Any
+
+import pytest
+
+from loader.errors import (
+    DailyQuotaSpent,
+    Unreachable,
+)
+from loader.send.api import Request
+from loader.send.gateway import Delivered
+from loader.send.quota import Usage
+from loader.send.replies import Reply
+from loader.settings import Budget, Rate
+from tests.stages.fake_time import run
+from tests.stages.scripted_server import OK, Script, Server, answer, calls, in_turn, make, one
+
+DAILY = answer(429, {"message": "You have reached your daily limit.", "policyName": "DAILY", "correlationId": "c"})
+
+
+def test_a_spent_day_ends_the_run_and_says_when_to_come_back() -> None:
+    server = Server(in_turn(then=DAILY))
+
+    async def scenario() -> Any:
+        gateway = make(server)
+        gateway.day.time_zone = "US/Eastern"
+        (result,) = await calls(gateway, 1)
+        return result
+
+    result = run(scenario)
+    assert isinstance(result, DailyQuotaSpent)
+    assert str(result) == (
+        "You have reached your daily limit: the quota resets at 2026-11-24 00:00 US/Eastern; run the same command then"
+    )
+    assert (result.exit_code, result.attempts, result.correlation_id) == (5, 1, "c")
+
+
+@pytest.mark.parametrize(("reserve", "sent"), [(Budget(count=40), 60), (Budget(share=0.9), 10), (None, 100)])
+def test_the_daily_reserve_is_left_for_others(reserve: Budget | None, sent: int) -> None:
+    def script(_: Request, __: str, number: int) -> Reply:
+        left = str(100 - number)
+        return answer(200, x_hubspot_ratelimit_daily="100", x_hubspot_ratelimit_daily_remaining=left)
+
+    server = Server(script)
+
+    async def scenario() -> Any:
+        gateway = make(server, daily_reserve=reserve)
+        for _ in range(100):
+            (result,) = await calls(gateway, 1)
+        return result
+
+    result = run(scenario)
+    assert len(server.sent) == sent
+    if reserve is not None:
+        assert isinstance(result, DailyQuotaSpent)
+        assert "--daily-reserve" in result.message
+        assert (result.exit_code, result.attempts) == (5, 0)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_the_reserve_is_left_to_the_last_request_however_many_are_under_way(*, named: bool) -> None:
+    """Whether answers name what is left, or only the usage endpoint did at the start."""
+
+    def script(_: Request, __: str, number: int) -> Reply:
+        left = {"x_hubspot_ratelimit_daily_remaining": str(1000 - number), "x_hubspot_ratelimit_daily": "1000"}
+        return answer(200, **left if named else {})
+
+    server = Server(script, latency=0.3)
+
+    async def scenario() -> list[Any]:
+        gateway = make(server, daily_reserve=Budget(count=900))
+        gateway.day.told(None if named else Usage(1000, 0, None))
+        return await calls(gateway, 300)
+
+    results = run(scenario)
+    assert len(server.sent) == 100
+    assert server.most_under_way == 50
+    assert {type(result) for result in results} == {Delivered, DailyQuotaSpent}
+
+
+# --- 429s that do not say which limit they mean
+
+
+SILENT = answer(429, {})
+USAGE = Request("GET", "/usage")
+
+
+def used(count: int) -> Reply:
+    result = {"usageLimit": 1000, "currentUsage": count, "fetchStatus": "SUCCESS", "resetsAt": "2026-11-24T05:00:00Z"}
+    return answer(200, {"results": [result]})
+
+
+def silent(usage: Reply, passes: int) -> Script:
+    """Say 429 and no more to the first so many requests, and answer what is asked of the day's usage."""
+    return lambda request, _, number: usage if request.path == "/usage" else SILENT if number <= passes else OK
+
+
+def asked(server: Server) -> int:
+    return sum(path == "/usage" for _, path, _ in server.sent)
+
+
+def test_a_spent_day_behind_429s_that_say_nothing_is_found_out() -> None:
+    result, server = one(silent(used(1000), 10**6), usage=USAGE, rate=Rate(100, 10.0))
+    assert isinstance(result, DailyQuotaSpent)
+    assert "resets at 2026-11-24 05:00 UTC" in result.message
+    assert asked(server) == 1
+    assert len(server.sent) == 1 + 3
+
+
+def test_a_burst_behind_429s_that_say_nothing_is_waited_for() -> None:
+    result, server = one(silent(used(17), 8), usage=USAGE, rate=Rate(100, 10.0))
+    assert isinstance(result, Delivered)
+    assert asked(server) == 1
+
+
+@pytest.mark.parametrize("refusal", [SILENT, answer(403), answer(404), answer(500), answer(200, {"results": 1})])
+def test_where_the_usage_is_not_told_such_429s_are_a_bursts(refusal: Reply) -> None:
+    """And after a quarter of an hour of them the run ends for now."""
+    result, server = one(silent(refusal, 6), usage=USAGE, rate=Rate(100, 10.0))
+    assert isinstance(result, Delivered)
+    assert asked(server) == 1
+    result, server = one(silent(refusal, 10**6), usage=USAGE, rate=Rate(100, 10.0))
+    assert isinstance(result, Unreachable)
+
+
+def test_workers_do_not_all_ask() -> None:
+    server = Server(silent(used(17), 150))
+
+    async def scenario() -> list[Any]:
+        return await calls(make(server, usage=USAGE, rate=Rate(100, 10.0)), 40)
+
+    assert {type(result) for result in run(scenario)} == {Delivered}
+    assert asked(server) <= 2
+
+
+def test_a_429_that_says_nothing_means_the_day_when_nothing_is_left_of_it() -> None:
+    """By the headers of the 429 itself, or by what was left before."""
+    result, server = one(in_turn(then=answer(429, {}, x_hubspot_ratelimit_daily_remaining="0")))
+    assert isinstance(result, DailyQuotaSpent)
+    assert len(server.sent) == 1
+    result, _ = one(in_turn(answer(500, {}, x_hubspot_ratelimit_daily_remaining="0"), then=SILENT))
+    assert isinstance(result, DailyQuotaSpent)
+
+
+def test_a_burst_that_is_named_is_no_spent_day() -> None:
+    burst = answer(429, {"policyName": "TEN_SECONDLY_ROLLING"}, x_hubspot_ratelimit_daily_remaining="0")
+    result, _ = one(in_turn(burst, burst, burst, burst), usage=USAGE, rate=Rate(100, 10.0))
+    assert isinstance(result, Delivered)

@@ -1,0 +1,207 @@
+"""The gateway and tokens that expire: one request renews it for all, and nothing of it is shown."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from loader.errors import (
+    Unauthorized,
+    Unreachable,
+)
+from loader.send import replies
+from loader.send.api import Request
+from loader.send.auth import TOKEN_PATH
+from loader.send.gateway import Delivered
+from loader.send.replies import Reply
+from loader.settings import Rate
+from tests.stages.fake_time import run
+from tests.stages.scripted_server import (
+    OAUTH,
+    OK,
+    PUT,
+    Script,
+    Server,
+    answer,
+    calls,
+    in_turn,
+    make,
+)
+
+
+def oauth_script(lives: float = 1800.0, *, refuse_first: bool = False) -> Script:
+    """Return tokens token-1, token-2, …; with `refuse_first` the first one is refused everywhere."""
+    issued = 0
+
+    def script(request: Request, authorization: str, _: int) -> Reply:
+        nonlocal issued
+        if request.path == TOKEN_PATH:
+            issued += 1
+            return answer(200, {"access_token": f"token-{issued}", "expires_in": lives, "hub_id": 77})
+        if refuse_first and authorization == "Bearer token-1":
+            return answer(401, {"category": "EXPIRED_AUTHENTICATION"})
+        return OK
+
+    return script
+
+
+def many(script: Script, count: int = 30, latency: float = 0.05, **settings: Any) -> tuple[list[Any], Server]:
+    server = Server(script, latency)
+
+    async def scenario() -> list[Any]:
+        return await calls(make(server, token=OAUTH, **settings), count)
+
+    return run(scenario), server
+
+
+def test_a_token_is_asked_for_once_for_all_workers() -> None:
+    results, server = many(oauth_script())
+    assert all(isinstance(result, Delivered) for result in results)
+    assert server.renewals == 1
+    assert [header for _, path, header in server.sent if path == "/pair"] == ["Bearer token-1"] * 30
+    assert server.sent[0] == (server.times[0], TOKEN_PATH, "")
+
+
+@pytest.mark.parametrize("latency", [0.05, 5.0])
+def test_a_token_that_expires_early_is_renewed_once_and_costs_no_row_an_attempt(latency: float) -> None:
+    """Also when some answers to the old token come long after the new one was got."""
+    results, server = many(oauth_script(refuse_first=True), latency=latency, rate=Rate(2, 1.0), max_attempts=1)
+    assert all(isinstance(result, Delivered) for result in results)
+    assert server.renewals == 2
+
+
+def test_a_second_401_is_fatal() -> None:
+    def script(request: Request, authorization: str, number: int) -> Reply | Exception:
+        return oauth_script()(request, authorization, number) if request.path == TOKEN_PATH else answer(401)
+
+    results, server = many(script, count=1)
+    assert type(results[0]) is Unauthorized
+    assert results[0].attempts == 2
+    assert server.renewals == 2
+
+
+def test_two_401s_with_another_failure_between_are_of_two_tokens_and_end_nothing() -> None:
+    """Found by the simulation: a row outlived two short tokens, and that ended the run."""
+    issue = oauth_script()
+
+    def script(request: Request, authorization: str, _: int) -> Reply | Exception:
+        if request.path == TOKEN_PATH:
+            return issue(request, authorization, 0)
+        return by_token[authorization].pop()
+
+    by_token = {"Bearer token-1": [answer(401)], "Bearer token-2": [answer(401), answer(503)], "Bearer token-3": [OK]}
+    results, server = many(script, count=1)
+    assert isinstance(results[0], Delivered)
+    assert (results[0].attempts, server.renewals) == (4, 3)
+
+
+def test_a_retry_after_a_401_does_not_renew_again() -> None:
+    def script(request: Request, authorization: str, number: int) -> Reply | Exception:
+        if request.path != TOKEN_PATH and number in {4, 5, 6}:
+            return answer(503)
+        return first(request, authorization, number)
+
+    first = oauth_script(refuse_first=True)
+    results, server = many(script, count=1)
+    assert isinstance(results[0], Delivered)
+    assert server.renewals == 2
+
+
+@pytest.mark.parametrize("lives", [20.0, 1.0, 0.05])
+def test_a_token_however_short_lived_is_renewed_before_it_ends(lives: float) -> None:
+    server = Server(oauth_script(lives))
+
+    async def scenario() -> list[Any]:
+        gateway, results = make(server, token=OAUTH, rate=Rate(10, 1.0)), []
+        for _ in range(40):
+            results += await calls(gateway, 1)
+            await asyncio.sleep(1)
+        return results
+
+    assert all(isinstance(result, Delivered) for result in run(scenario))
+    got: dict[str, float] = {}
+    for when, path, header in server.sent:
+        if path == TOKEN_PATH:
+            got[f"Bearer token-{len(got) + 1}"] = when
+        elif lives > 0.2:
+            assert when - got[header] < lives
+
+
+def test_a_token_that_ends_while_its_request_waits_to_leave_is_renewed_again() -> None:
+    """Found by the simulation: sent with a token that a pause had outlived, twice, which ended the run."""
+    server = Server(oauth_script(10.0))
+
+    async def scenario() -> Any:
+        gateway = make(server, token=OAUTH)
+        calling = asyncio.create_task(calls(gateway, 1))
+        await asyncio.sleep(0.01)
+        gateway.limiter.pause(12)
+        return (await calling)[0]
+
+    assert isinstance(run(scenario), Delivered)
+    assert [header for _, path, header in server.sent if path == "/pair"] == ["Bearer token-2"]
+
+
+def test_a_token_endpoint_that_is_down_is_waited_for_and_burns_no_row() -> None:
+    tokens = oauth_script()
+
+    def script(request: Request, authorization: str, number: int) -> Reply | Exception:
+        return answer(503) if number <= 15 else tokens(request, authorization, number)
+
+    results, server = many(script, max_attempts=1)
+    assert all(isinstance(result, Delivered) for result in results)
+    assert server.renewals == 16
+
+
+def test_a_refused_refresh_token_is_fatal_and_named_without_its_text() -> None:
+    body = {"status": "BAD_REFRESH_TOKEN", "message": "refresh token the-refresh of the-client-secret is invalid"}
+    results, server = many(in_turn(then=answer(400, body)), count=1)
+    assert type(results[0]) is Unauthorized
+    assert results[0].message == "HubSpot refuses the refresh token: refresh token *** of *** is invalid"
+    assert len(server.sent) == 1
+
+
+def test_a_token_answer_that_cannot_be_read_is_tried_again_and_never_quoted() -> None:
+    """It may hold the new token."""
+    spoiled = Reply(200, {}, b'{"access_token": "very-secret", "expi')
+    results, server = many(in_turn(then=spoiled), count=1, max_attempts=1)
+    assert isinstance(results[0], Unreachable)
+    assert "very-secret" not in f"{results[0]!r}{results[0].message}"
+    assert len(server.sent) > 20
+
+
+def test_renewals_take_permits_too() -> None:
+    _, server = many(oauth_script(0.001), count=20, rate=Rate(4, 1.0))
+    assert server.renewals > 5
+    assert all(later - earlier > 1 for earlier, later in zip(server.times, server.times[4:], strict=False))
+
+
+def test_whoever_asks_for_a_token_is_not_in_flight_because_the_end_of_a_run_does_not_wait_for_it() -> None:
+    seen: list[tuple[str, int]] = []
+
+    async def scenario() -> None:
+        def script(request: Request, authorization: str, number: int) -> Reply | Exception:
+            seen.append((request.path, under_way.pop(0)))
+            return oauth_script()(request, authorization, number)
+
+        under_way: list[int] = []
+        server = Server(script)
+        gateway = make(server, token=OAUTH)
+        work = asyncio.create_task(gateway.call(PUT, replies.fields))
+        for _ in range(2):
+            await asyncio.sleep(server.latency / 2)
+            under_way.append(len(gateway.in_flight))
+            await asyncio.sleep(server.latency / 2)
+        await work
+
+    run(scenario)
+    assert seen == [(TOKEN_PATH, 0), ("/pair", 1)]
+
+
+def test_the_token_answer_names_the_portal() -> None:
+    async def scenario() -> str | None:
+        gateway = make(Server(oauth_script()), token=OAUTH)
+        await calls(gateway, 1)
+        return gateway.portal_id
+
+    assert run(scenario) == "77"
