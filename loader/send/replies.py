@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from msgspec import Struct
 from msgspec.json import Decoder
 
 from loader.errors import (
@@ -55,19 +54,6 @@ class Created(NamedTuple):
 
 NO_MORE = Created("", ())
 """That the pair is associated: an answer that names no more than the pair."""
-
-
-class _Bare(Struct, rename="camel", forbid_unknown_fields=True):
-    """What nearly every answer to a PUT is: the pair, and the labels that it was given."""
-
-    from_object_id: int | str
-    to_object_id: int | str
-    from_object_type_id: str = ""
-    to_object_type_id: str = ""
-    labels: list[str] = []
-
-
-_BARE = Decoder(_Bare)
 
 
 def printable(text: str) -> str:
@@ -273,8 +259,6 @@ def created(reply: Reply, pair: Pair) -> Created:
     """
     if reply.status in (201, 204) and not reply.body.strip():
         return NO_MORE
-    if (bare := _bare(reply, pair)) is not None:
-        return Created("", tuple(map(printable, bare.labels))) if bare.labels else NO_MORE
     body = parsed(reply) if reply.status in (200, 201) else None
     if not isinstance(body, dict):
         raise _unclear(reply)
@@ -299,16 +283,6 @@ def created(reply: Reply, pair: Pair) -> Created:
         return NO_MORE
     named = [printable(str(label)) for label in labels if label is not None] if isinstance(labels, list) else []
     return Created(printable(resource_id), tuple(named))
-
-
-def _bare(reply: Reply, pair: Pair) -> _Bare | None:
-    """Read the answer that is the rule, at a quarter of what another takes; None for any other."""
-    try:
-        bare = _BARE.decode(reply.body)
-    except ValueError:
-        return None
-    mine = str(bare.from_object_id) == pair.object_id and str(bare.to_object_id) == pair.to_object_id
-    return bare if mine and reply.status in (200, 201) else None
 
 
 def _unclear(reply: Reply) -> ServerFault:

@@ -288,7 +288,7 @@ def test_lines_are_found_by_number_and_never_by_scanning(tmp_path: Path, stateme
         assert not any(step in ("SCAN p", "SCAN r", "SCAN k", "SCAN i") for step in plan)
 
 
-FAILED = "SELECT * FROM outcomes o JOIN pairs p ON p.id = o.pair WHERE o.status = 'failed'"
+FAILED = "SELECT * FROM outcomes WHERE status = 'failed'"
 
 
 @pytest.mark.parametrize("of_many", [FAILED, PROMOTED], ids=["failures", "primary records"])

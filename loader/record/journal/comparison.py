@@ -45,18 +45,17 @@ SELECT o.sequence AS number, i.name, r.row,
         WHEN NOT :exact AND instr(';' || o.labels || ';', ';' || {OWN} || ';') THEN '=' ELSE '*' END AS mark,
     k.from_type, CAST(r.object_id AS TEXT), k.to_type, CAST(r.to_object_id AS TEXT),
     k.category, CAST(k.type_id AS TEXT), k.settled_label, o.labels, o.error_category, o.error_message
-FROM outcomes o JOIN pairs p ON p.id = o.pair
-    JOIN specifications s ON s.kinds = p.kinds
+FROM outcomes o JOIN specifications s ON s.kinds = o.kinds
 """  # noqa: S608 - our own text
 
 _SETTLED = f"""
 SELECT * FROM (
-    {_COLUMNS} JOIN rows r ON r.id = p.first_row JOIN kinds k ON k.id = r.kind JOIN inputs i ON i.id = r.input
-    WHERE p.all_rows IS NULL AND o.sequence > :after
+    {_COLUMNS} JOIN rows r ON r.id = o.first_row JOIN kinds k ON k.id = r.kind JOIN inputs i ON i.id = r.input
+    WHERE o.all_rows IS NULL AND o.sequence > :after
     UNION ALL
-    {_COLUMNS} JOIN json_each('[' || p.all_rows || ']') j JOIN rows r ON r.id = j.value
+    {_COLUMNS} JOIN json_each('[' || o.all_rows || ']') j JOIN rows r ON r.id = j.value
         JOIN kinds k ON k.id = r.kind JOIN inputs i ON i.id = r.input
-    WHERE p.all_rows IS NOT NULL AND o.sequence > :after
+    WHERE o.all_rows IS NOT NULL AND o.sequence > :after
 )
 """  # noqa: S608 - our own text
 

@@ -304,7 +304,7 @@ class Journal:
             "SELECT reason, sum(size) AS total FROM ("
             " SELECT reason, count(*) AS size FROM rejects WHERE (input, row) <= (SELECT input, row FROM bound)"
             " GROUP BY reason UNION ALL"
-            " SELECT o.error_category, sum(p.size - o.unchanged) FROM outcomes o JOIN pairs p ON p.id = o.pair"
-            " WHERE o.status = 'failed' GROUP BY o.error_category"
+            " SELECT error_category, sum(size - unchanged) FROM outcomes WHERE status = 'failed'"
+            " GROUP BY error_category"
             ") GROUP BY reason ORDER BY total DESC, reason"
         )

@@ -131,8 +131,10 @@ WHEN new.last_pair < new.first_pair OR EXISTS (SELECT 1 FROM (
 BEGIN SELECT RAISE(ABORT, 'a pair has one outcome'); END;
 
 CREATE VIEW outcomes AS
-SELECT d.sequence AS sequence, p.id AS pair, d.unchanged AS unchanged, t.* FROM settled d
-    CROSS JOIN results t ON t.id = d.result CROSS JOIN pairs p ON p.id BETWEEN d.first_pair AND d.last_pair;
+SELECT d.sequence AS sequence, p.id AS pair, p.kinds AS kinds, p.first_row AS first_row, p.all_rows AS all_rows,
+    p.size AS size, d.unchanged AS unchanged, t.*
+FROM settled d CROSS JOIN results t ON t.id = d.result
+    CROSS JOIN pairs p ON p.id BETWEEN d.first_pair AND d.last_pair;
 
 -- What an undo was about to take back when its request left, and what became of each pair.
 CREATE TABLE undoing (pair INTEGER PRIMARY KEY);

@@ -77,8 +77,8 @@ WHERE category IS NOT NULL GROUP BY 2, 3, 4, 5, 6 ORDER BY 1 DESC
 
 # Each with what its line is found by.
 _FAILED = """
-SELECT o.error_category, o.http_status, o.error_message, p.size, o.sequence, p.id
-FROM outcomes o JOIN pairs p ON p.id = o.pair WHERE o.status = 'failed' ORDER BY o.sequence
+SELECT error_category, http_status, error_message, size, sequence, pair
+FROM outcomes WHERE status = 'failed' ORDER BY sequence
 """
 
 _REJECTED = """
