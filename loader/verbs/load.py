@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from functools import partial
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from loader.errors import (
     Fatal,
@@ -77,6 +77,15 @@ async def load(
     finally:
         for source in inputs:
             source.close()
+
+
+class _End(NamedTuple):
+    """How a command ended: where rows stand, its exit code, what stopped it, and the facts to remember with that."""
+
+    counts: Counts
+    exit_code: int
+    stopped: LoaderError | None
+    facts: Mapping[str, object]
 
 
 class _Run:
@@ -257,7 +266,7 @@ class _Run:
             stopped = None  # What was in flight was all that was left.
         exit_code = stopped.exit_code if stopped else int(counts.failed + counts.rejected > 0)
         facts = ended(journal, self.around.now(), exit_code, stopped)
-        return await self._report(journal, counts, exit_code, stopped, facts)
+        return await self._report(journal, _End(counts, exit_code, stopped, facts))
 
     async def _tell_again(self) -> Report:
         """Nothing is left to send: make sure that the files are there, and say the same again."""
@@ -266,7 +275,7 @@ class _Run:
             counts = await aside(partial(self._view_again, journal))
             stopped_by_failures = journal.fact("exit_code") == TooManyFailures.exit_code
             exit_code = TooManyFailures.exit_code if stopped_by_failures else int(counts.failed + counts.rejected > 0)
-            return await self._report(journal, counts, exit_code, None, self.outputs.facts())
+            return await self._report(journal, _End(counts, exit_code, None, self.outputs.facts()))
 
     def _view_again(self, journal: Journal) -> Counts:
         journal.limit(None)
@@ -275,37 +284,23 @@ class _Run:
             results.finish()
         return journal.counts()
 
-    async def _report(
-        self,
-        journal: Journal,
-        counts: Counts,
-        exit_code: int,
-        stopped: LoaderError | None,
-        facts: Mapping[str, object],
-    ) -> Report:
-        finished = await aside(partial(self._sum_up, journal, counts, exit_code, stopped, facts))
+    async def _report(self, journal: Journal, end: _End) -> Report:
+        finished = await aside(partial(self._sum_up, journal, end))
         self.tell(finished)
-        return Report(exit_code, dict(finished.summary), self.outputs, stopped)
+        return Report(end.exit_code, dict(finished.summary), self.outputs, end.stopped)
 
-    def _sum_up(
-        self,
-        journal: Journal,
-        counts: Counts,
-        exit_code: int,
-        stopped: LoaderError | None,
-        facts: Mapping[str, object],
-    ) -> Finished:
-        following = next_command(self.settings, self.outputs, counts, exit_code)
-        journal.remember({**facts, "next_command": following})
+    def _sum_up(self, journal: Journal, end: _End) -> Finished:
+        following = next_command(self.settings, self.outputs, end.counts, end.exit_code)
+        journal.remember({**end.facts, "next_command": following})
         failures = write_failures(self.outputs.failures, journal)
         summary = summarize(
             journal,
             command=self.settings.command,
             version=version(),
-            counts=counts,
+            counts=end.counts,
             traffic=journal.fact("traffic") or NO_TRAFFIC,
             rate=Rate(*(journal.fact("rate") or (100, 10.0))),
-            exit_code=exit_code,
+            exit_code=end.exit_code,
             next_command=following,
         )
         write_summary(self.outputs.summary, summary)
@@ -313,6 +308,6 @@ class _Run:
             summary,
             str(self.outputs.results),
             str(self.outputs.failures) if failures else None,
-            str(stopped) if stopped else "",
+            str(end.stopped) if end.stopped else "",
             reloadable=len(self.settings.read) == 1,
         )

@@ -347,6 +347,14 @@ def test_a_bundle_is_filled_from_several_lots_but_never_waits_for_long() -> None
     assert run(lambda: scenario(5, WAIT_SECONDS / 2)) == [6, 4]
 
 
+@pytest.mark.parametrize(("capacity", "scattered"), [(1, True), (2000, False)])
+def test_only_puts_want_the_pairs_of_a_record_apart(capacity: int, scattered: bool) -> None:
+    """HubSpot locks a record while it is written to; a batch writes all of a record's pairs at once."""
+    work = Work([straight(pair(1))], capacity=capacity)
+    sent_of(work)
+    assert work.ledger.scattered is scattered
+
+
 def test_each_request_has_one_direction() -> None:
     back = Pair(7, COMPANIES, "9", CONTACTS, "70", (PLAIN_BACK,), 1)
     work = Work([Lot(FORWARD, [pair(1), pair(2)], [back], {})], capacity=8)
