@@ -55,6 +55,7 @@ class Health:
         self._first_left: float | None = None
         self._budget = BUDGET
         self._counted: Counter[Unit] = Counter()
+        self._spent: Counter[Unit] = Counter()
         self._may_retry: Counter[Unit] = Counter()
 
     def leaves(self, one: Exchange, now: float) -> Iterator[str]:
@@ -80,7 +81,12 @@ class Health:
 
     def used_up(self, pair: Pair) -> bool:
         """Return True for a pair that may be given up, or that could not be looked up."""
-        given_up = {unit for unit, count in self._counted.items() if count >= self._max_attempts}
+        # The record of several pairs may be read for one of them while another's reading has failed and waits: what
+        # one reads says nothing of the other's attempts.
+        given_up: set[Unit] = {
+            unit for unit, count in self._spent.items() if count >= self._max_attempts and unit[0] == READ
+        }
+        given_up |= {unit for unit, count in self._counted.items() if count >= self._max_attempts}
         return any(_covers(unit, pair) for unit in given_up)
 
     def ends(self, one: Exchange, now: float) -> None:
@@ -105,3 +111,4 @@ class Health:
         for unit in _units(one):
             self._may_retry[unit] = 1
             self._counted[unit] += counts
+            self._spent[unit] += counts
