@@ -3,6 +3,7 @@
 import re
 from typing import NamedTuple
 
+from loader.read.floats import LOST
 from loader.read.show import INVISIBLE, show, trim
 
 LARGEST = 2**63 - 1
@@ -20,7 +21,13 @@ _WRAPPED = re.compile(r'="([^"]*)"')
 _LOOSE_SEPARATOR = re.compile(r"[,\s]+")
 _LONG_ID = re.compile(r"[1-9][0-9]{4,18}", re.ASCII)
 _DATE = re.compile(r"[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}([ T].*)?", re.ASCII)
+_DIGITS_LOST = (
+    "DIGITS_LOST",
+    re.compile(LOST + ".*", re.DOTALL),
+    "is a floating-point number of more digits than it can hold; write ids as whole numbers or text",
+)
 _REASONS = (
+    _DIGITS_LOST,
     (
         "SCIENTIFIC_NOTATION",
         re.compile(r"[+-]?[0-9]+([.,][0-9]*)?[eE][+-]?[0-9]+", re.ASCII),
@@ -64,6 +71,7 @@ _LONGEST_VALUE = 1000
 # A spreadsheet's mark of a text of digits, and ours before what a spreadsheet would take for a formula.
 _MARKED_VALUE = re.compile(r"'(?=[0-9]+$|[\s\"]*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20])", re.ASCII)
 _REASONS_OF_VALUES = (
+    _DIGITS_LOST,
     (
         "SCIENTIFIC_NOTATION",
         re.compile(r"[+-]?[0-9]([.,][0-9]+)?[eE][+-][0-9]+", re.ASCII),

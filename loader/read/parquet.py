@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 
 from loader.read.columns import header_missing, is_header
 from loader.read.faults import reading
+from loader.read.floats import DOUBLE_BITS, float_text
 from loader.read.footer import column_sizes
-from loader.read.ids import EXACT_DOUBLE, is_blank
+from loader.read.ids import is_blank
 from loader.read.packed import Packed, is_bomb, refuse_bomb
 from loader.read.show import show
 from loader.read.table import BATCH, Batch, Mark
@@ -105,9 +106,10 @@ def _texts(column: Any, index: int, marks: dict[tuple[int, int], Mark]) -> list[
     if pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
         texts: list[str] = pc.fill_null(pc.cast(column, pa.large_string()), "").to_pylist()
         return texts
+    bits = significand_bits(kind)
     cells = []
     for place, value in enumerate(column.to_pylist()):
-        text = _text_of(value)
+        text = text_of(value, bits)
         mark = _mark(value, text)
         if mark is not None:
             marks[place, index] = mark
@@ -115,17 +117,29 @@ def _texts(column: Any, index: int, marks: dict[tuple[int, int], Mark]) -> list[
     return cells
 
 
-def _text_of(value: object) -> str:
-    if value is None or value != value:  # noqa: PLR0124 - NaN is what pandas writes for a blank
+def significand_bits(kind: Any) -> int:
+    """Return how many bits hold the digits of a column's floats, or of those in its lists."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return significand_bits(kind.storage_type)
+    if not (pa.types.is_struct(kind) or pa.types.is_map(kind)) and hasattr(kind, "value_type"):
+        return significand_bits(kind.value_type)
+    if pa.types.is_float16(kind):
+        return 11
+    return 24 if pa.types.is_float32(kind) else DOUBLE_BITS
+
+
+def text_of(value: object, bits: int) -> str:
+    """Return a value as a cell's text; `bits` are those of a float's significand."""
+    if value is None:
         return ""
-    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT_DOUBLE:
-        return str(int(value))
+    if isinstance(value, float):
+        return float_text(value, bits)
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):
-        return ";".join(map(_text_of, value))
+        return ";".join([text_of(item, bits) for item in value])
     return str(value)
 
 
@@ -135,11 +149,5 @@ def _mark(value: object, text: str) -> Mark | None:
     if isinstance(value, datetime.date | datetime.time | datetime.timedelta):
         return Mark("DATE", f"{show(text)} is a date or time, not a record id; write the id as text")
     if isinstance(value, list):
-        return next((mark for mark in (_mark(item, _text_of(item)) for item in value) if mark), None)
-    if not isinstance(value, float) or not text:
-        return None
-    if abs(value) >= EXACT_DOUBLE:
-        return Mark("DIGITS_LOST", f"{show(text)} is a floating-point number of too many digits; write ids as text")
-    if not value.is_integer():
-        return Mark("FRACTION", f"{show(text)} has a fraction; write the id as a whole number or text")
+        return next((mark for mark in (_mark(item, str(item)) for item in value) if mark), None)
     return None
