@@ -23,16 +23,22 @@ class Behaviour:
     ``answers``: the PUT body of v4 and 2025-09, wrapped (200) or bare (201); the later versions are bare.
     ``ids``: record ids in answers, as text (documented) or numbers (observed).
     ``semantics``: whether writing labels replaces those of the pair (documented) or appends.
-    ``no_associations``: how a batch read reports a record without any: left out, or as an entry in
-    ``errors``. ``error_context``: what the errors of a batch name: the ids of the pair, only what was
-    observed of single requests, or nothing. ``page_size``: associations in one page (documented: 500).
+    ``no_associations``: how a batch read reports a record without any: as an entry in ``errors`` (observed
+    2025 and 2026), or left out. ``invalid_pairs``: what a batch of pairs does with invalid ones: 400 for the
+    whole batch, naming ``all`` invalid ids or only the ``first`` (observed since 2026-09; which of the two is
+    not known), or an error for ``each`` in a 207 (documented). ``error_context``: what such an error names:
+    the ids of the pair, only what was observed of single requests, or nothing. ``strict_ids``: batch read and
+    batch archive, too, refuse the whole request because of a record that does not exist. ``page_size``:
+    associations in one page (documented: 500).
     """
 
     answers: Literal["wrapped", "bare"] = "wrapped"
     ids: Literal["text", "number"] = "text"
     semantics: Literal["replace", "append"] = "replace"
-    no_associations: Literal["absent", "error"] = "absent"
+    no_associations: Literal["absent", "error"] = "error"
+    invalid_pairs: Literal["all", "first", "each"] = "all"
     error_context: Literal["pair", "observed", "none"] = "pair"
+    strict_ids: bool = False
     page_size: int = 500
 
 

@@ -42,6 +42,11 @@ class HubSpotError(Exception):
             fields["category"] = self.category
         return fields
 
+    def first(self) -> "HubSpotError":
+        """The same refusal, naming only the first of what it names."""
+        context = {name: values[:1] for name, values in self.context.items()}
+        return HubSpotError(self.status, self.message, self.category, context=context, extra=self.extra)
+
     def item(self, context: Mapping[str, Sequence[str]]) -> dict[str, Json]:
         """One of the ``errors`` of a batch answer (documented: StandardError, every field required)."""
         return {
@@ -52,6 +57,19 @@ class HubSpotError(Exception):
             "errors": [],
             "links": {},
         }
+
+
+def together(errors: Sequence[HubSpotError]) -> HubSpotError:
+    """The refusal of a whole batch: the first of the errors, naming what all of them name, each once."""
+    named = dict.fromkeys(
+        tuple(zip(error.context, values, strict=True))
+        for error in errors
+        for values in zip(*error.context.values(), strict=True)
+    )
+    context: dict[str, list[str]] = {}
+    for name, value in (each for entry in named for each in entry):
+        context.setdefault(name, []).append(value)
+    return HubSpotError(errors[0].status, errors[0].message, errors[0].category, context=context)
 
 
 def invalid_input(message: str) -> HubSpotError:
@@ -84,9 +102,9 @@ def unknown_type(category: str, type_id: int) -> HubSpotError:
 
 
 def invalid_objects(records: Sequence[tuple[str, int]]) -> HubSpotError:
-    """400 for records that are not what the type id asks for: ``(CONTACT, id)`` each.
+    """400 for records that do not exist or are not what the type id asks for: ``(CONTACT, id)`` each.
 
-    Observed for an id of another direction; for a missing record it is inferred.
+    Observed for an id of another direction and, since 2026-09, for a deleted record.
     """
     return HubSpotError(
         400,

@@ -43,6 +43,8 @@ def _default(simulation: Simulation, fault: Fault, true_answer: Answer) -> Answe
             now = simulation.timestamp()
             pending = {"status": "PENDING", "results": [], "startedAt": now, "completedAt": now}
             return json_answer(200, pending)
+        case "processing" | "canceled":
+            return true_answer._replace(body=_with_status(true_answer.body, fault.name.upper()))
         case "other-ids":
             return true_answer._replace(body=_with_other_ids(true_answer.body))
         case "truncated":
@@ -123,6 +125,14 @@ def _errors(simulation: Simulation) -> Mapping[str, Json]:
         "startedAt": now,
         "completedAt": now,
     }
+
+
+def _with_status(body: bytes, status: str) -> bytes:
+    """The body of a batch answer with another ``status``; any other body as it is."""
+    answer = json.loads(body) if body else None
+    if not isinstance(answer, dict) or "results" not in answer:
+        return body
+    return json.dumps(answer | {"status": status}).encode()
 
 
 def _with_other_ids(body: bytes) -> bytes:

@@ -18,6 +18,8 @@ NAMES = {
     "long-number": "200 with a number of thousands of digits",
     "200-errors": "200 with errors and numErrors",
     "pending": "200 with status PENDING and no results",
+    "processing": "the true answer of a batch with status PROCESSING",
+    "canceled": "the true answer of a batch with status CANCELED",
     "huge": "200 with an endless body, streamed",
     "gzip-bomb": "200 with a small compressed body that unpacks to a huge one",
     "other-ids": "the true answer with other record ids",
@@ -43,6 +45,8 @@ NAMES = {
 
 SPOILED_ANSWERS = frozenset(
     [
+        "processing",
+        "canceled",
         "other-ids",
         "truncated",
         "interim",

@@ -10,6 +10,8 @@ A portal is made from keyword arguments or from a JSON file with the same names.
      "schemas": [{"object_type_id": "2-7282133", "name": "lender", "associates": ["contacts", "deals"]}],
      "records": [{"type": "contacts", "id": "101", "properties": {"email": "ada@example.com"}}],
      "missing": [{"type": "companies", "id": "999"}],
+     "merged": [{"type": "contacts", "id": "102", "into": "101"}],
+     "blind": [{"from": "deals", "to": "leads"}],
      "unlisted_records": "exist",
      "associations": [{"from_type": "contacts", "from_id": "101", "to_type": "companies", "to_id": "201",
                        "labels": ["Decision maker"]}],
@@ -26,6 +28,9 @@ A portal is made from keyword arguments or from a JSON file with the same names.
   documented. ``singular`` and ``plural`` are its labels.
 - Every record exists unless ``unlisted_records`` is ``"missing"`` (then only ``records`` do) or ``missing``
   names it.
+- A ``merged`` record is gone, and requests about it are about the one that it was merged ``into``: their
+  answers speak of that one's id.
+- A batch read in a ``blind`` direction finds nothing, whatever is associated (reported of deals to leads).
 - ``labels`` of an association are texts; ``types`` may give ``[category, type id]`` pairs instead. The
   unlabelled type is always there.
 - Without ``tokens`` any bearer token is accepted; without ``scopes`` everything is allowed.
@@ -69,6 +74,8 @@ _SETTINGS = frozenset(
         "schemas",
         "records",
         "missing",
+        "merged",
+        "blind",
         "unlisted_records",
         "associations",
         "tokens",
@@ -126,6 +133,10 @@ class Portal:
         self._records: dict[str, dict[int, Record]] = {}
         self._by_property: dict[tuple[str, str], dict[str, Record]] = {}
         self._missing = {(self._type_id(each["type"]), int(each["id"])) for each in setup.get("missing", ())}
+        self._merged = {
+            (self._type_id(each["type"]), int(each["id"])): int(each["into"]) for each in setup.get("merged", ())
+        }
+        self._blind = {(self._type_id(each["from"]), self._type_id(each["to"])) for each in setup.get("blind", ())}
         self._only_listed = setup.get("unlisted_records", "exist") == "missing"
         try:
             self._fill()
@@ -136,14 +147,35 @@ class Portal:
         """The object type of a name in a path; raises HubSpot's 400 for an unknown one."""
         return self._object_types.resolve(name)
 
+    def survivor(self, object_type_id: str, record_id: int) -> int:
+        """The id of the record that this one was merged into, or its own."""
+        while (object_type_id, record_id) in self._merged:
+            record_id = self._merged[object_type_id, record_id]
+        return record_id
+
+    def surviving(self, ends: Ends) -> Ends:
+        """The pair that a request about this one changes and speaks of."""
+        if not self._merged:
+            return ends
+        source, from_id, target, to_id = ends
+        return Ends(
+            source, self.survivor(source.object_type_id, from_id), target, self.survivor(target.object_type_id, to_id)
+        )
+
+    def is_blind(self, source: ObjectType, target: ObjectType) -> bool:
+        """Whether a batch read in this direction finds nothing."""
+        return (source.object_type_id, target.object_type_id) in self._blind
+
     def exists(self, object_type_id: str, record_id: int) -> bool:
-        """Whether there is such a record."""
+        """Whether there is such a record, or one that it was merged into."""
+        record_id = self.survivor(object_type_id, record_id)
         if self._only_listed and record_id not in self._records.get(object_type_id, ()):
             return False
         return (object_type_id, record_id) not in self._missing
 
     def record(self, object_type_id: str, record_id: int) -> Record | None:
         """The record of an id: a listed one, or a bare one where unlisted records exist."""
+        record_id = self.survivor(object_type_id, record_id)
         listed = self._records.get(object_type_id, {}).get(record_id)
         if listed is not None or not self.exists(object_type_id, record_id):
             return listed

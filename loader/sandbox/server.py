@@ -64,9 +64,10 @@ class Sandbox:
     arrival and answer; a write takes effect at its arrival. ``faults``: see ``loader.sandbox.fault_script``.
     ``seed``: of all randomness. ``batch_exempt``: leave out of the rolling limit what HubSpot's
     specification marks as exempt. ``window_seconds``: of ``max_window`` where the rate is off.
-    ``answers``, ``ids``, ``semantics``, ``no_associations``, ``error_context``, ``page_size``: see
-    ``Behaviour``; ``ids`` None is text in wrapped and numbers in bare answers. ``clock`` is monotonic and
-    ``wall`` the time since the epoch, both in seconds. Raises ValueError on settings that mean nothing.
+    ``answers``, ``ids``, ``semantics``, ``no_associations``, ``invalid_pairs``, ``error_context``,
+    ``strict_ids``, ``page_size``: see ``Behaviour``; ``ids`` None is text in wrapped and numbers in bare
+    answers. ``clock`` is monotonic and ``wall`` the time since the epoch, both in seconds. Raises ValueError on
+    settings that mean nothing.
     """
 
     def __init__(
@@ -81,8 +82,10 @@ class Sandbox:
         answers: Literal["wrapped", "bare"] = "wrapped",
         ids: Literal["text", "number"] | None = None,
         semantics: Literal["replace", "append"] = "replace",
-        no_associations: Literal["absent", "error"] = "absent",
+        no_associations: Literal["absent", "error"] = "error",
+        invalid_pairs: Literal["all", "first", "each"] = "all",
         error_context: Literal["pair", "observed", "none"] = "pair",
+        strict_ids: bool = False,
         page_size: int = 500,
         batch_exempt: bool = False,
         window_seconds: float = 10,
@@ -102,7 +105,9 @@ class Sandbox:
             ids=ids or ("text" if answers == "wrapped" else "number"),
             semantics=semantics,
             no_associations=no_associations,
+            invalid_pairs=invalid_pairs,
             error_context=error_context,
+            strict_ids=strict_ids,
             page_size=page_size,
         )
         self._rate, self._daily, self._window_seconds = Rate.parse(rate), daily, window_seconds

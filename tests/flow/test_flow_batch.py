@@ -55,7 +55,7 @@ async def test_bad_rows_fail_alone_whatever_the_errors_name(context: Any, load_i
     """Both ids, only the bad record, or nothing: three of sixty rows fail, with HubSpot's reason, and no other."""
     (folder / "a.csv").write_text(rows(60))
     missing = [{"type": "companies", "id": str(5000 + n)} for n in (7, 31, 32)]
-    async with Sandbox({"missing": missing}, error_context=context) as sandbox:
+    async with Sandbox({"missing": missing}, invalid_pairs="each", error_context=context) as sandbox:
         report = await load_into(sandbox, "a.csv", send=BATCH)
         assert len(sandbox.portal.pairs()) == 57
     found = lines_of(folder / "r.csv")

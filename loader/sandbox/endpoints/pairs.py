@@ -20,6 +20,7 @@ def put_labels(simulation: Simulation, call: Call) -> Answer:
     ends = _ends(simulation, call)
     types = portal.check_types(read_specs(call.json()))
     portal.check_pair(ends, types)
+    ends = portal.surviving(ends)
     append = simulation.behaviour.semantics == "append"
     entity = labels_between(simulation, ends, portal.associate(*ends.key, types, append=append))
     if simulation.behaviour.answers == "bare" or call.version not in _WRAPPED_VERSIONS:
@@ -41,7 +42,7 @@ def list_associations(simulation: Simulation, call: Call) -> Answer:
     portal = simulation.portal
     source, target = portal.resolve(call.parts[0]), portal.resolve(call.parts[2])
     portal.require_scope((source, target), write=False)
-    from_id = path_id(call.parts[1])
+    from_id = portal.survivor(source.object_type_id, path_id(call.parts[1]))
     if not portal.exists(source.object_type_id, from_id):
         raise HubSpotError(404, "resource not found", "OBJECT_NOT_FOUND")
     after = path_id(call.query["after"]) if call.query.get("after") else 0
@@ -56,7 +57,7 @@ def list_associations(simulation: Simulation, call: Call) -> Answer:
 
 def delete_pair(simulation: Simulation, call: Call) -> Answer:
     """Removes every association of a pair; 204 also where there was none (not documented)."""
-    simulation.portal.dissociate(*_ends(simulation, call).key)
+    simulation.portal.dissociate(*simulation.portal.surviving(_ends(simulation, call)).key)
     return NO_CONTENT
 
 
@@ -118,10 +119,11 @@ def page(
 
 def associate_default(simulation: Simulation, ends: Ends) -> list[Json]:
     """Adds the unlabelled type; one result for each direction, as a connector's notes have it."""
-    portal, (source, from_id, target, to_id) = simulation.portal, ends
-    key = portal.default_type(source, target)
+    portal = simulation.portal
+    key = portal.default_type(ends.source, ends.target)
     portal.check_pair(ends, frozenset({key}))
-    portal.associate(*ends.key, frozenset({key}), append=True)
+    source, from_id, target, to_id = surviving = portal.surviving(ends)
+    portal.associate(*surviving.key, frozenset({key}), append=True)
     results = [_default_result(from_id, to_id, key)]
     inverse = portal.types.unlabelled(target.object_type_id, source.object_type_id)
     if inverse is not None:
