@@ -10,17 +10,16 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from types import FrameType
 from typing import Any, BinaryIO, TextIO, TypeVar, cast
 
 from loader import event_loop
-from loader.complain import complain, give_up
+from loader.complain import complain
 from loader.configure import Typed, portal_settings, settings_from, undo_settings
-from loader.errors import Interrupted, LoaderError, RecordError, UsageError
-from loader.events import Event, Note, Tell, Undone, Verified
-from loader.record.metrics import MetricsFile
-from loader.record.stream import JsonStream, LogFile
+from loader.errors import Interrupted, LoaderError
+from loader.events import Note, Undone, Verified
+from loader.listeners import Listeners, willing
+from loader.record.stream import JsonStream
 from loader.stopping import Stop
 
 T = TypeVar("T")
@@ -38,7 +37,7 @@ def load(given: Mapping[str, Any], typed: Typed) -> int:
 
     _leave_no_core()
     stop = Stop()
-    with _Listeners(given) as tell:
+    with Listeners(given) as tell:
         report = _run(verb(settings, tell=tell, stop=stop, standard_input=_StandardInput.of(stop)), stop)
         if report.stopped is not None and given["quiet"]:
             complain(str(report.stopped))
@@ -53,12 +52,12 @@ def plan(given: Mapping[str, Any], typed: Typed) -> int:
 
     _leave_no_core()
     stop = Stop()
-    with _Listeners(given) as tell:
+    with Listeners(given) as tell:
         planned = _run(verb(settings, tell=tell, stop=stop, standard_input=_StandardInput.of(stop)), stop)
         if given["json_"]:
             tell(planned)
         elif sys.stdout is not None:
-            _willing(show_plan, planned, sys.stdout)
+            willing(show_plan, planned, sys.stdout)
     return int(planned.rejected > 0)
 
 
@@ -70,12 +69,12 @@ def verify(given: Mapping[str, Any], typed: Typed) -> int:
 
     _leave_no_core()
     stop = Stop()
-    with _Listeners(given) as tell:
+    with Listeners(given) as tell:
         report = _run(verb(settings, tell=tell, stop=stop, standard_input=_StandardInput.of(stop)), stop)
         if report.stopped is not None and given["quiet"]:
             complain(str(report.stopped))
         if not given["json_"] and sys.stdout is not None:
-            _willing(show_verified, Verified(report.summary, str(report.path)), sys.stdout)
+            willing(show_verified, Verified(report.summary, str(report.path)), sys.stdout)
     return report.exit_code
 
 
@@ -88,12 +87,12 @@ def undo(given: Mapping[str, Any], typed: Typed) -> int:
 
     _leave_no_core()
     stop = Stop()
-    with _Listeners(given) as tell:
+    with Listeners(given) as tell:
         report = _run(verb(settings, tell=tell, stop=stop, agree=agreement(stop, yes=given["yes"])), stop)
         if report.stopped is not None and given["quiet"]:
             complain(str(report.stopped))
         if not given["json_"] and sys.stdout is not None:
-            _willing(show_undone, Undone(report.summary, str(report.path)), sys.stdout)
+            willing(show_undone, Undone(report.summary, str(report.path)), sys.stdout)
     return report.exit_code
 
 
@@ -107,7 +106,7 @@ def labels(given: Mapping[str, Any]) -> int:
     stop = Stop()
     listed = _run(verb(settings, given["from_type"], given["to_type"], stop=stop), stop)
     if sys.stdout is not None:
-        _willing(JsonStream(sys.stdout) if given["json_"] else show_labels, listed, sys.stdout)
+        willing(JsonStream(sys.stdout) if given["json_"] else show_labels, listed, sys.stdout)
     return 0
 
 
@@ -118,7 +117,7 @@ def report(given: Mapping[str, Any]) -> int:
 
     path = verb(given["results"], output=given["output"])
     if sys.stderr is not None:
-        _willing(Screen(), Note(f"Report: {path}"), sys.stderr)
+        willing(Screen(), Note(f"Report: {path}"), sys.stderr)
     return 0
 
 
@@ -130,9 +129,9 @@ def status(given: Mapping[str, Any]) -> int:
     found = verb(given["results"])
     if sys.stdout is not None and given["json_"]:
         for each in found:
-            _willing(JsonStream(sys.stdout), each, sys.stdout)
+            willing(JsonStream(sys.stdout), each, sys.stdout)
     elif sys.stdout is not None:
-        _willing(show_status, found, sys.stdout)
+        willing(show_status, found, sys.stdout)
     return 0
 
 
@@ -165,78 +164,6 @@ class _StandardInput:
             self._stop.check()
         self._stop.check()
         return os.read(descriptor, size)
-
-
-class _Listeners:
-    """Whoever hears of events: the screen, the JSON stream, the log file.
-
-    One that can no longer be written to (its reader has gone, its disk is full) is dropped, and the run goes on: what
-    counts is in the journal.
-    """
-
-    def __init__(self, given: Mapping[str, Any]) -> None:
-        self._listeners: dict[Any, Any] = {}
-        self._log: LogFile | None = None
-        self._metrics: MetricsFile | None = None
-        if given.get("metrics_file"):
-            self._metrics = MetricsFile(_own_path(given, "metrics_file"))
-            self._listeners[self._metrics] = None
-        if given["log_file"]:
-            self._log = LogFile(_own_path(given, "log_file"))
-            self._listeners[self._log] = None
-        if not given["quiet"] and sys.stderr is not None:
-            from loader.record.screen import Screen  # noqa: PLC0415
-
-            self._listeners[Screen()] = sys.stderr
-        if given["json_"] and sys.stdout is not None:
-            self._listeners[JsonStream(sys.stdout)] = sys.stdout
-
-    def __enter__(self) -> Tell:
-        return self._tell
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if self._log is not None and isinstance(error, LoaderError):
-            _willing(self._log, Note(f"ended with exit code {error.exit_code}: {error}"), None)
-        if self._metrics is not None and isinstance(error, Exception):
-            _willing(self._metrics.end, getattr(error, "exit_code", LoaderError.exit_code), None)
-        for listener, stream in self._listeners.items():
-            _willing(_Listeners._close, listener, stream)
-
-    @staticmethod
-    def _close(listener: Any) -> None:
-        listener.close()
-
-    def _tell(self, event: Event) -> None:
-        for listener, stream in list(self._listeners.items()):
-            if not _willing(listener, event, stream):
-                del self._listeners[listener]
-                _willing(_Listeners._close, listener, stream)
-                for name, file in (("log", self._log), ("metrics", self._metrics)):
-                    if listener is file:
-                        complain(f"the {name} file cannot be written any more; the load goes on without it")
-
-
-def _own_path(given: Mapping[str, Any], name: str) -> Path:
-    path = Path(given[name])
-    named = [path for group in given.get("config") or () for path in group["inputs"]]
-    others = [*given.get("inputs", ()), *named, given.get("results"), given.get("failures"), given.get("token_file")]
-    if any(other and os.path.realpath(other) == os.path.realpath(path) for other in others):
-        raise UsageError(f"--{name.replace('_', '-')} {path} is another file of this command: name one of its own")
-    return path
-
-
-def _willing(write: Callable[[T], object], what: T, stream: Any) -> bool:
-    """Write, and return False when that is not possible any more."""
-    try:
-        write(what)
-        if stream is not None:
-            stream.flush()
-    except (OSError, RecordError, ValueError) as error:
-        if isinstance(error, ValueError) and stream is not None and not stream.closed:
-            raise
-        give_up(stream)
-        return False
-    return True
 
 
 def _run(verb: Coroutine[Any, Any, T], stop: Stop) -> T:

@@ -7,17 +7,18 @@ command line runs.
 import os
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeVar, Unpack
 
 from loader.api import background
 from loader.api.keywords import InputOptions, LoadOptions, Prepared, UndoOptions, VerifyOptions, prepared
 from loader.api.rows import Row
 from loader.api.sources import Path, Source, source_of
-from loader.events import Planned
+from loader.asking import agreement
+from loader.events import Planned, Tell
 from loader.stopping import Stop
 from loader.verbs.load import load as load_verb
 from loader.verbs.plan import plan as plan_verb
-from loader.verbs.report import Report
+from loader.verbs.report import Report, dry_report
 from loader.verbs.undo import undo as undo_verb
 from loader.verbs.undo_report import UndoReport
 from loader.verbs.verification import Verification
@@ -28,17 +29,19 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-Verb = Callable[..., Coroutine[Any, Any, T]]
-"""A verb that reads inputs: `verb(settings, *, tell, stop, standard_input)`."""
+Given: TypeAlias = "Path | Iterable[Path] | pd.DataFrame | Iterable[Row] | None"
+"""What to load; None: the inputs that the configuration file names."""
+
+Verb = Callable[[Prepared, Tell, Stop, BinaryIO | None], Coroutine[Any, Any, T]]
+"""A verb that reads inputs, with whatever stands for standard input."""
 
 
-async def load(
-    source: "Path | Iterable[Path] | pd.DataFrame | Iterable[Row]", **options: Unpack[LoadOptions]
-) -> Report:
+async def load(source: Given = None, **options: Unpack[LoadOptions]) -> Report:
     """Load a file, a folder, a glob, several of them, a DataFrame or rows, and return how it went.
 
     Does what `association-loader load` does, with the same files beside the results and the same going on where an
-    earlier call stopped; environment variables and `config` count, too. Rows are mappings from column to cell, tuples
+    earlier call stopped; environment variables and `config` count, too, and with a `config` that names its inputs there
+    is no source. Rows are mappings from column to cell, tuples
     of the two ids, or tuples of all seven fields (`loader.model.FIELDS`); an iterator is read once, as it goes. The
     first record of a DataFrame or of rows is row 2, and their results lie in `dataframe.results.csv` or
     `rows.results.csv` unless `results` says otherwise.
@@ -47,52 +50,44 @@ async def load(
     output could not be written; whatever else ends a load early is in the report (`exit_code`, `stopped`). A load that
     is cancelled goes on at the next call.
     """
-    return await _awaited(load_verb, "load", source, options)
+    return await _awaited(_load, "load", source, options)
 
 
-def load_sync(source: "Path | Iterable[Path] | pd.DataFrame | Iterable[Row]", **options: Unpack[LoadOptions]) -> Report:
+def load_sync(source: Given = None, **options: Unpack[LoadOptions]) -> Report:
     """Do what `load` does and return when it is done; also from within a running event loop, whose thread then waits.
 
     Ctrl-C drains the load before KeyboardInterrupt is raised, a second one ends it at once; the next call goes on.
     """
-    return _finished(load_verb, "load", source, options)
+    return _finished(_load, "load", source, options)
 
 
-async def plan(
-    source: "Path | Iterable[Path] | pd.DataFrame | Iterable[Row]", **options: Unpack[InputOptions]
-) -> Planned:
+async def plan(source: Given = None, **options: Unpack[InputOptions]) -> Planned:
     """Check everything and return what a load would do; nothing is sent and no file is written.
 
     Without a token no connection is opened, and what only the portal knows stays unchecked. Raises UsageError or
     InputError as a load would, and Fatal when the portal refuses the token.
     """
-    return await _awaited(plan_verb, "plan", source, options)
+    return await _awaited(_plan, "plan", source, options)
 
 
-def plan_sync(
-    source: "Path | Iterable[Path] | pd.DataFrame | Iterable[Row]", **options: Unpack[InputOptions]
-) -> Planned:
+def plan_sync(source: Given = None, **options: Unpack[InputOptions]) -> Planned:
     """Do what `plan` does and return when it is done; also from within a running event loop."""
-    return _finished(plan_verb, "plan", source, options)
+    return _finished(_plan, "plan", source, options)
 
 
-async def verify(
-    source: "Path | Iterable[Path] | pd.DataFrame | Iterable[Row]", **options: Unpack[VerifyOptions]
-) -> Verification:
+async def verify(source: Given = None, **options: Unpack[VerifyOptions]) -> Verification:
     """Read back what a source asks for and return how the portal compares; nothing is changed there.
 
     Does what `association-loader verify` does: writes `<stem>.verify.csv`, and touches no load's journal. Raises
     UsageError or InputError as a load would, and Fatal when the portal refuses the token; whatever else ends it early
     is in the report. A verification that is cut short goes on at the next call.
     """
-    return await _awaited(verify_verb, "verify", source, options)
+    return await _awaited(_verify, "verify", source, options)
 
 
-def verify_sync(
-    source: "Path | Iterable[Path] | pd.DataFrame | Iterable[Row]", **options: Unpack[VerifyOptions]
-) -> Verification:
+def verify_sync(source: Given = None, **options: Unpack[VerifyOptions]) -> Verification:
     """Do what `verify` does and return when it is done; also from within a running event loop."""
-    return _finished(verify_verb, "verify", source, options)
+    return _finished(_verify, "verify", source, options)
 
 
 async def undo(results: Path, **options: Unpack[UndoOptions]) -> UndoReport:
@@ -102,8 +97,7 @@ async def undo(results: Path, **options: Unpack[UndoOptions]) -> UndoReport:
     left and told. An undo that is cut short goes on at the next call. Raises UsageError or JournalError when nothing
     was removed, and Fatal when the portal refuses the token, or is another one than that of the load.
     """
-    ready = prepared("undo", Source((os.fspath(results),)), options)
-    return await undo_verb(ready.settings, tell=ready.tell, stop=Stop())
+    return await _undo(prepared("undo", Source((os.fspath(results),)), options), Stop())
 
 
 def undo_sync(results: Path, **options: Unpack[UndoOptions]) -> UndoReport:
@@ -111,8 +105,30 @@ def undo_sync(results: Path, **options: Unpack[UndoOptions]) -> UndoReport:
 
     Ctrl-C lets what is under way be finished before KeyboardInterrupt is raised; the next call goes on.
     """
-    ready = prepared("undo", Source((os.fspath(results),)), options)
-    return background.finished(lambda stop: undo_verb(ready.settings, tell=ready.tell, stop=stop))
+    return background.finished(partial(_undo, prepared("undo", Source((os.fspath(results),)), options)))
+
+
+async def _load(ready: Prepared, tell: Tell, stop: Stop, standard_input: BinaryIO | None) -> Report:
+    if not ready.given["dry_run"]:
+        return await load_verb(ready.settings, tell=tell, stop=stop, standard_input=standard_input)
+    return dry_report(await _plan(ready, tell, stop, standard_input), ready.settings)
+
+
+async def _plan(ready: Prepared, tell: Tell, stop: Stop, standard_input: BinaryIO | None) -> Planned:
+    planned = await plan_verb(ready.settings, tell=tell, stop=stop, standard_input=standard_input)
+    if ready.given["json_"]:
+        tell(planned)
+    return planned
+
+
+async def _verify(ready: Prepared, tell: Tell, stop: Stop, standard_input: BinaryIO | None) -> Verification:
+    return await verify_verb(ready.settings, tell=tell, stop=stop, standard_input=standard_input)
+
+
+async def _undo(ready: Prepared, stop: Stop) -> UndoReport:
+    agree = agreement(stop, yes=ready.given["yes"])
+    with ready.listening() as tell:
+        return await undo_verb(ready.settings, tell=tell, stop=stop, agree=agree)
 
 
 async def _awaited(verb: Verb[T], name: str, given: object, options: Mapping[str, object]) -> T:
@@ -136,7 +152,8 @@ def _finished(verb: Verb[T], name: str, given: object, options: Mapping[str, obj
 async def _on(verb: Verb[T], ready: Prepared, source: Source, stop: Stop) -> T:
     spooled = await source.open()
     try:
-        return await verb(ready.settings, tell=ready.tell, stop=stop, standard_input=spooled)
+        with ready.listening() as tell:
+            return await verb(ready, tell, stop, spooled)
     finally:
         if spooled is not None:
             spooled.close()

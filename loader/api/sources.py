@@ -53,6 +53,8 @@ class Source(NamedTuple):
 
 def source_of(given: object) -> Source:
     """Return what was given as a source; UsageError for what is none."""
+    if given is None:
+        return Source(())
     if isinstance(given, str | os.PathLike):
         return Source((os.fspath(given),))
     if _is_frame(given):

@@ -19,9 +19,6 @@ from loader.cli import cli
 from loader.events import Event
 from loader.sandbox import Sandbox, SandboxThread
 
-ONLY_A_TERMINAL = {"quiet", "json", "log_file", "dry_run", "yes", "metrics_file"}
-"""Options of the commands that Python has other means for."""
-
 ONLY_PYTHON = {"token", "on_event"}
 
 OPTION_OF = {
@@ -59,7 +56,7 @@ def test_each_verb_can_be_awaited_or_waited_for_with_the_same_keywords(verb: str
     options = {OPTION_OF.get(name, name) for name in keywords.__annotations__} - ONLY_PYTHON
     declared = [each for each in cli.commands[verb].params if isinstance(each, click.Option)]
     named = {each.opts[0].removeprefix("--").replace("-", "_") for each in declared}
-    assert options == named - ONLY_A_TERMINAL
+    assert options == named
 
 
 async def test_load_takes_a_path_and_gives_a_report(sandbox: Sandbox, folder: Path) -> None:

@@ -16,7 +16,7 @@ FLOORS = {
     **dict.fromkeys(WORDS, 0),
     **dict.fromkeys(("read", "settle", "send", "record"), 1),
     "verbs": 2,
-    **dict.fromkeys(("arguments", "asking", "configuration", "configure", "event_loop"), 3),
+    **dict.fromkeys(("arguments", "asking", "configuration", "configure", "event_loop", "listeners"), 3),
     **dict.fromkeys(("bug", "terminal"), 4),
     "cli": 5,
     **dict.fromkeys(("__main__", "api"), 6),  # Python's options are read as the command line reads them.

@@ -1,0 +1,87 @@
+"""Whoever hears of a command's events: the screen, the JSON stream, the log file, the metrics file."""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from loader.complain import complain, give_up
+from loader.errors import LoaderError, RecordError, UsageError
+from loader.events import Event, Note, Tell
+from loader.record.metrics import MetricsFile
+from loader.record.stream import JsonStream, LogFile
+
+T = TypeVar("T")
+
+
+class Listeners:
+    """Whoever hears of events: the screen, the JSON stream, the log file.
+
+    One that can no longer be written to (its reader has gone, its disk is full) is dropped, and the run goes on: what
+    counts is in the journal.
+    """
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        self._listeners: dict[Any, Any] = {}
+        self._log: LogFile | None = None
+        self._metrics: MetricsFile | None = None
+        if given.get("metrics_file"):
+            self._metrics = MetricsFile(_own_path(given, "metrics_file"))
+            self._listeners[self._metrics] = None
+        if given["log_file"]:
+            self._log = LogFile(_own_path(given, "log_file"))
+            self._listeners[self._log] = None
+        if not given["quiet"] and sys.stderr is not None:
+            from loader.record.screen import Screen  # noqa: PLC0415
+
+            self._listeners[Screen()] = sys.stderr
+        if given["json_"] and sys.stdout is not None:
+            self._listeners[JsonStream(sys.stdout)] = sys.stdout
+
+    def __enter__(self) -> Tell:
+        return self._tell
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if self._log is not None and isinstance(error, LoaderError):
+            willing(self._log, Note(f"ended with exit code {error.exit_code}: {error}"), None)
+        if self._metrics is not None and isinstance(error, Exception):
+            willing(self._metrics.end, getattr(error, "exit_code", LoaderError.exit_code), None)
+        for listener, stream in self._listeners.items():
+            willing(Listeners._close, listener, stream)
+
+    @staticmethod
+    def _close(listener: Any) -> None:
+        listener.close()
+
+    def _tell(self, event: Event) -> None:
+        for listener, stream in list(self._listeners.items()):
+            if not willing(listener, event, stream):
+                del self._listeners[listener]
+                willing(Listeners._close, listener, stream)
+                for name, file in (("log", self._log), ("metrics", self._metrics)):
+                    if listener is file:
+                        complain(f"the {name} file cannot be written any more; the load goes on without it")
+
+
+def _own_path(given: Mapping[str, Any], name: str) -> Path:
+    path = Path(given[name])
+    named = [path for group in given.get("config") or () for path in group["inputs"]]
+    others = [*given.get("inputs", ()), *named, given.get("results"), given.get("failures"), given.get("token_file")]
+    if any(other and os.path.realpath(other) == os.path.realpath(path) for other in others):
+        raise UsageError(f"--{name.replace('_', '-')} {path} is another file of this command: name one of its own")
+    return path
+
+
+def willing(write: Callable[[T], object], what: T, stream: Any) -> bool:
+    """Write, and return False when that is not possible any more."""
+    try:
+        write(what)
+        if stream is not None:
+            stream.flush()
+    except (OSError, RecordError, ValueError) as error:
+        if isinstance(error, ValueError) and stream is not None and not stream.closed:
+            raise
+        give_up(stream)
+        return False
+    return True
