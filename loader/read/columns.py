@@ -43,25 +43,25 @@ def check_fields(mapping: Mapping[str, str]) -> None:
             raise UsageError(f"--column {field}={wanted}: there is no such field; the fields are {', '.join(FIELDS)}.")
 
 
-def is_header(cells: Sequence[str], columns: Mapping[str, str]) -> bool:
+def is_header(cells: Sequence[str], settings: InputSettings) -> bool:
     """Tell whether a row names a column for the object id and one for the to object id."""
-    candidates = _candidates(cells, columns)
+    candidates = _candidates(cells, settings)
     return all(candidates[field] for field in _REQUIRED)
 
 
-def id_columns(header: Sequence[str], columns: Mapping[str, str]) -> frozenset[int]:
+def id_columns(header: Sequence[str], settings: InputSettings) -> frozenset[int]:
     """Return the columns that may hold ids."""
-    candidates = _candidates(header, columns)
+    candidates = _candidates(header, settings)
     return frozenset(column.position for field in _REQUIRED for column in candidates[field])
 
 
 def settle(name: str, header: Sequence[str], settings: InputSettings) -> Columns:
     """Settle which column is which field; raises UsageError where two are meant, or one that is needed is not there."""
     _check_mapping(name, header, settings.columns)
-    candidates = _candidates(header, settings.columns)
+    candidates = _candidates(header, settings)
     for field in _REQUIRED:
         if not candidates[field]:
-            raise header_missing(name, header, settings.columns)
+            raise header_missing(name, header, settings)
     to = _narrowed(name, candidates["to_object_id"], settings)
     object_id = _object_id(name, candidates["object_id"], settings)
     own = {
@@ -73,10 +73,10 @@ def settle(name: str, header: Sequence[str], settings: InputSettings) -> Columns
     return columns
 
 
-def header_missing(name: str, header: Sequence[str], columns: Mapping[str, str]) -> InputError:
+def header_missing(name: str, header: Sequence[str], settings: InputSettings) -> InputError:
     """Return the error for a file in which no row is a header; `header` is the row most like one."""
     there = show_all([cell for cell in header if trim(cell)])
-    wanted = " and ".join(columns.get(field, field) for field in _REQUIRED)
+    wanted = " and ".join(settings.columns.get(field, field) for field in _REQUIRED)
     why = next((f"{said}; " for said in map(hint, header) if said), "")
     return InputError(
         f"{name}: no header row names {wanted}; the columns found are {there or 'none'}; {why}"
@@ -84,7 +84,8 @@ def header_missing(name: str, header: Sequence[str], columns: Mapping[str, str])
     )
 
 
-def _candidates(header: Sequence[str], mapping: Mapping[str, str]) -> dict[str, list[Column]]:
+def _candidates(header: Sequence[str], settings: InputSettings) -> dict[str, list[Column]]:
+    mapping = settings.columns
     named = {field: _named(header, wanted) for field, wanted in mapping.items()}
     taken = {column.position for columns in named.values() for column in columns}
     found: dict[str, list[Column]] = {field: named.get(field, []) for field in FIELDS}

@@ -9,7 +9,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -19,9 +19,11 @@ from loader.read.borders import has_swallowed, lines_of
 from loader.read.columns import header_missing, id_columns, is_header
 from loader.read.faults import reading
 from loader.read.ids import is_blank
+from loader.read.second_header import SecondHeader
 from loader.read.show import plain, show
 from loader.read.table import BATCH, FULL_SHEETS, HEADER_WITHIN, Batch, Mark, full_sheet_note
 from loader.read.text import Text
+from loader.settings import InputSettings
 
 if TYPE_CHECKING:
     import _csv
@@ -39,7 +41,7 @@ class Delimited:
 
     sheet: str | None = None
 
-    def __init__(self, text: Text, kind: str, delimiter: str | None, mapping: Mapping[str, str]) -> None:
+    def __init__(self, text: Text, kind: str, delimiter: str | None, settings: InputSettings) -> None:
         self.format = kind
         self.encoding: str | None = text.encoding
         self.notes = list(text.notes)
@@ -55,23 +57,24 @@ class Delimited:
         self._preamble = 1 if separator else 0
         given = _given(delimiter) or (separator[1] if separator else None)
         with reading(self._name):
-            found = self._find(sample[self._preamble :], (given,) if given else _order(kind), mapping)
+            found = self._find(sample[self._preamble :], (given,) if given else _order(kind), settings)
         self.delimiter: str | None = found[0]
         self.header_row, self.header = found[1], tuple(found[2])
-        self._id_columns = id_columns(self.header, mapping)
+        self._id_columns = id_columns(self.header, settings)
+        self._second_header = SecondHeader(self._name, self.header, settings)
 
     def _find(
-        self, sample: list[str], delimiters: tuple[str, ...], mapping: Mapping[str, str]
+        self, sample: list[str], delimiters: tuple[str, ...], settings: InputSettings
     ) -> tuple[str, int, list[str]]:
         likeliest: list[str] = []
         for delimiter in delimiters:
             rows = list(islice(csv.reader(sample, delimiter=delimiter), HEADER_WITHIN))
             for number, cells in enumerate(rows, start=1):
-                if is_header(cells, mapping):
+                if is_header(cells, settings):
                     return delimiter, number, cells
             first = max(rows, key=len, default=[])
             likeliest = max(likeliest, first, key=len)
-        raise header_missing(self._name, likeliest, mapping)
+        raise header_missing(self._name, likeliest, settings)
 
     def cell_name(self, row: int, column: int) -> str:
         """Return the column's header in quotes."""
@@ -151,6 +154,8 @@ class Delimited:
                 continue
             fault = broken if place == last and broken else self._fault(record)
             if fault is not None:
+                self._second_header.repeats(row + 1 + place, record)
+                self._second_header.check_glued(row + 1 + place, record)
                 batch.faults[len(batch.rows)] = fault
             batch.rows.append(row + 1 + place)
             batch.cells.append(record if len(record) == width else (record + [""] * width)[:width])

@@ -2,7 +2,7 @@
 
 import datetime
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from python_calamine import CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
@@ -13,10 +13,12 @@ from loader.read.headers import fold
 from loader.read.ids import is_blank
 from loader.read.packed import Packed
 from loader.read.quiet import quiet
+from loader.read.second_header import SecondHeader
 from loader.read.show import show, show_all
 from loader.read.table import BATCH, FULL_SHEETS, HEADER_WITHIN, Batch, Mark, full_sheet_note
 from loader.read.workbook import column_letters, facts, guard
 from loader.read.xls import guard_old, is_encrypted, odd_cells
+from loader.settings import InputSettings
 
 Value = int | float | str | bool | datetime.time | datetime.date | datetime.datetime | datetime.timedelta
 
@@ -31,13 +33,14 @@ class Excel:
     encoding: str | None = None
     delimiter: str | None = None
 
-    def __init__(self, packed: Packed, sheet: str | None, mapping: Mapping[str, str]) -> None:
+    def __init__(self, packed: Packed, sheet: str | None, settings: InputSettings) -> None:
         self.format = packed.kind
         self.notes: list[str] = []
         self._name = packed.name
         self._packed = packed
         with reading(self._name):
-            self._find_header(self._open(packed, sheet), mapping)
+            self._find_header(self._open(packed, sheet), settings)
+        self._second_header = SecondHeader(self._name, self.header, settings)
 
     def _open(self, packed: Packed, wanted: str | None) -> CalamineSheet:
         with packed.open_seekable() as stream:
@@ -61,12 +64,12 @@ class Excel:
                 self._odd = odd_cells(stream.read(), sheet.name)
         return sheet
 
-    def _find_header(self, sheet: CalamineSheet, mapping: Mapping[str, str]) -> None:
+    def _find_header(self, sheet: CalamineSheet, settings: InputSettings) -> None:
         likeliest: list[str] = []
         top, self._left = sheet.start or (0, 0)
         for row, values in enumerate(sheet.iter_rows(), start=1):
             cells = [_text(value) for value in values]
-            if is_header(cells, mapping):
+            if is_header(cells, settings):
                 while cells and is_blank(cells[-1]):
                     cells.pop()
                 self.header_row, self.header = row, tuple(cells)
@@ -74,7 +77,7 @@ class Excel:
             likeliest = max(likeliest, cells, key=lambda known: sum(map(bool, known)))
             if row >= top + HEADER_WITHIN:
                 break
-        raise header_missing(self._name, likeliest, mapping)
+        raise header_missing(self._name, likeliest, settings)
 
     def cell_name(self, row: int, column: int) -> str:
         """Return the cell as a spreadsheet names it, `Sheet1!B412`, with its column's header."""
@@ -120,6 +123,7 @@ class Excel:
         if all(map(is_blank, texts)) and not any(mark is not _MERGED for mark in marks.values()):
             return
         if any(not is_blank(text) for text in texts[width:]):
+            self._second_header.repeats(row, texts)
             batch.faults[place] = Mark("FIELD_COUNT", "has a cell to the right of the header's last column; move it")
         if "\0" in "".join(texts):
             batch.faults[place] = Mark("NUL_CHARACTER", "holds a NUL character; write the row again")

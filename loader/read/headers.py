@@ -52,6 +52,10 @@ _ASSOCIATED = re.compile(
 )
 _ASSOCIATED_NAMES = re.compile(r"associated[\s_-]+[^\s_-].*", re.IGNORECASE | re.DOTALL)
 _RECORD_ID_OF = re.compile(r"record[\s_]*id[\s_]*[-\u2013][\s_]*([^\s_-].*)", re.IGNORECASE | re.DOTALL)
+# The end of a header that names ids: "ID" stands apart, or is told by its capital, as in `contactId`.
+_LIKE_ID = re.compile(r"(?:.*[\s_-])?(?i:ids?)|.*[a-z](?:Id|ID)s?", re.DOTALL)
+# No header of ours is longer; `Associated <Type> IDs (<label>)` has two names in it.
+LONGEST = 500
 _SEPARATORS = re.compile(r"[\s_-]+")
 # Letters of other scripts that look like ours in every font; a keyboard that was switched over writes them.
 _LOOKALIKES = str.maketrans(
@@ -98,6 +102,16 @@ def meaning(header: str) -> Meaning:
     if of_type:
         return Meaning("object_id", _type_text(of_type[1]))
     return Meaning()
+
+
+def looks_like_id(header: str) -> bool:
+    """Tell whether a header names ids of some kind: `Contact ID`, `company_ids`, `dealId`.
+
+    >>> looks_like_id("Deal ID"), looks_like_id("paid"), looks_like_id("101")
+    (True, False, False)
+    """
+    text = trim(header)
+    return len(text) <= LONGEST and bool(_LIKE_ID.fullmatch(text))
 
 
 def hint(header: str) -> str:

@@ -68,7 +68,7 @@ class Input:
         Raises InputError where the file turns out damaged, or is no longer the one that was opened.
         """
         told: Counter[str] = Counter()
-        judge = Judge(self._table, self._columns, self._settings, told)
+        judge = Judge(self._shown, self._table, self._columns, self._settings, told)
         self._check_unchanged()
         records = 0
         for batch in self._table.batches(told):
@@ -166,11 +166,11 @@ def _open_table(packed: Packed, settings: InputSettings) -> Table:
     if packed.kind == "parquet":
         from loader.read.parquet import Parquet  # noqa: PLC0415 - costs a CSV-only run nothing
 
-        return Parquet(packed, settings.columns)
+        return Parquet(packed, settings)
     if packed.kind in ("xlsx", "xls"):
         from loader.read.excel import Excel  # noqa: PLC0415 - as above
 
-        return Excel(packed, settings.sheet, settings.columns)
+        return Excel(packed, settings.sheet, settings)
     return _open_text(packed, settings)
 
 
@@ -182,13 +182,13 @@ def _open_text(packed: Packed, settings: InputSettings) -> Table:
     if kind == "jsonl":
         if not settings.format:
             refuse_other_text(packed.name, start)
-        return JsonLines(text, settings.columns)
+        return JsonLines(text, settings)
     refuse_other_text(packed.name, start)
     return Delimited(
         text,
         kind,
         "\t" if settings.format == "tsv" and not settings.delimiter else settings.delimiter,
-        settings.columns,
+        settings,
     )
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from loader.errors import InputError
 from loader.read.columns import header_missing, is_header
@@ -11,6 +11,7 @@ from loader.read.ids import is_blank
 from loader.read.show import plain, show
 from loader.read.table import BATCH, Batch, Mark
 from loader.read.text import Text
+from loader.settings import InputSettings
 
 _MOST_KEYS = 10_000
 
@@ -33,14 +34,14 @@ class JsonLines:
     sheet: str | None = None
     header_row: int = 1
 
-    def __init__(self, text: Text, mapping: Mapping[str, str]) -> None:
+    def __init__(self, text: Text, settings: InputSettings) -> None:
         self.encoding: str | None = text.encoding
         self.notes = list(text.notes)
         self._text = text
         self._name = text.packed.name
         self.header = self._union()
-        if not is_header(self.header, mapping):
-            raise header_missing(self._name, self.header, mapping)
+        if not is_header(self.header, settings):
+            raise header_missing(self._name, self.header, settings)
 
     def cell_name(self, row: int, column: int) -> str:
         """Return the row and the key in quotes."""

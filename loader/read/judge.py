@@ -9,8 +9,8 @@ from loader.model import Asked, Chunk, Link, Reject
 from loader.read import ids
 from loader.read.asked import AskedOf
 from loader.read.columns import Column, Columns
-from loader.read.headers import fold
 from loader.read.ids import Judged
+from loader.read.second_header import SecondHeader
 from loader.read.show import keep
 from loader.read.table import Batch, Mark, Table
 from loader.settings import InputSettings
@@ -27,13 +27,13 @@ Verdicts = tuple[tuple[Column, Judged], ...]
 class Judge:
     """Judges the batches of one table; `told` counts what was repaired, by sentence."""
 
-    def __init__(self, table: Table, columns: Columns, settings: InputSettings, told: Counter[str]) -> None:
+    def __init__(self, name: str, table: Table, columns: Columns, settings: InputSettings, told: Counter[str]) -> None:
         self._table = table
         self._columns = columns
         self._told = told
         self._by_property = bool(settings.from_id_property), bool(settings.to_id_property)
         self._asked = [AskedOf(columns, to, settings) for to in columns.to]
-        self._folded_header = [fold(header) for header in table.header]
+        self._second_header = SecondHeader(name, table.header, settings)
 
     def chunk(self, batch: Batch) -> Chunk:
         """Judge one batch: plain records in one go, the others one by one, in the file's order."""
@@ -99,7 +99,7 @@ class Judge:
         said = cells[self._columns.object_id.position]
         judged = self._judged_object(place, said, batch)
         fault = batch.faults.get(place)
-        if fault is None and (judged.reason or self._by_property[0]) and self._is_header(cells):
+        if (judged.reason or self._by_property[0]) and self._second_header.repeats(row, cells) and fault is None:
             fault = Mark("REPEATED_HEADER", "is the header once more; delete the row")
         if fault is not None:
             self._reject_record(row, cells, fault, chunk)
@@ -120,12 +120,6 @@ class Judge:
                     chunk.rejects.append(Reject(row, part, keep(said), keep(text), asked, problem.reason, problem.why))
                 part += 1
         return without
-
-    def _is_header(self, cells: list[str]) -> bool:
-        position = self._columns.object_id.position
-        if fold(cells[position]) != self._folded_header[position]:
-            return False
-        return [fold(cell) for cell in cells] == self._folded_header
 
     def _judged_object(self, place: int, cell: str, batch: Batch) -> Judged:
         mark = batch.marks.get((place, self._columns.object_id.position)) if batch.marks else None

@@ -2,7 +2,7 @@
 
 import datetime
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -17,6 +17,7 @@ from loader.read.ids import is_blank
 from loader.read.packed import Packed, is_bomb, refuse_bomb
 from loader.read.show import show
 from loader.read.table import BATCH, Batch, Mark
+from loader.settings import InputSettings
 
 
 class Parquet:
@@ -28,7 +29,7 @@ class Parquet:
     sheet: str | None = None
     header_row: int = 1
 
-    def __init__(self, packed: Packed, mapping: Mapping[str, str]) -> None:
+    def __init__(self, packed: Packed, settings: InputSettings) -> None:
         self._name = packed.name
         self._packed = packed
         self.notes: list[str] = []
@@ -36,8 +37,8 @@ class Parquet:
             _refuse_bombs(self._name, stream)
             with pq.ParquetFile(stream, pre_buffer=False) as file:
                 self.header: tuple[str, ...] = tuple(file.schema_arrow.names)
-        if not is_header(self.header, mapping):
-            raise header_missing(self._name, self.header, mapping)
+        if not is_header(self.header, settings):
+            raise header_missing(self._name, self.header, settings)
 
     def cell_name(self, row: int, column: int) -> str:
         """Return the row and the column's name in quotes."""

@@ -56,6 +56,14 @@ def test_a_column_that_is_not_there(refused: Run, folder: Path) -> None:
     assert "Contact Key" in refused("a.csv", *TYPES, "--column", "object_id=Contact Key")
 
 
+def test_a_second_header_further_down(refused: Run, folder: Path) -> None:
+    """Two files put together: the second one's columns are the other way round, and nothing of either is sent."""
+    (folder / "a.csv").write_text("from_id,to_id\n101,201\nto_id,from_id\n202,102\n")
+    said = refused("a.csv", *TYPES)
+    assert "a.csv: row 3 is a header of its own" in said
+    assert '"to_id", "from_id"' in said
+
+
 def test_two_columns_for_one_field(refused: Run, folder: Path) -> None:
     """Which one is meant is not guessed."""
     (folder / "a.csv").write_text("from_id,object_id,to_id\n101,102,201\n")
