@@ -1,37 +1,112 @@
-"""The failures file: the records that failed or were rejected, in their own columns, ready to be mended and loaded."""
+"""The failures file: the records that failed or were rejected, in their own columns, ready to be mended and loaded.
 
-import codecs
+It is meant to be mended by hand. So it is written or removed only as long as it is what the loader wrote: the journal
+keeps the checksum of that. A file that somebody changed is renamed, never overwritten.
+"""
+
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 from loader.record.defuse import csv_line
 from loader.record.files import replacing, writing
 from loader.record.journal import Journal, Line, failed_records
+from loader.record.outputs import Outputs, dated_names
 from loader.record.visible import visible
 
 ADDED = ("_input", "_row", "_status", "_error_category", "_error_message", "_http_status", "_correlation_id")
 
 
-def write_failures(path: Path, journal: Journal) -> int:
-    """Write the failures file from the journal and return its number of lines; none: there is no such file after."""
+WRITTEN = "failures.written"
+"""The fact that holds the SHA-256 of the failures file, and while a new one takes its place those of both."""
+
+KEPT = "output.kept."
+"""The facts that name failures files which were renamed because somebody had changed them."""
+
+_LONGEST_HEADER = 2**20
+
+
+class Failures(NamedTuple):
+    """How many lines the failures file has, and where one was kept that somebody had changed, if there was one."""
+
+    lines: int
+    kept: Path | None
+
+
+def write_failures(outputs: Outputs, journal: Journal, now: datetime) -> Failures:
+    """Write the failures file from the journal; without a line to write there is no such file after."""
+    path = outputs.failures
     records = failed_records(journal)
     first = next(records, None)
     if first is None:
+        kept = _make_way(outputs, journal, now)
         with writing(path):
             path.unlink(missing_ok=True)
-        return 0
+        return Failures(0, kept)
     columns = _columns(journal)
     written = 0
     with replacing(path) as beside:
-        file = codecs.getwriter("utf-8")(beside, "backslashreplace")
-        file.write(csv_line((*(name for name, _ in columns), *ADDED)))
+        digest = hashlib.sha256()
+
+        def write(cells: Sequence[str]) -> None:
+            data = csv_line(cells).encode("utf-8", "backslashreplace")
+            digest.update(data)
+            beside.write(data)
+
+        write((*(name for name, _ in columns), *ADDED))
         for header, cells, line in chain([first], records):
             found = dict(zip(_numbered(header), cells, strict=True))
-            file.write(csv_line((*(found.get(name, "") for name in columns), *_about(line))))
+            write((*(found.get(name, "") for name in columns), *_about(line)))
             written += 1
-    return written
+        kept = _make_way(outputs, journal, now)
+        # Before the new file has its name: after a crash between the two, either is known as the loader's.
+        journal.remember({WRITTEN: [*_digests(path), digest.hexdigest()]})
+    return Failures(written, kept)
+
+
+def is_mended(path: Path, journal: Journal) -> bool:
+    """Return True for a failures file that is not what the run of this journal wrote last."""
+    return bool(set(_digests(path)) - set(journal.fact(WRITTEN) or ()))
+
+
+def is_failures_file(path: Path) -> bool:
+    """Return True when a file has the columns that the loader adds, whoever wrote it and whatever separates them."""
+    with writing(path), path.open("rb") as file:
+        header = file.readline(_LONGEST_HEADER).decode("utf-8", "replace")
+    return all(name in header for name in ("_row", "_error_category"))
+
+
+def has_mended_files(journal: Journal) -> bool:
+    """Return True when a failures file of a run is still there that somebody has changed."""
+    failures = journal.path.with_name(journal.fact("output.failures") or "")
+    kept = (journal.path.with_name(str(name)) for name in journal.facts(KEPT).values())
+    return is_mended(failures, journal) or any(path.exists() for path in kept)
+
+
+def _digests(path: Path) -> list[str]:
+    """Return the SHA-256 of a file that is there and holds something, else nothing."""
+    with writing(path):
+        if not path.is_file() or not path.stat().st_size:
+            return []
+        with path.open("rb") as file:
+            return [hashlib.file_digest(file, "sha256").hexdigest()]
+
+
+def _make_way(outputs: Outputs, journal: Journal, now: datetime) -> Path | None:
+    """Rename a failures file that somebody has changed, and return its new path; None where there was none."""
+    path = outputs.failures
+    if not is_mended(path, journal):
+        return None
+    (kept,) = dated_names([path], outputs.stem, now.isoformat()).values()
+    with writing(path):
+        path.rename(kept)
+    # Named in the journal, so that a folder's inputs do not grow by it.
+    journal.remember({f"{KEPT}{kept.name}": kept.name if kept.parent == outputs.results.parent else str(kept)})
+    return kept
 
 
 def _about(line: Line) -> tuple[str, ...]:

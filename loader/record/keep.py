@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from loader.errors import JournalError, RecordError
+from loader.record.failures import has_mended_files
 from loader.record.files import writing
 from loader.record.journal import Journal, is_journal
 from loader.record.outputs import Outputs, is_set_aside
@@ -13,15 +14,12 @@ from loader.record.outputs import Outputs, is_set_aside
 def remove_old(outputs: Outputs, days: int, now: datetime) -> list[str]:
     """Remove the files of set-aside runs of this name that ended longer ago; return the names of their journals.
 
-    A journal goes last, so that one that is left by a crash still names what is left. A damaged one is left alone.
+    A journal goes last, so that one that is left by a crash still names what is left. A damaged one is left alone, and
+    so is a run whose failures file somebody has changed: its corrections may be still to be loaded.
     """
     removed = []
     for journal in sorted(outputs.results.parent.iterdir()):
-        if (
-            is_set_aside(journal, outputs.stem)
-            and is_journal(journal)
-            and _ended_before(journal, now - timedelta(days=days))
-        ):
+        if is_set_aside(journal, outputs.stem) and is_journal(journal) and _may_go(journal, now - timedelta(days=days)):
             for path in (*_named(journal), *_parts(journal)):
                 with writing(path):
                     path.unlink(missing_ok=True)
@@ -29,11 +27,11 @@ def remove_old(outputs: Outputs, days: int, now: datetime) -> list[str]:
     return removed
 
 
-def _ended_before(journal: Path, moment: datetime) -> bool:
+def _may_go(journal: Path, moment: datetime) -> bool:
     try:
         with Journal(journal, read_only=True) as found:
             ended = found.fact("finished_at") or found.fact("started_at")
-            return bool(ended) and datetime.fromisoformat(ended) < moment
+            return bool(ended) and datetime.fromisoformat(ended) < moment and not has_mended_files(found)
     except (JournalError, RecordError, ValueError, TypeError):
         return False
 

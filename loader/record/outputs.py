@@ -121,10 +121,10 @@ def _check(file: Path, inputs: list[Path]) -> None:
         raise UsageError(f"{file} is an input, and would be overwritten: give another --results")
 
 
-def set_aside(outputs: Outputs, started_at: str | None) -> list[Path]:
-    """Rename an earlier run's files to `<stem>.<started_at>.*` and return their new paths."""
+def set_aside(outputs: Outputs, started_at: str | None) -> dict[Path, Path]:
+    """Rename an earlier run's files to `<stem>.<started_at>.*` and return the new path of each."""
     there = [file for file in _own_files(outputs) if file.exists() or file.is_symlink()]
-    moved = _new_names(there, outputs.stem, started_at)
+    moved = dated_names(there, outputs.stem, started_at)
     with writing(outputs.journal):
         for file, path in moved.items():
             file.rename(path)
@@ -136,7 +136,7 @@ def set_aside(outputs: Outputs, started_at: str | None) -> list[Path]:
         # A damaged journal is set aside all the same.
         with suppress(JournalError, RecordError), Journal(moved[outputs.journal]) as journal:
             journal.rename_outputs({file.name: path.name for file, path in moved.items()})
-    return list(moved.values())
+    return moved
 
 
 def _own_files(outputs: Outputs) -> list[Path]:
@@ -145,7 +145,11 @@ def _own_files(outputs: Outputs) -> list[Path]:
     return [outputs.results, outputs.failures, outputs.summary, *others, outputs.journal]
 
 
-def _new_names(files: list[Path], stem: str, started_at: str | None) -> dict[Path, Path]:
+def dated_names(files: list[Path], stem: str, started_at: str | None) -> dict[Path, Path]:
+    """Return a free name of the form `<stem>.<started_at>.*` for each file, all with one date.
+
+    `started_at` is UTC, ISO 8601; None: when the first of them was written last.
+    """
     if not files:
         return {}
     moment = started_at or datetime.fromtimestamp(files[0].stat().st_mtime, UTC).isoformat()

@@ -48,7 +48,10 @@ def identity(settings: Settings, inputs: Sequence[Input]) -> dict[str, Any]:
 
 
 class Earlier(NamedTuple):
-    """The run that a journal holds. `planned` is False when the portal refused the token before the plan was made."""
+    """The run that a journal holds. `planned` is False when the portal refused the token before the plan was made.
+
+    `failures` is its failures file, as the journal names it.
+    """
 
     identity: Mapping[str, Any]
     portal_id: str | None
@@ -57,6 +60,7 @@ class Earlier(NamedTuple):
     started_at: str | None
     names: tuple[str, ...]
     undo: Mapping[str, Any] | None
+    failures: str | None
 
 
 def look(outputs: Outputs, *, fresh: bool = False) -> Earlier | None:
@@ -90,6 +94,7 @@ def _earlier(outputs: Outputs) -> Earlier:
             journal.fact("started_at"),
             tuple(str(source["path"]) for source in journal.inputs()),
             journal.fact(UNDO),
+            journal.fact("output.failures"),
         )
 
 

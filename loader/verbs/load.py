@@ -2,17 +2,15 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from typing import Any, BinaryIO, NamedTuple
 
 from loader.errors import (
     Fatal,
     Interrupted,
-    JournalError,
     LoaderError,
     OutOfTime,
-    RecordError,
     Retryable,
     Stopped,
     TooManyFailures,
@@ -20,11 +18,9 @@ from loader.errors import (
 from loader.events import Finished, Note, Started, Tell
 from loader.read import Input, open_inputs
 from loader.record.failures import write_failures
-from loader.record.files import writing
 from loader.record.journal import FILE_NAME, Counts, Journal, Lock, Staging, forget_lookups
-from loader.record.keep import remove_old
 from loader.record.ledger import Ledger
-from loader.record.outputs import Outputs, name_outputs, set_aside
+from loader.record.outputs import Outputs, name_outputs
 from loader.record.pace import PREFIX as PACE
 from loader.record.results import Results, open_results
 from loader.record.summary import summarize, write_summary
@@ -38,6 +34,7 @@ from loader.verbs.aside import aside
 from loader.verbs.command_facts import begun, ended
 from loader.verbs.connection import connected, surroundings
 from loader.verbs.cost import advice
+from loader.verbs.earlier_files import clear_the_way, refuse_strangers, tell_kept
 from loader.verbs.identity import Decision, Earlier, decide, identity, look
 from loader.verbs.meter import Meter
 from loader.verbs.next_command import next_command
@@ -114,6 +111,7 @@ class _Run:
         bound = await aside(partial(identity, self.settings, self.inputs))
         earlier = await aside(partial(look, self.outputs, fresh=self.settings.fresh))
         resumed = decide(earlier, bound, self.settings, self.outputs) is Decision.GO_ON
+        refuse_strangers(self.settings, self.outputs, earlier)
         if resumed and earlier and earlier.finished and not self.settings.retry_failed:
             return await self._tell_again()
         async with connected(self.settings, self.around, self.tell) as gateway:
@@ -155,7 +153,7 @@ class _Run:
                     **self.outputs.facts(),
                 }
             )
-            self._clear_the_way(earlier)
+            clear_the_way(self.settings, self.outputs, earlier, self.around.now(), self.tell)
             await aside(partial(staging.install, self.outputs.journal))
             if refused is None:
                 forget_lookups(staging.keys.lookups)
@@ -183,21 +181,6 @@ class _Run:
         if sentence := advice(event, send):
             self.tell(Note(sentence))
         return account, None
-
-    def _clear_the_way(self, earlier: Earlier | None) -> None:
-        if earlier is not None and not earlier.planned:
-            # Nothing was sent and nothing settled: the files of that attempt say nothing that is worth keeping.
-            with writing(self.outputs.journal):
-                for file in (self.outputs.results, self.outputs.failures, self.outputs.summary, self.outputs.journal):
-                    file.unlink(missing_ok=True)
-        elif self.outputs.journal.exists() or self.outputs.results.exists():
-            with suppress(JournalError, RecordError), Journal(self.outputs.journal):
-                pass  # Takes over what a killed process left beside the journal, which is about to be renamed.
-            set_aside(self.outputs, earlier.started_at if earlier else None)
-        if days := self.settings.keep:
-            removed = remove_old(self.outputs, days, self.around.now())
-            if removed:
-                self.tell(Note(f"Removed what runs left that ended over {days} days ago: {', '.join(removed)}."))
 
     # --- sending
 
@@ -292,7 +275,9 @@ class _Run:
     def _sum_up(self, journal: Journal, end: _End) -> Finished:
         following = next_command(self.settings, self.outputs, end.counts, end.exit_code)
         journal.remember({**end.facts, "next_command": following})
-        failures = write_failures(self.outputs.failures, journal)
+        failures = write_failures(self.outputs, journal, self.around.now())
+        if failures.kept is not None:
+            tell_kept(self.settings, self.outputs, failures.kept, self.tell)
         summary = summarize(
             journal,
             command=self.settings.command,
@@ -307,7 +292,7 @@ class _Run:
         return Finished(
             summary,
             str(self.outputs.results),
-            str(self.outputs.failures) if failures else None,
+            str(self.outputs.failures) if failures.lines else None,
             str(end.stopped) if end.stopped else "",
             reloadable=len(self.settings.read) == 1,
         )

@@ -2,12 +2,13 @@
 
 import shlex
 from collections.abc import Collection, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from loader.errors import LoaderError
 from loader.record.journal import Counts
 from loader.record.outputs import Outputs
-from loader.settings import InputSettings, Settings
+from loader.settings import Settings
 
 _INPUT_FORM = {"--format": "csv", "--delimiter": ",", "--encoding": "utf-8"}
 """What a failures file is, whatever its input was."""
@@ -41,7 +42,7 @@ def next_command(settings: Settings, outputs: Outputs, counts: Counts, exit_code
         again = _without(parts, {"--fresh", "--retry-failed"})
         return _joined(head, [*again, _Part("--retry-failed", ("--retry-failed",))])
     if counts.rejected and len(settings.read) == 1:
-        return _joined(head, _mended(parts, settings.read[0], settings, outputs))
+        return load_mended(settings, outputs, outputs.failures)
     if counts.rejected:
         # A job's failures come from files that are read in different ways: they are mended where they come from.
         return _joined(head, _without(parts, {"--fresh", "--retry-failed", "--limit"}))
@@ -73,8 +74,14 @@ def load_what_is_missing(
     return _joined((*program, "load"), again)
 
 
-def _mended(parts: list[_Part], read: InputSettings, settings: Settings, outputs: Outputs) -> list[_Part]:
-    """The failures file as input, with the options that also hold for it."""
+def load_mended(settings: Settings, outputs: Outputs, failures: Path) -> str | None:
+    """Return the command that loads a failures file of this run once it is mended.
+
+    None when no command was typed, and for a job of several inputs: what they have in common is not known.
+    """
+    if not settings.command or len(settings.read) > 1:
+        return None
+    parts, read = list(_parts(settings.command[2:], settings.flags)), settings.read[0]
     typed = {part.option for part in parts}
     options = [part for part in _without(parts, _OF_THIS_RUN) if part.option]
     said = {"--format": read.format, "--delimiter": read.delimiter, "--encoding": read.encoding}
@@ -82,8 +89,8 @@ def _mended(parts: list[_Part], read: InputSettings, settings: Settings, outputs
         if said[option] and option not in typed:
             options.append(_Part(option, (option, value)))  # Against the environment or the configuration file.
     if settings.results and "--results" not in typed:
-        options.append(_Part("--results", ("--results", str(outputs.failures.with_suffix(".results.csv")))))
-    return [_Part("", (str(outputs.failures),)), *options]
+        options.append(_Part("--results", ("--results", str(failures.with_suffix(".results.csv")))))
+    return _joined(settings.command[:2], [_Part("", (str(failures),)), *options])
 
 
 def _parts(words: Collection[str], flags: Collection[str]) -> Iterator[_Part]:

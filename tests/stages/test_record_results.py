@@ -5,7 +5,9 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -15,8 +17,9 @@ from loader.errors import RecordError, UsageError
 from loader.model import Outcome
 from loader.reasons import REASONS
 from loader.record.defuse import defused
-from loader.record.failures import ADDED, write_failures
+from loader.record.failures import ADDED, WRITTEN, write_failures
 from loader.record.journal import Counts, Journal, Line
+from loader.record.outputs import Outputs
 from loader.record.results import open_results
 from loader.record.summary import summarize, write_summary
 from loader.settings import Rate
@@ -231,9 +234,14 @@ def test_every_csv_cell_is_defused_and_json_is_not(tmp_path: Path) -> None:
 # --- failures
 
 
+def outputs_in(folder: Path) -> Outputs:
+    """Return where a run's files lie in a folder."""
+    return Outputs(folder / "r.csv", folder / "r.failures.csv", "r")
+
+
 def failures_of(journal: Journal, tmp_path: Path) -> list[list[str]]:
     """Write the failures file and return its lines, the header first."""
-    write_failures(tmp_path / "r.failures.csv", journal)
+    write_failures(outputs_in(tmp_path), journal, datetime.now(UTC))
     with (tmp_path / "r.failures.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.reader(file))
 
@@ -248,12 +256,17 @@ def test_failures_are_the_records_with_the_reason_behind_them(journal: Journal, 
 
 
 def test_there_is_no_failures_file_without_failures(tmp_path: Path) -> None:
-    """One that an earlier command left is gone."""
+    """One that an earlier command left is gone; one that nobody knows is kept."""
     path = tmp_path / "r.failures.csv"
-    path.write_text("old")
     with Journal(stage(tmp_path, [chunk([link(2, 1, 9)])])) as journal:
-        assert write_failures(path, journal) == 0
+        path.write_text("old")
+        journal.remember({WRITTEN: [sha256(b"old").hexdigest()]})
+        assert write_failures(outputs_in(tmp_path), journal, datetime.now(UTC)) == (0, None)
+        path.write_text("precious")
+        _, kept = write_failures(outputs_in(tmp_path), journal, datetime.now(UTC))
     assert not path.exists()
+    assert kept is not None
+    assert kept.read_text() == "precious"
 
 
 def test_failures_have_the_columns_of_all_inputs_once(tmp_path: Path) -> None:

@@ -1,0 +1,148 @@
+"""A failures file that somebody has mended is never lost, whatever command comes next."""
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loader.sandbox import Sandbox
+
+Run = Callable[..., Any]
+Lines = Callable[[str], list[dict[str, str]]]
+Contents = Callable[[], dict[str, str]]
+
+ROWS = "from_id,to_id\n101,201\nx,202\n103,203\n"
+NEXT: dict[str, list[str]] = {
+    "the same command": [],
+    "retry": ["--retry-failed"],
+    "fresh": ["--fresh"],
+    "fresh and quiet": ["--fresh", "--quiet"],
+    "another format": ["--results", "a.results.jsonl", "--fresh"],
+    "no failure any more": ["--fresh", "--limit", "1"],
+}
+
+
+def mend(path: Path, old: str = "x,202", new: str = "102,202") -> bytes:
+    """Correct a failures file, and return what it then holds."""
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    return path.read_bytes()
+
+
+def kept(folder: Path, content: bytes) -> Path:
+    """Return the one file that still holds what somebody wrote."""
+    (found,) = (path for path in folder.rglob("*") if path.is_file() and path.read_bytes() == content)
+    return found
+
+
+@pytest.mark.parametrize("following", NEXT)
+@pytest.mark.parametrize("changed_input", [False, True])
+def test_whatever_comes_next_keeps_a_mended_failures_file(
+    following: str, changed_input: bool, sandbox: Sandbox, load: Run, folder: Path
+) -> None:
+    """It has a dated name then, and the screen says which; what the loader writes has its own place as before."""
+    (folder / "a.csv").write_text(ROWS)
+    assert load("a.csv").code == 1
+    content = mend(folder / "a.failures.csv")
+    if changed_input:
+        (folder / "a.csv").write_text(ROWS + "104,204\n")
+    done = load("a.csv", *NEXT[following])
+    path = kept(folder, content)
+    if done.code == 2:
+        assert path.name == "a.failures.csv"
+        return
+    assert path.name.startswith("a.2")
+    assert path.name in done.err.replace("\n", "") or "--quiet" in NEXT[following]
+    assert (folder / "a.failures.csv").exists() == (following != "no failure any more")
+
+
+def test_a_retry_that_leaves_no_failure_keeps_a_mended_failures_file(
+    hubspot: Callable[..., Any], load: Run, run: Run, folder: Path
+) -> None:
+    """The command that the screen proposes must not remove it; and the command that it then shows loads it."""
+    (folder / "a.csv").write_text("from_id,to_id\n103,203\n101,201\n")
+    with hubspot(faults=[{"fault": "404", "pair": [103, 203], "times": 1}]) as sandbox:
+        assert load("a.csv").code == 1
+        content = mend(folder / "a.failures.csv", "103,203", "104,204")
+        done = load("a.csv", "--retry-failed")
+        assert done.code == 0
+        path = kept(folder, content)
+        assert not (folder / "a.failures.csv").exists()
+        (line,) = (line for line in done.err.splitlines() if "association-loader load a.2" in line)
+        command = shlex.split(line[line.index("association-loader load") :])
+        assert path.name in command
+        assert run(*command[1:]).code == 0
+        assert sandbox.portal.types_of("contacts", 104, "companies", 204)
+
+
+def test_a_mended_failures_file_stays_out_of_the_folder_that_is_loaded(
+    sandbox: Sandbox, load: Run, folder: Path
+) -> None:
+    """It is no new input of a folder, under its dated name neither; `--keep` does not remove it."""
+    (folder / "in").mkdir()
+    (folder / "in" / "a.csv").write_text(ROWS)
+    given = ("in", "--results", "in/night.csv", "--keep", "1")
+    assert load(*given).code == 1
+    content = mend(folder / "in" / "night.failures.csv")
+    for night in range(3):
+        (folder / "in" / "a.csv").write_text(ROWS + f"104,{204 + night}\n")
+        assert load(*given).code == 1
+    path = kept(folder, content)
+    assert path.name.startswith("night.2")
+    assert sandbox.count("PUT") == 2 + 3, "the mended row is sent by nobody but who loads it"
+
+
+def test_a_failures_file_as_the_loader_wrote_it_is_written_anew(sandbox: Sandbox, load: Run, folder: Path) -> None:
+    """Nothing piles up where nobody mended anything."""
+    (folder / "a.csv").write_text(ROWS)
+    for _ in range(3):
+        done = load("a.csv", "--retry-failed")
+        assert "is kept" not in done.err
+    assert sorted(path.name for path in folder.iterdir()) == [
+        *("a.csv", "a.failures.csv", "a.journal", "a.results.csv", "a.summary.json")
+    ]
+
+
+@pytest.mark.parametrize("mended", [False, True])
+def test_failures_of_another_run_under_the_same_name_are_kept(
+    mended: bool, sandbox: Sandbox, load: Run, folder: Path
+) -> None:
+    """Two loads with one `--failures`: the second one's do not replace the first one's."""
+    (folder / "a.csv").write_text(ROWS)
+    (folder / "b.csv").write_text(ROWS.replace("x", "y"))
+    load("a.csv", "--failures", "bad.csv")
+    content = mend(folder / "bad.csv") if mended else (folder / "bad.csv").read_bytes()
+    done = load("b.csv", "--failures", "bad.csv")
+    assert done.code == 1
+    assert kept(folder, content).name in done.err.replace("\n", "")
+    assert "y,202" in (folder / "bad.csv").read_text()
+
+
+@pytest.mark.parametrize("when", ["a new run", "a finished run", "an unfinished run"])
+def test_a_file_that_is_no_failures_file_is_never_written_over(
+    when: str, sandbox: Sandbox, load: Run, folder: Path, contents: Contents
+) -> None:
+    """Exit 2 before anything is sent; with `--fresh` it has a dated name."""
+    (folder / "a.csv").write_text(ROWS)
+    (folder / "customers.csv").write_text("name,phone\nA,1\n")
+    if when != "a new run":
+        load("a.csv", *(["--limit", "1"] if when == "an unfinished run" else []))
+    before, requests = contents(), sandbox.count()
+    done = load("a.csv", "--failures", "customers.csv")
+    assert (done.code, contents(), sandbox.count()) == (2, before, requests)
+    assert "customers.csv" in done.err
+    assert load("a.csv", "--failures", "customers.csv", "--fresh").code == 1
+    assert kept(folder, b"name,phone\nA,1\n").name.startswith("a.2")
+
+
+def test_a_run_that_was_refused_keeps_mended_failures(hubspot: Callable[..., Any], load: Run, folder: Path) -> None:
+    """A token that is refused leaves rejects behind; mending them is no work in vain."""
+    (folder / "a.csv").write_text(ROWS)
+    with hubspot(faults=[{"fault": "401", "times": 1}]):
+        assert load("a.csv").code == 3
+        content = mend(folder / "a.failures.csv")
+        assert load("a.csv").code == 1
+    assert kept(folder, content).name.startswith("a.2")
