@@ -117,13 +117,17 @@ Types = frozenset[AssociationType]
 
 
 class Settled(NamedTuple):
-    """What to send for a row. `inverse` is the same association from the other end, None where that is unknown."""
+    """What to send for a row. `inverse` is the same association from the other end, None where that is unknown.
+
+    `single` is the end (`from` or `to`) whose record can have only one association of this type, or blank.
+    """
 
     object_type: str
     to_object_type: str
     type: AssociationType
     label: str
     inverse: AssociationType | None
+    single: str = ""
 
     @property
     def direction(self) -> Direction:
@@ -142,7 +146,7 @@ class Unsettled(NamedTuple):
 class End(NamedTuple):
     """Where a kind of row belongs: `family` numbers two object types, `swapped` says: written from their rarer end.
 
-    `single` is `from` or `to` for a kind that names a primary record: the end whose record can have only one.
+    `single` is `from` or `to` for a kind that names a primary or parent record: the end whose record can have only one.
     """
 
     family: int

@@ -138,6 +138,16 @@ ROWS: dict[str, Reason] = {
         "Write HUBSPOT_DEFINED, USER_DEFINED or INTEGRATOR_DEFINED, or leave the cell blank.",
         False,
     ),
+    "WRONG_CATEGORY": Reason(
+        "The label or association type id is right, and belongs to another association category.",
+        "Write the category that the message names, or leave the cell blank.",
+        False,
+    ),
+    "CATEGORY_WITHOUT_TYPE": Reason(
+        "The row names a category alone, and the association without a label is of another one.",
+        "Name the label or the association type id, or leave the category blank.",
+        False,
+    ),
     "ASSOCIATION_LABEL_NOT_FOUND": Reason(
         "These two object types have no such label in this portal.",
         "Write a label that `association-loader labels FROM TO` lists, or make the label in HubSpot first.",
@@ -146,6 +156,11 @@ ROWS: dict[str, Reason] = {
     "AMBIGUOUS_LABEL": Reason(
         "The label stands for several association types.",
         "Name the association type id beside it.",
+        False,
+    ),
+    "AMBIGUOUS_ASSOCIATION_TYPE_ID": Reason(
+        "The association type id exists under two categories, with two meanings.",
+        "Name the association category beside it.",
         False,
     ),
     "LABEL_AND_TYPE_ID_DISAGREE": Reason(
@@ -174,7 +189,7 @@ ROWS: dict[str, Reason] = {
         False,
     ),
     "CONFLICTING_PRIMARY": Reason(
-        "Several rows name different primary records for one record, which can have only one.",
+        "Several rows name different primary records (or parent companies) for one record, which can have only one.",
         "Keep the label on one of them, and take it off the others.",
         False,
     ),

@@ -11,7 +11,10 @@ from loader.record.tables import command, duration, plain, table
 
 _STYLES = {"removed": "green", "left": "yellow", "failed": "red"}
 
-_PRIMARY = "were given a primary record by the run; one that they may have had before is not known and not put back"
+_PRIMARY = (
+    "were given a primary record (or parent company) by the run; one that they may have had before is not known and "
+    "not put back"
+)
 
 
 def undo_table(event: UndoPlanned) -> Iterator[RenderableType]:

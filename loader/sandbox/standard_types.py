@@ -1,6 +1,6 @@
 """HubSpot's own object types and association type ids, transcribed from the public documentation.
 
-The table holds the 410 ids that the associations guide lists (copies dated 2026-03-30); the category of
+The table holds the 445 ids that the associations guide lists (its edition for 2026-09); the category of
 each is HUBSPOT_DEFINED. An entry reads ``type id``, ``to object type`` and, where the type is not the
 unlabelled one, a qualifier after a slash. Two entries of opposite direction with one qualifier are the two
 ends of one association; ``primary-of`` is the far end of ``primary`` and ``child`` that of ``parent``.
@@ -51,7 +51,7 @@ LABELS = {
     "primary-of": "Primary",
     "parent": "Parent Company",
     "child": "Child Company",
-    "billing": "Billing contact",
+    "billing": "Billing Contact",
     "signer": "Signer",
     "upcoming": "Upcoming",
 }
@@ -64,24 +64,24 @@ TYPE_IDS = {
     "company": (
         "450 company, 14 company/parent, 13 company/child, 280 contact, 2 contact/primary-of, 930 "
         "contact/billing, 342 deal, 6 deal/primary-of, 340 ticket, 25 ticket/primary-of, 181 call, 185 "
-        "email, 611 lead, 187 meeting, 189 note, 191 task, 88 communication, 460 postal mail, 180 "
-        "invoice, 935 order, 510 order/primary-of, 390 payment, 472 payment link, 72 quote, 1335 "
-        "quote/billing, 298 subscription, 909 appointment, 939 course, 885 listing, 793 service, 929 "
-        "feedback submission, 1237 project"
+        "email, 611 lead, 187 meeting, 189 note, 191 task, 88 communication, 460 postal mail, 180 invoice, "
+        "935 order, 510 order/primary-of, 390 payment, 472 payment link, 72 quote, 1335 quote/billing, 298 "
+        "subscription, 909 appointment, 939 course, 885 listing, 793 service, 929 feedback submission, "
+        "1237 project, 1387 marketing event"
     ),
     "contact": (
         "449 contact, 279 company, 1 company/primary, 931 company/billing, 4 deal, 15 ticket, 193 call, "
         "197 email, 199 meeting, 201 note, 203 task, 82 communication, 454 postal mail, 587 cart, 508 "
-        "order, 178 invoice, 388 payment, 470 payment link, 296 subscription, 907 appointment, 861 "
-        "course, 883 listing, 799 service, 97 feedback submission, 1243 project, 609 lead, 70 quote, 703 "
-        "quote/signer, 1227 quote/billing"
+        "order, 178 invoice, 388 payment, 470 payment link, 296 subscription, 907 appointment, 861 course, "
+        "883 listing, 799 service, 97 feedback submission, 1243 project, 609 lead, 70 quote, 703 "
+        "quote/signer, 1227 quote/billing, 1375 marketing event"
     ),
     "deal": (
         "451 deal, 3 contact, 341 company, 5 company/primary, 27 ticket, 205 call, 1038 lead, 583 "
         "lead/primary-of, 209 email, 1357 goal, 211 meeting, 213 note, 215 task, 86 communication, 458 "
         "postal mail, 313 deal split, 19 line item, 1346 cart, 176 invoice, 511 order, 392 payment, 474 "
         "payment link, 63 quote, 300 subscription, 945 appointment, 863 course, 887 listing, 795 service, "
-        "985 feedback submission, 1239 project"
+        "985 feedback submission, 1239 project, 1389 marketing event"
     ),
     "ticket": (
         "452 ticket, 16 contact, 339 company, 26 company/primary, 28 deal, 219 call, 223 email, 225 "
@@ -92,24 +92,24 @@ TYPE_IDS = {
     "lead": (
         "608 contact, 578 contact/primary, 610 company, 580 company/primary, 1037 deal, 582 deal/primary, "
         "596 call, 598 email, 600 meeting, 854 note, 646 task, 602 communication, 1162 feedback "
-        "submission"
+        "submission, 1391 marketing event"
     ),
     "appointment": (
         "906 contact, 908 company, 944 deal, 946 ticket, 912 call, 916 email, 918 meeting, 920 note, 922 "
-        "task, 924 communication, 926 postal mail, 1325 project"
+        "task, 924 communication, 926 postal mail, 1325 project, 2728 marketing event"
     ),
     "goal": "809 campaign, 1356 deal, 333 goal target group",
     "course": (
         "860 contact, 938 company, 862 deal, 940 ticket, 866 call, 870 email, 872 meeting, 874 note, 876 "
-        "task, 878 communication, 880 postal mail, 1323 project"
+        "task, 878 communication, 880 postal mail, 1323 project, 2760 marketing event"
     ),
     "listing": (
         "882 contact, 884 company, 886 deal, 942 ticket, 890 call, 894 email, 896 meeting, 898 note, 900 "
-        "task, 902 communication, 904 postal mail, 1321 project"
+        "task, 902 communication, 904 postal mail, 1321 project, 2772 marketing event"
     ),
     "service": (
         "798 contact, 792 company, 794 deal, 796 ticket, 840 call, 842 email, 838 meeting, 836 note, 852 "
-        "task, 846 communication, 848 postal mail, 1245 project"
+        "task, 846 communication, 848 postal mail, 1245 project, 2782 marketing event"
     ),
     "call": (
         "913 appointment, 182 company, 194 contact, 206 deal, 1156 feedback submission, 597 lead, 773 "
@@ -117,7 +117,7 @@ TYPE_IDS = {
     ),
     "email": (
         "917 appointment, 186 company, 198 contact, 871 course, 210 deal, 777 order, 895 listing, 1260 "
-        "project, 843 service, 224 ticket"
+        "project, 843 service, 224 ticket, 498 marketing event"
     ),
     "feedback submission": (
         "98 contact, 928 company, 984 deal, 100 ticket, 1155 call, 1157 cart, 1173 subscription, 1159 "
@@ -128,8 +128,8 @@ TYPE_IDS = {
         "course, 897 listing, 839 service"
     ),
     "note": (
-        "202 contact, 190 company, 214 deal, 228 ticket, 855 lead, 765 order, 921 appointment, 875 "
-        "course, 899 listing, 837 service, 1249 project"
+        "202 contact, 190 company, 214 deal, 228 ticket, 855 lead, 765 order, 921 appointment, 875 course, "
+        "899 listing, 837 service, 1249 project, 260 marketing event"
     ),
     "postal mail": (
         "453 contact, 459 company, 457 deal, 455 ticket, 927 appointment, 881 course, 905 listing, 788 "
@@ -137,7 +137,7 @@ TYPE_IDS = {
     ),
     "task": (
         "204 contact, 192 company, 216 deal, 230 ticket, 647 lead, 218 quote, 727 order, 923 appointment, "
-        "877 course, 901 listing, 853 service, 1247 project"
+        "877 course, 901 listing, 853 service, 1247 project, 262 marketing event"
     ),
     "communication": (
         "81 contact, 87 company, 85 deal, 83 ticket, 603 lead, 785 order, 925 appointment, 879 course, "
@@ -167,9 +167,9 @@ TYPE_IDS = {
     ),
     "order": (
         "772 call, 593 cart, 507 contact, 784 communication, 934 company, 509 company/primary, 512 deal, "
-        "519 discount, 521 discount code, 776 email, 1168 feedback submission, 518 invoice, 513 line "
-        "item, 768 meeting, 764 note, 523 payment, 789 postal mail, 730 quote, 516 subscription, 726 "
-        "task, 525 ticket"
+        "519 discount, 521 discount code, 776 email, 1168 feedback submission, 518 invoice, 513 line item, "
+        "768 meeting, 764 note, 523 payment, 789 postal mail, 730 quote, 516 subscription, 726 task, 525 "
+        "ticket, 2538 marketing event"
     ),
     "cart": (
         "586 contact, 1347 deal, 588 discount, 590 line item, 592 order, 732 quote, 728 task, 594 ticket, "
@@ -187,5 +187,11 @@ TYPE_IDS = {
         "contact, 1261 conversation session, 1322 course, 1304 data sync, 1238 deal, 1259 email, 1252 "
         "engagement, 1320 listing, 1250 marketing event, 1255 meeting, 1248 note, 1263 postal mail, 1254 "
         "project, 1244 service, 1246 task, 1240 ticket"
+    ),
+    "marketing event": (
+        "1374 contact, 1386 company, 1388 deal, 1390 lead, 2535 payment, 2537 order, 2592 user, 2563 "
+        "marketing event, 259 note, 261 task, 497 email, 499 meeting, 1228 call, 1234 communication, 1251 "
+        "project, 2729 appointment, 2761 course, 2773 listing, 2783 service, 492 campaign, 493 engagement, "
+        "1231 publishing task, 1232 conversation session"
     ),
 }

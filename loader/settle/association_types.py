@@ -1,7 +1,10 @@
 """The association types of two object types: the standard table, and what a portal's labels endpoint adds to it.
 
-`association_types.csv` holds HubSpot's table of defined association types (guide "Associations v4", 2026-03-30): all
-of category HUBSPOT_DEFINED, one line for each direction, with the id of the same association seen from the other end.
+`association_types.csv` holds HubSpot's table of defined association types (guide "Associations", edition 2026-09, as
+far as the ids of both object types are published): all of category HUBSPOT_DEFINED, one line for each direction, with
+the id of the same association seen from the other end. `label` is HubSpot's own text, which a portal may change;
+`also_called` is another text in use. `single` is the end (`from` or `to`) whose record can have only one association of
+this type: a contact has one primary company, a child company one parent.
 The table is not closed: HubSpot adds to it, so an id that it lacks is asked for or passed, never refused for that.
 """
 
@@ -28,11 +31,17 @@ def folded(label: str) -> str:
 
 
 class Known(NamedTuple):
-    """One association type of a direction. `label` is blank for the unlabelled one; `inverse` None where unknown."""
+    """One association type of a direction. `label` is blank for the unlabelled one; `inverse` None where unknown.
+
+    `single` is `from` or `to`, the end whose record can have only one of this type, or blank; `also_called` is another
+    text for the label, or blank.
+    """
 
     type: AssociationType
     label: str
     inverse: AssociationType | None
+    single: str = ""
+    also_called: str = ""
 
 
 @cache
@@ -47,6 +56,8 @@ def standard() -> Mapping[Direction, tuple[Known, ...]]:
                 AssociationType(HUBSPOT_DEFINED, int(line["type_id"])),
                 line["label"],
                 AssociationType(HUBSPOT_DEFINED, int(inverse)) if inverse else None,
+                line["single"],
+                line["also_called"],
             )
         )
     return {direction: tuple(known) for direction, known in table.items()}
@@ -109,13 +120,15 @@ class AssociationTypes:
 
         Case and blanks do not matter, unless the portal has two labels that differ in nothing else.
         """
-        for known in (self.of(direction), standard().get(direction, ())):
-            found = [entry for entry in known if entry.label and folded(entry.label) == folded(label)]
-            if exact := [entry for entry in found if len(found) > 1 and entry.label.strip() == label.strip()]:
-                return exact
-            if found:
-                return found
-        return []
+        wanted = folded(label)
+        found = [entry for entry in self.of(direction) if entry.label and folded(entry.label) == wanted]
+        if exact := [entry for entry in found if len(found) > 1 and entry.label.strip() == label.strip()]:
+            return exact
+        return found or [
+            entry
+            for entry in standard().get(direction, ())
+            if entry.label and wanted in (folded(entry.label), folded(entry.also_called))
+        ]
 
     def unlabelled(self, direction: Direction) -> Known | None:
         """Return the type that says no more than that two records belong together; None if it is not certain which."""

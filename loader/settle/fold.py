@@ -8,10 +8,6 @@ refused at the rarer end.
 from collections.abc import Mapping, Sequence
 
 from loader.model import Direction, End, Settled, Specification
-from loader.settle.association_types import HUBSPOT_DEFINED
-from loader.settle.settle import PRIMARY
-
-COMPANY, LEAD = "0-2", "0-136"
 
 
 def ends(settled: Mapping[int, Settled], rows: Mapping[int, int]) -> dict[int, End]:
@@ -25,17 +21,8 @@ def ends(settled: Mapping[int, Settled], rows: Mapping[int, int]) -> dict[int, E
     found: dict[int, End] = {}
     for kind, verdict in settled.items():
         family, main = families[frozenset(verdict.direction)]
-        found[kind] = End(family, verdict.direction != main, _single(verdict))
+        found[kind] = End(family, verdict.direction != main, verdict.single)
     return found
-
-
-def _single(settled: Settled) -> str:
-    """Return the end of a primary association whose record can have only one; a company has many primary contacts."""
-    if settled.type.category != HUBSPOT_DEFINED or settled.label.casefold() != PRIMARY:
-        return ""
-    if COMPANY in settled.direction:
-        return "from" if settled.to_object_type == COMPANY else "to"
-    return "from" if settled.object_type == LEAD else "to"
 
 
 def specify(forward: Sequence[int], backward: Sequence[int], settled: Mapping[int, Settled]) -> Specification:

@@ -20,8 +20,6 @@ from loader.settle.object_types import ObjectTypes
 LARGEST_TYPE_ID = 2**31 - 1
 """The API's `associationTypeId` is an int32."""
 
-PRIMARY = "primary"
-
 Verdict = Settled | Unsettled
 
 
@@ -53,18 +51,17 @@ def needs_portal(asked: Asked, direction: Direction, types: AssociationTypes) ->
     """Return True when only the portal's own labels can settle this."""
     if types.asked(direction):
         return False
-    label = wanted_label(asked)
-    if label:
-        # A label of the portal's own may go by the same words as one of HubSpot's, but for this one.
-        return label.strip().casefold() != PRIMARY or not types.named(direction, label)
+    if wanted_label(asked):
+        return True  # Portals give their own labels, and HubSpot's, any text.
     if asked.association_type_id:
         kind = _type_id(asked.association_type_id)
         if kind is None or (category := _category(asked)) is None:
             return False
+        if not asked.association_category:
+            return True  # One number may be HubSpot's own type and, in another category, a label of this portal.
         if any(entry.type.type_id == kind and entry.type.category == category for entry in types.of(direction)):
             return False
-        # Without a category, a number that HubSpot uses for other objects may be a label of this portal.
-        return not asked.association_category or category != HUBSPOT_DEFINED or standard_direction(kind) is None
+        return category != HUBSPOT_DEFINED or standard_direction(kind) is None
     return types.unlabelled(direction) is None
 
 
@@ -82,7 +79,7 @@ def settle(asked: Asked, direction: Direction, types: AssociationTypes) -> Verdi
         return _by_label(asked._replace(label=label), direction, types)
     if asked.association_type_id:
         return _by_type_id(asked, category, direction, types)
-    return _unlabelled(direction, types)
+    return _unlabelled(asked, direction, types)
 
 
 def _category(asked: Asked) -> str | None:
@@ -97,7 +94,7 @@ def _type_id(text: str) -> int | None:
 
 
 def _settled(entry: Known, direction: Direction, types: AssociationTypes) -> Settled:
-    return Settled(*direction, entry.type, entry.label, types.inverse(direction, entry))
+    return Settled(*direction, entry.type, entry.label, types.inverse(direction, entry), entry.single)
 
 
 def _unchecked(label: str, direction: Direction) -> Settled:
@@ -105,9 +102,10 @@ def _unchecked(label: str, direction: Direction) -> Settled:
 
 
 def _by_label(asked: Asked, direction: Direction, types: AssociationTypes) -> Verdict:
-    found = types.named(direction, asked.label)
-    if asked.association_category:
-        found = [entry for entry in found if entry.type.category == _category(asked)]
+    named = types.named(direction, asked.label)
+    found = [entry for entry in named if not asked.association_category or entry.type.category == _category(asked)]
+    if named and not found and types.complete(direction):
+        return _wrong_category(asked, named, f"the label {asked.label!r}", direction, types)
     if len(found) > 1 and asked.association_type_id:
         type_id = _type_id(asked.association_type_id)
         found = [entry for entry in found if entry.type.type_id == type_id] or found[:1]
@@ -134,6 +132,8 @@ def _no_such_label(label: str, direction: Direction, types: AssociationTypes) ->
     labels = {folded(entry.label): entry.label for entry in types.of(direction) if entry.label}
     near = [labels[name] for name in difflib.get_close_matches(folded(label), labels, n=3, cutoff=0.5)]
     choice = ", ".join(repr(name) for name in near or sorted(labels.values())[:10])
+    if not types.of(direction):
+        return f"this portal has no association type from {pair}, so none with the label {label!r}: make one in HubSpot"
     hint = f"did you mean {choice}?" if near else f"there are {choice}" if choice else "there are no labels at all"
     if from_the_other_end(label, direction, types):
         back = types.shown((direction[1], direction[0]))
@@ -166,18 +166,47 @@ def _by_type_id(asked: Asked, category: str, direction: Direction, types: Associ
             f"{asked.association_type_id!r} is no association type id: write digits only, such as 279",
             "association_type_id",
         )
-    same = [entry for entry in types.of(direction) if entry.type.type_id == type_id]
-    if asked.association_category:
-        same = [entry for entry in same if entry.type.category == category]
+    numbered = [entry for entry in types.of(direction) if entry.type.type_id == type_id]
+    same = [entry for entry in numbered if entry.type.category == category or not asked.association_category]
+    if len(same) > 1:
+        return _ambiguous_type_id(type_id, same, direction, types)
     if same:
-        entry = next((entry for entry in same if entry.type.category == HUBSPOT_DEFINED), same[0])
-        return _settled(entry, direction, types)
+        return _settled(same[0], direction, types)
+    if numbered and types.complete(direction):
+        return _wrong_category(asked, numbered, f"association type {type_id}", direction, types)
     home = _home(asked, type_id, category, direction, types)
     if home or types.complete(direction):
         message = _right_ids(type_id, home, direction, types)
         return Unsettled("WRONG_ASSOCIATION_TYPE_ID", message, "association_type_id")
     # The portal does not say, and HubSpot's table is not closed: HubSpot itself will judge this id.
     return Settled(*direction, AssociationType(category, type_id), "", None)
+
+
+def _ambiguous_type_id(type_id: int, same: list[Known], direction: Direction, types: AssociationTypes) -> Unsettled:
+    meanings = " and ".join(_described(entry) for entry in same)
+    return Unsettled(
+        "AMBIGUOUS_ASSOCIATION_TYPE_ID",
+        f"association type {type_id} of {types.shown(direction)} may be {meanings}: name the association category, too",
+        "association_type_id",
+    )
+
+
+def _described(entry: Known) -> str:
+    label = repr(entry.label) if entry.label else "no label"
+    return f"{entry.type.category} {entry.type.type_id} ({label})"
+
+
+def _wrong_category(
+    asked: Asked, known: list[Known], what: str, direction: Direction, types: AssociationTypes
+) -> Unsettled:
+    """Say that a type is there, but under another category than the row's."""
+    right = " or ".join(dict.fromkeys(entry.type.category for entry in known))
+    return Unsettled(
+        "WRONG_CATEGORY",
+        f"{what} of {types.shown(direction)} is {right}, not {asked.association_category.strip()}: write {right}, or "
+        "leave the category blank",
+        "association_category",
+    )
 
 
 def _home(
@@ -211,14 +240,23 @@ def _right_ids(
     return f"{wrong}: use {', '.join((plain + others)[:6]) or 'a type id of this pair'}"
 
 
-def _unlabelled(direction: Direction, types: AssociationTypes) -> Verdict:
+def _unlabelled(asked: Asked, direction: Direction, types: AssociationTypes) -> Verdict:
     entry = types.unlabelled(direction)
+    pair = types.shown(direction)
+    if entry is not None and asked.association_category and entry.type.category != _category(asked):
+        return Unsettled(
+            "CATEGORY_WITHOUT_TYPE",
+            f"the row says the category {asked.association_category.strip()} and neither a label nor a type id, and "
+            f"{pair} without a label is {_described(entry)}: name a label or a type id, or leave the category blank",
+            "association_category",
+        )
     if entry is not None:
         return _settled(entry, direction, types)
-    pair = types.shown(direction)
     if types.offline:
         return _unchecked("", direction)
-    if any(not known.label for known in types.of(direction)):
+    if not types.of(direction) and types.complete(direction):
+        message = f"this portal has no association type from {pair}, so they cannot be associated: make one in HubSpot"
+    elif any(not known.label for known in types.of(direction)):
         message = f"{pair} have several association types without a label: name the one that is meant by its --type-id"
     elif types.complete(direction):
         message = f"HubSpot does not associate {pair} without a label: name one"

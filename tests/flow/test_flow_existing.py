@@ -217,7 +217,7 @@ async def union_holds(
     send: dict[str, Any] | None = None,
 ) -> None:
     """Load random rows over random associations and hold the portal against the union of both."""
-    names = ["", "Boss", "Manager", "Billing contact"]
+    names = ["", "Boss", "Manager", "Billing Contact"]
     size = max(5, rows // 40)
     ids = [(draw.randrange(1, 4 * size), draw.randrange(1, size)) for _ in range(rows)]
     asked = [(*each, draw.choice(names)) for each in ids]

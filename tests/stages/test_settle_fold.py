@@ -1,7 +1,5 @@
 """Two ends of one pair become one request, with every association type that the rows of either end ask for."""
 
-import pytest
-
 from loader.model import AssociationType, End, Settled, Specification
 from loader.settle import fold
 
@@ -70,20 +68,3 @@ def test_what_neither_end_can_say_is_refused_at_the_rarer_end() -> None:
     """The rows that stay go out; the others are told."""
     found = fold.specify((1, 3), (2, 4), {1: MANAGER, 2: EMPLOYEE, 3: PLAIN, 4: BACK})
     assert (found.flipped, ids(found), found.refused) == (False, [40, 279], (2,))
-
-
-@pytest.mark.parametrize(
-    ("settled", "single"),
-    [
-        (kind("0-1", "0-2", 1, 2, label="Primary"), "from"),
-        (kind("0-2", "0-1", 2, 1, label="Primary"), "to"),
-        (kind("0-136", "0-1", 578, None, label="Primary"), "from"),
-        (kind("0-3", "0-136", 583, 582, label="Primary"), "to"),
-        (kind("2-1", "0-2", 70, None, label="primary"), "from"),
-        (kind("0-1", "0-2", 70, None, label="Primary", category=USER), ""),
-        (PLAIN, ""),
-    ],
-)
-def test_who_can_have_only_one_primary_record(settled: Settled, single: str) -> None:
-    """A contact has one primary company; a company is primary for many. A lead has one primary contact."""
-    assert fold.ends({1: settled}, {1: 1})[1].single == single

@@ -82,12 +82,12 @@ async def test_what_a_row_asks_for_is_settled(what: Asked, category: str, type_i
         (
             asked(label="Nothing like it"),
             "ASSOCIATION_LABEL_NOT_FOUND",
-            "there are 'Billing', 'Caf\u00e9', 'Decision maker', 'Manager'",
+            "there are 'Billing Contact', 'Caf\u00e9', 'Decision maker', 'Manager'",
         ),
         (
             asked(label="employee"),
             "ASSOCIATION_LABEL_NOT_FOUND",
-            "it is one of companies to contacts, so write the row from that end; from this one there are 'Billing'",
+            "it is one of companies to contacts, so write the row from that end; from this one there are 'Billing",
         ),
         (asked(label="vIp"), "AMBIGUOUS_LABEL", "USER_DEFINED 53 and USER_DEFINED 54"),
         (asked(label="Twin"), "AMBIGUOUS_LABEL", "USER_DEFINED 50 and INTEGRATOR_DEFINED 51"),
@@ -115,7 +115,7 @@ async def test_what_a_row_asks_for_is_settled(what: Asked, category: str, type_i
         ),
         (asked(type_id="3"), "WRONG_ASSOCIATION_TYPE_ID", "it goes from deals to contacts): use 279 (unlabelled)"),
         (asked(type_id="4000"), "WRONG_ASSOCIATION_TYPE_ID", "use 279"),
-        (asked(type_id="36", category="HUBSPOT_DEFINED"), "WRONG_ASSOCIATION_TYPE_ID", "279"),
+        (asked(type_id="36", category="HUBSPOT_DEFINED"), "WRONG_CATEGORY", "write USER_DEFINED"),
     ],
 )
 async def test_what_cannot_be_sent_says_what_would_be_right(what: Asked, reason: str, says: str) -> None:
@@ -127,20 +127,21 @@ async def test_what_cannot_be_sent_says_what_would_be_right(what: Asked, reason:
 
 
 async def test_a_label_of_hubspots_guide_is_asked_for_too() -> None:
-    """A portal's own label may go by the words of HubSpot's `Billing`: then neither is guessed."""
-    verdict = await settled(asked(label="Billing"), FakePortal({CONTACT_COMPANY: []}))
-    assert isinstance(verdict, Settled)
-    assert verdict.type.type_id == 931
-    own = FakePortal({CONTACT_COMPANY: [("USER_DEFINED", 60, "Billing")]})
-    found = await settled(asked(label="Billing"), own)
+    """A portal's own label may go by the words of HubSpot's `Billing Contact`: then neither is guessed."""
+    for text in ("Billing", "billing contact"):
+        verdict = await settled(asked(label=text), FakePortal({CONTACT_COMPANY: []}))
+        assert isinstance(verdict, Settled)
+        assert verdict.type.type_id == 931
+    own = FakePortal({CONTACT_COMPANY: [("USER_DEFINED", 60, "Billing Contact")]})
+    found = await settled(asked(label="Billing Contact"), own)
     assert isinstance(found, Unsettled)
     assert found.reason == "AMBIGUOUS_LABEL"
 
 
 async def test_nothing_is_asked_that_the_standard_table_knows() -> None:
-    """Unlabelled and primary rows, and HubSpot's own ids in their direction, need no question."""
+    """Unlabelled rows, and HubSpot's own ids under their category, need no question."""
     portal = FakePortal(PORTAL)
-    kinds = {1: asked(), 2: asked(primary=True), 3: asked(type_id="279"), 4: asked("companies", "contacts")}
+    kinds = {1: asked(), 2: asked(category="HUBSPOT_DEFINED", type_id="279"), 3: asked("companies", "contacts")}
     await settle_names(kinds, portal)
     assert portal.asked == []
 

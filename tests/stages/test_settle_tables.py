@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 
+from loader.sandbox.association_types import standard_types
 from loader.settle.association_types import UNCHECKED, AssociationTypes, standard, standard_direction
 from loader.settle.object_types import STANDARD, ObjectTypes, folded, is_type_id, shown
 
@@ -110,9 +111,32 @@ def test_an_unlabelled_type_is_folded_onto_an_unlabelled_one() -> None:
             assert entry.inverse is None or bool(labels[entry.inverse]) == bool(entry.label)
 
 
+def test_the_table_has_every_published_type_between_published_object_types() -> None:
+    """The sandbox's own transcription of the 445 says the same: ids, directions, inverses, who can have one only."""
+    ours = {
+        entry.type.type_id: (*direction, entry.inverse.type_id if entry.inverse else None, entry.single == "from")
+        for direction, known in standard().items()
+        for entry in known
+    }
+    theirs = {
+        each.key[1]: (each.from_type, each.to_type, each.inverse[1] if each.inverse else None, each.single)
+        for each in standard_types()
+        if is_type_id(each.from_type) and is_type_id(each.to_type)
+    }
+    parents = {type_id: found[:3] for type_id, found in ours.items() if found[:2] == ("0-2", "0-2")}
+    assert {type_id: found[:3] for type_id, found in theirs.items()}.items() >= parents.items()
+    assert {k: v for k, v in ours.items() if k not in parents} == {k: v for k, v in theirs.items() if k not in parents}
+    assert (len(ours), len(theirs)) == (408, 408)
+
+
 @pytest.mark.parametrize(
     ("direction", "type_id", "inverse"),
     [
+        (("0-970", "0-54"), 1250, 1251),
+        (("0-54", "0-970"), 1251, 1250),
+        (("0-1", "0-54"), 1375, 1374),
+        (("0-54", "0-54"), 2563, 2563),
+        (("0-410", "0-54"), 2760, 2761),
         (("0-1", "0-2"), 279, 280),
         (("0-1", "0-2"), 1, 2),
         (("0-1", "0-1"), 449, 449),

@@ -10,7 +10,8 @@ from loader.record.journal.families import Family, families
 
 _GROUP = "INSERT INTO pairs (object_id, to_object_id, kinds, first_row, all_rows, size, input, row, part) "
 
-# A record can have one primary record only. Whose it is, is known for each kind (see `model.End`).
+# A record can have one primary record only, and a company one parent. Whose it is, is known for each kind (see
+# `model.End`).
 _CONTRADICTING = """
 CREATE TEMP TABLE contradicting AS
 SELECT one_type, other_type, record, min(other) AS first, max(other) AS last FROM (
@@ -25,9 +26,10 @@ GROUP BY one_type, other_type, record HAVING min(other) <> max(other)
 
 _CONTRADICTING_ROWS = """
 CREATE TEMP TABLE contradicting_rows AS
-SELECT rows.id AS id, 'record ' || record || ' would have two primary ' || CASE other_type WHEN '0-2' THEN 'companies'
-    ELSE 'records' END || ', ' || first || ' and ' || last || ', and can have only one: take the label off the others'
-    AS message
+SELECT rows.id AS id, 'record ' || record || ' would have two ' || CASE WHEN one_type = other_type THEN 'parent '
+    ELSE 'primary ' END || CASE other_type WHEN '0-1' THEN 'contacts' WHEN '0-2' THEN 'companies'
+    WHEN '0-3' THEN 'deals' ELSE 'records' END || ', ' || first || ' and ' || last
+    || ', and can have only one: take the label off the others' AS message
 FROM rows JOIN kinds ON kinds.id = rows.kind JOIN contradicting ON (one_type, other_type, record) = (
     CASE single WHEN 'from' THEN from_type ELSE to_type END,
     CASE single WHEN 'from' THEN to_type ELSE from_type END,
@@ -68,7 +70,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def settle(database: sqlite3.Connection, settled: Mapping[int, Settled], ends: Mapping[int, End]) -> None:
-    """Write down what each kind is sent as, the families that they make, and which types name a primary record."""
+    """Write down what each kind is sent as, the families that they make, and the types that a record can have once."""
     for kind, verdict in settled.items():
         family, swapped, single = ends[kind]
         database.execute(
@@ -171,20 +173,22 @@ def specify(database: sqlite3.Connection, mixture: Mixture, specification: Speci
     if specification.refused:
         (family,) = (each for each in families(database) if kinds[0] in each.kinds)
         _refuse(database, family, mixture, specification.refused)
-    for kind in kinds:
-        if kind not in specification.refused:
-            _note_promoted(database, mixture, kind)
+    for kinds_of_end, swapped in zip(mixture.kinds, (False, True), strict=True):
+        for kind in kinds_of_end:
+            if not (swapped and kind in specification.refused):
+                _note_promoted(database, mixture, kind, swapped=swapped)
 
 
-def _note_promoted(database: sqlite3.Connection, mixture: Mixture, kind: int) -> None:
-    """Write down the records that get a primary record by the pairs of a mixture."""
-    first, second, swapped, single = database.execute(
-        "SELECT from_type, to_type, swapped, single FROM kinds WHERE id = ?", (kind,)
+def _note_promoted(database: sqlite3.Connection, mixture: Mixture, kind: int, *, swapped: bool) -> None:
+    """Write down the records that get a primary or parent record by rows of a kind, `swapped` from the rarer end."""
+    first, second, single = database.execute(
+        "SELECT from_type, to_type, single FROM kinds WHERE id = ?", (kind,)
     ).fetchone()
     if not single:
         return
     types = (first, second) if single == "from" else (second, first)
-    column = "object_id" if (single == "from") != bool(swapped) else "to_object_id"
+    # Within one object type a kind is written from both ends: the mixture says from which.
+    column = "object_id" if (single == "from") != swapped else "to_object_id"
     database.execute(
         f"INSERT OR IGNORE INTO promoted SELECT ?, ?, {column}, id FROM pairs"  # noqa: S608 - a column of our own
         " WHERE kinds = ?",

@@ -1,0 +1,208 @@
+"""Which association type a row means: known by category and type id, whatever a portal calls it, or refused."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loader.sandbox import Sandbox
+
+Run = Callable[..., Any]
+
+LABELS = [
+    {"from": "contacts", "to": "companies", "label": "Boss", "type_id": 40, "inverse_type_id": 41},
+    {"from": "companies", "to": "companies", "label": "Rival", "type_id": 60, "inverse_type_id": 61},
+]
+HEADER = "object_type,object_id,to_object_type,to_object_id,label\n"
+PRIMARY = ("HUBSPOT_DEFINED", 1)
+
+CALLED = pytest.mark.parametrize(
+    ("near", "far"),
+    [
+        ("Primary", "Contact with Primary Company"),
+        ("Hauptfirma", "Kontakt mit Hauptfirma"),
+        ("Primary", "Primary"),
+    ],
+    ids=["as HubSpot says", "renamed", "alike"],
+)
+"""What a portal may call a contact's primary company, from either end."""
+
+
+def pair(from_type: str, from_id: int, to_type: str, to_id: int, *type_ids: int) -> dict[str, Any]:
+    """Return an association of HubSpot's own types that a portal begins with."""
+    ends = {"from_type": from_type, "from_id": str(from_id), "to_type": to_type, "to_id": str(to_id)}
+    return {**ends, "types": [["HUBSPOT_DEFINED", type_id] for type_id in type_ids]}
+
+
+@pytest.fixture
+def renamed(hubspot: Run) -> Callable[..., Any]:
+    """Start a portal that has its own words for a contact's primary company."""
+
+    @contextmanager
+    def running(near: str, far: str, *associations: dict[str, Any]) -> Iterator[Sandbox]:
+        with hubspot(portal={"labels": LABELS, "associations": associations}) as sandbox:
+            sandbox.portal.types.rename(PRIMARY, near, far)
+            yield sandbox
+
+    return running
+
+
+def settled(lines: Run) -> list[tuple[str, str]]:
+    """Return what became of each row of `a.csv` in their order, and why."""
+    found = sorted(lines("a.results.csv"), key=lambda line: int(line["row"]))
+    return [(line["status"], line["error_category"]) for line in found]
+
+
+def type_ids(sandbox: Sandbox, *ends: str | int) -> set[int]:
+    """Return the ids of the types that a pair has, seen from its first record."""
+    return {type_id for _, type_id in sandbox.portal.types_of(*ends)}  # type: ignore[arg-type]
+
+
+# --- one primary company, one parent company
+
+
+@CALLED
+@pytest.mark.parametrize("second", ["companies,202,contacts,101,{far}", "contacts,101,companies,202,{near}"])
+def test_two_primary_companies_of_one_contact_are_rejected_from_either_end(
+    near: str, far: str, second: str, folder: Path, run: Run, lines: Run, renamed: Run
+) -> None:
+    """Neither is sent, whatever the portal calls the label; another contact's primary company is."""
+    rows = f"companies,201,contacts,101,{far}\n{second.format(near=near, far=far)}\ncompanies,201,contacts,102,{far}\n"
+    (folder / "a.csv").write_text(HEADER + rows)
+    with renamed(near, far) as sandbox:
+        done = run("load", "a.csv", "--rate", "9999/1")
+        assert [int(first[1]) for first, _ in sandbox.portal.pairs()] == [102]
+    assert settled(lines) == [("rejected", "CONFLICTING_PRIMARY")] * 2 + [("created", "")]
+    assert "record 101 would have two primary companies, 201 and 202" in lines("a.failures.csv")[0]["_error_message"]
+    assert done.code == 1
+
+
+@CALLED
+def test_the_old_primary_company_is_not_written_back(
+    near: str, far: str, folder: Path, run: Run, lines: Run, renamed: Run
+) -> None:
+    """A label for the old one goes out from the company's end without the primary type; undo says what it cannot do."""
+    (folder / "a.csv").write_text(HEADER + f"companies,201,contacts,101,Boss\ncompanies,202,contacts,101,{far}\n")
+    with renamed(near, far, pair("contacts", 101, "companies", 201, 1)) as sandbox:
+        assert run("load", "a.csv", "--rate", "9999/1").code == 0
+        assert type_ids(sandbox, "contacts", 101, "companies", 201) == {279, 40}
+        assert type_ids(sandbox, "contacts", 101, "companies", 202) == {279, 1}
+        done = run("undo", "a.results.csv", "--yes", "--rate", "9999/1")
+    assert settled(lines) == [("created", "")] * 2
+    assert "1 records were given a primary record" in " ".join(done.err.split())
+
+
+@pytest.mark.parametrize(
+    ("label", "type_id"),
+    [("Contact with Primary Company", 2), ("primary", 2), ("CONTACT WITH  PRIMARY COMPANY", 2), ("Boss", 41)],
+)
+def test_the_far_end_of_a_primary_company_goes_by_hubspots_words(
+    label: str, type_id: int, folder: Path, run: Run, renamed: Run
+) -> None:
+    """From the company's end, and `Primary` for short."""
+    (folder / "a.csv").write_text(HEADER + f"companies,201,contacts,101,{label}\n")
+    with renamed("Primary", "Contact with Primary Company") as sandbox:
+        assert run("load", "a.csv", "--rate", "9999/1").code == 0
+        assert type_ids(sandbox, "companies", 201, "contacts", 101) == {280, type_id}
+
+
+def test_a_label_of_the_portals_own_may_be_called_primary(folder: Path, run: Run, lines: Run, hubspot: Run) -> None:
+    """It is the one that is meant where HubSpot's own goes by another text; where both do, the row is rejected."""
+    own = {"from": "contacts", "to": "companies", "label": "Primary", "type_id": 70, "inverse_type_id": 71}
+    (folder / "a.csv").write_text(HEADER + "contacts,101,companies,201,Primary\n")
+    with hubspot(portal={"labels": [own]}) as sandbox:
+        run("load", "a.csv", "--rate", "9999/1")
+        assert settled(lines) == [("rejected", "AMBIGUOUS_LABEL")]
+        sandbox.portal.types.rename(PRIMARY, "Hauptfirma", "Kontakt mit Hauptfirma")
+        run("load", "a.csv", "--rate", "9999/1", "--fresh")
+        assert type_ids(sandbox, "contacts", 101, "companies", 201) == {279, 70}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "companies,301,companies,201,Parent Company\ncompanies,301,companies,202,Parent Company\n",
+        "companies,201,companies,301,Child Company\ncompanies,202,companies,301,Child Company\n",
+        "companies,201,companies,301,child company\ncompanies,301,companies,202,Child to parent company\n",
+        "companies,301,companies,202,Parent Company\ncompanies,201,companies,301,Child Company\n",
+    ],
+    ids=["from the child", "from the parents", "from both", "from both, the other way round"],
+)
+def test_two_parents_of_one_child_are_rejected(rows: str, folder: Path, run: Run, lines: Run, hubspot: Run) -> None:
+    """A company has one parent company; a parent has many children, and a pair named from both ends is one."""
+    fine = "companies,201,companies,401,Child Company\ncompanies,401,companies,201,Parent Company\n"
+    (folder / "a.csv").write_text(HEADER + rows + fine)
+    with hubspot() as sandbox:
+        run("load", "a.csv", "--rate", "9999/1")
+        assert type_ids(sandbox, "companies", 401, "companies", 201) == {450, 14}
+        assert len(sandbox.portal.pairs()) == 1
+    assert settled(lines) == [("rejected", "CONFLICTING_PRIMARY")] * 2 + [("created", "")] * 2
+    assert "record 301 would have two parent companies, 201 and 202" in lines("a.failures.csv")[0]["_error_message"]
+
+
+@pytest.mark.parametrize("child", [301, 101])
+def test_the_old_parent_company_is_not_written_back(child: int, folder: Path, run: Run, hubspot: Run) -> None:
+    """A label for the old parent goes out without the parent type, whichever of the two ids is the lower."""
+    (folder / "a.csv").write_text(
+        HEADER + f"companies,201,companies,{child},Rival\ncompanies,202,companies,{child},Child Company\n"
+    )
+    there = [pair("companies", child, "companies", 201, 14)]
+    with hubspot(portal={"labels": LABELS, "associations": there}) as sandbox:
+        assert run("load", "a.csv", "--rate", "9999/1").code == 0
+        assert type_ids(sandbox, "companies", 201, "companies", child) == {450, 60}
+        assert type_ids(sandbox, "companies", child, "companies", 202) == {450, 14}
+
+
+# --- one number, two types
+
+TWICE = {"from": "contacts", "to": "companies", "label": "Investor", "type_id": 1, "inverse_type_id": 2}
+NUMBERS = "object_id,to_object_id,association_category,association_type_id,label\n"
+
+
+@pytest.mark.parametrize(
+    ("cells", "status", "sent", "says"),
+    [
+        (",1,", "AMBIGUOUS_ASSOCIATION_TYPE_ID", None, "HUBSPOT_DEFINED 1 ('Primary') and USER_DEFINED 1 ('Investor')"),
+        ("USER_DEFINED,1,", "", ("USER_DEFINED", 1), ""),
+        ("hubspot defined,1,", "", ("HUBSPOT_DEFINED", 1), ""),
+        (",1,Investor", "", ("USER_DEFINED", 1), ""),
+        (",279,", "", ("HUBSPOT_DEFINED", 279), ""),
+        ("USER_DEFINED,279,", "WRONG_CATEGORY", None, "is HUBSPOT_DEFINED, not USER_DEFINED"),
+        ("HUBSPOT_DEFINED,40,", "WRONG_CATEGORY", None, "is USER_DEFINED, not HUBSPOT_DEFINED"),
+        ("HUBSPOT_DEFINED,,Boss", "WRONG_CATEGORY", None, "the label 'Boss' of contacts to companies is USER_DEFINED"),
+        ("USER_DEFINED,,", "CATEGORY_WITHOUT_TYPE", None, "neither a label nor a type id"),
+        ("INTEGRATOR_DEFINED,,", "CATEGORY_WITHOUT_TYPE", None, "neither a label nor a type id"),
+        ("HUBSPOT_DEFINED,,", "", ("HUBSPOT_DEFINED", 279), ""),
+    ],
+)
+def test_a_type_is_its_category_and_its_id(
+    cells: str, status: str, sent: tuple[str, int] | None, says: str, folder: Path, load: Run, lines: Run, hubspot: Run
+) -> None:
+    """What a row says of the two must mean one type of this portal; else it is rejected, and the message names it."""
+    (folder / "a.csv").write_text(f"{NUMBERS}101,201,{cells}\n")
+    with hubspot(portal={"labels": [*LABELS, TWICE]}) as sandbox:
+        done = load("a.csv")
+        found = sandbox.portal.types_of("contacts", 101, "companies", 201)
+    assert settled(lines) == [("rejected" if status else "created", status)]
+    assert found == ({sent, ("HUBSPOT_DEFINED", 279)} if sent else set())
+    assert says in " ".join(done.err.split())
+
+
+@pytest.mark.parametrize(
+    ("named", "ends", "type_id"),
+    [
+        (("marketing_events", "contacts"), ("0-54", "0-1"), 1374),
+        (("0-1", "marketing events"), ("0-1", "0-54"), 1375),
+        (("Marketing Event", "projects"), ("0-54", "0-970"), 1251),
+    ],
+)
+def test_marketing_events_are_associated_like_any_other_type(
+    named: tuple[str, str], ends: tuple[str, str], type_id: int, folder: Path, run: Run, hubspot: Run
+) -> None:
+    """Their association types stand in HubSpot's list of 2026-09."""
+    (folder / "a.csv").write_text("object_id,to_object_id\n101,201\n")
+    with hubspot() as sandbox:
+        assert run("load", "a.csv", "--from", named[0], "--to", named[1], "--rate", "9999/1").code == 0
+        assert type_ids(sandbox, ends[0], 101, ends[1], 201) == {type_id}
