@@ -66,7 +66,7 @@ async def load(
     began = (around or surroundings()).clock()
     inputs = await asyncio.to_thread(open_inputs, *settings.read, standard_input=standard_input)
     try:
-        outputs = name_outputs(settings.results, settings.failures, inputs[0].name, [source.path for source in inputs])
+        outputs = name_outputs(settings.results, settings.failures, inputs[0].file, [source.path for source in inputs])
         with Lock(outputs.journal):
             run = _Run(settings, inputs, outputs, tell, stop or Stop(), around or surroundings())
             with limited(run.stop, settings.send.max_duration, used=run.around.clock() - began):
