@@ -53,12 +53,14 @@ class Earlier(NamedTuple):
     """The run that a journal holds. `planned` is False when the portal refused the token before the plan was made.
 
     `failures` is its failures file, as the journal names it; `last_work` when a command last worked on it (UTC).
+    `to_repeat` is True when rows failed for a reason that says that sending them again may help.
     """
 
     identity: Mapping[str, Any]
     portal_id: str | None
     planned: bool
     finished: bool
+    to_repeat: bool
     started_at: str | None
     names: tuple[str, ...]
     undo: Mapping[str, Any] | None
@@ -94,6 +96,7 @@ def _earlier(outputs: Outputs) -> Earlier:
             journal.fact("portal_id"),
             bool(journal.fact("planned")),
             journal.is_finished(),
+            journal.failed_in_passing(),
             journal.fact("started_at"),
             tuple(str(source["path"]) for source in journal.inputs()),
             journal.fact(UNDO),

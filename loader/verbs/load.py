@@ -119,7 +119,8 @@ class _Run:
         decision = decide(earlier, bound, self.settings, self.outputs, self.around.now())
         resumed = decision is Decision.GO_ON
         refuse_strangers(self.settings, self.outputs, earlier)
-        if resumed and earlier and earlier.finished and not self.settings.retry_failed:
+        to_repeat = self.settings.retry_failed or (earlier is not None and earlier.to_repeat)
+        if resumed and earlier and earlier.finished and not to_repeat:
             return await self._tell_again(earlier)
         async with connected(self.settings, self.around, self.tell) as gateway:
             portal = GatewayPortal(gateway, version=self.settings.connection.api_version)
@@ -233,10 +234,10 @@ class _Run:
 
     def _prepare(self, journal: Journal, account: Account) -> None:
         """Bring the journal in line with this command: its limit, its outputs, the failed rows to be sent again."""
-        if self.settings.retry_failed:
+        if journal.failed_in_passing() or self.settings.retry_failed:
             # First the file is given up, then the outcomes: a crash between the two only has it written anew.
             journal.remember({"results.written": None})
-            journal.forget_failed()
+            journal.forget_failed(all_of_them=self.settings.retry_failed)
         (before,) = journal.query("SELECT input, row FROM bound")
         journal.limit(self.settings.send.limit)
         (bound,) = journal.query("SELECT input, row FROM bound")
