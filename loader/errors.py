@@ -21,6 +21,8 @@ A record that is wrong, or that HubSpot refused, is not an error but a value (`m
 Every message is one sentence: what is wrong, where, and how to mend it.
 """
 
+from collections.abc import Mapping
+
 
 class LoaderError(Exception):
     """Anything the loader raises on purpose; `exit_code` is what the command ends with."""
@@ -66,6 +68,8 @@ class ApiError(LoaderError):
     `status` is the HTTP status, or None where no answer was read. `category` is HubSpot's own category or one of
     ours, `message` is safe to show: cut to 500 characters, control characters escaped, never a token. `retry_after`
     is the least wait in seconds that the server asked for, if it did; `attempts` how many requests were made.
+    `sentence` is the message without its details, and `context` what HubSpot says of those whom the error is about:
+    texts by HubSpot's own keys (`{"objectId": ("7",)}`).
     """
 
     def __init__(
@@ -76,9 +80,13 @@ class ApiError(LoaderError):
         category: str = "",
         correlation_id: str = "",
         retry_after: float | None = None,
+        sentence: str = "",
+        context: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
+        self.sentence = sentence or message
+        self.context = context or {}
         self.status = status
         self.category = category
         self.correlation_id = correlation_id

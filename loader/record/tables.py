@@ -137,6 +137,11 @@ def _costs(event: Planned) -> Iterator[Text]:
         if event.daily_quota:
             words += f", and {_percent(cost.share or 0)} of the day's quota of {event.daily_quota:,}"
         yield Text(f"{words}.")
+        if cost.stale:
+            yield Text(
+                f"--method {method} sends a batch again for ids in it that HubSpot does not have any more, at worst "
+                f"once for each: if 1% of the pairs have one, up to {cost.stale:,} requests more."
+            )
 
 
 def _percent(share: float) -> str:

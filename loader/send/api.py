@@ -148,7 +148,7 @@ def archive(direction: Direction, wanted: Mapping[str, Iterable[str]], version: 
 def archive_labels(
     direction: Direction, wanted: Iterable[tuple[str, str, Iterable[AssociationType]]], version: str
 ) -> Request:
-    """Return the request that takes labels off pairs; `wanted` are from id, to id, and types.
+    """Return the request that takes labels off pairs; `wanted` are from id, to id, and types; HubSpot takes 100.
 
     An unlabelled type among them would take everything with it (guide "Associations v4").
     """

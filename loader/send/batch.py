@@ -1,5 +1,6 @@
 """The action of a load by batch: up to 2,000 pairs in one request, each with all its association types."""
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -8,8 +9,9 @@ from typing import NamedTuple
 
 from loader.errors import ApiError, Refused, Retryable, ServerFault
 from loader.model import Outcome, Pair
-from loader.send import api
+from loader.send import api, retry
 from loader.send.batch_replies import Created, created_pairs
+from loader.send.culprits import MOST_REFUSALS, halves, parted
 from loader.send.gateway import Gateway
 from loader.send.outcomes import failed, outcomes, plain
 from loader.send.outgoing import direction_of
@@ -23,18 +25,32 @@ LARGEST_ANSWER = 2**24
 
 
 class _Batch(NamedTuple):
-    """Pairs that go out together, and the requests that were made for them so far."""
+    """Pairs that go out together, and the requests made for them so far.
+
+    `silent` counts the answers that did not mention them, `refusals` those in a row that refused others beside them.
+    """
 
     pairs: Sequence[Pair]
     attempts: int
+    silent: int = 0
+    refusals: int = 0
+
+
+class _Answered(NamedTuple):
+    """What one request came to: outcomes, and the pairs that are to be sent again."""
+
+    created: list[Outcome]
+    failed: list[Outcome]
+    again: list[_Batch]
 
 
 class Batch:
     """Sets the association types of pairs of one direction, `capacity` at most in one request.
 
-    Answers are matched by pair. A request that HubSpot refuses as a whole is halved down to the pairs that it refuses,
-    and a pair of which an answer says nothing is read back before it is called anything. `settle` is told outcomes as
-    soon as they are known, because a later request of the same batch may end the run.
+    Answers are matched by pair. Of a request that HubSpot refuses as a whole, the pairs that it names fail and the
+    others are sent again, halved where it names none. A pair of which an answer says nothing is read back before it is
+    called anything. `settle` gets outcomes as soon as a pair is created, because a later request of the same batch may
+    end the run; those that a refusal names come together with the answer about the others.
     """
 
     capacity = MOST_PAIRS
@@ -56,59 +72,77 @@ class Batch:
         self._current = CurrentAssociations(gateway, version=version)
 
     async def apply(self, pairs: Sequence[Pair]) -> list[Outcome]:
-        """Send pairs until each is settled, and return no outcome that was not told yet; raises Fatal or Stopped."""
+        """Send pairs until each has an outcome, and return none that `settle` has had; raises Fatal or Stopped."""
         batches = deque([_Batch(pairs, 0)])
-        while batches:
-            batches.extendleft(reversed(await self._send(batches.popleft())))
+        failed: list[Outcome] = []
+        try:
+            while batches:
+                answered = await self._send(batches.popleft())
+                failed += answered.failed
+                batches.extendleft(reversed(answered.again))
+                if answered.created or not answered.again:
+                    outcomes, failed = failed + answered.created, []
+                    self._settle(outcomes)
+        finally:
+            if failed:
+                self._settle(failed)
         return []
 
-    async def _send(self, batch: _Batch) -> list[_Batch]:
-        """Make one request and settle what its answer says; return what is to be sent again, and how."""
+    async def _send(self, batch: _Batch) -> _Answered:
+        """Make one request and return what its answer says."""
         request = api.create(direction_of(batch.pairs[0]), batch.pairs, self._version)
         read = partial(created_pairs, pairs=batch.pairs)
         try:
             answer, status, count = await self._gateway.call(request, read, largest=LARGEST_ANSWER)
-        except (Refused, Retryable) as error:
+        except Refused as error:
             tried = batch.attempts + error.attempts
-            if isinstance(error, Refused) and len(batch.pairs) > 1:
-                return _halves(batch.pairs, tried)
-            self._fail(batch.pairs, error, tried)
-            return []
+            refused, again = parted(error, batch.pairs)
+            return _Answered([], self._refused(refused, tried), _left(batch, again, tried))
+        except Retryable as error:
+            return _Answered([], self._failed(batch.pairs, error, batch.attempts + error.attempts), [])
         tried = batch.attempts + count
-        for labels, pairs in answer.created.items():
-            self._succeed(pairs, labels, status, tried)
-        for pair, why in answer.refused:
-            self._fail([pair], why, tried)
-        return await self._read_back(answer, status, tried) if answer.unmentioned else []
+        created = [one for labels, pairs in answer.created.items() for one in self._made(pairs, labels, status, tried)]
+        known = _Answered(created, self._refused(answer.refused, tried), [])
+        if not answer.unmentioned:
+            return known
+        later = await self._read_back(answer, status, _Batch(answer.unmentioned, tried, batch.silent + 1))
+        return _Answered(known.created + later.created, known.failed + later.failed, later.again)
 
-    async def _read_back(self, answer: Created, status: int, tried: int) -> list[_Batch]:
-        """Settle the pairs that an answer does not mention by what HubSpot has; return those to be sent again."""
-        pairs = answer.unmentioned
-        reading = await self._current.read(direction_of(pairs[0]), (pair.object_id for pair in pairs))
-        there, absent = _parted(pairs, reading)
-        self._succeed(there, (), status, tried)
+    async def _read_back(self, answer: Created, status: int, batch: _Batch) -> _Answered:
+        """Return what became of pairs that an answer does not mention, by what HubSpot has."""
+        if not answer.complete and answer.unexplained is None:
+            await asyncio.sleep(min(retry.LONGEST_DELAY, retry.FIRST_DELAY * 2.0**batch.silent))
+        reading = await self._current.read(direction_of(batch.pairs[0]), (pair.object_id for pair in batch.pairs))
+        there, absent = _parted(batch.pairs, reading)
+        created = self._made(there, (), status, batch.attempts)
         if not absent:
-            return []
+            return _Answered(created, [], [])
         alone = len(absent) == 1 and answer.unexplained is not None
-        if alone or tried >= self._max_attempts:
-            self._fail(absent, answer.unexplained or _silent(status), tried)
-            return []
-        # An error that names no pair finds its pair by halves.
-        return [_Batch(absent, tried)] if answer.unexplained is None else _halves(absent, tried)
+        if alone or batch.silent >= self._max_attempts:
+            error = answer.unexplained or _silent(status)
+            return _Answered(created, self._failed(absent, error, batch.attempts), [])
+        if answer.unexplained is not None:  # An error that names no pair finds its pair by halves.
+            return _Answered(created, [], [batch._replace(pairs=half) for half in halves(absent)])
+        return _Answered(created, [], [batch._replace(pairs=absent)])
 
-    def _succeed(self, pairs: Sequence[Pair], labels: tuple[str, ...], status: int, tried: int) -> None:
+    def _made(self, pairs: Sequence[Pair], labels: tuple[str, ...], status: int, tried: int) -> list[Outcome]:
         moment = timestamp(self._now())
         result = plain("created", finished_at=moment, http_status=status, attempts=tried)
-        self._settle(outcomes(pairs, result._replace(labels=labels)))
+        return outcomes(pairs, result._replace(labels=labels))
 
-    def _fail(self, pairs: Sequence[Pair], error: ApiError, tried: int) -> None:
-        result = failed(error, attempts=tried, finished_at=timestamp(self._now()))
-        self._settle(outcomes(pairs, result))
+    def _refused(self, refused: Sequence[tuple[Pair, Refused]], tried: int) -> list[Outcome]:
+        return [one for pair, error in refused for one in self._failed([pair], error, tried)]
+
+    def _failed(self, pairs: Sequence[Pair], error: ApiError, tried: int) -> list[Outcome]:
+        return outcomes(pairs, failed(error, attempts=tried, finished_at=timestamp(self._now())))
 
 
-def _halves(pairs: Sequence[Pair], attempts: int) -> list[_Batch]:
-    middle = len(pairs) // 2
-    return [_Batch(pairs[:middle], attempts), _Batch(pairs[middle:], attempts)]
+def _left(batch: _Batch, again: Sequence[Sequence[Pair]], tried: int) -> list[_Batch]:
+    """Return what a refusal leaves to be sent again."""
+    refusals = batch.refusals + 1
+    if refusals >= MOST_REFUSALS and len(again) == 1:
+        again, refusals = halves(again[0]), 0
+    return [_Batch(pairs, tried, batch.silent, refusals) for pairs in again]
 
 
 def _parted(pairs: Iterable[Pair], reading: Reading) -> tuple[list[Pair], list[Pair]]:

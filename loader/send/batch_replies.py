@@ -13,7 +13,18 @@ from msgspec.json import Decoder
 
 from loader.errors import ApiError, Refused, ServerFault
 from loader.model import AssociationType, Pair, Types
-from loader.send.replies import Reply, correlation_id_of, fields, message_of, not_json, printable, text_of
+from loader.send.culprits import PairsByRecord, records_refused
+from loader.send.replies import (
+    Reply,
+    context_of,
+    correlation_id_of,
+    fields,
+    message_of,
+    not_json,
+    printable,
+    sentence_of,
+    text_of,
+)
 
 COMPLETE = "COMPLETE"
 _NONE_FOUND = "NO_ASSOCIATIONS_FOUND"
@@ -70,7 +81,7 @@ T = TypeVar("T", _ReadAnswer, _CreateAnswer)
 
 
 def _decoded(decoder: Decoder[T], reply: Reply, statuses: Collection[int]) -> T:
-    """Return an answer that is whole; raises ServerFault for any other."""
+    """Return an answer, whatever its `status` says; raises ServerFault for one that cannot be read."""
     try:
         answer = decoder.decode(reply.body)
     except ValidationError as error:
@@ -79,31 +90,36 @@ def _decoded(decoder: Decoder[T], reply: Reply, statuses: Collection[int]) -> T:
         raise not_json(reply) from error
     if reply.status not in statuses:
         raise _unreadable(reply, "has a status that says nothing of results")
-    if answer.status != COMPLETE:
-        raise _unreadable(reply, f"is not complete ({printable(text_of(answer.status))[:30]})")
     return answer
+
+
+def _not_complete(reply: Reply, status: object) -> ServerFault:
+    return _unreadable(reply, f"is not complete ({printable(text_of(status))[:30]})")
 
 
 class Page(NamedTuple):
     """What a batch read says: associated records and their types by record, and where the next page of each starts.
 
-    `refused` are the records that it names an error for; `unexplained` is an error that names none of them.
+    `refused` are the records that it names an error for; `unexplained` is an error that names none of them. Where the
+    answer is not `complete` (CANCELED, PENDING, PROCESSING), the records in neither are to be asked for again.
     """
 
     found: dict[str, dict[str, Types]]
     after: dict[str, str]
     refused: dict[str, Refused]
     unexplained: ApiError | None
+    complete: bool = True
 
 
 def associated(reply: Reply, asked: Collection[str]) -> Page:
     """Read a batch read's answer (200 or 207) about the records asked for; ids are text or numbers in it.
 
     A record without associations is left out, or named in `errors` with the subcategory NO_ASSOCIATIONS_FOUND: neither
-    is an error here. Raises ServerFault for an answer that cannot be read or speaks of other records.
+    is an error here. Raises ServerFault for an answer that cannot be read or speaks of other records, and for one that
+    is not complete and says nothing; Refused where all that it says is an error that names none of the records.
     """
     answer = _decoded(_READ, reply, (200, 207))
-    page = Page({}, {}, {}, None)
+    page = Page({}, {}, {}, None, answer.status == COMPLETE)
     known: Known = {}
     for result in answer.results:
         record_id = text_of(result.from_.id)
@@ -112,7 +128,10 @@ def associated(reply: Reply, asked: Collection[str]) -> Page:
         _take(result, page.found.setdefault(record_id, {}), known, reply)
         if after := _next_page(result.paging):
             page.after[record_id] = after
-    return _with_errors(page, answer.errors, asked, reply)
+    page = _with_errors(page, answer.errors, asked, reply)
+    if not (page.complete or page.found or page.refused):
+        raise page.unexplained or _not_complete(reply, answer.status)
+    return page
 
 
 Known = dict[bytes, Types]
@@ -159,13 +178,15 @@ def _next_page(paging: object) -> str:
 class Created(NamedTuple):
     """What a batch create says: the pairs set, by their labels; those refused, with why; those it does not mention.
 
-    `unexplained` is an error that could be about any of the pairs that are not mentioned.
+    `unexplained` is an error that could be about any of the pairs that are not mentioned. An answer that is not
+    `complete` (CANCELED, PENDING, PROCESSING) may be about work that HubSpot is still at.
     """
 
     created: dict[tuple[str, ...], list[Pair]]
     refused: list[tuple[Pair, Refused]]
     unmentioned: list[Pair]
     unexplained: Refused | None
+    complete: bool = True
 
 
 def created_pairs(reply: Reply, pairs: Sequence[Pair]) -> Created:
@@ -176,19 +197,20 @@ def created_pairs(reply: Reply, pairs: Sequence[Pair]) -> Created:
     """
     answer = _decoded(_CREATE, reply, (200, 201, 207))
     created, left = _matched(pairs, answer.results)
+    by_record = PairsByRecord(left)
     refused: dict[int, Refused] = {}
     unexplained = None
     for item in answer.errors if isinstance(answer.errors, list) else []:
         error = item_error(item, reply)
-        named = _pairs_named(item, left)
-        refused |= dict.fromkeys((pair.pair_id for pair in named), error)
+        named = by_record.refused(error)
+        refused |= named
         unexplained = unexplained or (None if named else error)
     if unexplained is not None and len(left) == 1 and not refused:
         # Whatever it names or does not: there is only one pair that it can be about.
         refused, unexplained = {left[0].pair_id: unexplained}, None
     silent = [pair for pair in left if pair.pair_id not in refused]
     why = [(pair, refused[pair.pair_id]) for pair in left if pair.pair_id in refused]
-    return Created(created, why, silent, unexplained)
+    return Created(created, why, silent, unexplained, answer.status == COMPLETE)
 
 
 def _matched(
@@ -211,66 +233,36 @@ def _labels(named: object) -> tuple[str, ...]:
     return tuple(printable(str(each)) for each in named if each) if isinstance(named, list) else ()
 
 
-_INVALID_ID = re.compile(r"[A-Za-z0-9_-]+=([1-9][0-9]{0,18})\b.*", re.ASCII)
-
-
-def _pairs_named(item: object, pairs: Sequence[Pair]) -> list[Pair]:
-    """Return the pairs that an error is about: by both ids, else by an id that stands at one end of them only."""
-    context = item.get("context") if isinstance(item, dict) else None
-    if not isinstance(context, dict):
-        return []
-    from_ids, to_ids = (set(_texts(context.get(key))) for key in ("fromObjectId", "toObjectId"))
-    if from_ids or to_ids:
-        return [
-            pair
-            for pair in pairs
-            if (not from_ids or pair.object_id in from_ids) and (not to_ids or pair.to_object_id in to_ids)
-        ]
-    ids = {match[1] for text in _texts(context.get("INVALID_OBJECT_IDS")) if (match := _INVALID_ID.fullmatch(text))}
-    ids = ids or set(_ids_named(item))
-    at_from = [pair for pair in pairs if pair.object_id in ids]
-    at_to = [pair for pair in pairs if pair.to_object_id in ids]
-    # A contact and a company may have the same number: then which of them is meant is found by sending them apart.
-    return [] if at_from and at_to else at_from + at_to
-
-
-def _texts(value: object) -> list[str]:
-    return [text_of(each) for each in value] if isinstance(value, list) else []
-
-
 def archived(reply: Reply) -> None:
     """Read the answer to `batch/archive` or `batch/labels/archive`: 204, or 200 with a body in the dated versions.
 
-    Raises Refused when it holds an error, whatever that names: taking away again changes nothing, so the caller finds
-    the culprit by halves. Raises ServerFault for an answer that cannot be read.
+    Raises Refused when it holds an error, whatever that names: taking away again changes nothing, so the caller sends
+    the others once more. Raises ServerFault for an answer that cannot be read, or that says that it is not done.
     """
     if reply.status == 204 or not reply.body.strip():
         return
-    errors = fields(reply).get("errors")
-    for error in errors if isinstance(errors, list) else []:
-        raise item_error(error, reply)
+    body = fields(reply)
+    errors = body.get("errors")
+    if isinstance(errors, list) and errors:
+        refused = item_error(errors[0], reply)
+        refused.context = context_of(body)
+        raise refused
+    if (status := body.get("status", COMPLETE)) != COMPLETE:
+        raise _not_complete(reply, status)
 
 
 def _with_errors(page: Page, errors: object, asked: Collection[str], reply: Reply) -> Page:
     unexplained = None
     for error in errors if isinstance(errors, list) else []:
-        if _NONE_FOUND in str(error.get("subCategory") if isinstance(error, dict) else ""):
+        if isinstance(error, dict) and _NONE_FOUND in str(error.get("subCategory")):
+            empty = [each for each in context_of(error).get("fromObjectId", ()) if each in asked]
+            page.found.update((each, {}) for each in empty if each not in page.found)
             continue
         refused = item_error(error, reply)
-        named = [each for each in _ids_named(error) if each in asked]
-        page.refused.update(dict.fromkeys(named, refused))
+        named = records_refused(refused, asked)
+        page.refused.update(named)
         unexplained = unexplained or (None if named else refused)
     return page._replace(unexplained=unexplained)
-
-
-def _ids_named(error: object) -> Sequence[str]:
-    context = error.get("context") if isinstance(error, dict) else None
-    lists = [
-        value
-        for key, value in (context.items() if isinstance(context, dict) else ())
-        if str(key).lower().removesuffix("s").endswith("id") and isinstance(value, list)
-    ]
-    return [text_of(each) for value in lists for each in value]
 
 
 def item_error(error: object, reply: Reply) -> Refused:
@@ -281,6 +273,8 @@ def item_error(error: object, reply: Reply) -> Refused:
         status=reply.status,
         category=printable(text_of(item.get("category")) or "ERROR_IN_ANSWER"),
         correlation_id=correlation_id_of(item, reply),
+        sentence=sentence_of(item),
+        context=context_of(item),
     )
 
 

@@ -90,6 +90,10 @@ def hide(secrets: Sequence[str], error: ApiError) -> None:
         if len(secret) < SHORTEST_SECRET:
             continue
         error.message = error.message.replace(secret, "***")
+        error.sentence = error.sentence.replace(secret, "***")
         error.category = error.category.replace(secret, "***")
         error.correlation_id = error.correlation_id.replace(secret, "***")
+        error.context = {
+            key: tuple(text.replace(secret, "***") for text in texts) for key, texts in error.context.items()
+        }
     error.args = (error.message,)

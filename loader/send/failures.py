@@ -27,17 +27,23 @@ class FailureGuard:
         self._in_a_row = 0
 
     def watch(self, outcomes: Sequence[Outcome]) -> None:
-        """Take note of outcomes; raises TooManyFailures when the run has to stop."""
+        """Take note of outcomes that came together; raises TooManyFailures when the run has to stop.
+
+        Among those of one batch that a pair was created in, failures are none in a row, whatever their number.
+        """
         for outcome in outcomes:
             self._settled += outcome.rows + outcome.unchanged * len(outcome.pair_ids)
-            if outcome.status == "failed":
-                self._failed += outcome.rows
+            self._failed += outcome.rows * (outcome.status == "failed")
+        if any(outcome.status == "created" for outcome in outcomes):
+            self._in_a_row = 0
+        else:
+            for outcome in outcomes:
                 self._note_reason(outcome)
-            elif outcome.status == "created":
-                self._in_a_row = 0
         self._check_budget()
 
     def _note_reason(self, outcome: Outcome) -> None:
+        if outcome.status != "failed":
+            return
         status = outcome.result.http_status
         # A 2xx that holds the refusal counts like a 4xx; what passes does not.
         passes = outcome.result.error_category in UNCLEAR

@@ -9,6 +9,7 @@ from loader.errors import ApiError, Refused, Retryable, ServerFault
 from loader.model import Direction, Types
 from loader.send import api
 from loader.send.batch_replies import Page, associated
+from loader.send.culprits import MOST_REFUSALS, halves, records_refused
 from loader.send.gateway import Gateway
 
 MOST_RECORDS = 1000
@@ -49,24 +50,27 @@ class CurrentAssociations:
     async def read(self, direction: Direction, record_ids: Iterable[str]) -> Reading:
         """Return what these records of the first object type are associated with among those of the second.
 
-        Pages are followed to the end. A request that HubSpot refuses is halved until the records that it refuses are
-        found, unless it refuses them all. Raises Fatal when no request can succeed, Stopped when the run ends.
+        Pages are followed to the end. Of a request that HubSpot refuses, the records that it names cannot be read and
+        the others are asked for again; where it names none, it is halved until they are found, unless it refuses them
+        all. Raises Fatal when no request can succeed, Stopped when the run ends.
         """
         reading = Reading({}, {})
         wanted: list[Wanted] = [(record_id, "") for record_id in dict.fromkeys(record_ids)]
         while wanted:
             following: list[Wanted] = []
-            batches = deque(wanted[start : start + self._most] for start in range(0, len(wanted), self._most))
+            batches: deque[Sequence[Wanted]] = deque(
+                wanted[start : start + self._most] for start in range(0, len(wanted), self._most)
+            )
+            refusals = 0
             while batches:
                 batch = batches.popleft()
                 page = await self._page(direction, batch)
                 if isinstance(page, Page):
+                    refusals = 0
                     following += _take(page, batch, reading)
-                elif len(batch) == 1 or (not reading.found and len(reading.unreadable) >= ENOUGH_REFUSED):
-                    reading.unreadable.update((record_id, page) for record_id, _ in batch)
                 else:
-                    middle = len(batch) // 2
-                    batches.extendleft((batch[middle:], batch[:middle]))
+                    refusals += 1
+                    batches.extendleft(reversed(_refused(page, batch, reading, refusals)))
             wanted = following
         for record_id in reading.unreadable:
             reading.found.pop(record_id, None)
@@ -92,12 +96,29 @@ class CurrentAssociations:
         self._most = max(1, min(MOST_RECORDS, 2 * self._most, fitting))
 
 
+def _refused(error: Refused, batch: Sequence[Wanted], reading: Reading, refusals: int) -> list[Sequence[Wanted]]:
+    """Take over a refusal, one of so many in a row; return what is to be asked for again."""
+    refused = records_refused(error, {record_id for record_id, _ in batch})
+    hopeless = not refused and not reading.found and len(reading.unreadable) >= ENOUGH_REFUSED
+    if len(batch) == 1 or hopeless:
+        refused = {record_id: error for record_id, _ in batch}
+    reading.unreadable.update(refused)
+    others = [each for each in batch if each[0] not in refused]
+    if not others:
+        return []
+    return [others] if refused and refusals % MOST_REFUSALS else halves(others)
+
+
 def _take(page: Page, batch: Sequence[Wanted], reading: Reading) -> list[Wanted]:
     """Take over a page; return what is to be read next."""
     following: list[Wanted] = []
     reading.unreadable.update(page.refused)
     for record_id, began in batch:
-        if record_id not in page.found and page.unexplained is not None:
+        mentioned = record_id in page.found or record_id in page.refused
+        if not mentioned and not page.complete:
+            following.append((record_id, began))
+            continue
+        if not mentioned and page.unexplained is not None:
             reading.unreadable.setdefault(record_id, page.unexplained)
         if record_id in reading.unreadable:
             continue

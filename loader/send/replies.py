@@ -5,7 +5,7 @@ be repeated without harm. HubSpot's error fields are all optional, so each is re
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -156,6 +156,8 @@ def _error(reply: Reply, now: datetime) -> ApiError:
         category=printable(text_of(body.get("category")) or text_of(body.get("errorType")) or f"HTTP_{reply.status}"),
         correlation_id=correlation_id_of(body, reply),
         retry_after=wait,
+        sentence=sentence_of(body),
+        context=context_of(body),
     )
 
 
@@ -189,20 +191,37 @@ def text_of(value: object) -> str:
 
 def message_of(body: Mapping[str, object], reply: Reply) -> str:
     """Return HubSpot's sentence from an error, with the part that names the culprit; safe to show."""
-    message = text_of(body.get("message"))
+    message = sentence_of(body)
     if not message:
         start = _start(reply)
         return printable(f"HubSpot answered {reply.status}: {start}" if start else f"HubSpot answered {reply.status}")
-    details = "; ".join([*_culprits(body.get("context")), *_finer_code(body.get("subCategory"))])
-    return printable(f"{message} ({details})" if details else message)
+    return with_details(message, context_of(body), _finer_code(body.get("subCategory")))
 
 
-def _culprits(context: object) -> list[str]:
-    """The one part of an error that names the culprit: `{"INVALID_OBJECT_IDS": ["CONTACT=1 is not valid"]}`."""
-    if not isinstance(context, dict):
-        return []
-    named = {str(key): value for key, value in context.items() if str(key).startswith("INVALID")}
-    return [f"{key}: {', '.join(map(str, value))}" for key, value in named.items() if isinstance(value, list)]
+def with_details(sentence: str, context: Mapping[str, Iterable[str]], more: Iterable[str] = ()) -> str:
+    """Return HubSpot's sentence with what names the culprit: `{"INVALID_OBJECT_IDS": ["CONTACT=1 is not valid"]}`."""
+    named = [f"{key}: {', '.join(texts)}" for key, texts in context.items() if key.startswith("INVALID")]
+    details = "; ".join([*named, *more])
+    return printable(f"{sentence} ({details})" if details else sentence)
+
+
+def sentence_of(body: Mapping[str, object]) -> str:
+    """Return HubSpot's sentence from an error, blank where it has none."""
+    return printable(text_of(body.get("message")))
+
+
+def context_of(body: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
+    """Return what an error says of those it is about: its own context, and those of the errors in it, joined."""
+    errors = body.get("errors")
+    contexts = [
+        each.get("context") for each in (body, *(errors if isinstance(errors, list) else ())) if isinstance(each, dict)
+    ]
+    found: dict[str, tuple[str, ...]] = {}
+    for context in contexts:
+        for key, values in context.items() if isinstance(context, dict) else ():
+            if isinstance(values, list):
+                found[key] = found.get(key, ()) + tuple(map(text_of, values))
+    return found
 
 
 def _finer_code(sub_category: object) -> list[str]:

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import NamedTuple
 
 from loader.errors import ApiError, Refused, Retryable
@@ -10,6 +11,7 @@ from loader.model import Direction, Outcome, Pair
 from loader.send import api
 from loader.send.api import Request
 from loader.send.batch_replies import archived
+from loader.send.culprits import parted
 from loader.send.gateway import Gateway
 from loader.send.outcomes import failed, outcome, plain
 from loader.send.outgoing import direction_of
@@ -21,7 +23,12 @@ MOST_RECORDS = 100
 """From records in one `batch/archive` (quoted from HubSpot's guide by others)."""
 
 MOST_PAIRS = 1000
-"""Pairs in one request; HubSpot names no limit for these two endpoints, and takes 2,000 to create."""
+"""Pairs in one `batch/archive`; HubSpot names no limit for it, and takes 2,000 to create."""
+
+MOST_LABELLED = 100
+"""Inputs in one `batch/labels/archive` (HubSpot's reference of version 2026-09)."""
+
+_FROM = attrgetter("object_id")
 
 
 class _Step(NamedTuple):
@@ -65,7 +72,7 @@ class TakeBack:
         reading = await self._current.read(direction, (pair.object_id for pair in pairs))
         steps = [_Step(pair, self._judged(pair, reading)) for pair in pairs if pair.object_id in reading.found]
         await self._intend([step.pair.pair_id for step in steps if step.removal.needed])
-        errors = {**await self._archive(direction, steps), **await self._archive_labels(direction, steps)}
+        errors = {**await self._archive(steps), **await self._archive_labels(direction, steps)}
         errors |= {pair.pair_id: reading.unreadable[pair.object_id] for pair in _unreadable(pairs, reading)}
         done = {step.pair.pair_id: step.removal for step in steps}
         moment = timestamp(self._now())
@@ -85,22 +92,21 @@ class TakeBack:
 
     # --- taking away
 
-    async def _archive(self, direction: Direction, steps: Iterable[_Step]) -> dict[int, ApiError]:
+    async def _archive(self, steps: Iterable[_Step]) -> dict[int, ApiError]:
         pairs = [step.pair for step in steps if step.removal.whole]
-        ends = {pair.object_id for pair in pairs}, {pair.to_object_id for pair in pairs}
         # A pair that is gone is gone from both ends: it is taken away from the one that has fewer records.
-        turned = len(ends[1]) < len(ends[0])
+        if len({pair.to_object_id for pair in pairs}) < len({pair.object_id for pair in pairs}):
+            pairs = [_from_the_other_end(pair) for pair in pairs]
         errors: dict[int, ApiError] = {}
-        for batch in _batches(pairs, turned=turned):
-            errors |= await self._halved(batch, lambda some: self._archive_request(direction, some, turned=turned))
+        for batch in _batches(pairs):
+            errors |= await self._sent(batch, self._archive_request)
         return errors
 
-    def _archive_request(self, direction: Direction, pairs: Iterable[Pair], *, turned: bool) -> Request:
+    def _archive_request(self, pairs: Sequence[Pair]) -> Request:
         wanted: dict[str, list[str]] = {}
         for pair in pairs:
-            one, other = (pair.to_object_id, pair.object_id) if turned else (pair.object_id, pair.to_object_id)
-            wanted.setdefault(one, []).append(other)
-        return api.archive(direction[::-1] if turned else direction, wanted, self._version)
+            wanted.setdefault(pair.object_id, []).append(pair.to_object_id)
+        return api.archive(direction_of(pairs[0]), wanted, self._version)
 
     async def _archive_labels(self, direction: Direction, steps: Iterable[_Step]) -> dict[int, ApiError]:
         labels = {step.pair.pair_id: sorted(step.removal.types) for step in steps if step.removal.types}
@@ -111,12 +117,12 @@ class TakeBack:
             return api.archive_labels(direction, wanted, self._version)
 
         errors: dict[int, ApiError] = {}
-        for start in range(0, len(pairs), MOST_PAIRS):
-            errors |= await self._halved(pairs[start : start + MOST_PAIRS], request)
+        for start in range(0, len(pairs), MOST_LABELLED):
+            errors |= await self._sent(pairs[start : start + MOST_LABELLED], request)
         return errors
 
-    async def _halved(self, pairs: Sequence[Pair], request: Callable[[Sequence[Pair]], Request]) -> dict[int, ApiError]:
-        """Send a batch, halved until the pairs that HubSpot refuses are found; return what was wrong by pair."""
+    async def _sent(self, pairs: Sequence[Pair], request: Callable[[Sequence[Pair]], Request]) -> dict[int, ApiError]:
+        """Send a batch, and again without the pairs that HubSpot refuses; return what was wrong by pair."""
         errors: dict[int, ApiError] = {}
         batches = deque([pairs])
         while batches:
@@ -124,11 +130,9 @@ class TakeBack:
             try:
                 await self._gateway.call(request(batch), archived)
             except Refused as error:
-                if len(batch) == 1:
-                    errors[batch[0].pair_id] = error
-                else:
-                    middle = len(batch) // 2
-                    batches.extendleft((batch[middle:], batch[:middle]))
+                refused, again = parted(error, batch)
+                errors |= {pair.pair_id: why for pair, why in refused}
+                batches.extendleft(reversed(again))
             except Retryable as error:
                 errors |= {pair.pair_id: error for pair in batch}
         return errors
@@ -138,13 +142,21 @@ def _unreadable(pairs: Iterable[Pair], reading: Reading) -> list[Pair]:
     return [pair for pair in pairs if pair.object_id in reading.unreadable]
 
 
-def _batches(pairs: Iterable[Pair], *, turned: bool) -> list[list[Pair]]:
-    """Return the pairs in requests, each with no more than a hundred records at the end that they are sent from."""
+def _from_the_other_end(pair: Pair) -> Pair:
+    return pair._replace(
+        object_type=pair.to_object_type,
+        object_id=pair.to_object_id,
+        to_object_type=pair.object_type,
+        to_object_id=pair.object_id,
+    )
+
+
+def _batches(pairs: Iterable[Pair]) -> list[list[Pair]]:
+    """Return the pairs in requests, each with no more than a hundred from records."""
     batches: list[list[Pair]] = []
     records: set[str] = set()
-    by_record = sorted(pairs, key=lambda pair: pair.to_object_id if turned else pair.object_id)
-    for pair in by_record:
-        record = pair.to_object_id if turned else pair.object_id
+    for pair in sorted(pairs, key=_FROM):
+        record = pair.object_id
         full = (record not in records and len(records) == MOST_RECORDS) or (batches and len(batches[-1]) == MOST_PAIRS)
         if not batches or full:
             batches.append([])

@@ -1,47 +1,13 @@
 """Object types by name: every standard type, singular or plural, and custom objects by what their schema calls them.
 
-The standard ids are those of HubSpot's guide "Understanding the CRM". The id can always be used in a path; names only
-for some types, so the loader sends ids.
+The id can always be used in a path; names only for some types, so the loader sends ids.
 """
 
 import difflib
 import re
 from collections.abc import Iterable, Mapping
 
-STANDARD: Mapping[str, tuple[str, ...]] = {
-    "0-1": ("contact", "contacts"),
-    "0-2": ("company", "companies"),
-    "0-3": ("deal", "deals"),
-    "0-5": ("ticket", "tickets"),
-    "0-7": ("product", "products"),
-    "0-8": ("line item", "line items"),
-    "0-14": ("quote", "quotes"),
-    "0-18": ("communication", "communications"),
-    "0-19": ("feedback submission", "feedback submissions"),
-    "0-27": ("task", "tasks"),
-    "0-46": ("note", "notes"),
-    "0-47": ("meeting", "meetings"),
-    "0-48": ("call", "calls"),
-    "0-49": ("email", "emails"),
-    "0-53": ("invoice", "invoices"),
-    "0-54": ("marketing event", "marketing events"),
-    "0-69": ("subscription", "subscriptions"),
-    "0-74": ("goal", "goals", "goal target", "goal targets"),
-    "0-84": ("discount", "discounts"),
-    "0-85": ("fee", "fees"),
-    "0-86": ("tax", "taxes"),
-    "0-101": ("payment", "payments", "commerce payment", "commerce payments"),
-    "0-115": ("user", "users"),
-    "0-116": ("postal mail", "postal mails"),
-    "0-123": ("order", "orders"),
-    "0-136": ("lead", "leads"),
-    "0-142": ("cart", "carts"),
-    "0-162": ("service", "services"),
-    "0-410": ("course", "courses"),
-    "0-420": ("listing", "listings"),
-    "0-421": ("appointment", "appointments"),
-    "0-970": ("project", "projects"),
-}
+from loader.object_type_names import STANDARD, TYPE_IDS, folded
 
 _TYPE_ID = re.compile(r"[012]-[1-9][0-9]{0,11}", re.ASCII)
 _QUALIFIED_NAME = re.compile(r"p[0-9]*_[A-Za-z0-9_-]{1,150}", re.ASCII)
@@ -54,7 +20,7 @@ class ObjectTypes:
     """
 
     def __init__(self, schemas: Iterable[Mapping[str, object]] = ()) -> None:
-        self._ids = {folded(name): type_id for type_id, names in STANDARD.items() for name in names}
+        self._ids = dict(TYPE_IDS)
         self._shared: dict[str, list[str]] = {}
         self._shown: dict[str, str] = {}
         for schema in schemas:
@@ -103,11 +69,6 @@ class ObjectTypes:
 def is_type_id(text: str) -> bool:
     """Return True for an object type's id, the one name that cannot mean two things."""
     return _TYPE_ID.fullmatch(text) is not None
-
-
-def folded(name: str) -> str:
-    """Return the name without case, and with one blank for blanks, `_` and `-`."""
-    return " ".join(re.split(r"[\s_-]+", name.strip().casefold()))
 
 
 def shown(type_id: str) -> str:

@@ -13,6 +13,9 @@ from loader.settings import Rate, SendSettings
 
 PAIRS_OF_A_REQUEST = {"put": 1, "batch": MOST_PAIRS}
 
+STALE_SHARE = 0.01
+"""Of the pairs: one that plans reckon with, as nobody knows which records are still there before they are written."""
+
 LONG_SECONDS = 600.0
 """A load that takes longer is told of the faster way."""
 
@@ -28,7 +31,9 @@ def costs(pairs: int, records: int, rate: Rate, daily_quota: int | None) -> dict
         writes = ceil(pairs / size)
         requests = reads + writes
         share = requests / daily_quota if daily_quota else None
-        found[method] = Cost(reads, writes, requests, requests / rate.per_second, share)
+        # A batch is refused whole for a record that is not there; a PUT is that pair's own.
+        stale = ceil(pairs * STALE_SHARE) if size > 1 else 0
+        found[method] = Cost(reads, writes, requests, requests / rate.per_second, share, stale)
     return found
 
 

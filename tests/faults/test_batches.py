@@ -66,3 +66,53 @@ def test_what_stops_a_load_stops_one_of_batches(make_world: MakeWorld, fault: st
     again = world.run("--method", "put", "--concurrency", "4")
     assert again.exit_code == 0
     world.check(again)
+
+
+@pytest.mark.parametrize("status", ["canceled", "processing"])
+@pytest.mark.parametrize("error_context", ["pair", "none"])
+@pytest.mark.parametrize("share", [3, 1], ids=["a third is bad", "all are bad"])
+def test_a_batch_that_is_not_complete_is_believed_in_what_it_says(
+    make_world: MakeWorld, status: str, error_context: str, share: int
+) -> None:
+    """Results and errors count whatever the status: HubSpot's own reasons are kept, and no request is repeated."""
+    bad = pairs(ROWS)[::share]
+    portal = {"missing": [{"type": "companies", "id": company} for _, company in bad]}
+    faults = [{"fault": status, **CREATE}]
+    world = batch_world(make_world, portal=portal, faults=faults, invalid_pairs="each", error_context=error_context)
+    ending = world.run(*BATCH)
+    assert ending.exit_code == 1, ending.said
+    world.check(ending, failed=bad)
+    failed = [line for line in ending.lines if line["status"] == "failed"]
+    assert {line["error_category"] for line in failed} == {"VALIDATION_ERROR"}
+    assert all(("is not valid" in line["error_message"]) == (error_context == "pair") for line in failed)
+    assert len(world.batches()) <= (1 if error_context == "pair" else 2 * ROWS)
+
+
+@pytest.mark.parametrize("applied", [True, False])
+def test_what_a_batch_that_is_still_at_work_does_not_mention_is_read_back(
+    make_world: MakeWorld, *, applied: bool
+) -> None:
+    """PENDING and no result: done meanwhile or not, the pairs are in the portal in the end, and none is failed."""
+    world = batch_world(make_world, faults=[{"fault": "pending", **CREATE, "times": 2, "applied": applied}])
+    ending = world.run(*BATCH, "--existing", "replace")
+    assert ending.exit_code == 0, ending.said
+    assert {line["status"] for line in ending.lines} == {"created"}
+    assert len(world.batches()) == (1 if applied else 3)
+    world.check(ending)
+
+
+@pytest.mark.parametrize("status", ["CANCELED", "PROCESSING", "PENDING"])
+def test_a_reading_that_is_not_complete_says_nothing_of_the_records_that_it_does_not_mention(
+    make_world: MakeWorld, status: str
+) -> None:
+    """They are asked for again, and not taken for records without associations: no row is sent."""
+    wanted = pairs(ROWS)
+    there = [{"from_type": "contacts", "from_id": a, "to_type": "companies", "to_id": b} for a, b in wanted]
+    one = {"toObjectId": int(wanted[0][1]), "associationTypes": [{"category": "HUBSPOT_DEFINED", "typeId": 279}]}
+    body = {"status": status, "results": [{"from": {"id": wanted[0][0]}, "to": [one]}]}
+    faults = [{"fault": "200", "route": "batch/read", "times": 1, "body": body}]
+    world = batch_world(make_world, portal={"associations": there}, faults=faults)
+    ending = world.run(*BATCH)
+    assert ending.exit_code == 0, ending.said
+    assert {line["status"] for line in ending.lines} == {"unchanged"}
+    assert world.batches() == []

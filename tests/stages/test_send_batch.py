@@ -100,7 +100,10 @@ def test_results_are_matched_by_pair_and_never_by_position(status: int, number: 
         ({"fromObjectId": ["13"]}, [3]),
         ({"toObjectId": ["22", "23"]}, [2, 3]),
         ({"INVALID_OBJECT_IDS": ["COMPANY=23 is not valid"], "objectId": ["23"]}, [3]),
-        ({"INVALID_OBJECT_IDS": ["CONTACT=12 is not valid", "COMPANY=23 is not valid"]}, []),
+        ({"INVALID_OBJECT_IDS": ["CONTACT=12 is not valid", "COMPANY=23 is not valid"]}, [2, 3]),
+        ({"INVALID_OBJECT_IDS": ["CONTACT=12 is not valid", "COMPANY=22 is not valid"]}, [2]),
+        ({"INVALID_OBJECT_IDS": ["DEAL=12 is not valid"]}, []),
+        ({"associationSpec": ["HUBSPOT_DEFINED=279"]}, [2, 3]),
         ({"objectId": ["12"]}, [2]),
         ({"ids": ["13"]}, [3]),
         ({"objectId": ["11"]}, []),
@@ -128,11 +131,21 @@ def test_an_error_that_names_nobody_is_about_the_only_pair_that_is_left() -> Non
     assert numbers(read({"results": results, "errors": [error()]}, 207)) == ([1, 3], [2], [], False)
 
 
-def test_a_number_at_both_ends_names_nobody() -> None:
-    """Contact 5 and company 5 are two records."""
+@pytest.mark.parametrize(
+    ("context", "refused"),
+    [
+        ({"objectId": ["5"]}, []),
+        ({"objectId": ["5"], "objectType": ["CONTACT"]}, [1]),
+        ({"INVALID_OBJECT_IDS": ["COMPANY=5 is not valid"]}, [2]),
+    ],
+)
+def test_a_number_at_both_ends_names_the_record_of_the_object_type_that_is_given(
+    context: dict[str, list[str]], refused: list[int]
+) -> None:
+    """Contact 5 and company 5 are two records: without their object type nobody is named."""
     pairs = [pair(1, 5, 21), pair(2, 12, 5)]
-    found = read({"results": [], "errors": [error(INVALID_OBJECT_IDS=["COMPANY=5 is not valid"])]}, 207, pairs)
-    assert numbers(found) == ([], [], [1, 2], True)
+    found = read({"results": [], "errors": [error(**context)]}, 207, pairs)
+    assert numbers(found) == ([], refused, [one for one in (1, 2) if one not in refused], not refused)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +157,6 @@ def test_a_number_at_both_ends_names_nobody() -> None:
         ({"results": ["x"]}, 201),
         ({"results": [None]}, 201),
         ({"results": []}, 204),
-        ({"results": [], "status": "PENDING"}, 200),
     ],
 )
 def test_an_answer_that_cannot_be_read_is_asked_for_again(body: Any, status: int) -> None:

@@ -4,9 +4,10 @@ from collections import Counter
 
 import pytest
 
+from loader.object_type_names import STANDARD, folded
 from loader.sandbox.association_types import standard_types
 from loader.settle.association_types import UNCHECKED, AssociationTypes, standard, standard_direction
-from loader.settle.object_types import STANDARD, ObjectTypes, folded, is_type_id, shown
+from loader.settle.object_types import ObjectTypes, is_type_id, shown
 
 CAR = {
     "objectTypeId": "2-7282133",
