@@ -111,6 +111,8 @@ send_options = options(
     daily_reserve_option,
     option("--max-duration", type=Duration(), metavar="90m", help="Stop after so long; the same command goes on."),
     limit_option,
+    option("--again", type=Duration(none=True), metavar="20h",
+           help="The same inputs are a new run when the last one ended longer ago; changed ones always are."),
     option("--dry-run", is_flag=True, help="Only plan: check everything, send nothing, write nothing."),
     option("--fresh", is_flag=True, help="Begin anew; an earlier run's files are set aside."),
     option("--retry-failed", is_flag=True, help="Send the failed rows of this run again."),

@@ -54,6 +54,7 @@ def settings_from(given: Mapping[str, Any], environment: Mapping[str, str], type
         verify=VerifySettings(**{name: given[name] for name in ("sample", "seed", "wait") if name in given}),
         results=given.get("results"),
         failures=given.get("failures"),
+        again=given.get("again"),
         fresh=given.get("fresh", False),
         keep=given.get("keep"),
         retry_failed=given.get("retry_failed", False),

@@ -140,9 +140,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something a person should know, in a sentence."""
+    """Something a person should know, in a sentence; a `serious` one is said with --quiet, too."""
 
     message: str
+    serious: bool = False
 
 
 class ListedType(NamedTuple):

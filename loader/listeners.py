@@ -19,10 +19,10 @@ class Listeners:
     """Whoever hears of events: the screen, the JSON stream, the log file.
 
     One that can no longer be written to (its reader has gone, its disk is full) is dropped, and the run goes on: what
-    counts is in the journal.
+    counts is in the journal. With `person`, somebody reads standard error, and hears what is serious with --quiet, too.
     """
 
-    def __init__(self, given: Mapping[str, Any]) -> None:
+    def __init__(self, given: Mapping[str, Any], *, person: bool = True) -> None:
         self._listeners: dict[Any, Any] = {}
         self._log: LogFile | None = None
         self._metrics: MetricsFile | None = None
@@ -36,6 +36,8 @@ class Listeners:
             from loader.record.screen import Screen  # noqa: PLC0415
 
             self._listeners[Screen()] = sys.stderr
+        elif person:
+            self._listeners[_OnlySerious()] = None
         if given["json_"] and sys.stdout is not None:
             self._listeners[JsonStream(sys.stdout)] = sys.stdout
 
@@ -62,6 +64,17 @@ class Listeners:
                 for name, file in (("log", self._log), ("metrics", self._metrics)):
                     if listener is file:
                         complain(f"the {name} file cannot be written any more; the load goes on without it")
+
+
+class _OnlySerious:
+    """What is left of the screen with --quiet."""
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Note) and event.serious:
+            complain(event.message)
+
+    def close(self) -> None:
+        """Leave standard error open."""
 
 
 def _own_path(given: Mapping[str, Any], name: str) -> Path:

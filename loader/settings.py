@@ -144,8 +144,10 @@ class Settings:
 
     `read` has one entry for each group of inputs that are read alike: a job file may name several. `command` is what
     was typed, word by word, for the summary and the next command to show; `flags` are the options in it that take no
-    value. `keep` is for how many days set-aside runs are kept; None: for ever. `assume_new` is for `undo`: what the run
-    created was not there before, as far as anybody knows.
+    value. `keep` is for how many days set-aside runs are kept; None: for ever. `again` is how many
+    seconds ago a run must have ended for the same inputs to be a new one, None for never; with it, an unfinished run of
+    other inputs makes way. `assume_new` is for `undo`: what the run created was not there before, as far as anybody
+    knows.
     """
 
     read: tuple[InputSettings, ...]
@@ -155,6 +157,7 @@ class Settings:
     results: str | None = None
     failures: str | None = None
     assume_new: bool = False
+    again: float | None = None
     fresh: bool = False
     retry_failed: bool = False
     keep: int | None = None

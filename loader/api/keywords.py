@@ -61,8 +61,9 @@ class InputOptions(ConnectionOptions, total=False):
 
 
 class LoadOptions(InputOptions, total=False):
-    """What a load can be told. `max_failures` and `daily_reserve` are a number or `"5%"`; `max_duration` seconds or
-    `"90m"`. With `dry_run` nothing is sent and no result is written: the report's `planned` says what a load would do.
+    """What a load can be told. `max_failures` and `daily_reserve` are a number or `"5%"`; `max_duration` and `again`
+    seconds or `"90m"`. With `dry_run` nothing is sent and no result is written: the report's `planned` says what a load
+    would do.
     """
 
     results: Path
@@ -75,6 +76,7 @@ class LoadOptions(InputOptions, total=False):
     daily_reserve: int | str
     max_duration: float | str
     limit: int
+    again: float | str
     dry_run: bool
     fresh: bool
     retry_failed: bool
@@ -134,7 +136,7 @@ class Prepared(NamedTuple):
     @contextmanager
     def listening(self) -> Iterator[Tell]:
         """Hold open what events are written to, and yield what tells them there and to the caller."""
-        with Listeners(self.given) as tell:
+        with Listeners(self.given, person=False) as tell:
 
             def tell_all(event: Event) -> None:
                 tell(event)

@@ -12,7 +12,7 @@ from loader.errors import InputError, LoaderError
 from loader.read.show import show
 
 # Told by name, because importing these libraries costs half a second that a CSV file need not pay.
-_FOREIGN_PACKAGES = ("pyarrow", "python_calamine", "_python_calamine", "pyo3_runtime")
+_FOREIGN_PACKAGES = ("pyarrow", "python_calamine", "_python_calamine", "pyo3_runtime", "_lzma")
 _LIBRARIES = (*_FOREIGN_PACKAGES, "zipfile", "gzip", "codecs", "encodings")
 _FOREIGN = (
     OSError,

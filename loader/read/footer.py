@@ -24,6 +24,8 @@ class Sizes(NamedTuple):
 
 def column_sizes(stream: BinaryIO) -> Iterator[Sizes]:
     """Yield the sizes of every column of every row group; struct.error for a footer that cannot be read."""
+    if stream.seek(0, io.SEEK_END) < len(_MAGIC) + 8:
+        raise struct.error("it is too short for a Parquet footer")
     stream.seek(-8, io.SEEK_END)
     length, magic = struct.unpack("<I4s", stream.read(8))
     if magic != _MAGIC or length + 8 > stream.tell():

@@ -1,57 +1,64 @@
 """One input: opened, understood, and read chunk by chunk as often as is wanted."""
 
 import hashlib
-import os
-import shutil
-import tempfile
+import json
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from loader.errors import InputError, UsageError
+from loader.errors import UsageError
 from loader.model import Chunk, Understood
 from loader.read.columns import check_fields, settle
 from loader.read.delimited import Delimited
 from loader.read.faults import reading
+from loader.read.folders import InFolders, folder_columns
 from loader.read.jsonl import JsonLines
 from loader.read.judge import Judge
-from loader.read.packed import BLOCK, Packed, look_into
+from loader.read.packed import Packed, look_into
 from loader.read.paths import Found, expand
-from loader.read.show import plain
+from loader.read.show import show_all
+from loader.read.source import Source, spooled
 from loader.read.table import Table
 from loader.read.text import examine, refuse_other_text
 from loader.settings import InputSettings
 
 _TEXT_FORMATS = ("csv", "tsv", "jsonl")
 _FORMATS = (*_TEXT_FORMATS, "parquet", "xlsx", "xls")
+# An object that begins with a key, or is empty.
+_JSON_LINE = re.compile(r"[\ufeff\s]*\{[ \t]*[\"}]")
 
 
 class Input:
-    """One input file whose columns are settled.
+    """One table of an input file, whose columns are settled.
 
-    `name` is what the user calls it, `path` where its bytes are (standard input is kept in a private temporary file
-    until `close`), `sha256` their hash. `to_columns` are the headers that to object ids are read from;
+    `name` is what the user calls it; a table among several in an archive is `archive.zip/table.csv`, and `file` is
+    always the file's own name. `path` is where its bytes are, `sha256` the hash of the file, together with what the
+    names of its folders say of its rows. `to_columns` are the headers that to object ids are read from;
     `id_properties` the properties that its two ids are values of, None where they are record ids. `understood` says how
     the file was read; its notes are complete after the last chunk.
     """
 
-    def __init__(self, name: str, path: Path, settings: InputSettings, *, note: str = "", owned: bool = False) -> None:
+    def __init__(
+        self, source: Source, packed: Packed, settings: InputSettings, *, name: str, notes: list[str], is_last: bool
+    ) -> None:
         self.name = name
-        self.path = path
+        self.file = source.name
+        self.path = source.path
         self._settings = settings
-        self._owned = owned
-        # The name as sentences show it; `name` itself stays what the user called the file.
-        self._shown = plain(name)
-        with reading(self._shown):
-            self._stamp = _stamp(path)
-            self.sha256 = _hash(path)
-        self._table = _open_table(look_into(self._shown, path, name), settings)
-        self._columns = settle(self._shown, self._table.header, settings)
+        self._source = source
+        self._shown = packed.name
+        self._is_last = is_last
+        said = folder_columns(source.name)
+        self.sha256 = source.sha256 if not said else _hash_of(source.sha256, said)
+        table = _open_table(packed, settings)
+        self._table = InFolders(table, said) if said else table
+        self._columns = settle(packed.name, self._table.header, settings)
         self.header = self._table.header
         self.to_columns = tuple(column.header for column in self._columns.to)
         self.id_properties = settings.from_id_property, settings.to_id_property
-        self._opening_notes = [note, *self._table.notes] if note else self._table.notes
+        self._opening_notes = [*notes, *self._table.notes]
         self.understood = Understood(
             format=self._table.format,
             encoding=self._table.encoding,
@@ -69,14 +76,15 @@ class Input:
         """
         told: Counter[str] = Counter()
         judge = Judge(self._shown, self._table, self._columns, self._settings, told)
-        self._check_unchanged()
+        self._source.check_unchanged()
         records = 0
         for batch in self._table.batches(told):
             chunk = judge.chunk(batch)
             records += len(chunk.rows)
             if chunk.rows:
                 yield chunk
-        self._check_unchanged(to_the_byte=True)
+        # An archive is hashed once, after the last of its tables; the others' checksums are in it.
+        self._source.check_unchanged(to_the_byte=self._is_last)
         if not records:
             told["The file has a header and no records; there is nothing to load."] += 1
         sentences = [sentence.replace("{n}", f"{count:,}") for sentence, count in told.items()]
@@ -85,22 +93,13 @@ class Input:
     def close(self) -> None:
         """Let go of the file; the private copy of standard input is removed."""
         self._table.close()
-        if self._owned:
-            self.path.unlink(missing_ok=True)
+        self._source.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _check_unchanged(self, *, to_the_byte: bool = False) -> None:
-        # A time stamp can be put back, and is coarse on some file systems; what was read must be what was hashed.
-        with reading(self._shown):
-            if _stamp(self.path) != self._stamp or (to_the_byte and _hash(self.path) != self.sha256):
-                raise InputError(
-                    f"{self._shown}: was changed while it was being read; let it be finished, then run again."
-                )
 
 
 def open_inputs(*groups: InputSettings, standard_input: BinaryIO | None = None) -> list[Input]:
@@ -111,7 +110,7 @@ def open_inputs(*groups: InputSettings, standard_input: BinaryIO | None = None) 
     try:
         for settings in groups:
             for found in expand(settings.inputs):
-                opened.append(_open(found, settings, standard_input))  # noqa: PERF401 - closed one by one on an error
+                opened.extend(_open(found, settings, standard_input))
     except BaseException:
         for done in opened:
             done.close()
@@ -125,40 +124,41 @@ def _check_options(settings: InputSettings) -> None:
     check_fields(settings.columns)
 
 
-def _open(found: Found, settings: InputSettings, standard_input: BinaryIO | None) -> Input:
+def _open(found: Found, settings: InputSettings, standard_input: BinaryIO | None) -> list[Input]:
+    """Open a file, which holds several tables if it is an archive of them."""
     if found.name != "-":
-        return Input(found.name, Path(found.name), settings, note=found.note)
-    if standard_input is None:
+        source = Source(found.name, Path(found.name))
+    elif standard_input is None:
         raise UsageError("-: there is no standard input to read; pipe a file in, or name one.")
-    path = _spooled(standard_input)
+    else:
+        source = spooled(standard_input)
     try:
-        return Input("-", path, settings, owned=True)
+        return _tables(source, found.notes, settings)
     except BaseException:
-        path.unlink(missing_ok=True)
+        source.close()
         raise
 
 
-def _spooled(stream: BinaryIO) -> Path:
-    # mkstemp makes the file readable by its owner only, whatever the umask.
-    handle, name = tempfile.mkstemp(prefix="association-loader-", suffix=".input")
-    path = Path(name)
-    try:
-        with reading("-"), os.fdopen(handle, "wb") as copy:
-            shutil.copyfileobj(stream, copy, BLOCK)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    return path
+def _tables(source: Source, notes: tuple[str, ...], settings: InputSettings) -> list[Input]:
+    content = look_into(source.shown, source.path, source.name)
+    if content.left_out:
+        notes = (*notes, f"Left out of {source.shown}, no tables by their names: {show_all(content.left_out)}.")
+    last = len(content.tables) - 1
+    return [
+        Input(
+            source,
+            packed,
+            settings,
+            name=f"{source.name}/{packed.file_name}" if last else source.name,
+            notes=list(notes) if place == 0 else [],
+            is_last=place == last,
+        )
+        for place, packed in enumerate(content.tables)
+    ]
 
 
-def _hash(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _stamp(path: Path) -> tuple[int, int, int]:
-    facts = path.stat()
-    return facts.st_ino, facts.st_size, facts.st_mtime_ns
+def _hash_of(sha256: str, said: Mapping[str, str]) -> str:
+    return hashlib.sha256(f"{sha256} {json.dumps(said)}".encode()).hexdigest()
 
 
 def _open_table(packed: Packed, settings: InputSettings) -> Table:
@@ -194,7 +194,7 @@ def _open_text(packed: Packed, settings: InputSettings) -> Table:
 
 def _kind_of_text(file_name: str, start: str) -> str:
     ending = Path(file_name).suffix.lower()
-    if ending == ".jsonl" or start.lstrip("\ufeff \t\r\n").startswith('{"'):
+    if ending in (".jsonl", ".ndjson", ".json") or _JSON_LINE.match(start):
         return "jsonl"
     return "tsv" if ending == ".tsv" else "csv"
 

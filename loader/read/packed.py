@@ -1,16 +1,23 @@
-"""A file's bytes, taken out of `.gz` and `.zip` on the fly: no path from an archive is used, and bombs are stopped."""
+"""A file's bytes, unpacked on the fly: no path from an archive is used, and bombs are stopped.
 
-import gzip
+`.gz`, `.bz2`, `.xz` and `.zip` are read; each table in a zip is an input of its own. Every other archive is refused by
+its first bytes, before anything in it could be taken for rows.
+"""
+
+import importlib
 import io
 import shutil
+import tarfile
 import tempfile
 import zipfile
+from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from loader.errors import InputError
 from loader.read.faults import reading
-from loader.read.show import show, show_all
+from loader.read.names import is_clutter, is_table, without_packing
+from loader.read.show import plain, show, show_all
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -19,23 +26,43 @@ BLOCK = 1 << 20
 # Rows of ids shrink to a fifth or a tenth; nothing honest beyond 64 MiB shrinks to a two-hundredth.
 FREE_BYTES = 64 << 20
 MOST_TIMES = 200
+# The strongest of xz's presets needs half of it; a file may ask for gigabytes.
+_XZ_MEMORY = 128 << 20
+_MOST_MEMBERS = 1000
+_TAR_HEADER = 512
 
+# By their documented first bytes.
 _KINDS = (
     (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bz2"),
+    (b"\xfd7zXZ\0", "xz"),
     (b"PK\x03\x04", "zip"),
     (b"PK\x05\x06", "zip"),
     (b"PAR1", "parquet"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "xls"),
+    (b"\x28\xb5\x2f\xfd", "Zstandard"),
+    (b"\x04\x22\x4d\x18", "LZ4"),
+    (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
+    (b"Rar!\x1a\x07", "RAR"),
+    (b"LZIP", "lzip"),
+    (b"\x1f\x9d", "compress"),
+    (b"\xff\x06\0\0sNaPpY", "Snappy"),
 )
+_PACKINGS = ("gzip", "bz2", "xz")
+_REFUSED = ("Zstandard", "LZ4", "7-Zip", "RAR", "lzip", "compress", "Snappy")
+_TABLES = ("text", "parquet", "xlsx", "xls")
 
 
 class Packed(NamedTuple):
-    """Where the bytes of one table are. `kind` is text, parquet, xlsx or xls; `file_name` tells the kind of a text."""
+    """Where the bytes of one table are. `kind` is text, parquet, xlsx or xls; `file_name` tells the kind of a text.
+
+    `packing` is gzip, bz2, xz or blank; `member` is the table's entry in a zip.
+    """
 
     name: str
     path: Path
-    gzipped: bool
-    member: str | None
+    packing: str
+    member: zipfile.ZipInfo | None
     kind: str
     file_name: str
 
@@ -45,14 +72,14 @@ class Packed(NamedTuple):
             if self.member is not None:
                 archive = zipfile.ZipFile(self.path)
                 return _capped(self, archive.open(self.member), archive)
-            if self.gzipped:
-                return _capped(self, gzip.open(self.path, "rb"))
+            if self.packing:
+                return _capped(self, _unpacking(self))
             return self.path.open("rb")
 
     def open_seekable(self) -> BinaryIO:
         """Open the unpacked bytes for reading back and forth; what is packed goes through a nameless private file."""
         stream = self.open()
-        if not self.gzipped:
+        if not self.packing and self.member is None:
             return stream
         with reading(self.name), stream:
             whole = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
@@ -61,27 +88,23 @@ class Packed(NamedTuple):
             return whole
 
 
-def look_into(name: str, path: Path, file_name: str) -> Packed:
-    """Find out what a file is from its first bytes."""
+class Content(NamedTuple):
+    """The tables of one file, mostly one, and the names of what else an archive holds."""
+
+    tables: list[Packed]
+    left_out: list[str]
+
+
+def look_into(name: str, path: Path, file_name: str) -> Content:
+    """Find out what a file is from its first bytes; InputError for what cannot be read."""
     with reading(name):
-        with path.open("rb") as stream:
-            kind = kind_of(stream.read(8))
-        if kind == "gzip":
-            packed = Packed(name, path, True, None, "text", file_name.removesuffix(".gz").removesuffix(".GZ"))
-            with packed.open() as inner:
-                kind = kind_of(inner.read(8))
-            if kind == "gzip" or (kind == "zip" and not _is_workbook(packed)):
+        packed = _known(Packed(name, path, "", None, "", file_name))
+        if packed.kind in _PACKINGS:
+            inner = _known(packed._replace(packing=packed.kind, file_name=without_packing(file_name)))
+            if inner.kind not in _TABLES:
                 raise InputError(f"{name}: is packed twice; unpack it and name the file inside.")
-            return packed._replace(kind="xlsx" if kind == "zip" else kind)
-        packed = Packed(name, path, False, None, kind, file_name)
-        if kind != "zip":
-            return packed
-        return packed._replace(kind="xlsx") if _is_workbook(packed) else _only_member(packed)
-
-
-def kind_of(head: bytes) -> str:
-    """Return gzip, zip, parquet, xls or text by a file's first bytes."""
-    return next((kind for magic, kind in _KINDS if head.startswith(magic)), "text")
+            return Content([inner], [])
+        return _members(packed) if packed.kind == "zip" else Content([packed], [])
 
 
 def is_bomb(unpacked: int, packed: int) -> bool:
@@ -94,6 +117,42 @@ def refuse_bomb(name: str) -> InputError:
     return InputError(f"{name}: unpacks to more than {MOST_TIMES} times its size; unpack it yourself if you trust it.")
 
 
+def _known(packed: Packed) -> Packed:
+    """Return a file, or a member, with its kind by its first bytes; a workbook is told from other zips."""
+    with packed.open() as stream:
+        head = stream.read(_TAR_HEADER)
+    kind = next((kind for magic, kind in _KINDS if head.startswith(magic)), "text")
+    if kind in _REFUSED:
+        raise InputError(
+            f"{packed.name}: is packed with {kind}, which is not read; unpack it and name the file inside."
+        )
+    if kind == "text" and _is_tar(head):
+        raise InputError(
+            f"{packed.name}: is a tar archive that holds {_tar_members(packed)}; unpack it and name the files to load."
+        )
+    return packed._replace(kind="xlsx" if kind == "zip" and _is_workbook(packed) else kind)
+
+
+def _is_tar(head: bytes) -> bool:
+    try:
+        return bool(tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape").name)
+    except tarfile.HeaderError:  # the header has a checksum
+        return False
+
+
+def _tar_members(packed: Packed) -> str:
+    """Return the names of the first files in a tar archive: the rest would have to be unpacked to be named."""
+    names: list[str] = []
+    with packed.open() as stream:
+        start = io.BytesIO(stream.read(BLOCK))
+    try:
+        with tarfile.open(fileobj=start, mode="r:") as archive:
+            names.extend(islice((member.name for member in archive if member.isfile()), 20))
+    except tarfile.ReadError:  # the start ends within a file
+        names.append("…")
+    return show_all(names) or "no file"
+
+
 def _is_workbook(packed: Packed) -> bool:
     with packed.open_seekable() as stream, zipfile.ZipFile(stream) as archive:
         names = set(archive.namelist())
@@ -104,35 +163,102 @@ def _is_workbook(packed: Packed) -> bool:
     return "[Content_Types].xml" in names and any(name.startswith("xl/") for name in names)
 
 
-def _only_member(packed: Packed) -> Packed:
+def _members(packed: Packed) -> Content:
+    """Return the tables of a zip; a lone file may have any name, among several the endings tell which are tables."""
     with zipfile.ZipFile(packed.path) as archive:
-        members = [info for info in archive.infolist() if not _is_clutter(info)]
-        if len(members) != 1:
-            inside = show_all([info.filename for info in members]) or "no file"
-            raise InputError(f"{packed.name}: holds {inside}; unpack it and name the one to load.")
-        member = members[0]
-        if member.flag_bits & 1:
-            raise InputError(f"{packed.name}: is protected by a password; unpack it first.")
-        # Two members of one name would be one and the same to `archive.open(name)`; a lone one cannot be mistaken.
-        with archive.open(member) as stream:
-            kind = kind_of(stream.read(8))
-    if kind != "text":
+        entries = [info for info in archive.infolist() if not info.is_dir() and not is_clutter(info.filename)]
+    names = [info.filename for info in entries]
+    chosen = entries if len(entries) == 1 else [info for info in entries if is_table(info.filename)]
+    if not chosen:
+        raise InputError(f"{packed.name}: holds {show_all(names) or 'no file'}; unpack it and name the ones to load.")
+    if len(entries) > _MOST_MEMBERS or len(set(names)) < len(names):
+        raise InputError(f"{packed.name}: holds too many files, or two of one name; unpack it and name the folder.")
+    if any(info.flag_bits & 1 for info in chosen):
+        raise InputError(f"{packed.name}: is protected by a password; unpack it first.")
+    if is_bomb(sum(info.file_size for info in chosen), packed.path.stat().st_size):
+        raise refuse_bomb(packed.name)
+    tables = [_member(packed, info, alone=len(entries) == 1) for info in chosen]
+    return Content(tables, [name for name in names if name not in {info.filename for info in chosen}])
+
+
+def _member(packed: Packed, info: zipfile.ZipInfo, *, alone: bool) -> Packed:
+    name = packed.name if alone else f"{packed.name}/{plain(info.filename)}"
+    member = _known(packed._replace(name=name, member=info, file_name=info.filename))
+    if member.kind not in _TABLES:
         raise InputError(
-            f"{packed.name}: holds {show(member.filename)}, which is no CSV; unpack it and name that file."
+            f"{packed.name}: holds {show(info.filename)}, which is packed itself; unpack it and name that file."
         )
-    return packed._replace(kind="text", member=member.filename, file_name=member.filename)
+    return member
 
 
-def _is_clutter(info: zipfile.ZipInfo) -> bool:
-    """Tell whether an entry is a folder or what macOS adds."""
-    base = info.filename.rpartition("/")[2]
-    return info.is_dir() or info.filename.startswith("__MACOSX/") or base.startswith(".")
+def _unpacking(packed: Packed) -> IO[bytes] | io.RawIOBase:
+    module = _module(packed)
+    if packed.packing == "gzip":
+        return module.open(packed.path, "rb")  # type: ignore[no-any-return]  # one of three modules
+    if packed.packing == "bz2":
+        return _Unpacked(packed.path, module.BZ2Decompressor)
+    return _Unpacked(packed.path, lambda: module.LZMADecompressor(memlimit=_XZ_MEMORY))
+
+
+def _module(packed: Packed) -> Any:
+    name = {"xz": "lzma"}.get(packed.packing, packed.packing)
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:  # some builds of Python leave it out
+        raise InputError(f"{packed.name}: this Python has no module {name}; unpack the file.") from error
+
+
+class _Unpacked(io.RawIOBase):
+    """The bytes of a bz2 or xz file, which may be several put together.
+
+    Unlike the modules' own files it takes nothing for the end but the end, and gives xz a limit of memory.
+    """
+
+    def __init__(self, path: Path, begin: Any) -> None:
+        self._file = path.open("rb")
+        self._begin = begin
+        self._unpacker = begin()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        room = memoryview(buffer).cast("B")
+        data = b""
+        while not data:
+            packed = b""
+            if self._unpacker.eof:
+                packed = self._next_stream()
+                if not packed:
+                    return 0
+                self._unpacker = self._begin()
+            elif self._unpacker.needs_input:
+                packed = self._file.read(BLOCK)
+                if not packed:
+                    raise EOFError("it ends within its packed bytes")
+            data = self._unpacker.decompress(packed, len(room))
+        room[: len(data)] = data
+        return len(data)
+
+    def _next_stream(self) -> bytes:
+        """Return the first bytes of what follows, blank at the end; xz files may be padded with zeros."""
+        rest = self._unpacker.unused_data.lstrip(b"\0")
+        while not rest:
+            block = self._file.read(BLOCK)
+            if not block:
+                break
+            rest = block.lstrip(b"\0")
+        return bytes(rest)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 class _Capped(io.RawIOBase):
     """A stream that is unpacked as it is read, and stops at a bomb."""
 
-    def __init__(self, packed: Packed, stream: IO[bytes] | gzip.GzipFile, archive: zipfile.ZipFile | None) -> None:
+    def __init__(self, packed: Packed, stream: IO[bytes] | io.RawIOBase, archive: zipfile.ZipFile | None) -> None:
         self._packed = packed
         self._stream = stream
         self._archive = archive
@@ -158,5 +284,5 @@ class _Capped(io.RawIOBase):
         super().close()
 
 
-def _capped(packed: Packed, stream: IO[bytes] | gzip.GzipFile, archive: zipfile.ZipFile | None = None) -> BinaryIO:
+def _capped(packed: Packed, stream: IO[bytes] | io.RawIOBase, archive: zipfile.ZipFile | None = None) -> BinaryIO:
     return io.BufferedReader(_Capped(packed, stream, archive), BLOCK)

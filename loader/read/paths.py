@@ -13,10 +13,11 @@ from urllib.parse import quote
 
 from loader.errors import InputError, UsageError
 from loader.read.faults import reading
+from loader.read.folders import is_column
+from loader.read.names import ENDINGS, is_clutter, is_table
 from loader.read.show import plain, show_all
 
-_ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".xls", ".jsonl")
-_PACKED = (*_ENDINGS, *(ending + ".gz" for ending in _ENDINGS), ".zip")
+_LONGEST_NAME = 255
 _MAGIC = frozenset("*?[")
 # What a run calls its files beside `<stem>.journal`; see the contract, 1.3.
 _OUTPUTS = (
@@ -33,10 +34,10 @@ _THEIR_HEAD = b"input,row,status,"
 
 
 class Found(NamedTuple):
-    """One input file: what the user calls it, and what was left out beside it, as a sentence or blank."""
+    """One input file: what the user calls it, and sentences on what was left out beside it."""
 
     name: str
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def expand(inputs: Iterable[str]) -> list[Found]:
@@ -91,7 +92,7 @@ def _expanded(given: str) -> list[Found]:
             raise UsageError("an input's name holds a NUL character; name a file, a folder or a glob.")
         path = Path(given)
         if path.is_dir():
-            return _chosen(given, list(map(str, path.iterdir())), "the folder holds no file")
+            return _chosen(given, _listed(path), "the folder holds no file")
         if _MAGIC & set(given) and not os.path.lexists(path):
             return _chosen(given, _matching(given), "no file matches it")
         mode = path.stat().st_mode
@@ -100,25 +101,64 @@ def _expanded(given: str) -> list[Found]:
     return [Found(given)]
 
 
+def _listed(folder: Path) -> list[str]:
+    """Return what is in a folder, and in those below that give their files a column."""
+    names: list[str] = []
+    for path in folder.iterdir():
+        names.extend(_listed(path) if path.is_dir() and is_column(path.name) else [str(path)])
+    return names
+
+
 def _matching(pattern: str) -> list[str]:
     # Path.glob takes no absolute pattern, and would need the pattern cut in two.
-    return glob.glob(pattern, recursive=True)  # noqa: PTH207 - for the reason above
+    names = glob.glob(pattern, recursive=True)  # noqa: PTH207 - for the reason above
+    if "**" in pattern:
+        return [name for name in names if not Path(name).is_dir()]  # It has looked into the folders itself.
+    found = [_listed(Path(name)) if Path(name).is_dir() and is_column(Path(name).name) else [name] for name in names]
+    return [name for some in found for name in some]
 
 
 def _chosen(given: str, names: list[str], nothing: str) -> list[Found]:
-    """Keep a folder's or glob's tables; what an earlier run wrote is left out and said."""
-    files = sorted(name for name in names if name.lower().endswith(_PACKED) and Path(name).is_file())
-    written = {folder: own_outputs(folder) for folder in {Path(name).parent for name in files}}
-    left_out = [name for name in files if _is_own(Path(name), written[Path(name).parent])]
-    kept = [name for name in files if name not in set(left_out)]
-    shown = show_all([Path(name).name for name in left_out])
+    """Keep a folder's or glob's tables; what is left out is said, with the reason."""
+    written = {folder: own_outputs(folder) for folder in {Path(name).parent for name in names}}
+    base = _base(given)
+    kept: list[str] = []
+    left_out: dict[str, list[str]] = {}
+    for name in sorted(set(names)):
+        why = _why_left_out(Path(name), written[Path(name).parent])
+        left_out.setdefault(why, []).append(os.path.relpath(name, base))
+        if not why:
+            kept.append(name)
+    left_out.pop("", None)
     if not kept:
-        why = f"all that is there was written by earlier runs ({shown})" if left_out else nothing
-        raise InputError(f"{plain(given)}: {why}; name the files to load ({', '.join(_ENDINGS)}, .gz, .zip).")
-    note = ""
-    if left_out:
-        note = f"Left out of {plain(given)}, because an earlier run wrote them: {shown}."
-    return [Found(name, note if place == 0 else "") for place, name in enumerate(kept)]
+        others = "; ".join(f"{show_all(shown, width=_LONGEST_NAME)} ({why})" for why, shown in left_out.items())
+        why = f"no file in it is an input: {others}" if left_out else nothing
+        raise InputError(f"{plain(given)}: {why}; name the files to load ({', '.join(ENDINGS)}, .gz, .zip).")
+    notes = tuple(
+        f"Left out of {plain(given)}, {why}: {show_all(shown, width=_LONGEST_NAME)}." for why, shown in left_out.items()
+    )
+    return [Found(name, notes if place == 0 else ()) for place, name in enumerate(kept)]
+
+
+def _why_left_out(path: Path, written: set[str]) -> str:
+    """Return why a file of a folder is no input, blank for one that is."""
+    if path.is_dir():
+        return "folders below it"
+    if _is_own(path, written):
+        return "written by earlier runs"
+    if is_clutter(path.name):
+        return "hidden or temporary files"
+    if not is_table(path.name) or not path.is_file():
+        return "no tables by their names"
+    return ""
+
+
+def _base(given: str) -> Path:
+    """Return the folder that was given, or the one that a glob begins in."""
+    path = Path(given)
+    while _MAGIC & set(str(path)) and not path.is_dir():
+        path = path.parent
+    return path
 
 
 def _is_own(path: Path, written: set[str]) -> bool:

@@ -23,9 +23,9 @@ def plain(text: str) -> str:
     return text if text.isprintable() else "".join(char if char.isprintable() else _escape(char) for char in text)
 
 
-def show_all(values: tuple[str, ...] | list[str], *, limit: int = 20) -> str:
-    """Return the values shown one after the other, at most `limit` of them."""
-    shown = [show(value) for value in values[:limit]]
+def show_all(values: tuple[str, ...] | list[str], *, limit: int = 20, width: int = SHOWN) -> str:
+    """Return the values shown one after the other, at most `limit` of them and `width` characters of each."""
+    shown = [show(value, limit=width) for value in values[:limit]]
     if len(values) > limit:
         shown.append(f"and {len(values) - limit} more")
     return ", ".join(shown)

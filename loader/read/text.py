@@ -19,6 +19,7 @@ _BOMS = (
 )
 _LONGEST_LINE = 16 << 20
 _ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
+_JSON_DOCUMENT = re.compile(r"\{[ \t]*[\r\n]")
 _NOT_ASCII = re.compile("[^\0-\x7f]")
 
 
@@ -135,5 +136,7 @@ def refuse_other_text(name: str, start: str) -> None:
         raise InputError(
             f"{name}: begins with {show(begins[:1])}: a JSON list in one piece; write one object a line (JSONL)."
         )
+    if _JSON_DOCUMENT.match(begins):
+        raise InputError(f"{name}: is JSON in one piece; write one object a line (JSONL).")
     if begins.startswith("%pdf"):
         raise InputError(f"{name}: is a PDF; save the table as .xlsx or CSV.")

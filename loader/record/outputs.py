@@ -13,7 +13,7 @@ from loader.record.files import writing
 from loader.record.journal import Journal
 from loader.record.results import ENDINGS
 
-PACKINGS = (".gz", ".zip")
+PACKINGS = (".gz", ".bz2", ".xz", ".zip")
 STANDARD_INPUT = "-"
 
 _SET_ASIDE = re.compile(r"\.[0-9]{8}T[0-9]{6}Z(-[0-9]+)?\.journal$", re.ASCII)

@@ -1,6 +1,7 @@
 """The one gateway: every request passes it, with a permit, signed, and tried again as the policy says."""
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
@@ -68,10 +69,18 @@ class Delivered(NamedTuple, Generic[T]):
 
 @dataclass(slots=True)
 class _Effort:
-    """What one request has cost so far; `refused` is the Authorization header that a 401 answered just before."""
+    """What one request has cost so far; `refused` is the Authorization header that a 401 answered just before.
 
+    `allowed` failures are given up after, in an outage only when `questioning`; `failing_since` is when the first came.
+    `held_up` is set once the request is known to wait for the end of what may be an outage.
+    """
+
+    allowed: int
+    questioning: bool
     attempts: int = 0
     failures: int = 0
+    failing_since: float = math.inf
+    held_up: bool = False
     broken_tls: int = 0
     refused: str | None = None
 
@@ -82,6 +91,9 @@ class Gateway:
     Requests leave one at a time, through `_leave`: there the rate, the breaker, the daily reserve and the token are
     looked at in one place. `in_flight` holds the tasks whose request is under way: whoever ends the run may cancel all
     others at once. Between an answer's arrival and the return of `call` nothing is awaited, so it cannot get lost.
+
+    `held_up` is called when a request begins to wait for the end of what may be an outage: another one should then be
+    tried, as only that tells an outage from a request that always fails.
 
     `daily_reserve` is what is left of the day's quota for others, where HubSpot says what is left of it; `usage` is
     the request that asks for that, None where this credential has no part in the quota.
@@ -102,12 +114,13 @@ class Gateway:
         self._limiter = limiter
         self.credential = credential
         self._clock, self._now = surroundings.clock, surroundings.now
-        self._max_attempts = max_attempts
+        self.max_attempts = max_attempts
         self._loop = asyncio.get_running_loop()
         self._concurrency = Concurrency(MOST_UNDER_WAY)
         self._door = asyncio.Lock()
         self._came_home = asyncio.Event()
         self._draining = False
+        self.held_up: Callable[[], None] = lambda: None
         self.in_flight: set[asyncio.Task[Any] | None] = set()
         self.traffic = Traffic()
         self.portal_id: str | None = None
@@ -135,9 +148,10 @@ class Gateway:
 
         `read` raises Retryable for an answer that cannot be read. Raises Refused for a permanent answer, Retryable
         when the attempts are used up, Fatal when no request can succeed, Stopped when the run is draining; each
-        ApiError has `attempts` set, and holds no secret.
+        ApiError has `attempts` set, and holds no secret. The attempts are used up only once HubSpot was at work for
+        others meanwhile: no row fails for an outage. With `max_attempts` they are used up in an outage, too.
         """
-        effort = _Effort()
+        effort = _Effort(max_attempts or self.max_attempts, questioning=max_attempts is not None)
         delivered = None
         try:
             while delivered is None:
@@ -149,7 +163,7 @@ class Gateway:
                     delivered = self._understood(reply, read, effort, authorization)
                 except Retryable as error:
                     effort.refused = None  # What comes between two 401s makes the later one that of a later token.
-                    await self._recover(error, effort, max_attempts or self._max_attempts)
+                    await self._recover(error, effort)
         except ApiError as error:
             error.attempts = effort.attempts
             endings.hide(self.credential.secrets(), error)
@@ -307,23 +321,46 @@ class Gateway:
 
     # --- after a failed attempt
 
-    async def _recover(self, error: Retryable, effort: _Effort, max_attempts: int) -> None:
+    async def _recover(self, error: Retryable, effort: _Effort) -> None:
         """Wait as the policy says before the next attempt, or raise."""
         self._trouble.failed(error)
         effort.broken_tls += error.status in retry.BROKEN_TLS
         if effort.broken_tls >= retry.BROKEN_TLS_ATTEMPTS:
             raise endings.broken_tls(error) from error
-        if self._trouble.counts(error):
-            effort.failures += 1
-            if effort.failures >= max_attempts:
-                raise error
+        self._count(error, effort)
         if self._draining:
             raise Stopped("the run is ending") from error
         if isinstance(error, LimitUnnamed):
             await self._tell_from_spent(error, effort)
+        known_outage = self._trouble.health.open
+        self._let_another_try(effort)
         await asyncio.sleep(self._trouble.delay(error, effort.failures))
+        if not known_outage and self._is_used_up(effort):
+            raise error  # Others were answered meanwhile.
         if not isinstance(error, RateLimited):
             await self._sleep(self._trouble.health.afford)
+
+    def _count(self, error: Retryable, effort: _Effort) -> None:
+        """Count a failed attempt where it counts against its request, and raise the last one that is allowed."""
+        if isinstance(error, RateLimited):
+            return
+        effort.failing_since = min(effort.failing_since, self._clock())
+        known_outage = self._trouble.health.open
+        if effort.questioning or self._trouble.counts(error):
+            effort.failures += 1
+            if self._is_used_up(effort) or (known_outage and effort.failures >= effort.allowed):
+                raise error
+
+    def _is_used_up(self, effort: _Effort) -> bool:
+        if effort.failures < effort.allowed:
+            return False
+        return effort.questioning or not self._trouble.is_outage(effort.failing_since)
+
+    def _let_another_try(self, effort: _Effort) -> None:
+        waits = self._trouble.health.open or effort.failures >= effort.allowed
+        if waits and not effort.held_up and self._trouble.is_outage(effort.failing_since):
+            effort.held_up = True
+            self.held_up()
 
     async def _tell_from_spent(self, error: LimitUnnamed, effort: _Effort) -> None:
         """Raise DailyQuotaSpent if 429s that say nothing mean the day's quota; when they do not end, ask."""

@@ -1,15 +1,15 @@
 """What the run knows of the server's health: a breaker and a retry budget, as one small state without a clock.
 
-The breaker opens when nothing has succeeded for 10 s and 20 requests failed meanwhile; then one probe a second goes
-out until one succeeds. The budget keeps retries from multiplying the load: a bucket of 500, refilled by a tenth for
-each success; used up, a retry waits [AWS SDKs' retry quota; Google SRE's tenth].
+The breaker opens when nothing has succeeded for 10 s and 3 requests failed meanwhile: a small load makes no more than
+that. Then one probe a second goes out until one succeeds. The budget keeps retries from multiplying the load: a bucket
+of 500, refilled by a tenth for each success; used up, a retry waits [AWS SDKs' retry quota; Google SRE's tenth].
 """
 
 import math
 from dataclasses import dataclass
 
 QUIET_SECONDS = 10.0
-FAILURES_TO_OPEN = 20
+FAILURES_TO_OPEN = 3
 PROBE_SECONDS = 1.0
 GIVE_UP_SECONDS = 900.0
 BUDGET = 500.0
@@ -34,6 +34,7 @@ class Health:
     unanswered: int = 0
     failing_since: float | None = None
     opened_at: float | None = None
+    last_success: float = -math.inf
     last_sent: float = -math.inf
     last_retry: float = -math.inf
     budget: float = BUDGET
@@ -65,8 +66,9 @@ class Health:
         self.last_retry = now
         return 0.0
 
-    def succeeded(self) -> None:
+    def succeeded(self, now: float) -> None:
         """Note an answer that shows the server at work (a refusal of one request is one, too)."""
+        self.last_success = now
         self.failures = self.unanswered = 0
         self.failing_since = self.opened_at = None
         self.budget = min(BUDGET, self.budget + REFILL)
@@ -87,6 +89,10 @@ class Health:
         if self.opened_at is None:
             return True
         return status == 500 and now - self.opened_at >= PATIENCE_SECONDS
+
+    def at_work_since(self, moment: float) -> bool:
+        """Return True when the server has answered somebody since then."""
+        return self.last_success >= moment
 
     def given_up(self, now: float) -> bool:
         """Return True when no usable answer came for a quarter of an hour; to be asked after a failure."""

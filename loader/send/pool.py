@@ -20,6 +20,10 @@ class Action(Protocol):
         """Return what became of the pairs; raise Fatal when no request can succeed, Stopped when the run ends."""
 
 
+MOST_MORE = 20
+"""Workers more than at first, while requests wait for the end of an outage: so many that all fail are proof of one."""
+
+
 class Ledger(Protocol):
     """Where outcomes go; `at_work` are the tasks that wait for it, and are let finish that when the run ends."""
 
@@ -87,6 +91,7 @@ class Pool:
         self._crew: list[asyncio.Task[None]] = []
         self._feeders: list[asyncio.Task[None]] = []
         self._stopped: LoaderError | None = None
+        self._more = MOST_MORE
         gateway.allow(workers)
 
     async def run(self) -> None:
@@ -101,12 +106,26 @@ class Pool:
 
     async def _send_all(self) -> None:
         async with asyncio.TaskGroup() as group:
+            self._gateway.held_up = partial(self._add_worker, group)
             for number, outgoing in enumerate(self._outgoing):
                 feeder = group.create_task(self._guard(partial(self._feed, outgoing)), name=f"feed-{number}")
                 self._feeders.append(feeder)
             self._crew += self._feeders
-            for number in range(self._workers):
-                self._crew.append(group.create_task(self._guard(self._serve), name=f"serve-{number}"))
+            for _ in range(self._workers):
+                self._start(group)
+
+    def _start(self, group: asyncio.TaskGroup) -> None:
+        self._crew.append(group.create_task(self._guard(self._serve), name=f"serve-{len(self._crew)}"))
+
+    def _add_worker(self, group: asyncio.TaskGroup) -> None:
+        """Let another request be tried while one waits for the end of what may be an outage.
+
+        How many are under way at once is the gateway's to say, however many workers there are.
+        """
+        if self._more and self._stopped is None:
+            self._more -= 1
+            self._start(group)
+            self._room.give_back()
 
     def stop(self, reason: LoaderError) -> None:
         """Send nothing more: what only waits ends at once, what is in flight is finished and recorded."""
@@ -139,8 +158,7 @@ class Pool:
         self._room.give_back()
         self._feeding -= 1
         if not self._feeding:
-            for _ in range(self._workers):
-                self._queue.put_nowait(None)
+            self._queue.put_nowait(None)
 
     async def _serve(self) -> None:
         while (waiting := await self._queue.get()) is not None:
@@ -153,3 +171,4 @@ class Pool:
             self._watch(outcomes)
             if self._stopped is not None:
                 return
+        self._queue.put_nowait(None)  # For the other workers.

@@ -43,7 +43,9 @@ class GatewayPortal:
         """
         request = api.account_details(self._version)
         try:
-            answer = (await self._gateway.call(request, _ACCOUNT, max_attempts=None if insist else 1)).value
+            answer = (
+                await self._gateway.call(request, _ACCOUNT, max_attempts=self._gateway.max_attempts if insist else 1)
+            ).value
         except (Refused, Retryable, MissingScope) as error:
             if insist:
                 raise _fatal(error) from error
@@ -83,7 +85,8 @@ class GatewayPortal:
 
     async def _results(self, request: Request) -> list[dict[str, Any]] | None:
         try:
-            answer = (await self._gateway.call(request, _RESULTS, largest=2**26)).value
+            attempts = self._gateway.max_attempts
+            answer = (await self._gateway.call(request, _RESULTS, max_attempts=attempts, largest=2**26)).value
         except Refused:
             return None
         except Retryable as error:

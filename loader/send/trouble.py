@@ -9,6 +9,8 @@ from loader.send.health import Health
 from loader.send.limits import Limiter
 from loader.send.quota import Day
 
+LOCKED = 423
+
 STRIKES_TO_ASK = 3
 """Pauses without a success between, after which 429s that name no limit may mean the day's."""
 
@@ -49,7 +51,7 @@ class Trouble:
     def succeeded(self) -> None:
         """Take in an answer that shows HubSpot at work."""
         self._strikes, self._asked = 0, False
-        self.health.succeeded()
+        self.health.succeeded(self._clock())
         self._limiter.recover()
 
     def failed(self, error: Retryable) -> None:
@@ -57,7 +59,10 @@ class Trouble:
         now = self._clock()
         if not self._answers and (fatal := endings.wrong_address(error)):
             raise fatal from error
-        self.health.failed(now, rate_limited=isinstance(error, RateLimited))
+        if error.status == LOCKED:
+            self.health.succeeded(now)  # A lock is an answer about one record: the server is at work.
+        else:
+            self.health.failed(now, rate_limited=isinstance(error, RateLimited))
         if (error.retry_after or 0) > retry.LONGEST_WAIT:
             raise endings.come_back(error, self._day.time_zone, self._now()) from error
         if self.health.given_up(now):
@@ -74,6 +79,10 @@ class Trouble:
     def counts(self, error: Retryable) -> bool:
         """Return True when a failed attempt is to count against its row."""
         return not isinstance(error, RateLimited) and self.health.counts(error.status, self._clock())
+
+    def is_outage(self, failing_since: float) -> bool:
+        """Return True when a request that fails since a moment may fail for an outage: nobody was answered since."""
+        return not self.health.at_work_since(failing_since)
 
     def delay(self, error: Retryable, failures: int) -> float:
         """Return the seconds that a request waits before its next attempt, after so many that count."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from loader.errors import ApiError, LoaderError
 from loader.record.journal import Journal
+from loader.record.journal.taking_back import UNDO
 from loader.send.put import timestamp
 from loader.settings import Settings
 from loader.verbs.next_command import same_command
@@ -39,6 +40,16 @@ def ended(journal: Journal, now: datetime, exit_code: int, stopped: LoaderError 
         "stopped": _in_words(stopped),
         "commands": [*earlier, {**command, "ended_at": moment, "exit_code": exit_code}],
     }
+
+
+def moment_of_last_work(journal: Journal) -> str | None:
+    """Return when a command last worked on a run: UTC, ISO 8601; None where the journal does not say."""
+    (outcome,) = next(journal.query("SELECT finished_at FROM results ORDER BY id DESC LIMIT 1"), (None,))
+    commands = journal.fact("commands") or [{}]
+    moments = [outcome, commands[-1].get("began_at"), *map(journal.fact, ("started_at", "finished_at"))]
+    undo = journal.fact(UNDO) or {}
+    moments += [undo.get("started_at"), undo.get("finished_at")]
+    return max(filter(None, moments), default=None)
 
 
 def _in_words(stopped: LoaderError | None) -> dict[str, Any] | None:

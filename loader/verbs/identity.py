@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from loader.record.journal import Journal
 from loader.record.journal.taking_back import UNDO
 from loader.record.outputs import Outputs
 from loader.settings import Settings
+from loader.verbs.command_facts import moment_of_last_work
 
 OPTIONS = {
     "columns": "--column",
@@ -50,17 +52,20 @@ def identity(settings: Settings, inputs: Sequence[Input]) -> dict[str, Any]:
 class Earlier(NamedTuple):
     """The run that a journal holds. `planned` is False when the portal refused the token before the plan was made.
 
-    `failures` is its failures file, as the journal names it.
+    `failures` is its failures file, as the journal names it; `last_work` when a command last worked on it (UTC).
+    `to_repeat` is True when rows failed for a reason that says that sending them again may help.
     """
 
     identity: Mapping[str, Any]
     portal_id: str | None
     planned: bool
     finished: bool
+    to_repeat: bool
     started_at: str | None
     names: tuple[str, ...]
     undo: Mapping[str, Any] | None
     failures: str | None
+    last_work: datetime | None
 
 
 def look(outputs: Outputs, *, fresh: bool = False) -> Earlier | None:
@@ -91,22 +96,30 @@ def _earlier(outputs: Outputs) -> Earlier:
             journal.fact("portal_id"),
             bool(journal.fact("planned")),
             journal.is_finished(),
+            journal.failed_in_passing(),
             journal.fact("started_at"),
             tuple(str(source["path"]) for source in journal.inputs()),
             journal.fact(UNDO),
             journal.fact("output.failures"),
+            datetime.fromisoformat(moment) if (moment := moment_of_last_work(journal)) else None,
         )
 
 
 class Decision(Enum):
-    """Begin anew (setting an earlier run's files aside), or go on with the run that is there."""
+    """Begin anew (setting an earlier run's files aside), go on with the run that is there, or begin in its place.
+
+    `INSTEAD` is NEW while the run that is there is not finished: its rows that were not sent are given up.
+    """
 
     NEW = "new"
     GO_ON = "go on"
+    INSTEAD = "instead"
 
 
-def decide(earlier: Earlier | None, now: Mapping[str, Any], settings: Settings, outputs: Outputs) -> Decision:
-    """Apply the contract's table "The same results again".
+def decide(
+    earlier: Earlier | None, bound: Mapping[str, Any], settings: Settings, outputs: Outputs, now: datetime
+) -> Decision:
+    """Return what a command that is bound to `bound` does about the run that is there.
 
     Raises JournalMismatch when an unfinished run of something else lies there, and UsageError when the results are
     nobody's.
@@ -120,20 +133,30 @@ def decide(earlier: Earlier | None, now: Mapping[str, Any], settings: Settings, 
                 "another --results, or set it aside with --fresh"
             )
         return Decision.NEW
-    differences = different(earlier, now, settings.connection.portal_id)
+    differences = different(earlier, bound, settings.connection.portal_id)
     if earlier.undo is not None:
         if differences:
             return Decision.NEW
         raise _taken_back(outputs, earlier.undo)
     if not differences:
-        return Decision.GO_ON if earlier.planned else Decision.NEW
+        anew = not earlier.planned or (not settings.retry_failed and is_due_again(earlier, settings.again, now))
+        return Decision.NEW if anew else Decision.GO_ON
     if earlier.finished and not settings.retry_failed:
         return Decision.NEW
+    if settings.again is not None and not settings.retry_failed and list(differences) == ["inputs"]:
+        return Decision.INSTEAD
     state = "finished" if earlier.finished else "unfinished"
     raise JournalMismatch(
-        f"{outputs.journal} holds the {state} run of another load ({'; '.join(differences)}): go on with that one by "
-        "its own input and settings, or begin anew with --fresh, which sets its files aside"
+        f"{outputs.journal} holds the {state} run of another load ({'; '.join(differences.values())}): go on with that "
+        "one by its own input and settings, or begin anew with --fresh, which sets its files aside"
     )
+
+
+def is_due_again(earlier: Earlier, again: float | None, now: datetime) -> bool:
+    """Return True when a run is finished, and ended longer ago than `again` seconds."""
+    if again is None or not earlier.finished or earlier.last_work is None:
+        return False
+    return (now - earlier.last_work).total_seconds() > again
 
 
 def _taken_back(outputs: Outputs, undo: Mapping[str, Any]) -> JournalMismatch:
@@ -149,19 +172,19 @@ def _taken_back(outputs: Outputs, undo: Mapping[str, Any]) -> JournalMismatch:
     )
 
 
-def different(earlier: Earlier, now: Mapping[str, Any], portal_id: str | None) -> list[str]:
-    """Return in words what differs between the earlier run and this command."""
-    words: list[str] = []
+def different(earlier: Earlier, now: Mapping[str, Any], portal_id: str | None) -> dict[str, str]:
+    """Return what differs between the earlier run and this command, by what a run is bound to, each in words."""
+    words: dict[str, str] = {}
     for key, value in now.items():
         before = earlier.identity.get(key)
         if before == value:
             continue
         if key == "inputs":
-            words.append(_other_content(earlier, value))
+            words[key] = _other_content(earlier, value)
         else:
-            words.append(f"{OPTIONS[key]} was {_shown(before)}, now {_shown(value)}")
+            words[key] = f"{OPTIONS[key]} was {_shown(before)}, now {_shown(value)}"
     if portal_id and earlier.portal_id and portal_id != earlier.portal_id:
-        words.append(f"{OPTIONS['portal_id']} was {earlier.portal_id}, now {portal_id}")
+        words["portal_id"] = f"{OPTIONS['portal_id']} was {earlier.portal_id}, now {portal_id}"
     return words
 
 

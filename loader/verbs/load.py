@@ -34,7 +34,13 @@ from loader.verbs.aside import aside
 from loader.verbs.command_facts import begun, ended
 from loader.verbs.connection import connected, surroundings
 from loader.verbs.cost import advice
-from loader.verbs.earlier_files import clear_the_way, refuse_strangers, tell_kept
+from loader.verbs.earlier_files import (
+    clear_the_way,
+    nothing_looked_at,
+    refuse_strangers,
+    remove_old_runs,
+    tell_kept,
+)
 from loader.verbs.identity import Decision, Earlier, decide, identity, look
 from loader.verbs.meter import Meter
 from loader.verbs.next_command import next_command
@@ -66,7 +72,7 @@ async def load(
     began = (around or surroundings()).clock()
     inputs = await asyncio.to_thread(open_inputs, *settings.read, standard_input=standard_input)
     try:
-        outputs = name_outputs(settings.results, settings.failures, inputs[0].name, [source.path for source in inputs])
+        outputs = name_outputs(settings.results, settings.failures, inputs[0].file, [source.path for source in inputs])
         with Lock(outputs.journal):
             run = _Run(settings, inputs, outputs, tell, stop or Stop(), around or surroundings())
             with limited(run.stop, settings.send.max_duration, used=run.around.clock() - began):
@@ -110,16 +116,18 @@ class _Run:
         self.stop.check()
         bound = await aside(partial(identity, self.settings, self.inputs))
         earlier = await aside(partial(look, self.outputs, fresh=self.settings.fresh))
-        resumed = decide(earlier, bound, self.settings, self.outputs) is Decision.GO_ON
+        decision = decide(earlier, bound, self.settings, self.outputs, self.around.now())
+        resumed = decision is Decision.GO_ON
         refuse_strangers(self.settings, self.outputs, earlier)
-        if resumed and earlier and earlier.finished and not self.settings.retry_failed:
-            return await self._tell_again()
+        to_repeat = self.settings.retry_failed or (earlier is not None and earlier.to_repeat)
+        if resumed and earlier and earlier.finished and not to_repeat:
+            return await self._tell_again(earlier)
         async with connected(self.settings, self.around, self.tell) as gateway:
             portal = GatewayPortal(gateway, version=self.settings.connection.api_version)
             if resumed and earlier:
                 account, refused = await self._go_on(portal, earlier)
             else:
-                account, refused = await self._begin(gateway, portal, bound, earlier)
+                account, refused = await self._begin(gateway, portal, bound, earlier, decision)
             return await self._send(gateway, account, refused, resumed=resumed)
 
     async def _go_on(self, portal: GatewayPortal, earlier: Earlier) -> tuple[Account, LoaderError | None]:
@@ -133,7 +141,12 @@ class _Run:
     # --- a new run
 
     async def _begin(
-        self, gateway: Gateway, portal: GatewayPortal, bound: dict[str, Any], earlier: Earlier | None
+        self,
+        gateway: Gateway,
+        portal: GatewayPortal,
+        bound: dict[str, Any],
+        earlier: Earlier | None,
+        decision: Decision,
     ) -> tuple[Account, LoaderError | None]:
         """Read and plan everything, then give the journal its place; return whose portal it is, or what stops the run.
 
@@ -153,7 +166,8 @@ class _Run:
                     **self.outputs.facts(),
                 }
             )
-            clear_the_way(self.settings, self.outputs, earlier, self.around.now(), self.tell)
+            clear_the_way(self.settings, self.outputs, earlier, decision, self.tell)
+            remove_old_runs(self.settings, self.outputs, self.around.now(), self.tell)
             await aside(partial(staging.install, self.outputs.journal))
             if refused is None:
                 forget_lookups(staging.keys.lookups)
@@ -220,10 +234,10 @@ class _Run:
 
     def _prepare(self, journal: Journal, account: Account) -> None:
         """Bring the journal in line with this command: its limit, its outputs, the failed rows to be sent again."""
-        if self.settings.retry_failed:
+        if journal.failed_in_passing() or self.settings.retry_failed:
             # First the file is given up, then the outcomes: a crash between the two only has it written anew.
             journal.remember({"results.written": None})
-            journal.forget_failed()
+            journal.forget_failed(all_of_them=self.settings.retry_failed)
         (before,) = journal.query("SELECT input, row FROM bound")
         journal.limit(self.settings.send.limit)
         (bound,) = journal.query("SELECT input, row FROM bound")
@@ -251,8 +265,9 @@ class _Run:
         facts = ended(journal, self.around.now(), exit_code, stopped)
         return await self._report(journal, _End(counts, exit_code, stopped, facts))
 
-    async def _tell_again(self) -> Report:
+    async def _tell_again(self, earlier: Earlier) -> Report:
         """Nothing is left to send: make sure that the files are there, and say the same again."""
+        self.tell(Note(nothing_looked_at(earlier, self.settings.again)))
         with ExitStack() as held:
             journal = await aside(partial(held.enter_context, Journal(self.outputs.journal)))
             counts = await aside(partial(self._view_again, journal))

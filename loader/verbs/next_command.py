@@ -14,7 +14,7 @@ _INPUT_FORM = {"--format": "csv", "--delimiter": ",", "--encoding": "utf-8"}
 """What a failures file is, whatever its input was."""
 
 _OF_THIS_RUN = frozenset(
-    {"--results", "--failures", "--limit", "--fresh", "--retry-failed", "--dry-run", "--sheet", *_INPUT_FORM}
+    {"--results", "--failures", "--limit", "--again", "--fresh", "--retry-failed", "--dry-run", "--sheet", *_INPUT_FORM}
 )
 
 

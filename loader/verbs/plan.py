@@ -39,7 +39,7 @@ async def plan(
     stop = stop or Stop()
     inputs = await asyncio.to_thread(open_inputs, *settings.read, standard_input=standard_input)
     try:
-        name_outputs(settings.results, settings.failures, inputs[0].name, [source.path for source in inputs])
+        name_outputs(settings.results, settings.failures, inputs[0].file, [source.path for source in inputs])
         async with AsyncExitStack() as stack:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="association-loader-"))
             staging = stack.enter_context(Staging(Path(folder) / "plan", stopping=stop.asked))

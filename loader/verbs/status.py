@@ -13,6 +13,7 @@ from loader.record.journal import Counts, Journal, holder, is_journal
 from loader.record.journal.lock import ENDING as LOCK
 from loader.record.journal.taking_back import STATUSES, UNDO
 from loader.record.outputs import is_set_aside, journal_of
+from loader.verbs.command_facts import moment_of_last_work
 
 _JOURNAL = ".journal"
 _STAGING = "-staging"
@@ -68,7 +69,7 @@ def status_of(journal: Journal, process: str | None, now: datetime) -> Status:
     counts = journal.counts()
     stopped: dict[str, Any] = journal.fact("stopped") or {}
     undo: dict[str, Any] = journal.fact(UNDO) or {}
-    last_active_at = _last_active_at(journal)
+    last_active_at = moment_of_last_work(journal)
     set_aside = is_set_aside(journal.path)
     return Status(
         results=str(journal.path.with_name(journal.fact("output.results") or journal.path.name)),
@@ -109,15 +110,6 @@ def _next_command(journal: Journal) -> str | None:
     if undo["finished_at"] is None:
         return shlex.join(["association-loader", "undo", journal.fact("output.results")])
     return f"{journal.fact('command')} --fresh" if journal.fact("command") else None
-
-
-def _last_active_at(journal: Journal) -> str | None:
-    (outcome,) = next(journal.query("SELECT finished_at FROM results ORDER BY id DESC LIMIT 1"), (None,))
-    commands = journal.fact("commands") or [{}]
-    moments = [outcome, commands[-1].get("began_at"), *map(journal.fact, ("started_at", "finished_at"))]
-    undo = journal.fact(UNDO) or {}
-    moments += [undo.get("started_at"), undo.get("finished_at")]
-    return max(filter(None, moments), default=None)
 
 
 def _without_a_plan(journal: Path, state: str, process: str | None, stopped: str = "") -> Status:

@@ -42,7 +42,7 @@ async def verify(
     inputs = await asyncio.to_thread(open_inputs, *settings.read, standard_input=standard_input)
     try:
         paths = [source.path for source in inputs]
-        outputs = name_outputs(settings.results, settings.failures, inputs[0].name, paths)
+        outputs = name_outputs(settings.results, settings.failures, inputs[0].file, paths)
         check_table(outputs.beside("verify.csv"), paths, Comparison._fields)
         with Lock(outputs.beside("verify-journal")):
             return await _Run(settings, inputs, outputs, tell, stop or Stop(), around or surroundings()).run()

@@ -164,6 +164,27 @@ def test_retry_failed_sends_the_failed_rows_and_no_other(
     assert summary("a.summary.json")["next_command"] is None
 
 
+@pytest.mark.parametrize("fault", ["500", "503", "504", "reset", "html"])
+def test_rows_that_failed_for_a_reason_that_may_pass_are_sent_by_the_same_command(
+    hubspot: Callable[..., Any], load: Run, folder: Path, lines: Lines, fault: str
+) -> None:
+    """And no other failed row: the next night does not end as the first did."""
+    (folder / "a.csv").write_text(FIVE + "".join(f"{number},206\n" for number in range(106, 126)))
+    faults = [
+        {"fault": fault, "pair": [101, 201], "times": 1, "applied": False},
+        {"fault": "404", "pair": [103, 203]},
+    ]
+    with hubspot(faults=faults) as sandbox:
+        assert load("a.csv", "--max-attempts", "1").code == 1
+        assert {line["row"] for line in lines("a.results.csv") if line["status"] == "failed"} == {"2", "4"}
+        sent = sandbox.count("PUT")
+        assert load("a.csv", "--max-attempts", "1").code == 1
+        assert load("a.csv", "--max-attempts", "1").code == 1
+        assert sandbox.count("PUT") == sent + 1
+    assert [line["row"] for line in lines("a.results.csv") if line["status"] == "failed"] == ["4"]
+    assert len(lines("a.results.csv")) == 25
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from loader.sandbox import Sandbox
@@ -148,3 +149,64 @@ def test_a_named_pipe_is_asked_for_as_standard_input(run: Run, sandbox: Sandbox,
     done = run("load", "pipe.csv", *LOAD)
     assert (done.code, done.err.count("\n")) == (2, 1)
     assert "-" in done.err
+
+
+def test_whatever_is_left_out_of_a_folder_is_named(sandbox: Sandbox, load: Run, folder: Path, lines: Lines) -> None:
+    """Other endings, folders below, hidden files and locks; the tables of all endings are loaded."""
+    (folder / "in" / "below").mkdir(parents=True)
+    taken = ["a.csv", "b.ndjson", "c.json", "d.pq", "e.parq", "f.xlsm", "g.csv.xz"]
+    left_out = ["~$f.xlsx", "._a.csv", ".hidden.csv", "notes.md", "a.csv.zst", "g.tar.gz", "x" * 200 + ".bak"]
+    for place, name in enumerate(taken):
+        frame = pd.DataFrame({"from_id": [101 + place], "to_id": ["201"]})
+        if name.endswith("json"):
+            frame.to_json(folder / "in" / name, orient="records", lines=True)
+        elif name.endswith(("pq", "parq")):
+            frame.to_parquet(folder / "in" / name)
+        elif name.endswith("xlsm"):
+            frame.to_excel(folder / "in" / name, index=False, engine="openpyxl")
+        else:
+            frame.to_csv(folder / "in" / name, index=False)
+    for name in left_out:
+        (folder / "in" / name).write_bytes(b"no table")
+    for given in ("in", "in/*"):
+        done = load(given, "--results", "r.csv", "--fresh")
+        assert done.code == 0, done.err
+        assert [line["input"] for line in lines("r.csv")] == [f"in/{name}" for name in taken]
+        said = "".join(done.err.split())
+        hidden_from_globs = (".",) if given == "in/*" else ()
+        named = [name for name in left_out if not name.startswith(hidden_from_globs)]
+        assert all(f'"{name}"' in said for name in [*named, "below"]), said
+
+
+@pytest.mark.parametrize("given", ["in", "in/*", "in/**"])
+def test_folders_that_give_a_column_are_read_with_it(
+    given: str, sandbox: Sandbox, run: Run, folder: Path, lines: Lines
+) -> None:
+    """As Hive and Spark write them; a file that moves to another such folder is another input."""
+    path = folder / "in" / "to_object_type=companies" / "label=Key%20one"
+    other = folder / "in" / "to_object_type=deals" / "label=__HIVE_DEFAULT_PARTITION__"
+    path.mkdir(parents=True)
+    other.mkdir(parents=True)
+    (path / "a.csv").write_text(ROW)
+    (other / "a.csv").write_text("from_id,to_id\n102,301\n")
+    done = run("load", given, "--from", "contacts", "--results", "r.csv")
+    found = {line["object_id"]: (line["to_object_type"], line["label"]) for line in lines("r.csv")}
+    assert found == {"101": ("0-2", "Key one"), "102": ("0-3", "")}
+    assert not sandbox.portal.types_of("contacts", 101, "companies", 201), "its label does not exist"
+    assert sandbox.portal.types_of("contacts", 102, "deals", 301)
+    assert done.code == 1
+    path.rename(path.with_name("label=Primary"))
+    assert run("load", given, "--from", "contacts", "--results", "r.csv").code == 0
+    assert {line["label"] for line in lines("r.csv")} == {"Primary", ""}
+
+
+def test_a_column_of_a_folder_that_the_file_has_itself_is_refused(
+    sandbox: Sandbox, load: Run, folder: Path, contents: Run
+) -> None:
+    """Nobody can tell which one is meant."""
+    (folder / "label=Primary").mkdir()
+    (folder / "label=Primary" / "a.csv").write_text("from_id,to_id,label\n101,201,\n")
+    before = contents()
+    done = load("label=Primary")
+    assert (done.code, contents()) == (2, before)
+    assert "label" in done.err

@@ -1,11 +1,14 @@
 """How a load ends early: refused (3), too many failures (4), for now (5); and that the same command goes on."""
 
+import random
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from loader.sandbox.faults import Faults
 
 Run = Callable[..., Any]
 Lines = Callable[[str], list[dict[str, str]]]
@@ -60,6 +63,26 @@ def test_a_missing_scope_stops_and_is_named(hubspot: Run, load: Run, folder: Pat
     assert done.code == 3
     assert "crm.objects.contacts.write" in done.err
     assert summary("a.summary.json")["rows"]["pending"] == 5
+
+
+@pytest.mark.parametrize(
+    ("fault", "method", "count"),
+    [("reset", "put", 1), ("503", "put", 5), ("html", "batch", 40), ("reset", "batch", 300), ("500", "put", 3)],
+)
+def test_no_row_of_a_small_load_fails_for_an_outage(
+    hubspot: Run, load: Run, folder: Path, summary: Summary, fault: str, method: str, count: int
+) -> None:
+    """It waits, however few requests it makes and attempts it has; the same command later goes on where it stopped."""
+    (folder / "a.csv").write_text(rows(count))
+    options = ("--method", method, "--max-attempts", "2")
+    route = {"put": "pair", "batch": "batch/create"}[method]
+    with hubspot(faults=[{"fault": fault, "route": route, "applied": False}]) as sandbox:
+        assert load("a.csv", *options, "--max-duration", "0.6s").code == 5
+        told = summary("a.summary.json")["rows"]
+        assert (told["failed"], told["pending"]) == (0, count)
+        sandbox._faults = Faults([], random.Random(0))
+        assert load("a.csv", *options).code == 0
+        assert len(sandbox.portal.pairs()) == count
 
 
 def test_the_wrong_portal_stops_and_the_right_one_goes_on(

@@ -40,6 +40,7 @@ VALUES: dict[str, Any] = {
     "--daily-reserve": "5%",
     "--max-duration": "90m",
     "--limit": 1,
+    "--again": "20h",
     "--keep": 3,
     "--metrics-file": "figures.prom",
     "--token-file": "nowhere.token",

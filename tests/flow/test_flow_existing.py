@@ -140,16 +140,17 @@ async def test_a_read_that_goes_wrong_is_made_again(fault: str, load_into: Load,
 
 async def test_a_label_that_an_unanswered_request_set_does_not_look_old(load_into: Load, folder: Path) -> None:
     """The write took effect and its answer was lost: sent again, the row is created, not unchanged."""
-    (folder / "a.csv").write_text("from_id,to_id,label\n101,201,\n101,201,Boss\n")
-    fault = {"fault": "reset", "method": "PUT", "applied": True, "times": 1}
+    others = "".join(f"{number},201,\n" for number in range(102, 142))
+    (folder / "a.csv").write_text(f"from_id,to_id,label\n101,201,\n101,201,Boss\n{others}")
+    fault = {"fault": "reset", "method": "PUT", "pair": [101, 201], "applied": True, "times": 1}
     async with Sandbox({"labels": LABELS, "associations": [there(101, 201)]}, faults=[fault]) as sandbox:
         report = await load_into(sandbox, "a.csv", send={"max_attempts": 1})
         assert report.exit_code == 1
         assert labels_of(sandbox, 101, 201) == ["", "Boss"]
-        assert statuses(folder / "r.csv") == [("2", "unchanged", "0", ""), ("3", "failed", "1", "")]
-        report = await load_into(sandbox, "a.csv", retry_failed=True)
+        assert {("2", "unchanged", "0", ""), ("3", "failed", "1", "")} <= set(statuses(folder / "r.csv"))
+        report = await load_into(sandbox, "a.csv")
         assert report.exit_code == 0
-    assert [(row, status) for row, status, _, _ in statuses(folder / "r.csv")] == [("2", "unchanged"), ("3", "created")]
+    assert {("2", "unchanged"), ("3", "created")} <= {each[:2] for each in statuses(folder / "r.csv")}
 
 
 async def test_rows_that_were_sent_before_a_stop_stay_created(load_into: Load, folder: Path) -> None:

@@ -383,7 +383,7 @@ TRAPS: dict[int, Trap] = {
         [
             Case("gzip", "a.csv.gz", gzip.compress(f"{HEAD}1,2\n".encode()), [(2, 0, "1", "2")]),
             Case("zip", "a.zip", zipped("export/a.csv"), [(2, 0, "1", "2")]),
-            Case("a zip of two", "a.zip", zipped("a.csv", "b.csv"), refused="unpack it and name the one"),
+            Case("a zip of no table", "a.zip", zipped("a.md", "b.md"), refused="unpack it and name the ones"),
             sheet("a workbook named .csv", [LOADED, (1, 2)], (2, 0, "1", "2"), file="a.csv"),
             text("a web page named .xls", "<html><table></table></html>", file="a.xls", refused="is a web page"),
             text("CSV named .xlsx", HEAD + "1,2\n", (2, 0, "1", "2"), file="a.xlsx"),

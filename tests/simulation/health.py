@@ -1,8 +1,8 @@
 """What a careful client knows of a server's health, worked out from what passed: the rules of issue 3 in figures.
 
-A breaker that opens when nothing has succeeded for 10 s and 20 requests failed, and then lets one probe a second out;
+A breaker that opens when nothing has succeeded for 10 s and 3 requests failed, and then lets one probe a second out;
 a retry budget of 500 that each success refills by a tenth, and one retry a second without; so many attempts for a
-pair, not counting those that a 429 or an open breaker cost.
+pair, not counting those that a 429 or an open breaker cost, and more as long as nobody else is answered.
 """
 
 from collections import Counter
@@ -12,11 +12,12 @@ from tests.simulation.exchanges import Exchange
 from tests.simulation.portal import Pair, Record
 
 QUIET = 10.0
-FAILURES = 20
+FAILURES = 3
 PROBE = 1.0
 BUDGET = 500.0
 REFILL = 0.1
 A_MOMENT = 0.001
+LOCKED = 423
 
 PATIENCE = 120.0
 """A plain 500 is HubSpot's word about one request: so long after the breaker opened, it costs an attempt again."""
@@ -56,6 +57,9 @@ class Health:
         self._budget = BUDGET
         self._counted: Counter[Unit] = Counter()
         self._spent: Counter[Unit] = Counter()
+        self._failing_units: dict[Unit, float] = {}
+        self._over: set[Unit] = set()
+        self._last_health = -1e9
         self._may_retry: Counter[Unit] = Counter()
 
     def leaves(self, one: Exchange, now: float) -> Iterator[str]:
@@ -76,7 +80,7 @@ class Health:
                 yield f"#{one.number} is a retry more than the budget allows"
         for unit in _units(one):
             self._may_retry[unit] = 0
-            if self._counted[unit] >= self._max_attempts:
+            if unit in self._over:
                 yield f"#{one.number} is one attempt more than the {self._max_attempts} of {unit}"
 
     def used_up(self, pair: Pair) -> bool:
@@ -87,15 +91,25 @@ class Health:
             unit for unit, count in self._spent.items() if count >= self._max_attempts and unit[0] == READ
         }
         given_up |= {unit for unit, count in self._counted.items() if count >= self._max_attempts}
+        given_up -= {unit for unit in given_up if not self._was_no_outage(unit)}
         return any(_covers(unit, pair) for unit in given_up)
+
+    def _was_no_outage(self, unit: Unit) -> bool:
+        """Return True when others were answered after the unit first failed, or 500 was said for long."""
+        return unit in self._over or self._last_health >= self._failing_units.get(unit, 1e12)
 
     def ends(self, one: Exchange, now: float) -> None:
         """Note how a request ended."""
-        if one.shows_health:
+        if one.shows_health or (one.answered and one.status == LOCKED):
             self._failures, self._failing_since, self._opened = 0, None, None
             self._budget = min(BUDGET, self._budget + REFILL)
+            self._last_health = now
+        if one.shows_health:
             for unit in _units(one):
                 self._counted[unit] = 0
+                self._failing_units.pop(unit, None)
+        elif one.answered and one.status == LOCKED:
+            self._count(one, now, counts=True)
         elif one.failed_in_passing or one.rate_limited:
             if self._failing_since is None:
                 self._failing_since = now
@@ -108,7 +122,14 @@ class Health:
         if self._opened is None and self._failures >= FAILURES and quiet:
             self._opened = now
         counts = self._opened is None or (one.status == 500 and one.answered and now - self._opened >= PATIENCE)
+        self._count(one, now, counts=counts)
+
+    def _count(self, one: Exchange, now: float, *, counts: bool) -> None:
         for unit in _units(one):
             self._may_retry[unit] = 1
             self._counted[unit] += counts
             self._spent[unit] += counts
+            began = self._failing_units.setdefault(unit, now)
+            allowed = counts and self._counted[unit] >= self._max_attempts
+            if allowed and (self._opened is not None or self._last_health >= began):
+                self._over.add(unit)

@@ -161,8 +161,9 @@ def _disk_full(run: Run) -> bool:
 
 
 def _stays_settled(run: Run, key: tuple[str, int, str, str]) -> bool:
-    """Whether a row may not be taken up again: with --retry-failed, failed pairs are, with their unchanged rows."""
-    return not (run.settings.retry_failed and run.before[key] in ("failed", "unchanged"))
+    """Whether a row may not be taken up again: failed pairs may be, with their unchanged rows."""
+    failed = {frozenset(other[2:]) for other, status in run.before.items() if status == "failed"}
+    return run.before[key] not in ("failed", "unchanged") or frozenset(key[2:]) not in failed
 
 
 def _told(world: World, run: Run, exchanges: Sequence[Exchange]) -> Iterator[str]:

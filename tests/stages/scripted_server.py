@@ -3,7 +3,8 @@
 import asyncio
 import json
 import random
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +21,7 @@ from tests.stages.fake_time import clock, run
 TOKEN = "pat-na1-canary"
 OAUTH = OAuthCredentials(client_id="id", client_secret=Secret("the-client-secret"), refresh_token=Secret("the-refresh"))
 PUT = Request("PUT", "/pair", b"[]")
+OTHERS = Request("PUT", "/others", b"[]")
 NOW = datetime(2026, 11, 23, 23, 0, tzinfo=UTC)
 OK = Reply(200, {}, b"{}")
 
@@ -101,3 +103,29 @@ def one(script: Script, **settings: Any) -> tuple[Any, Server]:
         return result
 
     return run(scenario), server
+
+
+@asynccontextmanager
+async def amid_others(server: Server, gateway: Gateway) -> AsyncIterator[None]:
+    """Have another request succeed all the time: what fails meanwhile fails for itself, and for no outage."""
+    script, number = server.script, 0
+
+    def beside(request: Request, authorization: str, _: int) -> Reply | Exception:
+        nonlocal number
+        if request == OTHERS:
+            return OK
+        number += 1
+        return script(request, authorization, number)
+
+    async def succeed() -> None:
+        while True:
+            await gateway.call(OTHERS, replies.fields)
+
+    server.script = beside
+    others = asyncio.create_task(succeed())
+    try:
+        yield
+    finally:
+        others.cancel()
+        with suppress(asyncio.CancelledError):
+            await others

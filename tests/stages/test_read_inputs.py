@@ -167,10 +167,10 @@ def test_a_zip_with_one_table_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("members", "words"),
     [
-        ({"a.csv": CONTENT, "b.csv": CONTENT}, '"a.csv", "b.csv"; unpack'),
+        ({"a.md": CONTENT, "b.md": CONTENT}, '"a.md", "b.md"; unpack'),
         ({}, "no file"),
-        ({"a.parquet": b"PAR1"}, "no CSV"),
-        ({"a.csv.gz": gzip.compress(CONTENT)}, "no CSV"),
+        ({"a.parquet": b"PAR1"}, "damaged"),
+        ({"a.csv.gz": gzip.compress(CONTENT)}, "packed itself"),
         ({"xl/workbook.bin": b"x"}, "xlsb"),
     ],
 )

@@ -262,7 +262,7 @@ def test_failed_pairs_are_forgotten_together_with_the_place_in_the_results(tmp_p
     with Journal(path) as journal:
         first, second = journal.claim(2)
         journal.record([failed(first), created(second)], {"results.written": {"size": 1}})
-        assert journal.forget_failed() == 1
+        assert journal.forget_failed(all_of_them=True) == 1
     with Journal(path) as journal:
         assert journal.fact("results.written") is None
         assert [pair.pair_id for pair in journal.claim(9)] == [first.pair_id]

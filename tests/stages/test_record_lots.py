@@ -212,7 +212,7 @@ def test_the_first_image_of_a_pair_is_never_overwritten(tmp_path: Path, again: s
     journal.keep([image(first, PLAIN), image(second)])
     if again == "--retry-failed":
         journal.record([failed(first), failed(second)], {})
-        journal.forget_failed()
+        journal.forget_failed(all_of_them=True)
     journal.__exit__(None, None, None)
     with Journal(journal.path) as journal:
         (lot,) = lots(journal)

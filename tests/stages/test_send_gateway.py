@@ -38,6 +38,7 @@ from tests.stages.scripted_server import (
     TOKEN,
     Script,
     Server,
+    amid_others,
     answer,
     calls,
     in_turn,
@@ -57,9 +58,42 @@ def test_what_passes_is_tried_again_until_it_is_answered(failure: Reply | Except
 
 @pytest.mark.parametrize("attempts", [1, 3, 8])
 def test_a_request_that_fails_every_time_is_made_as_often_as_the_command_allows(attempts: int) -> None:
-    result, server = one(in_turn(then=answer(503)), max_attempts=attempts)
+    """Where others are answered meanwhile: so it is no outage."""
+
+    async def scenario() -> Any:
+        server = Server(in_turn(then=answer(503)))
+        gateway = make(server, max_attempts=attempts)
+        async with amid_others(server, gateway):
+            return *await calls(gateway, 1), server
+
+    result, server = run(scenario)
     assert isinstance(result, ServerFault)
-    assert result.attempts == len(server.sent) == attempts
+    assert result.attempts == sum(path == PUT.path for _, path, _ in server.sent) == attempts
+
+
+@pytest.mark.parametrize("attempts", [1, 8])
+@pytest.mark.parametrize("failure", [answer(503), answer(504), Reply(200, {}, b"<html>"), ConnectionFault("reset")])
+def test_a_lone_request_does_not_fail_for_an_outage(failure: Reply | Exception, attempts: int) -> None:
+    """However few attempts it is allowed: nothing says that it is to blame; after a quarter of an hour the run ends."""
+    result, _ = one(lambda _request, _authorization, _number: failure if clock() < 1800 else OK, max_attempts=attempts)
+    assert isinstance(result, Delivered)
+    assert result.attempts > attempts
+    result, server = one(in_turn(then=failure), max_attempts=attempts)
+    assert isinstance(result, Unreachable)
+    assert 900 <= server.times[-1] - server.times[0] < 902
+
+
+def test_a_lone_request_that_is_answered_500_fails_after_two_minutes() -> None:
+    """HubSpot's own word about one request is believed, after a while."""
+    result, server = one(in_turn(then=answer(500)))
+    assert isinstance(result, ServerFault)
+    assert 120 < server.times[-1] - server.times[0] < 180
+
+
+def test_a_locked_record_is_no_outage() -> None:
+    """Nothing but 423 shows HubSpot at work: the row fails after its attempts."""
+    result, _ = one(in_turn(then=answer(423)), max_attempts=3)
+    assert (result.status, result.attempts) == (423, 3)
 
 
 def test_an_answer_that_cannot_be_read_is_tried_again() -> None:
@@ -420,8 +454,10 @@ CREATED = answer(201, {"createdResourceId": "9", "entity": {"fromObjectId": 101,
 )  # fmt: skip
 def test_one_put_becomes_one_outcome(script: Script, expected: tuple[Any, ...]) -> None:
     async def scenario() -> Any:
-        put = Put(make(Server(script), max_attempts=3), version="v4", now=lambda: NOW)
-        return await put.apply([PAIR])
+        server = Server(script)
+        gateway = make(server, max_attempts=3)
+        async with amid_others(server, gateway):
+            return await Put(gateway, version="v4", now=lambda: NOW).apply([PAIR])
 
     (outcome,) = run(scenario)
     assert outcome.result[:8] == expected

@@ -96,9 +96,9 @@ def failing(health: Health, count: int, begin: float, end: float, *, rate_limite
 
 @pytest.mark.parametrize(
     ("count", "seconds", "is_open"),
-    [(20, 10.0, True), (19, 10.0, False), (20, 9.9, False), (1000, 9.9, False), (1000, 60.0, True)],
+    [(3, 10.0, True), (2, 10.0, False), (3, 9.9, False), (1000, 9.9, False), (1000, 60.0, True)],
 )
-def test_the_breaker_opens_after_20_failures_over_10_seconds(count: int, seconds: float, *, is_open: bool) -> None:
+def test_the_breaker_opens_after_3_failures_over_10_seconds(count: int, seconds: float, *, is_open: bool) -> None:
     health = Health()
     failing(health, count, 100, 100 + seconds)
     assert health.open is is_open
@@ -107,20 +107,20 @@ def test_the_breaker_opens_after_20_failures_over_10_seconds(count: int, seconds
 def test_time_without_requests_is_no_outage() -> None:
     """Reading a file for an hour and then 20 failures within a second leave the breaker shut."""
     health = Health()
-    health.succeeded()
+    health.succeeded(0)
     failing(health, 20, 3600, 3601)
     assert not health.open
 
 
 def test_a_single_success_shuts_the_breaker_and_begins_anew() -> None:
     health = Health()
-    failing(health, 19, 0, 60)
-    health.succeeded()
-    failing(health, 19, 60, 120)
+    failing(health, 2, 0, 60)
+    health.succeeded(60)
+    failing(health, 2, 60, 120)
     assert not health.open
     failing(health, 1, 120, 120)
     assert health.open
-    health.succeeded()
+    health.succeeded(120)
     assert not health.open
     assert health.wait(121) == 0
 
@@ -150,9 +150,9 @@ def test_attempts_do_not_count_while_the_breaker_is_open() -> None:
 
 def test_rows_that_answer_500_on_their_own_do_not_pass_for_an_outage_for_ever() -> None:
     health = Health()
-    failing(health, 20, 0, 20)
-    assert not health.counts(500, 139)
-    assert health.counts(500, 141)
+    failing(health, 21, 0, 20)
+    assert not health.counts(500, 129)
+    assert health.counts(500, 131)
 
 
 @pytest.mark.parametrize("rate_limited", [True, False])
@@ -165,7 +165,7 @@ def test_a_quarter_of_an_hour_without_a_usable_answer_is_enough(*, rate_limited:
 
 def test_few_failures_far_apart_are_not_given_up_on() -> None:
     health = Health()
-    failing(health, 10, 0, 2000)
+    failing(health, 2, 0, 2000)
     assert not health.given_up(2000)
 
 
@@ -177,7 +177,7 @@ def test_the_retry_budget_makes_retries_wait_and_a_tenth_of_the_successes_refill
     assert health.afford(1.0) == 0, "one a second goes out all the same"
     assert health.afford(1.25) == 0.75
     for _ in range(11):
-        health.succeeded()
+        health.succeeded(0)
     assert health.afford(1.5) == 0
     assert health.afford(1.5) == 1
 
@@ -185,7 +185,7 @@ def test_the_retry_budget_makes_retries_wait_and_a_tenth_of_the_successes_refill
 def test_the_retry_budget_never_grows_beyond_what_it_was() -> None:
     health = Health()
     for _ in range(100):
-        health.succeeded()
+        health.succeeded(0)
     assert health.budget == BUDGET
 
 

@@ -20,7 +20,7 @@ from loader.send.replies import Reply
 from loader.send.transport import Transport
 from loader.settings import Rate, Secret
 from tests.stages.fake_time import clock, run
-from tests.stages.scripted_server import Script, Server, answer, in_turn, make
+from tests.stages.scripted_server import Script, Server, amid_others, answer, in_turn, make
 
 UNLABELLED = AssociationType("HUBSPOT_DEFINED", 279)
 BOSS = AssociationType("USER_DEFINED", 7)
@@ -142,7 +142,7 @@ def test_an_answer_that_cannot_be_read_or_speaks_of_other_records_is_asked_for_a
 # --- reading
 
 
-def reading_of(ids: list[str], script: Script) -> tuple[Reading, list[list[str]]]:
+def reading_of(ids: list[str], script: Script, *, amid: bool = False) -> tuple[Reading, list[list[str]]]:
     """Read records from a server that does what a script says; return the reading and the ids of each request."""
     bodies: list[bytes] = []
 
@@ -152,7 +152,11 @@ def reading_of(ids: list[str], script: Script) -> tuple[Reading, list[list[str]]
 
     async def scenario() -> Reading:
         server = Server(noted)
-        return await CurrentAssociations(make(server, max_attempts=2), version="v4").read(DIRECTION, ids)
+        gateway = make(server, max_attempts=2)
+        if not amid:
+            return await CurrentAssociations(gateway, version="v4").read(DIRECTION, ids)
+        async with amid_others(server, gateway):
+            return await CurrentAssociations(gateway, version="v4").read(DIRECTION, ids)
 
     found = run(scenario)
     return found, [[each["id"] for each in json.loads(body)["inputs"]] for body in bodies]
@@ -237,7 +241,7 @@ def test_records_that_are_all_refused_are_not_asked_for_one_by_one() -> None:
 def test_records_are_unreadable_when_the_attempts_are_used_up_or_the_answer_leaves_them_in_doubt() -> None:
     """Absent is not the same as nothing when the answer holds an error that nobody can place."""
     fault = ConnectionFault("reset")
-    reading, _ = reading_of(["1", "2"], in_turn(fault, fault))
+    reading, _ = reading_of(["1", "2"], in_turn(fault, fault), amid=True)
     assert reading == Reading({}, {"1": fault, "2": fault})
     body = {"results": [result("1")], "errors": [refusal()]}
     reading, _ = reading_of(["1", "2"], in_turn(answer(207, body)))

@@ -18,7 +18,7 @@ from loader.send.replies import Reply
 from loader.send.take_back import TakeBack
 from loader.send.transport import Transport
 from tests.stages.fake_time import run
-from tests.stages.scripted_server import NOW, Script, Server, answer, make
+from tests.stages.scripted_server import NOW, Script, Server, amid_others, answer, make
 from tests.stages.test_send_reading import gateway_to, result, target
 
 PLAIN = AssociationType("HUBSPOT_DEFINED", 279)
@@ -186,7 +186,10 @@ def undone_by(
         return answers(request, authorization, number)
 
     async def scenario() -> Undone:
-        return await taken_back(make(Server(noted), max_attempts=2), pairs, intended=intended)
+        server = Server(noted)
+        gateway = make(server, max_attempts=2)
+        async with amid_others(server, gateway):
+            return await taken_back(gateway, pairs, intended=intended)
 
     return run(scenario), bodies
 

@@ -242,13 +242,19 @@ class Journal:
         for entry in entries:
             self.recent.settled(entry)
 
-    def forget_failed(self) -> int:
-        """Take back the outcome of every failed pair, so that it is sent again; return how many there were.
+    def failed_in_passing(self) -> bool:
+        """Return True when a pair failed for a reason that says that sending it again may help."""
+        with guarded(self.path):
+            return settling.has(self._database, settling.PASSING)
 
-        The results file is given up in the same commit: numbers of lines that it has are used again.
+    def forget_failed(self, *, all_of_them: bool) -> int:
+        """Take back the outcome of failed pairs, so that they are sent again; return how many there were.
+
+        Without `all_of_them`, of those that failed for a reason that says that sending them again may help. The results
+        file is given up in the same commit: numbers of lines that it has are used again.
         """
         with self._commit():
-            forgotten = settling.forget(self._database, "status = 'failed'")
+            forgotten = settling.forget(self._database, settling.FAILED if all_of_them else settling.PASSING)
             self._put({"results.written": None})
         self._facts["results.written"] = None
         self._from_the_start()

@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from loader.model import Outcome, Result
+from loader.reasons import explain
 
 _FARED = attrgetter("result", "unchanged")
 
@@ -58,8 +59,25 @@ def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:
     yield first, numbers[-1]
 
 
+FAILED = "status = 'failed'"
+
+PASSING = f"{FAILED} AND may_pass(error_category, http_status, error_message)"
+"""Failed for a reason that says that sending the pair again may help."""
+
+
+def _may_pass(category: str, http_status: int | None, message: str) -> bool:
+    return explain(category, http_status, message).retry
+
+
+def has(database: sqlite3.Connection, which: str) -> bool:
+    """Return True when there are such results."""
+    database.create_function("may_pass", 3, _may_pass)
+    return database.execute(f"SELECT 1 FROM results WHERE {which} LIMIT 1").fetchone() is not None  # noqa: S608 - our own text
+
+
 def forget(database: sqlite3.Connection, which: str, *values: str) -> int:
     """Take back the outcomes whose results are such; return how many pairs had one."""
+    database.create_function("may_pass", 3, _may_pass)
     results = f"FROM results WHERE {which}"
     (pairs,) = database.execute(
         f"SELECT coalesce(sum(last_pair - first_pair + 1), 0) FROM settled WHERE result IN (SELECT id {results})",  # noqa: S608 - our own text

@@ -1,0 +1,163 @@
+"""`--again`: the same file is a new run after a while, and an unfinished run makes way for a changed file."""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import loader
+from loader.sandbox import Sandbox
+
+Run = Callable[..., Any]
+Lines = Callable[[str], list[dict[str, str]]]
+
+FIVE = "from_id,to_id\n101,201\n102,202\n103,203\n104,204\n105,205\n"
+
+
+def make_older(journal: Path, hours: float) -> None:
+    """Let a run have been at work so many hours earlier than it was."""
+    earlier = timedelta(hours=hours)
+
+    def moved(found: Any) -> Any:
+        if isinstance(found, dict):
+            return {key: moved(value) for key, value in found.items()}
+        if isinstance(found, list):
+            return list(map(moved, found))
+        try:
+            return (datetime.fromisoformat(found) - earlier).isoformat() if isinstance(found, str) else found
+        except ValueError:
+            return found
+
+    with sqlite3.connect(journal) as database:
+        for key, value in database.execute("SELECT key, value FROM facts").fetchall():
+            if key in ("started_at", "finished_at", "commands"):
+                database.execute(
+                    "UPDATE facts SET value = ? WHERE key = ?", (json.dumps(moved(json.loads(value))), key)
+                )
+        for number, moment in database.execute("SELECT id, finished_at FROM results").fetchall():
+            database.execute("UPDATE results SET finished_at = ? WHERE id = ?", (moved(moment), number))
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("hours", "again", "looks"),
+    [
+        (21, "20h", True),
+        (19, "20h", False),
+        (21, None, False),
+        (0.01, "1s", True),
+        (500, "30d", False),
+        (0, "9999999d", False),
+    ],
+)
+def test_the_same_file_is_a_new_run_when_the_last_one_ended_longer_ago(
+    hours: float, again: str | None, looks: bool, sandbox: Sandbox, load: Run, folder: Path
+) -> None:
+    """What somebody removed in the portal meanwhile is there again, and the earlier night's files are kept."""
+    (folder / "a.csv").write_text(FIVE)
+    load("a.csv")
+    make_older(folder / "a.journal", hours)
+    sandbox.reset()
+    done = load("a.csv", *(["--again", again] if again else []))
+    assert done.code == 0
+    assert sandbox.count("PUT") == (5 if looks else 0)
+    assert len(list(folder.glob("a.2*.results.csv"))) == int(looks)
+    assert ("nothing was looked at" in done.err) != looks
+    assert ("--fresh" in done.err) != looks
+
+
+def test_a_job_file_may_say_again(sandbox: Sandbox, load: Run, run: Run, folder: Path) -> None:
+    """`again = "20h"`; what is there already is not sent."""
+    (folder / "a.csv").write_text(FIVE)
+    (folder / "job.toml").write_text(
+        'again = "20h"\nresults = "n.csv"\n[[input]]\npath = "a.csv"\nfrom = "contacts"\nto = "companies"\n'
+    )
+    assert run("load", "--config", "job.toml").code == 0
+    assert "nothing was looked at" in run("load", "--config", "job.toml").err
+    make_older(folder / "n.journal", 24)
+    assert run("load", "--config", "job.toml").code == 0
+    assert json.loads((folder / "n.summary.json").read_text())["rows"]["unchanged"] == 5
+    assert sandbox.count("PUT") == 5
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+@pytest.mark.parametrize("hours", [0, 24])
+def test_an_unfinished_night_makes_way_for_a_changed_file(
+    hours: float, quiet: bool, sandbox: Sandbox, load: Run, folder: Path, lines: Lines
+) -> None:
+    """Its files are set aside, and the rows that were never sent are counted and said, with --quiet, too."""
+    (folder / "a.csv").write_text(FIVE)
+    load("a.csv", "--limit", "2")
+    make_older(folder / "a.journal", hours)
+    (folder / "a.csv").write_text(FIVE.replace("205", "206"))
+    done = load("a.csv", "--again", "20h", *(["--quiet"] if quiet else []))
+    assert done.code == 0
+    assert "3 of its 5 rows were never sent" in done.err.replace("\n", " ")
+    assert [len(lines(path.name)) for path in folder.glob("a.2*.results.csv")] == [2]
+    assert len(lines("a.results.csv")) == 5
+    assert len(list(folder.glob("a.2*.journal"))) == 1
+
+
+def test_an_unfinished_night_of_the_same_file_goes_on(sandbox: Sandbox, load: Run, folder: Path, lines: Lines) -> None:
+    """However long ago it was."""
+    (folder / "a.csv").write_text(FIVE)
+    load("a.csv", "--limit", "2")
+    make_older(folder / "a.journal", 100)
+    assert load("a.csv", "--again", "20h").code == 0
+    assert len(lines("a.results.csv")) == sandbox.count("PUT") == 5
+    assert not list(folder.glob("a.2*"))
+
+
+@pytest.mark.parametrize("change", [["--to", "deals"], ["--existing", "replace"], ["--retry-failed"]])
+def test_other_settings_do_not_pass_for_a_new_night(
+    change: list[str], sandbox: Sandbox, run: Run, load: Run, folder: Path
+) -> None:
+    """An unfinished run of another command is not given up by accident: exit 2, as without --again."""
+    (folder / "a.csv").write_text(FIVE)
+    load("a.csv", "--limit", "2")
+    (folder / "a.csv").write_text(FIVE.replace("205", "206"))
+    given = ("--from", "contacts", "--to", "companies", *change)
+    assert run("load", "a.csv", *given, "--again", "20h").code == 2
+    assert not list(folder.glob("a.2*"))
+
+
+def test_a_night_that_was_refused_is_kept_when_its_file_has_changed(
+    hubspot: Callable[..., Any], load: Run, folder: Path
+) -> None:
+    """Nothing of it was sent, and its journal is the only copy of the old file."""
+    (folder / "a.csv").write_text(FIVE)
+    with hubspot(faults=[{"fault": "401", "times": 1}]):
+        assert load("a.csv").code == 3
+        (folder / "a.csv").write_text(FIVE.replace("205", "206"))
+        done = load("a.csv", "--again", "20h")
+    assert done.code == 0
+    assert "5 of its 5 rows were never sent" in done.err.replace("\n", " ")
+    assert len(list(folder.glob("a.2*.journal"))) == 1
+
+
+def test_a_run_that_was_taken_back_is_not_loaded_again_by_itself(
+    sandbox: Sandbox, load: Run, run: Run, folder: Path
+) -> None:
+    """Whoever undid it has to say so."""
+    (folder / "a.csv").write_text(FIVE)
+    load("a.csv")
+    run("undo", "a.results.csv", "--yes")
+    make_older(folder / "a.journal", 100)
+    assert load("a.csv", "--again", "20h").code == 2
+    assert not sandbox.portal.pairs()
+
+
+def test_again_from_python(sandbox: Sandbox, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """In seconds or as a text; what is serious is an event there, and no word on the screen."""
+    (folder / "a.csv").write_text(FIVE)
+    given: dict[str, Any] = {"object_type": "contacts", "to_object_type": "companies"}
+    loader.load_sync("a.csv", **given, limit=2)
+    (folder / "a.csv").write_text(FIVE.replace("205", "206"))
+    told: list[Any] = []
+    assert loader.load_sync("a.csv", **given, again=3600, on_event=told.append).exit_code == 0
+    assert any("never sent" in getattr(event, "message", "") for event in told)
+    assert capfd.readouterr() == ("", "")

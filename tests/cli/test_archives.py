@@ -1,0 +1,151 @@
+"""Packed files and archives: each table is read under its own header, or the file is refused in one sentence."""
+
+import bz2
+import gzip
+import io
+import lzma
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from loader.sandbox import Sandbox
+
+Run = Callable[..., Any]
+Lines = Callable[[str], list[dict[str, str]]]
+
+CSV = b"object_id,to_object_id\n101,201\n"
+TURNED = b"to_object_id,object_id\n202,102\n"
+JSON_LINES = b'{ "object_id": 103, "to_object_id": 203 }\n'
+
+
+def zipped(**members: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def tarred(**members: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def workbook() -> bytes:
+    book, buffer = openpyxl.Workbook(), io.BytesIO()
+    for row in (("object_id", "to_object_id"), (104, 204)):
+        book.active.append(row)
+    book.save(buffer)
+    return buffer.getvalue()
+
+
+def parquet() -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"object_id": [105], "to_object_id": [205]}), buffer)
+    return buffer.getvalue()
+
+
+READ = {
+    "bz2": ("a.csv.bz2", bz2.compress(CSV), {"101"}),
+    "xz": ("a.csv.xz", lzma.compress(CSV), {"101"}),
+    "xz by its bytes": ("a.csv", lzma.compress(CSV), {"101"}),
+    "bz2 in pieces": ("a.bz2", bz2.compress(CSV) + bz2.compress(b"102,202\n"), {"101", "102"}),
+    "xz in pieces, padded": ("a.xz", lzma.compress(CSV) + bytes(8) + lzma.compress(b"102,202\n"), {"101", "102"}),
+    "JSON lines in xz": ("a.ndjson.xz", lzma.compress(JSON_LINES), {"103"}),
+    "workbook in bz2": ("a.xlsx.bz2", bz2.compress(workbook()), {"104"}),
+    "zip of a workbook": ("a.zip", zipped(**{"a.xlsx": workbook()}), {"104"}),
+    "zip of Parquet": ("a.zip", zipped(**{"a.parquet": parquet()}), {"105"}),
+    "zip of all": (
+        "a.zip",
+        zipped(
+            **{"a.csv": CSV, "b/b.csv": TURNED, "c": b"-", "d.txt": JSON_LINES, "e.xlsx": workbook(), "f.pq": parquet()}
+        ),
+        {"101", "102", "103", "104", "105"},
+    ),
+    "JSON with a blank": ("a.txt", JSON_LINES, {"103"}),
+    "JSON with an empty object": ("a.csv", b"{}\n" + JSON_LINES, {"103"}),
+    "JSON after a mark": ("a", b"\xef\xbb\xbf\n" + JSON_LINES, {"103"}),
+}
+
+
+@pytest.mark.parametrize("case", READ)
+def test_packed_files_and_zips_are_read_table_by_table(
+    case: str, sandbox: Sandbox, load: Run, folder: Path, lines: Lines
+) -> None:
+    """Each table has its own header, rows and name; whatever is left out is named."""
+    name, content, ids = READ[case]
+    (folder / name).write_bytes(content)
+    done = load(name, "--results", "r.csv")
+    assert done.code == 0, done.err
+    assert {line["object_id"] for line in lines("r.csv")} == ids
+    assert {line["to_object_id"] for line in lines("r.csv")} == {str(int(each) + 100) for each in ids}
+    assert {line["row"] for line in lines("r.csv")} <= {"2", "3"}
+    if case == "zip of all":
+        assert {line["input"] for line in lines("r.csv")} >= {"a.zip/a.csv", "a.zip/b/b.csv"}
+        assert 'Left out of a.zip, no tables by their names: "c".' in " ".join(done.err.split())
+
+
+REFUSED = {
+    "tar": (tarred(**{"a.csv": CSV, "b.csv": TURNED}), 'tar archive that holds "a.csv", "b.csv"'),
+    "tar of one": (tarred(**{"a.csv": CSV}), '"a.csv"'),
+    "tar.gz": (gzip.compress(tarred(**{"a.csv": CSV, "b.csv": TURNED})), '"a.csv", "b.csv"'),
+    "tar.bz2": (bz2.compress(tarred(**{"a.csv": CSV, "b.csv": TURNED})), '"a.csv", "b.csv"'),
+    "tar.xz": (lzma.compress(tarred(**{"a.csv": CSV, "b.csv": TURNED})), '"a.csv", "b.csv"'),
+    "large tar": (tarred(**{"a.csv": CSV + b"1,2\n" * (1 << 19), "b.csv": TURNED}), '"a.csv", "…"'),
+    "Zstandard": (b"\x28\xb5\x2f\xfd" + CSV, "Zstandard"),
+    "LZ4": (b"\x04\x22\x4d\x18" + CSV, "LZ4"),
+    "7-Zip": (b"7z\xbc\xaf\x27\x1c" + CSV, "7-Zip"),
+    "Zstandard in gzip": (gzip.compress(b"\x28\xb5\x2f\xfd" + CSV), "Zstandard"),
+    "xz in gzip": (gzip.compress(lzma.compress(CSV)), "packed twice"),
+    "zip in bz2": (bz2.compress(zipped(a=CSV)), "packed twice"),
+    "tar in zip": (zipped(**{"a.tar": tarred(**{"a.csv": CSV})}), "tar archive"),
+    "zip in zip": (zipped(**{"a.zip": zipped(**{"a.csv": CSV}), "b.csv": CSV}), "packed itself"),
+    "a table of a zip without a header": (zipped(**{"a.csv": CSV, "b.csv": b"1,2\n"}), "a.zip/b.csv: no header"),
+    "cut xz": (lzma.compress(CSV)[:-20], "damaged or cut short"),
+    "cut bz2": (bz2.compress(CSV)[:-5], "damaged or cut short"),
+    "rubbish after xz": (lzma.compress(CSV) + b"102,202\n", "damaged or cut short"),
+    "xz that asks for gigabytes": (
+        lzma.compress(CSV, filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 30}]),
+        "emory usage limit",
+    ),
+    "JSON in one piece": (b'{\n "object_id": 1, "to_object_id": 2\n}\n', "JSON in one piece"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_other_archives_are_refused_before_anything_is_sent(
+    case: str, sandbox: Sandbox, load: Run, folder: Path, contents: Run
+) -> None:
+    """One sentence says what the file is and what to do; no file is changed."""
+    content, words = REFUSED[case]
+    (folder / "a.zip").write_bytes(content)
+    before = contents()
+    done = load("a.zip")
+    assert (done.code, contents()) == (2, before)
+    assert words in done.err
+    assert not sandbox.portal.types_of("contacts", 101, "companies", 201)
+
+
+def test_an_archive_of_several_tables_is_resumed_and_checked_as_one_file(
+    sandbox: Sandbox, load: Run, folder: Path, lines: Lines
+) -> None:
+    """Its results are named after the archive; another content is another input."""
+    (folder / "a.zip").write_bytes(zipped(**{"a.csv": CSV, "b.csv": TURNED}))
+    assert load("a.zip", "--limit", "1").code == 0
+    assert load("a.zip").code == 0
+    assert {line["object_id"] for line in lines("a.results.csv")} == {"101", "102"}
+    (folder / "a.zip").write_bytes(zipped(**{"a.csv": CSV, "b.csv": TURNED.replace(b"102", b"106")}))
+    assert load("a.zip").code == 0
+    assert {line["object_id"] for line in lines("a.results.csv")} == {"101", "106"}
