@@ -3,22 +3,27 @@
 import datetime
 from collections import Counter
 from collections.abc import Iterator
+from itertools import count
+from typing import BinaryIO
 
-from python_calamine import CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
+from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from loader.errors import InputError, UsageError
 from loader.read.columns import header_missing, is_header
 from loader.read.faults import reading
 from loader.read.headers import fold
 from loader.read.ids import is_blank
+from loader.read.mended import Patch, mended
 from loader.read.packed import Packed
 from loader.read.quiet import quiet
 from loader.read.second_header import SecondHeader
 from loader.read.show import show, show_all
 from loader.read.table import BATCH, FULL_SHEETS, HEADER_WITHIN, Batch, Mark, full_sheet_note
-from loader.read.workbook import column_letters, facts, guard
+from loader.read.workbook import SheetFacts, column_letters, facts, guard
 from loader.read.xls import guard_old, is_encrypted, odd_cells
 from loader.settings import InputSettings
+
+_TOO_LONG = Mark("DATE", "has a duration that is too long to be read; format the column as text")
 
 Value = int | float | str | bool | datetime.time | datetime.date | datetime.datetime | datetime.timedelta
 
@@ -51,24 +56,40 @@ class Excel:
             else:
                 guard_old(self._name, stream)
             with quiet(), CalamineWorkbook.from_filelike(stream) as workbook:
-                sheet = _chosen(self._name, workbook, wanted)
-                self.sheet: str | None = sheet.name
+                self.sheet: str | None = _chosen(self._name, workbook, wanted)
             stream.seek(0)
+            self._part, self._patches = "", list[Patch]()
             self._odd: dict[tuple[int, int], Mark] = {}
-            if packed.kind == "xlsx":
-                told = facts(stream, sheet.name)
-                self._odd = told.odd
-                if told.hides_rows:
-                    self.notes.append(f"Sheet {show(sheet.name)} hides rows (a filter?); they are read too.")
-            else:
-                self._odd = odd_cells(stream.read(), sheet.name)
-        return sheet
+            if packed.kind == "xls":
+                self._odd = odd_cells(stream.read(), self.sheet)
+                return self._load(stream)
+            try:
+                self._learn(facts(stream, self.sheet))
+                return self._load(stream)
+            except CalamineError:
+                self._learn(facts(stream, self.sheet, thorough=True))
+                return self._load(stream)
+
+    def _learn(self, told: SheetFacts) -> None:
+        self._part, self._patches, self._odd = told.part, told.patches, told.odd
+        note = f"Sheet {show(self.sheet or '')} hides rows (a filter?); they are read too."
+        if told.hides_rows and note not in self.notes:
+            self.notes.append(note)
+
+    def _load(self, stream: BinaryIO) -> CalamineSheet:
+        stream.seek(0)
+        if not self._patches:
+            return _sheet(stream, self.sheet or "")
+        with mended(stream, self._part, self._patches) as copy:
+            return _sheet(copy, self.sheet or "")
 
     def _find_header(self, sheet: CalamineSheet, settings: InputSettings) -> None:
+        if sheet.start is None:
+            raise InputError(f"{self._name}: no visible sheet has anything in it; there is nothing to load.")
         likeliest: list[str] = []
-        top, self._left = sheet.start or (0, 0)
-        for row, values in enumerate(sheet.iter_rows(), start=1):
-            cells = [_text(value) for value in values]
+        top, self._left = sheet.start
+        for row, values in _rows(sheet):
+            cells = [_text(value) for value in values or ()]
             if is_header(cells, settings):
                 while cells and is_blank(cells[-1]):
                     cells.pop()
@@ -95,9 +116,10 @@ class Excel:
         batch = Batch([], [], {}, {})
         row = 0
         with reading(self._name):
-            sheet = self._load()
+            with self._packed.open_seekable() as stream:
+                sheet = self._load(stream)
             merged = self._merged(sheet)
-            for row, values in enumerate(sheet.iter_rows(), start=1):
+            for row, values in _rows(sheet):
                 if row <= self.header_row:
                     continue
                 self._record(row, values, merged, batch)
@@ -109,8 +131,11 @@ class Excel:
         if row in FULL_SHEETS:
             told[full_sheet_note(row)] += 1
 
-    def _record(self, row: int, values: list[Value], merged: set[tuple[int, int]], batch: Batch) -> None:
+    def _record(self, row: int, values: list[Value] | None, merged: set[tuple[int, int]], batch: Batch) -> None:
         width, place = len(self.header), len(batch.rows)
+        if values is None:
+            batch.faults[place] = _TOO_LONG
+            values = []
         texts = [_text(value) for value in values]
         marks = {}
         for column, value in enumerate(values[:width]):
@@ -120,7 +145,11 @@ class Excel:
             mark = self._odd.get(where) or (_MERGED if where in merged else _mark(value, texts[column]))
             if mark is not None:
                 marks[place, column] = mark
-        if all(map(is_blank, texts)) and not any(mark is not _MERGED for mark in marks.values()):
+        if (
+            all(map(is_blank, texts))
+            and not any(mark is not _MERGED for mark in marks.values())
+            and place not in batch.faults
+        ):
             return
         if any(not is_blank(text) for text in texts[width:]):
             self._second_header.repeats(row, texts)
@@ -130,10 +159,6 @@ class Excel:
         batch.marks.update(marks)
         batch.rows.append(row)
         batch.cells.append((texts + [""] * width)[:width])
-
-    def _load(self) -> CalamineSheet:
-        with self._packed.open_seekable() as stream, quiet(), CalamineWorkbook.from_filelike(stream) as workbook:
-            return workbook.get_sheet_by_name(self.sheet or "")
 
     def _merged(self, sheet: CalamineSheet) -> set[tuple[int, int]]:
         """Return the cells that merging has emptied: all but the first of each range, within the table."""
@@ -147,7 +172,13 @@ class Excel:
         return emptied
 
 
-def _chosen(name: str, workbook: CalamineWorkbook, wanted: str | None) -> CalamineSheet:
+def _sheet(stream: BinaryIO, name: str) -> CalamineSheet:
+    with quiet(), CalamineWorkbook.from_filelike(stream) as workbook:
+        return workbook.get_sheet_by_name(name)
+
+
+def _chosen(name: str, workbook: CalamineWorkbook, wanted: str | None) -> str:
+    """Return the name of the sheet to read."""
     sheets = [sheet for sheet in workbook.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
     names = [sheet.name for sheet in sheets]
     if wanted:
@@ -156,15 +187,34 @@ def _chosen(name: str, workbook: CalamineWorkbook, wanted: str | None) -> Calami
         ]
         if len(exact) != 1:
             raise UsageError(f"{name}: there is no sheet {show(wanted)}; the sheets are {show_all(names)}.")
-        return workbook.get_sheet_by_name(exact[0])
+        return exact[0]
     visible = [sheet.name for sheet in sheets if sheet.visible == SheetVisibleEnum.Visible]
-    filled = [sheet for sheet in map(workbook.get_sheet_by_name, visible) if sheet.start is not None]
+    # A lone sheet is loaded anyway, and found to be blank then.
+    filled = visible if len(visible) == 1 else [sheet for sheet in visible if _is_filled(workbook, sheet)]
     if not filled:
         raise InputError(f"{name}: no visible sheet has anything in it; the sheets are {show_all(names)}.")
     if len(filled) > 1:
-        there = show_all([sheet.name for sheet in filled])
-        raise UsageError(f"{name}: has several sheets: {there}; say which with --sheet {show(filled[0].name)}.")
+        raise UsageError(f"{name}: has several sheets: {show_all(filled)}; say which with --sheet {show(filled[0])}.")
     return filled[0]
+
+
+def _is_filled(workbook: CalamineWorkbook, sheet: str) -> bool:
+    try:
+        return workbook.get_sheet_by_name(sheet).start is not None
+    except CalamineError:  # it has a cell that calamine cannot represent
+        return True
+
+
+def _rows(sheet: CalamineSheet) -> Iterator[tuple[int, list[Value] | None]]:
+    """Yield each row with its number, None for one with a duration that Python cannot represent."""
+    rows = sheet.iter_rows()
+    for number in count(1):
+        try:
+            yield number, next(rows)
+        except StopIteration:
+            return
+        except OverflowError:
+            yield number, None
 
 
 def _text(value: Value) -> str:

@@ -33,7 +33,7 @@ class InFolders:
 
     def __init__(self, table: Table, columns: Mapping[str, str]) -> None:
         self._table = table
-        self._values = list(columns.values())
+        self._names, self._values = list(columns), list(columns.values())
         self.format = table.format
         self.encoding = table.encoding
         self.delimiter = table.delimiter
@@ -47,7 +47,8 @@ class InFolders:
         """Yield the table's records, each with the folders' cells."""
         for batch in self._table.batches(told):
             for cells in batch.cells:
-                cells.extend(self._values)
+                # The header once more stays the header.
+                cells.extend(self._names if tuple(cells) == self._table.header else self._values)
             yield batch
 
     def cell_name(self, row: int, column: int) -> str:

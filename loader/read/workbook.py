@@ -14,7 +14,9 @@ from typing import BinaryIO
 from xml.parsers import expat
 
 from loader.errors import InputError
+from loader.read.mended import Patch, duration_styles, error_cell, is_readable
 from loader.read.packed import BLOCK, MOST_TIMES, is_bomb, refuse_bomb
+from loader.read.show import show
 from loader.read.table import Mark
 
 _LARGEST = 8 << 30
@@ -29,11 +31,16 @@ _FREE_CELLS = 6 << 20
 
 
 class SheetFacts:
-    """What a sheet's XML tells: `odd` has a mark for each (row, column) from 0; `hides_rows` tells of a filter."""
+    """What a sheet's XML tells: `odd` has a mark for each (row, column) from 0; `hides_rows` tells of a filter.
 
-    def __init__(self) -> None:
+    `part` is its name in the archive, `patches` what must be changed in it before calamine reads it.
+    """
+
+    def __init__(self, part: str) -> None:
+        self.part = part
         self.odd: dict[tuple[int, int], Mark] = {}
         self.hides_rows = False
+        self.patches: list[Patch] = []
 
 
 def guard(name: str, stream: BinaryIO) -> None:
@@ -66,17 +73,18 @@ def refuse_sprawl(name: str, cells: int, size: int) -> None:
         raise InputError(f"{name}: a sheet's few cells lie too far apart; copy the table to a sheet of its own.")
 
 
-def facts(stream: BinaryIO, sheet: str) -> SheetFacts:
-    """Look through one sheet's XML; the costly part is done only if it has formulas or errors at all."""
-    found = SheetFacts()
+def facts(stream: BinaryIO, sheet: str, *, thorough: bool = False) -> SheetFacts:
+    """Look through one sheet's XML; the costly part is done only if it has formulas, errors or durations at all."""
     with zipfile.ZipFile(stream) as archive:
-        info = archive.getinfo(_part_of(archive, sheet))
-        has_odd = False
+        found = SheetFacts(_part_of(archive, sheet))
+        info = archive.getinfo(found.part)
+        durations = duration_styles(archive)
+        has_odd = thorough or bool(durations)
         for block in _blocks(archive, info):
             has_odd = has_odd or bool(_ODD.search(block))
             found.hides_rows = found.hides_rows or bool(_FILTER.search(block))
         if has_odd:
-            found.odd = _OddCells().read(archive, info)
+            _OddCells(found, durations).read(archive, info)
     stream.seek(0)
     return found
 
@@ -115,24 +123,25 @@ class _Area:
 
 
 class _OddCells:
-    """Collects the cells with errors and the formulas without a value from a sheet's XML."""
+    """Collects the cells with errors, the formulas without a value, and what calamine cannot represent."""
 
-    def __init__(self) -> None:
-        self._odd: dict[tuple[int, int], Mark] = {}
+    def __init__(self, found: SheetFacts, durations: frozenset[str]) -> None:
+        self._found = found
+        self._durations = durations
         self._row, self._column = -1, -1
-        self._type = ""
+        self._cell: dict[str, str] = {}
+        self._begins_at = 0
         self._formula = False
         self._in_value = False
         self._value = ""
+        self._parser = expat.ParserCreate()
 
-    def read(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> dict[tuple[int, int], Mark]:
-        parser = expat.ParserCreate()
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._text
+    def read(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._text
         with archive.open(info) as stream:
-            parser.ParseFile(stream)
-        return self._odd
+            self._parser.ParseFile(stream)
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         tag = tag.rpartition(":")[2]
@@ -142,7 +151,8 @@ class _OddCells:
         elif tag == "c":
             letters = attributes.get("r", "").rstrip("0123456789")
             self._column = column_number(letters) if letters.isalpha() else self._column + 1
-            self._type, self._formula, self._value = attributes.get("t", ""), False, ""
+            self._cell, self._formula, self._value = attributes, False, ""
+            self._begins_at = self._parser.CurrentByteIndex
         elif tag == "f":
             self._formula = True
         self._in_value = tag == "v"
@@ -156,13 +166,23 @@ class _OddCells:
         if tag.rpartition(":")[2] != "c":
             return
         place = self._row, self._column
-        if self._type == "e":
-            self._odd[place] = error_mark(self._value)
-        elif self._formula and not self._value and self._type != "str":
-            self._odd[place] = Mark(
+        kind, is_duration = self._cell.get("t", ""), self._cell.get("s", "0") in self._durations
+        if kind == "e":
+            self._found.odd[place] = error_mark(self._value)
+        elif self._formula and not self._value and kind != "str":
+            self._found.odd[place] = Mark(
                 "FORMULA_WITHOUT_VALUE",
                 "the formula was never calculated; open the file in a spreadsheet and save it, or paste the values",
             )
+        if not is_readable(kind, self._value, is_duration=is_duration):
+            self._found.odd.setdefault(place, _unreadable(self._value))
+            instead = error_cell(tag, self._cell.get("r", ""))
+            self._found.patches.append(Patch(self._begins_at, self._parser.CurrentByteIndex, instead))
+
+
+def _unreadable(value: str) -> Mark:
+    why = f"the cell holds {show(value)}, which its format cannot show; format the column as text, and type it anew"
+    return Mark("ERROR_CELL", why)
 
 
 def error_mark(text: str) -> Mark:

@@ -1,0 +1,110 @@
+"""A cell that the Excel reader cannot represent costs at most its row, and nothing in a column that is not read."""
+
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+import xlwt
+
+from loader.sandbox import Sandbox
+
+Run = Callable[..., Any]
+Lines = Callable[[str], list[dict[str, str]]]
+
+CELLS = {
+    "a spill": '<c r="{at}" t="e"><v>#SPILL!</v></c>',
+    "a blocked one": '<c r="{at}" t="e"><f>A&amp;B</f><v>#BLOCKED!</v></c>',
+    "an error of tomorrow": '<c r="{at}" t="e"><v>#NEW &lt;1&gt;!</v></c>',
+    "getting data": '<c r="{at}" t="e"><v>#GETTING_DATA</v></c>',
+    "a known error": '<c r="{at}" t="e"><v>#N/A</v></c>',
+    "a duration beyond days": '<c r="{at}" s="{style}"><v>18259732943</v></c>',
+    "a duration before time": '<c r="{at}" s="{style}"><v>-1E+300</v></c>',
+    "a truth that is none": '<c r="{at}" t="b"><v>7</v></c>',
+    "no number": '<c r="{at}"><v>abc</v></c>',
+    "a kind of cell of tomorrow": '<c r="{at}" t="rich"><v>1</v></c>',
+}
+
+
+def workbook(path: Path, cells: list[tuple[str, str]]) -> None:
+    """Records with an id each, a label column and a note; the n-th of `cells` says what stands where in row n + 2."""
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.append(["object_id", "to_object_id", "label", "note"])
+    for place, (column, _) in enumerate(cells):
+        sheet.append([18259732940 + place, 201, None, "n"])
+        sheet.cell(2 + place, 1).number_format = "0"
+        if column:
+            sheet[f"{column}{2 + place}"] = "here"
+    if any("duration" in kind for _, kind in cells):
+        sheet["F1"].number_format = "[h]:mm:ss"
+    book.save(path)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    xml = parts["xl/worksheets/sheet1.xml"].decode()
+    style = "".join(re.findall(r'<c r="F1" s="([0-9]+)"', xml))
+    for place, (column, kind) in enumerate(cells):
+        at = f"{column}{2 + place}"
+        xml = re.sub(rf'<c r="{at}".*?</c>', CELLS[kind].format(at=at, style=style), xml) if column else xml
+    parts["xl/worksheets/sheet1.xml"] = xml.encode()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+
+
+def test_a_cell_that_cannot_be_read_costs_at_most_its_row(
+    sandbox: Sandbox, load: Run, folder: Path, lines: Lines
+) -> None:
+    """In a note it costs nothing; in an id or a label the row is rejected, and the others are loaded."""
+    cells = [each for kind in CELLS for column in "ABCD" for each in ((column, kind), ("", ""))]
+    workbook(folder / "a.xlsx", cells)
+    done = load("a.xlsx")
+    found = {int(line["row"]): line["status"] for line in lines("a.results.csv")}
+    expected = {
+        row: "rejected" if column in ("A", "B", "C") else "created" for row, (column, _) in enumerate(cells, start=2)
+    }
+    assert (found, done.code) == (expected, 1), done.err
+    assert {line["note"] for line in lines("a.failures.csv")} == {"n"}
+
+
+@pytest.mark.parametrize("kind", ["a spill", "a duration beyond days", "a truth that is none"])
+def test_one_such_cell_in_a_note_costs_nothing(
+    kind: str, sandbox: Sandbox, load: Run, folder: Path, lines: Lines
+) -> None:
+    """Whatever makes the reader give up is looked for by itself."""
+    workbook(folder / "a.xlsx", [("", ""), ("D", kind)])
+    assert load("a.xlsx").code == 0
+    assert {line["status"] for line in lines("a.results.csv")} == {"created"}
+
+
+def test_another_sheet_with_such_a_cell_is_counted_as_filled(
+    sandbox: Sandbox, load: Run, folder: Path, lines: Lines
+) -> None:
+    """`--sheet` says which one is meant, and the other's cells do no harm."""
+    workbook(folder / "a.xlsx", [("D", "a spill")])
+    book = openpyxl.load_workbook(folder / "a.xlsx")
+    other = book.create_sheet("Other")
+    for row in (("object_id", "to_object_id"), (101, 201)):
+        other.append(row)
+    book.save(folder / "a.xlsx")
+    assert load("a.xlsx").code == 2
+    assert load("a.xlsx", "--sheet", "Other").code == 0
+    assert [line["object_id"] for line in lines("a.results.csv")] == ["101"]
+
+
+def test_a_duration_of_an_old_workbook_costs_at_most_its_row(
+    sandbox: Sandbox, load: Run, folder: Path, lines: Lines
+) -> None:
+    """The rows around it are loaded."""
+    book = xlwt.Workbook()
+    sheet = book.add_sheet("Sheet")
+    for row, values in enumerate((("object_id", "to_object_id", "note"), (101, 201, 1e12), (102, 202, "n"))):
+        for column, value in enumerate(values):
+            style = xlwt.easyxf(num_format_str="[h]:mm") if value == 1e12 else xlwt.easyxf()
+            sheet.write(row, column, value, style)
+    book.save(str(folder / "a.xls"))
+    assert load("a.xls").code in (0, 1)
+    assert {line["row"] for line in lines("a.results.csv") if line["status"] == "created"} >= {"3"}
