@@ -78,11 +78,11 @@ class FieldHeader(click.ParamType[tuple[str, str]]):
     envvar_list_splitter = ";"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
-        """Return the field and the header."""
+        """Return the field and the header; a blank header says that no column holds the field."""
         if isinstance(value, tuple):
             return value
         field, equals, header = str(value).partition("=")
         field = field.strip()
-        if not equals or not header.strip() or field not in FIELDS:
+        if not equals or field not in FIELDS:
             self.fail(f"{value!r} is no FIELD=HEADER: FIELD is one of {', '.join(FIELDS)}", param, ctx)
-        return field, header
+        return field, header if header.strip() else ""

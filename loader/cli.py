@@ -59,6 +59,7 @@ input_options = options(
     option("--sheet", metavar="NAME", help="Sheet of a workbook."),
     option("--delimiter", metavar="CHARACTER", help="Delimiter of a text file."),
     option("--encoding", metavar="NAME", help="Encoding of a text file."),
+    option("--strict", is_flag=True, help="Refuse a file with an unread column that looks as if it said something."),
 )  # fmt: skip
 
 connection_options = options(

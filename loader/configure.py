@@ -114,6 +114,7 @@ def _input_settings(given: Mapping[str, Any]) -> InputSettings:
         sheet=given["sheet"],
         delimiter=given["delimiter"],
         encoding=given["encoding"],
+        strict=given["strict"],
     )
 
 

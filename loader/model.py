@@ -82,8 +82,9 @@ class Chunk(NamedTuple):
 class Understood(NamedTuple):
     """How an input was read, for people to check: format, encoding, delimiter, sheet; None where it has none.
 
-    `columns` gives for each field the headers it is read from; `notes` are sentences on what was repaired or left out,
-    `records` how many there are (both complete only after the last chunk was read).
+    `columns` gives for each field the headers it is read from, `unused` the headers that are not read. `warnings` are
+    sentences on those of them that look as if they said something. `notes` are sentences on what was repaired or left
+    out, `records` how many there are (both complete only after the last chunk was read).
     """
 
     format: str
@@ -94,6 +95,8 @@ class Understood(NamedTuple):
     columns: dict[str, tuple[str, ...]]
     notes: list[str]
     records: int = 0
+    unused: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class AssociationType(NamedTuple):

@@ -41,6 +41,7 @@ class InputSettings:
 
     `columns` maps a field's snake_case name to the header it is read from. `object_type`, `to_object_type`,
     `association_category`, `association_type_id` and `label` fill that field for rows whose own cell is blank.
+    `strict` refuses an input with a column that is not read and looks as if it said something.
     `format` is one of csv, tsv, jsonl, parquet, xlsx, xls.
     """
 
@@ -57,6 +58,7 @@ class InputSettings:
     sheet: str | None = None
     delimiter: str | None = None
     encoding: str | None = None
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

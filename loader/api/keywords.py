@@ -58,6 +58,7 @@ class InputOptions(ConnectionOptions, total=False):
     sheet: str
     delimiter: str
     encoding: str
+    strict: bool
 
 
 class LoadOptions(InputOptions, total=False):

@@ -5,7 +5,16 @@ from typing import NamedTuple
 
 from loader.errors import InputError, UsageError
 from loader.model import FIELDS
-from loader.read.headers import Meaning, are_different_types, fold, hint, meaning, same_type
+from loader.read.headers import (
+    USUAL_NAMES,
+    Meaning,
+    are_different_types,
+    fold,
+    meaning,
+    names_ids_of,
+    same_type,
+)
+from loader.read.missing import header_missing
 from loader.read.show import show, show_all, trim
 from loader.settings import InputSettings
 
@@ -35,10 +44,23 @@ class Columns(NamedTuple):
         found["to_object_id"] = tuple(column.header for column in self.to)
         return {name: found[name] for name in FIELDS if name in found}
 
+    def notes(self) -> list[str]:
+        """Return a sentence on the columns that go by a word which may mean something else in a table of one's own."""
+        usual = [
+            f"{show(column.header)} as {field}"
+            for field, column in self.own.items()
+            if column.meaning.field and not meaning(column.header).field
+        ]
+        return (
+            [f"Read by their usual names: {', '.join(usual)}. To leave one unread: --column FIELD=."] if usual else []
+        )
+
 
 def check_fields(mapping: Mapping[str, str]) -> None:
-    """Raise UsageError where `--column` names a field that there is not."""
+    """Raise UsageError where `--column` names a field that there is not; a blank header says: read it from none."""
     for field, wanted in mapping.items():
+        if not wanted and field in _REQUIRED:
+            raise UsageError(f"--column {field}=: this field must have a column; write its header after the =.")
         if field not in FIELDS:
             raise UsageError(f"--column {field}={wanted}: there is no such field; the fields are {', '.join(FIELDS)}.")
 
@@ -61,7 +83,7 @@ def settle(name: str, header: Sequence[str], settings: InputSettings) -> Columns
     candidates = _candidates(header, settings)
     for field in _REQUIRED:
         if not candidates[field]:
-            raise header_missing(name, header, settings)
+            raise no_header(name, header, settings)
     to = _narrowed(name, candidates["to_object_id"], settings)
     object_id = _object_id(name, candidates["object_id"], settings)
     own = {
@@ -73,27 +95,61 @@ def settle(name: str, header: Sequence[str], settings: InputSettings) -> Columns
     return columns
 
 
-def header_missing(name: str, header: Sequence[str], settings: InputSettings) -> InputError:
+def no_header(name: str, header: Sequence[str], settings: InputSettings) -> InputError:
     """Return the error for a file in which no row is a header; `header` is the row most like one."""
-    there = show_all([cell for cell in header if trim(cell)])
-    wanted = " and ".join(settings.columns.get(field, field) for field in _REQUIRED)
-    why = next((f"{said}; " for said in map(hint, header) if said), "")
-    return InputError(
-        f"{name}: no header row names {wanted}; the columns found are {there or 'none'}; {why}"
-        'name yours with --column object_id="…" --column to_object_id="…", or write a header row.'
-    )
+    found = {field: [column.header for column in columns] for field, columns in _candidates(header, settings).items()}
+    return header_missing(name, header, {field: found[field] for field in _REQUIRED}, settings)
 
 
 def _candidates(header: Sequence[str], settings: InputSettings) -> dict[str, list[Column]]:
+    """Return the columns that may be each field: as `--column` says, else as the header says.
+
+    A field that no header says in so many words may be under one of the usual names, and its ids under the name of
+    the object type that `--from` or `--to` names. Those never go before a column that says it outright.
+    """
     mapping = settings.columns
-    named = {field: _named(header, wanted) for field, wanted in mapping.items()}
+    named = {field: _named(header, wanted) if wanted else [] for field, wanted in mapping.items()}
     taken = {column.position for columns in named.values() for column in columns}
     found: dict[str, list[Column]] = {field: named.get(field, []) for field in FIELDS}
     for index, cell in enumerate(header):
         says = meaning(cell)
         if says.field and says.field not in mapping and index not in taken:
             found[says.field].append(Column(index, cell, says))
+    missing = {field for field in FIELDS if not found[field] and field not in mapping}
+    free = [(index, cell) for index, cell in enumerate(header) if index not in taken and not meaning(cell).field]
+    for index, cell in free if missing else ():
+        field = USUAL_NAMES.get(fold(cell), "")
+        if field in missing:
+            found[field].append(Column(index, cell, Meaning(field)))
+    _find_ends(found, missing, free, settings)
     return found
+
+
+def _find_ends(
+    found: dict[str, list[Column]], missing: set[str], free: list[tuple[int, str]], settings: InputSettings
+) -> None:
+    """Find the ids of an end by the name of its object type, where `--from` or `--to` says which end that is."""
+    types = {"object_id": settings.object_type, "to_object_id": settings.to_object_type}
+    alike = all(types.values()) and same_type(types["object_id"] or "", types["to_object_id"] or "")
+    if "to_object_id" in missing and types["to_object_id"] and not alike:
+        # `Record ID - Company` is an object id by itself, and the other end beside `Record ID - Contact`.
+        other = [each for each in found["object_id"] if same_type(each.meaning.object_type, types["to_object_id"])]
+        if len(found["object_id"]) > len(other):
+            found["object_id"] = [each for each in found["object_id"] if each not in other]
+            found["to_object_id"] += [
+                each._replace(meaning=each.meaning._replace(field="to_object_id")) for each in other
+            ]
+    for field, object_type in types.items():
+        own_type = found["object_type" if field == "object_id" else "to_object_type"]
+        if field not in missing or found[field] or own_type or not object_type:
+            continue
+        end = "from" if field == "object_id" else "to"
+        prefixes = (end,) if alike else ("", "hubspot", "hs", end)
+        found[field] += [
+            Column(index, cell, Meaning(field))
+            for index, cell in free
+            if names_ids_of(cell, object_type, prefixes=prefixes)
+        ]
 
 
 def _named(header: Sequence[str], wanted: str) -> list[Column]:
@@ -105,6 +161,8 @@ def _named(header: Sequence[str], wanted: str) -> list[Column]:
 def _check_mapping(name: str, header: Sequence[str], mapping: Mapping[str, str]) -> None:
     used: dict[int, str] = {}
     for field, wanted in mapping.items():
+        if not wanted:
+            continue
         found = _named(header, wanted)
         if not found:
             there = show_all([cell for cell in header if trim(cell)])

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 
 from loader.errors import InputError, UsageError
 from loader.read.borders import has_swallowed, lines_of
-from loader.read.columns import header_missing, id_columns, is_header
+from loader.read.columns import id_columns, is_header, no_header
 from loader.read.faults import reading
 from loader.read.ids import is_blank
+from loader.read.missing import likeness
 from loader.read.second_header import SecondHeader
 from loader.read.show import plain, show
 from loader.read.table import BATCH, FULL_SHEETS, HEADER_WITHIN, Batch, Mark, full_sheet_note
@@ -72,9 +73,8 @@ class Delimited:
             for number, cells in enumerate(rows, start=1):
                 if is_header(cells, settings):
                     return delimiter, number, cells
-            first = max(rows, key=len, default=[])
-            likeliest = max(likeliest, first, key=len)
-        raise header_missing(self._name, likeliest, settings)
+            likeliest = max([likeliest, *rows], key=likeness)
+        raise no_header(self._name, likeliest, settings)
 
     def cell_name(self, row: int, column: int) -> str:
         """Return the column's header in quotes."""

@@ -9,11 +9,12 @@ from typing import BinaryIO
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from loader.errors import InputError, UsageError
-from loader.read.columns import header_missing, is_header
+from loader.read.columns import is_header, no_header
 from loader.read.faults import reading
 from loader.read.headers import fold
 from loader.read.ids import is_blank
 from loader.read.mended import Patch, mended
+from loader.read.missing import likeness
 from loader.read.packed import Packed
 from loader.read.quiet import quiet
 from loader.read.second_header import SecondHeader
@@ -95,10 +96,10 @@ class Excel:
                     cells.pop()
                 self.header_row, self.header = row, tuple(cells)
                 return
-            likeliest = max(likeliest, cells, key=lambda known: sum(map(bool, known)))
+            likeliest = max(likeliest, cells, key=likeness)
             if row >= top + HEADER_WITHIN:
                 break
-        raise header_missing(self._name, likeliest, settings)
+        raise no_header(self._name, likeliest, settings)
 
     def cell_name(self, row: int, column: int) -> str:
         """Return the cell as a spreadsheet names it, `Sheet1!B412`, with its column's header."""

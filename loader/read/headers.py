@@ -23,6 +23,25 @@ NAMES = {
     "associationlabel": "label",
 }
 
+# What HubSpot's own answers and the tables of the usual connectors call the fields. Such a word may mean something else
+# in a table of one's own, so a column of the names above goes before it.
+USUAL_NAMES = {
+    "fromobject": "object_type",
+    "fromtype": "object_type",
+    "objecttypeid": "object_type",
+    "fromobjecttypeid": "object_type",
+    "toobject": "to_object_type",
+    "totype": "to_object_type",
+    "toobjecttypeid": "to_object_type",
+    "toobjectids": "to_object_id",
+    "toids": "to_object_id",
+    "category": "association_category",
+    "typeid": "association_type_id",
+    "labels": "label",
+    "associationlabels": "label",
+}
+_ID_ENDINGS = ("id", "ids", "recordid", "recordids", "objectid", "objectids", "hsid", "hubspotid")
+
 # Enough of HubSpot's table to see that `--to 0-2` and `Associated Company IDs` mean one thing.
 _TYPE_IDS = {
     "0-1": "contact",
@@ -45,6 +64,10 @@ _TYPE_IDS = {
     "0-162": "service",
 }
 _STANDARD = frozenset(_TYPE_IDS.values())
+_PLURALS = {name: f"{name[:-1]}ies" if name.endswith("y") else f"{name}s" for name in _TYPE_IDS.values()} | {
+    "lineitem": "line_items"
+}
+_QUALIFIED = re.compile(r"p[0-9]+_", re.IGNORECASE | re.ASCII)
 _ASSOCIATED = re.compile(
     # "ID" alone must stand apart: "Associated Android" is no such column.
     r"associated[\s_-]*([^\s_-].*?)(?:[\s_-]*ids|[\s_-]+id|(?-i:I[dD]))(?:[\s_-]*\((.+)\))?",
@@ -114,6 +137,37 @@ def looks_like_id(header: str) -> bool:
     return len(text) <= LONGEST and bool(_LIKE_ID.fullmatch(text))
 
 
+def names_ids_of(header: str, object_type: str, *, prefixes: tuple[str, ...] = ("", "hubspot", "hs")) -> bool:
+    """Tell whether a header names the ids of an object type: `Contact ID`, `companyId`, `deal_record_ids`.
+
+    >>> names_ids_of("Company IDs", "companies"), names_ids_of("contact_id", "companies")
+    (True, False)
+    """
+    text = fold(header)
+    if len(text) > LONGEST or not text.endswith(("id", "ids")):
+        return False
+    stems = (
+        text[len(prefix) : -len(ending)]
+        for prefix in prefixes
+        for ending in _ID_ENDINGS
+        if text.startswith(prefix) and text.endswith(ending)
+    )
+    return any(stem and same_type(stem, object_type) for stem in stems)
+
+
+def type_in(header: str) -> str:
+    """Return the standard object type, in the plural, whose ids a header names by itself; blank if none.
+
+    >>> type_in("Company ID"), type_in("Line item record IDs"), type_in("Invoice key")
+    ('companies', 'line_items', '')
+    """
+    said = meaning(header).object_type
+    named = (
+        plural for singular, plural in _PLURALS.items() if names_ids_of(header, singular) or same_type(said, singular)
+    )
+    return next(named, "")
+
+
 def hint(header: str) -> str:
     """Return why a header that means nothing may have been meant to, as a sentence, or blank.
 
@@ -133,24 +187,27 @@ def hint(header: str) -> str:
 
 def same_type(one: str, other: str) -> bool:
     """Tell whether two texts name one object type as far as can be seen here: `companies`, `Company`, `0-2`."""
-    return _type_key(one) == _type_key(other)
+    return not _type_keys(one).isdisjoint(_type_keys(other))
 
 
 def are_different_types(one: str, other: str) -> bool:
     """Tell whether two texts surely name different object types; a custom object's name may be anything."""
-    keys = {_type_key(one), _type_key(other)}
-    return len(keys) == 2 and keys <= _STANDARD
+    keys = _type_keys(one) & _STANDARD, _type_keys(other) & _STANDARD
+    return all(keys) and keys[0].isdisjoint(keys[1])
 
 
 def _type_text(text: str) -> str:
     return " ".join(text.split()).lower()
 
 
-def _type_key(text: str) -> str:
+def _type_keys(text: str) -> frozenset[str]:
+    """Return what an object type may be called in the singular; a qualified name, `p123_cars`, is the name in it."""
     known = _TYPE_IDS.get(text.strip())
     if known:
-        return known
-    key = fold(text)
-    if key.endswith("ies"):
-        return key[:-3] + "y"
-    return key[:-1] if key.endswith("s") else key
+        return frozenset({known})
+    key = fold(_QUALIFIED.sub("", text.strip()))
+    keys = {key}
+    for plural, singular in (("s", ""), ("es", ""), ("ies", "y")):
+        if key.endswith(plural) and len(key) > len(plural):
+            keys.add(key.removesuffix(plural) + singular)
+    return frozenset(keys)

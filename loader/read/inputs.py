@@ -22,6 +22,7 @@ from loader.read.show import show_all
 from loader.read.source import Source, spooled
 from loader.read.table import Table
 from loader.read.text import examine, refuse_other_text
+from loader.read.unused import unused
 from loader.settings import InputSettings
 
 _TEXT_FORMATS = ("csv", "tsv", "jsonl")
@@ -58,7 +59,10 @@ class Input:
         self.header = self._table.header
         self.to_columns = tuple(column.header for column in self._columns.to)
         self.id_properties = settings.from_id_property, settings.to_id_property
-        self._opening_notes = [*notes, *self._table.notes]
+        self._opening_notes = [*notes, *self._table.notes, *self._columns.notes()]
+        left = unused(self.header, self._columns, settings)
+        if settings.strict and left.warnings:
+            raise UsageError(f"{self._shown}: {' '.join(left.warnings)} (--strict)")
         self.understood = Understood(
             format=self._table.format,
             encoding=self._table.encoding,
@@ -67,6 +71,8 @@ class Input:
             header_row=self._table.header_row,
             columns=self._columns.by_field(),
             notes=list(self._opening_notes),
+            unused=left.headers,
+            warnings=left.warnings,
         )
 
     def chunks(self) -> Iterator[Chunk]:

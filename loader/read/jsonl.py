@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from loader.errors import InputError
-from loader.read.columns import header_missing, is_header
+from loader.read.columns import is_header, no_header
 from loader.read.faults import reading
 from loader.read.ids import is_blank
 from loader.read.show import plain, show
@@ -41,7 +41,7 @@ class JsonLines:
         self._name = text.packed.name
         self.header = self._union()
         if not is_header(self.header, settings):
-            raise header_missing(self._name, self.header, settings)
+            raise no_header(self._name, self.header, settings)
 
     def cell_name(self, row: int, column: int) -> str:
         """Return the row and the key in quotes."""

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from loader.read.columns import header_missing, is_header
+from loader.read.columns import is_header, no_header
 from loader.read.faults import reading
 from loader.read.floats import DOUBLE_BITS, float_text
 from loader.read.footer import column_sizes
@@ -38,7 +38,7 @@ class Parquet:
             with pq.ParquetFile(stream, pre_buffer=False) as file:
                 self.header: tuple[str, ...] = tuple(file.schema_arrow.names)
         if not is_header(self.header, settings):
-            raise header_missing(self._name, self.header, settings)
+            raise no_header(self._name, self.header, settings)
 
     def cell_name(self, row: int, column: int) -> str:
         """Return the row and the column's name in quotes."""

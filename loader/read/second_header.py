@@ -25,7 +25,7 @@ class SecondHeader:
         self._settings = settings
         self._id_columns = id_columns(header, settings)
         self._folded = [fold(text) for text in header]
-        self._named = {fold(text) for text in settings.columns.values()}
+        self._named = {fold(text) for text in settings.columns.values() if text}
 
     def repeats(self, row: int, cells: Sequence[str]) -> bool:
         """Tell whether a row is the table's header once more; raises InputError if it is another header."""

@@ -1,6 +1,6 @@
 """The tables a person reads: how the input was understood, and how the run ended."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -12,6 +12,8 @@ from loader.events import Finished, Kind, Labels, LookedUp, Planned, Verified
 from loader.model import Understood
 from loader.reasons import explain
 from loader.record.visible import visible
+
+MOST_HEADERS = 30
 
 
 def duration(seconds: float | None) -> str:
@@ -70,6 +72,15 @@ def _inputs(inputs: Mapping[str, Understood]) -> Iterator[Text]:
         columns = "; ".join(f"{field}: {', '.join(headers)}" for field, headers in understood.columns.items())
         yield Text.assemble(plain(name, "bold"), plain(f": {', '.join(part for part in parts if part)}"))
         yield plain(f"Columns: {columns}")
+        if understood.unused:
+            yield plain(f"Columns not used: {_first(understood.unused)}")
+        for warning in understood.warnings:
+            yield plain(f"Warning: {warning}", "bold yellow")
+
+
+def _first(headers: Sequence[str]) -> str:
+    more = f", and {len(headers) - MOST_HEADERS:,} more" if len(headers) > MOST_HEADERS else ""
+    return ", ".join(headers[:MOST_HEADERS]) + more
 
 
 def _delimiter(understood: Understood) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 from loader.errors import Fatal, Interrupted, JournalError, LoaderError, RecordError, Retryable, Stopped
-from loader.events import Tell, Verified
+from loader.events import Note, Tell, Verified
 from loader.read import Input, open_inputs
 from loader.record.journal import Journal, Lock, Staging, forget_lookups, remove_journal
 from loader.record.journal.comparison import EXACT, LABELS, Comparison, comparisons
@@ -103,6 +103,9 @@ class _Run:
 
     async def _begin(self, portal: GatewayPortal, account: Account, bound: dict[str, Any]) -> None:
         with Staging(self.outputs.beside("verify-journal-staging"), stopping=self.stop.asked) as staging:
+            for source in self.inputs:
+                for warning in source.understood.warnings:
+                    self.tell(Note(f"Warning: {source.name}: {warning}"))
             await asyncio.to_thread(read_all, self.inputs, staging, self.tell, self.stop)
             try:
                 await settle_and_group(staging, self.settings.read, portal, self.tell, self.stop)

@@ -375,7 +375,7 @@ TRAPS: dict[int, Trap] = {
         [
             text("nothing at all", "", refused="is empty"),
             text("a header alone", HEAD, said="a header and no records"),
-            text("no header", "101,201\n102,202\n", refused="no header row names object_id and to_object_id"),
+            text("no header", "101,201\n102,202\n", refused="no header row names object_id"),
         ],
     ),
     30: Trap(

@@ -1,0 +1,75 @@
+"""The sentence for a file whose id columns are not understood: what was found, what is missing, what to add."""
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+
+from loader.errors import InputError
+from loader.read.headers import LONGEST, hint, looks_like_id, same_type, type_in
+from loader.read.show import show, show_all, trim
+from loader.settings import InputSettings
+
+
+def likeness(cells: Sequence[str]) -> tuple[int, int]:
+    """Return how much a row looks like a header: its cells with letters in them, then all its cells."""
+    return sum(any(map(str.isalpha, cell[:LONGEST])) for cell in cells), len(cells)
+
+
+def header_missing(
+    name: str, header: Sequence[str], found: Mapping[str, Sequence[str]], settings: InputSettings
+) -> InputError:
+    """Return the error for a file in which no row is a header.
+
+    `header` is the row most like one; `found` has, for the object id and the to object id, the headers in it that are
+    understood as that field.
+    """
+    there = [cell for cell in header if trim(cell)]
+    known = "".join(f"{show(headers[0])} is the {field}, but " for field, headers in found.items() if headers)
+    missing = [field for field, headers in found.items() if not headers]
+    wanted = " and ".join(settings.columns.get(field) or _in_words(field, settings) for field in missing)
+    why = next((f"{said}; " for said in map(hint, header) if said), "")
+    return InputError(
+        f"{name}: {known}no header row names {wanted}; the columns found are {show_all(there) or 'none'}; {why}"
+        f"{_way_on(there, found, settings)}, or write a header row."
+    )
+
+
+def _in_words(field: str, settings: InputSettings) -> str:
+    object_type = _option(field, settings)
+    return f"{field} (the ids of {object_type})" if object_type else field
+
+
+def _option(field: str, settings: InputSettings) -> str:
+    return (settings.object_type if field == "object_id" else settings.to_object_type) or ""
+
+
+def _way_on(there: Sequence[str], found: Mapping[str, Sequence[str]], settings: InputSettings) -> str:
+    """Return the options to add, ready to be copied."""
+    missing = [field for field, headers in found.items() if not headers]
+    ends = {field: headers[0] for field, headers in found.items() if headers}
+    rest = [cell for cell in dict.fromkeys(there) if cell not in ends.values() and any(map(str.isalpha, cell))]
+    rest.sort(key=lambda cell: not looks_like_id(cell))
+    for field in missing:
+        alike = [cell for cell in rest if _mentions(cell, _option(field, settings))]
+        if rest:
+            ends[field] = (alike or rest)[0]
+            rest.remove(ends[field])
+    options = " ".join(_column_option(field, ends.get(field, "…")) for field in missing)
+    if not ends.keys() >= set(missing):
+        return f"name yours with {options}"
+    types = {field: type_in(ends[field]) for field in found if not _option(field, settings)}
+    if all(types.get(field) for field in missing):
+        flags = {"object_id": "--from", "to_object_id": "--to"}
+        said = " ".join(f"{flags[field]} {object_type}" for field, object_type in types.items() if object_type)
+        return f"add {said}, or {options}"
+    return f"if these hold record ids, add {options}"
+
+
+def _mentions(header: str, object_type: str) -> bool:
+    return bool(object_type) and any(same_type(word, object_type) for word in re.split(r"[\W_]+", header))
+
+
+def _column_option(field: str, header: str) -> str:
+    if set(header) & set('"$`\\!'):
+        return f"--column {shlex.quote(f'{field}={header}')}"
+    return f'--column {field}="{header}"'

@@ -1,0 +1,161 @@
+"""Columns by their headers: which are understood, which are not used, and what is said of those that look like more."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loader import plan_sync
+from loader.sandbox import Sandbox
+
+Run = Callable[..., Any]
+
+TYPES = ("--from", "contacts", "--to", "companies")
+IDS = {"object_id", "to_object_id"}
+
+
+@pytest.fixture
+def planned(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """Plan a file of a header and one record without a token; return how it was understood."""
+    monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN")
+
+    def plan(content: str, *options: str) -> dict[str, Any]:
+        (folder / "a.csv").write_text(content)
+        done = run("plan", "a.csv", *options, "--json", "--quiet")
+        assert done.out, done.err
+        event = json.loads(done.out.splitlines()[-1])
+        understood: dict[str, Any] = event["inputs"]["a.csv"]
+        return {**understood, "kinds": event["kinds"], "rejected": event["rejected"]}
+
+    return plan
+
+
+@pytest.mark.parametrize(
+    ("header", "options", "first", "second"),
+    [
+        ("Contact ID,Company ID", TYPES, "Contact ID", "Company ID"),
+        ("Company ID,Contact ID", TYPES, "Contact ID", "Company ID"),
+        ("contact_id,company_ids", TYPES, "contact_id", "company_ids"),
+        ("Contact record ID,companyId", TYPES, "Contact record ID", "companyId"),
+        ("contactid,hubspot_company_id", ("--from", "0-1", "--to", "0-2"), "contactid", "hubspot_company_id"),
+        ("Car ID,contact_id", ("--from", "p123_cars", "--to", "contact"), "Car ID", "contact_id"),
+        ("box_id,line_item_id", ("--from", "p1_boxes", "--to", "line items"), "box_id", "line_item_id"),
+        ("from_contact_id,to_contact_id", ("--from", "contacts", "--to", "contacts"), "from_contact_id",
+         "to_contact_id"),
+        ("Record ID,Contact ID,Company ID", TYPES, "Record ID", "Company ID"),
+        ("Contact ID,Record ID,Associated Company IDs", TYPES, "Record ID", "Associated Company IDs"),
+        ("Record ID - Company,Record ID - Contact", TYPES, "Record ID - Contact", "Record ID - Company"),
+        ("Record ID,Record ID - Company", TYPES, "Record ID", "Record ID - Company"),
+    ],
+)  # fmt: skip
+def test_ids_are_found_by_the_name_of_their_object_type(
+    header: str, options: tuple[str, ...], first: str, second: str, planned: Run
+) -> None:
+    """`--from` and `--to` say which end is which; a `Record ID` column stays what it is."""
+    columns = planned(f"{header}\n" + ",".join("123"[: header.count(",") + 1]) + "\n", *options)["columns"]
+    assert (columns["object_id"], columns["to_object_id"]) == ([first], [second])
+
+
+@pytest.mark.parametrize(
+    ("header", "options", "said"),
+    [
+        ("Contact ID,Company ID", (), ["add --from contacts --to companies, or", '--column to_object_id="Company ID"']),
+        ("Record ID - Deal,Record ID - Contact", (), ["add --from deals --to contacts"]),
+        ("Contact ID,Company ID", ("--from", "contacts"), ['"Contact ID" is the object_id, but', "--to companies"]),
+        ("Person,Firm", TYPES, ["the ids of contacts", '--column object_id="Person" --column to_object_id="Firm"']),
+        ("Firm,Contact key", TYPES, ['--column object_id="Contact key" --column to_object_id="Firm"']),
+        ("Contact ID,Contact ID 2", ("--from", "contacts", "--to", "contacts"), ['to_object_id="Contact ID 2"']),
+        ('My "key",Other', TYPES, ["--column 'object_id=My \"key\"' --column to_object_id=\"Other\""]),
+        ("object_type,contact_id,company_id", TYPES, ['add --column object_id="contact_id"']),
+        ("contact_id,hs_contact_id,company_id", TYPES, ["2 columns could be the object_id"]),
+        ("object_id,to_object_id,labels,Association labels", TYPES, ["2 columns could be the label"]),
+    ],
+)  # fmt: skip
+def test_what_is_missing_is_said_with_the_options_to_add(
+    header: str, options: tuple[str, ...], said: list[str], run: Run, folder: Path
+) -> None:
+    """In the words of the file and of the command, ready to be copied."""
+    quoted = ",".join('"' + cell.replace('"', '""') + '"' for cell in header.split(","))
+    (folder / "a.csv").write_text(f"{quoted}\n1,2,3,4\n")
+    done = run("load", "a.csv", *options)
+    assert done.code == 2
+    assert all(words in done.err for words in said), done.err
+
+
+def test_the_words_of_the_api_and_of_the_usual_tools_are_understood(planned: Run) -> None:
+    """Object types, categories, type ids and labels as HubSpot's answers and connectors' tables call them."""
+    header = "from_object,from_id,to_object,to_id,category,typeId"
+    found = planned(f"{header}\ndeals,1,contacts,2,HUBSPOT_DEFINED,3\n")
+    (kind,) = found["kinds"]
+    assert '"typeId" as association_type_id' in " ".join(found["notes"])
+    assert [kind["object_type"], kind["to_object_type"], kind["association_type_id"]] == ["deals", "contacts", "3"]
+    header = "fromObjectTypeId,fromObjectId,toObjectTypeId,toObjectId,type_id,labels"
+    (kind,) = planned(f"{header}\n0-1,1,0-2,2,,Primary\n")["kinds"]
+    assert [kind["association_category"], kind["association_type_id"]] == ["HUBSPOT_DEFINED", "1"]
+
+
+@pytest.mark.parametrize("word", ["label,labels", "association_type_id,type_id", "association_category,category"])
+def test_a_field_under_its_own_name_goes_before_a_usual_word(word: str, planned: Run) -> None:
+    """What an existing file loads does not change; the other column is warned of."""
+    own, usual = word.split(",")
+    found = planned(f"object_id,to_object_id,{word}\n1,2,,x\n", *TYPES)
+    assert (found["columns"][own], found["unused"], found["rejected"]) == ([own], [usual], 0)
+    assert usual in found["warnings"][0]
+
+
+def test_a_usual_word_can_be_left_unread(planned: Run) -> None:
+    """`--column association_category=` says that no column holds it."""
+    found = planned("object_id,to_object_id,category\n1,2,Retail\n", *TYPES, "--column", "association_category=")
+    assert (found["unused"], found["rejected"]) == (["category"], 0)
+
+
+LOOKS = [
+    ("Label 1,Label 2", "", ["Label 1", "Label 2"]),
+    ("label:", "", ["label:"]),
+    ("Role", "", ["Role"]),
+    ("Association Type", "", ["Association Type"]),
+    ("Name,City", "", []),
+    ("Deal category", "", ["Deal category"]),
+    ("Other IDs,to_object_id 2", "", ["Other IDs", "to_object_id 2"]),
+    ("Company 2,Company (3),Owner 2", "", ["Company 2", "Company (3)"]),
+    ("_error_category,error_category", "", []),
+    ("Associated Deal IDs,Associated Company IDs", "to_object_id=Associated Company IDs", []),
+]
+
+
+@pytest.mark.parametrize(("more", "column", "warned"), LOOKS)
+def test_columns_not_used_are_listed_and_warned_of(more: str, column: str, warned: list[str], planned: Run) -> None:
+    """Every plan lists them; one that looks like a label, a type, a category or more ids is a warning."""
+    ids = "object_id,to_object_id" if not column else "object_id"
+    options = ("--column", column) if column else ()
+    found = planned(f"{ids},{more}\n1,2,3,4,5\n".replace(",5\n", "\n" if "," not in more else ",5\n"), *TYPES, *options)
+    read = {header for headers in found["columns"].values() for header in headers}
+    assert found["unused"] == [header for header in more.split(",") if header not in read]
+    assert [header for header in found["unused"] if f'"{header}"' in " ".join(found["warnings"])] == warned
+    assert len(found["warnings"]) == len(warned)
+
+
+def test_unread_columns_are_said_before_anything_is_sent_and_strict_refuses(
+    run: Run, sandbox: Sandbox, folder: Path
+) -> None:
+    """A load and a plan say it on the screen, in Python it is in the plan; `--strict` sends nothing."""
+    (folder / "a.csv").write_text("from_id,to_id,Label 1,City\n101,201,Boss,Rome\n")
+    for command in ("plan", "load", "verify"):
+        done = run(command, "a.csv", *TYPES, "--strict")
+        assert (done.code, done.err.count("\n")) == (2, 1)
+        assert '"Label 1" is not read, and looks like the label; if it is, add --column label="Label 1"' in done.err
+    assert sandbox.requests == []
+    said = run("load", "a.csv", *TYPES)
+    assert "Columns not used: Label 1, City" in said.err
+    assert said.err.index('Warning: the column "Label 1" is not read') < said.err.index("Sending")
+    (understood,) = plan_sync("a.csv", object_type="contacts", to_object_type="companies").inputs.values()
+    assert understood.unused == ("Label 1", "City")
+    assert len(understood.warnings) == 1
+
+
+def test_a_strict_load_of_a_file_whose_columns_are_all_clear(run: Run, sandbox: Sandbox, folder: Path) -> None:
+    """A column that only says something about the records is no reason to refuse."""
+    (folder / "a.csv").write_text("from_id,to_id,City\n101,201,Rome\n")
+    assert run("load", "a.csv", *TYPES, "--strict").code == 0
