@@ -139,7 +139,7 @@ def _figures(event: Planned) -> Text:
 
 def _costs(event: Planned) -> Iterator[Text]:
     """Yield what each method costs, and before that how much of it is there already."""
-    if event.so_far is not None:
+    if event.so_far is not None and event.so_far.pairs:
         of = "" if event.so_far.whole else ", the first ones, from which the rest is estimated"
         yield Text(f"{event.so_far.unchanged:,} of {event.so_far.pairs:,} pairs have all that is asked for{of}.")
     rate = f"{event.rate.requests:,} per {event.rate.seconds:g} s"

@@ -27,27 +27,30 @@ class Account(NamedTuple):
 class GatewayPortal:
     """Asks through the gateway, within its limits; an endpoint that is not there or not allowed says None.
 
-    `portal_id` is known once the account was asked for.
+    `portal_id` is known once the account was asked for. `attempts` are those of each question, for somebody who waits
+    before the screen; None: the gateway's.
     """
 
-    def __init__(self, gateway: Gateway, *, version: str) -> None:
+    def __init__(self, gateway: Gateway, *, version: str, attempts: int | None = None) -> None:
         self._gateway = gateway
         self._version = version
+        self._attempts = attempts
+        self._most = attempts or gateway.max_attempts
         self.portal_id: str | None = None
 
     async def account(self, *, insist: bool) -> Account:
         """Return who the portal is; without `insist` one attempt must do, and a failed one says nothing.
 
         Raises Unauthorized for a token that is refused; with `insist` also Unreachable, MissingScope, and WrongPortal
-        when the portal does not say who it is.
+        when the portal does not say who it is. Where each question has its number of attempts, this one has it, too,
+        and raises Unreachable when all of them fail.
         """
         request = api.account_details(self._version)
+        most = self._most if insist or self._attempts else 1
         try:
-            answer = (
-                await self._gateway.call(request, _ACCOUNT, max_attempts=self._gateway.max_attempts if insist else 1)
-            ).value
+            answer = (await self._gateway.call(request, _ACCOUNT, max_attempts=most)).value
         except (Refused, Retryable, MissingScope) as error:
-            if insist:
+            if insist or (self._attempts and isinstance(error, Retryable)):
                 raise _fatal(error) from error
             self.portal_id = self._gateway.portal_id
             return Account(self.portal_id, None)
@@ -79,14 +82,14 @@ class GatewayPortal:
         """Return the records that have these values, at most a hundred of a unique property; raises Refused."""
         request = api.records(question.object_type, question.id_property, values, self._version)
         try:
-            return (await self._gateway.call(request, partial(records_found, question=question))).value
+            read = partial(records_found, question=question)
+            return (await self._gateway.call(request, read, max_attempts=self._attempts)).value
         except Retryable as error:
             raise _fatal(error) from error
 
     async def _results(self, request: Request) -> list[dict[str, Any]] | None:
         try:
-            attempts = self._gateway.max_attempts
-            answer = (await self._gateway.call(request, _RESULTS, max_attempts=attempts, largest=2**26)).value
+            answer = (await self._gateway.call(request, _RESULTS, max_attempts=self._most, largest=2**26)).value
         except Refused:
             return None
         except Retryable as error:

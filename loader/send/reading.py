@@ -40,11 +40,12 @@ Wanted = tuple[str, str]
 
 
 class CurrentAssociations:
-    """Reads associations through the gateway, with its permits and its attempts."""
+    """Reads associations through the gateway, with its permits, and its attempts unless `attempts` says how many."""
 
-    def __init__(self, gateway: Gateway, *, version: str) -> None:
+    def __init__(self, gateway: Gateway, *, version: str, attempts: int | None = None) -> None:
         self._gateway = gateway
         self._version = version
+        self._attempts = attempts
         self._most = MOST_RECORDS
 
     async def read(self, direction: Direction, record_ids: Iterable[str]) -> Reading:
@@ -81,7 +82,7 @@ class CurrentAssociations:
         request = api.batch_read(direction, batch, self._version)
         read = partial(associated, asked=frozenset(record_id for record_id, _ in batch))
         try:
-            page = (await self._gateway.call(request, read, largest=LARGEST_ANSWER)).value
+            page = (await self._gateway.call(request, read, max_attempts=self._attempts, largest=LARGEST_ANSWER)).value
         except Refused as error:
             return error
         except Retryable as error:

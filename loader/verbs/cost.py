@@ -1,15 +1,18 @@
 """What a load costs by each method, and what reading first would save: in requests, time and share of the day."""
 
 import asyncio
+from collections.abc import Iterable
 from math import ceil
 
+from loader.errors import ApiError, Retryable
 from loader.events import Cost, Note, Planned, SoFar, Tell
 from loader.record.journal import Journal
 from loader.send.batch import MOST_PAIRS
 from loader.send.existing import MOST_PAIRS as PAIRS_OF_A_LOT
 from loader.send.judging import complete
-from loader.send.reading import MOST_RECORDS, CurrentAssociations
+from loader.send.reading import MOST_RECORDS, CurrentAssociations, Reading
 from loader.settings import Rate, SendSettings
+from loader.verbs.portal import unreachable
 
 PAIRS_OF_A_REQUEST = {"put": 1, "batch": MOST_PAIRS}
 
@@ -38,19 +41,43 @@ def costs(pairs: int, records: int, rate: Rate, daily_quota: int | None) -> dict
 
 
 async def look_ahead(journal: Journal, current: CurrentAssociations, tell: Tell) -> SoFar:
-    """Look up what the pairs of a planned journal have already, or the first of them where they are very many."""
+    """Look up what the pairs of a planned journal have already, or the first of them where they are very many.
+
+    Those that HubSpot refuses to tell of are not counted, and said. Raises Unreachable when it gives no usable answer.
+    """
     looked_up = already = lots = 0
-    while lots < MOST_LOTS:
+    refused: list[ApiError] = []
+    whole = False
+    while lots < MOST_LOTS and not whole:
         lot = await asyncio.to_thread(journal.claim_lot, MOST_RECORDS, PAIRS_OF_A_LOT)
         if lot is None:
-            return SoFar(looked_up, already, whole=True)
+            whole = True
+            continue
         lots += 1
         ids = [pair.object_id for pair in lot.straight] + [pair.to_object_id for pair in lot.turned]
-        already += complete(lot, await current.read(lot.direction, ids))
-        looked_up += len(lot.straight) + len(lot.turned)
+        reading = await current.read(lot.direction, ids)
+        unread = _unread(reading, ids)
+        refused += unread
+        already += complete(lot, reading)
+        looked_up += len(ids) - len(unread)
         if lots % 10 == 0:
             tell(Note(f"{looked_up:,} pairs are looked up, {already:,} of them have what is asked for."))
-    return SoFar(looked_up, already, whole=False)
+    if refused:
+        tell(
+            Note(
+                f"HubSpot does not tell what {len(refused):,} of the pairs have ({refused[0].message}): "
+                "they are not counted among those that it was asked about."
+            )
+        )
+    return SoFar(looked_up, already, whole=whole)
+
+
+def _unread(reading: Reading, ids: Iterable[str]) -> list[ApiError]:
+    """Return why pairs are unread, an error for each; raises Unreachable when no record could be read at all."""
+    unread = [reading.unreadable[each] for each in ids if each in reading.unreadable]
+    if unread and not reading.found and isinstance(unread[0], Retryable):
+        raise unreachable(unread[0]) from unread[0]
+    return unread
 
 
 def advice(planned: Planned, send: SendSettings) -> str | None:

@@ -22,6 +22,9 @@ from loader.verbs.cost import look_ahead
 from loader.verbs.portal import recognize, unreachable
 from loader.verbs.staging import Prospect, planned, read_all, settle_and_group, with_what_is_there
 
+ATTEMPTS = 3
+"""At each question, which take a few seconds: somebody waits, and nothing is lost when the portal is out of reach."""
+
 
 async def plan(
     settings: Settings,
@@ -34,7 +37,7 @@ async def plan(
     """Read and check everything and return what a load would do; sends no write and leaves no file.
 
     Without a token no socket is opened, and `unchecked` lists the object types whose labels could not be asked for.
-    Raises UsageError or InputError as load would, and Fatal when the portal refuses the token.
+    Raises UsageError or InputError as load would, and Fatal when the portal refuses the token or cannot be reached.
     """
     stop = stop or Stop()
     inputs = await asyncio.to_thread(open_inputs, *settings.read, standard_input=standard_input)
@@ -48,7 +51,7 @@ async def plan(
             prospect = Prospect(None, settings.send.rate or START_RATE, None, settings.send.method)
             if settings.connection.credentials is not None:
                 gateway = await stack.enter_async_context(connected(settings, around or surroundings(), tell))
-                portal = GatewayPortal(gateway, version=settings.connection.api_version)
+                portal = GatewayPortal(gateway, version=settings.connection.api_version, attempts=ATTEMPTS)
                 account = await stop.unless(recognize(portal, settings.connection.portal_id))
             try:
                 by_record = settings.send.existing == "merge"
@@ -63,7 +66,7 @@ async def plan(
                 return event
             staging.install(Path(folder) / "plan.journal")
             with Journal(Path(folder) / "plan.journal") as journal:
-                current = CurrentAssociations(gateway, version=settings.connection.api_version)
+                current = CurrentAssociations(gateway, version=settings.connection.api_version, attempts=ATTEMPTS)
                 so_far = await stop.unless(look_ahead(journal, current, tell))
             return with_what_is_there(event, so_far, settings.send.method)
     finally:

@@ -183,3 +183,38 @@ def test_rejected_rows_of_custom_objects_show_their_ids(
         ("created", "2-7", "0-1"),
         ("rejected", "2-7", "0-1"),
     }
+
+
+@pytest.mark.parametrize(
+    ("verb", "broken"),
+    [
+        (("plan",), None),
+        (("load", "--dry-run"), [{"fault": "503"}]),
+        (("plan",), [{"fault": "close", "route": "batch/read"}]),
+        (("plan",), [{"fault": "reset", "route": "labels"}]),
+    ],
+)
+def test_a_plan_says_when_the_portal_cannot_be_reached(
+    verb: tuple[str, ...], broken: list[dict[str, Any]] | None, run: Run, hubspot: Run, folder: Path
+) -> None:
+    """Exit 5 and one sentence; it never says how many pairs the portal has, because nobody knows."""
+    (folder / "a.csv").write_text("from_id,to_id,label\n101,201,Decision maker\n102,202,\n")
+    with hubspot(faults=broken or ""):
+        given = ("--base-url", "http://127.0.0.1:9") if broken is None else ()
+        done = run(*verb, "a.csv", *TYPES, *given)
+    assert done.code == 5
+    assert "have all that is asked for" not in done.out + done.err
+    assert "HubSpot gave no usable answer" in done.err
+
+
+def test_a_plan_does_not_count_pairs_that_hubspot_does_not_tell_of(run: Run, hubspot: Run, folder: Path) -> None:
+    """What it refuses to tell is said, and is none of those that were looked up."""
+    (folder / "a.csv").write_text("from_id,to_id\n101,201\n102,202\n")
+    with hubspot(faults=[{"fault": "403", "route": "batch/read"}]):
+        refused = run("plan", "a.csv", *TYPES)
+    assert refused.code == 3
+    with hubspot(faults=[{"fault": "400", "route": "batch/read"}]):
+        untold = run("plan", "a.csv", *TYPES)
+    assert untold.code == 0
+    assert "have all that is asked for" not in untold.out
+    assert "does not tell what 2 of the pairs have" in untold.err.replace("\n", " ")
