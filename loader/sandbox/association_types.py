@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from loader.sandbox.standard_types import FAR_ENDS, LABELS, OBJECT_TYPES, TYPE_IDS
+from loader.sandbox.standard_types import FAR_ENDS, LABELS, OBJECT_TYPES, SINGLES, TYPE_IDS
 
 TypeKey = tuple[str, int]
 """(association category, association type id): an id is unique within its category only (documented)."""
@@ -37,10 +37,15 @@ def standard_types() -> Iterator[AssociationType]:
             key=("HUBSPOT_DEFINED", type_id),
             from_type=ids.get(from_name, from_name),
             to_type=ids.get(to_name, to_name),
-            label=LABELS.get(qualifier),
+            label=_label(qualifier, from_name, to_name),
             inverse=None if inverse is None else ("HUBSPOT_DEFINED", inverse),
-            single=qualifier == "primary",
+            single=qualifier in SINGLES,
         )
+
+
+def _label(qualifier: str, from_name: str, to_name: str) -> str | None:
+    text = LABELS.get(qualifier)
+    return None if text is None else text.format_map({"from": from_name.capitalize(), "to": to_name.capitalize()})
 
 
 def _entries() -> Iterator[tuple[tuple[str, str, str], int]]:
@@ -133,6 +138,11 @@ class AssociationTypes:
             other = self._types[known.inverse]
             text = inverse_label or (other.label if paired else label)
             self._types[other.key] = replace(other, label=text)
+        self._forget_answers()
+
+    def relabel(self, key: TypeKey, label: str) -> None:
+        """Gives one type another text and leaves its other end as it is."""
+        self._types[key] = replace(self._types[key], label=label)
         self._forget_answers()
 
     def remove(self, key: TypeKey) -> TypeSet:

@@ -14,6 +14,7 @@ from loader.sandbox.limits import Limits
 from loader.sandbox.portal import Portal
 
 MAX_ID = 2**63 - 1
+_WRAPPED_VERSIONS = frozenset({"v4", "2025-09"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +22,8 @@ class Behaviour:
     """The choices where HubSpot's documents and observations differ.
 
     ``answers``: the PUT body of v4 and 2025-09, wrapped (200) or bare (201); the later versions are bare.
-    ``ids``: record ids in answers, as text (documented) or numbers (observed).
+    ``ids``: record ids in answers, as text (documented) or numbers (observed); None is text where the PUT body
+    is wrapped, else numbers.
     ``semantics``: whether writing labels replaces those of the pair (documented) or appends.
     ``no_associations``: how a batch read reports a record without any: as an entry in ``errors`` (observed
     2025 and 2026), or left out. ``invalid_pairs``: what a batch of pairs does with invalid ones: 400 for the
@@ -32,8 +34,8 @@ class Behaviour:
     associations in one page (documented: 500).
     """
 
-    answers: Literal["wrapped", "bare"] = "wrapped"
-    ids: Literal["text", "number"] = "text"
+    answers: Literal["wrapped", "bare"] = "bare"
+    ids: Literal["text", "number"] | None = None
     semantics: Literal["replace", "append"] = "replace"
     no_associations: Literal["absent", "error"] = "error"
     invalid_pairs: Literal["all", "first", "each"] = "all"
@@ -54,8 +56,9 @@ class Simulation:
     wall: Callable[[], float]
 
     def correlation_id(self) -> str:
-        """A new UUID from the seeded randomness."""
-        return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
+        """A new UUID of version 7 (observed), of the wall clock and the seeded randomness."""
+        time_and_random = int(self.wall() * 1000) << 80 | self.random.getrandbits(80)
+        return str(uuid.UUID(int=time_and_random & ~(0xF << 76 | 0x3 << 62) | 0x7 << 76 | 0x2 << 62))
 
     def timestamp(self, epoch: float | None = None) -> str:
         """A moment of the wall clock, now by default, as HubSpot writes it."""
@@ -66,9 +69,14 @@ class Simulation:
         """A moment of the monotonic clock as HubSpot writes a time."""
         return self.timestamp(self.wall() + moment - self.clock())
 
-    def show_id(self, record_id: int) -> str | int:
-        """A record id as the answers of this simulation have it."""
-        return str(record_id) if self.behaviour.ids == "text" else record_id
+    def is_wrapped(self, version: str) -> bool:
+        """Whether a PUT of that version is answered with an envelope around the pair."""
+        return self.behaviour.answers == "wrapped" and version in _WRAPPED_VERSIONS
+
+    def show_id(self, record_id: int, version: str) -> str | int:
+        """A record id as the answers of that version have it."""
+        as_text = self.is_wrapped(version) if self.behaviour.ids is None else self.behaviour.ids == "text"
+        return str(record_id) if as_text else record_id
 
 
 @dataclass(slots=True)

@@ -123,6 +123,32 @@ def no_default(from_name: str, to_name: str) -> HubSpotError:
     return HubSpotError(400, f"No default association exists between {from_name} and {to_name}", "VALIDATION_ERROR")
 
 
+def limit_reached(object_type: str, record_id: int, key: tuple[str, int], most: int) -> HubSpotError:
+    """400 for an association beyond the limit of its type; the wording and the names are made up.
+
+    That there is an error is announced by HubSpot; no such answer was found anywhere.
+    """
+    spec = f"{key[0]}={key[1]}"
+    return HubSpotError(
+        400,
+        "One or more associations exceed a limit",
+        "VALIDATION_ERROR",
+        context={
+            "ASSOCIATION_LIMIT_EXCEEDED": [f"{object_type}={record_id} has reached the limit of {most} of {spec}"],
+            "objectId": [str(record_id)],
+            "objectType": [object_type],
+            "associationSpec": [spec],
+        },
+    )
+
+
+def too_many_labels(from_name: str, to_name: str, most: int) -> HubSpotError:
+    """437, HubSpot's own status, for a label beyond those that a pair of object types may have (observed 2026-10)."""
+    return HubSpotError(
+        437, f"No more than {most} association types are allowed between {from_name} and {to_name}", "VALIDATION_ERROR"
+    )
+
+
 def record_not_found() -> HubSpotError:
     """404 for a record id that is not a number (weakly observed; the two blanks are HubSpot's)."""
     return HubSpotError(404, "Object not found.  objectId are usually numeric.", "OBJECT_NOT_FOUND")

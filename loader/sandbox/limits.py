@@ -92,6 +92,8 @@ class Limits:
         self._arrivals = RollingWindow(seconds)
         self._admitted = RollingWindow(seconds)
         self._interval = f"{seconds * 1000:.0f}"
+        self._secondly = max(1, round(rate.requests / rate.seconds)) if rate else 0
+        self._last_second = RollingWindow(1)
 
     @property
     def max_window(self) -> int:
@@ -113,16 +115,23 @@ class Limits:
         self.daily.used += 1
         if not exempt and self.rate:
             self._admitted.add(now)
+            self._last_second.add(now)
         return None
 
     def headers(self, now: float) -> dict[str, str]:
-        """HubSpot's rate limit headers; those of a limit that is off are left out."""
+        """HubSpot's rate limit headers; those of a limit that is off are left out.
+
+        The two of a second are sent and, as HubSpot's documentation says, not enforced.
+        """
         headers = {}
         if self.rate:
             left = self.rate.requests - self._admitted.count(now)
             headers["X-HubSpot-RateLimit-Max"] = str(self.rate.requests)
             headers["X-HubSpot-RateLimit-Remaining"] = str(max(0, left))
             headers["X-HubSpot-RateLimit-Interval-Milliseconds"] = self._interval
+            left = self._secondly - self._last_second.count(now)
+            headers["X-HubSpot-RateLimit-Secondly"] = str(self._secondly)
+            headers["X-HubSpot-RateLimit-Secondly-Remaining"] = str(max(0, left))
         if self.daily.limit is not None:
             headers["X-HubSpot-RateLimit-Daily"] = str(self.daily.limit)
             headers["X-HubSpot-RateLimit-Daily-Remaining"] = str(max(0, self.daily.limit - self.daily.used))

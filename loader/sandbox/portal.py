@@ -7,6 +7,8 @@ A portal is made from keyword arguments or from a JSON file with the same names.
      "labels": [{"from": "contacts", "to": "companies", "label": "Decision maker", "name": "decision_maker"},
                 {"from": "contacts", "to": "contacts", "label": "Manager", "inverse_label": "Employee",
                  "type_id": 144, "inverse_type_id": 145}],
+     "renamed": [{"type_id": 1, "label": "Head office"}],
+     "limits": [{"from": "contacts", "to": "companies", "type_id": 279, "most": 5}],
      "schemas": [{"object_type_id": "2-7282133", "name": "lender", "associates": ["contacts", "deals"]}],
      "records": [{"type": "contacts", "id": "101", "properties": {"email": "ada@example.com"}}],
      "missing": [{"type": "companies", "id": "999"}],
@@ -22,8 +24,10 @@ A portal is made from keyword arguments or from a JSON file with the same names.
 
 - A label without ``type_id`` gets the next free one, from 1 on, in the order of the file, the from-to
   direction first. ``name`` is the internal name and is not used further.
-- A schema's ``associates`` are the object types it may be associated with (default: contacts, companies,
-  deals, tickets, itself, and calls, emails, meetings, notes and tasks). Their unlabelled types are
+- ``renamed`` gives HubSpot's own types, here contact to primary company, the portal's texts.
+- A limit is how many records one record of ``from`` may have by that type (``category``: HUBSPOT_DEFINED).
+- A schema's ``associates`` are the object types it may be associated with (default, as observed of a new
+  custom object: calls, emails, meetings, notes and tasks). Their unlabelled types are
   USER_DEFINED with the next free ids, given before those of the labels; HubSpot's category for these is not
   documented. ``singular`` and ``plural`` are its labels.
 - Every record exists unless ``unlisted_records`` is ``"missing"`` (then only ``records`` do) or ``missing``
@@ -37,6 +41,7 @@ A portal is made from keyword arguments or from a JSON file with the same names.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,7 +51,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from loader.sandbox.association_types import AssociationTypes, TypeKey, TypeSet
 from loader.sandbox.associations import AssociationSet
-from loader.sandbox.errors import HubSpotError, invalid_objects, missing_scopes, no_default, unknown_type
+from loader.sandbox.errors import (
+    HubSpotError,
+    invalid_objects,
+    limit_reached,
+    missing_scopes,
+    no_default,
+    unknown_type,
+)
 from loader.sandbox.object_types import Ends, ObjectType, ObjectTypes, Schema
 from loader.sandbox.tokens import OAuthSetup, Tokens
 
@@ -55,22 +67,14 @@ RecordKey = tuple[str, str]
 """(object type id, record id as text)"""
 
 DEFAULT_PORTAL_ID = 62515
-_ASSOCIATES = [
-    "contacts",
-    "companies",
-    "deals",
-    "tickets",
-    "calls",
-    "emails",
-    "meetings",
-    "notes",
-    "tasks",
-]
+_ACTIVITIES = ("calls", "emails", "meetings", "notes", "tasks")
 _SETTINGS = frozenset(
     [
         "portal_id",
         "time_zone",
         "labels",
+        "renamed",
+        "limits",
         "schemas",
         "records",
         "missing",
@@ -127,6 +131,7 @@ class Portal:
         self._object_types = ObjectTypes(self.schemas)
         self.types = AssociationTypes()
         self.associations = AssociationSet(self.types)
+        self.limits: dict[TypeKey, int] = {}
         self._checked: dict[tuple[TypeKey, ...], TypeSet] = {}
         self.scopes = None if setup.get("scopes") is None else frozenset(setup["scopes"])
         self.tokens = Tokens(setup.get("tokens"), OAuthSetup(**setup.get("oauth", {})))
@@ -218,6 +223,30 @@ class Portal:
                     invalid[object_type.upper_name, record_id] = None
         if invalid:
             raise invalid_objects(list(invalid))
+
+    def check_limits(self, ends: Ends, types: TypeSet, planned: Counter[tuple[str, int, TypeKey]]) -> None:
+        """Raises the 400 body where the pair would give one of its records more associations than its limit.
+
+        ``planned`` counts what was checked earlier in the same batch: (object type id, record id, type).
+        """
+        if not self.limits:
+            return
+        from_type, from_id, to_type, to_id = ends.key
+        unlabelled = self.types.unlabelled(from_type, to_type)
+        wanted = types if unlabelled is None else types | {unlabelled}
+        turned = self.types.flip(wanted)
+        for one_type, one, other_type, other, its in (
+            (from_type, from_id, to_type, to_id, wanted),
+            (to_type, to_id, from_type, from_id, turned),
+        ):
+            for key in (its & self.limits.keys()) - self.associations.types_of(one_type, one, other_type, other):
+                planned[one_type, one, key] += 1
+                held = sum(
+                    key in self.associations.types_of(one_type, one, other_type, each)
+                    for each in self.associations.neighbours(one_type, one, other_type)
+                )
+                if held + planned[one_type, one, key] > self.limits[key]:
+                    raise limit_reached(self._upper(one_type), one, key, self.limits[key])
 
     def default_type(self, source: ObjectType, target: ObjectType) -> TypeKey:
         """The unlabelled type from one object type to another; raises 400 where there is none."""
@@ -316,6 +345,8 @@ class Portal:
         for from_type, to_type in self._custom_pairs():
             if self.types.unlabelled(from_type, to_type) is None:
                 self.types.add_label(from_type, to_type, None)
+        for each in self._setup.get("renamed", ()):
+            self.types.relabel(("HUBSPOT_DEFINED", int(each["type_id"])), str(each["label"]))
         for each in self._setup.get("labels", ()):
             self.types.add_label(
                 self._type_id(each["from"]),
@@ -324,6 +355,8 @@ class Portal:
                 each.get("inverse_label"),
                 (each.get("type_id"), each.get("inverse_type_id")),
             )
+        for each in self._setup.get("limits", ()):
+            self.limits[str(each.get("category", "HUBSPOT_DEFINED")), int(each["type_id"])] = int(each["most"])
         for each in self._setup.get("records", ()):
             record = Record(int(each["id"]), {k: str(v) for k, v in each.get("properties", {}).items()})
             self._records.setdefault(self._type_id(each["type"]), {})[record.record_id] = record
@@ -332,7 +365,7 @@ class Portal:
 
     def _custom_pairs(self) -> Iterator[tuple[str, str]]:
         for schema, given in zip(self.schemas, self._setup.get("schemas", ()), strict=True):
-            for name in given.get("associates", [*_ASSOCIATES, schema.object_type_id]):
+            for name in given.get("associates", _ACTIVITIES):
                 yield schema.object_type_id, self._type_id(name)
 
     def _associate_listed(self, given: Mapping[str, Any]) -> None:

@@ -67,6 +67,8 @@ _TABLE: tuple[tuple[str, str, Route], ...] = (
         "associations/*/*/batch/labels/archive",
         _exempt("batch/labels/archive", batches.archive_labels),
     ),
+    ("GET", "associations/definitions/configurations/all", _exempt("limits", labels.list_all_limits)),
+    ("GET", "associations/definitions/configurations/*/*", _exempt("limits", labels.list_limits)),
     ("GET", "associations/*/*/labels", _exempt("labels", labels.list_labels)),
     ("POST", "associations/*/*/labels", _exempt("labels", labels.create_label)),
     ("PUT", "associations/*/*/labels", _exempt("labels", labels.rename_label)),
@@ -111,7 +113,7 @@ def _version(words: list[str]) -> tuple[str, list[str]] | None:
             return "v4", words[2:]
         case ["crm", "v3", "objects", _, "batch", "read"] | ["crm", "v3", "schemas", *_]:
             return "v3", words[2:]
-        case ["crm", "associations", "v4", _, _, "labels", *_]:
+        case ["crm", "associations", "v4", _, _, "labels", *_] | ["crm", "associations", "v4", "definitions", *_]:
             return "v4", ["associations", *words[3:]]
         case ["crm", ("objects" | "associations") as family, version, *rest] if version in DATED:
             return version, [family, *rest]

@@ -65,9 +65,8 @@ class Sandbox:
     ``seed``: of all randomness. ``batch_exempt``: leave out of the rolling limit what HubSpot's
     specification marks as exempt. ``window_seconds``: of ``max_window`` where the rate is off.
     ``answers``, ``ids``, ``semantics``, ``no_associations``, ``invalid_pairs``, ``error_context``,
-    ``strict_ids``, ``page_size``: see ``Behaviour``; ``ids`` None is text in wrapped and numbers in bare
-    answers. ``clock`` is monotonic and ``wall`` the time since the epoch, both in seconds. Raises ValueError on
-    settings that mean nothing.
+    ``strict_ids``, ``page_size``: see ``Behaviour``. ``clock`` is monotonic and ``wall`` the time since the
+    epoch, both in seconds. Raises ValueError on settings that mean nothing.
     """
 
     def __init__(
@@ -79,7 +78,7 @@ class Sandbox:
         latency: str = "0ms",
         faults: Script = "",
         seed: int = 0,
-        answers: Literal["wrapped", "bare"] = "wrapped",
+        answers: Literal["wrapped", "bare"] = "bare",
         ids: Literal["text", "number"] | None = None,
         semantics: Literal["replace", "append"] = "replace",
         no_associations: Literal["absent", "error"] = "error",
@@ -102,7 +101,7 @@ class Sandbox:
         self.seed = seed
         self._behaviour = Behaviour(
             answers=answers,
-            ids=ids or ("text" if answers == "wrapped" else "number"),
+            ids=ids,
             semantics=semantics,
             no_associations=no_associations,
             invalid_pairs=invalid_pairs,

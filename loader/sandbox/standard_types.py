@@ -55,10 +55,17 @@ LABELS = {
     "signer": "Signer",
     "upcoming": "Upcoming",
 }
-"""Qualifier to the label text in answers. The documentation names the types but not these texts."""
+"""Qualifier to the label text in answers, where ``{from}`` and ``{to}`` are the object types.
+
+Observed: Primary, Billing Contact, and of the far ends Contact with Primary Company and Deal with Primary Company;
+the other far ends are taken to read alike. The documentation names the types but not these texts.
+"""
 
 FAR_ENDS = {"primary": "primary-of", "primary-of": "primary", "parent": "child", "child": "parent"}
 """Qualifier to the qualifier of the other direction, where the two differ."""
+
+SINGLES = frozenset({"primary", "parent"})
+"""Qualifiers of which a record has one at most: its primary record (documented), a company's parent."""
 
 TYPE_IDS = {
     "company": (

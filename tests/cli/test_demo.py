@@ -96,7 +96,7 @@ def environment(**extra: str) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def portal() -> Iterator[Sandbox]:
     """A portal as the samples need it."""
-    with SandboxThread(SAMPLES / "portal.json", rate="off") as sandbox:
+    with SandboxThread(SAMPLES / "portal.json", rate="off", answers="wrapped") as sandbox:
         yield sandbox
 
 

@@ -177,7 +177,9 @@ def test_rejected_rows_of_custom_objects_show_their_ids(
 ) -> None:
     """Once the portal has told what the names stand for, in rows that are never sent, too."""
     (folder / "a.csv").write_text("from_id,to_id\n11,101\nx,102\n")
-    with hubspot(portal={"schemas": [{"object_type_id": "2-7", "name": "car", "plural": "Cars"}]}):
+    with hubspot(
+        portal={"schemas": [{"object_type_id": "2-7", "name": "car", "plural": "Cars", "associates": ["contacts"]}]}
+    ):
         run("load", "a.csv", "--from", "Cars", "--to", "contact")
     assert {(line["status"], line["object_type"], line["to_object_type"]) for line in lines("a.results.csv")} == {
         ("created", "2-7", "0-1"),

@@ -111,7 +111,7 @@ def _said(option: click.Option) -> str:
 @pytest.fixture(scope="module")
 def portal() -> Iterator[Sandbox]:
     """The sandbox that the README tells people to start, without a rate limit to wait for."""
-    with SandboxThread(ROOT / "samples" / "portal.json", rate="off") as sandbox:
+    with SandboxThread(ROOT / "samples" / "portal.json", rate="off", answers="wrapped") as sandbox:
         yield sandbox
 
 

@@ -165,6 +165,6 @@ def test_interim_answers_are_passed_over(make_world: MakeWorld) -> None:
     world = make_world(10, faults=one_pair_each(*({"fault": "interim", "interim": each} for each in sequences)))
     ending = world.run(*CREW)
     assert ending.exit_code == 0
-    assert {line["http_status"] for line in ending.lines} == {"200"}
+    assert {line["http_status"] for line in ending.lines} == {"201"}
     assert set(attempts(world).values()) == {1}
     world.check(ending)

@@ -48,7 +48,7 @@ def entry(from_id: object, to_id: object, *types: dict[str, object]) -> dict[str
 
 async def test_a_put_answers_wrapped_with_200() -> None:
     """The shape of the v4 specification from August 2025 to February 2026."""
-    async with Sandbox({"labels": LABELS}) as sandbox:
+    async with Sandbox({"labels": LABELS}, answers="wrapped") as sandbox:
         first = await ask(sandbox, "PUT", PAIR, [spec(36, "USER_DEFINED")])
         again = await ask(sandbox, "PUT", PAIR, [spec(36, "USER_DEFINED")])
         other = await ask(sandbox, "PUT", PAIR.replace("201", "202"), [spec(279)])
@@ -66,7 +66,7 @@ async def test_a_put_answers_wrapped_with_200() -> None:
 
 async def test_a_put_answers_bare_with_201_and_numbers() -> None:
     """The shape of every live capture."""
-    async with Sandbox({"labels": LABELS}, answers="bare") as sandbox:
+    async with Sandbox({"labels": LABELS}) as sandbox:
         reply = await ask(sandbox, "PUT", PAIR, [spec(36, "USER_DEFINED"), spec(38, "USER_DEFINED")])
     assert reply.status == 201
     assert reply.body == {
@@ -78,20 +78,27 @@ async def test_a_put_answers_bare_with_201_and_numbers() -> None:
     }
 
 
-@pytest.mark.parametrize(("version", "status"), [("2025-09", 200), ("2026-03", 201), ("2026-09", 201)])
-async def test_the_dated_paths_take_a_put(version: str, status: int) -> None:
-    """Of the dated versions only 2025-09 ever had the wrapped answer."""
-    async with Sandbox() as sandbox:
+@pytest.mark.parametrize(
+    ("version", "status", "location"),
+    [("2025-09", 200, None), ("2026-03", 201, None), ("2026-09", 201, "/crm/objects/2026-09/0-1/101")],
+)
+async def test_the_dated_paths_take_a_put(version: str, status: int, location: str | None) -> None:
+    """Of the dated versions only 2025-09 ever had the wrapped answer, and only 2026-09 has a Location header."""
+    async with Sandbox(answers="wrapped") as sandbox:
         path = f"/crm/objects/{version}/contacts/101/associations/companies/201"
-        assert (await ask(sandbox, "PUT", path, [spec(279)])).status == status
+        reply = await ask(sandbox, "PUT", path, [spec(279)])
         assert len(sandbox.portal.associations) == 1
+    assert reply.status == status
+    assert reply.headers.get("Location", "").startswith(location or "")
+    assert ("Location" in reply.headers) == (location is not None)
+    assert reply.body.get("entity", reply.body)["toObjectId"] == ("201" if status == 200 else 201)
 
 
 async def test_duplicate_specs_collapse() -> None:
     """HubSpot reads them into a set."""
     async with Sandbox() as sandbox:
         reply = await ask(sandbox, "PUT", PAIR, [spec(1), spec(1)])
-    assert reply.body["entity"]["labels"] == ["Primary"]
+    assert reply.body["labels"] == ["Primary"]
 
 
 @pytest.mark.parametrize(
@@ -226,12 +233,12 @@ async def test_a_list_goes_on_page_by_page(prefix: str) -> None:
         first = await ask(sandbox, "GET", path)
         last = await ask(sandbox, "GET", f"{path}&after={first.body['paging']['next']['after']}")
         back = await ask(sandbox, "GET", f"{prefix}/companies/203/associations/contacts")
-    assert [each["toObjectId"] for each in first.body["results"]] == ["201", "203"]
-    assert [each["toObjectId"] for each in last.body["results"]] == ["205"]
+    assert [each["toObjectId"] for each in first.body["results"]] == [201, 203]
+    assert [each["toObjectId"] for each in last.body["results"]] == [205]
     assert "paging" not in last.body
     assert back.body["results"] == [
         {
-            "toObjectId": "101",
+            "toObjectId": 101,
             "associationTypes": [
                 {"category": "HUBSPOT_DEFINED", "typeId": 280, "label": None},
                 {"category": "HUBSPOT_DEFINED", "typeId": 2, "label": "Primary"},
@@ -347,9 +354,9 @@ async def test_a_batch_read_pages_each_record_and_can_leave_out_the_lonely() -> 
         rest = await ask(sandbox, "POST", BATCH + "/read", {"inputs": [{"id": "1", "after": after}]})
     assert reply.status == 200
     assert sorted(found) == ["1", "2"]
-    assert [each["toObjectId"] for each in found["1"]["to"]] == ["201", "202"]
+    assert [each["toObjectId"] for each in found["1"]["to"]] == [201, 202]
     assert "paging" not in found["2"]
-    assert [each["toObjectId"] for each in rest.body["results"][0]["to"]] == ["203"]
+    assert [each["toObjectId"] for each in rest.body["results"][0]["to"]] == [203]
     assert found["2"]["to"][0]["associationTypes"] == [{"category": "HUBSPOT_DEFINED", "typeId": 279, "label": None}]
 
 
@@ -378,10 +385,11 @@ async def test_v4_archives_answer_204() -> None:
     ],
 )
 async def test_the_labels_are_listed_under_every_path(path: str) -> None:
-    """HubSpot's own and the portal's, with the object types of the direction."""
+    """HubSpot's own and the portal's; the object types of the direction are null in the dated versions."""
     async with Sandbox({"labels": LABELS}) as sandbox:
         reply = await ask(sandbox, "GET", path)
-    ends = {"fromObjectTypeId": "0-1", "toObjectTypeId": "0-2"}
+    dated = "2026" in path
+    ends = {"fromObjectTypeId": None if dated else "0-1", "toObjectTypeId": None if dated else "0-2"}
     assert reply.status == 200
     assert {"category": "USER_DEFINED", "typeId": 36, "label": "Decision maker", **ends} in reply.body["results"]
     assert {"category": "HUBSPOT_DEFINED", "typeId": 279, "label": None, **ends} in reply.body["results"]
@@ -398,7 +406,7 @@ async def test_a_label_is_defined_renamed_and_deleted() -> None:
         body = {"associationTypeId": there["typeId"], "label": "Holder"}
         assert (await ask(sandbox, "PUT", path, body)).status == 204
         put = await ask(sandbox, "PUT", PAIR, [spec(there["typeId"], "USER_DEFINED")])
-        assert put.body["entity"]["labels"] == ["Holder"]
+        assert put.body["labels"] == ["Holder"]
         assert (await ask(sandbox, "DELETE", f"{path}/{there['typeId']}")).status == 204
         assert (await ask(sandbox, "DELETE", f"{path}/{there['typeId']}")).status == 404
         assert sandbox.portal.types_of("0-1", 101, "0-2", 201) == {("HUBSPOT_DEFINED", 279)}
@@ -470,7 +478,7 @@ async def test_a_refresh_gives_an_access_token(version: str) -> None:
         used = await ask(sandbox, "PUT", PAIR, [spec(279)], token=reply.body["access_token"])
         unknown = await ask(sandbox, "PUT", PAIR, [spec(279)])
     assert (reply.body["token_type"], reply.body["expires_in"], reply.body["refresh_token"]) == ("bearer", 1800, "c")
-    assert (reply.status, used.status, unknown.status) == (200, 200, 401)
+    assert (reply.status, used.status, unknown.status) == (200, 201, 401)
 
 
 async def test_a_rotated_refresh_token_is_refused_the_second_time() -> None:
@@ -506,7 +514,7 @@ async def test_an_access_token_expires() -> None:
         fresh = await ask(sandbox, "PUT", PAIR, [spec(279)], token=token)
         now[0] = 60
         stale = await ask(sandbox, "PUT", PAIR, [spec(279)], token=token)
-    assert (fresh.status, stale.status, stale.body["category"]) == (200, 401, "EXPIRED_AUTHENTICATION")
+    assert (fresh.status, stale.status, stale.body["category"]) == (201, 401, "EXPIRED_AUTHENTICATION")
     assert list(stale.body["context"]) == ["expire time"]
 
 
@@ -515,7 +523,7 @@ async def test_a_missing_or_unknown_token_is_a_401() -> None:
     async with Sandbox({"tokens": ["right"]}) as sandbox:
         replies = [await ask(sandbox, "PUT", PAIR, [spec(279)], token=token) for token in (None, "wrong", "right")]
         assert len(sandbox.portal.associations) == 1
-    assert [reply.status for reply in replies] == [401, 401, 200]
+    assert [reply.status for reply in replies] == [401, 401, 201]
     assert replies[0].body["category"] == "INVALID_AUTHENTICATION"
     assert replies[0].body["message"].startswith("Authentication credentials not found.")
 
@@ -558,10 +566,10 @@ async def test_the_daily_usage_counts_and_says_when_it_resets(version: str) -> N
 
 async def test_a_custom_object_is_associated_like_any_other() -> None:
     """By its id or its qualified name, with the id that the labels endpoint gives."""
-    async with Sandbox({"schemas": [{"name": "lender"}]}) as sandbox:
+    async with Sandbox({"schemas": [{"name": "lender", "associates": ["contacts"]}]}) as sandbox:
         labels = await ask(sandbox, "GET", "/crm/v4/associations/p62515_lender/contacts/labels")
         (plain,) = labels.body["results"]
         path = "/crm/v4/objects/2-7282133/5/associations/contacts/101"
         reply = await ask(sandbox, "PUT", path, [spec(plain["typeId"], plain["category"])])
         assert sandbox.portal.types_of("p_lender", 5, "contacts", 101) == {(plain["category"], plain["typeId"])}
-    assert reply.status == 200
+    assert reply.status == 201

@@ -79,6 +79,8 @@ def test_the_headers_say_what_is_left() -> None:
         "X-HubSpot-RateLimit-Max": "3",
         "X-HubSpot-RateLimit-Remaining": "2",
         "X-HubSpot-RateLimit-Interval-Milliseconds": "10000",
+        "X-HubSpot-RateLimit-Secondly": "1",
+        "X-HubSpot-RateLimit-Secondly-Remaining": "0",
         "X-HubSpot-RateLimit-Daily": "1000",
         "X-HubSpot-RateLimit-Daily-Remaining": "999",
     }

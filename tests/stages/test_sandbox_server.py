@@ -52,7 +52,7 @@ async def test_the_rate_is_enforced_and_its_429_has_the_observed_body() -> None:
         async with client.put(PAIR, json=SPECS) as answer:
             statuses.append(answer.status)
         assert (sandbox.max_window, sandbox.rate_limited, sandbox.count(status=429)) == (3, 1, 1)
-    assert statuses == [200, 200, 429, 200]
+    assert statuses == [201, 201, 429, 201]
     assert (body["status"], body["errorType"], body["policyName"]) == ("error", "RATE_LIMIT", "TEN_SECONDLY_ROLLING")
     assert body["message"] == "You have reached your ten_secondly_rolling limit."
     assert re.fullmatch(r"publicapi:private_app-api-calls-ten-secondly:\d+:62515", body["groupName"])
@@ -66,13 +66,13 @@ async def test_the_daily_limit_is_enforced_and_says_so() -> None:
     """policyName DAILY."""
     async with Sandbox(daily=1) as sandbox, session(sandbox) as client:
         async with client.put(PAIR, json=SPECS) as answer:
-            assert answer.status == 200
+            assert answer.status == 201
         async with client.put(PAIR, json=SPECS) as answer:
             body = await answer.json()
     assert (answer.status, body["policyName"], body["message"]) == (429, "DAILY", "You have reached your daily limit.")
 
 
-@pytest.mark.parametrize(("batch_exempt", "statuses"), [(False, [200, 429]), (True, [200, 200])])
+@pytest.mark.parametrize(("batch_exempt", "statuses"), [(False, [201, 429]), (True, [201, 200])])
 async def test_batch_and_label_endpoints_count_unless_told_otherwise(batch_exempt: bool, statuses: list[int]) -> None:
     """The specification calls them exempt; what that means is unclear."""
     found = []
@@ -104,7 +104,7 @@ async def test_an_answer_takes_its_latency() -> None:
     async with Sandbox(latency="20ms-40ms") as sandbox, session(sandbox) as client:
         start = time.monotonic()
         async with client.put(PAIR, json=SPECS) as answer:
-            assert answer.status == 200
+            assert answer.status == 201
         assert time.monotonic() - start > 0.019
 
 
@@ -116,7 +116,7 @@ async def test_requests_are_remembered_without_the_bodies() -> None:
         async with client.get(LABELS):
             pass
         first, second = sandbox.requests
-    assert (first.time, first.method, first.path, first.status) == (7.0, "PUT", PAIR + "?x=1", 200)
+    assert (first.time, first.method, first.path, first.status) == (7.0, "PUT", PAIR + "?x=1", 201)
     assert (first.route, first.token, first.connection, first.body) == ("pair", "any", 1, None)
     assert "Content-Length" in first.header_names
     assert (second.route, second.status) == ("labels", 200)
@@ -140,7 +140,7 @@ async def test_a_long_run_can_leave_out_the_requests_and_still_count() -> None:
         async with client.put(PAIR, json=SPECS):
             pass
         assert sandbox.requests == []
-        assert sandbox.count(method="PUT", route="pair", status=200) == 1
+        assert sandbox.count(method="PUT", route="pair", status=201) == 1
 
 
 async def test_the_pages_for_people_count_to_nothing() -> None:
@@ -159,7 +159,7 @@ async def test_the_pages_for_people_count_to_nothing() -> None:
                 assert answer.status == 404
         assert (sandbox.count(), sandbox.max_window, len(sandbox.portal.associations)) == (0, 0, 0)
         async with client.put(PAIR, json=SPECS) as answer:
-            assert answer.status == 200
+            assert answer.status == 201
     assert (state["limit"], state["max_window"], state["rate_limited"], state["associations"]) == ("1/10", 2, 1, 1)
     assert {"method": "PUT", "route": "pair", "status": 429, "count": 1} in state["requests_by_route"]
     types = [{"category": "HUBSPOT_DEFINED", "typeId": 279}]
@@ -169,7 +169,7 @@ async def test_the_pages_for_people_count_to_nothing() -> None:
 async def test_a_client_that_expects_100_continue_gets_it() -> None:
     """curl does so with large bodies."""
     async with Sandbox() as sandbox, session(sandbox) as client, client.put(PAIR, json=SPECS, expect100=True) as answer:
-        assert answer.status == 200
+        assert answer.status == 201
 
 
 async def test_a_whole_batch_of_2000_long_ids_fits() -> None:
@@ -202,7 +202,7 @@ def test_settings_that_mean_nothing_are_refused_at_once(settings: dict[str, Any]
 def test_a_sandbox_can_run_in_a_thread() -> None:
     """For tests that are not asynchronous."""
     with SandboxThread(Portal(portal_id=7)) as sandbox:
-        assert ask(sandbox.url, "PUT", PAIR).status == 200
+        assert ask(sandbox.url, "PUT", PAIR).status == 201
     assert sandbox.portal.types_of("contact", "101", "company", "201") == {("HUBSPOT_DEFINED", 279)}
 
 

@@ -55,9 +55,9 @@ def test_inverses_are_mutual_and_of_the_opposite_direction() -> None:
             assert (other.from_type, other.to_type, other.inverse) == (each.to_type, each.from_type, each.key)
 
 
-def test_only_four_core_style_primaries_are_one_per_record() -> None:
-    """A record has one primary company, contact or deal; its far end may be primary to many."""
-    assert sorted(each.key[1] for each in standard_types() if each.single) == [1, 5, 26, 509, 578, 580, 582, 1299]
+def test_only_primaries_and_the_parent_company_are_one_per_record() -> None:
+    """A record has one primary company, contact or deal, a company one parent; their far ends may be of many."""
+    assert sorted(each.key[1] for each in standard_types() if each.single) == [1, 5, 14, 26, 509, 578, 580, 582, 1299]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ Where an answer has results, they come in a seeded random order: the order is no
 reads them by position should fail here.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from loader.sandbox.answers import NO_CONTENT, Answer, Json, json_answer
@@ -38,7 +39,8 @@ def create(simulation: Simulation, call: Call) -> Answer:
     append = simulation.behaviour.semantics == "append"
     changes, errors = _checked(simulation, _labelled(simulation, call, MAX_WRITES))
     results: list[Json] = [
-        labels_between(simulation, ends, portal.associate(*ends.key, types, append=append)) for ends, types in changes
+        labels_between(simulation, call, ends, portal.associate(*ends.key, types, append=append))
+        for ends, types in changes
     ]
     return _answer(simulation, results, errors, whole=201, partial=207)
 
@@ -69,7 +71,7 @@ def read(simulation: Simulation, call: Call) -> Answer:
             errors.append(_INVALID_IDENTIFIER)
             continue
         record_id = simulation.portal.survivor(source.object_type_id, from_id)
-        found, next_after = page(simulation, source, record_id, target, after=after, limit=behaviour.page_size)
+        found, next_after = page(simulation, call, Ends(source, record_id, target, after), behaviour.page_size)
         if found and not blind:
             result: dict[str, Json] = {"from": {"id": str(record_id)}, "to": found}
             if next_after is not None:
@@ -102,7 +104,7 @@ def archive(simulation: Simulation, call: Call) -> Answer:
 
 def archive_labels(simulation: Simulation, call: Call) -> Answer:
     """Takes labels off up to 100 pairs (documented for 2026-09); the unlabelled type takes everything with it."""
-    changes, errors = _checked(simulation, _labelled(simulation, call, MAX_ARCHIVED_LABELS))
+    changes, errors = _checked(simulation, _labelled(simulation, call, MAX_ARCHIVED_LABELS), adds=False)
     for ends, types in changes:
         simulation.portal.dissociate(*ends.key, types)
     return _archived(simulation, call, errors)
@@ -137,16 +139,19 @@ def _ends(source: ObjectType, target: ObjectType, value: object) -> Ends:
 
 
 def _checked(
-    simulation: Simulation, pairs: Iterable[tuple[Ends, tuple[TypeKey, ...]]]
+    simulation: Simulation, pairs: Iterable[tuple[Ends, tuple[TypeKey, ...]]], *, adds: bool = True
 ) -> tuple[list[_Change], list[Json]]:
     """The pairs that are valid, and the ``errors`` of the others; raises where those refuse the whole batch."""
     portal, behaviour = simulation.portal, simulation.behaviour
     changes: list[_Change] = []
     refused: list[tuple[Ends, HubSpotError]] = []
+    planned: Counter[tuple[str, int, TypeKey]] = Counter()
     for ends, specs in pairs:
         try:
             types = portal.check_types(specs)
             portal.check_pair(ends, types)
+            if adds:
+                portal.check_limits(portal.surviving(ends), types, planned)
         except HubSpotError as error:
             refused.append((ends, error))
         else:

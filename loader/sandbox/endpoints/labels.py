@@ -3,7 +3,10 @@
 from loader.sandbox.answers import NO_CONTENT, Answer, Json, json_answer
 from loader.sandbox.association_types import AssociationType, TypeKey
 from loader.sandbox.call import Call, Simulation
-from loader.sandbox.errors import HubSpotError, invalid_input
+from loader.sandbox.errors import HubSpotError, invalid_input, too_many_labels
+
+MOST_LABELS = 50
+"""Labels that two object types may have (observed 2026-10)."""
 
 
 def list_labels(simulation: Simulation, call: Call) -> Answer:
@@ -19,13 +22,31 @@ def create_label(simulation: Simulation, call: Call) -> Answer:
     source, target = (simulation.portal.resolve(name).object_type_id for name in call.parts)
     fields = _fields(call, "name", "label")
     inverse = fields.get("inverseLabel")
-    taken = {each.label for each in simulation.portal.types.between(source, target)}
-    if fields["label"] in taken:
+    there = simulation.portal.types.between(source, target)
+    if fields["label"] in {each.label for each in there}:
         raise HubSpotError(400, f"The label {fields['label']!r} is already defined", "VALIDATION_ERROR")
+    own = [each for each in there if each.key[0] == "USER_DEFINED" and each.label is not None]
+    if len({min(each.key, each.inverse or each.key) for each in own}) >= MOST_LABELS:
+        raise too_many_labels(call.parts[0], call.parts[1], MOST_LABELS)
     created = simulation.portal.types.add_label(
         source, target, str(fields["label"]), None if inverse is None else str(inverse)
     )
     return json_answer(200, {"results": [_shown(call, each) for each in created]})
+
+
+def list_limits(simulation: Simulation, call: Call) -> Answer:
+    """The types from one object type to another, each with its limit where an admin has set one."""
+    source, target = (simulation.portal.resolve(name) for name in call.parts)
+    simulation.portal.require_scope((source, target), write=False)
+    types = simulation.portal.types.between(source.object_type_id, target.object_type_id)
+    return json_answer(200, {"results": [_limited(simulation, each) for each in types]})
+
+
+def list_all_limits(simulation: Simulation, call: Call) -> Answer:
+    """Every type that has a limit."""
+    del call
+    found = [simulation.portal.types.get(key) for key in simulation.portal.limits]
+    return json_answer(200, {"results": [_limited(simulation, each) for each in found if each is not None]})
 
 
 def rename_label(simulation: Simulation, call: Call) -> Answer:
@@ -63,9 +84,19 @@ def _user_defined(simulation: Simulation, given: object) -> TypeKey:
 
 def _shown(call: Call, association_type: AssociationType) -> Json:
     category, type_id = association_type.key
+    ends = (association_type.from_type, association_type.to_type) if call.version == "v4" else (None, None)
+    return {
+        "category": category,
+        "typeId": type_id,
+        "label": association_type.label,
+        # Null in the dated versions (observed of 2026-09).
+        "fromObjectTypeId": ends[0],
+        "toObjectTypeId": ends[1],
+    }
+
+
+def _limited(simulation: Simulation, association_type: AssociationType) -> Json:
+    category, type_id = association_type.key
     shown: dict[str, Json] = {"category": category, "typeId": type_id, "label": association_type.label}
-    if call.version != "2026-09":
-        # The specification of 2026-09 is the only one without these two fields.
-        shown["fromObjectTypeId"] = association_type.from_type
-        shown["toObjectTypeId"] = association_type.to_type
-    return shown
+    most = simulation.portal.limits.get(association_type.key)
+    return shown if most is None else shown | {"userEnforcedMaxToObjectIds": most}

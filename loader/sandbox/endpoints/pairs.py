@@ -2,33 +2,41 @@
 
 import uuid
 from bisect import bisect_right
+from collections import Counter
 
 from loader.sandbox.answers import NO_CONTENT, Answer, Json, json_answer
 from loader.sandbox.association_types import TypeKey, TypeSet
 from loader.sandbox.call import Call, Simulation, path_id
 from loader.sandbox.errors import HubSpotError, invalid_input
-from loader.sandbox.object_types import Ends, ObjectType
+from loader.sandbox.object_types import Ends
 
 CATEGORIES = frozenset({"HUBSPOT_DEFINED", "USER_DEFINED", "INTEGRATOR_DEFINED", "WORK"})
-_WRAPPED_VERSIONS = frozenset({"v4", "2025-09"})
+_LOCATED_VERSIONS = frozenset({"2026-09"})
 _NAMESPACE = uuid.UUID("6f1d1c52-8a53-4e5f-9a0e-0d6c1b0e6a11")
 
 
 def put_labels(simulation: Simulation, call: Call) -> Answer:
-    """Sets the labels of one pair."""
+    """Sets the labels of one pair: 201 and the bare pair, or 200 and the pair in an envelope."""
     portal = simulation.portal
     ends = _ends(simulation, call)
     types = portal.check_types(read_specs(call.json()))
     portal.check_pair(ends, types)
     ends = portal.surviving(ends)
+    portal.check_limits(ends, types, Counter())
     append = simulation.behaviour.semantics == "append"
-    entity = labels_between(simulation, ends, portal.associate(*ends.key, types, append=append))
-    if simulation.behaviour.answers == "bare" or call.version not in _WRAPPED_VERSIONS:
-        return json_answer(201, entity)
-    from_type, from_id, to_type, to_id = ends.key
-    location = f"/crm/v4/objects/{from_type}/{from_id}/associations/{to_type}/{to_id}"
+    entity = labels_between(simulation, call, ends, portal.associate(*ends.key, types, append=append))
+    if not simulation.is_wrapped(call.version):
+        located = call.version in _LOCATED_VERSIONS
+        return json_answer(201, entity, {"Location": _location(call.version, ends)} if located else None)
+    location = _location(call.version, ends)
     created_id = str(uuid.uuid5(_NAMESPACE, f"{portal.portal_id}{location}"))
     return json_answer(200, {"createdResourceId": created_id, "entity": entity, "location": location})
+
+
+def _location(version: str, ends: Ends) -> str:
+    root = "/crm/v4/objects" if version == "v4" else f"/crm/objects/{version}"
+    from_type, from_id, to_type, to_id = ends.key
+    return f"{root}/{from_type}/{from_id}/associations/{to_type}/{to_id}"
 
 
 def put_default(simulation: Simulation, call: Call) -> Answer:
@@ -47,7 +55,7 @@ def list_associations(simulation: Simulation, call: Call) -> Answer:
         raise HubSpotError(404, "resource not found", "OBJECT_NOT_FOUND")
     after = path_id(call.query["after"]) if call.query.get("after") else 0
     limit = _limit(simulation, call)
-    results, next_after = page(simulation, source, from_id, target, after=after, limit=limit)
+    results, next_after = page(simulation, call, Ends(source, from_id, target, after), limit)
     body: dict[str, Json] = {"results": results}
     if next_after is not None:
         link = f"/crm/v4/objects/{call.parts[0]}/{from_id}/associations/{call.parts[2]}?after={next_after}"
@@ -85,25 +93,26 @@ def _read_spec(value: object) -> TypeKey:
     return category, type_id
 
 
-def labels_between(simulation: Simulation, ends: Ends, types: TypeSet) -> dict[str, Json]:
+def labels_between(simulation: Simulation, call: Call, ends: Ends, types: TypeSet) -> dict[str, Json]:
     """The documented LabelsBetweenObjectPair; the unlabelled type has no entry in ``labels``."""
     source, from_id, target, to_id = ends
     shown = simulation.portal.types.describe(source.object_type_id, types)
     return {
         "fromObjectTypeId": source.object_type_id,
-        "fromObjectId": simulation.show_id(from_id),
+        "fromObjectId": simulation.show_id(from_id, call.version),
         "toObjectTypeId": target.object_type_id,
-        "toObjectId": simulation.show_id(to_id),
+        "toObjectId": simulation.show_id(to_id, call.version),
         "labels": [each.label for each in shown if each.label is not None],
     }
 
 
-def page(
-    simulation: Simulation, source: ObjectType, from_id: int, target: ObjectType, *, after: int, limit: int
-) -> tuple[list[Json], str | None]:
-    """Up to ``limit`` associated records with ids above ``after``, and where the next page starts."""
+def page(simulation: Simulation, call: Call, begin: Ends, limit: int) -> tuple[list[Json], str | None]:
+    """Up to ``limit`` records associated with the first end, and where the next page starts.
+
+    Their ids are above the one at the other end of ``begin``.
+    """
     portal = simulation.portal
-    from_type, to_type = source.object_type_id, target.object_type_id
+    from_type, from_id, to_type, after = begin.key
     neighbours = portal.associations.neighbours(from_type, from_id, to_type)
     start = bisect_right(neighbours, after)
     results: list[Json] = []
@@ -113,7 +122,7 @@ def page(
             {"category": each.key[0], "typeId": each.key[1], "label": each.label}
             for each in portal.types.describe(from_type, types)
         ]
-        results.append({"toObjectId": simulation.show_id(to_id), "associationTypes": shown})
+        results.append({"toObjectId": simulation.show_id(to_id, call.version), "associationTypes": shown})
     return results, str(neighbours[start + limit - 1]) if len(neighbours) > start + limit else None
 
 
@@ -123,6 +132,7 @@ def associate_default(simulation: Simulation, ends: Ends) -> list[Json]:
     key = portal.default_type(ends.source, ends.target)
     portal.check_pair(ends, frozenset({key}))
     source, from_id, target, to_id = surviving = portal.surviving(ends)
+    portal.check_limits(surviving, frozenset({key}), Counter())
     portal.associate(*surviving.key, frozenset({key}), append=True)
     results = [_default_result(from_id, to_id, key)]
     inverse = portal.types.unlabelled(target.object_type_id, source.object_type_id)
