@@ -1,8 +1,8 @@
 """How output files are written: readable by their owner only, never through a symbolic link, whole or not at all."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -50,7 +50,7 @@ def replacing(path: Path, *, mode: int = 0o600) -> Iterator[BinaryIO]:
 
     It is opened once, never by its name again: somebody might have put a link there meanwhile.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = path.with_name(f"{_prefix(path)}{os.getpid()}")
     with writing(path):
         beside.unlink(missing_ok=True)
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK, mode)
@@ -63,3 +63,40 @@ def replacing(path: Path, *, mode: int = 0o600) -> Iterator[BinaryIO]:
             sync_folder(path.parent)
         finally:
             beside.unlink(missing_ok=True)
+
+
+def _prefix(path: Path) -> str:
+    return f".{path.name}."
+
+
+def remove_left_behind(files: Iterable[Path], *, journal: Path | None = None) -> None:
+    """Remove what a killed command left half made beside these files; to be called before any of them is written.
+
+    Of what `replacing` made, only that of processes that have ended. This process has made nothing yet: a file with its
+    number is that of an earlier one, as in a container, where each has the same. Whoever holds the lock of a `journal`
+    is the only one at work on it, so its scratch file goes, too. What cannot be removed stays: it is in nobody's way.
+    """
+    prefixes: dict[Path, set[str]] = {}
+    for path in files:
+        prefixes.setdefault(path.parent, set()).add(_prefix(path))
+    with suppress(OSError):
+        if journal is not None:
+            journal.with_name(f"{journal.name}-staging").unlink(missing_ok=True)
+        for folder, ours in prefixes.items():
+            for entry in os.scandir(folder):
+                prefix, dot, process = entry.name.rpartition(".")
+                if prefix + dot in ours and entry.is_file(follow_symlinks=False) and _is_gone(process):
+                    Path(entry).unlink(missing_ok=True)
+
+
+def _is_gone(process: str) -> bool:
+    """Return True for the number of a process that has ended, or is this one; False for what is no such number."""
+    if not (process.isascii() and process.isdigit()) or int(process) == 0:
+        return False
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:
+        return False
+    return int(process) == os.getpid()

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from loader.errors import UsageError
 from loader.events import Event, Finished, Progress
-from loader.record.files import replacing
+from loader.record.files import remove_left_behind, replacing
 
 SECONDS_BETWEEN_WRITES = 5.0
 
@@ -51,6 +51,7 @@ class MetricsFile:
     ) -> None:
         if path.is_symlink() or path.is_dir() or not path.parent.is_dir():
             raise UsageError(f"--metrics-file {path} is a link or a folder, or there is no folder {path.parent}")
+        remove_left_behind([path])
         self._path = path
         self._clock = clock
         self._wall = wall

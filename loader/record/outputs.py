@@ -41,6 +41,11 @@ class Outputs:
         """Return the path of another file of the same run."""
         return self.results.with_name(f"{self.stem}.{ending}")
 
+    def all(self) -> list[Path]:
+        """Return every file that a run may have; the journal is the last."""
+        others = [self.beside(f"{kind}.{end}") for kind, end in _OTHER_COMMANDS]
+        return [self.results, self.failures, self.summary, *others, self.journal]
+
     def facts(self) -> dict[str, object]:
         """Return what a journal remembers of its outputs: names relative to its folder, so that both can move."""
         failures = self.failures.name if self.failures.parent == self.results.parent else str(self.failures.absolute())
@@ -81,7 +86,7 @@ def name_outputs(results: str | None, failures: str | None, first_input: str, in
     outputs = Outputs(path, Path(failures) if failures else path.with_name(f"{stem}.failures.csv"), stem)
     for file in (outputs.results, outputs.failures, outputs.summary):
         _check(file, inputs)
-    if [file.absolute() for file in _own_files(outputs)].count(outputs.failures.absolute()) > 1:
+    if [file.absolute() for file in outputs.all()].count(outputs.failures.absolute()) > 1:
         raise UsageError(f"{outputs.failures} is a name that the run needs for another file: give another --failures")
     if outputs.journal.is_symlink():
         raise UsageError(f"{outputs.journal} is a symbolic link, which is never followed: give another --results")
@@ -123,7 +128,8 @@ def _check(file: Path, inputs: list[Path]) -> None:
 
 def set_aside(outputs: Outputs, started_at: str | None) -> dict[Path, Path]:
     """Rename an earlier run's files to `<stem>.<started_at>.*` and return the new path of each."""
-    there = [file for file in _own_files(outputs) if file.exists() or file.is_symlink()]
+    # The journal is the last to go: until then a killed command leaves files whose owner is known.
+    there = [file for file in outputs.all() if file.exists() or file.is_symlink()]
     moved = dated_names(there, outputs.stem, started_at)
     with writing(outputs.journal):
         for file, path in moved.items():
@@ -137,12 +143,6 @@ def set_aside(outputs: Outputs, started_at: str | None) -> dict[Path, Path]:
         with suppress(JournalError, RecordError), Journal(moved[outputs.journal]) as journal:
             journal.rename_outputs({file.name: path.name for file, path in moved.items()})
     return moved
-
-
-def _own_files(outputs: Outputs) -> list[Path]:
-    # The journal is the last to go: until then a killed command leaves files whose owner is known.
-    others = [outputs.beside(f"{kind}.{end}") for kind, end in _OTHER_COMMANDS]
-    return [outputs.results, outputs.failures, outputs.summary, *others, outputs.journal]
 
 
 def dated_names(files: list[Path], stem: str, started_at: str | None) -> dict[Path, Path]:

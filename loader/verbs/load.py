@@ -18,6 +18,7 @@ from loader.errors import (
 from loader.events import Finished, Note, Started, Tell
 from loader.read import Input, open_inputs
 from loader.record.failures import write_failures
+from loader.record.files import remove_left_behind
 from loader.record.journal import FILE_NAME, Counts, Journal, Lock, Staging, forget_lookups
 from loader.record.ledger import Ledger
 from loader.record.outputs import Outputs, name_outputs
@@ -74,6 +75,7 @@ async def load(
     try:
         outputs = name_outputs(settings.results, settings.failures, inputs[0].file, [source.path for source in inputs])
         with Lock(outputs.journal):
+            remove_left_behind(outputs.all(), journal=outputs.journal)
             run = _Run(settings, inputs, outputs, tell, stop or Stop(), around or surroundings())
             with limited(run.stop, settings.send.max_duration, used=run.around.clock() - began):
                 return await run.run()

@@ -7,6 +7,7 @@ from typing import Any
 from loader.errors import Fatal, Interrupted, LoaderError, Stopped, UsageError, WrongPortal
 from loader.events import Tell, Undoable, Undone, UndoPlanned
 from loader.model import Outcome
+from loader.record.files import remove_left_behind
 from loader.record.journal import Lock, is_journal
 from loader.record.journal.taking_back import UNDO, TakenBack, UndoJournal, taken_back
 from loader.record.outputs import check_table, journal_of
@@ -55,6 +56,8 @@ async def undo(
     file = journal.with_name(f"{journal.name.removesuffix('.journal')}.undo.csv")
     check_table(file, [], TakenBack._fields)
     with Lock(journal), UndoJournal(journal, assume_new=settings.assume_new) as opened:
+        outputs = [journal.with_name(str(name)) for name in opened.facts("output.").values()]
+        remove_left_behind(outputs, journal=journal)
         run = _Run(settings, opened, file, tell, stop or Stop(), around or surroundings())
         return await run.run(agree)
 

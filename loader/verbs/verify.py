@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 from loader.errors import Fatal, Interrupted, JournalError, LoaderError, RecordError, Retryable, Stopped
 from loader.events import Note, Tell, Verified
 from loader.read import Input, open_inputs
+from loader.record.files import remove_left_behind
 from loader.record.journal import Journal, Lock, Staging, forget_lookups, remove_journal
 from loader.record.journal.comparison import EXACT, LABELS, Comparison, comparisons
 from loader.record.outputs import Outputs, check_table, name_outputs
@@ -45,6 +46,7 @@ async def verify(
         outputs = name_outputs(settings.results, settings.failures, inputs[0].file, paths)
         check_table(outputs.beside("verify.csv"), paths, Comparison._fields)
         with Lock(outputs.beside("verify-journal")):
+            remove_left_behind([], journal=outputs.beside("verify-journal"))
             return await _Run(settings, inputs, outputs, tell, stop or Stop(), around or surroundings()).run()
     finally:
         for source in inputs:

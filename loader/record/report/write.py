@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from loader.errors import UsageError
-from loader.record.files import replacing
+from loader.record.files import remove_left_behind, replacing
 from loader.record.report.page import MARK
 
 
@@ -30,5 +30,6 @@ def _is_report(path: Path) -> bool:
 
 def write_report(path: Path, page: str) -> None:
     """Write the page."""
+    remove_left_behind([path])
     with replacing(path) as beside:
         beside.write(page.encode())
