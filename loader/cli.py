@@ -191,6 +191,20 @@ def labels(**given: Any) -> int:
     return terminal.labels(given)
 
 
+@cli.command(short_help="Explain the error codes of the results.")
+@click.argument("code", metavar="[CODE]", required=False)
+@json_option
+def explain(**given: Any) -> int:
+    """Explain an error code: what it means, what to do, and whether sending the row again may help.
+
+    CODE stands in the results as `error_category`, and in the failures file as `_error_category`. Without it, all
+    codes are listed.
+    """
+    from loader import terminal  # noqa: PLC0415
+
+    return terminal.explain(given)
+
+
 @cli.command(short_help="Write a run as a page to look at or to mail.")
 @click.argument("results", metavar="RESULTS", type=click.Path())
 @option("--output", type=click.Path(), help="Where the report goes; else beside the results: <name>.report.html.")

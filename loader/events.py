@@ -166,6 +166,23 @@ class Labels:
     types: tuple[ListedType, ...]
 
 
+class ExplainedReason(NamedTuple):
+    """What codes of `error_category` mean that say the same; `sent`: of rows that were sent, or of runs."""
+
+    codes: tuple[str, ...]
+    sent: bool
+    cause: str
+    mend: str
+    retry: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """The reasons that somebody asked about."""
+
+    reasons: tuple[ExplainedReason, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """Where a run stands by its journal, now or when it was set aside for a later run of the same name.
@@ -306,6 +323,7 @@ Event = (
     | Progress
     | Note
     | Labels
+    | Explained
     | Status
     | Finished
     | Verifying

@@ -110,6 +110,17 @@ def labels(given: Mapping[str, Any]) -> int:
     return 0
 
 
+def explain(given: Mapping[str, Any]) -> int:
+    """Run `explain` as the command line asks and return the exit code."""
+    from loader.record.screen import show_explained  # noqa: PLC0415
+    from loader.verbs.explain import explained  # noqa: PLC0415
+
+    found = explained(given["code"])
+    if sys.stdout is not None:
+        willing(JsonStream(sys.stdout) if given["json_"] else show_explained, found, sys.stdout)
+    return 0
+
+
 def report(given: Mapping[str, Any]) -> int:
     """Run `report` as the command line asks and return the exit code."""
     from loader.record.screen import Screen  # noqa: PLC0415

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from loader.events import (
     Event,
+    Explained,
     Finished,
     Labels,
     LookingUp,
@@ -28,7 +29,7 @@ from loader.events import (
 )
 from loader.record.progress import standing_block, standing_line
 from loader.record.status_lines import status_lines
-from loader.record.tables import closing, labels_table, plain, plan_table, verified_table
+from loader.record.tables import closing, explained_table, labels_table, plain, plan_table, verified_table
 from loader.record.undo_tables import undo_table, undone_table
 
 SECONDS_BETWEEN_LINES = 30.0
@@ -129,6 +130,12 @@ def show_labels(event: Labels) -> None:
     else:
         first, second = event.names[event.object_type], event.names[event.to_object_type]
         console.print(plain(f"HubSpot lists no association type between {first} and {second}."))
+
+
+def show_explained(event: Explained) -> None:
+    """Write what codes of the results mean to standard output."""
+    console = _Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console.show(explained_table(event))
 
 
 def show_status(found: Sequence[Status]) -> None:

@@ -8,10 +8,13 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from loader.events import Finished, Kind, Labels, LookedUp, Planned, Verified
+from loader.events import Explained, Finished, Kind, Labels, LookedUp, Planned, Verified
 from loader.model import Understood
 from loader.reasons import explain
 from loader.record.visible import visible
+
+MOST_ENTRIES = 2
+"""Of one code: it may be given to rows that were sent and to others."""
 
 MOST_HEADERS = 30
 
@@ -60,7 +63,7 @@ def plan_table(event: Planned, *, in_full: bool = True) -> Iterator[RenderableTy
     if event.portal_id:
         yield plain(f"They go to portal {event.portal_id}.")
     if event.reasons and in_full:
-        yield _reasons(event.reasons)
+        yield from _reasons(event.reasons)
     elif event.reasons:
         yield plain(f"Rejected: {', '.join(f'{rows:,} {reason}' for reason, rows in event.reasons.items())}.")
 
@@ -181,7 +184,7 @@ def closing(event: Finished) -> Iterator[RenderableType]:
         yield plain(f"Stopped: {event.stopped}", "bold yellow")
     yield _counts(rows)
     if summary["failures_by_reason"]:
-        yield _reasons(summary["failures_by_reason"])
+        yield from _reasons(summary["failures_by_reason"])
     retried = f", {requests['retried']:,} retried" if requests["retried"] else ""
     limited = f", {requests['rate_limited']:,} answers of 429" if requests["rate_limited"] else ""
     yield Text(
@@ -232,12 +235,34 @@ def _counts(rows: Mapping[str, int]) -> Table:
     return lines
 
 
-def _reasons(reasons: Mapping[str, int]) -> Table:
+def _reasons(reasons: Mapping[str, int]) -> Iterator[RenderableType]:
     lines = table("Rows", "What is wrong, and what to do")
     for reason, count in reasons.items():
         known = explain(reason)
         lines.add_row(f"{count:,}", Text.assemble(plain(reason, "bold"), f": {known.cause} {known.mend}"))
-    return lines
+    yield lines
+    yield command(f"More about a reason: association-loader explain {next(iter(reasons))}")
+
+
+def explained_table(event: Explained) -> Iterator[RenderableType]:
+    """Yield what one code means as sentences, or many codes as a table."""
+    if len(event.reasons) > MOST_ENTRIES:
+        for sent, title in ((True, "Of a row that was sent, or of a run"), (False, "Of a row that was never sent")):
+            lines = table(title, "What it means, and what to do", "Again?")
+            for each in event.reasons:
+                if each.sent == sent:
+                    again = "yes" if each.retry else "no"
+                    lines.add_row("\n".join(each.codes), f"{each.cause} {each.mend}", again, end_section=True)
+            yield lines
+        yield Text(
+            "Again?: whether sending the row once more as it is may help. HTTP_<status>: an answer without a code."
+        )
+        return
+    for each in event.reasons:
+        yield plain(f"{each.codes[0]}, {'of a row that was sent, or of a run' if each.sent else 'never sent'}", "bold")
+        yield Text(f"What it means: {each.cause}")
+        yield Text(f"What to do: {each.mend}")
+        yield Text(f"Sending it again as it is: {'may help' if each.retry else 'does not help'}.")
 
 
 def table(*headers: str, right: Collection[str] = ("Rows",)) -> Table:

@@ -1,6 +1,6 @@
 """The README tells the truth: its option table is the command line's, and what it shows is what comes out.
 
-`python tests/cli/test_readme.py` writes the tables of options and of reasons anew.
+`python tests/cli/test_readme.py` writes the table of options anew.
 """
 
 import io
@@ -10,7 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
@@ -19,14 +19,12 @@ import click
 import pytest
 
 from loader.cli import cli, run
-from loader.reasons import ANSWERS, ROWS, Reason
 from loader.sandbox import Sandbox, SandboxThread
 from tests.benchmarks.__main__ import keep
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 TABLE = re.compile(r"(?<=<!-- options -->\n).*?(?=<!-- end of options -->)", re.DOTALL)
-REASONS = re.compile(r"(?<=<!-- reasons -->\n).*?(?=<!-- end of reasons -->)", re.DOTALL)
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
@@ -67,32 +65,6 @@ def option_table() -> str:
         f"| `{_spelled(option)}` | {', '.join(commands)} | {_said(option)} |" for option, commands in options.values()
     ]
     return "\n".join(["| Option | Command | What it does |", "|---|---|---|", *rows, ""])
-
-
-def reasons_table() -> str:
-    """Return the README's tables of every reason, those of rows that were sent first."""
-    sent = [(*row[:3], "yes" if row[3].retry else "no") for row in _reasons(ANSWERS)]
-    never = [row[:3] for row in _reasons(ROWS)]
-    title = ("What it means", "What to do")
-    return "\n".join(
-        [
-            *_table("Of a row that was sent, or of a run", *title, "May sending again help?", rows=sent),
-            "",
-            *_table("Of a row that was never sent", *title, rows=never),
-            "",
-        ]
-    )
-
-
-def _reasons(reasons: Mapping[str, Reason]) -> list[tuple[str, str, str, Reason]]:
-    codes: dict[Reason, list[str]] = {}
-    for code, reason in reasons.items():
-        codes.setdefault(reason, []).append(f"`{code}`")
-    return [(" ".join(named), reason.cause, reason.mend, reason) for reason, named in codes.items()]
-
-
-def _table(*head: str, rows: Iterable[Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
 
 
 def _spelled(option: click.Option) -> str:
@@ -137,13 +109,6 @@ def test_the_option_table_is_the_command_lines() -> None:
     found = TABLE.search(README.read_text("utf-8"))
     assert found, "the README has lost the marks around its option table"
     assert found[0] == option_table(), "write it anew with: python tests/cli/test_readme.py"
-
-
-def test_the_table_of_reasons_is_the_dictionary() -> None:
-    """What the README says of a reason is what the screen and the failures file say."""
-    found = REASONS.search(README.read_text("utf-8"))
-    assert found, "the README has lost the marks around its table of reasons"
-    assert found[0] == reasons_table(), "write it anew with: python tests/cli/test_readme.py"
 
 
 def test_every_option_named_in_the_text_exists() -> None:
@@ -221,5 +186,4 @@ def _steady(line: str) -> str:
 
 
 if __name__ == "__main__":
-    text = TABLE.sub(lambda _: option_table(), README.read_text("utf-8"))
-    README.write_text(REASONS.sub(lambda _: reasons_table(), text), "utf-8")
+    README.write_text(TABLE.sub(lambda _: option_table(), README.read_text("utf-8")), "utf-8")

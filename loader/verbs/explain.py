@@ -1,0 +1,52 @@
+"""What the codes of the results mean: one of them, or all, from the dictionary of reasons. Nothing is read or sent."""
+
+import difflib
+import re
+from collections.abc import Mapping
+
+from loader.errors import UsageError
+from loader.events import Explained, ExplainedReason
+from loader.reasons import ANSWERS, REASONS, ROWS, Reason, explain
+from loader.reasons.answers import FINER
+
+_STATUS = re.compile(r"(?:HTTP_)?([2-5][0-9]{2})", re.ASCII)
+
+
+def explained(code: str | None) -> Explained:
+    """Return what a code of `error_category` means, in capitals or not, or an HTTP status alone; None: every code.
+
+    A code may have two entries: one for rows that were sent, one for rows that were not. Raises UsageError for a code
+    that is not known, with the nearest ones.
+    """
+    if code is None:
+        return Explained((*_grouped(ANSWERS, sent=True), *_grouped(ROWS, sent=False)))
+    wanted = code.strip().upper()
+    if status := _STATUS.fullmatch(wanted):
+        return Explained((_entry((f"HTTP_{status[1]}",), explain(f"HTTP_{status[1]}"), sent=True),))
+    answers = {name.upper(): (name, reason) for name, reason in {**FINER, **ANSWERS}.items()}
+    found = [_entry((name,), reason, sent=True) for name, reason in [answers.get(wanted, ("", None))] if reason]
+    if reason := ROWS.get(wanted):
+        found.append(_entry((wanted,), reason, sent=False))
+    if not found:
+        raise UsageError(_unknown(wanted))
+    return Explained(tuple(found))
+
+
+def _grouped(reasons: Mapping[str, Reason], *, sent: bool) -> list[ExplainedReason]:
+    codes: dict[Reason, list[str]] = {}
+    for code, reason in reasons.items():
+        codes.setdefault(reason, []).append(code)
+    return [_entry(tuple(named), reason, sent=sent) for reason, named in codes.items()]
+
+
+def _entry(codes: tuple[str, ...], reason: Reason, *, sent: bool) -> ExplainedReason:
+    return ExplainedReason(codes, sent, reason.cause, reason.mend, reason.retry)
+
+
+def _unknown(wanted: str) -> str:
+    near = difflib.get_close_matches(wanted[:100], sorted({*REASONS, *FINER}), n=3)
+    did_you_mean = f"did you mean {', '.join(near)}? " if near else ""
+    return (
+        f"the loader does not know the code {wanted[:100]}: {did_you_mean}`association-loader explain` lists those "
+        "that it knows; what a newer one of HubSpot's means stands in the message beside it"
+    )
