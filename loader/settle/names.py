@@ -1,13 +1,15 @@
 """The names of a whole load settled at once: what the standard tables know, and what only the portal can tell."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple, Protocol
 
 from loader.errors import UsageError
 from loader.model import Asked, Direction, Settled, Unsettled
+from loader.object_type_names import STANDARD
 from loader.settings import InputSettings
 from loader.settle.association_types import AssociationTypes
-from loader.settle.object_types import ObjectTypes, is_type_id
+from loader.settle.object_types import ObjectTypes
 from loader.settle.settle import Verdict, direction_of, needs_portal, settle
 
 _PERHAPS_OTHER_END = frozenset({"ASSOCIATION_LABEL_NOT_FOUND", "WRONG_ASSOCIATION_TYPE_ID"})
@@ -51,13 +53,11 @@ async def settle_names(kinds: Mapping[int, Asked], portal: Portal | None) -> Nam
     return Names(_verdicts(kinds, directions, types), unchecked, names, types)
 
 
-async def object_types(said: Collection[str], portal: Portal | None) -> ObjectTypes:
-    """Return what is needed to settle these names: the portal is asked for its custom objects only where one may be."""
-    names = ObjectTypes()
-    # A qualified name stands for an id, too: rows that write the one or the other may mean the same two records.
-    if portal is None or all(is_type_id(names.find(name) or "") for name in said):
-        return names
-    return ObjectTypes(await portal.schemas() or ())
+async def object_types(said: AbstractSet[str], portal: Portal | None) -> ObjectTypes:
+    """Return what is needed to settle these names: any name may be a custom object's, only a standard id is none."""
+    if portal is None or said <= STANDARD.keys():
+        return ObjectTypes()
+    return ObjectTypes(await portal.schemas())
 
 
 async def _learn(

@@ -9,6 +9,9 @@ from collections.abc import Iterable, Mapping
 
 from loader.object_type_names import STANDARD, TYPE_IDS, folded
 
+CUSTOM = "2-"
+"""The ids of custom objects begin with it."""
+
 _TYPE_ID = re.compile(r"[012]-[1-9][0-9]{0,11}", re.ASCII)
 _QUALIFIED_NAME = re.compile(r"p[0-9]*_[A-Za-z0-9_-]{1,150}", re.ASCII)
 
@@ -16,14 +19,18 @@ _QUALIFIED_NAME = re.compile(r"p[0-9]*_[A-Za-z0-9_-]{1,150}", re.ASCII)
 class ObjectTypes:
     """Every name a portal's object types go by.
 
-    `schemas` are entries of the schemas endpoint (`objectTypeId`, `fullyQualifiedName`, `name`, `labels`).
+    `schemas` are entries of the schemas endpoint (`objectTypeId`, `fullyQualifiedName`, `name`, `labels`), all that the
+    portal has; None where they are not known: then a custom object's id or qualified name is taken as it stands.
     """
 
-    def __init__(self, schemas: Iterable[Mapping[str, object]] = ()) -> None:
+    def __init__(self, schemas: Iterable[Mapping[str, object]] | None = None) -> None:
         self._ids = dict(TYPE_IDS)
+        self._spelled = {folded(name): name for names in STANDARD.values() for name in names}
         self._shared: dict[str, list[str]] = {}
         self._shown: dict[str, str] = {}
-        for schema in schemas:
+        self._qualified: dict[str, str] = {}
+        self._complete = schemas is not None
+        for schema in schemas or ():
             self._learn(schema)
 
     def _learn(self, schema: Mapping[str, object]) -> None:
@@ -35,40 +42,64 @@ class ObjectTypes:
         name = schema.get("name")
         plural = next((text for text in (*reversed(named), name) if isinstance(text, str) and text), type_id)
         self._shown[type_id] = plural
-        for called in (schema.get("fullyQualifiedName"), name, f"p_{name}", *named):
+        qualified = schema.get("fullyQualifiedName")
+        self._qualified[type_id] = qualified if isinstance(qualified, str) and qualified else plural
+        for called in (qualified, name, f"p_{name}", *named):
             if isinstance(called, str) and called:
-                self._call(folded(called), type_id)
+                self._call(called, type_id)
 
-    def _call(self, name: str, type_id: str) -> None:
+    def _call(self, called: str, type_id: str) -> None:
+        name = folded(called)
+        self._spelled.setdefault(name, called)
         known = self._ids.setdefault(name, type_id)
-        # A standard type keeps its own name: a custom object called "Deal" must be named in full.
-        if known != type_id and known not in STANDARD:
-            self._shared.setdefault(name, [known]).append(type_id)
+        if known != type_id:
+            shared = self._shared.setdefault(name, [known])
+            if type_id not in shared:
+                shared.append(type_id)
 
     def find(self, name: str) -> str | None:
-        """Return the type id (`0-1`), an unknown qualified name (`p123_car`) as it stands, or None.
+        """Return the type id (`0-1`), a qualified name (`p123_car`) of which nothing is known as it stands, or None.
 
-        None is for a name that nothing goes by, and for one that several custom objects go by.
+        None is for a name that nothing goes by, and for one that several object types go by: a custom object may be
+        called like a standard one.
         """
         if folded(name) in self._shared:
             return None
         known = self._ids.get(folded(name))
         if known is not None:
             return known
-        return name if _TYPE_ID.fullmatch(name) or _QUALIFIED_NAME.fullmatch(name) else None
+        if _TYPE_ID.fullmatch(name):
+            return None if self._complete and name.startswith(CUSTOM) and name not in self._shown else name
+        return name if _QUALIFIED_NAME.fullmatch(name) and not self._complete else None
+
+    def sharing(self, name: str) -> list[str]:
+        """Return the object types that share a name, as people tell them apart: `2-5 (p1_deal)`; none for others."""
+        shared = self._shared.get(folded(name), [])
+        return [f"{type_id} ({self._qualified.get(type_id) or shown(type_id)})" for type_id in shared]
 
     def shown(self, type_id: str) -> str:
         """Return what people call an object type: `contacts`, or a custom object's own plural."""
         return self._shown.get(type_id) or shown(type_id)
 
     def nearest(self, name: str) -> list[str]:
-        """Return up to three known names that look like this one, or the ids of those that share it."""
-        return self._shared.get(folded(name)) or difflib.get_close_matches(folded(name), self._ids, n=3, cutoff=0.6)
+        """Return up to three known names that look like this one; nothing looks like an id."""
+        if _TYPE_ID.fullmatch(name):
+            return []
+        if _QUALIFIED_NAME.fullmatch(name):
+            return self._nearest_custom(name.partition("_")[2])
+        near = difflib.get_close_matches(folded(name), self._ids, n=3, cutoff=0.6)
+        return [self._spelled[each] for each in near]
 
+    def _nearest_custom(self, name: str) -> list[str]:
+        """Return the qualified names of custom objects that go by a name like this one."""
+        own = {called: type_id for called, type_id in self._ids.items() if type_id in self._qualified}
+        near = difflib.get_close_matches(folded(name), own, n=6, cutoff=0.6)
+        return list(dict.fromkeys(self._qualified[own[each]] for each in near))[:3]
 
-def is_type_id(text: str) -> bool:
-    """Return True for an object type's id, the one name that cannot mean two things."""
-    return _TYPE_ID.fullmatch(text) is not None
+    @property
+    def custom(self) -> list[str]:
+        """The qualified names of the portal's custom objects, where they are known."""
+        return sorted(self._qualified.values())
 
 
 def shown(type_id: str) -> str:

@@ -37,9 +37,17 @@ def find_type(name: str, names: ObjectTypes, field: str) -> str | Unsettled:
     type_id = names.find(name)
     if type_id is not None:
         return type_id
+    if sharing := names.sharing(name):
+        message = f"{name!r} may be {' or '.join(sharing)}, which have that name in this portal: write the id instead"
+        return Unsettled("UNKNOWN_OBJECT_TYPE", message, field)
     near = names.nearest(name)
-    hint = f": did you mean {' or '.join(near)}?" if near else ": write its name, its id or p<portal>_<name>"
-    return Unsettled("UNKNOWN_OBJECT_TYPE", f"{name!r} is no object type of this portal{hint}", field)
+    if near:
+        hint = f"did you mean {' or '.join(near)}?"
+    elif names.custom:
+        hint = f"this portal's custom objects are {', '.join(names.custom[:10])}"
+    else:
+        hint = "write its name, its id or p<portal>_<name>"
+    return Unsettled("UNKNOWN_OBJECT_TYPE", f"{name!r} is no object type of this portal: {hint}", field)
 
 
 def wanted_label(asked: Asked) -> str:

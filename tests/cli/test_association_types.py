@@ -206,3 +206,58 @@ def test_marketing_events_are_associated_like_any_other_type(
     with hubspot() as sandbox:
         assert run("load", "a.csv", "--from", named[0], "--to", named[1], "--rate", "9999/1").code == 0
         assert type_ids(sandbox, ends[0], 101, ends[1], 201) == {type_id}
+
+
+# --- one name, two object types
+
+OWN = {
+    "schemas": [
+        {"object_type_id": "2-5", "name": "Deal", "singular": "Deal", "plural": "Deals", "associates": ["contacts"]},
+        {"object_type_id": "2-6", "name": "vehicle", "singular": "Car", "plural": "Projects"},
+    ]
+}
+IDS = "object_id,to_object_id\n101,201\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("deals", "'deals' may be 0-3 (deals) or 2-5 (p62515_Deal), which have that name in this portal: write the id"),
+        ("Project", ""),
+        ("projects", "'projects' may be 0-970 (projects) or 2-6 (p62515_vehicle)"),
+        ("p99_vehicle", "'p99_vehicle' is no object type of this portal: did you mean"),
+        ("p99_cars", "did you mean p62515_vehicle?"),
+        ("p99_x", "this portal's custom objects are p62515_Deal, p62515_vehicle"),
+        ("2-77", "this portal's custom objects are p62515_Deal, p62515_vehicle"),
+        ("0-3", ""),
+        ("p62515_deal", ""),
+    ],
+)
+def test_a_name_that_two_object_types_share_is_never_guessed(
+    name: str, says: str, folder: Path, run: Run, hubspot: Run, contents: Run
+) -> None:
+    """A custom object may be called like a standard one; one that the portal does not have is refused, with near names.
+
+    Nothing is sent and no file is written.
+    """
+    (folder / "a.csv").write_text(IDS)
+    before = contents()
+    with hubspot(portal=OWN) as sandbox:
+        done = run("load", "a.csv", "--from", "contacts", "--to", name, "--rate", "9999/1")
+        sent = sandbox.count("PUT")
+    assert (done.code, sent) == ((2, 0) if says else (0, 1))
+    assert says in done.err
+    assert (contents() == before) == bool(says)
+
+
+def test_rows_with_a_shared_name_are_rejected_alone(folder: Path, run: Run, lines: Run, hubspot: Run) -> None:
+    """Their neighbours, which give the id, are loaded; where custom objects cannot be listed it is HubSpot's own."""
+    rows = "contacts,101,deals,301,\ncontacts,102,0-3,302,\ncontacts,103,2-5,303,\n"
+    (folder / "a.csv").write_text(HEADER + rows)
+    with hubspot(portal=OWN):
+        run("load", "a.csv", "--rate", "9999/1")
+    assert settled(lines) == [("rejected", "UNKNOWN_OBJECT_TYPE"), ("created", ""), ("created", "")]
+    (folder / "a.csv").write_text(HEADER + rows[: rows.index("\n") + 1])
+    with hubspot(portal=OWN, faults=[{"fault": "403", "route": "schemas"}]):
+        run("load", "a.csv", "--rate", "9999/1", "--fresh")
+    assert settled(lines) == [("created", "")]

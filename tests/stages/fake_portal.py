@@ -16,7 +16,8 @@ class FakePortal:
     ) -> None:
         self._labels = labels or {}
         self._schemas = schemas
-        self.asked: list[Direction | str] = []
+        self.asked: list[Direction] = []
+        self.schemas_asked = 0
 
     async def labels(self, direction: Direction) -> list[dict[str, Any]] | None:
         """Return the association types of one direction."""
@@ -28,7 +29,7 @@ class FakePortal:
 
     async def schemas(self) -> list[dict[str, Any]] | None:
         """Return the portal's custom objects."""
-        self.asked.append("schemas")
+        self.schemas_asked += 1
         return self._schemas
 
 

@@ -173,12 +173,15 @@ async def test_the_other_end_is_looked_at_once_for_whatever_was_not_found() -> N
     assert all(isinstance(verdict, Unsettled) for verdict in names.verdicts.values())
 
 
-async def test_custom_objects_are_asked_for_once_and_only_when_named() -> None:
+async def test_custom_objects_are_asked_for_once_and_not_for_standard_ids() -> None:
     """A qualified name is settled into the id, too, so that rows with either mean one object."""
+    standard = FakePortal(PORTAL)
+    await settle_names({1: asked("0-1", "0-2")}, standard)
+    assert standard.schemas_asked == 0
     schemas = [{"objectTypeId": "2-1", "fullyQualifiedName": "p9_car", "name": "car", "labels": {}}]
     portal = FakePortal(PORTAL, schemas)
     names = await settle_names({1: asked("p9_car", "contacts"), 2: asked("2-1", "contacts")}, portal)
-    assert portal.asked.count("schemas") == 1
+    assert portal.schemas_asked == 1
     assert {verdict.object_type for verdict in names.verdicts.values() if isinstance(verdict, Settled)} == {"2-1"}
 
 
