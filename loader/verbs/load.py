@@ -290,7 +290,8 @@ class _Run:
         return Report(end.exit_code, dict(finished.summary), self.outputs, end.stopped)
 
     def _sum_up(self, journal: Journal, end: _End) -> Finished:
-        following = next_command(self.settings, self.outputs, end.counts, end.exit_code)
+        may_pass = end.counts.failed > 0 and journal.failed_in_passing()
+        following = next_command(self.settings, self.outputs, end.counts, end.exit_code, may_pass=may_pass)
         journal.remember({**end.facts, "next_command": following})
         failures = write_failures(self.outputs, journal, self.around.now())
         if failures.kept is not None:

@@ -25,11 +25,12 @@ class _Part(NamedTuple):
     words: tuple[str, ...]
 
 
-def next_command(settings: Settings, outputs: Outputs, counts: Counts, exit_code: int) -> str | None:
+def next_command(settings: Settings, outputs: Outputs, counts: Counts, exit_code: int, *, may_pass: bool) -> str | None:
     """Return what to run next, or None when every row is created, or when no command was typed.
 
-    Pending rows: the same command. Failed rows: the same with `--retry-failed`. Rejected rows: the failures file,
-    once it is mended. What the environment and the configuration file say is not repeated.
+    Pending rows: the same command. Failed rows, where `may_pass` says that sending some again as they are may help: the
+    same with `--retry-failed`. Other failed and rejected rows: the failures file, once it is mended. What the
+    environment and the configuration file say is not repeated.
     """
     if not settings.command:
         return None
@@ -38,15 +39,15 @@ def next_command(settings: Settings, outputs: Outputs, counts: Counts, exit_code
         return same_command(settings)
     if counts.pending:
         return _joined(head, _without(parts, {"--fresh", "--retry-failed", "--limit"}))
-    if counts.failed:
+    if counts.failed and may_pass:
         again = _without(parts, {"--fresh", "--retry-failed"})
         return _joined(head, [*again, _Part("--retry-failed", ("--retry-failed",))])
-    if counts.rejected and len(settings.read) == 1:
-        return load_mended(settings, outputs, outputs.failures)
-    if counts.rejected:
+    if not counts.failed and not counts.rejected:
+        return None
+    if len(settings.read) > 1:
         # A job's failures come from files that are read in different ways: they are mended where they come from.
         return _joined(head, _without(parts, {"--fresh", "--retry-failed", "--limit"}))
-    return None
+    return load_mended(settings, outputs, outputs.failures)
 
 
 def same_command(settings: Settings) -> str | None:

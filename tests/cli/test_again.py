@@ -153,8 +153,8 @@ def test_retry_failed_sends_the_failed_rows_and_no_other(
 ) -> None:
     """The next command says so; what failed is created at last, each row stands there once."""
     (folder / "a.csv").write_text(FIVE)
-    with hubspot(faults=[{"fault": "404", "pair": [103, 203], "times": 1}]) as sandbox:
-        assert load("a.csv").code == 1
+    with hubspot(faults=[{"fault": "503", "pair": [103, 203], "times": 1}]) as sandbox:
+        assert load("a.csv", "--max-attempts", "1").code == 1
         assert summary("a.summary.json")["next_command"].endswith("--retry-failed")
         assert load("a.csv", "--retry-failed").code == 0
         assert sandbox.count("PUT") == 6
@@ -183,6 +183,30 @@ def test_rows_that_failed_for_a_reason_that_may_pass_are_sent_by_the_same_comman
         assert sandbox.count("PUT") == sent + 1
     assert [line["row"] for line in lines("a.results.csv") if line["status"] == "failed"] == ["4"]
     assert len(lines("a.results.csv")) == 25
+
+
+@pytest.mark.parametrize(
+    ("faults", "reject", "retried"),
+    [
+        ({103: "404"}, False, False),
+        ({103: "400"}, True, False),
+        ({}, True, False),
+        ({103: "503"}, True, True),
+        ({103: "400", 104: "503"}, False, True),
+    ],
+)
+def test_retry_failed_is_proposed_only_where_it_may_help(
+    faults: dict[int, str], reject: bool, retried: bool, hubspot: Callable[..., Any], load: Run, folder: Path
+) -> None:
+    """Sending a row again that names a record which is not there changes nothing: its failures file is next then."""
+    (folder / "a.csv").write_text(FIVE + "x,206\n" * reject)
+    script = [{"fault": fault, "pair": [number, number + 100]} for number, fault in faults.items()]
+    with hubspot(faults=script):
+        done = load("a.csv", "--max-attempts", "1")
+    assert done.code == 1
+    (following,) = (line for line in done.err.splitlines() if line.startswith("Next: "))
+    assert following.endswith("--retry-failed") == ("--retry-failed" in done.err) == retried
+    assert following.startswith("Next: association-loader load a.failures.csv") != retried
 
 
 @pytest.mark.parametrize(
