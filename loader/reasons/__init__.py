@@ -5,7 +5,17 @@ The codes stand in the results' `error_category`: ours beside HubSpot's own.
 
 import re
 
-from loader.reasons.answers import CATEGORIES, FINER, KINDS_OF_STATUS, SAID, STATUSES, UNKNOWN
+from loader.reasons.answers import (
+    CATEGORIES,
+    FINER,
+    KINDS_OF_STATUS,
+    LIMIT,
+    LIMIT_WORDS,
+    OWN_STATUSES,
+    SAID,
+    STATUSES,
+    UNKNOWN,
+)
 from loader.reasons.reason import Reason
 from loader.reasons.rows import ROWS, WHOLE_RECORD
 
@@ -32,6 +42,10 @@ def explain(category: str, http_status: int | None = None, message: str = "") ->
     """
     if category not in ROWS and (finer := _FINER.search(message)):
         return FINER[finer[1]]
+    if http_status in OWN_STATUSES:
+        return STATUSES[http_status]
+    if http_status == 400 and LIMIT_WORDS.search(message):
+        return LIMIT
     if category in REASONS:
         return REASONS[category]
     if status := _STATUS.fullmatch(category):

@@ -4,12 +4,19 @@ HubSpot's own words are from its pages on error handling, its API specification 
 lists is complete, so `reasons.explain` falls back on the status.
 """
 
+import re
+
 from loader.reasons.reason import Reason
 
 _AGAIN = "Send the failed rows again with --retry-failed"
 
 _RECORD_GONE = Reason(
     "HubSpot has no such record, or it is not of the object type that the association type asks for.",
+    "Look the id up in HubSpot: it may be deleted, merged, or from the wrong column; then mend or delete the row.",
+    False,
+)
+_RECORD_INVALID = Reason(
+    "HubSpot has no such record of that object type; since September 2026 it checks this with every write.",
     "Look the id up in HubSpot: it may be deleted, merged, or from the wrong column; then mend or delete the row.",
     False,
 )
@@ -41,6 +48,11 @@ _TOKEN = Reason(
 _PERMISSION = Reason(
     "The token is valid, but lacks a permission.",
     "Give it the scopes that the message names (the write scopes of both object types), then run the same command.",
+    True,
+)
+_USER = Reason(
+    "The person whose token this is may not edit associations in HubSpot, or has left the account.",
+    'Give that person the permission "Edit Associations" in HubSpot, or use a service key; then run the same command.',
     True,
 )
 _RATE = Reason(
@@ -93,7 +105,7 @@ CATEGORIES: dict[str, Reason] = {
     ),
     "OBJECT_NOT_FOUND": _RECORD_GONE,
     "CONFLICT": _CONFLICT,
-    "INVALID_OBJECT_IDS": _RECORD_GONE,
+    "INVALID_OBJECT_IDS": _RECORD_INVALID,
     "ASSOCIATION_LABEL_NOT_FOUND": _LABEL_GONE,
     "ASSOCIATION_LIMIT_EXCEEDED": _LIMIT,
     "ASSOCIATION_RECORD_NOT_FOUND": _RECORD_GONE,
@@ -106,6 +118,12 @@ CATEGORIES: dict[str, Reason] = {
     "INVALID_AUTHENTICATION": _TOKEN,
     "EXPIRED_AUTHENTICATION": _TOKEN,
     "MISSING_SCOPES": _PERMISSION,
+    "USER_DOES_NOT_HAVE_PERMISSIONS": _USER,
+    "NO_READ_PERMISSION": Reason(
+        "The token may write associations, but not read them, as a service key with write scopes alone.",
+        "Give it the read scopes of both object types, too; then run the same command.",
+        True,
+    ),
     "RATE_LIMIT": _RATE,
     "RATE_LIMITS": _RATE,
     # Of the way to HubSpot
@@ -187,8 +205,17 @@ CATEGORIES: dict[str, Reason] = {
 FINER: dict[str, Reason] = {
     **{code: reason for code, reason in CATEGORIES.items() if "ASSOCIATION" in code or code == "INVALID_OBJECT_IDS"},
     "INVALID_ASSOCIATION_TYPE_ID": _TYPE_UNKNOWN,
+    "USER_DOES_NOT_HAVE_PERMISSIONS": _USER,
+    "Edit Associations": _USER,
 }
 """HubSpot's codes inside an answer of a wide category: the message names them, and they say more than the category."""
+
+LIMIT_WORDS = re.compile(
+    r"\bassociation.*\b(limit|maximum)\b|\b(limit|maximum)\b.*\bassociation", re.IGNORECASE | re.DOTALL
+)
+"""How a message says that a record has as many associations as it may; HubSpot's code for it is not documented."""
+
+LIMIT = _LIMIT
 
 SAID = frozenset({"REDIRECT", "ANSWER_FOR_OTHER_RECORDS"})
 """Their messages are ours and say what to do."""
@@ -203,6 +230,11 @@ STATUSES: dict[int, Reason] = {
     423: _LOCKED,
     425: _OVERLOADED,
     429: _RATE,
+    437: Reason(
+        "The two object types have as many association labels as HubSpot allows, which is 50.",
+        "Delete a label that is not used any more in HubSpot, or use one that there is.",
+        False,
+    ),
     477: Reason(
         "HubSpot is moving the portal to another data centre, which can take a day.",
         "Run the same command after the time that the message names.",
@@ -220,6 +252,9 @@ STATUSES: dict[int, Reason] = {
     526: _GATEWAY,
 }
 """What a status means where the answer names no category: it is then shown as `HTTP_<status>`."""
+
+OWN_STATUSES = frozenset({437})
+"""Statuses of HubSpot's own that say more than the wide category that comes with them."""
 
 KINDS_OF_STATUS: dict[int, Reason] = {
     2: _UNREADABLE,

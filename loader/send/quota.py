@@ -40,10 +40,15 @@ class Day:
             self.left = max(0, self.left - 1)
 
     def told(self, usage: Usage | None) -> None:
-        """Take in what the usage endpoint says, if anything."""
+        """Take in what the usage endpoint says, if anything.
+
+        It does not count the requests of service keys (observed in October 2026): that none were made says nothing.
+        """
         if usage is None:
             return
-        self.limit, self.left, self.resets_at = usage.limit, max(0, usage.limit - usage.used), usage.resets_at
+        self.limit, self.resets_at = usage.limit, usage.resets_at
+        if usage.used:
+            self.left = max(0, usage.limit - usage.used)
 
     @property
     def spent(self) -> bool:

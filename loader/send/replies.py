@@ -24,6 +24,7 @@ from loader.errors import (
     Unauthorized,
 )
 from loader.model import Pair
+from loader.reasons import advised
 from loader.send import retry
 from loader.settings import Rate
 
@@ -148,12 +149,13 @@ def _error(reply: Reply, now: datetime) -> ApiError:
     body = _fields(reply)
     message = message_of(body, reply)
     wait = retry.retry_after(reply.headers.get("retry-after"), now)
+    category = printable(text_of(body.get("category")) or text_of(body.get("errorType")) or f"HTTP_{reply.status}")
     if reply.status == 403:
-        message = _scopes(body) or message
+        message = _scopes(body) or printable(advised(category, 403, message))
     return _kind(reply, body)(
         message,
         status=reply.status,
-        category=printable(text_of(body.get("category")) or text_of(body.get("errorType")) or f"HTTP_{reply.status}"),
+        category=category,
         correlation_id=correlation_id_of(body, reply),
         retry_after=wait,
         sentence=sentence_of(body),
@@ -199,8 +201,11 @@ def message_of(body: Mapping[str, object], reply: Reply) -> str:
 
 
 def with_details(sentence: str, context: Mapping[str, Iterable[str]], more: Iterable[str] = ()) -> str:
-    """Return HubSpot's sentence with what names the culprit: `{"INVALID_OBJECT_IDS": ["CONTACT=1 is not valid"]}`."""
-    named = [f"{key}: {', '.join(texts)}" for key, texts in context.items() if key.startswith("INVALID")]
+    """Return HubSpot's sentence with what names the culprit: `{"INVALID_OBJECT_IDS": ["CONTACT=1 is not valid"]}`.
+
+    That stands under a code in capitals; the other keys are lists of ids.
+    """
+    named = [f"{key}: {', '.join(texts)}" for key, texts in context.items() if key.isupper()]
     details = "; ".join([*named, *more])
     return printable(f"{sentence} ({details})" if details else sentence)
 

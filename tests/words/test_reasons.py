@@ -86,7 +86,7 @@ def test_what_hubspot_makes_up_is_explained_by_its_status() -> None:
 def test_a_finer_code_in_the_message_says_more_than_a_wide_category() -> None:
     """HubSpot calls nearly everything a validation error."""
     told = "One or more associations are invalid (INVALID_OBJECT_IDS: CONTACT=7 is not valid)"
-    assert explain("VALIDATION_ERROR", 400, told) is REASONS["OBJECT_NOT_FOUND"]
+    assert explain("VALIDATION_ERROR", 400, told) is REASONS["INVALID_OBJECT_IDS"]
     assert "labels FROM TO" in explain("VALIDATION_ERROR", 400, "x (INVALID_ASSOCIATION_TYPE_ID: ...)").mend
     assert explain("VALIDATION_ERROR", 400, "MY_INVALID_OBJECT_IDS_") is REASONS["VALIDATION_ERROR"]
     assert explain("INVALID_RECORD_ID", None, 'the cell holds "INVALID_OBJECT_IDS"') is ROWS["INVALID_RECORD_ID"]
@@ -116,3 +116,24 @@ def test_advice_ends_a_message_and_is_not_said_twice() -> None:
     assert (
         advised("REDIRECT", 302, "the server redirects: check --base-url") == "the server redirects: check --base-url"
     )
+
+
+@pytest.mark.parametrize(
+    ("category", "status", "message", "says"),
+    [
+        ("USER_DOES_NOT_HAVE_PERMISSIONS", 403, "no", "Edit Associations"),
+        ("VALIDATION_ERROR", 400, "no (crm.associations.USER_DOES_NOT_HAVE_PERMISSIONS)", "Edit Associations"),
+        ("HTTP_403", 403, "The user needs the Edit Associations permission", "Edit Associations"),
+        ("NO_READ_PERMISSION", 403, "no", "read scopes"),
+        ("VALIDATION_ERROR", 400, "x (ASSOCIATION_LIMIT_EXCEEDED: CONTACT=7 has 5)", "as many associations"),
+        ("VALIDATION_ERROR", 400, "Record 7 would exceed the limit of 250000 associations", "as many associations"),
+        ("VALIDATION_ERROR", 400, "The maximum number of associations has been reached", "as many associations"),
+        ("VALIDATION_ERROR", 437, "No more than 50 association types are allowed", "labels"),
+        ("HTTP_437", 437, "HubSpot answered 437", "labels"),
+        ("VALIDATION_ERROR", 400, "x (INVALID_OBJECT_IDS: CONTACT=7 is not valid)", "since September 2026"),
+    ],
+)
+def test_what_is_new_since_2026_has_reasons_of_its_own(category: str, status: int, message: str, says: str) -> None:
+    """Permissions of a person, keys that may not read, limits of associations and of labels, stricter writes."""
+    reason = explain(category, status, message)
+    assert says in f"{reason.cause} {reason.mend}"

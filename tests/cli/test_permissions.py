@@ -1,0 +1,51 @@
+"""Tokens that may not do all that a load needs, as HubSpot answers them since 2026: it stops, and says what to do."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Hubspot = Callable[..., Any]
+Load = Callable[..., Any]
+
+LEFT = "This app's user does not have the permission to edit associations."
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"status": "error", "message": LEFT, "category": "USER_DOES_NOT_HAVE_PERMISSIONS"},
+        {"status": "error", "message": LEFT, "subCategory": "crm.associations.USER_DOES_NOT_HAVE_PERMISSIONS"},
+        {"status": "error", "message": "The user needs the Edit Associations permission.", "category": "FORBIDDEN"},
+    ],
+)
+@pytest.mark.parametrize("method", ["put", "batch"])
+def test_a_person_without_the_permission_is_said(
+    hubspot: Hubspot, load: Load, folder: Path, body: dict[str, str], method: str
+) -> None:
+    """Exit 3, no row failed, HubSpot's sentence and the way on; the token itself is in order."""
+    (folder / "in.csv").write_text("from_id,to_id\n1,2\n3,4\n")
+    route = {"put": "pair", "batch": "batch/create"}[method]
+    with hubspot(faults=[{"fault": "403", "route": route, "body": body}]):
+        done = load("in.csv", "--method", method)
+    assert done.code == 3
+    said = " ".join(done.err.split())
+    assert body["message"].rstrip(".") in said
+    assert 'Give that person the permission "Edit Associations" in HubSpot, or use a service key' in said
+
+
+USAGE = {"usageLimit": 250_000, "collectedAt": "2026-10-01T00:00:00Z", "fetchStatus": "SUCCESS"}
+
+
+@pytest.mark.parametrize(("used", "known"), [(0, False), (1, True)])
+def test_a_day_of_which_nothing_is_used_is_not_known_for_a_full_one(
+    hubspot: Hubspot, load: Load, folder: Path, used: int, known: bool
+) -> None:
+    """The usage page does not count a service key's requests: a reserve cannot be kept by it, and that is said."""
+    (folder / "in.csv").write_text("from_id,to_id\n1,2\n")
+    body = {"results": [{"name": "private-apps-api-calls-daily", **USAGE, "currentUsage": used}]}
+    with hubspot(faults=[{"fault": "200", "route": "daily-usage", "body": body}]):
+        done = load("in.csv", "--daily-reserve", "10%")
+    assert done.code == 0
+    assert ("--daily-reserve cannot be kept" in done.err) is not known
