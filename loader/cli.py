@@ -3,6 +3,7 @@
 Everything heavy is imported by the command that needs it, so that `--help` and usage errors answer at once.
 """
 
+import errno
 import os
 import signal
 import sys
@@ -328,6 +329,9 @@ def run(arguments: list[str]) -> int:
         complain(str(error))
         return error.exit_code
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            complain(f"{error.filename}: the name is too long: give a shorter one")
+            return UsageError.exit_code
         return _report_bug(error, arguments)
 
 

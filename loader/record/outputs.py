@@ -16,6 +16,8 @@ from loader.record.results import ENDINGS
 PACKINGS = (".gz", ".bz2", ".xz", ".zip")
 STANDARD_INPUT = "-"
 
+_WHILE_WRITTEN = "..1234567"
+_LONGEST_ADDITION = ".20260101T000000Z-10.results.parquet"
 _SET_ASIDE = re.compile(r"\.[0-9]{8}T[0-9]{6}Z(-[0-9]+)?\.journal$", re.ASCII)
 
 
@@ -84,6 +86,10 @@ def name_outputs(results: str | None, failures: str | None, first_input: str, in
         raise UsageError(f"{path}: results are written as .csv, .jsonl or .parquet: end --results with one of them")
     stem = _stem(path)
     outputs = Outputs(path, Path(failures) if failures else path.with_name(f"{stem}.failures.csv"), stem)
+    if not has_room(outputs.results):
+        raise UsageError(f"{path.name}: the name is too long, and others are made from it: give a shorter --results")
+    if len(os.fsencode(outputs.failures.name)) + len(_WHILE_WRITTEN) > _longest_name(outputs.failures.parent):
+        raise UsageError(f"{outputs.failures.name}: the name is too long: give a shorter --failures")
     for file in (outputs.results, outputs.failures, outputs.summary):
         _check(file, inputs)
     if [file.absolute() for file in outputs.all()].count(outputs.failures.absolute()) > 1:
@@ -91,6 +97,22 @@ def name_outputs(results: str | None, failures: str | None, first_input: str, in
     if outputs.journal.is_symlink():
         raise UsageError(f"{outputs.journal} is a symbolic link, which is never followed: give another --results")
     return outputs
+
+
+def has_room(results: Path) -> bool:
+    """Tell whether all names that are made from a results file's are short enough for its folder.
+
+    The longest is that of results that made way for a later run's.
+    """
+    return len(os.fsencode(_stem(results))) + len(_LONGEST_ADDITION) <= _longest_name(results.parent)
+
+
+def _longest_name(folder: Path) -> int:
+    """Return how many bytes a file's name may have; 255 on nearly every file system."""
+    try:
+        return os.pathconf(folder, "PC_NAME_MAX")
+    except (OSError, ValueError, AttributeError):  # there is no such folder, or no such question on this system
+        return 255
 
 
 def _stem_of_input(name: str) -> str:

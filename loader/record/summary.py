@@ -9,6 +9,7 @@ from loader.record.files import replacing
 from loader.record.journal import Counts, Journal
 from loader.record.visible import visible_json
 from loader.settings import Rate
+from loader.shell import command_line
 
 
 def summarize(
@@ -25,7 +26,7 @@ def summarize(
     """Return the summary; every key is always there. Times are UTC, ISO 8601; `seconds` are those at work."""
     sending = traffic["sending_seconds"]
     return {
-        "command": " ".join(command),
+        "command": command_line(command),
         "version": version,
         "portal_id": journal.fact("portal_id"),
         "inputs": journal.inputs(),

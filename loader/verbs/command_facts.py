@@ -1,7 +1,6 @@
 """What a journal remembers of the commands that worked on its run, so that `status` and `report` can tell."""
 
 import os
-import shlex
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +9,7 @@ from loader.record.journal import Journal
 from loader.record.journal.taking_back import UNDO
 from loader.send.put import timestamp
 from loader.settings import Settings
+from loader.shell import command_line
 from loader.verbs.next_command import same_command
 
 MOST_COMMANDS = 100
@@ -21,7 +21,7 @@ def begun(journal: Journal, settings: Settings, now: datetime) -> dict[str, obje
     traffic = journal.fact("traffic") or {}
     command = {"began_at": timestamp(now), "after_seconds": traffic.get("sending_seconds", 0.0)}
     return {
-        "command": shlex.join(settings.command),
+        "command": command_line(settings.command),
         "folder": os.getcwd(),  # noqa: PTH109 - a text is wanted
         "exit_code": None,
         "stopped": None,

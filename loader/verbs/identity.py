@@ -1,6 +1,5 @@
 """What a run is bound to, and what a command does about the run that its journal holds."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import Enum
@@ -12,6 +11,7 @@ from loader.record.journal import Journal
 from loader.record.journal.taking_back import UNDO
 from loader.record.outputs import Outputs
 from loader.settings import Settings
+from loader.shell import as_file, command_line
 from loader.verbs.command_facts import moment_of_last_work
 
 OPTIONS = {
@@ -162,9 +162,10 @@ def is_due_again(earlier: Earlier, again: float | None, now: datetime) -> bool:
 def _taken_back(outputs: Outputs, undo: Mapping[str, Any]) -> JournalMismatch:
     """Return why a run that was taken back neither goes on nor passes for finished."""
     if undo["finished_at"] is None:
+        finish = command_line(["association-loader", "undo", as_file(str(outputs.results))])
         return JournalMismatch(
-            f"{outputs.journal}: an undo of this run is not finished: finish it with association-loader undo "
-            f"{shlex.quote(str(outputs.results))}, or load everything again with --fresh, which sets its files aside"
+            f"{outputs.journal}: an undo of this run is not finished: finish it with {finish}, or load everything "
+            "again with --fresh, which sets its files aside"
         )
     return JournalMismatch(
         f"{outputs.journal}: what this run added was taken back by undo on {undo['finished_at'][:10]}: to load it "

@@ -1,14 +1,14 @@
 """The exact command that comes next, for people to copy."""
 
-import shlex
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from loader.errors import LoaderError
 from loader.record.journal import Counts
-from loader.record.outputs import Outputs
+from loader.record.outputs import Outputs, has_room
 from loader.settings import Settings
+from loader.shell import as_file, command_line
 
 _INPUT_FORM = {"--format": "csv", "--delimiter": ",", "--encoding": "utf-8"}
 """What a failures file is, whatever its input was."""
@@ -89,9 +89,12 @@ def load_mended(settings: Settings, outputs: Outputs, failures: Path) -> str | N
     for option, value in _INPUT_FORM.items():
         if said[option] and option not in typed:
             options.append(_Part(option, (option, value)))  # Against the environment or the configuration file.
-    if settings.results and "--results" not in typed:
-        options.append(_Part("--results", ("--results", str(failures.with_suffix(".results.csv")))))
-    return _joined(settings.command[:2], [_Part("", (str(failures),)), *options])
+    results = failures.with_suffix(".results.csv")
+    if not has_room(results):
+        options.append(_Part("--results", ("--results", str(failures.with_name("mended.results.csv")))))
+    elif settings.results and "--results" not in typed:
+        options.append(_Part("--results", ("--results", as_file(str(results)))))
+    return _joined(settings.command[:2], [_Part("", (as_file(str(failures)),)), *options])
 
 
 def _parts(words: Collection[str], flags: Collection[str]) -> Iterator[_Part]:
@@ -99,7 +102,7 @@ def _parts(words: Collection[str], flags: Collection[str]) -> Iterator[_Part]:
     rest = iter(words)
     for word in rest:
         if word == "--":
-            yield from (_Part("", ("--", word)) for word in rest)
+            yield from (_Part("", (as_file(name),)) for name in rest)
         elif not word.startswith("-") or word == "-":
             yield _Part("", (word,))
         elif "=" in word or word in flags:
@@ -113,7 +116,4 @@ def _without(parts: list[_Part], options: Collection[str]) -> list[_Part]:
 
 
 def _joined(head: tuple[str, ...], parts: list[_Part]) -> str:
-    # An input after `--` may look like an option: such inputs go to the end, behind one `--`.
-    plain = [word for part in parts if part.words[0] != "--" for word in part.words]
-    odd = [part.words[1] for part in parts if part.words[0] == "--"]
-    return shlex.join([*head, *plain, *(["--", *odd] if odd else [])])
+    return command_line([*head, *(word for part in parts for word in part.words)])

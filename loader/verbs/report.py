@@ -10,6 +10,7 @@ from loader.record.failures import ADDED
 from loader.record.journal import Counts, Journal, Line, failed_records, lines
 from loader.record.outputs import Outputs, name_outputs
 from loader.settings import Settings
+from loader.shell import command_line
 from loader.version import version
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def dry_report(planned: Planned, settings: Settings) -> Report:
     counts = Counts(total=planned.rows, rejected=planned.rejected, pairs=planned.pairs)
     exit_code = int(planned.rejected > 0)
     summary: dict[str, Any] = {
-        "command": " ".join(settings.command),
+        "command": command_line(settings.command),
         "version": version(),
         "portal_id": planned.portal_id,
         "inputs": [{"path": name, "rows": understood.records} for name, understood in planned.inputs.items()],

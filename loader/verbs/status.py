@@ -1,7 +1,6 @@
 """Status: where a run stands, or every run under a folder, from the journals alone; changes no byte."""
 
 import os
-import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ from loader.record.journal import Counts, Journal, holder, is_journal
 from loader.record.journal.lock import ENDING as LOCK
 from loader.record.journal.taking_back import STATUSES, UNDO
 from loader.record.outputs import is_set_aside, journal_of
+from loader.shell import as_file, command_line
 from loader.verbs.command_facts import moment_of_last_work
 
 _JOURNAL = ".journal"
@@ -108,7 +108,7 @@ def _next_command(journal: Journal) -> str | None:
         following: str | None = journal.fact("next_command")
         return following
     if undo["finished_at"] is None:
-        return shlex.join(["association-loader", "undo", journal.fact("output.results")])
+        return command_line(["association-loader", "undo", as_file(journal.fact("output.results"))])
     return f"{journal.fact('command')} --fresh" if journal.fact("command") else None
 
 

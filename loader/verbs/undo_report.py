@@ -11,6 +11,7 @@ from loader.events import UndoPlanned
 from loader.record.journal.taking_back import STATUSES
 from loader.send.traffic import Traffic
 from loader.settings import Settings
+from loader.shell import command_line
 from loader.verbs.table_file import read_table, written
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def summarize_undo(  # noqa: PLR0917 - called in one place, by the verb
     counts = {status: fact[status] for status in STATUSES}
     left = counts["left"] + counts["failed"]
     return {
-        "command": " ".join(settings.command),
+        "command": command_line(settings.command),
         "version": version("association-loader"),
         "portal_id": plan.portal_id,
         "results": plan.results,
@@ -77,5 +78,5 @@ def summarize_undo(  # noqa: PLR0917 - called in one place, by the verb
         "pairs": {"total": sum(counts.values()) + fact["pending"], **counts, "pending": fact["pending"]},
         "primaries": fact["primaries"],
         "requests": {"sent": traffic.sent, "retried": traffic.retried, "rate_limited": traffic.rate_limited},
-        "next_command": " ".join(settings.command) or None if stopped or counts["failed"] else None,
+        "next_command": command_line(settings.command) or None if stopped or counts["failed"] else None,
     }

@@ -10,6 +10,7 @@ from loader.record.journal import Journal
 from loader.record.journal.comparison import MARKS, marks
 from loader.record.outputs import Outputs
 from loader.settings import Settings
+from loader.shell import command_line
 from loader.verbs.next_command import load_what_is_missing
 from loader.verbs.table_file import read_table, written
 from loader.version import version
@@ -60,7 +61,7 @@ def summarize_verification(
     different = sum(counted.values()) - counted["="]
     traffic: Mapping[str, Any] = journal.fact("traffic") or {"sent": 0, "retried": 0, "rate_limited": 0}
     return {
-        "command": " ".join(settings.command),
+        "command": command_line(settings.command),
         "version": version(),
         "portal_id": journal.fact("portal_id"),
         "inputs": journal.inputs(),

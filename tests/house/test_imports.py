@@ -9,7 +9,18 @@ import pytest
 
 LOADER = Path(__file__).parents[2] / "loader"
 
-WORDS = {"complain", "errors", "events", "model", "object_type_names", "reasons", "settings", "stopping", "version"}
+WORDS = {
+    "complain",
+    "errors",
+    "events",
+    "model",
+    "object_type_names",
+    "reasons",
+    "settings",
+    "shell",
+    "stopping",
+    "version",
+}
 """What all stages share; these know only each other."""
 
 FLOORS = {

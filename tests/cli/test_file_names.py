@@ -1,0 +1,95 @@
+"""Whatever a file is called: its load works or is refused in a sentence, and the next command works when pasted."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loader.sandbox import Sandbox
+
+Run = Callable[..., Any]
+Summary = Callable[[str], dict[str, Any]]
+
+NAMES = {
+    "a dash": b"-x.csv",
+    "two dashes": b"--results=x.csv",
+    "a dash and Latin-1": b"-caf\xe9.csv",
+    "blanks and quotes": b"a 'b' \"c\" $d.csv",
+    "a line break and a terminal's command": b"a\n\x1b[31m %s.csv",
+    "200 bytes of Cyrillic": "\u0436".encode() * 98 + b".csv",
+}
+
+
+def pasted(command: str) -> list[str]:
+    """The words that a shell makes of a command."""
+    script = f"set -- {command}\nprintf '%s\\0' \"$@\""
+    done = subprocess.run(["sh", "-c", script.encode("utf-8", "surrogateescape")], capture_output=True, check=True)
+    return [os.fsdecode(word) for word in done.stdout.split(b"\0")[:-1]]
+
+
+@pytest.mark.parametrize("case", NAMES)
+def test_the_next_command_works_when_pasted(
+    case: str, sandbox: Sandbox, run: Run, folder: Path, summary: Summary
+) -> None:
+    """The failures file that it names is found; status shows the same command."""
+    name = os.fsdecode(NAMES[case])
+    (folder / name).write_text("from_id,to_id\n101,201\nx,202\n")
+    assert run("load", "--from", "contacts", "--to", "companies", "--rate", "9999/1", "--", name).code == 1
+    (first,) = folder.glob("*.summary.json")
+    command = summary(first.name)["next_command"]
+    assert command.isprintable()
+    assert command in "".join(run("status").out.split("\n"))
+    program, *words = pasted(command)
+    assert (program, run(*words).code) == ("association-loader", 1)
+    results = name.removesuffix(".csv") + ".failures.results.csv"
+    assert [file.name for file in folder.glob("*.failures.results.csv")] == [results]
+
+
+@pytest.mark.parametrize("length", [223, 224, 255])
+def test_a_name_that_is_too_long_is_refused_before_anything_is_written(
+    length: int, sandbox: Sandbox, load: Run, folder: Path, contents: Run
+) -> None:
+    """It is a mistake of usage; a shorter --results helps, and two nights in a row work."""
+    name = "x" * (length - 4) + ".csv"
+    (folder / name).write_text("from_id,to_id\n101,201\n")
+    before = contents()
+    first = load(name)
+    assert first.code in (0, 2)
+    if first.code == 2:
+        assert contents() == before
+        assert "--results" in first.err
+    options = ("--results", "r.csv") if first.code == 2 else ()
+    for record in (102, 103):
+        (folder / name).write_text(f"from_id,to_id\n{record},201\n")
+        assert load(name, *options).code == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("load", "{}"),
+        ("load", "a.csv", "--results", "{}"),
+        ("load", "a.csv", "--failures", "{}"),
+        ("load", "a.csv", "--metrics-file", "{}"),
+        ("load", "a.csv", "--log-file", "{}"),
+        ("load", "a.csv", "--config", "{}"),
+        ("verify", "{}"),
+        ("status", "{}"),
+        ("report", "{}"),
+        ("undo", "{}", "--yes"),
+    ],
+    ids=" ".join,
+)
+def test_a_name_that_no_file_can_have_is_a_mistake_of_usage(
+    words: tuple[str, ...], sandbox: Sandbox, run: Run, folder: Path, contents: Run
+) -> None:
+    """One sentence, and no file is changed."""
+    (folder / "a.csv").write_text("from_id,to_id\n101,201\n")
+    before = contents()
+    types = ("--from", "contacts", "--to", "companies") if words[1] == "a.csv" else ()
+    done = run(*(word.format("x" * 300 + ".csv") for word in words), *types)
+    assert (done.code, contents()) == (2, before)
+    assert "x" * 300 in done.err
