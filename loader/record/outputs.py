@@ -110,8 +110,8 @@ def has_room(results: Path) -> bool:
 def _longest_name(folder: Path) -> int:
     """Return how many bytes a file's name may have; 255 on nearly every file system."""
     try:
-        return os.pathconf(folder, "PC_NAME_MAX")
-    except (OSError, ValueError, AttributeError):  # there is no such folder, or no such question on this system
+        return os.statvfs(folder).f_namemax
+    except (OSError, AttributeError):  # there is no such folder, or no such question on this system
         return 255
 
 
