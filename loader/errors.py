@@ -11,7 +11,8 @@
     │    ├─ Retryable        try again after a pause: RateLimited, ServerFault, ConnectionFault
     │    ├─ Refused          this request only: 400, 404, 409, an unknown 4xx, a redirect
     │    └─ Fatal            stop the run: Unauthorized, MissingScope, WrongPortal                  exit 3
-    │                        and for now: DailyQuotaSpent, PortalMigrating, Unreachable             exit 5
+    │                        and for now: DailyQuotaSpent, PortalMigrating, Unreachable,
+    │                        UnusableAnswer                                             exit 5
     └─ Stopped               the run was told to end
          ├─ TooManyFailures                                                                         exit 4
          ├─ OutOfTime                                                                               exit 5
@@ -154,6 +155,12 @@ class PortalMigrating(Fatal):
 
 class Unreachable(Fatal):
     """HubSpot answered nothing usable for 15 minutes."""
+
+    exit_code = 5
+
+
+class UnusableAnswer(Fatal):
+    """HubSpot answered a question about the portal with something that cannot be worked with."""
 
     exit_code = 5
 

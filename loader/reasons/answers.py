@@ -158,6 +158,11 @@ CATEGORIES: dict[str, Reason] = {
         True,
     ),
     "UNREADABLE_ANSWER": _UNREADABLE,
+    "UNUSABLE_ANSWER": Reason(
+        "HubSpot's answer to a question about the portal holds something that cannot be worked with.",
+        "Look in HubSpot at what the message names, or ask HubSpot's support; then run the same command.",
+        True,
+    ),
     "ERROR_IN_ANSWER": Reason(
         "HubSpot answered with success and an error in it.",
         "Read the message, and look at the two records in HubSpot before sending the row again.",

@@ -95,10 +95,10 @@ class OAuthToken:
         self._token = Secret(str(token))
         self._renew_at = asked_at + RENEW_AT * min(expires_in, LONGEST_LIFE)
         rotated = answer.get("refresh_token")
-        if isinstance(rotated, str) and rotated:
+        if isinstance(rotated, str) and _TOKEN.fullmatch(rotated):
             self._refresh_token = Secret(rotated)
-        portal = answer.get("hub_id")
-        return str(portal) if isinstance(portal, int | str) else None
+        portal = replies.text_of(answer.get("hub_id"))
+        return portal if replies.PORTAL_ID.fullmatch(portal) else None
 
 
 def take_over(token: OAuthToken, reply: Reply, *, asked_at: float, now: Callable[[], datetime]) -> str | None:

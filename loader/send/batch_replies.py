@@ -19,6 +19,7 @@ from loader.send.replies import (
     context_of,
     correlation_id_of,
     fields,
+    labels_of,
     message_of,
     not_json,
     printable,
@@ -30,6 +31,11 @@ COMPLETE = "COMPLETE"
 _NONE_FOUND = "NO_ASSOCIATIONS_FOUND"
 _CATEGORY = re.compile(r"[A-Z][A-Z_]{0,49}", re.ASCII)
 _LARGEST_TYPE_ID = 2**31 - 1
+
+_MOST_TYPES = 1000
+"""Of one pair; HubSpot has some 60 between two object types at most."""
+
+_LONGEST_AFTER = 1000
 
 # Answers hold thousands of pairs. Decoded into what is read of them, and nothing else, they take a tenth of the time.
 # What HubSpot may write as text or as a number, or leave out, is `Any`.
@@ -126,7 +132,7 @@ def associated(reply: Reply, asked: Collection[str]) -> Page:
         if record_id not in asked:
             raise _unreadable(reply, "speaks of other records than were asked for")
         _take(result, page.found.setdefault(record_id, {}), known, reply)
-        if after := _next_page(result.paging):
+        if after := _next_page(result.paging, reply):
             page.after[record_id] = after
     page = _with_errors(page, answer.errors, asked, reply)
     if not (page.complete or page.found or page.refused):
@@ -157,22 +163,33 @@ def _types(text: bytes, reply: Reply) -> Types:
         raise _unreadable(reply, "names an associated record without its types") from error
     except (DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise not_json(reply) from error
+    if len(named) > _MOST_TYPES:
+        raise _unreadable(reply, f"gives one pair more than {_MOST_TYPES} association types")
     return frozenset(_type(each.category, text_of(each.type_id), reply) for each in named)
 
 
 def _type(category: object, type_id: str, reply: Reply) -> AssociationType:
-    if not isinstance(category, str) or not _CATEGORY.fullmatch(category) or not _is_type_id(type_id):
+    if not isinstance(category, str) or not is_category(category) or not is_type_id(type_id):
         raise _unreadable(reply, "names an association type without its category or its id")
     return AssociationType(category, int(type_id))
 
 
-def _is_type_id(text: str) -> bool:
+def is_category(text: str) -> bool:
+    """Return True for what can be an association category, also one that HubSpot adds later."""
+    return _CATEGORY.fullmatch(text) is not None
+
+
+def is_type_id(text: str) -> bool:
+    """Return True for what can be an association type's id: the API's `associationTypeId` is an int32."""
     return text.isascii() and text.isdigit() and len(text) <= 10 and 0 < int(text) <= _LARGEST_TYPE_ID
 
 
-def _next_page(paging: object) -> str:
+def _next_page(paging: object, reply: Reply) -> str:
     following = paging.get("next") if isinstance(paging, dict) else None
-    return text_of(following.get("after")) if isinstance(following, dict) else ""
+    after = text_of(following.get("after")) if isinstance(following, dict) else ""
+    if len(after) > _LONGEST_AFTER:
+        raise _unreadable(reply, "names a next page by an endless text")
+    return after
 
 
 class Created(NamedTuple):
@@ -218,7 +235,7 @@ def _matched(
 ) -> tuple[dict[tuple[str, ...], list[Pair]], list[Pair]]:
     """Return the pairs that results name, by the labels that these give them, and those that none names."""
     found = {
-        (str(each.from_object_id), str(each.to_object_id)): _labels(each.labels) if each.labels else ()
+        (text_of(each.from_object_id), text_of(each.to_object_id)): labels_of(each.labels) if each.labels else ()
         for each in results
     }
     created: dict[tuple[str, ...], list[Pair]] = {}
@@ -227,10 +244,6 @@ def _matched(
         labels = found.get((pair.object_id, pair.to_object_id))
         (left if labels is None else created.setdefault(labels, [])).append(pair)
     return created, left
-
-
-def _labels(named: object) -> tuple[str, ...]:
-    return tuple(printable(str(each)) for each in named if each) if isinstance(named, list) else ()
 
 
 def archived(reply: Reply) -> None:

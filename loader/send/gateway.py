@@ -28,6 +28,7 @@ from loader.send.concurrency import Concurrency
 from loader.send.limits import Limiter
 from loader.send.quota import Day
 from loader.send.replies import Reply
+from loader.send.secrecy import hidden
 from loader.send.traffic import Traffic
 from loader.send.trouble import Trouble
 from loader.settings import Budget, Settings
@@ -304,7 +305,13 @@ class Gateway:
             self._limiter.give_back(answered=headers is not None)
             self.day.note(*replies.daily_quota(headers or {}))
         self._answered(reply, left_at, under_way)
-        return reply
+        return self._without_secrets(reply, authorization)
+
+    def _without_secrets(self, reply: Reply, authorization: str) -> Reply:
+        if not authorization and reply.status == 200:
+            return reply  # The token that was asked for.
+        # A request's own token may have been renewed while it was under way.
+        return hidden(reply, {*self.credential.secrets(), authorization.removeprefix("Bearer ")})
 
     def _answered(self, reply: Reply, left_at: float, under_way: int) -> None:
         seconds = self._clock() - left_at

@@ -1,27 +1,20 @@
 """What a portal can be asked before anything is sent: who it is, its labels, its custom objects."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 
 from loader.errors import MissingScope, Refused, Retryable, Unreachable, WrongPortal
 from loader.model import Direction, Question, RecordsFound
-from loader.send import api, quota, replies
+from loader.send import api, portal_replies, quota, replies
 from loader.send.api import Request
 from loader.send.gateway import Gateway
+from loader.send.portal_replies import Account
 from loader.send.records import records_found
+from loader.send.replies import Reply
 
-# An answer that leaves out what was asked for is no answer: taken for one, it would reject rows or stop a run for good.
-_ACCOUNT = partial(replies.fields_with, key="portalId", kind=(int, str))
-_RESULTS = partial(replies.fields_with, key="results", kind=list)
-
-
-class Account(NamedTuple):
-    """A portal's id and time zone (an IANA name), None where it does not say."""
-
-    portal_id: str | None
-    time_zone: str | None
+T = TypeVar("T")
 
 
 class GatewayPortal:
@@ -48,16 +41,15 @@ class GatewayPortal:
         request = api.account_details(self._version)
         most = self._most if insist or self._attempts else 1
         try:
-            answer = (await self._gateway.call(request, _ACCOUNT, max_attempts=most)).value
+            found = (await self._gateway.call(request, portal_replies.account, max_attempts=most)).value
         except (Refused, Retryable, MissingScope) as error:
             if insist or (self._attempts and isinstance(error, Retryable)):
                 raise _fatal(error) from error
             self.portal_id = self._gateway.portal_id
             return Account(self.portal_id, None)
-        time_zone = answer.get("timeZone")
-        self._gateway.day.time_zone = time_zone if isinstance(time_zone, str) else None
-        self.portal_id = str(answer["portalId"])
-        return Account(self.portal_id, self._gateway.day.time_zone)
+        self._gateway.day.time_zone = found.time_zone
+        self.portal_id = found.portal_id
+        return found
 
     async def daily_usage(self) -> None:
         """Learn how much is left of the day's quota where no answer's headers have said so; one attempt must do."""
@@ -69,12 +61,13 @@ class GatewayPortal:
 
     async def labels(self, direction: Direction) -> list[dict[str, Any]] | None:
         """Return the association types of one direction, or None where the portal does not tell them."""
-        return await self._results(api.labels(*direction, self._version))
+        request = api.labels(*direction, self._version)
+        return await self._listed(request, partial(portal_replies.association_types, direction=direction))
 
     async def schemas(self) -> list[dict[str, Any]] | None:
         """Return the portal's custom objects, or None: listing them needs a scope of its own."""
         try:
-            return await self._results(api.schemas(self._version))
+            return await self._listed(api.schemas(self._version), portal_replies.schemas)
         except MissingScope:
             return None
 
@@ -87,14 +80,13 @@ class GatewayPortal:
         except Retryable as error:
             raise _fatal(error) from error
 
-    async def _results(self, request: Request) -> list[dict[str, Any]] | None:
+    async def _listed(self, request: Request, read: Callable[[Reply], T]) -> T | None:
         try:
-            answer = (await self._gateway.call(request, _RESULTS, max_attempts=self._most, largest=2**26)).value
+            return (await self._gateway.call(request, read, max_attempts=self._most, largest=2**26)).value
         except Refused:
             return None
         except Retryable as error:
             raise _fatal(error) from error
-        return [item for item in answer["results"] if isinstance(item, dict)]
 
 
 def _fatal(error: Refused | Retryable | MissingScope) -> MissingScope | Unreachable | WrongPortal:

@@ -5,6 +5,7 @@ be repeated without harm. HubSpot's error fields are all optional, so each is re
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -29,6 +30,14 @@ from loader.send import retry
 from loader.settings import Rate
 
 LONGEST_MESSAGE = 500
+
+PORTAL_ID = re.compile(r"[0-9]{1,19}", re.ASCII)
+
+LONGEST_NUMBER = 14_000
+"""Bits; Python writes out no number of more than 4,300 digits."""
+
+MOST_LABELS = 50
+"""That an answer's outcome keeps of one pair: HubSpot allows no more labels between two object types."""
 
 LONGEST_WINDOW = 600.0
 """Seconds. HubSpot's window is 10 s; a header that speaks of hours would bring a run to a halt."""
@@ -188,7 +197,7 @@ def text_of(value: object) -> str:
     """Return a text or a whole number as text; blank for anything else."""
     if type(value) is str:
         return value
-    return str(value) if type(value) is int else ""
+    return str(value) if type(value) is int and value.bit_length() <= LONGEST_NUMBER else ""
 
 
 def message_of(body: Mapping[str, object], reply: Reply) -> str:
@@ -305,8 +314,14 @@ def created(reply: Reply, pair: Pair) -> Created:
     labels = entity.get("labels")
     if not resource_id and not labels:
         return NO_MORE
-    named = [printable(str(label)) for label in labels if label is not None] if isinstance(labels, list) else []
-    return Created(printable(resource_id), tuple(named))
+    return Created(printable(resource_id), labels_of(labels))
+
+
+def labels_of(named: object) -> tuple[str, ...]:
+    """Return the labels that an answer gives a pair, the first of very many, each safe to show; `named` is a list."""
+    first = named[: MOST_LABELS + 1] if isinstance(named, list) else []
+    texts = [printable(text) for each in first if (text := text_of(each))]
+    return tuple(texts) if len(texts) <= MOST_LABELS else (*texts[:MOST_LABELS], "…")
 
 
 def _unclear(reply: Reply) -> ServerFault:

@@ -26,7 +26,8 @@ from loader.record.pace import PREFIX as PACE
 from loader.record.results import Results, open_results
 from loader.record.summary import summarize, write_summary
 from loader.send.gateway import Gateway, Surroundings
-from loader.send.portal import Account, GatewayPortal
+from loader.send.portal import GatewayPortal
+from loader.send.portal_replies import Account
 from loader.send.put import timestamp
 from loader.settings import Rate, Settings
 from loader.stopping import Stop

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from loader.errors import JournalMismatch, Retryable, Unreachable, WrongPortal
 from loader.send.gateway import Gateway
-from loader.send.portal import Account, GatewayPortal
+from loader.send.portal import GatewayPortal
+from loader.send.portal_replies import Account
 
 
 async def recognize(portal: GatewayPortal, named: str | None, *, bound: str | None = None) -> Account:

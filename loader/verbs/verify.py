@@ -14,7 +14,8 @@ from loader.record.journal.comparison import EXACT, LABELS, Comparison, comparis
 from loader.record.outputs import Outputs, check_table, name_outputs
 from loader.record.results import open_table
 from loader.send.gateway import Gateway, Surroundings
-from loader.send.portal import Account, GatewayPortal
+from loader.send.portal import GatewayPortal
+from loader.send.portal_replies import Account
 from loader.send.put import timestamp
 from loader.settings import Settings
 from loader.stopping import Stop

@@ -26,7 +26,8 @@ from loader.errors import (
 from loader.model import AssociationType, Pair
 from loader.send import replies
 from loader.send.gateway import Delivered, Gateway
-from loader.send.portal import Account, GatewayPortal
+from loader.send.portal import GatewayPortal
+from loader.send.portal_replies import Account
 from loader.send.put import Put, timestamp
 from loader.send.replies import Reply
 from loader.settings import Rate
@@ -404,7 +405,10 @@ def test_where_the_portal_must_be_known_not_knowing_it_is_fatal(result: Reply, k
 @pytest.mark.parametrize(
     ("result", "labels"),
     [
-        (answer(200, {"results": [{"typeId": 1}, "odd"]}), [{"typeId": 1}]),
+        (
+            answer(200, {"results": [{"category": "WORK", "typeId": "1", "label": "Boss"}]}),
+            [{"category": "WORK", "typeId": 1, "label": "Boss"}],
+        ),
         (answer(404), None),
     ],
 )

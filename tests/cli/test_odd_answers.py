@@ -1,0 +1,133 @@
+"""Answers as nobody documents them: with the token in them, endless, or of no use."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import TOKEN
+
+Run = Callable[..., Any]
+Lines = Callable[[str], list[dict[str, str]]]
+
+PAIR = {"fromObjectTypeId": "0-1", "fromObjectId": 101, "toObjectTypeId": "0-2", "toObjectId": 201}
+PLAIN = {"category": "HUBSPOT_DEFINED", "typeId": 279, "label": None}
+BOSS = {"category": "USER_DEFINED", "typeId": 7, "label": "Boss"}
+ESCAPED = "".join(f"\\u{ord(character):04x}" for character in TOKEN)
+
+
+def answering(route: str, body: object, status: int = 200, **more: Any) -> dict[str, Any]:
+    """Return a fault: such an answer to every request of a kind."""
+    return {"fault": str(status), "route": route, "body": body, "content_type": "application/json", **more}
+
+
+def created(**more: object) -> str:
+    return json.dumps({**PAIR, **more})
+
+
+ECHOES = {
+    "a label": answering("pair", created(labels=["Boss", f"for {TOKEN}"]), 201),
+    "a label in escapes": answering("pair", created(labels=["@"]).replace("@", ESCAPED), 201),
+    "a resource id": answering("pair", created(createdResourceId=TOKEN), 201),
+    "a message cut within it": answering("pair", {"message": "x" * 490 + TOKEN}, 400),
+    "a category": answering("pair", {"message": "no", "category": f"A {TOKEN}"}, 400),
+    "a page": answering("pair", "<html>" + "y" * 180 + TOKEN, 404),
+    "a header": answering("pair", {"message": "no"}, 400, headers={"X-HubSpot-Correlation-Id": TOKEN}),
+    "a redirect": answering("pair", "", 302, headers={"Location": f"https://{TOKEN}.example/"}),
+    "the portal's labels": answering("labels", {"results": [PLAIN, {**BOSS, "label": f"Boss {TOKEN}"}]}),
+    "the portal's categories": answering("labels", {"results": [{**BOSS, "category": TOKEN}]}),
+    "the portal's name": answering("account", {"portalId": TOKEN}),
+    "what there was": answering("batch/read", {"results": [{"from": {"id": TOKEN}, "to": []}]}, 207),
+}
+
+
+@pytest.mark.parametrize("where", ECHOES)
+def test_a_token_that_an_answer_holds_is_written_and_shown_nowhere(
+    hubspot: Run, load: Run, folder: Path, where: str
+) -> None:
+    """Not in half, either; `run` looks through the screen and every file of the folder."""
+    (folder / "a.csv").write_text("from_id,to_id,label\n101,201,\n102,202,Bos\n")
+    with hubspot(faults=[ECHOES[where]]):
+        done = load("a.csv", "--max-attempts", "1", "--max-duration", "0.4s", "--json")
+    assert done.code in (0, 1, 5)
+    written = "".join(file.read_text("utf-8", "replace") for file in folder.iterdir())
+    assert TOKEN[:10] not in done.out + done.err + written
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [["M" * 1_000_000], [f"Label {number}" for number in range(50_000)], [["nested"]] * 1000, [{"a": "b" * 10**5}]],
+    ids=["a megabyte", "fifty thousand", "lists", "an object"],
+)
+@pytest.mark.parametrize("method", ["put", "batch"])
+def test_endless_labels_in_an_answer_are_cut(
+    hubspot: Run, load: Run, folder: Path, lines: Lines, labels: list[Any], method: str
+) -> None:
+    """The row is created, and its line and its journal stay small."""
+    (folder / "a.csv").write_text("from_id,to_id\n101,201\n")
+    answers = {
+        "put": answering("pair", created(labels=labels), 201),
+        "batch": answering("batch/create", {"status": "COMPLETE", "results": [{**PAIR, "labels": labels}]}, 201),
+    }
+    with hubspot(faults=[answers[method]]):
+        assert load("a.csv", "--method", method).code == 0
+    assert [line["status"] for line in lines("a.results.csv")] == ["created"]
+    assert (folder / "a.results.csv").stat().st_size < 30_000
+    assert (folder / "a.journal").stat().st_size < 300_000
+
+
+UNUSABLE = {
+    "beyond 64 bits": {**BOSS, "typeId": 2**70},
+    "beyond 32 bits": {**BOSS, "typeId": 2**31},
+    "thousands of digits": {**BOSS, "typeId": "9" * 5000},
+    "negative": {**BOSS, "typeId": -7},
+    "a fraction": {**BOSS, "typeId": 7.5},
+    "true": {**BOSS, "typeId": True},
+    "no id": {"category": "USER_DEFINED", "label": "Boss"},
+    "a category in no form": {**BOSS, "category": "user defined?"},
+    "an endless category": {**BOSS, "category": "A" * 100_000},
+    "no category": {**BOSS, "category": None},
+    "no object": "Boss",
+}
+
+
+@pytest.mark.parametrize("entry", UNUSABLE)
+def test_an_association_type_that_cannot_be_used_stops_before_anything_is_sent(
+    hubspot: Run, run: Run, load: Run, folder: Path, entry: str
+) -> None:
+    """One sentence and exit 5, for a load as for the list of labels; and no bug, and no row rejected for it."""
+    (folder / "a.csv").write_text("from_id,to_id,label\n101,201,Boss\n")
+    with hubspot(faults=[answering("labels", {"results": [PLAIN, UNUSABLE[entry]]})]) as sandbox:
+        for done in (load("a.csv", "--quiet"), run("labels", "contacts", "companies")):
+            assert done.code == 5
+            assert (
+                "cannot be worked with: the association types from 0-1 to 0-2 hold one that cannot be used" in done.err
+            )
+            assert len(done.err) < 800
+        assert sandbox.count("PUT") == 0
+
+
+def test_a_category_that_hubspot_adds_is_sent_as_it_is(hubspot: Run, load: Run, folder: Path, lines: Lines) -> None:
+    """It is in HubSpot's form, so HubSpot is the one to judge it; a type id may be text, too."""
+    (folder / "a.csv").write_text("from_id,to_id,label\n101,201,Boss\n")
+    entries = [PLAIN, {**BOSS, "category": "PARTNER_DEFINED", "typeId": "7"}]
+    faults = [answering("labels", {"results": entries}), answering("pair", created(), 201)]
+    with hubspot(faults=faults):
+        assert load("a.csv").code == 0
+    (line,) = lines("a.results.csv")
+    assert (line["association_category"], line["association_type_id"]) == ("PARTNER_DEFINED", "7")
+
+
+@pytest.mark.parametrize("label", ["x" * 1_000_000, "Bo\ud800ss", "Bo\x1b[31mss"], ids=["endless", "half", "escape"])
+def test_a_label_of_the_portal_is_one_that_can_be_written_and_shown(
+    hubspot: Run, run: Run, load: Run, folder: Path, label: str
+) -> None:
+    """Named by its type id, it stands in results and messages, cut and without what no file can hold."""
+    (folder / "a.csv").write_text("from_id,to_id,type_id\n101,201,7\n")
+    faults = [answering("labels", {"results": [PLAIN, {**BOSS, "label": label}]}), answering("pair", created(), 201)]
+    with hubspot(faults=faults):
+        assert load("a.csv", "--column", "association_type_id=type_id", "--category", "USER_DEFINED").code == 0
+        assert run("labels", "contacts", "companies").code == 0
+    assert (folder / "a.results.csv").stat().st_size < 3000
