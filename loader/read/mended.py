@@ -78,6 +78,17 @@ def duration_styles(archive: zipfile.ZipFile) -> frozenset[str]:
 def mended(stream: BinaryIO, part: str, patches: Iterable[Patch]) -> BinaryIO:
     """Return a nameless copy of a workbook with one of its sheets patched; the patches are in the file's order."""
     copy = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115 - the caller closes it
+    try:
+        _copy(stream, copy, part, patches)
+    except BaseException:
+        copy.close()
+        raise
+    stream.seek(0)
+    copy.seek(0)
+    return copy
+
+
+def _copy(stream: BinaryIO, copy: BinaryIO, part: str, patches: Iterable[Patch]) -> None:
     with zipfile.ZipFile(stream) as old, zipfile.ZipFile(copy, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as new:
         for info in old.infolist():
             with old.open(info) as source, new.open(info.filename, "w", force_zip64=True) as target:
@@ -85,9 +96,6 @@ def mended(stream: BinaryIO, part: str, patches: Iterable[Patch]) -> BinaryIO:
                     target.writelines(_patched(source, patches))
                 else:
                     shutil.copyfileobj(source, target, BLOCK)
-    stream.seek(0)
-    copy.seek(0)
-    return copy
 
 
 def _patched(stream: IO[bytes], patches: Iterable[Patch]) -> Iterator[bytes]:

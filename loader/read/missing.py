@@ -47,7 +47,7 @@ def _way_on(there: Sequence[str], found: Mapping[str, Sequence[str]], settings: 
     """Return the options to add, ready to be copied."""
     missing = [field for field, headers in found.items() if not headers]
     ends = {field: headers[0] for field, headers in found.items() if headers}
-    rest = [cell for cell in dict.fromkeys(there) if cell not in ends.values() and any(map(str.isalpha, cell))]
+    rest = [cell for cell in dict.fromkeys(there) if cell not in ends.values() and _can_be_typed(cell)]
     rest.sort(key=lambda cell: not looks_like_id(cell))
     for field in missing:
         alike = [cell for cell in rest if _mentions(cell, _option(field, settings))]
@@ -63,6 +63,10 @@ def _way_on(there: Sequence[str], found: Mapping[str, Sequence[str]], settings: 
         said = " ".join(f"{flags[field]} {object_type}" for field, object_type in types.items() if object_type)
         return f"add {said}, or {options}"
     return f"if these hold record ids, add {options}"
+
+
+def _can_be_typed(header: str) -> bool:
+    return len(header) <= LONGEST and header.isprintable() and any(map(str.isalpha, header))
 
 
 def _mentions(header: str, object_type: str) -> bool:

@@ -83,7 +83,11 @@ class Packed(NamedTuple):
             return stream
         with reading(self.name), stream:
             whole = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
-            shutil.copyfileobj(stream, whole, BLOCK)
+            try:
+                shutil.copyfileobj(stream, whole, BLOCK)
+            except BaseException:
+                whole.close()
+                raise
             whole.seek(0)
             return whole
 
