@@ -53,8 +53,11 @@ class AskedOf:
     def _asked(self, own: dict[str, str]) -> Asked:
         options, says = self._settings, self._to.meaning
         label, type_id = own.get("label", ""), own.get("association_type_id", "")
+        category = own.get("association_category") or _text(options.association_category)
         if not (label or type_id):
-            if says.label or says.primary:
+            if says.type_id:
+                type_id, category = says.type_id, "HUBSPOT_DEFINED"
+            elif says.label or says.primary:
                 label = says.label
             else:
                 label, type_id = _text(options.label), _text(options.association_type_id)
@@ -62,7 +65,7 @@ class AskedOf:
         return Asked(
             object_type=own.get("object_type") or _text(options.object_type) or stated,
             to_object_type=own.get("to_object_type") or _text(options.to_object_type) or says.object_type,
-            association_category=own.get("association_category") or _text(options.association_category),
+            association_category=category,
             association_type_id=type_id,
             label=label,
             primary=says.primary,

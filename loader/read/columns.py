@@ -51,9 +51,12 @@ class Columns(NamedTuple):
             for field, column in self.own.items()
             if column.meaning.field and not meaning(column.header).field
         ]
-        return (
-            [f"Read by their usual names: {', '.join(usual)}. To leave one unread: --column FIELD=."] if usual else []
-        )
+        labelled = [show(column.header) for column in self.to if column.meaning.type_id]
+        notes = [f"Read with the label that their header is: {', '.join(labelled)}."] if labelled else []
+        if usual:
+            leave = "--column FIELD= (with no header) leaves one unread"
+            notes.append(f"Read by their usual names: {', '.join(usual)}; {leave}.")
+        return notes
 
 
 def check_fields(mapping: Mapping[str, str]) -> None:
@@ -226,7 +229,7 @@ def _check_agrees(name: str, column: Column, field: str, option: str | None, set
 
 def _check_labels(name: str, columns: Columns, settings: InputSettings) -> None:
     """A header such as `Associated Company IDs (Primary)` and a label's column are two columns for one field."""
-    said = next((column for column in columns.to if column.meaning.label or column.meaning.primary), None)
+    said = next((column for column in columns.to if column.meaning.says_type), None)
     own = columns.own.get("label") or columns.own.get("association_type_id")
     if said is not None and own is not None and not {"label", "association_type_id"} & settings.columns.keys():
         raise UsageError(

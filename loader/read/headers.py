@@ -40,6 +40,15 @@ USUAL_NAMES = {
     "labels": "label",
     "associationlabels": "label",
 }
+# HubSpot's export calls the column of a labelled association by the label. These are HubSpot's own, as a company has
+# them, with the object type and the association type id from company to it (guide "Associations v4").
+_LABELLED = {
+    "contactwithprimarycompanyids": ("contact", "2"),
+    "dealwithprimarycompanyids": ("deal", "6"),
+    "ticketwithprimarycompanyids": ("ticket", "25"),
+    "childcompanyids": ("company", "13"),
+    "parentcompanyids": ("company", "14"),
+}
 _ID_ENDINGS = ("id", "ids", "recordid", "recordids", "objectid", "objectids", "hsid", "hubspotid")
 
 # Enough of HubSpot's table to see that `--to 0-2` and `Associated Company IDs` mean one thing.
@@ -91,7 +100,9 @@ _LOOKALIKES = str.maketrans(
 class Meaning(NamedTuple):
     """What a header says by itself: the field, and the object type, label or primary type that stand in its text.
 
-    `associated` is True for HubSpot's `Associated <Type> IDs` headers, where a blank cell asks for nothing.
+    `type_id` is the id of HubSpot's own association type whose label the header is, in the direction from the file's
+    records to those in the column. `associated` is True for the headers of HubSpot's export, where a blank cell asks
+    for nothing.
     """
 
     field: str = ""
@@ -99,6 +110,12 @@ class Meaning(NamedTuple):
     label: str = ""
     primary: bool = False
     associated: bool = False
+    type_id: str = ""
+
+    @property
+    def says_type(self) -> bool:
+        """Tell whether the header says which association type is meant."""
+        return bool(self.label or self.primary or self.type_id)
 
 
 def fold(text: str) -> str:
@@ -110,7 +127,7 @@ def meaning(header: str) -> Meaning:
     """Return what the header means; its `field` is blank if it is none of ours.
 
     >>> meaning("Associated Company IDs (Primary)")
-    Meaning(field='to_object_id', object_type='company', label='', primary=True, associated=True)
+    Meaning(field='to_object_id', object_type='company', label='', primary=True, associated=True, type_id='')
     """
     text = trim(header)
     field = NAMES.get(fold(text))
@@ -121,6 +138,8 @@ def meaning(header: str) -> Meaning:
         label = trim(associated[2] or "")
         primary = label.casefold() == "primary"
         return Meaning("to_object_id", _type_text(associated[1]), "" if primary else label, primary, True)
+    if labelled := _LABELLED.get(fold(text)):
+        return Meaning("to_object_id", labelled[0], associated=True, type_id=labelled[1])
     of_type = _RECORD_ID_OF.fullmatch(text)
     if of_type:
         return Meaning("object_id", _type_text(of_type[1]))

@@ -69,6 +69,6 @@ def _sentence(text: str, field: str) -> str:
     if field == "to_object_id":
         return (
             f"the column {show(text)} is not read, and looks as if it held more ids; write all ids into one cell, "
-            f"separated by ;, or a row for each."
+            f'separated by ;, or load it by itself with --column to_object_id="{text}".'
         )
     return f'the column {show(text)} is not read, and looks like the {field}; if it is, add --column {field}="{text}".'

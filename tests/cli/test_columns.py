@@ -159,3 +159,38 @@ def test_a_strict_load_of_a_file_whose_columns_are_all_clear(run: Run, sandbox: 
     """A column that only says something about the records is no reason to refuse."""
     (folder / "a.csv").write_text("from_id,to_id,City\n101,201,Rome\n")
     assert run("load", "a.csv", *TYPES, "--strict").code == 0
+
+
+@pytest.mark.parametrize(
+    ("header", "to", "type_id"),
+    [
+        ("Contact with Primary Company IDs", "contacts", "2"),
+        ("Deal with Primary CompanyIDs", "deals", "6"),
+        ("ticket_with_primary_company_ids", "tickets", "25"),
+        ("Child CompanyIDs", "companies", "13"),
+        ("Parent Company IDs", "companies", "14"),
+    ],
+)
+def test_a_column_of_an_export_whose_header_is_the_label_is_read_with_it(
+    header: str, to: str, type_id: str, planned: Run
+) -> None:
+    """HubSpot's own labels as a company has them, by type id; a blank cell asks for nothing, and it is said."""
+    found = planned(f"Record ID,Name,{header}\n1,Acme,2\n4,Beta,\n", "--from", "companies")
+    (kind,) = found["kinds"]
+    assert (kind["rows"], kind["object_type"], kind["to_object_type"]) == (1, "companies", to)
+    assert (kind["association_category"], kind["association_type_id"]) == ("HUBSPOT_DEFINED", type_id)
+    assert f'"{header}"' in found["notes"][0]
+    assert found["rejected"] == 0
+
+
+def test_a_company_export_is_loaded_with_all_its_labels(run: Run, sandbox: Sandbox, folder: Path) -> None:
+    """Plain and labelled columns beside each other; `--to` picks those of one object type."""
+    header = "Record ID,Associated Contact IDs,Contact with Primary Company IDs,Child CompanyIDs"
+    (folder / "a.csv").write_text(f"{header}\n201,101;102,102,203\n")
+    assert run("load", "a.csv", "--from", "companies", "--rate", "9999/1").code == 0
+    of_contact = sandbox.portal.types_of("companies", 201, "contacts", 102)
+    of_child = sandbox.portal.types_of("companies", 201, "companies", 203)
+    assert ("HUBSPOT_DEFINED", 2) in of_contact
+    assert ("HUBSPOT_DEFINED", 13) in of_child
+    done = run("plan", "a.csv", "--from", "companies", "--to", "contacts")
+    assert "3 rows, 2 pairs" in " ".join(done.out.split())
