@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from loader.errors import UsageError
 from loader.read.floats import DOUBLE_BITS, LOST, float_text
+from loader.read.lists import joined
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +60,7 @@ def text(cell: object) -> str | None:
     if isinstance(cell, float):  # numpy's float64 is one, too
         return float_text(float(cell)) or None
     if isinstance(cell, list | tuple) or getattr(cell, "ndim", 0) == 1:  # arrays and series have dimensions
-        return ";".join(part for part in map(text, cast("Iterable[object]", cell)) if part)
+        return joined(part for part in map(text, cast("Iterable[object]", cell)) if part)
     if hasattr(cell, "dtype") and not isinstance(cell, str):
         return _numpy_text(cell)
     if hasattr(cell, "as_py"):

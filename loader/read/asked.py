@@ -5,6 +5,7 @@ from operator import itemgetter
 
 from loader.model import Asked
 from loader.read.columns import Column, Columns
+from loader.read.lists import split
 from loader.read.show import trim
 from loader.settings import InputSettings
 
@@ -23,31 +24,35 @@ class AskedOf:
         self._to = to
         self._settings = settings
         self._indexes = [columns.own[field].position for field in _OWN if field in columns.own]
-        self._memory: dict[tuple[str, ...], Asked] = {}
-        self._incomplete = False
+        self._memory: dict[tuple[str, ...], tuple[Asked, ...]] = {}
+        self._uneven = False
 
-    def of(self, cells: list[str]) -> Asked:
-        """Return what one record asks for; a missing object type stays blank."""
+    def of(self, cells: list[str]) -> tuple[Asked, ...]:
+        """Return what one record asks for, once for each label that it names; a missing object type stays blank."""
         key = tuple([cells[index] for index in self._indexes])
-        asked = self._memory.get(key)
-        return self._settled(key) if asked is None else asked
+        return self._memory.get(key) or self._settled(key)
 
     def column(self, records: list[list[str]]) -> list[Asked] | None:
-        """Return what each record asks for, or None if the file was seen to leave an object type out."""
+        """Return the one thing that each record asks for, or None if they must be looked at one by one.
+
+        That is so once the file was seen to leave an object type out, or to name several labels in a cell.
+        """
         if not self._indexes:
             asked = [self.of([])] * len(records)
         else:
             memory, settled = self._memory, self._settled
             keys = zip(*(map(itemgetter(index), records) for index in self._indexes), strict=True)
             asked = [memory.get(key) or settled(key) for key in keys]
-        return None if self._incomplete else asked
+        return None if self._uneven else [first for first, *_ in asked]
 
-    def _settled(self, key: tuple[str, ...]) -> Asked:
+    def _settled(self, key: tuple[str, ...]) -> tuple[Asked, ...]:
         if len(self._memory) >= _REMEMBERED:
             self._memory.clear()
         own = dict(zip([field for field in _OWN if field in self._columns.own], map(_said, key), strict=True))
-        asked = self._memory[key] = self._asked(own)
-        self._incomplete = self._incomplete or not (asked.object_type and asked.to_object_type)
+        labels = split(own.get("label", ""))
+        asked = self._memory[key] = tuple(self._asked({**own, "label": label}) for label in labels)
+        whole = asked[0].object_type and asked[0].to_object_type
+        self._uneven = self._uneven or len(asked) > 1 or not whole
         return asked
 
     def _asked(self, own: dict[str, str]) -> Asked:

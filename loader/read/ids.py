@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple
 
 from loader.read.floats import LOST
+from loader.read.lists import listed
 from loader.read.show import INVISIBLE, show, trim
 
 LARGEST = 2**63 - 1
@@ -162,7 +163,7 @@ def is_blank(cell: str) -> bool:
 
 
 def parts(cell: str, *, lenient: bool) -> list[str]:
-    """Split a to object id cell at `;` into the texts of its ids; blank ones are dropped.
+    """Split a to object id cell at `;`, or as a JSON list, into the texts of its ids; blank ones are dropped.
 
     `lenient` is for HubSpot's own `Associated … IDs` columns, whose separator HubSpot does not document: commas and
     blanks separate there too, but only between ids of five digits or more, because `1,234` and `12 345 678` may be one
@@ -172,6 +173,9 @@ def parts(cell: str, *, lenient: bool) -> list[str]:
         return []
     if PLAIN_LIST.fullmatch(cell):
         return cell.split(";")
+    texts = listed(cell) if "[" in cell else None
+    if texts is not None:
+        return texts
     if ";" not in cell and not lenient:
         return [] if is_blank(cell) else [cell]
     wrapped = _WRAPPED.fullmatch(cell.strip())

@@ -36,9 +36,10 @@ class Input:
 
     `name` is what the user calls it; a table among several in an archive is `archive.zip/table.csv`, and `file` is
     always the file's own name. `path` is where its bytes are, `sha256` the hash of the file, together with what the
-    names of its folders say of its rows. `to_columns` are the headers that to object ids are read from;
-    `id_properties` the properties that its two ids are values of, None where they are record ids. `understood` says how
-    the file was read; its notes are complete after the last chunk.
+    names of its folders say of its rows. `to_columns` are the headers that to object ids are read from, `label_column`
+    the one that labels are read from, blank if none; `id_properties` the properties that its two ids are values of,
+    None where they are record ids. `understood` says how the file was read; its notes are complete after the last
+    chunk.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Input:
         self._columns = settle(packed.name, self._table.header, settings)
         self.header = self._table.header
         self.to_columns = tuple(column.header for column in self._columns.to)
+        self.label_column = self._columns.own["label"].header if "label" in self._columns.own else ""
         self.id_properties = settings.from_id_property, settings.to_id_property
         self._opening_notes = [*notes, *self._table.notes, *self._columns.notes()]
         left = unused(self.header, self._columns, settings)

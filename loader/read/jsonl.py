@@ -8,6 +8,7 @@ from loader.errors import InputError
 from loader.read.columns import is_header, no_header
 from loader.read.faults import reading
 from loader.read.ids import is_blank
+from loader.read.lists import joined
 from loader.read.show import plain, show
 from loader.read.table import BATCH, Batch, Mark
 from loader.read.text import Text
@@ -128,7 +129,7 @@ def _text_of(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, list) and not any(isinstance(item, list | dict) for item in value):
-        return ";".join(map(_text_of, value))
+        return joined(map(_text_of, value))
     return _whole(_written(value))
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from itertools import repeat
+from itertools import product, repeat
 from operator import itemgetter
 
 from loader.model import Asked, Chunk, Link, Reject
@@ -86,10 +86,10 @@ class Judge:
                 without += 1
                 continue
             asked = asked_of.of(cells)
-            if not (ids.PLAIN_LIST.fullmatch(cell) and asked.object_type and asked.to_object_type):
+            if not (ids.PLAIN_LIST.fullmatch(cell) and asked[0].object_type and asked[0].to_object_type):
                 return None
-            for text in cell.split(";"):
-                made.append(Link(row, len(made), object_id, text, asked))
+            for text, each in product(cell.split(";"), asked):
+                made.append(Link(row, len(made), object_id, text, each))
         links.extend(made)
         return without
 
@@ -108,16 +108,16 @@ class Judge:
         without = part = 0
         for asked_of, column in zip(self._asked, self._columns.to, strict=True):
             asked = asked_of.of(cells)
-            in_order = not (judged.reason or unsure) and asked.object_type and asked.to_object_type
+            in_order = not (judged.reason or unsure) and asked[0].object_type and asked[0].to_object_type
             texts = self._judged_parts(place, column, cells, batch)
             without += not texts
-            for text, to_judged in texts:
+            for (text, to_judged), each in product(texts, asked):
                 if in_order and not to_judged.reason:
-                    chunk.links.append(Link(row, part, judged.record_id, to_judged.record_id, asked))
+                    chunk.links.append(Link(row, part, judged.record_id, to_judged.record_id, each))
                 else:
                     verdicts = (self._columns.object_id, judged), (column, to_judged), *unsure
-                    problem = self._problem(row, verdicts, asked)
-                    chunk.rejects.append(Reject(row, part, keep(said), keep(text), asked, problem.reason, problem.why))
+                    problem = self._problem(row, verdicts, each)
+                    chunk.rejects.append(Reject(row, part, keep(said), keep(text), each, problem.reason, problem.why))
                 part += 1
         return without
 
@@ -163,7 +163,7 @@ class Judge:
 
     def _reject_record(self, row: int, cells: list[str], fault: Mark, chunk: Chunk) -> None:
         said = keep(cells[self._columns.object_id.position]), keep(cells[self._columns.to[0].position])
-        asked = self._asked[0].of(cells)
+        asked, *_ = self._asked[0].of(cells)
         chunk.rejects.append(Reject(row, 0, *said, asked, fault.reason, f"Row {row} {fault.why}."))
 
 

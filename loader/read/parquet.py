@@ -14,6 +14,7 @@ from loader.read.faults import reading
 from loader.read.floats import DOUBLE_BITS, float_text
 from loader.read.footer import column_sizes
 from loader.read.ids import is_blank
+from loader.read.lists import joined
 from loader.read.packed import Packed, is_bomb, refuse_bomb
 from loader.read.show import show
 from loader.read.table import BATCH, Batch, Mark
@@ -140,7 +141,7 @@ def text_of(value: object, bits: int) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):
-        return ";".join([text_of(item, bits) for item in value])
+        return joined(text_of(item, bits) for item in value)
     return str(value)
 
 

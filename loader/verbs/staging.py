@@ -27,7 +27,8 @@ RECORDS_BETWEEN_EVENTS = 20_000
 def read_all(inputs: Sequence[Input], staging: Staging, tell: Tell, stop: Stop) -> None:
     """Append every record of every input."""
     for source in inputs:
-        staging.begin_input(source.name, source.sha256, source.header, source.to_columns, source.id_properties)
+        columns = source.header, source.to_columns, source.id_properties
+        staging.begin_input(source.name, source.sha256, *columns, label_column=source.label_column)
         records, told = 0, 0
         for chunk in source.chunks():
             stop.check()

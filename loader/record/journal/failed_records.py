@@ -1,5 +1,6 @@
 """The records of the failures file, read back from a journal."""
 
+import json
 from collections.abc import Iterator, Sequence
 from heapq import merge
 from operator import attrgetter
@@ -8,11 +9,11 @@ from typing import NamedTuple
 from loader.reasons import WHOLE_RECORD, advised
 from loader.record.journal.journal import Journal
 from loader.record.journal.lines import REJECTED, SETTLED, Line, read, stretches
-from loader.record.journal.schema import unpacked
+from loader.record.journal.schema import LABEL_COLUMNS, unpacked
 
 
 class FailedRecord(NamedTuple):
-    """A line that failed or was rejected, and its record's cells; of several to object ids only the line's is left."""
+    """A line that failed or was rejected, and its record's cells; of a list of ids or labels only its own is left."""
 
     header: tuple[str, ...]
     cells: list[str]
@@ -29,6 +30,7 @@ class _Unsuccessful(NamedTuple):
 
 def failed_records(journal: Journal) -> Iterator[FailedRecord]:
     """Yield every line that failed or was rejected, in the order of the inputs; each message says what to do."""
+    label_columns: dict[str, str] = journal.fact(LABEL_COLUMNS) or {}
     inputs = {number: (header, to_columns) for number, header, to_columns in journal.headers()}
     records = _Records(journal)
     own_text = _OwnTexts(journal)
@@ -40,6 +42,7 @@ def failed_records(journal: Journal) -> Iterator[FailedRecord]:
         if line.error_category not in WHOLE_RECORD:
             text = own_text.of(number, line.row, part) or line.to_object_id
             _reduce(cells, header, to_columns, to_column, text)
+            _reduce_label(cells, header, label_columns.get(str(number), ""), line.label)
         yield FailedRecord(header, cells, line)
 
 
@@ -109,5 +112,15 @@ def _reduce(cells: list[str], header: Sequence[str], to_columns: Sequence[str], 
         position = header.index(column)
         if column != to_column:
             cells[position] = ""
-        elif ";" in cells[position]:
+        elif _is_list(cells[position]):
             cells[position] = text
+
+
+def _reduce_label(cells: list[str], header: Sequence[str], column: str, label: str) -> None:
+    if column and label and _is_list(cells[header.index(column)]):
+        # A semicolon within a label would be taken for two labels when the file is loaded.
+        cells[header.index(column)] = json.dumps([label], ensure_ascii=False) if ";" in label else label
+
+
+def _is_list(cell: str) -> bool:
+    return ";" in cell or cell.lstrip().startswith("[")

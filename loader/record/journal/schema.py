@@ -18,6 +18,9 @@ FORMAT = 6
 APPLICATION = 0x41534C44
 """Tells a journal from any other SQLite file (`PRAGMA application_id`)."""
 
+LABEL_COLUMNS = "label_columns"
+"""The fact that names the label column of each input, by its number as a text; a blank one: it has none."""
+
 OWN = """
 CASE WHEN s.flipped = CASE WHEN k.from_type <> k.to_type THEN k.swapped ELSE r.object_id > r.to_object_id END
     THEN k.category || ':' || k.type_id ELSE k.inverse_category || ':' || k.inverse_type_id END

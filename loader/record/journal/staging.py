@@ -29,7 +29,7 @@ from loader.record.files import sync_folder, writing
 from loader.record.journal import grouping
 from loader.record.journal.grouping import OF_ROW, REJECT, Mixture
 from loader.record.journal.own_keys import OwnKeys
-from loader.record.journal.schema import create, guarded, packed, scratch, storable
+from loader.record.journal.schema import LABEL_COLUMNS, create, guarded, packed, scratch, storable
 
 ROWS_AT_ONCE = 100
 
@@ -60,6 +60,7 @@ class Staging:
         self._path = path
         self._stopping = stopping
         self._kinds: dict[Asked, int] = {}
+        self._label_columns: dict[str, str] = {}
         self._rows_of_kind: Counter[int] = Counter()
         self._input = 0
         self._records = 0
@@ -92,8 +93,14 @@ class Staging:
         header: Sequence[str],
         to_columns: Sequence[str],
         id_properties: tuple[str | None, str | None] = (None, None),
+        *,
+        label_column: str = "",
     ) -> None:
-        """Announce the input that the next chunks belong to, and of which properties its ids are values, if any."""
+        """Announce the input that the next chunks belong to.
+
+        `to_columns` and `label_column` are the headers whose cells may be lists; `id_properties` the properties that
+        its ids are values of, if any.
+        """
         self._input += 1
         self._records = self._without = 0
         self._execute(
@@ -101,6 +108,8 @@ class Staging:
             (self._input, storable(name), sha256, json.dumps(list(header)), json.dumps(list(to_columns))),
         )
         self.keys.begin_input(self._input, id_properties)
+        self._label_columns[str(self._input)] = label_column
+        self.remember({LABEL_COLUMNS: self._label_columns})
 
     def append(self, chunk: Chunk) -> None:
         """Take over a chunk of the current input."""

@@ -1,0 +1,117 @@
+"""Several ids or several labels in one cell: each is a row of its own, in every format."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import loader
+from loader.sandbox import Sandbox
+
+Run = Callable[..., Any]
+Lines = Callable[[str], list[dict[str, str]]]
+
+PORTAL = {
+    "labels": [
+        {"from": "contacts", "to": "companies", "label": label, "name": name}
+        for label, name in (("Boss", "boss"), ("Champion", "champion"), ("Old; retired", "old"))
+    ]
+}
+
+
+@pytest.fixture
+def labels(hubspot: Run) -> Any:
+    """A sandbox with three labels, one of which holds a semicolon."""
+    with hubspot(portal=PORTAL) as running:
+        yield running
+
+
+def _csv(cell: str) -> str:
+    return '"' + cell.replace('"', '""') + '"'
+
+
+@pytest.mark.parametrize(
+    ("cell", "named"),
+    [
+        ("Boss;Champion", ["Boss", "Champion"]),
+        (" Boss ;; champion; ", ["Boss", "Champion"]),
+        ('["Boss", "Champion"]', ["Boss", "Champion"]),
+        ("['Boss', 'Champion']", ["Boss", "Champion"]),
+        ('["Old; retired", "Boss"]', ["Boss", "Old; retired"]),
+        ("[]", [""]),
+        ("Boss", ["Boss"]),
+    ],
+)
+def test_each_label_of_a_cell_is_a_row(
+    cell: str, named: list[str], labels: Sandbox, load: Run, folder: Path, lines: Lines
+) -> None:
+    """All with the record's row number, and one request for the pair."""
+    (folder / "a.csv").write_text(f"from_id,to_id,label\n101,201,{_csv(cell)}\n")
+    assert load("a.csv").code == 0
+    found = lines("a.results.csv")
+    assert sorted(line["label"] for line in found) == named
+    assert {(line["row"], line["status"]) for line in found} == {("2", "created")}
+    assert labels.count("PUT") == 1
+
+
+@pytest.mark.parametrize("kind", ["parquet", "jsonl", "frame", "rows"])
+def test_lists_of_labels_in_other_formats_are_rows_too(
+    kind: str, labels: Sandbox, load: Run, folder: Path, lines: Lines
+) -> None:
+    """Also where a label holds the semicolon that separates labels elsewhere."""
+    row = {"from_id": "101", "to_id": "201", "labels": ["Boss", "Old; retired"]}
+    if kind == "parquet":
+        pq.write_table(pa.table({name: [value] for name, value in row.items()}), folder / "a.parquet")
+    elif kind == "jsonl":
+        (folder / "a.jsonl").write_text(json.dumps(row) + "\n")
+    if kind in ("parquet", "jsonl"):
+        assert load(f"a.{kind}").code == 0
+    else:
+        source: Any = pd.DataFrame([row]) if kind == "frame" else [row]
+        options: Any = {"object_type": "contacts", "to_object_type": "companies", "results": "a.results.csv"}
+        assert loader.load_sync(source, **options).exit_code == 0
+    assert sorted(line["label"] for line in lines("a.results.csv")) == ["Boss", "Old; retired"]
+
+
+@pytest.mark.parametrize(
+    "cell", ['["201","202"]', "[201, 202]", "['201', '202']", '[201.0, "202"]', '["201", null, "202"]', "201;202"]
+)
+def test_a_list_of_ids_in_a_cell_is_read(cell: str, sandbox: Sandbox, load: Run, folder: Path) -> None:
+    """As JSON or as Python writes it, digit for digit."""
+    (folder / "a.csv").write_text(f"from_id,to_id\n101,{_csv(cell)}\n")
+    assert load("a.csv").code == 0
+    assert sorted(int(second[1]) for _, second in sandbox.portal.pairs()) == [201, 202]
+
+
+@pytest.mark.parametrize("cell", ["[201 202]", "[201, [202]]", '{"id": 201}', "[201", "[true]", "[1e3]"])
+def test_what_is_no_list_of_ids_is_rejected(cell: str, sandbox: Sandbox, load: Run, folder: Path) -> None:
+    """Never guessed at: nothing is sent."""
+    (folder / "a.csv").write_text(f"from_id,to_id\n101,{_csv(cell)}\n")
+    assert load("a.csv").code == 1
+    assert sandbox.count("PUT") == 0
+
+
+def test_a_failed_label_or_id_of_a_list_is_alone_in_the_failures_file(
+    labels: Sandbox, load: Run, folder: Path, lines: Lines
+) -> None:
+    """Mended and loaded, the file sends that one and no other; ids and labels of one record are all combined."""
+    records = [("201;x", "Boss;Bos"), ("[202, 203]", '["Bo;s", "Champion"]')]
+    content = "".join(f"101,{_csv(ids)},{_csv(named)}\n" for ids, named in records)
+    (folder / "a.csv").write_text("from_id,to_id,label\n" + content)
+    assert load("a.csv").code == 1
+    found = sorted((line["status"], line["to_object_id"], line["label"]) for line in lines("a.results.csv"))
+    assert found == [
+        ("created", "201", "Boss"), ("created", "202", "Champion"), ("created", "203", "Champion"),
+        ("rejected", "201", "Bos"), ("rejected", "202", "Bo;s"), ("rejected", "203", "Bo;s"),
+        ("rejected", "x", "Bos"), ("rejected", "x", "Boss"),
+    ]  # fmt: skip
+    failed = sorted((line["to_id"], line["label"]) for line in lines("a.failures.csv"))
+    assert failed == [("201", "Bos"), ("202", '["Bo;s"]'), ("203", '["Bo;s"]'), ("x", "Bos"), ("x", "Boss")]
+    text = (folder / "a.failures.csv").read_text().replace("Bo;s", "Old; retired").replace("Bos,", "Boss,")
+    (folder / "mended.csv").write_text(text.replace(",x,", ",204,"))
+    assert load("mended.csv").code == 0
