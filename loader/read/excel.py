@@ -3,6 +3,7 @@
 import datetime
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from itertools import count
 from typing import BinaryIO
 
@@ -21,7 +22,7 @@ from loader.read.second_header import SecondHeader
 from loader.read.show import show, show_all
 from loader.read.table import BATCH, FULL_SHEETS, HEADER_WITHIN, Batch, Mark, full_sheet_note
 from loader.read.workbook import SheetFacts, column_letters, facts, guard
-from loader.read.xls import guard_old, is_encrypted, odd_cells
+from loader.read.xls import guard_old, is_encrypted, odd_cells, patches
 from loader.settings import InputSettings
 
 _TOO_LONG = Mark("DATE", "has a duration that is too long to be read; format the column as text")
@@ -56,14 +57,14 @@ class Excel:
                 raise InputError(f"{self._name}: is protected by a password; save a copy without one.")
             else:
                 guard_old(self._name, stream)
-            with quiet(), CalamineWorkbook.from_filelike(stream) as workbook:
-                self.sheet: str | None = _chosen(self._name, workbook, wanted)
-            stream.seek(0)
             self._part, self._patches = "", list[Patch]()
-            self._odd: dict[tuple[int, int], Mark] = {}
             if packed.kind == "xls":
-                self._odd = odd_cells(stream.read(), self.sheet)
+                data = stream.read()
+                self._patches = patches(data)
+                self.sheet: str | None = self._choose(stream, wanted)
+                self._odd = odd_cells(data, self.sheet)
                 return self._load(stream)
+            self.sheet = self._choose(stream, wanted)
             try:
                 self._learn(facts(stream, self.sheet))
                 return self._load(stream)
@@ -77,12 +78,22 @@ class Excel:
         if told.hides_rows and note not in self.notes:
             self.notes.append(note)
 
+    def _choose(self, stream: BinaryIO, wanted: str | None) -> str:
+        with self._workbook(stream) as workbook:
+            return _chosen(self._name, workbook, wanted)
+
     def _load(self, stream: BinaryIO) -> CalamineSheet:
+        with self._workbook(stream) as workbook:
+            return workbook.get_sheet_by_name(self.sheet or "")
+
+    @contextmanager
+    def _workbook(self, stream: BinaryIO) -> Iterator[CalamineWorkbook]:
+        """Open the workbook, with what calamine cannot represent replaced; the stream is left at its start."""
         stream.seek(0)
-        if not self._patches:
-            return _sheet(stream, self.sheet or "")
-        with mended(stream, self._part, self._patches) as copy:
-            return _sheet(copy, self.sheet or "")
+        copy = mended(stream, self._part, self._patches) if self._patches else nullcontext(stream)
+        with copy as whole, quiet(), CalamineWorkbook.from_filelike(whole) as workbook:
+            yield workbook
+        stream.seek(0)
 
     def _find_header(self, sheet: CalamineSheet, settings: InputSettings) -> None:
         if sheet.start is None:
@@ -171,11 +182,6 @@ class Excel:
                     if (row, column) != (top, left):
                         emptied.add((row, column))
         return emptied
-
-
-def _sheet(stream: BinaryIO, name: str) -> CalamineSheet:
-    with quiet(), CalamineWorkbook.from_filelike(stream) as workbook:
-        return workbook.get_sheet_by_name(name)
 
 
 def _chosen(name: str, workbook: CalamineWorkbook, wanted: str | None) -> str:

@@ -62,7 +62,7 @@ def duration_styles(archive: zipfile.ZipFile) -> frozenset[str]:
     def start(tag: str, attributes: dict[str, str]) -> None:
         nonlocal in_cells
         tag = tag.rpartition(":")[2]
-        if tag == "numFmt" and _DURATION.search(attributes.get("formatCode", "")):
+        if tag == "numFmt" and is_duration_format(attributes.get("formatCode", "")):
             formats.add(attributes.get("numFmtId", ""))
         elif tag == "xf" and in_cells:
             styles.append(attributes.get("numFmtId", ""))
@@ -75,8 +75,16 @@ def duration_styles(archive: zipfile.ZipFile) -> frozenset[str]:
     return frozenset(str(number) for number, each in enumerate(styles) if each in formats)
 
 
+def is_duration_format(text: str) -> bool:
+    """Tell whether a format shows a number as a duration: `[h]:mm`."""
+    return _DURATION.search(text) is not None
+
+
 def mended(stream: BinaryIO, part: str, patches: Iterable[Patch]) -> BinaryIO:
-    """Return a nameless copy of a workbook with one of its sheets patched; the patches are in the file's order."""
+    """Return a nameless copy of a workbook with one of its parts patched; the patches are in the file's order.
+
+    With a blank `part`, the file itself is patched.
+    """
     copy = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115 - the caller closes it
     try:
         _copy(stream, copy, part, patches)
@@ -89,6 +97,9 @@ def mended(stream: BinaryIO, part: str, patches: Iterable[Patch]) -> BinaryIO:
 
 
 def _copy(stream: BinaryIO, copy: BinaryIO, part: str, patches: Iterable[Patch]) -> None:
+    if not part:
+        copy.writelines(_patched(stream, patches))
+        return
     with zipfile.ZipFile(stream) as old, zipfile.ZipFile(copy, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as new:
         for info in old.infolist():
             with old.open(info) as source, new.open(info.filename, "w", force_zip64=True) as target:

@@ -175,12 +175,13 @@ class _OddCells:
                 "the formula was never calculated; open the file in a spreadsheet and save it, or paste the values",
             )
         if not is_readable(kind, self._value, is_duration=is_duration):
-            self._found.odd.setdefault(place, _unreadable(self._value))
+            self._found.odd.setdefault(place, unreadable_mark(self._value))
             instead = error_cell(tag, self._cell.get("r", ""))
             self._found.patches.append(Patch(self._begins_at, self._parser.CurrentByteIndex, instead))
 
 
-def _unreadable(value: str) -> Mark:
+def unreadable_mark(value: str) -> Mark:
+    """Return the mark for a cell whose value calamine cannot represent."""
     why = f"the cell holds {show(value)}, which its format cannot show; format the column as text, and type it anew"
     return Mark("ERROR_CELL", why)
 
