@@ -53,6 +53,11 @@ class RowFile:
         if isinstance(row, Mapping):
             return list(row.items())
         if isinstance(row, tuple):
+            if any(hasattr(cell, "iloc") for cell in row):
+                raise UsageError(
+                    f"row {self._taken} holds a Series, as the rows of iterrows() do: give the DataFrame itself, or "
+                    "its itertuples(index=False)"
+                )
             names = getattr(row, "_fields", {len(IDS): IDS, len(FIELDS): FIELDS}.get(len(row)))
             if names is not None:
                 return list(zip(names, row, strict=True))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import loader
@@ -106,6 +107,10 @@ WRONG: dict[str, tuple[Any, str]] = {
     "a row of three": ([(1, 2), (1, 2, 3)], "row 2 is a tuple of 3"),
     "a list as a row": ([[1, 2]], "row 1 is a list"),
     "a path among rows": ([(1, 2), "a.csv"], "row 2 is a str"),
+    "rows of iterrows": (
+        list(pd.DataFrame({"from_id": [101], "to_id": [201]}).iterrows()),
+        r"itertuples\(index=False\)",
+    ),
     "a row among paths": (["a.csv", (1, 2)], "a tuple stands among the paths"),
 }
 
