@@ -115,6 +115,15 @@ Direction = tuple[str, str]
 """Two object type ids, from and to."""
 
 
+LEAD = "0-136"
+"""The object type of leads: a batch read from another object type to leads may find none that are there (reported)."""
+
+
+def hides_leads(direction: Direction) -> bool:
+    """Return True for a direction from another object type to leads."""
+    return direction[1] == LEAD != direction[0]
+
+
 Types = frozenset[AssociationType]
 """The types that a pair has, or is to have, in one direction."""
 

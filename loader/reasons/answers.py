@@ -173,6 +173,11 @@ CATEGORIES: dict[str, Reason] = {
         "Look at the record in HubSpot; with --existing replace nothing is read before it is written.",
         True,
     ),
+    "ENDS_DISAGREE": Reason(
+        "HubSpot shows the association from one record and not from the other: what labels it has is not known.",
+        "Write the row from the other end, or look at both records in HubSpot; then send it again.",
+        True,
+    ),
     "NOT_IN_ANSWER": Reason(
         "HubSpot's answers to a batch never said what became of the pair, and it is not there.",
         "Send the row again; without --method batch, HubSpot answers for each pair alone.",

@@ -4,17 +4,17 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from functools import partial
 from typing import NamedTuple
 
 from loader.errors import ApiError, Refused, Retryable, ServerFault
 from loader.model import Outcome, Pair
 from loader.send import api, retry
+from loader.send.api import Request
 from loader.send.batch_replies import Created, created_pairs
 from loader.send.culprits import MOST_REFUSALS, halves, parted
-from loader.send.gateway import Gateway
+from loader.send.gateway import Gateway, Superseded
 from loader.send.outcomes import failed, outcomes, plain
-from loader.send.outgoing import direction_of
+from loader.send.outgoing import Freshness, Parcel, direction_of
 from loader.send.put import timestamp
 from loader.send.reading import CurrentAssociations, Reading
 
@@ -71,13 +71,13 @@ class Batch:
         self._settle = settle
         self._current = CurrentAssociations(gateway, version=version)
 
-    async def apply(self, pairs: Sequence[Pair]) -> list[Outcome]:
+    async def apply(self, pairs: Sequence[Pair], freshness: Freshness) -> list[Outcome]:
         """Send pairs until each has an outcome, and return none that `settle` has had; raises Fatal or Stopped."""
         batches = deque([_Batch(pairs, 0)])
         failed: list[Outcome] = []
         try:
             while batches:
-                answered = await self._send(batches.popleft())
+                answered = await self._send(batches.popleft(), freshness)
                 failed += answered.failed
                 batches.extendleft(reversed(answered.again))
                 if answered.created or not answered.again:
@@ -88,18 +88,21 @@ class Batch:
                 self._settle(failed)
         return []
 
-    async def _send(self, batch: _Batch) -> _Answered:
+    async def _send(self, batch: _Batch, freshness: Freshness) -> _Answered:
         """Make one request and return what its answer says."""
-        request = api.create(direction_of(batch.pairs[0]), batch.pairs, self._version)
-        read = partial(created_pairs, pairs=batch.pairs)
+        parcel = Parcel(batch.pairs, freshness, self._request)
         try:
-            answer, status, count = await self._gateway.call(request, read, largest=LARGEST_ANSWER)
+            answer, status, count = await self._gateway.call(
+                parcel, lambda reply: created_pairs(reply, parcel.pairs), largest=LARGEST_ANSWER
+            )
+        except Superseded:
+            return _Answered([], [], [])
         except Refused as error:
             tried = batch.attempts + error.attempts
-            refused, again = parted(error, batch.pairs)
+            refused, again = parted(error, parcel.pairs)
             return _Answered([], self._refused(refused, tried), _left(batch, again, tried))
         except Retryable as error:
-            return _Answered([], self._failed(batch.pairs, error, batch.attempts + error.attempts), [])
+            return _Answered([], self._failed(parcel.pairs, error, batch.attempts + error.attempts), [])
         tried = batch.attempts + count
         created = [one for labels, pairs in answer.created.items() for one in self._made(pairs, labels, status, tried)]
         known = _Answered(created, self._refused(answer.refused, tried), [])
@@ -107,6 +110,9 @@ class Batch:
             return known
         later = await self._read_back(answer, status, _Batch(answer.unmentioned, tried, batch.silent + 1))
         return _Answered(known.created + later.created, known.failed + later.failed, later.again)
+
+    def _request(self, pairs: Sequence[Pair]) -> Request:
+        return api.create(direction_of(pairs[0]), pairs, self._version)
 
     async def _read_back(self, answer: Created, status: int, batch: _Batch) -> _Answered:
         """Return what became of pairs that an answer does not mention, by what HubSpot has."""

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from loader.model import Direction, Outcome, Pair, Result, Types
 from loader.send.outcomes import failed, outcomes, plain
-from loader.send.outgoing import direction_of
+from loader.send.outgoing import Freshness, direction_of
 from loader.send.put import timestamp
 from loader.send.reading import CurrentAssociations, Reading
 
@@ -35,11 +35,12 @@ class Compare:
         self._final = final
         self._now = now
 
-    async def apply(self, pairs: Sequence[Pair]) -> list[Outcome]:
+    async def apply(self, pairs: Sequence[Pair], freshness: Freshness) -> list[Outcome]:
         """Return the outcomes of those pairs that can be judged now: `same`, `other`, `missing` or `failed`.
 
         All of them are of one direction.
         """
+        del freshness
         direction = direction_of(pairs[0])
         reading = await self._current.read(direction, (pair.object_id for pair in pairs))
         moment = timestamp(self._now())

@@ -25,6 +25,7 @@ from loader.send import auth, endings, quota, replies, retry
 from loader.send.api import Request
 from loader.send.auth import OAuthToken, StaticToken
 from loader.send.concurrency import Concurrency
+from loader.send.freshness import FRESH_SECONDS, Clocks
 from loader.send.limits import Limiter
 from loader.send.quota import Day
 from loader.send.replies import Reply
@@ -37,6 +38,9 @@ T = TypeVar("T")
 
 MOST_UNDER_WAY = 50
 
+FRESH_REQUESTS = 5
+"""At less than one request in 12 s they take more than a minute, and nothing would ever leave soon enough."""
+
 MOST_RENEWALS = 3
 """A request's wait for its permit may outlive the token that was got for it; a very short token does so always."""
 
@@ -46,6 +50,20 @@ class Sender(Protocol):
 
     async def send(self, request: Request, authorization: str, *, largest: int = ...) -> Reply:
         """Return the answer, whatever its status, or raise Retryable or Fatal."""
+
+
+class Supply(Protocol):
+    """A request that is made anew where what it says is too old by the time it leaves."""
+
+    def leaving(self) -> Request | None:
+        """Return the request as it may leave at this moment, None when it must be renewed first."""
+
+    async def renew(self) -> None:
+        """Bring it up to date; raise Superseded when nothing is left to be sent."""
+
+
+class Superseded(Exception):
+    """There is nothing to send any more."""
 
 
 class Surroundings(NamedTuple):
@@ -116,6 +134,7 @@ class Gateway:
         self.credential = credential
         self._clock, self._now = surroundings.clock, surroundings.now
         self.max_attempts = max_attempts
+        self.clocks = Clocks(surroundings.clock, surroundings.now)
         self._loop = asyncio.get_running_loop()
         self._concurrency = Concurrency(MOST_UNDER_WAY)
         self._door = asyncio.Lock()
@@ -134,6 +153,12 @@ class Gateway:
         """The limiter that every request passes."""
         return self._limiter
 
+    @property
+    def fresh_seconds(self) -> float:
+        """How old a reading may be on which a request leaves: at a very low rate, so many requests after it."""
+        rate = self._limiter.rate
+        return max(FRESH_SECONDS, FRESH_REQUESTS * rate.seconds / rate.requests)
+
     def allow(self, most: int) -> None:
         """Let so many requests be under way at once; fewer while HubSpot is slow because of them."""
         self._concurrency.allow(most)
@@ -143,9 +168,14 @@ class Gateway:
         self._draining = True
 
     async def call(
-        self, request: Request, read: Callable[[Reply], T], *, max_attempts: int | None = None, largest: int = 2**20
+        self,
+        request: Request | Supply,
+        read: Callable[[Reply], T],
+        *,
+        max_attempts: int | None = None,
+        largest: int = 2**20,
     ) -> Delivered[T]:
-        """Deliver a request and return what `read` makes of the answer.
+        """Deliver a request and return what `read` makes of the answer; a supply gives the request of each attempt.
 
         `read` raises Retryable for an answer that cannot be read. Raises Refused for a permanent answer, Retryable
         when the attempts are used up, Fatal when no request can succeed, Stopped when the run is draining; each
@@ -158,9 +188,17 @@ class Gateway:
             while delivered is None:
                 try:
                     authorization = self._leave_at_once(effort.refused) or await self._leave(effort.refused)
+                    if isinstance(request, Request):
+                        leaving = request
+                    elif (made := request.leaving()) is not None:
+                        leaving = made
+                    else:
+                        self._limiter.give_back(answered=True)
+                        await request.renew()
+                        continue
                     effort.attempts += 1
                     self.traffic.retried += effort.attempts > 1
-                    reply = await self._send(request, authorization, largest)
+                    reply = await self._send(leaving, authorization, largest)
                     delivered = self._understood(reply, read, effort, authorization)
                 except Retryable as error:
                     effort.refused = None  # What comes between two 401s makes the later one that of a later token.

@@ -38,12 +38,14 @@ def judge(asked: Pair, now: Types) -> Judgement | None:
 class Cases(NamedTuple):
     """Pairs, by what is to be done: those of one judgement together, as a million pairs have few of them.
 
-    `pairs` are all of them in their order, `unsure` those of which it is not certain what they have.
+    `pairs` are all of them in their order. What was read from the other end leaves some to be read from their own:
+    `hidden` are those that it does not show, `unsure` those with a type whose name from their own end is not known.
     """
 
     pairs: Sequence[Pair]
     judged: list[tuple[list[Pair], Judgement | None]]
     unreadable: list[tuple[Pair, ApiError]]
+    hidden: list[Pair]
     unsure: list[Pair]
 
     @property
@@ -63,10 +65,11 @@ def sort_out(
     """Judge pairs by what was read of their from records, or, with `inverse`, of their to records.
 
     `inverse` says what types are called from the other end. One whose name is not known may be the very one that is
-    asked for, and is lost if it is not and the pair is sent without it.
+    asked for, and is lost if it is not and the pair is sent without it. Where the other end shows nothing, nothing is
+    concluded from that: it may be blind for these object types.
     """
     record, other = (_FROM, _TO) if inverse is None else (_TO, _FROM)
-    cases = Cases(pairs, [], [], [])
+    cases = Cases(pairs, [], [], [], [])
     alike: dict[Types, list[Pair]] = defaultdict(list)
     for pair, record_id, other_id in zip(pairs, map(record, pairs), map(other, pairs), strict=True):
         held = reading.found.get(record_id)
@@ -79,7 +82,9 @@ def sort_out(
         for _, asking in groupby(having, key=_ASKED):
             same = list(asking)
             judgement = judge(same[0], now)
-            if judgement is not None and len(now) < len(seen):
+            if judgement is not None and inverse is not None and not seen:
+                cases.hidden.extend(same)
+            elif judgement is not None and len(now) < len(seen):
                 cases.unsure.extend(same)
             else:
                 cases.judged.append((same, judgement))

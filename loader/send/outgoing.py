@@ -1,22 +1,72 @@
 """What goes out next: pairs are bundled into requests, those of one direction together."""
 
 from collections import deque
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Generic, Protocol, TypeVar
 
 from loader.model import Direction, Pair
+from loader.send.api import Request
+from loader.send.gateway import Superseded
 
 T = TypeVar("T")
 
 
-class Outgoing(Protocol):
+class Freshness(Protocol):
+    """Knows whether pairs that were handed out may still be sent as they are."""
+
+    def leaving(self, request: Sequence[Pair]) -> Sequence[Pair] | None:
+        """Return the pairs as they may leave at this moment; None when they must be `renewed` first."""
+
+    async def renewed(self, request: Sequence[Pair]) -> Sequence[Pair]:
+        """Return those that are still to be sent, as they are to be sent now."""
+
+
+class Outgoing(Freshness, Protocol):
     """Where the pool gets its requests from."""
 
     async def next(self) -> list[Pair] | None:
         """Return the pairs of the next request, None when nothing is left."""
 
-    async def renewed(self, request: list[Pair]) -> list[Pair]:
-        """Return a request that may have waited as it is to be sent now; an empty list when nothing of it is left."""
+    def done(self, request: Sequence[Pair]) -> None:
+        """Take note that each pair of a request has its outcome."""
+
+
+class AsAsked:
+    """Pairs that are sent as the file asks for them: that does not age."""
+
+    def leaving(self, request: Sequence[Pair]) -> Sequence[Pair]:
+        """Return the pairs as they are."""
+        return request
+
+    async def renewed(self, request: Sequence[Pair]) -> Sequence[Pair]:
+        """Return the pairs as they are."""
+        return request
+
+
+class Parcel:
+    """The pairs of one request on their way: asked for anew when they are too old at the moment of leaving."""
+
+    def __init__(
+        self, pairs: Sequence[Pair], freshness: Freshness, request: Callable[[Sequence[Pair]], Request]
+    ) -> None:
+        self.pairs = pairs
+        self._freshness = freshness
+        self._request = request
+
+    def leaving(self) -> Request | None:
+        """Return the request as it may leave now, if it may; `pairs` are then those that it carries."""
+        pairs = self._freshness.leaving(self.pairs)
+        if pairs is None:
+            return None
+        self.pairs = pairs
+        return self._request(pairs)
+
+    async def renew(self) -> None:
+        """Look the pairs up once more; raises Superseded when none of them is left to be sent."""
+        self.pairs = await self._freshness.renewed(self.pairs)
+        if not self.pairs:
+            raise Superseded
 
 
 class Queues(Generic[T]):
@@ -46,7 +96,7 @@ class Ledger(Protocol):
         """Return the next pairs, their intent committed; an empty list when nothing is left."""
 
 
-class Unread:
+class Unread(AsAsked):
     """Pairs as the file asks for them and in its order; what HubSpot has is not looked at, and replaced.
 
     A request carries `capacity` pairs at most; about `ahead` requests are claimed at once, to share a commit.
@@ -68,6 +118,5 @@ class Unread:
                 self._queues.of(direction).extend(alike)
         return [queue.popleft() for _ in range(min(self._capacity, len(queue)))] or None
 
-    async def renewed(self, request: list[Pair]) -> list[Pair]:
-        """Return the request as it is: what the file asks for does not age."""
-        return request
+    def done(self, request: Sequence[Pair]) -> None:
+        """Nothing is kept of what was handed out."""

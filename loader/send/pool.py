@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from loader.errors import LoaderError
 from loader.model import Outcome, Pair
 from loader.send.gateway import Gateway
-from loader.send.outgoing import Outgoing
+from loader.send.outgoing import Freshness, Outgoing
 
 
 class Action(Protocol):
@@ -16,8 +16,11 @@ class Action(Protocol):
 
     capacity: int
 
-    async def apply(self, pairs: Sequence[Pair]) -> list[Outcome]:
-        """Return what became of the pairs; raise Fatal when no request can succeed, Stopped when the run ends."""
+    async def apply(self, pairs: Sequence[Pair], freshness: Freshness) -> list[Outcome]:
+        """Return what became of the pairs; raise Fatal when no request can succeed, Stopped when the run ends.
+
+        Before each attempt `freshness` is asked whether what is to be sent is still right.
+        """
 
 
 MOST_MORE = 20
@@ -163,9 +166,8 @@ class Pool:
     async def _serve(self) -> None:
         while (waiting := await self._queue.get()) is not None:
             outgoing, request = waiting
-            # A pause may have kept it in the queue for long.
-            request = await outgoing.renewed(request)
-            outcomes = await self._action.apply(request) if request else []
+            outcomes = await self._action.apply(request, outgoing)
+            outgoing.done(request)
             self._ledger.record(outcomes)
             self._room.give_back()
             self._watch(outcomes)

@@ -7,8 +7,10 @@ from functools import partial
 from loader.errors import Refused, Retryable
 from loader.model import Outcome, Pair, Result
 from loader.send import api, replies
-from loader.send.gateway import Gateway
+from loader.send.api import Request
+from loader.send.gateway import Gateway, Superseded
 from loader.send.outcomes import failed, outcome
+from loader.send.outgoing import Freshness, Parcel
 
 MILLISECOND = timedelta(milliseconds=1)
 
@@ -25,19 +27,22 @@ class Put:
         self._since = self._until = datetime.max.replace(tzinfo=UTC)
         self._text = ""
 
-    async def apply(self, pairs: Sequence[Pair]) -> list[Outcome]:
-        """Send one pair and return its outcome; raises Fatal or Stopped when there is none."""
-        (pair,) = pairs
+    async def apply(self, pairs: Sequence[Pair], freshness: Freshness) -> list[Outcome]:
+        """Send one pair and return its outcome, none if nothing is left to send; raises Fatal or Stopped otherwise."""
+        parcel = Parcel(pairs, freshness, self._request)
         try:
-            created, status, attempts = await self._gateway.call(
-                api.put(pair, self._version), partial(replies.created, pair=pair)
-            )
+            created, status, attempts = await self._gateway.call(parcel, partial(replies.created, pair=pairs[0]))
+        except Superseded:
+            return []
         except (Refused, Retryable) as error:
             result = failed(error, attempts=error.attempts, finished_at=self._finished_at())
         else:
             resource_id, labels = created
             result = Result("created", status, resource_id, labels, "", "", "", attempts, self._finished_at())
-        return [outcome(pair, result)]
+        return [outcome(parcel.pairs[0], result)]
+
+    def _request(self, pairs: Sequence[Pair]) -> Request:
+        return api.put(pairs[0], self._version)
 
     def _finished_at(self) -> str:
         """Return what time it is, or was less than a millisecond ago; many requests share its words."""

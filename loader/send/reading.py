@@ -1,15 +1,17 @@
 """What records are associated with now, read from HubSpot a thousand records at a time."""
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from loader.errors import ApiError, Refused, Retryable, ServerFault
 from loader.model import Direction, Types
 from loader.send import api
+from loader.send.api import Request
 from loader.send.batch_replies import Page, associated
 from loader.send.culprits import MOST_REFUSALS, halves, records_refused
+from loader.send.freshness import FRESH_SECONDS, Clocks, Moment
 from loader.send.gateway import Gateway
 
 MOST_RECORDS = 1000
@@ -17,6 +19,9 @@ MOST_RECORDS = 1000
 
 ENOUGH_REFUSED = 20
 """So many records refused one by one, and none read: the others are not asked for alone."""
+
+MOST_READINGS = 3
+"""Of the same records, when each takes so long that it is old at its end: the last is as young as it gets."""
 
 MOST_ASSOCIATIONS = 100_000
 """In one answer: some 12 MB, which are many times that in memory."""
@@ -28,15 +33,52 @@ class Reading(NamedTuple):
     """What was found: by record, the records that it is associated with, and the association types of each.
 
     Each record that was asked for is either in `found` (with an empty dict when it has no associations) or in
-    `unreadable`, with what stood in the way.
+    `unreadable`, with what stood in the way. `read_at` is when the oldest of the requests left, None if there was none.
     """
 
     found: dict[str, dict[str, Types]]
     unreadable: dict[str, ApiError]
+    read_at: Moment | None = None
+
+
+class Current(Protocol):
+    """Reads what records are associated with now."""
+
+    async def read(self, direction: Direction, record_ids: Iterable[str]) -> Reading:
+        """Return what was found of each record, or why it cannot be read."""
+
+
+async def read_fresh(
+    current: Current, clocks: Clocks, direction: Direction, record_ids: Collection[str]
+) -> tuple[Reading, Moment]:
+    """Read records, once more where that took so long that it is old at its end; return when that was, too."""
+    for _ in range(MOST_READINGS):
+        began = clocks.moment()
+        reading = await current.read(direction, record_ids)
+        read_at = reading.read_at or began
+        if clocks.age(read_at) <= FRESH_SECONDS:
+            return reading, read_at
+    return reading, clocks.moment()
 
 
 Wanted = tuple[str, str]
 """A record id, and where the page begins that is asked for; blank: the first."""
+
+
+class _Dated:
+    """A request that notes when it left last; what it asks for does not age."""
+
+    def __init__(self, request: Request, clocks: Clocks) -> None:
+        self._request = request
+        self._clocks = clocks
+        self.left_at = clocks.moment()
+
+    def leaving(self) -> Request:
+        self.left_at = self._clocks.moment()
+        return self._request
+
+    async def renew(self) -> None:
+        """Never asked for."""
 
 
 class CurrentAssociations:
@@ -46,7 +88,8 @@ class CurrentAssociations:
         self._gateway = gateway
         self._version = version
         self._attempts = attempts
-        self._most = MOST_RECORDS
+        self._clocks = gateway.clocks
+        self._most: dict[Direction, int] = {}
 
     async def read(self, direction: Direction, record_ids: Iterable[str]) -> Reading:
         """Return what these records of the first object type are associated with among those of the second.
@@ -55,17 +98,19 @@ class CurrentAssociations:
         the others are asked for again; where it names none, it is halved until they are found, unless it refuses them
         all. Raises Fatal when no request can succeed, Stopped when the run ends.
         """
-        reading = Reading({}, {})
+        reading, oldest = Reading({}, {}), None
         wanted: list[Wanted] = [(record_id, "") for record_id in dict.fromkeys(record_ids)]
         while wanted:
             following: list[Wanted] = []
+            most = self._most.get(direction, MOST_RECORDS)
             batches: deque[Sequence[Wanted]] = deque(
-                wanted[start : start + self._most] for start in range(0, len(wanted), self._most)
+                wanted[start : start + most] for start in range(0, len(wanted), most)
             )
             refusals = 0
             while batches:
                 batch = batches.popleft()
-                page = await self._page(direction, batch)
+                page, left_at = await self._page(direction, batch)
+                oldest = min(oldest or left_at, left_at)
                 if isinstance(page, Page):
                     refusals = 0
                     following += _take(page, batch, reading)
@@ -75,26 +120,27 @@ class CurrentAssociations:
             wanted = following
         for record_id in reading.unreadable:
             reading.found.pop(record_id, None)
-        return reading
+        return reading._replace(read_at=oldest)
 
-    async def _page(self, direction: Direction, batch: Sequence[Wanted]) -> Page | Refused:
-        """Read one page of each record, or return why HubSpot refuses that."""
-        request = api.batch_read(direction, batch, self._version)
+    async def _page(self, direction: Direction, batch: Sequence[Wanted]) -> tuple[Page | Refused, Moment]:
+        """Read one page of each record, or return why HubSpot refuses that; and when the request left."""
+        request = _Dated(api.batch_read(direction, batch, self._version), self._clocks)
         read = partial(associated, asked=frozenset(record_id for record_id, _ in batch))
         try:
             page = (await self._gateway.call(request, read, max_attempts=self._attempts, largest=LARGEST_ANSWER)).value
         except Refused as error:
-            return error
+            return error, request.left_at
         except Retryable as error:
-            return Page({}, {}, {}, error)
-        self._size_up(page, len(batch))
-        return page
+            return Page({}, {}, {}, error), request.left_at
+        self._size_up(direction, page, len(batch))
+        return page, request.left_at
 
-    def _size_up(self, page: Page, records: int) -> None:
+    def _size_up(self, direction: Direction, page: Page, records: int) -> None:
         """Ask for fewer records at once where each has very many associations, and for more again where not."""
         associations = sum(map(len, page.found.values()))
         fitting = MOST_ASSOCIATIONS * records // associations if associations else MOST_RECORDS
-        self._most = max(1, min(MOST_RECORDS, 2 * self._most, fitting))
+        most = 2 * self._most.get(direction, MOST_RECORDS)
+        self._most[direction] = max(1, min(MOST_RECORDS, most, fitting))
 
 
 def _refused(error: Refused, batch: Sequence[Wanted], reading: Reading, refusals: int) -> list[Sequence[Wanted]]:

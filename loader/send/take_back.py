@@ -12,11 +12,12 @@ from loader.send import api
 from loader.send.api import Request
 from loader.send.batch_replies import archived
 from loader.send.culprits import parted
-from loader.send.gateway import Gateway
+from loader.send.freshness import Moment
+from loader.send.gateway import Gateway, Superseded
 from loader.send.outcomes import failed, outcome, plain
-from loader.send.outgoing import direction_of
+from loader.send.outgoing import Freshness, direction_of
 from loader.send.put import timestamp
-from loader.send.reading import CurrentAssociations, Reading
+from loader.send.reading import CurrentAssociations, Reading, read_fresh
 from loader.send.removal import GONE, NOTHING, Removal, removal
 
 MOST_RECORDS = 100
@@ -29,6 +30,29 @@ MOST_LABELLED = 100
 """Inputs in one `batch/labels/archive` (HubSpot's reference of version 2026-09)."""
 
 _FROM = attrgetter("object_id")
+
+
+LATE = ApiError("the reading was too old when the request could leave")
+"""What keeps a pair from being taken back in this pass; it is read again in the next one."""
+
+Errors = dict[int, ApiError]
+"""What was wrong, by the number of the pair."""
+
+
+class _Timely:
+    """A request that leaves only while the reading that it rests on is young."""
+
+    def __init__(self, request: Request, read_at: Moment, gateway: Gateway) -> None:
+        self._request = request
+        self._read_at = read_at
+        self._gateway = gateway
+
+    def leaving(self) -> Request | None:
+        young = self._gateway.clocks.age(self._read_at) <= self._gateway.fresh_seconds
+        return self._request if young else None
+
+    async def renew(self) -> None:
+        raise Superseded
 
 
 class _Step(NamedTuple):
@@ -66,14 +90,30 @@ class TakeBack:
         self._intended = intended
         self._now = now
 
-    async def apply(self, pairs: Sequence[Pair]) -> list[Outcome]:
-        """Return what became of the pairs: `removed`, `unchanged`, `left` or `failed`; all are of one direction."""
-        direction = direction_of(pairs[0])
-        reading = await self._current.read(direction, (pair.object_id for pair in pairs))
-        steps = [_Step(pair, self._judged(pair, reading)) for pair in pairs if pair.object_id in reading.found]
-        await self._intend([step.pair.pair_id for step in steps if step.removal.needed])
-        errors = {**await self._archive(steps), **await self._archive_labels(direction, steps)}
-        errors |= {pair.pair_id: reading.unreadable[pair.object_id] for pair in _unreadable(pairs, reading)}
+    async def apply(self, pairs: Sequence[Pair], freshness: Freshness) -> list[Outcome]:
+        """Return what became of the pairs: `removed`, `unchanged`, `left` or `failed`; all are of one direction.
+
+        What could not leave while its reading was young is read and judged once more.
+        """
+        del freshness
+        outcomes: list[Outcome] = []
+        tried: set[int] = set()
+        while pairs:
+            reading, read_at = await read_fresh(
+                self._current, self._gateway.clocks, direction_of(pairs[0]), [pair.object_id for pair in pairs]
+            )
+            steps = [
+                _Step(pair, self._judged(pair, reading, tried)) for pair in pairs if pair.object_id in reading.found
+            ]
+            tried |= {step.pair.pair_id for step in steps if step.removal.needed}
+            await self._intend([step.pair.pair_id for step in steps if step.removal.needed])
+            errors = await self._carry_out(steps, read_at)
+            errors |= {pair.pair_id: reading.unreadable[pair.object_id] for pair in _unreadable(pairs, reading)}
+            outcomes += self._outcomes(pairs, steps, errors)
+            pairs = [pair for pair in pairs if errors.get(pair.pair_id) is LATE]
+        return outcomes
+
+    def _outcomes(self, pairs: Iterable[Pair], steps: Iterable[_Step], errors: Errors) -> list[Outcome]:
         done = {step.pair.pair_id: step.removal for step in steps}
         moment = timestamp(self._now())
         return [
@@ -81,25 +121,30 @@ class TakeBack:
             if (error := errors.get(pair.pair_id))
             else _done(pair, done[pair.pair_id], moment)
             for pair in pairs
+            if errors.get(pair.pair_id) is not LATE
         ]
 
-    def _judged(self, pair: Pair, reading: Reading) -> Removal:
+    def _judged(self, pair: Pair, reading: Reading, tried: Collection[int]) -> Removal:
         now = reading.found[pair.object_id].get(pair.to_object_id, NOTHING)
         found = removal(frozenset(pair.types), pair.before or NOTHING, now, self._labels)
-        if found == GONE and pair.pair_id in self._intended:
+        if found == GONE and (pair.pair_id in self._intended or pair.pair_id in tried):
             return GONE._replace(status="removed", why="")
         return found
 
     # --- taking away
 
-    async def _archive(self, steps: Iterable[_Step]) -> dict[int, ApiError]:
+    async def _carry_out(self, steps: Sequence[_Step], read_at: Moment) -> Errors:
+        direction = direction_of(steps[0].pair) if steps else ("", "")
+        return {**await self._archive(steps, read_at), **await self._archive_labels(direction, steps, read_at)}
+
+    async def _archive(self, steps: Iterable[_Step], read_at: Moment) -> Errors:
         pairs = [step.pair for step in steps if step.removal.whole]
         # A pair that is gone is gone from both ends: it is taken away from the one that has fewer records.
         if len({pair.to_object_id for pair in pairs}) < len({pair.object_id for pair in pairs}):
             pairs = [_from_the_other_end(pair) for pair in pairs]
-        errors: dict[int, ApiError] = {}
+        errors: Errors = {}
         for batch in _batches(pairs):
-            errors |= await self._sent(batch, self._archive_request)
+            errors |= await self._sent(batch, self._archive_request, read_at)
         return errors
 
     def _archive_request(self, pairs: Sequence[Pair]) -> Request:
@@ -108,7 +153,7 @@ class TakeBack:
             wanted.setdefault(pair.object_id, []).append(pair.to_object_id)
         return api.archive(direction_of(pairs[0]), wanted, self._version)
 
-    async def _archive_labels(self, direction: Direction, steps: Iterable[_Step]) -> dict[int, ApiError]:
+    async def _archive_labels(self, direction: Direction, steps: Iterable[_Step], read_at: Moment) -> Errors:
         labels = {step.pair.pair_id: sorted(step.removal.types) for step in steps if step.removal.types}
         pairs = [step.pair for step in steps if step.removal.types]
 
@@ -116,19 +161,23 @@ class TakeBack:
             wanted = ((pair.object_id, pair.to_object_id, labels[pair.pair_id]) for pair in some)
             return api.archive_labels(direction, wanted, self._version)
 
-        errors: dict[int, ApiError] = {}
+        errors: Errors = {}
         for start in range(0, len(pairs), MOST_LABELLED):
-            errors |= await self._sent(pairs[start : start + MOST_LABELLED], request)
+            errors |= await self._sent(pairs[start : start + MOST_LABELLED], request, read_at)
         return errors
 
-    async def _sent(self, pairs: Sequence[Pair], request: Callable[[Sequence[Pair]], Request]) -> dict[int, ApiError]:
+    async def _sent(
+        self, pairs: Sequence[Pair], request: Callable[[Sequence[Pair]], Request], read_at: Moment
+    ) -> Errors:
         """Send a batch, and again without the pairs that HubSpot refuses; return what was wrong by pair."""
-        errors: dict[int, ApiError] = {}
+        errors: Errors = {}
         batches = deque([pairs])
         while batches:
             batch = batches.popleft()
             try:
-                await self._gateway.call(request(batch), archived)
+                await self._gateway.call(_Timely(request(batch), read_at, self._gateway), archived)
+            except Superseded:
+                errors |= {pair.pair_id: LATE for pair in batch}
             except Refused as error:
                 refused, again = parted(error, batch)
                 errors |= {pair.pair_id: why for pair, why in refused}

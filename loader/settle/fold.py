@@ -7,7 +7,7 @@ refused at the rarer end.
 
 from collections.abc import Mapping, Sequence
 
-from loader.model import Direction, End, Settled, Specification
+from loader.model import Direction, End, Settled, Specification, hides_leads
 
 
 def ends(settled: Mapping[int, Settled], rows: Mapping[int, int]) -> dict[int, End]:
@@ -28,21 +28,24 @@ def ends(settled: Mapping[int, Settled], rows: Mapping[int, int]) -> dict[int, E
 def specify(forward: Sequence[int], backward: Sequence[int], settled: Mapping[int, Settled]) -> Specification:
     """Return the request for a pair whose rows are of these kinds, from the main end and from the rarer end.
 
-    It is written from the main end unless only the rarer end can say it all; what neither can say is refused.
+    It is written from the main end unless only the rarer end can say it all, or the rarer end is a lead's: what a lead
+    has is read and written from the lead's end where that can say it all. What neither end can say is refused.
     """
-    refused = tuple(kind for kind in backward if settled[kind].inverse is None)
-    if not forward or (refused and all(settled[kind].inverse for kind in forward)):
-        return _specification([settled[kind] for kind in backward], [settled[kind] for kind in forward], (), True)
-    folded = [settled[kind] for kind in backward if kind not in refused]
-    return _specification([settled[kind] for kind in forward], folded, refused, False)
+    main = settled[forward[0]].direction if forward else settled[backward[0]].direction[::-1]
+    speaks = {True: _all_known(backward, settled), False: _all_known(forward, settled)}
+    if hides_leads(main) and speaks[False]:
+        flipped = True
+    elif hides_leads(main[::-1]) and speaks[True]:
+        flipped = False
+    else:
+        flipped = not forward or (speaks[False] and not speaks[True])
+    own, folded = (backward, forward) if flipped else (forward, backward)
+    refused = tuple(kind for kind in folded if settled[kind].inverse is None)
+    types = [settled[kind].type for kind in own]
+    types += [inverse for kind in folded if (inverse := settled[kind].inverse) is not None]
+    return Specification(*(main[::-1] if flipped else main), tuple(dict.fromkeys(types)), flipped, refused)
 
 
-def _specification(
-    own: Sequence[Settled],
-    folded: Sequence[Settled],
-    refused: tuple[int, ...],
-    flipped: bool,
-) -> Specification:
-    inverses = (verdict.inverse for verdict in folded if verdict.inverse is not None)
-    types = tuple(dict.fromkeys([*(verdict.type for verdict in own), *inverses]))
-    return Specification(*own[0].direction, types, flipped, refused)
+def _all_known(kinds: Sequence[int], settled: Mapping[int, Settled]) -> bool:
+    """Return True when it is known what each of these kinds is called from the other end."""
+    return all(settled[kind].inverse is not None for kind in kinds)

@@ -69,5 +69,13 @@ def _merging(  # noqa: PLR0917 - the pool's own parts, above
     watch: Watch,
 ) -> list[Merge]:
     current = CurrentAssociations(gateway, version=settings.connection.api_version)
-    merge = Merge(ledger, current, capacity=action.capacity, clock=around.clock, now=around.now, watch=watch)
+    merge = Merge(
+        ledger,
+        current,
+        capacity=action.capacity,
+        clock=around.clock,
+        now=around.now,
+        watch=watch,
+        fresh_seconds=lambda: gateway.fresh_seconds,
+    )
     return [merge] * READERS

@@ -13,6 +13,7 @@ from loader.send import api
 from loader.send.batch import Batch
 from loader.send.batch_replies import Created, created_pairs
 from loader.send.gateway import Gateway
+from loader.send.outgoing import AsAsked
 from loader.send.replies import Reply
 from tests.stages.fake_time import run
 from tests.stages.scripted_server import Server, answer, make
@@ -213,7 +214,7 @@ def outcomes_of(server: HubSpot, pairs: Sequence[Pair], *, max_attempts: int = 8
     async def scenario() -> None:
         gateway: Gateway = make(Server(server), max_attempts=max_attempts)
         batch = Batch(gateway, version="v4", max_attempts=max_attempts, now=lambda: NOW, settle=told.extend)
-        assert await batch.apply(pairs) == []
+        assert await batch.apply(pairs, AsAsked()) == []
 
     run(scenario)
     found = {pair_id: outcome for outcome in told for pair_id in outcome.pair_ids}
@@ -258,7 +259,7 @@ def test_what_was_settled_before_a_stop_is_told() -> None:
             gateway.drain()
 
         with pytest.raises(Stopped):
-            await Batch(gateway, version="v4", max_attempts=8, now=lambda: NOW, settle=settle).apply(MANY)
+            await Batch(gateway, version="v4", max_attempts=8, now=lambda: NOW, settle=settle).apply(MANY, AsAsked())
 
     run(scenario)
     assert [pair_id for outcome in told for pair_id in outcome.pair_ids] == list(range(1, 33))

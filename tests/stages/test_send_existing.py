@@ -10,8 +10,10 @@ import pytest
 
 from loader.errors import ApiError, Refused, TooManyFailures
 from loader.model import AssociationType, Direction, Image, Lot, Outcome, Pair, Types
-from loader.send.existing import FRESH_SECONDS, PAIRS_AT_ONCE, WAIT_SECONDS, Merge
+from loader.send.existing import WAIT_SECONDS, Merge
+from loader.send.freshness import FRESH_SECONDS, Moment
 from loader.send.judging import judge
+from loader.send.lookup import PAIRS_AT_ONCE
 from loader.send.reading import Reading
 from tests.stages.fake_time import clock, run
 
@@ -142,7 +144,9 @@ class FakeCurrent:
         self.asked.append((direction, ids))
         await asyncio.sleep(self.seconds)
         found = {each: dict(self.has.get(direction, {}).get(each, {})) for each in ids if each not in self.bad}
-        return Reading(found, {each: self.bad[each] for each in ids if each in self.bad})
+        return Reading(
+            found, {each: self.bad[each] for each in ids if each in self.bad}, Moment(clock(), NOW.timestamp())
+        )
 
 
 class Work:
@@ -214,7 +218,7 @@ def test_pairs_that_lack_nothing_are_unchanged_and_the_others_go_out_with_what_t
 
 
 def test_what_is_read_from_the_other_end_is_translated_and_read_again_where_that_is_not_certain() -> None:
-    """An unknown type may be the one that is asked for: only then is the pair's own end read, too."""
+    """An unknown type may be the one that is asked for, and an end that shows nothing may be blind."""
     lot = turned(pair(1), pair(2), pair(3, BOSS), pair(4, OTHER), pair(5, PLAIN))
     has = {
         BACKWARD: {
@@ -229,10 +233,10 @@ def test_what_is_read_from_the_other_end_is_translated_and_read_again_where_that
     }
     work = Work([lot], has)
     requests = sent_of(work)
-    assert [(each.pair_id, each.types) for (each,) in requests] == [(2, (PLAIN,)), (3, (BOSS, PLAIN))]
+    assert [(each.pair_id, each.types) for (each,) in requests] == [(3, (BOSS, PLAIN)), (2, (PLAIN,))]
     assert sorted(pair_id for outcome in work.ledger.outcomes for pair_id in outcome.pair_ids) == [1, 4, 5]
     assert {outcome.status for outcome in work.ledger.outcomes} == {"unchanged"}
-    assert work.current.asked == [(BACKWARD, ["9"]), (FORWARD, ["4"])]
+    assert work.current.asked == [(BACKWARD, ["9"]), (FORWARD, ["2", "4"])]
 
 
 def test_a_pair_that_is_sent_again_keeps_a_type_whose_name_is_known_at_its_own_end_only() -> None:
@@ -290,6 +294,7 @@ def test_nothing_is_handed_out_on_a_reading_older_than_a_minute() -> None:
         (BACKWARD, 1),
         (FORWARD, 1000),
         (FORWARD, 1000),
+        (FORWARD, 1000),
         (FORWARD, 497),
     ]
 
@@ -305,6 +310,7 @@ def test_a_request_that_waited_for_longer_than_a_minute_is_looked_up_again() -> 
         await asyncio.sleep(FRESH_SECONDS + 1)
         work.current.has[FORWARD] = {"2": {"9": types(PLAIN)}}
         work.current.bad["3"] = Refused("gone")
+        assert work.merge.leaving(request) is None
         return work, await work.merge.renewed(request)
 
     work, renewed = run(scenario)
@@ -320,7 +326,7 @@ def test_a_fresh_request_is_sent_as_it_is() -> None:
         work = Work([straight(pair(1), pair(2))], capacity=8)
         request = await work.merge.next()
         assert request is not None
-        assert await work.merge.renewed(request) == request
+        assert work.merge.leaving(request) == request
         return work
 
     assert len(run(scenario).current.asked) == 1

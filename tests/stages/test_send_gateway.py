@@ -26,6 +26,7 @@ from loader.errors import (
 from loader.model import AssociationType, Pair
 from loader.send import replies
 from loader.send.gateway import Delivered, Gateway
+from loader.send.outgoing import AsAsked
 from loader.send.portal import GatewayPortal
 from loader.send.portal_replies import Account
 from loader.send.put import Put, timestamp
@@ -461,7 +462,7 @@ def test_one_put_becomes_one_outcome(script: Script, expected: tuple[Any, ...]) 
         server = Server(script)
         gateway = make(server, max_attempts=3)
         async with amid_others(server, gateway):
-            return await Put(gateway, version="v4", now=lambda: NOW).apply([PAIR])
+            return await Put(gateway, version="v4", now=lambda: NOW).apply([PAIR], AsAsked())
 
     (outcome,) = run(scenario)
     assert outcome.result[:8] == expected
@@ -470,7 +471,9 @@ def test_one_put_becomes_one_outcome(script: Script, expected: tuple[Any, ...]) 
 
 def test_a_put_that_cannot_succeed_has_no_outcome() -> None:
     async def scenario() -> Any:
-        return await Put(make(Server(in_turn(then=answer(401)))), version="v4", now=lambda: NOW).apply([PAIR])
+        return await Put(make(Server(in_turn(then=answer(401)))), version="v4", now=lambda: NOW).apply(
+            [PAIR], AsAsked()
+        )
 
     with pytest.raises(Unauthorized):
         run(scenario)

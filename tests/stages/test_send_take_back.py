@@ -12,6 +12,7 @@ from loader.errors import ConnectionFault, Unauthorized
 from loader.model import AssociationType, Outcome, Pair, Types
 from loader.sandbox import Sandbox
 from loader.send import api
+from loader.send.outgoing import AsAsked
 from loader.send.put import timestamp
 from loader.send.removal import GONE, removal
 from loader.send.replies import Reply
@@ -102,7 +103,7 @@ async def taken_back(
         await asyncio.sleep(0)
 
     action = TakeBack(gateway, version=version, labels=LABELS, intend=intend, intended=intended, now=lambda: NOW)
-    undone.outcomes = await action.apply(pairs)
+    undone.outcomes = await action.apply(pairs, AsAsked())
     return undone
 
 

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from loader.model import AssociationType, Direction, End, Settled, Specification
+from loader.model import AssociationType, Direction, End, Settled, Specification, hides_leads
 from loader.record.journal.families import Family, families
 
 _GROUP = "INSERT INTO pairs (object_id, to_object_id, kinds, first_row, all_rows, size, input, row, part) "
@@ -143,12 +143,15 @@ def _reject_contradicting(database: sqlite3.Connection) -> None:
 
 
 def _choose_end(database: sqlite3.Connection, family: Family) -> bool:
-    """Choose the end of a family that has fewer records; from there its pairs are read. True: the rarer end."""
+    """Choose the end from which a family's pairs are read: a lead's, else that of fewer records; True: the rarer."""
     (rows,) = database.execute("SELECT count(*) FROM rows").fetchone()
     share = SAMPLED if rows > FEW_ROWS else 1
     records = {end: share * _count(database, family, end, share) for end in ("a", "b")}
     (known,) = database.execute(_KNOWN_FROM_B, (family.number,)).fetchone()
-    by_b = bool(records["b"] < records["a"] and known)
+    main = database.execute(
+        "SELECT object_type, to_object_type FROM families WHERE id = ?", (family.number,)
+    ).fetchone()
+    by_b = hides_leads(main) or bool(records["b"] < records["a"] and known and not hides_leads(main[::-1]))
     looked_up = records["b" if by_b else "a"]
     database.execute("UPDATE families SET by_b = ?, records = ? WHERE id = ?", (by_b, looked_up, family.number))
     return by_b
