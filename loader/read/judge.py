@@ -13,6 +13,7 @@ from loader.read.ids import Judged
 from loader.read.second_header import SecondHeader
 from loader.read.show import keep
 from loader.read.table import Batch, Mark, Table
+from loader.read.totals import Totals
 from loader.settings import InputSettings
 
 _MISSING_TYPE = {
@@ -34,9 +35,13 @@ class Judge:
         self._by_property = bool(settings.from_id_property), bool(settings.to_id_property)
         self._asked = [AskedOf(columns, to, settings) for to in columns.to]
         self._second_header = SecondHeader(name, table.header, settings)
+        ends = zip(self._by_property, ([columns.object_id], columns.to), strict=True)
+        self._totals = Totals([each.position for is_key, found in ends if not is_key for each in found])
 
     def chunk(self, batch: Batch) -> Chunk:
         """Judge one batch: plain records in one go, the others one by one, in the file's order."""
+        for place, fault in self._totals.find(batch):
+            batch.faults.setdefault(place, fault)
         chunk = Chunk(batch.rows, batch.cells, [], [], 0)
         plain, odd = self._plain_links(batch)
         with_care = bool(batch.faults or batch.marks or any(self._by_property))

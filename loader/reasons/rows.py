@@ -103,6 +103,11 @@ ROWS: dict[str, Reason] = {
         "Delete the row.",
         False,
     ),
+    "TOTAL_ROW": Reason(
+        "The record is a row of totals: it says so, and its numbers are far shorter than the other rows' ids.",
+        "Delete the row.",
+        False,
+    ),
     "PLACEHOLDER": Reason(
         "The cell holds a word for nothing, such as NULL or n/a, instead of a value that stands for a record.",
         "Fill in the value, or delete the row.",
@@ -195,5 +200,7 @@ ROWS: dict[str, Reason] = {
     ),
 }
 
-WHOLE_RECORD = frozenset({"FIELD_COUNT", "MALFORMED_QUOTES", "MALFORMED_JSON", "NUL_CHARACTER", "REPEATED_HEADER"})
+WHOLE_RECORD = frozenset(
+    {"FIELD_COUNT", "MALFORMED_QUOTES", "MALFORMED_JSON", "NUL_CHARACTER", "REPEATED_HEADER", "TOTAL_ROW"}
+)
 """The reasons that judge a record as a whole: one result line stands for all rows that it may have asked for."""

@@ -1,0 +1,79 @@
+"""Rows of totals: a word for a total stands in some column, and a count where the ids are."""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from operator import itemgetter
+
+from loader.read.show import show, trim
+from loader.read.table import Batch, Mark
+
+_WORDS = (
+    "totals?|sum|count|average|avg|summe|gesamt|gesamtsumme|gesamtergebnis|zwischensumme|teilergebnis|ergebnis"
+    "|insgesamt|anzahl|mittelwert|total g[ée]n[ée]ral|sous-total|somme|moyenne|totale|suma|soma|totaal"
+    "|\u0438\u0442\u043e\u0433\u043e|\u0432\u0441\u0435\u0433\u043e|\u5408\u8ba1|\u603b\u8ba1|\u5408\u8a08|\u7dcf\u8a08"
+)
+# One of these is in every such word: most files have none, and are looked through at once.
+_ROOTS = (
+    *("tota", "sum", "count", "average", "avg", "gesamt", "ergebnis", "anzahl", "mittelwert", "somme", "moyenne"),
+    *("soma", "\u0438\u0442\u043e\u0433\u043e", "\u0432\u0441\u0435\u0433\u043e", "\u5408", "\u603b", "\u7dcf"),
+)
+# "Total", "Grand Total:", "Subtotal (12)", "Total for Acme", "Acme Total".
+_TOTAL = re.compile(
+    rf"(?:(?:grand|sub|overall|report|page)[\s-]*)?(?:{_WORDS})"
+    r"(?:[\s:=.(-]*[0-9.,)]*|\s+(?:for|of|by|per|records|rows|count|contacts|companies|deals|f\u00fcr|de|pour)\b.*)"
+    r"|.{1,80}\s(?:grand\s)?(?:total|summe|ergebnis)",
+    re.IGNORECASE | re.DOTALL,
+)
+_LONGEST = 120
+_WHY = "ids far shorter than those of the other rows; delete the row of totals"
+
+
+class Totals:
+    """Finds the rows of totals in one table, whose ids are in the columns at `positions`.
+
+    A row is one if a cell of it has a word for a total and an id has at most half as many characters as most others
+    have in its column. Only then: Total is a company, too.
+    """
+
+    def __init__(self, positions: Sequence[int]) -> None:
+        self._lengths: dict[int, Counter[int]] = {position: Counter() for position in positions}
+
+    def find(self, batch: Batch) -> Iterator[tuple[int, Mark]]:
+        """Yield the place of each row of totals in a batch, with what is wrong with it."""
+        by_column = {position: list(map(len, map(itemgetter(position), batch.cells))) for position in self._lengths}
+        short = set()
+        for position, lengths in by_column.items():
+            short.update(_up_to(max(*lengths, *self._lengths[position], 0, 0) // 2, lengths))
+        words = _words(batch, short)
+        for position, lengths in by_column.items():
+            self._lengths[position].update(
+                [length for place, length in enumerate(lengths) if place not in words] if words else lengths
+            )
+        for place in sorted(words):
+            if any(0 < lengths[place] <= self._common(position) // 2 for position, lengths in by_column.items()):
+                yield place, Mark("TOTAL_ROW", f"reads {show(trim(words[place]))} beside {_WHY}")
+
+    def _common(self, position: int) -> int:
+        """Return how long most cells of a column are that have no word for a total beside them."""
+        return max(self._lengths[position].items(), key=lambda each: (each[1], each[0]), default=(0, 0))[0]
+
+
+def _up_to(length: int, lengths: list[int]) -> list[int]:
+    """Return the places of what is no longer than `length`, and not blank."""
+    if not lengths or min(lengths) > length:
+        return []
+    return [place for place, each in enumerate(lengths) if 0 < each <= length]
+
+
+def _words(batch: Batch, places: Collection[int]) -> dict[int, str]:
+    """Return the cells with a word for a total, by the place of their record."""
+    every = "\n".join([cell for place in places for cell in batch.cells[place]]).lower()
+    if not any(root in every for root in _ROOTS):
+        return {}
+    found = ((place, next(filter(_is_total, batch.cells[place]), "")) for place in places)
+    return {place: word for place, word in found if word}
+
+
+def _is_total(cell: str) -> bool:
+    return len(cell) <= _LONGEST and bool(_TOTAL.fullmatch(trim(cell)))
