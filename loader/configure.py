@@ -20,6 +20,9 @@ from loader.settings import (
 
 HUBSPOT_DOMAIN = "hubapi.com"
 
+RECORD_ID = "hs_object_id"
+"""The property that holds a record's own id."""
+
 _ADDRESS = re.compile(r"[A-Za-z]+://([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?/?", re.ASCII)
 """A scheme, a plain name or number, a port: nothing that two readers of URLs could read in two ways."""
 
@@ -100,6 +103,10 @@ def _input_settings(given: Mapping[str, Any]) -> InputSettings:
     for field, header in given["column"]:
         if columns.setdefault(field, header) != header:
             raise UsageError(f"--column names two columns for {field}: {columns[field]!r} and {header!r}; keep one")
+    for option in ("from_id_property", "to_id_property"):
+        if (given[option] or "").strip().casefold() == RECORD_ID:
+            name = f"--{option.replace('_', '-')}"
+            raise UsageError(f"{name} {RECORD_ID} is the record id, which every id cell holds anyway: leave {name} out")
     return InputSettings(
         inputs=tuple(given["inputs"]),
         columns=columns,

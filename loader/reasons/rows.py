@@ -193,6 +193,11 @@ ROWS: dict[str, Reason] = {
         "Write the row from the other end, as the others are, and load it together with them.",
         False,
     ),
+    "RECORD_WITH_ITSELF": Reason(
+        "Both ids of the row are the same record.",
+        "Write the other record's id, or delete the row.",
+        False,
+    ),
     "CONFLICTING_PRIMARY": Reason(
         "Several rows name different primary records (or parent companies) for one record, which can have only one.",
         "Keep the label on one of them, and take it off the others.",

@@ -245,6 +245,8 @@ def _right_ids(
     unlabelled = types.unlabelled(direction)
     others = [f"{entry.type.type_id} {entry.label!r}" for entry in types.of(direction) if entry.label]
     plain = [f"{unlabelled.type.type_id} (unlabelled)"] if unlabelled else []
+    if not types.of(direction) and types.complete(direction):
+        return f"{wrong}: this portal has no association type from {pair} at all, so they cannot be associated"
     return f"{wrong}: use {', '.join((plain + others)[:6]) or 'a type id of this pair'}"
 
 

@@ -208,6 +208,56 @@ def test_marketing_events_are_associated_like_any_other_type(
         assert type_ids(sandbox, ends[0], 101, ends[1], 201) == {type_id}
 
 
+@pytest.mark.parametrize(
+    ("from_type", "to_type", "label"), [("contacts", "0-1", ""), ("Company", "companies", "Rival"), ("0-2", "0-2", "")]
+)
+def test_a_record_is_not_associated_with_itself(
+    from_type: str, to_type: str, label: str, folder: Path, run: Run, lines: Run, hubspot: Run
+) -> None:
+    """The plan says so; two object types may have records of one id."""
+    rows = f"{from_type},101,{to_type},101,{label}\n{from_type},101,{to_type},102,{label}\ncontacts,7,deals,7,\n"
+    (folder / "a.csv").write_text(HEADER + rows)
+    with hubspot(portal={"labels": LABELS}) as sandbox:
+        done = run("plan", "a.csv")
+        assert (done.code, "RECORD_WITH_ITSELF" in done.out) == (1, True)
+        run("load", "a.csv", "--rate", "9999/1")
+        assert sandbox.count("PUT") == 2
+    assert settled(lines) == [("rejected", "RECORD_WITH_ITSELF"), ("created", ""), ("created", "")]
+
+
+# --- messages
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason", "says"),
+    [
+        (",", "NO_UNLABELLED_TYPE", "this portal has no association type from contacts to products"),
+        (",Boss", "ASSOCIATION_LABEL_NOT_FOUND", "this portal has no association type from contacts to products"),
+        ("5,", "WRONG_ASSOCIATION_TYPE_ID", "(it goes from deals to companies): this portal has no association type"),
+    ],
+)
+def test_where_there_is_no_association_type_at_all_the_message_says_so(
+    cells: str, reason: str, says: str, folder: Path, run: Run, lines: Run, hubspot: Run
+) -> None:
+    """It offers no label and no type id of a direction that has none."""
+    header = "object_type,object_id,to_object_type,to_object_id,association_type_id,label\n"
+    (folder / "a.csv").write_text(f"{header}contacts,101,products,201,{cells}\n")
+    with hubspot():
+        run("load", "a.csv", "--rate", "9999/1")
+    assert settled(lines) == [("rejected", reason)]
+    assert says in lines("a.results.csv")[0]["error_message"]
+
+
+@pytest.mark.parametrize("option", ["--from-id-property", "--to-id-property"])
+def test_the_record_id_is_no_id_property(option: str, folder: Path, load: Run, sandbox: Sandbox) -> None:
+    """The message says to leave the option out, and nothing is asked."""
+    (folder / "a.csv").write_text(IDS)
+    for name in ("hs_object_id", " HS_Object_Id "):
+        done = load("a.csv", option, name)
+        assert (done.code, f"leave {option} out" in done.err) == (2, True)
+    assert not sandbox.requests
+
+
 # --- one name, two object types
 
 OWN = {

@@ -38,6 +38,10 @@ FROM rows JOIN kinds ON kinds.id = rows.kind JOIN contradicting ON (one_type, ot
 WHERE single <> ''
 """
 
+_WITH_ITSELF = """
+FROM rows JOIN kinds ON kinds.id = rows.kind WHERE from_type = to_type AND object_id = to_object_id
+"""
+
 REJECT = """
 INSERT INTO staged_rejects (input, row, part, object_id, to_object_id, kind, reason, message)
 SELECT input, row, part, object_id, to_object_id, kind,
@@ -114,9 +118,12 @@ def group(database: sqlite3.Connection, *, by_record: bool) -> list[Mixture]:
     """Make one pair of all rows that name the same two records; return the mixtures of kinds that occur.
 
     Pairs are numbered in the order in which the rows first name them, or, `by_record`, record by record from the end
-    that has fewer of them. Rows that would give one record two primary records are rejected first: all of them, as no
-    row tells which one is meant.
+    that has fewer of them. Rows that would give one record two primary records are rejected first, all of them, as no
+    row tells which one is meant; so are rows that name one record twice.
     """
+    (within,) = database.execute("SELECT EXISTS (SELECT 1 FROM kinds WHERE from_type = to_type)").fetchone()
+    if within:
+        _reject_with_itself(database)
     (primary,) = database.execute("SELECT EXISTS (SELECT 1 FROM singles)").fetchone()
     if primary:
         _reject_contradicting(database)
@@ -130,6 +137,12 @@ def group(database: sqlite3.Connection, *, by_record: bool) -> list[Mixture]:
         database.execute(f"{_GROUP} SELECT * FROM ({in_families}) ORDER BY first_row")  # noqa: S608 - our own text
     found = database.execute("SELECT DISTINCT kinds FROM pairs").fetchall()
     return [Mixture(*texts) for texts in found]
+
+
+def _reject_with_itself(database: sqlite3.Connection) -> None:
+    message = "object_id and to_object_id are both ' || object_id || ': a record cannot be associated with itself"
+    database.execute(f"{REJECT} 'RECORD_WITH_ITSELF', {OF_ROW} || '{message}' {_WITH_ITSELF} ORDER BY rows.id")
+    database.execute(f"DELETE FROM rows WHERE id IN (SELECT rows.id {_WITH_ITSELF})")  # noqa: S608 - our own text
 
 
 def _reject_contradicting(database: sqlite3.Connection) -> None:
