@@ -24,6 +24,8 @@ Every message is one sentence: what is wrong, where, and how to mend it.
 
 from collections.abc import Mapping
 
+from loader.object_type_names import one_of
+
 
 class LoaderError(Exception):
     """Anything the loader raises on purpose; `exit_code` is what the command ends with."""
@@ -117,6 +119,22 @@ class ConnectionFault(Retryable):
 
 class Refused(ApiError):
     """HubSpot refuses this one request; the others are not affected."""
+
+
+class RecordMerged(Refused):
+    """HubSpot answers about another record than it was asked about: this one was merged into that (`survivor`)."""
+
+    def __init__(
+        self, object_type: str, record_id: str, survivor: str, *, status: int | None = None, done: bool = False
+    ) -> None:
+        """Take ids; `done` says that something was written to the survivor."""
+        written = ", where HubSpot has set what was sent, and undo leaves it" if done else ""
+        record = one_of(object_type, record_id)
+        message = f"{record} is merged into {survivor} in HubSpot{written}: write {survivor} instead of it"
+        super().__init__(message, status=status, category="RECORD_MERGED")
+        self.object_type = object_type
+        self.record_id = record_id
+        self.survivor = survivor
 
 
 class Fatal(ApiError):

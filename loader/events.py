@@ -69,6 +69,14 @@ class Cost:
     stale: int
 
 
+class MergedRecord(NamedTuple):
+    """A record (its object type is an id) that is merged into another in HubSpot."""
+
+    object_type: str
+    record_id: str
+    survivor: str
+
+
 @dataclass(frozen=True, slots=True)
 class SoFar:
     """Of so many pairs that were looked up, how many have all that is asked for; `whole`: these are all pairs."""
@@ -84,8 +92,9 @@ class Planned:
 
     `unchecked` are the pairs of object types whose labels the portal could not be asked for. `costs` are those of each
     method (`put`, `batch`) at the `rate`, `requests` and `seconds` those of the one that was chosen; `so_far` is what
-    the portal has already, None where that was not looked up: then each pair counts as one to send. `daily_quota` is
-    the portal's for a day, None where it does not say.
+    the portal has already, None where that was not looked up: then each pair counts as one to send. `merged` are those
+    records that HubSpot answers about others for: their rows will fail. `daily_quota` is the day's, None where HubSpot
+    does not say.
     """
 
     inputs: Mapping[str, Understood]
@@ -104,6 +113,7 @@ class Planned:
     daily_quota: int | None
     costs: Mapping[str, Cost]
     so_far: SoFar | None = None
+    merged: tuple[MergedRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

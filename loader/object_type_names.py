@@ -47,5 +47,10 @@ def folded(name: str) -> str:
     return " ".join(re.split(r"[\s_-]+", name.strip().casefold()))
 
 
+def one_of(object_type: str, record_id: str) -> str:
+    """Return what people call a record: `contact 7`; one of a custom object is a `record`."""
+    return f"{STANDARD.get(object_type, ('record',))[0]} {record_id}"
+
+
 TYPE_IDS: Mapping[str, str] = {folded(name): type_id for type_id, names in STANDARD.items() for name in names}
 """The id of each standard object type, by each of its names as `folded` gives it."""

@@ -188,6 +188,11 @@ CATEGORIES: dict[str, Reason] = {
         "Look at the two records in HubSpot before sending the row again.",
         False,
     ),
+    "RECORD_MERGED": Reason(
+        "The record was merged into another one in HubSpot, which answers in its place.",
+        "Write the id of the record that survives, which the message names, into the row; then load the row again.",
+        False,
+    ),
     # Of an undo
     "CHANGED_SINCE": Reason(
         "Somebody changed the two records' association since the load, so undo left it as it is.",
@@ -227,7 +232,7 @@ LIMIT_WORDS = re.compile(
 
 LIMIT = _LIMIT
 
-SAID = frozenset({"REDIRECT", "ANSWER_FOR_OTHER_RECORDS"})
+SAID = frozenset({"REDIRECT", "ANSWER_FOR_OTHER_RECORDS", "RECORD_MERGED"})
 """Their messages are ours and say what to do."""
 
 STATUSES: dict[int, Reason] = {

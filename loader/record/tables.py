@@ -8,13 +8,16 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from loader.events import Explained, Finished, Kind, Labels, LookedUp, Planned, Verified
+from loader.events import Explained, Finished, Kind, Labels, LookedUp, MergedRecord, Planned, Verified
 from loader.model import Understood
+from loader.object_type_names import one_of
 from loader.reasons import explain
 from loader.record.visible import visible
 
 MOST_ENTRIES = 2
 """Of one code: it may be given to rows that were sent and to others."""
+
+MOST_MERGED = 20
 
 MOST_HEADERS = 30
 
@@ -140,10 +143,20 @@ def _figures(event: Planned) -> Text:
     return Text(", ".join(words) + ".")
 
 
+def _merged(merged: Sequence[MergedRecord]) -> str:
+    named = [f"{one_of(each.object_type, each.record_id)} into {each.survivor}" for each in merged[:MOST_MERGED]]
+    more = f" and {len(merged) - MOST_MERGED:,} more" if len(merged) > MOST_MERGED else ""
+    return (
+        f"Merged in HubSpot: {', '.join(named)}{more}. Their rows will fail: write the ids of the records that survive."
+    )
+
+
 def _costs(event: Planned) -> Iterator[Text]:
     """Yield what each method costs, and before that how much of it is there already."""
     if event.so_far is not None and event.so_far.pairs:
         of = "" if event.so_far.whole else ", the first ones, from which the rest is estimated"
+        if merged := event.merged:
+            yield plain(_merged(merged), "yellow")
         yield Text(f"{event.so_far.unchanged:,} of {event.so_far.pairs:,} pairs have all that is asked for{of}.")
     rate = f"{event.rate.requests:,} per {event.rate.seconds:g} s"
     for method, cost in event.costs.items():

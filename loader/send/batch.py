@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from loader.errors import ApiError, Refused, Retryable, ServerFault
+from loader.errors import ApiError, RecordMerged, Refused, Retryable, ServerFault
 from loader.model import Outcome, Pair
 from loader.send import api, retry
 from loader.send.api import Request
@@ -119,17 +119,18 @@ class Batch:
         if not answer.complete and answer.unexplained is None:
             await asyncio.sleep(min(retry.LONGEST_DELAY, retry.FIRST_DELAY * 2.0**batch.silent))
         reading = await self._current.read(direction_of(batch.pairs[0]), (pair.object_id for pair in batch.pairs))
-        there, absent = _parted(batch.pairs, reading)
-        created = self._made(there, (), status, batch.attempts)
+        merged, others = _merged(batch.pairs, reading)
+        there, absent = _parted(others, reading)
+        known = _Answered(self._made(there, (), status, batch.attempts), self._refused(merged, batch.attempts), [])
         if not absent:
-            return _Answered(created, [], [])
+            return known
         alone = len(absent) == 1 and answer.unexplained is not None
         if alone or batch.silent >= self._max_attempts:
             error = answer.unexplained or _silent(status)
-            return _Answered(created, self._failed(absent, error, batch.attempts), [])
-        if answer.unexplained is not None:  # An error that names no pair finds its pair by halves.
-            return _Answered(created, [], [batch._replace(pairs=half) for half in halves(absent)])
-        return _Answered(created, [], [batch._replace(pairs=absent)])
+            return known._replace(failed=known.failed + self._failed(absent, error, batch.attempts))
+        if answer.unexplained is not None or answer.others:  # What an answer says of nobody in particular: by halves.
+            return known._replace(again=[batch._replace(pairs=half) for half in halves(absent)])
+        return known._replace(again=[batch._replace(pairs=absent)])
 
     def _made(self, pairs: Sequence[Pair], labels: tuple[str, ...], status: int, tried: int) -> list[Outcome]:
         moment = timestamp(self._now())
@@ -149,6 +150,13 @@ def _left(batch: _Batch, again: Sequence[Sequence[Pair]], tried: int) -> list[_B
     if refusals >= MOST_REFUSALS and len(again) == 1:
         again, refusals = halves(again[0]), 0
     return [_Batch(pairs, tried, batch.silent, refusals) for pairs in again]
+
+
+def _merged(pairs: Sequence[Pair], reading: Reading) -> tuple[list[tuple[Pair, Refused]], list[Pair]]:
+    """Return the pairs whose from record is merged into another one, with that, and the other pairs."""
+    found = {pair.pair_id: reading.unreadable.get(pair.object_id) for pair in pairs}
+    merged = [(pair, error) for pair in pairs if isinstance(error := found[pair.pair_id], RecordMerged)]
+    return list(merged), [pair for pair in pairs if not isinstance(found[pair.pair_id], RecordMerged)]
 
 
 def _parted(pairs: Iterable[Pair], reading: Reading) -> tuple[list[Pair], list[Pair]]:

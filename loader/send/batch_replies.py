@@ -5,16 +5,19 @@ out records that have nothing.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from msgspec import DecodeError, Raw, Struct, ValidationError, field
 from msgspec.json import Decoder
 
-from loader.errors import ApiError, Refused, ServerFault
+from loader.errors import ApiError, RecordMerged, Refused, ServerFault
 from loader.model import AssociationType, Pair, Types
+from loader.send import replies
 from loader.send.culprits import PairsByRecord, records_refused
 from loader.send.replies import (
+    RECORD_ID,
     Reply,
     context_of,
     correlation_id_of,
@@ -108,6 +111,8 @@ class Page(NamedTuple):
 
     `refused` are the records that it names an error for; `unexplained` is an error that names none of them. Where the
     answer is not `complete` (CANCELED, PENDING, PROCESSING), the records in neither are to be asked for again.
+    `others` are the records that nobody asked for, or that it names twice: some that it does not mention are merged
+    into them. `names_all` says that it has an entry for records without associations, too.
     """
 
     found: dict[str, dict[str, Types]]
@@ -115,27 +120,34 @@ class Page(NamedTuple):
     refused: dict[str, Refused]
     unexplained: ApiError | None
     complete: bool = True
+    others: tuple[str, ...] = ()
+    names_all: bool = False
 
 
 def associated(reply: Reply, asked: Collection[str]) -> Page:
     """Read a batch read's answer (200 or 207) about the records asked for; ids are text or numbers in it.
 
     A record without associations is left out, or named in `errors` with the subcategory NO_ASSOCIATIONS_FOUND: neither
-    is an error here. Raises ServerFault for an answer that cannot be read or speaks of other records, and for one that
-    is not complete and says nothing; Refused where all that it says is an error that names none of the records.
+    is an error here. Raises ServerFault for an answer that cannot be read, and for one that is not complete and says
+    nothing; Refused where all that it says is an error that names none of the records.
     """
     answer = _decoded(_READ, reply, (200, 207))
     page = Page({}, {}, {}, None, answer.status == COMPLETE)
     known: Known = {}
     for result in answer.results:
         record_id = text_of(result.from_.id)
+        if not RECORD_ID.fullmatch(record_id):
+            raise _unreadable(reply, "names a record without its id")
         if record_id not in asked:
-            raise _unreadable(reply, "speaks of other records than were asked for")
+            page = page._replace(others=(*page.others, record_id))
+            continue
+        if record_id in page.found:
+            page = page._replace(others=(*page.others, record_id))
         _take(result, page.found.setdefault(record_id, {}), known, reply)
         if after := _next_page(result.paging, reply):
             page.after[record_id] = after
     page = _with_errors(page, answer.errors, asked, reply)
-    if not (page.complete or page.found or page.refused):
+    if not (page.complete or page.found or page.refused or page.others):
         raise page.unexplained or _not_complete(reply, answer.status)
     return page
 
@@ -196,7 +208,8 @@ class Created(NamedTuple):
     """What a batch create says: the pairs set, by their labels; those refused, with why; those it does not mention.
 
     `unexplained` is an error that could be about any of the pairs that are not mentioned. An answer that is not
-    `complete` (CANCELED, PENDING, PROCESSING) may be about work that HubSpot is still at.
+    `complete` (CANCELED, PENDING, PROCESSING) may be about work that HubSpot is still at. `others` says that it speaks
+    of pairs that nobody sent: those of merged records, answered with the one that survives.
     """
 
     created: dict[tuple[str, ...], list[Pair]]
@@ -204,6 +217,7 @@ class Created(NamedTuple):
     unmentioned: list[Pair]
     unexplained: Refused | None
     complete: bool = True
+    others: bool = False
 
 
 def created_pairs(reply: Reply, pairs: Sequence[Pair]) -> Created:
@@ -213,7 +227,9 @@ def created_pairs(reply: Reply, pairs: Sequence[Pair]) -> Created:
     that cannot be read.
     """
     answer = _decoded(_CREATE, reply, (200, 201, 207))
-    created, left = _matched(pairs, answer.results)
+    created, left, others = _matched(pairs, answer.results)
+    merged = _merged(left, others, reply)
+    left = [pair for pair in left if pair.pair_id not in merged]
     by_record = PairsByRecord(left)
     refused: dict[int, Refused] = {}
     unexplained = None
@@ -226,14 +242,18 @@ def created_pairs(reply: Reply, pairs: Sequence[Pair]) -> Created:
         # Whatever it names or does not: there is only one pair that it can be about.
         refused, unexplained = {left[0].pair_id: unexplained}, None
     silent = [pair for pair in left if pair.pair_id not in refused]
-    why = [(pair, refused[pair.pair_id]) for pair in left if pair.pair_id in refused]
-    return Created(created, why, silent, unexplained, answer.status == COMPLETE)
+    refused |= merged
+    why = [(pair, refused[pair.pair_id]) for pair in pairs if pair.pair_id in refused]
+    return Created(created, why, silent, unexplained, answer.status == COMPLETE, bool(others))
 
 
 def _matched(
     pairs: Sequence[Pair], results: Sequence[_CreatedPair]
-) -> tuple[dict[tuple[str, ...], list[Pair]], list[Pair]]:
-    """Return the pairs that results name, by the labels that these give them, and those that none names."""
+) -> tuple[dict[tuple[str, ...], list[Pair]], list[Pair], list[tuple[str, str]]]:
+    """Return the pairs that results name, by the labels that these give them; those that none names; and the others.
+
+    The others are the ids of pairs that nobody sent.
+    """
     found = {
         (text_of(each.from_object_id), text_of(each.to_object_id)): labels_of(each.labels) if each.labels else ()
         for each in results
@@ -241,9 +261,38 @@ def _matched(
     created: dict[tuple[str, ...], list[Pair]] = {}
     left: list[Pair] = []
     for pair in pairs:
-        labels = found.get((pair.object_id, pair.to_object_id))
+        labels = found.pop((pair.object_id, pair.to_object_id), None)
         (left if labels is None else created.setdefault(labels, [])).append(pair)
-    return created, left
+    return created, left, list(found)
+
+
+def _merged(left: Sequence[Pair], others: Sequence[tuple[str, str]], reply: Reply) -> dict[int, RecordMerged]:
+    """Return the pairs (by number) of a merged record, where a result about the survivor can mean one of them only."""
+    if not others:
+        return {}
+    by_end = _by_end((pair, (pair.object_id, pair.to_object_id)) for pair in left)
+    results = _by_end((ids, ids) for ids in others)
+    merged: dict[int, RecordMerged] = {}
+    for pair in left:
+        ends = [(0, pair.object_id), (1, pair.to_object_id)]
+        likely = [ids for end in ends for ids in results.get(end, ())]
+        rivals = {each.pair_id for end in ends if end in results for each in by_end[end]}
+        error = replies.merged_end(pair, *likely[0], reply.status) if len(likely) == len(rivals) == 1 else None
+        if error is not None:
+            merged[pair.pair_id] = error
+    return merged
+
+
+K = TypeVar("K")
+
+
+def _by_end(named: Iterable[tuple[K, tuple[str, str]]]) -> dict[tuple[int, str], list[K]]:
+    """Return what has a record at its from end (0) or its to end (1), by end and record id."""
+    found: dict[tuple[int, str], list[K]] = defaultdict(list)
+    for each, ids in named:
+        for end in enumerate(ids):
+            found[end].append(each)
+    return found
 
 
 def archived(reply: Reply) -> None:
@@ -268,13 +317,15 @@ def _with_errors(page: Page, errors: object, asked: Collection[str], reply: Repl
     unexplained = None
     for error in errors if isinstance(errors, list) else []:
         if isinstance(error, dict) and _NONE_FOUND in str(error.get("subCategory")):
-            empty = [each for each in context_of(error).get("fromObjectId", ()) if each in asked]
-            page.found.update((each, {}) for each in empty if each not in page.found)
+            named = context_of(error).get("fromObjectId", ())
+            page.found.update((each, {}) for each in named if each in asked and each not in page.found)
+            others = tuple(each for each in named if each not in asked)
+            page = page._replace(others=page.others + others, names_all=page.names_all or bool(named))
             continue
         refused = item_error(error, reply)
-        named = records_refused(refused, asked)
-        page.refused.update(named)
-        unexplained = unexplained or (None if named else refused)
+        culprits = records_refused(refused, asked)
+        page.refused.update(culprits)
+        unexplained = unexplained or (None if culprits else refused)
     return page._replace(unexplained=unexplained)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
-from loader.errors import ApiError, Refused, Retryable, ServerFault
+from loader.errors import ApiError, RecordMerged, Refused, Retryable, ServerFault
 from loader.model import Direction, Types
 from loader.send import api
 from loader.send.api import Request
@@ -114,6 +114,7 @@ class CurrentAssociations:
                 if isinstance(page, Page):
                     refusals = 0
                     following += _take(page, batch, reading)
+                    batches.extendleft(reversed(_unclear(direction, page, batch, reading)))
                 else:
                     refusals += 1
                     batches.extendleft(reversed(_refused(page, batch, reading, refusals)))
@@ -156,6 +157,25 @@ def _refused(error: Refused, batch: Sequence[Wanted], reading: Reading, refusals
     return [others] if refused and refusals % MOST_REFUSALS else halves(others)
 
 
+def _unclear(direction: Direction, page: Page, batch: Sequence[Wanted], reading: Reading) -> list[Sequence[Wanted]]:
+    """Return the records to ask for again, in smaller batches, because the answer passes over them.
+
+    It passes over merged records, and speaks of those that survive. What it says of a single one is certain.
+    """
+    if not page.complete or page.unexplained is not None or not (page.others or page.names_all):
+        return []
+    known = page.found.keys() | reading.unreadable.keys()
+    passed_over = [each for each in batch if each[0] not in known]
+    if len(passed_over) == 1 and len(set(page.others)) == 1:
+        record_id = passed_over[0][0]
+        reading.unreadable[record_id] = RecordMerged(direction[0], record_id, page.others[0])
+    elif passed_over and len(batch) == 1:
+        reading.unreadable[passed_over[0][0]] = _of_others()
+    else:
+        return halves(passed_over)
+    return []
+
+
 def _take(page: Page, batch: Sequence[Wanted], reading: Reading) -> list[Wanted]:
     """Take over a page; return what is to be read next."""
     following: list[Wanted] = []
@@ -165,6 +185,8 @@ def _take(page: Page, batch: Sequence[Wanted], reading: Reading) -> list[Wanted]
         if not mentioned and not page.complete:
             following.append((record_id, began))
             continue
+        if not mentioned and page.unexplained is None and (page.others or page.names_all):
+            continue  # `_unclear` asks again.
         if not mentioned and page.unexplained is not None:
             reading.unreadable.setdefault(record_id, page.unexplained)
         if record_id in reading.unreadable:
@@ -177,6 +199,10 @@ def _take(page: Page, batch: Sequence[Wanted], reading: Reading) -> list[Wanted]
             following.append((record_id, after))
         found.update(new)
     return following
+
+
+def _of_others() -> ServerFault:
+    return ServerFault("HubSpot's answer speaks of several other records", category="UNREADABLE_ANSWER")
 
 
 def _endless() -> ServerFault:

@@ -6,7 +6,7 @@ be repeated without harm. HubSpot's error fields are all optional, so each is re
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ from loader.errors import (
     MissingScope,
     PortalMigrating,
     RateLimited,
+    RecordMerged,
     Refused,
     ServerFault,
     Unauthorized,
@@ -43,6 +44,8 @@ LONGEST_WINDOW = 600.0
 """Seconds. HubSpot's window is 10 s; a header that speaks of hours would bring a run to a halt."""
 
 _DECODER: Decoder[object] = Decoder()
+
+RECORD_ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 
 TRY_AGAIN = frozenset({408, 425, 423})
 
@@ -308,9 +311,12 @@ def created(reply: Reply, pair: Pair) -> Created:
     resource_id = text_of(body.get("createdResourceId"))
     if not resource_id and not ("fromObjectId" in entity and "toObjectId" in entity):
         raise _unclear(reply)
-    for key, asked in (("fromObjectId", pair.object_id), ("toObjectId", pair.to_object_id)):
-        if text_of(entity.get(key, asked)) != asked:
-            raise _of_another(text_of(entity[key]), asked, pair, reply)
+    said = [
+        text_of(entity.get(key, asked))
+        for key, asked in (("fromObjectId", pair.object_id), ("toObjectId", pair.to_object_id))
+    ]
+    if said != [pair.object_id, pair.to_object_id]:
+        raise _of_another(said, pair, reply)
     labels = entity.get("labels")
     if not resource_id and not labels:
         return NO_MORE
@@ -332,12 +338,26 @@ def _unclear(reply: Reply) -> ServerFault:
     )
 
 
-def _of_another(said: str, asked: str, pair: Pair, reply: Reply) -> ApiError:
-    if not said:
+def _of_another(said: Sequence[str], pair: Pair, reply: Reply) -> ApiError:
+    if not all(said):
         return _unclear(reply)
+    if merged := merged_end(pair, said[0], said[1], reply.status):
+        return merged
     return Refused(
-        f"the answer speaks of another record ({printable(said)[:30]}) than was asked for ({asked}): look at "
+        f"the answer speaks of other records ({printable(' and '.join(said))[:60]}) than were asked for: look at "
         f"{pair.object_id} and {pair.to_object_id} in HubSpot before sending again",
         status=reply.status,
         category="ANSWER_FOR_OTHER_RECORDS",
     )
+
+
+def merged_end(pair: Pair, from_id: str, to_id: str, status: int) -> RecordMerged | None:
+    """Return that one record of a pair is merged, if an answer about the other and a third one says so, else None.
+
+    HubSpot answers requests about a merged record with the one that survives, and does there what is asked.
+    """
+    if from_id == pair.object_id and RECORD_ID.fullmatch(to_id):
+        return RecordMerged(pair.to_object_type, pair.to_object_id, to_id, status=status, done=True)
+    if to_id == pair.to_object_id and RECORD_ID.fullmatch(from_id):
+        return RecordMerged(pair.object_type, pair.object_id, from_id, status=status, done=True)
+    return None

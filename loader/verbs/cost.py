@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Iterable
 from math import ceil
+from typing import NamedTuple
 
-from loader.errors import ApiError, Retryable
-from loader.events import Cost, Note, Planned, SoFar, Tell
+from loader.errors import ApiError, RecordMerged, Retryable
+from loader.events import Cost, MergedRecord, Note, Planned, SoFar, Tell
 from loader.record.journal import Journal
 from loader.send.batch import MOST_PAIRS
 from loader.send.existing import MOST_PAIRS as PAIRS_OF_A_LOT
@@ -40,7 +41,14 @@ def costs(pairs: int, records: int, rate: Rate, daily_quota: int | None) -> dict
     return found
 
 
-async def look_ahead(journal: Journal, current: CurrentAssociations, tell: Tell) -> SoFar:
+class Ahead(NamedTuple):
+    """What a look at the portal found before anything is sent: see `Planned`."""
+
+    so_far: SoFar
+    merged: tuple[MergedRecord, ...]
+
+
+async def look_ahead(journal: Journal, current: CurrentAssociations, tell: Tell) -> Ahead:
     """Look up what the pairs of a planned journal have already, or the first of them where they are very many.
 
     Those that HubSpot refuses to tell of are not counted, and said. Raises Unreachable when it gives no usable answer.
@@ -69,7 +77,13 @@ async def look_ahead(journal: Journal, current: CurrentAssociations, tell: Tell)
                 "they are not counted among those that it was asked about."
             )
         )
-    return SoFar(looked_up, already, whole=whole)
+    # A record may be that of many pairs.
+    merged = dict.fromkeys(
+        MergedRecord(error.object_type, error.record_id, error.survivor)
+        for error in refused
+        if isinstance(error, RecordMerged)
+    )
+    return Ahead(SoFar(looked_up, already, whole=whole), tuple(merged))
 
 
 def _unread(reading: Reading, ids: Iterable[str]) -> list[ApiError]:

@@ -67,8 +67,8 @@ async def plan(
             staging.install(Path(folder) / "plan.journal")
             with Journal(Path(folder) / "plan.journal") as journal:
                 current = CurrentAssociations(gateway, version=settings.connection.api_version, attempts=ATTEMPTS)
-                so_far = await stop.unless(look_ahead(journal, current, tell))
-            return with_what_is_there(event, so_far, settings.send.method)
+                ahead = await stop.unless(look_ahead(journal, current, tell))
+            return with_what_is_there(event, ahead, settings.send.method)
     finally:
         for source in inputs:
             source.close()

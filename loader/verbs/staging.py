@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from loader.errors import RecordError
-from loader.events import Kind, LookedUp, Planned, Reading, SoFar, Tell
+from loader.events import Kind, LookedUp, Planned, Reading, Tell
 from loader.model import Asked, Settled, Unsettled
 from loader.read import Input
 from loader.record.journal import Staging
@@ -18,7 +18,7 @@ from loader.settle.names import Portal, refuse_options, settle_names
 from loader.settle.object_types import ObjectTypes
 from loader.settle.own_keys import Records
 from loader.stopping import Stop
-from loader.verbs.cost import costs
+from loader.verbs.cost import Ahead, costs
 from loader.verbs.looking_up import look_up
 
 RECORDS_BETWEEN_EVENTS = 20_000
@@ -145,11 +145,14 @@ def planned(inputs: Sequence[Input], staging: Staging, settlement: Settlement, p
     )
 
 
-def with_what_is_there(event: Planned, so_far: SoFar, method: str) -> Planned:
+def with_what_is_there(event: Planned, ahead: Ahead, method: str) -> Planned:
     """Return a plan with what the portal has already; very many pairs are as far as those that were looked up."""
+    so_far = ahead.so_far
     share = so_far.unchanged / so_far.pairs if so_far.pairs else 0.0
     lacking = event.pairs - round(share * event.pairs)
     records = event.costs["put"].reads * MOST_RECORDS
     by_method = costs(lacking, records, event.rate, event.daily_quota)
     chosen = by_method[method]
-    return replace(event, costs=by_method, so_far=so_far, requests=chosen.requests, seconds=chosen.seconds)
+    return replace(
+        event, costs=by_method, so_far=so_far, merged=ahead.merged, requests=chosen.requests, seconds=chosen.seconds
+    )

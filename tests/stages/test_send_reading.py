@@ -92,8 +92,7 @@ def test_ids_of_an_answer_are_text_or_numbers(ids: tuple[object, object], status
 def test_a_record_without_associations_is_no_error(errors: list[Any]) -> None:
     """It may be absent, or named in `errors`, or hinted at there."""
     page = read_reply({"results": [], "errors": errors, "numErrors": len(errors)}, 207)
-    assert page._replace(found={}) == Page({}, {}, {}, None)
-    assert not any(page.found.values())
+    assert page[:4] == ({each: {} for each in page.found}, {}, {}, None)
 
 
 @pytest.mark.parametrize("key", ["fromObjectId", "ids", "objectId", "id"])
@@ -125,7 +124,6 @@ def test_an_error_that_names_no_record_explains_nothing(error: Any) -> None:
         ({"results": [], "status": "PENDING"}, 200),
         ({"results": [{"from": {"id": "1"}}]}, 200),
         ({"results": [{"to": []}]}, 200),
-        ({"results": [result("4")]}, 200),
         ({"results": [result(True)]}, 200),
         ({"results": [result("1", {"toObjectId": "9"})]}, 200),
         ({"results": [result("1", {"associationTypes": []})]}, 200),
@@ -134,7 +132,7 @@ def test_an_error_that_names_no_record_explains_nothing(error: Any) -> None:
         ({"results": [result("1", {"toObjectId": "9", "associationTypes": [7]})]}, 200),
     ],
 )
-def test_an_answer_that_cannot_be_read_or_speaks_of_other_records_is_asked_for_again(body: Any, status: int) -> None:
+def test_an_answer_that_cannot_be_read_is_asked_for_again(body: Any, status: int) -> None:
     with pytest.raises(ServerFault):
         read_reply(body, status)
 

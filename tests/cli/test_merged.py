@@ -1,0 +1,105 @@
+"""Records that were merged into others in HubSpot: an answer about the survivor harms no other row, and is said."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Hubspot = Callable[..., Any]
+Load = Callable[..., Any]
+Lines = Callable[[str], list[dict[str, str]]]
+
+COUNT = 40
+
+
+def portal(object_type: str, gone: int, survivor: int, *, known: bool = True) -> dict[str, Any]:
+    """Return a portal with one merged record, whose survivor has an association of its own where it is `known`."""
+    contact, company = ("70", "71") if object_type == "companies" else (str(survivor), "71")
+    company = str(survivor) if object_type == "companies" else company
+    there = {"from_type": "contacts", "from_id": contact, "to_type": "companies", "to_id": company}
+    return {
+        "merged": [{"type": object_type, "id": str(gone), "into": str(survivor)}],
+        "associations": [there] if known else [],
+    }
+
+
+def write(folder: Path, *, more: str = "") -> None:
+    """Write contacts 1001 and on, each with its own company, and rows of the test's own."""
+    rows = "".join(f"{1001 + n},{500_001 + n}\n" for n in range(COUNT))
+    (folder / "in.csv").write_text(f"from_id,to_id\n{rows}{more}")
+
+
+@pytest.mark.parametrize("method", ["put", "batch"])
+@pytest.mark.parametrize("known", [True, False], ids=["survivor known", "survivor alone"])
+@pytest.mark.parametrize("no_associations", ["error", "absent"])
+@pytest.mark.parametrize(("object_type", "gone"), [("contacts", 1007), ("companies", 500_007)])
+def test_a_merged_record_fails_its_own_rows_and_names_the_survivor(
+    hubspot: Hubspot,
+    load: Load,
+    lines: Lines,
+    folder: Path,
+    method: str,
+    known: bool,
+    no_associations: str,
+    object_type: str,
+    gone: int,
+) -> None:
+    """Whichever end it is at; the others are created, and no request is made eight times."""
+    write(folder)
+    with hubspot(portal=portal(object_type, gone, 77, known=known), no_associations=no_associations) as sandbox:
+        assert load("in.csv", "--method", method).code == 1
+        assert sandbox.count("POST", "batch/read") + sandbox.count("POST", "batch/create") <= 30
+        assert sandbox.count("PUT") <= COUNT
+    (failed,) = lines("in.failures.csv")
+    assert failed["from_id" if object_type == "contacts" else "to_id"] == str(gone)
+    assert failed["_error_category"] == "RECORD_MERGED"
+    called = "contact" if object_type == "contacts" else "company"
+    assert f"{called} {gone} is merged into 77 in HubSpot" in failed["_error_message"]
+    assert sum(line["status"] == "created" for line in lines("in.results.csv")) == COUNT - 1
+
+
+@pytest.mark.parametrize("method", ["put", "batch"])
+def test_a_file_with_the_merged_record_and_the_survivor_loads_the_survivors_rows(
+    hubspot: Hubspot, load: Load, lines: Lines, folder: Path, method: str
+) -> None:
+    """Both are in one reading, where HubSpot answers about the survivor only, or twice."""
+    write(folder, more="77,500007\n77,500008\n")
+    with hubspot(portal=portal("contacts", 1007, 77)):
+        assert load("in.csv", "--method", method).code == 1
+    assert [line["from_id"] for line in lines("in.failures.csv")] == ["1007"]
+    created = {
+        (line["object_id"], line["to_object_id"]) for line in lines("in.results.csv") if line["status"] == "created"
+    }
+    assert {("77", "500007"), ("77", "500008")} <= created
+
+
+def test_the_plan_says_which_records_are_merged(hubspot: Hubspot, run: Load, folder: Path) -> None:
+    """Those that are looked up, with the record that survives; for people and for programs."""
+    write(folder)
+    with hubspot(portal=portal("contacts", 1007, 77)):
+        done = run("plan", "in.csv", "--from", "contacts", "--to", "companies")
+        told = run("plan", "in.csv", "--from", "contacts", "--to", "companies", "--json").out
+    assert "Merged in HubSpot: contact 1007 into 77." in " ".join(done.out.split())
+    planned = next(event for line in told.splitlines() if (event := json.loads(line))["event"] == "planned")
+    assert planned["merged"] == [{"object_type": "0-1", "record_id": "1007", "survivor": "77"}]
+
+
+def test_verify_and_undo_say_that_a_record_was_merged_since(
+    hubspot: Hubspot, load: Load, run: Load, lines: Lines, folder: Path
+) -> None:
+    """What they cannot read of it is not missing and not removed; the other rows are as always."""
+    write(folder)
+    with hubspot() as sandbox:
+        assert load("in.csv", "--method", "batch").code == 0
+        sandbox.portal._merged["0-1", 1007] = 77
+        sandbox.portal.associate("0-1", 77, "0-2", 71, frozenset({("HUBSPOT_DEFINED", 279)}), append=True)
+        assert run("verify", "in.csv", "--from", "contacts", "--to", "companies", "--wait", "0").code == 1
+        (odd,) = [line for line in lines("in.verify.csv") if "=" not in line.values()]
+        assert "!" in odd.values()
+        assert any("is merged into 77" in text for text in odd.values())
+        assert run("undo", "in.results.csv", "--yes").code == 1
+    (failed,) = [line for line in lines("in.undo.csv") if line["status"] == "failed"]
+    assert failed["object_id"] == "1007"
+    assert "is merged into 77" in failed["error_message"]
