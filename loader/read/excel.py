@@ -14,14 +14,14 @@ from loader.read.columns import is_header, no_header
 from loader.read.faults import reading
 from loader.read.headers import fold
 from loader.read.ids import is_blank
-from loader.read.mended import Patch, mended
+from loader.read.mended import mended
 from loader.read.missing import likeness
 from loader.read.packed import Packed
 from loader.read.quiet import quiet
 from loader.read.second_header import SecondHeader
 from loader.read.show import show, show_all
 from loader.read.table import BATCH, FULL_SHEETS, HEADER_WITHIN, Batch, Mark, full_sheet_note
-from loader.read.workbook import SheetFacts, column_letters, facts, guard
+from loader.read.workbook import column_letters, facts, guard
 from loader.read.xls import guard_old, is_encrypted, odd_cells, patches
 from loader.settings import InputSettings
 
@@ -57,30 +57,25 @@ class Excel:
                 raise InputError(f"{self._name}: is protected by a password; save a copy without one.")
             else:
                 guard_old(self._name, stream)
-            self._part, self._patches = "", list[Patch]()
-            if packed.kind == "xls":
-                data = stream.read()
-                self._patches = patches(data)
-                self.sheet: str | None = self._choose(stream, wanted)
-                self._odd = odd_cells(data, self.sheet)
-                return self._load(stream)
-            self.sheet = self._choose(stream, wanted)
-            try:
-                self._learn(facts(stream, self.sheet))
-                return self._load(stream)
-            except CalamineError:
-                self._learn(facts(stream, self.sheet, thorough=True))
-                return self._load(stream)
+            self._part = ""
+            self._patches = patches(stream.read()) if packed.kind == "xls" else []
+            with self._workbook(stream) as workbook:
+                self.sheet: str | None = _chosen(self._name, workbook, wanted)
+                sheet = _loaded(workbook, self.sheet)
+            self._learn(stream, thorough=sheet is None)
+            return self._load(stream) if sheet is None or self._part else sheet
 
-    def _learn(self, told: SheetFacts) -> None:
-        self._part, self._patches, self._odd = told.part, told.patches, told.odd
-        note = f"Sheet {show(self.sheet or '')} hides rows (a filter?); they are read too."
-        if told.hides_rows and note not in self.notes:
-            self.notes.append(note)
-
-    def _choose(self, stream: BinaryIO, wanted: str | None) -> str:
-        with self._workbook(stream) as workbook:
-            return _chosen(self._name, workbook, wanted)
+    def _learn(self, stream: BinaryIO, *, thorough: bool) -> None:
+        """Find out what calamine does not tell of the sheet, and what must be replaced before it reads it."""
+        self._odd: dict[tuple[int, int], Mark] = {}
+        if self._packed.kind == "xls":
+            self._odd = odd_cells(stream.read(), self.sheet or "")
+            return
+        told = facts(stream, self.sheet or "", thorough=thorough)
+        self._odd, self._patches = told.odd, told.patches
+        self._part = told.part if told.patches else ""
+        if told.hides_rows:
+            self.notes.append(f"Sheet {show(self.sheet or '')} hides rows (a filter?); they are read too.")
 
     def _load(self, stream: BinaryIO) -> CalamineSheet:
         with self._workbook(stream) as workbook:
@@ -205,11 +200,17 @@ def _chosen(name: str, workbook: CalamineWorkbook, wanted: str | None) -> str:
     return filled[0]
 
 
-def _is_filled(workbook: CalamineWorkbook, sheet: str) -> bool:
+def _is_filled(workbook: CalamineWorkbook, name: str) -> bool:
+    sheet = _loaded(workbook, name)
+    return sheet is None or sheet.start is not None
+
+
+def _loaded(workbook: CalamineWorkbook, name: str) -> CalamineSheet | None:
+    """Return a sheet, None for one with a cell that calamine cannot represent."""
     try:
-        return workbook.get_sheet_by_name(sheet).start is not None
-    except CalamineError:  # it has a cell that calamine cannot represent
-        return True
+        return workbook.get_sheet_by_name(name)
+    except CalamineError:
+        return None
 
 
 def _rows(sheet: CalamineSheet) -> Iterator[tuple[int, list[Value] | None]]:
