@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from loader.errors import ApiError, Fatal, PortalMigrating, Redirected, Unreachable
+from loader.errors import ApiError, Fatal, MissingScope, PortalMigrating, Redirected, Unreachable
 from loader.send import quota
 from loader.send.replies import printable
 
@@ -82,6 +82,25 @@ def migrating(error: ApiError, time_zone: str | None, now: datetime) -> PortalMi
 
 def _moment(seconds: float, time_zone: str | None, now: datetime) -> str:
     return quota.moment_in_words(now + timedelta(seconds=min(seconds, LONGEST_SPAN)), time_zone)
+
+
+def not_readable(error: MissingScope) -> MissingScope:
+    """Return what a 403 to a reading means: one that names a scope or the person's permission says so itself.
+
+    A service key with write scopes alone is refused without a word of scopes (observed in October 2026).
+    """
+    if error.context.get("requiredScopes") or error.context.get("missingScopes") or "PERMISSION" in error.category:
+        return error
+    return MissingScope(
+        printable(
+            "the token may not read what records are associated with, as a service key may not that has write scopes "
+            "alone: give it the read scopes of both object types, too, then run the same command "
+            f"(HubSpot says: {error.sentence})"
+        ),
+        status=error.status,
+        category="NO_READ_PERMISSION",
+        correlation_id=error.correlation_id,
+    )
 
 
 def hide(secrets: Sequence[str], error: ApiError) -> None:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from loader.errors import MissingScope, Refused, Retryable, Unreachable, WrongPortal
 from loader.model import Direction, Question, RecordsFound
-from loader.send import api, portal_replies, quota, replies
+from loader.send import api, endings, portal_replies, quota, replies
 from loader.send.api import Request
 from loader.send.gateway import Gateway
 from loader.send.portal_replies import Account
@@ -85,6 +85,8 @@ class GatewayPortal:
             return (await self._gateway.call(request, read, max_attempts=self._most, largest=2**26)).value
         except Refused:
             return None
+        except MissingScope as error:
+            raise endings.not_readable(error) from error
         except Retryable as error:
             raise _fatal(error) from error
 

@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
-from loader.errors import ApiError, RecordMerged, Refused, Retryable, ServerFault
+from loader.errors import ApiError, MissingScope, RecordMerged, Refused, Retryable, ServerFault
 from loader.model import Direction, Types
-from loader.send import api
+from loader.send import api, endings
 from loader.send.api import Request
 from loader.send.batch_replies import Page, associated
 from loader.send.culprits import MOST_REFUSALS, halves, records_refused
@@ -131,6 +131,8 @@ class CurrentAssociations:
             page = (await self._gateway.call(request, read, max_attempts=self._attempts, largest=LARGEST_ANSWER)).value
         except Refused as error:
             return error, request.left_at
+        except MissingScope as error:
+            raise endings.not_readable(error) from error
         except Retryable as error:
             return Page({}, {}, {}, error), request.left_at
         self._size_up(direction, page, len(batch))

@@ -49,3 +49,30 @@ def test_a_day_of_which_nothing_is_used_is_not_known_for_a_full_one(
         done = load("in.csv", "--daily-reserve", "10%")
     assert done.code == 0
     assert ("--daily-reserve cannot be kept" in done.err) is not known
+
+
+@pytest.mark.parametrize("route", ["batch/read", "labels"])
+@pytest.mark.parametrize(
+    "body", [{"status": "error", "message": "Forbidden"}, {"message": "no", "category": "MISSING_SCOPES"}]
+)
+def test_a_key_that_may_only_write_is_refused_where_the_loader_reads_and_that_is_said(
+    hubspot: Hubspot, load: Load, folder: Path, route: str, body: dict[str, str]
+) -> None:
+    """HubSpot's 403 names no scope: it is said which are missing, and nothing is written."""
+    (folder / "in.csv").write_text("from_id,to_id\n1,2\n3,4\n")
+    with hubspot(faults=[{"fault": "403", "route": route, "body": body}]) as sandbox:
+        done = load("in.csv", *(["--label", "Boss"] if route == "labels" else []))
+        assert sandbox.count("PUT") == 0
+    assert done.code == 3
+    said = " ".join(done.err.split())
+    assert "give it the read scopes of both object types, too" in said
+    assert body["message"] in said
+
+
+def test_a_reading_that_is_refused_for_a_scope_names_the_scope(hubspot: Hubspot, load: Load, folder: Path) -> None:
+    """HubSpot knows better than the loader what is missing."""
+    (folder / "in.csv").write_text("from_id,to_id\n1,2\n")
+    with hubspot(faults=[{"fault": "403", "route": "batch/read"}]):
+        done = load("in.csv")
+    assert done.code == 3
+    assert "one of these scopes is required: crm.objects.contacts.write" in " ".join(done.err.split())
