@@ -4,7 +4,7 @@ import datetime
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from itertools import count
+from itertools import islice
 from typing import BinaryIO
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
@@ -149,6 +149,8 @@ class Excel:
             if type(value) is str and value:
                 continue
             where = row - 1, self._left + column
+            if where in self._odd:
+                texts[column] = ""
             mark = self._odd.get(where) or (_MERGED if where in merged else _mark(value, texts[column]))
             if mark is not None:
                 marks[place, column] = mark
@@ -214,15 +216,31 @@ def _loaded(workbook: CalamineWorkbook, name: str) -> CalamineSheet | None:
 
 
 def _rows(sheet: CalamineSheet) -> Iterator[tuple[int, list[Value] | None]]:
-    """Yield each row with its number, None for one with a duration that Python cannot represent."""
+    """Yield each row with its number, None for one with a date or duration that cannot be represented."""
+    rows, number = _given(sheet), 0
+    while True:
+        with quiet():
+            some = list(islice(rows, BATCH))
+        if not some:
+            return
+        for values in some:
+            number += 1
+            yield number, values
+
+
+def _given(sheet: CalamineSheet) -> Iterator[list[Value] | None]:
     rows = sheet.iter_rows()
-    for number in count(1):
+    while True:
         try:
-            yield number, next(rows)
+            yield next(rows)
         except StopIteration:
             return
         except OverflowError:
-            yield number, None
+            yield None
+        except BaseException as error:
+            if type(error).__module__ != "pyo3_runtime":  # a panic of calamine is no Exception
+                raise
+            yield None
 
 
 def _text(value: Value) -> str:

@@ -41,8 +41,13 @@ def is_readable(kind: str, value: str, *, is_duration: bool) -> bool:
     if kind == "s":
         return value.isdigit() or not value
     if kind in ("", "n"):
-        return _NUMBER.fullmatch(value) is not None and not (is_duration and abs(float(value or 0)) >= LONGEST_DURATION)
+        return _NUMBER.fullmatch(value) is not None and is_readable_number(float(value or 0), is_duration=is_duration)
     return kind in _TEXTS
+
+
+def is_readable_number(number: float, *, is_duration: bool) -> bool:
+    """Tell whether calamine can represent a number: no date lies so far back, and no duration is so long."""
+    return number > -LONGEST_DURATION and (number < LONGEST_DURATION or not is_duration)
 
 
 def error_cell(tag: str, place: str) -> bytes:

@@ -23,7 +23,7 @@ _LARGEST = 8 << 30
 _LONGEST_TAG = 4096
 _CELL = re.compile(rb"<(?:\w+:)?c\s[^>]*?\br\s*=\s*[\"']([A-Za-z]{1,3}[0-9]{1,7})[\"']")
 _ROW = re.compile(rb"<(?:\w+:)?row\s[^>]*?\br\s*=\s*[\"']([0-9]{1,7})[\"']")
-_ODD = re.compile(rb"\bt=[\"']e[\"']|<(?:\w+:)?f[\s/>]")
+_ODD = re.compile(rb"\bt=[\"']e[\"']|<(?:\w+:)?f[\s/>]|<(?:\w+:)?v(?:\s[^>]*)?>-[0-9.]*(?:[0-9]{9}|[eE])")
 _FILTER = re.compile(rb"<(?:\w+:)?row\s[^>]*?\bhidden=[\"'](?:1|true)[\"']")
 # calamine lays a sheet out as a full rectangle; two cells in far corners of 1 kB of XML must not fill the memory.
 _BYTES_OF_A_CELL = 32

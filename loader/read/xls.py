@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 from loader.read.compound import CompoundFile, u16, u32
-from loader.read.mended import LONGEST_DURATION, Patch, is_duration_format
+from loader.read.mended import Patch, is_duration_format, is_readable_number
 from loader.read.table import Mark
 from loader.read.workbook import error_mark, refuse_sprawl, unreadable_mark
 
@@ -102,7 +102,7 @@ class _Odd(NamedTuple):
 
 
 class _Styles:
-    """The cell styles of a workbook: which show a number as a duration, and one that does not."""
+    """The cell styles of a workbook: which show a number as a duration."""
 
     def __init__(self, book: bytes) -> None:
         durations, formats = {_BUILT_IN_DURATION}, []
@@ -112,12 +112,11 @@ class _Styles:
             elif kind == _STYLE:
                 formats.append(u16(body, 2))
         self.durations = {style for style, number in enumerate(formats) if number in durations}
-        self.plain = next((style for style in range(len(formats)) if style not in self.durations), None)
 
-    def odd(self, row: int, column: int, offset: int, style: int, number: float) -> Iterator[_Odd]:
-        """Yield a cell if it is a duration that is too long; `offset` is that of its style."""
-        if style in self.durations and self.plain is not None and not abs(number) < LONGEST_DURATION:
-            yield _Odd(row, column, unreadable_mark(f"{number:g}"), offset, struct.pack("<H", self.plain))
+    def odd(self, place: tuple[int, int], style: int, number: float, offset: int, size: int) -> Iterator[_Odd]:
+        """Yield a cell if calamine cannot represent its number, which is at `offset` and takes `size` bytes."""
+        if not is_readable_number(number, is_duration=style in self.durations):
+            yield _Odd(*place, unreadable_mark(f"{number:g}"), offset, bytes(size))
 
 
 def _odd(book: bytes, start: int, styles: _Styles) -> Iterator[_Odd]:
@@ -133,13 +132,13 @@ def _odd(book: bytes, start: int, styles: _Styles) -> Iterator[_Odd]:
             if body[6] == 2:
                 yield _error(row, column, offset + 8, body[8])
         elif kind in (_NUMBER, *_FORMULA) and len(body) >= 14:
-            yield from styles.odd(row, column, offset + 4, style, struct.unpack_from("<d", body, 6)[0])
+            yield from styles.odd((row, column), style, struct.unpack_from("<d", body, 6)[0], offset + 6, 8)
         elif kind == _SMALL_NUMBER and len(body) >= 10:
-            yield from styles.odd(row, column, offset + 4, style, _small_number(u32(body, 6)))
+            yield from styles.odd((row, column), style, _small_number(u32(body, 6)), offset + 6, 4)
         elif kind == _MANY_NUMBERS:
             for place, at in enumerate(range(4, len(body) - 7, 6)):
                 number = _small_number(u32(body, at + 2))
-                yield from styles.odd(row, column + place, offset + at, u16(body, at), number)
+                yield from styles.odd((row, column + place), u16(body, at), number, offset + at + 2, 4)
 
 
 def _error(row: int, column: int, offset: int, code: int) -> _Odd:

@@ -23,6 +23,7 @@ CELLS = {
     "a known error": '<c r="{at}" t="e"><v>#N/A</v></c>',
     "a duration beyond days": '<c r="{at}" s="{style}"><v>18259732943</v></c>',
     "a duration before time": '<c r="{at}" s="{style}"><v>-1E+300</v></c>',
+    "a date before all time": '<c r="{at}" s="{date}"><v>-1E+300</v></c>',
     "a truth that is none": '<c r="{at}" t="b"><v>7</v></c>',
     "no number": '<c r="{at}"><v>abc</v></c>',
     "a kind of cell of tomorrow": '<c r="{at}" t="rich"><v>1</v></c>',
@@ -41,14 +42,15 @@ def workbook(path: Path, cells: list[tuple[str, str]]) -> None:
             sheet[f"{column}{2 + place}"] = "here"
     if any("duration" in kind for _, kind in cells):
         sheet["F1"].number_format = "[h]:mm:ss"
+    sheet["G1"].number_format = "yyyy-mm-dd"
     book.save(path)
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     xml = parts["xl/worksheets/sheet1.xml"].decode()
-    style = "".join(re.findall(r'<c r="F1" s="([0-9]+)"', xml))
+    style, date = ("".join(re.findall(rf'<c r="{at}" s="([0-9]+)"', xml)) for at in ("F1", "G1"))
     for place, (column, kind) in enumerate(cells):
         at = f"{column}{2 + place}"
-        xml = re.sub(rf'<c r="{at}".*?</c>', CELLS[kind].format(at=at, style=style), xml) if column else xml
+        xml = re.sub(rf'<c r="{at}".*?</c>', CELLS[kind].format(at=at, style=style, date=date), xml) if column else xml
     parts["xl/worksheets/sheet1.xml"] = xml.encode()
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in parts.items():
@@ -70,7 +72,7 @@ def test_a_cell_that_cannot_be_read_costs_at_most_its_row(
     assert {line["note"] for line in lines("a.failures.csv")} == {"n"}
 
 
-@pytest.mark.parametrize("kind", ["a spill", "a duration beyond days", "a truth that is none"])
+@pytest.mark.parametrize("kind", ["a spill", "a date before all time", "a truth that is none"])
 def test_one_such_cell_in_a_note_costs_nothing(
     kind: str, sandbox: Sandbox, load: Run, folder: Path, lines: Lines
 ) -> None:
@@ -111,7 +113,7 @@ def test_cells_of_an_old_workbook_that_cannot_be_read_cost_at_most_their_rows(
     sheet.row(1).set_cell_error(3, "#N/A!")
     for column, row in ((2, 2), (0, 3)):
         sheet.write(row, column, 18259732943, long)
-    sheet.write(rows, 4, 5_000_000_000, long)
+    sheet.write(rows, 4, -1e300, xlwt.easyxf(num_format_str="yyyy-mm-dd"))
     sheet.write(rows, 5, 6_000_000_000, long)
     book.save(str(folder / "a.xls"))
     content = bytearray((folder / "a.xls").read_bytes())
