@@ -19,7 +19,8 @@ from loader.model import AssociationType, Direction
 from loader.settle.object_types import ObjectTypes
 
 HUBSPOT_DEFINED = "HUBSPOT_DEFINED"
-CATEGORIES = (HUBSPOT_DEFINED, "USER_DEFINED", "INTEGRATOR_DEFINED", "WORK")
+USER_DEFINED = "USER_DEFINED"
+CATEGORIES = (HUBSPOT_DEFINED, USER_DEFINED, "INTEGRATOR_DEFINED", "WORK")
 
 UNCHECKED = AssociationType("UNCHECKED", 0)
 """Stands in a plan that is made without a portal for a type that only the portal knows; it is never sent."""
@@ -144,7 +145,11 @@ class AssociationTypes:
         return None
 
     def inverse(self, direction: Direction, entry: Known) -> AssociationType | None:
-        """Return the same association seen from the other end: by the standard table, else by the same label there."""
+        """Return the same association seen from the other end: by the standard table, else by the same label there.
+
+        Within one object type a label of the portal's own that has no partner reads the same from both ends, and is
+        one type. HubSpot makes the two types of a paired label together, with numbers that follow one another.
+        """
         if entry.inverse is not None:
             return entry.inverse
         other = (direction[1], direction[0])
@@ -153,7 +158,15 @@ class AssociationTypes:
             return plain.type if plain else None
         same = [known.type for known in self.of(other) if folded(known.label) == folded(entry.label)]
         same = [kind for kind in same if kind.category == entry.type.category and kind != entry.type]
+        if not same and direction == other and self.complete(direction) and not self._may_be_paired(direction, entry):
+            return entry.type
         return same[0] if len(same) == 1 else None
+
+    def _may_be_paired(self, direction: Direction, entry: Known) -> bool:
+        """Return True for a label within one object type that may read differently from the other end."""
+        category, type_id = entry.type
+        neighbours = (AssociationType(category, type_id - 1), AssociationType(category, type_id + 1))
+        return category != USER_DEFINED or any(known.label and known.type in neighbours for known in self.of(direction))
 
     def inverses(self, direction: Direction) -> dict[AssociationType, AssociationType]:
         """Return what each type of a direction is called from the other end, where that is known."""

@@ -225,6 +225,59 @@ def test_a_record_is_not_associated_with_itself(
     assert settled(lines) == [("rejected", "RECORD_WITH_ITSELF"), ("created", ""), ("created", "")]
 
 
+# --- two ends of one label
+
+
+def _mutual(*labels: dict[str, Any]) -> dict[str, Any]:
+    return {"labels": [{"from": "contacts", "to": "contacts", **each} for each in labels]}
+
+
+PARTNER = {"label": "Partner", "type_id": 7}
+MANAGER = {"label": "Manager", "inverse_label": "Employee", "type_id": 20, "inverse_type_id": 21}
+
+
+@pytest.mark.parametrize(
+    ("rows", "there", "statuses", "sent"),
+    [
+        ("101,102,Partner\n102,101,Partner\n", [], ["created"] * 2, {(101, 102): {449, 7}}),
+        ("102,101,Partner\n101,102,\n102,101,partner\n", [], ["created"] * 3, {(101, 102): {449, 7}}),
+        ("101,102,Partner\n102,101,Partner\n", [(102, 101, 7)], ["unchanged"] * 2, {(101, 102): {449, 7}}),
+        (
+            "102,101,Partner\n101,102,Manager\n",
+            [],
+            ["created"] * 2,
+            {(101, 102): {449, 7, 20}, (102, 101): {449, 7, 21}},
+        ),
+        ("101,102,Manager\n102,101,Manager\n", [], ["created", "rejected"], {(102, 101): {449, 21}}),
+    ],
+    ids=["both ends", "mixed", "there already", "beside a paired label", "a paired label"],
+)
+def test_a_label_that_reads_the_same_from_both_ends_is_one_association(
+    rows: str,
+    there: Any,
+    statuses: list[str],
+    sent: dict[tuple[int, int], set[int]],
+    folder: Path,
+    run: Run,
+    lines: Run,
+    hubspot: Run,
+) -> None:
+    """Rows of both ends are one pair and one request; of a paired label the two ends say different things."""
+    (folder / "a.csv").write_text("object_id,to_object_id,label\n" + rows)
+    associations = [
+        {**pair("contacts", first, "contacts", second), "types": [["USER_DEFINED", type_id]]}
+        for first, second, type_id in there
+    ]
+    with hubspot(portal={**_mutual(PARTNER, MANAGER), "associations": associations}) as sandbox:
+        run("load", "a.csv", "--from", "contacts", "--to", "contacts", "--rate", "9999/1")
+        assert sandbox.count("PUT") == (0 if there else 1)
+        for (first, second), types in sent.items():
+            assert type_ids(sandbox, "contacts", first, "contacts", second) == types
+        verified = run("verify", "a.csv", "--from", "contacts", "--to", "contacts", "--rate", "9999/1")
+        assert verified.code == ("rejected" in statuses)
+    assert [status for status, _ in settled(lines)] == statuses
+
+
 # --- messages
 
 

@@ -215,7 +215,7 @@ def _note_promoted(database: sqlite3.Connection, mixture: Mixture, kind: int, *,
 def _refuse(database: sqlite3.Connection, family: Family, mixture: Mixture, refused: Sequence[int]) -> None:
     message = (
         "other rows link the same two records from the other end, and what this row's association type is called "
-        "there is not known: write this row from the other end, too"
+        "there is not known: write this row from the other end, too, or delete it where another row says the same"
     )
     pairs = database.execute("SELECT id, all_rows FROM pairs WHERE kinds = ?", mixture).fetchall()
     for pair, all_rows in pairs:
