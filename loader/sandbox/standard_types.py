@@ -48,7 +48,7 @@ give: their type ids are known, but no path leads to them.
 
 LABELS = {
     "primary": "Primary",
-    "primary-of": "Primary",
+    "primary-of": "{to} with Primary {from}",
     "parent": "Parent Company",
     "child": "Child Company",
     "billing": "Billing Contact",

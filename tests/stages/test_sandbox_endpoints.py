@@ -241,7 +241,7 @@ async def test_a_list_goes_on_page_by_page(prefix: str) -> None:
             "toObjectId": 101,
             "associationTypes": [
                 {"category": "HUBSPOT_DEFINED", "typeId": 280, "label": None},
-                {"category": "HUBSPOT_DEFINED", "typeId": 2, "label": "Primary"},
+                {"category": "HUBSPOT_DEFINED", "typeId": 2, "label": "Contact with Primary Company"},
             ],
         }
     ]
