@@ -18,7 +18,7 @@ from loader.configuration import read_configuration
 from loader.configure import Typed
 from loader.errors import LoaderError, UsageError
 
-API_VERSIONS = ("v4", "2025-09", "2026-03", "2026-09")
+API_VERSIONS = ("auto", "v4", "2025-09", "2026-03", "2026-09")
 
 Command = Callable[..., Any]
 
@@ -66,8 +66,8 @@ input_options = options(
 connection_options = options(
     option("--token-file", type=click.Path(), help="File that holds the access token (else HUBSPOT_ACCESS_TOKEN)."),
     option("--portal-id", metavar="ID", help="Refuse to send to any other portal."),
-    option("--api-version", type=click.Choice(API_VERSIONS), default="v4", show_default=True,
-           help="Version of HubSpot's API."),
+    option("--api-version", type=click.Choice(API_VERSIONS), default="auto", show_default=True,
+           help="Version of HubSpot's API; auto: v4, and 2026-09 for runs that begin on 2027-03-01 or later."),
     option("--base-url", envvar="HUBSPOT_BASE_URL", default="https://api.hubapi.com", show_default=True, metavar="URL",
            help="Where the API is; https, or http to this machine."),
     option("--trust-host", multiple=True, metavar="HOST", help="Send the token to this host, too: a gateway of yours."),

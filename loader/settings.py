@@ -74,11 +74,12 @@ class OAuthCredentials:
 class ConnectionSettings:
     """Which portal to talk to and with what right. `timeout` is seconds for one request, all of it.
 
+    `api_version` is one of `send.api.VERSIONS`, or `auto`: the version that a run began with, or that of the day.
     `cache_folder` is where loaders of one token on this machine share its limit; None: they do not.
     """
 
     base_url: str = "https://api.hubapi.com"
-    api_version: str = "v4"
+    api_version: str = "auto"
     credentials: Secret | OAuthCredentials | None = None
     portal_id: str | None = None
     timeout: float = 30.0

@@ -121,6 +121,6 @@ def _version(words: list[str]) -> tuple[str, list[str]] | None:
             return version, words[2:]
         case ["account-info", version, *rest] if version == "v3" or version in DATED:
             return version, rest
-        case ["oauth", version, "token"] if version in {"v1", "v3"} or version in DATED:
+        case ["oauth", ("v1" | "v3" | "2026-03" | "2026-09") as version, "token"]:
             return version, ["token"]
     return None

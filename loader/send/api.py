@@ -7,6 +7,7 @@ from functools import lru_cache
 from itertools import filterfalse
 from operator import attrgetter
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 from loader.model import AssociationType, Direction, Pair
 
@@ -168,6 +169,15 @@ def _batch(direction: Direction, what: str, inputs: Iterable[str], version: str)
 def schemas(version: str) -> Request:
     """Return the request for the portal's custom objects."""
     return Request("GET", f"/crm-object-schemas/{'v3' if version == 'v4' else version}/schemas")
+
+
+def token(form: Mapping[str, str], version: str) -> Request:
+    """Return the request for a new access token; all secrets travel in the body (OAuth v3).
+
+    The token endpoint is dated since 2026-03 (HubSpot's OAuth specifications).
+    """
+    root = "/oauth/v3" if version in ("v4", "2025-09") else f"/oauth/{version}"
+    return Request("POST", f"{root}/token", urlencode(form).encode("ascii"), "application/x-www-form-urlencoded")
 
 
 def account_details(version: str) -> Request:

@@ -4,10 +4,9 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from urllib.parse import urlencode
 
 from loader.errors import MissingScope, Refused, ServerFault, Unauthorized
-from loader.send import replies
+from loader.send import api, replies
 from loader.send.api import Request
 from loader.send.replies import Reply
 from loader.settings import OAuthCredentials, Secret
@@ -21,8 +20,6 @@ ROUNDS = 20_000
 """Of PBKDF2: some 6 ms. A real token cannot be guessed from its hash in any case; one made up for a test could."""
 
 _TOKEN = re.compile(r"[!-~]{1,10000}", re.ASCII)
-
-TOKEN_PATH = "/oauth/v3/token"  # noqa: S105 - a path, not a token
 
 
 class StaticToken:
@@ -48,8 +45,9 @@ class OAuthToken:
 
     renewable = True
 
-    def __init__(self, credentials: OAuthCredentials) -> None:
+    def __init__(self, credentials: OAuthCredentials, version: str) -> None:
         self._credentials = credentials
+        self._version = version
         self._refresh_token = credentials.refresh_token
         self._token = Secret("")
         self._renew_at = float("-inf")
@@ -73,14 +71,14 @@ class OAuthToken:
         return now >= self._renew_at
 
     def request(self) -> Request:
-        """Return the request for a new access token; all secrets travel in the body (OAuth v3)."""
+        """Return the request for a new access token."""
         form = {
             "grant_type": "refresh_token",
             "client_id": self._credentials.client_id,
             "client_secret": self._credentials.client_secret.reveal(),
             "refresh_token": self._refresh_token.reveal(),
         }
-        return Request("POST", TOKEN_PATH, urlencode(form).encode("ascii"), "application/x-www-form-urlencoded")
+        return api.token(form, self._version)
 
     def accept(self, answer: Mapping[str, object], asked_at: float) -> str | None:
         """Take over a new token from the token endpoint's answer and return the portal's id, where it is named.
@@ -133,6 +131,6 @@ def fingerprint(given: Secret | OAuthCredentials, base_url: str) -> str:
     return hashlib.pbkdf2_hmac("sha256", token.encode(), salt, ROUNDS, 16).hex()
 
 
-def credential(given: Secret | OAuthCredentials) -> StaticToken | OAuthToken:
-    """Return what requests are signed with."""
-    return StaticToken(given) if isinstance(given, Secret) else OAuthToken(given)
+def credential(given: Secret | OAuthCredentials, version: str) -> StaticToken | OAuthToken:
+    """Return what requests are signed with; `version` is that of the API, whose token endpoint is asked."""
+    return StaticToken(given) if isinstance(given, Secret) else OAuthToken(given, version)

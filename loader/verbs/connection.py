@@ -77,7 +77,7 @@ async def connected(settings: Settings, around: Surroundings, tell: Tell | None 
         gateway = Gateway(
             await stack.enter_async_context((around.sender or _over_the_network)(settings)),
             limiter,
-            credential(credentials),
+            credential(credentials, settings.connection.api_version),
             around,
             max_attempts=settings.send.max_attempts,
             daily_reserve=settings.send.daily_reserve,

@@ -14,6 +14,7 @@ from loader.settle.names import object_types
 from loader.settle.object_types import ObjectTypes
 from loader.settle.settle import find_type
 from loader.stopping import Stop
+from loader.verbs.api_version import speaking
 from loader.verbs.connection import connected, surroundings
 from loader.verbs.portal import recognize
 
@@ -27,7 +28,9 @@ async def labels(
     token; Fatal when the portal refuses the token.
     """
     stop = stop or Stop()
-    async with connected(settings, around or surroundings()) as gateway:
+    around = around or surroundings()
+    settings = speaking(settings, around.now())
+    async with connected(settings, around) as gateway:
         portal = GatewayPortal(gateway, version=settings.connection.api_version)
         return await stop.unless(_listed(portal, settings.connection.portal_id, first, second))
 

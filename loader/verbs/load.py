@@ -32,6 +32,7 @@ from loader.send.put import timestamp
 from loader.settings import Rate, Settings
 from loader.stopping import Stop
 from loader.verbs import road
+from loader.verbs.api_version import ending, speaking
 from loader.verbs.aside import aside
 from loader.verbs.command_facts import begun, ended
 from loader.verbs.connection import connected, surroundings
@@ -117,9 +118,14 @@ class _Run:
     async def run(self) -> Report:
         """Begin a run or go on with the one that is there."""
         self.stop.check()
+        asked, now = self.settings, self.around.now()
+        earlier = await aside(partial(look, self.outputs, fresh=asked.fresh))
+        self.settings = speaking(asked, now, earlier.identity.get("api_version") if earlier else None)
         bound = await aside(partial(identity, self.settings, self.inputs))
-        earlier = await aside(partial(look, self.outputs, fresh=self.settings.fresh))
-        decision = decide(earlier, bound, self.settings, self.outputs, self.around.now())
+        decision = decide(earlier, bound, self.settings, self.outputs, now)
+        if decision is not Decision.GO_ON:
+            self.settings = speaking(asked, now)
+            bound["api_version"] = self.settings.connection.api_version
         resumed = decision is Decision.GO_ON
         refuse_strangers(self.settings, self.outputs, earlier)
         to_repeat = self.settings.retry_failed or (earlier is not None and earlier.to_repeat)
@@ -195,8 +201,9 @@ class _Run:
         prospect = Prospect(account.portal_id, gateway.limiter.rate, gateway.day.limit, send.method)
         event = await aside(partial(planned, self.inputs, staging, settlement, prospect))
         self.tell(event)
-        if sentence := advice(event, send):
-            self.tell(Note(sentence))
+        for sentence in (advice(event, send), ending(self.settings, self.around.now())):
+            if sentence:
+                self.tell(Note(sentence))
         return account, None
 
     # --- sending

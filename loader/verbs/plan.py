@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from loader.errors import Retryable
-from loader.events import Planned, Tell
+from loader.events import Note, Planned, Tell
 from loader.read import open_inputs
 from loader.record.journal import Journal, Staging
 from loader.record.outputs import name_outputs
@@ -17,6 +17,7 @@ from loader.send.portal import GatewayPortal
 from loader.send.reading import CurrentAssociations
 from loader.settings import Settings
 from loader.stopping import Stop
+from loader.verbs.api_version import ending, speaking
 from loader.verbs.connection import connected, surroundings
 from loader.verbs.cost import look_ahead
 from loader.verbs.portal import recognize, unreachable
@@ -40,6 +41,8 @@ async def plan(
     Raises UsageError or InputError as load would, and Fatal when the portal refuses the token or cannot be reached.
     """
     stop = stop or Stop()
+    around = around or surroundings()
+    settings = speaking(settings, around.now())
     inputs = await asyncio.to_thread(open_inputs, *settings.read, standard_input=standard_input)
     try:
         name_outputs(settings.results, settings.failures, inputs[0].file, [source.path for source in inputs])
@@ -47,10 +50,12 @@ async def plan(
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="association-loader-"))
             staging = stack.enter_context(Staging(Path(folder) / "plan", stopping=stop.asked))
             await asyncio.to_thread(read_all, inputs, staging, tell, stop)
+            if sentence := ending(settings, around.now()):
+                tell(Note(sentence))
             portal: GatewayPortal | None = None
             prospect = Prospect(None, settings.send.rate or START_RATE, None, settings.send.method)
             if settings.connection.credentials is not None:
-                gateway = await stack.enter_async_context(connected(settings, around or surroundings(), tell))
+                gateway = await stack.enter_async_context(connected(settings, around, tell))
                 portal = GatewayPortal(gateway, version=settings.connection.api_version, attempts=ATTEMPTS)
                 account = await stop.unless(recognize(portal, settings.connection.portal_id))
             try:

@@ -22,6 +22,7 @@ from loader.send.take_back import TakeBack
 from loader.settings import Settings
 from loader.settle.object_types import shown
 from loader.stopping import Stop
+from loader.verbs.api_version import speaking
 from loader.verbs.connection import connected, surroundings, workers
 from loader.verbs.meter import Meter
 from loader.verbs.portal import recognize
@@ -74,7 +75,7 @@ class _Run:
         stop: Stop,
         around: Surroundings,
     ) -> None:
-        self.settings = settings
+        self.settings = speaking(settings, around.now())
         self.journal = journal
         self.file = file
         self.tell = tell

@@ -19,6 +19,7 @@ from loader.send.portal_replies import Account
 from loader.send.put import timestamp
 from loader.settings import Settings
 from loader.stopping import Stop
+from loader.verbs.api_version import speaking
 from loader.verbs.connection import connected, surroundings
 from loader.verbs.identity import identity
 from loader.verbs.portal import recognize, unreachable
@@ -66,7 +67,7 @@ class _Run:
         stop: Stop,
         around: Surroundings,
     ) -> None:
-        self.settings = settings
+        self.settings = speaking(settings, around.now())
         self.inputs = inputs
         self.outputs = outputs
         self.tell = tell

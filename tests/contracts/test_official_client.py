@@ -173,7 +173,7 @@ async def test_labels_lists_what_the_official_client_sees(
     sandbox: Sandbox, client: Any, first: str, second: str
 ) -> None:
     """From both ends, with the same category, id and label."""
-    connection = ConnectionSettings(base_url=sandbox.url, credentials=Secret("any"))
+    connection = ConnectionSettings(base_url=sandbox.url, credentials=Secret("any"), api_version="v4")
     listed = await labels(Settings(read=(), connection=connection), first, second)
     api = client.crm.associations.v4.schema.definitions_api
     seen = {
@@ -190,7 +190,7 @@ async def test_labels_lists_what_the_official_client_sees(
 
 async def test_records_are_found_as_the_official_client_finds_them(sandbox: Sandbox, client: Any) -> None:
     """By a unique property, in whatever case; a value without a record is named as absent by both."""
-    connection = ConnectionSettings(base_url=sandbox.url, credentials=Secret("any"))
+    connection = ConnectionSettings(base_url=sandbox.url, credentials=Secret("any"), api_version="v4")
     values = ["Ada@Example.com", "nobody@example.com"]
     async with connected(Settings(read=(), connection=connection), surroundings()) as gateway:
         portal = GatewayPortal(gateway, version="v4")

@@ -1,20 +1,25 @@
 """What every test of a whole load needs: a folder, a sandbox HubSpot, and one call that loads."""
 
 import csv
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from loader.events import Event
+from loader.events import Event, Tell
 from loader.sandbox import Sandbox
+from loader.send.gateway import Surroundings
 from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
 from loader.stopping import Stop
 from loader.verbs.load import load
 from loader.verbs.report import Report
 
 TOKEN = "canary-7a1f-never-shown"
+
+VERSION = os.environ.get("FLOW_API_VERSION", "v4")
+"""Of HubSpot's API, which these tests speak; tests/slow runs them over the others, too."""
 
 Load = Callable[..., Awaitable[Report]]
 
@@ -23,6 +28,7 @@ Load = Callable[..., Awaitable[Report]]
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working folder of the test."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ASSOCIATION_LOADER_API_VERSION", VERSION)
     return tmp_path
 
 
@@ -37,10 +43,22 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 def load_into(folder: Path) -> Load:
     """Load inputs into a sandbox: contacts to companies, fast, into `r.csv`, unless told otherwise."""
 
-    async def loaded(sandbox: Sandbox, *inputs: str, stop: Stop | None = None, **given: Any) -> Report:
+    async def loaded(
+        sandbox: Sandbox,
+        *inputs: str,
+        stop: Stop | None = None,
+        tell: Tell = lambda _: None,
+        around: Surroundings | None = None,
+        **given: Any,
+    ) -> Report:
         read = {"object_type": "contacts", "to_object_type": "companies", **given.pop("read", {})}
         send = {"rate": Rate(10_000, 1), "concurrency": 20, **given.pop("send", {})}
-        connection = {"base_url": sandbox.url, "credentials": Secret(TOKEN), **given.pop("connection", {})}
+        connection = {
+            "base_url": sandbox.url,
+            "credentials": Secret(TOKEN),
+            "api_version": VERSION,
+            **given.pop("connection", {}),
+        }
         settings = Settings(
             read=(InputSettings(inputs=inputs, **read),),
             connection=ConnectionSettings(**connection),
@@ -48,7 +66,12 @@ def load_into(folder: Path) -> Load:
             **{"results": "r.csv", **given},
         )
         told: list[Event] = []
-        report = await load(settings, tell=told.append, stop=stop)
+
+        def listen(event: Event) -> None:
+            told.append(event)
+            tell(event)
+
+        report = await load(settings, tell=listen, stop=stop, around=around)
         _look_for_the_token(folder)
         assert TOKEN not in repr(told)
         return report

@@ -20,7 +20,7 @@ from loader.stopping import Stop
 from loader.verbs.connection import connected, surroundings
 from loader.verbs.load import load
 from loader.verbs.plan import plan
-from tests.flow.conftest import TOKEN, Load, lines_of
+from tests.flow.conftest import TOKEN, VERSION, Load, lines_of
 
 PEOPLE = {"ada@example.com": 101, "Bob@Example.com": 102, "00123": 103, "1e5": 104, "cy@example.com": 105}
 FIRMS = {"acme.example": 201, "b.example": 202, "c.example": 203}
@@ -257,7 +257,7 @@ async def test_a_load_that_is_interrupted_while_it_asks_goes_on_with_the_rest(fo
             stop.request(Interrupted(2))
 
     async with Sandbox(portal(), record_bodies=True, latency="20ms") as sandbox:
-        connection = ConnectionSettings(base_url=sandbox.url, credentials=Secret(TOKEN))
+        connection = ConnectionSettings(base_url=sandbox.url, credentials=Secret(TOKEN), api_version=VERSION)
         settings = Settings(read=(read,), connection=connection, results="r.csv")
         report = await load(settings, tell=interrupt, stop=stop)
         assert (report.exit_code, report.summary["rows"]["pending"]) == (130, 500)
@@ -354,7 +354,7 @@ async def test_no_more_questions_are_under_way_than_the_command_allows() -> None
     sender = Counting()
     settings = Settings(
         read=(),
-        connection=ConnectionSettings(credentials=Secret(TOKEN)),
+        connection=ConnectionSettings(credentials=Secret(TOKEN), api_version=VERSION),
         send=SendSettings(concurrency=2, rate=Rate(1000, 1)),
     )
     async with connected(settings, surroundings()._replace(sender=lambda _: sender)) as gateway:
@@ -376,7 +376,7 @@ async def test_a_plan_looks_up_too_and_without_a_token_says_that_it_did_not(fold
         to_id_property="domain",
     )
     told: list[Any] = []
-    connection = ConnectionSettings(base_url=sandbox.url, credentials=Secret(TOKEN))
+    connection = ConnectionSettings(base_url=sandbox.url, credentials=Secret(TOKEN), api_version=VERSION)
     seen = await plan(Settings(read=(read,), connection=connection, send=SendSettings()), tell=told.append)
     assert seen.looked_up == (LookedUp("contacts", "email", 2, 1), LookedUp("companies", "domain", 2, 2))
     assert (seen.pairs, seen.rejected, seen.reasons) == (1, 1, {"RECORD_NOT_FOUND": 1})

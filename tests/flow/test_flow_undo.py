@@ -21,6 +21,7 @@ from loader.verbs import working
 from loader.verbs.load import load
 from loader.verbs.undo import undo
 from loader.verbs.undo_report import UndoReport
+from tests.flow.conftest import VERSION
 
 LABELS = [
     {"from": "contacts", "to": "companies", "label": "Boss"},
@@ -54,7 +55,12 @@ class Runner:
     def settings(self, *, read: dict[str, Any] | None = None, **given: Any) -> Settings:
         """Settings of a command in this folder."""
         send = {"rate": Rate(10_000, 1), "concurrency": 8, **given.pop("send", {})}
-        connection = {"base_url": self.sandbox.url, "credentials": Secret("any"), **given.pop("connection", {})}
+        connection = {
+            "base_url": self.sandbox.url,
+            "credentials": Secret("any"),
+            "api_version": VERSION,
+            **given.pop("connection", {}),
+        }
         groups = (InputSettings(inputs=("a.csv",), **read),) if read is not None else ()
         return Settings(
             read=groups,

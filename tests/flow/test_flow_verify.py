@@ -27,6 +27,7 @@ from loader.settings import (
 from loader.stopping import Stop
 from loader.verbs.verification import Verification
 from loader.verbs.verify import verify
+from tests.flow.conftest import VERSION
 
 LABELS = [
     {"from": "contacts", "to": "companies", "label": "Decision maker"},
@@ -66,7 +67,7 @@ def verified(folder: Path) -> Verify:
         read = {"object_type": "contacts", "to_object_type": "companies", **given.pop("read", {})}
         settings = Settings(
             read=(InputSettings(inputs=inputs, **read),),
-            connection=ConnectionSettings(base_url=sandbox.url, credentials=Secret("any")),
+            connection=ConnectionSettings(base_url=sandbox.url, credentials=Secret("any"), api_version=VERSION),
             send=SendSettings(rate=Rate(10_000, 1), **given.pop("send", {"existing": "merge"})),
             verify=VerifySettings(**{"wait": 0.0, **given.pop("verify", {})}),
             results="r.csv",

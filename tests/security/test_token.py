@@ -117,7 +117,7 @@ def test_the_command_line_of_the_process_holds_no_token(make_world: MakeWorld) -
         lambda secret: repr(StaticToken(secret)),
         lambda secret: repr(copy.deepcopy(secret)),
         lambda secret: repr(
-            OAuthToken(OAuthCredentials(client_id="1", client_secret=secret, refresh_token=secret)).request()
+            OAuthToken(OAuthCredentials(client_id="1", client_secret=secret, refresh_token=secret), "v4").request()
         ),
     ],
 )

@@ -11,13 +11,14 @@ from typing import Any
 
 from loader.send import replies
 from loader.send.api import Request
-from loader.send.auth import TOKEN_PATH, credential
+from loader.send.auth import credential
 from loader.send.gateway import Gateway, Surroundings
 from loader.send.limits import Limiter
 from loader.send.replies import Reply
 from loader.settings import OAuthCredentials, Rate, Secret
 from tests.stages.fake_time import clock, run
 
+TOKEN_PATH = "/oauth/v3/token"
 TOKEN = "pat-na1-canary"
 OAUTH = OAuthCredentials(client_id="id", client_secret=Secret("the-client-secret"), refresh_token=Secret("the-refresh"))
 PUT = Request("PUT", "/pair", b"[]")
@@ -78,7 +79,7 @@ def make(server: Server, *, token: Any = None, rate: Rate = FAST, max_attempts: 
     return Gateway(
         server,
         Limiter(rate, clock=clock, follow=more.pop("follow", False)),
-        credential(token or Secret(TOKEN)),
+        credential(token or Secret(TOKEN), "v4"),
         Surroundings(clock, lambda: NOW, random.Random(0).uniform),
         max_attempts=max_attempts,
         **more,

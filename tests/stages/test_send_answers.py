@@ -359,7 +359,7 @@ OAUTH = OAuthCredentials(client_id="id", client_secret=Secret("s&cret"), refresh
 
 
 def test_a_static_token_signs_and_is_never_due() -> None:
-    token = credential(Secret("pat-1"))
+    token = credential(Secret("pat-1"), "v4")
     assert isinstance(token, StaticToken)
     assert token.header() == "Bearer pat-1"
     assert not token.renewable
@@ -367,7 +367,7 @@ def test_a_static_token_signs_and_is_never_due() -> None:
 
 
 def test_a_new_token_is_asked_for_with_all_secrets_in_the_body() -> None:
-    request = OAuthToken(OAUTH).request()
+    request = OAuthToken(OAUTH, "v4").request()
     assert (request.method, request.path, request.content_type) == (
         "POST", "/oauth/v3/token", "application/x-www-form-urlencoded",
     )  # fmt: skip
@@ -377,7 +377,7 @@ def test_a_new_token_is_asked_for_with_all_secrets_in_the_body() -> None:
 
 @pytest.mark.parametrize("expires_in", [1800, 1, 0.5])
 def test_a_token_is_due_before_the_first_request_and_at_80_percent_of_its_life(expires_in: float) -> None:
-    token = OAuthToken(OAUTH)
+    token = OAuthToken(OAUTH, "v4")
     assert token.due(0)
     token.accept({"access_token": "a-1", "expires_in": expires_in}, 1000.0)
     assert token.header() == "Bearer a-1"
@@ -387,7 +387,7 @@ def test_a_token_is_due_before_the_first_request_and_at_80_percent_of_its_life(e
 
 
 def test_a_rotated_refresh_token_is_kept_and_the_portal_named() -> None:
-    token = OAuthToken(OAUTH)
+    token = OAuthToken(OAUTH, "v4")
     assert token.accept({"access_token": "a", "expires_in": 9, "refresh_token": "refresh-2", "hub_id": 7}, 0) == "7"
     assert (token.request().body or b"").endswith(b"refresh_token=refresh-2")
     assert set(token.secrets()) == {"a", "refresh-2", "refresh-1", "s&cret"}
@@ -410,10 +410,10 @@ def test_a_rotated_refresh_token_is_kept_and_the_portal_named() -> None:
 )
 def test_an_answer_without_a_usable_token_is_fatal(answer: dict[str, object]) -> None:
     with pytest.raises(Unauthorized, match="holds no access token"):
-        OAuthToken(OAUTH).accept(answer, 0.0)
+        OAuthToken(OAUTH, "v4").accept(answer, 0.0)
 
 
 def test_a_token_that_claims_to_live_for_ever_does_no_harm() -> None:
-    token = OAuthToken(OAUTH)
+    token = OAuthToken(OAUTH, "v4")
     token.accept({"access_token": "a", "expires_in": 10**400}, 0.0)
     assert not token.due(10**6)

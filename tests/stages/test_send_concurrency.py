@@ -197,7 +197,7 @@ def throughput(server: Crowded, *, rate: Rate, seconds: float, settle: float) ->
         gateway = Gateway(
             server,
             Limiter(rate, clock=clock, follow=False),
-            credential(Secret("x")),
+            credential(Secret("x"), "v4"),
             Surroundings(clock, lambda: datetime(2026, 1, 1, tzinfo=UTC), random.Random(0).uniform),
             max_attempts=8,
         )

@@ -11,7 +11,6 @@ from loader.errors import (
 )
 from loader.send import replies
 from loader.send.api import Request
-from loader.send.auth import TOKEN_PATH
 from loader.send.gateway import Delivered
 from loader.send.replies import Reply
 from loader.settings import Rate
@@ -20,6 +19,7 @@ from tests.stages.scripted_server import (
     OAUTH,
     OK,
     PUT,
+    TOKEN_PATH,
     Script,
     Server,
     answer,

@@ -258,7 +258,7 @@ def test_a_refused_token_ends_the_run() -> None:
 def gateway_to(transport: Transport) -> Gateway:
     limiter = Limiter(Rate(1000, 1), clock=clock, follow=False)
     around = Surroundings(clock, lambda: datetime.now(UTC), random.Random(0).uniform)
-    return Gateway(transport, limiter, credential(Secret("any")), around, max_attempts=2)
+    return Gateway(transport, limiter, credential(Secret("any"), "v4"), around, max_attempts=2)
 
 
 @pytest.mark.parametrize("ids", ["text", "number"])

@@ -57,7 +57,7 @@ class Load:
         gateway = Gateway(
             self,
             Limiter(self.rate, clock=clock, follow=False),
-            credential(Secret("x")),
+            credential(Secret("x"), "v4"),
             Surroundings(clock, lambda: datetime(2026, 1, 1, tzinfo=UTC), random.Random(0).uniform),
             max_attempts=ATTEMPTS,
         )
