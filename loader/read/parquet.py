@@ -20,6 +20,9 @@ from loader.read.show import show
 from loader.read.table import BATCH, Batch, Mark
 from loader.settings import InputSettings
 
+_NO_SUCH_VALUE = (OverflowError, ValueError, pa.ArrowException)
+_UNREADABLE = Mark("ERROR_CELL", "the cell holds a date or time that cannot be read; write it as text")
+
 
 class Parquet:
     """One Parquet file. This module alone imports pyarrow, and is itself imported only for such a file."""
@@ -110,13 +113,29 @@ def _texts(column: Any, index: int, marks: dict[tuple[int, int], Mark]) -> list[
         return texts
     bits = significand_bits(kind)
     cells = []
-    for place, value in enumerate(column.to_pylist()):
+    for place, value in enumerate(_values(column)):
         text = text_of(value, bits)
         mark = _mark(value, text)
         if mark is not None:
             marks[place, index] = mark
         cells.append(text)
     return cells
+
+
+def _values(column: Any) -> list[object]:
+    """Return a column's cells as Python has them; a date beyond the year 9999, say, is a mark instead."""
+    try:
+        values: list[object] = column.to_pylist()
+    except _NO_SUCH_VALUE:
+        return list(map(_value, column))
+    return values
+
+
+def _value(cell: Any) -> object:
+    try:
+        return cell.as_py()
+    except _NO_SUCH_VALUE:
+        return _UNREADABLE
 
 
 def significand_bits(kind: Any) -> int:
@@ -132,7 +151,7 @@ def significand_bits(kind: Any) -> int:
 
 def text_of(value: object, bits: int) -> str:
     """Return a value as a cell's text; `bits` are those of a float's significand."""
-    if value is None:
+    if value is None or value is _UNREADABLE:
         return ""
     if isinstance(value, float):
         return float_text(value, bits)
@@ -146,6 +165,8 @@ def text_of(value: object, bits: int) -> str:
 
 
 def _mark(value: object, text: str) -> Mark | None:
+    if isinstance(value, Mark):
+        return value
     if isinstance(value, bool):
         return Mark("BOOLEAN", f"{show(text)} is true or false, not a record id; write the id as text")
     if isinstance(value, datetime.date | datetime.time | datetime.timedelta):

@@ -1,4 +1,4 @@
-"""An id that a float cannot hold is never sent, however narrow the float and wherever it stands."""
+"""Columns with types of their own: an id that a float cannot hold is never sent, an unreadable date costs a row."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -100,3 +100,21 @@ async def test_blanks_and_fractions_among_narrow_floats_are_what_they_are(sandbo
     report = await loader.load(frame(values), **TYPES, base_url=sandbox.url)
     found = report.results.sort_values("row")
     assert list(found["error_category"]) == ["", "MISSING_RECORD_ID", "FRACTION", "DIGITS_LOST"]
+
+
+UNREADABLE = {
+    "a moment beyond all years": pa.array([10**15, None], pa.timestamp("s")),
+    "a day beyond all years": pa.array([2**31 - 1, None], pa.int32()).cast(pa.date32()),
+    "a list of moments": pa.array([[10**15], None], pa.list_(pa.timestamp("s"))),
+    "an unknown time zone": pa.array([1, None], pa.timestamp("us", "Nowhere/Town")),
+}
+
+
+@pytest.mark.parametrize("kind", UNREADABLE)
+async def test_a_date_that_python_has_not_costs_at_most_its_row(kind: str, sandbox: Sandbox, folder: Path) -> None:
+    """In a column that nobody reads it costs nothing; as an id or a label it is no blank."""
+    for column, expected in (("note", ["created"] * 2), ("label", ["rejected", "created"])):
+        columns = {"from_id": [101, 102], "to_id": [201, 201], column: UNREADABLE[kind]}
+        pq.write_table(pa.table(columns), "a.parquet")
+        report = await loader.load("a.parquet", **TYPES, base_url=sandbox.url, fresh=True)
+        assert list(report.results.sort_values("row")["status"].replace("unchanged", "created")) == expected
