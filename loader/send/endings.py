@@ -105,14 +105,15 @@ def not_readable(error: MissingScope) -> MissingScope:
 
 def hide(secrets: Sequence[str], error: ApiError) -> None:
     """Take secrets out of an error: a server may have echoed them."""
-    for secret in secrets:
-        if len(secret) < SHORTEST_SECRET:
-            continue
-        error.message = error.message.replace(secret, "***")
-        error.sentence = error.sentence.replace(secret, "***")
-        error.category = error.category.replace(secret, "***")
-        error.correlation_id = error.correlation_id.replace(secret, "***")
-        error.context = {
-            key: tuple(text.replace(secret, "***") for text in texts) for key, texts in error.context.items()
-        }
+    error.message = without(secrets, error.message)
+    error.category = without(secrets, error.category)
+    error.correlation_id = without(secrets, error.correlation_id)
     error.args = (error.message,)
+
+
+def without(secrets: Sequence[str], text: str) -> str:
+    """Return the text with stars instead of secrets."""
+    for secret in secrets:
+        if len(secret) >= SHORTEST_SECRET:
+            text = text.replace(secret, "***")
+    return text

@@ -32,7 +32,7 @@ from loader.send.replies import Reply
 from loader.send.secrecy import hidden
 from loader.send.traffic import Traffic
 from loader.send.trouble import Trouble
-from loader.settings import Budget, Settings
+from loader.settings import Budget, Rate, Settings
 
 T = TypeVar("T")
 
@@ -115,7 +115,8 @@ class Gateway:
     tried, as only that tells an outage from a request that always fails.
 
     `daily_reserve` is what is left of the day's quota for others, where HubSpot says what is left of it; `usage` is
-    the request that asks for that, None where this credential has no part in the quota.
+    the request that asks for that, None where this credential has no part in the quota. `say` is told, in sentences,
+    what a person who watches should know.
     """
 
     def __init__(
@@ -128,6 +129,7 @@ class Gateway:
         max_attempts: int,
         daily_reserve: Budget | None = None,
         usage: Request | None = None,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._sender = sender
         self._limiter = limiter
@@ -140,13 +142,17 @@ class Gateway:
         self._door = asyncio.Lock()
         self._came_home = asyncio.Event()
         self._draining = False
+        self._disbelieved = False
+        self._tell = say
         self.held_up: Callable[[], None] = lambda: None
         self.in_flight: set[asyncio.Task[Any] | None] = set()
         self.traffic = Traffic()
         self.portal_id: str | None = None
         self.day = Day(daily_reserve)
         self.usage = usage
-        self._trouble = Trouble(limiter, self.day, clock=self._clock, now=self._now, uniform=surroundings.uniform)
+        self._trouble = Trouble(
+            limiter, self.day, clock=self._clock, now=self._now, uniform=surroundings.uniform, say=self._say
+        )
 
     @property
     def limiter(self) -> Limiter:
@@ -357,8 +363,23 @@ class Gateway:
         if reply.status < 500 and reply.status != 429:
             self._note(left_at, seconds, under_way, reply.status)
         if self._limiter.follows and (rate := replies.rate_told(reply.headers)) is not None:
-            self._limiter.told(rate)
+            self._follow(rate)
         self._trouble.answered(reply.status)
+
+    def _say(self, sentence: str) -> None:
+        self._tell(endings.without(self.credential.secrets(), sentence))
+
+    def _follow(self, rate: Rate) -> None:
+        """Take over the limit that an answer names, if it may be HubSpot's; say so once if it cannot be."""
+        if replies.is_credible(rate):
+            self._limiter.told(rate)
+        elif not self._disbelieved:
+            self._disbelieved = True
+            kept = self._limiter.rate
+            self._say(
+                f"an answer names a limit of {rate.requests} requests per {rate.seconds:g} s, which HubSpot does not "
+                f"have: it is not followed, and the limit stays {kept.requests} per {kept.seconds:g} s"
+            )
 
     def _note(self, left_at: float, seconds: float, under_way: int, status: int | None) -> None:
         if not self._trouble.health.open:

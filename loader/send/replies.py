@@ -40,8 +40,12 @@ LONGEST_NUMBER = 14_000
 MOST_LABELS = 50
 """That an answer's outcome keeps of one pair: HubSpot allows no more labels between two object types."""
 
-LONGEST_WINDOW = 600.0
-"""Seconds. HubSpot's window is 10 s; a header that speaks of hours would bring a run to a halt."""
+LONGEST_WINDOW = 10.0
+"""Seconds, of HubSpot's burst limit (usage guidelines)."""
+
+FEWEST_PER_SECOND = 1.0
+MOST_PER_SECOND = 1000.0
+"""HubSpot's limits are from 10 requests a second (Free and Starter) to 25; what is far from that is somebody else's."""
 
 _DECODER: Decoder[object] = Decoder()
 
@@ -272,9 +276,12 @@ def rate_told(headers: Mapping[str, str]) -> Rate | None:
     """Return the burst limit that the answer's headers name, or None."""
     requests = _number(headers.get("x-hubspot-ratelimit-max"))
     milliseconds = _number(headers.get("x-hubspot-ratelimit-interval-milliseconds"))
-    if not requests or not milliseconds or milliseconds > LONGEST_WINDOW * 1000:
-        return None
-    return Rate(requests, milliseconds / 1000)
+    return Rate(requests, milliseconds / 1000) if requests and milliseconds else None
+
+
+def is_credible(rate: Rate) -> bool:
+    """Return True for a burst limit that HubSpot may have given: not one of a proxy that halts or floods a run."""
+    return rate.seconds <= LONGEST_WINDOW and FEWEST_PER_SECOND <= rate.per_second <= MOST_PER_SECOND
 
 
 def daily_quota(headers: Mapping[str, str]) -> tuple[int | None, int | None]:

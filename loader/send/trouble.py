@@ -5,11 +5,14 @@ from datetime import datetime
 
 from loader.errors import LimitUnnamed, RateLimited, Retryable
 from loader.send import endings, retry
-from loader.send.health import Health
+from loader.send.health import GIVE_UP_SECONDS, Health
 from loader.send.limits import Limiter
 from loader.send.quota import Day
 
 LOCKED = 423
+
+LONG_PAUSE = 30.0
+"""Seconds that somebody who watches should be told of."""
 
 STRIKES_TO_ASK = 3
 """Pauses without a success between, after which 429s that name no limit may mean the day's."""
@@ -18,7 +21,7 @@ STRIKES_TO_ASK = 3
 class Trouble:
     """Draws the conclusions that concern every request; each method raises Fatal when nothing more can be sent for now.
 
-    `clock` gives seconds, monotonic; `now` the time of day in UTC.
+    `clock` gives seconds, monotonic; `now` the time of day in UTC; `say` is told why a run stands still.
     """
 
     def __init__(
@@ -29,6 +32,7 @@ class Trouble:
         clock: Callable[[], float],
         now: Callable[[], datetime],
         uniform: retry.Uniform,
+        say: Callable[[str], None],
     ) -> None:
         self.health = Health()
         self._limiter = limiter
@@ -36,6 +40,7 @@ class Trouble:
         self._clock = clock
         self._now = now
         self._uniform = uniform
+        self._say = say
         self._strikes = 0
         self._asked = False
         self._answers = 0
@@ -62,7 +67,7 @@ class Trouble:
         if error.status == LOCKED:
             self.health.succeeded(now)  # A lock is an answer about one record: the server is at work.
         else:
-            self.health.failed(now, rate_limited=isinstance(error, RateLimited))
+            self._failed(error, now)
         if (error.retry_after or 0) > retry.LONGEST_WAIT:
             raise endings.come_back(error, self._day.time_zone, self._now()) from error
         if self.health.given_up(now):
@@ -70,11 +75,23 @@ class Trouble:
         if isinstance(error, RateLimited):
             self._slow_down(error)
 
+    def _failed(self, error: Retryable, now: float) -> None:
+        was_open = self.health.open
+        self.health.failed(now, rate_limited=isinstance(error, RateLimited))
+        if self.health.open and not was_open:
+            self._say(
+                f"HubSpot gives no usable answer ({error.message}): one request a second looks whether it is back, for "
+                f"{GIVE_UP_SECONDS / 60:.0f} minutes at most"
+            )
+
     def _slow_down(self, error: RateLimited) -> None:
         if not self._limiter.paused_for:
             self._strikes += 1
             self._limiter.lower()
-        self._limiter.pause(retry.pause(error, self._strikes, self._limiter.rate.seconds, self._uniform))
+        seconds = retry.pause(error, self._strikes, self._limiter.rate.seconds, self._uniform)
+        if seconds > max(self._limiter.paused_for, LONG_PAUSE):
+            self._say(f"HubSpot asks to wait {seconds:.0f} seconds ({error.message})")
+        self._limiter.pause(seconds)
 
     def counts(self, error: Retryable) -> bool:
         """Return True when a failed attempt is to count against its row."""

@@ -82,6 +82,7 @@ async def connected(settings: Settings, around: Surroundings, tell: Tell | None 
             max_attempts=settings.send.max_attempts,
             daily_reserve=settings.send.daily_reserve,
             usage=_usage(settings.connection),
+            say=lambda sentence: (tell or _nobody)(Note(sentence)),
         )
         gateway.allow(workers(settings))
         yield gateway

@@ -1,7 +1,11 @@
 """Answers as nobody documents them: with the token in them, endless, or of no use."""
 
 import json
-from collections.abc import Callable
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +42,7 @@ ECHOES = {
     "a redirect": answering("pair", "", 302, headers={"Location": f"https://{TOKEN}.example/"}),
     "the portal's labels": answering("labels", {"results": [PLAIN, {**BOSS, "label": f"Boss {TOKEN}"}]}),
     "the portal's categories": answering("labels", {"results": [{**BOSS, "category": TOKEN}]}),
-    "the portal's name": answering("account", {"portalId": TOKEN}),
+    "the portal's name": answering("details", {"portalId": TOKEN}),
     "what there was": answering("batch/read", {"results": [{"from": {"id": TOKEN}, "to": []}]}, 207),
 }
 
@@ -131,3 +135,74 @@ def test_a_label_of_the_portal_is_one_that_can_be_written_and_shown(
         assert load("a.csv", "--column", "association_type_id=type_id", "--category", "USER_DEFINED").code == 0
         assert run("labels", "contacts", "companies").code == 0
     assert (folder / "a.results.csv").stat().st_size < 3000
+
+
+@pytest.mark.parametrize(("most", "milliseconds"), [("1", "600000"), ("1", "10000"), ("100", "86400000")])
+def test_a_limit_that_is_not_hubspots_does_not_hold_the_load(
+    hubspot: Run, run: Run, folder: Path, most: str, milliseconds: str
+) -> None:
+    """A proxy's answer named it, once: it is said, and the load goes on as fast as before."""
+    (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"{number},201\n" for number in range(101, 108)))
+    limit = {"X-HubSpot-RateLimit-Max": most, "X-HubSpot-RateLimit-Interval-Milliseconds": milliseconds}
+    with hubspot(faults=[answering("details", {"portalId": 7}, headers=limit)]) as sandbox:
+        done = run("load", "a.csv", "--from", "contacts", "--to", "companies", "--max-duration", "20s")
+        assert done.code == 0
+        assert sandbox.count("PUT") == 7
+    assert f"a limit of {most} requests per {int(milliseconds) / 1000:g} s" in " ".join(done.err.split())
+
+
+@contextmanager
+def old_proxy(monkeypatch: pytest.MonkeyPatch, url: str, *, stray: int = 0) -> Iterator[list[str]]:
+    """Stand between the loader and a server, speak HTTP/1.0, and answer the first `stray` PUTs with 101."""
+    seen: list[str] = []
+
+    class Between(BaseHTTPRequestHandler):
+        def pass_on(self) -> None:
+            seen.append(self.command)
+            if self.command == "PUT" and seen.count("PUT") <= stray:
+                self.send_response(101)
+                self.end_headers()
+                return
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            headers = {name: self.headers[name] for name in ("Authorization", "Content-Type") if name in self.headers}
+            asked = urllib.request.Request(url + self.path, body or None, headers, method=self.command)  # noqa: S310
+            with urllib.request.urlopen(asked) as answer:  # noqa: S310 - a sandbox on this machine
+                self.send_response(answer.status)
+                self.end_headers()  # No length: the body ends where the connection does.
+                self.wfile.write(answer.read())
+
+        do_GET = do_PUT = do_POST = pass_on  # noqa: N815 - http.server's names
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Between) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        monkeypatch.setenv("HUBSPOT_BASE_URL", f"http://127.0.0.1:{server.server_address[1]}")
+        yield seen
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("stray", [0, 3])
+def test_http_1_0_and_a_stray_101_cost_no_row(
+    hubspot: Run, load: Run, folder: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch, stray: int
+) -> None:
+    """Connections that close after each answer are made anew, and a 101 is no answer: the request is sent again."""
+    (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"{number},201\n" for number in range(101, 121)))
+    with hubspot() as sandbox, old_proxy(monkeypatch, sandbox.url, stray=stray) as seen:
+        assert load("a.csv").code == 0
+        assert len(sandbox.portal.pairs()) == 20
+    assert [line["status"] for line in lines("a.results.csv")] == ["created"] * 20
+    assert seen.count("PUT") == 20 + stray
+
+
+def test_nothing_but_101_fails_in_a_sentence(
+    hubspot: Run, load: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, lines: Lines
+) -> None:
+    """It says that a proxy may be between, and no row is called wrong for it."""
+    (folder / "a.csv").write_text("from_id,to_id\n101,201\n")
+    with hubspot() as sandbox, old_proxy(monkeypatch, sandbox.url, stray=1000):
+        assert load("a.csv", "--max-duration", "0.5s", "--max-attempts", "1").code == 5
+    assert not lines("a.results.csv")

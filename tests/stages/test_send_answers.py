@@ -333,15 +333,31 @@ def test_messages_are_short_and_hold_no_control_characters(text: str) -> None:
         ("-1", "10000", None),
         ("x", "10000", None),
         ("190", "", None),
-        ("190", "99999999", None),
         ("9" * 30, "10000", None),
         ("²", "10000", None),
     ],
 )
-def test_only_a_plausible_limit_is_taken_from_the_headers(most: str, milliseconds: str, rate: Rate | None) -> None:
+def test_only_a_limit_in_digits_is_taken_from_the_headers(most: str, milliseconds: str, rate: Rate | None) -> None:
     headers = {"x-hubspot-ratelimit-max": most, "x-hubspot-ratelimit-interval-milliseconds": milliseconds}
     assert replies.rate_told(headers) == rate
     assert replies.rate_told({}) is None
+
+
+@pytest.mark.parametrize(
+    ("rate", "credible"),
+    [
+        (Rate(100, 10.0), True),
+        (Rate(250, 10.0), True),
+        (Rate(19, 1.0), True),
+        (Rate(1, 600.0), False),
+        (Rate(1, 10.0), False),
+        (Rate(6000, 600.0), False),
+        (Rate(999_999_999, 10.0), False),
+        (Rate(100, 0.001), False),
+    ],
+)
+def test_a_limit_that_hubspot_cannot_have_given_is_not_believed(rate: Rate, *, credible: bool) -> None:
+    assert replies.is_credible(rate) is credible
 
 
 @pytest.mark.parametrize(
