@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from loader.errors import InputError, UsageError
 from loader.read.faults import reading
-from loader.read.folders import is_column
+from loader.read.folders import folder_columns, is_column
 from loader.read.names import ENDINGS, is_clutter, is_table
 from loader.read.show import plain, show_all
 
@@ -43,12 +43,14 @@ class Found(NamedTuple):
 def expand(inputs: Iterable[str]) -> list[Found]:
     """Return the input files in the order given, a folder's and a glob's sorted by name, each file once."""
     found: list[Found] = []
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
     for given in inputs:
         for file in [Found("-")] if given == "-" else _expanded(given):
             real = "-" if file.name == "-" else os.path.realpath(file.name)
-            if real not in seen:
-                seen.add(real)
+            # One file under two folders with columns has other rows in each.
+            once = real, str(folder_columns(file.name))
+            if once not in seen:
+                seen.add(once)
                 found.append(file)
     if not found:
         raise UsageError("there is no input; name a file, a folder, a glob, or - for standard input.")

@@ -200,6 +200,19 @@ def test_folders_that_give_a_column_are_read_with_it(
     assert {line["label"] for line in lines("r.csv")} == {"Primary", ""}
 
 
+def test_a_file_that_is_linked_into_two_such_folders_is_read_with_each(
+    sandbox: Sandbox, run: Run, folder: Path, lines: Lines
+) -> None:
+    """The link's folder says other things of its rows; elsewhere a file and its link are one."""
+    for name in ("in/to_object_type=companies", "in/to_object_type=deals"):
+        (folder / name).mkdir(parents=True)
+    (folder / "in/to_object_type=companies/a.csv").write_text(ROW)
+    (folder / "in/to_object_type=companies/b.csv").symlink_to("a.csv")
+    (folder / "in/to_object_type=deals/a.csv").symlink_to("../to_object_type=companies/a.csv")
+    assert run("load", "in", "--from", "contacts", "--results", "r.csv").code == 0
+    assert sorted(line["to_object_type"] for line in lines("r.csv")) == ["0-2", "0-3"]
+
+
 def test_a_column_of_a_folder_that_the_file_has_itself_is_refused(
     sandbox: Sandbox, load: Run, folder: Path, contents: Run
 ) -> None:
