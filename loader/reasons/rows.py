@@ -193,6 +193,11 @@ ROWS: dict[str, Reason] = {
         "Write the row from the other end, as the others are, and load it together with them.",
         False,
     ),
+    "OVER_ASSOCIATION_LIMIT": Reason(
+        "The record would have more associations of this type than the portal's limit allows.",
+        "Take associations off that record, or raise the limit in HubSpot's settings; then load the failures file.",
+        False,
+    ),
     "RECORD_WITH_ITSELF": Reason(
         "Both ids of the row are the same record.",
         "Write the other record's id, or delete the row.",

@@ -166,6 +166,11 @@ def _batch(direction: Direction, what: str, inputs: Iterable[str], version: str)
     return Request("POST", f"{_between(direction, version)}/batch/{what}", body.encode("ascii"))
 
 
+def association_limits(version: str) -> Request:
+    """Return the request for the association types whose number an admin has limited, of all object types."""
+    return Request("GET", f"/crm/associations/{version}/definitions/configurations/all")
+
+
 def schemas(version: str) -> Request:
     """Return the request for the portal's custom objects."""
     return Request("GET", f"/crm-object-schemas/{'v3' if version == 'v4' else version}/schemas")

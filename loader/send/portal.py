@@ -1,12 +1,12 @@
 """What a portal can be asked before anything is sent: who it is, its labels, its custom objects."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
 from loader.errors import MissingScope, Refused, Retryable, Unreachable, WrongPortal
-from loader.model import Direction, Question, RecordsFound
+from loader.model import AssociationType, Direction, Question, RecordsFound
 from loader.send import api, endings, portal_replies, quota, replies
 from loader.send.api import Request
 from loader.send.gateway import Gateway
@@ -63,6 +63,17 @@ class GatewayPortal:
         """Return the association types of one direction, or None where the portal does not tell them."""
         request = api.labels(*direction, self._version)
         return await self._listed(request, partial(portal_replies.association_types, direction=direction))
+
+    async def limits(self) -> Mapping[AssociationType, int]:
+        """Return how many associations of a type a record can have, for the types that an admin has limited.
+
+        Empty where the portal does not tell: HubSpot refuses what passes a limit, so the run does not depend on it.
+        """
+        request = api.association_limits(self._version)
+        try:
+            return (await self._gateway.call(request, portal_replies.limits, max_attempts=1, largest=2**26)).value
+        except (Refused, Retryable, MissingScope):
+            return {}
 
     async def schemas(self) -> list[dict[str, Any]] | None:
         """Return the portal's custom objects, or None: listing them needs a scope of its own."""

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from loader.errors import UnusableAnswer
-from loader.model import Direction
+from loader.model import AssociationType, Direction
 from loader.send.batch_replies import is_category, is_type_id
 from loader.send.replies import PORTAL_ID, Reply, fields_with, printable, text_of
 
@@ -51,6 +51,18 @@ def _association_type(item: object, direction: Direction, reply: Reply) -> dict[
             f"(category {_shown(entry.get('category'))}, type id {_shown(entry.get('typeId'))})",
         )
     return {"category": category, "typeId": int(type_id), "label": _text(entry.get("label"))}
+
+
+def limits(reply: Reply) -> dict[AssociationType, int]:
+    """Read the association limits: `category`, `typeId` and `userEnforcedMaxToObjectIds`; other entries say nothing."""
+    found: dict[AssociationType, int] = {}
+    for item in _results(reply)["results"]:
+        entry = item if isinstance(item, dict) else {}
+        category, type_id = text_of(entry.get("category")), text_of(entry.get("typeId"))
+        most = entry.get("userEnforcedMaxToObjectIds")
+        if is_category(category) and is_type_id(type_id) and isinstance(most, int) and most >= 0:
+            found[AssociationType(category, int(type_id))] = most
+    return found
 
 
 def schemas(reply: Reply) -> list[dict[str, Any]]:

@@ -29,6 +29,7 @@ from loader.send.gateway import Gateway, Surroundings
 from loader.send.portal import GatewayPortal
 from loader.send.portal_replies import Account
 from loader.send.put import timestamp
+from loader.send.reading import CurrentAssociations
 from loader.settings import Rate, Settings
 from loader.stopping import Stop
 from loader.verbs import road
@@ -189,7 +190,13 @@ class _Run:
             account = await self.stop.unless(recognize(portal, self.settings.connection.portal_id))
             by_record = self.settings.send.existing == "merge"
             settlement = await settle_and_group(
-                staging, self.settings.read, portal, self.tell, self.stop, by_record=by_record
+                staging,
+                self.settings.read,
+                portal,
+                self.tell,
+                self.stop,
+                by_record=by_record,
+                current=CurrentAssociations(gateway, version=self.settings.connection.api_version),
             )
         except Retryable as error:
             return NOBODY, unreachable(error)

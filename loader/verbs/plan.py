@@ -53,17 +53,21 @@ async def plan(
             if sentence := ending(settings, around.now()):
                 tell(Note(sentence))
             portal: GatewayPortal | None = None
+            current: CurrentAssociations | None = None
             prospect = Prospect(None, settings.send.rate or START_RATE, None, settings.send.method)
             if settings.connection.credentials is not None:
                 gateway = await stack.enter_async_context(connected(settings, around, tell))
                 portal = GatewayPortal(gateway, version=settings.connection.api_version, attempts=ATTEMPTS)
+                current = CurrentAssociations(gateway, version=settings.connection.api_version, attempts=ATTEMPTS)
                 account = await stop.unless(recognize(portal, settings.connection.portal_id))
             try:
                 by_record = settings.send.existing == "merge"
-                settlement = await settle_and_group(staging, settings.read, portal, tell, stop, by_record=by_record)
+                settlement = await settle_and_group(
+                    staging, settings.read, portal, tell, stop, by_record=by_record, current=current
+                )
             except Retryable as error:
                 raise unreachable(error) from error
-            if portal is None:
+            if current is None:
                 return planned(inputs, staging, settlement, prospect)
             prospect = Prospect(account.portal_id, gateway.limiter.rate, gateway.day.limit, settings.send.method)
             event = planned(inputs, staging, settlement, prospect)
@@ -71,7 +75,6 @@ async def plan(
                 return event
             staging.install(Path(folder) / "plan.journal")
             with Journal(Path(folder) / "plan.journal") as journal:
-                current = CurrentAssociations(gateway, version=settings.connection.api_version, attempts=ATTEMPTS)
                 ahead = await stop.unless(look_ahead(journal, current, tell))
             return with_what_is_there(event, ahead, settings.send.method)
     finally:

@@ -7,10 +7,10 @@ from typing import NamedTuple, Protocol
 
 from loader.errors import RecordError
 from loader.events import Kind, LookedUp, Planned, Reading, Tell
-from loader.model import Asked, Settled, Unsettled
+from loader.model import Asked, Settled, Specification, Unsettled
 from loader.read import Input
 from loader.record.journal import Staging
-from loader.send.reading import MOST_RECORDS
+from loader.send.reading import MOST_RECORDS, Current
 from loader.settings import InputSettings, Rate
 from loader.settle import fold
 from loader.settle.association_types import AssociationTypes
@@ -18,6 +18,7 @@ from loader.settle.names import Portal, refuse_options, settle_names
 from loader.settle.object_types import ObjectTypes
 from loader.settle.own_keys import Records
 from loader.stopping import Stop
+from loader.verbs.association_limits import Limits, reject_beyond_limits
 from loader.verbs.cost import Ahead, costs
 from loader.verbs.looking_up import look_up
 
@@ -41,8 +42,8 @@ def read_all(inputs: Sequence[Input], staging: Staging, tell: Tell, stop: Stop) 
     _name_types(staging, ObjectTypes())
 
 
-class PortalWithRecords(Portal, Records, Protocol):
-    """What a portal can be asked: labels, custom objects, records by a unique property."""
+class PortalWithRecords(Portal, Records, Limits, Protocol):
+    """What a portal can be asked: labels, custom objects, association limits, records by a unique property."""
 
 
 class Settlement(NamedTuple):
@@ -61,10 +62,12 @@ async def settle_and_group(
     stop: Stop,
     *,
     by_record: bool = False,
+    current: Current | None = None,
 ) -> Settlement:
     """Turn names and own keys into ids, and rows into pairs.
 
-    `by_record` puts the pairs of one record together, so that they are looked up together before they are sent.
+    `by_record` puts the pairs of one record together, so that they are looked up together before they are sent. With
+    `current`, pairs that would pass the portal's association limits are rejected.
     Raises UsageError when an option cannot be right for any row, and Fatal when the portal refuses the token.
     """
     kinds = staging.kinds()
@@ -74,7 +77,9 @@ async def settle_and_group(
     directions = {kind: verdict.direction for kind, verdict in verdicts.items() if isinstance(verdict, Settled)}
     looked_up = await stop.unless(look_up(staging, directions, names, portal, tell))
     try:
-        await asyncio.to_thread(_group, staging, verdicts, types, by_record=by_record)
+        specifications = await asyncio.to_thread(_group, staging, verdicts, types, by_record=by_record)
+        if portal is not None and current is not None:
+            await stop.unless(reject_beyond_limits(staging, specifications, types, portal, current))
     except RecordError:
         stop.check()
         raise
@@ -100,7 +105,8 @@ def _describe(rows: int, asked: Asked, verdict: Settled | Unsettled, names: Obje
 
 def _group(
     staging: Staging, verdicts: Mapping[int, Settled | Unsettled], types: AssociationTypes, *, by_record: bool
-) -> None:
+) -> dict[str, Specification]:
+    """Group the rows, and return the request that each mixture of kinds comes to."""
     settled = {kind: verdict for kind, verdict in verdicts.items() if isinstance(verdict, Settled)}
     for kind, verdict in verdicts.items():
         if isinstance(verdict, Unsettled):
@@ -108,8 +114,11 @@ def _group(
     staging.settle(settled, fold.ends(settled, staging.rows_of_kind()))
     for direction in {verdict.direction for verdict in settled.values()}:
         staging.note_inverses(direction, types.inverses(direction))
+    specifications: dict[str, Specification] = {}
     for mixture in staging.group(by_record=by_record):
-        staging.specify(mixture, fold.specify(*mixture.kinds, settled))
+        specifications[mixture.text] = fold.specify(*mixture.kinds, settled)
+        staging.specify(mixture, specifications[mixture.text])
+    return specifications
 
 
 class Prospect(NamedTuple):

@@ -129,7 +129,7 @@ def test_a_quota_that_runs_low_is_shown_and_lasts_to_its_end(make_world: MakeWor
     assert left
     assert left == sorted(left, reverse=True)
     assert min(left) < 30
-    assert len(ending.lines) == 30 - 3, "who the portal is, its custom objects and a read took three of the thirty"
+    assert len(ending.lines) == 30 - 4, "the portal, its custom objects, its limits and a read took four of the thirty"
     world.check(ending, complete=False)
     wall.ahead = DAY
     world.goes_on_and_completes(*CREW)

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from loader.model import AssociationType, Direction, End, Settled, Specification, hides_leads
@@ -49,6 +49,12 @@ SELECT input, row, part, object_id, to_object_id, kind,
 
 OF_ROW = "'Row ' || row || ': '"
 """Begins a message with its row, as those of the read stage begin."""
+
+_REJECT_PAIR = f"""
+{REJECT} ?, {OF_ROW} || ? FROM rows WHERE id IN (
+    SELECT value FROM pairs, json_each('[' || coalesce(all_rows, first_row) || ']') WHERE pairs.id = ?)
+ORDER BY id
+"""  # noqa: S608 - our own text
 
 FEW_ROWS = 100_000
 SAMPLED = 61
@@ -193,6 +199,25 @@ def specify(database: sqlite3.Connection, mixture: Mixture, specification: Speci
         for kind in kinds_of_end:
             if not (swapped and kind in specification.refused):
                 _note_promoted(database, mixture, kind, swapped=swapped)
+
+
+def pairs_by_record(database: sqlite3.Connection, wanted: Sequence[tuple[str, bool]]) -> Iterator[tuple[str, str, int]]:
+    """Yield record, other record and number of pairs, record by record, and those of a record in their rows' order.
+
+    `wanted` gives the kinds of pairs, and whether the record is the one at their rarer end.
+    """
+    each = "SELECT {}, {}, id, first_row FROM pairs WHERE kinds = ?"
+    ends = ("object_id", "to_object_id")
+    union = " UNION ALL ".join(each.format(*(reversed(ends) if rarer else ends)) for _, rarer in wanted)
+    found = database.execute(f"{union} ORDER BY 1, first_row", [kinds for kinds, _ in wanted])
+    return ((str(record), str(other), pair) for record, other, pair, _ in found)
+
+
+def reject_pairs(database: sqlite3.Connection, reason: str, messages: Mapping[int, str]) -> None:
+    """Reject all rows of pairs, each pair with its message, and leave the pairs out."""
+    for pair, message in messages.items():
+        database.execute(_REJECT_PAIR, (reason, message, pair))
+        database.execute("DELETE FROM pairs WHERE id = ?", (pair,))
 
 
 def _note_promoted(database: sqlite3.Connection, mixture: Mixture, kind: int, *, swapped: bool) -> None:

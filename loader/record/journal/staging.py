@@ -231,6 +231,16 @@ class Staging:
         with guarded(self._path):
             grouping.specify(self._database, mixture, specification)
 
+    def pairs_by_record(self, wanted: Sequence[tuple[str, bool]]) -> Iterator[tuple[str, str, int]]:
+        """Yield record, other record and number of pairs of certain kinds, record by record (see `grouping`)."""
+        with guarded(self._path):
+            yield from grouping.pairs_by_record(self._database, wanted)
+
+    def reject_pairs(self, reason: str, messages: Mapping[int, str]) -> None:
+        """Reject all rows of pairs, by number, each pair with its message."""
+        with guarded(self._path):
+            grouping.reject_pairs(self._database, reason, messages)
+
     def keep_only(self, pairs: Sequence[int]) -> None:
         """Leave out every pair but these, by number (from 1); their rows count no more."""
         with guarded(self._path):

@@ -1,0 +1,105 @@
+"""Pairs that would give a record more associations than the portal's limit are rejected before anything is sent."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+
+BOSS = {"from": "contacts", "to": "companies", "label": "Boss", "type_id": 40, "inverse_type_id": 41}
+HEADER = "object_type,object_id,to_object_type,to_object_id,label\n"
+GOES, STAYS, OVER = ("created", ""), ("unchanged", ""), ("rejected", "OVER_ASSOCIATION_LIMIT")
+
+
+def limit(from_type: str, to_type: str, type_id: int, most: int, category: str = "HUBSPOT_DEFINED") -> dict[str, Any]:
+    """Return a limit that an admin has set."""
+    return {"from": from_type, "to": to_type, "category": category, "type_id": type_id, "most": most}
+
+
+def contact_to(*companies: int, label: str = "") -> str:
+    """Return rows from contact 101."""
+    return "".join(f"contacts,101,companies,{company},{label}\n" for company in companies)
+
+
+def portal(*limits: dict[str, Any], held: tuple[int, ...] = ()) -> dict[str, Any]:
+    """Return a portal with limits, in which contact 101 has companies."""
+    ends = {"from_type": "contacts", "from_id": "101", "to_type": "companies"}
+    return {
+        "labels": [BOSS],
+        "limits": list(limits),
+        "associations": [{**ends, "to_id": str(company)} for company in held],
+    }
+
+
+@pytest.mark.parametrize(
+    ("rows", "there", "found", "says"),
+    [
+        (
+            contact_to(202, 203, 204, 205) + "contacts,102,companies,201,\n",
+            portal(limit("contacts", "companies", 279, 3), held=(201, 202)),
+            [STAYS, GOES, OVER, OVER, GOES],
+            "record 101 has 2 associations of HUBSPOT_DEFINED 279 (contacts to companies) and would have 5",
+        ),
+        (
+            "contacts,101,companies,9,\ncontacts,102,companies,9,Boss\ncontacts,103,companies,9,\n",
+            portal(limit("companies", "contacts", 280, 2)),
+            [GOES, GOES, OVER],
+            "record 9 has 0 associations of HUBSPOT_DEFINED 280 (companies to contacts) and would have 3",
+        ),
+        (
+            contact_to(201, 202, label="Boss") + contact_to(203),
+            portal(limit("contacts", "companies", 40, 1, "USER_DEFINED")),
+            [GOES, OVER, GOES],
+            "of USER_DEFINED 40 (contacts to companies) and would have 2, but this portal allows 1",
+        ),
+        (
+            "companies,201,contacts,101,\ncompanies,202,contacts,101,Boss\ncompanies,202,contacts,101,\n",
+            portal(limit("contacts", "companies", 279, 1)),
+            [GOES, OVER, OVER],
+            "record 101 has 0 associations of HUBSPOT_DEFINED 279 (contacts to companies) and would have 2",
+        ),
+        (
+            "contacts,101,contacts,102,\ncontacts,103,contacts,101,\ncontacts,101,contacts,104,\n",
+            portal(limit("contacts", "contacts", 449, 2)),
+            [GOES, GOES, OVER],
+            "record 101 has 0 associations of HUBSPOT_DEFINED 449 (contacts to contacts) and would have 3",
+        ),
+        (contact_to(201, 202), portal(limit("contacts", "companies", 279, 2)), [GOES, GOES], ""),
+        (contact_to(201, 202), portal(limit("contacts", "deals", 4, 1)), [GOES, GOES], ""),
+    ],
+    ids=["with those that it has", "from the far end", "a label", "rows of the far end", "one object type", "just fits",
+         "another pair"],
+)  # fmt: skip
+@pytest.mark.parametrize("options", [(), ("--method", "batch")], ids=["put", "batch"])
+def test_a_limit_is_kept_before_anything_is_sent(
+    rows: str,
+    there: dict[str, Any],
+    found: list[tuple[str, str]],
+    says: str,
+    options: tuple[str, ...],
+    folder: Path,
+    run: Run,
+    lines: Run,
+    hubspot: Run,
+) -> None:
+    """The first rows go as far as there is room, in the file's order; the others are rejected, with both numbers."""
+    (folder / "a.csv").write_text(HEADER + rows)
+    with hubspot(portal=there) as sandbox:
+        assert run("plan", "a.csv").code == int(OVER in found)
+        run("load", "a.csv", "--rate", "9999/1", *options)
+        assert 400 not in [request.status for request in sandbox.requests]
+    by_row = sorted(lines("a.results.csv"), key=lambda line: int(line["row"]))
+    assert [(line["status"], line["error_category"]) for line in by_row] == found
+    assert all(says in line["error_message"] for line in by_row if line["status"] == "rejected")
+
+
+def test_where_limits_are_not_told_hubspot_refuses_what_passes_them(
+    folder: Path, run: Run, lines: Run, hubspot: Run
+) -> None:
+    """The run does not depend on them: the other rows are created."""
+    (folder / "a.csv").write_text(HEADER + contact_to(201, 202))
+    with hubspot(portal=portal(limit("contacts", "companies", 279, 1)), faults=[{"fault": "403", "route": "limits"}]):
+        run("load", "a.csv", "--rate", "9999/1")
+    assert sorted(line["status"] for line in lines("a.results.csv")) == ["created", "failed"]
