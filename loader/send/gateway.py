@@ -90,15 +90,15 @@ class Delivered(NamedTuple, Generic[T]):
 class _Effort:
     """What one request has cost so far; `refused` is the Authorization header that a 401 answered just before.
 
-    `allowed` failures are given up after, in an outage only when `questioning`; `failing_since` is when the first came.
-    `held_up` is set once the request is known to wait for the end of what may be an outage.
+    After `allowed` failures it is given up, in an outage only when `questioning`. `first_left` is when it left for the
+    first time; `held_up` is set once it waits for the end of what may be an outage.
     """
 
     allowed: int
     questioning: bool
     attempts: int = 0
     failures: int = 0
-    failing_since: float = math.inf
+    first_left: float = math.inf
     held_up: bool = False
     broken_tls: int = 0
     refused: str | None = None
@@ -203,6 +203,7 @@ class Gateway:
                         await request.renew()
                         continue
                     effort.attempts += 1
+                    effort.first_left = min(effort.first_left, self._clock())
                     self.traffic.retried += effort.attempts > 1
                     reply = await self._send(leaving, authorization, largest)
                     delivered = self._understood(reply, read, effort, authorization)
@@ -410,7 +411,6 @@ class Gateway:
         """Count a failed attempt where it counts against its request, and raise the last one that is allowed."""
         if isinstance(error, RateLimited):
             return
-        effort.failing_since = min(effort.failing_since, self._clock())
         known_outage = self._trouble.health.open
         if effort.questioning or self._trouble.counts(error):
             effort.failures += 1
@@ -420,11 +420,11 @@ class Gateway:
     def _is_used_up(self, effort: _Effort) -> bool:
         if effort.failures < effort.allowed:
             return False
-        return effort.questioning or not self._trouble.is_outage(effort.failing_since)
+        return effort.questioning or not self._trouble.is_outage(effort.first_left)
 
     def _let_another_try(self, effort: _Effort) -> None:
         waits = self._trouble.health.open or effort.failures >= effort.allowed
-        if waits and not effort.held_up and self._trouble.is_outage(effort.failing_since):
+        if waits and not effort.held_up:
             effort.held_up = True
             self.held_up()
 

@@ -97,9 +97,9 @@ class Trouble:
         """Return True when a failed attempt is to count against its row."""
         return not isinstance(error, RateLimited) and self.health.counts(error.status, self._clock())
 
-    def is_outage(self, failing_since: float) -> bool:
-        """Return True when a request that fails since a moment may fail for an outage: nobody was answered since."""
-        return not self.health.at_work_since(failing_since)
+    def is_outage(self, first_left: float) -> bool:
+        """Return True when a request that left at a moment may fail for an outage: nobody was answered since."""
+        return not self.health.at_work_since(first_left)
 
     def delay(self, error: Retryable, failures: int) -> float:
         """Return the seconds that a request waits before its next attempt, after so many that count."""

@@ -53,19 +53,19 @@ class Health:
         self._failing_since: float | None = None
         self._opened: float | None = None
         self._last_left = -1e9
-        self._first_left: float | None = None
+        self._began: float | None = None
         self._budget = BUDGET
         self._counted: Counter[Unit] = Counter()
         self._spent: Counter[Unit] = Counter()
-        self._failing_units: dict[Unit, float] = {}
+        self._first_left: dict[Unit, float] = {}
         self._over: set[Unit] = set()
         self._last_health = -1e9
         self._may_retry: Counter[Unit] = Counter()
 
     def leaves(self, one: Exchange, now: float) -> Iterator[str]:
         """Note that a request leaves, and yield what is wrong with that."""
-        if self._first_left is None:
-            self._first_left = now
+        if self._began is None:
+            self._began = now
         if (
             self._opened is not None
             and now - max(self._last_left, self._opened) < PROBE - A_MOMENT
@@ -76,10 +76,11 @@ class Health:
         retried = [unit for unit in _units(one) if self._may_retry[unit]]
         if retried and self._opened is None:
             self._budget -= 1
-            if self._budget + (now - self._first_left) + 1 < 0:
+            if self._budget + (now - self._began) + 1 < 0:
                 yield f"#{one.number} is a retry more than the budget allows"
         for unit in _units(one):
             self._may_retry[unit] = 0
+            self._first_left.setdefault(unit, now)
             if unit in self._over:
                 yield f"#{one.number} is one attempt more than the {self._max_attempts} of {unit}"
 
@@ -95,8 +96,8 @@ class Health:
         return any(_covers(unit, pair) for unit in given_up)
 
     def _was_no_outage(self, unit: Unit) -> bool:
-        """Return True when others were answered after the unit first failed, or 500 was said for long."""
-        return unit in self._over or self._last_health >= self._failing_units.get(unit, 1e12)
+        """Return True when others were answered after the unit first left, or 500 was said for long."""
+        return unit in self._over or self._last_health >= self._first_left.get(unit, 1e12)
 
     def ends(self, one: Exchange, now: float) -> None:
         """Note how a request ended."""
@@ -107,7 +108,7 @@ class Health:
         if one.shows_health:
             for unit in _units(one):
                 self._counted[unit] = 0
-                self._failing_units.pop(unit, None)
+                self._first_left.pop(unit, None)
         elif one.answered and one.status == LOCKED:
             self._count(one, now, counts=True)
         elif one.failed_in_passing or one.rate_limited:
@@ -129,7 +130,7 @@ class Health:
             self._may_retry[unit] = 1
             self._counted[unit] += counts
             self._spent[unit] += counts
-            began = self._failing_units.setdefault(unit, now)
+            began = self._first_left[unit]
             allowed = counts and self._counted[unit] >= self._max_attempts
             if allowed and (self._opened is not None or self._last_health >= began):
                 self._over.add(unit)
