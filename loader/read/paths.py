@@ -72,7 +72,7 @@ def own_outputs(folder: Path) -> set[str]:
 def _facts(journal: Path) -> list[str]:
     # Without a log beside it, a plain read-only connection would make an empty one and leave it there.
     how = "mode=ro" if journal.with_name(journal.name + "-wal").exists() else "mode=ro&immutable=1"
-    address = f"file:{quote(str(journal.resolve()))}?{how}"
+    address = f"file:{quote(os.fsencode(journal.resolve()))}?{how}"
     try:
         with contextlib.closing(sqlite3.connect(address, uri=True)) as connection:
             rows = connection.execute("SELECT value FROM facts WHERE key LIKE 'output.%'").fetchall()

@@ -34,7 +34,7 @@ def pasted(command: str) -> list[str]:
 def test_the_next_command_works_when_pasted(
     case: str, sandbox: Sandbox, run: Run, folder: Path, summary: Summary
 ) -> None:
-    """The failures file that it names is found; status shows the same command."""
+    """The failures file that it names is found; status shows the same command, and a glob knows the run's files."""
     name = os.fsdecode(NAMES[case])
     (folder / name).write_text("from_id,to_id\n101,201\nx,202\n")
     assert run("load", "--from", "contacts", "--to", "companies", "--rate", "9999/1", "--", name).code == 1
@@ -46,6 +46,7 @@ def test_the_next_command_works_when_pasted(
     assert (program, run(*words).code) == ("association-loader", 1)
     results = name.removesuffix(".csv") + ".failures.results.csv"
     assert [file.name for file in folder.glob("*.failures.results.csv")] == [results]
+    assert "written by earlier runs" in run("plan", "*.csv", "--from", "contacts", "--to", "companies").err
 
 
 @pytest.mark.parametrize("length", [223, 224, 255])
