@@ -50,6 +50,17 @@ class Rules:
     names_pairs: bool = True
     """Whether the errors of a batch say which pair they are about."""
     page: int = 500
+    whole: str = ""
+    """What a batch does with a pair that is refused: blank, an error for each; else 400 for all, which names `all` that
+    are refused, the `first`, or `nobody`."""
+    stale: set[Record] = field(default_factory=set)
+    """Records that are gone: every pair of theirs is in `refused`."""
+    unfinished: float = 0.0
+    """Share of the answers to batches that are not complete."""
+    blind: frozenset[tuple[str, str]] = frozenset()
+    """Directions in which a reading finds nothing, whatever is there."""
+    merged: dict[Record, Record] = field(default_factory=dict)
+    """Records that HubSpot answers with another one for."""
 
 
 class HubSpot:
@@ -186,7 +197,7 @@ class HubSpot:
         if refusal is not None:
             exchange.refused.add(pair)
             return self._error(refusal[0], refusal[1], f"One or more associations are invalid: {ends[1][1]}")
-        entity = self._associate(ends, kinds, exchange, now)
+        entity = self._associate(self._surviving(ends, exchange), kinds, exchange, now)
         if self.rules.wrapped:
             return self._json(200, {"createdResourceId": f"r-{exchange.number}", "entity": entity})
         return self._json(201, entity)
@@ -214,7 +225,41 @@ class HubSpot:
             "labels": [one.label for kind in kinds if (one := named(first, second, kind)) and one.label],
         }
 
+    def _surviving(self, ends: tuple[Record, Record], exchange: Exchange) -> tuple[Record, Record]:
+        """Return the records that a request is carried out for; of a merged one its own pair is not created."""
+        first, second = (self.rules.merged.get(record, record) for record in ends)
+        if (first, second) != ends:
+            exchange.refused.add(pair_of(*ends)[0])
+        return first, second
+
+    def _refuse_all(self, call: Call, refused: Sequence[tuple[Record, Record]], exchange: Exchange) -> Answer:
+        """Refuse a whole batch, and name stale records, or else pairs, as this portal does."""
+        most = {"all": len(call.wanted) * 2, "first": 1, "nobody": 0}[self.rules.whole]
+        pairs = [pair_of(*ends)[0] for ends in call.wanted]
+        stale = [
+            record for record in dict.fromkeys(each for ends in refused for each in ends) if record in self.rules.stale
+        ]
+        context: dict[str, list[str]] = {}
+        if most and stale:
+            named = stale[:most]
+            names = {"0-1": "CONTACT", "0-2": "COMPANY", "0-3": "DEAL"}
+            context["INVALID_OBJECT_IDS"] = [f"{names[record[0]]}={record[1]} is not valid" for record in named]
+            context["objectId"] = [str(record[1]) for record in named]
+            context["objectType"] = [names[record[0]] for record in named]
+            exchange.refused |= {pair for pair in pairs if not {*pair}.isdisjoint(named)}
+        elif most:
+            context["fromObjectId"] = [str(first[1]) for first, _ in refused[:most]]
+            context["toObjectId"] = [str(second[1]) for _, second in refused[:most]]
+            exchange.refused |= {pair_of(*ends)[0] for ends in refused[:most]}
+        elif len(pairs) == 1:
+            exchange.refused |= {*pairs}
+        body = {"status": "error", "message": "One or more associations are invalid", "category": "VALIDATION_ERROR"}
+        return self._json(400, {**body, "context": context} if context else body)
+
     def _create(self, call: Call, exchange: Exchange, now: float) -> Answer:
+        refused = [ends for ends, kinds in call.wanted.items() if self._refusal(ends, kinds) is not None]
+        if refused and self.rules.whole:
+            return self._refuse_all(call, refused, exchange)
         results, errors = [], []
         for ends, kinds in call.wanted.items():
             pair, _ = pair_of(*ends)
@@ -224,10 +269,11 @@ class HubSpot:
             if silent:
                 exchange.open.add(pair)
             if refusal is None:
+                surviving = self._surviving(ends, exchange)
                 if not silent:
-                    results.append(self._associate(ends, kinds, exchange, now))
+                    results.append(self._associate(surviving, kinds, exchange, now))
                 elif self._chance.random() < 0.5:
-                    self._associate(ends, kinds, exchange, now)
+                    self._associate(surviving, kinds, exchange, now)
                 continue
             if silent:
                 continue
@@ -238,18 +284,19 @@ class HubSpot:
             known = self.rules.names_pairs or len(call.wanted) == 1
             (exchange.refused if known else exchange.open).add(pair)
         self._chance.shuffle(results)
-        body: dict[str, Any] = {"status": "COMPLETE", "results": results}
-        if errors:
-            body |= {"numErrors": len(errors), "errors": errors}
-        return self._json(207 if errors else 201, body)
+        status = "COMPLETE"
+        if self._is_unfinished():
+            status = self._chance.choice(["PENDING", "PROCESSING", "CANCELED"]) if results else "CANCELED"
+        return self._batch(201, status, results, errors)
 
     def _read(self, call: Call) -> Answer:
         results, errors = [], []
         first, second = call.ends
         for record in call.records:
-            found = [self._associated(pair, first, record) for pair in self._pairs_of(first, record, second)]
-            if found:
-                results.append({"from": {"id": str(record)}, "to": found})
+            _, number = self.rules.merged.get((first, record), (first, record))
+            found = [self._associated(pair, first, number) for pair in self._pairs_of(first, number, second)]
+            if found and call.ends not in self.rules.blind:
+                results.append({"from": {"id": str(number)}, "to": found})
             else:
                 errors.append(
                     {
@@ -261,10 +308,20 @@ class HubSpot:
                     }
                 )
         self._chance.shuffle(results)
-        body: dict[str, Any] = {"status": "COMPLETE", "results": results}
+        if len(call.records) > 1 and self._is_unfinished():
+            said = len(results) if results else len(errors)
+            some = self._chance.randrange(1, said + 1)
+            return self._batch(200, "PROCESSING", results[:some], errors[:some])
+        return self._batch(200, "COMPLETE", results, errors)
+
+    def _is_unfinished(self) -> bool:
+        return self.rules.unfinished > 0 and self._chance.random() < self.rules.unfinished
+
+    def _batch(self, status: int, said: str, results: Sequence[Any], errors: Sequence[Any]) -> Answer:
+        body: dict[str, Any] = {"status": said, "results": list(results)}
         if errors:
-            body |= {"numErrors": len(errors), "errors": errors}
-        return self._json(207 if errors else 200, body)
+            body |= {"numErrors": len(errors), "errors": list(errors)}
+        return self._json(207 if errors else status, body)
 
     def _pairs_of(self, first: str, record: int, second: str) -> list[Pair]:
         here = (first, record)

@@ -62,6 +62,11 @@ class Inputs:
                 found[row.pair] = found.get(row.pair, frozenset()) | {row.kind}
         return found
 
+    def directions(self) -> set[tuple[str, str]]:
+        """Return the pairs of object types that records are written in."""
+        types = {name: object_type for object_type, name in _PLURAL.items()}
+        return {(types[each[0]], types[each[2]]) for records in self.files.values() for each in records}
+
     def records(self) -> int:
         """Return how many records the files hold."""
         return sum(map(len, self.files.values()))

@@ -281,6 +281,8 @@ def _one_true_outcome(healths: Mapping[int, Health], world: World) -> Iterator[s
         line = found.get(_key(row))
         if line is None:
             yield f"{_key(row)} has no line"
+        elif not world.hubspot.rules.merged.keys().isdisjoint(row.pair) and line["status"] != "failed":
+            yield f"{_key(row)} is {line['status']}, and a record of it is merged"
         elif line["status"] == "failed":
             yield from _failed_rightly(world, healths.values(), row.pair, line, tries[row.pair])
         elif line["status"] == "unchanged":
@@ -314,6 +316,11 @@ def _failed_rightly(
     world: World, healths: Iterable[Health], pair: Pair, line: dict[str, str], tries: Iterable[Exchange]
 ) -> Iterator[str]:
     """A pair fails when HubSpot refuses it, or when its attempts are used up in one run."""
+    if line["error_category"] == "RECORD_MERGED":
+        survivors = {survivor[1] for record in pair if (survivor := world.hubspot.rules.merged.get(record))}
+        if not any(f"is merged into {survivor} " in line["error_message"] for survivor in survivors):
+            yield f"{pair} failed as merged: {line['error_message']}"
+        return
     # Of an error that names no pair, the loader finds out by itself which one it is about.
     never = pair in world.refused
     refused = any(one.answered and (pair in one.refused or (never and pair in one.open)) for one in tries)

@@ -1,16 +1,20 @@
 """What a world is like at its beginning: its input, its HubSpot, its weather, what will befall its runs; by seed."""
 
 import random
+from collections import Counter
 from dataclasses import dataclass, field
 
 from loader.settings import Rate, SendSettings
 from tests.simulation.hubspot import Rules
 from tests.simulation.inputs import Inputs, draw
-from tests.simulation.portal import TYPES, Kind, Pair
+from tests.simulation.portal import COMPANY, CONTACT, DEAL, TYPES, Kind, Pair
 from tests.simulation.weather import Weather, forecast
 
 BEGINNING = 1000.0
 """The first second of every world."""
+
+MOST_PAIRS_OF_A_RECORD = 6
+"""Of one that is gone or merged: more failures of one kind in a row than a load puts up with would stop it."""
 
 BLOWS = {
     "kill": 8,
@@ -53,12 +57,15 @@ def drawn(seed: int) -> Setting:
     inputs = draw(random.Random(f"inputs {seed}"))
     pairs = list(inputs.asked())
     weather = forecast(random.Random(f"weather {seed}"), BEGINNING, len(pairs) / 10 + 5)
+    rules = _rules(chance, pairs, weather)
+    there = _there(chance, pairs)
+    _answers_of_2026(random.Random(f"answers {seed}"), rules, inputs, pairs)
     return Setting(
         seed,
         inputs,
-        _rules(chance, pairs, weather),
+        rules,
         weather,
-        there=_there(chance, pairs),
+        there={pair: kind for pair, kind in there.items() if rules.merged.keys().isdisjoint(pair)},
         blows=chance.choice([0, 1, 1, 2, 3, 5]),
         disk_seconds=chance.choice([0.0005, 0.002, 0.05]),
         existing=chance.choice(["merge", "merge", "replace"]),
@@ -113,6 +120,25 @@ def _rules(chance: random.Random, pairs: list[Pair], weather: Weather) -> Rules:
         silent=chance.choice([0.0, 0.02]),
         names_pairs=chance.random() < 0.7,
     )
+
+
+def _answers_of_2026(chance: random.Random, rules: Rules, inputs: Inputs, pairs: list[Pair]) -> None:
+    """Draw what HubSpot was seen to do in 2026: batches refused whole or unfinished, blind readings, merged records."""
+    rules.whole = chance.choice(["", "all", "all", "first", "nobody"])
+    rules.unfinished = chance.choice([0.0, 0.0, 0.1])
+    often = Counter(record for pair in pairs for record in pair)
+    records = sorted(record for record, count in often.items() if count <= MOST_PAIRS_OF_A_RECORD)
+    if records and chance.random() < 0.4:
+        rules.stale = set(chance.sample(records, k=min(len(records), chance.choice([1, 3, 10]))))
+        gone = [pair for pair in pairs if not rules.stale.isdisjoint(pair)]
+        rules.refused |= dict.fromkeys(gone, (400, "VALIDATION_ERROR"))
+        rules.poisoned -= rules.refused.keys()
+    whole = [record for record in records if record not in rules.stale]
+    if whole and chance.random() < 0.25:
+        merged = chance.sample(whole, k=min(len(whole), chance.choice([1, 2])))
+        rules.merged = {record: (record[0], record[1] + 900_000) for record in merged}
+    if chance.random() < 0.3:
+        rules.blind = frozenset({(COMPANY, CONTACT), (DEAL, CONTACT)} - inputs.directions())
 
 
 def _token_life(chance: random.Random, weather: Weather) -> float | None:

@@ -131,6 +131,7 @@ class World:
         self.hubspot.heal()
         self._blows_left = self.chance.choice([0, 1, 2])
         self.setting.rules.refused.clear()
+        self.setting.rules.stale.clear()
         self.setting.rules.poisoned.clear()
         self.setting.weather.clear()
 
@@ -150,7 +151,8 @@ class World:
             self.clock += 1.0  # Past all that a dead run had on its way: nobody could tell which came first.
             self.line.settle(self.clock)
             for pair in self.chance.sample(list(self.asked), k=min(3, len(self.asked))):
-                hubspot.portal.add(pair, frozenset([drawn_kind(self.chance, pair)]), self.clock)
+                if hubspot.rules.merged.keys().isdisjoint(pair):
+                    hubspot.portal.add(pair, frozenset([drawn_kind(self.chance, pair)]), self.clock)
         if len(self.runs) > PATIENCE:
             self.setting.weather.clear()
 
