@@ -36,12 +36,20 @@ class _Batch(NamedTuple):
     refusals: int = 0
 
 
+class _Doubt(NamedTuple):
+    """Pairs that an answer, of this status, does not mention: they are to be read back."""
+
+    answer: Created
+    status: int
+    batch: _Batch
+
+
 class _Answered(NamedTuple):
-    """What one request came to: outcomes, and the pairs that are to be sent again."""
+    """What one request came to: outcomes, and what is to be sent again, or read back first."""
 
     created: list[Outcome]
     failed: list[Outcome]
-    again: list[_Batch]
+    again: Sequence[_Batch | _Doubt]
 
 
 class Batch:
@@ -73,13 +81,15 @@ class Batch:
 
     async def apply(self, pairs: Sequence[Pair], freshness: Freshness) -> list[Outcome]:
         """Send pairs until each has an outcome, and return none that `settle` has had; raises Fatal or Stopped."""
-        batches = deque([_Batch(pairs, 0)])
+        steps: deque[_Batch | _Doubt] = deque([_Batch(pairs, 0)])
         failed: list[Outcome] = []
         try:
-            while batches:
-                answered = await self._send(batches.popleft(), freshness)
+            while steps:
+                step = steps.popleft()
+                asking = self._read_back(step) if isinstance(step, _Doubt) else self._send(step, freshness)
+                answered = await asking
                 failed += answered.failed
-                batches.extendleft(reversed(answered.again))
+                steps.extendleft(reversed(answered.again))
                 if answered.created or not answered.again:
                     outcomes, failed = failed + answered.created, []
                     self._settle(outcomes)
@@ -105,17 +115,17 @@ class Batch:
             return _Answered([], self._failed(parcel.pairs, error, batch.attempts + error.attempts), [])
         tried = batch.attempts + count
         created = [one for labels, pairs in answer.created.items() for one in self._made(pairs, labels, status, tried)]
-        known = _Answered(created, self._refused(answer.refused, tried), [])
-        if not answer.unmentioned:
-            return known
-        later = await self._read_back(answer, status, _Batch(answer.unmentioned, tried, batch.silent + 1))
-        return _Answered(known.created + later.created, known.failed + later.failed, later.again)
+        doubts = (
+            [_Doubt(answer, status, _Batch(answer.unmentioned, tried, batch.silent + 1))] if answer.unmentioned else []
+        )
+        return _Answered(created, self._refused(answer.refused, tried), doubts)
 
     def _request(self, pairs: Sequence[Pair]) -> Request:
         return api.create(direction_of(pairs[0]), pairs, self._version)
 
-    async def _read_back(self, answer: Created, status: int, batch: _Batch) -> _Answered:
+    async def _read_back(self, doubt: _Doubt) -> _Answered:
         """Return what became of pairs that an answer does not mention, by what HubSpot has."""
+        answer, status, batch = doubt
         if not answer.complete and answer.unexplained is None:
             await asyncio.sleep(min(retry.LONGEST_DELAY, retry.FIRST_DELAY * 2.0**batch.silent))
         reading = await self._current.read(direction_of(batch.pairs[0]), (pair.object_id for pair in batch.pairs))
