@@ -18,7 +18,7 @@ from loader.model import AssociationType, Lot, Pair, Types
 from loader.record.journal import Journal, Lock
 from loader.record.results import open_results
 from loader.send.api import Request
-from loader.send.existing import FRESH_SECONDS
+from loader.send.freshness import FRESH_SECONDS
 from loader.send.limits import Limiter
 from loader.send.reading import CurrentAssociations, Reading
 from loader.send.replies import Reply
@@ -103,6 +103,7 @@ def test_a_request_is_not_handed_out_while_one_of_its_pairs_was_read_too_long_ag
         work = Work([straight(pair(1), pair(2), pair(3)), straight(pair(4))], capacity=2)
         first = await work.merge.next()
         work.current.seconds = FRESH_SECONDS + 1
+        asyncio.get_running_loop().call_later(30.0, setattr, work.current, "seconds", 1.0)
         before = len(work.current.asked)
         second = await work.merge.next()
         assert first is not None
@@ -171,7 +172,7 @@ def test_a_plan_that_looks_at_the_first_pairs_only_says_so() -> None:
     """Its figures are then an estimate, and it does not read a large portal to the end."""
     journal, portal = EndlessJournal(), Nothing()
     looking = look_ahead(cast("Journal", journal), cast("CurrentAssociations", portal), Told())
-    so_far = asyncio.run(looking)
+    so_far = asyncio.run(looking).so_far
     assert (so_far.whole, so_far.pairs, so_far.unchanged) == (False, portal.asked, 0)
 
 
