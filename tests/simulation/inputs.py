@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.simulation.portal import (
-    COLLEAGUE,
     COMPANY,
     CONTACT,
     DEAL,
@@ -135,7 +134,6 @@ def draw(chance: random.Random) -> Inputs:
         if size:
             maker.inputs.files[name] = [maker.record(name, number) for number in range(1, size + 1)]
     _reject_contradictions(maker.inputs)
-    _reject_the_rarer_end(maker.inputs)
     return maker.inputs
 
 
@@ -145,15 +143,6 @@ def _reject_contradictions(inputs: Inputs) -> None:
     often = Counter(contact for contact, _ in primaries)
     for row in inputs.rows:
         if row.pair and row.kind == PRIMARY and often[row.pair[0]] > 1:
-            row.pair = row.kind = None
-
-
-def _reject_the_rarer_end(inputs: Inputs) -> None:
-    """A label between two contacts that stands at both ends of a pair: HubSpot does not say that they are the same."""
-    ends = {(row.pair, row.object_id < row.to_object_id) for row in inputs.rows if row.kind == COLLEAGUE}
-    for row in inputs.rows:
-        rarer = row.object_id > row.to_object_id
-        if row.kind == COLLEAGUE and rarer and (row.pair, True) in ends:
             row.pair = row.kind = None
 
 
