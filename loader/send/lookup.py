@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import chain
 from typing import NamedTuple, Protocol
 
-from loader.errors import ApiError, ServerFault
+from loader.errors import ApiError, RecordMerged, ServerFault
 from loader.model import AssociationType, Image, Lot, Outcome, Pair, Result, Types, hides_leads
 from loader.send.freshness import NEVER, Clocks, Moment
 from loader.send.judging import Cases, Judgement, sort_out
@@ -193,7 +193,8 @@ def _to_send(asked: Pair, judgement: Judgement, unchanged: int) -> Pair:
 
 
 def _unreadable(error: ApiError, moment: str) -> Result:
-    message = f"nothing was sent, because what the record is associated with could not be read: {error.message}"
+    why = "" if isinstance(error, RecordMerged) else ", because what the record is associated with could not be read"
+    message = f"nothing was sent{why}: {error.message}"
     return failed(error, attempts=0, finished_at=moment)._replace(error_message=printable(message))
 
 
