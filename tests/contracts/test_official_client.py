@@ -1,5 +1,6 @@
 """HubSpot's own Python client works against the sandbox, unchanged but for its host."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -94,26 +95,26 @@ def test_the_official_client_makes_a_default_association(client: Any) -> None:
 
 
 def test_the_official_client_creates_a_batch(sandbox: Sandbox, client: Any) -> None:
-    """201 without errors, 207 with them."""
+    """201 for a whole batch; one record that does not exist refuses all of it, and is named."""
     api = client.crm.associations.v4.batch_api
     good, bad = post("101", "201", DECIDER), post("102", "999", PLAIN)
     body = v4.BatchInputPublicAssociationMultiPost(inputs=[good])
     whole = api.create("contacts", "companies", body)
     assert (whole.status, [each.labels for each in whole.results]) == ("COMPLETE", [["Decision maker"]])
-    partial = api.create("contacts", "companies", v4.BatchInputPublicAssociationMultiPost(inputs=[good, bad]))
-    assert (len(partial.results), partial.num_errors) == (1, 1)
-    assert partial.errors[0].category == "VALIDATION_ERROR"
-    assert partial.errors[0].context["toObjectId"] == ["999"]
+    with pytest.raises(v4.ApiException) as refused:
+        api.create("contacts", "companies", v4.BatchInputPublicAssociationMultiPost(inputs=[good, bad]))
+    assert (refused.value.status, json.loads(refused.value.body)["context"]["objectId"]) == (400, ["999"])
     assert len(sandbox.portal.associations) == 1
 
 
 def test_the_official_client_reads_a_batch(client: Any) -> None:
-    """A record without associations is absent."""
+    """A record without associations is an error of the 207."""
     client.crm.associations.v4.basic_api.create("contacts", "101", "companies", "201", [PLAIN])
     inputs = [v4.PublicFetchAssociationsBatchRequest(id=each) for each in ("101", "102")]
     body = v4.BatchInputPublicFetchAssociationsBatchRequest(inputs=inputs)
     answer = client.crm.associations.v4.batch_api.get_page("contacts", "companies", body)
-    (found,) = answer.results
+    (found,), (error,) = answer.results, answer.errors
+    assert error.context["fromObjectId"] == ["102"]
     assert (found._from.id, [each.to_object_id for each in found.to]) == ("101", ["201"])
 
 

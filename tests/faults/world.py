@@ -164,9 +164,17 @@ class World:
         return ["load", "load.csv", "--from", "contacts", "--to", "companies", "--rate", LIMIT, *more]
 
     def environment(self, **more: str) -> dict[str, str]:
-        """Return a process environment with the address and the canary token, and no proxy of this machine."""
+        """Return a process environment with the address and the canary token, and no proxy of this machine.
+
+        The API's version is named, so that the paths that tests look for do not depend on the day.
+        """
         kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-        return {**kept, "HUBSPOT_BASE_URL": self.sandbox.url, "HUBSPOT_ACCESS_TOKEN": CANARY, **self.variables, **more}
+        own = {
+            "HUBSPOT_BASE_URL": self.sandbox.url,
+            "HUBSPOT_ACCESS_TOKEN": CANARY,
+            "ASSOCIATION_LOADER_API_VERSION": "v4",
+        }
+        return {**kept, **own, **self.variables, **more}
 
     def start(self, *more: str, harm: Harm | None = None, **environment: str) -> Command:
         """Start the command as a process of its own; `harm` is done to that process first."""
