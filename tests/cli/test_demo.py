@@ -90,7 +90,7 @@ ALL = {**LOADS, **{f"messy/{name}": facts for name, facts in MESSY.items()}}
 def environment(**extra: str) -> dict[str, str]:
     """Return this environment without anything that would steer the loader."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("HUBSPOT_", "ASSOCIATION_"))}
-    return kept | {"PYTHONPATH": str(ROOT)} | extra
+    return kept | {"PYTHONPATH": str(ROOT), "ASSOCIATION_LOADER_API_VERSION": "v4"} | extra
 
 
 @pytest.fixture(scope="module")

@@ -113,7 +113,8 @@ def test_a_hundred_labels_are_taken_off_in_one_request(hubspot: Hubspot, load: L
     with hubspot(portal={"labels": [label], "associations": there}) as sandbox:
         assert load("in.csv", *BATCH, "--label", "Boss").code == 0
         assert run("undo", "in.results.csv", "--yes").code == 0
-        assert [request.status for request in sandbox.requests if request.route == "batch/labels/archive"] == [204] * 3
+        answers = [request.status for request in sandbox.requests if request.route == "batch/labels/archive"]
+        assert answers in ([204] * 3, [200] * 3)  # As the version of the API has it.
         assert all(len(types) == 1 for types in sandbox.portal.pairs().values())
 
 
