@@ -23,7 +23,8 @@ class Asked(NamedTuple):
     """What a row asks for, in its own words or the options'; a file has few distinct ones. Blank: not said.
 
     `primary` is True for ids from an `Associated <Type> IDs (Primary)` column. `to_column` is the header of the column
-    that the to object id came from (a record may have several).
+    that the to object id came from (a record may have several). `address` and `to_address` say where the two ids were
+    found, as `portal id/object type id`, for ids that were read from the record's address in HubSpot.
     """
 
     object_type: str
@@ -33,6 +34,8 @@ class Asked(NamedTuple):
     label: str
     primary: bool
     to_column: str
+    address: str = ""
+    to_address: str = ""
 
 
 class Link(NamedTuple):

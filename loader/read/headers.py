@@ -4,6 +4,7 @@ import re
 import unicodedata
 from typing import NamedTuple
 
+from loader.object_type_names import STANDARD
 from loader.read.show import INVISIBLE, show, trim
 
 NAMES = {
@@ -51,31 +52,10 @@ _LABELLED = {
 }
 _ID_ENDINGS = ("id", "ids", "recordid", "recordids", "objectid", "objectids", "hsid", "hubspotid")
 
-# Enough of HubSpot's table to see that `--to 0-2` and `Associated Company IDs` mean one thing.
-_TYPE_IDS = {
-    "0-1": "contact",
-    "0-2": "company",
-    "0-3": "deal",
-    "0-5": "ticket",
-    "0-7": "product",
-    "0-8": "lineitem",
-    "0-14": "quote",
-    "0-27": "task",
-    "0-46": "note",
-    "0-47": "meeting",
-    "0-48": "call",
-    "0-49": "email",
-    "0-53": "invoice",
-    "0-69": "subscription",
-    "0-115": "user",
-    "0-123": "order",
-    "0-136": "lead",
-    "0-162": "service",
-}
+# `--to 0-2` and `Associated Company IDs` mean one thing.
+_TYPE_IDS = {type_id: names[0].replace(" ", "") for type_id, names in STANDARD.items()}
 _STANDARD = frozenset(_TYPE_IDS.values())
-_PLURALS = {name: f"{name[:-1]}ies" if name.endswith("y") else f"{name}s" for name in _TYPE_IDS.values()} | {
-    "lineitem": "line_items"
-}
+_PLURALS = {_TYPE_IDS[type_id]: names[1].replace(" ", "_") for type_id, names in STANDARD.items()}
 _QUALIFIED = re.compile(r"p[0-9]+_", re.IGNORECASE | re.ASCII)
 _ASSOCIATED = re.compile(
     # "ID" alone must stand apart: "Associated Android" is no such column.

@@ -3,6 +3,7 @@
 import re
 from typing import NamedTuple
 
+from loader.object_type_names import TYPE_IDS
 from loader.read.floats import LOST
 from loader.read.lists import listed
 from loader.read.show import INVISIBLE, show, trim
@@ -17,6 +18,13 @@ PLAIN_LIST = re.compile(r"[1-9][0-9]{0,17}(?:;[1-9][0-9]{0,17})*+", re.ASCII)
 PLAIN_COLUMN = re.compile(r"[1-9][0-9]{0,17}(?:\n[1-9][0-9]{0,17})*+", re.ASCII)
 
 _ID = re.compile(r"([1-9][0-9]{0,18})(\.0+)?", re.ASCII)
+# A record's page in HubSpot, today's address and the one before: /contacts/55/record/0-1/105, /contacts/55/contact/105.
+_ADDRESS = re.compile(
+    r"(?:https?://)?app(?:-[a-z0-9]+)?\.hubspot(?:qa)?\.com/contacts/([1-9][0-9]{0,14})"
+    r"/(?:record/([0-9]+-[0-9]+)|(contact|company|deal|ticket))/([1-9][0-9]{0,18})(?:[/?#].*)?",
+    re.ASCII | re.IGNORECASE | re.DOTALL,
+)
+_LONGEST_ADDRESS = 2_000
 _ASCII_BLANKS = " \t\r\n\f\v"
 _WRAPPED = re.compile(r'="([^"]*)"')
 _LOOSE_SEPARATOR = re.compile(r"[,\s]+")
@@ -90,13 +98,15 @@ _REASONS_OF_VALUES = (
 class Judged(NamedTuple):
     """A cell's record id, or, where `record_id` is blank, the reason code and why.
 
-    `repair` says what was taken off to get at the id, blank if nothing more than outer blanks.
+    `repair` says what was taken off to get at the id, blank if nothing more than outer blanks. `address` is the portal
+    and the object type of a record's address, as `55/0-1`, that the id was read from.
     """
 
     record_id: str
     repair: str = ""
     reason: str = ""
     why: str = ""
+    address: str = ""
 
 
 def judge(cell: str) -> Judged:
@@ -111,7 +121,7 @@ def judge(cell: str) -> Judged:
         bare, repair = _bare(cell)
         found = _ID.fullmatch(bare)
         if found is None:
-            return _refused(bare, cell)
+            return _of_address(bare, cell) or _refused(bare, cell)
     digits, zeros = found.groups()
     if len(digits) == 19 and int(digits) > LARGEST:
         return Judged("", "", "ID_TOO_LARGE", f"{show(cell)} is larger than any record id can be")
@@ -121,6 +131,18 @@ def judge(cell: str) -> Judged:
             return Judged("", "", "DIGITS_LOST", why)
         repair = repair or "a fraction of zeros"
     return Judged(digits, repair)
+
+
+def _of_address(bare: str, cell: str) -> Judged | None:
+    """Judge a record's address in HubSpot; None for any other text."""
+    found = _ADDRESS.fullmatch(bare) if len(bare) <= _LONGEST_ADDRESS else None
+    if found is None:
+        return None
+    portal_id, type_id, name, digits = found.groups()
+    if int(digits) > LARGEST:
+        return Judged("", "", "ID_TOO_LARGE", f"{show(cell)} holds an id larger than any record id can be")
+    object_type = type_id or TYPE_IDS[name.lower()]
+    return Judged(digits, "the record's address around them", address=f"{portal_id}/{object_type}")
 
 
 def judge_value(cell: str) -> Judged:

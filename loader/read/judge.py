@@ -118,7 +118,8 @@ class Judge:
             without += not texts
             for (text, to_judged), each in product(texts, asked):
                 if in_order and not to_judged.reason:
-                    chunk.links.append(Link(row, part, judged.record_id, to_judged.record_id, each))
+                    found = _with_addresses(each, judged, to_judged)
+                    chunk.links.append(Link(row, part, judged.record_id, to_judged.record_id, found))
                 else:
                     verdicts = (self._columns.object_id, judged), (column, to_judged), *unsure
                     problem = self._problem(row, verdicts, each)
@@ -170,6 +171,12 @@ class Judge:
         said = keep(cells[self._columns.object_id.position]), keep(cells[self._columns.to[0].position])
         asked, *_ = self._asked[0].of(cells)
         chunk.rejects.append(Reject(row, 0, *said, asked, fault.reason, f"Row {row} {fault.why}."))
+
+
+def _with_addresses(asked: Asked, judged: Judged, to_judged: Judged) -> Asked:
+    if not (judged.address or to_judged.address):
+        return asked
+    return asked._replace(address=judged.address, to_address=to_judged.address)
 
 
 def _all_plain(column: list[str]) -> bool:

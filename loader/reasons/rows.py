@@ -103,6 +103,11 @@ ROWS: dict[str, Reason] = {
         "Delete the row.",
         False,
     ),
+    "WRONG_RECORD_ADDRESS": Reason(
+        "The record's address is in another portal than the load goes to, or that of another object type.",
+        "Put in the record of the right portal and object type, or change --from, --to or the token.",
+        False,
+    ),
     "TOTAL_ROW": Reason(
         "The record is a row of totals: it says so, and its numbers are far shorter than the other rows' ids.",
         "Delete the row.",

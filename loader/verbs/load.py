@@ -195,6 +195,7 @@ class _Run:
                 portal,
                 self.tell,
                 self.stop,
+                portal_id=account.portal_id,
                 by_record=by_record,
                 current=CurrentAssociations(gateway, version=self.settings.connection.api_version),
             )

@@ -62,8 +62,16 @@ async def plan(
                 account = await stop.unless(recognize(portal, settings.connection.portal_id))
             try:
                 by_record = settings.send.existing == "merge"
+                goes_to = settings.connection.portal_id if portal is None else account.portal_id
                 settlement = await settle_and_group(
-                    staging, settings.read, portal, tell, stop, by_record=by_record, current=current
+                    staging,
+                    settings.read,
+                    portal,
+                    tell,
+                    stop,
+                    portal_id=goes_to,
+                    by_record=by_record,
+                    current=current,
                 )
             except Retryable as error:
                 raise unreachable(error) from error

@@ -1,7 +1,8 @@
 """Read, check, settle, group: what load, plan and verify do alike before they differ."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
@@ -13,6 +14,7 @@ from loader.record.journal import Staging
 from loader.send.reading import MOST_RECORDS, Current
 from loader.settings import InputSettings, Rate
 from loader.settle import fold
+from loader.settle.addresses import wrong_address
 from loader.settle.association_types import AssociationTypes
 from loader.settle.names import Portal, refuse_options, settle_names
 from loader.settle.object_types import ObjectTypes
@@ -61,18 +63,24 @@ async def settle_and_group(
     tell: Tell,
     stop: Stop,
     *,
+    portal_id: str | None = None,
     by_record: bool = False,
     current: Current | None = None,
 ) -> Settlement:
     """Turn names and own keys into ids, and rows into pairs.
 
-    `by_record` puts the pairs of one record together, so that they are looked up together before they are sent. With
-    `current`, pairs that would pass the portal's association limits are rejected.
+    `portal_id` is that of the portal that the load goes to, None while it is not known: records named by their address
+    must be in that portal. `by_record` puts the pairs of one record together, so that they are looked up together
+    before they are sent. With `current`, pairs that would pass the portal's association limits are rejected.
     Raises UsageError when an option cannot be right for any row, and Fatal when the portal refuses the token.
     """
     kinds = staging.kinds()
     verdicts, unchecked, names, types = await stop.unless(settle_names(kinds, portal))
     refuse_options(groups, kinds, verdicts)
+    offline = portal is None
+    for kind, verdict in verdicts.items():
+        if isinstance(verdict, Settled):
+            verdicts[kind] = wrong_address(kinds[kind], verdict, names, portal_id, offline=offline) or verdict
     _name_types(staging, names)
     directions = {kind: verdict.direction for kind, verdict in verdicts.items() if isinstance(verdict, Settled)}
     looked_up = await stop.unless(look_up(staging, directions, names, portal, tell))
@@ -84,7 +92,7 @@ async def settle_and_group(
         stop.check()
         raise
     rows = staging.rows_of_kind()
-    described = tuple(_describe(rows[kind], kinds[kind], verdict, names) for kind, verdict in verdicts.items())
+    described = _alike(_describe(rows[kind], kinds[kind], verdict, names) for kind, verdict in verdicts.items())
     open_pairs = tuple((names.shown(first), names.shown(second)) for first, second in unchecked)
     return Settlement(described, open_pairs, looked_up)
 
@@ -93,6 +101,14 @@ def _name_types(staging: Staging, names: ObjectTypes) -> None:
     """Rows that are never sent show their object types as ids, too, where these are known."""
     for kind, asked in staging.all_kinds().items():
         staging.name_types(kind, names.find(asked.object_type), names.find(asked.to_object_type))
+
+
+def _alike(kinds: Iterable[Kind]) -> tuple[Kind, ...]:
+    """Return kinds that people cannot tell apart as one."""
+    counts: Counter[Kind] = Counter()
+    for kind in kinds:
+        counts[replace(kind, rows=0)] += kind.rows
+    return tuple(replace(kind, rows=rows) for kind, rows in counts.items())
 
 
 def _describe(rows: int, asked: Asked, verdict: Settled | Unsettled, names: ObjectTypes) -> Kind:

@@ -112,7 +112,8 @@ class _Run:
                     self.tell(Note(f"Warning: {source.name}: {warning}"))
             await asyncio.to_thread(read_all, self.inputs, staging, self.tell, self.stop)
             try:
-                await settle_and_group(staging, self.settings.read, portal, self.tell, self.stop)
+                groups, goes_to = self.settings.read, account.portal_id
+                await settle_and_group(staging, groups, portal, self.tell, self.stop, portal_id=goes_to)
             except Retryable as error:
                 raise unreachable(error) from error
             sample = self._draw(staging)

@@ -1,6 +1,7 @@
 """The records of the failures file, read back from a journal."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from heapq import merge
 from operator import attrgetter
@@ -10,6 +11,9 @@ from loader.reasons import WHOLE_RECORD, advised
 from loader.record.journal.journal import Journal
 from loader.record.journal.lines import REJECTED, SETTLED, Line, read, stretches
 from loader.record.journal.schema import LABEL_COLUMNS, unpacked
+
+# What separates addresses in a list, also in one written as JSON.
+_SEPARATOR = re.compile(r"[\s;\"',\[\]]+")
 
 
 class FailedRecord(NamedTuple):
@@ -113,7 +117,15 @@ def _reduce(cells: list[str], header: Sequence[str], to_columns: Sequence[str], 
         if column != to_column:
             cells[position] = ""
         elif _is_list(cells[position]):
-            cells[position] = text
+            cells[position] = _as_written(cells[position], text)
+
+
+def _as_written(cell: str, record_id: str) -> str:
+    """Return a list's item as the cell has it: a record's address also says in which portal the record is."""
+    if "hubspot" not in cell:
+        return record_id
+    address = re.compile(rf"\S*/{re.escape(record_id)}(?![0-9])\S*")
+    return next((item for item in _SEPARATOR.split(cell) if address.fullmatch(item)), record_id)
 
 
 def _reduce_label(cells: list[str], header: Sequence[str], column: str, label: str) -> None:

@@ -1,0 +1,86 @@
+"""Record ids that are given as the record's address in HubSpot: read where portal and object type agree."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loader.sandbox import Sandbox
+
+Run = Callable[..., Any]
+Lines = Callable[[str], list[dict[str, str]]]
+
+HERE = "https://app.hubspot.com/contacts/62515"
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (f"{HERE}/record/0-1/101", f"{HERE}/record/0-2/201"),
+        (f"{HERE}/contact/101", "201"),
+        ("101", f"  {HERE}/record/0-2/201/?eschref=%2Fcontacts#notes"),
+        ("app-eu1.hubspot.com/contacts/62515/record/0-1/101/view/1", f"{HERE}/company/201/"),
+        (f"{HERE.upper()}/RECORD/0-1/101", f"'{HERE}/record/0-2/201"),
+    ],
+)
+def test_a_records_address_is_read_as_its_id(
+    first: str, second: str, sandbox: Sandbox, load: Run, folder: Path, lines: Lines
+) -> None:
+    """Today's addresses and the older ones, of every data centre; the plan says that it was done."""
+    (folder / "a.csv").write_text(f"from_id,to_id\n{first},{second}\n101,201\n")
+    done = load("a.csv")
+    assert done.code == 0
+    assert "the record's address around them taken off" in done.err
+    assert {(line["object_id"], line["to_object_id"]) for line in lines("a.results.csv")} == {("101", "201")}
+    assert sandbox.count("PUT") == 1
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason", "said"),
+    [
+        ("https://app.hubspot.com/contacts/55/record/0-2/201", "WRONG_RECORD_ADDRESS", "portal 55"),
+        (f"{HERE}/record/0-3/201", "WRONG_RECORD_ADDRESS", "that of deals, where the load has companies"),
+        (f"{HERE}/ticket/201", "WRONG_RECORD_ADDRESS", "that of tickets, where the load has companies"),
+        (f"{HERE}/record/2-77/201", "WRONG_RECORD_ADDRESS", "that of 2-77, where the load has companies"),
+        (f"{HERE}/objects/0-2/views/all/list", "INVALID_RECORD_ID", "not a record id"),
+        (f"{HERE}/record/0-2/9999999999999999999", "ID_TOO_LARGE", "larger than any record id"),
+        ("https://app.hubspot.com.evil.example/contacts/62515/record/0-2/201", "INVALID_RECORD_ID", "not a record id"),
+        ("https://example.com/contacts/62515/record/0-2/201", "INVALID_RECORD_ID", "not a record id"),
+    ],
+)
+def test_an_address_of_something_else_rejects_its_row(
+    cell: str, reason: str, said: str, sandbox: Sandbox, load: Run, folder: Path, lines: Lines
+) -> None:
+    """Also where every row is so; nothing is sent, and the message says why."""
+    (folder / "a.csv").write_text(f"from_id,to_id\n101,{cell}\n")
+    assert load("a.csv").code == 1
+    (line,) = lines("a.results.csv")
+    assert (line["row"], line["status"], line["error_category"]) == ("2", "rejected", reason)
+    assert said in line["error_message"]
+    assert sandbox.count("PUT") == 0
+
+
+def test_a_rejected_address_of_a_list_keeps_its_portal_in_the_failures_file(
+    sandbox: Sandbox, load: Run, folder: Path, lines: Lines
+) -> None:
+    """Loaded again as it is, it is rejected again, not sent as the id at its end."""
+    other = "https://app.hubspot.com/contacts/55/record/0-2/202"
+    (folder / "a.csv").write_text(f'from_id,to_id\n101,{HERE}/record/0-2/201;{other}\n101,"[""{other}"", 203]"\n')
+    assert load("a.csv").code == 1
+    assert [line["to_id"] for line in lines("a.failures.csv")] == [other, other]
+    assert load("a.failures.csv").code == 1
+    assert sorted(int(second[1]) for _, second in sandbox.portal.pairs()) == [201, 203]
+
+
+def test_without_a_token_the_object_type_of_an_address_is_checked(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The portal only where `--portal-id` names it; nothing is sent."""
+    monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN")
+    types = ("--from", "contacts", "--to", "companies")
+    (folder / "a.csv").write_text(f"from_id,to_id\n101,{HERE}/record/0-2/201\n")
+    assert run("plan", "a.csv", *types).code == 0
+    assert run("plan", "a.csv", *types, "--portal-id", "62515").code == 0
+    assert run("plan", "a.csv", *types, "--portal-id", "55").code == 1
+    assert run("plan", "a.csv", "--from", "contacts", "--to", "deals").code == 1
