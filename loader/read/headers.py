@@ -110,6 +110,8 @@ def meaning(header: str) -> Meaning:
     Meaning(field='to_object_id', object_type='company', label='', primary=True, associated=True, type_id='')
     """
     text = trim(header)
+    if len(text) > LONGEST:
+        return Meaning()
     field = NAMES.get(fold(text))
     if field:
         return Meaning(field)

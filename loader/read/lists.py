@@ -1,9 +1,13 @@
 """Cells that hold several texts: separated by `;`, or written as a JSON list."""
 
 import json
+import re
 from collections.abc import Iterable
 
 from loader.read.show import trim
+
+# No label has these in it: the cell is damaged or hostile, and is rejected as it stands.
+_CONTROL = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def listed(cell: str) -> list[str] | None:
@@ -32,6 +36,8 @@ def split(cell: str) -> list[str]:
     >>> split("Boss; Champion"), split('["A;B"]'), split(";")
     (['Boss', 'Champion'], ['A;B'], [';'])
     """
+    if _CONTROL.search(cell):
+        return [cell]
     texts = listed(cell)
     if texts is None:
         texts = [trim(part) for part in cell.split(";") if trim(part)] or [cell]

@@ -32,8 +32,8 @@ _WHY = "ids far shorter than those of the other rows; delete the row of totals"
 class Totals:
     """Finds the rows of totals in one table, whose ids are in the columns at `positions`.
 
-    A row is one if a cell of it has a word for a total and an id has at most half as many characters as most others
-    have in its column. Only then: Total is a company, too.
+    A row is one if another cell of it has a word for a total and an id has at most half as many characters as most
+    others have in its column. Only then: Total is a company, too.
     """
 
     def __init__(self, positions: Sequence[int]) -> None:
@@ -45,7 +45,7 @@ class Totals:
         short = set()
         for position, lengths in by_column.items():
             short.update(_up_to(max(*lengths, *self._lengths[position], 0, 0) // 2, lengths))
-        words = _words(batch, short)
+        words = self._words(batch, short)
         for position, lengths in by_column.items():
             self._lengths[position].update(
                 [length for place, length in enumerate(lengths) if place not in words] if words else lengths
@@ -53,6 +53,17 @@ class Totals:
         for place in sorted(words):
             if any(0 < lengths[place] <= self._common(position) // 2 for position, lengths in by_column.items()):
                 yield place, Mark("TOTAL_ROW", f"reads {show(trim(words[place]))} beside {_WHY}")
+
+    def _words(self, batch: Batch, places: Collection[int]) -> dict[int, str]:
+        """Return the cells with a word for a total, by the place of their record; in an id column they are no id."""
+        every = "\n".join([cell for place in places for cell in batch.cells[place]]).lower()
+        if not any(root in every for root in _ROOTS):
+            return {}
+        found = {}
+        for place in places:
+            cells = (cell for index, cell in enumerate(batch.cells[place]) if index not in self._lengths)
+            found[place] = next(filter(_is_total, cells), "")
+        return {place: word for place, word in found.items() if word}
 
     def _common(self, position: int) -> int:
         """Return how long most cells of a column are that have no word for a total beside them."""
@@ -64,15 +75,6 @@ def _up_to(length: int, lengths: list[int]) -> list[int]:
     if not lengths or min(lengths) > length:
         return []
     return [place for place, each in enumerate(lengths) if 0 < each <= length]
-
-
-def _words(batch: Batch, places: Collection[int]) -> dict[int, str]:
-    """Return the cells with a word for a total, by the place of their record."""
-    every = "\n".join([cell for place in places for cell in batch.cells[place]]).lower()
-    if not any(root in every for root in _ROOTS):
-        return {}
-    found = ((place, next(filter(_is_total, batch.cells[place]), "")) for place in places)
-    return {place: word for place, word in found if word}
 
 
 def _is_total(cell: str) -> bool:
