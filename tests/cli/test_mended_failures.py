@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from loader.sandbox import Sandbox
+from tests.cli.test_again_later import make_older
 
 Run = Callable[..., Any]
 Lines = Callable[[str], list[dict[str, str]]]
@@ -78,21 +79,27 @@ def test_a_retry_that_leaves_no_failure_keeps_a_mended_failures_file(
         assert sandbox.portal.types_of("contacts", 104, "companies", 204)
 
 
+@pytest.mark.parametrize("same_command_first", [True, False])
 def test_a_mended_failures_file_stays_out_of_the_folder_that_is_loaded(
-    sandbox: Sandbox, load: Run, folder: Path
+    same_command_first: bool, sandbox: Sandbox, load: Run, folder: Path
 ) -> None:
-    """It is no new input of a folder, under its dated name neither; `--keep` does not remove it."""
+    """It is no new input of a folder, under its dated name neither; `--keep` does not remove it, however old it is."""
     (folder / "in").mkdir()
     (folder / "in" / "a.csv").write_text(ROWS)
     given = ("in", "--results", "in/night.csv", "--keep", "1")
     assert load(*given).code == 1
     content = mend(folder / "in" / "night.failures.csv")
+    if same_command_first:
+        assert load(*given).code == 1
     for night in range(3):
         (folder / "in" / "a.csv").write_text(ROWS + f"104,{204 + night}\n")
         assert load(*given).code == 1
+        for journal in (folder / "in").glob("night.2*.journal"):
+            make_older(journal, 48)
     path = kept(folder, content)
     assert path.name.startswith("night.2")
     assert sandbox.count("PUT") == 2 + 3, "the mended row is sent by nobody but who loads it"
+    assert len(list((folder / "in").glob("night.2*.journal"))) == 2, "other runs are removed"
 
 
 def test_a_failures_file_as_the_loader_wrote_it_is_written_anew(sandbox: Sandbox, load: Run, folder: Path) -> None:
