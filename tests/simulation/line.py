@@ -21,12 +21,15 @@ FIRST_LIMIT = Known(100, 10.0)
 LONGEST_FLIGHT = 1.0
 """A request that its sender let go of arrives within so many seconds, or never."""
 
+UNFINISHED = Answer(200, {}, b'{"status":"PENDING","results":[]}')
+"""To a batch of pairs it is an answer: none of them is done yet, or at least not mentioned."""
+
 ODD = (
     Answer(200, {}, b"<html>Please log in</html>"),
     Answer(200, {}, b'["created"]'),
     Answer(200, {}, b"\xff\xfe{"),
     Answer(202, {}, b"{}"),
-    Answer(200, {}, b'{"status":"PENDING","results":[]}'),
+    UNFINISHED,
 )
 
 ODD_FOR = {"put": 5, "create": 5, "read": 4, "labels": 4, "account": 4}
@@ -173,6 +176,8 @@ class Line:
             exchange.clear = False
             return answer._replace(body=answer.body[: self._chance.randrange(1, len(answer.body))])
         if trouble in ("unreadable", "odd", "portal page"):
-            exchange.clear = False
-            return ODD[0] if trouble == "portal page" else self._chance.choice(ODD[: ODD_FOR.get(exchange.kind, 3)])
+            odd = ODD[0] if trouble == "portal page" else self._chance.choice(ODD[: ODD_FOR.get(exchange.kind, 3)])
+            exchange.clear = exchange.kind == "create" and odd is UNFINISHED
+            exchange.open |= exchange.asked.keys() if exchange.clear else set()
+            return odd
         return Answer(int(trouble), {"content-type": "text/html"}, b"<html>trouble</html>")
