@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple, Protocol
 
-from loader.errors import UsageError
+from loader.errors import MissingScope, UsageError
 from loader.model import Asked, Direction, Settled, Unsettled
 from loader.object_type_names import STANDARD
 from loader.settings import InputSettings
 from loader.settle.association_types import AssociationTypes
 from loader.settle.object_types import ObjectTypes
-from loader.settle.settle import Verdict, direction_of, needs_portal, settle
+from loader.settle.settle import Verdict, direction_of, known_by_table, needs_portal, settle
 
 _PERHAPS_OTHER_END = frozenset({"ASSOCIATION_LABEL_NOT_FOUND", "WRONG_ASSOCIATION_TYPE_ID"})
 
@@ -44,7 +44,8 @@ async def settle_names(kinds: Mapping[int, Asked], portal: Portal | None) -> Nam
     known = {kind: direction for kind, direction in directions.items() if not isinstance(direction, Unsettled)}
     for kind, direction in known.items():
         if needs_portal(kinds[kind], direction, types):
-            await _learn(direction, types, portal, unchecked)
+            insist = not known_by_table(kinds[kind], direction, types)
+            await _learn(direction, types, portal, unchecked, insist=insist)
     verdicts = _verdicts(kinds, directions, types)
     for direction in _without_inverse(verdicts):
         if not types.asked(direction):
@@ -61,9 +62,20 @@ async def object_types(said: AbstractSet[str], portal: Portal | None) -> ObjectT
 
 
 async def _learn(
-    direction: Direction, types: AssociationTypes, portal: Portal | None, unchecked: list[Direction]
+    direction: Direction,
+    types: AssociationTypes,
+    portal: Portal | None,
+    unchecked: list[Direction],
+    *,
+    insist: bool = True,
 ) -> None:
-    answer = await portal.labels(direction) if portal is not None else None
+    """Ask for the types of a direction; where the token may not read them, raise MissingScope if they must be known."""
+    try:
+        answer = await portal.labels(direction) if portal is not None else None
+    except MissingScope:
+        if insist:
+            raise
+        answer = None
     if answer is None:
         types.cannot_learn(direction)
         unchecked.append(direction)

@@ -73,6 +73,12 @@ def needs_portal(asked: Asked, direction: Direction, types: AssociationTypes) ->
     return types.unlabelled(direction) is None
 
 
+def known_by_table(asked: Asked, direction: Direction, types: AssociationTypes) -> bool:
+    """Return True when HubSpot's own table has a type for this: a token that only writes must not be stopped for it."""
+    verdict = settle(asked, direction, types)
+    return isinstance(verdict, Settled) and any(entry.type == verdict.type for entry in types.of(direction))
+
+
 def settle(asked: Asked, direction: Direction, types: AssociationTypes) -> Verdict:
     """Return what to send, or why nothing can be sent. Unasked portals leave only what the standard table says."""
     category = _category(asked)

@@ -364,3 +364,16 @@ def test_rows_with_a_shared_name_are_rejected_alone(folder: Path, run: Run, line
     with hubspot(portal=OWN, faults=[{"fault": "403", "route": "schemas"}]):
         run("load", "a.csv", "--rate", "9999/1", "--fresh")
     assert settled(lines) == [("created", "")]
+
+
+@pytest.mark.parametrize(
+    ("options", "code"), [(("--type-id", "279"), 0), (("--label", "Primary"), 0), (("--label", "Boss"), 3)]
+)
+def test_a_token_that_only_writes_loads_hubspots_own_types(
+    options: tuple[str, ...], code: int, folder: Path, load: Run, hubspot: Run
+) -> None:
+    """They stand in HubSpot's table; a label of the portal's own must be read, and the command says which scope."""
+    (folder / "a.csv").write_text(IDS)
+    forbidden = {"message": "This app hasn't been granted all required scopes", "category": "MISSING_SCOPES"}
+    with hubspot(portal={"labels": LABELS}, faults=[{"fault": "403", "route": "labels", "body": forbidden}]):
+        assert load("a.csv", *options, "--existing", "replace").code == code
