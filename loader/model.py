@@ -188,7 +188,8 @@ class Pair(NamedTuple):
     `pair_id` counts from 1 in the order in which pairs are sent; `rows` is how many rows ask for it. `before` are the
     types that the pair had before this run first sent it (in this direction), None where that was not looked up.
     `unchanged` counts the rows whose own type is among them. `dropped` are types that the pair must not keep, because
-    this run makes another record the primary one.
+    this run has made another record the primary one; `contested` those that it loses if another pair, which is not
+    settled yet, gets them.
     """
 
     pair_id: int
@@ -201,6 +202,11 @@ class Pair(NamedTuple):
     before: Types | None = None
     dropped: Types = frozenset()
     unchanged: int = 0
+    contested: Types = frozenset()
+
+
+Singles = Mapping[Direction, Mapping[AssociationType, str]]
+"""By direction, the types of which a record can have only one, each with the end (`from` or `to`) of that record."""
 
 
 class Lot(NamedTuple):
@@ -225,6 +231,21 @@ class Image(NamedTuple):
     pairs: Sequence[Pair]
     types: Types
     there: Types
+
+
+class Demotion(NamedTuple):
+    """A pair that loses the type by which it is a record's primary one, when another pair (by number) is sent.
+
+    It is seen from that record, which can have only one such; `types` are all that it has.
+    """
+
+    pair_id: int
+    object_type: str
+    object_id: str
+    to_object_type: str
+    to_object_id: str
+    single: AssociationType
+    types: Types
 
 
 class Question(NamedTuple):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
-from loader.model import Image, Lot, Outcome, Pair
+from loader.model import Demotion, Image, Lot, Outcome, Pair, Singles
 from loader.record.journal import Counts, Journal
 from loader.record.results import Results
 
@@ -55,9 +55,14 @@ class Ledger:
         """Return the next pairs that are to be looked up together, None when there are none left."""
         return await self._after_writing(partial(self._journal.claim_lot, records, pairs, scattered=scattered))
 
-    async def keep(self, images: Sequence[Image]) -> dict[int, int]:
+    async def keep(self, images: Sequence[Image], demoted: Sequence[Demotion]) -> dict[int, int]:
         """Commit what pairs were before they are sent; return by pair how many rows are so already."""
-        return await self._after_writing(partial(self._journal.keep, images))
+        return await self._after_writing(partial(self._journal.keep, images, demoted))
+
+    @property
+    def singles(self) -> Singles:
+        """The types asked for of which a record can have only one."""
+        return self._journal.singles
 
     async def _after_writing(self, work: Callable[[], T]) -> T:
         task = asyncio.current_task()
@@ -81,6 +86,7 @@ class Ledger:
             await asyncio.sleep(GATHER_SECONDS)
             self._some.clear()
             await self._write_down()
+        self._closed = False  # A load may send in several passes.
 
     def close(self) -> None:
         """Let `write` end once everything is written."""

@@ -11,10 +11,7 @@ from loader.record.tables import command, duration, plain, table
 
 _STYLES = {"removed": "green", "left": "yellow", "failed": "red"}
 
-_PRIMARY = (
-    "were given a primary record (or parent company) by the run; one that they may have had before is not known and "
-    "not put back"
-)
+_ONE = "primary record (or parent company)"
 
 
 def undo_table(event: UndoPlanned) -> Iterator[RenderableType]:
@@ -31,7 +28,7 @@ def undo_table(event: UndoPlanned) -> Iterator[RenderableType]:
     if unsure := sum(group.unsure for group in event.groups):
         yield Text(f"{unsure:,} of them may never have been made: the run ended in their middle.")
     if primary := sum(group.pairs for group in event.groups if group.primary):
-        yield Text(f"{primary:,} records {_PRIMARY}.")
+        yield Text(f"{primary:,} records were given a {_ONE} by the run; one that they had before gets it back.")
 
 
 def _what(group: Undoable) -> str:
@@ -48,8 +45,13 @@ def undone_table(event: Undone) -> Iterator[RenderableType]:
     lines = table(*pairs, right=pairs.keys())
     lines.add_row(*(Text(f"{count:,}", _STYLES.get(name, "") if count else "") for name, count in pairs.items()))
     yield lines
+    if summary["given_back"]:
+        yield Text(f"{summary['given_back']:,} records have the {_ONE} again that they had before.")
     if summary["primaries"]:
-        yield Text(f"{summary['primaries']:,} records {_PRIMARY}: look at them in HubSpot.")
+        yield Text(
+            f"{summary['primaries']:,} records have not got their {_ONE} back: it is not associated any more, or "
+            "somebody has chosen another since. Look at them in HubSpot."
+        )
     yield Text(f"{summary['requests']['sent']:,} requests in {duration(summary['seconds'])}.")
     yield plain(f"Row by row: {event.results}")
     if summary["next_command"]:

@@ -89,6 +89,11 @@ class Merge:
                 self._handed_out |= {each.pair.pair_id: each for each in looked}
                 return [each.pair for each in looked]
 
+    @property
+    def waiting(self) -> int:
+        """How many pairs were left out, because another pair that has no outcome yet is to get what they have."""
+        return len(self._lookup.waiting)
+
     # --- handed out
 
     def leaving(self, request: Sequence[Pair]) -> list[Pair] | None:

@@ -1,7 +1,7 @@
 """What pairs have, held against what they are to have: whether there is anything to send, and what."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
@@ -39,7 +39,8 @@ class Cases(NamedTuple):
     """Pairs, by what is to be done: those of one judgement together, as a million pairs have few of them.
 
     `pairs` are all of them in their order. What was read from the other end leaves some to be read from their own:
-    `hidden` are those that it does not show, `unsure` those with a type whose name from their own end is not known.
+    `hidden` are those that it does not show, `unsure` those with a type whose name from their own end is not known;
+    `hidden` are those, too, that get a type of `apart`. `waiting` have a type which another pair is to get first.
     """
 
     pairs: Sequence[Pair]
@@ -47,6 +48,7 @@ class Cases(NamedTuple):
     unreadable: list[tuple[Pair, ApiError]]
     hidden: list[Pair]
     unsure: list[Pair]
+    waiting: list[Pair]
 
     @property
     def lacking(self) -> list[tuple[list[Pair], Judgement]]:
@@ -56,20 +58,24 @@ class Cases(NamedTuple):
 
 _FROM = attrgetter("object_id")
 _TO = attrgetter("to_object_id")
-_ASKED = attrgetter("types", "before", "dropped")
+_ASKED = attrgetter("types", "before", "dropped", "contested")
 
 
 def sort_out(
-    pairs: Sequence[Pair], reading: Reading, inverse: Mapping[AssociationType, AssociationType] | None = None
+    pairs: Sequence[Pair],
+    reading: Reading,
+    inverse: Mapping[AssociationType, AssociationType] | None = None,
+    apart: Collection[AssociationType] = (),
 ) -> Cases:
     """Judge pairs by what was read of their from records, or, with `inverse`, of their to records.
 
     `inverse` says what types are called from the other end. One whose name is not known may be the very one that is
     asked for, and is lost if it is not and the pair is sent without it. Where the other end shows nothing, nothing is
-    concluded from that: it may be blind for these object types.
+    concluded from that: it may be blind for these object types. Pairs that are to get a type of `apart` for the first
+    time are left to be read by themselves.
     """
     record, other = (_FROM, _TO) if inverse is None else (_TO, _FROM)
-    cases = Cases(pairs, [], [], [], [])
+    cases = Cases(pairs, [], [], [], [], [])
     alike: dict[Types, list[Pair]] = defaultdict(list)
     for pair, record_id, other_id in zip(pairs, map(record, pairs), map(other, pairs), strict=True):
         held = reading.found.get(record_id)
@@ -82,13 +88,19 @@ def sort_out(
         for _, asking in groupby(having, key=_ASKED):
             same = list(asking)
             judgement = judge(same[0], now)
-            if judgement is not None and inverse is not None and not seen:
+            if judgement is not None and ((inverse is not None and not seen) or _gets(same[0], judgement, apart)):
                 cases.hidden.extend(same)
             elif judgement is not None and len(now) < len(seen):
                 cases.unsure.extend(same)
+            elif judgement is not None and now & same[0].contested - frozenset(same[0].types):
+                cases.waiting.extend(same)
             else:
                 cases.judged.append((same, judgement))
     return cases
+
+
+def _gets(asked: Pair, judgement: Judgement, apart: Collection[AssociationType]) -> bool:
+    return asked.before is None and any(type_ in apart and type_ not in judgement.before for type_ in asked.types)
 
 
 def complete(lot: Lot, reading: Reading) -> int:

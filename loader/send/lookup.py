@@ -11,7 +11,20 @@ from itertools import chain
 from typing import NamedTuple, Protocol
 
 from loader.errors import ApiError, RecordMerged, ServerFault
-from loader.model import AssociationType, Image, Lot, Outcome, Pair, Result, Types, hides_leads
+from loader.model import (
+    AssociationType,
+    Demotion,
+    Direction,
+    Image,
+    Lot,
+    Outcome,
+    Pair,
+    Result,
+    Singles,
+    Types,
+    hides_leads,
+)
+from loader.send.demoting import demotions, promotions
 from loader.send.freshness import NEVER, Clocks, Moment
 from loader.send.judging import Cases, Judgement, sort_out
 from loader.send.outcomes import failed, outcome, outcomes, plain
@@ -27,8 +40,15 @@ PAIRS_AT_ONCE = 2000
 class Ledger(Protocol):
     """Where is written down what pairs were and what became of them."""
 
-    async def keep(self, images: Sequence[Image]) -> dict[int, int]:
-        """Commit what pairs were before they are sent; return by pair how many rows are so already, where any is."""
+    @property
+    def singles(self) -> Singles:
+        """The types asked for of which a record can have only one."""
+
+    async def keep(self, images: Sequence[Image], demoted: Sequence[Demotion]) -> dict[int, int]:
+        """Commit what pairs were before they are sent, and which pairs lose a type to them.
+
+        Return by pair how many rows are so already, where any is.
+        """
 
     def record(self, outcomes: Sequence[Outcome]) -> None:
         """Take outcomes over at once; they are written down a moment later."""
@@ -55,7 +75,8 @@ class Lookup:
     """Looks pairs up, records those that need no request, and returns the others once it is kept what they were.
 
     Those that lack nothing are recorded as unchanged, those whose records HubSpot does not show as failed: nothing is
-    ever sent blindly. `watch` is told the outcomes that are recorded here.
+    ever sent blindly. Those that would lose a type to another pair, which has no outcome yet, are left out: `waiting`
+    holds their numbers. `watch` is told the outcomes that are recorded here.
     """
 
     def __init__(
@@ -72,6 +93,7 @@ class Lookup:
         self._clocks = clocks
         self._now = now
         self._watch = watch
+        self.waiting: set[int] = set()
 
     async def lot(self, lot: Lot) -> list[list[Looked]]:
         """Look a lot up; return the pairs that lack something, then those whose own end is to be read, too."""
@@ -79,8 +101,9 @@ class Lookup:
         reading, read_at = await read_fresh(
             self._current, self._clocks, lot.direction, _records(lot.straight, believed)
         )
-        cases = await self._settle(lot.straight, reading)
-        cases += await self._settle(believed, reading, lot.inverse)
+        cases = await self._settle(lot.straight, reading, apart=self._singles_of(lot.direction))
+        back = lot.direction[::-1]
+        cases += await self._settle(believed, reading, lot.inverse, apart=self._singles_of(back))
         looked = await self._kept(cases, read_at)
         for each in cases:
             looked += [_to_read(each.hidden, shown=False), _to_read(each.unsure, shown=True)]
@@ -99,8 +122,22 @@ class Lookup:
             self._fail(doubted)
             left = {pair.pair_id for pair, _ in doubted}
             sound = [pair for pair in same if pair.pair_id not in left] if doubted else same
-            looked += chain.from_iterable(await self._kept(await self._settle(sound, reading), read_at))
+            cases = await self._settle(sound, reading)
+            demoted = await self._demoted(cases, reading)
+            looked += chain.from_iterable(await self._kept(cases, read_at, demoted))
         return looked
+
+    def _singles_of(self, direction: Direction) -> Collection[AssociationType]:
+        return self._ledger.singles.get(direction, {}).keys()
+
+    async def _demoted(self, cases: Sequence[Cases], reading: Reading) -> list[Demotion]:
+        """Return the pairs that lose a type to those that are to be sent, by a look at the records that have one."""
+        promoted = promotions(chain.from_iterable(each.lacking for each in cases), self._ledger.singles)
+        readings = {"from": reading}
+        if records := dict.fromkeys(each.pair.to_object_id for each in promoted if each.end == "to"):
+            direction = direction_of(promoted[0].pair)[::-1]
+            readings["to"], _ = await read_fresh(self._current, self._clocks, direction, records)
+        return demotions(promoted, readings)
 
     async def _doubted(
         self, pairs: Sequence[Pair], reading: Reading, shown: Collection[int]
@@ -128,11 +165,14 @@ class Lookup:
         pairs: Sequence[Pair],
         reading: Reading,
         inverse: Mapping[AssociationType, AssociationType] | None = None,
+        *,
+        apart: Collection[AssociationType] = (),
     ) -> list[Cases]:
         """Sort pairs out, and record those that need no request."""
         all_cases: list[Cases] = []
         for start in range(0, len(pairs), PAIRS_AT_ONCE):
-            cases = sort_out(pairs[start : start + PAIRS_AT_ONCE], reading, inverse)
+            cases = sort_out(pairs[start : start + PAIRS_AT_ONCE], reading, inverse, apart)
+            self.waiting.update(pair.pair_id for pair in cases.waiting)
             self._fail(cases.unreadable)
             same = [pair for some, judgement in cases.judged if judgement is None for pair in some]
             self._record(outcomes(same, plain("unchanged", finished_at=timestamp(self._now()))))
@@ -149,12 +189,14 @@ class Lookup:
             self._ledger.record(settled)
             self._watch(settled)
 
-    async def _kept(self, all_cases: Sequence[Cases], read_at: Moment) -> list[list[Looked]]:
+    async def _kept(
+        self, all_cases: Sequence[Cases], read_at: Moment, demoted: Sequence[Demotion] = ()
+    ) -> list[list[Looked]]:
         """Return the pairs that lack something, in their order, once the journal has what they were."""
         images = [
             Image(pairs, judgement.before, judgement.there) for cases in all_cases for pairs, judgement in cases.lacking
         ]
-        unchanged = await self._ledger.keep(images) if images else {}
+        unchanged = await self._ledger.keep(images, demoted) if images else {}
         looked: list[list[Looked]] = []
         for cases in all_cases:
             looked.append(_in_order(cases, read_at, unchanged))

@@ -25,6 +25,7 @@ from loader.record.outputs import Outputs, name_outputs
 from loader.record.pace import PREFIX as PACE
 from loader.record.results import Results, open_results
 from loader.record.summary import summarize, write_summary
+from loader.send.failures import FailureGuard
 from loader.send.gateway import Gateway, Surroundings
 from loader.send.portal import GatewayPortal
 from loader.send.portal_replies import Account
@@ -32,7 +33,6 @@ from loader.send.put import timestamp
 from loader.send.reading import CurrentAssociations
 from loader.settings import Rate, Settings
 from loader.stopping import Stop
-from loader.verbs import road
 from loader.verbs.api_version import ending, speaking
 from loader.verbs.aside import aside
 from loader.verbs.command_facts import begun, ended
@@ -50,6 +50,7 @@ from loader.verbs.meter import Meter
 from loader.verbs.next_command import next_command
 from loader.verbs.portal import recognize, unreachable, warnings
 from loader.verbs.report import Report
+from loader.verbs.road import road
 from loader.verbs.staging import Prospect, planned, read_all, settle_and_group
 from loader.verbs.working import limited, run_pool
 from loader.version import version
@@ -242,7 +243,7 @@ class _Run:
             ledger = await aside(partial(Ledger, journal, results, facts=meter.facts, settled=meter.settled))
             try:
                 if refused is None and await aside(journal.has_work):
-                    await self._work(gateway, ledger, meter, resumed=resumed)
+                    await self._work(gateway, journal, ledger, meter, resumed=resumed)
             except (Fatal, Stopped) as error:
                 stopped = error
             finally:
@@ -266,13 +267,22 @@ class _Run:
         if account.portal_id is not None:
             journal.remember({"portal_id": account.portal_id, "time_zone": account.time_zone})
 
-    async def _work(self, gateway: Gateway, ledger: Ledger, meter: Meter, *, resumed: bool) -> None:
+    async def _work(self, gateway: Gateway, journal: Journal, ledger: Ledger, meter: Meter, *, resumed: bool) -> None:
+        """Send in passes: a pair that is to lose a type to another one waits for the pass after that one's."""
         self.stop.check()
         for sentence in warnings(gateway):
             self.tell(Note(sentence))
         self.tell(Started(ledger.counts.total, ledger.counts.pending, resumed))
-        pool = road.pool(self.settings, ledger, gateway, self.around)
-        await run_pool(pool, self.stop, lambda: self.tell(meter.progress(ledger.counts)))
+        watch = FailureGuard(self.settings.send.max_failures).watch
+        waited = 0
+        while True:
+            way = road(self.settings, ledger, gateway, self.around, watch)
+            await run_pool(way.pool, self.stop, lambda: self.tell(meter.progress(ledger.counts)))
+            if not (waiting := way.waiting()):
+                return
+            # Where as many wait as in the pass before, they wait for each other.
+            await aside(partial(journal.claim_again, insisting=waiting == waited))
+            waited = waiting
 
     # --- the end
 

@@ -1,14 +1,14 @@
 """The road of a load, put together from the settings: where requests come from, how they are made, who makes them."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from loader.model import Outcome
 from loader.record.ledger import Ledger
 from loader.send.batch import Batch
 from loader.send.existing import Merge
-from loader.send.failures import FailureGuard
 from loader.send.gateway import Gateway, Surroundings
-from loader.send.outgoing import Outgoing, Unread
+from loader.send.outgoing import Unread
 from loader.send.pool import Action, Pool
 from loader.send.put import Put
 from loader.send.reading import CurrentAssociations
@@ -28,16 +28,23 @@ READERS = 3
 """So many lots are looked up side by side: one after the other, a second night would wait for its answers."""
 
 
-def pool(settings: Settings, ledger: Ledger, gateway: Gateway, around: Surroundings) -> Pool:
-    """Return the pool that sends everything a ledger has."""
-    watch = FailureGuard(settings.send.max_failures).watch
+class Road(NamedTuple):
+    """The pool that sends everything a ledger has; `waiting` tells how many pairs it left out for the time being."""
+
+    pool: Pool
+    waiting: Callable[[], int]
+
+
+def road(settings: Settings, ledger: Ledger, gateway: Gateway, around: Surroundings, watch: Watch) -> Road:
+    """Return the way along which everything is sent."""
     action = _action(settings, ledger, gateway, around, watch)
     crew = workers(settings) if settings.send.method == "put" else min(MOST_BATCHES, workers(settings))
     if settings.send.existing == "replace":
-        outgoing: Sequence[Outgoing] = [Unread(ledger, capacity=action.capacity, ahead=_ahead(settings, crew))]
-    else:
-        outgoing = _merging(settings, ledger, gateway, around, action, watch)
-    return Pool(ledger, outgoing, action, gateway, workers=crew, watch=watch)
+        unread = Unread(ledger, capacity=action.capacity, ahead=_ahead(settings, crew))
+        return Road(Pool(ledger, [unread], action, gateway, workers=crew, watch=watch), lambda: 0)
+    merge = _merging(settings, ledger, gateway, around, action, watch)
+    pool = Pool(ledger, [merge] * READERS, action, gateway, workers=crew, watch=watch)
+    return Road(pool, lambda: merge.waiting)
 
 
 def _ahead(settings: Settings, crew: int) -> int:
@@ -67,9 +74,9 @@ def _merging(  # noqa: PLR0917 - the pool's own parts, above
     around: Surroundings,
     action: Action,
     watch: Watch,
-) -> list[Merge]:
+) -> Merge:
     current = CurrentAssociations(gateway, version=settings.connection.api_version)
-    merge = Merge(
+    return Merge(
         ledger,
         current,
         capacity=action.capacity,
@@ -78,4 +85,3 @@ def _merging(  # noqa: PLR0917 - the pool's own parts, above
         watch=watch,
         fresh_seconds=lambda: gateway.fresh_seconds,
     )
-    return [merge] * READERS

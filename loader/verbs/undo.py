@@ -14,6 +14,7 @@ from loader.record.outputs import check_table, journal_of
 from loader.record.results import open_table
 from loader.record.undo_ledger import UndoLedger
 from loader.send.gateway import Gateway, Surroundings
+from loader.send.give_back import FAILED, GIVEN, LEFT, GiveBack
 from loader.send.outgoing import Unread
 from loader.send.pool import Pool
 from loader.send.portal import GatewayPortal
@@ -150,6 +151,7 @@ class _Run:
             ledger = UndoLedger(self.journal, results, facts=dict)
             try:
                 await self._work(gateway, ledger, names, meter)
+                await self.stop.unless(self._give_back(gateway))
             except (Fatal, Stopped) as error:
                 stopped = error
             finally:
@@ -185,13 +187,28 @@ class _Run:
         )
         await run_pool(pool, self.stop, lambda: self.tell(meter.undoing(counts)))
 
+    async def _give_back(self, gateway: Gateway) -> None:
+        """Give other pairs the types back that they lost by the run; what is cut short is done by the next command."""
+        action = GiveBack(
+            gateway,
+            version=self.settings.connection.api_version,
+            max_attempts=self.settings.send.max_attempts,
+            now=self.around.now,
+        )
+        demoted = list(self.journal.demotions().items())
+        for start in range(0, len(demoted), GiveBack.capacity):
+            self.journal.give_back(await action.apply(dict(demoted[start : start + GiveBack.capacity])))
+
     def _report(self, gateway: Gateway, plan: UndoPlanned, stopped: LoaderError | None) -> UndoReport:
         counts = self.journal.standing()
-        if isinstance(stopped, Interrupted) and not counts["pending"]:
+        pending = counts["pending"] or self.journal.to_give_back()
+        if isinstance(stopped, Interrupted) and not pending:
             stopped = None  # What was in flight was all that was left.
         fact: dict[str, Any] = {**self.journal.fact(UNDO), **counts}
-        fact["primaries"] = fact.get("primaries", 0) or sum(group.pairs for group in plan.groups if group.primary)
-        if not counts["pending"]:
+        given_back = self.journal.given_back()
+        fact["given_back"], fact["not_given_back"] = given_back.get(GIVEN, 0), given_back.get(FAILED, 0)
+        fact["primaries"] = given_back.get(LEFT, 0) + given_back.get(FAILED, 0)
+        if not pending:
             fact["finished_at"] = timestamp(self.around.now())
         self.journal.remember({UNDO: fact})
         seconds = self.around.clock() - self.began

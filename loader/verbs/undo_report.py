@@ -62,10 +62,12 @@ def summarize_undo(  # noqa: PLR0917 - called in one place, by the verb
 ) -> dict[str, Any]:
     """Return the undo in figures; `pairs` are associations, over all commands that worked on it.
 
-    `primaries` counts records whose primary record was set by the run: which one was primary before is not known.
+    `given_back` counts records that have the primary record back that they had before the run, `primaries` those that
+    could not get it back.
     """
     counts = {status: fact[status] for status in STATUSES}
-    left = counts["left"] + counts["failed"]
+    failed = counts["failed"] + fact["not_given_back"]
+    left = counts["left"] + failed
     return {
         "command": command_line(settings.command),
         "version": version("association-loader"),
@@ -76,7 +78,8 @@ def summarize_undo(  # noqa: PLR0917 - called in one place, by the verb
         "seconds": round(seconds, 3),
         "exit_code": stopped.exit_code if stopped else int(left > 0),
         "pairs": {"total": sum(counts.values()) + fact["pending"], **counts, "pending": fact["pending"]},
+        "given_back": fact["given_back"],
         "primaries": fact["primaries"],
         "requests": {"sent": traffic.sent, "retried": traffic.retried, "rate_limited": traffic.rate_limited},
-        "next_command": command_line(settings.command) or None if stopped or counts["failed"] else None,
+        "next_command": command_line(settings.command) or None if stopped or failed else None,
     }

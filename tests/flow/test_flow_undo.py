@@ -310,16 +310,45 @@ async def test_another_portal_another_address_or_no_journal_is_refused(folder: P
         assert len(world(sandbox)) == 1
 
 
-async def test_a_new_primary_is_taken_off_and_the_former_one_is_for_a_person(folder: Path) -> None:
-    """HubSpot took it from another company, and the run does not know from which."""
-    primary = ("HUBSPOT_DEFINED", 1)
-    there = {**pair(1, 11), "types": [list(primary)]}
-    async with Sandbox({"associations": [there, pair(1, 12)]}) as sandbox:
+PRIMARIES = [{**pair(n, 11), "types": [["HUBSPOT_DEFINED", 1]]} for n in (1, 2)]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "from_id,to_id,label\n1,12,Primary\n2,13,Primary\n",
+        "from_id,to_id,label\n1,12,Primary\n2,12,Primary\n",  # Read from the company's end.
+        "from_id,to_id,label\n1,12,Primary\n1,11,Boss\n2,12,Primary\n2,11,Champion\n",  # The old ones get labels, too.
+        "from_object_type,from_id,to_object_type,to_id,label\ncompanies,12,contacts,1,{0}\ncompanies,13,contacts,2,{0}\n",
+    ],
+)
+@pytest.mark.parametrize("method", ["put", "batch"])
+async def test_a_new_primary_is_taken_off_and_the_former_one_is_primary_again(
+    rows: str, method: str, folder: Path
+) -> None:
+    """HubSpot took it from another company, whether the file names that one or not."""
+    async with Sandbox({"labels": LABELS, "associations": [*PRIMARIES, pair(1, 12)]}) as sandbox:
+        run, before = Runner(folder, sandbox), world(sandbox)
+        report = await run.load(rows.format("Contact with Primary Company"), send={"method": method})
+        assert report.exit_code == 0
+        assert ("HUBSPOT_DEFINED", 1) not in sandbox.portal.types_of("contacts", 1, "companies", 11)
+        assert ("HUBSPOT_DEFINED", 1) in sandbox.portal.types_of("contacts", 1, "companies", 12)
+        undone = await run.undo()
+        assert world(sandbox) == before
+    assert (undone.summary["given_back"], undone.summary["primaries"], undone.exit_code) == (2, 0, 0)
+
+
+async def test_a_primary_that_somebody_chose_since_is_not_taken_from_them(folder: Path) -> None:
+    """Contact 1 has a third primary company by now, and the old pair of contact 2 is gone: both are for a person."""
+    async with Sandbox({"associations": PRIMARIES}) as sandbox:
         run = Runner(folder, sandbox)
-        await run.load("from_id,to_id,association_type_id\n1,12,1\n")
+        await run.load("from_id,to_id,association_type_id\n1,12,1\n2,12,1\n")
+        sandbox.portal.associate("0-1", 1, "0-2", 14, frozenset({("HUBSPOT_DEFINED", 1)}))
+        sandbox.portal.dissociate("0-1", 2, "0-2", 11)
         report = await run.undo()
-        assert set(world(sandbox).values()) == {frozenset([PLAIN])}
-    assert report.summary["primaries"] == 1
+        assert ("HUBSPOT_DEFINED", 1) in sandbox.portal.types_of("contacts", 1, "companies", 14)
+        assert len(world(sandbox)) == 2
+    assert (report.summary["given_back"], report.summary["primaries"]) == (0, 2)
 
 
 def test_python_takes_back_what_it_loaded(folder: Path) -> None:

@@ -135,21 +135,29 @@ def test_many_rows_are_judged_by_a_sample(tmp_path: Path, monkeypatch: pytest.Mo
 # --- primary records
 
 
-def test_a_pair_drops_the_primary_label_that_another_pair_is_to_get(tmp_path: Path) -> None:
-    """Contact 1 gets company 9 as primary, so company 8 must not get its old label back; contact 2 keeps its own."""
+def test_a_pair_gives_up_its_primary_label_only_to_a_pair_that_has_it(tmp_path: Path) -> None:
+    """Contact 1 gets company 9 as primary: company 8 waits for that, and then must not get its old label back."""
     rows = [link(2, 1, 8), link(3, 1, 9, asked(primary=True)), link(4, 2, 8), link(5, 3, 8), link(6, 3, 8)]
     with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
         journal.limit(1)
-        assert [pair.dropped for lot in lots(journal) for pair in lot.turned] == [frozenset()], "it lies beyond"
+        assert [given_up(pair) for lot in lots(journal) for pair in lot.turned] == [NEITHER], "it lies beyond"
     with Journal(journal.path) as journal:
         journal.limit(None)
-        dropped = {ends([pair])[0]: pair.dropped for lot in lots(journal) for pair in lot.turned + lot.straight}
-    assert dropped == {
-        ("1", "8"): {PRIMARY},
-        ("1", "9"): {PRIMARY},
-        ("2", "8"): frozenset(),
-        ("3", "8"): frozenset(),
-    }
+        pairs = {ends([pair])[0]: pair for lot in lots(journal) for pair in lot.turned + lot.straight}
+        others = dict.fromkeys([("1", "9"), ("2", "8"), ("3", "8")], NEITHER)
+        assert {end: given_up(pair) for end, pair in pairs.items()} == {("1", "8"): (set(), {PRIMARY}), **others}
+        journal.record([created(pairs["1", "9"])], {})
+        journal.claim_again()
+        pairs = {ends([pair])[0]: pair for lot in lots(journal) for pair in lot.turned + lot.straight}
+        assert given_up(pairs["1", "8"]) == ({PRIMARY}, set())
+
+
+NEITHER: tuple[set[AssociationType], set[AssociationType]] = (set(), set())
+
+
+def given_up(pair: Pair) -> tuple[set[AssociationType], set[AssociationType]]:
+    """Return what a pair must not keep, and what it waits for."""
+    return set(pair.dropped), set(pair.contested)
 
 
 def test_a_primary_label_stays_when_the_other_pair_failed(tmp_path: Path) -> None:
@@ -169,8 +177,8 @@ def test_a_primary_contact_is_dropped_from_the_companys_end_too(tmp_path: Path) 
     back = asked("companies", "contacts", label="Primary")
     rows = [link(2, 9, 1, back), link(3, 8, 1, asked("companies", "contacts")), link(4, 8, 2, back)]
     with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
-        dropped = {ends([pair])[0]: pair.dropped for lot in lots(journal) for pair in lot.turned + lot.straight}
-    assert dropped == {("9", "1"): {PRIMARY_BACK}, ("8", "1"): {PRIMARY_BACK}, ("8", "2"): {PRIMARY_BACK}}
+        found = {ends([pair])[0]: given_up(pair) for lot in lots(journal) for pair in lot.turned + lot.straight}
+    assert found == {("9", "1"): NEITHER, ("8", "1"): (set(), {PRIMARY_BACK}), ("8", "2"): NEITHER}
 
 
 # --- what was before

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from loader.errors import ApiError, Refused, TooManyFailures
-from loader.model import AssociationType, Direction, Image, Lot, Outcome, Pair, Types
+from loader.model import AssociationType, Demotion, Direction, Image, Lot, Outcome, Pair, Singles, Types
 from loader.send.existing import WAIT_SECONDS, Merge
 from loader.send.freshness import FRESH_SECONDS, Moment
 from loader.send.judging import judge
@@ -116,13 +116,15 @@ class MemoryLedger:
     kept: list[Image] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     scattered: bool | None = None
+    singles: Singles = field(default_factory=dict)
 
     async def claim_lot(self, records: int, pairs: int, *, scattered: bool) -> Lot | None:
         assert (records, pairs) == (1000, 50_000)
         self.scattered = scattered
         return self.lots.pop(0) if self.lots else None
 
-    async def keep(self, images: Sequence[Image]) -> dict[int, int]:
+    async def keep(self, images: Sequence[Image], demoted: Sequence[Demotion]) -> dict[int, int]:
+        del demoted
         self.kept += images
         return {pair.pair_id: len(image.there) for image in images for pair in image.pairs}
 

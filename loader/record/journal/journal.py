@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from loader.model import Direction, Image, Lot, Outcome, Pair
+from loader.model import Demotion, Direction, Image, Lot, Outcome, Pair, Singles
 from loader.record.journal import lots, settling
 from loader.record.journal.lots import Plan
 from loader.record.journal.recent import Recent
@@ -47,6 +47,7 @@ class Journal:
         self.path = path
         self.recent = Recent()
         self._read_only = read_only
+        self._insisting = False
 
     def __enter__(self) -> Self:
         with guarded(self.path):
@@ -134,6 +135,11 @@ class Journal:
             for number, header, to_columns in self.query("SELECT id, header, to_columns FROM inputs ORDER BY id")
         ]
 
+    @property
+    def singles(self) -> Singles:
+        """The types asked for of which a record can have only one, with the end that this record stands at."""
+        return self._plan.singles
+
     def directions(self) -> list[Direction]:
         """Return the directions that requests are written in, each once."""
         return list(dict.fromkeys(each.direction for each in self._plan.specifications.values()))
@@ -216,7 +222,7 @@ class Journal:
         one record together, or, `scattered`, in the order in which rows name them.
         """
         with guarded(self.path):
-            begin = lots.Begin(self._claimed, self._settled_to, self._last_row)
+            begin = lots.Begin(self._claimed, self._settled_to, self._last_row, self._insisting)
             claimed = lots.claim(self._database, self._plan, begin, lots.Size(records, pairs, scattered))
         if claimed is None:
             return None
@@ -224,14 +230,14 @@ class Journal:
         self._claim(rows)
         return lot
 
-    def keep(self, images: Sequence[Image]) -> dict[int, int]:
-        """Commit what pairs were before they are sent, unless that is known.
+    def keep(self, images: Sequence[Image], demoted: Sequence[Demotion] = ()) -> dict[int, int]:
+        """Commit what pairs were before they are sent, unless that is known, and which pairs lose a type to them.
 
         Return by pair how many of its rows are so still, where any is. To be called before a pair's request leaves, so
         that what a crash leaves behind can be told from what was there.
         """
         with self._commit():
-            return lots.keep(self._database, images)
+            return lots.keep(self._database, images, demoted)
 
     def record(self, outcomes: Iterable[Outcome], facts: Mapping[str, object]) -> None:
         """Commit outcomes together with the facts of the same moment."""
@@ -268,9 +274,11 @@ class Journal:
         self._facts["results.written"] = None
         self._from_the_start()
 
-    def claim_again(self) -> None:
-        """Let `claim` begin from the first pair without an outcome once more."""
+    def claim_again(self, *, insisting: bool = False) -> None:
+        """Let `claim` begin from the first pair without an outcome again; `insisting`: no pair waits for another."""
         self._from_the_start()
+        self.recent.claim_again()
+        self._insisting = insisting
 
     def rename_outputs(self, names: Mapping[str, str]) -> None:
         """Write down the new names of output files that were renamed."""

@@ -8,7 +8,7 @@ from itertools import groupby, islice, repeat
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from loader.model import AssociationType, Direction, Image, Lot, Pair, Types
+from loader.model import AssociationType, Demotion, Direction, Image, Lot, Pair, Types
 from loader.record.journal.schema import IS_SETTLED, ITS_OUTCOME, OLD
 
 COLUMNS = "id, object_id, to_object_id, kinds, size, input, row, part"
@@ -25,7 +25,7 @@ SELECT pair, types FROM befores JOIN images ON images.id = befores.image WHERE p
 """
 
 PROMOTED = f"""
-SELECT record FROM json_each(?) wanted CROSS JOIN promoted ON record = wanted.value
+SELECT record, promoted.pair, status FROM json_each(?) wanted CROSS JOIN promoted ON record = wanted.value
     JOIN pairs ON pairs.id = promoted.pair LEFT JOIN settled ON {ITS_OUTCOME}
     LEFT JOIN results ON results.id = settled.result
 WHERE object_type = ? AND to_object_type = ? AND first_row <= ? AND status IS NOT 'failed'
@@ -61,12 +61,13 @@ class _Family(NamedTuple):
 class Begin(NamedTuple):
     """Where a claim begins: behind the pair `after`. Behind `settled_to` no pair has an outcome.
 
-    Pairs that only rows behind `last_row` ask for are left out.
+    Pairs that only rows behind `last_row` ask for are left out. `insisting`: no pair waits for another one any more.
     """
 
     after: int
     settled_to: int
     last_row: int
+    insisting: bool = False
 
 
 class Plan:
@@ -99,7 +100,7 @@ class Plan:
             ids, main, other, _, sizes, *_ = zip(*alike, strict=True)
             first, second = (other, main) if flipped else (main, other)
             ends = repeat(object_type), map(str, first), repeat(to_object_type), map(str, second)
-            rest = repeat(types), sizes, repeat(None), repeat(NOTHING), repeat(0)
+            rest = repeat(types), sizes, repeat(None), repeat(NOTHING), repeat(0), repeat(NOTHING)
             pairs += map(_PAIR, zip(ids, *ends, *rest, strict=False))
         return pairs
 
@@ -124,7 +125,7 @@ _FIRST_ROW = itemgetter(5, 6, 7)
 
 def following(database: sqlite3.Connection, begin: Begin) -> sqlite3.Cursor:
     """Return what is still to be sent from there on, as `COLUMNS` has it."""
-    return database.execute(_NEXT, begin)
+    return database.execute(_NEXT, begin[:3])
 
 
 class Size(NamedTuple):
@@ -148,8 +149,8 @@ def claim(database: sqlite3.Connection, plan: Plan, begin: Begin, size: Size) ->
         pairs = _remembering(plan.pairs(alike), befores)
         (turned if plan.specifications[kinds].flipped != by_b else straight).extend(pairs)
     if plan.singles:
-        straight = _without_demoted(database, plan, straight, begin.last_row)
-        turned = _without_demoted(database, plan, turned, begin.last_row)
+        straight = _giving_up(database, plan, straight, begin)
+        turned = _giving_up(database, plan, turned, begin)
     direction = (b, a) if by_b else (a, b)
     return rows, Lot(direction, straight, turned, plan.inverse(direction))
 
@@ -181,25 +182,41 @@ def _remembering(pairs: list[Pair], befores: Mapping[int, Types]) -> list[Pair]:
     return [pair._replace(before=befores.get(pair.pair_id)) for pair in pairs] if befores else pairs
 
 
-def _without_demoted(database: sqlite3.Connection, plan: Plan, pairs: list[Pair], last_row: int) -> list[Pair]:
-    """Have pairs drop the type of a primary record whose place another record is to take."""
+def _giving_up(database: sqlite3.Connection, plan: Plan, pairs: list[Pair], begin: Begin) -> list[Pair]:
+    """Have pairs give up the type of a primary record where another pair has it by now, or wait where it is to get it.
+
+    Where that other pair failed, they keep it: a record is not left without a primary one.
+    """
     for direction in {(pair.object_type, pair.to_object_type) for pair in pairs}:
         for type_, end in plan.singles.get(direction, {}).items():
             types = direction if end == "from" else (direction[1], direction[0])
             ids = json.dumps([int(pair.object_id if end == "from" else pair.to_object_id) for pair in pairs])
-            found = {str(record) for (record,) in database.execute(PROMOTED, (ids, *types, last_row))}
+            found = {
+                str(record): (pair, status)
+                for record, pair, status in database.execute(PROMOTED, (ids, *types, begin.last_row))
+                if status is not None or not begin.insisting
+            }
             if found:
-                pairs = [_dropping(pair, type_, end, found) for pair in pairs]
+                pairs = [_giving_up_to(pair, type_, end, found) for pair in pairs]
     return pairs
 
 
-def _dropping(pair: Pair, type_: AssociationType, end: str, promoted: set[str]) -> Pair:
-    record_id = pair.object_id if end == "from" else pair.to_object_id
-    return pair._replace(dropped=pair.dropped | {type_}) if record_id in promoted else pair
+def _giving_up_to(pair: Pair, type_: AssociationType, end: str, found: Mapping[str, tuple[int, str | None]]) -> Pair:
+    other, status = found.get(pair.object_id if end == "from" else pair.to_object_id, (pair.pair_id, None))
+    if other == pair.pair_id:
+        return pair
+    if status is None:
+        return pair._replace(contested=pair.contested | {type_})
+    return pair._replace(dropped=pair.dropped | {type_})
 
 
-def keep(database: sqlite3.Connection, images: Sequence[Image]) -> dict[int, int]:
+def keep(database: sqlite3.Connection, images: Sequence[Image], demoted: Sequence[Demotion]) -> dict[int, int]:
     """Write down what pairs were, where that is not known yet; return how many rows of a pair are so still."""
+    for each in demoted:
+        database.execute(
+            "INSERT OR IGNORE INTO demoted VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)",
+            (*each[:5], each.single.key, _number(database, each.types)),
+        )
     for pairs, types, there in images:
         # One statement for all: to step through it pair by pair is what costs.
         database.execute(

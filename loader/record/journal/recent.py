@@ -81,6 +81,10 @@ class Recent:
         """Begin to keep rows."""
         self._following = True
 
+    def claim_again(self) -> None:
+        """Forget what is not settled yet: it is about to be claimed once more."""
+        self._claims = []
+
     def claimed(self, rows: Sequence[Sequence[Any]]) -> None:
         """Take note of rows of the table of pairs, as `lots.COLUMNS` has them, which follow those claimed before."""
         if self._following:

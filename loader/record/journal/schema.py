@@ -12,7 +12,7 @@ import msgspec
 
 from loader.errors import JournalError, RecordError
 
-FORMAT = 6
+FORMAT = 7
 """Written into every journal (`PRAGMA user_version`); a journal of another format is refused, not guessed at."""
 
 APPLICATION = 0x41534C44
@@ -115,6 +115,12 @@ CREATE TABLE specifications (kinds TEXT PRIMARY KEY, object_type TEXT NOT NULL, 
 CREATE TABLE images (id INTEGER PRIMARY KEY, types TEXT NOT NULL UNIQUE);
 CREATE TABLE befores (pair INTEGER PRIMARY KEY, image INTEGER NOT NULL, there TEXT);
 
+-- Pairs that were a record's primary ones until another pair was sent, from that record's end; never overwritten.
+CREATE TABLE demoted (id INTEGER PRIMARY KEY, pair INTEGER NOT NULL,
+    object_type TEXT NOT NULL, object_id INTEGER NOT NULL, to_object_type TEXT NOT NULL, to_object_id INTEGER NOT NULL,
+    single TEXT NOT NULL, image INTEGER NOT NULL,
+    UNIQUE (pair, object_id, to_object_id, single));
+
 -- What requests came to; the pairs of one request that fared alike share one.
 CREATE TABLE results (
     id INTEGER PRIMARY KEY, status TEXT NOT NULL, http_status INTEGER, created_resource_id TEXT NOT NULL,
@@ -138,6 +144,9 @@ SELECT d.sequence AS sequence, p.id AS pair, p.kinds AS kinds, p.first_row AS fi
     p.size AS size, d.unchanged AS unchanged, t.*
 FROM settled d CROSS JOIN results t ON t.id = d.result
     CROSS JOIN pairs p ON p.id BETWEEN d.first_pair AND d.last_pair;
+
+-- What became of those when the pairs that they lost to were taken back.
+CREATE TABLE given_back (demoted INTEGER PRIMARY KEY, status TEXT NOT NULL);
 
 -- What an undo was about to take back when its request left, and what became of each pair.
 CREATE TABLE undoing (pair INTEGER PRIMARY KEY);

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from loader.model import AssociationType, Direction, Outcome, Pair
+from loader.model import AssociationType, Demotion, Direction, Outcome, Pair
 from loader.record.journal.journal import Journal
 from loader.record.journal.schema import ITS_OUTCOME, OLD
 
@@ -85,6 +85,26 @@ FROM undone u JOIN pairs p ON p.id = u.pair LEFT JOIN befores b ON b.pair = p.id
 WHERE u.sequence > ? AND NOT coalesce({OLD}, FALSE)
 ORDER BY u.sequence
 """  # noqa: S608 - our own text
+
+
+_DEMOTIONS = """
+SELECT demoted.id, pair, object_type, object_id, to_object_type, to_object_id, single, types
+FROM demoted JOIN images ON images.id = image
+WHERE pair IN (SELECT pair FROM undone)
+    AND NOT EXISTS (SELECT 1 FROM given_back WHERE demoted = demoted.id AND status IN ('given', 'kept'))
+ORDER BY demoted.id
+"""
+
+
+_TO_GIVE_BACK = """
+SELECT count(*) FROM demoted WHERE pair IN (SELECT pair FROM undone)
+    AND NOT EXISTS (SELECT 1 FROM given_back WHERE demoted = demoted.id)
+"""
+
+
+def _key(text: str) -> AssociationType:
+    category, _, type_id = text.rpartition(":")
+    return AssociationType(category, int(type_id))
 
 
 def taken_back(journal: Journal, view: str, after: int) -> Iterator[tuple[int, TakenBack]]:
@@ -181,6 +201,29 @@ class UndoJournal(Journal):
             self._database.executemany("DELETE FROM undoing WHERE pair = ?", settled)
             self._put(facts)
         self._facts.update(facts)
+
+    # --- what other pairs lost by the run
+
+    def demotions(self) -> dict[int, Demotion]:
+        """Return by number the pairs that lost a type to those that were taken back, and have not got it back yet."""
+        return {
+            number: Demotion(pair, first, str(record), second, str(other), _key(single), self._plan.image(types))
+            for number, pair, first, record, second, other, single, types in self.query(_DEMOTIONS)
+        }
+
+    def to_give_back(self) -> int:
+        """Return how many of them nobody has looked at yet."""
+        (count,) = next(self.query(_TO_GIVE_BACK))
+        return int(count)
+
+    def give_back(self, statuses: Mapping[int, str]) -> None:
+        """Commit what became of such pairs."""
+        with self._commit():
+            self._database.executemany("INSERT OR REPLACE INTO given_back VALUES (?, ?)", list(statuses.items()))
+
+    def given_back(self) -> dict[str, int]:
+        """Return how many such pairs have which status."""
+        return self._table("SELECT status, count(*) FROM given_back GROUP BY status")
 
     def standing(self) -> dict[str, int]:
         """Return how many pairs have which status, and how many are still to come."""

@@ -1,0 +1,90 @@
+"""What a load took from other pairs is given back: the type by which a record had its primary one.
+
+HubSpot takes that type off the old pair when another pair gets it. Once the new pair has lost it again, the old one
+gets it back, if it is still there and nobody has made a third one the primary one since.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from loader.model import Demotion, Direction, Outcome, Pair, Types
+from loader.send.batch import Batch
+from loader.send.freshness import Moment
+from loader.send.gateway import Gateway
+from loader.send.reading import CurrentAssociations, Reading, read_fresh
+
+GIVEN, KEPT, LEFT, FAILED = "given", "kept", "left", "failed"
+"""What may become of it: given back; never lost; the pair is gone, or another one is primary; HubSpot refused it."""
+
+
+class Young:
+    """Pairs that leave only while what was read of them is young; what is older is given up, to be read again."""
+
+    def __init__(self, gateway: Gateway, read_at: Moment) -> None:
+        self._gateway = gateway
+        self._read_at = read_at
+
+    def leaving(self, request: Sequence[Pair]) -> Sequence[Pair] | None:
+        """Return the pairs as they are, None when their reading is old."""
+        young = self._gateway.clocks.age(self._read_at) <= self._gateway.fresh_seconds
+        return request if young else None
+
+    async def renewed(self, request: Sequence[Pair]) -> Sequence[Pair]:
+        """Give the pairs up."""
+        del request
+        return []
+
+
+class GiveBack:
+    """Gives back by `batch/create`, each pair together with all that it has; `capacity` of them in one go."""
+
+    capacity = 1000
+
+    def __init__(self, gateway: Gateway, *, version: str, max_attempts: int, now: Callable[[], datetime]) -> None:
+        self._gateway = gateway
+        self._current = CurrentAssociations(gateway, version=version)
+        self._outcomes: list[Outcome] = []
+        self._batch = Batch(gateway, version=version, max_attempts=max_attempts, now=now, settle=self._outcomes.extend)
+
+    async def apply(self, demoted: Mapping[int, Demotion]) -> dict[int, str]:
+        """Return what became of each, by number; raises Fatal when no request can succeed, Stopped at the run's end."""
+        by_direction: dict[Direction, dict[int, Demotion]] = defaultdict(dict)
+        for number, each in demoted.items():
+            by_direction[each.object_type, each.to_object_type][number] = each
+        found: dict[int, str] = {}
+        for direction, some in by_direction.items():
+            while left := {number: each for number, each in some.items() if number not in found}:
+                found |= await self._once(direction, left)
+        return found
+
+    async def _once(self, direction: Direction, demoted: Mapping[int, Demotion]) -> dict[int, str]:
+        records = dict.fromkeys(each.object_id for each in demoted.values())
+        reading, read_at = await read_fresh(self._current, self._gateway.clocks, direction, records)
+        found = {number: _standing(each, reading) for number, each in demoted.items()}
+        pairs = [_pair(number, demoted[number], reading) for number, status in found.items() if status == GIVEN]
+        self._outcomes.clear()
+        if pairs:
+            await self._batch.apply(pairs, Young(self._gateway, read_at))
+        done = {pair: each.status for each in self._outcomes for pair in each.pair_ids}
+        late = {pair.pair_id for pair in pairs if pair.pair_id not in done}
+        found |= {number: FAILED for number, status in done.items() if status == "failed"}
+        return {number: status for number, status in found.items() if number not in late}
+
+
+def _standing(demoted: Demotion, reading: Reading) -> str:
+    """Return what is to become of a pair by what its record has now."""
+    if demoted.object_id in reading.unreadable:
+        return FAILED
+    held = reading.found[demoted.object_id]
+    if demoted.single in held.get(demoted.to_object_id, frozenset()):
+        return KEPT
+    if demoted.to_object_id not in held or any(demoted.single in types for types in held.values()):
+        return LEFT
+    return GIVEN
+
+
+def _pair(number: int, demoted: Demotion, reading: Reading) -> Pair:
+    ends = demoted.object_type, demoted.object_id, demoted.to_object_type, demoted.to_object_id
+    now: Types = reading.found[demoted.object_id][demoted.to_object_id]
+    return Pair(number, *ends, (demoted.single, *sorted(now)), 1)

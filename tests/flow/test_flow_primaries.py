@@ -1,0 +1,162 @@
+"""One primary company for each contact, whatever the file, the portal and the interruptions: held against a model."""
+
+import asyncio
+import random
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from loader.errors import Interrupted
+from loader.sandbox import Sandbox
+from loader.send.gateway import Surroundings
+from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
+from loader.stopping import Stop
+from loader.verbs.load import load
+from loader.verbs.undo import undo
+
+PRIMARY = "Primary"
+LABELS = [{"from": "contacts", "to": "companies", "label": label} for label in ("Boss", "Champion")]
+FAR_END = {PRIMARY: "Contact with Primary Company"}
+"""What HubSpot calls a label from the company's end, where that differs."""
+
+NO_PAUSES = Surroundings(time.monotonic, lambda: datetime.now(UTC), lambda _least, _most: 0.0)
+
+Pair = tuple[int, int]
+Labels = dict[Pair, set[str]]
+
+
+class Case(NamedTuple):
+    """What the portal has, what the file asks for, and which records are not there."""
+
+    before: Labels
+    rows: list[tuple[int, int, str]]
+    gone_contacts: set[int]
+    gone_companies: set[int]
+
+
+def draw(chance: random.Random) -> Case:
+    """Return a case: few records, so that rows and old primary companies meet."""
+    contacts, companies = range(1, 5), range(11, 16)
+    gone_contacts = {each for each in contacts if chance.random() < 0.1}
+    gone_companies = {each for each in companies if chance.random() < 0.3}
+    before: Labels = {
+        (contact, company): set(chance.sample(["Boss", "Champion"], chance.randrange(3)))
+        for contact in contacts
+        for company in companies
+        if chance.random() < 0.5 and contact not in gone_contacts and company not in gone_companies
+    }
+    for contact in contacts:
+        if (mine := [pair for pair in before if pair[0] == contact]) and chance.random() < 0.8:
+            before[chance.choice(mine)].add(PRIMARY)
+    promoted = {contact: chance.choice(companies) for contact in contacts if chance.random() < 0.7}
+    rows = [(contact, company, PRIMARY) for contact, company in promoted.items()]
+    rows += [
+        (contact, company, chance.choice(["", "Boss", "Champion"]))
+        for contact in contacts
+        for company in companies
+        if chance.random() < 0.5
+    ]
+    chance.shuffle(rows)
+    return Case(before, rows, gone_contacts, gone_companies)
+
+
+def expected(case: Case) -> Labels:
+    """Return what the portal is to have: what it had and what was asked for, one primary company a contact."""
+    after = {pair: set(labels) for pair, labels in case.before.items()}
+    for contact, company, label in case.rows:
+        if contact in case.gone_contacts or company in case.gone_companies:
+            continue
+        if label == PRIMARY:
+            for (other, _), labels in after.items():
+                if other == contact:
+                    labels.discard(PRIMARY)
+    for contact, company, label in case.rows:
+        if contact not in case.gone_contacts and company not in case.gone_companies:
+            after.setdefault((contact, company), set()).update({label} - {""})
+    return after
+
+
+def portal(case: Case) -> dict[str, Any]:
+    """Return the portal of a case."""
+    ends = [("contacts", each) for each in case.gone_contacts] + [("companies", each) for each in case.gone_companies]
+    return {
+        "labels": LABELS,
+        "missing": [{"type": name, "id": str(each)} for name, each in ends],
+        "associations": [
+            {
+                "from_type": "contacts",
+                "from_id": str(contact),
+                "to_type": "companies",
+                "to_id": str(company),
+                "labels": sorted(labels),
+            }
+            for (contact, company), labels in case.before.items()
+        ],
+    }
+
+
+def had(sandbox: Sandbox) -> Labels:
+    """Return the labels of every pair of the sandbox."""
+    found: Labels = {}
+    for ((_, contact), (_, company)), types in sandbox.portal.pairs().items():
+        shown = sandbox.portal.types.describe("0-1", types)
+        found[int(contact), int(company)] = {each.label for each in shown if each.label is not None}
+    return found
+
+
+def file_of(case: Case, *, from_companies: bool) -> str:
+    """Return the rows of a case, from either end."""
+    lines = [f"contacts,{contact},companies,{company},{label}" for contact, company, label in case.rows]
+    if from_companies:
+        lines = [f"companies,{two},contacts,{one},{FAR_END.get(label, label)}" for one, two, label in case.rows]
+    return "\n".join(["from_object_type,from_id,to_object_type,to_id,label", *lines, ""])
+
+
+async def holds(seed: int, folder: Path) -> None:
+    """Load a drawn case in as many commands as it takes, then take it back, and hold the portal against the model."""
+    chance = random.Random(seed)
+    case = draw(chance)
+    (folder / "a.csv").write_text(file_of(case, from_companies=chance.random() < 0.4))
+    faults = chance.choice(["", "reset:0.1", [{"fault": "reset", "share": 0.2, "applied": True}]])
+    send: dict[str, Any] = {"rate": Rate(10_000, 1), "method": chance.choice(["put", "batch"]), "concurrency": 4}
+    setup: dict[str, Any] = {
+        "latency": chance.choice(["0ms", "0ms-4ms"]),
+        "seed": seed,
+        "semantics": "replace",
+        "faults": faults,
+    }
+    async with Sandbox(portal(case), **setup) as sandbox:
+
+        def settings(**more: Any) -> Settings:
+            return Settings(
+                read=(InputSettings(inputs=("a.csv",)),),
+                connection=ConnectionSettings(base_url=sandbox.url, credentials=Secret("any")),
+                send=SendSettings(**{**send, **more}),
+                results="r.csv",
+                fresh=False,
+            )
+
+        for _ in range(chance.randrange(3)):
+            stop = Stop()
+            when = asyncio.get_running_loop().call_later(chance.uniform(0.02, 0.15), stop.request, Interrupted(2))
+            limit = chance.choice([None, None, len(case.rows) // 2])
+            with suppress(Interrupted):  # Before it had a journal.
+                await load(settings(limit=limit), tell=lambda _: None, stop=stop, around=NO_PAUSES)
+            when.cancel()
+        await load(settings(), tell=lambda _: None, around=NO_PAUSES)
+        assert had(sandbox) == expected(case)
+        report = await undo(settings(), tell=lambda _: None, around=NO_PAUSES)
+        assert had(sandbox) == case.before
+        assert report.exit_code == 0
+
+
+@pytest.mark.parametrize("number", range(6))
+async def test_nobody_loses_a_primary_company_for_one_that_did_not_come_about(number: int, folder: Path) -> None:
+    """By PUT and by batch, from both ends, with records that are missing, lost answers, interruptions; and undo."""
+    seed = random.randrange(10**6) + number
+    print(f"SEED={seed}")
+    await holds(seed, folder)
