@@ -35,6 +35,7 @@ VALUES = {
     "max_attempts": ("3", 3),
     "limit": ("9", 9),
     "max_duration": ("90m", 5400.0),
+    "again": ("20h", 72000.0),
     "timeout": ("5", 5.0),
     "token_file": ("t", "t"),
     "portal_id": ("62515", "62515"),

@@ -140,7 +140,7 @@ def test_failures_are_grouped_by_what_is_to_be_done(journal: Journal) -> None:
     ]
     assert [line.row for line in found[0].examples] == [2, 3, 4, 5, 6]
     assert [(line.row, line.object_id) for line in found[1].examples] == [(20, "1E+5"), (21, "x")]
-    assert found[2].reason is REASONS["OBJECT_NOT_FOUND"]
+    assert found[2].reason is REASONS["INVALID_OBJECT_IDS"]
 
 
 def test_a_reason_of_many_rows_names_the_first_of_them(tmp_path: Path) -> None:
