@@ -20,6 +20,8 @@ MOST_ENTRIES = 2
 MOST_MERGED = 20
 
 MOST_HEADERS = 30
+MOST_KINDS = 50
+"""Lines of a plan; who has thousands of labels finds the others in the results."""
 
 
 def duration(seconds: float | None) -> str:
@@ -50,15 +52,17 @@ def plan_table(event: Planned, *, in_full: bool = True) -> Iterator[RenderableTy
     """
     yield from _inputs(event.inputs)
     yield _kinds(event)
-    for kind in event.kinds:
-        if kind.problem:
-            yield plain(f"{_rows(kind.rows)}: {kind.problem}", "red")
+    problems = [kind for kind in event.kinds if kind.problem]
+    for kind in problems[:MOST_KINDS]:
+        yield plain(f"{_rows(kind.rows)}: {kind.problem}", "red")
+    if more := problems[MOST_KINDS:]:
+        yield plain(f"{_rows(sum(kind.rows for kind in more))} with {len(more):,} more such problems.", "red")
     for name, understood in event.inputs.items():
         whose = f"{name}: " if len(event.inputs) > 1 else ""
         for note in understood.notes:
             yield plain(f"Note: {whose}{note}")
     if event.unchecked:
-        pairs = ", ".join(f"{first} to {second}" for first, second in event.unchecked)
+        pairs = _first([f"{first} to {second}" for first, second in event.unchecked])
         yield plain(f"Not checked, because the portal could not be asked: the labels and type ids of {pairs}.")
     yield from map(_looked_up, event.looked_up)
     yield _figures(event)
@@ -97,9 +101,12 @@ def _delimiter(understood: Understood) -> str:
 
 def _kinds(event: Planned) -> Table:
     lines = table("Rows", "From", "To", "Association type", "Label")
-    for kind in event.kinds:
+    for kind in event.kinds[:MOST_KINDS]:
         first, second = _type(kind.object_type, kind.object_type_id), _type(kind.to_object_type, kind.to_object_type_id)
         lines.add_row(f"{kind.rows:,}", first, second, _what(kind), plain(kind.label))
+    if len(event.kinds) > MOST_KINDS:
+        rest = event.kinds[MOST_KINDS:]
+        lines.add_row(f"{sum(kind.rows for kind in rest):,}", "", "", f"{len(rest):,} more combinations", "")
     return lines
 
 

@@ -9,13 +9,16 @@ The table is not closed: HubSpot adds to it, so an id that it lacks is asked for
 """
 
 import csv
+import heapq
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from importlib import resources
+from itertools import islice
 from typing import NamedTuple
 
 from loader.model import AssociationType, Direction
+from loader.settle.nearest import Nearest
 from loader.settle.object_types import ObjectTypes
 
 HUBSPOT_DEFINED = "HUBSPOT_DEFINED"
@@ -64,13 +67,47 @@ def standard() -> Mapping[Direction, tuple[Known, ...]]:
     return {direction: tuple(known) for direction, known in table.items()}
 
 
-@cache
 def standard_direction(type_id: int) -> Direction | None:
     """Return the one direction that a HUBSPOT_DEFINED type id belongs to, or None if the table lacks it."""
-    for direction, known in standard().items():
-        if any(entry.type.type_id == type_id for entry in known):
-            return direction
-    return None
+    return _standard_directions().get(type_id)
+
+
+@cache
+def _standard_directions() -> Mapping[int, Direction]:
+    return {entry.type.type_id: direction for direction, known in standard().items() for entry in known}
+
+
+MOST_SHOWN = 10
+
+
+class _Index:
+    """The types of one direction, so that each is found without a look at all others: a portal may have many.
+
+    `plain` is the type that says no more than that two records belong together; None if it is not certain which.
+    """
+
+    def __init__(self, direction: Direction, known: Sequence[Known]) -> None:
+        self.by_label: dict[str, list[Known]] = {}
+        self.by_type_id: dict[int, list[Known]] = {}
+        for entry in known:
+            self.by_type_id.setdefault(entry.type.type_id, []).append(entry)
+            if entry.label:
+                self.by_label.setdefault(folded(entry.label), []).append(entry)
+        self.labels = {name: entries[-1].label for name, entries in self.by_label.items()}
+        self.first_labels = heapq.nsmallest(MOST_SHOWN, self.labels.values())
+        self.first_labelled = list(islice((entry for entry in known if entry.label), MOST_SHOWN))
+        self.blank = [entry for entry in known if not entry.label]
+        self.plain = self._plain({entry.type for entry in standard().get(direction, ())})
+
+    def _plain(self, ours: Collection[AssociationType]) -> Known | None:
+        for wanted in (
+            [entry for entry in self.blank if entry.type in ours],
+            [entry for entry in self.blank if entry.type.category == HUBSPOT_DEFINED],
+            self.blank,
+        ):
+            if wanted:
+                return wanted[0] if len(wanted) == 1 else None
+        return None
 
 
 class AssociationTypes:
@@ -83,6 +120,8 @@ class AssociationTypes:
         self.offline = offline
         self._names = names or ObjectTypes()
         self._asked: dict[Direction, tuple[Known, ...]] = {}
+        self._indexes: dict[Direction, _Index] = {}
+        self._nearest = Nearest(0.5)
         self._unavailable: set[Direction] = set()
 
     def shown(self, direction: Direction) -> str:
@@ -99,6 +138,7 @@ class AssociationTypes:
                 before = known.get(kind, Known(kind, "", None))
                 known[kind] = before._replace(label=label if isinstance(label, str) and label else before.label)
         self._asked[direction] = tuple(known.values())
+        self._indexes.pop(direction, None)
 
     def cannot_learn(self, direction: Direction) -> None:
         """Note that the portal does not tell the types of this direction."""
@@ -122,7 +162,7 @@ class AssociationTypes:
         Case and blanks do not matter, unless the portal has two labels that differ in nothing else.
         """
         wanted = folded(label)
-        found = [entry for entry in self.of(direction) if entry.label and folded(entry.label) == wanted]
+        found = self._index(direction).by_label.get(wanted, [])
         if exact := [entry for entry in found if len(found) > 1 and entry.label.strip() == label.strip()]:
             return exact
         return found or [
@@ -131,18 +171,33 @@ class AssociationTypes:
             if entry.label and wanted in (folded(entry.label), folded(entry.also_called))
         ]
 
+    def numbered(self, direction: Direction, type_id: int) -> list[Known]:
+        """Return the types of a direction that have this id, in whatever categories."""
+        return self._index(direction).by_type_id.get(type_id, [])
+
+    def first_labelled(self, direction: Direction) -> list[Known]:
+        """Return some types of a direction that have a label, to be shown as examples."""
+        return self._index(direction).first_labelled
+
+    def has_unlabelled(self, direction: Direction) -> bool:
+        """Return True when a direction has a type without a label, or several."""
+        return bool(self._index(direction).blank)
+
+    def labels_like(self, direction: Direction, label: str) -> tuple[list[str], list[str]]:
+        """Return labels of a direction that look like this one, and, in order, the first of all that there are."""
+        index = self._index(direction)
+        near = self._nearest.to(folded(label), index.labels, of=direction)
+        return [index.labels[name] for name in near], index.first_labels
+
     def unlabelled(self, direction: Direction) -> Known | None:
         """Return the type that says no more than that two records belong together; None if it is not certain which."""
-        blank = [entry for entry in self.of(direction) if not entry.label]
-        ours = {entry.type for entry in standard().get(direction, ())}
-        for wanted in (
-            [entry for entry in blank if entry.type in ours],
-            [entry for entry in blank if entry.type.category == HUBSPOT_DEFINED],
-            blank,
-        ):
-            if wanted:
-                return wanted[0] if len(wanted) == 1 else None
-        return None
+        return self._index(direction).plain
+
+    def _index(self, direction: Direction) -> _Index:
+        found = self._indexes.get(direction)
+        if found is None:
+            found = self._indexes[direction] = _Index(direction, self.of(direction))
+        return found
 
     def inverse(self, direction: Direction, entry: Known) -> AssociationType | None:
         """Return the same association seen from the other end: by the standard table, else by the same label there.
@@ -156,7 +211,7 @@ class AssociationTypes:
         if not entry.label:
             plain = self.unlabelled(other) if entry == self.unlabelled(direction) else None
             return plain.type if plain else None
-        same = [known.type for known in self.of(other) if folded(known.label) == folded(entry.label)]
+        same = [known.type for known in self._index(other).by_label.get(folded(entry.label), ())]
         same = [kind for kind in same if kind.category == entry.type.category and kind != entry.type]
         if not same and direction == other and self.complete(direction) and not self._may_be_paired(direction, entry):
             return entry.type
@@ -165,8 +220,8 @@ class AssociationTypes:
     def _may_be_paired(self, direction: Direction, entry: Known) -> bool:
         """Return True for a label within one object type that may read differently from the other end."""
         category, type_id = entry.type
-        neighbours = (AssociationType(category, type_id - 1), AssociationType(category, type_id + 1))
-        return category != USER_DEFINED or any(known.label and known.type in neighbours for known in self.of(direction))
+        beside = (*self.numbered(direction, type_id - 1), *self.numbered(direction, type_id + 1))
+        return category != USER_DEFINED or any(known.label and known.type.category == category for known in beside)
 
     def inverses(self, direction: Direction) -> dict[AssociationType, AssociationType]:
         """Return what each type of a direction is called from the other end, where that is known."""

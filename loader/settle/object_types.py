@@ -3,11 +3,11 @@
 The id can always be used in a path; names only for some types, so the loader sends ids.
 """
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 
 from loader.object_type_names import STANDARD, TYPE_IDS, folded
+from loader.settle.nearest import Nearest
 
 CUSTOM = "2-"
 """The ids of custom objects begin with it."""
@@ -29,6 +29,8 @@ class ObjectTypes:
         self._shared: dict[str, list[str]] = {}
         self._shown: dict[str, str] = {}
         self._qualified: dict[str, str] = {}
+        self._nearest_name = Nearest(0.6)
+        self._nearest_called = Nearest(0.6, most=6)
         self._complete = schemas is not None
         for schema in schemas or ():
             self._learn(schema)
@@ -87,13 +89,13 @@ class ObjectTypes:
             return []
         if _QUALIFIED_NAME.fullmatch(name):
             return self._nearest_custom(name.partition("_")[2])
-        near = difflib.get_close_matches(folded(name), self._ids, n=3, cutoff=0.6)
+        near = self._nearest_name.to(folded(name), self._ids)
         return [self._spelled[each] for each in near]
 
     def _nearest_custom(self, name: str) -> list[str]:
         """Return the qualified names of custom objects that go by a name like this one."""
         own = {called: type_id for called, type_id in self._ids.items() if type_id in self._qualified}
-        near = difflib.get_close_matches(folded(name), own, n=6, cutoff=0.6)
+        near = self._nearest_called.to(folded(name), own)
         return list(dict.fromkeys(self._qualified[own[each]] for each in near))[:3]
 
     @property

@@ -3,8 +3,6 @@
 Settled are not rows but the few distinct things that rows ask for (`model.Asked`), however many rows there are.
 """
 
-import difflib
-
 from loader.model import Asked, AssociationType, Direction, Settled, Unsettled
 from loader.settle.association_types import (
     CATEGORIES,
@@ -12,9 +10,9 @@ from loader.settle.association_types import (
     UNCHECKED,
     AssociationTypes,
     Known,
-    folded,
     standard_direction,
 )
+from loader.settle.nearest import quoted
 from loader.settle.object_types import ObjectTypes
 
 LARGEST_TYPE_ID = 2**31 - 1
@@ -38,7 +36,9 @@ def find_type(name: str, names: ObjectTypes, field: str) -> str | Unsettled:
     if type_id is not None:
         return type_id
     if sharing := names.sharing(name):
-        message = f"{name!r} may be {' or '.join(sharing)}, which have that name in this portal: write the id instead"
+        message = (
+            f"{quoted(name)} may be {' or '.join(sharing)}, which have that name in this portal: write the id instead"
+        )
         return Unsettled("UNKNOWN_OBJECT_TYPE", message, field)
     near = names.nearest(name)
     if near:
@@ -47,7 +47,7 @@ def find_type(name: str, names: ObjectTypes, field: str) -> str | Unsettled:
         hint = f"this portal's custom objects are {', '.join(names.custom[:10])}"
     else:
         hint = "write its name, its id or p<portal>_<name>"
-    return Unsettled("UNKNOWN_OBJECT_TYPE", f"{name!r} is no object type of this portal: {hint}", field)
+    return Unsettled("UNKNOWN_OBJECT_TYPE", f"{quoted(name)} is no object type of this portal: {hint}", field)
 
 
 def wanted_label(asked: Asked) -> str:
@@ -67,7 +67,7 @@ def needs_portal(asked: Asked, direction: Direction, types: AssociationTypes) ->
             return False
         if not asked.association_category:
             return True  # One number may be HubSpot's own type and, in another category, a label of this portal.
-        if any(entry.type.type_id == kind and entry.type.category == category for entry in types.of(direction)):
+        if any(entry.type.category == category for entry in types.numbered(direction, kind)):
             return False
         return category != HUBSPOT_DEFINED or standard_direction(kind) is None
     return types.unlabelled(direction) is None
@@ -85,7 +85,8 @@ def settle(asked: Asked, direction: Direction, types: AssociationTypes) -> Verdi
     if category is None:
         return Unsettled(
             "UNKNOWN_CATEGORY",
-            f"{asked.association_category!r} is no association category: write {', '.join(CATEGORIES[:3])} or nothing",
+            f"{quoted(asked.association_category)} is no association category: write {', '.join(CATEGORIES[:3])} or "
+            "nothing",
             "association_category",
         )
     label = wanted_label(asked)
@@ -119,7 +120,7 @@ def _by_label(asked: Asked, direction: Direction, types: AssociationTypes) -> Ve
     named = types.named(direction, asked.label)
     found = [entry for entry in named if not asked.association_category or entry.type.category == _category(asked)]
     if named and not found and types.complete(direction):
-        return _wrong_category(asked, named, f"the label {asked.label!r}", direction, types)
+        return _wrong_category(asked, named, f"the label {quoted(asked.label)}", direction, types)
     if len(found) > 1 and asked.association_type_id:
         type_id = _type_id(asked.association_type_id)
         found = [entry for entry in found if entry.type.type_id == type_id] or found[:1]
@@ -129,7 +130,7 @@ def _by_label(asked: Asked, direction: Direction, types: AssociationTypes) -> Ve
         ids = " and ".join(f"{entry.type.category} {entry.type.type_id}" for entry in found)
         return Unsettled(
             "AMBIGUOUS_LABEL",
-            f"the label {asked.label!r} stands for {ids}: name the association type id instead",
+            f"the label {quoted(asked.label)} stands for {ids}: name the association type id instead",
             "label",
         )
     if types.offline:
@@ -141,18 +142,21 @@ def _no_such_label(label: str, direction: Direction, types: AssociationTypes) ->
     pair = types.shown(direction)
     if not types.complete(direction):
         return (
-            f"whether {pair} have a label {label!r} could not be asked: name its --type-id, or mend the token's scopes"
+            f"whether {pair} have a label {quoted(label)} could not be asked: name its --type-id, or mend the token's "
+            "scopes"
         )
-    labels = {folded(entry.label): entry.label for entry in types.of(direction) if entry.label}
-    near = [labels[name] for name in difflib.get_close_matches(folded(label), labels, n=3, cutoff=0.5)]
-    choice = ", ".join(repr(name) for name in near or sorted(labels.values())[:10])
+    near, first = types.labels_like(direction, label)
+    choice = ", ".join(repr(name) for name in near or first)
     if not types.of(direction):
-        return f"this portal has no association type from {pair}, so none with the label {label!r}: make one in HubSpot"
+        return (
+            f"this portal has no association type from {pair}, so none with the label {quoted(label)}: make one in "
+            "HubSpot"
+        )
     hint = f"did you mean {choice}?" if near else f"there are {choice}" if choice else "there are no labels at all"
     if from_the_other_end(label, direction, types):
         back = types.shown((direction[1], direction[0]))
         hint = f"it is one of {back}, so write the row from that end; from this one {hint}"
-    return f"{pair} have no label {label!r}: {hint}"
+    return f"{pair} have no label {quoted(label)}: {hint}"
 
 
 def from_the_other_end(label: str, direction: Direction, types: AssociationTypes) -> bool:
@@ -165,8 +169,8 @@ def _agreeing(asked: Asked, entry: Known, direction: Direction, types: Associati
     if asked.association_type_id and _type_id(asked.association_type_id) != entry.type.type_id:
         return Unsettled(
             "LABEL_AND_TYPE_ID_DISAGREE",
-            f"the label {asked.label!r} is association type {entry.type.type_id}, but the row also says "
-            f"{asked.association_type_id}: leave one of the two blank",
+            f"the label {quoted(asked.label)} is association type {entry.type.type_id}, but the row also says "
+            f"{quoted(asked.association_type_id)}: leave one of the two blank",
             "label",
         )
     return _settled(entry, direction, types)
@@ -177,10 +181,10 @@ def _by_type_id(asked: Asked, category: str, direction: Direction, types: Associ
     if type_id is None:
         return Unsettled(
             "INVALID_ASSOCIATION_TYPE_ID",
-            f"{asked.association_type_id!r} is no association type id: write digits only, such as 279",
+            f"{quoted(asked.association_type_id)} is no association type id: write digits only, such as 279",
             "association_type_id",
         )
-    numbered = [entry for entry in types.of(direction) if entry.type.type_id == type_id]
+    numbered = types.numbered(direction, type_id)
     same = [entry for entry in numbered if entry.type.category == category or not asked.association_category]
     if len(same) > 1:
         return _ambiguous_type_id(type_id, same, direction, types)
@@ -228,7 +232,7 @@ def _home(
 ) -> tuple[Direction, Known | None] | None:
     """Return the direction that a wrong type id belongs to, as far as it is known, and the type there."""
     other = direction[1], direction[0]
-    same = [entry for entry in types.of(other) if entry.type.type_id == type_id and other != direction]
+    same = types.numbered(other, type_id) if other != direction else []
     if asked.association_category:
         same = [entry for entry in same if entry.type.category == category]
     if same:
@@ -249,7 +253,7 @@ def _right_ids(
         if inverse is not None:
             return f"{wrong}: use {inverse.type_id}, which is the same from this end"
     unlabelled = types.unlabelled(direction)
-    others = [f"{entry.type.type_id} {entry.label!r}" for entry in types.of(direction) if entry.label]
+    others = [f"{entry.type.type_id} {entry.label!r}" for entry in types.first_labelled(direction)]
     plain = [f"{unlabelled.type.type_id} (unlabelled)"] if unlabelled else []
     if not types.of(direction) and types.complete(direction):
         return f"{wrong}: this portal has no association type from {pair} at all, so they cannot be associated"
@@ -272,7 +276,7 @@ def _unlabelled(asked: Asked, direction: Direction, types: AssociationTypes) -> 
         return _unchecked("", direction)
     if not types.of(direction) and types.complete(direction):
         message = f"this portal has no association type from {pair}, so they cannot be associated: make one in HubSpot"
-    elif any(not known.label for known in types.of(direction)):
+    elif types.has_unlabelled(direction):
         message = f"{pair} have several association types without a label: name the one that is meant by its --type-id"
     elif types.complete(direction):
         message = f"HubSpot does not associate {pair} without a label: name one"

@@ -124,9 +124,7 @@ def _group(
 ) -> dict[str, Specification]:
     """Group the rows, and return the request that each mixture of kinds comes to."""
     settled = {kind: verdict for kind, verdict in verdicts.items() if isinstance(verdict, Settled)}
-    for kind, verdict in verdicts.items():
-        if isinstance(verdict, Unsettled):
-            staging.reject_kind(kind, verdict)
+    staging.reject_kinds({kind: each for kind, each in verdicts.items() if isinstance(each, Unsettled)})
     staging.settle(settled, fold.ends(settled, staging.rows_of_kind()))
     for direction in {verdict.direction for verdict in settled.values()}:
         staging.note_inverses(direction, types.inverses(direction))

@@ -44,9 +44,7 @@ def group(staging: Staging, portal: Portal | None = None, *, by_record: bool = F
     """Settle and group what was staged, as a load does."""
     verdicts, _, _, types = asyncio.run(settle_names(staging.kinds(), portal))
     settled = {kind: verdict for kind, verdict in verdicts.items() if isinstance(verdict, Settled)}
-    for kind, verdict in verdicts.items():
-        if not isinstance(verdict, Settled):
-            staging.reject_kind(kind, verdict)
+    staging.reject_kinds({kind: each for kind, each in verdicts.items() if not isinstance(each, Settled)})
     staging.settle(settled, fold.ends(settled, staging.rows_of_kind()))
     for direction in {verdict.direction for verdict in settled.values()}:
         staging.note_inverses(direction, types.inverses(direction))

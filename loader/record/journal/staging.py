@@ -195,11 +195,18 @@ class Staging:
         with guarded(self._path):
             grouping.note_inverses(self._database, direction, inverses)
 
-    def reject_kind(self, kind: int, why: Unsettled) -> None:
-        """Reject every row of a kind that cannot be sent."""
-        self._execute(
-            f"{REJECT} ?, {OF_ROW} || ? FROM said WHERE kind = ? ORDER BY id", (why.reason, why.message, kind)
-        )
+    def reject_kinds(self, why: Mapping[int, Unsettled]) -> None:
+        """Reject every row of the kinds that cannot be sent."""
+        with guarded(self._path):
+            self._database.execute("CREATE TEMP TABLE unsettled (kind INTEGER PRIMARY KEY, reason TEXT, message TEXT)")
+            self._database.executemany(
+                "INSERT INTO unsettled VALUES (?, ?, ?)",
+                [(kind, each.reason, storable(each.message)) for kind, each in why.items()],
+            )
+            self._database.execute(
+                f"{REJECT} reason, {OF_ROW} || message FROM said JOIN unsettled USING (kind) ORDER BY id"
+            )
+            self._database.execute("DROP TABLE unsettled")
 
     # --- grouping
 
