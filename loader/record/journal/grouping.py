@@ -60,6 +60,8 @@ FEW_ROWS = 100_000
 SAMPLED = 61
 """Above so many rows one record in 61 is counted, by its number: a sort of a million ids takes seconds."""
 
+FEW_FAMILIES = 20
+
 _OTHER_END = {"from": "to", "to": "from"}
 
 
@@ -134,15 +136,36 @@ def group(database: sqlite3.Connection, *, by_record: bool) -> list[Mixture]:
     if primary:
         _reject_contradicting(database)
     there = families(database)
+    many = len(there) > FEW_FAMILIES
+    if many:  # Each family is a look at its own rows then, and not at all.
+        database.execute("CREATE INDEX rows_by_kind ON rows (kind)")
+        database.execute("CREATE INDEX kinds_by_family ON kinds (family)")
     if by_record:
+        (rows,) = database.execute("SELECT count(*) FROM rows").fetchone()
         for family in there:
-            by_b = _choose_end(database, family)
+            by_b = _choose_end(database, family, SAMPLED if rows > FEW_ROWS else 1)
             database.execute(_GROUP + family.pairs("b, a" if by_b else "a, b"))
     elif there:
-        in_families = " UNION ALL ".join(family.pairs("a, b") for family in there)
-        database.execute(f"{_GROUP} SELECT * FROM ({in_families}) ORDER BY first_row")  # noqa: S608 - our own text
+        _group_in_order(database, there)
+    if many:
+        database.execute("DROP INDEX rows_by_kind")
+        database.execute("DROP INDEX kinds_by_family")
     found = database.execute("SELECT DISTINCT kinds FROM pairs").fetchall()
     return [Mixture(*texts) for texts in found]
+
+
+def _group_in_order(database: sqlite3.Connection, there: Sequence[Family]) -> None:
+    """Make the pairs of all families, in the order in which the rows first name them."""
+    if len(there) <= FEW_FAMILIES:
+        in_families = " UNION ALL ".join(family.pairs("a, b") for family in there)
+        database.execute(f"{_GROUP} SELECT * FROM ({in_families}) ORDER BY first_row")  # noqa: S608 - our own text
+        return
+    # SQLite joins no more than 500 SELECTs.
+    database.execute("CREATE TEMP TABLE grouped (a, b, mixture, first_row, all_rows, size, input, row, part)")
+    for family in there:
+        database.execute(f"INSERT INTO grouped {family.pairs('a, b')}")
+    database.execute(f"{_GROUP} SELECT * FROM grouped ORDER BY first_row")  # noqa: S608 - our own text
+    database.execute("DROP TABLE grouped")
 
 
 def _reject_with_itself(database: sqlite3.Connection) -> None:
@@ -161,10 +184,11 @@ def _reject_contradicting(database: sqlite3.Connection) -> None:
     database.execute("DELETE FROM rows WHERE id IN (SELECT id FROM contradicting_rows)")
 
 
-def _choose_end(database: sqlite3.Connection, family: Family) -> bool:
-    """Choose the end from which a family's pairs are read: a lead's, else that of fewer records; True: the rarer."""
-    (rows,) = database.execute("SELECT count(*) FROM rows").fetchone()
-    share = SAMPLED if rows > FEW_ROWS else 1
+def _choose_end(database: sqlite3.Connection, family: Family, share: int) -> bool:
+    """Choose the end from which a family's pairs are read: a lead's, else that of fewer records; True: the rarer.
+
+    One record in `share` is counted.
+    """
     records = {end: share * _count(database, family, end, share) for end in ("a", "b")}
     (known,) = database.execute(_KNOWN_FROM_B, (family.number,)).fetchone()
     main = database.execute(
