@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     from loader.verbs.undo_report import UndoReport
     from loader.verbs.verification import Verification
 
+    __version__: str
+
 __all__ = [
     "Planned",
     "Report",
     "UndoReport",
     "Verification",
+    "__version__",
     "load",
     "load_sync",
     "plan",
@@ -38,6 +41,8 @@ _HOME = {
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for when it is asked for: `import loader` costs nothing."""
+    if name == "__version__":
+        return import_module("loader.version").version()
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOME.get(name, "loader.api")), name)

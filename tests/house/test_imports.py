@@ -30,7 +30,9 @@ FLOORS = {
     **dict.fromkeys(("arguments", "asking", "configuration", "configure", "event_loop", "listeners"), 3),
     **dict.fromkeys(("bug", "terminal"), 4),
     "cli": 5,
-    **dict.fromkeys(("__main__", "api"), 6),  # Python's options are read as the command line reads them.
+    **dict.fromkeys(
+        ("__main__", "api", "association_loader"), 6
+    ),  # Python's options are read as the command line reads them.
 }
 """Each module or folder of the house by its floor: it may import from lower floors and from its own room."""
 

@@ -1,9 +1,13 @@
 """What is shipped: the wheel that others install."""
 
+import os
+import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 
@@ -18,4 +22,45 @@ def test_the_wheel_says_that_it_is_typed_and_holds_the_tables(tmp_path: Path) ->
     source = {
         path.relative_to(ROOT).as_posix() for kind in ("py", "csv") for path in (ROOT / "loader").rglob(f"*.{kind}")
     }
-    assert source <= names
+    # The command's entry lies beside the package.
+    assert source - names == {"loader/association_loader.py"}
+    assert "association_loader.py" in names
+
+
+@pytest.mark.parametrize("installed", ["as a wheel", "editable"])
+@pytest.mark.parametrize("called", ["loader.py", "loader/__init__.py", "a package that is not ours"])
+def test_a_module_called_loader_does_not_keep_the_command_from_working(
+    tmp_path: Path, installed: str, called: str
+) -> None:
+    """It comes first on the path, and `loader` is what many a script of one's own is called."""
+    site, shadow = tmp_path / "site", tmp_path / "shadow"
+    editable = [ROOT] if installed == "editable" else []
+    if installed == "as a wheel":
+        command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+        (wheel,) = tmp_path.glob("*.whl")
+        zipfile.ZipFile(wheel).extractall(site)
+    else:
+        site.mkdir()
+        shutil.copy(ROOT / "loader" / "association_loader.py", site)
+    theirs = shadow / (called if called.endswith(".py") else "loader/cli.py")
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("raise SystemExit('theirs')\n")
+    done = subprocess.run(
+        [sys.executable, "-c", "import association_loader; association_loader.main()", "explain", "CONFLICT"],
+        cwd=shadow,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (shadow, site, *editable)))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "CONFLICT" in done.stdout
+
+
+def test_the_package_says_its_version() -> None:
+    """As `association-loader --version` does."""
+    import loader  # noqa: PLC0415 - what a user types
+
+    assert loader.__version__
+    assert "__version__" in dir(loader)

@@ -1,0 +1,33 @@
+"""The command's entry. It is installed beside the package as `association_loader`, a name that no other module has.
+
+`loader.py` is a usual name for a script of one's own: somewhere on Python's path, it would be imported in the package's
+place. So the package is looked for by what is in it.
+"""
+
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+_OURS = Path("settle", "association_types.csv")
+
+
+def main() -> None:
+    """Run the command `association-loader`."""
+    places = (each / "loader" for each in (Path(__file__).parent, *map(Path, sys.path)))
+    home = next((each for each in places if (each / _OURS).is_file()), None)
+    if home is None:
+        sys.stderr.write("association-loader: its own package is not where it was installed: install it again\n")
+        sys.exit(2)
+    _take_for_loader(home)
+    from loader.cli import main as command  # noqa: PLC0415 - once it is certain which `loader` that is
+
+    command()
+
+
+def _take_for_loader(home: Path) -> None:
+    """Have `import loader` find the package in a folder, whatever else is called so."""
+    spec = spec_from_file_location("loader", home / "__init__.py", submodule_search_locations=[str(home)])
+    if spec is not None and spec.loader is not None:
+        package = module_from_spec(spec)
+        sys.modules["loader"] = package
+        spec.loader.exec_module(package)
