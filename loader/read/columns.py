@@ -10,6 +10,7 @@ from loader.read.headers import (
     Meaning,
     are_different_types,
     fold,
+    is_export,
     meaning,
     names_ids_of,
     same_type,
@@ -19,6 +20,8 @@ from loader.read.show import show, show_all, trim
 from loader.settings import InputSettings
 
 _REQUIRED = ("object_id", "to_object_id")
+# Tickets have a property called Category; HubSpot's export says no association type but in its headers of ids.
+_PROPERTIES = ("association_category", "association_type_id")
 _EXAMPLES = {"object_type": "--from contacts", "to_object_type": "--to companies"}
 
 
@@ -120,9 +123,10 @@ def _candidates(header: Sequence[str], settings: InputSettings) -> dict[str, lis
             found[says.field].append(Column(index, cell, says))
     missing = {field for field in FIELDS if not found[field] and field not in mapping}
     free = [(index, cell) for index, cell in enumerate(header) if index not in taken and not meaning(cell).field]
-    for index, cell in free if missing else ():
+    usual = missing.difference(_PROPERTIES) if is_export(header) else missing
+    for index, cell in free if usual else ():
         field = USUAL_NAMES.get(fold(cell), "")
-        if field in missing:
+        if field in usual:
             found[field].append(Column(index, cell, Meaning(field)))
     _find_ends(found, missing, free, settings)
     return found

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from loader.object_type_names import STANDARD
@@ -126,6 +127,15 @@ def meaning(header: str) -> Meaning:
     if of_type:
         return Meaning("object_id", _type_text(of_type[1]))
     return Meaning()
+
+
+def is_export(header: Sequence[str]) -> bool:
+    """Tell whether a header is that of HubSpot's own export: all but its columns of ids are properties of the records.
+
+    >>> is_export(["Record ID", "Category", "Associated Company IDs"]), is_export(["object_id", "to_object_id"])
+    (True, False)
+    """
+    return any(meaning(cell).associated for cell in header)
 
 
 def looks_like_id(header: str) -> bool:

@@ -54,7 +54,7 @@ def _way_on(there: Sequence[str], found: Mapping[str, Sequence[str]], settings: 
         if rest:
             ends[field] = (alike or rest)[0]
             rest.remove(ends[field])
-    options = " ".join(_column_option(field, ends.get(field, "…")) for field in missing)
+    options = " ".join(column_option(field, ends.get(field, "…")) for field in missing)
     if not ends.keys() >= set(missing):
         return f"name yours with {options}"
     types = {field: type_in(ends[field]) for field in found if not _option(field, settings)}
@@ -73,7 +73,8 @@ def _mentions(header: str, object_type: str) -> bool:
     return bool(object_type) and any(same_type(word, object_type) for word in re.split(r"[\W_]+", header))
 
 
-def _column_option(field: str, header: str) -> str:
+def column_option(field: str, header: str) -> str:
+    """Return the option that names a column, quoted for a shell."""
     if set(header) & set('"$`\\!'):
         return f"--column {shlex.quote(f'{field}={header}')}"
     return f'--column {field}="{header}"'

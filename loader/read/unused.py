@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from loader.read.columns import Columns
-from loader.read.headers import are_different_types, fold, meaning, names_ids_of, same_type
+from loader.read.headers import are_different_types, fold, is_export, meaning, names_ids_of, same_type, type_in
+from loader.read.missing import column_option
 from loader.read.show import show, trim
 from loader.settings import InputSettings
 
@@ -17,6 +18,9 @@ _MOST = 20
 _ROLES = frozenset({"role", "roles", "relation", "relationship"})
 _NUMBER = re.compile(r"[\s_#.(-]*[0-9]+\)?$", re.ASCII)
 _NAME = {"label": "label", "type": "association_type_id", "category": "association_category"}
+# The words of a header: `Company type`, `company_type`, `companyType`.
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_ENDS = ("object_id", "to_object_id")
 
 
 class Unused(NamedTuple):
@@ -29,46 +33,87 @@ class Unused(NamedTuple):
 def unused(header: Sequence[str], columns: Columns, settings: InputSettings) -> Unused:
     """Return what of a table is not read.
 
-    A column is warned of if its header holds `label`, `type` or `category`, or seems to name more ids.
+    A column is warned of if its header holds `label`, `type` or `category`, or seems to name more ids; not where it is
+    clear that it describes one of the records, or where `--column` says which column holds the field.
     """
     used = [columns.object_id, *columns.to, *columns.own.values()]
     positions = {column.position for column in used}
     left = [text for index, text in enumerate(header) if index not in positions and trim(text)]
-    numbered = {fold(_NUMBER.sub("", column.header)) for column in used}
-    ours = _OURS | _OUR_RESULTS if set(header) >= _OUR_RESULTS else _OURS
-    looks = [(text, "" if text in ours else _looks_like(text, numbered, settings)) for text in left]
-    sentences = [_sentence(text, what) for text, what in looks if what]
+    looks = _Looks(header, columns, settings)
+    sentences = [sentence for sentence in map(looks.sentence, left) if sentence]
     more = [f"{len(sentences) - _MOST:,} more unread columns look like these."] if len(sentences) > _MOST else []
     return Unused(tuple(left), (*sentences[:_MOST], *more))
 
 
-def _looks_like(text: str, numbered: set[str], settings: InputSettings) -> str:
-    """Return the field that an unread column looks like, blank if none."""
-    folded = fold(text)
-    for word, field in _NAME.items():
-        if word in folded:
-            return field
-    bare = fold(_NUMBER.sub("", text))
-    if bare in _ROLES:
-        return "label"
-    types = [each for each in (settings.object_type, settings.to_object_type) if each]
-    if _is_of_another_type(text, settings):
-        return ""
-    more = folded.endswith("ids") or any(names_ids_of(text, each) for each in types)
-    again = bare != folded and (bare in numbered or any(same_type(bare, each) for each in types))
-    return "to_object_id" if more or again else ""
+class _Looks:
+    """Tells which field an unread column of one table looks like, and what can be done about it."""
 
+    def __init__(self, header: Sequence[str], columns: Columns, settings: InputSettings) -> None:
+        self._read = columns.by_field()
+        self._numbered = {
+            fold(_NUMBER.sub("", header)): field for field, headers in self._read.items() for header in headers
+        }
+        types = settings.object_type, settings.to_object_type
+        self._types = {field: each for field, each in zip(_ENDS, types, strict=True) if each}
+        self._is_export = is_export(header)
+        self._ours = _OURS | _OUR_RESULTS if set(header) >= _OUR_RESULTS else _OURS
+        self._given = settings.columns.keys()
 
-def _is_of_another_type(text: str, settings: InputSettings) -> bool:
-    """Tell whether `--to` has left a column of HubSpot's export out."""
-    stated = meaning(text).object_type
-    return bool(stated and settings.to_object_type and are_different_types(stated, settings.to_object_type))
+    def sentence(self, text: str) -> str:
+        """Return what an unread column looks like and what to do, blank if it looks like nothing."""
+        bare = fold(_NUMBER.sub("", text))
+        if text in self._ours:
+            return ""
+        if bare != fold(text) and (field := self._of_number(bare)):
+            return self._advice(text, field, "")
+        field = self._named(text, bare) or self._of_ids(text, bare)
+        if not field or field in self._given:
+            return ""
+        return self._advice(text, field, self._way_out(field))
 
+    def _advice(self, text: str, field: str, way_out: str) -> str:
+        if field == "to_object_id":
+            looks = "as if it held more ids; write all ids into one cell, separated by ;, or load it by itself with"
+        else:
+            looks = f"like the {field}; if it is, add"
+        return f"the column {show(text)} is not read, and looks {looks} {column_option(field, text)}{way_out}."
 
-def _sentence(text: str, field: str) -> str:
-    if field == "to_object_id":
-        return (
-            f"the column {show(text)} is not read, and looks as if it held more ids; write all ids into one cell, "
-            f'separated by ;, or load it by itself with --column to_object_id="{text}".'
-        )
-    return f'the column {show(text)} is not read, and looks like the {field}; if it is, add --column {field}="{text}".'
+    def _way_out(self, field: str) -> str:
+        """Return how to say that an unread column is not the field, where one option does."""
+        read = self._read.get(field, ())
+        if not read:
+            return f"; if not, --column {field}= says that no column is"
+        return f"; if not, {column_option(field, *read)} says which column is" if len(read) == 1 else ""
+
+    def _of_number(self, bare: str) -> str:
+        """Return the field of `Label 2` beside `Label 1`, or of `Company 2`."""
+        ends = [end for end, each in self._types.items() if same_type(bare, each)]
+        return self._numbered.get(bare) or "".join(ends[-1:])
+
+    def _named(self, text: str, bare: str) -> str:
+        field = next((field for word, field in _NAME.items() if word in bare), "")
+        if field in ("", "label"):
+            return field or ("label" if bare in _ROLES else "")
+        return "" if self._is_property(text, bare) else field
+
+    def _is_property(self, text: str, bare: str) -> bool:
+        """Tell whether a type or category is that of a record: `Company type`, or any in HubSpot's own export."""
+        if "associat" in bare or "relation" in bare:
+            return False
+        words = _WORDS.findall(text)
+        named = {end for end, each in self._types.items() if any(same_type(word, each) for word in words)}
+        if len(named) == len(_ENDS):
+            return False  # `contact_company_type` is that of the pair.
+        return self._is_export or bool(named) or any(type_in(f"{word} id") for word in words)
+
+    def _of_ids(self, text: str, bare: str) -> str:
+        ends = [end for end, each in self._types.items() if names_ids_of(text, each)]
+        if ends:
+            return ends[-1]
+        other = type_in(text) or self._is_export or self._is_of_another_type(text)
+        return "to_object_id" if bare.endswith("ids") and not other else ""
+
+    def _is_of_another_type(self, text: str) -> bool:
+        """Tell whether `--to` has left a column of HubSpot's export out."""
+        stated, wanted = meaning(text).object_type, self._types.get("to_object_id")
+        return bool(stated and wanted and are_different_types(stated, wanted))

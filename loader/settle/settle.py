@@ -86,7 +86,7 @@ def settle(asked: Asked, direction: Direction, types: AssociationTypes) -> Verdi
         return Unsettled(
             "UNKNOWN_CATEGORY",
             f"{quoted(asked.association_category)} is no association category: write {', '.join(CATEGORIES[:3])} or "
-            "nothing",
+            "nothing; if the column says something else, add --column association_category= to leave it unread",
             "association_category",
         )
     label = wanted_label(asked)

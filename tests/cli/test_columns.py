@@ -1,6 +1,7 @@
 """Columns by their headers: which are understood, which are not used, and what is said of those that look like more."""
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,12 @@ LOOKS = [
     ("Role", "", ["Role"]),
     ("Association Type", "", ["Association Type"]),
     ("Name,City", "", []),
-    ("Deal category", "", ["Deal category"]),
+    ("Kind of category", "", ["Kind of category"]),
+    ("Deal category,company_type,ContactType", "", []),
+    ("contact_company_type", "", ["contact_company_type"]),
+    ("Deal IDs,ticket_ids", "", []),
+    ("Label 1,Label 2,Role", "label=Label 1", ["Label 2"]),
+    ("Company,Company 2,Company 3,Other IDs,type", "to_object_id=Company", ["Company 2", "Company 3", "type"]),
     ("Other IDs,to_object_id 2", "", ["Other IDs", "to_object_id 2"]),
     ("Company 2,Company (3),Owner 2", "", ["Company 2", "Company (3)"]),
     ("_error_category,error_category", "", []),
@@ -128,9 +134,10 @@ LOOKS = [
 @pytest.mark.parametrize(("more", "column", "warned"), LOOKS)
 def test_columns_not_used_are_listed_and_warned_of(more: str, column: str, warned: list[str], planned: Run) -> None:
     """Every plan lists them; one that looks like a label, a type, a category or more ids is a warning."""
-    ids = "object_id,to_object_id" if not column else "object_id"
+    ids = "object_id" if column.startswith("to_object_id") else "object_id,to_object_id"
     options = ("--column", column) if column else ()
-    found = planned(f"{ids},{more}\n1,2,3,4,5\n".replace(",5\n", "\n" if "," not in more else ",5\n"), *TYPES, *options)
+    record = ",".join(["1"] * (ids.count(",") + more.count(",") + 2))
+    found = planned(f"{ids},{more}\n{record}\n", *TYPES, *options)
     read = {header for headers in found["columns"].values() for header in headers}
     assert found["unused"] == [header for header in more.split(",") if header not in read]
     assert [header for header in found["unused"] if f'"{header}"' in " ".join(found["warnings"])] == warned
@@ -159,6 +166,63 @@ def test_a_strict_load_of_a_file_whose_columns_are_all_clear(run: Run, sandbox: 
     """A column that only says something about the records is no reason to refuse."""
     (folder / "a.csv").write_text("from_id,to_id,City\n101,201,Rome\n")
     assert run("load", "a.csv", *TYPES, "--strict").code == 0
+
+
+EXPORT = "Record ID,Ticket name,Category,Type,Lead type,Merged record IDs,Associated Company IDs,Associated Deal IDs"
+
+
+def test_an_export_whose_records_have_types_and_categories_is_loaded_without_a_word(
+    run: Run, sandbox: Sandbox, folder: Path
+) -> None:
+    """The properties of HubSpot's own records say nothing of associations, so that `--strict` holds every night."""
+    (folder / "a.csv").write_text(f"{EXPORT}\n101,Leak,Product issue,Bug,Hot,7;8,201,\n")
+    done = run("load", "a.csv", "--from", "tickets", "--to", "companies", "--rate", "9999/1", "--strict")
+    assert done.code == 0
+    assert "Warning" not in done.err
+    assert run("load", "a.csv", "--from", "tickets", "--to", "deals", "--strict").code == 0
+
+
+@pytest.mark.parametrize(
+    ("header", "columns", "advice"),
+    [
+        ("from_id,to_id,Type", [], "--column association_type_id="),
+        ("from_id,to_id,type_id,type", [], '--column association_type_id="type_id"'),
+        ("from_id,to_id,campaign_ids", [], '--column to_object_id="to_id"'),
+        ("Record ID,to_id,Contact ID", [], '--column object_id="Record ID"'),
+        ("from_id,to_id,Role", ["--column", "association_category="], "--column label="),
+    ],
+)
+def test_a_warning_about_a_column_names_the_option_that_ends_it(
+    header: str, columns: list[str], advice: str, run: Run, folder: Path, sandbox: Sandbox
+) -> None:
+    """With it the same file is loaded, also with `--strict`, and the same columns are read."""
+    (folder / "a.csv").write_text(f"{header}\n{','.join(['1'] * (header.count(',') + 1))}\n")
+    done = run("plan", "a.csv", *TYPES, *columns, "--strict")
+    assert done.code == 2
+    assert f"if not, {advice} says" in done.err
+    before, after = (run("plan", "a.csv", *TYPES, *columns, *more) for more in ([], [*shlex.split(advice), "--strict"]))
+    assert after.code == before.code
+    assert "Warning" not in after.out + after.err
+    assert _columns(before.out) == _columns(after.out)
+
+
+def _columns(shown: str) -> list[str]:
+    return [line for line in shown.splitlines() if line.startswith("Columns")]
+
+
+def test_ids_of_the_first_object_type_are_not_proposed_for_the_second(planned: Run) -> None:
+    """A column of contacts beside the one that is read would associate contacts as companies."""
+    (said,) = planned("Record ID,Contact ID,Company ID\n1,2,3\n", *TYPES)["warnings"]
+    assert '--column object_id="Contact ID"' in said
+    assert "to_object_id" not in said
+
+
+def test_a_category_column_of_another_kind_is_said_to_be_so(run: Run, sandbox: Sandbox, folder: Path) -> None:
+    """Outside of an export a `category` is the association's; a text that is none says how to leave it unread."""
+    (folder / "a.csv").write_text("contact_id,company_id,category\n101,201,Retail\n")
+    assert run("load", "a.csv", *TYPES).code == 1
+    assert "--column association_category= " in (folder / "a.failures.csv").read_text()
+    assert run("load", "a.csv", *TYPES, "--column", "association_category=").code == 0
 
 
 @pytest.mark.parametrize(
