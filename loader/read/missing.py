@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from loader.errors import InputError
-from loader.read.headers import LONGEST, hint, looks_like_id, same_type, type_in
+from loader.read.headers import LONGEST, are_different_types, hint, looks_like_id, same_type, type_in
 from loader.read.show import show, show_all, trim
 from loader.settings import InputSettings
 
@@ -50,9 +50,12 @@ def _way_on(there: Sequence[str], found: Mapping[str, Sequence[str]], settings: 
     rest = [cell for cell in dict.fromkeys(there) if cell not in ends.values() and _can_be_typed(cell)]
     rest.sort(key=lambda cell: not looks_like_id(cell))
     for field in missing:
-        alike = [cell for cell in rest if _mentions(cell, _option(field, settings))]
-        if rest:
-            ends[field] = (alike or rest)[0]
+        wanted = _option(field, settings)
+        likely = [cell for cell in rest if _mentions(cell, wanted)] or [
+            cell for cell in rest if not are_different_types(type_in(cell), wanted)
+        ]
+        if likely:
+            ends[field] = likely[0]
             rest.remove(ends[field])
     options = " ".join(column_option(field, ends.get(field, "…")) for field in missing)
     if not ends.keys() >= set(missing):
