@@ -4,7 +4,7 @@ ENDINGS = (
     *(".csv", ".tsv", ".txt", ".parquet", ".pq", ".parq"),
     *(".xlsx", ".xlsm", ".xls", ".jsonl", ".ndjson", ".json"),
 )
-PACKINGS = (".gz", ".bz2", ".xz")
+PACKINGS = (".gz", ".bz2", ".xz", ".lzma")
 _ALL = (*ENDINGS, *(ending + packing for ending in ENDINGS for packing in PACKINGS), ".zip")
 
 

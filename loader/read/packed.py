@@ -36,20 +36,27 @@ _KINDS = (
     (b"\x1f\x8b", "gzip"),
     (b"BZh", "bz2"),
     (b"\xfd7zXZ\0", "xz"),
+    (b"]\0\0", "xz"),  # the older .lzma, which the same module reads
     (b"PK\x03\x04", "zip"),
     (b"PK\x05\x06", "zip"),
     (b"PAR1", "parquet"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "xls"),
     (b"\x28\xb5\x2f\xfd", "Zstandard"),
+    (b"\x50\x2a\x4d\x18", "Zstandard"),
     (b"\x04\x22\x4d\x18", "LZ4"),
+    (b"\x02\x21\x4c\x18", "LZ4"),
     (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
     (b"Rar!\x1a\x07", "RAR"),
     (b"LZIP", "lzip"),
     (b"\x1f\x9d", "compress"),
     (b"\xff\x06\0\0sNaPpY", "Snappy"),
+    (b"!<arch>\n", "ar"),
+    (b"070701", "cpio"),
+    (b"070702", "cpio"),
+    (b"070707", "cpio"),
 )
 _PACKINGS = ("gzip", "bz2", "xz")
-_REFUSED = ("Zstandard", "LZ4", "7-Zip", "RAR", "lzip", "compress", "Snappy")
+_REFUSED = ("Zstandard", "LZ4", "7-Zip", "RAR", "lzip", "compress", "Snappy", "ar", "cpio")
 _TABLES = ("text", "parquet", "xlsx", "xls")
 
 
