@@ -98,7 +98,8 @@ class Excel:
         for row, values in _rows(sheet):
             cells = [_text(value) for value in values or ()]
             if is_header(cells, settings):
-                while cells and is_blank(cells[-1]):
+                # An error is read as blank, and is a column's header all the same.
+                while cells and is_blank(cells[-1]) and (row - 1, self._left + len(cells) - 1) not in self._odd:
                     cells.pop()
                 self.header_row, self.header = row, tuple(cells)
                 return

@@ -82,6 +82,23 @@ def test_one_such_cell_in_a_note_costs_nothing(
     assert {line["status"] for line in lines("a.results.csv")} == {"created"}
 
 
+@pytest.mark.parametrize("kind", ["a spill", "a known error", "a blocked one"])
+def test_such_a_cell_in_the_last_header_costs_nothing(
+    kind: str, sandbox: Sandbox, load: Run, folder: Path, lines: Lines
+) -> None:
+    """It is a column's header all the same, although nobody knows its text."""
+    workbook(folder / "a.xlsx", [("", ""), ("", "")])
+    with zipfile.ZipFile(folder / "a.xlsx") as archive:
+        parts = {name: archive.read(name).decode() for name in archive.namelist()}
+    sheet = "xl/worksheets/sheet1.xml"
+    parts[sheet] = re.sub(r'<c r="D1".*?</c>', CELLS[kind].format(at="D1"), parts[sheet])
+    with zipfile.ZipFile(folder / "a.xlsx", "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    assert load("a.xlsx").code == 0
+    assert [line["status"] for line in lines("a.results.csv")] == ["created"] * 2
+
+
 def test_another_sheet_with_such_a_cell_is_counted_as_filled(
     sandbox: Sandbox, load: Run, folder: Path, lines: Lines
 ) -> None:
