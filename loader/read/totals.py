@@ -11,17 +11,23 @@ from loader.read.table import Batch, Mark
 _WORDS = (
     "totals?|sum|count|average|avg|summe|gesamt|gesamtsumme|gesamtergebnis|zwischensumme|teilergebnis|ergebnis"
     "|insgesamt|anzahl|mittelwert|total g[ée]n[ée]ral|sous-total|somme|moyenne|totale|suma|soma|totaal"
+    # What Excel writes below a pivot table in other languages.
+    r"|total geral|totale complessivo|eindtotaal|hovedtotal|totalsumma?|summa|somma|suma ko\u0144cowa|razem|celkem"
+    r"|celkov\u00fd sou\u010det|(?:kaikki )?yhteens\u00e4|(?:genel )?toplam"
+    r"|\u043e\u0431\u0449\u0438\u0439 \u0438\u0442\u043e\u0433|\ucd1d ?\ud569\uacc4|\ud569\uacc4"
     "|\u0438\u0442\u043e\u0433\u043e|\u0432\u0441\u0435\u0433\u043e|\u5408\u8ba1|\u603b\u8ba1|\u5408\u8a08|\u7dcf\u8a08"
 )
 # One of these is in every such word: most files have none, and are looked through at once.
 _ROOTS = (
     *("tota", "sum", "count", "average", "avg", "gesamt", "ergebnis", "anzahl", "mittelwert", "somme", "moyenne"),
-    *("soma", "\u0438\u0442\u043e\u0433\u043e", "\u0432\u0441\u0435\u0433\u043e", "\u5408", "\u603b", "\u7dcf"),
+    *("soma", "\u0438\u0442\u043e\u0433", "\u0432\u0441\u0435\u0433\u043e", "\u5408", "\u603b", "\u7dcf"),
+    *("razem", "celk", "yhteens\u00e4", "toplam", "\ud569\uacc4"),
 )
 # "Total", "Grand Total:", "Subtotal (12)", "Total for Acme", "Acme Total".
 _TOTAL = re.compile(
     rf"(?:(?:grand|sub|overall|report|page)[\s-]*)?(?:{_WORDS})"
     r"(?:[\s:=.(-]*[0-9.,)]*|\s+(?:for|of|by|per|records|rows|count|contacts|companies|deals|f\u00fcr|de|pour)\b.*)"
+    r"|(?:grand|sub)[\s-]*totals?\b.*"
     r"|.{1,80}\s(?:grand\s)?(?:total|summe|ergebnis)",
     re.IGNORECASE | re.DOTALL,
 )

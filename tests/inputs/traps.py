@@ -291,6 +291,12 @@ TRAPS: dict[int, Trap] = {
               "3,18258702902,Total for Acme\n4,5,Acme Total\n6,7,Bob\n8,9,Total Wine\n",
               (2, 0, "25310007160", "18259732943"), (3, 0, "TOTAL_ROW"), (4, 0, "25310069645", "18258702902"),
               (5, 0, "TOTAL_ROW"), (6, 0, "TOTAL_ROW"), (7, 0, "6", "7"), (8, 0, "8", "9")),
+         text("totals as spreadsheets write them in other languages",
+              f"name,{HEAD}a,10234,20234\nb,10235,20235\nTotal geral,2,2\nEindtotaal,2,2\nSuma ko\u0144cowa,2,2\n"
+              "Genel Toplam,2,2\n\u041e\u0431\u0449\u0438\u0439 \u0438\u0442\u043e\u0433,2,2\n"
+              "Grand Total (all regions),2,2\nTotal Wine,2,2\n",
+              (2, 0, "10234", "20234"), (3, 0, "10235", "20235"), *((row, 0, "TOTAL_ROW") for row in range(4, 10)),
+              (10, 0, "2", "2")),
          sheet("a total in another column of a sheet", [("name", *LOADED), ("a", 10234, 20234), ("Summe", 1, 1)],
                (2, 0, "10234", "20234"), (3, 0, "TOTAL_ROW")),
          text("a company called Total", f"{HEAD[:-1]},name\n101,201,Total\n102,99,Summe\n", (2, 0, "101", "201"),
