@@ -12,6 +12,10 @@ from loader.settings import InputSettings
 _OWN = ("object_type", "to_object_type", "association_category", "association_type_id", "label")
 # A file has few distinct wishes; a label column that is different on every row must still not fill the memory.
 _REMEMBERED = 10_000
+# Characters of a cell: more than any list of labels between two object types has. A longer one names nothing.
+_LONGEST = 10_000
+_KEPT = 200
+_CUT = "… (cut: a cell of so many characters names nothing)"
 # In our own failures files an apostrophe stands before what a spreadsheet would run as a formula: the label '-VIP.
 _DEFUSED = re.compile(r"'(?=[\s\"]*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20])")
 
@@ -49,8 +53,11 @@ class AskedOf:
         if len(self._memory) >= _REMEMBERED:
             self._memory.clear()
         own = dict(zip([field for field in _OWN if field in self._columns.own], map(_said, key), strict=True))
-        labels = split(own.get("label", ""))
-        asked = self._memory[key] = tuple(self._asked({**own, "label": label}) for label in labels)
+        label = own.get("label", "")
+        labels = [label] if label.endswith(_CUT) else split(label)
+        asked = tuple(self._asked({**own, "label": label}) for label in labels)
+        if sum(map(len, key)) <= _LONGEST:
+            self._memory[key] = asked
         whole = asked[0].object_type and asked[0].to_object_type
         self._uneven = self._uneven or len(asked) > 1 or not whole
         return asked
@@ -80,6 +87,8 @@ class AskedOf:
 
 def _said(cell: str) -> str:
     bare = trim(cell)
+    if len(bare) > _LONGEST:
+        return bare[:_KEPT] + _CUT
     return trim(bare[1:]) if _DEFUSED.match(bare) else bare
 
 

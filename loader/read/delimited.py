@@ -22,7 +22,7 @@ from loader.read.ids import is_blank
 from loader.read.missing import likeness
 from loader.read.second_header import SecondHeader
 from loader.read.show import plain, show
-from loader.read.table import BATCH, FULL_SHEETS, HEADER_WITHIN, Batch, Mark, full_sheet_note
+from loader.read.table import BATCH, FULL_SHEETS, HEADER_WITHIN, MOST_COLUMNS, Batch, Mark, full_sheet_note
 from loader.read.text import Text
 from loader.settings import InputSettings
 
@@ -33,6 +33,7 @@ _DELIMITERS = (",", ";", "\t", "|")
 _DELIMITER_NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 _SEPARATOR_LINE = re.compile(r'\s*"?sep=(.)"?\s*', re.IGNORECASE)
 _SAMPLE = 1 << 18
+_LONGEST_HEADER = 1 << 20
 _LARGEST_FIELD = 16 << 20
 _MALFORMED = "has text after a closing quote; double the quotes that belong to the text"
 
@@ -68,13 +69,23 @@ class Delimited:
         self, sample: list[str], delimiters: tuple[str, ...], settings: InputSettings
     ) -> tuple[str, int, list[str]]:
         likeliest: list[str] = []
+        # A header is looked for in so much of each line: more would be more columns than any table has.
+        beginnings = [line if len(line) <= _LONGEST_HEADER else line[:_LONGEST_HEADER] + "\n" for line in sample]
         for delimiter in delimiters:
-            rows = list(islice(csv.reader(sample, delimiter=delimiter), HEADER_WITHIN))
+            rows = list(islice(csv.reader(beginnings, delimiter=delimiter), HEADER_WITHIN))
             for number, cells in enumerate(rows, start=1):
-                if is_header(cells, settings):
+                if is_header(cells[:MOST_COLUMNS], settings):
+                    self._check_width(cells, sample[:number])
                     return delimiter, number, cells
-            likeliest = max([likeliest, *rows], key=likeness)
+            likeliest = max([likeliest, *(cells[:MOST_COLUMNS] for cells in rows)], key=likeness)
         raise no_header(self._name, likeliest, settings)
+
+    def _check_width(self, header: list[str], lines: list[str]) -> None:
+        if len(header) > MOST_COLUMNS or max(map(len, lines)) > _LONGEST_HEADER:
+            raise InputError(
+                f"{self._name}: the header has more than {MOST_COLUMNS:,} columns or a million characters, which no "
+                "table of associations has; leave the columns out that are not needed."
+            )
 
     def cell_name(self, row: int, column: int) -> str:
         """Return the column's header in quotes."""
@@ -154,8 +165,9 @@ class Delimited:
                 continue
             fault = broken if place == last and broken else self._fault(record)
             if fault is not None:
-                self._second_header.repeats(row + 1 + place, record)
-                self._second_header.check_glued(row + 1 + place, record)
+                looked_at = record[: width + MOST_COLUMNS]
+                self._second_header.repeats(row + 1 + place, looked_at)
+                self._second_header.check_glued(row + 1 + place, looked_at)
                 batch.faults[len(batch.rows)] = fault
             batch.rows.append(row + 1 + place)
             batch.cells.append(record if len(record) == width else (record + [""] * width)[:width])

@@ -87,10 +87,9 @@ class Input:
         self._source.check_unchanged()
         records = 0
         for batch in self._table.batches(told):
-            chunk = judge.chunk(batch)
-            records += len(chunk.rows)
-            if chunk.rows:
-                yield chunk
+            if batch.rows:
+                records += len(batch.rows)
+                yield from judge.chunks(batch)
         # An archive is hashed once, after the last of its tables; the others' checksums are in it.
         self._source.check_unchanged(to_the_byte=self._is_last)
         if not records:

@@ -1,8 +1,9 @@
 """Records become rows: links whose ids are in order, and rejects with a reason."""
 
+import re
 from collections import Counter
-from collections.abc import Sequence
-from itertools import product, repeat
+from collections.abc import Iterator, Sequence
+from itertools import repeat
 from operator import itemgetter
 
 from loader.model import Asked, Chunk, Link, Reject
@@ -22,6 +23,11 @@ _MISSING_TYPE = {
 }
 
 _LOST = ("MERGED_CELL", "ERROR_CELL", "FORMULA_WITHOUT_VALUE")
+_DIGITS = re.compile("[0-9]+", re.ASCII)
+
+MOST_ROWS = 50_000
+"""In a chunk: a cell may hold millions of ids."""
+
 Verdicts = tuple[tuple[Column, Judged], ...]
 
 
@@ -38,21 +44,33 @@ class Judge:
         ends = zip(self._by_property, ([columns.object_id], columns.to), strict=True)
         self._totals = Totals([each.position for is_key, found in ends if not is_key for each in found])
 
-    def chunk(self, batch: Batch) -> Chunk:
-        """Judge one batch: plain records in one go, the others one by one, in the file's order."""
+    def chunks(self, batch: Batch) -> Iterator[Chunk]:
+        """Judge one batch: plain records in one go, the others one by one, in the file's order.
+
+        Its records are all in the last chunk; those before have what the lists of a cell hold more than one chunk of.
+        """
         for place, fault in self._totals.find(batch):
             batch.faults.setdefault(place, fault)
-        chunk = Chunk(batch.rows, batch.cells, [], [], 0)
+        chunk = Chunk([], [], [], [], 0)
         plain, odd = self._plain_links(batch)
         with_care = bool(batch.faults or batch.marks or any(self._by_property))
         without = start = 0
         for place in odd:
             chunk.links.extend(plain[start:place])
-            asks_nothing = None if with_care else self._plain_record(batch.rows[place], batch.cells[place], chunk.links)
-            without += self._record(place, batch, chunk) if asks_nothing is None else asks_nothing
             start = place + 1
+            found = None if with_care else self._plain_record(batch.rows[place], batch.cells[place])
+            for each in self._record(place, batch) if found is None else found:
+                if isinstance(each, Link):
+                    chunk.links.append(each)
+                elif isinstance(each, Reject):
+                    chunk.rejects.append(each)
+                else:
+                    without += each
+                if len(chunk.links) + len(chunk.rejects) >= MOST_ROWS:
+                    yield chunk
+                    chunk = Chunk([], [], [], [], 0)
         chunk.links.extend(plain[start:])
-        return chunk._replace(without=without)
+        yield Chunk(batch.rows, batch.cells, chunk.links, chunk.rejects, without)
 
     def _plain_links(self, batch: Batch) -> tuple[list[Link], Sequence[int]]:
         """Return a link for each record, and the places of those that must be judged by themselves after all."""
@@ -75,31 +93,36 @@ class Judge:
             place for place, (one, other) in enumerate(pairs) if place in told or not (plain(one) and plain(other))
         ]
 
-    def _plain_record(self, row: int, cells: list[str], links: list[Link]) -> int | None:
-        """Add the links of a record whose cells hold plain ids, lists of them, or nothing where that may be.
+    def _plain_record(self, row: int, cells: list[str]) -> Iterator[Link | int] | None:
+        """Return the links of a record whose cells hold plain ids, lists of them, or nothing where that may be.
 
-        Returns how many cells ask for nothing, or None, with nothing added, if the record must be judged with care.
+        Numbers among them are of cells that ask for nothing. None if the record must be judged with care.
         """
         object_id = cells[self._columns.object_id.position]
         if not ids.PLAIN.fullmatch(object_id):
             return None
-        made: list[Link] = []
-        without = 0
+        asking: list[tuple[str, tuple[Asked, ...]]] = []
         for asked_of, column in zip(self._asked, self._columns.to, strict=True):
             cell = cells[column.position]
             if not cell and column.meaning.associated:
-                without += 1
                 continue
             asked = asked_of.of(cells)
             if not (ids.PLAIN_LIST.fullmatch(cell) and asked[0].object_type and asked[0].to_object_type):
                 return None
-            for text, each in product(cell.split(";"), asked):
-                made.append(Link(row, len(made), object_id, text, each))
-        links.extend(made)
-        return without
+            asking.append((cell, asked))
+        return self._links(row, object_id, asking)
 
-    def _record(self, place: int, batch: Batch, chunk: Chunk) -> int:
-        """Judge one record into the chunk; returns how many of its cells ask for nothing."""
+    def _links(self, row: int, object_id: str, asking: Sequence[tuple[str, tuple[Asked, ...]]]) -> Iterator[Link | int]:
+        yield len(self._columns.to) - len(asking)
+        part = 0
+        for cell, asked in asking:
+            for found in _DIGITS.finditer(cell):
+                for each in asked:
+                    yield Link(row, part, object_id, found[0], each)
+                    part += 1
+
+    def _record(self, place: int, batch: Batch) -> Iterator[Link | Reject | int]:
+        """Yield the rows of one record, and for each of its cells that asks for nothing a one."""
         row, cells = batch.rows[place], batch.cells[place]
         said = cells[self._columns.object_id.position]
         judged = self._judged_object(place, said, batch)
@@ -107,25 +130,26 @@ class Judge:
         if (judged.reason or self._by_property[0]) and self._second_header.repeats(row, cells) and fault is None:
             fault = Mark("REPEATED_HEADER", "is the header once more; delete the row")
         if fault is not None:
-            self._reject_record(row, cells, fault, chunk)
-            return 0
+            yield self._rejected_record(row, cells, fault)
+            return
         unsure = self._unsure(place, batch) if batch.marks else []
-        without = part = 0
+        part = 0
         for asked_of, column in zip(self._asked, self._columns.to, strict=True):
             asked = asked_of.of(cells)
             in_order = not (judged.reason or unsure) and asked[0].object_type and asked[0].to_object_type
-            texts = self._judged_parts(place, column, cells, batch)
-            without += not texts
-            for (text, to_judged), each in product(texts, asked):
-                if in_order and not to_judged.reason:
-                    found = _with_addresses(each, judged, to_judged)
-                    chunk.links.append(Link(row, part, judged.record_id, to_judged.record_id, found))
-                else:
-                    verdicts = (self._columns.object_id, judged), (column, to_judged), *unsure
-                    problem = self._problem(row, verdicts, each)
-                    chunk.rejects.append(Reject(row, part, keep(said), keep(text), each, problem.reason, problem.why))
-                part += 1
-        return without
+            before = part
+            for text, to_judged in self._judged_parts(place, column, cells, batch):
+                for each in asked:
+                    if in_order and not to_judged.reason:
+                        found = _with_addresses(each, judged, to_judged)
+                        yield Link(row, part, judged.record_id, to_judged.record_id, found)
+                    else:
+                        verdicts = (self._columns.object_id, judged), (column, to_judged), *unsure
+                        problem = self._problem(row, verdicts, each)
+                        yield Reject(row, part, keep(said), keep(text), each, problem.reason, problem.why)
+                    part += 1
+            if part == before:
+                yield 1
 
     def _judged_object(self, place: int, cell: str, batch: Batch) -> Judged:
         mark = batch.marks.get((place, self._columns.object_id.position)) if batch.marks else None
@@ -140,16 +164,18 @@ class Judge:
             (column, Judged("", "", mark.reason, mark.why)) for column, mark in marked if mark and mark.reason in _LOST
         ]
 
-    def _judged_parts(self, place: int, column: Column, cells: list[str], batch: Batch) -> list[tuple[str, Judged]]:
+    def _judged_parts(self, place: int, column: Column, cells: list[str], batch: Batch) -> Iterator[tuple[str, Judged]]:
         cell = cells[column.position]
         mark = batch.marks.get((place, column.position)) if batch.marks else None
         if mark is not None:
-            return [(cell, Judged("", "", mark.reason, mark.why))]
+            yield cell, Judged("", "", mark.reason, mark.why)
+            return
         by_property = self._by_property[1]
         texts = ids.parts(cell, lenient=column.meaning.associated and not by_property)
         if not texts and not column.meaning.associated:
             texts = [""]
-        return [(text, self._judge(text, by_property)) for text in texts]
+        for text in texts:
+            yield text, self._judge(text, by_property)
 
     def _judge(self, cell: str, by_property: bool) -> Judged:
         if not by_property and ids.PLAIN.fullmatch(cell):
@@ -167,10 +193,10 @@ class Judge:
         missing = "MISSING_TO_OBJECT_TYPE" if asked.object_type else "MISSING_OBJECT_TYPE"
         return Mark(missing, f"Row {row}: {_MISSING_TYPE[missing]}.")
 
-    def _reject_record(self, row: int, cells: list[str], fault: Mark, chunk: Chunk) -> None:
+    def _rejected_record(self, row: int, cells: list[str], fault: Mark) -> Reject:
         said = keep(cells[self._columns.object_id.position]), keep(cells[self._columns.to[0].position])
         asked, *_ = self._asked[0].of(cells)
-        chunk.rejects.append(Reject(row, 0, *said, asked, fault.reason, f"Row {row} {fault.why}."))
+        return Reject(row, 0, *said, asked, fault.reason, f"Row {row} {fault.why}.")
 
 
 def _with_addresses(asked: Asked, judged: Judged, to_judged: Judged) -> Asked:

@@ -41,13 +41,14 @@ def trim(cell: str) -> str:
 
     Invisible characters within the text stay: in a label they may join an emoji or a script's letters.
     """
+    # One pass, however often blanks and invisible characters take turns.
     bare = cell.strip()
-    while bare and (ord(bare[0]) in INVISIBLE or ord(bare[-1]) in INVISIBLE):
-        bare = bare.strip(_INVISIBLE_TEXT).strip()
-    return bare
+    return bare.strip(_BARE) if bare and (ord(bare[0]) in INVISIBLE or ord(bare[-1]) in INVISIBLE) else bare
 
 
-_INVISIBLE_TEXT = "".join(map(chr, INVISIBLE))
+_BLANKS = "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+_BARE = "".join(map(chr, INVISIBLE)) + _BLANKS + "\u2028\u2029\u202f\u205f\u3000"
+# What str.strip takes for a blank.
 
 
 def _escape(char: str) -> str:

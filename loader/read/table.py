@@ -55,6 +55,8 @@ class Table(Protocol):
 
 
 HEADER_WITHIN = 20
+MOST_COLUMNS = 16_384
+"""What a sheet of Excel holds."""
 # What the sheets of old and new Excel hold; Covid cases were lost beyond the first in 2020.
 FULL_SHEETS = (65_536, 1_048_576)
 

@@ -130,13 +130,13 @@ def test_an_input_that_changes_while_it_is_read_is_refused(
     from loader.read.judge import Judge  # noqa: PLC0415 - it is patched here only
 
     world = make_world(ROWS)
-    true = Judge.chunk
+    true = Judge.chunks
 
     def chunk(self: Judge, batch: Any) -> Any:
         HARMS[harm](world.folder / "load.csv")
         return true(self, batch)
 
-    monkeypatch.setattr(Judge, "chunk", chunk)
+    monkeypatch.setattr(Judge, "chunks", chunk)
     ending = world.run(*CREW)
     assert ending.exit_code == 2, ending.said
     assert ending.said.count("\n") == 1
