@@ -2,16 +2,16 @@
 
 import asyncio
 import tempfile
-from contextlib import AsyncExitStack
+from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from loader.errors import Retryable
 from loader.events import Note, Planned, Tell
-from loader.read import open_inputs
+from loader.read import Input, open_inputs
 from loader.record.journal import Journal, Staging
 from loader.record.outputs import name_outputs
-from loader.send.gateway import Surroundings
+from loader.send.gateway import Gateway, Surroundings
 from loader.send.limits import START_RATE
 from loader.send.portal import GatewayPortal
 from loader.send.reading import CurrentAssociations
@@ -21,7 +21,7 @@ from loader.verbs.api_version import ending, speaking
 from loader.verbs.connection import connected, surroundings
 from loader.verbs.cost import look_ahead
 from loader.verbs.portal import recognize, unreachable
-from loader.verbs.staging import Prospect, planned, read_all, settle_and_group, with_what_is_there
+from loader.verbs.staging import Prospect, Settlement, planned, read_all, settle_and_group, with_what_is_there
 
 ATTEMPTS = 3
 """At each question, which take a few seconds: somebody waits, and nothing is lost when the portal is out of reach."""
@@ -46,45 +46,74 @@ async def plan(
     inputs = await asyncio.to_thread(open_inputs, *settings.read, standard_input=standard_input)
     try:
         name_outputs(settings.results, settings.failures, inputs[0].file, [source.path for source in inputs])
-        async with AsyncExitStack() as stack:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="association-loader-"))
-            staging = stack.enter_context(Staging(Path(folder) / "plan", stopping=stop.asked))
+        with (
+            tempfile.TemporaryDirectory(prefix="association-loader-") as folder,
+            Staging(Path(folder) / "plan", stopping=stop.asked) as staging,
+        ):
             await asyncio.to_thread(read_all, inputs, staging, tell, stop)
             if sentence := ending(settings, around.now()):
                 tell(Note(sentence))
-            portal: GatewayPortal | None = None
-            current: CurrentAssociations | None = None
-            prospect = Prospect(None, settings.send.rate or START_RATE, None, settings.send.method)
-            if settings.connection.credentials is not None:
-                gateway = await stack.enter_async_context(connected(settings, around, tell))
-                portal = GatewayPortal(gateway, version=settings.connection.api_version, attempts=ATTEMPTS)
-                current = CurrentAssociations(gateway, version=settings.connection.api_version, attempts=ATTEMPTS)
-                account = await stop.unless(recognize(portal, settings.connection.portal_id))
-            try:
-                by_record = settings.send.existing == "merge"
-                goes_to = settings.connection.portal_id if portal is None else account.portal_id
-                settlement = await settle_and_group(
-                    staging,
-                    settings.read,
-                    portal,
-                    tell,
-                    stop,
-                    portal_id=goes_to,
-                    by_record=by_record,
-                    current=current,
-                )
-            except Retryable as error:
-                raise unreachable(error) from error
-            if current is None:
-                return planned(inputs, staging, settlement, prospect)
-            prospect = Prospect(account.portal_id, gateway.limiter.rate, gateway.day.limit, settings.send.method)
-            event = planned(inputs, staging, settlement, prospect)
-            if not by_record or not event.pairs:
-                return event
-            staging.install(Path(folder) / "plan.journal")
-            with Journal(Path(folder) / "plan.journal") as journal:
-                ahead = await stop.unless(look_ahead(journal, current, tell))
-            return with_what_is_there(event, ahead, settings.send.method)
+            work = _Plan(settings, inputs, staging, Path(folder) / "plan.journal", tell, stop)
+            if settings.connection.credentials is None:
+                return await work.without_portal()
+            async with connected(settings, around, tell) as gateway:
+                return await work.with_portal(gateway)
     finally:
         for source in inputs:
             source.close()
+
+
+class _Plan(NamedTuple):
+    """The rows that were read, and what it takes to plan them; `journal` names a file that is not there yet."""
+
+    settings: Settings
+    inputs: Sequence[Input]
+    staging: Staging
+    journal: Path
+    tell: Tell
+    stop: Stop
+
+    async def without_portal(self) -> Planned:
+        send = self.settings.send
+        settlement = await self._settle(None, self.settings.connection.portal_id, None)
+        return self._planned(settlement, Prospect(None, send.rate or START_RATE, None, send.method))
+
+    async def with_portal(self, gateway: Gateway) -> Planned:
+        """Settle the names as the portal has them, and look at what is there already where a load would."""
+        connection = self.settings.connection
+        portal = GatewayPortal(gateway, version=connection.api_version, attempts=ATTEMPTS)
+        current = CurrentAssociations(gateway, version=connection.api_version, attempts=ATTEMPTS)
+        account = await self.stop.unless(recognize(portal, connection.portal_id))
+        try:
+            settlement = await self._settle(portal, account.portal_id, current)
+        except Retryable as error:
+            raise unreachable(error) from error
+        method = self.settings.send.method
+        event = self._planned(settlement, Prospect(account.portal_id, gateway.limiter.rate, gateway.day.limit, method))
+        if not self._reads_first or not event.pairs:
+            return event
+        self.staging.install(self.journal)
+        with Journal(self.journal) as journal:
+            ahead = await self.stop.unless(look_ahead(journal, current, self.tell))
+        return with_what_is_there(event, ahead, method)
+
+    @property
+    def _reads_first(self) -> bool:
+        return self.settings.send.existing == "merge"
+
+    async def _settle(
+        self, portal: GatewayPortal | None, portal_id: str | None, current: CurrentAssociations | None
+    ) -> Settlement:
+        return await settle_and_group(
+            self.staging,
+            self.settings.read,
+            portal,
+            self.tell,
+            self.stop,
+            portal_id=portal_id,
+            by_record=self._reads_first,
+            current=current,
+        )
+
+    def _planned(self, settlement: Settlement, prospect: Prospect) -> Planned:
+        return planned(self.inputs, self.staging, settlement, prospect)
