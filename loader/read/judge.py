@@ -42,7 +42,10 @@ class Judge:
         self._asked = [AskedOf(columns, to, settings) for to in columns.to]
         self._second_header = SecondHeader(name, table.header, settings)
         ends = zip(self._by_property, ([columns.object_id], columns.to), strict=True)
-        self._totals = Totals([each.position for is_key, found in ends if not is_key for each in found])
+        ids_at = [each.position for is_key, found in ends if not is_key for each in found]
+        self._totals = Totals(
+            ids_at, [each.position for each in (columns.object_id, *columns.to, *columns.own.values())]
+        )
 
     def chunks(self, batch: Batch) -> Iterator[Chunk]:
         """Judge one batch: plain records in one go, the others one by one, in the file's order.

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from operator import itemgetter
 
 from loader.read.show import show, trim
@@ -36,14 +36,16 @@ _WHY = "ids far shorter than those of the other rows; delete the row of totals"
 
 
 class Totals:
-    """Finds the rows of totals in one table, whose ids are in the columns at `positions`.
+    """Finds the rows of totals in one table, whose ids are in the columns at `ids`.
 
-    A row is one if another cell of it has a word for a total and an id has at most half as many characters as most
-    others have in its column. Only then: Total is a company, too.
+    A row is one if a cell of a column that nobody reads has a word for a total and an id has at most half as many
+    characters as most others have in its column. Only then: Total is a company, too. In the columns at `read` a word
+    is a value: Sum may be a label or a key, and where it is none, its row is rejected for that.
     """
 
-    def __init__(self, positions: Sequence[int]) -> None:
-        self._lengths: dict[int, Counter[int]] = {position: Counter() for position in positions}
+    def __init__(self, ids: Collection[int], read: Collection[int]) -> None:
+        self._lengths: dict[int, Counter[int]] = {position: Counter() for position in ids}
+        self._read = frozenset(read)
 
     def find(self, batch: Batch) -> Iterator[tuple[int, Mark]]:
         """Yield the place of each row of totals in a batch, with what is wrong with it."""
@@ -61,13 +63,13 @@ class Totals:
                 yield place, Mark("TOTAL_ROW", f"reads {show(trim(words[place]))} beside {_WHY}")
 
     def _words(self, batch: Batch, places: Collection[int]) -> dict[int, str]:
-        """Return the cells with a word for a total, by the place of their record; in an id column they are no id."""
+        """Return the cells with a word for a total, by the place of their record."""
         every = "\n".join([cell for place in places for cell in batch.cells[place]]).lower()
         if not any(root in every for root in _ROOTS):
             return {}
         found = {}
         for place in places:
-            cells = (cell for index, cell in enumerate(batch.cells[place]) if index not in self._lengths)
+            cells = (cell for index, cell in enumerate(batch.cells[place]) if index not in self._read)
             found[place] = next(filter(_is_total, cells), "")
         return {place: word for place, word in found.items() if word}
 
