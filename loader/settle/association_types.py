@@ -165,11 +165,20 @@ class AssociationTypes:
         found = self._index(direction).by_label.get(wanted, [])
         if exact := [entry for entry in found if len(found) > 1 and entry.label.strip() == label.strip()]:
             return exact
-        return found or [
-            entry
+        return found or self._named_by_hubspot(direction, wanted)
+
+    def primary(self, direction: Direction) -> list[Known]:
+        """Return HubSpot's own primary type of a direction, whatever the portal calls it and its other labels."""
+        return self._named_by_hubspot(direction, folded("Primary"))
+
+    def _named_by_hubspot(self, direction: Direction, wanted: str) -> list[Known]:
+        """Return the types that have this folded label in HubSpot's table."""
+        table = [
+            entry.type
             for entry in standard().get(direction, ())
             if entry.label and wanted in (folded(entry.label), folded(entry.also_called))
         ]
+        return [entry for kind in table for entry in self.numbered(direction, kind.type_id) if entry.type == kind]
 
     def numbered(self, direction: Direction, type_id: int) -> list[Known]:
         """Return the types of a direction that have this id, in whatever categories."""

@@ -125,6 +125,6 @@ def refuse_options(
         if isinstance(verdict, Settled):
             continue
         value = getattr(kinds[kind], verdict.field)
-        from_option = any(value == getattr(settings, verdict.field) for settings in groups)
+        from_option = any(value == (getattr(settings, verdict.field) or "").strip() for settings in groups)
         if from_option and not any(getattr(asked, verdict.field) == value for asked in sound):
             raise UsageError(verdict.message)

@@ -20,6 +20,8 @@ LARGEST_TYPE_ID = 2**31 - 1
 
 Verdict = Settled | Unsettled
 
+_WHERE = {"object_type": ", in the cell or with --from", "to_object_type": ", in the cell or with --to"}
+
 
 def direction_of(asked: Asked, names: ObjectTypes) -> Direction | Unsettled:
     """Return the object types as ids."""
@@ -36,8 +38,10 @@ def find_type(name: str, names: ObjectTypes, field: str) -> str | Unsettled:
     if type_id is not None:
         return type_id
     if sharing := names.sharing(name):
+        where = _WHERE.get(field, "")
         message = (
-            f"{quoted(name)} may be {' or '.join(sharing)}, which have that name in this portal: write the id instead"
+            f"{quoted(name)} may be {' or '.join(sharing)}, which have that name in this portal: write the id "
+            f"instead{where}"
         )
         return Unsettled("UNKNOWN_OBJECT_TYPE", message, field)
     near = names.nearest(name)
@@ -91,7 +95,8 @@ def settle(asked: Asked, direction: Direction, types: AssociationTypes) -> Verdi
         )
     label = wanted_label(asked)
     if label:
-        return _by_label(asked._replace(label=label), direction, types)
+        named = (types.primary(direction) if asked.primary and not asked.label else []) or types.named(direction, label)
+        return _by_label(asked._replace(label=label), named, direction, types)
     if asked.association_type_id:
         return _by_type_id(asked, category, direction, types)
     return _unlabelled(asked, direction, types)
@@ -116,8 +121,8 @@ def _unchecked(label: str, direction: Direction) -> Settled:
     return Settled(*direction, UNCHECKED, label, UNCHECKED)
 
 
-def _by_label(asked: Asked, direction: Direction, types: AssociationTypes) -> Verdict:
-    named = types.named(direction, asked.label)
+def _by_label(asked: Asked, named: list[Known], direction: Direction, types: AssociationTypes) -> Verdict:
+    """Settle a row by its label; `named` are the types that go by it."""
     found = [entry for entry in named if not asked.association_category or entry.type.category == _category(asked)]
     if named and not found and types.complete(direction):
         return _wrong_category(asked, named, f"the label {quoted(asked.label)}", direction, types)
@@ -130,7 +135,7 @@ def _by_label(asked: Asked, direction: Direction, types: AssociationTypes) -> Ve
         ids = " and ".join(f"{entry.type.category} {entry.type.type_id}" for entry in found)
         return Unsettled(
             "AMBIGUOUS_LABEL",
-            f"the label {quoted(asked.label)} stands for {ids}: name the association type id instead",
+            f"the label {quoted(asked.label)} stands for {ids}: name the category and the association type id",
             "label",
         )
     if types.offline:
@@ -138,13 +143,17 @@ def _by_label(asked: Asked, direction: Direction, types: AssociationTypes) -> Ve
     return Unsettled("ASSOCIATION_LABEL_NOT_FOUND", _no_such_label(asked.label, direction, types), "label")
 
 
+_CHECK = "check both object types, or name the association type id"
+
+
+def _not_listed(direction: Direction, types: AssociationTypes) -> str:
+    return f"HubSpot does not list the association types of {types.shown(direction)}"
+
+
 def _no_such_label(label: str, direction: Direction, types: AssociationTypes) -> str:
     pair = types.shown(direction)
     if not types.complete(direction):
-        return (
-            f"whether {pair} have a label {quoted(label)} could not be asked: name its --type-id, or mend the token's "
-            "scopes"
-        )
+        return f"{_not_listed(direction, types)}, so the label {quoted(label)} is not known: {_CHECK}"
     near, first = types.labels_like(direction, label)
     choice = ", ".join(repr(name) for name in near or first)
     if not types.of(direction):
@@ -229,35 +238,43 @@ def _wrong_category(
 
 def _home(
     asked: Asked, type_id: int, category: str, direction: Direction, types: AssociationTypes
-) -> tuple[Direction, Known | None] | None:
-    """Return the direction that a wrong type id belongs to, as far as it is known, and the type there."""
+) -> tuple[Direction, list[Known]] | None:
+    """Return the direction that a wrong type id belongs to, as far as it is known, and the types that it is there."""
     other = direction[1], direction[0]
     same = types.numbered(other, type_id) if other != direction else []
     if asked.association_category:
         same = [entry for entry in same if entry.type.category == category]
     if same:
-        return other, same[0]
+        return other, same
     home = standard_direction(type_id) if category == HUBSPOT_DEFINED else None
-    return (home, None) if home and home != direction else None
+    return (home, []) if home and home != direction else None
 
 
 def _right_ids(
-    type_id: int, home: tuple[Direction, Known | None] | None, direction: Direction, types: AssociationTypes
+    type_id: int, home: tuple[Direction, list[Known]] | None, direction: Direction, types: AssociationTypes
 ) -> str:
     pair = types.shown(direction)
     wrong = f"association type {type_id} does not link {pair}"
     if home is not None:
-        there, entry = home
+        there, entries = home
         wrong += f" (it goes from {types.shown(there)})"
-        inverse = types.inverse(there, entry) if entry else None
-        if inverse is not None:
-            return f"{wrong}: use {inverse.type_id}, which is the same from this end"
-    unlabelled = types.unlabelled(direction)
-    others = [f"{entry.type.type_id} {entry.label!r}" for entry in types.first_labelled(direction)]
-    plain = [f"{unlabelled.type.type_id} (unlabelled)"] if unlabelled else []
+        inverses = [types.inverse(there, entry) for entry in entries]
+        right = [inverse for inverse in inverses if inverse is not None]
+        if right and len(right) == len(inverses):
+            which = "which is" if len(right) == 1 else "which are"
+            ids = " or ".join(_id_of(inverse, direction, types) for inverse in right)
+            return f"{wrong}: use {ids}, {which} the same from this end"
     if not types.of(direction) and types.complete(direction):
         return f"{wrong}: this portal has no association type from {pair} at all, so they cannot be associated"
+    unlabelled = types.unlabelled(direction)
+    others = [f"{_id_of(entry.type, direction, types)} {entry.label!r}" for entry in types.first_labelled(direction)]
+    plain = [f"{_id_of(unlabelled.type, direction, types)} (unlabelled)"] if unlabelled else []
     return f"{wrong}: use {', '.join((plain + others)[:6]) or 'a type id of this pair'}"
+
+
+def _id_of(kind: AssociationType, direction: Direction, types: AssociationTypes) -> str:
+    """Return the type id of a type, with its category where another type of the direction has the same id."""
+    return " ".join(map(str, kind)) if len(types.numbered(direction, kind.type_id)) > 1 else str(kind.type_id)
 
 
 def _unlabelled(asked: Asked, direction: Direction, types: AssociationTypes) -> Verdict:
@@ -281,5 +298,5 @@ def _unlabelled(asked: Asked, direction: Direction, types: AssociationTypes) -> 
     elif types.complete(direction):
         message = f"HubSpot does not associate {pair} without a label: name one"
     else:
-        message = f"the unlabelled association type of {pair} is not known and could not be asked: name its --type-id"
+        message = f"{_not_listed(direction, types)}: {_CHECK}"
     return Unsettled("NO_UNLABELLED_TYPE", message, "to_object_type")

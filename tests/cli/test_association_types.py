@@ -120,6 +120,19 @@ def test_a_label_of_the_portals_own_may_be_called_primary(folder: Path, run: Run
         assert type_ids(sandbox, "contacts", 101, "companies", 201) == {279, 70}
 
 
+@pytest.mark.parametrize("hubspots_own", ["Primary", "Hauptfirma"])
+def test_a_column_of_primary_companies_means_hubspots_own_type(
+    hubspots_own: str, folder: Path, run: Run, lines: Run, hubspot: Run
+) -> None:
+    """Whatever the portal calls it, and whether or not a label of its own is called Primary."""
+    own = {"from": "contacts", "to": "companies", "label": "Primary", "type_id": 70, "inverse_type_id": 71}
+    (folder / "a.csv").write_text("Record ID,Associated Company IDs (Primary)\n101,201\n")
+    with hubspot(portal={"labels": [own], "renamed": [{"type_id": 1, "label": hubspots_own}]}) as sandbox:
+        assert run("load", "a.csv", "--from", "contacts", "--rate", "9999/1").code == 0
+        assert type_ids(sandbox, "contacts", 101, "companies", 201) == {279, 1}
+    assert lines("a.results.csv")[0]["label"] == hubspots_own
+
+
 @pytest.mark.parametrize(
     "rows",
     [
@@ -175,6 +188,14 @@ NUMBERS = "object_id,to_object_id,association_category,association_type_id,label
         ("USER_DEFINED,,", "CATEGORY_WITHOUT_TYPE", None, "neither a label nor a type id"),
         ("INTEGRATOR_DEFINED,,", "CATEGORY_WITHOUT_TYPE", None, "neither a label nor a type id"),
         ("HUBSPOT_DEFINED,,", "", ("HUBSPOT_DEFINED", 279), ""),
+        (",2,", "WRONG_ASSOCIATION_TYPE_ID", None, "use HUBSPOT_DEFINED 1 or USER_DEFINED 1, which are the same from"),
+        (",41,", "WRONG_ASSOCIATION_TYPE_ID", None, "use 40, which is the same from this end"),
+        (
+            ",5,",
+            "WRONG_ASSOCIATION_TYPE_ID",
+            None,
+            "HUBSPOT_DEFINED 1 'Primary', 931 'Billing Contact', 40 'Boss', USER",
+        ),
     ],
 )
 def test_a_type_is_its_category_and_its_id(
@@ -326,6 +347,8 @@ IDS = "object_id,to_object_id\n101,201\n"
     ("name", "says"),
     [
         ("deals", "'deals' may be 0-3 (deals) or 2-5 (p62515_Deal), which have that name in this portal: write the id"),
+        (" Deals ", "write the id instead, in the cell or with --to"),
+        ("0-999", "HubSpot does not list the association types of contacts to 0-999: check both object types"),
         ("Project", ""),
         ("projects", "'projects' may be 0-970 (projects) or 2-6 (p62515_vehicle)"),
         ("p99_vehicle", "'p99_vehicle' is no object type of this portal: did you mean"),
@@ -364,6 +387,20 @@ def test_rows_with_a_shared_name_are_rejected_alone(folder: Path, run: Run, line
     with hubspot(portal=OWN, faults=[{"fault": "403", "route": "schemas"}]):
         run("load", "a.csv", "--rate", "9999/1", "--fresh")
     assert settled(lines) == [("created", "")]
+
+
+@pytest.mark.parametrize("options", [(), ("--label", "Boss")])
+def test_where_custom_objects_cannot_be_listed_hubspot_judges_their_names(
+    options: tuple[str, ...], folder: Path, run: Run, hubspot: Run
+) -> None:
+    """One that it does not know ends the command, which says to check the object types."""
+    (folder / "a.csv").write_text(IDS)
+    with hubspot(portal=OWN, faults=[{"fault": "403", "route": "schemas"}]) as sandbox:
+        done = run("load", "a.csv", "--from", "contacts", "--to", "p99_cars", *options, "--rate", "9999/1")
+        assert sandbox.count("PUT") == 0
+    assert done.code == 2
+    assert "does not list the association types of contacts to p99_cars" in done.err
+    assert "check both object types" in done.err
 
 
 @pytest.mark.parametrize(

@@ -192,7 +192,7 @@ async def test_a_portal_that_refuses_labels_is_not_asked_again_and_the_direction
     assert portal.asked == [CONTACT_COMPANY]
     assert names.unchecked == [CONTACT_COMPANY]
     assert isinstance(names.verdicts[1], Unsettled)
-    assert "could not be asked" in names.verdicts[1].message
+    assert "HubSpot does not list the association types" in names.verdicts[1].message
     assert isinstance(names.verdicts[3], Settled)
 
 
