@@ -233,17 +233,28 @@ STATES = {
 }
 
 
+class FailedFor(NamedTuple):
+    """How many rows failed or were rejected for one reason: its code, what it means for them, and what to do."""
+
+    rows: int
+    code: str
+    cause: str
+    mend: str
+
+
 @dataclass(frozen=True, slots=True)
 class Finished:
     """The run ended, for whatever reason. `stopped` is that reason in a sentence, blank when every row is settled.
 
-    `reloadable` says that the failures file can be loaded once it is mended: that of a job's several inputs cannot.
+    `reasons` are those of the failures, the most frequent first: one code may mean several things. `reloadable` says
+    that the failures file can be loaded once it is mended: that of a job's several inputs cannot.
     """
 
     summary: Mapping[str, object]
     results: str
     failures: str | None
     stopped: str = ""
+    reasons: tuple[FailedFor, ...] = ()
     reloadable: bool = True
 
 

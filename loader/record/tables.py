@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from loader.events import Explained, Finished, Kind, Labels, LookedUp, MergedRecord, Planned, Verified
+from loader.events import Explained, FailedFor, Finished, Kind, Labels, LookedUp, MergedRecord, Planned, Verified
 from loader.model import Understood
 from loader.object_type_names import one_of
 from loader.reasons import explain
@@ -70,7 +70,7 @@ def plan_table(event: Planned, *, in_full: bool = True) -> Iterator[RenderableTy
     if event.portal_id:
         yield plain(f"They go to portal {event.portal_id}.")
     if event.reasons and in_full:
-        yield from _reasons(event.reasons)
+        yield from _reasons([FailedFor(rows, code, *explain(code)[:2]) for code, rows in event.reasons.items()])
     elif event.reasons:
         yield plain(f"Rejected: {', '.join(f'{rows:,} {reason}' for reason, rows in event.reasons.items())}.")
 
@@ -203,8 +203,8 @@ def closing(event: Finished) -> Iterator[RenderableType]:
     if event.stopped:
         yield plain(f"Stopped: {event.stopped}", "bold yellow")
     yield _counts(rows)
-    if summary["failures_by_reason"]:
-        yield from _reasons(summary["failures_by_reason"])
+    if event.reasons:
+        yield from _reasons(event.reasons)
     retried = f", {requests['retried']:,} retried" if requests["retried"] else ""
     limited = f", {requests['rate_limited']:,} answers of 429" if requests["rate_limited"] else ""
     yield Text(
@@ -255,13 +255,12 @@ def _counts(rows: Mapping[str, int]) -> Table:
     return lines
 
 
-def _reasons(reasons: Mapping[str, int]) -> Iterator[RenderableType]:
+def _reasons(reasons: Sequence[FailedFor]) -> Iterator[RenderableType]:
     lines = table("Rows", "What is wrong, and what to do")
-    for reason, count in reasons.items():
-        known = explain(reason)
-        lines.add_row(f"{count:,}", Text.assemble(plain(reason, "bold"), f": {known.cause} {known.mend}"))
+    for each in reasons:
+        lines.add_row(f"{each.rows:,}", Text.assemble(plain(each.code, "bold"), plain(f": {each.cause} {each.mend}")))
     yield lines
-    yield command(f"More about a reason: association-loader explain {next(iter(reasons))}")
+    yield command(f"More about a reason: association-loader explain {reasons[0].code}")
 
 
 def explained_table(event: Explained) -> Iterator[RenderableType]:

@@ -15,7 +15,7 @@ from loader.errors import (
     Stopped,
     TooManyFailures,
 )
-from loader.events import Finished, Note, Started, Tell
+from loader.events import FailedFor, Finished, Note, Started, Tell
 from loader.read import Input, open_inputs
 from loader.record.failures import write_failures
 from loader.record.files import remove_left_behind
@@ -338,5 +338,6 @@ class _Run:
             str(self.outputs.results),
             str(self.outputs.failures) if failures.lines else None,
             str(end.stopped) if end.stopped else "",
+            tuple(FailedFor(rows, code, reason.cause, reason.mend) for code, reason, rows in journal.explained()),
             reloadable=len(self.settings.read) == 1,
         )

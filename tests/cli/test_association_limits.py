@@ -95,6 +95,40 @@ def test_a_limit_is_kept_before_anything_is_sent(
     assert all(says in line["error_message"] for line in by_row if line["status"] == "rejected")
 
 
+REACHED = {
+    "status": "error",
+    "message": "One or more associations are invalid",
+    "category": "VALIDATION_ERROR",
+    "context": {"ASSOCIATION_LIMIT_EXCEEDED": ["CONTACT=101 has 5"]},
+}
+SAID = {"status": "error", "message": "The maximum number of associations is reached", "category": "VALIDATION_ERROR"}
+LABELS = {"status": "error", "message": "No more than 50 association types are allowed", "category": "VALIDATION_ERROR"}
+
+
+@pytest.mark.parametrize("method", ["put", "batch"])
+@pytest.mark.parametrize(
+    ("status", "body", "says"),
+    [
+        ("400", REACHED, "has as many associations of this kind as the portal allows"),
+        ("400", SAID, "has as many associations of this kind as the portal allows"),
+        ("437", LABELS, "as many association labels as HubSpot allows"),
+    ],
+)
+def test_hubspots_own_refusal_for_a_limit_has_a_reason_of_its_own(
+    status: str, body: dict[str, str], says: str, method: str, folder: Path, load: Run, hubspot: Run
+) -> None:
+    """On the screen, too, beside other failures of the same category, and when the finished run is looked at again."""
+    (folder / "a.csv").write_text("object_id,to_object_id\n101,201\n102,202\n103,999\n")
+    route = {"put": "pair", "batch": "batch/create"}[method]
+    faults = [{"fault": status, "route": route, "body": body, "pair": [each, each + 100]} for each in (101, 102)]
+    with hubspot(portal={"missing": [{"type": "companies", "id": 999}]}, faults=faults):
+        screens = [" ".join(load("a.csv", "--method", method).err.split()) for _ in range(2)]
+    for screen in screens:
+        assert "2 VALIDATION_ERROR: " in screen
+        assert says in screen
+        assert "HubSpot has no such record of that object type" in screen
+
+
 def test_where_limits_are_not_told_hubspot_refuses_what_passes_them(
     folder: Path, run: Run, lines: Run, hubspot: Run
 ) -> None:

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from loader.cli import run as run_command
-from loader.events import Finished, Kind, Note, Planned, Reading
+from loader.events import FailedFor, Finished, Kind, Note, Planned, Reading
 from loader.model import Understood
 from loader.record.screen import Screen
 from loader.settings import Rate
@@ -414,6 +414,6 @@ def test_the_last_event_names_files_and_reasons_plainly(capfd: pytest.CaptureFix
         "rate": {"achieved_per_second": 0.0, "limit": "1/1"},
         "next_command": evil,
     }
-    Screen()(Finished(summary, evil, evil, evil))
+    Screen()(Finished(summary, evil, evil, evil, (FailedFor(1, evil, evil, evil),)))
     said = capfd.readouterr().err
     assert all(character.isprintable() or character == "\n" for character in said)

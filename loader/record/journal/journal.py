@@ -1,6 +1,7 @@
 """A planned run: which pairs are still to be sent, and what became of the others."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from loader.model import Demotion, Direction, Image, Lot, Outcome, Pair, Singles
+from loader.reasons import Reason, explain
 from loader.record.journal import lots, settling
 from loader.record.journal.lots import Plan
 from loader.record.journal.recent import Recent
@@ -322,3 +324,15 @@ class Journal:
             " GROUP BY error_category"
             ") GROUP BY reason ORDER BY total DESC, reason"
         )
+
+    def explained(self) -> list[tuple[str, Reason, int]]:
+        """Return how many rows failed or were rejected, by code and what it means for them, the most frequent first."""
+        counts: Counter[tuple[str, Reason]] = Counter()
+        for code, status, message, rows in self.query(
+            "SELECT error_category, http_status, error_message, size - unchanged FROM outcomes WHERE status = 'failed'"
+            " UNION ALL SELECT reason, NULL, '', count(*) FROM rejects"
+            " WHERE (input, row) <= (SELECT input, row FROM bound) GROUP BY reason"
+        ):
+            counts[code, explain(code, status, message)] += rows
+        found = [(code, reason, rows) for (code, reason), rows in counts.items()]
+        return sorted(found, key=lambda each: (-each[2], each[0]))
