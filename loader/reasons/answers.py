@@ -11,11 +11,6 @@ from loader.reasons.reason import Reason
 _AGAIN = "Send the failed rows again with --retry-failed"
 
 _RECORD_GONE = Reason(
-    "HubSpot has no such record, or it is not of the object type that the association type asks for.",
-    "Look the id up in HubSpot: it may be deleted, merged, or from the wrong column; then mend or delete the row.",
-    False,
-)
-_RECORD_INVALID = Reason(
     "HubSpot has no such record of that object type; since September 2026 it checks this with every write.",
     "Look the id up in HubSpot: it may be deleted, merged, or from the wrong column; then mend or delete the row.",
     False,
@@ -105,7 +100,7 @@ CATEGORIES: dict[str, Reason] = {
     ),
     "OBJECT_NOT_FOUND": _RECORD_GONE,
     "CONFLICT": _CONFLICT,
-    "INVALID_OBJECT_IDS": _RECORD_INVALID,
+    "INVALID_OBJECT_IDS": _RECORD_GONE,
     "ASSOCIATION_LABEL_NOT_FOUND": _LABEL_GONE,
     "ASSOCIATION_LIMIT_EXCEEDED": _LIMIT,
     "ASSOCIATION_RECORD_NOT_FOUND": _RECORD_GONE,
