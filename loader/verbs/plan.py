@@ -26,6 +26,10 @@ from loader.verbs.staging import Prospect, Settlement, planned, read_all, settle
 ATTEMPTS = 3
 """At each question, which take a few seconds: somebody waits, and nothing is lost when the portal is out of reach."""
 
+_ADDRESSES_UNCHECKED = (
+    "Not checked without a token: the portal in the records' addresses; --portal-id says which it is."
+)
+
 
 async def plan(
     settings: Settings,
@@ -74,8 +78,11 @@ class _Plan(NamedTuple):
     stop: Stop
 
     async def without_portal(self) -> Planned:
-        send = self.settings.send
-        settlement = await self._settle(None, self.settings.connection.portal_id, None)
+        """Settle the names as far as the standard tables go."""
+        send, goes_to = self.settings.send, self.settings.connection.portal_id
+        settlement = await self._settle(None, goes_to, None)
+        if goes_to is None and any(asked.address or asked.to_address for asked in self.staging.kinds().values()):
+            self.tell(Note(_ADDRESSES_UNCHECKED))
         return self._planned(settlement, Prospect(None, send.rate or START_RATE, None, send.method))
 
     async def with_portal(self, gateway: Gateway) -> Planned:

@@ -76,11 +76,15 @@ def test_a_rejected_address_of_a_list_keeps_its_portal_in_the_failures_file(
 def test_without_a_token_the_object_type_of_an_address_is_checked(
     run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The portal only where `--portal-id` names it; nothing is sent."""
+    """The portal only where `--portal-id` names it, and the plan says so; nothing is sent."""
     monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN")
     types = ("--from", "contacts", "--to", "companies")
     (folder / "a.csv").write_text(f"from_id,to_id\n101,{HERE}/record/0-2/201\n")
-    assert run("plan", "a.csv", *types).code == 0
-    assert run("plan", "a.csv", *types, "--portal-id", "62515").code == 0
+    unchecked = run("plan", "a.csv", *types)
+    assert unchecked.code == 0
+    assert "Not checked without a token: the portal in the records' addresses" in unchecked.out + unchecked.err
+    checked = run("plan", "a.csv", *types, "--portal-id", "62515")
+    assert checked.code == 0
+    assert "Not checked" not in checked.out + checked.err
     assert run("plan", "a.csv", *types, "--portal-id", "55").code == 1
     assert run("plan", "a.csv", "--from", "contacts", "--to", "deals").code == 1
