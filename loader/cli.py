@@ -321,7 +321,7 @@ def run(arguments: list[str]) -> int:
         click.echo(error.format_message(), err=True)
         return 2
     except click.ClickException as error:
-        complain(error.format_message())
+        complain(error.format_message() + _file_behind(error, arguments))
         return 2
     except (click.Abort, KeyboardInterrupt):
         return 130
@@ -333,6 +333,12 @@ def run(arguments: list[str]) -> int:
             complain(f"{error.filename}: the name is too long: give a shorter one")
             return UsageError.exit_code
         return _report_bug(error, arguments)
+
+
+def _file_behind(error: click.ClickException, arguments: list[str]) -> str:
+    """Return how to name a file whose name begins with a dash, blank where none was meant."""
+    names = [each for each in arguments if each.startswith("-") and os.path.isfile(each)]  # noqa: PTH113 - no Path yet
+    return f" The file is ./{names[0]}." if isinstance(error, click.NoSuchOption) and names else ""
 
 
 def _report_bug(error: Exception, arguments: list[str]) -> int:

@@ -156,7 +156,8 @@ def text_of(value: object, bits: int) -> str:
     if isinstance(value, float):
         return float_text(value, bits)
     if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
+        # Bytes may be any, such as a hash: they are no text that was damaged.
+        return value.decode("utf-8", "replace").replace("\0", "\ufffd")
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):

@@ -50,6 +50,17 @@ def test_the_next_command_works_when_pasted(
     assert "writtenbyearlierruns" in "".join(planned.out.split())
 
 
+@pytest.mark.parametrize("name", ["-x.csv", "--nightly.csv"])
+def test_a_file_whose_name_is_taken_for_an_option_is_named_as_it_must_be_written(
+    name: str, run: Run, folder: Path
+) -> None:
+    """Nothing is read; a mistyped option that is no file stays what it is."""
+    (folder / name).write_text("from_id,to_id\n101,201\n")
+    done = run("load", name)
+    assert (done.code, f"./{name}" in done.err) == (2, True)
+    assert "./" not in run("load", "-y.csv").err
+
+
 @pytest.mark.parametrize("length", [223, 224, 255])
 def test_a_name_that_is_too_long_is_refused_before_anything_is_written(
     length: int, sandbox: Sandbox, load: Run, folder: Path, contents: Run

@@ -369,7 +369,11 @@ TRAPS: dict[int, Trap] = {
         ],
     ),
     23: Trap("NUL characters", [text("anywhere in a row", f"{HEAD[:-1]},x\n1,2,a\0\n3,4,b\n", (2, 0,
-        "NUL_CHARACTER"), (3, 0, "3", "4"))]),
+        "NUL_CHARACTER"), (3, 0, "3", "4")),
+        parquet("a hash in a column that is not read", {"object_id": ["1", "3"], "to_object_id": ["2", "4"],
+            "hash": [b"\x9f\0", b"a\0"]}, (2, 0, "1", "2"), (3, 0, "3", "4")),
+        parquet("bytes for an id", {"object_id": ["1", "3"], "to_object_id": [b"2\0", b"4"]},
+            (2, 0, "UNREADABLE_CHARACTERS"), (3, 0, "3", "4"))]),
     24: Trap(
         "hidden sheets, several sheets",
         [
