@@ -99,13 +99,19 @@ limit_option = option(
     "--limit", type=click.IntRange(min=1), metavar="N", help="Go no further than the first N records."
 )
 
+existing_options = options(
+    option("--existing", type=click.Choice(["merge", "replace"]), default="merge", show_default=True,
+           help="Labels that a pair has: kept, or replaced by those of the file; what is so already is not sent."),
+    option("--unread", is_flag=True,
+           help="With --existing replace: read nothing first; what goes is then not known, and not undone."),
+)  # fmt: skip
+
 send_options = options(
     option("--results", type=click.Path(), help="Where results go: .csv, .jsonl or .parquet."),
     option("--failures", type=click.Path(), help="Where failed and rejected records go."),
     option("--method", type=click.Choice(["put", "batch"]), default="put", show_default=True,
            help="One pair in a request, or 2,000; by batch HubSpot gives no created resource id."),
-    option("--existing", type=click.Choice(["merge", "replace"]), default="merge", show_default=True,
-           help="Labels that a pair has: kept, and what is there already is not sent; or replaced, unread."),
+    existing_options,
     option("--concurrency", type=Many(), default="auto", show_default=True, metavar="auto|N",
            help="Most requests under way at once."),
     max_attempts_option,
@@ -165,6 +171,7 @@ def load(**given: Any) -> int:
 
 @cli.command(short_help="Show what a load would do; send and write nothing.")
 @input_options
+@existing_options
 @connection_options
 @output_options
 def plan(**given: Any) -> int:
@@ -263,7 +270,7 @@ def verify(**given: Any) -> int:
 @option(
     "--assume-new",
     is_flag=True,
-    help="Remove all that the run created, also what may have been there before (after --existing replace).",
+    help="Remove all that the run created, also what may have been there before (after --unread).",
 )
 @max_attempts_option
 @daily_reserve_option

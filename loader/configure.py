@@ -41,6 +41,7 @@ def settings_from(given: Mapping[str, Any], environment: Mapping[str, str], type
         for name in (
             "method",
             "existing",
+            "unread",
             "concurrency",
             "max_attempts",
             "max_failures",
@@ -50,6 +51,8 @@ def settings_from(given: Mapping[str, Any], environment: Mapping[str, str], type
         )
         if name in given
     }
+    if send.get("unread") and send.get("existing") != "replace":
+        raise UsageError("--unread is for --existing replace: to keep the labels that pairs have, they must be read")
     return Settings(
         read=_groups(given),
         connection=_connection_settings(given, environment),

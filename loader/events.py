@@ -87,14 +87,22 @@ class SoFar:
 
 
 @dataclass(frozen=True, slots=True)
+class Losing:
+    """How many labels a load with `--existing replace` takes off, from how many of the pairs that were looked up."""
+
+    labels: int
+    pairs: int
+
+
+@dataclass(frozen=True, slots=True)
 class Planned:
     """Everything is read, checked and grouped; `rows` are result lines, `without` cells that ask for nothing.
 
     `unchecked` are the pairs of object types whose labels the portal could not be asked for. `costs` are those of each
     method (`put`, `batch`) at the `rate`, `requests` and `seconds` those of the one that was chosen; `so_far` is what
-    the portal has already, None where that was not looked up: then each pair counts as one to send. `merged` are those
-    records that HubSpot answers about others for: their rows will fail. `daily_quota` is the day's, None where HubSpot
-    does not say.
+    the portal has already, None where that was not looked up: then each pair counts as one to send; `losing` is
+    what goes by `--existing replace`. `merged` are those records that HubSpot answers about others for: their rows will
+    fail. `daily_quota` is the day's, None where HubSpot does not say.
     """
 
     inputs: Mapping[str, Understood]
@@ -113,6 +121,7 @@ class Planned:
     daily_quota: int | None
     costs: Mapping[str, Cost]
     so_far: SoFar | None = None
+    losing: Losing | None = None
     merged: tuple[MergedRecord, ...] = ()
 
 
@@ -134,6 +143,7 @@ class Progress:
 
     total: int
     created: int
+    replaced: int
     unchanged: int
     failed: int
     rejected: int
@@ -287,8 +297,9 @@ class Undoable:
     """So many pairs of one kind that an undo would take back, from `object_type` to `to_object_type` (names).
 
     `whole`: the associations themselves, because there was nothing before; else the labels only. `types` are those
-    that the run added, as `CATEGORY:id`, each with its label, blank for an unlabelled one. `unsure` counts those that
-    the run may not have got to: they are looked at first. `primary` says that one record was made the primary one of
+    that the run added, as `CATEGORY:id`, each with its label, blank for an unlabelled one; `back` those that it took
+    off (`--existing replace`), which are given back. `unsure` counts those that the run may not have got to: they are
+    looked at first. `primary` says that one record was made the primary one of
     another.
     """
 
@@ -296,6 +307,7 @@ class Undoable:
     to_object_type: str
     whole: bool
     types: tuple[tuple[str, str], ...]
+    back: tuple[tuple[str, str], ...]
     pairs: int
     unsure: int
     primary: bool

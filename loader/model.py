@@ -189,7 +189,7 @@ class Pair(NamedTuple):
     types that the pair had before this run first sent it (in this direction), None where that was not looked up.
     `unchanged` counts the rows whose own type is among them. `dropped` are types that the pair must not keep, because
     this run has made another record the primary one; `contested` those that it loses if another pair, which is not
-    settled yet, gets them.
+    settled yet, gets them. `gone` are the labels that the pair has lost once it is sent.
     """
 
     pair_id: int
@@ -203,6 +203,7 @@ class Pair(NamedTuple):
     dropped: Types = frozenset()
     unchanged: int = 0
     contested: Types = frozenset()
+    gone: Types = frozenset()
 
 
 Singles = Mapping[Direction, Mapping[AssociationType, str]]
@@ -277,9 +278,9 @@ class FoundRecord(NamedTuple):
 class Result(NamedTuple):
     """What a request, or its absence, came to; the pairs of one request that fared alike share one.
 
-    `status` is `created`, `unchanged` or `failed`. `created_resource_id` is HubSpot's `createdResourceId` where the
-    answer had one, else blank. `labels` are those the answer named. `attempts` counts the requests made. `finished_at`
-    is UTC, ISO 8601 with milliseconds.
+    `status` is `created`, `replaced`, `unchanged` or `failed`. `created_resource_id` is HubSpot's `createdResourceId`
+    where the answer had one, else blank. `labels` are those the answer named. `attempts` counts the requests made.
+    `finished_at` is UTC, ISO 8601 with milliseconds.
     """
 
     status: str

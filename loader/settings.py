@@ -112,13 +112,15 @@ class SendSettings:
     """How requests are made.
 
     `method` is how pairs are sent: `put`, one in a request, or `batch`, 2,000. `existing` is what becomes of labels
-    that a pair has: `merge` keeps them, `replace` does not look. `rate` None: 100 per 10 s until the answers' own
-    headers say otherwise. `concurrency` None: the loader decides. `daily_reserve` is what is left of the day's quota
-    for others. `max_duration` is seconds. `limit` is the number of records (over all inputs) to go as far as.
+    that a pair has: `merge` keeps them, `replace` takes them off, and looks at them first unless `unread`. `rate` None:
+    100 per 10 s until the answers' own headers say otherwise. `concurrency` None: the loader decides. `daily_reserve`
+    is what is left of the day's quota for others. `max_duration` is seconds. `limit` is the number of records (over all
+    inputs) to go as far as.
     """
 
     method: str = "put"
     existing: str = "merge"
+    unread: bool = False
     rate: Rate | None = None
     concurrency: int | None = None
     max_attempts: int = 8

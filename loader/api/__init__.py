@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeVar, Unpack
 
 from loader.api import background
-from loader.api.keywords import InputOptions, LoadOptions, Prepared, UndoOptions, VerifyOptions, prepared
+from loader.api.keywords import LoadOptions, PlanOptions, Prepared, UndoOptions, VerifyOptions, prepared
 from loader.api.rows import Row
 from loader.api.sources import Path, Source, source_of
 from loader.asking import agreement
@@ -61,7 +61,7 @@ def load_sync(source: Given = None, **options: Unpack[LoadOptions]) -> Report:
     return _finished(_load, "load", source, options)
 
 
-async def plan(source: Given = None, **options: Unpack[InputOptions]) -> Planned:
+async def plan(source: Given = None, **options: Unpack[PlanOptions]) -> Planned:
     """Check everything and return what a load would do; nothing is sent and no file is written.
 
     Without a token no connection is opened, and what only the portal knows stays unchecked. Raises UsageError or
@@ -70,7 +70,7 @@ async def plan(source: Given = None, **options: Unpack[InputOptions]) -> Planned
     return await _awaited(_plan, "plan", source, options)
 
 
-def plan_sync(source: Given = None, **options: Unpack[InputOptions]) -> Planned:
+def plan_sync(source: Given = None, **options: Unpack[PlanOptions]) -> Planned:
     """Do what `plan` does and return when it is done; also from within a running event loop."""
     return _finished(_plan, "plan", source, options)
 

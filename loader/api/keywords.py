@@ -61,7 +61,14 @@ class InputOptions(ConnectionOptions, total=False):
     strict: bool
 
 
-class LoadOptions(InputOptions, total=False):
+class PlanOptions(InputOptions, total=False):
+    """What a plan can be told: how the load is to treat the labels that pairs have."""
+
+    existing: str
+    unread: bool
+
+
+class LoadOptions(PlanOptions, total=False):
     """What a load can be told. `max_failures` and `daily_reserve` are a number or `"5%"`; `max_duration` and `again`
     seconds or `"90m"`. With `dry_run` nothing is sent and no result is written: the report's `planned` says what a load
     would do.
@@ -70,7 +77,6 @@ class LoadOptions(InputOptions, total=False):
     results: Path
     failures: Path
     method: str
-    existing: str
     concurrency: int | str
     max_attempts: int
     max_failures: int | str
@@ -99,7 +105,7 @@ class VerifyOptions(InputOptions, total=False):
 
 
 class UndoOptions(ConnectionOptions, total=False):
-    """What an undo can be told. `assume_new` is needed for a run with `existing="replace"`.
+    """What an undo can be told. `assume_new` is needed for a run with `unread=True`.
 
     Nothing is asked unless `yes` is False: then the number of associations has to be typed at the terminal.
     """

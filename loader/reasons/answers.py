@@ -165,7 +165,7 @@ CATEGORIES: dict[str, Reason] = {
     ),
     "ENDLESS_PAGES": Reason(
         "HubSpot's list of a record's associations never ended.",
-        "Look at the record in HubSpot; with --existing replace nothing is read before it is written.",
+        "Look at the record in HubSpot; with --existing replace --unread nothing is read before it is written.",
         True,
     ),
     "ENDS_DISAGREE": Reason(

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
-from loader.model import Demotion, Image, Lot, Outcome, Pair, Singles
+from loader.model import Demotion, Direction, Image, Lot, Outcome, Pair, Singles, Types
 from loader.record.journal import Counts, Journal
 from loader.record.results import Results
 
@@ -58,6 +58,11 @@ class Ledger:
     async def keep(self, images: Sequence[Image], demoted: Sequence[Demotion]) -> dict[int, int]:
         """Commit what pairs were before they are sent; return by pair how many rows are so already."""
         return await self._after_writing(partial(self._journal.keep, images, demoted))
+
+    @property
+    def unlabelled(self) -> Mapping[Direction, Types]:
+        """The types that HubSpot adds to every pair by itself."""
+        return self._journal.unlabelled
 
     @property
     def singles(self) -> Singles:
@@ -144,6 +149,8 @@ class Ledger:
         self.counts.unchanged += outcome.unchanged * len(outcome.pair_ids)
         if outcome.status == "created":
             self.counts.created += outcome.rows
+        elif outcome.status == "replaced":
+            self.counts.replaced += outcome.rows
         elif outcome.status == "unchanged":
             self.counts.unchanged += outcome.rows
         else:

@@ -61,6 +61,8 @@ def _figures(event: Standing) -> Iterator[_Figure]:
 
 def _loaded(event: Progress) -> Iterator[_Figure]:
     yield _Figure(f"created {event.created:,}", "green" if event.created else "")
+    if event.replaced:
+        yield _Figure(f"replaced {event.replaced:,}", "green")
     if event.unchanged:
         yield _Figure(f"unchanged {event.unchanged:,}")
     yield _Figure(f"failed {event.failed:,}", "red" if event.failed else "")

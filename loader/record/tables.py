@@ -165,6 +165,12 @@ def _costs(event: Planned) -> Iterator[Text]:
         if merged := event.merged:
             yield plain(_merged(merged), "yellow")
         yield Text(f"{event.so_far.unchanged:,} of {event.so_far.pairs:,} pairs have all that is asked for{of}.")
+        if event.losing is not None:
+            yield Text(
+                f"{event.losing.labels:,} labels that the file does not ask for go from "
+                f"{event.losing.pairs:,} pairs{of}.",
+                "bold yellow" if event.losing.labels else "",
+            )
     rate = f"{event.rate.requests:,} per {event.rate.seconds:g} s"
     for method, cost in event.costs.items():
         words = f"--method {method}: {cost.requests:,} requests take {duration(cost.seconds)} at {rate}"
@@ -249,8 +255,9 @@ def verified_table(event: Verified) -> Iterator[RenderableType]:
 
 
 def _counts(rows: Mapping[str, int]) -> Table:
+    rows = {name: count for name, count in rows.items() if count or name != "replaced"}
     lines = table(*rows, right=rows.keys())
-    styles = {"created": "green", "failed": "red", "rejected": "red"}
+    styles = {"created": "green", "replaced": "green", "failed": "red", "rejected": "red"}
     lines.add_row(*(Text(f"{count:,}", style=styles.get(name, "") if count else "") for name, count in rows.items()))
     return lines
 

@@ -35,7 +35,9 @@ def _what(group: Undoable) -> str:
     labels = ", ".join(label for _, label in group.types if label)
     if group.whole:
         return f"the association ({labels or 'no label'})"
-    return f"the label alone ({labels or ', '.join(key for key, _ in group.types)})"
+    removed = f"the label alone ({labels or ', '.join(key for key, _ in group.types)})" if group.types else "nothing"
+    back = ", ".join(label or key for key, label in group.back)
+    return f"{removed}; given back: {back}" if back else removed
 
 
 def undone_table(event: Undone) -> Iterator[RenderableType]:

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import NamedTuple
 
 from loader.errors import ApiError, RecordMerged, Refused, Retryable, ServerFault
@@ -13,7 +14,7 @@ from loader.send.api import Request
 from loader.send.batch_replies import Created, created_pairs
 from loader.send.culprits import MOST_REFUSALS, halves, parted
 from loader.send.gateway import Gateway, Superseded
-from loader.send.outcomes import failed, outcomes, plain
+from loader.send.outcomes import failed, outcomes, plain, written
 from loader.send.outgoing import Freshness, Parcel, direction_of
 from loader.send.put import timestamp
 from loader.send.reading import CurrentAssociations, Reading
@@ -144,8 +145,11 @@ class Batch:
 
     def _made(self, pairs: Sequence[Pair], labels: tuple[str, ...], status: int, tried: int) -> list[Outcome]:
         moment = timestamp(self._now())
-        result = plain("created", finished_at=moment, http_status=status, attempts=tried)
-        return outcomes(pairs, result._replace(labels=labels))
+        made: list[Outcome] = []
+        for name, alike in groupby(pairs, key=written):
+            result = plain(name, finished_at=moment, http_status=status, attempts=tried)
+            made += outcomes(list(alike), result._replace(labels=labels))
+        return made
 
     def _refused(self, refused: Sequence[tuple[Pair, Refused]], tried: int) -> list[Outcome]:
         return [one for pair, error in refused for one in self._failed([pair], error, tried)]
@@ -175,7 +179,7 @@ def _parted(pairs: Iterable[Pair], reading: Reading) -> tuple[list[Pair], list[P
     absent: list[Pair] = []
     for pair in pairs:
         found = reading.found.get(pair.object_id, {}).get(pair.to_object_id, frozenset())
-        (there if found.issuperset(pair.types) else absent).append(pair)
+        (there if found.issuperset(pair.types) and not found & pair.gone else absent).append(pair)
     return there, absent
 
 

@@ -15,6 +15,7 @@ from typing import Protocol
 from loader.model import Lot, Outcome, Pair
 from loader.send import lookup
 from loader.send.freshness import FRESH_SECONDS, Clocks
+from loader.send.judging import Judge, Merging
 from loader.send.lookup import Looked, Lookup
 from loader.send.outgoing import Queues, direction_of
 from loader.send.reading import MOST_RECORDS, Current
@@ -45,7 +46,8 @@ class Merge:
 
     Several tasks may ask for the next request side by side: each then looks up a lot of its own. No attempt leaves on a
     reading that is older than a minute: a request that waited, before its first attempt or a later one, is looked up
-    once more, together with all others that wait. `fresh_seconds` says how old a reading may be, `clock` is in seconds;
+    once more, together with all others that wait. `judge` says what is sent (default: what is there is kept).
+    `fresh_seconds` says how old a reading may be, `clock` is in seconds;
     `watch` is told the outcomes that are recorded here.
     """
 
@@ -59,10 +61,11 @@ class Merge:
         now: Callable[[], datetime],
         watch: Callable[[Sequence[Outcome]], None],
         fresh_seconds: Callable[[], float] = lambda: FRESH_SECONDS,
+        judge: Judge | None = None,
     ) -> None:
         self._ledger = ledger
         self._clocks = Clocks(clock, now)
-        self._lookup = Lookup(ledger, current, clocks=self._clocks, now=now, watch=watch)
+        self._lookup = Lookup(ledger, current, clocks=self._clocks, now=now, watch=watch, judge=judge or Merging())
         self._capacity = capacity
         self._fresh_seconds = fresh_seconds
         self._queues: Queues[Looked] = Queues()

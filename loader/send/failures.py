@@ -34,7 +34,7 @@ class FailureGuard:
         for outcome in outcomes:
             self._settled += outcome.rows + outcome.unchanged * len(outcome.pair_ids)
             self._failed += outcome.rows * (outcome.status == "failed")
-        if any(outcome.status == "created" for outcome in outcomes):
+        if any(outcome.status in {"created", "replaced"} for outcome in outcomes):
             self._in_a_row = 0
         else:
             for outcome in outcomes:

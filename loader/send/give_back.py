@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from loader.model import Demotion, Direction, Outcome, Pair, Types
+from loader.model import Demotion, Direction, Outcome, Pair, Result, Types
 from loader.send.batch import Batch
 from loader.send.freshness import Moment
 from loader.send.gateway import Gateway
@@ -36,16 +36,39 @@ class Young:
         return []
 
 
+class Giver:
+    """Gives pairs types by `batch/create`."""
+
+    def __init__(self, gateway: Gateway, *, version: str, max_attempts: int, now: Callable[[], datetime]) -> None:
+        self._gateway = gateway
+        self._version = version
+        self._max_attempts = max_attempts
+        self._now = now
+
+    async def give(self, pairs: Sequence[Pair], read_at: Moment) -> dict[int, Result]:
+        """Return what became of pairs of one direction, by number; those whose reading is old by then are left out."""
+        outcomes: list[Outcome] = []
+        batch = Batch(
+            self._gateway,
+            version=self._version,
+            max_attempts=self._max_attempts,
+            now=self._now,
+            settle=outcomes.extend,
+        )
+        if pairs:
+            await batch.apply(pairs, Young(self._gateway, read_at))
+        return {pair: each.result for each in outcomes for pair in each.pair_ids}
+
+
 class GiveBack:
-    """Gives back by `batch/create`, each pair together with all that it has; `capacity` of them in one go."""
+    """Gives pairs back the type that they lost, each together with all that it has; `capacity` of them in one go."""
 
     capacity = 1000
 
     def __init__(self, gateway: Gateway, *, version: str, max_attempts: int, now: Callable[[], datetime]) -> None:
-        self._gateway = gateway
+        self._clocks = gateway.clocks
         self._current = CurrentAssociations(gateway, version=version)
-        self._outcomes: list[Outcome] = []
-        self._batch = Batch(gateway, version=version, max_attempts=max_attempts, now=now, settle=self._outcomes.extend)
+        self._giver = Giver(gateway, version=version, max_attempts=max_attempts, now=now)
 
     async def apply(self, demoted: Mapping[int, Demotion]) -> dict[int, str]:
         """Return what became of each, by number; raises Fatal when no request can succeed, Stopped at the run's end."""
@@ -60,15 +83,12 @@ class GiveBack:
 
     async def _once(self, direction: Direction, demoted: Mapping[int, Demotion]) -> dict[int, str]:
         records = dict.fromkeys(each.object_id for each in demoted.values())
-        reading, read_at = await read_fresh(self._current, self._gateway.clocks, direction, records)
+        reading, read_at = await read_fresh(self._current, self._clocks, direction, records)
         found = {number: _standing(each, reading) for number, each in demoted.items()}
         pairs = [_pair(number, demoted[number], reading) for number, status in found.items() if status == GIVEN]
-        self._outcomes.clear()
-        if pairs:
-            await self._batch.apply(pairs, Young(self._gateway, read_at))
-        done = {pair: each.status for each in self._outcomes for pair in each.pair_ids}
+        done = await self._giver.give(pairs, read_at)
         late = {pair.pair_id for pair in pairs if pair.pair_id not in done}
-        found |= {number: FAILED for number, status in done.items() if status == "failed"}
+        found |= {number: FAILED for number, result in done.items() if result.status == "failed"}
         return {number: status for number, status in found.items() if number not in late}
 
 

@@ -4,35 +4,73 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from loader.errors import ApiError
-from loader.model import AssociationType, Lot, Pair, Types
+from loader.model import AssociationType, Direction, Lot, Pair, Types
 from loader.send.reading import Reading
 
 NOTHING: Types = frozenset()
 
 
 class Judgement(NamedTuple):
-    """What a pair was `before`, what rows ask for of that and is `there` still, and all that it is to have."""
+    """What a pair was `before`, what rows ask for of that and is `there` still, and all that it is to have.
+
+    `gone` are the labels that it had and is not to have.
+    """
 
     before: Types
     there: Types
     types: tuple[AssociationType, ...]
+    gone: Types = NOTHING
 
 
-def judge(asked: Pair, now: Types) -> Judgement | None:
-    """Return what is to be sent for a pair that has the types `now`; None when that is nothing.
+class Judge(Protocol):
+    """Says what is to be sent for a pair; `exact` when the pair must not keep what it is not asked to have."""
 
-    What counts as old is what it had when this run first looked (`asked.before`) and still has: the answer to an
-    earlier request of this run may have been lost, and its labels are not old for that. What else is there stays.
-    """
-    before = now if asked.before is None else asked.before
-    old = before & now
-    wanted = frozenset(asked.types)
-    if wanted <= old:
-        return None
-    return Judgement(before, wanted & old, (*asked.types, *sorted(now - asked.dropped - wanted)))
+    exact: bool
+
+    def __call__(self, asked: Pair, now: Types) -> Judgement | None:
+        """Return what is to be sent for a pair that has the types `now`; None when that is nothing.
+
+        What counts as old is what it had when this run first looked (`asked.before`) and still has: the answer to an
+        earlier request of this run may have been lost, and its labels are not old for that.
+        """
+
+
+class Merging:
+    """A pair keeps what it has."""
+
+    exact = False
+
+    def __call__(self, asked: Pair, now: Types) -> Judgement | None:
+        """Return what is to be sent, together with what is there; None when all that is asked for is."""
+        before = now if asked.before is None else asked.before
+        old = before & now
+        wanted = frozenset(asked.types)
+        if wanted <= old:
+            return None
+        return Judgement(before, wanted & old, (*asked.types, *sorted(now - asked.dropped - wanted)))
+
+
+class Replacing:
+    """A pair has exactly the labels that are asked for; `unlabelled` are the types that HubSpot adds by itself."""
+
+    exact = True
+
+    def __init__(self, unlabelled: Mapping[Direction, Types]) -> None:
+        self._unlabelled = unlabelled
+
+    def __call__(self, asked: Pair, now: Types) -> Judgement | None:
+        """Return what is to be sent, and what goes by that; None when the pair has just what is asked for."""
+        before = now if asked.before is None else asked.before
+        old = before & now
+        wanted = frozenset(asked.types)
+        plain = self._unlabelled.get((asked.object_type, asked.to_object_type), NOTHING)
+        gone = (before | now) - wanted - plain
+        if gone:
+            return Judgement(before, NOTHING, asked.types, gone)
+        return None if wanted <= old else Judgement(before, wanted & old, asked.types)
 
 
 class Cases(NamedTuple):
@@ -64,6 +102,7 @@ _ASKED = attrgetter("types", "before", "dropped", "contested")
 def sort_out(
     pairs: Sequence[Pair],
     reading: Reading,
+    judge: Judge,
     inverse: Mapping[AssociationType, AssociationType] | None = None,
     apart: Collection[AssociationType] = (),
 ) -> Cases:
@@ -90,9 +129,9 @@ def sort_out(
             judgement = judge(same[0], now)
             if judgement is not None and ((inverse is not None and not seen) or _gets(same[0], judgement, apart)):
                 cases.hidden.extend(same)
-            elif judgement is not None and len(now) < len(seen):
+            elif (judgement is not None or judge.exact) and len(now) < len(seen):
                 cases.unsure.extend(same)
-            elif judgement is not None and now & same[0].contested - frozenset(same[0].types):
+            elif judgement is not None and not judge.exact and now & same[0].contested - frozenset(same[0].types):
                 cases.waiting.extend(same)
             else:
                 cases.judged.append((same, judgement))
@@ -103,7 +142,22 @@ def _gets(asked: Pair, judgement: Judgement, apart: Collection[AssociationType])
     return asked.before is None and any(type_ in apart and type_ not in judgement.before for type_ in asked.types)
 
 
-def complete(lot: Lot, reading: Reading) -> int:
-    """Return how many pairs of a lot have all that is asked for."""
-    cases = sort_out(lot.straight, reading), sort_out(lot.turned, reading, lot.inverse)
-    return sum(len(same) for each in cases for same, judgement in each.judged if judgement is None)
+class Standing(NamedTuple):
+    """How many pairs have all that is asked for, and how many labels, on how many pairs, are to go."""
+
+    complete: int = 0
+    labels_gone: int = 0
+    pairs_losing: int = 0
+
+    def plus(self, other: "Standing") -> "Standing":
+        """Return both together."""
+        return Standing(*map(sum, zip(self, other, strict=True)))
+
+
+def standing(lot: Lot, reading: Reading, judge: Judge) -> tuple[Standing, list[Pair]]:
+    """Return how the pairs of a lot stand, and those of which only their own end can tell."""
+    straight, turned = sort_out(lot.straight, reading, judge), sort_out(lot.turned, reading, judge, lot.inverse)
+    losing = [(len(same), len(each.gone)) for cases in (straight, turned) for same, each in cases.lacking if each.gone]
+    complete = sum(len(same) for cases in (straight, turned) for same, each in cases.judged if each is None)
+    labels = sum(pairs * labels for pairs, labels in losing)
+    return Standing(complete, labels, sum(pairs for pairs, _ in losing)), turned.unsure

@@ -26,7 +26,7 @@ from loader.model import (
 )
 from loader.send.demoting import demotions, promotions
 from loader.send.freshness import NEVER, Clocks, Moment
-from loader.send.judging import Cases, Judgement, sort_out
+from loader.send.judging import Cases, Judge, Judgement, sort_out
 from loader.send.outcomes import failed, outcome, outcomes, plain
 from loader.send.outgoing import direction_of
 from loader.send.put import timestamp
@@ -87,12 +87,14 @@ class Lookup:
         clocks: Clocks,
         now: Callable[[], datetime],
         watch: Callable[[Sequence[Outcome]], None],
+        judge: Judge,
     ) -> None:
         self._ledger = ledger
         self._current = current
         self._clocks = clocks
         self._now = now
         self._watch = watch
+        self._judge = judge
         self.waiting: set[int] = set()
 
     async def lot(self, lot: Lot) -> list[list[Looked]]:
@@ -171,7 +173,7 @@ class Lookup:
         """Sort pairs out, and record those that need no request."""
         all_cases: list[Cases] = []
         for start in range(0, len(pairs), PAIRS_AT_ONCE):
-            cases = sort_out(pairs[start : start + PAIRS_AT_ONCE], reading, inverse, apart)
+            cases = sort_out(pairs[start : start + PAIRS_AT_ONCE], reading, self._judge, inverse, apart)
             self.waiting.update(pair.pair_id for pair in cases.waiting)
             self._fail(cases.unreadable)
             same = [pair for some, judgement in cases.judged if judgement is None for pair in some]
@@ -229,9 +231,9 @@ def _in_order(cases: Cases, read_at: Moment, unchanged: Mapping[int, int]) -> li
 
 
 def _to_send(asked: Pair, judgement: Judgement, unchanged: int) -> Pair:
-    if judgement.types == asked.types and not unchanged:
+    if judgement.types == asked.types and not unchanged and not judgement.gone:
         return asked  # All that a first night sends, and to make a million pairs anew takes a second.
-    return asked._replace(types=judgement.types, rows=asked.rows - unchanged, unchanged=unchanged)
+    return asked._replace(types=judgement.types, rows=asked.rows - unchanged, unchanged=unchanged, gone=judgement.gone)
 
 
 def _unreadable(error: ApiError, moment: str) -> Result:

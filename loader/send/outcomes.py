@@ -27,6 +27,11 @@ def plain(status: str, *, finished_at: str, http_status: int | None = None, atte
     return Result(status, http_status, "", (), "", "", "", attempts, finished_at)
 
 
+def written(pair: Pair) -> str:
+    """Return the status of a pair that HubSpot has taken."""
+    return "replaced" if pair.gone else "created"
+
+
 def outcome(pair: Pair, result: Result) -> Outcome:
     """Return one pair's outcome."""
     return Outcome((pair.pair_id,), result, pair.rows, pair.unchanged)

@@ -9,7 +9,7 @@ from loader.model import Outcome, Pair, Result
 from loader.send import api, replies
 from loader.send.api import Request
 from loader.send.gateway import Gateway, Superseded
-from loader.send.outcomes import failed, outcome
+from loader.send.outcomes import failed, outcome, written
 from loader.send.outgoing import Freshness, Parcel
 
 MILLISECOND = timedelta(milliseconds=1)
@@ -38,7 +38,8 @@ class Put:
             result = failed(error, attempts=error.attempts, finished_at=self._finished_at())
         else:
             resource_id, labels = created
-            result = Result("created", status, resource_id, labels, "", "", "", attempts, self._finished_at())
+            (sent,) = parcel.pairs
+            result = Result(written(sent), status, resource_id, labels, "", "", "", attempts, self._finished_at())
         return [outcome(parcel.pairs[0], result)]
 
     def _request(self, pairs: Sequence[Pair]) -> Request:

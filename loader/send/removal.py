@@ -11,26 +11,31 @@ NOTHING: Types = frozenset()
 class Removal(NamedTuple):
     """What is to be taken away, and what may be said of the pair once that is done.
 
-    `whole`: the pair itself; else `types`, which are labels all. `status` is `removed`, `unchanged` (what the run added
-    is not there any more) or `left` (somebody has changed the pair since, and it stays); `why` is a sentence.
+    `whole`: the pair itself; else `types`, which are labels all. `back` are labels that the run took, and that the pair
+    gets back, together with `now`, all that it has. `status` is `removed`, `unchanged` (what the run did is not there
+    any more) or `left` (somebody has changed the pair since, and it stays); `why` is a sentence.
     """
 
     whole: bool
     types: Types
     status: str
     why: str = ""
+    back: Types = NOTHING
+    now: Types = NOTHING
 
     @property
     def needed(self) -> bool:
         """True when anything is to be sent."""
-        return self.whole or bool(self.types)
+        return self.whole or bool(self.types or self.back)
 
 
 GONE = Removal(False, NOTHING, "unchanged", "what the run added is not there any more")
 
 
-def removal(asked: Types, before: Types, now: Types, labels: Mapping[str, str]) -> Removal:
+def removal(asked: Types, before: Types, now: Types, labels: Mapping[str, str], *, replaced: bool = False) -> Removal:
     """Return what to take away from a pair that the run gave the types `asked`, when it had the types `before`.
+
+    `replaced`: the run took everything else off it, and that is given back.
 
     `labels` gives the label of each type by its key, blank for an unlabelled one, and lacks types that nobody knows.
     Archiving an unlabelled type takes everything with it (guide "Associations v4"), so only what is known to be a
@@ -39,7 +44,11 @@ def removal(asked: Types, before: Types, now: Types, labels: Mapping[str, str]) 
     if not now:
         return GONE
     if before:
-        return _of_an_old_pair((asked - before) & now, labels)
+        old = _of_an_old_pair((asked - before) & now, labels)
+        back = frozenset(each for each in before - asked - now if labels.get(each.key) != "") if replaced else NOTHING
+        if not back:
+            return old
+        return Removal(False, NOTHING, "removed", "", back, now) if old == GONE else old._replace(back=back, now=now)
     came_since = frozenset(each for each in now - asked if labels.get(each.key) != "")
     if not came_since:
         return Removal(True, NOTHING, "removed")

@@ -7,13 +7,14 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from loader.errors import ApiError, Refused, Retryable
-from loader.model import Direction, Outcome, Pair
+from loader.model import Direction, Outcome, Pair, Result
 from loader.send import api
 from loader.send.api import Request
 from loader.send.batch_replies import archived
 from loader.send.culprits import parted
 from loader.send.freshness import Moment
 from loader.send.gateway import Gateway, Superseded
+from loader.send.give_back import Giver
 from loader.send.outcomes import failed, outcome, plain
 from loader.send.outgoing import Freshness, direction_of
 from loader.send.put import timestamp
@@ -67,7 +68,8 @@ class TakeBack:
 
     `labels` gives the label of each association type by its key (see `removal`). `intend` commits, before a request
     leaves, that these pairs (by number) are being taken back; `intended` are those that an earlier undo was at when it
-    ended: what is not there any more was then taken away by it.
+    ended: what is not there any more was then taken away by it. `replaced`: the run took the other labels off pairs,
+    which get them back first.
     """
 
     capacity = 1000
@@ -81,8 +83,12 @@ class TakeBack:
         intend: Callable[[Sequence[int]], Awaitable[None]],
         intended: Collection[int],
         now: Callable[[], datetime],
+        replaced: bool = False,
+        max_attempts: int = 8,
     ) -> None:
         self._gateway = gateway
+        self._replaced = replaced
+        self._giver = Giver(gateway, version=version, max_attempts=max_attempts, now=now)
         self._version = version
         self._current = CurrentAssociations(gateway, version=version)
         self._labels = labels
@@ -126,7 +132,7 @@ class TakeBack:
 
     def _judged(self, pair: Pair, reading: Reading, tried: Collection[int]) -> Removal:
         now = reading.found[pair.object_id].get(pair.to_object_id, NOTHING)
-        found = removal(frozenset(pair.types), pair.before or NOTHING, now, self._labels)
+        found = removal(frozenset(pair.types), pair.before or NOTHING, now, self._labels, replaced=self._replaced)
         if found == GONE and (pair.pair_id in self._intended or pair.pair_id in tried):
             return GONE._replace(status="removed", why="")
         return found
@@ -134,8 +140,25 @@ class TakeBack:
     # --- taking away
 
     async def _carry_out(self, steps: Sequence[_Step], read_at: Moment) -> Errors:
+        """Give back first, as that sends all that a pair has; then take off."""
         direction = direction_of(steps[0].pair) if steps else ("", "")
-        return {**await self._archive(steps, read_at), **await self._archive_labels(direction, steps, read_at)}
+        errors = await self._give_back(steps, read_at)
+        left = [step for step in steps if step.pair.pair_id not in errors]
+        errors |= await self._archive(left, read_at)
+        return errors | await self._archive_labels(direction, left, read_at)
+
+    async def _give_back(self, steps: Iterable[_Step], read_at: Moment) -> Errors:
+        pairs = [
+            step.pair._replace(types=tuple(sorted(step.removal.now | step.removal.back)), unchanged=0)
+            for step in steps
+            if step.removal.back
+        ]
+        done = await self._giver.give(pairs, read_at)
+        return {
+            pair.pair_id: LATE if (result := done.get(pair.pair_id)) is None else _error(result)
+            for pair in pairs
+            if pair.pair_id not in done or done[pair.pair_id].status == "failed"
+        }
 
     async def _archive(self, steps: Iterable[_Step], read_at: Moment) -> Errors:
         pairs = [step.pair for step in steps if step.removal.whole]
@@ -213,6 +236,17 @@ def _batches(pairs: Iterable[Pair]) -> list[list[Pair]]:
         batches[-1].append(pair)
         records.add(record)
     return batches
+
+
+def _error(result: Result) -> ApiError:
+    error = Refused(
+        result.error_message,
+        status=result.http_status,
+        category=result.error_category,
+        correlation_id=result.correlation_id,
+    )
+    error.attempts = result.attempts
+    return error
 
 
 def _failed(pair: Pair, error: ApiError, moment: str) -> Outcome:

@@ -6,11 +6,13 @@ from math import ceil
 from typing import NamedTuple
 
 from loader.errors import ApiError, RecordMerged, Retryable
-from loader.events import Cost, MergedRecord, Note, Planned, SoFar, Tell
+from loader.events import Cost, Losing, MergedRecord, Note, Planned, SoFar, Tell
+from loader.model import Lot
 from loader.record.journal import Journal
 from loader.send.batch import MOST_PAIRS
 from loader.send.existing import MOST_PAIRS as PAIRS_OF_A_LOT
-from loader.send.judging import complete
+from loader.send.judging import Judge, Standing, standing
+from loader.send.outgoing import direction_of
 from loader.send.reading import MOST_RECORDS, CurrentAssociations, Reading
 from loader.settings import Rate, SendSettings
 from loader.verbs.portal import unreachable
@@ -45,15 +47,17 @@ class Ahead(NamedTuple):
     """What a look at the portal found before anything is sent: see `Planned`."""
 
     so_far: SoFar
+    losing: Losing | None
     merged: tuple[MergedRecord, ...]
 
 
-async def look_ahead(journal: Journal, current: CurrentAssociations, tell: Tell) -> Ahead:
+async def look_ahead(journal: Journal, current: CurrentAssociations, judge: Judge, tell: Tell) -> Ahead:
     """Look up what the pairs of a planned journal have already, or the first of them where they are very many.
 
     Those that HubSpot refuses to tell of are not counted, and said. Raises Unreachable when it gives no usable answer.
     """
-    looked_up = already = lots = 0
+    looked_up = lots = 0
+    found = Standing()
     refused: list[ApiError] = []
     whole = False
     while lots < MOST_LOTS and not whole:
@@ -66,10 +70,15 @@ async def look_ahead(journal: Journal, current: CurrentAssociations, tell: Tell)
         reading = await current.read(lot.direction, ids)
         unread = _unread(reading, ids)
         refused += unread
-        already += complete(lot, reading)
+        there, unsure = standing(lot, reading, judge)
+        found = found.plus(there)
+        if unsure:
+            direction = direction_of(unsure[0])
+            own = await current.read(direction, [pair.object_id for pair in unsure])
+            found = found.plus(standing(Lot(direction, unsure, [], {}), own, judge)[0])
         looked_up += len(ids) - len(unread)
         if lots % 10 == 0:
-            tell(Note(f"{looked_up:,} pairs are looked up, {already:,} of them have what is asked for."))
+            tell(Note(f"{looked_up:,} pairs are looked up, {found.complete:,} of them have what is asked for."))
     if refused:
         tell(
             Note(
@@ -83,7 +92,8 @@ async def look_ahead(journal: Journal, current: CurrentAssociations, tell: Tell)
         for error in refused
         if isinstance(error, RecordMerged)
     )
-    return Ahead(SoFar(looked_up, already, whole=whole), tuple(merged))
+    losing = Losing(found.labels_gone, found.pairs_losing) if judge.exact else None
+    return Ahead(SoFar(looked_up, found.complete, whole), losing, tuple(merged))
 
 
 def _unread(reading: Reading, ids: Iterable[str]) -> list[ApiError]:
@@ -92,6 +102,18 @@ def _unread(reading: Reading, ids: Iterable[str]) -> list[ApiError]:
     if unread and not reading.found and isinstance(unread[0], Retryable):
         raise unreachable(unread[0]) from unread[0]
     return unread
+
+
+def replacing(send: SendSettings) -> str | None:
+    """Return what somebody should know before labels are taken off, or None."""
+    if send.existing != "replace":
+        return None
+    after = (
+        "nothing is read first, so undo cannot give them back."
+        if send.unread
+        else "a plan says how many that are, and undo gives them back."
+    )
+    return f"Pairs lose the labels that they have and the file does not ask for: {after}"
 
 
 def advice(planned: Planned, send: SendSettings) -> str | None:

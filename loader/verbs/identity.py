@@ -28,6 +28,7 @@ OPTIONS = {
     "delimiter": "--delimiter",
     "encoding": "--encoding",
     "existing": "--existing",
+    "unread": "--unread",
     "api_version": "--api-version",
     "base_url": "--base-url",
     "portal_id": "--portal-id",
@@ -44,6 +45,7 @@ def identity(settings: Settings, inputs: Sequence[Input]) -> dict[str, Any]:
         "inputs": [source.sha256 for source in inputs],
         **{name: [group[name] for group in groups] if len(groups) > 1 else groups[0][name] for name in groups[0]},
         "existing": settings.send.existing,
+        "unread": "yes" if settings.send.unread else None,
         "api_version": settings.connection.api_version,
         "base_url": settings.connection.base_url,
     }

@@ -37,7 +37,7 @@ from loader.verbs.api_version import ending, speaking
 from loader.verbs.aside import aside
 from loader.verbs.command_facts import begun, ended
 from loader.verbs.connection import connected, surroundings
-from loader.verbs.cost import advice
+from loader.verbs.cost import advice, replacing
 from loader.verbs.earlier_files import (
     clear_the_way,
     nothing_looked_at,
@@ -189,7 +189,7 @@ class _Run:
     ) -> tuple[Account, LoaderError | None]:
         try:
             account = await self.stop.unless(recognize(portal, self.settings.connection.portal_id))
-            by_record = self.settings.send.existing == "merge"
+            by_record = not self.settings.send.unread
             settlement = await settle_and_group(
                 staging,
                 self.settings.read,
@@ -210,7 +210,7 @@ class _Run:
         prospect = Prospect(account.portal_id, gateway.limiter.rate, gateway.day.limit, send.method)
         event = await aside(partial(planned, self.inputs, staging, settlement, prospect))
         self.tell(event)
-        for sentence in (advice(event, send), ending(self.settings, self.around.now())):
+        for sentence in (replacing(send), advice(event, send), ending(self.settings, self.around.now())):
             if sentence:
                 self.tell(Note(sentence))
         return account, None

@@ -73,6 +73,7 @@ class Meter:
         return Progress(
             total=counts.total,
             created=counts.created,
+            replaced=counts.replaced,
             unchanged=counts.unchanged,
             failed=counts.failed,
             rejected=counts.rejected,

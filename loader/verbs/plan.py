@@ -21,6 +21,7 @@ from loader.verbs.api_version import ending, speaking
 from loader.verbs.connection import connected, surroundings
 from loader.verbs.cost import look_ahead
 from loader.verbs.portal import recognize, unreachable
+from loader.verbs.road import judge_of
 from loader.verbs.staging import Prospect, Settlement, planned, read_all, settle_and_group, with_what_is_there
 
 ATTEMPTS = 3
@@ -101,12 +102,13 @@ class _Plan(NamedTuple):
             return event
         self.staging.install(self.journal)
         with Journal(self.journal) as journal:
-            ahead = await self.stop.unless(look_ahead(journal, current, self.tell))
+            judge = judge_of(self.settings, journal.unlabelled)
+            ahead = await self.stop.unless(look_ahead(journal, current, judge, self.tell))
         return with_what_is_there(event, ahead, method)
 
     @property
     def _reads_first(self) -> bool:
-        return self.settings.send.existing == "merge"
+        return not self.settings.send.unread
 
     async def _settle(
         self, portal: GatewayPortal | None, portal_id: str | None, current: CurrentAssociations | None

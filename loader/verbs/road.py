@@ -1,13 +1,14 @@
 """The road of a load, put together from the settings: where requests come from, how they are made, who makes them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from loader.model import Outcome
+from loader.model import Direction, Outcome, Types
 from loader.record.ledger import Ledger
 from loader.send.batch import Batch
 from loader.send.existing import Merge
 from loader.send.gateway import Gateway, Surroundings
+from loader.send.judging import Judge, Merging, Replacing
 from loader.send.outgoing import Unread
 from loader.send.pool import Action, Pool
 from loader.send.put import Put
@@ -39,12 +40,17 @@ def road(settings: Settings, ledger: Ledger, gateway: Gateway, around: Surroundi
     """Return the way along which everything is sent."""
     action = _action(settings, ledger, gateway, around, watch)
     crew = workers(settings) if settings.send.method == "put" else min(MOST_BATCHES, workers(settings))
-    if settings.send.existing == "replace":
+    if settings.send.unread:
         unread = Unread(ledger, capacity=action.capacity, ahead=_ahead(settings, crew))
         return Road(Pool(ledger, [unread], action, gateway, workers=crew, watch=watch), lambda: 0)
     merge = _merging(settings, ledger, gateway, around, action, watch)
     pool = Pool(ledger, [merge] * READERS, action, gateway, workers=crew, watch=watch)
     return Road(pool, lambda: merge.waiting)
+
+
+def judge_of(settings: Settings, unlabelled: Mapping[Direction, Types]) -> Judge:
+    """Return what becomes of the labels that pairs have."""
+    return Replacing(unlabelled) if settings.send.existing == "replace" else Merging()
 
 
 def _ahead(settings: Settings, crew: int) -> int:
@@ -84,4 +90,5 @@ def _merging(  # noqa: PLR0917 - the pool's own parts, above
         now=around.now,
         watch=watch,
         fresh_seconds=lambda: gateway.fresh_seconds,
+        judge=judge_of(settings, ledger.unlabelled),
     )

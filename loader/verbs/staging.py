@@ -129,6 +129,10 @@ def _group(
     for direction in {verdict.direction for verdict in settled.values()}:
         staging.note_inverses(direction, types.inverses(direction))
     specifications: dict[str, Specification] = {}
+    both = {each for verdict in settled.values() for each in (verdict.direction, verdict.direction[::-1])}
+    staging.note_unlabelled(
+        {each: [known.type for known in types.of(each) if not known.label] for each in sorted(both)}
+    )
     for mixture in staging.group(by_record=by_record):
         specifications[mixture.text] = fold.specify(*mixture.kinds, settled)
         staging.specify(mixture, specifications[mixture.text])
@@ -177,5 +181,11 @@ def with_what_is_there(event: Planned, ahead: Ahead, method: str) -> Planned:
     by_method = costs(lacking, records, event.rate, event.daily_quota)
     chosen = by_method[method]
     return replace(
-        event, costs=by_method, so_far=so_far, merged=ahead.merged, requests=chosen.requests, seconds=chosen.seconds
+        event,
+        costs=by_method,
+        so_far=so_far,
+        losing=ahead.losing,
+        merged=ahead.merged,
+        requests=chosen.requests,
+        seconds=chosen.seconds,
     )

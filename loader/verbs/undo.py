@@ -102,9 +102,9 @@ class _Run:
         identity: Mapping[str, Any] = self.journal.fact("identity") or {}
         if not self.journal.fact("planned"):
             raise UsageError(f"{self.journal.path}: that run sent nothing, so there is nothing to take back")
-        if identity.get("existing") == "replace" and not self.settings.assume_new:
+        if identity.get("unread") and not self.settings.assume_new:
             raise UsageError(
-                f"{self.journal.path}: that run had --existing replace and looked at nothing before it wrote, so what "
+                f"{self.journal.path}: that run had --unread and looked at nothing before it wrote, so what "
                 "it added is not known: to remove every association that it created, also those that were there "
                 "before, add --assume-new"
             )
@@ -128,6 +128,7 @@ class _Run:
                 shown(group.direction[1]),
                 group.whole,
                 tuple((each.key, names.labels.get(each.key, "")) for each in group.types),
+                tuple((each.key, names.labels.get(each.key, "")) for each in group.back),
                 group.pairs,
                 group.unsure,
                 group.primary,
@@ -169,6 +170,8 @@ class _Run:
             intend=ledger.intend,
             intended=self.journal.intended(),
             now=self.around.now,
+            replaced=self.journal.replaced,
+            max_attempts=self.settings.send.max_attempts,
         )
         counts = self.journal.standing()
 

@@ -51,7 +51,7 @@ def _begin(folder: Path, sandbox: Sandbox, number: int, rows: int) -> subprocess
     lines = "".join(f"{_first(number) + row},{row % 50 + 1}\n" for row in range(rows))
     (folder / "rows.csv").write_text(f"from_id,to_id\n{lines}", "ascii")
     command = [sys.executable, "-m", "loader", "load", "rows.csv", "--from", "contacts", "--to", "companies"]
-    given = ["--results", "r.results.csv", "--rate", LIMIT, "--quiet", "--existing", "replace"]
+    given = ["--results", "r.results.csv", "--rate", LIMIT, "--quiet", "--existing", "replace", "--unread"]
     environment = {"HUBSPOT_BASE_URL": sandbox.url, "HUBSPOT_ACCESS_TOKEN": TOKEN, "XDG_CACHE_HOME": str(folder.parent)}
     return subprocess.Popen(
         [*command, *given], cwd=folder, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True

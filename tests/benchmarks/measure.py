@@ -122,12 +122,14 @@ class Bench:
 
     def put(self, path: Path, **options: str) -> Cost:
         """Load a file by PUTs, 50 in flight."""
-        given = ("--method", "put", "--existing", "replace", "--concurrency", "50")
+        given = ("--method", "put", "--existing", "replace", "--unread", "--concurrency", "50")
         return self.load(path, self.for_puts.url, *given, **options)
 
     def batch(self, path: Path, **options: str) -> Cost:
         """Load a file by batches that replace what is there."""
-        return self.load(path, self.for_batches.url, "--method", "batch", "--existing", "replace", **options)
+        return self.load(
+            path, self.for_batches.url, "--method", "batch", "--existing", "replace", "--unread", **options
+        )
 
     def peer(self, name: str, path: Path) -> Cost:
         """Have a peer send a file; seconds and CPU are those without its imports."""

@@ -126,10 +126,10 @@ def test_a_run_set_aside_can_be_told_again_from_its_new_name(
 ) -> None:
     """What is set aside stays a whole run: its journal knows its own files."""
     (folder / "a.csv").write_text(FIVE)
-    load("a.csv", "--existing", "replace")
-    load("a.csv", "--existing", "replace", "--fresh")
+    load("a.csv", "--existing", "replace", "--unread")
+    load("a.csv", "--existing", "replace", "--unread", "--fresh")
     (old,) = (file for file in folder.glob("a.2*.results.csv"))
-    assert load("a.csv", "--existing", "replace", "--results", old.name).code == 0
+    assert load("a.csv", "--existing", "replace", "--unread", "--results", old.name).code == 0
     assert sandbox.count("PUT") == 10
     assert summary(old.name.replace("results.csv", "summary.json"))["rows"]["created"] == 5
 

@@ -72,7 +72,15 @@ def test_every_way_to_name_a_run_finds_it(sandbox: Sandbox, load: Run, stands: R
     load("a.csv")
     for name in ("a.results.csv", "a.journal", str(folder), ".", "a.csv", "a"):
         assert Path(stands(name)["results"]).name == "a.results.csv"
-    assert stands()["rows"] == {"total": 3, "created": 2, "unchanged": 0, "failed": 0, "rejected": 1, "pending": 0}
+    assert stands()["rows"] == {
+        "total": 3,
+        "created": 2,
+        "replaced": 0,
+        "unchanged": 0,
+        "failed": 0,
+        "rejected": 1,
+        "pending": 0,
+    }
 
 
 def test_a_limit_leaves_a_run_unfinished(sandbox: Sandbox, load: Run, stands: Run, folder: Path) -> None:

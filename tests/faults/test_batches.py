@@ -94,7 +94,7 @@ def test_what_a_batch_that_is_still_at_work_does_not_mention_is_read_back(
 ) -> None:
     """PENDING and no result: done meanwhile or not, the pairs are in the portal in the end, and none is failed."""
     world = batch_world(make_world, faults=[{"fault": "pending", **CREATE, "times": 2, "applied": applied}])
-    ending = world.run(*BATCH, "--existing", "replace")
+    ending = world.run(*BATCH, "--existing", "replace", "--unread")
     assert ending.exit_code == 0, ending.said
     assert {line["status"] for line in ending.lines} == {"created"}
     assert len(world.batches()) == (1 if applied else 3)

@@ -14,7 +14,7 @@ from tests.flow.conftest import Load, lines_of
 from tests.flow.test_flow_existing import LABELS, labels_of, statuses, there, union_holds
 
 BATCH = {"method": "batch"}
-RAW = {"method": "batch", "existing": "replace"}
+RAW = {"method": "batch", "existing": "replace", "unread": True}
 
 
 def rows(count: int) -> str:

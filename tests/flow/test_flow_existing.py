@@ -70,13 +70,13 @@ async def test_the_second_night_sends_nothing_that_is_there(sandbox: Sandbox, lo
 async def test_labels_that_are_there_are_kept_unless_the_command_replaces_them(
     existing: str, semantics: Any, left: list[str], load_into: Load, folder: Path
 ) -> None:
-    """Under either reading of what a write does to them; replacing reads nothing."""
+    """Under either reading of what a write does to them."""
     (folder / "a.csv").write_text("from_id,to_id,label\n101,201,manager\n")
     portal = {"labels": LABELS, "associations": [there(101, 201, "Boss")]}
     async with Sandbox(portal, semantics=semantics) as sandbox:
         await load_into(sandbox, "a.csv", send={"existing": existing})
         assert labels_of(sandbox, 101, 201) == left
-        assert sandbox.count("POST", "batch/read") == (existing == "merge")
+        assert sandbox.count("POST", "batch/read") == 1
 
 
 async def test_each_row_of_a_pair_has_its_own_status(load_into: Load, folder: Path) -> None:

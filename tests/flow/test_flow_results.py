@@ -184,8 +184,8 @@ async def test_the_summary_has_every_key_and_its_rows_add_up(sandbox: Sandbox, l
         *("command", "version", "portal_id", "inputs", "started_at", "finished_at", "seconds", "exit_code", "rows"),
         *("pairs", "requests", "rate", "failures_by_reason", "next_command"),
     ]
-    names = ("total", "created", "unchanged", "failed", "rejected", "pending")
-    assert summary["rows"] == dict(zip(names, (7, 4, 0, 0, 3, 0), strict=True))
+    names = ("total", "created", "replaced", "unchanged", "failed", "rejected", "pending")
+    assert summary["rows"] == dict(zip(names, (7, 4, 0, 0, 0, 3, 0), strict=True))
     assert list(summary["inputs"][0]) == ["path", "sha256", "rows", "without"]
     assert list(summary["requests"]) == ["sent", "retried", "rate_limited", "by_status"]
     assert list(summary["rate"]) == ["limit", "achieved_per_second"]

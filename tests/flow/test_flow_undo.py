@@ -284,10 +284,10 @@ async def test_what_hubspot_refuses_to_remove_is_told_and_tried_again_by_the_nex
 
 
 async def test_without_a_look_before_it_refuses_unless_told_to_assume(folder: Path) -> None:
-    """`--existing replace` keeps no before-image: what was there before cannot be told from what the run added."""
+    """`--unread` keeps no before-image: what was there before cannot be told from what the run added."""
     async with Sandbox({"labels": LABELS, "associations": [pair(1, 11), pair(9, 19)]}) as sandbox:
         run = Runner(folder, sandbox)
-        await run.load("from_id,to_id\n1,11\n2,12\n", send={"existing": "replace"})
+        await run.load("from_id,to_id\n1,11\n2,12\n", send={"existing": "replace", "unread": True})
         with pytest.raises(errors.UsageError, match="--assume-new"):
             await run.undo()
         report = await run.undo(assume_new=True)

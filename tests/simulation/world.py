@@ -167,7 +167,11 @@ class World:
 
     def _settings(self, blow: Blow | None) -> Settings:
         oauth = OAuthCredentials(client_id=CLIENT[0], client_secret=Secret(CLIENT[1]), refresh_token=Secret(CLIENT[2]))
-        send = replace(self.setting.send or drawn_send(self.chance), existing=self.setting.existing)
+        send = replace(
+            self.setting.send or drawn_send(self.chance),
+            existing=self.setting.existing,
+            unread=self.setting.existing != "merge",
+        )
         if blow and blow.kind == "max duration":
             send = replace(send, max_duration=1 + blow.then * 20)
         if blow and blow.kind == "limit":

@@ -72,7 +72,7 @@ def test_nothing_holds_the_event_loop_up_while_200_000_rows_are_loaded(
     settings = Settings(
         read=(InputSettings(inputs=(str(source),), object_type="contacts", to_object_type="companies"),),
         connection=ConnectionSettings(base_url="http://127.0.0.1:1", credentials=Secret("any")),
-        send=SendSettings(rate=Rate(1_000_000, 1), method="batch", existing=existing),
+        send=SendSettings(rate=Rate(1_000_000, 1), method="batch", existing=existing, unread=existing == "replace"),
         results=str(tmp_path / "r.csv"),
     )
     around = surroundings()._replace(sender=portal)

@@ -26,7 +26,7 @@ class Loader:
         with self._said.open("wb") as said:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "loader", "load", "a.csv", "--from", "contacts", "--to", "companies",
-                 "--rate", LIMIT, "--existing", "replace"],
+                 "--rate", LIMIT, "--existing", "replace", "--unread"],
                 cwd=folder,
                 env={**os.environ, "HUBSPOT_BASE_URL": sandbox.url, "HUBSPOT_ACCESS_TOKEN": "any", **environment},
                 stderr=said,

@@ -8,9 +8,9 @@ import pytest
 
 from loader.model import Outcome, Pair, Types
 from loader.record.journal import Journal, lots
-from loader.send import judging
 from loader.send.gateway import Gateway
 from loader.send.health import Health
+from loader.send.judging import Merging
 from loader.send.limits import Limiter
 from loader.send.pool import Pool
 from loader.settings import SendSettings
@@ -30,12 +30,12 @@ def _forgets(journal: Journal, outcomes: Any, facts: Any) -> None:
 _record = Journal.record
 
 
-def _sends_only_what_is_asked(asked: Pair, now: Types) -> Any:
-    judgement = _judge(asked, now)
+def _sends_only_what_is_asked(self: Merging, asked: Pair, now: Types) -> Any:
+    judgement = _judge(self, asked, now)
     return judgement and judgement._replace(types=asked.types)
 
 
-_judge = judging.judge
+_judge = Merging.__call__
 
 SABOTAGE: dict[str, tuple[Any, str, Any]] = {
     "the limiter lets everybody through": (Limiter, "_seconds_to_slot", lambda _: 0.0),
@@ -45,7 +45,7 @@ SABOTAGE: dict[str, tuple[Any, str, Any]] = {
     "a settled pair is claimed again": (Journal, "_claimed", property(lambda _: 0, lambda _, value: None)),
     "a stop is not heard": (Pool, "stop", lambda _, reason: None),
     "a drain is not heard": (Gateway, "drain", lambda _: None),
-    "what is there is not sent along": (judging, "judge", _sends_only_what_is_asked),
+    "what is there is not sent along": (Merging, "__call__", _sends_only_what_is_asked),
     "what was there before is forgotten": (lots, "keep", lambda _database, _images: {}),
 }
 

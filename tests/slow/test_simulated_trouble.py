@@ -24,7 +24,7 @@ def world(pairs: int, spells: list[Spell], *, limit: int = 190) -> World:
             inputs=pairs_only(pairs),
             rules=Rules(limits=[(0.0, limit)]),
             weather=Weather(random.Random(0), 0.0, (0.05, 0.15), spells),
-            send=SendSettings(existing="replace"),
+            send=SendSettings(existing="replace", unread=True),
             timeout=30.0,
         )
     )

@@ -27,15 +27,16 @@ class Time:
 def progress(created: int) -> Progress:
     """Return how far a run of ten rows is."""
     return Progress(
-        total=10, created=created, unchanged=0, failed=1, rejected=2, pending=7 - created, requests=created + 3,
-        retried=2, rate_limited=1, daily_left=None, rate=Rate(190, 10), achieved=1.0, paused=0, seconds_left=None,
+        total=10, created=created, replaced=0, unchanged=0, failed=1, rejected=2, pending=7 - created,
+        requests=created + 3, retried=2, rate_limited=1, daily_left=None, rate=Rate(190, 10), achieved=1.0,
+        paused=0, seconds_left=None,
     )  # fmt: skip
 
 
 def finished(exit_code: int) -> Finished:
     """Return the end of a run."""
     summary: dict[str, Any] = {
-        "rows": {"total": 10, "created": 7, "unchanged": 0, "failed": 1, "rejected": 2, "pending": 0},
+        "rows": {"total": 10, "created": 7, "replaced": 0, "unchanged": 0, "failed": 1, "rejected": 2, "pending": 0},
         "requests": {"sent": 12, "retried": 2, "rate_limited": 1, "by_status": {"200": 7, "400": 1, "429": 1}},
         "rate": {"limit": "190/10", "achieved_per_second": 1.0},
         "seconds": 12.5,
@@ -67,7 +68,8 @@ def test_the_end_says_everything(tmp_path: Path) -> None:
     MetricsFile(path, wall=lambda: 1_700_000_000.0)(finished(0))
     job = 'job_name="nightly"'
     assert read(path) == {
-        f'rows{{{job},status="created"}}': 7, f'rows{{{job},status="unchanged"}}': 0,
+        f'rows{{{job},status="created"}}': 7, f'rows{{{job},status="replaced"}}': 0,
+        f'rows{{{job},status="unchanged"}}': 0,
         f'rows{{{job},status="failed"}}': 1, f'rows{{{job},status="rejected"}}': 2,
         f'rows{{{job},status="pending"}}': 0,
         f"requests_total{{{job}}}": 12, f'answers_total{{{job},status="200"}}': 7,

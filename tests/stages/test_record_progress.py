@@ -10,8 +10,9 @@ from loader.record.progress import standing_block, standing_line
 from loader.settings import Rate
 
 HALF = Progress(
-    total=1_000_000, created=480_000, unchanged=12_000, failed=42, rejected=7, pending=507_951, requests=481_000,
-    retried=900, rate_limited=3, daily_left=248_911, rate=Rate(190, 10), achieved=18.72, paused=4, seconds_left=3723,
+    total=1_000_000, created=480_000, replaced=0, unchanged=12_000, failed=42, rejected=7, pending=507_951,
+    requests=481_000, retried=900, rate_limited=3, daily_left=248_911, rate=Rate(190, 10),
+    achieved=18.72, paused=4, seconds_left=3723,
 )  # fmt: skip
 
 FIGURES = (

@@ -347,7 +347,7 @@ def test_the_summary_has_every_key_and_its_rows_add_up(journal: Journal, tmp_pat
         "failures_by_reason next_command"
     )
     rows = found["rows"]
-    assert rows == {"total": 5, "created": 2, "unchanged": 0, "failed": 1, "rejected": 1, "pending": 1}
+    assert rows == {"total": 5, "created": 2, "replaced": 0, "unchanged": 0, "failed": 1, "rejected": 1, "pending": 1}
     assert found["inputs"] == [{"path": "a.csv", "sha256": "sha-0", "rows": 5, "without": 0}]
     assert found["rate"] == {"limit": "100/10", "achieved_per_second": 15.0}
     assert found["failures_by_reason"] == {"INVALID_RECORD_ID": 1, "VALIDATION_ERROR": 1}
@@ -355,7 +355,7 @@ def test_the_summary_has_every_key_and_its_rows_add_up(journal: Journal, tmp_pat
 
 def test_pending_is_what_the_other_counts_leave() -> None:
     """The total is always the sum."""
-    assert Counts(10, 1, 2, 3, 1, 9).pending == 3
+    assert Counts(10, 1, 1, 1, 3, 1, 9).pending == 3
 
 
 def test_a_summary_can_name_any_file(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from loader.errors import ApiError, Refused, TooManyFailures
 from loader.model import AssociationType, Demotion, Direction, Image, Lot, Outcome, Pair, Singles, Types
 from loader.send.existing import WAIT_SECONDS, Merge
 from loader.send.freshness import FRESH_SECONDS, Moment
-from loader.send.judging import judge
+from loader.send.judging import Merging
 from loader.send.lookup import PAIRS_AT_ONCE
 from loader.send.reading import Reading
 from tests.stages.fake_time import clock, run
@@ -75,7 +75,7 @@ def test_a_pair_is_sent_unless_all_that_is_asked_was_there_before(
     """Before is what it had when this run first looked; a row is so already only when its own type was among it."""
     one = pair(1, *asked, before=None if before is None else frozenset(before))
     expected = None if image is None else (frozenset(image), frozenset(there))
-    found = judge(one, frozenset(now))
+    found = Merging()(one, frozenset(now))
     assert (found and found[:2]) == expected
 
 
@@ -97,7 +97,7 @@ def test_what_is_there_goes_out_together_with_what_is_asked(
     sent: list[AssociationType],
 ) -> None:
     """A primary label stays, unless this run makes another record the primary one."""
-    found = judge(pair(1, *asked, before=frozenset(), dropped=frozenset(dropped)), frozenset(now))
+    found = Merging()(pair(1, *asked, before=frozenset(), dropped=frozenset(dropped)), frozenset(now))
     assert found
     assert found.types == tuple(sent)
 

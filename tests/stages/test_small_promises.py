@@ -19,6 +19,7 @@ from loader.record.journal import Journal, Lock
 from loader.record.results import open_results
 from loader.send.api import Request
 from loader.send.freshness import FRESH_SECONDS
+from loader.send.judging import Merging
 from loader.send.limits import Limiter
 from loader.send.reading import CurrentAssociations, Reading
 from loader.send.replies import Reply
@@ -171,7 +172,7 @@ class Told:
 def test_a_plan_that_looks_at_the_first_pairs_only_says_so() -> None:
     """Its figures are then an estimate, and it does not read a large portal to the end."""
     journal, portal = EndlessJournal(), Nothing()
-    looking = look_ahead(cast("Journal", journal), cast("CurrentAssociations", portal), Told())
+    looking = look_ahead(cast("Journal", journal), cast("CurrentAssociations", portal), Merging(), Told())
     so_far = asyncio.run(looking).so_far
     assert (so_far.whole, so_far.pairs, so_far.unchanged) == (False, portal.asked, 0)
 

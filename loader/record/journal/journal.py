@@ -9,12 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from loader.model import Demotion, Direction, Image, Lot, Outcome, Pair, Singles
+from loader.model import AssociationType, Demotion, Direction, Image, Lot, Outcome, Pair, Singles, Types
 from loader.reasons import Reason, explain
 from loader.record.journal import lots, settling
 from loader.record.journal.lots import Plan
 from loader.record.journal.recent import Recent
-from loader.record.journal.schema import IS_SETTLED, connect, guarded, unpacked
+from loader.record.journal.schema import IS_SETTLED, UNLABELLED, connect, guarded, unpacked
 
 FILE_NAME = "results.name"
 """The fact that names the results file which this run writes; any other file of that name is somebody else's."""
@@ -26,6 +26,7 @@ class Counts:
 
     total: int = 0
     created: int = 0
+    replaced: int = 0
     unchanged: int = 0
     failed: int = 0
     rejected: int = 0
@@ -34,11 +35,11 @@ class Counts:
     @property
     def pending(self) -> int:
         """Rows that are not settled yet."""
-        return self.total - self.created - self.unchanged - self.failed - self.rejected
+        return self.total - self.created - self.replaced - self.unchanged - self.failed - self.rejected
 
     def rows(self) -> dict[str, int]:
         """Return the counts of rows, as the summary shows them."""
-        names = ("total", "created", "unchanged", "failed", "rejected", "pending")
+        names = ("total", "created", "replaced", "unchanged", "failed", "rejected", "pending")
         return {name: getattr(self, name) for name in names}
 
 
@@ -136,6 +137,14 @@ class Journal:
             (number, tuple(json.loads(header)), tuple(json.loads(to_columns)))
             for number, header, to_columns in self.query("SELECT id, header, to_columns FROM inputs ORDER BY id")
         ]
+
+    @property
+    def unlabelled(self) -> Mapping[Direction, Types]:
+        """The types of each direction that HubSpot adds to every pair by itself."""
+        return {
+            (first, second): frozenset(AssociationType(category, type_id) for category, type_id in types)
+            for first, second, types in self._facts.get(UNLABELLED) or ()
+        }
 
     @property
     def singles(self) -> Singles:
@@ -304,7 +313,15 @@ class Journal:
         )
         (beside,) = self._one("SELECT coalesce(sum(unchanged * (last_pair - first_pair + 1)), 0) FROM settled")
         unchanged = settled.get("unchanged", 0) + beside
-        return Counts(rows + rejects, settled.get("created", 0), unchanged, settled.get("failed", 0), rejected, pairs)
+        return Counts(
+            total=rows + rejects,
+            created=settled.get("created", 0),
+            replaced=settled.get("replaced", 0),
+            unchanged=unchanged,
+            failed=settled.get("failed", 0),
+            rejected=rejected,
+            pairs=pairs,
+        )
 
     def is_finished(self) -> bool:
         """Return True when no row is pending, without counting what became of each."""

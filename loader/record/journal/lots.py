@@ -100,7 +100,7 @@ class Plan:
             ids, main, other, _, sizes, *_ = zip(*alike, strict=True)
             first, second = (other, main) if flipped else (main, other)
             ends = repeat(object_type), map(str, first), repeat(to_object_type), map(str, second)
-            rest = repeat(types), sizes, repeat(None), repeat(NOTHING), repeat(0), repeat(NOTHING)
+            rest = repeat(types), sizes, repeat(None), repeat(NOTHING), repeat(0), repeat(NOTHING), repeat(NOTHING)
             pairs += map(_PAIR, zip(ids, *ends, *rest, strict=False))
         return pairs
 

@@ -18,6 +18,9 @@ FORMAT = 7
 APPLICATION = 0x41534C44
 """Tells a journal from any other SQLite file (`PRAGMA application_id`)."""
 
+UNLABELLED = "unlabelled"
+"""The fact that tells the unlabelled types of each direction: two object types, and category and type id of each."""
+
 LABEL_COLUMNS = "label_columns"
 """The fact that names the label column of each input, by its number as a text; a blank one: it has none."""
 

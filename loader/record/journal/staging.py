@@ -6,7 +6,7 @@ Nothing is visible under the journal's own name until `install`; a run that is r
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain, islice, repeat
 from pathlib import Path
@@ -29,7 +29,7 @@ from loader.record.files import sync_folder, writing
 from loader.record.journal import grouping
 from loader.record.journal.grouping import OF_ROW, REJECT, Mixture
 from loader.record.journal.own_keys import OwnKeys
-from loader.record.journal.schema import LABEL_COLUMNS, create, guarded, packed, scratch, storable
+from loader.record.journal.schema import LABEL_COLUMNS, UNLABELLED, create, guarded, packed, scratch, storable
 
 ROWS_AT_ONCE = 100
 
@@ -232,6 +232,10 @@ class Staging:
     def whole(self) -> bool:
         """False once a statement was ended in its middle: SQLite then drops everything that was read."""
         return self._database.in_transaction
+
+    def note_unlabelled(self, unlabelled: Mapping[Direction, Iterable[AssociationType]]) -> None:
+        """Remember the types that HubSpot adds to every pair by itself."""
+        self.remember({UNLABELLED: [[*direction, sorted(types)] for direction, types in unlabelled.items()]})
 
     def specify(self, mixture: Mixture, specification: Specification) -> None:
         """Write down what the pairs of one mixture are sent as, and reject the rows that cannot go along."""

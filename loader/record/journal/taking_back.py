@@ -42,17 +42,27 @@ class TakenBack(NamedTuple):
     finished_at: str
 
 
+class _Kind(NamedTuple):
+    """What an undo does to pairs, but for their number: see `Group`."""
+
+    direction: Direction
+    whole: bool
+    types: tuple[AssociationType, ...]
+    back: tuple[AssociationType, ...]
+
+
 class Group(NamedTuple):
     """So many pairs of one kind that an undo would take back.
 
     `whole`: the pairs themselves, because there was nothing before; else the labels only. `types` are those that the
-    run added; `unsure` counts pairs that the run may not have got to. `primary` says that the run made one record the
-    primary one of another.
+    run added, `back` those that it took off; `unsure` counts pairs that the run may not have got to. `primary` says
+    that the run made one record the primary one of another.
     """
 
     direction: Direction
     whole: bool
     types: tuple[AssociationType, ...]
+    back: tuple[AssociationType, ...]
     pairs: int
     unsure: int
     primary: bool
@@ -60,11 +70,11 @@ class Group(NamedTuple):
 
 _CONCERNED = f"""
 SELECT pairs.id AS id, object_id, to_object_id, kinds, size, images.types AS before,
-    o.status IS NULL OR o.status <> 'created' AS unsure
+    o.status IS NULL OR o.status NOT IN ('created', 'replaced') AS unsure
 FROM pairs LEFT JOIN befores ON befores.pair = pairs.id LEFT JOIN images ON images.id = befores.image
     LEFT JOIN settled ON {ITS_OUTCOME} LEFT JOIN results o ON o.id = settled.result
 WHERE (befores.pair IS NOT NULL OR :assume_new) AND (
-    o.status = 'created'
+    o.status IN ('created', 'replaced')
     OR (o.status = 'failed' AND (o.attempts > 0 OR befores.pair IS NOT NULL)
         AND (o.http_status IS NULL OR o.http_status NOT BETWEEN 400 AND 499 OR o.http_status IN (408, 423, 425, 429)))
     OR (o.status IS NULL AND (befores.pair IS NOT NULL OR pairs.id <= :claimed))
@@ -131,27 +141,37 @@ class UndoJournal(Journal):
 
     def undoable(self) -> list[Group]:
         """Return what is still to be taken back, in groups, the largest first."""
-        found: Counter[tuple[Direction, bool, tuple[AssociationType, ...]]] = Counter()
-        unsure: Counter[tuple[Direction, bool, tuple[AssociationType, ...]]] = Counter()
+        found: Counter[_Kind] = Counter()
+        unsure: Counter[_Kind] = Counter()
         for kinds, before, pairs, not_sure in self._groups():
             specification = self._plan.specifications[kinds]
+            asked = frozenset(specification.types)
             held = self._plan.image(before) if before else frozenset()
-            added = tuple(sorted(frozenset(specification.types) - held))
-            if added:
-                group = specification.direction, not held, added
-                found[group] += pairs
-                unsure[group] += not_sure
+            taken = held - asked - self.unlabelled.get(specification.direction, frozenset())
+            kind = _Kind(
+                specification.direction,
+                not held,
+                tuple(sorted(asked - held)),
+                tuple(sorted(taken)) if self.replaced else (),
+            )
+            if kind.types or kind.back:
+                found[kind] += pairs
+                unsure[kind] += not_sure
         return [
             Group(
-                direction,
-                whole,
-                added,
+                *kind,
                 pairs,
-                unsure[direction, whole, added],
-                not self._plan.singles.get(direction, {}).keys().isdisjoint(added),
+                unsure[kind],
+                not self._plan.singles.get(kind.direction, {}).keys().isdisjoint(kind.types),
             )
-            for (direction, whole, added), pairs in found.most_common()
+            for kind, pairs in found.most_common()
         ]
+
+    @property
+    def replaced(self) -> bool:
+        """True for a run that looked at what pairs had, and took off what the file does not ask for."""
+        identity: Mapping[str, Any] = self.fact("identity") or {}
+        return identity.get("existing") == "replace" and not identity.get("unread")
 
     def _groups(self) -> Iterator[Sequence[Any]]:
         columns = "kinds, before, count(*), sum(unsure)"

@@ -33,7 +33,8 @@ def _settings(found: Figures) -> Markup:
     known = {
         "Pairs of records": f"{found.pairs:,}",
         "Blank cells that ask for nothing": f"{without:,}" if without else "",
-        "Labels that were there": _EXISTING.get(str(identity.get("existing")), ""),
+        "Labels that were there": _EXISTING.get(str(identity.get("existing")), "")
+        + (", unread" if identity.get("unread") else ""),
         "API": f"{identity.get('api_version', '')} at {identity.get('base_url', '')}" if identity else "",
     }
     return facts(known)

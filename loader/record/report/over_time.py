@@ -58,7 +58,7 @@ def _throughput(axis: Axis, stretches: Sequence[Bucket], window: float) -> Marku
 
 def _rows(axis: Axis, stretches: Sequence[Bucket]) -> Markup:
     both = Series("failed", "steps", "red", [(each.done + each.failed) / axis.seconds for each in stretches])
-    done = Series("created or unchanged", "steps", "green", [each.done / axis.seconds for each in stretches])
+    done = Series("created, replaced or unchanged", "steps", "green", [each.done / axis.seconds for each in stretches])
     settled = sum(each.done + each.failed for each in stretches)
     described = f"{settled:,} rows in all, at most {both.peak:,.4g} per second."
     return plot("rows", "Rows per second", described, axis, [both, done])

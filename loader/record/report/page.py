@@ -27,6 +27,7 @@ MARK = "<!doctype html>\n<!-- association-loader report -->\n"
 
 _PARTS = (
     ("created", "green"),
+    ("replaced", "teal"),
     ("unchanged", "blue"),
     ("failed", "red"),
     ("rejected", "amber"),
@@ -102,10 +103,16 @@ def _top(found: Figures, status: Status) -> Markup:
 
 
 def _in_a_sentence(rows: dict[str, int]) -> str:
-    there = rows["created"] + rows["unchanged"]
+    there = rows["created"] + rows["replaced"] + rows["unchanged"]
     words = [f"{there:,} of {rows['total']:,} rows are associated"]
-    for name, said in (("unchanged", "were so before"), ("failed", "failed"), ("rejected", "were rejected"),
-                       ("pending", "are not sent yet")):  # fmt: skip
+    said_of = {
+        "replaced": "have replaced other labels",
+        "unchanged": "were so before",
+        "failed": "failed",
+        "rejected": "were rejected",
+        "pending": "are not sent yet",
+    }
+    for name, said in said_of.items():
         if rows[name]:
             words.append(f"{rows[name]:,} {said}")
     return f"{', '.join(words)}."

@@ -1,0 +1,212 @@
+"""`--existing replace`: labels that the file does not ask for go, it is said how many, and undo gives them back."""
+
+import json
+import random
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loader.events import Planned
+from loader.sandbox import Sandbox, SandboxThread
+from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
+from loader.verbs.load import load
+from loader.verbs.plan import plan
+from loader.verbs.undo import undo
+from loader.verbs.verify import verify
+from tests.flow.conftest import lines_of
+
+LABELS = [
+    {"from": "contacts", "to": "companies", "label": "Boss"},
+    {"from": "contacts", "to": "companies", "label": "Manager", "inverse_label": "Employee"},
+]
+
+
+def there(contact: int, company: int, *labels: str) -> dict[str, Any]:
+    """An association that the portal begins with."""
+    ends = {"from_type": "contacts", "from_id": str(contact), "to_type": "companies", "to_id": str(company)}
+    return {**ends, "labels": list(labels)}
+
+
+PORTAL = {
+    "labels": LABELS,
+    "associations": [there(1, 11, "Boss"), there(2, 12, "Boss", "Manager"), there(3, 13), there(4, 14, "Manager")],
+}
+ROWS = "from_id,to_id,label\n1,11,Manager\n2,12,\n3,13,\n4,14,Manager\n5,15,Boss\n"
+
+
+def settings(sandbox: Any, **send: Any) -> Settings:
+    """Load `a.csv` with `--existing replace`, fast."""
+    return Settings(
+        read=(InputSettings(inputs=("a.csv",), object_type="contacts", to_object_type="companies"),),
+        connection=ConnectionSettings(base_url=sandbox.url, credentials=Secret("any")),
+        send=SendSettings(**{"rate": Rate(10_000, 1), "existing": "replace", **send}),
+        results="r.csv",
+    )
+
+
+def had(sandbox: Sandbox) -> dict[tuple[int, int], set[str]]:
+    """Return the labels of every pair of the sandbox."""
+    found = {}
+    for ((_, contact), (_, company)), types in sandbox.portal.pairs().items():
+        shown = sandbox.portal.types.describe("0-1", types)
+        found[int(contact), int(company)] = {each.label for each in shown if each.label is not None}
+    return found
+
+
+@pytest.mark.parametrize("method", ["put", "batch"])
+async def test_a_pair_that_loses_labels_is_replaced_and_undo_gives_them_back(method: str, folder: Path) -> None:
+    """Only what differs is sent; the counts say how many rows were replaced, and the exit code is 0."""
+    (folder / "a.csv").write_text(ROWS)
+    async with Sandbox(PORTAL) as sandbox:
+        before = had(sandbox)
+        report = await load(settings(sandbox, method=method), tell=lambda _: None)
+        assert had(sandbox) == {
+            (1, 11): {"Manager"},
+            (2, 12): set(),
+            (3, 13): set(),
+            (4, 14): {"Manager"},
+            (5, 15): {"Boss"},
+        }
+        found = {line["row"]: line["status"] for line in lines_of(folder / "r.csv")}
+        assert found == {"2": "replaced", "3": "replaced", "4": "unchanged", "5": "unchanged", "6": "created"}
+        assert sandbox.count("POST", "batch/read") == 1
+        assert sandbox.count("PUT") == (3 if method == "put" else 0)
+        written = json.loads((folder / "r.summary.json").read_text())
+        assert written["rows"] == report.summary["rows"]
+        assert list(written["rows"]) == ["total", "created", "replaced", "unchanged", "failed", "rejected", "pending"]
+        assert list(written["rows"].values()) == [5, 1, 2, 2, 0, 0, 0]
+        assert (report.exit_code, written["next_command"]) == (0, None)
+        assert (await verify(settings(sandbox), tell=lambda _: None)).exit_code == 0
+        undone = await undo(settings(sandbox), tell=lambda _: None)
+        assert had(sandbox) == before
+        assert undone.exit_code == 0
+    assert {line["row"]: line["status"] for line in lines_of(folder / "r.undo.csv")} == dict.fromkeys("236", "removed")
+
+
+async def test_a_second_night_sends_nothing(folder: Path) -> None:
+    """What is exactly so is unchanged; a pair of several rows that loses a label is replaced as a whole."""
+    (folder / "a.csv").write_text("from_id,to_id,label\n2,12,\n2,12,Manager\n2,12,Manager\n")
+    async with Sandbox(PORTAL) as sandbox:
+        report = await load(settings(sandbox), tell=lambda _: None)
+        assert report.summary["rows"]["replaced"] == 3
+        (folder / "a.csv").write_text("from_id,to_id,label\n2,12,\n2,12,Manager\n")
+        report = await load(settings(sandbox), tell=lambda _: None)
+        assert report.summary["rows"]["unchanged"] == 2
+        assert sandbox.count("PUT") == 1
+
+
+async def test_unread_reads_nothing_and_calls_everything_created(folder: Path) -> None:
+    """For whoever wants no reading: then undo does not know what was there."""
+    (folder / "a.csv").write_text(ROWS)
+    async with Sandbox(PORTAL) as sandbox:
+        report = await load(settings(sandbox, unread=True), tell=lambda _: None)
+        assert (sandbox.count("POST", "batch/read"), sandbox.count("PUT")) == (0, 5)
+        assert report.summary["rows"]["created"] == 5
+        with pytest.raises(Exception, match="--unread"):
+            await undo(settings(sandbox), tell=lambda _: None)
+
+
+async def test_a_write_whose_answer_was_lost_is_replaced_all_the_same(folder: Path) -> None:
+    """It took effect, and the pair has not the old label any more when it is read again: undo knows it still."""
+    (folder / "a.csv").write_text("from_id,to_id,label\n1,11,Manager\n")
+    fault = {"fault": "reset", "method": "PUT", "applied": True, "times": 1}
+    async with Sandbox(PORTAL, faults=[fault]) as sandbox:
+        before = had(sandbox)
+        report = await load(settings(sandbox, max_attempts=1), tell=lambda _: None)
+        report = await load(settings(sandbox), tell=lambda _: None)
+        assert report.summary["rows"]["replaced"] == 1
+        await undo(settings(sandbox), tell=lambda _: None)
+        assert had(sandbox) == before
+
+
+@pytest.mark.parametrize(
+    ("rows", "labels", "pairs"),
+    [(ROWS, 3, 2), ("from_id,to_id\n2,12\n", 2, 1), ("from_id,to_id\n3,13\n9,19\n", 0, 0)],
+)
+async def test_the_plan_says_how_many_labels_go(rows: str, labels: int, pairs: int, folder: Path) -> None:
+    """From how many pairs, before anything is sent."""
+    (folder / "a.csv").write_text(rows)
+    async with Sandbox(PORTAL) as sandbox:
+        before = had(sandbox)
+        planned: Planned = await plan(settings(sandbox), tell=lambda _: None)
+        assert planned.losing is not None
+        assert (planned.losing.labels, planned.losing.pairs) == (labels, pairs)
+        assert had(sandbox) == before
+
+
+async def test_the_plan_counts_labels_whose_name_only_their_own_end_tells(folder: Path) -> None:
+    """Two contacts of one company are looked up by that, where Manager is called Employee."""
+    (folder / "a.csv").write_text("from_id,to_id,label\n1,11,Boss\n2,11,Boss\n")
+    portal = {"labels": LABELS, "associations": [there(1, 11, "Manager"), there(2, 11, "Boss", "Manager")]}
+    async with Sandbox(portal) as sandbox:
+        planned = await plan(settings(sandbox), tell=lambda _: None)
+        assert planned.losing is not None
+        assert (planned.losing.labels, planned.losing.pairs) == (2, 2)
+        report = await load(settings(sandbox), tell=lambda _: None)
+        assert report.summary["rows"]["replaced"] == 2
+        assert had(sandbox) == {(1, 11): {"Boss"}, (2, 11): {"Boss"}}
+
+
+@pytest.mark.parametrize("number", range(3))
+async def test_the_portal_ends_with_exactly_what_was_asked_and_undo_with_what_it_had(number: int, folder: Path) -> None:
+    """Random rows over a random portal, by PUT and by batch, with lost answers, held against a model."""
+    seed = random.randrange(10**6) + number
+    print(f"SEED={seed}")
+    chance = random.Random(seed)
+    ids = [(chance.randrange(1, 20), chance.randrange(30, 36)) for _ in range(60)]
+    before = {pair: set(chance.sample(["Boss", "Manager"], chance.randrange(3))) for pair in ids[::2]}
+    asked = [(*pair, chance.choice(["", "Boss", "Manager"])) for pair in ids[10:]]
+    wanted: dict[tuple[int, int], set[str]] = {}
+    for contact, company, label in asked:
+        wanted.setdefault((contact, company), set()).update({label} - {""})
+    (folder / "a.csv").write_text("from_id,to_id,label\n" + "".join(f"{a},{b},{label}\n" for a, b, label in asked))
+    portal = {"labels": LABELS, "associations": [there(*pair, *labels) for pair, labels in before.items()]}
+    faults = [{"fault": "reset", "share": 0.03, "applied": chance.choice([True, False])}]
+    async with Sandbox(portal, faults=faults, seed=seed) as sandbox:
+        start = had(sandbox)
+        report = await load(settings(sandbox, method=chance.choice(["put", "batch"])), tell=lambda _: None)
+        assert had(sandbox) == {**start, **wanted}
+        expected = Counter(
+            "replaced" if before.get(pair, set()) - wanted[pair]
+            else "unchanged" if pair in before and (label in before[pair] or not label)
+            else "created"
+            for *ends, label in asked
+            for pair in [(ends[0], ends[1])]
+        )  # fmt: skip
+        assert Counter(line["status"] for line in lines_of(folder / "r.csv")) == expected
+        assert report.summary["rows"]["replaced"] == expected["replaced"]
+        await undo(settings(sandbox), tell=lambda _: None)
+        assert had(sandbox) == start
+
+
+def test_python_and_the_command_line_say_replaced(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the screen, in the lines of `--json`, in status, report and metrics."""
+    from loader.cli import run  # noqa: PLC0415 - where it is used
+
+    (folder / "a.csv").write_text(ROWS)
+    monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", "canary-7a1f-never-shown")
+    with SandboxThread(PORTAL) as sandbox:
+        monkeypatch.setenv("HUBSPOT_BASE_URL", sandbox.url)
+        options = ["a.csv", "--from", "contacts", "--to", "companies", "--existing", "replace"]
+
+        def said(*words: str) -> str:
+            assert run(list(words)) == 0
+            captured = capsys.readouterr()
+            return captured.out + captured.err
+
+        assert "3 labels that the file does not ask for go from 2 pairs." in said("plan", *options)
+        loaded = said("load", *options, "--results", "r.csv", "--metrics-file", "m.prom")
+        assert "lose the labels that they have and the file does not ask for" in " ".join(loaded.split())
+        assert "replaced" in (folder / "m.prom").read_text()
+        shown: Callable[[str], Any] = json.loads
+        assert shown(said("status", "r.csv", "--json"))["rows"]["replaced"] == 2
+        assert "replaced" in said("status", "r.csv")
+        said("report", "r.csv")
+        assert "replaced" in (folder / "r.report.html").read_text()
+        last = said("load", *options, "--results", "r.csv", "--json").splitlines()
+        assert any('"replaced"' in line and '"rows"' in line for line in last)
