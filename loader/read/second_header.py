@@ -33,7 +33,8 @@ class SecondHeader:
             return False
         if self._is_same(cells):
             return True
-        in_id_columns = [cells[index] for index in self._id_columns if index < len(cells)]
+        # Two headers have two names; `No ID` in both columns is no header.
+        in_id_columns = {cells[index] for index in self._id_columns if index < len(cells)}
         if (
             is_header(cells, self._settings)
             or is_header(cells, InputSettings(inputs=()))

@@ -311,6 +311,8 @@ TRAPS: dict[int, Trap] = {
          text("a label Count beside short ids, with and without a total",
               f"{HEAD[:-1]},label,name\n25310007160,18259732943,Count,Ada\n12,7,Count,Bob\n12,7,Count,Total\n",
               (2, 0, "25310007160", "18259732943"), (3, 0, "12", "7"), (4, 0, "TOTAL_ROW")),
+         text("words for no id in both columns", f"{HEAD}1,2\nNo ID,No ID\n3,4\n", (2, 0, "1", "2"),
+              (3, 0, "INVALID_RECORD_ID"), (4, 0, "3", "4")),
          text("a second header, columns swapped", f"{HEAD}1,2\nto_object_id,object_id\n4,3\n",
               refused="row 3 is a header"),
          text("a second header, other object types",
