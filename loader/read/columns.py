@@ -20,8 +20,6 @@ from loader.read.show import show, show_all, trim
 from loader.settings import InputSettings
 
 _REQUIRED = ("object_id", "to_object_id")
-# Tickets have a property called Category; HubSpot's export says no association type but in its headers of ids.
-_PROPERTIES = ("association_category", "association_type_id")
 _EXAMPLES = {"object_type": "--from contacts", "to_object_type": "--to companies"}
 
 
@@ -123,11 +121,12 @@ def _candidates(header: Sequence[str], settings: InputSettings) -> dict[str, lis
             found[says.field].append(Column(index, cell, says))
     missing = {field for field in FIELDS if not found[field] and field not in mapping}
     free = [(index, cell) for index, cell in enumerate(header) if index not in taken and not meaning(cell).field]
-    usual = missing.difference(_PROPERTIES) if is_export(header) else missing
-    for index, cell in free if usual else ():
+    for index, cell in free if missing else ():
         field = USUAL_NAMES.get(fold(cell), "")
-        if field in usual:
+        if field in missing:
             found[field].append(Column(index, cell, Meaning(field)))
+    if "association_category" in missing and not found["association_type_id"] and is_export(header):
+        found["association_category"] = []  # Tickets have a property called Category.
     _find_ends(found, missing, free, settings)
     return found
 

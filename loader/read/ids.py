@@ -110,7 +110,7 @@ class Judged(NamedTuple):
 
 
 def judge(cell: str) -> Judged:
-    """Judge one cell by the contract's rule; never guess.
+    """Judge one cell as a record id; never guess.
 
     >>> judge(" 101 ").record_id, judge("101.0").record_id, judge("1.01E+11").reason
     ('101', '101', 'SCIENTIFIC_NOTATION')

@@ -19,7 +19,7 @@ from loader.read.show import plain, show_all
 
 _LONGEST_NAME = 255
 _MAGIC = frozenset("*?[")
-# What a run calls its files beside `<stem>.journal`; see the contract, 1.3.
+# What a run calls its files beside `<stem>.journal`.
 _OUTPUTS = (
     ".results.csv",
     ".results.jsonl",

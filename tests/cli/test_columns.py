@@ -185,6 +185,13 @@ def test_an_export_whose_records_have_types_and_categories_is_loaded_without_a_w
     assert run("load", "a.csv", "--from", "tickets", "--to", "deals", "--strict").code == 0
 
 
+def test_an_export_with_type_ids_of_associations_is_read_with_their_categories(planned: Run) -> None:
+    """Whoever has added `typeId` to an export means the association by `category`, too."""
+    header = "Record ID,Associated Company IDs,typeId,category"
+    (kind,) = planned(f"{header}\n101,201,1,HUBSPOT_DEFINED\n", "--from", "contacts")["kinds"]
+    assert (kind["association_category"], kind["association_type_id"]) == ("HUBSPOT_DEFINED", "1")
+
+
 @pytest.mark.parametrize(
     ("header", "columns", "advice"),
     [
