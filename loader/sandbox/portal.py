@@ -228,6 +228,7 @@ class Portal:
         """Raises the 400 body where the pair would give one of its records more associations than its limit.
 
         ``planned`` counts what was checked earlier in the same batch: (object type id, record id, type).
+        A type of which a record has only one moves, and passes no limit.
         """
         if not self.limits:
             return
@@ -239,7 +240,9 @@ class Portal:
             (from_type, from_id, to_type, to_id, wanted),
             (to_type, to_id, from_type, from_id, turned),
         ):
-            for key in (its & self.limits.keys()) - self.associations.types_of(one_type, one, other_type, other):
+            moving = {each.key for each in self.types.singles(its)}
+            held_here = self.associations.types_of(one_type, one, other_type, other)
+            for key in (its & self.limits.keys()) - held_here - moving:
                 planned[one_type, one, key] += 1
                 held = sum(
                     key in self.associations.types_of(one_type, one, other_type, each)

@@ -60,10 +60,13 @@ async def reject_beyond_limits(
 def _limited(
     limits: Mapping[AssociationType, int], specifications: Mapping[str, Specification], types: AssociationTypes
 ) -> Iterator[Limited]:
-    """Yield each limited type of the directions in use, seen from the end whose records it limits."""
+    """Yield each limited type of the directions in use, seen from the end whose records it limits.
+
+    A primary type is none of them: a record's new primary record takes the place of the old one.
+    """
     directions = {(each.object_type, each.to_object_type) for each in specifications.values()} if limits else set()
     for direction in sorted(directions | {(second, first) for first, second in directions}):
-        for kind in limits.keys() & {entry.type for entry in types.of(direction)}:
+        for kind in limits.keys() & {entry.type for entry in types.of(direction) if entry.single != "from"}:
             pairs = [
                 (kinds, turned)
                 for kinds, specification in specifications.items()

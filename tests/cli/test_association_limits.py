@@ -23,9 +23,10 @@ def contact_to(*companies: int, label: str = "") -> str:
     return "".join(f"contacts,101,companies,{company},{label}\n" for company in companies)
 
 
-def portal(*limits: dict[str, Any], held: tuple[int, ...] = ()) -> dict[str, Any]:
+def portal(*limits: dict[str, Any], held: tuple[int, ...] = (), type_id: int = 279) -> dict[str, Any]:
     """Return a portal with limits, in which contact 101 has companies."""
-    ends = {"from_type": "contacts", "from_id": "101", "to_type": "companies"}
+    types = [["HUBSPOT_DEFINED", type_id]]
+    ends = {"from_type": "contacts", "from_id": "101", "to_type": "companies", "types": types}
     return {
         "labels": [BOSS],
         "limits": list(limits),
@@ -66,11 +67,23 @@ def portal(*limits: dict[str, Any], held: tuple[int, ...] = ()) -> dict[str, Any
             [GOES, GOES, OVER],
             "record 101 has 0 associations of HUBSPOT_DEFINED 449 (contacts to contacts) and would have 3",
         ),
+        (
+            contact_to(202, label="Primary"),
+            portal(limit("contacts", "companies", 1, 1), held=(201,), type_id=1),
+            [GOES],
+            "",
+        ),
+        (
+            "companies,202,contacts,101,Contact with Primary Company\n",
+            portal(limit("contacts", "companies", 1, 1), held=(201,), type_id=1),
+            [GOES],
+            "",
+        ),
         (contact_to(201, 202), portal(limit("contacts", "companies", 279, 2)), [GOES, GOES], ""),
         (contact_to(201, 202), portal(limit("contacts", "deals", 4, 1)), [GOES, GOES], ""),
     ],
-    ids=["with those that it has", "from the far end", "a label", "rows of the far end", "one object type", "just fits",
-         "another pair"],
+    ids=["with those that it has", "from the far end", "a label", "rows of the far end", "one object type",
+         "a primary moves", "a primary moves, from the far end", "just fits", "another pair"],
 )  # fmt: skip
 @pytest.mark.parametrize("options", [(), ("--method", "batch")], ids=["put", "batch"])
 def test_a_limit_is_kept_before_anything_is_sent(
