@@ -45,11 +45,11 @@ async def settle_names(kinds: Mapping[int, Asked], portal: Portal | None) -> Nam
     for kind, direction in known.items():
         if needs_portal(kinds[kind], direction, types):
             insist = not known_by_table(kinds[kind], direction, types)
-            await _learn(direction, types, portal, unchecked, insist=insist)
+            if not await learn(direction, types, portal, insist=insist):
+                unchecked.append(direction)
     verdicts = _verdicts(kinds, directions, types)
-    for direction in _without_inverse(verdicts):
-        if not types.asked(direction):
-            await _learn(direction, types, portal, unchecked)
+    others = [direction for direction in _without_inverse(verdicts) if not types.asked(direction)]
+    unchecked += [direction for direction in others if not await learn(direction, types, portal)]
     await _look_at_other_ends(verdicts, known, types, portal)
     return Names(_verdicts(kinds, directions, types), unchecked, names, types)
 
@@ -61,15 +61,11 @@ async def object_types(said: AbstractSet[str], portal: Portal | None) -> ObjectT
     return ObjectTypes(await portal.schemas())
 
 
-async def _learn(
-    direction: Direction,
-    types: AssociationTypes,
-    portal: Portal | None,
-    unchecked: list[Direction],
-    *,
-    insist: bool = True,
-) -> None:
-    """Ask for the types of a direction; where the token may not read them, raise MissingScope if they must be known."""
+async def learn(direction: Direction, types: AssociationTypes, portal: Portal | None, *, insist: bool = True) -> bool:
+    """Ask for the types of a direction; return whether the portal names them.
+
+    Where the token may not read them, raise MissingScope if they must be known (`insist`).
+    """
     try:
         answer = await portal.labels(direction) if portal is not None else None
     except MissingScope:
@@ -78,9 +74,9 @@ async def _learn(
         answer = None
     if answer is None:
         types.cannot_learn(direction)
-        unchecked.append(direction)
-    else:
-        types.learn(direction, answer)
+        return False
+    types.learn(direction, answer)
+    return True
 
 
 async def _look_at_other_ends(

@@ -12,13 +12,14 @@ from loader.model import AssociationType, Direction, Specification
 from loader.record.journal import Staging
 from loader.send.reading import MOST_RECORDS, Current
 from loader.settle.association_types import AssociationTypes
+from loader.settle.names import Portal, learn
 
 NO_LIMIT = 500_000
 """Documented as the most that can be set; HubSpot gives it where nothing is limited (observed)."""
 
 
-class Limits(Protocol):
-    """Whoever can be asked for the association limits of a portal."""
+class Limits(Portal, Protocol):
+    """Whoever can be asked for the association types of a portal, and for their limits."""
 
     async def limits(self) -> Mapping[AssociationType, int]:
         """Return how many associations of a type a record can have, for the types that are limited."""
@@ -45,6 +46,10 @@ async def reject_beyond_limits(
     A record that cannot be read is left to HubSpot. Raises Fatal when nothing can be read.
     """
     limits = {kind: most for kind, most in (await portal.limits()).items() if most < NO_LIMIT}
+    for direction in _directions(specifications) if limits else ():
+        # A label has another type id at the far end, which only the portal knows: one contact for a company as "Boss".
+        if not types.asked(direction):
+            await learn(direction, types, portal, insist=False)
     for limited in _limited(limits, specifications, types):
         refused: dict[int, str] = {}
         by_record = groupby(staging.pairs_by_record(limited.pairs), key=lambda row: row[0])
@@ -57,6 +62,12 @@ async def reject_beyond_limits(
         staging.reject_pairs("OVER_ASSOCIATION_LIMIT", refused)
 
 
+def _directions(specifications: Mapping[str, Specification]) -> list[Direction]:
+    """Return the directions in use, each from both ends."""
+    directions = {(each.object_type, each.to_object_type) for each in specifications.values()}
+    return sorted(directions | {(second, first) for first, second in directions})
+
+
 def _limited(
     limits: Mapping[AssociationType, int], specifications: Mapping[str, Specification], types: AssociationTypes
 ) -> Iterator[Limited]:
@@ -64,8 +75,7 @@ def _limited(
 
     A primary type is none of them: a record's new primary record takes the place of the old one.
     """
-    directions = {(each.object_type, each.to_object_type) for each in specifications.values()} if limits else set()
-    for direction in sorted(directions | {(second, first) for first, second in directions}):
+    for direction in _directions(specifications):
         for kind in limits.keys() & {entry.type for entry in types.of(direction) if entry.single != "from"}:
             pairs = [
                 (kinds, turned)

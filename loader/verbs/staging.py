@@ -16,7 +16,7 @@ from loader.settings import InputSettings, Rate
 from loader.settle import fold
 from loader.settle.addresses import wrong_address
 from loader.settle.association_types import AssociationTypes
-from loader.settle.names import Portal, refuse_options, settle_names
+from loader.settle.names import refuse_options, settle_names
 from loader.settle.object_types import ObjectTypes
 from loader.settle.own_keys import Records
 from loader.stopping import Stop
@@ -44,7 +44,7 @@ def read_all(inputs: Sequence[Input], staging: Staging, tell: Tell, stop: Stop) 
     _name_types(staging, ObjectTypes())
 
 
-class PortalWithRecords(Portal, Records, Limits, Protocol):
+class PortalWithRecords(Records, Limits, Protocol):
     """What a portal can be asked: labels, custom objects, association limits, records by a unique property."""
 
 
