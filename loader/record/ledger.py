@@ -85,12 +85,13 @@ class Ledger:
         self._some.set()
 
     async def write(self) -> None:
-        """Write outcomes down as they come, until `close`; raises RecordError when that fails."""
+        """Write outcomes down as they come, all of them until `close`; raises RecordError when that fails."""
         while not self._closed:
             await self._some.wait()
             await asyncio.sleep(GATHER_SECONDS)
             self._some.clear()
             await self._write_down()
+        await self._write_down()  # What came while the last ones were being written.
         self._closed = False  # A load may send in several passes.
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from loader.errors import Interrupted
+from loader.record.journal import Journal
 from loader.sandbox import Sandbox
 from loader.send.gateway import Surroundings
 from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
@@ -160,3 +161,25 @@ async def test_nobody_loses_a_primary_company_for_one_that_did_not_come_about(nu
     seed = random.randrange(10**6) + number
     print(f"SEED={seed}")
     await holds(seed, folder)
+
+
+@pytest.mark.parametrize("others", [1, 3])
+async def test_a_pair_that_waited_goes_out_once_all_outcomes_are_on_the_disk(
+    others: int, folder: Path, load_into: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However slow the disk is: the new primary company's answer comes while those of others are being written down."""
+    record = Journal.record
+
+    def slowly(journal: Journal, *given: Any) -> None:
+        time.sleep(0.15)
+        record(journal, *given)
+
+    monkeypatch.setattr(Journal, "record", slowly)
+    rows = [(contact, 11, PRIMARY) for contact in range(1, others + 1)]
+    late = {"fault": "late", "method": "PUT", "pair": [9, 12], "seconds": 0.05}
+    case = Case({(9, 11): {PRIMARY}}, [*rows, (9, 11, "Boss"), (9, 12, PRIMARY)], set(), set())
+    (folder / "a.csv").write_text(file_of(case, from_companies=False))
+    async with Sandbox(portal(case), faults=[late]) as sandbox:
+        report = await load_into(sandbox, "a.csv")
+        assert (report.exit_code, report.summary["rows"]["created"]) == (0, len(case.rows))
+        assert (had(sandbox), sandbox.count("PUT")) == (expected(case), len(case.rows))
