@@ -42,16 +42,27 @@ async def settle_names(kinds: Mapping[int, Asked], portal: Portal | None) -> Nam
     types = AssociationTypes(offline=portal is None, names=names)
     unchecked: list[Direction] = []
     known = {kind: direction for kind, direction in directions.items() if not isinstance(direction, Unsettled)}
-    for kind, direction in known.items():
-        if needs_portal(kinds[kind], direction, types):
-            insist = not known_by_table(kinds[kind], direction, types)
-            if not await learn(direction, types, portal, insist=insist):
-                unchecked.append(direction)
+    for direction, group in _open(kinds, known, types).items():
+        # One row that needs the portal's own labels stops them all: without them, nobody knows what it asks for.
+        insist = not all(known_by_table(asked, direction, types) for asked in group)
+        if not await learn(direction, types, portal, insist=insist):
+            unchecked.append(direction)
     verdicts = _verdicts(kinds, directions, types)
     others = [direction for direction in _without_inverse(verdicts) if not types.asked(direction)]
     unchecked += [direction for direction in others if not await learn(direction, types, portal)]
     await _look_at_other_ends(verdicts, known, types, portal)
     return Names(_verdicts(kinds, directions, types), unchecked, names, types)
+
+
+def _open(
+    kinds: Mapping[int, Asked], directions: Mapping[int, Direction], types: AssociationTypes
+) -> dict[Direction, list[Asked]]:
+    """Return, by direction, what only the portal can settle for certain."""
+    found: dict[Direction, list[Asked]] = {}
+    for kind, direction in directions.items():
+        if needs_portal(kinds[kind], direction, types):
+            found.setdefault(direction, []).append(kinds[kind])
+    return found
 
 
 async def object_types(said: AbstractSet[str], portal: Portal | None) -> ObjectTypes:

@@ -414,3 +414,25 @@ def test_a_token_that_only_writes_loads_hubspots_own_types(
     forbidden = {"message": "This app hasn't been granted all required scopes", "category": "MISSING_SCOPES"}
     with hubspot(portal={"labels": LABELS}, faults=[{"fault": "403", "route": "labels", "body": forbidden}]):
         assert load("a.csv", *options, "--existing", "replace").code == code
+
+
+@pytest.mark.parametrize("existing", ["merge", "replace"])
+@pytest.mark.parametrize(
+    "rows", [("Primary", "Boss"), ("Boss", "Primary"), ("", "Primary", "No such label", "Primary")]
+)
+def test_one_row_that_needs_the_labels_stops_the_file_until_they_can_be_read(
+    rows: tuple[str, ...], existing: str, folder: Path, run: Run, hubspot: Run
+) -> None:
+    """Nothing is sent and no row is rejected: without the labels nobody knows what it asks for."""
+    lines = "".join(f"contacts,{101 + place},companies,201,{label}\n" for place, label in enumerate(rows))
+    (folder / "a.csv").write_text(HEADER + lines)
+    forbidden = {"message": "This app hasn't been granted all required scopes", "category": "MISSING_SCOPES"}
+    fault = {"fault": "403", "route": "labels", "body": forbidden, "times": 1}
+    command = ("load", "a.csv", "--rate", "9999/1", "--existing", existing)
+    with hubspot(portal={"labels": LABELS}, faults=[fault]) as sandbox:
+        done = run(*command)
+        assert (done.code, sandbox.count("PUT")) == (3, 0)
+        assert "scope" in done.err
+        done = run(*command)
+        unknown = rows.count("No such label")
+        assert (done.code, sandbox.count("PUT")) == (int(unknown > 0), len(rows) - unknown)
