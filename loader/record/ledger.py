@@ -55,6 +55,10 @@ class Ledger:
         """Return the next pairs that are to be looked up together, None when there are none left."""
         return await self._after_writing(partial(self._journal.claim_lot, records, pairs, scattered=scattered))
 
+    async def claim_again(self, *, insisting: bool) -> None:
+        """Let claims begin with the first pair without an outcome once more; `insisting`: no pair waits for another."""
+        await self._after_writing(partial(self._journal.claim_again, insisting=insisting))
+
     async def keep(self, images: Sequence[Image], demoted: Sequence[Demotion]) -> dict[int, int]:
         """Commit what pairs were before they are sent; return by pair how many rows are so already."""
         return await self._after_writing(partial(self._journal.keep, images, demoted))

@@ -243,7 +243,7 @@ class _Run:
             ledger = await aside(partial(Ledger, journal, results, facts=meter.facts, settled=meter.settled))
             try:
                 if refused is None and await aside(journal.has_work):
-                    await self._work(gateway, journal, ledger, meter, resumed=resumed)
+                    await self._work(gateway, ledger, meter, resumed=resumed)
             except (Fatal, Stopped) as error:
                 stopped = error
             finally:
@@ -267,7 +267,7 @@ class _Run:
         if account.portal_id is not None:
             journal.remember({"portal_id": account.portal_id, "time_zone": account.time_zone})
 
-    async def _work(self, gateway: Gateway, journal: Journal, ledger: Ledger, meter: Meter, *, resumed: bool) -> None:
+    async def _work(self, gateway: Gateway, ledger: Ledger, meter: Meter, *, resumed: bool) -> None:
         """Send in passes: a pair that is to lose a type to another one waits for the pass after that one's."""
         self.stop.check()
         for sentence in warnings(gateway):
@@ -281,7 +281,7 @@ class _Run:
             if not (waiting := way.waiting()):
                 return
             # Where as many wait as in the pass before, they wait for each other.
-            await aside(partial(journal.claim_again, insisting=waiting == waited))
+            await ledger.claim_again(insisting=waiting == waited)
             waited = waiting
 
     # --- the end

@@ -155,10 +155,13 @@ async def holds(seed: int, folder: Path) -> None:
         assert report.exit_code == 0
 
 
-@pytest.mark.parametrize("number", range(6))
-async def test_nobody_loses_a_primary_company_for_one_that_did_not_come_about(number: int, folder: Path) -> None:
-    """By PUT and by batch, from both ends, with records that are missing, lost answers, interruptions; and undo."""
-    seed = random.randrange(10**6) + number
+@pytest.mark.parametrize("seed", [1136, 1143, *range(-4, 0)])
+async def test_nobody_loses_a_primary_company_for_one_that_did_not_come_about(seed: int, folder: Path) -> None:
+    """By PUT and by batch, from both ends, with missing records, lost answers, interruptions; and undo.
+
+    The first two seeds had a pair of the first pass sent again in the second; the others are drawn.
+    """
+    seed = seed if seed > 0 else random.randrange(10**6)
     print(f"SEED={seed}")
     await holds(seed, folder)
 
