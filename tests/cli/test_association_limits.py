@@ -156,3 +156,23 @@ def test_where_limits_are_not_told_hubspot_refuses_what_passes_them(
     with hubspot(portal=portal(limit("contacts", "companies", 279, 1)), faults=[{"fault": "403", "route": "limits"}]):
         run("load", "a.csv", "--rate", "9999/1")
     assert sorted(line["status"] for line in lines("a.results.csv")) == ["created", "failed"]
+
+
+@pytest.mark.parametrize(
+    "fault", [{"fault": "401", "route": "batch/read"}, {"fault": "401", "route": "batch/read", "nth": [2]}]
+)
+@pytest.mark.parametrize("rejected", ["contacts,101,companies,9,Nobody's\n", "contacts,103,companies,xyz,\n", ""])
+def test_a_load_that_ends_while_limits_are_held_against_the_portal_counts_each_row_once(
+    fault: dict[str, Any], rejected: str, folder: Path, run: Run, hubspot: Run, summary: Run
+) -> None:
+    """Whatever was rejected until then; the next command goes on."""
+    limits = [limit("contacts", "companies", 279, 1), limit("companies", "contacts", 280, 1)]
+    (folder / "a.csv").write_text(HEADER + rejected + contact_to(201, 202) + "contacts,102,companies,201,\n")
+    rows = 3 + bool(rejected)
+    with hubspot(portal=portal(*limits), faults=[{**fault, "times": 1}]):
+        assert run("load", "a.csv", "--rate", "9999/1").code == 3
+        told = summary("a.summary.json")["rows"]
+        assert (told["total"], told["created"], told["pending"] > 0) == (rows, 0, True)
+        run("load", "a.csv", "--rate", "9999/1")
+        told = summary("a.summary.json")["rows"]
+        assert (told["total"], told["created"], told["pending"]) == (rows, 1, 0)

@@ -304,7 +304,10 @@ class Journal:
         """Return how many rows stand where."""
         pairs, rows = self._one("SELECT count(*), coalesce(sum(size), 0) FROM pairs")
         if not self._facts.get("planned"):
-            (rows,) = self._one("SELECT count(*) FROM rows")
+            # A run may end between the rejecting of rows that the portal speaks against and the end of its plan.
+            (rows,) = self._one(
+                "SELECT count(*) FROM rows WHERE (input, row, part) NOT IN (SELECT input, row, part FROM rejects)"
+            )
         (rejects,) = self._one("SELECT count(*) FROM rejects")
         (rejected,) = self._one("SELECT count(*) FROM rejected_lines")
         settled = self._table(
