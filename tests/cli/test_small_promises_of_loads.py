@@ -1,15 +1,22 @@
 """Promises of loads and undos of which a small mistake would break one without a word."""
 
+import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from loader.sandbox import Sandbox
 
 Run = Callable[..., Any]
 Lines = Callable[[str], list[dict[str, str]]]
+
+BOSS = {"from": "contacts", "to": "companies", "label": "Boss"}
 
 
 @pytest.mark.parametrize("left", ["half a li", "x,2,created\n" * 1000, "\0" * 5000])
@@ -92,3 +99,105 @@ def test_primary_records_are_counted_for_each_record_and_each_object_type(
         "6": ("created", ""),
         "7": ("created", ""),
     }
+
+
+@pytest.mark.parametrize("cell", ["1234,5678", "1234 5678", "12345,6789", "1234,56789"])
+def test_ids_of_four_digits_are_not_taken_apart_at_commas(
+    cell: str, sandbox: Sandbox, run: Run, folder: Path, lines: Lines
+) -> None:
+    """HubSpot does not document what separates ids in its export, and some scripts group digits by four."""
+    (folder / "a.csv").write_text(f'Record ID - Contact,Associated Company IDs\n101,"{cell}"\n102,"12345,67890"\n')
+    assert run("load", "a.csv", "--rate", "9999/1").code == 1
+    found = sorted((line["row"], line["status"], line["to_object_id"]) for line in lines("a.results.csv"))
+    assert found == [("2", "rejected", cell), ("3", "created", "12345"), ("3", "created", "67890")]
+    assert sandbox.count("PUT") == 2
+
+
+def test_rows_that_were_so_already_count_for_the_share_of_failures(
+    hubspot: Callable[..., Any], run: Run, folder: Path
+) -> None:
+    """Each pair has a row that is so and one that is not: 10 of 220 rows fail, and 6 % may."""
+    pairs = range(1, 111)
+    (folder / "a.csv").write_text(
+        "from_id,to_id,label\n" + "".join(f"{n},{1000 + n},\n{n},{1000 + n},Boss\n" for n in pairs)
+    )
+    faults = [{"fault": "400", "pair": [n, 1000 + n], "method": "PUT"} for n in pairs[100:]]
+    with hubspot(portal={"labels": [BOSS]}, faults=faults) as sandbox:
+        for n in pairs:
+            sandbox.portal.associate("0-1", n, "0-2", 1000 + n, frozenset())
+        options = ("--max-failures", "6%", "--concurrency", "1", "--rate", "9999/1")
+        assert run("load", "a.csv", "--from", "contacts", "--to", "companies", *options).code == 1
+        assert sandbox.count("PUT") == 110
+
+
+def test_a_label_that_cannot_be_read_is_never_a_blank_one(
+    sandbox: Sandbox, load: Run, folder: Path, lines: Lines
+) -> None:
+    """Also behind a blank row: its pair would be associated without a label."""
+    beyond_python = pa.array([None, None, 2**62], pa.timestamp("ms"))
+    table = {"from_id": [101, None, 103], "to_id": [201, None, 203], "label": beyond_python}
+    parquet.write_table(pa.table(table), folder / "a.parquet")
+    assert load("a.parquet").code == 1
+    found = {line["row"]: (line["status"], line["error_category"]) for line in lines("a.results.csv")}
+    assert found == {"2": ("created", ""), "4": ("rejected", "ERROR_CELL")}
+    assert sandbox.count("PUT") == 1
+
+
+def test_what_a_load_that_is_at_work_writes_is_no_input_of_another(
+    sandbox: Sandbox, load: Run, run: Run, folder: Path, contents: Callable[[], dict[str, str]]
+) -> None:
+    """Its journal tells by what name, in what SQLite has not moved into the file yet; and a look leaves nothing."""
+    del sandbox
+    (folder / "in").mkdir()
+    for name in ("a.csv", "odd.csv"):
+        (folder / "in" / name).write_text("from_id,to_id\n101,201\n")
+    assert load("in/a.csv", "--results", "in/a.results.csv").code == 0
+    before = contents()
+
+    def inputs() -> list[str]:
+        said = run("plan", "in", "--from", "contacts", "--to", "companies", "--json").out.splitlines()
+        return list(json.loads(said[-1])["inputs"])
+
+    assert inputs() == ["in/a.csv", "in/odd.csv"]
+    assert contents() == before
+    with closing(sqlite3.connect(folder / "in" / "a.journal")) as journal:
+        journal.execute("INSERT OR REPLACE INTO facts VALUES ('output.failures', ?)", (json.dumps("odd.csv"),))
+        journal.commit()
+        assert (folder / "in" / "a.journal-wal").stat().st_size
+        assert inputs() == ["in/a.csv"]
+
+
+def test_reasons_are_counted_as_far_as_the_load_goes(
+    sandbox: Sandbox, load: Run, folder: Path, summary: Callable[[str], dict[str, Any]]
+) -> None:
+    """What is wrong beyond --limit is pending, and no failure yet."""
+    del sandbox
+    (folder / "a.csv").write_text("from_id,to_id\nx,201\n102,202\n1.5,203\n1e5,204\n")
+    for limit, reasons in (("2", 1), ("3", 2), ("4", 3)):
+        assert load("a.csv", "--limit", limit).code == 1
+        told = summary("a.summary.json")
+        assert sum(told["failures_by_reason"].values()) == told["rows"]["rejected"] == reasons
+
+
+@pytest.mark.parametrize("header", ["name,_row", "_error_category,name", "Row,_row_count"])
+def test_a_file_of_somebody_else_is_never_moved_from_the_failures_name(
+    header: str, sandbox: Sandbox, load: Run, folder: Path
+) -> None:
+    """A column that the loader might have added does not make it the loader's."""
+    (folder / "a.csv").write_text("from_id,to_id\nx,201\n")
+    (folder / "a.failures.csv").write_text(f"{header}\nmine,1\n")
+    done = load("a.csv")
+    assert done.code == 2
+    assert "a.failures.csv exists, and no load wrote it" in done.err
+    assert (folder / "a.failures.csv").read_text() == f"{header}\nmine,1\n"
+    assert not sandbox.requests
+
+
+def test_a_run_that_failed_too_often_at_its_last_row_says_so_again(
+    hubspot: Callable[..., Any], load: Run, folder: Path
+) -> None:
+    """A scheduler that looks at the exit code of the next call is told the same."""
+    (folder / "a.csv").write_text("from_id,to_id\n101,201\n102,202\n")
+    with hubspot(faults=[{"fault": "400", "method": "PUT"}]):
+        options = ("--max-failures", "1", "--concurrency", "1")
+        assert [load("a.csv", *options).code, load("a.csv", *options).code] == [4, 4]

@@ -433,3 +433,12 @@ def test_facts_are_any_json(tmp_path: Path) -> None:
     with Journal(path) as journal:
         assert (journal.fact("one"), journal.fact("two"), journal.fact("three")) == (fact, None, None)
         assert json.dumps(journal.inputs())
+
+
+@pytest.mark.parametrize("limit", [0, 1, 2, 3, 4, 5])
+def test_a_limit_of_records_holds_also_where_one_portion_of_the_file_ends(limit: int, tmp_path: Path) -> None:
+    """Files are stored in portions; the last record that counts may be the last of one."""
+    portions = [chunk([link(2, 1, 9), link(3, 2, 9)]), chunk([link(4, 3, 9), link(5, 4, 9)])]
+    with Journal(stage(tmp_path, portions)) as journal:
+        journal.limit(limit)
+        assert [each.object_id for each in journal.claim(10)] == ["1", "2", "3", "4"][:limit]

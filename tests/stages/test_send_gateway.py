@@ -31,7 +31,7 @@ from loader.send.portal import GatewayPortal
 from loader.send.portal_replies import Account
 from loader.send.put import Put, timestamp
 from loader.send.replies import Reply
-from loader.settings import Rate
+from loader.settings import Rate, Secret
 from tests.stages.fake_time import clock, run
 from tests.stages.scripted_server import (
     NOW,
@@ -255,6 +255,16 @@ def test_a_secret_that_the_server_echoes_is_taken_out() -> None:
     echo = answer(400, {"message": f"bad header Bearer {TOKEN}", "category": TOKEN, "correlationId": TOKEN})
     result, _ = one(in_turn(then=echo))
     assert TOKEN not in f"{result}{result!r}{result.message}{result.category}{result.correlation_id}"
+
+
+@pytest.mark.parametrize("place", ["https://{}.example.org/login", f"https://{'a' * 60}.{'b' * 32}.{{}}.example.org/"])
+def test_a_token_in_the_address_of_a_redirect_is_shown_in_no_part(place: str) -> None:
+    """A name of a host is shown in small letters, and cut: a token must be taken out before."""
+    secret = "Pat-NA1-Canary-51c2"
+    result, _ = one(in_turn(then=answer(302, location=place.format(secret))), token=Secret(secret))
+    assert isinstance(result, Refused)
+    assert "redirects to" in result.message
+    assert secret[:5].lower() not in f"{result!r} {result.message}".lower()
 
 
 # --- an outage

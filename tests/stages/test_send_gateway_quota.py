@@ -114,6 +114,25 @@ def test_a_burst_behind_429s_that_say_nothing_is_waited_for() -> None:
     assert asked(server) == 1
 
 
+def test_after_a_burst_that_passed_the_next_429s_that_say_nothing_are_asked_about_again() -> None:
+    """The day may be spent by then."""
+    usage = iter([used(17), used(1000)])
+    passing = [*[SILENT] * 8, OK]
+
+    def script(request: Request, _: str, __: int) -> Reply:
+        return next(usage) if request.path == "/usage" else passing.pop(0) if passing else SILENT
+
+    server = Server(script)
+
+    async def scenario() -> list[Any]:
+        gateway = make(server, usage=USAGE, rate=Rate(100, 10.0))
+        return [*await calls(gateway, 1), *await calls(gateway, 1)]
+
+    first, second = run(scenario)
+    assert isinstance(first, Delivered)
+    assert isinstance(second, DailyQuotaSpent)
+
+
 @pytest.mark.parametrize("refusal", [SILENT, answer(403), answer(404), answer(500), answer(200, {"results": 1})])
 def test_where_the_usage_is_not_told_such_429s_are_a_bursts(refusal: Reply) -> None:
     """And after a quarter of an hour of them the run ends for now."""

@@ -417,6 +417,11 @@ def a_file_for_everybody(folder: Path) -> None:
     (folder / "association-loader" / NAME).chmod(0o666)
 
 
+def a_file_for_a_group(folder: Path) -> None:
+    a_file_for_everybody(folder)
+    (folder / "association-loader" / NAME).chmod(0o660)
+
+
 def a_pipe(folder: Path) -> None:
     (folder / "association-loader").mkdir()
     os.mkfifo(folder / "association-loader" / NAME, 0o600)
@@ -426,7 +431,10 @@ def a_file_for_a_folder(folder: Path) -> None:
     (folder / "association-loader").touch()
 
 
-@pytest.mark.parametrize("spoil", [a_link, a_file_that_is_a_link, a_file_for_everybody, a_pipe, a_file_for_a_folder])
+@pytest.mark.parametrize(
+    "spoil",
+    [a_link, a_file_that_is_a_link, a_file_for_everybody, a_file_for_a_group, a_pipe, a_file_for_a_folder],
+)
 def test_a_folder_of_no_use_is_told_of_once_and_the_load_goes_on_alone(
     spoil: Callable[[Path], None], tmp_path: Path
 ) -> None:

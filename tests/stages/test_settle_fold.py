@@ -1,5 +1,7 @@
 """Two ends of one pair become one request, with every association type that the rows of either end ask for."""
 
+import pytest
+
 from loader.model import AssociationType, End, Settled, Specification
 from loader.settle import fold
 
@@ -68,3 +70,29 @@ def test_what_neither_end_can_say_is_refused_at_the_rarer_end() -> None:
     """The rows that stay go out; the others are told."""
     found = fold.specify((1, 3), (2, 4), {1: MANAGER, 2: EMPLOYEE, 3: PLAIN, 4: BACK})
     assert (found.flipped, ids(found), found.refused) == (False, [40, 279], (2,))
+
+
+TO_LEAD, OF_LEAD = kind("0-1", "0-136", 578, 579), kind("0-136", "0-1", 579, 578)
+UNKNOWN_TO_LEAD = kind("0-1", "0-136", 50, None, category=USER)
+UNKNOWN_OF_LEAD = kind("0-136", "0-1", 51, None, category=USER)
+
+
+@pytest.mark.parametrize(
+    ("forward", "backward", "main", "refused"),
+    [
+        (TO_LEAD, OF_LEAD, "0-136", ()),
+        (TO_LEAD, UNKNOWN_OF_LEAD, "0-136", ()),
+        (UNKNOWN_TO_LEAD, OF_LEAD, "0-1", ()),
+        (UNKNOWN_TO_LEAD, UNKNOWN_OF_LEAD, "0-1", (2,)),
+        (OF_LEAD, TO_LEAD, "0-136", ()),
+        (UNKNOWN_OF_LEAD, TO_LEAD, "0-136", ()),
+        (OF_LEAD, UNKNOWN_TO_LEAD, "0-1", ()),
+    ],
+)
+def test_what_a_lead_has_is_written_from_its_end_where_that_says_it_all(
+    forward: Settled, backward: Settled, main: str, refused: tuple[int, ...]
+) -> None:
+    """Else from the other end, if that does: no row is refused for the end that was chosen."""
+    found = fold.specify((1,), (2,), {1: forward, 2: backward})
+    assert (found.object_type, found.refused) == (main, refused)
+    assert len(found.types) + len(found.refused) == (1 if {forward, backward} == {TO_LEAD, OF_LEAD} else 2)

@@ -135,6 +135,7 @@ async def test_a_question_that_is_refused_altogether_is_the_commands_fault(total
     portal = Portal({}, odd=values)
     with pytest.raises(UsageError, match=r"look up Cars by 'external_id' \(no such value\): name a property"):
         await Inquiry(portal, KEY, total).ask(values)
+    assert sum(len(asked) == 1 for asked in portal.asked) == min(total, 2)
     assert len(portal.asked) < 12
 
 
