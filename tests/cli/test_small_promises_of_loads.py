@@ -201,3 +201,59 @@ def test_a_run_that_failed_too_often_at_its_last_row_says_so_again(
     with hubspot(faults=[{"fault": "400", "method": "PUT"}]):
         options = ("--max-failures", "1", "--concurrency", "1")
         assert [load("a.csv", *options).code, load("a.csv", *options).code] == [4, 4]
+
+
+def test_a_lower_limit_takes_rejected_rows_beyond_it_out_of_the_results(
+    sandbox: Sandbox, load: Run, folder: Path, lines: Lines, summary: Callable[[str], dict[str, Any]]
+) -> None:
+    """They count as pending again; what was created stays."""
+    (folder / "a.csv").write_text("from_id,to_id\n101,201\nx,202\n103,203\ny,204\n105,205\n")
+    for limit, rows in (("4", "2345"), ("2", "234"), ("4", "2345")):
+        assert load("a.csv", "--limit", limit).code == 1
+        assert sorted(line["row"] for line in lines("a.results.csv")) == list(rows)
+        counts = summary("a.summary.json")["rows"]
+        assert (counts["created"], counts["rejected"], counts["pending"]) == (2, len(rows) - 2, 5 - len(rows))
+    assert sandbox.count("PUT") == 2
+
+
+def test_an_undo_that_assumes_looks_at_the_last_pair_that_was_under_way(
+    hubspot: Callable[..., Any], load: Run, run: Run, folder: Path
+) -> None:
+    """Nobody knows whether the request that the run ended in took effect."""
+    (folder / "a.csv").write_text("from_id,to_id\n101,201\n102,202\n103,203\n")
+    with hubspot(faults=[{"fault": "401", "method": "PUT", "pair": [103, 203]}]) as sandbox:
+        assert load("a.csv", "--existing", "replace", "--concurrency", "1").code == 3
+        sandbox.portal.associate("0-1", 103, "0-2", 203, frozenset())
+        assert run("undo", "a.results.csv", "--assume-new", "--yes").code == 0
+        assert not sandbox.portal.pairs()
+
+
+def test_what_an_undo_took_away_by_a_request_that_failed_is_called_removed(
+    hubspot: Callable[..., Any], load: Run, run: Run, folder: Path, lines: Lines
+) -> None:
+    """The next undo finds it gone, and it was an undo that did it."""
+    (folder / "a.csv").write_text("from_id,to_id\n101,201\n")
+    with hubspot(faults=[{"fault": "400", "route": "batch/archive", "applied": True, "times": 1}]) as sandbox:
+        assert load("a.csv").code == 0
+        assert run("undo", "a.results.csv", "--yes").code == 1
+        assert not sandbox.portal.pairs()
+        assert run("undo", "a.results.csv", "--yes").code == 0
+    assert [line["status"] for line in lines("a.undo.csv")] == ["removed"]
+
+
+@pytest.mark.parametrize(("fault", "code", "state"), [("400", 1, "undone"), ("401", 3, "undoing")])
+def test_a_primary_label_that_could_not_be_given_back_is_given_back_by_the_next_undo(
+    fault: str, code: int, state: str, hubspot: Callable[..., Any], load: Run, run: Run, folder: Path
+) -> None:
+    """Refused for itself, or the end of the command: until then the undo is not all done, and says so."""
+    (folder / "a.csv").write_text("from_id,to_id,label\n1,12,Primary\n")
+    ends = {"from_type": "contacts", "from_id": "1", "to_type": "companies", "to_id": "11"}
+    portal = {"associations": [{**ends, "types": [["HUBSPOT_DEFINED", 1]]}]}
+    with hubspot(portal=portal, faults=[{"fault": fault, "route": "batch/create", "times": 1}]) as sandbox:
+        before = dict(sandbox.portal.pairs())
+        assert load("a.csv").code == 0
+        assert run("undo", "a.results.csv", "--yes").code == code
+        assert json.loads(run("status", "a.results.csv", "--json").out)["state"] == state
+        assert ("HUBSPOT_DEFINED", 1) not in sandbox.portal.types_of("contacts", 1, "companies", 11)
+        assert run("undo", "a.results.csv", "--yes").code == 0
+        assert dict(sandbox.portal.pairs()) == before
