@@ -46,7 +46,7 @@ SABOTAGE: dict[str, tuple[Any, str, Any]] = {
     "a stop is not heard": (Pool, "stop", lambda _, reason: None),
     "a drain is not heard": (Gateway, "drain", lambda _: None),
     "what is there is not sent along": (Merging, "__call__", _sends_only_what_is_asked),
-    "what was there before is forgotten": (lots, "keep", lambda _database, _images: {}),
+    "what was there before is forgotten": (lots, "keep", lambda _database, _images, _demoted: {}),
 }
 
 
