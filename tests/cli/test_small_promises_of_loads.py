@@ -222,7 +222,7 @@ def test_an_undo_that_assumes_looks_at_the_last_pair_that_was_under_way(
     """Nobody knows whether the request that the run ended in took effect."""
     (folder / "a.csv").write_text("from_id,to_id\n101,201\n102,202\n103,203\n")
     with hubspot(faults=[{"fault": "401", "method": "PUT", "pair": [103, 203]}]) as sandbox:
-        assert load("a.csv", "--existing", "replace", "--concurrency", "1").code == 3
+        assert load("a.csv", "--existing", "replace", "--unread", "--concurrency", "1").code == 3
         sandbox.portal.associate("0-1", 103, "0-2", 203, frozenset())
         assert run("undo", "a.results.csv", "--assume-new", "--yes").code == 0
         assert not sandbox.portal.pairs()
@@ -257,3 +257,16 @@ def test_a_primary_label_that_could_not_be_given_back_is_given_back_by_the_next_
         assert ("HUBSPOT_DEFINED", 1) not in sandbox.portal.types_of("contacts", 1, "companies", 11)
         assert run("undo", "a.results.csv", "--yes").code == 0
         assert dict(sandbox.portal.pairs()) == before
+
+
+@pytest.mark.parametrize("name", ["a.journal", "a.results.csv", "a.summary.json", "a.verify.csv", "./a.undo.csv"])
+def test_the_failures_file_has_no_name_of_another_file_of_the_run(
+    name: str, sandbox: Sandbox, load: Run, folder: Path
+) -> None:
+    """One would be written over the other."""
+    (folder / "a.csv").write_text("from_id,to_id\nx,201\n")
+    done = load("a.csv", "--failures", name)
+    assert done.code == 2
+    assert "is a name that the run needs for another file" in done.err
+    assert [file.name for file in folder.iterdir()] == ["a.csv"]
+    assert not sandbox.requests

@@ -71,7 +71,7 @@ def test_yes_removes_what_the_run_added_and_nothing_else(
 
 def test_the_number_has_to_be_typed(undo: Run, loaded: Sandbox, keyboard: Callable[[str], object]) -> None:
     """Anything else removes nothing."""
-    for wrong in ("yes\n", "\n", "3\n"):
+    for wrong in ("yes\n", "\n", "3\n", "12\n", "22\n", "2 or 3\n"):
         keyboard(wrong)
         done = undo("a.results.csv")
         assert done.code == 2

@@ -53,6 +53,27 @@ def test_what_is_missing_after_a_finished_load_needs_a_fresh_one(verify: Run, lo
     assert "--seed 5" in said
 
 
+def test_a_label_that_is_missing_has_a_next_command_too(verify: Run, sandbox: Sandbox, folder: Path) -> None:
+    """The pairs are there, one of them without its label: a load would add it."""
+    (folder / "a.csv").write_text("from_id,to_id,label\n101,201,Primary\n")
+    sandbox.portal.associate("0-1", 101, "0-2", 201, frozenset())
+    done = verify("a.csv")
+    assert done.code == 1
+    assert ["1", "0", "1", "0", "0"] in [line.split() for line in done.out.splitlines()]
+    assert "Next: association-loader load a.csv" in done.out
+
+
+@pytest.mark.parametrize("quiet", [["--quiet"], []])
+def test_why_a_verification_stopped_is_said_also_where_it_is_to_be_quiet(
+    quiet: list[str], verify: Run, hubspot: Callable[..., Any]
+) -> None:
+    """A scheduler's mail has the exit code, and the sentence."""
+    with hubspot(faults=[{"fault": "401", "route": "batch/read"}]):
+        done = verify("a.csv", *quiet)
+    assert done.code == 3
+    assert "Authentication credentials not found" in done.out + done.err
+
+
 def test_json_is_one_object_for_each_event_and_the_last_is_the_summary(verify: Run, sandbox: Sandbox) -> None:
     """And nothing else is on standard output."""
     del sandbox
