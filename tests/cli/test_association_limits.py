@@ -56,6 +56,12 @@ def portal(*limits: dict[str, Any], held: tuple[int, ...] = (), type_id: int = 2
             "of USER_DEFINED 40 (contacts to companies) and would have 2, but this portal allows 1",
         ),
         (
+            contact_to(203, 204, label="Boss"),
+            portal(limit("contacts", "companies", 40, 1, "USER_DEFINED"), held=(201, 202)),
+            [GOES, OVER],
+            "record 101 has 0 associations of USER_DEFINED 40 (contacts to companies) and would have 2",
+        ),
+        (
             "contacts,101,companies,201,Boss\ncontacts,102,companies,201,Boss\ncontacts,103,companies,201,\n",
             portal(limit("companies", "contacts", 41, 1, "USER_DEFINED")),
             [GOES, OVER, GOES],
@@ -88,8 +94,9 @@ def portal(*limits: dict[str, Any], held: tuple[int, ...] = (), type_id: int = 2
         (contact_to(201, 202), portal(limit("contacts", "companies", 279, 2)), [GOES, GOES], ""),
         (contact_to(201, 202), portal(limit("contacts", "deals", 4, 1)), [GOES, GOES], ""),
     ],
-    ids=["with those that it has", "from the far end", "a label", "a label, from the far end", "rows of the far end",
-         "one object type", "a primary moves", "a primary moves, from the far end", "just fits", "another pair"],
+    ids=["with those that it has", "from the far end", "a label", "others have no label", "a label, from the far end",
+         "rows of the far end", "one object type", "a primary moves", "a primary moves, from the far end", "just fits",
+         "another pair"],
 )  # fmt: skip
 @pytest.mark.parametrize("options", [(), ("--method", "batch")], ids=["put", "batch"])
 def test_a_limit_is_kept_before_anything_is_sent(

@@ -10,6 +10,7 @@ import pytest
 
 from loader import cli
 from loader.sandbox import Sandbox
+from loader.settings import Budget
 
 Run = Callable[..., Any]
 Summary = Callable[[str], dict[str, Any]]
@@ -94,6 +95,16 @@ def test_the_command_line_wins_then_the_environment_then_the_file(
     monkeypatch.setenv("ASSOCIATION_LOADER_LABEL", "environment")
     given = given_to_load("--label", "typed")
     assert (given["from_"], given["to"], given["label"]) == ("file", "environment", "typed")
+
+
+@pytest.mark.parametrize("option", ["--max-failures", "--daily-reserve"])
+@pytest.mark.parametrize(("text", "share"), [("0%", 0), ("5%", 0.05), ("99.5%", 0.995), ("100%", 1), ("100.0%", 1)])
+def test_a_share_may_be_nothing_and_all(option: str, text: str, share: float) -> None:
+    """And no more than all."""
+    assert given_to_load(option, text)[option[2:].replace("-", "_")] == Budget(share=share)
+    for wrong in ("100.1%", "101%", "-1%"):
+        with pytest.raises(click.BadParameter, match="write a number such as 100, or a share such as 5%"):
+            given_to_load(f"{option}={wrong}")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The views of a journal: results in three forms, failures, summary. Whatever befalls a file, a row is there once."""
 
+import asyncio
 import csv
 import json
 import os
@@ -19,8 +20,9 @@ from loader.reasons import REASONS
 from loader.record.defuse import defused
 from loader.record.failures import ADDED, WRITTEN, write_failures
 from loader.record.journal import Counts, Journal, Line
+from loader.record.ledger import Ledger
 from loader.record.outputs import Outputs
-from loader.record.results import open_results
+from loader.record.results import Results, open_results
 from loader.record.summary import summarize, write_summary
 from loader.settings import Rate
 from tests.stages.fake_portal import asked
@@ -429,3 +431,28 @@ def test_lines_of_a_moment_ago_are_read_where_somebody_else_has_settled_pairs_me
             journal.record([created(pair) for pair in others], {})
             journal.remember(results.catch_up())
     assert [line["row"] for line in read(path)] == ["2", "3", "4", "6", "5"]
+
+
+def test_what_a_later_pass_sends_is_written_down_as_it_comes(tmp_path: Path) -> None:
+    """A crash in the middle of the second pass loses no more than one in the first."""
+
+    async def until_there_are(lines: int) -> None:
+        while (tmp_path / "r.csv").read_text().count("\n") < lines:  # noqa: ASYNC110 - no event tells of a file
+            await asyncio.sleep(0.01)
+
+    async def passes(journal: Journal, results: Results) -> None:
+        ledger = Ledger(journal, results, facts=dict)
+        for lines in (2, 3):
+            writing = asyncio.create_task(ledger.write())
+            ledger.record([created(one) for one in await ledger.claim(1)])
+            async with asyncio.timeout(5):
+                await until_there_are(lines)
+            ledger.close()
+            await writing
+        ledger.finish()
+
+    with (
+        Journal(stage(tmp_path, [chunk([link(2, 1, 9), link(3, 2, 9)])])) as journal,
+        open_results(tmp_path / "r.csv", journal) as results,
+    ):
+        asyncio.run(passes(journal, results))
