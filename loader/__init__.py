@@ -20,7 +20,6 @@ __all__ = [
     "Report",
     "UndoReport",
     "Verification",
-    "__version__",
     "load",
     "load_sync",
     "plan",
@@ -49,4 +48,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+    return [*globals(), *__all__, "__version__"]
