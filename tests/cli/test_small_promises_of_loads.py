@@ -270,3 +270,16 @@ def test_the_failures_file_has_no_name_of_another_file_of_the_run(
     assert "is a name that the run needs for another file" in done.err
     assert [file.name for file in folder.iterdir()] == ["a.csv"]
     assert not sandbox.requests
+
+
+def test_the_next_command_of_a_fresh_run_goes_on_with_it(
+    sandbox: Sandbox, load: Run, folder: Path, summary: Callable[[str], dict[str, Any]]
+) -> None:
+    """Pasted with --fresh it would begin anew, and never come to an end."""
+    del sandbox
+    (folder / "a.csv").write_text("from_id,to_id\n101,201\n102,202\n")
+    assert load("a.csv", "--fresh", "--limit", "1").code == 0
+    following = summary("a.summary.json")["next_command"]
+    assert following.startswith("association-loader load a.csv")
+    assert "--fresh" not in following
+    assert "--limit" not in following

@@ -34,7 +34,7 @@ TYPES: dict[str, Any] = {"object_type": "contacts", "to_object_type": "companies
 def test_the_public_names_are_these() -> None:
     """Each says what it is; a stage of the same name would hide a function, and importing them costs nothing yet."""
     assert loader.__all__ == [
-        *("Planned", "Report", "UndoReport", "Verification"),
+        *("Planned", "Report", "UndoReport", "Verification", "__version__"),
         *("load", "load_sync", "plan", "plan_sync", "undo", "undo_sync", "verify", "verify_sync"),
     ]
     assert set(loader.__all__) <= set(dir(loader))

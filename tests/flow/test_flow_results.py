@@ -1,5 +1,6 @@
 """What a load writes: one result line for each row, the failures, the summary."""
 
+import asyncio
 import csv
 import json
 import stat
@@ -11,8 +12,10 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from loader.errors import Interrupted, LoaderError, OutOfTime
 from loader.sandbox import Sandbox
 from loader.settings import Budget
+from loader.stopping import Stop
 from loader.verbs.report import Report
 
 Load = Callable[..., Awaitable[Report]]
@@ -260,3 +263,24 @@ async def test_results_hold_exactly_the_settled_rows_after_a_stop(load_into: Loa
 
 def _modes(folder: Path) -> dict[str, int]:
     return {file.name: stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()}
+
+
+@pytest.mark.parametrize("reason", [OutOfTime("--max-duration is over"), Interrupted(15)])
+async def test_a_run_that_is_asked_to_end_in_its_last_request_is_done(
+    reason: LoaderError, load_into: Load, folder: Path
+) -> None:
+    """Exit 0: nothing is left to go on with."""
+    (folder / "a.csv").write_text("from_id,to_id\n101,201\n")
+    stop = Stop()
+    async with Sandbox(faults=[{"fault": "late", "method": "PUT", "seconds": 0.3}]) as sandbox:
+        asked = asyncio.create_task(_ask_in_the_first_put(sandbox, stop, reason))
+        report = await load_into(sandbox, "a.csv", stop=stop)
+        await asked
+    assert stop.asked()
+    assert (report.exit_code, report.stopped, report.summary["rows"]["created"]) == (0, None, 1)
+
+
+async def _ask_in_the_first_put(sandbox: Sandbox, stop: Stop, reason: LoaderError) -> None:
+    while not sandbox.count("PUT"):  # noqa: ASYNC110 - no event tells of a request
+        await asyncio.sleep(0.005)
+    stop.request(reason)
