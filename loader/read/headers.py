@@ -2,7 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from loader.object_type_names import STANDARD
@@ -154,16 +155,32 @@ def names_ids_of(header: str, object_type: str, *, prefixes: tuple[str, ...] = (
     >>> names_ids_of("Company IDs", "companies"), names_ids_of("contact_id", "companies")
     (True, False)
     """
+    return any(same_type(stem, object_type) for stem in _stems(header, prefixes))
+
+
+def names_standard_ids(header: str) -> bool:
+    """Tell whether a header names the ids of one of HubSpot's own object types.
+
+    >>> names_standard_ids("deal_ids"), names_standard_ids("campaign ids")
+    (True, False)
+    """
+    return any(map(is_standard, _stems(header, ("", "hubspot", "hs"))))
+
+
+def is_standard(object_type: str) -> bool:
+    """Tell whether a text is the name of one of HubSpot's own object types, in the singular or the plural."""
+    return not _type_keys(object_type).isdisjoint(_STANDARD)
+
+
+def _stems(header: str, prefixes: tuple[str, ...]) -> Iterator[str]:
+    """Yield what a header may call the object type whose ids it names."""
     text = fold(header)
     if len(text) > LONGEST or not text.endswith(("id", "ids")):
-        return False
-    stems = (
-        text[len(prefix) : -len(ending)]
-        for prefix in prefixes
-        for ending in _ID_ENDINGS
-        if text.startswith(prefix) and text.endswith(ending)
-    )
-    return any(stem and same_type(stem, object_type) for stem in stems)
+        return
+    for prefix in prefixes:
+        for ending in _ID_ENDINGS:
+            if text.startswith(prefix) and text.endswith(ending) and len(text) > len(prefix) + len(ending):
+                yield text[len(prefix) : -len(ending)]
 
 
 def type_in(header: str) -> str:
@@ -211,6 +228,7 @@ def _type_text(text: str) -> str:
     return " ".join(text.split()).lower()
 
 
+@lru_cache(maxsize=4096)
 def _type_keys(text: str) -> frozenset[str]:
     """Return what an object type may be called in the singular; a qualified name, `p123_cars`, is the name in it."""
     known = _TYPE_IDS.get(text.strip())

@@ -5,7 +5,17 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from loader.read.columns import Columns
-from loader.read.headers import are_different_types, fold, is_export, meaning, names_ids_of, same_type, type_in
+from loader.read.headers import (
+    LONGEST,
+    are_different_types,
+    fold,
+    is_export,
+    is_standard,
+    meaning,
+    names_ids_of,
+    names_standard_ids,
+    same_type,
+)
 from loader.read.missing import column_option
 from loader.read.show import show, trim
 from loader.settings import InputSettings
@@ -100,17 +110,17 @@ class _Looks:
         """Tell whether a type or category is that of a record: `Company type`, or any in HubSpot's own export."""
         if "associat" in bare or "relation" in bare:
             return False
-        words = _WORDS.findall(text)
-        named = {end for end, each in self._types.items() if any(same_type(word, each) for word in words)}
-        if len(named) == len(_ENDS):
+        words = _WORDS.findall(text[:LONGEST])
+        ends = [word for word in words if any(same_type(word, each) for each in self._types.values())]
+        if len(ends) > 1:
             return False  # `contact_company_type` is that of the pair.
-        return self._is_export or bool(named) or any(type_in(f"{word} id") for word in words)
+        return self._is_export or bool(ends) or any(map(is_standard, words))
 
     def _of_ids(self, text: str, bare: str) -> str:
         ends = [end for end, each in self._types.items() if names_ids_of(text, each)]
         if ends:
             return ends[-1]
-        other = type_in(text) or self._is_export or self._is_of_another_type(text)
+        other = names_standard_ids(text) or self._is_export or self._is_of_another_type(text)
         return "to_object_id" if bare.endswith("ids") and not other else ""
 
     def _is_of_another_type(self, text: str) -> bool:

@@ -220,6 +220,14 @@ def _columns(shown: str) -> list[str]:
     return [line for line in shown.splitlines() if line.startswith("Columns")]
 
 
+def test_a_type_of_a_record_is_one_between_records_of_one_type_too(planned: Run) -> None:
+    """`Company type` describes a company, whichever of the two; `company_company_type` describes the pair."""
+    types = ("--from", "companies", "--to", "companies")
+    header = "from_id,to_id,Company type,company_company_type"
+    (said,) = planned(f"{header}\n1,2,3,4\n", *types)["warnings"]
+    assert '"company_company_type"' in said
+
+
 def test_ids_of_the_first_object_type_are_not_proposed_for_the_second(planned: Run) -> None:
     """A column of contacts beside the one that is read would associate contacts as companies."""
     (said,) = planned("Record ID,Contact ID,Company ID\n1,2,3\n", *TYPES)["warnings"]
