@@ -34,7 +34,7 @@ TYPES: dict[str, Any] = {"object_type": "contacts", "to_object_type": "companies
 def test_the_public_names_are_these() -> None:
     """Each says what it is; a stage of the same name would hide a function, and importing them costs nothing yet."""
     assert loader.__all__ == [
-        *("Planned", "Report", "UndoReport", "Verification", "__version__"),
+        *("Planned", "Report", "UndoReport", "Verification"),
         *("load", "load_sync", "plan", "plan_sync", "undo", "undo_sync", "verify", "verify_sync"),
     ]
     assert set(loader.__all__) <= set(dir(loader))
@@ -190,3 +190,12 @@ def test_ctrl_c_in_load_sync_drains_the_load_first(folder: Path) -> None:
         assert report.summary["rows"]["created"] == 60
         # What the signal met in flight may be sent once more; two workers, so two at most.
         assert 60 <= running.count("PUT") <= 62
+
+
+@pytest.mark.parametrize(("kind", "bits"), [("float16", 11), ("float32", 24), ("float64", 53)])
+def test_a_narrow_number_is_an_id_only_while_it_holds_every_digit(kind: str, bits: int, folder: Path) -> None:
+    """From there on several ids are one and the same number."""
+    del folder
+    largest, beyond = (np.dtype(kind).type(2**bits - off) for off in (1, 0))
+    planned = loader.plan_sync([(largest, 201), (beyond, 202)], object_type="contacts", to_object_type="companies")
+    assert (planned.rows, planned.reasons) == (2, {"DIGITS_LOST": 1})
