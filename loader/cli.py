@@ -314,8 +314,8 @@ def sandbox(**given: Any) -> int:  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit with the contract's code."""
-    # Until a verb listens for signals itself, nothing has begun: SIGTERM ends the process with the contract's code.
+    """Run the command line and exit with its code (see the README's table of exit codes)."""
+    # Until a verb listens for signals itself, nothing has begun: SIGTERM ends the process with 143, as the README says.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 

@@ -41,7 +41,7 @@ class Asked(NamedTuple):
 class Link(NamedTuple):
     """One row whose ids are in order: `object_id` is to be associated with `to_object_id`.
 
-    The ids are record ids by the contract's rule (`[1-9][0-9]{0,18}`, at most 2**63 - 1), or, where an id property is
+    The ids are record ids as HubSpot gives them (`[1-9][0-9]{0,18}`, at most 2**63 - 1), or, where an id property is
     set, that property's value. `row` is the row a spreadsheet shows; `part` counts the rows of one record from 0.
     """
 

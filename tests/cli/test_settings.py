@@ -88,7 +88,7 @@ def test_every_option_of_load_has_an_environment_variable_and_a_key(
 def test_the_command_line_wins_then_the_environment_then_the_file(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As the contract has it; and the file itself can be named by the environment."""
+    """In this order; and the file itself can be named by the environment."""
     (folder / "c.toml").write_text('from = "file"\nto = "file"\nlabel = "file"\n')
     monkeypatch.setenv("ASSOCIATION_LOADER_CONFIG", "c.toml")
     monkeypatch.setenv("ASSOCIATION_LOADER_TO", "environment")

@@ -166,7 +166,7 @@ def test_what_openpyxl_writes_is_read_back(table: list[list[str]]) -> None:
 @settings(quick, max_examples=500)
 @given(st.text(st.sampled_from("0123456789.,;eE+-'\"= \u00a0\u200b\u0661\n\0"), max_size=24) | st.text(max_size=24))
 def test_an_id_is_always_one_to_nineteen_ascii_digits(cell: str) -> None:
-    """Whatever a cell says: an id by the contract's rule whose digits all stood in the cell, or a reason."""
+    """Whatever a cell says: an id of 1 to 19 digits, all of which stood in the cell, or a reason."""
     judged = ids.judge(cell)
     assert bool(judged.record_id) != bool(judged.reason)
     if judged.record_id:

@@ -1,4 +1,4 @@
-"""What a careful client knows of a server's health, worked out from what passed: the rules of issue 3 in figures.
+"""What a careful client knows of a server's health, worked out from what passed: its rules in figures.
 
 A breaker that opens when nothing has succeeded for 10 s and 3 requests failed, and then lets one probe a second out;
 a retry budget of 500 that each success refills by a tenth, and one retry a second without; so many attempts for a

@@ -25,7 +25,7 @@ FIGURES = (
     "quota left 248,911",
     "paused 4 s",
 )
-"""What the contract asks to be shown."""
+"""What a person is shown while a load runs."""
 
 
 def shown(what: object, width: int) -> list[str]:

@@ -68,7 +68,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 @pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
 def test_results_say_the_same_in_every_form(journal: Journal, tmp_path: Path, ending: str) -> None:
-    """The columns of the contract, in order, one line for each settled row."""
+    """All columns, in order, one line for each settled row."""
     found = written(journal, tmp_path / f"r{ending}")
     assert list(found[0]) == list(Line._fields)
     assert sorted((line["row"], line["status"]) for line in found) == [
@@ -329,7 +329,7 @@ def test_failures_of_many_chunks_are_found_with_their_own_record(tmp_path: Path)
 
 
 def test_the_summary_has_every_key_and_its_rows_add_up(journal: Journal, tmp_path: Path) -> None:
-    """The keys are the contract's, whatever happened."""
+    """The keys are the same, whatever happened."""
     journal.remember({"portal_id": "42", "started_at": "s", "finished_at": "f", "seconds": 1.23456})
     traffic = {"sent": 30, "retried": 1, "rate_limited": 0, "by_status": {"201": 29}, "sending_seconds": 2.0}
     summary = summarize(

@@ -56,6 +56,6 @@ def test_an_answer_names_records_and_values_without_one() -> None:
     ],
 )
 def test_an_answer_that_cannot_be_read_is_asked_for_again(body: Any, status: int) -> None:
-    """A record without an id of the contract's form is never taken for one."""
+    """A record whose id is no record id is never taken for one."""
     with pytest.raises(ServerFault):
         records_found(reply(body, status), EMAIL)

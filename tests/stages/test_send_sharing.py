@@ -78,7 +78,7 @@ def sent_between(server: Server, begin: float, end: float) -> int:
     return sum(begin <= arrival < end for arrival in server.arrivals)
 
 
-# --- the contract, with time made up
+# --- what loaders that share a limit promise, with time made up
 
 
 @pytest.mark.parametrize("starts", [(0.0,), (0.0, 0.0), (0.0, 0.05), (0.0, 7.0), (0.0, 3.0, 6.0, 12.0)])
