@@ -263,8 +263,8 @@ STATUSES: dict[int, Reason] = {
 }
 """What a status means where the answer names no category: it is then shown as `HTTP_<status>`."""
 
-OWN_STATUSES = frozenset({437})
-"""Statuses of HubSpot's own that say more than the wide category that comes with them."""
+OWN_STATUSES = frozenset({408, 423, 425, 437})
+"""Statuses that say more than the wide category that comes with them."""
 
 KINDS_OF_STATUS: dict[int, Reason] = {
     2: _UNREADABLE,
