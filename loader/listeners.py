@@ -10,6 +10,7 @@ from loader.complain import complain, give_up
 from loader.errors import LoaderError, RecordError, UsageError
 from loader.events import Event, Note, Tell
 from loader.record.metrics import MetricsFile
+from loader.record.outputs import OUTPUT_ENDINGS
 from loader.record.stream import JsonStream, LogFile
 
 T = TypeVar("T")
@@ -78,10 +79,21 @@ class _OnlySerious:
 
 
 def _own_path(given: Mapping[str, Any], name: str) -> Path:
+    """Return the path of a log or of metrics; raises UsageError for one that the run needs for something else."""
     path = Path(given[name])
     named = [path for group in given.get("config") or () for path in group["inputs"]]
-    others = [*given.get("inputs", ()), *named, given.get("results"), given.get("failures"), given.get("token_file")]
-    if any(other and os.path.realpath(other) == os.path.realpath(path) for other in others):
+    others = [
+        *given.get("inputs", ()),
+        *named,
+        *(
+            given.get(other)
+            for other in ("results", "failures", "token_file", "metrics_file", "log_file")
+            if other != name
+        ),
+    ]
+    if path.name.endswith(OUTPUT_ENDINGS) or any(
+        other and os.path.realpath(other) == os.path.realpath(path) for other in others
+    ):
         raise UsageError(f"--{name.replace('_', '-')} {path} is another file of this command: name one of its own")
     return path
 

@@ -17,6 +17,7 @@ READABLE = 0o644
 """The exporter is another user, and the figures name no record."""
 
 _NAME = "association_loader"
+_BEGINNING = f"# HELP {_NAME}_".encode()
 _LAST_SUCCESS = f"{_NAME}_last_success_timestamp_seconds"
 
 _METRICS = {
@@ -51,6 +52,8 @@ class MetricsFile:
     ) -> None:
         if path.is_symlink() or path.is_dir() or not path.parent.is_dir():
             raise UsageError(f"--metrics-file {path} is a link or a folder, or there is no folder {path.parent}")
+        if not _is_metrics_file(path):
+            raise UsageError(f"--metrics-file {path} exists, and no load wrote it: move it away, or name another file")
         remove_left_behind([path])
         self._path = path
         self._clock = clock
@@ -128,6 +131,13 @@ def _lines(samples: list[_Sample], job: str) -> Iterator[str]:
 
 def _escaped(text: str) -> str:
     return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+
+
+def _is_metrics_file(path: Path) -> bool:
+    """Return True when a file may be written over: it is not there, empty, or one of ours."""
+    with suppress(FileNotFoundError), path.open("rb") as file:
+        return file.read(len(_BEGINNING)) in (b"", _BEGINNING)
+    return True
 
 
 def _last_success(path: Path) -> float | None:

@@ -61,6 +61,13 @@ class Outputs:
 
 _OTHER_COMMANDS = (("verify", "csv"), ("undo", "csv"), ("report", "html"))
 
+OUTPUT_ENDINGS = (
+    *(f".results{ending}" for ending in ENDINGS),
+    *(".failures.csv", ".summary.json", ".journal", ".journal-wal", ".journal-shm"),
+    *(f".{kind}.{ending}" for kind, ending in _OTHER_COMMANDS),
+)
+"""How the names of a run's files end that are made from its results' or its inputs'."""
+
 
 def journal_of(results: Path) -> Path:
     """Return where the journal of a results file lies; a journal is taken as it is."""

@@ -47,6 +47,8 @@ def clear_the_way(
         moved = set_aside(outputs, earlier.started_at if earlier else None)
         if mended:
             tell_kept(settings, outputs, moved[outputs.failures], tell)
+        if earlier is None and outputs.summary in moved:
+            tell(Note(f"{outputs.summary} was there before this run, and is kept as {moved[outputs.summary]}"))
 
 
 def remove_old_runs(settings: Settings, outputs: Outputs, now: datetime, tell: Tell) -> None:

@@ -116,3 +116,50 @@ def test_a_run_of_another_name_is_another_run(nights: Run, folder: Path) -> None
     journal.rename(other)
     nights("--keep", "1")
     assert other.exists()
+
+
+@pytest.mark.parametrize("option", ["--metrics-file", "--log-file"])
+@pytest.mark.parametrize(
+    "name", ["a.results.csv", "a.journal", "a.failures.csv", "a.summary.json", "r.csv", "both.txt"]
+)
+def test_a_run_writes_no_metrics_and_no_log_over_its_own_files(
+    sandbox: Sandbox, load: Run, folder: Path, contents: Any, option: str, name: str
+) -> None:
+    """Neither those that it is about to make: the journal is the only record of what was sent."""
+    (folder / "a.csv").write_text(ROWS)
+    other = {"--metrics-file": "--log-file", "--log-file": "--metrics-file"}[option]
+    more = {"r.csv": ("--results", "r.csv"), "both.txt": (other, "both.txt")}.get(name, ())
+    for _ in range(2):
+        before = contents()
+        done = load("a.csv", option, name, *more)
+        assert (done.code, contents()) == (2, before)
+        assert "is another file of this command: name one of its own" in done.err
+        load("a.csv")
+    assert sandbox.count("PUT") == 1
+
+
+@pytest.mark.parametrize("text", ["my notes\n", "# HELP node_load1 1m load average.\n", "\xff"])
+def test_a_file_that_no_load_wrote_is_not_written_over_with_metrics(
+    sandbox: Sandbox, load: Run, folder: Path, text: str
+) -> None:
+    """Nothing is sent, and the sentence says what to do; an empty file and that of an earlier run are written."""
+    (folder / "a.csv").write_text(ROWS)
+    mine = folder / "mine.txt"
+    mine.write_text(text, "latin-1")
+    done = load("a.csv", "--metrics-file", "mine.txt")
+    assert (done.code, mine.read_text("latin-1"), sandbox.count("PUT")) == (2, text, 0)
+    assert "mine.txt exists, and no load wrote it: move it away" in done.err
+    mine.write_text("")
+    assert [load("a.csv", "--metrics-file", "mine.txt").code for _ in range(2)] == [1, 1]
+    assert mine.read_text().startswith("# HELP association_loader_")
+
+
+def test_a_summary_that_no_load_wrote_is_kept_and_said(sandbox: Sandbox, load: Run, folder: Path) -> None:
+    """It makes way under a dated name, as an earlier run's does."""
+    del sandbox
+    (folder / "a.csv").write_text(ROWS)
+    (folder / "a.summary.json").write_text("mine")
+    done = load("a.csv")
+    (kept,) = folder.glob("a.2*.summary.json")
+    assert (done.code, kept.read_text()) == (1, "mine")
+    assert f"a.summary.json was there before this run, and is kept as {kept.name}" in " ".join(done.err.split())
