@@ -102,7 +102,8 @@ class Planned:
     method (`put`, `batch`) at the `rate`, `requests` and `seconds` those of the one that was chosen; `so_far` is what
     the portal has already, None where that was not looked up: then each pair counts as one to send; `losing` is
     what goes by `--existing replace`. `merged` are those records that HubSpot answers about others for: their rows will
-    fail. `daily_quota` is the day's, None where HubSpot does not say.
+    fail. `daily_quota` is the day's, None where HubSpot does not say. With a `limit`, rows, pairs and rejects are those
+    of so many records.
     """
 
     inputs: Mapping[str, Understood]
@@ -123,6 +124,7 @@ class Planned:
     so_far: SoFar | None = None
     losing: Losing | None = None
     merged: tuple[MergedRecord, ...] = ()
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

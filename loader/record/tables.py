@@ -147,7 +147,8 @@ def _figures(event: Planned) -> Text:
     if event.without:
         words.append(f"{event.without:,} blank cells ask for nothing")
     words.append(f"{event.rejected:,} rejected")
-    return Text(", ".join(words) + ".")
+    first = "" if event.limit is None else f"As far as --limit {event.limit} goes: "
+    return Text(f"{first}{', '.join(words)}.")
 
 
 def _merged(merged: Sequence[MergedRecord]) -> str:

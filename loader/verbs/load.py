@@ -199,6 +199,7 @@ class _Run:
                 portal_id=account.portal_id,
                 by_record=by_record,
                 current=CurrentAssociations(gateway, version=self.settings.connection.api_version),
+                limit=self.settings.send.limit,
             )
         except Retryable as error:
             return NOBODY, unreachable(error)
@@ -207,7 +208,7 @@ class _Run:
                 raise
             return NOBODY, error
         send = self.settings.send
-        prospect = Prospect(account.portal_id, gateway.limiter.rate, gateway.day.limit, send.method)
+        prospect = Prospect(account.portal_id, gateway.limiter.rate, gateway.day.limit, send.method, send.limit)
         event = await aside(partial(planned, self.inputs, staging, settlement, prospect))
         self.tell(event)
         for sentence in (replacing(send), advice(event, send), ending(self.settings, self.around.now())):

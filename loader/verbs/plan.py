@@ -102,6 +102,7 @@ class _Plan(NamedTuple):
             return event
         self.staging.install(self.journal)
         with Journal(self.journal) as journal:
+            journal.limit(self.settings.send.limit)
             judge = judge_of(self.settings, journal.unlabelled)
             ahead = await self.stop.unless(look_ahead(journal, current, judge, self.tell))
         return with_what_is_there(event, ahead, method)
@@ -122,7 +123,9 @@ class _Plan(NamedTuple):
             portal_id=portal_id,
             by_record=self._reads_first,
             current=current,
+            limit=self.settings.send.limit,
         )
 
     def _planned(self, settlement: Settlement, prospect: Prospect) -> Planned:
+        prospect = prospect._replace(limit=self.settings.send.limit)
         return planned(self.inputs, self.staging, settlement, prospect)

@@ -66,12 +66,14 @@ async def settle_and_group(
     portal_id: str | None = None,
     by_record: bool = False,
     current: Current | None = None,
+    limit: int | None = None,
 ) -> Settlement:
     """Turn names and own keys into ids, and rows into pairs.
 
     `portal_id` is that of the portal that the load goes to, None while it is not known: records named by their address
     must be in that portal. `by_record` puts the pairs of one record together, so that they are looked up together
-    before they are sent. With `current`, pairs that would pass the portal's association limits are rejected.
+    before they are sent. With `current`, pairs that would pass the portal's association limits are rejected. With a
+    `limit` the kinds are those of so many records alone.
     Raises UsageError when an option cannot be right for any row, and Fatal when the portal refuses the token.
     """
     kinds = staging.kinds()
@@ -84,6 +86,7 @@ async def settle_and_group(
     _name_types(staging, names)
     directions = {kind: verdict.direction for kind, verdict in verdicts.items() if isinstance(verdict, Settled)}
     looked_up = await stop.unless(look_up(staging, directions, names, portal, tell))
+    rows = staging.rows_of_kind(limit)
     try:
         specifications = await asyncio.to_thread(_group, staging, verdicts, types, by_record=by_record)
         if portal is not None and current is not None:
@@ -91,8 +94,9 @@ async def settle_and_group(
     except RecordError:
         stop.check()
         raise
-    rows = staging.rows_of_kind()
-    described = _alike(_describe(rows[kind], kinds[kind], verdict, names) for kind, verdict in verdicts.items())
+    described = _alike(
+        _describe(rows[kind], kinds[kind], verdict, names) for kind, verdict in verdicts.items() if rows[kind]
+    )
     open_pairs = tuple((names.shown(first), names.shown(second)) for first, second in unchecked)
     return Settlement(described, open_pairs, looked_up)
 
@@ -140,17 +144,18 @@ def _group(
 
 
 class Prospect(NamedTuple):
-    """What is known of the portal that the rows are meant for."""
+    """What is known of the portal that the rows are meant for, and how many records are to be sent at most."""
 
     portal_id: str | None
     rate: Rate
     daily_quota: int | None
     method: str = "put"
+    limit: int | None = None
 
 
 def planned(inputs: Sequence[Input], staging: Staging, settlement: Settlement, prospect: Prospect) -> Planned:
     """Return what was planned, for people to look at before anything is sent."""
-    figures = staging.figures()
+    figures = staging.figures(prospect.limit)
     read = zip(inputs, figures.records, strict=True)
     by_method = costs(figures.pairs, figures.looked_up, prospect.rate, prospect.daily_quota)
     return Planned(
@@ -169,6 +174,7 @@ def planned(inputs: Sequence[Input], staging: Staging, settlement: Settlement, p
         rate=prospect.rate,
         daily_quota=prospect.daily_quota,
         costs=by_method,
+        limit=prospect.limit,
     )
 
 

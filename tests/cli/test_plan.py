@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import loader
 from loader.sandbox import Sandbox
 
 Run = Callable[..., Any]
@@ -220,3 +221,37 @@ def test_a_plan_does_not_count_pairs_that_hubspot_does_not_tell_of(run: Run, hub
     assert untold.code == 0
     assert "have all that is asked for" not in untold.out
     assert "does not tell what 2 of the pairs have" in untold.err.replace("\n", " ")
+
+
+@pytest.mark.parametrize("token", [True, False])
+@pytest.mark.parametrize(
+    ("limit", "code", "planned"),
+    [(1, 0, (1, 1, 0)), (3, 0, (3, 2, 0)), (4, 1, (4, 2, 1)), (6, 1, (7, 5, 1)), (99, 1, (8, 6, 1))],
+)
+def test_a_plan_goes_no_further_than_its_limit(
+    run: Run,
+    sandbox: Any,
+    folder: Path,
+    monkeypatch: Any,
+    limit: int,
+    code: int,
+    planned: tuple[int, ...],
+    *,
+    token: bool,
+) -> None:
+    """Rows, pairs, rejects, kinds and requests are those of the first N records of all inputs, at both doors."""
+    (folder / "a.csv").write_text("object_id,to_object_id,label\n1,11,\n2,12,\n2,12,\nx,1,\n3,13;14,\n")
+    (folder / "b.csv").write_text("object_id,to_object_id\n5,15\n6,16\n")
+    if not token:
+        monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN")
+    done = run("load", "a.csv", "b.csv", *TYPES, "--dry-run", "--limit", str(limit), "--json")
+    event = next(each for line in done.out.splitlines() if "pairs" in (each := json.loads(line)))
+    assert (done.code, event["limit"]) == (code, limit)
+    assert (event["rows"], event["pairs"], event["rejected"]) == planned
+    assert sum(kind["rows"] for kind in event["kinds"]) == planned[0] - planned[2]
+    assert event["costs"]["put"]["writes"] == planned[1]
+    report = loader.load_sync(
+        ["a.csv", "b.csv"], object_type="contacts", to_object_type="companies", dry_run=True, limit=limit
+    )
+    assert (report.summary["rows"]["total"], report.summary["pairs"], report.summary["rows"]["rejected"]) == planned
+    assert sandbox.count("PUT") == 0

@@ -12,9 +12,10 @@ from typing import Any, Self
 from loader.model import AssociationType, Demotion, Direction, Image, Lot, Outcome, Pair, Singles, Types
 from loader.reasons import Reason, explain
 from loader.record.journal import lots, settling
+from loader.record.journal.bound import bound
 from loader.record.journal.lots import Plan
 from loader.record.journal.recent import Recent
-from loader.record.journal.schema import IS_SETTLED, UNLABELLED, connect, guarded, unpacked
+from loader.record.journal.schema import IS_SETTLED, UNLABELLED, connect, guarded
 
 FILE_NAME = "results.name"
 """The fact that names the results file which this run writes; any other file of that name is somebody else's."""
@@ -159,27 +160,9 @@ class Journal:
 
     def limit(self, records: int | None) -> None:
         """Go no further than the first so many records of all inputs; None: to the end."""
-        bound = self._bound(records) if records is not None else None
         with guarded(self.path):
-            self._database.execute("UPDATE bound SET input = ?, row = ?", bound or (2**63 - 1, 0))
+            self._database.execute("UPDATE bound SET input = ?, row = ?", bound(self._database, records))
         self._last_row = self._last_within_bound()
-
-    def _bound(self, records: int) -> tuple[int, int] | None:
-        seen = 0
-        for number, size in self.query("SELECT id, records FROM inputs ORDER BY id"):
-            if seen < records <= seen + size:
-                return number, self._row_of_record(number, records - seen)
-            seen += size
-        return None if records > seen else (0, 0)
-
-    def _row_of_record(self, number: int, ordinal: int) -> int:
-        before, body = self._one(
-            "SELECT before, body FROM records WHERE input = ? AND before < ? ORDER BY id DESC LIMIT 1",
-            (number, ordinal),
-        )
-        rows, _ = unpacked(body)
-        row: int = rows[ordinal - before - 1]
-        return row
 
     def _last_within_bound(self) -> int:
         # Rows are numbered in the order of the inputs, so the last one that counts is found from the end.

@@ -27,6 +27,7 @@ from loader.model import (
 )
 from loader.record.files import sync_folder, writing
 from loader.record.journal import grouping
+from loader.record.journal.bound import bound
 from loader.record.journal.grouping import OF_ROW, REJECT, Mixture
 from loader.record.journal.own_keys import OwnKeys
 from loader.record.journal.schema import LABEL_COLUMNS, UNLABELLED, create, guarded, packed, scratch, storable
@@ -181,9 +182,16 @@ class Staging:
         """Write down the object types of a kind by their ids where they are known, whether it is sent or not."""
         self._execute("UPDATE kinds SET from_type = ?, to_type = ? WHERE id = ?", (from_type, to_type, kind))
 
-    def rows_of_kind(self) -> Mapping[int, int]:
-        """Return how many sound rows ask for each kind."""
-        return self._rows_of_kind
+    def rows_of_kind(self, limit: int | None = None) -> Mapping[int, int]:
+        """Return how many sound rows ask for each kind; with a limit, of its records, before rows are grouped."""
+        if limit is None:
+            return self._rows_of_kind
+        with guarded(self._path):
+            counts = self._database.execute(
+                "SELECT kind, count(*) FROM rows WHERE (input, row) <= (?, ?) GROUP BY kind",
+                bound(self._database, limit),
+            )
+            return Counter(dict(counts.fetchall()))
 
     def settle(self, settled: Mapping[int, Settled], ends: Mapping[int, End]) -> None:
         """Write down what each kind is sent as."""
@@ -261,19 +269,27 @@ class Staging:
 
     # --- closing
 
-    def figures(self) -> Figures:
-        """Return what was read and grouped, in figures."""
+    def figures(self, limit: int | None = None) -> Figures:
+        """Return what was read and grouped, in figures; with a limit, what of that its records come to."""
         with guarded(self._path):
             execute = self._database.execute
-            rows, pairs = execute("SELECT coalesce(sum(size), 0), count(*) FROM pairs").fetchone()
+            end = bound(self._database, limit)
+            rows, pairs = execute(
+                "SELECT coalesce(sum(size), 0), count(*) FROM pairs WHERE (input, row) <= (?, ?)", end
+            ).fetchone()
             (looked_up,) = execute("SELECT coalesce(sum(records), 0) FROM families").fetchone()
             inputs = execute("SELECT records, without FROM inputs ORDER BY id").fetchall()
             reasons = dict(
-                execute("SELECT reason, count(*) FROM staged_rejects GROUP BY 1 ORDER BY 2 DESC, 1").fetchall()
+                execute(
+                    "SELECT reason, count(*) FROM staged_rejects WHERE (input, row) <= (?, ?)"
+                    " GROUP BY 1 ORDER BY 2 DESC, 1",
+                    end,
+                ).fetchall()
             )
         rejected = sum(reasons.values())
         without = sum(blank for _, blank in inputs)
         records = tuple(each for each, _ in inputs)
+        looked_up = looked_up if limit is None else min(looked_up, pairs)
         return Figures(rows + rejected, pairs, rejected, reasons, without, records, looked_up)
 
     def remember(self, facts: Mapping[str, object]) -> None:
