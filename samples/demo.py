@@ -121,7 +121,7 @@ def _prepare() -> None:
 @contextmanager
 def _sandbox(*, quick: bool) -> Iterator[str]:
     """Run a sandbox on a free port as long as the block lasts; gives its address."""
-    how = ["--rate", "5000/1"] if quick else ["--rate", RATE, *TROUBLE]
+    how = ["--rate", "1000/1"] if quick else ["--rate", RATE, *TROUBLE]
     words = ["sandbox", "--port", "0", "--portal", str(SAMPLES / "portal.json"), "--seed", "7", *how]
     _heading("A simulated HubSpot, started in the background")
     _show_command(words, " &")
