@@ -115,10 +115,11 @@ def test_the_last_success_outlives_runs_that_fail(tmp_path: Path) -> None:
     assert found['exit_code{job_name="a"}'] == 2
 
 
-def test_a_file_that_is_none_of_ours_is_no_last_success(tmp_path: Path) -> None:
+def test_a_damaged_file_of_ours_is_no_last_success(tmp_path: Path) -> None:
     """And no reason to fail."""
     path = tmp_path / "a.prom"
-    path.write_bytes(b"\xff\xfe association_loader_last_success")
+    MetricsFile(path).end(0)
+    path.write_bytes(path.read_bytes() + b"\xff\xfe")
     MetricsFile(path).end(1)
     assert 'last_success_timestamp_seconds{job_name="a"}' not in read(path)
 
