@@ -10,9 +10,9 @@ import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
 from typing import IO, BinaryIO, NamedTuple, cast
-from xml.parsers import expat
 
 from loader.read.packed import BLOCK
+from loader.read.xml_parser import xml_parser
 
 KNOWN_ERRORS = frozenset({"", "#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A"})
 # Python's longest duration, in days, as calamine hands it over.
@@ -73,7 +73,7 @@ def duration_styles(archive: zipfile.ZipFile) -> frozenset[str]:
             styles.append(attributes.get("numFmtId", ""))
         in_cells = tag == "cellXfs" or (in_cells and tag != "cellStyles")
 
-    parser = expat.ParserCreate()
+    parser = xml_parser()
     parser.StartElementHandler = start
     with archive.open("xl/styles.xml") as stream:
         parser.ParseFile(stream)

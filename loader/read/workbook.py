@@ -11,13 +11,13 @@ import string
 import zipfile
 from collections.abc import Iterator
 from typing import BinaryIO
-from xml.parsers import expat
 
 from loader.errors import InputError
 from loader.read.mended import Patch, duration_styles, error_cell, is_readable
 from loader.read.packed import BLOCK, MOST_TIMES, is_bomb, refuse_bomb
 from loader.read.show import show
 from loader.read.table import Mark
+from loader.read.xml_parser import xml_parser
 
 _LARGEST = 8 << 30
 _LONGEST_TAG = 4096
@@ -134,7 +134,7 @@ class _OddCells:
         self._formula = False
         self._in_value = False
         self._value = ""
-        self._parser = expat.ParserCreate()
+        self._parser = xml_parser()
 
     def read(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
         self._parser.StartElementHandler = self._start
@@ -235,7 +235,7 @@ def _elements(archive: zipfile.ZipFile, part: str, wanted: str) -> list[dict[str
         if tag.rpartition(":")[2] == wanted:
             found.append(attributes)
 
-    parser = expat.ParserCreate()
+    parser = xml_parser()
     parser.StartElementHandler = start
     try:
         parser.Parse(archive.read(part), True)
