@@ -74,7 +74,7 @@ ASIDE: dict[str, Harm] = {
     "with the results renamed": partial(kill_after, "pathlib:Path.rename", 1),
     "with the summary renamed": partial(kill_after, "pathlib:Path.rename", 1 + THREE),
     "with the journal renamed": partial(kill_after, "pathlib:Path.rename", 1 + 2 * THREE),
-    "with everything set aside": partial(kill_after, "loader.verbs.load:set_aside"),
+    "with everything set aside": partial(kill_after, "loader.verbs.earlier_files:set_aside"),
     "before the new journal has its name": partial(kill_before, f"{STAGING}.install"),
     "with the new journal's name": partial(kill_after, f"{STAGING}.install"),
     "before the new results are the new run's": partial(kill_before, "loader.record.results:_take_name"),
