@@ -40,7 +40,11 @@ class Loader:
     def arrivals(self, sandbox: Sandbox) -> list[float]:
         """When its own rows arrived."""
         found = ((request.time, request.path.split("/")) for request in list(sandbox.requests))
-        return [moment for moment, parts in found if len(parts) > 6 and self.first <= int(parts[5]) < self.last]
+        return [
+            moment
+            for moment, parts in found
+            if len(parts) > 6 and parts[5].isdigit() and self.first <= int(parts[5]) < self.last
+        ]
 
 
 def held(sandbox: Sandbox) -> None:
