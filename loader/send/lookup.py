@@ -109,7 +109,12 @@ class Lookup:
         looked = await self._kept(cases, read_at)
         for each in cases:
             looked += [_to_read(each.hidden, shown=False), _to_read(each.unsure, shown=True)]
-        return looked if believed is lot.turned else [*looked, _to_read(lot.turned, shown=False)]
+            await asyncio.sleep(0)
+        left = [] if believed is lot.turned else lot.turned
+        for start in range(0, len(left), PAIRS_AT_ONCE):
+            looked.append(_to_read(left[start : start + PAIRS_AT_ONCE], shown=False))
+            await asyncio.sleep(0)
+        return looked
 
     async def alone(self, pairs: Sequence[Looked]) -> list[Looked]:
         """Look pairs up from their own end, where nothing has to be translated; return those that lack something."""
