@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from loader.api import load, load_sync, plan, plan_sync, undo, undo_sync, verify, verify_sync
     from loader.events import Planned
-    from loader.verbs.report import Report
-    from loader.verbs.undo_report import UndoReport
-    from loader.verbs.verification import Verification
+    from loader.run.report import Report
+    from loader.run.undo_report import UndoReport
+    from loader.run.verification import Verification
 
     __version__: str
 
@@ -32,9 +32,9 @@ __all__ = [
 
 _HOME = {
     "Planned": "loader.events",
-    "Report": "loader.verbs.report",
-    "UndoReport": "loader.verbs.undo_report",
-    "Verification": "loader.verbs.verification",
+    "Report": "loader.run.report",
+    "UndoReport": "loader.run.undo_report",
+    "Verification": "loader.run.verification",
 }
 
 

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from loader.complain import complain, give_up
 from loader.errors import LoaderError, RecordError, UsageError
 from loader.events import Event, Note, Tell
-from loader.record.metrics import MetricsFile
 from loader.record.outputs import OUTPUT_ENDINGS
-from loader.record.stream import JsonStream, LogFile
+from loader.show.metrics import MetricsFile
+from loader.show.stream import JsonStream, LogFile
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ class Listeners:
             self._log = LogFile(_own_path(given, "log_file"))
             self._listeners[self._log] = None
         if not given["quiet"] and sys.stderr is not None:
-            from loader.record.screen import Screen  # noqa: PLC0415
+            from loader.show.screen import Screen  # noqa: PLC0415
 
             self._listeners[Screen()] = sys.stderr
         elif person:

@@ -19,7 +19,7 @@ from loader.configure import Typed, portal_settings, settings_from, undo_setting
 from loader.errors import Interrupted, LoaderError
 from loader.events import Note, Undone, Verified
 from loader.listeners import Listeners, willing
-from loader.record.stream import JsonStream
+from loader.show.stream import JsonStream
 from loader.stopping import Stop
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ SECONDS_TO_END = 0.8
 def load(given: Mapping[str, Any], typed: Typed) -> int:
     """Run `load` as the command line asks and return the exit code."""
     settings = settings_from(given, os.environ, typed)
-    from loader.verbs.load import load as verb  # noqa: PLC0415 - a usage error need not wait for it
+    from loader.run.load import load as verb  # noqa: PLC0415 - a usage error need not wait for it
 
     _leave_no_core()
     stop = Stop()
@@ -47,8 +47,8 @@ def load(given: Mapping[str, Any], typed: Typed) -> int:
 def plan(given: Mapping[str, Any], typed: Typed) -> int:
     """Run `plan` as the command line asks and return the exit code: 1 when there are rejects."""
     settings = settings_from(given, os.environ, typed)
-    from loader.record.screen import show_plan  # noqa: PLC0415
-    from loader.verbs.plan import plan as verb  # noqa: PLC0415
+    from loader.run.plan import plan as verb  # noqa: PLC0415
+    from loader.show.screen import show_plan  # noqa: PLC0415
 
     _leave_no_core()
     stop = Stop()
@@ -64,8 +64,8 @@ def plan(given: Mapping[str, Any], typed: Typed) -> int:
 def verify(given: Mapping[str, Any], typed: Typed) -> int:
     """Run `verify` as the command line asks and return the exit code: 1 when anything is not as it should be."""
     settings = settings_from(given, os.environ, typed)
-    from loader.record.screen import show_verified  # noqa: PLC0415
-    from loader.verbs.verify import verify as verb  # noqa: PLC0415
+    from loader.run.verify import verify as verb  # noqa: PLC0415
+    from loader.show.screen import show_verified  # noqa: PLC0415
 
     _leave_no_core()
     stop = Stop()
@@ -82,8 +82,8 @@ def undo(given: Mapping[str, Any], typed: Typed) -> int:
     """Run `undo` as the command line asks and return the exit code: 1 when something of the run is left."""
     settings = undo_settings(given, os.environ, typed)
     from loader.asking import agreement  # noqa: PLC0415
-    from loader.record.screen import show_undone  # noqa: PLC0415
-    from loader.verbs.undo import undo as verb  # noqa: PLC0415
+    from loader.run.undo import undo as verb  # noqa: PLC0415
+    from loader.show.screen import show_undone  # noqa: PLC0415
 
     _leave_no_core()
     stop = Stop()
@@ -98,8 +98,8 @@ def undo(given: Mapping[str, Any], typed: Typed) -> int:
 
 def labels(given: Mapping[str, Any]) -> int:
     """Run `labels` as the command line asks and return the exit code."""
-    from loader.record.screen import show_labels  # noqa: PLC0415
-    from loader.verbs.labels import labels as verb  # noqa: PLC0415
+    from loader.run.labels import labels as verb  # noqa: PLC0415
+    from loader.show.screen import show_labels  # noqa: PLC0415
 
     _leave_no_core()
     settings = portal_settings(given, os.environ)
@@ -112,8 +112,8 @@ def labels(given: Mapping[str, Any]) -> int:
 
 def explain(given: Mapping[str, Any]) -> int:
     """Run `explain` as the command line asks and return the exit code."""
-    from loader.record.screen import show_explained  # noqa: PLC0415
-    from loader.verbs.explain import explained  # noqa: PLC0415
+    from loader.run.explain import explained  # noqa: PLC0415
+    from loader.show.screen import show_explained  # noqa: PLC0415
 
     found = explained(given["code"])
     if sys.stdout is not None:
@@ -123,8 +123,8 @@ def explain(given: Mapping[str, Any]) -> int:
 
 def report(given: Mapping[str, Any]) -> int:
     """Run `report` as the command line asks and return the exit code."""
-    from loader.record.screen import Screen  # noqa: PLC0415
-    from loader.verbs.report_page import report as verb  # noqa: PLC0415
+    from loader.run.report_page import report as verb  # noqa: PLC0415
+    from loader.show.screen import Screen  # noqa: PLC0415
 
     path = verb(given["results"], output=given["output"])
     if sys.stderr is not None:
@@ -134,8 +134,8 @@ def report(given: Mapping[str, Any]) -> int:
 
 def status(given: Mapping[str, Any]) -> int:
     """Run `status` as the command line asks and return the exit code."""
-    from loader.record.screen import show_status  # noqa: PLC0415
-    from loader.verbs.status import status as verb  # noqa: PLC0415
+    from loader.run.status import status as verb  # noqa: PLC0415
+    from loader.show.screen import show_status  # noqa: PLC0415
 
     found = verb(given["results"])
     if sys.stdout is not None and given["json_"]:

@@ -15,14 +15,14 @@ from loader.api.rows import Row
 from loader.api.sources import Path, Source, source_of
 from loader.asking import agreement
 from loader.events import Planned, Tell
+from loader.run.load import load as load_verb
+from loader.run.plan import plan as plan_verb
+from loader.run.report import Report, dry_report
+from loader.run.undo import undo as undo_verb
+from loader.run.undo_report import UndoReport
+from loader.run.verification import Verification
+from loader.run.verify import verify as verify_verb
 from loader.stopping import Stop
-from loader.verbs.load import load as load_verb
-from loader.verbs.plan import plan as plan_verb
-from loader.verbs.report import Report, dry_report
-from loader.verbs.undo import undo as undo_verb
-from loader.verbs.undo_report import UndoReport
-from loader.verbs.verification import Verification
-from loader.verbs.verify import verify as verify_verb
 
 if TYPE_CHECKING:
     import pandas as pd

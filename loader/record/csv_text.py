@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from itertools import islice
 from typing import Any, TypeVar
 
+from loader.journal import Journal, Stretch, lines, settled
 from loader.record.defuse import Cell, defused_lines
-from loader.record.journal import Journal, Stretch, lines, settled
 
 Key = TypeVar("Key")
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from loader.record.visible import visible
+from loader.text import visible
 
 STANDARD_INPUT = "-"
 """The name of that input; a sign alone is no formula."""

@@ -12,11 +12,11 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
+from loader.files import replacing, writing
+from loader.journal import Journal, Line, failed_records
 from loader.record.defuse import csv_line
-from loader.record.files import replacing, writing
-from loader.record.journal import Journal, Line, failed_records
 from loader.record.outputs import Outputs, dated_names
-from loader.record.visible import visible
+from loader.text import visible
 
 ADDED = ("_input", "_row", "_status", "_error_category", "_error_message", "_http_status", "_correlation_id")
 

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from loader.errors import JournalError, RecordError
+from loader.files import writing
+from loader.journal import Journal, is_journal
 from loader.record.failures import has_mended_files
-from loader.record.files import writing
-from loader.record.journal import Journal, is_journal
 from loader.record.outputs import Outputs, is_set_aside
 
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
+from loader.journal import Counts, Journal
 from loader.model import Demotion, Direction, Image, Lot, Outcome, Pair, Singles, Types
-from loader.record.journal import Counts, Journal
 from loader.record.results import Results
 
 T = TypeVar("T")

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from loader.errors import JournalError, RecordError, UsageError
-from loader.record.files import writing
-from loader.record.journal import Journal
+from loader.files import writing
+from loader.journal import Journal
 from loader.record.results import ENDINGS
 
 PACKINGS = (".gz", ".bz2", ".xz", ".zip")

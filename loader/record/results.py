@@ -11,11 +11,11 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from loader.errors import UsageError
+from loader.files import open_private, replacing, write_all, writing
+from loader.journal import Journal, Line, lines
+from loader.journal.comparison import MARKS
 from loader.record.csv_text import LINES_AT_ONCE, LinesOf, TextsOf, csv_lines, csv_texts, texts_of
-from loader.record.files import open_private, replacing, write_all, writing
-from loader.record.journal import Journal, Line, lines
-from loader.record.journal.comparison import MARKS
-from loader.record.visible import visible_json
+from loader.text import visible_json
 
 ENDINGS = (".csv", ".jsonl", ".parquet")
 

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from loader.record.files import replacing
-from loader.record.journal import Counts, Journal
-from loader.record.visible import visible_json
+from loader.files import replacing
+from loader.journal import Counts, Journal
 from loader.settings import Rate
 from loader.shell import command_line
+from loader.text import visible_json
 
 
 def summarize(

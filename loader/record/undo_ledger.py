@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import cast
 
-from loader.record.journal.taking_back import UndoJournal
+from loader.journal.taking_back import UndoJournal
 from loader.record.ledger import Ledger
 
 

@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 
 import pytest
 
-from loader.record.visible import visible
-from loader.verbs.report_page import report
+from loader.run.report_page import report
+from loader.text import visible
 from tests.browser.bad_night import bad_night
 from tests.browser.chromium import Browser, Look, Seen, find
 from tests.stages.every_reason import HOSTILE, every_reason

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from loader.events import STATES
-from loader.record.journal import Journal, Lock
-from loader.record.status_lines import ago
+from loader.journal import Journal, Lock
+from loader.run.status import status as verb
 from loader.sandbox import Sandbox
-from loader.verbs.status import status as verb
+from loader.show.status_lines import ago
 
 Run = Callable[..., Any]
 Contents = Callable[[], dict[str, str]]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from loader.record.journal import Lock
+from loader.journal import Lock
 from loader.sandbox import Sandbox
 
 Run = Callable[..., Any]

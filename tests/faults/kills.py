@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from loader.record.journal import Journal
+from loader.journal import Journal
 from loader.sandbox.requests import Request
 from tests.faults.conftest import MakeWorld
 from tests.faults.process import Command

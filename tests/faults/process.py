@@ -24,7 +24,7 @@ class Command:
     ) -> None:
         said.mkdir()
         self._said = said
-        _FORKS.set_forkserver_preload(["loader.terminal", "loader.verbs.load", "loader.record.screen", __name__])
+        _FORKS.set_forkserver_preload(["loader.terminal", "loader.run.load", "loader.show.screen", __name__])
         self._process: ForkServerProcess = _FORKS.Process(
             target=_run, args=(list(arguments), str(folder), dict(environment), str(said), harm)
         )

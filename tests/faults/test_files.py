@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import loader
-from loader.record.journal import Lock
+from loader.journal import Lock
 from tests.faults.conftest import MakeWorld
 from tests.faults.disk import check_goes_on
 from tests.faults.test_answers import CREW

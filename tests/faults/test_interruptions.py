@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from loader.verbs import working
+from loader.run import working
 from tests.faults.conftest import MakeWorld
 from tests.faults.test_answers import CREW, WORKERS
 from tests.faults.test_authentication import KEPT, OAUTH

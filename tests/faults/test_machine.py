@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from loader import event_loop
-from loader.record.journal import Journal
+from loader.journal import Journal
 from loader.record.results import TextResults
+from loader.run import connection
+from loader.run.meter import Meter
 from loader.send import replies
 from loader.send.transport import Transport
-from loader.verbs import connection
-from loader.verbs.meter import Meter
 from tests.faults.conftest import MakeWorld
 from tests.faults.disk import check_goes_on
 from tests.faults.kills import recorded

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from loader.events import Event, Tell
+from loader.run.load import load
+from loader.run.report import Report
 from loader.sandbox import Sandbox
 from loader.send.gateway import Surroundings
 from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
 from loader.stopping import Stop
-from loader.verbs.load import load
-from loader.verbs.report import Report
 
 TOKEN = "canary-7a1f-never-shown"
 

@@ -11,15 +11,15 @@ import pytest
 from loader.errors import Interrupted, UsageError
 from loader.events import Event, LookedUp, LookingUp
 from loader.model import Question
+from loader.run.connection import connected, surroundings
+from loader.run.load import load
+from loader.run.plan import plan
 from loader.sandbox import Sandbox
 from loader.send.api import Request
 from loader.send.portal import GatewayPortal
 from loader.send.replies import Reply
 from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
 from loader.stopping import Stop
-from loader.verbs.connection import connected, surroundings
-from loader.verbs.load import load
-from loader.verbs.plan import plan
 from tests.flow.conftest import TOKEN, VERSION, Load, lines_of
 
 PEOPLE = {"ada@example.com": 101, "Bob@Example.com": 102, "00123": 103, "1e5": 104, "cy@example.com": 105}

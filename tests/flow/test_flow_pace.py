@@ -3,11 +3,11 @@
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from loader.record.journal import Journal
-from loader.record.pace import PREFIX, Bucket, Pace
+from loader.journal import Journal
+from loader.run.report import Report
 from loader.sandbox import Sandbox
 from loader.settings import Rate
-from loader.verbs.report import Report
+from loader.show.pace import PREFIX, Bucket, Pace
 
 Load = Callable[..., Awaitable[Report]]
 

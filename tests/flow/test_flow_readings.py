@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from loader.errors import ConnectionFault
+from loader.run.load import load
+from loader.run.undo import undo
+from loader.run.verify import verify
 from loader.sandbox import Sandbox
 from loader.send.api import Request
 from loader.send.gateway import Surroundings
 from loader.send.transport import Transport
 from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
-from loader.verbs.load import load
-from loader.verbs.undo import undo
-from loader.verbs.verify import verify
 from tests.flow.conftest import lines_of
 
 LABELS = [

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from loader.events import Planned
+from loader.run.load import load
+from loader.run.plan import plan
+from loader.run.undo import undo
+from loader.run.verify import verify
 from loader.sandbox import Sandbox, SandboxThread
 from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
-from loader.verbs.load import load
-from loader.verbs.plan import plan
-from loader.verbs.undo import undo
-from loader.verbs.verify import verify
 from tests.flow.conftest import lines_of
 
 LABELS = [

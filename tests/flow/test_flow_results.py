@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from loader.errors import Interrupted, LoaderError, OutOfTime
+from loader.run.report import Report
 from loader.sandbox import Sandbox
 from loader.settings import Budget
 from loader.stopping import Stop
-from loader.verbs.report import Report
 
 Load = Callable[..., Awaitable[Report]]
 Lines = Callable[[Path], list[dict[str, str]]]

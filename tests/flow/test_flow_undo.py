@@ -12,15 +12,15 @@ import loader
 from loader import errors
 from loader.errors import Interrupted
 from loader.events import Event, Progress, Undoing, UndoPlanned
+from loader.run import working
+from loader.run.load import load
+from loader.run.undo import undo
+from loader.run.undo_report import UndoReport
 from loader.sandbox import Sandbox, SandboxThread
 from loader.send.batch import Batch
 from loader.send.take_back import TakeBack
 from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
 from loader.stopping import Stop
-from loader.verbs import working
-from loader.verbs.load import load
-from loader.verbs.undo import undo
-from loader.verbs.undo_report import UndoReport
 from tests.flow.conftest import VERSION
 
 LABELS = [

@@ -13,6 +13,8 @@ import loader
 from loader import errors
 from loader.errors import Interrupted
 from loader.events import Event, Note, Verifying
+from loader.run.verification import Verification
+from loader.run.verify import verify
 from loader.sandbox import Sandbox, SandboxThread
 from loader.send.compare import Compare
 from loader.settings import (
@@ -25,8 +27,6 @@ from loader.settings import (
     VerifySettings,
 )
 from loader.stopping import Stop
-from loader.verbs.verification import Verification
-from loader.verbs.verify import verify
 from tests.flow.conftest import VERSION
 
 LABELS = [

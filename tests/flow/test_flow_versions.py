@@ -12,10 +12,10 @@ import pytest
 import loader
 from loader.errors import JournalMismatch
 from loader.events import Event, Note
+from loader.run.connection import surroundings
 from loader.sandbox import Sandbox, SandboxThread
 from loader.send.gateway import Surroundings
 from loader.settings import OAuthCredentials, Secret
-from loader.verbs.connection import surroundings
 from tests.flow.conftest import Load, lines_of
 
 PORTAL = {

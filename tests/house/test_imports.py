@@ -13,25 +13,29 @@ WORDS = {
     "complain",
     "errors",
     "events",
+    "files",
     "model",
     "object_type_names",
     "reasons",
     "settings",
     "shell",
     "stopping",
+    "text",
     "version",
 }
 """What all stages share; these know only each other."""
 
 FLOORS = {
     **dict.fromkeys(WORDS, 0),
-    **dict.fromkeys(("read", "settle", "send", "record"), 1),
-    "verbs": 2,
-    **dict.fromkeys(("arguments", "asking", "configuration", "configure", "event_loop", "listeners"), 3),
-    **dict.fromkeys(("bug", "terminal"), 4),
-    "cli": 5,
+    **dict.fromkeys(("read", "plan", "send", "journal"), 1),
+    "record": 2,
+    "show": 3,
+    "run": 4,
+    **dict.fromkeys(("arguments", "asking", "configuration", "configure", "event_loop", "listeners"), 5),
+    **dict.fromkeys(("bug", "terminal"), 6),
+    "cli": 7,
     **dict.fromkeys(
-        ("__main__", "api", "association_loader"), 6
+        ("__main__", "api", "association_loader"), 8
     ),  # Python's options are read as the command line reads them.
 }
 """Each module or folder of the house by its floor: it may import from lower floors and from its own room."""
@@ -39,7 +43,7 @@ FLOORS = {
 
 ROOMS = {
     # To leave out what earlier runs wrote into a folder of inputs, their journals are asked for names first.
-    "sqlite3": {"loader.record.journal", "loader.read.paths"},
+    "sqlite3": {"loader.journal", "loader.read.paths"},
     "aiohttp": {"loader.send.transport", "loader.sandbox"},
     "aiolimiter": {"loader.send.limits"},
     "click": {"loader.cli", "loader.arguments", "loader.configuration", "loader.api", "loader.sandbox"},

@@ -146,7 +146,7 @@ def watch(event, given):
     if event == "open" and isinstance(given[1], str) and set(given[1]) & set("wax+") and "__pycache__" not in given[0]:
         allowed.append(given)
 sys.addaudithook(watch)
-import loader, loader.cli, loader.api, loader.terminal, loader.verbs.load, loader.verbs.plan
+import loader, loader.cli, loader.api, loader.terminal, loader.run.load, loader.run.plan
 print(allowed, threading.active_count() - before)
 """
     done = subprocess.run(

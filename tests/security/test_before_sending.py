@@ -8,9 +8,9 @@ from typing import NoReturn
 import pytest
 
 from loader.events import Event, Planned
+from loader.run.load import load
 from loader.sandbox import Sandbox
 from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
-from loader.verbs.load import load
 from tests.faults.conftest import MakeWorld
 from tests.faults.world import CANARY
 

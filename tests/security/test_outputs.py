@@ -18,8 +18,8 @@ import pytest
 from loader.cli import run as run_command
 from loader.events import FailedFor, Finished, Kind, Note, Planned, Reading
 from loader.model import Understood
-from loader.record.screen import Screen
 from loader.settings import Rate
+from loader.show.screen import Screen
 from tests.faults.conftest import MakeWorld
 from tests.faults.world import World
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
 
-from loader.record.journal import Journal, lines
+from loader.journal import Journal, lines
 from tests.simulation.portal import Kind, Pair, pair_of, seen_from_first
 
 JOURNAL = Path("a.journal")

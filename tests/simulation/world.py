@@ -12,10 +12,10 @@ from typing import Any
 
 from loader.errors import Interrupted, LoaderError
 from loader.events import Event
+from loader.run.load import load
 from loader.send.gateway import Surroundings
 from loader.settings import ConnectionSettings, InputSettings, OAuthCredentials, Secret, Settings
 from loader.stopping import Stop
-from loader.verbs.load import load
 from tests.simulation import folder
 from tests.simulation.exchanges import Exchange
 from tests.simulation.hubspot import CLIENT, DAY, STATIC_TOKEN, HubSpot

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from loader import event_loop
+from loader.run.connection import surroundings
+from loader.run.load import load
 from loader.send.api import Request
 from loader.send.replies import Reply
 from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
-from loader.verbs.connection import surroundings
-from loader.verbs.load import load
 
 ROWS = 200_000
 LONGEST = 0.05

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from loader.journal import Journal, lots
 from loader.model import Outcome, Pair, Types
-from loader.record.journal import Journal, lots
 from loader.send.gateway import Gateway
 from loader.send.health import Health
 from loader.send.judging import Merging

@@ -4,10 +4,10 @@ import math
 import random
 from pathlib import Path
 
+from loader.journal import Journal
 from loader.model import Link, Outcome, Pair, Reject, Result
 from loader.reasons import ANSWERS, ROWS
-from loader.record.journal import Journal
-from loader.record.pace import MOST_BUCKETS, Bucket, Pace, latency_classes
+from loader.show.pace import MOST_BUCKETS, Bucket, Pace, latency_classes
 from tests.stages.fake_portal import asked
 from tests.stages.staged import NOW, chunk, created, link, stage
 

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from loader.journal import Journal, Staging
 from loader.model import Asked, Chunk, Link, Outcome, Pair, Reject, Result, Settled
-from loader.record.journal import Journal, Staging
-from loader.settle import fold
-from loader.settle.names import Portal, settle_names
+from loader.plan import fold
+from loader.plan.names import Portal, settle_names
 from tests.stages.fake_portal import asked
 
 HEADER = ("object_id", "to_object_id")

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from loader.errors import JournalError, RecordError
+from loader.journal import Counts, Journal, Staging, lines
+from loader.journal.lines import AFTER, REJECTED
+from loader.journal.lots import PROMOTED
 from loader.model import AssociationType
-from loader.record.journal import Counts, Journal, Staging, lines
-from loader.record.journal.lines import AFTER, REJECTED
-from loader.record.journal.lots import PROMOTED
 from tests.stages.fake_portal import FakePortal, asked
 from tests.stages.staged import HEADER, Row, alike, chunk, created, failed, link, reject, send_all, stage
 

@@ -8,8 +8,8 @@ import pytest
 
 from loader.errors import RecordError, UsageError
 from loader.events import Finished, Progress
-from loader.record.metrics import SECONDS_BETWEEN_WRITES, MetricsFile
 from loader.settings import Rate
+from loader.show.metrics import SECONDS_BETWEEN_WRITES, MetricsFile
 
 SAMPLE = re.compile(r'association_loader_[a-z0-9_]+\{job_name="[^"]*"(,[a-z]+="[^"]*")*\} [0-9.e+-]+')
 

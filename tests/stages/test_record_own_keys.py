@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from loader.journal import Journal, Lookups, Staging, failed_records, lines
 from loader.model import FoundRecord, Link, Question
-from loader.record.journal import Journal, Lookups, Staging, failed_records, lines
-from loader.settle.own_keys import asked_as
+from loader.plan.own_keys import asked_as
 from tests.stages.fake_portal import asked
 from tests.stages.staged import HEADER, NOW, chunk, created, failed, group
 

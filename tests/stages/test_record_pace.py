@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from loader.record.pace import MOST_BUCKETS, PREFIX, Bucket, Pace, latency_classes, quantile
+from loader.show.pace import MOST_BUCKETS, PREFIX, Bucket, Pace, latency_classes, quantile
 
 
 def written(pace: Pace, journal: dict[str, Any]) -> dict[str, Any]:

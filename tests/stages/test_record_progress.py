@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console
 
 from loader.events import Progress, Verifying
-from loader.record.progress import standing_block, standing_line
 from loader.settings import Rate
+from loader.show.progress import standing_block, standing_line
 
 HALF = Progress(
     total=1_000_000, created=480_000, replaced=0, unchanged=12_000, failed=42, rejected=7, pending=507_951,

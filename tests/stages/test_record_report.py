@@ -13,16 +13,16 @@ import pytest
 
 from loader.errors import UsageError
 from loader.events import STATES
+from loader.journal import Journal
 from loader.reasons import REASONS
-from loader.record.journal import Journal
-from loader.record.pace import Bucket, Pace
-from loader.record.report.figures import MOST_EXAMPLES, Figures, figures
-from loader.record.report.markup import VOID, Markup, element, joined, text
-from loader.record.report.over_time import MOST_LINES, over_time
-from loader.record.report.plots import Axis, Series, bar, plot
-from loader.record.report.write import check_report, write_report
-from loader.record.visible import visible
-from loader.verbs.report_page import report
+from loader.run.report_page import report
+from loader.show.pace import Bucket, Pace
+from loader.show.report.figures import MOST_EXAMPLES, Figures, figures
+from loader.show.report.markup import VOID, Markup, element, joined, text
+from loader.show.report.over_time import MOST_LINES, over_time
+from loader.show.report.plots import Axis, Series, bar, plot
+from loader.show.report.write import check_report, write_report
+from loader.text import visible
 from tests.stages.every_reason import HOSTILE, every_reason
 from tests.stages.staged import Row, chunk, created, failed, link, reject, stage
 

@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from loader.errors import RecordError, UsageError
+from loader.journal import Counts, Journal, Line
 from loader.model import Outcome
 from loader.reasons import REASONS
 from loader.record.defuse import defused
 from loader.record.failures import ADDED, WRITTEN, write_failures
-from loader.record.journal import Counts, Journal, Line
 from loader.record.ledger import Ledger
 from loader.record.outputs import Outputs
 from loader.record.results import Results, open_results

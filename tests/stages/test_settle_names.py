@@ -7,10 +7,10 @@ import pytest
 
 from loader.errors import UsageError
 from loader.model import Asked, AssociationType, Direction, Settled, Unsettled
+from loader.plan.association_types import UNCHECKED
+from loader.plan.names import refuse_options, settle_names
+from loader.plan.resolve import Verdict
 from loader.settings import InputSettings
-from loader.settle.association_types import UNCHECKED
-from loader.settle.names import refuse_options, settle_names
-from loader.settle.settle import Verdict
 from tests.stages.fake_portal import FakePortal, asked
 
 CONTACT_COMPANY, COMPANY_CONTACT = ("0-1", "0-2"), ("0-2", "0-1")

@@ -6,8 +6,8 @@ import pytest
 
 from loader.errors import Refused, UsageError
 from loader.model import FoundRecord, Question, RecordsFound
+from loader.plan.own_keys import Inquiry, asked_as, match, match_alone
 from loader.reasons import REASONS
-from loader.settle.own_keys import Inquiry, asked_as, match, match_alone
 
 EMAIL = Question("0-1", "email", "contacts")
 KEY = Question("2-7", "external_id", "Cars")

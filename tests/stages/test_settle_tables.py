@@ -5,9 +5,9 @@ from collections import Counter
 import pytest
 
 from loader.object_type_names import STANDARD, folded
+from loader.plan.association_types import UNCHECKED, AssociationTypes, standard, standard_direction
+from loader.plan.object_types import ObjectTypes, shown
 from loader.sandbox.association_types import standard_types
-from loader.settle.association_types import UNCHECKED, AssociationTypes, standard, standard_direction
-from loader.settle.object_types import ObjectTypes, shown
 
 CAR = {
     "objectTypeId": "2-7282133",

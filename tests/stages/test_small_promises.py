@@ -14,9 +14,11 @@ import pytest
 
 from loader.errors import JournalLocked
 from loader.events import Event
+from loader.journal import Journal, Lock
 from loader.model import AssociationType, Lot, Pair, Types
-from loader.record.journal import Journal, Lock
+from loader.plan.association_types import AssociationTypes
 from loader.record.results import open_results
+from loader.run.cost import look_ahead
 from loader.send.api import Request
 from loader.send.freshness import FRESH_SECONDS
 from loader.send.judging import Merging
@@ -24,8 +26,6 @@ from loader.send.limits import Limiter
 from loader.send.reading import CurrentAssociations, Reading
 from loader.send.replies import Reply
 from loader.settings import Rate
-from loader.settle.association_types import AssociationTypes
-from loader.verbs.cost import look_ahead
 from tests.stages.fake_time import clock, run
 from tests.stages.scripted_server import OAUTH, PUT, answer, make
 from tests.stages.scripted_server import Server as TokenServer

@@ -15,8 +15,8 @@ WORKERS = 4
 CREW = ("--concurrency", str(WORKERS))
 ROWS = 20
 
-JOURNAL = "loader.record.journal.journal:Journal"
-STAGING = "loader.record.journal.staging:Staging"
+JOURNAL = "loader.journal.journal:Journal"
+STAGING = "loader.journal.staging:Staging"
 RESULTS = "loader.record.results:TextResults"
 
 MOMENTS: dict[str, Harm] = {
@@ -39,11 +39,11 @@ MOMENTS: dict[str, Harm] = {
     "with a line written and not remembered": partial(kill_after, f"{RESULTS}._append", 5),
     "when the last pair is sent": partial(kill_before, f"{RESULTS}.finish"),
     "with the results finished": partial(kill_after, f"{RESULTS}.finish"),
-    "before the failures": partial(kill_before, "loader.verbs.load:write_failures"),
-    "before the summary": partial(kill_before, "loader.verbs.load:write_summary"),
+    "before the failures": partial(kill_before, "loader.run.load:write_failures"),
+    "before the summary": partial(kill_before, "loader.run.load:write_summary"),
     "with the summary beside its place": partial(kill_before, "pathlib:Path.replace"),
-    "with the summary written": partial(kill_after, "loader.verbs.load:write_summary"),
-    "before the lock goes": partial(kill_before, "loader.record.journal.lock:Lock.__exit__"),
+    "with the summary written": partial(kill_after, "loader.run.load:write_summary"),
+    "before the lock goes": partial(kill_before, "loader.journal.lock:Lock.__exit__"),
 }
 
 
@@ -74,7 +74,7 @@ ASIDE: dict[str, Harm] = {
     "with the results renamed": partial(kill_after, "pathlib:Path.rename", 1),
     "with the summary renamed": partial(kill_after, "pathlib:Path.rename", 1 + THREE),
     "with the journal renamed": partial(kill_after, "pathlib:Path.rename", 1 + 2 * THREE),
-    "with everything set aside": partial(kill_after, "loader.verbs.earlier_files:set_aside"),
+    "with everything set aside": partial(kill_after, "loader.run.earlier_files:set_aside"),
     "before the new journal has its name": partial(kill_before, f"{STAGING}.install"),
     "with the new journal's name": partial(kill_after, f"{STAGING}.install"),
     "before the new results are the new run's": partial(kill_before, "loader.record.results:_take_name"),

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from loader.record.journal import Journal
+from loader.journal import Journal
 from loader.record.results import open_results
 from loader.send.api import Request
 from loader.send.transport import Transport

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from loader.record.journal import Journal
+from loader.journal import Journal
 from loader.record.results import open_results
 from tests.faults.conftest import MakeWorld
 from tests.faults.kills import recorded

@@ -1,0 +1,32 @@
+"""The journal of a run: the only place that knows SQLite, and the only truth about what was read, sent and answered."""
+
+from loader.journal.failed_records import FailedRecord, failed_records
+from loader.journal.grouping import Mixture
+from loader.journal.journal import FILE_NAME, Counts, Journal
+from loader.journal.lines import Line, Stretch, line_of_pair, line_of_reject, lines, settled
+from loader.journal.lock import Lock, holder
+from loader.journal.lookups import Lookups, forget_lookups
+from loader.journal.schema import is_journal, remove_journal
+from loader.journal.staging import Staging
+
+__all__ = [
+    "FILE_NAME",
+    "Counts",
+    "FailedRecord",
+    "Journal",
+    "Line",
+    "Lock",
+    "Lookups",
+    "Mixture",
+    "Staging",
+    "Stretch",
+    "failed_records",
+    "forget_lookups",
+    "holder",
+    "is_journal",
+    "line_of_pair",
+    "line_of_reject",
+    "lines",
+    "remove_journal",
+    "settled",
+]

@@ -1,0 +1,31 @@
+"""How far `--limit` goes: the input and the row of the last record that counts."""
+
+import sqlite3
+
+from loader.journal.schema import unpacked
+
+Bound = tuple[int, int]
+
+END: Bound = (2**63 - 1, 0)
+"""Behind every record."""
+
+
+def bound(database: sqlite3.Connection, limit: int | None) -> Bound:
+    """Return where the first so many records of all inputs end; None: all of them."""
+    if limit is None:
+        return END
+    seen = 0
+    for number, size in database.execute("SELECT id, records FROM inputs ORDER BY id"):
+        if seen < limit <= seen + size:
+            return number, _row_of_record(database, number, limit - seen)
+        seen += size
+    return END if limit > seen else (0, 0)
+
+
+def _row_of_record(database: sqlite3.Connection, number: int, ordinal: int) -> int:
+    before, body = database.execute(
+        "SELECT before, body FROM records WHERE input = ? AND before < ? ORDER BY id DESC LIMIT 1", (number, ordinal)
+    ).fetchone()
+    rows, _ = unpacked(body)
+    row: int = rows[ordinal - before - 1]
+    return row

@@ -1,0 +1,138 @@
+"""The records of the failures file, read back from a journal."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from heapq import merge
+from operator import attrgetter
+from typing import NamedTuple
+
+from loader.journal.journal import Journal
+from loader.journal.lines import REJECTED, SETTLED, Line, read, stretches
+from loader.journal.schema import LABEL_COLUMNS, unpacked
+from loader.reasons import WHOLE_RECORD, advised
+
+# What separates addresses in a list, also in one written as JSON.
+_SEPARATOR = re.compile(r"[\s;\"',\[\]]+")
+
+
+class FailedRecord(NamedTuple):
+    """A line that failed or was rejected, and its record's cells; of a list of ids or labels only its own is left."""
+
+    header: tuple[str, ...]
+    cells: list[str]
+    line: Line
+
+
+class _Unsuccessful(NamedTuple):
+    """A line that failed or was rejected, the place of its row, and the column of its to object id."""
+
+    place: tuple[int, int, int]
+    to_column: str
+    line: Line
+
+
+def failed_records(journal: Journal) -> Iterator[FailedRecord]:
+    """Yield every line that failed or was rejected, in the order of the inputs; each message says what to do."""
+    label_columns: dict[str, str] = journal.fact(LABEL_COLUMNS) or {}
+    inputs = {number: (header, to_columns) for number, header, to_columns in journal.headers()}
+    records = _Records(journal)
+    own_text = _OwnTexts(journal)
+    for place, to_column, found in merge(_failed(journal), _rejected(journal), key=attrgetter("place")):
+        number, _, part = place
+        line = _advised(found)
+        header, to_columns = inputs[number]
+        cells = list(records.cells(number, line.row))
+        if line.error_category not in WHOLE_RECORD:
+            text = own_text.of(number, line.row, part) or line.to_object_id
+            _reduce(cells, header, to_columns, to_column, text)
+            _reduce_label(cells, header, label_columns.get(str(number), ""), line.label)
+        yield FailedRecord(header, cells, line)
+
+
+def _failed(journal: Journal) -> Iterator[_Unsuccessful]:
+    ((some,),) = journal.query("SELECT EXISTS (SELECT 1 FROM results WHERE status = 'failed')")
+    if not some:
+        return  # SQLite would look at every row for the few that are not there.
+    which = "said IN (SELECT 2 * id FROM results WHERE status = 'failed')"
+    found = read(journal, f"{SETTLED} WHERE {which} ORDER BY input, row, part")
+    for stretch in stretches(journal, found):
+        for alike in stretch.alike:
+            to_column = stretch.kinds[alike.kind].to_column
+            for row, part, line in zip(alike.rows, alike.parts, stretch.lines(alike), strict=True):
+                yield _Unsuccessful((alike.input, row, part), to_column, line)
+
+
+def _rejected(journal: Journal) -> Iterator[_Unsuccessful]:
+    for _, number, part, to_column, *cells in journal.query(f"{REJECTED} ORDER BY input_id, row, part"):
+        line = Line._make(cells)
+        yield _Unsuccessful((number, line.row, part), to_column, line)
+
+
+def _advised(line: Line) -> Line:
+    # A reject's message says what to do; a failed row's is HubSpot's own, and stands as such in the results.
+    if line.status != "failed":
+        return line
+    return line._replace(error_message=advised(line.error_category, line.http_status, line.error_message))
+
+
+class _OwnTexts:
+    """What stood for a record in a cell that holds several own keys: the record's id is none of the user's words."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        ((self._some,),) = journal.query("SELECT EXISTS (SELECT 1 FROM own_parts)")
+
+    def of(self, number: int, row: int, part: int) -> str:
+        if not self._some:
+            return ""
+        place = number, row, part
+        found = self._journal.query("SELECT text FROM own_parts WHERE (input, row, part) = (?, ?, ?)", place)
+        return next((str(text) for (text,) in found), "")
+
+
+class _Records:
+    """The records of a journal, a chunk unpacked at a time; asked for in their order."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._input = 0
+        self._cells: dict[int, list[str]] = {}
+
+    def cells(self, number: int, row: int) -> list[str]:
+        if number != self._input or row not in self._cells:
+            (body,) = next(
+                self._journal.query(
+                    "SELECT body FROM records WHERE input = ? AND first_row <= ? AND last_row >= ?", (number, row, row)
+                )
+            )
+            rows, cells = unpacked(body)
+            self._input, self._cells = number, dict(zip(rows, cells, strict=True))
+        return self._cells[row]
+
+
+def _reduce(cells: list[str], header: Sequence[str], to_columns: Sequence[str], to_column: str, text: str) -> None:
+    for column in to_columns:
+        position = header.index(column)
+        if column != to_column:
+            cells[position] = ""
+        elif _is_list(cells[position]):
+            cells[position] = _as_written(cells[position], text)
+
+
+def _as_written(cell: str, record_id: str) -> str:
+    """Return a list's item as the cell has it: a record's address also says in which portal the record is."""
+    if "hubspot" not in cell:
+        return record_id
+    address = re.compile(rf"\S*/{re.escape(record_id)}(?![0-9])\S*")
+    return next((item for item in _SEPARATOR.split(cell) if address.fullmatch(item)), record_id)
+
+
+def _reduce_label(cells: list[str], header: Sequence[str], column: str, label: str) -> None:
+    if column and label and _is_list(cells[header.index(column)]):
+        # A semicolon within a label would be taken for two labels when the file is loaded.
+        cells[header.index(column)] = json.dumps([label], ensure_ascii=False) if ";" in label else label
+
+
+def _is_list(cell: str) -> bool:
+    return ";" in cell or cell.lstrip().startswith("[")

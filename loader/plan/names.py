@@ -1,0 +1,137 @@
+"""The names of a whole load settled at once: what the standard tables know, and what only the portal can tell."""
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any, NamedTuple, Protocol
+
+from loader.errors import MissingScope, UsageError
+from loader.model import Asked, Direction, Settled, Unsettled
+from loader.object_type_names import STANDARD
+from loader.plan.association_types import AssociationTypes
+from loader.plan.object_types import ObjectTypes
+from loader.plan.resolve import Verdict, direction_of, known_by_table, needs_portal, settle
+from loader.settings import InputSettings
+
+_PERHAPS_OTHER_END = frozenset({"ASSOCIATION_LABEL_NOT_FOUND", "WRONG_ASSOCIATION_TYPE_ID"})
+
+
+class Portal(Protocol):
+    """What a portal can be asked; None where it does not say."""
+
+    async def labels(self, direction: Direction) -> list[dict[str, Any]] | None:
+        """Return the association types of one direction."""
+
+    async def schemas(self) -> list[dict[str, Any]] | None:
+        """Return the portal's custom objects."""
+
+
+class Names(NamedTuple):
+    """The verdict on each kind of row, the directions that could not be checked for want of a portal, and the names."""
+
+    verdicts: dict[int, Verdict]
+    unchecked: list[Direction]
+    object_types: ObjectTypes
+    types: AssociationTypes
+
+
+async def settle_names(kinds: Mapping[int, Asked], portal: Portal | None) -> Names:
+    """Settle what rows ask for, asking the portal only what the standard tables leave open, once for each pair."""
+    said = {name for asked in kinds.values() for name in (asked.object_type, asked.to_object_type)}
+    names = await object_types(said, portal)
+    directions = {kind: direction_of(asked, names) for kind, asked in kinds.items()}
+    types = AssociationTypes(offline=portal is None, names=names)
+    unchecked: list[Direction] = []
+    known = {kind: direction for kind, direction in directions.items() if not isinstance(direction, Unsettled)}
+    for direction, group in _open(kinds, known, types).items():
+        # One row that needs the portal's own labels stops them all: without them, nobody knows what it asks for.
+        insist = not all(known_by_table(asked, direction, types) for asked in group)
+        if not await learn(direction, types, portal, insist=insist):
+            unchecked.append(direction)
+    verdicts = _verdicts(kinds, directions, types)
+    others = [direction for direction in _without_inverse(verdicts) if not types.asked(direction)]
+    unchecked += [direction for direction in others if not await learn(direction, types, portal)]
+    await _look_at_other_ends(verdicts, known, types, portal)
+    return Names(_verdicts(kinds, directions, types), unchecked, names, types)
+
+
+def _open(
+    kinds: Mapping[int, Asked], directions: Mapping[int, Direction], types: AssociationTypes
+) -> dict[Direction, list[Asked]]:
+    """Return, by direction, what only the portal can settle for certain."""
+    found: dict[Direction, list[Asked]] = {}
+    for kind, direction in directions.items():
+        if needs_portal(kinds[kind], direction, types):
+            found.setdefault(direction, []).append(kinds[kind])
+    return found
+
+
+async def object_types(said: AbstractSet[str], portal: Portal | None) -> ObjectTypes:
+    """Return what is needed to settle these names: any name may be a custom object's, only a standard id is none."""
+    if portal is None or said <= STANDARD.keys():
+        return ObjectTypes()
+    return ObjectTypes(await portal.schemas())
+
+
+async def learn(direction: Direction, types: AssociationTypes, portal: Portal | None, *, insist: bool = True) -> bool:
+    """Ask for the types of a direction; return whether the portal names them.
+
+    Where the token may not read them, raise MissingScope if they must be known (`insist`).
+    """
+    try:
+        answer = await portal.labels(direction) if portal is not None else None
+    except MissingScope:
+        if insist:
+            raise
+        answer = None
+    if answer is None:
+        types.cannot_learn(direction)
+        return False
+    types.learn(direction, answer)
+    return True
+
+
+async def _look_at_other_ends(
+    verdicts: Mapping[int, Verdict],
+    directions: Mapping[int, Direction],
+    types: AssociationTypes,
+    portal: Portal | None,
+) -> None:
+    """Ask for the other direction of what was not found, only to say that it is there: it may be the wrong end."""
+    for kind, verdict in verdicts.items():
+        if portal is None or not isinstance(verdict, Unsettled) or verdict.reason not in _PERHAPS_OTHER_END:
+            continue
+        other = directions[kind][1], directions[kind][0]
+        if types.complete(directions[kind]) and not types.asked(other):
+            answer = await portal.labels(other)
+            types.learn(other, answer or ())
+
+
+def _verdicts(
+    kinds: Mapping[int, Asked], directions: Mapping[int, Direction | Unsettled], types: AssociationTypes
+) -> dict[int, Verdict]:
+    return {
+        kind: direction if isinstance(direction, Unsettled) else settle(kinds[kind], direction, types)
+        for kind, direction in directions.items()
+    }
+
+
+def _without_inverse(verdicts: Mapping[int, Verdict]) -> list[Direction]:
+    """The other ends of directions that are written from both ends, where an inverse type is still unknown."""
+    settled = [verdict for verdict in verdicts.values() if isinstance(verdict, Settled)]
+    written = {verdict.direction for verdict in settled}
+    others = [(verdict.to_object_type, verdict.object_type) for verdict in settled if verdict.inverse is None]
+    return [direction for direction in dict.fromkeys(others) if direction in written]
+
+
+def refuse_options(
+    groups: Sequence[InputSettings], kinds: Mapping[int, Asked], verdicts: Mapping[int, Verdict]
+) -> None:
+    """Raise UsageError when an option's value is right for no row at all: it is the command that is wrong."""
+    sound = [kinds[kind] for kind, verdict in verdicts.items() if isinstance(verdict, Settled)]
+    for kind, verdict in verdicts.items():
+        if isinstance(verdict, Settled):
+            continue
+        value = getattr(kinds[kind], verdict.field)
+        from_option = any(value == (getattr(settings, verdict.field) or "").strip() for settings in groups)
+        if from_option and not any(getattr(asked, verdict.field) == value for asked in sound):
+            raise UsageError(verdict.message)

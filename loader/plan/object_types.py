@@ -1,0 +1,110 @@
+"""Object types by name: every standard type, singular or plural, and custom objects by what their schema calls them.
+
+The id can always be used in a path; names only for some types, so the loader sends ids.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from loader.object_type_names import STANDARD, TYPE_IDS, folded
+from loader.plan.nearest import Nearest
+
+CUSTOM = "2-"
+"""The ids of custom objects begin with it."""
+
+_TYPE_ID = re.compile(r"[012]-[1-9][0-9]{0,11}", re.ASCII)
+_QUALIFIED_NAME = re.compile(r"p[0-9]*_[A-Za-z0-9_-]{1,150}", re.ASCII)
+
+
+class ObjectTypes:
+    """Every name a portal's object types go by.
+
+    `schemas` are entries of the schemas endpoint (`objectTypeId`, `fullyQualifiedName`, `name`, `labels`), all that the
+    portal has; None where they are not known: then a custom object's id or qualified name is taken as it stands.
+    """
+
+    def __init__(self, schemas: Iterable[Mapping[str, object]] | None = None) -> None:
+        self._ids = dict(TYPE_IDS)
+        self._spelled = {folded(name): name for names in STANDARD.values() for name in names}
+        self._shared: dict[str, list[str]] = {}
+        self._shown: dict[str, str] = {}
+        self._qualified: dict[str, str] = {}
+        self._nearest_name = Nearest(0.6)
+        self._nearest_called = Nearest(0.6, most=6)
+        self._complete = schemas is not None
+        for schema in schemas or ():
+            self._learn(schema)
+
+    def _learn(self, schema: Mapping[str, object]) -> None:
+        type_id = schema.get("objectTypeId")
+        if not isinstance(type_id, str) or not _TYPE_ID.fullmatch(type_id):
+            return
+        labels = schema.get("labels")
+        named = [labels.get("singular"), labels.get("plural")] if isinstance(labels, dict) else []
+        name = schema.get("name")
+        plural = next((text for text in (*reversed(named), name) if isinstance(text, str) and text), type_id)
+        self._shown[type_id] = plural
+        qualified = schema.get("fullyQualifiedName")
+        self._qualified[type_id] = qualified if isinstance(qualified, str) and qualified else plural
+        for called in (qualified, name, f"p_{name}", *named):
+            if isinstance(called, str) and called:
+                self._call(called, type_id)
+
+    def _call(self, called: str, type_id: str) -> None:
+        name = folded(called)
+        self._spelled.setdefault(name, called)
+        known = self._ids.setdefault(name, type_id)
+        if known != type_id:
+            shared = self._shared.setdefault(name, [known])
+            if type_id not in shared:
+                shared.append(type_id)
+
+    def find(self, name: str) -> str | None:
+        """Return the type id (`0-1`), a qualified name (`p123_car`) of which nothing is known as it stands, or None.
+
+        None is for a name that nothing goes by, and for one that several object types go by: a custom object may be
+        called like a standard one.
+        """
+        if folded(name) in self._shared:
+            return None
+        known = self._ids.get(folded(name))
+        if known is not None:
+            return known
+        if _TYPE_ID.fullmatch(name):
+            return None if self._complete and name.startswith(CUSTOM) and name not in self._shown else name
+        return name if _QUALIFIED_NAME.fullmatch(name) and not self._complete else None
+
+    def sharing(self, name: str) -> list[str]:
+        """Return the object types that share a name, as people tell them apart: `2-5 (p1_deal)`; none for others."""
+        shared = self._shared.get(folded(name), [])
+        return [f"{type_id} ({self._qualified.get(type_id) or shown(type_id)})" for type_id in shared]
+
+    def shown(self, type_id: str) -> str:
+        """Return what people call an object type: `contacts`, or a custom object's own plural."""
+        return self._shown.get(type_id) or shown(type_id)
+
+    def nearest(self, name: str) -> list[str]:
+        """Return up to three known names that look like this one; nothing looks like an id."""
+        if _TYPE_ID.fullmatch(name):
+            return []
+        if _QUALIFIED_NAME.fullmatch(name):
+            return self._nearest_custom(name.partition("_")[2])
+        near = self._nearest_name.to(folded(name), self._ids)
+        return [self._spelled[each] for each in near]
+
+    def _nearest_custom(self, name: str) -> list[str]:
+        """Return the qualified names of custom objects that go by a name like this one."""
+        own = {called: type_id for called, type_id in self._ids.items() if type_id in self._qualified}
+        near = self._nearest_called.to(folded(name), own)
+        return list(dict.fromkeys(self._qualified[own[each]] for each in near))[:3]
+
+    @property
+    def custom(self) -> list[str]:
+        """The qualified names of the portal's custom objects, where they are known."""
+        return sorted(self._qualified.values())
+
+
+def shown(type_id: str) -> str:
+    """Return what people call an object type: `contacts`; an id that has no standard name stands for itself."""
+    names = STANDARD.get(type_id)
+    return names[1] if names else type_id

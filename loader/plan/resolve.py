@@ -1,0 +1,302 @@
+"""What a row asks for, settled: names become ids, or the row is told why not, with what would be right.
+
+Settled are not rows but the few distinct things that rows ask for (`model.Asked`), however many rows there are.
+"""
+
+from loader.model import Asked, AssociationType, Direction, Settled, Unsettled
+from loader.plan.association_types import (
+    CATEGORIES,
+    HUBSPOT_DEFINED,
+    UNCHECKED,
+    AssociationTypes,
+    Known,
+    standard_direction,
+)
+from loader.plan.nearest import quoted
+from loader.plan.object_types import ObjectTypes
+
+LARGEST_TYPE_ID = 2**31 - 1
+"""The API's `associationTypeId` is an int32."""
+
+Verdict = Settled | Unsettled
+
+_WHERE = {"object_type": ", in the cell or with --from", "to_object_type": ", in the cell or with --to"}
+
+
+def direction_of(asked: Asked, names: ObjectTypes) -> Direction | Unsettled:
+    """Return the object types as ids."""
+    first = find_type(asked.object_type, names, "object_type")
+    second = find_type(asked.to_object_type, names, "to_object_type")
+    if isinstance(first, Unsettled):
+        return first
+    return second if isinstance(second, Unsettled) else (first, second)
+
+
+def find_type(name: str, names: ObjectTypes, field: str) -> str | Unsettled:
+    """Return an object type's id; `field` says where the name comes from."""
+    type_id = names.find(name)
+    if type_id is not None:
+        return type_id
+    if sharing := names.sharing(name):
+        where = _WHERE.get(field, "")
+        message = (
+            f"{quoted(name)} may be {' or '.join(sharing)}, which have that name in this portal: write the id "
+            f"instead{where}"
+        )
+        return Unsettled("UNKNOWN_OBJECT_TYPE", message, field)
+    near = names.nearest(name)
+    if near:
+        hint = f"did you mean {' or '.join(near)}?"
+    elif names.custom:
+        hint = f"this portal's custom objects are {', '.join(names.custom[:10])}"
+    else:
+        hint = "write its name, its id or p<portal>_<name>"
+    return Unsettled("UNKNOWN_OBJECT_TYPE", f"{quoted(name)} is no object type of this portal: {hint}", field)
+
+
+def wanted_label(asked: Asked) -> str:
+    """Return the label that a row asks for; a `(Primary)` column asks for one without a word."""
+    return asked.label or ("Primary" if asked.primary and not asked.association_type_id else "")
+
+
+def needs_portal(asked: Asked, direction: Direction, types: AssociationTypes) -> bool:
+    """Return True when only the portal's own labels can settle this."""
+    if types.asked(direction):
+        return False
+    if wanted_label(asked):
+        return True  # Portals give their own labels, and HubSpot's, any text.
+    if asked.association_type_id:
+        kind = _type_id(asked.association_type_id)
+        if kind is None or (category := _category(asked)) is None:
+            return False
+        if not asked.association_category:
+            return True  # One number may be HubSpot's own type and, in another category, a label of this portal.
+        if any(entry.type.category == category for entry in types.numbered(direction, kind)):
+            return False
+        return category != HUBSPOT_DEFINED or standard_direction(kind) is None
+    return types.unlabelled(direction) is None
+
+
+def known_by_table(asked: Asked, direction: Direction, types: AssociationTypes) -> bool:
+    """Return True when HubSpot's own table has a type for this: a token that only writes must not be stopped for it."""
+    verdict = settle(asked, direction, types)
+    return isinstance(verdict, Settled) and any(entry.type == verdict.type for entry in types.of(direction))
+
+
+def settle(asked: Asked, direction: Direction, types: AssociationTypes) -> Verdict:
+    """Return what to send, or why nothing can be sent. Unasked portals leave only what the standard table says."""
+    category = _category(asked)
+    if category is None:
+        return Unsettled(
+            "UNKNOWN_CATEGORY",
+            f"{quoted(asked.association_category)} is no association category: write {', '.join(CATEGORIES[:3])} or "
+            "nothing; if the column says something else, add --column association_category= to leave it unread",
+            "association_category",
+        )
+    label = wanted_label(asked)
+    if label:
+        named = (types.primary(direction) if asked.primary and not asked.label else []) or types.named(direction, label)
+        return _by_label(asked._replace(label=label), named, direction, types)
+    if asked.association_type_id:
+        return _by_type_id(asked, category, direction, types)
+    return _unlabelled(asked, direction, types)
+
+
+def _category(asked: Asked) -> str | None:
+    text = asked.association_category.strip().upper().replace(" ", "_").replace("-", "_")
+    return text if text in CATEGORIES else (None if text else HUBSPOT_DEFINED)
+
+
+def _type_id(text: str) -> int | None:
+    plain = text.strip().removesuffix(".0")
+    valid = plain.isascii() and plain.isdigit() and len(plain) <= 10 and 0 < int(plain) <= LARGEST_TYPE_ID
+    return int(plain) if valid else None
+
+
+def _settled(entry: Known, direction: Direction, types: AssociationTypes) -> Settled:
+    return Settled(*direction, entry.type, entry.label, types.inverse(direction, entry), entry.single)
+
+
+def _unchecked(label: str, direction: Direction) -> Settled:
+    return Settled(*direction, UNCHECKED, label, UNCHECKED)
+
+
+def _by_label(asked: Asked, named: list[Known], direction: Direction, types: AssociationTypes) -> Verdict:
+    """Settle a row by its label; `named` are the types that go by it."""
+    found = [entry for entry in named if not asked.association_category or entry.type.category == _category(asked)]
+    if named and not found and types.complete(direction):
+        return _wrong_category(asked, named, f"the label {quoted(asked.label)}", direction, types)
+    if len(found) > 1 and asked.association_type_id:
+        type_id = _type_id(asked.association_type_id)
+        found = [entry for entry in found if entry.type.type_id == type_id] or found[:1]
+    if len(found) == 1:
+        return _agreeing(asked, found[0], direction, types)
+    if found:
+        ids = " and ".join(f"{entry.type.category} {entry.type.type_id}" for entry in found)
+        return Unsettled(
+            "AMBIGUOUS_LABEL",
+            f"the label {quoted(asked.label)} stands for {ids}: name the category and the association type id",
+            "label",
+        )
+    if types.offline:
+        return _unchecked(asked.label, direction)
+    return Unsettled("ASSOCIATION_LABEL_NOT_FOUND", _no_such_label(asked.label, direction, types), "label")
+
+
+_CHECK = "check both object types, or name the association type id"
+
+
+def _not_listed(direction: Direction, types: AssociationTypes) -> str:
+    return f"HubSpot does not list the association types of {types.shown(direction)}"
+
+
+def _no_such_label(label: str, direction: Direction, types: AssociationTypes) -> str:
+    pair = types.shown(direction)
+    if not types.complete(direction):
+        return f"{_not_listed(direction, types)}, so the label {quoted(label)} is not known: {_CHECK}"
+    near, first = types.labels_like(direction, label)
+    choice = ", ".join(repr(name) for name in near or first)
+    if not types.of(direction):
+        return (
+            f"this portal has no association type from {pair}, so none with the label {quoted(label)}: make one in "
+            "HubSpot"
+        )
+    hint = f"did you mean {choice}?" if near else f"there are {choice}" if choice else "there are no labels at all"
+    if from_the_other_end(label, direction, types):
+        back = types.shown((direction[1], direction[0]))
+        hint = f"it is one of {back}, so write the row from that end; from this one {hint}"
+    return f"{pair} have no label {quoted(label)}: {hint}"
+
+
+def from_the_other_end(label: str, direction: Direction, types: AssociationTypes) -> bool:
+    """Return True for a label that exists, but only seen from the other object type."""
+    other = direction[1], direction[0]
+    return other != direction and bool(types.named(other, label))
+
+
+def _agreeing(asked: Asked, entry: Known, direction: Direction, types: AssociationTypes) -> Verdict:
+    if asked.association_type_id and _type_id(asked.association_type_id) != entry.type.type_id:
+        return Unsettled(
+            "LABEL_AND_TYPE_ID_DISAGREE",
+            f"the label {quoted(asked.label)} is association type {entry.type.type_id}, but the row also says "
+            f"{quoted(asked.association_type_id)}: leave one of the two blank",
+            "label",
+        )
+    return _settled(entry, direction, types)
+
+
+def _by_type_id(asked: Asked, category: str, direction: Direction, types: AssociationTypes) -> Verdict:
+    type_id = _type_id(asked.association_type_id)
+    if type_id is None:
+        return Unsettled(
+            "INVALID_ASSOCIATION_TYPE_ID",
+            f"{quoted(asked.association_type_id)} is no association type id: write digits only, such as 279",
+            "association_type_id",
+        )
+    numbered = types.numbered(direction, type_id)
+    same = [entry for entry in numbered if entry.type.category == category or not asked.association_category]
+    if len(same) > 1:
+        return _ambiguous_type_id(type_id, same, direction, types)
+    if same:
+        return _settled(same[0], direction, types)
+    if numbered and types.complete(direction):
+        return _wrong_category(asked, numbered, f"association type {type_id}", direction, types)
+    home = _home(asked, type_id, category, direction, types)
+    if home or types.complete(direction):
+        message = _right_ids(type_id, home, direction, types)
+        return Unsettled("WRONG_ASSOCIATION_TYPE_ID", message, "association_type_id")
+    # The portal does not say, and HubSpot's table is not closed: HubSpot itself will judge this id.
+    return Settled(*direction, AssociationType(category, type_id), "", None)
+
+
+def _ambiguous_type_id(type_id: int, same: list[Known], direction: Direction, types: AssociationTypes) -> Unsettled:
+    meanings = " and ".join(_described(entry) for entry in same)
+    return Unsettled(
+        "AMBIGUOUS_ASSOCIATION_TYPE_ID",
+        f"association type {type_id} of {types.shown(direction)} may be {meanings}: name the association category, too",
+        "association_type_id",
+    )
+
+
+def _described(entry: Known) -> str:
+    label = repr(entry.label) if entry.label else "no label"
+    return f"{entry.type.category} {entry.type.type_id} ({label})"
+
+
+def _wrong_category(
+    asked: Asked, known: list[Known], what: str, direction: Direction, types: AssociationTypes
+) -> Unsettled:
+    """Say that a type is there, but under another category than the row's."""
+    right = " or ".join(dict.fromkeys(entry.type.category for entry in known))
+    return Unsettled(
+        "WRONG_CATEGORY",
+        f"{what} of {types.shown(direction)} is {right}, not {asked.association_category.strip()}: write {right}, or "
+        "leave the category blank",
+        "association_category",
+    )
+
+
+def _home(
+    asked: Asked, type_id: int, category: str, direction: Direction, types: AssociationTypes
+) -> tuple[Direction, list[Known]] | None:
+    """Return the direction that a wrong type id belongs to, as far as it is known, and the types that it is there."""
+    other = direction[1], direction[0]
+    same = types.numbered(other, type_id) if other != direction else []
+    if asked.association_category:
+        same = [entry for entry in same if entry.type.category == category]
+    if same:
+        return other, same
+    home = standard_direction(type_id) if category == HUBSPOT_DEFINED else None
+    return (home, []) if home and home != direction else None
+
+
+def _right_ids(
+    type_id: int, home: tuple[Direction, list[Known]] | None, direction: Direction, types: AssociationTypes
+) -> str:
+    pair = types.shown(direction)
+    wrong = f"association type {type_id} does not link {pair}"
+    if home is not None:
+        there, entries = home
+        wrong += f" (it goes from {types.shown(there)})"
+        inverses = [types.inverse(there, entry) for entry in entries]
+        right = [inverse for inverse in inverses if inverse is not None]
+        if right and len(right) == len(inverses):
+            which = "which is" if len(right) == 1 else "which are"
+            ids = " or ".join(_id_of(inverse, direction, types) for inverse in right)
+            return f"{wrong}: use {ids}, {which} the same from this end"
+    if not types.of(direction) and types.complete(direction):
+        return f"{wrong}: this portal has no association type from {pair} at all, so they cannot be associated"
+    unlabelled = types.unlabelled(direction)
+    others = [f"{_id_of(entry.type, direction, types)} {entry.label!r}" for entry in types.first_labelled(direction)]
+    plain = [f"{_id_of(unlabelled.type, direction, types)} (unlabelled)"] if unlabelled else []
+    return f"{wrong}: use {', '.join((plain + others)[:6]) or 'a type id of this pair'}"
+
+
+def _id_of(kind: AssociationType, direction: Direction, types: AssociationTypes) -> str:
+    """Return the type id of a type, with its category where another type of the direction has the same id."""
+    return " ".join(map(str, kind)) if len(types.numbered(direction, kind.type_id)) > 1 else str(kind.type_id)
+
+
+def _unlabelled(asked: Asked, direction: Direction, types: AssociationTypes) -> Verdict:
+    entry = types.unlabelled(direction)
+    pair = types.shown(direction)
+    if entry is not None and asked.association_category and entry.type.category != _category(asked):
+        return Unsettled(
+            "CATEGORY_WITHOUT_TYPE",
+            f"the row says the category {asked.association_category.strip()} and neither a label nor a type id, and "
+            f"{pair} without a label is {_described(entry)}: name a label or a type id, or leave the category blank",
+            "association_category",
+        )
+    if entry is not None:
+        return _settled(entry, direction, types)
+    if types.offline:
+        return _unchecked("", direction)
+    if not types.of(direction) and types.complete(direction):
+        message = f"this portal has no association type from {pair}, so they cannot be associated: make one in HubSpot"
+    elif types.has_unlabelled(direction):
+        message = f"{pair} have several association types without a label: name the one that is meant by its --type-id"
+    elif types.complete(direction):
+        message = f"HubSpot does not associate {pair} without a label: name one"
+    else:
+        message = f"{_not_listed(direction, types)}: {_CHECK}"
+    return Unsettled("NO_UNLABELLED_TYPE", message, "to_object_type")

@@ -1,0 +1,125 @@
+"""Pairs that would give a record more associations than the portal allows are rejected before anything is sent.
+
+An admin may limit how many records of a kind one record is associated with, by association type (HubSpot: "Set limits
+for associations"). The portal tells these limits; a record's own count is read only where its type has one.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby, islice
+from typing import NamedTuple, Protocol
+
+from loader.journal import Staging
+from loader.model import AssociationType, Direction, Specification
+from loader.plan.association_types import AssociationTypes
+from loader.plan.names import Portal, learn
+from loader.send.reading import MOST_RECORDS, Current
+
+NO_LIMIT = 500_000
+"""Documented as the most that can be set; HubSpot gives it where nothing is limited (observed)."""
+
+
+class Limits(Portal, Protocol):
+    """Whoever can be asked for the association types of a portal, and for their limits."""
+
+    async def limits(self) -> Mapping[AssociationType, int]:
+        """Return how many associations of a type a record can have, for the types that are limited."""
+
+
+class Limited(NamedTuple):
+    """A limited type of one direction, and its pairs: their kinds, and whether the record is their rarer end."""
+
+    direction: Direction
+    type: AssociationType
+    most: int
+    pairs: Sequence[tuple[str, bool]]
+
+
+async def reject_beyond_limits(
+    staging: Staging,
+    specifications: Mapping[str, Specification],
+    types: AssociationTypes,
+    portal: Limits,
+    current: Current,
+) -> None:
+    """Reject the pairs that would pass a limit, in the order of their rows; those that the record has count as held.
+
+    A record that cannot be read is left to HubSpot. Raises Fatal when nothing can be read.
+    """
+    limits = {kind: most for kind, most in (await portal.limits()).items() if most < NO_LIMIT}
+    for direction in _directions(specifications) if limits else ():
+        # A label has another type id at the far end, which only the portal knows: one contact for a company as "Boss".
+        if not types.asked(direction):
+            await learn(direction, types, portal, insist=False)
+    for limited in _limited(limits, specifications, types):
+        refused: dict[int, str] = {}
+        by_record = groupby(staging.pairs_by_record(limited.pairs), key=lambda row: row[0])
+        records = ((record, [(other, pair) for _, other, pair in rows]) for record, rows in by_record)
+        while some := dict(islice(records, MOST_RECORDS)):
+            reading = await current.read(limited.direction, some)
+            for record, pairs in some.items():
+                if record in reading.found:
+                    refused |= _beyond(limited, record, pairs, reading.found[record], types)
+        staging.reject_pairs("OVER_ASSOCIATION_LIMIT", refused)
+
+
+def _directions(specifications: Mapping[str, Specification]) -> list[Direction]:
+    """Return the directions in use, each from both ends."""
+    directions = {(each.object_type, each.to_object_type) for each in specifications.values()}
+    return sorted(directions | {(second, first) for first, second in directions})
+
+
+def _limited(
+    limits: Mapping[AssociationType, int], specifications: Mapping[str, Specification], types: AssociationTypes
+) -> Iterator[Limited]:
+    """Yield each limited type of the directions in use, seen from the end whose records it limits.
+
+    A primary type is none of them: a record's new primary record takes the place of the old one.
+    """
+    for direction in _directions(specifications):
+        for kind in limits.keys() & {entry.type for entry in types.of(direction) if entry.single != "from"}:
+            pairs = [
+                (kinds, turned)
+                for kinds, specification in specifications.items()
+                for turned in _ends(kind, direction, specification, types)
+            ]
+            if pairs:
+                yield Limited(direction, kind, limits[kind], pairs)
+
+
+def _ends(
+    kind: AssociationType, direction: Direction, specification: Specification, types: AssociationTypes
+) -> Iterator[bool]:
+    """Yield the ends of a request's pairs at which they get a type: False for the main end, True for the rarer one.
+
+    HubSpot gives every pair the type without a label, too.
+    """
+    own = (specification.object_type, specification.to_object_type)
+    plain = types.unlabelled(direction)
+    unlabelled = plain is not None and plain.type == kind
+    if own == direction and (unlabelled or kind in specification.types):
+        yield specification.flipped
+    inverses = types.inverses(own)
+    if (own[1], own[0]) == direction and (unlabelled or kind in map(inverses.get, specification.types)):
+        yield not specification.flipped
+
+
+def _beyond(
+    limited: Limited,
+    record: str,
+    pairs: Sequence[tuple[str, int]],
+    held: Mapping[str, frozenset[AssociationType]],
+    types: AssociationTypes,
+) -> dict[int, str]:
+    """Return the pairs of one record that would pass the limit, each with the message for its rows."""
+    having = {other for other, its in held.items() if limited.type in its}
+    added = [pair for other, pair in pairs if other not in having]
+    room = max(0, limited.most - len(having))
+    if len(added) <= room:
+        return {}
+    category, type_id = limited.type
+    message = (
+        f"record {record} has {len(having):,} associations of {category} {type_id} ({types.shown(limited.direction)}) "
+        f"and would have {len(having) + len(added):,}, but this portal allows {limited.most:,}: take some off, or "
+        "raise the limit in HubSpot's settings"
+    )
+    return dict.fromkeys(added[room:], message)

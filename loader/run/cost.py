@@ -1,0 +1,135 @@
+"""What a load costs by each method, and what reading first would save: in requests, time and share of the day."""
+
+import asyncio
+from collections.abc import Iterable
+from math import ceil
+from typing import NamedTuple
+
+from loader.errors import ApiError, RecordMerged, Retryable
+from loader.events import Cost, Losing, MergedRecord, Note, Planned, SoFar, Tell
+from loader.journal import Journal
+from loader.model import Lot
+from loader.run.portal import unreachable
+from loader.send.batch import MOST_PAIRS
+from loader.send.existing import MOST_PAIRS as PAIRS_OF_A_LOT
+from loader.send.judging import Judge, Standing, standing
+from loader.send.outgoing import direction_of
+from loader.send.reading import MOST_RECORDS, CurrentAssociations, Reading
+from loader.settings import Rate, SendSettings
+
+PAIRS_OF_A_REQUEST = {"put": 1, "batch": MOST_PAIRS}
+
+STALE_SHARE = 0.01
+"""Of the pairs: one that plans reckon with, as nobody knows which records are still there before they are written."""
+
+LONG_SECONDS = 600.0
+"""A load that takes longer is told of the faster way."""
+
+MOST_LOTS = 200
+"""A plan looks up no more: 200,000 records, of which it concludes on the others."""
+
+
+def costs(pairs: int, records: int, rate: Rate, daily_quota: int | None) -> dict[str, Cost]:
+    """Return what each method costs for so many pairs to send, when so many records are read first."""
+    reads = ceil(records / MOST_RECORDS)
+    found: dict[str, Cost] = {}
+    for method, size in PAIRS_OF_A_REQUEST.items():
+        writes = ceil(pairs / size)
+        requests = reads + writes
+        share = requests / daily_quota if daily_quota else None
+        # A batch is refused whole for a record that is not there; a PUT is that pair's own.
+        stale = ceil(pairs * STALE_SHARE) if size > 1 else 0
+        found[method] = Cost(reads, writes, requests, requests / rate.per_second, share, stale)
+    return found
+
+
+class Ahead(NamedTuple):
+    """What a look at the portal found before anything is sent: see `Planned`."""
+
+    so_far: SoFar
+    losing: Losing | None
+    merged: tuple[MergedRecord, ...]
+
+
+async def look_ahead(journal: Journal, current: CurrentAssociations, judge: Judge, tell: Tell) -> Ahead:
+    """Look up what the pairs of a planned journal have already, or the first of them where they are very many.
+
+    Those that HubSpot refuses to tell of are not counted, and said. Raises Unreachable when it gives no usable answer.
+    """
+    looked_up = lots = 0
+    found = Standing()
+    refused: list[ApiError] = []
+    whole = False
+    while lots < MOST_LOTS and not whole:
+        lot = await asyncio.to_thread(journal.claim_lot, MOST_RECORDS, PAIRS_OF_A_LOT)
+        if lot is None:
+            whole = True
+            continue
+        lots += 1
+        ids = [pair.object_id for pair in lot.straight] + [pair.to_object_id for pair in lot.turned]
+        reading = await current.read(lot.direction, ids)
+        unread = _unread(reading, ids)
+        refused += unread
+        there, unsure = standing(lot, reading, judge)
+        found = found.plus(there)
+        if unsure:
+            direction = direction_of(unsure[0])
+            own = await current.read(direction, [pair.object_id for pair in unsure])
+            found = found.plus(standing(Lot(direction, unsure, [], {}), own, judge)[0])
+        looked_up += len(ids) - len(unread)
+        if lots % 10 == 0:
+            tell(Note(f"{looked_up:,} pairs are looked up, {found.complete:,} of them have what is asked for."))
+    if refused:
+        tell(
+            Note(
+                f"HubSpot does not tell what {len(refused):,} of the pairs have ({refused[0].message}): "
+                "they are not counted among those that it was asked about."
+            )
+        )
+    # A record may be that of many pairs.
+    merged = dict.fromkeys(
+        MergedRecord(error.object_type, error.record_id, error.survivor)
+        for error in refused
+        if isinstance(error, RecordMerged)
+    )
+    losing = Losing(found.labels_gone, found.pairs_losing) if judge.exact else None
+    return Ahead(SoFar(looked_up, found.complete, whole), losing, tuple(merged))
+
+
+def _unread(reading: Reading, ids: Iterable[str]) -> list[ApiError]:
+    """Return why pairs are unread, an error for each; raises Unreachable when no record could be read at all."""
+    unread = [reading.unreadable[each] for each in ids if each in reading.unreadable]
+    if unread and not reading.found and isinstance(unread[0], Retryable):
+        raise unreachable(unread[0]) from unread[0]
+    return unread
+
+
+def replacing(send: SendSettings) -> str | None:
+    """Return what somebody should know before labels are taken off, or None."""
+    if send.existing != "replace":
+        return None
+    after = (
+        "nothing is read first, so undo cannot give them back."
+        if send.unread
+        else "a plan says how many that are, and undo gives them back."
+    )
+    return f"Pairs lose the labels that they have and the file does not ask for: {after}"
+
+
+def advice(planned: Planned, send: SendSettings) -> str | None:
+    """Return what somebody should know who has chosen a method, or None."""
+    if send.method == "batch":
+        return "By batch HubSpot gives no created resource id: that column of the results stays empty."
+    put, batch = planned.costs["put"], planned.costs["batch"]
+    if put.seconds <= LONG_SECONDS:
+        return None
+    return (
+        f"This takes {put.requests:,} requests, about {_words(put.seconds)}; with --method batch it would take "
+        f"{batch.requests:,}, about {_words(batch.seconds)}, but HubSpot gives no created resource id then."
+    )
+
+
+def _words(seconds: float) -> str:
+    if seconds < 120:
+        return f"{ceil(seconds)} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"

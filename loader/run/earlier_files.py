@@ -1,0 +1,104 @@
+"""What lies where a run is about to write: an earlier run's files make way, and nobody else's are touched."""
+
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+from loader.errors import JournalError, RecordError, UsageError
+from loader.events import Note, Tell
+from loader.files import writing
+from loader.journal import Journal
+from loader.record.failures import is_failures_file, is_mended
+from loader.record.keep import remove_old
+from loader.record.outputs import Outputs, set_aside
+from loader.run.identity import Decision, Earlier
+from loader.run.next_command import load_mended
+from loader.settings import Settings
+
+
+def refuse_strangers(settings: Settings, outputs: Outputs, earlier: Earlier | None) -> None:
+    """Make sure that the failures file's name is not that of another file; raises UsageError.
+
+    A failures file of another run is none: it makes way under a dated name, as an earlier one of this run does.
+    """
+    path, ours = outputs.failures, outputs.facts()["output.failures"]
+    if settings.fresh or (earlier is not None and earlier.failures == ours):
+        return
+    if path.exists() and path.stat().st_size and not is_failures_file(path):
+        raise UsageError(
+            f"{path} exists, and no load wrote it: move it away, give another --failures, or set it aside with --fresh"
+        )
+
+
+def clear_the_way(
+    settings: Settings, outputs: Outputs, earlier: Earlier | None, decision: Decision, tell: Tell
+) -> None:
+    """Give an earlier run's files a dated name, and say so where something is left to do with them."""
+    mended = _failures_are_mended(outputs)
+    files = (outputs.results, outputs.failures, outputs.summary, outputs.journal)
+    if earlier is not None and decision is Decision.INSTEAD:
+        tell(Note(_given_up(outputs, earlier), serious=True))
+    elif earlier is not None and not earlier.planned and not mended:
+        # Nothing was sent and nothing settled: the files of that attempt say nothing that is worth keeping.
+        with writing(outputs.journal):
+            for file in files:
+                file.unlink(missing_ok=True)
+    if any(file.exists() for file in files):
+        moved = set_aside(outputs, earlier.started_at if earlier else None)
+        if mended:
+            tell_kept(settings, outputs, moved[outputs.failures], tell)
+        if earlier is None and outputs.summary in moved:
+            tell(Note(f"{outputs.summary} was there before this run, and is kept as {moved[outputs.summary]}"))
+
+
+def remove_old_runs(settings: Settings, outputs: Outputs, now: datetime, tell: Tell) -> None:
+    """Remove what is kept long enough, and say what that was."""
+    if (days := settings.keep) and (removed := remove_old(outputs, days, now)):
+        tell(Note(f"Removed what runs left that ended over {days} days ago: {', '.join(removed)}."))
+
+
+def _given_up(outputs: Outputs, earlier: Earlier) -> str:
+    """Return in a sentence how many rows of an unfinished run are never sent."""
+    with Journal(outputs.journal, read_only=True) as journal:
+        counts = journal.counts()
+    began = f" of {earlier.started_at[:16].replace('T', ' ')} UTC" if earlier.started_at else ""
+    return (
+        f"The run{began} was not finished, and its inputs ({', '.join(earlier.names)}) have changed since: a new run "
+        f"takes its place, and {counts.pending:,} of its {counts.total:,} rows were never sent. Its files are set "
+        "aside, with its date in their names."
+    )
+
+
+def nothing_looked_at(earlier: Earlier, again: float | None) -> str:
+    """Return what a command says that finds a finished run of the same inputs and settings."""
+    ended = f" on {earlier.last_work:%Y-%m-%d at %H:%M} UTC" if earlier.last_work else ""
+    nightly = (
+        "for every night --again 20h, which makes the same inputs a new run when the last one ended longer ago"
+        if again is None
+        else "wait until it ended longer ago than --again says"
+    )
+    return (
+        f"This load of these same inputs ended{ended}: nothing was looked at in HubSpot now, and nothing was sent. "
+        f"To look again, add --fresh, or {nightly}."
+    )
+
+
+def _failures_are_mended(outputs: Outputs) -> bool:
+    """Return True when a failures file is there that the run in the journal, if it can be read, did not write."""
+    if outputs.journal.exists():
+        # Also takes over what a killed process left beside the journal, which may be about to be renamed.
+        with suppress(JournalError, RecordError), Journal(outputs.journal) as journal:
+            return is_mended(outputs.failures, journal)
+    return outputs.failures.exists()
+
+
+def tell_kept(settings: Settings, outputs: Outputs, kept: Path, tell: Tell) -> None:
+    """Say where a failures file is now that somebody had changed, and how it is loaded."""
+    following = load_mended(settings, outputs, kept)
+    how = f"; to load what was mended in it: {following}" if following else ""
+    tell(
+        Note(
+            f"{outputs.failures} is not what the load wrote there, so it is kept, under the name {kept}{how}",
+            serious=True,
+        )
+    )

@@ -1,0 +1,207 @@
+"""What a run is bound to, and what a command does about the run that its journal holds."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import Enum
+from typing import Any, NamedTuple
+
+from loader.errors import JournalError, JournalMismatch, RecordError, UsageError
+from loader.journal import Journal
+from loader.journal.taking_back import UNDO
+from loader.read import Input
+from loader.record.outputs import Outputs
+from loader.run.command_facts import moment_of_last_work
+from loader.settings import Settings
+from loader.shell import as_file, command_line
+
+OPTIONS = {
+    "columns": "--column",
+    "object_type": "--from",
+    "to_object_type": "--to",
+    "association_category": "--category",
+    "association_type_id": "--type-id",
+    "label": "--label",
+    "from_id_property": "--from-id-property",
+    "to_id_property": "--to-id-property",
+    "format": "--format",
+    "sheet": "--sheet",
+    "delimiter": "--delimiter",
+    "encoding": "--encoding",
+    "existing": "--existing",
+    "unread": "--unread",
+    "api_version": "--api-version",
+    "base_url": "--base-url",
+    "portal_id": "--portal-id",
+}
+
+
+def identity(settings: Settings, inputs: Sequence[Input]) -> dict[str, Any]:
+    """Return everything that decides what is sent, and where to; the rest may change between start and resume."""
+    groups = [
+        {**{name: getattr(group, name) for name in list(OPTIONS)[:12]}, "columns": dict(sorted(group.columns.items()))}
+        for group in settings.read
+    ]
+    return {
+        "inputs": [source.sha256 for source in inputs],
+        **{name: [group[name] for group in groups] if len(groups) > 1 else groups[0][name] for name in groups[0]},
+        "existing": settings.send.existing,
+        "unread": "yes" if settings.send.unread else None,
+        "api_version": settings.connection.api_version,
+        "base_url": settings.connection.base_url,
+    }
+
+
+class Earlier(NamedTuple):
+    """The run that a journal holds. `planned` is False when the portal refused the token before the plan was made.
+
+    `failures` is its failures file, as the journal names it; `last_work` when a command last worked on it (UTC).
+    `to_repeat` is True when rows failed for a reason that says that sending them again may help.
+    """
+
+    identity: Mapping[str, Any]
+    portal_id: str | None
+    planned: bool
+    finished: bool
+    to_repeat: bool
+    started_at: str | None
+    names: tuple[str, ...]
+    undo: Mapping[str, Any] | None
+    failures: str | None
+    last_work: datetime | None
+
+
+def look(outputs: Outputs, *, fresh: bool = False) -> Earlier | None:
+    """Return the run that lies beside the results, or None; changes nothing.
+
+    Raises JournalError for a journal that is none, or damaged, and RecordError where the disk does not let it be read,
+    unless a fresh run sets it aside anyway.
+    """
+    if not outputs.journal.exists():
+        return None
+    try:
+        return _earlier(outputs)
+    except (JournalError, RecordError, ValueError) as error:
+        if fresh:
+            return None
+        if isinstance(error, RecordError):
+            raise
+        raise JournalError(
+            f"{outputs.journal}: is no journal of a load, or a damaged one: move it away, or begin anew with --fresh, "
+            "which sets it aside; rows that were already associated are then sent once more, which changes nothing"
+        ) from error
+
+
+def _earlier(outputs: Outputs) -> Earlier:
+    with Journal(outputs.journal, read_only=True) as journal:
+        return Earlier(
+            journal.fact("identity") or {},
+            journal.fact("portal_id"),
+            bool(journal.fact("planned")),
+            journal.is_finished(),
+            journal.failed_in_passing(),
+            journal.fact("started_at"),
+            tuple(str(source["path"]) for source in journal.inputs()),
+            journal.fact(UNDO),
+            journal.fact("output.failures"),
+            datetime.fromisoformat(moment) if (moment := moment_of_last_work(journal)) else None,
+        )
+
+
+class Decision(Enum):
+    """Begin anew (setting an earlier run's files aside), go on with the run that is there, or begin in its place.
+
+    `INSTEAD` is NEW while the run that is there is not finished: its rows that were not sent are given up.
+    """
+
+    NEW = "new"
+    GO_ON = "go on"
+    INSTEAD = "instead"
+
+
+def decide(
+    earlier: Earlier | None, bound: Mapping[str, Any], settings: Settings, outputs: Outputs, now: datetime
+) -> Decision:
+    """Return what a command that is bound to `bound` does about the run that is there.
+
+    Raises JournalMismatch when an unfinished run of something else lies there, and UsageError when the results are
+    nobody's.
+    """
+    if settings.fresh:
+        return Decision.NEW
+    if earlier is None:
+        if outputs.results.exists():
+            raise UsageError(
+                f"{outputs.results} exists, and no journal beside it says that a load wrote it: move it away, give "
+                "another --results, or set it aside with --fresh"
+            )
+        return Decision.NEW
+    differences = different(earlier, bound, settings.connection.portal_id)
+    if earlier.undo is not None:
+        if differences:
+            return Decision.NEW
+        raise _taken_back(outputs, earlier.undo)
+    if not differences:
+        anew = not earlier.planned or (not settings.retry_failed and is_due_again(earlier, settings.again, now))
+        return Decision.NEW if anew else Decision.GO_ON
+    if earlier.finished and not settings.retry_failed:
+        return Decision.NEW
+    if settings.again is not None and not settings.retry_failed and list(differences) == ["inputs"]:
+        return Decision.INSTEAD
+    state = "finished" if earlier.finished else "unfinished"
+    raise JournalMismatch(
+        f"{outputs.journal} holds the {state} run of another load ({'; '.join(differences.values())}): go on with that "
+        "one by its own input and settings, or begin anew with --fresh, which sets its files aside"
+    )
+
+
+def is_due_again(earlier: Earlier, again: float | None, now: datetime) -> bool:
+    """Return True when a run is finished, and ended longer ago than `again` seconds."""
+    if again is None or not earlier.finished or earlier.last_work is None:
+        return False
+    return (now - earlier.last_work).total_seconds() > again
+
+
+def _taken_back(outputs: Outputs, undo: Mapping[str, Any]) -> JournalMismatch:
+    """Return why a run that was taken back neither goes on nor passes for finished."""
+    if undo["finished_at"] is None:
+        finish = command_line(["association-loader", "undo", as_file(str(outputs.results))])
+        return JournalMismatch(
+            f"{outputs.journal}: an undo of this run is not finished: finish it with {finish}, or load everything "
+            "again with --fresh, which sets its files aside"
+        )
+    return JournalMismatch(
+        f"{outputs.journal}: what this run added was taken back by undo on {undo['finished_at'][:10]}: to load it "
+        "again, add --fresh, which sets its files aside"
+    )
+
+
+def different(earlier: Earlier, now: Mapping[str, Any], portal_id: str | None) -> dict[str, str]:
+    """Return what differs between the earlier run and this command, by what a run is bound to, each in words."""
+    words: dict[str, str] = {}
+    for key, value in now.items():
+        before = earlier.identity.get(key)
+        if before == value:
+            continue
+        if key == "inputs":
+            words[key] = _other_content(earlier, value)
+        else:
+            words[key] = f"{OPTIONS[key]} was {_shown(before)}, now {_shown(value)}"
+    if portal_id and earlier.portal_id and portal_id != earlier.portal_id:
+        words["portal_id"] = f"{OPTIONS['portal_id']} was {earlier.portal_id}, now {portal_id}"
+    return words
+
+
+def _other_content(earlier: Earlier, now: Sequence[str]) -> str:
+    before: Sequence[str] = earlier.identity.get("inputs") or ()
+    if len(before) != len(now):
+        return f"its inputs were {', '.join(earlier.names)}, {len(before)} in number, now {len(now)}"
+    changed = [name for name, old, new in zip(earlier.names, before, now, strict=True) if old != new]
+    return f"the content of {', '.join(changed)} is not what it was"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{field}={header}" for field, header in value.items()) or "not given"
+    if isinstance(value, list):
+        return " | ".join(map(_shown, value))
+    return "not given" if value is None else str(value)

@@ -1,0 +1,79 @@
+"""Labels: the association types of two object types, from both ends, as the portal itself lists them."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from loader.errors import UsageError
+from loader.events import Labels, ListedType
+from loader.model import Direction, Unsettled
+from loader.plan.association_types import AssociationTypes
+from loader.plan.names import object_types
+from loader.plan.object_types import ObjectTypes
+from loader.plan.resolve import find_type
+from loader.run.api_version import speaking
+from loader.run.connection import connected, surroundings
+from loader.run.portal import recognize
+from loader.send.gateway import Surroundings
+from loader.send.portal import GatewayPortal
+from loader.settings import Settings
+from loader.stopping import Stop
+
+
+async def labels(
+    settings: Settings, first: str, second: str, *, stop: Stop | None = None, around: Surroundings | None = None
+) -> Labels:
+    """Return the association types from `first` to `second` and back; object types by any name that a load takes.
+
+    Raises UsageError for a name that nothing goes by, for two types that the portal does not associate, and without a
+    token; Fatal when the portal refuses the token.
+    """
+    stop = stop or Stop()
+    around = around or surroundings()
+    settings = speaking(settings, around.now())
+    async with connected(settings, around) as gateway:
+        portal = GatewayPortal(gateway, version=settings.connection.api_version)
+        return await stop.unless(_listed(portal, settings.connection.portal_id, first, second))
+
+
+async def _listed(portal: GatewayPortal, portal_id: str | None, first: str, second: str) -> Labels:
+    if portal_id is not None:
+        await recognize(portal, portal_id)
+    names = await object_types({first, second}, portal)
+    there = _type_id(first, "FROM", names), _type_id(second, "TO", names)
+    back = there[1], there[0]
+    types = [*await _direction(portal, there, names)]
+    if back != there:
+        types += await _direction(portal, back, names)
+    return Labels(*there, {type_id: names.shown(type_id) for type_id in there}, tuple(types))
+
+
+def _type_id(name: str, argument: str, names: ObjectTypes) -> str:
+    found = find_type(name, names, argument)
+    if isinstance(found, Unsettled):
+        raise UsageError(found.message)
+    return found
+
+
+async def _direction(portal: GatewayPortal, direction: Direction, names: ObjectTypes) -> Iterator[ListedType]:
+    answer = await portal.labels(direction)
+    if answer is None:
+        first, second = map(names.shown, direction)
+        raise UsageError(
+            f"HubSpot does not list association types from {first} to {second}: check both names, and that HubSpot "
+            "associates such records at all"
+        )
+    return _entries(direction, answer)
+
+
+def _entries(direction: Direction, answer: list[dict[str, Any]]) -> Iterator[ListedType]:
+    """Yield what the portal named, the unlabelled first, in the words that a load would take for each."""
+    types = AssociationTypes()
+    types.learn(direction, answer)
+    named = {(item.get("category"), item.get("typeId")) for item in answer if _is_named(item)}
+    known = [entry for entry in types.of(direction) if entry.type in named]
+    for entry in sorted(known, key=lambda entry: (bool(entry.label), entry.label.casefold(), entry.type)):
+        yield ListedType(*direction, entry.type.category, entry.type.type_id, entry.label)
+
+
+def _is_named(item: Mapping[str, Any]) -> bool:
+    return isinstance(item.get("category"), str) and isinstance(item.get("typeId"), int)

@@ -1,0 +1,119 @@
+"""The exact command that comes next, for people to copy."""
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from loader.errors import LoaderError
+from loader.journal import Counts
+from loader.record.outputs import Outputs, has_room
+from loader.settings import Settings
+from loader.shell import as_file, command_line
+
+_INPUT_FORM = {"--format": "csv", "--delimiter": ",", "--encoding": "utf-8"}
+"""What a failures file is, whatever its input was."""
+
+_OF_THIS_RUN = frozenset(
+    {"--results", "--failures", "--limit", "--again", "--fresh", "--retry-failed", "--dry-run", "--sheet", *_INPUT_FORM}
+)
+
+
+class _Part(NamedTuple):
+    """An option with its value, or an input (`option` is blank); `words` are as they were typed."""
+
+    option: str
+    words: tuple[str, ...]
+
+
+def next_command(settings: Settings, outputs: Outputs, counts: Counts, exit_code: int, *, may_pass: bool) -> str | None:
+    """Return what to run next, or None when every row is created, or when no command was typed.
+
+    Pending rows: the same command. Failed rows, where `may_pass` says that sending some again as they are may help: the
+    same with `--retry-failed`. Other failed and rejected rows: the failures file, once it is mended. What the
+    environment and the configuration file say is not repeated.
+    """
+    if not settings.command:
+        return None
+    head, parts = settings.command[:2], list(_parts(settings.command[2:], settings.flags))
+    if exit_code not in (0, 1):
+        return same_command(settings)
+    if counts.pending:
+        return _joined(head, _without(parts, {"--fresh", "--retry-failed", "--limit"}))
+    if counts.failed and may_pass:
+        again = _without(parts, {"--fresh", "--retry-failed"})
+        return _joined(head, [*again, _Part("--retry-failed", ("--retry-failed",))])
+    if not counts.failed and not counts.rejected:
+        return None
+    if len(settings.read) > 1:
+        # A job's failures come from files that are read in different ways: they are mended where they come from.
+        return _joined(head, _without(parts, {"--fresh", "--retry-failed", "--limit"}))
+    return load_mended(settings, outputs, outputs.failures)
+
+
+def same_command(settings: Settings) -> str | None:
+    """Return the command that goes on with a run that ended in its middle, or None when no command was typed."""
+    if not settings.command:
+        return None
+    parts = list(_parts(settings.command[2:], settings.flags))
+    return _joined(settings.command[:2], _without(parts, {"--fresh", "--retry-failed"}))
+
+
+def load_what_is_missing(
+    settings: Settings, outputs: Outputs, differing: int, stopped: LoaderError | None
+) -> str | None:
+    """Return what to run after a verification: itself when it was stopped, a load when rows are not there yet."""
+    if not settings.command:
+        return None
+    program, parts = settings.command[:1], list(_parts(settings.command[2:], settings.flags))
+    if stopped is not None:
+        return _joined(settings.command[:2], parts)
+    if not differing:
+        return None
+    again = _without(parts, {"--sample", "--seed", "--wait"})
+    if outputs.journal.exists():
+        again.append(_Part("--fresh", ("--fresh",)))
+    return _joined((*program, "load"), again)
+
+
+def load_mended(settings: Settings, outputs: Outputs, failures: Path) -> str | None:
+    """Return the command that loads a failures file of this run once it is mended.
+
+    None when no command was typed, and for a job of several inputs: what they have in common is not known.
+    """
+    if not settings.command or len(settings.read) > 1:
+        return None
+    parts, read = list(_parts(settings.command[2:], settings.flags)), settings.read[0]
+    typed = {part.option for part in parts}
+    options = [part for part in _without(parts, _OF_THIS_RUN) if part.option]
+    said = {"--format": read.format, "--delimiter": read.delimiter, "--encoding": read.encoding}
+    for option, value in _INPUT_FORM.items():
+        if said[option] and option not in typed:
+            options.append(_Part(option, (option, value)))  # Against the environment or the configuration file.
+    results = failures.with_suffix(".results.csv")
+    if not has_room(results):
+        options.append(_Part("--results", ("--results", str(failures.with_name("mended.results.csv")))))
+    elif settings.results and "--results" not in typed:
+        options.append(_Part("--results", ("--results", as_file(str(results)))))
+    return _joined(settings.command[:2], [_Part("", (as_file(str(failures)),)), *options])
+
+
+def _parts(words: Collection[str], flags: Collection[str]) -> Iterator[_Part]:
+    """Tell options, their values and inputs apart; everything after `--` is an input."""
+    rest = iter(words)
+    for word in rest:
+        if word == "--":
+            yield from (_Part("", (as_file(name),)) for name in rest)
+        elif not word.startswith("-") or word == "-":
+            yield _Part("", (word,))
+        elif "=" in word or word in flags:
+            yield _Part(word.partition("=")[0], (word,))
+        else:
+            yield _Part(word, (word, *[value for value in [next(rest, None)] if value is not None]))
+
+
+def _without(parts: list[_Part], options: Collection[str]) -> list[_Part]:
+    return [part for part in parts if part.option not in options]
+
+
+def _joined(head: tuple[str, ...], parts: list[_Part]) -> str:
+    return command_line([*head, *(word for part in parts for word in part.words)])

@@ -1,0 +1,100 @@
+"""How a load ended, for whoever called it from Python or from the command line."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from loader.errors import LoaderError
+from loader.events import Planned
+from loader.journal import Counts, Journal, Line, failed_records, lines
+from loader.record.failures import ADDED
+from loader.record.outputs import Outputs, name_outputs
+from loader.settings import Settings
+from loader.shell import command_line
+from loader.version import version
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a load ended: the command's exit code, the summary as in the summary file, and where the files are.
+
+    `stopped` is the error that ended it early, or None. `planned` is set after a dry run alone: nothing was sent then,
+    no file was written, and `results` and `failures` hold no line.
+    """
+
+    exit_code: int
+    summary: dict[str, Any]
+    outputs: Outputs
+    stopped: LoaderError | None = None
+    planned: Planned | None = None
+
+    @property
+    def results(self) -> "pd.DataFrame":
+        """The lines of the results file, in any order; every cell is text, blank where there is none.
+
+        Read from the journal when asked for, so the journal must still be where the load left it.
+        """
+        if self.planned is not None:
+            return _frame(Line._fields, [])
+        with Journal(self.outputs.journal, read_only=True) as journal:
+            found = [line for view in ("settled", "rejected") for _, line in lines(journal, view, 0)]
+            return _frame(Line._fields, found)
+
+    @property
+    def failures(self) -> "pd.DataFrame":
+        """The failed and rejected records as in the failures file, but with no formula defused; every cell is text."""
+        if self.planned is not None:
+            return _frame(ADDED, [])
+        with Journal(self.outputs.journal, read_only=True) as journal:
+            names = dict.fromkeys(name for _, header, _ in journal.headers() for name in header if name not in ADDED)
+            records = [
+                (*(dict(zip(header, cells, strict=True)).get(name, "") for name in names), *_about(line))
+                for header, cells, line in failed_records(journal)
+            ]
+            return _frame((*names, *ADDED), records)
+
+
+def dry_report(planned: Planned, settings: Settings) -> Report:
+    """Return what a dry run found as a report: the summary of a load that has not begun, exit code 1 with rejects."""
+    outputs = name_outputs(settings.results, settings.failures, next(iter(planned.inputs)), [])
+    counts = Counts(total=planned.rows, rejected=planned.rejected, pairs=planned.pairs)
+    exit_code = int(planned.rejected > 0)
+    summary: dict[str, Any] = {
+        "command": command_line(settings.command),
+        "version": version(),
+        "portal_id": planned.portal_id,
+        "inputs": [{"path": name, "rows": understood.records} for name, understood in planned.inputs.items()],
+        "started_at": None,
+        "finished_at": None,
+        "seconds": 0.0,
+        "exit_code": exit_code,
+        "rows": counts.rows(),
+        "pairs": counts.pairs,
+        "requests": {"sent": 0, "retried": 0, "rate_limited": 0, "by_status": {}},
+        "rate": {"limit": f"{planned.rate.requests}/{planned.rate.seconds:g}", "achieved_per_second": 0.0},
+        "failures_by_reason": dict(planned.reasons),
+        "next_command": None,
+    }
+    return Report(exit_code, summary, outputs, planned=planned)
+
+
+def _about(line: Line) -> tuple[object, ...]:
+    return (
+        line.input,
+        line.row,
+        line.status,
+        line.error_category,
+        line.error_message,
+        line.http_status,
+        line.correlation_id,
+    )
+
+
+def _frame(columns: Sequence[str], records: Iterable[Sequence[object]]) -> "pd.DataFrame":
+    import pandas as pd  # noqa: PLC0415 - half a second that only whoever asks for a DataFrame pays
+
+    texts = [["" if cell is None else str(cell) for cell in record] for record in records]
+    return pd.DataFrame(texts, columns=list(columns), dtype="str")

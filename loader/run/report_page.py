@@ -1,0 +1,34 @@
+"""Report: a run as one page of HTML, written from its journal; may be asked while a load runs."""
+
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from loader.errors import UsageError
+from loader.journal import Journal, holder, is_journal
+from loader.plan.object_types import shown
+from loader.record.outputs import journal_of
+from loader.run.status import status_of
+from loader.send.put import timestamp
+from loader.show.report import Frame, check_report, figures, page, write_report
+
+
+def report(results: str, *, output: str | None = None, now: datetime | None = None) -> Path:
+    """Write the report of the run of a results file and return where it is: `<stem>.report.html`, or `output`.
+
+    Raises UsageError when there is no journal, when `output` is a file that is no report, and JournalError when the
+    journal cannot be read.
+    """
+    moment = now or datetime.now(UTC)
+    journal_path = journal_of(Path(results))
+    if not is_journal(journal_path):
+        raise UsageError(f"{results}: there is no journal {journal_path}, so no load wrote it: name a results file")
+    path = (
+        Path(output) if output else journal_path.with_name(f"{journal_path.name.removesuffix('.journal')}.report.html")
+    )
+    check_report(path)
+    with Journal(journal_path, read_only=True) as journal:
+        status = status_of(journal, holder(journal_path), moment)
+        frame = Frame(shown, version("association-loader"), timestamp(moment))
+        write_report(path, page(figures(journal), status, frame))
+    return path

@@ -1,0 +1,197 @@
+"""Read, check, settle, group: what load, plan and verify do alike before they differ."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple, Protocol
+
+from loader.errors import RecordError
+from loader.events import Kind, LookedUp, Planned, Reading, Tell
+from loader.journal import Staging
+from loader.model import Asked, Settled, Specification, Unsettled
+from loader.plan import fold
+from loader.plan.addresses import wrong_address
+from loader.plan.association_types import AssociationTypes
+from loader.plan.names import refuse_options, settle_names
+from loader.plan.object_types import ObjectTypes
+from loader.plan.own_keys import Records
+from loader.read import Input
+from loader.run.association_limits import Limits, reject_beyond_limits
+from loader.run.cost import Ahead, costs
+from loader.run.looking_up import look_up
+from loader.send.reading import MOST_RECORDS, Current
+from loader.settings import InputSettings, Rate
+from loader.stopping import Stop
+
+RECORDS_BETWEEN_EVENTS = 20_000
+
+
+def read_all(inputs: Sequence[Input], staging: Staging, tell: Tell, stop: Stop) -> None:
+    """Append every record of every input."""
+    for source in inputs:
+        columns = source.header, source.to_columns, source.id_properties
+        staging.begin_input(source.name, source.sha256, *columns, label_column=source.label_column)
+        records, told = 0, 0
+        for chunk in source.chunks():
+            stop.check()
+            staging.append(chunk)
+            records += len(chunk.rows)
+            if records - told >= RECORDS_BETWEEN_EVENTS:
+                told = records
+                tell(Reading(source.name, records))
+        staging.end_input()
+    _name_types(staging, ObjectTypes())
+
+
+class PortalWithRecords(Records, Limits, Protocol):
+    """What a portal can be asked: labels, custom objects, association limits, records by a unique property."""
+
+
+class Settlement(NamedTuple):
+    """What rows ask for with the verdicts, the object types whose labels stayed unchecked, and what was looked up."""
+
+    kinds: tuple[Kind, ...]
+    unchecked: tuple[tuple[str, str], ...]
+    looked_up: tuple[LookedUp, ...]
+
+
+async def settle_and_group(
+    staging: Staging,
+    groups: Sequence[InputSettings],
+    portal: PortalWithRecords | None,
+    tell: Tell,
+    stop: Stop,
+    *,
+    portal_id: str | None = None,
+    by_record: bool = False,
+    current: Current | None = None,
+    limit: int | None = None,
+) -> Settlement:
+    """Turn names and own keys into ids, and rows into pairs.
+
+    `portal_id` is that of the portal that the load goes to, None while it is not known: records named by their address
+    must be in that portal. `by_record` puts the pairs of one record together, so that they are looked up together
+    before they are sent. With `current`, pairs that would pass the portal's association limits are rejected. With a
+    `limit` the kinds are those of so many records alone.
+    Raises UsageError when an option cannot be right for any row, and Fatal when the portal refuses the token.
+    """
+    kinds = staging.kinds()
+    verdicts, unchecked, names, types = await stop.unless(settle_names(kinds, portal))
+    refuse_options(groups, kinds, verdicts)
+    offline = portal is None
+    for kind, verdict in verdicts.items():
+        if isinstance(verdict, Settled):
+            verdicts[kind] = wrong_address(kinds[kind], verdict, names, portal_id, offline=offline) or verdict
+    _name_types(staging, names)
+    directions = {kind: verdict.direction for kind, verdict in verdicts.items() if isinstance(verdict, Settled)}
+    looked_up = await stop.unless(look_up(staging, directions, names, portal, tell))
+    rows = staging.rows_of_kind(limit)
+    try:
+        specifications = await asyncio.to_thread(_group, staging, verdicts, types, by_record=by_record)
+        if portal is not None and current is not None:
+            await stop.unless(reject_beyond_limits(staging, specifications, types, portal, current))
+    except RecordError:
+        stop.check()
+        raise
+    described = _alike(
+        _describe(rows[kind], kinds[kind], verdict, names) for kind, verdict in verdicts.items() if rows[kind]
+    )
+    open_pairs = tuple((names.shown(first), names.shown(second)) for first, second in unchecked)
+    return Settlement(described, open_pairs, looked_up)
+
+
+def _name_types(staging: Staging, names: ObjectTypes) -> None:
+    """Rows that are never sent show their object types as ids, too, where these are known."""
+    for kind, asked in staging.all_kinds().items():
+        staging.name_types(kind, names.find(asked.object_type), names.find(asked.to_object_type))
+
+
+def _alike(kinds: Iterable[Kind]) -> tuple[Kind, ...]:
+    """Return kinds that people cannot tell apart as one."""
+    counts: Counter[Kind] = Counter()
+    for kind in kinds:
+        counts[replace(kind, rows=0)] += kind.rows
+    return tuple(replace(kind, rows=rows) for kind, rows in counts.items())
+
+
+def _describe(rows: int, asked: Asked, verdict: Settled | Unsettled, names: ObjectTypes) -> Kind:
+    if isinstance(verdict, Settled):
+        first, second = map(names.shown, verdict.direction)
+        category, type_id = verdict.type.category, str(verdict.type.type_id)
+        return Kind(rows, first, second, category, type_id, verdict.label, "", *verdict.direction)
+    return Kind(rows, *asked[:5], problem=verdict.message)
+
+
+def _group(
+    staging: Staging, verdicts: Mapping[int, Settled | Unsettled], types: AssociationTypes, *, by_record: bool
+) -> dict[str, Specification]:
+    """Group the rows, and return the request that each mixture of kinds comes to."""
+    settled = {kind: verdict for kind, verdict in verdicts.items() if isinstance(verdict, Settled)}
+    staging.reject_kinds({kind: each for kind, each in verdicts.items() if isinstance(each, Unsettled)})
+    staging.settle(settled, fold.ends(settled, staging.rows_of_kind()))
+    for direction in {verdict.direction for verdict in settled.values()}:
+        staging.note_inverses(direction, types.inverses(direction))
+    specifications: dict[str, Specification] = {}
+    both = {each for verdict in settled.values() for each in (verdict.direction, verdict.direction[::-1])}
+    staging.note_unlabelled(
+        {each: [known.type for known in types.of(each) if not known.label] for each in sorted(both)}
+    )
+    for mixture in staging.group(by_record=by_record):
+        specifications[mixture.text] = fold.specify(*mixture.kinds, settled)
+        staging.specify(mixture, specifications[mixture.text])
+    return specifications
+
+
+class Prospect(NamedTuple):
+    """What is known of the portal that the rows are meant for, and how many records are to be sent at most."""
+
+    portal_id: str | None
+    rate: Rate
+    daily_quota: int | None
+    method: str = "put"
+    limit: int | None = None
+
+
+def planned(inputs: Sequence[Input], staging: Staging, settlement: Settlement, prospect: Prospect) -> Planned:
+    """Return what was planned, for people to look at before anything is sent."""
+    figures = staging.figures(prospect.limit)
+    read = zip(inputs, figures.records, strict=True)
+    by_method = costs(figures.pairs, figures.looked_up, prospect.rate, prospect.daily_quota)
+    return Planned(
+        inputs={source.name: source.understood._replace(records=records) for source, records in read},
+        kinds=settlement.kinds,
+        rows=figures.rows,
+        pairs=figures.pairs,
+        rejected=figures.rejected,
+        reasons=figures.reasons,
+        without=figures.without,
+        unchecked=settlement.unchecked,
+        looked_up=settlement.looked_up,
+        portal_id=prospect.portal_id,
+        requests=by_method[prospect.method].requests,
+        seconds=by_method[prospect.method].seconds,
+        rate=prospect.rate,
+        daily_quota=prospect.daily_quota,
+        costs=by_method,
+        limit=prospect.limit,
+    )
+
+
+def with_what_is_there(event: Planned, ahead: Ahead, method: str) -> Planned:
+    """Return a plan with what the portal has already; very many pairs are as far as those that were looked up."""
+    so_far = ahead.so_far
+    share = so_far.unchanged / so_far.pairs if so_far.pairs else 0.0
+    lacking = event.pairs - round(share * event.pairs)
+    records = event.costs["put"].reads * MOST_RECORDS
+    by_method = costs(lacking, records, event.rate, event.daily_quota)
+    chosen = by_method[method]
+    return replace(
+        event,
+        costs=by_method,
+        so_far=so_far,
+        losing=ahead.losing,
+        merged=ahead.merged,
+        requests=chosen.requests,
+        seconds=chosen.seconds,
+    )

@@ -1,0 +1,132 @@
+"""Status: where a run stands, or every run under a folder, from the journals alone; changes no byte."""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from loader.errors import JournalError, RecordError, UsageError
+from loader.events import Status
+from loader.journal import Counts, Journal, holder, is_journal
+from loader.journal.lock import ENDING as LOCK
+from loader.journal.taking_back import STATUSES, UNDO
+from loader.record.outputs import is_set_aside, journal_of
+from loader.run.command_facts import moment_of_last_work
+from loader.shell import as_file, command_line
+
+_JOURNAL = ".journal"
+_STAGING = "-staging"
+
+
+def status(results: str | None = None, *, now: datetime | None = None) -> list[Status]:
+    """Return where the run of a results file stands, or those of all runs under a folder, the latest first.
+
+    `results` is a results file, a journal or a folder; None: the working folder. It may be asked while a load runs.
+    Raises UsageError when there is no journal.
+    """
+    moment = now or datetime.now(UTC)
+    place = Path(results or ".")
+    if not place.is_dir():
+        journal = journal_of(place)
+        if not _is_run(journal):
+            raise UsageError(f"{place}: there is no journal {journal}, so no load wrote it: name a results file")
+        return [_status(journal, moment)]
+    journals = sorted({path for path in _files_under(place) if _is_run(path)})
+    if not journals:
+        raise UsageError(f"{place}: no run was found there: name a results file, or the folder that it lies in")
+    found = [_status(journal, moment) for journal in journals]
+    return sorted(found, key=lambda each: each.last_active_at or "", reverse=True)
+
+
+def _files_under(folder: Path) -> Iterator[Path]:
+    """Yield journals, and what would be one if the load that reads its inputs were further."""
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            if name.removesuffix(LOCK).endswith(_JOURNAL):
+                yield Path(parent) / name.removesuffix(LOCK)
+
+
+def _is_run(journal: Path) -> bool:
+    return is_journal(journal) if journal.exists() else holder(journal) is not None
+
+
+def _status(journal: Path, now: datetime) -> Status:
+    process = holder(journal)
+    if process is not None and (not journal.exists() or journal.with_name(journal.name + _STAGING).exists()):
+        return _without_a_plan(journal, "reading", process)
+    try:
+        with Journal(journal, read_only=True) as found:
+            return status_of(found, process, now)
+    except (JournalError, RecordError, ValueError) as error:
+        why = f"{journal} cannot be read ({error.__cause__ or error})"
+        return _without_a_plan(journal, "damaged", process, why)
+
+
+def status_of(journal: Journal, process: str | None, now: datetime) -> Status:
+    """Return where the run of an open journal stands; `process` is who works on it, if anybody."""
+    counts = journal.counts()
+    stopped: dict[str, Any] = journal.fact("stopped") or {}
+    undo: dict[str, Any] = journal.fact(UNDO) or {}
+    last_active_at = moment_of_last_work(journal)
+    set_aside = is_set_aside(journal.path)
+    return Status(
+        results=str(journal.path.with_name(journal.fact("output.results") or journal.path.name)),
+        state=_state(journal, counts, process),
+        set_aside=set_aside,
+        process=process,
+        stopped=stopped.get("message", "") if process is None else "",
+        exit_code=journal.fact("exit_code"),
+        portal_id=journal.fact("portal_id"),
+        rows=counts.rows(),
+        started_at=journal.fact("started_at"),
+        last_active_at=last_active_at,
+        seconds_ago=(now - datetime.fromisoformat(last_active_at)).total_seconds() if last_active_at else None,
+        command=journal.fact("command"),
+        next_command=None if process or set_aside else _next_command(journal),
+        folder=journal.fact("folder"),
+        undone={name: undo[name] for name in (*STATUSES, "pending") if name in undo},
+    )
+
+
+def _state(journal: Journal, counts: Counts, process: str | None) -> str:
+    if process is not None:
+        return "running"
+    if undo := journal.fact(UNDO):
+        return "undone" if undo["finished_at"] else "undoing"
+    if not counts.pending:
+        return "finished"
+    if journal.fact("stopped"):
+        return "stopped"
+    return "unfinished" if journal.fact("claimed") else "planned"
+
+
+def _next_command(journal: Journal) -> str | None:
+    undo = journal.fact(UNDO)
+    if undo is None:
+        following: str | None = journal.fact("next_command")
+        return following
+    if undo["finished_at"] is None:
+        return command_line(["association-loader", "undo", as_file(journal.fact("output.results"))])
+    return f"{journal.fact('command')} --fresh" if journal.fact("command") else None
+
+
+def _without_a_plan(journal: Path, state: str, process: str | None, stopped: str = "") -> Status:
+    name = journal.name.removesuffix(_JOURNAL)
+    return Status(
+        results=str(journal.with_name(f"{name}.results.csv")),
+        state=state,
+        set_aside=is_set_aside(journal),
+        process=process,
+        stopped=stopped,
+        exit_code=None,
+        portal_id=None,
+        rows={},
+        started_at=None,
+        last_active_at=None,
+        seconds_ago=None,
+        command=None,
+        next_command=None,
+        folder=None,
+    )

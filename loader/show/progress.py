@@ -1,0 +1,106 @@
+"""How far a run is: a bar and figures for a terminal of any width, and the same as a line for a log."""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from rich.console import Console, ConsoleOptions, Group
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from loader.events import Progress, Undoing, Verifying
+from loader.show.tables import duration
+
+_WIDEST = 100
+_BETWEEN = " \u00b7 "
+
+
+class _Figure(NamedTuple):
+    words: str
+    style: str = ""
+
+
+Standing = Progress | Verifying | Undoing
+
+
+def standing_line(event: Standing) -> str:
+    """Return where a command stands, in a line."""
+    figures = (figure.words for figure in _figures(event))
+    return " | ".join([f"{_of_all(event)} {_share(event)}", *figures, *_left(event)])
+
+
+def standing_block(event: Standing) -> Group:
+    """Return where a command stands, as a bar with figures under it."""
+    bar = Table.grid(padding=(0, 1), expand=True)
+    bar.add_column(ratio=1, max_width=_WIDEST)
+    bar.add_column(no_wrap=True)
+    head = ", ".join([_of_all(event), _share(event), *_left(event)])
+    bar.add_row(ProgressBar(total=max(1, event.total), completed=event.total - event.pending), head)
+    return Group(bar, _Packed(list(_figures(event))))
+
+
+def _of_all(event: Standing) -> str:
+    what = "associations" if isinstance(event, Undoing) else "rows"
+    return f"{event.total - event.pending:,}/{event.total:,} {what}"
+
+
+def _share(event: Standing) -> str:
+    return f"{(event.total - event.pending) / max(1, event.total):.0%}"
+
+
+def _left(event: Standing) -> list[str]:
+    return [f"time left {duration(event.seconds_left)}"] if isinstance(event, Progress) else []
+
+
+def _figures(event: Standing) -> Iterator[_Figure]:
+    if isinstance(event, Progress):
+        return _loaded(event)
+    return _verified(event) if isinstance(event, Verifying) else _undone(event)
+
+
+def _loaded(event: Progress) -> Iterator[_Figure]:
+    yield _Figure(f"created {event.created:,}", "green" if event.created else "")
+    if event.replaced:
+        yield _Figure(f"replaced {event.replaced:,}", "green")
+    if event.unchanged:
+        yield _Figure(f"unchanged {event.unchanged:,}")
+    yield _Figure(f"failed {event.failed:,}", "red" if event.failed else "")
+    if event.rejected:
+        yield _Figure(f"rejected {event.rejected:,}", "red")
+    yield _Figure(f"{event.achieved:.1f} requests/s (limit {event.rate.per_second:g})")
+    yield _Figure(f"429s {event.rate_limited:,}", "yellow" if event.rate_limited else "")
+    if event.daily_left is not None:
+        yield _Figure(f"quota left {event.daily_left:,}")
+    if event.paused:
+        yield _Figure(f"paused {math.ceil(event.paused)} s", "yellow")
+
+
+def _verified(event: Verifying) -> Iterator[_Figure]:
+    yield _Figure(f"there {event.there:,}", "green" if event.there else "")
+    yield _Figure(f"{event.requests:,} requests, {event.achieved:.1f}/s (limit {event.rate.per_second:g})")
+
+
+def _undone(event: Undoing) -> Iterator[_Figure]:
+    counts = {"removed": event.removed, "unchanged": event.unchanged, "left": event.left, "failed": event.failed}
+    for name, count in counts.items():
+        if count:
+            yield _Figure(f"{name} {count:,}", {"removed": "green", "failed": "red"}.get(name, ""))
+    yield _Figure(f"{event.requests:,} requests, {event.achieved:.1f}/s (limit {event.rate.per_second:g})")
+
+
+class _Packed:
+    """Figures, as many to a line as fit: none is broken in its middle, as text would be."""
+
+    def __init__(self, figures: list[_Figure]) -> None:
+        self._figures = figures
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        """Yield the lines for a width."""
+        line = Text()
+        for figure in self._figures:
+            if line and len(line) + len(_BETWEEN) + len(figure.words) > options.max_width:
+                yield line
+                line = Text()
+            line = Text.assemble(line, _BETWEEN if line else "", (figure.words, figure.style))
+        yield line

@@ -1,0 +1,144 @@
+"""What a person sees: how the input was understood, how far the run is, how it ended and what to do next."""
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from loader.events import (
+    Event,
+    Explained,
+    Finished,
+    Labels,
+    LookingUp,
+    Note,
+    Planned,
+    Progress,
+    Reading,
+    Started,
+    Status,
+    Undoing,
+    Undone,
+    UndoPlanned,
+    Verified,
+    Verifying,
+)
+from loader.show.progress import standing_block, standing_line
+from loader.show.status_lines import status_lines
+from loader.show.tables import closing, explained_table, labels_table, plain, plan_table, verified_table
+from loader.show.undo_tables import undo_table, undone_table
+
+SECONDS_BETWEEN_LINES = 30.0
+
+
+class _Console(Console):
+    """A console whose reader may go away: that is the caller's to handle, not the end of the process."""
+
+    def show(self, parts: Iterable[RenderableType]) -> None:
+        """Print parts; a line that must not be wrapped is left to the terminal, which wraps it only to the eye."""
+        for part in parts:
+            self.print(part, soft_wrap=True if isinstance(part, Text) and part.no_wrap else None)
+
+    def on_broken_pipe(self) -> None:
+        """Let the error through, where rich would exit."""
+        raise BrokenPipeError
+
+
+class Screen:
+    """Writes to standard error: a bar and figures on a terminal, elsewhere a line every 30 seconds."""
+
+    def __init__(self) -> None:
+        self._console = _Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+        self._live: Live | None = None
+        self._last = time.monotonic()
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case Reading():
+                self._status(plain(f"Reading {event.input}: {event.records:,} records"))
+            case LookingUp():
+                done = f"{event.done:,} of {event.total:,}"
+                self._status(plain(f"Looking up {event.object_type} by {event.id_property}: {done} values"))
+            case Planned():
+                self._end_live()
+                self._console.show(plan_table(event, in_full=False))
+            case Started():
+                how = "Going on" if event.resumed else "Sending"
+                self._console.print(f"{how}: {event.pending:,} of {event.total:,} rows to go.")
+            case Progress() | Verifying() | Undoing():
+                self._status(Text(standing_line(event)), standing_block(event))
+            case UndoPlanned():
+                self._console.show(undo_table(event))
+            case Verified() | Undone():
+                self._end_live()
+                if event.stopped:
+                    self._console.print(plain(f"Stopped: {event.stopped}", "bold yellow"))
+            case Note():
+                self._console.print(plain(event.message))
+            case Finished():
+                self._end_live()
+                self._console.show(closing(event))
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        self._end_live()
+
+    def _status(self, line: Text, block: RenderableType | None = None) -> None:
+        """Show where things stand: `block` on a terminal that can be written over, elsewhere a line now and then."""
+        if self._console.is_terminal and not self._console.is_dumb_terminal:
+            if self._live is None:
+                self._live = Live(console=self._console, refresh_per_second=4, transient=True)
+                self._live.start()
+            self._live.update(block or line)
+        elif time.monotonic() - self._last >= SECONDS_BETWEEN_LINES:
+            self._last = time.monotonic()
+            self._console.print(line)
+
+    def _end_live(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+
+def show_undone(event: Undone) -> None:
+    """Write how an undo ended to standard output."""
+    console = _Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console.show(undone_table(event))
+
+
+def show_verified(event: Verified) -> None:
+    """Write how a verification ended to standard output."""
+    console = _Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console.show(verified_table(event))
+
+
+def show_plan(event: Planned) -> None:
+    """Write the plan to standard output."""
+    console = _Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console.show(plan_table(event))
+
+
+def show_labels(event: Labels) -> None:
+    """Write the association types of two object types to standard output."""
+    console = _Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    if event.types:
+        console.print(labels_table(event))
+    else:
+        first, second = event.names[event.object_type], event.names[event.to_object_type]
+        console.print(plain(f"HubSpot lists no association type between {first} and {second}."))
+
+
+def show_explained(event: Explained) -> None:
+    """Write what codes of the results mean to standard output."""
+    console = _Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console.show(explained_table(event))
+
+
+def show_status(found: Sequence[Status]) -> None:
+    """Write where runs stand to standard output."""
+    console = _Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console.show(status_lines(found, folder=os.getcwd()))  # noqa: PTH109 - a text is wanted

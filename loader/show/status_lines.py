@@ -1,0 +1,97 @@
+"""What `status` shows: one run in full, or many, each with its counts and the command that comes next."""
+
+import os
+from collections.abc import Iterator, Sequence
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from loader.events import STATES, Status
+from loader.show.tables import command, plain
+
+_STYLES = {
+    "running": "cyan",
+    "reading": "cyan",
+    "finished": "green",
+    "undoing": "yellow",
+    "stopped": "yellow",
+    "damaged": "red",
+}
+
+_UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
+
+
+def status_lines(found: Sequence[Status], *, folder: str) -> Iterator[RenderableType]:
+    """Yield what `status` shows to whoever stands in a folder."""
+    if len(found) == 1:
+        yield _in_full(found[0])
+    else:
+        yield from map(_in_short, found)
+    for each in found:
+        if each.next_command:
+            yield command(f"Next{_of_which(each, found)}{_where(each, folder)}: {each.next_command}")
+
+
+def _in_short(each: Status) -> Text:
+    parts = [plain(each.results, "bold"), _state(each), plain(_rows(each)), plain(each.stopped)]
+    return Text(": ").join(part for part in parts if part)
+
+
+def _in_full(each: Status) -> Table:
+    lines = Table(box=None, show_header=False, pad_edge=False)
+    facts = {
+        "Results": plain(each.results),
+        "State": Text.assemble(_state(each), f": {STATES[each.state]}"),
+        "Stopped": plain(each.stopped),
+        "Rows": plain(_rows(each)),
+        "Taken back": plain(_undone(each)),
+        "Portal": plain(each.portal_id or ""),
+        "Began": plain(_moment(each.started_at)),
+        "Last active": plain(_moment(each.last_active_at)),
+        "Command": plain(each.command or ""),
+    }
+    for name, fact in facts.items():
+        if fact:
+            lines.add_row(name, fact)
+    return lines
+
+
+def _state(each: Status) -> Text:
+    words = Text(each.state, _STYLES.get(each.state, ""))
+    if each.process is not None:
+        words.append(f" by process {each.process}")
+    if each.seconds_ago is not None:
+        words.append(f", {ago(each.seconds_ago)}")
+    return words.append(", set aside") if each.set_aside else words
+
+
+def _rows(each: Status) -> str:
+    return ", ".join(
+        f"{count:,} {name if name != 'total' else 'rows'}"
+        for name, count in each.rows.items()
+        if count or name == "total"
+    )
+
+
+def _undone(each: Status) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in each.undone.items() if count)
+
+
+def _of_which(each: Status, found: Sequence[Status]) -> str:
+    return f" for {each.results}" if len(found) > 1 else ""
+
+
+def _where(each: Status, folder: str) -> str:
+    elsewhere = each.folder and os.path.realpath(each.folder) != os.path.realpath(folder)
+    return f", in {each.folder}" if elsewhere else ""
+
+
+def _moment(text: str | None) -> str:
+    return f"{text[:19].replace('T', ' ')} UTC" if text else ""
+
+
+def ago(seconds: float) -> str:
+    """Return how long ago something was, as people say it: `12 s ago`, `3 h ago`."""
+    unit, size = next((each for each in _UNITS if seconds >= 2 * each[1]), _UNITS[-1])
+    return f"{max(0, int(seconds // size))} {unit} ago"

@@ -1,0 +1,102 @@
+"""Events for machines: JSON lines on standard output, and a log file."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from loader.errors import UsageError
+from loader.events import Event, Finished, LookingUp, Progress, Reading, Undoing, Undone, Verified, Verifying
+from loader.files import open_private, writing
+from loader.text import visible_json
+
+SECONDS_BETWEEN_PROGRESS = 1.0
+
+
+def as_object(event: Event) -> dict[str, Any]:
+    """Return an event as JSON can hold it: `event` is its name in lower case, `finished` is the summary itself."""
+    if isinstance(event, Finished):
+        files = {"results": event.results, "failures": event.failures}
+        return {"event": "summary", "stopped": event.stopped, **files, **event.summary}
+    if isinstance(event, Verified | Undone):
+        return {"event": "summary", "stopped": event.stopped, "results": event.results, **event.summary}
+    return {"event": type(event).__name__.lower(), **{name: _plain(getattr(event, name)) for name in _names(event)}}
+
+
+def _names(value: Any) -> list[str]:
+    return [field.name for field in fields(value)]
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with every dataclass and named tuple in it as an object with its names."""
+    if is_dataclass(value):
+        return {name: _plain(getattr(value, name)) for name in _names(value)}
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return _plain(value._asdict())
+    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+class Throttle:
+    """Lets one event of progress pass in so many seconds; every other event passes."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._last: dict[type, datetime] = {}
+
+    def passes(self, event: Event, now: datetime) -> bool:
+        """Return True when this event is to be told."""
+        if not isinstance(event, Progress | Reading | LookingUp | Verifying | Undoing):
+            return True
+        last = self._last.get(type(event))
+        if last is not None and (now - last).total_seconds() < self._seconds:
+            return False
+        self._last[type(event)] = now
+        return True
+
+
+class JsonStream:
+    """One JSON object a line for each event; the last one is the summary."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._throttle = Throttle(SECONDS_BETWEEN_PROGRESS)
+
+    def __call__(self, event: Event) -> None:
+        if self._throttle.passes(event, datetime.now(UTC)):
+            # Plain ASCII: whatever encoding standard output has, and whatever a file's name holds, it can be written.
+            self._file.write(json.dumps(as_object(event)) + "\n")
+            self._file.flush()
+
+    def close(self) -> None:
+        """Leave the file open: it is not ours."""
+
+
+class LogFile:
+    """One JSON object a line with the time, appended to a file that only its owner may read."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            descriptor = open_private(path)
+        except OSError as error:
+            raise UsageError(f"--log-file {path} cannot be written ({error.strerror})") from error
+        os.lseek(descriptor, 0, os.SEEK_END)
+        self._path = path
+        self._file = os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace")
+        self._throttle = Throttle(30.0)
+
+    def __call__(self, event: Event) -> None:
+        now = datetime.now(UTC)
+        if self._throttle.passes(event, now):
+            line = {"at": now.isoformat(timespec="milliseconds"), **as_object(event)}
+            with writing(self._path):
+                self._file.write(visible_json(json.dumps(line, ensure_ascii=False)) + "\n")
+                self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
