@@ -1,5 +1,6 @@
 """How little is imported before the command can answer."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -37,3 +38,19 @@ def test_an_answer_that_needs_little_imports_little(
     answered, *modules = done.stderr.splitlines()[-1].split()
     assert int(answered) == code
     assert not unneeded & set(modules)
+
+
+def test_the_installed_command_finds_its_package(tmp_path: Path) -> None:
+    """Its entry lies beside the package and looks for it by a file in it, which may move."""
+    (tmp_path / "loader.py").write_text("raise SystemExit('theirs')\n")
+    entry = Path(__file__).parents[2] / "loader" / "association_loader.py"
+    (tmp_path / "association_loader.py").write_text(entry.read_text())
+    done = subprocess.run(
+        [sys.executable, "-c", "import association_loader; association_loader.main()", "explain", "CONFLICT"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(entry.parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
