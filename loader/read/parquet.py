@@ -3,7 +3,7 @@
 import datetime
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 from loader.read.columns import is_header, no_header
 from loader.read.faults import reading
 from loader.read.floats import DOUBLE_BITS, float_text
-from loader.read.footer import column_sizes
 from loader.read.ids import is_blank
 from loader.read.lists import joined
 from loader.read.packed import Packed, is_bomb, refuse_bomb
@@ -37,10 +36,13 @@ class Parquet:
         self._name = packed.name
         self._packed = packed
         self.notes: list[str] = []
-        with reading(self._name), packed.open_seekable() as stream:
-            _refuse_bombs(self._name, stream)
-            with pq.ParquetFile(stream, pre_buffer=False) as file:
-                self.header: tuple[str, ...] = tuple(file.schema_arrow.names)
+        with (
+            reading(self._name),
+            packed.open_seekable() as stream,
+            pq.ParquetFile(stream, pre_buffer=False) as file,
+        ):
+            _refuse_bombs(self._name, file.metadata, packed.path.stat().st_size)
+            self.header: tuple[str, ...] = tuple(file.schema_arrow.names)
         if not is_header(self.header, settings):
             raise no_header(self._name, self.header, settings)
 
@@ -72,9 +74,11 @@ class Parquet:
                     row += len(records)
 
 
-def _refuse_bombs(name: str, stream: BinaryIO) -> None:
-    """Raise InputError for a column that unpacks to far more than it is: pyarrow unpacks a page of it as a whole."""
-    if any(is_bomb(column.unpacked, column.packed) for column in column_sizes(stream)):
+def _refuse_bombs(name: str, metadata: pq.FileMetaData, size: int) -> None:
+    """Raise InputError for a file of `size` bytes that unpacks to far more: pyarrow unpacks a page as a whole."""
+    # Row groups are not asked for their columns: where the footer is damaged, that ends the whole process.
+    groups = map(metadata.row_group, range(metadata.num_row_groups))
+    if is_bomb(sum(group.total_byte_size for group in groups), size):
         raise refuse_bomb(name)
 
 

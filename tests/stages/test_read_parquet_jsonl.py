@@ -1,8 +1,10 @@
 """Parquet and JSONL: the first record is row 2, and numbers are the digits that were written."""
 
+import contextlib
 import datetime
 import decimal
 import gzip
+import random
 from pathlib import Path
 from typing import Any
 
@@ -206,3 +208,21 @@ def test_jsonl_without_objects_is_refused(tmp_path: Path) -> None:
     """The first wrong line is named."""
     with pytest.raises(InputError, match=r"no line with a JSON object.*line 1"):
         opened(jsonl(tmp_path, "object_id,to_object_id", "1,2"))
+
+
+def test_a_damaged_footer_is_an_error_in_words_or_rows(tmp_path: Path) -> None:
+    """Never the end of the process: asked for the sizes of a column, pyarrow would end it for some of these."""
+    path = tmp_path / "a.parquet"
+    numbers = pa.array(list(range(1, 2501)))
+    columns = {"object_id": numbers, "to_object_id": numbers, "gap": [True, None] * 1250, "list": [[1, 2]] * 2500}
+    pq.write_table(pa.table(columns), path, row_group_size=1000)
+    good = path.read_bytes()
+    length = int.from_bytes(good[-8:-4], "little")
+    dice = random.Random(13)
+    for _ in range(60):
+        changed = bytearray(good)
+        for _ in range(dice.choice((1, 3, 30))):
+            changed[-9 - dice.randrange(length)] ^= 1 << dice.randrange(8)
+        path.write_bytes(changed)
+        with contextlib.suppress(InputError, UsageError):
+            list(opened(path).chunks())
