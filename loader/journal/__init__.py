@@ -6,7 +6,7 @@ from loader.journal.journal import FILE_NAME, Counts, Journal
 from loader.journal.lines import Line, Stretch, line_of_pair, line_of_reject, lines, settled
 from loader.journal.lock import Lock, holder
 from loader.journal.lookups import Lookups, forget_lookups
-from loader.journal.schema import is_journal, remove_journal
+from loader.journal.schema import is_journal, output_names, remove_journal
 from loader.journal.staging import Staging
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "line_of_pair",
     "line_of_reject",
     "lines",
+    "output_names",
     "remove_journal",
     "settled",
 ]

@@ -158,11 +158,22 @@ class Journal:
 
     # --- the way forward
 
-    def limit(self, records: int | None) -> None:
-        """Go no further than the first so many records of all inputs; None: to the end."""
+    def limit(self, records: int | None) -> bool:
+        """Go no further than the first so many records of all inputs; None: to the end.
+
+        Return True when the end was further before: rejected rows beyond the new one count as pending again.
+        """
         with guarded(self.path):
-            self._database.execute("UPDATE bound SET input = ?, row = ?", bound(self._database, records))
+            before = tuple(self._one("SELECT input, row FROM bound"))
+            end = bound(self._database, records)
+            self._database.execute("UPDATE bound SET input = ?, row = ?", end)
         self._last_row = self._last_within_bound()
+        return end < before
+
+    def last_outcome_at(self) -> str | None:
+        """Return when the last outcome came (UTC, ISO 8601), None before there is one."""
+        (moment,) = next(self.query("SELECT finished_at FROM results ORDER BY id DESC LIMIT 1"), (None,))
+        return moment
 
     def _last_within_bound(self) -> int:
         # Rows are numbered in the order of the inputs, so the last one that counts is found from the end.

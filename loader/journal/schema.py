@@ -5,8 +5,9 @@ import os
 import sqlite3
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 
@@ -286,6 +287,26 @@ def remove_journal(path: Path) -> None:
     """Remove a journal and what SQLite keeps beside it."""
     for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
         file.unlink(missing_ok=True)
+
+
+def output_names(journal: Path) -> list[str]:
+    """Return the output files that a journal of any format names; none of a file that is no journal.
+
+    Names are relative to the journal's folder, as a rule.
+    """
+    # Without a log beside it, a plain read-only connection would make an empty one and leave it there.
+    how = "mode=ro" if journal.with_name(f"{journal.name}-wal").exists() else "mode=ro&immutable=1"
+    address = f"file:{quote(os.fsencode(journal.resolve()))}?{how}"
+    try:
+        with closing(sqlite3.connect(address, uri=True)) as connection:
+            rows = connection.execute("SELECT value FROM facts WHERE key LIKE 'output.%'").fetchall()
+    except sqlite3.DatabaseError:
+        return []
+    names = []
+    for (value,) in rows:
+        with suppress(ValueError, TypeError):  # A value that is no JSON text names no file.
+            names.append(json.loads(value))
+    return [name for name in names if isinstance(name, str)]
 
 
 @contextmanager

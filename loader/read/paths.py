@@ -1,17 +1,14 @@
 """Which files the command's inputs are: files, folders and globs, without what an earlier run wrote there."""
 
-import contextlib
 import glob
-import json
 import os
-import sqlite3
 import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote
 
 from loader.errors import InputError, UsageError
+from loader.journal import output_names
 from loader.read.faults import reading
 from loader.read.folders import folder_columns, is_column
 from loader.read.names import ENDINGS, is_clutter, is_table
@@ -65,24 +62,8 @@ def own_outputs(folder: Path) -> set[str]:
     names: set[str] = set()
     for journal in sorted(folder.glob("*.journal")):
         if journal.is_file():
-            names.update(_facts(journal))
+            names.update(output_names(journal))
     return names
-
-
-def _facts(journal: Path) -> list[str]:
-    # Without a log beside it, a plain read-only connection would make an empty one and leave it there.
-    how = "mode=ro" if journal.with_name(journal.name + "-wal").exists() else "mode=ro&immutable=1"
-    address = f"file:{quote(os.fsencode(journal.resolve()))}?{how}"
-    try:
-        with contextlib.closing(sqlite3.connect(address, uri=True)) as connection:
-            rows = connection.execute("SELECT value FROM facts WHERE key LIKE 'output.%'").fetchall()
-    except sqlite3.DatabaseError:
-        return []  # not a journal of ours
-    values = []
-    for (value,) in rows:
-        with contextlib.suppress(ValueError, TypeError):  # a fact that is no JSON text names no file
-            values.append(json.loads(value))
-    return [value for value in values if isinstance(value, str)]
 
 
 def _expanded(given: str) -> list[Found]:

@@ -44,9 +44,12 @@ def ended(journal: Journal, now: datetime, exit_code: int, stopped: LoaderError 
 
 def moment_of_last_work(journal: Journal) -> str | None:
     """Return when a command last worked on a run: UTC, ISO 8601; None where the journal does not say."""
-    (outcome,) = next(journal.query("SELECT finished_at FROM results ORDER BY id DESC LIMIT 1"), (None,))
     commands = journal.fact("commands") or [{}]
-    moments = [outcome, commands[-1].get("began_at"), *map(journal.fact, ("started_at", "finished_at"))]
+    moments = [
+        journal.last_outcome_at(),
+        commands[-1].get("began_at"),
+        *map(journal.fact, ("started_at", "finished_at")),
+    ]
     undo = journal.fact(UNDO) or {}
     moments += [undo.get("started_at"), undo.get("finished_at")]
     return max(filter(None, moments), default=None)

@@ -258,11 +258,8 @@ class _Run:
             # First the file is given up, then the outcomes: a crash between the two only has it written anew.
             journal.remember({"results.written": None})
             journal.forget_failed(all_of_them=self.settings.retry_failed)
-        (before,) = journal.query("SELECT input, row FROM bound")
-        journal.limit(self.settings.send.limit)
-        (bound,) = journal.query("SELECT input, row FROM bound")
-        if tuple(bound) < tuple(before):
-            # Rejected rows beyond the new limit count as pending again, and leave the results.
+        if journal.limit(self.settings.send.limit):
+            # Rejected rows beyond the new limit leave the results.
             journal.remember({"results.written": None})
         journal.remember({**self.outputs.facts(), **begun(journal, self.settings, self.around.now())})
         if account.portal_id is not None:

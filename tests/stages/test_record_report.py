@@ -14,10 +14,11 @@ import pytest
 from loader.errors import UsageError
 from loader.events import STATES
 from loader.journal import Journal
+from loader.journal.for_report import MOST_EXAMPLES
 from loader.reasons import REASONS
 from loader.run.report_page import report
 from loader.show.pace import Bucket, Pace
-from loader.show.report.figures import MOST_EXAMPLES, Figures, figures
+from loader.show.report.figures import Figures, figures
 from loader.show.report.markup import VOID, Markup, element, joined, text
 from loader.show.report.over_time import MOST_LINES, over_time
 from loader.show.report.plots import Axis, Series, bar, plot

@@ -1,42 +1,16 @@
 """What the report says, read from the journal."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
-from loader.journal import Journal, Line, line_of_pair, line_of_reject
-from loader.reasons import Reason, explain
+from loader.journal import Journal
+from loader.journal.for_report import Asked, Failure, asked, failures
 from loader.show.pace import PREFIX, Bucket, Pace
-
-MOST_EXAMPLES = 12
-
-
-class Asked(NamedTuple):
-    """What so many rows were sent as; object types are type ids."""
-
-    rows: int
-    object_type: str
-    to_object_type: str
-    category: str
-    type_id: int
-    label: str
-
-
-@dataclass(slots=True)
-class Failure:
-    """So many rows that failed or were rejected for one reason, and the first of them."""
-
-    category: str
-    http_status: int | None
-    reason: Reason
-    rows: int = 0
-    examples: list[Line] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """A run as the report shows it; `facts` are the journal's own (see `verbs.load` and `verbs.command_facts`)."""
+    """A run as the report shows it; `facts` are the journal's own."""
 
     facts: dict[str, Any]
     inputs: list[dict[str, Any]]
@@ -61,46 +35,9 @@ def figures(journal: Journal) -> Figures:
     return Figures(
         facts=journal.facts(""),
         inputs=journal.inputs(),
-        asked=[Asked(*row) for row in journal.query(_ASKED)],
+        asked=asked(journal),
         rows=counts.rows(),
         pairs=counts.pairs,
-        failures=sorted(_failures(journal), key=lambda each: -each.rows),
+        failures=failures(journal),
         pace=Pace(journal.facts(PREFIX)),
     )
-
-
-_ASKED = """
-SELECT sum(n), from_type, to_type, category, type_id, settled_label
-FROM (SELECT kind, count(*) AS n FROM rows GROUP BY kind) JOIN kinds ON kinds.id = kind
-WHERE category IS NOT NULL GROUP BY 2, 3, 4, 5, 6 ORDER BY 1 DESC
-"""
-
-# Each with what its line is found by.
-_FAILED = """
-SELECT error_category, http_status, error_message, size, sequence, pair
-FROM outcomes WHERE status = 'failed' ORDER BY sequence
-"""
-
-_REJECTED = """
-SELECT reason, NULL, '', 1, id FROM rejects WHERE (input, row) <= (SELECT input, row FROM bound) ORDER BY id
-"""
-
-
-def _failures(journal: Journal) -> Iterator[Failure]:
-    yield from _grouped(journal.query(_FAILED), partial(line_of_pair, journal))
-    yield from _grouped(journal.query(_REJECTED), partial(line_of_reject, journal))
-
-
-def _grouped(found: Iterable[Any], line_at: Callable[..., Line]) -> Iterable[Failure]:
-    """Put the messages of one reason together: most differ by the ids that they name."""
-    groups: dict[tuple[str, int | None, Reason], Failure] = {}
-    places: dict[tuple[str, int | None, Reason], list[list[int]]] = {}
-    for category, status, message, rows, *place in found:
-        key = (category, status, explain(category, status, message))
-        groups.setdefault(key, Failure(*key)).rows += rows
-        first = places.setdefault(key, [])
-        if len(first) < MOST_EXAMPLES:
-            first.append(place)
-    for key, group in groups.items():
-        group.examples = [line_at(*place) for place in places[key]]
-    return groups.values()

@@ -1,7 +1,8 @@
 """What went wrong, reason by reason, with what to do about it and the first rows that it happened to."""
 
 from loader.journal import Line
-from loader.show.report.figures import Failure, Figures
+from loader.journal.for_report import Failure
+from loader.show.report.figures import Figures
 from loader.show.report.forms import sentence
 from loader.show.report.markup import Markup, element
 
