@@ -92,18 +92,18 @@ class Bench:
     ) -> None:
         self._held.close()
 
-    def rows(self, count: int, ending: str = "csv", *, changed: int = 0) -> Path:
+    def rows(self, count: int, ending: str = "csv", *, changed: int = 0, companies: int = COMPANIES) -> Path:
         """Return an input with so many pairs, made when it is first asked for.
 
-        `changed`, for CSV, makes one pair in so many another.
+        For CSV, `changed` makes one pair in so many another, and `companies` says how many companies there are.
         """
-        path = self.folder / f"rows-{changed}-{count}.{ending}"
+        path = self.folder / f"rows-{changed}-{companies}-{count}.{ending}"
         if not path.exists() and ending == "parquet":
             _write_parquet(path, count)
         elif not path.exists():
             with path.open("w", encoding="utf-8") as file:
                 file.write("from_id,to_id\n")
-                file.writelines(f"{first},{second}\n" for first, second in _pairs(count, changed))
+                file.writelines(f"{first},{second}\n" for first, second in _pairs(count, changed, companies))
         return path
 
     def load(self, path: Path, url: str, *options: str, name: str = "run") -> Cost:
@@ -131,6 +131,11 @@ class Bench:
             path, self.for_batches.url, "--method", "batch", "--existing", "replace", "--unread", **options
         )
 
+    def plan(self, path: Path) -> Cost:
+        """Plan the load of a file without a token, so that no request is made."""
+        command = [sys.executable, "-m", "loader", "plan", str(path), "--from", "contacts", "--to", "companies"]
+        return run([*command, "--quiet"], self.folder)
+
     def peer(self, name: str, path: Path) -> Cost:
         """Have a peer send a file; seconds and CPU are those without its imports."""
         url = self.for_batches.url if name.endswith("batch") else self.for_puts.url
@@ -144,15 +149,11 @@ def rows_of(path: Path) -> int:
     return int(path.stem.rpartition("-")[2])
 
 
-def _pairs(count: int, changed: int) -> Iterator[tuple[int, int]]:
+def _pairs(count: int, changed: int, companies: int) -> Iterator[tuple[int, int]]:
     for number in range(count):
-        moved = int(bool(changed) and number % changed == _turn(number, changed))
-        yield 1_000_000_000 + number, 2_000_000_000 + (number + moved) % COMPANIES
-
-
-def _turn(number: int, changed: int) -> int:
-    # Another one of a hundred each time round, so that no company loses all that it has.
-    return number // COMPANIES % changed
+        # Another one of a hundred each time round, so that no company loses all that it has.
+        moved = int(bool(changed) and number % changed == number // companies % changed)
+        yield 1_000_000_000 + number, 2_000_000_000 + (number + moved) % companies
 
 
 def _write_parquet(path: Path, count: int) -> None:

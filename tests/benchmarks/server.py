@@ -1,7 +1,8 @@
 """A HubSpot that costs next to nothing: a bare asyncio protocol, in a process of its own.
 
 It answers 201 to every PUT and batch create, and with `remember` reads back what batches wrote; it checks nothing and
-limits nothing. `python -m tests.benchmarks.server [remember]` prints its port and runs until its standard input ends.
+limits nothing. `python -m tests.benchmarks.server LATENCY [remember]`, in seconds, prints its port and runs until its
+standard input ends.
 """
 
 import asyncio
@@ -82,8 +83,9 @@ class Portal:
 class Connection(asyncio.Protocol):
     """HTTP/1.1 as far as the clients of the benchmark speak it: kept alive, bodies with a length."""
 
-    def __init__(self, answer: Callable[[bytes, bytes, bytes], Answer]) -> None:
+    def __init__(self, answer: Callable[[bytes, bytes, bytes], Answer], latency: float) -> None:
         self._answer = answer
+        self._latency = latency
         self._buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -102,17 +104,24 @@ class Connection(asyncio.Protocol):
             body, self._buffer = self._buffer[end + 4 : end + 4 + length], self._buffer[end + 4 + length :]
             method, path, _ = head.split(b"\r\n", 1)[0].split(b" ")
             status, answer = self._answer(method, path, body)
-            self._transport.write(
+            self._send(
                 b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
                 % (status, len(answer), answer)
             )
+
+    def _send(self, text: bytes) -> None:
+        if self._latency:
+            asyncio.get_running_loop().call_later(self._latency, self._transport.write, text)
+        else:
+            self._transport.write(text)
 
 
 async def main() -> None:
     """Serve until standard input ends."""
     portal = Portal(remember="remember" in sys.argv)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(portal.answer), "127.0.0.1", 0, backlog=1024)
+    latency = float(sys.argv[1])
+    server = await loop.create_server(lambda: Connection(portal.answer, latency), "127.0.0.1", 0, backlog=1024)
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     await loop.run_in_executor(None, sys.stdin.read)

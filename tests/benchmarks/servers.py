@@ -47,12 +47,12 @@ http {{
 
 
 class Bare:
-    """Our bare protocol, for a block; with `remember` it reads back what batches wrote."""
+    """Our bare protocol, for a block; with `remember` it reads back what batches wrote. `latency` is in seconds."""
 
     name = "a bare asyncio protocol"
 
-    def __init__(self, *, remember: bool = False) -> None:
-        self._command = [sys.executable, "-m", "tests.benchmarks.server", *["remember"] * remember]
+    def __init__(self, *, remember: bool = False, latency: float = 0.0) -> None:
+        self._command = [sys.executable, "-m", "tests.benchmarks.server", str(latency), *["remember"] * remember]
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
