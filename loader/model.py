@@ -6,7 +6,12 @@ request links, whatever the number of rows that ask for it.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:  # Commands that read no rows start without numpy.
+    import numpy as np
+    import numpy.typing as npt
 
 FIELDS = (
     "object_type",
@@ -38,18 +43,27 @@ class Asked(NamedTuple):
     to_address: str = ""
 
 
-class Link(NamedTuple):
-    """One row whose ids are in order: `object_id` is to be associated with `to_object_id`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Rows whose ids are in order, in columns: one entry for each row, in the order read.
 
-    The ids are record ids as HubSpot gives them (`[1-9][0-9]{0,18}`, at most 2**63 - 1), or, where an id property is
-    set, that property's value. `row` is the row a spreadsheet shows; `part` counts the rows of one record from 0.
+    The ids are record ids as HubSpot gives them, from 1 to 2**63 - 1, or, where an id property is set, the texts of
+    that property's values.
     """
 
-    row: int
-    part: int
-    object_id: str
-    to_object_id: str
-    asked: Asked
+    rows: "npt.NDArray[np.int32]"
+    """The row of the spreadsheet that its record stands in."""
+    parts: "npt.NDArray[np.int32]"
+    """Counts the rows of one record from 0."""
+    object_ids: "npt.NDArray[np.int64] | list[str]"
+    to_object_ids: "npt.NDArray[np.int64] | list[str]"
+    kinds: "npt.NDArray[np.int32]"
+    """For each row an index into `asked`."""
+    asked: tuple[Asked, ...]
+    """The few distinct things that these rows ask for, in the order in which the rows first do; all are asked for."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
 
 class Reject(NamedTuple):
@@ -67,8 +81,9 @@ class Reject(NamedTuple):
     message: str
 
 
-class Chunk(NamedTuple):
-    """A stretch of records of one input, judged.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """A stretch of records of one input, judged: `links` are the rows whose ids are in order.
 
     `rows` and `cells` have one entry for each record: its spreadsheet row, and its cells as text, as many as the
     header has columns (a record of another length is rejected; its cells are cut or filled with blanks here).
@@ -77,7 +92,7 @@ class Chunk(NamedTuple):
 
     rows: list[int]
     cells: list[list[str]]
-    links: list[Link]
+    links: Rows
     rejects: list[Reject]
     without: int
 

@@ -7,11 +7,16 @@ id, neither when rows are grouped nor on the way to a URL.
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from loader.journal.schema import guarded
-from loader.model import Direction, FoundRecord, Link, Question
+from loader.model import Direction, FoundRecord, Question, Rows
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 PAGE = 1000
 
@@ -95,47 +100,40 @@ class OwnKeys:
         self.lookups = path.with_name(f"{path.name.removesuffix('-staging')}-lookups")
         self._path = path
         self._database = database
-        self._properties: tuple[str | None, str | None] = (None, None)
         self._input = 0
         self._answered = False
         database.executescript(_TABLES)
 
     def begin_input(self, number: int, id_properties: tuple[str | None, str | None]) -> None:
         """Announce the input that the next links belong to, and which properties its ids are values of, if any."""
-        self._input, self._properties = number, id_properties
+        self._input = number
         with guarded(self._path):
             self._database.execute("INSERT INTO key_inputs VALUES (?, ?, ?)", (number, *id_properties))
 
-    def numbered(self, links: Sequence[Link]) -> Sequence[Link]:
-        """Return the links with keys as numbers below 0, and remember the keys of cells that hold several."""
-        first, second = self._properties
-        texts = {link.object_id for link in links} if first else set()
-        texts |= {link.to_object_id for link in links} if second else set()
-        if not texts:
-            return links
-        if second:
-            self._keep_parts(links)
-        keys = self._numbers(sorted(texts))
-        return [
-            link._replace(
-                object_id=keys[link.object_id] if first else link.object_id,
-                to_object_id=keys[link.to_object_id] if second else link.to_object_id,
-            )
-            for link in links
-        ]
+    def numbered(self, rows: Rows) -> tuple[list[int], list[int]]:
+        """Return the ids of both ends, each key as a number below 0; remember the keys of cells that hold several."""
+        object_ids = self._as_numbers(rows.object_ids)
+        if isinstance(rows.to_object_ids, list):
+            self._keep_parts(rows, rows.to_object_ids)
+        return object_ids, self._as_numbers(rows.to_object_ids)
 
-    def _numbers(self, texts: list[str]) -> dict[str, str]:
+    def _as_numbers(self, ids: "npt.NDArray[np.int64] | list[str]") -> list[int]:
+        if not isinstance(ids, list):
+            numbers: list[int] = ids.tolist()
+            return numbers
+        texts = sorted(set(ids))
         self._database.executemany("INSERT OR IGNORE INTO own_keys (text) VALUES (?)", [(text,) for text in texts])
         found = self._database.execute(
-            "SELECT text, id FROM own_keys WHERE text IN (SELECT value FROM json_each(?))", (json.dumps(texts),)
+            "SELECT text, -id FROM own_keys WHERE text IN (SELECT value FROM json_each(?))", (json.dumps(texts),)
         )
-        return {text: str(-number) for text, number in found}
+        keys: dict[str, int] = dict(found.fetchall())
+        return [keys[text] for text in ids]
 
-    def _keep_parts(self, links: Sequence[Link]) -> None:
-        several = {link.row for link in links if link.part}
+    def _keep_parts(self, rows: Rows, texts: list[str]) -> None:
+        found = list(zip(rows.rows.tolist(), rows.parts.tolist(), texts, strict=True))
+        several = {row for row, part, _ in found if part}
         self._database.executemany(
-            "INSERT INTO own_parts VALUES (?, ?, ?, ?)",
-            [(self._input, link.row, link.part, link.to_object_id) for link in links if link.row in several],
+            "INSERT INTO own_parts VALUES (?, ?, ?, ?)", [(self._input, *each) for each in found if each[0] in several]
         )
 
     def identity(self) -> dict[str, object]:

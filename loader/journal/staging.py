@@ -25,8 +25,8 @@ from loader.model import (
     Chunk,
     Direction,
     End,
-    Link,
     Reject,
+    Rows,
     Settled,
     Specification,
     Unsettled,
@@ -120,7 +120,7 @@ class Staging:
                     "INSERT INTO records (input, before, first_row, last_row, body) VALUES (?, ?, ?, ?, ?)",
                     (self._input, self._records, chunk.rows[0], chunk.rows[-1], packed(chunk.rows, chunk.cells)),
                 )
-            self._insert(self._rows(self.keys.numbered(chunk.links)))
+            self._insert(self._numbered(chunk.links))
             self._database.executemany(
                 "INSERT INTO staged_rejects (input, row, part, object_id, to_object_id, kind, reason, message)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -139,14 +139,13 @@ class Staging:
                 list(chain.from_iterable(some)),
             )
 
-    def _rows(self, links: Sequence[Link]) -> Iterator[tuple[int, int, int, int, int, int]]:
-        # By columns: row by row, this would be a quarter of what reading takes.
-        if not links:
-            return iter(())
-        rows, parts, object_ids, to_object_ids, asked = zip(*links, strict=True)
-        kinds = [self._kinds.get(each) or self._new_kind(each) for each in asked]
+    def _numbered(self, links: Rows) -> Iterator[tuple[int, ...]]:
+        numbers = [self._kinds.get(each) or self._new_kind(each) for each in links.asked]
+        kinds = [numbers[place] for place in links.kinds.tolist()]
         self._rows_of_kind.update(kinds)
-        return zip(repeat(self._input), rows, parts, map(int, object_ids), map(int, to_object_ids), kinds, strict=False)
+        object_ids, to_object_ids = self.keys.numbered(links)
+        rows, parts = links.rows.tolist(), links.parts.tolist()
+        return zip(repeat(self._input), rows, parts, object_ids, to_object_ids, kinds, strict=False)
 
     def _reject(self, reject: Reject) -> tuple[int, int, int, str, str, int, str, str]:
         kind = self._kinds.get(reject.asked) or self._new_kind(reject.asked)

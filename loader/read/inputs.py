@@ -15,7 +15,6 @@ from loader.read.delimited import Delimited
 from loader.read.faults import reading
 from loader.read.folders import InFolders, folder_columns
 from loader.read.jsonl import JsonLines
-from loader.read.judge import Judge
 from loader.read.packed import Packed, look_into
 from loader.read.paths import Found, expand
 from loader.read.show import show_all
@@ -82,6 +81,8 @@ class Input:
 
         Raises InputError where the file turns out damaged, or is no longer the one that was opened.
         """
+        from loader.read.judge import Judge  # noqa: PLC0415 - numpy: only who reads rows waits for it
+
         told: Counter[str] = Counter()
         judge = Judge(self._shown, self._table, self._columns, self._settings, told)
         self._source.check_unchanged()

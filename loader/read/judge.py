@@ -5,8 +5,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import repeat
 from operator import itemgetter
+from typing import NamedTuple
 
-from loader.model import Asked, Chunk, Link, Reject
+import numpy as np
+
+from loader.model import Asked, Chunk, Reject, Rows
 from loader.read import ids
 from loader.read.asked import AskedOf
 from loader.read.columns import Column, Columns
@@ -27,6 +30,17 @@ _DIGITS = re.compile("[0-9]+", re.ASCII)
 
 MOST_ROWS = 50_000
 """In a chunk: a cell may hold millions of ids."""
+
+
+class _Link(NamedTuple):
+    """One row whose ids are in order."""
+
+    row: int
+    part: int
+    object_id: str
+    to_object_id: str
+    asked: Asked
+
 
 Verdicts = tuple[tuple[Column, Judged], ...]
 
@@ -54,28 +68,42 @@ class Judge:
         """
         for place, fault in self._totals.find(batch):
             batch.faults.setdefault(place, fault)
-        chunk = Chunk([], [], [], [], 0)
+        links: list[_Link] = []
+        rejects: list[Reject] = []
         plain, odd = self._plain_links(batch)
         with_care = bool(batch.faults or batch.marks or any(self._by_property))
         without = start = 0
         for place in odd:
-            chunk.links.extend(plain[start:place])
+            links.extend(plain[start:place])
             start = place + 1
             found = None if with_care else self._plain_record(batch.rows[place], batch.cells[place])
             for each in self._record(place, batch) if found is None else found:
-                if isinstance(each, Link):
-                    chunk.links.append(each)
+                if isinstance(each, _Link):
+                    links.append(each)
                 elif isinstance(each, Reject):
-                    chunk.rejects.append(each)
+                    rejects.append(each)
                 else:
                     without += each
-                if len(chunk.links) + len(chunk.rejects) >= MOST_ROWS:
-                    yield chunk
-                    chunk = Chunk([], [], [], [], 0)
-        chunk.links.extend(plain[start:])
-        yield Chunk(batch.rows, batch.cells, chunk.links, chunk.rejects, without)
+                if len(links) + len(rejects) >= MOST_ROWS:
+                    yield Chunk(rows=[], cells=[], links=self._in_columns(links), rejects=rejects, without=0)
+                    links, rejects = [], []
+        links.extend(plain[start:])
+        yield Chunk(rows=batch.rows, cells=batch.cells, links=self._in_columns(links), rejects=rejects, without=without)
 
-    def _plain_links(self, batch: Batch) -> tuple[list[Link], Sequence[int]]:
+    def _in_columns(self, links: list[_Link]) -> Rows:
+        rows, parts, object_ids, to_object_ids, asked = list(zip(*links, strict=True)) or ((), (), (), (), ())
+        kinds = {each: kind for kind, each in enumerate(dict.fromkeys(asked))}
+        first, second = self._by_property
+        return Rows(
+            rows=np.array(rows, np.int32),
+            parts=np.array(parts, np.int32),
+            object_ids=list(object_ids) if first else np.array(list(map(int, object_ids)), np.int64),
+            to_object_ids=list(to_object_ids) if second else np.array(list(map(int, to_object_ids)), np.int64),
+            kinds=np.array([kinds[each] for each in asked], np.int32),
+            asked=tuple(kinds),
+        )
+
+    def _plain_links(self, batch: Batch) -> tuple[list[_Link], Sequence[int]]:
         """Return a link for each record, and the places of those that must be judged by themselves after all."""
         everything = range(len(batch.rows))
         if len(self._columns.to) > 1 or any(self._by_property):
@@ -86,7 +114,7 @@ class Judge:
         if asked is None:
             return [], everything
         # The class's own __new__ is Python and would double the time of a million rows; the tuple's is C.
-        links = list(map(tuple.__new__, repeat(Link), zip(batch.rows, repeat(0), objects, to_objects, asked)))
+        links = list(map(tuple.__new__, repeat(_Link), zip(batch.rows, repeat(0), objects, to_objects, asked)))
         if not (batch.faults or batch.marks) and _all_plain(objects) and _all_plain(to_objects):
             return links, ()
         plain = ids.PLAIN.fullmatch
@@ -96,7 +124,7 @@ class Judge:
             place for place, (one, other) in enumerate(pairs) if place in told or not (plain(one) and plain(other))
         ]
 
-    def _plain_record(self, row: int, cells: list[str]) -> Iterator[Link | int] | None:
+    def _plain_record(self, row: int, cells: list[str]) -> Iterator[_Link | int] | None:
         """Return the links of a record whose cells hold plain ids, lists of them, or nothing where that may be.
 
         Numbers among them are of cells that ask for nothing. None if the record must be judged with care.
@@ -115,16 +143,18 @@ class Judge:
             asking.append((cell, asked))
         return self._links(row, object_id, asking)
 
-    def _links(self, row: int, object_id: str, asking: Sequence[tuple[str, tuple[Asked, ...]]]) -> Iterator[Link | int]:
+    def _links(
+        self, row: int, object_id: str, asking: Sequence[tuple[str, tuple[Asked, ...]]]
+    ) -> Iterator[_Link | int]:
         yield len(self._columns.to) - len(asking)
         part = 0
         for cell, asked in asking:
             for found in _DIGITS.finditer(cell):
                 for each in asked:
-                    yield Link(row, part, object_id, found[0], each)
+                    yield _Link(row, part, object_id, found[0], each)
                     part += 1
 
-    def _record(self, place: int, batch: Batch) -> Iterator[Link | Reject | int]:
+    def _record(self, place: int, batch: Batch) -> Iterator[_Link | Reject | int]:
         """Yield the rows of one record, and for each of its cells that asks for nothing a one."""
         row, cells = batch.rows[place], batch.cells[place]
         said = cells[self._columns.object_id.position]
@@ -145,7 +175,7 @@ class Judge:
                 for each in asked:
                     if in_order and not to_judged.reason:
                         found = _with_addresses(each, judged, to_judged)
-                        yield Link(row, part, judged.record_id, to_judged.record_id, found)
+                        yield _Link(row, part, judged.record_id, to_judged.record_id, found)
                     else:
                         verdicts = (self._columns.object_id, judged), (column, to_judged), *unsure
                         problem = self._problem(row, verdicts, each)

@@ -12,6 +12,7 @@ from loader.read import open_inputs
 from loader.reasons import REASONS
 from loader.settings import InputSettings
 from tests.inputs.traps import TRAPS, Case
+from tests.rows import links_of
 
 TESTS = Path(__file__).parents[1]
 ITEMS = 33
@@ -46,10 +47,10 @@ def test_a_trap_gives_exactly_what_the_table_says(case: Case, tmp_path: Path) ->
 def _read(settings: InputSettings) -> tuple[list[object], list[tuple[int, int, str]], list[str], list[str]]:
     (source,) = open_inputs(settings)
     chunks = list(source.chunks())
-    links = [link[:4] for chunk in chunks for link in chunk.links]
+    links = links_of(chunks)
     rejects = [no for chunk in chunks for no in chunk.rejects]
     return (
-        [(row, part, *ids) for row, part, *ids in links],
+        [tuple(link[:4]) for link in links],
         [(no.row, no.part, no.reason) for no in rejects],
         [no.message for no in rejects],
         source.understood.notes,

@@ -433,7 +433,7 @@ TRAPS: dict[int, Trap] = {
     ),
     31: Trap(
         "ten million rows",
-        tests=["test_read_million::test_a_million_csv_rows_cost_at_most_three_times_pandas"],
+        tests=["test_read_million::test_a_million_csv_rows_are_read_in_little_memory"],
         note="a million are measured; memory does not grow with their number",
     ),
     32: Trap(

@@ -5,9 +5,10 @@ import random
 from pathlib import Path
 
 from loader.journal import Journal
-from loader.model import Link, Outcome, Pair, Reject, Result
+from loader.model import Outcome, Pair, Reject, Result
 from loader.reasons import ANSWERS, ROWS
 from loader.show.pace import MOST_BUCKETS, Bucket, Pace, latency_classes
+from tests.rows import Link
 from tests.stages.fake_portal import asked
 from tests.stages.staged import NOW, chunk, created, link, stage
 

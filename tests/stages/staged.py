@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from loader.journal import Journal, Staging
-from loader.model import Asked, Chunk, Link, Outcome, Pair, Reject, Result, Settled
+from loader.model import Asked, Chunk, Outcome, Pair, Reject, Result, Settled
 from loader.plan import fold
 from loader.plan.names import Portal, settle_names
+from tests.rows import Link, in_columns
 from tests.stages.fake_portal import asked
 
 HEADER = ("object_id", "to_object_id")
@@ -27,17 +28,18 @@ def reject(row: int, object_id: str, to_object_id: str, what: Asked | None = Non
 
 
 def chunk(
-    rows: Iterable[Link] | Iterable[Reject] | Iterable[Link | Reject], cells: Mapping[int, list[str]] | None = None
+    rows: Iterable[Link] | Iterable[Reject] | Iterable[Link | Reject], said: Mapping[int, list[str]] | None = None
 ) -> Chunk:
-    """Return a chunk whose records are the rows' own; the cells are their ids unless they are given by row."""
+    """Return a chunk whose records are the rows' own; the cells are their ids unless `said` gives them by row."""
     found = list(rows)
     numbers = list(dict.fromkeys(row.row for row in found))
-    given = dict(cells or {})
+    given = dict(said or {})
     for row in found:
         given.setdefault(row.row, [row.object_id, row.to_object_id])
     links = [row for row in found if isinstance(row, Link)]
     rejects = [row for row in found if isinstance(row, Reject)]
-    return Chunk(numbers, [given[number] for number in numbers], links, rejects, 0)
+    cells = [given[number] for number in numbers]
+    return Chunk(rows=numbers, cells=cells, links=in_columns(links), rejects=rejects, without=0)
 
 
 def group(staging: Staging, portal: Portal | None = None, *, by_record: bool = False) -> None:

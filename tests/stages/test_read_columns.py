@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from loader.errors import InputError, LoaderError, UsageError
-from loader.model import Asked, Link, Reject
+from loader.model import Asked, Reject
 from loader.read import Input, open_inputs
 from loader.read.headers import meaning
 from loader.settings import InputSettings
+from tests.rows import Link, links_of
 
 BLANK = Asked("contacts", "companies", "", "", "", False, "to_object_id")
 
@@ -22,7 +23,7 @@ def opened(tmp_path: Path, content: str, **options: Any) -> Input:
 
 
 def links(source: Input) -> list[Link]:
-    return [link for chunk in source.chunks() for link in chunk.links]
+    return links_of(source.chunks())
 
 
 def rejects(source: Input) -> list[Reject]:

@@ -16,6 +16,7 @@ from loader.errors import InputError, UsageError
 from loader.read import Input, open_inputs
 from loader.read.quiet import quiet
 from loader.settings import InputSettings
+from tests.rows import links_of
 
 HEAD = ("object_id", "to_object_id")
 
@@ -28,7 +29,7 @@ def opened(path: Path, **options: Any) -> Input:
 def judged(source: Input) -> tuple[list[tuple[int, str, str]], list[tuple[int, str]]]:
     chunks = list(source.chunks())
     return (
-        [(link.row, link.object_id, link.to_object_id) for chunk in chunks for link in chunk.links],
+        [(link.row, link.object_id, link.to_object_id) for link in links_of(chunks)],
         [(no.row, no.reason) for chunk in chunks for no in chunk.rejects],
     )
 

@@ -17,6 +17,7 @@ import pytest
 from loader.errors import InputError, LoaderError, UsageError
 from loader.read import Input, open_inputs, own_outputs
 from loader.settings import InputSettings
+from tests.rows import links_of
 
 CONTENT = b"object_id,to_object_id\n1,2\n"
 
@@ -33,7 +34,7 @@ def names(*inputs: str | Path) -> list[str]:
 
 
 def rows(source: Input) -> list[tuple[int, str, str]]:
-    return [(link.row, link.object_id, link.to_object_id) for chunk in source.chunks() for link in chunk.links]
+    return [(link.row, link.object_id, link.to_object_id) for link in links_of(source.chunks())]
 
 
 def zipped(path: Path, members: dict[str, bytes]) -> Path:
