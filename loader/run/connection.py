@@ -12,19 +12,16 @@ from typing import TYPE_CHECKING
 
 from loader.errors import UsageError
 from loader.events import Event, Note, Tell
-from loader.send.allowance_file import AllowanceFile
 from loader.send.api import Request, daily_usage
 from loader.send.auth import credential, fingerprint
 from loader.send.gateway import Gateway, Surroundings
-from loader.send.limits import START_RATE, Limiter
-from loader.send.sharing import Sharing
+from loader.send.limiter import MOST_UNDER_WAY, START_RATE, Limiter
+from loader.send.sharing import ClaimsFile, Sharing
 from loader.settings import ConnectionSettings, OAuthCredentials, Settings
 from loader.version import version
 
 if TYPE_CHECKING:
     from loader.send.transport import Transport
-
-MOST_WORKERS = 50
 
 OWN_FILES = 24
 """What a run has open besides its connections: the journal and its logs, results, lock, log, streams."""
@@ -54,8 +51,8 @@ def _wanted_workers(settings: Settings) -> int:
     if settings.send.concurrency is not None:
         return settings.send.concurrency
     if settings.send.rate is None:
-        return MOST_WORKERS
-    return max(4, min(MOST_WORKERS, math.ceil(settings.send.rate.per_second * SLOWEST_ANSWER)))
+        return MOST_UNDER_WAY
+    return max(4, min(MOST_UNDER_WAY, math.ceil(settings.send.rate.per_second * SLOWEST_ANSWER)))
 
 
 @asynccontextmanager
@@ -68,24 +65,27 @@ async def connected(settings: Settings, around: Surroundings, tell: Tell | None 
         )
     if tell is not None and _sockets() < _wanted_workers(settings):
         tell(Note(f"Only {workers(settings)} requests at once: this system lets a process open few files (ulimit -n)."))
-    limiter = Limiter(settings.send.rate or START_RATE, clock=around.clock, follow=settings.send.rate is None)
+    limiter = Limiter(
+        settings.send.rate or START_RATE,
+        clock=around.clock,
+        follow=settings.send.rate is None,
+        concurrency=workers(settings),
+        daily_reserve=settings.send.daily_reserve,
+    )
     async with AsyncExitStack() as stack:
         if settings.connection.cache_folder is not None:
             name = fingerprint(credentials, settings.connection.base_url)
-            file = AllowanceFile(Path(settings.connection.cache_folder), name)
+            file = ClaimsFile(Path(settings.connection.cache_folder), name)
             await stack.enter_async_context(Sharing(limiter, file, clock=around.clock, tell=tell or _nobody))
-        gateway = Gateway(
+        yield Gateway(
             await stack.enter_async_context((around.sender or _over_the_network)(settings)),
             limiter,
             credential(credentials, settings.connection.api_version),
             around,
             max_attempts=settings.send.max_attempts,
-            daily_reserve=settings.send.daily_reserve,
             usage=_usage(settings.connection),
             say=lambda sentence: (tell or _nobody)(Note(sentence)),
         )
-        gateway.allow(workers(settings))
-        yield gateway
 
 
 def _usage(connection: ConnectionSettings) -> Request | None:

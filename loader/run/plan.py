@@ -18,7 +18,7 @@ from loader.run.portal import recognize, unreachable
 from loader.run.road import judge_of
 from loader.run.staging import Prospect, Settlement, planned, read_all, settle_and_group, with_what_is_there
 from loader.send.gateway import Gateway, Surroundings
-from loader.send.limits import START_RATE
+from loader.send.limiter import START_RATE
 from loader.send.portal import GatewayPortal
 from loader.send.reading import CurrentAssociations
 from loader.settings import Settings

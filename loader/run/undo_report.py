@@ -10,7 +10,7 @@ from loader.errors import LoaderError
 from loader.events import UndoPlanned
 from loader.journal.taking_back import STATUSES
 from loader.run.table_file import read_table, written
-from loader.send.traffic import Traffic
+from loader.send.gateway import Traffic
 from loader.settings import Settings
 from loader.shell import command_line
 

@@ -1,6 +1,5 @@
 """What ends a run from within, in words a person can act on. Pure functions: errors in, errors out."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from loader.errors import ApiError, Fatal, MissingScope, PortalMigrating, Redirected, Unreachable
@@ -12,10 +11,6 @@ LONGEST_SPAN = 10.0 * 365 * 86400
 
 REDIRECTS_TO_STOP = 10
 """When the first ten answers are redirects, this is not HubSpot's address."""
-
-
-SHORTEST_SECRET = 4
-"""A token made up for the sandbox, `any` or `x`, would make stars of half the message."""
 
 
 def wrong_address(error: ApiError) -> Fatal | None:
@@ -101,19 +96,3 @@ def not_readable(error: MissingScope) -> MissingScope:
         category="NO_READ_PERMISSION",
         correlation_id=error.correlation_id,
     )
-
-
-def hide(secrets: Sequence[str], error: ApiError) -> None:
-    """Take secrets out of an error: a server may have echoed them."""
-    error.message = without(secrets, error.message)
-    error.category = without(secrets, error.category)
-    error.correlation_id = without(secrets, error.correlation_id)
-    error.args = (error.message,)
-
-
-def without(secrets: Sequence[str], text: str) -> str:
-    """Return the text with stars instead of secrets."""
-    for secret in secrets:
-        if len(secret) >= SHORTEST_SECRET:
-            text = text.replace(secret, "***")
-    return text

@@ -95,7 +95,6 @@ class Pool:
         self._feeders: list[asyncio.Task[None]] = []
         self._stopped: LoaderError | None = None
         self._more = MOST_MORE
-        gateway.allow(workers)
 
     async def run(self) -> None:
         """Send until nothing is left; raise what stopped the run, once what was in flight is recorded."""

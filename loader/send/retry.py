@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from loader.errors import RateLimited, Retryable
+from loader.errors import Retryable
 
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
@@ -37,15 +37,6 @@ def delay(error: Retryable, failures: int, uniform: Uniform) -> float:
     longest = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(failures - 1, MOST_DOUBLINGS))
     least = LOCK_SECONDS if error.status == 423 else 0.0
     return max(uniform(SHORTEST_SHARE * longest, longest), least, error.retry_after or 0.0)
-
-
-def pause(error: RateLimited, strikes: int, window: float, uniform: Uniform) -> float:
-    """Return the seconds for which every worker rests after a 429: a tenth of the window, doubling to the whole of it.
-
-    `strikes` counts the pauses since the last success, from 1.
-    """
-    longest = min(window, window / 10 * 2.0 ** min(strikes - 1, MOST_DOUBLINGS))
-    return max(uniform(longest / 2, longest), error.retry_after or 0.0)
 
 
 def retry_after(text: str | None, now: datetime) -> float | None:

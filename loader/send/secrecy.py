@@ -1,15 +1,20 @@
-"""Secrets taken out of answers before anybody reads them: a server or a gateway between may echo what it was sent.
+"""Secrets taken out of answers before anybody reads them, and out of messages: a server may echo what it was sent.
 
-Here and not where texts are written, because a text may be cut on its way, and half of a secret is not found any more.
+Answers are cleaned here and not where texts are written, because a text may be cut on its way, and half of a secret is
+not found any more.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from loader.errors import ApiError
 from loader.send.replies import Reply
 
 SHORTEST = 8
 """Characters. A token made up for the sandbox, such as `any`, is part of words that an answer is made of."""
+
+SHORTEST_IN_MESSAGES = 4
+"""A token made up for the sandbox, `any` or `x`, would make stars of half the message."""
 
 STARS = "***"
 
@@ -43,3 +48,19 @@ def _unescaped(escape: re.Match[bytes]) -> bytes:
     if character in (b'"', b"\\", b"\x7f") or (not escape[1] and character != b"/"):
         return escape[0]
     return character
+
+
+def hide(secrets: Sequence[str], error: ApiError) -> None:
+    """Take secrets out of an error: a server may have echoed them."""
+    error.message = without(secrets, error.message)
+    error.category = without(secrets, error.category)
+    error.correlation_id = without(secrets, error.correlation_id)
+    error.args = (error.message,)
+
+
+def without(secrets: Sequence[str], text: str) -> str:
+    """Return the text with stars instead of secrets."""
+    for secret in secrets:
+        if len(secret) >= SHORTEST_IN_MESSAGES:
+            text = text.replace(secret, STARS)
+    return text

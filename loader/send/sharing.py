@@ -1,25 +1,89 @@
-"""The limiter's meetings with the other loaders of its token on this machine, every fifth of a second."""
+"""How the loaders of one token on one machine share its limit: an equal part for each that is at work.
+
+They meet in a small file in the user's cache folder, each of them several times a second; nothing is read or written
+for a single request. The file says of each loader how large a portion of the limit its last window takes up. All
+portions together are never more than the whole: a loader takes no more than what the others leave, and goes on holding
+what it has used until that is a window old, also when it has ended.
+"""
 
 import asyncio
+import fcntl
+import json
 import math
+import os
 import secrets
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+import stat
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from loader.events import Note, Tell
-from loader.send import allowance
-from loader.send.allowance import Allowance, Granted, Wish
-from loader.send.allowance_file import AllowanceFile
-from loader.send.limits import ABANDONED_SECONDS, Limiter
+from loader.send.limiter import ABANDONED_SECONDS, Limiter
 
 T = TypeVar("T")
+
+FOLDER = "association-loader"
 
 MEETING_SECONDS = 0.2
 
 CLAIM_SECONDS = 1.0
 """A loader that could not renew its claim for so long sends nothing until it has: it counts as ended."""
+
+LONGEST_CLAIM = 10.0
+"""Seconds. A claim that lasts longer comes from another boot of the machine, or from nobody of ours."""
+
+LARGEST = 1 << 20
+
+LOCK_SECONDS = 1.0
+"""The lock is held for less than a thousandth of that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one loader holds: no more than `portion` of the limit is in its last window, nor will be.
+
+    It sends nothing after `until`, unless it renews the claim before. Times are seconds of the machine's monotonic
+    clock; `window` is the limit's, in seconds.
+    """
+
+    portion: float
+    until: float
+    window: float
+
+
+Claims = Mapping[str, Claim]
+"""Every loader's claim, by the loader's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a loader may use of the limit until a moment, and how many loaders are at work, itself included."""
+
+    portion: float
+    loaders: int
+    until: float
+
+
+def share(claims: Claims, name: str, held: float, window: float, now: float) -> tuple[Claims, Part]:
+    """Return every claim that still holds once this loader has renewed its own, and what it may use.
+
+    `held` is what it may have used so far of the limit within the last `window` seconds.
+    """
+    # A request of a loader that ended may still arrive for a moment, and then counts for a window.
+    others = {
+        other: claim
+        for other, claim in claims.items()
+        if other != name and now < claim.until + ABANDONED_SECONDS + claim.window
+    }
+    loaders = 1 + sum(claim.until > now for claim in others.values())
+    free = max(0.0, 1.0 - sum(claim.portion for claim in others.values()))
+    part = Part(min(free, 1 / loaders), loaders, now + CLAIM_SECONDS)
+    return {**others, name: Claim(max(part.portion, held), part.until, window)}, part
 
 
 class Aside(Protocol):
@@ -29,25 +93,17 @@ class Aside(Protocol):
         """Return what the work returns."""
 
 
-class _Agreed(NamedTuple):
-    """What a meeting came to, until when it holds, and how many others were there."""
-
-    granted: Granted
-    until: float
-    others: int
-
-
 class Sharing:
-    """Keeps a limiter to its portion for a block; nothing is asked or written for a single request.
+    """Keeps a limiter to its part of the limit for a block.
 
-    Where the file cannot be used, the limiter goes on alone, with at least its equal share of those that it knew of,
-    and one note is told.
+    Where the file cannot be used, the limiter goes on alone, with an equal part beside those that it knew of, and one
+    note is told.
     """
 
     def __init__(
         self,
         limiter: Limiter,
-        file: AllowanceFile,
+        file: "ClaimsFile",
         *,
         clock: Callable[[], float],
         tell: Tell,
@@ -59,12 +115,13 @@ class Sharing:
         self._tell = tell
         self._aside = aside
         self._name = secrets.token_hex(8)
-        self._others = 0
+        self._loaders = 1
+        self._is_told = False
         self._alone = False
         self._meetings: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._limiter.share(0.0, 1.0, self._clock())
+        self._limiter.share(0.0, 1, self._clock())
         await self._meet()
         self._meetings = asyncio.create_task(self._keep_meeting(), name="shared limit")
         return self
@@ -82,45 +139,44 @@ class Sharing:
 
     async def _keep_meeting(self) -> None:
         while not self._alone:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(MEETING_SECONDS):
-                    await self._limiter.wants_more()
+            await asyncio.sleep(MEETING_SECONDS)
             await self._meet()
 
     async def _meet(self) -> None:
-        wish = self._limiter.wish()
+        # Until this meeting is over, requests may leave within the portion that was agreed on at the last one.
+        held = max(self._limiter.in_use, self._limiter.portion)
         try:
-            granted, until, others = await self._aside(lambda: self._agree(wish))
+            part = await self._aside(partial(self._renew, held))
         except OSError as error:
-            self._go_on_alone(error, wish)
+            self._go_on_alone(error)
             return
-        self._limiter.share(granted.bound, granted.equal, until, more=granted.more)
-        if others and not self._others:
+        self._loaders = part.loaders
+        self._limiter.share(part.portion, part.loaders, part.until)
+        if part.loaders > 1 and not self._is_told:
+            self._is_told = True
             self._tell(Note("Another load with the same token is at work on this machine; they share the limit."))
-        self._others = max(self._others, others)
 
-    def _agree(self, wish: Wish) -> _Agreed:
-        agreed: list[_Agreed] = []
+    def _renew(self, held: float) -> Part:
+        parts: list[Part] = []
 
-        def change(there: Allowance) -> Allowance:
-            now = self._clock()
-            there = allowance.current(there, now, ABANDONED_SECONDS)
-            there, granted = allowance.share(there, self._name, wish, now + CLAIM_SECONDS)
-            others = sum(claim.until > now for name, claim in there.claims.items() if name != self._name)
-            agreed.append(_Agreed(granted, now + CLAIM_SECONDS, others))
-            return there
+        def change(claims: Claims) -> Claims:
+            claims, part = share(claims, self._name, held, self._window, self._clock())
+            parts.append(part)
+            return claims
 
         self._file.change(change, self._clock)
-        return agreed[0]
+        return parts[0]
 
-    def _leave(self, there: Allowance) -> Allowance:
-        now = self._clock()
-        return allowance.leave(allowance.current(there, now, ABANDONED_SECONDS), self._name, self._limiter.used())
+    def _leave(self, claims: Claims) -> Claims:
+        return {**claims, self._name: Claim(self._limiter.in_use, self._clock(), self._window)}
 
-    def _go_on_alone(self, error: OSError, wish: Wish) -> None:
+    @property
+    def _window(self) -> float:
+        return self._limiter.rate.seconds * 1.001
+
+    def _go_on_alone(self, error: OSError) -> None:
         self._alone = True
-        portion = max(wish.bound, 1 / (self._others + 1))
-        self._limiter.share(portion, portion, math.inf)
+        self._limiter.share(1 / self._loaders, self._loaders, math.inf)
         self._tell(
             Note(
                 f"{self._file.path}: cannot be used ({error.strerror or error}), so this load knows of no other load "
@@ -128,3 +184,79 @@ class Sharing:
                 "XDG_CACHE_HOME to another"
             )
         )
+
+
+class ClaimsFile:
+    """`<cache folder>/association-loader/<name>`: some JSON, readable by its owner only; no symbolic link is followed.
+
+    It holds no token; nor does its name (see `auth.fingerprint`). What is not as this class writes it counts as
+    nothing. Every call raises OSError when the folder is of no use: read-only, full, somebody else's, on a file system
+    without locks.
+    """
+
+    def __init__(self, cache_folder: Path, name: str) -> None:
+        self._folder = cache_folder / FOLDER
+        self._name = name
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self._folder / self._name
+
+    def change(self, change: Callable[[Claims], Claims], clock: Callable[[], float]) -> None:
+        """Replace the claims that are there by what `change` makes of them, while nobody else does."""
+        with self._locked() as descriptor:
+            found = os.pread(descriptor, LARGEST, 0)
+            claims = change(_read(found, clock()))
+            text = json.dumps({name: asdict(claim) for name, claim in claims.items()}).encode("ascii")
+            # Padded, not cut: whenever this is interrupted, the file is whole or garbage, and never half of each.
+            text = text.ljust(len(found))
+            if os.pwrite(descriptor, text, 0) != len(text):
+                raise OSError("the disk is full")
+
+    @contextmanager
+    def _locked(self) -> Iterator[int]:
+        # Opened each time: a cache folder may be emptied at any moment, and a name is then another file.
+        descriptor = self._open()
+        try:
+            # Never waited for without end: a process that was stopped while it held the lock would stop everybody.
+            deadline = time.monotonic() + LOCK_SECONDS
+            while True:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.001)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _open(self) -> int:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+            descriptor = os.open(self._name, flags, 0o600, dir_fd=folder)
+        finally:
+            os.close(folder)
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+            os.close(descriptor)
+            raise OSError("it is not a file that only this user may read")
+        return descriptor
+
+
+def _read(found: bytes, now: float) -> Claims:
+    try:
+        return {str(name): _claim(fields, now) for name, fields in json.loads(found).items()}
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+        return {}
+
+
+def _claim(fields: Mapping[str, Any], now: float) -> Claim:
+    claim = Claim(float(fields["portion"]), float(fields["until"]), float(fields["window"]))
+    if not (0 <= claim.portion <= 1 and claim.until <= now + LONGEST_CLAIM and 0 < claim.window < math.inf):
+        raise ValueError("no claim of ours")
+    return claim

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from loader.sandbox import SandboxThread
-from loader.send import health, retry
+from loader.send import limiter, retry
 from tests.faults.world import LIMIT, Pair, World, pairs
 
 MakeWorld = Callable[..., World]
@@ -19,9 +19,9 @@ GIVE_UP = 1.0
 @pytest.fixture
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Minutes of patience become tenths of a second: a quarter of an hour is one, and retries follow at once."""
-    monkeypatch.setattr(health, "QUIET_SECONDS", 0.2)
-    monkeypatch.setattr(health, "PROBE_SECONDS", 0.1)
-    monkeypatch.setattr(health, "GIVE_UP_SECONDS", GIVE_UP)
+    monkeypatch.setattr(limiter, "QUIET_SECONDS", 0.2)
+    monkeypatch.setattr(limiter, "PROBE_SECONDS", 0.1)
+    monkeypatch.setattr(limiter, "GIVE_UP_SECONDS", GIVE_UP)
     monkeypatch.setattr(retry, "FIRST_DELAY", 0.02)
     monkeypatch.setattr(retry, "LONGEST_DELAY", 0.2)
 

@@ -285,7 +285,7 @@ CONNECTIONS: dict[int, Covered] = {
     ),
     45: Covered(
         "latency that grows with the requests under way",
-        ("test_pressure::test_a_server_that_collapses_gets_fewer_requests_at_once",),
+        ("test_pressure::test_a_server_that_collapses_gets_no_more_requests_at_once_than_the_command_allows",),
     ),
     46: Covered(
         "an outage of minutes",

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from loader import event_loop
-from loader.send import health
+from loader.send import limiter
 from tests.faults.conftest import GIVE_UP, MakeWorld
 from tests.faults.proxy import Proxy
 from tests.faults.test_answers import CREW, TWO_ATTEMPTS, WORKERS, Rule, attempts, one_pair_each
@@ -60,7 +60,7 @@ def test_a_connection_that_is_always_cut_is_no_verdict(make_world: MakeWorld, mo
 
     Others are answered all the while, so that it is no outage.
     """
-    monkeypatch.setattr(health, "GIVE_UP_SECONDS", 60.0)
+    monkeypatch.setattr(limiter, "GIVE_UP_SECONDS", 60.0)
     world = make_world(40, faults=one_pair_each(*CUT, applied=False))
     ending = world.run(*CREW, *TWO_ATTEMPTS, "--timeout", "0.1", "--rate", "100/1")
     assert ending.exit_code == 1
@@ -128,16 +128,16 @@ def test_a_port_where_nobody_answers_ends_the_load_for_now(make_world: MakeWorld
 @pytest.mark.usefixtures("hurry")
 def test_an_outage_is_waited_for_and_costs_no_row_an_attempt(make_world: MakeWorld, monkeypatch: Any) -> None:
     """Item 46: one probe now and then, no attempt counted meanwhile, and full speed again by itself."""
-    monkeypatch.setattr(health, "GIVE_UP_SECONDS", 60.0)
+    monkeypatch.setattr(limiter, "GIVE_UP_SECONDS", 60.0)
     world = make_world(60, latency="5ms", faults=[{"fault": "503", "method": "PUT", "range": [10, 45]}])
     ending = world.run("--concurrency", "2", "--max-attempts", "15", "--rate", "100/1")
     assert ending.exit_code == 0, ending.said
     assert len(world.struck()) == 36
     struck = [request.time for request in world.struck()]
     # When the outage is known for one, two requests may be under way.
-    probes = [time for time in struck if time > struck[0] + 2 * health.QUIET_SECONDS]
+    probes = [time for time in struck if time > struck[0] + 2 * limiter.QUIET_SECONDS]
     assert len(probes) > 20
-    assert (len(probes) - 1) * health.PROBE_SECONDS <= probes[-1] - probes[0] + 0.05
+    assert (len(probes) - 1) * limiter.PROBE_SECONDS <= probes[-1] - probes[0] + 0.05
     check_counts(world, ending)
     world.check(ending)
 

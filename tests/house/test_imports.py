@@ -45,7 +45,7 @@ FLOORS = {
 ROOMS = {
     "sqlite3": {"loader.journal"},
     "aiohttp": {"loader.send.transport", "loader.sandbox"},
-    "aiolimiter": {"loader.send.limits"},
+    "aiolimiter": {"loader.send.limiter"},
     "click": {"loader.cli", "loader.arguments", "loader.configuration", "loader.api", "loader.sandbox"},
     "python_calamine": {"loader.read"},
 }

@@ -1,8 +1,8 @@
 """What a careful client knows of a server's health, worked out from what passed: its rules in figures.
 
 A breaker that opens when nothing has succeeded for 10 s and 3 requests failed, and then lets one probe a second out;
-a retry budget of 500 that each success refills by a tenth, and one retry a second without; so many attempts for a
-pair, not counting those that a 429 or an open breaker cost, and more as long as nobody else is answered.
+so many attempts for a pair, not counting those that a 429 or an open breaker cost, and more as long as nobody else is
+answered.
 """
 
 from collections import Counter
@@ -14,8 +14,6 @@ from tests.simulation.portal import Pair, Record
 QUIET = 10.0
 FAILURES = 3
 PROBE = 1.0
-BUDGET = 500.0
-REFILL = 0.1
 A_MOMENT = 0.001
 LOCKED = 423
 
@@ -53,19 +51,14 @@ class Health:
         self._failing_since: float | None = None
         self._opened: float | None = None
         self._last_left = -1e9
-        self._began: float | None = None
-        self._budget = BUDGET
         self._counted: Counter[Unit] = Counter()
         self._spent: Counter[Unit] = Counter()
         self._first_left: dict[Unit, float] = {}
         self._over: set[Unit] = set()
         self._last_health = -1e9
-        self._may_retry: Counter[Unit] = Counter()
 
     def leaves(self, one: Exchange, now: float) -> Iterator[str]:
         """Note that a request leaves, and yield what is wrong with that."""
-        if self._began is None:
-            self._began = now
         if (
             self._opened is not None
             and now - max(self._last_left, self._opened) < PROBE - A_MOMENT
@@ -73,13 +66,7 @@ class Health:
         ):
             yield f"#{one.number} leaves {now - self._last_left:.3f} s after the last one in an outage"
         self._last_left = now
-        retried = [unit for unit in _units(one) if self._may_retry[unit]]
-        if retried and self._opened is None:
-            self._budget -= 1
-            if self._budget + (now - self._began) + 1 < 0:
-                yield f"#{one.number} is a retry more than the budget allows"
         for unit in _units(one):
-            self._may_retry[unit] = 0
             self._first_left.setdefault(unit, now)
             if unit in self._over:
                 yield f"#{one.number} is one attempt more than the {self._max_attempts} of {unit}"
@@ -103,7 +90,6 @@ class Health:
         """Note how a request ended."""
         if one.shows_health or (one.answered and one.status == LOCKED):
             self._failures, self._failing_since, self._opened = 0, None, None
-            self._budget = min(BUDGET, self._budget + REFILL)
             self._last_health = now
         if one.shows_health:
             for unit in _units(one):
@@ -127,7 +113,6 @@ class Health:
 
     def _count(self, one: Exchange, now: float, *, counts: bool) -> None:
         for unit in _units(one):
-            self._may_retry[unit] = 1
             self._counted[unit] += counts
             self._spent[unit] += counts
             began = self._first_left[unit]

@@ -115,7 +115,7 @@ def _is_fatal(one: Exchange) -> bool:
 
 
 def _spared_the_sick(health: Health, _: World, __: Run, exchanges: Sequence[Exchange]) -> Iterator[str]:
-    """Down: one probe a second. Half down: retries out of the budget. Never more attempts than a pair has."""
+    """Down: one probe a second. Never more attempts than a pair has."""
     events = [(one.left, 1, one.number, one) for one in exchanges]
     events += [(one.ended, 0, one.number, one) for one in exchanges if one.ended is not None]
     for now, leaves, _number, one in sorted(events, key=lambda event: event[:3]):

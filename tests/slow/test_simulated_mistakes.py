@@ -9,9 +9,8 @@ import pytest
 from loader.journal import Journal, lots
 from loader.model import Outcome, Pair, Types
 from loader.send.gateway import Gateway
-from loader.send.health import Health
 from loader.send.judging import Merging
-from loader.send.limits import Limiter
+from loader.send.limiter import Breaker, Limiter
 from loader.send.pool import Pool
 from loader.settings import SendSettings
 from tests.simulation.hubspot import Rules
@@ -38,9 +37,9 @@ def _sends_only_what_is_asked(self: Merging, asked: Pair, now: Types) -> Any:
 _judge = Merging.__call__
 
 SABOTAGE: dict[str, tuple[Any, str, Any]] = {
-    "the limiter lets everybody through": (Limiter, "_seconds_to_slot", lambda _: 0.0),
-    "the breaker never holds back": (Health, "wait", lambda _, now: 0.0 * now),
-    "failures of an outage count": (Health, "counts", lambda _, status, now: True),
+    "the limiter lets everybody through": (Limiter, "_seconds_to_slot", lambda _, now: 0.0 * now),
+    "the breaker never holds back": (Breaker, "wait", lambda _, now: 0.0 * now),
+    "failures of an outage count": (Breaker, "counts", lambda _, status, now: True),
     "an outcome is not written down": (Journal, "record", _forgets),
     "a settled pair is claimed again": (Journal, "_claimed", property(lambda _: 0, lambda _, value: None)),
     "a stop is not heard": (Pool, "stop", lambda _, reason: None),

@@ -13,7 +13,7 @@ from loader.send import replies
 from loader.send.api import Request
 from loader.send.auth import credential
 from loader.send.gateway import Gateway, Surroundings
-from loader.send.limits import Limiter
+from loader.send.limiter import MOST_UNDER_WAY, Limiter
 from loader.send.replies import Reply
 from loader.settings import OAuthCredentials, Rate, Secret
 from tests.stages.fake_time import clock, run
@@ -78,7 +78,13 @@ FAST = Rate(1000, 1.0)
 def make(server: Server, *, token: Any = None, rate: Rate = FAST, max_attempts: int = 8, **more: Any) -> Gateway:
     return Gateway(
         server,
-        Limiter(rate, clock=clock, follow=more.pop("follow", False)),
+        Limiter(
+            rate,
+            clock=clock,
+            follow=more.pop("follow", False),
+            concurrency=more.pop("concurrency", MOST_UNDER_WAY),
+            daily_reserve=more.pop("daily_reserve", None),
+        ),
         credential(token or Secret(TOKEN), "v4"),
         Surroundings(clock, lambda: NOW, random.Random(0).uniform),
         max_attempts=max_attempts,

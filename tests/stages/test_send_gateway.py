@@ -310,34 +310,36 @@ def test_no_more_requests_are_under_way_than_allowed() -> None:
     server = Server(in_turn(), latency=1.0)
 
     async def scenario() -> None:
-        gateway = make(server)
-        gateway.allow(7)
+        gateway = make(server, concurrency=7)
         await calls(gateway, 60)
 
     run(scenario)
     assert server.most_under_way == 7
 
 
-def test_423s_lower_the_number_of_requests_under_way() -> None:
-    server = Server(lambda _r, _a, number: answer(423) if number <= 40 else OK, latency=1.0)
+@pytest.mark.parametrize(("seconds", "rate"), [(0.12, Rate(190, 10.0)), (3.0, Rate(190, 10.0))])
+def test_a_quick_and_a_slow_server_are_used_to_the_full(seconds: float, rate: Rate) -> None:
+    """What the limiter lets go, which counts a request until it is answered, goes."""
 
     async def scenario() -> int:
-        gateway = make(server)
-        gateway.allow(40)
-        await calls(gateway, 40)
-        server.most_under_way = 0
-        await calls(gateway, 30)
-        return server.most_under_way
+        server = Server(in_turn(), latency=seconds)
+        gateway = make(server, rate=rate)
+        working = [asyncio.create_task(calls(gateway, 6000))]
+        await asyncio.sleep(60)
+        before = len(server.sent)
+        await asyncio.sleep(200)
+        sent = len(server.sent) - before
+        working[0].cancel()
+        return sent
 
-    assert run(scenario) < 30
+    assert run(scenario) >= 0.97 * 200 * rate.requests / (rate.seconds + seconds)
 
 
 def test_a_draining_gateway_sends_nothing_more_and_finishes_what_is_under_way() -> None:
     server = Server(in_turn(), latency=1.0)
 
     async def scenario() -> list[Any]:
-        gateway = make(server)
-        gateway.allow(3)
+        gateway = make(server, concurrency=3)
         working = asyncio.create_task(calls(gateway, 10))
         await asyncio.sleep(0.5)
         gateway.drain()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from loader.send.limits import ABANDONED_SECONDS, Limiter
+from loader.send.limiter import ABANDONED_SECONDS, Limiter
 from loader.settings import Rate
 from tests.stages.fake_time import clock, run
 
@@ -25,8 +25,12 @@ class Server:
     answers: list[float] = field(default_factory=list)
     fullest: float = 0.0
 
+    def __post_init__(self) -> None:
+        self.door = asyncio.Lock()
+
     async def request(self) -> None:
-        await self.limiter.take()
+        async with self.door:
+            await self.limiter.take()
         left, rate = clock(), self.limiter.rate
         recent = sum(answered > left - rate.seconds for answered in self.answers)
         self.fullest = max(self.fullest, (recent + 1) / rate.requests)
@@ -104,8 +108,8 @@ def test_a_limit_that_changes_holds_for_what_was_sent_before(seed: int) -> None:
             changes: list[Callable[[], None]] = [
                 lambda: server.limiter.told(Rate(chance.randint(1, 120), chance.choice([0.5, 1.0, 2.0, 5.0]))),
                 lambda: server.limiter.pause(chance.uniform(0, 1)),
-                server.limiter.lower,
-                server.limiter.recover,
+                lambda: server.limiter.slow_down(None, chance.uniform),
+                server.limiter.succeeded,
             ]
             for _ in range(60):
                 await asyncio.sleep(chance.uniform(0, 0.6))
@@ -232,19 +236,24 @@ def test_a_limit_that_the_command_names_does_not_follow_the_headers() -> None:
 def test_what_a_429_took_comes_back_bit_by_bit_and_only_with_time() -> None:
     async def scenario() -> list[int]:
         limits = limiter(100, 10.0)
-        limits.lower()
-        limits.lower()
+
+        async def slow_down(times: int) -> None:
+            for _ in range(times):
+                limits.slow_down(None, max)
+                limits.slow_down(None, max)  # Of a request that left before the pause: no news.
+                await asyncio.sleep(limits.paused_for)
+
+        await slow_down(2)
         seen = [limits.rate.requests]
         for _ in range(1000):
-            limits.recover()
+            limits.succeeded()
             await asyncio.sleep(0.1)
         seen.append(limits.rate.requests)
-        for _ in range(100):
-            limits.lower()
+        await slow_down(100)
         seen.append(limits.rate.requests)
         for _ in range(300):
             await asyncio.sleep(10)
-            limits.recover()
+            limits.succeeded()
         return [*seen, limits.rate.requests]
 
     assert run(scenario) == [64, 100, 1, 100]

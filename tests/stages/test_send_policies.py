@@ -1,4 +1,4 @@
-"""The policies as tables: when to try again, what health means, quota and failures too many."""
+"""The policies as tables: when to try again, the circuit breaker, quota and failures too many."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -9,9 +9,10 @@ from loader.errors import ConnectionFault, PortalMigrating, RateLimited, ServerF
 from loader.model import Outcome, Result
 from loader.send import endings, retry
 from loader.send.failures import SAME_IN_A_ROW, FailureGuard
-from loader.send.health import BUDGET, FAILURES_TO_OPEN, Health
+from loader.send.limiter import Breaker, Limiter
 from loader.send.quota import Day, Usage, next_reset, usage
-from loader.settings import Budget
+from loader.settings import Budget, Rate
+from tests.stages.fake_time import clock, run
 
 NOW = datetime(2026, 11, 23, 23, 0, tzinfo=UTC)
 
@@ -81,17 +82,24 @@ def test_a_lock_is_waited_for_two_seconds() -> None:
 
 @pytest.mark.parametrize(("strikes", "longest"), [(1, 1), (2, 2), (4, 8), (5, 10), (5000, 10)])
 def test_the_pause_after_429s_grows_to_the_whole_window(strikes: int, longest: float) -> None:
-    assert retry.pause(RateLimited(""), strikes, 10.0, highest) == longest
-    assert retry.pause(RateLimited(""), strikes, 10.0, lowest) == longest / 2
-    assert retry.pause(RateLimited("", retry_after=60.0), strikes, 10.0, highest) == 60
+    async def scenario(retry_after: float | None, uniform: retry.Uniform) -> float:
+        limiter = Limiter(Rate(100, 10.0), clock=clock, follow=False)
+        limiter.strikes = strikes - 1
+        limiter.slow_down(retry_after, uniform)
+        assert limiter.strikes == strikes
+        return limiter.paused_for
+
+    assert run(lambda: scenario(None, highest)) == pytest.approx(longest)
+    assert run(lambda: scenario(None, lowest)) == pytest.approx(longest / 2)
+    assert run(lambda: scenario(60.0, highest)) == pytest.approx(60)
 
 
-# --- health
+# --- the circuit breaker
 
 
-def failing(health: Health, count: int, begin: float, end: float, *, rate_limited: bool = False) -> None:
+def failing(breaker: Breaker, count: int, begin: float, end: float, *, rate_limited: bool = False) -> None:
     for number in range(count):
-        health.failed(begin + (end - begin) * number / max(1, count - 1), rate_limited=rate_limited)
+        breaker.failed(begin + (end - begin) * number / max(1, count - 1), rate_limited=rate_limited)
 
 
 @pytest.mark.parametrize(
@@ -99,102 +107,74 @@ def failing(health: Health, count: int, begin: float, end: float, *, rate_limite
     [(3, 10.0, True), (2, 10.0, False), (3, 9.9, False), (1000, 9.9, False), (1000, 60.0, True)],
 )
 def test_the_breaker_opens_after_3_failures_over_10_seconds(count: int, seconds: float, *, is_open: bool) -> None:
-    health = Health()
-    failing(health, count, 100, 100 + seconds)
-    assert health.open is is_open
+    breaker = Breaker()
+    failing(breaker, count, 100, 100 + seconds)
+    assert breaker.open is is_open
 
 
 def test_time_without_requests_is_no_outage() -> None:
     """Reading a file for an hour and then 20 failures within a second leave the breaker shut."""
-    health = Health()
-    health.succeeded(0)
-    failing(health, 20, 3600, 3601)
-    assert not health.open
+    breaker = Breaker()
+    breaker.succeeded(0)
+    failing(breaker, 20, 3600, 3601)
+    assert not breaker.open
 
 
 def test_a_single_success_shuts_the_breaker_and_begins_anew() -> None:
-    health = Health()
-    failing(health, 2, 0, 60)
-    health.succeeded(60)
-    failing(health, 2, 60, 120)
-    assert not health.open
-    failing(health, 1, 120, 120)
-    assert health.open
-    health.succeeded(120)
-    assert not health.open
-    assert health.wait(121) == 0
+    breaker = Breaker()
+    failing(breaker, 2, 0, 60)
+    breaker.succeeded(60)
+    failing(breaker, 2, 60, 120)
+    assert not breaker.open
+    failing(breaker, 1, 120, 120)
+    assert breaker.open
+    breaker.succeeded(120)
+    assert not breaker.open
+    assert breaker.wait(121) == 0
 
 
 def test_429s_never_open_the_breaker() -> None:
-    health = Health()
-    failing(health, 500, 0, 800, rate_limited=True)
-    assert not health.open
+    breaker = Breaker()
+    failing(breaker, 500, 0, 800, rate_limited=True)
+    assert not breaker.open
 
 
 def test_an_open_breaker_lets_one_request_a_second_go() -> None:
-    health = Health()
-    failing(health, 30, 0, 30)
-    assert health.wait(30) == 0
-    health.sent(30)
-    assert health.wait(30.25) == 0.75
-    assert health.wait(31) == 0
+    breaker = Breaker()
+    failing(breaker, 30, 0, 30)
+    assert breaker.wait(30) == 0
+    breaker.last_sent = 30
+    assert breaker.wait(30.25) == 0.75
+    assert breaker.wait(31) == 0
 
 
 def test_attempts_do_not_count_while_the_breaker_is_open() -> None:
-    health = Health()
-    assert health.counts(503, 0)
-    failing(health, 20, 0, 20)
-    assert not health.counts(503, 800)
-    assert not health.counts(None, 800)
+    breaker = Breaker()
+    assert breaker.counts(503, 0)
+    failing(breaker, 20, 0, 20)
+    assert not breaker.counts(503, 800)
+    assert not breaker.counts(None, 800)
 
 
 def test_rows_that_answer_500_on_their_own_do_not_pass_for_an_outage_for_ever() -> None:
-    health = Health()
-    failing(health, 21, 0, 20)
-    assert not health.counts(500, 129)
-    assert health.counts(500, 131)
+    breaker = Breaker()
+    failing(breaker, 21, 0, 20)
+    assert not breaker.counts(500, 129)
+    assert breaker.counts(500, 131)
 
 
 @pytest.mark.parametrize("rate_limited", [True, False])
 def test_a_quarter_of_an_hour_without_a_usable_answer_is_enough(*, rate_limited: bool) -> None:
-    health = Health()
-    failing(health, 300, 0, 899, rate_limited=rate_limited)
-    assert not health.given_up(899)
-    assert health.given_up(900)
+    breaker = Breaker()
+    failing(breaker, 300, 0, 899, rate_limited=rate_limited)
+    assert not breaker.given_up(899)
+    assert breaker.given_up(900)
 
 
 def test_few_failures_far_apart_are_not_given_up_on() -> None:
-    health = Health()
-    failing(health, 2, 0, 2000)
-    assert not health.given_up(2000)
-
-
-def test_the_retry_budget_makes_retries_wait_and_a_tenth_of_the_successes_refills_it() -> None:
-    health = Health()
-    for _ in range(int(BUDGET)):
-        assert health.afford(0) == 0
-    assert health.afford(0.5) == 0.5
-    assert health.afford(1.0) == 0, "one a second goes out all the same"
-    assert health.afford(1.25) == 0.75
-    for _ in range(11):
-        health.succeeded(0)
-    assert health.afford(1.5) == 0
-    assert health.afford(1.5) == 1
-
-
-def test_the_retry_budget_never_grows_beyond_what_it_was() -> None:
-    health = Health()
-    for _ in range(100):
-        health.succeeded(0)
-    assert health.budget == BUDGET
-
-
-def test_retries_of_an_outage_do_not_use_up_the_budget() -> None:
-    health = Health()
-    failing(health, FAILURES_TO_OPEN, 0, 20)
-    for _ in range(1000):
-        assert health.afford(21) == 0
-    assert health.budget == BUDGET
+    breaker = Breaker()
+    failing(breaker, 2, 0, 2000)
+    assert not breaker.given_up(2000)
 
 
 # --- the day's quota

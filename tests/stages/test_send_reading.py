@@ -14,7 +14,7 @@ from loader.send import api
 from loader.send.auth import credential
 from loader.send.batch_replies import Page, associated
 from loader.send.gateway import Gateway, Surroundings
-from loader.send.limits import Limiter
+from loader.send.limiter import Limiter
 from loader.send.reading import CurrentAssociations, Reading
 from loader.send.replies import Reply
 from loader.send.transport import Transport

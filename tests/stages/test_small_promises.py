@@ -22,7 +22,7 @@ from loader.run.cost import look_ahead
 from loader.send.api import Request
 from loader.send.freshness import FRESH_SECONDS
 from loader.send.judging import Merging
-from loader.send.limits import Limiter
+from loader.send.limiter import Limiter
 from loader.send.reading import CurrentAssociations, Reading
 from loader.send.replies import Reply
 from loader.settings import Rate
@@ -54,20 +54,6 @@ def test_a_clock_that_runs_fast_overfills_no_window_at_the_server(requests: int,
         return server.arrivals
 
     assert most_in_a_window(run(scenario), seconds) <= requests
-
-
-def test_what_an_ended_loader_used_is_held_for_a_window_of_a_fast_clock() -> None:
-    """Another loader of the same token takes over its part of the limit, by this clock."""
-
-    async def scenario() -> list[tuple[float, float]]:
-        limiter = Limiter(Rate(100, 10.0), clock=clock, follow=True)
-        await limiter.take()
-        limiter.give_back(answered=True)
-        return [(held.until - clock(), held.window) for held in limiter.used()]
-
-    ((until, window),) = run(scenario)
-    assert until >= 10.0 * FAST
-    assert window >= 10.0 * FAST
 
 
 @pytest.mark.parametrize("others", [["Boss", "boss "], ["Boss", "BOSS", "Boss"]])

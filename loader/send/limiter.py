@@ -1,0 +1,274 @@
+"""When a request may leave: everything that can hold one back, in one place.
+
+Every request, a retry too, waits in `Limiter.take` until all of these let it go:
+
+- the rate limit: no rolling window ever holds more requests than the portal allows, and they are spread out evenly;
+- this loader's part of the limit, where others use the same token on this machine (see `sharing`);
+- the number of requests that may be under way at once (`--concurrency`);
+- the pause after an answer 429, which holds for all requests;
+- the circuit breaker, which lets one request a second go while HubSpot is down;
+- the daily reserve: close to it, each request under way may be the last that it allows.
+
+Besides that only three things take a request's time: backoff after a failed attempt, a reading that has become too old,
+and a token that must be renewed (see `gateway`).
+"""
+
+import asyncio
+import math
+from bisect import bisect_right, insort
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from aiolimiter import AsyncLimiter
+
+from loader.send.quota import Day
+from loader.send.retry import Uniform
+from loader.settings import Budget, Rate
+
+START_RATE = Rate(100, 10.0)
+"""What every HubSpot subscription allows (usage guidelines: Free and Starter, 100 requests per 10 s)."""
+
+MOST_UNDER_WAY = 50
+
+BURST = 10
+"""Requests that may leave at once; the rest of a window is spread evenly by aiolimiter."""
+
+LOWERED_BY = 0.8
+"""A 429 while we were inside our own count means that somebody else uses the same limit."""
+
+RAISED_BY = 0.05
+"""Share of the limit that comes back with each window without a 429."""
+
+REMEMBERED = 1000
+"""Answers remembered at least, so that a limit up to this holds at once when it, or its window, changes."""
+
+ABANDONED_SECONDS = 1.0
+"""A request that was given up may still arrive: its slot is held for so long before its window starts."""
+
+ROUNDING = 1e-3
+"""Of a slot: portions are fractions."""
+
+QUIET_SECONDS = 10.0
+FAILURES_TO_OPEN = 3
+PROBE_SECONDS = 1.0
+GIVE_UP_SECONDS = 900.0
+
+PATIENCE_SECONDS = 120.0
+"""A plain 500 is HubSpot's own word about one request: after so long it counts against its row again, open or not.
+
+Else a few rows that HubSpot cannot digest, left alone at the end of a run, would pass for an outage for ever.
+"""
+
+
+@dataclass(slots=True)
+class Breaker:
+    """The circuit breaker: opens when nothing has succeeded for 10 s and 3 requests failed meanwhile.
+
+    Then one request a second goes out until one succeeds. All times are seconds of one monotonic clock; `now` is always
+    the caller's. `failures` are those since the last success, without the 429s: a server that says 429 is at work.
+    `unanswered` are all of them, and `failing_since` is when they began.
+    """
+
+    failures: int = 0
+    unanswered: int = 0
+    failing_since: float | None = None
+    opened_at: float | None = None
+    last_success: float = -math.inf
+    last_sent: float = -math.inf
+
+    @property
+    def open(self) -> bool:
+        """True while the server is taken to be down."""
+        return self.opened_at is not None
+
+    def wait(self, now: float) -> float:
+        """Return the seconds until a request may leave; 0 when it may now."""
+        return max(0.0, self.last_sent + PROBE_SECONDS - now) if self.open else 0.0
+
+    def succeeded(self, now: float) -> None:
+        """Note an answer that shows the server at work (a refusal of one request is one, too)."""
+        self.last_success = now
+        self.failures = self.unanswered = 0
+        self.failing_since = self.opened_at = None
+
+    def failed(self, now: float, *, rate_limited: bool) -> bool:
+        """Note an attempt that brought no usable answer; return True if that opens the breaker."""
+        if self.failing_since is None:
+            self.failing_since = now
+        self.unanswered += 1
+        if rate_limited:
+            return False
+        self.failures += 1
+        if self.open or self.failures < FAILURES_TO_OPEN or now - self.failing_since < QUIET_SECONDS:
+            return False
+        self.opened_at = now
+        return True
+
+    def counts(self, status: int | None, now: float) -> bool:
+        """Return True when a failed attempt with this status is to count against its row."""
+        if self.opened_at is None:
+            return True
+        return status == 500 and now - self.opened_at >= PATIENCE_SECONDS
+
+    def given_up(self, now: float) -> bool:
+        """Return True when no usable answer came for a quarter of an hour; to be asked after a failure."""
+        since = self.failing_since
+        return since is not None and self.unanswered >= FAILURES_TO_OPEN and now - since >= GIVE_UP_SECONDS
+
+
+class Limiter:
+    """As many slots as requests are allowed, each reusable one window after its answer.
+
+    Why the answer and not the departure: a request counts when it arrives, which is some time between the two. Two
+    arrivals of one slot are at least a window apart only if the second leaves a window after the first was answered.
+    Slots are counted, not kept: a request leaves when those under way and those answered within the last window are
+    fewer than the limit, so that a limit that changes holds for what already happened, too.
+
+    `clock` gives seconds, monotonic. With `follow` the limit is what the answers' headers say (`told`). `concurrency`
+    is how many requests may be under way at once; `daily_reserve` is what is left of the day's quota for others, where
+    HubSpot says how much that is.
+    """
+
+    def __init__(
+        self,
+        rate: Rate,
+        *,
+        clock: Callable[[], float],
+        follow: bool,
+        concurrency: int = MOST_UNDER_WAY,
+        daily_reserve: Budget | None = None,
+    ) -> None:
+        self._clock = clock
+        self.follows = follow
+        self.concurrency = concurrency
+        self.day = Day(daily_reserve)
+        self.breaker = Breaker()
+        self.strikes = 0
+        """Pauses since the last success."""
+        self._told = rate
+        self._kept = 1.0
+        self._kept_since = -math.inf
+        self.portion, self._loaders, self._portion_until = 1.0, 1, math.inf
+        self._under_way = 0
+        self._answered: list[float] = []
+        self._paused_until = -math.inf
+        self._changed = asyncio.Event()
+        self._pace = AsyncLimiter(1)
+        self._set()
+
+    # --- one request
+
+    async def take(self) -> None:
+        """Wait until a request may leave; it is under way from then on until `give_back`. One caller at a time."""
+        await self._pace.acquire()
+        while (seconds := self._seconds_to_wait(self._clock())) > 0:
+            self._changed.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds if seconds < math.inf else None):
+                    await self._changed.wait()
+        self._under_way += 1
+        self.breaker.last_sent = self._clock()
+
+    def _seconds_to_wait(self, now: float) -> float:
+        """Return the seconds until a request may leave, 0 if it may now; infinity waits for something to change."""
+        is_full = self._under_way >= self.concurrency
+        if is_full or now >= self._portion_until or (self._under_way and self.day.reserve_reached(self._under_way)):
+            return math.inf
+        return max(self._seconds_to_slot(now), self._paused_until - now, self.breaker.wait(now))
+
+    def _seconds_to_slot(self, now: float) -> float:
+        free = self._slots - self._under_way
+        if free <= 0:
+            return math.inf
+        if len(self._answered) < free:
+            return 0.0
+        return self._answered[-free] - self._window_start(now)
+
+    def _window_start(self, now: float) -> float:
+        # A monotonic clock may be slewed by 500 ppm against the server's; a thousandth covers both directions.
+        return now - self.rate.seconds * 1.001
+
+    def give_back(self, *, answered: bool) -> None:
+        """Start a slot's window: now if its request was answered, a moment later if it was given up."""
+        now = self._clock()
+        self._under_way -= 1
+        insort(self._answered, now if answered else now + ABANDONED_SECONDS)
+        if len(self._answered) > 2 * REMEMBERED:
+            old = bisect_right(self._answered, self._window_start(now))
+            del self._answered[: min(old, len(self._answered) - REMEMBERED)]
+        self._changed.set()
+
+    # --- HubSpot's limit, and what a 429 takes of it for a while
+
+    def told(self, rate: Rate) -> None:
+        """Take over the limit that an answer's headers name, if this limiter follows them."""
+        if self.follows and rate != self._told:
+            self._told = rate
+            self._keep(self._kept)
+
+    def slow_down(self, retry_after: float | None, uniform: Uniform) -> None:
+        """After a 429, let no request leave for a while, whoever makes it, and give up a fifth of the limit.
+
+        The pause is a tenth of the window, doubled with each pause up to the whole of it until a request succeeds, and
+        never shorter than HubSpot asks for. 429s to requests that left before a pause began prolong it at most.
+        """
+        if not self.paused_for:
+            self.strikes += 1
+            self._keep(self._kept * LOWERED_BY)
+        window = self.rate.seconds
+        longest = min(window, window / 10 * 2.0 ** min(self.strikes - 1, 10))
+        self.pause(max(uniform(longest / 2, longest), retry_after or 0.0))
+
+    def pause(self, seconds: float) -> None:
+        """Let no request leave for so long."""
+        self._paused_until = max(self._paused_until, self._clock() + seconds)
+
+    @property
+    def paused_for(self) -> float:
+        """Seconds until requests leave again; 0 when they do."""
+        return max(0.0, self._paused_until - self._clock())
+
+    def succeeded(self) -> None:
+        """Note an answer that shows HubSpot at work: a little of the limit that was given up comes back.
+
+        It does so if a whole window has passed since the last change.
+        """
+        now = self._clock()
+        self.strikes = 0
+        if self.breaker.open:
+            self._changed.set()
+        self.breaker.succeeded(now)
+        if self._kept < 1 and now - self._kept_since >= self._told.seconds:
+            self._keep(min(1.0, self._kept + RAISED_BY))
+
+    def _keep(self, share: float) -> None:
+        # Never less than one request a window: it would take forever to come back from less.
+        self._kept = max(share, 1 / self._told.requests)
+        self._kept_since = self._clock()
+        self._set()
+
+    # --- shared with other loaders of the token (see `sharing`)
+
+    def share(self, portion: float, loaders: int, until: float) -> None:
+        """Keep to a portion of the limit, at the pace of one of so many loaders; nothing leaves after `until`."""
+        self.portion, self._loaders, self._portion_until = portion, loaders, until
+        self._set()
+
+    @property
+    def in_use(self) -> float:
+        """The portion of the limit that requests take up: those under way, and those of the last window."""
+        in_window = len(self._answered) - bisect_right(self._answered, self._window_start(self._clock()))
+        return min(1.0, (self._under_way + in_window) / self._told.requests)
+
+    def _set(self) -> None:
+        requests, seconds = max(1, int(self._told.requests * self._kept + 1e-9)), self._told.seconds
+        self.rate = Rate(requests, seconds)
+        # An equal part is one slot at least: with fewer slots than loaders nobody would ever send.
+        self._slots = int(requests * self.portion + ROUNDING) or int(self.portion >= 1 / self._loaders)
+        part = max(1, requests // self._loaders)
+        burst = max(1, min(BURST, part // 2))
+        pace = burst, burst * seconds / part
+        if pace != (self._pace.max_rate, self._pace.time_period):
+            self._pace = AsyncLimiter(*pace)
+        self._changed.set()
