@@ -5,9 +5,12 @@ for (a cell with three ids in it makes three rows, all with the record's row num
 request links, whatever the number of rows that ask for it.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate, chain
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:  # Commands that read no rows start without numpy.
     import numpy as np
@@ -51,13 +54,13 @@ class Rows:
     that property's values.
     """
 
-    rows: "npt.NDArray[np.int32]"
+    rows: npt.NDArray[np.int32]
     """The row of the spreadsheet that its record stands in."""
-    parts: "npt.NDArray[np.int32]"
+    parts: npt.NDArray[np.int32]
     """Counts the rows of one record from 0."""
-    object_ids: "npt.NDArray[np.int64] | list[str]"
-    to_object_ids: "npt.NDArray[np.int64] | list[str]"
-    kinds: "npt.NDArray[np.int32]"
+    object_ids: npt.NDArray[np.int64] | list[str]
+    to_object_ids: npt.NDArray[np.int64] | list[str]
+    kinds: npt.NDArray[np.int32]
     """For each row an index into `asked`."""
     asked: tuple[Asked, ...]
     """The few distinct things that these rows ask for, in the order in which the rows first do; all are asked for."""
@@ -145,6 +148,8 @@ def hides_leads(direction: Direction) -> bool:
 Types = frozenset[AssociationType]
 """The types that a pair has, or is to have, in one direction."""
 
+NO_TYPES: Types = frozenset()
+
 
 class Settled(NamedTuple):
     """What to send for a row. `inverse` is the same association from the other end, None where that is unknown.
@@ -225,26 +230,117 @@ Singles = Mapping[Direction, Mapping[AssociationType, str]]
 """By direction, the types of which a record can have only one, each with the end (`from` or `to`) of that record."""
 
 
-class Lot(NamedTuple):
-    """Pairs that are looked up together: by the records of the first object type of `direction`.
+Numbers: TypeAlias = "npt.NDArray[np.int64]"
+"""Record ids, or the numbers by which the journal knows pairs: both are below 2**63."""
 
-    `straight` pairs have that record at their from end; `turned` ones at their to end, and `inverse` says what the
-    types that are found are called from the other end, where that is known.
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pairs:
+    """Pairs of one direction in columns, one entry for each, in the order in which they are sent.
+
+    `numbers` are those of the journal. `requests` says by index into `types` what each pair is to have, `rows` how many
+    rows name it. What few pairs have is by number: `before`, `dropped` and `contested` (see `Pair`).
     """
 
     direction: Direction
-    straight: list[Pair]
-    turned: list[Pair]
+    numbers: Numbers
+    from_ids: Numbers
+    to_ids: Numbers
+    requests: npt.NDArray[np.int32]
+    rows: npt.NDArray[np.int32]
+    types: tuple[tuple[AssociationType, ...], ...]
+    before: Mapping[int, Types] = field(default_factory=dict)
+    dropped: Mapping[int, Types] = field(default_factory=dict)
+    contested: Mapping[int, Types] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def take(self, which: slice | npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> Pairs:
+        """Return some of the pairs: by a slice, by a mask, or by their places in the order that is wanted."""
+        return Pairs(
+            direction=self.direction,
+            numbers=self.numbers[which],
+            from_ids=self.from_ids[which],
+            to_ids=self.to_ids[which],
+            requests=self.requests[which],
+            rows=self.rows[which],
+            types=self.types,
+            before=self.before,
+            dropped=self.dropped,
+            contested=self.contested,
+        )
+
+    def each(self) -> Iterator[Pair]:
+        """Yield each pair by itself, for what must be looked at pair by pair."""
+        columns = (self.numbers, self.from_ids, self.to_ids, self.requests, self.rows)
+        for number, from_id, to_id, request, rows in zip(*(each.tolist() for each in columns), strict=True):
+            yield Pair(
+                number,
+                self.direction[0],
+                str(from_id),
+                self.direction[1],
+                str(to_id),
+                self.types[request],
+                rows,
+                before=self.before.get(number),
+                dropped=self.dropped.get(number, NO_TYPES),
+                contested=self.contested.get(number, NO_TYPES),
+            )
+
+
+def _united(sparse: Iterable[Mapping[int, Types]]) -> dict[int, Types]:
+    return {number: types for each in sparse for number, types in each.items()}
+
+
+def concatenate(runs: Sequence[Pairs]) -> Pairs:
+    """Return runs of pairs of one direction, at least one, as a single one."""
+    import numpy as np  # noqa: PLC0415 - not before something is sent: it takes longer than an answer to --help
+
+    if len(runs) == 1:
+        return runs[0]
+    tables = list(dict.fromkeys(run.types for run in runs))
+    begins = dict(zip(tables, accumulate(map(len, tables), initial=0), strict=False))
+    return Pairs(
+        direction=runs[0].direction,
+        numbers=np.concatenate([run.numbers for run in runs]),
+        from_ids=np.concatenate([run.from_ids for run in runs]),
+        to_ids=np.concatenate([run.to_ids for run in runs]),
+        requests=np.concatenate([run.requests + np.int32(begins[run.types]) for run in runs]),
+        rows=np.concatenate([run.rows for run in runs]),
+        types=tuple(chain.from_iterable(tables)),
+        before=_united(run.before for run in runs),
+        dropped=_united(run.dropped for run in runs),
+        contested=_united(run.contested for run in runs),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Lot:
+    """Pairs that are looked up together, by the records of one object type.
+
+    `own` pairs have that record at their from end; `other` ones at their to end, and `inverse` says what the types
+    that are found there are called from their own end, where that is known.
+    """
+
+    own: Pairs
+    other: Pairs
     inverse: Mapping[AssociationType, AssociationType]
 
+    @property
+    def direction(self) -> Direction:
+        """The object type of the records that are looked up, and the one that they are associated with."""
+        return self.own.direction
 
-class Image(NamedTuple):
-    """What pairs were before they were sent: their types, in their own direction.
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Image:
+    """What pairs, by number, were before they were sent: their types, in their own direction.
 
     `there` are those that rows ask for and that they have still.
     """
 
-    pairs: Sequence[Pair]
+    numbers: Numbers
     types: Types
     there: Types
 
@@ -309,14 +405,15 @@ class Result(NamedTuple):
     finished_at: str
 
 
-class Outcome(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Outcome:
     """What became of pairs that fared alike.
 
     `rows` is how many of their rows have this result; `unchanged` how many others each of them has, which were so
     before.
     """
 
-    pair_ids: Sequence[int]
+    pair_ids: Numbers
     result: Result
     rows: int
     unchanged: int = 0

@@ -14,7 +14,7 @@ from loader.journal.bound import bound
 from loader.journal.lots import Plan
 from loader.journal.recent import Recent
 from loader.journal.schema import IS_SETTLED, UNLABELLED, connect, guarded
-from loader.model import AssociationType, Demotion, Direction, Image, Lot, Outcome, Pair, Singles, Types
+from loader.model import AssociationType, Demotion, Direction, Image, Lot, Outcome, Pairs, Singles, Types
 from loader.reasons import Reason, explain
 
 FILE_NAME = "results.name"
@@ -203,8 +203,8 @@ class Journal:
             self._claimed = first[0] - 1
         return first is not None
 
-    def claim(self, most: int) -> list[Pair]:
-        """Return the next pairs without an outcome, after committing the intent to send them.
+    def claim(self, most: int) -> list[Pairs]:
+        """Return the next pairs without an outcome, those of each direction, after committing the intent to send them.
 
         A pair counts as within the limit when one of its rows is: its other rows are settled along with it.
         """

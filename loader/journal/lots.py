@@ -2,14 +2,17 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
-from itertools import groupby, islice, repeat
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from loader.journal.schema import IS_SETTLED, ITS_OUTCOME, OLD
-from loader.model import AssociationType, Demotion, Direction, Image, Lot, Pair, Types
+from loader.model import NO_TYPES, AssociationType, Demotion, Direction, Image, Lot, Pairs, Types
 
 COLUMNS = "id, object_id, to_object_id, kinds, size, input, row, part"
 """What is claimed of the table of pairs; the last three are for the line of a pair of one row (see `recent`)."""
@@ -38,12 +41,6 @@ SELECT count(*) FROM pairs p JOIN befores b ON b.pair = p.id
     JOIN kinds k ON k.id = r.kind
 WHERE p.id = ? AND {OLD}
 """  # noqa: S608 - our own text
-
-
-NOTHING: Types = frozenset()
-
-# `Pair._make` is Python, and would cost a million pairs half a second.
-_PAIR: Callable[[Sequence[Any]], Pair] = partial(tuple.__new__, Pair)
 
 
 class _Specification(NamedTuple):
@@ -91,18 +88,49 @@ class Plan:
             types = AssociationType(*known[:2]), AssociationType(*known[2:])
             self._inverses.setdefault((first, second), {})[types[0]] = types[1]
         self._images: dict[str, Types] = {}
+        sent_as = self.specifications.values()
+        self._place = {kinds: place for place, kinds in enumerate(self.specifications)}
+        self._types = tuple(each.types for each in sent_as)
+        self._flipped = np.array([each.flipped for each in sent_as], np.bool_)
+        self._directions = list(dict.fromkeys(each.direction for each in sent_as))
+        self._direction_of = np.array([self._directions.index(each.direction) for each in sent_as], np.int32)
 
-    def pairs(self, rows: Iterable[Sequence[Any]]) -> list[Pair]:
-        """Return rows of the table of pairs, as `COLUMNS` has them, as what is to be sent."""
-        pairs: list[Pair] = []
-        for kinds, alike in groupby(rows, key=_KINDS):
-            (object_type, to_object_type), types, flipped, _ = self.specifications[kinds]
-            ids, main, other, _, sizes, *_ = zip(*alike, strict=True)
-            first, second = (other, main) if flipped else (main, other)
-            ends = repeat(object_type), map(str, first), repeat(to_object_type), map(str, second)
-            rest = repeat(types), sizes, repeat(None), repeat(NOTHING), repeat(0), repeat(NOTHING), repeat(NOTHING)
-            pairs += map(_PAIR, zip(ids, *ends, *rest, strict=False))
-        return pairs
+    def pairs(self, rows: Sequence[Sequence[Any]], befores: Mapping[int, Types] | None = None) -> list[Pairs]:
+        """Return rows of the table of pairs, as `COLUMNS` has them, as what is to be sent, a run for each direction."""
+        if not rows:
+            return []
+        requests = self.requests(rows)
+        which, found = np.unique(self._direction_of[requests], return_inverse=True)
+        return [
+            self.run(
+                [rows[at] for at in np.flatnonzero(found == place).tolist()] if len(which) > 1 else rows,
+                self._directions[number],
+                befores or {},
+            )
+            for place, number in enumerate(which)
+        ]
+
+    def requests(self, rows: Sequence[Sequence[Any]]) -> npt.NDArray[np.int32]:
+        """Return what rows of the table of pairs are sent as, by the place of that among the specifications."""
+        return np.fromiter(map(self._place.__getitem__, map(_KINDS, rows)), np.int32, len(rows))
+
+    def run(self, rows: Sequence[Sequence[Any]], direction: Direction, befores: Mapping[int, Types]) -> Pairs:
+        """Return rows of the table of pairs, all of one direction, as what is to be sent."""
+        requests = self.requests(rows)
+        numbers, main, other, sizes = (
+            np.fromiter(map(itemgetter(column), rows), np.int64, len(rows)) for column in (0, 1, 2, 4)
+        )
+        flipped = self._flipped[requests]
+        return Pairs(
+            direction=direction,
+            numbers=numbers,
+            from_ids=np.where(flipped, other, main),
+            to_ids=np.where(flipped, main, other),
+            requests=requests,
+            rows=sizes.astype(np.int32),
+            types=self._types,
+            before=befores,
+        )
 
     def image(self, text: str) -> Types:
         """Return a set of types that was written down."""
@@ -143,16 +171,17 @@ def claim(database: sqlite3.Connection, plan: Plan, begin: Begin, size: Size) ->
         return None
     befores = {pair: plan.image(text) for pair, text in database.execute(_BEFORES, (rows[0][0], rows[-1][0]))}
     (a, b), by_b = plan.families[plan.specifications[_KINDS(rows[0])].family]
-    straight: list[Pair] = []
-    turned: list[Pair] = []
-    for kinds, alike in groupby(sorted(rows, key=_FIRST_ROW) if size.scattered else rows, key=_KINDS):
-        pairs = _remembering(plan.pairs(alike), befores)
-        (turned if plan.specifications[kinds].flipped != by_b else straight).extend(pairs)
-    if plan.singles:
-        straight = _giving_up(database, plan, straight, begin)
-        turned = _giving_up(database, plan, turned, begin)
     direction = (b, a) if by_b else (a, b)
-    return rows, Lot(direction, straight, turned, plan.inverse(direction))
+    own: list[Sequence[Any]] = []
+    other: list[Sequence[Any]] = []
+    for row in sorted(rows, key=_FIRST_ROW) if size.scattered else rows:
+        (other if plan.specifications[_KINDS(row)].flipped != by_b else own).append(row)
+    lot = Lot(
+        own=_giving_up(database, plan, plan.run(own, direction, befores), begin),
+        other=_giving_up(database, plan, plan.run(other, direction[::-1], befores), begin),
+        inverse=plan.inverse(direction),
+    )
+    return rows, lot
 
 
 def _draw(found: Iterable[Sequence[Any]], plan: Plan, size: Size) -> list[Sequence[Any]]:
@@ -178,36 +207,28 @@ def _draw(found: Iterable[Sequence[Any]], plan: Plan, size: Size) -> list[Sequen
     return rows
 
 
-def _remembering(pairs: list[Pair], befores: Mapping[int, Types]) -> list[Pair]:
-    return [pair._replace(before=befores.get(pair.pair_id)) for pair in pairs] if befores else pairs
-
-
-def _giving_up(database: sqlite3.Connection, plan: Plan, pairs: list[Pair], begin: Begin) -> list[Pair]:
+def _giving_up(database: sqlite3.Connection, plan: Plan, pairs: Pairs, begin: Begin) -> Pairs:
     """Have pairs give up the type of a primary record where another pair has it by now, or wait where it is to get it.
 
     Where that other pair failed, they keep it: a record is not left without a primary one.
     """
-    for direction in {(pair.object_type, pair.to_object_type) for pair in pairs}:
-        for type_, end in plan.singles.get(direction, {}).items():
-            types = direction if end == "from" else (direction[1], direction[0])
-            ids = json.dumps([int(pair.object_id if end == "from" else pair.to_object_id) for pair in pairs])
-            found = {
-                str(record): (pair, status)
-                for record, pair, status in database.execute(PROMOTED, (ids, *types, begin.last_row))
-                if status is not None or not begin.insisting
-            }
-            if found:
-                pairs = [_giving_up_to(pair, type_, end, found) for pair in pairs]
-    return pairs
-
-
-def _giving_up_to(pair: Pair, type_: AssociationType, end: str, found: Mapping[str, tuple[int, str | None]]) -> Pair:
-    other, status = found.get(pair.object_id if end == "from" else pair.to_object_id, (pair.pair_id, None))
-    if other == pair.pair_id:
-        return pair
-    if status is None:
-        return pair._replace(contested=pair.contested | {type_})
-    return pair._replace(dropped=pair.dropped | {type_})
+    dropped: dict[int, Types] = {}
+    contested: dict[int, Types] = {}
+    for type_, end in plan.singles.get(pairs.direction, {}).items():
+        records, types = (pairs.from_ids, pairs.direction) if end == "from" else (pairs.to_ids, pairs.direction[::-1])
+        found = {
+            record: (pair, status)
+            for record, pair, status in database.execute(
+                PROMOTED, (json.dumps(records.tolist()), *types, begin.last_row)
+            )
+            if status is not None or not begin.insisting
+        }
+        for number, record in zip(pairs.numbers.tolist(), records.tolist(), strict=True) if found else ():
+            other, status = found.get(record, (number, None))
+            if other != number:
+                lost = contested if status is None else dropped
+                lost[number] = lost.get(number, NO_TYPES) | {type_}
+    return replace(pairs, dropped=dropped, contested=contested)
 
 
 def keep(database: sqlite3.Connection, images: Sequence[Image], demoted: Sequence[Demotion]) -> dict[int, int]:
@@ -217,14 +238,14 @@ def keep(database: sqlite3.Connection, images: Sequence[Image], demoted: Sequenc
             "INSERT OR IGNORE INTO demoted VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)",
             (*each[:5], each.single.key, _number(database, each.types)),
         )
-    for pairs, types, there in images:
+    for image in images:
         # One statement for all: to step through it pair by pair is what costs.
         database.execute(
             "INSERT INTO befores SELECT value, ?, ? FROM json_each(?) WHERE TRUE"
             " ON CONFLICT (pair) DO UPDATE SET there = excluded.there",
-            (_number(database, types), _listed(there), json.dumps([pair.pair_id for pair in pairs])),
+            (_number(database, image.types), _listed(image.there), json.dumps(image.numbers.tolist())),
         )
-    return {pair.pair_id: _rows(database, pair.pair_id) for pairs, _, there in images if there for pair in pairs}
+    return {pair: _rows(database, pair) for image in images if image.there for pair in image.numbers.tolist()}
 
 
 def _number(database: sqlite3.Connection, types: Types) -> int:

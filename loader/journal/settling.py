@@ -2,11 +2,13 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from itertools import groupby, pairwise
+from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from loader.model import Outcome, Result
+import numpy as np
+
+from loader.model import Numbers, Outcome, Result
 from loader.reasons import explain
 
 _FARED = attrgetter("result", "unchanged")
@@ -27,12 +29,12 @@ def settle(database: sqlite3.Connection, outcomes: Iterable[Outcome]) -> list[En
     entries: list[Entry] = []
     # Those that fared alike one after the other as one: PUTs of one millisecond often do.
     for (result, unchanged), alike in groupby(outcomes, key=_FARED):
-        pair_ids = sorted(pair for outcome in alike for pair in outcome.pair_ids)
+        pair_ids = np.sort(np.concatenate([outcome.pair_ids for outcome in alike]))
         entries.append(_settle(database, pair_ids, result, unchanged))
     return entries
 
 
-def _settle(database: sqlite3.Connection, pair_ids: list[int], result: Result, unchanged: int) -> Entry:
+def _settle(database: sqlite3.Connection, pair_ids: Numbers, result: Result, unchanged: int) -> Entry:
     number = database.execute(
         "INSERT INTO results VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (*result[:3], ";".join(result.labels), *result[4:]),
@@ -46,17 +48,10 @@ def _settle(database: sqlite3.Connection, pair_ids: list[int], result: Result, u
     return Entry(runs, unchanged, number or 0, last - len(runs) + 1, last)
 
 
-def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:
+def _runs(numbers: Numbers) -> Iterator[tuple[int, int]]:
     """Yield the first and the last of numbers that follow one another without a gap; they are in order."""
-    if not numbers:
-        return
-    first = numbers[0]
-    if numbers != list(range(first, first + len(numbers))):
-        for one, other in pairwise(numbers):
-            if other != one + 1:
-                yield first, one
-                first = other
-    yield first, numbers[-1]
+    for run in np.split(numbers, np.flatnonzero(np.diff(numbers) != 1) + 1):
+        yield int(run[0]), int(run[-1])
 
 
 FAILED = "status = 'failed'"

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from loader.journal.journal import Journal
 from loader.journal.schema import ITS_OUTCOME, OLD
-from loader.model import AssociationType, Demotion, Direction, Outcome, Pair
+from loader.model import NO_TYPES, AssociationType, Demotion, Direction, Outcome, Pairs
 
 UNDO = "undo"
 """The fact that tells of an undo: when it began and ended, and how many pairs have which status."""
@@ -177,15 +177,13 @@ class UndoJournal(Journal):
         columns = "kinds, before, count(*), sum(unsure)"
         return self._concerned(columns, "GROUP BY kinds, before", done=_SETTLED)
 
-    def claim(self, most: int) -> list[Pair]:
+    def claim(self, most: int) -> list[Pairs]:
         """Return the next pairs that are to be taken back, with what they were before."""
         found = list(self._concerned("*", "AND id > :after ORDER BY id LIMIT :most", after=self._claimed, most=most))
         if found:
             self._claimed = found[-1][0]
-        return [
-            pair._replace(before=self._plan.image(row[5]) if row[5] else frozenset())
-            for pair, row in zip(self._plan.pairs(found), found, strict=True)
-        ]
+        befores = {row[0]: self._plan.image(row[5]) if row[5] else NO_TYPES for row in found}
+        return self._plan.pairs(found, befores)
 
     def _concerned(self, columns: str, rest: str, *, done: str = "TRUE", **values: object) -> Iterator[Sequence[Any]]:
         """Yield from the pairs that the run may have changed and that are not `done` yet."""
@@ -212,12 +210,13 @@ class UndoJournal(Journal):
                 "INSERT INTO undone (pair, status, error_category, error_message, finished_at) VALUES (?, ?, ?, ?, ?)",
                 [
                     (pair, result.status, result.error_category, result.error_message, result.finished_at)
-                    for pairs, result, _, _ in done
-                    for pair in pairs
+                    for each in done
+                    for result in [each.result]
+                    for pair in each.pair_ids.tolist()
                 ],
             )
             # A request that got no answer may have taken effect: that stays in mind.
-            settled = [(pair,) for each in done if each.status != "failed" for pair in each.pair_ids]
+            settled = [(pair,) for each in done if each.status != "failed" for pair in each.pair_ids.tolist()]
             self._database.executemany("DELETE FROM undoing WHERE pair = ?", settled)
             self._put(facts)
         self._facts.update(facts)

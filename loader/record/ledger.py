@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from loader.journal import Counts, Journal
-from loader.model import Demotion, Direction, Image, Lot, Outcome, Pair, Singles, Types
+from loader.model import Demotion, Direction, Image, Lot, Outcome, Pairs, Singles, Types
 from loader.record.results import Results
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ class Ledger:
         self.counts: Counts = journal.counts()
         self.at_work: set[asyncio.Task[Any] | None] = set()
 
-    async def claim(self, most: int) -> list[Pair]:
+    async def claim(self, most: int) -> list[Pairs]:
         """Return the next pairs, their intent committed after everything that was recorded so far."""
         return await self._after_writing(partial(self._journal.claim, most))
 

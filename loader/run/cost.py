@@ -8,7 +8,6 @@ from typing import NamedTuple
 from loader.errors import ApiError, RecordMerged, Retryable
 from loader.events import Cost, Losing, MergedRecord, Note, Planned, SoFar, Tell
 from loader.journal import Journal
-from loader.model import Lot
 from loader.run.portal import unreachable
 from loader.send.batch import MOST_PAIRS
 from loader.send.existing import MOST_PAIRS as PAIRS_OF_A_LOT
@@ -66,16 +65,17 @@ async def look_ahead(journal: Journal, current: CurrentAssociations, judge: Judg
             whole = True
             continue
         lots += 1
-        ids = [pair.object_id for pair in lot.straight] + [pair.to_object_id for pair in lot.turned]
+        own, other = list(lot.own.each()), list(lot.other.each())
+        ids = [pair.object_id for pair in own] + [pair.to_object_id for pair in other]
         reading = await current.read(lot.direction, ids)
         unread = _unread(reading, ids)
         refused += unread
-        there, unsure = standing(lot, reading, judge)
+        there, unsure = standing(own, other, lot.inverse, reading, judge)
         found = found.plus(there)
         if unsure:
             direction = direction_of(unsure[0])
-            own = await current.read(direction, [pair.object_id for pair in unsure])
-            found = found.plus(standing(Lot(direction, unsure, [], {}), own, judge)[0])
+            reading = await current.read(direction, [pair.object_id for pair in unsure])
+            found = found.plus(standing(unsure, [], {}, reading, judge)[0])
         looked_up += len(ids) - len(unread)
         if lots % 10 == 0:
             tell(Note(f"{looked_up:,} pairs are looked up, {found.complete:,} of them have what is asked for."))

@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import NamedTuple, Protocol
 
 from loader.errors import ApiError
-from loader.model import AssociationType, Direction, Lot, Pair, Types
+from loader.model import AssociationType, Direction, Pair, Types
 from loader.send.reading import Reading
 
 NOTHING: Types = frozenset()
@@ -154,9 +154,15 @@ class Standing(NamedTuple):
         return Standing(*map(sum, zip(self, other, strict=True)))
 
 
-def standing(lot: Lot, reading: Reading, judge: Judge) -> tuple[Standing, list[Pair]]:
+def standing(
+    own: Sequence[Pair],
+    other: Sequence[Pair],
+    inverse: Mapping[AssociationType, AssociationType],
+    reading: Reading,
+    judge: Judge,
+) -> tuple[Standing, list[Pair]]:
     """Return how the pairs of a lot stand, and those of which only their own end can tell."""
-    straight, turned = sort_out(lot.straight, reading, judge), sort_out(lot.turned, reading, judge, lot.inverse)
+    straight, turned = sort_out(own, reading, judge), sort_out(other, reading, judge, inverse)
     losing = [(len(same), len(each.gone)) for cases in (straight, turned) for same, each in cases.lacking if each.gone]
     complete = sum(len(same) for cases in (straight, turned) for same, each in cases.judged if each is None)
     labels = sum(pairs * labels for pairs, labels in losing)

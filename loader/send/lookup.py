@@ -10,6 +10,8 @@ from datetime import datetime
 from itertools import chain
 from typing import NamedTuple, Protocol
 
+import numpy as np
+
 from loader.errors import ApiError, RecordMerged, ServerFault
 from loader.model import (
     AssociationType,
@@ -99,18 +101,17 @@ class Lookup:
 
     async def lot(self, lot: Lot) -> list[list[Looked]]:
         """Look a lot up; return the pairs that lack something, then those whose own end is to be read, too."""
-        believed = [] if hides_leads(lot.direction[::-1]) else lot.turned
-        reading, read_at = await read_fresh(
-            self._current, self._clocks, lot.direction, _records(lot.straight, believed)
-        )
-        cases = await self._settle(lot.straight, reading, apart=self._singles_of(lot.direction))
+        own, other = list(lot.own.each()), list(lot.other.each())
+        believed = [] if hides_leads(lot.direction[::-1]) else other
+        reading, read_at = await read_fresh(self._current, self._clocks, lot.direction, _records(own, believed))
+        cases = await self._settle(own, reading, apart=self._singles_of(lot.direction))
         back = lot.direction[::-1]
         cases += await self._settle(believed, reading, lot.inverse, apart=self._singles_of(back))
         looked = await self._kept(cases, read_at)
         for each in cases:
             looked += [_to_read(each.hidden, shown=False), _to_read(each.unsure, shown=True)]
             await asyncio.sleep(0)
-        left = [] if believed is lot.turned else lot.turned
+        left = [] if believed is other else other
         for start in range(0, len(left), PAIRS_AT_ONCE):
             looked.append(_to_read(left[start : start + PAIRS_AT_ONCE], shown=False))
             await asyncio.sleep(0)
@@ -201,7 +202,13 @@ class Lookup:
     ) -> list[list[Looked]]:
         """Return the pairs that lack something, in their order, once the journal has what they were."""
         images = [
-            Image(pairs, judgement.before, judgement.there) for cases in all_cases for pairs, judgement in cases.lacking
+            Image(
+                numbers=np.array([pair.pair_id for pair in pairs], np.int64),
+                types=judgement.before,
+                there=judgement.there,
+            )
+            for cases in all_cases
+            for pairs, judgement in cases.lacking
         ]
         unchanged = await self._ledger.keep(images, demoted) if images else {}
         looked: list[list[Looked]] = []

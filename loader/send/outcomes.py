@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from operator import attrgetter
 
+import numpy as np
+
 from loader.errors import ApiError
 from loader.model import Outcome, Pair, Result
 
@@ -34,14 +36,18 @@ def written(pair: Pair) -> str:
 
 def outcome(pair: Pair, result: Result) -> Outcome:
     """Return one pair's outcome."""
-    return Outcome((pair.pair_id,), result, pair.rows, pair.unchanged)
+    numbers = np.array([pair.pair_id], np.int64)
+    return Outcome(pair_ids=numbers, result=result, rows=pair.rows, unchanged=pair.unchanged)
 
 
 def outcomes(pairs: Sequence[Pair], result: Result) -> list[Outcome]:
     """Return the outcomes of pairs that have one result: few, however many pairs there are."""
     if any(map(_UNCHANGED, pairs)):
         return [outcome(pair, result) for pair in pairs]
-    return [Outcome([pair.pair_id for pair in pairs], result, sum(map(_ROWS, pairs)))] if pairs else []
+    if not pairs:
+        return []
+    numbers = np.array([pair.pair_id for pair in pairs], np.int64)
+    return [Outcome(pair_ids=numbers, result=result, rows=sum(map(_ROWS, pairs)))]
 
 
 _UNCHANGED = attrgetter("unchanged")

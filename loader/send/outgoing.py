@@ -2,10 +2,9 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import groupby
 from typing import Generic, Protocol, TypeVar
 
-from loader.model import Direction, Pair
+from loader.model import Direction, Pair, Pairs
 from loader.send.api import Request
 from loader.send.gateway import Superseded
 
@@ -92,7 +91,7 @@ def direction_of(pair: Pair) -> Direction:
 class Ledger(Protocol):
     """Where pairs come from."""
 
-    async def claim(self, most: int) -> list[Pair]:
+    async def claim(self, most: int) -> list[Pairs]:
         """Return the next pairs, their intent committed; an empty list when nothing is left."""
 
 
@@ -112,10 +111,10 @@ class Unread(AsAsked):
     async def next(self) -> list[Pair] | None:
         """Return the pairs of the next request, None when nothing is left."""
         while len(queue := self._queues.longest()) < self._capacity and not self._ended:
-            pairs = await self._ledger.claim(self._ahead * self._capacity)
-            self._ended = not pairs
-            for direction, alike in groupby(pairs, key=direction_of):
-                self._queues.of(direction).extend(alike)
+            claimed = await self._ledger.claim(self._ahead * self._capacity)
+            self._ended = not claimed
+            for pairs in claimed:
+                self._queues.of(pairs.direction).extend(pairs.each())
         return [queue.popleft() for _ in range(min(self._capacity, len(queue)))] or None
 
     def done(self, request: Sequence[Pair]) -> None:

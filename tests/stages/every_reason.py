@@ -10,7 +10,7 @@ from loader.reasons import ANSWERS, ROWS
 from loader.show.pace import MOST_BUCKETS, Bucket, Pace, latency_classes
 from tests.rows import Link
 from tests.stages.fake_portal import asked
-from tests.stages.staged import NOW, chunk, created, link, stage
+from tests.stages.staged import NOW, chunk, claim, created, link, numbers, stage
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&amp;\x1b[2J\u202e"
 """What a cell, a label or an answer might hold: it must be seen as text, and do nothing."""
@@ -26,7 +26,7 @@ def every_reason(folder: Path) -> Path:
     links: list[Link] = [link(2 + number, 1 + number, 7) for number in range(3 * len(ANSWERS))]
     path = stage(folder, [chunk([*links, *rejects])])
     with Journal(path) as journal:
-        first, *others = journal.claim(10_000)
+        first, *others = claim(journal, 10_000)
         codes = [*ANSWERS, "NEW_AT_HUBSPOT", HOSTILE]
         journal.record([created(first), *(_failed(*each) for each in zip(others, codes, strict=False))], _facts())
         journal.remember(_long_series())
@@ -35,7 +35,8 @@ def every_reason(folder: Path) -> Path:
 
 def _failed(pair: Pair, code: str) -> Outcome:
     message = f"{HOSTILE} for {pair.object_id}"
-    return Outcome((pair.pair_id,), Result("failed", 400, "", (), code, message, HOSTILE, 8, NOW), pair.rows)
+    result = Result("failed", 400, "", (), code, message, HOSTILE, 8, NOW)
+    return Outcome(pair_ids=numbers(pair), result=result, rows=pair.rows)
 
 
 def _facts() -> dict[str, object]:

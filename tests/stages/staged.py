@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from loader.journal import Journal, Staging
-from loader.model import Asked, Chunk, Outcome, Pair, Reject, Result, Settled
+from loader.model import Asked, Chunk, Numbers, Outcome, Pair, Reject, Result, Settled
 from loader.plan import fold
 from loader.plan.names import Portal, settle_names
 from tests.rows import Link, in_columns
@@ -77,26 +79,38 @@ def stage(
     return journal
 
 
+def claim(journal: Journal, most: int) -> list[Pair]:
+    """Claim pairs and return each by itself, by number."""
+    return sorted(pair for pairs in journal.claim(most) for pair in pairs.each())
+
+
+def numbers(*pairs: Pair) -> Numbers:
+    """Return the numbers of pairs as the journal takes them."""
+    return np.array([pair.pair_id for pair in pairs], np.int64)
+
+
 def created(pair: Pair) -> Outcome:
     """Return the outcome of a pair that HubSpot accepted."""
-    return Outcome((pair.pair_id,), Result("created", 201, "77", ("Boss",), "", "", "", 1, NOW), pair.rows)
+    result = Result("created", 201, "77", ("Boss",), "", "", "", 1, NOW)
+    return Outcome(pair_ids=numbers(pair), result=result, rows=pair.rows)
 
 
 def alike(pairs: Sequence[Pair]) -> Outcome:
     """Return the outcome of pairs that HubSpot accepted in one request."""
     result = Result("created", 201, "", (), "", "", "", 1, NOW)
-    return Outcome([pair.pair_id for pair in pairs], result, sum(pair.rows for pair in pairs))
+    return Outcome(pair_ids=numbers(*pairs), result=result, rows=sum(pair.rows for pair in pairs))
 
 
 def failed(pair: Pair, category: str = "VALIDATION_ERROR", message: str = "no such record") -> Outcome:
     """Return the outcome of a pair that HubSpot refused."""
-    return Outcome((pair.pair_id,), Result("failed", 400, "", (), category, message, "c-1", 1, NOW), pair.rows)
+    result = Result("failed", 400, "", (), category, message, "c-1", 1, NOW)
+    return Outcome(pair_ids=numbers(pair), result=result, rows=pair.rows)
 
 
 def send_all(journal: Journal, most: int = 1000) -> list[Pair]:
     """Claim and record everything within the limit as created; return the requests."""
     sent: list[Pair] = []
-    while pairs := journal.claim(most):
+    while pairs := claim(journal, most):
         journal.record([created(pair) for pair in pairs], {})
         sent += pairs
     return sent

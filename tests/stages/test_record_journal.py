@@ -14,7 +14,7 @@ from loader.journal.lines import AFTER, REJECTED
 from loader.journal.lots import PROMOTED
 from loader.model import AssociationType
 from tests.stages.fake_portal import FakePortal, asked
-from tests.stages.staged import HEADER, Row, alike, chunk, created, failed, link, reject, send_all, stage
+from tests.stages.staged import HEADER, Row, alike, chunk, claim, created, failed, link, reject, send_all, stage
 
 
 def counted(counts: Counts) -> tuple[int, int, int, int, int]:
@@ -218,20 +218,20 @@ def test_a_pair_is_claimed_once_and_again_only_without_an_outcome(tmp_path: Path
     """What was claimed when the process died is sent again, what has an outcome is not."""
     path = stage(tmp_path, [chunk([link(row, row, 9) for row in range(2, 8)])])
     with Journal(path) as journal:
-        first = journal.claim(4)
+        first = claim(journal, 4)
         journal.record([created(first[0]), failed(first[1])], {"claims": 1})
-        assert [pair.pair_id for pair in journal.claim(4)] == [5, 6]
-        assert journal.claim(4) == []
+        assert [pair.pair_id for pair in claim(journal, 4)] == [5, 6]
+        assert claim(journal, 4) == []
     with Journal(path) as journal:
         assert journal.fact("claimed") == 6
-        assert [pair.pair_id for pair in journal.claim(9)] == [3, 4, 5, 6]
+        assert [pair.pair_id for pair in claim(journal, 9)] == [3, 4, 5, 6]
         assert counted(journal.counts()) == (6, 1, 1, 0, 4)
 
 
 def test_outcomes_and_facts_are_committed_together_or_not_at_all(tmp_path: Path) -> None:
     """An outcome that cannot be written takes its whole commit with it, and the next commit works."""
     with Journal(stage(tmp_path, [chunk([link(2, 1, 9), link(3, 2, 9)])])) as journal:
-        first, second = journal.claim(2)
+        first, second = claim(journal, 2)
         with pytest.raises(sqlite3.IntegrityError):
             journal.record([created(first), created(second), created(first)], {"fact": 1})
         assert (journal.fact("fact"), journal.counts().created) == (None, 0)
@@ -245,7 +245,7 @@ def test_outcomes_and_facts_are_committed_together_or_not_at_all(tmp_path: Path)
 def test_no_pair_is_settled_twice(tmp_path: Path, again: list[int]) -> None:
     """Whether it lies within, at the end of or around what was settled before; nothing is written then."""
     with Journal(stage(tmp_path, [chunk([link(row, row, 9) for row in range(2, 8)])])) as journal:
-        pairs = journal.claim(6)
+        pairs = claim(journal, 6)
         journal.record([alike(pairs[1:4])], {})
         with pytest.raises(sqlite3.IntegrityError, match="one outcome"):
             journal.record([alike([pairs[pair - 1] for pair in again])], {})
@@ -260,19 +260,19 @@ def test_failed_pairs_are_forgotten_together_with_the_place_in_the_results(tmp_p
     """Their lines leave the results, so the file is made anew: a crash in between must not keep them."""
     path = stage(tmp_path, [chunk([link(2, 1, 9), link(3, 2, 9)])])
     with Journal(path) as journal:
-        first, second = journal.claim(2)
+        first, second = claim(journal, 2)
         journal.record([failed(first), created(second)], {"results.written": {"size": 1}})
         assert journal.forget_failed(all_of_them=True) == 1
     with Journal(path) as journal:
         assert journal.fact("results.written") is None
-        assert [pair.pair_id for pair in journal.claim(9)] == [first.pair_id]
+        assert [pair.pair_id for pair in claim(journal, 9)] == [first.pair_id]
 
 
 def test_reasons_are_counted_by_row_the_most_frequent_first(tmp_path: Path) -> None:
     """A failed pair of two rows counts twice."""
     rows: list[Row] = [link(2, 1, 9), link(3, 1, 9), reject(4, "x", "9")]
     with Journal(stage(tmp_path, [chunk(rows)])) as journal:
-        journal.record([failed(pair) for pair in journal.claim(9)], {})
+        journal.record([failed(pair) for pair in claim(journal, 9)], {})
         assert list(journal.reasons().items()) == [("VALIDATION_ERROR", 2), ("INVALID_RECORD_ID", 1)]
 
 
@@ -387,7 +387,7 @@ def test_a_log_cut_anywhere_leaves_the_last_whole_commit(tmp_path: Path) -> None
     path = stage(tmp_path, [chunk([link(row, row, 9) for row in range(2, 12)])])
     log = path.with_name("r.journal-wal")
     with Journal(path) as journal:
-        for pair in journal.claim(10):
+        for pair in claim(journal, 10):
             journal.record([created(pair)], {"last": pair.pair_id})
         whole, main = log.read_bytes(), path.read_bytes()
     seen = set()
@@ -405,7 +405,7 @@ def test_a_full_disk_is_told_and_ends_the_run(tmp_path: Path) -> None:
     """SQLite's error becomes a RecordError with the way on; what was committed before stays."""
     path = stage(tmp_path, [chunk([link(row, row, 9) for row in range(2, 3000)])])
     with Journal(path) as journal:
-        pairs = journal.claim(3000)
+        pairs = claim(journal, 3000)
         journal.record([created(pair) for pair in pairs[:10]], {})
         (pages,) = next(journal.query("PRAGMA page_count"))
         list(journal.query(f"PRAGMA max_page_count = {pages}"))
@@ -441,4 +441,4 @@ def test_a_limit_of_records_holds_also_where_one_portion_of_the_file_ends(limit:
     portions = [chunk([link(2, 1, 9), link(3, 2, 9)]), chunk([link(4, 3, 9), link(5, 4, 9)])]
     with Journal(stage(tmp_path, portions)) as journal:
         journal.limit(limit)
-        assert [each.object_id for each in journal.claim(10)] == ["1", "2", "3", "4"][:limit]
+        assert [each.object_id for each in claim(journal, 10)] == ["1", "2", "3", "4"][:limit]

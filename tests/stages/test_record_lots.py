@@ -1,14 +1,14 @@
 """Pairs in lots that are looked up together, and what they were before: the journal's part of keeping what is there."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from loader.journal import Journal, Staging, lines
-from loader.model import AssociationType, Image, Lot, Outcome, Pair, Result, Types
+from loader.model import AssociationType, Image, Lot, Outcome, Pair, Pairs, Result, Types
 from tests.stages.fake_portal import FakePortal, asked
-from tests.stages.staged import HEADER, NOW, chunk, created, failed, group, link, stage
+from tests.stages.staged import HEADER, NOW, chunk, created, failed, group, link, numbers, stage
 
 PLAIN, PRIMARY = AssociationType("HUBSPOT_DEFINED", 279), AssociationType("HUBSPOT_DEFINED", 1)
 PLAIN_BACK, PRIMARY_BACK = AssociationType("HUBSPOT_DEFINED", 280), AssociationType("HUBSPOT_DEFINED", 2)
@@ -22,18 +22,23 @@ def lots(journal: Journal, records: int = 1000, pairs: int = 50_000, *, scattere
     return found
 
 
-def ends(pairs: Sequence[Pair]) -> list[tuple[str, str]]:
-    return [(pair.object_id, pair.to_object_id) for pair in pairs]
+def ends(pairs: Pairs) -> list[tuple[int, int]]:
+    return list(zip(pairs.from_ids.tolist(), pairs.to_ids.tolist(), strict=True))
+
+
+def each_of(lot: Lot) -> list[Pair]:
+    return [*lot.own.each(), *lot.other.each()]
 
 
 def image(pair: Pair, *types: AssociationType) -> Image:
     """Return what a pair was, and what rows ask for of that."""
     old = frozenset(types)
-    return Image([pair], old, old & frozenset(pair.types))
+    return Image(numbers=numbers(pair), types=old, there=old & frozenset(pair.types))
 
 
 def unchanged(pair: Pair) -> Outcome:
-    return Outcome((pair.pair_id,), Result("unchanged", None, "", (), "", "", "", 0, NOW), pair.rows)
+    result = Result("unchanged", None, "", (), "", "", "", 0, NOW)
+    return Outcome(pair_ids=numbers(pair), result=result, rows=pair.rows)
 
 
 def statuses(journal: Journal) -> list[tuple[int, str, int]]:
@@ -50,9 +55,9 @@ def test_pairs_are_claimed_by_the_records_of_which_there_are_fewer(tmp_path: Pat
     with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
         first, second = lots(journal, records=2)
     assert [lot.direction for lot in (first, second)] == [("0-2", "0-1")] * 2
-    assert ends(first.turned) == [("1", "8"), ("2", "8"), ("3", "7")]
-    assert ends(second.turned) == [("6", "9"), ("5", "9"), ("4", "9")]
-    assert not first.straight
+    assert ends(first.other) == [(1, 8), (2, 8), (3, 7)]
+    assert ends(second.other) == [(6, 9), (5, 9), (4, 9)]
+    assert not len(first.own)
     assert first.inverse[PLAIN_BACK] == PLAIN
     assert first.inverse[PRIMARY_BACK] == PRIMARY
 
@@ -62,15 +67,15 @@ def test_pairs_of_a_record_lie_together_unless_they_are_to_be_scattered(tmp_path
     rows = [link(2, 6, 9), link(3, 1, 8), link(4, 5, 9), link(5, 2, 8)]
     with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
         (lot,) = lots(journal, scattered=False)
-    assert ends(lot.turned) == [("1", "8"), ("2", "8"), ("5", "9"), ("6", "9")]
-    assert [pair.pair_id for pair in lot.turned] == [1, 2, 3, 4]
+    assert ends(lot.other) == [(1, 8), (2, 8), (5, 9), (6, 9)]
+    assert lot.other.numbers.tolist() == [1, 2, 3, 4]
 
 
 def test_pairs_are_claimed_from_their_own_end_where_that_has_fewer_records(tmp_path: Path) -> None:
     rows = [link(2, 1, 9), link(3, 1, 8), link(4, 2, 7)]
     with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
         (lot,) = lots(journal)
-    assert (lot.direction, ends(lot.straight), lot.turned) == (("0-1", "0-2"), [("1", "9"), ("1", "8"), ("2", "7")], [])
+    assert (lot.direction, ends(lot.own), len(lot.other)) == (("0-1", "0-2"), [(1, 9), (1, 8), (2, 7)], 0)
 
 
 def test_the_from_end_is_read_where_a_type_is_not_known_from_the_other(tmp_path: Path) -> None:
@@ -89,8 +94,8 @@ def test_rows_of_the_rarer_end_are_looked_up_with_the_others(tmp_path: Path) -> 
     with Journal(stage(tmp_path, [chunk(rows)], portal=portal, by_record=True)) as journal:
         (lot,) = lots(journal)
     assert lot.direction == ("0-1", "0-2")
-    assert ends(lot.straight) == [("1", "9"), ("2", "9")]
-    assert [(pair.object_type, pair.object_id, pair.to_object_id) for pair in lot.turned] == [("0-2", "9", "3")]
+    assert ends(lot.own) == [(1, 9), (2, 9)]
+    assert [(pair.object_type, pair.object_id, pair.to_object_id) for pair in lot.other.each()] == [("0-2", "9", "3")]
 
 
 def test_families_of_object_types_are_lots_of_their_own(tmp_path: Path) -> None:
@@ -103,7 +108,7 @@ def test_a_record_with_more_pairs_than_a_lot_holds_is_split(tmp_path: Path) -> N
     """Others stay together: the lot ends before or after them."""
     rows = [link(row, row, 9) for row in range(2, 9)] + [link(9, 1, 8)]
     with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
-        assert [len(lot.turned) for lot in lots(journal, pairs=3)] == [3, 3, 2]
+        assert [len(lot.other) for lot in lots(journal, pairs=3)] == [3, 3, 2]
 
 
 def test_a_limit_holds_though_pairs_are_claimed_by_record(tmp_path: Path) -> None:
@@ -112,12 +117,12 @@ def test_a_limit_holds_though_pairs_are_claimed_by_record(tmp_path: Path) -> Non
     with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
         journal.limit(2)
         (lot,) = lots(journal)
-        assert ends(lot.turned) == [("1", "9"), ("2", "8")]
-        journal.record([created(pair) for pair in lot.turned], {})
+        assert ends(lot.other) == [(1, 9), (2, 8)]
+        journal.record([created(pair) for pair in lot.other.each()], {})
     with Journal(journal.path) as journal:
         journal.limit(None)
         (lot,) = lots(journal)
-        assert ends(lot.turned) == [("3", "9"), ("4", "8")]
+        assert ends(lot.other) == [(3, 9), (4, 8)]
 
 
 def test_many_rows_are_judged_by_a_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,16 +145,16 @@ def test_a_pair_gives_up_its_primary_label_only_to_a_pair_that_has_it(tmp_path: 
     rows = [link(2, 1, 8), link(3, 1, 9, asked(primary=True)), link(4, 2, 8), link(5, 3, 8), link(6, 3, 8)]
     with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
         journal.limit(1)
-        assert [given_up(pair) for lot in lots(journal) for pair in lot.turned] == [NEITHER], "it lies beyond"
+        assert [given_up(pair) for lot in lots(journal) for pair in lot.other.each()] == [NEITHER], "it lies beyond"
     with Journal(journal.path) as journal:
         journal.limit(None)
-        pairs = {ends([pair])[0]: pair for lot in lots(journal) for pair in lot.turned + lot.straight}
-        others = dict.fromkeys([("1", "9"), ("2", "8"), ("3", "8")], NEITHER)
-        assert {end: given_up(pair) for end, pair in pairs.items()} == {("1", "8"): (set(), {PRIMARY}), **others}
-        journal.record([created(pairs["1", "9"])], {})
+        pairs = {(int(pair.object_id), int(pair.to_object_id)): pair for lot in lots(journal) for pair in each_of(lot)}
+        others = dict.fromkeys([(1, 9), (2, 8), (3, 8)], NEITHER)
+        assert {end: given_up(pair) for end, pair in pairs.items()} == {(1, 8): (set(), {PRIMARY}), **others}
+        journal.record([created(pairs[1, 9])], {})
         journal.claim_again()
-        pairs = {ends([pair])[0]: pair for lot in lots(journal) for pair in lot.turned + lot.straight}
-        assert given_up(pairs["1", "8"]) == ({PRIMARY}, set())
+        pairs = {(int(pair.object_id), int(pair.to_object_id)): pair for lot in lots(journal) for pair in each_of(lot)}
+        assert given_up(pairs[1, 8]) == ({PRIMARY}, set())
 
 
 NEITHER: tuple[set[AssociationType], set[AssociationType]] = (set(), set())
@@ -165,11 +170,11 @@ def test_a_primary_label_stays_when_the_other_pair_failed(tmp_path: Path) -> Non
     rows = [link(2, 1, 8), link(3, 1, 9, asked(primary=True))]
     with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
         (lot,) = lots(journal)
-        (other,) = (pair for pair in lot.straight + lot.turned if pair.to_object_id == "9")
+        (other,) = (pair for pair in each_of(lot) if pair.to_object_id == "9")
         journal.record([failed(other)], {})
     with Journal(journal.path) as journal:
         (lot,) = lots(journal)
-        assert [pair.dropped for pair in lot.straight + lot.turned] == [frozenset()]
+        assert [pair.dropped for pair in each_of(lot)] == [frozenset()]
 
 
 def test_a_primary_contact_is_dropped_from_the_companys_end_too(tmp_path: Path) -> None:
@@ -177,8 +182,12 @@ def test_a_primary_contact_is_dropped_from_the_companys_end_too(tmp_path: Path) 
     back = asked("companies", "contacts", label="Primary")
     rows = [link(2, 9, 1, back), link(3, 8, 1, asked("companies", "contacts")), link(4, 8, 2, back)]
     with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
-        found = {ends([pair])[0]: given_up(pair) for lot in lots(journal) for pair in lot.turned + lot.straight}
-    assert found == {("9", "1"): NEITHER, ("8", "1"): (set(), {PRIMARY_BACK}), ("8", "2"): NEITHER}
+        found = {
+            (int(pair.object_id), int(pair.to_object_id)): given_up(pair)
+            for lot in lots(journal)
+            for pair in each_of(lot)
+        }
+    assert found == {(9, 1): NEITHER, (8, 1): (set(), {PRIMARY_BACK}), (8, 2): NEITHER}
 
 
 # --- what was before
@@ -189,14 +198,14 @@ def first_lot(folder: Path) -> tuple[Journal, list[Pair]]:
     rows = [link(2, 1, 9), link(3, 1, 9, asked(primary=True)), link(4, 1, 9), link(5, 2, 9), link(6, 3, 9)]
     journal = Journal(stage(folder, [chunk(rows)], by_record=True)).__enter__()
     (lot,) = lots(journal)
-    return journal, lot.turned
+    return journal, list(lot.other.each())
 
 
 def test_rows_that_were_so_before_are_unchanged_whatever_becomes_of_the_request(tmp_path: Path) -> None:
     """Their line has no request; the other rows of the pair have its outcome; the sums are right."""
     journal, (first, second, third) = first_lot(tmp_path)
     assert journal.keep([image(first, PLAIN), image(second), image(third)]) == {1: 2}
-    outcomes = [failed(first)._replace(rows=1, unchanged=2), created(second), unchanged(third)]
+    outcomes = [replace(failed(first), rows=1, unchanged=2), created(second), unchanged(third)]
     journal.record(outcomes, {})
     assert statuses(journal) == [
         (2, "unchanged", 0),
@@ -224,15 +233,18 @@ def test_the_first_image_of_a_pair_is_never_overwritten(tmp_path: Path, again: s
     journal.__exit__(None, None, None)
     with Journal(journal.path) as journal:
         (lot,) = lots(journal)
-        befores: list[Types | None] = [pair.before for pair in lot.turned]
+        befores: list[Types | None] = [pair.before for pair in lot.other.each()]
         assert befores == [frozenset({PLAIN}), frozenset(), None]
-        first, second, _ = lot.turned
-        images = [Image([first], frozenset({PLAIN, PRIMARY}), frozenset()), image(second, PLAIN)]
+        first, second, _ = lot.other.each()
+        images = [
+            Image(numbers=numbers(first), types=frozenset({PLAIN, PRIMARY}), there=frozenset()),
+            image(second, PLAIN),
+        ]
         assert journal.keep(images) == {second.pair_id: 1}
     with Journal(journal.path) as journal:
         (lot,) = lots(journal)
-        assert [pair.before for pair in lot.turned] == [frozenset({PLAIN}), frozenset(), None]
-        journal.record([created(pair) for pair in lot.turned], {})
+        assert [pair.before for pair in lot.other.each()] == [frozenset({PLAIN}), frozenset(), None]
+        journal.record([created(pair) for pair in lot.other.each()], {})
         assert {status for _, status, _ in statuses(journal)} == {"created"}
 
 
@@ -241,7 +253,7 @@ def test_a_row_of_the_rarer_end_is_compared_by_what_its_type_is_called_there(tmp
     rows = [link(2, 1, 9), link(3, 2, 9), link(4, 9, 1, asked("companies", "contacts", type_id="2"))]
     with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
         (lot,) = lots(journal)
-        pair = lot.turned[0]
+        pair = next(lot.other.each())
         there = journal.keep([image(pair, PRIMARY)])[pair.pair_id]
-        journal.record([created(pair)._replace(rows=pair.rows - there, unchanged=there)], {})
+        journal.record([replace(created(pair), rows=pair.rows - there, unchanged=there)], {})
         assert statuses(journal) == [(2, "created", 1), (4, "unchanged", 0)]

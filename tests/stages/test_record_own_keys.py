@@ -11,7 +11,7 @@ from loader.model import FoundRecord, Question
 from loader.plan.own_keys import asked_as
 from tests.rows import Link
 from tests.stages.fake_portal import asked
-from tests.stages.staged import HEADER, NOW, chunk, created, failed, group
+from tests.stages.staged import HEADER, NOW, chunk, claim, created, failed, group
 
 EMAIL, DOMAIN = Question("0-1", "email"), Question("0-2", "domain")
 LIKE_NUMBERS = ["00123", "123", "1e2", "100", "1E2", " 7", "7", "0x10", "9223372036854775808"]
@@ -98,7 +98,7 @@ def test_a_failed_part_of_a_list_is_written_out_as_its_value(staging: Staging, t
     staging.remember({"planned": True, "started_at": NOW, "identity": {}})
     staging.install(tmp_path / "r.journal")
     with Journal(tmp_path / "r.journal") as journal:
-        one, other = journal.claim(10)
+        one, other = claim(journal, 10)
         journal.record([created(one), failed(other)], {})
         (record,) = failed_records(journal)
         assert (record.cells, record.line.to_object_id) == (["1", "y.example"], "8")

@@ -25,7 +25,7 @@ from loader.show.report.plots import Axis, Series, bar, plot
 from loader.show.report.write import check_report, write_report
 from loader.text import visible
 from tests.stages.every_reason import HOSTILE, every_reason
-from tests.stages.staged import Row, chunk, created, failed, link, reject, stage
+from tests.stages.staged import Row, chunk, claim, created, failed, link, reject, stage
 
 
 class Read(HTMLParser):
@@ -124,7 +124,7 @@ ROWS: list[Row] = [*(link(2 + n, 1 + n, 9) for n in range(8)), reject(20, "1E+5"
 def journal(tmp_path: Path) -> Iterator[Journal]:
     """A run of ten rows: five refused for one reason, one for a finer one, one created, one pending, two rejected."""
     with Journal(stage(tmp_path, [chunk(ROWS)])) as opened:
-        pairs = opened.claim(7)
+        pairs = claim(opened, 7)
         finer = failed(pairs[5], message="no (INVALID_OBJECT_IDS: CONTACT=6 is not valid)")
         refused = [failed(pair, message=f"no {pair.object_id}") for pair in pairs[:5]]
         opened.record([*refused, finer, created(pairs[6])], {})

@@ -26,7 +26,7 @@ from loader.record.results import Results, open_results
 from loader.record.summary import summarize, write_summary
 from loader.settings import Rate
 from tests.stages.fake_portal import asked
-from tests.stages.staged import Row, chunk, created, failed, link, reject, stage
+from tests.stages.staged import Row, chunk, claim, created, failed, link, numbers, reject, stage
 
 ROWS: list[Row] = [
     link(2, 1, 9),
@@ -61,7 +61,7 @@ def written(journal: Journal, path: Path) -> list[dict[str, str]]:
 def journal(tmp_path: Path) -> Iterator[Journal]:
     """A run of five rows: a pair of two rows created, one failed, one rejected, one pending."""
     with Journal(stage(tmp_path, [chunk(ROWS)])) as opened:
-        first, second, _ = opened.claim(9)
+        first, second, _ = claim(opened, 9)
         opened.record([created(first), failed(second)], {})
         yield opened
 
@@ -133,10 +133,10 @@ def test_a_harmed_file_is_made_whole_by_the_next_command(
         path.write_bytes(harm(path.read_bytes()))
     else:
         path.unlink()
-    journal.record([created(pair) for pair in journal.claim(9)], {})
+    journal.record([created(pair) for pair in claim(journal, 9)], {})
     again = Journal(journal.path)
     with again:
-        again.record([created(pair) for pair in again.claim(9)], {})
+        again.record([created(pair) for pair in claim(again, 9)], {})
         found = written(again, path)
     assert sorted(line["row"] for line in found) == ["2", "3", "4", "5", "6"]
 
@@ -224,7 +224,7 @@ def test_every_csv_cell_is_defused_and_json_is_not(tmp_path: Path) -> None:
     """Ids, labels and messages come from files and servers; JSON lines are for machines."""
     rows: list[Row] = [link(2, 1, 9), reject(3, "=1+1", "@x", asked(label="-a"))]
     with Journal(stage(tmp_path, [chunk(rows)])) as journal:
-        journal.record([failed(pair, "+CAT", "=cmd|'/C calc'!A0") for pair in journal.claim(1)], {})
+        journal.record([failed(pair, "+CAT", "=cmd|'/C calc'!A0") for pair in claim(journal, 1)], {})
         one, two = written(journal, tmp_path / "r.csv")
         assert (one["error_category"], one["error_message"]) == ("'+CAT", "'=cmd|'/C calc'!A0")
         assert (two["object_id"], two["to_object_id"], two["label"]) == ("'=1+1", "'@x", "'-a")
@@ -296,7 +296,7 @@ def test_a_list_is_reduced_to_the_id_that_failed(tmp_path: Path) -> None:
     headers = [("object_id", *columns)]
     path = stage(tmp_path, [chunk(rows, cells)], headers=headers, to_columns=columns)
     with Journal(path) as journal:
-        journal.record([failed(pair) for pair in journal.claim(9)], {})
+        journal.record([failed(pair) for pair in claim(journal, 9)], {})
         _, *found = failures_of(journal, tmp_path)
     assert [line[:3] for line in found] == [["1", "201", ""], ["1", "x", ""], ["1", "203", ""], ["1", "", "204"]]
 
@@ -369,7 +369,7 @@ def test_a_summary_can_name_any_file(tmp_path: Path) -> None:
 def test_a_duplicate_shares_the_outcome_of_its_pair(tmp_path: Path) -> None:
     """Three rows, one request, three lines."""
     with Journal(stage(tmp_path, [chunk([link(row, 1, 9) for row in (2, 3, 4)])])) as journal:
-        journal.record([failed(pair) for pair in journal.claim(9)], {})
+        journal.record([failed(pair) for pair in claim(journal, 9)], {})
         found = written(journal, tmp_path / "r.csv")
     assert Counter(line["status"] for line in found) == {"failed": 3}
     assert {line["correlation_id"] for line in found} == {"c-1"}
@@ -404,10 +404,10 @@ def test_lines_of_a_moment_ago_are_those_that_the_journal_gives_back(
     path = tmp_path / f"r.{ending}"
     with Journal(stage(tmp_path, [chunk(both_ends())], by_record=by_record)) as journal:
         with open_results(path, journal) as results:
-            while pairs := journal.claim(at_once):
+            while pairs := claim(journal, at_once):
                 outcomes = [failed(pair) if pair.object_id == "4" else created(pair) for pair in pairs]
                 if len(pairs) > 2:
-                    outcomes[-2:] = [Outcome([pair.pair_id for pair in pairs[-2:]], outcomes[-1].result, 2)]
+                    outcomes[-2:] = [Outcome(pair_ids=numbers(*pairs[-2:]), result=outcomes[-1].result, rows=2)]
                 journal.record(outcomes, {})
                 journal.remember(results.catch_up())
             at_first = path.read_bytes()
@@ -423,11 +423,11 @@ def test_lines_of_a_moment_ago_are_read_where_somebody_else_has_settled_pairs_me
     """A gap in the numbers, as between two commands, is closed from the journal."""
     path = tmp_path / "r.csv"
     with Journal(stage(tmp_path, [chunk(ROWS)])) as journal:
-        first, *others = journal.claim(9)
+        first, *others = claim(journal, 9)
         journal.record([created(first)], {})
         with open_results(path, journal) as results:
             journal.claim_again()
-            journal.claim(9)
+            claim(journal, 9)
             journal.record([created(pair) for pair in others], {})
             journal.remember(results.catch_up())
     assert [line["row"] for line in read(path)] == ["2", "3", "4", "6", "5"]
@@ -444,7 +444,7 @@ def test_what_a_later_pass_sends_is_written_down_as_it_comes(tmp_path: Path) -> 
         ledger = Ledger(journal, results, facts=dict)
         for lines in (2, 3):
             writing = asyncio.create_task(ledger.write())
-            ledger.record([created(one) for one in await ledger.claim(1)])
+            ledger.record([created(one) for pairs in await ledger.claim(1) for one in pairs.each()])
             async with asyncio.timeout(5):
                 await until_there_are(lines)
             ledger.close()

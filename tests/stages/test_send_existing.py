@@ -15,6 +15,7 @@ from loader.send.freshness import FRESH_SECONDS, Moment
 from loader.send.judging import Merging
 from loader.send.lookup import PAIRS_AT_ONCE
 from loader.send.reading import Reading
+from tests.stages.columns import pairs_of
 from tests.stages.fake_time import clock, run
 
 NOW = datetime(2026, 11, 23, 23, 0, tzinfo=UTC)
@@ -126,7 +127,7 @@ class MemoryLedger:
     async def keep(self, images: Sequence[Image], demoted: Sequence[Demotion]) -> dict[int, int]:
         del demoted
         self.kept += images
-        return {pair.pair_id: len(image.there) for image in images for pair in image.pairs}
+        return {number: len(image.there) for image in images for number in image.numbers.tolist()}
 
     def record(self, outcomes: Sequence[Outcome]) -> None:
         self.outcomes += outcomes
@@ -181,7 +182,7 @@ def sent_of(work: Work) -> list[list[Pair]]:
 
 
 def straight(*pairs: Pair) -> Lot:
-    return Lot(FORWARD, list(pairs), [], {})
+    return Lot(own=pairs_of(pairs), other=pairs_of([], BACKWARD), inverse={})
 
 
 BACKWARD = (COMPANIES, CONTACTS)
@@ -191,7 +192,7 @@ UNKNOWN_BACK = AssociationType("USER_DEFINED", 99)
 
 
 def turned(*pairs: Pair) -> Lot:
-    return Lot(BACKWARD, [], list(pairs), INVERSE)
+    return Lot(own=pairs_of([], BACKWARD), other=pairs_of(pairs), inverse=INVERSE)
 
 
 def test_pairs_that_lack_nothing_are_unchanged_and_the_others_go_out_with_what_they_have() -> None:
@@ -205,7 +206,7 @@ def test_pairs_that_lack_nothing_are_unchanged_and_the_others_go_out_with_what_t
         [(3, (BOSS, PLAIN), 1, 1)],
         [(4, (BOSS,), 1, 0)],
     ]
-    kept = [(pair.pair_id, image.types, image.there) for image in work.ledger.kept for pair in image.pairs]
+    kept = [(number, image.types, image.there) for image in work.ledger.kept for number in image.numbers.tolist()]
     assert sorted(kept, key=lambda image: image[0]) == [
         (1, NONE, NONE),
         (3, types(PLAIN), types(PLAIN)),
@@ -365,7 +366,7 @@ def test_only_puts_want_the_pairs_of_a_record_apart(capacity: int, scattered: bo
 
 def test_each_request_has_one_direction() -> None:
     back = Pair(7, COMPANIES, "9", CONTACTS, "70", (PLAIN_BACK,), 1)
-    work = Work([Lot(FORWARD, [pair(1), pair(2)], [back], {})], capacity=8)
+    work = Work([Lot(own=pairs_of([pair(1), pair(2)]), other=pairs_of([back], BACKWARD), inverse={})], capacity=8)
     assert [[each.pair_id for each in one] for one in sent_of(work)] == [[1, 2], [7]]
 
 

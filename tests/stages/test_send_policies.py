@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pytest
 
 from loader.errors import ConnectionFault, PortalMigrating, RateLimited, ServerFault, TooManyFailures
@@ -339,7 +340,7 @@ def test_the_usage_endpoint_is_believed_only_when_it_has_figures(
 
 def outcomes(status: str, count: int, http_status: int | None = 400, category: str = "X") -> list[Outcome]:
     result = Result(status, http_status, "", (), category, "no", "", 1, "")
-    return [Outcome((n,), result, 1) for n in range(count)]
+    return [Outcome(pair_ids=np.array([n], np.int64), result=result, rows=1) for n in range(count)]
 
 
 def test_200_failures_in_a_row_for_one_reason_stop_the_run() -> None:

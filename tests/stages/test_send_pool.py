@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from loader.errors import Interrupted, LoaderError, RecordError, TooManyFailures, Unauthorized
-from loader.model import AssociationType, Outcome, Pair
+from loader.model import AssociationType, Outcome, Pair, Pairs
 from loader.send.gateway import Gateway
 from loader.send.outgoing import Unread
 from loader.send.pool import Pool
 from loader.send.put import Put
 from loader.send.replies import Reply
 from loader.settings import Rate
+from tests.stages.columns import pairs_of
 from tests.stages.fake_time import run
 from tests.stages.scripted_server import Script, Server, answer, in_turn, make
 
@@ -40,7 +41,7 @@ class MemoryLedger:
     def __post_init__(self) -> None:
         self._closed = asyncio.Event()
 
-    async def claim(self, most: int) -> list[Pair]:
+    async def claim(self, most: int) -> list[Pairs]:
         if self.broken_after is not None and len(self.claimed) >= self.broken_after:
             raise RecordError("the disk is full")
         begin = len(self.claimed) + 1
@@ -50,7 +51,9 @@ class MemoryLedger:
         await asyncio.sleep(self.seconds_to_claim)
         self.at_work.discard(asyncio.current_task())
         self.most_open = max(self.most_open, len(self.claimed) - len(self.outcomes))
-        return [Pair(number, "0-1", str(number), "0-2", str(number), (TYPE,), 1) for number in ids]
+        return [pairs_of(Pair(number, "0-1", str(number), "0-2", str(number), (TYPE,), 1) for number in ids)] * bool(
+            ids
+        )
 
     def record(self, outcomes: Sequence[Outcome]) -> None:
         self.outcomes += outcomes
@@ -194,9 +197,9 @@ def test_a_stop_lets_a_claim_finish_because_it_writes_outcomes_down_first() -> N
     finished: list[int] = []
 
     class SlowLedger(MemoryLedger):
-        async def claim(self, most: int) -> list[Pair]:
+        async def claim(self, most: int) -> list[Pairs]:
             claimed = await super().claim(most)
-            finished.append(len(claimed))
+            finished.append(sum(map(len, claimed)))
             return claimed
 
     async def scenario() -> Work:

@@ -29,7 +29,7 @@ from loader.settings import Rate
 from tests.stages.fake_time import clock, run
 from tests.stages.scripted_server import OAUTH, PUT, answer, make
 from tests.stages.scripted_server import Server as TokenServer
-from tests.stages.staged import chunk, link, stage
+from tests.stages.staged import chunk, claim, link, stage
 from tests.stages.staged import created as made
 from tests.stages.test_send_batch import HubSpot, error, numbers, outcomes_of, read
 from tests.stages.test_send_batch import pair as pair_of_a_batch
@@ -270,7 +270,7 @@ def test_what_a_crash_left_behind_the_known_lines_is_cut_off_before_anything_is_
     """Also a run that is killed once more leaves a results file with whole lines and nothing else."""
     path = tmp_path / "r.csv"
     with Journal(stage(tmp_path, [chunk([link(2, 1, 9), link(3, 2, 9)])])) as journal:
-        journal.record([made(one) for one in journal.claim(1)], {})
+        journal.record([made(one) for one in claim(journal, 1)], {})
         with open_results(path, journal) as results:
             journal.remember(results.catch_up())
         known = path.read_bytes()

@@ -15,7 +15,7 @@ from loader.send.api import Request
 from loader.send.transport import Transport
 from tests.faults.conftest import MakeWorld
 from tests.faults.world import World, pairs
-from tests.stages.staged import created
+from tests.stages.staged import claim, created
 
 CREW = ("--concurrency", "4")
 ROWS = 1_000_000
@@ -107,7 +107,7 @@ def settle_all_but(world: World, rest: int) -> None:
         left = journal.counts().pending - rest
         with open_results(world.folder / "load.results.csv", journal) as results:
             while left:
-                outcomes = [created(pair) for pair in journal.claim(min(left, 20_000))]
+                outcomes = [created(pair) for pair in claim(journal, min(left, 20_000))]
                 journal.record(outcomes, {})
                 journal.remember(results.catch_up())
                 left -= len(outcomes)
