@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from loader.errors import UsageError
 from loader.events import Event, Note, Tell
-from loader.send.api import Request, daily_usage
+from loader.send.api import Request, account_details, daily_usage
 from loader.send.auth import credential, fingerprint
 from loader.send.gateway import Gateway, Surroundings
 from loader.send.limiter import MOST_UNDER_WAY, START_RATE, Limiter
@@ -84,6 +84,7 @@ async def connected(settings: Settings, around: Surroundings, tell: Tell | None 
             around,
             max_attempts=settings.send.max_attempts,
             usage=_usage(settings.connection),
+            account=account_details(settings.connection.api_version),
             say=lambda sentence: (tell or _nobody)(Note(sentence)),
         )
 

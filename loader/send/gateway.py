@@ -28,7 +28,7 @@ from loader.send import auth, endings, quota, replies, retry
 from loader.send.api import Request
 from loader.send.auth import OAuthToken, StaticToken
 from loader.send.freshness import FRESH_SECONDS, Clocks
-from loader.send.limiter import GIVE_UP_SECONDS, Limiter
+from loader.send.limiter import GIVE_UP_SECONDS, PATIENCE_SECONDS, Limiter
 from loader.send.replies import Reply
 from loader.send.secrecy import hidden, hide, without
 from loader.settings import Settings
@@ -113,7 +113,7 @@ class _Effort:
     """What one request has cost so far; `refused` is the Authorization header that a 401 answered just before.
 
     After `allowed` failures it is given up, in an outage only when `questioning`. `first_left` is when it left for the
-    first time; `held_up` is set once it waits for the end of what may be an outage.
+    first time; `held_up` is set once it waits for the end of what may be an outage. `for_one_pair` is true for a PUT.
     """
 
     allowed: int
@@ -122,6 +122,7 @@ class _Effort:
     failures: int = 0
     first_left: float = math.inf
     held_up: bool = False
+    for_one_pair: bool = False
     broken_tls: int = 0
     refused: str | None = None
 
@@ -136,6 +137,7 @@ class Gateway:
     tried, as only that tells an outage from a request that always fails.
 
     `usage` is the request that asks how much of the day's quota is left, None where this credential has no part in it.
+    `account` is the one that asks whose portal it is: any answer to it shows HubSpot at work.
     `say` is told, in sentences, what a person who watches should know.
     """
 
@@ -148,6 +150,7 @@ class Gateway:
         *,
         max_attempts: int,
         usage: Request | None = None,
+        account: Request | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._sender = sender
@@ -158,6 +161,7 @@ class Gateway:
         self.max_attempts = max_attempts
         self.clocks = Clocks(surroundings.clock, surroundings.now)
         self._loop = asyncio.get_running_loop()
+        self._calls = 0
         self._door = asyncio.Lock()
         self._draining = False
         self._asked_for_usage = False
@@ -168,6 +172,7 @@ class Gateway:
         self.traffic = Traffic()
         self.portal_id: str | None = None
         self.usage = usage
+        self._account = account
 
     @property
     def fresh_seconds(self) -> float:
@@ -196,6 +201,7 @@ class Gateway:
         """
         effort = _Effort(max_attempts or self.max_attempts, questioning=max_attempts is not None)
         delivered = None
+        self._calls += 1
         try:
             while delivered is None:
                 try:
@@ -208,6 +214,7 @@ class Gateway:
                         self.limiter.give_back(answered=True)
                         await request.renew()
                         continue
+                    effort.for_one_pair = leaving.method == "PUT"
                     effort.attempts += 1
                     effort.first_left = min(effort.first_left, self._clock())
                     self.traffic.retried += effort.attempts > 1
@@ -220,6 +227,8 @@ class Gateway:
             error.attempts = effort.attempts
             hide(self.credential.secrets(), error)
             raise
+        finally:
+            self._calls -= 1
         return delivered
 
     # --- leaving
@@ -364,6 +373,26 @@ class Gateway:
         await asyncio.sleep(self._delay(error, effort.failures))
         if not known_outage and self._is_used_up(effort):
             raise error  # Others were answered meanwhile.
+        if effort.for_one_pair and self._calls == 1 and breaker.open_for(self._clock()) >= PATIENCE_SECONDS:
+            await self._ask_whether_at_work(effort)
+
+    async def _ask_whether_at_work(self, effort: _Effort) -> None:
+        """Tell an outage from one row that always fails, where no other request is left to show which of them it is.
+
+        An answer shuts the breaker, and the row's failures count against it again. Only a row alone is doubted: when
+        several fail, HubSpot may be at work for whoever asks about the account and for nobody else.
+        """
+        if self._account is None:
+            return
+        try:
+            reply = await self._send(self._account, await self._leave(effort.refused), 2**20)
+            replies.raise_for(reply, self._now)
+        except (Refused, MissingScope):
+            self._succeeded()
+        except Retryable as error:
+            self._failed(error)
+        else:
+            self._succeeded()
 
     def _is_used_up(self, effort: _Effort) -> bool:
         """Return True when a request is to be given up: its attempts are used up, and it is not for an outage."""

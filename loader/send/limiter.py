@@ -82,6 +82,10 @@ class Breaker:
         """True while the server is taken to be down."""
         return self.opened_at is not None
 
+    def open_for(self, now: float) -> float:
+        """Return the seconds since it opened, 0 while it is shut."""
+        return now - self.opened_at if self.opened_at is not None else 0.0
+
     def wait(self, now: float) -> float:
         """Return the seconds until a request may leave; 0 when it may now."""
         return max(0.0, self.last_sent + PROBE_SECONDS - now) if self.open else 0.0
@@ -107,9 +111,7 @@ class Breaker:
 
     def counts(self, status: int | None, now: float) -> bool:
         """Return True when a failed attempt with this status is to count against its row."""
-        if self.opened_at is None:
-            return True
-        return status == 500 and now - self.opened_at >= PATIENCE_SECONDS
+        return not self.open or (status == 500 and self.open_for(now) >= PATIENCE_SECONDS)
 
     def given_up(self, now: float) -> bool:
         """Return True when no usable answer came for a quarter of an hour; to be asked after a failure."""

@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from loader.errors import (
 )
 from loader.model import AssociationType, Pair
 from loader.send import replies
+from loader.send.api import Request
 from loader.send.gateway import Delivered, Gateway
 from loader.send.outgoing import AsAsked
 from loader.send.portal import GatewayPortal
@@ -90,6 +92,40 @@ def test_a_lone_request_that_is_answered_500_fails_after_two_minutes() -> None:
     result, server = one(in_turn(then=answer(500)))
     assert isinstance(result, ServerFault)
     assert 120 < server.times[-1] - server.times[0] < 180
+
+
+ACCOUNT = Request("GET", "/account")
+
+
+def alone(script: Script, rows: int = 1) -> tuple[list[Any], Server]:
+    """Send the last rows of a run, the account being asked about with a request of its own."""
+    server = Server(script)
+
+    async def scenario() -> list[Any]:
+        return await calls(make(server, account=ACCOUNT), rows)
+
+    return run(scenario), server
+
+
+@pytest.mark.parametrize("failure", [answer(503), ConnectionFault("reset")])
+@pytest.mark.parametrize("account", [OK, answer(404), answer(403)])
+def test_a_last_row_that_always_fails_does_not_pass_for_an_outage(account: Reply, failure: Reply | Exception) -> None:
+    """After two minutes the portal is asked who it is, and the row fails once that is answered."""
+    (result,), server = alone(lambda request, _, __: account if request == ACCOUNT else failure)
+    assert isinstance(result, ServerFault | ConnectionFault)
+    assert 120 < server.times[-1] - server.times[0] < 300
+
+
+def test_a_last_row_does_not_fail_for_an_outage_in_which_the_account_is_not_told_either() -> None:
+    (result,), server = alone(in_turn(then=answer(503)))
+    assert isinstance(result, Unreachable)
+    assert 900 <= server.times[-1] - server.times[0] < 902
+    assert all(later - earlier > 0.99 for earlier, later in pairwise(server.times[10:]))
+
+
+def test_several_rows_do_not_fail_for_an_outage_of_all_but_the_account() -> None:
+    results, _ = alone(lambda request, _, __: OK if request == ACCOUNT else answer(503), rows=2)
+    assert {type(result) for result in results} == {Unreachable}
 
 
 def test_a_locked_record_is_no_outage() -> None:
