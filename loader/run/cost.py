@@ -8,8 +8,8 @@ from typing import NamedTuple
 from loader.errors import ApiError, RecordMerged, Retryable
 from loader.events import Cost, Losing, MergedRecord, Note, Planned, SoFar, Tell
 from loader.journal import Journal
-from loader.run.portal import unreachable
 from loader.send.batch import MOST_PAIRS
+from loader.send.endings import no_answer
 from loader.send.existing import MOST_PAIRS as PAIRS_OF_A_LOT
 from loader.send.judging import Judge, Standing, standing
 from loader.send.outgoing import direction_of
@@ -100,7 +100,7 @@ def _unread(reading: Reading, ids: Iterable[str]) -> list[ApiError]:
     """Return why pairs are unread, an error for each; raises Unreachable when no record could be read at all."""
     unread = [reading.unreadable[each] for each in ids if each in reading.unreadable]
     if unread and not reading.found and isinstance(unread[0], Retryable):
-        raise unreachable(unread[0]) from unread[0]
+        raise no_answer(unread[0]) from unread[0]
     return unread
 
 

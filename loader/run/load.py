@@ -39,15 +39,15 @@ from loader.run.earlier_files import (
 from loader.run.identity import Decision, Earlier, decide, identity, look
 from loader.run.meter import Meter
 from loader.run.next_command import next_command
-from loader.run.portal import recognize, unreachable, warnings
+from loader.run.portal import recognize, warnings
 from loader.run.report import Report
 from loader.run.road import road
 from loader.run.staging import Prospect, planned, read_all, settle_and_group
 from loader.run.working import limited, run_pool
+from loader.send.endings import no_answer
 from loader.send.failures import FailureGuard
 from loader.send.gateway import Gateway, Surroundings
-from loader.send.portal import GatewayPortal
-from loader.send.portal_replies import Account
+from loader.send.portal import Account, GatewayPortal
 from loader.send.put import timestamp
 from loader.send.reading import CurrentAssociations
 from loader.settings import Rate, Settings
@@ -202,7 +202,7 @@ class _Run:
                 limit=self.settings.send.limit,
             )
         except Retryable as error:
-            return NOBODY, unreachable(error)
+            return NOBODY, no_answer(error)
         except (Fatal, Stopped) as error:
             if not staging.whole:
                 raise

@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 from loader.events import Progress, Undoing, Verifying
 from loader.journal import Counts
 from loader.model import Outcome
-from loader.run.pulse import Pulse
 from loader.send.gateway import Gateway, Surroundings
-from loader.show.pace import Pace
+from loader.show.pace import Bucket, Pace, latency_classes
 
 WINDOW_SECONDS = 10.0
 
@@ -20,8 +19,18 @@ class _Sample(NamedTuple):
     pending: int
 
 
+class _Totals(NamedTuple):
+    requests: int = 0
+    retried: int = 0
+    rate_limited: int = 0
+    faults: int = 0
+
+
 class Meter:
-    """`before` are the figures that earlier commands left in the journal (see `facts`)."""
+    """Takes note of a gateway's traffic whenever it is asked for figures, also for the report (see `show.pace`).
+
+    `before` are the figures that earlier commands left in the journal (see `facts`).
+    """
 
     def __init__(self, before: Mapping[str, Any], gateway: Gateway, around: Surroundings, began: float) -> None:
         self._before = before
@@ -30,23 +39,32 @@ class Meter:
         self._began = began
         self._sending_since = around.clock()
         sending_seconds = (before.get("traffic") or {}).get("sending_seconds", 0.0)
-        self._pulse = Pulse(Pace(before.get("pace")), gateway, around.clock, sending_seconds)
+        self._sending_from = around.clock() - sending_seconds
+        """When sending would have begun without a break between commands."""
+        self._pace = Pace(before.get("pace"))
+        self._seen = _Totals()
+        self._done = self._failed = 0
         self._samples: deque[_Sample] = deque()
 
     def settled(self, outcomes: Sequence[Outcome]) -> None:
         """Take note of outcomes, whether they are written down already or not."""
-        self._pulse.settled(outcomes)
+        for outcome in outcomes:
+            if outcome.status == "failed":
+                self._failed += outcome.rows
+            else:
+                self._done += outcome.rows
 
     def tell_again(self) -> None:
         """Have the next `facts` tell everything: some that were told may not have been written, as the run ended."""
-        self._pulse.pace.tell_again()
+        self._pace.tell_again()
 
     def facts(self) -> dict[str, object]:
         """Return the figures to remember with a commit."""
+        self._note_traffic()
         now = self._around.clock()
         rate = self._gateway.limiter.rate
         return {
-            **self._pulse.facts(),
+            **self._pace.facts(),
             "quota": [self._gateway.day.left, self._gateway.day.limit],
             "traffic": self._traffic(now),
             "seconds": (self._before.get("seconds") or 0.0) + now - self._began,
@@ -67,7 +85,7 @@ class Meter:
 
     def progress(self, counts: Counts) -> Progress:
         """Return where the run stands."""
-        self._pulse.feel()
+        self._note_traffic()
         first, last = self._window(counts.pending)
         before, traffic = self._before.get("traffic") or {}, self._gateway.traffic
         return Progress(
@@ -100,6 +118,31 @@ class Meter:
         achieved = _per_second(first, last, last.sent - first.sent)
         rate = self._gateway.limiter.rate
         return Undoing(total=sum(pairs.values()), requests=last.sent, rate=rate, achieved=achieved, **pairs)
+
+    def _note_traffic(self) -> None:
+        """Take note of what went over the wire since the last time."""
+        totals, latencies = self._totals(), self._gateway.traffic.latencies
+        new = _Totals(*(now - seen for now, seen in zip(totals, self._seen, strict=True)))
+        self._seen = totals
+        self._pace.add(
+            self._around.clock() - self._sending_from,
+            Bucket(
+                *new,
+                done=self._done,
+                failed=self._failed,
+                under_way=len(self._gateway.in_flight),
+                allowed=self._gateway.limiter.rate.per_second,
+                latencies=latency_classes(latencies),
+            ),
+        )
+        latencies.clear()
+        self._done = self._failed = 0
+
+    def _totals(self) -> _Totals:
+        traffic = self._gateway.traffic
+        unanswered = traffic.sent - traffic.by_status.total() - len(self._gateway.in_flight)
+        broken = sum(count for status, count in traffic.by_status.items() if status.startswith("5"))
+        return _Totals(traffic.sent, traffic.retried, traffic.rate_limited, broken + unanswered)
 
     def _window(self, pending: int) -> tuple[_Sample, _Sample]:
         """Return where the run stood ten seconds ago, or when it began, and where it stands now."""

@@ -14,9 +14,10 @@ from loader.record.outputs import name_outputs
 from loader.run.api_version import ending, speaking
 from loader.run.connection import connected, surroundings
 from loader.run.cost import look_ahead
-from loader.run.portal import recognize, unreachable
+from loader.run.portal import recognize
 from loader.run.road import judge_of
 from loader.run.staging import Prospect, Settlement, planned, read_all, settle_and_group, with_what_is_there
+from loader.send.endings import no_answer
 from loader.send.gateway import Gateway, Surroundings
 from loader.send.limiter import START_RATE
 from loader.send.portal import GatewayPortal
@@ -95,7 +96,7 @@ class _Plan(NamedTuple):
         try:
             settlement = await self._settle(portal, account.portal_id, current)
         except Retryable as error:
-            raise unreachable(error) from error
+            raise no_answer(error) from error
         method = self.settings.send.method
         event = self._planned(settlement, Prospect(account.portal_id, gateway.limiter.rate, gateway.day.limit, method))
         if not self._reads_first or not event.pairs:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from loader.errors import JournalMismatch, Retryable, Unreachable, WrongPortal
+from loader.errors import JournalMismatch, Retryable, WrongPortal
+from loader.send import endings
 from loader.send.gateway import Gateway
-from loader.send.portal import GatewayPortal
-from loader.send.portal_replies import Account
+from loader.send.portal import Account, GatewayPortal
 
 
 async def recognize(portal: GatewayPortal, named: str | None, *, bound: str | None = None) -> Account:
@@ -16,7 +16,7 @@ async def recognize(portal: GatewayPortal, named: str | None, *, bound: str | No
     try:
         account = await portal.account(insist=bool(named or bound))
     except Retryable as error:
-        raise unreachable(error) from error
+        raise endings.no_answer(error) from error
     if named and account.portal_id != named:
         raise WrongPortal(
             f"the token belongs to portal {account.portal_id or 'unknown'}, not to {named} as --portal-id says: "
@@ -41,12 +41,3 @@ def warnings(gateway: Gateway) -> Iterator[str]:
             "HubSpot gave a new refresh token in exchange for HUBSPOT_REFRESH_TOKEN: it serves this command and is "
             "written nowhere; should the next command be refused, authorize the app anew"
         )
-
-
-def unreachable(error: Retryable) -> Unreachable:
-    """Return what ends a run that got no usable answer to a question that it cannot do without."""
-    return Unreachable(
-        f"HubSpot gave no usable answer ({error.message}): run the same command again later",
-        status=error.status,
-        category=error.category,
-    )

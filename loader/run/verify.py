@@ -16,14 +16,14 @@ from loader.record.results import open_table
 from loader.run.api_version import speaking
 from loader.run.connection import connected, surroundings
 from loader.run.identity import identity
-from loader.run.portal import recognize, unreachable
+from loader.run.portal import recognize
 from loader.run.reading_back import ReadingBack
 from loader.run.staging import read_all, settle_and_group
 from loader.run.type_names import type_names
 from loader.run.verification import Verification, summarize_verification, verification
+from loader.send.endings import no_answer
 from loader.send.gateway import Gateway, Surroundings
-from loader.send.portal import GatewayPortal
-from loader.send.portal_replies import Account
+from loader.send.portal import Account, GatewayPortal
 from loader.send.put import timestamp
 from loader.settings import Settings
 from loader.stopping import Stop
@@ -115,7 +115,7 @@ class _Run:
                 groups, goes_to = self.settings.read, account.portal_id
                 await settle_and_group(staging, groups, portal, self.tell, self.stop, portal_id=goes_to)
             except Retryable as error:
-                raise unreachable(error) from error
+                raise no_answer(error) from error
             sample = self._draw(staging)
             staging.remember(
                 {

@@ -41,6 +41,11 @@ def unreachable(message: str, error: ApiError) -> Unreachable:
     )
 
 
+def no_answer(error: ApiError) -> Unreachable:
+    """Return the end for now after a question that must be answered was not."""
+    return unreachable(f"HubSpot gave no usable answer ({error.message})", error)
+
+
 def silence(error: ApiError) -> Unreachable:
     """Return the end for now after a quarter of an hour without an answer of use."""
     return unreachable(f"HubSpot gave no usable answer for 15 minutes ({error.message})", error)

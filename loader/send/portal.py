@@ -1,20 +1,34 @@
-"""What a portal can be asked before anything is sent: who it is, its labels, its custom objects."""
+"""What a portal can be asked before anything is sent: who it is, its labels, its custom objects.
+
+Its answers are judged where they come in. One that is HubSpot's and cannot be worked with raises UnusableAnswer: asking
+again would bring the same one. One that leaves out what was asked for is no answer, and is asked for again.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from loader.errors import MissingScope, Refused, Retryable, Unreachable, WrongPortal
+from loader.errors import MissingScope, Refused, Retryable, Unreachable, UnusableAnswer, WrongPortal
 from loader.model import AssociationType, Direction, Question, RecordsFound
-from loader.send import api, endings, portal_replies, quota, replies
+from loader.send import api, endings, quota, replies
 from loader.send.api import Request
+from loader.send.batch_replies import is_category, is_type_id
 from loader.send.gateway import Gateway
-from loader.send.portal_replies import Account
 from loader.send.records import records_found
-from loader.send.replies import Reply
+from loader.send.replies import PORTAL_ID, Reply, fields_with, printable, text_of
 
 T = TypeVar("T")
+
+LONGEST_TEXT = 500
+"""Of a label or a name; HubSpot's own limits are lower."""
+
+
+class Account(NamedTuple):
+    """A portal's id and time zone (an IANA name), None where it does not say."""
+
+    portal_id: str | None
+    time_zone: str | None
 
 
 class GatewayPortal:
@@ -41,7 +55,7 @@ class GatewayPortal:
         request = api.account_details(self._version)
         most = self._most if insist or self._attempts else 1
         try:
-            found = (await self._gateway.call(request, portal_replies.account, max_attempts=most)).value
+            found = (await self._gateway.call(request, _account_of, max_attempts=most)).value
         except (Refused, Retryable, MissingScope) as error:
             if insist or (self._attempts and isinstance(error, Retryable)):
                 raise _fatal(error) from error
@@ -62,7 +76,7 @@ class GatewayPortal:
     async def labels(self, direction: Direction) -> list[dict[str, Any]] | None:
         """Return the association types of one direction, or None where the portal does not tell them."""
         request = api.labels(*direction, self._version)
-        return await self._listed(request, partial(portal_replies.association_types, direction=direction))
+        return await self._listed(request, partial(_association_types, direction=direction))
 
     async def limits(self) -> Mapping[AssociationType, int]:
         """Return how many associations of a type a record can have, for the types that an admin has limited.
@@ -71,14 +85,14 @@ class GatewayPortal:
         """
         request = api.association_limits(self._version)
         try:
-            return (await self._gateway.call(request, portal_replies.limits, max_attempts=1, largest=2**26)).value
+            return (await self._gateway.call(request, _limits, max_attempts=1, largest=2**26)).value
         except (Refused, Retryable, MissingScope):
             return {}
 
     async def schemas(self) -> list[dict[str, Any]] | None:
         """Return the portal's custom objects, or None: listing them needs a scope of its own."""
         try:
-            return await self._listed(api.schemas(self._version), portal_replies.schemas)
+            return await self._listed(api.schemas(self._version), _schemas)
         except MissingScope:
             return None
 
@@ -107,7 +121,85 @@ def _fatal(error: Refused | Retryable | MissingScope) -> MissingScope | Unreacha
     if isinstance(error, MissingScope):
         return error
     if isinstance(error, Retryable):
-        message = f"HubSpot gave no usable answer ({error.message}): run the same command again later"
-        return Unreachable(message, status=error.status, category=error.category)
+        return endings.no_answer(error)
     message = f"the portal does not say who it is ({error.message}), so it cannot be held against the one named"
     return WrongPortal(message, status=error.status, category=error.category)
+
+
+# --- its answers
+
+
+def _results_of(reply: Reply) -> list[Any]:
+    found: list[Any] = fields_with(reply, key="results", kind=list)["results"]
+    return found
+
+
+def _account_of(reply: Reply) -> Account:
+    """Read the account details (`portalId`, `timeZone`)."""
+    body = fields_with(reply, key="portalId", kind=(int, str))
+    portal_id, time_zone = text_of(body["portalId"]), body.get("timeZone")
+    if not PORTAL_ID.fullmatch(portal_id):
+        raise _unusable(reply, f"the account details name no portal id ({_shown(body['portalId'])})")
+    return Account(portal_id, time_zone if isinstance(time_zone, str) and len(time_zone) <= LONGEST_TEXT else None)
+
+
+def _association_types(reply: Reply, direction: Direction) -> list[dict[str, Any]]:
+    """Read the list of association types of one direction; each has `category`, `typeId` (a number) and `label`."""
+    return [_association_type(item, direction, reply) for item in _results_of(reply)]
+
+
+def _association_type(item: object, direction: Direction, reply: Reply) -> dict[str, Any]:
+    entry = item if isinstance(item, dict) else {}
+    category, type_id = text_of(entry.get("category")), text_of(entry.get("typeId"))
+    if not is_category(category) or not is_type_id(type_id):
+        raise _unusable(
+            reply,
+            f"the association types from {' to '.join(direction)} hold one that cannot be used "
+            f"(category {_shown(entry.get('category'))}, type id {_shown(entry.get('typeId'))})",
+        )
+    return {"category": category, "typeId": int(type_id), "label": _text(entry.get("label"))}
+
+
+def _limits(reply: Reply) -> dict[AssociationType, int]:
+    """Read the association limits: `category`, `typeId` and `userEnforcedMaxToObjectIds`; other entries say nothing."""
+    found: dict[AssociationType, int] = {}
+    for item in _results_of(reply):
+        entry = item if isinstance(item, dict) else {}
+        category, type_id = text_of(entry.get("category")), text_of(entry.get("typeId"))
+        most = entry.get("userEnforcedMaxToObjectIds")
+        if is_category(category) and is_type_id(type_id) and isinstance(most, int) and most >= 0:
+            found[AssociationType(category, int(type_id))] = most
+    return found
+
+
+def _schemas(reply: Reply) -> list[dict[str, Any]]:
+    """Read the list of custom objects; each has `objectTypeId`, `fullyQualifiedName`, `name` and `labels`."""
+    return [_schema(item) for item in _results_of(reply) if isinstance(item, dict)]
+
+
+def _schema(item: Mapping[str, object]) -> dict[str, Any]:
+    labels = item.get("labels")
+    named = labels if isinstance(labels, dict) else {}
+    texts = {key: _text(item.get(key)) for key in ("objectTypeId", "fullyQualifiedName", "name")}
+    return {**texts, "labels": {key: _text(named.get(key)) for key in ("singular", "plural")}}
+
+
+def _text(value: object) -> str | None:
+    """Return a text that every file can hold: not endless, and without the halves of characters that JSON allows."""
+    if not isinstance(value, str):
+        return None
+    text = value.encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"
+
+
+def _shown(value: object) -> str:
+    return printable(repr(value if isinstance(value, str) else text_of(value) or type(value).__name__)[:100])
+
+
+def _unusable(reply: Reply, what: str) -> UnusableAnswer:
+    return UnusableAnswer(
+        f"HubSpot's answer ({reply.status}) cannot be worked with: {what}. Nothing was sent; run the same command "
+        "again later, and if it stays, look at it in HubSpot or ask its support",
+        status=reply.status,
+        category="UNUSABLE_ANSWER",
+    )

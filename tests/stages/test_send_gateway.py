@@ -29,8 +29,7 @@ from loader.send import replies
 from loader.send.api import Request
 from loader.send.gateway import Delivered, Gateway
 from loader.send.outgoing import AsAsked
-from loader.send.portal import GatewayPortal
-from loader.send.portal_replies import Account
+from loader.send.portal import Account, GatewayPortal
 from loader.send.put import Put, timestamp
 from loader.send.replies import Reply
 from loader.settings import Rate, Secret
