@@ -22,8 +22,9 @@ class Ledger:
     """Keeps a journal and its results file while requests are made; both are touched by one thread only.
 
     `facts` is asked before every commit for what is to be remembered with it; the run's end may forestall a commit,
-    which the last one makes up for. `settled` hears of outcomes before they are written. `at_work` are the tasks that
-    wait for the journal: whoever ends the run lets them, because what they wait for is done in any case.
+    which the last one makes up for. `listeners` hear of outcomes before they are written, and may raise Stopped to end
+    the run. `at_work` are the tasks that wait for the journal: whoever ends the run lets them, because what they wait
+    for is done in any case.
     """
 
     def __init__(
@@ -32,12 +33,12 @@ class Ledger:
         results: Results,
         *,
         facts: Callable[[], Mapping[str, object]],
-        settled: Callable[[Sequence[Outcome]], object] = lambda _: None,
+        listeners: Sequence[Callable[[Sequence[Outcome]], None]] = (),
     ) -> None:
         self._journal = journal
         self._results = results
         self._facts = facts
-        self._settled = settled
+        self._listeners = listeners
         self._waiting: deque[Outcome] = deque()
         self._broken: BaseException | None = None
         self._written: Mapping[str, object] = {}
@@ -83,10 +84,16 @@ class Ledger:
             self.at_work.discard(task)
 
     def record(self, outcomes: Sequence[Outcome]) -> None:
-        """Take outcomes over; they are in the journal, then in the results, a moment later."""
-        self._waiting.extend(outcomes)
-        self._settled(outcomes)
-        self._some.set()
+        """Take outcomes over; they are in the journal, then in the results, a moment later.
+
+        The one place where outcomes are told: whoever has some brings them here. Raises what a listener raises, to end
+        the run; the outcomes are written down all the same.
+        """
+        if outcomes:
+            self._waiting.extend(outcomes)
+            self._some.set()
+            for listener in self._listeners:
+                listener(outcomes)
 
     async def write(self) -> None:
         """Write outcomes down as they come, all of them until `close`; raises RecordError when that fails."""

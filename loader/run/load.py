@@ -241,7 +241,8 @@ class _Run:
         with ExitStack() as held:
             file: AbstractContextManager[Results] = open_results(self.outputs.results, journal)
             results = await aside(partial(held.enter_context, file))
-            ledger = await aside(partial(Ledger, journal, results, facts=meter.facts, settled=meter.settled))
+            listeners = (meter.settled, FailureGuard(self.settings.send.max_failures).watch)
+            ledger = await aside(partial(Ledger, journal, results, facts=meter.facts, listeners=listeners))
             try:
                 if refused is None and await aside(journal.has_work):
                     await self._work(gateway, ledger, meter, resumed=resumed)
@@ -271,10 +272,9 @@ class _Run:
         for sentence in warnings(gateway):
             self.tell(Note(sentence))
         self.tell(Started(ledger.counts.total, ledger.counts.pending, resumed))
-        watch = FailureGuard(self.settings.send.max_failures).watch
         waited = 0
         while True:
-            way = road(self.settings, ledger, gateway, self.around, watch)
+            way = road(self.settings, ledger, gateway, self.around)
             await run_pool(way.pool, self.stop, lambda: self.tell(meter.progress(ledger.counts)))
             if not (waiting := way.waiting()):
                 return

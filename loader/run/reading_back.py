@@ -75,10 +75,10 @@ class ReadingBack:
 
     async def _pass(self, action: Compare) -> None:
         self._stop.check()
-        ledger = Ledger(self._journal, self._results, facts=self._meter.facts)
+        ledger = Ledger(self._journal, self._results, facts=self._meter.facts, listeners=[self._watch])
         most = min(MOST_READERS, workers(self._settings))
         outgoing = [Unread(ledger, capacity=action.capacity, ahead=1)]
-        pool = Pool(ledger, outgoing, action, self._gateway, workers=most, watch=self._watch)
+        pool = Pool(ledger, outgoing, action, self._gateway, workers=most)
         try:
             await run_pool(pool, self._stop, lambda: self._tell(self._standing()))
         finally:

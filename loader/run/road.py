@@ -1,9 +1,9 @@
 """The road of a load, put together from the settings: where requests come from, how they are made, who makes them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from loader.model import Direction, Outcome, Types
+from loader.model import Direction, Types
 from loader.record.ledger import Ledger
 from loader.run.connection import workers
 from loader.send.batch import Batch
@@ -15,8 +15,6 @@ from loader.send.pool import Action, Pool
 from loader.send.put import Put
 from loader.send.reading import CurrentAssociations
 from loader.settings import Settings
-
-Watch = Callable[[Sequence[Outcome]], None]
 
 MOST_BATCHES = 8
 """Each holds 2,000 pairs in memory, and eight of them are many times what a limit of 190 per 10 s lets through."""
@@ -36,15 +34,15 @@ class Road(NamedTuple):
     waiting: Callable[[], int]
 
 
-def road(settings: Settings, ledger: Ledger, gateway: Gateway, around: Surroundings, watch: Watch) -> Road:
+def road(settings: Settings, ledger: Ledger, gateway: Gateway, around: Surroundings) -> Road:
     """Return the way along which everything is sent."""
-    action = _action(settings, ledger, gateway, around, watch)
+    action = _action(settings, gateway, around)
     crew = workers(settings) if settings.send.method == "put" else min(MOST_BATCHES, workers(settings))
     if settings.send.unread:
         unread = Unread(ledger, capacity=action.capacity, ahead=_ahead(settings, crew))
-        return Road(Pool(ledger, [unread], action, gateway, workers=crew, watch=watch), lambda: 0)
-    merge = _merging(settings, ledger, gateway, around, action, watch)
-    pool = Pool(ledger, [merge] * READERS, action, gateway, workers=crew, watch=watch)
+        return Road(Pool(ledger, [unread], action, gateway, workers=crew), lambda: 0)
+    merge = _merging(settings, ledger, gateway, around, action)
+    pool = Pool(ledger, [merge] * READERS, action, gateway, workers=crew)
     return Road(pool, lambda: merge.waiting)
 
 
@@ -61,25 +59,20 @@ def _ahead(settings: Settings, crew: int) -> int:
     return max(1, crew // 2, min(MOST_AHEAD, int(rate.per_second * AHEAD_SECONDS)))
 
 
-def _action(settings: Settings, ledger: Ledger, gateway: Gateway, around: Surroundings, watch: Watch) -> Action:
+def _action(settings: Settings, gateway: Gateway, around: Surroundings) -> Action:
     version = settings.connection.api_version
     if settings.send.method == "put":
         return Put(gateway, version=version, now=around.now)
 
-    def settle(outcomes: Sequence[Outcome]) -> None:
-        ledger.record(outcomes)
-        watch(outcomes)
-
-    return Batch(gateway, version=version, max_attempts=settings.send.max_attempts, now=around.now, settle=settle)
+    return Batch(gateway, version=version, max_attempts=settings.send.max_attempts, now=around.now)
 
 
-def _merging(  # noqa: PLR0917 - the pool's own parts, above
+def _merging(
     settings: Settings,
     ledger: Ledger,
     gateway: Gateway,
     around: Surroundings,
     action: Action,
-    watch: Watch,
 ) -> Merge:
     current = CurrentAssociations(gateway, version=settings.connection.api_version)
     return Merge(
@@ -88,7 +81,6 @@ def _merging(  # noqa: PLR0917 - the pool's own parts, above
         capacity=action.capacity,
         clock=around.clock,
         now=around.now,
-        watch=watch,
         fresh_seconds=lambda: gateway.fresh_seconds,
         judge=judge_of(settings, ledger.unlabelled),
     )

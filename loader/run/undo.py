@@ -1,6 +1,7 @@
 """Undo: take back exactly what a run added; or go on with an undo where it stopped."""
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -149,9 +150,11 @@ class _Run:
         meter = Meter({}, gateway, self.around, self.began)
         stopped: LoaderError | None = None
         with open_table(self.file, self.journal, TakenBack._fields, taken_back, name=UNDO) as results:
-            ledger = UndoLedger(self.journal, results, facts=dict)
+            counts = self.journal.standing()
+            listeners = [partial(_count, counts)]
+            ledger = UndoLedger(self.journal, results, facts=dict, listeners=listeners)
             try:
-                await self._work(gateway, ledger, names, meter)
+                await self._work(gateway, ledger, names, lambda: self.tell(meter.undoing(counts)))
                 await self.stop.unless(self._give_back(gateway))
             except (Fatal, Stopped) as error:
                 stopped = error
@@ -161,7 +164,7 @@ class _Run:
             raise stopped
         return self._report(gateway, plan, stopped)
 
-    async def _work(self, gateway: Gateway, ledger: UndoLedger, names: TypeNames, meter: Meter) -> None:
+    async def _work(self, gateway: Gateway, ledger: UndoLedger, names: TypeNames, progress: Callable[[], None]) -> None:
         self.stop.check()
         action = TakeBack(
             gateway,
@@ -173,22 +176,14 @@ class _Run:
             replaced=self.journal.replaced,
             max_attempts=self.settings.send.max_attempts,
         )
-        counts = self.journal.standing()
-
-        def watch(outcomes: Sequence[Outcome]) -> None:
-            for outcome in outcomes:
-                counts[outcome.status] += len(outcome.pair_ids)
-                counts["pending"] -= len(outcome.pair_ids)
-
         pool = Pool(
             ledger,
             [Unread(ledger, capacity=TakeBack.capacity, ahead=1)],
             action,
             gateway,
             workers=min(MOST_TAKERS, workers(self.settings)),
-            watch=watch,
         )
-        await run_pool(pool, self.stop, lambda: self.tell(meter.undoing(counts)))
+        await run_pool(pool, self.stop, progress)
 
     async def _give_back(self, gateway: Gateway) -> None:
         """Give other pairs the types back that they lost by the run; what is cut short is done by the next command."""
@@ -218,3 +213,10 @@ class _Run:
         summary = summarize_undo(self.settings, fact, plan, gateway.traffic, seconds, stopped)
         self.tell(Undone(summary, str(self.file), str(stopped) if stopped else ""))
         return undo_report(summary, self.file, stopped)
+
+
+def _count(counts: dict[str, int], outcomes: Sequence[Outcome]) -> None:
+    """Keep count of pairs by status as they get their outcomes."""
+    for outcome in outcomes:
+        counts[outcome.status] += len(outcome.pair_ids)
+        counts["pending"] -= len(outcome.pair_ids)

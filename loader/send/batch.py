@@ -14,7 +14,7 @@ from loader.send.api import Request
 from loader.send.batch_replies import Created, created_pairs
 from loader.send.culprits import MOST_REFUSALS, halves, parted
 from loader.send.gateway import Gateway, Superseded
-from loader.send.outcomes import failed, outcomes, plain, written
+from loader.send.outcomes import Record, failed, outcomes, plain, written
 from loader.send.outgoing import Freshness, Parcel, direction_of
 from loader.send.put import timestamp
 from loader.send.reading import CurrentAssociations, Reading
@@ -58,7 +58,7 @@ class Batch:
 
     Answers are matched by pair. Of a request that HubSpot refuses as a whole, the pairs that it names fail and the
     others are sent again, halved where it names none. A pair of which an answer says nothing is read back before it is
-    called anything. `settle` gets outcomes as soon as a pair is created, because a later request of the same batch may
+    called anything. Outcomes are recorded as soon as a pair is created, because a later request of the same batch may
     end the run; those that a refusal names come together with the answer about the others.
     """
 
@@ -71,17 +71,15 @@ class Batch:
         version: str,
         max_attempts: int,
         now: Callable[[], datetime],
-        settle: Callable[[Sequence[Outcome]], None],
     ) -> None:
         self._gateway = gateway
         self._version = version
         self._max_attempts = max_attempts
         self._now = now
-        self._settle = settle
         self._current = CurrentAssociations(gateway, version=version)
 
-    async def apply(self, pairs: Sequence[Pair], freshness: Freshness) -> list[Outcome]:
-        """Send pairs until each has an outcome, and return none that `settle` has had; raises Fatal or Stopped."""
+    async def apply(self, pairs: Sequence[Pair], freshness: Freshness, record: Record) -> None:
+        """Send pairs until each has an outcome; raises Fatal or Stopped."""
         steps: deque[_Batch | _Doubt] = deque([_Batch(pairs, 0)])
         failed: list[Outcome] = []
         try:
@@ -93,11 +91,10 @@ class Batch:
                 steps.extendleft(reversed(answered.again))
                 if answered.created or not answered.again:
                     outcomes, failed = failed + answered.created, []
-                    self._settle(outcomes)
+                    record(outcomes)
         finally:
             if failed:
-                self._settle(failed)
-        return []
+                record(failed)
 
     async def _send(self, batch: _Batch, freshness: Freshness) -> _Answered:
         """Make one request and return what its answer says."""

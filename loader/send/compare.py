@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from loader.model import Direction, Outcome, Pair, Result, Types
-from loader.send.outcomes import failed, outcomes, plain
+from loader.model import Direction, Pair, Result, Types
+from loader.send.outcomes import Record, failed, outcomes, plain
 from loader.send.outgoing import Freshness, direction_of
 from loader.send.put import timestamp
 from loader.send.reading import CurrentAssociations, Reading
@@ -35,8 +35,8 @@ class Compare:
         self._final = final
         self._now = now
 
-    async def apply(self, pairs: Sequence[Pair], freshness: Freshness) -> list[Outcome]:
-        """Return the outcomes of those pairs that can be judged now: `same`, `other`, `missing` or `failed`.
+    async def apply(self, pairs: Sequence[Pair], freshness: Freshness, record: Record) -> None:
+        """Record the outcomes of those pairs that can be judged now: `same`, `other`, `missing` or `failed`.
 
         All of them are of one direction.
         """
@@ -48,7 +48,7 @@ class Compare:
         for pair in pairs:
             if result := self._judged(pair, direction, reading, moment):
                 alike.setdefault(result, []).append(pair)
-        return [outcome for result, some in alike.items() for outcome in outcomes(some, result)]
+        record([outcome for result, some in alike.items() for outcome in outcomes(some, result)])
 
     def _judged(self, pair: Pair, direction: Direction, reading: Reading, moment: str) -> Result | None:
         error = reading.unreadable.get(pair.object_id)

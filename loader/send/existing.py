@@ -12,7 +12,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Protocol
 
-from loader.model import Lot, Outcome, Pair
+from loader.model import Lot, Pair
 from loader.send import lookup
 from loader.send.freshness import FRESH_SECONDS, Clocks
 from loader.send.judging import Judge, Merging
@@ -47,8 +47,7 @@ class Merge:
     Several tasks may ask for the next request side by side: each then looks up a lot of its own. No attempt leaves on a
     reading that is older than a minute: a request that waited, before its first attempt or a later one, is looked up
     once more, together with all others that wait. `judge` says what is sent (default: what is there is kept).
-    `fresh_seconds` says how old a reading may be, `clock` is in seconds;
-    `watch` is told the outcomes that are recorded here.
+    `fresh_seconds` says how old a reading may be, `clock` is in seconds.
     """
 
     def __init__(
@@ -59,13 +58,12 @@ class Merge:
         capacity: int,
         clock: Callable[[], float],
         now: Callable[[], datetime],
-        watch: Callable[[Sequence[Outcome]], None],
         fresh_seconds: Callable[[], float] = lambda: FRESH_SECONDS,
         judge: Judge | None = None,
     ) -> None:
         self._ledger = ledger
         self._clocks = Clocks(clock, now)
-        self._lookup = Lookup(ledger, current, clocks=self._clocks, now=now, watch=watch, judge=judge or Merging())
+        self._lookup = Lookup(ledger, current, clocks=self._clocks, now=now, judge=judge or Merging())
         self._capacity = capacity
         self._fresh_seconds = fresh_seconds
         self._queues: Queues[Looked] = Queues()

@@ -48,15 +48,9 @@ class Giver:
     async def give(self, pairs: Sequence[Pair], read_at: Moment) -> dict[int, Result]:
         """Return what became of pairs of one direction, by number; those whose reading is old by then are left out."""
         outcomes: list[Outcome] = []
-        batch = Batch(
-            self._gateway,
-            version=self._version,
-            max_attempts=self._max_attempts,
-            now=self._now,
-            settle=outcomes.extend,
-        )
+        batch = Batch(self._gateway, version=self._version, max_attempts=self._max_attempts, now=self._now)
         if pairs:
-            await batch.apply(pairs, Young(self._gateway, read_at))
+            await batch.apply(pairs, Young(self._gateway, read_at), outcomes.extend)
         return {pair: each.result for each in outcomes for pair in each.pair_ids}
 
 

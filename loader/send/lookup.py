@@ -53,7 +53,7 @@ class Ledger(Protocol):
         """
 
     def record(self, outcomes: Sequence[Outcome]) -> None:
-        """Take outcomes over at once; they are written down a moment later."""
+        """Take outcomes over at once; they are written down a moment later. Raises Stopped to end the run."""
 
 
 class Looked(NamedTuple):
@@ -78,7 +78,7 @@ class Lookup:
 
     Those that lack nothing are recorded as unchanged, those whose records HubSpot does not show as failed: nothing is
     ever sent blindly. Those that would lose a type to another pair, which has no outcome yet, are left out: `waiting`
-    holds their numbers. `watch` is told the outcomes that are recorded here.
+    holds their numbers.
     """
 
     def __init__(
@@ -88,14 +88,12 @@ class Lookup:
         *,
         clocks: Clocks,
         now: Callable[[], datetime],
-        watch: Callable[[Sequence[Outcome]], None],
         judge: Judge,
     ) -> None:
         self._ledger = ledger
         self._current = current
         self._clocks = clocks
         self._now = now
-        self._watch = watch
         self._judge = judge
         self.waiting: set[int] = set()
 
@@ -183,19 +181,14 @@ class Lookup:
             self.waiting.update(pair.pair_id for pair in cases.waiting)
             self._fail(cases.unreadable)
             same = [pair for some, judgement in cases.judged if judgement is None for pair in some]
-            self._record(outcomes(same, plain("unchanged", finished_at=timestamp(self._now()))))
+            self._ledger.record(outcomes(same, plain("unchanged", finished_at=timestamp(self._now()))))
             all_cases.append(cases)
             await asyncio.sleep(0)
         return all_cases
 
     def _fail(self, unreadable: Sequence[tuple[Pair, ApiError]]) -> None:
         moment = timestamp(self._now())
-        self._record([outcome(pair, _unreadable(error, moment)) for pair, error in unreadable])
-
-    def _record(self, settled: Sequence[Outcome]) -> None:
-        if settled:
-            self._ledger.record(settled)
-            self._watch(settled)
+        self._ledger.record([outcome(pair, _unreadable(error, moment)) for pair, error in unreadable])
 
     async def _kept(
         self, all_cases: Sequence[Cases], read_at: Moment, demoted: Sequence[Demotion] = ()

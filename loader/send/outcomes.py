@@ -1,12 +1,15 @@
 """What becomes of pairs, as outcomes: most of them share one result."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 
 import numpy as np
 
 from loader.errors import ApiError
 from loader.model import Outcome, Pair, Result
+
+Record = Callable[[Sequence[Outcome]], None]
+"""Takes outcomes over; whoever has some tells them here, and nowhere else. May raise Stopped to end the run."""
 
 
 def failed(error: ApiError, *, attempts: int, finished_at: str) -> Result:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from loader.errors import LoaderError
 from loader.model import Outcome, Pair
 from loader.send.gateway import Gateway
+from loader.send.outcomes import Record
 from loader.send.outgoing import Freshness, Outgoing
 
 
@@ -16,8 +17,8 @@ class Action(Protocol):
 
     capacity: int
 
-    async def apply(self, pairs: Sequence[Pair], freshness: Freshness) -> list[Outcome]:
-        """Return what became of the pairs; raise Fatal when no request can succeed, Stopped when the run ends.
+    async def apply(self, pairs: Sequence[Pair], freshness: Freshness, record: Record) -> None:
+        """Record what becomes of the pairs; raise Fatal when no request can succeed, Stopped when the run ends.
 
         Before each attempt `freshness` is asked whether what is to be sent is still right.
         """
@@ -33,7 +34,7 @@ class Ledger(Protocol):
     at_work: set[asyncio.Task[Any] | None]
 
     def record(self, outcomes: Sequence[Outcome]) -> None:
-        """Take outcomes over at once; they are written down a moment later."""
+        """Take outcomes over at once; they are written down a moment later. Raises Stopped to end the run."""
 
     async def write(self) -> None:
         """Write outcomes down as they come, until `close`."""
@@ -68,8 +69,7 @@ class Pool:
     """Sends all that goes out, `workers` requests at a time, until it is done or told to stop.
 
     Each of `outgoing` has a feeder of its own, so that they may look things up side by side. No more than half as many
-    requests as there are workers wait in the queue. `watch` is told each batch of outcomes once it is recorded, and may
-    raise `Stopped` to end the run (too many failures).
+    requests as there are workers wait in the queue.
     """
 
     def __init__(
@@ -80,14 +80,12 @@ class Pool:
         gateway: Gateway,
         *,
         workers: int,
-        watch: Callable[[Sequence[Outcome]], None],
     ) -> None:
         self._ledger = ledger
         self._outgoing = outgoing
         self._action = action
         self._gateway = gateway
         self._workers = workers
-        self._watch = watch
         self._queue: asyncio.Queue[tuple[Outgoing, list[Pair]] | None] = asyncio.Queue()
         self._room = Room(workers + workers // 2, at_once=max(1, workers // 4))
         self._feeding = len(outgoing)
@@ -165,11 +163,9 @@ class Pool:
     async def _serve(self) -> None:
         while (waiting := await self._queue.get()) is not None:
             outgoing, request = waiting
-            outcomes = await self._action.apply(request, outgoing)
+            await self._action.apply(request, outgoing, self._ledger.record)
             outgoing.done(request)
-            self._ledger.record(outcomes)
             self._room.give_back()
-            self._watch(outcomes)
             if self._stopped is not None:
                 return
         self._queue.put_nowait(None)  # For the other workers.

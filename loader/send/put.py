@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from loader.errors import Refused, Retryable
-from loader.model import Outcome, Pair, Result
+from loader.model import Pair, Result
 from loader.send import api, replies
 from loader.send.api import Request
 from loader.send.gateway import Gateway, Superseded
-from loader.send.outcomes import failed, outcome, written
+from loader.send.outcomes import Record, failed, outcome, written
 from loader.send.outgoing import Freshness, Parcel
 
 MILLISECOND = timedelta(milliseconds=1)
@@ -27,20 +27,20 @@ class Put:
         self._since = self._until = datetime.max.replace(tzinfo=UTC)
         self._text = ""
 
-    async def apply(self, pairs: Sequence[Pair], freshness: Freshness) -> list[Outcome]:
-        """Send one pair and return its outcome, none if nothing is left to send; raises Fatal or Stopped otherwise."""
+    async def apply(self, pairs: Sequence[Pair], freshness: Freshness, record: Record) -> None:
+        """Send one pair and record its outcome, none if nothing is left to send; raises Fatal or Stopped otherwise."""
         parcel = Parcel(pairs, freshness, self._request)
         try:
             created, status, attempts = await self._gateway.call(parcel, partial(replies.created, pair=pairs[0]))
         except Superseded:
-            return []
+            return
         except (Refused, Retryable) as error:
             result = failed(error, attempts=error.attempts, finished_at=self._finished_at())
         else:
             resource_id, labels = created
             (sent,) = parcel.pairs
             result = Result(written(sent), status, resource_id, labels, "", "", "", attempts, self._finished_at())
-        return [outcome(parcel.pairs[0], result)]
+        record([outcome(parcel.pairs[0], result)])
 
     def _request(self, pairs: Sequence[Pair]) -> Request:
         return api.put(pairs[0], self._version)

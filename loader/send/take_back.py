@@ -15,7 +15,7 @@ from loader.send.culprits import parted
 from loader.send.freshness import Moment
 from loader.send.gateway import Gateway, Superseded
 from loader.send.give_back import Giver
-from loader.send.outcomes import failed, outcome, plain
+from loader.send.outcomes import Record, failed, outcome, plain
 from loader.send.outgoing import Freshness, direction_of
 from loader.send.put import timestamp
 from loader.send.reading import CurrentAssociations, Reading, read_fresh
@@ -96,13 +96,12 @@ class TakeBack:
         self._intended = intended
         self._now = now
 
-    async def apply(self, pairs: Sequence[Pair], freshness: Freshness) -> list[Outcome]:
-        """Return what became of the pairs: `removed`, `unchanged`, `left` or `failed`; all are of one direction.
+    async def apply(self, pairs: Sequence[Pair], freshness: Freshness, record: Record) -> None:
+        """Record what becomes of the pairs: `removed`, `unchanged`, `left` or `failed`; all are of one direction.
 
         What could not leave while its reading was young is read and judged once more.
         """
         del freshness
-        outcomes: list[Outcome] = []
         tried: set[int] = set()
         while pairs:
             reading, read_at = await read_fresh(
@@ -115,9 +114,8 @@ class TakeBack:
             await self._intend([step.pair.pair_id for step in steps if step.removal.needed])
             errors = await self._carry_out(steps, read_at)
             errors |= {pair.pair_id: reading.unreadable[pair.object_id] for pair in _unreadable(pairs, reading)}
-            outcomes += self._outcomes(pairs, steps, errors)
+            record(self._outcomes(pairs, steps, errors))
             pairs = [pair for pair in pairs if errors.get(pair.pair_id) is LATE]
-        return outcomes
 
     def _outcomes(self, pairs: Iterable[Pair], steps: Iterable[_Step], errors: Errors) -> list[Outcome]:
         done = {step.pair.pair_id: step.removal for step in steps}

@@ -213,8 +213,8 @@ def outcomes_of(server: HubSpot, pairs: Sequence[Pair], *, max_attempts: int = 8
 
     async def scenario() -> None:
         gateway: Gateway = make(Server(server), max_attempts=max_attempts)
-        batch = Batch(gateway, version="v4", max_attempts=max_attempts, now=lambda: NOW, settle=told.extend)
-        assert await batch.apply(pairs, AsAsked()) == []
+        batch = Batch(gateway, version="v4", max_attempts=max_attempts, now=lambda: NOW)
+        await batch.apply(pairs, AsAsked(), told.extend)
 
     run(scenario)
     found = {pair_id: outcome for outcome in told for pair_id in outcome.pair_ids}
@@ -254,12 +254,12 @@ def test_what_was_settled_before_a_stop_is_told() -> None:
         server = HubSpot(bad=["64"], whole=True)
         gateway: Gateway = make(Server(server))
 
-        def settle(outcomes: Sequence[Outcome]) -> None:
+        def record(outcomes: Sequence[Outcome]) -> None:
             told.extend(outcomes)
             gateway.drain()
 
         with pytest.raises(Stopped):
-            await Batch(gateway, version="v4", max_attempts=8, now=lambda: NOW, settle=settle).apply(MANY, AsAsked())
+            await Batch(gateway, version="v4", max_attempts=8, now=lambda: NOW).apply(MANY, AsAsked(), record)
 
     run(scenario)
     assert [pair_id for outcome in told for pair_id in outcome.pair_ids] == list(range(1, 33))

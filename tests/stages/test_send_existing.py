@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from loader.errors import ApiError, Refused, TooManyFailures
+from loader.errors import ApiError, Refused
 from loader.model import AssociationType, Demotion, Direction, Image, Lot, Outcome, Pair, Singles, Types
 from loader.send.existing import WAIT_SECONDS, Merge
 from loader.send.freshness import FRESH_SECONDS, Moment
@@ -158,14 +158,12 @@ class Work:
     def __init__(self, lots: list[Lot], has: Any = None, *, capacity: int = 1, **more: Any) -> None:
         self.ledger = MemoryLedger(lots)
         self.current = FakeCurrent(has or {}, more.get("bad", {}))
-        self.watched: list[Outcome] = []
         self.merge = Merge(
             self.ledger,
             self.current,
             capacity=capacity,
             clock=clock,
             now=lambda: NOW,
-            watch=more.get("watch", self.watched.extend),
         )
 
     async def rest(self) -> list[list[Pair]]:
@@ -216,7 +214,6 @@ def test_pairs_that_lack_nothing_are_unchanged_and_the_others_go_out_with_what_t
     result = outcome.result
     assert (*outcome.pair_ids, outcome.status, outcome.rows, result.attempts) == (2, "unchanged", 1, 0)
     assert (result.http_status, result.created_resource_id, result.finished_at[:10]) == (None, "", "2026-11-23")
-    assert work.watched == work.ledger.outcomes
     assert work.current.asked == [(FORWARD, ["1", "2", "3", "4"])]
 
 
@@ -266,16 +263,6 @@ def test_a_record_that_cannot_be_read_fails_its_pairs_and_nothing_is_sent_of_the
     assert (outcome.result.error_category, outcome.result.correlation_id) == ("OBJECT_NOT_FOUND", "c-7")
     assert "nothing was sent" in outcome.result.error_message
     assert "no such record" in outcome.result.error_message
-
-
-def test_too_many_failures_stop_the_run_with_the_outcomes_recorded() -> None:
-    def watch(_outcomes: Sequence[Outcome]) -> None:
-        raise TooManyFailures("enough")
-
-    work = Work([straight(pair(1), pair(2))], bad={"1": Refused("no")}, watch=watch)
-    with pytest.raises(TooManyFailures):
-        sent_of(work)
-    assert [pair_id for outcome in work.ledger.outcomes for pair_id in outcome.pair_ids] == [1]
 
 
 def test_nothing_is_handed_out_on_a_reading_older_than_a_minute() -> None:

@@ -24,7 +24,7 @@ from loader.errors import (
     Unreachable,
     WrongPortal,
 )
-from loader.model import AssociationType, Pair
+from loader.model import AssociationType, Outcome, Pair
 from loader.send import replies
 from loader.send.api import Request
 from loader.send.gateway import Delivered, Gateway
@@ -505,25 +505,30 @@ CREATED = answer(201, {"createdResourceId": "9", "entity": {"fromObjectId": 101,
     ],
 )  # fmt: skip
 def test_one_put_becomes_one_outcome(script: Script, expected: tuple[Any, ...]) -> None:
-    async def scenario() -> Any:
+    outcomes: list[Outcome] = []
+
+    async def scenario() -> None:
         server = Server(script)
         gateway = make(server, max_attempts=3)
         async with amid_others(server, gateway):
-            return await Put(gateway, version="v4", now=lambda: NOW).apply([PAIR], AsAsked())
+            await Put(gateway, version="v4", now=lambda: NOW).apply([PAIR], AsAsked(), outcomes.extend)
 
-    (outcome,) = run(scenario)
+    run(scenario)
+    (outcome,) = outcomes
     assert outcome.result[:8] == expected
     assert (*outcome.pair_ids, outcome.rows, outcome.result.finished_at) == (5, 3, "2026-11-23T23:00:00.000Z")
 
 
 def test_a_put_that_cannot_succeed_has_no_outcome() -> None:
-    async def scenario() -> Any:
-        return await Put(make(Server(in_turn(then=answer(401)))), version="v4", now=lambda: NOW).apply(
-            [PAIR], AsAsked()
-        )
+    outcomes: list[Outcome] = []
+
+    async def scenario() -> None:
+        put = Put(make(Server(in_turn(then=answer(401)))), version="v4", now=lambda: NOW)
+        await put.apply([PAIR], AsAsked(), outcomes.extend)
 
     with pytest.raises(Unauthorized):
         run(scenario)
+    assert not outcomes
 
 
 def test_a_timestamp_is_utc_with_milliseconds() -> None:

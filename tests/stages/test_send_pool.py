@@ -1,7 +1,7 @@
 """The pool on a fake clock, with a ledger in memory: nothing lost, nothing twice, and every end an orderly one."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -37,6 +37,7 @@ class MemoryLedger:
     most_open: int = 0
     kept: bool = False
     at_work: set[asyncio.Task[Any] | None] = field(default_factory=set)
+    listener: Callable[[Sequence[Outcome]], None] = lambda _: None
 
     def __post_init__(self) -> None:
         self._closed = asyncio.Event()
@@ -57,6 +58,7 @@ class MemoryLedger:
 
     def record(self, outcomes: Sequence[Outcome]) -> None:
         self.outcomes += outcomes
+        self.listener(outcomes)
 
     async def write(self) -> None:
         await self._closed.wait()
@@ -80,19 +82,18 @@ class Work:
         *,
         workers: int = 8,
         latency: float = 0.05,
-        watch: Any = None,
         rate: Rate | None = None,
         **ledger: Any,
     ) -> None:
         self.server = Server(script, latency)
         self.gateway: Gateway = make(self.server, rate=rate or Rate(1000, 1.0))
         self.ledger = MemoryLedger(pairs, **ledger)
-        self.pool = self.pool_of(self.ledger, workers, watch or (lambda _: None))
+        self.pool = self.pool_of(self.ledger, workers)
 
-    def pool_of(self, ledger: MemoryLedger, workers: int, watch: Any) -> Pool:
+    def pool_of(self, ledger: MemoryLedger, workers: int) -> Pool:
         action = Put(self.gateway, version="v4", now=lambda: NOW)
         outgoing = [Unread(ledger, capacity=action.capacity, ahead=max(1, workers // 2))]
-        return Pool(ledger, outgoing, action, self.gateway, workers=workers, watch=watch)
+        return Pool(ledger, outgoing, action, self.gateway, workers=workers)
 
     async def run(self) -> LoaderError | None:
         """Run to the end and return what stopped it; nothing may be left behind."""
@@ -205,7 +206,7 @@ def test_a_stop_lets_a_claim_finish_because_it_writes_outcomes_down_first() -> N
     async def scenario() -> Work:
         work = Work(in_turn(then=CREATED))
         work.ledger = SlowLedger(100, seconds_to_claim=1.0)
-        work.pool = work.pool_of(work.ledger, 8, lambda _: None)
+        work.pool = work.pool_of(work.ledger, 8)
         asyncio.get_running_loop().call_later(0.5, work.pool.stop, Interrupted(2))
         assert isinstance(await work.run(), Interrupted)
         return work
@@ -260,7 +261,7 @@ def test_too_many_failures_stop_the_run_with_the_last_one_recorded() -> None:
             raise TooManyFailures("enough")
 
     async def scenario() -> tuple[Work, LoaderError | None]:
-        work = Work(in_turn(then=answer(400)), watch=watch)
+        work = Work(in_turn(then=answer(400)), listener=watch)
         return work, await work.run()
 
     work, error = run(scenario)

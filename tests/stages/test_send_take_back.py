@@ -103,7 +103,7 @@ async def taken_back(
         await asyncio.sleep(0)
 
     action = TakeBack(gateway, version=version, labels=LABELS, intend=intend, intended=intended, now=lambda: NOW)
-    undone.outcomes = await action.apply(pairs, AsAsked())
+    await action.apply(pairs, AsAsked(), undone.outcomes.extend)
     return undone
 
 

@@ -51,8 +51,8 @@ def test_a_refusal_is_not_lost_when_a_later_part_of_its_batch_ends_the_run() -> 
 
     async def scenario() -> None:
         gateway = make(Server(Leaving()))
-        batch = Batch(gateway, version="v4", max_attempts=8, now=lambda: NOW, settle=told.extend)
-        await batch.apply([pair(n, n, 5000 + n) for n in range(1, 5)], AsAsked())
+        batch = Batch(gateway, version="v4", max_attempts=8, now=lambda: NOW)
+        await batch.apply([pair(n, n, 5000 + n) for n in range(1, 5)], AsAsked(), told.extend)
 
     with pytest.raises(Unauthorized):
         run(scenario)
