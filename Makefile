@@ -37,6 +37,9 @@ lint: .venv/.test-tools ## ruff: style and likely mistakes
 types: .venv/.test-tools ## mypy, strict, of source and tests
 	$(BIN)/mypy
 
+# Without them the tests' own modules would be compiled, and their assertions rewritten, by every worker in every run.
+export PYTHONDONTWRITEBYTECODE :=
+
 test: lint types ## lint, types and the fast tests
 	$(BIN)/pytest --numprocesses 2 --dist worksteal --quiet
 

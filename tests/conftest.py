@@ -1,8 +1,10 @@
 """What holds for every test: nothing outside its own temporary folder is touched."""
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,3 +21,11 @@ def cache_folder() -> Iterator[Path]:
         del os.environ["XDG_CACHE_HOME"]
     else:
         os.environ["XDG_CACHE_HOME"] = before
+
+
+@pytest.fixture(scope="session", autouse=True)
+def each_key_is_derived_once() -> Iterator[None]:
+    """Every command derives a file's name from the token, slowly on purpose; the tests' tokens are always the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hashlib, "pbkdf2_hmac", cache(hashlib.pbkdf2_hmac))
+        yield

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 
 from loader.sandbox.standard_types import FAR_ENDS, LABELS, OBJECT_TYPES, SINGLES, TYPE_IDS
 
@@ -27,13 +28,17 @@ class AssociationType:
     single: bool = False
 
 
-def standard_types() -> Iterator[AssociationType]:
+@cache
+def standard_types() -> tuple[AssociationType, ...]:
     """HubSpot's own types with their inverses, from the documented table."""
     ids = {name: object_type_id for name, (object_type_id, _) in OBJECT_TYPES.items()}
     entries = dict(_entries())
-    for (from_name, to_name, qualifier), type_id in entries.items():
-        inverse = entries.get((to_name, from_name, FAR_ENDS.get(qualifier, qualifier)))
-        yield AssociationType(
+    inverses = {
+        (from_name, to_name, qualifier): entries.get((to_name, from_name, FAR_ENDS.get(qualifier, qualifier)))
+        for from_name, to_name, qualifier in entries
+    }
+    return tuple(
+        AssociationType(
             key=("HUBSPOT_DEFINED", type_id),
             from_type=ids.get(from_name, from_name),
             to_type=ids.get(to_name, to_name),
@@ -41,6 +46,8 @@ def standard_types() -> Iterator[AssociationType]:
             inverse=None if inverse is None else ("HUBSPOT_DEFINED", inverse),
             single=qualifier in SINGLES,
         )
+        for ((from_name, to_name, qualifier), type_id), inverse in zip(entries.items(), inverses.values(), strict=True)
+    )
 
 
 def _label(qualifier: str, from_name: str, to_name: str) -> str | None:
