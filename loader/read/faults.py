@@ -12,7 +12,7 @@ from loader.errors import InputError, LoaderError
 from loader.read.show import show
 
 # Told by name, because importing these libraries costs half a second that a CSV file need not pay.
-_FOREIGN_PACKAGES = ("pyarrow", "python_calamine", "_python_calamine", "pyo3_runtime", "_lzma")
+_FOREIGN_PACKAGES = ("pyarrow", "python_calamine", "_python_calamine", "pyo3_runtime", "xlrd", "_lzma")
 _LIBRARIES = (*_FOREIGN_PACKAGES, "zipfile", "gzip", "codecs", "encodings")
 _FOREIGN = (
     OSError,
@@ -64,7 +64,7 @@ def _sentence(error: BaseException) -> str | None:
 
 
 def _is_password(error: BaseException) -> bool:
-    return _package(error) in _FOREIGN_PACKAGES and type(error).__name__ == "PasswordError"
+    return _package(error) == "xlrd" and "encrypted" in str(error)
 
 
 def _is_raised_in_library(error: BaseException) -> bool:

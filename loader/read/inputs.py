@@ -17,6 +17,7 @@ from loader.read.folders import InFolders, folder_columns
 from loader.read.jsonl import JsonLines
 from loader.read.packed import Packed, look_into
 from loader.read.paths import Found, expand
+from loader.read.sheet import Workbook
 from loader.read.show import show_all
 from loader.read.source import Source, spooled
 from loader.read.table import Table
@@ -178,8 +179,18 @@ def _open_table(packed: Packed, settings: InputSettings) -> Table:
     if packed.kind in ("xlsx", "xls"):
         from loader.read.excel import Excel  # noqa: PLC0415 - as above
 
-        return Excel(packed, settings.sheet, settings)
+        return Excel(packed, _workbook(packed), settings)
     return _open_text(packed, settings)
+
+
+def _workbook(packed: Packed) -> Workbook:
+    if packed.kind == "xls":
+        from loader.read.xls import Xls  # noqa: PLC0415 - each imports a library that the other does not need
+
+        return Xls(packed)
+    from loader.read.xlsx import Xlsx  # noqa: PLC0415 - as above
+
+    return Xlsx(packed)
 
 
 def _open_text(packed: Packed, settings: InputSettings) -> Table:

@@ -10,9 +10,9 @@ import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
 from typing import IO, BinaryIO, NamedTuple, cast
+from xml.parsers import expat
 
 from loader.read.packed import BLOCK
-from loader.read.xml_parser import xml_parser
 
 KNOWN_ERRORS = frozenset({"", "#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A"})
 # Python's longest duration, in days, as calamine hands it over.
@@ -41,13 +41,11 @@ def is_readable(kind: str, value: str, *, is_duration: bool) -> bool:
     if kind == "s":
         return value.isdigit() or not value
     if kind in ("", "n"):
-        return _NUMBER.fullmatch(value) is not None and is_readable_number(float(value or 0), is_duration=is_duration)
+        if not _NUMBER.fullmatch(value):
+            return False
+        # No date lies so far back, and no duration is so long.
+        return float(value or 0) > -LONGEST_DURATION and (float(value or 0) < LONGEST_DURATION or not is_duration)
     return kind in _TEXTS
-
-
-def is_readable_number(number: float, *, is_duration: bool) -> bool:
-    """Tell whether calamine can represent a number: no date lies so far back, and no duration is so long."""
-    return number > -LONGEST_DURATION and (number < LONGEST_DURATION or not is_duration)
 
 
 def error_cell(tag: str, place: str) -> bytes:
@@ -55,6 +53,22 @@ def error_cell(tag: str, place: str) -> bytes:
     value = f"{tag.removesuffix('c')}v"
     where = f' r="{place}"' if place else ""
     return f'<{tag}{where} t="e"><{value}>#N/A</{value}>'.encode()
+
+
+def xml_parser() -> expat.XMLParserType:
+    """Return a parser that refuses a document type with `zipfile.BadZipFile`, as no office program writes one.
+
+    Entities can be defined there only, and a few of them that name one another stand for gigabytes of text.
+    """
+
+    def refuse(name: str, system_id: str | None, public_id: str | None, has_internal_subset: bool) -> None:
+        del system_id, public_id, has_internal_subset
+        raise zipfile.BadZipFile(f"its XML defines a document type, {name[:20]}, which no spreadsheet program writes")
+
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.StartDoctypeDeclHandler = refuse
+    return parser
 
 
 def duration_styles(archive: zipfile.ZipFile) -> frozenset[str]:
@@ -86,32 +100,22 @@ def is_duration_format(text: str) -> bool:
 
 
 def mended(stream: BinaryIO, part: str, patches: Iterable[Patch]) -> BinaryIO:
-    """Return a nameless copy of a workbook with one of its parts patched; the patches are in the file's order.
-
-    With a blank `part`, the file itself is patched.
-    """
+    """Return a nameless copy of a workbook with one of its parts patched; the patches are in the file's order."""
     copy = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115 - the caller closes it
     try:
-        _copy(stream, copy, part, patches)
+        with zipfile.ZipFile(stream) as old, zipfile.ZipFile(copy, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as new:
+            for info in old.infolist():
+                with old.open(info) as source, new.open(info.filename, "w", force_zip64=True) as target:
+                    if info.filename == part:
+                        target.writelines(_patched(source, patches))
+                    else:
+                        shutil.copyfileobj(source, target, BLOCK)
     except BaseException:
         copy.close()
         raise
     stream.seek(0)
     copy.seek(0)
     return copy
-
-
-def _copy(stream: BinaryIO, copy: BinaryIO, part: str, patches: Iterable[Patch]) -> None:
-    if not part:
-        copy.writelines(_patched(stream, patches))
-        return
-    with zipfile.ZipFile(stream) as old, zipfile.ZipFile(copy, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as new:
-        for info in old.infolist():
-            with old.open(info) as source, new.open(info.filename, "w", force_zip64=True) as target:
-                if info.filename == part:
-                    target.writelines(_patched(source, patches))
-                else:
-                    shutil.copyfileobj(source, target, BLOCK)
 
 
 def _patched(stream: IO[bytes], patches: Iterable[Patch]) -> Iterator[bytes]:

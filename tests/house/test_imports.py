@@ -47,7 +47,8 @@ ROOMS = {
     "aiohttp": {"loader.send.transport", "loader.sandbox"},
     "aiolimiter": {"loader.send.limiter"},
     "click": {"loader.cli", "loader.arguments", "loader.configuration", "loader.api", "loader.sandbox"},
-    "python_calamine": {"loader.read"},
+    "python_calamine": {"loader.read.xlsx"},
+    "xlrd": {"loader.read.xls"},
 }
 """The foreign libraries that one room each knows, and nobody else."""
 

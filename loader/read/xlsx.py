@@ -1,23 +1,29 @@
-"""What must be known of an `.xlsx` before and beside calamine: bombs, and the cells that calamine shows as blank.
+"""Excel's `.xlsx`, read by calamine, and what must be known of it before and beside calamine.
 
-calamine gives an empty text for a cell with an error (`#N/A`) and for a formula that no spreadsheet has calculated yet.
-In a column where a blank asks for nothing, a row would be lost without a word; so the sheet's XML is looked through.
+Before: whether it is a bomb. Beside: calamine gives an empty text for a cell with an error (`#N/A`) and for a formula
+that no spreadsheet has calculated yet. In a column where a blank means nothing to load, a row would be lost without a
+word; so the sheet's XML is looked through.
 """
 
 import io
+import itertools
 import posixpath
 import re
 import string
 import zipfile
 from collections.abc import Iterator
-from typing import BinaryIO
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from loader.errors import InputError
-from loader.read.mended import Patch, duration_styles, error_cell, is_readable
-from loader.read.packed import BLOCK, MOST_TIMES, is_bomb, refuse_bomb
+from loader.read.mended import Patch, duration_styles, error_cell, is_readable, mended, xml_parser
+from loader.read.packed import BLOCK, MOST_TIMES, Packed, is_bomb, refuse_bomb
+from loader.read.sheet import Sheet, Value, choose, column_number, emptied, error_mark, unreadable_mark
 from loader.read.show import show
 from loader.read.table import Mark
-from loader.read.xml_parser import xml_parser
 
 _LARGEST = 8 << 30
 _LONGEST_TAG = 4096
@@ -30,17 +36,103 @@ _BYTES_OF_A_CELL = 32
 _FREE_CELLS = 6 << 20
 
 
+class Xlsx:
+    """A new workbook; the file is open while it is read only."""
+
+    def __init__(self, packed: Packed) -> None:
+        self._packed = packed
+        self._facts: SheetFacts | None = None
+        self.notes: list[str] = []
+
+    def read(self, wanted: str | None) -> Sheet:
+        """Return the sheet that is wanted, or the only visible one with anything in it."""
+        with self._packed.open_seekable() as stream:
+            if self._facts is None:
+                guard(self._packed.name, stream)
+            with self._workbook(stream) as workbook:
+                sheets = [sheet for sheet in workbook.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
+                visible = {sheet.name: sheet.visible == SheetVisibleEnum.Visible for sheet in sheets}
+                name = choose(self._packed.name, visible, wanted, lambda each: _is_filled(_loaded(workbook, each)))
+                sheet = _loaded(workbook, name)
+            if self._facts is None:
+                self._facts = facts(stream, name, thorough=sheet is None)
+                if self._facts.hides_rows:
+                    self.notes.append(f"Sheet {show(name)} hides rows (a filter?); they are read too.")
+                if self._facts.patches:
+                    sheet = None
+            if sheet is None:
+                with self._workbook(stream) as workbook:
+                    sheet = workbook.get_sheet_by_name(name)
+        return _sheet(sheet, self._facts.odd)
+
+    @contextmanager
+    def _workbook(self, stream: BinaryIO) -> Iterator[CalamineWorkbook]:
+        """Open the workbook, with what calamine cannot represent replaced; the stream is left at its start."""
+        stream.seek(0)
+        known = self._facts
+        copy = mended(stream, known.part, known.patches) if known and known.patches else nullcontext(stream)
+        with copy as whole, CalamineWorkbook.from_filelike(whole) as workbook:
+            yield workbook
+        stream.seek(0)
+
+
+def _loaded(workbook: CalamineWorkbook, name: str) -> CalamineSheet | None:
+    """Return a sheet, None for one with a cell that calamine cannot represent."""
+    try:
+        return workbook.get_sheet_by_name(name)
+    except CalamineError:
+        return None
+
+
+def _is_filled(sheet: CalamineSheet | None) -> bool:
+    return sheet is None or sheet.start is not None
+
+
+def _sheet(sheet: CalamineSheet, odd: dict[tuple[int, int], Mark]) -> Sheet:
+    top, left = sheet.start or (0, 0)
+    ranges = (
+        (top, last_row, first, last_column) for (top, first), (last_row, last_column) in sheet.merged_cell_ranges or []
+    )
+    return Sheet(
+        name=sheet.name,
+        top=top,
+        left=left,
+        rows=_rows(sheet, left, odd) if sheet.start else iter(()),
+        merged=emptied(ranges, *(sheet.end or (-1, -1))),
+    )
+
+
+def _rows(sheet: CalamineSheet, left: int, odd: dict[tuple[int, int], Mark]) -> Iterator[list[Value] | None]:
+    """Yield each row with its marks, None for one with a date or duration that Python cannot represent."""
+    marks: dict[int, dict[int, Mark]] = {}
+    for (row, column), mark in odd.items():
+        marks.setdefault(row, {})[column - left] = mark
+    rows: Iterator[list[Any]] = sheet.iter_rows()
+    for number in itertools.count():
+        try:
+            values = next(rows, None)
+        except OverflowError:
+            yield None
+            continue
+        if values is None:
+            return
+        for column, mark in marks.get(number, {}).items():
+            if 0 <= column < len(values):
+                values[column] = mark
+        yield values
+
+
+@dataclass(kw_only=True)
 class SheetFacts:
     """What a sheet's XML tells: `odd` has a mark for each (row, column) from 0; `hides_rows` tells of a filter.
 
     `part` is its name in the archive, `patches` what must be changed in it before calamine reads it.
     """
 
-    def __init__(self, part: str) -> None:
-        self.part = part
-        self.odd: dict[tuple[int, int], Mark] = {}
-        self.hides_rows = False
-        self.patches: list[Patch] = []
+    part: str
+    odd: dict[tuple[int, int], Mark] = field(default_factory=dict)
+    hides_rows: bool = False
+    patches: list[Patch] = field(default_factory=list)
 
 
 def guard(name: str, stream: BinaryIO) -> None:
@@ -63,20 +155,15 @@ def guard(name: str, stream: BinaryIO) -> None:
             for block in _blocks(archive, info):
                 area.see(block)
             cells += area.size()
-    refuse_sprawl(name, cells, size)
-    stream.seek(0)
-
-
-def refuse_sprawl(name: str, cells: int, size: int) -> None:
-    """Raise InputError for a file of so many bytes whose sheets' rectangles have far too many cells for them."""
     if cells > max(_FREE_CELLS, MOST_TIMES * size // _BYTES_OF_A_CELL):
         raise InputError(f"{name}: a sheet's few cells lie too far apart; copy the table to a sheet of its own.")
+    stream.seek(0)
 
 
 def facts(stream: BinaryIO, sheet: str, *, thorough: bool = False) -> SheetFacts:
     """Look through one sheet's XML; the costly part is done only if it has formulas, errors or durations at all."""
     with zipfile.ZipFile(stream) as archive:
-        found = SheetFacts(_part_of(archive, sheet))
+        found = SheetFacts(part=_part_of(archive, sheet))
         info = archive.getinfo(found.part)
         durations = duration_styles(archive)
         has_odd = thorough or bool(durations)
@@ -178,43 +265,6 @@ class _OddCells:
             self._found.odd.setdefault(place, unreadable_mark(self._value))
             instead = error_cell(tag, self._cell.get("r", ""))
             self._found.patches.append(Patch(self._begins_at, self._parser.CurrentByteIndex, instead))
-
-
-def unreadable_mark(value: str) -> Mark:
-    """Return the mark for a cell whose value calamine cannot represent."""
-    why = f"the cell holds {show(value)}, which its format cannot show; format the column as text, and type it anew"
-    return Mark("ERROR_CELL", why)
-
-
-def error_mark(text: str) -> Mark:
-    """Return the mark for a cell that holds a spreadsheet's error."""
-    return Mark("ERROR_CELL", f"the cell holds the error {text[:20]}; mend the formula, or paste the values")
-
-
-def column_number(letters: str) -> int:
-    """Return a column's place from 0.
-
-    >>> column_number("A"), column_number("AB")
-    (0, 27)
-    """
-    number = 0
-    for letter in letters.upper():
-        number = number * 26 + ord(letter) - ord("A") + 1
-    return number - 1
-
-
-def column_letters(number: int) -> str:
-    """Return the letters of a column counted from 0.
-
-    >>> column_letters(0), column_letters(27)
-    ('A', 'AB')
-    """
-    letters = ""
-    number += 1
-    while number:
-        number, rest = divmod(number - 1, 26)
-        letters = chr(ord("A") + rest) + letters
-    return letters
 
 
 def _part_of(archive: zipfile.ZipFile, sheet: str) -> str:

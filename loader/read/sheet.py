@@ -1,0 +1,115 @@
+"""One sheet of a workbook, old or new, as the readers of both hand it over."""
+
+import datetime
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from loader.errors import InputError, UsageError
+from loader.read.headers import fold
+from loader.read.show import show, show_all
+from loader.read.table import Mark
+
+Value = int | float | str | bool | datetime.time | datetime.date | datetime.datetime | datetime.timedelta | Mark
+"""What a cell holds: blank text for nothing, a Mark for an error or a value that cannot be read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sheet:
+    """A sheet that is held in memory whole.
+
+    `top` and `left` are the first row and column with anything in them, counted from 0. `rows` are all rows from the
+    sheet's own first to the last with anything in it; each begins at the column `left`, and is None where a value in it
+    is beyond reading. `merged` has the cells, as (row, column) from 0, that merging has emptied.
+    """
+
+    name: str
+    top: int
+    left: int
+    rows: Iterator[list[Value] | None]
+    merged: frozenset[tuple[int, int]]
+
+
+class Workbook(Protocol):
+    """A file of sheets, old or new; `notes` are known once one was read."""
+
+    notes: list[str]
+
+    def read(self, wanted: str | None) -> Sheet:
+        """Return the sheet that is wanted, or the only visible one with anything in it; nothing stays open."""
+        ...
+
+
+Range = tuple[int, int, int, int]
+"""The first and last row, the first and last column, counted from 0."""
+
+
+def emptied(ranges: Iterable[Range], bottom: int, right: int) -> frozenset[tuple[int, int]]:
+    """Return the cells of merged ranges, up to a last row and column, that are not the first of their range."""
+    return frozenset(
+        (row, column)
+        for top, last_row, left, last_column in ranges
+        for row in range(top, min(last_row, bottom) + 1)
+        for column in range(left, min(last_column, right) + 1)
+        if (row, column) != (top, left)
+    )
+
+
+def choose(name: str, sheets: dict[str, bool], wanted: str | None, is_filled: Callable[[str], bool]) -> str:
+    """Return which sheet to read: the one that is wanted, or the only visible one with anything in it.
+
+    `sheets` tells of each worksheet whether it is visible. Raises UsageError where it must be said which is meant.
+    """
+    names = list(sheets)
+    if wanted:
+        exact = [there for there in names if there == wanted] or [
+            there for there in names if fold(there) == fold(wanted)
+        ]
+        if len(exact) != 1:
+            raise UsageError(f"{name}: there is no sheet {show(wanted)}; the sheets are {show_all(names)}.")
+        return exact[0]
+    visible = [sheet for sheet, is_visible in sheets.items() if is_visible]
+    # A lone sheet is loaded anyway, and found to be blank then.
+    filled = visible if len(visible) == 1 else list(filter(is_filled, visible))
+    if not filled:
+        raise InputError(f"{name}: no visible sheet has anything in it; the sheets are {show_all(names)}.")
+    if len(filled) > 1:
+        raise UsageError(f"{name}: has several sheets: {show_all(filled)}; say which with --sheet {show(filled[0])}.")
+    return filled[0]
+
+
+def unreadable_mark(value: str) -> Mark:
+    """Return the mark for a cell whose value its own format cannot show."""
+    why = f"the cell holds {show(value)}, which its format cannot show; format the column as text, and type it anew"
+    return Mark("ERROR_CELL", why)
+
+
+def error_mark(text: str) -> Mark:
+    """Return the mark for a cell that holds a spreadsheet's error."""
+    return Mark("ERROR_CELL", f"the cell holds the error {text[:20]}; mend the formula, or paste the values")
+
+
+def column_number(letters: str) -> int:
+    """Return a column's place from 0.
+
+    >>> column_number("A"), column_number("AB")
+    (0, 27)
+    """
+    number = 0
+    for letter in letters.upper():
+        number = number * 26 + ord(letter) - ord("A") + 1
+    return number - 1
+
+
+def column_letters(number: int) -> str:
+    """Return the letters of a column counted from 0.
+
+    >>> column_letters(0), column_letters(27)
+    ('A', 'AB')
+    """
+    letters = ""
+    number += 1
+    while number:
+        number, rest = divmod(number - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return letters
