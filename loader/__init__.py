@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from loader.api import load, load_sync, plan, plan_sync, undo, undo_sync, verify, verify_sync
     from loader.events import Planned
-    from loader.run.report import Report
-    from loader.run.undo_report import UndoReport
-    from loader.run.verification import Verification
+    from loader.run.report import Report, UndoReport, Verification
 
     __version__: str
 
@@ -33,8 +31,8 @@ __all__ = [
 _HOME = {
     "Planned": "loader.events",
     "Report": "loader.run.report",
-    "UndoReport": "loader.run.undo_report",
-    "Verification": "loader.run.verification",
+    "UndoReport": "loader.run.report",
+    "Verification": "loader.run.report",
 }
 
 

@@ -17,10 +17,8 @@ from loader.asking import agreement
 from loader.events import Planned, Tell
 from loader.run.load import load as load_verb
 from loader.run.plan import plan as plan_verb
-from loader.run.report import Report, dry_report
+from loader.run.report import Report, UndoReport, Verification, dry_report
 from loader.run.undo import undo as undo_verb
-from loader.run.undo_report import UndoReport
-from loader.run.verification import Verification
 from loader.run.verify import verify as verify_verb
 from loader.stopping import Stop
 

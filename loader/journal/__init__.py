@@ -1,5 +1,6 @@
 """The journal of a run: the only place that knows SQLite, and the only truth about what was read, sent and answered."""
 
+from loader.journal.async_journal import AsyncJournal, InThread, View
 from loader.journal.failed_records import FailedRecord, failed_records
 from loader.journal.grouping import Mixture
 from loader.journal.journal import FILE_NAME, Counts, Journal
@@ -11,8 +12,10 @@ from loader.journal.staging import Staging
 
 __all__ = [
     "FILE_NAME",
+    "AsyncJournal",
     "Counts",
     "FailedRecord",
+    "InThread",
     "Journal",
     "Line",
     "Lock",
@@ -20,6 +23,7 @@ __all__ = [
     "Mixture",
     "Staging",
     "Stretch",
+    "View",
     "failed_records",
     "forget_lookups",
     "holder",

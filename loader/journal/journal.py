@@ -38,6 +38,18 @@ class Counts:
         """Rows that are not settled yet."""
         return self.total - self.created - self.replaced - self.unchanged - self.failed - self.rejected
 
+    def add(self, outcome: Outcome) -> None:
+        """Count the rows of an outcome."""
+        self.unchanged += outcome.unchanged * len(outcome.pair_ids)
+        if outcome.status == "created":
+            self.created += outcome.rows
+        elif outcome.status == "replaced":
+            self.replaced += outcome.rows
+        elif outcome.status == "unchanged":
+            self.unchanged += outcome.rows
+        else:
+            self.failed += outcome.rows
+
     def rows(self) -> dict[str, int]:
         """Return the counts of rows, as the summary shows them."""
         names = ("total", "created", "replaced", "unchanged", "failed", "rejected", "pending")
@@ -170,10 +182,12 @@ class Journal:
         self._last_row = self._last_within_bound()
         return end < before
 
-    def last_outcome_at(self) -> str | None:
-        """Return when the last outcome came (UTC, ISO 8601), None before there is one."""
-        (moment,) = next(self.query("SELECT finished_at FROM results ORDER BY id DESC LIMIT 1"), (None,))
-        return moment
+    def last_active_at(self) -> str | None:
+        """Return when a command last worked on the run: UTC, ISO 8601; None where the journal does not say."""
+        (outcome,) = next(self.query("SELECT finished_at FROM results ORDER BY id DESC LIMIT 1"), (None,))
+        commands, undo = self.fact("commands") or [{}], self.fact("undo") or {}
+        moments = [outcome, commands[-1].get("began_at"), self.fact("started_at"), self.fact("finished_at")]
+        return max(filter(None, [*moments, undo.get("started_at"), undo.get("finished_at")]), default=None)
 
     def _last_within_bound(self) -> int:
         # Rows are numbered in the order of the inputs, so the last one that counts is found from the end.

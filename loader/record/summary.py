@@ -1,4 +1,4 @@
-"""The run in figures: what the summary file, the JSON stream and the closing table show."""
+"""A command in figures: what its report, the summary file, the JSON stream and the closing table show."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,30 +10,53 @@ from loader.journal import Counts, Journal
 from loader.settings import Rate
 from loader.shell import command_line
 from loader.text import visible_json
+from loader.version import version
+
+NO_TRAFFIC: Mapping[str, Any] = {
+    "sent": 0,
+    "retried": 0,
+    "rate_limited": 0,
+    "by_status": {},
+    "sending_seconds": 0.0,
+}
 
 
 def summarize(
-    journal: Journal,
-    *,
     command: Sequence[str],
-    version: str,
-    counts: Counts,
-    traffic: Mapping[str, Any],
-    rate: Rate,
+    about: Mapping[str, object],
+    figures: Mapping[str, object],
+    *,
+    portal_id: str | None,
+    started_at: str | None,
+    finished_at: str | None,
+    seconds: float,
     exit_code: int,
     next_command: str | None,
-) -> dict[str, object]:
-    """Return the summary; every key is always there. Times are UTC, ISO 8601; `seconds` are those at work."""
-    sending = traffic["sending_seconds"]
+) -> dict[str, Any]:
+    """Return the summary of a command; `about` says of what, `figures` are those of its verb.
+
+    Every key is always there. Times are UTC, ISO 8601; `seconds` are those at work.
+    """
     return {
         "command": command_line(command),
-        "version": version,
-        "portal_id": journal.fact("portal_id"),
-        "inputs": journal.inputs(),
-        "started_at": journal.fact("started_at"),
-        "finished_at": journal.fact("finished_at"),
-        "seconds": round(journal.fact("seconds") or 0.0, 3),
+        "version": version(),
+        "portal_id": portal_id,
+        **about,
+        "started_at": started_at,
+        "finished_at": finished_at,
+        "seconds": round(seconds, 3),
         "exit_code": exit_code,
+        **figures,
+        "next_command": next_command,
+    }
+
+
+def load_figures(journal: Journal, counts: Counts) -> dict[str, object]:
+    """Return the figures of a load, over all commands that worked on it."""
+    traffic = journal.fact("traffic") or NO_TRAFFIC
+    rate = Rate(*(journal.fact("rate") or (100, 10.0)))
+    sending = traffic["sending_seconds"]
+    return {
         "rows": counts.rows(),
         "pairs": counts.pairs,
         "requests": {key: traffic[key] for key in ("sent", "retried", "rate_limited", "by_status")},
@@ -42,7 +65,6 @@ def summarize(
             "achieved_per_second": round(traffic["sent"] / sending, 2) if sending else 0.0,
         },
         "failures_by_reason": journal.reasons(),
-        "next_command": next_command,
     }
 
 

@@ -1,13 +1,12 @@
 """What a load costs by each method, and what reading first would save: in requests, time and share of the day."""
 
-import asyncio
 from collections.abc import Iterable
 from math import ceil
 from typing import NamedTuple
 
 from loader.errors import ApiError, RecordMerged, Retryable
 from loader.events import Cost, Losing, MergedRecord, Note, Planned, SoFar, Tell
-from loader.journal import Journal
+from loader.journal import AsyncJournal, Journal
 from loader.send.batch import MOST_PAIRS
 from loader.send.endings import no_answer
 from loader.send.existing import MOST_PAIRS as PAIRS_OF_A_LOT
@@ -50,7 +49,7 @@ class Ahead(NamedTuple):
     merged: tuple[MergedRecord, ...]
 
 
-async def look_ahead(journal: Journal, current: CurrentAssociations, judge: Judge, tell: Tell) -> Ahead:
+async def look_ahead(journal: AsyncJournal[Journal], current: CurrentAssociations, judge: Judge, tell: Tell) -> Ahead:
     """Look up what the pairs of a planned journal have already, or the first of them where they are very many.
 
     Those that HubSpot refuses to tell of are not counted, and said. Raises Unreachable when it gives no usable answer.
@@ -60,7 +59,7 @@ async def look_ahead(journal: Journal, current: CurrentAssociations, judge: Judg
     refused: list[ApiError] = []
     whole = False
     while lots < MOST_LOTS and not whole:
-        lot = await asyncio.to_thread(journal.claim_lot, MOST_RECORDS, PAIRS_OF_A_LOT)
+        lot = await journal.claim_lot(MOST_RECORDS, PAIRS_OF_A_LOT)
         if lot is None:
             whole = True
             continue

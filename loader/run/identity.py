@@ -10,7 +10,6 @@ from loader.journal import Journal
 from loader.journal.taking_back import UNDO
 from loader.read import Input
 from loader.record.outputs import Outputs
-from loader.run.command_facts import moment_of_last_work
 from loader.settings import Settings
 from loader.shell import as_file, command_line
 
@@ -103,7 +102,7 @@ def _earlier(outputs: Outputs) -> Earlier:
             tuple(str(source["path"]) for source in journal.inputs()),
             journal.fact(UNDO),
             journal.fact("output.failures"),
-            datetime.fromisoformat(moment) if (moment := moment_of_last_work(journal)) else None,
+            datetime.fromisoformat(moment) if (moment := journal.last_active_at()) else None,
         )
 
 

@@ -1,18 +1,16 @@
 """Labels: the association types of two object types, from both ends, as the portal itself lists them."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from loader.errors import UsageError
 from loader.events import Labels, ListedType
-from loader.model import Direction, Unsettled
+from loader.model import Direction, Types, Unsettled
 from loader.plan.association_types import AssociationTypes
 from loader.plan.names import object_types
 from loader.plan.object_types import ObjectTypes
 from loader.plan.resolve import find_type
-from loader.run.api_version import speaking
-from loader.run.connection import connected, surroundings
-from loader.run.portal import recognize
+from loader.run.session import Session, recognize
 from loader.send.gateway import Surroundings
 from loader.send.portal import GatewayPortal
 from loader.settings import Settings
@@ -27,12 +25,9 @@ async def labels(
     Raises UsageError for a name that nothing goes by, for two types that the portal does not associate, and without a
     token; Fatal when the portal refuses the token.
     """
-    stop = stop or Stop()
-    around = around or surroundings()
-    settings = speaking(settings, around.now())
-    async with connected(settings, around) as gateway:
-        portal = GatewayPortal(gateway, version=settings.connection.api_version)
-        return await stop.unless(_listed(portal, settings.connection.portal_id, first, second))
+    session = Session(settings, lambda _: None, stop, around)
+    async with session.connected() as (_, portal):
+        return await session.stop.unless(_listed(portal, settings.connection.portal_id, first, second))
 
 
 async def _listed(portal: GatewayPortal, portal_id: str | None, first: str, second: str) -> Labels:
@@ -77,3 +72,21 @@ def _entries(direction: Direction, answer: list[dict[str, Any]]) -> Iterator[Lis
 
 def _is_named(item: Mapping[str, Any]) -> bool:
     return isinstance(item.get("category"), str) and isinstance(item.get("typeId"), int)
+
+
+class TypeNames(NamedTuple):
+    """`labels` gives each type's label by its key, blank for an unlabelled one; `plain` the unlabelled types."""
+
+    labels: dict[str, str]
+    plain: dict[Direction, Types]
+
+
+async def type_names(portal: GatewayPortal, directions: Iterable[Direction]) -> TypeNames:
+    """Return the names of all types of these directions, as far as the portal tells or HubSpot's table knows them."""
+    types, names = AssociationTypes(), TypeNames({}, {})
+    for direction in directions:
+        types.learn(direction, await portal.labels(direction) or ())
+        known = types.of(direction)
+        names.labels.update({entry.type.key: entry.label for entry in known})
+        names.plain[direction] = frozenset(entry.type for entry in known if not entry.label)
+    return names

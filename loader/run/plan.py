@@ -1,22 +1,20 @@
 """Plan: everything that load does before its first write, and nothing that it writes."""
 
-import asyncio
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from loader.errors import Retryable
-from loader.events import Note, Planned, Tell
-from loader.journal import Journal, Staging
-from loader.read import Input, open_inputs
+from loader.events import Planned, Tell
+from loader.journal import AsyncJournal, InThread, Journal, Staging
+from loader.read import Input
 from loader.record.outputs import name_outputs
-from loader.run.api_version import ending, speaking
-from loader.run.connection import connected, surroundings
 from loader.run.cost import look_ahead
-from loader.run.portal import recognize
-from loader.run.road import judge_of
-from loader.run.staging import Prospect, Settlement, planned, read_all, settle_and_group, with_what_is_there
+from loader.run.prepare import Prospect, Settlement, planned, read_all, settle_and_group, with_what_is_there
+from loader.run.sending import judge_of
+from loader.run.session import Session
 from loader.send.endings import no_answer
 from loader.send.gateway import Gateway, Surroundings
 from loader.send.limiter import START_RATE
@@ -46,87 +44,71 @@ async def plan(
     Without a token no socket is opened, and `unchecked` lists the object types whose labels could not be asked for.
     Raises UsageError or InputError as load would, and Fatal when the portal refuses the token or cannot be reached.
     """
-    stop = stop or Stop()
-    around = around or surroundings()
-    settings = speaking(settings, around.now())
-    inputs = await asyncio.to_thread(open_inputs, *settings.read, standard_input=standard_input)
-    try:
+    session = Session(settings, tell, stop, around)
+    async with session.inputs(standard_input) as inputs:
         name_outputs(settings.results, settings.failures, inputs[0].file, [source.path for source in inputs])
-        with (
-            tempfile.TemporaryDirectory(prefix="association-loader-") as folder,
-            Staging(Path(folder) / "plan", stopping=stop.asked) as staging,
-        ):
-            await asyncio.to_thread(read_all, inputs, staging, tell, stop)
-            if sentence := ending(settings, around.now()):
-                tell(Note(sentence))
-            work = _Plan(settings, inputs, staging, Path(folder) / "plan.journal", tell, stop)
-            if settings.connection.credentials is None:
-                return await work.without_portal()
-            async with connected(settings, around, tell) as gateway:
-                return await work.with_portal(gateway)
-    finally:
-        for source in inputs:
-            source.close()
+        with tempfile.TemporaryDirectory(prefix="association-loader-") as folder:
+            async with InThread(Staging(Path(folder) / "plan", stopping=session.stop.asked)) as staging:
+                await staging.call(read_all, inputs, tell, session.stop)
+                session.note_ending_version()
+                work = _Plan(session, inputs, staging, Path(folder) / "plan.journal")
+                if settings.connection.credentials is None:
+                    return await work.without_portal()
+                async with session.connected(tell, attempts=ATTEMPTS) as (gateway, portal):
+                    return await work.with_portal(gateway, portal)
 
 
-class _Plan(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Plan:
     """The rows that were read, and what it takes to plan them; `journal` names a file that is not there yet."""
 
-    settings: Settings
+    session: Session
     inputs: Sequence[Input]
-    staging: Staging
+    staging: InThread[Staging]
     journal: Path
-    tell: Tell
-    stop: Stop
 
     async def without_portal(self) -> Planned:
         """Settle the names as far as the standard tables go."""
-        send, goes_to = self.settings.send, self.settings.connection.portal_id
-        settlement = await self._settle(None, goes_to, None)
-        if goes_to is None and any(asked.address or asked.to_address for asked in self.staging.kinds().values()):
-            self.tell(Note(_ADDRESSES_UNCHECKED))
-        return self._planned(settlement, Prospect(None, send.rate or START_RATE, None, send.method))
+        portal_id = self.session.settings.connection.portal_id
+        settlement = await self._settle(None, portal_id, None)
+        if portal_id is None and any(asked.address or asked.to_address for asked in self.staging.held.kinds().values()):
+            self.session.note(_ADDRESSES_UNCHECKED)
+        send = self.session.settings.send
+        prospect = Prospect(None, send.rate or START_RATE, None, send.method, send.limit)
+        return await self.staging.call(planned, self.inputs, settlement, prospect)
 
-    async def with_portal(self, gateway: Gateway) -> Planned:
+    async def with_portal(self, gateway: Gateway, portal: GatewayPortal) -> Planned:
         """Settle the names as the portal has them, and look at what is there already where a load would."""
-        connection = self.settings.connection
-        portal = GatewayPortal(gateway, version=connection.api_version, attempts=ATTEMPTS)
-        current = CurrentAssociations(gateway, version=connection.api_version, attempts=ATTEMPTS)
-        account = await self.stop.unless(recognize(portal, connection.portal_id))
+        settings, send = self.session.settings, self.session.settings.send
+        current = CurrentAssociations(gateway, version=settings.connection.api_version, attempts=ATTEMPTS)
+        account = await self.session.recognize(portal)
         try:
             settlement = await self._settle(portal, account.portal_id, current)
         except Retryable as error:
             raise no_answer(error) from error
-        method = self.settings.send.method
-        event = self._planned(settlement, Prospect(account.portal_id, gateway.limiter.rate, gateway.day.limit, method))
-        if not self._reads_first or not event.pairs:
+        prospect = Prospect(account.portal_id, gateway.limiter.rate, gateway.day.limit, send.method, send.limit)
+        event = await self.staging.call(planned, self.inputs, settlement, prospect)
+        if send.unread or not event.pairs:
             return event
-        self.staging.install(self.journal)
-        with Journal(self.journal) as journal:
-            journal.limit(self.settings.send.limit)
-            judge = judge_of(self.settings, journal.unlabelled)
-            ahead = await self.stop.unless(look_ahead(journal, current, judge, self.tell))
-        return with_what_is_there(event, ahead, method)
-
-    @property
-    def _reads_first(self) -> bool:
-        return not self.settings.send.unread
+        await self.staging.call(Staging.install, self.journal)
+        async with AsyncJournal(Journal(self.journal)) as journal:
+            await journal.call(Journal.limit, send.limit)
+            judge = judge_of(settings, journal.unlabelled)
+            ahead = await self.session.stop.unless(look_ahead(journal, current, judge, self.session.tell))
+        return with_what_is_there(event, ahead, send.method)
 
     async def _settle(
         self, portal: GatewayPortal | None, portal_id: str | None, current: CurrentAssociations | None
     ) -> Settlement:
+        settings = self.session.settings
         return await settle_and_group(
             self.staging,
-            self.settings.read,
+            settings.read,
             portal,
-            self.tell,
-            self.stop,
+            self.session.tell,
+            self.session.stop,
             portal_id=portal_id,
-            by_record=self._reads_first,
+            by_record=not settings.send.unread,
             current=current,
-            limit=self.settings.send.limit,
+            limit=settings.send.limit,
         )
-
-    def _planned(self, settlement: Settlement, prospect: Prospect) -> Planned:
-        prospect = prospect._replace(limit=self.settings.send.limit)
-        return planned(self.inputs, self.staging, settlement, prospect)

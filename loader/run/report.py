@@ -1,17 +1,17 @@
-"""How a load ended, for whoever called it from Python or from the command line."""
+"""How a command ended, for whoever called it from Python or from the command line."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
-from loader.errors import LoaderError
+from loader.errors import LoaderError, UsageError
 from loader.events import Planned
 from loader.journal import Counts, Journal, Line, failed_records, lines
 from loader.record.failures import ADDED
 from loader.record.outputs import Outputs, name_outputs
+from loader.record.summary import summarize
 from loader.settings import Settings
-from loader.shell import command_line
-from loader.version import version
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,23 +62,102 @@ def dry_report(planned: Planned, settings: Settings) -> Report:
     outputs = name_outputs(settings.results, settings.failures, next(iter(planned.inputs)), [])
     counts = Counts(total=planned.rows, rejected=planned.rejected, pairs=planned.pairs)
     exit_code = int(planned.rejected > 0)
-    summary: dict[str, Any] = {
-        "command": command_line(settings.command),
-        "version": version(),
-        "portal_id": planned.portal_id,
-        "inputs": [{"path": name, "rows": understood.records} for name, understood in planned.inputs.items()],
-        "started_at": None,
-        "finished_at": None,
-        "seconds": 0.0,
-        "exit_code": exit_code,
+    figures = {
         "rows": counts.rows(),
         "pairs": counts.pairs,
         "requests": {"sent": 0, "retried": 0, "rate_limited": 0, "by_status": {}},
         "rate": {"limit": f"{planned.rate.requests}/{planned.rate.seconds:g}", "achieved_per_second": 0.0},
         "failures_by_reason": dict(planned.reasons),
-        "next_command": None,
     }
+    summary = summarize(
+        settings.command,
+        {"inputs": [{"path": name, "rows": understood.records} for name, understood in planned.inputs.items()]},
+        figures,
+        portal_id=planned.portal_id,
+        started_at=None,
+        finished_at=None,
+        seconds=0.0,
+        exit_code=exit_code,
+        next_command=None,
+    )
     return Report(exit_code, summary, outputs, planned=planned)
+
+
+@dataclass(frozen=True, slots=True)
+class _TableReport:
+    """How a command ended whose lines are in a table of its own, `path`."""
+
+    exit_code: int
+    summary: dict[str, Any]
+    path: Path
+    stopped: LoaderError | None = None
+    _written: int | None = None
+
+    @classmethod
+    def of(cls, summary: dict[str, Any], path: Path, stopped: LoaderError | None) -> Self:
+        """Return the report on a table that has just been written."""
+        return cls(summary["exit_code"], summary, path, stopped, _written(path))
+
+    def _table(self) -> "pd.DataFrame":
+        """Return the table, every cell as text; UsageError when it is another command's by now."""
+        import pandas as pd  # noqa: PLC0415 - half a second that only whoever asks for a DataFrame pays
+
+        if self._written is None or _written(self.path) != self._written:
+            raise UsageError(f"{self.path} was written by another command since: ask for .results before the next one")
+        return pd.read_csv(self.path, dtype="str", keep_default_na=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Verification(_TableReport):
+    """How a verification ended: the command's exit code (0: everything is there), its summary, and its file.
+
+    `stopped` is the error that ended it early, or None.
+    """
+
+    @property
+    def results(self) -> "pd.DataFrame":
+        """The lines of the file, in any order; every cell is text. `status` is `=`, `*`, `+` or `!`.
+
+        Read from the file when asked for: UsageError once that is gone, or written anew by another verification.
+        """
+        return self._table()
+
+    @property
+    def failures(self) -> "pd.DataFrame":
+        """The lines that are not `=`."""
+        results = self.results
+        return results[results["status"] != "="]
+
+
+@dataclass(frozen=True, slots=True)
+class UndoReport(_TableReport):
+    """How an undo ended: the command's exit code (0: nothing of the run is left), its summary, and its file.
+
+    `stopped` is the error that ended it early, or None.
+    """
+
+    @property
+    def results(self) -> "pd.DataFrame":
+        """The lines of the file, in any order; every cell is text.
+
+        `status` is `removed`, `unchanged` (it was not there any more), `left` (somebody has changed it since) or
+        `failed`. Read from the file when asked for: UsageError once that is gone, or written anew by another undo.
+        """
+        return self._table()
+
+    @property
+    def failures(self) -> "pd.DataFrame":
+        """The lines that are `left` or `failed`."""
+        results = self.results
+        return results[results["status"].isin(["left", "failed"])]
+
+
+def _written(path: Path) -> int | None:
+    """Return what tells a file from one that is written later under its name; None where there is none."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
 
 
 def _about(line: Line) -> tuple[object, ...]:

@@ -12,7 +12,6 @@ from loader.journal import Counts, Journal, holder, is_journal
 from loader.journal.lock import ENDING as LOCK
 from loader.journal.taking_back import STATUSES, UNDO
 from loader.record.outputs import is_set_aside, journal_of
-from loader.run.command_facts import moment_of_last_work
 from loader.shell import as_file, command_line
 
 _JOURNAL = ".journal"
@@ -69,7 +68,7 @@ def status_of(journal: Journal, process: str | None, now: datetime) -> Status:
     counts = journal.counts()
     stopped: dict[str, Any] = journal.fact("stopped") or {}
     undo: dict[str, Any] = journal.fact(UNDO) or {}
-    last_active_at = moment_of_last_work(journal)
+    last_active_at = journal.last_active_at()
     set_aside = is_set_aside(journal.path)
     return Status(
         results=str(journal.path.with_name(journal.fact("output.results") or journal.path.name)),

@@ -5,31 +5,29 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from loader.errors import Fatal, Interrupted, LoaderError, Stopped, UsageError, WrongPortal
+from loader.errors import LoaderError, UsageError, WrongPortal
 from loader.events import Tell, Undoable, Undone, UndoPlanned
 from loader.files import remove_left_behind
-from loader.journal import Lock, is_journal
-from loader.journal.taking_back import UNDO, TakenBack, UndoJournal, taken_back
+from loader.journal import AsyncJournal, Lock, is_journal
+from loader.journal.taking_back import STATUSES, UNDO, TakenBack, UndoJournal, taken_back
 from loader.model import Outcome
 from loader.plan.object_types import shown
 from loader.record.outputs import check_table, journal_of
 from loader.record.results import open_table
-from loader.record.undo_ledger import UndoLedger
-from loader.run.api_version import speaking
-from loader.run.connection import connected, surroundings, workers
+from loader.record.summary import summarize
+from loader.run.connection import workers
+from loader.run.labels import TypeNames, type_names
 from loader.run.meter import Meter
-from loader.run.portal import recognize
-from loader.run.type_names import TypeNames, type_names
-from loader.run.undo_report import UndoReport, summarize_undo, undo_report
-from loader.run.working import run_pool
+from loader.run.report import UndoReport
+from loader.run.session import Session, ended_early, recognize
 from loader.send.gateway import Gateway, Surroundings
 from loader.send.give_back import FAILED, GIVEN, LEFT, GiveBack
 from loader.send.outgoing import Unread
 from loader.send.pool import Pool
 from loader.send.portal import GatewayPortal
-from loader.send.put import timestamp
 from loader.send.take_back import TakeBack
 from loader.settings import Settings
+from loader.shell import command_line
 from loader.stopping import Stop
 
 MOST_TAKERS = 8
@@ -53,59 +51,57 @@ async def undo(
     removed. Raises UsageError or JournalError when nothing was removed, Fatal when the portal refuses the token or is
     another one than the run's; whatever else ends it early is in the report.
     """
-    journal = journal_of(Path(settings.results or ""))
-    if not is_journal(journal):
-        raise UsageError(f"{settings.results}: there is no journal {journal}, so what that run added is not known")
-    file = journal.with_name(f"{journal.name.removesuffix('.journal')}.undo.csv")
+    path = journal_of(Path(settings.results or ""))
+    if not is_journal(path):
+        raise UsageError(f"{settings.results}: there is no journal {path}, so what that run added is not known")
+    file = path.with_name(f"{path.name.removesuffix('.journal')}.undo.csv")
     check_table(file, [], TakenBack._fields)
-    with Lock(journal), UndoJournal(journal, assume_new=settings.assume_new) as opened:
-        outputs = [journal.with_name(str(name)) for name in opened.facts("output.").values()]
-        remove_left_behind(outputs, journal=journal)
-        run = _Run(settings, opened, file, tell, stop or Stop(), around or surroundings())
-        return await run.run(agree)
+    session = Session(settings, tell, stop, around)
+    with Lock(path):
+        async with AsyncJournal(UndoJournal(path, assume_new=settings.assume_new)) as journal:
+            outputs = [path.with_name(str(name)) for name in journal.held.facts("output.").values()]
+            remove_left_behind(outputs, journal=path)
+            return await _Undo(session, journal, file).run(agree)
 
 
-class _Run:
+class _Undo:
     """One command at work on one undo."""
 
-    def __init__(  # noqa: PLR0917 - made in one place, above
-        self,
-        settings: Settings,
-        journal: UndoJournal,
-        file: Path,
-        tell: Tell,
-        stop: Stop,
-        around: Surroundings,
-    ) -> None:
-        self.settings = speaking(settings, around.now())
+    def __init__(self, session: Session, journal: AsyncJournal[UndoJournal], file: Path) -> None:
+        self.session = session
+        self.settings = session.settings
         self.journal = journal
         self.file = file
-        self.tell = tell
-        self.stop = stop
-        self.around = around
-        self.began = around.clock()
 
     async def run(self, agree: Agree | None) -> UndoReport:
         """Look at the run, ask, and take back."""
-        self.stop.check()
+        stop = self.session.stop
+        stop.check()
         self._check_run()
-        async with connected(self.settings, self.around) as gateway:
-            portal = GatewayPortal(gateway, version=self.settings.connection.api_version)
-            await self.stop.unless(self._check_portal(portal))
-            names = await self.stop.unless(type_names(portal, self.journal.directions()))
-            plan = self._plan(names)
-            self.tell(plan)
+        async with self.session.connected() as (gateway, portal):
+            await stop.unless(self._check_portal(portal))
+            names = await stop.unless(type_names(portal, self.journal.held.directions()))
+            plan = await self.journal.call(self._plan, names)
+            self.session.tell(plan)
             if agree is not None and plan.pairs:
-                await self.stop.unless(agree(plan))
-            return await self._take_back(gateway, names, plan)
+                await stop.unless(agree(plan))
+            await self.journal.call(self._begin)
+            counts = await self.journal.call(UndoJournal.standing)
+            await self.journal.follow(
+                lambda journal: open_table(self.file, journal, TakenBack._fields, taken_back, name=UNDO),
+                listeners=[partial(_count, counts)],
+            )
+            stopped = await self.session.work(self.journal, self._take_back(gateway, names, counts))
+            return await self._report(gateway, plan, stopped)
 
     def _check_run(self) -> None:
-        identity: Mapping[str, Any] = self.journal.fact("identity") or {}
-        if not self.journal.fact("planned"):
-            raise UsageError(f"{self.journal.path}: that run sent nothing, so there is nothing to take back")
+        journal = self.journal.held
+        identity: Mapping[str, Any] = journal.fact("identity") or {}
+        if not journal.fact("planned"):
+            raise UsageError(f"{journal.path}: that run sent nothing, so there is nothing to take back")
         if identity.get("unread") and not self.settings.assume_new:
             raise UsageError(
-                f"{self.journal.path}: that run had --unread and looked at nothing before it wrote, so what "
+                f"{journal.path}: that run had --unread and looked at nothing before it wrote, so what "
                 "it added is not known: to remove every association that it created, also those that were there "
                 "before, add --assume-new"
             )
@@ -113,7 +109,7 @@ class _Run:
             raise UsageError(f"that run was sent to {url}: name it by --base-url")
 
     async def _check_portal(self, portal: GatewayPortal) -> None:
-        named, bound = self.settings.connection.portal_id, self.journal.fact("portal_id")
+        named, bound = self.settings.connection.portal_id, self.journal.held.fact("portal_id")
         account = await recognize(portal, named or bound)
         if bound and account.portal_id != bound:
             raise WrongPortal(
@@ -122,7 +118,7 @@ class _Run:
                 category="WRONG_PORTAL",
             )
 
-    def _plan(self, names: TypeNames) -> UndoPlanned:
+    def _plan(self, journal: UndoJournal, names: TypeNames) -> UndoPlanned:
         groups = tuple(
             Undoable(
                 shown(group.direction[0]),
@@ -134,56 +130,43 @@ class _Run:
                 group.unsure,
                 group.primary,
             )
-            for group in self.journal.undoable()
+            for group in journal.undoable()
         )
-        results = str(self.journal.path.with_name(self.journal.fact("output.results")))
+        results = str(journal.path.with_name(journal.fact("output.results")))
         pairs = sum(group.pairs for group in groups)
-        return UndoPlanned(results, self.journal.fact("portal_id"), self.journal.fact("started_at"), pairs, groups)
+        return UndoPlanned(results, journal.fact("portal_id"), journal.fact("started_at"), pairs, groups)
 
     # --- taking back
 
-    async def _take_back(self, gateway: Gateway, names: TypeNames, plan: UndoPlanned) -> UndoReport:
-        self.journal.begin_undo()
-        before: Mapping[str, Any] = self.journal.fact(UNDO) or {}
-        began_at = before.get("started_at") or timestamp(self.around.now())
-        self.journal.remember({UNDO: {**before, "started_at": began_at, "finished_at": None}})
-        meter = Meter({}, gateway, self.around, self.began)
-        stopped: LoaderError | None = None
-        with open_table(self.file, self.journal, TakenBack._fields, taken_back, name=UNDO) as results:
-            counts = self.journal.standing()
-            listeners = [partial(_count, counts)]
-            ledger = UndoLedger(self.journal, results, facts=dict, listeners=listeners)
-            try:
-                await self._work(gateway, ledger, names, lambda: self.tell(meter.undoing(counts)))
-                await self.stop.unless(self._give_back(gateway))
-            except (Fatal, Stopped) as error:
-                stopped = error
-            finally:
-                ledger.finish(views=not self.stop.at_once)
-        if stopped is not None and self.stop.at_once:
-            raise stopped
-        return self._report(gateway, plan, stopped)
+    def _begin(self, journal: UndoJournal) -> None:
+        journal.begin_undo()
+        before: Mapping[str, Any] = journal.fact(UNDO) or {}
+        began_at = before.get("started_at") or self.session.moment()
+        journal.remember({UNDO: {**before, "started_at": began_at, "finished_at": None}})
 
-    async def _work(self, gateway: Gateway, ledger: UndoLedger, names: TypeNames, progress: Callable[[], None]) -> None:
-        self.stop.check()
+    async def _take_back(self, gateway: Gateway, names: TypeNames, counts: Mapping[str, int]) -> None:
+        self.session.stop.check()
+        meter = Meter({}, gateway, self.session.around, self.session.began)
+
+        async def intend(pairs: Sequence[int]) -> None:
+            if pairs:
+                await self.journal.call(UndoJournal.intend, pairs)
+
         action = TakeBack(
             gateway,
             version=self.settings.connection.api_version,
             labels=names.labels,
-            intend=ledger.intend,
-            intended=self.journal.intended(),
-            now=self.around.now,
-            replaced=self.journal.replaced,
+            intend=intend,
+            intended=await self.journal.call(UndoJournal.intended),
+            now=self.session.around.now,
+            replaced=self.journal.held.replaced,
             max_attempts=self.settings.send.max_attempts,
         )
-        pool = Pool(
-            ledger,
-            [Unread(ledger, capacity=TakeBack.capacity, ahead=1)],
-            action,
-            gateway,
-            workers=min(MOST_TAKERS, workers(self.settings)),
-        )
-        await run_pool(pool, self.stop, progress)
+        outgoing = [Unread(self.journal, capacity=TakeBack.capacity, ahead=1)]
+        crew = min(MOST_TAKERS, workers(self.settings))
+        pool = Pool(self.journal, outgoing, action, gateway, workers=crew)
+        await self.session.run_pool(pool, lambda: meter.undoing(counts))
+        await self.session.stop.unless(self._give_back(gateway))
 
     async def _give_back(self, gateway: Gateway) -> None:
         """Give other pairs the types back that they lost by the run; what is cut short is done by the next command."""
@@ -191,28 +174,61 @@ class _Run:
             gateway,
             version=self.settings.connection.api_version,
             max_attempts=self.settings.send.max_attempts,
-            now=self.around.now,
+            now=self.session.around.now,
         )
-        demoted = list(self.journal.demotions().items())
+        demoted = list((await self.journal.call(UndoJournal.demotions)).items())
         for start in range(0, len(demoted), GiveBack.capacity):
-            self.journal.give_back(await action.apply(dict(demoted[start : start + GiveBack.capacity])))
+            statuses = await action.apply(dict(demoted[start : start + GiveBack.capacity]))
+            await self.journal.call(UndoJournal.give_back, statuses)
 
-    def _report(self, gateway: Gateway, plan: UndoPlanned, stopped: LoaderError | None) -> UndoReport:
-        counts = self.journal.standing()
-        pending = counts["pending"] or self.journal.to_give_back()
-        if isinstance(stopped, Interrupted) and not pending:
-            stopped = None  # What was in flight was all that was left.
-        fact: dict[str, Any] = {**self.journal.fact(UNDO), **counts}
-        given_back = self.journal.given_back()
-        fact["given_back"], fact["not_given_back"] = given_back.get(GIVEN, 0), given_back.get(FAILED, 0)
-        fact["primaries"] = given_back.get(LEFT, 0) + given_back.get(FAILED, 0)
+    # --- the end
+
+    async def _report(self, gateway: Gateway, plan: UndoPlanned, stopped: LoaderError | None) -> UndoReport:
+        counts = await self.journal.call(UndoJournal.standing)
+        pending = counts["pending"] or await self.journal.call(UndoJournal.to_give_back)
+        given_back = await self.journal.call(UndoJournal.given_back)
+        stopped = ended_early(stopped, pending)
+        fact: dict[str, Any] = {
+            **self.journal.held.fact(UNDO),
+            **counts,
+            "given_back": given_back.get(GIVEN, 0),
+            "not_given_back": given_back.get(FAILED, 0),
+            "primaries": given_back.get(LEFT, 0) + given_back.get(FAILED, 0),
+        }
         if not pending:
-            fact["finished_at"] = timestamp(self.around.now())
-        self.journal.remember({UNDO: fact})
-        seconds = self.around.clock() - self.began
-        summary = summarize_undo(self.settings, fact, plan, gateway.traffic, seconds, stopped)
-        self.tell(Undone(summary, str(self.file), str(stopped) if stopped else ""))
-        return undo_report(summary, self.file, stopped)
+            fact["finished_at"] = self.session.moment()
+        await self.journal.call(UndoJournal.remember, {UNDO: fact})
+        summary = self._summary(gateway, plan, fact, stopped)
+        self.session.tell(Undone(summary, str(self.file), str(stopped) if stopped else ""))
+        return UndoReport.of(summary, self.file, stopped)
+
+    def _summary(
+        self, gateway: Gateway, plan: UndoPlanned, fact: Mapping[str, Any], stopped: LoaderError | None
+    ) -> dict[str, Any]:
+        """Return the undo in figures; `pairs` are associations, over all commands that worked on it.
+
+        `given_back` counts records that have the primary record back that they had before the run, `primaries` those
+        that could not get it back.
+        """
+        counts = {status: fact[status] for status in STATUSES}
+        failed = counts["failed"] + fact["not_given_back"]
+        traffic = gateway.traffic
+        return summarize(
+            self.settings.command,
+            {"results": plan.results},
+            {
+                "pairs": {"total": sum(counts.values()) + fact["pending"], **counts, "pending": fact["pending"]},
+                "given_back": fact["given_back"],
+                "primaries": fact["primaries"],
+                "requests": {"sent": traffic.sent, "retried": traffic.retried, "rate_limited": traffic.rate_limited},
+            },
+            portal_id=plan.portal_id,
+            started_at=fact["started_at"],
+            finished_at=fact["finished_at"],
+            seconds=self.session.around.clock() - self.session.began,
+            exit_code=stopped.exit_code if stopped else int(counts["left"] + failed > 0),
+            next_command=command_line(self.settings.command) or None if stopped or failed else None,
+        )
 
 
 def _count(counts: dict[str, int], outcomes: Sequence[Outcome]) -> None:

@@ -2,31 +2,45 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
-from loader.errors import Fatal, Interrupted, JournalError, LoaderError, RecordError, Retryable, Stopped
-from loader.events import Note, Tell, Verified
+from loader.errors import JournalError, LoaderError, RecordError, Retryable, TooManyFailures
+from loader.events import Note, Tell, Verified, Verifying
 from loader.files import remove_left_behind
-from loader.journal import Journal, Lock, Staging, forget_lookups, remove_journal
-from loader.journal.comparison import EXACT, LABELS, Comparison, comparisons
-from loader.read import Input, open_inputs
+from loader.journal import AsyncJournal, InThread, Journal, Lock, Staging, forget_lookups, remove_journal
+from loader.journal.comparison import EXACT, LABELS, MARKS, Comparison, comparisons, marks
+from loader.model import Outcome
+from loader.read import Input
 from loader.record.outputs import Outputs, check_table, name_outputs
 from loader.record.results import open_table
-from loader.run.api_version import speaking
-from loader.run.connection import connected, surroundings
+from loader.record.summary import NO_TRAFFIC, summarize
+from loader.run.connection import workers
 from loader.run.identity import identity
-from loader.run.portal import recognize
-from loader.run.reading_back import ReadingBack
-from loader.run.staging import read_all, settle_and_group
-from loader.run.type_names import type_names
-from loader.run.verification import Verification, summarize_verification, verification
+from loader.run.labels import TypeNames, type_names
+from loader.run.meter import Meter
+from loader.run.next_command import load_what_is_missing
+from loader.run.prepare import read_all, settle_and_group
+from loader.run.report import Verification
+from loader.run.session import Session, ended_early
+from loader.send.compare import Compare
 from loader.send.endings import no_answer
 from loader.send.gateway import Gateway, Surroundings
+from loader.send.outgoing import Unread
+from loader.send.pool import Pool
 from loader.send.portal import Account, GatewayPortal
-from loader.send.put import timestamp
+from loader.send.reading import CurrentAssociations
 from loader.settings import Settings
 from loader.stopping import Stop
+
+MOST_READERS = 8
+"""Each holds thousands of pairs and a large answer in memory."""
+
+SHARES_OF_WAIT = (2 / 7, 5 / 7)
+"""Of `--wait`: reads may lag behind writes. Most have caught up after a moment; some take longer."""
+
+ALIKE = 200
+"""So many refusals of one kind, and nothing else, in one reading are a wrong command, not wrong records."""
 
 
 async def verify(
@@ -42,55 +56,48 @@ async def verify(
     Raises UsageError or InputError as a load would, and Fatal when the portal refuses the token; whatever else ends it
     early is in the report.
     """
-    inputs = await asyncio.to_thread(open_inputs, *settings.read, standard_input=standard_input)
-    try:
+    session = Session(settings, tell, stop, around)
+    async with session.inputs(standard_input) as inputs:
         paths = [source.path for source in inputs]
         outputs = name_outputs(settings.results, settings.failures, inputs[0].file, paths)
         check_table(outputs.beside("verify.csv"), paths, Comparison._fields)
-        with Lock(outputs.beside("verify-journal")):
-            remove_left_behind([], journal=outputs.beside("verify-journal"))
-            return await _Run(settings, inputs, outputs, tell, stop or Stop(), around or surroundings()).run()
-    finally:
-        for source in inputs:
-            source.close()
+        journal = outputs.beside("verify-journal")
+        with Lock(journal):
+            remove_left_behind([], journal=journal)
+            return await _Verification(session, inputs, outputs).run()
 
 
-class _Run:
+class _Verification:
     """One command at work on one verification."""
 
-    def __init__(  # noqa: PLR0917 - made in one place, above
-        self,
-        settings: Settings,
-        inputs: Sequence[Input],
-        outputs: Outputs,
-        tell: Tell,
-        stop: Stop,
-        around: Surroundings,
-    ) -> None:
-        self.settings = speaking(settings, around.now())
+    def __init__(self, session: Session, inputs: Sequence[Input], outputs: Outputs) -> None:
+        self.session = session
+        self.settings = session.settings
+        self.tell = session.tell
         self.inputs = inputs
         self.outputs = outputs
-        self.tell = tell
-        self.stop = stop
-        self.around = around
         self.path = outputs.beside("verify-journal")
         self.file = outputs.beside("verify.csv")
+        self.total = self.pending = self.there = 0
 
     async def run(self) -> Verification:
         """Begin a verification, or go on with the one that was cut short."""
-        self.stop.check()
-        async with connected(self.settings, self.around) as gateway:
-            portal = GatewayPortal(gateway, version=self.settings.connection.api_version)
-            account = await self.stop.unless(recognize(portal, self.settings.connection.portal_id))
+        self.session.stop.check()
+        async with self.session.connected() as (gateway, portal):
+            account = await self.session.recognize(portal)
             bound = {
-                **identity(self.settings, self.inputs),
+                **await asyncio.to_thread(identity, self.settings, self.inputs),
                 "portal_id": account.portal_id,
                 "limit": self.settings.send.limit,
                 "sample": [self.settings.verify.sample, self.settings.verify.seed],
             }
-            if not self._goes_on(bound):
+            if not await asyncio.to_thread(self._goes_on, bound):
                 await self._begin(portal, account, bound)
-            return await self._compare(gateway, portal)
+            async with AsyncJournal(Journal(self.path)) as journal:
+                report = await self._compare(gateway, portal, journal)
+        if report.stopped is None:
+            remove_journal(self.path)
+        return report
 
     def _goes_on(self, bound: dict[str, Any]) -> bool:
         """Return True when the same verification was begun and not finished."""
@@ -106,31 +113,35 @@ class _Run:
             return False
 
     async def _begin(self, portal: GatewayPortal, account: Account, bound: dict[str, Any]) -> None:
-        with Staging(self.outputs.beside("verify-journal-staging"), stopping=self.stop.asked) as staging:
+        stop = self.session.stop
+        async with InThread(Staging(self.outputs.beside("verify-journal-staging"), stopping=stop.asked)) as staging:
             for source in self.inputs:
                 for warning in source.understood.warnings:
                     self.tell(Note(f"Warning: {source.name}: {warning}"))
-            await asyncio.to_thread(read_all, self.inputs, staging, self.tell, self.stop)
+            await staging.call(read_all, self.inputs, self.tell, stop)
             try:
                 groups, goes_to = self.settings.read, account.portal_id
-                await settle_and_group(staging, groups, portal, self.tell, self.stop, portal_id=goes_to)
+                await settle_and_group(staging, groups, portal, self.tell, stop, portal_id=goes_to)
             except Retryable as error:
                 raise no_answer(error) from error
-            sample = self._draw(staging)
-            staging.remember(
-                {
-                    "identity": bound,
-                    "portal_id": account.portal_id,
-                    "planned": True,
-                    "started_at": timestamp(self.around.now()),
-                    "sample": sample,
-                    EXACT: self.settings.send.existing == "replace",
-                }
-            )
-            remove_journal(self.path)
-            self.file.unlink(missing_ok=True)
-            staging.install(self.path)
-            forget_lookups(staging.keys.lookups)
+            await staging.call(self._install, account, bound)
+            forget_lookups(staging.held.keys.lookups)
+
+    def _install(self, staging: Staging, account: Account, bound: dict[str, Any]) -> None:
+        sample = self._draw(staging)
+        staging.remember(
+            {
+                "identity": bound,
+                "portal_id": account.portal_id,
+                "planned": True,
+                "started_at": self.session.moment(),
+                "sample": sample,
+                EXACT: self.settings.send.existing == "replace",
+            }
+        )
+        remove_journal(self.path)
+        self.file.unlink(missing_ok=True)
+        staging.install(self.path)
 
     def _draw(self, staging: Staging) -> dict[str, int] | None:
         """Leave out all pairs but a sample, and return how it was drawn."""
@@ -139,39 +150,102 @@ class _Run:
             return None
         seed = self.settings.verify.seed
         if seed is None:
-            seed = int(self.around.uniform(0, 2**31))
+            seed = int(self.session.around.uniform(0, 2**31))
         chosen = random.Random(seed).sample(range(1, pairs + 1), min(wanted, pairs))  # noqa: S311 - no secret
         staging.keep_only(chosen)
         return {"pairs": len(chosen), "of": pairs, "seed": seed}
 
     # --- reading back
 
-    async def _compare(self, gateway: Gateway, portal: GatewayPortal) -> Verification:
-        with Journal(self.path) as journal:
-            journal.limit(self.settings.send.limit)
-            stopped: LoaderError | None = None
-            with open_table(self.file, journal, Comparison._fields, comparisons) as results:
-                back = ReadingBack(self.settings, gateway, journal, results, self.tell, self.stop, self.around)
-                try:
-                    names = await self.stop.unless(type_names(portal, journal.directions()))
-                    journal.remember({LABELS: names.labels})
-                    await back.read(names)
-                except (Fatal, Stopped, RecordError) as error:
-                    stopped = error
-                if stopped is not None and (self.stop.at_once or isinstance(stopped, RecordError)):
-                    raise stopped
-                journal.remember(results.catch_up())
-                results.finish()
-            report = self._report(journal, stopped)
-        if report.stopped is None:
-            remove_journal(self.path)
-        return report
-
-    def _report(self, journal: Journal, stopped: LoaderError | None) -> Verification:
-        pending = journal.counts().pending
-        if isinstance(stopped, Interrupted) and not pending:
-            stopped = None  # What was in flight was all that was left.
-        journal.remember({"finished_at": timestamp(self.around.now())})
-        summary = summarize_verification(journal, self.settings, self.outputs, stopped)
+    async def _compare(self, gateway: Gateway, portal: GatewayPortal, journal: AsyncJournal[Journal]) -> Verification:
+        await journal.call(Journal.limit, self.settings.send.limit)
+        before = {"traffic": journal.held.fact("traffic"), "seconds": journal.held.fact("seconds")}
+        meter = Meter(before, gateway, self.session.around, self.session.around.clock())
+        await journal.follow(
+            lambda opened: open_table(self.file, opened, Comparison._fields, comparisons),
+            figures=meter.facts,
+            listeners=[self._watch],
+        )
+        stopped = await self.session.work(journal, self._read(gateway, portal, journal, meter))
+        stopped = ended_early(stopped, (await journal.call(Journal.counts)).pending)
+        summary = await journal.call(self._sum_up, stopped)
         self.tell(Verified(summary, str(self.file), str(stopped) if stopped else ""))
-        return verification(summary, self.file, stopped)
+        return Verification.of(summary, self.file, stopped)
+
+    async def _read(
+        self, gateway: Gateway, portal: GatewayPortal, journal: AsyncJournal[Journal], meter: Meter
+    ) -> None:
+        """Judge every pair; what seems to be missing is read again, because reads may lag behind writes."""
+        names = await self.session.stop.unless(type_names(portal, journal.held.directions()))
+        await journal.call(Journal.remember, {LABELS: names.labels})
+        counts = journal.counts
+        self.total, self.pending = counts.total, counts.pending
+        self.there = counts.total - counts.pending - counts.rejected
+        wait = self.settings.verify.wait
+        waits = [0.0, *(share * wait for share in SHARES_OF_WAIT if wait)]
+        for number, seconds in enumerate(waits, 1):
+            await journal.claim_again()
+            if not await journal.call(Journal.has_work):
+                return
+            if seconds:
+                self.tell(Note(f"What seems to be missing is read again in {seconds:.2g} seconds."))
+                await self.session.stop.unless(asyncio.sleep(seconds))
+            pool = self._pool(gateway, journal, names, final=number == len(waits))
+            await self.session.run_pool(pool, lambda: self._progress(meter))
+
+    def _pool(self, gateway: Gateway, journal: AsyncJournal[Journal], names: TypeNames, *, final: bool) -> Pool:
+        action = Compare(
+            CurrentAssociations(gateway, version=self.settings.connection.api_version),
+            plain=names.plain,
+            exact=self.settings.send.existing == "replace",
+            final=final,
+            now=self.session.around.now,
+        )
+        outgoing = [Unread(journal, capacity=action.capacity, ahead=1)]
+        crew = min(MOST_READERS, workers(self.settings))
+        return Pool(journal, outgoing, action, gateway, workers=crew)
+
+    def _watch(self, outcomes: Sequence[Outcome]) -> None:
+        """Take note of what was judged; raises TooManyFailures when HubSpot refuses it all."""
+        self.there += sum(outcome.rows for outcome in outcomes if outcome.status == "same")
+        self.pending -= sum(outcome.rows for outcome in outcomes)
+        results = [outcome.result for outcome in outcomes]
+        kinds = {(result.status, result.http_status, result.error_category) for result in results}
+        pairs = sum(len(outcome.pair_ids) for outcome in outcomes)
+        if pairs < ALIKE or len(kinds) > 1:
+            return
+        one = outcomes[0].result
+        if one.status == "failed" and 400 <= (one.http_status or 0) < 500:
+            raise TooManyFailures(
+                f"HubSpot refuses to tell what any of {pairs} records is associated with ({one.http_status} "
+                f"{one.error_category}: {one.error_message}): check the object types, then run the same command again"
+            )
+
+    def _progress(self, meter: Meter) -> Verifying:
+        return meter.verifying(self.total, self.there, self.pending)
+
+    # --- the end
+
+    def _sum_up(self, journal: Journal, stopped: LoaderError | None) -> dict[str, Any]:
+        """Return the verification in figures; `rows` counts lines by what their mark means."""
+        finished_at = self.session.moment()
+        journal.remember({"finished_at": finished_at})
+        counted, total = marks(journal), journal.counts().total
+        rows = {word: counted[mark] for mark, word in MARKS.items()}
+        different = sum(counted.values()) - counted["="]
+        traffic: Mapping[str, Any] = journal.fact("traffic") or NO_TRAFFIC
+        return summarize(
+            self.settings.command,
+            {"inputs": journal.inputs()},
+            {
+                "rows": {"total": total, **rows, "pending": total - sum(counted.values())},
+                "sample": journal.fact("sample"),
+                "requests": {key: traffic[key] for key in ("sent", "retried", "rate_limited")},
+            },
+            portal_id=journal.fact("portal_id"),
+            started_at=journal.fact("started_at"),
+            finished_at=finished_at,
+            seconds=journal.fact("seconds") or 0.0,
+            exit_code=stopped.exit_code if stopped else int(different > 0),
+            next_command=load_what_is_missing(self.settings, self.outputs, counted["+"] + counted["*"], stopped),
+        )

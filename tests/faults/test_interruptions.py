@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from loader.run import working
+from loader.run import session
 from tests.faults.conftest import MakeWorld
 from tests.faults.test_answers import CREW, WORKERS
 from tests.faults.test_authentication import KEPT, OAUTH
@@ -73,7 +73,7 @@ def test_answers_that_do_not_come_are_waited_for_no_longer_than_the_grace_time(
     make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Item 50: what had no answer by then stays pending, and is sent again by the next command."""
-    monkeypatch.setattr(working, "GRACE_SECONDS", 0.3)
+    monkeypatch.setattr(session, "GRACE_SECONDS", 0.3)
     world = make_world(20, faults=[{"fault": "stall", "method": "PUT", "range": [5, None]}])
     told = Told(world, signal.SIGTERM, lambda: len(world.puts()) >= 4 + WORKERS)
     with told.once():

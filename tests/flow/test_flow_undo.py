@@ -12,10 +12,10 @@ import loader
 from loader import errors
 from loader.errors import Interrupted
 from loader.events import Event, Progress, Undoing, UndoPlanned
-from loader.run import working
+from loader.run import session
 from loader.run.load import load
+from loader.run.report import UndoReport
 from loader.run.undo import undo
-from loader.run.undo_report import UndoReport
 from loader.sandbox import Sandbox, SandboxThread
 from loader.send.batch import Batch
 from loader.send.take_back import TakeBack
@@ -165,7 +165,7 @@ async def test_any_load_leaves_no_trace_when_it_was_cut_short_and_taken_back_in_
     """A random portal, a random file, a load abandoned in flight, an undo stopped in its middle, a fifth of faults."""
     monkeypatch.setattr(TakeBack, "capacity", 7)
     monkeypatch.setattr(Batch, "capacity", 7)
-    monkeypatch.setattr(working, "TELL_SECONDS", 0.002)
+    monkeypatch.setattr(session, "TELL_SECONDS", 0.002)
     draw = random.Random(seed)
     names = ["", "Boss", "Champion", "Foreign"]
 

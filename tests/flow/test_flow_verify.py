@@ -13,7 +13,7 @@ import loader
 from loader import errors
 from loader.errors import Interrupted
 from loader.events import Event, Note, Verifying
-from loader.run.verification import Verification
+from loader.run.report import Verification
 from loader.run.verify import verify
 from loader.sandbox import Sandbox, SandboxThread
 from loader.send.compare import Compare

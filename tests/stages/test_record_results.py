@@ -15,16 +15,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from loader.errors import RecordError, UsageError
-from loader.journal import Counts, Journal, Line
+from loader.journal import AsyncJournal, Counts, Journal, Line
 from loader.model import Outcome
 from loader.reasons import REASONS
 from loader.record.defuse import defused
 from loader.record.failures import ADDED, WRITTEN, write_failures
-from loader.record.ledger import Ledger
 from loader.record.outputs import Outputs
-from loader.record.results import Results, open_results
-from loader.record.summary import summarize, write_summary
-from loader.settings import Rate
+from loader.record.results import open_results
+from loader.record.summary import load_figures, summarize, write_summary
 from tests.stages.fake_portal import asked
 from tests.stages.staged import Row, chunk, claim, created, failed, link, numbers, reject, stage
 
@@ -330,15 +328,16 @@ def test_failures_of_many_chunks_are_found_with_their_own_record(tmp_path: Path)
 
 def test_the_summary_has_every_key_and_its_rows_add_up(journal: Journal, tmp_path: Path) -> None:
     """The keys are the same, whatever happened."""
-    journal.remember({"portal_id": "42", "started_at": "s", "finished_at": "f", "seconds": 1.23456})
     traffic = {"sent": 30, "retried": 1, "rate_limited": 0, "by_status": {"201": 29}, "sending_seconds": 2.0}
+    journal.remember({"traffic": traffic, "rate": [100, 10.0]})
     summary = summarize(
-        journal,
-        command=("association-loader", "load"),
-        version="1",
-        counts=journal.counts(),
-        traffic=traffic,
-        rate=Rate(100, 10.0),
+        ("association-loader", "load"),
+        {"inputs": journal.inputs()},
+        load_figures(journal, journal.counts()),
+        portal_id="42",
+        started_at="s",
+        finished_at="f",
+        seconds=1.23456,
         exit_code=5,
         next_command=None,
     )
@@ -440,19 +439,58 @@ def test_what_a_later_pass_sends_is_written_down_as_it_comes(tmp_path: Path) -> 
         while (tmp_path / "r.csv").read_text().count("\n") < lines:  # noqa: ASYNC110 - no event tells of a file
             await asyncio.sleep(0.01)
 
-    async def passes(journal: Journal, results: Results) -> None:
-        ledger = Ledger(journal, results, facts=dict)
-        for lines in (2, 3):
-            writing = asyncio.create_task(ledger.write())
-            ledger.record([created(one) for pairs in await ledger.claim(1) for one in pairs.each()])
-            async with asyncio.timeout(5):
-                await until_there_are(lines)
-            ledger.close()
-            await writing
-        ledger.finish()
+    path = stage(tmp_path, [chunk([link(2, 1, 9), link(3, 2, 9)])])
 
-    with (
-        Journal(stage(tmp_path, [chunk([link(2, 1, 9), link(3, 2, 9)])])) as journal,
-        open_results(tmp_path / "r.csv", journal) as results,
-    ):
-        asyncio.run(passes(journal, results))
+    async def passes() -> None:
+        async with AsyncJournal(Journal(path)) as journal:
+            await journal.follow(partial(open_results, tmp_path / "r.csv"))
+            for lines in (2, 3):
+                writing = asyncio.create_task(journal.write())
+                journal.record([created(one) for pairs in await journal.claim(1) for one in pairs.each()])
+                async with asyncio.timeout(5):
+                    await until_there_are(lines)
+                journal.close()
+                await writing
+            await journal.finish()
+
+    asyncio.run(passes())
+
+
+def test_what_a_cancelled_task_handed_to_the_journal_is_done_before_that_is_closed(tmp_path: Path) -> None:
+    """An answer that is there is written down, whoever waits for it no more."""
+    path = stage(tmp_path, [chunk([link(2, 1, 9), link(3, 2, 9)])])
+
+    async def cancelled() -> None:
+        async with AsyncJournal(Journal(path)) as journal:
+            (one,) = [one for pairs in await journal.claim(1) for one in pairs.each()]
+            task = asyncio.create_task(journal.call(Journal.record, [created(one)], {}))
+            await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(cancelled())
+    with Journal(path) as journal:
+        assert journal.counts().created == 1
+
+
+def test_after_an_error_the_journal_writes_no_more(tmp_path: Path) -> None:
+    """A disk may say of what comes after that it is written, and lose it."""
+    path = stage(tmp_path, [chunk([link(2, 1, 9), link(3, 2, 9)])])
+
+    def fail(journal: Journal) -> None:
+        raise RecordError(str(journal.path))
+
+    async def broken() -> None:
+        async with AsyncJournal(Journal(path)) as journal:
+            (one,) = [one for pairs in await journal.claim(1) for one in pairs.each()]
+            with pytest.raises(RecordError):
+                await journal.call(fail)
+            journal.record([created(one)])
+            with pytest.raises(RecordError):
+                await journal.call(Journal.counts)
+            await journal.finish()
+
+    asyncio.run(broken())
+    with Journal(path) as journal:
+        assert journal.counts().created == 0

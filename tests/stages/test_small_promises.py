@@ -14,7 +14,7 @@ import pytest
 
 from loader.errors import JournalLocked
 from loader.events import Event
-from loader.journal import Journal, Lock
+from loader.journal import AsyncJournal, Journal, Lock
 from loader.model import AssociationType, Lot, Pair, Types
 from loader.plan.association_types import AssociationTypes
 from loader.record.results import open_results
@@ -126,7 +126,7 @@ class EndlessJournal:
 
     lots: int = 0
 
-    def claim_lot(self, records: int, pairs: int) -> Lot:
+    async def claim_lot(self, records: int, pairs: int) -> Lot:
         assert (records, pairs) > (0, 0)
         self.lots += 1
         return straight(pair(self.lots))
@@ -158,7 +158,7 @@ class Told:
 def test_a_plan_that_looks_at_the_first_pairs_only_says_so() -> None:
     """Its figures are then an estimate, and it does not read a large portal to the end."""
     journal, portal = EndlessJournal(), Nothing()
-    looking = look_ahead(cast("Journal", journal), cast("CurrentAssociations", portal), Merging(), Told())
+    looking = look_ahead(cast("AsyncJournal[Journal]", journal), cast("CurrentAssociations", portal), Merging(), Told())
     so_far = asyncio.run(looking).so_far
     assert (so_far.whole, so_far.pairs, so_far.unchanged) == (False, portal.asked, 0)
 

@@ -1,6 +1,5 @@
 """Read, check, settle, group: what load, plan and verify do alike before they differ."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -8,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from loader.errors import RecordError
 from loader.events import Kind, LookedUp, Planned, Reading, Tell
-from loader.journal import Staging
+from loader.journal import InThread, Staging
 from loader.model import Asked, Settled, Specification, Unsettled
 from loader.plan import fold
 from loader.plan.addresses import wrong_address
@@ -27,7 +26,7 @@ from loader.stopping import Stop
 RECORDS_BETWEEN_EVENTS = 20_000
 
 
-def read_all(inputs: Sequence[Input], staging: Staging, tell: Tell, stop: Stop) -> None:
+def read_all(staging: Staging, inputs: Sequence[Input], tell: Tell, stop: Stop) -> None:
     """Append every record of every input."""
     for source in inputs:
         columns = source.header, source.to_columns, source.id_properties
@@ -57,7 +56,7 @@ class Settlement(NamedTuple):
 
 
 async def settle_and_group(
-    staging: Staging,
+    thread: InThread[Staging],
     groups: Sequence[InputSettings],
     portal: PortalWithRecords | None,
     tell: Tell,
@@ -68,7 +67,7 @@ async def settle_and_group(
     current: Current | None = None,
     limit: int | None = None,
 ) -> Settlement:
-    """Turn names and own keys into ids, and rows into pairs.
+    """Turn names and own keys into ids, and rows into pairs, in a journal under construction.
 
     `portal_id` is that of the portal that the load goes to, None while it is not known: records named by their address
     must be in that portal. `by_record` puts the pairs of one record together, so that they are looked up together
@@ -76,6 +75,7 @@ async def settle_and_group(
     `limit` the kinds are those of so many records alone.
     Raises UsageError when an option cannot be right for any row, and Fatal when the portal refuses the token.
     """
+    staging = thread.held
     kinds = staging.kinds()
     verdicts, unchecked, names, types = await stop.unless(settle_names(kinds, portal))
     refuse_options(groups, kinds, verdicts)
@@ -83,12 +83,12 @@ async def settle_and_group(
     for kind, verdict in verdicts.items():
         if isinstance(verdict, Settled):
             verdicts[kind] = wrong_address(kinds[kind], verdict, names, portal_id, offline=offline) or verdict
-    _name_types(staging, names)
+    await thread.call(_name_types, names)
     directions = {kind: verdict.direction for kind, verdict in verdicts.items() if isinstance(verdict, Settled)}
     looked_up = await stop.unless(look_up(staging, directions, names, portal, tell))
-    rows = staging.rows_of_kind(limit)
+    rows = await thread.call(Staging.rows_of_kind, limit)
     try:
-        specifications = await asyncio.to_thread(_group, staging, verdicts, types, by_record=by_record)
+        specifications = await thread.call(_group, verdicts, types, by_record=by_record)
         if portal is not None and current is not None:
             await stop.unless(reject_beyond_limits(staging, specifications, types, portal, current))
     except RecordError:
@@ -153,7 +153,7 @@ class Prospect(NamedTuple):
     limit: int | None = None
 
 
-def planned(inputs: Sequence[Input], staging: Staging, settlement: Settlement, prospect: Prospect) -> Planned:
+def planned(staging: Staging, inputs: Sequence[Input], settlement: Settlement, prospect: Prospect) -> Planned:
     """Return what was planned, for people to look at before anything is sent."""
     figures = staging.figures(prospect.limit)
     read = zip(inputs, figures.records, strict=True)

@@ -1,0 +1,230 @@
+"""The journal for async code: one thread does all that blocks, in the order in which it is asked for.
+
+Meanwhile the event loop hears signals and sends requests.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
+from types import TracebackType
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar
+
+from loader.journal.journal import Counts, Journal
+from loader.model import Demotion, Direction, Image, Lot, Outcome, Pairs, Singles, Types
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Held = TypeVar("Held", bound=AbstractContextManager[Any])
+SomeJournal = TypeVar("SomeJournal", bound=Journal)
+
+Listener = Callable[[Sequence[Outcome]], None]
+
+GATHER_SECONDS = 0.01
+"""Outcomes of so long share one commit: a commit costs as much as a hundred outcomes."""
+
+
+class InThread(Generic[Held]):
+    """A context manager that is entered, used and left in one thread.
+
+    Work that was handed to the thread is always done, also when whoever waits for it is cancelled: it may be a commit.
+    Leaving comes after it, so that nothing is closed while it is in use.
+    """
+
+    def __init__(self, held: Held) -> None:
+        self.held = held
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
+
+    async def __aenter__(self) -> Self:
+        entering = self._thread.submit(self.held.__enter__)
+        try:
+            await asyncio.shield(asyncio.wrap_future(entering))
+        except BaseException:
+            self._thread.shutdown()
+            if entering.exception() is None:
+                self._leave()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self._in_thread(self._leave)
+        finally:
+            self._thread.shutdown()
+
+    def _leave(self) -> None:
+        self.held.__exit__(None, None, None)
+
+    async def call(self, work: Callable[Concatenate[Held, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what `work` returns; it is done in the thread and gets what is held, and the other arguments."""
+        return await self._in_thread(partial(work, self.held, *args, **kwargs))
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, work))
+
+
+class View(Protocol):
+    """A table that is written behind a journal, from what that holds."""
+
+    def catch_up(self) -> Mapping[str, object]:
+        """Write every line that the journal has and the table has not; return the facts that say how far it is."""
+
+    def finish(self) -> None:
+        """Bring the table to its final form for this command."""
+
+
+class AsyncJournal(InThread[SomeJournal]):
+    """A journal that takes outcomes over at once, commits those of a moment together, and writes a table behind them.
+
+    `at_work` are the tasks that wait for the journal: whoever ends a run lets them, because what they wait for is done
+    in any case. After an error nothing more is written: a disk may then say "written" of what it has lost.
+    """
+
+    def __init__(self, journal: SomeJournal) -> None:
+        super().__init__(journal)
+        self.counts = Counts()
+        self.at_work: set[asyncio.Task[Any] | None] = set()
+        self._views = ExitStack()
+        self._view: View | None = None
+        self._figures: Callable[[], Mapping[str, object]] = dict
+        self._listeners: Sequence[Listener] = ()
+        self._waiting: deque[Outcome] = deque()
+        self._written: Mapping[str, object] = {}
+        self._error: BaseException | None = None
+        self._some = asyncio.Event()
+        self._closed = False
+
+    def _leave(self) -> None:
+        with self._views:
+            pass
+        super()._leave()
+
+    async def follow(
+        self,
+        table: Callable[[SomeJournal], AbstractContextManager[View]],
+        *,
+        figures: Callable[[], Mapping[str, object]] = dict,
+        listeners: Sequence[Listener] = (),
+    ) -> None:
+        """Open a table, and write it behind the journal until the end.
+
+        `figures` are asked before every commit for the facts of the same moment. `listeners` hear of
+        outcomes before they are written, and may raise Stopped to end the run. From now on `counts` says how many rows
+        stand where.
+        """
+        self._view = await self.call(lambda journal: self._views.enter_context(table(journal)))
+        self.counts = await self.call(Journal.counts)
+        self._figures, self._listeners = figures, listeners
+
+    async def call(self, work: Callable[Concatenate[SomeJournal, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what `work` returns, done in the thread after all that was recorded so far is committed.
+
+        Raises the first error of this journal again.
+        """
+        task = asyncio.current_task()
+        self.at_work.add(task)
+        try:
+            await self._commit()
+            return await self._in_thread(partial(self._unless_broken, partial(work, self.held, *args, **kwargs)))
+        finally:
+            self.at_work.discard(task)
+
+    # --- for the pool
+
+    async def claim(self, most: int) -> list[Pairs]:
+        """Return the next pairs, the intent to send them committed."""
+        return await self.call(lambda journal: journal.claim(most))
+
+    async def claim_lot(self, records: int, pairs: int, *, scattered: bool = False) -> Lot | None:
+        """Return the next pairs that are to be looked up together, None when there are none left."""
+        return await self.call(Journal.claim_lot, records, pairs, scattered=scattered)
+
+    async def claim_again(self, *, insisting: bool = False) -> None:
+        """Let claims begin with the first pair without an outcome once more; `insisting`: no pair waits for another."""
+        await self.call(Journal.claim_again, insisting=insisting)
+
+    async def keep(self, images: Sequence[Image], demoted: Sequence[Demotion]) -> dict[int, int]:
+        """Commit what pairs were before they are sent; return by pair how many of its rows are so already."""
+        return await self.call(Journal.keep, images, demoted)
+
+    @property
+    def unlabelled(self) -> Mapping[Direction, Types]:
+        """The types that HubSpot adds to every pair by itself."""
+        return self.held.unlabelled
+
+    @property
+    def singles(self) -> Singles:
+        """The types asked for of which a record can have only one."""
+        return self.held.singles
+
+    def record(self, outcomes: Sequence[Outcome]) -> None:
+        """Take outcomes over; they are in the journal, then in the table, a moment later.
+
+        The one place where outcomes are told: whoever has some brings them here. Raises what a listener raises, to end
+        the run; the outcomes are written down all the same.
+        """
+        if outcomes:
+            self._waiting.extend(outcomes)
+            self._some.set()
+            for listener in self._listeners:
+                listener(outcomes)
+
+    async def write(self) -> None:
+        """Write outcomes down as they come, all of them until `close`; raises RecordError when that fails."""
+        while not self._closed:
+            await self._some.wait()
+            await asyncio.sleep(GATHER_SECONDS)
+            self._some.clear()
+            await self._commit()
+        await self._commit()  # What came while the last ones were being written.
+        self._closed = False  # A load may send in several passes.
+
+    def close(self) -> None:
+        """Let `write` end once everything is written."""
+        self._closed = True
+        self._some.set()
+
+    async def finish(self, *, view: bool = True) -> None:
+        """Commit what is left and give the table its final form (without `view` there is no time for that)."""
+        if self._error is None:
+            await self._in_thread(partial(self._finish, self._figures(), view=view))
+
+    # --- in the thread
+
+    async def _commit(self) -> None:
+        if self._waiting:
+            await self._in_thread(partial(self._record, self._figures()))
+
+    def _record(self, figures: Mapping[str, object]) -> None:
+        # Outcomes are taken out by the thread: those that come until it begins are committed with the others.
+        outcomes = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        with self._breaking():
+            self.held.record(outcomes, {**figures, **self._written})
+            for outcome in outcomes:
+                self.counts.add(outcome)
+            self._written = self._view.catch_up() if self._view else {}
+
+    def _finish(self, figures: Mapping[str, object], *, view: bool) -> None:
+        self._record(figures)
+        if self._view:
+            if view:
+                self._view.finish()
+            self.held.remember(self._view.catch_up())
+
+    def _unless_broken(self, work: Callable[[], T]) -> T:
+        with self._breaking():
+            return work()
+
+    @contextmanager
+    def _breaking(self) -> Iterator[None]:
+        if self._error is not None:
+            raise self._error
+        try:
+            yield
+        except BaseException as error:
+            self._error = error
+            raise

@@ -1,0 +1,66 @@
+"""How a load sends: by PUT or in batches, with a look at what is there first or without; and with how many workers."""
+
+from collections.abc import Callable, Mapping
+
+from loader.journal import AsyncJournal, Journal
+from loader.model import Direction, Types
+from loader.run.connection import workers
+from loader.send.batch import Batch
+from loader.send.existing import Merge
+from loader.send.gateway import Gateway, Surroundings
+from loader.send.judging import Judge, Merging, Replacing
+from loader.send.outgoing import Unread
+from loader.send.pool import Action, Pool
+from loader.send.put import Put
+from loader.send.reading import CurrentAssociations
+from loader.settings import Settings
+
+MOST_BATCHES = 8
+"""Each holds 2,000 pairs in memory, and eight of them are many times what a limit of 190 per 10 s lets through."""
+
+AHEAD_SECONDS = 0.1
+MOST_AHEAD = 500
+"""Each claim is a commit that the workers wait for: thousands of PUTs in a second would wait for little else."""
+
+READERS = 3
+"""So many lots are looked up side by side: one after the other, a second night would wait for its answers."""
+
+
+def sending(
+    settings: Settings, journal: AsyncJournal[Journal], gateway: Gateway, around: Surroundings
+) -> tuple[Pool, Callable[[], int]]:
+    """Return the pool that sends all that has no outcome, and what tells how many pairs it leaves for the next one."""
+    version = settings.connection.api_version
+    action: Action
+    if settings.send.method == "put":
+        action = Put(gateway, version=version, now=around.now)
+        crew = workers(settings)
+    else:
+        action = Batch(gateway, version=version, max_attempts=settings.send.max_attempts, now=around.now)
+        crew = min(MOST_BATCHES, workers(settings))
+    if settings.send.unread:
+        unread = Unread(journal, capacity=action.capacity, ahead=_ahead(settings, crew))
+        return Pool(journal, [unread], action, gateway, workers=crew), lambda: 0
+    merge = Merge(
+        journal,
+        CurrentAssociations(gateway, version=version),
+        capacity=action.capacity,
+        clock=around.clock,
+        now=around.now,
+        fresh_seconds=lambda: gateway.fresh_seconds,
+        judge=judge_of(settings, journal.unlabelled),
+    )
+    return Pool(journal, [merge] * READERS, action, gateway, workers=crew), lambda: merge.waiting
+
+
+def judge_of(settings: Settings, unlabelled: Mapping[Direction, Types]) -> Judge:
+    """Return what becomes of the labels that pairs have."""
+    return Replacing(unlabelled) if settings.send.existing == "replace" else Merging()
+
+
+def _ahead(settings: Settings, crew: int) -> int:
+    """How many requests' pairs are claimed at once: half of what may be under way, more where the limit is high."""
+    rate = settings.send.rate
+    if rate is None or settings.send.method != "put":
+        return max(1, crew // 2)
+    return max(1, crew // 2, min(MOST_AHEAD, int(rate.per_second * AHEAD_SECONDS)))

@@ -1,0 +1,214 @@
+"""What every command does alike that asks HubSpot for something: inputs, the portal, a pool at work, and its end."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
+from datetime import date, timedelta
+from functools import partial
+from typing import Any, BinaryIO
+
+from loader.errors import (
+    Fatal,
+    Interrupted,
+    JournalMismatch,
+    LoaderError,
+    OutOfTime,
+    Retryable,
+    Stopped,
+    WrongPortal,
+)
+from loader.events import Event, Note, Tell
+from loader.journal import AsyncJournal
+from loader.read import Input, open_inputs
+from loader.run.connection import connected, surroundings
+from loader.send.api import VERSIONS
+from loader.send.endings import no_answer
+from loader.send.gateway import Gateway, Surroundings
+from loader.send.pool import Pool
+from loader.send.portal import Account, GatewayPortal
+from loader.send.put import timestamp
+from loader.settings import Settings
+from loader.stopping import Stop
+
+GRACE_SECONDS = 10.0
+"""How long requests in flight may still take when a run is asked to stop."""
+
+TELL_SECONDS = 0.25
+
+AUTO = "auto"
+"""What `--api-version` says by default: the loader chooses."""
+
+OLD, NEW = "v4", "2026-09"
+
+OLD_ENDS = date(2027, 3, 30)
+"""The last day on which HubSpot supports v4 (HubSpot's changelog)."""
+
+NEW_FROM = date(2027, 3, 1)
+"""From this day on new runs speak the new version by themselves."""
+
+TOLD_FROM = OLD_ENDS - timedelta(days=90)
+
+
+class Session:
+    """One command at work: its settings (with the API version that it speaks), whom it tells, what may stop it."""
+
+    def __init__(self, settings: Settings, tell: Tell, stop: Stop | None, around: Surroundings | None) -> None:
+        self.tell = tell
+        self.stop = stop or Stop()
+        self.around = around or surroundings()
+        self.began = self.around.clock()
+        self._asked = settings
+        self.settings = settings
+        self.speak(None)
+
+    def speak(self, began_with: object) -> None:
+        """Where `--api-version` leaves it to the loader, speak the version that a run began with, else the day's."""
+        if self._asked.connection.api_version == AUTO:
+            of_the_day = OLD if self.around.now().date() < NEW_FROM else NEW
+            version = str(began_with) if began_with in VERSIONS else of_the_day
+            self.settings = replace(self._asked, connection=replace(self._asked.connection, api_version=version))
+
+    def note_ending_version(self) -> None:
+        """Say so when HubSpot's support of the version that is spoken ends soon or has ended."""
+        today = self.around.now().date()
+        if self.settings.connection.api_version != OLD or today < TOLD_FROM:
+            return
+        left = (OLD_ENDS - today).days
+        when = f"supports it until {OLD_ENDS}, {left} days from now" if left >= 0 else f"supported it until {OLD_ENDS}"
+        self.note(
+            f"{OLD} of HubSpot's API ends: HubSpot {when}. From {NEW_FROM} on new runs speak {NEW} unless "
+            f"--api-version says {OLD}; try that with --api-version {NEW} before."
+        )
+
+    def note(self, *sentences: str | None) -> None:
+        """Tell those sentences that are any."""
+        for sentence in sentences:
+            if sentence:
+                self.tell(Note(sentence))
+
+    def moment(self) -> str:
+        """Return what time it is: UTC, ISO 8601."""
+        return timestamp(self.around.now())
+
+    # --- what a command begins with
+
+    @asynccontextmanager
+    async def inputs(self, standard_input: BinaryIO | None) -> AsyncIterator[list[Input]]:
+        """Hold the inputs open for a block."""
+        inputs = await asyncio.to_thread(open_inputs, *self.settings.read, standard_input=standard_input)
+        try:
+            yield inputs
+        finally:
+            for source in inputs:
+                source.close()
+
+    @contextmanager
+    def limited(self, seconds: float | None) -> Iterator[None]:
+        """Ask the command to stop when its time, counted from its beginning, is over; None: it has no end."""
+        if seconds is None:
+            yield
+            return
+        reason = OutOfTime(f"--max-duration is over after {seconds:g} seconds: run the same command again to go on")
+        left = max(0.0, seconds - (self.around.clock() - self.began))
+        timer = asyncio.get_running_loop().call_later(left, self._request, reason)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _request(self, reason: LoaderError) -> None:
+        if not self.stop.asked():  # Asked again, it would end at once.
+            self.stop.request(reason)
+
+    @asynccontextmanager
+    async def connected(
+        self, tell: Tell | None = None, *, attempts: int | None = None
+    ) -> AsyncIterator[tuple[Gateway, GatewayPortal]]:
+        """Hold the way to the portal open for a block; `tell` gets notes on the shared limit."""
+        async with connected(self.settings, self.around, tell) as gateway:
+            yield gateway, GatewayPortal(gateway, version=self.settings.connection.api_version, attempts=attempts)
+
+    async def recognize(self, portal: GatewayPortal, *, bound: str | None = None) -> Account:
+        """Return who the portal is, once it is the one that `--portal-id` names and that the run began with.
+
+        Raises WrongPortal or JournalMismatch when it is another, and Fatal when it refuses the token or cannot be
+        reached.
+        """
+        return await self.stop.unless(recognize(portal, self.settings.connection.portal_id, bound=bound))
+
+    # --- work
+
+    async def work(self, journal: AsyncJournal[Any], work: Coroutine[Any, Any, None]) -> LoaderError | None:
+        """Do what a verb does, and bring the journal and its table up to date; return what ended it early, if anything.
+
+        That is raised when the command was asked twice to stop: there is no time for a report.
+        """
+        stopped: LoaderError | None = None
+        try:
+            await work
+        except (Fatal, Stopped) as error:
+            stopped = error
+        finally:
+            await journal.finish(view=not self.stop.at_once)
+        if stopped is not None and self.stop.at_once:
+            raise stopped
+        return stopped
+
+    async def run_pool(self, pool: Pool, progress: Callable[[], Event]) -> None:
+        """Run a pool to its end, or until the command is asked to stop, and tell now and then how far it is.
+
+        Raises what stopped it.
+        """
+        self.stop.check()
+        with self.stop.listening(partial(_drain, pool), pool.abandon):
+            ticker = asyncio.create_task(self._tick(progress), name="progress")
+            ticker.add_done_callback(partial(_end_with, pool))
+            try:
+                await pool.run()
+            finally:
+                ticker.cancel()
+                with suppress(asyncio.CancelledError):
+                    await ticker
+
+    async def _tick(self, progress: Callable[[], Event]) -> None:
+        while True:
+            self.tell(progress())
+            await asyncio.sleep(TELL_SECONDS)
+
+
+def ended_early(stopped: LoaderError | None, pending: int) -> LoaderError | None:
+    """Return what ended a command early; a signal or the time's end did not when nothing was left after all."""
+    return None if isinstance(stopped, Interrupted | OutOfTime) and not pending else stopped
+
+
+def _drain(pool: Pool, reason: LoaderError) -> None:
+    pool.stop(reason)
+    asyncio.get_running_loop().call_later(GRACE_SECONDS, pool.abandon)
+
+
+def _end_with(pool: Pool, ticker: asyncio.Task[None]) -> None:
+    """A bug in telling ends the run now, and not when everything is sent."""
+    if not ticker.cancelled():
+        pool.abandon()
+
+
+async def recognize(portal: GatewayPortal, named: str | None, *, bound: str | None = None) -> Account:
+    """Do what `Session.recognize` does; `named` is what `--portal-id` says."""
+    try:
+        account = await portal.account(insist=bool(named or bound))
+    except Retryable as error:
+        raise no_answer(error) from error
+    if named and account.portal_id != named:
+        raise WrongPortal(
+            f"the token belongs to portal {account.portal_id or 'unknown'}, not to {named} as --portal-id says: "
+            "use that portal's token",
+            category="WRONG_PORTAL",
+        )
+    if bound and account.portal_id != bound:
+        raise JournalMismatch(
+            f"the journal holds the unfinished run of portal {bound}, and the token belongs to portal "
+            f"{account.portal_id or 'unknown'}: go on with that portal's token, or begin anew with --fresh"
+        )
+    await portal.daily_usage()
+    return account
