@@ -8,7 +8,7 @@ import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
-_OURS = Path("plan", "association_types.csv")
+_OURS = Path("planning", "association_types.csv")
 
 
 def main() -> None:

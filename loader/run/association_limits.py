@@ -10,8 +10,8 @@ from typing import NamedTuple, Protocol
 
 from loader.journal import Staging
 from loader.model import AssociationType, Direction, Specification
-from loader.plan.association_types import AssociationTypes
-from loader.plan.names import Portal, learn
+from loader.planning.association_types import AssociationTypes
+from loader.planning.names import Portal, learn
 from loader.send.reading import MOST_RECORDS, Current
 
 NO_LIMIT = 500_000

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 from loader.errors import UsageError
 from loader.events import Labels, ListedType
 from loader.model import Direction, Types, Unsettled
-from loader.plan.association_types import AssociationTypes
-from loader.plan.names import object_types
-from loader.plan.object_types import ObjectTypes
-from loader.plan.resolve import find_type
+from loader.planning.association_types import AssociationTypes
+from loader.planning.names import object_types
+from loader.planning.object_types import ObjectTypes
+from loader.planning.resolve import find_type
 from loader.run.session import Session, recognize
 from loader.send.gateway import Surroundings
 from loader.send.portal import GatewayPortal

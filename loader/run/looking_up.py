@@ -8,8 +8,8 @@ from loader.errors import UsageError
 from loader.events import LookedUp, LookingUp, Tell
 from loader.journal import Lookups, Staging, forget_lookups
 from loader.model import Direction, FoundRecord, Question
-from loader.plan.object_types import ObjectTypes
-from loader.plan.own_keys import Inquiry, Records, asked_as
+from loader.planning.object_types import ObjectTypes
+from loader.planning.own_keys import Inquiry, Records, asked_as
 
 MOST_VALUES = 100
 """Documented for every batch of records."""

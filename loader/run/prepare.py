@@ -9,12 +9,12 @@ from loader.errors import RecordError
 from loader.events import Kind, LookedUp, Planned, Reading, Tell
 from loader.journal import InThread, Staging
 from loader.model import Asked, Settled, Specification, Unsettled
-from loader.plan import fold
-from loader.plan.addresses import wrong_address
-from loader.plan.association_types import AssociationTypes
-from loader.plan.names import refuse_options, settle_names
-from loader.plan.object_types import ObjectTypes
-from loader.plan.own_keys import Records
+from loader.planning import fold
+from loader.planning.addresses import wrong_address
+from loader.planning.association_types import AssociationTypes
+from loader.planning.names import refuse_options, settle_names
+from loader.planning.object_types import ObjectTypes
+from loader.planning.own_keys import Records
 from loader.read import Input
 from loader.run.association_limits import Limits, reject_beyond_limits
 from loader.run.cost import Ahead, costs

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from loader.errors import UsageError
 from loader.journal import Journal, holder, is_journal
-from loader.plan.object_types import shown
+from loader.planning.object_types import shown
 from loader.record.outputs import journal_of
 from loader.run.status import status_of
 from loader.send.put import timestamp

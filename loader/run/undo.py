@@ -11,7 +11,7 @@ from loader.files import remove_left_behind
 from loader.journal import AsyncJournal, Lock, is_journal
 from loader.journal.taking_back import STATUSES, UNDO, TakenBack, UndoJournal, taken_back
 from loader.model import Outcome
-from loader.plan.object_types import shown
+from loader.planning.object_types import shown
 from loader.record.outputs import check_table, journal_of
 from loader.record.results import open_table
 from loader.record.summary import summarize

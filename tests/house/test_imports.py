@@ -27,7 +27,7 @@ WORDS = {
 
 FLOORS = {
     **dict.fromkeys(WORDS, 0),
-    **dict.fromkeys(("plan", "send", "journal"), 1),
+    **dict.fromkeys(("planning", "send", "journal"), 1),
     "read": 2,  # An earlier run's journal says which files of a folder that run wrote.
     "record": 2,
     "show": 3,

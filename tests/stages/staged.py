@@ -8,8 +8,8 @@ import numpy as np
 
 from loader.journal import Journal, Staging
 from loader.model import Asked, Chunk, Numbers, Outcome, Pair, Reject, Result, Settled
-from loader.plan import fold
-from loader.plan.names import Portal, settle_names
+from loader.planning import fold
+from loader.planning.names import Portal, settle_names
 from tests.rows import Link, in_columns
 from tests.stages.fake_portal import asked
 

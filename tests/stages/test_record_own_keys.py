@@ -8,7 +8,7 @@ import pytest
 
 from loader.journal import Journal, Lookups, Staging, failed_records, lines
 from loader.model import FoundRecord, Question
-from loader.plan.own_keys import asked_as
+from loader.planning.own_keys import asked_as
 from tests.rows import Link
 from tests.stages.fake_portal import asked
 from tests.stages.staged import HEADER, NOW, chunk, claim, created, failed, group

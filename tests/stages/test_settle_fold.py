@@ -3,7 +3,7 @@
 import pytest
 
 from loader.model import AssociationType, End, Settled, Specification
-from loader.plan import fold
+from loader.planning import fold
 
 HUBSPOT, USER = "HUBSPOT_DEFINED", "USER_DEFINED"
 

@@ -7,9 +7,9 @@ import pytest
 
 from loader.errors import UsageError
 from loader.model import Asked, AssociationType, Direction, Settled, Unsettled
-from loader.plan.association_types import UNCHECKED
-from loader.plan.names import refuse_options, settle_names
-from loader.plan.resolve import Verdict
+from loader.planning.association_types import UNCHECKED
+from loader.planning.names import refuse_options, settle_names
+from loader.planning.resolve import Verdict
 from loader.settings import InputSettings
 from tests.stages.fake_portal import FakePortal, asked
 

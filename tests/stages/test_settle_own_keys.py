@@ -6,7 +6,7 @@ import pytest
 
 from loader.errors import Refused, UsageError
 from loader.model import FoundRecord, Question, RecordsFound
-from loader.plan.own_keys import Inquiry, asked_as, match, match_alone
+from loader.planning.own_keys import Inquiry, asked_as, match, match_alone
 from loader.reasons import REASONS
 
 EMAIL = Question("0-1", "email", "contacts")

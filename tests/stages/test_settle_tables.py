@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 
 from loader.object_type_names import STANDARD, folded
-from loader.plan.association_types import UNCHECKED, AssociationTypes, standard, standard_direction
-from loader.plan.object_types import ObjectTypes, shown
+from loader.planning.association_types import UNCHECKED, AssociationTypes, standard, standard_direction
+from loader.planning.object_types import ObjectTypes, shown
 from loader.sandbox.association_types import standard_types
 
 CAR = {

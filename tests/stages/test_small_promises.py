@@ -16,7 +16,7 @@ from loader.errors import JournalLocked
 from loader.events import Event
 from loader.journal import AsyncJournal, Journal, Lock
 from loader.model import AssociationType, Lot, Pair, Types
-from loader.plan.association_types import AssociationTypes
+from loader.planning.association_types import AssociationTypes
 from loader.record.results import open_results
 from loader.run.cost import look_ahead
 from loader.send.api import Request

@@ -1,7 +1,7 @@
 """Records that are named by their address in HubSpot: is it the portal, and are they the object types, of the load?"""
 
 from loader.model import Asked, Settled, Unsettled
-from loader.plan.object_types import ObjectTypes
+from loader.planning.object_types import ObjectTypes
 
 
 def wrong_address(

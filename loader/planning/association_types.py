@@ -18,8 +18,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from loader.model import AssociationType, Direction
-from loader.plan.nearest import Nearest
-from loader.plan.object_types import ObjectTypes
+from loader.planning.nearest import Nearest
+from loader.planning.object_types import ObjectTypes
 
 HUBSPOT_DEFINED = "HUBSPOT_DEFINED"
 USER_DEFINED = "USER_DEFINED"
@@ -52,7 +52,7 @@ class Known(NamedTuple):
 def standard() -> Mapping[Direction, tuple[Known, ...]]:
     """Return HubSpot's own association types by direction."""
     table: dict[Direction, list[Known]] = {}
-    text = resources.files("loader.plan").joinpath("association_types.csv").read_text("utf-8")
+    text = resources.files("loader.planning").joinpath("association_types.csv").read_text("utf-8")
     for line in csv.DictReader(text.splitlines()):
         inverse = line["inverse_type_id"]
         table.setdefault((line["object_type"], line["to_object_type"]), []).append(

@@ -4,7 +4,7 @@ Settled are not rows but the few distinct things that rows ask for (`model.Asked
 """
 
 from loader.model import Asked, AssociationType, Direction, Settled, Unsettled
-from loader.plan.association_types import (
+from loader.planning.association_types import (
     CATEGORIES,
     HUBSPOT_DEFINED,
     UNCHECKED,
@@ -12,8 +12,8 @@ from loader.plan.association_types import (
     Known,
     standard_direction,
 )
-from loader.plan.nearest import quoted
-from loader.plan.object_types import ObjectTypes
+from loader.planning.nearest import quoted
+from loader.planning.object_types import ObjectTypes
 
 LARGEST_TYPE_ID = 2**31 - 1
 """The API's `associationTypeId` is an int32."""

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple, Protocol
 from loader.errors import MissingScope, UsageError
 from loader.model import Asked, Direction, Settled, Unsettled
 from loader.object_type_names import STANDARD
-from loader.plan.association_types import AssociationTypes
-from loader.plan.object_types import ObjectTypes
-from loader.plan.resolve import Verdict, direction_of, known_by_table, needs_portal, settle
+from loader.planning.association_types import AssociationTypes
+from loader.planning.object_types import ObjectTypes
+from loader.planning.resolve import Verdict, direction_of, known_by_table, needs_portal, settle
 from loader.settings import InputSettings
 
 _PERHAPS_OTHER_END = frozenset({"ASSOCIATION_LABEL_NOT_FOUND", "WRONG_ASSOCIATION_TYPE_ID"})

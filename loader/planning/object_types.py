@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from loader.object_type_names import STANDARD, TYPE_IDS, folded
-from loader.plan.nearest import Nearest
+from loader.planning.nearest import Nearest
 
 CUSTOM = "2-"
 """The ids of custom objects begin with it."""
