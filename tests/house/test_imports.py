@@ -45,7 +45,6 @@ FLOORS = {
 ROOMS = {
     "sqlite3": {"loader.journal"},
     "aiohttp": {"loader.send.transport", "loader.sandbox"},
-    "aiolimiter": {"loader.send.limiter"},
     "click": {"loader.cli", "loader.arguments", "loader.configuration", "loader.api", "loader.sandbox"},
     "python_calamine": {"loader.read.xlsx"},
     "xlrd": {"loader.read.xls"},
