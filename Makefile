@@ -44,7 +44,7 @@ test: lint types ## lint, types and the fast tests
 	$(BIN)/pytest --numprocesses 2 --dist worksteal --quiet
 
 # Those of the slow tests that measure neither time nor a load's share of a core, so that two may run at once.
-SIDE_BY_SIDE := $(patsubst %,tests/slow/%.py,test_bombs test_cost test_existing_killed test_flow_versions test_lookups \
+SIDE_BY_SIDE := $(patsubst %,tests/slow/%.py,test_bombs test_cost test_demo_command test_existing_killed test_flow_versions test_lookups \
 	test_nightly test_read_damaged test_simulated_mistakes test_simulated_nights test_simulated_trouble \
 	test_verify_undo faults/test_failing_disks faults/test_kill_moments faults/test_kills faults/test_torn_files)
 

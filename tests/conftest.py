@@ -1,11 +1,14 @@
 """What holds for every test: nothing outside its own temporary folder is touched."""
 
+import gc
 import hashlib
 import os
+import sqlite3
 import tempfile
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,9 +26,24 @@ def cache_folder() -> Iterator[Path]:
         os.environ["XDG_CACHE_HOME"] = before
 
 
+class Unsynced(sqlite3.Connection):
+    """A database whose commits do not wait for the disk: a test kills processes, but cuts no power."""
+
+    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        """Execute a statement; durable journals are made like the others."""
+        return super().execute("PRAGMA synchronous = OFF" if sql.startswith("PRAGMA synchronous") else sql, *values)
+
+
 @pytest.fixture(scope="session", autouse=True)
-def each_key_is_derived_once() -> Iterator[None]:
-    """Every command derives a file's name from the token, slowly on purpose; the tests' tokens are always the same."""
+def what_is_slow_on_purpose() -> Iterator[None]:
+    """Files need not survive a power cut, and each token's key (see `auth.fingerprint`) is derived once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hashlib, "pbkdf2_hmac", cache(hashlib.pbkdf2_hmac))
+        patch.setattr(os, "fsync", lambda _: None)
+        patch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Unsynced))
         yield
+
+
+def pytest_collection_finish() -> None:
+    """Collected tests and imported modules are not looked at for garbage again and again."""
+    gc.freeze()

@@ -1,20 +1,18 @@
 """The samples and the demo: what a newcomer sees first works, and every row ends as it should."""
 
-import csv
-import json
 import os
-import re
-import shutil
-import socket
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from loader.sandbox import Sandbox, SandboxThread
+
+Run = Callable[..., Any]
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "samples"
@@ -101,27 +99,19 @@ def portal() -> Iterator[Sandbox]:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_each_sample_ends_with_exactly_its_counts_and_rejects(name: str, tmp_path: Path, portal: Sandbox) -> None:
+def test_each_sample_ends_with_exactly_its_counts_and_rejects(
+    name: str, portal: Sandbox, run: Run, lines: Run, summary: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The mistakes in a sample are found, each in its row, and every other row is created."""
     portal.reset()
+    monkeypatch.setenv("HUBSPOT_BASE_URL", portal.url)
+    monkeypatch.setenv("ASSOCIATION_LOADER_API_VERSION", "v4")
     options, rows, first_rows = ALL[name]
-    done = subprocess.run(
-        [sys.executable, "-m", "loader", "load", str(SAMPLES / name), *options, "--rate", "1000/1"],
-        cwd=tmp_path,
-        env=environment(HUBSPOT_BASE_URL=portal.url, HUBSPOT_ACCESS_TOKEN="any"),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1, done.stderr
+    assert run("load", str(SAMPLES / name), *options, "--rate", "1000/1").code == 1
     stem = Path(name).stem
-    summary = json.loads((tmp_path / f"{stem}.summary.json").read_text("utf-8"))
-    assert {status: count for status, count in summary["rows"].items() if count} == {
-        "total": sum(rows.values()),
-        **rows,
-    }
-    with (tmp_path / f"{stem}.results.csv").open(encoding="utf-8", newline="") as file:
-        results = list(csv.DictReader(file))
+    counts = summary(f"{stem}.summary.json")["rows"]
+    assert {status: count for status, count in counts.items() if count} == {"total": sum(rows.values()), **rows}
+    results = lines(f"{stem}.results.csv")
     assert Counter(row["status"] for row in results) == rows
     assert all(row["created_resource_id"] for row in results if row["status"] == "created")
     found: dict[str, int] = {}
@@ -131,62 +121,11 @@ def test_each_sample_ends_with_exactly_its_counts_and_rejects(name: str, tmp_pat
     assert found == first_rows
 
 
-def test_a_sample_whose_borders_are_in_doubt_is_refused(tmp_path: Path) -> None:
+def test_a_sample_whose_borders_are_in_doubt_is_refused(run: Run) -> None:
     """Nothing of it is read as a record; the row of the quote is named."""
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "loader",
-            "plan",
-            str(SAMPLES / "messy" / "broken_quote.csv"),
-            "--from",
-            "0-1",
-            "--to",
-            "0-2",
-        ],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "the quote that opens in row 3 (line 3)" in done.stderr
-
-
-def test_the_samples_are_those_that_the_script_writes(tmp_path: Path) -> None:
-    """Running the script again gives the same files; a Parquet file also names the version that wrote it."""
-    subprocess.run([sys.executable, str(SAMPLES / "make_samples.py"), str(tmp_path)], check=True)
-    made = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    assert made == {*ALL, "messy/broken_quote.csv"}
-    for name in made - {"tickets_companies.parquet"}:
-        assert (tmp_path / name).read_bytes() == (SAMPLES / name).read_bytes(), name
-
-
-def test_the_demo_ends_well_as_the_readme_shows_it_and_leaves_no_sandbox(tmp_path: Path) -> None:
-    """The demo prints what the README's first page shows, its files are there, and its sandbox is gone."""
-    shutil.copytree(SAMPLES, tmp_path / "samples")
-    done = subprocess.run(
-        [sys.executable, "samples/demo.py", "--quick"],
-        cwd=tmp_path,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    printed = iter([steady(line) for line in done.stdout.splitlines()])
-    for line in shown_by_the_readme():
-        assert any(steady(line) == other for other in printed), f"no longer prints: {line}\n\n{done.stdout}"
-    for name in LOADS:
-        assert (tmp_path / "demo" / f"{Path(name).stem}.results.csv").is_file()
-        assert (tmp_path / "demo" / f"{Path(name).stem}.failures.csv").is_file()
-    port = re.search(r"listens on http://127\.0\.0\.1:(\d+)", done.stdout)
-    assert port
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", int(port[1])), timeout=5).close()
+    done = run("plan", str(SAMPLES / "messy" / "broken_quote.csv"), "--from", "0-1", "--to", "0-2")
+    assert (done.code, done.out) == (2, "")
+    assert "the quote that opens in row 3 (line 3)" in done.err
 
 
 def test_the_demo_leaves_a_folder_alone_that_it_has_not_made(tmp_path: Path) -> None:
@@ -199,14 +138,3 @@ def test_the_demo_leaves_a_folder_alone_that_it_has_not_made(tmp_path: Path) -> 
     assert done.returncode == 1
     assert b"is not the demo's" in done.stderr
     assert (tmp_path / "demo" / "mine.txt").exists()
-
-
-def shown_by_the_readme() -> list[str]:
-    """Return the lines of the demo that the README shows; `…` stands for lines left out."""
-    block = (ROOT / "README.md").read_text("utf-8").split("```text\n", 1)[1].split("```", 1)[0]
-    return [line for line in block.splitlines() if line.strip() not in ("", "…")]
-
-
-def steady(line: str) -> str:
-    """Return a line without what differs from run to run: seconds, and the widths of tables."""
-    return " ".join(re.sub(r"\d+ seconds", "~", re.sub("─+", "─", line)).split())

@@ -29,7 +29,7 @@ SHEET_NOTES = st.text(st.characters(categories=["L", "N", "P"]), max_size=20).fi
 )
 # What Windows text and UTF-8 hold alike, on one line.
 WINDOWS_NOTES = st.text("abc XYZ 0189,;|\t\"'=+-@.äöüÄÖÜßéèñ€\u201c\u201d", max_size=20)
-quick = settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=30, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def tables(notes: Any) -> Any:
@@ -131,7 +131,7 @@ def test_every_dialect_that_pandas_writes_is_read_back(
     check(table, read(content, {"": "a.csv", "gzip": "a.csv.gz", "zip": "a.zip"}[packed]))
 
 
-@settings(quick, max_examples=25)
+@settings(quick, max_examples=12)
 @given(table=tables(SHEET_NOTES.filter(bool)), above=st.integers(0, 5))
 def test_what_pandas_writes_as_a_workbook_is_read_back(table: list[list[str]], above: int) -> None:
     """Below titles, too; short ids as numbers, long ones as text, are the same ids."""
@@ -149,7 +149,7 @@ def _typed(record_id: str) -> int | str:
     return int(record_id) if len(record_id) <= 15 else record_id
 
 
-@settings(quick, max_examples=25)
+@settings(quick, max_examples=12)
 @given(table=tables(SHEET_NOTES))
 def test_what_openpyxl_writes_is_read_back(table: list[list[str]]) -> None:
     """Text cells of any number of digits are exact."""
@@ -163,7 +163,7 @@ def test_what_openpyxl_writes_is_read_back(table: list[list[str]]) -> None:
     check(table, read(buffer.getvalue(), "a.xlsx"))
 
 
-@settings(quick, max_examples=500)
+@settings(quick, max_examples=300)
 @given(st.text(st.sampled_from("0123456789.,;eE+-'\"= \u00a0\u200b\u0661\n\0"), max_size=24) | st.text(max_size=24))
 def test_an_id_is_always_one_to_nineteen_ascii_digits(cell: str) -> None:
     """Whatever a cell says: an id of 1 to 19 digits, all of which stood in the cell, or a reason."""

@@ -10,14 +10,13 @@ from tests.simulation.setting import drawn
 from tests.simulation.world import World
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(8))
 def test_nothing_is_lost_repeated_or_hurried_whatever_befalls_a_load(seed: int) -> None:
     hold_seed(seed)
 
 
-@pytest.mark.parametrize("seed", [4, 11])
-def test_a_seed_replays_exactly(seed: int) -> None:
+def test_a_seed_replays_exactly() -> None:
     """Every request, answer, death, result line and figure of it, to the last digit."""
-    first, second = World(drawn(seed)).live(), World(drawn(seed)).live()
+    first, second = World(drawn(11)).live(), World(drawn(11)).live()
     assert len(first.trace) > 20
     assert first.trace == second.trace
