@@ -29,6 +29,6 @@ def report(results: str, *, output: str | None = None, now: datetime | None = No
     check_report(path)
     with Journal(journal_path, read_only=True) as journal:
         status = status_of(journal, holder(journal_path), moment)
-        frame = Frame(shown, version("association-loader"), timestamp(moment))
+        frame = Frame(shown=shown, version=version("association-loader"), written_at=timestamp(moment))
         write_report(path, page(figures(journal), status, frame))
     return path

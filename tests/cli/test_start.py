@@ -14,7 +14,7 @@ code = run(sys.argv[1:])
 print(code, *sorted(sys.modules), file=sys.stderr)
 """
 
-HEAVY = {"pandas", "numpy", "pyarrow", "python_calamine", "xlrd", "aiohttp"}
+HEAVY = {"pandas", "numpy", "pyarrow", "python_calamine", "xlrd", "jinja2", "aiohttp"}
 LIGHTER = {"asyncio", "sqlite3", "rich", "importlib.metadata"}
 
 

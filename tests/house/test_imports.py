@@ -48,6 +48,7 @@ ROOMS = {
     "click": {"loader.cli", "loader.arguments", "loader.configuration", "loader.api", "loader.sandbox"},
     "python_calamine": {"loader.read.xlsx"},
     "xlrd": {"loader.read.xls"},
+    "jinja2": {"loader.show.report.page"},
 }
 """The foreign libraries that one room each knows, and nobody else."""
 

@@ -19,13 +19,15 @@ from loader.reasons import REASONS
 from loader.run.report_page import report
 from loader.show.pace import Bucket, Pace
 from loader.show.report.figures import Figures, figures
-from loader.show.report.markup import VOID, Markup, element, joined, text
-from loader.show.report.over_time import MOST_LINES, over_time
-from loader.show.report.plots import Axis, Series, bar, plot
-from loader.show.report.write import check_report, write_report
+from loader.show.report.over_time import MOST_LINES, lines, plots
+from loader.show.report.page import COLOURS, bar, check_report, write_report
+from loader.show.report.plots import Axis, Plot, Series, plot
 from loader.text import visible
 from tests.stages.every_reason import HOSTILE, every_reason
 from tests.stages.staged import Row, chunk, claim, created, failed, link, reject, stage
+
+VOID = {"meta"}
+"""The elements of the page that have no end."""
 
 
 class Read(HTMLParser):
@@ -175,19 +177,19 @@ def test_a_run_that_sent_nothing_has_a_report_too(tmp_path: Path) -> None:
     assert "None" not in words
 
 
-def told(pace: Pace, **facts: object) -> str:
-    """Return the section on time of a run with this series."""
-    return over_time(Figures(facts, [], [], {}, 0, [], pace))
-
-
 def test_a_day_is_told_in_a_table_that_can_be_read() -> None:
     """A few lines, whose counts add up."""
     pace = Pace()
     for second in range(400):
         pace.add(second, Bucket(requests=2))
-    lines = re.findall(r"<tr><td>([\d,]+)</td><td>([\d,]+)</td>", told(pace))
-    assert len(lines) <= MOST_LINES
-    assert sum(int(requests) for _, requests in lines) == 800
+    table = list(lines(pace))
+    assert len(table) <= MOST_LINES
+    assert sum(int(requests) for _, requests, *_ in table) == 800
+
+
+def drawn(pace: Pace, **facts: object) -> list[Plot]:
+    """Return the plots of a run with this series."""
+    return plots(Figures(facts, [], [], {}, 0, [], pace))
 
 
 def test_later_commands_are_marked() -> None:
@@ -195,17 +197,16 @@ def test_later_commands_are_marked() -> None:
     pace = Pace()
     pace.add(50, Bucket(requests=2))
     commands = [{"after_seconds": 0.0}, {"after_seconds": 20.0}]
-    assert told(pace, commands=commands).count('class="went-on"') == 2
-    assert 'class="went-on"' not in told(pace, commands=commands[:1])
+    assert [len(each.went_on_at) for each in drawn(pace, commands=commands)] == [1, 1, 0, 0]
+    assert not any(each.went_on_at for each in drawn(pace, commands=commands[:1]))
 
 
 def test_nothing_wrong_is_said_in_words() -> None:
     """An empty plot would be looked at twice."""
     pace = Pace()
     pace.add(0, Bucket(requests=2))
-    words = told(pace)
-    assert "None: every request was answered at its first attempt." in words
-    assert "There was no answer." in words
+    words = [each.described for each in drawn(pace) if not each.paths]
+    assert words == ["None: every request was answered at its first attempt.", "There was no answer."]
 
 
 @pytest.mark.parametrize(
@@ -214,39 +215,32 @@ def test_nothing_wrong_is_said_in_words() -> None:
 @pytest.mark.parametrize("form", ["steps", "line", "limit"])
 def test_a_plot_stays_inside_its_frame(values: list[float | None], form: str) -> None:
     """Whatever its values, and with no number that a browser cannot read."""
-    drawn = plot("p", "P", "p", Axis(len(values), 2.0), [Series("s", form, "blue", values)])
-    assert "nan" not in drawn
-    assert "inf" not in drawn
-    for path in re.findall(r'd="([^"]*)"', drawn):
+    shown = plot("p", "P", "p", Axis(len(values), 2.0), [Series("s", form, "blue", values)])
+    for path, _ in shown.paths:
+        assert "nan" not in path
+        assert "inf" not in path
         for x, y in re.findall(r"[ML](-?[\d.]+) (-?[\d.]+)", path):
-            assert 0 <= float(x) <= 420
-            assert 0 <= float(y) <= 200
+            assert 0 <= float(x) <= shown.width
+            assert 0 <= float(y) <= shown.height
 
 
 def test_a_limit_far_above_is_named_and_not_drawn() -> None:
     """It would press everything else flat."""
-    near = plot(
-        "p", "P", "p", Axis(1, 1.0), [Series("s", "steps", "blue", [10.0]), Series("l", "limit", "ink", [19.0])]
-    )
-    far = plot("p", "P", "p", Axis(1, 1.0), [Series("s", "steps", "blue", [10.0]), Series("l", "limit", "ink", [9e3])])
-    assert ('class="limit ink"' in near, "above the scale" in near) == (True, False)
-    assert ('class="limit ink"' in far, "9,000, above the scale" in far) == (False, True)
+    rows = Series("s", "steps", "blue", [10.0])
+    near = plot("p", "P", "p", Axis(1, 1.0), [rows, Series("l", "limit", "ink", [19.0])])
+    far = plot("p", "P", "p", Axis(1, 1.0), [rows, Series("l", "limit", "ink", [9e3])])
+    assert [looks for _, looks in near.paths] == ["steps blue", "limit ink"]
+    assert near.legend[1] == ("limit ink", "l")
+    assert [looks for _, looks in far.paths] == ["steps blue"]
+    assert far.legend[1] == ("limit ink", "l (9,000, above the scale)")
 
 
 def test_a_bar_shows_even_the_smallest_part() -> None:
     """One failed row in a million is seen."""
-    drawn = bar([("created", "green", 999_999), ("failed", "red", 1), ("pending", "grey", 0)])
-    assert re.findall(r'width="([\d.]+)" height="10" class="(\w+)"', drawn) == [("1000.0", "green"), ("2.0", "red")]
-    assert bar([("created", "green", 0)]).count("<rect") == 0
-
-
-def test_only_what_was_made_as_markup_is_markup() -> None:
-    """Everything else is escaped, also as an attribute."""
-    assert element("p", "<b>", 1, None, Markup("<i></i>")) == "<p>&lt;b&gt;1<i></i></p>"
-    assert element("p", class_='"><script>', data_name=None) == '<p class="&quot;&gt;&lt;script&gt;"></p>'
-    assert element("meta", http_equiv="x") == '<meta http-equiv="x">'
-    assert joined("a", element("br"), "&") == "a<br>&amp;"
-    assert text("\x1b\u202e") == "\\x1b\\u202e"
+    rows = dict.fromkeys(COLOURS, 0)
+    parts = bar(rows | {"created": 999_999, "failed": 1})
+    assert [(round(part.width), part.colour) for part in parts] == [(1000, "green"), (2, "red")]
+    assert not list(bar(rows))
 
 
 def test_the_file_is_private_and_written_over_by_the_next_report(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from loader.journal import Journal
 from loader.journal.for_report import Asked, Failure, asked, failures
-from loader.show.pace import PREFIX, Bucket, Pace
+from loader.show.pace import PREFIX, Pace
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +19,6 @@ class Figures:
     pairs: int
     failures: list[Failure]
     pace: Pace
-
-    @property
-    def whole(self) -> Bucket:
-        """The series of figures, added up."""
-        total = Bucket()
-        for bucket in self.pace.buckets.values():
-            total.add(bucket)
-        return total
 
 
 def figures(journal: Journal) -> Figures:

@@ -4,101 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from loader.show.pace import Bucket, Pace, quantile
 from loader.show.report.figures import Figures
-from loader.show.report.markup import Markup, element
-from loader.show.report.plots import Axis, Series, in_figures, nothing, plot
+from loader.show.report.plots import Axis, Plot, Series, plot
 
 MOST_LINES = 24
-
-
-def over_time(found: Figures) -> Markup:
-    """Return the section, or nothing for a run that made no request."""
-    stretches = _stretches(found.pace)
-    if not stretches:
-        return Markup("")
-    commands = found.facts.get("commands") or []
-    _, window = found.facts.get("rate") or (100, 10.0)
-    went_on_at = [command["after_seconds"] for command in commands if command["after_seconds"]]
-    axis = Axis(len(stretches), found.pace.width, went_on_at)
-    return element(
-        "section",
-        element("h2", "Over time"),
-        element("p", _explained(axis), class_="quiet"),
-        element("div", *_plots(axis, stretches, window), class_="plots"),
-        in_figures(_HEAD, list(_lines(stretches, found.pace.width))),
-        id="over-time",
-    )
-
-
-def _stretches(pace: Pace) -> list[Bucket]:
-    return [pace.buckets.get(place, Bucket()) for place in range(max(pace.buckets, default=-1) + 1)]
-
-
-def _explained(axis: Axis) -> str:
-    each = "each second" if axis.seconds == 1 else f"each {axis.seconds:g} seconds"
-    gone_on = " A dotted line marks where a later command went on; the time between is left out."
-    return f"Time at work, in figures of {each}.{gone_on if axis.went_on_at else ''}"
-
-
-def _plots(axis: Axis, stretches: Sequence[Bucket], window: float) -> Iterator[Markup]:
-    yield _throughput(axis, stretches, window)
-    yield _rows(axis, stretches)
-    yield _trouble(axis, stretches)
-    yield _latency(axis, stretches)
-
-
-def _throughput(axis: Axis, stretches: Sequence[Bucket], window: float) -> Markup:
-    sent = Series("requests", "steps", "blue", [each.requests / axis.seconds for each in stretches])
-    allowed = Series(f"limit, over any {window:g} s", "limit", "ink", [each.allowed for each in stretches])
-    total = sum(each.requests for each in stretches)
-    described = (
-        f"{total:,} requests in all, at most {sent.peak:,.4g} per second, against a limit of {allowed.peak:,.4g}."
-    )
-    return plot("throughput", "Requests per second", described, axis, [sent, allowed])
-
-
-def _rows(axis: Axis, stretches: Sequence[Bucket]) -> Markup:
-    both = Series("failed", "steps", "red", [(each.done + each.failed) / axis.seconds for each in stretches])
-    done = Series("created, replaced or unchanged", "steps", "green", [each.done / axis.seconds for each in stretches])
-    settled = sum(each.done + each.failed for each in stretches)
-    described = f"{settled:,} rows in all, at most {both.peak:,.4g} per second."
-    return plot("rows", "Rows per second", described, axis, [both, done])
-
-
-def _trouble(axis: Axis, stretches: Sequence[Bucket]) -> Markup:
-    title = "Refused for the rate, and faults"
-    limited, faults, retried = (
-        [getattr(each, name) for each in stretches] for name in ("rate_limited", "faults", "retried")
-    )
-    if not any((*limited, *faults, *retried)):
-        return nothing(title, "None: every request was answered at its first attempt.")
-    both = [one + other for one, other in zip(limited, faults, strict=True)]
-    series = [
-        Series(f"429s: {sum(limited):,}", "steps", "amber", both),
-        Series(f"5xx or no answer: {sum(faults):,}", "steps", "red", faults),
-        Series(f"retries: {sum(retried):,}", "line", "ink", retried),
-    ]
-    described = f"{', '.join(each.name for each in series)}."
-    return plot("trouble", title, described, axis, series)
-
-
-def _latency(axis: Axis, stretches: Sequence[Bucket]) -> Markup:
-    title = "Latency in milliseconds"
-    median = Series("median", "line", "blue", [_milliseconds(each, 0.5) for each in stretches])
-    slow = Series("95 % are faster", "line", "amber", [_milliseconds(each, 0.95) for each in stretches])
-    if not slow.peak:
-        return nothing(title, "There was no answer.")
-    described = (
-        f"Median of a stretch at most {median.peak:,.3g}, 95th percentile at most {slow.peak:,.3g} milliseconds."
-    )
-    return plot("latency", title, described, axis, [slow, median])
-
-
-def _milliseconds(bucket: Bucket, share: float) -> float | None:
-    seconds = quantile(bucket.latencies, share)
-    return None if seconds is None else seconds * 1000
-
-
-_HEAD = (
+LINE_HEAD = (
     "From second",
     "Requests",
     "Most at once",
@@ -112,9 +21,83 @@ _HEAD = (
 )
 
 
-def _lines(stretches: Sequence[Bucket], width: float) -> Iterator[tuple[str, ...]]:
-    """Yield lines of as many stretches as make the table one that can be read."""
-    together = -(-len(stretches) // MOST_LINES)
+def plots(found: Figures) -> list[Plot]:
+    """Return the plots of a run, none for one that made no request."""
+    stretches = _stretches(found.pace)
+    if not stretches:
+        return []
+    commands = found.facts.get("commands") or []
+    _, window = found.facts.get("rate") or (100, 10.0)
+    went_on_at = [command["after_seconds"] for command in commands if command["after_seconds"]]
+    axis = Axis(len(stretches), found.pace.width, went_on_at)
+    return [
+        _throughput(axis, stretches, window),
+        _rows(axis, stretches),
+        _trouble(axis, stretches),
+        _latency(axis, stretches),
+    ]
+
+
+def _stretches(pace: Pace) -> list[Bucket]:
+    return [pace.buckets.get(place, Bucket()) for place in range(max(pace.buckets, default=-1) + 1)]
+
+
+def _throughput(axis: Axis, stretches: Sequence[Bucket], window: float) -> Plot:
+    sent = Series("requests", "steps", "blue", [each.requests / axis.seconds for each in stretches])
+    allowed = Series(f"limit, over any {window:g} s", "limit", "ink", [each.allowed for each in stretches])
+    total = sum(each.requests for each in stretches)
+    described = (
+        f"{total:,} requests in all, at most {sent.peak:,.4g} per second, against a limit of {allowed.peak:,.4g}."
+    )
+    return plot("throughput", "Requests per second", described, axis, [sent, allowed])
+
+
+def _rows(axis: Axis, stretches: Sequence[Bucket]) -> Plot:
+    both = Series("failed", "steps", "red", [(each.done + each.failed) / axis.seconds for each in stretches])
+    done = Series("created, replaced or unchanged", "steps", "green", [each.done / axis.seconds for each in stretches])
+    settled = sum(each.done + each.failed for each in stretches)
+    described = f"{settled:,} rows in all, at most {both.peak:,.4g} per second."
+    return plot("rows", "Rows per second", described, axis, [both, done])
+
+
+def _trouble(axis: Axis, stretches: Sequence[Bucket]) -> Plot:
+    title = "Refused for the rate, and faults"
+    limited, faults, retried = (
+        [getattr(each, name) for each in stretches] for name in ("rate_limited", "faults", "retried")
+    )
+    if not any((*limited, *faults, *retried)):
+        return Plot(name="trouble", title=title, described="None: every request was answered at its first attempt.")
+    both = [one + other for one, other in zip(limited, faults, strict=True)]
+    series = [
+        Series(f"429s: {sum(limited):,}", "steps", "amber", both),
+        Series(f"5xx or no answer: {sum(faults):,}", "steps", "red", faults),
+        Series(f"retries: {sum(retried):,}", "line", "ink", retried),
+    ]
+    described = f"{', '.join(each.name for each in series)}."
+    return plot("trouble", title, described, axis, series)
+
+
+def _latency(axis: Axis, stretches: Sequence[Bucket]) -> Plot:
+    title = "Latency in milliseconds"
+    median = Series("median", "line", "blue", [_milliseconds(each, 0.5) for each in stretches])
+    slow = Series("95 % are faster", "line", "amber", [_milliseconds(each, 0.95) for each in stretches])
+    if not slow.peak:
+        return Plot(name="latency", title=title, described="There was no answer.")
+    described = (
+        f"Median of a stretch at most {median.peak:,.3g}, 95th percentile at most {slow.peak:,.3g} milliseconds."
+    )
+    return plot("latency", title, described, axis, [slow, median])
+
+
+def _milliseconds(bucket: Bucket, share: float) -> float | None:
+    seconds = quantile(bucket.latencies, share)
+    return None if seconds is None else seconds * 1000
+
+
+def lines(pace: Pace) -> Iterator[tuple[str, ...]]:
+    """Yield the lines of a table under LINE_HEAD, each of as many stretches as make it one that can be read."""
+    stretches = _stretches(pace)
+    together = -(-len(stretches) // MOST_LINES) or 1
     for start in range(0, len(stretches), together):
         whole = Bucket()
         for each in stretches[start : start + together]:
@@ -130,7 +113,7 @@ def _lines(stretches: Sequence[Bucket], width: float) -> Iterator[tuple[str, ...
         )
         latencies = (_milliseconds(whole, share) for share in (0.5, 0.95))
         yield (
-            f"{start * width:,.0f}",
+            f"{start * pace.width:,.0f}",
             *(f"{count:,}" for count in counts),
             *("" if each is None else f"{each:,.3g}" for each in latencies),
         )

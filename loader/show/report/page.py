@@ -1,41 +1,52 @@
-"""The report as one page of HTML.
+"""The report as one page of HTML: page.html filled with the figures of a run, and written to its file.
 
-Everything that comes from a file, an answer or a command goes through `markup.element`, which escapes it; the page's
-own policy forbids scripts and connections, whatever might get through.
+Everything that comes from a file, an answer or a command is escaped by jinja2; the page's own policy forbids scripts
+and connections, whatever might get through.
 """
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import NamedTuple
 
+import jinja2
+from markupsafe import Markup, escape
+
+from loader.errors import UsageError
 from loader.events import STATES, Status
-from loader.show.report.asked import asked
-from loader.show.report.at_work import commands, requests
+from loader.files import remove_left_behind, replacing
 from loader.show.report.figures import Figures
-from loader.show.report.forms import command, moment
-from loader.show.report.markup import Markup, element
-from loader.show.report.over_time import over_time
-from loader.show.report.plots import bar
-from loader.show.report.went_wrong import went_wrong
+from loader.show.report.over_time import LINE_HEAD, lines, plots
 from loader.show.tables import duration
+from loader.text import visible
 
 MARK = "<!doctype html>\n<!-- association-loader report -->\n"
 """The first bytes of every report, by which a file is known to be one."""
 
-_PARTS = (
-    ("created", "green"),
-    ("replaced", "teal"),
-    ("unchanged", "blue"),
-    ("failed", "red"),
-    ("rejected", "amber"),
-    ("pending", "grey"),
-)
+COLOURS = {
+    "created": "green",
+    "replaced": "teal",
+    "unchanged": "blue",
+    "failed": "red",
+    "rejected": "amber",
+    "pending": "grey",
+}
+EXIT_CODES = {
+    0: "every row is there",
+    1: "finished; some rows failed or were rejected",
+    3: "stopped: the token, a permission or the portal",
+    4: "stopped: too many rows failed",
+    5: "stopped for now: a quota, a time limit, or HubSpot out of reach",
+    130: "interrupted",
+    143: "interrupted",
+}
 
 
-class Frame(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class Frame:
     """What the page needs besides the run: names of object types for people, who wrote it, and when (UTC)."""
 
     shown: Callable[[str], str]
@@ -45,102 +56,111 @@ class Frame(NamedTuple):
 
 def page(found: Figures, status: Status, frame: Frame) -> str:
     """Return the whole page."""
+    environment = jinja2.Environment(
+        autoescape=True,
+        finalize=_printable,
+        keep_trailing_newline=True,
+        loader=jinja2.PackageLoader(__package__, "."),
+        lstrip_blocks=True,
+        trim_blocks=True,
+    )
+    environment.filters |= {"number": format_number, "moment": moment, "sentence": sentence}
     style = files(__package__).joinpath("style.css").read_text("utf-8")
-    fingerprint = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{fingerprint}'; base-uri 'none'; form-action 'none'"
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=policy),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        element("meta", name="referrer", content="no-referrer"),
-        element("title", f"Load report: {_name(status)}"),
-        element("style", Markup(style)),
+    traffic = found.facts.get("traffic") or {}
+    filled: str = environment.get_template("page.html").render(
+        found=found,
+        status=status,
+        name=Path(status.results).name,
+        states=STATES,
+        exit_codes=EXIT_CODES,
+        colours=COLOURS,
+        bar=list(bar(found.rows)),
+        at_work=duration(found.facts.get("seconds") or 0.0),
+        plots=plots(found),
+        lines=list(lines(found.pace)),
+        line_head=LINE_HEAD,
+        answers=" · ".join(f"{code}: {count:,}" for code, count in traffic.get("by_status", {}).items()),
+        shown=frame.shown,
+        version=frame.version,
+        written_at=frame.written_at,
+        style=style,
+        fingerprint=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
     )
-    sections = (
-        _top(found, status),
-        _next(status),
-        went_wrong(found),
-        over_time(found),
-        requests(found),
-        asked(found, frame.shown),
-        commands(found, status),
-    )
-    body = element("body", element("main", *sections), element("footer", _written(status, frame)))
-    return MARK + element("html", head, body, lang="en") + "\n"
+    return MARK + filled
 
 
-def _name(status: Status) -> str:
-    return Path(status.results).name
+def _printable(value: object) -> object:
+    """Return what is put into the page with its control characters made visible; nothing for None."""
+    if value is None:
+        return ""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _written(status: Status, frame: Frame) -> str:
-    return (
-        f"Written by association-loader {frame.version} on {moment(frame.written_at)} from the journal of "
-        f"{_name(status)}. This page runs no script and makes no connection."
-    )
+def format_number(value: float, how: str = ",") -> str:
+    """Return a number as Python formats it, with commas between thousands unless it is said otherwise."""
+    return format(value, how)
 
 
-# --- what happened
+def moment(text: str | None) -> str:
+    """Return a moment (ISO 8601, UTC) as people read it; blank for None."""
+    return f"{text[:10]} {text[11:19]} UTC" if text else ""
 
 
-def _top(found: Figures, status: Status) -> Markup:
-    state = f"{status.state}, set aside" if status.set_aside else status.state
-    return element(
-        "header",
-        element("p", "Associations loaded into HubSpot", class_="quiet"),
-        element("h1", _name(status), " ", element("span", state, class_=f"state {status.state}")),
-        element("p", _in_a_sentence(found.rows), class_="lead"),
-        element("p", status.stopped, class_="stopped") if status.stopped else None,
-        element("p", f"Taken back by undo: {_undone(status)}.", class_="stopped") if status.undone else None,
-        bar([(name, colour, found.rows[name]) for name, colour in _PARTS]),
-        element(
-            "dl", *(_tile(name, colour, found.rows[name]) for name, colour in (("total", ""), *_PARTS)), class_="tiles"
-        ),
-        element("p", " · ".join(_circumstances(found, status)), class_="quiet"),
+_CODE = re.compile(r"(`[^`]+`|--[a-z-]+)", re.ASCII)
+
+
+def sentence(words: str) -> Markup:
+    """Return a sentence of ours in which commands and options are set as code."""
+    pieces = _CODE.split(visible(words))
+    return Markup().join(
+        Markup("<code>{}</code>").format(piece.strip("`")) if place % 2 else escape(piece)
+        for place, piece in enumerate(pieces)
     )
 
 
-def _in_a_sentence(rows: dict[str, int]) -> str:
-    there = rows["created"] + rows["replaced"] + rows["unchanged"]
-    words = [f"{there:,} of {rows['total']:,} rows are associated"]
-    said_of = {
-        "replaced": "have replaced other labels",
-        "unchanged": "were so before",
-        "failed": "failed",
-        "rejected": "were rejected",
-        "pending": "are not sent yet",
-    }
-    for name, said in said_of.items():
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A part of the bar on top: where it begins and how wide it is, in thousandths of the whole."""
+
+    name: str
+    colour: str
+    count: int
+    at: float
+    width: float
+
+
+def bar(rows: dict[str, int]) -> Iterator[Part]:
+    """Yield the parts of the bar that shows what became of the rows; even the smallest is wide enough to be seen."""
+    whole = sum(rows[name] for name in COLOURS) or 1
+    at = 0.0
+    for name, colour in COLOURS.items():
+        width = 1000.0 * rows[name] / whole
         if rows[name]:
-            words.append(f"{rows[name]:,} {said}")
-    return f"{', '.join(words)}."
+            yield Part(name=name, colour=colour, count=rows[name], at=at, width=max(width, 2))
+        at += width
 
 
-def _undone(status: Status) -> str:
-    return ", ".join(f"{count:,} {name}" for name, count in status.undone.items() if count) or "nothing yet"
+def check_report(path: Path) -> None:
+    """Raise UsageError for a path that cannot become the report: a link, a folder, a file that is none."""
+    if path.is_symlink():
+        raise UsageError(f"{path} is a symbolic link, which is never written through: give the file itself")
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder: name a file in it with --output")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path}: there is no folder {path.parent}: make it, or name another file with --output")
+    if not path.exists():
+        return
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(MARK))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read ({error.strerror}): name another file with --output") from error
+    if head not in (b"", MARK.encode()):
+        raise UsageError(f"{path} is there and is no report: name another file with --output")
 
 
-def _tile(name: str, colour: str, count: int) -> Markup:
-    empty = "" if count else " none"
-    return element("div", element("dt", name), element("dd", f"{count:,}"), class_=f"{colour}{empty}".strip() or None)
-
-
-def _circumstances(found: Figures, status: Status) -> Iterator[str]:
-    yield f"{status.state}: {STATES[status.state]}"
-    if status.portal_id:
-        yield f"portal {status.portal_id}"
-    if status.started_at:
-        yield f"begun on {moment(status.started_at)}"
-    if status.last_active_at:
-        yield f"last active on {moment(status.last_active_at)}"
-    yield f"{duration(found.facts.get('seconds') or 0.0)} at work"
-    if status.exit_code is not None:
-        yield f"exit code {status.exit_code}"
-
-
-def _next(status: Status) -> Markup:
-    if not status.next_command:
-        return Markup("")
-    return element("section", element("h2", "What to run next"), command(status.next_command))
+def write_report(path: Path, page: str) -> None:
+    """Write the page: private, whole or not at all."""
+    remove_left_behind([path])
+    with replacing(path) as beside:
+        beside.write(page.encode())

@@ -1,16 +1,14 @@
-"""Plots over time as inline SVG: steps and lines over a common axis, with a title and a description for those who hear.
+"""Plots over time: where their steps, lines and labels lie. page.html draws them as SVG.
 
 Lengths are those of the drawing's own grid, which the page scales; colours are the style sheet's.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
-
-from loader.show.report.markup import Markup, element
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 WIDTH, HEIGHT = 420.0, 200.0
-LEFT, RIGHT, TOP, BOTTOM = 46.0, 10.0, 14.0, 26.0
+LEFT, RIGHT, TOP, BOTTOM = 46.0, WIDTH - 10, 14.0, HEIGHT - 26
 
 OFF_THE_SCALE = 2.5
 """A limit so many times as high as what was reached would press the rest flat: it is only named."""
@@ -18,7 +16,8 @@ OFF_THE_SCALE = 2.5
 _UNITS = ((86_400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
 
-class Series(NamedTuple):
+@dataclass(frozen=True)
+class Series:
     """Values of each stretch of time; None where there is none. `form` is `steps` (filled), `line` or `limit`."""
 
     name: str
@@ -32,8 +31,9 @@ class Series(NamedTuple):
         return max((value for value in self.values if value is not None), default=0.0)
 
 
-class Axis(NamedTuple):
-    """Time: so many stretches of so many seconds, and the seconds at which a later command went on."""
+@dataclass(frozen=True)
+class Axis:
+    """Time: how many stretches of how many seconds, and the seconds at which a later command went on."""
 
     stretches: int
     seconds: float
@@ -41,151 +41,94 @@ class Axis(NamedTuple):
 
     def x(self, second: float) -> float:
         """Return where a second lies in the drawing."""
-        return LEFT + (WIDTH - LEFT - RIGHT) * second / (self.stretches * self.seconds)
+        return LEFT + (RIGHT - LEFT) * second / (self.stretches * self.seconds)
+
+    def times(self) -> Iterator[tuple[float, str]]:
+        """Yield where the labels of the axis lie, and what they say."""
+        end = self.stretches * self.seconds
+        unit, name = next((each for each in _UNITS if end >= 2 * each[0]), _UNITS[-1])
+        step = _round_up(end / unit / 4, (1, 2, 5, 10))
+        tick = 0.0
+        while tick * unit <= end:
+            yield min(self.x(tick * unit), RIGHT - 12), f"{tick:g} {name}" if tick else "0"
+            tick += step
 
 
-def plot(name: str, title: str, described: str, axis: Axis, series: Sequence[Series]) -> Markup:
-    """Return a figure; `name` is its id in the page, `described` says in a sentence what it shows."""
+@dataclass(frozen=True, kw_only=True)
+class Plot:
+    """A plot to be drawn; one without `paths` has nothing to draw, and `described` says why.
+
+    `name` is its id in the page, `described` says in a sentence what it shows. `levels` and `times` are the labels of
+    the axes with where they lie, `paths` the shapes as SVG writes them and `legend` the series, each with its classes.
+    """
+
+    name: str
+    title: str
+    described: str
+    levels: Sequence[tuple[float, str]] = ()
+    times: Sequence[tuple[float, str]] = ()
+    went_on_at: Sequence[float] = ()
+    paths: Sequence[tuple[str, str]] = ()
+    legend: Sequence[tuple[str, str]] = ()
+    width: float = field(default=WIDTH, init=False)
+    height: float = field(default=HEIGHT, init=False)
+    left: float = field(default=LEFT, init=False)
+    right: float = field(default=RIGHT, init=False)
+    top: float = field(default=TOP, init=False)
+    bottom: float = field(default=BOTTOM, init=False)
+
+
+def plot(name: str, title: str, described: str, axis: Axis, series: Sequence[Series]) -> Plot:
+    """Return the plot of some series over an axis that they share."""
     peak = max([each.peak for each in series if each.form != "limit"], default=0.0)
     drawn = [each for each in series if each.form != "limit" or each.peak <= OFF_THE_SCALE * peak]
-    top = _round_up(max([each.peak for each in drawn], default=0.0) or 1.0, (1, 1.5, 2, 3, 4, 5, 6, 8, 10))
-    return element(
-        "figure",
-        element("h3", title),
-        element(
-            "svg",
-            element("title", title, id=f"{name}-title"),
-            element("desc", described, id=f"{name}-desc"),
-            *_grid(axis, top),
-            *(_drawn(each, axis, _height(top)) for each in drawn),
-            role="img",
-            aria_labelledby=f"{name}-title {name}-desc",
-            viewBox=f"0 0 {WIDTH:g} {HEIGHT:g}",
-        ),
-        element("ul", *(_legend(each, drawn) for each in series), class_="legend"),
+    highest = _round_up(max([each.peak for each in drawn], default=0.0) or 1.0, (1, 1.5, 2, 3, 4, 5, 6, 8, 10))
+    above = {each.name: f" ({each.peak:,.4g}, above the scale)" for each in series if each not in drawn}
+    return Plot(
+        name=name,
+        title=title,
+        described=described,
+        levels=[(_y(share, 1), f"{share * highest:,.4g}") for share in (0.0, 0.5, 1.0)],
+        times=list(axis.times()),
+        went_on_at=list(map(axis.x, axis.went_on_at)),
+        paths=[(_path(each, axis, highest), f"{each.form} {each.colour}") for each in drawn],
+        legend=[(f"{each.form} {each.colour}", each.name + above.get(each.name, "")) for each in series],
     )
 
 
-def _legend(each: Series, drawn: Sequence[Series]) -> Markup:
-    more = "" if each in drawn else f" ({each.peak:,.4g}, above the scale)"
-    return element("li", element("i", class_=f"swatch {each.form} {each.colour}"), f"{each.name}{more}")
+def _y(value: float, highest: float) -> float:
+    return BOTTOM - (BOTTOM - TOP) * min(value, highest) / highest
 
 
-Height = Callable[[float], float]
+def _path(each: Series, axis: Axis, highest: float) -> str:
+    return " ".join(_line(each, axis, highest) if each.form == "line" else _steps(each, axis, highest))
 
 
-def _height(top: float) -> Height:
-    return lambda value: HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * min(value, top) / top
-
-
-def _drawn(each: Series, axis: Axis, height: Height) -> Markup:
-    if each.form == "line":
-        path = _line(each.values, axis, height)
-    else:
-        path = _steps(each.values, axis, height, filled=each.form == "steps")
-    return element("path", d=" ".join(path), class_=f"{each.form} {each.colour}")
-
-
-def _steps(values: Sequence[float | None], axis: Axis, height: Height, *, filled: bool) -> Iterator[str]:
-    first = 0.0 if filled else values[0] or 0.0
-    yield f"M{axis.x(0):.1f} {height(first):.1f}"
-    for place, value in enumerate(values):
-        if place == 0 or value != values[place - 1]:
-            yield f"V{height(value or 0):.1f}"
+def _steps(each: Series, axis: Axis, highest: float) -> Iterator[str]:
+    first = each.values[0] or 0.0 if each.form == "limit" else 0.0
+    yield f"M{axis.x(0):.1f} {_y(first, highest):.1f}"
+    for place, value in enumerate(each.values):
+        if place == 0 or value != each.values[place - 1]:
+            yield f"V{_y(value or 0, highest):.1f}"
         yield f"H{axis.x((place + 1) * axis.seconds):.1f}"
-    if filled:
-        yield f"V{height(0):.1f}Z"
+    if each.form == "steps":
+        yield f"V{_y(0, highest):.1f}Z"
 
 
-def _line(values: Sequence[float | None], axis: Axis, height: Height) -> Iterator[str]:
+def _line(each: Series, axis: Axis, highest: float) -> Iterator[str]:
     """Yield a line through the middles of the stretches; it breaks where there is no value."""
     pen_up = True
-    for place, value in enumerate(values):
+    for place, value in enumerate(each.values):
         if value is None:
             pen_up = True
             continue
-        x, y = axis.x((place + 0.5) * axis.seconds), height(value)
+        x, y = axis.x((place + 0.5) * axis.seconds), _y(value, highest)
         # A point by itself is seen as a dot: lines have round ends.
         yield f"M{x:.1f} {y:.1f}h0" if pen_up else f"L{x:.1f} {y:.1f}"
         pen_up = False
-
-
-def _grid(axis: Axis, top: float) -> Iterator[Markup]:
-    height = _height(top)
-    for share in (0.0, 0.5, 1.0):
-        y = height(share * top)
-        yield element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=f"{y:.1f}", y2=f"{y:.1f}", class_="grid")
-        yield element("text", f"{share * top:,.4g}", x=LEFT - 6, y=f"{y + 4:.1f}", class_="end")
-    for second in axis.went_on_at:
-        x = f"{axis.x(second):.1f}"
-        yield element(
-            "line",
-            element("title", "a later command went on"),
-            x1=x,
-            x2=x,
-            y1=TOP,
-            y2=HEIGHT - BOTTOM,
-            class_="went-on",
-        )
-    yield from _times(axis)
-
-
-def _times(axis: Axis) -> Iterator[Markup]:
-    end = axis.stretches * axis.seconds
-    unit, name = next((each for each in _UNITS if end >= 2 * each[0]), _UNITS[-1])
-    step = _round_up(end / unit / 4, (1, 2, 5, 10))
-    tick = 0.0
-    while tick * unit <= end:
-        anchor = "start" if tick == 0 else "middle"
-        label = f"{tick:g} {name}" if tick else "0"
-        x = min(axis.x(tick * unit), WIDTH - RIGHT - 12)
-        yield element("text", label, x=f"{x:.1f}", y=HEIGHT - 8, class_=anchor)
-        tick += step
 
 
 def _round_up(value: float, steps: Sequence[float]) -> float:
     """Return the next of some steps times a power of ten."""
     power = 10.0 ** math.floor(math.log10(value))
     return next(step * power for step in steps if step * power >= value * 0.999)
-
-
-def bar(parts: Sequence[tuple[str, str, int]]) -> Markup:
-    """Return a bar of parts, each a name, a colour and a count, in their shares of the whole."""
-    whole = sum(count for _, _, count in parts) or 1
-    pieces, at = [], 0.0
-    for name, colour, count in parts:
-        width = 1000.0 * count / whole
-        if count:
-            title = element("title", f"{name}: {count:,}")
-            pieces.append(
-                element("rect", title, x=f"{at:.1f}", y=0, width=f"{max(width, 2):.1f}", height=10, class_=colour)
-            )
-        at += width
-    described = ", ".join(f"{count:,} {name}" for name, _, count in parts if count)
-    return element(
-        "svg", element("title", described), *pieces,
-        role="img", viewBox="0 0 1000 10", preserveAspectRatio="none", class_="bar",
-    )  # fmt: skip
-
-
-def in_figures(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Markup:
-    """Return the same as a table, folded away."""
-    return element(
-        "details",
-        element("summary", "The same in figures"),
-        element(
-            "div",
-            element(
-                "table",
-                element("thead", element("tr", *(element("th", name, scope="col") for name in head))),
-                element("tbody", *(element("tr", *(element("td", cell) for cell in row)) for row in rows)),
-            ),
-            class_="scroll",
-            tabindex=0,
-        ),
-    )
-
-
-def nothing(title: str, said: str) -> Markup:
-    """Return what stands in a plot's place when there is nothing to draw."""
-    return element("figure", element("h3", title), element("p", said, class_="nothing"))
