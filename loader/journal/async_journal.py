@@ -35,15 +35,15 @@ class InThread(Generic[Held]):
 
     def __init__(self, held: Held) -> None:
         self.held = held
+        self._entered = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
 
     async def __aenter__(self) -> Self:
-        entering = self._thread.submit(self.held.__enter__)
         try:
-            await asyncio.shield(asyncio.wrap_future(entering))
+            await self._in_thread(self._enter)
         except BaseException:
             self._thread.shutdown()
-            if entering.exception() is None:
+            if self._entered:
                 self._leave()
             raise
         return self
@@ -55,6 +55,10 @@ class InThread(Generic[Held]):
             await self._in_thread(self._leave)
         finally:
             self._thread.shutdown()
+
+    def _enter(self) -> None:
+        self.held.__enter__()
+        self._entered = True
 
     def _leave(self) -> None:
         self.held.__exit__(None, None, None)
