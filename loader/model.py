@@ -88,13 +88,13 @@ class Reject(NamedTuple):
 class Chunk:
     """A stretch of records of one input, judged: `links` are the rows whose ids are in order.
 
-    `rows` and `cells` have one entry for each record: its spreadsheet row, and its cells as text, as many as the
-    header has columns (a record of another length is rejected; its cells are cut or filled with blanks here).
+    `rows` has the spreadsheet row of each record; `cells` has for each column of the header the records' cells as text
+    (a record of another length is rejected; it is cut or filled with blanks here).
     `without` counts blank cells of `Associated <Type> IDs` columns, which ask for nothing.
     """
 
     rows: list[int]
-    cells: list[list[str]]
+    cells: Sequence[Sequence[str]]
     links: Rows
     rejects: list[Reject]
     without: int

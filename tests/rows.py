@@ -28,6 +28,11 @@ def links_of(chunks: Iterable[Chunk]) -> list[Link]:
     return found
 
 
+def records_of(chunk: Chunk) -> list[list[str]]:
+    """Return the cells of a chunk's records, record by record."""
+    return list(map(list, zip(*chunk.cells, strict=True)))
+
+
 def in_columns(links: Sequence[Link]) -> Rows:
     """Return rows as the read stage hands them on; ids that are no record ids are values of an id property."""
     kinds = {asked: kind for kind, asked in enumerate(dict.fromkeys(link.asked for link in links))}

@@ -42,7 +42,7 @@ def failed_records(journal: Journal) -> Iterator[FailedRecord]:
         number, _, part = place
         line = _advised(found)
         header, to_columns = inputs[number]
-        cells = list(records.cells(number, line.row))
+        cells = records.cells(number, line.row)
         if line.error_category not in WHOLE_RECORD:
             text = own_text.of(number, line.row, part) or line.to_object_id
             _reduce(cells, header, to_columns, to_column, text)
@@ -97,7 +97,7 @@ class _Records:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._input = 0
-        self._cells: dict[int, list[str]] = {}
+        self._cells: dict[int, tuple[str, ...]] = {}
 
     def cells(self, number: int, row: int) -> list[str]:
         if number != self._input or row not in self._cells:
@@ -106,9 +106,9 @@ class _Records:
                     "SELECT body FROM records WHERE input = ? AND first_row <= ? AND last_row >= ?", (number, row, row)
                 )
             )
-            rows, cells = unpacked(body)
-            self._input, self._cells = number, dict(zip(rows, cells, strict=True))
-        return self._cells[row]
+            rows, columns = unpacked(body)
+            self._input, self._cells = number, dict(zip(rows, zip(*columns, strict=True), strict=True))
+        return list(self._cells[row])
 
 
 def _reduce(cells: list[str], header: Sequence[str], to_columns: Sequence[str], to_column: str, text: str) -> None:

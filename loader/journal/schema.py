@@ -4,7 +4,7 @@ import json
 import os
 import sqlite3
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
@@ -13,7 +13,7 @@ import msgspec
 
 from loader.errors import JournalError, RecordError
 
-FORMAT = 7
+FORMAT = 8
 """Written into every journal (`PRAGMA user_version`); a journal of another format is refused, not guessed at."""
 
 APPLICATION = 0x41534C44
@@ -338,19 +338,19 @@ def _damaged(path: Path, error: sqlite3.DatabaseError) -> JournalError:
     )
 
 
-def packed(rows: list[int], cells: list[list[str]]) -> bytes:
-    """Return a chunk of records as one blob."""
+def packed(rows: Sequence[int], columns: Sequence[Sequence[str]]) -> bytes:
+    """Return a chunk of records as one blob: their rows, and their cells column by column."""
     try:
-        text = msgspec.json.encode((rows, cells))
+        text = msgspec.json.encode((rows, columns))
     except UnicodeEncodeError:  # Half a surrogate pair, as a damaged file may hold, is no UTF-8.
-        text = json.dumps((rows, cells)).encode("ascii")
+        text = json.dumps((rows, columns)).encode("ascii")
     return zlib.compress(text, 1)
 
 
 def unpacked(body: bytes) -> tuple[list[int], list[list[str]]]:
-    """Return the rows and cells of a blob made by `packed`."""
-    rows, cells = json.loads(zlib.decompress(body))
-    return rows, cells
+    """Return the rows and columns of a blob made by `packed`."""
+    rows, columns = json.loads(zlib.decompress(body))
+    return rows, columns
 
 
 def storable(text: str) -> str:

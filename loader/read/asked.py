@@ -1,12 +1,18 @@
 """What a row asks for: its own cells first, then what the header says, then the options."""
 
 import re
-from operator import itemgetter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
 
 from loader.model import Asked
-from loader.read.columns import Column, Columns
+from loader.read.columns import Column as HeaderColumn
+from loader.read.columns import Columns
 from loader.read.lists import split
 from loader.read.show import trim
+from loader.read.table import Column
 from loader.settings import InputSettings
 
 _OWN = ("object_type", "to_object_type", "association_category", "association_type_id", "label")
@@ -20,36 +26,52 @@ _CUT = "… (cut: a cell of so many characters names nothing)"
 _DEFUSED = re.compile(r"'(?=[\s\"]*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20])")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asks:
+    """What the records of a batch ask for: each for so many of `kinds` as `sizes` says, from where `starts` says.
+
+    The size is 0 for a record whose object types are not both known.
+    """
+
+    kinds: npt.NDArray[np.int64]
+    starts: npt.NDArray[np.int64]
+    sizes: npt.NDArray[np.int64]
+
+
 class AskedOf:
     """Answers for one to column what its rows ask for; remembers the answers, since rows mostly say the same."""
 
-    def __init__(self, columns: Columns, to: Column, settings: InputSettings) -> None:
+    def __init__(self, columns: Columns, to: HeaderColumn, settings: InputSettings) -> None:
         self._columns = columns
         self._to = to
         self._settings = settings
         self._indexes = [columns.own[field].position for field in _OWN if field in columns.own]
         self._memory: dict[tuple[str, ...], tuple[Asked, ...]] = {}
-        self._uneven = False
 
-    def of(self, cells: list[str]) -> tuple[Asked, ...]:
+    def of(self, cells: Sequence[str]) -> tuple[Asked, ...]:
         """Return what one record asks for, once for each label that it names; a missing object type stays blank."""
-        key = tuple([cells[index] for index in self._indexes])
-        return self._memory.get(key) or self._settled(key)
+        return self._of_key(tuple([cells[index] for index in self._indexes]))
 
-    def column(self, records: list[list[str]]) -> list[Asked] | None:
-        """Return the one thing that each record asks for, or None if they must be looked at one by one.
-
-        That is so once the file was seen to leave an object type out, or to name several labels in a cell.
-        """
-        if not self._indexes:
-            asked = [self.of([])] * len(records)
+    def in_columns(self, columns: Sequence[Column], numbers: dict[Asked, int]) -> Asks:
+        """Return what each record of a batch asks for; what is new in `numbers` gets the next number."""
+        own, count = [columns[index] for index in self._indexes], len(columns[0])
+        if all(column.count(column[0]) == count for column in own):
+            found, which = [self._of_key(tuple([column[0] for column in own]))], np.zeros(count, np.int64)
         else:
-            memory, settled = self._memory, self._settled
-            keys = zip(*(map(itemgetter(index), records) for index in self._indexes), strict=True)
-            asked = [memory.get(key) or settled(key) for key in keys]
-        return None if self._uneven else [first for first, *_ in asked]
+            keys = list(zip(*own, strict=True))
+            places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+            found, which = list(map(self._of_key, places)), np.fromiter(map(places.__getitem__, keys), np.int64, count)
+        lengths = np.array(list(map(len, found)))
+        return Asks(
+            kinds=np.array([numbers.setdefault(each, len(numbers)) for asked in found for each in asked]),
+            starts=(np.cumsum(lengths) - lengths)[which],
+            sizes=np.where([is_whole(asked[0]) for asked in found], lengths, 0)[which],
+        )
 
-    def _settled(self, key: tuple[str, ...]) -> tuple[Asked, ...]:
+    def _of_key(self, key: tuple[str, ...]) -> tuple[Asked, ...]:
+        known = self._memory.get(key)
+        if known is not None:
+            return known
         if len(self._memory) >= _REMEMBERED:
             self._memory.clear()
         own = dict(zip([field for field in _OWN if field in self._columns.own], map(_said, key), strict=True))
@@ -58,8 +80,6 @@ class AskedOf:
         asked = tuple(self._asked({**own, "label": label}) for label in labels)
         if sum(map(len, key)) <= _LONGEST:
             self._memory[key] = asked
-        whole = asked[0].object_type and asked[0].to_object_type
-        self._uneven = self._uneven or len(asked) > 1 or not whole
         return asked
 
     def _asked(self, own: dict[str, str]) -> Asked:
@@ -83,6 +103,11 @@ class AskedOf:
             primary=says.primary,
             to_column=self._to.header,
         )
+
+
+def is_whole(asked: Asked) -> bool:
+    """Tell whether both object types are known."""
+    return bool(asked.object_type and asked.to_object_type)
 
 
 def _said(cell: str) -> str:

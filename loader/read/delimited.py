@@ -9,9 +9,9 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator
-from itertools import islice
-from operator import itemgetter
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import suppress
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from loader.errors import InputError, UsageError
@@ -22,7 +22,18 @@ from loader.read.ids import is_blank
 from loader.read.missing import likeness
 from loader.read.second_header import SecondHeader
 from loader.read.show import plain, show
-from loader.read.table import BATCH, FULL_SHEETS, HEADER_WITHIN, MOST_COLUMNS, Batch, Mark, full_sheet_note
+from loader.read.table import (
+    BATCH,
+    FULL_SHEETS,
+    HEADER_WITHIN,
+    MOST_COLUMNS,
+    Batch,
+    Column,
+    Mark,
+    Records,
+    full_sheet_note,
+    in_columns,
+)
 from loader.read.text import Text
 from loader.settings import InputSettings
 
@@ -33,6 +44,8 @@ _DELIMITERS = (",", ";", "\t", "|")
 _DELIMITER_NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 _SEPARATOR_LINE = re.compile(r'\s*"?sep=(.)"?\s*', re.IGNORECASE)
 _SAMPLE = 1 << 18
+# Characters that are cut at once: more are no faster, since they leave the processor's cache.
+_BLOCK = 1 << 17
 _LONGEST_HEADER = 1 << 20
 _LARGEST_FIELD = 16 << 20
 _MALFORMED = "has text after a closing quote; double the quotes that belong to the text"
@@ -60,6 +73,7 @@ class Delimited:
         given = _given(delimiter) or (separator[1] if separator else None)
         with reading(self._name):
             found = self._find(sample[self._preamble :], (given,) if given else _order(kind), settings)
+        self._delimiter = found[0]
         self.delimiter: str | None = found[0]
         self.header_row, self.header = found[1], tuple(found[2])
         self._id_columns = id_columns(self.header, settings)
@@ -95,49 +109,81 @@ class Delimited:
         """Nothing stays open between readings."""
 
     def batches(self, told: Counter[str]) -> Iterator[Batch]:
-        """Yield the records below the header; raises InputError where the records' borders are in doubt."""
+        """Yield the records below the header; raises InputError where the records' borders are in doubt.
+
+        Text without a quote is cut at its delimiters, many records at once. From the first quote on, the csv module
+        reads, which takes five times as long.
+        """
         with reading(self._name), self._text.open() as text:
-            lines = _Lines(text, self._preamble)
-            reader = csv.reader(lines.feed(), delimiter=self.delimiter or ",", strict=True)
-            row = self._skip_to_header(reader)
-            while True:
-                records: list[list[str]] = []
-                line_before = reader.line_num
-                broken = self._fill(records, reader, lines, row, line_before)
-                if not records and broken is None:
+            first = text.readline().removeprefix("\ufeff")
+            above = csv.reader(chain(() if self._preamble else (first,), text), delimiter=self._delimiter, strict=True)
+            for _ in range(self.header_row):
+                with suppress(csv.Error):  # A title with odd quotes is still one row above the header.
+                    next(above, None)
+            row, line = self.header_row, above.line_num
+            for block in _blocks(text):
+                if '"' in block:
+                    row = yield from self._quoted(chain(io.StringIO(block, newline=""), text), row, line)
                     break
-                if reader.line_num - line_before > len(records):
-                    self._check_borders(records, row, line_before)
-                yield self._batch(records, row, broken)
-                row += len(records)
+                lines = _lines_of(block)
+                yield self._unquoted(lines, row)
+                row, line = row + lines.count("\n"), line + lines.count("\n")
         if row in FULL_SHEETS:
             told[full_sheet_note(row)] += 1
 
-    def _skip_to_header(self, reader: Iterator[list[str]]) -> int:
-        for _ in range(self.header_row):
-            try:
-                next(reader, None)
-            except csv.Error:
-                continue  # a title with odd quotes is still one row above the header
-        return self.header_row
+    def _unquoted(self, lines: str, row: int) -> Batch:
+        """Cut lines at their delimiters; each line end becomes a cell, to see that all lines are equally wide."""
+        width, count = len(self.header), lines.count("\n")
+        cells = lines.replace("\n", f"{self._delimiter}\n{self._delimiter}").split(self._delimiter)
+        if len(cells) == count * (width + 1) + 1 and cells[width :: width + 1].count("\n") == count:
+            columns = [cells[place : -1 : width + 1] for place in range(width)]
+            if self._is_sound(columns):
+                return Batch(rows=range(row + 1, row + 1 + count), columns=[*columns])
+        return self._judged([line.split(self._delimiter) for line in lines.split("\n")[:-1]], row, None)
+
+    def _quoted(self, rest: Iterable[str], row: int, line: int) -> Generator[Batch, None, int]:
+        """Yield the records of lines that may have quotes; returns the last one's row."""
+        lines = _Lines(rest)
+        reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
+        while True:
+            records: list[list[str]] = []
+            line_before = line + reader.line_num
+            broken = self._fill(records, reader, lines, row, line)
+            if not records and broken is None:
+                return row
+            if line + reader.line_num - line_before > len(records):
+                self._check_borders(records, row, line_before)
+            if broken is None and set(map(len, records)) == {len(self.header)}:
+                columns = in_columns(records, len(self.header))
+                if self._is_sound(columns):
+                    yield Batch(rows=range(row + 1, row + 1 + len(records)), columns=columns)
+                    row += len(records)
+                    continue
+            yield self._judged(records, row, broken)
+            row += len(records)
+
+    def _is_sound(self, columns: Sequence[Column]) -> bool:
+        """Tell whether no record is blank, or wrong as a whole."""
+        return not self._text.nul and all(map(str.strip, columns[0]))
 
     def _fill(
-        self, records: list[list[str]], reader: "_csv.Reader", lines: "_Lines", row: int, line_before: int
+        self, records: list[list[str]], reader: "_csv.Reader", lines: "_Lines", row: int, above: int
     ) -> Mark | None:
         """Read up to a batch; a record with odd quotes ends the batch, as its last record, and is told."""
+        line = above + reader.line_num + 1
         try:
             # extend keeps what came before the error
             records.extend(islice(reader, BATCH))
         except csv.Error as error:
-            line = line_before + sum(map(lines_of, records)) + 1
+            line += sum(map(lines_of, records))
             at = f"row {row + len(records) + 1} (line {line + self._preamble})"
             raw = lines.last
-            if reader.line_num != line or not _ends_outside_quotes(raw, self.delimiter or ","):
+            if above + reader.line_num != line or not _ends_outside_quotes(raw, self._delimiter):
                 raise InputError(
                     f"{self._name}: the quote that opens in {at} is not closed properly ({plain(str(error))}), "
                     "so it is in doubt where records end; put the closing quote in, or export the file again."
                 ) from error
-            records.append(next(csv.reader([raw], delimiter=self.delimiter or ",")))
+            records.append(next(csv.reader([raw], delimiter=self._delimiter)))
             return Mark("MALFORMED_QUOTES", _MALFORMED)
         return None
 
@@ -145,20 +191,17 @@ class Delimited:
         line = line_before + 1
         for place, record in enumerate(records):
             taken = lines_of(record)
-            if taken > 1 and has_swallowed(record, self._id_columns, self.delimiter or ","):
+            if taken > 1 and has_swallowed(record, self._id_columns, self._delimiter):
                 raise InputError(
                     f"{self._name}: the quote that opens in row {row + place + 1} (line {line + self._preamble}) spans "
                     f"{taken:,} lines that look like records of their own; put the closing quote in."
                 )
             line += taken
 
-    def _batch(self, records: list[list[str]], row: int, broken: Mark | None) -> Batch:
+    def _judged(self, records: list[list[str]], row: int, broken: Mark | None) -> Batch:
         """Give the records their rows; blank ones are dropped, those of another length are told."""
         width = len(self.header)
-        even = broken is None and not self._text.nul and set(map(len, records)) == {width}
-        if even and all(map(str.strip, map(itemgetter(0), records))):
-            return Batch(list(range(row + 1, row + 1 + len(records))), records, {}, {})
-        batch = Batch([], [], {}, {})
+        kept = Records([], [], {}, {})
         last = len(records) - 1
         for place, record in enumerate(records):
             if all(map(is_blank, record)):
@@ -168,10 +211,10 @@ class Delimited:
                 looked_at = record[: width + MOST_COLUMNS]
                 self._second_header.repeats(row + 1 + place, looked_at)
                 self._second_header.check_glued(row + 1 + place, looked_at)
-                batch.faults[len(batch.rows)] = fault
-            batch.rows.append(row + 1 + place)
-            batch.cells.append(record if len(record) == width else (record + [""] * width)[:width])
-        return batch
+                kept.faults[len(kept.rows)] = fault
+            kept.rows.append(row + 1 + place)
+            kept.cells.append(record if len(record) == width else (record + [""] * width)[:width])
+        return kept.batch(width)
 
     def _fault(self, record: list[str]) -> Mark | None:
         width = len(self.header)
@@ -183,20 +226,35 @@ class Delimited:
 
 
 class _Lines:
-    """The physical lines of a file; `last` is the one that was given out last."""
+    """Physical lines; `last` is the one that was given out last."""
 
-    def __init__(self, text: io.TextIOWrapper, preamble: int) -> None:
-        self._text = text
-        self._preamble = preamble
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = lines
         self.last = ""
 
-    def feed(self) -> Iterator[str]:
-        self.last = self._text.readline().removeprefix("\ufeff")
-        if not self._preamble:
-            yield self.last
-        for line in self._text:
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
             self.last = line
             yield line
+
+
+def _blocks(text: io.TextIOWrapper) -> Iterator[str]:
+    """Yield a file's next lines, many at once, all of them whole."""
+    block = text.read(_BLOCK)
+    # A read that comes up short is the last: a file that grows while it is read would never end.
+    while len(block) == _BLOCK:
+        # Between a carriage return and its line feed no line ends.
+        yield block if block.endswith("\n") else block + text.readline()
+        block = text.read(_BLOCK)
+    if block:
+        yield block
+
+
+def _lines_of(block: str) -> str:
+    """Return unquoted lines, each with a line feed at its end."""
+    if "\r" in block:
+        block = block.replace("\r\n", "\n").replace("\r", "\n")
+    return block if block.endswith("\n") else f"{block}\n"
 
 
 def _ends_outside_quotes(raw: str, delimiter: str) -> bool:

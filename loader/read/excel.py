@@ -13,7 +13,7 @@ from loader.read.packed import Packed
 from loader.read.second_header import SecondHeader
 from loader.read.sheet import Sheet, Value, Workbook, column_letters
 from loader.read.show import show
-from loader.read.table import BATCH, FULL_SHEETS, HEADER_WITHIN, Batch, Mark, full_sheet_note
+from loader.read.table import BATCH, FULL_SHEETS, HEADER_WITHIN, Batch, Mark, Records, full_sheet_note
 from loader.settings import InputSettings
 
 _TOO_LONG = Mark("DATE", "has a duration that is too long to be read; format the column as text")
@@ -71,26 +71,27 @@ class Excel:
         The sheet is held whole while this runs, and no longer: many workbooks may be open at once. Excel's own limit of
         a million rows bounds it.
         """
-        batch = Batch([], [], {}, {})
+        records = Records([], [], {}, {})
         row = 0
         with reading(self._name):
             sheet = self._workbook.read(self.sheet)
             for row, values in enumerate(sheet.rows, start=1):
                 if row <= self.header_row:
                     continue
-                self._record(row, values, sheet.merged, batch)
-                if len(batch.rows) == BATCH:
-                    yield batch
-                    batch = Batch([], [], {}, {})
-        if batch.rows:
-            yield batch
+                self._record(row, values, sheet.merged, records)
+                if len(records.rows) == BATCH:
+                    yield records.batch(len(self.header))
+                    records = Records([], [], {}, {})
+        yield records.batch(len(self.header))
         if row in FULL_SHEETS:
             told[full_sheet_note(row)] += 1
 
-    def _record(self, row: int, values: list[Value] | None, merged: frozenset[tuple[int, int]], batch: Batch) -> None:
-        width, place = len(self.header), len(batch.rows)
+    def _record(
+        self, row: int, values: list[Value] | None, merged: frozenset[tuple[int, int]], records: Records
+    ) -> None:
+        width, place = len(self.header), len(records.rows)
         if values is None:
-            batch.faults[place] = _TOO_LONG
+            records.faults[place] = _TOO_LONG
             values = []
         texts = [_text(value) for value in values]
         marks = {}
@@ -103,17 +104,17 @@ class Excel:
         if (
             all(map(is_blank, texts))
             and not any(mark is not _MERGED for mark in marks.values())
-            and place not in batch.faults
+            and place not in records.faults
         ):
             return
         if any(not is_blank(text) for text in texts[width:]):
             self._second_header.repeats(row, texts)
-            batch.faults[place] = Mark("FIELD_COUNT", "has a cell to the right of the header's last column; move it")
+            records.faults[place] = Mark("FIELD_COUNT", "has a cell to the right of the header's last column; move it")
         if "\0" in "".join(texts):
-            batch.faults[place] = Mark("NUL_CHARACTER", "holds a NUL character; write the row again")
-        batch.marks.update(marks)
-        batch.rows.append(row)
-        batch.cells.append((texts + [""] * width)[:width])
+            records.faults[place] = Mark("NUL_CHARACTER", "holds a NUL character; write the row again")
+        records.marks.update(marks)
+        records.rows.append(row)
+        records.cells.append((texts + [""] * width)[:width])
 
 
 def _text(value: Value) -> str:

@@ -46,9 +46,17 @@ class InFolders:
     def batches(self, told: Counter[str]) -> Iterator[Batch]:
         """Yield the table's records, each with the folders' cells."""
         for batch in self._table.batches(told):
-            for cells in batch.cells:
-                # The header once more stays the header.
-                cells.extend(self._names if tuple(cells) == self._table.header else self._values)
+            # The header once more stays the header.
+            headers = [
+                place
+                for place, cell in enumerate(batch.columns[0])
+                if cell == self._table.header[0] and tuple(batch.record(place)) == self._table.header
+            ]
+            for name, value in zip(self._names, self._values, strict=True):
+                column = [value] * len(batch.rows)
+                for place in headers:
+                    column[place] = name
+                batch.columns.append(column)
             yield batch
 
     def cell_name(self, row: int, column: int) -> str:

@@ -3,10 +3,14 @@
 import re
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from loader.object_type_names import TYPE_IDS
 from loader.read.floats import LOST
 from loader.read.lists import listed
 from loader.read.show import INVISIBLE, show, trim
+from loader.read.table import Column
 
 LARGEST = 2**63 - 1
 # The largest whole number up to which a double holds every whole number; beyond it digits may have changed.
@@ -15,7 +19,7 @@ EXACT_DOUBLE = 2**53
 # Up to 18 digits are always below 2**63, so that a whole column can be judged by one match.
 PLAIN = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 PLAIN_LIST = re.compile(r"[1-9][0-9]{0,17}(?:;[1-9][0-9]{0,17})*+", re.ASCII)
-PLAIN_COLUMN = re.compile(r"[1-9][0-9]{0,17}(?:\n[1-9][0-9]{0,17})*+", re.ASCII)
+_PLAIN_COLUMN = re.compile(r"[1-9][0-9]{0,17}(?:\n[1-9][0-9]{0,17})*+", re.ASCII)
 
 _ID = re.compile(r"([1-9][0-9]{0,18})(\.0+)?", re.ASCII)
 # A record's page in HubSpot, today's address and the one before: /contacts/55/record/0-1/105, /contacts/55/contact/105.
@@ -107,6 +111,22 @@ class Judged(NamedTuple):
     reason: str = ""
     why: str = ""
     address: str = ""
+
+
+def plain_ids(column: Column, *, lists: bool) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the ids of a column's plain cells, and how many each cell has: 0 where it is blank, -1 where not plain.
+
+    A plain cell is an id as HubSpot writes it or, with `lists`, several with `;` between; the others must be judged one
+    by one.
+    """
+    joined = "\n".join(column)
+    # The count tells a cell with a line break in it, "1\n2", from two cells.
+    if _PLAIN_COLUMN.fullmatch(joined) and joined.count("\n") == len(column) - 1:
+        return np.fromstring(joined, np.int64, sep="\n"), np.ones(len(column), np.int64)
+    plain = (PLAIN_LIST if lists else PLAIN).fullmatch
+    counts = [(1 + cell.count(";") if plain(cell) else -1) if cell else 0 for cell in column]
+    texts = ";".join([cell for cell, count in zip(column, counts, strict=True) if count > 0])
+    return np.fromstring(texts, np.int64, sep=";"), np.array(counts, np.int64)
 
 
 def judge(cell: str) -> Judged:

@@ -10,7 +10,7 @@ from loader.read.faults import reading
 from loader.read.ids import is_blank
 from loader.read.lists import joined
 from loader.read.show import plain, show
-from loader.read.table import BATCH, Batch, Mark
+from loader.read.table import BATCH, Batch, Mark, Records
 from loader.read.text import Text
 from loader.settings import InputSettings
 
@@ -53,24 +53,25 @@ class JsonLines:
 
     def batches(self, told: Counter[str]) -> Iterator[Batch]:
         """Yield the records; a broken line is one wrong record."""
-        batch = Batch([], [], {}, {})
+        records = Records([], [], {}, {})
         for row, parsed in self._lines():
             cells = [""] * len(self.header)
             if isinstance(parsed, Mark):
-                batch.faults[len(batch.rows)] = parsed
+                records.faults[len(records.rows)] = parsed
             else:
                 cells = [_text_of(parsed.get(key)) for key in self.header]
                 if all(map(is_blank, cells)):
                     continue
                 if any("\0" in cell for cell in cells):
-                    batch.faults[len(batch.rows)] = Mark("NUL_CHARACTER", "holds a NUL character; write the row again")
-            batch.rows.append(row)
-            batch.cells.append(cells)
-            if len(batch.rows) == BATCH:
-                yield batch
-                batch = Batch([], [], {}, {})
-        if batch.rows:
-            yield batch
+                    records.faults[len(records.rows)] = Mark(
+                        "NUL_CHARACTER", "holds a NUL character; write the row again"
+                    )
+            records.rows.append(row)
+            records.cells.append(cells)
+            if len(records.rows) == BATCH:
+                yield records.batch(len(self.header))
+                records = Records([], [], {}, {})
+        yield records.batch(len(self.header))
 
     def _union(self) -> tuple[str, ...]:
         keys: dict[str, None] = {}

@@ -1,17 +1,15 @@
 """Records become rows: links whose ids are in order, and rejects with a reason."""
 
-import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from itertools import repeat
-from operator import itemgetter
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from loader.model import Asked, Chunk, Reject, Rows
 from loader.read import ids
-from loader.read.asked import AskedOf
+from loader.read.asked import AskedOf, is_whole
 from loader.read.columns import Column, Columns
 from loader.read.ids import Judged
 from loader.read.second_header import SecondHeader
@@ -26,10 +24,15 @@ _MISSING_TYPE = {
 }
 
 _LOST = ("MERGED_CELL", "ERROR_CELL", "FORMULA_WITHOUT_VALUE")
-_DIGITS = re.compile("[0-9]+", re.ASCII)
 
 MOST_ROWS = 50_000
 """In a chunk: a cell may hold millions of ids."""
+_MOST_OF_PLAIN = 20
+"""Rows of one cell that are made as columns; with those of more, a batch would need much memory at once."""
+
+_Column = npt.NDArray[np.int64]
+_Table = npt.NDArray[np.int64]
+"""Rows as five lines: the spreadsheet's row, the part, the object id, the to object id, and what is asked for."""
 
 
 class _Link(NamedTuple):
@@ -57,27 +60,23 @@ class Judge:
         self._second_header = SecondHeader(name, table.header, settings)
         ends = zip(self._by_property, ([columns.object_id], columns.to), strict=True)
         ids_at = [each.position for is_key, found in ends if not is_key for each in found]
-        self._totals = Totals(
-            ids_at, [each.position for each in (columns.object_id, *columns.to, *columns.own.values())]
-        )
+        self._read = frozenset(each.position for each in (columns.object_id, *columns.to, *columns.own.values()))
+        self._totals = Totals(ids_at, self._read)
 
     def chunks(self, batch: Batch) -> Iterator[Chunk]:
-        """Judge one batch: plain records in one go, the others one by one, in the file's order.
+        """Judge one batch: plain records as columns, the others one by one; the rows are in the file's order.
 
         Its records are all in the last chunk; those before have what the lists of a cell hold more than one chunk of.
         """
         for place, fault in self._totals.find(batch):
             batch.faults.setdefault(place, fault)
+        asked: dict[Asked, int] = {}
+        plain, others, without = self._plain_rows(batch, asked)
+        start = 0
         links: list[_Link] = []
         rejects: list[Reject] = []
-        plain, odd = self._plain_links(batch)
-        with_care = bool(batch.faults or batch.marks or any(self._by_property))
-        without = start = 0
-        for place in odd:
-            links.extend(plain[start:place])
-            start = place + 1
-            found = None if with_care else self._plain_record(batch.rows[place], batch.cells[place])
-            for each in self._record(place, batch) if found is None else found:
+        for place in others:
+            for each in self._record(batch.rows[place], batch.record(place), place, batch):
                 if isinstance(each, _Link):
                     links.append(each)
                 elif isinstance(each, Reject):
@@ -85,78 +84,68 @@ class Judge:
                 else:
                     without += each
                 if len(links) + len(rejects) >= MOST_ROWS:
-                    yield Chunk(rows=[], cells=[], links=self._in_columns(links), rejects=rejects, without=0)
-                    links, rejects = [], []
-        links.extend(plain[start:])
-        yield Chunk(rows=batch.rows, cells=batch.cells, links=self._in_columns(links), rejects=rejects, without=without)
+                    end = int(np.searchsorted(plain[0], batch.rows[place]))
+                    found = self._rows(plain[:, start:end], links, asked)
+                    yield Chunk(rows=[], cells=[], links=found, rejects=rejects, without=0)
+                    start, links, rejects = end, [], []
+        found = self._rows(plain[:, start:], links, asked)
+        yield Chunk(rows=list(batch.rows), cells=batch.columns, links=found, rejects=rejects, without=without)
 
-    def _in_columns(self, links: list[_Link]) -> Rows:
-        rows, parts, object_ids, to_object_ids, asked = list(zip(*links, strict=True)) or ((), (), (), (), ())
-        kinds = {each: kind for kind, each in enumerate(dict.fromkeys(asked))}
+    def _plain_rows(self, batch: Batch, asked: dict[Asked, int]) -> tuple[_Table, list[int], int]:
+        """Return the rows of plain records, the places of the other records, and how many plain cells ask for nothing.
+
+        A record is plain if nothing is wrong with it, its cells hold plain ids, or nothing where that may be, and it
+        asks for few rows. What rows ask for is numbered in `asked`.
+        """
+        count = len(batch.rows)
+        if any(self._by_property):
+            return np.empty((5, 0), np.int64), list(range(count)), 0
+        object_ids, counts = ids.plain_ids(batch.columns[self._columns.object_id.position], lists=False)
+        by_record = np.zeros(count, np.int64)
+        by_record[counts == 1] = object_ids
+        is_plain = counts == 1
+        is_plain[[*batch.faults, *(place for place, column in batch.marks if column in self._read)]] = False
+        without = np.zeros(count, np.int64)
+        columns: list[tuple[_Column, _Column, _Column]] = []
+        for asked_of, to in zip(self._asked, self._columns.to, strict=True):
+            to_ids, counts = ids.plain_ids(batch.columns[to.position], lists=True)
+            asks = asked_of.in_columns(batch.columns, asked)
+            is_few = (counts > 0) & (asks.sizes > 0) & (counts * asks.sizes <= _MOST_OF_PLAIN)
+            asks_nothing = (counts == 0) & to.meaning.associated
+            is_plain &= is_few | asks_nothing
+            without += asks_nothing
+            places, found, nth = _repeated(counts, np.where(is_few, asks.sizes, 0))
+            columns.append((places, to_ids[found], asks.kinds[asks.starts[places] + nth]))
+        places, to_object_ids, kinds = (np.concatenate(each) for each in zip(*columns, strict=True))
+        kept = np.flatnonzero(is_plain[places])
+        kept = kept[np.argsort(places[kept], kind="stable")]
+        places = places[kept]
+        parts = np.arange(len(places)) - np.searchsorted(places, places)
+        rows = np.fromiter(batch.rows, np.int64, count)[places]
+        table = np.stack([rows, parts, by_record[places], to_object_ids[kept], kinds[kept]])
+        return table, np.flatnonzero(~is_plain).tolist(), int(without[is_plain].sum())
+
+    def _rows(self, plain: _Table, links: list[_Link], asked: dict[Asked, int]) -> Rows:
+        """Return plain rows and those that were judged one by one, in the order of their records."""
         first, second = self._by_property
+        object_ids, to_object_ids = [link.object_id for link in links], [link.to_object_id for link in links]
+        numbers = [(link.row, link.part, asked.setdefault(link.asked, len(asked))) for link in links]
+        found = np.array(numbers, np.int64).reshape(-1, 3).T
+        rows, parts, kinds = np.concatenate([plain[[0, 1, 4]], found], axis=1)
+        # Where an end has keys, no row is plain.
+        order = np.argsort(rows, kind="stable")
+        kinds, used = _by_first_use(kinds[order], list(asked))
         return Rows(
-            rows=np.array(rows, np.int32),
-            parts=np.array(parts, np.int32),
-            object_ids=list(object_ids) if first else np.array(list(map(int, object_ids)), np.int64),
-            to_object_ids=list(to_object_ids) if second else np.array(list(map(int, to_object_ids)), np.int64),
-            kinds=np.array([kinds[each] for each in asked], np.int32),
-            asked=tuple(kinds),
+            rows=rows[order].astype(np.int32),
+            parts=parts[order].astype(np.int32),
+            object_ids=object_ids if first else np.append(plain[2], np.array(object_ids, np.int64))[order],
+            to_object_ids=to_object_ids if second else np.append(plain[3], np.array(to_object_ids, np.int64))[order],
+            kinds=kinds,
+            asked=used,
         )
 
-    def _plain_links(self, batch: Batch) -> tuple[list[_Link], Sequence[int]]:
-        """Return a link for each record, and the places of those that must be judged by themselves after all."""
-        everything = range(len(batch.rows))
-        if len(self._columns.to) > 1 or any(self._by_property):
-            return [], everything
-        objects = list(map(itemgetter(self._columns.object_id.position), batch.cells))
-        to_objects = list(map(itemgetter(self._columns.to[0].position), batch.cells))
-        asked = self._asked[0].column(batch.cells)
-        if asked is None:
-            return [], everything
-        # The class's own __new__ is Python and would double the time of a million rows; the tuple's is C.
-        links = list(map(tuple.__new__, repeat(_Link), zip(batch.rows, repeat(0), objects, to_objects, asked)))
-        if not (batch.faults or batch.marks) and _all_plain(objects) and _all_plain(to_objects):
-            return links, ()
-        plain = ids.PLAIN.fullmatch
-        told = {*batch.faults, *(place for place, _ in batch.marks)}
-        pairs = zip(objects, to_objects, strict=True)
-        return links, [
-            place for place, (one, other) in enumerate(pairs) if place in told or not (plain(one) and plain(other))
-        ]
-
-    def _plain_record(self, row: int, cells: list[str]) -> Iterator[_Link | int] | None:
-        """Return the links of a record whose cells hold plain ids, lists of them, or nothing where that may be.
-
-        Numbers among them are of cells that ask for nothing. None if the record must be judged with care.
-        """
-        object_id = cells[self._columns.object_id.position]
-        if not ids.PLAIN.fullmatch(object_id):
-            return None
-        asking: list[tuple[str, tuple[Asked, ...]]] = []
-        for asked_of, column in zip(self._asked, self._columns.to, strict=True):
-            cell = cells[column.position]
-            if not cell and column.meaning.associated:
-                continue
-            asked = asked_of.of(cells)
-            if not (ids.PLAIN_LIST.fullmatch(cell) and asked[0].object_type and asked[0].to_object_type):
-                return None
-            asking.append((cell, asked))
-        return self._links(row, object_id, asking)
-
-    def _links(
-        self, row: int, object_id: str, asking: Sequence[tuple[str, tuple[Asked, ...]]]
-    ) -> Iterator[_Link | int]:
-        yield len(self._columns.to) - len(asking)
-        part = 0
-        for cell, asked in asking:
-            for found in _DIGITS.finditer(cell):
-                for each in asked:
-                    yield _Link(row, part, object_id, found[0], each)
-                    part += 1
-
-    def _record(self, place: int, batch: Batch) -> Iterator[_Link | Reject | int]:
+    def _record(self, row: int, cells: list[str], place: int, batch: Batch) -> Iterator[_Link | Reject | int]:
         """Yield the rows of one record, and for each of its cells that asks for nothing a one."""
-        row, cells = batch.rows[place], batch.cells[place]
         said = cells[self._columns.object_id.position]
         judged = self._judged_object(place, said, batch)
         fault = batch.faults.get(place)
@@ -169,7 +158,7 @@ class Judge:
         part = 0
         for asked_of, column in zip(self._asked, self._columns.to, strict=True):
             asked = asked_of.of(cells)
-            in_order = not (judged.reason or unsure) and asked[0].object_type and asked[0].to_object_type
+            in_order = not (judged.reason or unsure) and is_whole(asked[0])
             before = part
             for text, to_judged in self._judged_parts(place, column, cells, batch):
                 for each in asked:
@@ -238,7 +227,23 @@ def _with_addresses(asked: Asked, judged: Judged, to_judged: Judged) -> Asked:
     return asked._replace(address=judged.address, to_address=to_judged.address)
 
 
-def _all_plain(column: list[str]) -> bool:
-    joined = "\n".join(column)
-    # The count tells a cell with a line break in it, "1\n2", from two cells.
-    return bool(ids.PLAIN_COLUMN.fullmatch(joined)) and joined.count("\n") == len(column) - 1
+def _repeated(counts: _Column, sizes: _Column) -> tuple[_Column, _Column, _Column]:
+    """Return for each row of a column of to object ids: its record's place, its id's place, and which wish it is.
+
+    `counts` are the ids in each record's cell; for each of them the record asks for `sizes` things.
+    """
+    records = np.repeat(np.arange(len(counts)), np.maximum(counts, 0))
+    times = sizes[records]
+    found = np.repeat(np.arange(len(records)), times)
+    nth = np.arange(len(found)) - (np.cumsum(times) - times)[found]
+    return records[found], found, nth
+
+
+def _by_first_use(kinds: _Column, asked: list[Asked]) -> tuple[npt.NDArray[np.int32], tuple[Asked, ...]]:
+    """Number what rows ask for anew, in the order in which they first do; what none asks for is left out."""
+    first = np.full(len(asked), len(kinds))
+    first[kinds[::-1]] = np.arange(len(kinds))[::-1]
+    used = np.argsort(first)[: np.count_nonzero(first < len(kinds))]
+    numbers = np.empty(len(asked), np.int32)
+    numbers[used] = np.arange(len(used))
+    return numbers[kinds], tuple(asked[kind] for kind in used)

@@ -16,7 +16,7 @@ from loader.read.ids import is_blank
 from loader.read.lists import joined
 from loader.read.packed import Packed, is_bomb, refuse_bomb
 from loader.read.show import show
-from loader.read.table import BATCH, Batch, Mark
+from loader.read.table import BATCH, Batch, Column, Mark
 from loader.settings import InputSettings
 
 _NO_SUCH_VALUE = (OverflowError, ValueError, pa.ArrowException)
@@ -68,10 +68,9 @@ class Parquet:
                     unpacked += sum(column.nbytes for column in plain)
                     if is_bomb(unpacked, size):
                         raise refuse_bomb(self._name)
-                    columns = [_texts(column, index, marks) for index, column in enumerate(plain)]
-                    records = list(map(list, zip(*columns, strict=True)))
-                    yield _batch(records, row, marks)
-                    row += len(records)
+                    columns: list[Column] = [_texts(column, index, marks) for index, column in enumerate(plain)]
+                    yield _batch(columns, row, marks)
+                    row += len(columns[0])
 
 
 def _refuse_bombs(name: str, metadata: pq.FileMetaData, size: int) -> None:
@@ -82,23 +81,23 @@ def _refuse_bombs(name: str, metadata: pq.FileMetaData, size: int) -> None:
         raise refuse_bomb(name)
 
 
-def _batch(records: list[list[str]], row: int, marks: dict[tuple[int, int], Mark]) -> Batch:
-    blank = [place for place, cells in enumerate(records) if not cells[0] and all(map(is_blank, cells))]
-    faults = {
-        place: Mark("NUL_CHARACTER", "holds a NUL character; write the row again")
-        for place, cells in enumerate(records)
-        if "\0" in "".join(cells)
-    }
-    rows = list(range(row, row + len(records)))
-    if not blank:
-        return Batch(rows, records, faults, marks)
-    kept = sorted(set(range(len(records))) - set(blank))
+def _batch(columns: list[Column], row: int, marks: dict[tuple[int, int], Mark]) -> Batch:
+    rows = range(row, row + len(columns[0]))
+    batch = Batch(rows=rows, columns=columns, marks=marks)
+    for column in columns:
+        if "\0" in "".join(column):
+            mark = Mark("NUL_CHARACTER", "holds a NUL character; write the row again")
+            batch.faults.update({place: mark for place, cell in enumerate(column) if "\0" in cell})
+    if all(columns[0]):
+        return batch
+    blank = {place for place, cell in enumerate(columns[0]) if not cell and all(map(is_blank, batch.record(place)))}
+    kept = [place for place in range(len(rows)) if place not in blank]
     moved = {old: new for new, old in enumerate(kept)}
     return Batch(
-        [rows[old] for old in kept],
-        [records[old] for old in kept],
-        {moved[old]: mark for old, mark in faults.items()},
-        {(moved[old], column): mark for (old, column), mark in marks.items() if old in moved},
+        rows=[rows[old] for old in kept],
+        columns=[[column[old] for old in kept] for column in columns],
+        faults={moved[old]: mark for old, mark in batch.faults.items()},
+        marks={(moved[old], column): mark for (old, column), mark in marks.items() if old in moved},
     )
 
 
@@ -109,12 +108,13 @@ def _plain(column: Any) -> Any:
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
-def _texts(column: Any, index: int, marks: dict[tuple[int, int], Mark]) -> list[str]:
+def _texts(column: Any, index: int, marks: dict[tuple[int, int], Mark]) -> Column:
     """Return a column's cells as text; those that can never be ids are marked."""
     kind = column.type
     if pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        texts: list[str] = pc.fill_null(pc.cast(column, pa.large_string()), "").to_pylist()
-        return texts
+        texts: list[str | None] = pc.cast(column, pa.large_string()).to_pylist()
+        # Not pc.fill_null: it imports pandas, which takes half a second.
+        return [text or "" for text in texts]
     bits = significand_bits(kind)
     cells = []
     for place, value in enumerate(_values(column)):

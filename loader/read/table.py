@@ -1,10 +1,14 @@
 """What every kind of file is turned into before it is judged: a header and batches of records as text."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 BATCH = 5000
+
+Column = Sequence[str]
+"""The cells of one column as text."""
 
 
 class Mark(NamedTuple):
@@ -14,17 +18,41 @@ class Mark(NamedTuple):
     why: str
 
 
-class Batch(NamedTuple):
+@dataclass(slots=True, kw_only=True)
+class Batch:
     """Records in the file's order, blank ones left out.
 
-    `rows` has their spreadsheet rows and `cells` their text, each as long as the header. `faults` maps a record's place
-    in the batch to why the record is wrong as a whole; `marks` maps (place, column) to why that cell is never an id.
+    `rows` has their spreadsheet rows; `columns` their text, one column for each of the header's. `faults` maps a
+    record's place in the batch to why the record is wrong as a whole; `marks` maps (place, column) to why that cell is
+    never an id.
     """
+
+    rows: Sequence[int]
+    columns: list[Column]
+    faults: dict[int, Mark] = field(default_factory=dict)
+    marks: dict[tuple[int, int], Mark] = field(default_factory=dict)
+
+    def record(self, place: int) -> list[str]:
+        """Return the cells of one record."""
+        return [column[place] for column in self.columns]
+
+
+class Records(NamedTuple):
+    """A batch that is made record by record; each of `cells` is one record's."""
 
     rows: list[int]
     cells: list[list[str]]
     faults: dict[int, Mark]
     marks: dict[tuple[int, int], Mark]
+
+    def batch(self, width: int) -> Batch:
+        """Return the batch, of so many columns."""
+        return Batch(rows=self.rows, columns=in_columns(self.cells, width), faults=self.faults, marks=self.marks)
+
+
+def in_columns(records: Iterable[Sequence[str]], width: int) -> list[Column]:
+    """Return records of `width` cells each as columns."""
+    return list(zip(*records, strict=True)) or [()] * width
 
 
 class Table(Protocol):

@@ -1,12 +1,13 @@
 """Rows of totals: a word for a total stands in some column, and a count where the ids are."""
 
 import re
-from collections import Counter
 from collections.abc import Collection, Iterator
-from operator import itemgetter
+
+import numpy as np
+import numpy.typing as npt
 
 from loader.read.show import show, trim
-from loader.read.table import Batch, Mark
+from loader.read.table import Batch, Column, Mark
 
 _WORDS = (
     "totals?|sum|count|average|avg|summe|gesamt|gesamtsumme|gesamtergebnis|zwischensumme|teilergebnis|ergebnis"
@@ -23,6 +24,8 @@ _ROOTS = (
     *("soma", "\u0438\u0442\u043e\u0433", "\u0432\u0441\u0435\u0433\u043e", "\u5408", "\u603b", "\u7dcf"),
     *("razem", "celk", "yhteens\u00e4", "toplam", "\ud569\uacc4"),
 )
+_LONGEST_ID = 200
+"""Characters of an id that are counted; a longer one is as good as that."""
 # "Total", "Grand Total:", "Subtotal (12)", "Total for Acme", "Acme Total".
 _TOTAL = re.compile(
     rf"(?:(?:grand|sub|overall|report|page)[\s-]*)?(?:{_WORDS})"
@@ -44,45 +47,46 @@ class Totals:
     """
 
     def __init__(self, ids: Collection[int], read: Collection[int]) -> None:
-        self._lengths: dict[int, Counter[int]] = {position: Counter() for position in ids}
+        # For each column, how many cells have each length, up to the longest that is counted.
+        self._lengths = {position: np.zeros(_LONGEST_ID + 1, np.int64) for position in ids}
         self._read = frozenset(read)
 
     def find(self, batch: Batch) -> Iterator[tuple[int, Mark]]:
         """Yield the place of each row of totals in a batch, with what is wrong with it."""
-        by_column = {position: list(map(len, map(itemgetter(position), batch.cells))) for position in self._lengths}
-        short = set()
+        by_column = {position: _lengths_of(batch.columns[position]) for position in self._lengths}
+        short: set[int] = set()
         for position, lengths in by_column.items():
-            short.update(_up_to(max(*lengths, *self._lengths[position], 0, 0) // 2, lengths))
+            seen = self._lengths[position]
+            longest = max(lengths.max(initial=0), seen.nonzero()[0].max(initial=0))
+            short.update(np.flatnonzero((lengths > 0) & (lengths <= longest // 2)).tolist())
         words = self._words(batch, short)
+        others = np.ones(len(batch.rows), bool)
+        others[list(words)] = False
         for position, lengths in by_column.items():
-            self._lengths[position].update(
-                [length for place, length in enumerate(lengths) if place not in words] if words else lengths
-            )
+            self._lengths[position] += np.bincount(lengths[others], minlength=_LONGEST_ID + 1)
         for place in sorted(words):
             if any(0 < lengths[place] <= self._common(position) // 2 for position, lengths in by_column.items()):
                 yield place, Mark("TOTAL_ROW", f"reads {show(trim(words[place]))} beside {_WHY}")
 
     def _words(self, batch: Batch, places: Collection[int]) -> dict[int, str]:
         """Return the cells with a word for a total, by the place of their record."""
-        every = "\n".join([cell for place in places for cell in batch.cells[place]]).lower()
+        if not places:
+            return {}
+        unread = [column for index, column in enumerate(batch.columns) if index not in self._read]
+        every = "\n".join([column[place] for column in unread for place in places]).lower()
         if not any(root in every for root in _ROOTS):
             return {}
-        found = {}
-        for place in places:
-            cells = (cell for index, cell in enumerate(batch.cells[place]) if index not in self._read)
-            found[place] = next(filter(_is_total, cells), "")
+        found = {place: next(filter(_is_total, [column[place] for column in unread]), "") for place in places}
         return {place: word for place, word in found.items() if word}
 
     def _common(self, position: int) -> int:
         """Return how long most cells of a column are that have no word for a total beside them."""
-        return max(self._lengths[position].items(), key=lambda each: (each[1], each[0]), default=(0, 0))[0]
+        lengths = self._lengths[position]
+        return int(np.flatnonzero(lengths == lengths.max())[-1]) if lengths.any() else 0
 
 
-def _up_to(length: int, lengths: list[int]) -> list[int]:
-    """Return the places of what is no longer than `length`, and not blank."""
-    if not lengths or min(lengths) > length:
-        return []
-    return [place for place, each in enumerate(lengths) if 0 < each <= length]
+def _lengths_of(column: Column) -> npt.NDArray[np.int64]:
+    return np.minimum(np.fromiter(map(len, column), np.int64, len(column)), _LONGEST_ID)
 
 
 def _is_total(cell: str) -> bool:

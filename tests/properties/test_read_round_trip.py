@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from loader.model import Chunk
 from loader.read import ids, open_inputs
 from loader.settings import InputSettings
-from tests.rows import links_of
+from tests.rows import links_of, records_of
 
 HEADER = ["object_id", "note", "to_object_id", "label"]
 # None is far shorter than another: beside a note that reads "total" it would be the count in a row of totals.
@@ -50,7 +50,7 @@ def read(content: bytes, name: str) -> list[Chunk]:
 def check(table: list[list[str]], chunks: list[Chunk], above: int = 0) -> None:
     """Every record is there, in order, with its own row, and asks for what its cells say."""
     assert [no for chunk in chunks for no in chunk.rejects] == []
-    assert [cells for chunk in chunks for cells in chunk.cells] == table
+    assert [cells for chunk in chunks for cells in records_of(chunk)] == table
     links = links_of(chunks)
     assert [(link.row, link.object_id, link.to_object_id) for link in links] == [
         (row, cells[0], cells[2]) for row, cells in enumerate(table, start=2 + above)

@@ -192,7 +192,7 @@ def read(path: Path) -> int:
 
 def checked(chunk: Chunk) -> int:
     """Return the number of a chunk's links, after checking each."""
-    assert len(chunk.rows) == len(chunk.cells)
+    assert all(len(chunk.rows) == len(column) for column in chunk.cells)
     assert chunk.rows == sorted(set(chunk.rows))
     links = links_of([chunk])
     told = {link.row for link in links} | {reject.row for reject in chunk.rejects}

@@ -40,7 +40,7 @@ def chunk(
         given.setdefault(row.row, [row.object_id, row.to_object_id])
     links = [row for row in found if isinstance(row, Link)]
     rejects = [row for row in found if isinstance(row, Reject)]
-    cells = [given[number] for number in numbers]
+    cells = list(zip(*(given[number] for number in numbers), strict=True))
     return Chunk(rows=numbers, cells=cells, links=in_columns(links), rejects=rejects, without=0)
 
 

@@ -12,7 +12,7 @@ from loader.errors import InputError, UsageError
 from loader.model import Reject
 from loader.read import Input, open_inputs
 from loader.settings import InputSettings
-from tests.rows import Link, links_of
+from tests.rows import Link, links_of, records_of
 
 HEAD = "object_id,to_object_id\n"
 
@@ -30,8 +30,8 @@ def judged(source: Input) -> tuple[list[tuple[int, str, str]], list[tuple[int, s
     for chunk in source.chunks():
         links += links_of([chunk])
         rejects += chunk.rejects
-        assert all(len(cells) == len(source.header) for cells in chunk.cells)
-        assert len(chunk.rows) == len(chunk.cells)
+        assert len(chunk.cells) == len(source.header)
+        assert all(len(column) == len(chunk.rows) for column in chunk.cells)
     return [(link.row, link.object_id, link.to_object_id) for link in links], [(no.row, no.reason) for no in rejects]
 
 
@@ -224,7 +224,7 @@ def test_cells_are_kept_as_they_stood(tmp_path: Path) -> None:
     source = opened(tmp_path, "object_id,to_object_id,name\n '1 ,2;x, Ada \n1\n")
     chunk = next(source.chunks())
     assert chunk.rows == [2, 3]
-    assert chunk.cells == [[" '1 ", "2;x", " Ada "], ["1", "", ""]]
+    assert records_of(chunk) == [[" '1 ", "2;x", " Ada "], ["1", "", ""]]
 
 
 def test_a_file_that_changes_under_the_reader_is_refused(tmp_path: Path) -> None:
@@ -236,16 +236,29 @@ def test_a_file_that_changes_under_the_reader_is_refused(tmp_path: Path) -> None
         judged(source)
 
 
-def test_rows_beyond_one_chunk_keep_their_numbers(tmp_path: Path) -> None:
-    """Chunks of 5,000 records join without a gap, also around a bad row."""
-    lines = [f"{n},7" for n in range(1, 12_001)]
-    lines[6000] = "x,7"
-    source = opened(tmp_path, HEAD + "\n".join(lines))
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_rows_beyond_one_chunk_keep_their_numbers(tmp_path: Path, end: str) -> None:
+    """Chunks join without a gap, also around a bad row, a blank one, and one with a field too many."""
+    lines = [f"{n},7" for n in range(1, 60_001)]
+    lines[6000], lines[6001], lines[50_000] = "x,7", "", "1,7,7"
+    source = opened(tmp_path, HEAD + end.join(lines))
     links, rejects = judged(source)
-    assert [row for row, _, _ in links] == [row for row in range(2, 12_002) if row != 6002]
+    assert [row for row, _, _ in links] == [row for row in range(2, 60_002) if row not in (6002, 6003, 50_002)]
     assert all(int(one) == row - 1 for row, one, _ in links)
-    assert rejects == [(6002, "INVALID_RECORD_ID")]
-    assert [len(chunk.rows) for chunk in source.chunks()] == [5000, 5000, 2000]
+    assert rejects == [(6002, "INVALID_RECORD_ID"), (50_002, "FIELD_COUNT")]
+    assert sum(1 for _ in source.chunks()) > 2
+
+
+def test_the_first_quote_may_stand_anywhere(tmp_path: Path) -> None:
+    """Records before it and after it, also those of several lines, keep their numbers; so do lines in sentences."""
+    lines = [f"{n},7,plain" for n in range(1, 40_001)]
+    lines[30_000:] = [f'{n},"7","quoted,\r\n{n}"' for n in range(30_001, 40_001)]
+    text = "object_id,to_object_id,note\r\n" + "\r\n".join(lines)
+    links, rejects = judged(opened(tmp_path, text))
+    assert links == [(n + 1, str(n), "7") for n in range(1, 40_001)]
+    assert rejects == []
+    with pytest.raises(InputError, match=r"row 40002 \(line 50002\)"):
+        judged(opened(tmp_path, text + '\r\n8,9,"open'))
 
 
 def test_a_csv_run_imports_no_heavy_library(tmp_path: Path) -> None:

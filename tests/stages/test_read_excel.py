@@ -14,7 +14,7 @@ import xlwt
 from loader.errors import InputError, UsageError
 from loader.read import Input, open_inputs
 from loader.settings import InputSettings
-from tests.rows import links_of
+from tests.rows import links_of, records_of
 
 HEAD = ("object_id", "to_object_id")
 
@@ -117,7 +117,7 @@ def test_the_cell_is_named_as_excel_names_it(tmp_path: Path) -> None:
     assert source.understood.header_row == 6
     assert judged(source) == ([(7, "1", "2")], [(9, "DIGITS_LOST")])
     assert next(source.chunks()).rejects[0].message.startswith('Sheet!C9 ("to_object_id"): "1e+16" is a number')
-    assert next(source.chunks()).cells == [["1", "2"], ["3", "1e+16"]]
+    assert records_of(next(source.chunks())) == [["1", "2"], ["3", "1e+16"]]
 
 
 def test_merged_cells_are_rejected_but_for_the_first(tmp_path: Path) -> None:
@@ -326,4 +326,4 @@ def test_dates_and_durations_of_an_old_workbook_are_shown_as_such(tmp_path: Path
     links, rejects = judged(source)
     assert links == [(7, "6", "18259732943"), (8, "7", "7")]
     assert rejects == [(row, "DATE") for row in range(2, 7)] + [(9, "MISSING_RECORD_ID"), (10, "MERGED_CELL")]
-    assert [cells[2] for cells in next(source.chunks()).cells][:7] == [text for _, _, text in moments]
+    assert list(next(source.chunks()).cells[2])[:7] == [text for _, _, text in moments]

@@ -16,7 +16,7 @@ import pytest
 from loader.errors import InputError, UsageError
 from loader.read import Input, open_inputs
 from loader.settings import InputSettings
-from tests.rows import links_of
+from tests.rows import links_of, records_of
 
 HEAD = ("object_id", "to_object_id")
 
@@ -84,7 +84,7 @@ def test_a_list_in_the_to_column_is_several_rows(tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "a.parquet")
     source = opened(tmp_path / "a.parquet")
     assert judged(source) == ([(2, 0, "1", "11"), (2, 1, "1", "12")], [])
-    assert next(source.chunks()).cells == [["1", "11;;12"], ["2", ""]]
+    assert records_of(next(source.chunks())) == [["1", "11;;12"], ["2", ""]]
     assert next(source.chunks()).without == 1
 
 
@@ -165,7 +165,7 @@ def test_keys_are_the_union_of_all_records(tmp_path: Path) -> None:
     source = opened(path)
     assert source.header == ("objectId", "toObjectId", "label")
     assert judged(source) == ([(2, 0, "1", "2"), (2, 1, "1", "3"), (3, 0, "5", "4")], [])
-    assert next(source.chunks()).cells == [["1", "2;3", ""], ["5", "4", "Boss"]]
+    assert records_of(next(source.chunks())) == [["1", "2;3", ""], ["5", "4", "Boss"]]
 
 
 def test_two_keys_for_one_field_are_asked_for(tmp_path: Path) -> None:
