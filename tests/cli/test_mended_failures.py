@@ -39,8 +39,10 @@ def kept(folder: Path, content: bytes) -> Path:
     return found
 
 
-@pytest.mark.parametrize("following", NEXT)
-@pytest.mark.parametrize("changed_input", [False, True])
+@pytest.mark.parametrize(
+    ("following", "changed_input"),
+    [*((each, False) for each in NEXT), ("the same command", True), ("retry", True), ("fresh", True)],
+)
 def test_whatever_comes_next_keeps_a_mended_failures_file(
     following: str, changed_input: bool, sandbox: Sandbox, load: Run, folder: Path
 ) -> None:

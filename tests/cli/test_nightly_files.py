@@ -118,9 +118,17 @@ def test_a_run_of_another_name_is_another_run(nights: Run, folder: Path) -> None
     assert other.exists()
 
 
-@pytest.mark.parametrize("option", ["--metrics-file", "--log-file"])
 @pytest.mark.parametrize(
-    "name", ["a.results.csv", "a.journal", "a.failures.csv", "a.summary.json", "r.csv", "both.txt"]
+    ("option", "name"),
+    [
+        ("--metrics-file", "a.results.csv"),
+        ("--log-file", "a.results.csv"),
+        ("--metrics-file", "a.journal"),
+        ("--log-file", "a.failures.csv"),
+        ("--metrics-file", "a.summary.json"),
+        ("--log-file", "r.csv"),
+        ("--metrics-file", "both.txt"),
+    ],
 )
 def test_a_run_writes_no_metrics_and_no_log_over_its_own_files(
     sandbox: Sandbox, load: Run, folder: Path, contents: Any, option: str, name: str

@@ -61,11 +61,15 @@ def test_a_token_that_an_answer_holds_is_written_and_shown_nowhere(
 
 
 @pytest.mark.parametrize(
-    "labels",
-    [["M" * 1_000_000], [f"Label {number}" for number in range(50_000)], [["nested"]] * 1000, [{"a": "b" * 10**5}]],
+    ("labels", "method"),
+    [
+        (["M" * 1_000_000], "put"),
+        ([f"Label {number}" for number in range(50_000)], "batch"),
+        ([["nested"]] * 1000, "put"),
+        ([{"a": "b" * 10**5}], "batch"),
+    ],
     ids=["a megabyte", "fifty thousand", "lists", "an object"],
 )
-@pytest.mark.parametrize("method", ["put", "batch"])
 def test_endless_labels_in_an_answer_are_cut(
     hubspot: Run, load: Run, folder: Path, lines: Lines, labels: list[Any], method: str
 ) -> None:

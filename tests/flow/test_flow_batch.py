@@ -92,22 +92,6 @@ async def test_a_request_refused_as_a_whole_is_halved_down_to_the_bad_row(load_i
     assert report.exit_code == 1
 
 
-@pytest.mark.parametrize("fault", ["500", "429", "reset", "truncated", "html", "null", "other-ids", "pending", "close"])
-@pytest.mark.parametrize("applied", [True, False])
-async def test_an_answer_that_is_lost_or_unreadable_changes_nothing(
-    fault: str, applied: bool, load_into: Load, folder: Path
-) -> None:
-    """The batch is sent again, or read back; every row is created once."""
-    (folder / "a.csv").write_text(rows(30))
-    rule = {"fault": fault, "route": "batch/create", "times": 1, "applied": applied}
-    async with Sandbox(faults=[rule]) as sandbox:
-        report = await load_into(sandbox, "a.csv", send=BATCH)
-        assert len(sandbox.portal.pairs()) == 30
-        assert sandbox.count("POST", "batch/create") <= 2
-    assert report.exit_code == 0
-    assert [status for _, status, _, _ in statuses(folder / "r.csv")] == ["created"] * 30
-
-
 async def test_a_pair_that_answers_never_mention_fails_after_its_attempts(load_into: Load, folder: Path) -> None:
     """An answer without results and errors is no success: the pairs are read back, and are not there."""
     (folder / "a.csv").write_text(rows(3))

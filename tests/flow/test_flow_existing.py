@@ -124,18 +124,6 @@ async def test_two_hundred_rows_that_cannot_be_read_stop_the_run(load_into: Load
     assert report.exit_code == 4
 
 
-@pytest.mark.parametrize("fault", ["500", "429", "reset", "truncated", "garbage", "html", "empty", "null", "pending"])
-async def test_a_read_that_goes_wrong_is_made_again(fault: str, load_into: Load, folder: Path) -> None:
-    """And nothing is ever sent without one."""
-    (folder / "a.csv").write_text("from_id,to_id,label\n101,201,Boss\n")
-    portal = {"labels": LABELS, "associations": [there(101, 201, "Manager")]}
-    async with Sandbox(portal, faults=[{"fault": fault, "route": "batch/read", "times": 1}]) as sandbox:
-        report = await load_into(sandbox, "a.csv")
-        assert labels_of(sandbox, 101, 201) == ["", "Boss", "Manager"]
-        assert sandbox.count("PUT") == 1
-    assert report.exit_code == 0
-
-
 async def test_a_label_that_an_unanswered_request_set_does_not_look_old(load_into: Load, folder: Path) -> None:
     """The write took effect and its answer was lost: sent again, the row is created, not unchanged."""
     others = "".join(f"{number},201,\n" for number in range(102, 142))

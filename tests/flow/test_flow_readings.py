@@ -49,16 +49,16 @@ def settings(sandbox: Sandbox, **send: Any) -> Settings:
     )
 
 
-@pytest.mark.parametrize("method", ["put", "batch"])
 @pytest.mark.parametrize(
-    ("ends", "blind", "label", "there"),
+    ("ends", "blind", "label", "there", "method"),
     [
-        ("leads,{n},deals,7", ("deals", "leads"), "", LEADS),
-        ("deals,7,leads,{n}", ("deals", "leads"), "", LEADS),
-        ("deals,7,leads,{n}", ("deals", "leads"), "Primary", LEADS),
-        ("contacts,{n},companies,7", ("companies", "contacts"), "Manager", BOSSES),
-        ("companies,7,contacts,{n}", ("contacts", "companies"), "Manager", BOSSES),
-        ("contacts,{n},companies,7", ("companies", "contacts"), "", BOSSES),
+        ("leads,{n},deals,7", ("deals", "leads"), "", LEADS, "put"),
+        ("deals,7,leads,{n}", ("deals", "leads"), "", LEADS, "batch"),
+        ("deals,7,leads,{n}", ("deals", "leads"), "Primary", LEADS, "put"),
+        ("contacts,{n},companies,7", ("companies", "contacts"), "Manager", BOSSES, "batch"),
+        ("contacts,{n},companies,7", ("companies", "contacts"), "Manager", BOSSES, "put"),
+        ("companies,7,contacts,{n}", ("contacts", "companies"), "Manager", BOSSES, "batch"),
+        ("contacts,{n},companies,7", ("companies", "contacts"), "", BOSSES, "put"),
     ],
 )
 async def test_a_direction_that_shows_nothing_costs_no_label(

@@ -156,24 +156,22 @@ OTHERS = [
 ]
 
 
-@pytest.mark.parametrize("json_lines", [False, True])
-@pytest.mark.parametrize("words", OTHERS, ids=lambda words: words[0])
-def test_other_commands_show_and_write_nothing_evil(
-    make_world: MakeWorld, words: tuple[str, ...], *, json_lines: bool
-) -> None:
+@pytest.mark.parametrize("more", [(), ("--json",)], ids=["screen", "JSON"])
+def test_other_commands_show_and_write_nothing_evil(make_world: MakeWorld, more: tuple[str, ...]) -> None:
     """The portal's own labels are evil here, too; what the commands write is nobody's formula."""
     labels = [{"from": "contacts", "to": "companies", "label": evil.replace("\0", "")} for evil in EVIL]
     world = make_world(1, faults=evil_answers(), portal={"labels": labels})
     (world.folder / "load.csv").write_text(evil_rows(), "utf-8", newline="")
     world.run("--quiet")
-    speaking(world, *words)
-    before = len(world.said)
-    ending = world.run(*(["--json"] if json_lines else []))
-    assert ending.exit_code in (0, 1), ending.said
-    for text in world.said[before : before + 2]:
-        assert all(character.isprintable() or character == "\n" for character in text)
-        assert not any(line.startswith("INJECTED") for line in text.splitlines())
-    assert "".join(world.said[before : before + 2]).strip()
+    for words in OTHERS:
+        speaking(world, *words)
+        before = len(world.said)
+        ending = world.run(*more)
+        assert ending.exit_code in (0, 1), ending.said
+        for text in world.said[before : before + 2]:
+            assert all(character.isprintable() or character == "\n" for character in text)
+            assert not any(line.startswith("INJECTED") for line in text.splitlines())
+        assert "".join(world.said[before : before + 2]).strip()
     for path in world.folder.glob("*.verify.csv"):
         assert [cell for cell in harmful(table(path)) if cell not in ("=", "+", "*", "!")] == []
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
