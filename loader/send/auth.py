@@ -39,6 +39,10 @@ class StaticToken:
         """Return the value of the Authorization header."""
         return f"Bearer {self._token.reveal()}"
 
+    def is_stale(self, now: float, refused: str | None) -> bool:
+        """Return False: another token is not to be had."""
+        return False
+
 
 class OAuthToken:
     """An access token that is asked for with a refresh token, and asked for again before it expires."""
@@ -66,9 +70,9 @@ class OAuthToken:
         """Return the value of the Authorization header; before the first `accept` it signs nothing."""
         return f"Bearer {self._token.reveal()}"
 
-    def due(self, now: float) -> bool:
-        """Return True when a new token must be asked for before the next request."""
-        return now >= self._renew_at
+    def is_stale(self, now: float, refused: str | None) -> bool:
+        """Return True when a new token must be got before the next request: it is due, or its header was refused."""
+        return now >= self._renew_at or self.header() == refused
 
     def request(self) -> Request:
         """Return the request for a new access token."""

@@ -40,7 +40,7 @@ LOCKED = 423
 LONG_PAUSE = 30.0
 """Seconds that somebody who watches should be told of."""
 
-STRIKES_TO_ASK = 3
+PAUSES_TO_ASK = 3
 """Pauses without a success between, after which 429s that name no limit may mean the day's."""
 
 FRESH_REQUESTS = 5
@@ -112,12 +112,13 @@ class Traffic:
 class _Effort:
     """What one request has cost so far; `refused` is the Authorization header that a 401 answered just before.
 
-    After `allowed` failures it is given up, in an outage only when `questioning`. `first_left` is when it left for the
-    first time; `held_up` is set once it waits for the end of what may be an outage. `for_one_pair` is true for a PUT.
+    It is given up after `allowed` failures, for an outage only with `even_in_outage`. `first_left` is when it left for
+    the first time; `held_up` is set once it waits for the end of what may be an outage. `for_one_pair` is true for a
+    PUT.
     """
 
     allowed: int
-    questioning: bool
+    even_in_outage: bool
     attempts: int = 0
     failures: int = 0
     first_left: float = math.inf
@@ -164,8 +165,8 @@ class Gateway:
         self._calls = 0
         self._door = asyncio.Lock()
         self._draining = False
-        self._asked_for_usage = False
-        self._disbelieved = False
+        self._asked_usage = False
+        self._warned_of_rate = False
         self._tell = say
         self.held_up: Callable[[], None] = lambda: None
         self.in_flight: set[asyncio.Task[Any] | None] = set()
@@ -199,7 +200,7 @@ class Gateway:
         ApiError has `attempts` set, and holds no secret. The attempts are used up only once HubSpot was at work for
         others meanwhile: no row fails for an outage. With `max_attempts` they are used up in an outage, too.
         """
-        effort = _Effort(max_attempts or self.max_attempts, questioning=max_attempts is not None)
+        effort = _Effort(max_attempts or self.max_attempts, even_in_outage=max_attempts is not None)
         delivered = None
         self._calls += 1
         try:
@@ -241,10 +242,11 @@ class Gateway:
         async with self._door:
             await self._take_permit()
             for _ in range(MOST_RENEWALS):
-                if (stale := self._stale(refused)) is None:
+                token = self.credential
+                if isinstance(token, StaticToken) or not token.is_stale(self._clock(), refused):
                     break
                 refused = None
-                await self._renew(stale)
+                await self._renew(token)
                 await self._take_permit()
             return self.credential.header()
 
@@ -254,14 +256,6 @@ class Gateway:
             return
         self.limiter.give_back(answered=True)
         raise Stopped("the run is ending") if self._draining else self.day.reserve_end(self._now())
-
-    def _stale(self, refused: str | None) -> OAuthToken | None:
-        """Return the token if it must be renewed before a request leaves: it is due, or it was refused."""
-        credential = self.credential
-        if not isinstance(credential, OAuthToken):
-            return None
-        due = credential.due(self._clock()) or credential.header() == refused
-        return credential if due else None
 
     async def _renew(self, credential: OAuthToken) -> None:
         """Get a new token. Begins with a permit, and ends without one."""
@@ -312,9 +306,9 @@ class Gateway:
         if rate is None:
             return
         if replies.is_credible(rate):
-            self.limiter.told(rate)
-        elif not self._disbelieved:
-            self._disbelieved = True
+            self.limiter.follow(rate)
+        elif not self._warned_of_rate:
+            self._warned_of_rate = True
             kept = self.limiter.rate
             self._say(
                 f"an answer names a limit of {rate.requests} requests per {rate.seconds:g} s, which HubSpot does not "
@@ -345,7 +339,7 @@ class Gateway:
 
     def _succeeded(self) -> None:
         """Take in an answer that shows HubSpot at work."""
-        self._asked_for_usage = False
+        self._asked_usage = False
         self.limiter.succeeded()
 
     # --- after a failed attempt
@@ -357,15 +351,15 @@ class Gateway:
         if effort.broken_tls >= retry.BROKEN_TLS_ATTEMPTS:
             raise endings.broken_tls(error) from error
         breaker = self.limiter.breaker
-        # A 429 never counts against its row, and in an outage only HubSpot's own word about a request does.
-        if not isinstance(error, RateLimited) and (effort.questioning or breaker.counts(error.status, self._clock())):
+        counts = effort.even_in_outage or breaker.counts(error.status, self._clock())
+        if counts and not isinstance(error, RateLimited):
             effort.failures += 1
             if self._is_used_up(effort) or (breaker.open and effort.failures >= effort.allowed):
                 raise error
         if self._draining:
             raise Stopped("the run is ending") from error
         if isinstance(error, LimitUnnamed):
-            await self._tell_from_spent(error, effort)
+            await self._check_for_spent_day(error, effort)
         known_outage = breaker.open
         if (known_outage or effort.failures >= effort.allowed) and not effort.held_up:
             effort.held_up = True
@@ -385,19 +379,16 @@ class Gateway:
         if self._account is None:
             return
         try:
-            reply = await self._send(self._account, await self._leave(effort.refused), 2**20)
-            replies.raise_for(reply, self._now)
-        except (Refused, MissingScope):
+            with suppress(Refused, MissingScope):
+                await self._ask(self._account, effort)
             self._succeeded()
         except Retryable as error:
             self._failed(error)
-        else:
-            self._succeeded()
 
     def _is_used_up(self, effort: _Effort) -> bool:
         """Return True when a request is to be given up: its attempts are used up, and it is not for an outage."""
         others_answered = self.limiter.breaker.last_success >= effort.first_left
-        return effort.failures >= effort.allowed and (effort.questioning or others_answered)
+        return effort.failures >= effort.allowed and (effort.even_in_outage or others_answered)
 
     def _failed(self, error: Retryable) -> None:
         """Draw the conclusions that concern every request; raises Fatal when nothing more can be sent for now."""
@@ -429,16 +420,21 @@ class Gateway:
             return error.retry_after or 0.0
         return retry.delay(error, max(1, failures), self._uniform)
 
-    async def _tell_from_spent(self, error: LimitUnnamed, effort: _Effort) -> None:
+    async def _check_for_spent_day(self, error: LimitUnnamed, effort: _Effort) -> None:
         """Raise DailyQuotaSpent if 429s that say nothing mean the day's quota; when they do not end, ask, once."""
-        if self.usage is not None and not self._asked_for_usage and self.limiter.strikes >= STRIKES_TO_ASK:
-            self._asked_for_usage = True
+        if self.usage is not None and not self._asked_usage and self.limiter.pauses_in_a_row >= PAUSES_TO_ASK:
+            self._asked_usage = True
             with suppress(Retryable, Refused, MissingScope):
-                reply = await self._send(self.usage, await self._leave(effort.refused), 2**20)
-                replies.raise_for(reply, self._now)
-                self.day.told(quota.usage(replies.fields(reply)))
+                reply = await self._ask(self.usage, effort)
+                self.day.note_usage(quota.usage(replies.fields(reply)))
         if self.day.spent:
             raise self.day.spent_end(error, self._now())
+
+    async def _ask(self, question: Request, effort: _Effort) -> Reply:
+        """Send a question of the gateway's own, once, before a request's next attempt; raises what its answer means."""
+        reply = await self._send(question, await self._leave(effort.refused), 2**20)
+        replies.raise_for(reply, self._now)
+        return reply
 
     def _say(self, sentence: str) -> None:
         self._tell(without(self.credential.secrets(), sentence))

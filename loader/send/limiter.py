@@ -125,9 +125,9 @@ class Limiter:
     Slots are counted, not kept: a request leaves when those under way and those answered within the last window are
     fewer than the limit, so that a limit that changes holds for what already happened, too.
 
-    `clock` gives seconds, monotonic. With `follow` the limit is what the answers' headers say (`told`). `concurrency`
-    is how many requests may be under way at once; `daily_reserve` is what is left of the day's quota for others, where
-    HubSpot says how much that is.
+    `clock` gives seconds, monotonic. With `follow` the limit is what the answers' headers say. `concurrency` requests
+    may be under way at once; `daily_reserve` is what is left of the day's quota for others, where HubSpot says how much
+    that is.
     """
 
     def __init__(
@@ -144,11 +144,11 @@ class Limiter:
         self.concurrency = concurrency
         self.day = Day(daily_reserve)
         self.breaker = Breaker()
-        self.strikes = 0
+        self.pauses_in_a_row = 0
         """Pauses since the last success."""
-        self._told = rate
-        self._kept = 1.0
-        self._kept_since = -math.inf
+        self._full_rate = rate
+        self._share_left = 1.0
+        self._share_since = -math.inf
         self.portion, self._loaders, self._portion_until = 1.0, 1, math.inf
         self._under_way = 0
         self._answered: list[float] = []
@@ -205,11 +205,11 @@ class Limiter:
 
     # --- HubSpot's limit, and what a 429 takes of it for a while
 
-    def told(self, rate: Rate) -> None:
+    def follow(self, rate: Rate) -> None:
         """Take over the limit that an answer's headers name, if this limiter follows them."""
-        if self.follows and rate != self._told:
-            self._told = rate
-            self._keep(self._kept)
+        if self.follows and rate != self._full_rate:
+            self._full_rate = rate
+            self._leave_share(self._share_left)
 
     def slow_down(self, retry_after: float | None, uniform: Uniform) -> None:
         """After a 429, let no request leave for a while, whoever makes it, and give up a fifth of the limit.
@@ -218,10 +218,10 @@ class Limiter:
         never shorter than HubSpot asks for. 429s to requests that left before a pause began prolong it at most.
         """
         if not self.paused_for:
-            self.strikes += 1
-            self._keep(self._kept * LOWERED_BY)
+            self.pauses_in_a_row += 1
+            self._leave_share(self._share_left * LOWERED_BY)
         window = self.rate.seconds
-        longest = min(window, window / 10 * 2.0 ** min(self.strikes - 1, 10))
+        longest = min(window, window / 10 * 2.0 ** min(self.pauses_in_a_row - 1, 10))
         self.pause(max(uniform(longest / 2, longest), retry_after or 0.0))
 
     def pause(self, seconds: float) -> None:
@@ -239,17 +239,17 @@ class Limiter:
         It does so if a whole window has passed since the last change.
         """
         now = self._clock()
-        self.strikes = 0
+        self.pauses_in_a_row = 0
         if self.breaker.open:
             self._changed.set()
         self.breaker.succeeded(now)
-        if self._kept < 1 and now - self._kept_since >= self._told.seconds:
-            self._keep(min(1.0, self._kept + RAISED_BY))
+        if self._share_left < 1 and now - self._share_since >= self._full_rate.seconds:
+            self._leave_share(min(1.0, self._share_left + RAISED_BY))
 
-    def _keep(self, share: float) -> None:
+    def _leave_share(self, share: float) -> None:
         # Never less than one request a window: it would take forever to come back from less.
-        self._kept = max(share, 1 / self._told.requests)
-        self._kept_since = self._clock()
+        self._share_left = max(share, 1 / self._full_rate.requests)
+        self._share_since = self._clock()
         self._set()
 
     # --- shared with other loaders of the token (see `sharing`)
@@ -263,10 +263,10 @@ class Limiter:
     def in_use(self) -> float:
         """The portion of the limit that requests take up: those under way, and those of the last window."""
         in_window = len(self._answered) - bisect_right(self._answered, self._window_start(self._clock()))
-        return min(1.0, (self._under_way + in_window) / self._told.requests)
+        return min(1.0, (self._under_way + in_window) / self._full_rate.requests)
 
     def _set(self) -> None:
-        requests, seconds = max(1, int(self._told.requests * self._kept + 1e-9)), self._told.seconds
+        requests, seconds = max(1, int(self._full_rate.requests * self._share_left + 1e-9)), self._full_rate.seconds
         self.rate = Rate(requests, seconds)
         # An equal part is one slot at least: with fewer slots than loaders nobody would ever send.
         self._slots = int(requests * self.portion + ROUNDING) or int(self.portion >= 1 / self._loaders)

@@ -71,7 +71,7 @@ class GatewayPortal:
         if request is not None and self._gateway.day.left is None:
             with suppress(Refused, Retryable, MissingScope):
                 answer = await self._gateway.call(request, replies.fields, max_attempts=1)
-                self._gateway.day.told(quota.usage(answer.value))
+                self._gateway.day.note_usage(quota.usage(answer.value))
 
     async def labels(self, direction: Direction) -> list[dict[str, Any]] | None:
         """Return the association types of one direction, or None where the portal does not tell them."""

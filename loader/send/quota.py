@@ -39,7 +39,7 @@ class Day:
         elif self.left is not None:
             self.left = max(0, self.left - 1)
 
-    def told(self, usage: Usage | None) -> None:
+    def note_usage(self, usage: Usage | None) -> None:
         """Take in what the usage endpoint says, if anything.
 
         It does not count the requests of service keys (observed in October 2026): that none were made says nothing.

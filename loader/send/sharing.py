@@ -1,9 +1,9 @@
 """How the loaders of one token on one machine share its limit: an equal part for each that is at work.
 
-They meet in a small file in the user's cache folder, each of them several times a second; nothing is read or written
-for a single request. The file says of each loader how large a portion of the limit its last window takes up. All
-portions together are never more than the whole: a loader takes no more than what the others leave, and goes on holding
-what it has used until that is a window old, also when it has ended.
+Each of them has a claim in a small file in the user's cache folder: how large a portion of the limit its requests of
+the last window take up. It renews the claim several times a second; nothing is read or written for a single request.
+All claims together are never more than the whole limit: a loader takes no more than what the others leave, and its
+claim lasts until what it has sent is a window old, also when it has ended.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 FOLDER = "association-loader"
 
-MEETING_SECONDS = 0.2
+RENEWAL_SECONDS = 0.2
 
 CLAIM_SECONDS = 1.0
 """A loader that could not renew its claim for so long sends nothing until it has: it counts as ended."""
@@ -86,7 +86,7 @@ def share(claims: Claims, name: str, held: float, window: float, now: float) -> 
     return {**others, name: Claim(max(part.portion, held), part.until, window)}, part
 
 
-class Aside(Protocol):
+class RunBlocking(Protocol):
     """Runs work that may block, off the event loop: `asyncio.to_thread`, or in a test at once."""
 
     def __call__(self, work: Callable[[], T], /) -> Awaitable[T]:
@@ -107,46 +107,46 @@ class Sharing:
         *,
         clock: Callable[[], float],
         tell: Tell,
-        aside: Aside = asyncio.to_thread,
+        run_blocking: RunBlocking = asyncio.to_thread,
     ) -> None:
         self._limiter = limiter
         self._file = file
         self._clock = clock
         self._tell = tell
-        self._aside = aside
+        self._run_blocking = run_blocking
         self._name = secrets.token_hex(8)
         self._loaders = 1
         self._is_told = False
         self._alone = False
-        self._meetings: asyncio.Task[None] | None = None
+        self._renewals: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         self._limiter.share(0.0, 1, self._clock())
-        await self._meet()
-        self._meetings = asyncio.create_task(self._keep_meeting(), name="shared limit")
+        await self._renew()
+        self._renewals = asyncio.create_task(self._keep_renewing(), name="shared limit")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._meetings is not None:
-            self._meetings.cancel()
+        if self._renewals is not None:
+            self._renewals.cancel()
             with suppress(asyncio.CancelledError):
-                await self._meetings
+                await self._renewals
         if not self._alone:
             with suppress(OSError):  # Then the claim ends by itself.
                 self._file.change(self._leave, self._clock)
 
-    async def _keep_meeting(self) -> None:
+    async def _keep_renewing(self) -> None:
         while not self._alone:
-            await asyncio.sleep(MEETING_SECONDS)
-            await self._meet()
+            await asyncio.sleep(RENEWAL_SECONDS)
+            await self._renew()
 
-    async def _meet(self) -> None:
-        # Until this meeting is over, requests may leave within the portion that was agreed on at the last one.
+    async def _renew(self) -> None:
+        # Until the claim is renewed, requests may leave within the portion that it allowed so far.
         held = max(self._limiter.in_use, self._limiter.portion)
         try:
-            part = await self._aside(partial(self._renew, held))
+            part = await self._run_blocking(partial(self._renew_claim, held))
         except OSError as error:
             self._go_on_alone(error)
             return
@@ -156,7 +156,7 @@ class Sharing:
             self._is_told = True
             self._tell(Note("Another load with the same token is at work on this machine; they share the limit."))
 
-    def _renew(self, held: float) -> Part:
+    def _renew_claim(self, held: float) -> Part:
         parts: list[Part] = []
 
         def change(claims: Claims) -> Claims:

@@ -394,11 +394,11 @@ def test_a_new_token_is_asked_for_with_all_secrets_in_the_body() -> None:
 @pytest.mark.parametrize("expires_in", [1800, 1, 0.5])
 def test_a_token_is_due_before_the_first_request_and_at_80_percent_of_its_life(expires_in: float) -> None:
     token = OAuthToken(OAUTH, "v4")
-    assert token.due(0)
+    assert token.is_stale(0, None)
     token.accept({"access_token": "a-1", "expires_in": expires_in}, 1000.0)
     assert token.header() == "Bearer a-1"
-    assert not token.due(1000 + 0.79 * expires_in)
-    assert token.due(1000 + 0.81 * expires_in)
+    assert not token.is_stale(1000 + 0.79 * expires_in, None)
+    assert token.is_stale(1000 + 0.81 * expires_in, None)
     assert "a-1" not in f"{token!r}{vars(token)!r}"
 
 
@@ -432,4 +432,4 @@ def test_an_answer_without_a_usable_token_is_fatal(answer: dict[str, object]) ->
 def test_a_token_that_claims_to_live_for_ever_does_no_harm() -> None:
     token = OAuthToken(OAUTH, "v4")
     token.accept({"access_token": "a", "expires_in": 10**400}, 0.0)
-    assert not token.due(10**6)
+    assert not token.is_stale(10**6, None)

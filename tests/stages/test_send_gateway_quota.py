@@ -70,7 +70,7 @@ def test_the_reserve_is_left_to_the_last_request_however_many_are_under_way(*, n
 
     async def scenario() -> list[Any]:
         gateway = make(server, daily_reserve=Budget(count=900))
-        gateway.day.told(None if named else Usage(1001, 1, None))
+        gateway.day.note_usage(None if named else Usage(1001, 1, None))
         return await calls(gateway, 300)
 
     results = run(scenario)

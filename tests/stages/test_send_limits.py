@@ -106,7 +106,7 @@ def test_a_limit_that_changes_holds_for_what_was_sent_before(seed: int) -> None:
 
         async def meddle() -> None:
             changes: list[Callable[[], None]] = [
-                lambda: server.limiter.told(Rate(chance.randint(1, 120), chance.choice([0.5, 1.0, 2.0, 5.0]))),
+                lambda: server.limiter.follow(Rate(chance.randint(1, 120), chance.choice([0.5, 1.0, 2.0, 5.0]))),
                 lambda: server.limiter.pause(chance.uniform(0, 1)),
                 lambda: server.limiter.slow_down(None, chance.uniform),
                 server.limiter.succeeded,
@@ -127,9 +127,9 @@ def test_a_limit_lowered_and_raised_again_does_not_forget_its_window() -> None:
     async def scenario() -> int:
         server = Server(limiter(20, 10.0), random.Random(0), jitter=0.0)
         await asyncio.gather(*(server.request() for _ in range(20)))
-        server.limiter.told(Rate(5, 10.0))
+        server.limiter.follow(Rate(5, 10.0))
         await asyncio.sleep(0.1)
-        server.limiter.told(Rate(20, 10.0))
+        server.limiter.follow(Rate(20, 10.0))
         await asyncio.gather(*(server.request() for _ in range(20)))
         return most_in_a_window(server.arrivals, 10.0)
 
@@ -146,7 +146,7 @@ def test_a_raised_limit_wakes_whoever_waits_for_a_slot() -> None:
         waiting = asyncio.create_task(limits.take())
         await asyncio.sleep(1)
         before = clock()
-        limits.told(Rate(10, 100.0))
+        limits.follow(Rate(10, 100.0))
         await waiting
         return clock() - before
 
@@ -227,7 +227,7 @@ def test_a_pause_holds_every_request_back_also_when_it_is_prolonged() -> None:
 def test_a_limit_that_the_command_names_does_not_follow_the_headers() -> None:
     async def scenario() -> Rate:
         limits = limiter(190, 10.0, follow=False)
-        limits.told(Rate(100, 10.0))
+        limits.follow(Rate(100, 10.0))
         return limits.rate
 
     assert run(scenario) == Rate(190, 10.0)

@@ -85,9 +85,9 @@ def test_a_lock_is_waited_for_two_seconds() -> None:
 def test_the_pause_after_429s_grows_to_the_whole_window(strikes: int, longest: float) -> None:
     async def scenario(retry_after: float | None, uniform: retry.Uniform) -> float:
         limiter = Limiter(Rate(100, 10.0), clock=clock, follow=False)
-        limiter.strikes = strikes - 1
+        limiter.pauses_in_a_row = strikes - 1
         limiter.slow_down(retry_after, uniform)
-        assert limiter.strikes == strikes
+        assert limiter.pauses_in_a_row == strikes
         return limiter.paused_for
 
     assert run(lambda: scenario(None, highest)) == pytest.approx(longest)
@@ -225,7 +225,7 @@ def test_the_reset_is_said_in_the_portals_own_time() -> None:
 )
 def test_the_reset_that_hubspot_names_wins_while_it_lies_ahead(zone: str | None, resets_at: str, words: str) -> None:
     day = Day(time_zone=zone)
-    day.told(Usage(100, 100, datetime.fromisoformat(resets_at)))
+    day.note_usage(Usage(100, 100, datetime.fromisoformat(resets_at)))
     assert f"resets at {words};" in day.reset_in_words(NOW)
 
 
@@ -301,7 +301,7 @@ def test_where_answers_name_no_quota_our_own_requests_are_counted() -> None:
         return day.left, day.limit, day.spent
 
     assert after(None, None) == (None, None, False)
-    day.told(Usage(1000, 997, None))
+    day.note_usage(Usage(1000, 997, None))
     assert [after(None, None) for _ in range(4)] == [(2, 1000, False), (1, 1000, False), *[(0, 1000, True)] * 2]
     assert after(500, None) == (500, 1000, False)
 

@@ -16,7 +16,7 @@ from loader.events import Event, Note
 from loader.send import sharing
 from loader.send.auth import fingerprint
 from loader.send.limiter import ABANDONED_SECONDS, Limiter
-from loader.send.sharing import CLAIM_SECONDS, MEETING_SECONDS, Claim, Claims, ClaimsFile, Sharing, share
+from loader.send.sharing import CLAIM_SECONDS, RENEWAL_SECONDS, Claim, Claims, ClaimsFile, Sharing, share
 from loader.settings import OAuthCredentials, Rate, Secret
 from tests.stages.fake_time import clock, run
 from tests.stages.test_send_limits import Server, most_in_a_window
@@ -45,11 +45,11 @@ class Machine:
         self.servers: list[Server] = []
 
     def sharing(self, rate: Rate | None = None, *, follow: bool = False) -> tuple[Sharing, Server]:
-        """Return a loader that is about to enter its meetings, and the server that its requests go to."""
+        """Return a loader that is about to make its claim, and the server that its requests go to."""
         limiter = Limiter(rate or self.rate, clock=clock, follow=follow)
         self.servers.append(Server(limiter, random.Random(len(self.servers))))
         file = ClaimsFile(self.cache, NAME)
-        return Sharing(limiter, file, clock=clock, tell=self.told.append, aside=at_once), self.servers[-1]
+        return Sharing(limiter, file, clock=clock, tell=self.told.append, run_blocking=at_once), self.servers[-1]
 
     async def load(self, seconds: float, *, after: float = 0.0, workers: int = 50, rate: Rate | None = None) -> Server:
         """Keep one loader busy for so long."""
@@ -138,8 +138,8 @@ def test_whatever_loaders_do_no_window_holds_more_than_the_limit(seed: int, tmp_
 
 def killed(loader: Sharing) -> None:
     """Let a loader end as if its process was killed: it says nothing more."""
-    assert loader._meetings is not None
-    loader._meetings.cancel()
+    assert loader._renewals is not None
+    loader._renewals.cancel()
 
 
 def test_what_a_killed_loader_held_comes_free_a_window_after_its_end(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_what_a_killed_loader_held_comes_free_a_window_after_its_end(tmp_path: P
 
     end, second = run(scenario)
     machine.holds()
-    wait = RATE.seconds + CLAIM_SECONDS + ABANDONED_SECONDS + 2 * MEETING_SECONDS
+    wait = RATE.seconds + CLAIM_SECONDS + ABANDONED_SECONDS + 2 * RENEWAL_SECONDS
     assert sent_between(second, end, end + RATE.seconds) <= 1
     assert sent_between(second, end + wait, end + wait + 10) >= 0.9 * RATE.requests
 
@@ -232,7 +232,7 @@ def test_a_loader_that_was_stopped_for_long_sends_nothing_before_it_has_met_the_
         first, server = machine.sharing()
         await first.__aenter__()
         await server.busy(50, 5)
-        killed(first)  # It does not get to its meetings, and goes on by itself.
+        killed(first)  # It does not get to renew its claim, and goes on by itself.
         end = clock()
         going_on = asyncio.create_task(server.busy(50, 20))
         await asyncio.sleep(20)
