@@ -1,9 +1,10 @@
 """The journal of a run: the only place that knows SQLite, and the only truth about what was read, sent and answered."""
 
 from loader.journal.async_journal import AsyncJournal, InThread, View
+from loader.journal.facts import Command, EndedEarly, Facts, RequestCounts, Table, Undo, Written
 from loader.journal.failed_records import FailedRecord, failed_records
 from loader.journal.grouping import Mixture
-from loader.journal.journal import FILE_NAME, Counts, Journal
+from loader.journal.journal import Counts, Journal
 from loader.journal.lines import Line, Stretch, line_of_pair, line_of_reject, lines, settled
 from loader.journal.lock import Lock, holder
 from loader.journal.lookups import Lookups, forget_lookups
@@ -11,9 +12,11 @@ from loader.journal.schema import is_journal, output_names, remove_journal
 from loader.journal.staging import Staging
 
 __all__ = [
-    "FILE_NAME",
     "AsyncJournal",
+    "Command",
     "Counts",
+    "EndedEarly",
+    "Facts",
     "FailedRecord",
     "InThread",
     "Journal",
@@ -21,9 +24,13 @@ __all__ = [
     "Lock",
     "Lookups",
     "Mixture",
+    "RequestCounts",
     "Staging",
     "Stretch",
+    "Table",
+    "Undo",
     "View",
+    "Written",
     "failed_records",
     "forget_lookups",
     "holder",

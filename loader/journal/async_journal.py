@@ -12,6 +12,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar
 
+from loader.journal.facts import Facts
 from loader.journal.journal import Counts, Journal
 from loader.model import Demotion, Direction, Image, Lot, Outcome, Pairs, Singles, Types
 
@@ -75,7 +76,7 @@ class View(Protocol):
     """A table that is written behind a journal, from what that holds."""
 
     def catch_up(self) -> Mapping[str, object]:
-        """Write every line that the journal has and the table has not; return the facts that say how far it is."""
+        """Write every line that the journal has and the table has not; return what changes of the facts by that."""
 
     def finish(self) -> None:
         """Bring the table to its final form for this command."""
@@ -116,9 +117,8 @@ class AsyncJournal(InThread[SomeJournal]):
     ) -> None:
         """Open a table, and write it behind the journal until the end.
 
-        `figures` are asked before every commit for the facts of the same moment. `listeners` hear of
-        outcomes before they are written, and may raise Stopped to end the run. From now on `counts` says how many rows
-        stand where.
+        `figures` are asked before every commit for what changed of the facts. `listeners` hear of outcomes before they
+        are written, and may raise Stopped to end the run. From now on `counts` says how many rows stand where.
         """
         self._view = await self.call(lambda journal: self._views.enter_context(table(journal)))
         self.counts = await self.call(Journal.counts)
@@ -154,6 +154,11 @@ class AsyncJournal(InThread[SomeJournal]):
     async def keep(self, images: Sequence[Image], demoted: Sequence[Demotion]) -> dict[int, int]:
         """Commit what pairs were before they are sent; return by pair how many of its rows are so already."""
         return await self.call(Journal.keep, images, demoted)
+
+    @property
+    def facts(self) -> Facts:
+        """What is known of the run."""
+        return self.held.facts
 
     @property
     def unlabelled(self) -> Mapping[Direction, Types]:
@@ -217,7 +222,7 @@ class AsyncJournal(InThread[SomeJournal]):
         if self._view:
             if view:
                 self._view.finish()
-            self.held.remember(self._view.catch_up())
+            self.held.remember(**self._view.catch_up())
 
     def _unless_broken(self, work: Callable[[], T]) -> T:
         with self._breaking():

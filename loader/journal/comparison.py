@@ -11,12 +11,6 @@ from typing import Any, NamedTuple
 from loader.journal.journal import Journal
 from loader.journal.schema import OWN
 
-LABELS = "labels"
-"""The fact that gives each association type, as `CATEGORY:id`, its label; blank for an unlabelled one."""
-
-EXACT = "exact"
-"""The fact that a pair must hold exactly the types asked for (`--existing replace`)."""
-
 MARKS = {"=": "there", "*": "different", "+": "missing", "!": "unreadable"}
 """The marks of the lines, and what each means in a word."""
 
@@ -72,7 +66,7 @@ _VIEWS = {"settled": _SETTLED, "rejected": _REJECTED}
 
 def comparisons(journal: Journal, view: str, after: int) -> Iterator[tuple[int, Comparison]]:
     """Yield the lines of a view (`settled` or `rejected`) that come after a number, each with its number."""
-    names = _Names(journal.fact(LABELS) or {})
+    names = _Names(journal.facts.labels)
     for number, *cells in _query(journal, f"{_VIEWS[view]} ORDER BY number", after):
         cells[10] = names[cells[10]]
         yield number, Comparison(*cells)
@@ -88,7 +82,7 @@ def marks(journal: Journal) -> Counter[str]:
 
 
 def _query(journal: Journal, statement: str, after: int) -> Iterator[Any]:
-    return journal.query(statement, {"after": after, "exact": bool(journal.fact(EXACT))})
+    return journal.query(statement, {"after": after, "exact": journal.facts.exact})
 
 
 class _Names(dict[str, str]):

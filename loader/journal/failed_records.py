@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from loader.journal.journal import Journal
 from loader.journal.lines import REJECTED, SETTLED, Line, read, stretches
-from loader.journal.schema import LABEL_COLUMNS, unpacked
+from loader.journal.schema import unpacked
 from loader.reasons import WHOLE_RECORD, advised
 
 # What separates addresses in a list, also in one written as JSON.
@@ -34,7 +34,7 @@ class _Unsuccessful(NamedTuple):
 
 def failed_records(journal: Journal) -> Iterator[FailedRecord]:
     """Yield every line that failed or was rejected, in the order of the inputs; each message says what to do."""
-    label_columns: dict[str, str] = journal.fact(LABEL_COLUMNS) or {}
+    label_columns = journal.facts.label_columns
     inputs = {number: (header, to_columns) for number, header, to_columns in journal.headers()}
     records = _Records(journal)
     own_text = _OwnTexts(journal)

@@ -4,21 +4,19 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from loader.journal import lots, settling
 from loader.journal.bound import bound
+from loader.journal.facts import from_rows, to_rows
 from loader.journal.lots import Plan
 from loader.journal.recent import Recent
-from loader.journal.schema import IS_SETTLED, UNLABELLED, connect, guarded
-from loader.model import AssociationType, Demotion, Direction, Image, Lot, Outcome, Pairs, Singles, Types
+from loader.journal.schema import IS_SETTLED, connect, guarded
+from loader.model import Demotion, Direction, Image, Lot, Outcome, Pairs, Singles, Types
 from loader.reasons import Reason, explain
-
-FILE_NAME = "results.name"
-"""The fact that names the results file which this run writes; any other file of that name is somebody else's."""
 
 
 @dataclass(slots=True)
@@ -77,9 +75,7 @@ class Journal:
 
     def _load(self) -> None:
         with guarded(self.path):
-            self._facts: dict[str, Any] = {
-                key: json.loads(value) for key, value in self._database.execute("SELECT key, value FROM facts")
-            }
+            self.facts = from_rows(self._database.execute("SELECT key, value FROM facts"))
             self._plan = Plan(self._database)
         self._from_the_start()
         self._last_row = self._last_within_bound()
@@ -103,37 +99,34 @@ class Journal:
 
     # --- facts
 
-    def fact(self, key: str) -> Any:
-        """Return what was remembered under a key, or None."""
-        return self._facts.get(key)
+    def remember(self, /, **changes: object) -> None:
+        """Give some of the facts new values, all in one commit; see `Facts.changed`."""
+        with self._commit(changes):
+            pass
 
-    def facts(self, prefix: str) -> dict[str, Any]:
-        """Return what was remembered under all keys that begin so."""
-        return {key: value for key, value in self._facts.items() if key.startswith(prefix)}
+    def rewrite(self, table: str) -> None:
+        """Have a table written anew by whoever opens it next."""
+        self.remember(**self._rewritten(table))
 
-    def remember(self, facts: Mapping[str, object]) -> None:
-        """Write facts down, all in one commit."""
-        with self._commit():
-            self._put(facts)
-        self._facts.update(facts)
-
-    def _put(self, facts: Mapping[str, object]) -> None:
-        self._database.executemany(
-            "INSERT OR REPLACE INTO facts VALUES (?, ?)", [(key, json.dumps(value)) for key, value in facts.items()]
-        )
+    def _rewritten(self, table: str) -> dict[str, Any]:
+        tables = self.facts.tables
+        return {"tables": {**tables, table: replace(tables[table], written=None)}} if table in tables else {}
 
     @contextmanager
-    def _commit(self) -> Iterator[None]:
-        """Make one commit of a block, or nothing of it."""
+    def _commit(self, changes: Mapping[str, object] | None = None) -> Iterator[None]:
+        """Make one commit of a block and of changes of facts, or nothing of both."""
+        facts = self.facts.changed(changes or {})
         with guarded(self.path):
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self._database.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", to_rows(changes or {}))
                 self._database.execute("COMMIT")
             except BaseException:
                 if self._database.in_transaction:
                     self._database.execute("ROLLBACK")
                 raise
+        self.facts = facts
 
     def inputs(self) -> list[dict[str, object]]:
         """Return `path, sha256, rows, without` of each input, as the summary shows them."""
@@ -154,10 +147,7 @@ class Journal:
     @property
     def unlabelled(self) -> Mapping[Direction, Types]:
         """The types of each direction that HubSpot adds to every pair by itself."""
-        return {
-            (first, second): frozenset(AssociationType(category, type_id) for category, type_id in types)
-            for first, second, types in self._facts.get(UNLABELLED) or ()
-        }
+        return {(first, second): frozenset(types) for first, second, types in self.facts.unlabelled}
 
     @property
     def singles(self) -> Singles:
@@ -185,9 +175,11 @@ class Journal:
     def last_active_at(self) -> str | None:
         """Return when a command last worked on the run: UTC, ISO 8601; None where the journal does not say."""
         (outcome,) = next(self.query("SELECT finished_at FROM results ORDER BY id DESC LIMIT 1"), (None,))
-        commands, undo = self.fact("commands") or [{}], self.fact("undo") or {}
-        moments = [outcome, commands[-1].get("began_at"), self.fact("started_at"), self.fact("finished_at")]
-        return max(filter(None, [*moments, undo.get("started_at"), undo.get("finished_at")]), default=None)
+        moments = [outcome, self.facts.started_at, self.facts.finished_at]
+        moments += [command.began_at for command in self.facts.commands[-1:]]
+        if (undo := self.facts.undo) is not None:
+            moments += [undo.started_at, undo.finished_at]
+        return max(filter(None, moments), default=None)
 
     def _last_within_bound(self) -> int:
         # Rows are numbered in the order of the inputs, so the last one that counts is found from the end.
@@ -231,7 +223,7 @@ class Journal:
 
     def _claim(self, rows: Sequence[Sequence[Any]]) -> None:
         self._claimed = rows[-1][0]
-        self.remember({"claimed": max(self._claimed, self._facts.get("claimed") or 0)})
+        self.remember(claimed=max(self._claimed, self.facts.claimed))
         self.recent.claimed(rows)
 
     def claim_lot(self, records: int, pairs: int, *, scattered: bool = False) -> Lot | None:
@@ -258,12 +250,10 @@ class Journal:
         with self._commit():
             return lots.keep(self._database, images, demoted)
 
-    def record(self, outcomes: Iterable[Outcome], facts: Mapping[str, object]) -> None:
-        """Commit outcomes together with the facts of the same moment."""
-        with self._commit():
+    def record(self, outcomes: Iterable[Outcome], changes: Mapping[str, object]) -> None:
+        """Commit outcomes together with what changed of the facts at the same moment."""
+        with self._commit(changes):
             entries = settling.settle(self._database, outcomes)
-            self._put(facts)
-        self._facts.update(facts)
         for entry in entries:
             self.recent.settled(entry)
 
@@ -278,19 +268,15 @@ class Journal:
         Without `all_of_them`, of those that failed for a reason that says that sending them again may help. The results
         file is given up in the same commit: numbers of lines that it has are used again.
         """
-        with self._commit():
+        with self._commit(self._rewritten("results")):
             forgotten = settling.forget(self._database, settling.FAILED if all_of_them else settling.PASSING)
-            self._put({"results.written": None})
-        self._facts["results.written"] = None
         self._from_the_start()
         return forgotten
 
     def forget_all_but(self, status: str) -> None:
         """Take back every outcome of another status, as `forget_failed` does."""
-        with self._commit():
+        with self._commit(self._rewritten("results")):
             settling.forget(self._database, "status <> ?", status)
-            self._put({"results.written": None})
-        self._facts["results.written"] = None
         self._from_the_start()
 
     def claim_again(self, *, insisting: bool = False) -> None:
@@ -301,17 +287,18 @@ class Journal:
 
     def rename_outputs(self, names: Mapping[str, str]) -> None:
         """Write down the new names of output files that were renamed."""
-        outputs = {
-            key: value for key, value in self._facts.items() if key.startswith("output.") or key.endswith(".name")
-        }
-        self.remember({key: names[name] for key, name in outputs.items() if name in names})
+        tables = self.facts.tables.items()
+        self.remember(
+            outputs={kind: names.get(name, name) for kind, name in self.facts.outputs.items()},
+            tables={kind: replace(table, name=names.get(table.name, table.name)) for kind, table in tables},
+        )
 
     # --- the view back
 
     def counts(self) -> Counts:
         """Return how many rows stand where."""
         pairs, rows = self._one("SELECT count(*), coalesce(sum(size), 0) FROM pairs")
-        if not self._facts.get("planned"):
+        if not self.facts.planned:
             # A run may end between the rejecting of rows that the portal speaks against and the end of its plan.
             (rows,) = self._one(
                 "SELECT count(*) FROM rows WHERE (input, row, part) NOT IN (SELECT input, row, part FROM rejects)"
@@ -336,7 +323,7 @@ class Journal:
 
     def is_finished(self) -> bool:
         """Return True when no row is pending, without counting what became of each."""
-        waiting = "pairs" if self._facts.get("planned") else "rows"
+        waiting = "pairs" if self.facts.planned else "rows"
         (waiting_for,) = self._one(f"SELECT count(*) FROM {waiting}")  # noqa: S608 - one of two
         (settled,) = self._one("SELECT coalesce(sum(last_pair - first_pair + 1), 0) FROM settled")
         (beyond,) = self._one("SELECT (SELECT count(*) FROM rejects) - (SELECT count(*) FROM rejected_lines)")

@@ -19,12 +19,6 @@ FORMAT = 8
 APPLICATION = 0x41534C44
 """Tells a journal from any other SQLite file (`PRAGMA application_id`)."""
 
-UNLABELLED = "unlabelled"
-"""The fact that tells the unlabelled types of each direction: two object types, and category and type id of each."""
-
-LABEL_COLUMNS = "label_columns"
-"""The fact that names the label column of each input, by its number as a text; a blank one: it has none."""
-
 OWN = """
 CASE WHEN s.flipped = CASE WHEN k.from_type <> k.to_type THEN k.swapped ELSE r.object_id > r.to_object_id END
     THEN k.category || ':' || k.type_id ELSE k.inverse_category || ':' || k.inverse_type_id END
@@ -49,7 +43,7 @@ settled.first_pair = (SELECT max(first_pair) FROM settled WHERE first_pair <= pa
 """Joins a pair with what settled it; `outcomes` goes the other way, from what was settled to its pairs."""
 
 TABLES = f"""
--- What the run is bound to, when it began, what it has used; each value is JSON.
+-- What the run is bound to, when it began, what it has used: see `facts`; each value is JSON.
 CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
 CREATE TABLE inputs (
@@ -299,13 +293,17 @@ def output_names(journal: Path) -> list[str]:
     address = f"file:{quote(os.fsencode(journal.resolve()))}?{how}"
     try:
         with closing(sqlite3.connect(address, uri=True)) as connection:
-            rows = connection.execute("SELECT value FROM facts WHERE key LIKE 'output.%'").fetchall()
+            # Formats before 8 had a key for each file.
+            rows = connection.execute(
+                "SELECT value FROM facts WHERE key IN ('outputs', 'kept_failures') OR key LIKE 'output.%'"
+            ).fetchall()
     except sqlite3.DatabaseError:
         return []
-    names = []
-    for (value,) in rows:
+    names: list[object] = []
+    for (text,) in rows:
         with suppress(ValueError, TypeError):  # A value that is no JSON text names no file.
-            names.append(json.loads(value))
+            value = json.loads(text)
+            names += value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
     return [name for name in names if isinstance(name, str)]
 
 

@@ -16,9 +16,10 @@ from typing import NamedTuple, Self
 from loader.files import sync_folder, writing
 from loader.journal import grouping
 from loader.journal.bound import bound
+from loader.journal.facts import Facts, to_rows
 from loader.journal.grouping import OF_ROW, REJECT, Mixture
 from loader.journal.own_keys import OwnKeys
-from loader.journal.schema import LABEL_COLUMNS, UNLABELLED, create, guarded, packed, scratch, storable
+from loader.journal.schema import create, guarded, packed, scratch, storable
 from loader.model import (
     Asked,
     AssociationType,
@@ -110,7 +111,7 @@ class Staging:
         )
         self.keys.begin_input(self._input, id_properties)
         self._label_columns[str(self._input)] = label_column
-        self.remember({LABEL_COLUMNS: self._label_columns})
+        self.remember(label_columns=self._label_columns)
 
     def append(self, chunk: Chunk) -> None:
         """Take over a chunk of the current input."""
@@ -242,7 +243,7 @@ class Staging:
 
     def note_unlabelled(self, unlabelled: Mapping[Direction, Iterable[AssociationType]]) -> None:
         """Remember the types that HubSpot adds to every pair by itself."""
-        self.remember({UNLABELLED: [[*direction, sorted(types)] for direction, types in unlabelled.items()]})
+        self.remember(unlabelled=[(*direction, sorted(types)) for direction, types in unlabelled.items()])
 
     def specify(self, mixture: Mixture, specification: Specification) -> None:
         """Write down what the pairs of one mixture are sent as, and reject the rows that cannot go along."""
@@ -291,12 +292,11 @@ class Staging:
         looked_up = looked_up if limit is None else min(looked_up, pairs)
         return Figures(rows + rejected, pairs, rejected, reasons, without, records, looked_up)
 
-    def remember(self, facts: Mapping[str, object]) -> None:
-        """Write facts down; each value is anything that JSON can hold."""
+    def remember(self, /, **changes: object) -> None:
+        """Give some of the journal's facts their values; see `Facts.changed`."""
+        Facts().changed(changes)
         with guarded(self._path):
-            self._database.executemany(
-                "INSERT OR REPLACE INTO facts VALUES (?, ?)", [(key, json.dumps(value)) for key, value in facts.items()]
-            )
+            self._database.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", to_rows(changes))
 
     def install(self, journal: Path) -> None:
         """Give the finished journal its name, whole and on disk."""

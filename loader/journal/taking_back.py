@@ -14,12 +14,6 @@ from loader.journal.journal import Journal
 from loader.journal.schema import ITS_OUTCOME, OLD
 from loader.model import NO_TYPES, AssociationType, Demotion, Direction, Outcome, Pairs
 
-UNDO = "undo"
-"""The fact that tells of an undo: when it began and ended, and how many pairs have which status."""
-
-WRITTEN = "undo.written"
-"""The fact that says how far the undo's own table is."""
-
 STATUSES = ("removed", "unchanged", "left", "failed")
 """What may become of a pair: taken back; not there any more; changed by somebody since; refused by HubSpot."""
 
@@ -134,10 +128,8 @@ class UndoJournal(Journal):
 
     def begin_undo(self) -> None:
         """Have what could not be taken back looked at again; what was taken back, or was gone, stays so."""
-        with self._commit():
+        with self._commit(self._rewritten("undo")):
             self._database.execute(f"DELETE FROM undone WHERE NOT ({_SETTLED})")  # noqa: S608 - our own text
-            self._put({WRITTEN: None})
-        self._facts[WRITTEN] = None
 
     def undoable(self) -> list[Group]:
         """Return what is still to be taken back, in groups, the largest first."""
@@ -170,7 +162,7 @@ class UndoJournal(Journal):
     @property
     def replaced(self) -> bool:
         """True for a run that looked at what pairs had, and took off what the file does not ask for."""
-        identity: Mapping[str, Any] = self.fact("identity") or {}
+        identity = self.facts.identity
         return identity.get("existing") == "replace" and not identity.get("unread")
 
     def _groups(self) -> Iterator[Sequence[Any]]:
@@ -190,7 +182,7 @@ class UndoJournal(Journal):
         return self.query(
             f"SELECT {columns} FROM ({_CONCERNED})"  # noqa: S608 - our own text
             f" WHERE NOT EXISTS (SELECT 1 FROM undone WHERE pair = id AND {done}) {rest}",
-            {"assume_new": self._assume_new, "claimed": self.fact("claimed") or 0, **values},
+            {"assume_new": self._assume_new, "claimed": self.facts.claimed, **values},
         )
 
     def intend(self, pairs: Sequence[int]) -> None:
@@ -202,10 +194,10 @@ class UndoJournal(Journal):
         """Return the pairs that an undo was at when it ended, and of which it does not know whether they are gone."""
         return frozenset(pair for (pair,) in self.query("SELECT pair FROM undoing"))
 
-    def record(self, outcomes: Iterable[Outcome], facts: Mapping[str, object]) -> None:
-        """Commit what became of pairs, together with the facts of the same moment."""
+    def record(self, outcomes: Iterable[Outcome], changes: Mapping[str, object]) -> None:
+        """Commit what became of pairs, together with what changed of the facts at the same moment."""
         done = list(outcomes)
-        with self._commit():
+        with self._commit(changes):
             self._database.executemany(
                 "INSERT INTO undone (pair, status, error_category, error_message, finished_at) VALUES (?, ?, ?, ?, ?)",
                 [
@@ -218,8 +210,6 @@ class UndoJournal(Journal):
             # A request that got no answer may have taken effect: that stays in mind.
             settled = [(pair,) for each in done if each.status != "failed" for pair in each.pair_ids.tolist()]
             self._database.executemany("DELETE FROM undoing WHERE pair = ?", settled)
-            self._put(facts)
-        self._facts.update(facts)
 
     # --- what other pairs lost by the run
 

@@ -21,12 +21,6 @@ from loader.text import visible
 ADDED = ("_input", "_row", "_status", "_error_category", "_error_message", "_http_status", "_correlation_id")
 
 
-WRITTEN = "failures.written"
-"""The fact that holds the SHA-256 of the failures file, and while a new one takes its place those of both."""
-
-KEPT = "output.kept."
-"""The facts that name failures files which were renamed because somebody had changed them."""
-
 _LONGEST_HEADER = 2**20
 
 
@@ -64,13 +58,13 @@ def write_failures(outputs: Outputs, journal: Journal, now: datetime) -> Failure
             written += 1
         kept = _make_way(outputs, journal, now)
         # Before the new file has its name: after a crash between the two, either is known as the loader's.
-        journal.remember({WRITTEN: [*_digests(path), digest.hexdigest()]})
+        journal.remember(failures_written=(*_digests(path), digest.hexdigest()))
     return Failures(written, kept)
 
 
 def is_mended(path: Path, journal: Journal) -> bool:
     """Return True for a failures file that is not what the run of this journal wrote last."""
-    return bool(set(_digests(path)) - set(journal.fact(WRITTEN) or ()))
+    return bool(set(_digests(path)) - set(journal.facts.failures_written))
 
 
 def is_failures_file(path: Path) -> bool:
@@ -82,8 +76,8 @@ def is_failures_file(path: Path) -> bool:
 
 def has_mended_files(journal: Journal) -> bool:
     """Return True when a failures file of a run is still there that somebody has changed."""
-    failures = journal.path.with_name(journal.fact("output.failures") or "")
-    kept = (journal.path.with_name(str(name)) for name in journal.facts(KEPT).values())
+    failures = journal.path.with_name(journal.facts.outputs.get("failures", ""))
+    kept = (journal.path.with_name(name) for name in journal.facts.kept_failures)
     return is_mended(failures, journal) or any(path.exists() for path in kept)
 
 
@@ -105,7 +99,8 @@ def _make_way(outputs: Outputs, journal: Journal, now: datetime) -> Path | None:
     with writing(path):
         path.rename(kept)
     # Named in the journal, so that a folder's inputs do not grow by it.
-    journal.remember({f"{KEPT}{kept.name}": kept.name if kept.parent == outputs.results.parent else str(kept)})
+    name = kept.name if kept.parent == outputs.results.parent else str(kept)
+    journal.remember(kept_failures=(*journal.facts.kept_failures, name))
     return kept
 
 

@@ -30,8 +30,8 @@ def remove_old(outputs: Outputs, days: int, now: datetime) -> list[str]:
 def _may_go(journal: Path, moment: datetime) -> bool:
     try:
         with Journal(journal, read_only=True) as found:
-            ended = found.fact("finished_at") or found.fact("started_at")
-            return bool(ended) and datetime.fromisoformat(ended) < moment and not has_mended_files(found)
+            ended = found.facts.finished_at or found.facts.started_at
+            return ended is not None and datetime.fromisoformat(ended) < moment and not has_mended_files(found)
     except (JournalError, RecordError, ValueError, TypeError):
         return False
 
@@ -40,7 +40,7 @@ def _named(journal: Path) -> Iterator[Path]:
     """Yield the files that a set-aside journal names, and that have its date in their names."""
     prefix = journal.name.removesuffix("journal")
     with Journal(journal, read_only=True) as found:
-        names = [name for name in found.facts("output.").values() if isinstance(name, str)]
+        names = [*found.facts.outputs.values(), *found.facts.kept_failures]
     for name in names:
         if name.startswith(prefix) and Path(name).name == name:
             yield journal.with_name(name)

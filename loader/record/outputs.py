@@ -48,14 +48,14 @@ class Outputs:
         others = [self.beside(f"{kind}.{end}") for kind, end in _OTHER_COMMANDS]
         return [self.results, self.failures, self.summary, *others, self.journal]
 
-    def facts(self) -> dict[str, object]:
-        """Return what a journal remembers of its outputs: names relative to its folder, so that both can move."""
+    def names(self) -> dict[str, str]:
+        """Return the outputs' names by their kind, relative to the journal's folder, so that both can move."""
         failures = self.failures.name if self.failures.parent == self.results.parent else str(self.failures.absolute())
         return {
-            "output.results": self.results.name,
-            "output.failures": failures,
-            "output.summary": self.summary.name,
-            **{f"output.{kind}": f"{self.stem}.{kind}.{end}" for kind, end in _OTHER_COMMANDS},
+            "results": self.results.name,
+            "failures": failures,
+            "summary": self.summary.name,
+            **{kind: f"{self.stem}.{kind}.{end}" for kind, end in _OTHER_COMMANDS},
         }
 
 

@@ -8,11 +8,11 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Self
 
 from loader.errors import UsageError
 from loader.files import open_private, replacing, write_all, writing
-from loader.journal import Journal, Line, lines
+from loader.journal import Journal, Line, Table, Written, lines
 from loader.journal.comparison import MARKS
 from loader.record.csv_text import LINES_AT_ONCE, LinesOf, TextsOf, csv_lines, csv_texts, texts_of
 from loader.text import visible_json
@@ -20,19 +20,6 @@ from loader.text import visible_json
 ENDINGS = (".csv", ".jsonl", ".parquet")
 
 _BYTES_AT_ONCE = 1 << 20
-
-
-class Results(Protocol):
-    """A results file that is open for writing."""
-
-    def catch_up(self) -> dict[str, object]:
-        """Write every line that the journal has and the file has not; return the facts that say how far it is."""
-
-    def finish(self) -> None:
-        """Bring the file to its final form for this exit."""
-
-    def close(self) -> None:
-        """Let go of the file."""
 
 
 class TextResults:
@@ -55,7 +42,7 @@ class TextResults:
         self._journal = journal
         self._texts_of = texts_of
         self._head = head.encode()
-        self._name, self._written = name, f"{name}.written"
+        self._name = name
         self._descriptor = -1
 
     def __enter__(self) -> Self:
@@ -72,15 +59,15 @@ class TextResults:
         return self
 
     def _resume(self) -> bool:
-        written: Any = self._journal.fact(self._written)
-        if not isinstance(written, dict):
+        table = self._journal.facts.tables.get(self._name)
+        if table is None or table.written is None:
             return False
-        self._size, self._checksum = written["size"], written["checksum"]
+        self._size, self._checksum = table.written.size, table.written.checksum
         if _checksum(self._descriptor, self._size) != self._checksum:
             return False
         os.ftruncate(self._descriptor, self._size)
         os.lseek(self._descriptor, self._size, os.SEEK_SET)
-        self._number = {view: written[view] for view in ("settled", "rejected")}
+        self._number = {"settled": table.written.settled, "rejected": table.written.rejected}
         return True
 
     def _begin(self) -> None:
@@ -96,10 +83,11 @@ class TextResults:
         self.close()
 
     def catch_up(self) -> dict[str, object]:
-        """Write every line that the journal has and the file has not; return the facts that say how far it is."""
+        """Write every line that the journal has and the file has not; return the changes that say how far it is."""
         for view in self._number:
             self._append(view)
-        return {self._written: {"size": self._size, "checksum": self._checksum, **self._number}}
+        table = Table(name=self._path.name, written=Written(size=self._size, checksum=self._checksum, **self._number))
+        return {"tables": {**self._journal.facts.tables, self._name: table}}
 
     def _append(self, view: str) -> None:
         for number, text in self._texts_of(self._journal, view, self._number[view]):
@@ -206,14 +194,15 @@ def open_table(
 
 def _take_name(path: Path, journal: Journal, name: str, *, empty: bool) -> None:
     """Make a name the run's own before anything is written there."""
-    if journal.fact(f"{name}.name") == path.name:
+    tables = journal.facts.tables
+    if name in tables and tables[name].name == path.name:
         return
     if not empty:
         raise UsageError(
             f"{path} exists, and the run in {journal.path} did not write it: move it away, or give the --results that "
             "the run began with"
         )
-    journal.remember({f"{name}.name": path.name, f"{name}.written": None})
+    journal.remember(tables={**tables, name: Table(name=path.name)})
 
 
 def _checksum(descriptor: int, size: int) -> int | None:

@@ -7,18 +7,9 @@ from typing import Any
 
 from loader.files import replacing
 from loader.journal import Counts, Journal
-from loader.settings import Rate
 from loader.shell import command_line
 from loader.text import visible_json
 from loader.version import version
-
-NO_TRAFFIC: Mapping[str, Any] = {
-    "sent": 0,
-    "retried": 0,
-    "rate_limited": 0,
-    "by_status": {},
-    "sending_seconds": 0.0,
-}
 
 
 def summarize(
@@ -53,16 +44,20 @@ def summarize(
 
 def load_figures(journal: Journal, counts: Counts) -> dict[str, object]:
     """Return the figures of a load, over all commands that worked on it."""
-    traffic = journal.fact("traffic") or NO_TRAFFIC
-    rate = Rate(*(journal.fact("rate") or (100, 10.0)))
-    sending = traffic["sending_seconds"]
+    requests, rate = journal.facts.requests, journal.facts.rate
+    sending = requests.sending_seconds
     return {
         "rows": counts.rows(),
         "pairs": counts.pairs,
-        "requests": {key: traffic[key] for key in ("sent", "retried", "rate_limited", "by_status")},
+        "requests": {
+            "sent": requests.sent,
+            "retried": requests.retried,
+            "rate_limited": requests.rate_limited,
+            "by_status": dict(requests.by_status),
+        },
         "rate": {
             "limit": f"{rate.requests}/{rate.seconds:g}",
-            "achieved_per_second": round(traffic["sent"] / sending, 2) if sending else 0.0,
+            "achieved_per_second": round(requests.sent / sending, 2) if sending else 0.0,
         },
         "failures_by_reason": journal.reasons(),
     }

@@ -21,7 +21,7 @@ def refuse_strangers(settings: Settings, outputs: Outputs, earlier: Earlier | No
 
     A failures file of another run is none: it makes way under a dated name, as an earlier one of this run does.
     """
-    path, ours = outputs.failures, outputs.facts()["output.failures"]
+    path, ours = outputs.failures, outputs.names()["failures"]
     if settings.fresh or (earlier is not None and earlier.failures == ours):
         return
     if path.exists() and path.stat().st_size and not is_failures_file(path):

@@ -6,8 +6,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from loader.errors import JournalError, JournalMismatch, RecordError, UsageError
-from loader.journal import Journal
-from loader.journal.taking_back import UNDO
+from loader.journal import Journal, Undo
 from loader.read import Input
 from loader.record.outputs import Outputs
 from loader.settings import Settings
@@ -64,7 +63,7 @@ class Earlier(NamedTuple):
     to_repeat: bool
     started_at: str | None
     names: tuple[str, ...]
-    undo: Mapping[str, Any] | None
+    undo: Undo | None
     failures: str | None
     last_work: datetime | None
 
@@ -93,15 +92,15 @@ def look(outputs: Outputs, *, fresh: bool = False) -> Earlier | None:
 def _earlier(outputs: Outputs) -> Earlier:
     with Journal(outputs.journal, read_only=True) as journal:
         return Earlier(
-            journal.fact("identity") or {},
-            journal.fact("portal_id"),
-            bool(journal.fact("planned")),
+            journal.facts.identity,
+            journal.facts.portal_id,
+            journal.facts.planned,
             journal.is_finished(),
             journal.failed_in_passing(),
-            journal.fact("started_at"),
+            journal.facts.started_at,
             tuple(str(source["path"]) for source in journal.inputs()),
-            journal.fact(UNDO),
-            journal.fact("output.failures"),
+            journal.facts.undo,
+            journal.facts.outputs.get("failures"),
             datetime.fromisoformat(moment) if (moment := journal.last_active_at()) else None,
         )
 
@@ -160,16 +159,16 @@ def is_due_again(earlier: Earlier, again: float | None, now: datetime) -> bool:
     return (now - earlier.last_work).total_seconds() > again
 
 
-def _taken_back(outputs: Outputs, undo: Mapping[str, Any]) -> JournalMismatch:
+def _taken_back(outputs: Outputs, undo: Undo) -> JournalMismatch:
     """Return why a run that was taken back neither goes on nor passes for finished."""
-    if undo["finished_at"] is None:
+    if undo.finished_at is None:
         finish = command_line(["association-loader", "undo", as_file(str(outputs.results))])
         return JournalMismatch(
             f"{outputs.journal}: an undo of this run is not finished: finish it with {finish}, or load everything "
             "again with --fresh, which sets its files aside"
         )
     return JournalMismatch(
-        f"{outputs.journal}: what this run added was taken back by undo on {undo['finished_at'][:10]}: to load it "
+        f"{outputs.journal}: what this run added was taken back by undo on {undo.finished_at[:10]}: to load it "
         "again, add --fresh, which sets its files aside"
     )
 

@@ -3,13 +3,25 @@
 import asyncio
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, BinaryIO
 
 from loader.errors import ApiError, Fatal, LoaderError, Retryable, Stopped, TooManyFailures
 from loader.events import FailedFor, Finished, Started, Tell
 from loader.files import remove_left_behind
-from loader.journal import FILE_NAME, AsyncJournal, Counts, InThread, Journal, Lock, Staging, forget_lookups
+from loader.journal import (
+    AsyncJournal,
+    Command,
+    Counts,
+    EndedEarly,
+    InThread,
+    Journal,
+    Lock,
+    Staging,
+    Table,
+    forget_lookups,
+)
 from loader.read import Input
 from loader.record.failures import write_failures
 from loader.record.outputs import Outputs, name_outputs
@@ -37,7 +49,6 @@ from loader.send.portal import Account, GatewayPortal
 from loader.send.reading import CurrentAssociations
 from loader.settings import Settings
 from loader.shell import command_line
-from loader.show.pace import PREFIX as PACE
 from loader.stopping import Stop
 
 NOBODY = Account(None, None)
@@ -126,13 +137,12 @@ class _Load:
                 account, refused = await self._plan(gateway, portal, staging)
                 await staging.call(
                     Staging.remember,
-                    {
-                        "identity": bound,
-                        "planned": refused is None,
-                        "started_at": self.session.moment(),
-                        FILE_NAME: self.outputs.results.name,  # What lies there now is about to be set aside.
-                        **self.outputs.facts(),
-                    },
+                    identity=bound,
+                    planned=refused is None,
+                    started_at=self.session.moment(),
+                    outputs=self.outputs.names(),
+                    # What lies there now is about to be set aside.
+                    tables={"results": Table(name=self.outputs.results.name)},
                 )
                 clear_the_way(self.settings, self.outputs, earlier, decision, self.tell)
                 remove_old_runs(self.settings, self.outputs, self.now(), self.tell)
@@ -177,12 +187,7 @@ class _Load:
     async def _send(self, gateway: Gateway, account: Account, refused: LoaderError | None, *, resumed: bool) -> Report:
         async with AsyncJournal(Journal(self.outputs.journal)) as journal:
             await journal.call(self._prepare, account)
-            before = {
-                "traffic": journal.held.fact("traffic"),
-                "seconds": journal.held.fact("seconds"),
-                "pace": journal.held.facts(PACE),
-            }
-            meter = Meter(before, gateway, self.session.around, self.session.began)
+            meter = Meter(journal.facts, gateway, self.session.around, self.session.began)
             table = partial(open_results, self.outputs.results)
             listeners = (meter.settled, FailureGuard(self.settings.send.max_failures).watch)
             await journal.follow(table, figures=meter.facts, listeners=listeners)
@@ -193,28 +198,24 @@ class _Load:
     def _prepare(self, journal: Journal, account: Account) -> None:
         """Bring the journal in line with this command: its limit, its outputs, the failed rows to be sent again."""
         if journal.failed_in_passing() or self.settings.retry_failed:
-            # First the file is given up, then the outcomes: a crash between the two only has it written anew.
-            journal.remember({"results.written": None})
             journal.forget_failed(all_of_them=self.settings.retry_failed)
         if journal.limit(self.settings.send.limit):
             # Rejected rows beyond the new limit leave the results.
-            journal.remember({"results.written": None})
-        traffic = journal.fact("traffic") or {}
-        command = {"began_at": self.session.moment(), "after_seconds": traffic.get("sending_seconds", 0.0)}
+            journal.rewrite("results")
+        after_seconds = journal.facts.requests.sending_seconds
+        command = Command(began_at=self.session.moment(), after_seconds=after_seconds)
         journal.remember(
-            {
-                **self.outputs.facts(),
-                "command": command_line(self.settings.command),
-                "folder": os.getcwd(),  # noqa: PTH109 - a text is wanted
-                # Until the command ends, they say what to do if it is killed.
-                "exit_code": None,
-                "stopped": None,
-                "next_command": same_command(self.settings),
-                "commands": [*(journal.fact("commands") or []), command][-MOST_COMMANDS:],
-            }
+            outputs=self.outputs.names(),
+            command=command_line(self.settings.command),
+            folder=os.getcwd(),  # noqa: PTH109 - a text is wanted
+            # Until the command ends, they say what to do if it is killed.
+            exit_code=None,
+            stopped=None,
+            next_command=same_command(self.settings),
+            commands=(*journal.facts.commands, command)[-MOST_COMMANDS:],
         )
         if account.portal_id is not None:
-            journal.remember({"portal_id": account.portal_id, "time_zone": account.time_zone})
+            journal.remember(portal_id=account.portal_id, time_zone=account.time_zone)
 
     async def _work(
         self,
@@ -255,12 +256,12 @@ class _Load:
         counts = journal.counts
         exit_code = stopped.exit_code if stopped else int(counts.failed + counts.rejected > 0)
         moment = self.session.moment()
-        *earlier, command = journal.held.fact("commands")
+        *earlier, command = journal.facts.commands
         facts = {
             "finished_at": moment,
             "exit_code": exit_code,
             "stopped": _in_words(stopped),
-            "commands": [*earlier, {**command, "ended_at": moment, "exit_code": exit_code}],
+            "commands": (*earlier, replace(command, ended_at=moment, exit_code=exit_code)),
         }
         return await self._report(journal, counts, exit_code, stopped, facts)
 
@@ -273,9 +274,9 @@ class _Load:
             await journal.finish()
             counts = journal.counts
             exit_code = int(counts.failed + counts.rejected > 0)
-            if journal.held.fact("exit_code") == TooManyFailures.exit_code:
+            if journal.facts.exit_code == TooManyFailures.exit_code:
                 exit_code = TooManyFailures.exit_code
-            return await self._report(journal, counts, exit_code, None, self.outputs.facts())
+            return await self._report(journal, counts, exit_code, None, {"outputs": self.outputs.names()})
 
     async def _report(
         self,
@@ -295,7 +296,7 @@ class _Load:
         """Write the failures file and the summary, and return what there is to tell."""
         may_pass = counts.failed > 0 and journal.failed_in_passing()
         following = next_command(self.settings, self.outputs, counts, exit_code, may_pass=may_pass)
-        journal.remember({**facts, "next_command": following})
+        journal.remember(**facts, next_command=following)
         failures = write_failures(self.outputs, journal, self.now())
         if failures.kept is not None:
             tell_kept(self.settings, self.outputs, failures.kept, self.tell)
@@ -303,10 +304,10 @@ class _Load:
             self.settings.command,
             {"inputs": journal.inputs()},
             load_figures(journal, counts),
-            portal_id=journal.fact("portal_id"),
-            started_at=journal.fact("started_at"),
-            finished_at=journal.fact("finished_at"),
-            seconds=journal.fact("seconds") or 0.0,
+            portal_id=journal.facts.portal_id,
+            started_at=journal.facts.started_at,
+            finished_at=journal.facts.finished_at,
+            seconds=journal.facts.seconds,
             exit_code=exit_code,
             next_command=following,
         )
@@ -321,10 +322,9 @@ class _Load:
         )
 
 
-def _in_words(stopped: LoaderError | None) -> dict[str, Any] | None:
+def _in_words(stopped: LoaderError | None) -> EndedEarly | None:
     if stopped is None:
         return None
-    message: dict[str, Any] = {"message": str(stopped), "category": "", "http_status": None}
     if isinstance(stopped, ApiError):
-        message |= {"category": stopped.category, "http_status": stopped.status}
-    return message
+        return EndedEarly(message=str(stopped), category=stopped.category, http_status=stopped.status)
+    return EndedEarly(message=str(stopped))

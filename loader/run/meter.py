@@ -2,10 +2,10 @@
 
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from loader.events import Progress, Undoing, Verifying
-from loader.journal import Counts
+from loader.journal import Counts, Facts, RequestCounts
 from loader.model import Outcome
 from loader.send.gateway import Gateway, Surroundings
 from loader.show.pace import Bucket, Pace, latency_classes
@@ -29,19 +29,18 @@ class _Totals(NamedTuple):
 class Meter:
     """Takes note of a gateway's traffic whenever it is asked for figures, also for the report (see `show.pace`).
 
-    `before` are the figures that earlier commands left in the journal (see `facts`).
+    `before` is what earlier commands left in the journal.
     """
 
-    def __init__(self, before: Mapping[str, Any], gateway: Gateway, around: Surroundings, began: float) -> None:
+    def __init__(self, before: Facts, gateway: Gateway, around: Surroundings, began: float) -> None:
         self._before = before
         self._gateway = gateway
         self._around = around
         self._began = began
         self._sending_since = around.clock()
-        sending_seconds = (before.get("traffic") or {}).get("sending_seconds", 0.0)
-        self._sending_from = around.clock() - sending_seconds
+        self._sending_from = around.clock() - before.requests.sending_seconds
         """When sending would have begun without a break between commands."""
-        self._pace = Pace(before.get("pace"))
+        self._pace = Pace(before.pace_width, before.pace)
         self._seen = _Totals()
         self._done = self._failed = 0
         self._samples: deque[_Sample] = deque()
@@ -54,40 +53,31 @@ class Meter:
             else:
                 self._done += outcome.rows
 
-    def tell_again(self) -> None:
-        """Have the next `facts` tell everything: some that were told may not have been written, as the run ended."""
-        self._pace.tell_again()
-
     def facts(self) -> dict[str, object]:
-        """Return the figures to remember with a commit."""
+        """Return what changed of the journal's facts, to be written with a commit."""
         self._note_traffic()
-        now = self._around.clock()
-        rate = self._gateway.limiter.rate
+        now, before, traffic = self._around.clock(), self._before.requests, self._gateway.traffic
         return {
-            **self._pace.facts(),
-            "quota": [self._gateway.day.left, self._gateway.day.limit],
-            "traffic": self._traffic(now),
-            "seconds": (self._before.get("seconds") or 0.0) + now - self._began,
-            "rate": [rate.requests, rate.seconds],
-        }
-
-    def _traffic(self, now: float) -> dict[str, object]:
-        before = self._before.get("traffic") or {}
-        traffic = self._gateway.traffic
-        by_status = Counter(before.get("by_status") or {}) + traffic.by_status
-        return {
-            "sent": before.get("sent", 0) + traffic.sent,
-            "retried": before.get("retried", 0) + traffic.retried,
-            "rate_limited": before.get("rate_limited", 0) + traffic.rate_limited,
-            "by_status": dict(sorted(by_status.items())),
-            "sending_seconds": before.get("sending_seconds", 0.0) + now - self._sending_since,
+            "pace": self._pace.changes(),
+            "pace_width": self._pace.width,
+            "daily_left": self._gateway.day.left,
+            "daily_limit": self._gateway.day.limit,
+            "seconds": self._before.seconds + now - self._began,
+            "rate": self._gateway.limiter.rate,
+            "requests": RequestCounts(
+                sent=before.sent + traffic.sent,
+                retried=before.retried + traffic.retried,
+                rate_limited=before.rate_limited + traffic.rate_limited,
+                by_status=dict(sorted((Counter(before.by_status) + traffic.by_status).items())),
+                sending_seconds=before.sending_seconds + now - self._sending_since,
+            ),
         }
 
     def progress(self, counts: Counts) -> Progress:
         """Return where the run stands."""
         self._note_traffic()
         first, last = self._window(counts.pending)
-        before, traffic = self._before.get("traffic") or {}, self._gateway.traffic
+        before, traffic = self._before.requests, self._gateway.traffic
         return Progress(
             total=counts.total,
             created=counts.created,
@@ -96,9 +86,9 @@ class Meter:
             failed=counts.failed,
             rejected=counts.rejected,
             pending=counts.pending,
-            requests=before.get("sent", 0) + traffic.sent,
-            retried=before.get("retried", 0) + traffic.retried,
-            rate_limited=before.get("rate_limited", 0) + traffic.rate_limited,
+            requests=before.sent + traffic.sent,
+            retried=before.retried + traffic.retried,
+            rate_limited=before.rate_limited + traffic.rate_limited,
             daily_left=self._gateway.day.left,
             rate=self._gateway.limiter.rate,
             achieved=_per_second(first, last, last.sent - first.sent),

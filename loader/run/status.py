@@ -4,13 +4,11 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from loader.errors import JournalError, RecordError, UsageError
 from loader.events import Status
 from loader.journal import Counts, Journal, holder, is_journal
 from loader.journal.lock import ENDING as LOCK
-from loader.journal.taking_back import STATUSES, UNDO
 from loader.record.outputs import is_set_aside, journal_of
 from loader.shell import as_file, command_line
 
@@ -66,49 +64,47 @@ def _status(journal: Path, now: datetime) -> Status:
 def status_of(journal: Journal, process: str | None, now: datetime) -> Status:
     """Return where the run of an open journal stands; `process` is who works on it, if anybody."""
     counts = journal.counts()
-    stopped: dict[str, Any] = journal.fact("stopped") or {}
-    undo: dict[str, Any] = journal.fact(UNDO) or {}
+    facts = journal.facts
     last_active_at = journal.last_active_at()
     set_aside = is_set_aside(journal.path)
     return Status(
-        results=str(journal.path.with_name(journal.fact("output.results") or journal.path.name)),
+        results=str(journal.path.with_name(facts.outputs.get("results", journal.path.name))),
         state=_state(journal, counts, process),
         set_aside=set_aside,
         process=process,
-        stopped=stopped.get("message", "") if process is None else "",
-        exit_code=journal.fact("exit_code"),
-        portal_id=journal.fact("portal_id"),
+        stopped=facts.stopped.message if facts.stopped and process is None else "",
+        exit_code=facts.exit_code,
+        portal_id=facts.portal_id,
         rows=counts.rows(),
-        started_at=journal.fact("started_at"),
+        started_at=facts.started_at,
         last_active_at=last_active_at,
         seconds_ago=(now - datetime.fromisoformat(last_active_at)).total_seconds() if last_active_at else None,
-        command=journal.fact("command"),
+        command=facts.command,
         next_command=None if process or set_aside else _next_command(journal),
-        folder=journal.fact("folder"),
-        undone={name: undo[name] for name in (*STATUSES, "pending") if name in undo},
+        folder=facts.folder,
+        undone=facts.undo.pairs if facts.undo else {},
     )
 
 
 def _state(journal: Journal, counts: Counts, process: str | None) -> str:
     if process is not None:
         return "running"
-    if undo := journal.fact(UNDO):
-        return "undone" if undo["finished_at"] else "undoing"
+    if undo := journal.facts.undo:
+        return "undone" if undo.finished_at else "undoing"
     if not counts.pending:
         return "finished"
-    if journal.fact("stopped"):
+    if journal.facts.stopped:
         return "stopped"
-    return "unfinished" if journal.fact("claimed") else "planned"
+    return "unfinished" if journal.facts.claimed else "planned"
 
 
 def _next_command(journal: Journal) -> str | None:
-    undo = journal.fact(UNDO)
-    if undo is None:
-        following: str | None = journal.fact("next_command")
-        return following
-    if undo["finished_at"] is None:
-        return command_line(["association-loader", "undo", as_file(journal.fact("output.results"))])
-    return f"{journal.fact('command')} --fresh" if journal.fact("command") else None
+    facts = journal.facts
+    if facts.undo is None:
+        return facts.next_command
+    if facts.undo.finished_at is None:
+        return command_line(["association-loader", "undo", as_file(facts.outputs["results"])])
+    return f"{facts.command} --fresh" if facts.command else None
 
 
 def _without_a_plan(journal: Path, state: str, process: str | None, stopped: str = "") -> Status:

@@ -1,6 +1,7 @@
 """Undo: take back exactly what a run added; or go on with an undo where it stopped."""
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,8 @@ from typing import Any
 from loader.errors import LoaderError, UsageError, WrongPortal
 from loader.events import Tell, Undoable, Undone, UndoPlanned
 from loader.files import remove_left_behind
-from loader.journal import AsyncJournal, Lock, is_journal
-from loader.journal.taking_back import STATUSES, UNDO, TakenBack, UndoJournal, taken_back
+from loader.journal import AsyncJournal, Facts, Lock, Undo, is_journal
+from loader.journal.taking_back import TakenBack, UndoJournal, taken_back
 from loader.model import Outcome
 from loader.planning.object_types import shown
 from loader.record.outputs import check_table, journal_of
@@ -59,8 +60,8 @@ async def undo(
     session = Session(settings, tell, stop, around)
     with Lock(path):
         async with AsyncJournal(UndoJournal(path, assume_new=settings.assume_new)) as journal:
-            outputs = [path.with_name(str(name)) for name in journal.held.facts("output.").values()]
-            remove_left_behind(outputs, journal=path)
+            names = [*journal.facts.outputs.values(), *journal.facts.kept_failures]
+            remove_left_behind([path.with_name(name) for name in names], journal=path)
             return await _Undo(session, journal, file).run(agree)
 
 
@@ -88,20 +89,19 @@ class _Undo:
             await self.journal.call(self._begin)
             counts = await self.journal.call(UndoJournal.standing)
             await self.journal.follow(
-                lambda journal: open_table(self.file, journal, TakenBack._fields, taken_back, name=UNDO),
+                lambda journal: open_table(self.file, journal, TakenBack._fields, taken_back, name="undo"),
                 listeners=[partial(_count, counts)],
             )
             stopped = await self.session.work(self.journal, self._take_back(gateway, names, counts))
             return await self._report(gateway, plan, stopped)
 
     def _check_run(self) -> None:
-        journal = self.journal.held
-        identity: Mapping[str, Any] = journal.fact("identity") or {}
-        if not journal.fact("planned"):
-            raise UsageError(f"{journal.path}: that run sent nothing, so there is nothing to take back")
+        identity, path = self.journal.facts.identity, self.journal.held.path
+        if not self.journal.facts.planned:
+            raise UsageError(f"{path}: that run sent nothing, so there is nothing to take back")
         if identity.get("unread") and not self.settings.assume_new:
             raise UsageError(
-                f"{journal.path}: that run had --unread and looked at nothing before it wrote, so what "
+                f"{path}: that run had --unread and looked at nothing before it wrote, so what "
                 "it added is not known: to remove every association that it created, also those that were there "
                 "before, add --assume-new"
             )
@@ -109,7 +109,7 @@ class _Undo:
             raise UsageError(f"that run was sent to {url}: name it by --base-url")
 
     async def _check_portal(self, portal: GatewayPortal) -> None:
-        named, bound = self.settings.connection.portal_id, self.journal.held.fact("portal_id")
+        named, bound = self.settings.connection.portal_id, self.journal.facts.portal_id
         account = await recognize(portal, named or bound)
         if bound and account.portal_id != bound:
             raise WrongPortal(
@@ -132,21 +132,20 @@ class _Undo:
             )
             for group in journal.undoable()
         )
-        results = str(journal.path.with_name(journal.fact("output.results")))
+        results = str(journal.path.with_name(journal.facts.outputs["results"]))
         pairs = sum(group.pairs for group in groups)
-        return UndoPlanned(results, journal.fact("portal_id"), journal.fact("started_at"), pairs, groups)
+        return UndoPlanned(results, journal.facts.portal_id, journal.facts.started_at or "", pairs, groups)
 
     # --- taking back
 
     def _begin(self, journal: UndoJournal) -> None:
         journal.begin_undo()
-        before: Mapping[str, Any] = journal.fact(UNDO) or {}
-        began_at = before.get("started_at") or self.session.moment()
-        journal.remember({UNDO: {**before, "started_at": began_at, "finished_at": None}})
+        before = journal.facts.undo or Undo(started_at=self.session.moment())
+        journal.remember(undo=replace(before, finished_at=None))
 
     async def _take_back(self, gateway: Gateway, names: TypeNames, counts: Mapping[str, int]) -> None:
         self.session.stop.check()
-        meter = Meter({}, gateway, self.session.around, self.session.began)
+        meter = Meter(Facts(), gateway, self.session.around, self.session.began)
 
         async def intend(pairs: Sequence[int]) -> None:
             if pairs:
@@ -188,45 +187,38 @@ class _Undo:
         pending = counts["pending"] or await self.journal.call(UndoJournal.to_give_back)
         given_back = await self.journal.call(UndoJournal.given_back)
         stopped = ended_early(stopped, pending)
-        fact: dict[str, Any] = {
-            **self.journal.held.fact(UNDO),
-            **counts,
-            "given_back": given_back.get(GIVEN, 0),
-            "not_given_back": given_back.get(FAILED, 0),
-            "primaries": given_back.get(LEFT, 0) + given_back.get(FAILED, 0),
-        }
-        if not pending:
-            fact["finished_at"] = self.session.moment()
-        await self.journal.call(UndoJournal.remember, {UNDO: fact})
-        summary = self._summary(gateway, plan, fact, stopped)
+        before = self.journal.facts.undo or Undo(started_at=self.session.moment())
+        undo = replace(
+            before,
+            finished_at=None if pending else self.session.moment(),
+            pairs=counts,
+            given_back=given_back.get(GIVEN, 0),
+            not_given_back=given_back.get(FAILED, 0),
+            primaries=given_back.get(LEFT, 0) + given_back.get(FAILED, 0),
+        )
+        await self.journal.call(UndoJournal.remember, undo=undo)
+        summary = self._summary(gateway, plan, undo, stopped)
         self.session.tell(Undone(summary, str(self.file), str(stopped) if stopped else ""))
         return UndoReport.of(summary, self.file, stopped)
 
-    def _summary(
-        self, gateway: Gateway, plan: UndoPlanned, fact: Mapping[str, Any], stopped: LoaderError | None
-    ) -> dict[str, Any]:
-        """Return the undo in figures; `pairs` are associations, over all commands that worked on it.
-
-        `given_back` counts records that have the primary record back that they had before the run, `primaries` those
-        that could not get it back.
-        """
-        counts = {status: fact[status] for status in STATUSES}
-        failed = counts["failed"] + fact["not_given_back"]
+    def _summary(self, gateway: Gateway, plan: UndoPlanned, undo: Undo, stopped: LoaderError | None) -> dict[str, Any]:
+        """Return the undo in figures; `pairs` are associations, over all commands that worked on it."""
+        failed = undo.pairs["failed"] + undo.not_given_back
         traffic = gateway.traffic
         return summarize(
             self.settings.command,
             {"results": plan.results},
             {
-                "pairs": {"total": sum(counts.values()) + fact["pending"], **counts, "pending": fact["pending"]},
-                "given_back": fact["given_back"],
-                "primaries": fact["primaries"],
+                "pairs": {"total": sum(undo.pairs.values()), **undo.pairs},
+                "given_back": undo.given_back,
+                "primaries": undo.primaries,
                 "requests": {"sent": traffic.sent, "retried": traffic.retried, "rate_limited": traffic.rate_limited},
             },
             portal_id=plan.portal_id,
-            started_at=fact["started_at"],
-            finished_at=fact["finished_at"],
+            started_at=undo.started_at,
+            finished_at=undo.finished_at,
             seconds=self.session.around.clock() - self.session.began,
-            exit_code=stopped.exit_code if stopped else int(counts["left"] + failed > 0),
+            exit_code=stopped.exit_code if stopped else int(undo.pairs["left"] + failed > 0),
             next_command=command_line(self.settings.command) or None if stopped or failed else None,
         )
 

@@ -2,19 +2,19 @@
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 from loader.errors import JournalError, LoaderError, RecordError, Retryable, TooManyFailures
 from loader.events import Note, Tell, Verified, Verifying
 from loader.files import remove_left_behind
 from loader.journal import AsyncJournal, InThread, Journal, Lock, Staging, forget_lookups, remove_journal
-from loader.journal.comparison import EXACT, LABELS, MARKS, Comparison, comparisons, marks
+from loader.journal.comparison import MARKS, Comparison, comparisons, marks
 from loader.model import Outcome
 from loader.read import Input
 from loader.record.outputs import Outputs, check_table, name_outputs
 from loader.record.results import open_table
-from loader.record.summary import NO_TRAFFIC, summarize
+from loader.record.summary import summarize
 from loader.run.connection import workers
 from loader.run.identity import identity
 from loader.run.labels import TypeNames, type_names
@@ -105,7 +105,7 @@ class _Verification:
             return False
         try:
             with Journal(self.path) as journal:
-                if journal.fact("identity") != bound:
+                if journal.facts.identity != bound:
                     return False
                 journal.forget_all_but("same")  # The others may have been mended meanwhile.
                 return True
@@ -130,14 +130,12 @@ class _Verification:
     def _install(self, staging: Staging, account: Account, bound: dict[str, Any]) -> None:
         sample = self._draw(staging)
         staging.remember(
-            {
-                "identity": bound,
-                "portal_id": account.portal_id,
-                "planned": True,
-                "started_at": self.session.moment(),
-                "sample": sample,
-                EXACT: self.settings.send.existing == "replace",
-            }
+            identity=bound,
+            portal_id=account.portal_id,
+            planned=True,
+            started_at=self.session.moment(),
+            sample=sample,
+            exact=self.settings.send.existing == "replace",
         )
         remove_journal(self.path)
         self.file.unlink(missing_ok=True)
@@ -159,8 +157,7 @@ class _Verification:
 
     async def _compare(self, gateway: Gateway, portal: GatewayPortal, journal: AsyncJournal[Journal]) -> Verification:
         await journal.call(Journal.limit, self.settings.send.limit)
-        before = {"traffic": journal.held.fact("traffic"), "seconds": journal.held.fact("seconds")}
-        meter = Meter(before, gateway, self.session.around, self.session.around.clock())
+        meter = Meter(journal.facts, gateway, self.session.around, self.session.around.clock())
         await journal.follow(
             lambda opened: open_table(self.file, opened, Comparison._fields, comparisons),
             figures=meter.facts,
@@ -177,7 +174,7 @@ class _Verification:
     ) -> None:
         """Judge every pair; what seems to be missing is read again, because reads may lag behind writes."""
         names = await self.session.stop.unless(type_names(portal, journal.held.directions()))
-        await journal.call(Journal.remember, {LABELS: names.labels})
+        await journal.call(Journal.remember, labels=names.labels)
         counts = journal.counts
         self.total, self.pending = counts.total, counts.pending
         self.there = counts.total - counts.pending - counts.rejected
@@ -229,23 +226,27 @@ class _Verification:
     def _sum_up(self, journal: Journal, stopped: LoaderError | None) -> dict[str, Any]:
         """Return the verification in figures; `rows` counts lines by what their mark means."""
         finished_at = self.session.moment()
-        journal.remember({"finished_at": finished_at})
+        journal.remember(finished_at=finished_at)
         counted, total = marks(journal), journal.counts().total
         rows = {word: counted[mark] for mark, word in MARKS.items()}
         different = sum(counted.values()) - counted["="]
-        traffic: Mapping[str, Any] = journal.fact("traffic") or NO_TRAFFIC
+        facts, requests = journal.facts, journal.facts.requests
         return summarize(
             self.settings.command,
             {"inputs": journal.inputs()},
             {
                 "rows": {"total": total, **rows, "pending": total - sum(counted.values())},
-                "sample": journal.fact("sample"),
-                "requests": {key: traffic[key] for key in ("sent", "retried", "rate_limited")},
+                "sample": facts.sample,
+                "requests": {
+                    "sent": requests.sent,
+                    "retried": requests.retried,
+                    "rate_limited": requests.rate_limited,
+                },
             },
-            portal_id=journal.fact("portal_id"),
-            started_at=journal.fact("started_at"),
+            portal_id=facts.portal_id,
+            started_at=facts.started_at,
             finished_at=finished_at,
-            seconds=journal.fact("seconds") or 0.0,
+            seconds=facts.seconds,
             exit_code=stopped.exit_code if stopped else int(different > 0),
             next_command=load_what_is_missing(self.settings, self.outputs, counted["+"] + counted["*"], stopped),
         )

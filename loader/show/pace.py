@@ -13,9 +13,6 @@ from typing import Any, Self
 
 MOST_BUCKETS = 480
 
-PREFIX = "pace."
-_WIDTH = f"{PREFIX}width"
-
 _SHORTEST = 0.001
 _CLASSES_PER_DOUBLING = 4
 _LAST_CLASS = 80
@@ -66,12 +63,11 @@ _COUNTED = [name for name in _FIGURES if name not in ("under_way", "allowed")]
 
 
 class Pace:
-    """The series of one run; `before` are the facts that earlier commands left (see `facts`)."""
+    """The series of one run, in buckets of `width` seconds; both are what earlier commands left (see `changes`)."""
 
-    def __init__(self, before: Mapping[str, Any] | None = None) -> None:
-        facts = {key: value for key, value in (before or {}).items() if value is not None}
-        self.width = int(facts.pop(_WIDTH, 1))
-        self.buckets = {int(key.removeprefix(PREFIX)): Bucket.of(plain) for key, plain in facts.items()}
+    def __init__(self, width: int = 1, buckets: Mapping[int, Any] | None = None) -> None:
+        self.width = width
+        self.buckets = {place: Bucket.of(plain) for place, plain in (buckets or {}).items()}
         self._changed: set[int] = set()
 
     def add(self, second: float, what: Bucket) -> None:
@@ -88,19 +84,15 @@ class Pace:
         self.width *= 2
         self._changed.update(before, self.buckets)
 
-    def facts(self) -> dict[str, object]:
+    def changes(self) -> dict[int, list[object] | None]:
         """Return what changed since it was asked the last time; None for a bucket that is no more."""
-        changed = {f"{PREFIX}{place}": self._plain(place) for place in self._changed}
+        changed = {place: self._plain(place) for place in self._changed}
         self._changed.clear()
-        return {_WIDTH: self.width, **changed}
+        return changed
 
     def _plain(self, place: int) -> list[object] | None:
         bucket = self.buckets.get(place)
         return bucket.plain() if bucket else None
-
-    def tell_again(self) -> None:
-        """Have the next `facts` tell everything: some that were told may never have been written."""
-        self._changed.update(self.buckets)
 
 
 def latency_classes(seconds: Iterable[float]) -> Counter[int]:

@@ -50,7 +50,7 @@ def test_a_metrics_file_may_not_be_another_file_of_the_command(sandbox: Sandbox,
 def _aged(folder: Path, days: int) -> None:
     """Let the run that lies there have ended so long ago."""
     with Journal(folder / "a.journal") as journal:
-        journal.remember({"finished_at": (datetime.now(UTC) - timedelta(days=days)).isoformat()})
+        journal.remember(finished_at=(datetime.now(UTC) - timedelta(days=days)).isoformat())
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from loader.journal import Journal
 from loader.run.report import Report
 from loader.sandbox import Sandbox
 from loader.settings import Rate
-from loader.show.pace import PREFIX, Bucket, Pace
+from loader.show.pace import Bucket, Pace
 
 Load = Callable[..., Awaitable[Report]]
 
@@ -16,7 +16,7 @@ def total_of(folder: Path) -> Bucket:
     """Add up the series of the run in the folder."""
     total = Bucket()
     with Journal(folder / "r.journal", read_only=True) as journal:
-        for bucket in Pace(journal.facts(PREFIX)).buckets.values():
+        for bucket in Pace(journal.facts.pace_width, journal.facts.pace).buckets.values():
             total.add(bucket)
     return total
 

@@ -4,9 +4,10 @@ import math
 import random
 from pathlib import Path
 
-from loader.journal import Journal
+from loader.journal import Command, EndedEarly, Journal, RequestCounts
 from loader.model import Outcome, Pair, Reject, Result
 from loader.reasons import ANSWERS, ROWS
+from loader.settings import Rate
 from loader.show.pace import MOST_BUCKETS, Bucket, Pace, latency_classes
 from tests.rows import Link
 from tests.stages.fake_portal import asked
@@ -29,7 +30,7 @@ def every_reason(folder: Path) -> Path:
         first, *others = claim(journal, 10_000)
         codes = [*ANSWERS, "NEW_AT_HUBSPOT", HOSTILE]
         journal.record([created(first), *(_failed(*each) for each in zip(others, codes, strict=False))], _facts())
-        journal.remember(_long_series())
+        journal.remember(**_long_series())
     return path
 
 
@@ -42,27 +43,28 @@ def _failed(pair: Pair, code: str) -> Outcome:
 def _facts() -> dict[str, object]:
     command = f"association-loader load '{HOSTILE}.csv' --label '{HOSTILE}'"
     return {
-        "output.results": "r <img src=x onerror=alert(1)>.csv",
+        "outputs": {"results": "r <img src=x onerror=alert(1)>.csv"},
         "command": command,
         "next_command": command,
         "folder": f"/srv/{HOSTILE}",
-        "stopped": {"message": f"stopped by {HOSTILE}", "category": "X", "http_status": 400},
+        "stopped": EndedEarly(message=f"stopped by {HOSTILE}", category="X", http_status=400),
         "exit_code": 4,
         "portal_id": HOSTILE,
         "seconds": 90_061.0,
-        "rate": [190, 10.0],
-        "quota": [120_000, 625_000],
-        "traffic": {
-            "sent": 1_234_567,
-            "retried": 2345,
-            "rate_limited": 678,
-            "by_status": {"201": 1_230_000, "400": 2000, "429": 678, "500": 1800},
-            "sending_seconds": 90_000.0,
-        },
-        "commands": [
-            {"began_at": NOW, "after_seconds": 0.0, "ended_at": NOW, "exit_code": 5},
-            {"began_at": NOW, "after_seconds": 40_000.0},
-        ],
+        "rate": Rate(190, 10.0),
+        "daily_left": 120_000,
+        "daily_limit": 625_000,
+        "requests": RequestCounts(
+            sent=1_234_567,
+            retried=2345,
+            rate_limited=678,
+            by_status={"201": 1_230_000, "400": 2000, "429": 678, "500": 1800},
+            sending_seconds=90_000.0,
+        ),
+        "commands": (
+            Command(began_at=NOW, after_seconds=0.0, ended_at=NOW, exit_code=5),
+            Command(began_at=NOW, after_seconds=40_000.0),
+        ),
     }
 
 
@@ -78,4 +80,4 @@ def _long_series() -> dict[str, object]:
             Bucket(sent, storm, storm, storm // 4, sent, 3 if storm else 0, 40, 19.0, latencies),
         )
     assert len(pace.buckets) <= MOST_BUCKETS
-    return pace.facts()
+    return {"pace": pace.changes(), "pace_width": pace.width}

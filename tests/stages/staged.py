@@ -74,7 +74,7 @@ def stage(
                 staging.append(one)
             staging.end_input()
         group(staging, portal, by_record=by_record)
-        staging.remember({"planned": True, "started_at": NOW, "identity": {}})
+        staging.remember(planned=True, started_at=NOW, identity={})
         staging.install(journal)
     return journal
 

@@ -1,20 +1,32 @@
 """The journal: rows become pairs, pairs become outcomes, and nothing is lost or counted twice."""
 
-import json
 import os
 import sqlite3
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from loader.errors import JournalError, RecordError
-from loader.journal import Counts, Journal, Staging, lines
+from loader.journal import (
+    Command,
+    Counts,
+    EndedEarly,
+    Journal,
+    RequestCounts,
+    Staging,
+    Table,
+    Undo,
+    Written,
+    lines,
+)
 from loader.journal.lines import AFTER, REJECTED
 from loader.journal.lots import PROMOTED
 from loader.model import AssociationType
+from loader.settings import Rate
 from tests.stages.fake_portal import FakePortal, asked
-from tests.stages.staged import HEADER, Row, alike, chunk, claim, created, failed, link, reject, send_all, stage
+from tests.stages.staged import HEADER, NOW, Row, alike, chunk, claim, created, failed, link, reject, send_all, stage
 
 
 def counted(counts: Counts) -> tuple[int, int, int, int, int]:
@@ -219,11 +231,11 @@ def test_a_pair_is_claimed_once_and_again_only_without_an_outcome(tmp_path: Path
     path = stage(tmp_path, [chunk([link(row, row, 9) for row in range(2, 8)])])
     with Journal(path) as journal:
         first = claim(journal, 4)
-        journal.record([created(first[0]), failed(first[1])], {"claims": 1})
+        journal.record([created(first[0]), failed(first[1])], {"seconds": 1.0})
         assert [pair.pair_id for pair in claim(journal, 4)] == [5, 6]
         assert claim(journal, 4) == []
     with Journal(path) as journal:
-        assert journal.fact("claimed") == 6
+        assert journal.facts.claimed == 6
         assert [pair.pair_id for pair in claim(journal, 9)] == [3, 4, 5, 6]
         assert counted(journal.counts()) == (6, 1, 1, 0, 4)
 
@@ -233,10 +245,10 @@ def test_outcomes_and_facts_are_committed_together_or_not_at_all(tmp_path: Path)
     with Journal(stage(tmp_path, [chunk([link(2, 1, 9), link(3, 2, 9)])])) as journal:
         first, second = claim(journal, 2)
         with pytest.raises(sqlite3.IntegrityError):
-            journal.record([created(first), created(second), created(first)], {"fact": 1})
-        assert (journal.fact("fact"), journal.counts().created) == (None, 0)
-        journal.record([created(first), created(second)], {"fact": 2})
-        assert (journal.fact("fact"), journal.counts().created) == (2, 2)
+            journal.record([created(first), created(second), created(first)], {"seconds": 1.0})
+        assert (journal.facts.seconds, journal.counts().created) == (0.0, 0)
+        journal.record([created(first), created(second)], {"seconds": 2.0})
+        assert (journal.facts.seconds, journal.counts().created) == (2.0, 2)
 
 
 @pytest.mark.parametrize(
@@ -261,10 +273,11 @@ def test_failed_pairs_are_forgotten_together_with_the_place_in_the_results(tmp_p
     path = stage(tmp_path, [chunk([link(2, 1, 9), link(3, 2, 9)])])
     with Journal(path) as journal:
         first, second = claim(journal, 2)
-        journal.record([failed(first), created(second)], {"results.written": {"size": 1}})
+        table = Table(name="r.csv", written=Written(size=1, checksum=0, settled=1, rejected=0))
+        journal.record([failed(first), created(second)], {"tables": {"results": table}})
         assert journal.forget_failed(all_of_them=True) == 1
     with Journal(path) as journal:
-        assert journal.fact("results.written") is None
+        assert journal.facts.tables["results"].written is None
         assert [pair.pair_id for pair in claim(journal, 9)] == [first.pair_id]
 
 
@@ -321,7 +334,7 @@ def test_a_journal_is_its_owners_alone_whatever_the_umask(tmp_path: Path) -> Non
     try:
         path = stage(tmp_path, [chunk([link(2, 1, 9)])])
         with Journal(path) as journal:
-            journal.remember({"a": 1})
+            journal.remember(seconds=1.0)
             files = list(tmp_path.iterdir())
             assert len(files) > 1
             assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
@@ -388,7 +401,7 @@ def test_a_log_cut_anywhere_leaves_the_last_whole_commit(tmp_path: Path) -> None
     log = path.with_name("r.journal-wal")
     with Journal(path) as journal:
         for pair in claim(journal, 10):
-            journal.record([created(pair)], {"last": pair.pair_id})
+            journal.record([created(pair)], {"seconds": float(pair.pair_id)})
         whole, main = log.read_bytes(), path.read_bytes()
     seen = set()
     for size in range(len(whole), 0, -1499):
@@ -396,7 +409,7 @@ def test_a_log_cut_anywhere_leaves_the_last_whole_commit(tmp_path: Path) -> None
         copy.write_bytes(main)
         copy.with_name(f"{copy.name}-wal").write_bytes(whole[:size])
         with Journal(copy) as journal:
-            assert journal.counts().created == (journal.fact("last") or 0)
+            assert journal.counts().created == journal.facts.seconds
             seen.add(journal.counts().created)
     assert len(seen) > 3
 
@@ -424,15 +437,28 @@ def test_what_a_table_cannot_hold_is_escaped_and_not_a_crash(tmp_path: Path) -> 
         assert (line.object_id, line.label) == ("\\ud800", "\\udcff")
 
 
-def test_facts_are_any_json(tmp_path: Path) -> None:
-    """What is remembered is read back the same by the next process."""
+def test_facts_are_read_back_the_same_by_the_next_process(tmp_path: Path) -> None:
+    """Whatever their type, half a surrogate pair included; of the figures over time, each bucket by itself."""
     path = stage(tmp_path, [chunk([link(2, 1, 9)])])
-    fact = {"a": [1, None, "é"], "b": 2.5}
+    changes: dict[str, Any] = {
+        "identity": {"inputs": ["x"], "columns": {"é": "\ud800"}, "label": None},
+        "commands": (Command(began_at=NOW, after_seconds=0.5, exit_code=1), Command(began_at=NOW, after_seconds=2.0)),
+        "stopped": EndedEarly(message="m", http_status=500),
+        "requests": RequestCounts(sent=3, by_status={"201": 3}),
+        "tables": {"results": Table(name="r.csv")},
+        "undo": Undo(started_at=NOW, pairs={"removed": 1}),
+        "rate": Rate(190, 10.0),
+    }
     with Journal(path) as journal:
-        journal.remember({"one": fact, "two": None})
+        journal.remember(**changes, pace={1: [1], 2: [2]})
+        journal.remember(pace={2: None, 3: [3]})
+        expected = journal.facts
     with Journal(path) as journal:
-        assert (journal.fact("one"), journal.fact("two"), journal.fact("three")) == (fact, None, None)
-        assert json.dumps(journal.inputs())
+        assert {name: getattr(journal.facts, name) for name in changes} == changes
+        assert journal.facts == expected
+        assert journal.facts.pace == {1: [1], 3: [3]}
+        with pytest.raises(TypeError):
+            journal.remember(no_such_fact=1)
 
 
 @pytest.mark.parametrize("limit", [0, 1, 2, 3, 4, 5])

@@ -95,7 +95,7 @@ def test_a_failed_part_of_a_list_is_written_out_as_its_value(staging: Staging, t
     staging.keys.questions({1: ("0-1", "0-2")}, asked_as)
     staging.keys.answer(DOMAIN, [("x.example", FoundRecord("7", "", "")), ("y.example", FoundRecord("8", "", ""))])
     group(staging)
-    staging.remember({"planned": True, "started_at": NOW, "identity": {}})
+    staging.remember(planned=True, started_at=NOW, identity={})
     staging.install(tmp_path / "r.journal")
     with Journal(tmp_path / "r.journal") as journal:
         one, other = claim(journal, 10)

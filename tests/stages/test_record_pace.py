@@ -6,22 +6,24 @@ from typing import Any
 
 import pytest
 
-from loader.show.pace import MOST_BUCKETS, PREFIX, Bucket, Pace, latency_classes, quantile
+from loader.show.pace import MOST_BUCKETS, Bucket, Pace, latency_classes, quantile
 
 
-def written(pace: Pace, journal: dict[str, Any]) -> dict[str, Any]:
-    """Remember what changed, as a journal does: by way of JSON."""
-    journal.update(json.loads(json.dumps(pace.facts())))
-    return journal
+def write(pace: Pace, journal: dict[int, Any]) -> None:
+    """Write down what changed, as a journal does: by way of JSON, and without buckets that are no more."""
+    for place, bucket in pace.changes().items():
+        journal[place] = json.loads(json.dumps(bucket))
+        if bucket is None:
+            del journal[place]
 
 
 def test_a_series_is_what_was_put_in_however_long_it_goes() -> None:
     """Ten days in buckets that never get too many; nothing is lost or counted twice."""
-    pace, journal = Pace(), dict[str, Any]()
+    pace, journal = Pace(), dict[int, Any]()
     for hour in range(240):
         pace.add(hour * 3600.0, Bucket(requests=10, done=9, failed=1, under_way=hour % 50, latencies=Counter({3: 10})))
-        written(pace, journal)
-    kept = Pace(journal)
+        write(pace, journal)
+    kept = Pace(pace.width, journal)
     assert kept.width == pace.width == 2048
     assert kept.buckets == pace.buckets
     assert len(kept.buckets) <= MOST_BUCKETS
@@ -43,16 +45,14 @@ def test_a_bucket_is_a_second_until_there_are_too_many() -> None:
     assert (pace.width, {place: each.requests for place, each in pace.buckets.items()}) == (2, {0: 7, 240: 8})
 
 
-def test_only_what_changed_is_told_and_all_of_it_on_demand() -> None:
-    """A commit is small; the last one makes up for any that was never written."""
+def test_only_what_changed_is_told() -> None:
+    """A commit is small."""
     pace = Pace()
     pace.add(5, Bucket(requests=1))
-    assert set(pace.facts()) == {f"{PREFIX}width", f"{PREFIX}5"}
+    assert set(pace.changes()) == {5}
     pace.add(6, Bucket(requests=1))
-    assert set(pace.facts()) == {f"{PREFIX}width", f"{PREFIX}6"}
-    assert set(pace.facts()) == {f"{PREFIX}width"}
-    pace.tell_again()
-    assert set(pace.facts()) == {f"{PREFIX}width", f"{PREFIX}5", f"{PREFIX}6"}
+    assert set(pace.changes()) == {6}
+    assert set(pace.changes()) == set()
 
 
 def test_buckets_that_became_one_are_forgotten_by_the_journal() -> None:
@@ -60,14 +60,10 @@ def test_buckets_that_became_one_are_forgotten_by_the_journal() -> None:
     pace = Pace()
     for second in range(MOST_BUCKETS + 1):
         pace.add(second, Bucket(requests=1))
-    told = pace.facts()
-    assert told[f"{PREFIX}{MOST_BUCKETS - 1}"] is None
-    assert Pace(told).buckets == pace.buckets
-
-
-def test_what_is_not_there_yet_is_an_empty_series() -> None:
-    """A journal of an earlier version has none."""
-    assert Pace({}).buckets == Pace(None).buckets == {}
+    told = pace.changes()
+    assert told[MOST_BUCKETS - 1] is None
+    kept = {place: bucket for place, bucket in told.items() if bucket is not None}
+    assert Pace(pace.width, kept).buckets == pace.buckets
 
 
 @pytest.mark.parametrize("seconds", [0.0005, 0.001, 0.03, 0.25, 1.0, 29.0])

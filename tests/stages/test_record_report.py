@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from loader.errors import UsageError
 from loader.events import STATES
-from loader.journal import Journal
+from loader.journal import Command, Facts, Journal
 from loader.journal.for_report import MOST_EXAMPLES
 from loader.reasons import REASONS
 from loader.run.report_page import report
@@ -24,7 +25,7 @@ from loader.show.report.page import COLOURS, bar, check_report, write_report
 from loader.show.report.plots import Axis, Plot, Series, plot
 from loader.text import visible
 from tests.stages.every_reason import HOSTILE, every_reason
-from tests.stages.staged import Row, chunk, claim, created, failed, link, reject, stage
+from tests.stages.staged import NOW, Row, chunk, claim, created, failed, link, reject, stage
 
 VOID = {"meta"}
 """The elements of the page that have no end."""
@@ -187,16 +188,16 @@ def test_a_day_is_told_in_a_table_that_can_be_read() -> None:
     assert sum(int(requests) for _, requests, *_ in table) == 800
 
 
-def drawn(pace: Pace, **facts: object) -> list[Plot]:
+def drawn(pace: Pace, **facts: Any) -> list[Plot]:
     """Return the plots of a run with this series."""
-    return plots(Figures(facts, [], [], {}, 0, [], pace))
+    return plots(Figures(Facts(**facts), [], [], {}, 0, [], pace))
 
 
 def test_later_commands_are_marked() -> None:
     """The time between is not in the plots, so they say where it was."""
     pace = Pace()
     pace.add(50, Bucket(requests=2))
-    commands = [{"after_seconds": 0.0}, {"after_seconds": 20.0}]
+    commands = tuple(Command(began_at=NOW, after_seconds=seconds) for seconds in (0.0, 20.0))
     assert [len(each.went_on_at) for each in drawn(pace, commands=commands)] == [1, 1, 0, 0]
     assert not any(each.went_on_at for each in drawn(pace, commands=commands[:1]))
 

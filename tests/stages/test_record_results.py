@@ -15,14 +15,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from loader.errors import RecordError, UsageError
-from loader.journal import AsyncJournal, Counts, Journal, Line
+from loader.journal import AsyncJournal, Counts, Journal, Line, RequestCounts
 from loader.model import Outcome
 from loader.reasons import REASONS
 from loader.record.defuse import defused
-from loader.record.failures import ADDED, WRITTEN, write_failures
+from loader.record.failures import ADDED, write_failures
 from loader.record.outputs import Outputs
 from loader.record.results import open_results
 from loader.record.summary import load_figures, summarize, write_summary
+from loader.settings import Rate
 from tests.stages.fake_portal import asked
 from tests.stages.staged import Row, chunk, claim, created, failed, link, numbers, reject, stage
 
@@ -50,7 +51,7 @@ def read(path: Path) -> list[dict[str, str]]:
 def written(journal: Journal, path: Path) -> list[dict[str, str]]:
     """Bring a results file up to date, as an orderly exit does, and read it."""
     with open_results(path, journal) as results:
-        journal.remember(results.catch_up())
+        journal.remember(**results.catch_up())
         results.finish()
     return read(path)
 
@@ -227,7 +228,7 @@ def test_every_csv_cell_is_defused_and_json_is_not(tmp_path: Path) -> None:
         assert (one["error_category"], one["error_message"]) == ("'+CAT", "'=cmd|'/C calc'!A0")
         assert (two["object_id"], two["to_object_id"], two["label"]) == ("'=1+1", "'@x", "'-a")
         (tmp_path / "r.csv").unlink()
-        journal.remember({"results.name": None})
+        journal.remember(tables={})
         assert written(journal, tmp_path / "r.jsonl")[1]["object_id"] == "=1+1"
 
 
@@ -260,7 +261,7 @@ def test_there_is_no_failures_file_without_failures(tmp_path: Path) -> None:
     path = tmp_path / "r.failures.csv"
     with Journal(stage(tmp_path, [chunk([link(2, 1, 9)])])) as journal:
         path.write_text("old")
-        journal.remember({WRITTEN: [sha256(b"old").hexdigest()]})
+        journal.remember(failures_written=(sha256(b"old").hexdigest(),))
         assert write_failures(outputs_in(tmp_path), journal, datetime.now(UTC)) == (0, None)
         path.write_text("precious")
         _, kept = write_failures(outputs_in(tmp_path), journal, datetime.now(UTC))
@@ -328,8 +329,8 @@ def test_failures_of_many_chunks_are_found_with_their_own_record(tmp_path: Path)
 
 def test_the_summary_has_every_key_and_its_rows_add_up(journal: Journal, tmp_path: Path) -> None:
     """The keys are the same, whatever happened."""
-    traffic = {"sent": 30, "retried": 1, "rate_limited": 0, "by_status": {"201": 29}, "sending_seconds": 2.0}
-    journal.remember({"traffic": traffic, "rate": [100, 10.0]})
+    requests = RequestCounts(sent=30, retried=1, by_status={"201": 29}, sending_seconds=2.0)
+    journal.remember(requests=requests, rate=Rate(100, 10.0))
     summary = summarize(
         ("association-loader", "load"),
         {"inputs": journal.inputs()},
@@ -408,9 +409,9 @@ def test_lines_of_a_moment_ago_are_those_that_the_journal_gives_back(
                 if len(pairs) > 2:
                     outcomes[-2:] = [Outcome(pair_ids=numbers(*pairs[-2:]), result=outcomes[-1].result, rows=2)]
                 journal.record(outcomes, {})
-                journal.remember(results.catch_up())
+                journal.remember(**results.catch_up())
             at_first = path.read_bytes()
-        journal.remember({"results.written": None})
+        journal.rewrite("results")
     path.unlink()
     with Journal(journal.path) as journal:
         written(journal, path)
@@ -428,7 +429,7 @@ def test_lines_of_a_moment_ago_are_read_where_somebody_else_has_settled_pairs_me
             journal.claim_again()
             claim(journal, 9)
             journal.record([created(pair) for pair in others], {})
-            journal.remember(results.catch_up())
+            journal.remember(**results.catch_up())
     assert [line["row"] for line in read(path)] == ["2", "3", "4", "6", "5"]
 
 

@@ -272,7 +272,7 @@ def test_what_a_crash_left_behind_the_known_lines_is_cut_off_before_anything_is_
     with Journal(stage(tmp_path, [chunk([link(2, 1, 9), link(3, 2, 9)])])) as journal:
         journal.record([made(one) for one in claim(journal, 1)], {})
         with open_results(path, journal) as results:
-            journal.remember(results.catch_up())
+            journal.remember(**results.catch_up())
         known = path.read_bytes()
         with path.open("ab") as file:
             file.write(b"x,2,created\n" * 1000)

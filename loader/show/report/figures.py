@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from typing import Any
 
-from loader.journal import Journal
+from loader.journal import Facts, Journal
 from loader.journal.for_report import Asked, Failure, asked, failures
-from loader.show.pace import PREFIX, Pace
+from loader.show.pace import Pace
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
     """A run as the report shows it; `facts` are the journal's own."""
 
-    facts: dict[str, Any]
+    facts: Facts
     inputs: list[dict[str, Any]]
     asked: list[Asked]
     rows: dict[str, int]
@@ -25,11 +25,11 @@ def figures(journal: Journal) -> Figures:
     """Read everything that the report shows; a journal of a million rows takes seconds."""
     counts = journal.counts()
     return Figures(
-        facts=journal.facts(""),
+        facts=journal.facts,
         inputs=journal.inputs(),
         asked=asked(journal),
         rows=counts.rows(),
         pairs=counts.pairs,
         failures=failures(journal),
-        pace=Pace(journal.facts(PREFIX)),
+        pace=Pace(journal.facts.pace_width, journal.facts.pace),
     )

@@ -26,9 +26,8 @@ def plots(found: Figures) -> list[Plot]:
     stretches = _stretches(found.pace)
     if not stretches:
         return []
-    commands = found.facts.get("commands") or []
-    _, window = found.facts.get("rate") or (100, 10.0)
-    went_on_at = [command["after_seconds"] for command in commands if command["after_seconds"]]
+    window = found.facts.rate.seconds
+    went_on_at = [command.after_seconds for command in found.facts.commands if command.after_seconds]
     axis = Axis(len(stretches), found.pace.width, went_on_at)
     return [
         _throughput(axis, stretches, window),

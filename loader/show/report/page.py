@@ -66,7 +66,6 @@ def page(found: Figures, status: Status, frame: Frame) -> str:
     )
     environment.filters |= {"number": format_number, "moment": moment, "sentence": sentence}
     style = files(__package__).joinpath("style.css").read_text("utf-8")
-    traffic = found.facts.get("traffic") or {}
     filled: str = environment.get_template("page.html").render(
         found=found,
         status=status,
@@ -75,11 +74,11 @@ def page(found: Figures, status: Status, frame: Frame) -> str:
         exit_codes=EXIT_CODES,
         colours=COLOURS,
         bar=list(bar(found.rows)),
-        at_work=duration(found.facts.get("seconds") or 0.0),
+        at_work=duration(found.facts.seconds),
         plots=plots(found),
         lines=list(lines(found.pace)),
         line_head=LINE_HEAD,
-        answers=" · ".join(f"{code}: {count:,}" for code, count in traffic.get("by_status", {}).items()),
+        answers=" · ".join(f"{code}: {count:,}" for code, count in found.facts.requests.by_status.items()),
         shown=frame.shown,
         version=frame.version,
         written_at=frame.written_at,

@@ -109,5 +109,5 @@ def settle_all_but(world: World, rest: int) -> None:
             while left:
                 outcomes = [created(pair) for pair in claim(journal, min(left, 20_000))]
                 journal.record(outcomes, {})
-                journal.remember(results.catch_up())
+                journal.remember(**results.catch_up())
                 left -= len(outcomes)

@@ -1,0 +1,166 @@
+"""What a journal knows of its run besides rows and outcomes: one record, of which each commit writes what changed."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any, get_type_hints
+
+import msgspec
+
+from loader.model import AssociationType
+from loader.settings import Rate
+
+_BUCKET = "pace:"
+"""Begins the keys of the buckets of `Facts.pace`: there are hundreds, and a commit changes one or two."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestCounts:
+    """Requests of all commands of a run, answers by their HTTP status, and for how long the commands were sending."""
+
+    sent: int = 0
+    retried: int = 0
+    rate_limited: int = 0
+    by_status: Mapping[str, int] = field(default_factory=dict)
+    sending_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A command that worked on the run; `after_seconds` of sending it went on, times are UTC, ISO 8601."""
+
+    began_at: str
+    after_seconds: float
+    ended_at: str | None = None
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedEarly:
+    """Why the latest command ended early, in a sentence; category and HTTP status where an answer was the reason."""
+
+    message: str
+    category: str = ""
+    http_status: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """How far a table is: its size in bytes, their CRC-32, and the number of the last line of each view."""
+
+    size: int
+    checksum: int
+    settled: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table that this journal's commands write, by its file's name; any other file of that name is somebody else's.
+
+    `written` is None for one that is to be written anew.
+    """
+
+    name: str
+    written: Written | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undo:
+    """An undo of the run; `finished_at` is None while something is left to do.
+
+    `pairs` counts them by status, with those that are pending, once a command ended in an orderly way. `given_back`
+    counts records that have the primary record back that they had before the run, `primaries` those that could not get
+    it back, `not_given_back` those of them whose request failed.
+    """
+
+    started_at: str
+    finished_at: str | None = None
+    pairs: Mapping[str, int] = field(default_factory=dict)
+    given_back: int = 0
+    not_given_back: int = 0
+    primaries: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is known of a run. Times are UTC, ISO 8601; files are named relative to the journal's folder.
+
+    `identity` is what decides what is sent and where to (see `run.identity`); `planned` is False when the portal
+    refused the token before a plan was made. `claimed` is the last pair that was claimed. `command`, `folder`,
+    `exit_code`, `stopped` and `next_command` are those of the latest command, `seconds`, `requests` and `pace` count
+    all of them: `pace` has figures by stretches of `pace_width` seconds (see `show.pace`). `outputs` are the run's
+    files by their kind, `kept_failures` failures files that somebody had changed, and `failures_written` the SHA-256
+    sums of the failures file, of the new one and the old while one takes the place of the other. `labels`, `exact` and
+    `sample` are a verification's: each type's label by its key, whether a pair may hold nothing else, how it was drawn.
+    `unlabelled` are the types that HubSpot adds to every pair of a direction, `label_columns` each input's, by number.
+    """
+
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    planned: bool = False
+    portal_id: str | None = None
+    time_zone: str | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
+    claimed: int = 0
+    command: str | None = None
+    folder: str | None = None
+    exit_code: int | None = None
+    stopped: EndedEarly | None = None
+    next_command: str | None = None
+    commands: tuple[Command, ...] = ()
+    seconds: float = 0.0
+    requests: RequestCounts = field(default_factory=RequestCounts)
+    rate: Rate = Rate(100, 10.0)  # noqa: RUF009 - frozen
+    daily_left: int | None = None
+    daily_limit: int | None = None
+    pace_width: int = 1
+    pace: Mapping[int, Any] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    kept_failures: tuple[str, ...] = ()
+    failures_written: tuple[str, ...] = ()
+    undo: Undo | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    exact: bool = False
+    sample: Mapping[str, int] | None = None
+    unlabelled: tuple[tuple[str, str, tuple[AssociationType, ...]], ...] = ()
+    label_columns: Mapping[str, str] = field(default_factory=dict)
+
+    def changed(self, changes: Mapping[str, Any]) -> "Facts":
+        """Return the facts with new values for some fields; of `pace`, some buckets, None for those that are no more.
+
+        Raises TypeError for a name that is no field.
+        """
+        if "pace" in changes:
+            buckets = {**self.pace, **changes["pace"]}
+            changes = {**changes, "pace": {place: each for place, each in buckets.items() if each is not None}}
+        return replace(self, **changes)
+
+
+def to_rows(changes: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return changes as the rows of the journal's table."""
+    plain = {name: value for name, value in changes.items() if name != "pace"}
+    plain |= {f"{_BUCKET}{place}": bucket for place, bucket in changes.get("pace", {}).items()}
+    # Not by msgspec: half a surrogate pair, as a file's name may have, is no UTF-8, and JSON can escape it.
+    return [(name, json.dumps(msgspec.to_builtins(value))) for name, value in plain.items()]
+
+
+def from_rows(rows: Iterable[tuple[str, str]]) -> Facts:
+    """Return the facts that a table holds; ValueError for a value that cannot be one."""
+    types, changes, pace = _types(), dict[str, Any](), dict[int, Any]()
+    try:
+        for name, text in rows:
+            if name.startswith(_BUCKET):
+                pace[int(name.removeprefix(_BUCKET))] = json.loads(text)
+            elif name in types:
+                changes[name] = msgspec.convert(json.loads(text), types[name])
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from error
+    return Facts().changed({**changes, "pace": pace})
+
+
+@cache
+def _types() -> Mapping[str, Any]:
+    return get_type_hints(Facts)
