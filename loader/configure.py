@@ -1,13 +1,15 @@
-"""Settings from what the command line, the environment and the configuration file gave."""
+"""Settings from a command's values, once they are checked."""
 
 import ipaddress
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from loader.errors import UsageError
+from loader.options.command import Command
 from loader.settings import (
     ConnectionSettings,
     InputSettings,
@@ -27,115 +29,56 @@ _ADDRESS = re.compile(r"[A-Za-z]+://([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-F
 """A scheme, a plain name or number, a port: nothing that two readers of URLs could read in two ways."""
 
 
-class Typed(NamedTuple):
-    """A command as it was typed, word by word, and which of its options take no value."""
-
-    words: tuple[str, ...] = ()
-    flags: frozenset[str] = frozenset()
-
-
-def settings_from(given: Mapping[str, Any], environment: Mapping[str, str], typed: Typed) -> Settings:
+def settings_from(command: Command, environment: Mapping[str, str]) -> Settings:
     """Return the settings of a command; UsageError when they cannot be meant."""
-    send = {
-        name: given[name]
-        for name in (
-            "method",
-            "existing",
-            "unread",
-            "concurrency",
-            "max_attempts",
-            "max_failures",
-            "daily_reserve",
-            "max_duration",
-            "limit",
-        )
-        if name in given
-    }
-    if send.get("unread") and send.get("existing") != "replace":
+    values = command.values
+    if values.get("unread") and values["existing"] != "replace":
         raise UsageError("--unread is for --existing replace: to keep the labels that pairs have, they must be read")
+    given = _fields(Settings, values)
+    if command.verb == "undo":
+        (given["results"],) = command.arguments
     return Settings(
-        read=_groups(given),
-        connection=_connection_settings(given, environment),
-        send=SendSettings(rate=given["rate"], **send),
-        verify=VerifySettings(**{name: given[name] for name in ("sample", "seed", "wait") if name in given}),
-        results=given.get("results"),
-        failures=given.get("failures"),
-        again=given.get("again"),
-        fresh=given.get("fresh", False),
-        keep=given.get("keep"),
-        retry_failed=given.get("retry_failed", False),
-        command=typed.words,
-        flags=typed.flags,
+        read=_groups(command) if "column" in values else (),
+        connection=_connection_settings(values, environment),
+        send=SendSettings(**_fields(SendSettings, values)),
+        verify=VerifySettings(**_fields(VerifySettings, values)),
+        command=command.typed,
+        **given,
     )
 
 
-def portal_settings(given: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
-    """Return the settings of a command that reads no input, but asks the portal; UsageError as above."""
-    return Settings(
-        read=(),
-        connection=_connection_settings(given, environment),
-        send=SendSettings(rate=given["rate"]),
-    )
+def _fields(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that are fields of a kind of settings."""
+    return {field.name: values[field.name] for field in fields(kind) if field.name in values}
 
 
-def undo_settings(given: Mapping[str, Any], environment: Mapping[str, str], typed: Typed) -> Settings:
-    """Return the settings of `undo`; UsageError as above."""
-    return Settings(
-        read=(),
-        connection=_connection_settings(given, environment),
-        send=SendSettings(rate=given["rate"], max_attempts=given["max_attempts"], daily_reserve=given["daily_reserve"]),
-        results=given["results"],
-        assume_new=given["assume_new"],
-        command=typed.words,
-        flags=typed.flags,
-    )
-
-
-def _groups(given: Mapping[str, Any]) -> tuple[InputSettings, ...]:
+def _groups(command: Command) -> tuple[InputSettings, ...]:
     """Return how the inputs are read: in one way, or as each `[[input]]` of the configuration file says for its own."""
-    job = given.get("config") or ()
-    if given["inputs"] and job:
+    if command.arguments and command.job:
         raise UsageError("inputs are named on the command line and as [[input]] in the --config file: keep one of them")
-    if not given["inputs"] and not job:
+    if not command.arguments and not command.job:
         raise UsageError("name at least one input: a file, a folder, a glob, or - for standard input")
-    return tuple(_input_settings({**given, **own}) for own in job or [{}])
+    values = {**command.values, "inputs": command.arguments}
+    return tuple(_input_settings({**values, **own}) for own in command.job or [{}])
 
 
-def _input_settings(given: Mapping[str, Any]) -> InputSettings:
+def _input_settings(values: Mapping[str, Any]) -> InputSettings:
     columns: dict[str, str] = {}
-    for field, header in given["column"]:
+    for field, header in values["column"]:
         if columns.setdefault(field, header) != header:
             raise UsageError(f"--column names two columns for {field}: {columns[field]!r} and {header!r}; keep one")
-    for option in ("from_id_property", "to_id_property"):
-        if (given[option] or "").strip().casefold() == RECORD_ID:
-            name = f"--{option.replace('_', '-')}"
+    for keyword, name in (("from_id_property", "--from-id-property"), ("to_id_property", "--to-id-property")):
+        if (values[keyword] or "").strip().casefold() == RECORD_ID:
             raise UsageError(f"{name} {RECORD_ID} is the record id, which every id cell holds anyway: leave {name} out")
-    return InputSettings(
-        inputs=tuple(given["inputs"]),
-        columns=columns,
-        object_type=given["from_"] or None,
-        to_object_type=given["to"] or None,
-        association_category=given["category"] or None,
-        association_type_id=given["type_id"] or None,
-        label=given["label"] or None,
-        from_id_property=given["from_id_property"] or None,
-        to_id_property=given["to_id_property"] or None,
-        format=given["format_"],
-        sheet=given["sheet"],
-        delimiter=given["delimiter"],
-        encoding=given["encoding"],
-        strict=given["strict"],
-    )
+    return InputSettings(columns=columns, **_fields(InputSettings, values))
 
 
-def _connection_settings(given: Mapping[str, Any], environment: Mapping[str, str]) -> ConnectionSettings:
+def _connection_settings(values: Mapping[str, Any], environment: Mapping[str, str]) -> ConnectionSettings:
+    checked = {**values, "base_url": base_url(values["base_url"], values["trust_host"])}
     return ConnectionSettings(
-        base_url=base_url(given["base_url"], given["trust_host"]),
-        api_version=given["api_version"],
-        credentials=credentials(given["token_file"], environment),
-        portal_id=given["portal_id"],
-        timeout=given["timeout"],
+        credentials=credentials(values["token_file"], environment),
         cache_folder=cache_folder(environment),
+        **_fields(ConnectionSettings, checked),
     )
 
 

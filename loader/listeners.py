@@ -2,13 +2,14 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from loader.complain import complain, give_up
 from loader.errors import LoaderError, RecordError, UsageError
 from loader.events import Event, Note, Tell
+from loader.options.command import Command
 from loader.record.outputs import OUTPUT_ENDINGS
 from loader.show.metrics import MetricsFile
 from loader.show.stream import JsonStream, LogFile
@@ -23,23 +24,24 @@ class Listeners:
     counts is in the journal. With `person`, somebody reads standard error, and hears what is serious with --quiet, too.
     """
 
-    def __init__(self, given: Mapping[str, Any], *, person: bool = True) -> None:
+    def __init__(self, given: Command, *, person: bool = True) -> None:
         self._listeners: dict[Any, Any] = {}
         self._log: LogFile | None = None
         self._metrics: MetricsFile | None = None
-        if given.get("metrics_file"):
+        values = given.values
+        if values.get("metrics_file"):
             self._metrics = MetricsFile(_own_path(given, "metrics_file"))
             self._listeners[self._metrics] = None
-        if given["log_file"]:
+        if values["log_file"]:
             self._log = LogFile(_own_path(given, "log_file"))
             self._listeners[self._log] = None
-        if not given["quiet"] and sys.stderr is not None:
+        if not values["quiet"] and sys.stderr is not None:
             from loader.show.screen import Screen  # noqa: PLC0415
 
             self._listeners[Screen()] = sys.stderr
         elif person:
             self._listeners[_OnlySerious()] = None
-        if given["json_"] and sys.stdout is not None:
+        if values["json"] and sys.stdout is not None:
             self._listeners[JsonStream(sys.stdout)] = sys.stdout
 
     def __enter__(self) -> Tell:
@@ -78,23 +80,19 @@ class _OnlySerious:
         """Leave standard error open."""
 
 
-def _own_path(given: Mapping[str, Any], name: str) -> Path:
+def _own_path(given: Command, keyword: str) -> Path:
     """Return the path of a log or of metrics; raises UsageError for one that the run needs for something else."""
-    path = Path(given[name])
-    named = [path for group in given.get("config") or () for path in group["inputs"]]
+    path = Path(given.values[keyword])
+    files = {"results", "failures", "token_file", "metrics_file", "log_file"} - {keyword}
     others = [
-        *given.get("inputs", ()),
-        *named,
-        *(
-            given.get(other)
-            for other in ("results", "failures", "token_file", "metrics_file", "log_file")
-            if other != name
-        ),
+        *given.arguments,
+        *(path for group in given.job for path in group["inputs"]),
+        *(given.values.get(other) for other in files),
     ]
     if path.name.endswith(OUTPUT_ENDINGS) or any(
         other and os.path.realpath(other) == os.path.realpath(path) for other in others
     ):
-        raise UsageError(f"--{name.replace('_', '-')} {path} is another file of this command: name one of its own")
+        raise UsageError(f"--{keyword.replace('_', '-')} {path} is another file of this command: name one of its own")
     return path
 
 

@@ -78,8 +78,8 @@ class ConnectionSettings:
     `cache_folder` is where loaders of one token on this machine share its limit; None: they do not.
     """
 
-    base_url: str = "https://api.hubapi.com"
     api_version: str = "auto"
+    base_url: str = "https://api.hubapi.com"
     credentials: Secret | OAuthCredentials | None = None
     portal_id: str | None = None
     timeout: float = 30.0
@@ -148,11 +148,10 @@ class Settings:
     """One command, whole. `results` and `failures` are paths; None: beside each other, named after the first input.
 
     `read` has one entry for each group of inputs that are read alike: a job file may name several. `command` is what
-    was typed, word by word, for the summary and the next command to show; `flags` are the options in it that take no
-    value. `keep` is for how many days set-aside runs are kept; None: for ever. `again` is how many
-    seconds ago a run must have ended for the same inputs to be a new one, None for never; with it, an unfinished run of
-    other inputs makes way. `assume_new` is for `undo`: what the run created was not there before, as far as anybody
-    knows.
+    was typed, word by word, for the summary and the next command to show. `keep` is for how many days set-aside runs
+    are kept; None: for ever. `again` is how many seconds ago a run must have ended for the same inputs to be a new one,
+    None for never; with it, an unfinished run of other inputs makes way. `assume_new` is for `undo`: what the run
+    created was not there before, as far as anybody knows.
     """
 
     read: tuple[InputSettings, ...]
@@ -167,7 +166,6 @@ class Settings:
     retry_failed: bool = False
     keep: int | None = None
     command: tuple[str, ...] = ()
-    flags: frozenset[str] = frozenset()
 
     def secrets(self) -> list[str]:
         """Return every secret text, for a last look at what is about to be written."""

@@ -8,17 +8,18 @@ import select
 import signal
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, BinaryIO, TextIO, TypeVar, cast
 
 from loader import event_loop
 from loader.complain import complain
-from loader.configure import Typed, portal_settings, settings_from, undo_settings
+from loader.configure import settings_from
 from loader.errors import Interrupted, LoaderError
 from loader.events import Note, Undone, Verified
 from loader.listeners import Listeners, willing
+from loader.options.command import Command
 from loader.show.stream import JsonStream
 from loader.stopping import Stop
 
@@ -30,23 +31,23 @@ SECONDS_TO_END = 0.8
 """What a run that is asked twice still gets; the journal is whole at any moment."""
 
 
-def load(given: Mapping[str, Any], typed: Typed) -> int:
+def load(given: Command) -> int:
     """Run `load` as the command line asks and return the exit code."""
-    settings = settings_from(given, os.environ, typed)
+    settings = settings_from(given, os.environ)
     from loader.run.load import load as verb  # noqa: PLC0415 - a usage error need not wait for it
 
     _leave_no_core()
     stop = Stop()
     with Listeners(given) as tell:
         report = _run(verb(settings, tell=tell, stop=stop, standard_input=_StandardInput.of(stop)), stop)
-        if report.stopped is not None and given["quiet"]:
+        if report.stopped is not None and given.values["quiet"]:
             complain(str(report.stopped))
     return report.exit_code
 
 
-def plan(given: Mapping[str, Any], typed: Typed) -> int:
+def plan(given: Command) -> int:
     """Run `plan` as the command line asks and return the exit code: 1 when there are rejects."""
-    settings = settings_from(given, os.environ, typed)
+    settings = settings_from(given, os.environ)
     from loader.run.plan import plan as verb  # noqa: PLC0415
     from loader.show.screen import show_plan  # noqa: PLC0415
 
@@ -54,16 +55,16 @@ def plan(given: Mapping[str, Any], typed: Typed) -> int:
     stop = Stop()
     with Listeners(given) as tell:
         planned = _run(verb(settings, tell=tell, stop=stop, standard_input=_StandardInput.of(stop)), stop)
-        if given["json_"]:
+        if given.values["json"]:
             tell(planned)
         elif sys.stdout is not None:
             willing(show_plan, planned, sys.stdout)
     return int(planned.rejected > 0)
 
 
-def verify(given: Mapping[str, Any], typed: Typed) -> int:
+def verify(given: Command) -> int:
     """Run `verify` as the command line asks and return the exit code: 1 when anything is not as it should be."""
-    settings = settings_from(given, os.environ, typed)
+    settings = settings_from(given, os.environ)
     from loader.run.verify import verify as verb  # noqa: PLC0415
     from loader.show.screen import show_verified  # noqa: PLC0415
 
@@ -71,16 +72,16 @@ def verify(given: Mapping[str, Any], typed: Typed) -> int:
     stop = Stop()
     with Listeners(given) as tell:
         report = _run(verb(settings, tell=tell, stop=stop, standard_input=_StandardInput.of(stop)), stop)
-        if report.stopped is not None and given["quiet"]:
+        if report.stopped is not None and given.values["quiet"]:
             complain(str(report.stopped))
-        if not given["json_"] and sys.stdout is not None:
+        if not given.values["json"] and sys.stdout is not None:
             willing(show_verified, Verified(report.summary, str(report.path)), sys.stdout)
     return report.exit_code
 
 
-def undo(given: Mapping[str, Any], typed: Typed) -> int:
+def undo(given: Command) -> int:
     """Run `undo` as the command line asks and return the exit code: 1 when something of the run is left."""
-    settings = undo_settings(given, os.environ, typed)
+    settings = settings_from(given, os.environ)
     from loader.asking import agreement  # noqa: PLC0415
     from loader.run.undo import undo as verb  # noqa: PLC0415
     from loader.show.screen import show_undone  # noqa: PLC0415
@@ -88,57 +89,57 @@ def undo(given: Mapping[str, Any], typed: Typed) -> int:
     _leave_no_core()
     stop = Stop()
     with Listeners(given) as tell:
-        report = _run(verb(settings, tell=tell, stop=stop, agree=agreement(stop, yes=given["yes"])), stop)
-        if report.stopped is not None and given["quiet"]:
+        report = _run(verb(settings, tell=tell, stop=stop, agree=agreement(stop, yes=given.values["yes"])), stop)
+        if report.stopped is not None and given.values["quiet"]:
             complain(str(report.stopped))
-        if not given["json_"] and sys.stdout is not None:
+        if not given.values["json"] and sys.stdout is not None:
             willing(show_undone, Undone(report.summary, str(report.path)), sys.stdout)
     return report.exit_code
 
 
-def labels(given: Mapping[str, Any]) -> int:
+def labels(given: Command) -> int:
     """Run `labels` as the command line asks and return the exit code."""
     from loader.run.labels import labels as verb  # noqa: PLC0415
     from loader.show.screen import show_labels  # noqa: PLC0415
 
     _leave_no_core()
-    settings = portal_settings(given, os.environ)
+    settings = settings_from(given, os.environ)
     stop = Stop()
-    listed = _run(verb(settings, given["from_type"], given["to_type"], stop=stop), stop)
+    listed = _run(verb(settings, *given.arguments, stop=stop), stop)
     if sys.stdout is not None:
-        willing(JsonStream(sys.stdout) if given["json_"] else show_labels, listed, sys.stdout)
+        willing(JsonStream(sys.stdout) if given.values["json"] else show_labels, listed, sys.stdout)
     return 0
 
 
-def explain(given: Mapping[str, Any]) -> int:
+def explain(given: Command) -> int:
     """Run `explain` as the command line asks and return the exit code."""
     from loader.run.explain import explained  # noqa: PLC0415
     from loader.show.screen import show_explained  # noqa: PLC0415
 
-    found = explained(given["code"])
+    found = explained(*given.arguments)
     if sys.stdout is not None:
-        willing(JsonStream(sys.stdout) if given["json_"] else show_explained, found, sys.stdout)
+        willing(JsonStream(sys.stdout) if given.values["json"] else show_explained, found, sys.stdout)
     return 0
 
 
-def report(given: Mapping[str, Any]) -> int:
+def report(given: Command) -> int:
     """Run `report` as the command line asks and return the exit code."""
     from loader.run.report_page import report as verb  # noqa: PLC0415
     from loader.show.screen import Screen  # noqa: PLC0415
 
-    path = verb(given["results"], output=given["output"])
+    path = verb(*given.arguments, output=given.values["output"])
     if sys.stderr is not None:
         willing(Screen(), Note(f"Report: {path}"), sys.stderr)
     return 0
 
 
-def status(given: Mapping[str, Any]) -> int:
+def status(given: Command) -> int:
     """Run `status` as the command line asks and return the exit code."""
     from loader.run.status import status as verb  # noqa: PLC0415
     from loader.show.screen import show_status  # noqa: PLC0415
 
-    found = verb(given["results"])
-    if sys.stdout is not None and given["json_"]:
+    found = verb(*given.arguments)
+    if sys.stdout is not None and given.values["json"]:
         for each in found:
             willing(JsonStream(sys.stdout), each, sys.stdout)
     elif sys.stdout is not None:

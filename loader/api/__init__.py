@@ -6,15 +6,25 @@ command line runs.
 
 import os
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeVar, Unpack
 
 from loader.api import background
-from loader.api.keywords import LoadOptions, PlanOptions, Prepared, UndoOptions, VerifyOptions, prepared
+from loader.api.keywords import (
+    LoadOptions,
+    PlanOptions,
+    Prepared,
+    UndoOptions,
+    VerifyOptions,
+    naming_keywords,
+    prepared,
+)
 from loader.api.rows import Row
-from loader.api.sources import Path, Source, source_of
+from loader.api.sources import Source, source_of
 from loader.asking import agreement
 from loader.events import Planned, Tell
+from loader.options import Path
 from loader.run.load import load as load_verb
 from loader.run.plan import plan as plan_verb
 from loader.run.report import Report, UndoReport, Verification, dry_report
@@ -95,7 +105,8 @@ async def undo(results: Path, **options: Unpack[UndoOptions]) -> UndoReport:
     left and told. An undo that is cut short goes on at the next call. Raises UsageError or JournalError when nothing
     was removed, and Fatal when the portal refuses the token, or is another one than that of the load.
     """
-    return await _undo(prepared("undo", Source((os.fspath(results),)), options), Stop())
+    with naming_keywords():
+        return await _undo(prepared("undo", Source((os.fspath(results),)), options), Stop())
 
 
 def undo_sync(results: Path, **options: Unpack[UndoOptions]) -> UndoReport:
@@ -103,18 +114,19 @@ def undo_sync(results: Path, **options: Unpack[UndoOptions]) -> UndoReport:
 
     Ctrl-C lets what is under way be finished before KeyboardInterrupt is raised; the next call goes on.
     """
-    return background.finished(partial(_undo, prepared("undo", Source((os.fspath(results),)), options)))
+    with naming_keywords():
+        return background.finished(partial(_undo, prepared("undo", Source((os.fspath(results),)), options)))
 
 
 async def _load(ready: Prepared, tell: Tell, stop: Stop, standard_input: BinaryIO | None) -> Report:
-    if not ready.given["dry_run"]:
+    if not ready.command.values["dry_run"]:
         return await load_verb(ready.settings, tell=tell, stop=stop, standard_input=standard_input)
     return dry_report(await _plan(ready, tell, stop, standard_input), ready.settings)
 
 
 async def _plan(ready: Prepared, tell: Tell, stop: Stop, standard_input: BinaryIO | None) -> Planned:
     planned = await plan_verb(ready.settings, tell=tell, stop=stop, standard_input=standard_input)
-    if ready.given["json_"]:
+    if ready.command.values["json"]:
         tell(planned)
     return planned
 
@@ -124,27 +136,21 @@ async def _verify(ready: Prepared, tell: Tell, stop: Stop, standard_input: Binar
 
 
 async def _undo(ready: Prepared, stop: Stop) -> UndoReport:
-    agree = agreement(stop, yes=ready.given["yes"])
+    agree = agreement(stop, yes=ready.command.values["yes"])
     with ready.listening() as tell:
         return await undo_verb(ready.settings, tell=tell, stop=stop, agree=agree)
 
 
 async def _awaited(verb: Verb[T], name: str, given: object, options: Mapping[str, object]) -> T:
-    source = source_of(given)
-    try:
+    with naming_keywords(), closing(source_of(given)) as source:
         return await _on(verb, prepared(name, source, options), source, Stop())
-    finally:
-        source.close()
 
 
 def _finished(verb: Verb[T], name: str, given: object, options: Mapping[str, object]) -> T:
-    source = source_of(given)
-    try:
+    with naming_keywords(), closing(source_of(given)) as source:
         ready = prepared(name, source, options)
         source.fill()
         return background.finished(partial(_on, verb, ready, source))
-    finally:
-        source.close()
 
 
 async def _on(verb: Verb[T], ready: Prepared, source: Source, stop: Stop) -> T:

@@ -4,27 +4,26 @@ import asyncio
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 from loader.api.rows import Row, RowFile
 from loader.api.spool import spooled
 from loader.errors import UsageError
+from loader.options import Path
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Path = str | os.PathLike[str]
-
 
 class Source(NamedTuple):
-    """A source as the command line would have it: its inputs, and how the results are named unless they are told.
+    """A source as the command line would have it: its inputs, and options that hold unless the caller says otherwise.
 
-    `frame` and `rows` are what stands behind the input `-`; `words` say what form it is spooled in.
+    `frame` and `rows` are what stands behind the input `-`; the options say how it is spooled and name the results.
     """
 
     inputs: tuple[str, ...]
-    results: str | None = None
-    words: tuple[str, ...] = ()
+    options: Mapping[str, str] = MappingProxyType({})
     frame: "pd.DataFrame | None" = None
     rows: RowFile | None = None
 
@@ -58,7 +57,8 @@ def source_of(given: object) -> Source:
     if isinstance(given, str | os.PathLike):
         return Source((os.fspath(given),))
     if _is_frame(given):
-        return Source(("-",), "dataframe.results.csv", ("--format=parquet",), frame=cast("pd.DataFrame", given))
+        options = {"format": "parquet", "results": "dataframe.results.csv"}
+        return Source(("-",), options, frame=cast("pd.DataFrame", given))
     if isinstance(given, Mapping) or not isinstance(given, Iterable):
         raise UsageError(
             f"a {type(given).__name__} is no source: give a path, several, a pandas DataFrame, or an iterable of rows"
@@ -66,8 +66,8 @@ def source_of(given: object) -> Source:
     first, everything = _begun(given)
     if isinstance(first, str | os.PathLike):
         return Source(tuple(_paths(everything)))
-    words = ("--format=jsonl",) if first is not None else ("--format=csv",)
-    return Source(("-",), "rows.results.csv", words, rows=RowFile(cast("Iterator[Row]", everything)))
+    options = {"format": "jsonl" if first is not None else "csv", "results": "rows.results.csv"}
+    return Source(("-",), options, rows=RowFile(cast("Iterator[Row]", everything)))
 
 
 def _begun(given: Iterable[Any]) -> tuple[Any, Iterator[Any]]:

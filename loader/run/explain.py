@@ -12,7 +12,7 @@ from loader.reasons.answers import FINER
 _STATUS = re.compile(r"(?:HTTP_)?([2-5][0-9]{2})", re.ASCII)
 
 
-def explained(code: str | None) -> Explained:
+def explained(code: str | None = None) -> Explained:
     """Return what a code of `error_category` means, in capitals or not, or an HTTP status alone; None: every code.
 
     A code may have two entries: one for rows that were sent, one for rows that were not. Raises UsageError for a code

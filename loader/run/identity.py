@@ -1,52 +1,44 @@
 """What a run is bound to, and what a command does about the run that its journal holds."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from enum import Enum
 from typing import Any, NamedTuple
 
 from loader.errors import JournalError, JournalMismatch, RecordError, UsageError
 from loader.journal import Journal, Undo
+from loader.options import binding
 from loader.read import Input
 from loader.record.outputs import Outputs
-from loader.settings import Settings
+from loader.settings import ConnectionSettings, InputSettings, SendSettings, Settings
 from loader.shell import as_file, command_line
-
-OPTIONS = {
-    "columns": "--column",
-    "object_type": "--from",
-    "to_object_type": "--to",
-    "association_category": "--category",
-    "association_type_id": "--type-id",
-    "label": "--label",
-    "from_id_property": "--from-id-property",
-    "to_id_property": "--to-id-property",
-    "format": "--format",
-    "sheet": "--sheet",
-    "delimiter": "--delimiter",
-    "encoding": "--encoding",
-    "existing": "--existing",
-    "unread": "--unread",
-    "api_version": "--api-version",
-    "base_url": "--base-url",
-    "portal_id": "--portal-id",
-}
 
 
 def identity(settings: Settings, inputs: Sequence[Input]) -> dict[str, Any]:
-    """Return everything that decides what is sent, and where to; the rest may change between start and resume."""
-    groups = [
-        {**{name: getattr(group, name) for name in list(OPTIONS)[:12]}, "columns": dict(sorted(group.columns.items()))}
-        for group in settings.read
-    ]
+    """Return everything that decides what is sent, and where to; the rest may change between start and resume.
+
+    Where a job's inputs are read in several ways, each option of reading has a list of values, one for each way.
+    """
+    groups = [_bound(group) for group in settings.read]
     return {
         "inputs": [source.sha256 for source in inputs],
-        **{name: [group[name] for group in groups] if len(groups) > 1 else groups[0][name] for name in groups[0]},
-        "existing": settings.send.existing,
-        "unread": "yes" if settings.send.unread else None,
-        "api_version": settings.connection.api_version,
-        "base_url": settings.connection.base_url,
+        **(groups[0] if len(groups) == 1 else {name: [group[name] for group in groups] for name in groups[0]}),
+        **_bound(settings.send),
+        **_bound(settings.connection),
     }
+
+
+def _bound(part: InputSettings | SendSettings | ConnectionSettings) -> dict[str, Any]:
+    """Return the settings that a run is bound to, as its journal keeps them."""
+    found: dict[str, Any] = {}
+    for field in fields(part):
+        if field.name in binding():
+            value = getattr(part, field.name)
+            found[field.name] = dict(sorted(value.items())) if isinstance(value, Mapping) else value
+            if isinstance(value, bool):  # A flag that an earlier version did not know was off.
+                found[field.name] = "yes" if value else None
+    return found
 
 
 class Earlier(NamedTuple):
@@ -183,9 +175,9 @@ def different(earlier: Earlier, now: Mapping[str, Any], portal_id: str | None) -
         if key == "inputs":
             words[key] = _other_content(earlier, value)
         else:
-            words[key] = f"{OPTIONS[key]} was {_shown(before)}, now {_shown(value)}"
+            words[key] = f"{binding()[key].word} was {_shown(before)}, now {_shown(value)}"
     if portal_id and earlier.portal_id and portal_id != earlier.portal_id:
-        words["portal_id"] = f"{OPTIONS['portal_id']} was {earlier.portal_id}, now {portal_id}"
+        words["portal_id"] = f"--portal-id was {earlier.portal_id}, now {portal_id}"
     return words
 
 

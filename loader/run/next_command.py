@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from loader.errors import LoaderError
 from loader.journal import Counts
+from loader.options import flags
 from loader.record.outputs import Outputs, has_room
 from loader.settings import Settings
 from loader.shell import as_file, command_line
@@ -34,7 +35,7 @@ def next_command(settings: Settings, outputs: Outputs, counts: Counts, exit_code
     """
     if not settings.command:
         return None
-    head, parts = settings.command[:2], list(_parts(settings.command[2:], settings.flags))
+    head, parts = settings.command[:2], list(_parts(settings.command[2:]))
     if exit_code not in (0, 1):
         return same_command(settings)
     if counts.pending:
@@ -54,7 +55,7 @@ def same_command(settings: Settings) -> str | None:
     """Return the command that goes on with a run that ended in its middle, or None when no command was typed."""
     if not settings.command:
         return None
-    parts = list(_parts(settings.command[2:], settings.flags))
+    parts = list(_parts(settings.command[2:]))
     return _joined(settings.command[:2], _without(parts, {"--fresh", "--retry-failed"}))
 
 
@@ -64,7 +65,7 @@ def load_what_is_missing(
     """Return what to run after a verification: itself when it was stopped, a load when rows are not there yet."""
     if not settings.command:
         return None
-    program, parts = settings.command[:1], list(_parts(settings.command[2:], settings.flags))
+    program, parts = settings.command[:1], list(_parts(settings.command[2:]))
     if stopped is not None:
         return _joined(settings.command[:2], parts)
     if not differing:
@@ -82,7 +83,7 @@ def load_mended(settings: Settings, outputs: Outputs, failures: Path) -> str | N
     """
     if not settings.command or len(settings.read) > 1:
         return None
-    parts, read = list(_parts(settings.command[2:], settings.flags)), settings.read[0]
+    parts, read = list(_parts(settings.command[2:])), settings.read[0]
     typed = {part.option for part in parts}
     options = [part for part in _without(parts, _OF_THIS_RUN) if part.option]
     said = {"--format": read.format, "--delimiter": read.delimiter, "--encoding": read.encoding}
@@ -97,15 +98,16 @@ def load_mended(settings: Settings, outputs: Outputs, failures: Path) -> str | N
     return _joined(settings.command[:2], [_Part("", (as_file(str(failures)),)), *options])
 
 
-def _parts(words: Collection[str], flags: Collection[str]) -> Iterator[_Part]:
+def _parts(words: Collection[str]) -> Iterator[_Part]:
     """Tell options, their values and inputs apart; everything after `--` is an input."""
+    valueless = flags()
     rest = iter(words)
     for word in rest:
         if word == "--":
             yield from (_Part("", (as_file(name),)) for name in rest)
         elif not word.startswith("-") or word == "-":
             yield _Part("", (word,))
-        elif "=" in word or word in flags:
+        elif "=" in word or word in valueless:
             yield _Part(word.partition("=")[0], (word,))
         else:
             yield _Part(word, (word, *[value for value in [next(rest, None)] if value is not None]))

@@ -1,14 +1,16 @@
 """Options: from the command line, the environment, or a file, in this order; secrets from nowhere but two places."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 
-from loader import cli
+from loader import cli, terminal
+from loader.errors import UsageError
+from loader.options import Option, options_of
+from loader.options.command import Command
 from loader.sandbox import Sandbox
 from loader.settings import Budget
 
@@ -16,15 +18,15 @@ Run = Callable[..., Any]
 Summary = Callable[[str], dict[str, Any]]
 
 VALUES = {
-    "from_": ("contacts", "contacts"),
-    "to": ("companies", "companies"),
+    "object_type": ("contacts", "contacts"),
+    "to_object_type": ("companies", "companies"),
     "label": ("Boss", "Boss"),
-    "type_id": ("279", "279"),
-    "category": ("HUBSPOT_DEFINED", "HUBSPOT_DEFINED"),
+    "association_type_id": ("279", "279"),
+    "association_category": ("HUBSPOT_DEFINED", "HUBSPOT_DEFINED"),
     "column": ("object_id=A key;label=B", (("object_id", "A key"), ("label", "B"))),
     "from_id_property": ("email", "email"),
     "to_id_property": ("domain", "domain"),
-    "format_": ("csv", "csv"),
+    "format": ("csv", "csv"),
     "sheet": ("Sheet1", "Sheet1"),
     "delimiter": (";", ";"),
     "encoding": ("utf-8", "utf-8"),
@@ -46,43 +48,43 @@ VALUES = {
     "log_file": ("log", "log"),
     "keep": ("30", 30),
     "metrics_file": ("m.prom", "m.prom"),
-    **dict.fromkeys(("quiet", "json_", "dry_run", "fresh", "retry_failed", "strict", "unread"), ("1", True)),
+    **dict.fromkeys(("quiet", "json", "dry_run", "fresh", "retry_failed", "strict", "unread"), ("1", True)),
 }
 """What the environment says, and what the command understands."""
 
 
-def given_to_load(*words: str) -> dict[str, Any]:
-    with cli.load.make_context("load", [*words, "a.csv"]) as context:
-        return context.params
+def given_to_load(*words: str) -> Mapping[str, Any]:
+    found: list[Command] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(terminal, "load", found.append)
+        patch.setattr(terminal, "plan", found.append)
+        cli.cli.main(["load", *words, "a.csv"], standalone_mode=False, obj=[])
+    return found[0].values
 
 
-def options() -> list[click.Option]:
-    named = [each for each in cli.load.params if isinstance(each, click.Option)]
-    return [each for each in named if each.name not in ("help", "config")]
-
-
-@pytest.mark.parametrize("option", options(), ids=lambda option: str(option.name))
+@pytest.mark.parametrize("option", [each for each in options_of("load").values() if each.keyword != "config"], ids=str)
 def test_every_option_of_load_has_an_environment_variable_and_a_key(
-    option: click.Option, folder: Path, monkeypatch: pytest.MonkeyPatch
+    option: Option, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`ASSOCIATION_LOADER_<OPTION>` and `<option>` in the file; an option added later fails here until it has both."""
-    name = option.opts[0].removeprefix("--")
     monkeypatch.delenv("HUBSPOT_BASE_URL", raising=False)
-    if option.name not in VALUES:
-        assert option.name in ("rate", "max_failures", "daily_reserve"), f"what does {name} take?"
-        text, meaning = {"rate": "190/10"}.get(str(option.name), "5%"), None
+    if option.keyword not in VALUES:
+        assert option.keyword in ("rate", "max_failures", "daily_reserve"), f"what does {option.word} take?"
+        text, meaning = {"rate": "190/10"}.get(option.keyword, "5%"), None
     else:
-        text, meaning = VALUES[option.name]
-    monkeypatch.setenv("ASSOCIATION_LOADER_" + name.upper().replace("-", "_"), text)
-    from_environment = given_to_load()[str(option.name)]
+        text, meaning = VALUES[option.keyword]
+    by_default = given_to_load()[option.keyword]
+    variable = "ASSOCIATION_LOADER_" + option.key.upper().replace("-", "_")
+    monkeypatch.setenv(variable, text)
+    from_environment = given_to_load()[option.keyword]
     assert meaning is None or from_environment == meaning
-    assert from_environment != option.get_default(click.Context(cli.load)) or option.name in ("method", "existing")
-    monkeypatch.delenv("ASSOCIATION_LOADER_" + name.upper().replace("-", "_"))
-    value = {True: "true"}.get(option.is_flag, json.dumps(text))
-    if option.name == "column":
+    assert from_environment != by_default or option.keyword == "method"
+    monkeypatch.delenv(variable)
+    value = "true" if option.is_flag else json.dumps(text)
+    if option.keyword == "column":
         value = '{object_id = "A key", label = "B"}'
-    (folder / "c.toml").write_text(f"{name.replace('-', '_')} = {value}\n")
-    assert given_to_load("--config", "c.toml")[str(option.name)] == from_environment
+    (folder / "c.toml").write_text(f"{option.key.replace('-', '_')} = {value}\n")
+    assert given_to_load("--config", "c.toml")[option.keyword] == from_environment
 
 
 def test_the_command_line_wins_then_the_environment_then_the_file(
@@ -94,7 +96,7 @@ def test_the_command_line_wins_then_the_environment_then_the_file(
     monkeypatch.setenv("ASSOCIATION_LOADER_TO", "environment")
     monkeypatch.setenv("ASSOCIATION_LOADER_LABEL", "environment")
     given = given_to_load("--label", "typed")
-    assert (given["from_"], given["to"], given["label"]) == ("file", "environment", "typed")
+    assert (given["object_type"], given["to_object_type"], given["label"]) == ("file", "environment", "typed")
 
 
 @pytest.mark.parametrize("option", ["--max-failures", "--daily-reserve"])
@@ -103,7 +105,7 @@ def test_a_share_may_be_nothing_and_all(option: str, text: str, share: float) ->
     """And no more than all."""
     assert given_to_load(option, text)[option[2:].replace("-", "_")] == Budget(share=share)
     for wrong in ("100.1%", "101%", "-1%"):
-        with pytest.raises(click.BadParameter, match="write a number such as 100, or a share such as 5%"):
+        with pytest.raises(UsageError, match="write a number such as 100, or a share such as 5%"):
             given_to_load(f"{option}={wrong}")
 
 

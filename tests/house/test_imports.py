@@ -27,17 +27,16 @@ WORDS = {
 
 FLOORS = {
     **dict.fromkeys(WORDS, 0),
-    **dict.fromkeys(("planning", "send", "journal"), 1),
+    **dict.fromkeys(("planning", "send", "journal", "options"), 1),
     "read": 2,  # An earlier run's journal says which files of a folder that run wrote.
-    "record": 2,
+    **dict.fromkeys(("record", "configure"), 2),
     "show": 3,
     "run": 4,
-    **dict.fromkeys(("arguments", "asking", "configuration", "configure", "event_loop", "listeners"), 5),
-    **dict.fromkeys(("bug", "terminal"), 6),
+    **dict.fromkeys(("asking", "event_loop", "listeners"), 5),
+    # The two doors, Python and the command line, know nothing of each other.
+    **dict.fromkeys(("api", "bug", "terminal"), 6),
     "cli": 7,
-    **dict.fromkeys(
-        ("__main__", "api", "association_loader"), 8
-    ),  # Python's options are read as the command line reads them.
+    **dict.fromkeys(("__main__", "association_loader"), 8),
 }
 """Each module or folder of the house by its floor: it may import from lower floors and from its own room."""
 
@@ -45,7 +44,7 @@ FLOORS = {
 ROOMS = {
     "sqlite3": {"loader.journal"},
     "aiohttp": {"loader.send.transport", "loader.sandbox"},
-    "click": {"loader.cli", "loader.arguments", "loader.configuration", "loader.api", "loader.sandbox"},
+    "click": {"loader.cli"},
     "python_calamine": {"loader.read.xlsx"},
     "xlrd": {"loader.read.xls"},
     "jinja2": {"loader.show.report.page"},

@@ -1,0 +1,302 @@
+"""The table of options: one entry each, from which the command line, Python's keywords and the configuration file are
+built, and what a run is bound to.
+
+The options of a command are a class: its keys are Python's keywords, with the types that Python takes. A new option is
+an entry here and a field in `loader.settings`.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Annotated, TypeAlias, TypedDict
+
+from loader.options.kinds import (
+    BUDGET,
+    FIELD_AND_HEADER,
+    FLAG,
+    HOW_MANY,
+    NAME,
+    PATH,
+    RATE,
+    TEXT,
+    Kind,
+    choice,
+    duration,
+    number,
+)
+
+Path: TypeAlias = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option. `word` is its name on the command line; in a file it is the same without the dashes.
+
+    `default` is what could be typed in its place. `several`: it may be given more than once. `setting` is its field in
+    `loader.settings`, where that is not the keyword. `binds`: it belongs to the identity of a run, which only goes on
+    with the same value. `per_input`: so it does, and an `[[input]]` may set it for its own files. `variable` is one of
+    the environment beside `ASSOCIATION_LOADER_<OPTION>`; None: the environment says nothing about this option.
+    """
+
+    word: str
+    help: str
+    kind: Kind = TEXT
+    default: str | None = None
+    metavar: str | None = None
+    several: bool = False
+    binds: bool = False
+    per_input: bool = False
+    variable: str | None = ""
+    setting: str = ""
+    keyword: str = ""
+
+    @property
+    def key(self) -> str:
+        """The option's name in a configuration file."""
+        return self.word.removeprefix("--")
+
+    @property
+    def is_flag(self) -> bool:
+        """True for an option without a value: it is on or off."""
+        return self.kind is FLAG
+
+    def in_environment(self, environment: Mapping[str, str]) -> str | None:
+        """Return what the environment says; a blank says nothing."""
+        if self.variable is None:
+            return None
+        own = "ASSOCIATION_LOADER_" + self.key.upper().replace("-", "_")
+        return environment.get(own) or environment.get(self.variable) or None
+
+
+# fmt: off
+
+Existing: TypeAlias = Annotated[str, Option("--existing",
+    "Labels that a pair has: kept, or replaced by those of the file; what is so already is not sent.",
+    choice("merge", "replace"), "merge", binds=True)]
+Unread: TypeAlias = Annotated[bool, Option("--unread",
+    "With --existing replace: read nothing first; what goes is then not known, and not undone.", FLAG, binds=True)]
+Limit: TypeAlias = Annotated[int, Option("--limit",
+    "Go no further than the first N records.", number(int, 1), metavar="N")]
+MaxAttempts: TypeAlias = Annotated[int, Option("--max-attempts",
+    "Requests for one pair before it counts as failed.", number(int, 1), "8", "N")]
+DailyReserve: TypeAlias = Annotated[int | str, Option("--daily-reserve",
+    "Stop for today when no more of the day's quota than this is left for others.", BUDGET, metavar="N|P%")]
+Json: TypeAlias = Annotated[bool, Option("--json", "Write one JSON object for each event to standard output.", FLAG)]
+
+
+class InputOptions(TypedDict, total=False):
+    """How the source is read: `object_type`, `to_object_type`, `association_category` and `association_type_id` fill
+    that field for rows that do not say (--from, --to, --category and --type-id of the command); `column` maps a field
+    to the header that it is read from.
+    """
+
+    object_type: Annotated[str, Option("--from",
+        "Object type of the first records, if rows do not say: contacts.", NAME, metavar="TYPE", per_input=True)]
+    to_object_type: Annotated[str, Option("--to",
+        "Object type of the second records, if rows do not say: companies.", NAME, metavar="TYPE", per_input=True)]
+    label: Annotated[str, Option("--label",
+        "Association label, for rows that do not say.", NAME, metavar="TEXT", per_input=True)]
+    association_type_id: Annotated[int | str, Option("--type-id",
+        "Association type id, for rows that name neither label nor type id.", NAME, metavar="N", per_input=True)]
+    association_category: Annotated[str, Option("--category",
+        "Association category, for rows that do not say.", NAME, metavar="CATEGORY", per_input=True)]
+    column: Annotated[Mapping[str, str], Option("--column",
+        'Read a field from a column of any name: object_id="Contact Key". Repeatable.', FIELD_AND_HEADER,
+        metavar="FIELD=HEADER", several=True, setting="columns", per_input=True)]
+    from_id_property: Annotated[str, Option("--from-id-property",
+        "The first ids are values of this unique property.", NAME, metavar="NAME", per_input=True)]
+    to_id_property: Annotated[str, Option("--to-id-property",
+        "The second ids are values of this unique property.", NAME, metavar="NAME", per_input=True)]
+    format: Annotated[str, Option("--format",
+        "Format of the inputs, where it cannot be told from them.",
+        choice("csv", "tsv", "jsonl", "parquet", "xlsx", "xls"), per_input=True)]
+    sheet: Annotated[str, Option("--sheet", "Sheet of a workbook.", metavar="NAME", per_input=True)]
+    delimiter: Annotated[str, Option("--delimiter",
+        "Delimiter of a text file.", metavar="CHARACTER", per_input=True)]
+    encoding: Annotated[str, Option("--encoding", "Encoding of a text file.", metavar="NAME", per_input=True)]
+    strict: Annotated[bool, Option("--strict",
+        "Refuse a file with an unread column that looks as if it said something.", FLAG)]
+
+
+class ConnectionOptions(TypedDict, total=False):
+    """Which portal to talk to, and how fast. `rate` is `"auto"` or `"190/10"`. `timeout` is seconds."""
+
+    token_file: Annotated[Path, Option("--token-file",
+        "File that holds the access token (else HUBSPOT_ACCESS_TOKEN).", PATH)]
+    portal_id: Annotated[int | str, Option("--portal-id", "Refuse to send to any other portal.", metavar="ID")]
+    api_version: Annotated[str, Option("--api-version",
+        "Version of HubSpot's API; auto: v4, and 2026-09 for runs that begin on 2027-03-01 or later.",
+        choice("auto", "v4", "2025-09", "2026-03", "2026-09"), "auto", binds=True)]
+    base_url: Annotated[str, Option("--base-url",
+        "Where the API is; https, or http to this machine.", TEXT, "https://api.hubapi.com", "URL",
+        binds=True, variable="HUBSPOT_BASE_URL")]
+    trust_host: Annotated[Sequence[str], Option("--trust-host",
+        "Send the token to this host, too: a gateway of yours.", metavar="HOST", several=True)]
+    timeout: Annotated[float, Option("--timeout",
+        "Longest time for one request.", number(float, 0.1), "30.0", "SECONDS")]
+    rate: Annotated[str, Option("--rate",
+        "Most requests in any window of so many seconds: 190/10.", RATE, "auto", "auto|N/SECONDS")]
+    config: Annotated[Path, Option("--config",
+        "Read options, and inputs, from a file; the command line and the environment win.", PATH,
+        metavar="FILE.toml")]
+
+
+class OutputOptions(TypedDict, total=False):
+    """What is shown: `log_file` is appended to, `json` writes each event to standard output."""
+
+    quiet: Annotated[bool, Option("--quiet", "Say nothing but errors.", FLAG)]
+    json: Json
+    log_file: Annotated[Path, Option("--log-file", "Write what happens to a file, too.", PATH)]
+
+
+class ExistingOptions(TypedDict, total=False):
+    """How the load is to treat the labels that pairs have."""
+
+    existing: Existing
+    unread: Unread
+
+
+class SendOptions(TypedDict, total=False):
+    """How a load sends, and where it writes. `max_failures` and `daily_reserve` are a number or `"5%"`; `max_duration`
+    and `again` seconds or `"90m"`. With `dry_run` nothing is sent and no result is written: the report's `planned` says
+    what a load would do.
+    """
+
+    results: Annotated[Path, Option("--results", "Where results go: .csv, .jsonl or .parquet.", PATH)]
+    failures: Annotated[Path, Option("--failures", "Where failed and rejected records go.", PATH)]
+    method: Annotated[str, Option("--method",
+        "One pair in a request, or 2,000; by batch HubSpot gives no created resource id.",
+        choice("put", "batch"), "put")]
+    existing: Existing
+    unread: Unread
+    concurrency: Annotated[int | str, Option("--concurrency",
+        "Most requests under way at once.", HOW_MANY, "auto", "auto|N")]
+    max_attempts: MaxAttempts
+    max_failures: Annotated[int | str, Option("--max-failures",
+        "Stop when more rows than this have failed.", BUDGET, metavar="N|P%")]
+    daily_reserve: DailyReserve
+    max_duration: Annotated[float | str, Option("--max-duration",
+        "Stop after so long; the same command goes on.", duration(), metavar="90m")]
+    limit: Limit
+    again: Annotated[float | str, Option("--again",
+        "The same inputs are a new run when the last one ended longer ago; changed ones always are.",
+        duration(none=True), metavar="20h")]
+    dry_run: Annotated[bool, Option("--dry-run", "Only plan: check everything, send nothing, write nothing.", FLAG)]
+    fresh: Annotated[bool, Option("--fresh", "Begin anew; an earlier run's files are set aside.", FLAG)]
+    retry_failed: Annotated[bool, Option("--retry-failed", "Send the failed rows of this run again.", FLAG)]
+    keep: Annotated[int, Option("--keep",
+        "When a new run begins, remove earlier runs of the same name that ended longer ago.",
+        number(int, 1), metavar="DAYS")]
+    metrics_file: Annotated[Path, Option("--metrics-file",
+        "Write the run's figures to a file for Prometheus, too.", PATH)]
+
+
+class ReadBackOptions(TypedDict, total=False):
+    """How a verification is made. `sample` is a number of pairs, `seed` draws the same again; `wait` seconds."""
+
+    results: Annotated[Path, Option("--results", "Results of the load; the verification lies beside them.", PATH)]
+    existing: Annotated[str, Option("--existing",
+        "merge: a pair may have more labels than the file asks for; replace: exactly those.",
+        choice("merge", "replace"), "merge", binds=True)]
+    sample: Annotated[int, Option("--sample", "Look at N pairs only, drawn by chance.", number(int, 1), metavar="N")]
+    seed: Annotated[int, Option("--seed",
+        "Draw the sample that was drawn with this seed.", number(int), metavar="N")]
+    wait: Annotated[float | str, Option("--wait",
+        "How long what seems missing is given to turn up: reads may lag behind writes.",
+        duration(none=True), "7s", "7s")]
+    limit: Limit
+    max_attempts: MaxAttempts
+    daily_reserve: DailyReserve
+
+
+class TakeBackOptions(TypedDict, total=False):
+    """How an undo is made. `assume_new` is needed for a run with `unread=True`."""
+
+    yes: Annotated[bool, Option("--yes", "Do not ask before anything is removed.", FLAG)]
+    assume_new: Annotated[bool, Option("--assume-new",
+        "Remove all that the run created, also what may have been there before (after --unread).", FLAG)]
+    max_attempts: MaxAttempts
+    daily_reserve: DailyReserve
+
+
+class JsonOption(TypedDict, total=False):
+    """How a command that only tells something is told it."""
+
+    json: Json
+
+
+class ReportOptions(TypedDict, total=False):
+    """Where a report goes."""
+
+    output: Annotated[Path, Option("--output",
+        "Where the report goes; else beside the results: <name>.report.html.", PATH)]
+
+
+class SandboxOptions(TypedDict, total=False):
+    """What the simulated HubSpot is like; these are for the command line only."""
+
+    port: Annotated[int, Option("--port", "Port; 0: a free one.", number(int, 0, 65535), "8642", variable=None)]
+    rate: Annotated[str, Option("--rate", "Rate limit, or off.", TEXT, "100/10", "N/SECONDS", variable=None)]
+    daily: Annotated[int, Option("--daily", "Daily quota.", number(int, 0), variable=None)]
+    latency: Annotated[str, Option("--latency",
+        "Time before an answer.", TEXT, "0ms", "80ms|50ms-150ms", variable=None)]
+    answers: Annotated[str, Option("--answers",
+        "Shape of a PUT's answer: with createdResourceId, or the bare pair.",
+        choice("wrapped", "bare"), "wrapped", variable=None)]
+    faults: Annotated[str, Option("--faults",
+        "What goes wrong, and how often.", TEXT, "", "429:0.02,500:0.01|FILE.json", variable=None)]
+    portal: Annotated[Path, Option("--portal",
+        "JSON file with the portal's labels, records and associations.", PATH, variable=None)]
+    seed: Annotated[int, Option("--seed", "Seed of everything random.", number(int), variable=None)]
+
+# fmt: on
+
+
+_OF_VERBS: Mapping[str, tuple[type, ...]] = {
+    "load": (InputOptions, SendOptions, ConnectionOptions, OutputOptions),
+    "plan": (InputOptions, ExistingOptions, ConnectionOptions, OutputOptions),
+    "labels": (ConnectionOptions, JsonOption),
+    "explain": (JsonOption,),
+    "report": (ReportOptions,),
+    "status": (JsonOption,),
+    "verify": (InputOptions, ReadBackOptions, ConnectionOptions, OutputOptions),
+    "undo": (TakeBackOptions, ConnectionOptions, OutputOptions),
+    "sandbox": (SandboxOptions,),
+}
+"""The commands and their options, in the order of the help."""
+
+
+@cache
+def options_of(verb: str) -> Mapping[str, Option]:
+    """Return the options of a command by their keywords."""
+    entries = {name: entry for group in _OF_VERBS[verb] for name, entry in group.__annotations__.items()}
+    return {name: replace(entry.__metadata__[0], keyword=name) for name, entry in entries.items()}
+
+
+def all_options() -> Iterator[Option]:
+    """Yield the options of all commands; one that several have, several times."""
+    for verb in _OF_VERBS:
+        yield from options_of(verb).values()
+
+
+@cache
+def binding() -> Mapping[str, Option]:
+    """Return the options that belong to the identity of a run, by their fields in `loader.settings`."""
+    return {option.setting or option.keyword: option for option in all_options() if option.binds or option.per_input}
+
+
+def flags() -> frozenset[str]:
+    """Return the options that take no value, as they are typed."""
+    return frozenset(option.word for option in all_options() if option.is_flag)
+
+
+def in_python(sentence: str) -> str:
+    """Return a sentence with Python's keywords in place of the command line's options.
+
+    >>> in_python("say which with --from, or begin anew with --fresh")
+    'say which with object_type, or begin anew with fresh=True'
+    """
+    said = {option.word: f"{option.keyword}=True" if option.is_flag else option.keyword for option in all_options()}
+    return re.sub(r"(?<![\w-])--[a-z][a-z-]*[a-z](?![\w-])", lambda found: said.get(found[0], found[0]), sentence)

@@ -1,0 +1,67 @@
+"""A command as it was given: what the caller said counts first, then the environment, then the configuration file."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from loader.errors import UsageError
+from loader.options import Option, options_of
+from loader.options.file import ConfigurationFile, JobInput, parsed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A command with the values of all its options, by keywords.
+
+    `arguments` are what stands without an option: inputs, or the results file of `undo`. `job` holds the `[[input]]`s
+    of the configuration file. `typed` are the words that were typed, or could have been; none of them is a secret.
+    """
+
+    verb: str
+    values: Mapping[str, Any]
+    arguments: tuple[str, ...] = ()
+    job: tuple[JobInput, ...] = ()
+    typed: tuple[str, ...] = ()
+
+
+def command(
+    verb: str,
+    given: Mapping[str, Any],
+    environment: Mapping[str, str],
+    spelled: Callable[[Option], str],
+    *,
+    arguments: tuple[str, ...] = (),
+    typed: tuple[str, ...] = (),
+) -> Command:
+    """Return a command of which the caller gave some options, by keywords and as they are typed (`file.as_typed`).
+
+    Raises UsageError for a value that cannot be meant. The error names the option as `spelled` says for the door that
+    the caller came through, and one from a configuration file by its key there.
+    """
+    options = options_of(verb)
+    path = given.get("config")
+    if path is None and "config" in options:
+        path = options["config"].in_environment(environment)
+    file = ConfigurationFile.read(path) if path is not None else None
+    in_file = file.values(verb) if file else {}
+    job = file.inputs(verb) if file else ()
+
+    def value_of(option: Option) -> Any:
+        said = given.get(option.keyword)
+        if said is None and (said := option.in_environment(environment)) is not None and option.several:
+            said = said.split(option.kind.separator)
+        by_file = said is None and option.keyword in in_file
+        if said is None:
+            said = in_file.get(option.keyword, option.default)
+        if said is None:
+            return () if option.several else False if option.is_flag else None
+        try:
+            return parsed(option, said)
+        except ValueError as error:
+            if file and by_file:
+                raise file.cannot_be_meant(option, error) from error
+            raise UsageError(f"Invalid value for '{spelled(option)}': {error}") from error
+
+    # Of several mistakes, the first that was typed is told.
+    values = {name: value_of(options[name]) for name in [*given, *(each for each in options if each not in given)]}
+    return Command(verb=verb, values=values, arguments=arguments, job=job, typed=typed)

@@ -1,0 +1,121 @@
+"""What the value of an option may be: every value is read from its text, wherever it was given."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from loader.model import FIELDS
+from loader.settings import Budget, Rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """How the text of an option is read: `read` returns the value, or raises ValueError with what is wrong.
+
+    `separator` stands between several values in one environment variable; None: blanks do. `choices`, `number`,
+    `least` and `most` are what the help shows.
+    """
+
+    read: Callable[[str], Any]
+    separator: str | None = None
+    choices: tuple[str, ...] = ()
+    number: type[int] | type[float] | None = None
+    least: Any = None
+    most: Any = None
+
+
+def choice(*choices: str) -> Kind:
+    """Return the kind of an option that is one of a few words."""
+
+    def read(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"{text!r} is not one of {', '.join(map(repr, choices))}.")
+        return text
+
+    return Kind(read=read, choices=choices)
+
+
+def number(kind: type[int] | type[float], least: float | None = None, most: float | None = None) -> Kind:
+    """Return the kind of an option that is a number, `least` and `most` included."""
+    name = "integer" if kind is int else "float"
+    limits = f"x>={least}" if most is None else f"{least}<=x<={most}"
+
+    def read(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError as error:
+            raise ValueError(f"{text!r} is not a valid {name}{' range' if least is not None else ''}.") from error
+        if (least is not None and value < least) or (most is not None and value > most):
+            raise ValueError(f"{value} is not in the range {limits}.")
+        return value
+
+    return Kind(read=read, number=kind, least=least, most=most)
+
+
+def duration(*, none: bool = False) -> Kind:
+    """Return the kind of an option that is a time, in seconds; with `none`, no time at all is one, too."""
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400, "": 1}
+
+    def read(text: str) -> float:
+        match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]+)?)\s*([smhd]?)", text, re.ASCII)
+        if not match or (float(match[1]) == 0 and not none):
+            raise ValueError(f"{text!r} is no duration: write 90m, 8h or a number of seconds")
+        return float(match[1]) * units[match[2]]
+
+    return Kind(read=read)
+
+
+def _flag(text: str) -> bool:
+    states = {
+        **dict.fromkeys(("", "0", "f", "false", "n", "no", "off"), False),
+        **dict.fromkeys(("1", "on", "t", "true", "y", "yes"), True),
+    }
+    state = states.get(text.strip().lower())
+    if state is None:
+        raise ValueError(f"{text!r} is not a valid boolean. Recognized values: {', '.join(sorted(states))}")
+    return state
+
+
+def _rate(text: str) -> Rate | None:
+    if text == "auto":
+        return None
+    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,6}(?:\.[0-9]+)?)s?", text, re.ASCII)
+    if not match or int(match[1]) == 0 or float(match[2]) == 0:
+        raise ValueError(f"{text!r} is no rate: write auto, or requests/seconds such as 190/10")
+    return Rate(int(match[1]), float(match[2]))
+
+
+def _how_many(text: str) -> int | None:
+    if text == "auto":
+        return None
+    if not re.fullmatch(r"[1-9][0-9]{0,3}", text, re.ASCII):
+        raise ValueError(f"{text!r} is no number from 1 to 9999: write auto, or how many")
+    return int(text)
+
+
+def _budget(text: str) -> Budget:
+    match = re.fullmatch(r"([0-9]{1,12})|([0-9]{1,3}(?:\.[0-9]+)?)%", text, re.ASCII)
+    if not match or (match[2] and float(match[2]) > 100):
+        raise ValueError(f"{text!r} is no budget: write a number such as 100, or a share such as 5%")
+    return Budget(count=int(match[1])) if match[1] else Budget(share=float(match[2]) / 100)
+
+
+def _field_and_header(text: str) -> tuple[str, str]:
+    """Return `FIELD=HEADER` as a pair; a blank header says that no column holds the field."""
+    field, equals, header = text.partition("=")
+    field = field.strip()
+    if not equals or field not in FIELDS:
+        raise ValueError(f"{text!r} is no FIELD=HEADER: FIELD is one of {', '.join(FIELDS)}")
+    return field, header if header.strip() else ""
+
+
+TEXT = Kind(read=str)
+NAME = Kind(read=lambda text: text or None)
+"""A text; a blank one is as good as none."""
+PATH = Kind(read=str)
+FLAG = Kind(read=_flag)
+RATE = Kind(read=_rate)
+HOW_MANY = Kind(read=_how_many)
+BUDGET = Kind(read=_budget)
+FIELD_AND_HEADER = Kind(read=_field_and_header, separator=";")
