@@ -6,19 +6,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import click
 import pytest
 
 import loader
-from loader.cli import cli
 from loader.errors import LoaderError, UsageError
 from loader.events import Planned
+from loader.options import options_of
 from loader.sandbox import Sandbox
 
 Run = Callable[..., Any]
-
-KEYWORDS = {"--from": "object_type", "--to": "to_object_type", "--category": "association_category"}
-KEYWORDS |= {"--type-id": "association_type_id"}
 
 VALUES: dict[str, Any] = {
     "--from": "deals",
@@ -76,21 +72,19 @@ def options_of_each_command() -> Iterator[tuple[str, str]]:
     """Yield every option of `load`, and of the other commands those that `load` has not."""
     seen: set[str] = set()
     for verb in VERBS:
-        for each in cli.commands[verb].params:
-            if isinstance(each, click.Option) and each.opts[0] not in seen:
-                seen.add(each.opts[0])
-                yield verb, each.opts[0]
+        new = [option.word for option in options_of(verb).values() if option.word not in seen]
+        seen.update(new)
+        yield from ((verb, word) for word in new)
 
 
-def value_of(verb: str, option: str) -> Any:
-    (declared,) = (each for each in cli.commands[verb].params if option in each.opts)
-    assert isinstance(declared, click.Option)
-    if declared.is_flag:
+def value_of(verb: str, word: str) -> Any:
+    (option,) = (each for each in options_of(verb).values() if each.word == word)
+    if option.is_flag:
         return True
-    if isinstance(declared.type, click.Choice) and option not in VALUES:
-        return declared.type.choices[-1]
-    assert option in VALUES, f"give {option} a value in this test, so that it is tried through both doors"
-    return VALUES[option]
+    if option.kind.choices and word not in VALUES:
+        return option.kind.choices[-1]
+    assert word in VALUES, f"give {word} a value in this test, so that it is tried through both doors"
+    return VALUES[word]
 
 
 def words(given: dict[str, Any]) -> list[str]:
@@ -105,8 +99,9 @@ def words(given: dict[str, Any]) -> list[str]:
     return found
 
 
-def keywords(given: dict[str, Any]) -> dict[str, Any]:
-    return {KEYWORDS.get(option, option[2:].replace("-", "_")): value for option, value in given.items()}
+def keywords(verb: str, given: dict[str, Any]) -> dict[str, Any]:
+    keyword_of = {option.word: option.keyword for option in options_of(verb).values()}
+    return {keyword_of[word]: value for word, value in given.items()}
 
 
 class Seen(NamedTuple):
@@ -126,7 +121,7 @@ def test_each_option_does_through_python_what_it_does_on_the_command_line(
     source = "a.results.csv" if verb == "undo" else "a.csv"
     doors = {
         "typed": lambda: int(run(verb, source, *words(given)).code),
-        "called": lambda: ended(lambda: VERBS[verb](source, **keywords(given))),
+        "called": lambda: ended(lambda: VERBS[verb](source, **keywords(verb, given))),
     }
     seen = []
     for name, door in doors.items():

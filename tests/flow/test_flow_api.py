@@ -21,13 +21,6 @@ from loader.sandbox import Sandbox, SandboxThread
 
 ONLY_PYTHON = {"token", "on_event"}
 
-OPTION_OF = {
-    "object_type": "from",
-    "to_object_type": "to",
-    "association_category": "category",
-    "association_type_id": "type_id",
-}
-
 TYPES: dict[str, Any] = {"object_type": "contacts", "to_object_type": "companies", "token": "any", "rate": "9999/1"}
 
 
@@ -53,10 +46,8 @@ def test_each_verb_can_be_awaited_or_waited_for_with_the_same_keywords(verb: str
     assert not inspect.iscoroutinefunction(waited)
     assert inspect.signature(awaited) == inspect.signature(waited)
     (keywords,) = get_args(inspect.get_annotations(awaited)["options"])
-    options = {OPTION_OF.get(name, name) for name in keywords.__annotations__} - ONLY_PYTHON
     declared = [each for each in cli.commands[verb].params if isinstance(each, click.Option)]
-    named = {each.opts[0].removeprefix("--").replace("-", "_") for each in declared}
-    assert options == named
+    assert set(keywords.__annotations__) - ONLY_PYTHON == {each.name for each in declared}
 
 
 async def test_load_takes_a_path_and_gives_a_report(sandbox: Sandbox, folder: Path) -> None:
@@ -148,13 +139,17 @@ async def test_the_same_dataframe_again_sends_nothing(sandbox: Sandbox, folder: 
         ({"nonsense": 1}, "nonsense"),
         ({"token": None, "token_file": "nowhere"}, "nowhere"),
         ({"token_file": "both"}, "token"),
-        ({"base_url": "http://api.hubapi.com"}, "unencrypted"),
+        ({"base_url": "http://api.hubapi.com"}, "base_url http://api.hubapi.com would send the token unencrypted"),
+        ({"rate": "190"}, "Invalid value for 'rate': '190' is no rate"),
+        ({"unread": True}, "unread=True is for existing replace"),
+        ({"from_id_property": "hs_object_id"}, "leave from_id_property out"),
+        ({"delimiter": ";;"}, 'delimiter ";;": must be one character'),
     ],
 )
 async def test_what_is_wrong_is_raised_before_anything_is_done(
     given: dict[str, Any], said: str, sandbox: Sandbox, folder: Path
 ) -> None:
-    """The command's errors, as exceptions with the command's sentences."""
+    """The command's errors, as exceptions with the command's sentences, in which an option is named by its keyword."""
     (folder / "a.csv").write_text("from_id,to_id\n101,201\n")
     with pytest.raises(errors.UsageError, match=said):
         await loader.load("a.csv", **{**TYPES, "base_url": sandbox.url, **given})
