@@ -55,6 +55,10 @@ class JournalLocked(JournalError):
     """Another process is working on the same results."""
 
 
+class OtherFormat(JournalError):
+    """Another version of the loader wrote the journal."""
+
+
 class JournalMismatch(JournalError):
     """The journal belongs to an unfinished run of another input or other settings."""
 

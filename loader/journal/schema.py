@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from loader.errors import JournalError, RecordError
+from loader.errors import JournalError, OtherFormat, RecordError
 
 FORMAT = 8
 """Written into every journal (`PRAGMA user_version`); a journal of another format is refused, not guessed at."""
@@ -244,7 +244,7 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
     if application != APPLICATION:
         raise JournalError(f"{path} is no journal of a load: move it away, or give another --results")
     if version != FORMAT:
-        raise JournalError(
+        raise OtherFormat(
             f"{path} was written by another version of the loader (format {version}, this one is {FORMAT}): go on with "
             "that version, or move the journal and its results away"
         )

@@ -1,12 +1,14 @@
 """What a run is bound to, and what a command does about the run that its journal holds."""
 
+import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from datetime import datetime
 from enum import Enum
 from typing import Any, NamedTuple
 
-from loader.errors import JournalError, JournalMismatch, RecordError, UsageError
+from loader.errors import JournalError, JournalMismatch, OtherFormat, RecordError, UsageError
 from loader.journal import Journal, Undo
 from loader.options import binding
 from loader.read import Input
@@ -63,13 +65,15 @@ class Earlier(NamedTuple):
 def look(outputs: Outputs, *, fresh: bool = False) -> Earlier | None:
     """Return the run that lies beside the results, or None; changes nothing.
 
-    Raises JournalError for a journal that is none, or damaged, and RecordError where the disk does not let it be read,
-    unless a fresh run sets it aside anyway.
+    Raises JournalError for a journal that is none, or damaged, or holds an unfinished run of another version, and
+    RecordError where the disk does not let it be read, unless a fresh run sets it aside anyway.
     """
     if not outputs.journal.exists():
         return None
     try:
         return _earlier(outputs)
+    except OtherFormat as error:
+        return None if fresh else _of_another_version(outputs, error)
     except (JournalError, RecordError, ValueError) as error:
         if fresh:
             return None
@@ -95,6 +99,31 @@ def _earlier(outputs: Outputs) -> Earlier:
             journal.facts.outputs.get("failures"),
             datetime.fromisoformat(moment) if (moment := journal.last_active_at()) else None,
         )
+
+
+def _of_another_version(outputs: Outputs, error: OtherFormat) -> Earlier:
+    """Return a finished run of another version, by its summary: it makes way for a new one. Raises JournalError."""
+    summary: Any = None
+    with suppress(OSError, ValueError):
+        summary = json.loads(outputs.summary.read_text("utf-8"))
+    rows = summary.get("rows") if isinstance(summary, dict) else None
+    if not isinstance(rows, dict) or rows.get("pending") != 0:
+        raise JournalError(
+            f"{outputs.journal} holds a run that is not finished, and another version of the loader wrote it: go on "
+            "with that version, or begin anew with --fresh, which sets its files aside"
+        ) from error
+    return Earlier(
+        identity={},
+        portal_id=None,
+        planned=True,
+        finished=True,
+        to_repeat=False,
+        started_at=summary.get("started_at"),
+        names=(),
+        undo=None,
+        failures=outputs.names()["failures"],
+        last_work=None,
+    )
 
 
 class Decision(Enum):
@@ -183,6 +212,8 @@ def different(earlier: Earlier, now: Mapping[str, Any], portal_id: str | None) -
 
 def _other_content(earlier: Earlier, now: Sequence[str]) -> str:
     before: Sequence[str] = earlier.identity.get("inputs") or ()
+    if not before:
+        return "another version of the loader wrote it"
     if len(before) != len(now):
         return f"its inputs were {', '.join(earlier.names)}, {len(before)} in number, now {len(now)}"
     changed = [name for name, old, new in zip(earlier.names, before, now, strict=True) if old != new]

@@ -1,6 +1,7 @@
 """The same results again: going on, saying it again, setting aside, refusing."""
 
 import json
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,42 @@ def test_fresh_begins_anew_whatever_lies_there(sandbox: Sandbox, load: Run, fold
     aside = [file for file in folder.iterdir() if file.name.startswith("a.2")]
     assert b"no journal at all" in [file.read_bytes() for file in aside]
     assert len([file for file in aside if file.name.endswith("results.csv")]) == 2
+
+
+def written_by_an_older_version(journal: Path) -> None:
+    """Let a journal have the format before this one."""
+    with sqlite3.connect(journal) as database:
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+        database.execute(f"PRAGMA user_version = {version - 1}")
+    database.close()
+
+
+def test_a_finished_run_of_an_older_version_makes_way(
+    sandbox: Sandbox, load: Run, folder: Path, lines: Lines, summary: Summary
+) -> None:
+    """Also for the same input: what is there already is looked up, and not sent again."""
+    (folder / "a.csv").write_text(FIVE)
+    assert load("a.csv").code == 0
+    old = (folder / "a.results.csv").read_bytes()
+    written_by_an_older_version(folder / "a.journal")
+    assert load("a.csv", "--retry-failed").code == 2
+    assert load("a.csv").code == 0
+    assert summary("a.summary.json")["rows"]["unchanged"] == 5
+    assert [file.read_bytes() for file in folder.glob("a.2*.results.csv")] == [old]
+    assert sandbox.count("PUT") == 5
+
+
+def test_an_unfinished_run_of_an_older_version_is_refused(sandbox: Sandbox, load: Run, folder: Path) -> None:
+    """The way on is said in a sentence, and nothing is changed."""
+    (folder / "a.csv").write_text(FIVE)
+    assert load("a.csv", "--limit", "2").code == 0
+    written_by_an_older_version(folder / "a.journal")
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    refused = load("a.csv")
+    assert (refused.code, {file.name: file.read_bytes() for file in folder.iterdir()}) == (2, before)
+    assert "go on with that version, or begin anew with --fresh" in refused.err
+    assert load("a.csv", "--fresh").code == 0
+    assert sandbox.count("PUT") == 5
 
 
 def test_retry_failed_sends_the_failed_rows_and_no_other(
