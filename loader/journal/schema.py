@@ -339,9 +339,9 @@ def _damaged(path: Path, error: sqlite3.DatabaseError) -> JournalError:
 def packed(rows: Sequence[int], columns: Sequence[Sequence[str]]) -> bytes:
     """Return a chunk of records as one blob: their rows, and their cells column by column."""
     try:
-        text = msgspec.json.encode((rows, columns))
+        text = msgspec.json.encode((rows, [*map(list, columns)]))
     except UnicodeEncodeError:  # Half a surrogate pair, as a damaged file may hold, is no UTF-8.
-        text = json.dumps((rows, columns)).encode("ascii")
+        text = json.dumps((rows, [*map(list, columns)])).encode("ascii")
     return zlib.compress(text, 1)
 
 

@@ -54,7 +54,7 @@ class AskedOf:
 
     def in_columns(self, columns: Sequence[Column], numbers: dict[Asked, int]) -> Asks:
         """Return what each record of a batch asks for; what is new in `numbers` gets the next number."""
-        own, count = [columns[index] for index in self._indexes], len(columns[0])
+        own, count = [list(columns[index]) for index in self._indexes], len(columns[0])
         if all(column.count(column[0]) == count for column in own):
             found, which = [self._of_key(tuple([column[0] for column in own]))], np.zeros(count, np.int64)
         else:

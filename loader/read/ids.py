@@ -10,13 +10,14 @@ from loader.object_type_names import TYPE_IDS
 from loader.read.floats import LOST
 from loader.read.lists import listed
 from loader.read.show import INVISIBLE, show, trim
-from loader.read.table import Column
+from loader.read.table import Column, Numbers
 
 LARGEST = 2**63 - 1
 # The largest whole number up to which a double holds every whole number; beyond it digits may have changed.
 EXACT_DOUBLE = 2**53
 
 # Up to 18 digits are always below 2**63, so that a whole column can be judged by one match.
+_ABOVE_PLAIN = 10**18
 PLAIN = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 PLAIN_LIST = re.compile(r"[1-9][0-9]{0,17}(?:;[1-9][0-9]{0,17})*+", re.ASCII)
 _PLAIN_COLUMN = re.compile(r"[1-9][0-9]{0,17}(?:\n[1-9][0-9]{0,17})*+", re.ASCII)
@@ -119,6 +120,9 @@ def plain_ids(column: Column, *, lists: bool) -> tuple[npt.NDArray[np.int64], np
     A plain cell is an id as HubSpot writes it or, with `lists`, several with `;` between; the others must be judged one
     by one.
     """
+    if isinstance(column, Numbers):
+        is_plain = (column.numbers > 0) & (column.numbers < _ABOVE_PLAIN)
+        return column.numbers[is_plain], np.where(is_plain, 1, -1)
     joined = "\n".join(column)
     # The count tells a cell with a line break in it, "1\n2", from two cells.
     if _PLAIN_COLUMN.fullmatch(joined) and joined.count("\n") == len(column) - 1:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -16,7 +17,7 @@ from loader.read.ids import is_blank
 from loader.read.lists import joined
 from loader.read.packed import Packed, is_bomb, refuse_bomb
 from loader.read.show import show
-from loader.read.table import BATCH, Batch, Column, Mark
+from loader.read.table import BATCH, Batch, Column, Mark, Numbers
 from loader.settings import InputSettings
 
 _NO_SUCH_VALUE = (OverflowError, ValueError, pa.ArrowException)
@@ -85,10 +86,10 @@ def _batch(columns: list[Column], row: int, marks: dict[tuple[int, int], Mark]) 
     rows = range(row, row + len(columns[0]))
     batch = Batch(rows=rows, columns=columns, marks=marks)
     for column in columns:
-        if "\0" in "".join(column):
+        if not isinstance(column, Numbers) and "\0" in "".join(column):
             mark = Mark("NUL_CHARACTER", "holds a NUL character; write the row again")
             batch.faults.update({place: mark for place, cell in enumerate(column) if "\0" in cell})
-    if all(columns[0]):
+    if isinstance(columns[0], Numbers) or all(columns[0]):
         return batch
     blank = {place for place, cell in enumerate(columns[0]) if not cell and all(map(is_blank, batch.record(place)))}
     kept = [place for place in range(len(rows)) if place not in blank]
@@ -111,10 +112,13 @@ def _plain(column: Any) -> Any:
 def _texts(column: Any, index: int, marks: dict[tuple[int, int], Mark]) -> Column:
     """Return a column's cells as text; those that can never be ids are marked."""
     kind = column.type
+    if pa.types.is_signed_integer(kind) and not column.null_count:
+        whole = pc.cast(column, pa.int64())
+        return Numbers(np.frombuffer(whole.buffers()[1], np.int64, len(whole), 8 * whole.offset))
     if pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        texts: list[str | None] = pc.cast(column, pa.large_string()).to_pylist()
-        # Not pc.fill_null: it imports pandas, which takes half a second.
-        return [text or "" for text in texts]
+        texts: list[Any] = pc.cast(column, pa.large_string()).to_pylist()
+        # Not by pc.fill_null: like to_numpy, it imports pandas, which takes half a second.
+        return [text or "" for text in texts] if column.null_count else texts
     bits = significand_bits(kind)
     cells = []
     for place, value in enumerate(_values(column)):

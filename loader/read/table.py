@@ -3,12 +3,32 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:  # A file that cannot be read is refused without numpy.
+    import numpy as np
+    import numpy.typing as npt
 
 BATCH = 5000
 
 Column = Sequence[str]
 """The cells of one column as text."""
+
+
+class Numbers(Sequence[str]):
+    """A column of whole numbers, each of 64 bits and none blank, which becomes text only where that is needed."""
+
+    def __init__(self, numbers: "npt.NDArray[np.int64]") -> None:
+        self.numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __iter__(self) -> Iterator[str]:
+        return map(str, self.numbers.tolist())
+
+    def __getitem__(self, place: Any) -> Any:
+        return str(self.numbers[place]) if isinstance(place, int) else Numbers(self.numbers[place])
 
 
 class Mark(NamedTuple):

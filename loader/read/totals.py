@@ -53,6 +53,8 @@ class Totals:
 
     def find(self, batch: Batch) -> Iterator[tuple[int, Mark]]:
         """Yield the place of each row of totals in a batch, with what is wrong with it."""
+        if len(self._read) == len(batch.columns):
+            return  # A word for a total can stand only in a column that nobody reads.
         by_column = {position: _lengths_of(batch.columns[position]) for position in self._lengths}
         short: set[int] = set()
         for position, lengths in by_column.items():

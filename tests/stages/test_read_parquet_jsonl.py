@@ -4,7 +4,10 @@ import contextlib
 import datetime
 import decimal
 import gzip
+import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -227,3 +230,29 @@ def test_a_damaged_footer_is_an_error_in_words_or_rows(tmp_path: Path) -> None:
         path.write_bytes(changed)
         with contextlib.suppress(InputError, UsageError):
             list(opened(path).chunks())
+
+
+def test_whole_numbers_that_are_no_ids_are_rejected(tmp_path: Path) -> None:
+    """Numbers that are no ids, and a row of totals, are found in a column of integers; cells are kept as text."""
+    table = pa.table(
+        {"object_id": [1000001, 0, -5, 10**18, 1000002, 2], "to_object_id": [7000001] * 6, "note": [*"abcde", "Total"]}
+    )
+    pq.write_table(table, tmp_path / "a.parquet")
+    source = opened(tmp_path / "a.parquet")
+    links, rejects = judged(source)
+    assert links == [(2, 0, "1000001", "7000001"), (5, 0, str(10**18), "7000001"), (6, 0, "1000002", "7000001")]
+    assert rejects == [(3, 0, "INVALID_RECORD_ID"), (4, 0, "INVALID_RECORD_ID"), (7, 0, "TOTAL_ROW")]
+    assert records_of(next(source.chunks()))[2] == ["-5", "7000001", "c"]
+
+
+def test_a_parquet_run_does_not_import_pandas(tmp_path: Path) -> None:
+    """Pyarrow imports it behind one's back where a scalar or an array is made of Python's objects: half a second."""
+    pq.write_table(pa.table({"object_id": [1, None], "to_object_id": ["2", None]}), tmp_path / "a.parquet")
+    program = (
+        "import sys; from loader.read import open_inputs; from loader.settings import InputSettings;"
+        "settings = InputSettings(inputs=('a.parquet',), object_type='0-1', to_object_type='0-2');"
+        "list(open_inputs(settings)[0].chunks());"
+        "sys.exit('pandas' in sys.modules)"
+    )
+    path = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    assert subprocess.run([sys.executable, "-c", program], check=False, cwd=tmp_path, env=path).returncode == 0
