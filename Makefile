@@ -43,14 +43,9 @@ export PYTHONDONTWRITEBYTECODE :=
 test: lint types ## lint, types and the fast tests
 	$(BIN)/pytest --numprocesses 2 --dist worksteal --quiet
 
-# Those of the slow tests that measure neither time nor a load's share of a core, so that two may run at once.
-SIDE_BY_SIDE := $(patsubst %,tests/slow/%.py,test_bombs test_cost test_demo_command test_existing_killed test_flow_versions test_lookups \
-	test_nightly test_read_damaged test_simulated_mistakes test_simulated_nights test_simulated_trouble \
-	test_verify_undo faults/test_failing_disks faults/test_kill_moments faults/test_kills faults/test_torn_files)
-
+# Three at a time on two cores: many of them wait.
 test-slow: .venv/.test-tools ## the tests that wait, kill and count to a million
-	$(BIN)/pytest $(SIDE_BY_SIDE) --numprocesses 2 --dist worksteal --quiet
-	$(BIN)/pytest tests/slow $(addprefix --ignore=,$(SIDE_BY_SIDE)) -o norecursedirs='.*' --quiet -s
+	$(BIN)/pytest tests/slow -o norecursedirs='.*' --numprocesses 3 --dist worksteal --quiet
 
 .venv/.benchmark-tools: .venv/.test-tools
 	@echo "Installing the clients that the loader is measured against."

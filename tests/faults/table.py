@@ -281,7 +281,7 @@ CONNECTIONS: dict[int, Covered] = {
     ),
     44: Covered(
         "a million rows and a slow server",
-        ("test_million_rows::test_a_million_rows_wait_on_disk_for_a_slow_server",),
+        ("test_million_rows::test_many_rows_wait_on_disk_for_a_slow_server",),
     ),
     45: Covered(
         "latency that grows with the requests under way",
@@ -331,7 +331,7 @@ MACHINE: dict[int, Covered] = {
         (
             "test_interruptions::test_a_signal_ends_a_load_with_everything_written_down",
             "test_interruptions::test_answers_that_do_not_come_are_waited_for_no_longer_than_the_grace_time",
-            "test_stop_times::test_no_request_leaves_a_tenth_of_a_second_after_a_signal",
+            "test_stop_times::test_no_request_leaves_after_a_signal",
         ),
     ),
     51: Covered(
@@ -435,7 +435,7 @@ MACHINE: dict[int, Covered] = {
         "the event loop stalls",
         (
             "test_machine::test_a_loop_that_stalls_loses_nothing",
-            "test_pressure::test_reading_and_grouping_do_not_hold_up_the_loop",
+            "test_event_loop::test_nothing_holds_the_event_loop_up_while_many_rows_are_loaded",
         ),
     ),
     69: Covered(

@@ -1,4 +1,4 @@
-"""A million rows and a slow server: what a load holds in memory, and how soon it goes on when most of it is done."""
+"""Many rows and a slow server: what a load holds in memory, and how it goes on when most of it is done."""
 
 import resource
 import signal
@@ -18,8 +18,8 @@ from tests.faults.world import World, pairs
 from tests.stages.staged import claim, created
 
 CREW = ("--concurrency", "4")
-ROWS = 1_000_000
-MOST_MEGABYTES = 300
+ROWS = 200_000
+MOST_MEGABYTES = 200
 
 
 def note_memory(path: Path) -> None:
@@ -61,8 +61,8 @@ def wait_for_puts(world: World, count: int, seconds: float) -> float:
     return time.monotonic()
 
 
-def test_a_million_rows_wait_on_disk_for_a_slow_server(make_world: MakeWorld) -> None:
-    """Under 300 MB at its highest, and no more of it while it waits; nearly done, it goes on with the few left."""
+def test_many_rows_wait_on_disk_for_a_slow_server(make_world: MakeWorld) -> None:
+    """Under 200 MB at its highest, and no more of it while it waits; nearly done, it goes on with the few left."""
     world = make_world(pairs(ROWS), latency="500ms")
     memory = world.folder / "memory"
     began = time.monotonic()
@@ -70,7 +70,7 @@ def test_a_million_rows_wait_on_disk_for_a_slow_server(make_world: MakeWorld) ->
     staged = wait_for_puts(world, 4, 300) - began
     time.sleep(1)
     first = megabytes(memory)
-    time.sleep(5)
+    time.sleep(2)
     last = megabytes(memory)
     command.signal(signal.SIGTERM)
     assert command.wait() == 143, command.said()

@@ -1,15 +1,9 @@
-"""A server under pressure, and a loop with much to read."""
+"""A server under pressure."""
 
-import asyncio
-import time
 from random import Random
-from typing import Any
-
-import pytest
 
 from tests.faults.conftest import MakeWorld
-from tests.faults.test_answers import CREW
-from tests.faults.world import World, pairs
+from tests.faults.world import World
 
 
 class Collapsing:
@@ -36,23 +30,3 @@ def test_a_server_that_collapses_gets_no_more_requests_at_once_than_the_command_
     assert ending.exit_code == 0, ending.said
     assert 1 < latency.most <= 8
     world.check(ending)
-
-
-def test_reading_and_grouping_do_not_hold_up_the_loop(make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Item 68: with sixty thousand rows no step of the loop takes a quarter of a second of the processor's time."""
-    longest = 0.0
-    true = asyncio.events.Handle._run
-
-    def measured(self: Any) -> None:
-        nonlocal longest
-        began = time.thread_time()
-        true(self)
-        longest = max(longest, time.thread_time() - began)
-
-    monkeypatch.setattr(asyncio.events.Handle, "_run", measured)
-    world = make_world(pairs(60_000))
-    ending = world.run(*CREW, "--limit", "20")
-    assert ending.exit_code == 0
-    assert len(world.puts()) == 20
-    assert longest < 0.25
-    world.check(ending, complete=False)
