@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, chain
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 if TYPE_CHECKING:  # Commands that read no rows start without numpy.
     import numpy as np
@@ -239,7 +239,8 @@ class Pairs:
     """Pairs of one direction in columns, one entry for each, in the order in which they are sent.
 
     `numbers` are those of the journal. `requests` says by index into `types` what each pair is to have, `rows` how many
-    rows name it. What few pairs have is by number: `before`, `dropped` and `contested` (see `Pair`).
+    rows name it and are to get its outcome. The rest is by number, of those pairs that have it, and perhaps of others
+    (see `Pair`).
     """
 
     direction: Direction
@@ -252,6 +253,8 @@ class Pairs:
     before: Mapping[int, Types] = field(default_factory=dict)
     dropped: Mapping[int, Types] = field(default_factory=dict)
     contested: Mapping[int, Types] = field(default_factory=dict)
+    unchanged: Mapping[int, int] = field(default_factory=dict)
+    gone: Mapping[int, Types] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -269,28 +272,38 @@ class Pairs:
             before=self.before,
             dropped=self.dropped,
             contested=self.contested,
+            unchanged=self.unchanged,
+            gone=self.gone,
         )
 
     def each(self) -> Iterator[Pair]:
         """Yield each pair by itself, for what must be looked at pair by pair."""
-        columns = (self.numbers, self.from_ids, self.to_ids, self.requests, self.rows)
-        for number, from_id, to_id, request, rows in zip(*(each.tolist() for each in columns), strict=True):
-            yield Pair(
-                number,
-                self.direction[0],
-                str(from_id),
-                self.direction[1],
-                str(to_id),
-                self.types[request],
-                rows,
-                before=self.before.get(number),
-                dropped=self.dropped.get(number, NO_TYPES),
-                contested=self.contested.get(number, NO_TYPES),
-            )
+        return map(self.at, range(len(self)))
+
+    def at(self, place: int) -> Pair:
+        """Return one pair by itself."""
+        number = int(self.numbers[place])
+        return Pair(
+            number,
+            self.direction[0],
+            str(self.from_ids[place]),
+            self.direction[1],
+            str(self.to_ids[place]),
+            self.types[self.requests[place]],
+            int(self.rows[place]),
+            self.before.get(number),
+            self.dropped.get(number, NO_TYPES),
+            self.unchanged.get(number, 0),
+            self.contested.get(number, NO_TYPES),
+            self.gone.get(number, NO_TYPES),
+        )
 
 
-def _united(sparse: Iterable[Mapping[int, Types]]) -> dict[int, Types]:
-    return {number: types for each in sparse for number, types in each.items()}
+T = TypeVar("T")
+
+
+def _united(sparse: Iterable[Mapping[int, T]]) -> dict[int, T]:
+    return {number: value for each in sparse for number, value in each.items()}
 
 
 def concatenate(runs: Sequence[Pairs]) -> Pairs:
@@ -312,6 +325,8 @@ def concatenate(runs: Sequence[Pairs]) -> Pairs:
         before=_united(run.before for run in runs),
         dropped=_united(run.dropped for run in runs),
         contested=_united(run.contested for run in runs),
+        unchanged=_united(run.unchanged for run in runs),
+        gone=_united(run.gone for run in runs),
     )
 
 

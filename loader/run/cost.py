@@ -1,17 +1,20 @@
 """What a load costs by each method, and what reading first would save: in requests, time and share of the day."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import ceil
 from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from loader.errors import ApiError, RecordMerged, Retryable
 from loader.events import Cost, Losing, MergedRecord, Note, Planned, SoFar, Tell
 from loader.journal import AsyncJournal, Journal
+from loader.model import Lot, Pairs, Types
 from loader.send.batch import MOST_PAIRS
 from loader.send.endings import no_answer
 from loader.send.existing import MOST_PAIRS as PAIRS_OF_A_LOT
-from loader.send.judging import Judge, Standing, standing
-from loader.send.outgoing import direction_of
+from loader.send.judging import Case, Judge, cases, renamed
 from loader.send.reading import MOST_RECORDS, CurrentAssociations, Reading
 from loader.settings import Rate, SendSettings
 
@@ -55,7 +58,7 @@ async def look_ahead(journal: AsyncJournal[Journal], current: CurrentAssociation
     Those that HubSpot refuses to tell of are not counted, and said. Raises Unreachable when it gives no usable answer.
     """
     looked_up = lots = 0
-    found = Standing()
+    found = _Standing()
     refused: list[ApiError] = []
     whole = False
     while lots < MOST_LOTS and not whole:
@@ -64,17 +67,18 @@ async def look_ahead(journal: AsyncJournal[Journal], current: CurrentAssociation
             whole = True
             continue
         lots += 1
-        own, other = list(lot.own.each()), list(lot.other.each())
-        ids = [pair.object_id for pair in own] + [pair.to_object_id for pair in other]
+        ids = list(map(str, lot.own.from_ids.tolist() + lot.other.to_ids.tolist()))
         reading = await current.read(lot.direction, ids)
         unread = _unread(reading, ids)
         refused += unread
-        there, unsure = standing(own, other, lot.inverse, reading, judge)
-        found = found.plus(there)
-        if unsure:
-            direction = direction_of(unsure[0])
-            reading = await current.read(direction, [pair.object_id for pair in unsure])
-            found = found.plus(standing(unsure, [], {}, reading, judge)[0])
+        held, types = reading.held(lot.own.from_ids, lot.own.to_ids)
+        found = _plus(found, cases(lot.own, held, types, judge))
+        held, types = reading.held(lot.other.to_ids, lot.other.from_ids)
+        clear, unclear = _seen_from_the_other_end(lot, held, types, judge)
+        found = _plus(found, clear)
+        if len(unclear):
+            reading = await current.read(unclear.direction, map(str, unclear.from_ids.tolist()))
+            found = _plus(found, cases(unclear, *reading.held(unclear.from_ids, unclear.to_ids), judge))
         looked_up += len(ids) - len(unread)
         if lots % 10 == 0:
             tell(Note(f"{looked_up:,} pairs are looked up, {found.complete:,} of them have what is asked for."))
@@ -93,6 +97,45 @@ async def look_ahead(journal: AsyncJournal[Journal], current: CurrentAssociation
     )
     losing = Losing(found.labels_gone, found.pairs_losing) if judge.exact else None
     return Ahead(SoFar(looked_up, found.complete, whole), losing, tuple(merged))
+
+
+class _Standing(NamedTuple):
+    """How many pairs have all that is asked for, and how many labels, on how many pairs, are to go."""
+
+    complete: int = 0
+    labels_gone: int = 0
+    pairs_losing: int = 0
+
+
+def _plus(found: _Standing, judged: Iterable[Case]) -> _Standing:
+    """Return how pairs stand, with these."""
+    complete, labels_gone, pairs_losing = found
+    for case in judged:
+        pairs = len(case.places)
+        if case.judgement is None:
+            complete += pairs
+        elif case.judgement.gone:
+            labels_gone += pairs * len(case.judgement.gone)
+            pairs_losing += pairs
+    return _Standing(complete, labels_gone, pairs_losing)
+
+
+def _seen_from_the_other_end(
+    lot: Lot, held: npt.NDArray[np.int32], types: Sequence[Types], judge: Judge
+) -> tuple[list[Case], Pairs]:
+    """Return what can be said of pairs by what their other end shows, and those of which only their own end can tell.
+
+    Those have a type whose name from there is not known: it may be the very one that is asked for, or one to go.
+    """
+    clear: list[Case] = []
+    unclear = np.zeros(len(lot.other), np.bool_)
+    for case in cases(lot.other, held, renamed(types, lot.inverse), judge):
+        whole = len(case.now) == len(types[held[case.places[0]]])
+        if whole or (case.judgement is None and not judge.exact):
+            clear.append(case)
+        else:
+            unclear[case.places] = True
+    return clear, lot.other.take(unclear)
 
 
 def _unread(reading: Reading, ids: Iterable[str]) -> list[ApiError]:

@@ -2,22 +2,22 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from itertools import groupby
 from typing import NamedTuple
 
+import numpy as np
+
 from loader.errors import ApiError, RecordMerged, Refused, Retryable, ServerFault
-from loader.model import Outcome, Pair
+from loader.model import Numbers, Outcome, Pair, Pairs
 from loader.send import api, retry
-from loader.send.api import Request
 from loader.send.batch_replies import Created, created_pairs
 from loader.send.culprits import MOST_REFUSALS, halves, parted
 from loader.send.gateway import Gateway, Superseded
-from loader.send.outcomes import Record, failed, outcomes, plain, written
-from loader.send.outgoing import Freshness, Parcel, direction_of
+from loader.send.outcomes import Record, divided, failed, outcome, outcomes, plain
+from loader.send.outgoing import Draft, Leaving
 from loader.send.put import timestamp
-from loader.send.reading import CurrentAssociations, Reading
+from loader.send.reading import CurrentAssociations
 
 MOST_PAIRS = 2000
 """In one batch/create (guide "Associations v4")."""
@@ -25,14 +25,14 @@ MOST_PAIRS = 2000
 LARGEST_ANSWER = 2**24
 
 
-class _Batch(NamedTuple):
+class _Step(NamedTuple):
     """Pairs that go out together, and the requests made for them so far.
 
     `silent` counts the answers that did not mention them, `refusals` those in a row that refused others beside them.
     """
 
-    pairs: Sequence[Pair]
-    attempts: int
+    draft: Draft
+    attempts: int = 0
     silent: int = 0
     refusals: int = 0
 
@@ -42,7 +42,7 @@ class _Doubt(NamedTuple):
 
     answer: Created
     status: int
-    batch: _Batch
+    step: _Step
 
 
 class _Answered(NamedTuple):
@@ -50,7 +50,7 @@ class _Answered(NamedTuple):
 
     created: list[Outcome]
     failed: list[Outcome]
-    again: Sequence[_Batch | _Doubt]
+    again: Sequence[_Step | _Doubt]
 
 
 class Batch:
@@ -64,120 +64,113 @@ class Batch:
 
     capacity = MOST_PAIRS
 
-    def __init__(
-        self,
-        gateway: Gateway,
-        *,
-        version: str,
-        max_attempts: int,
-        now: Callable[[], datetime],
-    ) -> None:
+    def __init__(self, gateway: Gateway, *, version: str, max_attempts: int, now: Callable[[], datetime]) -> None:
         self._gateway = gateway
         self._version = version
         self._max_attempts = max_attempts
         self._now = now
         self._current = CurrentAssociations(gateway, version=version)
 
-    async def apply(self, pairs: Sequence[Pair], freshness: Freshness, record: Record) -> None:
+    async def apply(self, draft: Draft, record: Record) -> None:
         """Send pairs until each has an outcome; raises Fatal or Stopped."""
-        steps: deque[_Batch | _Doubt] = deque([_Batch(pairs, 0)])
+        steps: deque[_Step | _Doubt] = deque([_Step(draft)])
         failed: list[Outcome] = []
         try:
             while steps:
                 step = steps.popleft()
-                asking = self._read_back(step) if isinstance(step, _Doubt) else self._send(step, freshness)
-                answered = await asking
+                answered = await (self._read_back(step) if isinstance(step, _Doubt) else self._send(step))
                 failed += answered.failed
                 steps.extendleft(reversed(answered.again))
                 if answered.created or not answered.again:
-                    outcomes, failed = failed + answered.created, []
-                    record(outcomes)
+                    found, failed = failed + answered.created, []
+                    record(found)
         finally:
             if failed:
                 record(failed)
 
-    async def _send(self, batch: _Batch, freshness: Freshness) -> _Answered:
+    async def _send(self, step: _Step) -> _Answered:
         """Make one request and return what its answer says."""
-        parcel = Parcel(batch.pairs, freshness, self._request)
+        draft = step.draft
+        supply = Leaving(draft, lambda: api.create(draft.pairs, self._version))
         try:
             answer, status, count = await self._gateway.call(
-                parcel, lambda reply: created_pairs(reply, parcel.pairs), largest=LARGEST_ANSWER
+                supply, lambda reply: created_pairs(reply, draft.pairs), largest=LARGEST_ANSWER
             )
         except Superseded:
+            draft.done()
             return _Answered([], [], [])
         except Refused as error:
-            tried = batch.attempts + error.attempts
-            refused, again = parted(error, parcel.pairs)
-            return _Answered([], self._refused(refused, tried), _left(batch, again, tried))
+            tried = step.attempts + error.attempts
+            refused, again = parted(error, list(draft.pairs.each()))
+            parts = draft.split(map(_numbers, again))
+            return _Answered([], self._refused(refused, tried), _left(step, parts, tried))
         except Retryable as error:
-            return _Answered([], self._failed(parcel.pairs, error, batch.attempts + error.attempts), [])
-        tried = batch.attempts + count
-        created = [one for labels, pairs in answer.created.items() for one in self._made(pairs, labels, status, tried)]
-        doubts = (
-            [_Doubt(answer, status, _Batch(answer.unmentioned, tried, batch.silent + 1))] if answer.unmentioned else []
-        )
+            draft.done()
+            return _Answered([], self._failed(draft.pairs, error, step.attempts + error.attempts), [])
+        tried = step.attempts + count
+        created = [one for labels, pairs in answer.created for one in self._made(pairs, labels, status, tried)]
+        doubts = [
+            _Doubt(answer, status, step._replace(draft=part, attempts=tried, silent=step.silent + 1, refusals=0))
+            for part in draft.split([answer.unmentioned] if len(answer.unmentioned) else [])
+        ]
         return _Answered(created, self._refused(answer.refused, tried), doubts)
-
-    def _request(self, pairs: Sequence[Pair]) -> Request:
-        return api.create(direction_of(pairs[0]), pairs, self._version)
 
     async def _read_back(self, doubt: _Doubt) -> _Answered:
         """Return what became of pairs that an answer does not mention, by what HubSpot has."""
-        answer, status, batch = doubt
+        answer, status, step = doubt
+        pairs = step.draft.pairs
         if not answer.complete and answer.unexplained is None:
-            await asyncio.sleep(min(retry.LONGEST_DELAY, retry.FIRST_DELAY * 2.0**batch.silent))
-        reading = await self._current.read(direction_of(batch.pairs[0]), (pair.object_id for pair in batch.pairs))
-        merged, others = _merged(batch.pairs, reading)
-        there, absent = _parted(others, reading)
-        known = _Answered(self._made(there, (), status, batch.attempts), self._refused(merged, batch.attempts), [])
-        if not absent:
-            return known
+            await asyncio.sleep(min(retry.LONGEST_DELAY, retry.FIRST_DELAY * 2.0**step.silent))
+        reading = await self._current.read(pairs.direction, dict.fromkeys(map(str, pairs.from_ids.tolist())))
+        merged: list[tuple[Pair, Refused]] = []
+        there: list[int] = []
+        absent: list[int] = []
+        for pair in pairs.each():
+            error = reading.unreadable.get(pair.object_id)
+            found = reading.found.get(pair.object_id, {}).get(pair.to_object_id, frozenset())
+            if isinstance(error, RecordMerged):
+                merged.append((pair, error))
+            else:
+                whole = found.issuperset(pair.types) and not found & pair.gone
+                (there if whole else absent).append(pair.pair_id)
+        made, _ = divided(pairs, dict.fromkeys(there))
+        known = _Answered(self._made(made, (), status, step.attempts), self._refused(merged, step.attempts), [])
         alone = len(absent) == 1 and answer.unexplained is not None
-        if alone or batch.silent >= self._max_attempts:
+        if absent and (alone or step.silent >= self._max_attempts):
+            left, _ = divided(pairs, dict.fromkeys(absent))
             error = answer.unexplained or _silent(status)
-            return known._replace(failed=known.failed + self._failed(absent, error, batch.attempts))
-        if answer.unexplained is not None or answer.others:  # What an answer says of nobody in particular: by halves.
-            return known._replace(again=[batch._replace(pairs=half) for half in halves(absent)])
-        return known._replace(again=[batch._replace(pairs=absent)])
+            step.draft.done()
+            return known._replace(failed=known.failed + self._failed(left, error, step.attempts))
+        # What an answer says of nobody in particular: by halves.
+        parts = halves(absent) if answer.unexplained is not None or answer.others else [absent] if absent else []
+        again = [step._replace(draft=part) for part in step.draft.split(np.array(part, np.int64) for part in parts)]
+        return known._replace(again=again)
 
-    def _made(self, pairs: Sequence[Pair], labels: tuple[str, ...], status: int, tried: int) -> list[Outcome]:
-        moment = timestamp(self._now())
-        made: list[Outcome] = []
-        for name, alike in groupby(pairs, key=written):
-            result = plain(name, finished_at=moment, http_status=status, attempts=tried)
-            made += outcomes(list(alike), result._replace(labels=labels))
-        return made
+    def _made(self, pairs: Pairs, labels: tuple[str, ...], status: int, tried: int) -> list[Outcome]:
+        result = plain("created", finished_at=timestamp(self._now()), http_status=status, attempts=tried)
+        result = result._replace(labels=labels)
+        replaced, created = divided(pairs, pairs.gone)
+        return outcomes(created, result) + outcomes(replaced, result._replace(status="replaced"))
 
     def _refused(self, refused: Sequence[tuple[Pair, Refused]], tried: int) -> list[Outcome]:
-        return [one for pair, error in refused for one in self._failed([pair], error, tried)]
+        moment = timestamp(self._now())
+        return [outcome(pair, failed(error, attempts=tried, finished_at=moment)) for pair, error in refused]
 
-    def _failed(self, pairs: Sequence[Pair], error: ApiError, tried: int) -> list[Outcome]:
+    def _failed(self, pairs: Pairs, error: ApiError, tried: int) -> list[Outcome]:
         return outcomes(pairs, failed(error, attempts=tried, finished_at=timestamp(self._now())))
 
 
-def _left(batch: _Batch, again: Sequence[Sequence[Pair]], tried: int) -> list[_Batch]:
+def _numbers(pairs: Sequence[Pair]) -> Numbers:
+    return np.array([pair.pair_id for pair in pairs], np.int64)
+
+
+def _left(step: _Step, parts: Sequence[Draft], tried: int) -> list[_Step]:
     """Return what a refusal leaves to be sent again."""
-    refusals = batch.refusals + 1
-    if refusals >= MOST_REFUSALS and len(again) == 1:
-        again, refusals = halves(again[0]), 0
-    return [_Batch(pairs, tried, batch.silent, refusals) for pairs in again]
-
-
-def _merged(pairs: Sequence[Pair], reading: Reading) -> tuple[list[tuple[Pair, Refused]], list[Pair]]:
-    """Return the pairs whose from record is merged into another one, with that, and the other pairs."""
-    found = {pair.pair_id: reading.unreadable.get(pair.object_id) for pair in pairs}
-    merged = [(pair, error) for pair in pairs if isinstance(error := found[pair.pair_id], RecordMerged)]
-    return list(merged), [pair for pair in pairs if not isinstance(found[pair.pair_id], RecordMerged)]
-
-
-def _parted(pairs: Iterable[Pair], reading: Reading) -> tuple[list[Pair], list[Pair]]:
-    """Return the pairs that have all that was asked for, and the others."""
-    there: list[Pair] = []
-    absent: list[Pair] = []
-    for pair in pairs:
-        found = reading.found.get(pair.object_id, {}).get(pair.to_object_id, frozenset())
-        (there if found.issuperset(pair.types) and not found & pair.gone else absent).append(pair)
-    return there, absent
+    refusals = step.refusals + 1
+    if refusals >= MOST_REFUSALS and len(parts) == 1:
+        numbers = parts[0].numbers
+        parts, refusals = parts[0].split(np.array_split(numbers, min(2, len(numbers)))), 0
+    return [_Step(part, tried, step.silent, refusals) for part in parts]
 
 
 def _silent(status: int) -> ServerFault:

@@ -7,13 +7,14 @@ out records that have nothing.
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
-from msgspec import DecodeError, Raw, Struct, ValidationError, field
+import numpy as np
+from msgspec import DecodeError, Meta, Raw, Struct, ValidationError, field
 from msgspec.json import Decoder
 
 from loader.errors import ApiError, RecordMerged, Refused, ServerFault
-from loader.model import AssociationType, Pair, Types
+from loader.model import AssociationType, Numbers, Pair, Pairs, Types
 from loader.send import replies
 from loader.send.culprits import PairsByRecord, records_refused
 from loader.send.replies import (
@@ -23,6 +24,7 @@ from loader.send.replies import (
     correlation_id_of,
     fields,
     labels_of,
+    loads,
     message_of,
     not_json,
     printable,
@@ -31,6 +33,7 @@ from loader.send.replies import (
 )
 
 COMPLETE = "COMPLETE"
+CREATED = (200, 201, 207)
 _NONE_FOUND = "NO_ASSOCIATIONS_FOUND"
 _CATEGORY = re.compile(r"[A-Z][A-Z_]{0,49}", re.ASCII)
 _LARGEST_TYPE_ID = 2**31 - 1
@@ -82,9 +85,26 @@ class _CreateAnswer(Struct):
     errors: Any = None
 
 
+_RecordId = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+
+
+class _PlainPair(Struct, gc=False, rename="camel"):
+    from_object_id: _RecordId
+    to_object_id: _RecordId
+    labels: Raw = Raw(b"null")
+
+
+class _PlainAnswer(Struct):
+    results: list[_PlainPair]
+    status: Any = COMPLETE
+    errors: Any = None
+
+
 _READ = Decoder(_ReadAnswer)
 _TYPES = Decoder(list[_Type])
 _CREATE = Decoder(_CreateAnswer)
+_PLAIN = Decoder(_PlainAnswer, strict=False)
+"""What is not `strict` takes a number that is written as text."""
 
 T = TypeVar("T", _ReadAnswer, _CreateAnswer)
 
@@ -205,28 +225,61 @@ def _next_page(paging: object, reply: Reply) -> str:
 
 
 class Created(NamedTuple):
-    """What a batch create says: the pairs set, by their labels; those refused, with why; those it does not mention.
+    """What a batch create says: the pairs set, by their labels; those refused, with why; the numbers of all others.
 
     `unexplained` is an error that could be about any of the pairs that are not mentioned. An answer that is not
     `complete` (CANCELED, PENDING, PROCESSING) may be about work that HubSpot is still at. `others` says that it speaks
     of pairs that nobody sent: those of merged records, answered with the one that survives.
     """
 
-    created: dict[tuple[str, ...], list[Pair]]
+    created: list[tuple[tuple[str, ...], Pairs]]
     refused: list[tuple[Pair, Refused]]
-    unmentioned: list[Pair]
+    unmentioned: Numbers
     unexplained: Refused | None
     complete: bool = True
     others: bool = False
 
 
-def created_pairs(reply: Reply, pairs: Sequence[Pair]) -> Created:
+NONE = np.zeros(0, np.int64)
+
+
+def created_pairs(reply: Reply, pairs: Pairs) -> Created:
     """Read a batch create's answer (201, 207, or 200 in the dated versions), matched by pair, whatever its order.
 
     Which ids the context of an error names, and under what key, is not documented. Raises ServerFault for an answer
     that cannot be read.
     """
-    answer = _decoded(_CREATE, reply, (200, 201, 207))
+    if reply.status in CREATED and (created := _all_created(reply, pairs)):
+        return Created(created, [], NONE, None)
+    return _created_one_by_one(reply, pairs)
+
+
+def _all_created(reply: Reply, pairs: Pairs) -> list[tuple[tuple[str, ...], Pairs]]:
+    """Return the pairs by their labels, if an answer is plain: it names each pair, and nothing else; else none."""
+    try:
+        answer = _PLAIN.decode(reply.body)
+    except (ValidationError, DecodeError, RecursionError, UnicodeDecodeError):
+        return []
+    results = answer.results
+    if answer.errors or answer.status != COMPLETE or len(results) != len(pairs):
+        return []
+    from_ids = np.fromiter((each.from_object_id for each in results), np.int64, len(results))
+    to_ids = np.fromiter((each.to_object_id for each in results), np.int64, len(results))
+    texts: dict[bytes, int] = {}
+    labels = np.fromiter((texts.setdefault(bytes(each.labels), len(texts)) for each in results), np.int32, len(results))
+    if not (np.array_equal(from_ids, pairs.from_ids) and np.array_equal(to_ids, pairs.to_ids)):
+        told, sent = np.lexsort((to_ids, from_ids)), np.lexsort((pairs.to_ids, pairs.from_ids))
+        pairs, labels = pairs.take(sent), labels[told]
+        if not (np.array_equal(from_ids[told], pairs.from_ids) and np.array_equal(to_ids[told], pairs.to_ids)):
+            return []
+    if len(texts) == 1:
+        return [(labels_of(loads(text)), pairs) for text in texts]
+    return [(labels_of(loads(text)), pairs.take(labels == place)) for text, place in texts.items()]
+
+
+def _created_one_by_one(reply: Reply, sent: Pairs) -> Created:
+    answer = _decoded(_CREATE, reply, CREATED)
+    pairs = list(sent.each())
     created, left, others = _matched(pairs, answer.results)
     merged = _merged(left, others, reply)
     left = [pair for pair in left if pair.pair_id not in merged]
@@ -244,7 +297,12 @@ def created_pairs(reply: Reply, pairs: Sequence[Pair]) -> Created:
     silent = [pair for pair in left if pair.pair_id not in refused]
     refused |= merged
     why = [(pair, refused[pair.pair_id]) for pair in pairs if pair.pair_id in refused]
-    return Created(created, why, silent, unexplained, answer.status == COMPLETE, bool(others))
+    by_labels = [(labels, sent.take(np.isin(sent.numbers, _numbers(some)))) for labels, some in created.items()]
+    return Created(by_labels, why, _numbers(silent), unexplained, answer.status == COMPLETE, bool(others))
+
+
+def _numbers(pairs: Sequence[Pair]) -> Numbers:
+    return np.array([pair.pair_id for pair in pairs], np.int64)
 
 
 def _matched(

@@ -1,13 +1,14 @@
 """The action of a verification: what is asked for, held against what HubSpot has; it changes nothing there."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from loader.model import Direction, Pair, Result, Types
+from loader.model import Direction, Outcome, Types
+from loader.send.judging import alike
 from loader.send.outcomes import Record, failed, outcomes, plain
-from loader.send.outgoing import Freshness, direction_of
+from loader.send.outgoing import Draft
 from loader.send.put import timestamp
-from loader.send.reading import CurrentAssociations, Reading
+from loader.send.reading import CurrentAssociations
 
 
 class Compare:
@@ -35,31 +36,23 @@ class Compare:
         self._final = final
         self._now = now
 
-    async def apply(self, pairs: Sequence[Pair], freshness: Freshness, record: Record) -> None:
-        """Record the outcomes of those pairs that can be judged now: `same`, `other`, `missing` or `failed`.
-
-        All of them are of one direction.
-        """
-        del freshness
-        direction = direction_of(pairs[0])
-        reading = await self._current.read(direction, (pair.object_id for pair in pairs))
+    async def apply(self, draft: Draft, record: Record) -> None:
+        """Record the outcomes of those pairs that can be judged now: `same`, `other`, `missing` or `failed`."""
+        pairs = draft.pairs
+        reading = await self._current.read(pairs.direction, map(str, pairs.from_ids.tolist()))
         moment = timestamp(self._now())
-        alike: dict[Result, list[Pair]] = {}
-        for pair in pairs:
-            if result := self._judged(pair, direction, reading, moment):
-                alike.setdefault(result, []).append(pair)
-        record([outcome for result, some in alike.items() for outcome in outcomes(some, result)])
-
-    def _judged(self, pair: Pair, direction: Direction, reading: Reading, moment: str) -> Result | None:
-        error = reading.unreadable.get(pair.object_id)
-        if error is not None:
-            return failed(error, attempts=error.attempts, finished_at=moment)
-        held = reading.found[pair.object_id].get(pair.to_object_id, frozenset())
-        status = self._status(frozenset(pair.types), held, direction)
-        if status != "same" and not self._final:
-            return None
-        labels = tuple(each.key for each in sorted(held))
-        return plain(status, finished_at=moment, attempts=1)._replace(labels=labels)
+        found: list[Outcome] = []
+        for record_id, error in reading.unreadable.items():
+            mask = pairs.from_ids == int(record_id)
+            found += outcomes(pairs.take(mask), failed(error, attempts=error.attempts, finished_at=moment))
+            pairs = pairs.take(~mask)
+        for places, held in alike(pairs, *reading.held(pairs.from_ids, pairs.to_ids)):
+            status = self._status(frozenset(pairs.at(places[0]).types), held, pairs.direction)
+            if status == "same" or self._final:
+                result = plain(status, finished_at=moment, attempts=1)
+                labels = tuple(each.key for each in sorted(held))
+                found += outcomes(pairs.take(places), result._replace(labels=labels))
+        record(found)
 
     def _status(self, asked: Types, held: Types, direction: Direction) -> str:
         if not held:

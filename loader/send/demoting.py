@@ -1,11 +1,10 @@
 """Which pairs lose a type because a record can have only one of it: a contact has one primary company."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from loader.model import AssociationType, Demotion, Pair, Singles
+from loader.model import AssociationType, Demotion, Pair, Pairs, Singles
 from loader.send.judging import Judgement
-from loader.send.outgoing import direction_of
 from loader.send.reading import Reading
 
 
@@ -20,15 +19,15 @@ class Promotion(NamedTuple):
     single: AssociationType
 
 
-def promotions(lacking: Iterable[tuple[Sequence[Pair], Judgement]], singles: Singles) -> list[Promotion]:
+def promotions(lacking: Iterable[tuple[Pairs, Judgement]], singles: Singles) -> list[Promotion]:
     """Return what pairs are to get that they never had, when this run is to send them for the first time."""
     return [
         Promotion(pair, end, single)
         for pairs, judgement in lacking
-        for type_, end in singles.get(direction_of(pairs[0]), {}).items()
-        if type_ in pairs[0].types and type_ not in judgement.before
-        for single in _from_its_record(pairs[0], type_, end, singles)
-        for pair in pairs
+        for type_, end in singles.get(pairs.direction, {}).items()
+        if type_ in pairs.at(0).types and type_ not in judgement.before
+        for single in _from_its_record(pairs.at(0), type_, end, singles)
+        for pair in pairs.each()
         if pair.before is None
     ]
 

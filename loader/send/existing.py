@@ -5,23 +5,22 @@ what is there, sent together with what is asked for, is right under either readi
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
-from itertools import groupby
-from operator import attrgetter
 from typing import Protocol
 
-from loader.model import Lot, Pair
+import numpy as np
+
+from loader.model import Lot, concatenate
 from loader.send import lookup
-from loader.send.freshness import FRESH_SECONDS, Clocks
+from loader.send.freshness import FRESH_SECONDS, Clocks, Moment
 from loader.send.judging import Judge, Merging
-from loader.send.lookup import Looked, Lookup
-from loader.send.outgoing import Queues, direction_of
+from loader.send.lookup import Lookup
+from loader.send.outgoing import Draft, Queue, Queues, Run, joined, unread
 from loader.send.reading import MOST_RECORDS, Current
 
 WAIT_SECONDS = 30.0
-"""So long a bundle may wait to become full."""
+"""So long pairs may wait until a request is full."""
 
 MOST_PAIRS = 50_000
 """In one lot: what a thousand records have between them may be much."""
@@ -35,10 +34,6 @@ class Ledger(lookup.Ledger, Protocol):
 
         Those of one record lie together, or, `scattered`, apart.
         """
-
-
-_DIRECTION = attrgetter("asked.object_type", "asked.to_object_type")
-_READ_AT = attrgetter("read_at")
 
 
 class Merge:
@@ -66,69 +61,72 @@ class Merge:
         self._lookup = Lookup(ledger, current, clocks=self._clocks, now=now, judge=judge or Merging())
         self._capacity = capacity
         self._fresh_seconds = fresh_seconds
-        self._queues: Queues[Looked] = Queues()
-        self._handed_out: dict[int, Looked] = {}
-        self._left: set[int] = set()
+        self._queues = Queues()
+        self._handed_out: dict[Draft, None] = {}
         self._renewing = asyncio.Lock()
         self._ended = False
         self._looking = 0
 
-    async def next(self) -> list[Pair] | None:
-        """Return the pairs of the next request, None when nothing is left."""
+    async def next(self) -> Draft | None:
+        """Return the next request in preparation, None when nothing is left."""
         while True:
             queue = self._queues.longest()
             if not self._is_due(queue):
                 if self._ended:
                     return None  # Another task is still looking up, and hands out what is left.
                 await self._counted(self._look_up_next())
-            elif not queue:
+            elif not len(queue):
                 return None
-            elif late := self._take_late(queue):
-                await self._counted(self._look_up(late))
+            elif self.is_old(queue.oldest(self._capacity)):
+                await self._counted(self._look_up_first(queue))
             else:
-                looked = [queue.popleft() for _ in range(min(self._capacity, len(queue)))]
-                self._handed_out |= {each.pair.pair_id: each for each in looked}
-                return [each.pair for each in looked]
+                return queue.draft(self._capacity, self)
 
     @property
     def waiting(self) -> int:
         """How many pairs were left out, because another pair that has no outcome yet is to get what they have."""
         return len(self._lookup.waiting)
 
-    # --- handed out
+    # --- drafts that were handed out
 
-    def leaving(self, request: Sequence[Pair]) -> list[Pair] | None:
-        """Return a request as it may leave at this moment; None when it must be `renewed` first."""
-        looked = [each for pair in request if (each := self._handed_out.get(pair.pair_id))]
-        if len(looked) < len(request) or self._is_old(looked):
-            return None
-        self._left.update(each.pair.pair_id for each in looked)
-        return [each.pair for each in looked]
+    def add(self, draft: Draft) -> None:
+        """Take note of a draft."""
+        self._handed_out[draft] = None
 
-    async def renewed(self, request: Sequence[Pair]) -> list[Pair]:
-        """Look up once more what waits and is old; return those pairs of a request that are still to be sent."""
-        self._left.difference_update(pair.pair_id for pair in request)
-        async with self._renewing:  # Whoever waits here finds its pairs renewed by the one before.
-            while old := self._late(each for number, each in self._handed_out.items() if number not in self._left):
-                some = old[:MOST_RECORDS]
-                for each in some:
-                    del self._handed_out[each.pair.pair_id]
-                new = await self._lookup.alone(some)
-                self._handed_out |= {each.pair.pair_id: each for each in new}
-        return [self._handed_out[pair.pair_id].pair for pair in request if pair.pair_id in self._handed_out]
+    def drop(self, draft: Draft) -> None:
+        """Forget a draft."""
+        self._handed_out.pop(draft, None)
 
-    def done(self, request: Sequence[Pair]) -> None:
-        """Forget a request: each of its pairs has an outcome."""
-        for pair in request:
-            self._handed_out.pop(pair.pair_id, None)
-            self._left.discard(pair.pair_id)
+    def is_old(self, moment: Moment) -> bool:
+        """Return True when nothing may be written on what was read then."""
+        return self._clocks.age(moment) > self._fresh_seconds()
 
-    def _is_old(self, looked: Sequence[Looked]) -> bool:
-        return self._clocks.age(min(map(_READ_AT, looked))) > self._fresh_seconds()
+    def _is_late(self, moment: Moment) -> bool:
+        """Return True for what is old, or will be in a moment."""
+        return self._clocks.age(moment) > self._fresh_seconds() / 2
 
-    def _late(self, looked: Iterable[Looked]) -> list[Looked]:
-        """Return what is old, or will be in a moment."""
-        return [each for each in looked if self._clocks.age(each.read_at) > self._fresh_seconds() / 2]
+    async def renew(self, draft: Draft) -> None:
+        """Look a draft up once more, together with others that wait and are about as old."""
+        async with self._renewing:  # Whoever waits here may find its draft renewed by the one before.
+            while len(draft) and self.is_old(draft.run.read_at):
+                await self._renew(self._like(draft))
+
+    def _like(self, draft: Draft) -> list[Draft]:
+        """Return a draft, and others that one reading does for as well."""
+        found, size = [draft], len(draft)
+        for other in self._handed_out:
+            waits = other is not draft and not other.has_left and self._is_late(other.run.read_at)
+            if waits and other.run.pairs.direction == draft.run.pairs.direction and size + len(other) <= MOST_RECORDS:
+                found.append(other)
+                size += len(other)
+        return found
+
+    async def _renew(self, drafts: Sequence[Draft]) -> None:
+        for draft in drafts:
+            draft.renewing = True
+        run = await self._lookup.own_end(unread(concatenate([draft.asked for draft in drafts])))
+        for draft in drafts:
+            draft.become(run.take(np.isin(run.pairs.numbers, draft.numbers)))
 
     # --- waiting to be handed out
 
@@ -139,20 +137,10 @@ class Merge:
         finally:
             self._looking -= 1
 
-    def _is_due(self, queue: deque[Looked]) -> bool:
+    def _is_due(self, queue: Queue) -> bool:
         if (self._ended and not self._looking) or len(queue) >= self._capacity:
             return True
-        return bool(queue) and self._clocks.age(queue[0].read_at) > WAIT_SECONDS
-
-    def _take_late(self, queue: deque[Looked]) -> list[Looked]:
-        """Take out of a queue what has to be looked up before the next request is made of it."""
-        if not self._is_old([queue[place] for place in range(min(self._capacity, len(queue)))]):
-            return []
-        first = [queue.popleft() for _ in range(min(max(self._capacity, MOST_RECORDS), len(queue)))]
-        late = self._late(first)[:MOST_RECORDS]
-        taken = {each.pair.pair_id for each in late}
-        queue.extendleft(each for each in reversed(first) if each.pair.pair_id not in taken)
-        return late
+        return len(queue) > 0 and self._clocks.age(queue.oldest(1)) > WAIT_SECONDS
 
     async def _look_up_next(self) -> None:
         # HubSpot locks a record while it writes to it: PUTs that are under way together are to be of different ones.
@@ -160,12 +148,19 @@ class Merge:
         if lot is None:
             self._ended = True
             return
-        for looked in await self._lookup.lot(lot):
-            for direction, alike in groupby(looked, key=_DIRECTION):
-                self._queues.of(direction).extend(alike)
-            await asyncio.sleep(0)
+        for run in await self._lookup.lot(lot):
+            self._queues.of(run.pairs.direction).append(run)
 
-    async def _look_up(self, late: Sequence[Looked]) -> None:
-        """Look pairs up once more; they go out before all others."""
-        for looked in reversed(await self._lookup.alone(late)):
-            self._queues.of(direction_of(looked.asked)).appendleft(looked)
+    async def _look_up_first(self, queue: Queue) -> None:
+        """Look up, from their own end, the first pairs that were not yet, or long ago; they stay the first."""
+        late: list[Run] = []
+        others: list[Run] = []
+        room = MOST_RECORDS
+        for run in queue.take(max(self._capacity, MOST_RECORDS)):
+            fitting = room if self._is_late(run.read_at) else 0
+            late.append(run.take(slice(fitting)))
+            others.append(run.take(slice(fitting, None)))
+            room -= len(late[-1])
+        queue.put_first(others)
+        again = joined([run for run in late if len(run)])
+        queue.put_first([await self._lookup.own_end(again)])

@@ -5,35 +5,35 @@ gets it back, if it is still there and nobody has made a third one the primary o
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from loader.model import Demotion, Direction, Outcome, Pair, Result, Types
+import numpy as np
+
+from loader.model import AssociationType, Demotion, Direction, Outcome, Pairs, Result, Types
 from loader.send.batch import Batch
 from loader.send.freshness import Moment
 from loader.send.gateway import Gateway
+from loader.send.outgoing import AsAsked, Draft, Run
 from loader.send.reading import CurrentAssociations, Reading, read_fresh
 
 GIVEN, KEPT, LEFT, FAILED = "given", "kept", "left", "failed"
 """What may become of it: given back; never lost; the pair is gone, or another one is primary; HubSpot refused it."""
 
 
-class Young:
+class Young(AsAsked):
     """Pairs that leave only while what was read of them is young; what is older is given up, to be read again."""
 
-    def __init__(self, gateway: Gateway, read_at: Moment) -> None:
+    def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._read_at = read_at
 
-    def leaving(self, request: Sequence[Pair]) -> Sequence[Pair] | None:
-        """Return the pairs as they are, None when their reading is old."""
-        young = self._gateway.clocks.age(self._read_at) <= self._gateway.fresh_seconds
-        return request if young else None
+    def is_old(self, moment: Moment) -> bool:
+        """Return True when nothing may be written on what was read then."""
+        return self._gateway.clocks.age(moment) > self._gateway.fresh_seconds
 
-    async def renewed(self, request: Sequence[Pair]) -> Sequence[Pair]:
+    async def renew(self, draft: Draft) -> None:
         """Give the pairs up."""
-        del request
-        return []
+        draft.become(draft.run.take(slice(0)))
 
 
 class Giver:
@@ -45,13 +45,33 @@ class Giver:
         self._max_attempts = max_attempts
         self._now = now
 
-    async def give(self, pairs: Sequence[Pair], read_at: Moment) -> dict[int, Result]:
-        """Return what became of pairs of one direction, by number; those whose reading is old by then are left out."""
+    async def give(
+        self, direction: Direction, given: Mapping[int, tuple[str, str, tuple[AssociationType, ...]]], read_at: Moment
+    ) -> dict[int, Result]:
+        """Give pairs, by number, these types; return what became of them, without those whose reading is old by then.
+
+        Each has the ids of its two records, and all that it is to have.
+        """
         outcomes: list[Outcome] = []
         batch = Batch(self._gateway, version=self._version, max_attempts=self._max_attempts, now=self._now)
-        if pairs:
-            await batch.apply(pairs, Young(self._gateway, read_at), outcomes.extend)
-        return {pair: each.result for each in outcomes for pair in each.pair_ids}
+        if given:
+            pairs = _pairs(direction, given)
+            run = Run(asked=pairs, pairs=pairs, read_at=read_at)
+            await batch.apply(Draft(run, Young(self._gateway)), outcomes.extend)
+        return {pair: each.result for each in outcomes for pair in each.pair_ids.tolist()}
+
+
+def _pairs(direction: Direction, given: Mapping[int, tuple[str, str, tuple[AssociationType, ...]]]) -> Pairs:
+    from_ids, to_ids, types = zip(*given.values(), strict=True)
+    return Pairs(
+        direction=direction,
+        numbers=np.array(list(given), np.int64),
+        from_ids=np.array(list(map(int, from_ids)), np.int64),
+        to_ids=np.array(list(map(int, to_ids)), np.int64),
+        requests=np.arange(len(given), dtype=np.int32),
+        rows=np.ones(len(given), np.int32),
+        types=types,
+    )
 
 
 class GiveBack:
@@ -79,9 +99,9 @@ class GiveBack:
         records = dict.fromkeys(each.object_id for each in demoted.values())
         reading, read_at = await read_fresh(self._current, self._clocks, direction, records)
         found = {number: _standing(each, reading) for number, each in demoted.items()}
-        pairs = [_pair(number, demoted[number], reading) for number, status in found.items() if status == GIVEN]
-        done = await self._giver.give(pairs, read_at)
-        late = {pair.pair_id for pair in pairs if pair.pair_id not in done}
+        given = {number: _given(demoted[number], reading) for number, status in found.items() if status == GIVEN}
+        done = await self._giver.give(direction, given, read_at)
+        late = given.keys() - done.keys()
         found |= {number: FAILED for number, result in done.items() if result.status == "failed"}
         return {number: status for number, status in found.items() if number not in late}
 
@@ -98,7 +118,6 @@ def _standing(demoted: Demotion, reading: Reading) -> str:
     return GIVEN
 
 
-def _pair(number: int, demoted: Demotion, reading: Reading) -> Pair:
-    ends = demoted.object_type, demoted.object_id, demoted.to_object_type, demoted.to_object_id
+def _given(demoted: Demotion, reading: Reading) -> tuple[str, str, tuple[AssociationType, ...]]:
     now: Types = reading.found[demoted.object_id][demoted.to_object_id]
-    return Pair(number, *ends, (demoted.single, *sorted(now)), 1)
+    return demoted.object_id, demoted.to_object_id, (demoted.single, *sorted(now))

@@ -1,16 +1,13 @@
 """What pairs have, held against what they are to have: whether there is anything to send, and what."""
 
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
-from itertools import groupby
-from operator import attrgetter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from loader.errors import ApiError
-from loader.model import AssociationType, Direction, Pair, Types
-from loader.send.reading import Reading
+import numpy as np
+import numpy.typing as npt
 
-NOTHING: Types = frozenset()
+from loader.model import NO_TYPES, AssociationType, Direction, Pair, Pairs, Types
 
 
 class Judgement(NamedTuple):
@@ -22,7 +19,7 @@ class Judgement(NamedTuple):
     before: Types
     there: Types
     types: tuple[AssociationType, ...]
-    gone: Types = NOTHING
+    gone: Types = NO_TYPES
 
 
 class Judge(Protocol):
@@ -66,104 +63,58 @@ class Replacing:
         before = now if asked.before is None else asked.before
         old = before & now
         wanted = frozenset(asked.types)
-        plain = self._unlabelled.get((asked.object_type, asked.to_object_type), NOTHING)
+        plain = self._unlabelled.get((asked.object_type, asked.to_object_type), NO_TYPES)
         gone = (before | now) - wanted - plain
         if gone:
-            return Judgement(before, NOTHING, asked.types, gone)
+            return Judgement(before, NO_TYPES, asked.types, gone)
         return None if wanted <= old else Judgement(before, wanted & old, asked.types)
 
 
-class Cases(NamedTuple):
-    """Pairs, by what is to be done: those of one judgement together, as a million pairs have few of them.
+Places = npt.NDArray[np.int32]
 
-    `pairs` are all of them in their order. What was read from the other end leaves some to be read from their own:
-    `hidden` are those that it does not show, `unsure` those with a type whose name from their own end is not known;
-    `hidden` are those, too, that get a type of `apart`. `waiting` have a type which another pair is to get first.
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Case:
+    """Pairs, by their places, of which one judgement holds: a million pairs have few.
+
+    `pair` is one of them, and `now` what each of them has.
     """
 
-    pairs: Sequence[Pair]
-    judged: list[tuple[list[Pair], Judgement | None]]
-    unreadable: list[tuple[Pair, ApiError]]
-    hidden: list[Pair]
-    unsure: list[Pair]
-    waiting: list[Pair]
-
-    @property
-    def lacking(self) -> list[tuple[list[Pair], Judgement]]:
-        """Those for which there is something to send."""
-        return [(pairs, judgement) for pairs, judgement in self.judged if judgement is not None]
+    places: npt.NDArray[np.intp]
+    pair: Pair
+    now: Types
+    judgement: Judgement | None
 
 
-_FROM = attrgetter("object_id")
-_TO = attrgetter("to_object_id")
-_ASKED = attrgetter("types", "before", "dropped", "contested")
+def cases(pairs: Pairs, held: Places, types: Sequence[Types], judge: Judge) -> list[Case]:
+    """Judge pairs by what each has, by index into `types`: once for those that want, had and have the same."""
+    return [
+        Case(places=places, pair=pairs.at(places[0]), now=now, judgement=judge(pairs.at(places[0]), now))
+        for places, now in alike(pairs, held, types)
+    ]
 
 
-def sort_out(
-    pairs: Sequence[Pair],
-    reading: Reading,
-    judge: Judge,
-    inverse: Mapping[AssociationType, AssociationType] | None = None,
-    apart: Collection[AssociationType] = (),
-) -> Cases:
-    """Judge pairs by what was read of their from records, or, with `inverse`, of their to records.
-
-    `inverse` says what types are called from the other end. One whose name is not known may be the very one that is
-    asked for, and is lost if it is not and the pair is sent without it. Where the other end shows nothing, nothing is
-    concluded from that: it may be blind for these object types. Pairs that are to get a type of `apart` for the first
-    time are left to be read by themselves.
-    """
-    record, other = (_FROM, _TO) if inverse is None else (_TO, _FROM)
-    cases = Cases(pairs, [], [], [], [], [])
-    alike: dict[Types, list[Pair]] = defaultdict(list)
-    for pair, record_id, other_id in zip(pairs, map(record, pairs), map(other, pairs), strict=True):
-        held = reading.found.get(record_id)
-        if held is None:
-            cases.unreadable.append((pair, reading.unreadable[record_id]))
-        else:
-            alike[held.get(other_id, NOTHING)].append(pair)
-    for seen, having in alike.items():
-        now = seen if inverse is None else frozenset(inverse[type_] for type_ in seen if type_ in inverse)
-        for _, asking in groupby(having, key=_ASKED):
-            same = list(asking)
-            judgement = judge(same[0], now)
-            if judgement is not None and ((inverse is not None and not seen) or _gets(same[0], judgement, apart)):
-                cases.hidden.extend(same)
-            elif (judgement is not None or judge.exact) and len(now) < len(seen):
-                cases.unsure.extend(same)
-            elif judgement is not None and not judge.exact and now & same[0].contested - frozenset(same[0].types):
-                cases.waiting.extend(same)
-            else:
-                cases.judged.append((same, judgement))
-    return cases
+def alike(pairs: Pairs, held: Places, types: Sequence[Types]) -> list[tuple[npt.NDArray[np.intp], Types]]:
+    """Return the places of pairs that want, had and have the same, with what they have, in the order of the pairs."""
+    if not len(pairs):
+        return []
+    beside = _beside(pairs)
+    key = (pairs.requests.astype(np.int64) * len(types) + held) * (beside.max() + 1) + beside
+    _, kind = np.unique(key, return_inverse=True)
+    found = np.split(np.argsort(kind, kind="stable"), np.cumsum(np.bincount(kind))[:-1])
+    return [(places, types[held[places[0]]]) for places in sorted(found, key=lambda places: places[0])]
 
 
-def _gets(asked: Pair, judgement: Judgement, apart: Collection[AssociationType]) -> bool:
-    return asked.before is None and any(type_ in apart and type_ not in judgement.before for type_ in asked.types)
+def renamed(types: Sequence[Types], inverse: Mapping[AssociationType, AssociationType]) -> list[Types]:
+    """Return types by what they are called from the other end; those without a name there are left out."""
+    return [frozenset(inverse[each] for each in some if each in inverse) for some in types]
 
 
-class Standing(NamedTuple):
-    """How many pairs have all that is asked for, and how many labels, on how many pairs, are to go."""
-
-    complete: int = 0
-    labels_gone: int = 0
-    pairs_losing: int = 0
-
-    def plus(self, other: "Standing") -> "Standing":
-        """Return both together."""
-        return Standing(*map(sum, zip(self, other, strict=True)))
-
-
-def standing(
-    own: Sequence[Pair],
-    other: Sequence[Pair],
-    inverse: Mapping[AssociationType, AssociationType],
-    reading: Reading,
-    judge: Judge,
-) -> tuple[Standing, list[Pair]]:
-    """Return how the pairs of a lot stand, and those of which only their own end can tell."""
-    straight, turned = sort_out(own, reading, judge), sort_out(other, reading, judge, inverse)
-    losing = [(len(same), len(each.gone)) for cases in (straight, turned) for same, each in cases.lacking if each.gone]
-    complete = sum(len(same) for cases in (straight, turned) for same, each in cases.judged if each is None)
-    labels = sum(pairs * labels for pairs, labels in losing)
-    return Standing(complete, labels, sum(pairs for pairs, _ in losing)), turned.unsure
+def _beside(pairs: Pairs) -> npt.NDArray[np.int64]:
+    """Return a number for each pair that tells apart what is known of pairs beside their columns."""
+    if not (pairs.before or pairs.dropped or pairs.contested):
+        return np.zeros(len(pairs), np.int64)
+    kinds: dict[tuple[Types | None, ...], int] = {}
+    known = (pairs.before, pairs.dropped, pairs.contested)
+    all_known = (tuple(each.get(number) for each in known) for number in pairs.numbers.tolist())
+    return np.fromiter((kinds.setdefault(each, len(kinds)) for each in all_known), np.int64, len(pairs))

@@ -1,14 +1,15 @@
 """Pairs are looked up before they are sent: what they have is written down, and what they lack is returned.
 
-What the other end shows of a pair is believed where it shows something. Where it shows nothing, the pair's own end is
-read before the pair is written over or written down as new: a reading from one end may be blind.
+A pair is judged, and what it was is kept, by a reading from its own end: the one that its request is written from. A
+look from the other end, where fewer records do for many pairs, can only say that nothing is to be sent: a reading from
+one end may be blind, and may call a type by a name that is not known at the other.
 """
 
-import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
-from itertools import chain
-from typing import NamedTuple, Protocol
+from itertools import repeat
+from typing import Protocol
 
 import numpy as np
 
@@ -16,27 +17,28 @@ from loader.errors import ApiError, RecordMerged, ServerFault
 from loader.model import (
     AssociationType,
     Demotion,
-    Direction,
     Image,
     Lot,
+    Numbers,
     Outcome,
     Pair,
+    Pairs,
     Result,
     Singles,
     Types,
     hides_leads,
 )
 from loader.send.demoting import demotions, promotions
-from loader.send.freshness import NEVER, Clocks, Moment
-from loader.send.judging import Cases, Judge, Judgement, sort_out
-from loader.send.outcomes import failed, outcome, outcomes, plain
-from loader.send.outgoing import direction_of
+from loader.send.freshness import Clocks, Moment
+from loader.send.judging import Case, Judge, Judgement, cases, renamed
+from loader.send.outcomes import divided, failed, outcomes, plain
+from loader.send.outgoing import Run, unread
 from loader.send.put import timestamp
 from loader.send.reading import Current, Reading, read_fresh
 from loader.send.replies import printable
 
-PAIRS_AT_ONCE = 2000
-"""Between two looks at what else is to be done."""
+Lacking = tuple[Case, Judgement]
+"""Pairs for which there is something to send."""
 
 
 class Ledger(Protocol):
@@ -56,23 +58,6 @@ class Ledger(Protocol):
         """Take outcomes over at once; they are written down a moment later. Raises Stopped to end the run."""
 
 
-class Looked(NamedTuple):
-    """A pair as the file asks for it, what it was before, when it was looked up, and as it is to be sent.
-
-    One whose own end is still to be read was looked up `NEVER`; `shown` says that the other end shows it.
-    """
-
-    asked: Pair
-    before: Types | None
-    read_at: Moment
-    pair: Pair
-    shown: bool = False
-
-    def again(self) -> Pair:
-        """Return the pair as it is to be looked up once more: what it was at first does not change."""
-        return self.asked._replace(before=self.before)
-
-
 class Lookup:
     """Looks pairs up, records those that need no request, and returns the others once it is kept what they were.
 
@@ -82,13 +67,7 @@ class Lookup:
     """
 
     def __init__(
-        self,
-        ledger: Ledger,
-        current: Current,
-        *,
-        clocks: Clocks,
-        now: Callable[[], datetime],
-        judge: Judge,
+        self, ledger: Ledger, current: Current, *, clocks: Clocks, now: Callable[[], datetime], judge: Judge
     ) -> None:
         self._ledger = ledger
         self._current = current
@@ -97,148 +76,161 @@ class Lookup:
         self._judge = judge
         self.waiting: set[int] = set()
 
-    async def lot(self, lot: Lot) -> list[list[Looked]]:
-        """Look a lot up; return the pairs that lack something, then those whose own end is to be read, too."""
-        own, other = list(lot.own.each()), list(lot.other.each())
-        believed = [] if hides_leads(lot.direction[::-1]) else other
-        reading, read_at = await read_fresh(self._current, self._clocks, lot.direction, _records(own, believed))
-        cases = await self._settle(own, reading, apart=self._singles_of(lot.direction))
-        back = lot.direction[::-1]
-        cases += await self._settle(believed, reading, lot.inverse, apart=self._singles_of(back))
-        looked = await self._kept(cases, read_at)
-        for each in cases:
-            looked += [_to_read(each.hidden, shown=False), _to_read(each.unsure, shown=True)]
-            await asyncio.sleep(0)
-        left = [] if believed is other else other
-        for start in range(0, len(left), PAIRS_AT_ONCE):
-            looked.append(_to_read(left[start : start + PAIRS_AT_ONCE], shown=False))
-            await asyncio.sleep(0)
-        return looked
+    async def lot(self, lot: Lot) -> list[Run]:
+        """Look a lot up; return the pairs that lack something, and those that are still to be read from their own end.
 
-    async def alone(self, pairs: Sequence[Looked]) -> list[Looked]:
-        """Look pairs up from their own end, where nothing has to be translated; return those that lack something."""
-        looked: list[Looked] = []
-        for direction in dict.fromkeys(direction_of(each.asked) for each in pairs):
-            same = [each.again() for each in pairs if direction_of(each.asked) == direction]
-            shown = {each.asked.pair_id for each in pairs if each.shown}
-            reading, read_at = await read_fresh(
-                self._current, self._clocks, direction, [pair.object_id for pair in same]
-            )
-            doubted = await self._doubted(same, reading, shown)
-            self._fail(doubted)
-            left = {pair.pair_id for pair, _ in doubted}
-            sound = [pair for pair in same if pair.pair_id not in left] if doubted else same
-            cases = await self._settle(sound, reading)
-            demoted = await self._demoted(cases, reading)
-            looked += chain.from_iterable(await self._kept(cases, read_at, demoted))
-        return looked
+        Those are the pairs of the other end, and, as another record loses its primary one to them, those that get such
+        a type: what that one has is to be read just before.
+        """
+        seen = lot.other.take(slice(0)) if hides_leads(lot.other.direction) else lot.other
+        reading, read_at = await read_fresh(
+            self._current, self._clocks, lot.direction, _ids(lot.own.from_ids, seen.to_ids)
+        )
+        if self._ledger.singles.get(lot.direction):
+            own = self._without_complete(lot.own, lot.own.from_ids, lot.own.to_ids, reading, None)
+        else:
+            own = await self._prepared(lot.own, reading, read_at)
+        if seen is lot.other:
+            return [own, self._without_complete(seen, seen.to_ids, seen.from_ids, reading, lot.inverse)]
+        return [own, unread(lot.other)]
 
-    def _singles_of(self, direction: Direction) -> Collection[AssociationType]:
-        return self._ledger.singles.get(direction, {}).keys()
+    async def own_end(self, run: Run) -> Run:
+        """Look pairs up from their own end; return those that lack something."""
+        pairs = run.asked
+        reading, read_at = await read_fresh(self._current, self._clocks, pairs.direction, _ids(pairs.from_ids))
+        if doubted := await self._doubted(pairs, reading, run.shown):
+            failing, pairs = divided(pairs, doubted)
+            for number, error in doubted.items():
+                self._fail(failing.take(failing.numbers == number), error)
+        return await self._prepared(pairs, reading, read_at)
 
-    async def _demoted(self, cases: Sequence[Cases], reading: Reading) -> list[Demotion]:
+    def _without_complete(
+        self,
+        pairs: Pairs,
+        records: Numbers,
+        others: Numbers,
+        reading: Reading,
+        inverse: Mapping[AssociationType, AssociationType] | None,
+    ) -> Run:
+        """Record the pairs that have all that is asked for, and return the others, whose own end is to be read.
+
+        `records` are those that were read, `others` those at the other end. `inverse` says what their types are called
+        from the pairs' own end: one without a name there is overlooked, unless a pair must have nothing else.
+        """
+        left = np.ones(len(pairs), np.bool_)
+        self._fail_unreadable(pairs, records, reading, left)
+        held, types = reading.held(records, others)
+        named = types if inverse is None else renamed(types, inverse)
+        places = np.flatnonzero(left)
+        for case in cases(pairs.take(left), held[left], named, self._judge):
+            its = places[case.places]
+            whole = len(case.now) == len(types[held[its[0]]])
+            if case.judgement is None and (whole or not self._judge.exact):
+                self._record(pairs.take(its), "unchanged")
+                left[its] = False
+        return unread(pairs.take(left), frozenset(pairs.numbers[left & (held > 0)].tolist()))
+
+    async def _doubted(self, pairs: Pairs, reading: Reading, shown: frozenset[int]) -> dict[int, ApiError]:
+        """Return by number the pairs of which their own end shows nothing although the other end does, or may do."""
+        if not (shown or pairs.before or hides_leads(pairs.direction)):
+            return {}
+        held, _ = reading.held(pairs.from_ids, pairs.to_ids)
+        readable = ~np.isin(pairs.from_ids, _numbers(reading.unreadable))
+        contradicted, empty = divided(pairs.take((held == 0) & readable), dict.fromkeys(shown))
+        doubted: dict[int, ApiError] = {pair.pair_id: _ends_disagree(pair) for pair in contradicted.each()}
+        if not hides_leads(pairs.direction):
+            empty, _ = divided(empty, {number: types for number, types in empty.before.items() if types})
+        if len(empty):
+            back = pairs.direction[::-1]
+            other, _ = await read_fresh(self._current, self._clocks, back, _ids(empty.to_ids))
+            held, _ = other.held(empty.to_ids, empty.from_ids)
+            for pair, has in zip(empty.each(), held.tolist(), strict=True):
+                if pair.to_object_id in other.unreadable:
+                    doubted[pair.pair_id] = other.unreadable[pair.to_object_id]
+                elif has:
+                    doubted[pair.pair_id] = _ends_disagree(pair)
+        return doubted
+
+    async def _prepared(self, pairs: Pairs, reading: Reading, read_at: Moment) -> Run:
+        """Judge pairs by a reading from their own end; return those that lack something, once that is kept."""
+        readable = np.ones(len(pairs), np.bool_)
+        self._fail_unreadable(pairs, pairs.from_ids, reading, readable)
+        pairs = pairs.take(readable)
+        held, types = reading.held(pairs.from_ids, pairs.to_ids)
+        lacking: list[Lacking] = []
+        for case in cases(pairs, held, types, self._judge):
+            if case.judgement is None:
+                self._record(pairs.take(case.places), "unchanged")
+            elif not self._judge.exact and case.now & case.pair.contested - frozenset(case.pair.types):
+                self.waiting.update(pairs.numbers[case.places].tolist())
+            else:
+                lacking.append((case, case.judgement))
+        if not lacking:
+            return unread(pairs.take(slice(0)))
+        demoted = await self._demoted(pairs, lacking, reading)
+        images = [
+            Image(numbers=pairs.numbers[case.places], types=judgement.before, there=judgement.there)
+            for case, judgement in lacking
+        ]
+        return _to_send(pairs, lacking, await self._ledger.keep(images, demoted), read_at)
+
+    async def _demoted(self, pairs: Pairs, lacking: Sequence[Lacking], reading: Reading) -> list[Demotion]:
         """Return the pairs that lose a type to those that are to be sent, by a look at the records that have one."""
-        promoted = promotions(chain.from_iterable(each.lacking for each in cases), self._ledger.singles)
+        alike = ((pairs.take(case.places), judgement) for case, judgement in lacking)
+        promoted = promotions(alike, self._ledger.singles)
         readings = {"from": reading}
         if records := dict.fromkeys(each.pair.to_object_id for each in promoted if each.end == "to"):
-            direction = direction_of(promoted[0].pair)[::-1]
-            readings["to"], _ = await read_fresh(self._current, self._clocks, direction, records)
+            readings["to"], _ = await read_fresh(self._current, self._clocks, pairs.direction[::-1], records)
         return demotions(promoted, readings)
 
-    async def _doubted(
-        self, pairs: Sequence[Pair], reading: Reading, shown: Collection[int]
-    ) -> list[tuple[Pair, ApiError]]:
-        """Return the pairs of which their own end shows nothing although the other end does, or may well do."""
-        empty = [pair for pair in pairs if _shows_nothing(pair, reading)]
-        contradicted = [pair for pair in empty if pair.pair_id in shown]
-        asked = [
-            pair for pair in empty if pair.pair_id not in shown and (hides_leads(direction_of(pair)) or pair.before)
-        ]
-        if not asked:
-            return [(pair, _ends_disagree(pair)) for pair in contradicted]
-        direction = direction_of(asked[0])
-        other, _ = await read_fresh(
-            self._current, self._clocks, direction[::-1], dict.fromkeys(pair.to_object_id for pair in asked)
-        )
-        doubted = [
-            (pair, other.unreadable[pair.to_object_id]) for pair in asked if pair.to_object_id in other.unreadable
-        ]
-        contradicted += [pair for pair in asked if pair.object_id in other.found.get(pair.to_object_id, ())]
-        return doubted + [(pair, _ends_disagree(pair)) for pair in contradicted]
+    def _fail_unreadable(self, pairs: Pairs, records: Numbers, reading: Reading, left: np.ndarray) -> None:
+        """Record the pairs whose records could not be read as failed, and strike them off those that are left."""
+        for record, error in reading.unreadable.items():
+            mask = records == int(record)
+            self._fail(pairs.take(mask), error)
+            left[mask] = False
 
-    async def _settle(
-        self,
-        pairs: Sequence[Pair],
-        reading: Reading,
-        inverse: Mapping[AssociationType, AssociationType] | None = None,
-        *,
-        apart: Collection[AssociationType] = (),
-    ) -> list[Cases]:
-        """Sort pairs out, and record those that need no request."""
-        all_cases: list[Cases] = []
-        for start in range(0, len(pairs), PAIRS_AT_ONCE):
-            cases = sort_out(pairs[start : start + PAIRS_AT_ONCE], reading, self._judge, inverse, apart)
-            self.waiting.update(pair.pair_id for pair in cases.waiting)
-            self._fail(cases.unreadable)
-            same = [pair for some, judgement in cases.judged if judgement is None for pair in some]
-            self._ledger.record(outcomes(same, plain("unchanged", finished_at=timestamp(self._now()))))
-            all_cases.append(cases)
-            await asyncio.sleep(0)
-        return all_cases
+    def _fail(self, pairs: Pairs, error: ApiError) -> None:
+        self._ledger.record(outcomes(pairs, _unreadable(error, timestamp(self._now()))))
 
-    def _fail(self, unreadable: Sequence[tuple[Pair, ApiError]]) -> None:
-        moment = timestamp(self._now())
-        self._ledger.record([outcome(pair, _unreadable(error, moment)) for pair, error in unreadable])
-
-    async def _kept(
-        self, all_cases: Sequence[Cases], read_at: Moment, demoted: Sequence[Demotion] = ()
-    ) -> list[list[Looked]]:
-        """Return the pairs that lack something, in their order, once the journal has what they were."""
-        images = [
-            Image(
-                numbers=np.array([pair.pair_id for pair in pairs], np.int64),
-                types=judgement.before,
-                there=judgement.there,
-            )
-            for cases in all_cases
-            for pairs, judgement in cases.lacking
-        ]
-        unchanged = await self._ledger.keep(images, demoted) if images else {}
-        looked: list[list[Looked]] = []
-        for cases in all_cases:
-            looked.append(_in_order(cases, read_at, unchanged))
-            await asyncio.sleep(0)
-        return looked
+    def _record(self, pairs: Pairs, status: str) -> None:
+        self._ledger.record(outcomes(pairs, plain(status, finished_at=timestamp(self._now()))))
 
 
-def _to_read(pairs: Sequence[Pair], *, shown: bool) -> list[Looked]:
-    return [Looked(pair, pair.before, NEVER, pair, shown) for pair in pairs]
+def _to_send(pairs: Pairs, lacking: Sequence[Lacking], unchanged: Mapping[int, int], read_at: Moment) -> Run:
+    """Return the pairs that lack something, in their order, with what they were and with what is to be sent."""
+    requests = np.full(len(pairs), -1, np.int32)
+    before: dict[int, Types] = {}
+    gone: dict[int, Types] = {}
+    for place, (case, judgement) in enumerate(lacking):
+        requests[case.places] = place
+        numbers = pairs.numbers[case.places].tolist()
+        before.update(zip(numbers, repeat(judgement.before)))
+        if judgement.gone:
+            gone.update(zip(numbers, repeat(judgement.gone)))
+    left = requests >= 0
+    asked = replace(pairs.take(left), before=before)
+    rows = asked.rows
+    if unchanged:
+        rows = rows - np.fromiter((unchanged.get(number, 0) for number in asked.numbers.tolist()), np.int32, len(rows))
+    sent = replace(
+        asked,
+        requests=requests[left],
+        types=tuple(judgement.types for _, judgement in lacking),
+        rows=rows,
+        unchanged=unchanged,
+        gone=gone,
+    )
+    return Run(asked=asked, pairs=sent, read_at=read_at)
 
 
-def _records(straight: Sequence[Pair], turned: Sequence[Pair]) -> dict[str, None]:
-    return dict.fromkeys([pair.object_id for pair in straight] + [pair.to_object_id for pair in turned])
+def _ids(*columns: Numbers) -> list[str]:
+    """Return the ids of records, each once, in their order."""
+    return list(map(str, dict.fromkeys(np.concatenate(columns).tolist())))
 
 
-def _shows_nothing(pair: Pair, reading: Reading) -> bool:
-    return pair.object_id in reading.found and pair.to_object_id not in reading.found[pair.object_id]
-
-
-def _in_order(cases: Cases, read_at: Moment, unchanged: Mapping[int, int]) -> list[Looked]:
-    looked = [
-        Looked(asked, judgement.before, read_at, _to_send(asked, judgement, unchanged.get(asked.pair_id, 0)))
-        for pairs, judgement in cases.lacking
-        for asked in pairs
-    ]
-    if len(cases.lacking) > 1:
-        place = {pair.pair_id: number for number, pair in enumerate(cases.pairs)}
-        looked.sort(key=lambda each: place[each.asked.pair_id])
-    return looked
-
-
-def _to_send(asked: Pair, judgement: Judgement, unchanged: int) -> Pair:
-    if judgement.types == asked.types and not unchanged and not judgement.gone:
-        return asked  # All that a first night sends, and to make a million pairs anew takes a second.
-    return asked._replace(types=judgement.types, rows=asked.rows - unchanged, unchanged=unchanged, gone=judgement.gone)
+def _numbers(ids: Iterable[str]) -> Numbers:
+    return np.array([int(each) for each in ids], np.int64)
 
 
 def _unreadable(error: ApiError, moment: str) -> Result:

@@ -1,12 +1,11 @@
 """What becomes of pairs, as outcomes: most of them share one result."""
 
-from collections.abc import Callable, Sequence
-from operator import attrgetter
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from loader.errors import ApiError
-from loader.model import Outcome, Pair, Result
+from loader.model import Outcome, Pair, Pairs, Result
 
 Record = Callable[[Sequence[Outcome]], None]
 """Takes outcomes over; whoever has some tells them here, and nowhere else. May raise Stopped to end the run."""
@@ -43,15 +42,18 @@ def outcome(pair: Pair, result: Result) -> Outcome:
     return Outcome(pair_ids=numbers, result=result, rows=pair.rows, unchanged=pair.unchanged)
 
 
-def outcomes(pairs: Sequence[Pair], result: Result) -> list[Outcome]:
+def outcomes(pairs: Pairs, result: Result) -> list[Outcome]:
     """Return the outcomes of pairs that have one result: few, however many pairs there are."""
-    if any(map(_UNCHANGED, pairs)):
-        return [outcome(pair, result) for pair in pairs]
-    if not pairs:
-        return []
-    numbers = np.array([pair.pair_id for pair in pairs], np.int64)
-    return [Outcome(pair_ids=numbers, result=result, rows=sum(map(_ROWS, pairs)))]
+    apart, others = divided(pairs, pairs.unchanged)
+    found = [outcome(pair, result) for pair in apart.each()]
+    if len(others):
+        found.append(Outcome(pair_ids=others.numbers, result=result, rows=int(others.rows.sum())))
+    return found
 
 
-_UNCHANGED = attrgetter("unchanged")
-_ROWS = attrgetter("rows")
+def divided(pairs: Pairs, among: Mapping[int, object]) -> tuple[Pairs, Pairs]:
+    """Return the pairs that are among some, by number, and the others."""
+    if not among:
+        return pairs.take(slice(0)), pairs
+    mask = np.isin(pairs.numbers, np.fromiter(among, np.int64, len(among)))
+    return pairs.take(mask), pairs.take(~mask)

@@ -1,102 +1,277 @@
-"""What goes out next: pairs are bundled into requests, those of one direction together."""
+"""What goes out next: pairs are bundled into drafts of requests, those of one direction together."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
-from loader.model import Direction, Pair, Pairs
+import numpy as np
+import numpy.typing as npt
+
+from loader.model import Direction, Numbers, Pair, Pairs, concatenate
 from loader.send.api import Request
+from loader.send.freshness import NEVER, Moment
 from loader.send.gateway import Superseded
 
-T = TypeVar("T")
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Run:
+    """Pairs of one direction that lie together on their way out.
+
+    `asked` is what the rows want of them, and what they were `before`, as far as that is known; `pairs` is what is to
+    be sent, pair by pair the same ones. `read_at` is when it was read what they have: `NEVER` where that is still to be
+    done, and `asked` and `pairs` are then the same. `shown` are those of the latter that a look from the other end
+    found, by number.
+    """
+
+    asked: Pairs
+    pairs: Pairs
+    read_at: Moment = NEVER
+    shown: frozenset[int] = frozenset()
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def take(self, which: slice | npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> "Run":
+        """Return some of the pairs."""
+        return Run(asked=self.asked.take(which), pairs=self.pairs.take(which), read_at=self.read_at, shown=self.shown)
 
 
-class Freshness(Protocol):
-    """Knows whether pairs that were handed out may still be sent as they are."""
-
-    def leaving(self, request: Sequence[Pair]) -> Sequence[Pair] | None:
-        """Return the pairs as they may leave at this moment; None when they must be `renewed` first."""
-
-    async def renewed(self, request: Sequence[Pair]) -> Sequence[Pair]:
-        """Return those that are still to be sent, as they are to be sent now."""
+def unread(pairs: Pairs, shown: frozenset[int] = frozenset()) -> Run:
+    """Return pairs as the rows want them, before anything was read."""
+    return Run(asked=pairs, pairs=pairs, shown=shown)
 
 
-class Outgoing(Freshness, Protocol):
-    """Where the pool gets its requests from."""
-
-    async def next(self) -> list[Pair] | None:
-        """Return the pairs of the next request, None when nothing is left."""
-
-    def done(self, request: Sequence[Pair]) -> None:
-        """Take note that each pair of a request has its outcome."""
-
-
-class AsAsked:
-    """Pairs that are sent as the file asks for them: that does not age."""
-
-    def leaving(self, request: Sequence[Pair]) -> Sequence[Pair]:
-        """Return the pairs as they are."""
-        return request
-
-    async def renewed(self, request: Sequence[Pair]) -> Sequence[Pair]:
-        """Return the pairs as they are."""
-        return request
+def joined(runs: Sequence[Run]) -> Run:
+    """Return runs, at least one, as a single one that is as old as the oldest of them."""
+    if len(runs) == 1:
+        return runs[0]
+    return Run(
+        asked=concatenate([run.asked for run in runs]),
+        pairs=concatenate([run.pairs for run in runs]),
+        read_at=min(run.read_at for run in runs),
+        shown=frozenset().union(*(run.shown for run in runs)),
+    )
 
 
-class Parcel:
-    """The pairs of one request on their way: asked for anew when they are too old at the moment of leaving."""
+class Source(Protocol):
+    """Where drafts come from: it knows whether what they say is still right, and brings it up to date."""
 
-    def __init__(
-        self, pairs: Sequence[Pair], freshness: Freshness, request: Callable[[Sequence[Pair]], Request]
-    ) -> None:
-        self.pairs = pairs
-        self._freshness = freshness
+    def is_old(self, moment: Moment) -> bool:
+        """Return True when nothing may be written on what was read then."""
+
+    async def renew(self, draft: "Draft") -> None:
+        """Bring what a draft says up to date; pairs that need no request any more leave it."""
+
+    def add(self, draft: "Draft") -> None:
+        """Take note of a draft that is on its way."""
+
+    def drop(self, draft: "Draft") -> None:
+        """Forget a draft: each of its pairs has an outcome, or is in another one."""
+
+
+class Draft:
+    """A request in preparation: pairs of one direction that are to leave together, a stretch of a run.
+
+    `has_left`: its request is under way, or was, and nothing is to be changed about it meanwhile. `renewing`: it is
+    being looked up once more, and must not leave meanwhile.
+    """
+
+    def __init__(self, run: Run, source: Source, start: int = 0, stop: int | None = None) -> None:
+        self.run = run
+        self._start = start
+        self._stop = len(run) if stop is None else stop
+        self._source = source
+        self._pair: Pair | None = None
+        self.has_left = self.renewing = False
+        source.add(self)
+
+    def __len__(self) -> int:
+        return self._stop - self._start
+
+    @property
+    def asked(self) -> Pairs:
+        """The pairs as the rows want them."""
+        return self.run.asked.take(slice(self._start, self._stop))
+
+    @property
+    def pairs(self) -> Pairs:
+        """The pairs as they are to be sent."""
+        return self.run.pairs.take(slice(self._start, self._stop))
+
+    @property
+    def numbers(self) -> Numbers:
+        """The numbers of the pairs."""
+        return self.run.pairs.numbers[self._start : self._stop]
+
+    @property
+    def pair(self) -> Pair:
+        """The first pair as it is to be sent: the only one, where a request carries one."""
+        if self._pair is None:
+            self._pair = self.run.pairs.at(self._start)
+        return self._pair
+
+    def become(self, run: Run) -> None:
+        """Hold these pairs instead: the same ones, or fewer, as they are now."""
+        self.run, self._start, self._stop, self._pair = run, 0, len(run), None
+        self.renewing = False
+
+    def may_leave(self) -> bool:
+        """Return True when the request may leave at this moment, as it then does; False when it must be renewed."""
+        self.has_left = not self.renewing and not self._source.is_old(self.run.read_at)
+        return self.has_left
+
+    async def renew(self) -> None:
+        """Look up once more what the pairs have; raises Superseded when none of them is left to be sent."""
+        self.has_left = False
+        await self._source.renew(self)
+        if not len(self):
+            raise Superseded
+
+    def split(self, parts: Iterable[Numbers]) -> list["Draft"]:
+        """Return drafts of some of the pairs each, by their numbers, instead of this one."""
+        self.done()
+        run = self.run.take(slice(self._start, self._stop))
+        drafts = [Draft(run.take(np.isin(run.pairs.numbers, part)), self._source) for part in parts]
+        for draft in drafts:
+            draft.has_left = self.has_left
+        return drafts
+
+    def done(self) -> None:
+        """Take note that each pair has its outcome, or is in another draft."""
+        self._source.drop(self)
+
+
+class Leaving:
+    """The request of a draft, made anew for each attempt (see `gateway.Supply`)."""
+
+    def __init__(self, draft: Draft, request: Callable[[], Request]) -> None:
+        self._draft = draft
         self._request = request
 
     def leaving(self) -> Request | None:
-        """Return the request as it may leave now, if it may; `pairs` are then those that it carries."""
-        pairs = self._freshness.leaving(self.pairs)
-        if pairs is None:
-            return None
-        self.pairs = pairs
-        return self._request(pairs)
+        """Return the request as it may leave now, None where the draft must be renewed first."""
+        return self._request() if self._draft.may_leave() else None
 
     async def renew(self) -> None:
-        """Look the pairs up once more; raises Superseded when none of them is left to be sent."""
-        self.pairs = await self._freshness.renewed(self.pairs)
-        if not self.pairs:
-            raise Superseded
+        """Renew the draft."""
+        await self._draft.renew()
 
 
-class Queues(Generic[T]):
+class Outgoing(Protocol):
+    """Where the pool gets its requests from."""
+
+    async def next(self) -> Draft | None:
+        """Return the next request in preparation, None when nothing is left."""
+
+
+class Queue:
+    """Runs of pairs of one direction, in their order; the first `_taken` pairs of the first run are gone already."""
+
+    def __init__(self) -> None:
+        self._runs: deque[Run] = deque()
+        self._taken = 0
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def append(self, run: Run) -> None:
+        """Put pairs behind all others."""
+        if len(run):
+            self._runs.append(run)
+            self._size += len(run)
+
+    def put_first(self, runs: Sequence[Run]) -> None:
+        """Put pairs before all others."""
+        self._cut()
+        for run in reversed(runs):
+            if len(run):
+                self._runs.appendleft(run)
+                self._size += len(run)
+
+    def oldest(self, count: int) -> Moment:
+        """Return when the oldest of the first so many pairs was read; there is at least one."""
+        found = self._runs[0].read_at
+        count -= len(self._runs[0]) - self._taken
+        for run in list(self._runs)[1:] if count > 0 else ():
+            if count <= 0:
+                break
+            found = min(found, run.read_at)
+            count -= len(run)
+        return found
+
+    def draft(self, count: int, source: Source) -> Draft:
+        """Return the first so many pairs, or as many as there are, as the draft of a request."""
+        first, start = self._runs[0], self._taken
+        if len(first) - start > count:
+            self._taken += count
+            self._size -= count
+            return Draft(first, source, start, start + count)
+        return Draft(joined(self.take(count)), source)
+
+    def take(self, count: int) -> list[Run]:
+        """Take out the first so many pairs, or as many as there are."""
+        self._cut()
+        found: list[Run] = []
+        while self._runs and count:
+            run = self._runs.popleft()
+            if len(run) > count:
+                self._runs.appendleft(run.take(slice(count, None)))
+                run = run.take(slice(count))
+            found.append(run)
+            self._size -= len(run)
+            count -= len(run)
+        return found
+
+    def _cut(self) -> None:
+        if self._taken:
+            self._runs[0] = self._runs[0].take(slice(self._taken, None))
+            self._taken = 0
+
+
+class Queues:
     """One queue for each direction, as a request has only one."""
 
     def __init__(self) -> None:
-        self._queues: dict[Direction, deque[T]] = {}
+        self._queues: dict[Direction, Queue] = {}
 
-    def of(self, direction: Direction) -> deque[T]:
+    def of(self, direction: Direction) -> Queue:
         """Return the queue of a direction."""
-        return self._queues.setdefault(direction, deque())
+        return self._queues.setdefault(direction, Queue())
 
-    def longest(self) -> deque[T]:
+    def longest(self) -> Queue:
         """Return the longest queue, an empty one when there is nothing in any."""
-        return max(self._queues.values(), key=len, default=deque())
-
-
-def direction_of(pair: Pair) -> Direction:
-    """Return the direction in which a pair is sent."""
-    return pair.object_type, pair.to_object_type
+        return max(self._queues.values(), key=len, default=Queue())
 
 
 class Ledger(Protocol):
     """Where pairs come from."""
 
     async def claim(self, most: int) -> list[Pairs]:
-        """Return the next pairs, their intent committed; an empty list when nothing is left."""
+        """Return the next pairs, those of each direction, their intent committed; none when nothing is left."""
+
+
+class AsAsked:
+    """Pairs that are sent as the rows want them: that does not age."""
+
+    def is_old(self, moment: Moment) -> bool:
+        """Return False."""
+        del moment
+        return False
+
+    async def renew(self, draft: Draft) -> None:
+        """Never asked for."""
+
+    def add(self, draft: Draft) -> None:
+        """Nothing is kept of what was handed out."""
+
+    def drop(self, draft: Draft) -> None:
+        """Nothing is kept of what was handed out."""
 
 
 class Unread(AsAsked):
-    """Pairs as the file asks for them and in its order; what HubSpot has is not looked at, and replaced.
+    """Pairs as the rows want them and in the order of the input; what HubSpot has is not looked at, and replaced.
 
     A request carries `capacity` pairs at most; about `ahead` requests are claimed at once, to share a commit.
     """
@@ -105,17 +280,14 @@ class Unread(AsAsked):
         self._ledger = ledger
         self._capacity = capacity
         self._ahead = ahead
-        self._queues: Queues[Pair] = Queues()
+        self._queues = Queues()
         self._ended = False
 
-    async def next(self) -> list[Pair] | None:
-        """Return the pairs of the next request, None when nothing is left."""
+    async def next(self) -> Draft | None:
+        """Return the next request in preparation, None when nothing is left."""
         while len(queue := self._queues.longest()) < self._capacity and not self._ended:
             claimed = await self._ledger.claim(self._ahead * self._capacity)
             self._ended = not claimed
             for pairs in claimed:
-                self._queues.of(pairs.direction).extend(pairs.each())
-        return [queue.popleft() for _ in range(min(self._capacity, len(queue)))] or None
-
-    def done(self, request: Sequence[Pair]) -> None:
-        """Nothing is kept of what was handed out."""
+                self._queues.of(pairs.direction).append(unread(pairs))
+        return queue.draft(self._capacity, self) if len(queue) else None

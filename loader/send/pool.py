@@ -6,10 +6,10 @@ from functools import partial
 from typing import Any, Protocol
 
 from loader.errors import LoaderError
-from loader.model import Outcome, Pair
+from loader.model import Outcome
 from loader.send.gateway import Gateway
 from loader.send.outcomes import Record
-from loader.send.outgoing import Freshness, Outgoing
+from loader.send.outgoing import Draft, Outgoing
 
 
 class Action(Protocol):
@@ -17,10 +17,10 @@ class Action(Protocol):
 
     capacity: int
 
-    async def apply(self, pairs: Sequence[Pair], freshness: Freshness, record: Record) -> None:
+    async def apply(self, draft: Draft, record: Record) -> None:
         """Record what becomes of the pairs; raise Fatal when no request can succeed, Stopped when the run ends.
 
-        Before each attempt `freshness` is asked whether what is to be sent is still right.
+        Before each attempt the draft is asked whether it may leave as it is.
         """
 
 
@@ -86,7 +86,7 @@ class Pool:
         self._action = action
         self._gateway = gateway
         self._workers = workers
-        self._queue: asyncio.Queue[tuple[Outgoing, list[Pair]] | None] = asyncio.Queue()
+        self._queue: asyncio.Queue[Draft | None] = asyncio.Queue()
         self._room = Room(workers + workers // 2, at_once=max(1, workers // 4))
         self._feeding = len(outgoing)
         self._crew: list[asyncio.Task[None]] = []
@@ -152,8 +152,8 @@ class Pool:
 
     async def _feed(self, outgoing: Outgoing) -> None:
         await self._room.take()
-        while (request := await outgoing.next()) is not None and self._stopped is None:
-            self._queue.put_nowait((outgoing, request))
+        while (draft := await outgoing.next()) is not None and self._stopped is None:
+            self._queue.put_nowait(draft)
             await self._room.take()
         self._room.give_back()
         self._feeding -= 1
@@ -161,10 +161,9 @@ class Pool:
             self._queue.put_nowait(None)
 
     async def _serve(self) -> None:
-        while (waiting := await self._queue.get()) is not None:
-            outgoing, request = waiting
-            await self._action.apply(request, outgoing, self._ledger.record)
-            outgoing.done(request)
+        while (draft := await self._queue.get()) is not None:
+            await self._action.apply(draft, self._ledger.record)
+            draft.done()
             self._room.give_back()
             if self._stopped is not None:
                 return

@@ -1,16 +1,14 @@
 """The action of a load: one PUT for one pair, with all its association types."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 from loader.errors import Refused, Retryable
-from loader.model import Pair, Result
+from loader.model import Outcome, Result
 from loader.send import api, replies
-from loader.send.api import Request
 from loader.send.gateway import Gateway, Superseded
-from loader.send.outcomes import Record, failed, outcome, written
-from loader.send.outgoing import Freshness, Parcel
+from loader.send.outcomes import Record, failed, written
+from loader.send.outgoing import Draft, Leaving
 
 MILLISECOND = timedelta(milliseconds=1)
 
@@ -27,23 +25,21 @@ class Put:
         self._since = self._until = datetime.max.replace(tzinfo=UTC)
         self._text = ""
 
-    async def apply(self, pairs: Sequence[Pair], freshness: Freshness, record: Record) -> None:
+    async def apply(self, draft: Draft, record: Record) -> None:
         """Send one pair and record its outcome, none if nothing is left to send; raises Fatal or Stopped otherwise."""
-        parcel = Parcel(pairs, freshness, self._request)
+        supply = Leaving(draft, lambda: api.put(draft.pair, self._version))
         try:
-            created, status, attempts = await self._gateway.call(parcel, partial(replies.created, pair=pairs[0]))
+            answer = await self._gateway.call(supply, lambda reply: replies.created(reply, draft.pair))
         except Superseded:
             return
         except (Refused, Retryable) as error:
             result = failed(error, attempts=error.attempts, finished_at=self._finished_at())
         else:
-            resource_id, labels = created
-            (sent,) = parcel.pairs
-            result = Result(written(sent), status, resource_id, labels, "", "", "", attempts, self._finished_at())
-        record([outcome(parcel.pairs[0], result)])
-
-    def _request(self, pairs: Sequence[Pair]) -> Request:
-        return api.put(pairs[0], self._version)
+            (resource_id, labels), status, attempts = answer
+            status_word = written(draft.pair)
+            result = Result(status_word, status, resource_id, labels, "", "", "", attempts, self._finished_at())
+        rows, unchanged = draft.pair.rows, draft.pair.unchanged
+        record([Outcome(pair_ids=draft.numbers, result=result, rows=rows, unchanged=unchanged)])
 
     def _finished_at(self) -> str:
         """Return what time it is, or was less than a millisecond ago; many requests share its words."""

@@ -5,8 +5,11 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from loader.errors import ApiError, MissingScope, RecordMerged, Refused, Retryable, ServerFault
-from loader.model import Direction, Types
+from loader.model import NO_TYPES, Direction, Numbers, Types
 from loader.send import api, endings
 from loader.send.api import Request
 from loader.send.batch_replies import Page, associated
@@ -39,6 +42,17 @@ class Reading(NamedTuple):
     found: dict[str, dict[str, Types]]
     unreadable: dict[str, ApiError]
     read_at: Moment | None = None
+
+    def held(self, records: Numbers, others: Numbers) -> tuple[npt.NDArray[np.int32], list[Types]]:
+        """Return what pairs have, by index into a list of types: 0, which is nothing, also for what was not read.
+
+        `records` are those that were read, `others` the records at the other end of each pair.
+        """
+        places: dict[Types, int] = {NO_TYPES: 0}
+        ends = zip(map(str, records.tolist()), map(str, others.tolist()), strict=True)
+        found = (self.found.get(record, {}).get(other, NO_TYPES) for record, other in ends)
+        held = np.fromiter((places.setdefault(each, len(places)) for each in found), np.int32, len(records))
+        return held, list(places)
 
 
 class Current(Protocol):

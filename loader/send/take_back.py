@@ -16,7 +16,7 @@ from loader.send.freshness import Moment
 from loader.send.gateway import Gateway, Superseded
 from loader.send.give_back import Giver
 from loader.send.outcomes import Record, failed, outcome, plain
-from loader.send.outgoing import Freshness, direction_of
+from loader.send.outgoing import Draft
 from loader.send.put import timestamp
 from loader.send.reading import CurrentAssociations, Reading, read_fresh
 from loader.send.removal import GONE, NOTHING, Removal, removal
@@ -96,16 +96,16 @@ class TakeBack:
         self._intended = intended
         self._now = now
 
-    async def apply(self, pairs: Sequence[Pair], freshness: Freshness, record: Record) -> None:
+    async def apply(self, draft: Draft, record: Record) -> None:
         """Record what becomes of the pairs: `removed`, `unchanged`, `left` or `failed`; all are of one direction.
 
         What could not leave while its reading was young is read and judged once more.
         """
-        del freshness
+        pairs = list(draft.pairs.each())
         tried: set[int] = set()
         while pairs:
             reading, read_at = await read_fresh(
-                self._current, self._gateway.clocks, direction_of(pairs[0]), [pair.object_id for pair in pairs]
+                self._current, self._gateway.clocks, _direction(pairs[0]), [pair.object_id for pair in pairs]
             )
             steps = [
                 _Step(pair, self._judged(pair, reading, tried)) for pair in pairs if pair.object_id in reading.found
@@ -139,23 +139,27 @@ class TakeBack:
 
     async def _carry_out(self, steps: Sequence[_Step], read_at: Moment) -> Errors:
         """Give back first, as that sends all that a pair has; then take off."""
-        direction = direction_of(steps[0].pair) if steps else ("", "")
-        errors = await self._give_back(steps, read_at)
+        direction = _direction(steps[0].pair) if steps else ("", "")
+        errors = await self._give_back(direction, steps, read_at)
         left = [step for step in steps if step.pair.pair_id not in errors]
         errors |= await self._archive(left, read_at)
         return errors | await self._archive_labels(direction, left, read_at)
 
-    async def _give_back(self, steps: Iterable[_Step], read_at: Moment) -> Errors:
-        pairs = [
-            step.pair._replace(types=tuple(sorted(step.removal.now | step.removal.back)), unchanged=0)
+    async def _give_back(self, direction: Direction, steps: Iterable[_Step], read_at: Moment) -> Errors:
+        given = {
+            step.pair.pair_id: (
+                step.pair.object_id,
+                step.pair.to_object_id,
+                tuple(sorted(step.removal.now | step.removal.back)),
+            )
             for step in steps
             if step.removal.back
-        ]
-        done = await self._giver.give(pairs, read_at)
+        }
+        done = await self._giver.give(direction, given, read_at)
         return {
-            pair.pair_id: LATE if (result := done.get(pair.pair_id)) is None else _error(result)
-            for pair in pairs
-            if pair.pair_id not in done or done[pair.pair_id].status == "failed"
+            pair: LATE if (result := done.get(pair)) is None else _error(result)
+            for pair in given
+            if pair not in done or done[pair].status == "failed"
         }
 
     async def _archive(self, steps: Iterable[_Step], read_at: Moment) -> Errors:
@@ -172,7 +176,7 @@ class TakeBack:
         wanted: dict[str, list[str]] = {}
         for pair in pairs:
             wanted.setdefault(pair.object_id, []).append(pair.to_object_id)
-        return api.archive(direction_of(pairs[0]), wanted, self._version)
+        return api.archive(_direction(pairs[0]), wanted, self._version)
 
     async def _archive_labels(self, direction: Direction, steps: Iterable[_Step], read_at: Moment) -> Errors:
         labels = {step.pair.pair_id: sorted(step.removal.types) for step in steps if step.removal.types}
@@ -206,6 +210,10 @@ class TakeBack:
             except Retryable as error:
                 errors |= {pair.pair_id: error for pair in batch}
         return errors
+
+
+def _direction(pair: Pair) -> Direction:
+    return pair.object_type, pair.to_object_type
 
 
 def _unreadable(pairs: Iterable[Pair], reading: Reading) -> list[Pair]:

@@ -5,6 +5,12 @@ from collections.abc import Iterable
 import numpy as np
 
 from loader.model import Direction, Pair, Pairs
+from loader.send.outgoing import AsAsked, Draft, unread
+
+
+def draft_of(given: Iterable[Pair]) -> Draft:
+    """Return pairs as a request in preparation, sent as they are."""
+    return Draft(unread(pairs_of(given)), AsAsked())
 
 
 def pairs_of(given: Iterable[Pair], direction: Direction = ("0-1", "0-2")) -> Pairs:
@@ -22,4 +28,6 @@ def pairs_of(given: Iterable[Pair], direction: Direction = ("0-1", "0-2")) -> Pa
         before={pair.pair_id: pair.before for pair in pairs if pair.before is not None},
         dropped={pair.pair_id: pair.dropped for pair in pairs if pair.dropped},
         contested={pair.pair_id: pair.contested for pair in pairs if pair.contested},
+        unchanged={pair.pair_id: pair.unchanged for pair in pairs if pair.unchanged},
+        gone={pair.pair_id: pair.gone for pair in pairs if pair.gone},
     )

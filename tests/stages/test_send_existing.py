@@ -13,7 +13,6 @@ from loader.model import AssociationType, Demotion, Direction, Image, Lot, Outco
 from loader.send.existing import WAIT_SECONDS, Merge
 from loader.send.freshness import FRESH_SECONDS, Moment
 from loader.send.judging import Merging
-from loader.send.lookup import PAIRS_AT_ONCE
 from loader.send.reading import Reading
 from tests.stages.columns import pairs_of
 from tests.stages.fake_time import clock, run
@@ -169,8 +168,8 @@ class Work:
     async def rest(self) -> list[list[Pair]]:
         """Return every request that is left."""
         found: list[list[Pair]] = []
-        while (request := await self.merge.next()) is not None:
-            found.append(request)
+        while (draft := await self.merge.next()) is not None:
+            found.append(list(draft.pairs.each()))
         return found
 
 
@@ -229,14 +228,14 @@ def test_what_is_read_from_the_other_end_is_translated_and_read_again_where_that
                 "5": types(PLAIN_BACK, UNKNOWN_BACK),
             }
         },
-        FORWARD: {"4": {"9": types(PLAIN, OTHER)}},
+        FORWARD: {"3": {"9": types(PLAIN)}, "4": {"9": types(PLAIN, OTHER)}},
     }
     work = Work([lot], has)
     requests = sent_of(work)
-    assert [(each.pair_id, each.types) for (each,) in requests] == [(3, (BOSS, PLAIN)), (2, (PLAIN,))]
+    assert [(each.pair_id, each.types) for (each,) in requests] == [(2, (PLAIN,)), (3, (BOSS, PLAIN))]
     assert sorted(pair_id for outcome in work.ledger.outcomes for pair_id in outcome.pair_ids) == [1, 4, 5]
     assert {outcome.status for outcome in work.ledger.outcomes} == {"unchanged"}
-    assert work.current.asked == [(BACKWARD, ["9"]), (FORWARD, ["2", "4"])]
+    assert work.current.asked == [(BACKWARD, ["9"]), (FORWARD, ["2", "3", "4"])]
 
 
 def test_a_pair_that_is_sent_again_keeps_a_type_whose_name_is_known_at_its_own_end_only() -> None:
@@ -271,7 +270,7 @@ def test_nothing_is_handed_out_on_a_reading_older_than_a_minute() -> None:
     async def scenario() -> tuple[Work, list[list[Pair]]]:
         work = Work([turned(*(pair(number) for number in range(1, 2501)))])
         first = [await work.merge.next() for _ in range(3)]
-        assert [one[0].pair_id for one in first if one] == [1, 2, 3]
+        assert [draft.pair.pair_id for draft in first if draft] == [1, 2, 3]
         await asyncio.sleep(FRESH_SECONDS + 1)
         work.current.has[FORWARD] = {"6": {"9": types(BOSS)}}
         return work, await work.rest()
@@ -294,14 +293,15 @@ def test_a_request_that_waited_for_longer_than_a_minute_is_looked_up_again() -> 
 
     async def scenario() -> tuple[Work, list[Pair]]:
         work = Work([straight(pair(1), pair(2, BOSS), pair(3))], capacity=3)
-        request = await work.merge.next()
-        assert request is not None
-        assert [each.pair_id for each in request] == [1, 2, 3]
+        draft = await work.merge.next()
+        assert draft is not None
+        assert draft.numbers.tolist() == [1, 2, 3]
         await asyncio.sleep(FRESH_SECONDS + 1)
         work.current.has[FORWARD] = {"2": {"9": types(PLAIN)}}
         work.current.bad["3"] = Refused("gone")
-        assert work.merge.leaving(request) is None
-        return work, await work.merge.renewed(request)
+        assert not draft.may_leave()
+        await draft.renew()
+        return work, list(draft.pairs.each())
 
     work, renewed = run(scenario)
     assert [(each.pair_id, each.types) for each in renewed] == [(1, (PLAIN,)), (2, (BOSS, PLAIN))]
@@ -314,9 +314,9 @@ def test_a_fresh_request_is_sent_as_it_is() -> None:
 
     async def scenario() -> Work:
         work = Work([straight(pair(1), pair(2))], capacity=8)
-        request = await work.merge.next()
-        assert request is not None
-        assert work.merge.leaving(request) == request
+        draft = await work.merge.next()
+        assert draft is not None
+        assert draft.may_leave()
         return work
 
     assert len(run(scenario).current.asked) == 1
@@ -355,25 +355,3 @@ def test_each_request_has_one_direction() -> None:
     back = Pair(7, COMPANIES, "9", CONTACTS, "70", (PLAIN_BACK,), 1)
     work = Work([Lot(own=pairs_of([pair(1), pair(2)]), other=pairs_of([back], BACKWARD), inverse={})], capacity=8)
     assert [[each.pair_id for each in one] for one in sent_of(work)] == [[1, 2], [7]]
-
-
-def test_a_large_lot_is_judged_with_a_look_at_what_else_is_to_be_done() -> None:
-    """Between two stretches of pairs the loop goes on."""
-
-    async def scenario() -> int:
-        work = Work([straight(*(pair(number) for number in range(1, 4 * PAIRS_AT_ONCE)))], capacity=PAIRS_AT_ONCE)
-        work.current.seconds = 0  # The counter below leaves no time for anything to pass.
-        turns = 0
-
-        async def count() -> None:
-            nonlocal turns
-            while True:
-                turns += 1
-                await asyncio.sleep(0)
-
-        counting = asyncio.create_task(count())
-        await work.merge.next()
-        counting.cancel()
-        return turns
-
-    assert run(scenario) >= 4

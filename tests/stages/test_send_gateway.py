@@ -28,11 +28,11 @@ from loader.model import AssociationType, Outcome, Pair
 from loader.send import replies
 from loader.send.api import Request
 from loader.send.gateway import Delivered, Gateway
-from loader.send.outgoing import AsAsked
 from loader.send.portal import Account, GatewayPortal
 from loader.send.put import Put, timestamp
 from loader.send.replies import Reply
 from loader.settings import Rate, Secret
+from tests.stages.columns import draft_of
 from tests.stages.fake_time import clock, run
 from tests.stages.scripted_server import (
     NOW,
@@ -511,7 +511,7 @@ def test_one_put_becomes_one_outcome(script: Script, expected: tuple[Any, ...]) 
         server = Server(script)
         gateway = make(server, max_attempts=3)
         async with amid_others(server, gateway):
-            await Put(gateway, version="v4", now=lambda: NOW).apply([PAIR], AsAsked(), outcomes.extend)
+            await Put(gateway, version="v4", now=lambda: NOW).apply(draft_of([PAIR]), outcomes.extend)
 
     run(scenario)
     (outcome,) = outcomes
@@ -524,7 +524,7 @@ def test_a_put_that_cannot_succeed_has_no_outcome() -> None:
 
     async def scenario() -> None:
         put = Put(make(Server(in_turn(then=answer(401)))), version="v4", now=lambda: NOW)
-        await put.apply([PAIR], AsAsked(), outcomes.extend)
+        await put.apply(draft_of([PAIR]), outcomes.extend)
 
     with pytest.raises(Unauthorized):
         run(scenario)

@@ -12,12 +12,12 @@ from loader.errors import ConnectionFault, Unauthorized
 from loader.model import AssociationType, Outcome, Pair, Types
 from loader.sandbox import Sandbox
 from loader.send import api
-from loader.send.outgoing import AsAsked
 from loader.send.put import timestamp
 from loader.send.removal import GONE, removal
 from loader.send.replies import Reply
 from loader.send.take_back import TakeBack
 from loader.send.transport import Transport
+from tests.stages.columns import draft_of
 from tests.stages.fake_time import run
 from tests.stages.scripted_server import NOW, Script, Server, amid_others, answer, make
 from tests.stages.test_send_reading import gateway_to, result, target
@@ -103,7 +103,7 @@ async def taken_back(
         await asyncio.sleep(0)
 
     action = TakeBack(gateway, version=version, labels=LABELS, intend=intend, intended=intended, now=lambda: NOW)
-    await action.apply(pairs, AsAsked(), undone.outcomes.extend)
+    await action.apply(draft_of(pairs), undone.outcomes.extend)
     return undone
 
 

@@ -77,8 +77,8 @@ def test_a_request_is_as_old_as_the_oldest_reading_in_it() -> None:
         request = await work.merge.next()
         assert request is not None
         await asyncio.sleep(FRESH_SECONDS - 20.0)
-        renewed = await work.merge.renewed(request)
-        return len(work.current.asked), [each.pair_id for each in renewed]
+        await request.renew()
+        return len(work.current.asked), request.numbers.tolist()
 
     assert run(scenario) == (3, [1, 2])
 
@@ -95,7 +95,7 @@ def test_a_request_is_not_handed_out_while_one_of_its_pairs_was_read_too_long_ag
         second = await work.merge.next()
         assert first is not None
         assert second is not None
-        return [each.pair_id for each in first], len(work.current.asked) - before, [each.pair_id for each in second]
+        return first.numbers.tolist(), len(work.current.asked) - before, second.numbers.tolist()
 
     assert run(scenario) == ([1, 2], 2, [3, 4])
 
@@ -110,9 +110,11 @@ def test_what_a_pair_was_at_first_is_not_lost_when_it_is_looked_up_again(late: s
         assert first is not None
         work.current.has[FORWARD] = {"1": {"9": types(PLAIN)}, "2": {"9": types(PLAIN)}}
         await asyncio.sleep(FRESH_SECONDS + 1)
-        sent = await (work.merge.renewed(first) if late == "before it is sent" else work.merge.next())
+        if late == "before it is sent":
+            await first.renew()
+        sent = first if late == "before it is sent" else await work.merge.next()
         assert sent is not None
-        return work, sent
+        return work, list(sent.pairs.each())
 
     work, sent = run(scenario)
     assert [each.types for each in sent] == [(PLAIN,)], "it is sent, and not called unchanged"
