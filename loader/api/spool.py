@@ -5,8 +5,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from loader.errors import UsageError
-from loader.read.floats import DOUBLE_BITS, LOST, float_text
-from loader.read.lists import joined
+from loader.read.cells import DOUBLE_BITS, LOST, float_text, joined
 
 if TYPE_CHECKING:
     import pandas as pd

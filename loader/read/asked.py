@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from loader.model import Asked
+from loader.read.cells import split
 from loader.read.columns import Column as HeaderColumn
 from loader.read.columns import Columns
-from loader.read.lists import split
 from loader.read.show import trim
 from loader.read.table import Column
 from loader.settings import InputSettings

@@ -21,7 +21,7 @@ from loader.read.faults import reading
 from loader.read.ids import is_blank
 from loader.read.missing import likeness
 from loader.read.second_header import SecondHeader
-from loader.read.show import plain, show
+from loader.read.show import show
 from loader.read.table import (
     BATCH,
     FULL_SHEETS,
@@ -36,6 +36,7 @@ from loader.read.table import (
 )
 from loader.read.text import Text
 from loader.settings import InputSettings
+from loader.text import visible
 
 if TYPE_CHECKING:
     import _csv
@@ -180,7 +181,7 @@ class Delimited:
             raw = lines.last
             if above + reader.line_num != line or not _ends_outside_quotes(raw, self._delimiter):
                 raise InputError(
-                    f"{self._name}: the quote that opens in {at} is not closed properly ({plain(str(error))}), "
+                    f"{self._name}: the quote that opens in {at} is not closed properly ({visible(str(error))}), "
                     "so it is in doubt where records end; put the closing quote in, or export the file again."
                 ) from error
             records.append(next(csv.reader([raw], delimiter=self._delimiter)))

@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loader.object_type_names import TYPE_IDS
-from loader.read.floats import LOST
-from loader.read.lists import listed
+from loader.read.cells import LOST, listed
 from loader.read.show import INVISIBLE, show, trim
 from loader.read.table import Column, Numbers
 

@@ -13,8 +13,8 @@ from loader.model import Chunk, Understood
 from loader.read.columns import check_fields, settle
 from loader.read.delimited import Delimited
 from loader.read.faults import reading
-from loader.read.folders import InFolders, folder_columns
 from loader.read.jsonl import JsonLines
+from loader.read.names import InFolders, folder_columns
 from loader.read.packed import Packed, look_into
 from loader.read.paths import Found, expand
 from loader.read.sheet import Workbook

@@ -5,14 +5,15 @@ from collections import Counter
 from collections.abc import Iterator
 
 from loader.errors import InputError
+from loader.read.cells import joined
 from loader.read.columns import is_header, no_header
 from loader.read.faults import reading
 from loader.read.ids import is_blank
-from loader.read.lists import joined
-from loader.read.show import plain, show
+from loader.read.show import show
 from loader.read.table import BATCH, Batch, Mark, Records
 from loader.read.text import Text
 from loader.settings import InputSettings
+from loader.text import visible
 
 _MOST_KEYS = 10_000
 
@@ -105,7 +106,7 @@ def _parsed(decoder: json.JSONDecoder, text: str) -> dict[str, object] | Mark:
     except _Twice as error:
         return Mark("MALFORMED_JSON", f"has the key {show(str(error))} twice; take one out")
     except ValueError as error:
-        return Mark("MALFORMED_JSON", f"is not a JSON object ({plain(str(error))}); mend the line")
+        return Mark("MALFORMED_JSON", f"is not a JSON object ({visible(str(error))}); mend the line")
     except RecursionError:
         return Mark("MALFORMED_JSON", "is nested too deeply; mend the line")
     if not isinstance(value, dict):

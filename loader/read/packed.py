@@ -17,7 +17,8 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from loader.errors import InputError
 from loader.read.faults import reading
 from loader.read.names import is_clutter, is_table, without_packing
-from loader.read.show import plain, show, show_all
+from loader.read.show import show, show_all
+from loader.text import visible
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -193,7 +194,7 @@ def _members(packed: Packed) -> Content:
 
 
 def _member(packed: Packed, info: zipfile.ZipInfo, *, alone: bool) -> Packed:
-    name = packed.name if alone else f"{packed.name}/{plain(info.filename)}"
+    name = packed.name if alone else f"{packed.name}/{visible(info.filename)}"
     member = _known(packed._replace(name=name, member=info, file_name=info.filename))
     if member.kind not in _TABLES:
         raise InputError(

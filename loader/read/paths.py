@@ -10,9 +10,9 @@ from typing import NamedTuple
 from loader.errors import InputError, UsageError
 from loader.journal import output_names
 from loader.read.faults import reading
-from loader.read.folders import folder_columns, is_column
-from loader.read.names import ENDINGS, is_clutter, is_table
-from loader.read.show import plain, show_all
+from loader.read.names import ENDINGS, folder_columns, is_clutter, is_column, is_table
+from loader.read.show import show_all
+from loader.text import visible
 
 _LONGEST_NAME = 255
 _MAGIC = frozenset("*?[")
@@ -67,7 +67,7 @@ def own_outputs(folder: Path) -> set[str]:
 
 
 def _expanded(given: str) -> list[Found]:
-    shown = plain(given)
+    shown = visible(given)
     if not given:
         raise UsageError("an input's name is blank; name a file, a folder, a glob, or - for standard input.")
     with reading(shown):
@@ -116,9 +116,10 @@ def _chosen(given: str, names: list[str], nothing: str) -> list[Found]:
     if not kept:
         others = "; ".join(f"{show_all(shown, width=_LONGEST_NAME)} ({why})" for why, shown in left_out.items())
         why = f"no file in it is an input: {others}" if left_out else nothing
-        raise InputError(f"{plain(given)}: {why}; name the files to load ({', '.join(ENDINGS)}, .gz, .zip).")
+        raise InputError(f"{visible(given)}: {why}; name the files to load ({', '.join(ENDINGS)}, .gz, .zip).")
     notes = tuple(
-        f"Left out of {plain(given)}, {why}: {show_all(shown, width=_LONGEST_NAME)}." for why, shown in left_out.items()
+        f"Left out of {visible(given)}, {why}: {show_all(shown, width=_LONGEST_NAME)}."
+        for why, shown in left_out.items()
     )
     return [Found(name, notes if place == 0 else ()) for place, name in enumerate(kept)]
 
@@ -157,5 +158,5 @@ def _is_own(path: Path, written: set[str]) -> bool:
 
 
 def _begins_like_ours(path: Path) -> bool:
-    with reading(plain(str(path))), path.open("rb") as file:
+    with reading(visible(str(path))), path.open("rb") as file:
         return file.read(len(_THEIR_HEAD)) == _THEIR_HEAD

@@ -1,5 +1,7 @@
 """How values of a file are shown in sentences: cut short, with control characters escaped."""
 
+from loader.text import visible
+
 SHOWN = 40
 KEPT = 200
 # Characters that carry no ink. U+202E is left out on purpose: it turns the digits around, so the id is in doubt.
@@ -15,12 +17,7 @@ def show(value: str, *, limit: int = SHOWN) -> str:
     "10\\x1b[2J1"
     """
     cut = value if len(value) <= limit else value[:limit] + "…"
-    return f'"{plain(cut)}"'
-
-
-def plain(text: str) -> str:
-    """Return the text with its control characters escaped: a file's name may hold any."""
-    return text if text.isprintable() else "".join(char if char.isprintable() else _escape(char) for char in text)
+    return f'"{visible(cut)}"'
 
 
 def show_all(values: tuple[str, ...] | list[str], *, limit: int = 20, width: int = SHOWN) -> str:
@@ -49,7 +46,3 @@ def trim(cell: str) -> str:
 _BLANKS = "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
 _BARE = "".join(map(chr, INVISIBLE)) + _BLANKS + "\u2028\u2029\u202f\u205f\u3000"
 # What str.strip takes for a blank.
-
-
-def _escape(char: str) -> str:
-    return char.encode("unicode_escape").decode("ascii")

@@ -10,7 +10,7 @@ from typing import BinaryIO
 from loader.errors import InputError
 from loader.read.faults import reading
 from loader.read.packed import BLOCK
-from loader.read.show import plain
+from loader.text import visible
 
 
 class Source:
@@ -22,7 +22,7 @@ class Source:
     def __init__(self, name: str, path: Path, *, owned: bool = False) -> None:
         self.name = name
         self.path = path
-        self.shown = plain(name)
+        self.shown = visible(name)
         self._owned = owned
         with reading(self.shown):
             self._stamp = _stamp(path)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from loader.errors import InputError, UsageError
 from loader.read.faults import reading
 from loader.read.packed import BLOCK, Packed
-from loader.read.show import plain, show
+from loader.read.show import show
+from loader.text import visible
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -83,7 +84,7 @@ def _strictly(packed: Packed, encoding: str, *, option: str | None) -> Text:
         survey = _survey(packed, encoding, "strict")
     except UnicodeError as error:
         way = "leave --encoding out, or name another" if option else "save it as UTF-8"
-        raise InputError(f"{packed.name}: is not {encoding} throughout ({plain(str(error))}); {way}.") from error
+        raise InputError(f"{packed.name}: is not {encoding} throughout ({visible(str(error))}); {way}.") from error
     return Text(packed, encoding, "strict", survey.nul, ())
 
 

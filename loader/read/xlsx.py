@@ -52,7 +52,7 @@ class Xlsx:
             with self._workbook(stream) as workbook:
                 sheets = [sheet for sheet in workbook.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
                 visible = {sheet.name: sheet.visible == SheetVisibleEnum.Visible for sheet in sheets}
-                name = choose(self._packed.name, visible, wanted, lambda each: _is_filled(_loaded(workbook, each)))
+                name = choose(self._packed.name, visible, wanted, lambda each: _is_filled(workbook, each))
                 sheet = _loaded(workbook, name)
             if self._facts is None:
                 self._facts = facts(stream, name, thorough=sheet is None)
@@ -84,7 +84,8 @@ def _loaded(workbook: CalamineWorkbook, name: str) -> CalamineSheet | None:
         return None
 
 
-def _is_filled(sheet: CalamineSheet | None) -> bool:
+def _is_filled(workbook: CalamineWorkbook, name: str) -> bool:
+    sheet = _loaded(workbook, name)
     return sheet is None or sheet.start is not None
 
 

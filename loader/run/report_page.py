@@ -10,7 +10,7 @@ from loader.planning.object_types import shown
 from loader.record.outputs import journal_of
 from loader.run.status import status_of
 from loader.send.put import timestamp
-from loader.show.report import Frame, check_report, figures, page, write_report
+from loader.show.report import check_report, page, write_report
 
 
 def report(results: str, *, output: str | None = None, now: datetime | None = None) -> Path:
@@ -29,6 +29,6 @@ def report(results: str, *, output: str | None = None, now: datetime | None = No
     check_report(path)
     with Journal(journal_path, read_only=True) as journal:
         status = status_of(journal, holder(journal_path), moment)
-        frame = Frame(shown=shown, version=version("association-loader"), written_at=timestamp(moment))
-        write_report(path, page(figures(journal), status, frame))
+        filled = page(journal, status, shown=shown, version=version("association-loader"), written_at=timestamp(moment))
+        write_report(path, filled)
     return path

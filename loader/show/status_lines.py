@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from loader.events import STATES, Status
-from loader.show.tables import command, plain
+from loader.show.tables import command, moment, plain
 
 _STYLES = {
     "running": "cyan",
@@ -30,7 +30,8 @@ def status_lines(found: Sequence[Status], *, folder: str) -> Iterator[Renderable
         yield from map(_in_short, found)
     for each in found:
         if each.next_command:
-            yield command(f"Next{_of_which(each, found)}{_where(each, folder)}: {each.next_command}")
+            of_which = f" for {each.results}" if len(found) > 1 else ""
+            yield command(f"Next{of_which}{_where(each, folder)}: {each.next_command}")
 
 
 def _in_short(each: Status) -> Text:
@@ -47,8 +48,8 @@ def _in_full(each: Status) -> Table:
         "Rows": plain(_rows(each)),
         "Taken back": plain(_undone(each)),
         "Portal": plain(each.portal_id or ""),
-        "Began": plain(_moment(each.started_at)),
-        "Last active": plain(_moment(each.last_active_at)),
+        "Began": plain(moment(each.started_at)),
+        "Last active": plain(moment(each.last_active_at)),
         "Command": plain(each.command or ""),
     }
     for name, fact in facts.items():
@@ -78,17 +79,9 @@ def _undone(each: Status) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in each.undone.items() if count)
 
 
-def _of_which(each: Status, found: Sequence[Status]) -> str:
-    return f" for {each.results}" if len(found) > 1 else ""
-
-
 def _where(each: Status, folder: str) -> str:
     elsewhere = each.folder and os.path.realpath(each.folder) != os.path.realpath(folder)
     return f", in {each.folder}" if elsewhere else ""
-
-
-def _moment(text: str | None) -> str:
-    return f"{text[:19].replace('T', ' ')} UTC" if text else ""
 
 
 def ago(seconds: float) -> str:

@@ -33,6 +33,11 @@ def duration(seconds: float | None) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+def moment(text: str | None) -> str:
+    """Return a moment (ISO 8601, UTC) as people read it; blank for None."""
+    return f"{text[:10]} {text[11:19]} UTC" if text else ""
+
+
 def plain(text: object, style: str = "") -> Text:
     """Return a value as a terminal may show it: control characters, which a file name or a label may hold, escaped."""
     return Text(visible(str(text)), style)

@@ -15,11 +15,10 @@ import pytest
 from loader.errors import UsageError
 from loader.events import STATES
 from loader.journal import Command, Facts, Journal
-from loader.journal.for_report import MOST_EXAMPLES
+from loader.journal.for_report import MOST_EXAMPLES, asked, failures
 from loader.reasons import REASONS
 from loader.run.report_page import report
 from loader.show.pace import Bucket, Pace
-from loader.show.report.figures import Figures, figures
 from loader.show.report.over_time import MOST_LINES, lines, plots
 from loader.show.report.page import COLOURS, bar, check_report, write_report
 from loader.show.report.plots import Axis, Plot, Series, plot
@@ -136,7 +135,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 def test_failures_are_grouped_by_what_is_to_be_done(journal: Journal) -> None:
     """Messages differ by the ids they name; a finer code in one is another reason. The most frequent comes first."""
-    found = figures(journal).failures
+    found = failures(journal)
     assert [(each.category, each.rows, len(each.examples)) for each in found] == [
         ("VALIDATION_ERROR", 5, 5),
         ("INVALID_RECORD_ID", 2, 2),
@@ -159,13 +158,13 @@ def test_a_reason_of_many_rows_names_the_first_of_them(tmp_path: Path) -> None:
 def test_rows_beyond_a_limit_are_not_told_of(journal: Journal) -> None:
     """They may yet go well."""
     journal.limit(7)
-    assert "INVALID_RECORD_ID" not in [each.category for each in figures(journal).failures]
+    assert "INVALID_RECORD_ID" not in [each.category for each in failures(journal)]
 
 
 def test_what_was_asked_is_told_by_kinds(journal: Journal) -> None:
     """However many rows ask for the same."""
-    (asked,) = figures(journal).asked
-    assert (asked.rows, asked.object_type, asked.to_object_type, asked.type_id) == (8, "0-1", "0-2", 279)
+    (kind,) = asked(journal)
+    assert (kind.rows, kind.object_type, kind.to_object_type, kind.type_id) == (8, "0-1", "0-2", 279)
 
 
 def test_a_run_that_sent_nothing_has_a_report_too(tmp_path: Path) -> None:
@@ -190,7 +189,7 @@ def test_a_day_is_told_in_a_table_that_can_be_read() -> None:
 
 def drawn(pace: Pace, **facts: Any) -> list[Plot]:
     """Return the plots of a run with this series."""
-    return plots(Figures(Facts(**facts), [], [], {}, 0, [], pace))
+    return plots(pace, Facts(**facts))
 
 
 def test_later_commands_are_marked() -> None:

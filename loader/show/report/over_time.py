@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from loader.journal import Facts
 from loader.show.pace import Bucket, Pace, quantile
-from loader.show.report.figures import Figures
 from loader.show.report.plots import Axis, Plot, Series, plot
 
 MOST_LINES = 24
@@ -21,14 +21,14 @@ LINE_HEAD = (
 )
 
 
-def plots(found: Figures) -> list[Plot]:
-    """Return the plots of a run, none for one that made no request."""
-    stretches = _stretches(found.pace)
+def plots(pace: Pace, facts: Facts) -> list[Plot]:
+    """Return the plots of a run with these facts in its journal, none for one that made no request."""
+    stretches = _stretches(pace)
     if not stretches:
         return []
-    window = found.facts.rate.seconds
-    went_on_at = [command.after_seconds for command in found.facts.commands if command.after_seconds]
-    axis = Axis(len(stretches), found.pace.width, went_on_at)
+    window = facts.rate.seconds
+    went_on_at = [command.after_seconds for command in facts.commands if command.after_seconds]
+    axis = Axis(len(stretches), pace.width, went_on_at)
     return [
         _throughput(axis, stretches, window),
         _rows(axis, stretches),

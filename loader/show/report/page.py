@@ -18,9 +18,11 @@ from markupsafe import Markup, escape
 from loader.errors import UsageError
 from loader.events import STATES, Status
 from loader.files import remove_left_behind, replacing
-from loader.show.report.figures import Figures
+from loader.journal import Journal
+from loader.journal.for_report import asked, failures
+from loader.show.pace import Pace
 from loader.show.report.over_time import LINE_HEAD, lines, plots
-from loader.show.tables import duration
+from loader.show.tables import duration, moment
 from loader.text import visible
 
 MARK = "<!doctype html>\n<!-- association-loader report -->\n"
@@ -45,17 +47,11 @@ EXIT_CODES = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Frame:
-    """What the page needs besides the run: names of object types for people, who wrote it, and when (UTC)."""
+def page(journal: Journal, status: Status, *, shown: Callable[[str], str], version: str, written_at: str) -> str:
+    """Return the whole page; a journal of a million rows takes seconds.
 
-    shown: Callable[[str], str]
-    version: str
-    written_at: str
-
-
-def page(found: Figures, status: Status, frame: Frame) -> str:
-    """Return the whole page."""
+    `shown` gives the names of object types for people, `version` says who wrote the page, `written_at` when (UTC).
+    """
     environment = jinja2.Environment(
         autoescape=True,
         finalize=_printable,
@@ -66,22 +62,32 @@ def page(found: Figures, status: Status, frame: Frame) -> str:
     )
     environment.filters |= {"number": format_number, "moment": moment, "sentence": sentence}
     style = files(__package__).joinpath("style.css").read_text("utf-8")
+    facts = journal.facts
+    counts = journal.counts()
+    rows = counts.rows()
+    pace = Pace(facts.pace_width, facts.pace)
     filled: str = environment.get_template("page.html").render(
-        found=found,
+        facts=facts,
+        inputs=journal.inputs(),
+        asked=asked(journal),
+        rows=rows,
+        pairs=counts.pairs,
+        failures=failures(journal),
+        pace=pace,
         status=status,
         name=Path(status.results).name,
         states=STATES,
         exit_codes=EXIT_CODES,
         colours=COLOURS,
-        bar=list(bar(found.rows)),
-        at_work=duration(found.facts.seconds),
-        plots=plots(found),
-        lines=list(lines(found.pace)),
+        bar=list(bar(rows)),
+        at_work=duration(facts.seconds),
+        plots=plots(pace, facts),
+        lines=list(lines(pace)),
         line_head=LINE_HEAD,
-        answers=" · ".join(f"{code}: {count:,}" for code, count in found.facts.requests.by_status.items()),
-        shown=frame.shown,
-        version=frame.version,
-        written_at=frame.written_at,
+        answers=" · ".join(f"{code}: {count:,}" for code, count in facts.requests.by_status.items()),
+        shown=shown,
+        version=version,
+        written_at=written_at,
         style=style,
         fingerprint=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
     )
@@ -98,11 +104,6 @@ def _printable(value: object) -> object:
 def format_number(value: float, how: str = ",") -> str:
     """Return a number as Python formats it, with commas between thousands unless it is said otherwise."""
     return format(value, how)
-
-
-def moment(text: str | None) -> str:
-    """Return a moment (ISO 8601, UTC) as people read it; blank for None."""
-    return f"{text[:10]} {text[11:19]} UTC" if text else ""
 
 
 _CODE = re.compile(r"(`[^`]+`|--[a-z-]+)", re.ASCII)
