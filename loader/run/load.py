@@ -22,12 +22,13 @@ from loader.journal import (
     Table,
     forget_lookups,
 )
+from loader.planning.cost import advice, replacing
+from loader.planning.prepare import Prospect, planned, read_all, settle_and_group
 from loader.read import Input
 from loader.record.failures import write_failures
 from loader.record.outputs import Outputs, name_outputs
 from loader.record.results import open_results
 from loader.record.summary import load_figures, summarize, write_summary
-from loader.run.cost import advice, replacing
 from loader.run.earlier_files import (
     clear_the_way,
     nothing_looked_at,
@@ -38,7 +39,6 @@ from loader.run.earlier_files import (
 from loader.run.identity import Decision, Earlier, decide, identity, look
 from loader.run.meter import Meter
 from loader.run.next_command import next_command, same_command
-from loader.run.prepare import Prospect, planned, read_all, settle_and_group
 from loader.run.report import Report
 from loader.run.sending import sending
 from loader.run.session import Session, ended_early

@@ -9,10 +9,10 @@ from typing import BinaryIO
 from loader.errors import Retryable
 from loader.events import Planned, Tell
 from loader.journal import AsyncJournal, InThread, Journal, Staging
+from loader.planning.cost import look_ahead
+from loader.planning.prepare import Prospect, Settlement, planned, read_all, settle_and_group, with_what_is_there
 from loader.read import Input
 from loader.record.outputs import name_outputs
-from loader.run.cost import look_ahead
-from loader.run.prepare import Prospect, Settlement, planned, read_all, settle_and_group, with_what_is_there
 from loader.run.sending import judge_of
 from loader.run.session import Session
 from loader.send.endings import no_answer

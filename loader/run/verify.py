@@ -11,6 +11,7 @@ from loader.files import remove_left_behind
 from loader.journal import AsyncJournal, InThread, Journal, Lock, Staging, forget_lookups, remove_journal
 from loader.journal.comparison import MARKS, Comparison, comparisons, marks
 from loader.model import Outcome
+from loader.planning.prepare import read_all, settle_and_group
 from loader.read import Input
 from loader.record.outputs import Outputs, check_table, name_outputs
 from loader.record.results import open_table
@@ -20,7 +21,6 @@ from loader.run.identity import identity
 from loader.run.labels import TypeNames, type_names
 from loader.run.meter import Meter
 from loader.run.next_command import load_what_is_missing
-from loader.run.prepare import read_all, settle_and_group
 from loader.run.report import Verification
 from loader.run.session import Session, ended_early
 from loader.send.compare import Compare

@@ -17,8 +17,8 @@ from loader.events import Event
 from loader.journal import AsyncJournal, Journal, Lock
 from loader.model import AssociationType, Lot, Pair, Types
 from loader.planning.association_types import AssociationTypes
+from loader.planning.cost import look_ahead
 from loader.record.results import open_results
-from loader.run.cost import look_ahead
 from loader.send.api import Request
 from loader.send.freshness import FRESH_SECONDS
 from loader.send.judging import Merging

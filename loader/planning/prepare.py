@@ -11,14 +11,14 @@ from loader.journal import InThread, Staging
 from loader.model import Asked, Settled, Specification, Unsettled
 from loader.planning import fold
 from loader.planning.addresses import wrong_address
+from loader.planning.association_limits import Limits, reject_beyond_limits
 from loader.planning.association_types import AssociationTypes
+from loader.planning.cost import Ahead, costs
+from loader.planning.lookup import look_up
 from loader.planning.names import refuse_options, settle_names
 from loader.planning.object_types import ObjectTypes
 from loader.planning.own_keys import Records
 from loader.read import Input
-from loader.run.association_limits import Limits, reject_beyond_limits
-from loader.run.cost import Ahead, costs
-from loader.run.looking_up import look_up
 from loader.send.reading import MOST_RECORDS, Current
 from loader.settings import InputSettings, Rate
 from loader.stopping import Stop
