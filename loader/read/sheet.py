@@ -1,6 +1,7 @@
 """One sheet of a workbook, old or new, as the readers of both hand it over."""
 
 import datetime
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -40,6 +41,8 @@ class Workbook(Protocol):
         ...
 
 
+_DURATION = re.compile(r"\[(h+|m+|s+)\]", re.IGNORECASE)
+
 Range = tuple[int, int, int, int]
 """The first and last row, the first and last column, counted from 0."""
 
@@ -76,6 +79,11 @@ def choose(name: str, sheets: dict[str, bool], wanted: str | None, is_filled: Ca
     if len(filled) > 1:
         raise UsageError(f"{name}: has several sheets: {show_all(filled)}; say which with --sheet {show(filled[0])}.")
     return filled[0]
+
+
+def is_duration_format(text: str) -> bool:
+    """Tell whether a format shows a number as a duration: `[h]:mm`."""
+    return _DURATION.search(text) is not None
 
 
 def unreadable_mark(value: str) -> Mark:

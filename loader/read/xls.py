@@ -8,9 +8,8 @@ from typing import Any
 import xlrd
 
 from loader.errors import InputError
-from loader.read.mended import is_duration_format
 from loader.read.packed import Packed
-from loader.read.sheet import Sheet, Value, choose, emptied, error_mark, unreadable_mark
+from loader.read.sheet import Sheet, Value, choose, emptied, error_mark, is_duration_format, unreadable_mark
 
 _BLANK_KINDS = bytes([xlrd.XL_CELL_EMPTY, xlrd.XL_CELL_BLANK])
 # An .xlsx behind a password is a compound file as an .xls is, with a stream of this name.

@@ -104,41 +104,39 @@ class Screen:
             self._live = None
 
 
+def _to_standard_output(parts: Iterable[RenderableType]) -> None:
+    _Console(highlight=False, soft_wrap=not sys.stdout.isatty()).show(parts)
+
+
 def show_undone(event: Undone) -> None:
     """Write how an undo ended to standard output."""
-    console = _Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-    console.show(undone_table(event))
+    _to_standard_output(undone_table(event))
 
 
 def show_verified(event: Verified) -> None:
     """Write how a verification ended to standard output."""
-    console = _Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-    console.show(verified_table(event))
+    _to_standard_output(verified_table(event))
 
 
 def show_plan(event: Planned) -> None:
     """Write the plan to standard output."""
-    console = _Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-    console.show(plan_table(event))
+    _to_standard_output(plan_table(event))
 
 
 def show_labels(event: Labels) -> None:
     """Write the association types of two object types to standard output."""
-    console = _Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     if event.types:
-        console.print(labels_table(event))
+        _to_standard_output([labels_table(event)])
     else:
         first, second = event.names[event.object_type], event.names[event.to_object_type]
-        console.print(plain(f"HubSpot lists no association type between {first} and {second}."))
+        _to_standard_output([plain(f"HubSpot lists no association type between {first} and {second}.")])
 
 
 def show_explained(event: Explained) -> None:
     """Write what codes of the results mean to standard output."""
-    console = _Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-    console.show(explained_table(event))
+    _to_standard_output(explained_table(event))
 
 
 def show_status(found: Sequence[Status]) -> None:
     """Write where runs stand to standard output."""
-    console = _Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-    console.show(status_lines(found, folder=os.getcwd()))  # noqa: PTH109 - a text is wanted
+    _to_standard_output(status_lines(found, folder=os.getcwd()))  # noqa: PTH109 - a text is wanted
