@@ -64,18 +64,20 @@ def type_ids(sandbox: Sandbox, *ends: str | int) -> set[int]:
 
 
 @CALLED
-@pytest.mark.parametrize("second", ["companies,202,contacts,101,{far}", "contacts,101,companies,202,{near}"])
 def test_two_primary_companies_of_one_contact_are_rejected_from_either_end(
-    near: str, far: str, second: str, folder: Path, run: Run, lines: Run, renamed: Run
+    near: str, far: str, folder: Path, run: Run, lines: Run, renamed: Run
 ) -> None:
     """Neither is sent, whatever the portal calls the label; another contact's primary company is."""
-    rows = f"companies,201,contacts,101,{far}\n{second.format(near=near, far=far)}\ncompanies,201,contacts,102,{far}\n"
+    rows = f"companies,201,contacts,101,{far}\ncompanies,202,contacts,101,{far}\n"
+    rows += f"companies,201,contacts,103,{far}\ncontacts,103,companies,202,{near}\ncompanies,201,contacts,102,{far}\n"
     (folder / "a.csv").write_text(HEADER + rows)
     with renamed(near, far) as sandbox:
         done = run("load", "a.csv", "--rate", "9999/1")
         assert [int(first[1]) for first, _ in sandbox.portal.pairs()] == [102]
-    assert settled(lines) == [("rejected", "CONFLICTING_PRIMARY")] * 2 + [("created", "")]
-    assert "record 101 would have two primary companies, 201 and 202" in lines("a.failures.csv")[0]["_error_message"]
+    assert settled(lines) == [("rejected", "CONFLICTING_PRIMARY")] * 4 + [("created", "")]
+    said = {line["_error_message"] for line in lines("a.failures.csv")}
+    for contact in (101, 103):
+        assert any(f"record {contact} would have two primary companies, 201 and 202" in text for text in said)
     assert done.code == 1
 
 
@@ -94,18 +96,15 @@ def test_the_old_primary_company_is_not_written_back(
     assert "1 records were given a primary record" in " ".join(done.err.split())
 
 
-@pytest.mark.parametrize(
-    ("label", "type_id"),
-    [("Contact with Primary Company", 2), ("primary", 2), ("CONTACT WITH  PRIMARY COMPANY", 2), ("Boss", 41)],
-)
-def test_the_far_end_of_a_primary_company_goes_by_hubspots_words(
-    label: str, type_id: int, folder: Path, run: Run, renamed: Run
-) -> None:
+def test_the_far_end_of_a_primary_company_goes_by_hubspots_words(folder: Path, run: Run, renamed: Run) -> None:
     """From the company's end, and `Primary` for short."""
-    (folder / "a.csv").write_text(HEADER + f"companies,201,contacts,101,{label}\n")
+    named = {"Contact with Primary Company": 2, "primary": 2, "CONTACT WITH  PRIMARY COMPANY": 2, "Boss": 41}
+    rows = "".join(f"companies,201,contacts,{n},{label}\n" for n, label in enumerate(named, start=101))
+    (folder / "a.csv").write_text(HEADER + rows)
     with renamed("Primary", "Contact with Primary Company") as sandbox:
         assert run("load", "a.csv", "--rate", "9999/1").code == 0
-        assert type_ids(sandbox, "companies", 201, "contacts", 101) == {280, type_id}
+        for n, type_id in enumerate(named.values(), start=101):
+            assert type_ids(sandbox, "companies", 201, "contacts", n) == {280, type_id}
 
 
 def test_a_label_of_the_portals_own_may_be_called_primary(folder: Path, run: Run, lines: Run, hubspot: Run) -> None:
@@ -174,76 +173,65 @@ TWICE = {"from": "contacts", "to": "companies", "label": "Investor", "type_id": 
 NUMBERS = "object_id,to_object_id,association_category,association_type_id,label\n"
 
 
-@pytest.mark.parametrize(
-    ("cells", "status", "sent", "says"),
-    [
-        (",1,", "AMBIGUOUS_ASSOCIATION_TYPE_ID", None, "HUBSPOT_DEFINED 1 ('Primary') and USER_DEFINED 1 ('Investor')"),
-        ("USER_DEFINED,1,", "", ("USER_DEFINED", 1), ""),
-        ("hubspot defined,1,", "", ("HUBSPOT_DEFINED", 1), ""),
-        (",1,Investor", "", ("USER_DEFINED", 1), ""),
-        (",279,", "", ("HUBSPOT_DEFINED", 279), ""),
-        ("USER_DEFINED,279,", "WRONG_CATEGORY", None, "is HUBSPOT_DEFINED, not USER_DEFINED"),
-        ("HUBSPOT_DEFINED,40,", "WRONG_CATEGORY", None, "is USER_DEFINED, not HUBSPOT_DEFINED"),
-        ("HUBSPOT_DEFINED,,Boss", "WRONG_CATEGORY", None, "the label 'Boss' of contacts to companies is USER_DEFINED"),
-        ("USER_DEFINED,,", "CATEGORY_WITHOUT_TYPE", None, "neither a label nor a type id"),
-        ("INTEGRATOR_DEFINED,,", "CATEGORY_WITHOUT_TYPE", None, "neither a label nor a type id"),
-        ("HUBSPOT_DEFINED,,", "", ("HUBSPOT_DEFINED", 279), ""),
-        (",2,", "WRONG_ASSOCIATION_TYPE_ID", None, "use HUBSPOT_DEFINED 1 or USER_DEFINED 1, which are the same from"),
-        (",41,", "WRONG_ASSOCIATION_TYPE_ID", None, "use 40, which is the same from this end"),
-        (
-            ",5,",
-            "WRONG_ASSOCIATION_TYPE_ID",
-            None,
-            "HUBSPOT_DEFINED 1 'Primary', 931 'Billing Contact', 40 'Boss', USER",
-        ),
-    ],
-)
-def test_a_type_is_its_category_and_its_id(
-    cells: str, status: str, sent: tuple[str, int] | None, says: str, folder: Path, load: Run, lines: Run, hubspot: Run
-) -> None:
+OF_A_CATEGORY_AND_AN_ID: list[tuple[str, str, tuple[str, int] | None, str]] = [
+    (",1,", "AMBIGUOUS_ASSOCIATION_TYPE_ID", None, "HUBSPOT_DEFINED 1 ('Primary') and USER_DEFINED 1 ('Investor')"),
+    ("USER_DEFINED,1,", "", ("USER_DEFINED", 1), ""),
+    ("hubspot defined,1,", "", ("HUBSPOT_DEFINED", 1), ""),
+    (",1,Investor", "", ("USER_DEFINED", 1), ""),
+    (",279,", "", ("HUBSPOT_DEFINED", 279), ""),
+    ("USER_DEFINED,279,", "WRONG_CATEGORY", None, "is HUBSPOT_DEFINED, not USER_DEFINED"),
+    ("HUBSPOT_DEFINED,40,", "WRONG_CATEGORY", None, "is USER_DEFINED, not HUBSPOT_DEFINED"),
+    ("HUBSPOT_DEFINED,,Boss", "WRONG_CATEGORY", None, "the label 'Boss' of contacts to companies is USER_DEFINED"),
+    ("USER_DEFINED,,", "CATEGORY_WITHOUT_TYPE", None, "neither a label nor a type id"),
+    ("INTEGRATOR_DEFINED,,", "CATEGORY_WITHOUT_TYPE", None, "neither a label nor a type id"),
+    ("HUBSPOT_DEFINED,,", "", ("HUBSPOT_DEFINED", 279), ""),
+    (",2,", "WRONG_ASSOCIATION_TYPE_ID", None, "use HUBSPOT_DEFINED 1 or USER_DEFINED 1, which are the same from"),
+    (",41,", "WRONG_ASSOCIATION_TYPE_ID", None, "use 40, which is the same from this end"),
+    (
+        ",5,",
+        "WRONG_ASSOCIATION_TYPE_ID",
+        None,
+        "HUBSPOT_DEFINED 1 'Primary', 931 'Billing Contact', 40 'Boss', USER",
+    ),
+]
+
+
+def test_a_type_is_its_category_and_its_id(folder: Path, load: Run, lines: Run, hubspot: Run) -> None:
     """What a row says of the two must mean one type of this portal; else it is rejected, and the message names it."""
-    (folder / "a.csv").write_text(f"{NUMBERS}101,201,{cells}\n")
+    rows = "".join(f"{n},201,{cells}\n" for n, (cells, *_) in enumerate(OF_A_CATEGORY_AND_AN_ID, start=101))
+    (folder / "a.csv").write_text(f"{NUMBERS}{rows}")
     with hubspot(portal={"labels": [*LABELS, TWICE]}) as sandbox:
-        done = load("a.csv")
-        found = sandbox.portal.types_of("contacts", 101, "companies", 201)
-    assert settled(lines) == [("rejected" if status else "created", status)]
-    assert found == ({sent, ("HUBSPOT_DEFINED", 279)} if sent else set())
-    assert says in " ".join(done.err.split())
+        load("a.csv")
+        found = {n: sandbox.portal.types_of("contacts", n, "companies", 201) for n in range(101, 131)}
+    by_row = sorted(lines("a.results.csv"), key=lambda line: int(line["row"]))
+    for line, (_, reason, sent, says) in zip(by_row, OF_A_CATEGORY_AND_AN_ID, strict=True):
+        assert (line["status"], line["error_category"]) == ("rejected" if reason else "created", reason)
+        assert found[int(line["object_id"])] == ({sent, ("HUBSPOT_DEFINED", 279)} if sent else set())
+        assert says in line["error_message"]
 
 
-@pytest.mark.parametrize(
-    ("named", "ends", "type_id"),
-    [
-        (("marketing_events", "contacts"), ("0-54", "0-1"), 1374),
-        (("0-1", "marketing events"), ("0-1", "0-54"), 1375),
-        (("Marketing Event", "projects"), ("0-54", "0-970"), 1251),
-    ],
-)
-def test_marketing_events_are_associated_like_any_other_type(
-    named: tuple[str, str], ends: tuple[str, str], type_id: int, folder: Path, run: Run, hubspot: Run
-) -> None:
+def test_marketing_events_are_associated_like_any_other_type(folder: Path, run: Run, hubspot: Run) -> None:
     """Their association types stand in HubSpot's list of 2026-09."""
-    (folder / "a.csv").write_text("object_id,to_object_id\n101,201\n")
-    with hubspot() as sandbox:
-        assert run("load", "a.csv", "--from", named[0], "--to", named[1], "--rate", "9999/1").code == 0
-        assert type_ids(sandbox, ends[0], 101, ends[1], 201) == {type_id}
-
-
-@pytest.mark.parametrize(
-    ("from_type", "to_type", "label"), [("contacts", "0-1", ""), ("Company", "companies", "Rival"), ("0-2", "0-2", "")]
-)
-def test_a_record_is_not_associated_with_itself(
-    from_type: str, to_type: str, label: str, folder: Path, run: Run, lines: Run, hubspot: Run
-) -> None:
-    """The plan says so; two object types may have records of one id."""
-    rows = f"{from_type},101,{to_type},101,{label}\n{from_type},101,{to_type},102,{label}\ncontacts,7,deals,7,\n"
+    rows = "marketing_events,101,contacts,201,\n0-1,102,marketing events,202,\nMarketing Event,103,projects,203,\n"
     (folder / "a.csv").write_text(HEADER + rows)
+    with hubspot() as sandbox:
+        assert run("load", "a.csv", "--rate", "9999/1").code == 0
+        assert type_ids(sandbox, "0-54", 101, "0-1", 201) == {1374}
+        assert type_ids(sandbox, "0-1", 102, "0-54", 202) == {1375}
+        assert type_ids(sandbox, "0-54", 103, "0-970", 203) == {1251}
+
+
+def test_a_record_is_not_associated_with_itself(folder: Path, run: Run, lines: Run, hubspot: Run) -> None:
+    """The plan says so; two object types may have records of one id."""
+    rows = "contacts,101,0-1,101,\ncontacts,101,0-1,102,\n"
+    rows += "Company,101,companies,101,Rival\nCompany,101,companies,102,Rival\n0-2,103,0-2,103,\n0-2,103,0-2,104,\n"
+    (folder / "a.csv").write_text(f"{HEADER}{rows}contacts,7,deals,7,\n")
     with hubspot(portal={"labels": LABELS}) as sandbox:
         done = run("plan", "a.csv")
         assert (done.code, "RECORD_WITH_ITSELF" in done.out) == (1, True)
         run("load", "a.csv", "--rate", "9999/1")
-        assert sandbox.count("PUT") == 2
-    assert settled(lines) == [("rejected", "RECORD_WITH_ITSELF"), ("created", ""), ("created", "")]
+        assert sandbox.count("PUT") == 4
+    assert settled(lines) == [("rejected", "RECORD_WITH_ITSELF"), ("created", "")] * 3 + [("created", "")]
 
 
 # --- two ends of one label

@@ -35,28 +35,26 @@ def _csv(cell: str) -> str:
     return '"' + cell.replace('"', '""') + '"'
 
 
-@pytest.mark.parametrize(
-    ("cell", "named"),
-    [
-        ("Boss;Champion", ["Boss", "Champion"]),
-        (" Boss ;; champion; ", ["Boss", "Champion"]),
-        ('["Boss", "Champion"]', ["Boss", "Champion"]),
-        ("['Boss', 'Champion']", ["Boss", "Champion"]),
-        ('["Old; retired", "Boss"]', ["Boss", "Old; retired"]),
-        ("[]", [""]),
-        ("Boss", ["Boss"]),
-    ],
-)
-def test_each_label_of_a_cell_is_a_row(
-    cell: str, named: list[str], labels: Sandbox, load: Run, folder: Path, lines: Lines
-) -> None:
+LISTS_OF_LABELS = [
+    ("Boss;Champion", ["Boss", "Champion"]),
+    (" Boss ;; champion; ", ["Boss", "Champion"]),
+    ('["Boss", "Champion"]', ["Boss", "Champion"]),
+    ("['Boss', 'Champion']", ["Boss", "Champion"]),
+    ('["Old; retired", "Boss"]', ["Boss", "Old; retired"]),
+    ("[]", [""]),
+    ("Boss", ["Boss"]),
+]
+
+
+def test_each_label_of_a_cell_is_a_row(labels: Sandbox, load: Run, folder: Path, lines: Lines) -> None:
     """All with the record's row number, and one request for the pair."""
-    (folder / "a.csv").write_text(f"from_id,to_id,label\n101,201,{_csv(cell)}\n")
+    rows = "".join(f"{n},201,{_csv(cell)}\n" for n, (cell, _) in enumerate(LISTS_OF_LABELS, start=2))
+    (folder / "a.csv").write_text(f"from_id,to_id,label\n{rows}")
     assert load("a.csv").code == 0
-    found = lines("a.results.csv")
-    assert sorted(line["label"] for line in found) == named
-    assert {(line["row"], line["status"]) for line in found} == {("2", "created")}
-    assert labels.count("PUT") == 1
+    assert sorted((int(line["row"]), line["label"]) for line in lines("a.results.csv")) == [
+        (n, label) for n, (_, named) in enumerate(LISTS_OF_LABELS, start=2) for label in named
+    ]
+    assert labels.count("PUT") == len(LISTS_OF_LABELS)
 
 
 @pytest.mark.parametrize("kind", ["parquet", "jsonl", "frame", "rows"])
@@ -78,21 +76,23 @@ def test_lists_of_labels_in_other_formats_are_rows_too(
     assert sorted(line["label"] for line in lines("a.results.csv")) == ["Boss", "Old; retired"]
 
 
-@pytest.mark.parametrize(
-    "cell", ['["201","202"]', "[201, 202]", "['201', '202']", '[201.0, "202"]', '["201", null, "202"]', "201;202"]
-)
-def test_a_list_of_ids_in_a_cell_is_read(cell: str, sandbox: Sandbox, load: Run, folder: Path) -> None:
+def test_a_list_of_ids_in_a_cell_is_read(sandbox: Sandbox, load: Run, folder: Path) -> None:
     """As JSON or as Python writes it, digit for digit."""
-    (folder / "a.csv").write_text(f"from_id,to_id\n101,{_csv(cell)}\n")
+    cells = ['["201","202"]', "[201, 202]", "['201', '202']", '[201.0, "202"]', '["201", null, "202"]', "201;202"]
+    rows = "".join(f"{101 + n},{_csv(cell)}\n" for n, cell in enumerate(cells))
+    (folder / "a.csv").write_text(f"from_id,to_id\n{rows}")
     assert load("a.csv").code == 0
-    assert sorted(int(second[1]) for _, second in sandbox.portal.pairs()) == [201, 202]
+    assert sorted((int(first[1]), int(second[1])) for first, second in sandbox.portal.pairs()) == [
+        (101 + n, company) for n in range(len(cells)) for company in (201, 202)
+    ]
 
 
-@pytest.mark.parametrize("cell", ["[201 202]", "[201, [202]]", '{"id": 201}', "[201", "[true]", "[1e3]"])
-def test_what_is_no_list_of_ids_is_rejected(cell: str, sandbox: Sandbox, load: Run, folder: Path) -> None:
+def test_what_is_no_list_of_ids_is_rejected(sandbox: Sandbox, load: Run, folder: Path, summary: Run) -> None:
     """Never guessed at: nothing is sent."""
-    (folder / "a.csv").write_text(f"from_id,to_id\n101,{_csv(cell)}\n")
+    cells = ["[201 202]", "[201, [202]]", '{"id": 201}', "[201", "[true]", "[1e3]"]
+    (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"101,{_csv(cell)}\n" for cell in cells))
     assert load("a.csv").code == 1
+    assert summary("a.summary.json")["rows"]["rejected"] >= len(cells)
     assert sandbox.count("PUT") == 0
 
 

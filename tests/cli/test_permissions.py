@@ -13,14 +13,13 @@ LEFT = "This app's user does not have the permission to edit associations."
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("body", "method"),
     [
-        {"status": "error", "message": LEFT, "category": "USER_DOES_NOT_HAVE_PERMISSIONS"},
-        {"status": "error", "message": LEFT, "subCategory": "crm.associations.USER_DOES_NOT_HAVE_PERMISSIONS"},
-        {"status": "error", "message": "The user needs the Edit Associations permission.", "category": "FORBIDDEN"},
+        ({"message": LEFT, "category": "USER_DOES_NOT_HAVE_PERMISSIONS"}, "put"),
+        ({"message": LEFT, "subCategory": "crm.associations.USER_DOES_NOT_HAVE_PERMISSIONS"}, "batch"),
+        ({"message": "The user needs the Edit Associations permission.", "category": "FORBIDDEN"}, "put"),
     ],
 )
-@pytest.mark.parametrize("method", ["put", "batch"])
 def test_a_person_without_the_permission_is_said(
     hubspot: Hubspot, load: Load, folder: Path, body: dict[str, str], method: str
 ) -> None:
@@ -51,9 +50,12 @@ def test_a_day_of_which_nothing_is_used_is_not_known_for_a_full_one(
     assert ("--daily-reserve cannot be kept" in done.err) is not known
 
 
-@pytest.mark.parametrize("route", ["batch/read", "labels"])
 @pytest.mark.parametrize(
-    "body", [{"status": "error", "message": "Forbidden"}, {"message": "no", "category": "MISSING_SCOPES"}]
+    ("route", "body"),
+    [
+        ("batch/read", {"status": "error", "message": "Forbidden"}),
+        ("labels", {"message": "no", "category": "MISSING_SCOPES"}),
+    ],
 )
 def test_a_key_that_may_only_write_is_refused_where_the_loader_reads_and_that_is_said(
     hubspot: Hubspot, load: Load, folder: Path, route: str, body: dict[str, str]

@@ -14,50 +14,47 @@ Lines = Callable[[str], list[dict[str, str]]]
 HERE = "https://app.hubspot.com/contacts/62515"
 
 
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        (f"{HERE}/record/0-1/101", f"{HERE}/record/0-2/201"),
-        (f"{HERE}/contact/101", "201"),
-        ("101", f"  {HERE}/record/0-2/201/?eschref=%2Fcontacts#notes"),
-        ("app-eu1.hubspot.com/contacts/62515/record/0-1/101/view/1", f"{HERE}/company/201/"),
-        (f"{HERE.upper()}/RECORD/0-1/101", f"'{HERE}/record/0-2/201"),
-    ],
-)
-def test_a_records_address_is_read_as_its_id(
-    first: str, second: str, sandbox: Sandbox, load: Run, folder: Path, lines: Lines
-) -> None:
+ADDRESSES = [
+    (f"{HERE}/record/0-1/101", f"{HERE}/record/0-2/201"),
+    (f"{HERE}/contact/101", "201"),
+    ("101", f"  {HERE}/record/0-2/201/?eschref=%2Fcontacts#notes"),
+    ("app-eu1.hubspot.com/contacts/62515/record/0-1/101/view/1", f"{HERE}/company/201/"),
+    (f"{HERE.upper()}/RECORD/0-1/101", f"'{HERE}/record/0-2/201"),
+    ("101", "201"),
+]
+
+
+def test_a_records_address_is_read_as_its_id(sandbox: Sandbox, load: Run, folder: Path, lines: Lines) -> None:
     """Today's addresses and the older ones, of every data centre; the plan says that it was done."""
-    (folder / "a.csv").write_text(f"from_id,to_id\n{first},{second}\n101,201\n")
+    (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"{first},{second}\n" for first, second in ADDRESSES))
     done = load("a.csv")
     assert done.code == 0
+    assert len(lines("a.results.csv")) == len(ADDRESSES)
     assert "the record's address around them taken off" in done.err
     assert {(line["object_id"], line["to_object_id"]) for line in lines("a.results.csv")} == {("101", "201")}
     assert sandbox.count("PUT") == 1
 
 
-@pytest.mark.parametrize(
-    ("cell", "reason", "said"),
-    [
-        ("https://app.hubspot.com/contacts/55/record/0-2/201", "WRONG_RECORD_ADDRESS", "portal 55"),
-        (f"{HERE}/record/0-3/201", "WRONG_RECORD_ADDRESS", "that of deals, where the load has companies"),
-        (f"{HERE}/ticket/201", "WRONG_RECORD_ADDRESS", "that of tickets, where the load has companies"),
-        (f"{HERE}/record/2-77/201", "WRONG_RECORD_ADDRESS", "that of 2-77, where the load has companies"),
-        (f"{HERE}/objects/0-2/views/all/list", "INVALID_RECORD_ID", "not a record id"),
-        (f"{HERE}/record/0-2/9999999999999999999", "ID_TOO_LARGE", "larger than any record id"),
-        ("https://app.hubspot.com.evil.example/contacts/62515/record/0-2/201", "INVALID_RECORD_ID", "not a record id"),
-        ("https://example.com/contacts/62515/record/0-2/201", "INVALID_RECORD_ID", "not a record id"),
-    ],
-)
-def test_an_address_of_something_else_rejects_its_row(
-    cell: str, reason: str, said: str, sandbox: Sandbox, load: Run, folder: Path, lines: Lines
-) -> None:
+OF_SOMETHING_ELSE = [
+    ("https://app.hubspot.com/contacts/55/record/0-2/201", "WRONG_RECORD_ADDRESS", "portal 55"),
+    (f"{HERE}/record/0-3/201", "WRONG_RECORD_ADDRESS", "that of deals, where the load has companies"),
+    (f"{HERE}/ticket/201", "WRONG_RECORD_ADDRESS", "that of tickets, where the load has companies"),
+    (f"{HERE}/record/2-77/201", "WRONG_RECORD_ADDRESS", "that of 2-77, where the load has companies"),
+    (f"{HERE}/objects/0-2/views/all/list", "INVALID_RECORD_ID", "not a record id"),
+    (f"{HERE}/record/0-2/9999999999999999999", "ID_TOO_LARGE", "larger than any record id"),
+    ("https://app.hubspot.com.evil.example/contacts/62515/record/0-2/201", "INVALID_RECORD_ID", "not a record id"),
+    ("https://example.com/contacts/62515/record/0-2/201", "INVALID_RECORD_ID", "not a record id"),
+]
+
+
+def test_an_address_of_something_else_rejects_its_row(sandbox: Sandbox, load: Run, folder: Path, lines: Lines) -> None:
     """Also where every row is so; nothing is sent, and the message says why."""
-    (folder / "a.csv").write_text(f"from_id,to_id\n101,{cell}\n")
+    (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"101,{cell}\n" for cell, _, _ in OF_SOMETHING_ELSE))
     assert load("a.csv").code == 1
-    (line,) = lines("a.results.csv")
-    assert (line["row"], line["status"], line["error_category"]) == ("2", "rejected", reason)
-    assert said in line["error_message"]
+    found = sorted(lines("a.results.csv"), key=lambda line: int(line["row"]))
+    for line, (_, reason, said) in zip(found, OF_SOMETHING_ELSE, strict=True):
+        assert (line["status"], line["error_category"]) == ("rejected", reason)
+        assert said in line["error_message"]
     assert sandbox.count("PUT") == 0
 
 

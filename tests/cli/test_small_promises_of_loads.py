@@ -19,7 +19,7 @@ Lines = Callable[[str], list[dict[str, str]]]
 BOSS = {"from": "contacts", "to": "companies", "label": "Boss"}
 
 
-@pytest.mark.parametrize("left", ["half a li", "x,2,created\n" * 1000, "\0" * 5000])
+@pytest.mark.parametrize("left", ["half a li", "x,2,created\n" * 1000])
 def test_what_a_crash_left_behind_the_written_lines_is_cut_off(
     left: str, sandbox: Sandbox, load: Run, folder: Path, lines: Lines
 ) -> None:
@@ -59,21 +59,20 @@ def test_an_undo_leaves_what_hubspot_refused_for_good(
         assert len(sandbox.portal.pairs()) == 1
 
 
-@pytest.mark.parametrize("cell", ["102\n103", "102\r\n103", "1\n2", "102\n\n103"])
-@pytest.mark.parametrize("column", [0, 1])
 def test_a_line_break_within_an_id_rejects_its_row_and_moves_no_other(
-    cell: str, column: int, sandbox: Sandbox, load: Run, folder: Path, lines: Lines
+    sandbox: Sandbox, load: Run, folder: Path, lines: Lines
 ) -> None:
     """Two ids in a cell are no two rows, also where every other cell of the column is a plain number."""
-    row = ["102", "202"]
-    row[column] = f'"{cell}"'
-    (folder / "a.csv").write_text(f"from_id,to_id\n101,201\n{','.join(row)}\n103,203\n104,204\n", newline="")
+    cells = ["102\n103", "102\r\n103", "1\n2", "102\n\n103"]
+    records = [*(f'"{cell}",202' for cell in cells), *(f'102,"{cell}"' for cell in cells)]
+    rows = "".join(f"{record}\n{301 + n},{401 + n}\n" for n, record in enumerate(records))
+    (folder / "a.csv").write_text(f"from_id,to_id\n101,201\n{rows}", newline="")
     assert load("a.csv").code == 1
-    found = {line["row"]: (line["status"], line["object_id"], line["to_object_id"]) for line in lines("a.results.csv")}
-    assert found["2"] == ("created", "101", "201")
-    assert found["3"][0] == "rejected"
-    assert [found[row] for row in ("4", "5")] == [("created", "103", "203"), ("created", "104", "204")]
-    assert sandbox.count("PUT") == 3
+    found = sorted(lines("a.results.csv"), key=lambda line: int(line["row"]))
+    assert [line["status"] for line in found] == ["created"] + ["rejected", "created"] * 8
+    good = [(line["object_id"], line["to_object_id"]) for line in found if line["status"] == "created"]
+    assert good == [("101", "201"), *((str(301 + n), str(401 + n)) for n in range(8))]
+    assert sandbox.count("PUT") == 9
 
 
 def test_primary_records_are_counted_for_each_record_and_each_object_type(
@@ -101,15 +100,19 @@ def test_primary_records_are_counted_for_each_record_and_each_object_type(
     }
 
 
-@pytest.mark.parametrize("cell", ["1234,5678", "1234 5678", "12345,6789", "1234,56789"])
 def test_ids_of_four_digits_are_not_taken_apart_at_commas(
-    cell: str, sandbox: Sandbox, run: Run, folder: Path, lines: Lines
+    sandbox: Sandbox, run: Run, folder: Path, lines: Lines
 ) -> None:
     """HubSpot does not document what separates ids in its export, and some scripts group digits by four."""
-    (folder / "a.csv").write_text(f'Record ID - Contact,Associated Company IDs\n101,"{cell}"\n102,"12345,67890"\n')
+    cells = ["1234,5678", "1234 5678", "12345,6789", "1234,56789"]
+    rows = "".join(f'101,"{cell}"\n' for cell in cells)
+    (folder / "a.csv").write_text(f'Record ID - Contact,Associated Company IDs\n{rows}102,"12345,67890"\n')
     assert run("load", "a.csv", "--rate", "9999/1").code == 1
     found = sorted((line["row"], line["status"], line["to_object_id"]) for line in lines("a.results.csv"))
-    assert found == [("2", "rejected", cell), ("3", "created", "12345"), ("3", "created", "67890")]
+    assert found == [
+        *((str(row), "rejected", cell) for row, cell in enumerate(cells, start=2)),
+        *(("6", "created", each) for each in ("12345", "67890")),
+    ]
     assert sandbox.count("PUT") == 2
 
 

@@ -8,7 +8,7 @@ import pytest
 from loader.sandbox import Sandbox, SandboxThread
 from tests.properties.sent import PORTAL, check
 
-SEEDS = 40
+SEEDS = 20
 
 
 @pytest.fixture(scope="module")
