@@ -28,7 +28,7 @@ from loader.send import auth, endings, quota, replies, retry
 from loader.send.api import Request
 from loader.send.auth import OAuthToken, StaticToken
 from loader.send.freshness import FRESH_SECONDS, Clocks
-from loader.send.limiter import GIVE_UP_SECONDS, PATIENCE_SECONDS, Limiter
+from loader.send.limiter import GIVE_UP_SECONDS, Limiter
 from loader.send.replies import Reply
 from loader.send.secrecy import hidden, hide, without
 from loader.settings import Settings
@@ -367,7 +367,7 @@ class Gateway:
         await asyncio.sleep(self._delay(error, effort.failures))
         if not known_outage and self._is_used_up(effort):
             raise error  # Others were answered meanwhile.
-        if effort.for_one_pair and self._calls == 1 and breaker.open_for(self._clock()) >= PATIENCE_SECONDS:
+        if effort.for_one_pair and self._calls == 1 and breaker.open_for_long(self._clock()):
             await self._ask_whether_at_work(effort)
 
     async def _ask_whether_at_work(self, effort: _Effort) -> None:

@@ -53,9 +53,10 @@ PROBE_SECONDS = 1.0
 GIVE_UP_SECONDS = 900.0
 
 PATIENCE_SECONDS = 120.0
-"""A plain 500 is HubSpot's own word about one request: after so long it counts against its row again, open or not.
+"""So long after the breaker opened it is doubted: rows that always fail, left at a run's end, may look like an outage.
 
-Else a few rows that HubSpot cannot digest, left alone at the end of a run, would pass for an outage for ever.
+A plain 500 is HubSpot's own word about one request, and counts against its row again then. For other failures of a row
+that is left alone, HubSpot is asked whether it is at work (see `gateway`).
 """
 
 
@@ -80,9 +81,9 @@ class Breaker:
         """True while the server is taken to be down."""
         return self.opened_at is not None
 
-    def open_for(self, now: float) -> float:
-        """Return the seconds since it opened, 0 while it is shut."""
-        return now - self.opened_at if self.opened_at is not None else 0.0
+    def open_for_long(self, now: float) -> bool:
+        """Return True when it has been open for two minutes."""
+        return self.opened_at is not None and now - self.opened_at >= PATIENCE_SECONDS
 
     def wait(self, now: float) -> float:
         """Return the seconds until a request may leave; 0 when it may now."""
@@ -109,7 +110,7 @@ class Breaker:
 
     def counts(self, status: int | None, now: float) -> bool:
         """Return True when a failed attempt with this status is to count against its row."""
-        return not self.open or (status == 500 and self.open_for(now) >= PATIENCE_SECONDS)
+        return not self.open or (status == 500 and self.open_for_long(now))
 
     def given_up(self, now: float) -> bool:
         """Return True when no usable answer came for a quarter of an hour; to be asked after a failure."""

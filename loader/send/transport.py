@@ -126,16 +126,14 @@ def _translated(error: Exception) -> ApiError:
 
 
 def _connection_message(error: Exception) -> str:
-    return f"the connection failed: {_detail(getattr(error, 'os_error', error))}"
-
-
-def _detail(reason: Exception) -> str:
+    reason = getattr(error, "os_error", error)
+    detail = type(reason).__name__
     if isinstance(reason, ssl.SSLError):
-        return getattr(reason, "reason", None) or type(reason).__name__
-    if isinstance(reason, OSError) and reason.errno:
+        detail = getattr(reason, "reason", None) or detail
+    elif isinstance(reason, OSError) and reason.errno:
         # asyncio has words of its own for it, with the address in them; the system's are plainer.
-        return os.strerror(reason.errno)
-    return type(reason).__name__
+        detail = os.strerror(reason.errno)
+    return f"the connection failed: {detail}"
 
 
 async def _read(response: aiohttp.ClientResponse, largest: int) -> bytes:

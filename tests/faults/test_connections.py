@@ -142,6 +142,21 @@ def test_an_outage_is_waited_for_and_costs_no_row_an_attempt(make_world: MakeWor
     world.check(ending)
 
 
+@pytest.mark.usefixtures("hurry")
+@pytest.mark.parametrize("fault", ["503", "close"])
+def test_a_last_row_that_never_succeeds_fails_and_the_load_is_over(
+    make_world: MakeWorld, monkeypatch: Any, fault: str
+) -> None:
+    """With nothing left that could succeed, HubSpot's answer to another question tells it from an outage."""
+    monkeypatch.setattr(limiter, "GIVE_UP_SECONDS", 60.0)
+    monkeypatch.setattr(limiter, "PATIENCE_SECONDS", 0.5)
+    last = pairs(20)[-1]
+    world = make_world(20, faults=[{"fault": fault, "pair": last}])
+    ending = world.run("--concurrency", "1", "--rate", "100/1")
+    assert ending.exit_code == 1, ending.said
+    world.check(ending, failed=[last])
+
+
 def test_every_request_may_be_delivered_twice(make_world: MakeWorld) -> None:
     """Item 43: the network repeats what it carries; the portal holds each pair once, each row has one line."""
     world = make_world(20)
