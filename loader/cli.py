@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -17,8 +17,10 @@ from click.core import ParameterSource
 from loader.complain import PROGRAM, complain
 from loader.errors import LoaderError, UsageError
 from loader.options import Option, options_of
-from loader.options.command import Command, command
 from loader.options.kinds import PATH, Kind
+
+if TYPE_CHECKING:
+    from loader.options.command import Command
 
 
 class _Option(click.Option):
@@ -53,10 +55,10 @@ def _type(kind: Kind) -> click.ParamType[Any]:
     return click.Path() if kind is PATH else click.STRING
 
 
-def verb(short_help: str, *arguments: click.Argument) -> Callable[[Callable[[Command], int]], click.Command]:
+def verb(short_help: str, *arguments: click.Argument) -> Callable[[Callable[["Command"], int]], click.Command]:
     """Make a command of a function that runs it, with the options that the table has for it."""
 
-    def declare(run_verb: Callable[[Command], int]) -> click.Command:
+    def declare(run_verb: Callable[["Command"], int]) -> click.Command:
         made = click.Command(
             run_verb.__name__,
             callback=lambda **words: run_verb(_typed(words)),
@@ -70,8 +72,10 @@ def verb(short_help: str, *arguments: click.Argument) -> Callable[[Callable[[Com
     return declare
 
 
-def _typed(words: Mapping[str, Any]) -> Command:
+def _typed(words: Mapping[str, Any]) -> "Command":
     """Return the command that click is about to run; `words` are what it found, and its defaults."""
+    from loader.options.command import command  # noqa: PLC0415 - see the module's docstring
+
     context = click.get_current_context()
     given = {name: words[name] for name in words if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     arguments = [given.pop(each.name, ()) for each in context.command.params if isinstance(each, click.Argument)]
@@ -101,7 +105,7 @@ RESULTS = click.Argument(["results"], metavar="RESULTS")
 
 
 @verb("Associate the records that the inputs name.", INPUTS)
-def load(given: Command) -> int:
+def load(given: "Command") -> int:
     """Associate the records that the inputs name, and write one result line for each row.
 
     INPUT is a file, a folder, a glob, or - for standard input. The access token comes from HUBSPOT_ACCESS_TOKEN or
@@ -114,7 +118,7 @@ def load(given: Command) -> int:
 
 
 @verb("Show what a load would do; send and write nothing.", INPUTS)
-def plan(given: Command) -> int:
+def plan(given: "Command") -> int:
     """Check everything and show what a load would do; nothing is sent and no file is written.
 
     Without an access token no connection is opened, and what only the portal knows stays unchecked.
@@ -129,7 +133,7 @@ def plan(given: Command) -> int:
     click.Argument(["from_type"], metavar="FROM"),
     click.Argument(["to_type"], metavar="TO"),
 )
-def labels(given: Command) -> int:
+def labels(given: "Command") -> int:
     """List the association types from FROM to TO and back: category, type id and label.
 
     FROM and TO are object types by any name that a load takes: contacts, company, 0-3, a custom object's name.
@@ -140,7 +144,7 @@ def labels(given: Command) -> int:
 
 
 @verb("Explain the error codes of the results.", click.Argument(["code"], metavar="[CODE]", required=False))
-def explain(given: Command) -> int:
+def explain(given: "Command") -> int:
     """Explain an error code: what it means, what to do, and whether sending the row again may help.
 
     CODE stands in the results as `error_category`, and in the failures file as `_error_category`. Without it, all
@@ -152,7 +156,7 @@ def explain(given: Command) -> int:
 
 
 @verb("Write a run as a page to look at or to mail.", RESULTS)
-def report(given: Command) -> int:
+def report(given: "Command") -> int:
     """Write a run as one page of HTML: what was asked, what happened, what went wrong and what to do about it.
 
     RESULTS is the results file. The page runs no script and loads nothing, so it can be mailed as it is; but it holds
@@ -164,7 +168,7 @@ def report(given: Command) -> int:
 
 
 @verb("Show where a run stands.", click.Argument(["results"], metavar="[RESULTS]", required=False))
-def status(given: Command) -> int:
+def status(given: "Command") -> int:
     """Show where a run stands: what is done, what is left, and the command that comes next.
 
     RESULTS is a results file, or a folder whose runs are listed; without it, the working folder. Nothing is changed,
@@ -176,7 +180,7 @@ def status(given: Command) -> int:
 
 
 @verb("Look whether the portal has what the inputs ask for.", INPUTS)
-def verify(given: Command) -> int:
+def verify(given: "Command") -> int:
     """Read back from the portal what the inputs ask for, and write one line for each row.
 
     \b
@@ -192,7 +196,7 @@ def verify(given: Command) -> int:
 
 
 @verb("Take back what a load added, and nothing else.", RESULTS)
-def undo(given: Command) -> int:
+def undo(given: "Command") -> int:
     """Remove the associations and labels that a load added; what was there before stays.
 
     RESULTS is the results file of the load. What somebody changed since is left and told. It is shown first what will
@@ -204,7 +208,7 @@ def undo(given: Command) -> int:
 
 
 @verb("Run a simulated HubSpot on this machine.")
-def sandbox(given: Command) -> int:
+def sandbox(given: "Command") -> int:
     """Run a simulated HubSpot on 127.0.0.1, to try everything without an account."""
     from loader.sandbox import serve  # noqa: PLC0415
 
