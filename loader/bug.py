@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-EXIT_CODE = 70
+from loader.errors import LoaderError
+
+EXIT_CODE = LoaderError.exit_code
 
 SHORTEST_SECRET = 4
 """A token made up for the sandbox, `any` or `x`, would make stars of half the traceback."""
@@ -26,20 +28,18 @@ def report(error: BaseException, secrets: Iterable[str], log_file: str | None) -
             text = text.replace(secret, "***")
     text = _TOKEN.sub("***", _BEARER.sub(r"\1***", text))
     if log_file is not None:
-        try:
-            _append(log_file, text)
-        except OSError:
-            pass  # The bug may well be one of writing there; a file of its own is the second try.
-        else:
+        # The bug may well be one of writing there; a file of its own is the second try.
+        with suppress(OSError):
+            _write(
+                os.open(log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600), text
+            )
             return log_file
     descriptor, path = tempfile.mkstemp(prefix="association-loader-", suffix=".log")
-    with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
-        file.write(text)
+    _write(descriptor, text)
     return path
 
 
-def _append(path: str, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+def _write(descriptor: int, text: str) -> None:
     with os.fdopen(descriptor, "a", encoding="utf-8", errors="replace") as file:
         file.write(text)
 

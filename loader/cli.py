@@ -245,22 +245,18 @@ def run(arguments: list[str]) -> int:
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
             complain(f"{error.filename}: the name is too long: give a shorter one")
             return UsageError.exit_code
-        return _report_bug(error, arguments)
+        from loader import bug  # noqa: PLC0415 - hardly ever needed
+
+        secrets = bug.secrets_around(os.environ.items(), _value_of("token_file", arguments))
+        path = bug.report(error, secrets, _value_of("log_file", arguments))
+        complain(f"this is a bug in the loader, not in your file ({type(error).__name__}): please report {path}")
+        return bug.EXIT_CODE
 
 
 def _file_behind(error: click.ClickException, arguments: list[str]) -> str:
     """Return how to name a file whose name begins with a dash, blank where none was meant."""
     names = [each for each in arguments if each.startswith("-") and os.path.isfile(each)]  # noqa: PTH113 - no Path yet
     return f" The file is ./{names[0]}." if isinstance(error, click.NoSuchOption) and names else ""
-
-
-def _report_bug(error: Exception, arguments: list[str]) -> int:
-    from loader import bug  # noqa: PLC0415
-
-    secrets = bug.secrets_around(os.environ.items(), _value_of("token_file", arguments))
-    path = bug.report(error, secrets, _value_of("log_file", arguments))
-    complain(f"this is a bug in the loader, not in your file ({type(error).__name__}): please report {path}")
-    return bug.EXIT_CODE
 
 
 def _value_of(keyword: str, arguments: list[str]) -> str | None:

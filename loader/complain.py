@@ -4,14 +4,15 @@ import os
 import sys
 from typing import Any
 
+from loader.text import visible
+
 PROGRAM = "association-loader"
 
 
 def complain(message: str) -> None:
     """Write a message as one line; control characters, which a file's name or a cell may hold, are shown escaped."""
-    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in " ".join(message.split()))
     try:
-        sys.stderr.write(f"{PROGRAM}: {line}\n")
+        sys.stderr.write(f"{PROGRAM}: {visible(' '.join(message.split()))}\n")
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
         give_up(sys.stderr)

@@ -1,24 +1,29 @@
-"""Whoever hears of a command's events: the screen, the JSON stream, the log file, the metrics file."""
+"""Whoever hears of a command's events: the screen, the JSON stream, the log file, the metrics file; and the person who
+is asked before something is removed.
+"""
 
+import asyncio
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from operator import methodcaller
 from pathlib import Path
 from typing import Any, TypeVar
 
 from loader.complain import complain, give_up
 from loader.errors import LoaderError, RecordError, UsageError
-from loader.events import Event, Note, Tell
+from loader.events import Event, Note, Tell, UndoPlanned
 from loader.options.command import Command
 from loader.record.outputs import OUTPUT_ENDINGS
 from loader.show.metrics import MetricsFile
 from loader.show.stream import JsonStream, LogFile
+from loader.stopping import Stop
 
 T = TypeVar("T")
 
 
 class Listeners:
-    """Whoever hears of events: the screen, the JSON stream, the log file.
+    """Those who hear of events.
 
     One that can no longer be written to (its reader has gone, its disk is full) is dropped, and the run goes on: what
     counts is in the journal. With `person`, somebody reads standard error, and hears what is serious with --quiet, too.
@@ -53,17 +58,13 @@ class Listeners:
         if self._metrics is not None and isinstance(error, Exception):
             willing(self._metrics.end, getattr(error, "exit_code", LoaderError.exit_code), None)
         for listener, stream in self._listeners.items():
-            willing(Listeners._close, listener, stream)
-
-    @staticmethod
-    def _close(listener: Any) -> None:
-        listener.close()
+            willing(methodcaller("close"), listener, stream)
 
     def _tell(self, event: Event) -> None:
         for listener, stream in list(self._listeners.items()):
             if not willing(listener, event, stream):
                 del self._listeners[listener]
-                willing(Listeners._close, listener, stream)
+                willing(methodcaller("close"), listener, stream)
                 for name, file in (("log", self._log), ("metrics", self._metrics)):
                     if listener is file:
                         complain(f"the {name} file cannot be written any more; the load goes on without it")
@@ -108,3 +109,36 @@ def willing(write: Callable[[T], object], what: T, stream: Any) -> bool:
         give_up(stream)
         return False
     return True
+
+
+def agreement(stop: Stop, *, yes: bool) -> Callable[[UndoPlanned], Coroutine[Any, Any, None]]:
+    """Return what asks for the number of associations to be typed; it raises UsageError for any other answer."""
+
+    async def agree(plan: UndoPlanned) -> None:
+        if yes:
+            return
+        terminal = sys.stdin
+        if terminal is None or not terminal.isatty():
+            raise UsageError(
+                f"nothing was removed: there is no terminal to ask at; to remove {plan.pairs:,} associations without "
+                "being asked, add --yes"
+            )
+        sys.stderr.write(f"To go on, type the number of associations, {plan.pairs} (anything else removes nothing): ")
+        sys.stderr.flush()
+        typed = await asyncio.to_thread(_line, terminal.fileno(), stop)
+        if typed.replace(",", "") != str(plan.pairs):
+            raise UsageError(f"nothing was removed: {typed[:20]!r} was typed, and not {plan.pairs}")
+
+    return agree
+
+
+def _line(descriptor: int, stop: Stop) -> str:
+    """Return the line that is typed; being asked to stop ends the wait."""
+    typed = b""
+    while not typed.endswith(b"\n"):
+        stop.wait_to_read(descriptor)
+        more = os.read(descriptor, 1000)
+        if not more:
+            break
+        typed += more
+    return typed.decode("utf-8", "replace").strip()

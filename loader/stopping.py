@@ -1,6 +1,7 @@
 """The wish to end a run early, and whoever has to hear of it."""
 
 import asyncio
+import select
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -14,7 +15,7 @@ class Stop:
     """Asked once, a run drains: what is in flight is finished and recorded. Asked again, it ends at once.
 
     `reason` is None until the run is asked to stop; `at_once` is True when it was asked again. All calls come from the
-    thread of the event loop, but for `asked` and `check`, which any thread may call.
+    thread of the event loop, but for `asked`, `check` and `wait_to_read`, which any thread may call.
     """
 
     def __init__(self) -> None:
@@ -66,3 +67,9 @@ class Stop:
         """Raise the reason if the run was asked to stop."""
         if self.reason is not None:
             raise self.reason
+
+    def wait_to_read(self, descriptor: int) -> None:
+        """Return once a file or a terminal has something to read; raises the reason if the run was asked to stop."""
+        while not select.select([descriptor], [], [], 0.1)[0]:
+            self.check()
+        self.check()

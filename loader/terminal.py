@@ -4,12 +4,11 @@ import asyncio
 import ctypes
 import os
 import resource
-import select
 import signal
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from types import FrameType
 from typing import Any, BinaryIO, TextIO, TypeVar, cast
 
@@ -18,7 +17,7 @@ from loader.complain import complain
 from loader.configure import settings_from
 from loader.errors import Interrupted, LoaderError
 from loader.events import Note, Undone, Verified
-from loader.listeners import Listeners, willing
+from loader.listeners import Listeners, agreement, willing
 from loader.options.command import Command
 from loader.show.stream import JsonStream
 from loader.stopping import Stop
@@ -36,12 +35,10 @@ def load(given: Command) -> int:
     settings = settings_from(given, os.environ)
     from loader.run.load import load as verb  # noqa: PLC0415 - a usage error need not wait for it
 
-    _leave_no_core()
     stop = Stop()
     with Listeners(given) as tell:
         report = _run(verb(settings, tell=tell, stop=stop, standard_input=_StandardInput.of(stop)), stop)
-        if report.stopped is not None and given.values["quiet"]:
-            complain(str(report.stopped))
+        _say_why(given, report.stopped)
     return report.exit_code
 
 
@@ -51,14 +48,13 @@ def plan(given: Command) -> int:
     from loader.run.plan import plan as verb  # noqa: PLC0415
     from loader.show.screen import show_plan  # noqa: PLC0415
 
-    _leave_no_core()
     stop = Stop()
     with Listeners(given) as tell:
         planned = _run(verb(settings, tell=tell, stop=stop, standard_input=_StandardInput.of(stop)), stop)
         if given.values["json"]:
             tell(planned)
-        elif sys.stdout is not None:
-            willing(show_plan, planned, sys.stdout)
+        else:
+            _print(show_plan, planned)
     return int(planned.rejected > 0)
 
 
@@ -68,32 +64,27 @@ def verify(given: Command) -> int:
     from loader.run.verify import verify as verb  # noqa: PLC0415
     from loader.show.screen import show_verified  # noqa: PLC0415
 
-    _leave_no_core()
     stop = Stop()
     with Listeners(given) as tell:
         report = _run(verb(settings, tell=tell, stop=stop, standard_input=_StandardInput.of(stop)), stop)
-        if report.stopped is not None and given.values["quiet"]:
-            complain(str(report.stopped))
-        if not given.values["json"] and sys.stdout is not None:
-            willing(show_verified, Verified(report.summary, str(report.path)), sys.stdout)
+        _say_why(given, report.stopped)
+        if not given.values["json"]:
+            _print(show_verified, Verified(report.summary, str(report.path)))
     return report.exit_code
 
 
 def undo(given: Command) -> int:
     """Run `undo` as the command line asks and return the exit code: 1 when something of the run is left."""
     settings = settings_from(given, os.environ)
-    from loader.asking import agreement  # noqa: PLC0415
     from loader.run.undo import undo as verb  # noqa: PLC0415
     from loader.show.screen import show_undone  # noqa: PLC0415
 
-    _leave_no_core()
     stop = Stop()
     with Listeners(given) as tell:
         report = _run(verb(settings, tell=tell, stop=stop, agree=agreement(stop, yes=given.values["yes"])), stop)
-        if report.stopped is not None and given.values["quiet"]:
-            complain(str(report.stopped))
-        if not given.values["json"] and sys.stdout is not None:
-            willing(show_undone, Undone(report.summary, str(report.path)), sys.stdout)
+        _say_why(given, report.stopped)
+        if not given.values["json"]:
+            _print(show_undone, Undone(report.summary, str(report.path)))
     return report.exit_code
 
 
@@ -102,12 +93,10 @@ def labels(given: Command) -> int:
     from loader.run.labels import labels as verb  # noqa: PLC0415
     from loader.show.screen import show_labels  # noqa: PLC0415
 
-    _leave_no_core()
     settings = settings_from(given, os.environ)
     stop = Stop()
     listed = _run(verb(settings, *given.arguments, stop=stop), stop)
-    if sys.stdout is not None:
-        willing(JsonStream(sys.stdout) if given.values["json"] else show_labels, listed, sys.stdout)
+    _print(JsonStream(sys.stdout) if given.values["json"] else show_labels, listed)
     return 0
 
 
@@ -117,8 +106,7 @@ def explain(given: Command) -> int:
     from loader.show.screen import show_explained  # noqa: PLC0415
 
     found = explained(*given.arguments)
-    if sys.stdout is not None:
-        willing(JsonStream(sys.stdout) if given.values["json"] else show_explained, found, sys.stdout)
+    _print(JsonStream(sys.stdout) if given.values["json"] else show_explained, found)
     return 0
 
 
@@ -139,12 +127,24 @@ def status(given: Command) -> int:
     from loader.show.screen import show_status  # noqa: PLC0415
 
     found = verb(*given.arguments)
-    if sys.stdout is not None and given.values["json"]:
+    if given.values["json"]:
         for each in found:
-            willing(JsonStream(sys.stdout), each, sys.stdout)
-    elif sys.stdout is not None:
-        willing(show_status, found, sys.stdout)
+            _print(JsonStream(sys.stdout), each)
+    else:
+        _print(show_status, found)
     return 0
+
+
+def _print(show: Callable[[T], object], what: T) -> None:
+    """Show something on standard output, unless that is closed."""
+    if sys.stdout is not None:
+        willing(show, what, sys.stdout)
+
+
+def _say_why(given: Command, stopped: LoaderError | None) -> None:
+    """Say why a run stopped where --quiet keeps the screen from saying it."""
+    if stopped is not None and given.values["quiet"]:
+        complain(str(stopped))
 
 
 def _leave_no_core() -> None:
@@ -172,57 +172,41 @@ class _StandardInput:
     def read(self, size: int) -> bytes:
         """Return up to so many bytes, none at the end."""
         descriptor = self._stream.fileno()
-        while not select.select([descriptor], [], [], 0.1)[0]:
-            self._stop.check()
-        self._stop.check()
+        self._stop.wait_to_read(descriptor)
         return os.read(descriptor, size)
 
 
 def _run(verb: Coroutine[Any, Any, T], stop: Stop) -> T:
+    _leave_no_core()
     try:
         with event_loop.rarely_collecting():
             return event_loop.run(_with_signals(verb, stop))
     except BaseExceptionGroup as group:
-        if (error := _only(group)) is not None:
-            raise error from None
+        errors = [error for error in group.exceptions if isinstance(error, LoaderError)]
+        if len(errors) == len(group.exceptions):
+            raise errors[0] from None
         raise
 
 
 async def _with_signals(verb: Coroutine[Any, Any, T], stop: Stop) -> T:
+    """Await a verb; a signal asks it to stop, also while the event loop is held up by a long statement."""
     loop = asyncio.get_running_loop()
 
     def heard(number: int, frame: FrameType | None) -> None:
         del frame
         if stop.asked():
-            _end_soon(128 + number)
+            # Whatever the process is at, it is over in less than a second: no journaled outcome can be lost.
+            timer = threading.Timer(SECONDS_TO_END, os._exit, [128 + number])
+            timer.daemon = True
+            timer.start()
         loop.call_soon_threadsafe(stop.request, Interrupted(number))
 
-    with _heard_by(heard):
-        return await verb
-
-
-@contextmanager
-def _heard_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Have signals heard for a block, also while the event loop is held up by a long statement."""
     numbers = [signal.SIGINT, signal.SIGTERM] if threading.current_thread() is threading.main_thread() else []
     if numbers and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         numbers.append(signal.SIGHUP)  # Under nohup it stays ignored.
-    before = {number: signal.signal(number, handler) for number in numbers}
+    before = {number: signal.signal(number, heard) for number in numbers}
     try:
-        yield
+        return await verb
     finally:
         for number, action in before.items():
             signal.signal(number, action)
-
-
-def _end_soon(exit_code: int) -> None:
-    """Whatever the process is at, it is over in less than a second: no outcome that is journaled can be lost."""
-    timer = threading.Timer(SECONDS_TO_END, os._exit, [exit_code])
-    timer.daemon = True
-    timer.start()
-
-
-def _only(group: BaseExceptionGroup[BaseException]) -> LoaderError | None:
-    """The one error of ours in a group, if it holds nothing else."""
-    errors = [error for error in group.exceptions if isinstance(error, LoaderError)]
-    return errors[0] if len(errors) == len(group.exceptions) else None

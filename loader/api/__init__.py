@@ -22,8 +22,8 @@ from loader.api.keywords import (
 )
 from loader.api.rows import Row
 from loader.api.sources import Source, source_of
-from loader.asking import agreement
 from loader.events import Planned, Tell
+from loader.listeners import agreement
 from loader.options import Path
 from loader.run.load import load as load_verb
 from loader.run.plan import plan as plan_verb

@@ -33,7 +33,7 @@ FLOORS = {
     "planning": 3,  # It asks the portal, and puts the rows that were read into the journal.
     "show": 3,
     "run": 4,
-    **dict.fromkeys(("asking", "event_loop", "listeners"), 5),
+    **dict.fromkeys(("event_loop", "listeners"), 5),
     # The two doors, Python and the command line, know nothing of each other.
     **dict.fromkeys(("api", "bug", "terminal"), 6),
     "cli": 7,
