@@ -27,10 +27,18 @@ from loader.events import (
     Verified,
     Verifying,
 )
+from loader.show.plan_table import plan_table
 from loader.show.progress import standing_block, standing_line
 from loader.show.status_lines import status_lines
-from loader.show.tables import closing, explained_table, labels_table, plain, plan_table, verified_table
-from loader.show.undo_tables import undo_table, undone_table
+from loader.show.tables import (
+    closing,
+    explained_table,
+    labels_table,
+    plain,
+    undo_table,
+    undone_table,
+    verified_table,
+)
 
 SECONDS_BETWEEN_LINES = 30.0
 

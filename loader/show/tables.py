@@ -1,4 +1,4 @@
-"""The tables a person reads: how the input was understood, and how the run ended."""
+"""The tables a person reads when a command has ended: counts, reasons, files, and what to do next."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -8,20 +8,11 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from loader.events import Explained, FailedFor, Finished, Kind, Labels, LookedUp, MergedRecord, Planned, Verified
-from loader.model import Understood
-from loader.object_type_names import one_of
-from loader.reasons import explain
+from loader.events import Explained, FailedFor, Finished, Labels, Undoable, Undone, UndoPlanned, Verified
 from loader.text import visible
 
 MOST_ENTRIES = 2
 """Of one code: it may be given to rows that were sent and to others."""
-
-MOST_MERGED = 20
-
-MOST_HEADERS = 30
-MOST_KINDS = 50
-"""Lines of a plan; who has thousands of labels finds the others in the results."""
 
 
 def duration(seconds: float | None) -> str:
@@ -50,148 +41,21 @@ def command(words: str) -> Text:
     return line
 
 
-def plan_table(event: Planned, *, in_full: bool = True) -> Iterator[RenderableType]:
-    """Yield how each input was read, what its rows ask for, and how many will be sent.
-
-    Why rows are rejected is told `in_full` by a plan; a load tells it in a line, and in full at its end.
-    """
-    yield from _inputs(event.inputs)
-    yield _kinds(event)
-    problems = [kind for kind in event.kinds if kind.problem]
-    for kind in problems[:MOST_KINDS]:
-        yield plain(f"{_rows(kind.rows)}: {kind.problem}", "red")
-    if more := problems[MOST_KINDS:]:
-        yield plain(f"{_rows(sum(kind.rows for kind in more))} with {len(more):,} more such problems.", "red")
-    for name, understood in event.inputs.items():
-        whose = f"{name}: " if len(event.inputs) > 1 else ""
-        for note in understood.notes:
-            yield plain(f"Note: {whose}{note}")
-    if event.unchecked:
-        pairs = _first([f"{first} to {second}" for first, second in event.unchecked])
-        yield plain(f"Not checked, because the portal could not be asked: the labels and type ids of {pairs}.")
-    yield from map(_looked_up, event.looked_up)
-    yield _figures(event)
-    yield from _costs(event)
-    if event.portal_id:
-        yield plain(f"They go to portal {event.portal_id}.")
-    if event.reasons and in_full:
-        yield from _reasons([FailedFor(rows, code, *explain(code)[:2]) for code, rows in event.reasons.items()])
-    elif event.reasons:
-        yield plain(f"Rejected: {', '.join(f'{rows:,} {reason}' for reason, rows in event.reasons.items())}.")
+def table(*headers: str, right: Collection[str] = ("Rows",)) -> Table:
+    """Return an empty table in the one form that all have; the columns named in `right` hold numbers."""
+    form = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for header in headers:
+        form.add_column(header, justify="right" if header in right else "left", overflow="fold")
+    return form
 
 
-def _inputs(inputs: Mapping[str, Understood]) -> Iterator[Text]:
-    for name, understood in inputs.items():
-        parts = [f"{understood.records:,} records", understood.format, understood.encoding, _delimiter(understood)]
-        parts += [understood.sheet and f"sheet {understood.sheet}", f"header in row {understood.header_row}"]
-        columns = "; ".join(f"{field}: {', '.join(headers)}" for field, headers in understood.columns.items())
-        yield Text.assemble(plain(name, "bold"), plain(f": {', '.join(part for part in parts if part)}"))
-        yield plain(f"Columns: {columns}")
-        if understood.unused:
-            yield plain(f"Columns not used: {_first(understood.unused)}")
-        for warning in understood.warnings:
-            yield plain(f"Warning: {warning}", "bold yellow")
-
-
-def _first(headers: Sequence[str]) -> str:
-    more = f", and {len(headers) - MOST_HEADERS:,} more" if len(headers) > MOST_HEADERS else ""
-    return ", ".join(headers[:MOST_HEADERS]) + more
-
-
-def _delimiter(understood: Understood) -> str:
-    if not understood.delimiter:
-        return ""
-    return "delimiter tab" if understood.delimiter == "\t" else f"delimiter {understood.delimiter}"
-
-
-def _kinds(event: Planned) -> Table:
-    lines = table("Rows", "From", "To", "Association type", "Label")
-    for kind in event.kinds[:MOST_KINDS]:
-        first, second = _type(kind.object_type, kind.object_type_id), _type(kind.to_object_type, kind.to_object_type_id)
-        lines.add_row(f"{kind.rows:,}", first, second, _what(kind), plain(kind.label))
-    if len(event.kinds) > MOST_KINDS:
-        rest = event.kinds[MOST_KINDS:]
-        lines.add_row(f"{sum(kind.rows for kind in rest):,}", "", "", f"{len(rest):,} more combinations", "")
-    return lines
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"
-
-
-def _type(name: str, type_id: str) -> Text:
-    return plain(f"{name} ({type_id})" if type_id not in ("", name) else name)
-
-
-def _what(kind: Kind) -> Text:
-    if kind.problem:
-        return plain("none: see below", "red")
-    if kind.association_category == "UNCHECKED":
-        return plain("not checked: only the portal knows it", "yellow")
-    return plain(f"{kind.association_category} {kind.association_type_id}")
-
-
-def _looked_up(what: LookedUp) -> Text:
-    if what.found is None:
-        return plain(
-            f"Not looked up, because there is no token: {what.values:,} values of {what.id_property} that stand for "
-            f"{what.object_type}."
-        )
-    missing = what.values - what.found
-    return plain(
-        f"Looked up {what.object_type} by {what.id_property}: {what.values:,} values, {what.found:,} found"
-        + (f", {missing:,} not." if missing else ".")
-    )
-
-
-def _figures(event: Planned) -> Text:
-    duplicates = event.rows - event.rejected - event.pairs
-    words = [f"{event.rows:,} rows", f"{event.pairs:,} pairs to send"]
-    if duplicates:
-        words.append(f"{duplicates:,} rows share a pair with another")
-    if event.without:
-        words.append(f"{event.without:,} blank cells ask for nothing")
-    words.append(f"{event.rejected:,} rejected")
-    first = "" if event.limit is None else f"As far as --limit {event.limit} goes: "
-    return Text(f"{first}{', '.join(words)}.")
-
-
-def _merged(merged: Sequence[MergedRecord]) -> str:
-    named = [f"{one_of(each.object_type, each.record_id)} into {each.survivor}" for each in merged[:MOST_MERGED]]
-    more = f" and {len(merged) - MOST_MERGED:,} more" if len(merged) > MOST_MERGED else ""
-    return (
-        f"Merged in HubSpot: {', '.join(named)}{more}. Their rows will fail: write the ids of the records that survive."
-    )
-
-
-def _costs(event: Planned) -> Iterator[Text]:
-    """Yield what each method costs, and before that how much of it is there already."""
-    if event.so_far is not None and event.so_far.pairs:
-        of = "" if event.so_far.whole else ", the first ones, from which the rest is estimated"
-        if merged := event.merged:
-            yield plain(_merged(merged), "yellow")
-        yield Text(f"{event.so_far.unchanged:,} of {event.so_far.pairs:,} pairs have all that is asked for{of}.")
-        if event.losing is not None:
-            yield Text(
-                f"{event.losing.labels:,} labels that the file does not ask for go from "
-                f"{event.losing.pairs:,} pairs{of}.",
-                "bold yellow" if event.losing.labels else "",
-            )
-    rate = f"{event.rate.requests:,} per {event.rate.seconds:g} s"
-    for method, cost in event.costs.items():
-        words = f"--method {method}: {cost.requests:,} requests take {duration(cost.seconds)} at {rate}"
-        if event.daily_quota:
-            words += f", and {_percent(cost.share or 0)} of the day's quota of {event.daily_quota:,}"
-        yield Text(f"{words}.")
-        if cost.stale:
-            yield Text(
-                f"--method {method} sends a batch again for ids in it that HubSpot does not have any more, at worst "
-                f"once for each: if 1% of the pairs have one, up to {cost.stale:,} requests more."
-            )
-
-
-def _percent(share: float) -> str:
-    return "less than 0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
+def reasons_table(reasons: Sequence[FailedFor]) -> Iterator[RenderableType]:
+    """Yield why rows failed or were rejected, with what to do, and the command that tells more."""
+    lines = table("Rows", "What is wrong, and what to do")
+    for each in reasons:
+        lines.add_row(f"{each.rows:,}", Text.assemble(plain(each.code, "bold"), plain(f": {each.cause} {each.mend}")))
+    yield lines
+    yield command(f"More about a reason: association-loader explain {reasons[0].code}")
 
 
 def labels_table(event: Labels) -> Table:
@@ -216,7 +80,7 @@ def closing(event: Finished) -> Iterator[RenderableType]:
         yield plain(f"Stopped: {event.stopped}", "bold yellow")
     yield _counts(rows)
     if event.reasons:
-        yield from _reasons(event.reasons)
+        yield from reasons_table(event.reasons)
     retried = f", {requests['retried']:,} retried" if requests["retried"] else ""
     limited = f", {requests['rate_limited']:,} answers of 429" if requests["rate_limited"] else ""
     yield Text(
@@ -268,14 +132,6 @@ def _counts(rows: Mapping[str, int]) -> Table:
     return lines
 
 
-def _reasons(reasons: Sequence[FailedFor]) -> Iterator[RenderableType]:
-    lines = table("Rows", "What is wrong, and what to do")
-    for each in reasons:
-        lines.add_row(f"{each.rows:,}", Text.assemble(plain(each.code, "bold"), plain(f": {each.cause} {each.mend}")))
-    yield lines
-    yield command(f"More about a reason: association-loader explain {reasons[0].code}")
-
-
 def explained_table(event: Explained) -> Iterator[RenderableType]:
     """Yield what one code means as sentences, or many codes as a table."""
     if len(event.reasons) > MOST_ENTRIES:
@@ -297,9 +153,52 @@ def explained_table(event: Explained) -> Iterator[RenderableType]:
         yield Text(f"Sending it again as it is: {'may help' if each.retry else 'does not help'}.")
 
 
-def table(*headers: str, right: Collection[str] = ("Rows",)) -> Table:
-    """Return an empty table in the one form that all have; the columns named in `right` hold numbers."""
-    form = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for header in headers:
-        form.add_column(header, justify="right" if header in right else "left", overflow="fold")
-    return form
+_UNDONE_STYLES = {"removed": "green", "left": "yellow", "failed": "red"}
+
+_ONE = "primary record (or parent company)"
+
+
+def undo_table(event: UndoPlanned) -> Iterator[RenderableType]:
+    """Yield what is about to be removed, by association type."""
+    began = event.started_at[:16].replace("T", " ")
+    yield plain(f"What the run of {event.results} (begun {began} UTC, portal {event.portal_id or 'unknown'}) added:")
+    if not event.groups:
+        yield Text("Nothing of it is left to be removed.")
+        return
+    lines = table("Associations", "From", "To", "What is removed", right=["Associations"])
+    for group in event.groups:
+        lines.add_row(f"{group.pairs:,}", plain(group.object_type), plain(group.to_object_type), plain(_removed(group)))
+    yield lines
+    if unsure := sum(group.unsure for group in event.groups):
+        yield Text(f"{unsure:,} of them may never have been made: the run ended in their middle.")
+    if primary := sum(group.pairs for group in event.groups if group.primary):
+        yield Text(f"{primary:,} records were given a {_ONE} by the run; one that they had before gets it back.")
+
+
+def _removed(group: Undoable) -> str:
+    labels = ", ".join(label for _, label in group.types if label)
+    if group.whole:
+        return f"the association ({labels or 'no label'})"
+    removed = f"the label alone ({labels or ', '.join(key for key, _ in group.types)})" if group.types else "nothing"
+    back = ", ".join(label or key for key, label in group.back)
+    return f"{removed}; given back: {back}" if back else removed
+
+
+def undone_table(event: Undone) -> Iterator[RenderableType]:
+    """Yield how many associations were taken back, and how many were not."""
+    summary: Mapping[str, Any] = event.summary
+    pairs = {name: count for name, count in summary["pairs"].items() if name != "pending" or count}
+    lines = table(*pairs, right=pairs.keys())
+    lines.add_row(*(Text(f"{count:,}", _UNDONE_STYLES.get(name, "") if count else "") for name, count in pairs.items()))
+    yield lines
+    if summary["given_back"]:
+        yield Text(f"{summary['given_back']:,} records have the {_ONE} again that they had before.")
+    if summary["primaries"]:
+        yield Text(
+            f"{summary['primaries']:,} records have not got their {_ONE} back: it is not associated any more, or "
+            "somebody has chosen another since. Look at them in HubSpot."
+        )
+    yield Text(f"{summary['requests']['sent']:,} requests in {duration(summary['seconds'])}.")
+    yield plain(f"Row by row: {event.results}")
+    if summary["next_command"]:
+        yield command(f"Next: {summary['next_command']}")

@@ -54,8 +54,8 @@ def _throughput(axis: Axis, stretches: Sequence[Bucket], window: float) -> Plot:
 def _rows(axis: Axis, stretches: Sequence[Bucket]) -> Plot:
     both = Series("failed", "steps", "red", [(each.done + each.failed) / axis.seconds for each in stretches])
     done = Series("created, replaced or unchanged", "steps", "green", [each.done / axis.seconds for each in stretches])
-    settled = sum(each.done + each.failed for each in stretches)
-    described = f"{settled:,} rows in all, at most {both.peak:,.4g} per second."
+    rows = sum(each.done + each.failed for each in stretches)
+    described = f"{rows:,} rows in all, at most {both.peak:,.4g} per second."
     return plot("rows", "Rows per second", described, axis, [both, done])
 
 

@@ -11,7 +11,7 @@ WIDTH, HEIGHT = 420.0, 200.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, WIDTH - 10, 14.0, HEIGHT - 26
 
 OFF_THE_SCALE = 2.5
-"""A limit so many times as high as what was reached would press the rest flat: it is only named."""
+"""A limit more than this many times the highest value is not drawn but only named: it would press the rest flat."""
 
 _UNITS = ((86_400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
