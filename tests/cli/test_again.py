@@ -275,18 +275,6 @@ def test_an_unfinished_run_refuses_other_settings_and_says_which(
     assert sandbox.count() == requests
 
 
-def test_an_unfinished_run_refuses_another_input(sandbox: Sandbox, load: Run, folder: Path, contents: Contents) -> None:
-    """One changed byte is another input."""
-    (folder / "a.csv").write_text(FIVE)
-    load("a.csv", "--limit", "2")
-    (folder / "a.csv").write_text(FIVE.replace("205", "206"))
-    before = contents()
-    done = load("a.csv")
-    assert (done.code, done.err.count("\n")) == (2, 1)
-    assert "the content of a.csv is not what it was" in done.err
-    assert contents() == before
-
-
 def test_everything_else_may_change_on_resume(sandbox: Sandbox, load: Run, folder: Path, lines: Lines) -> None:
     """Rate, concurrency, attempts and the like are not part of what a run is."""
     (folder / "a.csv").write_text(FIVE)

@@ -99,30 +99,6 @@ def test_a_bug_is_exit_70_one_line_and_a_traceback_without_the_token(
     assert os.environ["HUBSPOT_ACCESS_TOKEN"] not in text
 
 
-@pytest.mark.parametrize("stream", ["stdout", "stderr"])
-def test_a_reader_that_goes_away_does_not_stop_the_load(stream: str, hubspot: Run, start: Run, folder: Path) -> None:
-    """`load --json | head -1`: the pipe closes, the rows are loaded, the exit code is the load's."""
-    (folder / "a.csv").write_text(ROWS)
-    with hubspot(latency="300ms") as sandbox:
-        process = start("load", "a.csv", *TYPES, "--json")
-        getattr(process.popen, stream).close()
-        setattr(process.popen, stream, None)
-        done = process.wait()
-        assert done.code == 1
-        assert "Error" not in done.err
-        assert "Exception" not in done.err
-        assert sandbox.count("PUT") == 2
-
-
-def test_closed_streams_do_not_stop_the_load(sandbox: Sandbox, folder: Path) -> None:
-    """A scheduler may start it with nothing open at all."""
-    (folder / "a.csv").write_text(ROWS)
-    command = f"{sys.executable} -m loader load a.csv {' '.join(TYPES)} --json <&- >&- 2>&-"
-    assert subprocess.run(["sh", "-c", command], check=False, timeout=20).returncode == 1
-    assert sandbox.count("PUT") == 2
-    assert (folder / "a.summary.json").exists()
-
-
 def test_a_full_log_does_not_stop_the_load(sandbox: Sandbox, load: Run, folder: Path) -> None:
     """What counts is in the journal."""
     (folder / "a.csv").write_text(ROWS)

@@ -38,33 +38,6 @@ def test_a_bad_token_stops_with_everything_pending_and_a_good_one_goes_on(
     assert not list(folder.glob("a.2*"))
 
 
-def test_a_token_revoked_on_the_way_stops_the_run_and_fails_no_row(
-    hubspot: Run, load: Run, folder: Path, summary: Summary, lines: Lines
-) -> None:
-    """Nothing is marked failed; what was created stands there; the same command goes on."""
-    (folder / "a.csv").write_text(rows(60))
-    with hubspot(faults=[{"fault": "401", "method": "PUT", "range": [21, 40]}]) as sandbox:
-        assert load("a.csv", "--concurrency", "4").code == 3
-        told = summary("a.summary.json")["rows"]
-        assert told["failed"] == 0
-        assert told["created"] == len(lines("a.results.csv")) >= 20
-        assert sandbox.count("PUT") <= 24
-        while load("a.csv", "--concurrency", "4").code == 3:
-            pass
-        assert len(sandbox.portal.pairs()) == 60
-    assert len(lines("a.results.csv")) == 60
-
-
-def test_a_missing_scope_stops_and_is_named(hubspot: Run, load: Run, folder: Path, summary: Summary) -> None:
-    """Which permission to add stands in the sentence."""
-    (folder / "a.csv").write_text(rows(5))
-    with hubspot(portal={"scopes": ["crm.objects.contacts.read", "crm.objects.companies.read"]}):
-        done = load("a.csv", "--quiet")
-    assert done.code == 3
-    assert "crm.objects.contacts.write" in done.err
-    assert summary("a.summary.json")["rows"]["pending"] == 5
-
-
 @pytest.mark.parametrize(
     ("fault", "method", "count"),
     [("reset", "put", 1), ("503", "put", 5), ("html", "batch", 40), ("reset", "batch", 300), ("500", "put", 3)],
@@ -99,20 +72,6 @@ def test_the_wrong_portal_stops_and_the_right_one_goes_on(
         assert sandbox.count("PUT") == 0
         assert load("a.csv", "--portal-id", "111").code == 0
     assert summary("a.summary.json")["portal_id"] == "111"
-
-
-def test_two_hundred_failures_of_one_reason_in_a_row_stop_the_run(
-    hubspot: Run, load: Run, folder: Path, summary: Summary
-) -> None:
-    """Always on, without any option: a wrong command does not cost a million requests."""
-    (folder / "a.csv").write_text(rows(400))
-    with hubspot(faults=[{"fault": "400", "method": "PUT"}]) as sandbox:
-        assert load("a.csv").code == 4
-        assert 200 <= sandbox.count("PUT") <= 260
-    told = summary("a.summary.json")
-    assert told["exit_code"] == 4
-    assert told["rows"]["failed"] >= 200
-    assert told["rows"]["pending"] > 0
 
 
 def test_failures_in_a_row_with_a_success_between_do_not_stop_the_run(
@@ -168,16 +127,6 @@ def test_max_duration_also_ends_what_comes_before_the_first_row(
         assert summary("a.summary.json")["rows"]["pending"] == 5
         assert sandbox.count("PUT") == 0
         assert load("a.csv", "--quiet").code == 0
-
-
-def test_a_spent_daily_quota_stops_for_now(hubspot: Run, load: Run, folder: Path, summary: Summary) -> None:
-    """Exit 5 at once: no row fails, and nothing is tried until midnight."""
-    (folder / "a.csv").write_text(rows(30))
-    with hubspot(daily=11) as sandbox:
-        assert load("a.csv", "--concurrency", "2").code == 5
-        assert sandbox.count("PUT") <= 14
-    told = summary("a.summary.json")["rows"]
-    assert (told["failed"], told["created"]) == (0, 7), "four asked: the portal, custom objects, limits, what is there"
 
 
 @pytest.mark.parametrize("reserve", ["30", "60%"])

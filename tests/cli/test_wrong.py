@@ -178,17 +178,3 @@ def test_no_object_types_at_all_rejects_the_rows(sandbox: Sandbox, run: Run, fol
     assert done.code in (1, 2)
     assert "--from" in done.err
     assert sandbox.count("PUT") == 0
-
-
-def test_a_journal_that_another_process_holds(
-    sandbox: Sandbox, start: Run, until: Run, run: Run, folder: Path, hubspot: Run
-) -> None:
-    """The second command refuses and says which process it waits for; the first is not disturbed."""
-    (folder / "a.csv").write_text(GOOD)
-    with hubspot(latency="500ms"):
-        process = start("load", "a.csv", *TYPES)
-        until(lambda: (folder / "a.journal-lock").exists() and (folder / "a.journal-lock").read_text())
-        done = run("load", "a.csv", *TYPES)
-        assert (done.code, done.err.count("\n")) == (2, 1)
-        assert str(process.popen.pid) in done.err
-        assert process.wait().code == 0

@@ -96,7 +96,7 @@ ANSWERS: dict[int, Covered] = {
         (
             "test_authentication::test_a_revoked_token_stops_the_run_at_the_first_401",
             "test_authentication::test_a_private_apps_token_is_never_renewed",
-            "test_authentication::test_a_wrong_token_sends_nothing",
+            "test_stops::test_a_bad_token_stops_with_everything_pending_and_a_good_one_goes_on",
         ),
     ),
     18: Covered(
@@ -410,7 +410,9 @@ MACHINE: dict[int, Covered] = {
             "test_files::test_an_input_that_changes_while_it_is_sent_is_loaded_as_it_was",
         ),
     ),
-    64: Covered("other settings on resume", ("test_files::test_other_settings_do_not_go_on_with_a_load",)),
+    64: Covered(
+        "other settings on resume", ("test_again::test_an_unfinished_run_refuses_other_settings_and_says_which",)
+    ),
     65: Covered(
         "no more open files",
         (

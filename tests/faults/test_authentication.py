@@ -68,17 +68,6 @@ def test_a_private_apps_token_is_never_renewed(make_world: MakeWorld) -> None:
     world.check(ending, complete=False)
 
 
-def test_a_wrong_token_sends_nothing(make_world: MakeWorld) -> None:
-    """Item 17: a token that never was one is refused before the first row."""
-    world = make_world(20, portal={"tokens": [f"{CANARY}-right"]})
-    ending = world.run(*CREW)
-    assert ending.exit_code == 3
-    assert world.puts() == []
-    assert ending.summary["rows"]["pending"] == 20
-    world.check(ending, complete=False)
-    world.goes_on_and_completes(*CREW, HUBSPOT_ACCESS_TOKEN=f"{CANARY}-right")
-
-
 # --- OAuth
 
 
@@ -193,20 +182,6 @@ def test_a_token_endpoint_that_refuses_the_app_stops_the_run(make_world: MakeWor
     assert refreshes(world) == 1
     assert world.puts() == []
     world.check(ending, complete=False)
-
-
-# --- the wrong portal
-
-
-def test_the_wrong_portal_is_known_before_the_first_row(make_world: MakeWorld) -> None:
-    """A token of another portal than --portal-id names: one question, exit code 3, every row pending."""
-    world = make_world(30, portal=KEPT | {"portal_id": 111}, variables=OAUTH)
-    ending = world.run(*CREW, "--portal-id", "222")
-    assert ending.exit_code == 3
-    assert [request.route for request in world.sandbox.requests] == ["token", "details"]
-    assert ending.summary["rows"]["pending"] == 30
-    world.check(ending, complete=False)
-    world.goes_on_and_completes(*CREW, "--portal-id", "111")
 
 
 # --- scopes

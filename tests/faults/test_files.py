@@ -176,22 +176,6 @@ def test_results_of_another_load_are_not_overwritten(make_world: MakeWorld) -> N
     world.check(ending)
 
 
-@pytest.mark.parametrize(
-    "change", [("--type-id", "1"), ("--to", "deals"), ("--portal-id", "7"), ("--base-url", "http://127.0.0.1:9")]
-)
-def test_other_settings_do_not_go_on_with_a_load(make_world: MakeWorld, change: tuple[str, str]) -> None:
-    """Item 64: what decides what is sent, and where to, is a part of the journal; the sentence says what differs."""
-    world = unfinished(make_world)
-    files, sent = files_of(world.folder), len(world.puts())
-    ending = world.run(*CREW, *change)
-    assert ending.exit_code == 2
-    assert f"{change[0]} was" in ending.said
-    assert f"now {change[1]}" in ending.said
-    assert files_of(world.folder) == files
-    assert len(world.puts()) == sent
-    check_goes_on(world, *CREW)
-
-
 # --- two at once
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -181,10 +182,10 @@ def no_reader(*descriptors: int) -> None:
 
 
 def closed() -> None:
-    """Begin without output streams, as under some schedulers: then Python has none, either."""
-    for descriptor in (1, 2):
+    """Begin with nothing open at all, as under some schedulers: then Python has no streams, either."""
+    for descriptor in range(3):
         os.close(descriptor)
-    sys.stdout = sys.stderr = None
+    sys.stdin = sys.stdout = sys.stderr = None
 
 
 @pytest.mark.parametrize("harm", [partial(no_reader, 1, 2), closed, partial(no_reader, 1)])
@@ -193,5 +194,6 @@ def test_nobody_who_listens_is_no_reason_to_stop(make_world: MakeWorld, harm: Ca
     world = make_world(30, latency="5ms")
     ending = world.end(world.start(*CREW, "--json", harm=harm))
     assert ending.exit_code == 0
+    assert not re.search("Error|Exception", ending.said)
     assert json.loads((world.folder / "load.summary.json").read_text())["exit_code"] == 0
     world.check(ending)

@@ -200,7 +200,7 @@ TABLE: dict[int, Covered] = {
             "test_before_sending::test_the_plan_is_said_before_the_first_write",
             "test_before_sending::test_the_screen_says_how_many_where_to_and_how_long_before_anything_is_sent",
             "test_before_sending::test_the_damage_of_a_wrong_command_can_be_bounded",
-            "test_stops::test_two_hundred_failures_of_one_reason_in_a_row_stop_the_run",
+            "test_answers::test_the_same_refusal_of_every_row_stops_the_run",
         ),
     ),
 }
