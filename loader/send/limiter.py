@@ -146,10 +146,11 @@ class Limiter:
         self.day = Day(daily_reserve)
         self.breaker = Breaker()
         self.pauses_in_a_row = 0
-        """Pauses since the last success."""
+        """Since the last success."""
         self._full_rate = rate
-        self._share_left = 1.0
-        self._share_since = -math.inf
+        self._lowered_to = 1.0
+        """Share of the full rate that 429s have left."""
+        self._resized_at = -math.inf
         self.portion, self._loaders, self._portion_until = 1.0, 1, math.inf
         self._under_way = 0
         self._answered: list[float] = []
@@ -158,7 +159,7 @@ class Limiter:
         self._interval, self._burst = math.inf, 1
         self._spread_until = -math.inf
         """When the requests that have left would have done so, one interval after the other."""
-        self._set()
+        self._apply()
 
     # --- one request
 
@@ -176,11 +177,17 @@ class Limiter:
 
     def _seconds_to_wait(self, now: float) -> float:
         """Return the seconds until a request may leave, 0 if it may now; infinity waits for something to change."""
-        is_full = self._under_way >= self.concurrency
-        if is_full or now >= self._portion_until or (self._under_way and self.day.reserve_reached(self._under_way)):
+        under_way = self._under_way
+        if under_way >= self.concurrency or now >= self._portion_until:
             return math.inf
-        spread_out = self._spread_until - (self._burst - 1) * self._interval
-        return max(self._seconds_to_slot(now), spread_out - now, self._paused_until - now, self.breaker.wait(now))
+        if under_way and self.day.reserve_reached(under_way):
+            return math.inf
+        return max(
+            self._seconds_to_slot(now),
+            self._spread_until - (self._burst - 1) * self._interval - now,
+            self._paused_until - now,
+            self.breaker.wait(now),
+        )
 
     def _seconds_to_slot(self, now: float) -> float:
         free = self._slots - self._under_way
@@ -210,7 +217,7 @@ class Limiter:
         """Take over the limit that an answer's headers name, if this limiter follows them."""
         if self.follows and rate != self._full_rate:
             self._full_rate = rate
-            self._leave_share(self._share_left)
+            self._resize(self._lowered_to)
 
     def slow_down(self, retry_after: float | None, uniform: Uniform) -> None:
         """After a 429, let no request leave for a while, whoever makes it, and give up a fifth of the limit.
@@ -220,7 +227,7 @@ class Limiter:
         """
         if not self.paused_for:
             self.pauses_in_a_row += 1
-            self._leave_share(self._share_left * LOWERED_BY)
+            self._resize(self._lowered_to * LOWERED_BY)
         window = self.rate.seconds
         longest = min(window, window / 10 * 2.0 ** min(self.pauses_in_a_row - 1, 10))
         self.pause(max(uniform(longest / 2, longest), retry_after or 0.0))
@@ -244,21 +251,21 @@ class Limiter:
         if self.breaker.open:
             self._changed.set()
         self.breaker.succeeded(now)
-        if self._share_left < 1 and now - self._share_since >= self._full_rate.seconds:
-            self._leave_share(min(1.0, self._share_left + RAISED_BY))
+        if self._lowered_to < 1 and now - self._resized_at >= self._full_rate.seconds:
+            self._resize(min(1.0, self._lowered_to + RAISED_BY))
 
-    def _leave_share(self, share: float) -> None:
+    def _resize(self, share: float) -> None:
         # Never less than one request a window: it would take forever to come back from less.
-        self._share_left = max(share, 1 / self._full_rate.requests)
-        self._share_since = self._clock()
-        self._set()
+        self._lowered_to = max(share, 1 / self._full_rate.requests)
+        self._resized_at = self._clock()
+        self._apply()
 
     # --- shared with other loaders of the token (see `sharing`)
 
     def share(self, portion: float, loaders: int, until: float) -> None:
         """Keep to a portion of the limit, at the pace of one of so many loaders; nothing leaves after `until`."""
         self.portion, self._loaders, self._portion_until = portion, loaders, until
-        self._set()
+        self._apply()
 
     @property
     def in_use(self) -> float:
@@ -266,8 +273,8 @@ class Limiter:
         in_window = len(self._answered) - bisect_right(self._answered, self._window_start(self._clock()))
         return min(1.0, (self._under_way + in_window) / self._full_rate.requests)
 
-    def _set(self) -> None:
-        requests, seconds = max(1, int(self._full_rate.requests * self._share_left + 1e-9)), self._full_rate.seconds
+    def _apply(self) -> None:
+        requests, seconds = max(1, int(self._full_rate.requests * self._lowered_to + 1e-9)), self._full_rate.seconds
         self.rate = Rate(requests, seconds)
         # An equal part is one slot at least: with fewer slots than loaders nobody would ever send.
         self._slots = int(requests * self.portion + ROUNDING) or int(self.portion >= 1 / self._loaders)
