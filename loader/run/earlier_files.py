@@ -16,7 +16,7 @@ from loader.run.next_command import load_mended
 from loader.settings import Settings
 
 
-def refuse_strangers(settings: Settings, outputs: Outputs, earlier: Earlier | None) -> None:
+def check_failures_name(settings: Settings, outputs: Outputs, earlier: Earlier | None) -> None:
     """Make sure that the failures file's name is not that of another file; raises UsageError.
 
     A failures file of another run is none: it makes way under a dated name, as an earlier one of this run does.
@@ -30,14 +30,14 @@ def refuse_strangers(settings: Settings, outputs: Outputs, earlier: Earlier | No
         )
 
 
-def clear_the_way(
+def set_earlier_files_aside(
     settings: Settings, outputs: Outputs, earlier: Earlier | None, decision: Decision, tell: Tell
 ) -> None:
     """Give an earlier run's files a dated name, and say so where something is left to do with them."""
     mended = _failures_are_mended(outputs)
     files = (outputs.results, outputs.failures, outputs.summary, outputs.journal)
-    if earlier is not None and decision is Decision.INSTEAD:
-        tell(Note(_given_up(outputs, earlier), serious=True))
+    if earlier is not None and decision is Decision.REPLACE:
+        tell(Note(_abandoned_rows(outputs, earlier), serious=True))
     elif earlier is not None and not earlier.planned and not mended:
         # Nothing was sent and nothing settled: the files of that attempt say nothing that is worth keeping.
         with writing(outputs.journal):
@@ -46,7 +46,7 @@ def clear_the_way(
     if any(file.exists() for file in files):
         moved = set_aside(outputs, earlier.started_at if earlier else None)
         if mended:
-            tell_kept(settings, outputs, moved[outputs.failures], tell)
+            note_kept_failures(settings, outputs, moved[outputs.failures], tell)
         if earlier is None and outputs.summary in moved:
             tell(Note(f"{outputs.summary} was there before this run, and is kept as {moved[outputs.summary]}"))
 
@@ -57,7 +57,7 @@ def remove_old_runs(settings: Settings, outputs: Outputs, now: datetime, tell: T
         tell(Note(f"Removed what runs left that ended over {days} days ago: {', '.join(removed)}."))
 
 
-def _given_up(outputs: Outputs, earlier: Earlier) -> str:
+def _abandoned_rows(outputs: Outputs, earlier: Earlier) -> str:
     """Return in a sentence how many rows of an unfinished run are never sent."""
     with Journal(outputs.journal, read_only=True) as journal:
         counts = journal.counts()
@@ -69,7 +69,7 @@ def _given_up(outputs: Outputs, earlier: Earlier) -> str:
     )
 
 
-def nothing_looked_at(earlier: Earlier, again: float | None) -> str:
+def already_finished(earlier: Earlier, again: float | None) -> str:
     """Return what a command says that finds a finished run of the same inputs and settings."""
     ended = f" on {earlier.last_work:%Y-%m-%d at %H:%M} UTC" if earlier.last_work else ""
     nightly = (
@@ -92,7 +92,7 @@ def _failures_are_mended(outputs: Outputs) -> bool:
     return outputs.failures.exists()
 
 
-def tell_kept(settings: Settings, outputs: Outputs, kept: Path, tell: Tell) -> None:
+def note_kept_failures(settings: Settings, outputs: Outputs, kept: Path, tell: Tell) -> None:
     """Say where a failures file is now that somebody had changed, and how it is loaded."""
     following = load_mended(settings, outputs, kept)
     how = f"; to load what was mended in it: {following}" if following else ""

@@ -3,10 +3,10 @@
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any
 
 from loader.errors import JournalError, JournalMismatch, OtherFormat, RecordError, UsageError
 from loader.journal import Journal, Undo
@@ -43,7 +43,8 @@ def _bound(part: InputSettings | SendSettings | ConnectionSettings) -> dict[str,
     return found
 
 
-class Earlier(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
     """The run that a journal holds. `planned` is False when the portal refused the token before the plan was made.
 
     `failures` is its failures file, as the journal names it; `last_work` when a command last worked on it (UTC).
@@ -87,17 +88,18 @@ def look(outputs: Outputs, *, fresh: bool = False) -> Earlier | None:
 
 def _earlier(outputs: Outputs) -> Earlier:
     with Journal(outputs.journal, read_only=True) as journal:
+        facts, last_work = journal.facts, journal.last_active_at()
         return Earlier(
-            journal.facts.identity,
-            journal.facts.portal_id,
-            journal.facts.planned,
-            journal.is_finished(),
-            journal.failed_in_passing(),
-            journal.facts.started_at,
-            tuple(str(source["path"]) for source in journal.inputs()),
-            journal.facts.undo,
-            journal.facts.outputs.get("failures"),
-            datetime.fromisoformat(moment) if (moment := journal.last_active_at()) else None,
+            identity=facts.identity,
+            portal_id=facts.portal_id,
+            planned=facts.planned,
+            finished=journal.is_finished(),
+            to_repeat=journal.failed_in_passing(),
+            started_at=facts.started_at,
+            names=tuple(str(source["path"]) for source in journal.inputs()),
+            undo=facts.undo,
+            failures=facts.outputs.get("failures"),
+            last_work=datetime.fromisoformat(last_work) if last_work else None,
         )
 
 
@@ -127,14 +129,14 @@ def _of_another_version(outputs: Outputs, error: OtherFormat) -> Earlier:
 
 
 class Decision(Enum):
-    """Begin anew (setting an earlier run's files aside), go on with the run that is there, or begin in its place.
+    """Begin a new run, setting an earlier one's files aside, or resume the run that is there.
 
-    `INSTEAD` is NEW while the run that is there is not finished: its rows that were not sent are given up.
+    `REPLACE` is NEW while the run that is there is not finished: its rows that were not sent never will be.
     """
 
     NEW = "new"
-    GO_ON = "go on"
-    INSTEAD = "instead"
+    RESUME = "resume"
+    REPLACE = "replace"
 
 
 def decide(
@@ -161,11 +163,11 @@ def decide(
         raise _taken_back(outputs, earlier.undo)
     if not differences:
         anew = not earlier.planned or (not settings.retry_failed and is_due_again(earlier, settings.again, now))
-        return Decision.NEW if anew else Decision.GO_ON
+        return Decision.NEW if anew else Decision.RESUME
     if earlier.finished and not settings.retry_failed:
         return Decision.NEW
     if settings.again is not None and not settings.retry_failed and list(differences) == ["inputs"]:
-        return Decision.INSTEAD
+        return Decision.REPLACE
     state = "finished" if earlier.finished else "unfinished"
     raise JournalMismatch(
         f"{outputs.journal} holds the {state} run of another load ({'; '.join(differences.values())}): go on with that "

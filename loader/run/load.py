@@ -30,11 +30,11 @@ from loader.record.outputs import Outputs, name_outputs
 from loader.record.results import open_results
 from loader.record.summary import load_figures, summarize, write_summary
 from loader.run.earlier_files import (
-    clear_the_way,
-    nothing_looked_at,
-    refuse_strangers,
+    already_finished,
+    check_failures_name,
+    note_kept_failures,
     remove_old_runs,
-    tell_kept,
+    set_earlier_files_aside,
 )
 from loader.run.identity import Decision, Earlier, decide, identity, look
 from loader.run.meter import Meter
@@ -102,10 +102,10 @@ class _Load:
         self.session.speak(earlier.identity.get("api_version") if earlier else None)
         bound = await asyncio.to_thread(identity, self.settings, self.inputs)
         decision = decide(earlier, bound, self.settings, self.outputs, self.now())
-        refuse_strangers(self.settings, self.outputs, earlier)
-        if earlier is not None and decision is Decision.GO_ON:
+        check_failures_name(self.settings, self.outputs, earlier)
+        if earlier is not None and decision is Decision.RESUME:
             if earlier.finished and not (self.settings.retry_failed or earlier.to_repeat):
-                return await self._tell_again(earlier)
+                return await self._repeat_report(earlier)
             return await self._go_on(earlier)
         self.session.speak(None)
         bound["api_version"] = self.settings.connection.api_version
@@ -144,7 +144,7 @@ class _Load:
                     # What lies there now is about to be set aside.
                     tables={"results": Table(name=self.outputs.results.name)},
                 )
-                clear_the_way(self.settings, self.outputs, earlier, decision, self.tell)
+                set_earlier_files_aside(self.settings, self.outputs, earlier, decision, self.tell)
                 remove_old_runs(self.settings, self.outputs, self.now(), self.tell)
                 await staging.call(Staging.install, self.outputs.journal)
                 if refused is None:
@@ -193,7 +193,18 @@ class _Load:
             await journal.follow(table, figures=meter.facts, listeners=listeners)
             work = self._work(gateway, journal, meter, refused, resumed=resumed)
             stopped = ended_early(await self.session.work(journal, work), journal.counts.pending)
-            return await self._finish(journal, stopped)
+            failed = journal.counts.failed + journal.counts.rejected
+            exit_code = stopped.exit_code if stopped else int(failed > 0)
+            moment = self.session.moment()
+            *earlier, command = journal.facts.commands
+            command = replace(command, ended_at=moment, exit_code=exit_code)
+            changes = {
+                "finished_at": moment,
+                "exit_code": exit_code,
+                "stopped": _in_words(stopped),
+                "commands": (*earlier, command),
+            }
+            return await self._report(journal, exit_code, stopped, changes)
 
     def _prepare(self, journal: Journal, account: Account) -> None:
         """Bring the journal in line with this command: its limit, its outputs, the failed rows to be sent again."""
@@ -252,54 +263,35 @@ class _Load:
 
     # --- the end
 
-    async def _finish(self, journal: AsyncJournal[Journal], stopped: LoaderError | None) -> Report:
-        counts = journal.counts
-        exit_code = stopped.exit_code if stopped else int(counts.failed + counts.rejected > 0)
-        moment = self.session.moment()
-        *earlier, command = journal.facts.commands
-        facts = {
-            "finished_at": moment,
-            "exit_code": exit_code,
-            "stopped": _in_words(stopped),
-            "commands": (*earlier, replace(command, ended_at=moment, exit_code=exit_code)),
-        }
-        return await self._report(journal, counts, exit_code, stopped, facts)
-
-    async def _tell_again(self, earlier: Earlier) -> Report:
-        """Nothing is left to send: make sure that the files are there, and say the same again."""
-        self.session.note(nothing_looked_at(earlier, self.settings.again))
+    async def _repeat_report(self, earlier: Earlier) -> Report:
+        """Nothing is left to send: make sure that the files are there, and report the same again."""
+        self.session.note(already_finished(earlier, self.settings.again))
         async with AsyncJournal(Journal(self.outputs.journal)) as journal:
             await journal.call(Journal.limit, None)
             await journal.follow(partial(open_results, self.outputs.results))
             await journal.finish()
-            counts = journal.counts
-            exit_code = int(counts.failed + counts.rejected > 0)
+            exit_code = int(journal.counts.failed + journal.counts.rejected > 0)
             if journal.facts.exit_code == TooManyFailures.exit_code:
                 exit_code = TooManyFailures.exit_code
-            return await self._report(journal, counts, exit_code, None, {"outputs": self.outputs.names()})
+            return await self._report(journal, exit_code, None, {"outputs": self.outputs.names()})
 
     async def _report(
-        self,
-        journal: AsyncJournal[Journal],
-        counts: Counts,
-        exit_code: int,
-        stopped: LoaderError | None,
-        facts: dict[str, Any],
+        self, journal: AsyncJournal[Journal], exit_code: int, stopped: LoaderError | None, changes: dict[str, Any]
     ) -> Report:
-        finished = await journal.call(self._sum_up, counts, exit_code, stopped, facts)
+        """Write the failures file and the summary, and return what becomes of the command."""
+        finished = await journal.call(self._sum_up, journal.counts, exit_code, str(stopped or ""), changes)
         self.tell(finished)
         return Report(exit_code, dict(finished.summary), self.outputs, stopped)
 
     def _sum_up(
-        self, journal: Journal, counts: Counts, exit_code: int, stopped: LoaderError | None, facts: dict[str, Any]
+        self, journal: Journal, counts: Counts, exit_code: int, stopped: str, changes: dict[str, Any]
     ) -> Finished:
-        """Write the failures file and the summary, and return what there is to tell."""
         may_pass = counts.failed > 0 and journal.failed_in_passing()
         following = next_command(self.settings, self.outputs, counts, exit_code, may_pass=may_pass)
-        journal.remember(**facts, next_command=following)
+        journal.remember(**changes, next_command=following)
         failures = write_failures(self.outputs, journal, self.now())
         if failures.kept is not None:
-            tell_kept(self.settings, self.outputs, failures.kept, self.tell)
+            note_kept_failures(self.settings, self.outputs, failures.kept, self.tell)
         summary = summarize(
             self.settings.command,
             {"inputs": journal.inputs()},
@@ -316,7 +308,7 @@ class _Load:
             summary,
             str(self.outputs.results),
             str(self.outputs.failures) if failures.lines else None,
-            str(stopped) if stopped else "",
+            stopped,
             tuple(FailedFor(rows, code, reason.cause, reason.mend) for code, reason, rows in journal.explained()),
             reloadable=len(self.settings.read) == 1,
         )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 from loader.errors import JournalError, LoaderError, RecordError, Retryable, TooManyFailures
-from loader.events import Note, Tell, Verified, Verifying
+from loader.events import Note, Tell, Verified
 from loader.files import remove_left_behind
 from loader.journal import AsyncJournal, InThread, Journal, Lock, Staging, forget_lookups, remove_journal
 from loader.journal.comparison import MARKS, Comparison, comparisons, marks
@@ -188,7 +188,7 @@ class _Verification:
                 self.tell(Note(f"What seems to be missing is read again in {seconds:.2g} seconds."))
                 await self.session.stop.unless(asyncio.sleep(seconds))
             pool = self._pool(gateway, journal, names, final=number == len(waits))
-            await self.session.run_pool(pool, lambda: self._progress(meter))
+            await self.session.run_pool(pool, lambda: meter.verifying(self.total, self.there, self.pending))
 
     def _pool(self, gateway: Gateway, journal: AsyncJournal[Journal], names: TypeNames, *, final: bool) -> Pool:
         action = Compare(
@@ -217,9 +217,6 @@ class _Verification:
                 f"HubSpot refuses to tell what any of {pairs} records is associated with ({one.http_status} "
                 f"{one.error_category}: {one.error_message}): check the object types, then run the same command again"
             )
-
-    def _progress(self, meter: Meter) -> Verifying:
-        return meter.verifying(self.total, self.there, self.pending)
 
     # --- the end
 
