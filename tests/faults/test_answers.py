@@ -117,6 +117,7 @@ def test_a_refusal_stands_and_concerns_one_row(make_world: MakeWorld) -> None:
         reported = {(row["object_id"], row["to_object_id"]): row for row in csv.DictReader(file)}
     assert set(reported) == failed
     assert reported[missing]["_correlation_id"] == line["correlation_id"]
+    assert ending.summary["failures_by_reason"]["VALIDATION_ERROR"] >= 1
     world.check(ending, failed=failed)
     # The same command again sends nothing and ends in the same way.
     sent = len(world.puts())

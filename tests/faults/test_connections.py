@@ -129,14 +129,14 @@ def test_a_port_where_nobody_answers_ends_the_load_for_now(make_world: MakeWorld
 def test_an_outage_is_waited_for_and_costs_no_row_an_attempt(make_world: MakeWorld, monkeypatch: Any) -> None:
     """Item 46: one probe now and then, no attempt counted meanwhile, and full speed again by itself."""
     monkeypatch.setattr(limiter, "GIVE_UP_SECONDS", 60.0)
-    world = make_world(60, latency="5ms", faults=[{"fault": "503", "method": "PUT", "range": [10, 45]}])
+    world = make_world(60, latency="5ms", faults=[{"fault": "503", "method": "PUT", "range": [10, 30]}])
     ending = world.run("--concurrency", "2", "--max-attempts", "15", "--rate", "100/1")
     assert ending.exit_code == 0, ending.said
-    assert len(world.struck()) == 36
+    assert len(world.struck()) == 21
     struck = [request.time for request in world.struck()]
     # When the outage is known for one, two requests may be under way.
     probes = [time for time in struck if time > struck[0] + 2 * limiter.QUIET_SECONDS]
-    assert len(probes) > 20
+    assert len(probes) > 5
     assert (len(probes) - 1) * limiter.PROBE_SECONDS <= probes[-1] - probes[0] + 0.05
     check_counts(world, ending)
     world.check(ending)
@@ -219,6 +219,7 @@ def test_a_name_that_cannot_be_found_at_the_start_ends_the_load(make_world: Make
     world.goes_on_and_completes(*CREW)
 
 
+@pytest.mark.usefixtures("hurry")
 def test_a_name_that_is_lost_in_the_middle_is_waited_for(make_world: MakeWorld, names: Names) -> None:
     """Item 41: the resolver is away for a while, and connections do not last: nothing fails."""
     world = by_name(make_world(40, faults=[{"fault": "close-after", "method": "PUT", "range": [10, 30]}]))

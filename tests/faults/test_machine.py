@@ -68,6 +68,7 @@ def test_no_more_connections_are_opened_than_the_system_allows(make_world: MakeW
     world.check(ending)
 
 
+@pytest.mark.usefixtures("hurry")
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENETUNREACH])
 def test_a_socket_that_cannot_be_had_is_asked_for_again(
     make_world: MakeWorld, number: int, monkeypatch: pytest.MonkeyPatch

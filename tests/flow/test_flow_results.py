@@ -71,36 +71,6 @@ async def test_rows_of_one_pair_share_one_request_and_its_outcome(
     assert {line["attempts"] for line in same} == {"1"}
 
 
-@pytest.mark.parametrize("answers", ["wrapped", "bare"])
-@pytest.mark.parametrize("ids", ["text", "number"])
-async def test_both_shapes_of_answer_are_success(
-    answers: Any, ids: Any, load_into: Load, folder: Path, lines: Lines
-) -> None:
-    """A bare pair has no createdResourceId: the cell is empty and the row created."""
-    (folder / "a.csv").write_text("from_id,to_id\n101,201\n9007199254740993,202\n")
-    async with Sandbox(answers=answers, ids=ids) as sandbox:
-        # The later versions were never documented to answer with one.
-        report = await load_into(sandbox, "a.csv", connection={"api_version": "v4"})
-        assert sandbox.portal.types_of("contacts", 9007199254740993, "companies", 202)
-    found = lines(folder / "r.csv")
-    assert {line["status"] for line in found} == {"created"}
-    assert {bool(line["created_resource_id"]) for line in found} == {answers == "wrapped"}
-    assert report.exit_code == 0
-    assert not (folder / "r.failures.csv").exists()
-
-
-@pytest.mark.parametrize("body", ["", '{"createdResourceId": "77"}'])
-async def test_a_201_is_success_with_or_without_a_body(body: str, load_into: Load, folder: Path, lines: Lines) -> None:
-    """Both codes occur; the status stands in the line."""
-    (folder / "a.csv").write_text("from_id,to_id\n101,201\n")
-    faults = [{"fault": "201", "method": "PUT", "applied": True, "body": body}]
-    async with Sandbox(faults=faults) as sandbox:
-        await load_into(sandbox, "a.csv")
-    (line,) = lines(folder / "r.csv")
-    assert (line["status"], line["http_status"]) == ("created", "201")
-    assert line["created_resource_id"] == ("77" if body else "")
-
-
 async def test_a_created_line_says_what_was_sent(load_into: Load, folder: Path, lines: Lines) -> None:
     """Type ids of the objects, category, type id and label as sent, and the labels that HubSpot answered."""
     portal = {"labels": [{"from": "contacts", "to": "companies", "label": "Decision maker", "name": "dm"}]}
@@ -137,21 +107,6 @@ async def test_a_rejected_line_says_what_the_cells_said(
     assert {(line["attempts"], line["http_status"], line["finished_at"]) for line in found} == {("0", "", "")}
     assert all(line["error_category"] and line["error_message"] for line in found)
     assert sandbox.count("PUT") == 0
-
-
-async def test_a_refused_row_fails_alone_and_says_why(load_into: Load, folder: Path, lines: Lines) -> None:
-    """HubSpot's status, category, message and correlation id stand in the line; the others are created."""
-    (folder / "a.csv").write_text("from_id,to_id\n101,201\n102,999\n103,203\n")
-    async with Sandbox({"missing": [{"type": "companies", "id": "999"}]}) as sandbox:
-        report = await load_into(sandbox, "a.csv")
-    by_row = {line["row"]: line for line in lines(folder / "r.csv")}
-    assert [by_row[row]["status"] for row in ("2", "3", "4")] == ["created", "failed", "created"]
-    failed = by_row["3"]
-    assert failed["http_status"] == "400"
-    assert failed["error_category"]
-    assert "999" in failed["error_message"]
-    assert failed["correlation_id"]
-    assert report.summary["failures_by_reason"] == {failed["error_category"]: 1}
 
 
 async def test_the_failures_file_is_a_valid_input_and_mended_all_is_created(

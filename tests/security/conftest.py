@@ -1,5 +1,5 @@
 """The security tests live in the world of the fault tests."""
 
-from tests.faults.conftest import make_world
+from tests.faults.conftest import hurry, make_world
 
-__all__ = ["make_world"]
+__all__ = ["hurry", "make_world"]

@@ -132,6 +132,7 @@ def test_nothing_is_in_the_dictionary_of_a_secret() -> None:
     assert not hasattr(Secret(CANARY), "__dict__")
 
 
+@pytest.mark.usefixtures("hurry")
 def test_debug_logs_hold_no_token(make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """asyncio in debug mode and aiohttp, all at DEBUG, with faults: the token is in no byte that they write."""
     world = make_world(10, faults=[{"fault": 500, "times": 3}, {"fault": "reset", "times": 2}])
