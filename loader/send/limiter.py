@@ -267,11 +267,10 @@ class Limiter:
         self.portion, self._loaders, self._portion_until = portion, loaders, until
         self._apply()
 
-    @property
-    def in_use(self) -> float:
-        """The portion of the limit that requests take up: those under way, and those of the last window."""
-        in_window = len(self._answered) - bisect_right(self._answered, self._window_start(self._clock()))
-        return min(1.0, (self._under_way + in_window) / self._full_rate.requests)
+    def in_use(self, seconds: float) -> float:
+        """Return the portion of the limit that requests take up which are under way or were answered so lately."""
+        lately = len(self._answered) - bisect_right(self._answered, self._clock() - seconds)
+        return min(1.0, (self._under_way + lately) / self._full_rate.requests)
 
     def _apply(self) -> None:
         requests, seconds = max(1, int(self._full_rate.requests * self._lowered_to + 1e-9)), self._full_rate.seconds

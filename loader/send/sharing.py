@@ -37,6 +37,9 @@ CLAIM_SECONDS = 1.0
 LONGEST_CLAIM = 10.0
 """Seconds. A claim that lasts longer comes from another boot of the machine, or from nobody of ours."""
 
+STEPS = 10
+"""Into so many parts of a window is divided what an ended loader has used, so that it comes free bit by bit."""
+
 LARGEST = 1 << 20
 
 LOCK_SECONDS = 1.0
@@ -144,7 +147,7 @@ class Sharing:
 
     async def _renew(self) -> None:
         # Until the claim is renewed, requests may leave within the portion that it allowed so far.
-        held = max(self._limiter.in_use, self._limiter.portion)
+        held = max(self._limiter.in_use(self._window), self._limiter.portion)
         try:
             part = await self._run_blocking(partial(self._renew_claim, held))
         except OSError as error:
@@ -168,7 +171,17 @@ class Sharing:
         return parts[0]
 
     def _leave(self, claims: Claims) -> Claims:
-        return {**claims, self._name: Claim(self._limiter.in_use, self._clock(), self._window)}
+        """Leave claims that nobody renews: what this loader has sent goes to the others as it becomes a window old."""
+        now, window = self._clock(), self._window
+        left = {name: claim for name, claim in claims.items() if name != self._name}
+        before = 0.0
+        for step in range(STEPS):
+            used = self._limiter.in_use(window * (step + 1) / STEPS)
+            # What was given up on the way may still arrive: it is in the first step.
+            until = now - window * step / STEPS - ABANDONED_SECONDS if step else now
+            left[f"{self._name}-{step}"] = Claim(used - before, until, window)
+            before = used
+        return left
 
     @property
     def _window(self) -> float:
