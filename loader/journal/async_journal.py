@@ -173,8 +173,8 @@ class AsyncJournal(InThread[SomeJournal]):
     def record(self, outcomes: Sequence[Outcome]) -> None:
         """Take outcomes over; they are in the journal, then in the table, a moment later.
 
-        The one place where outcomes are told: whoever has some brings them here. Raises what a listener raises, to end
-        the run; the outcomes are written down all the same.
+        All outcomes come here, and nowhere else. Raises what a listener raises, to end the run; the outcomes are
+        written down all the same.
         """
         if outcomes:
             self._waiting.extend(outcomes)

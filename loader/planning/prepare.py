@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from loader.errors import RecordError
 from loader.events import Kind, LookedUp, Planned, Reading, Tell
@@ -47,7 +47,8 @@ class PortalWithRecords(Records, Limits, Protocol):
     """What a portal can be asked: labels, custom objects, association limits, records by a unique property."""
 
 
-class Settlement(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
     """What rows ask for with the verdicts, the object types whose labels stayed unchecked, and what was looked up."""
 
     kinds: tuple[Kind, ...]
@@ -98,7 +99,7 @@ async def settle_and_group(
         _describe(rows[kind], kinds[kind], verdict, names) for kind, verdict in verdicts.items() if rows[kind]
     )
     open_pairs = tuple((names.shown(first), names.shown(second)) for first, second in unchecked)
-    return Settlement(described, open_pairs, looked_up)
+    return Settlement(kinds=described, unchecked=open_pairs, looked_up=looked_up)
 
 
 def _name_types(staging: Staging, names: ObjectTypes) -> None:
@@ -143,7 +144,8 @@ def _group(
     return specifications
 
 
-class Prospect(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prospect:
     """What is known of the portal that the rows are meant for, and how many records are to be sent at most."""
 
     portal_id: str | None

@@ -1,4 +1,4 @@
-"""What lies where a run is about to write: an earlier run's files make way, and nobody else's are touched."""
+"""Files that are there before a run begins: an earlier run's are set aside, and no other file is touched."""
 
 from contextlib import suppress
 from datetime import datetime
@@ -19,7 +19,7 @@ from loader.settings import Settings
 def check_failures_name(settings: Settings, outputs: Outputs, earlier: Earlier | None) -> None:
     """Make sure that the failures file's name is not that of another file; raises UsageError.
 
-    A failures file of another run is none: it makes way under a dated name, as an earlier one of this run does.
+    A failures file of another run may be there: it is set aside under a dated name, as an earlier one of this run is.
     """
     path, ours = outputs.failures, outputs.names()["failures"]
     if settings.fresh or (earlier is not None and earlier.failures == ours):

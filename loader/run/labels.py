@@ -1,7 +1,8 @@
 """Labels: the association types of two object types, from both ends, as the portal itself lists them."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from loader.errors import UsageError
 from loader.events import Labels, ListedType
@@ -74,7 +75,8 @@ def _is_named(item: Mapping[str, Any]) -> bool:
     return isinstance(item.get("category"), str) and isinstance(item.get("typeId"), int)
 
 
-class TypeNames(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypeNames:
     """`labels` gives each type's label by its key, blank for an unlabelled one; `plain` the unlabelled types."""
 
     labels: dict[str, str]
@@ -83,7 +85,7 @@ class TypeNames(NamedTuple):
 
 async def type_names(portal: GatewayPortal, directions: Iterable[Direction]) -> TypeNames:
     """Return the names of all types of these directions, as far as the portal tells or HubSpot's table knows them."""
-    types, names = AssociationTypes(), TypeNames({}, {})
+    types, names = AssociationTypes(), TypeNames(labels={}, plain={})
     for direction in directions:
         types.learn(direction, await portal.labels(direction) or ())
         known = types.of(direction)

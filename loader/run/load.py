@@ -175,7 +175,13 @@ class _Load:
             if not staging.held.whole:
                 raise
             return NOBODY, error
-        prospect = Prospect(account.portal_id, gateway.limiter.rate, gateway.day.limit, send.method, send.limit)
+        prospect = Prospect(
+            portal_id=account.portal_id,
+            rate=gateway.limiter.rate,
+            daily_quota=gateway.day.limit,
+            method=send.method,
+            limit=send.limit,
+        )
         event = await staging.call(planned, self.inputs, settlement, prospect)
         self.tell(event)
         self.session.note(replacing(send), advice(event, send))

@@ -74,7 +74,9 @@ class _Plan:
         if portal_id is None and any(asked.address or asked.to_address for asked in self.staging.held.kinds().values()):
             self.session.note(_ADDRESSES_UNCHECKED)
         send = self.session.settings.send
-        prospect = Prospect(None, send.rate or START_RATE, None, send.method, send.limit)
+        prospect = Prospect(
+            portal_id=None, rate=send.rate or START_RATE, daily_quota=None, method=send.method, limit=send.limit
+        )
         return await self.staging.call(planned, self.inputs, settlement, prospect)
 
     async def with_portal(self, gateway: Gateway, portal: GatewayPortal) -> Planned:
@@ -86,7 +88,13 @@ class _Plan:
             settlement = await self._settle(portal, account.portal_id, current)
         except Retryable as error:
             raise no_answer(error) from error
-        prospect = Prospect(account.portal_id, gateway.limiter.rate, gateway.day.limit, send.method, send.limit)
+        prospect = Prospect(
+            portal_id=account.portal_id,
+            rate=gateway.limiter.rate,
+            daily_quota=gateway.day.limit,
+            method=send.method,
+            limit=send.limit,
+        )
         event = await self.staging.call(planned, self.inputs, settlement, prospect)
         if send.unread or not event.pairs:
             return event
