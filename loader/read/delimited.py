@@ -9,13 +9,11 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain, islice
-from typing import TYPE_CHECKING
 
 from loader.errors import InputError, UsageError
-from loader.read.borders import has_swallowed, lines_of
 from loader.read.columns import id_columns, is_header, no_header
 from loader.read.faults import reading
 from loader.read.ids import is_blank
@@ -38,9 +36,6 @@ from loader.read.text import Text
 from loader.settings import InputSettings
 from loader.text import visible
 
-if TYPE_CHECKING:
-    import _csv
-
 _DELIMITERS = (",", ";", "\t", "|")
 _DELIMITER_NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 _SEPARATOR_LINE = re.compile(r'\s*"?sep=(.)"?\s*', re.IGNORECASE)
@@ -49,6 +44,9 @@ _SAMPLE = 1 << 18
 _BLOCK = 1 << 17
 _LONGEST_HEADER = 1 << 20
 _LARGEST_FIELD = 16 << 20
+_LINE_END = re.compile(r"\r\n|\r|\n")
+# Record ids, lists of them, or the email addresses and domains that stand for records.
+_LIKE_IDS = re.compile(r"\s*(?:[0-9]+(?:\s*;\s*[0-9]+)*|[^\s,;|]+[@.][^\s,;|]+)\s*", re.ASCII)
 _MALFORMED = "has text after a closing quote; double the quotes that belong to the text"
 
 
@@ -109,11 +107,11 @@ class Delimited:
     def close(self) -> None:
         """Nothing stays open between readings."""
 
-    def batches(self, told: Counter[str]) -> Iterator[Batch]:
+    def batches(self, counts: Counter[str]) -> Iterator[Batch]:
         """Yield the records below the header; raises InputError where the records' borders are in doubt.
 
-        Text without a quote is cut at its delimiters, many records at once. From the first quote on, the csv module
-        reads, which takes five times as long.
+        Most files are cut into cells many lines at once, which takes a fifth of the time of the csv module. That
+        reads from where a file is not so simple.
         """
         with reading(self._name), self._text.open() as text:
             first = text.readline().removeprefix("\ufeff")
@@ -123,85 +121,90 @@ class Delimited:
                     next(above, None)
             row, line = self.header_row, above.line_num
             for block in _blocks(text):
-                if '"' in block:
-                    row = yield from self._quoted(chain(io.StringIO(block, newline=""), text), row, line)
+                lines = _lines_in(block)
+                columns = self._cut(lines)
+                if columns is None and '"' in lines:
+                    row = yield from self._by_csv(chain(io.StringIO(block, newline=""), text), row, line)
                     break
-                lines = _lines_of(block)
-                yield self._unquoted(lines, row)
-                row, line = row + lines.count("\n"), line + lines.count("\n")
+                count = lines.count("\n")
+                if columns is not None:
+                    yield Batch(rows=range(row + 1, row + 1 + count), columns=columns)
+                else:
+                    yield self._batch([each.split(self._delimiter) for each in lines.split("\n")[:-1]], row)
+                row, line = row + count, line + count
         if row in FULL_SHEETS:
-            told[full_sheet_note(row)] += 1
+            counts[full_sheet_note(row)] += 1
 
-    def _unquoted(self, lines: str, row: int) -> Batch:
-        """Cut lines at their delimiters; each line end becomes a cell, to see that all lines are equally wide."""
-        width, count = len(self.header), lines.count("\n")
-        cells = lines.replace("\n", f"{self._delimiter}\n{self._delimiter}").split(self._delimiter)
-        if len(cells) == count * (width + 1) + 1 and cells[width :: width + 1].count("\n") == count:
+    def _cut(self, lines: str) -> list[Column] | None:
+        """Return the columns of lines of which each is a sound record, with no quotes or with quotes around each cell.
+
+        Between unquoted cells a line's end is made a cell, between quoted ones it is the text between two quotes:
+        either way these ends must be where the header's width says. None for all other lines.
+        """
+        width, count, mark = len(self.header), lines.count("\n"), self._delimiter
+        if '"' in lines:
+            pieces = lines.split('"')
+            cells, between = pieces[1::2], pieces[2::2]
+            ends, marks = between[width - 1 :: width], between.count(mark)
+            is_even = not pieces[0] and len(between) == count * width and marks == count * (width - 1)
+            columns: list[Column] = [cells[place::width] for place in range(width)]
+        else:
+            cells = lines.replace("\n", f"{mark}\n{mark}").split(mark)
+            ends = cells[width :: width + 1]
+            is_even = len(cells) == count * (width + 1) + 1
             columns = [cells[place : -1 : width + 1] for place in range(width)]
-            if self._is_sound(columns):
-                return Batch(rows=range(row + 1, row + 1 + count), columns=[*columns])
-        return self._judged([line.split(self._delimiter) for line in lines.split("\n")[:-1]], row, None)
+        return columns if is_even and ends.count("\n") == count and self._is_sound(columns) else None
 
-    def _quoted(self, rest: Iterable[str], row: int, line: int) -> Generator[Batch, None, int]:
+    def _is_sound(self, columns: Sequence[Column]) -> bool:
+        """Tell whether surely no record is blank or has a NUL character."""
+        return not self._text.nul and all(map(str.strip, columns[0]))
+
+    def _by_csv(self, rest: Iterable[str], row: int, above: int) -> Generator[Batch, None, int]:
         """Yield the records of lines that may have quotes; returns the last one's row."""
         lines = _Lines(rest)
         reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
         while True:
             records: list[list[str]] = []
-            line_before = line + reader.line_num
-            broken = self._fill(records, reader, lines, row, line)
-            if not records and broken is None:
+            broken = None
+            line = above + reader.line_num + 1
+            try:
+                # extend keeps what came before the error
+                records.extend(islice(reader, BATCH))
+            except csv.Error as error:
+                broken_line = line + sum(map(_lines_of, records))
+                if above + reader.line_num != broken_line or not _ends_outside_quotes(lines.last, self._delimiter):
+                    at = f"row {row + len(records) + 1} (line {broken_line + self._preamble})"
+                    raise InputError(
+                        f"{self._name}: the quote that opens in {at} is not closed properly ({visible(str(error))}), "
+                        "so it is in doubt where records end; put the closing quote in, or export the file again."
+                    ) from error
+                # Odd quotes within one line are one wrong record.
+                records.append(next(csv.reader([lines.last], delimiter=self._delimiter)))
+                broken = Mark("MALFORMED_QUOTES", _MALFORMED)
+            if not records:
                 return row
-            if line + reader.line_num - line_before > len(records):
-                self._check_borders(records, row, line_before)
-            if broken is None and set(map(len, records)) == {len(self.header)}:
-                columns = in_columns(records, len(self.header))
-                if self._is_sound(columns):
-                    yield Batch(rows=range(row + 1, row + 1 + len(records)), columns=columns)
-                    row += len(records)
-                    continue
-            yield self._judged(records, row, broken)
+            if above + reader.line_num - line >= len(records):
+                self._check_borders(records, row, line)
+            yield self._batch(records, row, broken)
             row += len(records)
 
-    def _is_sound(self, columns: Sequence[Column]) -> bool:
-        """Tell whether no record is blank, or wrong as a whole."""
-        return not self._text.nul and all(map(str.strip, columns[0]))
-
-    def _fill(
-        self, records: list[list[str]], reader: "_csv.Reader", lines: "_Lines", row: int, above: int
-    ) -> Mark | None:
-        """Read up to a batch; a record with odd quotes ends the batch, as its last record, and is told."""
-        line = above + reader.line_num + 1
-        try:
-            # extend keeps what came before the error
-            records.extend(islice(reader, BATCH))
-        except csv.Error as error:
-            line += sum(map(lines_of, records))
-            at = f"row {row + len(records) + 1} (line {line + self._preamble})"
-            raw = lines.last
-            if above + reader.line_num != line or not _ends_outside_quotes(raw, self._delimiter):
-                raise InputError(
-                    f"{self._name}: the quote that opens in {at} is not closed properly ({visible(str(error))}), "
-                    "so it is in doubt where records end; put the closing quote in, or export the file again."
-                ) from error
-            records.append(next(csv.reader([raw], delimiter=self._delimiter)))
-            return Mark("MALFORMED_QUOTES", _MALFORMED)
-        return None
-
-    def _check_borders(self, records: list[list[str]], row: int, line_before: int) -> None:
-        line = line_before + 1
+    def _check_borders(self, records: list[list[str]], row: int, line: int) -> None:
         for place, record in enumerate(records):
-            taken = lines_of(record)
-            if taken > 1 and has_swallowed(record, self._id_columns, self._delimiter):
+            taken = _lines_of(record)
+            if taken > 1 and _has_swallowed(record, self._id_columns, self._delimiter):
                 raise InputError(
                     f"{self._name}: the quote that opens in row {row + place + 1} (line {line + self._preamble}) spans "
                     f"{taken:,} lines that look like records of their own; put the closing quote in."
                 )
             line += taken
 
-    def _judged(self, records: list[list[str]], row: int, broken: Mark | None) -> Batch:
-        """Give the records their rows; blank ones are dropped, those of another length are told."""
+    def _batch(self, records: list[list[str]], row: int, broken: Mark | None = None) -> Batch:
+        """Give the records their rows; blank ones are left out. `broken` says what is wrong with the last one."""
         width = len(self.header)
+        if broken is None and set(map(len, records)) == {width}:
+            columns = in_columns(records, width)
+            if self._is_sound(columns):
+                return Batch(rows=range(row + 1, row + 1 + len(records)), columns=columns)
         kept = Records([], [], {}, {})
         last = len(records) - 1
         for place, record in enumerate(records):
@@ -251,7 +254,7 @@ def _blocks(text: io.TextIOWrapper) -> Iterator[str]:
         yield block
 
 
-def _lines_of(block: str) -> str:
+def _lines_in(block: str) -> str:
     """Return unquoted lines, each with a line feed at its end."""
     if "\r" in block:
         block = block.replace("\r\n", "\n").replace("\r", "\n")
@@ -276,3 +279,45 @@ def _given(delimiter: str | None) -> str | None:
     if len(known) != 1 or known in '"\r\n\0 ':
         raise UsageError(f"--delimiter {show(delimiter)}: must be one character, such as , ; | or tab.")
     return known
+
+
+def _lines_of(record: Sequence[str]) -> int:
+    """Return how many physical lines a record was written on."""
+    return 1 + sum(len(_LINE_END.findall(cell)) for cell in record)
+
+
+def _has_swallowed(record: Sequence[str], id_columns: Collection[int], delimiter: str) -> bool:
+    """Tell whether the lines within one of the record's cells read like records of their own.
+
+    A quote that opens and is closed only rows later makes those rows part of one cell, with the right number of fields
+    and no error. Then every line between is as wide as the header and has ids where ids belong, or the first and the
+    last piece complete each other to such records.
+    """
+    return any(
+        _is_swallowing(cell, index, len(record), id_columns, delimiter)
+        for index, cell in enumerate(record)
+        if "\n" in cell or "\r" in cell
+    )
+
+
+def _is_swallowing(cell: str, index: int, width: int, id_columns: Collection[int], delimiter: str) -> bool:
+    first, *between, last = _LINE_END.split(cell)
+    for line in between:
+        fields = _fields(line, delimiter)
+        if len(fields) == width and _ids_at(fields, 0, id_columns):
+            return True
+    head, tail = _fields(first, delimiter), _fields(last, delimiter)
+    if len(head) != width - index or len(tail) != index + 1:
+        return False
+    return _ids_at(head, index, id_columns) and _ids_at(tail, 0, id_columns)
+
+
+def _fields(line: str, delimiter: str) -> list[str]:
+    return next(csv.reader([line], delimiter=delimiter), [""])
+
+
+def _ids_at(fields: list[str], offset: int, id_columns: Collection[int]) -> bool:
+    """Tell whether every id column that these fields reach holds an id (of none: True)."""
+    return all(
+        _LIKE_IDS.fullmatch(fields[column - offset]) for column in id_columns if offset <= column < offset + len(fields)
+    )

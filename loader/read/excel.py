@@ -65,7 +65,7 @@ class Excel:
     def close(self) -> None:
         """Nothing stays open between readings."""
 
-    def batches(self, told: Counter[str]) -> Iterator[Batch]:
+    def batches(self, counts: Counter[str]) -> Iterator[Batch]:
         """Yield the records below the header, with the sheet's true rows.
 
         The sheet is held whole while this runs, and no longer: many workbooks may be open at once. Excel's own limit of
@@ -84,7 +84,7 @@ class Excel:
                     records = Records([], [], {}, {})
         yield records.batch(len(self.header))
         if row in FULL_SHEETS:
-            told[full_sheet_note(row)] += 1
+            counts[full_sheet_note(row)] += 1
 
     def _record(
         self, row: int, values: list[Value] | None, merged: frozenset[tuple[int, int]], records: Records

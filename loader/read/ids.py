@@ -19,6 +19,7 @@ EXACT_DOUBLE = 2**53
 _ABOVE_PLAIN = 10**18
 PLAIN = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 PLAIN_LIST = re.compile(r"[1-9][0-9]{0,17}(?:;[1-9][0-9]{0,17})*+", re.ASCII)
+_PLAIN_LISTS = re.compile(r"[1-9][0-9]{0,17}(?:[;\n][1-9][0-9]{0,17})*+", re.ASCII)
 _PLAIN_COLUMN = re.compile(r"[1-9][0-9]{0,17}(?:\n[1-9][0-9]{0,17})*+", re.ASCII)
 
 _ID = re.compile(r"([1-9][0-9]{0,18})(\.0+)?", re.ASCII)
@@ -122,12 +123,16 @@ def plain_ids(column: Column, *, lists: bool) -> tuple[npt.NDArray[np.int64], np
     if isinstance(column, Numbers):
         is_plain = (column.numbers > 0) & (column.numbers < _ABOVE_PLAIN)
         return column.numbers[is_plain], np.where(is_plain, 1, -1)
-    joined = "\n".join(column)
+    filled = list(filter(None, column))
+    joined = "\n".join(filled)
     # The count tells a cell with a line break in it, "1\n2", from two cells.
-    if _PLAIN_COLUMN.fullmatch(joined) and joined.count("\n") == len(column) - 1:
-        return np.fromstring(joined, np.int64, sep="\n"), np.ones(len(column), np.int64)
+    if joined.count("\n") == len(filled) - 1 and (_PLAIN_LISTS if lists else _PLAIN_COLUMN).fullmatch(joined):
+        numbers = np.fromstring(joined.replace(";", "\n"), np.int64, sep="\n")
+        if len(numbers) == len(filled) == len(column):
+            return numbers, np.ones(len(column), np.int64)
+        return numbers, np.array([cell.count(";") + 1 if cell else 0 for cell in column], np.int64)
     plain = (PLAIN_LIST if lists else PLAIN).fullmatch
-    counts = [(1 + cell.count(";") if plain(cell) else -1) if cell else 0 for cell in column]
+    counts = [(cell.count(";") + 1 if plain(cell) else -1) if cell else 0 for cell in column]
     texts = ";".join([cell for cell, count in zip(column, counts, strict=True) if count > 0])
     return np.fromstring(texts, np.int64, sep=";"), np.array(counts, np.int64)
 

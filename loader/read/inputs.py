@@ -84,19 +84,19 @@ class Input:
         """
         from loader.read.judge import Judge  # noqa: PLC0415 - numpy: only who reads rows waits for it
 
-        told: Counter[str] = Counter()
-        judge = Judge(self._shown, self._table, self._columns, self._settings, told)
+        counts: Counter[str] = Counter()
+        judge = Judge(self._shown, self._table, self._columns, self._settings, counts)
         self._source.check_unchanged()
         records = 0
-        for batch in self._table.batches(told):
+        for batch in self._table.batches(counts):
             if batch.rows:
                 records += len(batch.rows)
                 yield from judge.chunks(batch)
         # An archive is hashed once, after the last of its tables; the others' checksums are in it.
         self._source.check_unchanged(to_the_byte=self._is_last)
         if not records:
-            told["The file has a header and no records; there is nothing to load."] += 1
-        sentences = [sentence.replace("{n}", f"{count:,}") for sentence, count in told.items()]
+            counts["The file has a header and no records; there is nothing to load."] += 1
+        sentences = [sentence.replace("{n}", f"{count:,}") for sentence, count in counts.items()]
         self.understood.notes[:] = [*self._opening_notes, *sentences]
 
     def close(self) -> None:

@@ -52,7 +52,7 @@ class JsonLines:
     def close(self) -> None:
         """Nothing stays open between readings."""
 
-    def batches(self, told: Counter[str]) -> Iterator[Batch]:
+    def batches(self, counts: Counter[str]) -> Iterator[Batch]:
         """Yield the records; a broken line is one wrong record."""
         records = Records([], [], {}, {})
         for row, parsed in self._lines():

@@ -49,12 +49,14 @@ Verdicts = tuple[tuple[Column, Judged], ...]
 
 
 class Judge:
-    """Judges the batches of one table; `told` counts what was repaired, by sentence."""
+    """Judges the batches of one table; `repairs` counts what was repaired, by sentence."""
 
-    def __init__(self, name: str, table: Table, columns: Columns, settings: InputSettings, told: Counter[str]) -> None:
+    def __init__(
+        self, name: str, table: Table, columns: Columns, settings: InputSettings, repairs: Counter[str]
+    ) -> None:
         self._table = table
         self._columns = columns
-        self._told = told
+        self._repairs = repairs
         self._by_property = bool(settings.from_id_property), bool(settings.to_id_property)
         self._asked = [AskedOf(columns, to, settings) for to in columns.to]
         self._second_header = SecondHeader(name, table.header, settings)
@@ -76,7 +78,7 @@ class Judge:
         links: list[_Link] = []
         rejects: list[Reject] = []
         for place in others:
-            for each in self._record(batch.rows[place], batch.record(place), place, batch):
+            for each in self._record(place, batch):
                 if isinstance(each, _Link):
                     links.append(each)
                 elif isinstance(each, Reject):
@@ -144,8 +146,9 @@ class Judge:
             asked=used,
         )
 
-    def _record(self, row: int, cells: list[str], place: int, batch: Batch) -> Iterator[_Link | Reject | int]:
+    def _record(self, place: int, batch: Batch) -> Iterator[_Link | Reject | int]:
         """Yield the rows of one record, and for each of its cells that asks for nothing a one."""
+        row, cells = batch.rows[place], batch.record(place)
         said = cells[self._columns.object_id.position]
         judged = self._judged_object(place, said, batch)
         fault = batch.faults.get(place)
@@ -204,7 +207,7 @@ class Judge:
             return Judged(cell)
         judged = ids.judge_value(cell) if by_property else ids.judge(cell)
         if judged.repair:
-            self._told[f"Ids that had {judged.repair} taken off: {{n}}."] += 1
+            self._repairs[f"Ids that had {judged.repair} taken off: {{n}}."] += 1
         return judged
 
     def _problem(self, row: int, verdicts: Verdicts, asked: Asked) -> Mark:

@@ -67,9 +67,9 @@ class InFolders:
         said = ", ".join(f"{name} is {show(value)}" for name, value in columns.items())
         self.notes = [*table.notes, f"From the names of its folders: {said}."]
 
-    def batches(self, told: Counter[str]) -> Iterator[Batch]:
+    def batches(self, counts: Counter[str]) -> Iterator[Batch]:
         """Yield the table's records, each with the folders' cells."""
-        for batch in self._table.batches(told):
+        for batch in self._table.batches(counts):
             # The header once more stays the header.
             headers = [
                 place

@@ -53,7 +53,7 @@ class Parquet:
     def close(self) -> None:
         """Nothing stays open between readings."""
 
-    def batches(self, told: Counter[str]) -> Iterator[Batch]:
+    def batches(self, counts: Counter[str]) -> Iterator[Batch]:
         """Yield the records; a column is turned into text as a whole where its type allows it."""
         with reading(self._name):
             row, unpacked, size = 2, 0, self._packed.path.stat().st_size

@@ -78,7 +78,7 @@ def in_columns(records: Iterable[Sequence[str]], width: int) -> list[Column]:
 class Table(Protocol):
     """One input, opened; `batches` may be called more than once.
 
-    `notes` are known after opening; `batches` counts in `told` what it comes across on the way.
+    `notes` are known after opening; `batches` counts in `counts` what it comes across on the way.
     """
 
     format: str
@@ -89,7 +89,7 @@ class Table(Protocol):
     header: tuple[str, ...]
     notes: list[str]
 
-    def batches(self, told: Counter[str]) -> Iterator[Batch]:
+    def batches(self, counts: Counter[str]) -> Iterator[Batch]:
         """Yield the records below the header in constant memory."""
         ...
 

@@ -52,9 +52,9 @@ def examine(packed: Packed, encoding: str | None) -> Text:
             head = stream.read(4096)
         if not head:
             raise InputError(f"{packed.name}: is empty; there is nothing to load.")
-        told = _checked(encoding) if encoding else _told_by_bytes(head)
-        if told:
-            return _strictly(packed, told, option=encoding)
+        known = _checked(encoding) if encoding else _shown_by_bytes(head)
+        if known:
+            return _strictly(packed, known, option=encoding)
         return _utf8_or_windows(packed)
 
 
@@ -66,7 +66,7 @@ def _checked(encoding: str) -> str:
     return encoding
 
 
-def _told_by_bytes(head: bytes) -> str | None:
+def _shown_by_bytes(head: bytes) -> str | None:
     for mark, encoding in _BOMS:
         if head.startswith(mark) and encoding != "utf-8":
             return encoding
