@@ -65,7 +65,16 @@ class _Result(Struct, gc=False):
 class _ReadAnswer(Struct):
     results: list[_Result]
     status: Any = COMPLETE
-    errors: Any = None
+    errors: Raw = Raw(b"null")
+
+
+class _Context(Struct, gc=False, rename="camel"):
+    from_object_id: list[str] = []
+
+
+class _NoneFound(Struct, gc=False, rename="camel"):
+    sub_category: str
+    context: _Context
 
 
 class _Type(Struct, rename="camel"):
@@ -101,6 +110,7 @@ class _PlainAnswer(Struct):
 
 
 _READ = Decoder(_ReadAnswer)
+_ALL_NONE_FOUND = Decoder(list[_NoneFound])
 _TYPES = Decoder(list[_Type])
 _CREATE = Decoder(_CreateAnswer)
 _PLAIN = Decoder(_PlainAnswer, strict=False)
@@ -371,8 +381,13 @@ def archived(reply: Reply) -> None:
         raise _not_complete(reply, status)
 
 
-def _with_errors(page: Page, errors: object, asked: Collection[str], reply: Reply) -> Page:
+def _with_errors(page: Page, text: Raw, asked: Collection[str], reply: Reply) -> Page:
+    if (without := _none_found(text)) is not None:
+        page.found.update((each, {}) for each in without if each in asked and each not in page.found)
+        others = tuple(each for each in without if each not in asked)
+        return page._replace(others=page.others + others, names_all=page.names_all or bool(without))
     unexplained = None
+    errors = loads(bytes(text))
     for error in errors if isinstance(errors, list) else []:
         if isinstance(error, dict) and _NONE_FOUND in str(error.get("subCategory")):
             named = context_of(error).get("fromObjectId", ())
@@ -385,6 +400,17 @@ def _with_errors(page: Page, errors: object, asked: Collection[str], reply: Repl
         page.refused.update(culprits)
         unexplained = unexplained or (None if culprits else refused)
     return page._replace(unexplained=unexplained)
+
+
+def _none_found(text: Raw) -> list[str] | None:
+    """Return the records of which errors say that they have no associations; None for errors that say anything else."""
+    try:
+        errors = _ALL_NONE_FOUND.decode(text)
+    except (ValidationError, DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+    if not all(_NONE_FOUND in error.sub_category for error in errors):
+        return None
+    return [record_id for error in errors for record_id in error.context.from_object_id]
 
 
 def item_error(error: object, reply: Reply) -> Refused:

@@ -50,7 +50,8 @@ class Reading(NamedTuple):
         """
         places: dict[Types, int] = {NO_TYPES: 0}
         ends = zip(map(str, records.tolist()), map(str, others.tolist()), strict=True)
-        found = (self.found.get(record, {}).get(other, NO_TYPES) for record, other in ends)
+        nothing: dict[str, Types] = {}
+        found = (self.found.get(record, nothing).get(other, NO_TYPES) for record, other in ends)
         held = np.fromiter((places.setdefault(each, len(places)) for each in found), np.int32, len(records))
         return held, list(places)
 
