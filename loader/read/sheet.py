@@ -8,8 +8,13 @@ from typing import Protocol
 
 from loader.errors import InputError, UsageError
 from loader.read.headers import fold
+from loader.read.packed import MOST_TIMES
 from loader.read.show import show, show_all
 from loader.read.table import Mark
+
+# A sheet is read as a full rectangle: two cells in far corners of 1 kB must not fill the memory.
+_BYTES_OF_A_CELL = 32
+_FREE_CELLS = 6 << 20
 
 Value = int | float | str | bool | datetime.time | datetime.date | datetime.datetime | datetime.timedelta | Mark
 """What a cell holds: blank text for nothing, a Mark for an error or a value that cannot be read."""
@@ -79,6 +84,12 @@ def choose(name: str, sheets: dict[str, bool], wanted: str | None, is_filled: Ca
     if len(filled) > 1:
         raise UsageError(f"{name}: has several sheets: {show_all(filled)}; say which with --sheet {show(filled[0])}.")
     return filled[0]
+
+
+def refuse_sprawl(name: str, cells: int, size: int) -> None:
+    """Raise InputError for a file of `size` bytes whose sheets' rectangles have far too many cells for them."""
+    if cells > max(_FREE_CELLS, MOST_TIMES * size // _BYTES_OF_A_CELL):
+        raise InputError(f"{name}: a sheet's few cells lie too far apart; copy the table to a sheet of its own.")
 
 
 def is_duration_format(text: str) -> bool:

@@ -2,14 +2,23 @@
 
 import datetime
 import io
-from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import xlrd
 
 from loader.errors import InputError
 from loader.read.packed import Packed
-from loader.read.sheet import Sheet, Value, choose, emptied, error_mark, is_duration_format, unreadable_mark
+from loader.read.sheet import (
+    Sheet,
+    Value,
+    choose,
+    emptied,
+    error_mark,
+    is_duration_format,
+    refuse_sprawl,
+    unreadable_mark,
+)
 
 _BLANK_KINDS = bytes([xlrd.XL_CELL_EMPTY, xlrd.XL_CELL_BLANK])
 # An .xlsx behind a password is a compound file as an .xls is, with a stream of this name.
@@ -29,21 +38,21 @@ class Xls:
             data = stream.read()
         if _ENCRYPTED_XLSX in data:
             raise InputError(f"{self._packed.name}: is protected by a password; save a copy without one.")
-        # Only with the formats are merged cells read, and durations told from dates. Ragged rows keep the memory small,
-        # however far apart the cells of a sheet lie.
+        # Only with the formats are merged cells read, and durations told apart from dates. Ragged rows keep the memory
+        # of xlrd small where the cells of a sheet lie far apart.
         book = xlrd.open_workbook(
             file_contents=data, logfile=_Silence(), formatting_info=True, on_demand=True, ragged_rows=True
         )
-        visible, filled = {}, set()
+        visible, bounds = {}, {}
         for name in book.sheet_names():
             sheet = book.sheet_by_name(name)
             visible[name] = sheet.visibility == 0
-            if any(_filled(sheet)):
-                filled.add(name)
+            bounds[name] = _bounds(sheet)
             if book.nsheets > 1:
                 book.unload_sheet(name)
-        name = choose(self._packed.name, visible, wanted, filled.__contains__)
-        return _sheet(book, book.sheet_by_name(name))
+        refuse_sprawl(self._packed.name, sum(each.cells for each in bounds.values()), len(data))
+        name = choose(self._packed.name, visible, wanted, lambda each: bounds[each].cells > 0)
+        return _sheet(book, book.sheet_by_name(name), bounds[name])
 
 
 class _Silence(io.TextIOBase):
@@ -53,23 +62,40 @@ class _Silence(io.TextIOBase):
         return len(text)
 
 
-def _filled(sheet: Any) -> Iterator[tuple[int, int, int]]:
-    """Yield each row with anything in it, with its first and last column that has."""
+@dataclass(frozen=True, kw_only=True)
+class _Bounds:
+    """The first and last row and column of a sheet with anything in them, counted from 0."""
+
+    top: int = 0
+    bottom: int = -1
+    left: int = 0
+    right: int = -1
+
+    @property
+    def cells(self) -> int:
+        return (self.bottom + 1) * (self.right - self.left + 1)
+
+
+def _bounds(sheet: Any) -> _Bounds:
+    rows, firsts, lasts = [], [], []
     for row in range(sheet.nrows):
         kinds = bytes(sheet.row_types(row)).rstrip(_BLANK_KINDS)
         if kinds:
-            yield row, len(kinds) - len(kinds.lstrip(_BLANK_KINDS)), len(kinds) - 1
+            rows.append(row)
+            firsts.append(len(kinds) - len(kinds.lstrip(_BLANK_KINDS)))
+            lasts.append(len(kinds) - 1)
+    return _Bounds(top=rows[0], bottom=rows[-1], left=min(firsts), right=max(lasts)) if rows else _Bounds()
 
 
-def _sheet(book: Any, sheet: Any) -> Sheet:
-    places = list(_filled(sheet))
-    bottom = max((row for row, _, _ in places), default=-1)
-    left = min((first for _, first, _ in places), default=0)
-    right = max((last for _, _, last in places), default=-1)
+def _sheet(book: Any, sheet: Any, bounds: _Bounds) -> Sheet:
     ranges = ((top, below - 1, first, beyond - 1) for top, below, first, beyond in sheet.merged_cells)
-    rows = (_row(book, sheet, row)[left:] for row in range(bottom + 1))
-    top = min((row for row, _, _ in places), default=0)
-    return Sheet(name=sheet.name, top=top, left=left, rows=rows, merged=emptied(ranges, bottom, right))
+    return Sheet(
+        name=sheet.name,
+        top=bounds.top,
+        left=bounds.left,
+        rows=(_row(book, sheet, row)[bounds.left :] for row in range(bounds.bottom + 1)),
+        merged=emptied(ranges, bounds.bottom, bounds.right),
+    )
 
 
 def _row(book: Any, sheet: Any, row: int) -> list[Value]:

@@ -16,8 +16,8 @@ from typing import BinaryIO, NamedTuple
 from xml.parsers import expat
 
 from loader.errors import InputError
-from loader.read.packed import BLOCK, MOST_TIMES, is_bomb, refuse_bomb
-from loader.read.sheet import column_number, error_mark, is_duration_format, unreadable_mark
+from loader.read.packed import BLOCK, is_bomb, refuse_bomb
+from loader.read.sheet import column_number, error_mark, is_duration_format, refuse_sprawl, unreadable_mark
 from loader.read.table import Mark
 
 _LARGEST = 8 << 30
@@ -26,9 +26,6 @@ _CELL = re.compile(rb"<(?:\w+:)?c\s[^>]*?\br\s*=\s*[\"']([A-Za-z]{1,3}[0-9]{1,7}
 _ROW = re.compile(rb"<(?:\w+:)?row\s[^>]*?\br\s*=\s*[\"']([0-9]{1,7})[\"']")
 _ODD = re.compile(rb"\bt=[\"']e[\"']|<(?:\w+:)?f[\s/>]|<(?:\w+:)?v(?:\s[^>]*)?>-[0-9.]*(?:[0-9]{9}|[eE])")
 _FILTER = re.compile(rb"<(?:\w+:)?row\s[^>]*?\bhidden=[\"'](?:1|true)[\"']")
-# calamine lays a sheet out as a full rectangle; two cells in far corners of 1 kB of XML must not fill the memory.
-_BYTES_OF_A_CELL = 32
-_FREE_CELLS = 6 << 20
 _KNOWN_ERRORS = frozenset({"", "#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A"})
 # Python's longest duration, in days, as calamine hands it over.
 _LONGEST_DURATION = 999_999_999
@@ -79,8 +76,7 @@ def guard(name: str, stream: BinaryIO) -> None:
             for block in _blocks(archive, info):
                 area.see(block)
             cells += area.size()
-    if cells > max(_FREE_CELLS, MOST_TIMES * size // _BYTES_OF_A_CELL):
-        raise InputError(f"{name}: a sheet's few cells lie too far apart; copy the table to a sheet of its own.")
+    refuse_sprawl(name, cells, size)
     stream.seek(0)
 
 

@@ -280,6 +280,9 @@ def test_two_cells_in_far_corners_do_not_fill_the_memory(tmp_path: Path) -> None
     path = xlsx(tmp_path, [HEAD, (1, 2)], change=lambda _, sheet: sheet.cell(1_048_576, 16_384, 1))
     with pytest.raises(InputError, match="too far apart"):
         opened(path)
+    cells = {(0, 0): HEAD[0], (0, 1): HEAD[1], (65_535, 255): 1}
+    with pytest.raises(InputError, match="too far apart"):
+        opened(xls(tmp_path, cells))
 
 
 def test_an_empty_workbook_and_one_without_header_are_refused(tmp_path: Path) -> None:
