@@ -115,12 +115,14 @@ class Journal:
     @contextmanager
     def _commit(self, changes: Mapping[str, object] | None = None) -> Iterator[None]:
         """Make one commit of a block and of changes of facts, or nothing of both."""
-        facts = self.facts.changed(changes or {})
+        given = changes or {}
+        facts = self.facts.changed(given)
+        new = {name: value for name, value in given.items() if name == "pace" or value != getattr(self.facts, name)}
         with guarded(self.path):
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield
-                self._database.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", to_rows(changes or {}))
+                self._database.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", to_rows(new))
                 self._database.execute("COMMIT")
             except BaseException:
                 if self._database.in_transaction:
