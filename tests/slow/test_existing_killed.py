@@ -3,7 +3,6 @@
 import os
 import random
 import subprocess
-import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 from loader.sandbox import Sandbox, SandboxThread
+from tests.slow.command import command
 
 LABELS = [{"from": "contacts", "to": "companies", "label": name} for name in ("Boss", "Clerk")]
 TYPES = ("--from", "contacts", "--to", "companies")
@@ -18,10 +18,8 @@ TYPES = ("--from", "contacts", "--to", "companies")
 
 def start(sandbox: Sandbox, folder: Path, *options: str) -> "subprocess.Popen[bytes]":
     """Start `load a.csv` as a process in the folder."""
-    environment = {**os.environ, "HUBSPOT_BASE_URL": sandbox.url, "HUBSPOT_ACCESS_TOKEN": "any"}
-    environment["XDG_CACHE_HOME"] = str(folder / "cache")
-    command = [sys.executable, "-m", "loader", "load", "a.csv", *TYPES, "--quiet", "--rate", "9999/1", *options]
-    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
+    words = ("load", "a.csv", *TYPES, "--quiet", "--rate", "9999/1", *options)
+    return command(sandbox, folder, *words, XDG_CACHE_HOME=str(folder / "cache"))
 
 
 @pytest.mark.parametrize("method", ["put", "batch"])

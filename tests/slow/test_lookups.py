@@ -1,15 +1,14 @@
 """Looking records up keeps to the rate, and a load that is killed at it asks only for the rest when it comes back."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
 
 from loader.sandbox import Sandbox, SandboxThread
+from tests.slow.command import command
 
 VALUES = 6000
 KILLS = 3
@@ -18,13 +17,8 @@ UNDER_WAY = 10 * 100
 
 
 def start(sandbox: Sandbox, folder: Path, rate: str = "200/1") -> subprocess.Popen[bytes]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HUBSPOT_", "ASSOCIATION_"))}
-    return subprocess.Popen(
-        [sys.executable, "-m", "loader", "load", "a.csv", "--from", "contacts", "--to", "companies",
-         "--from-id-property", "email", "--rate", rate, "--quiet"],
-        cwd=folder,
-        env={**kept, "HUBSPOT_BASE_URL": sandbox.url, "HUBSPOT_ACCESS_TOKEN": "any"},
-    )  # fmt: skip
+    words = ("--from", "contacts", "--to", "companies", "--from-id-property", "email", "--rate", rate, "--quiet")
+    return command(sandbox, folder, "load", "a.csv", *words)
 
 
 def asked(sandbox: Sandbox) -> Counter[str]:

@@ -1,14 +1,12 @@
 """Two loaders of one token on one machine, as two processes: they share its limit without being told."""
 
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from loader.sandbox import Sandbox, SandboxThread
+from tests.slow.command import command
 
 REQUESTS, WINDOW = 200, 4.0
 LIMIT = f"{REQUESTS}/{WINDOW:g}"
@@ -24,13 +22,8 @@ class Loader:
         self._said = folder / "said.txt"
         self.first, self.last = first, first + rows
         with self._said.open("wb") as said:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "loader", "load", "a.csv", "--from", "contacts", "--to", "companies",
-                 "--rate", LIMIT, "--existing", "replace", "--unread"],
-                cwd=folder,
-                env={**os.environ, "HUBSPOT_BASE_URL": sandbox.url, "HUBSPOT_ACCESS_TOKEN": "any", **environment},
-                stderr=said,
-            )  # fmt: skip
+            words = ("--from", "contacts", "--to", "companies", "--rate", LIMIT, "--existing", "replace", "--unread")
+            self.process = command(sandbox, folder, "load", "a.csv", *words, stderr=said, **environment)
 
     def ends(self, code: int = 0) -> str:
         """Wait for the end and return what it said."""

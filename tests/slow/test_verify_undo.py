@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from loader.sandbox import Sandbox, SandboxThread
+from tests.slow.command import command
 
 LABELS = [
     {"from": "contacts", "to": "companies", "label": "Boss"},
@@ -65,9 +66,7 @@ class Migration:
 
     def start(self, sandbox: Sandbox, *words: str) -> "subprocess.Popen[bytes]":
         """Start a command in the folder."""
-        environment = {**os.environ, "HUBSPOT_BASE_URL": sandbox.url, "HUBSPOT_ACCESS_TOKEN": "any"}
-        command = [sys.executable, "-m", "loader", *words, "--rate", "9999/1", "--quiet"]
-        return subprocess.Popen(command, cwd=self.folder, env=environment, stdout=subprocess.DEVNULL)
+        return command(sandbox, self.folder, *words, "--rate", "9999/1", "--quiet")
 
     def run(self, sandbox: Sandbox, *words: str) -> int:
         """Run a command to its end and return its exit code."""
