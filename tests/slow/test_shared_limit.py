@@ -8,7 +8,7 @@ import pytest
 from loader.sandbox import Sandbox, SandboxThread
 from tests.slow.command import command
 
-REQUESTS, WINDOW = 200, 4.0
+REQUESTS, WINDOW = 100, 2.0
 LIMIT = f"{REQUESTS}/{WINDOW:g}"
 
 
@@ -69,7 +69,7 @@ def test_loaders_of_one_token_use_one_limit_together(count: int, tmp_path: Path)
 
 def test_what_a_killed_loader_had_goes_to_the_other_a_window_later(tmp_path: Path) -> None:
     with SandboxThread(rate=LIMIT, latency="5ms-20ms") as sandbox:
-        killed, other = (Loader(sandbox, tmp_path / str(n), 1000, 1 + n * 10_000) for n in range(2))
+        killed, other = (Loader(sandbox, tmp_path / str(n), 600, 1 + n * 10_000) for n in range(2))
         while sandbox.count("PUT", status=201) < 2 * REQUESTS:
             time.sleep(0.01)
         killed.process.kill()

@@ -1,4 +1,4 @@
-"""A migration proven and taken back: five thousand rows over a portal that has pairs and labels of its own already."""
+"""A migration proven and taken back: two thousand rows over a portal that has pairs and labels of its own already."""
 
 import csv
 import json
@@ -33,13 +33,13 @@ class Migration:
 
     def __init__(self, folder: Path, draw: random.Random) -> None:
         self.folder = folder
-        pairs = [(n, draw.randrange(100_000, 100_400)) for n in range(1, 4_001)]
+        pairs = [(n, draw.randrange(100_000, 100_400)) for n in range(1, 1_601)]
         self.rows: list[tuple[Pair, str]] = [(pair, draw.choice(NAMES)) for pair in pairs]
-        self.rows += [(draw.choice(pairs), draw.choice(NAMES)) for _ in range(1_000)]
+        self.rows += [(draw.choice(pairs), draw.choice(NAMES)) for _ in range(400)]
         draw.shuffle(self.rows)
         inside, outside = (
-            draw.sample(pairs, 1_500),
-            [(n, draw.randrange(100_000, 100_400)) for n in range(5_001, 5_501)],
+            draw.sample(pairs, 600),
+            [(n, draw.randrange(100_000, 100_400)) for n in range(5_001, 5_201)],
         )
         self.held: dict[Pair, list[str]] = {
             pair: draw.sample(["Boss", "Champion", "Foreign"], draw.randrange(3)) for pair in inside + outside
@@ -49,7 +49,7 @@ class Migration:
             file.writelines(f"{one},{other},{label}\n" for (one, other), label in self.rows)
 
     def portal(self) -> dict[str, Any]:
-        """The portal: 2,000 pairs, some of the file's and some not, with labels of the file's and a foreign one."""
+        """The portal: 800 pairs, some of the file's and some not, with labels of the file's and a foreign one."""
         there = [
             {"from_type": "contacts", "from_id": one, "to_type": "companies", "to_id": other, "labels": labels}
             for (one, other), labels in self.held.items()
@@ -86,21 +86,21 @@ def test_a_migration_is_verified_loaded_verified_and_taken_back_to_the_last_labe
     migration = Migration(tmp_path, random.Random(seed))
     with SandboxThread(migration.portal(), faults=faults, seed=seed, latency="20ms") as sandbox:
         before = dict(sandbox.portal.pairs())
-        assert len(before) == 2_000
+        assert len(before) == 800
         assert migration.run(sandbox, "verify", "a.csv", *TYPES, "--wait", "1") == 1
         assert migration.marks() == migration.expected()
         assert dict(sandbox.portal.pairs()) == before
         assert migration.run(sandbox, "load", "a.csv", *TYPES) == 0
         loaded = len(sandbox.portal.pairs())
         assert migration.run(sandbox, "verify", "a.csv", *TYPES) == 0
-        assert migration.marks() == {"=": 5_000}
+        assert migration.marks() == {"=": 2_000}
         killed = _kill_half_way(migration, sandbox, loaded, len(before))
         assert migration.run(sandbox, "undo", "a.results.csv", "--yes") == 0
         assert dict(sandbox.portal.pairs()) == before
     assert json.loads((tmp_path / "a.summary.json").read_text())["rows"]["failed"] == 0
     with (tmp_path / "a.undo.csv").open(newline="") as file:
         undone = Counter(line["status"] for line in csv.DictReader(file))
-    sys.stdout.write(f"{loaded - 2_000} pairs added, killed with {killed} of them left; rows {dict(undone)}\n")
+    sys.stdout.write(f"{loaded - 800} pairs added, killed with {killed} of them left; rows {dict(undone)}\n")
     assert undone == {"removed": sum(count for mark, count in migration.expected().items() if mark != "=")}
 
 
