@@ -41,7 +41,7 @@ Given: TypeAlias = "Path | Iterable[Path] | pd.DataFrame | Iterable[Row] | None"
 """What to load; None: the inputs that the configuration file names."""
 
 Verb = Callable[[Prepared, Tell, Stop, BinaryIO | None], Coroutine[Any, Any, T]]
-"""A verb that reads inputs, with whatever stands for standard input."""
+"""A verb, with what stands for standard input where rows are read from there."""
 
 
 async def load(source: Given = None, **options: Unpack[LoadOptions]) -> Report:
@@ -105,8 +105,7 @@ async def undo(results: Path, **options: Unpack[UndoOptions]) -> UndoReport:
     left and told. An undo that is cut short goes on at the next call. Raises UsageError or JournalError when nothing
     was removed, and Fatal when the portal refuses the token, or is another one than that of the load.
     """
-    with naming_keywords():
-        return await _undo(prepared("undo", Source((os.fspath(results),)), options), Stop())
+    return await _awaited(_undo, "undo", os.fspath(results), options)
 
 
 def undo_sync(results: Path, **options: Unpack[UndoOptions]) -> UndoReport:
@@ -114,8 +113,7 @@ def undo_sync(results: Path, **options: Unpack[UndoOptions]) -> UndoReport:
 
     Ctrl-C lets what is under way be finished before KeyboardInterrupt is raised; the next call goes on.
     """
-    with naming_keywords():
-        return background.finished(partial(_undo, prepared("undo", Source((os.fspath(results),)), options)))
+    return _finished(_undo, "undo", os.fspath(results), options)
 
 
 async def _load(ready: Prepared, tell: Tell, stop: Stop, standard_input: BinaryIO | None) -> Report:
@@ -135,10 +133,10 @@ async def _verify(ready: Prepared, tell: Tell, stop: Stop, standard_input: Binar
     return await verify_verb(ready.settings, tell=tell, stop=stop, standard_input=standard_input)
 
 
-async def _undo(ready: Prepared, stop: Stop) -> UndoReport:
+async def _undo(ready: Prepared, tell: Tell, stop: Stop, standard_input: BinaryIO | None) -> UndoReport:
+    del standard_input
     agree = agreement(stop, yes=ready.command.values["yes"])
-    with ready.listening() as tell:
-        return await undo_verb(ready.settings, tell=tell, stop=stop, agree=agree)
+    return await undo_verb(ready.settings, tell=tell, stop=stop, agree=agree)
 
 
 async def _awaited(verb: Verb[T], name: str, given: object, options: Mapping[str, object]) -> T:
