@@ -9,7 +9,7 @@ from loader.journal import Journal, holder, is_journal
 from loader.planning.object_types import shown
 from loader.record.outputs import journal_of
 from loader.run.status import status_of
-from loader.send.put import timestamp
+from loader.send.clocks import timestamp
 from loader.show.report import check_report, page, write_report
 
 

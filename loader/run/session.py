@@ -23,11 +23,11 @@ from loader.journal import AsyncJournal
 from loader.read import Input, open_inputs
 from loader.run.connection import connected, surroundings
 from loader.send.api import VERSIONS
+from loader.send.clocks import timestamp
 from loader.send.endings import no_answer
 from loader.send.gateway import Gateway, Surroundings
 from loader.send.pool import Pool
 from loader.send.portal import Account, GatewayPortal
-from loader.send.put import timestamp
 from loader.settings import Settings
 from loader.stopping import Stop
 

@@ -12,12 +12,12 @@ from loader.errors import ApiError, RecordMerged, Refused, Retryable, ServerFaul
 from loader.model import Numbers, Outcome, Pair, Pairs
 from loader.send import api, retry
 from loader.send.batch_replies import Created, created_pairs
-from loader.send.culprits import MOST_REFUSALS, halves, parted
+from loader.send.clocks import timestamp
 from loader.send.gateway import Gateway, Superseded
 from loader.send.outcomes import Record, divided, failed, outcome, outcomes, plain
 from loader.send.outgoing import Draft, Leaving
-from loader.send.put import timestamp
 from loader.send.reading import CurrentAssociations
+from loader.send.refusals import MOST_REFUSALS, after_refusal, halves
 
 MOST_PAIRS = 2000
 """In one batch/create (guide "Associations v4")."""
@@ -101,7 +101,7 @@ class Batch:
             return _Answered([], [], [])
         except Refused as error:
             tried = step.attempts + error.attempts
-            refused, again = parted(error, list(draft.pairs.each()))
+            refused, again = after_refusal(error, list(draft.pairs.each()))
             parts = draft.split(map(_numbers, again))
             return _Answered([], self._refused(refused, tried), _left(step, parts, tried))
         except Retryable as error:

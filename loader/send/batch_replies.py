@@ -16,7 +16,7 @@ from msgspec.json import Decoder
 from loader.errors import ApiError, RecordMerged, Refused, ServerFault
 from loader.model import AssociationType, Numbers, Pair, Pairs, Types
 from loader.send import replies
-from loader.send.culprits import PairsByRecord, records_refused
+from loader.send.refusals import PairsByRecord, records_refused
 from loader.send.replies import (
     RECORD_ID,
     Reply,
@@ -396,9 +396,9 @@ def _with_errors(page: Page, text: Raw, asked: Collection[str], reply: Reply) ->
             page = page._replace(others=page.others + others, names_all=page.names_all or bool(named))
             continue
         refused = item_error(error, reply)
-        culprits = records_refused(refused, asked)
-        page.refused.update(culprits)
-        unexplained = unexplained or (None if culprits else refused)
+        by_record = records_refused(refused, asked)
+        page.refused.update(by_record)
+        unexplained = unexplained or (None if by_record else refused)
     return page._replace(unexplained=unexplained)
 
 

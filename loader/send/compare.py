@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from loader.model import Direction, Outcome, Types
+from loader.send.clocks import timestamp
 from loader.send.judging import alike
 from loader.send.outcomes import Record, failed, outcomes, plain
 from loader.send.outgoing import Draft
-from loader.send.put import timestamp
 from loader.send.reading import CurrentAssociations
 
 

@@ -13,10 +13,10 @@ import numpy as np
 
 from loader.model import Lot, concatenate
 from loader.send import lookup
-from loader.send.freshness import FRESH_SECONDS, Clocks, Moment
+from loader.send.clocks import FRESH_SECONDS, Clocks, Moment
 from loader.send.judging import Judge, Merging
 from loader.send.lookup import Lookup
-from loader.send.outgoing import Draft, Queue, Queues, Run, joined, unread
+from loader.send.outgoing import Draft, Queue, Queues, Stretch, joined, unread
 from loader.send.reading import MOST_RECORDS, Current
 
 WAIT_SECONDS = 30.0
@@ -108,15 +108,19 @@ class Merge:
     async def renew(self, draft: Draft) -> None:
         """Look a draft up once more, together with others that wait and are about as old."""
         async with self._renewing:  # Whoever waits here may find its draft renewed by the one before.
-            while len(draft) and self.is_old(draft.run.read_at):
+            while len(draft) and self.is_old(draft.stretch.read_at):
                 await self._renew(self._like(draft))
 
     def _like(self, draft: Draft) -> list[Draft]:
         """Return a draft, and others that one reading does for as well."""
         found, size = [draft], len(draft)
         for other in self._handed_out:
-            waits = other is not draft and not other.has_left and self._is_late(other.run.read_at)
-            if waits and other.run.pairs.direction == draft.run.pairs.direction and size + len(other) <= MOST_RECORDS:
+            waits = other is not draft and not other.has_left and self._is_late(other.stretch.read_at)
+            if (
+                waits
+                and other.stretch.pairs.direction == draft.stretch.pairs.direction
+                and size + len(other) <= MOST_RECORDS
+            ):
                 found.append(other)
                 size += len(other)
         return found
@@ -124,9 +128,9 @@ class Merge:
     async def _renew(self, drafts: Sequence[Draft]) -> None:
         for draft in drafts:
             draft.renewing = True
-        run = await self._lookup.own_end(unread(concatenate([draft.asked for draft in drafts])))
+        stretch = await self._lookup.own_end(unread(concatenate([draft.asked for draft in drafts])))
         for draft in drafts:
-            draft.become(run.take(np.isin(run.pairs.numbers, draft.numbers)))
+            draft.become(stretch.take(np.isin(stretch.pairs.numbers, draft.numbers)))
 
     # --- waiting to be handed out
 
@@ -148,19 +152,19 @@ class Merge:
         if lot is None:
             self._ended = True
             return
-        for run in await self._lookup.lot(lot):
-            self._queues.of(run.pairs.direction).append(run)
+        for stretch in await self._lookup.lot(lot):
+            self._queues.of(stretch.pairs.direction).append(stretch)
 
     async def _look_up_first(self, queue: Queue) -> None:
         """Look up, from their own end, the first pairs that were not yet, or long ago; they stay the first."""
-        late: list[Run] = []
-        others: list[Run] = []
+        late: list[Stretch] = []
+        others: list[Stretch] = []
         room = MOST_RECORDS
-        for run in queue.take(max(self._capacity, MOST_RECORDS)):
-            fitting = room if self._is_late(run.read_at) else 0
-            late.append(run.take(slice(fitting)))
-            others.append(run.take(slice(fitting, None)))
+        for stretch in queue.take(max(self._capacity, MOST_RECORDS)):
+            fitting = room if self._is_late(stretch.read_at) else 0
+            late.append(stretch.take(slice(fitting)))
+            others.append(stretch.take(slice(fitting, None)))
             room -= len(late[-1])
         queue.put_first(others)
-        again = joined([run for run in late if len(run)])
+        again = joined([stretch for stretch in late if len(stretch)])
         queue.put_first([await self._lookup.own_end(again)])

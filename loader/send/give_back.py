@@ -12,9 +12,9 @@ import numpy as np
 
 from loader.model import AssociationType, Demotion, Direction, Outcome, Pairs, Result, Types
 from loader.send.batch import Batch
-from loader.send.freshness import Moment
+from loader.send.clocks import Moment
 from loader.send.gateway import Gateway
-from loader.send.outgoing import AsAsked, Draft, Run
+from loader.send.outgoing import AsAsked, Draft, Stretch
 from loader.send.reading import CurrentAssociations, Reading, read_fresh
 
 GIVEN, KEPT, LEFT, FAILED = "given", "kept", "left", "failed"
@@ -33,7 +33,7 @@ class Young(AsAsked):
 
     async def renew(self, draft: Draft) -> None:
         """Give the pairs up."""
-        draft.become(draft.run.take(slice(0)))
+        draft.become(draft.stretch.take(slice(0)))
 
 
 class Giver:
@@ -56,8 +56,8 @@ class Giver:
         batch = Batch(self._gateway, version=self._version, max_attempts=self._max_attempts, now=self._now)
         if given:
             pairs = _pairs(direction, given)
-            run = Run(asked=pairs, pairs=pairs, read_at=read_at)
-            await batch.apply(Draft(run, Young(self._gateway)), outcomes.extend)
+            stretch = Stretch(asked=pairs, pairs=pairs, read_at=read_at)
+            await batch.apply(Draft(stretch, Young(self._gateway)), outcomes.extend)
         return {pair: each.result for each in outcomes for pair in each.pair_ids.tolist()}
 
 

@@ -28,12 +28,11 @@ from loader.model import (
     Types,
     hides_leads,
 )
-from loader.send.demoting import demotions, promotions
-from loader.send.freshness import Clocks, Moment
+from loader.send.clocks import Clocks, Moment, timestamp
 from loader.send.judging import Case, Judge, Judgement, cases, renamed
 from loader.send.outcomes import divided, failed, outcomes, plain
-from loader.send.outgoing import Run, unread
-from loader.send.put import timestamp
+from loader.send.outgoing import Stretch, unread
+from loader.send.primaries import losing_primaries, new_primaries
 from loader.send.reading import Current, Reading, read_fresh
 from loader.send.replies import printable
 
@@ -55,7 +54,7 @@ class Ledger(Protocol):
         """
 
     def record(self, outcomes: Sequence[Outcome]) -> None:
-        """Take outcomes over at once; they are written down a moment later. Raises Stopped to end the run."""
+        """Take outcomes over at once; they are written down a moment later. Raises Stopped to end the stretch."""
 
 
 class Lookup:
@@ -76,7 +75,7 @@ class Lookup:
         self._judge = judge
         self.waiting: set[int] = set()
 
-    async def lot(self, lot: Lot) -> list[Run]:
+    async def lot(self, lot: Lot) -> list[Stretch]:
         """Look a lot up; return the pairs that lack something, and those that are still to be read from their own end.
 
         Those are the pairs of the other end, and, as another record loses its primary one to them, those that get such
@@ -94,11 +93,11 @@ class Lookup:
             return [own, self._without_complete(seen, seen.to_ids, seen.from_ids, reading, lot.inverse)]
         return [own, unread(lot.other)]
 
-    async def own_end(self, run: Run) -> Run:
+    async def own_end(self, stretch: Stretch) -> Stretch:
         """Look pairs up from their own end; return those that lack something."""
-        pairs = run.asked
+        pairs = stretch.asked
         reading, read_at = await read_fresh(self._current, self._clocks, pairs.direction, _ids(pairs.from_ids))
-        if doubted := await self._doubted(pairs, reading, run.shown):
+        if doubted := await self._doubted(pairs, reading, stretch.shown):
             failing, pairs = divided(pairs, doubted)
             for number, error in doubted.items():
                 self._fail(failing.take(failing.numbers == number), error)
@@ -111,7 +110,7 @@ class Lookup:
         others: Numbers,
         reading: Reading,
         inverse: Mapping[AssociationType, AssociationType] | None,
-    ) -> Run:
+    ) -> Stretch:
         """Record the pairs that have all that is asked for, and return the others, whose own end is to be read.
 
         `records` are those that were read, `others` those at the other end. `inverse` says what their types are called
@@ -151,7 +150,7 @@ class Lookup:
                     doubted[pair.pair_id] = _ends_disagree(pair)
         return doubted
 
-    async def _prepared(self, pairs: Pairs, reading: Reading, read_at: Moment) -> Run:
+    async def _prepared(self, pairs: Pairs, reading: Reading, read_at: Moment) -> Stretch:
         """Judge pairs by a reading from their own end; return those that lack something, once that is kept."""
         readable = np.ones(len(pairs), np.bool_)
         self._fail_unreadable(pairs, pairs.from_ids, reading, readable)
@@ -177,11 +176,11 @@ class Lookup:
     async def _demoted(self, pairs: Pairs, lacking: Sequence[Lacking], reading: Reading) -> list[Demotion]:
         """Return the pairs that lose a type to those that are to be sent, by a look at the records that have one."""
         alike = ((pairs.take(case.places), judgement) for case, judgement in lacking)
-        promoted = promotions(alike, self._ledger.singles)
+        primaries = new_primaries(alike, self._ledger.singles)
         readings = {"from": reading}
-        if records := dict.fromkeys(each.pair.to_object_id for each in promoted if each.end == "to"):
+        if records := dict.fromkeys(each.pair.to_object_id for each in primaries if each.end == "to"):
             readings["to"], _ = await read_fresh(self._current, self._clocks, pairs.direction[::-1], records)
-        return demotions(promoted, readings)
+        return losing_primaries(primaries, readings)
 
     def _fail_unreadable(self, pairs: Pairs, records: Numbers, reading: Reading, left: np.ndarray) -> None:
         """Record the pairs whose records could not be read as failed, and strike them off those that are left."""
@@ -197,7 +196,7 @@ class Lookup:
         self._ledger.record(outcomes(pairs, plain(status, finished_at=timestamp(self._now()))))
 
 
-def _to_send(pairs: Pairs, lacking: Sequence[Lacking], unchanged: Mapping[int, int], read_at: Moment) -> Run:
+def _to_send(pairs: Pairs, lacking: Sequence[Lacking], unchanged: Mapping[int, int], read_at: Moment) -> Stretch:
     """Return the pairs that lack something, in their order, with what they were and with what is to be sent."""
     requests = np.full(len(pairs), -1, np.int32)
     before: dict[int, Types] = {}
@@ -221,7 +220,7 @@ def _to_send(pairs: Pairs, lacking: Sequence[Lacking], unchanged: Mapping[int, i
         unchanged=unchanged,
         gone=gone,
     )
-    return Run(asked=asked, pairs=sent, read_at=read_at)
+    return Stretch(asked=asked, pairs=sent, read_at=read_at)
 
 
 def _ids(*columns: Numbers) -> list[str]:

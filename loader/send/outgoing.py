@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from loader.model import Direction, Numbers, Pair, Pairs, concatenate
 from loader.send.api import Request
-from loader.send.freshness import NEVER, Moment
+from loader.send.clocks import NEVER, Moment
 from loader.send.gateway import Superseded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Run:
+class Stretch:
     """Pairs of one direction that lie together on their way out.
 
     `asked` is what the rows want of them, and what they were `before`, as far as that is known; `pairs` is what is to
@@ -32,25 +32,27 @@ class Run:
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def take(self, which: slice | npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> "Run":
+    def take(self, which: slice | npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> "Stretch":
         """Return some of the pairs."""
-        return Run(asked=self.asked.take(which), pairs=self.pairs.take(which), read_at=self.read_at, shown=self.shown)
+        return Stretch(
+            asked=self.asked.take(which), pairs=self.pairs.take(which), read_at=self.read_at, shown=self.shown
+        )
 
 
-def unread(pairs: Pairs, shown: frozenset[int] = frozenset()) -> Run:
+def unread(pairs: Pairs, shown: frozenset[int] = frozenset()) -> Stretch:
     """Return pairs as the rows want them, before anything was read."""
-    return Run(asked=pairs, pairs=pairs, shown=shown)
+    return Stretch(asked=pairs, pairs=pairs, shown=shown)
 
 
-def joined(runs: Sequence[Run]) -> Run:
-    """Return runs, at least one, as a single one that is as old as the oldest of them."""
-    if len(runs) == 1:
-        return runs[0]
-    return Run(
-        asked=concatenate([run.asked for run in runs]),
-        pairs=concatenate([run.pairs for run in runs]),
-        read_at=min(run.read_at for run in runs),
-        shown=frozenset().union(*(run.shown for run in runs)),
+def joined(stretches: Sequence[Stretch]) -> Stretch:
+    """Return stretches, at least one, as a single one that is as old as the oldest of them."""
+    if len(stretches) == 1:
+        return stretches[0]
+    return Stretch(
+        asked=concatenate([stretch.asked for stretch in stretches]),
+        pairs=concatenate([stretch.pairs for stretch in stretches]),
+        read_at=min(stretch.read_at for stretch in stretches),
+        shown=frozenset().union(*(stretch.shown for stretch in stretches)),
     )
 
 
@@ -71,16 +73,16 @@ class Source(Protocol):
 
 
 class Draft:
-    """A request in preparation: pairs of one direction that are to leave together, a stretch of a run.
+    """A request in preparation: pairs of one direction that are to leave together, a part of a stretch.
 
     `has_left`: its request is under way, or was, and nothing is to be changed about it meanwhile. `renewing`: it is
     being looked up once more, and must not leave meanwhile.
     """
 
-    def __init__(self, run: Run, source: Source, start: int = 0, stop: int | None = None) -> None:
-        self.run = run
+    def __init__(self, stretch: Stretch, source: Source, start: int = 0, stop: int | None = None) -> None:
+        self.stretch = stretch
         self._start = start
-        self._stop = len(run) if stop is None else stop
+        self._stop = len(stretch) if stop is None else stop
         self._source = source
         self._pair: Pair | None = None
         self.has_left = self.renewing = False
@@ -92,33 +94,33 @@ class Draft:
     @property
     def asked(self) -> Pairs:
         """The pairs as the rows want them."""
-        return self.run.asked.take(slice(self._start, self._stop))
+        return self.stretch.asked.take(slice(self._start, self._stop))
 
     @property
     def pairs(self) -> Pairs:
         """The pairs as they are to be sent."""
-        return self.run.pairs.take(slice(self._start, self._stop))
+        return self.stretch.pairs.take(slice(self._start, self._stop))
 
     @property
     def numbers(self) -> Numbers:
         """The numbers of the pairs."""
-        return self.run.pairs.numbers[self._start : self._stop]
+        return self.stretch.pairs.numbers[self._start : self._stop]
 
     @property
     def pair(self) -> Pair:
         """The first pair as it is to be sent: the only one, where a request carries one."""
         if self._pair is None:
-            self._pair = self.run.pairs.at(self._start)
+            self._pair = self.stretch.pairs.at(self._start)
         return self._pair
 
-    def become(self, run: Run) -> None:
+    def become(self, stretch: Stretch) -> None:
         """Hold these pairs instead: the same ones, or fewer, as they are now."""
-        self.run, self._start, self._stop, self._pair = run, 0, len(run), None
+        self.stretch, self._start, self._stop, self._pair = stretch, 0, len(stretch), None
         self.renewing = False
 
     def may_leave(self) -> bool:
         """Return True when the request may leave at this moment, as it then does; False when it must be renewed."""
-        self.has_left = not self.renewing and not self._source.is_old(self.run.read_at)
+        self.has_left = not self.renewing and not self._source.is_old(self.stretch.read_at)
         return self.has_left
 
     async def renew(self) -> None:
@@ -131,8 +133,8 @@ class Draft:
     def split(self, parts: Iterable[Numbers]) -> list["Draft"]:
         """Return drafts of some of the pairs each, by their numbers, instead of this one."""
         self.done()
-        run = self.run.take(slice(self._start, self._stop))
-        drafts = [Draft(run.take(np.isin(run.pairs.numbers, part)), self._source) for part in parts]
+        stretch = self.stretch.take(slice(self._start, self._stop))
+        drafts = [Draft(stretch.take(np.isin(stretch.pairs.numbers, part)), self._source) for part in parts]
         for draft in drafts:
             draft.has_left = self.has_left
         return drafts
@@ -166,67 +168,67 @@ class Outgoing(Protocol):
 
 
 class Queue:
-    """Runs of pairs of one direction, in their order; the first `_taken` pairs of the first run are gone already."""
+    """Stretches of pairs of one direction, in their order; `_taken` pairs of the first one are gone already."""
 
     def __init__(self) -> None:
-        self._runs: deque[Run] = deque()
+        self._stretches: deque[Stretch] = deque()
         self._taken = 0
         self._size = 0
 
     def __len__(self) -> int:
         return self._size
 
-    def append(self, run: Run) -> None:
+    def append(self, stretch: Stretch) -> None:
         """Put pairs behind all others."""
-        if len(run):
-            self._runs.append(run)
-            self._size += len(run)
+        if len(stretch):
+            self._stretches.append(stretch)
+            self._size += len(stretch)
 
-    def put_first(self, runs: Sequence[Run]) -> None:
+    def put_first(self, stretches: Sequence[Stretch]) -> None:
         """Put pairs before all others."""
         self._cut()
-        for run in reversed(runs):
-            if len(run):
-                self._runs.appendleft(run)
-                self._size += len(run)
+        for stretch in reversed(stretches):
+            if len(stretch):
+                self._stretches.appendleft(stretch)
+                self._size += len(stretch)
 
     def oldest(self, count: int) -> Moment:
         """Return when the oldest of the first so many pairs was read; there is at least one."""
-        found = self._runs[0].read_at
-        count -= len(self._runs[0]) - self._taken
-        for run in list(self._runs)[1:] if count > 0 else ():
+        found = self._stretches[0].read_at
+        count -= len(self._stretches[0]) - self._taken
+        for stretch in list(self._stretches)[1:] if count > 0 else ():
             if count <= 0:
                 break
-            found = min(found, run.read_at)
-            count -= len(run)
+            found = min(found, stretch.read_at)
+            count -= len(stretch)
         return found
 
     def draft(self, count: int, source: Source) -> Draft:
         """Return the first so many pairs, or as many as there are, as the draft of a request."""
-        first, start = self._runs[0], self._taken
+        first, start = self._stretches[0], self._taken
         if len(first) - start > count:
             self._taken += count
             self._size -= count
             return Draft(first, source, start, start + count)
         return Draft(joined(self.take(count)), source)
 
-    def take(self, count: int) -> list[Run]:
+    def take(self, count: int) -> list[Stretch]:
         """Take out the first so many pairs, or as many as there are."""
         self._cut()
-        found: list[Run] = []
-        while self._runs and count:
-            run = self._runs.popleft()
-            if len(run) > count:
-                self._runs.appendleft(run.take(slice(count, None)))
-                run = run.take(slice(count))
-            found.append(run)
-            self._size -= len(run)
-            count -= len(run)
+        found: list[Stretch] = []
+        while self._stretches and count:
+            stretch = self._stretches.popleft()
+            if len(stretch) > count:
+                self._stretches.appendleft(stretch.take(slice(count, None)))
+                stretch = stretch.take(slice(count))
+            found.append(stretch)
+            self._size -= len(stretch)
+            count -= len(stretch)
         return found
 
     def _cut(self) -> None:
         if self._taken:
-            self._runs[0] = self._runs[0].take(slice(self._taken, None))
+            self._stretches[0] = self._stretches[0].take(slice(self._taken, None))
             self._taken = 0
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from loader.errors import Refused, Retryable
 from loader.model import Outcome, Result
 from loader.send import api, replies
+from loader.send.clocks import timestamp
 from loader.send.gateway import Gateway, Superseded
 from loader.send.outcomes import Record, failed, written
 from loader.send.outgoing import Draft, Leaving
@@ -47,8 +48,3 @@ class Put:
         if not self._since <= now < self._until:
             self._since, self._until, self._text = now, now + MILLISECOND, timestamp(now)
         return self._text
-
-
-def timestamp(moment: datetime) -> str:
-    """Return UTC as ISO 8601 with milliseconds: `2026-11-23T02:00:00.123Z`."""
-    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

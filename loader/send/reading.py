@@ -13,9 +13,9 @@ from loader.model import NO_TYPES, Direction, Numbers, Types
 from loader.send import api, endings
 from loader.send.api import Request
 from loader.send.batch_replies import Page, associated
-from loader.send.culprits import MOST_REFUSALS, halves, records_refused
-from loader.send.freshness import FRESH_SECONDS, Clocks, Moment
+from loader.send.clocks import FRESH_SECONDS, Clocks, Moment
 from loader.send.gateway import Gateway
+from loader.send.refusals import MOST_REFUSALS, halves, records_refused
 
 MOST_RECORDS = 1000
 """In one batch read (guide "Associations v4", since 2025-02-10; more are refused)."""

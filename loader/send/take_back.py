@@ -11,14 +11,13 @@ from loader.model import Direction, Outcome, Pair, Result
 from loader.send import api
 from loader.send.api import Request
 from loader.send.batch_replies import archived
-from loader.send.culprits import parted
-from loader.send.freshness import Moment
+from loader.send.clocks import Moment, timestamp
 from loader.send.gateway import Gateway, Superseded
 from loader.send.give_back import Giver
 from loader.send.outcomes import Record, failed, outcome, plain
 from loader.send.outgoing import Draft
-from loader.send.put import timestamp
 from loader.send.reading import CurrentAssociations, Reading, read_fresh
+from loader.send.refusals import after_refusal
 from loader.send.removal import GONE, NOTHING, Removal, removal
 
 MOST_RECORDS = 100
@@ -204,7 +203,7 @@ class TakeBack:
             except Superseded:
                 errors |= {pair.pair_id: LATE for pair in batch}
             except Refused as error:
-                refused, again = parted(error, batch)
+                refused, again = after_refusal(error, batch)
                 errors |= {pair.pair_id: why for pair, why in refused}
                 batches.extendleft(reversed(again))
             except Retryable as error:

@@ -10,8 +10,8 @@ import pytest
 
 from loader.errors import ApiError, Refused
 from loader.model import AssociationType, Demotion, Direction, Image, Lot, Outcome, Pair, Singles, Types
+from loader.send.clocks import FRESH_SECONDS, Moment
 from loader.send.existing import WAIT_SECONDS, Merge
-from loader.send.freshness import FRESH_SECONDS, Moment
 from loader.send.judging import Merging
 from loader.send.reading import Reading
 from tests.stages.columns import pairs_of

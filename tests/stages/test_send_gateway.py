@@ -27,9 +27,10 @@ from loader.errors import (
 from loader.model import AssociationType, Outcome, Pair
 from loader.send import replies
 from loader.send.api import Request
+from loader.send.clocks import timestamp
 from loader.send.gateway import Delivered, Gateway
 from loader.send.portal import Account, GatewayPortal
-from loader.send.put import Put, timestamp
+from loader.send.put import Put
 from loader.send.replies import Reply
 from loader.settings import Rate, Secret
 from tests.stages.columns import draft_of

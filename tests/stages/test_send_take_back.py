@@ -12,7 +12,7 @@ from loader.errors import ConnectionFault, Unauthorized
 from loader.model import AssociationType, Outcome, Pair, Types
 from loader.sandbox import Sandbox
 from loader.send import api
-from loader.send.put import timestamp
+from loader.send.clocks import timestamp
 from loader.send.removal import GONE, removal
 from loader.send.replies import Reply
 from loader.send.take_back import TakeBack

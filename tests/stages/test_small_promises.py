@@ -20,7 +20,7 @@ from loader.planning.association_types import AssociationTypes
 from loader.planning.cost import look_ahead
 from loader.record.results import open_results
 from loader.send.api import Request
-from loader.send.freshness import FRESH_SECONDS
+from loader.send.clocks import FRESH_SECONDS
 from loader.send.judging import Merging
 from loader.send.limiter import Limiter
 from loader.send.reading import CurrentAssociations, Reading

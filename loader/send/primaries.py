@@ -8,7 +8,7 @@ from loader.send.judging import Judgement
 from loader.send.reading import Reading
 
 
-class Promotion(NamedTuple):
+class NewPrimary(NamedTuple):
     """A pair that gets a type of which a record can have only one; the record stands at its `end`, `from` or `to`.
 
     `single` is what the type is called from that record.
@@ -19,10 +19,10 @@ class Promotion(NamedTuple):
     single: AssociationType
 
 
-def promotions(lacking: Iterable[tuple[Pairs, Judgement]], singles: Singles) -> list[Promotion]:
+def new_primaries(lacking: Iterable[tuple[Pairs, Judgement]], singles: Singles) -> list[NewPrimary]:
     """Return what pairs are to get that they never had, when this run is to send them for the first time."""
     return [
-        Promotion(pair, end, single)
+        NewPrimary(pair, end, single)
         for pairs, judgement in lacking
         for type_, end in singles.get(pairs.direction, {}).items()
         if type_ in pairs.at(0).types and type_ not in judgement.before
@@ -40,10 +40,10 @@ def _from_its_record(pair: Pair, type_: AssociationType, end: str, singles: Sing
         yield from [other for other, its_end in back.items() if its_end == "from"][:1]
 
 
-def demotions(promoted: Iterable[Promotion], readings: Mapping[str, Reading]) -> list[Demotion]:
-    """Return the pairs that lose a type by promotions; `readings` are those of the records at each end."""
+def losing_primaries(primaries: Iterable[NewPrimary], readings: Mapping[str, Reading]) -> list[Demotion]:
+    """Return the pairs that lose a type to others; `readings` are those of the records at each end."""
     found: list[Demotion] = []
-    for pair, end, single in promoted:
+    for pair, end, single in primaries:
         ends = (pair.object_type, pair.object_id), (pair.to_object_type, pair.to_object_id)
         (its_type, record), (other_type, other) = ends if end == "from" else ends[::-1]
         found += [

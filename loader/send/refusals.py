@@ -1,4 +1,4 @@
-"""Whom an error about many is about: the pairs, or the records, that HubSpot names in its context.
+"""What a refusal of many is about: the pairs, or the records, that HubSpot names in its context.
 
 Since September 2026 one record id that HubSpot does not have refuses a whole batch with 400. The context names all such
 ids, or only the first of them: `objectId`, `objectType` and `INVALID_OBJECT_IDS` (`CONTACT=7 is not valid`).
@@ -26,7 +26,7 @@ MOST_REFUSALS = 48
 T = TypeVar("T")
 
 
-class Culprit(NamedTuple):
+class NamedRecord(NamedTuple):
     """A record that an error names; `called` is its object type in HubSpot's words, `text` all of them, or blank."""
 
     record_id: str
@@ -34,29 +34,29 @@ class Culprit(NamedTuple):
     text: str
 
 
-class Parted(NamedTuple):
+class AfterRefusal(NamedTuple):
     """What a refusal of many pairs means: those refused, each with its own error, and what is to be sent again."""
 
     refused: list[tuple[Pair, Refused]]
     again: list[Sequence[Pair]]
 
 
-def parted(error: Refused, pairs: Sequence[Pair]) -> Parted:
+def after_refusal(error: Refused, pairs: Sequence[Pair]) -> AfterRefusal:
     """Part the pairs of a request, all of one direction, that HubSpot refused as a whole.
 
     Those that the error names are refused, and the others are sent once more. Where it names none of them, they are
     halved. A limit names a record of which some pairs may still go through: they are sent by themselves.
     """
     if len(pairs) == 1:
-        return Parted([(pairs[0], error)], [])
+        return AfterRefusal([(pairs[0], error)], [])
     refused = PairsByRecord(pairs).refused(error)
     named = [pair for pair in pairs if pair.pair_id in refused]
     others = [pair for pair in pairs if pair.pair_id not in refused]
     if not named or (not others and _is_limit(error)):
-        return Parted([], halves(pairs))
+        return AfterRefusal([], halves(pairs))
     if _is_limit(error):
-        return Parted([], [named, others])
-    return Parted([(pair, refused[pair.pair_id]) for pair in named], [others] if others else [])
+        return AfterRefusal([], [named, others])
+    return AfterRefusal([(pair, refused[pair.pair_id]) for pair in named], [others] if others else [])
 
 
 def halves(batch: Sequence[T]) -> list[Sequence[T]]:
@@ -67,13 +67,15 @@ def halves(batch: Sequence[T]) -> list[Sequence[T]]:
 
 def records_refused(error: Refused, records: Collection[str]) -> dict[str, Refused]:
     """Return those of the records, all of one object type, that an error names, each with its own error."""
-    culprits = _culprits(error.context)
+    named_records = _named_records(error.context)
     found: dict[str, list[str]] = {}
     for record_id in error.context.get("fromObjectId", ()):
         found.setdefault(record_id, [])
-    for culprit in culprits:
-        found.setdefault(culprit.record_id, []).append(culprit.text)
-    return {record_id: _narrowed(error, texts, culprits) for record_id, texts in found.items() if record_id in records}
+    for record in named_records:
+        found.setdefault(record.record_id, []).append(record.text)
+    return {
+        record_id: _narrowed(error, texts, named_records) for record_id, texts in found.items() if record_id in records
+    }
 
 
 class PairsByRecord:
@@ -97,9 +99,9 @@ class PairsByRecord:
         from_ids, to_ids = (error.context.get(key, ()) for key in ("fromObjectId", "toObjectId"))
         if from_ids or to_ids:
             return {pair.pair_id: error for pair in self._between(from_ids, to_ids)}
-        culprits = _culprits(error.context)
-        texts = _blamed([(culprit.text, self._of(culprit)) for culprit in culprits])
-        refused = {pair_id: _narrowed(error, own, culprits) for pair_id, own in texts.items()}
+        named_records = _named_records(error.context)
+        texts = _said_of_pairs([(record.text, self._of(record)) for record in named_records])
+        refused = {pair_id: _narrowed(error, own, named_records) for pair_id, own in texts.items()}
         for specification in error.context.get("associationSpec", ()):
             refused |= {pair.pair_id: error for pair in self._typed.get(specification, ())}
         return refused
@@ -116,30 +118,30 @@ class PairsByRecord:
         others = frozenset(to_ids)
         return [pair for one in from_ids for pair in ends[0].get(one, ()) if pair.to_object_id in others]
 
-    def _of(self, culprit: Culprit) -> list[Pair]:
+    def _of(self, record: NamedRecord) -> list[Pair]:
         """Return the pairs of a record; none where it is not certain which of two records with one number is meant."""
         found = [
-            here.get(culprit.record_id, [])
+            here.get(record.record_id, [])
             for here, object_type in zip(self._ends, self._object_types, strict=True)
-            if not culprit.called or _is_called(culprit.called, object_type)
+            if not record.called or _is_called(record.called, object_type)
         ]
         if len(found) == 2 and all(found) and len(set(self._object_types)) == 2:
             return []
         return [pair for pairs in found for pair in pairs]
 
 
-def _blamed(named: Sequence[tuple[str, Sequence[Pair]]]) -> dict[int, list[str]]:
+def _said_of_pairs(named: Sequence[tuple[str, Sequence[Pair]]]) -> dict[int, list[str]]:
     """Return by pair what is said of it, from what is said of records.
 
     Where both records of a pair are named, it may be their association that is wrong: their other pairs are not blamed.
     """
     times = Counter(pair.pair_id for _, pairs in named for pair in pairs)
-    blamed: dict[int, list[str]] = defaultdict(list)
+    said: dict[int, list[str]] = defaultdict(list)
     for text, pairs in named:
         both = [pair for pair in pairs if times[pair.pair_id] > 1]
         for pair in both or pairs:
-            blamed[pair.pair_id].append(text)
-    return blamed
+            said[pair.pair_id].append(text)
+    return said
 
 
 def _is_called(called: str, object_type: str) -> bool:
@@ -148,24 +150,24 @@ def _is_called(called: str, object_type: str) -> bool:
     return known == object_type if known else called == object_type or object_type not in STANDARD
 
 
-def _culprits(context: Mapping[str, tuple[str, ...]]) -> list[Culprit]:
+def _named_records(context: Mapping[str, tuple[str, ...]]) -> list[NamedRecord]:
     """Return the records that an error names, each once for all that is said of it."""
     matches = [match for text in context.get("INVALID_OBJECT_IDS", ()) if (match := _INVALID_ID.fullmatch(text))]
-    found = [Culprit(match[2], match[1], match[0]) for match in matches]
-    said = {culprit.record_id for culprit in found}
+    found = [NamedRecord(match[2], match[1], match[0]) for match in matches]
+    said = {record.record_id for record in found}
     types = context.get("objectType", ())
     for key, ids in context.items():
         if not _IDS.fullmatch(key):
             continue
         called = types if len(types) == len(ids) else types[:1] * len(ids) if len(types) == 1 else ("",) * len(ids)
-        found += [Culprit(one, name, "") for one, name in zip(ids, called, strict=True) if one not in said]
+        found += [NamedRecord(one, name, "") for one, name in zip(ids, called, strict=True) if one not in said]
     return found
 
 
-def _narrowed(error: Refused, texts: Iterable[str], culprits: Sequence[Culprit]) -> Refused:
+def _narrowed(error: Refused, texts: Iterable[str], named_records: Sequence[NamedRecord]) -> Refused:
     """Return the error as it is for one of those that it names: the others are left out of its message."""
     own = tuple(text for text in dict.fromkeys(texts) if text)
-    if len(culprits) < 2 or not own:
+    if len(named_records) < 2 or not own:
         return error
     context = {"INVALID_OBJECT_IDS": own}
     narrowed = Refused(
