@@ -20,6 +20,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from aiolimiter import AsyncLimiter
+
 from loader.send.quota import Day
 from loader.send.retry import Uniform
 from loader.settings import Budget, Rate
@@ -30,7 +32,7 @@ START_RATE = Rate(100, 10.0)
 MOST_UNDER_WAY = 50
 
 BURST = 10
-"""Requests that may leave at once; the rest of a window is spread evenly."""
+"""Requests that may leave at once; the rest of a window is spread evenly by aiolimiter."""
 
 LOWERED_BY = 0.8
 """A 429 while we were inside our own count means that somebody else uses the same limit."""
@@ -156,24 +158,21 @@ class Limiter:
         self._answered: list[float] = []
         self._paused_until = -math.inf
         self._changed = asyncio.Event()
-        self._interval, self._burst = math.inf, 1
-        self._spread_until = -math.inf
-        """When the requests that have left would have done so, one interval after the other."""
+        self._pace = AsyncLimiter(1)
         self._apply()
 
     # --- one request
 
     async def take(self) -> None:
         """Wait until a request may leave; it is under way from then on until `give_back`. One caller at a time."""
+        await self._pace.acquire()
         while (seconds := self._seconds_to_wait(self._clock())) > 0:
             self._changed.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds if seconds < math.inf else None):
                     await self._changed.wait()
-        now = self._clock()
         self._under_way += 1
-        self._spread_until = max(self._spread_until, now) + self._interval
-        self.breaker.last_sent = now
+        self.breaker.last_sent = self._clock()
 
     def _seconds_to_wait(self, now: float) -> float:
         """Return the seconds until a request may leave, 0 if it may now; infinity waits for something to change."""
@@ -182,12 +181,7 @@ class Limiter:
             return math.inf
         if under_way and self.day.reserve_reached(under_way):
             return math.inf
-        return max(
-            self._seconds_to_slot(now),
-            self._spread_until - (self._burst - 1) * self._interval - now,
-            self._paused_until - now,
-            self.breaker.wait(now),
-        )
+        return max(self._seconds_to_slot(now), self._paused_until - now, self.breaker.wait(now))
 
     def _seconds_to_slot(self, now: float) -> float:
         free = self._slots - self._under_way
@@ -278,7 +272,8 @@ class Limiter:
         # An equal part is one slot at least: with fewer slots than loaders nobody would ever send.
         self._slots = int(requests * self.portion + ROUNDING) or int(self.portion >= 1 / self._loaders)
         part = max(1, requests // self._loaders)
-        if self._interval != seconds / part:
-            self._interval, self._burst = seconds / part, max(1, min(BURST, part // 2))
-            self._spread_until = -math.inf
+        burst = max(1, min(BURST, part // 2))
+        pace = burst, burst * seconds / part
+        if pace != (self._pace.max_rate, self._pace.time_period):
+            self._pace = AsyncLimiter(*pace)
         self._changed.set()

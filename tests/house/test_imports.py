@@ -45,6 +45,7 @@ FLOORS = {
 ROOMS = {
     "sqlite3": {"loader.journal"},
     "aiohttp": {"loader.send.transport", "loader.sandbox"},
+    "aiolimiter": {"loader.send.limiter"},
     "click": {"loader.cli"},
     "python_calamine": {"loader.read.xlsx"},
     "xlrd": {"loader.read.xls"},

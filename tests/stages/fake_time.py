@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 A_LITTLE_LATE = 1e-6
-"""Seconds. A real clock never wakes anybody exactly on time."""
+"""Seconds. A real clock never wakes anybody exactly on time, and aiolimiter stalls where one does."""
 
 
 A_TURN = 1e-8
