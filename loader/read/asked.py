@@ -9,10 +9,9 @@ import numpy.typing as npt
 
 from loader.model import Asked
 from loader.read.cells import split
-from loader.read.columns import Column as HeaderColumn
-from loader.read.columns import Columns
+from loader.read.columns import Column, Columns
 from loader.read.show import trim
-from loader.read.table import Column
+from loader.read.table import Cells
 from loader.settings import InputSettings
 
 _OWN = ("object_type", "to_object_type", "association_category", "association_type_id", "label")
@@ -41,7 +40,7 @@ class Asks:
 class AskedOf:
     """Answers for one to column what its rows ask for; remembers the answers, since rows mostly say the same."""
 
-    def __init__(self, columns: Columns, to: HeaderColumn, settings: InputSettings) -> None:
+    def __init__(self, columns: Columns, to: Column, settings: InputSettings) -> None:
         self._columns = columns
         self._to = to
         self._settings = settings
@@ -52,7 +51,7 @@ class AskedOf:
         """Return what one record asks for, once for each label that it names; a missing object type stays blank."""
         return self._of_key(tuple([cells[index] for index in self._indexes]))
 
-    def in_columns(self, columns: Sequence[Column], numbers: dict[Asked, int]) -> Asks:
+    def in_columns(self, columns: Sequence[Cells], numbers: dict[Asked, int]) -> Asks:
         """Return what each record of a batch asks for; what is new in `numbers` gets the next number."""
         own, count = [list(columns[index]) for index in self._indexes], len(columns[0])
         if all(column.count(column[0]) == count for column in own):

@@ -1,4 +1,4 @@
-"""CSV, TSV and their kin, read by the standard library's csv module.
+"""CSV, TSV and their kin, cut into cells many lines at once where that is safe, else by the csv module.
 
 Not by pandas: it cannot count fields. One field more than the header on every row silently makes the first column the
 index, so that 101,201,301 becomes (201, 301), and `index_col=False` drops the extra field without a word. Here every
@@ -26,7 +26,7 @@ from loader.read.table import (
     HEADER_WITHIN,
     MOST_COLUMNS,
     Batch,
-    Column,
+    Cells,
     Mark,
     Records,
     full_sheet_note,
@@ -135,7 +135,7 @@ class Delimited:
         if row in FULL_SHEETS:
             counts[full_sheet_note(row)] += 1
 
-    def _cut(self, lines: str) -> list[Column] | None:
+    def _cut(self, lines: str) -> list[Cells] | None:
         """Return the columns of lines of which each is a sound record, with no quotes or with quotes around each cell.
 
         Between unquoted cells a line's end is made a cell, between quoted ones it is the text between two quotes:
@@ -147,7 +147,7 @@ class Delimited:
             cells, between = pieces[1::2], pieces[2::2]
             ends, marks = between[width - 1 :: width], between.count(mark)
             is_even = not pieces[0] and len(between) == count * width and marks == count * (width - 1)
-            columns: list[Column] = [cells[place::width] for place in range(width)]
+            columns: list[Cells] = [cells[place::width] for place in range(width)]
         else:
             cells = lines.replace("\n", f"{mark}\n{mark}").split(mark)
             ends = cells[width :: width + 1]
@@ -155,7 +155,7 @@ class Delimited:
             columns = [cells[place : -1 : width + 1] for place in range(width)]
         return columns if is_even and ends.count("\n") == count and self._is_sound(columns) else None
 
-    def _is_sound(self, columns: Sequence[Column]) -> bool:
+    def _is_sound(self, columns: Sequence[Cells]) -> bool:
         """Tell whether surely no record is blank or has a NUL character."""
         return not self._text.nul and all(map(str.strip, columns[0]))
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from loader.object_type_names import TYPE_IDS
 from loader.read.cells import LOST, listed
 from loader.read.show import INVISIBLE, show, trim
-from loader.read.table import Column, Numbers
+from loader.read.table import Cells, Numbers
 
 LARGEST = 2**63 - 1
 # The largest whole number up to which a double holds every whole number; beyond it digits may have changed.
@@ -114,7 +114,7 @@ class Judged(NamedTuple):
     address: str = ""
 
 
-def plain_ids(column: Column, *, lists: bool) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def plain_ids(column: Cells, *, lists: bool) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return the ids of a column's plain cells, and how many each cell has: 0 where it is blank, -1 where not plain.
 
     A plain cell is an id as HubSpot writes it or, with `lists`, several with `;` between; the others must be judged one

@@ -78,7 +78,7 @@ class Input:
         )
 
     def chunks(self) -> Iterator[Chunk]:
-        """Yield the records, judged, some 5,000 at a time; may be called more than once.
+        """Yield the records, judged, a few thousand at a time; may be called more than once.
 
         Raises InputError where the file turns out damaged, or is no longer the one that was opened.
         """

@@ -1,4 +1,8 @@
-"""Records become rows: links whose ids are in order, and rejects with a reason."""
+"""Records become rows: those whose ids are in order, as columns, and rejects with a reason.
+
+Nearly all records are plain: nothing but ids as HubSpot writes them. Their rows are made as columns, by numpy. Only the
+others are looked at one by one, cell by cell; that gives the same for a plain record, and takes ten times as long.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -30,7 +34,7 @@ MOST_ROWS = 50_000
 _MOST_OF_PLAIN = 20
 """Rows of one cell that are made as columns; with those of more, a batch would need much memory at once."""
 
-_Column = npt.NDArray[np.int64]
+_Numbers = npt.NDArray[np.int64]
 _Table = npt.NDArray[np.int64]
 """Rows as five lines: the spreadsheet's row, the part, the object id, the to object id, and what is asked for."""
 
@@ -108,7 +112,7 @@ class Judge:
         is_plain = counts == 1
         is_plain[[*batch.faults, *(place for place, column in batch.marks if column in self._read)]] = False
         without = np.zeros(count, np.int64)
-        columns: list[tuple[_Column, _Column, _Column]] = []
+        columns: list[tuple[_Numbers, _Numbers, _Numbers]] = []
         for asked_of, to in zip(self._asked, self._columns.to, strict=True):
             to_ids, counts = ids.plain_ids(batch.columns[to.position], lists=True)
             asks = asked_of.in_columns(batch.columns, asked)
@@ -230,7 +234,7 @@ def _with_addresses(asked: Asked, judged: Judged, to_judged: Judged) -> Asked:
     return asked._replace(address=judged.address, to_address=to_judged.address)
 
 
-def _repeated(counts: _Column, sizes: _Column) -> tuple[_Column, _Column, _Column]:
+def _repeated(counts: _Numbers, sizes: _Numbers) -> tuple[_Numbers, _Numbers, _Numbers]:
     """Return for each row of a column of to object ids: its record's place, its id's place, and which wish it is.
 
     `counts` are the ids in each record's cell; for each of them the record asks for `sizes` things.
@@ -242,7 +246,7 @@ def _repeated(counts: _Column, sizes: _Column) -> tuple[_Column, _Column, _Colum
     return records[found], found, nth
 
 
-def _by_first_use(kinds: _Column, asked: list[Asked]) -> tuple[npt.NDArray[np.int32], tuple[Asked, ...]]:
+def _by_first_use(kinds: _Numbers, asked: list[Asked]) -> tuple[npt.NDArray[np.int32], tuple[Asked, ...]]:
     """Number what rows ask for anew, in the order in which they first do; what none asks for is left out."""
     first = np.full(len(asked), len(kinds))
     first[kinds[::-1]] = np.arange(len(kinds))[::-1]

@@ -16,7 +16,7 @@ from loader.read.faults import reading
 from loader.read.ids import is_blank
 from loader.read.packed import Packed, is_bomb, refuse_bomb
 from loader.read.show import show
-from loader.read.table import BATCH, Batch, Column, Mark, Numbers
+from loader.read.table import BATCH, Batch, Cells, Mark, Numbers
 from loader.settings import InputSettings
 
 _NO_SUCH_VALUE = (OverflowError, ValueError, pa.ArrowException)
@@ -68,7 +68,7 @@ class Parquet:
                     unpacked += sum(column.nbytes for column in plain)
                     if is_bomb(unpacked, size):
                         raise refuse_bomb(self._name)
-                    columns: list[Column] = [_texts(column, index, marks) for index, column in enumerate(plain)]
+                    columns: list[Cells] = [_texts(column, index, marks) for index, column in enumerate(plain)]
                     yield _batch(columns, row, marks)
                     row += len(columns[0])
 
@@ -81,7 +81,7 @@ def _refuse_bombs(name: str, metadata: pq.FileMetaData, size: int) -> None:
         raise refuse_bomb(name)
 
 
-def _batch(columns: list[Column], row: int, marks: dict[tuple[int, int], Mark]) -> Batch:
+def _batch(columns: list[Cells], row: int, marks: dict[tuple[int, int], Mark]) -> Batch:
     rows = range(row, row + len(columns[0]))
     batch = Batch(rows=rows, columns=columns, marks=marks)
     for column in columns:
@@ -108,7 +108,7 @@ def _plain(column: Any) -> Any:
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
-def _texts(column: Any, index: int, marks: dict[tuple[int, int], Mark]) -> Column:
+def _texts(column: Any, index: int, marks: dict[tuple[int, int], Mark]) -> Cells:
     """Return a column's cells as text; those that can never be ids are marked."""
     kind = column.type
     if pa.types.is_signed_integer(kind) and not column.null_count:

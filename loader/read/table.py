@@ -11,7 +11,7 @@ if TYPE_CHECKING:  # A file that cannot be read is refused without numpy.
 
 BATCH = 5000
 
-Column = Sequence[str]
+Cells = Sequence[str]
 """The cells of one column as text."""
 
 
@@ -48,7 +48,7 @@ class Batch:
     """
 
     rows: Sequence[int]
-    columns: list[Column]
+    columns: list[Cells]
     faults: dict[int, Mark] = field(default_factory=dict)
     marks: dict[tuple[int, int], Mark] = field(default_factory=dict)
 
@@ -70,7 +70,7 @@ class Records(NamedTuple):
         return Batch(rows=self.rows, columns=in_columns(self.cells, width), faults=self.faults, marks=self.marks)
 
 
-def in_columns(records: Iterable[Sequence[str]], width: int) -> list[Column]:
+def in_columns(records: Iterable[Sequence[str]], width: int) -> list[Cells]:
     """Return records of `width` cells each as columns."""
     return list(zip(*records, strict=True)) or [()] * width
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loader.read.show import show, trim
-from loader.read.table import Batch, Column, Mark
+from loader.read.table import Batch, Cells, Mark
 
 _WORDS = (
     "totals?|sum|count|average|avg|summe|gesamt|gesamtsumme|gesamtergebnis|zwischensumme|teilergebnis|ergebnis"
@@ -87,7 +87,7 @@ class Totals:
         return int(np.flatnonzero(lengths == lengths.max())[-1]) if lengths.any() else 0
 
 
-def _lengths_of(column: Column) -> npt.NDArray[np.int64]:
+def _lengths_of(column: Cells) -> npt.NDArray[np.int64]:
     return np.minimum(np.fromiter(map(len, column), np.int64, len(column)), _LONGEST_ID)
 
 
