@@ -1,31 +1,30 @@
 """The journal of a run: the only place that knows SQLite, and the only truth about what was read, sent and answered."""
 
 from loader.journal.async_journal import AsyncJournal, InThread, View
+from loader.journal.draft import Draft, Figures
 from loader.journal.facts import Command, EndedEarly, Facts, RequestCounts, Table, Undo, Written
 from loader.journal.failed_records import FailedRecord, failed_records
-from loader.journal.grouping import Mixture
 from loader.journal.journal import Counts, Journal
 from loader.journal.lines import Line, Stretch, line_of_pair, line_of_reject, lines, settled
 from loader.journal.lock import Lock, holder
 from loader.journal.lookups import Lookups, forget_lookups
 from loader.journal.schema import is_journal, output_names, remove_journal
-from loader.journal.staging import Staging
 
 __all__ = [
     "AsyncJournal",
     "Command",
     "Counts",
+    "Draft",
     "EndedEarly",
     "Facts",
     "FailedRecord",
+    "Figures",
     "InThread",
     "Journal",
     "Line",
     "Lock",
     "Lookups",
-    "Mixture",
     "RequestCounts",
-    "Staging",
     "Stretch",
     "Table",
     "Undo",

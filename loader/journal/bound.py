@@ -22,6 +22,11 @@ def bound(database: sqlite3.Connection, limit: int | None) -> Bound:
     return END if limit > seen else (0, 0)
 
 
+def bound_place(end: Bound) -> int:
+    """Return a bound as one number that places are held against (see `columns.place`)."""
+    return min(2**63 - 1, end[0] << 32 | end[1])
+
+
 def _row_of_record(database: sqlite3.Connection, number: int, ordinal: int) -> int:
     before, body = database.execute(
         "SELECT before, body FROM records WHERE input = ? AND before < ? ORDER BY id DESC LIMIT 1", (number, ordinal)

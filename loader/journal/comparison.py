@@ -6,10 +6,13 @@ are the association types that the portal holds for it, each as `CATEGORY:id`. W
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+import numpy as np
 
 from loader.journal.journal import Journal
-from loader.journal.schema import OWN
+from loader.journal.lines import Stretch, settled
+from loader.journal.planned import type_of
 
 MARKS = {"=": "there", "*": "different", "+": "missing", "!": "unreadable"}
 """The marks of the lines, and what each means in a word."""
@@ -33,26 +36,6 @@ class Comparison(NamedTuple):
     error_message: str
 
 
-_COLUMNS = f"""
-SELECT o.sequence AS number, i.name, r.row,
-    CASE WHEN o.status = 'failed' THEN '!' WHEN o.status = 'missing' THEN '+' WHEN o.status = 'same' THEN '='
-        WHEN NOT :exact AND instr(';' || o.labels || ';', ';' || {OWN} || ';') THEN '=' ELSE '*' END AS mark,
-    k.from_type, CAST(r.object_id AS TEXT), k.to_type, CAST(r.to_object_id AS TEXT),
-    k.category, CAST(k.type_id AS TEXT), k.settled_label, o.labels, o.error_category, o.error_message
-FROM outcomes o JOIN specifications s ON s.kinds = o.kinds
-"""  # noqa: S608 - our own text
-
-_SETTLED = f"""
-SELECT * FROM (
-    {_COLUMNS} JOIN rows r ON r.id = o.first_row JOIN kinds k ON k.id = r.kind JOIN inputs i ON i.id = r.input
-    WHERE o.all_rows IS NULL AND o.sequence > :after
-    UNION ALL
-    {_COLUMNS} JOIN json_each('[' || o.all_rows || ']') j JOIN rows r ON r.id = j.value
-        JOIN kinds k ON k.id = r.kind JOIN inputs i ON i.id = r.input
-    WHERE o.all_rows IS NOT NULL AND o.sequence > :after
-)
-"""  # noqa: S608 - our own text
-
 _REJECTED = """
 SELECT x.id AS number, i.name, x.row, '!' AS mark, coalesce(k.from_type, k.object_type), x.object_id,
     coalesce(k.to_type, k.to_object_type), x.to_object_id, k.association_category, k.association_type_id, k.label, '',
@@ -61,28 +44,47 @@ FROM rejects x JOIN kinds k ON k.id = x.kind JOIN inputs i ON i.id = x.input
 WHERE (x.input, x.row) <= (SELECT input, row FROM bound) AND x.id > :after
 """
 
-_VIEWS = {"settled": _SETTLED, "rejected": _REJECTED}
-
 
 def comparisons(journal: Journal, view: str, after: int) -> Iterator[tuple[int, Comparison]]:
     """Yield the lines of a view (`settled` or `rejected`) that come after a number, each with its number."""
+    if view == "rejected":
+        for number, *cells in journal.query(f"{_REJECTED} ORDER BY number", {"after": after}):
+            yield number, Comparison(*cells)
+        return
     names = _Names(journal.facts.labels)
-    for number, *cells in _query(journal, f"{_VIEWS[view]} ORDER BY number", after):
-        cells[10] = names[cells[10]]
-        yield number, Comparison(*cells)
+    for stretch in settled(journal, after):
+        for line, mark in zip(stretch.lines(), _marks(journal, stretch), strict=True):
+            yield (
+                stretch.number,
+                Comparison(*line[:2], mark, *line[3:10], names[line.labels], line.error_category, line.error_message),
+            )
 
 
 def marks(journal: Journal) -> Counter[str]:
     """Return how many lines have each mark."""
     counted: Counter[str] = Counter()
-    for statement in _VIEWS.values():
-        counting = f"SELECT mark, count(*) FROM ({statement}) GROUP BY mark"  # noqa: S608 - our own text
-        counted.update(dict(_query(journal, counting, 0)))
+    for stretch in settled(journal):
+        counted.update(_marks(journal, stretch))
+    counting = f"SELECT mark, count(*) FROM ({_REJECTED}) GROUP BY mark"  # noqa: S608 - our own text
+    for mark, count in journal.query(counting, {"after": 0}):
+        counted[mark] += count
     return counted
 
 
-def _query(journal: Journal, statement: str, after: int) -> Iterator[Any]:
-    return journal.query(statement, {"after": after, "exact": journal.facts.exact})
+def _marks(journal: Journal, stretch: Stretch) -> list[str]:
+    """Return the mark of each row."""
+    found = np.array([_MARK_OF.get(each.said.status, "*") for each in stretch.alike])[stretch.which]
+    for number, each in enumerate(stretch.alike):
+        if each.said.status == "other" and not journal.facts.exact:
+            rows = np.flatnonzero(stretch.which == number)
+            held = frozenset(map(type_of, filter(None, each.said.labels.split(";"))))
+            own = journal.own_among(held, stretch.rows.kinds[rows], stretch.rows.against[rows])
+            found[rows[own]] = "="
+    return list(map(str, found))
+
+
+_MARK_OF = {"failed": "!", "missing": "+", "same": "="}
+"""The mark of each status; a pair that has something else is looked at row by row."""
 
 
 class _Names(dict[str, str]):

@@ -7,8 +7,11 @@ from heapq import merge
 from operator import attrgetter
 from typing import NamedTuple
 
+import numpy as np
+
 from loader.journal.journal import Journal
-from loader.journal.lines import REJECTED, SETTLED, Line, read, stretches
+from loader.journal.lines import PAIRS_AT_ONCE, REJECTED, Line, Meanings
+from loader.journal.lots import joined
 from loader.journal.schema import unpacked
 from loader.reasons import WHOLE_RECORD, advised
 
@@ -51,16 +54,19 @@ def failed_records(journal: Journal) -> Iterator[FailedRecord]:
 
 
 def _failed(journal: Journal) -> Iterator[_Unsuccessful]:
-    ((some,),) = journal.query("SELECT EXISTS (SELECT 1 FROM results WHERE status = 'failed')")
-    if not some:
-        return  # SQLite would look at every row for the few that are not there.
-    which = "said IN (SELECT 2 * id FROM results WHERE status = 'failed')"
-    found = read(journal, f"{SETTLED} WHERE {which} ORDER BY input, row, part")
-    for stretch in stretches(journal, found):
-        for alike in stretch.alike:
-            to_column = stretch.kinds[alike.kind].to_column
-            for row, part, line in zip(alike.rows, alike.parts, stretch.lines(alike), strict=True):
-                yield _Unsuccessful((alike.input, row, part), to_column, line)
+    meanings = Meanings(journal)
+    found = [meanings.rows(some) for some in journal.outcomes(0, PAIRS_AT_ONCE, failed=True)]
+    if not found:
+        return
+    rows, said = joined([rows for rows, _ in found]), np.concatenate([said for _, said in found])
+    order = np.lexsort((rows.parts, rows.rows, rows.inputs))
+    order = order[said[order] % 2 == 0]  # The others were so before.
+    for start in range(0, len(order), PAIRS_AT_ONCE):
+        some = order[start : start + PAIRS_AT_ONCE]
+        stretch = meanings.of(0, rows.take(some), said[some])
+        places = zip(*(each.tolist() for each in (rows.inputs[some], rows.rows[some], rows.parts[some])), strict=True)
+        for place, which, line in zip(places, stretch.which.tolist(), stretch.lines(), strict=True):
+            yield _Unsuccessful(place, stretch.alike[which].kind.to_column, line)
 
 
 def _rejected(journal: Journal) -> Iterator[_Unsuccessful]:

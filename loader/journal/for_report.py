@@ -1,9 +1,7 @@
 """What the report asks of a journal: what rows were sent as, and which of them failed for which reason."""
 
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from loader.journal.journal import Journal
 from loader.journal.lines import Line, line_of_pair, line_of_reject
@@ -35,19 +33,17 @@ class Failure:
 
 
 _ASKED = """
-SELECT sum(n), from_type, to_type, category, type_id, settled_label
-FROM (SELECT kind, count(*) AS n FROM rows GROUP BY kind) JOIN kinds ON kinds.id = kind
-WHERE category IS NOT NULL GROUP BY 2, 3, 4, 5, 6 ORDER BY 1 DESC
+SELECT sum(rows) AS n, from_type, to_type, category, type_id, settled_label FROM kinds
+WHERE category IS NOT NULL GROUP BY 2, 3, 4, 5, 6 HAVING n > 0 ORDER BY 1 DESC
 """
 
-# Each with what its line is found by.
-_FAILED = """
-SELECT error_category, http_status, error_message, size, sequence, pair
-FROM outcomes WHERE status = 'failed' ORDER BY sequence
+FAILED = """
+SELECT error_category, http_status, error_message, rows, sequence, first_pair, last_pair, result, unchanged
+FROM settled CROSS JOIN results ON results.id = result WHERE status = 'failed' ORDER BY sequence
 """
 
 _REJECTED = """
-SELECT reason, NULL, '', 1, id FROM rejects WHERE (input, row) <= (SELECT input, row FROM bound) ORDER BY id
+SELECT reason, id FROM rejects WHERE (input, row) <= (SELECT input, row FROM bound) ORDER BY id
 """
 
 
@@ -57,24 +53,34 @@ def asked(journal: Journal) -> list[Asked]:
 
 
 def failures(journal: Journal) -> list[Failure]:
-    """Return why rows failed or were rejected, the most frequent reason first."""
-    found = [
-        *_grouped(journal.query(_FAILED), partial(line_of_pair, journal)),
-        *_grouped(journal.query(_REJECTED), partial(line_of_reject, journal)),
-    ]
-    return sorted(found, key=lambda each: -each.rows)
+    """Return why rows failed or were rejected, the most frequent reason first.
+
+    The messages of one reason are put together: most differ by the ids that they name.
+    """
+    groups: dict[tuple[bool, str, int | None, Reason], Failure] = {}
+    counted = 0
+    for category, status, message, rows, *outcome in journal.query(FAILED):
+        group = _group(groups, category, status, message, sent=True)
+        _, first, last, result, _ = outcome
+        group.rows += rows if result > counted else 0
+        counted = max(counted, result)  # A result may be that of pairs that do not follow one another.
+        for pair in range(first, min(last, first + MOST_EXAMPLES - len(group.examples) - 1) + 1):
+            group.examples.append(line_of_pair(journal, outcome, pair))
+    for reason, number in journal.query(_REJECTED):
+        group = _group(groups, reason, None, "", sent=False)
+        group.rows += 1
+        if len(group.examples) < MOST_EXAMPLES:
+            group.examples.append(line_of_reject(journal, number))
+    return sorted(groups.values(), key=lambda each: -each.rows)
 
 
-def _grouped(found: Iterator[Any], line_at: Callable[..., Line]) -> Iterable[Failure]:
-    """Put the messages of one reason together: most differ by the ids that they name."""
-    groups: dict[tuple[str, int | None, Reason], Failure] = {}
-    places: dict[tuple[str, int | None, Reason], list[list[int]]] = {}
-    for category, status, message, rows, *place in found:
-        key = (category, status, explain(category, status, message))
-        groups.setdefault(key, Failure(*key)).rows += rows
-        first = places.setdefault(key, [])
-        if len(first) < MOST_EXAMPLES:
-            first.append(place)
-    for key, group in groups.items():
-        group.examples = [line_at(*place) for place in places[key]]
-    return groups.values()
+def _group(
+    groups: dict[tuple[bool, str, int | None, Reason], Failure],
+    category: str,
+    status: int | None,
+    message: str,
+    *,
+    sent: bool,
+) -> Failure:
+    reason = explain(category, status, message)
+    return groups.setdefault((sent, category, status, reason), Failure(category, status, reason))

@@ -9,14 +9,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from loader.journal import lots, settling
-from loader.journal.bound import bound
+from loader.columns import Flags, Ids, Small
+from loader.journal import claims, outcomes
+from loader.journal.bound import bound, bound_place
 from loader.journal.facts import from_rows, to_rows
-from loader.journal.lots import Plan
-from loader.journal.recent import Recent
-from loader.journal.schema import IS_SETTLED, connect, guarded
+from loader.journal.lots import LotRows, Lots
+from loader.journal.planned import Planned
+from loader.journal.schema import connect, guarded
 from loader.model import Demotion, Direction, Image, Lot, Outcome, Pairs, Singles, Types
 from loader.reasons import Reason, explain
+
+SETTLED = "SELECT sequence, first_pair, last_pair, result, unchanged FROM settled"
 
 
 @dataclass(slots=True)
@@ -59,7 +62,6 @@ class Journal:
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
-        self.recent = Recent()
         self._read_only = read_only
         self._insisting = False
 
@@ -76,9 +78,10 @@ class Journal:
     def _load(self) -> None:
         with guarded(self.path):
             self.facts = from_rows(self._database.execute("SELECT key, value FROM facts"))
-            self._plan = Plan(self._database)
+            self._planned = Planned(self._database)
+            self.lots = Lots(self._database)
         self._from_the_start()
-        self._last_row = self._last_within_bound()
+        self._end = bound_place(tuple(self._one("SELECT input, row FROM bound")))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -154,11 +157,11 @@ class Journal:
     @property
     def singles(self) -> Singles:
         """The types asked for of which a record can have only one, with the end that this record stands at."""
-        return self._plan.singles
+        return self._planned.singles
 
     def directions(self) -> list[Direction]:
         """Return the directions that requests are written in, each once."""
-        return list(dict.fromkeys(each.direction for each in self._plan.specifications.values()))
+        return self._planned.directions
 
     # --- the way forward
 
@@ -171,7 +174,7 @@ class Journal:
             before = tuple(self._one("SELECT input, row FROM bound"))
             end = bound(self._database, records)
             self._database.execute("UPDATE bound SET input = ?, row = ?", end)
-        self._last_row = self._last_within_bound()
+        self._end = bound_place(end)
         return end < before
 
     def last_active_at(self) -> str | None:
@@ -183,15 +186,6 @@ class Journal:
             moments += [undo.started_at, undo.finished_at]
         return max(filter(None, moments), default=None)
 
-    def _last_within_bound(self) -> int:
-        # Rows are numbered in the order of the inputs, so the last one that counts is found from the end.
-        last = list(
-            self.query(
-                "SELECT id FROM rows WHERE (input, row) <= (SELECT input, row FROM bound) ORDER BY id DESC LIMIT 1"
-            )
-        )
-        return int(last[0][0]) if last else 0
-
     def _from_the_start(self) -> None:
         """Let claims begin with the first pair; behind the last settled one they need not look whether one is."""
         self._claimed = 0
@@ -199,17 +193,15 @@ class Journal:
 
     def has_work(self) -> bool:
         """Return True when a pair within the bound has no outcome yet; `claim` then begins at the first of them."""
-        first = next(
-            self.query(
-                f"SELECT id FROM pairs WHERE id > ? AND first_row <= ? AND NOT {IS_SETTLED}"  # noqa: S608 - our own text
-                " ORDER BY id LIMIT 1",
-                (self._claimed, self._last_row),
-            ),
-            None,
-        )
-        if first is not None:
-            self._claimed = first[0] - 1
-        return first is not None
+        with guarded(self.path):
+            for lot, found in claims.open_pairs(self._database, self.lots, self._begin):
+                self._claimed = lot.first_pair + int(found[0]) - 1
+                return True
+        return False
+
+    @property
+    def _begin(self) -> claims.Begin:
+        return claims.Begin(after=self._claimed, settled_to=self._settled_to, end=self._end, insisting=self._insisting)
 
     def claim(self, most: int) -> list[Pairs]:
         """Return the next pairs without an outcome, those of each direction, after committing the intent to send them.
@@ -217,30 +209,28 @@ class Journal:
         A pair counts as within the limit when one of its rows is: its other rows are settled along with it.
         """
         with guarded(self.path):
-            begin = lots.Begin(self._claimed, self._settled_to, self._last_row)
-            found = lots.following(self._database, begin).fetchmany(most)
+            last, found = claims.claim(self._database, self._planned, self.lots, self._begin, most)
         if found:
-            self._claim(found)
-        return self._plan.pairs(found)
+            self._intend(last)
+        return found
 
-    def _claim(self, rows: Sequence[Sequence[Any]]) -> None:
-        self._claimed = rows[-1][0]
-        self.remember(claimed=max(self._claimed, self.facts.claimed))
-        self.recent.claimed(rows)
+    def _intend(self, last: int) -> None:
+        self._claimed = last
+        self.remember(claimed=max(last, self.facts.claimed))
 
     def claim_lot(self, records: int, pairs: int, *, scattered: bool = False) -> Lot | None:
         """Return the next pairs that are to be looked up together, None when there are none left.
 
-        They have at most so many records between them at the end that is looked up, and about so many pairs; those of
-        one record together, or, `scattered`, in the order in which rows name them.
+        They have at most so many records between them at the end that is looked up, and so many pairs; those of one
+        record together, or, `scattered`, in the order in which rows name them.
         """
         with guarded(self.path):
-            begin = lots.Begin(self._claimed, self._settled_to, self._last_row, self._insisting)
-            claimed = lots.claim(self._database, self._plan, begin, lots.Size(records, pairs, scattered))
+            size = claims.Size(records=records, pairs=pairs, scattered=scattered)
+            claimed = claims.claim_lot(self._database, self._planned, self.lots, self._begin, size)
         if claimed is None:
             return None
-        rows, lot = claimed
-        self._claim(rows)
+        last, lot = claimed
+        self._intend(last)
         return lot
 
     def keep(self, images: Sequence[Image], demoted: Sequence[Demotion] = ()) -> dict[int, int]:
@@ -250,19 +240,17 @@ class Journal:
         that what a crash leaves behind can be told from what was there.
         """
         with self._commit():
-            return lots.keep(self._database, images, demoted)
+            return outcomes.keep(self._database, self._planned, self.lots, images, demoted)
 
-    def record(self, outcomes: Iterable[Outcome], changes: Mapping[str, object]) -> None:
+    def record(self, found: Iterable[Outcome], changes: Mapping[str, object]) -> None:
         """Commit outcomes together with what changed of the facts at the same moment."""
         with self._commit(changes):
-            entries = settling.settle(self._database, outcomes)
-        for entry in entries:
-            self.recent.settled(entry)
+            outcomes.record(self._database, found)
 
     def failed_in_passing(self) -> bool:
         """Return True when a pair failed for a reason that says that sending it again may help."""
         with guarded(self.path):
-            return settling.has(self._database, settling.PASSING)
+            return outcomes.has(self._database, outcomes.PASSING)
 
     def forget_failed(self, *, all_of_them: bool) -> int:
         """Take back the outcome of failed pairs, so that they are sent again; return how many there were.
@@ -271,20 +259,19 @@ class Journal:
         file is given up in the same commit: numbers of lines that it has are used again.
         """
         with self._commit(self._rewritten("results")):
-            forgotten = settling.forget(self._database, settling.FAILED if all_of_them else settling.PASSING)
+            forgotten = outcomes.forget(self._database, outcomes.FAILED if all_of_them else outcomes.PASSING)
         self._from_the_start()
         return forgotten
 
     def forget_all_but(self, status: str) -> None:
         """Take back every outcome of another status, as `forget_failed` does."""
         with self._commit(self._rewritten("results")):
-            settling.forget(self._database, "status <> ?", status)
+            outcomes.forget(self._database, "status <> ?", status)
         self._from_the_start()
 
     def claim_again(self, *, insisting: bool = False) -> None:
         """Let `claim` begin from the first pair without an outcome again; `insisting`: no pair waits for another."""
         self._from_the_start()
-        self.recent.claim_again()
         self._insisting = insisting
 
     def rename_outputs(self, names: Mapping[str, str]) -> None:
@@ -297,39 +284,66 @@ class Journal:
 
     # --- the view back
 
+    def outcomes(
+        self, after: int, pairs: int, *, failed: bool = False
+    ) -> Iterator[list[tuple[int, int, int, int, int]]]:
+        """Yield the outcomes that come after a number, those of at least so many pairs at once; or the `failed` ones.
+
+        Each with its number, the first and the last of its pairs, its result's number, and how many rows of each pair
+        were so before.
+        """
+        which = " AND result IN (SELECT id FROM results WHERE status = 'failed')" if failed else ""
+        some: list[tuple[int, int, int, int, int]] = []
+        size = 0
+        for number, first, last, result, unchanged in self.query(
+            f"{SETTLED} WHERE sequence > ?{which} ORDER BY sequence",
+            (after,),
+        ):
+            some.append((number, first, last, result, unchanged))
+            size += last - first + 1
+            if size >= pairs:
+                yield some
+                some, size = [], 0
+        if some:
+            yield some
+
+    def old_rows(self, pairs: Ids, rows: LotRows) -> Flags:
+        """Tell the rows of pairs, by number, that were so before their pair was first sent, and still then."""
+        with guarded(self.path):
+            return outcomes.old_rows(self._database, self._planned, pairs, rows)
+
+    def own_among(self, types: Types, kinds: Small, against: Flags) -> Flags:
+        """Tell the rows whose own type, seen from the end that their pair is sent from, is among some."""
+        return self._planned.own_among(types, kinds, against)
+
     def counts(self) -> Counts:
         """Return how many rows stand where."""
-        pairs, rows = self._one("SELECT count(*), coalesce(sum(size), 0) FROM pairs")
+        rows = self.lots.rows
         if not self.facts.planned:
             # A run may end between the rejecting of rows that the portal speaks against and the end of its plan.
-            (rows,) = self._one(
-                "SELECT count(*) FROM rows WHERE (input, row, part) NOT IN (SELECT input, row, part FROM rejects)"
-            )
+            (rows,) = self._one("SELECT coalesce(sum(rows), 0) FROM kinds")
         (rejects,) = self._one("SELECT count(*) FROM rejects")
         (rejected,) = self._one("SELECT count(*) FROM rejected_lines")
-        settled = self._table(
-            "SELECT status, sum((SELECT sum(size - unchanged) FROM pairs WHERE id BETWEEN first_pair AND last_pair))"
-            " FROM settled JOIN results ON results.id = result GROUP BY status"
-        )
+        settled = self._table("SELECT status, sum(rows) FROM results GROUP BY status")
         (beside,) = self._one("SELECT coalesce(sum(unchanged * (last_pair - first_pair + 1)), 0) FROM settled")
-        unchanged = settled.get("unchanged", 0) + beside
         return Counts(
             total=rows + rejects,
             created=settled.get("created", 0),
             replaced=settled.get("replaced", 0),
-            unchanged=unchanged,
+            unchanged=settled.get("unchanged", 0) + beside,
             failed=settled.get("failed", 0),
             rejected=rejected,
-            pairs=pairs,
+            pairs=self.lots.pairs,
         )
 
     def is_finished(self) -> bool:
         """Return True when no row is pending, without counting what became of each."""
-        waiting = "pairs" if self.facts.planned else "rows"
-        (waiting_for,) = self._one(f"SELECT count(*) FROM {waiting}")  # noqa: S608 - one of two
+        waiting_for = self.lots.pairs
+        if not self.facts.planned:
+            (waiting_for,) = self._one("SELECT coalesce(sum(rows), 0) FROM kinds")
         (settled,) = self._one("SELECT coalesce(sum(last_pair - first_pair + 1), 0) FROM settled")
         (beyond,) = self._one("SELECT (SELECT count(*) FROM rejects) - (SELECT count(*) FROM rejected_lines)")
-        return waiting_for == settled and not beyond
+        return bool(waiting_for == settled) and not beyond
 
     def reasons(self) -> dict[str, int]:
         """Return how many rows failed or were rejected, by reason, the most frequent first."""
@@ -337,7 +351,7 @@ class Journal:
             "SELECT reason, sum(size) AS total FROM ("
             " SELECT reason, count(*) AS size FROM rejects WHERE (input, row) <= (SELECT input, row FROM bound)"
             " GROUP BY reason UNION ALL"
-            " SELECT error_category, sum(size - unchanged) FROM outcomes WHERE status = 'failed'"
+            " SELECT error_category, sum(rows) FROM results WHERE status = 'failed'"
             " GROUP BY error_category"
             ") GROUP BY reason ORDER BY total DESC, reason"
         )
@@ -346,7 +360,7 @@ class Journal:
         """Return how many rows failed or were rejected, by code and what it means for them, the most frequent first."""
         counts: Counter[tuple[str, Reason]] = Counter()
         for code, status, message, rows in self.query(
-            "SELECT error_category, http_status, error_message, size - unchanged FROM outcomes WHERE status = 'failed'"
+            "SELECT error_category, http_status, error_message, rows FROM results WHERE status = 'failed'"
             " UNION ALL SELECT reason, NULL, '', count(*) FROM rejects"
             " WHERE (input, row) <= (SELECT input, row FROM bound) GROUP BY reason"
         ):

@@ -1,13 +1,17 @@
-"""The lines of the results, read back from a journal."""
+"""The lines of the results, read back from a journal, many at once and in columns."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby, islice, repeat
-from operator import itemgetter
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import repeat
+from typing import Any, NamedTuple
 
-from loader.journal.alike import Alike
+import numpy as np
+
+from loader.columns import Ids, expanded
 from loader.journal.journal import Journal
+from loader.journal.lots import LotRows
 
 
 class Line(NamedTuple):
@@ -62,22 +66,39 @@ class Said(NamedTuple):
         return Said("unchanged", "", "", None, "", "", "", 0, self.finished_at)
 
 
-class Stretch(NamedTuple):
-    """Some settled rows, and what their numbers mean."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Alike:
+    """What lines have in common: the input's name, what the rows are sent as, and what is said of them."""
 
+    input: str
+    kind: Kind
+    said: Said
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Stretch:
+    """Some settled rows in columns; `number` is that of the last outcome among theirs, and all of its rows are here.
+
+    `which` says by index into `alike` what each row's line has in common with others; few, however many rows there are.
+    """
+
+    number: int
+    rows: LotRows
+    which: Ids
     alike: Sequence[Alike]
-    inputs: Mapping[int, str]
-    kinds: Mapping[int, Kind]
-    said: Mapping[int, Said]
 
-    def lines(self, alike: Alike) -> Iterator[Line]:
-        """Yield some of the rows as lines of the results."""
-        said = self.said[alike.said]
-        name = self.inputs[alike.input]
-        first, second, category, type_id, label, _ = self.kinds[alike.kind]
-        for row, object_id, to_object_id in zip(alike.rows, alike.object_ids, alike.to_object_ids, strict=True):
+    def lines(self) -> Iterator[Line]:
+        """Yield the rows as lines of the results."""
+        rows = self.rows
+        columns = (self.which, rows.rows, rows.object_ids, rows.to_object_ids)
+        for which, row, object_id, to_object_id in zip(*(each.tolist() for each in columns), strict=True):
+            each = self.alike[which]
+            first, second, category, type_id, label, _ = each.kind
             ends = first, str(object_id), second, str(to_object_id)
-            yield Line._make((name, row, said.status, *ends, category, type_id, label, *said[1:]))
+            yield Line(each.input, row, each.said.status, *ends, category, type_id, label, *each.said[1:])
+
+
+PAIRS_AT_ONCE = 10_000
 
 
 def settled(journal: Journal, after: int = 0) -> Iterator[Stretch]:
@@ -85,67 +106,61 @@ def settled(journal: Journal, after: int = 0) -> Iterator[Stretch]:
 
     Whoever wants to go on behind a number takes all that it has.
     """
-    meanings = _Meanings(journal)
-    for first, last, alike in journal.recent.take(after):
-        if alike is None:
-            yield from meanings.of(read(journal, BETWEEN, (first, last)))
-        else:
-            yield meanings.stretch(alike)
-        after = last
-    yield from meanings.of(read(journal, AFTER, (after,)))
+    meanings = Meanings(journal)
+    for outcomes in journal.outcomes(after, PAIRS_AT_ONCE):
+        yield meanings.stretch(outcomes)
 
 
-# SQLite goes along the numbers, and sorts nothing, only where what it orders by is among the columns.
-SETTLED = "SELECT number, pair, said, input, kind, row, object_id, to_object_id, part FROM settled_rows"
-
-AFTER = f"{SETTLED} WHERE number > ? ORDER BY number, pair"
-BETWEEN = f"{SETTLED} WHERE number BETWEEN ? AND ? ORDER BY number, pair"
-
-_SAID = """
-SELECT id, status, created_resource_id, labels, http_status, error_category, error_message, correlation_id, attempts,
-    finished_at
-FROM results WHERE id IN (SELECT value FROM json_each(?))
-"""
-
-ROWS_AT_ONCE = 2000
+Outcomes = Sequence[tuple[int, int, int, int, int]]
+"""Sequence, first pair, last pair, result and unchanged."""
 
 
-def read(journal: Journal, statement: str, values: Sequence[object] = ()) -> Iterator[list[Alike]]:
-    """Yield the settled rows that a statement finds, which begins as `SETTLED`, many at once."""
-    found = journal.query(statement, values)
-    while rows := list(islice(found, ROWS_AT_ONCE)):
-        yield [_alike(key, list(some)) for key, some in groupby(rows, key=_ALIKE)]
-
-
-def _alike(key: tuple[int, int, int], some: Sequence[Sequence[int]]) -> Alike:
-    _, _, _, _, _, rows, object_ids, to_object_ids, parts = zip(*some, strict=True)
-    return Alike(some[-1][0], *key, rows, object_ids, to_object_ids, parts)
-
-
-_ALIKE = itemgetter(2, 3, 4)
-
-
-def stretches(journal: Journal, found: Iterable[Sequence[Alike]]) -> Iterator[Stretch]:
-    """Yield settled rows with what their numbers mean."""
-    return _Meanings(journal).of(found)
-
-
-class _Meanings:
-    """What the numbers of settled rows mean; inputs and kinds are read once, when there is a row."""
+class Meanings:
+    """What the numbers of settled rows mean."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._inputs: dict[int, str] = {}
-        self._kinds: dict[int, Kind] = {}
 
-    def of(self, found: Iterable[Sequence[Alike]]) -> Iterator[Stretch]:
-        return map(self.stretch, found)
+    @cached_property
+    def inputs(self) -> dict[int, str]:
+        """The name of each input."""
+        return {number: name for number, name, *_ in self._journal.query("SELECT id, name FROM inputs")}
 
-    def stretch(self, alike: Sequence[Alike]) -> Stretch:
-        if not self._inputs:
-            self._inputs.update((number, name) for number, name in self._journal.query("SELECT id, name FROM inputs"))
-            self._kinds.update((number, Kind(*cells)) for number, *cells in self._journal.query(_KINDS))
-        return Stretch(alike, self._inputs, self._kinds, _said(self._journal, {each.said for each in alike}))
+    @cached_property
+    def kinds(self) -> dict[int, Kind]:
+        """What rows of each kind are sent as."""
+        return {number: Kind(*cells) for number, *cells in self._journal.query(_KINDS)}
+
+    def stretch(self, outcomes: Outcomes) -> Stretch:
+        """Return the rows of outcomes with what is said of them."""
+        return self.of(outcomes[-1][0], *self.rows(outcomes))
+
+    def rows(self, outcomes: Outcomes) -> tuple[LotRows, Ids]:
+        """Return the rows of outcomes; of each, twice its result's number is said, and one more if it was so before."""
+        _, first, last, result, unchanged = np.array(outcomes, np.int64).T
+        sizes = last - first + 1
+        pairs = expanded(first, sizes)
+        rows = self._journal.lots.rows_of(pairs)
+        said = 2 * np.repeat(result, sizes)[rows.pairs]
+        if unchanged.any():
+            # A pair's only row shares its result, whatever was there.
+            beside = np.repeat(unchanged > 0, sizes)[rows.pairs] & ~rows.alone
+            said += beside & self._journal.old_rows(pairs, rows)
+        return rows, said
+
+    def of(self, number: int, rows: LotRows, said: Ids) -> Stretch:
+        """Return rows with what is said of them."""
+        # Three numbers as one, because to sort pairs of numbers takes ten times as long.
+        codes = (said * (int(rows.kinds.max()) + 1) + rows.kinds) * (int(rows.inputs.max()) + 1) + rows.inputs
+        _, first, which = np.unique(codes, return_index=True, return_inverse=True)
+        meant = _said(self._journal, said[first].tolist())
+        alike = [
+            Alike(input=self.inputs[input_], kind=self.kinds[kind], said=meant[key])
+            for input_, kind, key in zip(
+                rows.inputs[first].tolist(), rows.kinds[first].tolist(), said[first].tolist(), strict=True
+            )
+        ]
+        return Stretch(number=number, rows=rows, which=which, alike=alike)
 
 
 _KINDS = """
@@ -153,8 +168,15 @@ SELECT id, from_type, to_type, category, CAST(type_id AS TEXT), settled_label, t
 WHERE category IS NOT NULL
 """
 
+_SAID = """
+SELECT id, status, created_resource_id, labels, http_status, error_category, error_message, correlation_id, attempts,
+    finished_at
+FROM results WHERE id IN (SELECT value FROM json_each(?))
+"""
 
-def _said(journal: Journal, keys: Iterable[int]) -> dict[int, Said]:
+
+def _said(journal: Journal, keys: Sequence[int]) -> Mapping[int, Said]:
+    """Return what is said of rows, by twice the number of a result, and one more for a row that was so before."""
     numbers = json.dumps(sorted({key // 2 for key in keys}))
     said = {number: Said(*cells) for number, *cells in journal.query(_SAID, (numbers,))}
     return {key: said[key // 2].before() if key % 2 else said[key // 2] for key in keys}
@@ -170,18 +192,16 @@ def lines(journal: Journal, view: str, after: int) -> Iterator[tuple[int, Line]]
     """Yield the lines of a view (`settled` or `rejected`) that come after a number, each with its number."""
     if view == "settled":
         for stretch in settled(journal, after):
-            for alike in stretch.alike:
-                yield from zip(repeat(alike.number), stretch.lines(alike), strict=False)
+            yield from zip(repeat(stretch.number), stretch.lines(), strict=False)
     else:
         for row in journal.query(f"{REJECTED} WHERE number > ? ORDER BY number", (after,)):
             yield row[0], Line._make(row[FIRST_COLUMN:])
 
 
-def line_of_pair(journal: Journal, number: int, pair: int) -> Line:
-    """Return the line of a pair that is settled under a number; the first one where it stands for several rows."""
-    statement = f"{SETTLED} WHERE number = ? AND pair = ? ORDER BY input, row, part LIMIT 1"
-    (stretch,) = stretches(journal, read(journal, statement, (number, pair)))
-    return next(stretch.lines(stretch.alike[0]))
+def line_of_pair(journal: Journal, outcome: Sequence[Any], pair: int) -> Line:
+    """Return the line of a pair that has an outcome; the first one where it stands for several rows."""
+    number, _, _, result, unchanged = outcome
+    return next(Meanings(journal).stretch([(number, pair, pair, result, unchanged)]).lines())
 
 
 def line_of_reject(journal: Journal, number: int) -> Line:

@@ -1,139 +1,92 @@
-"""Rows that name their records by a unique property's value: staged as numbers, until the records are found.
+"""Rows that name their records by a unique property's value: kept as numbers, until the records are found.
 
-The ids of staged rows are integers, and a value such as `00123` or `1e5` must never become one. So each distinct value
-has a number in a table of its own, and a row holds that number with a minus before it: it cannot be taken for a record
-id, neither when rows are grouped nor on the way to a URL.
+The ids of rows are integers, and a value such as `00123` or `1e5` must never become one. So each distinct value has a
+number in a table of its own, and a row holds that number with a minus before it: it cannot be taken for a record id,
+neither when rows are grouped nor on the way to a URL.
 """
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from loader.columns import Flags, Ids, Small
 from loader.journal.schema import guarded
 from loader.model import Direction, FoundRecord, Question, Rows
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+Blocks = Callable[[], Iterator[npt.NDArray[np.void]]]
+"""Yields the rows that were read, many at once, as they are written: `from`, `to`, `input`, `row`, `part`, `kind`."""
 
 PAGE = 1000
+
+_AT_ONCE = 50_000
+
+_SIDES = ("from", "to")
 
 _TABLES = """
 CREATE TEMP TABLE own_keys (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
 CREATE TEMP TABLE key_inputs (input INTEGER PRIMARY KEY, from_property TEXT, to_property TEXT);
-CREATE TEMP TABLE key_kinds (kind INTEGER PRIMARY KEY, from_type TEXT NOT NULL, to_type TEXT NOT NULL);
-CREATE TEMP TABLE questions (object_type TEXT NOT NULL, id_property TEXT NOT NULL, asked TEXT NOT NULL,
-    PRIMARY KEY (object_type, id_property, asked)) WITHOUT ROWID;
-CREATE TEMP TABLE found (object_type TEXT NOT NULL, id_property TEXT NOT NULL, asked TEXT NOT NULL,
-    record_id INTEGER, reason TEXT NOT NULL, message TEXT NOT NULL,
-    PRIMARY KEY (object_type, id_property, asked)) WITHOUT ROWID;
-CREATE TEMP VIEW said AS SELECT id, input, row, part,
-    CASE WHEN object_id < 0 THEN (SELECT text FROM own_keys WHERE own_keys.id = -object_id)
-        ELSE CAST(object_id AS TEXT) END AS object_id,
-    CASE WHEN to_object_id < 0 THEN (SELECT text FROM own_keys WHERE own_keys.id = -to_object_id)
-        ELSE CAST(to_object_id AS TEXT) END AS to_object_id,
-    kind FROM rows;
+CREATE TEMP TABLE questions (id INTEGER PRIMARY KEY, object_type TEXT NOT NULL, id_property TEXT NOT NULL);
+CREATE TEMP TABLE wanted (question INTEGER NOT NULL, key INTEGER NOT NULL, PRIMARY KEY (question, key)) WITHOUT ROWID;
+CREATE TEMP TABLE asked (question INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (question, text)) WITHOUT ROWID;
+CREATE TEMP TABLE found (question INTEGER NOT NULL, text TEXT NOT NULL, record_id INTEGER, reason TEXT NOT NULL,
+    message TEXT NOT NULL, PRIMARY KEY (question, text)) WITHOUT ROWID;
 """
 
-_QUESTIONS = """
-INSERT OR IGNORE INTO questions
-SELECT k.{side}_type, i.{side}_property, asked_as(i.{side}_property, o.text)
-FROM (SELECT DISTINCT input, kind, {column} AS key FROM rows WHERE {column} < 0) r
-    JOIN key_kinds k ON k.kind = r.kind JOIN key_inputs i ON i.input = r.input JOIN own_keys o ON o.id = -r.key
-"""
-
-# What each key stands for, by the input and the kind of its rows; few combinations, however many rows there are.
+# What each key that rows hold stands for.
 _ANSWERS = """
-CREATE TEMP TABLE {side}_answers (input INTEGER, kind INTEGER, key INTEGER, record_id INTEGER, reason TEXT,
-    message TEXT, PRIMARY KEY (key, kind, input)) WITHOUT ROWID;
-INSERT INTO {side}_answers
-SELECT r.input, r.kind, r.key, f.record_id, f.reason, f.message
-FROM (SELECT DISTINCT input, kind, {column} AS key FROM rows WHERE {column} < 0) r
-    JOIN key_kinds k ON k.kind = r.kind JOIN key_inputs i ON i.input = r.input JOIN own_keys o ON o.id = -r.key
-    JOIN found f ON (f.object_type, f.id_property, f.asked)
-        = (k.{side}_type, i.{side}_property, asked_as(i.{side}_property, o.text));
+FROM wanted w JOIN questions q ON q.id = w.question JOIN own_keys o ON o.id = w.key
+    JOIN found f ON (f.question, f.text) = (w.question, asked_as(q.id_property, o.text))
+WHERE w.question = ?
 """
-
-# A row of which neither record was found is rejected for its first one.
-_UNFOUND = """
-CREATE TEMP TABLE unfound AS
-SELECT id, reason, message, min(side) FROM (
-    SELECT rows.id AS id, 0 AS side, a.reason AS reason, a.message AS message
-    FROM rows JOIN from_answers a ON (a.key, a.kind, a.input) = (rows.object_id, rows.kind, rows.input)
-    WHERE a.record_id IS NULL
-    UNION ALL
-    SELECT rows.id, 1, a.reason, a.message
-    FROM rows JOIN to_answers a ON (a.key, a.kind, a.input) = (rows.to_object_id, rows.kind, rows.input)
-    WHERE a.record_id IS NULL
-) GROUP BY id;
-INSERT INTO staged_rejects (input, row, part, object_id, to_object_id, kind, reason, message)
-SELECT input, row, part, object_id, to_object_id, kind, reason, 'Row ' || row || ': ' || message || '.'
-FROM said JOIN unfound USING (id) ORDER BY id;
-DELETE FROM rows WHERE id IN (SELECT id FROM unfound);
-"""
-
-_SETTLE = """
-UPDATE rows SET {column} = a.record_id FROM {side}_answers a
-WHERE {column} < 0 AND (a.key, a.kind, a.input) = (rows.{column}, rows.kind, rows.input)
-"""
-
-_SIDES = (("from", "object_id"), ("to", "to_object_id"))
-
-_REPLACE = tuple(
-    statement
-    for script in (
-        *(_ANSWERS.format(side=side, column=column) for side, column in _SIDES),
-        _UNFOUND,
-        *(_SETTLE.format(side=side, column=column) for side, column in _SIDES),
-    )
-    for statement in script.split(";\n")
-)
-"""One by one: a script would commit what is staged."""
 
 
 class OwnKeys:
-    """The keys of one staging, in its own database `path`; `lookups` is where their answers are kept beside it."""
+    """The keys of one draft, in its own database `path`; `lookups` is where their answers are kept beside it."""
 
-    def __init__(self, path: Path, database: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, database: sqlite3.Connection, rows: Blocks) -> None:
         self.lookups = path.with_name(f"{path.name.removesuffix('-staging')}-lookups")
         self._path = path
         self._database = database
-        self._input = 0
-        self._answered = False
+        self._rows = rows
+        self._questions: dict[Question, int] = {}
+        # By side, input and kind: the number of the question that the row's key belongs to, 0 for record ids.
+        self._question_of: dict[str, Small] = {}
+        self._answers: dict[int, tuple[Ids, Ids]] = {}
         database.executescript(_TABLES)
 
     def begin_input(self, number: int, id_properties: tuple[str | None, str | None]) -> None:
-        """Announce the input that the next links belong to, and which properties its ids are values of, if any."""
-        self._input = number
+        """Announce the input that the next rows belong to, and which properties its ids are values of, if any."""
         with guarded(self._path):
             self._database.execute("INSERT INTO key_inputs VALUES (?, ?, ?)", (number, *id_properties))
 
-    def numbered(self, rows: Rows) -> tuple[list[int], list[int]]:
+    def numbered(self, number: int, rows: Rows) -> tuple[Ids, Ids]:
         """Return the ids of both ends, each key as a number below 0; remember the keys of cells that hold several."""
-        object_ids = self._as_numbers(rows.object_ids)
-        if isinstance(rows.to_object_ids, list):
-            self._keep_parts(rows, rows.to_object_ids)
-        return object_ids, self._as_numbers(rows.to_object_ids)
+        with guarded(self._path):
+            if isinstance(rows.to_object_ids, list):
+                self._keep_parts(number, rows, rows.to_object_ids)
+            return self._as_numbers(rows.object_ids), self._as_numbers(rows.to_object_ids)
 
-    def _as_numbers(self, ids: "npt.NDArray[np.int64] | list[str]") -> list[int]:
+    def _as_numbers(self, ids: Ids | list[str]) -> Ids:
         if not isinstance(ids, list):
-            numbers: list[int] = ids.tolist()
-            return numbers
+            return ids
         texts = sorted(set(ids))
         self._database.executemany("INSERT OR IGNORE INTO own_keys (text) VALUES (?)", [(text,) for text in texts])
         found = self._database.execute(
             "SELECT text, -id FROM own_keys WHERE text IN (SELECT value FROM json_each(?))", (json.dumps(texts),)
         )
         keys: dict[str, int] = dict(found.fetchall())
-        return [keys[text] for text in ids]
+        return np.array([keys[text] for text in ids], np.int64)
 
-    def _keep_parts(self, rows: Rows, texts: list[str]) -> None:
+    def _keep_parts(self, number: int, rows: Rows, texts: list[str]) -> None:
         found = list(zip(rows.rows.tolist(), rows.parts.tolist(), texts, strict=True))
         several = {row for row, part, _ in found if part}
         self._database.executemany(
-            "INSERT INTO own_parts VALUES (?, ?, ?, ?)", [(self._input, *each) for each in found if each[0] in several]
+            "INSERT INTO own_parts VALUES (?, ?, ?, ?)", [(number, *each) for each in found if each[0] in several]
         )
 
     def identity(self) -> dict[str, object]:
@@ -143,6 +96,15 @@ class OwnKeys:
                 "SELECT sha256, from_property, to_property FROM inputs JOIN key_inputs ON input = id ORDER BY id"
             )
             return {"inputs": found.fetchall()}
+
+    def texts(self, numbers: Sequence[int]) -> dict[int, str]:
+        """Return what stands for each number of a row's end: a key's text, or the record id."""
+        keys = sorted({-number for number in numbers if number < 0})
+        with guarded(self._path):
+            found = self._database.execute(
+                "SELECT -id, text FROM own_keys WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(keys),)
+            )
+            return {number: str(number) for number in numbers} | dict(found.fetchall())
 
     # --- what is to be asked
 
@@ -155,13 +117,54 @@ class OwnKeys:
         """
         with guarded(self._path):
             self._database.create_function("asked_as", 2, asked_as, deterministic=True)
-            self._database.executemany(
-                "INSERT INTO key_kinds VALUES (?, ?, ?)", [(kind, *direction) for kind, direction in directions.items()]
+            inputs = self._database.execute("SELECT input, from_property, to_property FROM key_inputs").fetchall()
+            for place, side in enumerate(_SIDES):
+                self._question_of[side] = self._numbers_of(
+                    {input_: properties[place] for input_, *properties in inputs if properties[place]},
+                    {kind: direction[place] for kind, direction in directions.items()},
+                )
+            if not self._questions:
+                return {}
+            for block in self._rows():
+                for side in _SIDES:
+                    self._want(block, side)
+            self._database.execute(
+                "INSERT INTO asked SELECT DISTINCT w.question, asked_as(q.id_property, o.text)"
+                " FROM wanted w JOIN questions q ON q.id = w.question JOIN own_keys o ON o.id = w.key"
             )
-            for side, column in _SIDES:
-                self._database.execute(_QUESTIONS.format(side=side, column=column))
-            counted = self._database.execute("SELECT object_type, id_property, count(*) FROM questions GROUP BY 1, 2")
-            return {Question(object_type, id_property): count for object_type, id_property, count in counted}
+            counted = dict(self._database.execute("SELECT question, count(*) FROM asked GROUP BY 1").fetchall())
+            return {
+                question: counted[number] for question, number in sorted(self._questions.items()) if number in counted
+            }
+
+    def _numbers_of(self, properties: Mapping[int, str], types: Mapping[int, str]) -> Small:
+        """Return the number of the question for each input and kind of row, those that are new written down."""
+        found = np.zeros((max(properties, default=0) + 1, max(types, default=0) + 1), np.int32)
+        for input_, id_property in properties.items():
+            for kind, object_type in types.items():
+                question = Question(object_type, id_property)
+                if question not in self._questions:
+                    self._questions[question] = number = len(self._questions) + 1
+                    self._database.execute("INSERT INTO questions VALUES (?, ?, ?)", (number, *question[:2]))
+                found[input_, kind] = self._questions[question]
+        return found
+
+    def _of_question(self, block: npt.NDArray[np.void], side: str) -> Small:
+        """Return the question that each row's key belongs to, 0 for record ids and for rows that are not sent."""
+        numbers = self._question_of[side]
+        inputs, kinds = block["input"], block["kind"]
+        known = (block[side] < 0) & (inputs < numbers.shape[0]) & (kinds < numbers.shape[1])
+        found = np.zeros(len(block), np.int32)
+        found[known] = numbers[inputs[known], kinds[known]]
+        return found
+
+    def _want(self, block: npt.NDArray[np.void], side: str) -> None:
+        questions = self._of_question(block, side)
+        for question in np.unique(questions[questions > 0]).tolist():
+            keys = np.unique(-block[side][questions == question])
+            self._database.executemany(
+                "INSERT OR IGNORE INTO wanted VALUES (?, ?)", ((question, key) for key in keys.tolist())
+            )
 
     def values(self, question: Question) -> Iterator[list[str]]:
         """Yield the distinct values of a question in their order, a thousand at a time."""
@@ -173,29 +176,62 @@ class OwnKeys:
     def _page(self, question: Question, after: str) -> list[str]:
         with guarded(self._path):
             found = self._database.execute(
-                "SELECT asked FROM questions WHERE (object_type, id_property) = (?, ?) AND asked > ? ORDER BY asked"
-                " LIMIT ?",
-                (*question[:2], after, PAGE),
+                "SELECT text FROM asked WHERE question = ? AND text > ? ORDER BY text LIMIT ?",
+                (self._number(question), after, PAGE),
             ).fetchall()
         return [text for (text,) in found]
+
+    def _number(self, question: Question) -> int:
+        return self._questions[Question(question.object_type, question.id_property)]
 
     # --- what was found
 
     def answer(self, question: Question, answers: Iterable[tuple[str, FoundRecord]]) -> None:
         """Take over what each value of a question stands for."""
-        self._answered = True
+        number = self._number(question)
         with guarded(self._path):
             self._database.executemany(
-                "INSERT INTO found VALUES (?, ?, ?, ?, ?, ?)",
-                ((*question[:2], asked, answer.record_id or None, *answer[1:]) for asked, answer in answers),
+                "INSERT INTO found VALUES (?, ?, ?, ?, ?)",
+                ((number, text, answer.record_id or None, *answer[1:]) for text, answer in answers),
             )
+            cursor = self._database.execute(f"SELECT w.key, coalesce(f.record_id, 0) {_ANSWERS} ORDER BY 1", (number,))
+            pages = [np.zeros((0, 2), np.int64)]
+            while page := cursor.fetchmany(_AT_ONCE):
+                pages.append(np.array(page, np.int64))
+        both = np.concatenate(pages)
+        self._answers[number] = both[:, 0].copy(), both[:, 1].copy()
 
-    def replace(self) -> None:
-        """Give every row the ids of its records; rows of which one was not found are rejected, with what they said.
+    def replace(self, block: npt.NDArray[np.void]) -> Iterator[tuple[Flags, Iterator[tuple[str, str]]]]:
+        """Put record ids in the place of keys, and yield rows of which a record was not found, with what was said.
 
-        Without an answer nothing is known of any record: then rows keep their keys.
+        A row of which neither was found is yielded for its first one. Without an answer nothing is known of any
+        record: then rows keep their keys.
         """
-        if not self._answered:
+        if not self._answers:
             return
-        for statement in _REPLACE:
-            self._database.execute(statement)
+        lost = np.zeros(len(block), np.bool_)
+        for side in _SIDES:
+            ids = block[side].copy()
+            unfound: dict[int, Flags] = {}
+            questions = self._of_question(block, side)
+            for question in np.unique(questions[questions > 0]).tolist():
+                these = questions == question
+                keys, records = self._answers[question]
+                ids[these] = records[np.searchsorted(keys, -block[side][these])]
+                unfound[question] = these & (ids == 0) & ~lost
+            for question, rows in unfound.items():
+                if rows.any():
+                    yield rows, self._why(question, (-block[side][rows]).tolist())
+                    lost |= rows
+            block[side] = np.where(ids == 0, block[side], ids)
+
+    def _why(self, question: int, keys: Sequence[int]) -> Iterator[tuple[str, str]]:
+        for start in range(0, len(keys), PAGE):
+            page = keys[start : start + PAGE]
+            with guarded(self._path):
+                found: list[Any] = self._database.execute(
+                    f"SELECT w.key, f.reason, f.message {_ANSWERS} AND w.key IN (SELECT value FROM json_each(?))",  # noqa: S608
+                    (question, json.dumps(page)),
+                ).fetchall()
+            said = {key: (reason, message) for key, reason, message in found}
+            yield from ((said[key][0], f"{said[key][1]}.") for key in page)

@@ -13,36 +13,13 @@ import msgspec
 
 from loader.errors import JournalError, OtherFormat, RecordError
 
-FORMAT = 8
+FORMAT = 9
 """Written into every journal (`PRAGMA user_version`); a journal of another format is refused, not guessed at."""
 
 APPLICATION = 0x41534C44
 """Tells a journal from any other SQLite file (`PRAGMA application_id`)."""
 
-OWN = """
-CASE WHEN s.flipped = CASE WHEN k.from_type <> k.to_type THEN k.swapped ELSE r.object_id > r.to_object_id END
-    THEN k.category || ':' || k.type_id ELSE k.inverse_category || ':' || k.inverse_type_id END
-"""
-"""The key of a row's own type, seen from the end that its pair is asked from; `r` is the row, `k` its kind, `s` the
-pair's specification. Within one object type, the greater id is the end that is turned round (see `grouping`)."""
-
-OLD = f"instr(b.there, ';' || {OWN} || ';') > 0"
-"""Whether a row was so before its pair was first sent, by what is known of that, `b`, and by the above."""
-
-IS_SETTLED = """
-coalesce((
-    SELECT last_pair FROM settled WHERE first_pair <= pairs.id ORDER BY first_pair DESC LIMIT 1
-) >= pairs.id, FALSE)
-"""
-"""Whether a pair has an outcome."""
-
-ITS_OUTCOME = """
-settled.first_pair = (SELECT max(first_pair) FROM settled WHERE first_pair <= pairs.id)
-    AND settled.last_pair >= pairs.id
-"""
-"""Joins a pair with what settled it; `outcomes` goes the other way, from what was settled to its pairs."""
-
-TABLES = f"""
+TABLES = """
 -- What the run is bound to, when it began, what it has used: see `facts`; each value is JSON.
 CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
@@ -56,19 +33,15 @@ CREATE TABLE inputs (
 CREATE TABLE records (id INTEGER PRIMARY KEY, input INTEGER NOT NULL, before INTEGER NOT NULL,
     first_row INTEGER NOT NULL, last_row INTEGER NOT NULL, body BLOB NOT NULL);
 
--- What rows ask for: few, however many rows there are; settled once names have become ids.
+-- What rows ask for: few, however many rows there are; settled once names have become ids. `rows` are still to be sent.
 CREATE TABLE kinds (
     id INTEGER PRIMARY KEY,
     object_type TEXT NOT NULL, to_object_type TEXT NOT NULL, association_category TEXT NOT NULL,
     association_type_id TEXT NOT NULL, label TEXT NOT NULL, is_primary INTEGER NOT NULL, to_column TEXT NOT NULL,
+    rows INTEGER NOT NULL DEFAULT 0,
     from_type TEXT, to_type TEXT, category TEXT, type_id INTEGER, settled_label TEXT,
-    inverse_category TEXT, inverse_type_id INTEGER,     -- the same association from the other end, where that is known
-    family INTEGER, swapped INTEGER, single TEXT
+    inverse_category TEXT, inverse_type_id INTEGER      -- the same association from the other end, where that is known
 );
-
--- Every row whose ids are in order, in the order read. An id is an integer here: 19 digits, exact, and half the space.
-CREATE TABLE rows (id INTEGER PRIMARY KEY, input INTEGER NOT NULL, row INTEGER NOT NULL, part INTEGER NOT NULL,
-    object_id INTEGER NOT NULL, to_object_id INTEGER NOT NULL, kind INTEGER NOT NULL);
 
 -- What stood for each record in cells that hold several own keys, so that a failed row can be written out again.
 CREATE TABLE own_parts (input INTEGER NOT NULL, row INTEGER NOT NULL, part INTEGER NOT NULL, text TEXT NOT NULL,
@@ -78,10 +51,9 @@ CREATE TABLE rejects (id INTEGER PRIMARY KEY, input INTEGER NOT NULL, row INTEGE
     object_id TEXT NOT NULL, to_object_id TEXT NOT NULL, kind INTEGER NOT NULL,
     reason TEXT NOT NULL, message TEXT NOT NULL);
 
--- Two object types that rows link, from the main end; `by_b` says that the records of the other end are looked up,
--- because they are fewer, and `records` how many there are to look up, about.
+-- Two object types that rows link, from the end whose records are looked up; `records` how many there are, about.
 CREATE TABLE families (id INTEGER PRIMARY KEY, object_type TEXT NOT NULL, to_object_type TEXT NOT NULL,
-    by_b INTEGER NOT NULL, records INTEGER NOT NULL);
+    records INTEGER NOT NULL);
 
 -- What the association types of a direction are called from the other end, where that is known.
 CREATE TABLE inverses (object_type TEXT NOT NULL, to_object_type TEXT NOT NULL, category TEXT NOT NULL,
@@ -89,29 +61,31 @@ CREATE TABLE inverses (object_type TEXT NOT NULL, to_object_type TEXT NOT NULL, 
     PRIMARY KEY (object_type, to_object_type, category, type_id)) WITHOUT ROWID;
 
 -- The types asked for that name a primary record, with the end whose record can have only one; and those records, with
--- the pair that gives them theirs.
+-- the pair that gives them theirs, and where that pair is first asked for.
 CREATE TABLE singles (object_type TEXT NOT NULL, to_object_type TEXT NOT NULL, category TEXT NOT NULL,
     type_id INTEGER NOT NULL, single TEXT NOT NULL,
     PRIMARY KEY (object_type, to_object_type, category, type_id)) WITHOUT ROWID;
 CREATE TABLE promoted (object_type TEXT NOT NULL, to_object_type TEXT NOT NULL, record INTEGER NOT NULL,
-    pair INTEGER NOT NULL, PRIMARY KEY (object_type, to_object_type, record)) WITHOUT ROWID;
+    pair INTEGER NOT NULL, place INTEGER NOT NULL, PRIMARY KEY (object_type, to_object_type, record)) WITHOUT ROWID;
 
--- One request each, in the order in which they are sent. `object_id` is the main end's.
-CREATE TABLE pairs (id INTEGER PRIMARY KEY, object_id INTEGER NOT NULL, to_object_id INTEGER NOT NULL,
-    kinds TEXT NOT NULL,                    -- those of its rows: from the main end, a bar, from the rarer one
-    first_row INTEGER NOT NULL, all_rows TEXT,  -- all_rows only where there was more than one
-    size INTEGER NOT NULL, input INTEGER NOT NULL, row INTEGER NOT NULL, part INTEGER NOT NULL);    -- the first row's
+-- What pairs are sent as: one request's direction and association types. `turned`: the record that is looked up is the
+-- one at the to end.
+CREATE TABLE requests (id INTEGER PRIMARY KEY, object_type TEXT NOT NULL, to_object_type TEXT NOT NULL,
+    types TEXT NOT NULL, turned INTEGER NOT NULL);
 
--- What a pair's kinds come to: one request's direction and association types.
-CREATE TABLE specifications (kinds TEXT PRIMARY KEY, object_type TEXT NOT NULL, to_object_type TEXT NOT NULL,
-    types TEXT NOT NULL, flipped INTEGER NOT NULL, family INTEGER NOT NULL) WITHOUT ROWID;
+-- Pairs that are looked up and sent together, numbered in the order in which they are sent; written once. `columns` are
+-- those of `columns.PlannedLot`, `first_place` is where the first of the pairs is asked for (see `columns.place`). A
+-- lot's pairs are of one family, unless nothing is looked up.
+CREATE TABLE lots (id INTEGER PRIMARY KEY, family INTEGER NOT NULL, first_pair INTEGER NOT NULL,
+    pairs INTEGER NOT NULL, rows INTEGER NOT NULL, first_place INTEGER NOT NULL, columns BLOB NOT NULL);
 
--- What a pair was before it was first sent, never overwritten; `there` are the types (their keys, between semicolons)
--- that rows ask for and that it had then and still had when it was last looked up. Written before the request, also
--- where there was nothing: after a crash in between, our own label must not pass for an old one. The sets of types are
--- few: each is stored once.
+-- What pairs, from one number to another, were before they were first sent, never overwritten; `there` is the set of
+-- types that rows ask for and that they had then and still had when they were last looked up. Written before the
+-- request, also where there was nothing: after a crash in between, our own label must not pass for an old one. The sets
+-- of types are few: each is stored once.
 CREATE TABLE images (id INTEGER PRIMARY KEY, types TEXT NOT NULL UNIQUE);
-CREATE TABLE befores (pair INTEGER PRIMARY KEY, image INTEGER NOT NULL, there TEXT);
+CREATE TABLE befores (first_pair INTEGER PRIMARY KEY, last_pair INTEGER NOT NULL, image INTEGER NOT NULL,
+    there INTEGER NOT NULL);
 
 -- Pairs that were a record's primary ones until another pair was sent, from that record's end; never overwritten.
 CREATE TABLE demoted (id INTEGER PRIMARY KEY, pair INTEGER NOT NULL,
@@ -119,15 +93,15 @@ CREATE TABLE demoted (id INTEGER PRIMARY KEY, pair INTEGER NOT NULL,
     single TEXT NOT NULL, image INTEGER NOT NULL,
     UNIQUE (pair, object_id, to_object_id, single));
 
--- What requests came to; the pairs of one request that fared alike share one.
+-- What requests came to; the pairs of one request that fared alike share one. So many rows have it.
 CREATE TABLE results (
-    id INTEGER PRIMARY KEY, status TEXT NOT NULL, http_status INTEGER, created_resource_id TEXT NOT NULL,
-    labels TEXT NOT NULL, error_category TEXT NOT NULL, error_message TEXT NOT NULL, correlation_id TEXT NOT NULL,
-    attempts INTEGER NOT NULL, finished_at TEXT NOT NULL
+    id INTEGER PRIMARY KEY, rows INTEGER NOT NULL, status TEXT NOT NULL, http_status INTEGER,
+    created_resource_id TEXT NOT NULL, labels TEXT NOT NULL, error_category TEXT NOT NULL, error_message TEXT NOT NULL,
+    correlation_id TEXT NOT NULL, attempts INTEGER NOT NULL, finished_at TEXT NOT NULL
 );
 
 -- What settled the pairs from one number to another, in the order in which that became known. Pairs are sent in their
--- order, so that few lines tell of many. (A CROSS JOIN keeps SQLite from looking at every pair for each of them.)
+-- order, so that few lines tell of many.
 CREATE TABLE settled (sequence INTEGER PRIMARY KEY, first_pair INTEGER NOT NULL UNIQUE, last_pair INTEGER NOT NULL,
     result INTEGER NOT NULL,
     unchanged INTEGER NOT NULL);    -- how many of each pair's rows do not share this result: they were so before
@@ -136,12 +110,6 @@ WHEN new.last_pair < new.first_pair OR EXISTS (SELECT 1 FROM (
         SELECT last_pair FROM settled WHERE first_pair <= new.last_pair ORDER BY first_pair DESC LIMIT 1
     ) WHERE last_pair >= new.first_pair)
 BEGIN SELECT RAISE(ABORT, 'a pair has one outcome'); END;
-
-CREATE VIEW outcomes AS
-SELECT d.sequence AS sequence, p.id AS pair, p.kinds AS kinds, p.first_row AS first_row, p.all_rows AS all_rows,
-    p.size AS size, d.unchanged AS unchanged, t.*
-FROM settled d CROSS JOIN results t ON t.id = d.result
-    CROSS JOIN pairs p ON p.id BETWEEN d.first_pair AND d.last_pair;
 
 -- What became of those when the pairs that they lost to were taken back.
 CREATE TABLE given_back (demoted INTEGER PRIMARY KEY, status TEXT NOT NULL);
@@ -155,27 +123,6 @@ CREATE TABLE undone (sequence INTEGER PRIMARY KEY, pair INTEGER NOT NULL UNIQUE,
 CREATE TABLE bound (input INTEGER NOT NULL, row INTEGER NOT NULL);
 INSERT INTO bound VALUES (9223372036854775807, 0);
 
--- The rows of settled pairs; `number` is of what settled them, and `said` is twice the number of its result, and
--- one more for a row that was so before its pair was sent, whatever became of that. SQLite merges the parts in their
--- order only while a column has one affinity in both: hence the casts.
-CREATE VIEW settled_rows AS
-SELECT d.sequence AS number, p.id AS pair, d.result * 2 AS said, p.input AS input,
-    -- A pair of one row tells all of it: its only kind, and by where that stands, which end the row is written from.
-    CAST(trim(p.kinds, '|') AS INTEGER) AS kind, p.row AS row,
-    CAST(CASE WHEN p.kinds LIKE '|%' THEN p.to_object_id ELSE p.object_id END AS INTEGER) AS object_id,
-    CAST(CASE WHEN p.kinds LIKE '|%' THEN p.object_id ELSE p.to_object_id END AS INTEGER) AS to_object_id,
-    p.part AS part
-FROM settled d CROSS JOIN pairs p ON p.id BETWEEN d.first_pair AND d.last_pair
-WHERE p.all_rows IS NULL
-UNION ALL
-SELECT d.sequence, p.id, d.result * 2 + (d.unchanged > 0 AND coalesce((
-        SELECT {OLD} FROM befores b JOIN specifications s ON s.kinds = p.kinds
-        JOIN kinds k ON k.id = r.kind WHERE b.pair = p.id), 0)),
-    r.input, r.kind, r.row, r.object_id, r.to_object_id, r.part
-FROM settled d CROSS JOIN pairs p ON p.id BETWEEN d.first_pair AND d.last_pair,
-    json_each('[' || p.all_rows || ']') j JOIN rows r ON r.id = j.value
-WHERE p.all_rows IS NOT NULL;
-
 CREATE VIEW rejected_lines AS
 SELECT x.id AS number, x.input AS input_id, x.part AS part, k.to_column AS to_column, i.name AS input, x.row AS row,
     'rejected' AS status, coalesce(k.from_type, k.object_type), x.object_id, coalesce(k.to_type, k.to_object_type),
@@ -183,7 +130,7 @@ SELECT x.id AS number, x.input AS input_id, x.part AS part, k.to_column AS to_co
     x.reason, x.message, '', 0, ''
 FROM rejects x JOIN kinds k ON k.id = x.kind JOIN inputs i ON i.id = x.input
 WHERE (x.input, x.row) <= (SELECT input, row FROM bound);
-"""  # noqa: S608 - our own text
+"""
 
 
 def is_journal(path: Path) -> bool:

@@ -7,12 +7,22 @@ and what was under way when it ended, is taken for its own if the undo is told t
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import numpy as np
+
+from loader.columns import Flags, Ids
+from loader.journal.claims import pairs_of
 from loader.journal.journal import Journal
-from loader.journal.schema import ITS_OUTCOME, OLD
-from loader.model import NO_TYPES, AssociationType, Demotion, Direction, Outcome, Pairs
+from loader.journal.lines import PAIRS_AT_ONCE, Meanings
+from loader.journal.lots import Lot
+from loader.journal.planned import type_of
+from loader.journal.ranges import ranges, spread
+from loader.journal.schema import guarded
+from loader.model import NO_TYPES, AssociationType, Demotion, Direction, Outcome, Pairs, concatenate
 
 STATUSES = ("removed", "unchanged", "left", "failed")
 """What may become of a pair: taken back; not there any more; changed by somebody since; refused by HubSpot."""
@@ -62,38 +72,24 @@ class Group(NamedTuple):
     primary: bool
 
 
-_CONCERNED = f"""
-SELECT pairs.id AS id, object_id, to_object_id, kinds, size, images.types AS before,
-    o.status IS NULL OR o.status NOT IN ('created', 'replaced') AS unsure
-FROM pairs LEFT JOIN befores ON befores.pair = pairs.id LEFT JOIN images ON images.id = befores.image
-    LEFT JOIN settled ON {ITS_OUTCOME} LEFT JOIN results o ON o.id = settled.result
-WHERE (befores.pair IS NOT NULL OR :assume_new) AND (
-    o.status IN ('created', 'replaced')
-    OR (o.status = 'failed' AND (o.attempts > 0 OR befores.pair IS NOT NULL)
-        AND (o.http_status IS NULL OR o.http_status NOT BETWEEN 400 AND 499 OR o.http_status IN (408, 423, 425, 429)))
-    OR (o.status IS NULL AND (befores.pair IS NOT NULL OR pairs.id <= :claimed))
-)
-"""  # noqa: S608 - our own text
+_SURE, _MAYBE, _BY_IMAGE = 1, 2, 3
+
+_EFFECT = """
+(SELECT CASE
+    WHEN status IN ('created', 'replaced') THEN 1
+    WHEN status <> 'failed' THEN 4
+    WHEN http_status BETWEEN 400 AND 499 AND http_status NOT IN (408, 423, 425, 429) THEN 4
+    WHEN attempts > 0 THEN 2
+    ELSE 3 END
+FROM results WHERE results.id = result)
+"""
+"""Whether a request changed its pairs: it did (1); it may have (2); it may have where there is an image (3); no (4)."""
 
 _SETTLED = "status IN ('removed', 'unchanged')"
 """Of these an undo need not think again; what it left or could not remove, the next one looks at once more."""
 
-_LINES = f"""
-SELECT u.sequence AS number, i.name, r.row, u.status, k.from_type, CAST(r.object_id AS TEXT), k.to_type,
-    CAST(r.to_object_id AS TEXT), k.category, CAST(k.type_id AS TEXT), k.settled_label, u.error_category,
-    u.error_message, u.finished_at
-FROM undone u JOIN pairs p ON p.id = u.pair LEFT JOIN befores b ON b.pair = p.id
-    JOIN specifications s ON s.kinds = p.kinds,
-    json_each('[' || coalesce(p.all_rows, p.first_row) || ']') j JOIN rows r ON r.id = j.value
-    JOIN kinds k ON k.id = r.kind JOIN inputs i ON i.id = r.input
-WHERE u.sequence > ? AND NOT coalesce({OLD}, FALSE)
-ORDER BY u.sequence
-"""  # noqa: S608 - our own text
-
-
 _DEMOTIONS = """
-SELECT demoted.id, pair, object_type, object_id, to_object_type, to_object_id, single, types
-FROM demoted JOIN images ON images.id = image
+SELECT id, pair, object_type, object_id, to_object_type, to_object_id, single, image FROM demoted
 WHERE pair IN (SELECT pair FROM undone)
     AND NOT EXISTS (SELECT 1 FROM given_back WHERE demoted = demoted.id AND status IN ('given', 'kept'))
 ORDER BY demoted.id
@@ -106,17 +102,43 @@ SELECT count(*) FROM demoted WHERE pair IN (SELECT pair FROM undone)
 """
 
 
-def _key(text: str) -> AssociationType:
-    category, _, type_id = text.rpartition(":")
-    return AssociationType(category, int(type_id))
+_UNDONE = """
+SELECT sequence, pair, status, error_category, error_message, finished_at FROM undone
+WHERE sequence > ? ORDER BY sequence
+"""
 
 
 def taken_back(journal: Journal, view: str, after: int) -> Iterator[tuple[int, TakenBack]]:
     """Yield the lines of the undo's table that come after a number, each with its number."""
     if view != "settled":
         return
-    for number, *cells in journal.query(_LINES, (after,)):
-        yield number, TakenBack(*cells)
+    meanings = Meanings(journal)
+    found = journal.query(_UNDONE, (after,))
+    while some := list(islice(found, PAIRS_AT_ONCE)):
+        pairs = np.array([pair for _, pair, *_ in some], np.int64)
+        rows = journal.lots.rows_of(pairs)
+        new = np.flatnonzero(~journal.old_rows(pairs, rows))
+        for row in zip(
+            *(
+                each[new].tolist()
+                for each in (rows.pairs, rows.inputs, rows.rows, rows.kinds, rows.object_ids, rows.to_object_ids)
+            ),
+            strict=True,
+        ):
+            place, input_, number, kind, object_id, to_object_id = row
+            sequence, _, status, *error = some[place]
+            first, second, *type_, _ = meanings.kinds[kind]
+            ends = first, str(object_id), second, str(to_object_id)
+            yield sequence, TakenBack(meanings.inputs[input_], number, status, *ends, *type_, *error)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Concerned:
+    """Pairs of a lot, by index, whether it is not sure that the run changed each, and the image of every pair of it."""
+
+    pairs: Ids
+    images: Ids
+    unsure: Flags
 
 
 class UndoJournal(Journal):
@@ -135,13 +157,13 @@ class UndoJournal(Journal):
         """Return what is still to be taken back, in groups, the largest first."""
         found: Counter[_Kind] = Counter()
         unsure: Counter[_Kind] = Counter()
-        for kinds, before, pairs, not_sure in self._groups():
-            specification = self._plan.specifications[kinds]
-            asked = frozenset(specification.types)
-            held = self._plan.image(before) if before else frozenset()
-            taken = held - asked - self.unlabelled.get(specification.direction, frozenset())
+        for (request, image), (pairs, not_sure) in self._mixtures().items():
+            direction = self._planned.directions[self._planned.direction_of[request]]
+            asked = frozenset(self._planned.types[request])
+            held = self._planned.image(image) if image else NO_TYPES
+            taken = held - asked - self.unlabelled.get(direction, NO_TYPES)
             kind = _Kind(
-                specification.direction,
+                direction,
                 not held,
                 tuple(sorted(asked - held)),
                 tuple(sorted(taken)) if self.replaced else (),
@@ -154,7 +176,7 @@ class UndoJournal(Journal):
                 *kind,
                 pairs,
                 unsure[kind],
-                not self._plan.singles.get(kind.direction, {}).keys().isdisjoint(kind.types),
+                not self._planned.singles.get(kind.direction, {}).keys().isdisjoint(kind.types),
             )
             for kind, pairs in found.most_common()
         ]
@@ -165,25 +187,59 @@ class UndoJournal(Journal):
         identity = self.facts.identity
         return identity.get("existing") == "replace" and not identity.get("unread")
 
-    def _groups(self) -> Iterator[Sequence[Any]]:
-        columns = "kinds, before, count(*), sum(unsure)"
-        return self._concerned(columns, "GROUP BY kinds, before", done=_SETTLED)
+    def _mixtures(self) -> dict[tuple[int, int], tuple[int, int]]:
+        """Return by request and image how many pairs are still to be taken back, and of how many that is not sure."""
+        found: Counter[tuple[int, int]] = Counter()
+        unsure: Counter[tuple[int, int]] = Counter()
+        for lot, some in self._concerned(0, _SETTLED):
+            for which, counter in ((some.pairs, found), (some.pairs[some.unsure], unsure)):
+                both = np.stack((lot.lot.requests[which], some.images[which]), axis=1)
+                kinds, counts = np.unique(both, axis=0, return_counts=True)
+                counter.update(dict(zip(map(tuple, kinds.tolist()), counts.tolist(), strict=True)))
+        return {kind: (pairs, unsure[kind]) for kind, pairs in found.items()}
 
     def claim(self, most: int) -> list[Pairs]:
         """Return the next pairs that are to be taken back, with what they were before."""
-        found = list(self._concerned("*", "AND id > :after ORDER BY id LIMIT :most", after=self._claimed, most=most))
-        if found:
-            self._claimed = found[-1][0]
-        befores = {row[0]: self._plan.image(row[5]) if row[5] else NO_TYPES for row in found}
-        return self._plan.pairs(found, befores)
+        by_direction: dict[int, list[Pairs]] = {}
+        for lot, some in self._concerned(self._claimed, "TRUE"):
+            pairs = some.pairs[:most]
+            most -= len(pairs)
+            self._claimed = lot.first_pair + int(pairs[-1])
+            images = some.images[pairs].tolist()
+            before = {
+                pair: self._planned.image(image) if image else NO_TYPES
+                for pair, image in zip((lot.first_pair + pairs).tolist(), images, strict=True)
+            }
+            of = self._planned.direction_of[lot.lot.requests[pairs]]
+            for place in np.unique(of).tolist():
+                run = pairs_of(self._planned, lot, pairs[of == place], self._planned.directions[place], before)
+                by_direction.setdefault(place, []).append(run)
+            if most <= 0:
+                break
+        return [concatenate(by_direction[place]) for place in sorted(by_direction)]
 
-    def _concerned(self, columns: str, rest: str, *, done: str = "TRUE", **values: object) -> Iterator[Sequence[Any]]:
-        """Yield from the pairs that the run may have changed and that are not `done` yet."""
-        return self.query(
-            f"SELECT {columns} FROM ({_CONCERNED})"  # noqa: S608 - our own text
-            f" WHERE NOT EXISTS (SELECT 1 FROM undone WHERE pair = id AND {done}) {rest}",
-            {"assume_new": self._assume_new, "claimed": self.facts.claimed, **values},
-        )
+    def _concerned(self, after: int, done: str) -> Iterator[tuple[Lot, "_Concerned"]]:
+        """Yield from each lot the pairs after a number that the run may have changed and that are not `done` yet."""
+        claimed = self.facts.claimed
+        for lot in self.lots.all():
+            if lot.last_pair <= after:
+                continue
+            first, last = lot.first_pair, lot.last_pair
+            with guarded(self.path):
+                effects = spread(ranges(self._database, "settled", _EFFECT, first, last), 2, first, last)
+                images = spread(ranges(self._database, "befores", "image", first, last), 2, first, last)
+                undone = self._database.execute(
+                    f"SELECT pair FROM undone WHERE pair BETWEEN ? AND ? AND {done}",  # noqa: S608 - our own text
+                    (first, last),
+                ).fetchall()
+            known, numbers = images > 0, np.arange(first, last + 1)
+            may = (effects == _SURE) | (effects == _MAYBE) | ((effects == _BY_IMAGE) & known)
+            may |= (effects == 0) & (known | (numbers <= claimed))
+            may &= (known | self._assume_new) & (numbers > after)
+            may[np.array([pair - first for (pair,) in undone], np.int64)] = False
+            if may.any():
+                pairs = np.flatnonzero(may)
+                yield lot, _Concerned(pairs=pairs, images=images, unsure=effects[pairs] != _SURE)
 
     def intend(self, pairs: Sequence[int]) -> None:
         """Commit that these pairs are about to be taken back."""
@@ -216,7 +272,7 @@ class UndoJournal(Journal):
     def demotions(self) -> dict[int, Demotion]:
         """Return by number the pairs that lost a type to those that were taken back, and have not got it back yet."""
         return {
-            number: Demotion(pair, first, str(record), second, str(other), _key(single), self._plan.image(types))
+            number: Demotion(pair, first, str(record), second, str(other), type_of(single), self._planned.image(types))
             for number, pair, first, record, second, other, single, types in self.query(_DEMOTIONS)
         }
 
@@ -236,6 +292,6 @@ class UndoJournal(Journal):
 
     def standing(self) -> dict[str, int]:
         """Return how many pairs have which status, and how many are still to come."""
-        (pending,) = next(self._concerned("count(*)", ""))
+        pending = sum(len(some.pairs) for _, some in self._concerned(0, "TRUE"))
         done = self._table("SELECT status, count(*) FROM undone GROUP BY status")
         return {**{status: done.get(status, 0) for status in STATUSES}, "pending": pending}

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, islice
 from typing import NamedTuple, Protocol
 
-from loader.journal import Staging
 from loader.model import AssociationType, Direction, Specification
 from loader.planning.association_types import AssociationTypes
 from loader.planning.names import Portal, learn
+from loader.planning.staging import Staging
 from loader.send.reading import MOST_RECORDS, Current
 
 NO_LIMIT = 500_000
@@ -26,17 +26,17 @@ class Limits(Portal, Protocol):
 
 
 class Limited(NamedTuple):
-    """A limited type of one direction, and its pairs: their kinds, and whether the record is their rarer end."""
+    """A limited type of one direction, and its pairs by what they are sent as; True: the record is at their to end."""
 
     direction: Direction
     type: AssociationType
     most: int
-    pairs: Sequence[tuple[str, bool]]
+    pairs: Sequence[tuple[int, bool]]
 
 
 async def reject_beyond_limits(
     staging: Staging,
-    specifications: Mapping[str, Specification],
+    specifications: Mapping[int, Specification],
     types: AssociationTypes,
     portal: Limits,
     current: Current,
@@ -62,14 +62,14 @@ async def reject_beyond_limits(
         staging.reject_pairs("OVER_ASSOCIATION_LIMIT", refused)
 
 
-def _directions(specifications: Mapping[str, Specification]) -> list[Direction]:
+def _directions(specifications: Mapping[int, Specification]) -> list[Direction]:
     """Return the directions in use, each from both ends."""
     directions = {(each.object_type, each.to_object_type) for each in specifications.values()}
     return sorted(directions | {(second, first) for first, second in directions})
 
 
 def _limited(
-    limits: Mapping[AssociationType, int], specifications: Mapping[str, Specification], types: AssociationTypes
+    limits: Mapping[AssociationType, int], specifications: Mapping[int, Specification], types: AssociationTypes
 ) -> Iterator[Limited]:
     """Yield each limited type of the directions in use, seen from the end whose records it limits.
 
@@ -78,9 +78,9 @@ def _limited(
     for direction in _directions(specifications):
         for kind in limits.keys() & {entry.type for entry in types.of(direction) if entry.single != "from"}:
             pairs = [
-                (kinds, turned)
-                for kinds, specification in specifications.items()
-                for turned in _ends(kind, direction, specification, types)
+                (request, at_to)
+                for request, specification in specifications.items()
+                for at_to in _ends(kind, direction, specification, types)
             ]
             if pairs:
                 yield Limited(direction, kind, limits[kind], pairs)
@@ -89,7 +89,7 @@ def _limited(
 def _ends(
     kind: AssociationType, direction: Direction, specification: Specification, types: AssociationTypes
 ) -> Iterator[bool]:
-    """Yield the ends of a request's pairs at which they get a type: False for the main end, True for the rarer one.
+    """Yield the ends of a request's pairs at which they get a type: False for the from end, True for the to end.
 
     HubSpot gives every pair the type without a label, too.
     """
@@ -97,10 +97,10 @@ def _ends(
     plain = types.unlabelled(direction)
     unlabelled = plain is not None and plain.type == kind
     if own == direction and (unlabelled or kind in specification.types):
-        yield specification.flipped
+        yield False
     inverses = types.inverses(own)
     if (own[1], own[0]) == direction and (unlabelled or kind in map(inverses.get, specification.types)):
-        yield not specification.flipped
+        yield True
 
 
 def _beyond(

@@ -6,10 +6,11 @@ from itertools import islice
 
 from loader.errors import UsageError
 from loader.events import LookedUp, LookingUp, Tell
-from loader.journal import Lookups, Staging, forget_lookups
+from loader.journal import Lookups, forget_lookups
 from loader.model import Direction, FoundRecord, Question
 from loader.planning.object_types import ObjectTypes
 from loader.planning.own_keys import Inquiry, Records, asked_as
+from loader.planning.staging import Staging
 
 MOST_VALUES = 100
 """Documented for every batch of records."""

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from loader.errors import RecordError
 from loader.events import Kind, LookedUp, Planned, Reading, Tell
-from loader.journal import InThread, Staging
+from loader.journal import InThread
 from loader.model import Asked, Settled, Specification, Unsettled
 from loader.planning import fold
 from loader.planning.addresses import wrong_address
@@ -18,6 +18,7 @@ from loader.planning.lookup import look_up
 from loader.planning.names import refuse_options, settle_names
 from loader.planning.object_types import ObjectTypes
 from loader.planning.own_keys import Records
+from loader.planning.staging import Staging
 from loader.read import Input
 from loader.send.reading import MOST_RECORDS, Current
 from loader.settings import InputSettings, Rate
@@ -126,22 +127,18 @@ def _describe(rows: int, asked: Asked, verdict: Settled | Unsettled, names: Obje
 
 def _group(
     staging: Staging, verdicts: Mapping[int, Settled | Unsettled], types: AssociationTypes, *, by_record: bool
-) -> dict[str, Specification]:
-    """Group the rows, and return the request that each mixture of kinds comes to."""
+) -> dict[int, Specification]:
+    """Group the rows, and return by number what pairs are sent as."""
     settled = {kind: verdict for kind, verdict in verdicts.items() if isinstance(verdict, Settled)}
     staging.reject_kinds({kind: each for kind, each in verdicts.items() if isinstance(each, Unsettled)})
     staging.settle(settled, fold.ends(settled, staging.rows_of_kind()))
     for direction in {verdict.direction for verdict in settled.values()}:
         staging.note_inverses(direction, types.inverses(direction))
-    specifications: dict[str, Specification] = {}
     both = {each for verdict in settled.values() for each in (verdict.direction, verdict.direction[::-1])}
     staging.note_unlabelled(
         {each: [known.type for known in types.of(each) if not known.label] for each in sorted(both)}
     )
-    for mixture in staging.group(by_record=by_record):
-        specifications[mixture.text] = fold.specify(*mixture.kinds, settled)
-        staging.specify(mixture, specifications[mixture.text])
-    return specifications
+    return staging.group(by_record=by_record)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

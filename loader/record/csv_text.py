@@ -2,14 +2,12 @@
 
 import csv
 import io
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from loader.journal import Journal, Stretch, lines, settled
 from loader.record.defuse import Cell, defused_lines
-
-Key = TypeVar("Key")
 
 LinesOf = Callable[[Journal, str, int], Iterator[tuple[int, Sequence[Any]]]]
 """Yields the lines of a journal's view (`settled` or `rejected`) that come after a number, each with its number."""
@@ -41,37 +39,31 @@ def csv_lines(batch: Iterable[Sequence[Cell]], marks: Collection[str] = ()) -> s
 def csv_texts(journal: Journal, view: str, after: int) -> Iterator[tuple[int, str]]:
     """Yield the results' lines of a journal's view that come after a number, many at once, each time the last number.
 
-    Settled rows are what a load writes by the million, and most of their cells are those of the row before: each
-    input, kind and result is made text once, and a line is put together from these and the row's own numbers.
+    Settled rows are what a load writes by the million, and most of their cells are those of many others: these are made
+    text once, and a line is put together from them and the row's own numbers.
     """
     if view == "settled":
         for stretch in settled(journal, after):
-            yield stretch.alike[-1].number, _settled_text(stretch)
+            yield stretch.number, _settled_text(stretch)
     else:
         yield from texts_of(lines, csv_lines)(journal, view, after)
 
 
 def _settled_text(stretch: Stretch) -> str:
-    inputs = _texts({number: (name,) for number, name in stretch.inputs.items()})
-    kinds = stretch.kinds
-    first_types = _texts({number: (kind.object_type,) for number, kind in kinds.items()})
-    second_types = _texts({number: (kind.to_object_type,) for number, kind in kinds.items()})
-    types = _texts({number: kind[2:5] for number, kind in kinds.items()})
-    statuses = _texts({key: (said.status,) for key, said in stretch.said.items()})
-    rest = _texts({key: said[1:] for key, said in stretch.said.items()})
-    text: list[str] = []
-    for _, key, number, kind, rows, object_ids, to_object_ids, _ in stretch.alike:
-        start = f"{inputs[number]},"
-        first = f",{statuses[key]},{first_types[kind]},"
-        second = f",{second_types[kind]},"
-        end = f",{types[kind]},{rest[key]}\n"
-        text += [
-            f"{start}{row}{first}{object_id}{second}{to_object_id}{end}"
-            for row, object_id, to_object_id in zip(rows, object_ids, to_object_ids, strict=True)
+    alike, rows = stretch.alike, stretch.rows
+    inputs = _texts([(each.input,) for each in alike])
+    firsts = _texts([(each.said.status, each.kind.object_type) for each in alike])
+    seconds = _texts([(each.kind.to_object_type,) for each in alike])
+    rest = _texts([(*each.kind[2:5], *each.said[1:]) for each in alike])
+    columns = (stretch.which, rows.rows, rows.object_ids, rows.to_object_ids)
+    return "".join(
+        [
+            f"{inputs[which]},{row},{firsts[which]},{object_id},{seconds[which]},{to_object_id},{rest[which]}\n"
+            for which, row, object_id, to_object_id in zip(*(each.tolist() for each in columns), strict=True)
         ]
-    return "".join(text)
+    )
 
 
-def _texts(cells: Mapping[Key, Sequence[Cell]]) -> dict[Key, str]:
+def _texts(cells: Sequence[Sequence[Cell]]) -> list[str]:
     """Return each line of cells as text without its end; nothing in it breaks a line, as it is defused."""
-    return dict(zip(cells, csv_lines(cells.values()).split("\n"), strict=False))
+    return csv_lines(cells).split("\n")

@@ -175,7 +175,6 @@ def open_results(path: Path, journal: Journal) -> TextResults | ParquetResults:
     ending = path.suffix.lower()
     if ending == ".parquet":
         return ParquetResults(path, journal)
-    journal.recent.follow()
     if ending == ".jsonl":
         return TextResults(path, journal, texts_of(lines, _json_lines), "")
     return TextResults(path, journal, csv_texts, ",".join(Line._fields) + "\n")

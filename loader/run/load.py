@@ -18,12 +18,12 @@ from loader.journal import (
     InThread,
     Journal,
     Lock,
-    Staging,
     Table,
     forget_lookups,
 )
 from loader.planning.cost import advice, replacing
 from loader.planning.prepare import Prospect, planned, read_all, settle_and_group
+from loader.planning.staging import Staging
 from loader.read import Input
 from loader.record.failures import write_failures
 from loader.record.outputs import Outputs, name_outputs

@@ -8,9 +8,10 @@ from typing import BinaryIO
 
 from loader.errors import Retryable
 from loader.events import Planned, Tell
-from loader.journal import AsyncJournal, InThread, Journal, Staging
+from loader.journal import AsyncJournal, InThread, Journal
 from loader.planning.cost import look_ahead
 from loader.planning.prepare import Prospect, Settlement, planned, read_all, settle_and_group, with_what_is_there
+from loader.planning.staging import Staging
 from loader.read import Input
 from loader.record.outputs import name_outputs
 from loader.run.sending import judge_of

@@ -8,10 +8,11 @@ from typing import Any, BinaryIO
 from loader.errors import JournalError, LoaderError, RecordError, Retryable, TooManyFailures
 from loader.events import Note, Tell, Verified
 from loader.files import remove_left_behind
-from loader.journal import AsyncJournal, InThread, Journal, Lock, Staging, forget_lookups, remove_journal
+from loader.journal import AsyncJournal, InThread, Journal, Lock, forget_lookups, remove_journal
 from loader.journal.comparison import MARKS, Comparison, comparisons, marks
 from loader.model import Outcome
 from loader.planning.prepare import read_all, settle_and_group
+from loader.planning.staging import Staging
 from loader.read import Input
 from loader.record.outputs import Outputs, check_table, name_outputs
 from loader.record.results import open_table

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from loader.journal import Journal
+from loader.journal import Journal, lines
 from loader.sandbox.requests import Request
 from tests.faults.conftest import MakeWorld
 from tests.faults.process import Command
@@ -118,10 +118,7 @@ def recorded(journal: Path) -> set[Pair]:
         return set()
     with Journal(journal, read_only=True) as opened:
         return {
-            (str(first), str(second))
-            for first, second in opened.query(
-                "SELECT object_id, to_object_id FROM outcomes JOIN pairs ON pairs.id = pair WHERE status = 'created'"
-            )
+            (line.object_id, line.to_object_id) for _, line in lines(opened, "settled", 0) if line.status == "created"
         }
 
 

@@ -10,6 +10,7 @@ import pytest
 LOADER = Path(__file__).parents[2] / "loader"
 
 WORDS = {
+    "columns",
     "complain",
     "errors",
     "events",

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from loader.journal import Journal, lines
 from tests.simulation.portal import Kind, Pair, pair_of, seen_from_first
 
@@ -71,19 +73,22 @@ def before_images() -> dict[Pair, frozenset[Kind]]:
     """Return what the journal says that pairs were before the loader wrote them, as seen from their first record."""
     found: dict[Pair, frozenset[Kind]] = {}
     with Journal(JOURNAL, read_only=True) as journal:
-        for one, other, first, second, flipped, text in journal.query(_IMAGES):
-            ends = (first, other if flipped else one), (second, one if flipped else other)
-            pair, swapped = pair_of(*ends)
+        ends = {number: (first, second) for number, first, second in journal.query(_ENDS)}
+        for begin, end, text in journal.query(_IMAGES):
             kinds = [(category, type_id) for category, type_id in json.loads(text)]
-            found[pair] = seen_from_first(kinds, first, swapped=swapped)
+            for number in range(begin, end + 1):
+                lot = journal.lots[int(journal.lots.index_of(np.array([number]))[0])]
+                place = number - lot.first_pair
+                first, second = ends[int(lot.lot.requests[place])]
+                one, other = int(lot.lot.from_ids[place]), int(lot.lot.to_ids[place])
+                pair, swapped = pair_of((first, one), (second, other))
+                found[pair] = seen_from_first(kinds, first, swapped=swapped)
     return found
 
 
-_IMAGES = """
-SELECT p.object_id, p.to_object_id, s.object_type, s.to_object_type, s.flipped, i.types
-FROM befores b JOIN pairs p ON p.id = b.pair JOIN images i ON i.id = b.image
-    JOIN specifications s ON s.kinds = p.kinds
-"""
+_ENDS = "SELECT id, object_type, to_object_type FROM requests"
+
+_IMAGES = "SELECT first_pair, last_pair, types FROM befores JOIN images ON images.id = image"
 
 
 class Disk:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from loader.journal import Journal, Staging
+from loader.journal import Journal
 from loader.model import Asked, Chunk, Numbers, Outcome, Pair, Reject, Result, Settled
 from loader.planning import fold
 from loader.planning.names import Portal, settle_names
+from loader.planning.staging import Staging
 from tests.rows import Link, in_columns
 from tests.stages.fake_portal import asked
 
@@ -52,8 +53,7 @@ def group(staging: Staging, portal: Portal | None = None, *, by_record: bool = F
     staging.settle(settled, fold.ends(settled, staging.rows_of_kind()))
     for direction in {verdict.direction for verdict in settled.values()}:
         staging.note_inverses(direction, types.inverses(direction))
-    for mixture in staging.group(by_record=by_record):
-        staging.specify(mixture, fold.specify(*mixture.kinds, settled))
+    staging.group(by_record=by_record)
 
 
 def stage(

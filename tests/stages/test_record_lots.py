@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from loader.journal import Journal, Staging, lines
+from loader.journal import Journal, lines
 from loader.model import AssociationType, Image, Lot, Outcome, Pair, Pairs, Result, Types
+from loader.planning.staging import Staging
 from tests.stages.fake_portal import FakePortal, asked
 from tests.stages.staged import HEADER, NOW, chunk, created, failed, group, link, numbers, stage
 
@@ -127,7 +128,7 @@ def test_a_limit_holds_though_pairs_are_claimed_by_record(tmp_path: Path) -> Non
 
 def test_many_rows_are_judged_by_a_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which end has fewer records is found without a sort of all their numbers."""
-    monkeypatch.setattr("loader.journal.grouping.FEW_ROWS", 10)
+    monkeypatch.setattr("loader.planning.group.FEW_ROWS", 10)
     with Staging(tmp_path / "s") as staging:
         staging.begin_input("a.csv", "sha", HEADER, HEADER[1:])
         staging.append(chunk([link(row, row, row % 300 + 1) for row in range(2, 3002)]))

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from loader.journal import Journal, Lookups, Staging, failed_records, lines
+from loader.journal import Journal, Lookups, failed_records, lines
 from loader.model import FoundRecord, Question
 from loader.planning.own_keys import asked_as
+from loader.planning.staging import Staging
 from tests.rows import Link
 from tests.stages.fake_portal import asked
 from tests.stages.staged import HEADER, NOW, chunk, claim, created, failed, group
@@ -23,8 +24,12 @@ def staging(tmp_path: Path) -> Iterator[Staging]:
         yield made
 
 
-def rows(staging: Staging) -> list[tuple[int, int]]:
-    return staging._database.execute("SELECT object_id, to_object_id FROM rows ORDER BY id").fetchall()
+def pairs(staging: Staging, folder: Path) -> list[tuple[str, str, int]]:
+    """Install the journal, and return the ids and the number of rows of every pair."""
+    staging.remember(planned=True)
+    staging.install(folder / "r.journal")
+    with Journal(folder / "r.journal") as journal:
+        return [(pair.object_id, pair.to_object_id, pair.rows) for pair in claim(journal, 100)]
 
 
 def begin(staging: Staging, first: str | None, second: str | None) -> None:
@@ -32,18 +37,17 @@ def begin(staging: Staging, first: str | None, second: str | None) -> None:
 
 
 def test_values_like_numbers_are_never_numbers(staging: Staging) -> None:
-    """`00123`, `123`, `1e2` and `100` are four values; what stands in the rows is below 0."""
+    """`00123`, `123`, `1e2` and `100` are four values, and each makes a pair of its own with one record."""
     begin(staging, "external_id", None)
-    staging.append(chunk([Link(n, 0, text, str(n), asked()) for n, text in enumerate(LIKE_NUMBERS, 2)]))
-    numbers = [first for first, _ in rows(staging)]
-    assert len(set(numbers)) == len(LIKE_NUMBERS)
-    assert all(number < 0 for number in numbers)
+    staging.append(chunk([Link(n, 0, text, "1", asked()) for n, text in enumerate(LIKE_NUMBERS, 2)]))
     question = Question("0-1", "external_id")
     assert staging.keys.questions({1: ("0-1", "0-2")}, asked_as) == {question: len(LIKE_NUMBERS)}
     assert [text for page in staging.keys.values(question) for text in page] == sorted(LIKE_NUMBERS)
+    group(staging)
+    assert staging.figures().pairs == len(LIKE_NUMBERS)
 
 
-def test_values_are_replaced_by_the_ids_that_were_found(staging: Staging) -> None:
+def test_values_are_replaced_by_the_ids_that_were_found(staging: Staging, tmp_path: Path) -> None:
     """On both sides, before rows are grouped; a row of which one is missing is rejected with what it said."""
     begin(staging, "email", "domain")
     said = [("a@x", "x.example"), ("A@X", "x.example"), ("b@x", "x.example"), ("c@x", "y.example")]
@@ -54,10 +58,11 @@ def test_values_are_replaced_by_the_ids_that_were_found(staging: Staging) -> Non
     staging.keys.answer(EMAIL, people)
     staging.keys.answer(DOMAIN, [("x.example", FoundRecord("1", "", "")), ("y.example", missing)])
     group(staging)
-    assert rows(staging) == [(2**63 - 1, 1), (2**63 - 1, 1)]
     figures = staging.figures()
     assert (figures.pairs, figures.rows, figures.reasons) == (1, 4, {"RECORD_NOT_FOUND": 2})
-    rejects = staging._database.execute("SELECT row, object_id, to_object_id FROM staged_rejects").fetchall()
+    assert pairs(staging, tmp_path) == [(str(2**63 - 1), "1", 2)]
+    with Journal(tmp_path / "r.journal") as journal:
+        rejects = [(line.row, line.object_id, line.to_object_id) for _, line in lines(journal, "rejected", 0)]
     assert rejects == [(4, "b@x", "x.example"), (5, "c@x", "y.example")]
 
 
@@ -72,7 +77,7 @@ def test_without_answers_rows_are_grouped_by_their_values(staging: Staging) -> N
     assert staging.figures().pairs == 2
 
 
-def test_each_input_has_its_own_property(staging: Staging) -> None:
+def test_each_input_has_its_own_property(staging: Staging, tmp_path: Path) -> None:
     """The same text under two properties is two questions, and may be two records."""
     other = Question("0-1", "external_id")
     begin(staging, "email", None)
@@ -83,7 +88,7 @@ def test_each_input_has_its_own_property(staging: Staging) -> None:
     staging.keys.answer(EMAIL, [("x", FoundRecord("5", "", ""))])
     staging.keys.answer(other, [("x", FoundRecord("6", "", ""))])
     group(staging)
-    assert rows(staging) == [(5, 1), (6, 1)]
+    assert pairs(staging, tmp_path) == [("5", "1", 1), ("6", "1", 1)]
 
 
 def test_a_failed_part_of_a_list_is_written_out_as_its_value(staging: Staging, tmp_path: Path) -> None:

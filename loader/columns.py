@@ -1,0 +1,85 @@
+"""Planned pairs in columns: what planning hands to the journal, a lot at a time."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Ids = npt.NDArray[np.int64]
+"""Record ids, pair numbers, places."""
+
+Small = npt.NDArray[np.int32]
+"""Spreadsheet rows, and numbers of what is few: inputs, kinds, requests."""
+
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PlannedLot:
+    """Pairs that are looked up and sent together, and the rows that ask for them.
+
+    The first columns have one entry for each pair: its two records as a request names them, the number of what it is
+    sent as, and how many rows ask for it. The others have one for each row, those of the first pair first, and those of
+    one pair in the order in which they were read. `against` marks the rows that are written from the other end than the
+    request: their object id is the pair's to id.
+    """
+
+    family: int
+    from_ids: Ids
+    to_ids: Ids
+    requests: Small
+    sizes: Small
+    inputs: Small
+    rows: Small
+    parts: Small
+    kinds: Small
+    against: Flags
+
+    def __len__(self) -> int:
+        return len(self.from_ids)
+
+    @property
+    def starts(self) -> Ids:
+        """Where the rows of each pair begin."""
+        return np.cumsum(self.sizes, dtype=np.int64) - self.sizes
+
+    @property
+    def places(self) -> Ids:
+        """Where each pair is first asked for (see `place`)."""
+        first = self.starts
+        return place(self.inputs[first], self.rows[first])
+
+    def take(self, pairs: Ids) -> "PlannedLot":
+        """Return some of the pairs, by index, with their rows."""
+        sizes = self.sizes[pairs]
+        rows = expanded(self.starts[pairs], sizes)
+        return PlannedLot(
+            family=self.family,
+            from_ids=self.from_ids[pairs],
+            to_ids=self.to_ids[pairs],
+            requests=self.requests[pairs],
+            sizes=sizes,
+            inputs=self.inputs[rows],
+            rows=self.rows[rows],
+            parts=self.parts[rows],
+            kinds=self.kinds[rows],
+            against=self.against[rows],
+        )
+
+
+def place(inputs: Small, rows: Small) -> Ids:
+    """Return input and spreadsheet row as one number, which grows in the order in which records are read."""
+    return inputs.astype(np.int64) << 32 | rows
+
+
+def expanded(starts: Ids, sizes: npt.NDArray[np.integer]) -> Ids:
+    """Return every index of runs, each given by where it starts and how long it is."""
+    before = np.cumsum(sizes, dtype=np.int64) - sizes
+    return np.repeat(starts - before, sizes) + np.arange(int(sizes.sum()), dtype=np.int64)
+
+
+def runs(numbers: Ids) -> tuple[Ids, Ids]:
+    """Return the first and the last number of each run of numbers that follow one another; they are in order."""
+    breaks = np.flatnonzero(np.diff(numbers) != 1)
+    firsts = np.concatenate((numbers[:1], numbers[breaks + 1]))
+    return firsts, np.concatenate((numbers[breaks], numbers[-1:]))

@@ -1,0 +1,163 @@
+"""Pairs as they leave the journal to be sent, alone or in lots that are looked up together."""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from loader.columns import Ids
+from loader.journal.lots import Lot, Lots
+from loader.journal.planned import Planned
+from loader.journal.ranges import ranges, spread
+from loader.model import NO_TYPES, Direction, Pairs, Types, concatenate
+from loader.model import Lot as ClaimedLot
+
+_ITS_OUTCOME = """
+settled.first_pair = (SELECT max(first_pair) FROM settled WHERE first_pair <= pair) AND settled.last_pair >= pair
+"""
+
+PROMOTED = f"""
+SELECT record, pair, status FROM json_each(?) wanted CROSS JOIN promoted ON record = wanted.value
+    LEFT JOIN settled ON {_ITS_OUTCOME} LEFT JOIN results ON results.id = settled.result
+WHERE object_type = ? AND to_object_type = ? AND place <= ? AND status IS NOT 'failed'
+"""  # noqa: S608 - our own text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begin:
+    """Where a claim begins: behind the pair `after`. Behind `settled_to` no pair has an outcome.
+
+    Pairs that only rows behind the place `end` ask for are left out. `insisting`: no pair waits for another one any
+    more.
+    """
+
+    after: int
+    settled_to: int
+    end: int
+    insisting: bool = False
+
+
+def open_pairs(database: sqlite3.Connection, lots: Lots, begin: Begin) -> Iterator[tuple[Lot, Ids]]:
+    """Yield each lot that has pairs without an outcome, with the indexes of these."""
+    if not len(lots):
+        return
+    start = max(0, int(lots.index_of(np.array([begin.after + 1]))[0]))
+    for index in np.flatnonzero(lots.first_places[start:] <= begin.end).tolist():
+        lot = lots[start + index]
+        found = lot.places <= begin.end
+        found[: max(0, begin.after + 1 - lot.first_pair)] = False
+        if lot.first_pair <= begin.settled_to:
+            settled = ranges(database, "settled", "result", lot.first_pair, lot.last_pair)
+            found &= spread(settled, 2, lot.first_pair, lot.last_pair) == 0
+        if found.any():
+            yield lot, np.flatnonzero(found)
+
+
+def claim(
+    database: sqlite3.Connection, planned: Planned, lots: Lots, begin: Begin, most: int
+) -> tuple[int, list[Pairs]]:
+    """Return the next pairs, those of each direction, and the number of the last; 0 where there are none."""
+    last = 0
+    by_direction: dict[int, list[Pairs]] = {}
+    for lot, found in open_pairs(database, lots, begin):
+        some = found[:most]
+        most -= len(some)
+        last = lot.first_pair + int(some[-1])
+        of = planned.direction_of[lot.lot.requests[some]]
+        for place in np.unique(of).tolist():
+            run = pairs_of(planned, lot, some[of == place], planned.directions[place])
+            by_direction.setdefault(place, []).append(run)
+        if most <= 0:
+            break
+    return last, [concatenate(by_direction[place]) for place in sorted(by_direction)]
+
+
+def pairs_of(
+    planned: Planned, lot: Lot, indexes: Ids, direction: Direction, before: Mapping[int, Types] | None = None
+) -> Pairs:
+    """Return pairs of a lot, by index, all of one direction, as what is to be sent."""
+    columns = lot.lot
+    return Pairs(
+        direction=direction,
+        numbers=lot.first_pair + indexes,
+        from_ids=columns.from_ids[indexes],
+        to_ids=columns.to_ids[indexes],
+        requests=columns.requests[indexes],
+        rows=columns.sizes[indexes],
+        types=planned.types,
+        before=before or {},
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How large a lot may be; `scattered` has its pairs in the order of their rows, not those of a record together."""
+
+    records: int
+    pairs: int
+    scattered: bool
+
+
+def claim_lot(
+    database: sqlite3.Connection, planned: Planned, lots: Lots, begin: Begin, size: Size
+) -> tuple[int, ClaimedLot] | None:
+    """Return the next lot, and the number of its last pair; None when there is none.
+
+    The pairs of one record stay together, unless there are more than a lot may have.
+    """
+    lot, found = next(open_pairs(database, lots, begin), (None, np.zeros(0, np.int64)))
+    if lot is None:
+        return None
+    columns = lot.lot
+    at_to = planned.turned[columns.requests[found]]
+    records = np.where(at_to, columns.to_ids[found], columns.from_ids[found])
+    behind = np.flatnonzero(np.diff(records))[size.records - 1 : size.records] + 1
+    most = min([*behind.tolist(), size.pairs, len(found)])
+    some, at_to = found[:most], at_to[:most]
+    last = lot.first_pair + int(some[-1])
+    if size.scattered:
+        order = np.lexsort((columns.parts[lot.starts[some]], lot.places[some]))
+        some, at_to = some[order], at_to[order]
+    direction = planned.families[columns.family]
+    befores = _befores(database, planned, lot.first_pair + int(found[0]), last)
+    own = pairs_of(planned, lot, some[~at_to], direction, befores)
+    other = pairs_of(planned, lot, some[at_to], direction[::-1], befores)
+    return last, ClaimedLot(
+        own=_giving_up(database, planned, own, begin),
+        other=_giving_up(database, planned, other, begin),
+        inverse=planned.inverse(direction),
+    )
+
+
+def _befores(database: sqlite3.Connection, planned: Planned, first: int, last: int) -> dict[int, Types]:
+    return {
+        pair: planned.image(image)
+        for one, other, image in ranges(database, "befores", "image", first, last)
+        for pair in range(max(one, first), min(other, last) + 1)
+    }
+
+
+def _giving_up(database: sqlite3.Connection, planned: Planned, pairs: Pairs, begin: Begin) -> Pairs:
+    """Have pairs give up the type of a primary record where another pair has it by now, or wait where it is to get it.
+
+    Where that other pair failed, they keep it: a record is not left without a primary one.
+    """
+    dropped: dict[int, Types] = {}
+    contested: dict[int, Types] = {}
+    for type_, end in planned.singles.get(pairs.direction, {}).items():
+        records, types = (pairs.from_ids, pairs.direction) if end == "from" else (pairs.to_ids, pairs.direction[::-1])
+        found = {
+            record: (pair, status)
+            for record, pair, status in database.execute(
+                PROMOTED, (json.dumps(np.unique(records).tolist()), *types, begin.end)
+            )
+            if status is not None or not begin.insisting
+        }
+        for number, record in zip(pairs.numbers.tolist(), records.tolist(), strict=True) if found else ():
+            other, status = found.get(record, (number, None))
+            if other != number:
+                lost = contested if status is None else dropped
+                lost[number] = lost.get(number, NO_TYPES) | {type_}
+    return replace(pairs, dropped=dropped, contested=contested) if dropped or contested else pairs

@@ -1,0 +1,292 @@
+"""A journal under construction: what is read and planned is written into a scratch file.
+
+Nothing is visible under the journal's own name until `install`; a run that is refused leaves no trace.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from loader.columns import Ids, PlannedLot
+from loader.files import sync_folder, writing
+from loader.journal.bound import Bound, bound, bound_place
+from loader.journal.facts import Facts, to_rows
+from loader.journal.lots import packed_lot, unpacked_lot
+from loader.journal.own_keys import Blocks, OwnKeys
+from loader.journal.schema import create, guarded, packed, scratch, storable
+from loader.model import Asked, AssociationType, Direction, Settled, Specification
+
+Rejected = tuple[int, int, int, str, str, int, str, str]
+"""Input, row, part, object id, to object id, kind, reason, message."""
+
+_OTHER_END = {"from": "to", "to": "from"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """`rows` are result lines, `rejected` those of them that are never sent; `without` cells that ask for nothing.
+
+    `records` are those of each input, in order; `looked_up` how many records are read before anything is sent, of many
+    rows an estimate.
+    """
+
+    rows: int
+    pairs: int
+    rejected: int
+    reasons: dict[str, int]
+    without: int
+    records: tuple[int, ...]
+    looked_up: int
+
+
+class Draft:
+    """A journal under construction in `path`, which must not exist yet; `rows` yields the rows that were read."""
+
+    def __init__(self, path: Path, rows: Blocks) -> None:
+        self.path = path
+        self._rows = rows
+        self._pairs = 0
+
+    def __enter__(self) -> Self:
+        with writing(self.path):
+            self.path.unlink(missing_ok=True)
+            create(self.path)
+        with guarded(self.path):
+            self._database = scratch(self.path)
+            self.keys = OwnKeys(self.path, self._database, self._rows)
+            self._database.execute("BEGIN")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._database.close()
+        with suppress(OSError):  # What stays is removed by the next run; it must not hide what went wrong here.
+            self.path.unlink()
+
+    def _execute(self, statement: str, values: Sequence[object] = ()) -> None:
+        with guarded(self.path):
+            self._database.execute(statement, tuple(values))
+
+    # --- what is read
+
+    def begin_input(
+        self, number: int, name: str, sha256: str, header: Sequence[str], to_columns: Sequence[str]
+    ) -> None:
+        """Announce an input; `to_columns` are the headers whose cells may be lists of ids."""
+        self._execute(
+            "INSERT INTO inputs VALUES (?, ?, ?, ?, ?, 0, 0)",
+            (number, storable(name), sha256, json.dumps(list(header)), json.dumps(list(to_columns))),
+        )
+
+    def add_records(self, number: int, before: int, rows: list[int], cells: Sequence[Sequence[str]]) -> None:
+        """Keep records of an input as they stand; `before` is how many of it were kept already."""
+        if rows:
+            self._execute(
+                "INSERT INTO records (input, before, first_row, last_row, body) VALUES (?, ?, ?, ?, ?)",
+                (number, before, rows[0], rows[-1], packed(rows, cells)),
+            )
+
+    def end_input(self, number: int, records: int, without: int) -> None:
+        """Close an input: so many records, and so many cells that ask for nothing."""
+        self._execute("UPDATE inputs SET records = ?, without = ? WHERE id = ?", (records, without, number))
+
+    def add_kind(self, number: int, asked: Asked) -> None:
+        """Write down what rows of a kind ask for."""
+        self._execute(
+            "INSERT INTO kinds (id, object_type, to_object_type, association_category, association_type_id, label,"
+            " is_primary, to_column) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (number, *(storable(text) for text in asked[:5]), asked.primary, storable(asked.to_column)),
+        )
+
+    def reject(self, rejects: Iterable[Rejected]) -> None:
+        """Write down rows that are never sent."""
+        with guarded(self.path):
+            self._database.executemany(
+                "INSERT INTO staged_rejects VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                ((*ids[:3], storable(ids[3]), storable(ids[4]), *ids[5:7], storable(ids[7])) for ids in rejects),
+            )
+
+    # --- what is planned
+
+    def name_types(self, kind: int, from_type: str | None, to_type: str | None) -> None:
+        """Write down the object types of a kind by their ids where they are known, whether it is sent or not."""
+        self._execute("UPDATE kinds SET from_type = ?, to_type = ? WHERE id = ?", (from_type, to_type, kind))
+
+    def settle(self, kind: int, verdict: Settled, single: str) -> None:
+        """Write down what a kind is sent as; `single` is the end whose record can have one such only, or blank."""
+        first, second = verdict.direction
+        self._execute(
+            "UPDATE kinds SET from_type = ?, to_type = ?, category = ?, type_id = ?, settled_label = ?,"
+            " inverse_category = ?, inverse_type_id = ? WHERE id = ?",
+            (first, second, *verdict.type, verdict.label, *(verdict.inverse or (None, None)), kind),
+        )
+        if not single:
+            return
+        insert = "INSERT OR IGNORE INTO singles VALUES (?, ?, ?, ?, ?)"
+        self._execute(insert, (first, second, *verdict.type, single))
+        if verdict.inverse is not None:
+            self._execute(insert, (second, first, *verdict.inverse, _OTHER_END[single]))
+
+    def count_rows(self, rows_of_kind: Mapping[int, int]) -> None:
+        """Write down how many rows of each kind are still to be sent."""
+        with guarded(self.path):
+            self._database.executemany(
+                "UPDATE kinds SET rows = ? WHERE id = ?", [(rows, kind) for kind, rows in rows_of_kind.items()]
+            )
+
+    def note_inverses(self, direction: Direction, inverses: Mapping[AssociationType, AssociationType]) -> None:
+        """Write down what the types of a direction are called from the other end, where that is known."""
+        with guarded(self.path):
+            self._database.executemany(
+                "INSERT OR REPLACE INTO inverses VALUES (?, ?, ?, ?, ?, ?)",
+                [(*direction, *known, *other) for known, other in inverses.items()],
+            )
+
+    def family(self, number: int, direction: Direction, records: int) -> None:
+        """Write down two object types, from the end that is looked up, and how many records there are, about."""
+        self._execute("INSERT INTO families VALUES (?, ?, ?, ?)", (number, *direction, records))
+
+    def request(self, number: int, specification: Specification, *, turned: bool) -> None:
+        """Write down what pairs are sent as; `turned`: the record that is looked up is at their to end."""
+        first, second, types, *_ = specification
+        self._execute("INSERT INTO requests VALUES (?, ?, ?, ?, ?)", (number, first, second, json.dumps(types), turned))
+
+    def lot(self, lot: PlannedLot) -> None:
+        """Write down the next pairs."""
+        self._execute(
+            "INSERT INTO lots (family, first_pair, pairs, rows, first_place, columns) VALUES (?, ?, ?, ?, ?, ?)",
+            (lot.family, self._pairs + 1, len(lot), len(lot.rows), int(lot.places.min()), packed_lot(lot)),
+        )
+        self._pairs += len(lot)
+
+    def lots(self) -> Iterator[tuple[int, PlannedLot]]:
+        """Yield each lot with the number of its first pair."""
+        last = 0
+        while found := self._next_lot(last):
+            last, first_pair = found[:2]
+            yield first_pair, unpacked_lot(*found[2:])
+
+    def _next_lot(self, last: int) -> tuple[int, int, int, int, int, bytes] | None:
+        with guarded(self.path):
+            found: tuple[int, int, int, int, int, bytes] | None = self._database.execute(
+                "SELECT id, first_pair, family, pairs, rows, columns FROM lots WHERE id > ? ORDER BY id LIMIT 1",
+                (last,),
+            ).fetchone()
+        return found
+
+    def drop_pairs(self, numbers: Ids) -> None:
+        """Leave out pairs, by number and in order; those that stay are numbered anew."""
+        last = self._pairs = 0
+        while found := self._next_lot(last):
+            last, first_pair = found[:2]
+            lot = unpacked_lot(*found[2:])
+            begin, end = np.searchsorted(numbers, (first_pair, first_pair + len(lot)))
+            self._execute("DELETE FROM lots WHERE id = ?", (last,))
+            if begin < end:
+                lot = lot.take(np.delete(np.arange(len(lot)), numbers[begin:end] - first_pair))
+            if len(lot):
+                self._execute(
+                    "INSERT INTO lots VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        last,
+                        lot.family,
+                        self._pairs + 1,
+                        len(lot),
+                        len(lot.rows),
+                        int(lot.places.min()),
+                        packed_lot(lot),
+                    ),
+                )
+            self._pairs += len(lot)
+
+    def note_promoted(self, single: Mapping[int, tuple[Direction, str]]) -> None:
+        """Write down the records that get a primary or parent record, and by which pair.
+
+        `single` gives for kinds of which a record can have one only the object types, seen from that record, and the
+        end at which it stands.
+        """
+        kinds = np.array(sorted(single), np.int32)
+        for first_pair, lot in self.lots() if single else ():
+            found = np.flatnonzero(np.isin(lot.kinds, kinds))
+            if not len(found):
+                continue
+            pairs = np.searchsorted(lot.starts, found, "right") - 1
+            at_to = np.array([single[kind][1] == "to" for kind in lot.kinds[found].tolist()], np.bool_)
+            records = np.where(lot.against[found] != at_to, lot.to_ids[pairs], lot.from_ids[pairs])
+            columns = (lot.kinds[found], records, first_pair + pairs, lot.places[pairs])
+            with guarded(self.path):
+                self._database.executemany(
+                    "INSERT OR IGNORE INTO promoted VALUES (?, ?, ?, ?, ?)",
+                    [
+                        (*single[kind][0], record, pair, place)
+                        for kind, record, pair, place in zip(*(each.tolist() for each in columns), strict=True)
+                    ],
+                )
+
+    # --- closing
+
+    def end_of(self, limit: int | None) -> Bound:
+        """Return the input and the row of the last record within a limit."""
+        with guarded(self.path):
+            return bound(self._database, limit)
+
+    def figures(self, limit: int | None = None) -> Figures:
+        """Return what was read and grouped, in figures; with a limit, what of that its records come to."""
+        end = self.end_of(limit)
+        with guarded(self.path):
+            execute = self._database.execute
+            rows, pairs = execute("SELECT coalesce(sum(rows), 0), coalesce(sum(pairs), 0) FROM lots").fetchone()
+            (looked_up,) = execute("SELECT coalesce(sum(records), 0) FROM families").fetchone()
+            inputs = execute("SELECT records, without FROM inputs ORDER BY id").fetchall()
+            reasons = dict(
+                execute(
+                    "SELECT reason, count(*) FROM staged_rejects WHERE (input, row) <= (?, ?)"
+                    " GROUP BY 1 ORDER BY 2 DESC, 1",
+                    end,
+                ).fetchall()
+            )
+        if limit is not None:
+            within = [(lot.sizes[lot.places <= bound_place(end)]) for _, lot in self.lots()]
+            rows, pairs = sum(int(sizes.sum()) for sizes in within), sum(map(len, within))
+        rejected = sum(reasons.values())
+        return Figures(
+            rows=rows + rejected,
+            pairs=pairs,
+            rejected=rejected,
+            reasons=reasons,
+            without=sum(blank for _, blank in inputs),
+            records=tuple(each for each, _ in inputs),
+            looked_up=looked_up if limit is None else min(looked_up, pairs),
+        )
+
+    def remember(self, /, **changes: object) -> None:
+        """Give some of the journal's facts their values; see `Facts.changed`."""
+        Facts().changed(changes)
+        with guarded(self.path):
+            self._database.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", to_rows(changes))
+
+    def install(self, journal: Path) -> None:
+        """Give the finished journal its name, whole and on disk."""
+        # Numbered in the order of the inputs, so that a results file knows by one number how far it is.
+        self._execute(
+            "INSERT INTO rejects SELECT NULL, input, row, part, object_id, to_object_id, kind, reason, message"
+            " FROM staged_rejects ORDER BY input, row, part"
+        )
+        self._execute("COMMIT")
+        self._database.close()
+        with writing(journal):
+            with self.path.open("rb") as file:
+                os.fsync(file.fileno())
+            for left in ("-wal", "-shm"):
+                # A log that another journal of this name left behind would be played into this one.
+                journal.with_name(journal.name + left).unlink(missing_ok=True)
+            self.path.rename(journal)
+            sync_folder(journal.parent)

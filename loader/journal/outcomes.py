@@ -1,0 +1,145 @@
+"""What pairs were before they were sent, and what became of them: written down by ranges of their numbers."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from operator import attrgetter
+
+import numpy as np
+
+from loader.columns import Flags, Ids, runs
+from loader.journal.lots import LotRows, Lots
+from loader.journal.planned import Planned
+from loader.journal.ranges import ranges, spread
+from loader.model import Demotion, Image, Outcome
+from loader.reasons import explain
+
+_FARED = attrgetter("result", "unchanged")
+
+
+def record(database: sqlite3.Connection, outcomes: Iterable[Outcome]) -> None:
+    """Write outcomes down; sqlite3.IntegrityError for a pair that has one already."""
+    # Those that fared alike one after the other as one: PUTs of one millisecond often do.
+    for (result, unchanged), alike in groupby(outcomes, key=_FARED):
+        some = list(alike)
+        number = database.execute(
+            "INSERT INTO results VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (sum(each.rows for each in some), *result[:3], ";".join(result.labels), *result[4:]),
+        ).lastrowid
+        pairs = np.sort(np.concatenate([each.pair_ids for each in some]))
+        database.executemany(
+            "INSERT INTO settled (first_pair, last_pair, result, unchanged) VALUES (?, ?, ?, ?)",
+            [
+                (first, last, number, unchanged)
+                for first, last in zip(*(each.tolist() for each in runs(pairs)), strict=True)
+            ],
+        )
+
+
+# --- before
+
+NOTHING = 0
+"""Stands for an empty set of types that are there."""
+
+
+def keep(
+    database: sqlite3.Connection, planned: Planned, lots: Lots, images: Sequence[Image], demoted: Sequence[Demotion]
+) -> dict[int, int]:
+    """Write down what pairs were, where that is not known yet; return how many rows of a pair are so still."""
+    for each in demoted:
+        database.execute(
+            "INSERT OR IGNORE INTO demoted VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)",
+            (*each[:5], each.single.key, planned.number_of(each.types)),
+        )
+    new = [
+        (np.sort(image.numbers), planned.number_of(image.types), planned.number_of(image.there) if image.there else 0)
+        for image in images
+        if len(image.numbers)
+    ]
+    if new:
+        first, last = min(int(pairs[0]) for pairs, _, _ in new), max(int(pairs[-1]) for pairs, _, _ in new)
+        if known := ranges(database, "befores", "image, there", first, last):
+            new = _together(database, known, new, first, last)
+        for pairs, image_number, there in new:
+            database.executemany(
+                "INSERT INTO befores VALUES (?, ?, ?, ?)",
+                [
+                    (one, other, image_number, there)
+                    for one, other in zip(*(each.tolist() for each in runs(pairs)), strict=True)
+                ],
+            )
+    still: dict[int, int] = {}
+    for image in images:
+        if image.there and len(image.numbers):
+            rows = lots.rows_of(image.numbers)
+            old = planned.own_among(image.there, rows.kinds, rows.against)
+            counts = np.bincount(rows.pairs[old], minlength=len(image.numbers))
+            some = np.flatnonzero(counts)
+            still.update(zip(image.numbers[some].tolist(), counts[some].tolist(), strict=True))
+    return still
+
+
+def _together(
+    database: sqlite3.Connection,
+    known: Sequence[Sequence[int]],
+    new: Sequence[tuple[Ids, int, int]],
+    first: int,
+    last: int,
+) -> list[tuple[Ids, int, int]]:
+    """Take known lines out and return them with what is new: what a pair was stays, what is there still changes."""
+    first, last = min(first, known[0][0]), max(last, known[-1][1])
+    images, theres = spread(known, 2, first, last), spread(known, 3, first, last)
+    for pairs, image, there in new:
+        at = pairs - first
+        images[at] = np.where(images[at] == 0, image, images[at])
+        theres[at] = there
+    database.execute("DELETE FROM befores WHERE first_pair BETWEEN ? AND ?", (first, last))
+    both = np.unique(np.stack((images, theres), axis=1)[images > 0], axis=0)
+    return [
+        (first + np.flatnonzero((images == image) & (theres == there)), image, there) for image, there in both.tolist()
+    ]
+
+
+def old_rows(database: sqlite3.Connection, planned: Planned, pairs: Ids, rows: LotRows) -> Flags:
+    """Tell the rows of pairs, by number, that were so before their pair was first sent, and still then."""
+    old = np.zeros(len(rows.pairs), np.bool_)
+    if not len(pairs):
+        return old
+    first, last = int(pairs.min()), int(pairs.max())
+    there = spread(ranges(database, "befores", "there", first, last), 2, first, last)[pairs - first]
+    of_row = there[rows.pairs]
+    for number in np.unique(there[there > 0]).tolist():
+        these = of_row == number
+        old[these] = planned.own_among(planned.image(number), rows.kinds[these], rows.against[these])
+    return old
+
+
+# --- failed
+
+FAILED = "status = 'failed'"
+
+PASSING = f"{FAILED} AND may_pass(error_category, http_status, error_message)"
+"""Failed for a reason that says that sending the pair again may help."""
+
+
+def _may_pass(category: str, http_status: int | None, message: str) -> bool:
+    return explain(category, http_status, message).retry
+
+
+def has(database: sqlite3.Connection, which: str) -> bool:
+    """Return True when there are such results."""
+    database.create_function("may_pass", 3, _may_pass)
+    return database.execute(f"SELECT 1 FROM results WHERE {which} LIMIT 1").fetchone() is not None  # noqa: S608 - our own text
+
+
+def forget(database: sqlite3.Connection, which: str, *values: str) -> int:
+    """Take back the outcomes whose results are such; return how many pairs had one."""
+    database.create_function("may_pass", 3, _may_pass)
+    results = f"FROM results WHERE {which}"
+    (pairs,) = database.execute(
+        f"SELECT coalesce(sum(last_pair - first_pair + 1), 0) FROM settled WHERE result IN (SELECT id {results})",  # noqa: S608 - our own text
+        values,
+    ).fetchone()
+    database.execute(f"DELETE FROM settled WHERE result IN (SELECT id {results})", values)  # noqa: S608
+    database.execute(f"DELETE {results}", values)
+    return int(pairs)

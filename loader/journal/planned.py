@@ -1,0 +1,85 @@
+"""What was settled before anything was sent, as a journal holds it: few things, however many pairs there are."""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+
+import numpy as np
+
+from loader.columns import Flags, Small
+from loader.model import AssociationType, Direction, Types
+
+_KINDS = "SELECT id, category, type_id, inverse_category, inverse_type_id FROM kinds WHERE category IS NOT NULL"
+
+
+class Planned:
+    """What pairs are sent as, by number, and what types are called and mean."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+        requests = database.execute("SELECT * FROM requests ORDER BY id").fetchall()
+        self.types = tuple(_types(types) for _, _, _, types, _ in requests)
+        """The association types of each request."""
+        self.turned: Flags = np.array([turned for *_, turned in requests], np.bool_)
+        """Tells the requests that have the record that is looked up at their to end."""
+        self.directions: list[Direction] = list(dict.fromkeys((first, second) for _, first, second, *_ in requests))
+        """The directions that requests are written in, each once."""
+        self.direction_of: Small = np.array(
+            [self.directions.index((first, second)) for _, first, second, *_ in requests], np.int32
+        )
+        """The direction of each request, by its place among these."""
+        self.families: dict[int, Direction] = {
+            number: (first, second) for number, first, second, _ in database.execute("SELECT * FROM families")
+        }
+        """Two object types each, from the end that is looked up."""
+        self.singles: dict[Direction, dict[AssociationType, str]] = {}
+        """The types of which a record can have only one, with the end that it stands at."""
+        for first, second, category, type_id, single in database.execute("SELECT * FROM singles"):
+            self.singles.setdefault((first, second), {})[AssociationType(category, type_id)] = single
+        self._inverses: dict[Direction, dict[AssociationType, AssociationType]] = {}
+        for first, second, *known in database.execute("SELECT * FROM inverses"):
+            types = AssociationType(*known[:2]), AssociationType(*known[2:])
+            self._inverses.setdefault((first, second), {})[types[0]] = types[1]
+        # By kind: its own type, as a request names it that is written from its end, and from the other end.
+        self._own: dict[int, tuple[AssociationType, AssociationType | None]] = {
+            kind: (AssociationType(*types[:2]), AssociationType(*types[2:]) if types[2] is not None else None)
+            for kind, *types in database.execute(_KINDS)
+        }
+        self._images: dict[int, Types] = {}
+
+    def inverse(self, direction: Direction) -> Mapping[AssociationType, AssociationType]:
+        """Return what the types that are read in a direction are called from the other end; ambiguous ones left out."""
+        known = self._inverses.get((direction[1], direction[0]), {})
+        names = list(known.values())
+        return {other: name for name, other in known.items() if names.count(other) == 1}
+
+    def own_among(self, types: Types, kinds: Small, against: Flags) -> Flags:
+        """Tell the rows whose own type, seen from the end that their pair is sent from, is among some."""
+        among = np.zeros((2, max(self._own, default=0) + 1), np.bool_)
+        for kind, own in self._own.items():
+            among[:, kind] = [each in types for each in own]
+        return among[against.astype(np.int8), kinds]
+
+    def image(self, number: int) -> Types:
+        """Return a set of types that was written down, by number."""
+        if number not in self._images:
+            (text,) = self._database.execute("SELECT types FROM images WHERE id = ?", (number,)).fetchone()
+            self._images[number] = frozenset(_types(text))
+        return self._images[number]
+
+    def number_of(self, types: Types) -> int:
+        """Return the number of a set of types, written down where it is new."""
+        text = json.dumps(sorted(types))
+        self._database.execute("INSERT OR IGNORE INTO images (types) VALUES (?)", (text,))
+        (number,) = self._database.execute("SELECT id FROM images WHERE types = ?", (text,)).fetchone()
+        return int(number)
+
+
+def type_of(key: str) -> AssociationType:
+    """Return a type by its key (see `AssociationType.key`)."""
+    category, _, type_id = key.rpartition(":")
+    return AssociationType(category, int(type_id))
+
+
+def _types(text: str) -> tuple[AssociationType, ...]:
+    return tuple(AssociationType(category, type_id) for category, type_id in json.loads(text))

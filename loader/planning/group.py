@@ -1,0 +1,310 @@
+"""Rows become pairs: all rows that name the same two records, whichever end they are written from, are one request."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import repeat
+from pathlib import Path
+
+import numpy as np
+
+from loader.columns import Flags, Ids, PlannedLot, Small
+from loader.model import hides_leads
+from loader.planning import fold
+from loader.planning.sound import TURNED, Kinds, Sink, as_written, begins, contradicting, turned, without_contradictions
+from loader.planning.spool import Records, Spool
+
+MOST_RECORDS = 1000
+MOST_PAIRS = 20_000
+"""Of a lot: the records that are looked up, and the pairs."""
+
+FEW_ROWS = 100_000
+SAMPLED = 61
+"""Above so many rows one record in 61 is counted, by its number: which end has fewer is known as well by that."""
+
+UNKNOWN_INVERSE = (
+    "other rows link the same two records from the other end, and what this row's association type is called "
+    "there is not known: write this row from the other end, too, or delete it where another row says the same"
+)
+
+_ASKED = [
+    *(("first", "i8"), ("from", "i8"), ("to", "i8"), ("ordinal", "i8"), ("input", "i4"), ("row", "i4")),
+    *(("part", "i4"), ("kind", "i4"), ("request", "i4"), ("against", "?")),
+]
+"""A row with its pair, on the way into the order in which rows first name them."""
+
+
+def group(
+    rows: Spool,
+    path: Path,
+    kinds: Kinds,
+    sink: Sink,
+    *,
+    by_record: bool,
+    ids: Callable[[Records], Flags],
+    stopping: Callable[[], None],
+) -> None:
+    """Make one pair of all rows that name the same two records, and hand the pairs over in lots.
+
+    Pairs come in the order in which the rows first name them, or, `by_record`, record by record from the end that has
+    fewer of them. Rows that would give one record two primary records are rejected first, all of them, and so are rows
+    that name one record twice. `stopping` is called now and then, and may raise.
+    """
+    with Spool(path, TURNED) as spool:
+        for block in turned(rows, kinds, sink, ids):
+            stopping()
+            spool.append(block)
+        found = contradicting(spool, path, kinds) if kinds.sided else {}
+        if not found:
+            _Grouping(spool, path, kinds, sink, stopping).run(by_record=by_record)
+            return
+        with Spool(path, TURNED) as sound:
+            for block in spool.blocks():
+                sound.append(without_contradictions(block, kinds, found, sink))
+            _Grouping(sound, path, kinds, sink, stopping).run(by_record=by_record)
+
+
+class _Grouping:
+    """The grouping of rows that can all be sent."""
+
+    def __init__(self, rows: Spool, path: Path, kinds: Kinds, sink: Sink, stopping: Callable[[], None]) -> None:
+        self._rows = rows
+        self._path = path
+        self._kinds = kinds
+        self._sink = sink
+        self._stopping = stopping
+        self._by_b = np.zeros(max(kinds.directions, default=0) + 1, np.bool_)
+        self._requests = _Requests(kinds, self._by_b, sink)
+
+    def run(self, *, by_record: bool) -> None:
+        records = self._choose_ends() if by_record else {}
+        for family, (first, second) in self._kinds.directions.items():
+            direction = (second, first) if self._by_b[family] else (first, second)
+            self._sink.family(family, direction, records.get(family, 0))
+        if by_record:
+            for pairs in self._pairs():
+                for lot in pairs.lots():
+                    self._sink.lot(lot)
+        else:
+            self._in_order()
+
+    # --- the end that is looked up
+
+    def _choose_ends(self) -> dict[int, int]:
+        """Choose from which end each family's pairs are read, and return how many records there are, about.
+
+        That is a lead's own end, else the one that has fewer records, where all types are known from there.
+        """
+        share = SAMPLED if self._rows.size > FEW_ROWS else 1
+        counted = {end: self._records(end, share) for end in ("a", "b")}
+        found: dict[int, int] = {}
+        for family, main in self._kinds.directions.items():
+            a, b = (share * counted[end].get(family, 0) for end in ("a", "b"))
+            fewer = b < a and self._kinds.known[family] and not hides_leads(main[::-1])
+            self._by_b[family] = hides_leads(main) or fewer
+            found[family] = b if self._by_b[family] else a
+        return found
+
+    def _records(self, end: str, share: int) -> dict[int, int]:
+        """Return how many records stand at an end of each family; one in `share` is counted."""
+        found = np.empty(0, [("family", "i4"), (end, "i8")])
+        for block in self._rows.blocks():
+            self._stopping()
+            some = block[block[end] % share == 0] if share > 1 else block
+            both = np.concatenate((found, some[["family", end]].astype(found.dtype)))
+            both = both[np.lexsort((both[end], both["family"]))]
+            found = both[begins(both, "family", end)]
+        families, counts = np.unique(found["family"], return_counts=True)
+        return dict(zip(families.tolist(), counts.tolist(), strict=True))
+
+    # --- pairs
+
+    def _pairs(self) -> Iterator["_Pairs"]:
+        """Yield the pairs of all families, by the record that is looked up."""
+        for part in self._rows.parts(("family", "a", "b"), whole=2, change=self._from_chosen_end):
+            self._stopping()
+            keys = [part[key] for key in ("b", "a", "family")]
+            yield self._grouped(part[np.lexsort(keys)])
+
+    def _from_chosen_end(self, block: Records) -> Records:
+        """Return rows with the record that is looked up as `a`."""
+        by_b = self._by_b[block["family"]]
+        if by_b.any():
+            a, b = np.where(by_b, block["b"], block["a"]), np.where(by_b, block["a"], block["b"])
+            block["a"], block["b"] = a, b
+        return block
+
+    def _grouped(self, rows: Records) -> "_Pairs":
+        """Return the pairs of rows that are in order."""
+        starts = np.flatnonzero(begins(rows, "family", "a", "b"))
+        requests = self._requests.of(rows["code"], starts)
+        sizes = np.diff(starts, append=len(rows))
+        refused = self._requests.refused(rows["code"], np.repeat(requests, sizes))
+        if refused.any():
+            # To change ends twice changes nothing.
+            self._sink.reject(
+                as_written(self._from_chosen_end(rows[refused])), repeat(("UNKNOWN_INVERSE_TYPE", UNKNOWN_INVERSE))
+            )
+            sizes = np.add.reduceat(~refused, starts, dtype=np.int64)
+            rows = rows[~refused]
+            starts = np.cumsum(sizes) - sizes
+        record, other = rows["a"][starts], rows["b"][starts]
+        at_to = self._requests.turned[requests]
+        return _Pairs(
+            families=rows["family"][starts],
+            records=record,
+            from_ids=np.where(at_to, other, record),
+            to_ids=np.where(at_to, record, other),
+            requests=requests,
+            sizes=sizes.astype(np.int32),
+            rows=rows,
+            against=(rows["code"] & 1).astype(np.bool_) != np.repeat(self._requests.flipped[requests], sizes),
+        )
+
+    def _in_order(self) -> None:
+        """Hand over pairs in the order in which the rows first name them."""
+        with Spool(self._path, _ASKED) as spool:
+            for pairs in self._pairs():
+                spool.append(pairs.asked())
+            for each in spool.parts(("first",)):
+                self._stopping()
+                part = each[np.lexsort((each["ordinal"], each["first"]))]
+                starts = np.flatnonzero(begins(part, "first"))
+                for begin in range(0, len(starts), MOST_PAIRS):
+                    first = starts[begin : begin + MOST_PAIRS]
+                    end = starts[begin + MOST_PAIRS] if begin + MOST_PAIRS < len(starts) else len(part)
+                    self._sink.lot(_lot(part[first[0] : end], first - first[0]))
+
+
+class _Requests:
+    """What the mixtures of kinds of rows come to: few, however many pairs there are."""
+
+    def __init__(self, kinds: Kinds, by_b: Flags, sink: Sink) -> None:
+        self._kinds = kinds
+        self._by_b = by_b
+        self._sink = sink
+        self._numbers: dict[tuple[int, ...], int] = {}
+        self._flipped: list[bool] = []
+        self._turned: list[bool] = []
+        self._refused: set[tuple[int, int]] = set()
+
+    @property
+    def flipped(self) -> Flags:
+        """Tells the requests that are written from the other end than the family's main one."""
+        return np.array(self._flipped, np.bool_)
+
+    @property
+    def turned(self) -> Flags:
+        """Tells the requests that have the record that is looked up at their to end."""
+        return np.array(self._turned, np.bool_)
+
+    def of(self, codes: Small, starts: Ids) -> Small:
+        """Return the number of what each pair is sent as."""
+        low, high = np.minimum.reduceat(codes, starts), np.maximum.reduceat(codes, starts)
+        ends = np.append(starts[1:], len(codes))
+        numbers = np.zeros(int(codes.max()) + 1, np.int32)
+        for code in np.flatnonzero(np.bincount(low[low == high])).tolist():
+            numbers[code] = self._number((code,))
+        found: Small = numbers[low]
+        for pair in np.flatnonzero(low != high).tolist():
+            found[pair] = self._number(tuple(sorted(set(codes[starts[pair] : ends[pair]].tolist()))))
+        return found
+
+    def _number(self, codes: tuple[int, ...]) -> int:
+        number = self._numbers.get(codes)
+        if number is None:
+            number = self._numbers[codes] = len(self._numbers)
+            forward = [code >> 1 for code in codes if not code & 1]
+            backward = [code >> 1 for code in codes if code & 1]
+            specification = fold.specify(forward, backward, self._kinds.settled)
+            family = int(self._kinds.family[codes[0] >> 1])
+            self._flipped.append(specification.flipped)
+            self._turned.append(specification.flipped != bool(self._by_b[family]))
+            # Within one object type, rows of one kind may be written from both ends.
+            self._refused.update((number, 2 * kind + 1) for kind in specification.refused)
+            self._sink.request(number, specification, turned=self._turned[-1])
+        return number
+
+    def refused(self, codes: Small, requests: Small) -> Flags:
+        """Tell the rows that cannot be said together with the others of their pairs."""
+        found = np.zeros(len(codes), np.bool_)
+        for request, code in self._refused:
+            found |= (requests == request) & (codes == code)
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Pairs:
+    """Pairs and their rows, in the order of the records that are looked up."""
+
+    families: Small
+    records: Ids
+    from_ids: Ids
+    to_ids: Ids
+    requests: Small
+    sizes: Small
+    rows: Records
+    against: Flags
+
+    def lots(self) -> Iterator[PlannedLot]:
+        """Yield the pairs in lots; those of one record together, unless they are more than a lot may have."""
+        new = np.ones(len(self.records), np.bool_)
+        new[1:] = (self.records[1:] != self.records[:-1]) | (self.families[1:] != self.families[:-1])
+        records = np.append(np.flatnonzero(new), len(new))
+        families = np.flatnonzero(np.diff(self.families, append=self.families[-1:] - 1)) + 1
+        rows = np.append(0, np.cumsum(self.sizes, dtype=np.int64))
+        begin = 0
+        while begin < len(new):
+            first = int(np.searchsorted(records, begin, "right")) - 1
+            end = min(
+                int(records[min(first + MOST_RECORDS, len(records) - 1)]),
+                int(records[np.searchsorted(records, begin + MOST_PAIRS, "right") - 1]),
+                int(families[np.searchsorted(families, begin, "right")]),
+            )
+            if end <= begin:  # One record has more pairs than a lot may have.
+                end = min(begin + MOST_PAIRS, int(records[first + 1]))
+            pairs, of_pairs = slice(begin, end), slice(rows[begin], rows[end])
+            some = self.rows[of_pairs]
+            yield PlannedLot(
+                family=int(self.families[begin]),
+                from_ids=self.from_ids[pairs],
+                to_ids=self.to_ids[pairs],
+                requests=self.requests[pairs],
+                sizes=self.sizes[pairs],
+                inputs=some["input"],
+                rows=some["row"],
+                parts=some["part"],
+                kinds=some["code"] >> 1,
+                against=self.against[of_pairs],
+            )
+            begin = end
+
+    def asked(self) -> Records:
+        """Return the rows with their pairs."""
+        found = np.empty(len(self.rows), _ASKED)
+        first = self.rows["ordinal"][np.cumsum(self.sizes, dtype=np.int64) - self.sizes]
+        for name, column in (
+            *(("first", first), ("from", self.from_ids)),
+            *(("to", self.to_ids), ("request", self.requests)),
+        ):
+            found[name] = np.repeat(column, self.sizes)
+        for name in ("ordinal", "input", "row", "part"):
+            found[name] = self.rows[name]
+        found["kind"] = self.rows["code"] >> 1
+        found["against"] = self.against
+        return found
+
+
+def _lot(rows: Records, starts: Ids) -> PlannedLot:
+    """Return the pairs of rows that are in order, each with its own (see `_ASKED`)."""
+    return PlannedLot(
+        family=0,
+        from_ids=rows["from"][starts],
+        to_ids=rows["to"][starts],
+        requests=rows["request"][starts],
+        sizes=np.diff(starts, append=len(rows)).astype(np.int32),
+        inputs=rows["input"],
+        rows=rows["row"],
+        parts=rows["part"],
+        kinds=rows["kind"],
+        against=rows["against"],
+    )

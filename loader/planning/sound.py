@@ -1,0 +1,189 @@
+"""Rows before they are grouped: each is turned to its family's main end, and those that cannot be sent are rejected.
+
+A family is two object types that rows link; `a` is the record at its main end, and, of two records of one object type,
+the one of the lower id.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import repeat
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from loader.columns import Flags, PlannedLot
+from loader.model import Direction, End, Settled, Specification
+from loader.planning.spool import Records, Spool
+
+ROW = [("from", "i8"), ("to", "i8"), ("input", "i4"), ("row", "i4"), ("part", "i4"), ("kind", "i4")]
+"""A row as it is written."""
+
+TURNED = [
+    *(("a", "i8"), ("b", "i8"), ("ordinal", "i8"), ("input", "i4"), ("row", "i4"), ("part", "i4")),
+    *(("family", "i4"), ("code", "i4")),
+]
+"""A row seen from the main end; `code` is twice its kind, and one more for a row that is written from the other end."""
+
+_SINGLE = [("types", "i4"), ("record", "i8"), ("other", "i8")]
+
+Said = tuple[str, str]
+"""Why a row is rejected: a key of `reasons.REASONS`, and a sentence without the row's number."""
+
+
+class Sink(Protocol):
+    """Whoever takes over what comes of rows."""
+
+    def reject(self, rows: Records, said: Iterable[Said]) -> None:
+        """Take over rows, as they are written (see `ROW`), that are never sent."""
+
+    def family(self, number: int, direction: Direction, records: int) -> None:
+        """Take note of a family, seen from the end that is looked up, and how many records there are, about."""
+
+    def request(self, number: int, specification: Specification, *, turned: bool) -> None:
+        """Take note of what pairs are sent as; `turned`: the record that is looked up is at their to end."""
+
+    def lot(self, lot: PlannedLot) -> None:
+        """Take over the next pairs."""
+
+
+class Kinds:
+    """What is known of the kinds of rows, in arrays by kind; those that cannot be sent are of family 0."""
+
+    def __init__(self, settled: Mapping[int, Settled], ends: Mapping[int, End], most: int) -> None:
+        self.settled = settled
+        self.family = np.zeros(most + 1, np.int32)
+        self.swapped = np.zeros(most + 1, np.bool_)
+        self.within = np.zeros(most + 1, np.bool_)
+        self.single = np.zeros(most + 1, np.int8)
+        self.directions: dict[int, Direction] = {}
+        self.known: dict[int, bool] = {}
+        for kind, verdict in settled.items():
+            end = ends[kind]
+            self.family[kind], self.swapped[kind] = end.family, end.swapped
+            self.within[kind] = verdict.direction[0] == verdict.direction[1]
+            self.single[kind] = ("", "from", "to").index(end.single)
+            self.directions[end.family] = verdict.direction[::-1] if end.swapped else verdict.direction
+            self.known[end.family] = self.known.get(end.family, True) and verdict.inverse is not None
+        # Whose record a single type limits: the object types, seen from that record.
+        sided = {
+            kind: verdict.direction[::-1] if ends[kind].single == "to" else verdict.direction
+            for kind, verdict in settled.items()
+            if ends[kind].single
+        }
+        self.sided = list(dict.fromkeys(sided.values()))
+        self.types = np.zeros(most + 1, np.int32)
+        for kind, types in sided.items():
+            self.types[kind] = self.sided.index(types)
+
+
+def turned(rows: Spool, kinds: Kinds, sink: Sink, ids: Callable[[Records], Flags]) -> Iterator[Records]:
+    """Yield the rows that can be sent, seen from their main ends.
+
+    `ids` puts record ids in the place of own keys, rejects rows of which a record was not found, and tells the others.
+    """
+    ordinal = 0
+    for every in rows.blocks():
+        known = np.flatnonzero(kinds.family[every["kind"]])
+        block = every[known]
+        stay = ids(block)
+        itself = kinds.within[block["kind"]] & (block["from"] == block["to"]) & stay
+        if itself.any():
+            lost = block[itself]
+            sink.reject(lost, (_with_itself(record) for record in lost["from"].tolist()))
+            stay &= ~itself
+        yield _turned(block[stay], ordinal + known[stay], kinds)
+        ordinal += len(every)
+
+
+def _with_itself(record: int) -> Said:
+    message = f"object_id and to_object_id are both {record}: a record cannot be associated with itself"
+    return "RECORD_WITH_ITSELF", message
+
+
+def _turned(block: Records, ordinals: npt.NDArray[np.int64], kinds: Kinds) -> Records:
+    kind = block["kind"]
+    backward = np.where(kinds.within[kind], block["from"] > block["to"], kinds.swapped[kind])
+    found = np.empty(len(block), TURNED)
+    found["a"] = np.where(backward, block["to"], block["from"])
+    found["b"] = np.where(backward, block["from"], block["to"])
+    found["ordinal"] = ordinals
+    for name in ("input", "row", "part"):
+        found[name] = block[name]
+    found["family"] = kinds.family[kind]
+    found["code"] = 2 * kind + backward
+    return found
+
+
+def begins(records: Records, *keys: str) -> Flags:
+    """Tell the records that differ from the one before, by these fields."""
+    new = np.zeros(len(records), np.bool_)
+    new[:1] = True
+    for key in keys:
+        new[1:] |= records[key][1:] != records[key][:-1]
+    return new
+
+
+def as_written(rows: Records) -> Records:
+    """Return rows as they are written."""
+    backward = (rows["code"] & 1).astype(np.bool_)
+    found = np.empty(len(rows), ROW)
+    found["from"] = np.where(backward, rows["b"], rows["a"])
+    found["to"] = np.where(backward, rows["a"], rows["b"])
+    for name in ("input", "row", "part"):
+        found[name] = rows[name]
+    found["kind"] = rows["code"] >> 1
+    return found
+
+
+# --- primary records
+
+
+def contradicting(rows: Spool, path: Path, kinds: Kinds) -> dict[tuple[int, int], tuple[int, int]]:
+    """Return the records that rows would give two primary or parent records, with the first and last of those.
+
+    Each by the number of its two object types (see `Kinds.sided`) and its id. No row tells which one is meant.
+    """
+    found: dict[tuple[int, int], tuple[int, int]] = {}
+    with Spool(path, _SINGLE) as singles:
+        for block in rows.blocks():
+            singles.append(_singles(as_written(block), kinds))
+        for each in singles.parts(("types", "record")):
+            part = each[np.lexsort((each["other"], each["record"], each["types"]))]
+            firsts = np.flatnonzero(begins(part, "types", "record"))
+            lasts = np.append(firsts[1:], len(part)) - 1
+            several = part["other"][firsts] != part["other"][lasts]
+            for first, last in zip(part[firsts[several]].tolist(), part[lasts[several]].tolist(), strict=True):
+                found[first[0], first[1]] = first[2], last[2]
+    return found
+
+
+def _singles(rows: Records, kinds: Kinds) -> Records:
+    rows = rows[kinds.single[rows["kind"]] > 0]
+    at_to = kinds.single[rows["kind"]] == 2
+    found = np.empty(len(rows), _SINGLE)
+    found["types"] = kinds.types[rows["kind"]]
+    found["record"] = np.where(at_to, rows["to"], rows["from"])
+    found["other"] = np.where(at_to, rows["from"], rows["to"])
+    return found
+
+
+def without_contradictions(
+    block: Records, kinds: Kinds, found: Mapping[tuple[int, int], tuple[int, int]], sink: Sink
+) -> Records:
+    """Return the rows that give no record a second primary record, and reject all the others."""
+    written = as_written(block)
+    asking = np.flatnonzero(kinds.single[written["kind"]] > 0)
+    records = [(types, record) for types, record, _ in _singles(written, kinds).tolist()]
+    lost = np.array([key in found for key in records], np.bool_)
+    messages = (_two(kinds.sided[key[0]], key[1], *found[key]) for key in records if key in found)
+    sink.reject(written[asking[lost]], zip(repeat("CONFLICTING_PRIMARY"), messages, strict=False))
+    return np.delete(block, asking[lost])
+
+
+def _two(types: Direction, record: int, first: int, last: int) -> str:
+    what = {"0-1": "contacts", "0-2": "companies", "0-3": "deals"}.get(types[1], "records")
+    return (
+        f"record {record} would have two {'parent' if types[0] == types[1] else 'primary'} {what}, {first} and {last}, "
+        "and can have only one: take the label off the others"
+    )

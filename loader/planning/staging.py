@@ -1,0 +1,297 @@
+"""Rows that are read and planned: they wait in a file until they are grouped, and what comes of them is a journal."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from itertools import repeat
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from loader.columns import Flags, PlannedLot, place
+from loader.errors import RecordError
+from loader.journal import Draft, Figures
+from loader.journal.bound import bound_place
+from loader.model import (
+    Asked,
+    AssociationType,
+    Chunk,
+    Direction,
+    End,
+    Reject,
+    Rows,
+    Settled,
+    Specification,
+    Unsettled,
+)
+from loader.planning.group import group
+from loader.planning.sound import ROW, Kinds, Said
+from loader.planning.spool import Records, Spool
+
+_OF_RECORD = [("record", "i8"), ("place", "i8"), ("part", "i4"), ("other", "i8"), ("pair", "i8")]
+
+REJECTS_AT_ONCE = 5000
+
+
+class Staging:
+    """A journal under construction in `path`, which must not exist yet, and the rows that it is made of.
+
+    `stopping` is asked now and then while rows are grouped, and ends that with RecordError when True.
+    """
+
+    def __init__(self, path: Path, *, stopping: Callable[[], bool] = lambda: False) -> None:
+        self._path = path
+        self._stopping = stopping
+        self._spool = Spool(path, ROW)
+        self._draft = Draft(path, self._spool.blocks)
+        self._kinds: dict[Asked, int] = {}
+        self._label_columns: dict[str, str] = {}
+        self._rows_of_kind: Counter[int] = Counter()
+        self._ends: dict[int, End] = {}
+        self._settled: dict[int, Settled] = {}
+        self._specifications: dict[int, Specification] = {}
+        self._input = 0
+        self._records = 0
+        self._without = 0
+        self.whole = True
+
+    def __enter__(self) -> Self:
+        with ExitStack() as held:
+            held.enter_context(self._draft)
+            held.enter_context(self._spool)
+            self._held = held.pop_all()
+        self.keys = self._draft.keys
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._held.close()
+
+    # --- reading
+
+    def begin_input(
+        self,
+        name: str,
+        sha256: str,
+        header: Sequence[str],
+        to_columns: Sequence[str],
+        id_properties: tuple[str | None, str | None] = (None, None),
+        *,
+        label_column: str = "",
+    ) -> None:
+        """Announce the input that the next chunks belong to.
+
+        `to_columns` and `label_column` are the headers whose cells may be lists; `id_properties` the properties that
+        its ids are values of, if any.
+        """
+        self._input += 1
+        self._records = self._without = 0
+        self._draft.begin_input(self._input, name, sha256, header, to_columns)
+        self.keys.begin_input(self._input, id_properties)
+        self._label_columns[str(self._input)] = label_column
+        self.remember(label_columns=self._label_columns)
+
+    def append(self, chunk: Chunk) -> None:
+        """Take over a chunk of the current input."""
+        self._draft.add_records(self._input, self._records, chunk.rows, chunk.cells)
+        if len(chunk.links):
+            self._spool.append(self._numbered(chunk.links))
+        self._draft.reject(map(self._rejected, chunk.rejects))
+        self._records += len(chunk.rows)
+        self._without += chunk.without
+
+    def _numbered(self, rows: Rows) -> Records:
+        found = np.empty(len(rows), ROW)
+        found["from"], found["to"] = self.keys.numbered(self._input, rows)
+        found["input"], found["row"], found["part"] = self._input, rows.rows, rows.parts
+        found["kind"] = np.array([self._kind(each) for each in rows.asked], np.int32)[rows.kinds]
+        counts = np.bincount(found["kind"])
+        self._rows_of_kind.update({kind: int(counts[kind]) for kind in np.flatnonzero(counts).tolist()})
+        return found
+
+    def _rejected(self, reject: Reject) -> tuple[int, int, int, str, str, int, str, str]:
+        row, part, object_id, to_object_id, asked, reason, message = reject
+        return self._input, row, part, object_id, to_object_id, self._kind(asked), reason, message
+
+    def _kind(self, asked: Asked) -> int:
+        if asked not in self._kinds:
+            self._kinds[asked] = len(self._kinds) + 1
+            self._draft.add_kind(self._kinds[asked], asked)
+        return self._kinds[asked]
+
+    def end_input(self) -> None:
+        """Close the current input."""
+        self._draft.end_input(self._input, self._records, self._without)
+
+    # --- what rows ask for
+
+    def kinds(self) -> dict[int, Asked]:
+        """Return what the sound rows ask for, by number."""
+        return {kind: asked for asked, kind in self._kinds.items() if self._rows_of_kind[kind]}
+
+    def all_kinds(self) -> dict[int, Asked]:
+        """Return what all rows ask for, the rejected ones too, by number."""
+        return {kind: asked for asked, kind in self._kinds.items()}
+
+    def name_types(self, kind: int, from_type: str | None, to_type: str | None) -> None:
+        """Write down the object types of a kind by their ids where they are known, whether it is sent or not."""
+        self._draft.name_types(kind, from_type, to_type)
+
+    def rows_of_kind(self, limit: int | None = None) -> Mapping[int, int]:
+        """Return how many sound rows ask for each kind; with a limit, of its records, before rows are grouped."""
+        if limit is None:
+            return dict(self._rows_of_kind)
+        end = bound_place(self._draft.end_of(limit))
+        counts = np.zeros(len(self._kinds) + 1, np.int64)
+        for block in self._spool.blocks():
+            within = place(block["input"], block["row"]) <= end
+            counts += np.bincount(block["kind"][within], minlength=len(counts))
+        return Counter({kind: int(counts[kind]) for kind in np.flatnonzero(counts).tolist()})
+
+    def settle(self, settled: Mapping[int, Settled], ends: Mapping[int, End]) -> None:
+        """Write down what each kind is sent as."""
+        self._settled, self._ends = dict(settled), dict(ends)
+        for kind, verdict in settled.items():
+            self._draft.settle(kind, verdict, ends[kind].single)
+
+    def note_inverses(self, direction: Direction, inverses: Mapping[AssociationType, AssociationType]) -> None:
+        """Write down what the types of a direction are called from the other end, where that is known."""
+        self._draft.note_inverses(direction, inverses)
+
+    def note_unlabelled(self, unlabelled: Mapping[Direction, Iterable[AssociationType]]) -> None:
+        """Remember the types that HubSpot adds to every pair by itself."""
+        self.remember(unlabelled=[(*direction, sorted(types)) for direction, types in unlabelled.items()])
+
+    # --- rejects
+
+    def reject_kinds(self, why: Mapping[int, Unsettled]) -> None:
+        """Reject every row of the kinds that cannot be sent."""
+        kinds = np.array(sorted(why), np.int32)
+        for block in self._spool.blocks() if len(kinds) else ():
+            rows = block[np.isin(block["kind"], kinds)]
+            self.reject(rows, ((why[kind].reason, why[kind].message) for kind in rows["kind"].tolist()))
+
+    def reject(self, rows: Records, said: Iterable[Said]) -> None:
+        """Reject rows, as they are written, each with a reason and a sentence."""
+        reasons = iter(said)
+        for start in range(0, len(rows), REJECTS_AT_ONCE):
+            some = rows[start : start + REJECTS_AT_ONCE]
+            texts = self.keys.texts([*some["from"].tolist(), *some["to"].tolist()])
+            self._draft.reject(
+                (number, row, part, texts[one], texts[other], kind, reason, f"Row {row}: {message}")
+                for (one, other, number, row, part, kind), (reason, message) in zip(
+                    some.tolist(), reasons, strict=False
+                )
+            )
+        self._rows_of_kind.subtract(Counter(rows["kind"].tolist()))
+
+    # --- grouping
+
+    def group(self, *, by_record: bool = False) -> dict[int, Specification]:
+        """Make one pair of all rows that name the same two records; return by number what pairs are sent as.
+
+        Pairs are sent in the order in which the rows first name them, or, `by_record`, so that those of one record lie
+        together, at the end that has fewer records.
+        """
+        self.whole = False
+        kinds = Kinds(self._settled, self._ends, len(self._kinds))
+        group(self._spool, self._path, kinds, self, by_record=by_record, ids=self._ids, stopping=self._stop)
+        self.whole = True
+        return self._specifications
+
+    def _ids(self, block: Records) -> Flags:
+        """Put record ids in the place of own keys, reject rows of which a record is missing, and tell the others."""
+        stay = np.ones(len(block), np.bool_)
+        written = block.copy()
+        for lost, said in self.keys.replace(block):
+            self.reject(written[lost], said)
+            stay &= ~lost
+        return stay
+
+    def _stop(self) -> None:
+        if self._stopping():
+            raise RecordError(f"{self._path}: the grouping of rows was ended")
+
+    def family(self, number: int, direction: Direction, records: int) -> None:
+        """Write down two object types, from the end that is looked up."""
+        self._draft.family(number, direction, records)
+
+    def request(self, number: int, specification: Specification, *, turned: bool) -> None:
+        """Write down what pairs are sent as."""
+        self._specifications[number] = specification
+        self._draft.request(number, specification, turned=turned)
+
+    def lot(self, lot: PlannedLot) -> None:
+        """Write down the next pairs."""
+        self._draft.lot(lot)
+
+    # --- grouped
+
+    def pairs_by_record(self, wanted: Sequence[tuple[int, bool]]) -> Iterator[tuple[str, str, int]]:
+        """Yield record, other record and number of pairs, record by record, and those of a record in their rows' order.
+
+        `wanted` gives what the pairs are sent as, by number, and whether the record is the one at their to end.
+        """
+        with Spool(self._path, _OF_RECORD) as spool:
+            for first_pair, lot in self._draft.lots():
+                for request, at_to in wanted:
+                    pairs = np.flatnonzero(lot.requests == request)
+                    found = np.empty(len(pairs), _OF_RECORD)
+                    ends = (lot.to_ids, lot.from_ids) if at_to else (lot.from_ids, lot.to_ids)
+                    found["record"], found["other"] = (ids[pairs] for ids in ends)
+                    found["place"], found["part"] = lot.places[pairs], lot.parts[lot.starts[pairs]]
+                    found["pair"] = first_pair + pairs
+                    spool.append(found)
+            for part in spool.parts(("record",)):
+                order = np.lexsort((part["part"], part["place"], part["record"]))
+                for record, _, _, other, pair in part[order].tolist():
+                    yield str(record), str(other), pair
+
+    def reject_pairs(self, reason: str, messages: Mapping[int, str]) -> None:
+        """Reject all rows of pairs, by number, each pair with its message; the others are numbered anew."""
+        numbers = np.array(sorted(messages), np.int64)
+        for first_pair, lot in self._draft.lots() if messages else ():
+            of_lot = numbers[slice(*np.searchsorted(numbers, (first_pair, first_pair + len(lot))))]
+            if len(of_lot):
+                some = lot.take(of_lot - first_pair)
+                said = (messages[pair] for pair in np.repeat(of_lot, some.sizes).tolist())
+                self.reject(_written(some), zip(repeat(reason), said, strict=False))
+        if messages:
+            self._draft.drop_pairs(numbers)
+
+    def keep_only(self, pairs: Sequence[int]) -> None:
+        """Leave out every pair but these, by number (from 1); their rows count no more."""
+        self._draft.drop_pairs(np.setdiff1d(np.arange(1, self.figures().pairs + 1), np.array(pairs, np.int64)))
+
+    # --- closing
+
+    def figures(self, limit: int | None = None) -> Figures:
+        """Return what was read and grouped, in figures; with a limit, what of that its records come to."""
+        return self._draft.figures(limit)
+
+    def remember(self, /, **changes: object) -> None:
+        """Give some of the journal's facts their values; see `Facts.changed`."""
+        self._draft.remember(**changes)
+
+    def install(self, journal: Path) -> None:
+        """Give the finished journal its name, whole and on disk."""
+        self._draft.count_rows(self._rows_of_kind)
+        single = {kind: (end.single, self._settled[kind].direction) for kind, end in self._ends.items() if end.single}
+        self._draft.note_promoted(
+            {kind: (types[::-1] if at == "to" else types, at) for kind, (at, types) in single.items()}
+        )
+        self._draft.install(journal)
+
+
+def _written(lot: PlannedLot) -> Records:
+    """Return the rows of a lot as they are written."""
+    found = np.empty(len(lot.rows), ROW)
+    from_ids, to_ids = np.repeat(lot.from_ids, lot.sizes), np.repeat(lot.to_ids, lot.sizes)
+    found["from"] = np.where(lot.against, to_ids, from_ids)
+    found["to"] = np.where(lot.against, from_ids, to_ids)
+    for name, column in (("input", lot.inputs), ("row", lot.rows), ("part", lot.parts), ("kind", lot.kinds)):
+        found[name] = column
+    return found

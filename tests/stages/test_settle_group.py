@@ -1,0 +1,71 @@
+"""Rows become the same pairs whether they are grouped at once or dealt out into parts that fit in memory."""
+
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from loader.journal import Journal, lines
+from loader.model import Asked
+from tests.rows import Link
+from tests.stages.fake_portal import asked
+from tests.stages.staged import chunk, claim, created, link, stage
+
+KINDS = [
+    asked(),
+    asked(primary=True),
+    asked("companies", "contacts"),
+    asked("companies", "companies"),
+    asked("companies", "companies", type_id="13"),
+    asked("deals", "contacts"),
+]
+
+
+def drawn(seed: int) -> list[Link]:
+    """Return rows of a few records, many of them of the same pair, some contradicting."""
+    draw = Random(seed)
+    most = draw.choice([3, 8, 40])
+
+    def one(row: int) -> Link:
+        kind: Asked = draw.choice(KINDS)
+        return link(row, draw.randint(1, most), draw.randint(1, most), kind)
+
+    return [one(row) for row in range(2, 200)]
+
+
+def grouped(folder: Path, seed: int, *, by_record: bool) -> tuple[list[object], list[object]]:
+    """Return the requests in their order, and the lines of the results in theirs."""
+    folder.mkdir()
+    rows = drawn(seed)
+    with Journal(stage(folder, [chunk(rows[:50])], [chunk(rows[50:])], by_record=by_record)) as journal:
+        pairs = claim(journal, 1000)
+        journal.record([created(pair) for pair in pairs], {})
+        sent: list[object] = [pair[:7] for pair in pairs]
+        said: list[object] = [line for view in ("settled", "rejected") for _, line in lines(journal, view, 0)]
+    return sent, said
+
+
+@pytest.mark.parametrize("by_record", [True, False])
+@pytest.mark.parametrize("seed", range(8))
+def test_parts_come_to_the_same_pairs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, by_record: bool
+) -> None:
+    """Each pair is one request with all its rows, in the same order, however small the parts are."""
+    at_once = grouped(tmp_path / "at-once", seed, by_record=by_record)
+    monkeypatch.setattr("loader.planning.spool.AT_ONCE", 9)
+    in_parts = grouped(tmp_path / "in-parts", seed, by_record=by_record)
+    assert len(at_once[0]) > 5
+    assert in_parts == at_once
+
+
+def test_more_pairs_than_a_lot_may_have_are_several_lots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of one record lie in one lot where they fit; where they do not, none is left out or sent twice."""
+    monkeypatch.setattr("loader.planning.group.MOST_PAIRS", 4)
+    rows = [link(row, row, 9 if row < 12 else 7 + row % 2) for row in range(2, 20)]
+    with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
+        found = []
+        while (lot := journal.claim_lot(1000, 1000)) is not None:
+            found.append([pair for pairs in (lot.own, lot.other) for pair in pairs.each()])
+    assert max(map(len, found)) <= 4
+    assert sorted(int(pair.object_id) for lot in found for pair in lot) == list(range(2, 20))
+    assert [pair.pair_id for lot in found for pair in lot] == list(range(1, 19))
