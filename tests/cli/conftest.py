@@ -1,6 +1,5 @@
 """What every test of the command line needs: a folder, an environment of its own, a sandbox, and the command."""
 
-import csv
 import hashlib
 import json
 import os
@@ -17,6 +16,7 @@ import pytest
 
 from loader.cli import run as run_command
 from loader.sandbox import Sandbox, SandboxThread
+from tests.written import hold_nowhere, lines_of
 
 TOKEN = "canary-51c2-never-shown"
 CONTACTS = ("--from", "contacts", "--to", "companies")
@@ -71,7 +71,7 @@ def run(folder: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., Done]:
         code = run_command(list(arguments))
         done = Done(code, *capfd.readouterr())
         assert TOKEN not in done.out + done.err, "the token is on the screen"
-        _look_for_the_token(folder)
+        hold_nowhere(TOKEN, folder)
         return done
 
     return ran
@@ -81,12 +81,6 @@ def run(folder: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., Done]:
 def load(run: Callable[..., Done]) -> Callable[..., Done]:
     """Run `load` from contacts to companies at full speed."""
     return lambda *arguments: run("load", *arguments, *CONTACTS, "--rate", "9999/1")
-
-
-def _look_for_the_token(folder: Path) -> None:
-    for file in folder.rglob("*"):
-        if file.is_file() and not file.name.endswith(".token"):
-            assert TOKEN.encode() not in file.read_bytes(), f"the token is in {file.name}"
 
 
 @pytest.fixture
@@ -102,7 +96,7 @@ def contents(folder: Path) -> Callable[[], dict[str, str]]:
 @pytest.fixture
 def lines(folder: Path) -> Callable[[str], list[dict[str, str]]]:
     """Read a CSV file of the folder, every cell as text."""
-    return lambda name: list(csv.DictReader((folder / name).read_text("utf-8").splitlines()))
+    return lambda name: lines_of(folder / name)
 
 
 @pytest.fixture
@@ -153,7 +147,7 @@ def start(folder: Path) -> Iterator[Callable[..., Process]]:
         if process.popen.poll() is None:
             process.popen.kill()
         process.popen.communicate()
-    _look_for_the_token(folder)
+    hold_nowhere(TOKEN, folder)
 
 
 @pytest.fixture

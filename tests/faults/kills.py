@@ -17,7 +17,7 @@ ROWS = 200
 GATHER_SECONDS = 0.01
 """Outcomes of so long share a commit, which takes some milliseconds of its own where the disk is busy."""
 
-MOST_SECONDS = 1.0
+MOST_SECONDS = 5.0
 """So long after its answer a pair may be repeated at most, on a disk and a processor that others use, too."""
 
 

@@ -1,6 +1,5 @@
 """What HubSpot answers to one request: refusals that stand, failures that pass, and shapes of success."""
 
-import csv
 import re
 from typing import Any
 
@@ -8,6 +7,7 @@ import pytest
 
 from tests.faults.conftest import MakeWorld
 from tests.faults.world import Pair, World, pairs
+from tests.written import lines_of
 
 pytestmark = pytest.mark.usefixtures("hurry")
 
@@ -113,8 +113,8 @@ def test_a_refusal_stands_and_concerns_one_row(make_world: MakeWorld) -> None:
     assert (line["http_status"], line["error_category"]) == ("400", "VALIDATION_ERROR")
     assert f"COMPANY={missing[1]} is not valid" in line["error_message"]
     assert re.fullmatch(r"[0-9a-f-]{36}", line["correlation_id"])
-    with (world.folder / "load.failures.csv").open(newline="", encoding="utf-8") as file:
-        reported = {(row["object_id"], row["to_object_id"]): row for row in csv.DictReader(file)}
+    failures = lines_of(world.folder / "load.failures.csv")
+    reported = {(row["object_id"], row["to_object_id"]): row for row in failures}
     assert set(reported) == failed
     assert reported[missing]["_correlation_id"] == line["correlation_id"]
     assert ending.summary["failures_by_reason"]["VALIDATION_ERROR"] >= 1

@@ -31,6 +31,7 @@ from loader.sandbox import Sandbox
 from loader.sandbox.faults import Faults
 from loader.sandbox.requests import Request
 from tests.faults.process import Command, Harm
+from tests.written import lines_of
 
 CANARY = "pat-na1-canary-7f3e91c2"
 """The token of every fault test; it must never be found in anything that is written."""
@@ -211,10 +212,7 @@ class World:
     def lines(self) -> list[dict[str, str]]:
         """Return the result lines, or none."""
         path = self.folder / "load.results.csv"
-        if not path.exists():
-            return []
-        with path.open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
+        return lines_of(path) if path.exists() else []
 
     def lines_by_pair(self) -> dict[Pair, dict[str, str]]:
         """Return the result lines by the pair that they are about."""

@@ -1,6 +1,5 @@
 """What every test of a whole load needs: a folder, a sandbox HubSpot, and one call that loads."""
 
-import csv
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from loader.sandbox import Sandbox
 from loader.send.gateway import Surroundings
 from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
 from loader.stopping import Stop
+from tests.written import hold_nowhere, lines_of
 
 TOKEN = "canary-7a1f-never-shown"
 
@@ -72,22 +72,11 @@ def load_into(folder: Path) -> Load:
             tell(event)
 
         report = await load(settings, tell=listen, stop=stop, around=around)
-        _look_for_the_token(folder)
+        hold_nowhere(TOKEN, folder)
         assert TOKEN not in repr(told)
         return report
 
     return loaded
-
-
-def _look_for_the_token(folder: Path) -> None:
-    for file in folder.rglob("*"):
-        assert file.is_dir() or TOKEN.encode() not in file.read_bytes(), f"the token is in {file.name}"
-
-
-def lines_of(path: Path) -> list[dict[str, str]]:
-    """The lines of a CSV file, every cell as text."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.fixture

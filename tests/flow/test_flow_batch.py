@@ -10,8 +10,9 @@ import pytest
 
 from loader.sandbox import Sandbox
 from loader.settings import Budget
-from tests.flow.conftest import Load, lines_of
+from tests.flow.conftest import Load
 from tests.flow.test_flow_existing import LABELS, labels_of, statuses, there, union_holds
+from tests.written import lines_of
 
 BATCH = {"method": "batch"}
 RAW = {"method": "batch", "existing": "replace", "unread": True}

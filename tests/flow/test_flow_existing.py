@@ -10,7 +10,8 @@ import pytest
 from loader.sandbox import Sandbox
 from loader.sandbox.faults import Faults
 from loader.settings import Budget
-from tests.flow.conftest import Load, lines_of
+from tests.flow.conftest import Load
+from tests.written import lines_of
 
 LABELS = [
     {"from": "contacts", "to": "companies", "label": "Boss"},

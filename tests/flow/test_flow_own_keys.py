@@ -20,7 +20,8 @@ from loader.send.portal import GatewayPortal
 from loader.send.replies import Reply
 from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
 from loader.stopping import Stop
-from tests.flow.conftest import TOKEN, VERSION, Load, lines_of
+from tests.flow.conftest import TOKEN, VERSION, Load
+from tests.written import lines_of
 
 PEOPLE = {"ada@example.com": 101, "Bob@Example.com": 102, "00123": 103, "1e5": 104, "cy@example.com": 105}
 FIRMS = {"acme.example": 201, "b.example": 202, "c.example": 203}

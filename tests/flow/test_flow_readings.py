@@ -19,7 +19,7 @@ from loader.send.api import Request
 from loader.send.gateway import Surroundings
 from loader.send.transport import Transport
 from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
-from tests.flow.conftest import lines_of
+from tests.written import lines_of
 
 LABELS = [
     {"from": "contacts", "to": "companies", "label": "Boss"},

@@ -16,7 +16,7 @@ from loader.run.undo import undo
 from loader.run.verify import verify
 from loader.sandbox import Sandbox, SandboxThread
 from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
-from tests.flow.conftest import lines_of
+from tests.written import lines_of
 
 LABELS = [
     {"from": "contacts", "to": "companies", "label": "Boss"},

@@ -1,7 +1,6 @@
 """Verify: what the portal has is held against what the file asks for, row by row, and nothing is changed."""
 
 import asyncio
-import csv
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -28,6 +27,7 @@ from loader.settings import (
 )
 from loader.stopping import Stop
 from tests.flow.conftest import VERSION
+from tests.written import lines_of
 
 LABELS = [
     {"from": "contacts", "to": "companies", "label": "Decision maker"},
@@ -341,5 +341,4 @@ def test_python_verifies_rows_and_files(folder: Path) -> None:
         _ = before.results
     assert after.failures.empty
     assert (folder / "rows.journal").read_bytes() == journal
-    with (folder / "rows.verify.csv").open(newline="") as file:
-        assert [line["status"] for line in csv.DictReader(file)] == ["=", "="]
+    assert [line["status"] for line in lines_of(folder / "rows.verify.csv")] == ["=", "="]

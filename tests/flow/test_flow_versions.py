@@ -16,7 +16,8 @@ from loader.run.connection import surroundings
 from loader.sandbox import Sandbox, SandboxThread
 from loader.send.gateway import Surroundings
 from loader.settings import OAuthCredentials, Secret
-from tests.flow.conftest import Load, lines_of
+from tests.flow.conftest import Load
+from tests.written import lines_of
 
 PORTAL = {
     "labels": [{"from": "contacts", "to": "companies", "label": "Boss", "type_id": 21, "inverse_type_id": 22}],

@@ -1,6 +1,5 @@
 """A migration proven and taken back: two thousand rows over a portal that has pairs and labels of its own already."""
 
-import csv
 import json
 import os
 import random
@@ -16,6 +15,7 @@ import pytest
 
 from loader.sandbox import Sandbox, SandboxThread
 from tests.slow.command import command
+from tests.written import lines_of
 
 LABELS = [
     {"from": "contacts", "to": "companies", "label": "Boss"},
@@ -74,8 +74,7 @@ class Migration:
 
     def marks(self) -> Counter[str]:
         """The marks in the file that `verify` wrote."""
-        with (self.folder / "a.verify.csv").open(newline="") as file:
-            return Counter(line["status"] for line in csv.DictReader(file))
+        return Counter(line["status"] for line in lines_of(self.folder / "a.verify.csv"))
 
 
 @pytest.mark.parametrize("faults", ["", "429:0.07,500:0.06,reset:0.04,close-body:0.03"], ids=["calm", "20 % faults"])
@@ -98,8 +97,7 @@ def test_a_migration_is_verified_loaded_verified_and_taken_back_to_the_last_labe
         assert migration.run(sandbox, "undo", "a.results.csv", "--yes") == 0
         assert dict(sandbox.portal.pairs()) == before
     assert json.loads((tmp_path / "a.summary.json").read_text())["rows"]["failed"] == 0
-    with (tmp_path / "a.undo.csv").open(newline="") as file:
-        undone = Counter(line["status"] for line in csv.DictReader(file))
+    undone = Counter(line["status"] for line in lines_of(tmp_path / "a.undo.csv"))
     sys.stdout.write(f"{loaded - 800} pairs added, killed with {killed} of them left; rows {dict(undone)}\n")
     assert undone == {"removed": sum(count for mark, count in migration.expected().items() if mark != "=")}
 
