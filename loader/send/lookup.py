@@ -127,7 +127,8 @@ class Lookup:
             if case.judgement is None and (whole or not self._judge.exact):
                 self._record(pairs.take(its), "unchanged")
                 left[its] = False
-        return unread(pairs.take(left), frozenset(pairs.numbers[left & (held > 0)].tolist()))
+        shown = pairs.numbers[left & (held > 0)].tolist() if inverse is not None else []
+        return unread(pairs.take(left), frozenset(shown))
 
     async def _doubted(self, pairs: Pairs, reading: Reading, shown: frozenset[int]) -> dict[int, ApiError]:
         """Return by number the pairs of which their own end shows nothing although the other end does, or may do."""

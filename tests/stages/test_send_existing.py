@@ -245,6 +245,18 @@ def test_a_pair_that_is_sent_again_keeps_a_type_whose_name_is_known_at_its_own_e
     assert set(sent.types) == {PLAIN, OTHER}
 
 
+def test_a_pair_that_is_gone_by_the_time_it_is_read_again_is_sent() -> None:
+    """What gets a primary label is read once more just before: both readings are from its own end."""
+
+    async def scenario() -> list[list[Pair]]:
+        work = Work([straight(pair(1, PRIMARY))], {FORWARD: {"1": {"9": types(BOSS)}}})
+        work.ledger.singles = {FORWARD: {PRIMARY: "from"}}
+        asyncio.get_running_loop().call_later(1.5, work.current.has.clear)
+        return await work.rest()
+
+    assert [[each.types for each in one] for one in run(scenario)] == [[(PRIMARY,)]]
+
+
 @pytest.mark.parametrize("lot", [straight, turned])
 def test_a_record_that_cannot_be_read_fails_its_pairs_and_nothing_is_sent_of_them(lot: Any) -> None:
     """HubSpot's own reason stands in the outcome: nothing is ever replaced blindly."""
