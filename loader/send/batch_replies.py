@@ -37,6 +37,7 @@ CREATED = (200, 201, 207)
 _NONE_FOUND = "NO_ASSOCIATIONS_FOUND"
 _CATEGORY = re.compile(r"[A-Z][A-Z_]{0,49}", re.ASCII)
 _LARGEST_TYPE_ID = 2**31 - 1
+_LARGEST_ID = 2**63 - 1
 
 _MOST_TYPES = 1000
 """Of one pair; HubSpot has some 60 between two object types at most."""
@@ -94,7 +95,7 @@ class _CreateAnswer(Struct):
     errors: Any = None
 
 
-_RecordId = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+_RecordId = Annotated[int, Meta(ge=1, le=_LARGEST_ID)]
 
 
 class _PlainPair(Struct, gc=False, rename="camel"):
@@ -165,8 +166,8 @@ def associated(reply: Reply, asked: Collection[str]) -> Page:
     page = Page({}, {}, {}, None, answer.status == COMPLETE)
     known: Known = {}
     for result in answer.results:
-        record_id = text_of(result.from_.id)
-        if not RECORD_ID.fullmatch(record_id):
+        record_id = _record_id(result.from_.id)
+        if not record_id:
             raise _unreadable(reply, "names a record without its id")
         if record_id not in asked:
             page = page._replace(others=(*page.others, record_id))
@@ -182,13 +183,21 @@ def associated(reply: Reply, asked: Collection[str]) -> Page:
     return page
 
 
+def _record_id(value: object) -> str:
+    """Return a record id, written as text or as a number, as text; blank for anything else."""
+    if type(value) is int:
+        return str(value) if 0 < value <= _LARGEST_ID else ""
+    is_one = type(value) is str and RECORD_ID.fullmatch(value) and int(value) <= _LARGEST_ID
+    return str(value) if is_one else ""
+
+
 Known = dict[bytes, Types]
 """Sets of types by the very text of an answer: it holds thousands of pairs, and few different sets."""
 
 
 def _take(result: _Result, found: dict[str, Types], known: Known, reply: Reply) -> None:
     for target in result.to:
-        to_id = text_of(target.to_object_id)
+        to_id = _record_id(target.to_object_id)
         if not to_id:
             raise _unreadable(reply, "names an associated record without its id")
         text = bytes(target.association_types)
@@ -276,7 +285,8 @@ def _all_created(reply: Reply, pairs: Pairs) -> list[tuple[tuple[str, ...], Pair
     from_ids = np.fromiter((each.from_object_id for each in results), np.int64, len(results))
     to_ids = np.fromiter((each.to_object_id for each in results), np.int64, len(results))
     texts: dict[bytes, int] = {}
-    labels = np.fromiter((texts.setdefault(bytes(each.labels), len(texts)) for each in results), np.int32, len(results))
+    places = [texts.setdefault(bytes(each.labels), len(texts)) for each in results]
+    labels = np.array(places, np.int32)
     if not (np.array_equal(from_ids, pairs.from_ids) and np.array_equal(to_ids, pairs.to_ids)):
         told, sent = np.lexsort((to_ids, from_ids)), np.lexsort((pairs.to_ids, pairs.from_ids))
         pairs, labels = pairs.take(sent), labels[told]

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from functools import partial
+from operator import itemgetter
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -49,11 +50,25 @@ class Reading(NamedTuple):
         `records` are those that were read, `others` the records at the other end of each pair.
         """
         places: dict[Types, int] = {NO_TYPES: 0}
-        ends = zip(map(str, records.tolist()), map(str, others.tolist()), strict=True)
-        nothing: dict[str, Types] = {}
-        found = (self.found.get(record, nothing).get(other, NO_TYPES) for record, other in ends)
-        held = np.fromiter((places.setdefault(each, len(places)) for each in found), np.int32, len(records))
-        return held, list(places)
+        found = {record: its for record, its in self.found.items() if its}
+        if not found:
+            return np.zeros(len(records), np.int32), [NO_TYPES]
+        links = [
+            np.repeat(np.fromiter(map(int, found), np.int64, len(found)), [len(its) for its in found.values()]),
+            np.array([int(other) for its in found.values() for other in its], np.int64),
+        ]
+        kinds = [places.setdefault(types, len(places)) for its in found.values() for types in its.values()]
+        # Two ids are one number by the places of both among the links' own; what is not there is no link.
+        known = [np.unique(column) for column in links]
+        ends = [np.searchsorted(ids, column) for ids, column in zip(known, (records, others), strict=True)]
+        ends = [np.minimum(end, len(ids) - 1) for end, ids in zip(ends, known, strict=True)]
+        there = (known[0][ends[0]] == records) & (known[1][ends[1]] == others)
+        link_keys = np.searchsorted(known[0], links[0]) * len(known[1]) + np.searchsorted(known[1], links[1])
+        order = np.argsort(link_keys)
+        keys = ends[0] * len(known[1]) + ends[1]
+        found_at = order[np.minimum(np.searchsorted(link_keys, keys, sorter=order), len(order) - 1)]
+        there &= link_keys[found_at] == keys
+        return np.where(there, np.array(kinds, np.int32)[found_at], np.int32(0)), list(places)
 
 
 class Current(Protocol):
@@ -78,6 +93,8 @@ async def read_fresh(
 
 Wanted = tuple[str, str]
 """A record id, and where the page begins that is asked for; blank: the first."""
+
+_AFTER = itemgetter(1)
 
 
 class _Dated:
@@ -195,6 +212,10 @@ def _unclear(direction: Direction, page: Page, batch: Sequence[Wanted], reading:
 
 def _take(page: Page, batch: Sequence[Wanted], reading: Reading) -> list[Wanted]:
     """Take over a page; return what is to be read next."""
+    whole = page.complete and (len(page.found) == len(batch) or not (page.names_all or page.others))
+    if whole and not (page.after or page.refused or page.unexplained or reading.unreadable or any(map(_AFTER, batch))):
+        reading.found.update((record_id, page.found.get(record_id) or {}) for record_id, _ in batch)
+        return []
     following: list[Wanted] = []
     reading.unreadable.update(page.refused)
     for record_id, began in batch:
