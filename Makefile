@@ -40,10 +40,10 @@ types: .venv/.test-tools ## mypy, strict, of source and tests
 # Without them the tests' own modules would be compiled, and their assertions rewritten, by every worker in every run.
 export PYTHONDONTWRITEBYTECODE :=
 
+# Three tests at a time on two cores: many of them wait.
 test: lint types ## lint, types and the fast tests
-	$(BIN)/pytest --numprocesses 2 --dist worksteal --quiet
+	$(BIN)/pytest --numprocesses 3 --dist worksteal --quiet
 
-# Three at a time on two cores: many of them wait.
 test-slow: .venv/.test-tools ## the tests that wait, kill and count to a million
 	$(BIN)/pytest tests/slow -o norecursedirs='.*' --numprocesses 3 --dist worksteal --quiet
 
