@@ -133,11 +133,11 @@ class Batch:
             else:
                 whole = found.issuperset(pair.types) and not found & pair.gone
                 (there if whole else absent).append(pair.pair_id)
-        made, _ = divided(pairs, dict.fromkeys(there))
+        made, _ = divided(pairs, set(there))
         known = _Answered(self._made(made, (), status, step.attempts), self._refused(merged, step.attempts), [])
         alone = len(absent) == 1 and answer.unexplained is not None
         if absent and (alone or step.silent >= self._max_attempts):
-            left, _ = divided(pairs, dict.fromkeys(absent))
+            left, _ = divided(pairs, set(absent))
             error = answer.unexplained or _silent(status)
             step.draft.done()
             return known._replace(failed=known.failed + self._failed(left, error, step.attempts))

@@ -10,18 +10,18 @@ from loader.settings import Budget
 SAME_IN_A_ROW = 200
 """So many failures for one and the same reason, with no success between, are a wrong command, not wrong rows."""
 
-SETTLED_BEFORE_SHARE = 100
+FEWEST_ROWS_OF_A_SHARE = 100
 
 UNCLEAR = frozenset({"UNREADABLE_ANSWER", "NOT_IN_ANSWER"})
 """Categories of an answer that says nothing: no word of HubSpot's on the command."""
 
 
 class FailureGuard:
-    """Counts the rows that this command settled; rejected rows were never sent and do not count."""
+    """Counts the rows that this command gave an outcome; rejected rows were never sent and do not count."""
 
     def __init__(self, budget: Budget | None) -> None:
         self._budget = budget or Budget()
-        self._settled = 0
+        self._rows = 0
         self._failed = 0
         self._reason: tuple[int, str] | None = None
         self._in_a_row = 0
@@ -32,7 +32,7 @@ class FailureGuard:
         Among those of one batch that a pair was created in, failures are none in a row, whatever their number.
         """
         for outcome in outcomes:
-            self._settled += outcome.rows + outcome.unchanged * len(outcome.pair_ids)
+            self._rows += outcome.rows + outcome.unchanged * len(outcome.pair_ids)
             self._failed += outcome.rows * (outcome.status == "failed")
         if any(outcome.status in {"created", "replaced"} for outcome in outcomes):
             self._in_a_row = 0
@@ -63,7 +63,7 @@ class FailureGuard:
         count, share = self._budget.count, self._budget.share
         if count is not None and self._failed > count:
             raise TooManyFailures(f"{self._failed} rows failed, more than --max-failures {count} allows")
-        if share is not None and self._settled >= SETTLED_BEFORE_SHARE and self._failed > share * self._settled:
+        if share is not None and self._rows >= FEWEST_ROWS_OF_A_SHARE and self._failed > share * self._rows:
             raise TooManyFailures(
-                f"{self._failed} of {self._settled} rows failed, more than --max-failures {share * 100:g}% allows"
+                f"{self._failed} of {self._rows} rows failed, more than --max-failures {share * 100:g}% allows"
             )

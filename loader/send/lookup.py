@@ -136,10 +136,10 @@ class Lookup:
             return {}
         held, _ = reading.held(pairs.from_ids, pairs.to_ids)
         readable = ~np.isin(pairs.from_ids, _numbers(reading.unreadable))
-        contradicted, empty = divided(pairs.take((held == 0) & readable), dict.fromkeys(shown))
+        contradicted, empty = divided(pairs.take((held == 0) & readable), shown)
         doubted: dict[int, ApiError] = {pair.pair_id: _ends_disagree(pair) for pair in contradicted.each()}
         if not hides_leads(pairs.direction):
-            empty, _ = divided(empty, {number: types for number, types in empty.before.items() if types})
+            empty, _ = divided(empty, {number for number in empty.numbers.tolist() if empty.before.get(number)})
         if len(empty):
             back = pairs.direction[::-1]
             other, _ = await read_fresh(self._current, self._clocks, back, _ids(empty.to_ids))

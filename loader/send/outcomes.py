@@ -1,6 +1,6 @@
 """What becomes of pairs, as outcomes: most of them share one result."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
@@ -44,16 +44,17 @@ def outcome(pair: Pair, result: Result) -> Outcome:
 
 def outcomes(pairs: Pairs, result: Result) -> list[Outcome]:
     """Return the outcomes of pairs that have one result: few, however many pairs there are."""
-    apart, others = divided(pairs, pairs.unchanged)
-    found = [outcome(pair, result) for pair in apart.each()]
+    partly, others = divided(pairs, pairs.unchanged)
+    found = [outcome(pair, result) for pair in partly.each()]
     if len(others):
         found.append(Outcome(pair_ids=others.numbers, result=result, rows=int(others.rows.sum())))
     return found
 
 
-def divided(pairs: Pairs, among: Mapping[int, object]) -> tuple[Pairs, Pairs]:
-    """Return the pairs that are among some, by number, and the others."""
+def divided(pairs: Pairs, among: Collection[int]) -> tuple[Pairs, Pairs]:
+    """Return the pairs whose numbers are in a set or mapping, and the others."""
     if not among:
         return pairs.take(slice(0)), pairs
-    mask = np.isin(pairs.numbers, np.fromiter(among, np.int64, len(among)))
+    # What is known by number may be of many more pairs than these: it is not gone through.
+    mask = np.fromiter((number in among for number in pairs.numbers.tolist()), np.bool_, len(pairs))
     return pairs.take(mask), pairs.take(~mask)
