@@ -367,4 +367,4 @@ Event = (
     | Undoing
     | Undone
 )
-Tell = Callable[[Event], None]
+Notify = Callable[[Event], None]

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from loader.complain import complain, give_up
 from loader.errors import LoaderError, RecordError, UsageError
-from loader.events import Event, Note, Tell, UndoPlanned
+from loader.events import Event, Note, Notify, UndoPlanned
 from loader.options.command import Command
 from loader.record.outputs import OUTPUT_ENDINGS
 from loader.show.metrics import MetricsFile
@@ -49,8 +49,8 @@ class Listeners:
         if values["json"] and sys.stdout is not None:
             self._listeners[JsonStream(sys.stdout)] = sys.stdout
 
-    def __enter__(self) -> Tell:
-        return self._tell
+    def __enter__(self) -> Notify:
+        return self._notify
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if self._log is not None and isinstance(error, LoaderError):
@@ -60,7 +60,7 @@ class Listeners:
         for listener, stream in self._listeners.items():
             willing(methodcaller("close"), listener, stream)
 
-    def _tell(self, event: Event) -> None:
+    def _notify(self, event: Event) -> None:
         for listener, stream in list(self._listeners.items()):
             if not willing(listener, event, stream):
                 del self._listeners[listener]

@@ -151,7 +151,7 @@ Types = frozenset[AssociationType]
 NO_TYPES: Types = frozenset()
 
 
-class Settled(NamedTuple):
+class Resolved(NamedTuple):
     """What to send for a row. `inverse` is the same association from the other end, None where that is unknown.
 
     `single` is the end (`from` or `to`) whose record can have only one association of this type, or blank.
@@ -170,7 +170,7 @@ class Settled(NamedTuple):
         return self.object_type, self.to_object_type
 
 
-class Unsettled(NamedTuple):
+class Unresolved(NamedTuple):
     """Why nothing can be sent for a row: a key of `reasons.REASONS`, one sentence, and the field that is wrong."""
 
     reason: str

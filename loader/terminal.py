@@ -36,8 +36,8 @@ def load(given: Command) -> int:
     from loader.run.load import load as verb  # noqa: PLC0415 - a usage error need not wait for it
 
     stop = Stop()
-    with Listeners(given) as tell:
-        report = _run(verb(settings, tell=tell, stop=stop, standard_input=_StandardInput.of(stop)), stop)
+    with Listeners(given) as notify:
+        report = _run(verb(settings, notify=notify, stop=stop, standard_input=_StandardInput.of(stop)), stop)
         _say_why(given, report.stopped)
     return report.exit_code
 
@@ -49,10 +49,10 @@ def plan(given: Command) -> int:
     from loader.show.screen import show_plan  # noqa: PLC0415
 
     stop = Stop()
-    with Listeners(given) as tell:
-        planned = _run(verb(settings, tell=tell, stop=stop, standard_input=_StandardInput.of(stop)), stop)
+    with Listeners(given) as notify:
+        planned = _run(verb(settings, notify=notify, stop=stop, standard_input=_StandardInput.of(stop)), stop)
         if given.values["json"]:
-            tell(planned)
+            notify(planned)
         else:
             _print(show_plan, planned)
     return int(planned.rejected > 0)
@@ -65,8 +65,8 @@ def verify(given: Command) -> int:
     from loader.show.screen import show_verified  # noqa: PLC0415
 
     stop = Stop()
-    with Listeners(given) as tell:
-        report = _run(verb(settings, tell=tell, stop=stop, standard_input=_StandardInput.of(stop)), stop)
+    with Listeners(given) as notify:
+        report = _run(verb(settings, notify=notify, stop=stop, standard_input=_StandardInput.of(stop)), stop)
         _say_why(given, report.stopped)
         if not given.values["json"]:
             _print(show_verified, Verified(report.summary, str(report.path)))
@@ -80,8 +80,8 @@ def undo(given: Command) -> int:
     from loader.show.screen import show_undone  # noqa: PLC0415
 
     stop = Stop()
-    with Listeners(given) as tell:
-        report = _run(verb(settings, tell=tell, stop=stop, agree=agreement(stop, yes=given.values["yes"])), stop)
+    with Listeners(given) as notify:
+        report = _run(verb(settings, notify=notify, stop=stop, agree=agreement(stop, yes=given.values["yes"])), stop)
         _say_why(given, report.stopped)
         if not given.values["json"]:
             _print(show_undone, Undone(report.summary, str(report.path)))

@@ -22,7 +22,7 @@ from loader.api.keywords import (
 )
 from loader.api.rows import Row
 from loader.api.sources import Source, source_of
-from loader.events import Planned, Tell
+from loader.events import Notify, Planned
 from loader.listeners import agreement
 from loader.options import Path
 from loader.run.load import load as load_verb
@@ -40,7 +40,7 @@ T = TypeVar("T")
 Given: TypeAlias = "Path | Iterable[Path] | pd.DataFrame | Iterable[Row] | None"
 """What to load; None: the inputs that the configuration file names."""
 
-Verb = Callable[[Prepared, Tell, Stop, BinaryIO | None], Coroutine[Any, Any, T]]
+Verb = Callable[[Prepared, Notify, Stop, BinaryIO | None], Coroutine[Any, Any, T]]
 """A verb, with what stands for standard input where rows are read from there."""
 
 
@@ -116,27 +116,27 @@ def undo_sync(results: Path, **options: Unpack[UndoOptions]) -> UndoReport:
     return _finished(_undo, "undo", os.fspath(results), options)
 
 
-async def _load(ready: Prepared, tell: Tell, stop: Stop, standard_input: BinaryIO | None) -> Report:
+async def _load(ready: Prepared, notify: Notify, stop: Stop, standard_input: BinaryIO | None) -> Report:
     if not ready.command.values["dry_run"]:
-        return await load_verb(ready.settings, tell=tell, stop=stop, standard_input=standard_input)
-    return dry_report(await _plan(ready, tell, stop, standard_input), ready.settings)
+        return await load_verb(ready.settings, notify=notify, stop=stop, standard_input=standard_input)
+    return dry_report(await _plan(ready, notify, stop, standard_input), ready.settings)
 
 
-async def _plan(ready: Prepared, tell: Tell, stop: Stop, standard_input: BinaryIO | None) -> Planned:
-    planned = await plan_verb(ready.settings, tell=tell, stop=stop, standard_input=standard_input)
+async def _plan(ready: Prepared, notify: Notify, stop: Stop, standard_input: BinaryIO | None) -> Planned:
+    planned = await plan_verb(ready.settings, notify=notify, stop=stop, standard_input=standard_input)
     if ready.command.values["json"]:
-        tell(planned)
+        notify(planned)
     return planned
 
 
-async def _verify(ready: Prepared, tell: Tell, stop: Stop, standard_input: BinaryIO | None) -> Verification:
-    return await verify_verb(ready.settings, tell=tell, stop=stop, standard_input=standard_input)
+async def _verify(ready: Prepared, notify: Notify, stop: Stop, standard_input: BinaryIO | None) -> Verification:
+    return await verify_verb(ready.settings, notify=notify, stop=stop, standard_input=standard_input)
 
 
-async def _undo(ready: Prepared, tell: Tell, stop: Stop, standard_input: BinaryIO | None) -> UndoReport:
+async def _undo(ready: Prepared, notify: Notify, stop: Stop, standard_input: BinaryIO | None) -> UndoReport:
     del standard_input
     agree = agreement(stop, yes=ready.command.values["yes"])
-    return await undo_verb(ready.settings, tell=tell, stop=stop, agree=agree)
+    return await undo_verb(ready.settings, notify=notify, stop=stop, agree=agree)
 
 
 async def _awaited(verb: Verb[T], name: str, given: object, options: Mapping[str, object]) -> T:
@@ -154,8 +154,8 @@ def _finished(verb: Verb[T], name: str, given: object, options: Mapping[str, obj
 async def _on(verb: Verb[T], ready: Prepared, source: Source, stop: Stop) -> T:
     spooled = await source.open()
     try:
-        with ready.listening() as tell:
-            return await verb(ready, tell, stop, spooled)
+        with ready.listening() as notify:
+            return await verb(ready, notify, stop, spooled)
     finally:
         if spooled is not None:
             spooled.close()

@@ -9,7 +9,7 @@ from typing import Any
 from loader.api.sources import Source
 from loader.configure import settings_from
 from loader.errors import LoaderError, UsageError
-from loader.events import Event, Tell
+from loader.events import Event, Notify
 from loader.listeners import Listeners
 from loader.options import (
     ConnectionOptions,
@@ -69,15 +69,15 @@ class Prepared:
 
     command: Command
     settings: Settings
-    on_event: Tell
+    on_event: Notify
 
     @contextmanager
-    def listening(self) -> Iterator[Tell]:
+    def listening(self) -> Iterator[Notify]:
         """Hold open what events are written to, and yield what tells them there and to the caller."""
-        with Listeners(self.command, person=False) as tell:
+        with Listeners(self.command, person=False) as notify:
 
             def tell_all(event: Event) -> None:
-                tell(event)
+                notify(event)
                 self.on_event(event)
 
             yield tell_all

@@ -21,7 +21,7 @@ from loader.journal.facts import Facts, to_rows
 from loader.journal.lots import packed_lot, unpacked_lot
 from loader.journal.own_keys import Blocks, OwnKeys
 from loader.journal.schema import create, guarded, packed, scratch, storable
-from loader.model import Asked, AssociationType, Direction, Settled, Specification
+from loader.model import Asked, AssociationType, Direction, Resolved, Specification
 
 Rejected = tuple[int, int, int, str, str, int, str, str]
 """Input, row, part, object id, to object id, kind, reason, message."""
@@ -120,7 +120,7 @@ class Draft:
         """Write down the object types of a kind by their ids where they are known, whether it is sent or not."""
         self._execute("UPDATE kinds SET from_type = ?, to_type = ? WHERE id = ?", (from_type, to_type, kind))
 
-    def settle(self, kind: int, verdict: Settled, single: str) -> None:
+    def resolve(self, kind: int, verdict: Resolved, single: str) -> None:
         """Write down what a kind is sent as; `single` is the end whose record can have one such only, or blank."""
         first, second = verdict.direction
         self._execute(

@@ -61,7 +61,7 @@ class Lookups:
         return bool(self._database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0])
 
     def _is_ours(self) -> bool:
-        """Tell whether a whole file of the same identity is there."""
+        """Return whether a whole file of the same identity is there."""
         if self._path.is_symlink() or not self._path.is_file():
             return False
         try:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loader.errors import ApiError, RecordMerged, Retryable
-from loader.events import Cost, Losing, MergedRecord, Note, Planned, SoFar, Tell
+from loader.events import Cost, Losing, MergedRecord, Note, Notify, Planned, SoFar
 from loader.journal import AsyncJournal, Journal
 from loader.model import Lot, Pairs, Types
 from loader.send.batch import MOST_PAIRS
@@ -52,7 +52,9 @@ class Ahead(NamedTuple):
     merged: tuple[MergedRecord, ...]
 
 
-async def look_ahead(journal: AsyncJournal[Journal], current: CurrentAssociations, judge: Judge, tell: Tell) -> Ahead:
+async def look_ahead(
+    journal: AsyncJournal[Journal], current: CurrentAssociations, judge: Judge, notify: Notify
+) -> Ahead:
     """Look up what the pairs of a planned journal have already, or the first of them where they are very many.
 
     Those that HubSpot refuses to tell of are not counted, and said. Raises Unreachable when it gives no usable answer.
@@ -81,9 +83,9 @@ async def look_ahead(journal: AsyncJournal[Journal], current: CurrentAssociation
             found = _plus(found, cases(unclear, *reading.held(unclear.from_ids, unclear.to_ids), judge))
         looked_up += len(ids) - len(unread)
         if lots % 10 == 0:
-            tell(Note(f"{looked_up:,} pairs are looked up, {found.complete:,} of them have what is asked for."))
+            notify(Note(f"{looked_up:,} pairs are looked up, {found.complete:,} of them have what is asked for."))
     if refused:
-        tell(
+        notify(
             Note(
                 f"HubSpot does not tell what {len(refused):,} of the pairs have ({refused[0].message}): "
                 "they are not counted among those that it was asked about."

@@ -215,7 +215,7 @@ class _Requests:
             number = self._numbers[codes] = len(self._numbers)
             forward = [code >> 1 for code in codes if not code & 1]
             backward = [code >> 1 for code in codes if code & 1]
-            specification = fold.specify(forward, backward, self._kinds.settled)
+            specification = fold.specify(forward, backward, self._kinds.resolved)
             family = int(self._kinds.family[codes[0] >> 1])
             self._flipped.append(specification.flipped)
             self._turned.append(specification.flipped != bool(self._by_b[family]))

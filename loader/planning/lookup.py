@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 
 from loader.errors import UsageError
-from loader.events import LookedUp, LookingUp, Tell
+from loader.events import LookedUp, LookingUp, Notify
 from loader.journal import Lookups, forget_lookups
 from loader.model import Direction, FoundRecord, Question
 from loader.planning.object_types import ObjectTypes
@@ -22,7 +22,7 @@ Answers = dict[str, FoundRecord]
 
 
 async def look_up(
-    staging: Staging, directions: Mapping[int, Direction], names: ObjectTypes, records: Records | None, tell: Tell
+    staging: Staging, directions: Mapping[int, Direction], names: ObjectTypes, records: Records | None, notify: Notify
 ) -> tuple[LookedUp, ...]:
     """Find the records of all own keys, each value asked for once, and return what was found.
 
@@ -39,7 +39,10 @@ async def look_up(
     try:
         with Lookups(staging.keys.lookups, identity) as lookups:
             return tuple(
-                [await _ask(question, staging, lookups, records, total, tell) for question, total in questions.items()]
+                [
+                    await _ask(question, staging, lookups, records, total, notify)
+                    for question, total in questions.items()
+                ]
             )
     except UsageError:
         forget_lookups(staging.keys.lookups)
@@ -47,7 +50,7 @@ async def look_up(
 
 
 async def _ask(  # noqa: PLR0917 - called in one place, above
-    question: Question, staging: Staging, lookups: Lookups, records: Records, total: int, tell: Tell
+    question: Question, staging: Staging, lookups: Lookups, records: Records, total: int, notify: Notify
 ) -> LookedUp:
     done = lookups.counts(question).answered
 
@@ -55,7 +58,7 @@ async def _ask(  # noqa: PLR0917 - called in one place, above
         nonlocal done
         lookups.save(question, answers)
         done += len(answers)
-        tell(LookingUp(question.called, question.id_property, done, total))
+        notify(LookingUp(question.called, question.id_property, done, total))
 
     unknown = lookups.unknown(question, staging.keys.values(question))
     await _ask_all(Inquiry(records, question, total), _batches(unknown), take)

@@ -5,11 +5,11 @@ from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple, Protocol
 
 from loader.errors import MissingScope, UsageError
-from loader.model import Asked, Direction, Settled, Unsettled
+from loader.model import Asked, Direction, Resolved, Unresolved
 from loader.object_type_names import STANDARD
 from loader.planning.association_types import AssociationTypes
 from loader.planning.object_types import ObjectTypes
-from loader.planning.resolve import Verdict, direction_of, known_by_table, needs_portal, settle
+from loader.planning.resolve import Verdict, direction_of, known_by_table, needs_portal, resolve
 from loader.settings import InputSettings
 
 _PERHAPS_OTHER_END = frozenset({"ASSOCIATION_LABEL_NOT_FOUND", "WRONG_ASSOCIATION_TYPE_ID"})
@@ -34,14 +34,14 @@ class Names(NamedTuple):
     types: AssociationTypes
 
 
-async def settle_names(kinds: Mapping[int, Asked], portal: Portal | None) -> Names:
+async def resolve_names(kinds: Mapping[int, Asked], portal: Portal | None) -> Names:
     """Settle what rows ask for, asking the portal only what the standard tables leave open, once for each pair."""
     said = {name for asked in kinds.values() for name in (asked.object_type, asked.to_object_type)}
     names = await object_types(said, portal)
     directions = {kind: direction_of(asked, names) for kind, asked in kinds.items()}
     types = AssociationTypes(offline=portal is None, names=names)
     unchecked: list[Direction] = []
-    known = {kind: direction for kind, direction in directions.items() if not isinstance(direction, Unsettled)}
+    known = {kind: direction for kind, direction in directions.items() if not isinstance(direction, Unresolved)}
     for direction, group in _open(kinds, known, types).items():
         # One row that needs the portal's own labels stops them all: without them, nobody knows what it asks for.
         insist = not all(known_by_table(asked, direction, types) for asked in group)
@@ -98,7 +98,7 @@ async def _look_at_other_ends(
 ) -> None:
     """Ask for the other direction of what was not found, only to say that it is there: it may be the wrong end."""
     for kind, verdict in verdicts.items():
-        if portal is None or not isinstance(verdict, Unsettled) or verdict.reason not in _PERHAPS_OTHER_END:
+        if portal is None or not isinstance(verdict, Unresolved) or verdict.reason not in _PERHAPS_OTHER_END:
             continue
         other = directions[kind][1], directions[kind][0]
         if types.complete(directions[kind]) and not types.asked(other):
@@ -107,19 +107,19 @@ async def _look_at_other_ends(
 
 
 def _verdicts(
-    kinds: Mapping[int, Asked], directions: Mapping[int, Direction | Unsettled], types: AssociationTypes
+    kinds: Mapping[int, Asked], directions: Mapping[int, Direction | Unresolved], types: AssociationTypes
 ) -> dict[int, Verdict]:
     return {
-        kind: direction if isinstance(direction, Unsettled) else settle(kinds[kind], direction, types)
+        kind: direction if isinstance(direction, Unresolved) else resolve(kinds[kind], direction, types)
         for kind, direction in directions.items()
     }
 
 
 def _without_inverse(verdicts: Mapping[int, Verdict]) -> list[Direction]:
     """The other ends of directions that are written from both ends, where an inverse type is still unknown."""
-    settled = [verdict for verdict in verdicts.values() if isinstance(verdict, Settled)]
-    written = {verdict.direction for verdict in settled}
-    others = [(verdict.to_object_type, verdict.object_type) for verdict in settled if verdict.inverse is None]
+    resolved = [verdict for verdict in verdicts.values() if isinstance(verdict, Resolved)]
+    written = {verdict.direction for verdict in resolved}
+    others = [(verdict.to_object_type, verdict.object_type) for verdict in resolved if verdict.inverse is None]
     return [direction for direction in dict.fromkeys(others) if direction in written]
 
 
@@ -127,9 +127,9 @@ def refuse_options(
     groups: Sequence[InputSettings], kinds: Mapping[int, Asked], verdicts: Mapping[int, Verdict]
 ) -> None:
     """Raise UsageError when an option's value is right for no row at all: it is the command that is wrong."""
-    sound = [kinds[kind] for kind, verdict in verdicts.items() if isinstance(verdict, Settled)]
+    sound = [kinds[kind] for kind, verdict in verdicts.items() if isinstance(verdict, Resolved)]
     for kind, verdict in verdicts.items():
-        if isinstance(verdict, Settled):
+        if isinstance(verdict, Resolved):
             continue
         value = getattr(kinds[kind], verdict.field)
         from_option = any(value == (getattr(settings, verdict.field) or "").strip() for settings in groups)

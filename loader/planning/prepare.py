@@ -6,16 +6,16 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from loader.errors import RecordError
-from loader.events import Kind, LookedUp, Planned, Reading, Tell
+from loader.events import Kind, LookedUp, Notify, Planned, Reading
 from loader.journal import InThread
-from loader.model import Asked, Settled, Specification, Unsettled
+from loader.model import Asked, Resolved, Specification, Unresolved
 from loader.planning import fold
 from loader.planning.addresses import wrong_address
 from loader.planning.association_limits import Limits, reject_beyond_limits
 from loader.planning.association_types import AssociationTypes
 from loader.planning.cost import Ahead, costs
 from loader.planning.lookup import look_up
-from loader.planning.names import refuse_options, settle_names
+from loader.planning.names import refuse_options, resolve_names
 from loader.planning.object_types import ObjectTypes
 from loader.planning.own_keys import Records
 from loader.planning.staging import Staging
@@ -27,7 +27,7 @@ from loader.stopping import Stop
 RECORDS_BETWEEN_EVENTS = 20_000
 
 
-def read_all(staging: Staging, inputs: Sequence[Input], tell: Tell, stop: Stop) -> None:
+def read_all(staging: Staging, inputs: Sequence[Input], notify: Notify, stop: Stop) -> None:
     """Append every record of every input."""
     for source in inputs:
         columns = source.header, source.to_columns, source.id_properties
@@ -39,7 +39,7 @@ def read_all(staging: Staging, inputs: Sequence[Input], tell: Tell, stop: Stop) 
             records += len(chunk.rows)
             if records - told >= RECORDS_BETWEEN_EVENTS:
                 told = records
-                tell(Reading(source.name, records))
+                notify(Reading(source.name, records))
         staging.end_input()
     _name_types(staging, ObjectTypes())
 
@@ -49,7 +49,7 @@ class PortalWithRecords(Records, Limits, Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
+class Resolution:
     """What rows ask for with the verdicts, the object types whose labels stayed unchecked, and what was looked up."""
 
     kinds: tuple[Kind, ...]
@@ -57,18 +57,18 @@ class Settlement:
     looked_up: tuple[LookedUp, ...]
 
 
-async def settle_and_group(
+async def resolve_and_group(
     thread: InThread[Staging],
     groups: Sequence[InputSettings],
     portal: PortalWithRecords | None,
-    tell: Tell,
+    notify: Notify,
     stop: Stop,
     *,
     portal_id: str | None = None,
     by_record: bool = False,
     current: Current | None = None,
     limit: int | None = None,
-) -> Settlement:
+) -> Resolution:
     """Turn names and own keys into ids, and rows into pairs, in a journal under construction.
 
     `portal_id` is that of the portal that the load goes to, None while it is not known: records named by their address
@@ -79,15 +79,15 @@ async def settle_and_group(
     """
     staging = thread.held
     kinds = staging.kinds()
-    verdicts, unchecked, names, types = await stop.unless(settle_names(kinds, portal))
+    verdicts, unchecked, names, types = await stop.unless(resolve_names(kinds, portal))
     refuse_options(groups, kinds, verdicts)
     offline = portal is None
     for kind, verdict in verdicts.items():
-        if isinstance(verdict, Settled):
+        if isinstance(verdict, Resolved):
             verdicts[kind] = wrong_address(kinds[kind], verdict, names, portal_id, offline=offline) or verdict
     await thread.call(_name_types, names)
-    directions = {kind: verdict.direction for kind, verdict in verdicts.items() if isinstance(verdict, Settled)}
-    looked_up = await stop.unless(look_up(staging, directions, names, portal, tell))
+    directions = {kind: verdict.direction for kind, verdict in verdicts.items() if isinstance(verdict, Resolved)}
+    looked_up = await stop.unless(look_up(staging, directions, names, portal, notify))
     rows = await thread.call(Staging.rows_of_kind, limit)
     try:
         specifications = await thread.call(_group, verdicts, types, by_record=by_record)
@@ -100,7 +100,7 @@ async def settle_and_group(
         _describe(rows[kind], kinds[kind], verdict, names) for kind, verdict in verdicts.items() if rows[kind]
     )
     open_pairs = tuple((names.shown(first), names.shown(second)) for first, second in unchecked)
-    return Settlement(kinds=described, unchecked=open_pairs, looked_up=looked_up)
+    return Resolution(kinds=described, unchecked=open_pairs, looked_up=looked_up)
 
 
 def _name_types(staging: Staging, names: ObjectTypes) -> None:
@@ -117,8 +117,8 @@ def _alike(kinds: Iterable[Kind]) -> tuple[Kind, ...]:
     return tuple(replace(kind, rows=rows) for kind, rows in counts.items())
 
 
-def _describe(rows: int, asked: Asked, verdict: Settled | Unsettled, names: ObjectTypes) -> Kind:
-    if isinstance(verdict, Settled):
+def _describe(rows: int, asked: Asked, verdict: Resolved | Unresolved, names: ObjectTypes) -> Kind:
+    if isinstance(verdict, Resolved):
         first, second = map(names.shown, verdict.direction)
         category, type_id = verdict.type.category, str(verdict.type.type_id)
         return Kind(rows, first, second, category, type_id, verdict.label, "", *verdict.direction)
@@ -126,15 +126,15 @@ def _describe(rows: int, asked: Asked, verdict: Settled | Unsettled, names: Obje
 
 
 def _group(
-    staging: Staging, verdicts: Mapping[int, Settled | Unsettled], types: AssociationTypes, *, by_record: bool
+    staging: Staging, verdicts: Mapping[int, Resolved | Unresolved], types: AssociationTypes, *, by_record: bool
 ) -> dict[int, Specification]:
     """Group the rows, and return by number what pairs are sent as."""
-    settled = {kind: verdict for kind, verdict in verdicts.items() if isinstance(verdict, Settled)}
-    staging.reject_kinds({kind: each for kind, each in verdicts.items() if isinstance(each, Unsettled)})
-    staging.settle(settled, fold.ends(settled, staging.rows_of_kind()))
-    for direction in {verdict.direction for verdict in settled.values()}:
+    resolved = {kind: verdict for kind, verdict in verdicts.items() if isinstance(verdict, Resolved)}
+    staging.reject_kinds({kind: each for kind, each in verdicts.items() if isinstance(each, Unresolved)})
+    staging.resolve(resolved, fold.ends(resolved, staging.rows_of_kind()))
+    for direction in {verdict.direction for verdict in resolved.values()}:
         staging.note_inverses(direction, types.inverses(direction))
-    both = {each for verdict in settled.values() for each in (verdict.direction, verdict.direction[::-1])}
+    both = {each for verdict in resolved.values() for each in (verdict.direction, verdict.direction[::-1])}
     staging.note_unlabelled(
         {each: [known.type for known in types.of(each) if not known.label] for each in sorted(both)}
     )
@@ -152,21 +152,21 @@ class Prospect:
     limit: int | None = None
 
 
-def planned(staging: Staging, inputs: Sequence[Input], settlement: Settlement, prospect: Prospect) -> Planned:
+def planned(staging: Staging, inputs: Sequence[Input], resolution: Resolution, prospect: Prospect) -> Planned:
     """Return what was planned, for people to look at before anything is sent."""
     figures = staging.figures(prospect.limit)
     read = zip(inputs, figures.records, strict=True)
     by_method = costs(figures.pairs, figures.looked_up, prospect.rate, prospect.daily_quota)
     return Planned(
         inputs={source.name: source.understood._replace(records=records) for source, records in read},
-        kinds=settlement.kinds,
+        kinds=resolution.kinds,
         rows=figures.rows,
         pairs=figures.pairs,
         rejected=figures.rejected,
         reasons=figures.reasons,
         without=figures.without,
-        unchecked=settlement.unchecked,
-        looked_up=settlement.looked_up,
+        unchecked=resolution.unchecked,
+        looked_up=resolution.looked_up,
         portal_id=prospect.portal_id,
         requests=by_method[prospect.method].requests,
         seconds=by_method[prospect.method].seconds,

@@ -1,9 +1,9 @@
 """What a row asks for, settled: names become ids, or the row is told why not, with what would be right.
 
-Settled are not rows but the few distinct things that rows ask for (`model.Asked`), however many rows there are.
+Resolved are not rows but the few distinct things that rows ask for (`model.Asked`), however many rows there are.
 """
 
-from loader.model import Asked, AssociationType, Direction, Settled, Unsettled
+from loader.model import Asked, AssociationType, Direction, Resolved, Unresolved
 from loader.planning.association_types import (
     CATEGORIES,
     HUBSPOT_DEFINED,
@@ -18,21 +18,21 @@ from loader.planning.object_types import ObjectTypes
 LARGEST_TYPE_ID = 2**31 - 1
 """The API's `associationTypeId` is an int32."""
 
-Verdict = Settled | Unsettled
+Verdict = Resolved | Unresolved
 
 _WHERE = {"object_type": ", in the cell or with --from", "to_object_type": ", in the cell or with --to"}
 
 
-def direction_of(asked: Asked, names: ObjectTypes) -> Direction | Unsettled:
+def direction_of(asked: Asked, names: ObjectTypes) -> Direction | Unresolved:
     """Return the object types as ids."""
     first = find_type(asked.object_type, names, "object_type")
     second = find_type(asked.to_object_type, names, "to_object_type")
-    if isinstance(first, Unsettled):
+    if isinstance(first, Unresolved):
         return first
-    return second if isinstance(second, Unsettled) else (first, second)
+    return second if isinstance(second, Unresolved) else (first, second)
 
 
-def find_type(name: str, names: ObjectTypes, field: str) -> str | Unsettled:
+def find_type(name: str, names: ObjectTypes, field: str) -> str | Unresolved:
     """Return an object type's id; `field` says where the name comes from."""
     type_id = names.find(name)
     if type_id is not None:
@@ -43,7 +43,7 @@ def find_type(name: str, names: ObjectTypes, field: str) -> str | Unsettled:
             f"{quoted(name)} may be {' or '.join(sharing)}, which have that name in this portal: write the id "
             f"instead{where}"
         )
-        return Unsettled("UNKNOWN_OBJECT_TYPE", message, field)
+        return Unresolved("UNKNOWN_OBJECT_TYPE", message, field)
     near = names.nearest(name)
     if near:
         hint = f"did you mean {' or '.join(near)}?"
@@ -51,7 +51,7 @@ def find_type(name: str, names: ObjectTypes, field: str) -> str | Unsettled:
         hint = f"this portal's custom objects are {', '.join(names.custom[:10])}"
     else:
         hint = "write its name, its id or p<portal>_<name>"
-    return Unsettled("UNKNOWN_OBJECT_TYPE", f"{quoted(name)} is no object type of this portal: {hint}", field)
+    return Unresolved("UNKNOWN_OBJECT_TYPE", f"{quoted(name)} is no object type of this portal: {hint}", field)
 
 
 def wanted_label(asked: Asked) -> str:
@@ -79,15 +79,15 @@ def needs_portal(asked: Asked, direction: Direction, types: AssociationTypes) ->
 
 def known_by_table(asked: Asked, direction: Direction, types: AssociationTypes) -> bool:
     """Return True when HubSpot's own table has a type for this: a token that only writes must not be stopped for it."""
-    verdict = settle(asked, direction, types)
-    return isinstance(verdict, Settled) and any(entry.type == verdict.type for entry in types.of(direction))
+    verdict = resolve(asked, direction, types)
+    return isinstance(verdict, Resolved) and any(entry.type == verdict.type for entry in types.of(direction))
 
 
-def settle(asked: Asked, direction: Direction, types: AssociationTypes) -> Verdict:
+def resolve(asked: Asked, direction: Direction, types: AssociationTypes) -> Verdict:
     """Return what to send, or why nothing can be sent. Unasked portals leave only what the standard table says."""
     category = _category(asked)
     if category is None:
-        return Unsettled(
+        return Unresolved(
             "UNKNOWN_CATEGORY",
             f"{quoted(asked.association_category)} is no association category: write {', '.join(CATEGORIES[:3])} or "
             "nothing; if the column says something else, add --column association_category= to leave it unread",
@@ -113,12 +113,12 @@ def _type_id(text: str) -> int | None:
     return int(plain) if valid else None
 
 
-def _settled(entry: Known, direction: Direction, types: AssociationTypes) -> Settled:
-    return Settled(*direction, entry.type, entry.label, types.inverse(direction, entry), entry.single)
+def _resolved(entry: Known, direction: Direction, types: AssociationTypes) -> Resolved:
+    return Resolved(*direction, entry.type, entry.label, types.inverse(direction, entry), entry.single)
 
 
-def _unchecked(label: str, direction: Direction) -> Settled:
-    return Settled(*direction, UNCHECKED, label, UNCHECKED)
+def _unchecked(label: str, direction: Direction) -> Resolved:
+    return Resolved(*direction, UNCHECKED, label, UNCHECKED)
 
 
 def _by_label(asked: Asked, named: list[Known], direction: Direction, types: AssociationTypes) -> Verdict:
@@ -133,14 +133,14 @@ def _by_label(asked: Asked, named: list[Known], direction: Direction, types: Ass
         return _agreeing(asked, found[0], direction, types)
     if found:
         ids = " and ".join(f"{entry.type.category} {entry.type.type_id}" for entry in found)
-        return Unsettled(
+        return Unresolved(
             "AMBIGUOUS_LABEL",
             f"the label {quoted(asked.label)} stands for {ids}: name the category and the association type id",
             "label",
         )
     if types.offline:
         return _unchecked(asked.label, direction)
-    return Unsettled("ASSOCIATION_LABEL_NOT_FOUND", _no_such_label(asked.label, direction, types), "label")
+    return Unresolved("ASSOCIATION_LABEL_NOT_FOUND", _no_such_label(asked.label, direction, types), "label")
 
 
 _CHECK = "check both object types, or name the association type id"
@@ -176,19 +176,19 @@ def from_the_other_end(label: str, direction: Direction, types: AssociationTypes
 
 def _agreeing(asked: Asked, entry: Known, direction: Direction, types: AssociationTypes) -> Verdict:
     if asked.association_type_id and _type_id(asked.association_type_id) != entry.type.type_id:
-        return Unsettled(
+        return Unresolved(
             "LABEL_AND_TYPE_ID_DISAGREE",
             f"the label {quoted(asked.label)} is association type {entry.type.type_id}, but the row also says "
             f"{quoted(asked.association_type_id)}: leave one of the two blank",
             "label",
         )
-    return _settled(entry, direction, types)
+    return _resolved(entry, direction, types)
 
 
 def _by_type_id(asked: Asked, category: str, direction: Direction, types: AssociationTypes) -> Verdict:
     type_id = _type_id(asked.association_type_id)
     if type_id is None:
-        return Unsettled(
+        return Unresolved(
             "INVALID_ASSOCIATION_TYPE_ID",
             f"{quoted(asked.association_type_id)} is no association type id: write digits only, such as 279",
             "association_type_id",
@@ -198,20 +198,20 @@ def _by_type_id(asked: Asked, category: str, direction: Direction, types: Associ
     if len(same) > 1:
         return _ambiguous_type_id(type_id, same, direction, types)
     if same:
-        return _settled(same[0], direction, types)
+        return _resolved(same[0], direction, types)
     if numbered and types.complete(direction):
         return _wrong_category(asked, numbered, f"association type {type_id}", direction, types)
     home = _home(asked, type_id, category, direction, types)
     if home or types.complete(direction):
         message = _right_ids(type_id, home, direction, types)
-        return Unsettled("WRONG_ASSOCIATION_TYPE_ID", message, "association_type_id")
+        return Unresolved("WRONG_ASSOCIATION_TYPE_ID", message, "association_type_id")
     # The portal does not say, and HubSpot's table is not closed: HubSpot itself will judge this id.
-    return Settled(*direction, AssociationType(category, type_id), "", None)
+    return Resolved(*direction, AssociationType(category, type_id), "", None)
 
 
-def _ambiguous_type_id(type_id: int, same: list[Known], direction: Direction, types: AssociationTypes) -> Unsettled:
+def _ambiguous_type_id(type_id: int, same: list[Known], direction: Direction, types: AssociationTypes) -> Unresolved:
     meanings = " and ".join(_described(entry) for entry in same)
-    return Unsettled(
+    return Unresolved(
         "AMBIGUOUS_ASSOCIATION_TYPE_ID",
         f"association type {type_id} of {types.shown(direction)} may be {meanings}: name the association category, too",
         "association_type_id",
@@ -225,10 +225,10 @@ def _described(entry: Known) -> str:
 
 def _wrong_category(
     asked: Asked, known: list[Known], what: str, direction: Direction, types: AssociationTypes
-) -> Unsettled:
+) -> Unresolved:
     """Say that a type is there, but under another category than the row's."""
     right = " or ".join(dict.fromkeys(entry.type.category for entry in known))
-    return Unsettled(
+    return Unresolved(
         "WRONG_CATEGORY",
         f"{what} of {types.shown(direction)} is {right}, not {asked.association_category.strip()}: write {right}, or "
         "leave the category blank",
@@ -281,14 +281,14 @@ def _unlabelled(asked: Asked, direction: Direction, types: AssociationTypes) -> 
     entry = types.unlabelled(direction)
     pair = types.shown(direction)
     if entry is not None and asked.association_category and entry.type.category != _category(asked):
-        return Unsettled(
+        return Unresolved(
             "CATEGORY_WITHOUT_TYPE",
             f"the row says the category {asked.association_category.strip()} and neither a label nor a type id, and "
             f"{pair} without a label is {_described(entry)}: name a label or a type id, or leave the category blank",
             "association_category",
         )
     if entry is not None:
-        return _settled(entry, direction, types)
+        return _resolved(entry, direction, types)
     if types.offline:
         return _unchecked("", direction)
     if not types.of(direction) and types.complete(direction):
@@ -299,4 +299,4 @@ def _unlabelled(asked: Asked, direction: Direction, types: AssociationTypes) -> 
         message = f"HubSpot does not associate {pair} without a label: name one"
     else:
         message = f"{_not_listed(direction, types)}: {_CHECK}"
-    return Unsettled("NO_UNLABELLED_TYPE", message, "to_object_type")
+    return Unresolved("NO_UNLABELLED_TYPE", message, "to_object_type")

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loader.columns import Flags, PlannedLot
-from loader.model import Direction, End, Settled, Specification
+from loader.model import Direction, End, Resolved, Specification
 from loader.planning.spool import Records, Spool
 
 ROW = [("from", "i8"), ("to", "i8"), ("input", "i4"), ("row", "i4"), ("part", "i4"), ("kind", "i4")]
@@ -50,15 +50,15 @@ class Sink(Protocol):
 class Kinds:
     """What is known of the kinds of rows, in arrays by kind; those that cannot be sent are of family 0."""
 
-    def __init__(self, settled: Mapping[int, Settled], ends: Mapping[int, End], most: int) -> None:
-        self.settled = settled
+    def __init__(self, resolved: Mapping[int, Resolved], ends: Mapping[int, End], most: int) -> None:
+        self.resolved = resolved
         self.family = np.zeros(most + 1, np.int32)
         self.swapped = np.zeros(most + 1, np.bool_)
         self.within = np.zeros(most + 1, np.bool_)
         self.single = np.zeros(most + 1, np.int8)
         self.directions: dict[int, Direction] = {}
         self.known: dict[int, bool] = {}
-        for kind, verdict in settled.items():
+        for kind, verdict in resolved.items():
             end = ends[kind]
             self.family[kind], self.swapped[kind] = end.family, end.swapped
             self.within[kind] = verdict.direction[0] == verdict.direction[1]
@@ -68,7 +68,7 @@ class Kinds:
         # Whose record a single type limits: the object types, seen from that record.
         sided = {
             kind: verdict.direction[::-1] if ends[kind].single == "to" else verdict.direction
-            for kind, verdict in settled.items()
+            for kind, verdict in resolved.items()
             if ends[kind].single
         }
         self.sided = list(dict.fromkeys(sided.values()))

@@ -21,10 +21,10 @@ from loader.model import (
     Direction,
     End,
     Reject,
+    Resolved,
     Rows,
-    Settled,
     Specification,
-    Unsettled,
+    Unresolved,
 )
 from loader.planning.group import group
 from loader.planning.sound import ROW, Kinds, Said
@@ -50,7 +50,7 @@ class Staging:
         self._label_columns: dict[str, str] = {}
         self._rows_of_kind: Counter[int] = Counter()
         self._ends: dict[int, End] = {}
-        self._settled: dict[int, Settled] = {}
+        self._resolved: dict[int, Resolved] = {}
         self._specifications: dict[int, Specification] = {}
         self._input = 0
         self._records = 0
@@ -151,11 +151,11 @@ class Staging:
             counts += np.bincount(block["kind"][within], minlength=len(counts))
         return Counter({kind: int(counts[kind]) for kind in np.flatnonzero(counts).tolist()})
 
-    def settle(self, settled: Mapping[int, Settled], ends: Mapping[int, End]) -> None:
+    def resolve(self, resolved: Mapping[int, Resolved], ends: Mapping[int, End]) -> None:
         """Write down what each kind is sent as."""
-        self._settled, self._ends = dict(settled), dict(ends)
-        for kind, verdict in settled.items():
-            self._draft.settle(kind, verdict, ends[kind].single)
+        self._resolved, self._ends = dict(resolved), dict(ends)
+        for kind, verdict in resolved.items():
+            self._draft.resolve(kind, verdict, ends[kind].single)
 
     def note_inverses(self, direction: Direction, inverses: Mapping[AssociationType, AssociationType]) -> None:
         """Write down what the types of a direction are called from the other end, where that is known."""
@@ -167,7 +167,7 @@ class Staging:
 
     # --- rejects
 
-    def reject_kinds(self, why: Mapping[int, Unsettled]) -> None:
+    def reject_kinds(self, why: Mapping[int, Unresolved]) -> None:
         """Reject every row of the kinds that cannot be sent."""
         kinds = np.array(sorted(why), np.int32)
         for block in self._spool.blocks() if len(kinds) else ():
@@ -197,7 +197,7 @@ class Staging:
         together, at the end that has fewer records.
         """
         self.whole = False
-        kinds = Kinds(self._settled, self._ends, len(self._kinds))
+        kinds = Kinds(self._resolved, self._ends, len(self._kinds))
         group(self._spool, self._path, kinds, self, by_record=by_record, ids=self._ids, stopping=self._stop)
         self.whole = True
         return self._specifications
@@ -279,7 +279,7 @@ class Staging:
     def install(self, journal: Path) -> None:
         """Give the finished journal its name, whole and on disk."""
         self._draft.count_rows(self._rows_of_kind)
-        single = {kind: (end.single, self._settled[kind].direction) for kind, end in self._ends.items() if end.single}
+        single = {kind: (end.single, self._resolved[kind].direction) for kind, end in self._ends.items() if end.single}
         self._draft.note_promoted(
             {kind: (types[::-1] if at == "to" else types, at) for kind, (at, types) in single.items()}
         )

@@ -105,7 +105,7 @@ class AskedOf:
 
 
 def is_whole(asked: Asked) -> bool:
-    """Tell whether both object types are known."""
+    """Return whether both object types are known."""
     return bool(asked.object_type and asked.to_object_type)
 
 

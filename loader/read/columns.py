@@ -70,7 +70,7 @@ def check_fields(mapping: Mapping[str, str]) -> None:
 
 
 def is_header(cells: Sequence[str], settings: InputSettings) -> bool:
-    """Tell whether a row names a column for the object id and one for the to object id."""
+    """Return whether a row names a column for the object id and one for the to object id."""
     candidates = _candidates(cells, settings)
     return all(candidates[field] for field in _REQUIRED)
 
@@ -81,8 +81,8 @@ def id_columns(header: Sequence[str], settings: InputSettings) -> frozenset[int]
     return frozenset(column.position for field in _REQUIRED for column in candidates[field])
 
 
-def settle(name: str, header: Sequence[str], settings: InputSettings) -> Columns:
-    """Settle which column is which field; raises UsageError where two are meant, or one that is needed is not there."""
+def assign(name: str, header: Sequence[str], settings: InputSettings) -> Columns:
+    """Assign a column to each field; raises UsageError where two are meant, or one that is needed is not there."""
     _check_mapping(name, header, settings.columns)
     candidates = _candidates(header, settings)
     for field in _REQUIRED:

@@ -156,7 +156,7 @@ class Delimited:
         return columns if is_even and ends.count("\n") == count and self._is_sound(columns) else None
 
     def _is_sound(self, columns: Sequence[Cells]) -> bool:
-        """Tell whether surely no record is blank or has a NUL character."""
+        """Return whether surely no record is blank or has a NUL character."""
         return not self._text.nul and all(map(str.strip, columns[0]))
 
     def _by_csv(self, rest: Iterable[str], row: int, above: int) -> Generator[Batch, None, int]:
@@ -262,7 +262,7 @@ def _lines_in(block: str) -> str:
 
 
 def _ends_outside_quotes(raw: str, delimiter: str) -> bool:
-    """Tell whether a line with odd quotes ends its record, however generously it is read."""
+    """Return whether a line with odd quotes ends its record, however generously it is read."""
     reader = csv.reader([raw, "\n"], delimiter=delimiter)
     next(reader)
     return reader.line_num == 1
@@ -287,7 +287,7 @@ def _lines_of(record: Sequence[str]) -> int:
 
 
 def _has_swallowed(record: Sequence[str], id_columns: Collection[int], delimiter: str) -> bool:
-    """Tell whether the lines within one of the record's cells read like records of their own.
+    """Return whether the lines within one of the record's cells read like records of their own.
 
     A quote that opens and is closed only rows later makes those rows part of one cell, with the right number of fields
     and no error. Then every line between is as wide as the header and has ids where ids belong, or the first and the
@@ -317,7 +317,7 @@ def _fields(line: str, delimiter: str) -> list[str]:
 
 
 def _ids_at(fields: list[str], offset: int, id_columns: Collection[int]) -> bool:
-    """Tell whether every id column that these fields reach holds an id (of none: True)."""
+    """Return whether every id column that these fields reach holds an id (of none: True)."""
     return all(
         _LIKE_IDS.fullmatch(fields[column - offset]) for column in id_columns if offset <= column < offset + len(fields)
     )

@@ -96,7 +96,7 @@ class Meaning(NamedTuple):
 
     @property
     def says_type(self) -> bool:
-        """Tell whether the header says which association type is meant."""
+        """Return whether the header says which association type is meant."""
         return bool(self.label or self.primary or self.type_id)
 
 
@@ -131,7 +131,7 @@ def meaning(header: str) -> Meaning:
 
 
 def is_export(header: Sequence[str]) -> bool:
-    """Tell whether a header is that of HubSpot's own export: all but its columns of ids are properties of the records.
+    """Return whether a header is that of HubSpot's own export: all columns but those of ids are properties.
 
     >>> is_export(["Record ID", "Category", "Associated Company IDs"]), is_export(["object_id", "to_object_id"])
     (True, False)
@@ -140,7 +140,7 @@ def is_export(header: Sequence[str]) -> bool:
 
 
 def looks_like_id(header: str) -> bool:
-    """Tell whether a header names ids of some kind: `Contact ID`, `company_ids`, `dealId`.
+    """Return whether a header names ids of some kind: `Contact ID`, `company_ids`, `dealId`.
 
     >>> looks_like_id("Deal ID"), looks_like_id("paid"), looks_like_id("101")
     (True, False, False)
@@ -150,7 +150,7 @@ def looks_like_id(header: str) -> bool:
 
 
 def names_ids_of(header: str, object_type: str, *, prefixes: tuple[str, ...] = ("", "hubspot", "hs")) -> bool:
-    """Tell whether a header names the ids of an object type: `Contact ID`, `companyId`, `deal_record_ids`.
+    """Return whether a header names the ids of an object type: `Contact ID`, `companyId`, `deal_record_ids`.
 
     >>> names_ids_of("Company IDs", "companies"), names_ids_of("contact_id", "companies")
     (True, False)
@@ -159,7 +159,7 @@ def names_ids_of(header: str, object_type: str, *, prefixes: tuple[str, ...] = (
 
 
 def names_standard_ids(header: str) -> bool:
-    """Tell whether a header names the ids of one of HubSpot's own object types.
+    """Return whether a header names the ids of one of HubSpot's own object types.
 
     >>> names_standard_ids("deal_ids"), names_standard_ids("campaign ids")
     (True, False)
@@ -168,7 +168,7 @@ def names_standard_ids(header: str) -> bool:
 
 
 def is_standard(object_type: str) -> bool:
-    """Tell whether a text is the name of one of HubSpot's own object types, in the singular or the plural."""
+    """Return whether a text is the name of one of HubSpot's own object types, in the singular or the plural."""
     return not _type_keys(object_type).isdisjoint(_STANDARD)
 
 
@@ -214,12 +214,12 @@ def hint(header: str) -> str:
 
 
 def same_type(one: str, other: str) -> bool:
-    """Tell whether two texts name one object type as far as can be seen here: `companies`, `Company`, `0-2`."""
+    """Return whether two texts name one object type as far as can be seen here: `companies`, `Company`, `0-2`."""
     return not _type_keys(one).isdisjoint(_type_keys(other))
 
 
 def are_different_types(one: str, other: str) -> bool:
-    """Tell whether two texts surely name different object types; a custom object's name may be anything."""
+    """Return whether two texts surely name different object types; a custom object's name may be anything."""
     keys = _type_keys(one) & _STANDARD, _type_keys(other) & _STANDARD
     return all(keys) and keys[0].isdisjoint(keys[1])
 

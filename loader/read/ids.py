@@ -208,7 +208,7 @@ def _bare_value(cell: str) -> tuple[str, str]:
 
 
 def is_blank(cell: str) -> bool:
-    """Tell whether nothing visible is in the cell."""
+    """Return whether nothing visible is in the cell."""
     return not cell or not trim(cell)
 
 

@@ -10,7 +10,7 @@ from typing import BinaryIO, Self
 
 from loader.errors import UsageError
 from loader.model import Chunk, Understood
-from loader.read.columns import check_fields, settle
+from loader.read.columns import assign, check_fields
 from loader.read.delimited import Delimited
 from loader.read.faults import reading
 from loader.read.jsonl import JsonLines
@@ -56,7 +56,7 @@ class Input:
         self.sha256 = source.sha256 if not said else _hash_of(source.sha256, said)
         table = _open_table(packed, settings)
         self._table = InFolders(table, said) if said else table
-        self._columns = settle(packed.name, self._table.header, settings)
+        self._columns = assign(packed.name, self._table.header, settings)
         self.header = self._table.header
         self.to_columns = tuple(column.header for column in self._columns.to)
         self.label_column = self._columns.own["label"].header if "label" in self._columns.own else ""

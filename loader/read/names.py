@@ -23,12 +23,12 @@ _NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
 def is_table(name: str) -> bool:
-    """Tell whether a file is a table by the ending of its name."""
+    """Return whether a file is a table by the ending of its name."""
     return name.lower().endswith(_ALL)
 
 
 def is_clutter(name: str) -> bool:
-    """Tell whether a file is hidden, a spreadsheet's lock file (`~$a.xlsx`), or what macOS adds to archives."""
+    """Return whether a file is hidden, a spreadsheet's lock file (`~$a.xlsx`), or what macOS adds to archives."""
     return name.startswith("__MACOSX/") or name.rpartition("/")[2].startswith((".", "~$"))
 
 
@@ -38,7 +38,7 @@ def without_packing(name: str) -> str:
 
 
 def is_column(folder: str) -> bool:
-    """Tell whether a folder's name gives a column for the files in it."""
+    """Return whether a folder's name gives a column for the files in it."""
     return _COLUMN.fullmatch(folder) is not None
 
 

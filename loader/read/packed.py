@@ -120,7 +120,7 @@ def look_into(name: str, path: Path, file_name: str) -> Content:
 
 
 def is_bomb(unpacked: int, packed: int) -> bool:
-    """Tell whether so few bytes cannot honestly hold so many."""
+    """Return whether so few bytes cannot honestly hold so many."""
     return unpacked > FREE_BYTES and unpacked > MOST_TIMES * max(packed, 1)
 
 

@@ -28,7 +28,7 @@ class SecondHeader:
         self._named = {fold(text) for text in settings.columns.values() if text}
 
     def repeats(self, row: int, cells: Sequence[str]) -> bool:
-        """Tell whether a row is the table's header once more; raises InputError if it is another header."""
+        """Return whether a row is the table's header once more; raises InputError if it is another header."""
         if not self._may_be(cells):
             return False
         if self._is_same(cells):

@@ -93,7 +93,7 @@ def refuse_sprawl(name: str, cells: int, size: int) -> None:
 
 
 def is_duration_format(text: str) -> bool:
-    """Tell whether a format shows a number as a duration: `[h]:mm`."""
+    """Return whether a format shows a number as a duration: `[h]:mm`."""
     return _DURATION.search(text) is not None
 
 

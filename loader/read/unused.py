@@ -107,7 +107,7 @@ class _Looks:
         return "" if self._is_property(text, bare) else field
 
     def _is_property(self, text: str, bare: str) -> bool:
-        """Tell whether a type or category is that of a record: `Company type`, or any in HubSpot's own export."""
+        """Return whether a type or category is that of a record: `Company type`, or any in HubSpot's own export."""
         if "associat" in bare or "relation" in bare:
             return False
         words = _WORDS.findall(text[:LONGEST])
@@ -124,6 +124,6 @@ class _Looks:
         return "to_object_id" if bare.endswith("ids") and not other else ""
 
     def _is_of_another_type(self, text: str) -> bool:
-        """Tell whether `--to` has left a column of HubSpot's export out."""
+        """Return whether `--to` has left a column of HubSpot's export out."""
         stated, wanted = meaning(text).object_type, self._types.get("to_object_id")
         return bool(stated and wanted and are_different_types(stated, wanted))

@@ -219,7 +219,7 @@ def _number(text: str | None) -> int:
 
 
 def _is_readable(kind: str, value: str, *, is_duration: bool) -> bool:
-    """Tell whether calamine can represent a cell of this kind (its `t`) and text (its `v`)."""
+    """Return whether calamine can represent a cell of this kind (its `t`) and text (its `v`)."""
     if kind == "e":
         return value in _KNOWN_ERRORS
     if kind == "b":

@@ -107,7 +107,7 @@ def name_outputs(results: str | None, failures: str | None, first_input: str, in
 
 
 def has_room(results: Path) -> bool:
-    """Tell whether all names that are made from a results file's are short enough for its folder.
+    """Return whether all names that are made from a results file's are short enough for its folder.
 
     The longest is that of results that made way for a later run's.
     """

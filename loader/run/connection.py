@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loader.errors import UsageError
-from loader.events import Event, Note, Tell
+from loader.events import Event, Note, Notify
 from loader.send.api import Request, account_details, daily_usage
 from loader.send.auth import credential, fingerprint
 from loader.send.gateway import Gateway, Surroundings
@@ -56,15 +56,17 @@ def _wanted_workers(settings: Settings) -> int:
 
 
 @asynccontextmanager
-async def connected(settings: Settings, around: Surroundings, tell: Tell | None = None) -> AsyncIterator[Gateway]:
+async def connected(settings: Settings, around: Surroundings, notify: Notify | None = None) -> AsyncIterator[Gateway]:
     """Hold a gateway open for a block; UsageError when there is no token. Notes on the shared limit are told."""
     credentials = settings.connection.credentials
     if credentials is None:
         raise UsageError(
             "there is no token: set HUBSPOT_ACCESS_TOKEN (or give --token-file), then run the same command again"
         )
-    if tell is not None and _sockets() < _wanted_workers(settings):
-        tell(Note(f"Only {workers(settings)} requests at once: this system lets a process open few files (ulimit -n)."))
+    if notify is not None and _sockets() < _wanted_workers(settings):
+        notify(
+            Note(f"Only {workers(settings)} requests at once: this system lets a process open few files (ulimit -n).")
+        )
     limiter = Limiter(
         settings.send.rate or START_RATE,
         clock=around.clock,
@@ -76,7 +78,7 @@ async def connected(settings: Settings, around: Surroundings, tell: Tell | None 
         if settings.connection.cache_folder is not None:
             name = fingerprint(credentials, settings.connection.base_url)
             file = ClaimsFile(Path(settings.connection.cache_folder), name)
-            await stack.enter_async_context(Sharing(limiter, file, clock=around.clock, tell=tell or _nobody))
+            await stack.enter_async_context(Sharing(limiter, file, clock=around.clock, notify=notify or _nobody))
         yield Gateway(
             await stack.enter_async_context((around.sender or _over_the_network)(settings)),
             limiter,
@@ -85,7 +87,7 @@ async def connected(settings: Settings, around: Surroundings, tell: Tell | None 
             max_attempts=settings.send.max_attempts,
             usage=_usage(settings.connection),
             account=account_details(settings.connection.api_version),
-            say=lambda sentence: (tell or _nobody)(Note(sentence)),
+            say=lambda sentence: (notify or _nobody)(Note(sentence)),
         )
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from loader.errors import JournalError, RecordError, UsageError
-from loader.events import Note, Tell
+from loader.events import Note, Notify
 from loader.files import writing
 from loader.journal import Journal
 from loader.record.failures import is_failures_file, is_mended
@@ -31,13 +31,13 @@ def check_failures_name(settings: Settings, outputs: Outputs, earlier: Earlier |
 
 
 def set_earlier_files_aside(
-    settings: Settings, outputs: Outputs, earlier: Earlier | None, decision: Decision, tell: Tell
+    settings: Settings, outputs: Outputs, earlier: Earlier | None, decision: Decision, notify: Notify
 ) -> None:
     """Give an earlier run's files a dated name, and say so where something is left to do with them."""
     mended = _failures_are_mended(outputs)
     files = (outputs.results, outputs.failures, outputs.summary, outputs.journal)
     if earlier is not None and decision is Decision.REPLACE:
-        tell(Note(_abandoned_rows(outputs, earlier), serious=True))
+        notify(Note(_abandoned_rows(outputs, earlier), serious=True))
     elif earlier is not None and not earlier.planned and not mended:
         # Nothing was sent and nothing settled: the files of that attempt say nothing that is worth keeping.
         with writing(outputs.journal):
@@ -46,15 +46,15 @@ def set_earlier_files_aside(
     if any(file.exists() for file in files):
         moved = set_aside(outputs, earlier.started_at if earlier else None)
         if mended:
-            note_kept_failures(settings, outputs, moved[outputs.failures], tell)
+            note_kept_failures(settings, outputs, moved[outputs.failures], notify)
         if earlier is None and outputs.summary in moved:
-            tell(Note(f"{outputs.summary} was there before this run, and is kept as {moved[outputs.summary]}"))
+            notify(Note(f"{outputs.summary} was there before this run, and is kept as {moved[outputs.summary]}"))
 
 
-def remove_old_runs(settings: Settings, outputs: Outputs, now: datetime, tell: Tell) -> None:
+def remove_old_runs(settings: Settings, outputs: Outputs, now: datetime, notify: Notify) -> None:
     """Remove what is kept long enough, and say what that was."""
     if (days := settings.keep) and (removed := remove_old(outputs, days, now)):
-        tell(Note(f"Removed what runs left that ended over {days} days ago: {', '.join(removed)}."))
+        notify(Note(f"Removed what runs left that ended over {days} days ago: {', '.join(removed)}."))
 
 
 def _abandoned_rows(outputs: Outputs, earlier: Earlier) -> str:
@@ -92,11 +92,11 @@ def _failures_are_mended(outputs: Outputs) -> bool:
     return outputs.failures.exists()
 
 
-def note_kept_failures(settings: Settings, outputs: Outputs, kept: Path, tell: Tell) -> None:
+def note_kept_failures(settings: Settings, outputs: Outputs, kept: Path, notify: Notify) -> None:
     """Say where a failures file is now that somebody had changed, and how it is loaded."""
     following = load_mended(settings, outputs, kept)
     how = f"; to load what was mended in it: {following}" if following else ""
-    tell(
+    notify(
         Note(
             f"{outputs.failures} is not what the load wrote there, so it is kept, under the name {kept}{how}",
             serious=True,

@@ -6,7 +6,7 @@ from typing import Any
 
 from loader.errors import UsageError
 from loader.events import Labels, ListedType
-from loader.model import Direction, Types, Unsettled
+from loader.model import Direction, Types, Unresolved
 from loader.planning.association_types import AssociationTypes
 from loader.planning.names import object_types
 from loader.planning.object_types import ObjectTypes
@@ -45,7 +45,7 @@ async def _listed(portal: GatewayPortal, portal_id: str | None, first: str, seco
 
 def _type_id(name: str, argument: str, names: ObjectTypes) -> str:
     found = find_type(name, names, argument)
-    if isinstance(found, Unsettled):
+    if isinstance(found, Unresolved):
         raise UsageError(found.message)
     return found
 

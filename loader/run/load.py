@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, BinaryIO
 
 from loader.errors import ApiError, Fatal, LoaderError, Retryable, Stopped, TooManyFailures
-from loader.events import FailedFor, Finished, Started, Tell
+from loader.events import FailedFor, Finished, Notify, Started
 from loader.files import remove_left_behind
 from loader.journal import (
     AsyncJournal,
@@ -22,7 +22,7 @@ from loader.journal import (
     forget_lookups,
 )
 from loader.planning.cost import advice, replacing
-from loader.planning.prepare import Prospect, planned, read_all, settle_and_group
+from loader.planning.prepare import Prospect, planned, read_all, resolve_and_group
 from loader.planning.staging import Staging
 from loader.read import Input
 from loader.record.failures import write_failures
@@ -60,7 +60,7 @@ MOST_COMMANDS = 100
 async def load(
     settings: Settings,
     *,
-    tell: Tell,
+    notify: Notify,
     stop: Stop | None = None,
     around: Surroundings | None = None,
     standard_input: BinaryIO | None = None,
@@ -71,7 +71,7 @@ async def load(
     output could not be written, and Stopped when the run was asked to end before it had a journal, or at once;
     whatever else ends a run early is in the report.
     """
-    session = Session(settings, tell, stop, around)
+    session = Session(settings, notify, stop, around)
     async with session.inputs(standard_input) as inputs:
         outputs = name_outputs(settings.results, settings.failures, inputs[0].file, [source.path for source in inputs])
         with Lock(outputs.journal), session.limited(settings.send.max_duration):
@@ -86,7 +86,7 @@ class _Load:
         self.session = session
         self.inputs = inputs
         self.outputs = outputs
-        self.tell = session.tell
+        self.notify = session.notify
         self.stop = session.stop
         self.now = session.around.now
 
@@ -112,7 +112,7 @@ class _Load:
         return await self._begin(bound, earlier, decision)
 
     async def _go_on(self, earlier: Earlier) -> Report:
-        async with self.session.connected(self.tell) as (gateway, portal):
+        async with self.session.connected(self.notify) as (gateway, portal):
             account, refused = NOBODY, None
             try:
                 # Before anything is changed: a run goes on in the portal that it began in.
@@ -128,12 +128,12 @@ class _Load:
 
         When the portal refuses the token, the journal holds what was read and no plan: the next command makes one.
         """
-        async with self.session.connected(self.tell) as (gateway, portal):
+        async with self.session.connected(self.notify) as (gateway, portal):
             async with InThread(Staging(self.outputs.beside("journal-staging"), stopping=self.stop.asked)) as staging:
                 lookups = staging.held.keys.lookups
                 if self.settings.fresh:
                     forget_lookups(lookups)
-                await staging.call(read_all, self.inputs, self.tell, self.stop)
+                await staging.call(read_all, self.inputs, self.notify, self.stop)
                 account, refused = await self._plan(gateway, portal, staging)
                 await staging.call(
                     Staging.remember,
@@ -144,8 +144,8 @@ class _Load:
                     # What lies there now is about to be set aside.
                     tables={"results": Table(name=self.outputs.results.name)},
                 )
-                set_earlier_files_aside(self.settings, self.outputs, earlier, decision, self.tell)
-                remove_old_runs(self.settings, self.outputs, self.now(), self.tell)
+                set_earlier_files_aside(self.settings, self.outputs, earlier, decision, self.notify)
+                remove_old_runs(self.settings, self.outputs, self.now(), self.notify)
                 await staging.call(Staging.install, self.outputs.journal)
                 if refused is None:
                     forget_lookups(lookups)
@@ -158,11 +158,11 @@ class _Load:
         send = self.settings.send
         try:
             account = await self.session.recognize(portal)
-            settlement = await settle_and_group(
+            resolution = await resolve_and_group(
                 staging,
                 self.settings.read,
                 portal,
-                self.tell,
+                self.notify,
                 self.stop,
                 portal_id=account.portal_id,
                 by_record=not send.unread,
@@ -182,8 +182,8 @@ class _Load:
             method=send.method,
             limit=send.limit,
         )
-        event = await staging.call(planned, self.inputs, settlement, prospect)
-        self.tell(event)
+        event = await staging.call(planned, self.inputs, resolution, prospect)
+        self.notify(event)
         self.session.note(replacing(send), advice(event, send))
         self.session.note_ending_version()
         return account, None
@@ -256,7 +256,7 @@ class _Load:
                 "HubSpot gave a new refresh token in exchange for HUBSPOT_REFRESH_TOKEN: it serves this command and is "
                 "written nowhere; should the next command be refused, authorize the app anew"
             )
-        self.tell(Started(journal.counts.total, journal.counts.pending, resumed))
+        self.notify(Started(journal.counts.total, journal.counts.pending, resumed))
         waited = 0
         while True:
             pool, waiting_pairs = sending(self.settings, journal, gateway, self.session.around)
@@ -286,7 +286,7 @@ class _Load:
     ) -> Report:
         """Write the failures file and the summary, and return what becomes of the command."""
         finished = await journal.call(self._sum_up, journal.counts, exit_code, str(stopped or ""), changes)
-        self.tell(finished)
+        self.notify(finished)
         return Report(exit_code, dict(finished.summary), self.outputs, stopped)
 
     def _sum_up(
@@ -297,7 +297,7 @@ class _Load:
         journal.remember(**changes, next_command=following)
         failures = write_failures(self.outputs, journal, self.now())
         if failures.kept is not None:
-            note_kept_failures(self.settings, self.outputs, failures.kept, self.tell)
+            note_kept_failures(self.settings, self.outputs, failures.kept, self.notify)
         summary = summarize(
             self.settings.command,
             {"inputs": journal.inputs()},

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from loader.errors import Retryable
-from loader.events import Planned, Tell
+from loader.events import Notify, Planned
 from loader.journal import AsyncJournal, InThread, Journal
 from loader.planning.cost import look_ahead
-from loader.planning.prepare import Prospect, Settlement, planned, read_all, settle_and_group, with_what_is_there
+from loader.planning.prepare import Prospect, Resolution, planned, read_all, resolve_and_group, with_what_is_there
 from loader.planning.staging import Staging
 from loader.read import Input
 from loader.record.outputs import name_outputs
@@ -35,7 +35,7 @@ _ADDRESSES_UNCHECKED = (
 async def plan(
     settings: Settings,
     *,
-    tell: Tell,
+    notify: Notify,
     stop: Stop | None = None,
     around: Surroundings | None = None,
     standard_input: BinaryIO | None = None,
@@ -45,17 +45,17 @@ async def plan(
     Without a token no socket is opened, and `unchecked` lists the object types whose labels could not be asked for.
     Raises UsageError or InputError as load would, and Fatal when the portal refuses the token or cannot be reached.
     """
-    session = Session(settings, tell, stop, around)
+    session = Session(settings, notify, stop, around)
     async with session.inputs(standard_input) as inputs:
         name_outputs(settings.results, settings.failures, inputs[0].file, [source.path for source in inputs])
         with tempfile.TemporaryDirectory(prefix="association-loader-") as folder:
             async with InThread(Staging(Path(folder) / "plan", stopping=session.stop.asked)) as staging:
-                await staging.call(read_all, inputs, tell, session.stop)
+                await staging.call(read_all, inputs, notify, session.stop)
                 session.note_ending_version()
                 work = _Plan(session, inputs, staging, Path(folder) / "plan.journal")
                 if settings.connection.credentials is None:
                     return await work.without_portal()
-                async with session.connected(tell, attempts=ATTEMPTS) as (gateway, portal):
+                async with session.connected(notify, attempts=ATTEMPTS) as (gateway, portal):
                     return await work.with_portal(gateway, portal)
 
 
@@ -71,14 +71,14 @@ class _Plan:
     async def without_portal(self) -> Planned:
         """Settle the names as far as the standard tables go."""
         portal_id = self.session.settings.connection.portal_id
-        settlement = await self._settle(None, portal_id, None)
+        resolution = await self._settle(None, portal_id, None)
         if portal_id is None and any(asked.address or asked.to_address for asked in self.staging.held.kinds().values()):
             self.session.note(_ADDRESSES_UNCHECKED)
         send = self.session.settings.send
         prospect = Prospect(
             portal_id=None, rate=send.rate or START_RATE, daily_quota=None, method=send.method, limit=send.limit
         )
-        return await self.staging.call(planned, self.inputs, settlement, prospect)
+        return await self.staging.call(planned, self.inputs, resolution, prospect)
 
     async def with_portal(self, gateway: Gateway, portal: GatewayPortal) -> Planned:
         """Settle the names as the portal has them, and look at what is there already where a load would."""
@@ -86,7 +86,7 @@ class _Plan:
         current = CurrentAssociations(gateway, version=settings.connection.api_version, attempts=ATTEMPTS)
         account = await self.session.recognize(portal)
         try:
-            settlement = await self._settle(portal, account.portal_id, current)
+            resolution = await self._settle(portal, account.portal_id, current)
         except Retryable as error:
             raise no_answer(error) from error
         prospect = Prospect(
@@ -96,25 +96,25 @@ class _Plan:
             method=send.method,
             limit=send.limit,
         )
-        event = await self.staging.call(planned, self.inputs, settlement, prospect)
+        event = await self.staging.call(planned, self.inputs, resolution, prospect)
         if send.unread or not event.pairs:
             return event
         await self.staging.call(Staging.install, self.journal)
         async with AsyncJournal(Journal(self.journal)) as journal:
             await journal.call(Journal.limit, send.limit)
             judge = judge_of(settings, journal.unlabelled)
-            ahead = await self.session.stop.unless(look_ahead(journal, current, judge, self.session.tell))
+            ahead = await self.session.stop.unless(look_ahead(journal, current, judge, self.session.notify))
         return with_what_is_there(event, ahead, send.method)
 
     async def _settle(
         self, portal: GatewayPortal | None, portal_id: str | None, current: CurrentAssociations | None
-    ) -> Settlement:
+    ) -> Resolution:
         settings = self.session.settings
-        return await settle_and_group(
+        return await resolve_and_group(
             self.staging,
             settings.read,
             portal,
-            self.session.tell,
+            self.session.notify,
             self.session.stop,
             portal_id=portal_id,
             by_record=not settings.send.unread,

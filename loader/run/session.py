@@ -18,7 +18,7 @@ from loader.errors import (
     Stopped,
     WrongPortal,
 )
-from loader.events import Event, Note, Tell
+from loader.events import Event, Note, Notify
 from loader.journal import AsyncJournal
 from loader.read import Input, open_inputs
 from loader.run.connection import connected, surroundings
@@ -34,7 +34,7 @@ from loader.stopping import Stop
 GRACE_SECONDS = 10.0
 """How long requests in flight may still take when a run is asked to stop."""
 
-TELL_SECONDS = 0.25
+SECONDS_BETWEEN_PROGRESS = 0.25
 
 AUTO = "auto"
 """What `--api-version` says by default: the loader chooses."""
@@ -47,14 +47,14 @@ OLD_ENDS = date(2027, 3, 30)
 NEW_FROM = date(2027, 3, 1)
 """From this day on new runs speak the new version by themselves."""
 
-TOLD_FROM = OLD_ENDS - timedelta(days=90)
+WARNED_FROM = OLD_ENDS - timedelta(days=90)
 
 
 class Session:
     """One command at work: its settings (with the API version that it speaks), whom it tells, what may stop it."""
 
-    def __init__(self, settings: Settings, tell: Tell, stop: Stop | None, around: Surroundings | None) -> None:
-        self.tell = tell
+    def __init__(self, settings: Settings, notify: Notify, stop: Stop | None, around: Surroundings | None) -> None:
+        self.notify = notify
         self.stop = stop or Stop()
         self.around = around or surroundings()
         self.began = self.around.clock()
@@ -72,7 +72,7 @@ class Session:
     def note_ending_version(self) -> None:
         """Say so when HubSpot's support of the version that is spoken ends soon or has ended."""
         today = self.around.now().date()
-        if self.settings.connection.api_version != OLD or today < TOLD_FROM:
+        if self.settings.connection.api_version != OLD or today < WARNED_FROM:
             return
         left = (OLD_ENDS - today).days
         when = f"supports it until {OLD_ENDS}, {left} days from now" if left >= 0 else f"supported it until {OLD_ENDS}"
@@ -85,7 +85,7 @@ class Session:
         """Tell those sentences that are any."""
         for sentence in sentences:
             if sentence:
-                self.tell(Note(sentence))
+                self.notify(Note(sentence))
 
     def moment(self) -> str:
         """Return what time it is: UTC, ISO 8601."""
@@ -123,10 +123,10 @@ class Session:
 
     @asynccontextmanager
     async def connected(
-        self, tell: Tell | None = None, *, attempts: int | None = None
+        self, notify: Notify | None = None, *, attempts: int | None = None
     ) -> AsyncIterator[tuple[Gateway, GatewayPortal]]:
-        """Hold the way to the portal open for a block; `tell` gets notes on the shared limit."""
-        async with connected(self.settings, self.around, tell) as gateway:
+        """Hold the way to the portal open for a block; `notify` gets notes on the shared limit."""
+        async with connected(self.settings, self.around, notify) as gateway:
             yield gateway, GatewayPortal(gateway, version=self.settings.connection.api_version, attempts=attempts)
 
     async def recognize(self, portal: GatewayPortal, *, bound: str | None = None) -> Account:
@@ -173,8 +173,8 @@ class Session:
 
     async def _tick(self, progress: Callable[[], Event]) -> None:
         while True:
-            self.tell(progress())
-            await asyncio.sleep(TELL_SECONDS)
+            self.notify(progress())
+            await asyncio.sleep(SECONDS_BETWEEN_PROGRESS)
 
 
 def ended_early(stopped: LoaderError | None, pending: int) -> LoaderError | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from loader.errors import LoaderError, UsageError, WrongPortal
-from loader.events import Tell, Undoable, Undone, UndoPlanned
+from loader.events import Notify, Undoable, Undone, UndoPlanned
 from loader.files import remove_left_behind
 from loader.journal import AsyncJournal, Facts, Lock, Undo, is_journal
 from loader.journal.taking_back import TakenBack, UndoJournal, taken_back
@@ -41,7 +41,7 @@ Agree = Callable[[UndoPlanned], Coroutine[Any, Any, None]]
 async def undo(
     settings: Settings,
     *,
-    tell: Tell,
+    notify: Notify,
     stop: Stop | None = None,
     around: Surroundings | None = None,
     agree: Agree | None = None,
@@ -57,7 +57,7 @@ async def undo(
         raise UsageError(f"{settings.results}: there is no journal {path}, so what that run added is not known")
     file = path.with_name(f"{path.name.removesuffix('.journal')}.undo.csv")
     check_table(file, [], TakenBack._fields)
-    session = Session(settings, tell, stop, around)
+    session = Session(settings, notify, stop, around)
     with Lock(path):
         async with AsyncJournal(UndoJournal(path, assume_new=settings.assume_new)) as journal:
             names = [*journal.facts.outputs.values(), *journal.facts.kept_failures]
@@ -83,7 +83,7 @@ class _Undo:
             await stop.unless(self._check_portal(portal))
             names = await stop.unless(type_names(portal, self.journal.held.directions()))
             plan = await self.journal.call(self._plan, names)
-            self.session.tell(plan)
+            self.session.notify(plan)
             if agree is not None and plan.pairs:
                 await stop.unless(agree(plan))
             await self.journal.call(self._begin)
@@ -198,7 +198,7 @@ class _Undo:
         )
         await self.journal.call(UndoJournal.remember, undo=undo)
         summary = self._summary(gateway, plan, undo, stopped)
-        self.session.tell(Undone(summary, str(self.file), str(stopped) if stopped else ""))
+        self.session.notify(Undone(summary, str(self.file), str(stopped) if stopped else ""))
         return UndoReport.of(summary, self.file, stopped)
 
     def _summary(self, gateway: Gateway, plan: UndoPlanned, undo: Undo, stopped: LoaderError | None) -> dict[str, Any]:

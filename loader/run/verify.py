@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 from loader.errors import JournalError, LoaderError, RecordError, Retryable, TooManyFailures
-from loader.events import Note, Tell, Verified
+from loader.events import Note, Notify, Verified
 from loader.files import remove_left_behind
 from loader.journal import AsyncJournal, InThread, Journal, Lock, forget_lookups, remove_journal
 from loader.journal.comparison import MARKS, Comparison, comparisons, marks
 from loader.model import Outcome
-from loader.planning.prepare import read_all, settle_and_group
+from loader.planning.prepare import read_all, resolve_and_group
 from loader.planning.staging import Staging
 from loader.read import Input
 from loader.record.outputs import Outputs, check_table, name_outputs
@@ -47,7 +47,7 @@ ALIKE = 200
 async def verify(
     settings: Settings,
     *,
-    tell: Tell,
+    notify: Notify,
     stop: Stop | None = None,
     around: Surroundings | None = None,
     standard_input: BinaryIO | None = None,
@@ -57,7 +57,7 @@ async def verify(
     Raises UsageError or InputError as a load would, and Fatal when the portal refuses the token; whatever else ends it
     early is in the report.
     """
-    session = Session(settings, tell, stop, around)
+    session = Session(settings, notify, stop, around)
     async with session.inputs(standard_input) as inputs:
         paths = [source.path for source in inputs]
         outputs = name_outputs(settings.results, settings.failures, inputs[0].file, paths)
@@ -74,7 +74,7 @@ class _Verification:
     def __init__(self, session: Session, inputs: Sequence[Input], outputs: Outputs) -> None:
         self.session = session
         self.settings = session.settings
-        self.tell = session.tell
+        self.notify = session.notify
         self.inputs = inputs
         self.outputs = outputs
         self.path = outputs.beside("verify-journal")
@@ -118,11 +118,11 @@ class _Verification:
         async with InThread(Staging(self.outputs.beside("verify-journal-staging"), stopping=stop.asked)) as staging:
             for source in self.inputs:
                 for warning in source.understood.warnings:
-                    self.tell(Note(f"Warning: {source.name}: {warning}"))
-            await staging.call(read_all, self.inputs, self.tell, stop)
+                    self.notify(Note(f"Warning: {source.name}: {warning}"))
+            await staging.call(read_all, self.inputs, self.notify, stop)
             try:
                 groups, goes_to = self.settings.read, account.portal_id
-                await settle_and_group(staging, groups, portal, self.tell, stop, portal_id=goes_to)
+                await resolve_and_group(staging, groups, portal, self.notify, stop, portal_id=goes_to)
             except Retryable as error:
                 raise no_answer(error) from error
             await staging.call(self._install, account, bound)
@@ -167,7 +167,7 @@ class _Verification:
         stopped = await self.session.work(journal, self._read(gateway, portal, journal, meter))
         stopped = ended_early(stopped, (await journal.call(Journal.counts)).pending)
         summary = await journal.call(self._sum_up, stopped)
-        self.tell(Verified(summary, str(self.file), str(stopped) if stopped else ""))
+        self.notify(Verified(summary, str(self.file), str(stopped) if stopped else ""))
         return Verification.of(summary, self.file, stopped)
 
     async def _read(
@@ -186,7 +186,7 @@ class _Verification:
             if not await journal.call(Journal.has_work):
                 return
             if seconds:
-                self.tell(Note(f"What seems to be missing is read again in {seconds:.2g} seconds."))
+                self.notify(Note(f"What seems to be missing is read again in {seconds:.2g} seconds."))
                 await self.session.stop.unless(asyncio.sleep(seconds))
             pool = self._pool(gateway, journal, names, final=number == len(waits))
             await self.session.run_pool(pool, lambda: meter.verifying(self.total, self.there, self.pending))

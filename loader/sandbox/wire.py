@@ -30,9 +30,9 @@ class Wire(web.StreamResponse):
         self._transport = transport
         self._finished: Callable[[], None] | None = None
 
-    def when_finished(self, tell: Callable[[], None]) -> None:
-        """Has ``tell`` called when the fault is over or the client has gone."""
-        self._finished = tell
+    def when_finished(self, notify: Callable[[], None]) -> None:
+        """Has ``notify`` called when the fault is over or the client has gone."""
+        self._finished = notify
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Does what the fault does."""

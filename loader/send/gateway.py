@@ -167,7 +167,7 @@ class Gateway:
         self._draining = False
         self._asked_usage = False
         self._warned_of_rate = False
-        self._tell = say
+        self._notify = say
         self.held_up: Callable[[], None] = lambda: None
         self.in_flight: set[asyncio.Task[Any] | None] = set()
         self.traffic = Traffic()
@@ -302,7 +302,7 @@ class Gateway:
 
     def _follow(self, reply: Reply) -> None:
         """Take over the limit that an answer names, if it may be HubSpot's; say so once if it cannot be."""
-        rate = replies.rate_told(reply.headers) if self.limiter.follows else None
+        rate = replies.rate_stated(reply.headers) if self.limiter.follows else None
         if rate is None:
             return
         if replies.is_credible(rate):
@@ -437,4 +437,4 @@ class Gateway:
         return reply
 
     def _say(self, sentence: str) -> None:
-        self._tell(without(self.credential.secrets(), sentence))
+        self._notify(without(self.credential.secrets(), sentence))

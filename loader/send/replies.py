@@ -272,7 +272,7 @@ def _scopes(body: Mapping[str, object]) -> str:
     return f"the token lacks a permission; one of these scopes is required: {needed}" if scopes else ""
 
 
-def rate_told(headers: Mapping[str, str]) -> Rate | None:
+def rate_stated(headers: Mapping[str, str]) -> Rate | None:
     """Return the burst limit that the answer's headers name, or None."""
     requests = _number(headers.get("x-hubspot-ratelimit-max"))
     milliseconds = _number(headers.get("x-hubspot-ratelimit-interval-milliseconds"))

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
-from loader.events import Note, Tell
+from loader.events import Note, Notify
 from loader.send.limiter import ABANDONED_SECONDS, Limiter
 
 T = TypeVar("T")
@@ -109,17 +109,17 @@ class Sharing:
         file: "ClaimsFile",
         *,
         clock: Callable[[], float],
-        tell: Tell,
+        notify: Notify,
         run_blocking: RunBlocking = asyncio.to_thread,
     ) -> None:
         self._limiter = limiter
         self._file = file
         self._clock = clock
-        self._tell = tell
+        self._notify = notify
         self._run_blocking = run_blocking
         self._name = secrets.token_hex(8)
         self._loaders = 1
-        self._is_told = False
+        self._is_noted = False
         self._alone = False
         self._renewals: asyncio.Task[None] | None = None
 
@@ -155,9 +155,9 @@ class Sharing:
             return
         self._loaders = part.loaders
         self._limiter.share(part.portion, part.loaders, part.until)
-        if part.loaders > 1 and not self._is_told:
-            self._is_told = True
-            self._tell(Note("Another load with the same token is at work on this machine; they share the limit."))
+        if part.loaders > 1 and not self._is_noted:
+            self._is_noted = True
+            self._notify(Note("Another load with the same token is at work on this machine; they share the limit."))
 
     def _renew_claim(self, held: float) -> Part:
         parts: list[Part] = []
@@ -190,7 +190,7 @@ class Sharing:
     def _go_on_alone(self, error: OSError) -> None:
         self._alone = True
         self._limiter.share(1 / self._loaders, self._loaders, math.inf)
-        self._tell(
+        self._notify(
             Note(
                 f"{self._file.path}: cannot be used ({error.strerror or error}), so this load knows of no other load "
                 "with the same token on this machine, and together they may pass the limit: mend the folder, or set "

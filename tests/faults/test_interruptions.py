@@ -40,12 +40,12 @@ class Told:
         self.at = 0.0
         self.sent = 0
 
-        def tell() -> None:
+        def notify() -> None:
             self.sent = len(world.puts())
             self.at = time.monotonic()
             os.kill(os.getpid(), number)
 
-        self.once = partial(once, holds, tell)
+        self.once = partial(once, holds, notify)
 
 
 # --- the first signal

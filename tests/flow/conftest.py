@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from loader.events import Event, Tell
+from loader.events import Event, Notify
 from loader.run.load import load
 from loader.run.report import Report
 from loader.sandbox import Sandbox
@@ -47,7 +47,7 @@ def load_into(folder: Path) -> Load:
         sandbox: Sandbox,
         *inputs: str,
         stop: Stop | None = None,
-        tell: Tell = lambda _: None,
+        notify: Notify = lambda _: None,
         around: Surroundings | None = None,
         **given: Any,
     ) -> Report:
@@ -69,9 +69,9 @@ def load_into(folder: Path) -> Load:
 
         def listen(event: Event) -> None:
             told.append(event)
-            tell(event)
+            notify(event)
 
-        report = await load(settings, tell=listen, stop=stop, around=around)
+        report = await load(settings, notify=listen, stop=stop, around=around)
         hold_nowhere(TOKEN, folder)
         assert TOKEN not in repr(told)
         return report

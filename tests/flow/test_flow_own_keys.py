@@ -260,11 +260,11 @@ async def test_a_load_that_is_interrupted_while_it_asks_goes_on_with_the_rest(fo
     async with Sandbox(portal(), record_bodies=True, latency="20ms") as sandbox:
         connection = ConnectionSettings(base_url=sandbox.url, credentials=Secret(TOKEN), api_version=VERSION)
         settings = Settings(read=(read,), connection=connection, results="r.csv")
-        report = await load(settings, tell=interrupt, stop=stop)
+        report = await load(settings, notify=interrupt, stop=stop)
         assert (report.exit_code, report.summary["rows"]["pending"]) == (130, 500)
         assert sandbox.count("PUT") == 0
         first = reads(sandbox)[0][1]
-        report = await load(settings, tell=lambda event: None)
+        report = await load(settings, notify=lambda event: None)
         assert (report.exit_code, report.summary["rows"]["rejected"]) == (1, 500)
         assert sum(values == first for _, values in reads(sandbox)) == 1
     assert not [name for name in names(folder) if "lookups" in name]
@@ -378,10 +378,10 @@ async def test_a_plan_looks_up_too_and_without_a_token_says_that_it_did_not(fold
     )
     told: list[Any] = []
     connection = ConnectionSettings(base_url=sandbox.url, credentials=Secret(TOKEN), api_version=VERSION)
-    seen = await plan(Settings(read=(read,), connection=connection, send=SendSettings()), tell=told.append)
+    seen = await plan(Settings(read=(read,), connection=connection, send=SendSettings()), notify=told.append)
     assert seen.looked_up == (LookedUp("contacts", "email", 2, 1), LookedUp("companies", "domain", 2, 2))
     assert (seen.pairs, seen.rejected, seen.reasons) == (1, 1, {"RECORD_NOT_FOUND": 1})
-    blind = await plan(Settings(read=(read,), connection=ConnectionSettings()), tell=told.append)
+    blind = await plan(Settings(read=(read,), connection=ConnectionSettings()), notify=told.append)
     assert blind.looked_up == (LookedUp("contacts", "email", 2, None), LookedUp("companies", "domain", 2, None))
     assert (blind.pairs, blind.rejected) == (3, 0)
     assert names(folder) == ["a.csv"]

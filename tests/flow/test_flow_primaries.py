@@ -146,11 +146,11 @@ async def holds(seed: int, folder: Path) -> None:
             when = asyncio.get_running_loop().call_later(chance.uniform(0.02, 0.15), stop.request, Interrupted(2))
             limit = chance.choice([None, None, len(case.rows) // 2])
             with suppress(Interrupted):  # Before it had a journal.
-                await load(settings(limit=limit), tell=lambda _: None, stop=stop, around=NO_PAUSES)
+                await load(settings(limit=limit), notify=lambda _: None, stop=stop, around=NO_PAUSES)
             when.cancel()
-        await load(settings(), tell=lambda _: None, around=NO_PAUSES)
+        await load(settings(), notify=lambda _: None, around=NO_PAUSES)
         assert had(sandbox) == expected(case)
-        report = await undo(settings(), tell=lambda _: None, around=NO_PAUSES)
+        report = await undo(settings(), notify=lambda _: None, around=NO_PAUSES)
         assert had(sandbox) == case.before
         assert report.exit_code == 0
 

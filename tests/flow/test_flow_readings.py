@@ -70,15 +70,15 @@ async def test_a_direction_that_shows_nothing_costs_no_label(
     setup = {"labels": LABELS, "associations": there, "blind": [{"from": blind[0], "to": blind[1]}]}
     async with Sandbox(setup) as sandbox:
         before = dict(sandbox.portal.pairs())
-        report = await load(settings(sandbox, method=method), tell=lambda _: None)
+        report = await load(settings(sandbox, method=method), notify=lambda _: None)
         after = dict(sandbox.portal.pairs())
         assert len(after) == 4
         assert all(types <= after[pair] for pair, types in before.items())
         assert report.summary["rows"]["created"] == (4 if label == "Manager" else 2)
         assert report.summary["rows"]["total"] == 4
         assert report.exit_code == 0
-        assert (await verify(settings(sandbox), tell=lambda _: None)).exit_code == 0
-        await undo(settings(sandbox), tell=lambda _: None)
+        assert (await verify(settings(sandbox), notify=lambda _: None)).exit_code == 0
+        await undo(settings(sandbox), notify=lambda _: None)
         assert dict(sandbox.portal.pairs()) == before
 
 
@@ -90,7 +90,7 @@ async def test_what_only_the_blind_end_can_say_is_not_written_over_what_the_othe
     setup = {"labels": LABELS, "associations": LEADS, "blind": [{"from": "deals", "to": "leads"}]}
     async with Sandbox(setup) as sandbox:
         before = dict(sandbox.portal.pairs())
-        report = await load(settings(sandbox), tell=lambda _: None)
+        report = await load(settings(sandbox), notify=lambda _: None)
         assert before.items() <= dict(sandbox.portal.pairs()).items()
     assert report.exit_code == 1
     found = {line["to_object_id"]: (line["status"], line["error_category"]) for line in lines_of(folder / "r.csv")}
@@ -103,7 +103,7 @@ async def test_own_ends_are_read_a_thousand_at_a_time_and_only_of_pairs_that_are
     (folder / "a.csv").write_text("from_object_type,from_id,to_object_type,to_id\n" + rows)
     there = [association("contacts", n, "companies", 7, [["HUBSPOT_DEFINED", 279]]) for n in range(1, 1501)]
     async with Sandbox({"associations": there}, page_size=5000) as sandbox:
-        report = await load(settings(sandbox, method="batch"), tell=lambda _: None)
+        report = await load(settings(sandbox, method="batch"), notify=lambda _: None)
         assert sandbox.count("POST", "batch/read") == 3
         assert sandbox.count("POST", "batch/create") == 1
     assert report.summary["rows"]["created"] == 1500
@@ -161,7 +161,7 @@ async def test_a_write_that_waited_is_sent_with_what_was_added_meanwhile(method:
             sandbox.portal.associate("0-1", 1, "0-2", 7, frozenset({("HUBSPOT_DEFINED", 1)}), append=True)
 
         sleep = Sleep(WRITES, clock, 65, somebody)
-        report = await load(settings(sandbox, method=method), tell=lambda _: None, around=sleep.around)
+        report = await load(settings(sandbox, method=method), notify=lambda _: None, around=sleep.around)
         types = sandbox.portal.types_of("contacts", 1, "companies", 7)
         shown = sandbox.portal.types.describe("0-1", types)
         assert {each.label for each in shown} == {None, "Boss", "Manager", "Primary"}
@@ -177,7 +177,7 @@ async def test_a_write_that_fails_for_a_moment_is_not_read_again(method: str, fo
     (folder / "a.csv").write_text("from_object_type,from_id,to_object_type,to_id\ncontacts,1,companies,7\n")
     async with Sandbox() as sandbox:
         sleep = Sleep(WRITES, "both", 30, lambda: None)
-        await load(settings(sandbox, method=method), tell=lambda _: None, around=sleep.around)
+        await load(settings(sandbox, method=method), notify=lambda _: None, around=sleep.around)
         assert sandbox.count("POST", "batch/read") == 1
         assert len(sandbox.portal.pairs()) == 1
 
@@ -187,13 +187,13 @@ async def test_an_undo_that_waited_leaves_what_was_added_meanwhile(clock: str, f
     """Somebody gives the pair a label while the removal waits: then the pair itself stays."""
     (folder / "a.csv").write_text("from_object_type,from_id,to_object_type,to_id\ncontacts,1,companies,7\n")
     async with Sandbox({"labels": LABELS}) as sandbox:
-        await load(settings(sandbox), tell=lambda _: None)
+        await load(settings(sandbox), notify=lambda _: None)
 
         def somebody() -> None:
             sandbox.portal.associate("0-1", 1, "0-2", 7, frozenset({("USER_DEFINED", 1)}), append=True)
 
         sleep = Sleep("batch/archive", clock, 65, somebody)
-        await undo(settings(sandbox), tell=lambda _: None, around=sleep.around)
+        await undo(settings(sandbox), notify=lambda _: None, around=sleep.around)
         assert ("USER_DEFINED", 1) in sandbox.portal.types_of("contacts", 1, "companies", 7)
     (line,) = lines_of(folder / "r.undo.csv")
     assert line["status"] == "left"
@@ -205,7 +205,7 @@ async def test_many_that_waited_are_looked_up_in_one_request(folder: Path) -> No
     (folder / "a.csv").write_text("from_object_type,from_id,to_object_type,to_id\n" + rows)
     async with Sandbox() as sandbox:
         sleep = Sleep(WRITES, "both", 65, lambda: None)
-        await load(settings(sandbox, rate=Rate(100, 0.1)), tell=lambda _: None, around=sleep.around)
+        await load(settings(sandbox, rate=Rate(100, 0.1)), notify=lambda _: None, around=sleep.around)
         assert len(sandbox.portal.pairs()) == 200
         assert sandbox.count("PUT") == 200
         assert sandbox.count("POST", "batch/read") <= 6

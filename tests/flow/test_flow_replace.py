@@ -62,7 +62,7 @@ async def test_a_pair_that_loses_labels_is_replaced_and_undo_gives_them_back(met
     (folder / "a.csv").write_text(ROWS)
     async with Sandbox(PORTAL) as sandbox:
         before = had(sandbox)
-        report = await load(settings(sandbox, method=method), tell=lambda _: None)
+        report = await load(settings(sandbox, method=method), notify=lambda _: None)
         assert had(sandbox) == {
             (1, 11): {"Manager"},
             (2, 12): set(),
@@ -79,8 +79,8 @@ async def test_a_pair_that_loses_labels_is_replaced_and_undo_gives_them_back(met
         assert list(written["rows"]) == ["total", "created", "replaced", "unchanged", "failed", "rejected", "pending"]
         assert list(written["rows"].values()) == [5, 1, 2, 2, 0, 0, 0]
         assert (report.exit_code, written["next_command"]) == (0, None)
-        assert (await verify(settings(sandbox), tell=lambda _: None)).exit_code == 0
-        undone = await undo(settings(sandbox), tell=lambda _: None)
+        assert (await verify(settings(sandbox), notify=lambda _: None)).exit_code == 0
+        undone = await undo(settings(sandbox), notify=lambda _: None)
         assert had(sandbox) == before
         assert undone.exit_code == 0
     assert {line["row"]: line["status"] for line in lines_of(folder / "r.undo.csv")} == dict.fromkeys("236", "removed")
@@ -90,10 +90,10 @@ async def test_a_second_night_sends_nothing(folder: Path) -> None:
     """What is exactly so is unchanged; a pair of several rows that loses a label is replaced as a whole."""
     (folder / "a.csv").write_text("from_id,to_id,label\n2,12,\n2,12,Manager\n2,12,Manager\n")
     async with Sandbox(PORTAL) as sandbox:
-        report = await load(settings(sandbox), tell=lambda _: None)
+        report = await load(settings(sandbox), notify=lambda _: None)
         assert report.summary["rows"]["replaced"] == 3
         (folder / "a.csv").write_text("from_id,to_id,label\n2,12,\n2,12,Manager\n")
-        report = await load(settings(sandbox), tell=lambda _: None)
+        report = await load(settings(sandbox), notify=lambda _: None)
         assert report.summary["rows"]["unchanged"] == 2
         assert sandbox.count("PUT") == 1
 
@@ -102,11 +102,11 @@ async def test_unread_reads_nothing_and_calls_everything_created(folder: Path) -
     """For whoever wants no reading: then undo does not know what was there."""
     (folder / "a.csv").write_text(ROWS)
     async with Sandbox(PORTAL) as sandbox:
-        report = await load(settings(sandbox, unread=True), tell=lambda _: None)
+        report = await load(settings(sandbox, unread=True), notify=lambda _: None)
         assert (sandbox.count("POST", "batch/read"), sandbox.count("PUT")) == (0, 5)
         assert report.summary["rows"]["created"] == 5
         with pytest.raises(Exception, match="--unread"):
-            await undo(settings(sandbox), tell=lambda _: None)
+            await undo(settings(sandbox), notify=lambda _: None)
 
 
 async def test_a_write_whose_answer_was_lost_is_replaced_all_the_same(folder: Path) -> None:
@@ -115,10 +115,10 @@ async def test_a_write_whose_answer_was_lost_is_replaced_all_the_same(folder: Pa
     fault = {"fault": "reset", "method": "PUT", "applied": True, "times": 1}
     async with Sandbox(PORTAL, faults=[fault]) as sandbox:
         before = had(sandbox)
-        report = await load(settings(sandbox, max_attempts=1), tell=lambda _: None)
-        report = await load(settings(sandbox), tell=lambda _: None)
+        report = await load(settings(sandbox, max_attempts=1), notify=lambda _: None)
+        report = await load(settings(sandbox), notify=lambda _: None)
         assert report.summary["rows"]["replaced"] == 1
-        await undo(settings(sandbox), tell=lambda _: None)
+        await undo(settings(sandbox), notify=lambda _: None)
         assert had(sandbox) == before
 
 
@@ -131,7 +131,7 @@ async def test_the_plan_says_how_many_labels_go(rows: str, labels: int, pairs: i
     (folder / "a.csv").write_text(rows)
     async with Sandbox(PORTAL) as sandbox:
         before = had(sandbox)
-        planned: Planned = await plan(settings(sandbox), tell=lambda _: None)
+        planned: Planned = await plan(settings(sandbox), notify=lambda _: None)
         assert planned.losing is not None
         assert (planned.losing.labels, planned.losing.pairs) == (labels, pairs)
         assert had(sandbox) == before
@@ -142,10 +142,10 @@ async def test_the_plan_counts_labels_whose_name_only_their_own_end_tells(folder
     (folder / "a.csv").write_text("from_id,to_id,label\n1,11,Boss\n2,11,Boss\n")
     portal = {"labels": LABELS, "associations": [there(1, 11, "Manager"), there(2, 11, "Boss", "Manager")]}
     async with Sandbox(portal) as sandbox:
-        planned = await plan(settings(sandbox), tell=lambda _: None)
+        planned = await plan(settings(sandbox), notify=lambda _: None)
         assert planned.losing is not None
         assert (planned.losing.labels, planned.losing.pairs) == (2, 2)
-        report = await load(settings(sandbox), tell=lambda _: None)
+        report = await load(settings(sandbox), notify=lambda _: None)
         assert report.summary["rows"]["replaced"] == 2
         assert had(sandbox) == {(1, 11): {"Boss"}, (2, 11): {"Boss"}}
 
@@ -167,7 +167,7 @@ async def test_the_portal_ends_with_exactly_what_was_asked_and_undo_with_what_it
     faults = [{"fault": "reset", "share": 0.03, "applied": chance.choice([True, False])}]
     async with Sandbox(portal, faults=faults, seed=seed) as sandbox:
         start = had(sandbox)
-        report = await load(settings(sandbox, method=chance.choice(["put", "batch"])), tell=lambda _: None)
+        report = await load(settings(sandbox, method=chance.choice(["put", "batch"])), notify=lambda _: None)
         assert had(sandbox) == {**start, **wanted}
         expected = Counter(
             "replaced" if before.get(pair, set()) - wanted[pair]
@@ -178,7 +178,7 @@ async def test_the_portal_ends_with_exactly_what_was_asked_and_undo_with_what_it
         )  # fmt: skip
         assert Counter(line["status"] for line in lines_of(folder / "r.csv")) == expected
         assert report.summary["rows"]["replaced"] == expected["replaced"]
-        await undo(settings(sandbox), tell=lambda _: None)
+        await undo(settings(sandbox), notify=lambda _: None)
         assert had(sandbox) == start
 
 

@@ -69,16 +69,18 @@ class Runner:
             **{"results": "r.csv", **given},
         )
 
-    async def load(self, rows: str, *, stop: Stop | None = None, tell: Any = None, **given: Any) -> Any:
+    async def load(self, rows: str, *, stop: Stop | None = None, notify: Any = None, **given: Any) -> Any:
         """Load rows of a CSV, contacts to companies unless its columns say otherwise."""
         (self.folder / "a.csv").write_text(rows)
         types = {} if "from_object_type" in rows else {"object_type": "contacts", "to_object_type": "companies"}
         settings = self.settings(read=types, **given)
-        return await load(settings, tell=tell or (lambda _: None), stop=stop)
+        return await load(settings, notify=notify or (lambda _: None), stop=stop)
 
-    async def undo(self, *, stop: Stop | None = None, tell: Any = None, agree: Any = None, **given: Any) -> UndoReport:
+    async def undo(
+        self, *, stop: Stop | None = None, notify: Any = None, agree: Any = None, **given: Any
+    ) -> UndoReport:
         """Take the load back."""
-        return await undo(self.settings(**given), tell=tell or (lambda _: None), stop=stop, agree=agree)
+        return await undo(self.settings(**given), notify=notify or (lambda _: None), stop=stop, agree=agree)
 
 
 Undo = Callable[..., Awaitable[UndoReport]]
@@ -165,7 +167,7 @@ async def test_any_load_leaves_no_trace_when_it_was_cut_short_and_taken_back_in_
     """A random portal, a random file, a load abandoned in flight, an undo stopped in its middle, a fifth of faults."""
     monkeypatch.setattr(TakeBack, "capacity", 7)
     monkeypatch.setattr(Batch, "capacity", 7)
-    monkeypatch.setattr(session, "TELL_SECONDS", 0.002)
+    monkeypatch.setattr(session, "SECONDS_BETWEEN_PROGRESS", 0.002)
     draw = random.Random(seed)
     names = ["", "Boss", "Champion", "Foreign"]
 
@@ -188,14 +190,14 @@ async def test_any_load_leaves_no_trace_when_it_was_cut_short_and_taken_back_in_
 
         rows = "from_id,to_id,label\n" + "".join(f"{one},{other},{label}\n" for one, other, label in some(120))
         with pytest.raises(Interrupted):
-            await run.load(rows, stop=stop, tell=cut, send={"method": method})
+            await run.load(rows, stop=stop, notify=cut, send={"method": method})
         pause = Stop()
 
         def stopped(event: Event) -> None:
             if isinstance(event, Undoing) and event.removed and not pause.asked():
                 pause.request(Interrupted(2))
 
-        first = await run.undo(stop=pause, tell=stopped)
+        first = await run.undo(stop=pause, notify=stopped)
         report = await run.undo()
         assert world(sandbox) == before
     assert report.exit_code == 0

@@ -62,7 +62,7 @@ def verified(folder: Path) -> Verify:
     """Verify inputs against a sandbox, without waiting for what is missing, unless told otherwise."""
 
     async def run(
-        sandbox: Sandbox, *inputs: str, stop: Stop | None = None, tell: Any = None, **given: Any
+        sandbox: Sandbox, *inputs: str, stop: Stop | None = None, notify: Any = None, **given: Any
     ) -> Verification:
         read = {"object_type": "contacts", "to_object_type": "companies", **given.pop("read", {})}
         settings = Settings(
@@ -73,8 +73,8 @@ def verified(folder: Path) -> Verify:
             results="r.csv",
         )
         before = sandbox.portal.pairs()
-        report = await verify(settings, tell=tell or (lambda _: None), stop=stop)
-        assert tell or sandbox.portal.pairs() == before
+        report = await verify(settings, notify=notify or (lambda _: None), stop=stop)
+        assert notify or sandbox.portal.pairs() == before
         assert sandbox.count("PUT") == 0
         return report
 
@@ -195,12 +195,12 @@ async def test_what_is_missing_is_read_again_before_it_is_called_so(folder: Path
     async with Sandbox({"associations": [pair(1, 11)]}) as sandbox:
         late = iter([(2, 12), (3, 13)])
 
-        def tell(event: Event) -> None:
+        def notify(event: Event) -> None:
             if isinstance(event, Note):
                 one, other = next(late)
                 sandbox.portal.associate("0-1", one, "0-2", other, frozenset([PLAIN]))
 
-        report = await verified(sandbox, "a.csv", tell=tell, verify={"wait": 0.02})
+        report = await verified(sandbox, "a.csv", notify=notify, verify={"wait": 0.02})
         reads = [request.body for request in sandbox.requests if request.path.endswith("batch/read")]
     assert report.stopped is None
     assert marks(report) == {("1-11", ""): "=", ("2-12", ""): "=", ("3-13", ""): "=", ("4-14", ""): "+"}
@@ -243,11 +243,11 @@ async def test_a_verification_that_was_stopped_goes_on_and_reads_no_record_twice
     async with Sandbox({"associations": there}, latency="60ms", record_bodies=True) as sandbox:
         stop = Stop()
 
-        def tell(event: Event) -> None:
+        def notify(event: Event) -> None:
             if isinstance(event, Verifying) and event.there and not stop.asked():
                 stop.request(Interrupted(2))
 
-        cut = await verified(sandbox, "a.csv", stop=stop, tell=tell, send={"existing": "merge", "concurrency": 1})
+        cut = await verified(sandbox, "a.csv", stop=stop, notify=notify, send={"existing": "merge", "concurrency": 1})
         assert (cut.exit_code, str(cut.stopped)) == (130, str(Interrupted(2)))
         judged = cut.summary["rows"]["there"]
         assert 0 < judged < 0.9 * count
@@ -266,7 +266,7 @@ async def test_one_that_was_begun_with_another_file_begins_anew(folder: Path, ve
     (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"{n},1\n" for n in range(1, 3000)))
     async with Sandbox(latency="20ms") as sandbox:
         stop = Stop()
-        stopped = await verified(sandbox, "a.csv", stop=stop, tell=lambda _: stop.request(Interrupted(15)))
+        stopped = await verified(sandbox, "a.csv", stop=stop, notify=lambda _: stop.request(Interrupted(15)))
         assert stopped.exit_code == 143
         assert (folder / "r.verify-journal").exists()
         (folder / "a.csv").write_text("from_id,to_id\n5,6\n")

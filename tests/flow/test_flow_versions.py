@@ -171,7 +171,7 @@ async def test_the_plan_says_that_v4_ends(
     (folder / "a.csv").write_text("from_id,to_id\n1,2\n")
     told: list[Event] = []
     async with Sandbox() as sandbox:
-        await load_into(sandbox, "a.csv", connection={"api_version": version}, around=on(day), tell=told.append)
+        await load_into(sandbox, "a.csv", connection={"api_version": version}, around=on(day), notify=told.append)
     notes = [each.message for each in told if isinstance(each, Note) and "HubSpot's API ends" in each.message]
     assert len(notes) == (said is not None)
     assert said is None or said in notes[0]

@@ -127,7 +127,7 @@ async def test_the_plan_is_said_before_the_first_write(table: str) -> None:
         sent: dict[str, int] = {}
         planned: list[Planned] = []
 
-        def tell(event: Event) -> None:
+        def notify(event: Event) -> None:
             sent.setdefault(type(event).__name__, writes(sandbox))
             if isinstance(event, Planned):
                 planned.append(event)
@@ -137,7 +137,7 @@ async def test_the_plan_is_said_before_the_first_write(table: str) -> None:
             connection=ConnectionSettings(base_url=sandbox.url, credentials=Secret(CANARY)),
             send=SendSettings(rate=Rate(1000, 1.0)),
         )
-        await load(settings, tell=tell)
+        await load(settings, notify=notify)
         assert writes(sandbox) == 39
     assert sent["Planned"] == 0
     assert sent["Started"] == 0

@@ -244,7 +244,7 @@ class World:
             self.line.open,
         )
         try:
-            report = await load(run.settings, tell=_hear, stop=stop, around=around)
+            report = await load(run.settings, notify=_hear, stop=stop, around=around)
             ending = "done", report.exit_code, str(report.stopped or "")
         except LoaderError as error:
             ending = "raised", error.exit_code, f"{type(error).__name__}: {error}"

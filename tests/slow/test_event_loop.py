@@ -77,7 +77,7 @@ def test_nothing_holds_the_event_loop_up_while_many_rows_are_loaded(
     )
     around = surroundings()._replace(sender=portal)
     with timed(monkeypatch) as taken, event_loop.rarely_collecting():
-        report = asyncio.run(load(settings, tell=lambda _: None, around=around))
+        report = asyncio.run(load(settings, notify=lambda _: None, around=around))
     assert report.summary["rows"]["created"] == ROWS
     print(f"{existing}: {len(taken)} callbacks, the longest took {max(taken) * 1000:.0f} ms of CPU")
     assert max(taken) < LONGEST

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from loader.journal import Journal
-from loader.model import Asked, Chunk, Numbers, Outcome, Pair, Reject, Result, Settled
+from loader.model import Asked, Chunk, Numbers, Outcome, Pair, Reject, Resolved, Result
 from loader.planning import fold
-from loader.planning.names import Portal, settle_names
+from loader.planning.names import Portal, resolve_names
 from loader.planning.staging import Staging
 from tests.rows import Link, in_columns
 from tests.stages.fake_portal import asked
@@ -47,11 +47,11 @@ def chunk(
 
 def group(staging: Staging, portal: Portal | None = None, *, by_record: bool = False) -> None:
     """Settle and group what was staged, as a load does."""
-    verdicts, _, _, types = asyncio.run(settle_names(staging.kinds(), portal))
-    settled = {kind: verdict for kind, verdict in verdicts.items() if isinstance(verdict, Settled)}
-    staging.reject_kinds({kind: each for kind, each in verdicts.items() if not isinstance(each, Settled)})
-    staging.settle(settled, fold.ends(settled, staging.rows_of_kind()))
-    for direction in {verdict.direction for verdict in settled.values()}:
+    verdicts, _, _, types = asyncio.run(resolve_names(staging.kinds(), portal))
+    resolved = {kind: verdict for kind, verdict in verdicts.items() if isinstance(verdict, Resolved)}
+    staging.reject_kinds({kind: each for kind, each in verdicts.items() if not isinstance(each, Resolved)})
+    staging.resolve(resolved, fold.ends(resolved, staging.rows_of_kind()))
+    for direction in {verdict.direction for verdict in resolved.values()}:
         staging.note_inverses(direction, types.inverses(direction))
     staging.group(by_record=by_record)
 

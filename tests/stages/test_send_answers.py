@@ -339,8 +339,8 @@ def test_messages_are_short_and_hold_no_control_characters(text: str) -> None:
 )
 def test_only_a_limit_in_digits_is_taken_from_the_headers(most: str, milliseconds: str, rate: Rate | None) -> None:
     headers = {"x-hubspot-ratelimit-max": most, "x-hubspot-ratelimit-interval-milliseconds": milliseconds}
-    assert replies.rate_told(headers) == rate
-    assert replies.rate_told({}) is None
+    assert replies.rate_stated(headers) == rate
+    assert replies.rate_stated({}) is None
 
 
 @pytest.mark.parametrize(

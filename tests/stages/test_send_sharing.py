@@ -49,7 +49,7 @@ class Machine:
         limiter = Limiter(rate or self.rate, clock=clock, follow=follow)
         self.servers.append(Server(limiter, random.Random(len(self.servers))))
         file = ClaimsFile(self.cache, NAME)
-        return Sharing(limiter, file, clock=clock, tell=self.told.append, run_blocking=at_once), self.servers[-1]
+        return Sharing(limiter, file, clock=clock, notify=self.told.append, run_blocking=at_once), self.servers[-1]
 
     async def load(self, seconds: float, *, after: float = 0.0, workers: int = 50, rate: Rate | None = None) -> Server:
         """Keep one loader busy for so long."""

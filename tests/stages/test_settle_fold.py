@@ -2,7 +2,7 @@
 
 import pytest
 
-from loader.model import AssociationType, End, Settled, Specification
+from loader.model import AssociationType, End, Resolved, Specification
 from loader.planning import fold
 
 HUBSPOT, USER = "HUBSPOT_DEFINED", "USER_DEFINED"
@@ -10,10 +10,10 @@ HUBSPOT, USER = "HUBSPOT_DEFINED", "USER_DEFINED"
 
 def kind(
     first: str, second: str, type_id: int, inverse: int | None, *, label: str = "", category: str = HUBSPOT
-) -> Settled:
+) -> Resolved:
     """Return a settled kind of row."""
     other = AssociationType(category, inverse) if inverse else None
-    return Settled(first, second, AssociationType(category, type_id), label, other)
+    return Resolved(first, second, AssociationType(category, type_id), label, other)
 
 
 PLAIN, BACK = kind("0-1", "0-2", 279, 280), kind("0-2", "0-1", 280, 279)
@@ -90,7 +90,7 @@ UNKNOWN_OF_LEAD = kind("0-136", "0-1", 51, None, category=USER)
     ],
 )
 def test_what_a_lead_has_is_written_from_its_end_where_that_says_it_all(
-    forward: Settled, backward: Settled, main: str, refused: tuple[int, ...]
+    forward: Resolved, backward: Resolved, main: str, refused: tuple[int, ...]
 ) -> None:
     """Else from the other end, if that does: no row is refused for the end that was chosen."""
     found = fold.specify((1,), (2,), {1: forward, 2: backward})

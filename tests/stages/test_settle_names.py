@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from loader.errors import UsageError
-from loader.model import Asked, AssociationType, Direction, Settled, Unsettled
+from loader.model import Asked, AssociationType, Direction, Resolved, Unresolved
 from loader.planning.association_types import UNCHECKED
-from loader.planning.names import refuse_options, settle_names
+from loader.planning.names import refuse_options, resolve_names
 from loader.planning.resolve import Verdict
 from loader.settings import InputSettings
 from tests.stages.fake_portal import FakePortal, asked
@@ -39,7 +39,7 @@ PORTAL: dict[Direction, list[tuple[str, int, str | None]]] = {
 
 async def settled(what: Asked, portal: FakePortal | None) -> Verdict:
     """Return the verdict on one kind of row."""
-    return (await settle_names({1: what}, portal)).verdicts[1]
+    return (await resolve_names({1: what}, portal)).verdicts[1]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ async def settled(what: Asked, portal: FakePortal | None) -> Verdict:
 async def test_what_a_row_asks_for_is_settled(what: Asked, category: str, type_id: int) -> None:
     """Blank is the unlabelled type, a label or an id the type that the pair knows under it."""
     verdict = await settled(what, FakePortal(PORTAL))
-    assert isinstance(verdict, Settled)
+    assert isinstance(verdict, Resolved)
     assert verdict.type == AssociationType(category, type_id)
 
 
@@ -121,7 +121,7 @@ async def test_what_a_row_asks_for_is_settled(what: Asked, category: str, type_i
 async def test_what_cannot_be_sent_says_what_would_be_right(what: Asked, reason: str, says: str) -> None:
     """The message holds the remedy, not only the fault."""
     verdict = await settled(what, FakePortal(PORTAL))
-    assert isinstance(verdict, Unsettled)
+    assert isinstance(verdict, Unresolved)
     assert verdict.reason == reason
     assert says in verdict.message
 
@@ -130,11 +130,11 @@ async def test_a_label_of_hubspots_guide_is_asked_for_too() -> None:
     """A portal's own label may go by the words of HubSpot's `Billing Contact`: then neither is guessed."""
     for text in ("Billing", "billing contact"):
         verdict = await settled(asked(label=text), FakePortal({CONTACT_COMPANY: []}))
-        assert isinstance(verdict, Settled)
+        assert isinstance(verdict, Resolved)
         assert verdict.type.type_id == 931
     own = FakePortal({CONTACT_COMPANY: [("USER_DEFINED", 60, "Billing Contact")]})
     found = await settled(asked(label="Billing Contact"), own)
-    assert isinstance(found, Unsettled)
+    assert isinstance(found, Unresolved)
     assert found.reason == "AMBIGUOUS_LABEL"
 
 
@@ -142,7 +142,7 @@ async def test_nothing_is_asked_that_the_standard_table_knows() -> None:
     """Unlabelled rows, and HubSpot's own ids under their category, need no question."""
     portal = FakePortal(PORTAL)
     kinds = {1: asked(), 2: asked(category="HUBSPOT_DEFINED", type_id="279"), 3: asked("companies", "contacts")}
-    await settle_names(kinds, portal)
+    await resolve_names(kinds, portal)
     assert portal.asked == []
 
 
@@ -155,7 +155,7 @@ async def test_a_direction_is_asked_for_once_however_many_labels() -> None:
         3: asked(label="No such"),
         4: asked("companies", "contacts", label="Employee"),
     }
-    names = await settle_names(kinds, portal)
+    names = await resolve_names(kinds, portal)
     assert sorted(map(str, portal.asked)) == sorted(map(str, [CONTACT_COMPANY, COMPANY_CONTACT]))
     assert names.unchecked == []
 
@@ -164,42 +164,42 @@ async def test_the_other_end_is_looked_at_once_for_whatever_was_not_found() -> N
     """Two labels and a type id that are none are one more question; a refusal of it changes nothing."""
     kinds = {1: asked(label="Employee"), 2: asked(label="Nobody"), 3: asked(type_id="41")}
     portal = FakePortal(PORTAL)
-    await settle_names(kinds, portal)
+    await resolve_names(kinds, portal)
     assert portal.asked == [CONTACT_COMPANY, COMPANY_CONTACT]
     silent = FakePortal({CONTACT_COMPANY: PORTAL[CONTACT_COMPANY]})
-    names = await settle_names(kinds, silent)
+    names = await resolve_names(kinds, silent)
     assert silent.asked == [CONTACT_COMPANY, COMPANY_CONTACT]
     assert names.unchecked == []
-    assert all(isinstance(verdict, Unsettled) for verdict in names.verdicts.values())
+    assert all(isinstance(verdict, Unresolved) for verdict in names.verdicts.values())
 
 
 async def test_custom_objects_are_asked_for_once_and_not_for_standard_ids() -> None:
     """A qualified name is settled into the id, too, so that rows with either mean one object."""
     standard = FakePortal(PORTAL)
-    await settle_names({1: asked("0-1", "0-2")}, standard)
+    await resolve_names({1: asked("0-1", "0-2")}, standard)
     assert standard.schemas_asked == 0
     schemas = [{"objectTypeId": "2-1", "fullyQualifiedName": "p9_car", "name": "car", "labels": {}}]
     portal = FakePortal(PORTAL, schemas)
-    names = await settle_names({1: asked("p9_car", "contacts"), 2: asked("2-1", "contacts")}, portal)
+    names = await resolve_names({1: asked("p9_car", "contacts"), 2: asked("2-1", "contacts")}, portal)
     assert portal.schemas_asked == 1
-    assert {verdict.object_type for verdict in names.verdicts.values() if isinstance(verdict, Settled)} == {"2-1"}
+    assert {verdict.object_type for verdict in names.verdicts.values() if isinstance(verdict, Resolved)} == {"2-1"}
 
 
 async def test_a_portal_that_refuses_labels_is_not_asked_again_and_the_direction_is_named() -> None:
     """Rows with a label are refused, saying why; the direction stands among the unchecked once."""
     portal = FakePortal({})
-    names = await settle_names({1: asked(label="A"), 2: asked(label="B"), 3: asked()}, portal)
+    names = await resolve_names({1: asked(label="A"), 2: asked(label="B"), 3: asked()}, portal)
     assert portal.asked == [CONTACT_COMPANY]
     assert names.unchecked == [CONTACT_COMPANY]
-    assert isinstance(names.verdicts[1], Unsettled)
+    assert isinstance(names.verdicts[1], Unresolved)
     assert "HubSpot does not list the association types" in names.verdicts[1].message
-    assert isinstance(names.verdicts[3], Settled)
+    assert isinstance(names.verdicts[3], Resolved)
 
 
 async def test_a_plan_without_a_portal_leaves_labels_unchecked_and_refuses_none() -> None:
     """Without a token nobody can know the portal's labels; the plan says so instead of calling rows wrong."""
-    names = await settle_names({1: asked(label="Decision maker"), 2: asked("2-1", "contacts"), 3: asked()}, None)
-    assert [verdict.type for verdict in names.verdicts.values() if isinstance(verdict, Settled)] == [
+    names = await resolve_names({1: asked(label="Decision maker"), 2: asked("2-1", "contacts"), 3: asked()}, None)
+    assert [verdict.type for verdict in names.verdicts.values() if isinstance(verdict, Resolved)] == [
         UNCHECKED,
         UNCHECKED,
         AssociationType("HUBSPOT_DEFINED", 279),
@@ -210,7 +210,7 @@ async def test_a_plan_without_a_portal_leaves_labels_unchecked_and_refuses_none(
 async def test_a_plan_without_a_portal_still_knows_a_wrong_direction() -> None:
     """Type id 280 from contacts to companies is wrong in every portal."""
     verdict = await settled(asked(type_id="280"), None)
-    assert isinstance(verdict, Unsettled)
+    assert isinstance(verdict, Unresolved)
     assert "use 279" in verdict.message
 
 
@@ -222,23 +222,23 @@ async def test_a_custom_label_has_an_inverse_where_the_other_end_has_the_same_wo
 ) -> None:
     """`Manager` and `Employee` may be a pair or not: that is never guessed."""
     kinds = {1: asked(label=label), 2: asked("companies", "contacts")}
-    verdict = (await settle_names(kinds, FakePortal(PORTAL))).verdicts[1]
-    assert isinstance(verdict, Settled)
+    verdict = (await resolve_names(kinds, FakePortal(PORTAL))).verdicts[1]
+    assert isinstance(verdict, Resolved)
     assert verdict.inverse == inverse
 
 
 async def test_the_other_end_is_asked_for_only_when_rows_are_written_from_it() -> None:
     """One direction in the file: its inverse does not matter."""
     portal = FakePortal(PORTAL)
-    await settle_names({1: asked(label="Manager")}, portal)
+    await resolve_names({1: asked(label="Manager")}, portal)
     assert portal.asked == [CONTACT_COMPANY]
 
 
 async def test_unlabelled_types_of_custom_objects_are_each_others_inverse() -> None:
     """The plain type of one direction is the plain type of the other."""
     kinds = {1: asked("2-1", "contacts"), 2: asked("contacts", "2-1")}
-    verdict = (await settle_names(kinds, FakePortal(PORTAL))).verdicts[1]
-    assert isinstance(verdict, Settled)
+    verdict = (await resolve_names(kinds, FakePortal(PORTAL))).verdicts[1]
+    assert isinstance(verdict, Resolved)
     assert verdict.inverse == AssociationType("USER_DEFINED", 8)
 
 
@@ -257,7 +257,7 @@ async def test_unlabelled_types_of_custom_objects_are_each_others_inverse() -> N
 async def test_an_option_that_is_right_for_no_row_is_a_usage_error(options: dict[str, Any], what: Asked) -> None:
     """It is the command that is wrong, not a million rows."""
     kinds = {1: what}
-    verdicts = (await settle_names(kinds, FakePortal(PORTAL))).verdicts
+    verdicts = (await resolve_names(kinds, FakePortal(PORTAL))).verdicts
     with pytest.raises(UsageError):
         refuse_options([replace(InputSettings(inputs=("a.csv",)), **options)], kinds, verdicts)
 
@@ -265,13 +265,13 @@ async def test_an_option_that_is_right_for_no_row_is_a_usage_error(options: dict
 async def test_an_option_that_is_right_for_some_row_rejects_only_the_others() -> None:
     """A label that one object type has and another has not."""
     kinds = {1: asked(label="Decision maker"), 2: asked("deals", "companies", label="Decision maker")}
-    verdicts = (await settle_names(kinds, FakePortal({**PORTAL, ("0-3", "0-2"): []}))).verdicts
-    assert isinstance(verdicts[2], Unsettled)
+    verdicts = (await resolve_names(kinds, FakePortal({**PORTAL, ("0-3", "0-2"): []}))).verdicts
+    assert isinstance(verdicts[2], Unresolved)
     refuse_options([InputSettings(inputs=("a.csv",), label="Decision maker")], kinds, verdicts)
 
 
 async def test_a_cell_that_is_wrong_is_no_usage_error() -> None:
     """What the file says is judged row by row."""
     kinds = {1: asked(label="No such")}
-    verdicts = (await settle_names(kinds, FakePortal(PORTAL))).verdicts
+    verdicts = (await resolve_names(kinds, FakePortal(PORTAL))).verdicts
     refuse_options([InputSettings(inputs=("a.csv",), label="Decision maker")], kinds, verdicts)
