@@ -27,8 +27,8 @@ FIELDS = (
 )
 
 
-class Asked(NamedTuple):
-    """What a row asks for, in its own words or the options'; a file has few distinct ones. Blank: not said.
+class RowKind(NamedTuple):
+    """What a row asks for, as the row or the options write it; a file has few distinct ones. Blank: not stated.
 
     `primary` is True for ids from an `Associated <Type> IDs (Primary)` column. `to_column` is the header of the column
     that the to object id came from (a record may have several). `address` and `to_address` say where the two ids were
@@ -61,9 +61,9 @@ class Rows:
     object_ids: npt.NDArray[np.int64] | list[str]
     to_object_ids: npt.NDArray[np.int64] | list[str]
     kinds: npt.NDArray[np.int32]
-    """For each row an index into `asked`."""
-    asked: tuple[Asked, ...]
-    """The few distinct things that these rows ask for, in the order in which the rows first do; all are asked for."""
+    """For each row an index into `row_kinds`."""
+    row_kinds: tuple[RowKind, ...]
+    """The distinct kinds of these rows, in the order of their first rows; each is of one row at least."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -79,7 +79,7 @@ class Reject(NamedTuple):
     part: int
     object_id: str
     to_object_id: str
-    asked: Asked
+    row_kind: RowKind
     reason: str
     message: str
 
@@ -152,7 +152,7 @@ NO_TYPES: Types = frozenset()
 
 
 class Resolved(NamedTuple):
-    """What to send for a row. `inverse` is the same association from the other end, None where that is unknown.
+    """What to send for a kind of row. `inverse` is the same association from the other end, None where that is unknown.
 
     `single` is the end (`from` or `to`) whose record can have only one association of this type, or blank.
     """
@@ -171,7 +171,7 @@ class Resolved(NamedTuple):
 
 
 class Unresolved(NamedTuple):
-    """Why nothing can be sent for a row: a key of `reasons.REASONS`, one sentence, and the field that is wrong."""
+    """Why nothing can be sent for a kind of row: a key of `reasons.REASONS`, a sentence, and the wrong field."""
 
     reason: str
     message: str

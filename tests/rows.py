@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from loader.model import Asked, Chunk, Rows
+from loader.model import Chunk, RowKind, Rows
 
 
 class Link(NamedTuple):
@@ -15,7 +15,7 @@ class Link(NamedTuple):
     part: int
     object_id: str
     to_object_id: str
-    asked: Asked
+    row_kind: RowKind
 
 
 def links_of(chunks: Iterable[Chunk]) -> list[Link]:
@@ -24,7 +24,7 @@ def links_of(chunks: Iterable[Chunk]) -> list[Link]:
     for links in (chunk.links for chunk in chunks):
         columns = links.rows, links.parts, links.object_ids, links.to_object_ids, links.kinds
         for row, part, object_id, to_object_id, kind in zip(*columns, strict=True):
-            found.append(Link(int(row), int(part), str(object_id), str(to_object_id), links.asked[kind]))
+            found.append(Link(int(row), int(part), str(object_id), str(to_object_id), links.row_kinds[kind]))
     return found
 
 
@@ -35,15 +35,15 @@ def records_of(chunk: Chunk) -> list[list[str]]:
 
 def in_columns(links: Sequence[Link]) -> Rows:
     """Return rows as the read stage hands them on; ids that are no record ids are values of an id property."""
-    kinds = {asked: kind for kind, asked in enumerate(dict.fromkeys(link.asked for link in links))}
+    kinds = {row_kind: kind for kind, row_kind in enumerate(dict.fromkeys(link.row_kind for link in links))}
     object_ids, to_object_ids = [link.object_id for link in links], [link.to_object_id for link in links]
     return Rows(
         rows=np.array([link.row for link in links], np.int32),
         parts=np.array([link.part for link in links], np.int32),
         object_ids=_column(object_ids),
         to_object_ids=_column(to_object_ids),
-        kinds=np.array([kinds[link.asked] for link in links], np.int32),
-        asked=tuple(kinds),
+        kinds=np.array([kinds[link.row_kind] for link in links], np.int32),
+        row_kinds=tuple(kinds),
     )
 
 

@@ -21,7 +21,7 @@ from loader.journal.facts import Facts, to_rows
 from loader.journal.lots import packed_lot, unpacked_lot
 from loader.journal.own_keys import Blocks, OwnKeys
 from loader.journal.schema import create, guarded, packed, scratch, storable
-from loader.model import Asked, AssociationType, Direction, Resolved, Specification
+from loader.model import AssociationType, Direction, Resolved, RowKind, Specification
 
 Rejected = tuple[int, int, int, str, str, int, str, str]
 """Input, row, part, object id, to object id, kind, reason, message."""
@@ -98,12 +98,12 @@ class Draft:
         """Close an input: so many records, and so many cells that ask for nothing."""
         self._execute("UPDATE inputs SET records = ?, without = ? WHERE id = ?", (records, without, number))
 
-    def add_kind(self, number: int, asked: Asked) -> None:
+    def add_kind(self, number: int, row_kind: RowKind) -> None:
         """Write down what rows of a kind ask for."""
         self._execute(
             "INSERT INTO kinds (id, object_type, to_object_type, association_category, association_type_id, label,"
             " is_primary, to_column) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (number, *(storable(text) for text in asked[:5]), asked.primary, storable(asked.to_column)),
+            (number, *(storable(text) for text in row_kind[:5]), row_kind.primary, storable(row_kind.to_column)),
         )
 
     def reject(self, rejects: Iterable[Rejected]) -> None:

@@ -10,8 +10,8 @@ from loader.reasons import Reason, explain
 MOST_EXAMPLES = 12
 
 
-class Asked(NamedTuple):
-    """What so many rows were sent as; object types are type ids."""
+class SentKind(NamedTuple):
+    """A kind of row as it was sent, with the number of its `rows`; object types are type ids."""
 
     rows: int
     object_type: str
@@ -23,7 +23,7 @@ class Asked(NamedTuple):
 
 @dataclass(slots=True)
 class Failure:
-    """So many rows that failed or were rejected for one reason, and the first of them."""
+    """The rows that failed or were rejected for one reason: how many, and the first of them."""
 
     category: str
     http_status: int | None
@@ -32,7 +32,7 @@ class Failure:
     examples: list[Line] = field(default_factory=list)
 
 
-_ASKED = """
+_SENT_KINDS = """
 SELECT sum(rows) AS n, from_type, to_type, category, type_id, settled_label FROM kinds
 WHERE category IS NOT NULL GROUP BY 2, 3, 4, 5, 6 HAVING n > 0 ORDER BY 1 DESC
 """
@@ -47,9 +47,9 @@ SELECT reason, id FROM rejects WHERE (input, row) <= (SELECT input, row FROM bou
 """
 
 
-def asked(journal: Journal) -> list[Asked]:
+def sent_kinds(journal: Journal) -> list[SentKind]:
     """Return what the rows were sent as, the most frequent first."""
-    return [Asked(*row) for row in journal.query(_ASKED)]
+    return [SentKind(*row) for row in journal.query(_SENT_KINDS)]
 
 
 def failures(journal: Journal) -> list[Failure]:

@@ -1,11 +1,11 @@
 """Records that are named by their address in HubSpot: is it the portal, and are they the object types, of the load?"""
 
-from loader.model import Asked, Resolved, Unresolved
+from loader.model import Resolved, RowKind, Unresolved
 from loader.planning.object_types import ObjectTypes
 
 
 def wrong_address(
-    asked: Asked, resolved: Resolved, names: ObjectTypes, portal_id: str | None, *, offline: bool
+    row_kind: RowKind, resolved: Resolved, names: ObjectTypes, portal_id: str | None, *, offline: bool
 ) -> Unresolved | None:
     """Return why rows cannot be sent whose ids were read from addresses; None where nothing is wrong.
 
@@ -13,8 +13,8 @@ def wrong_address(
     nothing will be sent.
     """
     ends = (
-        (asked.address, resolved.object_type, "object_id"),
-        (asked.to_address, resolved.to_object_type, "to_object_id"),
+        (row_kind.address, resolved.object_type, "object_id"),
+        (row_kind.to_address, resolved.to_object_type, "to_object_id"),
     )
     for address, wanted, field in ends:
         portal, _, object_type = address.partition("/")

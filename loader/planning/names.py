@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple, Protocol
 
 from loader.errors import MissingScope, UsageError
-from loader.model import Asked, Direction, Resolved, Unresolved
+from loader.model import Direction, Resolved, RowKind, Unresolved
 from loader.object_type_names import STANDARD
 from loader.planning.association_types import AssociationTypes
 from loader.planning.object_types import ObjectTypes
@@ -34,17 +34,17 @@ class Names(NamedTuple):
     types: AssociationTypes
 
 
-async def resolve_names(kinds: Mapping[int, Asked], portal: Portal | None) -> Names:
+async def resolve_names(kinds: Mapping[int, RowKind], portal: Portal | None) -> Names:
     """Settle what rows ask for, asking the portal only what the standard tables leave open, once for each pair."""
-    said = {name for asked in kinds.values() for name in (asked.object_type, asked.to_object_type)}
+    said = {name for row_kind in kinds.values() for name in (row_kind.object_type, row_kind.to_object_type)}
     names = await object_types(said, portal)
-    directions = {kind: direction_of(asked, names) for kind, asked in kinds.items()}
+    directions = {kind: direction_of(row_kind, names) for kind, row_kind in kinds.items()}
     types = AssociationTypes(offline=portal is None, names=names)
     unchecked: list[Direction] = []
     known = {kind: direction for kind, direction in directions.items() if not isinstance(direction, Unresolved)}
     for direction, group in _open(kinds, known, types).items():
         # One row that needs the portal's own labels stops them all: without them, nobody knows what it asks for.
-        insist = not all(known_by_table(asked, direction, types) for asked in group)
+        insist = not all(known_by_table(row_kind, direction, types) for row_kind in group)
         if not await learn(direction, types, portal, insist=insist):
             unchecked.append(direction)
     verdicts = _verdicts(kinds, directions, types)
@@ -55,10 +55,10 @@ async def resolve_names(kinds: Mapping[int, Asked], portal: Portal | None) -> Na
 
 
 def _open(
-    kinds: Mapping[int, Asked], directions: Mapping[int, Direction], types: AssociationTypes
-) -> dict[Direction, list[Asked]]:
+    kinds: Mapping[int, RowKind], directions: Mapping[int, Direction], types: AssociationTypes
+) -> dict[Direction, list[RowKind]]:
     """Return, by direction, what only the portal can settle for certain."""
-    found: dict[Direction, list[Asked]] = {}
+    found: dict[Direction, list[RowKind]] = {}
     for kind, direction in directions.items():
         if needs_portal(kinds[kind], direction, types):
             found.setdefault(direction, []).append(kinds[kind])
@@ -107,7 +107,7 @@ async def _look_at_other_ends(
 
 
 def _verdicts(
-    kinds: Mapping[int, Asked], directions: Mapping[int, Direction | Unresolved], types: AssociationTypes
+    kinds: Mapping[int, RowKind], directions: Mapping[int, Direction | Unresolved], types: AssociationTypes
 ) -> dict[int, Verdict]:
     return {
         kind: direction if isinstance(direction, Unresolved) else resolve(kinds[kind], direction, types)
@@ -124,7 +124,7 @@ def _without_inverse(verdicts: Mapping[int, Verdict]) -> list[Direction]:
 
 
 def refuse_options(
-    groups: Sequence[InputSettings], kinds: Mapping[int, Asked], verdicts: Mapping[int, Verdict]
+    groups: Sequence[InputSettings], kinds: Mapping[int, RowKind], verdicts: Mapping[int, Verdict]
 ) -> None:
     """Raise UsageError when an option's value is right for no row at all: it is the command that is wrong."""
     sound = [kinds[kind] for kind, verdict in verdicts.items() if isinstance(verdict, Resolved)]
@@ -133,5 +133,5 @@ def refuse_options(
             continue
         value = getattr(kinds[kind], verdict.field)
         from_option = any(value == (getattr(settings, verdict.field) or "").strip() for settings in groups)
-        if from_option and not any(getattr(asked, verdict.field) == value for asked in sound):
+        if from_option and not any(getattr(row_kind, verdict.field) == value for row_kind in sound):
             raise UsageError(verdict.message)

@@ -8,7 +8,7 @@ from typing import Protocol
 from loader.errors import RecordError
 from loader.events import Kind, LookedUp, Notify, Planned, Reading
 from loader.journal import InThread
-from loader.model import Asked, Resolved, Specification, Unresolved
+from loader.model import Resolved, RowKind, Specification, Unresolved
 from loader.planning import fold
 from loader.planning.addresses import wrong_address
 from loader.planning.association_limits import Limits, reject_beyond_limits
@@ -105,8 +105,8 @@ async def resolve_and_group(
 
 def _name_types(staging: Staging, names: ObjectTypes) -> None:
     """Rows that are never sent show their object types as ids, too, where these are known."""
-    for kind, asked in staging.all_kinds().items():
-        staging.name_types(kind, names.find(asked.object_type), names.find(asked.to_object_type))
+    for kind, row_kind in staging.all_kinds().items():
+        staging.name_types(kind, names.find(row_kind.object_type), names.find(row_kind.to_object_type))
 
 
 def _alike(kinds: Iterable[Kind]) -> tuple[Kind, ...]:
@@ -117,12 +117,12 @@ def _alike(kinds: Iterable[Kind]) -> tuple[Kind, ...]:
     return tuple(replace(kind, rows=rows) for kind, rows in counts.items())
 
 
-def _describe(rows: int, asked: Asked, verdict: Resolved | Unresolved, names: ObjectTypes) -> Kind:
+def _describe(rows: int, row_kind: RowKind, verdict: Resolved | Unresolved, names: ObjectTypes) -> Kind:
     if isinstance(verdict, Resolved):
         first, second = map(names.shown, verdict.direction)
         category, type_id = verdict.type.category, str(verdict.type.type_id)
         return Kind(rows, first, second, category, type_id, verdict.label, "", *verdict.direction)
-    return Kind(rows, *asked[:5], problem=verdict.message)
+    return Kind(rows, *row_kind[:5], problem=verdict.message)
 
 
 def _group(

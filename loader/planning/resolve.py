@@ -1,9 +1,9 @@
-"""What a row asks for, settled: names become ids, or the row is told why not, with what would be right.
+"""What a row asks for, resolved: names become ids, or a reason says why not, and what would be right.
 
-Resolved are not rows but the few distinct things that rows ask for (`model.Asked`), however many rows there are.
+Kinds of rows are resolved (`model.RowKind`), not rows: they are few, however many rows there are.
 """
 
-from loader.model import Asked, AssociationType, Direction, Resolved, Unresolved
+from loader.model import AssociationType, Direction, Resolved, RowKind, Unresolved
 from loader.planning.association_types import (
     CATEGORIES,
     HUBSPOT_DEFINED,
@@ -23,10 +23,10 @@ Verdict = Resolved | Unresolved
 _WHERE = {"object_type": ", in the cell or with --from", "to_object_type": ", in the cell or with --to"}
 
 
-def direction_of(asked: Asked, names: ObjectTypes) -> Direction | Unresolved:
+def direction_of(row_kind: RowKind, names: ObjectTypes) -> Direction | Unresolved:
     """Return the object types as ids."""
-    first = find_type(asked.object_type, names, "object_type")
-    second = find_type(asked.to_object_type, names, "to_object_type")
+    first = find_type(row_kind.object_type, names, "object_type")
+    second = find_type(row_kind.to_object_type, names, "to_object_type")
     if isinstance(first, Unresolved):
         return first
     return second if isinstance(second, Unresolved) else (first, second)
@@ -54,22 +54,22 @@ def find_type(name: str, names: ObjectTypes, field: str) -> str | Unresolved:
     return Unresolved("UNKNOWN_OBJECT_TYPE", f"{quoted(name)} is no object type of this portal: {hint}", field)
 
 
-def wanted_label(asked: Asked) -> str:
+def wanted_label(row_kind: RowKind) -> str:
     """Return the label that a row asks for; a `(Primary)` column asks for one without a word."""
-    return asked.label or ("Primary" if asked.primary and not asked.association_type_id else "")
+    return row_kind.label or ("Primary" if row_kind.primary and not row_kind.association_type_id else "")
 
 
-def needs_portal(asked: Asked, direction: Direction, types: AssociationTypes) -> bool:
+def needs_portal(row_kind: RowKind, direction: Direction, types: AssociationTypes) -> bool:
     """Return True when only the portal's own labels can settle this."""
     if types.asked(direction):
         return False
-    if wanted_label(asked):
+    if wanted_label(row_kind):
         return True  # Portals give their own labels, and HubSpot's, any text.
-    if asked.association_type_id:
-        kind = _type_id(asked.association_type_id)
-        if kind is None or (category := _category(asked)) is None:
+    if row_kind.association_type_id:
+        kind = _type_id(row_kind.association_type_id)
+        if kind is None or (category := _category(row_kind)) is None:
             return False
-        if not asked.association_category:
+        if not row_kind.association_category:
             return True  # One number may be HubSpot's own type and, in another category, a label of this portal.
         if any(entry.type.category == category for entry in types.numbered(direction, kind)):
             return False
@@ -77,33 +77,35 @@ def needs_portal(asked: Asked, direction: Direction, types: AssociationTypes) ->
     return types.unlabelled(direction) is None
 
 
-def known_by_table(asked: Asked, direction: Direction, types: AssociationTypes) -> bool:
+def known_by_table(row_kind: RowKind, direction: Direction, types: AssociationTypes) -> bool:
     """Return True when HubSpot's own table has a type for this: a token that only writes must not be stopped for it."""
-    verdict = resolve(asked, direction, types)
+    verdict = resolve(row_kind, direction, types)
     return isinstance(verdict, Resolved) and any(entry.type == verdict.type for entry in types.of(direction))
 
 
-def resolve(asked: Asked, direction: Direction, types: AssociationTypes) -> Verdict:
+def resolve(row_kind: RowKind, direction: Direction, types: AssociationTypes) -> Verdict:
     """Return what to send, or why nothing can be sent. Unasked portals leave only what the standard table says."""
-    category = _category(asked)
+    category = _category(row_kind)
     if category is None:
         return Unresolved(
             "UNKNOWN_CATEGORY",
-            f"{quoted(asked.association_category)} is no association category: write {', '.join(CATEGORIES[:3])} or "
+            f"{quoted(row_kind.association_category)} is no association category: write {', '.join(CATEGORIES[:3])} or "
             "nothing; if the column says something else, add --column association_category= to leave it unread",
             "association_category",
         )
-    label = wanted_label(asked)
+    label = wanted_label(row_kind)
     if label:
-        named = (types.primary(direction) if asked.primary and not asked.label else []) or types.named(direction, label)
-        return _by_label(asked._replace(label=label), named, direction, types)
-    if asked.association_type_id:
-        return _by_type_id(asked, category, direction, types)
-    return _unlabelled(asked, direction, types)
+        named = (types.primary(direction) if row_kind.primary and not row_kind.label else []) or types.named(
+            direction, label
+        )
+        return _by_label(row_kind._replace(label=label), named, direction, types)
+    if row_kind.association_type_id:
+        return _by_type_id(row_kind, category, direction, types)
+    return _unlabelled(row_kind, direction, types)
 
 
-def _category(asked: Asked) -> str | None:
-    text = asked.association_category.strip().upper().replace(" ", "_").replace("-", "_")
+def _category(row_kind: RowKind) -> str | None:
+    text = row_kind.association_category.strip().upper().replace(" ", "_").replace("-", "_")
     return text if text in CATEGORIES else (None if text else HUBSPOT_DEFINED)
 
 
@@ -121,26 +123,28 @@ def _unchecked(label: str, direction: Direction) -> Resolved:
     return Resolved(*direction, UNCHECKED, label, UNCHECKED)
 
 
-def _by_label(asked: Asked, named: list[Known], direction: Direction, types: AssociationTypes) -> Verdict:
+def _by_label(row_kind: RowKind, named: list[Known], direction: Direction, types: AssociationTypes) -> Verdict:
     """Settle a row by its label; `named` are the types that go by it."""
-    found = [entry for entry in named if not asked.association_category or entry.type.category == _category(asked)]
+    found = [
+        entry for entry in named if not row_kind.association_category or entry.type.category == _category(row_kind)
+    ]
     if named and not found and types.complete(direction):
-        return _wrong_category(asked, named, f"the label {quoted(asked.label)}", direction, types)
-    if len(found) > 1 and asked.association_type_id:
-        type_id = _type_id(asked.association_type_id)
+        return _wrong_category(row_kind, named, f"the label {quoted(row_kind.label)}", direction, types)
+    if len(found) > 1 and row_kind.association_type_id:
+        type_id = _type_id(row_kind.association_type_id)
         found = [entry for entry in found if entry.type.type_id == type_id] or found[:1]
     if len(found) == 1:
-        return _agreeing(asked, found[0], direction, types)
+        return _agreeing(row_kind, found[0], direction, types)
     if found:
         ids = " and ".join(f"{entry.type.category} {entry.type.type_id}" for entry in found)
         return Unresolved(
             "AMBIGUOUS_LABEL",
-            f"the label {quoted(asked.label)} stands for {ids}: name the category and the association type id",
+            f"the label {quoted(row_kind.label)} stands for {ids}: name the category and the association type id",
             "label",
         )
     if types.offline:
-        return _unchecked(asked.label, direction)
-    return Unresolved("ASSOCIATION_LABEL_NOT_FOUND", _no_such_label(asked.label, direction, types), "label")
+        return _unchecked(row_kind.label, direction)
+    return Unresolved("ASSOCIATION_LABEL_NOT_FOUND", _no_such_label(row_kind.label, direction, types), "label")
 
 
 _CHECK = "check both object types, or name the association type id"
@@ -174,34 +178,34 @@ def from_the_other_end(label: str, direction: Direction, types: AssociationTypes
     return other != direction and bool(types.named(other, label))
 
 
-def _agreeing(asked: Asked, entry: Known, direction: Direction, types: AssociationTypes) -> Verdict:
-    if asked.association_type_id and _type_id(asked.association_type_id) != entry.type.type_id:
+def _agreeing(row_kind: RowKind, entry: Known, direction: Direction, types: AssociationTypes) -> Verdict:
+    if row_kind.association_type_id and _type_id(row_kind.association_type_id) != entry.type.type_id:
         return Unresolved(
             "LABEL_AND_TYPE_ID_DISAGREE",
-            f"the label {quoted(asked.label)} is association type {entry.type.type_id}, but the row also says "
-            f"{quoted(asked.association_type_id)}: leave one of the two blank",
+            f"the label {quoted(row_kind.label)} is association type {entry.type.type_id}, but the row also says "
+            f"{quoted(row_kind.association_type_id)}: leave one of the two blank",
             "label",
         )
     return _resolved(entry, direction, types)
 
 
-def _by_type_id(asked: Asked, category: str, direction: Direction, types: AssociationTypes) -> Verdict:
-    type_id = _type_id(asked.association_type_id)
+def _by_type_id(row_kind: RowKind, category: str, direction: Direction, types: AssociationTypes) -> Verdict:
+    type_id = _type_id(row_kind.association_type_id)
     if type_id is None:
         return Unresolved(
             "INVALID_ASSOCIATION_TYPE_ID",
-            f"{quoted(asked.association_type_id)} is no association type id: write digits only, such as 279",
+            f"{quoted(row_kind.association_type_id)} is no association type id: write digits only, such as 279",
             "association_type_id",
         )
     numbered = types.numbered(direction, type_id)
-    same = [entry for entry in numbered if entry.type.category == category or not asked.association_category]
+    same = [entry for entry in numbered if entry.type.category == category or not row_kind.association_category]
     if len(same) > 1:
         return _ambiguous_type_id(type_id, same, direction, types)
     if same:
         return _resolved(same[0], direction, types)
     if numbered and types.complete(direction):
-        return _wrong_category(asked, numbered, f"association type {type_id}", direction, types)
-    home = _home(asked, type_id, category, direction, types)
+        return _wrong_category(row_kind, numbered, f"association type {type_id}", direction, types)
+    home = _home(row_kind, type_id, category, direction, types)
     if home or types.complete(direction):
         message = _right_ids(type_id, home, direction, types)
         return Unresolved("WRONG_ASSOCIATION_TYPE_ID", message, "association_type_id")
@@ -224,25 +228,25 @@ def _described(entry: Known) -> str:
 
 
 def _wrong_category(
-    asked: Asked, known: list[Known], what: str, direction: Direction, types: AssociationTypes
+    row_kind: RowKind, known: list[Known], what: str, direction: Direction, types: AssociationTypes
 ) -> Unresolved:
     """Say that a type is there, but under another category than the row's."""
     right = " or ".join(dict.fromkeys(entry.type.category for entry in known))
     return Unresolved(
         "WRONG_CATEGORY",
-        f"{what} of {types.shown(direction)} is {right}, not {asked.association_category.strip()}: write {right}, or "
-        "leave the category blank",
+        f"{what} of {types.shown(direction)} is {right}, not {row_kind.association_category.strip()}: write {right}, "
+        "or leave the category blank",
         "association_category",
     )
 
 
 def _home(
-    asked: Asked, type_id: int, category: str, direction: Direction, types: AssociationTypes
+    row_kind: RowKind, type_id: int, category: str, direction: Direction, types: AssociationTypes
 ) -> tuple[Direction, list[Known]] | None:
     """Return the direction that a wrong type id belongs to, as far as it is known, and the types that it is there."""
     other = direction[1], direction[0]
     same = types.numbered(other, type_id) if other != direction else []
-    if asked.association_category:
+    if row_kind.association_category:
         same = [entry for entry in same if entry.type.category == category]
     if same:
         return other, same
@@ -277,13 +281,13 @@ def _id_of(kind: AssociationType, direction: Direction, types: AssociationTypes)
     return " ".join(map(str, kind)) if len(types.numbered(direction, kind.type_id)) > 1 else str(kind.type_id)
 
 
-def _unlabelled(asked: Asked, direction: Direction, types: AssociationTypes) -> Verdict:
+def _unlabelled(row_kind: RowKind, direction: Direction, types: AssociationTypes) -> Verdict:
     entry = types.unlabelled(direction)
     pair = types.shown(direction)
-    if entry is not None and asked.association_category and entry.type.category != _category(asked):
+    if entry is not None and row_kind.association_category and entry.type.category != _category(row_kind):
         return Unresolved(
             "CATEGORY_WITHOUT_TYPE",
-            f"the row says the category {asked.association_category.strip()} and neither a label nor a type id, and "
+            f"the row says the category {row_kind.association_category.strip()} and neither a label nor a type id, and "
             f"{pair} without a label is {_described(entry)}: name a label or a type id, or leave the category blank",
             "association_category",
         )

@@ -15,13 +15,13 @@ from loader.errors import RecordError
 from loader.journal import Draft, Figures
 from loader.journal.bound import bound_place
 from loader.model import (
-    Asked,
     AssociationType,
     Chunk,
     Direction,
     End,
     Reject,
     Resolved,
+    RowKind,
     Rows,
     Specification,
     Unresolved,
@@ -46,7 +46,7 @@ class Staging:
         self._stopping = stopping
         self._spool = Spool(path, ROW)
         self._draft = Draft(path, self._spool.blocks)
-        self._kinds: dict[Asked, int] = {}
+        self._kinds: dict[RowKind, int] = {}
         self._label_columns: dict[str, str] = {}
         self._rows_of_kind: Counter[int] = Counter()
         self._ends: dict[int, End] = {}
@@ -107,20 +107,20 @@ class Staging:
         found = np.empty(len(rows), ROW)
         found["from"], found["to"] = self.keys.numbered(self._input, rows)
         found["input"], found["row"], found["part"] = self._input, rows.rows, rows.parts
-        found["kind"] = np.array([self._kind(each) for each in rows.asked], np.int32)[rows.kinds]
+        found["kind"] = np.array([self._kind(each) for each in rows.row_kinds], np.int32)[rows.kinds]
         counts = np.bincount(found["kind"])
         self._rows_of_kind.update({kind: int(counts[kind]) for kind in np.flatnonzero(counts).tolist()})
         return found
 
     def _rejected(self, reject: Reject) -> tuple[int, int, int, str, str, int, str, str]:
-        row, part, object_id, to_object_id, asked, reason, message = reject
-        return self._input, row, part, object_id, to_object_id, self._kind(asked), reason, message
+        row, part, object_id, to_object_id, row_kind, reason, message = reject
+        return self._input, row, part, object_id, to_object_id, self._kind(row_kind), reason, message
 
-    def _kind(self, asked: Asked) -> int:
-        if asked not in self._kinds:
-            self._kinds[asked] = len(self._kinds) + 1
-            self._draft.add_kind(self._kinds[asked], asked)
-        return self._kinds[asked]
+    def _kind(self, row_kind: RowKind) -> int:
+        if row_kind not in self._kinds:
+            self._kinds[row_kind] = len(self._kinds) + 1
+            self._draft.add_kind(self._kinds[row_kind], row_kind)
+        return self._kinds[row_kind]
 
     def end_input(self) -> None:
         """Close the current input."""
@@ -128,13 +128,13 @@ class Staging:
 
     # --- what rows ask for
 
-    def kinds(self) -> dict[int, Asked]:
+    def kinds(self) -> dict[int, RowKind]:
         """Return what the sound rows ask for, by number."""
-        return {kind: asked for asked, kind in self._kinds.items() if self._rows_of_kind[kind]}
+        return {kind: row_kind for row_kind, kind in self._kinds.items() if self._rows_of_kind[kind]}
 
-    def all_kinds(self) -> dict[int, Asked]:
+    def all_kinds(self) -> dict[int, RowKind]:
         """Return what all rows ask for, the rejected ones too, by number."""
-        return {kind: asked for asked, kind in self._kinds.items()}
+        return {kind: row_kind for row_kind, kind in self._kinds.items()}
 
     def name_types(self, kind: int, from_type: str | None, to_type: str | None) -> None:
         """Write down the object types of a kind by their ids where they are known, whether it is sent or not."""

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from loader.model import Asked, Chunk, Reject, Rows
+from loader.model import Chunk, Reject, RowKind, Rows
 from loader.read import ids
-from loader.read.asked import AskedOf, is_whole
 from loader.read.columns import Column, Columns
 from loader.read.ids import Judged
+from loader.read.row_kinds import RowKindsOf, is_whole
 from loader.read.second_header import SecondHeader
 from loader.read.show import keep
 from loader.read.table import Batch, Mark, Table
@@ -46,7 +46,7 @@ class _Link(NamedTuple):
     part: int
     object_id: str
     to_object_id: str
-    asked: Asked
+    row_kind: RowKind
 
 
 Verdicts = tuple[tuple[Column, Judged], ...]
@@ -62,7 +62,7 @@ class Judge:
         self._columns = columns
         self._repairs = repairs
         self._by_property = bool(settings.from_id_property), bool(settings.to_id_property)
-        self._asked = [AskedOf(columns, to, settings) for to in columns.to]
+        self._row_kinds_of = [RowKindsOf(columns, to, settings) for to in columns.to]
         self._second_header = SecondHeader(name, table.header, settings)
         ends = zip(self._by_property, ([columns.object_id], columns.to), strict=True)
         ids_at = [each.position for is_key, found in ends if not is_key for each in found]
@@ -76,8 +76,8 @@ class Judge:
         """
         for place, fault in self._totals.find(batch):
             batch.faults.setdefault(place, fault)
-        asked: dict[Asked, int] = {}
-        plain, others, without = self._plain_rows(batch, asked)
+        numbers: dict[RowKind, int] = {}
+        plain, others, without = self._plain_rows(batch, numbers)
         start = 0
         links: list[_Link] = []
         rejects: list[Reject] = []
@@ -91,17 +91,17 @@ class Judge:
                     without += each
                 if len(links) + len(rejects) >= MOST_ROWS:
                     end = int(np.searchsorted(plain[0], batch.rows[place]))
-                    found = self._rows(plain[:, start:end], links, asked)
+                    found = self._rows(plain[:, start:end], links, numbers)
                     yield Chunk(rows=[], cells=[], links=found, rejects=rejects, without=0)
                     start, links, rejects = end, [], []
-        found = self._rows(plain[:, start:], links, asked)
+        found = self._rows(plain[:, start:], links, numbers)
         yield Chunk(rows=list(batch.rows), cells=batch.columns, links=found, rejects=rejects, without=without)
 
-    def _plain_rows(self, batch: Batch, asked: dict[Asked, int]) -> tuple[_Table, list[int], int]:
+    def _plain_rows(self, batch: Batch, numbers: dict[RowKind, int]) -> tuple[_Table, list[int], int]:
         """Return the rows of plain records, the places of the other records, and how many plain cells ask for nothing.
 
         A record is plain if nothing is wrong with it, its cells hold plain ids, or nothing where that may be, and it
-        asks for few rows. What rows ask for is numbered in `asked`.
+        asks for few rows. `numbers` gives each kind of row its number.
         """
         count = len(batch.rows)
         if any(self._by_property):
@@ -113,15 +113,15 @@ class Judge:
         is_plain[[*batch.faults, *(place for place, column in batch.marks if column in self._read)]] = False
         without = np.zeros(count, np.int64)
         columns: list[tuple[_Numbers, _Numbers, _Numbers]] = []
-        for asked_of, to in zip(self._asked, self._columns.to, strict=True):
+        for row_kinds_of, to in zip(self._row_kinds_of, self._columns.to, strict=True):
             to_ids, counts = ids.plain_ids(batch.columns[to.position], lists=True)
-            asks = asked_of.in_columns(batch.columns, asked)
-            is_few = (counts > 0) & (asks.sizes > 0) & (counts * asks.sizes <= _MOST_OF_PLAIN)
+            found_kinds = row_kinds_of.in_columns(batch.columns, numbers)
+            is_few = (counts > 0) & (found_kinds.sizes > 0) & (counts * found_kinds.sizes <= _MOST_OF_PLAIN)
             asks_nothing = (counts == 0) & to.meaning.associated
             is_plain &= is_few | asks_nothing
             without += asks_nothing
-            places, found, nth = _repeated(counts, np.where(is_few, asks.sizes, 0))
-            columns.append((places, to_ids[found], asks.kinds[asks.starts[places] + nth]))
+            places, found, nth = _repeated(counts, np.where(is_few, found_kinds.sizes, 0))
+            columns.append((places, to_ids[found], found_kinds.kinds[found_kinds.starts[places] + nth]))
         places, to_object_ids, kinds = (np.concatenate(each) for each in zip(*columns, strict=True))
         kept = np.flatnonzero(is_plain[places])
         kept = kept[np.argsort(places[kept], kind="stable")]
@@ -131,23 +131,23 @@ class Judge:
         table = np.stack([rows, parts, by_record[places], to_object_ids[kept], kinds[kept]])
         return table, np.flatnonzero(~is_plain).tolist(), int(without[is_plain].sum())
 
-    def _rows(self, plain: _Table, links: list[_Link], asked: dict[Asked, int]) -> Rows:
+    def _rows(self, plain: _Table, links: list[_Link], numbers: dict[RowKind, int]) -> Rows:
         """Return plain rows and those that were judged one by one, in the order of their records."""
         first, second = self._by_property
         object_ids, to_object_ids = [link.object_id for link in links], [link.to_object_id for link in links]
-        numbers = [(link.row, link.part, asked.setdefault(link.asked, len(asked))) for link in links]
-        found = np.array(numbers, np.int64).reshape(-1, 3).T
+        places = [(link.row, link.part, numbers.setdefault(link.row_kind, len(numbers))) for link in links]
+        found = np.array(places, np.int64).reshape(-1, 3).T
         rows, parts, kinds = np.concatenate([plain[[0, 1, 4]], found], axis=1)
         # Where an end has keys, no row is plain.
         order = np.argsort(rows, kind="stable")
-        kinds, used = _by_first_use(kinds[order], list(asked))
+        kinds, used = _by_first_use(kinds[order], list(numbers))
         return Rows(
             rows=rows[order].astype(np.int32),
             parts=parts[order].astype(np.int32),
             object_ids=object_ids if first else np.append(plain[2], np.array(object_ids, np.int64))[order],
             to_object_ids=to_object_ids if second else np.append(plain[3], np.array(to_object_ids, np.int64))[order],
             kinds=kinds,
-            asked=used,
+            row_kinds=used,
         )
 
     def _record(self, place: int, batch: Batch) -> Iterator[_Link | Reject | int]:
@@ -163,12 +163,12 @@ class Judge:
             return
         unsure = self._unsure(place, batch) if batch.marks else []
         part = 0
-        for asked_of, column in zip(self._asked, self._columns.to, strict=True):
-            asked = asked_of.of(cells)
-            in_order = not (judged.reason or unsure) and is_whole(asked[0])
+        for row_kinds_of, column in zip(self._row_kinds_of, self._columns.to, strict=True):
+            row_kinds = row_kinds_of.of(cells)
+            in_order = not (judged.reason or unsure) and is_whole(row_kinds[0])
             before = part
             for text, to_judged in self._judged_parts(place, column, cells, batch):
-                for each in asked:
+                for each in row_kinds:
                     if in_order and not to_judged.reason:
                         found = _with_addresses(each, judged, to_judged)
                         yield _Link(row, part, judged.record_id, to_judged.record_id, found)
@@ -214,24 +214,24 @@ class Judge:
             self._repairs[f"Ids that had {judged.repair} taken off: {{n}}."] += 1
         return judged
 
-    def _problem(self, row: int, verdicts: Verdicts, asked: Asked) -> Mark:
+    def _problem(self, row: int, verdicts: Verdicts, row_kind: RowKind) -> Mark:
         """Return the first thing that is wrong with a row that is not in order."""
         for where, verdict in verdicts:
             if verdict.reason:
                 return Mark(verdict.reason, f"{self._table.cell_name(row, where.position)}: {verdict.why}.")
-        missing = "MISSING_TO_OBJECT_TYPE" if asked.object_type else "MISSING_OBJECT_TYPE"
+        missing = "MISSING_TO_OBJECT_TYPE" if row_kind.object_type else "MISSING_OBJECT_TYPE"
         return Mark(missing, f"Row {row}: {_MISSING_TYPE[missing]}.")
 
     def _rejected_record(self, row: int, cells: list[str], fault: Mark) -> Reject:
         said = keep(cells[self._columns.object_id.position]), keep(cells[self._columns.to[0].position])
-        asked, *_ = self._asked[0].of(cells)
-        return Reject(row, 0, *said, asked, fault.reason, f"Row {row} {fault.why}.")
+        row_kind, *_ = self._row_kinds_of[0].of(cells)
+        return Reject(row, 0, *said, row_kind, fault.reason, f"Row {row} {fault.why}.")
 
 
-def _with_addresses(asked: Asked, judged: Judged, to_judged: Judged) -> Asked:
+def _with_addresses(row_kind: RowKind, judged: Judged, to_judged: Judged) -> RowKind:
     if not (judged.address or to_judged.address):
-        return asked
-    return asked._replace(address=judged.address, to_address=to_judged.address)
+        return row_kind
+    return row_kind._replace(address=judged.address, to_address=to_judged.address)
 
 
 def _repeated(counts: _Numbers, sizes: _Numbers) -> tuple[_Numbers, _Numbers, _Numbers]:
@@ -246,11 +246,11 @@ def _repeated(counts: _Numbers, sizes: _Numbers) -> tuple[_Numbers, _Numbers, _N
     return records[found], found, nth
 
 
-def _by_first_use(kinds: _Numbers, asked: list[Asked]) -> tuple[npt.NDArray[np.int32], tuple[Asked, ...]]:
+def _by_first_use(kinds: _Numbers, row_kinds: list[RowKind]) -> tuple[npt.NDArray[np.int32], tuple[RowKind, ...]]:
     """Number what rows ask for anew, in the order in which they first do; what none asks for is left out."""
-    first = np.full(len(asked), len(kinds))
+    first = np.full(len(row_kinds), len(kinds))
     first[kinds[::-1]] = np.arange(len(kinds))[::-1]
     used = np.argsort(first)[: np.count_nonzero(first < len(kinds))]
-    numbers = np.empty(len(asked), np.int32)
+    numbers = np.empty(len(row_kinds), np.int32)
     numbers[used] = np.arange(len(used))
-    return numbers[kinds], tuple(asked[kind] for kind in used)
+    return numbers[kinds], tuple(row_kinds[kind] for kind in used)

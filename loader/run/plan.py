@@ -72,7 +72,9 @@ class _Plan:
         """Settle the names as far as the standard tables go."""
         portal_id = self.session.settings.connection.portal_id
         resolution = await self._settle(None, portal_id, None)
-        if portal_id is None and any(asked.address or asked.to_address for asked in self.staging.held.kinds().values()):
+        if portal_id is None and any(
+            row_kind.address or row_kind.to_address for row_kind in self.staging.held.kinds().values()
+        ):
             self.session.note(_ADDRESSES_UNCHECKED)
         send = self.session.settings.send
         prospect = Prospect(

@@ -10,7 +10,7 @@ from loader.reasons import ANSWERS, ROWS
 from loader.settings import Rate
 from loader.show.pace import MOST_BUCKETS, Bucket, Pace, latency_classes
 from tests.rows import Link
-from tests.stages.fake_portal import asked
+from tests.stages.fake_portal import row_kind
 from tests.stages.staged import NOW, chunk, claim, created, link, numbers, stage
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&amp;\x1b[2J\u202e"
@@ -19,7 +19,7 @@ HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&amp;\x1b[2J\
 
 def every_reason(folder: Path) -> Path:
     """Make the journal `r.journal` in a folder and return its path."""
-    hostile = asked(label=HOSTILE)
+    hostile = row_kind(label=HOSTILE)
     rejects = [
         Reject(2000 + number, 0, HOSTILE, HOSTILE, hostile, reason, f"Row {number}: {HOSTILE} is wrong")
         for number, reason in enumerate(ROWS)

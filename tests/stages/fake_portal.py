@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from loader.model import Asked, Direction
+from loader.model import Direction, RowKind
 
 
 class FakePortal:
@@ -33,7 +33,7 @@ class FakePortal:
         return self._schemas
 
 
-def asked(
+def row_kind(
     object_type: str = "contacts",
     to_object_type: str = "companies",
     *,
@@ -42,6 +42,6 @@ def asked(
     label: str = "",
     primary: bool = False,
     to_column: str = "to_object_id",
-) -> Asked:
+) -> RowKind:
     """Return what a row asks for, contacts to companies unless told otherwise."""
-    return Asked(object_type, to_object_type, category, type_id, label, primary, to_column)
+    return RowKind(object_type, to_object_type, category, type_id, label, primary, to_column)

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from loader.journal import Journal
-from loader.model import Asked, Chunk, Numbers, Outcome, Pair, Reject, Resolved, Result
+from loader.model import Chunk, Numbers, Outcome, Pair, Reject, Resolved, Result, RowKind
 from loader.planning import fold
 from loader.planning.names import Portal, resolve_names
 from loader.planning.staging import Staging
 from tests.rows import Link, in_columns
-from tests.stages.fake_portal import asked
+from tests.stages.fake_portal import row_kind
 
 HEADER = ("object_id", "to_object_id")
 NOW = "2026-11-23T02:00:00.123Z"
@@ -20,14 +20,14 @@ NOW = "2026-11-23T02:00:00.123Z"
 Row = Link | Reject
 
 
-def link(row: int, object_id: int, to_object_id: int, what: Asked | None = None, part: int = 0) -> Link:
+def link(row: int, object_id: int, to_object_id: int, what: RowKind | None = None, part: int = 0) -> Link:
     """Return a row in order."""
-    return Link(row, part, str(object_id), str(to_object_id), what or asked())
+    return Link(row, part, str(object_id), str(to_object_id), what or row_kind())
 
 
-def reject(row: int, object_id: str, to_object_id: str, what: Asked | None = None, part: int = 0) -> Reject:
+def reject(row: int, object_id: str, to_object_id: str, what: RowKind | None = None, part: int = 0) -> Reject:
     """Return a row that is never sent."""
-    return Reject(row, part, object_id, to_object_id, what or asked(), "INVALID_RECORD_ID", f"row {row} is wrong")
+    return Reject(row, part, object_id, to_object_id, what or row_kind(), "INVALID_RECORD_ID", f"row {row} is wrong")
 
 
 def chunk(

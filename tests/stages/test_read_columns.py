@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from loader.errors import InputError, LoaderError, UsageError
-from loader.model import Asked, Reject
+from loader.model import Reject, RowKind
 from loader.read import Input, open_inputs
 from loader.read.headers import meaning
 from loader.settings import InputSettings
 from tests.rows import Link, links_of
 
-BLANK = Asked("contacts", "companies", "", "", "", False, "to_object_id")
+BLANK = RowKind("contacts", "companies", "", "", "", False, "to_object_id")
 
 
 def opened(tmp_path: Path, content: str, **options: Any) -> Input:
@@ -30,9 +30,9 @@ def rejects(source: Input) -> list[Reject]:
     return [reject for chunk in source.chunks() for reject in chunk.rejects]
 
 
-def asked(tmp_path: Path, header: str, cells: str, **options: Any) -> Asked:
+def row_kind(tmp_path: Path, header: str, cells: str, **options: Any) -> RowKind:
     (link,) = links(opened(tmp_path, f"object_id,to_object_id,{header}\n1,2,{cells}\n", **options))
-    return link.asked
+    return link.row_kind
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_all_fields_are_read_from_their_columns(tmp_path: Path) -> None:
         " Boss ,279,USER_DEFINED,2,deals,1,tickets\n"
     )
     source = opened(tmp_path, text)
-    assert links(source)[0].asked == Asked("tickets", "deals", "USER_DEFINED", "279", "Boss", False, "toObjectId")
+    assert links(source)[0].row_kind == RowKind("tickets", "deals", "USER_DEFINED", "279", "Boss", False, "toObjectId")
     assert list(source.understood.columns) == [
         "object_type", "object_id", "to_object_type", "to_object_id", "association_category", "association_type_id",
         "label",
@@ -104,9 +104,9 @@ def test_all_fields_are_read_from_their_columns(tmp_path: Path) -> None:
         ("x", "", {"label": "Boss", "association_type_id": "1"}, BLANK._replace(label="Boss", association_type_id="1")),
     ],
 )  # fmt: skip
-def test_a_rows_own_words_win(tmp_path: Path, header: str, cells: str, options: Any, expected: Asked) -> None:
+def test_a_rows_own_words_win(tmp_path: Path, header: str, cells: str, options: Any, expected: RowKind) -> None:
     """A cell wins over its option; a row's own label or type id sets both options aside."""
-    assert asked(tmp_path, header, cells, **options) == expected
+    assert row_kind(tmp_path, header, cells, **options) == expected
 
 
 def test_a_blank_object_type_without_an_option_rejects_the_row(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_the_column_option_takes_any_header(tmp_path: Path) -> None:
     text = "Contact Key,Record ID,Boss?\n1,2,x\n"
     columns = {"object_id": "Contact Key", "to_object_id": "Record ID", "label": "boss?"}
     (link,) = links(opened(tmp_path, text, columns=columns))
-    assert (link.object_id, link.to_object_id, link.asked.label) == ("1", "2", "x")
+    assert (link.object_id, link.to_object_id, link.row_kind.label) == ("1", "2", "x")
 
 
 @pytest.mark.parametrize(
@@ -218,9 +218,9 @@ def test_a_hubspot_export_is_read_as_it_is(tmp_path: Path) -> None:
         "Associated Company IDs (Boss of)\n1,Ada,11;12,11,\n2,Bob,,,\n3,Cy,x,,13\n"
     )
     source = opened(tmp_path, text, object_type=None, to_object_type=None, association_type_id="279")
-    plain = Asked("contact", "company", "", "279", "", False, "Associated Company IDs")
-    primary = Asked("contact", "company", "", "", "", True, "Associated Company IDs (Primary)")
-    boss = Asked("contact", "company", "", "", "Boss of", False, "Associated Company IDs (Boss of)")
+    plain = RowKind("contact", "company", "", "279", "", False, "Associated Company IDs")
+    primary = RowKind("contact", "company", "", "", "", True, "Associated Company IDs (Primary)")
+    boss = RowKind("contact", "company", "", "", "Boss of", False, "Associated Company IDs (Boss of)")
     assert links(source) == [
         Link(2, 0, "1", "11", plain), Link(2, 1, "1", "12", plain), Link(2, 2, "1", "11", primary),
         Link(4, 1, "3", "13", boss),
@@ -234,18 +234,18 @@ def test_several_types_are_all_read_unless_the_option_narrows(tmp_path: Path) ->
     """Each column has the type in its header; `--to` takes its own, by name or by id."""
     text = "Record ID,Associated Company IDs,Associated Deal IDs,Associated Line item IDs\n1,2,3,4\n"
     both = links(opened(tmp_path, text, to_object_type=None))
-    assert [(link.to_object_id, link.asked.to_object_type) for link in both] == [
+    assert [(link.to_object_id, link.row_kind.to_object_type) for link in both] == [
         ("2", "company"),
         ("3", "deal"),
         ("4", "line item"),
     ]
     for option in ("deals", "0-3", "DEAL"):
         (link,) = links(opened(tmp_path, text, to_object_type=option))
-        assert (link.to_object_id, link.asked.to_object_type) == ("3", option)
+        assert (link.to_object_id, link.row_kind.to_object_type) == ("3", option)
     with pytest.raises(UsageError, match="--column to_object_id"):
         opened(tmp_path, text, to_object_type="tickets")
     (link,) = links(opened(tmp_path, text, columns={"to_object_id": "Associated Deal IDs"}, to_object_type=None))
-    assert (link.to_object_id, link.asked.to_object_type) == ("3", "deal")
+    assert (link.to_object_id, link.row_kind.to_object_type) == ("3", "deal")
 
 
 def test_an_option_that_contradicts_the_header_is_refused(tmp_path: Path) -> None:
@@ -286,4 +286,4 @@ def test_id_properties_are_taken_as_they_are(tmp_path: Path) -> None:
 def test_a_label_column_of_endless_variety_is_read(tmp_path: Path) -> None:
     """What rows ask for is remembered only as far as memory stays small."""
     text = "object_id,to_object_id,label\n" + "".join(f"1,2,label {n}\n" for n in range(25_000))
-    assert [link.asked.label for link in links(opened(tmp_path, text))] == [f"label {n}" for n in range(25_000)]
+    assert [link.row_kind.label for link in links(opened(tmp_path, text))] == [f"label {n}" for n in range(25_000)]

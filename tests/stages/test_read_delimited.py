@@ -166,7 +166,7 @@ def test_words_for_nothing_are_text(tmp_path: Path) -> None:
         [(2, "1", "2")],
         [(3, "INVALID_RECORD_ID"), (4, "ERROR_CELL"), (5, "INVALID_RECORD_ID")],
     )
-    assert links_of(source.chunks())[0].asked.label == "NA"
+    assert links_of(source.chunks())[0].row_kind.label == "NA"
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def test_every_usual_encoding_is_found_out(tmp_path: Path, encoding: str) -> Non
     source = opened(tmp_path, TEXT.encode(encoding))
     (chunk,) = source.chunks()
     assert source.header == ("object_id", "to_object_id", "label")
-    assert [(link.row, link.object_id, link.to_object_id, link.asked.label) for link in links_of([chunk])] == [
+    assert [(link.row, link.object_id, link.to_object_id, link.row_kind.label) for link in links_of([chunk])] == [
         (2, "101", "201", "Chef équipe")
     ]
 
@@ -50,8 +50,8 @@ def test_one_bad_byte_among_good_ones_leaves_the_file_utf_8(tmp_path: Path) -> N
     rows = "".join(f"{n},7,Zoë\n" for n in range(1, 40_000)).encode()
     source = opened(tmp_path, b"object_id,to_object_id,label\n" + rows + b"50000,7,Andr\xe9\n50001,7,x\n")
     links = links_of(source.chunks())
-    assert links[0].asked.label == "Zoë"
-    assert [link.asked.label for link in links[-2:]] == ["Andr\ufffd", "x"]
+    assert links[0].row_kind.label == "Zoë"
+    assert [link.row_kind.label for link in links[-2:]] == ["Andr\ufffd", "x"]
     assert source.understood.notes == [
         "Bytes that are not UTF-8: 1 (the first in line 40,001); each is read as \ufffd."
     ]
@@ -68,7 +68,7 @@ def test_the_option_overrides(tmp_path: Path) -> None:
     """A named encoding is taken at its word, and must fit."""
     source = opened(tmp_path, TEXT.encode("latin-1"), encoding="latin-1")
     assert source.understood.encoding == "latin-1"
-    assert links_of(source.chunks())[0].asked.label == "Chef équipe"
+    assert links_of(source.chunks())[0].row_kind.label == "Chef équipe"
     with pytest.raises(InputError, match="not utf-8 throughout"):
         opened(tmp_path, TEXT.encode("latin-1"), encoding="utf-8")
 

@@ -27,7 +27,7 @@ from loader.journal.lines import REJECTED
 from loader.model import AssociationType
 from loader.planning.staging import Staging
 from loader.settings import Rate
-from tests.stages.fake_portal import FakePortal, asked
+from tests.stages.fake_portal import FakePortal, row_kind
 from tests.stages.staged import HEADER, NOW, Row, alike, chunk, claim, created, failed, link, reject, send_all, stage
 
 
@@ -55,7 +55,7 @@ def test_rows_of_one_pair_are_one_request_over_all_inputs(tmp_path: Path) -> Non
     path = stage(
         tmp_path,
         [chunk([link(2, 1, 9), link(3, 5, 9)])],
-        [chunk([link(2, 1, 9, asked(primary=True))])],
+        [chunk([link(2, 1, 9, row_kind(primary=True))])],
         [chunk([link(7, 1, 9)])],
     )
     with Journal(path) as journal:
@@ -72,7 +72,7 @@ def test_rows_of_one_pair_are_one_request_over_all_inputs(tmp_path: Path) -> Non
 
 def test_both_directions_of_a_pair_are_one_request(tmp_path: Path) -> None:
     """Company to contact is folded onto contact to company; each row's line says what that row said."""
-    rows = [link(2, 1, 9), link(3, 2, 9), link(4, 9, 1, asked("companies", "contacts", type_id="2"))]
+    rows = [link(2, 1, 9), link(3, 2, 9), link(4, 9, 1, row_kind("companies", "contacts", type_id="2"))]
     with Journal(stage(tmp_path, [chunk(rows)])) as journal:
         first, second = send_all(journal)
         assert (first.object_type, first.object_id, first.to_object_id, ids(first.types)) == ("0-1", "1", "9", [1, 279])
@@ -82,15 +82,15 @@ def test_both_directions_of_a_pair_are_one_request(tmp_path: Path) -> None:
 
 def test_the_same_ids_of_other_object_types_are_other_records(tmp_path: Path) -> None:
     """Contact 1 and deal 1 share a number only."""
-    rows = [link(2, 1, 9), link(3, 1, 9, asked("deals"))]
+    rows = [link(2, 1, 9), link(3, 1, 9, row_kind("deals"))]
     with Journal(stage(tmp_path, [chunk(rows)])) as journal:
         assert [(pair.object_type, ids(pair.types)) for pair in send_all(journal)] == [("0-1", [279]), ("0-3", [341])]
 
 
 def test_a_pair_of_one_object_type_is_one_request_from_either_record(tmp_path: Path) -> None:
     """Parent to child one way and child to parent the other way say the same."""
-    parent, child = asked("companies", type_id="13"), asked("companies", type_id="14")
-    rows = [link(2, 5, 6, parent), link(3, 6, 5, child), link(4, 8, 7, child), link(5, 1, 2, asked("companies"))]
+    parent, child = row_kind("companies", type_id="13"), row_kind("companies", type_id="14")
+    rows = [link(2, 5, 6, parent), link(3, 6, 5, child), link(4, 8, 7, child), link(5, 1, 2, row_kind("companies"))]
     with Journal(stage(tmp_path, [chunk(rows)])) as journal:
         pairs = [(pair.object_id, pair.to_object_id, ids(pair.types), pair.rows) for pair in send_all(journal)]
         assert pairs == [("5", "6", [13], 2), ("8", "7", [14], 1), ("1", "2", [450], 1)]
@@ -101,7 +101,7 @@ def test_rows_that_no_end_can_say_are_rejected_at_the_rarer_end(tmp_path: Path) 
     portal = FakePortal(
         {("0-1", "0-2"): [("USER_DEFINED", 40, "Manager")], ("0-2", "0-1"): [("USER_DEFINED", 41, "Employee")]}
     )
-    manager, employee = asked(label="Manager"), asked("companies", "contacts", label="Employee")
+    manager, employee = row_kind(label="Manager"), row_kind("companies", "contacts", label="Employee")
     rows = [link(2, 9, 1, employee), link(3, 1, 9, manager), link(4, 2, 9, manager), link(5, 9, 3, employee)]
     rows.append(link(6, 1, 9, manager))
     with Journal(stage(tmp_path, [chunk(rows)], portal=portal)) as journal:
@@ -114,7 +114,7 @@ def test_rows_that_no_end_can_say_are_rejected_at_the_rarer_end(tmp_path: Path) 
 def test_rows_of_one_label_from_both_ends_of_one_object_type_are_told_apart(tmp_path: Path) -> None:
     """Each says that the other is its employee: the row of the lesser id goes, the other is rejected."""
     portal = FakePortal({("0-1", "0-1"): [("USER_DEFINED", 7, "Employee"), ("USER_DEFINED", 8, "Manager")]})
-    employee = asked("contacts", "contacts", label="Employee")
+    employee = row_kind("contacts", "contacts", label="Employee")
     with Journal(
         stage(tmp_path, [chunk([link(2, 8, 7, employee), link(3, 7, 8, employee)])], portal=portal)
     ) as journal:
@@ -136,7 +136,7 @@ def test_ids_are_exact_to_the_last_digit(tmp_path: Path) -> None:
 
 def test_two_primary_companies_of_one_contact_are_both_rejected(tmp_path: Path) -> None:
     """Only one can be primary, and which one is never guessed; the contact's other rows go out."""
-    primary = asked(primary=True)
+    primary = row_kind(primary=True)
     rows = [link(2, 1, 8, primary), link(3, 1, 9, primary), link(4, 1, 8), link(5, 2, 8, primary)]
     with Journal(stage(tmp_path, [chunk(rows)])) as journal:
         assert [(pair.object_id, ids(pair.types)) for pair in send_all(journal)] == [("1", [279]), ("2", [1])]
@@ -149,8 +149,8 @@ def test_two_primary_companies_of_one_contact_are_both_rejected(tmp_path: Path) 
 
 def test_the_contradiction_is_seen_from_the_companys_end_too(tmp_path: Path) -> None:
     """Company 9 names contact 1, contact 1 names company 8; that company 9 is primary for contact 2 as well is fine."""
-    back = asked("companies", "contacts", type_id="2")
-    rows = [link(2, 9, 1, back), link(3, 1, 8, asked(primary=True)), link(4, 9, 2, back)]
+    back = row_kind("companies", "contacts", type_id="2")
+    rows = [link(2, 9, 1, back), link(3, 1, 8, row_kind(primary=True)), link(4, 9, 2, back)]
     with Journal(stage(tmp_path, [chunk(rows)])) as journal:
         assert [pair.to_object_id for pair in send_all(journal)] == ["2"]
         assert journal.reasons() == {"CONFLICTING_PRIMARY": 2}
@@ -158,8 +158,8 @@ def test_the_contradiction_is_seen_from_the_companys_end_too(tmp_path: Path) -> 
 
 def test_the_same_primary_company_twice_is_no_contradiction(tmp_path: Path) -> None:
     """A duplicate, and the same thing said from the other end, agree."""
-    rows = [link(2, 1, 9, asked(primary=True)), link(3, 1, 9, asked(type_id="1"))]
-    rows.append(link(4, 9, 1, asked("companies", "contacts", label="Primary")))
+    rows = [link(2, 1, 9, row_kind(primary=True)), link(3, 1, 9, row_kind(type_id="1"))]
+    rows.append(link(4, 9, 1, row_kind("companies", "contacts", label="Primary")))
     with Journal(stage(tmp_path, [chunk(rows)])) as journal:
         assert [pair.rows for pair in send_all(journal)] == [3]
 
@@ -205,8 +205,8 @@ def test_a_limit_ends_where_it_says(tmp_path: Path, limit: int | None, sent: int
 def test_a_pair_whose_first_row_was_refused_waits_for_its_next_one(tmp_path: Path) -> None:
     """A rejected row within the limit does not pull a pair into it whose other rows lie beyond."""
     portal = FakePortal({("0-1", "0-2"): [("USER_DEFINED", 40, "A")], ("0-2", "0-1"): [("USER_DEFINED", 41, "B")]})
-    back = asked("companies", "contacts", label="B")
-    rows = [link(2, 9, 1, back), link(3, 5, 9), link(4, 1, 9, asked(label="A")), link(5, 6, 9)]
+    back = row_kind("companies", "contacts", label="B")
+    rows = [link(2, 9, 1, back), link(3, 5, 9), link(4, 1, 9, row_kind(label="A")), link(5, 6, 9)]
     with Journal(stage(tmp_path, [chunk(rows)], portal=portal)) as journal:
         journal.limit(2)
         assert [pair.object_id for pair in send_all(journal)] == ["5"]
@@ -216,8 +216,8 @@ def test_a_pair_whose_first_row_was_refused_waits_for_its_next_one(tmp_path: Pat
 def test_a_pair_of_which_a_row_was_refused_is_told_of_by_its_other_row(tmp_path: Path) -> None:
     """Its one row that is left does not tell by itself which of two kinds it is of."""
     portal = FakePortal({("0-1", "0-2"): [("USER_DEFINED", 40, "A")], ("0-2", "0-1"): [("USER_DEFINED", 41, "B")]})
-    back = asked("companies", "contacts", label="B")
-    rows = [link(2, 9, 1, back), link(3, 1, 9, asked(label="A")), link(4, 2, 9, asked(label="A"))]
+    back = row_kind("companies", "contacts", label="B")
+    rows = [link(2, 9, 1, back), link(3, 1, 9, row_kind(label="A")), link(4, 2, 9, row_kind(label="A"))]
     with Journal(stage(tmp_path, [chunk(rows)], portal=portal)) as journal:
         send_all(journal)
         told = [(line.row, line.object_id, line.label) for _, line in lines(journal, "settled", 0)]
@@ -431,7 +431,7 @@ def test_a_full_disk_is_told_and_ends_the_run(tmp_path: Path) -> None:
 
 def test_what_a_table_cannot_hold_is_escaped_and_not_a_crash(tmp_path: Path) -> None:
     """A file's name and a cell may hold half a surrogate pair."""
-    rows = [reject(2, "\ud800", "9", asked(label="\udcff"))]
+    rows = [reject(2, "\ud800", "9", row_kind(label="\udcff"))]
     with Journal(stage(tmp_path, [chunk(rows)])) as journal:
         (line,) = [line for _, line in lines(journal, "rejected", 0)]
         assert (line.object_id, line.label) == ("\\ud800", "\\udcff")

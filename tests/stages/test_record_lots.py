@@ -8,7 +8,7 @@ import pytest
 from loader.journal import Journal, lines
 from loader.model import AssociationType, Image, Lot, Outcome, Pair, Pairs, Result, Types
 from loader.planning.staging import Staging
-from tests.stages.fake_portal import FakePortal, asked
+from tests.stages.fake_portal import FakePortal, row_kind
 from tests.stages.staged import HEADER, NOW, chunk, created, failed, group, link, numbers, stage
 
 PLAIN, PRIMARY = AssociationType("HUBSPOT_DEFINED", 279), AssociationType("HUBSPOT_DEFINED", 1)
@@ -82,7 +82,7 @@ def test_pairs_are_claimed_from_their_own_end_where_that_has_fewer_records(tmp_p
 def test_the_from_end_is_read_where_a_type_is_not_known_from_the_other(tmp_path: Path) -> None:
     """A portal's label that is called something else there would be in doubt for every pair."""
     portal = FakePortal({("0-1", "0-2"): [("USER_DEFINED", 40, "Manager")]})
-    rows = [link(row, row, 9, asked(label="Manager")) for row in range(2, 6)]
+    rows = [link(row, row, 9, row_kind(label="Manager")) for row in range(2, 6)]
     with Journal(stage(tmp_path, [chunk(rows)], portal=portal, by_record=True)) as journal:
         (lot,) = lots(journal)
     assert lot.direction == ("0-1", "0-2")
@@ -91,7 +91,7 @@ def test_the_from_end_is_read_where_a_type_is_not_known_from_the_other(tmp_path:
 def test_rows_of_the_rarer_end_are_looked_up_with_the_others(tmp_path: Path) -> None:
     """A pair that can only be written from the other end is in the same lot, the other way round."""
     portal = FakePortal({("0-1", "0-2"): [("USER_DEFINED", 40, "A")], ("0-2", "0-1"): [("USER_DEFINED", 41, "B")]})
-    rows = [link(2, 1, 9), link(3, 2, 9), link(4, 9, 3, asked("companies", "contacts", label="B"))]
+    rows = [link(2, 1, 9), link(3, 2, 9), link(4, 9, 3, row_kind("companies", "contacts", label="B"))]
     with Journal(stage(tmp_path, [chunk(rows)], portal=portal, by_record=True)) as journal:
         (lot,) = lots(journal)
     assert lot.direction == ("0-1", "0-2")
@@ -100,7 +100,7 @@ def test_rows_of_the_rarer_end_are_looked_up_with_the_others(tmp_path: Path) -> 
 
 
 def test_families_of_object_types_are_lots_of_their_own(tmp_path: Path) -> None:
-    rows = [link(2, 1, 9), link(3, 1, 9, asked("deals")), link(4, 2, 9)]
+    rows = [link(2, 1, 9), link(3, 1, 9, row_kind("deals")), link(4, 2, 9)]
     with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
         assert [lot.direction for lot in lots(journal)] == [("0-2", "0-1"), ("0-3", "0-2")]
 
@@ -143,7 +143,7 @@ def test_many_rows_are_judged_by_a_sample(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_a_pair_gives_up_its_primary_label_only_to_a_pair_that_has_it(tmp_path: Path) -> None:
     """Contact 1 gets company 9 as primary: company 8 waits for that, and then must not get its old label back."""
-    rows = [link(2, 1, 8), link(3, 1, 9, asked(primary=True)), link(4, 2, 8), link(5, 3, 8), link(6, 3, 8)]
+    rows = [link(2, 1, 8), link(3, 1, 9, row_kind(primary=True)), link(4, 2, 8), link(5, 3, 8), link(6, 3, 8)]
     with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
         journal.limit(1)
         assert [given_up(pair) for lot in lots(journal) for pair in lot.other.each()] == [NEITHER], "it lies beyond"
@@ -168,7 +168,7 @@ def given_up(pair: Pair) -> tuple[set[AssociationType], set[AssociationType]]:
 
 def test_a_primary_label_stays_when_the_other_pair_failed(tmp_path: Path) -> None:
     """A contact must not lose its primary company for one that HubSpot refused."""
-    rows = [link(2, 1, 8), link(3, 1, 9, asked(primary=True))]
+    rows = [link(2, 1, 8), link(3, 1, 9, row_kind(primary=True))]
     with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
         (lot,) = lots(journal)
         (other,) = (pair for pair in each_of(lot) if pair.to_object_id == "9")
@@ -180,8 +180,8 @@ def test_a_primary_label_stays_when_the_other_pair_failed(tmp_path: Path) -> Non
 
 def test_a_primary_contact_is_dropped_from_the_companys_end_too(tmp_path: Path) -> None:
     """Written from companies to contacts it is another type, and still contact 1 has one primary company only."""
-    back = asked("companies", "contacts", label="Primary")
-    rows = [link(2, 9, 1, back), link(3, 8, 1, asked("companies", "contacts")), link(4, 8, 2, back)]
+    back = row_kind("companies", "contacts", label="Primary")
+    rows = [link(2, 9, 1, back), link(3, 8, 1, row_kind("companies", "contacts")), link(4, 8, 2, back)]
     with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
         found = {
             (int(pair.object_id), int(pair.to_object_id)): given_up(pair)
@@ -196,7 +196,7 @@ def test_a_primary_contact_is_dropped_from_the_companys_end_too(tmp_path: Path) 
 
 def first_lot(folder: Path) -> tuple[Journal, list[Pair]]:
     """Return a journal of three pairs, the first of two kinds of row and a duplicate, claimed."""
-    rows = [link(2, 1, 9), link(3, 1, 9, asked(primary=True)), link(4, 1, 9), link(5, 2, 9), link(6, 3, 9)]
+    rows = [link(2, 1, 9), link(3, 1, 9, row_kind(primary=True)), link(4, 1, 9), link(5, 2, 9), link(6, 3, 9)]
     journal = Journal(stage(folder, [chunk(rows)], by_record=True)).__enter__()
     (lot,) = lots(journal)
     return journal, list(lot.other.each())
@@ -251,7 +251,7 @@ def test_the_first_image_of_a_pair_is_never_overwritten(tmp_path: Path, again: s
 
 def test_a_row_of_the_rarer_end_is_compared_by_what_its_type_is_called_there(tmp_path: Path) -> None:
     """Company to contact asks for 2, which is 1 from the contact: it was there, the plain type was not."""
-    rows = [link(2, 1, 9), link(3, 2, 9), link(4, 9, 1, asked("companies", "contacts", type_id="2"))]
+    rows = [link(2, 1, 9), link(3, 2, 9), link(4, 9, 1, row_kind("companies", "contacts", type_id="2"))]
     with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
         (lot,) = lots(journal)
         pair = next(lot.other.each())

@@ -11,7 +11,7 @@ from loader.model import FoundRecord, Question
 from loader.planning.own_keys import asked_as
 from loader.planning.staging import Staging
 from tests.rows import Link
-from tests.stages.fake_portal import asked
+from tests.stages.fake_portal import row_kind
 from tests.stages.staged import HEADER, NOW, chunk, claim, created, failed, group
 
 EMAIL, DOMAIN = Question("0-1", "email"), Question("0-2", "domain")
@@ -39,7 +39,7 @@ def begin(staging: Staging, first: str | None, second: str | None) -> None:
 def test_values_like_numbers_are_never_numbers(staging: Staging) -> None:
     """`00123`, `123`, `1e2` and `100` are four values, and each makes a pair of its own with one record."""
     begin(staging, "external_id", None)
-    staging.append(chunk([Link(n, 0, text, "1", asked()) for n, text in enumerate(LIKE_NUMBERS, 2)]))
+    staging.append(chunk([Link(n, 0, text, "1", row_kind()) for n, text in enumerate(LIKE_NUMBERS, 2)]))
     question = Question("0-1", "external_id")
     assert staging.keys.questions({1: ("0-1", "0-2")}, asked_as) == {question: len(LIKE_NUMBERS)}
     assert [text for page in staging.keys.values(question) for text in page] == sorted(LIKE_NUMBERS)
@@ -51,7 +51,7 @@ def test_values_are_replaced_by_the_ids_that_were_found(staging: Staging, tmp_pa
     """On both sides, before rows are grouped; a row of which one is missing is rejected with what it said."""
     begin(staging, "email", "domain")
     said = [("a@x", "x.example"), ("A@X", "x.example"), ("b@x", "x.example"), ("c@x", "y.example")]
-    staging.append(chunk([Link(n, 0, *both, asked()) for n, both in enumerate(said, 2)]))
+    staging.append(chunk([Link(n, 0, *both, row_kind()) for n, both in enumerate(said, 2)]))
     assert staging.keys.questions({1: ("0-1", "0-2")}, asked_as) == {EMAIL: 3, DOMAIN: 2}
     missing = FoundRecord("", "RECORD_NOT_FOUND", "no such")
     people = [("a@x", FoundRecord("9223372036854775807", "", "")), ("b@x", missing), ("c@x", FoundRecord("3", "", ""))]
@@ -69,9 +69,9 @@ def test_values_are_replaced_by_the_ids_that_were_found(staging: Staging, tmp_pa
 def test_without_answers_rows_are_grouped_by_their_values(staging: Staging) -> None:
     """A plan without a token: values of one spelling are one record, and no value meets an id."""
     begin(staging, "email", None)
-    staging.append(chunk([Link(2, 0, "a@x", "1", asked()), Link(3, 0, "a@x", "1", asked())]))
+    staging.append(chunk([Link(2, 0, "a@x", "1", row_kind()), Link(3, 0, "a@x", "1", row_kind())]))
     begin(staging, None, None)
-    staging.append(chunk([Link(2, 0, "1", "1", asked())]))
+    staging.append(chunk([Link(2, 0, "1", "1", row_kind())]))
     staging.keys.questions({1: ("0-1", "0-2")}, asked_as)
     group(staging)
     assert staging.figures().pairs == 2
@@ -81,9 +81,9 @@ def test_each_input_has_its_own_property(staging: Staging, tmp_path: Path) -> No
     """The same text under two properties is two questions, and may be two records."""
     other = Question("0-1", "external_id")
     begin(staging, "email", None)
-    staging.append(chunk([Link(2, 0, "x", "1", asked())]))
+    staging.append(chunk([Link(2, 0, "x", "1", row_kind())]))
     begin(staging, "external_id", None)
-    staging.append(chunk([Link(2, 0, "x", "1", asked())]))
+    staging.append(chunk([Link(2, 0, "x", "1", row_kind())]))
     assert staging.keys.questions({1: ("0-1", "0-2")}, asked_as) == {EMAIL: 1, other: 1}
     staging.keys.answer(EMAIL, [("x", FoundRecord("5", "", ""))])
     staging.keys.answer(other, [("x", FoundRecord("6", "", ""))])
@@ -94,7 +94,7 @@ def test_each_input_has_its_own_property(staging: Staging, tmp_path: Path) -> No
 def test_a_failed_part_of_a_list_is_written_out_as_its_value(staging: Staging, tmp_path: Path) -> None:
     """The journal keeps what stood for the record; the results have its id."""
     begin(staging, None, "domain")
-    parts = [Link(2, part, "1", text, asked()) for part, text in enumerate(["x.example", "y.example"])]
+    parts = [Link(2, part, "1", text, row_kind()) for part, text in enumerate(["x.example", "y.example"])]
     staging.append(chunk(parts, {2: ["1", "x.example;y.example"]}))
     staging.end_input()
     staging.keys.questions({1: ("0-1", "0-2")}, asked_as)

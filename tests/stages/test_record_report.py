@@ -15,7 +15,7 @@ import pytest
 from loader.errors import UsageError
 from loader.events import STATES
 from loader.journal import Command, Facts, Journal
-from loader.journal.for_report import MOST_EXAMPLES, asked, failures
+from loader.journal.for_report import MOST_EXAMPLES, failures, sent_kinds
 from loader.reasons import REASONS
 from loader.run.report_page import report
 from loader.show.pace import Bucket, Pace
@@ -163,7 +163,7 @@ def test_rows_beyond_a_limit_are_not_told_of(journal: Journal) -> None:
 
 def test_what_was_asked_is_told_by_kinds(journal: Journal) -> None:
     """However many rows ask for the same."""
-    (kind,) = asked(journal)
+    (kind,) = sent_kinds(journal)
     assert (kind.rows, kind.object_type, kind.to_object_type, kind.type_id) == (8, "0-1", "0-2", 279)
 
 

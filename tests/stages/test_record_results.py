@@ -24,12 +24,12 @@ from loader.record.outputs import Outputs
 from loader.record.results import open_results
 from loader.record.summary import load_figures, summarize, write_summary
 from loader.settings import Rate
-from tests.stages.fake_portal import asked
+from tests.stages.fake_portal import row_kind
 from tests.stages.staged import Row, chunk, claim, created, failed, link, numbers, reject, stage
 
 ROWS: list[Row] = [
     link(2, 1, 9),
-    link(3, 1, 9, asked(primary=True)),
+    link(3, 1, 9, row_kind(primary=True)),
     link(4, 2, 9),
     reject(5, "1E+5", "9"),
     link(6, 3, 9),
@@ -221,7 +221,7 @@ def test_numbers_and_plain_text_stay(text: str) -> None:
 
 def test_every_csv_cell_is_defused_and_json_is_not(tmp_path: Path) -> None:
     """Ids, labels and messages come from files and servers; JSON lines are for machines."""
-    rows: list[Row] = [link(2, 1, 9), reject(3, "=1+1", "@x", asked(label="-a"))]
+    rows: list[Row] = [link(2, 1, 9), reject(3, "=1+1", "@x", row_kind(label="-a"))]
     with Journal(stage(tmp_path, [chunk(rows)])) as journal:
         journal.record([failed(pair, "+CAT", "=cmd|'/C calc'!A0") for pair in claim(journal, 1)], {})
         one, two = written(journal, tmp_path / "r.csv")
@@ -284,7 +284,7 @@ def test_failures_have_the_columns_of_all_inputs_once(tmp_path: Path) -> None:
 def test_a_list_is_reduced_to_the_id_that_failed(tmp_path: Path) -> None:
     """Of `201;x;203` and a second column, a line keeps only what it is about, so that a mended file loads just that."""
     columns = ("Associated Company IDs", "Associated Company IDs (Primary)")
-    plain, primary = asked(to_column=columns[0]), asked(to_column=columns[1], primary=True)
+    plain, primary = row_kind(to_column=columns[0]), row_kind(to_column=columns[1], primary=True)
     rows: list[Row] = [
         link(2, 1, 201, plain),
         reject(2, "1", "x", plain, part=1),
@@ -303,7 +303,7 @@ def test_a_list_is_reduced_to_the_id_that_failed(tmp_path: Path) -> None:
 def test_a_record_that_is_wrong_as_a_whole_keeps_all_its_cells(tmp_path: Path) -> None:
     """A record of a wrong length has one line for all that it may have asked for."""
     columns = ("Associated Company IDs", "Associated Company IDs (Primary)")
-    what = asked(to_column=columns[0])
+    what = row_kind(to_column=columns[0])
     row = reject(2, "1", "201;202", what)._replace(reason="FIELD_COUNT")
     one = chunk([row], {2: ["1", "201;202", "204"]})
     path = stage(tmp_path, [one], headers=[("object_id", *columns)], to_columns=columns)
@@ -380,14 +380,14 @@ def test_a_duplicate_shares_the_outcome_of_its_pair(tmp_path: Path) -> None:
 
 def both_ends() -> list[Row]:
     """Return rows of each kind of pair: of one row, of two, written from the rarer end, and from both."""
-    back = asked("companies", "contacts")
+    back = row_kind("companies", "contacts")
     return [
         link(2, 1, 9),
         link(3, 9, 2, back),
         link(4, 3, 9),
         link(5, 9, 3, back),
         link(6, 4, 9),
-        link(7, 4, 9, asked(primary=True)),
+        link(7, 4, 9, row_kind(primary=True)),
         link(8, 5, 9, part=1),
         link(9, 6, 9),
         link(10, 7, 9),

@@ -6,18 +6,18 @@ from random import Random
 import pytest
 
 from loader.journal import Journal, lines
-from loader.model import Asked
+from loader.model import RowKind
 from tests.rows import Link
-from tests.stages.fake_portal import asked
+from tests.stages.fake_portal import row_kind
 from tests.stages.staged import chunk, claim, created, link, stage
 
 KINDS = [
-    asked(),
-    asked(primary=True),
-    asked("companies", "contacts"),
-    asked("companies", "companies"),
-    asked("companies", "companies", type_id="13"),
-    asked("deals", "contacts"),
+    row_kind(),
+    row_kind(primary=True),
+    row_kind("companies", "contacts"),
+    row_kind("companies", "companies"),
+    row_kind("companies", "companies", type_id="13"),
+    row_kind("deals", "contacts"),
 ]
 
 
@@ -27,7 +27,7 @@ def drawn(seed: int) -> list[Link]:
     most = draw.choice([3, 8, 40])
 
     def one(row: int) -> Link:
-        kind: Asked = draw.choice(KINDS)
+        kind: RowKind = draw.choice(KINDS)
         return link(row, draw.randint(1, most), draw.randint(1, most), kind)
 
     return [one(row) for row in range(2, 200)]

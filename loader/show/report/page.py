@@ -19,7 +19,7 @@ from loader.errors import UsageError
 from loader.events import STATES, Status
 from loader.files import remove_left_behind, replacing
 from loader.journal import Journal
-from loader.journal.for_report import asked, failures
+from loader.journal.for_report import failures, sent_kinds
 from loader.show.pace import Pace
 from loader.show.report.over_time import LINE_HEAD, lines, plots
 from loader.show.tables import duration, moment
@@ -69,7 +69,7 @@ def page(journal: Journal, status: Status, *, shown: Callable[[str], str], versi
     filled: str = environment.get_template("page.html").render(
         facts=facts,
         inputs=journal.inputs(),
-        asked=asked(journal),
+        sent_kinds=sent_kinds(journal),
         rows=rows,
         pairs=counts.pairs,
         failures=failures(journal),

@@ -1,4 +1,4 @@
-"""What a row asks for: its own cells first, then what the header says, then the options."""
+"""The kind of a row: from its own cells first, then from the header, then from the options."""
 
 import re
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from loader.model import Asked
+from loader.model import RowKind
 from loader.read.cells import split
 from loader.read.columns import Column, Columns
 from loader.read.show import trim
@@ -15,7 +15,7 @@ from loader.read.table import Cells
 from loader.settings import InputSettings
 
 _OWN = ("object_type", "to_object_type", "association_category", "association_type_id", "label")
-# A file has few distinct wishes; a label column that is different on every row must still not fill the memory.
+# A file has few kinds of rows; a label column that is different on every row must still not fill the memory.
 _REMEMBERED = 10_000
 # Characters of a cell: more than any list of labels between two object types has. A longer one names nothing.
 _LONGEST = 10_000
@@ -26,8 +26,8 @@ _DEFUSED = re.compile(r"'(?=[\s\"]*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asks:
-    """What the records of a batch ask for: each for so many of `kinds` as `sizes` says, from where `starts` says.
+class KindsOfRecords:
+    """The kinds of rows that the records of a batch ask for: for record n, `kinds[starts[n] : starts[n] + sizes[n]]`.
 
     The size is 0 for a record whose object types are not both known.
     """
@@ -37,22 +37,22 @@ class Asks:
     sizes: npt.NDArray[np.int64]
 
 
-class AskedOf:
-    """Answers for one to column what its rows ask for; remembers the answers, since rows mostly say the same."""
+class RowKindsOf:
+    """Finds the kinds of the rows of one column of to object ids; remembers them, since most records say the same."""
 
     def __init__(self, columns: Columns, to: Column, settings: InputSettings) -> None:
         self._columns = columns
         self._to = to
         self._settings = settings
         self._indexes = [columns.own[field].position for field in _OWN if field in columns.own]
-        self._memory: dict[tuple[str, ...], tuple[Asked, ...]] = {}
+        self._memory: dict[tuple[str, ...], tuple[RowKind, ...]] = {}
 
-    def of(self, cells: Sequence[str]) -> tuple[Asked, ...]:
-        """Return what one record asks for, once for each label that it names; a missing object type stays blank."""
+    def of(self, cells: Sequence[str]) -> tuple[RowKind, ...]:
+        """Return the kinds of one record's rows, one for each label; a missing object type stays blank."""
         return self._of_key(tuple([cells[index] for index in self._indexes]))
 
-    def in_columns(self, columns: Sequence[Cells], numbers: dict[Asked, int]) -> Asks:
-        """Return what each record of a batch asks for; what is new in `numbers` gets the next number."""
+    def in_columns(self, columns: Sequence[Cells], numbers: dict[RowKind, int]) -> KindsOfRecords:
+        """Return the kinds of the rows of each record; a new kind is added to `numbers`."""
         own, count = [list(columns[index]) for index in self._indexes], len(columns[0])
         if all(column.count(column[0]) == count for column in own):
             found, which = [self._of_key(tuple([column[0] for column in own]))], np.zeros(count, np.int64)
@@ -61,27 +61,27 @@ class AskedOf:
             places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
             found, which = list(map(self._of_key, places)), np.fromiter(map(places.__getitem__, keys), np.int64, count)
         lengths = np.array(list(map(len, found)))
-        return Asks(
-            kinds=np.array([numbers.setdefault(each, len(numbers)) for asked in found for each in asked]),
+        return KindsOfRecords(
+            kinds=np.array([numbers.setdefault(each, len(numbers)) for row_kinds in found for each in row_kinds]),
             starts=(np.cumsum(lengths) - lengths)[which],
-            sizes=np.where([is_whole(asked[0]) for asked in found], lengths, 0)[which],
+            sizes=np.where([is_whole(row_kinds[0]) for row_kinds in found], lengths, 0)[which],
         )
 
-    def _of_key(self, key: tuple[str, ...]) -> tuple[Asked, ...]:
+    def _of_key(self, key: tuple[str, ...]) -> tuple[RowKind, ...]:
         known = self._memory.get(key)
         if known is not None:
             return known
         if len(self._memory) >= _REMEMBERED:
             self._memory.clear()
-        own = dict(zip([field for field in _OWN if field in self._columns.own], map(_said, key), strict=True))
+        own = dict(zip([field for field in _OWN if field in self._columns.own], map(_as_written, key), strict=True))
         label = own.get("label", "")
         labels = [label] if label.endswith(_CUT) else split(label)
-        asked = tuple(self._asked({**own, "label": label}) for label in labels)
+        row_kinds = tuple(self._row_kind({**own, "label": label}) for label in labels)
         if sum(map(len, key)) <= _LONGEST:
-            self._memory[key] = asked
-        return asked
+            self._memory[key] = row_kinds
+        return row_kinds
 
-    def _asked(self, own: dict[str, str]) -> Asked:
+    def _row_kind(self, own: dict[str, str]) -> RowKind:
         options, says = self._settings, self._to.meaning
         label, type_id = own.get("label", ""), own.get("association_type_id", "")
         category = own.get("association_category") or _text(options.association_category)
@@ -93,7 +93,7 @@ class AskedOf:
             else:
                 label, type_id = _text(options.label), _text(options.association_type_id)
         stated = self._columns.object_id.meaning.object_type
-        return Asked(
+        return RowKind(
             object_type=own.get("object_type") or _text(options.object_type) or stated,
             to_object_type=own.get("to_object_type") or _text(options.to_object_type) or says.object_type,
             association_category=category,
@@ -104,12 +104,12 @@ class AskedOf:
         )
 
 
-def is_whole(asked: Asked) -> bool:
+def is_whole(row_kind: RowKind) -> bool:
     """Return whether both object types are known."""
-    return bool(asked.object_type and asked.to_object_type)
+    return bool(row_kind.object_type and row_kind.to_object_type)
 
 
-def _said(cell: str) -> str:
+def _as_written(cell: str) -> str:
     bare = trim(cell)
     if len(bare) > _LONGEST:
         return bare[:_KEPT] + _CUT
