@@ -18,8 +18,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from loader.model import AssociationType, Direction
-from loader.planning.nearest import Nearest
-from loader.planning.object_types import ObjectTypes
+from loader.planning.object_types import Nearest, ObjectTypes
 
 HUBSPOT_DEFINED = "HUBSPOT_DEFINED"
 USER_DEFINED = "USER_DEFINED"

@@ -9,8 +9,17 @@ import numpy as np
 
 from loader.columns import Flags, Ids, PlannedLot, Small
 from loader.model import hides_leads
-from loader.planning import fold
-from loader.planning.sound import TURNED, Kinds, Sink, as_written, begins, contradicting, turned, without_contradictions
+from loader.planning.sound import (
+    TURNED,
+    Kinds,
+    Sink,
+    as_written,
+    begins,
+    contradicting,
+    specify,
+    turned,
+    without_contradictions,
+)
 from loader.planning.spool import Records, Spool
 
 MOST_RECORDS = 1000
@@ -215,7 +224,7 @@ class _Requests:
             number = self._numbers[codes] = len(self._numbers)
             forward = [code >> 1 for code in codes if not code & 1]
             backward = [code >> 1 for code in codes if code & 1]
-            specification = fold.specify(forward, backward, self._kinds.resolved)
+            specification = specify(forward, backward, self._kinds.resolved)
             family = int(self._kinds.family[codes[0] >> 1])
             self._flipped.append(specification.flipped)
             self._turned.append(specification.flipped != bool(self._by_b[family]))

@@ -1,19 +1,30 @@
-"""Records by their own keys: HubSpot is asked which record has a unique property's value.
+"""Rows that name their records by a unique property's value get the records' ids, before anything is grouped.
 
-Answers are matched by the property's own value, never by position: they come in any order, and HubSpot folds the case
-of emails. A value that finds no record, or several, is never guessed at.
+HubSpot's answers are matched by the property's own value, never by position: they come in any order, and HubSpot folds
+the case of emails. A value that finds no record, or several, is never guessed at.
 """
 
+import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple, Protocol
 
 from loader.errors import Refused, UsageError
-from loader.model import FoundRecord, Question, RecordsFound
+from loader.events import LookedUp, LookingUp, Notify
+from loader.journal import Lookups, forget_lookups
+from loader.model import Direction, FoundRecord, Question, RecordsFound
+from loader.planning.object_types import ObjectTypes, quoted
+from loader.planning.staging import Staging
+
+MOST_VALUES = 100
+"""Documented for every batch of records."""
+
+AT_ONCE = 10
+"""Requests under way: at half a second each they keep up with the highest limit that HubSpot has."""
 
 _CASELESS = frozenset({"email", "domain"})
 _LIKE_A_NUMBER = re.compile(r"[+-]?[0-9][0-9.,]*", re.ASCII)
-_SHOWN = 100
 
 
 class Records(Protocol):
@@ -94,7 +105,7 @@ def _stands_for(question: Question, value: str, records: tuple[str, ...]) -> Fou
     return FoundRecord(
         "",
         "AMBIGUOUS_RECORD",
-        f"several {question.called} have the {question.id_property} {_quoted(value)}, "
+        f"several {question.called} have the {question.id_property} {quoted(value)}, "
         f"{' and '.join(records[:5])}: write the record id instead, or merge them in HubSpot",
     )
 
@@ -103,7 +114,7 @@ def _not_found(question: Question, value: str) -> FoundRecord:
     return FoundRecord(
         "",
         "RECORD_NOT_FOUND",
-        f"none of the {question.called} has the {question.id_property} {_quoted(value)}: mend the cell, or "
+        f"none of the {question.called} has the {question.id_property} {quoted(value)}: mend the cell, or "
         "make the record in HubSpot first",
     )
 
@@ -112,13 +123,9 @@ def _refused(question: Question, value: str, error: Refused) -> FoundRecord:
     return FoundRecord(
         "",
         "RECORD_NOT_FOUND",
-        f"HubSpot cannot look for {question.called} with the {question.id_property} {_quoted(value)} "
+        f"HubSpot cannot look for {question.called} with the {question.id_property} {quoted(value)} "
         f"({error.message}): mend the cell",
     )
-
-
-def _quoted(value: str) -> str:
-    return repr(value if len(value) <= _SHOWN else value[:_SHOWN] + "…")
 
 
 class Inquiry:
@@ -160,3 +167,61 @@ class Inquiry:
                 f"of {name} whose values are unique"
             ) from error
         return {values[0]: _refused(self._question, values[0], error)}
+
+
+async def look_up(
+    staging: Staging, directions: Mapping[int, Direction], names: ObjectTypes, records: Records | None, notify: Notify
+) -> tuple[LookedUp, ...]:
+    """Find the records of all own keys, each value looked up once, and return what was found.
+
+    `directions` are the object types of the kinds that can be sent, `names` their names for people. Answers are on disk
+    as they come, so that a load that is stopped goes on with the next value. Without `records` HubSpot is not asked,
+    and the returned `found` are None. Raises UsageError for a property that HubSpot cannot be asked for, and Fatal when
+    it answers no more.
+    """
+    found = await asyncio.to_thread(staging.keys.questions, directions, asked_as)
+    questions = {each._replace(called=names.shown(each.object_type)): total for each, total in found.items()}
+    if records is None or not questions:
+        return tuple(LookedUp(each.called, each.id_property, total, None) for each, total in questions.items())
+    identity = {**staging.keys.identity(), "portal_id": records.portal_id}
+    try:
+        with Lookups(staging.keys.lookups, identity) as lookups:
+            return tuple(
+                [
+                    await _ask(question, staging, lookups, records, total, notify)
+                    for question, total in questions.items()
+                ]
+            )
+    except UsageError:
+        forget_lookups(staging.keys.lookups)
+        raise
+
+
+async def _ask(  # noqa: PLR0917 - called in one place, above
+    question: Question, staging: Staging, lookups: Lookups, records: Records, total: int, notify: Notify
+) -> LookedUp:
+    """Look up every value of one question that has no answer on disk."""
+    inquiry = Inquiry(records, question, total)
+    unknown = iter(lookups.unknown(question, staging.keys.values(question)))
+    batches = iter(lambda: list(islice(unknown, MOST_VALUES)), [])
+    done = lookups.counts(question).answered
+
+    async def ask(batches: Iterator[list[str]]) -> None:
+        nonlocal done
+        for batch in batches:
+            answers = await inquiry.ask(batch)
+            lookups.save(question, answers)
+            done += len(answers)
+            notify(LookingUp(question.called, question.id_property, done, total))
+
+    # The first batch alone: a property that HubSpot cannot look up is refused once, and not ten times.
+    await ask(islice(batches, 1))
+    crew = [asyncio.create_task(ask(batches), name=f"look-up-{number}") for number in range(AT_ONCE)]
+    try:
+        await asyncio.gather(*crew)
+    finally:
+        for task in crew:
+            task.cancel()
+        await asyncio.gather(*crew, return_exceptions=True)
+    await asyncio.to_thread(staging.keys.answer, question, lookups.answers(question))
+    return LookedUp(question.called, question.id_property, total, lookups.counts(question).found)

@@ -9,15 +9,13 @@ from loader.errors import RecordError
 from loader.events import Kind, LookedUp, Notify, Planned, Reading
 from loader.journal import InThread
 from loader.model import Resolved, RowKind, Specification, Unresolved
-from loader.planning import fold
-from loader.planning.addresses import wrong_address
 from loader.planning.association_limits import Limits, reject_beyond_limits
 from loader.planning.association_types import AssociationTypes
 from loader.planning.cost import Ahead, costs
-from loader.planning.lookup import look_up
-from loader.planning.names import refuse_options, resolve_names
+from loader.planning.names import refuse_options, resolve_names, wrong_address
 from loader.planning.object_types import ObjectTypes
-from loader.planning.own_keys import Records
+from loader.planning.own_keys import Records, look_up
+from loader.planning.sound import ends
 from loader.planning.staging import Staging
 from loader.read import Input
 from loader.send.reading import MOST_RECORDS, Current
@@ -131,7 +129,7 @@ def _group(
     """Group the rows, and return by number what pairs are sent as."""
     resolved = {kind: verdict for kind, verdict in verdicts.items() if isinstance(verdict, Resolved)}
     staging.reject_kinds({kind: each for kind, each in verdicts.items() if isinstance(each, Unresolved)})
-    staging.resolve(resolved, fold.ends(resolved, staging.rows_of_kind()))
+    staging.resolve(resolved, ends(resolved, staging.rows_of_kind()))
     for direction in {verdict.direction for verdict in resolved.values()}:
         staging.note_inverses(direction, types.inverses(direction))
     both = {each for verdict in resolved.values() for each in (verdict.direction, verdict.direction[::-1])}

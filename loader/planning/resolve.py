@@ -12,8 +12,7 @@ from loader.planning.association_types import (
     Known,
     standard_direction,
 )
-from loader.planning.nearest import quoted
-from loader.planning.object_types import ObjectTypes
+from loader.planning.object_types import ObjectTypes, quoted
 
 LARGEST_TYPE_ID = 2**31 - 1
 """The API's `associationTypeId` is an int32."""
