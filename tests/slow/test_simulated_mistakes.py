@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from loader.journal import Journal, lots
+from loader.journal import Journal
 from loader.model import Outcome, Pair, Types
 from loader.send.gateway import Gateway
 from loader.send.judging import Merging
@@ -45,7 +45,7 @@ SABOTAGE: dict[str, tuple[Any, str, Any]] = {
     "a stop is not heard": (Pool, "stop", lambda _, reason: None),
     "a drain is not heard": (Gateway, "drain", lambda _: None),
     "what is there is not sent along": (Merging, "__call__", _sends_only_what_is_asked),
-    "what was there before is forgotten": (lots, "keep", lambda _database, _images, _demoted: {}),
+    "what was there before is forgotten": (Journal, "keep", lambda _journal, _images, _demoted=(): {}),
 }
 
 
