@@ -1,7 +1,7 @@
 """Read, check, settle, group: what load, plan and verify do alike before they differ."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -19,7 +19,7 @@ from loader.planning.sound import ends
 from loader.planning.staging import Staging
 from loader.read import Input
 from loader.send.reading import MOST_RECORDS, Current
-from loader.settings import InputSettings, Rate
+from loader.settings import Rate, Settings
 from loader.stopping import Stop
 
 RECORDS_BETWEEN_EVENTS = 20_000
@@ -55,48 +55,59 @@ class Resolution:
     looked_up: tuple[LookedUp, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """The portal that rows are meant for. Without a token `portal` and `current` are None.
+
+    `portal` answers for names, own keys and association limits, `current` for the associations that records have: where
+    it is given, pairs that would pass the portal's association limits are rejected. `portal_id` is None while it is not
+    known; records named by their address must be in that portal.
+    """
+
+    portal: PortalWithRecords | None
+    portal_id: str | None
+    current: Current | None = None
+
+
 async def resolve_and_group(
     thread: InThread[Staging],
-    groups: Sequence[InputSettings],
-    portal: PortalWithRecords | None,
+    settings: Settings,
+    destination: Destination,
     notify: Notify,
     stop: Stop,
     *,
-    portal_id: str | None = None,
     by_record: bool = False,
-    current: Current | None = None,
-    limit: int | None = None,
 ) -> Resolution:
     """Turn names and own keys into ids, and rows into pairs, in a journal under construction.
 
-    `portal_id` is that of the portal that the load goes to, None while it is not known: records named by their address
-    must be in that portal. `by_record` puts the pairs of one record together, so that they are looked up together
-    before they are sent. With `current`, pairs that would pass the portal's association limits are rejected. With a
-    `limit` the kinds are those of so many records alone.
+    `by_record` puts the pairs of one record together, so that they are looked up together before they are sent. Where
+    the settings limit the records to be sent, the returned kinds are those of these records alone.
     Raises UsageError when an option cannot be right for any row, and Fatal when the portal refuses the token.
     """
     staging = thread.held
     kinds = staging.kinds()
+    portal, portal_id = destination.portal, destination.portal_id
     verdicts, unchecked, names, types = await stop.unless(resolve_names(kinds, portal))
-    refuse_options(groups, kinds, verdicts)
-    offline = portal is None
+    refuse_options(settings.read, kinds, verdicts)
     for kind, verdict in verdicts.items():
         if isinstance(verdict, Resolved):
-            verdicts[kind] = wrong_address(kinds[kind], verdict, names, portal_id, offline=offline) or verdict
+            verdicts[kind] = wrong_address(kinds[kind], verdict, names, portal_id, offline=portal is None) or verdict
     await thread.call(_name_types, names)
     directions = {kind: verdict.direction for kind, verdict in verdicts.items() if isinstance(verdict, Resolved)}
     looked_up = await stop.unless(look_up(staging, directions, names, portal, notify))
-    rows = await thread.call(Staging.rows_of_kind, limit)
+    rows = await thread.call(Staging.rows_of_kind, settings.send.limit)
     try:
         specifications = await thread.call(_group, verdicts, types, by_record=by_record)
-        if portal is not None and current is not None:
-            await stop.unless(reject_beyond_limits(staging, specifications, types, portal, current))
+        if portal is not None and destination.current is not None:
+            await stop.unless(reject_beyond_limits(staging, specifications, types, portal, destination.current))
     except RecordError:
         stop.check()
         raise
-    described = _alike(
-        _describe(rows[kind], kinds[kind], verdict, names) for kind, verdict in verdicts.items() if rows[kind]
-    )
+    counts: Counter[Kind] = Counter()
+    for kind, verdict in verdicts.items():
+        if rows[kind]:
+            counts[_describe(kinds[kind], verdict, names)] += rows[kind]
+    described = tuple(replace(kind, rows=count) for kind, count in counts.items())
     open_pairs = tuple((names.shown(first), names.shown(second)) for first, second in unchecked)
     return Resolution(kinds=described, unchecked=open_pairs, looked_up=looked_up)
 
@@ -107,20 +118,13 @@ def _name_types(staging: Staging, names: ObjectTypes) -> None:
         staging.name_types(kind, names.find(row_kind.object_type), names.find(row_kind.to_object_type))
 
 
-def _alike(kinds: Iterable[Kind]) -> tuple[Kind, ...]:
-    """Return kinds that people cannot tell apart as one."""
-    counts: Counter[Kind] = Counter()
-    for kind in kinds:
-        counts[replace(kind, rows=0)] += kind.rows
-    return tuple(replace(kind, rows=rows) for kind, rows in counts.items())
-
-
-def _describe(rows: int, row_kind: RowKind, verdict: Resolved | Unresolved, names: ObjectTypes) -> Kind:
+def _describe(row_kind: RowKind, verdict: Resolved | Unresolved, names: ObjectTypes) -> Kind:
+    """Return a kind of row as people see it, without the number of its rows; some kinds look the same to them."""
     if isinstance(verdict, Resolved):
         first, second = map(names.shown, verdict.direction)
         category, type_id = verdict.type.category, str(verdict.type.type_id)
-        return Kind(rows, first, second, category, type_id, verdict.label, "", *verdict.direction)
-    return Kind(rows, *row_kind[:5], problem=verdict.message)
+        return Kind(0, first, second, category, type_id, verdict.label, "", *verdict.direction)
+    return Kind(0, *row_kind[:5], problem=verdict.message)
 
 
 def _group(

@@ -22,7 +22,7 @@ from loader.journal import (
     forget_lookups,
 )
 from loader.planning.cost import advice, replacing
-from loader.planning.prepare import Prospect, planned, read_all, resolve_and_group
+from loader.planning.prepare import read_all
 from loader.planning.staging import Staging
 from loader.read import Input
 from loader.record.failures import write_failures
@@ -39,6 +39,7 @@ from loader.run.earlier_files import (
 from loader.run.identity import Decision, Earlier, decide, identity, look
 from loader.run.meter import Meter
 from loader.run.next_command import next_command, same_command
+from loader.run.plan import plan_rows
 from loader.run.report import Report
 from loader.run.sending import sending
 from loader.run.session import Session, ended_early
@@ -46,7 +47,6 @@ from loader.send.endings import no_answer
 from loader.send.failures import FailureGuard
 from loader.send.gateway import Gateway, Surroundings
 from loader.send.portal import Account, GatewayPortal
-from loader.send.reading import CurrentAssociations
 from loader.settings import Settings
 from loader.shell import command_line
 from loader.stopping import Stop
@@ -155,19 +155,10 @@ class _Load:
         self, gateway: Gateway, portal: GatewayPortal, staging: InThread[Staging]
     ) -> tuple[Account, LoaderError | None]:
         """Plan what was read; return whose portal it is, or what stops the run."""
-        send = self.settings.send
         try:
             account = await self.session.recognize(portal)
-            resolution = await resolve_and_group(
-                staging,
-                self.settings.read,
-                portal,
-                self.notify,
-                self.stop,
-                portal_id=account.portal_id,
-                by_record=not send.unread,
-                current=CurrentAssociations(gateway, version=self.settings.connection.api_version),
-                limit=send.limit,
+            event = await plan_rows(
+                self.session, self.inputs, staging, gateway=gateway, portal=portal, portal_id=account.portal_id
             )
         except Retryable as error:
             return NOBODY, no_answer(error)
@@ -175,16 +166,8 @@ class _Load:
             if not staging.held.whole:
                 raise
             return NOBODY, error
-        prospect = Prospect(
-            portal_id=account.portal_id,
-            rate=gateway.limiter.rate,
-            daily_quota=gateway.day.limit,
-            method=send.method,
-            limit=send.limit,
-        )
-        event = await staging.call(planned, self.inputs, resolution, prospect)
         self.notify(event)
-        self.session.note(replacing(send), advice(event, send))
+        self.session.note(replacing(self.settings.send), advice(event, self.settings.send))
         self.session.note_ending_version()
         return account, None
 

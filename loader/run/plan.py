@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,7 +9,7 @@ from loader.errors import Retryable
 from loader.events import Notify, Planned
 from loader.journal import AsyncJournal, InThread, Journal
 from loader.planning.cost import look_ahead
-from loader.planning.prepare import Prospect, Resolution, planned, read_all, resolve_and_group, with_what_is_there
+from loader.planning.prepare import Destination, Prospect, planned, read_all, resolve_and_group, with_what_is_there
 from loader.planning.staging import Staging
 from loader.read import Input
 from loader.record.outputs import name_outputs
@@ -52,74 +51,76 @@ async def plan(
             async with InThread(Staging(Path(folder) / "plan", stopping=session.stop.asked)) as staging:
                 await staging.call(read_all, inputs, notify, session.stop)
                 session.note_ending_version()
-                work = _Plan(session, inputs, staging, Path(folder) / "plan.journal")
                 if settings.connection.credentials is None:
-                    return await work.without_portal()
+                    portal_id = settings.connection.portal_id
+                    event = await plan_rows(session, inputs, staging, portal_id=portal_id)
+                    kinds = staging.held.kinds().values()
+                    if portal_id is None and any(kind.address or kind.to_address for kind in kinds):
+                        session.note(_ADDRESSES_UNCHECKED)
+                    return event
                 async with session.connected(notify, attempts=ATTEMPTS) as (gateway, portal):
-                    return await work.with_portal(gateway, portal)
+                    account = await session.recognize(portal)
+                    try:
+                        event = await plan_rows(
+                            session,
+                            inputs,
+                            staging,
+                            portal_id=account.portal_id,
+                            gateway=gateway,
+                            portal=portal,
+                            attempts=ATTEMPTS,
+                        )
+                    except Retryable as error:
+                        raise no_answer(error) from error
+                    if settings.send.unread or not event.pairs:
+                        return event
+                    journal = Path(folder) / "plan.journal"
+                    await staging.call(Staging.install, journal)
+                    return await _with_what_is_there(session, gateway, journal, event)
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """The rows that were read, and what it takes to plan them; `journal` names a file that is not there yet."""
+async def plan_rows(
+    session: Session,
+    inputs: Sequence[Input],
+    staging: InThread[Staging],
+    *,
+    portal_id: str | None,
+    gateway: Gateway | None = None,
+    portal: GatewayPortal | None = None,
+    attempts: int | None = None,
+) -> Planned:
+    """Turn the rows that were read into pairs, and return what a load would do with them.
 
-    session: Session
-    inputs: Sequence[Input]
-    staging: InThread[Staging]
-    journal: Path
+    Without a gateway and its portal, names are resolved as far as the standard tables go. `attempts` is for each
+    reading of the associations that records have; None: as many as a load makes. Raises UsageError, Retryable or Fatal.
+    """
+    settings, send = session.settings, session.settings.send
+    version = settings.connection.api_version
+    current = CurrentAssociations(gateway, version=version, attempts=attempts) if gateway else None
+    resolution = await resolve_and_group(
+        staging,
+        settings,
+        Destination(portal=portal, portal_id=portal_id, current=current),
+        session.notify,
+        session.stop,
+        by_record=not send.unread,
+    )
+    prospect = Prospect(
+        portal_id=portal_id if portal else None,
+        rate=gateway.limiter.rate if gateway else send.rate or START_RATE,
+        daily_quota=gateway.day.limit if gateway else None,
+        method=send.method,
+        limit=send.limit,
+    )
+    return await staging.call(planned, inputs, resolution, prospect)
 
-    async def without_portal(self) -> Planned:
-        """Settle the names as far as the standard tables go."""
-        portal_id = self.session.settings.connection.portal_id
-        resolution = await self._settle(None, portal_id, None)
-        if portal_id is None and any(
-            row_kind.address or row_kind.to_address for row_kind in self.staging.held.kinds().values()
-        ):
-            self.session.note(_ADDRESSES_UNCHECKED)
-        send = self.session.settings.send
-        prospect = Prospect(
-            portal_id=None, rate=send.rate or START_RATE, daily_quota=None, method=send.method, limit=send.limit
-        )
-        return await self.staging.call(planned, self.inputs, resolution, prospect)
 
-    async def with_portal(self, gateway: Gateway, portal: GatewayPortal) -> Planned:
-        """Settle the names as the portal has them, and look at what is there already where a load would."""
-        settings, send = self.session.settings, self.session.settings.send
-        current = CurrentAssociations(gateway, version=settings.connection.api_version, attempts=ATTEMPTS)
-        account = await self.session.recognize(portal)
-        try:
-            resolution = await self._settle(portal, account.portal_id, current)
-        except Retryable as error:
-            raise no_answer(error) from error
-        prospect = Prospect(
-            portal_id=account.portal_id,
-            rate=gateway.limiter.rate,
-            daily_quota=gateway.day.limit,
-            method=send.method,
-            limit=send.limit,
-        )
-        event = await self.staging.call(planned, self.inputs, resolution, prospect)
-        if send.unread or not event.pairs:
-            return event
-        await self.staging.call(Staging.install, self.journal)
-        async with AsyncJournal(Journal(self.journal)) as journal:
-            await journal.call(Journal.limit, send.limit)
-            judge = judge_of(settings, journal.unlabelled)
-            ahead = await self.session.stop.unless(look_ahead(journal, current, judge, self.session.notify))
-        return with_what_is_there(event, ahead, send.method)
-
-    async def _settle(
-        self, portal: GatewayPortal | None, portal_id: str | None, current: CurrentAssociations | None
-    ) -> Resolution:
-        settings = self.session.settings
-        return await resolve_and_group(
-            self.staging,
-            settings.read,
-            portal,
-            self.session.notify,
-            self.session.stop,
-            portal_id=portal_id,
-            by_record=not settings.send.unread,
-            current=current,
-            limit=settings.send.limit,
-        )
+async def _with_what_is_there(session: Session, gateway: Gateway, path: Path, event: Planned) -> Planned:
+    """Look up what the pairs of a planned journal have already, and return the plan with that."""
+    settings = session.settings
+    current = CurrentAssociations(gateway, version=settings.connection.api_version, attempts=ATTEMPTS)
+    async with AsyncJournal(Journal(path)) as journal:
+        await journal.call(Journal.limit, settings.send.limit)
+        judge = judge_of(settings, journal.unlabelled)
+        ahead = await session.stop.unless(look_ahead(journal, current, judge, session.notify))
+    return with_what_is_there(event, ahead, settings.send.method)

@@ -11,7 +11,7 @@ from loader.files import remove_left_behind
 from loader.journal import AsyncJournal, InThread, Journal, Lock, forget_lookups, remove_journal
 from loader.journal.comparison import MARKS, Comparison, comparisons, marks
 from loader.model import Outcome
-from loader.planning.prepare import read_all, resolve_and_group
+from loader.planning.prepare import Destination, read_all, resolve_and_group
 from loader.planning.staging import Staging
 from loader.read import Input
 from loader.record.outputs import Outputs, check_table, name_outputs
@@ -121,8 +121,8 @@ class _Verification:
                     self.notify(Note(f"Warning: {source.name}: {warning}"))
             await staging.call(read_all, self.inputs, self.notify, stop)
             try:
-                groups, goes_to = self.settings.read, account.portal_id
-                await resolve_and_group(staging, groups, portal, self.notify, stop, portal_id=goes_to)
+                destination = Destination(portal=portal, portal_id=account.portal_id)
+                await resolve_and_group(staging, self.settings, destination, self.notify, stop)
             except Retryable as error:
                 raise no_answer(error) from error
             await staging.call(self._install, account, bound)
