@@ -16,7 +16,7 @@ CREW = ("--concurrency", str(WORKERS))
 ROWS = 20
 
 JOURNAL = "loader.journal.journal:Journal"
-STAGING = "loader.journal.staging:Staging"
+STAGING = "loader.planning.staging:Staging"
 RESULTS = "loader.record.results:TextResults"
 
 MOMENTS: dict[str, Harm] = {
