@@ -1,6 +1,6 @@
 """Loads association rows from files, DataFrames or iterators into HubSpot: `loader.load_sync(source, ...)`.
 
-What can go wrong is in `loader.errors`, what is told on the way in `loader.events`.
+The exceptions are in `loader.errors`, the events that `on_event` gets in `loader.events`.
 """
 
 from importlib import import_module

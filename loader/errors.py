@@ -1,7 +1,7 @@
 """The errors that end a run, or one attempt of it; one branch for each thing a caller can do about it.
 
     LoaderError
-    ├─ UsageError            fix the command: an option, a setting, a name that cannot be settled   exit 2
+    ├─ UsageError            fix the command: an option, a setting, a name that is not known        exit 2
     ├─ InputError            fix the file: it cannot be trusted as a whole                          exit 2
     ├─ JournalError          another run holds the journal, or it belongs to another input          exit 2
     │    ├─ JournalLocked
@@ -13,7 +13,7 @@
     │    └─ Fatal            stop the run: Unauthorized, MissingScope, WrongPortal                  exit 3
     │                        and for now: DailyQuotaSpent, PortalMigrating, Unreachable,
     │                        UnusableAnswer                                             exit 5
-    └─ Stopped               the run was told to end
+    └─ Stopped               the run ends before its last row
          ├─ TooManyFailures                                                                         exit 4
          ├─ OutOfTime                                                                               exit 5
          └─ Interrupted      by a signal                                                            exit 130, 143
@@ -106,7 +106,7 @@ class Retryable(ApiError):
 
 
 class RateLimited(Retryable):
-    """429 of the burst limit: every worker pauses, not only the one that was told."""
+    """429 of the burst limit: every worker pauses, not only the one that got it."""
 
 
 class LimitUnnamed(RateLimited):
@@ -188,7 +188,7 @@ class UnusableAnswer(Fatal):
 
 
 class Stopped(LoaderError):
-    """The run was told to end before its last row; the same command goes on."""
+    """The run ended before its last row; the same command goes on."""
 
 
 class TooManyFailures(Stopped):

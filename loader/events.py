@@ -10,7 +10,7 @@ from loader.settings import Rate
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """So many records of an input have been read."""
+    """Progress of reading: how many records of an input have been read so far."""
 
     input: str
     records: int
@@ -18,7 +18,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class LookingUp:
-    """So many of the values that stand for records of an object type have been looked up."""
+    """Progress of a lookup: how many values of a unique property have been looked up, of how many."""
 
     object_type: str
     id_property: str
@@ -27,7 +27,7 @@ class LookingUp:
 
 
 class LookedUp(NamedTuple):
-    """So many distinct values of a property were looked up; `found` is None when there was no portal to ask."""
+    """A lookup's result: how many distinct values there were; `found` is None when no portal was asked."""
 
     object_type: str
     id_property: str
@@ -37,7 +37,7 @@ class LookedUp(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What so many rows ask for, as it was settled; `problem` is why it could not be, else blank.
+    """A kind of row, resolved, with the number of its `rows`; `problem` says why it could not be resolved, else blank.
 
     `object_type` and `to_object_type` are names for people (`contacts`); their ids (`0-1`) are blank with a problem.
     """
@@ -79,7 +79,7 @@ class MergedRecord(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SoFar:
-    """Of so many pairs that were looked up, how many have all that is asked for; `whole`: these are all pairs."""
+    """Of `pairs` that were looked up, `unchanged` have all that their rows ask for; `whole`: these are all pairs."""
 
     pairs: int
     unchanged: int
@@ -103,7 +103,7 @@ class Planned:
     the portal has already, None where that was not looked up: then each pair counts as one to send; `losing` is
     what goes by `--existing replace`. `merged` are those records that HubSpot answers about others for: their rows will
     fail. `daily_quota` is the day's, None where HubSpot does not say. With a `limit`, rows, pairs and rejects are those
-    of so many records.
+    of the first `limit` records.
     """
 
     inputs: Mapping[str, Understood]
@@ -207,7 +207,7 @@ class Explained:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where a run stands by its journal, now or when it was set aside for a later run of the same name.
+    """The state of a run by its journal, now or when it was set aside for a later run of the same name.
 
     `state` is one of `STATES`. `process` is the id of whoever works on it. `stopped` is why it ended early, in a
     sentence. `rows` are the counts of the summary, none while they are not known. Times are UTC, ISO 8601;
@@ -256,7 +256,7 @@ class FailedFor(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The run ended, for whatever reason. `stopped` is that reason in a sentence, blank when every row is settled.
+    """The run ended, for whatever reason. `stopped` is that reason in a sentence, blank when every row has an outcome.
 
     `reasons` are those of the failures, the most frequent first: one code may mean several things. `reloadable` says
     that the failures file can be loaded once it is mended: that of a job's several inputs cannot.
@@ -272,7 +272,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Verifying:
-    """Where a verification stands: `there` rows are as they should be, `pending` ones are not judged yet.
+    """Progress of a verification: `there` rows are as they should be, `pending` ones are not judged yet.
 
     `rate` is the limit, `achieved` requests per second.
     """
@@ -296,7 +296,7 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Undoable:
-    """So many pairs of one kind that an undo would take back, from `object_type` to `to_object_type` (names).
+    """How many pairs of one kind an undo would take back, from `object_type` to `to_object_type` (names).
 
     `whole`: the associations themselves, because there was nothing before; else the labels only. `types` are those
     that the run added, as `CATEGORY:id`, each with its label, blank for an unlabelled one; `back` those that it took

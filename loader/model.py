@@ -1,8 +1,30 @@
 """What the stages hand to each other: records read, pairs planned, requests made, outcomes recorded.
 
-Ids are text from the first byte to the last. A record is one line of an input; a row is one association that it asks
-for (a cell with three ids in it makes three rows, all with the record's row number); a pair is two records that one
-request links, whatever the number of rows that ask for it.
+The words of this house; all others are HubSpot's, or those of the trade:
+
+- input: a file, or one table of a file, that a load reads.
+- record: one line of an input; in HubSpot, an object such as one contact, known by its record id.
+- row: one association that a record of an input asks for; a cell with three ids makes three rows.
+- kind: what a row asks for besides its two ids (object types, label or type id); a file has few kinds of rows.
+- reject: a row that is never sent, with the reason why.
+- own key: the value of a unique property (an email, a number of the user's own system) by which a row names a record.
+- lookup: a request that reads: which record has an own key, or which associations records have.
+- direction: two object types in order, from and to; an association type belongs to one direction.
+- inverse: the association type that HubSpot sets in the other direction along with one type.
+- single: said of an association type of which a record can have only one, such as a primary company.
+- pair: two records that one request associates, however many rows ask for it.
+- own end: the record of a pair that its request is written from, which is also the one whose associations are read.
+- lot: pairs that are looked up and sent together, by the records at their own end.
+- specification: the direction and the association types that pairs get by their request.
+- before-image: the association types that a pair had before this run first sent it; `undo` needs it.
+- result: what a request came to (created, replaced, unchanged, failed); outcome: a result with the pairs that have it.
+- journal: the SQLite file with the plan, the before-images and the outcomes of a run; draft: a journal in the making.
+- run: the work of one journal from its first command to its last; a command that is stopped is continued by the next.
+- verb: what a command does: load, plan, verify, undo.
+- permit: the right to send one request now, given by the limiter.
+- portal: one HubSpot account, known by its number.
+
+Ids are text where they are read and where they are written, and numbers between.
 """
 
 from __future__ import annotations
@@ -209,7 +231,7 @@ class Pair(NamedTuple):
     types that the pair had before this run first sent it (in this direction), None where that was not looked up.
     `unchanged` counts the rows whose own type is among them. `dropped` are types that the pair must not keep, because
     this run has made another record the primary one; `contested` those that it loses if another pair, which is not
-    settled yet, gets them. `gone` are the labels that the pair has lost once it is sent.
+    sent yet, gets them. `gone` are the labels that the pair has lost once it is sent.
     """
 
     pair_id: int
@@ -402,7 +424,7 @@ class FoundRecord(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What a request, or its absence, came to; the pairs of one request that fared alike share one.
+    """The result of a request, or of none; the pairs of one request that got the same result share one.
 
     `status` is `created`, `replaced`, `unchanged` or `failed`. `created_resource_id` is HubSpot's `createdResourceId`
     where the answer had one, else blank. `labels` are those the answer named. `attempts` counts the requests made.
@@ -422,7 +444,7 @@ class Result(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Outcome:
-    """What became of pairs that fared alike.
+    """Pairs with the same result.
 
     `rows` is how many of their rows have this result; `unchanged` how many others each of them has, which were so
     before.

@@ -147,7 +147,7 @@ class VerifySettings:
 class Settings:
     """One command, whole. `results` and `failures` are paths; None: beside each other, named after the first input.
 
-    `read` has one entry for each group of inputs that are read alike: a job file may name several. `command` is what
+    `read` has one entry for each group of inputs with the same settings: a job file may have several. `command` is what
     was typed, word by word, for the summary and the next command to show. `keep` is for how many days set-aside runs
     are kept; None: for ever. `again` is how many seconds ago a run must have ended for the same inputs to be a new one,
     None for never; with it, an unfinished run of other inputs makes way. `assume_new` is for `undo`: what the run

@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Stop:
-    """Asked once, a run drains: what is in flight is finished and recorded. Asked again, it ends at once.
+    """At the first request to stop, a run finishes and records the requests in flight. At the second, it ends at once.
 
     `reason` is None until the run is asked to stop; `at_once` is True when it was asked again. All calls come from the
     thread of the event loop, but for `asked`, `check` and `wait_to_read`, which any thread may call.

@@ -170,7 +170,7 @@ class _StandardInput:
         return cast("BinaryIO", cls(sys.stdin, stop)) if sys.stdin is not None else None
 
     def read(self, size: int) -> bytes:
-        """Return up to so many bytes, none at the end."""
+        """Return up to `size` bytes, none at the end."""
         descriptor = self._stream.fileno()
         self._stop.wait_to_read(descriptor)
         return os.read(descriptor, size)

@@ -99,10 +99,10 @@ def verify_sync(source: Given = None, **options: Unpack[VerifyOptions]) -> Verif
 
 
 async def undo(results: Path, **options: Unpack[UndoOptions]) -> UndoReport:
-    """Take back what the load of a results file added, and return how that went; nothing is asked.
+    """Take back what the load of a results file added, and return the report; no question is asked.
 
     Does what `association-loader undo RESULTS --yes` does: what was there before stays, what somebody changed since is
-    left and told. An undo that is cut short goes on at the next call. Raises UsageError or JournalError when nothing
+    left and reported. An interrupted undo goes on at the next call. Raises UsageError or JournalError when nothing
     was removed, and Fatal when the portal refuses the token, or is another one than that of the load.
     """
     return await _awaited(_undo, "undo", os.fspath(results), options)

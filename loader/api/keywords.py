@@ -42,22 +42,22 @@ class CallerOptions(ConnectionOptions, OutputOptions, total=False):
 
 
 class PlanOptions(InputOptions, ExistingOptions, CallerOptions, total=False):
-    """What a plan can be told: how the load is to treat the labels that pairs have."""
+    """Keywords of `plan`: how the load is to treat the labels that pairs have."""
 
 
 class LoadOptions(InputOptions, SendOptions, CallerOptions, total=False):
-    """What a load can be told. `max_failures` and `daily_reserve` are a number or `"5%"`; `max_duration` and `again`
+    """Keywords of `load`. `max_failures` and `daily_reserve` are a number or `"5%"`; `max_duration` and `again`
     seconds or `"90m"`. With `dry_run` nothing is sent and no result is written: the report's `planned` says what a load
     would do.
     """
 
 
 class VerifyOptions(InputOptions, ReadBackOptions, CallerOptions, total=False):
-    """What a verification can be told. `sample` is a number of pairs, `seed` draws the same again; `wait` seconds."""
+    """Keywords of `verify`. `sample` is a number of pairs, `seed` draws the same again; `wait` seconds."""
 
 
 class UndoOptions(TakeBackOptions, CallerOptions, total=False):
-    """What an undo can be told. `assume_new` is needed for a run with `unread=True`.
+    """Keywords of `undo`. `assume_new` is needed for a run with `unread=True`.
 
     Nothing is asked unless `yes` is False: then the number of associations has to be typed at the terminal.
     """
@@ -76,11 +76,11 @@ class Prepared:
         """Hold open what events are written to, and yield what tells them there and to the caller."""
         with Listeners(self.command, person=False) as notify:
 
-            def tell_all(event: Event) -> None:
+            def notify_all(event: Event) -> None:
                 notify(event)
                 self.on_event(event)
 
-            yield tell_all
+            yield notify_all
 
 
 def prepared(verb: str, source: Source, keywords: Mapping[str, object]) -> Prepared:

@@ -1,6 +1,7 @@
 """Rows that a caller makes as they are asked for: written to a private temporary file of JSON lines, a slice at a time.
 
-The road reads its input twice and knows it again by its content, so what comes only once has to lie somewhere.
+A load reads its input more than once and recognises it by its content, so an iterator, which gives its rows only once,
+is stored first.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""A DataFrame as an input: written to a private temporary Parquet file, so that it takes the road of every file."""
+"""A DataFrame as an input: written to a private temporary Parquet file, which is read like any other file."""
 
 import tempfile
 from collections.abc import Iterable

@@ -11,7 +11,7 @@ END: Bound = (2**63 - 1, 0)
 
 
 def bound(database: sqlite3.Connection, limit: int | None) -> Bound:
-    """Return where the first so many records of all inputs end; None: all of them."""
+    """Return where the first `limit` records of all inputs end; None: all of them."""
     if limit is None:
         return END
     seen = 0

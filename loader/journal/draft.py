@@ -95,7 +95,7 @@ class Draft:
             )
 
     def end_input(self, number: int, records: int, without: int) -> None:
-        """Close an input: so many records, and so many cells that ask for nothing."""
+        """Close an input, with the number of its records and of its cells that ask for nothing."""
         self._execute("UPDATE inputs SET records = ?, without = ? WHERE id = ?", (records, without, number))
 
     def add_kind(self, number: int, row_kind: RowKind) -> None:

@@ -36,7 +36,7 @@ class Counts:
 
     @property
     def pending(self) -> int:
-        """Rows that are not settled yet."""
+        """Rows that have no outcome yet."""
         return self.total - self.created - self.replaced - self.unchanged - self.failed - self.rejected
 
     def add(self, outcome: Outcome) -> None:
@@ -166,7 +166,7 @@ class Journal:
     # --- the way forward
 
     def limit(self, records: int | None) -> bool:
-        """Go no further than the first so many records of all inputs; None: to the end.
+        """Stop after the first `records` records of all inputs; None: at the end.
 
         Return True when the end was further before: rejected rows beyond the new one count as pending again.
         """
@@ -221,8 +221,8 @@ class Journal:
     def claim_lot(self, records: int, pairs: int, *, scattered: bool = False) -> Lot | None:
         """Return the next pairs that are to be looked up together, None when there are none left.
 
-        They have at most so many records between them at the end that is looked up, and so many pairs; those of one
-        record together, or, `scattered`, in the order in which rows name them.
+        They are at most `pairs`, with at most `records` different records at the end that is looked up. Those of one
+        record are together, or, `scattered`, in the order in which rows name them.
         """
         with guarded(self.path):
             size = claims.Size(records=records, pairs=pairs, scattered=scattered)
@@ -237,7 +237,7 @@ class Journal:
         """Commit what pairs were before they are sent, unless that is known, and which pairs lose a type to them.
 
         Return by pair how many of its rows are so still, where any is. To be called before a pair's request leaves, so
-        that what a crash leaves behind can be told from what was there.
+        that after a crash it is known what was there before.
         """
         with self._commit():
             return outcomes.keep(self._database, self._planned, self.lots, images, demoted)
@@ -287,7 +287,7 @@ class Journal:
     def outcomes(
         self, after: int, pairs: int, *, failed: bool = False
     ) -> Iterator[list[tuple[int, int, int, int, int]]]:
-        """Yield the outcomes that come after a number, those of at least so many pairs at once; or the `failed` ones.
+        """Yield the outcomes that come after a number, those of at least `pairs` pairs at once; or the `failed` ones.
 
         Each with its number, the first and the last of its pairs, its result's number, and how many rows of each pair
         were so before.

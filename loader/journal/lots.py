@@ -11,7 +11,7 @@ import numpy.typing as npt
 from loader.columns import Flags, Ids, PlannedLot, Small, expanded
 
 HELD = 8
-"""So many lots are held in memory: those that are under way, so that their result lines need not be read back."""
+"""Lots held in memory: those that are being sent, so that their result lines need not be read back."""
 
 _OF_PAIRS = (("from_ids", "i8"), ("to_ids", "i8"), ("requests", "i4"), ("sizes", "i4"))
 _OF_ROWS = (("inputs", "i4"), ("rows", "i4"), ("parts", "i4"), ("kinds", "i4"), ("against", "?"))

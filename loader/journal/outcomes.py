@@ -19,7 +19,7 @@ _FARED = attrgetter("result", "unchanged")
 
 def record(database: sqlite3.Connection, outcomes: Iterable[Outcome]) -> None:
     """Write outcomes down; sqlite3.IntegrityError for a pair that has one already."""
-    # Those that fared alike one after the other as one: PUTs of one millisecond often do.
+    # Neighbours with the same result become one line: PUTs of one millisecond often have the same.
     for (result, unchanged), alike in groupby(outcomes, key=_FARED):
         some = list(alike)
         number = database.execute(

@@ -56,7 +56,7 @@ class _Kind(NamedTuple):
 
 
 class Group(NamedTuple):
-    """So many pairs of one kind that an undo would take back.
+    """How many pairs of one kind an undo would take back.
 
     `whole`: the pairs themselves, because there was nothing before; else the labels only. `types` are those that the
     run added, `back` those that it took off; `unsure` counts pairs that the run may not have got to. `primary` says

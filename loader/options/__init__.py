@@ -222,7 +222,7 @@ class TakeBackOptions(TypedDict, total=False):
 
 
 class JsonOption(TypedDict, total=False):
-    """How a command that only tells something is told it."""
+    """The output of a command that only shows something."""
 
     json: Json
 

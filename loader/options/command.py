@@ -62,6 +62,6 @@ def command(
                 raise file.cannot_be_meant(option, error) from error
             raise UsageError(f"Invalid value for '{spelled(option)}': {error}") from error
 
-    # Of several mistakes, the first that was typed is told.
+    # Of several mistakes, the first that was typed is reported.
     values = {name: value_of(options[name]) for name in [*given, *(each for each in options if each not in given)]}
     return Command(verb=verb, values=values, arguments=arguments, job=job, typed=typed)

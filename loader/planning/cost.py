@@ -24,14 +24,14 @@ STALE_SHARE = 0.01
 """Of the pairs: one that plans reckon with, as nobody knows which records are still there before they are written."""
 
 LONG_SECONDS = 600.0
-"""A load that takes longer is told of the faster way."""
+"""For a load that takes longer, the faster method is shown."""
 
 MOST_LOTS = 200
 """A plan looks up no more: 200,000 records, of which it concludes on the others."""
 
 
 def costs(pairs: int, records: int, rate: Rate, daily_quota: int | None) -> dict[str, Cost]:
-    """Return what each method costs for so many pairs to send, when so many records are read first."""
+    """Return what each method costs for a number of pairs to send, when a number of records are read first."""
     reads = ceil(records / MOST_RECORDS)
     found: dict[str, Cost] = {}
     for method, size in PAIRS_OF_A_REQUEST.items():

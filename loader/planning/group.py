@@ -28,7 +28,7 @@ MOST_PAIRS = 20_000
 
 FEW_ROWS = 100_000
 SAMPLED = 61
-"""Above so many rows one record in 61 is counted, by its number: which end has fewer is known as well by that."""
+"""Above this many rows only one record in 61 is counted, by its number: it is enough to see which end has fewer."""
 
 UNKNOWN_INVERSE = (
     "other rows link the same two records from the other end, and what this row's association type is called "

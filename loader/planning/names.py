@@ -1,4 +1,4 @@
-"""The names of a whole load settled at once: what the standard tables know, and what only the portal can tell."""
+"""The names of a whole load resolved at once: what the standard tables know, and what only the portal can tell."""
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -35,7 +35,7 @@ class Names(NamedTuple):
 
 
 async def resolve_names(kinds: Mapping[int, RowKind], portal: Portal | None) -> Names:
-    """Settle what rows ask for, asking the portal only what the standard tables leave open, once for each pair."""
+    """Resolve what rows ask for, asking the portal only what the standard tables leave open, once for each pair."""
     said = {name for row_kind in kinds.values() for name in (row_kind.object_type, row_kind.to_object_type)}
     names = await object_types(said, portal)
     directions = {kind: direction_of(row_kind, names) for kind, row_kind in kinds.items()}
@@ -57,7 +57,7 @@ async def resolve_names(kinds: Mapping[int, RowKind], portal: Portal | None) -> 
 def _open(
     kinds: Mapping[int, RowKind], directions: Mapping[int, Direction], types: AssociationTypes
 ) -> dict[Direction, list[RowKind]]:
-    """Return, by direction, what only the portal can settle for certain."""
+    """Return, by direction, what only the portal can resolve for certain."""
     found: dict[Direction, list[RowKind]] = {}
     for kind, direction in directions.items():
         if needs_portal(kinds[kind], direction, types):
@@ -66,7 +66,7 @@ def _open(
 
 
 async def object_types(said: AbstractSet[str], portal: Portal | None) -> ObjectTypes:
-    """Return what is needed to settle these names: any name may be a custom object's, only a standard id is none."""
+    """Return what is needed to resolve these names: any name may be a custom object's, only a standard id is none."""
     if portal is None or said <= STANDARD.keys():
         return ObjectTypes()
     return ObjectTypes(await portal.schemas())

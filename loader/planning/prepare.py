@@ -1,4 +1,4 @@
-"""Read, check, settle, group: what load, plan and verify do alike before they differ."""
+"""Read, check, resolve, group: what load, plan and verify have in common."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -30,13 +30,13 @@ def read_all(staging: Staging, inputs: Sequence[Input], notify: Notify, stop: St
     for source in inputs:
         columns = source.header, source.to_columns, source.id_properties
         staging.begin_input(source.name, source.sha256, *columns, label_column=source.label_column)
-        records, told = 0, 0
+        records, shown = 0, 0
         for chunk in source.chunks():
             stop.check()
             staging.append(chunk)
             records += len(chunk.rows)
-            if records - told >= RECORDS_BETWEEN_EVENTS:
-                told = records
+            if records - shown >= RECORDS_BETWEEN_EVENTS:
+                shown = records
                 notify(Reading(source.name, records))
         staging.end_input()
     _name_types(staging, ObjectTypes())

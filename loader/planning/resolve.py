@@ -59,7 +59,7 @@ def wanted_label(row_kind: RowKind) -> str:
 
 
 def needs_portal(row_kind: RowKind, direction: Direction, types: AssociationTypes) -> bool:
-    """Return True when only the portal's own labels can settle this."""
+    """Return True when only the portal's own labels can resolve this."""
     if types.asked(direction):
         return False
     if wanted_label(row_kind):
@@ -123,7 +123,7 @@ def _unchecked(label: str, direction: Direction) -> Resolved:
 
 
 def _by_label(row_kind: RowKind, named: list[Known], direction: Direction, types: AssociationTypes) -> Verdict:
-    """Settle a row by its label; `named` are the types that go by it."""
+    """Resolve a kind of row by its label; `named` are the types that have it."""
     found = [
         entry for entry in named if not row_kind.association_category or entry.type.category == _category(row_kind)
     ]

@@ -16,13 +16,13 @@ Records = npt.NDArray[np.void]
 """A structured array."""
 
 AT_ONCE = 100_000
-"""So many records are held in memory, and sorted, at once."""
+"""Records that are held in memory, and sorted, at once."""
 
 MOST_PARTS = 500
 """Each is an open file."""
 
 SAMPLE = 50_000
-"""Of so many records, drawn at random, the borders of the parts are made."""
+"""Size of the random sample of records from which the borders of the parts are computed."""
 
 
 class Spool:
@@ -50,7 +50,7 @@ class Spool:
         self.size += len(records)
 
     def blocks(self, most: int = AT_ONCE) -> Iterator[Records]:
-        """Yield all records in their order, at most so many at once."""
+        """Yield all records in their order, at most `most` at once."""
         for start in range(0, self.size, most):
             with writing(self._path):
                 self._file.seek(start * self.dtype.itemsize)

@@ -108,7 +108,7 @@ def no_header(name: str, header: Sequence[str], settings: InputSettings) -> Inpu
 def _candidates(header: Sequence[str], settings: InputSettings) -> dict[str, list[Column]]:
     """Return the columns that may be each field: as `--column` says, else as the header says.
 
-    A field that no header says in so many words may be under one of the usual names, and its ids under the name of
+    A field that no header names exactly may be under one of the usual names, and its ids under the name of
     the object type that `--from` or `--to` names. Those never go before a column that says it outright.
     """
     mapping = settings.columns

@@ -11,7 +11,7 @@ from xml.parsers import expat
 from loader.errors import InputError, LoaderError
 from loader.read.show import show
 
-# Told by name, because importing these libraries costs half a second that a CSV file need not pay.
+# Recognised by name, because importing these libraries takes half a second, which a CSV file does not need.
 _FOREIGN_PACKAGES = ("pyarrow", "python_calamine", "_python_calamine", "pyo3_runtime", "xlrd", "_lzma")
 _LIBRARIES = (*_FOREIGN_PACKAGES, "zipfile", "gzip", "codecs", "encodings")
 _FOREIGN = (

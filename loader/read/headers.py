@@ -66,7 +66,7 @@ _ASSOCIATED = re.compile(
 )
 _ASSOCIATED_NAMES = re.compile(r"associated[\s_-]+[^\s_-].*", re.IGNORECASE | re.DOTALL)
 _RECORD_ID_OF = re.compile(r"record[\s_]*id[\s_]*[-\u2013][\s_]*([^\s_-].*)", re.IGNORECASE | re.DOTALL)
-# The end of a header that names ids: "ID" stands apart, or is told by its capital, as in `contactId`.
+# The end of a header that names ids: "ID" is a word by itself, or begins with a capital, as in `contactId`.
 _LIKE_ID = re.compile(r"(?:.*[\s_-])?(?i:ids?)|.*[a-z](?:Id|ID)s?", re.DOTALL)
 # No header of ours is longer; `Associated <Type> IDs (<label>)` has two names in it.
 LONGEST = 500

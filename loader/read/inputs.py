@@ -32,7 +32,7 @@ _JSON_LINE = re.compile(r"[\ufeff\s]*\{[ \t]*[\"}]")
 
 
 class Input:
-    """One table of an input file, whose columns are settled.
+    """One table of an input file, with its columns assigned to fields.
 
     `name` is what the user calls it; a table among several in an archive is `archive.zip/table.csv`, and `file` is
     always the file's own name. `path` is where its bytes are, `sha256` the hash of the file, together with what the

@@ -120,7 +120,7 @@ def look_into(name: str, path: Path, file_name: str) -> Content:
 
 
 def is_bomb(unpacked: int, packed: int) -> bool:
-    """Return whether so few bytes cannot honestly hold so many."""
+    """Return whether a file unpacks to far more than it is: it may be made to fill the memory."""
     return unpacked > FREE_BYTES and unpacked > MOST_TIMES * max(packed, 1)
 
 
@@ -130,7 +130,7 @@ def refuse_bomb(name: str) -> InputError:
 
 
 def _known(packed: Packed) -> Packed:
-    """Return a file, or a member, with its kind by its first bytes; a workbook is told from other zips."""
+    """Return a file, or a member, with its kind by its first bytes; a workbook is a zip, too."""
     with packed.open() as stream:
         head = stream.read(_TAR_HEADER)
     kind = next((kind for magic, kind in _KINDS if head.startswith(magic)), "text")

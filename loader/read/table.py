@@ -66,7 +66,7 @@ class Records(NamedTuple):
     marks: dict[tuple[int, int], Mark]
 
     def batch(self, width: int) -> Batch:
-        """Return the batch, of so many columns."""
+        """Return the batch, with `width` columns."""
         return Batch(rows=self.rows, columns=in_columns(self.cells, width), faults=self.faults, marks=self.marks)
 
 

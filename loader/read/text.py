@@ -46,7 +46,7 @@ class _Survey(NamedTuple):
 
 
 def examine(packed: Packed, encoding: str | None) -> Text:
-    """Read the whole file once and settle its encoding, so that no byte can surprise a run under way."""
+    """Read the whole file once and find its encoding, so that no byte can fail to decode in the middle of a run."""
     with reading(packed.name):
         with packed.open() as stream:
             head = stream.read(4096)

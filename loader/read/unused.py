@@ -23,7 +23,7 @@ from loader.settings import InputSettings
 # The columns of our own results and failures files that look like more than they are.
 _OURS = frozenset({"error_category", "_error_category"})
 _OUR_RESULTS = frozenset({"created_resource_id", "labels"})
-# A file of a thousand such columns is one mistake, and need not be told a thousand times.
+# A file of a thousand such columns is one mistake, and need not be reported a thousand times.
 _MOST = 20
 _ROLES = frozenset({"role", "roles", "relation", "relationship"})
 _NUMBER = re.compile(r"[\s_#.(-]*[0-9]+\)?$", re.ASCII)

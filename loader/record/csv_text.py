@@ -39,8 +39,8 @@ def csv_lines(batch: Iterable[Sequence[Cell]], marks: Collection[str] = ()) -> s
 def csv_texts(journal: Journal, view: str, after: int) -> Iterator[tuple[int, str]]:
     """Yield the results' lines of a journal's view that come after a number, many at once, each time the last number.
 
-    Settled rows are what a load writes by the million, and most of their cells are those of many others: these are made
-    text once, and a line is put together from them and the row's own numbers.
+    A load writes millions of rows, and most cells have the same text in many of them. Such cells are made into text
+    once; a line is put together from them and the row's own numbers.
     """
     if view == "settled":
         for stretch in settled(journal, after):

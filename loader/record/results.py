@@ -205,7 +205,7 @@ def _take_name(path: Path, journal: Journal, name: str, *, empty: bool) -> None:
 
 
 def _checksum(descriptor: int, size: int) -> int | None:
-    """Return the checksum of so many bytes from the file's start, or None if it has fewer."""
+    """Return the checksum of the file's first `size` bytes, or None if it has fewer."""
     checksum = 0
     for start in range(0, size, _BYTES_AT_ONCE):
         wanted = min(_BYTES_AT_ONCE, size - start)

@@ -29,7 +29,7 @@ OWN_FILES = 24
 MOST_FILES = 100_000
 
 SLOWEST_ANSWER = 2.0
-"""Seconds: with so many workers that this latency still fills the rate, a slow portal does not cost throughput."""
+"""Seconds: there are enough workers to use the whole rate with answers as slow as this."""
 
 
 def surroundings() -> Surroundings:

@@ -39,7 +39,7 @@ def set_earlier_files_aside(
     if earlier is not None and decision is Decision.REPLACE:
         notify(Note(_abandoned_rows(outputs, earlier), serious=True))
     elif earlier is not None and not earlier.planned and not mended:
-        # Nothing was sent and nothing settled: the files of that attempt say nothing that is worth keeping.
+        # Nothing was sent and no row has an outcome: the files of that attempt are not worth keeping.
         with writing(outputs.journal):
             for file in files:
                 file.unlink(missing_ok=True)

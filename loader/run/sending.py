@@ -23,7 +23,7 @@ MOST_AHEAD = 500
 """Each claim is a commit that the workers wait for: thousands of PUTs in a second would wait for little else."""
 
 READERS = 3
-"""So many lots are looked up side by side: one after the other, a second night would wait for its answers."""
+"""Lots that are looked up at the same time: one after the other, a second night would wait for its answers."""
 
 
 def sending(

@@ -1,4 +1,4 @@
-"""What every command does alike that asks HubSpot for something: inputs, the portal, a pool at work, and its end."""
+"""What all commands that talk to HubSpot have in common: inputs, the portal, a pool at work, and its end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator

@@ -41,7 +41,7 @@ SHARES_OF_WAIT = (2 / 7, 5 / 7)
 """Of `--wait`: reads may lag behind writes. Most have caught up after a moment; some take longer."""
 
 ALIKE = 200
-"""So many refusals of one kind, and nothing else, in one reading are a wrong command, not wrong records."""
+"""If a reading has this many refusals of one kind, and nothing else, the command is wrong, not the records."""
 
 
 async def verify(

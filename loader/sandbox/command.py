@@ -1,4 +1,4 @@
-"""The sandbox as a program that runs until it is told to stop."""
+"""The sandbox as a program that runs until it is stopped."""
 
 import asyncio
 import errno

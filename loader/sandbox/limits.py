@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Rate(NamedTuple):
-    """So many requests in so many seconds, in every rolling window."""
+    """At most `requests` in `seconds`, in every rolling window."""
 
     requests: int
     seconds: float

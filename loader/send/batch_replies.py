@@ -288,9 +288,9 @@ def _all_created(reply: Reply, pairs: Pairs) -> list[tuple[tuple[str, ...], Pair
     places = [texts.setdefault(bytes(each.labels), len(texts)) for each in results]
     labels = np.array(places, np.int32)
     if not (np.array_equal(from_ids, pairs.from_ids) and np.array_equal(to_ids, pairs.to_ids)):
-        told, sent = np.lexsort((to_ids, from_ids)), np.lexsort((pairs.to_ids, pairs.from_ids))
-        pairs, labels = pairs.take(sent), labels[told]
-        if not (np.array_equal(from_ids[told], pairs.from_ids) and np.array_equal(to_ids[told], pairs.to_ids)):
+        answered, sent = np.lexsort((to_ids, from_ids)), np.lexsort((pairs.to_ids, pairs.from_ids))
+        pairs, labels = pairs.take(sent), labels[answered]
+        if not (np.array_equal(from_ids[answered], pairs.from_ids) and np.array_equal(to_ids[answered], pairs.to_ids)):
             return []
     if len(texts) == 1:
         return [(labels_of(loads(text)), pairs) for text in texts]

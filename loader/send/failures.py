@@ -8,7 +8,7 @@ from loader.send import replies
 from loader.settings import Budget
 
 SAME_IN_A_ROW = 200
-"""So many failures for one and the same reason, with no success between, are a wrong command, not wrong rows."""
+"""After this many failures for one and the same reason, with no success between, the command is wrong, not the rows."""
 
 FEWEST_ROWS_OF_A_SHARE = 100
 

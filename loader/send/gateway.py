@@ -38,7 +38,7 @@ T = TypeVar("T")
 LOCKED = 423
 
 LONG_PAUSE = 30.0
-"""Seconds that somebody who watches should be told of."""
+"""A pause of at least this many seconds is shown to the person who watches."""
 
 PAUSES_TO_ASK = 3
 """Pauses without a success between, after which 429s that name no limit may mean the day's."""
@@ -139,7 +139,7 @@ class Gateway:
 
     `usage` is the request that asks how much of the day's quota is left, None where this credential has no part in it.
     `account` is the one that asks whose portal it is: any answer to it shows HubSpot at work.
-    `say` is told, in sentences, what a person who watches should know.
+    `say` gets sentences that a person who watches should know.
     """
 
     def __init__(
@@ -177,7 +177,7 @@ class Gateway:
 
     @property
     def fresh_seconds(self) -> float:
-        """How old a reading may be on which a request leaves: at a very low rate, so many requests after it."""
+        """How old a reading may be when its request leaves: at least the time of `FRESH_REQUESTS` requests."""
         rate = self.limiter.rate
         return max(FRESH_SECONDS, FRESH_REQUESTS * rate.seconds / rate.requests)
 
@@ -414,7 +414,7 @@ class Gateway:
                 self._say(f"HubSpot asks to wait {seconds:.0f} seconds ({error.message})")
 
     def _delay(self, error: Retryable, failures: int) -> float:
-        """Return the seconds that a request waits before its next attempt, after so many failures that count."""
+        """Return the seconds that a request waits before its next attempt, after a number of failures that count."""
         if self.limiter.breaker.open:
             # The breaker paces the probes; whoever slept longer would be late when all is well again.
             return error.retry_after or 0.0

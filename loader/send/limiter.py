@@ -257,7 +257,7 @@ class Limiter:
     # --- shared with other loaders of the token (see `sharing`)
 
     def share(self, portion: float, loaders: int, until: float) -> None:
-        """Keep to a portion of the limit, at the pace of one of so many loaders; nothing leaves after `until`."""
+        """Keep to a portion of the limit, at the pace of one of several loaders; nothing leaves after `until`."""
         self.portion, self._loaders, self._portion_until = portion, loaders, until
         self._apply()
 

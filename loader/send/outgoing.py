@@ -193,7 +193,7 @@ class Queue:
                 self._size += len(stretch)
 
     def oldest(self, count: int) -> Moment:
-        """Return when the oldest of the first so many pairs was read; there is at least one."""
+        """Return when the oldest of the first `count` pairs was read; there is at least one."""
         found = self._stretches[0].read_at
         count -= len(self._stretches[0]) - self._taken
         for stretch in list(self._stretches)[1:] if count > 0 else ():
@@ -204,7 +204,7 @@ class Queue:
         return found
 
     def draft(self, count: int, source: Source) -> Draft:
-        """Return the first so many pairs, or as many as there are, as the draft of a request."""
+        """Return the first `count` pairs, or as many as there are, as the draft of a request."""
         first, start = self._stretches[0], self._taken
         if len(first) - start > count:
             self._taken += count
@@ -213,7 +213,7 @@ class Queue:
         return Draft(joined(self.take(count)), source)
 
     def take(self, count: int) -> list[Stretch]:
-        """Take out the first so many pairs, or as many as there are."""
+        """Take out the first `count` pairs, or as many as there are."""
         self._cut()
         found: list[Stretch] = []
         while self._stretches and count:

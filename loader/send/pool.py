@@ -1,4 +1,4 @@
-"""The pool: feeders, a bounded queue and so many workers; no task for a row, no request beyond the queue."""
+"""The pool: feeders, a bounded queue and a fixed number of workers; no task for a row, no request beyond the queue."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -25,7 +25,7 @@ class Action(Protocol):
 
 
 MOST_MORE = 20
-"""Workers more than at first, while requests wait for the end of an outage: so many that all fail are proof of one."""
+"""Workers that are added while requests wait for the end of an outage: it is certain when this many fail."""
 
 
 class Ledger(Protocol):
@@ -44,7 +44,7 @@ class Ledger(Protocol):
 
 
 class Room:
-    """So many places; those who wait for one are woken when several are free, and not for each."""
+    """A number of places; those who wait for one are woken when several are free, and not for each."""
 
     def __init__(self, places: int, *, at_once: int) -> None:
         self._free = places

@@ -62,7 +62,7 @@ class Day:
         return self.reserve is not None and (self.left is None or (share and self.limit is None))
 
     def reserve_reached(self, under_way: int = 0) -> bool:
-        """Return True when no more than the reserve is left, once so many requests under way have counted."""
+        """Return True when no more than the reserve is left, once the requests in flight have counted."""
         if self.reserve is None or self.left is None:
             return False
         share = self.reserve.share * self.limit if self.reserve.share is not None and self.limit else 0.0

@@ -22,7 +22,7 @@ MOST_RECORDS = 1000
 """In one batch read (guide "Associations v4", since 2025-02-10; more are refused)."""
 
 ENOUGH_REFUSED = 20
-"""So many records refused one by one, and none read: the others are not asked for alone."""
+"""After this many records were refused one by one, and none was read, the others are not asked for one by one."""
 
 MOST_READINGS = 3
 """Of the same records, when each takes so long that it is old at its end: the last is as young as it gets."""
@@ -179,7 +179,7 @@ class CurrentAssociations:
 
 
 def _refused(error: Refused, batch: Sequence[Wanted], reading: Reading, refusals: int) -> list[Sequence[Wanted]]:
-    """Take over a refusal, one of so many in a row; return what is to be asked for again."""
+    """Take over a refusal, the last of `refusals` in a row; return what is to be asked for again."""
     refused = records_refused(error, {record_id for record_id, _ in batch})
     hopeless = not refused and not reading.found and len(reading.unreadable) >= ENOUGH_REFUSED
     if len(batch) == 1 or hopeless:

@@ -208,7 +208,7 @@ def text_of(value: object) -> str:
 
 
 def message_of(body: Mapping[str, object], reply: Reply) -> str:
-    """Return HubSpot's sentence from an error, with the part that names the culprit; safe to show."""
+    """Return HubSpot's sentence from an error, with the part that names the wrong record; safe to show."""
     message = sentence_of(body)
     if not message:
         start = _start(reply)
@@ -217,7 +217,7 @@ def message_of(body: Mapping[str, object], reply: Reply) -> str:
 
 
 def with_details(sentence: str, context: Mapping[str, Iterable[str]], more: Iterable[str] = ()) -> str:
-    """Return HubSpot's sentence with what names the culprit: `{"INVALID_OBJECT_IDS": ["CONTACT=1 is not valid"]}`.
+    """Return HubSpot's sentence with what names the wrong record: `{"INVALID_OBJECT_IDS": ["CONTACT=1 is not valid"]}`.
 
     That stands under a code in capitals; the other keys are lists of ids.
     """

@@ -38,7 +38,7 @@ LONGEST_CLAIM = 10.0
 """Seconds. A claim that lasts longer comes from another boot of the machine, or from nobody of ours."""
 
 STEPS = 10
-"""Into so many parts of a window is divided what an ended loader has used, so that it comes free bit by bit."""
+"""What an ended loader has used comes free in this many parts of a window, bit by bit."""
 
 LARGEST = 1 << 20
 

@@ -21,7 +21,7 @@ MOST_KINDS = 50
 def plan_table(event: Planned, *, in_full: bool = True) -> Iterator[RenderableType]:
     """Yield how each input was read, what its rows ask for, and how many will be sent.
 
-    Why rows are rejected is told `in_full` by a plan; a load tells it in a line, and in full at its end.
+    A plan shows `in_full` why rows are rejected; a load shows it in a line, and in full at its end.
     """
     yield from _inputs(event.inputs)
     yield _kinds(event)

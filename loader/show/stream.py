@@ -42,14 +42,14 @@ def _plain(value: Any) -> Any:
 
 
 class Throttle:
-    """Lets one event of progress pass in so many seconds; every other event passes."""
+    """Lets one event of progress pass every `seconds`; every other event passes."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._last: dict[type, datetime] = {}
 
     def passes(self, event: Event, now: datetime) -> bool:
-        """Return True when this event is to be told."""
+        """Return True when this event is to be written."""
         if not isinstance(event, Progress | Reading | LookingUp | Verifying | Undoing):
             return True
         last = self._last.get(type(event))

@@ -1,0 +1,91 @@
+"""Plain English: the private words that were once in names, comments and docstrings do not come back.
+
+A word that is cleared from the loader is added here, with the right word beside it.
+"""
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+LOADER = Path(__file__).parents[2] / "loader"
+
+SENTENCES = {
+    "tell whether": "return whether",
+    "so many": "a number of; the number's name in backticks",
+    "fared": "had the same result",
+    "is told of": "is reported",
+    "can be told": "keywords; options",
+    "was told to": "was asked to stop; is stopped",
+    "culprits?": "the wrong record",
+    "settles?|settling": "resolve a name; assign a column; record an outcome",
+    "unsettled": "unresolved",
+    "takes the road": "is read like",
+}
+"""Patterns of private words in comments and docstrings, by the plain words."""
+
+NAMES = {
+    "Asked": "RowKind",
+    "Settled": "Resolved",
+    "Settlement": "Resolution",
+    "Tell": "Notify",
+    "Unsettled": "Unresolved",
+    "settle": "resolve, assign or record",
+    "tell": "notify",
+    "told": "stated, noted or warned",
+}
+"""Private words that are names or parts of names between underscores, by the plain names."""
+
+
+def _docstrings(tree: ast.AST) -> set[tuple[int, int]]:
+    """Return where the docstrings begin, those of attributes too."""
+    texts = [
+        node.value for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    ]
+    return {(text.lineno, text.col_offset) for text in texts if isinstance(text.value, str)}
+
+
+def _found(source: str) -> Iterator[tuple[int, str, str]]:
+    """Yield each private word of a source: its line, the word and the right word."""
+    docstrings = _docstrings(ast.parse(source))
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.NAME:
+            for part in {token.string, *token.string.split("_")} & NAMES.keys():
+                yield token.start[0], part, NAMES[part]
+        elif token.type == tokenize.COMMENT or token.start in docstrings:
+            text = " ".join(token.string.split())
+            for pattern, right in SENTENCES.items():
+                for match in re.finditer(rf"\b(?:{pattern})\b", text, re.IGNORECASE):
+                    yield token.start[0], match[0], right
+
+
+@pytest.mark.parametrize(
+    ("source", "word"),
+    [
+        ("def tell_all() -> None: ...", "tell"),
+        ("x = 1  # So many rows.", "So many"),
+        ('"""Tell\n    whether."""', "Tell whether"),
+        ('x = 1\n"""Those that fared alike."""', "fared"),
+    ],
+)
+def test_a_private_word_is_found(source: str, word: str) -> None:
+    """In a name, a comment, a docstring over two lines, and one of an attribute."""
+    assert [found for _, found, _ in _found(source)] == [word]
+
+
+def test_texts_that_users_see_are_left_alone() -> None:
+    """Those are compared with what earlier versions said."""
+    assert not list(_found('x = "so many"'))
+
+
+def test_the_loader_is_written_in_plain_words() -> None:
+    """Each finding says the file, the line, the word and the right word."""
+    assert [
+        f"{path.relative_to(LOADER.parent)}:{line}: {word!r}: write {right}"
+        for path in sorted(LOADER.rglob("*.py"))
+        for line, word, right in _found(path.read_text("utf-8"))
+    ] == []
