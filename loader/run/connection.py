@@ -1,4 +1,4 @@
-"""The way to a portal: limiter, transport and gateway, put together from the settings."""
+"""The connection to a portal: limiter, transport and gateway, put together from the settings."""
 
 import math
 import random
@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loader.errors import UsageError
-from loader.events import Event, Note, Notify
-from loader.send.api import Request, account_details, daily_usage
+from loader.events import Note, Notify
+from loader.send.api import account_details, daily_usage
 from loader.send.auth import credential, fingerprint
 from loader.send.gateway import Gateway, Surroundings
 from loader.send.limiter import MOST_UNDER_WAY, START_RATE, Limiter
 from loader.send.sharing import ClaimsFile, Sharing
-from loader.settings import ConnectionSettings, OAuthCredentials, Settings
+from loader.settings import OAuthCredentials, Settings
 from loader.version import version
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _wanted_workers(settings: Settings) -> int:
 
 @asynccontextmanager
 async def connected(settings: Settings, around: Surroundings, notify: Notify | None = None) -> AsyncIterator[Gateway]:
-    """Hold a gateway open for a block; UsageError when there is no token. Notes on the shared limit are told."""
+    """Hold a gateway open for a block; UsageError when there is no token. `notify` gets notes."""
     credentials = settings.connection.credentials
     if credentials is None:
         raise UsageError(
@@ -67,6 +67,8 @@ async def connected(settings: Settings, around: Surroundings, notify: Notify | N
         notify(
             Note(f"Only {workers(settings)} requests at once: this system lets a process open few files (ulimit -n).")
         )
+    # The quota is that of a portal's private apps; an OAuth app has no part in it [HubSpot's usage guidelines].
+    oauth = isinstance(credentials, OAuthCredentials)
     limiter = Limiter(
         settings.send.rate or START_RATE,
         clock=around.clock,
@@ -78,27 +80,19 @@ async def connected(settings: Settings, around: Surroundings, notify: Notify | N
         if settings.connection.cache_folder is not None:
             name = fingerprint(credentials, settings.connection.base_url)
             file = ClaimsFile(Path(settings.connection.cache_folder), name)
-            await stack.enter_async_context(Sharing(limiter, file, clock=around.clock, notify=notify or _nobody))
+            await stack.enter_async_context(
+                Sharing(limiter, file, clock=around.clock, notify=notify or (lambda _: None))
+            )
         yield Gateway(
             await stack.enter_async_context((around.sender or _over_the_network)(settings)),
             limiter,
             credential(credentials, settings.connection.api_version),
             around,
             max_attempts=settings.send.max_attempts,
-            usage=_usage(settings.connection),
+            usage=None if oauth else daily_usage(settings.connection.api_version),
             account=account_details(settings.connection.api_version),
-            say=lambda sentence: (notify or _nobody)(Note(sentence)),
+            say=lambda sentence: notify(Note(sentence)) if notify else None,
         )
-
-
-def _usage(connection: ConnectionSettings) -> Request | None:
-    # The quota is that of a portal's private apps; an OAuth app has no part in it [HubSpot's usage guidelines].
-    oauth = isinstance(connection.credentials, OAuthCredentials)
-    return None if oauth else daily_usage(connection.api_version)
-
-
-def _nobody(event: Event) -> None:
-    del event
 
 
 def _over_the_network(settings: Settings) -> "Transport":

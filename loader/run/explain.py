@@ -28,7 +28,12 @@ def explained(code: str | None = None) -> Explained:
     if reason := ROWS.get(wanted):
         found.append(_entry((wanted,), reason, sent=False))
     if not found:
-        raise UsageError(_unknown(wanted))
+        near = difflib.get_close_matches(wanted[:100], sorted({*REASONS, *FINER}), n=3)
+        did_you_mean = f"did you mean {', '.join(near)}? " if near else ""
+        raise UsageError(
+            f"the loader does not know the code {wanted[:100]}: {did_you_mean}`association-loader explain` lists those "
+            "that it knows; what a newer one of HubSpot's means stands in the message beside it"
+        )
     return Explained(tuple(found))
 
 
@@ -41,12 +46,3 @@ def _grouped(reasons: Mapping[str, Reason], *, sent: bool) -> list[ExplainedReas
 
 def _entry(codes: tuple[str, ...], reason: Reason, *, sent: bool) -> ExplainedReason:
     return ExplainedReason(codes, sent, reason.cause, reason.mend, reason.retry)
-
-
-def _unknown(wanted: str) -> str:
-    near = difflib.get_close_matches(wanted[:100], sorted({*REASONS, *FINER}), n=3)
-    did_you_mean = f"did you mean {', '.join(near)}? " if near else ""
-    return (
-        f"the loader does not know the code {wanted[:100]}: {did_you_mean}`association-loader explain` lists those "
-        "that it knows; what a newer one of HubSpot's means stands in the message beside it"
-    )

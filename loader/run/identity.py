@@ -72,7 +72,20 @@ def look(outputs: Outputs, *, fresh: bool = False) -> Earlier | None:
     if not outputs.journal.exists():
         return None
     try:
-        return _earlier(outputs)
+        with Journal(outputs.journal, read_only=True) as journal:
+            facts, last_work = journal.facts, journal.last_active_at()
+            return Earlier(
+                identity=facts.identity,
+                portal_id=facts.portal_id,
+                planned=facts.planned,
+                finished=journal.is_finished(),
+                to_repeat=journal.failed_in_passing(),
+                started_at=facts.started_at,
+                names=tuple(str(source["path"]) for source in journal.inputs()),
+                undo=facts.undo,
+                failures=facts.outputs.get("failures"),
+                last_work=datetime.fromisoformat(last_work) if last_work else None,
+            )
     except OtherFormat as error:
         return None if fresh else _of_another_version(outputs, error)
     except (JournalError, RecordError, ValueError) as error:
@@ -84,23 +97,6 @@ def look(outputs: Outputs, *, fresh: bool = False) -> Earlier | None:
             f"{outputs.journal}: is no journal of a load, or a damaged one: move it away, or begin anew with --fresh, "
             "which sets it aside; rows that were already associated are then sent once more, which changes nothing"
         ) from error
-
-
-def _earlier(outputs: Outputs) -> Earlier:
-    with Journal(outputs.journal, read_only=True) as journal:
-        facts, last_work = journal.facts, journal.last_active_at()
-        return Earlier(
-            identity=facts.identity,
-            portal_id=facts.portal_id,
-            planned=facts.planned,
-            finished=journal.is_finished(),
-            to_repeat=journal.failed_in_passing(),
-            started_at=facts.started_at,
-            names=tuple(str(source["path"]) for source in journal.inputs()),
-            undo=facts.undo,
-            failures=facts.outputs.get("failures"),
-            last_work=datetime.fromisoformat(last_work) if last_work else None,
-        )
 
 
 def _of_another_version(outputs: Outputs, error: OtherFormat) -> Earlier:

@@ -1,8 +1,7 @@
 """Labels: the association types of two object types, from both ends, as the portal itself lists them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from loader.errors import UsageError
 from loader.events import Labels, ListedType
@@ -37,7 +36,7 @@ async def _listed(portal: GatewayPortal, portal_id: str | None, first: str, seco
     names = await object_types({first, second}, portal)
     there = _type_id(first, "FROM", names), _type_id(second, "TO", names)
     back = there[1], there[0]
-    types = [*await _direction(portal, there, names)]
+    types = await _direction(portal, there, names)
     if back != there:
         types += await _direction(portal, back, names)
     return Labels(*there, {type_id: names.shown(type_id) for type_id in there}, tuple(types))
@@ -50,7 +49,8 @@ def _type_id(name: str, argument: str, names: ObjectTypes) -> str:
     return found
 
 
-async def _direction(portal: GatewayPortal, direction: Direction, names: ObjectTypes) -> Iterator[ListedType]:
+async def _direction(portal: GatewayPortal, direction: Direction, names: ObjectTypes) -> list[ListedType]:
+    """Return the types that the portal has from one end, the unlabelled first, in the words that a load would take."""
     answer = await portal.labels(direction)
     if answer is None:
         first, second = map(names.shown, direction)
@@ -58,21 +58,16 @@ async def _direction(portal: GatewayPortal, direction: Direction, names: ObjectT
             f"HubSpot does not list association types from {first} to {second}: check both names, and that HubSpot "
             "associates such records at all"
         )
-    return _entries(direction, answer)
-
-
-def _entries(direction: Direction, answer: list[dict[str, Any]]) -> Iterator[ListedType]:
-    """Yield what the portal named, the unlabelled first, in the words that a load would take for each."""
     types = AssociationTypes()
     types.learn(direction, answer)
-    named = {(item.get("category"), item.get("typeId")) for item in answer if _is_named(item)}
+    named = {
+        (item["category"], item["typeId"])
+        for item in answer
+        if isinstance(item.get("category"), str) and isinstance(item.get("typeId"), int)
+    }
     known = [entry for entry in types.of(direction) if entry.type in named]
-    for entry in sorted(known, key=lambda entry: (bool(entry.label), entry.label.casefold(), entry.type)):
-        yield ListedType(*direction, entry.type.category, entry.type.type_id, entry.label)
-
-
-def _is_named(item: Mapping[str, Any]) -> bool:
-    return isinstance(item.get("category"), str) and isinstance(item.get("typeId"), int)
+    known.sort(key=lambda entry: (bool(entry.label), entry.label.casefold(), entry.type))
+    return [ListedType(*direction, entry.type.category, entry.type.type_id, entry.label) for entry in known]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

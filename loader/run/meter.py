@@ -78,6 +78,8 @@ class Meter:
         self._note_traffic()
         first, last = self._window(counts.pending)
         before, traffic = self._before.requests, self._gateway.traffic
+        # Rows are what is left, not requests: some rows need none, and a request may carry thousands.
+        rows_per_second = _per_second(first, last, first.pending - last.pending)
         return Progress(
             total=counts.total,
             created=counts.created,
@@ -93,7 +95,7 @@ class Meter:
             rate=self._gateway.limiter.rate,
             achieved=_per_second(first, last, last.sent - first.sent),
             paused=self._gateway.limiter.paused_for,
-            seconds_left=_seconds_left(first, last),
+            seconds_left=last.pending / rows_per_second if rows_per_second else None,
         )
 
     def verifying(self, total: int, there: int, pending: int) -> Verifying:
@@ -111,7 +113,10 @@ class Meter:
 
     def _note_traffic(self) -> None:
         """Take note of what went over the wire since the last time."""
-        totals, latencies = self._totals(), self._gateway.traffic.latencies
+        traffic = self._gateway.traffic
+        unanswered = traffic.sent - traffic.by_status.total() - len(self._gateway.in_flight)
+        broken = sum(count for status, count in traffic.by_status.items() if status.startswith("5"))
+        totals = _Totals(traffic.sent, traffic.retried, traffic.rate_limited, broken + unanswered)
         new = _Totals(*(now - seen for now, seen in zip(totals, self._seen, strict=True)))
         self._seen = totals
         self._pace.add(
@@ -122,17 +127,11 @@ class Meter:
                 failed=self._failed,
                 under_way=len(self._gateway.in_flight),
                 allowed=self._gateway.limiter.rate.per_second,
-                latencies=latency_classes(latencies),
+                latencies=latency_classes(traffic.latencies),
             ),
         )
-        latencies.clear()
+        traffic.latencies.clear()
         self._done = self._failed = 0
-
-    def _totals(self) -> _Totals:
-        traffic = self._gateway.traffic
-        unanswered = traffic.sent - traffic.by_status.total() - len(self._gateway.in_flight)
-        broken = sum(count for status, count in traffic.by_status.items() if status.startswith("5"))
-        return _Totals(traffic.sent, traffic.retried, traffic.rate_limited, broken + unanswered)
 
     def _window(self, pending: int) -> tuple[_Sample, _Sample]:
         """Return where the run stood ten seconds ago, or when it began, and where it stands now."""
@@ -141,12 +140,6 @@ class Meter:
         while now - self._samples[0].at > WINDOW_SECONDS and len(self._samples) > 2:
             self._samples.popleft()
         return self._samples[0], self._samples[-1]
-
-
-def _seconds_left(first: _Sample, last: _Sample) -> float | None:
-    """Rows are what is left, not requests: some rows need none, and a request may carry thousands."""
-    settled = _per_second(first, last, first.pending - last.pending)
-    return last.pending / settled if settled else None
 
 
 def _per_second(first: _Sample, last: _Sample, count: int) -> float:

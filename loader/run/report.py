@@ -50,10 +50,11 @@ class Report:
             return _frame(ADDED, [])
         with Journal(self.outputs.journal, read_only=True) as journal:
             names = dict.fromkeys(name for _, header, _ in journal.headers() for name in header if name not in ADDED)
-            records = [
-                (*(dict(zip(header, cells, strict=True)).get(name, "") for name in names), *_about(line))
-                for header, cells, line in failed_records(journal)
-            ]
+            records = []
+            for header, cells, line in failed_records(journal):
+                record = dict(zip(header, cells, strict=True))
+                why = line.error_category, line.error_message, line.http_status, line.correlation_id
+                records.append((*(record.get(name, "") for name in names), line.input, line.row, line.status, *why))
             return _frame((*names, *ADDED), records)
 
 
@@ -158,18 +159,6 @@ def _written(path: Path) -> int | None:
         return path.stat().st_mtime_ns
     except FileNotFoundError:
         return None
-
-
-def _about(line: Line) -> tuple[object, ...]:
-    return (
-        line.input,
-        line.row,
-        line.status,
-        line.error_category,
-        line.error_message,
-        line.http_status,
-        line.correlation_id,
-    )
 
 
 def _frame(columns: Sequence[str], records: Iterable[Sequence[object]]) -> "pd.DataFrame":

@@ -39,7 +39,11 @@ def sending(
         action = Batch(gateway, version=version, max_attempts=settings.send.max_attempts, now=around.now)
         crew = min(MOST_BATCHES, workers(settings))
     if settings.send.unread:
-        unread = Unread(journal, capacity=action.capacity, ahead=_ahead(settings, crew))
+        # Half of what may be under way is claimed at once, more where the limit is high.
+        ahead, rate = crew // 2, settings.send.rate
+        if rate is not None and settings.send.method == "put":
+            ahead = max(ahead, min(MOST_AHEAD, int(rate.per_second * AHEAD_SECONDS)))
+        unread = Unread(journal, capacity=action.capacity, ahead=max(1, ahead))
         return Pool(journal, [unread], action, gateway, workers=crew), lambda: 0
     merge = Merge(
         journal,
@@ -56,11 +60,3 @@ def sending(
 def judge_of(settings: Settings, unlabelled: Mapping[Direction, Types]) -> Judge:
     """Return what becomes of the labels that pairs have."""
     return Replacing(unlabelled) if settings.send.existing == "replace" else Merging()
-
-
-def _ahead(settings: Settings, crew: int) -> int:
-    """How many requests' pairs are claimed at once: half of what may be under way, more where the limit is high."""
-    rate = settings.send.rate
-    if rate is None or settings.send.method != "put":
-        return max(1, crew // 2)
-    return max(1, crew // 2, min(MOST_AHEAD, int(rate.per_second * AHEAD_SECONDS)))

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from datetime import date, timedelta
-from functools import partial
 from typing import Any, BinaryIO
 
 from loader.errors import (
@@ -111,15 +110,16 @@ class Session:
             return
         reason = OutOfTime(f"--max-duration is over after {seconds:g} seconds: run the same command again to go on")
         left = max(0.0, seconds - (self.around.clock() - self.began))
-        timer = asyncio.get_running_loop().call_later(left, self._request, reason)
+
+        def over() -> None:
+            if not self.stop.asked():  # A second request would end the command at once.
+                self.stop.request(reason)
+
+        timer = asyncio.get_running_loop().call_later(left, over)
         try:
             yield
         finally:
             timer.cancel()
-
-    def _request(self, reason: LoaderError) -> None:
-        if not self.stop.asked():  # Asked again, it would end at once.
-            self.stop.request(reason)
 
     @asynccontextmanager
     async def connected(
@@ -161,9 +161,20 @@ class Session:
         Raises what stopped it.
         """
         self.stop.check()
-        with self.stop.listening(partial(_drain, pool), pool.abandon):
-            ticker = asyncio.create_task(self._tick(progress), name="progress")
-            ticker.add_done_callback(partial(_end_with, pool))
+
+        def drain(reason: LoaderError) -> None:
+            pool.stop(reason)
+            asyncio.get_running_loop().call_later(GRACE_SECONDS, pool.abandon)
+
+        async def show() -> None:
+            while True:
+                self.notify(progress())
+                await asyncio.sleep(SECONDS_BETWEEN_PROGRESS)
+
+        with self.stop.listening(drain, pool.abandon):
+            ticker = asyncio.create_task(show(), name="progress")
+            # A bug in showing progress ends the run now, and not when everything is sent.
+            ticker.add_done_callback(lambda task: None if task.cancelled() else pool.abandon())
             try:
                 await pool.run()
             finally:
@@ -171,26 +182,10 @@ class Session:
                 with suppress(asyncio.CancelledError):
                     await ticker
 
-    async def _tick(self, progress: Callable[[], Event]) -> None:
-        while True:
-            self.notify(progress())
-            await asyncio.sleep(SECONDS_BETWEEN_PROGRESS)
-
 
 def ended_early(stopped: LoaderError | None, pending: int) -> LoaderError | None:
     """Return what ended a command early; a signal or the time's end did not when nothing was left after all."""
     return None if isinstance(stopped, Interrupted | OutOfTime) and not pending else stopped
-
-
-def _drain(pool: Pool, reason: LoaderError) -> None:
-    pool.stop(reason)
-    asyncio.get_running_loop().call_later(GRACE_SECONDS, pool.abandon)
-
-
-def _end_with(pool: Pool, ticker: asyncio.Task[None]) -> None:
-    """A bug in telling ends the run now, and not when everything is sent."""
-    if not ticker.cancelled():
-        pool.abandon()
 
 
 async def recognize(portal: GatewayPortal, named: str | None, *, bound: str | None = None) -> Account:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,11 +85,19 @@ class _Undo:
             self.session.notify(plan)
             if agree is not None and plan.pairs:
                 await stop.unless(agree(plan))
-            await self.journal.call(self._begin)
+            await self.journal.call(UndoJournal.begin_undo)
+            before = self.journal.facts.undo or Undo(started_at=self.session.moment())
+            await self.journal.call(UndoJournal.remember, undo=replace(before, finished_at=None))
             counts = await self.journal.call(UndoJournal.standing)
+
+            def count(outcomes: Sequence[Outcome]) -> None:
+                for outcome in outcomes:
+                    counts[outcome.status] += len(outcome.pair_ids)
+                    counts["pending"] -= len(outcome.pair_ids)
+
             await self.journal.follow(
                 lambda journal: open_table(self.file, journal, TakenBack._fields, taken_back, name="undo"),
-                listeners=[partial(_count, counts)],
+                listeners=[count],
             )
             stopped = await self.session.work(self.journal, self._take_back(gateway, names, counts))
             return await self._report(gateway, plan, stopped)
@@ -137,11 +144,6 @@ class _Undo:
         return UndoPlanned(results, journal.facts.portal_id, journal.facts.started_at or "", pairs, groups)
 
     # --- taking back
-
-    def _begin(self, journal: UndoJournal) -> None:
-        journal.begin_undo()
-        before = journal.facts.undo or Undo(started_at=self.session.moment())
-        journal.remember(undo=replace(before, finished_at=None))
 
     async def _take_back(self, gateway: Gateway, names: TypeNames, counts: Mapping[str, int]) -> None:
         self.session.stop.check()
@@ -221,10 +223,3 @@ class _Undo:
             exit_code=stopped.exit_code if stopped else int(undo.pairs["left"] + failed > 0),
             next_command=command_line(self.settings.command) or None if stopped or failed else None,
         )
-
-
-def _count(counts: dict[str, int], outcomes: Sequence[Outcome]) -> None:
-    """Keep count of pairs by status as they get their outcomes."""
-    for outcome in outcomes:
-        counts[outcome.status] += len(outcome.pair_ids)
-        counts["pending"] -= len(outcome.pair_ids)

@@ -19,7 +19,7 @@ from loader.record.results import open_table
 from loader.record.summary import summarize
 from loader.run.connection import workers
 from loader.run.identity import identity
-from loader.run.labels import TypeNames, type_names
+from loader.run.labels import type_names
 from loader.run.meter import Meter
 from loader.run.next_command import load_what_is_missing
 from loader.run.report import Verification
@@ -188,20 +188,16 @@ class _Verification:
             if seconds:
                 self.notify(Note(f"What seems to be missing is read again in {seconds:.2g} seconds."))
                 await self.session.stop.unless(asyncio.sleep(seconds))
-            pool = self._pool(gateway, journal, names, final=number == len(waits))
+            action = Compare(
+                CurrentAssociations(gateway, version=self.settings.connection.api_version),
+                plain=names.plain,
+                exact=self.settings.send.existing == "replace",
+                final=number == len(waits),
+                now=self.session.around.now,
+            )
+            outgoing = [Unread(journal, capacity=action.capacity, ahead=1)]
+            pool = Pool(journal, outgoing, action, gateway, workers=min(MOST_READERS, workers(self.settings)))
             await self.session.run_pool(pool, lambda: meter.verifying(self.total, self.there, self.pending))
-
-    def _pool(self, gateway: Gateway, journal: AsyncJournal[Journal], names: TypeNames, *, final: bool) -> Pool:
-        action = Compare(
-            CurrentAssociations(gateway, version=self.settings.connection.api_version),
-            plain=names.plain,
-            exact=self.settings.send.existing == "replace",
-            final=final,
-            now=self.session.around.now,
-        )
-        outgoing = [Unread(journal, capacity=action.capacity, ahead=1)]
-        crew = min(MOST_READERS, workers(self.settings))
-        return Pool(journal, outgoing, action, gateway, workers=crew)
 
     def _watch(self, outcomes: Sequence[Outcome]) -> None:
         """Take note of what was judged; raises TooManyFailures when HubSpot refuses it all."""
