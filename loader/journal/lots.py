@@ -112,9 +112,10 @@ class Lots:
         """Return which lot each pair, by number, is in."""
         return np.searchsorted(self.first_pairs, pairs, "right") - 1
 
-    def all(self) -> Iterator[Lot]:
-        """Yield every lot, in order."""
-        return map(self.__getitem__, range(len(self)))
+    def after(self, pair: int) -> Iterator[Lot]:
+        """Yield the lots that have pairs behind one, by number, in order."""
+        first = max(0, int(np.searchsorted(self.first_pairs, pair + 1, "right")) - 1)
+        return map(self.__getitem__, range(first, len(self)))
 
     def rows_of(self, pairs: Ids) -> LotRows:
         """Return the rows of pairs, by number, in the order of these; at least one."""

@@ -221,9 +221,7 @@ class UndoJournal(Journal):
     def _concerned(self, after: int, done: str) -> Iterator[tuple[Lot, "_Concerned"]]:
         """Yield from each lot the pairs after a number that the run may have changed and that are not `done` yet."""
         claimed = self.facts.claimed
-        for lot in self.lots.all():
-            if lot.last_pair <= after:
-                continue
+        for lot in self.lots.after(after):
             first, last = lot.first_pair, lot.last_pair
             with guarded(self.path):
                 effects = spread(ranges(self._database, "settled", _EFFECT, first, last), 2, first, last)
