@@ -26,11 +26,11 @@ RECORD_ID = "hs_object_id"
 """The property that holds a record's own id."""
 
 _ADDRESS = re.compile(r"[A-Za-z]+://([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?/?", re.ASCII)
-"""A scheme, a plain name or number, a port: nothing that two readers of URLs could read in two ways."""
+"""A scheme, a plain name or number, a port: nothing that two parsers of URLs could read differently."""
 
 
 def settings_from(command: Command, environment: Mapping[str, str]) -> Settings:
-    """Return the settings of a command; UsageError when they cannot be meant."""
+    """Return the settings of a command; UsageError when they are wrong."""
     values = command.values
     if values.get("unread") and values["existing"] != "replace":
         raise UsageError("--unread is for --existing replace: to keep the labels that pairs have, they must be read")
@@ -53,7 +53,7 @@ def _fields(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _groups(command: Command) -> tuple[InputSettings, ...]:
-    """Return how the inputs are read: in one way, or as each `[[input]]` of the configuration file says for its own."""
+    """Return how the inputs are read: all in one way, or each `[[input]]` of the configuration file in its own."""
     if command.arguments and command.job:
         raise UsageError("inputs are named on the command line and as [[input]] in the --config file: keep one of them")
     if not command.arguments and not command.job:
@@ -93,7 +93,7 @@ def base_url(text: str, trusted: Sequence[str] = ()) -> str:
 
     https to hubapi.com and its subdomains, to this machine, or to a host in `trusted`; http to this machine only.
     """
-    if any(sign in text for sign in "@?#"):  # Not shown: a password may stand before the @.
+    if any(sign in text for sign in "@?#"):  # Not shown: there may be a password before the @.
         raise UsageError("--base-url holds more than an address: leave out user, password, query and fragment")
     try:
         parts = urlsplit(text)

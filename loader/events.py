@@ -101,7 +101,7 @@ class Planned:
     `unchecked` are the pairs of object types whose labels the portal could not be asked for. `costs` are those of each
     method (`put`, `batch`) at the `rate`, `requests` and `seconds` those of the one that was chosen; `so_far` is what
     the portal has already, None where that was not looked up: then each pair counts as one to send; `losing` is
-    what goes by `--existing replace`. `merged` are those records that HubSpot answers about others for: their rows will
+    what `--existing replace` takes off. `merged` are records that are merged into others in HubSpot: their rows will
     fail. `daily_quota` is the day's, None where HubSpot does not say. With a `limit`, rows, pairs and rejects are those
     of the first `limit` records.
     """
@@ -138,7 +138,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where the run stands. `rate` is the limit, `achieved` requests per second, `paused` a pause's seconds left.
+    """Progress of a run. `rate` is the limit, `achieved` requests per second, `paused` a pause's seconds left.
 
     `requests`, `retried` and `rate_limited` are the run's so far, as in the summary, whichever command made them.
     """
@@ -162,7 +162,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something a person should know, in a sentence; a `serious` one is said with --quiet, too."""
+    """Something a person should know, in a sentence; a `serious` one is shown with --quiet, too."""
 
     message: str
     serious: bool = False
@@ -200,7 +200,7 @@ class ExplainedReason(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """The reasons that somebody asked about."""
+    """The reasons that `explain` shows."""
 
     reasons: tuple[ExplainedReason, ...]
 
@@ -300,9 +300,8 @@ class Undoable:
 
     `whole`: the associations themselves, because there was nothing before; else the labels only. `types` are those
     that the run added, as `CATEGORY:id`, each with its label, blank for an unlabelled one; `back` those that it took
-    off (`--existing replace`), which are given back. `unsure` counts those that the run may not have got to: they are
-    looked at first. `primary` says that one record was made the primary one of
-    another.
+    off (`--existing replace`), which are given back. `unsure` counts pairs that the run may not have sent: they are
+    read first. `primary` says that one record was made the primary one of another.
     """
 
     object_type: str
@@ -328,7 +327,7 @@ class UndoPlanned:
 
 @dataclass(frozen=True, slots=True)
 class Undoing:
-    """Where an undo stands, in pairs; `rate` is the limit, `achieved` requests per second."""
+    """Progress of an undo, in pairs; `rate` is the limit, `achieved` requests per second."""
 
     total: int
     removed: int

@@ -1,4 +1,4 @@
-"""Whoever hears of a command's events: the screen, the JSON stream, the log file, the metrics file; and the person who
+"""Where a command's events go: the screen, the JSON stream, the log file, the metrics file; and the person who
 is asked before something is removed.
 """
 
@@ -23,10 +23,11 @@ T = TypeVar("T")
 
 
 class Listeners:
-    """Those who hear of events.
+    """All that get the events of a command.
 
     One that can no longer be written to (its reader has gone, its disk is full) is dropped, and the run goes on: what
-    counts is in the journal. With `person`, somebody reads standard error, and hears what is serious with --quiet, too.
+    counts is in the journal. With `person`, somebody reads standard error, and serious notes are shown with --quiet,
+    too.
     """
 
     def __init__(self, given: Command, *, person: bool = True) -> None:
@@ -71,7 +72,7 @@ class Listeners:
 
 
 class _OnlySerious:
-    """What is left of the screen with --quiet."""
+    """The screen with --quiet: only serious notes."""
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Note) and event.serious:

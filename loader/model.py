@@ -70,14 +70,14 @@ class RowKind(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """Rows whose ids are in order, in columns: one entry for each row, in the order read.
+    """Rows with valid ids, in columns: one entry for each row, in the order read.
 
     The ids are record ids as HubSpot gives them, from 1 to 2**63 - 1, or, where an id property is set, the texts of
     that property's values.
     """
 
     rows: npt.NDArray[np.int32]
-    """The row of the spreadsheet that its record stands in."""
+    """The row of the spreadsheet that its record is in."""
     parts: npt.NDArray[np.int32]
     """Counts the rows of one record from 0."""
     object_ids: npt.NDArray[np.int64] | list[str]
@@ -108,7 +108,7 @@ class Reject(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """A stretch of records of one input, judged: `links` are the rows whose ids are in order.
+    """Consecutive records of one input, judged: `links` are the rows that are not rejected.
 
     `rows` has the spreadsheet row of each record; `cells` has for each column of the header the records' cells as text
     (a record of another length is rejected; it is cut or filled with blanks here).
@@ -126,8 +126,8 @@ class Understood(NamedTuple):
     """How an input was read, for people to check: format, encoding, delimiter, sheet; None where it has none.
 
     `columns` gives for each field the headers it is read from, `unused` the headers that are not read. `warnings` are
-    sentences on those of them that look as if they said something. `notes` are sentences on what was repaired or left
-    out, `records` how many there are (both complete only after the last chunk was read).
+    sentences on unused ones that look as if they describe associations. `notes` are sentences on what was repaired or
+    left out, `records` how many there are (both complete only after the last chunk was read).
     """
 
     format: str
@@ -329,7 +329,7 @@ def _united(sparse: Iterable[Mapping[int, T]]) -> dict[int, T]:
 
 
 def concatenate(runs: Sequence[Pairs]) -> Pairs:
-    """Return runs of pairs of one direction, at least one, as a single one."""
+    """Join pairs of one direction; there is at least one sequence of them."""
     import numpy as np  # noqa: PLC0415 - not before something is sent: it takes longer than an answer to --help
 
     if len(runs) == 1:
@@ -385,7 +385,7 @@ class Image:
 class Demotion(NamedTuple):
     """A pair that loses the type by which it is a record's primary one, when another pair (by number) is sent.
 
-    It is seen from that record, which can have only one such; `types` are all that it has.
+    The direction is from that record, which can have only one such type; `types` are all that the pair has.
     """
 
     pair_id: int
@@ -457,5 +457,5 @@ class Outcome:
 
     @property
     def status(self) -> str:
-        """What the result's lines show."""
+        """The status that the result's lines show."""
         return self.result.status

@@ -1,4 +1,4 @@
-"""The wish to end a run early, and whoever has to hear of it."""
+"""A request to end a run early, and everything that has to react to it."""
 
 import asyncio
 import select

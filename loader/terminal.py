@@ -1,4 +1,4 @@
-"""A verb run for a terminal or a scheduler: signals in, words and exit code out."""
+"""Runs a verb for a terminal or a scheduler: signals stop it, and it ends with an exit code."""
 
 import asyncio
 import ctypes
@@ -27,7 +27,7 @@ T = TypeVar("T")
 _PR_SET_DUMPABLE = 4
 
 SECONDS_TO_END = 0.8
-"""What a run that is asked twice still gets; the journal is whole at any moment."""
+"""Seconds that a run still gets after a second signal; the journal is complete at any moment."""
 
 
 def load(given: Command) -> int:
@@ -148,7 +148,7 @@ def _say_why(given: Command, stopped: LoaderError | None) -> None:
 
 
 def _leave_no_core() -> None:
-    """See to it that no core dump of this process, which is to hold a token, is written; as far as the system can."""
+    """Prevent core dumps of this process, which will hold a token, as far as the system can."""
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
@@ -195,7 +195,7 @@ async def _with_signals(verb: Coroutine[Any, Any, T], stop: Stop) -> T:
     def heard(number: int, frame: FrameType | None) -> None:
         del frame
         if stop.asked():
-            # Whatever the process is at, it is over in less than a second: no journaled outcome can be lost.
+            # Whatever the process does, it ends in less than a second: no journaled outcome can be lost.
             timer = threading.Timer(SECONDS_TO_END, os._exit, [128 + number])
             timer.daemon = True
             timer.start()

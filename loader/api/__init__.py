@@ -41,17 +41,17 @@ Given: TypeAlias = "Path | Iterable[Path] | pd.DataFrame | Iterable[Row] | None"
 """What to load; None: the inputs that the configuration file names."""
 
 Verb = Callable[[Prepared, Notify, Stop, BinaryIO | None], Coroutine[Any, Any, T]]
-"""A verb, with what stands for standard input where rows are read from there."""
+"""A verb; its last argument is read instead of standard input."""
 
 
 async def load(source: Given = None, **options: Unpack[LoadOptions]) -> Report:
     """Load a file, a folder, a glob, several of them, a DataFrame or rows, and return how it went.
 
-    Does what `association-loader load` does, with the same files beside the results and the same going on where an
+    Does what `association-loader load` does, with the same files beside the results and it continues where an
     earlier call stopped; environment variables and `config` count, too, and with a `config` that names its inputs there
     is no source. Rows are mappings from column to cell, tuples
     of the two ids, or tuples of all seven fields (`loader.model.FIELDS`); an iterator is read once, as it goes. The
-    first record of a DataFrame or of rows is row 2, and their results lie in `dataframe.results.csv` or
+    first record of a DataFrame or of rows is row 2, and their results are in `dataframe.results.csv` or
     `rows.results.csv` unless `results` says otherwise.
 
     Raises UsageError, InputError or JournalError when nothing was sent and no file was changed, and RecordError when an
@@ -111,7 +111,7 @@ async def undo(results: Path, **options: Unpack[UndoOptions]) -> UndoReport:
 def undo_sync(results: Path, **options: Unpack[UndoOptions]) -> UndoReport:
     """Do what `undo` does and return when it is done; also from within a running event loop.
 
-    Ctrl-C lets what is under way be finished before KeyboardInterrupt is raised; the next call goes on.
+    Ctrl-C lets requests in flight finish before KeyboardInterrupt is raised; the next call goes on.
     """
     return _finished(_undo, "undo", os.fspath(results), options)
 

@@ -29,7 +29,7 @@ from loader.settings import Settings
 
 
 class CallerOptions(ConnectionOptions, OutputOptions, total=False):
-    """Which portal to talk to, how fast, and who listens.
+    """Which portal to talk to, how fast, and where events go.
 
     `token` is the access token itself; without it, it comes from `token_file` or the environment. `rate` is `"auto"` or
     `"190/10"`. `timeout` is seconds. `on_event` is called with each event (see `loader.events`), in the thread that the
@@ -73,7 +73,7 @@ class Prepared:
 
     @contextmanager
     def listening(self) -> Iterator[Notify]:
-        """Hold open what events are written to, and yield what tells them there and to the caller."""
+        """Open the files that events are written to; yield the function that sends events to them and the caller."""
         with Listeners(self.command, person=False) as notify:
 
             def notify_all(event: Event) -> None:
@@ -95,7 +95,7 @@ def prepared(verb: str, source: Source, keywords: Mapping[str, object]) -> Prepa
     for name, value in source.options.items():
         if name in options_of(verb):
             given.setdefault(name, value)
-    # Rows that are nowhere but in the caller's memory have no command that would load them.
+    # Rows in the caller's memory have no command that would load them.
     typed = () if source.options else ("association-loader", verb, *_words(verb, given), "--", *source.inputs)
     for name in ("quiet", "yes"):  # A program reads no screen, and cannot be asked.
         if name in options_of(verb):
@@ -115,7 +115,7 @@ def naming_keywords() -> Iterator[None]:
 
 
 def _typed(verb: str, said: Mapping[str, object]) -> dict[str, Any]:
-    """Return the keywords that were given, as typed; UsageError for one that there is not, or that cannot be meant."""
+    """Return the keywords that were given, as typed; UsageError for an unknown one, or a value that it cannot have."""
     options = options_of(verb)
     # Every option also goes by its own name: `to` is `to_object_type`.
     names = {option.key.replace("-", "_"): option for option in options.values()} | dict(options)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Source(NamedTuple):
     """A source as the command line would have it: its inputs, and options that hold unless the caller says otherwise.
 
-    `frame` and `rows` are what stands behind the input `-`; the options say how it is spooled and name the results.
+    `frame` or `rows` is read as the input `-`; the options say how it is spooled and name the results.
     """
 
     inputs: tuple[str, ...]
@@ -45,7 +45,7 @@ class Source(NamedTuple):
         return self.rows.opened()
 
     def close(self) -> None:
-        """Let go of the rows."""
+        """Close the file of rows."""
         if self.rows is not None:
             self.rows.close()
 

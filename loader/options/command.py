@@ -35,8 +35,8 @@ def command(
 ) -> Command:
     """Return a command of which the caller gave some options, by keywords and as they are typed (`file.as_typed`).
 
-    Raises UsageError for a value that cannot be meant. The error names the option as `spelled` says for the door that
-    the caller came through, and one from a configuration file by its key there.
+    Raises UsageError for a value that an option cannot have. The error names the option as `spelled` does (a word of
+    the command line, or a keyword of Python), and one from a configuration file by its key there.
     """
     options = options_of(verb)
     path = given.get("config")

@@ -47,7 +47,7 @@ def as_typed(option: Option, value: object) -> Any:
 
 
 def parsed(option: Option, value: Any) -> Any:
-    """Return the value that a typed one stands for; ValueError when it cannot be meant."""
+    """Return the value that a typed one stands for; ValueError when the option cannot have it."""
     if option.is_flag and isinstance(value, bool):
         return value
     return tuple(map(option.kind.read, value)) if option.several else option.kind.read(value)

@@ -112,7 +112,7 @@ def _field_and_header(text: str) -> tuple[str, str]:
 
 TEXT = Kind(read=str)
 NAME = Kind(read=lambda text: text or None)
-"""A text; a blank one is as good as none."""
+"""A text; a blank one counts as none."""
 PATH = Kind(read=str)
 FLAG = Kind(read=_flag)
 RATE = Kind(read=_rate)

@@ -1,4 +1,4 @@
-"""The read stage: files become judged rows. Nothing is guessed: a row is in order, or it has a reason."""
+"""The read stage: files become judged rows. Nothing is guessed: a row can be sent, or it is rejected with a reason."""
 
 from loader.read.inputs import Input, open_inputs
 from loader.read.paths import own_outputs

@@ -10,7 +10,7 @@ LOST = "\u2248"
 """Stands before a number whose last digits may have changed: `≈18259732480` is never an id."""
 
 DOUBLE_BITS = 53
-# No label has these in it: the cell is damaged or hostile, and is rejected as it stands.
+# No label has these in it: the cell is damaged or hostile. It is not split, and rejected as a whole.
 _CONTROL = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -51,7 +51,7 @@ def listed(cell: str) -> list[str] | None:
 
 
 def split(cell: str) -> list[str]:
-    """Return the labels that a cell names, at least one: all that it says, where it is no list.
+    """Return the labels that a cell names, at least one: the whole cell, where it is no list.
 
     >>> split("Boss; Champion"), split('["A;B"]'), split(";")
     (['Boss', 'Champion'], ['A;B'], [';'])

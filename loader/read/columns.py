@@ -1,4 +1,4 @@
-"""Which column of a file is which field: by the header's own words, by `--column`, never by a guess."""
+"""Which column of a file is which field: as its header says, or `--column`; never by a guess."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -46,7 +46,7 @@ class Columns(NamedTuple):
         return {name: found[name] for name in FIELDS if name in found}
 
     def notes(self) -> list[str]:
-        """Return a sentence on the columns that go by a word which may mean something else in a table of one's own."""
+        """Return sentences on columns recognised by a word that may mean something else in the user's table."""
         usual = [
             f"{show(column.header)} as {field}"
             for field, column in self.own.items()
@@ -61,7 +61,7 @@ class Columns(NamedTuple):
 
 
 def check_fields(mapping: Mapping[str, str]) -> None:
-    """Raise UsageError where `--column` names a field that there is not; a blank header says: read it from none."""
+    """Raise UsageError where `--column` names an unknown field; a blank header means that no column is read for it."""
     for field, wanted in mapping.items():
         if not wanted and field in _REQUIRED:
             raise UsageError(f"--column {field}=: this field must have a column; write its header after the =.")
@@ -82,7 +82,7 @@ def id_columns(header: Sequence[str], settings: InputSettings) -> frozenset[int]
 
 
 def assign(name: str, header: Sequence[str], settings: InputSettings) -> Columns:
-    """Assign a column to each field; raises UsageError where two are meant, or one that is needed is not there."""
+    """Assign a column to each field; raises UsageError for a field that has two columns, or none where it needs one."""
     _check_mapping(name, header, settings.columns)
     candidates = _candidates(header, settings)
     for field in _REQUIRED:
@@ -109,7 +109,7 @@ def _candidates(header: Sequence[str], settings: InputSettings) -> dict[str, lis
     """Return the columns that may be each field: as `--column` says, else as the header says.
 
     A field that no header names exactly may be under one of the usual names, and its ids under the name of
-    the object type that `--from` or `--to` names. Those never go before a column that says it outright.
+    the object type that `--from` or `--to` names. A column whose header names the field goes before these.
     """
     mapping = settings.columns
     named = {field: _named(header, wanted) if wanted else [] for field, wanted in mapping.items()}
@@ -134,7 +134,7 @@ def _candidates(header: Sequence[str], settings: InputSettings) -> dict[str, lis
 def _find_ends(
     found: dict[str, list[Column]], missing: set[str], free: list[tuple[int, str]], settings: InputSettings
 ) -> None:
-    """Find the ids of an end by the name of its object type, where `--from` or `--to` says which end that is."""
+    """Find the ids of one end by the name of its object type, where `--from` or `--to` gives that name."""
     types = {"object_id": settings.object_type, "to_object_id": settings.to_object_type}
     alike = all(types.values()) and same_type(types["object_id"] or "", types["to_object_id"] or "")
     if "to_object_id" in missing and types["to_object_id"] and not alike:

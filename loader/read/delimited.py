@@ -1,7 +1,7 @@
-"""CSV, TSV and their kin, cut into cells many lines at once where that is safe, else by the csv module.
+"""CSV, TSV and the like: many lines are cut into cells at once where that is safe, else by the csv module.
 
 Not by pandas: it cannot count fields. One field more than the header on every row silently makes the first column the
-index, so that 101,201,301 becomes (201, 301), and `index_col=False` drops the extra field without a word. Here every
+index, so that 101,201,301 becomes (201, 301), and `index_col=False` drops the extra field silently. Here every
 record's fields are counted, quotes are read strictly, and memory stays the same however long the file is.
 """
 
@@ -82,7 +82,7 @@ class Delimited:
         self, sample: list[str], delimiters: tuple[str, ...], settings: InputSettings
     ) -> tuple[str, int, list[str]]:
         likeliest: list[str] = []
-        # A header is looked for in so much of each line: more would be more columns than any table has.
+        # A header is looked for in this many characters of each line: no table has more columns than fit there.
         beginnings = [line if len(line) <= _LONGEST_HEADER else line[:_LONGEST_HEADER] + "\n" for line in sample]
         for delimiter in delimiters:
             rows = list(islice(csv.reader(beginnings, delimiter=delimiter), HEADER_WITHIN))
@@ -108,10 +108,10 @@ class Delimited:
         """Nothing stays open between readings."""
 
     def batches(self, counts: Counter[str]) -> Iterator[Batch]:
-        """Yield the records below the header; raises InputError where the records' borders are in doubt.
+        """Yield the records below the header; raises InputError where it is not certain where a record ends.
 
-        Most files are cut into cells many lines at once, which takes a fifth of the time of the csv module. That
-        reads from where a file is not so simple.
+        Most files are cut into cells many lines at once, which takes a fifth of the time of the csv module. The
+        csv module reads the rest of the file from the first lines that are not so simple.
         """
         with reading(self._name), self._text.open() as text:
             first = text.readline().removeprefix("\ufeff")
@@ -230,7 +230,7 @@ class Delimited:
 
 
 class _Lines:
-    """Physical lines; `last` is the one that was given out last."""
+    """Physical lines; `last` is the one that was returned last."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self._lines = lines
@@ -262,7 +262,7 @@ def _lines_in(block: str) -> str:
 
 
 def _ends_outside_quotes(raw: str, delimiter: str) -> bool:
-    """Return whether a line with odd quotes ends its record, however generously it is read."""
+    """Return whether a line with an odd number of quotes ends its record, even if stray quotes are allowed."""
     reader = csv.reader([raw, "\n"], delimiter=delimiter)
     next(reader)
     return reader.line_num == 1
@@ -289,9 +289,9 @@ def _lines_of(record: Sequence[str]) -> int:
 def _has_swallowed(record: Sequence[str], id_columns: Collection[int], delimiter: str) -> bool:
     """Return whether the lines within one of the record's cells read like records of their own.
 
-    A quote that opens and is closed only rows later makes those rows part of one cell, with the right number of fields
-    and no error. Then every line between is as wide as the header and has ids where ids belong, or the first and the
-    last piece complete each other to such records.
+    A quote that is opened and closed only many rows later makes those rows part of one cell, with the right number of
+    fields and no error. Then every line between is as wide as the header and has ids where ids belong, or the first and
+    the last piece complete each other to such records.
     """
     return any(
         _is_swallowing(cell, index, len(record), id_columns, delimiter)

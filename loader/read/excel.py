@@ -46,7 +46,7 @@ class Excel:
         for row, values in enumerate(sheet.rows, start=1):
             cells = [_text(value) for value in values or ()]
             if is_header(cells, settings):
-                # An error is read as blank, and is a column's header all the same.
+                # An error is read as blank, but its column has a header.
                 while values and is_blank(cells[-1]) and not isinstance(values[len(cells) - 1], Mark):
                     cells.pop()
                 self.header_row, self.header = row, tuple(cells)
@@ -66,7 +66,7 @@ class Excel:
         """Nothing stays open between readings."""
 
     def batches(self, counts: Counter[str]) -> Iterator[Batch]:
-        """Yield the records below the header, with the sheet's true rows.
+        """Yield the records below the header, with their row numbers in the sheet.
 
         The sheet is held whole while this runs, and no longer: many workbooks may be open at once. Excel's own limit of
         a million rows bounds it.

@@ -1,4 +1,4 @@
-"""The one place where what other libraries raise becomes an `InputError` with a sentence in it."""
+"""Exceptions of other libraries become an `InputError` with a sentence, here and nowhere else."""
 
 import contextlib
 import csv
@@ -68,7 +68,7 @@ def _is_password(error: BaseException) -> bool:
 
 
 def _is_raised_in_library(error: BaseException) -> bool:
-    """Return whether a library's own code tripped over the file: zipfile's IndexError at a member without a name."""
+    """Return whether a library's own code failed on the file: zipfile's IndexError at a member without a name."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

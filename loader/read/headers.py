@@ -1,4 +1,4 @@
-"""What a single header means: the API's names of the fields and HubSpot's export headers, folded."""
+"""What a single header means: names of fields in HubSpot's API, and headers of its exports; case does not count."""
 
 import re
 import unicodedata
@@ -27,7 +27,7 @@ NAMES = {
 }
 
 # What HubSpot's own answers and the tables of the usual connectors call the fields. Such a word may mean something else
-# in a table of one's own, so a column of the names above goes before it.
+# in the user's own table, so a column with one of the names above goes before it.
 USUAL_NAMES = {
     "fromobject": "object_type",
     "fromtype": "object_type",
@@ -60,7 +60,7 @@ _STANDARD = frozenset(_TYPE_IDS.values())
 _PLURALS = {_TYPE_IDS[type_id]: names[1].replace(" ", "_") for type_id, names in STANDARD.items()}
 _QUALIFIED = re.compile(r"p[0-9]+_", re.IGNORECASE | re.ASCII)
 _ASSOCIATED = re.compile(
-    # "ID" alone must stand apart: "Associated Android" is no such column.
+    # "ID" alone must be a word by itself: "Associated Android" is no such column.
     r"associated[\s_-]*([^\s_-].*?)(?:[\s_-]*ids|[\s_-]+id|(?-i:I[dD]))(?:[\s_-]*\((.+)\))?",
     re.IGNORECASE | re.DOTALL,
 )
@@ -71,7 +71,7 @@ _LIKE_ID = re.compile(r"(?:.*[\s_-])?(?i:ids?)|.*[a-z](?:Id|ID)s?", re.DOTALL)
 # No header of ours is longer; `Associated <Type> IDs (<label>)` has two names in it.
 LONGEST = 500
 _SEPARATORS = re.compile(r"[\s_-]+")
-# Letters of other scripts that look like ours in every font; a keyboard that was switched over writes them.
+# Letters that look like Latin ones (Cyrillic, Greek, Turkish), typed by mistake with another keyboard layout.
 _LOOKALIKES = str.maketrans(
     "\u0430\u0432\u0435\u0456\u0458\u043a\u043c\u043d\u043e\u0440\u0441\u0442\u0443\u0445\u0455\u0501"
     "\u03b1\u03b5\u03b9\u03bf\u03c1\u03c5\u0131",
@@ -80,7 +80,7 @@ _LOOKALIKES = str.maketrans(
 
 
 class Meaning(NamedTuple):
-    """What a header says by itself: the field, and the object type, label or primary type that stand in its text.
+    """What a header says by itself: the field, and the object type, label or primary type that its text names.
 
     `type_id` is the id of HubSpot's own association type whose label the header is, in the direction from the file's
     records to those in the column. `associated` is True for the headers of HubSpot's export, where a blank cell asks
@@ -106,7 +106,7 @@ def fold(text: str) -> str:
 
 
 def meaning(header: str) -> Meaning:
-    """Return what the header means; its `field` is blank if it is none of ours.
+    """Return what the header means; its `field` is blank if it names no field.
 
     >>> meaning("Associated Company IDs (Primary)")
     Meaning(field='to_object_id', object_type='company', label='', primary=True, associated=True, type_id='')
@@ -197,7 +197,7 @@ def type_in(header: str) -> str:
 
 
 def hint(header: str) -> str:
-    """Return why a header that means nothing may have been meant to, as a sentence, or blank.
+    """Return a sentence on a header that names no field but looks as if it should, or blank.
 
     >>> hint("Associated Company")
     'the column "Associated Company" holds names: have HubSpot export the ids of associated records, too'
@@ -214,7 +214,7 @@ def hint(header: str) -> str:
 
 
 def same_type(one: str, other: str) -> bool:
-    """Return whether two texts name one object type as far as can be seen here: `companies`, `Company`, `0-2`."""
+    """Return whether two texts name one object type, as far as standard names go: `companies`, `Company`, `0-2`."""
     return not _type_keys(one).isdisjoint(_type_keys(other))
 
 

@@ -1,4 +1,4 @@
-"""The only place that judges a record id: from a cell's text to an id, or to the reason why it is none."""
+"""Record ids are judged here and nowhere else: from a cell's text to an id, or to the reason why it is none."""
 
 import re
 from typing import NamedTuple
@@ -23,7 +23,7 @@ _PLAIN_LISTS = re.compile(r"[1-9][0-9]{0,17}(?:[;\n][1-9][0-9]{0,17})*+", re.ASC
 _PLAIN_COLUMN = re.compile(r"[1-9][0-9]{0,17}(?:\n[1-9][0-9]{0,17})*+", re.ASCII)
 
 _ID = re.compile(r"([1-9][0-9]{0,18})(\.0+)?", re.ASCII)
-# A record's page in HubSpot, today's address and the one before: /contacts/55/record/0-1/105, /contacts/55/contact/105.
+# The address of a record's page in HubSpot, new and old form: /contacts/55/record/0-1/105, /contacts/55/contact/105.
 _ADDRESS = re.compile(
     r"(?:https?://)?app(?:-[a-z0-9]+)?\.hubspot(?:qa)?\.com/contacts/([1-9][0-9]{0,14})"
     r"/(?:record/([0-9]+-[0-9]+)|(contact|company|deal|ticket))/([1-9][0-9]{0,18})(?:[/?#].*)?",
@@ -82,7 +82,7 @@ _REASONS = (
 )
 
 _LONGEST_VALUE = 1000
-# A spreadsheet's mark of a text of digits, and ours before what a spreadsheet would take for a formula.
+# An apostrophe: spreadsheets put it before digits that are text, and our failures files before formulas.
 _MARKED_VALUE = re.compile(r"'(?=[0-9]+$|[\s\"]*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20])", re.ASCII)
 _REASONS_OF_VALUES = (
     _DIGITS_LOST,
@@ -103,7 +103,7 @@ _REASONS_OF_VALUES = (
 class Judged(NamedTuple):
     """A cell's record id, or, where `record_id` is blank, the reason code and why.
 
-    `repair` says what was taken off to get at the id, blank if nothing more than outer blanks. `address` is the portal
+    `repair` says what was taken off around the id, other than blanks; blank if nothing. `address` is the portal
     and the object type of a record's address, as `55/0-1`, that the id was read from.
     """
 
@@ -174,7 +174,7 @@ def _of_address(bare: str, cell: str) -> Judged | None:
 
 
 def judge_value(cell: str) -> Judged:
-    """Judge a cell that holds a unique property's value instead of an id: readable, not blank, and whole.
+    """Judge a cell that holds a unique property's value instead of an id: readable, not blank, and not cut.
 
     Leading zeros, points and signs belong to it. What a spreadsheet adds or has broken is treated as in an id.
 
@@ -260,7 +260,7 @@ def _bare(cell: str) -> tuple[str, str]:
 def _refused(bare: str, cell: str) -> Judged:
     if not bare:
         return _missing()
-    # Patterns look at a bounded piece: a cell of ten million characters is no id, whatever stands in it.
+    # Patterns look at a bounded piece: a cell of ten million characters is no id, whatever it holds.
     piece = bare[:200]
     for reason, pattern, why in _REASONS:
         if pattern.fullmatch(piece):

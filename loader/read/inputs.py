@@ -1,4 +1,4 @@
-"""One input: opened, understood, and read chunk by chunk as often as is wanted."""
+"""One input: opened, its format and columns found, and read chunk by chunk, as often as needed."""
 
 import hashlib
 import json
@@ -35,11 +35,10 @@ class Input:
     """One table of an input file, with its columns assigned to fields.
 
     `name` is what the user calls it; a table among several in an archive is `archive.zip/table.csv`, and `file` is
-    always the file's own name. `path` is where its bytes are, `sha256` the hash of the file, together with what the
-    names of its folders say of its rows. `to_columns` are the headers that to object ids are read from, `label_column`
-    the one that labels are read from, blank if none; `id_properties` the properties that its two ids are values of,
-    None where they are record ids. `understood` says how the file was read; its notes are complete after the last
-    chunk.
+    always the file's own name. `path` is where its bytes are, `sha256` the hash of the file and of the columns that the
+    names of its folders give. `to_columns` are the headers that to object ids are read from, `label_column` the one
+    that labels are read from, blank if none; `id_properties` the properties that its two ids are values of, None where
+    they are record ids. `understood` says how the file was read; its notes are complete after the last chunk.
     """
 
     def __init__(
@@ -80,7 +79,7 @@ class Input:
     def chunks(self) -> Iterator[Chunk]:
         """Yield the records, judged, a few thousand at a time; may be called more than once.
 
-        Raises InputError where the file turns out damaged, or is no longer the one that was opened.
+        Raises InputError where the file is damaged, or has changed since it was opened.
         """
         from loader.read.judge import Judge  # noqa: PLC0415 - numpy: only who reads rows waits for it
 
@@ -100,7 +99,7 @@ class Input:
         self.understood.notes[:] = [*self._opening_notes, *sentences]
 
     def close(self) -> None:
-        """Let go of the file; the private copy of standard input is removed."""
+        """Close the file; the private copy of standard input is removed."""
         self._table.close()
         self._source.close()
 

@@ -1,4 +1,4 @@
-"""JSONL: one JSON object a line; its keys are the columns, and its numbers are read as the digits that stand there."""
+"""JSONL: one JSON object a line; its keys are the columns, and its numbers are read digit for digit."""
 
 import json
 from collections import Counter
@@ -25,7 +25,7 @@ class _Number(str):
 
 
 class _Twice(ValueError):
-    """An object that has one key twice: two readings."""
+    """An object that has one key twice: it is not clear which value counts."""
 
 
 class JsonLines:

@@ -1,4 +1,4 @@
-"""Records become rows: those whose ids are in order, as columns, and rejects with a reason.
+"""Records become rows: valid ones in columns, and rejects with a reason.
 
 Nearly all records are plain: nothing but ids as HubSpot writes them. Their rows are made as columns, by numpy. Only the
 others are looked at one by one, cell by cell; that gives the same for a plain record, and takes ten times as long.
@@ -30,13 +30,13 @@ _MISSING_TYPE = {
 _LOST = ("MERGED_CELL", "ERROR_CELL", "FORMULA_WITHOUT_VALUE")
 
 MOST_ROWS = 50_000
-"""In a chunk: a cell may hold millions of ids."""
+"""The most rows of a chunk, as one cell may hold millions of ids."""
 _MOST_OF_PLAIN = 20
-"""Rows of one cell that are made as columns; with those of more, a batch would need much memory at once."""
+"""The most rows of one cell that are made as columns; with more, a batch would need much memory at once."""
 
 _Numbers = npt.NDArray[np.int64]
 _Table = npt.NDArray[np.int64]
-"""Rows as five lines: the spreadsheet's row, the part, the object id, the to object id, and what is asked for."""
+"""Rows as five lines: the spreadsheet's row, the part, the object id, the to object id, and the kind."""
 
 
 class _Link(NamedTuple):
@@ -72,7 +72,7 @@ class Judge:
     def chunks(self, batch: Batch) -> Iterator[Chunk]:
         """Judge one batch: plain records as columns, the others one by one; the rows are in the file's order.
 
-        Its records are all in the last chunk; those before have what the lists of a cell hold more than one chunk of.
+        Its records are all in the last chunk; the chunks before hold the rows of cells with very long lists of ids.
         """
         for place, fault in self._totals.find(batch):
             batch.faults.setdefault(place, fault)
@@ -151,7 +151,7 @@ class Judge:
         )
 
     def _record(self, place: int, batch: Batch) -> Iterator[_Link | Reject | int]:
-        """Yield the rows of one record, and for each of its cells that asks for nothing a one."""
+        """Yield the rows of one record, and the number 1 for each of its cells that asks for nothing."""
         row, cells = batch.rows[place], batch.record(place)
         said = cells[self._columns.object_id.position]
         judged = self._judged_object(place, said, batch)
@@ -187,7 +187,7 @@ class Judge:
         return self._judge(cell, self._by_property[0])
 
     def _unsure(self, place: int, batch: Batch) -> list[tuple[Column, Judged]]:
-        """Return the record's type, category and label cells whose content is lost: a blank there is no blank."""
+        """Return the record's type, category and label cells whose content is lost: they only look blank."""
         marked = [(column, batch.marks.get((place, column.position))) for column in self._columns.own.values()]
         return [
             (column, Judged("", "", mark.reason, mark.why)) for column, mark in marked if mark and mark.reason in _LOST
@@ -235,9 +235,9 @@ def _with_addresses(row_kind: RowKind, judged: Judged, to_judged: Judged) -> Row
 
 
 def _repeated(counts: _Numbers, sizes: _Numbers) -> tuple[_Numbers, _Numbers, _Numbers]:
-    """Return for each row of a column of to object ids: its record's place, its id's place, and which wish it is.
+    """Return for each row of a column of to object ids: the places of its record, of its id, and of its kind.
 
-    `counts` are the ids in each record's cell; for each of them the record asks for `sizes` things.
+    `counts` are the ids in each record's cell; for each of them the record asks for `sizes` rows.
     """
     records = np.repeat(np.arange(len(counts)), np.maximum(counts, 0))
     times = sizes[records]
@@ -247,7 +247,7 @@ def _repeated(counts: _Numbers, sizes: _Numbers) -> tuple[_Numbers, _Numbers, _N
 
 
 def _by_first_use(kinds: _Numbers, row_kinds: list[RowKind]) -> tuple[npt.NDArray[np.int32], tuple[RowKind, ...]]:
-    """Number what rows ask for anew, in the order in which they first do; what none asks for is left out."""
+    """Number the kinds again, in the order of their first rows; kinds without a row are left out."""
     first = np.full(len(row_kinds), len(kinds))
     first[kinds[::-1]] = np.arange(len(kinds))[::-1]
     used = np.argsort(first)[: np.count_nonzero(first < len(kinds))]

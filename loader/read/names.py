@@ -1,6 +1,6 @@
-"""What the names of files and folders say: whether a file is a table, and which columns a folder gives to its files.
+"""What the names of files and folders mean: whether a file is a table, and which columns a folder gives to its files.
 
-Columns stand in the names of folders as Hive and Spark write them: `to_object_type=companies/a.csv`.
+Names of folders give columns as Hive and Spark write them: `to_object_type=companies/a.csv`.
 """
 
 import re
@@ -70,7 +70,7 @@ class InFolders:
     def batches(self, counts: Counter[str]) -> Iterator[Batch]:
         """Yield the table's records, each with the folders' cells."""
         for batch in self._table.batches(counts):
-            # The header once more stays the header.
+            # A repeated header gets the folders' headers, so that it is still recognised.
             headers = [
                 place
                 for place, cell in enumerate(batch.columns[0])
@@ -90,5 +90,5 @@ class InFolders:
         return f"Row {row}, column {show(self.header[column])} of its folder"
 
     def close(self) -> None:
-        """Let go of the table."""
+        """Close the table."""
         self._table.close()

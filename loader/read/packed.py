@@ -1,7 +1,7 @@
 """A file's bytes, unpacked on the fly: no path from an archive is used, and bombs are stopped.
 
 `.gz`, `.bz2`, `.xz` and `.zip` are read; each table in a zip is an input of its own. Every other archive is refused by
-its first bytes, before anything in it could be taken for rows.
+its first bytes, before anything in it could be read as rows.
 """
 
 import importlib
@@ -62,7 +62,7 @@ _TABLES = ("text", "parquet", "xlsx", "xls")
 
 
 class Packed(NamedTuple):
-    """Where the bytes of one table are. `kind` is text, parquet, xlsx or xls; `file_name` tells the kind of a text.
+    """Where the bytes of one table are. `kind` is text, parquet, xlsx or xls; `file_name` shows the kind of a text.
 
     `packing` is gzip, bz2, xz or blank; `member` is the table's entry in a zip.
     """
@@ -85,7 +85,7 @@ class Packed(NamedTuple):
             return self.path.open("rb")
 
     def open_seekable(self) -> BinaryIO:
-        """Open the unpacked bytes for reading back and forth; what is packed goes through a nameless private file."""
+        """Open the unpacked bytes, with seek; packed ones are first unpacked into a nameless private file."""
         stream = self.open()
         if not self.packing and self.member is None:
             return stream
@@ -176,7 +176,7 @@ def _is_workbook(packed: Packed) -> bool:
 
 
 def _members(packed: Packed) -> Content:
-    """Return the tables of a zip; a lone file may have any name, among several the endings tell which are tables."""
+    """Return the tables of a zip: a lone file, or of several those with the ending of a table."""
     with zipfile.ZipFile(packed.path) as archive:
         entries = [info for info in archive.infolist() if not info.is_dir() and not is_clutter(info.filename)]
     names = [info.filename for info in entries]
@@ -223,7 +223,7 @@ def _module(packed: Packed) -> Any:
 class _Unpacked(io.RawIOBase):
     """The bytes of a bz2 or xz file, which may be several put together.
 
-    Unlike the modules' own files it takes nothing for the end but the end, and gives xz a limit of memory.
+    Unlike the files of bz2 and lzma it never ends early at damaged bytes, and gives xz a limit of memory.
     """
 
     def __init__(self, path: Path, begin: Any) -> None:

@@ -1,4 +1,4 @@
-"""Parquet, read by pyarrow batch by batch; what is no exact whole number or text is never an id."""
+"""Parquet, read by pyarrow batch by batch; only an exact whole number or a text can be an id."""
 
 import datetime
 from collections import Counter
@@ -64,7 +64,7 @@ class Parquet:
                 for part in file.iter_batches(batch_size=BATCH, use_threads=False):
                     marks: dict[tuple[int, int], Mark] = {}
                     plain = [_plain(column) for column in part.columns]
-                    # A word that is said a million times takes no space in the file, and all of it everywhere else.
+                    # A value that is repeated a million times takes no space in the file, but much in memory.
                     unpacked += sum(column.nbytes for column in plain)
                     if is_bomb(unpacked, size):
                         raise refuse_bomb(self._name)
@@ -102,7 +102,7 @@ def _batch(columns: list[Cells], row: int, marks: dict[tuple[int, int], Mark]) -
 
 
 def _plain(column: Any) -> Any:
-    """Return a column as it is stored, whatever it calls itself, with every value in full."""
+    """Return a column in its storage type (of an extension type, say), with every value in full (of a dictionary)."""
     if isinstance(column.type, pa.BaseExtensionType):
         column = column.storage
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
@@ -163,7 +163,7 @@ def text_of(value: object, bits: int) -> str:
     if isinstance(value, float):
         return float_text(value, bits)
     if isinstance(value, bytes):
-        # Bytes may be any, such as a hash: they are no text that was damaged.
+        # Bytes may be anything, such as a hash: they need not be damaged text.
         return value.decode("utf-8", "replace").replace("\0", "\ufffd")
     if isinstance(value, bool):
         return str(value).lower()

@@ -1,4 +1,4 @@
-"""Which files the command's inputs are: files, folders and globs, without what an earlier run wrote there."""
+"""Which files the command's inputs are: files, folders and globs, without the outputs of earlier runs."""
 
 import glob
 import os
@@ -44,7 +44,7 @@ def expand(inputs: Iterable[str]) -> list[Found]:
     for given in inputs:
         for file in [Found("-")] if given == "-" else _expanded(given):
             real = "-" if file.name == "-" else os.path.realpath(file.name)
-            # One file under two folders with columns has other rows in each.
+            # One file in two folders that give columns (a link) has different rows in each.
             once = real, str(folder_columns(file.name))
             if once not in seen:
                 seen.add(once)
@@ -102,7 +102,7 @@ def _matching(pattern: str) -> list[str]:
 
 
 def _chosen(given: str, names: list[str], nothing: str) -> list[Found]:
-    """Keep a folder's or glob's tables; what is left out is said, with the reason."""
+    """Keep a folder's or glob's tables; what is left out gets a note with the reason."""
     written = {folder: own_outputs(folder) for folder in {Path(name).parent for name in names}}
     base = _base(given)
     kept: list[str] = []

@@ -21,7 +21,7 @@ _REMEMBERED = 10_000
 _LONGEST = 10_000
 _KEPT = 200
 _CUT = "… (cut: a cell of so many characters names nothing)"
-# In our own failures files an apostrophe stands before what a spreadsheet would run as a formula: the label '-VIP.
+# Our failures files have an apostrophe before what a spreadsheet would run as a formula: the label '-VIP.
 _DEFUSED = re.compile(r"'(?=[\s\"]*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20])")
 
 

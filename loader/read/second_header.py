@@ -1,4 +1,4 @@
-"""A row below the header that is a header itself: files put together, or a second table on the sheet."""
+"""A row below the header that is a header itself: several files in one, or a second table on the sheet."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from loader.read.headers import LONGEST, fold, looks_like_id
 from loader.read.show import show_all, trim
 from loader.settings import InputSettings
 
-# A header that the last line of an earlier file runs into, because that line has no end: how much is looked through.
+# How many characters are searched for a header that follows on the last line of an earlier file without a line end.
 _LONGEST_NAME = 64
 _FIRST_WORDS = ("record", "associated")
 
@@ -17,7 +17,7 @@ class SecondHeader:
     """Looks for a second header in one table whose header is known.
 
     The columns below a second header may mean something else, so the file is refused. The same header once more
-    changes nothing: that row alone is wrong.
+    does not change the columns: only that row is rejected.
     """
 
     def __init__(self, name: str, header: Sequence[str], settings: InputSettings) -> None:
@@ -44,7 +44,7 @@ class SecondHeader:
         return False
 
     def check_glued(self, row: int, cells: Sequence[str]) -> None:
-        """Raise InputError if a record that is too long ends in another header: the line before had no end."""
+        """Raise InputError if a record that is too long ends with another header: the line before had no line end."""
         width = len(self._folded)
         rest = list(cells[width:])
         if not (rest and id_columns(rest, self._settings)):
@@ -59,7 +59,7 @@ class SecondHeader:
         return len(cells) == len(self._folded) and [fold(cell) for cell in cells] == self._folded
 
     def _may_be(self, cells: Sequence[str]) -> bool:
-        """Tell cheaply that a row is no header, as most rows that are looked at are not."""
+        """Return whether a row cannot be a header, by a cheap test that is enough for most rows."""
         return sum(map(self._may_name_ids, cells)) > 1
 
     def _may_name_ids(self, cell: str) -> bool:

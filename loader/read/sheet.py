@@ -1,4 +1,4 @@
-"""One sheet of a workbook, old or new, as the readers of both hand it over."""
+"""One sheet of a workbook, the same for old and new files."""
 
 import datetime
 import re
@@ -26,7 +26,7 @@ class Sheet:
 
     `top` and `left` are the first row and column with anything in them, counted from 0. `rows` are all rows from the
     sheet's own first to the last with anything in it; each begins at the column `left`, and is None where a value in it
-    is beyond reading. `merged` has the cells, as (row, column) from 0, that merging has emptied.
+    cannot be read. `merged` has the cells, as (row, column) from 0, that merging has emptied.
     """
 
     name: str
@@ -66,7 +66,7 @@ def emptied(ranges: Iterable[Range], bottom: int, right: int) -> frozenset[tuple
 def choose(name: str, sheets: dict[str, bool], wanted: str | None, is_filled: Callable[[str], bool]) -> str:
     """Return which sheet to read: the one that is wanted, or the only visible one with anything in it.
 
-    `sheets` tells of each worksheet whether it is visible. Raises UsageError where it must be said which is meant.
+    `sheets` maps each worksheet to whether it is visible. Raises UsageError where the user has to choose one.
     """
     names = list(sheets)
     if wanted:

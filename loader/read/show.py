@@ -4,14 +4,14 @@ from loader.text import visible
 
 SHOWN = 40
 KEPT = 200
-# Characters that carry no ink. U+202E is left out on purpose: it turns the digits around, so the id is in doubt.
+# Invisible characters. U+202E is not one of them: it reverses the digits that people see, so the id is in doubt.
 INVISIBLE = dict.fromkeys(
     [0x00AD, 0x034F, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202E), *range(0x2060, 0x2070), 0xFEFF]
 )
 
 
 def show(value: str, *, limit: int = SHOWN) -> str:
-    """Return the value in double quotes, at most `limit` characters of it, fit for a terminal and a log.
+    """Return the value in double quotes, at most `limit` characters of it, safe for a terminal and a log.
 
     >>> print(show("10\\x1b[2J1"))
     "10\\x1b[2J1"
@@ -29,7 +29,7 @@ def show_all(values: tuple[str, ...] | list[str], *, limit: int = 20, width: int
 
 
 def keep(cell: str) -> str:
-    """Return what a rejected cell said, short enough to stand in a result line."""
+    """Return the text of a rejected cell, short enough for a result line."""
     return cell if len(cell) <= KEPT else cell[:KEPT] + "…"
 
 
@@ -38,11 +38,11 @@ def trim(cell: str) -> str:
 
     Invisible characters within the text stay: in a label they may join an emoji or a script's letters.
     """
-    # One pass, however often blanks and invisible characters take turns.
+    # One pass, however often blanks and invisible characters alternate.
     bare = cell.strip()
     return bare.strip(_BARE) if bare and (ord(bare[0]) in INVISIBLE or ord(bare[-1]) in INVISIBLE) else bare
 
 
 _BLANKS = "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
 _BARE = "".join(map(chr, INVISIBLE)) + _BLANKS + "\u2028\u2029\u202f\u205f\u3000"
-# What str.strip takes for a blank.
+# The characters that str.strip removes.

@@ -30,7 +30,7 @@ class Source:
 
     def check_unchanged(self, *, to_the_byte: bool = False) -> None:
         """Raise InputError if the file is no longer the one that was opened."""
-        # A time stamp can be put back, and is coarse on some file systems; what was read must be what was hashed.
+        # A time stamp can be set back, and is coarse on some file systems; what was read must be what was hashed.
         with reading(self.shown):
             if _stamp(self.path) != self._stamp or (to_the_byte and _hash(self.path) != self.sha256):
                 raise InputError(
@@ -44,7 +44,7 @@ class Source:
 
 
 def spooled(stream: BinaryIO) -> Source:
-    """Return standard input as a private temporary file, which lies there until it is closed."""
+    """Return standard input as a private temporary file, which exists until it is closed."""
     # mkstemp makes the file readable by its owner only, whatever the umask.
     handle, name = tempfile.mkstemp(prefix="association-loader-", suffix=".input")
     path = Path(name)

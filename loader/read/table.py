@@ -16,7 +16,7 @@ Cells = Sequence[str]
 
 
 class Numbers(Sequence[str]):
-    """A column of whole numbers, each of 64 bits and none blank, which becomes text only where that is needed."""
+    """A column of 64-bit whole numbers, none blank, which becomes text only where that is needed."""
 
     def __init__(self, numbers: "npt.NDArray[np.int64]") -> None:
         self.numbers = numbers
@@ -32,7 +32,7 @@ class Numbers(Sequence[str]):
 
 
 class Mark(NamedTuple):
-    """Why a cell or a whole record cannot be taken at its text: a reason code, and the rest of a sentence about it."""
+    """Why a cell or a whole record cannot be used as it is: a reason code, and the rest of a sentence about it."""
 
     reason: str
     why: str
@@ -78,7 +78,7 @@ def in_columns(records: Iterable[Sequence[str]], width: int) -> list[Cells]:
 class Table(Protocol):
     """One input, opened; `batches` may be called more than once.
 
-    `notes` are known after opening; `batches` counts in `counts` what it comes across on the way.
+    `notes` are known after opening; `batches` counts in `counts` what it finds.
     """
 
     format: str
@@ -98,14 +98,14 @@ class Table(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of files."""
+        """Close the files."""
         ...
 
 
 HEADER_WITHIN = 20
 MOST_COLUMNS = 16_384
 """What a sheet of Excel holds."""
-# What the sheets of old and new Excel hold; Covid cases were lost beyond the first in 2020.
+# The limits of .xls and .xlsx. In 2020 England lost 16,000 Covid cases beyond the first.
 FULL_SHEETS = (65_536, 1_048_576)
 
 

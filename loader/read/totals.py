@@ -1,4 +1,4 @@
-"""Rows of totals: a word for a total stands in some column, and a count where the ids are."""
+"""Rows of totals: some column has a word for a total, and the column of ids has a count."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -25,7 +25,7 @@ _ROOTS = (
     *("razem", "celk", "yhteens\u00e4", "toplam", "\ud569\uacc4"),
 )
 _LONGEST_ID = 200
-"""Characters of an id that are counted; a longer one is as good as that."""
+"""The most characters of an id that are counted; longer ids count as this long."""
 # "Total", "Grand Total:", "Subtotal (12)", "Total for Acme", "Acme Total".
 _TOTAL = re.compile(
     rf"(?:(?:grand|sub|overall|report|page)[\s-]*)?(?:{_WORDS})"
@@ -42,8 +42,8 @@ class Totals:
     """Finds the rows of totals in one table, whose ids are in the columns at `ids`.
 
     A row is one if a cell of a column that nobody reads has a word for a total and an id has at most half as many
-    characters as most others have in its column. Only then: Total is a company, too. In the columns at `read` a word
-    is a value: Sum may be a label or a key, and where it is none, its row is rejected for that.
+    characters as most others have in its column. Both are needed, because a company may be called Total. In the columns
+    at `read` the word is a value: Sum may be a label or a key.
     """
 
     def __init__(self, ids: Collection[int], read: Collection[int]) -> None:

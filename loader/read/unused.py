@@ -1,4 +1,4 @@
-"""The columns that are not read, and which of them look as if they said something about the associations."""
+"""The columns that are not read, and which of them look as if they describe the associations."""
 
 import re
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from loader.read.missing import column_option
 from loader.read.show import show, trim
 from loader.settings import InputSettings
 
-# The columns of our own results and failures files that look like more than they are.
+# Columns of our own results and failures files, which look like fields that should be read.
 _OURS = frozenset({"error_category", "_error_category"})
 _OUR_RESULTS = frozenset({"created_resource_id", "labels"})
 # A file of a thousand such columns is one mistake, and need not be reported a thousand times.
@@ -43,8 +43,8 @@ class Unused(NamedTuple):
 def unused(header: Sequence[str], columns: Columns, settings: InputSettings) -> Unused:
     """Return what of a table is not read.
 
-    A column is warned of if its header holds `label`, `type` or `category`, or seems to name more ids; not where it is
-    clear that it describes one of the records, or where `--column` says which column holds the field.
+    There is a warning for a column if its header holds `label`, `type` or `category`, or seems to name more ids; not
+    where it is clear that it describes one of the records, or where `--column` says which column holds the field.
     """
     used = [columns.object_id, *columns.to, *columns.own.values()]
     positions = {column.position for column in used}

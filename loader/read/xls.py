@@ -56,7 +56,7 @@ class Xls:
 
 
 class _Silence(io.TextIOBase):
-    """Where xlrd's remarks on odd records go."""
+    """Ignores what xlrd prints about odd records."""
 
     def write(self, text: str) -> int:
         return len(text)

@@ -1,8 +1,8 @@
 """Excel's `.xlsx`, read by calamine.
 
-One cell of an error that is newer than calamine (`#SPILL!`), or a duration that no date library holds, and calamine
-gives nothing of its sheet, or of its row. It may stand in a column that nobody reads. So calamine reads a copy in which
-such cells are errors of a kind that it knows; `xlsx_facts.py` finds them.
+Calamine fails on a whole sheet, or row, for one cell with an error that is newer than calamine (`#SPILL!`) or with a
+duration too long for Python, even in a column that nobody reads. So calamine reads a copy in which such cells hold an
+error that it knows; `xlsx_facts.py` finds them.
 """
 
 import itertools

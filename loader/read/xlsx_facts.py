@@ -1,8 +1,8 @@
 """What must be known of an `.xlsx` before and beside calamine, from the XML in it.
 
 Before: whether it is a bomb. Beside: calamine gives an empty text for a cell with an error (`#N/A`) and for a formula
-that no spreadsheet has calculated yet. In a column where a blank means nothing to load, a row would be lost without a
-word. And what calamine cannot represent must be replaced before it reads the sheet.
+that no spreadsheet has calculated yet. In a column where a blank means nothing to load, a row would be lost
+silently. And what calamine cannot represent must be replaced before it reads the sheet.
 """
 
 import io
@@ -45,7 +45,7 @@ class Patch(NamedTuple):
 
 @dataclass(kw_only=True)
 class SheetFacts:
-    """What a sheet's XML tells: `odd` has a mark for each (row, column) from 0; `hides_rows` tells of a filter.
+    """What a sheet's XML shows: `odd` has a mark for each (row, column) from 0; `hides_rows`: a filter is set.
 
     `part` is its name in the archive, `patches` what must be changed in it before calamine reads it.
     """
@@ -70,7 +70,7 @@ def guard(name: str, stream: BinaryIO) -> None:
             raise InputError(f"{name}: unpacks to {total:,} bytes; save it as CSV, which is read piece by piece.")
         cells = 0
         for info in members:
-            # Reads no more than the size that was checked, and compares the checksum: a lying size is an error here.
+            # Reads no more than the size that was checked, and compares the checksum: a wrong size is an error here.
             # A sheet's part may have any name.
             area = _Area()
             for block in _blocks(archive, info):
@@ -110,14 +110,14 @@ def _blocks(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
 
 
 class _Area:
-    """How far a sheet's cells lie apart."""
+    """The rectangle that a sheet's cells span."""
 
     def __init__(self) -> None:
         self._columns: set[bytes] = set()
         self._last_row = 0
 
     def see(self, block: bytes) -> None:
-        # A cell's own row counts, whatever the row around it says.
+        # The row in a cell's own name counts, not that of the row element around it.
         places = _CELL.findall(block)
         self._columns.update([place.rstrip(b"0123456789") for place in places])
         rows = (int(place.lstrip(string.ascii_letters.encode())) for place in places)
@@ -229,7 +229,7 @@ def _is_readable(kind: str, value: str, *, is_duration: bool) -> bool:
     if kind in ("", "n"):
         if not _NUMBER.fullmatch(value):
             return False
-        # No date lies so far back, and no duration is so long.
+        # No date is so early, and no duration so long.
         return float(value or 0) > -_LONGEST_DURATION and (float(value or 0) < _LONGEST_DURATION or not is_duration)
     return kind in _TEXTS
 

@@ -1,4 +1,4 @@
-"""Why a row that was sent failed, and why a run ended: HubSpot's categories and statuses, and those of the way there.
+"""Why a row that was sent failed, and why a run ended: HubSpot's categories and statuses, and our own.
 
 HubSpot's own words are from its pages on error handling, its API specification and observed answers; none of its
 lists is complete, so `reasons.explain` falls back on the status.

@@ -19,7 +19,7 @@ LINES_AT_ONCE = 2000
 
 
 def texts_of(lines_of: LinesOf, text_of: Callable[[Iterable[Any]], str]) -> TextsOf:
-    """Return what yields lines as text, made of many at once."""
+    """Return a function that yields many lines as one text."""
 
     def texts(journal: Journal, view: str, after: int) -> Iterator[tuple[int, str]]:
         numbered = lines_of(journal, view, after)

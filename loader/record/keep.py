@@ -1,4 +1,4 @@
-"""How long earlier runs are kept: those that were set aside, and only what their own journals name."""
+"""How long earlier runs are kept: those renamed for a later run, and only files that their own journals name."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta

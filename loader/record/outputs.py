@@ -1,4 +1,4 @@
-"""Where a run's files lie: beside its results, named after them."""
+"""Where a run's files are: beside its results, named after them."""
 
 import os
 import re
@@ -31,7 +31,7 @@ class Outputs:
 
     @property
     def journal(self) -> Path:
-        """The truth of the run."""
+        """All that is known of the run; every other file can be made from it."""
         return self.beside("journal")
 
     @property
@@ -70,14 +70,14 @@ OUTPUT_ENDINGS = (
 
 
 def journal_of(results: Path) -> Path:
-    """Return where the journal of a results file lies; a journal is taken as it is."""
+    """Return the journal's path for a results file; the path of a journal is returned as it is."""
     if results.suffix == ".journal":
         return results
     return results.with_name(f"{_stem(results)}.journal")
 
 
 def is_set_aside(journal: Path, stem: str | None = None) -> bool:
-    """Return True for the journal of an earlier run that made way for another one of its name (`stem`, if given)."""
+    """Return True for the journal of an earlier run that was renamed for a later one of its name (`stem`, if given)."""
     found = _SET_ASIDE.search(journal.name)
     return found is not None and stem in (None, journal.name[: found.start()])
 
@@ -109,7 +109,7 @@ def name_outputs(results: str | None, failures: str | None, first_input: str, in
 def has_room(results: Path) -> bool:
     """Return whether all names that are made from a results file's are short enough for its folder.
 
-    The longest is that of results that made way for a later run's.
+    The longest is that of results that were renamed for a later run.
     """
     return len(os.fsencode(_stem(results))) + len(_LONGEST_ADDITION) <= _longest_name(results.parent)
 

@@ -102,7 +102,7 @@ class TextResults:
         self._checksum = zlib.crc32(data, self._checksum)
 
     def finish(self) -> None:
-        """Put what was written on disk; what somebody cut or removed meanwhile is written anew."""
+        """Flush to disk; if somebody cut or removed the file meanwhile, write it again."""
         with writing(self._path):
             if not self._in_place():
                 self.close()
@@ -120,7 +120,7 @@ class TextResults:
         return (named.st_dev, named.st_ino, named.st_size) == (ours.st_dev, ours.st_ino, self._size)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -150,7 +150,7 @@ class ParquetResults:
 
     def finish(self) -> None:
         """Write the whole file from the journal."""
-        import pyarrow as pa  # noqa: PLC0415 - a quarter of a second that only a Parquet file is worth
+        import pyarrow as pa  # noqa: PLC0415 - takes a quarter of a second, for a Parquet file only
         from pyarrow import parquet  # noqa: PLC0415
 
         whole = {"row": pa.int64(), "http_status": pa.int64(), "attempts": pa.int64()}
@@ -164,7 +164,7 @@ class ParquetResults:
                     writer.write_batch(pa.record_batch(arrays, schema=schema))
 
     def close(self) -> None:
-        """Let go of nothing."""
+        """Do nothing: the file is not open."""
 
 
 def open_results(path: Path, journal: Journal) -> TextResults | ParquetResults:
@@ -185,7 +185,7 @@ def open_table(
 ) -> TextResults:
     """Return another table of a journal as CSV: of what `verify` found, or of what `undo` did.
 
-    `name` tells the tables of one journal apart.
+    `name` is the table's name in the journal, which may have several.
     """
     texts = texts_of(lines_of, partial(csv_lines, marks=MARKS))
     return TextResults(path, journal, texts, ",".join(columns) + "\n", name=name)

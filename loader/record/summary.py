@@ -24,7 +24,7 @@ def summarize(
     exit_code: int,
     next_command: str | None,
 ) -> dict[str, Any]:
-    """Return the summary of a command; `about` says of what, `figures` are those of its verb.
+    """Return the summary of a command; `about` describes the command, `figures` are those of its verb.
 
     Every key is always there. Times are UTC, ISO 8601; `seconds` are those at work.
     """

@@ -1,1 +1,1 @@
-"""What people and programs are shown while a run is at work, and after it: screen, log, metrics, report."""
+"""What people and programs are shown during a run and after it: screen, log, metrics, report."""

@@ -64,7 +64,7 @@ class MetricsFile:
         self._last_success = _last_success(path)
 
     def __call__(self, event: Event) -> None:
-        """Take note of an event, and write when it is time."""
+        """Update the figures from an event, and write them every few seconds."""
         if isinstance(event, Progress):
             self._samples = list(_of_progress(event, self._clock() - self._began))
             if self._clock() - self._written >= SECONDS_BETWEEN_WRITES:

@@ -1,8 +1,8 @@
 """How a run went over time: a bounded series of figures that the journal keeps, for the report's plots.
 
-Time is seconds of sending, over all the commands that worked on the run: the nights between are not in it. A run begins
-with buckets of a second; when there are too many, each two become one. A latency is counted in one of a few classes, so
-that buckets can be added up and still say their median.
+Time is seconds of sending, over all the commands of the run, without the time between commands. A run begins with
+buckets of a second; when there are too many, pairs of buckets are merged. A latency is counted in one of a few classes,
+so that the median of merged buckets is still known.
 """
 
 import math
@@ -21,7 +21,7 @@ _LAST_CLASS = 80
 
 @dataclass(slots=True)
 class Bucket:
-    """What happened in a stretch of time.
+    """What happened in one interval of time.
 
     `rate_limited` are answers of 429, `faults` those of 5xx and requests without an answer. `done` and `failed` are
     rows. `under_way` is the most requests at once, `allowed` the limit in requests per second. `latencies` counts
@@ -39,7 +39,7 @@ class Bucket:
     latencies: Counter[int] = field(default_factory=Counter)
 
     def add(self, other: "Bucket") -> None:
-        """Take another stretch of time in."""
+        """Add another interval's figures."""
         for name in _COUNTED:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.under_way = max(self.under_way, other.under_way)
@@ -52,7 +52,7 @@ class Bucket:
 
     @classmethod
     def of(cls, plain: list[Any]) -> Self:
-        """Return the bucket that `plain` made this of."""
+        """Return the bucket from what `plain` returned."""
         *figures, latencies = plain
         named: dict[str, Any] = dict(zip(_FIGURES, figures, strict=True))
         return cls(**named, latencies=Counter(dict(latencies)))
@@ -63,7 +63,7 @@ _COUNTED = [name for name in _FIGURES if name not in ("under_way", "allowed")]
 
 
 class Pace:
-    """The series of one run, in buckets of `width` seconds; both are what earlier commands left (see `changes`)."""
+    """The series of one run, in buckets of `width` seconds; the journal keeps both between commands."""
 
     def __init__(self, width: int = 1, buckets: Mapping[int, Any] | None = None) -> None:
         self.width = width
@@ -71,7 +71,7 @@ class Pace:
         self._changed: set[int] = set()
 
     def add(self, second: float, what: Bucket) -> None:
-        """Take in what happened at a second of sending."""
+        """Add what happened at a second of sending."""
         while (place := int(second / self.width)) >= MOST_BUCKETS:
             self._halve()
         self.buckets.setdefault(place, Bucket()).add(what)
@@ -85,7 +85,7 @@ class Pace:
         self._changed.update(before, self.buckets)
 
     def changes(self) -> dict[int, list[object] | None]:
-        """Return what changed since it was asked the last time; None for a bucket that is no more."""
+        """Return the buckets that changed since the last call; None for one that was merged into another."""
         changed = {place: self._plain(place) for place in self._changed}
         self._changed.clear()
         return changed

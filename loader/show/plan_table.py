@@ -15,7 +15,7 @@ from loader.show.tables import duration, plain, reasons_table, table
 MOST_MERGED = 20
 MOST_HEADERS = 30
 MOST_KINDS = 50
-"""Lines of a plan; who has thousands of labels finds the others in the results."""
+"""The most lines of a table in a plan; with thousands of labels, the others are in the results."""
 
 
 def plan_table(event: Planned, *, in_full: bool = True) -> Iterator[RenderableType]:

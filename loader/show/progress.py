@@ -25,13 +25,13 @@ Standing = Progress | Verifying | Undoing
 
 
 def standing_line(event: Standing) -> str:
-    """Return where a command stands, in a line."""
+    """Return the progress of a command, in a line."""
     figures = (figure.words for figure in _figures(event))
     return " | ".join([f"{_of_all(event)} {_share(event)}", *figures, *_left(event)])
 
 
 def standing_block(event: Standing) -> Group:
-    """Return where a command stands, as a bar with figures under it."""
+    """Return the progress of a command, as a bar with figures under it."""
     bar = Table.grid(padding=(0, 1), expand=True)
     bar.add_column(ratio=1, max_width=_WIDEST)
     bar.add_column(no_wrap=True)

@@ -44,10 +44,10 @@ SECONDS_BETWEEN_LINES = 30.0
 
 
 class _Console(Console):
-    """A console whose reader may go away: that is the caller's to handle, not the end of the process."""
+    """A console whose reader may go away (`| head`): the caller handles that; rich would end the process."""
 
     def show(self, parts: Iterable[RenderableType]) -> None:
-        """Print parts; a line that must not be wrapped is left to the terminal, which wraps it only to the eye."""
+        """Print parts. Rich does not wrap a command: its line breaks would be copied, those of a terminal are not."""
         for part in parts:
             self.print(part, soft_wrap=True if isinstance(part, Text) and part.no_wrap else None)
 
@@ -96,7 +96,7 @@ class Screen:
         self._end_live()
 
     def _status(self, line: Text, block: RenderableType | None = None) -> None:
-        """Show where things stand: `block` on a terminal that can be written over, elsewhere a line now and then."""
+        """Show the progress: `block` on a terminal that can be written over, elsewhere a line now and then."""
         if self._console.is_terminal and not self._console.is_dumb_terminal:
             if self._live is None:
                 self._live = Live(console=self._console, refresh_per_second=4, transient=True)
@@ -146,5 +146,5 @@ def show_explained(event: Explained) -> None:
 
 
 def show_status(found: Sequence[Status]) -> None:
-    """Write where runs stand to standard output."""
+    """Write the states of runs to standard output."""
     _to_standard_output(status_lines(found, folder=os.getcwd()))  # noqa: PTH109 - a text is wanted

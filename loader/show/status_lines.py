@@ -23,7 +23,7 @@ _UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 
 
 def status_lines(found: Sequence[Status], *, folder: str) -> Iterator[RenderableType]:
-    """Yield what `status` shows to whoever stands in a folder."""
+    """Yield what `status` shows; commands are those to type in the current folder."""
     if len(found) == 1:
         yield _in_full(found[0])
     else:

@@ -12,7 +12,7 @@ from loader.events import Explained, FailedFor, Finished, Labels, Undoable, Undo
 from loader.text import visible
 
 MOST_ENTRIES = 2
-"""Of one code: it may be given to rows that were sent and to others."""
+"""Several meanings of one code: it may be given to rows that were sent and to others."""
 
 
 def duration(seconds: float | None) -> str:
@@ -42,7 +42,7 @@ def command(words: str) -> Text:
 
 
 def table(*headers: str, right: Collection[str] = ("Rows",)) -> Table:
-    """Return an empty table in the one form that all have; the columns named in `right` hold numbers."""
+    """Return an empty table in the style of all tables; the columns named in `right` hold numbers."""
     form = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for header in headers:
         form.add_column(header, justify="right" if header in right else "left", overflow="fold")

@@ -25,6 +25,11 @@ SENTENCES = {
     "settles?|settling": "resolve a name; assign a column; record an outcome",
     "unsettled": "unresolved",
     "takes the road": "is read like",
+    "let go of": "close",
+    "cannot be meant": "is wrong; the option cannot have it",
+    "and their kin": "and the like",
+    "carry no ink": "invisible",
+    "what (?:it|a person|the user) calls itself": "its name; its storage type",
 }
 """Patterns of private words in comments and docstrings, by the plain words."""
 

@@ -141,7 +141,7 @@ def bar(rows: dict[str, int]) -> Iterator[Part]:
 
 
 def check_report(path: Path) -> None:
-    """Raise UsageError for a path that cannot become the report: a link, a folder, a file that is none."""
+    """Raise UsageError for a path that cannot become the report: a link, a folder, a file that is no report."""
     if path.is_symlink():
         raise UsageError(f"{path} is a symbolic link, which is never written through: give the file itself")
     if path.is_dir():

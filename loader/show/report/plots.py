@@ -1,4 +1,4 @@
-"""Plots over time: where their steps, lines and labels lie. page.html draws them as SVG.
+"""Plots over time: the positions of their steps, lines and labels. page.html draws them as SVG.
 
 Lengths are those of the drawing's own grid, which the page scales; colours are the style sheet's.
 """
@@ -11,7 +11,7 @@ WIDTH, HEIGHT = 420.0, 200.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, WIDTH - 10, 14.0, HEIGHT - 26
 
 OFF_THE_SCALE = 2.5
-"""A limit more than this many times the highest value is not drawn but only named: it would press the rest flat."""
+"""A limit more than this many times the highest value is not drawn but named: all other values would look like zero."""
 
 _UNITS = ((86_400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
@@ -40,11 +40,11 @@ class Axis:
     went_on_at: Sequence[float] = ()
 
     def x(self, second: float) -> float:
-        """Return where a second lies in the drawing."""
+        """Return the x coordinate of a second in the drawing."""
         return LEFT + (RIGHT - LEFT) * second / (self.stretches * self.seconds)
 
     def times(self) -> Iterator[tuple[float, str]]:
-        """Yield where the labels of the axis lie, and what they say."""
+        """Yield the x coordinates and the texts of the labels of the axis."""
         end = self.stretches * self.seconds
         unit, name = next((each for each in _UNITS if end >= 2 * each[0]), _UNITS[-1])
         step = _round_up(end / unit / 4, (1, 2, 5, 10))
@@ -59,7 +59,8 @@ class Plot:
     """A plot to be drawn; one without `paths` has nothing to draw, and `described` says why.
 
     `name` is its id in the page, `described` says in a sentence what it shows. `levels` and `times` are the labels of
-    the axes with where they lie, `paths` the shapes as SVG writes them and `legend` the series, each with its classes.
+    the axes with their coordinates, `paths` the shapes as SVG writes them and `legend` the series, each with its
+    classes.
     """
 
     name: str
