@@ -19,7 +19,7 @@ NO_LIMIT = 500_000
 
 
 class Limits(Portal, Protocol):
-    """Whoever can be asked for the association types of a portal, and for their limits."""
+    """A portal that lists its association types, and their limits."""
 
     async def limits(self) -> Mapping[AssociationType, int]:
         """Return how many associations of a type a record can have, for the types that are limited."""
@@ -48,7 +48,7 @@ async def reject_beyond_limits(
     limits = {kind: most for kind, most in (await portal.limits()).items() if most < NO_LIMIT}
     for direction in _directions(specifications) if limits else ():
         # A label has another type id at the far end, which only the portal knows: one contact for a company as "Boss".
-        if not types.asked(direction):
+        if not types.looked_up(direction):
             await learn(direction, types, portal, insist=False)
     for limited in _limited(limits, specifications, types):
         refused: dict[int, str] = {}

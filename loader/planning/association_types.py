@@ -5,7 +5,7 @@ far as the ids of both object types are published): all of category HUBSPOT_DEFI
 the id of the same association seen from the other end. `label` is HubSpot's own text, which a portal may change;
 `also_called` is another text in use. `single` is the end (`from` or `to`) whose record can have only one association of
 this type: a contact has one primary company, a child company one parent.
-The table is not closed: HubSpot adds to it, so an id that it lacks is asked for or passed, never refused for that.
+The table is not closed: HubSpot adds to it, so an id that it lacks is looked up or sent, never refused for that.
 """
 
 import csv
@@ -110,15 +110,15 @@ class _Index:
 
 
 class AssociationTypes:
-    """What is known of the association types: the standard table, and the directions that a portal was asked for.
+    """What is known of the association types: the standard table, and the directions that were read from a portal.
 
-    `offline` says that there is no portal to ask; `names` are what people call the object types.
+    `offline` says that there is no portal to read from; `names` are what people call the object types.
     """
 
     def __init__(self, *, offline: bool = False, names: ObjectTypes | None = None) -> None:
         self.offline = offline
         self._names = names or ObjectTypes()
-        self._asked: dict[Direction, tuple[Known, ...]] = {}
+        self._listed: dict[Direction, tuple[Known, ...]] = {}
         self._indexes: dict[Direction, _Index] = {}
         self._nearest = Nearest(0.5)
         self._unavailable: set[Direction] = set()
@@ -136,24 +136,24 @@ class AssociationTypes:
                 kind = AssociationType(category, type_id)
                 before = known.get(kind, Known(kind, "", None))
                 known[kind] = before._replace(label=label if isinstance(label, str) and label else before.label)
-        self._asked[direction] = tuple(known.values())
+        self._listed[direction] = tuple(known.values())
         self._indexes.pop(direction, None)
 
     def cannot_learn(self, direction: Direction) -> None:
-        """Note that the portal does not tell the types of this direction."""
+        """Note that the portal does not list the types of this direction."""
         self._unavailable.add(direction)
 
     def complete(self, direction: Direction) -> bool:
         """Return True when the portal itself named the types of this direction."""
-        return direction in self._asked
+        return direction in self._listed
 
-    def asked(self, direction: Direction) -> bool:
-        """Return True when the portal was asked for this direction, whatever it answered."""
-        return direction in self._asked or direction in self._unavailable
+    def looked_up(self, direction: Direction) -> bool:
+        """Return True when this direction was read from the portal, or the portal did not list it."""
+        return direction in self._listed or direction in self._unavailable
 
     def of(self, direction: Direction) -> tuple[Known, ...]:
         """Return every association type known for a direction."""
-        return self._asked.get(direction) or standard().get(direction, ())
+        return self._listed.get(direction) or standard().get(direction, ())
 
     def named(self, direction: Direction, label: str) -> list[Known]:
         """Return the types that a label stands for: in the portal's words, else in those of HubSpot's table.

@@ -35,11 +35,11 @@ UNKNOWN_INVERSE = (
     "there is not known: write this row from the other end, too, or delete it where another row says the same"
 )
 
-_ASKED = [
+_WITH_PAIR = [
     *(("first", "i8"), ("from", "i8"), ("to", "i8"), ("ordinal", "i8"), ("input", "i4"), ("row", "i4")),
     *(("part", "i4"), ("kind", "i4"), ("request", "i4"), ("against", "?")),
 ]
-"""A row with its pair, on the way into the order in which rows first name them."""
+"""A row with its pair, to be sorted into the order in which rows first name the pairs."""
 
 
 def group(
@@ -93,8 +93,19 @@ class _Grouping:
             for pairs in self._pairs():
                 for lot in pairs.lots():
                     self._sink.lot(lot)
-        else:
-            self._in_order()
+            return
+        # In the order in which the rows first name them.
+        with Spool(self._path, _WITH_PAIR) as spool:
+            for pairs in self._pairs():
+                spool.append(pairs.each_row())
+            for each in spool.parts(("first",)):
+                self._stopping()
+                part = each[np.lexsort((each["ordinal"], each["first"]))]
+                starts = np.flatnonzero(begins(part, "first"))
+                for begin in range(0, len(starts), MOST_PAIRS):
+                    some = starts[begin : begin + MOST_PAIRS]
+                    end = starts[begin + MOST_PAIRS] if begin + MOST_PAIRS < len(starts) else len(part)
+                    self._sink.lot(_lot(part[some[0] : end], some - some[0]))
 
     # --- the end that is looked up
 
@@ -168,20 +179,6 @@ class _Grouping:
             rows=rows,
             against=(rows["code"] & 1).astype(np.bool_) != np.repeat(self._requests.flipped[requests], sizes),
         )
-
-    def _in_order(self) -> None:
-        """Hand over pairs in the order in which the rows first name them."""
-        with Spool(self._path, _ASKED) as spool:
-            for pairs in self._pairs():
-                spool.append(pairs.asked())
-            for each in spool.parts(("first",)):
-                self._stopping()
-                part = each[np.lexsort((each["ordinal"], each["first"]))]
-                starts = np.flatnonzero(begins(part, "first"))
-                for begin in range(0, len(starts), MOST_PAIRS):
-                    first = starts[begin : begin + MOST_PAIRS]
-                    end = starts[begin + MOST_PAIRS] if begin + MOST_PAIRS < len(starts) else len(part)
-                    self._sink.lot(_lot(part[first[0] : end], first - first[0]))
 
 
 class _Requests:
@@ -287,9 +284,9 @@ class _Pairs:
             )
             begin = end
 
-    def asked(self) -> Records:
+    def each_row(self) -> Records:
         """Return the rows with their pairs."""
-        found = np.empty(len(self.rows), _ASKED)
+        found = np.empty(len(self.rows), _WITH_PAIR)
         first = self.rows["ordinal"][np.cumsum(self.sizes, dtype=np.int64) - self.sizes]
         for name, column in (
             *(("first", first), ("from", self.from_ids)),
@@ -304,7 +301,7 @@ class _Pairs:
 
 
 def _lot(rows: Records, starts: Ids) -> PlannedLot:
-    """Return the pairs of rows that are in order, each with its own (see `_ASKED`)."""
+    """Return the pairs of rows that are in order, each with its own (see `_WITH_PAIR`)."""
     return PlannedLot(
         family=0,
         from_ids=rows["from"][starts],

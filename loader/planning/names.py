@@ -16,7 +16,7 @@ _PERHAPS_OTHER_END = frozenset({"ASSOCIATION_LABEL_NOT_FOUND", "WRONG_ASSOCIATIO
 
 
 class Portal(Protocol):
-    """What a portal can be asked; None where it does not say."""
+    """What is read from a portal; None where the portal does not list it."""
 
     async def labels(self, direction: Direction) -> list[dict[str, Any]] | None:
         """Return the association types of one direction."""
@@ -35,34 +35,27 @@ class Names(NamedTuple):
 
 
 async def resolve_names(kinds: Mapping[int, RowKind], portal: Portal | None) -> Names:
-    """Resolve what rows ask for, asking the portal only what the standard tables leave open, once for each pair."""
+    """Resolve the kinds of rows; the portal is read only for what the standard tables lack, once for each direction."""
     said = {name for row_kind in kinds.values() for name in (row_kind.object_type, row_kind.to_object_type)}
     names = await object_types(said, portal)
     directions = {kind: direction_of(row_kind, names) for kind, row_kind in kinds.items()}
     types = AssociationTypes(offline=portal is None, names=names)
     unchecked: list[Direction] = []
     known = {kind: direction for kind, direction in directions.items() if not isinstance(direction, Unresolved)}
-    for direction, group in _open(kinds, known, types).items():
-        # One row that needs the portal's own labels stops them all: without them, nobody knows what it asks for.
+    unknown: dict[Direction, list[RowKind]] = {}
+    for kind, direction in known.items():
+        if needs_portal(kinds[kind], direction, types):
+            unknown.setdefault(direction, []).append(kinds[kind])
+    for direction, group in unknown.items():
+        # One row that needs the portal's own labels stops the load: without them its association type is not known.
         insist = not all(known_by_table(row_kind, direction, types) for row_kind in group)
         if not await learn(direction, types, portal, insist=insist):
             unchecked.append(direction)
     verdicts = _verdicts(kinds, directions, types)
-    others = [direction for direction in _without_inverse(verdicts) if not types.asked(direction)]
+    others = [direction for direction in _without_inverse(verdicts) if not types.looked_up(direction)]
     unchecked += [direction for direction in others if not await learn(direction, types, portal)]
     await _look_at_other_ends(verdicts, known, types, portal)
     return Names(_verdicts(kinds, directions, types), unchecked, names, types)
-
-
-def _open(
-    kinds: Mapping[int, RowKind], directions: Mapping[int, Direction], types: AssociationTypes
-) -> dict[Direction, list[RowKind]]:
-    """Return, by direction, what only the portal can resolve for certain."""
-    found: dict[Direction, list[RowKind]] = {}
-    for kind, direction in directions.items():
-        if needs_portal(kinds[kind], direction, types):
-            found.setdefault(direction, []).append(kinds[kind])
-    return found
 
 
 async def object_types(said: AbstractSet[str], portal: Portal | None) -> ObjectTypes:
@@ -96,12 +89,12 @@ async def _look_at_other_ends(
     types: AssociationTypes,
     portal: Portal | None,
 ) -> None:
-    """Ask for the other direction of what was not found, only to say that it is there: it may be the wrong end."""
+    """Read the other direction of what was not found: the message then says when it exists there."""
     for kind, verdict in verdicts.items():
         if portal is None or not isinstance(verdict, Unresolved) or verdict.reason not in _PERHAPS_OTHER_END:
             continue
         other = directions[kind][1], directions[kind][0]
-        if types.complete(directions[kind]) and not types.asked(other):
+        if types.complete(directions[kind]) and not types.looked_up(other):
             answer = await portal.labels(other)
             types.learn(other, answer or ())
 
@@ -142,8 +135,8 @@ def wrong_address(
 ) -> Unresolved | None:
     """Return why rows cannot be sent whose ids were read from addresses; None where nothing is wrong.
 
-    `portal_id` is that of the load, None where it is not known. `offline` says that no portal can be asked, and that
-    nothing will be sent.
+    `portal_id` is that of the load, None where it is not known. `offline` says that there is no portal to read from,
+    and that nothing will be sent.
     """
     ends = (
         (row_kind.address, resolved.object_type, "object_id"),

@@ -57,16 +57,12 @@ class ObjectTypes:
         self._qualified[type_id] = qualified if isinstance(qualified, str) and qualified else plural
         for called in (qualified, name, f"p_{name}", *named):
             if isinstance(called, str) and called:
-                self._call(called, type_id)
-
-    def _call(self, called: str, type_id: str) -> None:
-        name = folded(called)
-        self._spelled.setdefault(name, called)
-        known = self._ids.setdefault(name, type_id)
-        if known != type_id:
-            shared = self._shared.setdefault(name, [known])
-            if type_id not in shared:
-                shared.append(type_id)
+                self._spelled.setdefault(folded(called), called)
+                known = self._ids.setdefault(folded(called), type_id)
+                if known != type_id:
+                    shared = self._shared.setdefault(folded(called), [known])
+                    if type_id not in shared:
+                        shared.append(type_id)
 
     def find(self, name: str) -> str | None:
         """Return the type id (`0-1`), a qualified name (`p123_car`) of which nothing is known as it stands, or None.
@@ -97,15 +93,11 @@ class ObjectTypes:
         if _TYPE_ID.fullmatch(name):
             return []
         if _QUALIFIED_NAME.fullmatch(name):
-            return self._nearest_custom(name.partition("_")[2])
+            own = {called: type_id for called, type_id in self._ids.items() if type_id in self._qualified}
+            near = self._nearest_called.to(folded(name.partition("_")[2]), own)
+            return list(dict.fromkeys(self._qualified[own[each]] for each in near))[:3]
         near = self._nearest_name.to(folded(name), self._ids)
         return [self._spelled[each] for each in near]
-
-    def _nearest_custom(self, name: str) -> list[str]:
-        """Return the qualified names of custom objects that go by a name like this one."""
-        own = {called: type_id for called, type_id in self._ids.items() if type_id in self._qualified}
-        near = self._nearest_called.to(folded(name), own)
-        return list(dict.fromkeys(self._qualified[own[each]] for each in near))[:3]
 
     @property
     def custom(self) -> list[str]:

@@ -28,23 +28,23 @@ _LIKE_A_NUMBER = re.compile(r"[+-]?[0-9][0-9.,]*", re.ASCII)
 
 
 class Records(Protocol):
-    """Whoever can be asked for records by a property's value; `portal_id` is whose records they are, once known."""
+    """Looks records up by a property's value; `portal_id` is the portal that they are in, once that is known."""
 
     portal_id: str | None
 
     async def records(self, question: Question, values: Sequence[str]) -> RecordsFound:
-        """Return the records that have these values, at most a hundred; raises Refused for what cannot be asked."""
+        """Return the records that have these values, at most a hundred; raises Refused where HubSpot refuses them."""
 
 
 class Matched(NamedTuple):
-    """What an answer says of the values asked for; `alone` are those that it leaves open until each is asked alone."""
+    """What an answer says of the values looked up; `alone` are those that must each be looked up by itself."""
 
     found: dict[str, FoundRecord]
     alone: list[str]
 
 
 def asked_as(id_property: str, value: str) -> str:
-    """Return the value as it is asked for: two spellings of one email or domain are asked for once."""
+    """Return the value as it is looked up: two spellings of one email or domain are one value."""
     return value.lower() if id_property in _CASELESS else value
 
 
@@ -52,7 +52,7 @@ def match(question: Question, values: Sequence[str], answer: RecordsFound) -> Ma
     """Return which record each value stands for.
 
     A value is open while the answer has records that no value explains (HubSpot also finds a contact by a second email,
-    and shows the first), or when it differs only by case from another value that was asked for with it.
+    and shows the first), or when it differs only by case from another value of the same batch.
     """
     exact, folded = _by_value(answer, str), _by_value(answer, str.casefold)
     matched = Matched({}, [])
@@ -80,7 +80,7 @@ def match(question: Question, values: Sequence[str], answer: RecordsFound) -> Ma
 
 
 def match_alone(question: Question, value: str, answer: RecordsFound) -> FoundRecord:
-    """Return which record a value stands for that was asked for alone: then HubSpot's answer is about nothing else.
+    """Return the record of a value that was looked up alone: then HubSpot's answer is about nothing else.
 
     But for numbers: a property that is one finds `123` for `00123`, and whose key that is nobody knows.
     """
@@ -129,10 +129,10 @@ def _refused(question: Question, value: str, error: Refused) -> FoundRecord:
 
 
 class Inquiry:
-    """One question, asked in batches; `total` is how many values there are.
+    """The lookup of one property's values, in batches; `total` is how many values there are.
 
     A batch that HubSpot refuses is halved until the value that it refuses is found. When it refuses two single values
-    and has answered nothing yet, it is the question that is wrong.
+    and has answered nothing yet, the property cannot be looked up at all.
     """
 
     def __init__(self, records: Records, question: Question, total: int) -> None:
@@ -142,7 +142,7 @@ class Inquiry:
         self.answered = False
 
     async def ask(self, values: Sequence[str]) -> dict[str, FoundRecord]:
-        """Return what each value stands for; raises UsageError for a property that cannot be asked for, and Fatal."""
+        """Return the record of each value; raises UsageError for a property that cannot be looked up, and Fatal."""
         try:
             answer = await self._records.records(self._question, values)
         except Refused as error:
@@ -175,8 +175,8 @@ async def look_up(
     """Find the records of all own keys, each value looked up once, and return what was found.
 
     `directions` are the object types of the kinds that can be sent, `names` their names for people. Answers are on disk
-    as they come, so that a load that is stopped goes on with the next value. Without `records` HubSpot is not asked,
-    and the returned `found` are None. Raises UsageError for a property that HubSpot cannot be asked for, and Fatal when
+    as they come, so that a load that is stopped goes on with the next value. Without `records` no request is sent,
+    and the returned `found` are None. Raises UsageError for a property that HubSpot cannot look up, and Fatal when
     it answers no more.
     """
     found = await asyncio.to_thread(staging.keys.questions, directions, asked_as)

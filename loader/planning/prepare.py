@@ -43,7 +43,7 @@ def read_all(staging: Staging, inputs: Sequence[Input], notify: Notify, stop: St
 
 
 class PortalWithRecords(Records, Limits, Protocol):
-    """What a portal can be asked: labels, custom objects, association limits, records by a unique property."""
+    """What is read from a portal: labels, custom objects, association limits, records by a unique property."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,7 +60,7 @@ def wanted_label(row_kind: RowKind) -> str:
 
 def needs_portal(row_kind: RowKind, direction: Direction, types: AssociationTypes) -> bool:
     """Return True when only the portal's own labels can resolve this."""
-    if types.asked(direction):
+    if types.looked_up(direction):
         return False
     if wanted_label(row_kind):
         return True  # Portals give their own labels, and HubSpot's, any text.
@@ -83,7 +83,7 @@ def known_by_table(row_kind: RowKind, direction: Direction, types: AssociationTy
 
 
 def resolve(row_kind: RowKind, direction: Direction, types: AssociationTypes) -> Verdict:
-    """Return what to send, or why nothing can be sent. Unasked portals leave only what the standard table says."""
+    """Return what to send, or why nothing can be sent. Without the portal's list, the standard table decides."""
     category = _category(row_kind)
     if category is None:
         return Unresolved(
@@ -130,10 +130,18 @@ def _by_label(row_kind: RowKind, named: list[Known], direction: Direction, types
     if named and not found and types.complete(direction):
         return _wrong_category(row_kind, named, f"the label {quoted(row_kind.label)}", direction, types)
     if len(found) > 1 and row_kind.association_type_id:
-        type_id = _type_id(row_kind.association_type_id)
-        found = [entry for entry in found if entry.type.type_id == type_id] or found[:1]
+        wanted = _type_id(row_kind.association_type_id)
+        found = [entry for entry in found if entry.type.type_id == wanted] or found[:1]
     if len(found) == 1:
-        return _agreeing(row_kind, found[0], direction, types)
+        type_id = found[0].type.type_id
+        if row_kind.association_type_id and _type_id(row_kind.association_type_id) != type_id:
+            return Unresolved(
+                "LABEL_AND_TYPE_ID_DISAGREE",
+                f"the label {quoted(row_kind.label)} is association type {type_id}, but the row also says "
+                f"{quoted(row_kind.association_type_id)}: leave one of the two blank",
+                "label",
+            )
+        return _resolved(found[0], direction, types)
     if found:
         ids = " and ".join(f"{entry.type.category} {entry.type.type_id}" for entry in found)
         return Unresolved(
@@ -177,17 +185,6 @@ def from_the_other_end(label: str, direction: Direction, types: AssociationTypes
     return other != direction and bool(types.named(other, label))
 
 
-def _agreeing(row_kind: RowKind, entry: Known, direction: Direction, types: AssociationTypes) -> Verdict:
-    if row_kind.association_type_id and _type_id(row_kind.association_type_id) != entry.type.type_id:
-        return Unresolved(
-            "LABEL_AND_TYPE_ID_DISAGREE",
-            f"the label {quoted(row_kind.label)} is association type {entry.type.type_id}, but the row also says "
-            f"{quoted(row_kind.association_type_id)}: leave one of the two blank",
-            "label",
-        )
-    return _resolved(entry, direction, types)
-
-
 def _by_type_id(row_kind: RowKind, category: str, direction: Direction, types: AssociationTypes) -> Verdict:
     type_id = _type_id(row_kind.association_type_id)
     if type_id is None:
@@ -199,7 +196,13 @@ def _by_type_id(row_kind: RowKind, category: str, direction: Direction, types: A
     numbered = types.numbered(direction, type_id)
     same = [entry for entry in numbered if entry.type.category == category or not row_kind.association_category]
     if len(same) > 1:
-        return _ambiguous_type_id(type_id, same, direction, types)
+        meanings = " and ".join(_described(entry) for entry in same)
+        return Unresolved(
+            "AMBIGUOUS_ASSOCIATION_TYPE_ID",
+            f"association type {type_id} of {types.shown(direction)} may be {meanings}: name the association category, "
+            "too",
+            "association_type_id",
+        )
     if same:
         return _resolved(same[0], direction, types)
     if numbered and types.complete(direction):
@@ -210,15 +213,6 @@ def _by_type_id(row_kind: RowKind, category: str, direction: Direction, types: A
         return Unresolved("WRONG_ASSOCIATION_TYPE_ID", message, "association_type_id")
     # The portal does not say, and HubSpot's table is not closed: HubSpot itself will judge this id.
     return Resolved(*direction, AssociationType(category, type_id), "", None)
-
-
-def _ambiguous_type_id(type_id: int, same: list[Known], direction: Direction, types: AssociationTypes) -> Unresolved:
-    meanings = " and ".join(_described(entry) for entry in same)
-    return Unresolved(
-        "AMBIGUOUS_ASSOCIATION_TYPE_ID",
-        f"association type {type_id} of {types.shown(direction)} may be {meanings}: name the association category, too",
-        "association_type_id",
-    )
 
 
 def _described(entry: Known) -> str:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from loader.columns import Flags, PlannedLot
 from loader.model import Direction, End, Resolved, Specification, hides_leads
@@ -133,29 +132,21 @@ def turned(rows: Spool, kinds: Kinds, sink: Sink, ids: Callable[[Records], Flags
         itself = kinds.within[block["kind"]] & (block["from"] == block["to"]) & stay
         if itself.any():
             lost = block[itself]
-            sink.reject(lost, (_with_itself(record) for record in lost["from"].tolist()))
+            why = "object_id and to_object_id are both {}: a record cannot be associated with itself"
+            sink.reject(lost, (("RECORD_WITH_ITSELF", why.format(record)) for record in lost["from"].tolist()))
             stay &= ~itself
-        yield _turned(block[stay], ordinal + known[stay], kinds)
+        block, kind = block[stay], block["kind"][stay]
+        backward = np.where(kinds.within[kind], block["from"] > block["to"], kinds.swapped[kind])
+        found = np.empty(len(block), TURNED)
+        found["a"] = np.where(backward, block["to"], block["from"])
+        found["b"] = np.where(backward, block["from"], block["to"])
+        found["ordinal"] = ordinal + known[stay]
+        for name in ("input", "row", "part"):
+            found[name] = block[name]
+        found["family"] = kinds.family[kind]
+        found["code"] = 2 * kind + backward
+        yield found
         ordinal += len(every)
-
-
-def _with_itself(record: int) -> Said:
-    message = f"object_id and to_object_id are both {record}: a record cannot be associated with itself"
-    return "RECORD_WITH_ITSELF", message
-
-
-def _turned(block: Records, ordinals: npt.NDArray[np.int64], kinds: Kinds) -> Records:
-    kind = block["kind"]
-    backward = np.where(kinds.within[kind], block["from"] > block["to"], kinds.swapped[kind])
-    found = np.empty(len(block), TURNED)
-    found["a"] = np.where(backward, block["to"], block["from"])
-    found["b"] = np.where(backward, block["from"], block["to"])
-    found["ordinal"] = ordinals
-    for name in ("input", "row", "part"):
-        found[name] = block[name]
-    found["family"] = kinds.family[kind]
-    found["code"] = 2 * kind + backward
-    return found
 
 
 def begins(records: Records, *keys: str) -> Flags:

@@ -19,10 +19,8 @@ from loader.model import (
     Chunk,
     Direction,
     End,
-    Reject,
     Resolved,
     RowKind,
-    Rows,
     Specification,
     Unresolved,
 )
@@ -38,7 +36,7 @@ REJECTS_AT_ONCE = 5000
 class Staging:
     """A journal under construction in `path`, which must not exist yet, and the rows that it is made of.
 
-    `stopping` is asked now and then while rows are grouped, and ends that with RecordError when True.
+    `stopping` is called now and then while rows are grouped; True ends the grouping with RecordError.
     """
 
     def __init__(self, path: Path, *, stopping: Callable[[], bool] = lambda: False) -> None:
@@ -98,23 +96,20 @@ class Staging:
         """Take over a chunk of the current input."""
         self._draft.add_records(self._input, self._records, chunk.rows, chunk.cells)
         if len(chunk.links):
-            self._spool.append(self._numbered(chunk.links))
-        self._draft.reject(map(self._rejected, chunk.rejects))
+            rows = chunk.links
+            found = np.empty(len(rows), ROW)
+            found["from"], found["to"] = self.keys.numbered(self._input, rows)
+            found["input"], found["row"], found["part"] = self._input, rows.rows, rows.parts
+            found["kind"] = np.array([self._kind(each) for each in rows.row_kinds], np.int32)[rows.kinds]
+            counts = np.bincount(found["kind"])
+            self._rows_of_kind.update({kind: int(counts[kind]) for kind in np.flatnonzero(counts).tolist()})
+            self._spool.append(found)
+        self._draft.reject(
+            (self._input, row, part, object_id, to_object_id, self._kind(row_kind), reason, message)
+            for row, part, object_id, to_object_id, row_kind, reason, message in chunk.rejects
+        )
         self._records += len(chunk.rows)
         self._without += chunk.without
-
-    def _numbered(self, rows: Rows) -> Records:
-        found = np.empty(len(rows), ROW)
-        found["from"], found["to"] = self.keys.numbered(self._input, rows)
-        found["input"], found["row"], found["part"] = self._input, rows.rows, rows.parts
-        found["kind"] = np.array([self._kind(each) for each in rows.row_kinds], np.int32)[rows.kinds]
-        counts = np.bincount(found["kind"])
-        self._rows_of_kind.update({kind: int(counts[kind]) for kind in np.flatnonzero(counts).tolist()})
-        return found
-
-    def _rejected(self, reject: Reject) -> tuple[int, int, int, str, str, int, str, str]:
-        row, part, object_id, to_object_id, row_kind, reason, message = reject
-        return self._input, row, part, object_id, to_object_id, self._kind(row_kind), reason, message
 
     def _kind(self, row_kind: RowKind) -> int:
         if row_kind not in self._kinds:

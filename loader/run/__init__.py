@@ -1,1 +1,1 @@
-"""What the loader can be asked to do: each verb a composition of the stages, in a module of its name."""
+"""The commands of the loader: each is made of the stages, in a module of its name."""

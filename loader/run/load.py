@@ -68,7 +68,7 @@ async def load(
     """Load the inputs of `settings` and return how it went.
 
     Raises UsageError, InputError or JournalError when nothing was sent and no file was changed, RecordError when an
-    output could not be written, and Stopped when the run was asked to end before it had a journal, or at once;
+    output could not be written, and Stopped when the run was to end before it had a journal, or at once;
     whatever else ends a run early is in the report.
     """
     session = Session(settings, notify, stop, around)
@@ -141,7 +141,7 @@ class _Load:
                     planned=refused is None,
                     started_at=self.session.moment(),
                     outputs=self.outputs.names(),
-                    # What lies there now is about to be set aside.
+                    # An earlier run's results file is renamed next.
                     tables={"results": Table(name=self.outputs.results.name)},
                 )
                 set_earlier_files_aside(self.settings, self.outputs, earlier, decision, self.notify)

@@ -27,7 +27,7 @@ class _Totals(NamedTuple):
 
 
 class Meter:
-    """Takes note of a gateway's traffic whenever it is asked for figures, also for the report (see `show.pace`).
+    """Counts a gateway's traffic whenever figures are read, also for the report (see `show.pace`).
 
     `before` is what earlier commands left in the journal.
     """
@@ -74,7 +74,7 @@ class Meter:
         }
 
     def progress(self, counts: Counts) -> Progress:
-        """Return where the run stands."""
+        """Return the progress of the run."""
         self._note_traffic()
         first, last = self._window(counts.pending)
         before, traffic = self._before.requests, self._gateway.traffic
@@ -99,13 +99,13 @@ class Meter:
         )
 
     def verifying(self, total: int, there: int, pending: int) -> Verifying:
-        """Return where a verification stands."""
+        """Return the progress of a verification."""
         first, last = self._window(pending)
         achieved = _per_second(first, last, last.sent - first.sent)
         return Verifying(total, there, pending, last.sent, self._gateway.limiter.rate, achieved)
 
     def undoing(self, pairs: Mapping[str, int]) -> Undoing:
-        """Return where an undo stands; `pairs` are counted by status, with those that are pending."""
+        """Return the progress of an undo; `pairs` are counted by status, with those that are pending."""
         first, last = self._window(pairs["pending"])
         achieved = _per_second(first, last, last.sent - first.sent)
         rate = self._gateway.limiter.rate
@@ -134,7 +134,7 @@ class Meter:
         self._done = self._failed = 0
 
     def _window(self, pending: int) -> tuple[_Sample, _Sample]:
-        """Return where the run stood ten seconds ago, or when it began, and where it stands now."""
+        """Return the state of the run ten seconds ago, or when it began, and its state now."""
         now = self._around.clock()
         self._samples.append(_Sample(now, self._gateway.traffic.sent, pending))
         while now - self._samples[0].at > WINDOW_SECONDS and len(self._samples) > 2:

@@ -41,7 +41,7 @@ async def plan(
 ) -> Planned:
     """Read and check everything and return what a load would do; sends no write and leaves no file.
 
-    Without a token no socket is opened, and `unchecked` lists the object types whose labels could not be asked for.
+    Without a token no socket is opened, and `unchecked` lists the object types whose labels could not be read.
     Raises UsageError or InputError as load would, and Fatal when the portal refuses the token or cannot be reached.
     """
     session = Session(settings, notify, stop, around)

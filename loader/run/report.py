@@ -35,7 +35,7 @@ class Report:
     def results(self) -> "pd.DataFrame":
         """The lines of the results file, in any order; every cell is text, blank where there is none.
 
-        Read from the journal when asked for, so the journal must still be where the load left it.
+        Read from the journal at each access, so the journal must still be where the load left it.
         """
         if self.planned is not None:
             return _frame(Line._fields, [])
@@ -119,7 +119,7 @@ class Verification(_TableReport):
     def results(self) -> "pd.DataFrame":
         """The lines of the file, in any order; every cell is text. `status` is `=`, `*`, `+` or `!`.
 
-        Read from the file when asked for: UsageError once that is gone, or written anew by another verification.
+        Read from the file at each access: UsageError once that is gone, or written anew by another verification.
         """
         return self._table()
 
@@ -142,7 +142,7 @@ class UndoReport(_TableReport):
         """The lines of the file, in any order; every cell is text.
 
         `status` is `removed`, `unchanged` (it was not there any more), `left` (somebody has changed it since) or
-        `failed`. Read from the file when asked for: UsageError once that is gone, or written anew by another undo.
+        `failed`. Read from the file at each access: UsageError once that is gone, or written anew by another undo.
         """
         return self._table()
 

@@ -1,4 +1,4 @@
-"""Report: a run as one page of HTML, written from its journal; may be asked while a load runs."""
+"""Report: a run as one page of HTML, written from its journal; also while a load runs."""
 
 from datetime import UTC, datetime
 from importlib.metadata import version

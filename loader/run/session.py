@@ -31,7 +31,7 @@ from loader.settings import Settings
 from loader.stopping import Stop
 
 GRACE_SECONDS = 10.0
-"""How long requests in flight may still take when a run is asked to stop."""
+"""How long requests in flight may still take after a run is to stop."""
 
 SECONDS_BETWEEN_PROGRESS = 0.25
 
@@ -57,16 +57,16 @@ class Session:
         self.stop = stop or Stop()
         self.around = around or surroundings()
         self.began = self.around.clock()
-        self._asked = settings
+        self._given = settings
         self.settings = settings
         self.speak(None)
 
     def speak(self, began_with: object) -> None:
         """Where `--api-version` leaves it to the loader, speak the version that a run began with, else the day's."""
-        if self._asked.connection.api_version == AUTO:
+        if self._given.connection.api_version == AUTO:
             of_the_day = OLD if self.around.now().date() < NEW_FROM else NEW
             version = str(began_with) if began_with in VERSIONS else of_the_day
-            self.settings = replace(self._asked, connection=replace(self._asked.connection, api_version=version))
+            self.settings = replace(self._given, connection=replace(self._given.connection, api_version=version))
 
     def note_ending_version(self) -> None:
         """Say so when HubSpot's support of the version that is spoken ends soon or has ended."""
@@ -125,7 +125,7 @@ class Session:
     async def connected(
         self, notify: Notify | None = None, *, attempts: int | None = None
     ) -> AsyncIterator[tuple[Gateway, GatewayPortal]]:
-        """Hold the way to the portal open for a block; `notify` gets notes on the shared limit."""
+        """Hold the connection to the portal open for a block; `notify` gets notes on the shared limit."""
         async with connected(self.settings, self.around, notify) as gateway:
             yield gateway, GatewayPortal(gateway, version=self.settings.connection.api_version, attempts=attempts)
 
@@ -142,7 +142,7 @@ class Session:
     async def work(self, journal: AsyncJournal[Any], work: Coroutine[Any, Any, None]) -> LoaderError | None:
         """Do what a verb does, and bring the journal and its table up to date; return what ended it early, if anything.
 
-        That is raised when the command was asked twice to stop: there is no time for a report.
+        That is raised when a second signal came: there is no time for a report.
         """
         stopped: LoaderError | None = None
         try:
@@ -156,7 +156,7 @@ class Session:
         return stopped
 
     async def run_pool(self, pool: Pool, progress: Callable[[], Event]) -> None:
-        """Run a pool to its end, or until the command is asked to stop, and tell now and then how far it is.
+        """Run a pool to its end, or until the command is to stop, and report progress now and then.
 
         Raises what stopped it.
         """

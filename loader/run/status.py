@@ -1,4 +1,4 @@
-"""Status: where a run stands, or every run under a folder, from the journals alone; changes no byte."""
+"""Status: the state of a run, or of every run under a folder, from the journals alone; changes no byte."""
 
 import os
 from collections.abc import Iterator
@@ -17,9 +17,9 @@ _STAGING = "-staging"
 
 
 def status(results: str | None = None, *, now: datetime | None = None) -> list[Status]:
-    """Return where the run of a results file stands, or those of all runs under a folder, the latest first.
+    """Return the state of a results file's run, or of all runs under a folder, the latest first.
 
-    `results` is a results file, a journal or a folder; None: the working folder. It may be asked while a load runs.
+    `results` is a results file, a journal or a folder; None: the working folder. It also works while a load runs.
     Raises UsageError when there is no journal.
     """
     moment = now or datetime.now(UTC)
@@ -62,7 +62,7 @@ def _status(journal: Path, now: datetime) -> Status:
 
 
 def status_of(journal: Journal, process: str | None, now: datetime) -> Status:
-    """Return where the run of an open journal stands; `process` is who works on it, if anybody."""
+    """Return the state of an open journal's run; `process` is the one that works on it, if any."""
     counts = journal.counts()
     facts = journal.facts
     last_active_at = journal.last_active_at()
