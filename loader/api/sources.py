@@ -56,7 +56,9 @@ def source_of(given: object) -> Source:
         return Source(())
     if isinstance(given, str | os.PathLike):
         return Source((os.fspath(given),))
-    if _is_frame(given):
+    # By name: asking pandas itself would import it, half a second that only whoever has a DataFrame has paid already.
+    kind = type(given)
+    if kind.__name__ == "DataFrame" and kind.__module__.partition(".")[0] == "pandas":
         options = {"format": "parquet", "results": "dataframe.results.csv"}
         return Source(("-",), options, frame=cast("pd.DataFrame", given))
     if isinstance(given, Mapping) or not isinstance(given, Iterable):
@@ -82,9 +84,3 @@ def _paths(given: Iterable[object]) -> Iterator[str]:
         if not isinstance(path, str | os.PathLike):
             raise UsageError(f"a {type(path).__name__} stands among the paths: give paths, or rows, but not both")
         yield os.fspath(cast("Path", path))
-
-
-def _is_frame(source: object) -> bool:
-    # By name: asking pandas itself would import it, half a second that only whoever has a DataFrame has paid already.
-    kind = type(source)
-    return kind.__name__ == "DataFrame" and kind.__module__.partition(".")[0] == "pandas"

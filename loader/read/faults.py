@@ -54,17 +54,14 @@ def _sentence(error: BaseException) -> str | None:
         return "may not be read by this user; change its permissions, or copy it."
     if isinstance(error, OSError) and error.errno is not None:
         return f"cannot be read ({error.strerror}); check the name and the disk, then try again."
-    if _is_password(error):
+    if _package(error) == "xlrd" and "encrypted" in str(error):
         return "is protected by a password; save a copy without one."
     if isinstance(error, MemoryError):
         return "asks for more memory than there is; split it, or save it as CSV."
     if isinstance(error, _FOREIGN) or _package(error) in _FOREIGN_PACKAGES or _is_raised_in_library(error):
-        return f"cannot be read, it is damaged or cut short ({_detail(error)}); make the file again."
+        text = " ".join(str(error).split()) or type(error).__name__
+        return f"cannot be read, it is damaged or cut short ({show(text, limit=120)[1:-1]}); make the file again."
     return None
-
-
-def _is_password(error: BaseException) -> bool:
-    return _package(error) == "xlrd" and "encrypted" in str(error)
 
 
 def _is_raised_in_library(error: BaseException) -> bool:
@@ -78,8 +75,3 @@ def _is_raised_in_library(error: BaseException) -> bool:
 
 def _package(error: BaseException) -> str:
     return type(error).__module__.partition(".")[0]
-
-
-def _detail(error: BaseException) -> str:
-    text = str(error).strip() or type(error).__name__
-    return show(" ".join(text.split()), limit=120)[1:-1]

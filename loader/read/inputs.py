@@ -113,7 +113,11 @@ class Input:
 def open_inputs(*groups: InputSettings, standard_input: BinaryIO | None = None) -> list[Input]:
     """Open every input that the settings name; raises UsageError or InputError for the first that cannot be trusted."""
     for settings in groups:
-        _check_options(settings)
+        if settings.format is not None and settings.format not in _FORMATS:
+            raise UsageError(
+                f"--format {settings.format}: there is no such format; it is one of {', '.join(_FORMATS)}."
+            )
+        check_fields(settings.columns)
     opened: list[Input] = []
     try:
         for settings in groups:
@@ -124,12 +128,6 @@ def open_inputs(*groups: InputSettings, standard_input: BinaryIO | None = None) 
             done.close()
         raise
     return opened
-
-
-def _check_options(settings: InputSettings) -> None:
-    if settings.format is not None and settings.format not in _FORMATS:
-        raise UsageError(f"--format {settings.format}: there is no such format; it is one of {', '.join(_FORMATS)}.")
-    check_fields(settings.columns)
 
 
 def _open(found: Found, settings: InputSettings, standard_input: BinaryIO | None) -> list[Input]:

@@ -4,10 +4,9 @@ import re
 from collections.abc import Collection, Iterator
 
 import numpy as np
-import numpy.typing as npt
 
 from loader.read.show import show, trim
-from loader.read.table import Batch, Cells, Mark
+from loader.read.table import Batch, Mark
 
 _WORDS = (
     "totals?|sum|count|average|avg|summe|gesamt|gesamtsumme|gesamtergebnis|zwischensumme|teilergebnis|ergebnis"
@@ -55,7 +54,11 @@ class Totals:
         """Yield the place of each row of totals in a batch, with what is wrong with it."""
         if len(self._read) == len(batch.columns):
             return  # A word for a total can stand only in a column that nobody reads.
-        by_column = {position: _lengths_of(batch.columns[position]) for position in self._lengths}
+        cells = {position: batch.columns[position] for position in self._lengths}
+        by_column = {
+            position: np.minimum(np.fromiter(map(len, column), np.int64, len(column)), _LONGEST_ID)
+            for position, column in cells.items()
+        }
         short: set[int] = set()
         for position, lengths in by_column.items():
             seen = self._lengths[position]
@@ -85,10 +88,6 @@ class Totals:
         """Return how long most cells of a column are that have no word for a total beside them."""
         lengths = self._lengths[position]
         return int(np.flatnonzero(lengths == lengths.max())[-1]) if lengths.any() else 0
-
-
-def _lengths_of(column: Cells) -> npt.NDArray[np.int64]:
-    return np.minimum(np.fromiter(map(len, column), np.int64, len(column)), _LONGEST_ID)
 
 
 def _is_total(cell: str) -> bool:

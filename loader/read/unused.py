@@ -120,10 +120,7 @@ class _Looks:
         ends = [end for end, each in self._types.items() if names_ids_of(text, each)]
         if ends:
             return ends[-1]
-        other = names_standard_ids(text) or self._is_export or self._is_of_another_type(text)
-        return "to_object_id" if bare.endswith("ids") and not other else ""
-
-    def _is_of_another_type(self, text: str) -> bool:
-        """Return whether `--to` has left a column of HubSpot's export out."""
         stated, wanted = meaning(text).object_type, self._types.get("to_object_id")
-        return bool(stated and wanted and are_different_types(stated, wanted))
+        is_left_out = bool(stated and wanted and are_different_types(stated, wanted))  # By `--to`.
+        other = names_standard_ids(text) or self._is_export or is_left_out
+        return "to_object_id" if bare.endswith("ids") and not other else ""

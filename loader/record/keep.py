@@ -20,7 +20,8 @@ def remove_old(outputs: Outputs, days: int, now: datetime) -> list[str]:
     removed = []
     for journal in sorted(outputs.results.parent.iterdir()):
         if is_set_aside(journal, outputs.stem) and is_journal(journal) and _may_go(journal, now - timedelta(days=days)):
-            for path in (*_named(journal), *_parts(journal)):
+            parts = [journal.with_name(f"{journal.name}{ending}") for ending in ("-wal", "-shm", "")]
+            for path in (*_named(journal), *parts):
                 with writing(path):
                     path.unlink(missing_ok=True)
             removed.append(journal.name)
@@ -44,7 +45,3 @@ def _named(journal: Path) -> Iterator[Path]:
     for name in names:
         if name.startswith(prefix) and Path(name).name == name:
             yield journal.with_name(name)
-
-
-def _parts(journal: Path) -> Iterator[Path]:
-    yield from (journal.with_name(f"{journal.name}{ending}") for ending in ("-wal", "-shm", ""))

@@ -73,26 +73,19 @@ class Pace:
     def add(self, second: float, what: Bucket) -> None:
         """Add what happened at a second of sending."""
         while (place := int(second / self.width)) >= MOST_BUCKETS:
-            self._halve()
+            before, self.buckets = self.buckets, {}
+            for old, bucket in before.items():
+                self.buckets.setdefault(old // 2, Bucket()).add(bucket)
+            self.width *= 2
+            self._changed.update(before, self.buckets)
         self.buckets.setdefault(place, Bucket()).add(what)
         self._changed.add(place)
 
-    def _halve(self) -> None:
-        before, self.buckets = self.buckets, {}
-        for place, bucket in before.items():
-            self.buckets.setdefault(place // 2, Bucket()).add(bucket)
-        self.width *= 2
-        self._changed.update(before, self.buckets)
-
     def changes(self) -> dict[int, list[object] | None]:
         """Return the buckets that changed since the last call; None for one that was merged into another."""
-        changed = {place: self._plain(place) for place in self._changed}
+        changed = {place: self.buckets[place].plain() if place in self.buckets else None for place in self._changed}
         self._changed.clear()
         return changed
-
-    def _plain(self, place: int) -> list[object] | None:
-        bucket = self.buckets.get(place)
-        return bucket.plain() if bucket else None
 
 
 def latency_classes(seconds: Iterable[float]) -> Counter[int]:

@@ -149,14 +149,12 @@ def _costs(event: Planned) -> Iterator[Text]:
     for method, cost in event.costs.items():
         words = f"--method {method}: {cost.requests:,} requests take {duration(cost.seconds)} at {rate}"
         if event.daily_quota:
-            words += f", and {_percent(cost.share or 0)} of the day's quota of {event.daily_quota:,}"
+            share = cost.share or 0
+            percent = "less than 0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
+            words += f", and {percent} of the day's quota of {event.daily_quota:,}"
         yield Text(f"{words}.")
         if cost.stale:
             yield Text(
                 f"--method {method} sends a batch again for ids in it that HubSpot does not have any more, at worst "
                 f"once for each: if 1% of the pairs have one, up to {cost.stale:,} requests more."
             )
-
-
-def _percent(share: float) -> str:
-    return "less than 0.1%" if 0 < share < 0.0005 else f"{share:.1%}"

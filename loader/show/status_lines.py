@@ -31,7 +31,9 @@ def status_lines(found: Sequence[Status], *, folder: str) -> Iterator[Renderable
     for each in found:
         if each.next_command:
             of_which = f" for {each.results}" if len(found) > 1 else ""
-            yield command(f"Next{of_which}{_where(each, folder)}: {each.next_command}")
+            is_elsewhere = each.folder and os.path.realpath(each.folder) != os.path.realpath(folder)
+            where = f", in {each.folder}" if is_elsewhere else ""
+            yield command(f"Next{of_which}{where}: {each.next_command}")
 
 
 def _in_short(each: Status) -> Text:
@@ -46,7 +48,7 @@ def _in_full(each: Status) -> Table:
         "State": Text.assemble(_state(each), f": {STATES[each.state]}"),
         "Stopped": plain(each.stopped),
         "Rows": plain(_rows(each)),
-        "Taken back": plain(_undone(each)),
+        "Taken back": plain(", ".join(f"{count:,} {name}" for name, count in each.undone.items() if count)),
         "Portal": plain(each.portal_id or ""),
         "Began": plain(moment(each.started_at)),
         "Last active": plain(moment(each.last_active_at)),
@@ -73,15 +75,6 @@ def _rows(each: Status) -> str:
         for name, count in each.rows.items()
         if count or name == "total"
     )
-
-
-def _undone(each: Status) -> str:
-    return ", ".join(f"{count:,} {name}" for name, count in each.undone.items() if count)
-
-
-def _where(each: Status, folder: str) -> str:
-    elsewhere = each.folder and os.path.realpath(each.folder) != os.path.realpath(folder)
-    return f", in {each.folder}" if elsewhere else ""
 
 
 def ago(seconds: float) -> str:

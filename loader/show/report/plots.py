@@ -85,6 +85,7 @@ def plot(name: str, title: str, described: str, axis: Axis, series: Sequence[Ser
     drawn = [each for each in series if each.form != "limit" or each.peak <= OFF_THE_SCALE * peak]
     highest = _round_up(max([each.peak for each in drawn], default=0.0) or 1.0, (1, 1.5, 2, 3, 4, 5, 6, 8, 10))
     above = {each.name: f" ({each.peak:,.4g}, above the scale)" for each in series if each not in drawn}
+    shapes = [_line(each, axis, highest) if each.form == "line" else _steps(each, axis, highest) for each in drawn]
     return Plot(
         name=name,
         title=title,
@@ -92,17 +93,13 @@ def plot(name: str, title: str, described: str, axis: Axis, series: Sequence[Ser
         levels=[(_y(share, 1), f"{share * highest:,.4g}") for share in (0.0, 0.5, 1.0)],
         times=list(axis.times()),
         went_on_at=list(map(axis.x, axis.went_on_at)),
-        paths=[(_path(each, axis, highest), f"{each.form} {each.colour}") for each in drawn],
+        paths=[(" ".join(shape), f"{each.form} {each.colour}") for shape, each in zip(shapes, drawn, strict=True)],
         legend=[(f"{each.form} {each.colour}", each.name + above.get(each.name, "")) for each in series],
     )
 
 
 def _y(value: float, highest: float) -> float:
     return BOTTOM - (BOTTOM - TOP) * min(value, highest) / highest
-
-
-def _path(each: Series, axis: Axis, highest: float) -> str:
-    return " ".join(_line(each, axis, highest) if each.form == "line" else _steps(each, axis, highest))
 
 
 def _steps(each: Series, axis: Axis, highest: float) -> Iterator[str]:
