@@ -85,13 +85,13 @@ class Prepared:
 
 def prepared(verb: str, source: Source, keywords: Mapping[str, object]) -> Prepared:
     """Return what a verb is to do with a source; raises UsageError as the command line would."""
-    said = {name: value for name, value in keywords.items() if value is not None}
-    on_event: Any = said.pop("on_event", lambda event: None)
-    token = said.pop("token", None)
-    if token is not None and "token_file" in said:
+    stated = {name: value for name, value in keywords.items() if value is not None}
+    on_event: Any = stated.pop("on_event", lambda event: None)
+    token = stated.pop("token", None)
+    if token is not None and "token_file" in stated:
         raise UsageError("token and token_file are both given: keep one")
     environment = {**os.environ, "HUBSPOT_ACCESS_TOKEN": str(token)} if token is not None else os.environ
-    given = _typed(verb, said)
+    given = _typed(verb, stated)
     for name, value in source.options.items():
         if name in options_of(verb):
             given.setdefault(name, value)
@@ -114,13 +114,13 @@ def naming_keywords() -> Iterator[None]:
         raise
 
 
-def _typed(verb: str, said: Mapping[str, object]) -> dict[str, Any]:
+def _typed(verb: str, stated: Mapping[str, object]) -> dict[str, Any]:
     """Return the keywords that were given, as typed; UsageError for an unknown one, or a value that it cannot have."""
     options = options_of(verb)
     # Every option also goes by its own name: `to` is `to_object_type`.
     names = {option.key.replace("-", "_"): option for option in options.values()} | dict(options)
     given: dict[str, Any] = {}
-    for name, value in said.items():
+    for name, value in stated.items():
         option = names.get(name)
         if option is None:
             raise UsageError(f"{name} is no option of {verb}: its options are {', '.join(options)}")

@@ -73,11 +73,11 @@ def marks(journal: Journal) -> Counter[str]:
 
 def _marks(journal: Journal, stretch: Stretch) -> list[str]:
     """Return the mark of each row."""
-    found = np.array([_MARK_OF.get(each.said.status, "*") for each in stretch.alike])[stretch.which]
-    for number, each in enumerate(stretch.alike):
-        if each.said.status == "other" and not journal.facts.exact:
+    found = np.array([_MARK_OF.get(each.result.status, "*") for each in stretch.shared])[stretch.which]
+    for number, each in enumerate(stretch.shared):
+        if each.result.status == "other" and not journal.facts.exact:
             rows = np.flatnonzero(stretch.which == number)
-            held = frozenset(map(type_of, filter(None, each.said.labels.split(";"))))
+            held = frozenset(map(type_of, filter(None, each.result.labels.split(";"))))
             own = journal.own_among(held, stretch.rows.kinds[rows], stretch.rows.against[rows])
             found[rows[own]] = "="
     return list(map(str, found))

@@ -58,15 +58,15 @@ def _failed(journal: Journal) -> Iterator[_Unsuccessful]:
     found = [meanings.rows(some) for some in journal.outcomes(0, PAIRS_AT_ONCE, failed=True)]
     if not found:
         return
-    rows, said = joined([rows for rows, _ in found]), np.concatenate([said for _, said in found])
+    rows, result_keys = joined([rows for rows, _ in found]), np.concatenate([result_keys for _, result_keys in found])
     order = np.lexsort((rows.parts, rows.rows, rows.inputs))
-    order = order[said[order] % 2 == 0]  # The others were so before.
+    order = order[result_keys[order] % 2 == 0]  # The others were so before.
     for start in range(0, len(order), PAIRS_AT_ONCE):
         some = order[start : start + PAIRS_AT_ONCE]
-        stretch = meanings.of(0, rows.take(some), said[some])
+        stretch = meanings.of(0, rows.take(some), result_keys[some])
         places = zip(*(each.tolist() for each in (rows.inputs[some], rows.rows[some], rows.parts[some])), strict=True)
         for place, which, line in zip(places, stretch.which.tolist(), stretch.lines(), strict=True):
-            yield _Unsuccessful(place, stretch.alike[which].kind.to_column, line)
+            yield _Unsuccessful(place, stretch.shared[which].kind.to_column, line)
 
 
 def _rejected(journal: Journal) -> Iterator[_Unsuccessful]:

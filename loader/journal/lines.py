@@ -48,7 +48,7 @@ class Kind(NamedTuple):
     to_column: str
 
 
-class Said(NamedTuple):
+class ResultCells(NamedTuple):
     """What the lines of one result have in common: the fields of `Line` from `created_resource_id` on, and `status`."""
 
     status: str
@@ -61,41 +61,41 @@ class Said(NamedTuple):
     attempts: int
     finished_at: str
 
-    def before(self) -> "Said":
-        """Return what is said of a row that was so before."""
-        return Said("unchanged", "", "", None, "", "", "", 0, self.finished_at)
+    def before(self) -> "ResultCells":
+        """Return the cells of a row whose type was there before."""
+        return ResultCells("unchanged", "", "", None, "", "", "", 0, self.finished_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Alike:
+class SharedCells:
     """What lines have in common: the input's name, what the rows are sent as, and what is said of them."""
 
     input: str
     kind: Kind
-    said: Said
+    result: ResultCells
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Stretch:
-    """Some settled rows in columns; `number` is that of the last outcome among theirs, and all of its rows are here.
+    """Some rows with outcomes in columns; `number` is that of their last outcome, and all of its rows are here.
 
-    `which` says by index into `alike` what each row's line has in common with others; few, however many rows there are.
+    `which` gives each row its index into `shared`: the cells that many lines have in common. Those are few.
     """
 
     number: int
     rows: LotRows
     which: Ids
-    alike: Sequence[Alike]
+    shared: Sequence[SharedCells]
 
     def lines(self) -> Iterator[Line]:
         """Yield the rows as lines of the results."""
         rows = self.rows
         columns = (self.which, rows.rows, rows.object_ids, rows.to_object_ids)
         for which, row, object_id, to_object_id in zip(*(each.tolist() for each in columns), strict=True):
-            each = self.alike[which]
+            each = self.shared[which]
             first, second, category, type_id, label, _ = each.kind
             ends = first, str(object_id), second, str(to_object_id)
-            yield Line(each.input, row, each.said.status, *ends, category, type_id, label, *each.said[1:])
+            yield Line(each.input, row, each.result.status, *ends, category, type_id, label, *each.result[1:])
 
 
 PAIRS_AT_ONCE = 10_000
@@ -141,26 +141,26 @@ class Meanings:
         sizes = last - first + 1
         pairs = expanded(first, sizes)
         rows = self._journal.lots.rows_of(pairs)
-        said = 2 * np.repeat(result, sizes)[rows.pairs]
+        result_keys = 2 * np.repeat(result, sizes)[rows.pairs]
         if unchanged.any():
             # A pair's only row shares its result, whatever was there.
             beside = np.repeat(unchanged > 0, sizes)[rows.pairs] & ~rows.alone
-            said += beside & self._journal.old_rows(pairs, rows)
-        return rows, said
+            result_keys += beside & self._journal.old_rows(pairs, rows)
+        return rows, result_keys
 
-    def of(self, number: int, rows: LotRows, said: Ids) -> Stretch:
+    def of(self, number: int, rows: LotRows, result_keys: Ids) -> Stretch:
         """Return rows with what is said of them."""
         # Three numbers as one, because to sort pairs of numbers takes ten times as long.
-        codes = (said * (int(rows.kinds.max()) + 1) + rows.kinds) * (int(rows.inputs.max()) + 1) + rows.inputs
+        codes = (result_keys * (int(rows.kinds.max()) + 1) + rows.kinds) * (int(rows.inputs.max()) + 1) + rows.inputs
         _, first, which = np.unique(codes, return_index=True, return_inverse=True)
-        meant = _said(self._journal, said[first].tolist())
-        alike = [
-            Alike(input=self.inputs[input_], kind=self.kinds[kind], said=meant[key])
+        meant = _result_cells(self._journal, result_keys[first].tolist())
+        shared = [
+            SharedCells(input=self.inputs[input_], kind=self.kinds[kind], result=meant[key])
             for input_, kind, key in zip(
-                rows.inputs[first].tolist(), rows.kinds[first].tolist(), said[first].tolist(), strict=True
+                rows.inputs[first].tolist(), rows.kinds[first].tolist(), result_keys[first].tolist(), strict=True
             )
         ]
-        return Stretch(number=number, rows=rows, which=which, alike=alike)
+        return Stretch(number=number, rows=rows, which=which, shared=shared)
 
 
 _KINDS = """
@@ -168,18 +168,18 @@ SELECT id, from_type, to_type, category, CAST(type_id AS TEXT), settled_label, t
 WHERE category IS NOT NULL
 """
 
-_SAID = """
+_RESULT_CELLS = """
 SELECT id, status, created_resource_id, labels, http_status, error_category, error_message, correlation_id, attempts,
     finished_at
 FROM results WHERE id IN (SELECT value FROM json_each(?))
 """
 
 
-def _said(journal: Journal, keys: Sequence[int]) -> Mapping[int, Said]:
+def _result_cells(journal: Journal, keys: Sequence[int]) -> Mapping[int, ResultCells]:
     """Return what is said of rows, by twice the number of a result, and one more for a row that was so before."""
     numbers = json.dumps(sorted({key // 2 for key in keys}))
-    said = {number: Said(*cells) for number, *cells in journal.query(_SAID, (numbers,))}
-    return {key: said[key // 2].before() if key % 2 else said[key // 2] for key in keys}
+    cells = {number: ResultCells(*each) for number, *each in journal.query(_RESULT_CELLS, (numbers,))}
+    return {key: cells[key // 2].before() if key % 2 else cells[key // 2] for key in keys}
 
 
 REJECTED = "SELECT * FROM rejected_lines"

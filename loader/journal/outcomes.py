@@ -14,14 +14,14 @@ from loader.journal.ranges import ranges, spread
 from loader.model import Demotion, Image, Outcome
 from loader.reasons import explain
 
-_FARED = attrgetter("result", "unchanged")
+_RESULT = attrgetter("result", "unchanged")
 
 
 def record(database: sqlite3.Connection, outcomes: Iterable[Outcome]) -> None:
     """Write outcomes down; sqlite3.IntegrityError for a pair that has one already."""
     # Neighbours with the same result become one line: PUTs of one millisecond often have the same.
-    for (result, unchanged), alike in groupby(outcomes, key=_FARED):
-        some = list(alike)
+    for (result, unchanged), same in groupby(outcomes, key=_RESULT):
+        some = list(same)
         number = database.execute(
             "INSERT INTO results VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (sum(each.rows for each in some), *result[:3], ";".join(result.labels), *result[4:]),

@@ -233,5 +233,5 @@ class OwnKeys:
                     f"SELECT w.key, f.reason, f.message {_ANSWERS} AND w.key IN (SELECT value FROM json_each(?))",  # noqa: S608
                     (question, json.dumps(page)),
                 ).fetchall()
-            said = {key: (reason, message) for key, reason, message in found}
-            yield from ((said[key][0], f"{said[key][1]}.") for key in page)
+            reasons = {key: (reason, message) for key, reason, message in found}
+            yield from ((reasons[key][0], f"{reasons[key][1]}.") for key in page)

@@ -288,7 +288,7 @@ class UndoJournal(Journal):
         """Return how many such pairs have which status."""
         return self._table("SELECT status, count(*) FROM given_back GROUP BY status")
 
-    def standing(self) -> dict[str, int]:
+    def states(self) -> dict[str, int]:
         """Return how many pairs have which status, and how many are still to come."""
         pending = sum(len(some.pairs) for _, some in self._concerned(0, "TRUE"))
         done = self._table("SELECT status, count(*) FROM undone GROUP BY status")

@@ -298,5 +298,5 @@ def in_python(sentence: str) -> str:
     >>> in_python("say which with --from, or begin anew with --fresh")
     'say which with object_type, or begin anew with fresh=True'
     """
-    said = {option.word: f"{option.keyword}=True" if option.is_flag else option.keyword for option in all_options()}
-    return re.sub(r"(?<![\w-])--[a-z][a-z-]*[a-z](?![\w-])", lambda found: said.get(found[0], found[0]), sentence)
+    keywords = {option.word: f"{option.keyword}=True" if option.is_flag else option.keyword for option in all_options()}
+    return re.sub(r"(?<![\w-])--[a-z][a-z-]*[a-z](?![\w-])", lambda found: keywords.get(found[0], found[0]), sentence)

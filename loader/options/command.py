@@ -47,16 +47,16 @@ def command(
     job = file.inputs(verb) if file else ()
 
     def value_of(option: Option) -> Any:
-        said = given.get(option.keyword)
-        if said is None and (said := option.in_environment(environment)) is not None and option.several:
-            said = said.split(option.kind.separator)
-        by_file = said is None and option.keyword in in_file
-        if said is None:
-            said = in_file.get(option.keyword, option.default)
-        if said is None:
+        value = given.get(option.keyword)
+        if value is None and (value := option.in_environment(environment)) is not None and option.several:
+            value = value.split(option.kind.separator)
+        by_file = value is None and option.keyword in in_file
+        if value is None:
+            value = in_file.get(option.keyword, option.default)
+        if value is None:
             return () if option.several else False if option.is_flag else None
         try:
-            return parsed(option, said)
+            return parsed(option, value)
         except ValueError as error:
             if file and by_file:
                 raise file.cannot_be_meant(option, error) from error

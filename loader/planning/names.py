@@ -36,8 +36,8 @@ class Names(NamedTuple):
 
 async def resolve_names(kinds: Mapping[int, RowKind], portal: Portal | None) -> Names:
     """Resolve the kinds of rows; the portal is read only for what the standard tables lack, once for each direction."""
-    said = {name for row_kind in kinds.values() for name in (row_kind.object_type, row_kind.to_object_type)}
-    names = await object_types(said, portal)
+    type_names = {name for row_kind in kinds.values() for name in (row_kind.object_type, row_kind.to_object_type)}
+    names = await object_types(type_names, portal)
     directions = {kind: direction_of(row_kind, names) for kind, row_kind in kinds.items()}
     types = AssociationTypes(offline=portal is None, names=names)
     unchecked: list[Direction] = []
@@ -58,9 +58,9 @@ async def resolve_names(kinds: Mapping[int, RowKind], portal: Portal | None) -> 
     return Names(_verdicts(kinds, directions, types), unchecked, names, types)
 
 
-async def object_types(said: AbstractSet[str], portal: Portal | None) -> ObjectTypes:
+async def object_types(type_names: AbstractSet[str], portal: Portal | None) -> ObjectTypes:
     """Return what is needed to resolve these names: any name may be a custom object's, only a standard id is none."""
-    if portal is None or said <= STANDARD.keys():
+    if portal is None or type_names <= STANDARD.keys():
         return ObjectTypes()
     return ObjectTypes(await portal.schemas())
 

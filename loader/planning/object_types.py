@@ -130,8 +130,8 @@ class Nearest:
             if len(text) > LONGEST or len(self._found) >= MOST_SUGGESTIONS or self._compared >= MOST_COMPARISONS:
                 return []
             self._compared += len(names)
-            alike = [name for name in names if len(name) <= LONGEST]
-            self._found[key] = difflib.get_close_matches(text, alike, n=self._most, cutoff=self._cutoff)
+            candidates = [name for name in names if len(name) <= LONGEST]
+            self._found[key] = difflib.get_close_matches(text, candidates, n=self._most, cutoff=self._cutoff)
         return self._found[key]
 
 

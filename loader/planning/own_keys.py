@@ -216,12 +216,12 @@ async def _ask(  # noqa: PLR0917 - called in one place, above
 
     # The first batch alone: a property that HubSpot cannot look up is refused once, and not ten times.
     await ask(islice(batches, 1))
-    crew = [asyncio.create_task(ask(batches), name=f"look-up-{number}") for number in range(AT_ONCE)]
+    tasks = [asyncio.create_task(ask(batches), name=f"look-up-{number}") for number in range(AT_ONCE)]
     try:
-        await asyncio.gather(*crew)
+        await asyncio.gather(*tasks)
     finally:
-        for task in crew:
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*crew, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
     await asyncio.to_thread(staging.keys.answer, question, lookups.answers(question))
     return LookedUp(question.called, question.id_property, total, lookups.counts(question).found)

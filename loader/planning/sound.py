@@ -28,14 +28,14 @@ TURNED = [
 
 _SINGLE = [("types", "i4"), ("record", "i8"), ("other", "i8")]
 
-Said = tuple[str, str]
+ReasonAndMessage = tuple[str, str]
 """Why a row is rejected: a key of `reasons.REASONS`, and a sentence without the row's number."""
 
 
 class Sink(Protocol):
     """Whoever takes over what comes of rows."""
 
-    def reject(self, rows: Records, said: Iterable[Said]) -> None:
+    def reject(self, rows: Records, why: Iterable[ReasonAndMessage]) -> None:
         """Take over rows, as they are written (see `ROW`), that are never sent."""
 
     def family(self, number: int, direction: Direction, records: int) -> None:

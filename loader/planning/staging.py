@@ -25,7 +25,7 @@ from loader.model import (
     Unresolved,
 )
 from loader.planning.group import group
-from loader.planning.sound import ROW, Kinds, Said
+from loader.planning.sound import ROW, Kinds, ReasonAndMessage
 from loader.planning.spool import Records, Spool
 
 _OF_RECORD = [("record", "i8"), ("place", "i8"), ("part", "i4"), ("other", "i8"), ("pair", "i8")]
@@ -169,9 +169,9 @@ class Staging:
             rows = block[np.isin(block["kind"], kinds)]
             self.reject(rows, ((why[kind].reason, why[kind].message) for kind in rows["kind"].tolist()))
 
-    def reject(self, rows: Records, said: Iterable[Said]) -> None:
+    def reject(self, rows: Records, why: Iterable[ReasonAndMessage]) -> None:
         """Reject rows, as they are written, each with a reason and a sentence."""
-        reasons = iter(said)
+        reasons = iter(why)
         for start in range(0, len(rows), REJECTS_AT_ONCE):
             some = rows[start : start + REJECTS_AT_ONCE]
             texts = self.keys.texts([*some["from"].tolist(), *some["to"].tolist()])
@@ -201,8 +201,8 @@ class Staging:
         """Put record ids in the place of own keys, reject rows of which a record is missing, and tell the others."""
         stay = np.ones(len(block), np.bool_)
         written = block.copy()
-        for lost, said in self.keys.replace(block):
-            self.reject(written[lost], said)
+        for lost, why in self.keys.replace(block):
+            self.reject(written[lost], why)
             stay &= ~lost
         return stay
 
@@ -252,8 +252,8 @@ class Staging:
             of_lot = numbers[slice(*np.searchsorted(numbers, (first_pair, first_pair + len(lot))))]
             if len(of_lot):
                 some = lot.take(of_lot - first_pair)
-                said = (messages[pair] for pair in np.repeat(of_lot, some.sizes).tolist())
-                self.reject(_written(some), zip(repeat(reason), said, strict=False))
+                why = (messages[pair] for pair in np.repeat(of_lot, some.sizes).tolist())
+                self.reject(_written(some), zip(repeat(reason), why, strict=False))
         if messages:
             self._draft.drop_pairs(numbers)
 

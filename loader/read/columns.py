@@ -136,8 +136,8 @@ def _find_ends(
 ) -> None:
     """Find the ids of one end by the name of its object type, where `--from` or `--to` gives that name."""
     types = {"object_id": settings.object_type, "to_object_id": settings.to_object_type}
-    alike = all(types.values()) and same_type(types["object_id"] or "", types["to_object_id"] or "")
-    if "to_object_id" in missing and types["to_object_id"] and not alike:
+    is_one_type = all(types.values()) and same_type(types["object_id"] or "", types["to_object_id"] or "")
+    if "to_object_id" in missing and types["to_object_id"] and not is_one_type:
         # `Record ID - Company` is an object id by itself, and the other end beside `Record ID - Contact`.
         other = [each for each in found["object_id"] if same_type(each.meaning.object_type, types["to_object_id"])]
         if len(found["object_id"]) > len(other):
@@ -150,7 +150,7 @@ def _find_ends(
         if field not in missing or found[field] or own_type or not object_type:
             continue
         end = "from" if field == "object_id" else "to"
-        prefixes = (end,) if alike else ("", "hubspot", "hs", end)
+        prefixes = (end,) if is_one_type else ("", "hubspot", "hs", end)
         found[field] += [
             Column(index, cell, Meaning(field))
             for index, cell in free
@@ -232,22 +232,22 @@ def _check_agrees(name: str, column: Column, field: str, option: str | None, set
 
 def _check_labels(name: str, columns: Columns, settings: InputSettings) -> None:
     """A header such as `Associated Company IDs (Primary)` and a label's column are two columns for one field."""
-    said = next((column for column in columns.to if column.meaning.says_type), None)
+    stated = next((column for column in columns.to if column.meaning.says_type), None)
     own = columns.own.get("label") or columns.own.get("association_type_id")
-    if said is not None and own is not None and not {"label", "association_type_id"} & settings.columns.keys():
+    if stated is not None and own is not None and not {"label", "association_type_id"} & settings.columns.keys():
         raise UsageError(
-            f"{name}: the columns {show(said.header)} and {show(own.header)} both say the label; "
+            f"{name}: the columns {show(stated.header)} and {show(own.header)} both say the label; "
             f'name the ids that are meant with --column to_object_id="…", or the label with --column '
             f'label="{own.header}".'
         )
 
 
 def _check_types(name: str, header: Sequence[str], columns: Columns, settings: InputSettings) -> None:
-    said = {
+    stated = {
         "object_type": settings.object_type or columns.object_id.meaning.object_type,
         "to_object_type": settings.to_object_type or all(column.meaning.object_type for column in columns.to),
     }
-    for field, value in said.items():
+    for field, value in stated.items():
         if not value and field not in columns.own:
             ids = columns.object_id if field == "object_type" else columns.to[0]
             raise UsageError(

@@ -189,9 +189,9 @@ def type_in(header: str) -> str:
     >>> type_in("Company ID"), type_in("Line item record IDs"), type_in("Invoice key")
     ('companies', 'line_items', '')
     """
-    said = meaning(header).object_type
+    stated = meaning(header).object_type
     named = (
-        plural for singular, plural in _PLURALS.items() if names_ids_of(header, singular) or same_type(said, singular)
+        plural for singular, plural in _PLURALS.items() if names_ids_of(header, singular) or same_type(stated, singular)
     )
     return next(named, "")
 

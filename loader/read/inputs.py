@@ -51,10 +51,10 @@ class Input:
         self._source = source
         self._shown = packed.name
         self._is_last = is_last
-        said = folder_columns(source.name)
-        self.sha256 = source.sha256 if not said else _hash_of(source.sha256, said)
+        by_folders = folder_columns(source.name)
+        self.sha256 = source.sha256 if not by_folders else _hash_of(source.sha256, by_folders)
         table = _open_table(packed, settings)
-        self._table = InFolders(table, said) if said else table
+        self._table = InFolders(table, by_folders) if by_folders else table
         self._columns = assign(packed.name, self._table.header, settings)
         self.header = self._table.header
         self.to_columns = tuple(column.header for column in self._columns.to)
@@ -163,8 +163,8 @@ def _tables(source: Source, notes: tuple[str, ...], settings: InputSettings) -> 
     ]
 
 
-def _hash_of(sha256: str, said: Mapping[str, str]) -> str:
-    return hashlib.sha256(f"{sha256} {json.dumps(said)}".encode()).hexdigest()
+def _hash_of(sha256: str, by_folders: Mapping[str, str]) -> str:
+    return hashlib.sha256(f"{sha256} {json.dumps(by_folders)}".encode()).hexdigest()
 
 
 def _open_table(packed: Packed, settings: InputSettings) -> Table:

@@ -153,8 +153,8 @@ class Judge:
     def _record(self, place: int, batch: Batch) -> Iterator[_Link | Reject | int]:
         """Yield the rows of one record, and the number 1 for each of its cells that asks for nothing."""
         row, cells = batch.rows[place], batch.record(place)
-        said = cells[self._columns.object_id.position]
-        judged = self._judged_object(place, said, batch)
+        cell = cells[self._columns.object_id.position]
+        judged = self._judged_object(place, cell, batch)
         fault = batch.faults.get(place)
         if (judged.reason or self._by_property[0]) and self._second_header.repeats(row, cells) and fault is None:
             fault = Mark("REPEATED_HEADER", "is the header once more; delete the row")
@@ -175,7 +175,7 @@ class Judge:
                     else:
                         verdicts = (self._columns.object_id, judged), (column, to_judged), *unsure
                         problem = self._problem(row, verdicts, each)
-                        yield Reject(row, part, keep(said), keep(text), each, problem.reason, problem.why)
+                        yield Reject(row, part, keep(cell), keep(text), each, problem.reason, problem.why)
                     part += 1
             if part == before:
                 yield 1
@@ -223,9 +223,9 @@ class Judge:
         return Mark(missing, f"Row {row}: {_MISSING_TYPE[missing]}.")
 
     def _rejected_record(self, row: int, cells: list[str], fault: Mark) -> Reject:
-        said = keep(cells[self._columns.object_id.position]), keep(cells[self._columns.to[0].position])
+        ids_as_text = keep(cells[self._columns.object_id.position]), keep(cells[self._columns.to[0].position])
         row_kind, *_ = self._row_kinds_of[0].of(cells)
-        return Reject(row, 0, *said, row_kind, fault.reason, f"Row {row} {fault.why}.")
+        return Reject(row, 0, *ids_as_text, row_kind, fault.reason, f"Row {row} {fault.why}.")
 
 
 def _with_addresses(row_kind: RowKind, judged: Judged, to_judged: Judged) -> RowKind:

@@ -64,8 +64,8 @@ class InFolders:
         self.sheet = table.sheet
         self.header_row = table.header_row
         self.header = (*table.header, *columns)
-        said = ", ".join(f"{name} is {show(value)}" for name, value in columns.items())
-        self.notes = [*table.notes, f"From the names of its folders: {said}."]
+        listed = ", ".join(f"{name} is {show(value)}" for name, value in columns.items())
+        self.notes = [*table.notes, f"From the names of its folders: {listed}."]
 
     def batches(self, counts: Counter[str]) -> Iterator[Batch]:
         """Yield the table's records, each with the folders' cells."""

@@ -7,12 +7,12 @@ import re
 
 from loader.reasons.answers import (
     CATEGORIES,
+    EXPLAINED_BY_MESSAGE,
     FINER,
     KINDS_OF_STATUS,
     LIMIT,
     LIMIT_WORDS,
     OWN_STATUSES,
-    SAID,
     STATUSES,
     UNKNOWN,
 )
@@ -55,7 +55,7 @@ def explain(category: str, http_status: int | None = None, message: str = "") ->
 
 def advised(category: str, http_status: int | None, message: str) -> str:
     """Return what went wrong with a row that was sent, and what to do about it, where the message does not say so."""
-    if category in SAID:
+    if category in EXPLAINED_BY_MESSAGE:
         return message
     end = "" if message.endswith((".", "!", "?", "…")) else "."
     return f"{message}{end} {explain(category, http_status, message).mend}"

@@ -227,7 +227,7 @@ LIMIT_WORDS = re.compile(
 
 LIMIT = _LIMIT
 
-SAID = frozenset({"REDIRECT", "ANSWER_FOR_OTHER_RECORDS", "RECORD_MERGED"})
+EXPLAINED_BY_MESSAGE = frozenset({"REDIRECT", "ANSWER_FOR_OTHER_RECORDS", "RECORD_MERGED"})
 """Their messages are ours and say what to do."""
 
 STATUSES: dict[int, Reason] = {

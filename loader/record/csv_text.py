@@ -50,11 +50,11 @@ def csv_texts(journal: Journal, view: str, after: int) -> Iterator[tuple[int, st
 
 
 def _settled_text(stretch: Stretch) -> str:
-    alike, rows = stretch.alike, stretch.rows
-    inputs = _texts([(each.input,) for each in alike])
-    firsts = _texts([(each.said.status, each.kind.object_type) for each in alike])
-    seconds = _texts([(each.kind.to_object_type,) for each in alike])
-    rest = _texts([(*each.kind[2:5], *each.said[1:]) for each in alike])
+    shared, rows = stretch.shared, stretch.rows
+    inputs = _texts([(each.input,) for each in shared])
+    firsts = _texts([(each.result.status, each.kind.object_type) for each in shared])
+    seconds = _texts([(each.kind.to_object_type,) for each in shared])
+    rest = _texts([(*each.kind[2:5], *each.result[1:]) for each in shared])
     columns = (stretch.which, rows.rows, rows.object_ids, rows.to_object_ids)
     return "".join(
         [

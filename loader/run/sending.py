@@ -34,17 +34,17 @@ def sending(
     action: Action
     if settings.send.method == "put":
         action = Put(gateway, version=version, now=around.now)
-        crew = workers(settings)
+        worker_count = workers(settings)
     else:
         action = Batch(gateway, version=version, max_attempts=settings.send.max_attempts, now=around.now)
-        crew = min(MOST_BATCHES, workers(settings))
+        worker_count = min(MOST_BATCHES, workers(settings))
     if settings.send.unread:
         # Half of what may be under way is claimed at once, more where the limit is high.
-        ahead, rate = crew // 2, settings.send.rate
+        ahead, rate = worker_count // 2, settings.send.rate
         if rate is not None and settings.send.method == "put":
             ahead = max(ahead, min(MOST_AHEAD, int(rate.per_second * AHEAD_SECONDS)))
         unread = Unread(journal, capacity=action.capacity, ahead=max(1, ahead))
-        return Pool(journal, [unread], action, gateway, workers=crew), lambda: 0
+        return Pool(journal, [unread], action, gateway, workers=worker_count), lambda: 0
     merge = Merge(
         journal,
         CurrentAssociations(gateway, version=version),
@@ -54,7 +54,7 @@ def sending(
         fresh_seconds=lambda: gateway.fresh_seconds,
         judge=judge_of(settings, journal.unlabelled),
     )
-    return Pool(journal, [merge] * READERS, action, gateway, workers=crew), lambda: merge.waiting
+    return Pool(journal, [merge] * READERS, action, gateway, workers=worker_count), lambda: merge.waiting
 
 
 def judge_of(settings: Settings, unlabelled: Mapping[Direction, Types]) -> Judge:

@@ -88,7 +88,7 @@ class _Undo:
             await self.journal.call(UndoJournal.begin_undo)
             before = self.journal.facts.undo or Undo(started_at=self.session.moment())
             await self.journal.call(UndoJournal.remember, undo=replace(before, finished_at=None))
-            counts = await self.journal.call(UndoJournal.standing)
+            counts = await self.journal.call(UndoJournal.states)
 
             def count(outcomes: Sequence[Outcome]) -> None:
                 for outcome in outcomes:
@@ -164,8 +164,8 @@ class _Undo:
             max_attempts=self.settings.send.max_attempts,
         )
         outgoing = [Unread(self.journal, capacity=TakeBack.capacity, ahead=1)]
-        crew = min(MOST_TAKERS, workers(self.settings))
-        pool = Pool(self.journal, outgoing, action, gateway, workers=crew)
+        worker_count = min(MOST_TAKERS, workers(self.settings))
+        pool = Pool(self.journal, outgoing, action, gateway, workers=worker_count)
         await self.session.run_pool(pool, lambda: meter.undoing(counts))
         await self.session.stop.unless(self._give_back(gateway))
 
@@ -185,7 +185,7 @@ class _Undo:
     # --- the end
 
     async def _report(self, gateway: Gateway, plan: UndoPlanned, stopped: LoaderError | None) -> UndoReport:
-        counts = await self.journal.call(UndoJournal.standing)
+        counts = await self.journal.call(UndoJournal.states)
         pending = counts["pending"] or await self.journal.call(UndoJournal.to_give_back)
         given_back = await self.journal.call(UndoJournal.given_back)
         stopped = ended_early(stopped, pending)

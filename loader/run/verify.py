@@ -40,7 +40,7 @@ MOST_READERS = 8
 SHARES_OF_WAIT = (2 / 7, 5 / 7)
 """Of `--wait`: reads may lag behind writes. Most have caught up after a moment; some take longer."""
 
-ALIKE = 200
+SAME_REFUSALS = 200
 """If a reading has this many refusals of one kind, and nothing else, the command is wrong, not the records."""
 
 
@@ -206,7 +206,7 @@ class _Verification:
         results = [outcome.result for outcome in outcomes]
         kinds = {(result.status, result.http_status, result.error_category) for result in results}
         pairs = sum(len(outcome.pair_ids) for outcome in outcomes)
-        if pairs < ALIKE or len(kinds) > 1:
+        if pairs < SAME_REFUSALS or len(kinds) > 1:
             return
         one = outcomes[0].result
         if one.status == "failed" and 400 <= (one.http_status or 0) < 500:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from loader.model import Direction, Outcome, Types
 from loader.send.clocks import timestamp
-from loader.send.judging import alike
+from loader.send.judging import same_types
 from loader.send.outcomes import Record, failed, outcomes, plain
 from loader.send.outgoing import Draft
 from loader.send.reading import CurrentAssociations
@@ -46,7 +46,7 @@ class Compare:
             mask = pairs.from_ids == int(record_id)
             found += outcomes(pairs.take(mask), failed(error, attempts=error.attempts, finished_at=moment))
             pairs = pairs.take(~mask)
-        for places, held in alike(pairs, *reading.held(pairs.from_ids, pairs.to_ids)):
+        for places, held in same_types(pairs, *reading.held(pairs.from_ids, pairs.to_ids)):
             status = self._status(frozenset(pairs.at(places[0]).types), held, pairs.direction)
             if status == "same" or self._final:
                 result = plain(status, finished_at=moment, attempts=1)

@@ -98,7 +98,7 @@ class GiveBack:
     async def _once(self, direction: Direction, demoted: Mapping[int, Demotion]) -> dict[int, str]:
         records = dict.fromkeys(each.object_id for each in demoted.values())
         reading, read_at = await read_fresh(self._current, self._clocks, direction, records)
-        found = {number: _standing(each, reading) for number, each in demoted.items()}
+        found = {number: _state_of(each, reading) for number, each in demoted.items()}
         given = {number: _given(demoted[number], reading) for number, status in found.items() if status == GIVEN}
         done = await self._giver.give(direction, given, read_at)
         late = given.keys() - done.keys()
@@ -106,7 +106,7 @@ class GiveBack:
         return {number: status for number, status in found.items() if number not in late}
 
 
-def _standing(demoted: Demotion, reading: Reading) -> str:
+def _state_of(demoted: Demotion, reading: Reading) -> str:
     """Return what is to become of a pair by what its record has now."""
     if demoted.object_id in reading.unreadable:
         return FAILED

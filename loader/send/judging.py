@@ -90,11 +90,11 @@ def cases(pairs: Pairs, held: Places, types: Sequence[Types], judge: Judge) -> l
     """Judge pairs by what each has, by index into `types`: once for those that want, had and have the same."""
     return [
         Case(places=places, pair=pairs.at(places[0]), now=now, judgement=judge(pairs.at(places[0]), now))
-        for places, now in alike(pairs, held, types)
+        for places, now in same_types(pairs, held, types)
     ]
 
 
-def alike(pairs: Pairs, held: Places, types: Sequence[Types]) -> list[tuple[npt.NDArray[np.intp], Types]]:
+def same_types(pairs: Pairs, held: Places, types: Sequence[Types]) -> list[tuple[npt.NDArray[np.intp], Types]]:
     """Return the places of pairs that want, had and have the same, with what they have, in the order of the pairs."""
     if not len(pairs):
         return []

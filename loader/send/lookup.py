@@ -176,8 +176,8 @@ class Lookup:
 
     async def _demoted(self, pairs: Pairs, lacking: Sequence[Lacking], reading: Reading) -> list[Demotion]:
         """Return the pairs that lose a type to those that are to be sent, by a look at the records that have one."""
-        alike = ((pairs.take(case.places), judgement) for case, judgement in lacking)
-        primaries = new_primaries(alike, self._ledger.singles)
+        judged = ((pairs.take(case.places), judgement) for case, judgement in lacking)
+        primaries = new_primaries(judged, self._ledger.singles)
         readings = {"from": reading}
         if records := dict.fromkeys(each.pair.to_object_id for each in primaries if each.end == "to"):
             readings["to"], _ = await read_fresh(self._current, self._clocks, pairs.direction[::-1], records)

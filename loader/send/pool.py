@@ -89,7 +89,7 @@ class Pool:
         self._queue: asyncio.Queue[Draft | None] = asyncio.Queue()
         self._room = Room(workers + workers // 2, at_once=max(1, workers // 4))
         self._feeding = len(outgoing)
-        self._crew: list[asyncio.Task[None]] = []
+        self._tasks: list[asyncio.Task[None]] = []
         self._feeders: list[asyncio.Task[None]] = []
         self._stopped: LoaderError | None = None
         self._more = MOST_MORE
@@ -110,12 +110,12 @@ class Pool:
             for number, outgoing in enumerate(self._outgoing):
                 feeder = group.create_task(self._guard(partial(self._feed, outgoing)), name=f"feed-{number}")
                 self._feeders.append(feeder)
-            self._crew += self._feeders
+            self._tasks += self._feeders
             for _ in range(self._workers):
                 self._start(group)
 
     def _start(self, group: asyncio.TaskGroup) -> None:
-        self._crew.append(group.create_task(self._guard(self._serve), name=f"serve-{len(self._crew)}"))
+        self._tasks.append(group.create_task(self._guard(self._serve), name=f"serve-{len(self._tasks)}"))
 
     def _add_worker(self, group: asyncio.TaskGroup) -> None:
         """Let another request be tried while one waits for the end of what may be an outage.
@@ -135,13 +135,13 @@ class Pool:
         # A feeder only reads before something is sent: its answer is of no use any more.
         sending = self._gateway.in_flight.difference(self._feeders)
         busy = {*sending, *self._ledger.at_work, asyncio.current_task()}
-        for task in self._crew:
+        for task in self._tasks:
             if task not in busy:
                 task.cancel()
 
     def abandon(self) -> None:
         """End what is in flight too; its pairs stay claimed and are sent again by the next run."""
-        for task in self._crew:
+        for task in self._tasks:
             task.cancel()
 
     async def _guard(self, work: Callable[[], Awaitable[None]]) -> None:

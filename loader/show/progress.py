@@ -21,16 +21,16 @@ class _Figure(NamedTuple):
     style: str = ""
 
 
-Standing = Progress | Verifying | Undoing
+ProgressEvent = Progress | Verifying | Undoing
 
 
-def standing_line(event: Standing) -> str:
+def progress_line(event: ProgressEvent) -> str:
     """Return the progress of a command, in a line."""
     figures = (figure.words for figure in _figures(event))
     return " | ".join([f"{_of_all(event)} {_share(event)}", *figures, *_left(event)])
 
 
-def standing_block(event: Standing) -> Group:
+def progress_block(event: ProgressEvent) -> Group:
     """Return the progress of a command, as a bar with figures under it."""
     bar = Table.grid(padding=(0, 1), expand=True)
     bar.add_column(ratio=1, max_width=_WIDEST)
@@ -40,20 +40,20 @@ def standing_block(event: Standing) -> Group:
     return Group(bar, _Packed(list(_figures(event))))
 
 
-def _of_all(event: Standing) -> str:
+def _of_all(event: ProgressEvent) -> str:
     what = "associations" if isinstance(event, Undoing) else "rows"
     return f"{event.total - event.pending:,}/{event.total:,} {what}"
 
 
-def _share(event: Standing) -> str:
+def _share(event: ProgressEvent) -> str:
     return f"{(event.total - event.pending) / max(1, event.total):.0%}"
 
 
-def _left(event: Standing) -> list[str]:
+def _left(event: ProgressEvent) -> list[str]:
     return [f"time left {duration(event.seconds_left)}"] if isinstance(event, Progress) else []
 
 
-def _figures(event: Standing) -> Iterator[_Figure]:
+def _figures(event: ProgressEvent) -> Iterator[_Figure]:
     if isinstance(event, Progress):
         return _loaded(event)
     return _verified(event) if isinstance(event, Verifying) else _undone(event)

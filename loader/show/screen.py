@@ -28,7 +28,7 @@ from loader.events import (
     Verifying,
 )
 from loader.show.plan_table import plan_table
-from loader.show.progress import standing_block, standing_line
+from loader.show.progress import progress_block, progress_line
 from loader.show.status_lines import status_lines
 from loader.show.tables import (
     closing,
@@ -78,7 +78,7 @@ class Screen:
                 how = "Going on" if event.resumed else "Sending"
                 self._console.print(f"{how}: {event.pending:,} of {event.total:,} rows to go.")
             case Progress() | Verifying() | Undoing():
-                self._status(Text(standing_line(event)), standing_block(event))
+                self._status(Text(progress_line(event)), progress_block(event))
             case UndoPlanned():
                 self._console.show(undo_table(event))
             case Verified() | Undone():

@@ -153,24 +153,24 @@ def test_an_input_that_changes_while_it_is_read_is_refused(
 
 def test_results_of_another_load_are_not_overwritten(make_world: MakeWorld) -> None:
     """Item 57: of nobody: refused. Of an unfinished load: refused. Of a finished one: set aside, none is lost."""
-    crew = (*CREW, "--existing", "replace", "--unread")
+    worker_count = (*CREW, "--existing", "replace", "--unread")
     world = make_world(ROWS)
     results = world.folder / "load.results.csv"
     results.write_text("precious\n")
-    assert world.run(*crew).exit_code == 2
+    assert world.run(*worker_count).exit_code == 2
     assert results.read_text() == "precious\n"
     results.unlink()
-    assert world.run(*crew, "--limit", "10").exit_code == 0
+    assert world.run(*worker_count, "--limit", "10").exit_code == 0
     half = results.read_bytes()
     world.write_input([("7", "8")])
-    assert world.run(*crew).exit_code == 2
+    assert world.run(*worker_count).exit_code == 2
     assert results.read_bytes() == half
     world.write_input(world.wanted)
-    check_goes_on(world, *crew)
+    check_goes_on(world, *worker_count)
     whole = results.read_bytes()
     world.wanted = [*world.wanted, ("7", "8")]
     world.write_input(world.wanted)
-    ending = world.run(*crew)
+    ending = world.run(*worker_count)
     assert ending.exit_code == 0
     assert [path.read_bytes() for path in world.folder.glob("load.2*.results.csv")] == [whole]
     world.check(ending)

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from loader.events import Progress, Verifying
 from loader.settings import Rate
-from loader.show.progress import standing_block, standing_line
+from loader.show.progress import progress_block, progress_line
 
 HALF = Progress(
     total=1_000_000, created=480_000, replaced=0, unchanged=12_000, failed=42, rejected=7, pending=507_951,
@@ -39,7 +39,7 @@ def shown(what: object, width: int) -> list[str]:
 @pytest.mark.parametrize("width", [60, 80, 140])
 def test_the_bar_and_every_figure_fit_the_terminal(width: int) -> None:
     """No line is wider, and no figure is broken in its middle."""
-    lines = shown(standing_block(HALF), width)
+    lines = shown(progress_block(HALF), width)
     assert max(map(len, lines)) <= width
     assert "492,049/1,000,000 rows, 49%, time left 1:02:03" in lines[0]
     for figure in FIGURES:
@@ -49,7 +49,7 @@ def test_the_bar_and_every_figure_fit_the_terminal(width: int) -> None:
 
 def test_a_line_of_a_log_says_the_same() -> None:
     """In one line."""
-    line = standing_line(HALF)
+    line = progress_line(HALF)
     assert "\n" not in line
     for figure in (*FIGURES, "492,049/1,000,000 rows 49%", "time left 1:02:03"):
         assert figure in line
@@ -58,12 +58,12 @@ def test_a_line_of_a_log_says_the_same() -> None:
 def test_a_verification_is_shown_alike() -> None:
     """A bar, and what was found to be there."""
     event = Verifying(total=10, there=4, pending=5, requests=2, rate=Rate(100, 10), achieved=1.5)
-    lines = shown(standing_block(event), 80)
+    lines = shown(progress_block(event), 80)
     assert lines[0].endswith("5/10 rows, 50%")
     assert lines[1] == "there 4 · 2 requests, 1.5/s (limit 10)"
-    assert standing_line(event) == "5/10 rows 50% | there 4 | 2 requests, 1.5/s (limit 10)"
+    assert progress_line(event) == "5/10 rows 50% | there 4 | 2 requests, 1.5/s (limit 10)"
 
 
 def test_a_run_of_nothing_has_a_bar_too() -> None:
     """Zero rows are all rows."""
-    assert shown(standing_block(Verifying(0, 0, 0, 0, Rate(100, 10), 0.0)), 80)
+    assert shown(progress_block(Verifying(0, 0, 0, 0, Rate(100, 10), 0.0)), 80)

@@ -34,12 +34,19 @@ SENTENCES = {
 """Patterns of private words in comments and docstrings, by the plain words."""
 
 NAMES = {
+    "Alike": "SharedCells",
     "Asked": "RowKind",
+    "FARED": "RESULT",
+    "Said": "ResultCells, ReasonAndMessage",
     "Settled": "Resolved",
     "Settlement": "Resolution",
     "Tell": "Notify",
     "Unsettled": "Unresolved",
+    "alike": "same, shared",
+    "crew": "tasks, worker_count",
+    "fared": "result",
     "settle": "resolve, assign or record",
+    "standing": "progress, states",
     "tell": "notify",
     "told": "stated, noted or warned",
 }
