@@ -52,8 +52,14 @@ async def resolve_names(kinds: Mapping[int, RowKind], portal: Portal | None) -> 
         if not await learn(direction, types, portal, insist=insist):
             unchecked.append(direction)
     verdicts = _verdicts(kinds, directions, types)
-    others = [direction for direction in _without_inverse(verdicts) if not types.looked_up(direction)]
-    unchecked += [direction for direction in others if not await learn(direction, types, portal)]
+    resolved = [verdict for verdict in verdicts.values() if isinstance(verdict, Resolved)]
+    written = {verdict.direction for verdict in resolved}
+    # Where rows are written from both ends, types need their names from both.
+    unchecked += [
+        back
+        for back in dict.fromkeys(verdict.direction[::-1] for verdict in resolved if verdict.inverse is None)
+        if back in written and not types.looked_up(back) and not await learn(back, types, portal)
+    ]
     await _look_at_other_ends(verdicts, known, types, portal)
     return Names(_verdicts(kinds, directions, types), unchecked, names, types)
 
@@ -106,14 +112,6 @@ def _verdicts(
         kind: direction if isinstance(direction, Unresolved) else resolve(kinds[kind], direction, types)
         for kind, direction in directions.items()
     }
-
-
-def _without_inverse(verdicts: Mapping[int, Verdict]) -> list[Direction]:
-    """The other ends of directions that are written from both ends, where an inverse type is still unknown."""
-    resolved = [verdict for verdict in verdicts.values() if isinstance(verdict, Resolved)]
-    written = {verdict.direction for verdict in resolved}
-    others = [(verdict.to_object_type, verdict.object_type) for verdict in resolved if verdict.inverse is None]
-    return [direction for direction in dict.fromkeys(others) if direction in written]
 
 
 def refuse_options(

@@ -39,7 +39,7 @@ def read_all(staging: Staging, inputs: Sequence[Input], notify: Notify, stop: St
                 shown = records
                 notify(Reading(source.name, records))
         staging.end_input()
-    _name_types(staging, ObjectTypes())
+    staging.name_types(ObjectTypes())
 
 
 class PortalWithRecords(Records, Limits, Protocol):
@@ -92,7 +92,7 @@ async def resolve_and_group(
     for kind, verdict in verdicts.items():
         if isinstance(verdict, Resolved):
             verdicts[kind] = wrong_address(kinds[kind], verdict, names, portal_id, offline=portal is None) or verdict
-    await thread.call(_name_types, names)
+    await thread.call(Staging.name_types, names)
     directions = {kind: verdict.direction for kind, verdict in verdicts.items() if isinstance(verdict, Resolved)}
     looked_up = await stop.unless(look_up(staging, directions, names, portal, notify))
     rows = await thread.call(Staging.rows_of_kind, settings.send.limit)
@@ -110,12 +110,6 @@ async def resolve_and_group(
     described = tuple(replace(kind, rows=count) for kind, count in counts.items())
     open_pairs = tuple((names.shown(first), names.shown(second)) for first, second in unchecked)
     return Resolution(kinds=described, unchecked=open_pairs, looked_up=looked_up)
-
-
-def _name_types(staging: Staging, names: ObjectTypes) -> None:
-    """Rows that are never sent show their object types as ids, too, where these are known."""
-    for kind, row_kind in staging.all_kinds().items():
-        staging.name_types(kind, names.find(row_kind.object_type), names.find(row_kind.to_object_type))
 
 
 def _describe(row_kind: RowKind, verdict: Resolved | Unresolved, names: ObjectTypes) -> Kind:
@@ -137,9 +131,9 @@ def _group(
     for direction in {verdict.direction for verdict in resolved.values()}:
         staging.note_inverses(direction, types.inverses(direction))
     both = {each for verdict in resolved.values() for each in (verdict.direction, verdict.direction[::-1])}
-    staging.note_unlabelled(
-        {each: [known.type for known in types.of(each) if not known.label] for each in sorted(both)}
-    )
+    # HubSpot adds its types without a label to every pair by itself.
+    plain = {each: sorted(known.type for known in types.of(each) if not known.label) for each in sorted(both)}
+    staging.remember(unlabelled=[(*direction, kinds) for direction, kinds in plain.items()])
     return staging.group(by_record=by_record)
 
 

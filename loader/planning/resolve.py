@@ -173,16 +173,10 @@ def _no_such_label(label: str, direction: Direction, types: AssociationTypes) ->
             "HubSpot"
         )
     hint = f"did you mean {choice}?" if near else f"there are {choice}" if choice else "there are no labels at all"
-    if from_the_other_end(label, direction, types):
-        back = types.shown((direction[1], direction[0]))
-        hint = f"it is one of {back}, so write the row from that end; from this one {hint}"
-    return f"{pair} have no label {quoted(label)}: {hint}"
-
-
-def from_the_other_end(label: str, direction: Direction, types: AssociationTypes) -> bool:
-    """Return True for a label that exists, but only seen from the other object type."""
     other = direction[1], direction[0]
-    return other != direction and bool(types.named(other, label))
+    if other != direction and types.named(other, label):
+        hint = f"it is one of {types.shown(other)}, so write the row from that end; from this one {hint}"
+    return f"{pair} have no label {quoted(label)}: {hint}"
 
 
 def _by_type_id(row_kind: RowKind, category: str, direction: Direction, types: AssociationTypes) -> Verdict:

@@ -25,6 +25,7 @@ from loader.model import (
     Unresolved,
 )
 from loader.planning.group import group
+from loader.planning.object_types import ObjectTypes
 from loader.planning.sound import ROW, Kinds, ReasonAndMessage
 from loader.planning.spool import Records, Spool
 
@@ -127,13 +128,10 @@ class Staging:
         """Return what the sound rows ask for, by number."""
         return {kind: row_kind for row_kind, kind in self._kinds.items() if self._rows_of_kind[kind]}
 
-    def all_kinds(self) -> dict[int, RowKind]:
-        """Return what all rows ask for, the rejected ones too, by number."""
-        return {kind: row_kind for row_kind, kind in self._kinds.items()}
-
-    def name_types(self, kind: int, from_type: str | None, to_type: str | None) -> None:
-        """Write down the object types of a kind by their ids where they are known, whether it is sent or not."""
-        self._draft.name_types(kind, from_type, to_type)
+    def name_types(self, names: ObjectTypes) -> None:
+        """Write down the object types of all kinds by their ids where they are known, whether they are sent or not."""
+        for row_kind, kind in self._kinds.items():
+            self._draft.name_types(kind, names.find(row_kind.object_type), names.find(row_kind.to_object_type))
 
     def rows_of_kind(self, limit: int | None = None) -> Mapping[int, int]:
         """Return how many sound rows ask for each kind; with a limit, of its records, before rows are grouped."""
@@ -155,10 +153,6 @@ class Staging:
     def note_inverses(self, direction: Direction, inverses: Mapping[AssociationType, AssociationType]) -> None:
         """Write down what the types of a direction are called from the other end, where that is known."""
         self._draft.note_inverses(direction, inverses)
-
-    def note_unlabelled(self, unlabelled: Mapping[Direction, Iterable[AssociationType]]) -> None:
-        """Remember the types that HubSpot adds to every pair by itself."""
-        self.remember(unlabelled=[(*direction, sorted(types)) for direction, types in unlabelled.items()])
 
     # --- rejects
 
