@@ -96,7 +96,7 @@ class Losing:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """Everything is read, checked and grouped; `rows` are result lines, `without` cells that ask for nothing.
+    """A plan: everything is read, checked and grouped. `rows` are result lines, `without` cells that ask for nothing.
 
     `unchecked` are the pairs of object types whose labels the portal could not be asked for. `costs` are those of each
     method (`put`, `batch`) at the `rate`, `requests` and `seconds` those of the one that was chosen; `so_far` is what

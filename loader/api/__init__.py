@@ -55,7 +55,7 @@ async def load(source: Given = None, **options: Unpack[LoadOptions]) -> Report:
     `rows.results.csv` unless `results` says otherwise.
 
     Raises UsageError, InputError or JournalError when nothing was sent and no file was changed, and RecordError when an
-    output could not be written; whatever else ends a load early is in the report (`exit_code`, `stopped`). A load that
+    output could not be written; the report says what else ended a load early (`exit_code`, `stopped`). A load that
     is cancelled goes on at the next call.
     """
     return await _awaited(_load, "load", source, options)

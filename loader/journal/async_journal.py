@@ -118,7 +118,7 @@ class AsyncJournal(InThread[SomeJournal]):
         """Open a table, and write it behind the journal until the end.
 
         `figures` are asked before every commit for what changed of the facts. `listeners` hear of outcomes before they
-        are written, and may raise Stopped to end the run. From now on `counts` says how many rows stand where.
+        are written, and may raise Stopped to end the run. From now on `counts` says how many rows have which status.
         """
         self._view = await self.call(lambda journal: self._views.enter_context(table(journal)))
         self.counts = await self.call(Journal.counts)

@@ -87,7 +87,7 @@ class Draft:
         )
 
     def add_records(self, number: int, before: int, rows: list[int], cells: Sequence[Sequence[str]]) -> None:
-        """Keep records of an input as they stand; `before` is how many of it were kept already."""
+        """Keep records of an input as they were read; `before` is how many of it were kept already."""
         if rows:
             self._execute(
                 "INSERT INTO records (input, before, first_row, last_row, body) VALUES (?, ?, ?, ?, ?)",
@@ -211,7 +211,7 @@ class Draft:
         """Write down the records that get a primary or parent record, and by which pair.
 
         `single` gives for kinds of which a record can have one only the object types, seen from that record, and the
-        end at which it stands.
+        end at which it is.
         """
         kinds = np.array(sorted(single), np.int32)
         for first_pair, lot in self.lots() if single else ():

@@ -76,7 +76,7 @@ def _rejected(journal: Journal) -> Iterator[_Unsuccessful]:
 
 
 def _advised(line: Line) -> Line:
-    # A reject's message says what to do; a failed row's is HubSpot's own, and stands as such in the results.
+    # A reject's message says what to do; a failed row's is HubSpot's own, and is copied to the results.
     if line.status != "failed":
         return line
     return line._replace(error_message=advised(line.error_category, line.http_status, line.error_message))

@@ -24,7 +24,7 @@ SETTLED = "SELECT sequence, first_pair, last_pair, result, unchanged FROM settle
 
 @dataclass(slots=True)
 class Counts:
-    """How many rows stand where; `total` is the sum of the others. `pairs` are requests, however many rows each has."""
+    """How many rows have which status; `total` is the sum of the others. `pairs` have one row or more each."""
 
     total: int = 0
     created: int = 0
@@ -156,7 +156,7 @@ class Journal:
 
     @property
     def singles(self) -> Singles:
-        """The types asked for of which a record can have only one, with the end that this record stands at."""
+        """The types asked for of which a record can have only one, with the end of the pair where this record is."""
         return self._planned.singles
 
     def directions(self) -> list[Direction]:
@@ -317,7 +317,7 @@ class Journal:
         return self._planned.own_among(types, kinds, against)
 
     def counts(self) -> Counts:
-        """Return how many rows stand where."""
+        """Return how many rows have which status."""
         rows = self.lots.rows
         if not self.facts.planned:
             # A run may end between the rejecting of rows that the portal speaks against and the end of its plan.

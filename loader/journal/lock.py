@@ -51,7 +51,7 @@ class Lock:
             if self._still_named(descriptor):
                 break
             os.close(descriptor)
-        with suppress(OSError):  # The name is for people only; a full disk will be told of by the journal.
+        with suppress(OSError):  # The name is for people only; on a full disk the journal raises an error.
             os.ftruncate(descriptor, 0)
             os.write(descriptor, str(os.getpid()).encode("ascii"))
         self._descriptor = descriptor

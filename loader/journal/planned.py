@@ -33,7 +33,7 @@ class Planned:
         }
         """Two object types each, from the end that is looked up."""
         self.singles: dict[Direction, dict[AssociationType, str]] = {}
-        """The types of which a record can have only one, with the end that it stands at."""
+        """The types of which a record can have only one, with the end of the pair where that record is."""
         for first, second, category, type_id, single in database.execute("SELECT * FROM singles"):
             self.singles.setdefault((first, second), {})[AssociationType(category, type_id)] = single
         self._inverses: dict[Direction, dict[AssociationType, AssociationType]] = {}

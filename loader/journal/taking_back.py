@@ -2,7 +2,7 @@
 
 A pair may have been changed when its before-image was committed, as that comes right before its request. It was not
 when HubSpot refused it, nor when it is unchanged. A run that looked at nothing before has no images: what it created,
-and what was under way when it ended, is taken for its own if the undo is told to assume so.
+and what was under way when it ended, counts as its own if the undo is to assume so.
 """
 
 from collections import Counter

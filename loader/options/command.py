@@ -13,7 +13,7 @@ from loader.options.file import ConfigurationFile, JobInput, parsed
 class Command:
     """A command with the values of all its options, by keywords.
 
-    `arguments` are what stands without an option: inputs, or the results file of `undo`. `job` holds the `[[input]]`s
+    `arguments` are the words without an option: inputs, or the results file of `undo`. `job` holds the `[[input]]`s
     of the configuration file. `typed` are the words that were typed, or could have been; none of them is a secret.
     """
 

@@ -13,7 +13,7 @@ from loader.settings import Budget, Rate
 class Kind:
     """How the text of an option is read: `read` returns the value, or raises ValueError with what is wrong.
 
-    `separator` stands between several values in one environment variable; None: blanks do. `choices`, `number`,
+    `separator` is written between several values in one environment variable; None: blanks. `choices`, `number`,
     `least` and `most` are what the help shows.
     """
 

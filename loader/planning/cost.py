@@ -110,7 +110,7 @@ class _Standing(NamedTuple):
 
 
 def _plus(found: _Standing, judged: Iterable[Case]) -> _Standing:
-    """Return how pairs stand, with these."""
+    """Add these pairs to the counts."""
     complete, labels_gone, pairs_losing = found
     for case in judged:
         pairs = len(case.places)

@@ -125,7 +125,7 @@ class _Grouping:
         return found
 
     def _records(self, end: str, share: int) -> dict[int, int]:
-        """Return how many records stand at an end of each family; one in `share` is counted."""
+        """Return how many records there are at one end of each family; one in `share` is counted."""
         found = np.empty(0, [("family", "i4"), (end, "i8")])
         for block in self._rows.blocks():
             self._stopping()

@@ -29,7 +29,7 @@ class ObjectTypes:
     """Every name a portal's object types go by.
 
     `schemas` are entries of the schemas endpoint (`objectTypeId`, `fullyQualifiedName`, `name`, `labels`), all that the
-    portal has; None where they are not known: then a custom object's id or qualified name is taken as it stands.
+    portal has; None where they are not known: then a custom object's id or qualified name is taken unchanged.
     """
 
     def __init__(self, schemas: Iterable[Mapping[str, object]] | None = None) -> None:
@@ -65,7 +65,7 @@ class ObjectTypes:
                         shared.append(type_id)
 
     def find(self, name: str) -> str | None:
-        """Return the type id (`0-1`), a qualified name (`p123_car`) of which nothing is known as it stands, or None.
+        """Return the type id (`0-1`), an unknown qualified name (`p123_car`) unchanged, or None.
 
         None is for a name that nothing goes by, and for one that several object types go by: a custom object may be
         called like a standard one.

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from loader.read.show import trim
 
 LOST = "\u2248"
-"""Stands before a number whose last digits may have changed: `≈18259732480` is never an id."""
+"""Written before a number whose last digits may have changed: `≈18259732480` is never an id."""
 
 DOUBLE_BITS = 53
 # No label has these in it: the cell is damaged or hostile. It is not split, and rejected as a whole.

@@ -53,7 +53,7 @@ class Totals:
     def find(self, batch: Batch) -> Iterator[tuple[int, Mark]]:
         """Yield the place of each row of totals in a batch, with what is wrong with it."""
         if len(self._read) == len(batch.columns):
-            return  # A word for a total can stand only in a column that nobody reads.
+            return  # A word for a total counts only in a column that is not read.
         cells = {position: batch.columns[position] for position in self._lengths}
         by_column = {
             position: np.minimum(np.fromiter(map(len, column), np.int64, len(column)), _LONGEST_ID)

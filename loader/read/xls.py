@@ -38,8 +38,8 @@ class Xls:
             data = stream.read()
         if _ENCRYPTED_XLSX in data:
             raise InputError(f"{self._packed.name}: is protected by a password; save a copy without one.")
-        # Only with the formats are merged cells read, and durations told apart from dates. Ragged rows keep the memory
-        # of xlrd small where the cells of a sheet lie far apart.
+        # Merged cells, and what is a duration and not a date, are known only with the formats. Ragged rows keep the
+        # memory of xlrd small where the cells of a sheet are far apart.
         book = xlrd.open_workbook(
             file_contents=data, logfile=_Silence(), formatting_info=True, on_demand=True, ragged_rows=True
         )

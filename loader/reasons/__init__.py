@@ -1,6 +1,6 @@
 """The reasons for which a row is not sent or not created, and a run ends: code -> plain cause and what to do about it.
 
-The codes stand in the results' `error_category`: ours beside HubSpot's own.
+The codes are in the results' `error_category`, beside those of HubSpot.
 """
 
 import re

@@ -121,7 +121,7 @@ CATEGORIES: dict[str, Reason] = {
     ),
     "RATE_LIMIT": _RATE,
     "RATE_LIMITS": _RATE,
-    # Of the way to HubSpot
+    # Of the connection to HubSpot
     "TIMEOUT": Reason(
         "HubSpot gave no whole answer within --timeout, at every attempt.",
         f"{_AGAIN}, with a longer --timeout if HubSpot is slow.",

@@ -118,7 +118,7 @@ def _about(line: Line) -> tuple[str, ...]:
 
 
 Column = tuple[str, int]
-"""A header, and which one of that name it is: a header may stand twice in a file."""
+"""A header, and which one of that name it is: a file may have a header twice."""
 
 
 def _columns(journal: Journal) -> list[Column]:

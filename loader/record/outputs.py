@@ -168,7 +168,7 @@ def set_aside(outputs: Outputs, started_at: str | None) -> dict[Path, Path]:
                 with suppress(FileNotFoundError):
                     file.with_name(file.name + log).rename(path.with_name(path.name + log))
     if outputs.journal in moved:
-        # A damaged journal is set aside all the same.
+        # A damaged journal is renamed, too.
         with suppress(JournalError, RecordError), Journal(moved[outputs.journal]) as journal:
             journal.rename_outputs({file.name: path.name for file, path in moved.items()})
     return moved

@@ -64,7 +64,7 @@ class Earlier:
 
 
 def look(outputs: Outputs, *, fresh: bool = False) -> Earlier | None:
-    """Return the run that lies beside the results, or None; changes nothing.
+    """Return the run whose journal is beside the results, or None; changes nothing.
 
     Raises JournalError for a journal that is none, or damaged, or holds an unfinished run of another version, and
     RecordError where the disk does not let it be read, unless a fresh run sets it aside anyway.
@@ -140,7 +140,7 @@ def decide(
 ) -> Decision:
     """Return what a command that is bound to `bound` does about the run that is there.
 
-    Raises JournalMismatch when an unfinished run of something else lies there, and UsageError when the results are
+    Raises JournalMismatch when there is an unfinished run of something else, and UsageError when the results are
     nobody's.
     """
     if settings.fresh:

@@ -26,7 +26,7 @@ class Request:
 
 
 class RequestLog:
-    """Counts requests, and keeps them unless told not to."""
+    """Counts requests, and keeps them unless asked not to."""
 
     def __init__(self, *, keep: bool, bodies: bool) -> None:
         self.kept: list[Request] = []

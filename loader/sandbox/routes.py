@@ -93,7 +93,7 @@ class Routes:
             self._by_size.setdefault(key, []).append((pattern, route))
 
     def match(self, method: str, path: str) -> Match:
-        """The route of a path as it stands in the request line, without its query; 404 for no endpoint."""
+        """The route of a path as the request line has it, without its query; 404 for no endpoint."""
         words = path[1:].split("/")
         if "%" in path:
             words = [unquote(word) for word in words]

@@ -40,7 +40,7 @@ OBJECT_TYPES = {
     "ticket": ("0-5", "tickets"),
     "user": ("0-115", "users"),
 }
-"""Singular name to (object type id, plural name as it stands in paths).
+"""Singular name to (object type id, plural name as used in paths).
 
 Documented. The table below names a few more (thread, deal split, ...) whose ids the documentation does not
 give: their type ids are known, but no path leads to them.

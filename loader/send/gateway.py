@@ -74,7 +74,7 @@ class Superseded(Exception):
 class Surroundings(NamedTuple):
     """What differs between a run and a test of one: seconds (monotonic), the time of day (UTC), and chance.
 
-    `sender` opens the way to the server; None is the one over the network.
+    `sender` opens the connection to the server; None: over the network.
     """
 
     clock: Callable[[], float]

@@ -66,7 +66,7 @@ class Room:
 
 
 class Pool:
-    """Sends all that goes out, `workers` requests at a time, until it is done or told to stop.
+    """Sends all that goes out, `workers` requests at a time, until it is done or asked to stop.
 
     Each of `outgoing` has a feeder of its own, so that they may look things up side by side. No more than half as many
     requests as there are workers wait in the queue.

@@ -9,7 +9,7 @@ from loader.send.reading import Reading
 
 
 class NewPrimary(NamedTuple):
-    """A pair that gets a type of which a record can have only one; the record stands at its `end`, `from` or `to`.
+    """A pair that gets a type of which a record can have only one; the record is at its `end`, `from` or `to`.
 
     `single` is what the type is called from that record.
     """

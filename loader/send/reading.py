@@ -37,7 +37,7 @@ class Reading(NamedTuple):
     """What was found: by record, the records that it is associated with, and the association types of each.
 
     Each record that was asked for is either in `found` (with an empty dict when it has no associations) or in
-    `unreadable`, with what stood in the way. `read_at` is when the oldest of the requests left, None if there was none.
+    `unreadable`, with the error of each. `read_at` is when the oldest of the requests left, None if there was none.
     """
 
     found: dict[str, dict[str, Types]]

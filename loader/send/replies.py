@@ -219,7 +219,7 @@ def message_of(body: Mapping[str, object], reply: Reply) -> str:
 def with_details(sentence: str, context: Mapping[str, Iterable[str]], more: Iterable[str] = ()) -> str:
     """Return HubSpot's sentence with what names the wrong record: `{"INVALID_OBJECT_IDS": ["CONTACT=1 is not valid"]}`.
 
-    That stands under a code in capitals; the other keys are lists of ids.
+    It is the value of a key in capitals; the other keys are lists of ids.
     """
     named = [f"{key}: {', '.join(texts)}" for key, texts in context.items() if key.isupper()]
     details = "; ".join([*named, *more])

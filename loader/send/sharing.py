@@ -100,7 +100,7 @@ class Sharing:
     """Keeps a limiter to its part of the limit for a block.
 
     Where the file cannot be used, the limiter goes on alone, with an equal part beside those that it knew of, and one
-    note is told.
+    note is shown.
     """
 
     def __init__(
@@ -177,7 +177,7 @@ class Sharing:
         before = 0.0
         for step in range(STEPS):
             used = self._limiter.in_use(window * (step + 1) / STEPS)
-            # What was given up on the way may still arrive: it is in the first step.
+            # A request that was given up may still arrive at HubSpot: it counts in the first step.
             until = now - window * step / STEPS - ABANDONED_SECONDS if step else now
             left[f"{self._name}-{step}"] = Claim(used - before, until, window)
             before = used
