@@ -11,10 +11,10 @@ The words of this house; all others are HubSpot's, or those of the trade:
 - lookup: a request that reads: which record has an own key, or which associations records have.
 - direction: two object types in order, from and to; an association type belongs to one direction.
 - inverse: the association type that HubSpot sets in the other direction along with one type.
-- single: said of an association type of which a record can have only one, such as a primary company.
+- single: an association type of which a record can have only one, such as its primary company.
 - pair: two records that one request associates, however many rows ask for it.
-- own end: the record of a pair that its request is written from, which is also the one whose associations are read.
-- lot: pairs that are looked up and sent together, by the records at their own end.
+- own end: the end of a pair (from or to) that its request is written from; only a read from there says what it has.
+- lot: pairs that are looked up and sent together, because they share records at one end.
 - specification: the direction and the association types that pairs get by their request.
 - before-image: the association types that a pair had before this run first sent it; `undo` needs it.
 - result: what a request came to (created, replaced, unchanged, failed); outcome: a result with the pairs that have it.
