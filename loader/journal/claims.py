@@ -111,7 +111,7 @@ def claim_lot(
     if lot is None:
         return None
     columns = lot.lot
-    at_to = planned.turned[columns.requests[found]]
+    at_to = planned.lookup_at_to[columns.requests[found]]
     records = np.where(at_to, columns.to_ids[found], columns.from_ids[found])
     behind = np.flatnonzero(np.diff(records))[size.records - 1 : size.records] + 1
     most = min([*behind.tolist(), size.pairs, len(found)])

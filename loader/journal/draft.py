@@ -154,10 +154,12 @@ class Draft:
         """Write down two object types, from the end that is looked up, and how many records there are, about."""
         self._execute("INSERT INTO families VALUES (?, ?, ?, ?)", (number, *direction, records))
 
-    def request(self, number: int, specification: Specification, *, turned: bool) -> None:
-        """Write down what pairs are sent as; `turned`: the record that is looked up is at their to end."""
+    def request(self, number: int, specification: Specification, *, lookup_at_to: bool) -> None:
+        """Write down what pairs are sent as; `lookup_at_to`: the record that is looked up is at their to end."""
         first, second, types, *_ = specification
-        self._execute("INSERT INTO requests VALUES (?, ?, ?, ?, ?)", (number, first, second, json.dumps(types), turned))
+        self._execute(
+            "INSERT INTO requests VALUES (?, ?, ?, ?, ?)", (number, first, second, json.dumps(types), lookup_at_to)
+        )
 
     def lot(self, lot: PlannedLot) -> None:
         """Write down the next pairs."""

@@ -20,7 +20,7 @@ class Planned:
         requests = database.execute("SELECT * FROM requests ORDER BY id").fetchall()
         self.types = tuple(_types(types) for _, _, _, types, _ in requests)
         """The association types of each request."""
-        self.turned: Flags = np.array([turned for *_, turned in requests], np.bool_)
+        self.lookup_at_to: Flags = np.array([lookup_at_to for *_, lookup_at_to in requests], np.bool_)
         """Tells the requests that have the record that is looked up at their to end."""
         self.directions: list[Direction] = list(dict.fromkeys((first, second) for _, first, second, *_ in requests))
         """The directions that requests are written in, each once."""

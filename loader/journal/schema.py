@@ -68,10 +68,10 @@ CREATE TABLE singles (object_type TEXT NOT NULL, to_object_type TEXT NOT NULL, c
 CREATE TABLE promoted (object_type TEXT NOT NULL, to_object_type TEXT NOT NULL, record INTEGER NOT NULL,
     pair INTEGER NOT NULL, place INTEGER NOT NULL, PRIMARY KEY (object_type, to_object_type, record)) WITHOUT ROWID;
 
--- What pairs are sent as: one request's direction and association types. `turned`: the record that is looked up is the
--- one at the to end.
+-- What pairs are sent as: one request's direction and association types. `lookup_at_to`: the record that is
+-- looked up is the one at the to end.
 CREATE TABLE requests (id INTEGER PRIMARY KEY, object_type TEXT NOT NULL, to_object_type TEXT NOT NULL,
-    types TEXT NOT NULL, turned INTEGER NOT NULL);
+    types TEXT NOT NULL, lookup_at_to INTEGER NOT NULL);
 
 -- Pairs that are looked up and sent together, numbered in the order in which they are sent; written once. `columns` are
 -- those of `columns.PlannedLot`, `first_place` is where the first of the pairs is asked for (see `columns.place`). A

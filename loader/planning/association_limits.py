@@ -12,7 +12,7 @@ from loader.model import AssociationType, Direction, Specification
 from loader.planning.association_types import AssociationTypes
 from loader.planning.names import Portal, learn
 from loader.planning.staging import Staging
-from loader.send.reading import MOST_RECORDS, Current
+from loader.send.reading import RECORDS_PER_READ, Current
 
 NO_LIMIT = 500_000
 """Documented as the most that can be set; HubSpot gives it where nothing is limited (observed)."""
@@ -54,7 +54,7 @@ async def reject_beyond_limits(
         refused: dict[int, str] = {}
         by_record = groupby(staging.pairs_by_record(limited.pairs), key=lambda row: row[0])
         records = ((record, [(other, pair) for _, other, pair in rows]) for record, rows in by_record)
-        while some := dict(islice(records, MOST_RECORDS)):
+        while some := dict(islice(records, RECORDS_PER_READ)):
             reading = await current.read(limited.direction, some)
             for record, pairs in some.items():
                 if record in reading.found:

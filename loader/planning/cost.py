@@ -11,14 +11,14 @@ from loader.errors import ApiError, RecordMerged, Retryable
 from loader.events import Cost, Losing, MergedRecord, Note, Notify, Planned, SoFar
 from loader.journal import AsyncJournal, Journal
 from loader.model import Lot, Pairs, Types
-from loader.send.batch import MOST_PAIRS
+from loader.send.batch import PAIRS_PER_CREATE
 from loader.send.endings import no_answer
-from loader.send.existing import MOST_PAIRS as PAIRS_OF_A_LOT
+from loader.send.existing import PAIRS_PER_LOOKUP
 from loader.send.judging import Case, Judge, cases, renamed
-from loader.send.reading import MOST_RECORDS, CurrentAssociations, Reading
+from loader.send.reading import RECORDS_PER_READ, CurrentAssociations, Reading
 from loader.settings import Rate, SendSettings
 
-PAIRS_OF_A_REQUEST = {"put": 1, "batch": MOST_PAIRS}
+PAIRS_OF_A_REQUEST = {"put": 1, "batch": PAIRS_PER_CREATE}
 
 STALE_SHARE = 0.01
 """Of the pairs: one that plans reckon with, as nobody knows which records are still there before they are written."""
@@ -32,7 +32,7 @@ MOST_LOTS = 200
 
 def costs(pairs: int, records: int, rate: Rate, daily_quota: int | None) -> dict[str, Cost]:
     """Return what each method costs for a number of pairs to send, when a number of records are read first."""
-    reads = ceil(records / MOST_RECORDS)
+    reads = ceil(records / RECORDS_PER_READ)
     found: dict[str, Cost] = {}
     for method, size in PAIRS_OF_A_REQUEST.items():
         writes = ceil(pairs / size)
@@ -64,7 +64,7 @@ async def look_ahead(
     refused: list[ApiError] = []
     whole = False
     while lots < MOST_LOTS and not whole:
-        lot = await journal.claim_lot(MOST_RECORDS, PAIRS_OF_A_LOT)
+        lot = await journal.claim_lot(RECORDS_PER_READ, PAIRS_PER_LOOKUP)
         if lot is None:
             whole = True
             continue

@@ -9,21 +9,21 @@ import numpy as np
 
 from loader.columns import Flags, Ids, PlannedLot, Small
 from loader.model import hides_leads
-from loader.planning.sound import (
-    TURNED,
+from loader.planning.orient import (
+    ORIENTED,
     Kinds,
     Sink,
     as_written,
     begins,
     contradicting,
+    oriented,
     specify,
-    turned,
     without_contradictions,
 )
 from loader.planning.spool import Records, Spool
 
-MOST_RECORDS = 1000
-MOST_PAIRS = 20_000
+RECORDS_IN_A_LOT = 1000
+PAIRS_IN_A_LOT = 20_000
 """Of a lot: the records that are looked up, and the pairs."""
 
 FEW_ROWS = 100_000
@@ -58,18 +58,18 @@ def group(
     fewer of them. Rows that would give one record two primary records are rejected first, all of them, and so are rows
     that name one record twice. `stopping` is called now and then, and may raise.
     """
-    with Spool(path, TURNED) as spool:
-        for block in turned(rows, kinds, sink, ids):
+    with Spool(path, ORIENTED) as spool:
+        for block in oriented(rows, kinds, sink, ids):
             stopping()
             spool.append(block)
         found = contradicting(spool, path, kinds) if kinds.sided else {}
         if not found:
             _Grouping(spool, path, kinds, sink, stopping).run(by_record=by_record)
             return
-        with Spool(path, TURNED) as sound:
+        with Spool(path, ORIENTED) as rows_to_pair:
             for block in spool.blocks():
-                sound.append(without_contradictions(block, kinds, found, sink))
-            _Grouping(sound, path, kinds, sink, stopping).run(by_record=by_record)
+                rows_to_pair.append(without_contradictions(block, kinds, found, sink))
+            _Grouping(rows_to_pair, path, kinds, sink, stopping).run(by_record=by_record)
 
 
 class _Grouping:
@@ -102,9 +102,9 @@ class _Grouping:
                 self._stopping()
                 part = each[np.lexsort((each["ordinal"], each["first"]))]
                 starts = np.flatnonzero(begins(part, "first"))
-                for begin in range(0, len(starts), MOST_PAIRS):
-                    some = starts[begin : begin + MOST_PAIRS]
-                    end = starts[begin + MOST_PAIRS] if begin + MOST_PAIRS < len(starts) else len(part)
+                for begin in range(0, len(starts), PAIRS_IN_A_LOT):
+                    some = starts[begin : begin + PAIRS_IN_A_LOT]
+                    end = starts[begin + PAIRS_IN_A_LOT] if begin + PAIRS_IN_A_LOT < len(starts) else len(part)
                     self._sink.lot(_lot(part[some[0] : end], some - some[0]))
 
     # --- the end that is looked up
@@ -168,7 +168,7 @@ class _Grouping:
             rows = rows[~refused]
             starts = np.cumsum(sizes) - sizes
         record, other = rows["a"][starts], rows["b"][starts]
-        at_to = self._requests.turned[requests]
+        at_to = self._requests.lookup_at_to[requests]
         return _Pairs(
             families=rows["family"][starts],
             records=record,
@@ -190,7 +190,7 @@ class _Requests:
         self._sink = sink
         self._numbers: dict[tuple[int, ...], int] = {}
         self._flipped: list[bool] = []
-        self._turned: list[bool] = []
+        self._lookup_at_to: list[bool] = []
         self._refused: set[tuple[int, int]] = set()
 
     @property
@@ -199,9 +199,9 @@ class _Requests:
         return np.array(self._flipped, np.bool_)
 
     @property
-    def turned(self) -> Flags:
+    def lookup_at_to(self) -> Flags:
         """Tells the requests that have the record that is looked up at their to end."""
-        return np.array(self._turned, np.bool_)
+        return np.array(self._lookup_at_to, np.bool_)
 
     def of(self, codes: Small, starts: Ids) -> Small:
         """Return the number of what each pair is sent as."""
@@ -224,10 +224,10 @@ class _Requests:
             specification = specify(forward, backward, self._kinds.resolved)
             family = int(self._kinds.family[codes[0] >> 1])
             self._flipped.append(specification.flipped)
-            self._turned.append(specification.flipped != bool(self._by_b[family]))
+            self._lookup_at_to.append(specification.flipped != bool(self._by_b[family]))
             # Within one object type, rows of one kind may be written from both ends.
             self._refused.update((number, 2 * kind + 1) for kind in specification.refused)
-            self._sink.request(number, specification, turned=self._turned[-1])
+            self._sink.request(number, specification, lookup_at_to=self._lookup_at_to[-1])
         return number
 
     def refused(self, codes: Small, requests: Small) -> Flags:
@@ -262,12 +262,12 @@ class _Pairs:
         while begin < len(new):
             first = int(np.searchsorted(records, begin, "right")) - 1
             end = min(
-                int(records[min(first + MOST_RECORDS, len(records) - 1)]),
-                int(records[np.searchsorted(records, begin + MOST_PAIRS, "right") - 1]),
+                int(records[min(first + RECORDS_IN_A_LOT, len(records) - 1)]),
+                int(records[np.searchsorted(records, begin + PAIRS_IN_A_LOT, "right") - 1]),
                 int(families[np.searchsorted(families, begin, "right")]),
             )
             if end <= begin:  # One record has more pairs than a lot may have.
-                end = min(begin + MOST_PAIRS, int(records[first + 1]))
+                end = min(begin + PAIRS_IN_A_LOT, int(records[first + 1]))
             pairs, of_pairs = slice(begin, end), slice(rows[begin], rows[end])
             some = self.rows[of_pairs]
             yield PlannedLot(

@@ -14,11 +14,11 @@ from loader.planning.association_types import AssociationTypes
 from loader.planning.cost import Ahead, costs
 from loader.planning.names import refuse_options, resolve_names, wrong_address
 from loader.planning.object_types import ObjectTypes
+from loader.planning.orient import ends
 from loader.planning.own_keys import Records, look_up
-from loader.planning.sound import ends
 from loader.planning.staging import Staging
 from loader.read import Input
-from loader.send.reading import MOST_RECORDS, Current
+from loader.send.reading import RECORDS_PER_READ, Current
 from loader.settings import Rate, Settings
 from loader.stopping import Stop
 
@@ -178,7 +178,7 @@ def with_what_is_there(event: Planned, ahead: Ahead, method: str) -> Planned:
     so_far = ahead.so_far
     share = so_far.unchanged / so_far.pairs if so_far.pairs else 0.0
     lacking = event.pairs - round(share * event.pairs)
-    records = event.costs["put"].reads * MOST_RECORDS
+    records = event.costs["put"].reads * RECORDS_PER_READ
     by_method = costs(lacking, records, event.rate, event.daily_quota)
     chosen = by_method[method]
     return replace(

@@ -26,7 +26,7 @@ from loader.model import (
 )
 from loader.planning.group import group
 from loader.planning.object_types import ObjectTypes
-from loader.planning.sound import ROW, Kinds, ReasonAndMessage
+from loader.planning.orient import ROW, Kinds, ReasonAndMessage
 from loader.planning.spool import Records, Spool
 
 _OF_RECORD = [("record", "i8"), ("place", "i8"), ("part", "i4"), ("other", "i8"), ("pair", "i8")]
@@ -208,10 +208,10 @@ class Staging:
         """Write down two object types, from the end that is looked up."""
         self._draft.family(number, direction, records)
 
-    def request(self, number: int, specification: Specification, *, turned: bool) -> None:
+    def request(self, number: int, specification: Specification, *, lookup_at_to: bool) -> None:
         """Write down what pairs are sent as."""
         self._specifications[number] = specification
-        self._draft.request(number, specification, turned=turned)
+        self._draft.request(number, specification, lookup_at_to=lookup_at_to)
 
     def lot(self, lot: PlannedLot) -> None:
         """Write down the next pairs."""

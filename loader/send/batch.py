@@ -19,7 +19,7 @@ from loader.send.outgoing import Draft, Leaving
 from loader.send.reading import CurrentAssociations
 from loader.send.refusals import MOST_REFUSALS, after_refusal, halves
 
-MOST_PAIRS = 2000
+PAIRS_PER_CREATE = 2000
 """In one batch/create (guide "Associations v4")."""
 
 LARGEST_ANSWER = 2**24
@@ -62,7 +62,7 @@ class Batch:
     end the run; those that a refusal names come together with the answer about the others.
     """
 
-    capacity = MOST_PAIRS
+    capacity = PAIRS_PER_CREATE
 
     def __init__(self, gateway: Gateway, *, version: str, max_attempts: int, now: Callable[[], datetime]) -> None:
         self._gateway = gateway

@@ -17,12 +17,12 @@ from loader.send.clocks import FRESH_SECONDS, Clocks, Moment
 from loader.send.judging import Judge, Merging
 from loader.send.lookup import Lookup
 from loader.send.outgoing import Draft, Queue, Queues, Stretch, joined, unread
-from loader.send.reading import MOST_RECORDS, Current
+from loader.send.reading import RECORDS_PER_READ, Current
 
 WAIT_SECONDS = 30.0
 """So long pairs may wait until a request is full."""
 
-MOST_PAIRS = 50_000
+PAIRS_PER_LOOKUP = 50_000
 """In one lot: what a thousand records have between them may be much."""
 
 
@@ -119,7 +119,7 @@ class Merge:
             if (
                 waits
                 and other.stretch.pairs.direction == draft.stretch.pairs.direction
-                and size + len(other) <= MOST_RECORDS
+                and size + len(other) <= RECORDS_PER_READ
             ):
                 found.append(other)
                 size += len(other)
@@ -148,7 +148,7 @@ class Merge:
 
     async def _look_up_next(self) -> None:
         # HubSpot locks a record while it writes to it: PUTs that are under way together are to be of different ones.
-        lot = await self._ledger.claim_lot(MOST_RECORDS, MOST_PAIRS, scattered=self._capacity == 1)
+        lot = await self._ledger.claim_lot(RECORDS_PER_READ, PAIRS_PER_LOOKUP, scattered=self._capacity == 1)
         if lot is None:
             self._ended = True
             return
@@ -159,8 +159,8 @@ class Merge:
         """Look up, from their own end, the first pairs that were not yet, or long ago; they stay the first."""
         late: list[Stretch] = []
         others: list[Stretch] = []
-        room = MOST_RECORDS
-        for stretch in queue.take(max(self._capacity, MOST_RECORDS)):
+        room = RECORDS_PER_READ
+        for stretch in queue.take(max(self._capacity, RECORDS_PER_READ)):
             fitting = room if self._is_late(stretch.read_at) else 0
             late.append(stretch.take(slice(fitting)))
             others.append(stretch.take(slice(fitting, None)))

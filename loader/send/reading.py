@@ -18,7 +18,7 @@ from loader.send.clocks import FRESH_SECONDS, Clocks, Moment
 from loader.send.gateway import Gateway
 from loader.send.refusals import MOST_REFUSALS, halves, records_refused
 
-MOST_RECORDS = 1000
+RECORDS_PER_READ = 1000
 """In one batch read (guide "Associations v4", since 2025-02-10; more are refused)."""
 
 ENOUGH_REFUSED = 20
@@ -134,7 +134,7 @@ class CurrentAssociations:
         wanted: list[Wanted] = [(record_id, "") for record_id in dict.fromkeys(record_ids)]
         while wanted:
             following: list[Wanted] = []
-            most = self._most.get(direction, MOST_RECORDS)
+            most = self._most.get(direction, RECORDS_PER_READ)
             batches: deque[Sequence[Wanted]] = deque(
                 wanted[start : start + most] for start in range(0, len(wanted), most)
             )
@@ -173,9 +173,9 @@ class CurrentAssociations:
     def _size_up(self, direction: Direction, page: Page, records: int) -> None:
         """Ask for fewer records at once where each has very many associations, and for more again where not."""
         associations = sum(map(len, page.found.values()))
-        fitting = MOST_ASSOCIATIONS * records // associations if associations else MOST_RECORDS
-        most = 2 * self._most.get(direction, MOST_RECORDS)
-        self._most[direction] = max(1, min(MOST_RECORDS, most, fitting))
+        fitting = MOST_ASSOCIATIONS * records // associations if associations else RECORDS_PER_READ
+        most = 2 * self._most.get(direction, RECORDS_PER_READ)
+        self._most[direction] = max(1, min(RECORDS_PER_READ, most, fitting))
 
 
 def _refused(error: Refused, batch: Sequence[Wanted], reading: Reading, refusals: int) -> list[Sequence[Wanted]]:

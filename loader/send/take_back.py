@@ -20,10 +20,10 @@ from loader.send.reading import CurrentAssociations, Reading, read_fresh
 from loader.send.refusals import after_refusal
 from loader.send.removal import GONE, NOTHING, Removal, removal
 
-MOST_RECORDS = 100
+RECORDS_PER_ARCHIVE = 100
 """From records in one `batch/archive` (quoted from HubSpot's guide by others)."""
 
-MOST_PAIRS = 1000
+PAIRS_PER_ARCHIVE = 1000
 """Pairs in one `batch/archive`; HubSpot names no limit for it, and takes 2,000 to create."""
 
 MOST_LABELLED = 100
@@ -234,7 +234,9 @@ def _batches(pairs: Iterable[Pair]) -> list[list[Pair]]:
     records: set[str] = set()
     for pair in sorted(pairs, key=_FROM):
         record = pair.object_id
-        full = (record not in records and len(records) == MOST_RECORDS) or (batches and len(batches[-1]) == MOST_PAIRS)
+        full = (record not in records and len(records) == RECORDS_PER_ARCHIVE) or (
+            batches and len(batches[-1]) == PAIRS_PER_ARCHIVE
+        )
         if not batches or full:
             batches.append([])
             records = set()

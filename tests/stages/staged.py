@@ -8,7 +8,7 @@ import numpy as np
 
 from loader.journal import Journal
 from loader.model import Chunk, Numbers, Outcome, Pair, Reject, Resolved, Result, RowKind
-from loader.planning import sound
+from loader.planning import orient
 from loader.planning.names import Portal, resolve_names
 from loader.planning.staging import Staging
 from tests.rows import Link, in_columns
@@ -50,7 +50,7 @@ def group(staging: Staging, portal: Portal | None = None, *, by_record: bool = F
     verdicts, _, _, types = asyncio.run(resolve_names(staging.kinds(), portal))
     resolved = {kind: verdict for kind, verdict in verdicts.items() if isinstance(verdict, Resolved)}
     staging.reject_kinds({kind: each for kind, each in verdicts.items() if not isinstance(each, Resolved)})
-    staging.resolve(resolved, sound.ends(resolved, staging.rows_of_kind()))
+    staging.resolve(resolved, orient.ends(resolved, staging.rows_of_kind()))
     for direction in {verdict.direction for verdict in resolved.values()}:
         staging.note_inverses(direction, types.inverses(direction))
     staging.group(by_record=by_record)

@@ -3,7 +3,7 @@
 import pytest
 
 from loader.model import AssociationType, End, Resolved, Specification
-from loader.planning import sound
+from loader.planning import orient
 
 HUBSPOT, USER = "HUBSPOT_DEFINED", "USER_DEFINED"
 
@@ -28,47 +28,47 @@ def ids(specification: Specification) -> list[int]:
 
 def test_the_main_end_is_the_one_that_more_rows_are_written_from() -> None:
     """Both directions are one family; the rarer end is swapped."""
-    assert sound.ends({1: PLAIN, 2: BACK}, {1: 3, 2: 5}) == {1: End(1, swapped=True), 2: End(1, swapped=False)}
+    assert orient.ends({1: PLAIN, 2: BACK}, {1: 3, 2: 5}) == {1: End(1, swapped=True), 2: End(1, swapped=False)}
 
 
 def test_other_object_types_are_another_family() -> None:
     """A contact and a company never share a pair with a deal and a company."""
-    found = sound.ends({1: PLAIN, 2: kind("0-3", "0-2", 341, 342)}, {1: 1, 2: 1})
+    found = orient.ends({1: PLAIN, 2: kind("0-3", "0-2", 341, 342)}, {1: 1, 2: 1})
     assert found[1].family != found[2].family
 
 
 def test_rows_of_one_end_go_out_as_they_are() -> None:
     """Their types, each once, in their direction."""
-    found = sound.specify((1, 2), (), {1: PLAIN, 2: MANAGER})
+    found = orient.specify((1, 2), (), {1: PLAIN, 2: MANAGER})
     assert (found.object_type, found.to_object_type, found.flipped, ids(found)) == ("0-1", "0-2", False, [279, 40])
 
 
 def test_rows_of_the_rarer_end_alone_are_written_from_it() -> None:
     """A request may be written from either end."""
-    found = sound.specify((), (1,), {1: EMPLOYEE})
+    found = orient.specify((), (1,), {1: EMPLOYEE})
     assert (found.object_type, found.flipped, ids(found), found.refused) == ("0-2", True, [41], ())
 
 
 def test_the_same_association_from_both_ends_is_one_type() -> None:
     """279 and 280 between the same two records are one association."""
-    found = sound.specify((1,), (2,), {1: PLAIN, 2: BACK})
+    found = orient.specify((1,), (2,), {1: PLAIN, 2: BACK})
     assert (ids(found), found.refused) == ([279], ())
 
 
 def test_parent_and_child_are_turned_around() -> None:
     """A is parent of B, and B is child of A: one type."""
-    assert ids(sound.specify((1,), (2,), {1: PARENT, 2: CHILD})) == [13]
+    assert ids(orient.specify((1,), (2,), {1: PARENT, 2: CHILD})) == [13]
 
 
 def test_an_unknown_inverse_turns_the_whole_request_around_where_that_says_it_all() -> None:
     """The other end's types are known from this end, so nothing is refused."""
-    found = sound.specify((1,), (2,), {1: PLAIN, 2: EMPLOYEE})
+    found = orient.specify((1,), (2,), {1: PLAIN, 2: EMPLOYEE})
     assert (found.flipped, sorted(ids(found)), found.refused) == (True, [41, 280], ())
 
 
 def test_what_neither_end_can_say_is_refused_at_the_rarer_end() -> None:
     """The rows that stay go out; the others are told."""
-    found = sound.specify((1, 3), (2, 4), {1: MANAGER, 2: EMPLOYEE, 3: PLAIN, 4: BACK})
+    found = orient.specify((1, 3), (2, 4), {1: MANAGER, 2: EMPLOYEE, 3: PLAIN, 4: BACK})
     assert (found.flipped, ids(found), found.refused) == (False, [40, 279], (2,))
 
 
@@ -93,6 +93,6 @@ def test_what_a_lead_has_is_written_from_its_end_where_that_says_it_all(
     forward: Resolved, backward: Resolved, main: str, refused: tuple[int, ...]
 ) -> None:
     """Else from the other end, if that does: no row is refused for the end that was chosen."""
-    found = sound.specify((1,), (2,), {1: forward, 2: backward})
+    found = orient.specify((1,), (2,), {1: forward, 2: backward})
     assert (found.object_type, found.refused) == (main, refused)
     assert len(found.types) + len(found.refused) == (1 if {forward, backward} == {TO_LEAD, OF_LEAD} else 2)

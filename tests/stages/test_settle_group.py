@@ -60,7 +60,7 @@ def test_parts_come_to_the_same_pairs(
 
 def test_more_pairs_than_a_lot_may_have_are_several_lots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of one record lie in one lot where they fit; where they do not, none is left out or sent twice."""
-    monkeypatch.setattr("loader.planning.group.MOST_PAIRS", 4)
+    monkeypatch.setattr("loader.planning.group.PAIRS_IN_A_LOT", 4)
     rows = [link(row, row, 9 if row < 12 else 7 + row % 2) for row in range(2, 20)]
     with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
         found = []

@@ -20,7 +20,7 @@ from loader.planning.spool import Records, Spool
 ROW = [("from", "i8"), ("to", "i8"), ("input", "i4"), ("row", "i4"), ("part", "i4"), ("kind", "i4")]
 """A row as it is written."""
 
-TURNED = [
+ORIENTED = [
     *(("a", "i8"), ("b", "i8"), ("ordinal", "i8"), ("input", "i4"), ("row", "i4"), ("part", "i4")),
     *(("family", "i4"), ("code", "i4")),
 ]
@@ -41,8 +41,8 @@ class Sink(Protocol):
     def family(self, number: int, direction: Direction, records: int) -> None:
         """Take note of a family, seen from the end that is looked up, and how many records there are, about."""
 
-    def request(self, number: int, specification: Specification, *, turned: bool) -> None:
-        """Take note of what pairs are sent as; `turned`: the record that is looked up is at their to end."""
+    def request(self, number: int, specification: Specification, *, lookup_at_to: bool) -> None:
+        """Take note of what pairs are sent as; `lookup_at_to`: the record that is looked up is at their to end."""
 
     def lot(self, lot: PlannedLot) -> None:
         """Take over the next pairs."""
@@ -119,7 +119,7 @@ def _all_known(kinds: Sequence[int], resolved: Mapping[int, Resolved]) -> bool:
     return all(resolved[kind].inverse is not None for kind in kinds)
 
 
-def turned(rows: Spool, kinds: Kinds, sink: Sink, ids: Callable[[Records], Flags]) -> Iterator[Records]:
+def oriented(rows: Spool, kinds: Kinds, sink: Sink, ids: Callable[[Records], Flags]) -> Iterator[Records]:
     """Yield the rows that can be sent, seen from their main ends.
 
     `ids` puts record ids in the place of own keys, rejects rows of which a record was not found, and tells the others.
@@ -137,7 +137,7 @@ def turned(rows: Spool, kinds: Kinds, sink: Sink, ids: Callable[[Records], Flags
             stay &= ~itself
         block, kind = block[stay], block["kind"][stay]
         backward = np.where(kinds.within[kind], block["from"] > block["to"], kinds.swapped[kind])
-        found = np.empty(len(block), TURNED)
+        found = np.empty(len(block), ORIENTED)
         found["a"] = np.where(backward, block["to"], block["from"])
         found["b"] = np.where(backward, block["from"], block["to"])
         found["ordinal"] = ordinal + known[stay]
