@@ -47,6 +47,8 @@ def set_earlier_files_aside(
         moved = set_aside(outputs, earlier.started_at if earlier else None)
         if mended:
             note_kept_failures(settings, outputs, moved[outputs.failures], notify)
+        elif mended is None and outputs.failures in moved:
+            notify(Note(f"{outputs.failures} was there before this run, and is kept as {moved[outputs.failures]}"))
         if earlier is None and outputs.summary in moved:
             notify(Note(f"{outputs.summary} was there before this run, and is kept as {moved[outputs.summary]}"))
 
@@ -83,12 +85,16 @@ def already_finished(earlier: Earlier, again: float | None) -> str:
     )
 
 
-def _failures_are_mended(outputs: Outputs) -> bool:
-    """Return True when a failures file is there that the run in the journal, if it can be read, did not write."""
+def _failures_are_mended(outputs: Outputs) -> bool | None:
+    """Return True when a failures file is there that the run in the journal did not write, None if it cannot be read.
+
+    A journal of another version cannot be read: then nobody knows.
+    """
     if outputs.journal.exists():
         # Also takes over what a killed process left beside the journal, which may be about to be renamed.
         with suppress(JournalError, RecordError), Journal(outputs.journal) as journal:
             return is_mended(outputs.failures, journal)
+        return None
     return outputs.failures.exists()
 
 

@@ -172,6 +172,22 @@ def test_a_finished_run_of_an_older_version_makes_way(
     assert sandbox.count("PUT") == 5
 
 
+def test_nobody_is_said_to_have_mended_the_failures_of_an_older_version(
+    sandbox: Sandbox, load: Run, folder: Path
+) -> None:
+    """Its journal cannot be read: the file is kept, and no command is given to load it."""
+    (folder / "a.csv").write_text(FIVE + "x,206\n")
+    assert load("a.csv").code == 1
+    written_by_an_older_version(folder / "a.journal")
+    old = (folder / "a.failures.csv").read_bytes()
+    again = load("a.csv")
+    assert again.code == 1
+    (kept,) = folder.glob("a.2*.failures.csv")
+    assert kept.read_bytes() == old
+    assert f"a.failures.csv was there before this run, and is kept as {kept.name}" in " ".join(again.err.split())
+    assert "mended in it" not in again.err
+
+
 def test_an_unfinished_run_of_an_older_version_is_refused(sandbox: Sandbox, load: Run, folder: Path) -> None:
     """The way on is said in a sentence, and nothing is changed."""
     (folder / "a.csv").write_text(FIVE)
