@@ -12,6 +12,7 @@ from itertools import repeat
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from loader.errors import ApiError, RecordMerged, ServerFault
 from loader.model import (
@@ -85,13 +86,16 @@ class Lookup:
         reading, read_at = await read_fresh(
             self._current, self._clocks, lot.direction, _ids(lot.own.from_ids, seen.to_ids)
         )
-        if self._ledger.singles.get(lot.direction):
-            own = self._without_complete(lot.own, lot.own.from_ids, lot.own.to_ids, reading, None)
-        else:
-            own = await self._prepared(lot.own, reading, read_at)
+        primary = _asks_primary(lot.own, self._ledger.singles)
+        own = [
+            await self._prepared(lot.own.take(~primary), reading, read_at),
+            self._without_complete(
+                lot.own.take(primary), lot.own.from_ids[primary], lot.own.to_ids[primary], reading, None
+            ),
+        ]
         if seen is lot.other:
-            return [own, self._without_complete(seen, seen.to_ids, seen.from_ids, reading, lot.inverse)]
-        return [own, unread(lot.other)]
+            return [*own, self._without_complete(seen, seen.to_ids, seen.from_ids, reading, lot.inverse)]
+        return [*own, unread(lot.other)]
 
     async def own_end(self, stretch: Stretch) -> Stretch:
         """Look pairs up from their own end; return those that lack something."""
@@ -195,6 +199,13 @@ class Lookup:
 
     def _record(self, pairs: Pairs, status: str) -> None:
         self._ledger.record(outcomes(pairs, plain(status, finished_at=timestamp(self._now()))))
+
+
+def _asks_primary(pairs: Pairs, singles: Singles) -> npt.NDArray[np.bool_]:
+    """Return for each pair whether it is to get a type of which a record can have only one."""
+    some = singles.get(pairs.direction, {})
+    asks: npt.NDArray[np.bool_] = np.array([not some.keys().isdisjoint(types) for types in pairs.types], np.bool_)
+    return asks[pairs.requests]
 
 
 def _to_send(pairs: Pairs, lacking: Sequence[Lacking], unchanged: Mapping[int, int], read_at: Moment) -> Stretch:

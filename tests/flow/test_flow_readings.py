@@ -109,6 +109,16 @@ async def test_own_ends_are_read_a_thousand_at_a_time_and_only_of_pairs_that_are
     assert report.summary["rows"]["created"] == 1500
 
 
+async def test_only_pairs_that_get_a_primary_label_are_read_twice(folder: Path) -> None:
+    """Three thousand contacts of as many companies, one a primary one: that contact alone is read once more."""
+    rows = "".join(f"contacts,{n},companies,{n},{'Primary' if n == 7 else ''}\n" for n in range(1, 3001))
+    (folder / "a.csv").write_text("from_object_type,from_id,to_object_type,to_id,label\n" + rows)
+    async with Sandbox() as sandbox:
+        report = await load(settings(sandbox, method="batch"), notify=lambda _: None)
+        assert sandbox.count("POST", "batch/read") == 4
+    assert report.summary["rows"]["created"] == 3000
+
+
 class Sleep:
     """The way to a sandbox, on clocks that a test may put forward: a computer that sleeps in the middle of a request.
 
