@@ -16,8 +16,9 @@ TypeSet = frozenset[TypeKey]
 class AssociationType:
     """One association type in its one direction.
 
-    ``label`` is None for the unlabelled type. ``inverse`` is the type that the far record shows, None where
-    the documentation lists none. ``single`` means that a record has one such association at most.
+    ``label`` is None for the unlabelled type; ``name`` is the internal name of a portal's own label. ``inverse`` is the
+    type that the far record shows, None where the documentation lists none. ``single`` means that a record has one such
+    association at most.
     """
 
     key: TypeKey
@@ -26,6 +27,7 @@ class AssociationType:
     label: str | None = None
     inverse: TypeKey | None = None
     single: bool = False
+    name: str = ""
 
 
 @cache
@@ -120,6 +122,8 @@ class AssociationTypes:
         label: str | None,
         inverse_label: str | None = None,
         type_ids: tuple[int | None, int | None] = (None, None),
+        *,
+        name: str = "",
     ) -> list[AssociationType]:
         """Defines a USER_DEFINED label and gives back one type per direction.
 
@@ -129,11 +133,11 @@ class AssociationTypes:
         """
         forward = self._new_key(type_ids[0])
         if from_type == to_type and inverse_label is None:
-            return [self._add(AssociationType(forward, from_type, to_type, label, forward))]
+            return [self._add(AssociationType(forward, from_type, to_type, label, forward, name=name))]
         backward = self._new_key(type_ids[1])
         return [
-            self._add(AssociationType(forward, from_type, to_type, label, backward)),
-            self._add(AssociationType(backward, to_type, from_type, inverse_label or label, forward)),
+            self._add(AssociationType(forward, from_type, to_type, label, backward, name=name)),
+            self._add(AssociationType(backward, to_type, from_type, inverse_label or label, forward, name=name)),
         ]
 
     def rename(self, key: TypeKey, label: str, inverse_label: str | None) -> None:

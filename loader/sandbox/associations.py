@@ -27,6 +27,8 @@ class AssociationSet:
         self._pairs: dict[Direction, dict[int, TypeSet]] = {}
         self._neighbours: dict[Direction, dict[int, int | array[int]]] = {}
         self._interned: dict[TypeSet, TypeSet] = {}
+        self.links_changed = 0
+        """Grows whenever a record gets or loses an associated record."""
 
     def __len__(self) -> int:
         return sum(map(len, self._pairs.values()))
@@ -60,6 +62,23 @@ class AssociationSet:
         found = self._neighbours.get((from_type, to_type), {}).get(from_id, ())
         return (found,) if isinstance(found, int) else found
 
+    def records(self, object_type: str) -> set[int]:
+        """The ids of the records of an object type that are associated with any other."""
+        directions = [direction for direction in self._neighbours if direction[0] == object_type]
+        return set().union(*(self._neighbours[direction] for direction in directions))
+
+    def drop(self, object_type: str, record_id: int) -> list[tuple[str, int, TypeSet]]:
+        """Takes off all associations of a record; gives back what it had: object type, record id and types."""
+        found = [
+            (to_type, to_id, self.types_of(object_type, record_id, to_type, to_id))
+            for from_type, to_type in tuple(self._neighbours)
+            if from_type == object_type
+            for to_id in tuple(self.neighbours(object_type, record_id, to_type))
+        ]
+        for to_type, to_id, _ in found:
+            self.set_types(object_type, record_id, to_type, to_id, NONE)
+        return found
+
     def strip(self, gone: TypeSet) -> None:
         """Takes types off every pair, as when a label is deleted."""
         for pairs in self._pairs.values():
@@ -75,6 +94,7 @@ class AssociationSet:
                 yield (from_type, packed >> _SHIFT), (to_type, packed & _MASK), types
 
     def _link(self, direction: Direction, from_id: int, to_id: int) -> None:
+        self.links_changed += 1
         index = self._neighbours.setdefault(direction, {})
         known = index.get(from_id)
         if known is None:
@@ -87,6 +107,7 @@ class AssociationSet:
             index[from_id] = array("Q", sorted((known, to_id)))
 
     def _unlink(self, direction: Direction, from_id: int, to_id: int) -> None:
+        self.links_changed += 1
         index = self._neighbours[direction]
         known = index.get(from_id)
         if known == to_id:

@@ -23,7 +23,7 @@ A portal is made from keyword arguments or from a JSON file with the same names.
                "rotate": false, "required": false}}
 
 - A label without ``type_id`` gets the next free one, from 1 on, in the order of the file, the from-to
-  direction first. ``name`` is the internal name and is not used further.
+  direction first. ``name`` is the internal name, of which two labels of a direction cannot have the same.
 - ``renamed`` gives HubSpot's own types, here contact to primary company, the portal's texts.
 - A limit is how many records one record of ``from`` may have by that type (``category``: HUBSPOT_DEFINED).
 - A schema's ``associates`` are the object types it may be associated with (default, as observed of a new
@@ -32,6 +32,7 @@ A portal is made from keyword arguments or from a JSON file with the same names.
   documented. ``singular`` and ``plural`` are its labels.
 - Every record exists unless ``unlisted_records`` is ``"missing"`` (then only ``records`` do) or ``missing``
   names it.
+- A list of records has those of ``records`` and those that are associated with any, in the order of their ids.
 - A ``merged`` record is gone, and requests about it are about the one that it was merged ``into``: their
   answers speak of that one's id.
 - A batch read in a ``blind`` direction finds nothing, whatever is associated (reported of deals to leads).
@@ -136,6 +137,7 @@ class Portal:
         self.scopes = None if setup.get("scopes") is None else frozenset(setup["scopes"])
         self.tokens = Tokens(setup.get("tokens"), OAuthSetup(**setup.get("oauth", {})))
         self._records: dict[str, dict[int, Record]] = {}
+        self._listings: dict[str, tuple[tuple[int, ...], list[int]]] = {}
         self._by_property: dict[tuple[str, str], dict[str, Record]] = {}
         self._missing = {(self._type_id(each["type"]), int(each["id"])) for each in setup.get("missing", ())}
         self._merged = {
@@ -185,6 +187,29 @@ class Portal:
         if listed is not None or not self.exists(object_type_id, record_id):
             return listed
         return Record(record_id)
+
+    def record_ids(self, object_type_id: str) -> list[int]:
+        """The ids of the records that a list has, ascending; made anew only after a change."""
+        state = (self.associations.links_changed, len(self._missing), len(self._merged))
+        known = self._listings.get(object_type_id)
+        if known is None or known[0] != state:
+            found = self.associations.records(object_type_id) | self._records.get(object_type_id, {}).keys()
+            gone = {each for kind, each in (*self._missing, *self._merged) if kind == object_type_id}
+            known = self._listings[object_type_id] = state, sorted(found - gone)
+        return known[1]
+
+    def delete_record(self, name: str, record_id: int) -> None:
+        """Deletes a record with its associations, as somebody in HubSpot does."""
+        object_type_id = self._type_id(name)
+        self.associations.drop(object_type_id, record_id)
+        self._missing.add((object_type_id, record_id))
+
+    def merge_record(self, name: str, record_id: int, into: int) -> None:
+        """Merges a record into another, which gets its associations, as somebody in HubSpot does."""
+        object_type_id = self._type_id(name)
+        for to_type, to_id, types in self.associations.drop(object_type_id, record_id):
+            self.associate(object_type_id, into, to_type, to_id, types, append=True)
+        self._merged[object_type_id, record_id] = into
 
     def find(self, object_type_id: str, name: str, value: str) -> Record | None:
         """The listed record whose property has that value, in whatever case."""
@@ -357,6 +382,7 @@ class Portal:
                 each["label"],
                 each.get("inverse_label"),
                 (each.get("type_id"), each.get("inverse_type_id")),
+                name=str(each.get("name", "")),
             )
         for each in self._setup.get("limits", ()):
             self.limits[str(each.get("category", "HUBSPOT_DEFINED")), int(each["type_id"])] = int(each["most"])

@@ -53,6 +53,7 @@ _TABLE: tuple[tuple[str, str, Route], ...] = (
     ("PUT", "objects/*/*/associations/*/*", Route("pair", pairs.put_labels)),
     ("DELETE", "objects/*/*/associations/*/*", Route("pair", pairs.delete_pair)),
     ("GET", "objects/*/*/associations/*", Route("list", pairs.list_associations)),
+    ("GET", "objects/*", Route("objects", records.list_records)),
     ("POST", "objects/*/batch/read", Route("objects/batch/read", records.read_records)),
     ("POST", "associations/*/*/batch/create", _exempt("batch/create", batches.create)),
     (
@@ -111,7 +112,7 @@ def _version(words: list[str]) -> tuple[str, list[str]] | None:
     match words:
         case ["crm", "v4", ("objects" | "associations"), *_]:
             return "v4", words[2:]
-        case ["crm", "v3", "objects", _, "batch", "read"] | ["crm", "v3", "schemas", *_]:
+        case ["crm", "v3", "objects", _] | ["crm", "v3", "objects", _, "batch", "read"] | ["crm", "v3", "schemas", *_]:
             return "v3", words[2:]
         case ["crm", "associations", "v4", _, _, "labels", *_] | ["crm", "associations", "v4", "definitions", *_]:
             return "v4", ["associations", *words[3:]]

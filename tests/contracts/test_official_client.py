@@ -142,6 +142,36 @@ def test_the_official_client_lists_and_defines_labels(client: Any) -> None:
     assert [each.label for each in created.results] == ["Owner", "Owned"]
 
 
+def test_the_official_client_lists_records_page_by_page(client: Any) -> None:
+    """As an export does: those with associations, and those that the portal's file names, each once."""
+    for contact in ("103", "102"):
+        client.crm.associations.v4.basic_api.create("contacts", contact, "companies", "201", [PLAIN])
+    first = client.crm.contacts.basic_api.get_page(limit=2, archived=False)
+    rest = client.crm.contacts.basic_api.get_page(limit=2, after=first.paging.next.after, properties=["email"])
+    assert [each.id for each in (*first.results, *rest.results)] == ["101", "102", "103"]
+    assert (rest.paging, rest.results[0].properties["email"], rest.results[0].archived) == (None, None, False)
+    assert client.crm.companies.get_all()[0].id == "201"
+
+
+def test_the_official_client_makes_single_and_paired_labels_until_there_are_fifty(client: Any) -> None:
+    """A single label of one object type is one type, any other two; the fifty-first is HubSpot's own 437."""
+    api = client.crm.associations.v4.schema.definitions_api
+
+    def make(first: str, second: str, label: str, inverse: str | None = None) -> list[str]:
+        name = label.lower().replace(" ", "_")
+        body = schema.PublicAssociationDefinitionCreateRequest(name=name, label=label, inverse_label=inverse)
+        return [each.label for each in api.create(first, second, body).results]
+
+    assert make("contacts", "contacts", "Sibling") == ["Sibling"]
+    assert make("contacts", "contacts", "Manager", "Employee") == ["Manager", "Employee"]
+    assert make("contacts", "companies", "Owner") == ["Owner", "Owner"]
+    for number in range(48):
+        make("contacts", "companies", f"Label {number}")
+    with pytest.raises(v4.schema.ApiException) as refused:
+        make("contacts", "companies", "One more")
+    assert (refused.value.status, json.loads(refused.value.body)["category"]) == (437, "VALIDATION_ERROR")
+
+
 def test_the_official_client_sees_hubspots_errors(client: Any) -> None:
     """The body of a 400 is readable as the client's own error."""
     with pytest.raises(v4.ApiException) as caught:

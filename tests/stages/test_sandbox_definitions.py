@@ -107,3 +107,39 @@ async def test_answers_tell_of_a_second_and_have_time_ordered_ids(rate: str, sec
     correlation_id = uuid.UUID(answer.headers["x-hubspot-correlation-id"])
     assert (correlation_id.version, correlation_id.int >> 80) == (7, 1_795_000_000_500)
     assert correlation_id.variant == uuid.RFC_4122
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"name": "decision-maker", "label": "Decision maker"},
+        {"name": "2nd", "label": "Second"},
+        {"name": "boss", "label": "Head"},
+        {"name": "head", "label": "Boss"},
+        {"name": "head", "label": "Head", "inverseLabel": "Staff"},
+    ],
+)
+async def test_a_name_or_a_label_that_cannot_be_is_a_400(body: dict[str, str]) -> None:
+    """No hyphen, no digit first; neither the name nor the label of another one, from either end."""
+    boss = {"from": "contacts", "to": "companies", "label": "Boss", "inverse_label": "Staff", "name": "boss"}
+    async with Sandbox({"labels": [boss]}) as sandbox:
+        refused = await ask(sandbox, "POST", LABELS, body)
+    assert (refused.status, refused.body["category"]) == (400, "VALIDATION_ERROR")
+
+
+@pytest.mark.parametrize("path", ["/crm/v3/objects/contacts", "/crm/objects/2026-09/0-1"])
+async def test_a_list_has_the_records_of_the_moment(path: str) -> None:
+    """Ten a page unless more are asked for, a hundred at most; what was deleted or merged meanwhile is gone."""
+    records = [{"type": "contacts", "id": str(number)} for number in range(1, 131)]
+    async with Sandbox({"records": records}) as sandbox:
+        usual = await ask(sandbox, "GET", path)
+        first = await ask(sandbox, "GET", f"{path}?limit=100&archived=false")
+        sandbox.portal.associate("0-1", 120, "0-2", 7, frozenset({("HUBSPOT_DEFINED", 279)}))
+        sandbox.portal.delete_record("contacts", 110)
+        sandbox.portal.merge_record("contacts", 120, 5)
+        rest = await ask(sandbox, "GET", f"{path}?limit=100&after={first.body['paging']['next']['after']}")
+        too_many = await ask(sandbox, "GET", f"{path}?limit=101")
+        assert sandbox.portal.types_of("contacts", 5, "companies", 7) == {("HUBSPOT_DEFINED", 279)}
+    assert (len(usual.body["results"]), len(first.body["results"]), too_many.status) == (10, 100, 400)
+    assert [int(each["id"]) for each in rest.body["results"]] == [*range(101, 110), *range(111, 120), *range(121, 131)]
+    assert "paging" not in rest.body

@@ -18,19 +18,28 @@ def list_labels(simulation: Simulation, call: Call) -> Answer:
 
 
 def create_label(simulation: Simulation, call: Call) -> Answer:
-    """Defines a label; the answer has one type for each direction (documented)."""
-    source, target = (simulation.portal.resolve(name).object_type_id for name in call.parts)
+    """Defines a label; the answer has one type for each direction (documented).
+
+    A name has no hyphen and does not begin with a digit (documented); what such an error says, and that labels and
+    names are each there once in a direction, is this sandbox's choice.
+    """
+    types = simulation.portal.types
+    ends = tuple(simulation.portal.resolve(each) for each in call.parts)
+    simulation.portal.require_scope(ends, write=True)
+    source, target = (each.object_type_id for each in ends)
     fields = _fields(call, "name", "label")
-    inverse = fields.get("inverseLabel")
-    there = simulation.portal.types.between(source, target)
-    if fields["label"] in {each.label for each in there}:
-        raise HubSpotError(400, f"The label {fields['label']!r} is already defined", "VALIDATION_ERROR")
+    name, label, inverse = str(fields["name"]), str(fields["label"]), fields.get("inverseLabel")
+    if "-" in name or name[0].isdigit():
+        raise HubSpotError(400, f"The name {name!r} has a hyphen or begins with a number", "VALIDATION_ERROR")
+    there, back = types.between(source, target), types.between(target, source)
+    if label in {each.label for each in there} or inverse in {each.label for each in back if each.label}:
+        raise HubSpotError(400, f"The label {label!r} or its inverse is already defined", "VALIDATION_ERROR")
+    if name in {each.name for each in there}:
+        raise HubSpotError(400, f"The name {name!r} is already in use", "VALIDATION_ERROR")
     own = [each for each in there if each.key[0] == "USER_DEFINED" and each.label is not None]
     if len({min(each.key, each.inverse or each.key) for each in own}) >= MOST_LABELS:
         raise too_many_labels(call.parts[0], call.parts[1], MOST_LABELS)
-    created = simulation.portal.types.add_label(
-        source, target, str(fields["label"]), None if inverse is None else str(inverse)
-    )
+    created = types.add_label(source, target, label, None if inverse is None else str(inverse), name=name)
     return json_answer(200, {"results": [_shown(call, each) for each in created]})
 
 

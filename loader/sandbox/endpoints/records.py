@@ -1,5 +1,7 @@
 """The endpoints for records and for the schemas of custom object types."""
 
+from bisect import bisect_right
+
 from loader.sandbox.answers import Answer, Json, json_answer
 from loader.sandbox.call import Call, Simulation, path_id
 from loader.sandbox.endpoints.pairs import batch_body
@@ -8,7 +10,9 @@ from loader.sandbox.object_types import ObjectType, Schema
 from loader.sandbox.portal import Record
 
 MAX_RECORDS = 100
-"""Documented for every batch of records."""
+"""Documented for every batch of records, and for a page of a list."""
+USUAL_PAGE = 10
+"""Records in a page of a list that names no limit (documented)."""
 
 
 def read_records(simulation: Simulation, call: Call) -> Answer:
@@ -35,6 +39,30 @@ def read_records(simulation: Simulation, call: Call) -> Answer:
     simulation.random.shuffle(results)
     errors = [_not_found(object_type, absent)] if absent else []
     return json_answer(207 if errors else 200, batch_body(simulation, results, errors))
+
+
+def list_records(simulation: Simulation, call: Call) -> Answer:
+    """One page of the records of an object type, in the order of their ids; no archived ones are kept here.
+
+    What ``after`` is, is HubSpot's affair (documented: a token); here it is the last id of the page before.
+    """
+    portal, query = simulation.portal, call.query
+    object_type = portal.resolve(call.parts[0])
+    portal.require_scope((object_type,), write=False)
+    limit = path_id(query["limit"]) if query.get("limit") else USUAL_PAGE
+    if limit > MAX_RECORDS:
+        raise too_many("records", limit, MAX_RECORDS)
+    after = path_id(query["after"]) if query.get("after") else 0
+    ids = [] if query.get("archived") == "true" else portal.record_ids(object_type.object_type_id)
+    start = bisect_right(ids, after)
+    found = [portal.record(object_type.object_type_id, each) for each in ids[start : start + limit]]
+    names = [name for name in query.get("properties", "").split(",") if name]
+    body: dict[str, Json] = {"results": [_shown(simulation, each, names) for each in found if each is not None]}
+    if len(ids) > start + limit:
+        last = ids[start + limit - 1]
+        link = f"https://api.hubapi.com/crm/v3/objects/{call.parts[0]}?limit={limit}&after={last}"
+        body["paging"] = {"next": {"after": str(last), "link": link}}
+    return json_answer(200, body)
 
 
 def list_schemas(simulation: Simulation, call: Call) -> Answer:
