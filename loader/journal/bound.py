@@ -9,6 +9,9 @@ Bound = tuple[int, int]
 END: Bound = (2**63 - 1, 0)
 """Behind every record."""
 
+WITHIN_BOUND = "(input, row) <= (SELECT input, row FROM bound)"
+"""True of a row, in SQL, that the limit lets through."""
+
 
 def bound(database: sqlite3.Connection, limit: int | None) -> Bound:
     """Return where the first `limit` records of all inputs end; None: all of them."""

@@ -22,7 +22,7 @@ PROMOTED = f"""
 SELECT record, pair, status FROM json_each(?) wanted CROSS JOIN promoted ON record = wanted.value
     LEFT JOIN settled ON {_ITS_OUTCOME} LEFT JOIN results ON results.id = settled.result
 WHERE object_type = ? AND to_object_type = ? AND place <= ? AND status IS NOT 'failed'
-"""  # noqa: S608 - our own text
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

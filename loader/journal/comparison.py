@@ -6,58 +6,48 @@ are the association types that the portal holds for it, each as `CATEGORY:id`. W
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from loader.journal.journal import Journal
-from loader.journal.lines import Stretch, settled
+from loader.journal.lines import Line, Stretch, lines, settled
 from loader.journal.planned import type_of
 
 MARKS = {"=": "there", "*": "different", "+": "missing", "!": "unreadable"}
 """The marks of the lines, and what each means in a word."""
 
 
-class Comparison(NamedTuple):
-    """One line: a row and whether what it asks for is there. The fields are the columns of the file, in their order."""
-
-    input: str
-    row: int
-    status: str
-    object_type: str
-    object_id: str
-    to_object_type: str
-    to_object_id: str
-    association_category: str
-    association_type_id: str
-    label: str
-    labels: str
-    error_category: str
-    error_message: str
-
-
-_REJECTED = """
-SELECT x.id AS number, i.name, x.row, '!' AS mark, coalesce(k.from_type, k.object_type), x.object_id,
-    coalesce(k.to_type, k.to_object_type), x.to_object_id, k.association_category, k.association_type_id, k.label, '',
-    x.reason, x.message
-FROM rejects x JOIN kinds k ON k.id = x.kind JOIN inputs i ON i.id = x.input
-WHERE (x.input, x.row) <= (SELECT input, row FROM bound) AND x.id > :after
-"""
+COLUMNS = (
+    "input",
+    "row",
+    "status",
+    "object_type",
+    "object_id",
+    "to_object_type",
+    "to_object_id",
+    "association_category",
+    "association_type_id",
+    "label",
+    "labels",
+    "error_category",
+    "error_message",
+)
+"""The columns of the file, in their order: those of the results that say something of a verification."""
 
 
-def comparisons(journal: Journal, view: str, after: int) -> Iterator[tuple[int, Comparison]]:
-    """Yield the lines of a view (`settled` or `rejected`) that come after a number, each with its number."""
+def comparisons(journal: Journal, view: str, after: int) -> Iterator[tuple[int, Line]]:
+    """Yield the lines of a view (`settled` or `rejected`) that come after a number, each with its number.
+
+    Their `status` says whether what the row asks for is there, their `labels` what is there.
+    """
     if view == "rejected":
-        for number, *cells in journal.query(f"{_REJECTED} ORDER BY number", {"after": after}):
-            yield number, Comparison(*cells)
+        for number, line in lines(journal, view, after):
+            yield number, line._replace(status="!")
         return
     names = _Names(journal.facts.labels)
     for stretch in settled(journal, after):
         for line, mark in zip(stretch.lines(), _marks(journal, stretch), strict=True):
-            yield (
-                stretch.number,
-                Comparison(*line[:2], mark, *line[3:10], names[line.labels], line.error_category, line.error_message),
-            )
+            yield stretch.number, line._replace(status=mark, labels=names[line.labels])
 
 
 def marks(journal: Journal) -> Counter[str]:
@@ -65,19 +55,17 @@ def marks(journal: Journal) -> Counter[str]:
     counted: Counter[str] = Counter()
     for stretch in settled(journal):
         counted.update(_marks(journal, stretch))
-    counting = f"SELECT mark, count(*) FROM ({_REJECTED}) GROUP BY mark"  # noqa: S608 - our own text
-    for mark, count in journal.query(counting, {"after": 0}):
-        counted[mark] += count
+    counted["!"] += journal.counts().rejected
     return counted
 
 
 def _marks(journal: Journal, stretch: Stretch) -> list[str]:
     """Return the mark of each row."""
-    found = np.array([_MARK_OF.get(each.result.status, "*") for each in stretch.shared])[stretch.which]
+    found = np.array([_MARK_OF.get(each.status, "*") for each in stretch.shared])[stretch.which]
     for number, each in enumerate(stretch.shared):
-        if each.result.status == "other" and not journal.facts.exact:
+        if each.status == "other" and not journal.facts.exact:
             rows = np.flatnonzero(stretch.which == number)
-            held = frozenset(map(type_of, filter(None, each.result.labels.split(";"))))
+            held = frozenset(map(type_of, filter(None, each.labels.split(";"))))
             own = journal.own_among(held, stretch.rows.kinds[rows], stretch.rows.against[rows])
             found[rows[own]] = "="
     return list(map(str, found))

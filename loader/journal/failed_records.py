@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from loader.journal.journal import Journal
-from loader.journal.lines import PAIRS_AT_ONCE, REJECTED, Line, Meanings
+from loader.journal.lines import PAIRS_AT_ONCE, Line, SharedLines, rejected
 from loader.journal.lots import joined
 from loader.journal.schema import unpacked
 from loader.reasons import WHOLE_RECORD, advised
@@ -54,8 +54,9 @@ def failed_records(journal: Journal) -> Iterator[FailedRecord]:
 
 
 def _failed(journal: Journal) -> Iterator[_Unsuccessful]:
-    meanings = Meanings(journal)
-    found = [meanings.rows(some) for some in journal.outcomes(0, PAIRS_AT_ONCE, failed=True)]
+    shared_lines = SharedLines(journal)
+    to_columns = {kind: str(column) for kind, column in journal.query("SELECT id, to_column FROM kinds")}
+    found = [shared_lines.rows(some) for some in journal.outcomes(0, PAIRS_AT_ONCE, failed=True)]
     if not found:
         return
     rows, result_keys = joined([rows for rows, _ in found]), np.concatenate([result_keys for _, result_keys in found])
@@ -63,16 +64,15 @@ def _failed(journal: Journal) -> Iterator[_Unsuccessful]:
     order = order[result_keys[order] % 2 == 0]  # The others were so before.
     for start in range(0, len(order), PAIRS_AT_ONCE):
         some = order[start : start + PAIRS_AT_ONCE]
-        stretch = meanings.of(0, rows.take(some), result_keys[some])
+        stretch = shared_lines.of(0, rows.take(some), result_keys[some])
         places = zip(*(each.tolist() for each in (rows.inputs[some], rows.rows[some], rows.parts[some])), strict=True)
-        for place, which, line in zip(places, stretch.which.tolist(), stretch.lines(), strict=True):
-            yield _Unsuccessful(place, stretch.shared[which].kind.to_column, line)
+        for place, kind, line in zip(places, rows.kinds[some].tolist(), stretch.lines(), strict=True):
+            yield _Unsuccessful(place, to_columns[kind], line)
 
 
 def _rejected(journal: Journal) -> Iterator[_Unsuccessful]:
-    for _, number, part, to_column, *cells in journal.query(f"{REJECTED} ORDER BY input_id, row, part"):
-        line = Line._make(cells)
-        yield _Unsuccessful((number, line.row, part), to_column, line)
+    for each in rejected(journal, "ORDER BY input_number, row, part"):
+        yield _Unsuccessful((each.input_number, each.line.row, each.part), each.to_column, each.line)
 
 
 def _advised(line: Line) -> Line:

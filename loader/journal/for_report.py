@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from loader.journal.bound import WITHIN_BOUND
 from loader.journal.journal import Journal
 from loader.journal.lines import Line, line_of_pair, line_of_reject
 from loader.reasons import Reason, explain
@@ -42,9 +43,7 @@ SELECT error_category, http_status, error_message, rows, sequence, first_pair, l
 FROM settled CROSS JOIN results ON results.id = result WHERE status = 'failed' ORDER BY sequence
 """
 
-_REJECTED = """
-SELECT reason, id FROM rejects WHERE (input, row) <= (SELECT input, row FROM bound) ORDER BY id
-"""
+_REJECTED = f"SELECT reason, id FROM rejects WHERE {WITHIN_BOUND} ORDER BY id"
 
 
 def sent_kinds(journal: Journal) -> list[SentKind]:

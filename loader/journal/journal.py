@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from loader.columns import Flags, Ids, Small
 from loader.journal import claims, outcomes
-from loader.journal.bound import bound, bound_place
+from loader.journal.bound import WITHIN_BOUND, bound, bound_place
 from loader.journal.facts import from_rows, to_rows
 from loader.journal.lots import LotRows, Lots
 from loader.journal.planned import Planned
@@ -92,6 +92,14 @@ class Journal:
         """Yield the rows of a SELECT."""
         with guarded(self.path):
             yield from self._database.execute(statement, values)
+
+    def named(self, statement: str, values: Sequence[object] | Mapping[str, object] = ()) -> Iterator[dict[str, Any]]:
+        """Yield the rows of a SELECT, each by the names of its columns."""
+        with guarded(self.path):
+            cursor = self._database.execute(statement, values)
+            names = [name for name, *_ in cursor.description]
+            for row in cursor:
+                yield dict(zip(names, row, strict=True))
 
     def _table(self, statement: str) -> dict[str, int]:
         rows: Iterator[Any] = self.query(statement)
@@ -323,7 +331,7 @@ class Journal:
             # A run may end between the rejecting of rows that the portal speaks against and the end of its plan.
             (rows,) = self._one("SELECT coalesce(sum(rows), 0) FROM kinds")
         (rejects,) = self._one("SELECT count(*) FROM rejects")
-        (rejected,) = self._one("SELECT count(*) FROM rejected_lines")
+        (rejected,) = self._one(f"SELECT count(*) FROM rejects WHERE {WITHIN_BOUND}")
         settled = self._table("SELECT status, sum(rows) FROM results GROUP BY status")
         (beside,) = self._one("SELECT coalesce(sum(unchanged * (last_pair - first_pair + 1)), 0) FROM settled")
         return Counts(
@@ -342,14 +350,14 @@ class Journal:
         if not self.facts.planned:
             (waiting_for,) = self._one("SELECT coalesce(sum(rows), 0) FROM kinds")
         (settled,) = self._one("SELECT coalesce(sum(last_pair - first_pair + 1), 0) FROM settled")
-        (beyond,) = self._one("SELECT (SELECT count(*) FROM rejects) - (SELECT count(*) FROM rejected_lines)")
+        (beyond,) = self._one(f"SELECT EXISTS (SELECT 1 FROM rejects WHERE NOT {WITHIN_BOUND})")
         return bool(waiting_for == settled) and not beyond
 
     def reasons(self) -> dict[str, int]:
         """Return how many rows failed or were rejected, by reason, the most frequent first."""
         return self._table(
             "SELECT reason, sum(size) AS total FROM ("
-            " SELECT reason, count(*) AS size FROM rejects WHERE (input, row) <= (SELECT input, row FROM bound)"
+            f" SELECT reason, count(*) AS size FROM rejects WHERE {WITHIN_BOUND}"
             " GROUP BY reason UNION ALL"
             " SELECT error_category, sum(rows) FROM results WHERE status = 'failed'"
             " GROUP BY error_category"
@@ -362,7 +370,7 @@ class Journal:
         for code, status, message, rows in self.query(
             "SELECT error_category, http_status, error_message, rows FROM results WHERE status = 'failed'"
             " UNION ALL SELECT reason, NULL, '', count(*) FROM rejects"
-            " WHERE (input, row) <= (SELECT input, row FROM bound) GROUP BY reason"
+            f" WHERE {WITHIN_BOUND} GROUP BY reason"
         ):
             counts[code, explain(code, status, message)] += rows
         found = [(code, reason, rows) for (code, reason), rows in counts.items()]

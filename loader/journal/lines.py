@@ -10,12 +10,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from loader.columns import Ids, expanded
+from loader.journal.bound import WITHIN_BOUND
 from loader.journal.journal import Journal
 from loader.journal.lots import LotRows
+from loader.model import Result
 
 
 class Line(NamedTuple):
-    """One line of the results: a row and what became of it. The fields are the columns of the file, in their order."""
+    """One line of the results: a row and what became of it. The fields are the columns of the file, in their order.
+
+    Every line is made by name, so a new column needs a field here, and the statement or the `Result` that has its
+    cells. What a rejected row has no cell for is blank. The tables of `verify` and `undo` have some of the columns.
+    """
 
     input: str
     row: int
@@ -27,75 +33,38 @@ class Line(NamedTuple):
     association_category: str
     association_type_id: str
     label: str
-    created_resource_id: str
-    labels: str
-    http_status: int | None
-    error_category: str
-    error_message: str
-    correlation_id: str
-    attempts: int
-    finished_at: str
-
-
-class Kind(NamedTuple):
-    """What rows of one kind are sent as; `to_column` is where their to object ids come from."""
-
-    object_type: str
-    to_object_type: str
-    association_category: str
-    association_type_id: str
-    label: str
-    to_column: str
-
-
-class ResultCells(NamedTuple):
-    """What the lines of one result have in common: the fields of `Line` from `created_resource_id` on, and `status`."""
-
-    status: str
-    created_resource_id: str
-    labels: str
-    http_status: int | None
-    error_category: str
-    error_message: str
-    correlation_id: str
-    attempts: int
-    finished_at: str
-
-    def before(self) -> "ResultCells":
-        """Return the cells of a row whose type was there before."""
-        return ResultCells("unchanged", "", "", None, "", "", "", 0, self.finished_at)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SharedCells:
-    """What lines have in common: the input's name, what the rows are sent as, and what is said of them."""
-
-    input: str
-    kind: Kind
-    result: ResultCells
+    created_resource_id: str = ""
+    labels: str = ""
+    http_status: int | None = None
+    error_category: str = ""
+    error_message: str = ""
+    correlation_id: str = ""
+    attempts: int = 0
+    finished_at: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Stretch:
     """Some rows with outcomes in columns; `number` is that of their last outcome, and all of its rows are here.
 
-    `which` gives each row its index into `shared`: the cells that many lines have in common. Those are few.
+    `shared` are the lines that the rows have, but for row and record ids: few, however many rows there are. `which`
+    gives each row its index into them.
     """
 
     number: int
     rows: LotRows
     which: Ids
-    shared: Sequence[SharedCells]
+    shared: Sequence[Line]
+
+    def own_cells(self) -> Iterator[tuple[int, int, int, int]]:
+        """Yield of each row the index of its shared line, its row, its object id and its to object id."""
+        columns = self.which, self.rows.rows, self.rows.object_ids, self.rows.to_object_ids
+        return zip(*(column.tolist() for column in columns), strict=True)
 
     def lines(self) -> Iterator[Line]:
         """Yield the rows as lines of the results."""
-        rows = self.rows
-        columns = (self.which, rows.rows, rows.object_ids, rows.to_object_ids)
-        for which, row, object_id, to_object_id in zip(*(each.tolist() for each in columns), strict=True):
-            each = self.shared[which]
-            first, second, category, type_id, label, _ = each.kind
-            ends = first, str(object_id), second, str(to_object_id)
-            yield Line(each.input, row, each.result.status, *ends, category, type_id, label, *each.result[1:])
+        for which, row, object_id, to_object_id in self.own_cells():
+            yield self.shared[which]._replace(row=row, object_id=str(object_id), to_object_id=str(to_object_id))
 
 
 PAIRS_AT_ONCE = 10_000
@@ -106,17 +75,17 @@ def settled(journal: Journal, after: int = 0) -> Iterator[Stretch]:
 
     Whoever wants to go on behind a number takes all that it has.
     """
-    meanings = Meanings(journal)
+    shared_lines = SharedLines(journal)
     for outcomes in journal.outcomes(after, PAIRS_AT_ONCE):
-        yield meanings.stretch(outcomes)
+        yield shared_lines.stretch(outcomes)
 
 
 Outcomes = Sequence[tuple[int, int, int, int, int]]
 """Sequence, first pair, last pair, result and unchanged."""
 
 
-class Meanings:
-    """What the numbers of settled rows mean."""
+class SharedLines:
+    """What the lines of settled rows have in common, by the numbers of their inputs, kinds and results."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -127,16 +96,16 @@ class Meanings:
         return {number: name for number, name, *_ in self._journal.query("SELECT id, name FROM inputs")}
 
     @cached_property
-    def kinds(self) -> dict[int, Kind]:
-        """What rows of each kind are sent as."""
-        return {number: Kind(*cells) for number, *cells in self._journal.query(_KINDS)}
+    def kinds(self) -> dict[int, dict[str, Any]]:
+        """The cells of each kind of row: what its rows are sent as."""
+        return {cells.pop("id"): cells for cells in self._journal.named(_KINDS)}
 
     def stretch(self, outcomes: Outcomes) -> Stretch:
-        """Return the rows of outcomes with what is said of them."""
+        """Return the rows of outcomes with their cells."""
         return self.of(outcomes[-1][0], *self.rows(outcomes))
 
     def rows(self, outcomes: Outcomes) -> tuple[LotRows, Ids]:
-        """Return the rows of outcomes; of each, twice its result's number is said, and one more if it was so before."""
+        """Return the rows of outcomes, and of each twice its result's number, or one more if it was so before."""
         _, first, last, result, unchanged = np.array(outcomes, np.int64).T
         sizes = last - first + 1
         pairs = expanded(first, sizes)
@@ -149,43 +118,64 @@ class Meanings:
         return rows, result_keys
 
     def of(self, number: int, rows: LotRows, result_keys: Ids) -> Stretch:
-        """Return rows with what is said of them."""
+        """Return rows with their cells."""
         # Three numbers as one, because to sort pairs of numbers takes ten times as long.
         codes = (result_keys * (int(rows.kinds.max()) + 1) + rows.kinds) * (int(rows.inputs.max()) + 1) + rows.inputs
         _, first, which = np.unique(codes, return_index=True, return_inverse=True)
-        meant = _result_cells(self._journal, result_keys[first].tolist())
+        keys = result_keys[first].tolist()
+        results = _results(self._journal, keys)
         shared = [
-            SharedCells(input=self.inputs[input_], kind=self.kinds[kind], result=meant[key])
-            for input_, kind, key in zip(
-                rows.inputs[first].tolist(), rows.kinds[first].tolist(), result_keys[first].tolist(), strict=True
-            )
+            Line(input=self.inputs[input_], row=0, object_id="", to_object_id="", **self.kinds[kind], **results[key])
+            for input_, kind, key in zip(rows.inputs[first].tolist(), rows.kinds[first].tolist(), keys, strict=True)
         ]
         return Stretch(number=number, rows=rows, which=which, shared=shared)
 
 
 _KINDS = """
-SELECT id, from_type, to_type, category, CAST(type_id AS TEXT), settled_label, to_column FROM kinds
-WHERE category IS NOT NULL
+SELECT id, from_type AS object_type, to_type AS to_object_type, category AS association_category,
+    CAST(type_id AS TEXT) AS association_type_id, settled_label AS label
+FROM kinds WHERE category IS NOT NULL
 """
 
-_RESULT_CELLS = """
-SELECT id, status, created_resource_id, labels, http_status, error_category, error_message, correlation_id, attempts,
-    finished_at
-FROM results WHERE id IN (SELECT value FROM json_each(?))
-"""
+_RESULTS = f"SELECT id, {', '.join(Result._fields)} FROM results WHERE id IN (SELECT value FROM json_each(?))"
 
 
-def _result_cells(journal: Journal, keys: Sequence[int]) -> Mapping[int, ResultCells]:
-    """Return what is said of rows, by twice the number of a result, and one more for a row that was so before."""
+def _results(journal: Journal, keys: Sequence[int]) -> Mapping[int, dict[str, Any]]:
+    """Return the cells of results, by twice the number of each, and one more for a row that was so before."""
     numbers = json.dumps(sorted({key // 2 for key in keys}))
-    cells = {number: ResultCells(*each) for number, *each in journal.query(_RESULT_CELLS, (numbers,))}
-    return {key: cells[key // 2].before() if key % 2 else cells[key // 2] for key in keys}
+    found = {cells.pop("id"): cells for cells in journal.named(_RESULTS, (numbers,))}
+    return {
+        key: {"status": "unchanged", "finished_at": found[key // 2]["finished_at"]} if key % 2 else found[key // 2]
+        for key in keys
+    }
 
 
-REJECTED = "SELECT * FROM rejected_lines"
+REJECTED = f"""
+SELECT rejects.id AS number, rejects.input AS input_number, part, to_column,
+    inputs.name AS input, row, 'rejected' AS status,
+    coalesce(from_type, object_type) AS object_type, object_id,
+    coalesce(to_type, to_object_type) AS to_object_type, to_object_id,
+    association_category, association_type_id, label, reason AS error_category, message AS error_message
+FROM rejects JOIN kinds ON kinds.id = rejects.kind JOIN inputs ON inputs.id = rejects.input
+WHERE {WITHIN_BOUND}
+"""
 
-FIRST_COLUMN = 4
-"""The view begins with number, input_id, part and to_column."""
+
+class RejectedLine(NamedTuple):
+    """The line of a rejected row, with its number, its input's number, its part, and where its to object id is from."""
+
+    number: int
+    input_number: int
+    part: int
+    to_column: str
+    line: Line
+
+
+def rejected(journal: Journal, which: str, *values: int) -> Iterator[RejectedLine]:
+    """Yield the lines of rejected rows; `which` is what follows `REJECTED`."""
+    for cells in journal.named(f"{REJECTED} {which}", values):
+        beside = {name: cells.pop(name) for name in ("number", "input_number", "part", "to_column")}
+        yield RejectedLine(**beside, line=Line(**cells))
 
 
 def lines(journal: Journal, view: str, after: int) -> Iterator[tuple[int, Line]]:
@@ -194,16 +184,16 @@ def lines(journal: Journal, view: str, after: int) -> Iterator[tuple[int, Line]]
         for stretch in settled(journal, after):
             yield from zip(repeat(stretch.number), stretch.lines(), strict=False)
     else:
-        for row in journal.query(f"{REJECTED} WHERE number > ? ORDER BY number", (after,)):
-            yield row[0], Line._make(row[FIRST_COLUMN:])
+        for each in rejected(journal, "AND number > ? ORDER BY number", after):
+            yield each.number, each.line
 
 
 def line_of_pair(journal: Journal, outcome: Sequence[Any], pair: int) -> Line:
     """Return the line of a pair that has an outcome; the first one where it stands for several rows."""
     number, _, _, result, unchanged = outcome
-    return next(Meanings(journal).stretch([(number, pair, pair, result, unchanged)]).lines())
+    return next(SharedLines(journal).stretch([(number, pair, pair, result, unchanged)]).lines())
 
 
 def line_of_reject(journal: Journal, number: int) -> Line:
     """Return the line of a rejected row."""
-    return Line._make(next(journal.query(f"{REJECTED} WHERE number = ?", (number,)))[FIRST_COLUMN:])
+    return next(rejected(journal, "AND number = ?", number)).line

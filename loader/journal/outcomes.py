@@ -11,10 +11,14 @@ from loader.columns import Flags, Ids, runs
 from loader.journal.lots import LotRows, Lots
 from loader.journal.planned import Planned
 from loader.journal.ranges import ranges, spread
-from loader.model import Demotion, Image, Outcome
+from loader.model import Demotion, Image, Outcome, Result
 from loader.reasons import explain
 
 _RESULT = attrgetter("result", "unchanged")
+
+_RECORD_RESULT = f"""
+INSERT INTO results (rows, {", ".join(Result._fields)}) VALUES (:rows, :{", :".join(Result._fields)})
+"""
 
 
 def record(database: sqlite3.Connection, outcomes: Iterable[Outcome]) -> None:
@@ -22,10 +26,8 @@ def record(database: sqlite3.Connection, outcomes: Iterable[Outcome]) -> None:
     # Neighbours with the same result become one line: PUTs of one millisecond often have the same.
     for (result, unchanged), same in groupby(outcomes, key=_RESULT):
         some = list(same)
-        number = database.execute(
-            "INSERT INTO results VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (sum(each.rows for each in some), *result[:3], ";".join(result.labels), *result[4:]),
-        ).lastrowid
+        cells = result._asdict() | {"rows": sum(each.rows for each in some), "labels": ";".join(result.labels)}
+        number = database.execute(_RECORD_RESULT, cells).lastrowid
         pairs = np.sort(np.concatenate([each.pair_ids for each in some]))
         database.executemany(
             "INSERT INTO settled (first_pair, last_pair, result, unchanged) VALUES (?, ?, ?, ?)",
@@ -129,7 +131,7 @@ def _may_pass(category: str, http_status: int | None, message: str) -> bool:
 def has(database: sqlite3.Connection, which: str) -> bool:
     """Return True when there are such results."""
     database.create_function("may_pass", 3, _may_pass)
-    return database.execute(f"SELECT 1 FROM results WHERE {which} LIMIT 1").fetchone() is not None  # noqa: S608 - our own text
+    return database.execute(f"SELECT 1 FROM results WHERE {which} LIMIT 1").fetchone() is not None
 
 
 def forget(database: sqlite3.Connection, which: str, *values: str) -> int:
@@ -137,9 +139,9 @@ def forget(database: sqlite3.Connection, which: str, *values: str) -> int:
     database.create_function("may_pass", 3, _may_pass)
     results = f"FROM results WHERE {which}"
     (pairs,) = database.execute(
-        f"SELECT coalesce(sum(last_pair - first_pair + 1), 0) FROM settled WHERE result IN (SELECT id {results})",  # noqa: S608 - our own text
+        f"SELECT coalesce(sum(last_pair - first_pair + 1), 0) FROM settled WHERE result IN (SELECT id {results})",
         values,
     ).fetchone()
-    database.execute(f"DELETE FROM settled WHERE result IN (SELECT id {results})", values)  # noqa: S608
+    database.execute(f"DELETE FROM settled WHERE result IN (SELECT id {results})", values)
     database.execute(f"DELETE {results}", values)
     return int(pairs)

@@ -230,7 +230,7 @@ class OwnKeys:
             page = keys[start : start + PAGE]
             with guarded(self._path):
                 found: list[Any] = self._database.execute(
-                    f"SELECT w.key, f.reason, f.message {_ANSWERS} AND w.key IN (SELECT value FROM json_each(?))",  # noqa: S608
+                    f"SELECT w.key, f.reason, f.message {_ANSWERS} AND w.key IN (SELECT value FROM json_each(?))",
                     (question, json.dumps(page)),
                 ).fetchall()
             reasons = {key: (reason, message) for key, reason, message in found}

@@ -122,14 +122,6 @@ CREATE TABLE undone (sequence INTEGER PRIMARY KEY, pair INTEGER NOT NULL UNIQUE,
 -- How far `--limit` lets the run go: the last record's input and row; one line, the end of everything by default.
 CREATE TABLE bound (input INTEGER NOT NULL, row INTEGER NOT NULL);
 INSERT INTO bound VALUES (9223372036854775807, 0);
-
-CREATE VIEW rejected_lines AS
-SELECT x.id AS number, x.input AS input_id, x.part AS part, k.to_column AS to_column, i.name AS input, x.row AS row,
-    'rejected' AS status, coalesce(k.from_type, k.object_type), x.object_id, coalesce(k.to_type, k.to_object_type),
-    x.to_object_id, k.association_category, k.association_type_id, k.label, '', '', NULL,
-    x.reason, x.message, '', 0, ''
-FROM rejects x JOIN kinds k ON k.id = x.kind JOIN inputs i ON i.id = x.input
-WHERE (x.input, x.row) <= (SELECT input, row FROM bound);
 """
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from loader.columns import Flags, Ids
 from loader.journal.claims import pairs_of
 from loader.journal.journal import Journal
-from loader.journal.lines import PAIRS_AT_ONCE, Meanings
+from loader.journal.lines import PAIRS_AT_ONCE, Line, SharedLines
 from loader.journal.lots import Lot
 from loader.journal.planned import type_of
 from loader.journal.ranges import ranges, spread
@@ -28,22 +28,22 @@ STATUSES = ("removed", "unchanged", "left", "failed")
 """What may become of a pair: taken back; not there any more; changed by somebody since; refused by HubSpot."""
 
 
-class TakenBack(NamedTuple):
-    """One line: a row that the run created, and what became of it. The fields are the columns, in their order."""
-
-    input: str
-    row: int
-    status: str
-    object_type: str
-    object_id: str
-    to_object_type: str
-    to_object_id: str
-    association_category: str
-    association_type_id: str
-    label: str
-    error_category: str
-    error_message: str
-    finished_at: str
+COLUMNS = (
+    "input",
+    "row",
+    "status",
+    "object_type",
+    "object_id",
+    "to_object_type",
+    "to_object_id",
+    "association_category",
+    "association_type_id",
+    "label",
+    "error_category",
+    "error_message",
+    "finished_at",
+)
+"""The columns of the undo's file, in their order: those of the results that say something of an undo."""
 
 
 class _Kind(NamedTuple):
@@ -108,28 +108,32 @@ WHERE sequence > ? ORDER BY sequence
 """
 
 
-def taken_back(journal: Journal, view: str, after: int) -> Iterator[tuple[int, TakenBack]]:
-    """Yield the lines of the undo's table that come after a number, each with its number."""
+def taken_back(journal: Journal, view: str, after: int) -> Iterator[tuple[int, Line]]:
+    """Yield the lines of the undo's table that come after a number, each with its number.
+
+    They are the rows that the run created; their `status` says what became of each.
+    """
     if view != "settled":
         return
-    meanings = Meanings(journal)
-    found = journal.query(_UNDONE, (after,))
+    shared_lines = SharedLines(journal)
+    found = journal.named(_UNDONE, (after,))
     while some := list(islice(found, PAIRS_AT_ONCE)):
-        pairs = np.array([pair for _, pair, *_ in some], np.int64)
+        pairs = np.array([undone["pair"] for undone in some], np.int64)
         rows = journal.lots.rows_of(pairs)
-        new = np.flatnonzero(~journal.old_rows(pairs, rows))
-        for row in zip(
-            *(
-                each[new].tolist()
-                for each in (rows.pairs, rows.inputs, rows.rows, rows.kinds, rows.object_ids, rows.to_object_ids)
-            ),
-            strict=True,
-        ):
-            place, input_, number, kind, object_id, to_object_id = row
-            sequence, _, status, *error = some[place]
-            first, second, *type_, _ = meanings.kinds[kind]
-            ends = first, str(object_id), second, str(to_object_id)
-            yield sequence, TakenBack(meanings.inputs[input_], number, status, *ends, *type_, *error)
+        for index in np.flatnonzero(~journal.old_rows(pairs, rows)).tolist():
+            undone = some[rows.pairs[index]]
+            line = Line(
+                input=shared_lines.inputs[rows.inputs[index]],
+                row=int(rows.rows[index]),
+                object_id=str(rows.object_ids[index]),
+                to_object_id=str(rows.to_object_ids[index]),
+                status=undone["status"],
+                error_category=undone["error_category"],
+                error_message=undone["error_message"],
+                finished_at=undone["finished_at"],
+                **shared_lines.kinds[rows.kinds[index]],
+            )
+            yield undone["sequence"], line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -151,7 +155,7 @@ class UndoJournal(Journal):
     def begin_undo(self) -> None:
         """Have what could not be taken back looked at again; what was taken back, or was gone, stays so."""
         with self._commit(self._rewritten("undo")):
-            self._database.execute(f"DELETE FROM undone WHERE NOT ({_SETTLED})")  # noqa: S608 - our own text
+            self._database.execute(f"DELETE FROM undone WHERE NOT ({_SETTLED})")
 
     def undoable(self) -> list[Group]:
         """Return what is still to be taken back, in groups, the largest first."""
@@ -227,7 +231,7 @@ class UndoJournal(Journal):
                 effects = spread(ranges(self._database, "settled", _EFFECT, first, last), 2, first, last)
                 images = spread(ranges(self._database, "befores", "image", first, last), 2, first, last)
                 undone = self._database.execute(
-                    f"SELECT pair FROM undone WHERE pair BETWEEN ? AND ? AND {done}",  # noqa: S608 - our own text
+                    f"SELECT pair FROM undone WHERE pair BETWEEN ? AND ? AND {done}",
                     (first, last),
                 ).fetchall()
             known, numbers = images > 0, np.arange(first, last + 1)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from loader.journal import Journal, Stretch, lines, settled
+from loader.journal import Journal, Line, Stretch, lines, settled
 from loader.record.defuse import Cell, defused_lines
 
-LinesOf = Callable[[Journal, str, int], Iterator[tuple[int, Sequence[Any]]]]
+LinesOf = Callable[[Journal, str, int], Iterator[tuple[int, Line]]]
 """Yields the lines of a journal's view (`settled` or `rejected`) that come after a number, each with its number."""
 
 TextsOf = Callable[[Journal, str, int], Iterator[tuple[int, str]]]
@@ -40,7 +40,7 @@ def csv_texts(journal: Journal, view: str, after: int) -> Iterator[tuple[int, st
     """Yield the results' lines of a journal's view that come after a number, many at once, each time the last number.
 
     A load writes millions of rows, and most cells have the same text in many of them. Such cells are made into text
-    once; a line is put together from them and the row's own numbers.
+    once, with places for the row's own numbers.
     """
     if view == "settled":
         for stretch in settled(journal, after):
@@ -50,20 +50,19 @@ def csv_texts(journal: Journal, view: str, after: int) -> Iterator[tuple[int, st
 
 
 def _settled_text(stretch: Stretch) -> str:
-    shared, rows = stretch.shared, stretch.rows
-    inputs = _texts([(each.input,) for each in shared])
-    firsts = _texts([(each.result.status, each.kind.object_type) for each in shared])
-    seconds = _texts([(each.kind.to_object_type,) for each in shared])
-    rest = _texts([(*each.kind[2:5], *each.result[1:]) for each in shared])
-    columns = (stretch.which, rows.rows, rows.object_ids, rows.to_object_ids)
+    forms = csv_lines(map(_form, stretch.shared)).split("\n")
     return "".join(
         [
-            f"{inputs[which]},{row},{firsts[which]},{object_id},{seconds[which]},{to_object_id},{rest[which]}\n"
-            for which, row, object_id, to_object_id in zip(*(each.tolist() for each in columns), strict=True)
+            f"{forms[which]}\n" % (row, object_id, to_object_id)
+            for which, row, object_id, to_object_id in stretch.own_cells()
         ]
     )
 
 
-def _texts(cells: Sequence[Sequence[Cell]]) -> list[str]:
-    """Return each line of cells as text without its end; nothing in it breaks a line, as it is defused."""
-    return csv_lines(cells).split("\n")
+def _form(shared: Line) -> list[Cell]:
+    """Return the cells of a shared line with places for a row's own numbers, which stand in this order in a line."""
+    own = ("row", "object_id", "to_object_id")
+    return [
+        "%d" if name in own else cell.replace("%", "%%") if isinstance(cell, str) else cell
+        for name, cell in shared._asdict().items()
+    ]

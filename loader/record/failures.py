@@ -6,9 +6,10 @@ keeps the checksum of that. A file that somebody changed is renamed, never overw
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +19,13 @@ from loader.record.defuse import csv_line
 from loader.record.outputs import Outputs, dated_names
 from loader.text import visible
 
-ADDED = ("_input", "_row", "_status", "_error_category", "_error_message", "_http_status", "_correlation_id")
+ABOUT = ("input", "row", "status", "error_category", "error_message", "http_status", "correlation_id")
+"""Columns of the results that stand behind a record's own ones."""
+
+ADDED = tuple(f"_{name}" for name in ABOUT)
+"""How they are called here."""
+
+_CELLS_ABOUT = attrgetter(*ABOUT)
 
 
 _LONGEST_HEADER = 2**20
@@ -104,17 +111,8 @@ def _make_way(outputs: Outputs, journal: Journal, now: datetime) -> Path | None:
     return kept
 
 
-def _about(line: Line) -> tuple[str, ...]:
-    status = "" if line.http_status is None else str(line.http_status)
-    return (
-        visible(line.input),
-        str(line.row),
-        line.status,
-        line.error_category,
-        line.error_message,
-        status,
-        line.correlation_id,
-    )
+def _about(line: Line) -> Iterator[str]:
+    return ("" if cell is None else visible(str(cell)) for cell in _CELLS_ABOUT(line))
 
 
 Column = tuple[str, int]

@@ -4,8 +4,8 @@ import json
 import os
 import zlib
 from collections.abc import Iterable, Sequence
-from functools import partial
 from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -153,8 +153,8 @@ class ParquetResults:
         import pyarrow as pa  # noqa: PLC0415 - takes a quarter of a second, for a Parquet file only
         from pyarrow import parquet  # noqa: PLC0415
 
-        whole = {"row": pa.int64(), "http_status": pa.int64(), "attempts": pa.int64()}
-        schema = pa.schema([(name, whole.get(name, pa.string())) for name in Line._fields])
+        types = {name: pa.string() if kind is str else pa.int64() for name, kind in Line.__annotations__.items()}
+        schema = pa.schema(types)
         with replacing(self._path) as beside, parquet.ParquetWriter(beside, schema) as writer:
             for view in ("settled", "rejected"):
                 numbered = lines(self._journal, view, 0)
@@ -187,8 +187,11 @@ def open_table(
 
     `name` is the table's name in the journal, which may have several.
     """
-    texts = texts_of(lines_of, partial(csv_lines, marks=MARKS))
-    return TextResults(path, journal, texts, ",".join(columns) + "\n", name=name)
+
+    def text(batch: Iterable[Line]) -> str:
+        return csv_lines(map(attrgetter(*columns), batch), MARKS)
+
+    return TextResults(path, journal, texts_of(lines_of, text), ",".join(columns) + "\n", name=name)
 
 
 def _take_name(path: Path, journal: Journal, name: str, *, empty: bool) -> None:
@@ -218,4 +221,4 @@ def _checksum(descriptor: int, size: int) -> int | None:
 
 def _json_lines(batch: Iterable[Line]) -> str:
     encode = json.JSONEncoder(ensure_ascii=False).encode
-    return "".join(f"{visible_json(encode(dict(zip(Line._fields, line, strict=True))))}\n" for line in batch)
+    return "".join(f"{visible_json(encode(line._asdict()))}\n" for line in batch)

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from loader.errors import LoaderError, UsageError
 from loader.events import Planned
 from loader.journal import Counts, Journal, Line, failed_records, lines
-from loader.record.failures import ADDED
+from loader.record.failures import ABOUT, ADDED
 from loader.record.outputs import Outputs, name_outputs
 from loader.record.summary import summarize
 from loader.settings import Settings
@@ -53,8 +54,7 @@ class Report:
             records = []
             for header, cells, line in failed_records(journal):
                 record = dict(zip(header, cells, strict=True))
-                why = line.error_category, line.error_message, line.http_status, line.correlation_id
-                records.append((*(record.get(name, "") for name in names), line.input, line.row, line.status, *why))
+                records.append((*(record.get(name, "") for name in names), *attrgetter(*ABOUT)(line)))
             return _frame((*names, *ADDED), records)
 
 

@@ -9,7 +9,7 @@ from loader.errors import LoaderError, UsageError, WrongPortal
 from loader.events import Notify, Undoable, Undone, UndoPlanned
 from loader.files import remove_left_behind
 from loader.journal import AsyncJournal, Facts, Lock, Undo, is_journal
-from loader.journal.taking_back import TakenBack, UndoJournal, taken_back
+from loader.journal.taking_back import COLUMNS, UndoJournal, taken_back
 from loader.model import Outcome
 from loader.planning.object_types import shown
 from loader.record.outputs import check_table, journal_of
@@ -55,7 +55,7 @@ async def undo(
     if not is_journal(path):
         raise UsageError(f"{settings.results}: there is no journal {path}, so what that run added is not known")
     file = path.with_name(f"{path.name.removesuffix('.journal')}.undo.csv")
-    check_table(file, [], TakenBack._fields)
+    check_table(file, [], COLUMNS)
     session = Session(settings, notify, stop, around)
     with Lock(path):
         async with AsyncJournal(UndoJournal(path, assume_new=settings.assume_new)) as journal:
@@ -96,7 +96,7 @@ class _Undo:
                     counts["pending"] -= len(outcome.pair_ids)
 
             await self.journal.follow(
-                lambda journal: open_table(self.file, journal, TakenBack._fields, taken_back, name="undo"),
+                lambda journal: open_table(self.file, journal, COLUMNS, taken_back, name="undo"),
                 listeners=[count],
             )
             stopped = await self.session.work(self.journal, self._take_back(gateway, names, counts))

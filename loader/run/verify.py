@@ -9,7 +9,7 @@ from loader.errors import JournalError, LoaderError, RecordError, Retryable, Too
 from loader.events import Note, Notify, Verified
 from loader.files import remove_left_behind
 from loader.journal import AsyncJournal, InThread, Journal, Lock, forget_lookups, remove_journal
-from loader.journal.comparison import MARKS, Comparison, comparisons, marks
+from loader.journal.comparison import COLUMNS, MARKS, comparisons, marks
 from loader.model import Outcome
 from loader.planning.prepare import Destination, read_all, resolve_and_group
 from loader.planning.staging import Staging
@@ -61,7 +61,7 @@ async def verify(
     async with session.inputs(standard_input) as inputs:
         paths = [source.path for source in inputs]
         outputs = name_outputs(settings.results, settings.failures, inputs[0].file, paths)
-        check_table(outputs.beside("verify.csv"), paths, Comparison._fields)
+        check_table(outputs.beside("verify.csv"), paths, COLUMNS)
         journal = outputs.beside("verify-journal")
         with Lock(journal):
             remove_left_behind([], journal=journal)
@@ -160,7 +160,7 @@ class _Verification:
         await journal.call(Journal.limit, self.settings.send.limit)
         meter = Meter(journal.facts, gateway, self.session.around, self.session.around.clock())
         await journal.follow(
-            lambda opened: open_table(self.file, opened, Comparison._fields, comparisons),
+            lambda opened: open_table(self.file, opened, COLUMNS, comparisons),
             figures=meter.facts,
             listeners=[self._watch],
         )

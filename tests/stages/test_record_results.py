@@ -223,9 +223,9 @@ def test_every_csv_cell_is_defused_and_json_is_not(tmp_path: Path) -> None:
     """Ids, labels and messages come from files and servers; JSON lines are for machines."""
     rows: list[Row] = [link(2, 1, 9), reject(3, "=1+1", "@x", row_kind(label="-a"))]
     with Journal(stage(tmp_path, [chunk(rows)])) as journal:
-        journal.record([failed(pair, "+CAT", "=cmd|'/C calc'!A0") for pair in claim(journal, 1)], {})
+        journal.record([failed(pair, "+CAT", "=cmd|'/C calc'!A0 %d") for pair in claim(journal, 1)], {})
         one, two = written(journal, tmp_path / "r.csv")
-        assert (one["error_category"], one["error_message"]) == ("'+CAT", "'=cmd|'/C calc'!A0")
+        assert (one["error_category"], one["error_message"]) == ("'+CAT", "'=cmd|'/C calc'!A0 %d")
         assert (two["object_id"], two["to_object_id"], two["label"]) == ("'=1+1", "'@x", "'-a")
         (tmp_path / "r.csv").unlink()
         journal.remember(tables={})
