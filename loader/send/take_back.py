@@ -1,58 +1,18 @@
 """The action of an undo: what a run added to pairs is taken away again, after a look at what they have now."""
 
-from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from operator import attrgetter
 from typing import NamedTuple
 
-from loader.errors import ApiError, Refused, Retryable
-from loader.model import Direction, Outcome, Pair, Result
-from loader.send import api
-from loader.send.api import Request
-from loader.send.batch_replies import archived
+from loader.model import Direction, Pair, Result
+from loader.send.archive import Archive, Results
 from loader.send.clocks import Moment, timestamp
-from loader.send.gateway import Gateway, Superseded
+from loader.send.gateway import Gateway
 from loader.send.give_back import Giver
 from loader.send.outcomes import Record, failed, outcome, plain
 from loader.send.outgoing import Draft
 from loader.send.reading import CurrentAssociations, Reading, read_fresh
-from loader.send.refusals import after_refusal
 from loader.send.removal import GONE, NOTHING, Removal, removal
-
-RECORDS_PER_ARCHIVE = 100
-"""From records in one `batch/archive` (quoted from HubSpot's guide by others)."""
-
-PAIRS_PER_ARCHIVE = 1000
-"""Pairs in one `batch/archive`; HubSpot names no limit for it, and takes 2,000 to create."""
-
-MOST_LABELLED = 100
-"""Inputs in one `batch/labels/archive` (HubSpot's reference of version 2026-09)."""
-
-_FROM = attrgetter("object_id")
-
-
-LATE = ApiError("the reading was too old when the request could leave")
-"""What keeps a pair from being taken back in this pass; it is read again in the next one."""
-
-Errors = dict[int, ApiError]
-"""What was wrong, by the number of the pair."""
-
-
-class _Timely:
-    """A request that leaves only while the reading that it rests on is young."""
-
-    def __init__(self, request: Request, read_at: Moment, gateway: Gateway) -> None:
-        self._request = request
-        self._read_at = read_at
-        self._gateway = gateway
-
-    def leaving(self) -> Request | None:
-        young = self._gateway.clocks.age(self._read_at) <= self._gateway.fresh_seconds
-        return self._request if young else None
-
-    async def renew(self) -> None:
-        raise Superseded
 
 
 class _Step(NamedTuple):
@@ -88,7 +48,7 @@ class TakeBack:
         self._gateway = gateway
         self._replaced = replaced
         self._giver = Giver(gateway, version=version, max_attempts=max_attempts, now=now)
-        self._version = version
+        self._archive = Archive(gateway, version=version, now=now)
         self._current = CurrentAssociations(gateway, version=version)
         self._labels = labels
         self._intend = intend
@@ -111,21 +71,17 @@ class TakeBack:
             ]
             tried |= {step.pair.pair_id for step in steps if step.removal.needed}
             await self._intend([step.pair.pair_id for step in steps if step.removal.needed])
-            errors = await self._carry_out(steps, read_at)
-            errors |= {pair.pair_id: reading.unreadable[pair.object_id] for pair in _unreadable(pairs, reading)}
-            record(self._outcomes(pairs, steps, errors))
-            pairs = [pair for pair in pairs if errors.get(pair.pair_id) is LATE]
+            results = await self._carry_out(steps, read_at) | self._unread(pairs, reading)
+            record([outcome(pair, results[pair.pair_id]) for pair in pairs if pair.pair_id in results])
+            pairs = [pair for pair in pairs if pair.pair_id not in results]
 
-    def _outcomes(self, pairs: Iterable[Pair], steps: Iterable[_Step], errors: Errors) -> list[Outcome]:
-        done = {step.pair.pair_id: step.removal for step in steps}
+    def _unread(self, pairs: Iterable[Pair], reading: Reading) -> Results:
         moment = timestamp(self._now())
-        return [
-            _failed(pair, error, moment)
-            if (error := errors.get(pair.pair_id))
-            else _done(pair, done[pair.pair_id], moment)
+        return {
+            pair.pair_id: failed(error, attempts=error.attempts, finished_at=moment)
             for pair in pairs
-            if errors.get(pair.pair_id) is not LATE
-        ]
+            if (error := reading.unreadable.get(pair.object_id))
+        }
 
     def _judged(self, pair: Pair, reading: Reading, tried: Collection[int]) -> Removal:
         now = reading.found[pair.object_id].get(pair.to_object_id, NOTHING)
@@ -134,17 +90,26 @@ class TakeBack:
             return GONE._replace(status="removed", why="")
         return found
 
-    # --- taking away
+    async def _carry_out(self, steps: Sequence[_Step], read_at: Moment) -> Results:
+        """Give back first, as that sends all that a pair has; then take off. What would leave too late has no result.
 
-    async def _carry_out(self, steps: Sequence[_Step], read_at: Moment) -> Errors:
-        """Give back first, as that sends all that a pair has; then take off."""
-        direction = _direction(steps[0].pair) if steps else ("", "")
-        errors = await self._give_back(direction, steps, read_at)
-        left = [step for step in steps if step.pair.pair_id not in errors]
-        errors |= await self._archive(left, read_at)
-        return errors | await self._archive_labels(direction, left, read_at)
+        A pair's second request is only made once its first one has succeeded.
+        """
+        given = await self._give_back([step for step in steps if step.removal.back], read_at)
+        done = {number for number, result in given.items() if result.status != "failed"}
+        left = [step for step in steps if not step.removal.back or step.pair.pair_id in done]
+        whole = [step.pair for step in left if step.removal.whole]
+        labelled = [(step.pair, step.removal.types) for step in left if step.removal.types]
+        taken = await self._archive.whole(whole, read_at) | await self._archive.labels(labelled, read_at)
+        results = {number: result for number, result in (given | taken).items() if result.status == "failed"}
+        moment = timestamp(self._now())
+        for step in left:
+            number, goes = step.pair.pair_id, step.removal.whole or step.removal.types
+            if number not in results and (not goes or number in taken):
+                results[number] = _done(step.removal, moment)
+        return results
 
-    async def _give_back(self, direction: Direction, steps: Iterable[_Step], read_at: Moment) -> Errors:
+    async def _give_back(self, steps: Sequence[_Step], read_at: Moment) -> Results:
         given = {
             step.pair.pair_id: (
                 step.pair.object_id,
@@ -152,115 +117,15 @@ class TakeBack:
                 tuple(sorted(step.removal.now | step.removal.back)),
             )
             for step in steps
-            if step.removal.back
         }
-        done = await self._giver.give(direction, given, read_at)
-        return {
-            pair: LATE if (result := done.get(pair)) is None else _error(result)
-            for pair in given
-            if pair not in done or done[pair].status == "failed"
-        }
-
-    async def _archive(self, steps: Iterable[_Step], read_at: Moment) -> Errors:
-        pairs = [step.pair for step in steps if step.removal.whole]
-        # A pair that is gone is gone from both ends: it is taken away from the one that has fewer records.
-        if len({pair.to_object_id for pair in pairs}) < len({pair.object_id for pair in pairs}):
-            pairs = [_from_the_other_end(pair) for pair in pairs]
-        errors: Errors = {}
-        for batch in _batches(pairs):
-            errors |= await self._sent(batch, self._archive_request, read_at)
-        return errors
-
-    def _archive_request(self, pairs: Sequence[Pair]) -> Request:
-        wanted: dict[str, list[str]] = {}
-        for pair in pairs:
-            wanted.setdefault(pair.object_id, []).append(pair.to_object_id)
-        return api.archive(_direction(pairs[0]), wanted, self._version)
-
-    async def _archive_labels(self, direction: Direction, steps: Iterable[_Step], read_at: Moment) -> Errors:
-        labels = {step.pair.pair_id: sorted(step.removal.types) for step in steps if step.removal.types}
-        pairs = [step.pair for step in steps if step.removal.types]
-
-        def request(some: Iterable[Pair]) -> Request:
-            wanted = ((pair.object_id, pair.to_object_id, labels[pair.pair_id]) for pair in some)
-            return api.archive_labels(direction, wanted, self._version)
-
-        errors: Errors = {}
-        for start in range(0, len(pairs), MOST_LABELLED):
-            errors |= await self._sent(pairs[start : start + MOST_LABELLED], request, read_at)
-        return errors
-
-    async def _sent(
-        self, pairs: Sequence[Pair], request: Callable[[Sequence[Pair]], Request], read_at: Moment
-    ) -> Errors:
-        """Send a batch, and again without the pairs that HubSpot refuses; return what was wrong by pair."""
-        errors: Errors = {}
-        batches = deque([pairs])
-        while batches:
-            batch = batches.popleft()
-            try:
-                await self._gateway.call(_Timely(request(batch), read_at, self._gateway), archived)
-            except Superseded:
-                errors |= {pair.pair_id: LATE for pair in batch}
-            except Refused as error:
-                refused, again = after_refusal(error, batch)
-                errors |= {pair.pair_id: why for pair, why in refused}
-                batches.extendleft(reversed(again))
-            except Retryable as error:
-                errors |= {pair.pair_id: error for pair in batch}
-        return errors
+        return await self._giver.give(_direction(steps[0].pair), given, read_at) if steps else {}
 
 
 def _direction(pair: Pair) -> Direction:
     return pair.object_type, pair.to_object_type
 
 
-def _unreadable(pairs: Iterable[Pair], reading: Reading) -> list[Pair]:
-    return [pair for pair in pairs if pair.object_id in reading.unreadable]
-
-
-def _from_the_other_end(pair: Pair) -> Pair:
-    return pair._replace(
-        object_type=pair.to_object_type,
-        object_id=pair.to_object_id,
-        to_object_type=pair.object_type,
-        to_object_id=pair.object_id,
-    )
-
-
-def _batches(pairs: Iterable[Pair]) -> list[list[Pair]]:
-    """Return the pairs in requests, each with no more than a hundred from records."""
-    batches: list[list[Pair]] = []
-    records: set[str] = set()
-    for pair in sorted(pairs, key=_FROM):
-        record = pair.object_id
-        full = (record not in records and len(records) == RECORDS_PER_ARCHIVE) or (
-            batches and len(batches[-1]) == PAIRS_PER_ARCHIVE
-        )
-        if not batches or full:
-            batches.append([])
-            records = set()
-        batches[-1].append(pair)
-        records.add(record)
-    return batches
-
-
-def _error(result: Result) -> ApiError:
-    error = Refused(
-        result.error_message,
-        status=result.http_status,
-        category=result.error_category,
-        correlation_id=result.correlation_id,
-    )
-    error.attempts = result.attempts
-    return error
-
-
-def _failed(pair: Pair, error: ApiError, moment: str) -> Outcome:
-    return outcome(pair, failed(error, attempts=error.attempts, finished_at=moment))
-
-
-def _done(pair: Pair, done: Removal, moment: str) -> Outcome:
+def _done(done: Removal, moment: str) -> Result:
     category = "CHANGED_SINCE" if done.status == "left" else ""
     result = plain(done.status, finished_at=moment, attempts=1)
-    return outcome(pair, result._replace(error_category=category, error_message=done.why))
+    return result._replace(error_category=category, error_message=done.why)
