@@ -94,6 +94,29 @@ class Losing:
     pairs: int
 
 
+class RejectedRow(NamedTuple):
+    """A row that is never sent: its input, its row there, the column and the text of the cell that is wrong, and why.
+
+    Column and value are blank for a record that is wrong as a whole, and the column for what an option says.
+    """
+
+    input: str
+    row: int
+    column: str
+    value: str
+    message: str
+
+
+class RejectedFor(NamedTuple):
+    """The rows that are rejected for one reason: how many, what it means, what to do, and the `first` of them."""
+
+    reason: str
+    rows: int
+    cause: str
+    mend: str
+    first: tuple[RejectedRow, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Planned:
     """A plan: everything is read, checked and grouped. `rows` are result lines, `without` cells that ask for nothing.
@@ -103,7 +126,9 @@ class Planned:
     the portal has already, None where that was not looked up: then each pair counts as one to send; `losing` is
     what `--existing replace` takes off. `merged` are records that are merged into others in HubSpot: their rows will
     fail. `daily_quota` is the day's, None where HubSpot does not say. With a `limit`, rows, pairs and rejects are those
-    of the first `limit` records.
+    of the first `limit` records. `rejects` names the rejected rows by reason, the most frequent first; `failures` is
+    the file that has them all, None where none was written. `next_command` loads what was planned, None with nothing
+    to send.
     """
 
     inputs: Mapping[str, Understood]
@@ -125,6 +150,9 @@ class Planned:
     losing: Losing | None = None
     merged: tuple[MergedRecord, ...] = ()
     limit: int | None = None
+    rejects: tuple[RejectedFor, ...] = ()
+    failures: str | None = None
+    next_command: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,8 @@ class Rows:
 class Reject(NamedTuple):
     """One row that is never sent, with what its cells said and why it is wrong.
 
-    `reason` is a key of `reasons.REASONS`; `message` one sentence with the column, the value and what to do.
+    `reason` is a key of `reasons.REASONS`; `message` one sentence with the column, the value and what to do. `field` is
+    the one of `FIELDS` whose cell is wrong; blank for a record that is wrong as a whole.
     """
 
     row: int
@@ -104,6 +105,7 @@ class Reject(NamedTuple):
     row_kind: RowKind
     reason: str
     message: str
+    field: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

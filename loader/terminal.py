@@ -50,7 +50,8 @@ def plan(given: Command) -> int:
 
     stop = Stop()
     with Listeners(given) as notify:
-        planned = _run(verb(settings, notify=notify, stop=stop, standard_input=_StandardInput.of(stop)), stop)
+        read, failures = _StandardInput.of(stop), given.verb == "plan" and settings.failures is not None
+        planned = _run(verb(settings, notify=notify, stop=stop, standard_input=read, failures=failures), stop)
         if given.values["json"]:
             notify(planned)
         else:

@@ -123,7 +123,10 @@ async def _load(ready: Prepared, notify: Notify, stop: Stop, standard_input: Bin
 
 
 async def _plan(ready: Prepared, notify: Notify, stop: Stop, standard_input: BinaryIO | None) -> Planned:
-    planned = await plan_verb(ready.settings, notify=notify, stop=stop, standard_input=standard_input)
+    failures = ready.command.verb == "plan" and ready.settings.failures is not None
+    planned = await plan_verb(
+        ready.settings, notify=notify, stop=stop, standard_input=standard_input, failures=failures
+    )
     if ready.command.values["json"]:
         notify(planned)
     return planned

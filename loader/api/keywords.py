@@ -15,6 +15,7 @@ from loader.options import (
     ConnectionOptions,
     ExistingOptions,
     InputOptions,
+    ListRejectsOption,
     Option,
     OutputOptions,
     ReadBackOptions,
@@ -41,8 +42,8 @@ class CallerOptions(ConnectionOptions, OutputOptions, total=False):
     on_event: Callable[[Event], None]
 
 
-class PlanOptions(InputOptions, ExistingOptions, CallerOptions, total=False):
-    """Keywords of `plan`: how the load is to treat the labels that pairs have."""
+class PlanOptions(InputOptions, ExistingOptions, ListRejectsOption, CallerOptions, total=False):
+    """Keywords of `plan`: how the load is to treat the labels that pairs have, and where rejected rows are listed."""
 
 
 class LoadOptions(InputOptions, SendOptions, CallerOptions, total=False):

@@ -1,7 +1,7 @@
 """The journal of a run: the only place that knows SQLite, and the only truth about what was read, sent and answered."""
 
 from loader.journal.async_journal import AsyncJournal, InThread, View
-from loader.journal.draft import Draft, Figures
+from loader.journal.draft import Draft, Figures, FirstReject
 from loader.journal.facts import Command, EndedEarly, Facts, RequestCounts, Table, Undo, Written
 from loader.journal.failed_records import FailedRecord, failed_records
 from loader.journal.journal import Counts, Journal
@@ -19,6 +19,7 @@ __all__ = [
     "Facts",
     "FailedRecord",
     "Figures",
+    "FirstReject",
     "InThread",
     "Journal",
     "Line",

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -23,8 +23,8 @@ from loader.journal.own_keys import Blocks, OwnKeys
 from loader.journal.schema import create, guarded, packed, scratch, storable
 from loader.model import AssociationType, Direction, Resolved, RowKind, Specification
 
-Rejected = tuple[int, int, int, str, str, int, str, str]
-"""Input, row, part, object id, to object id, kind, reason, message."""
+Rejected = tuple[int, int, int, str, str, int, str, str, str]
+"""Input, row, part, object id, to object id, kind, reason, message, field."""
 
 _OTHER_END = {"from": "to", "to": "from"}
 
@@ -44,6 +44,20 @@ class Figures:
     without: int
     records: tuple[int, ...]
     looked_up: int
+
+
+class FirstReject(NamedTuple):
+    """A row that is never sent: the place of its input (from 0), and which field is wrong, with its text.
+
+    `to_column` is the header that its to object id comes from; `field` is blank where the record is wrong as a whole.
+    """
+
+    input: int
+    row: int
+    field: str
+    to_column: str
+    message: str
+    value: str
 
 
 class Draft:
@@ -110,8 +124,11 @@ class Draft:
         """Write down rows that are never sent."""
         with guarded(self.path):
             self._database.executemany(
-                "INSERT INTO staged_rejects VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                ((*ids[:3], storable(ids[3]), storable(ids[4]), *ids[5:7], storable(ids[7])) for ids in rejects),
+                "INSERT INTO staged_rejects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    (*ids[:3], storable(ids[3]), storable(ids[4]), *ids[5:7], storable(ids[7]), ids[8])
+                    for ids in rejects
+                ),
             )
 
     # --- what is planned
@@ -268,6 +285,21 @@ class Draft:
             records=tuple(each for each, _ in inputs),
             looked_up=looked_up if limit is None else min(looked_up, pairs),
         )
+
+    def first_rejects(self, reason: str, most: int, limit: int | None = None) -> list[FirstReject]:
+        """Return the first rows that are rejected for a reason, in the order of the inputs."""
+        statement = """
+            SELECT x.input - 1 AS input, x.row, x.field, k.to_column, x.message,
+                CASE x.field WHEN 'object_id' THEN x.object_id WHEN 'to_object_id' THEN x.to_object_id
+                WHEN 'object_type' THEN k.object_type WHEN 'to_object_type' THEN k.to_object_type
+                WHEN 'association_category' THEN k.association_category
+                WHEN 'association_type_id' THEN k.association_type_id WHEN 'label' THEN k.label ELSE '' END
+            FROM staged_rejects x JOIN kinds k ON k.id = x.kind
+            WHERE x.reason = ? AND (x.input, x.row) <= (?, ?) ORDER BY x.input, x.row, x.part LIMIT ?
+        """
+        end = self.end_of(limit)
+        with guarded(self.path):
+            return list(map(FirstReject._make, self._database.execute(statement, (reason, *end, most))))
 
     def remember(self, /, **changes: object) -> None:
         """Give some of the journal's facts their values; see `Facts.changed`."""

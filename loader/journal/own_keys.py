@@ -201,8 +201,8 @@ class OwnKeys:
         both = np.concatenate(pages)
         self._answers[number] = both[:, 0].copy(), both[:, 1].copy()
 
-    def replace(self, block: npt.NDArray[np.void]) -> Iterator[tuple[Flags, Iterator[tuple[str, str]]]]:
-        """Put record ids in the place of keys, and yield rows of which a record was not found, with what was said.
+    def replace(self, block: npt.NDArray[np.void]) -> Iterator[tuple[str, Flags, Iterator[tuple[str, str]]]]:
+        """Put record ids in the place of keys, and yield rows of which a record was not found: side, rows, and why.
 
         A row of which neither was found is yielded for its first one. Without an answer nothing is known of any
         record: then rows keep their keys.
@@ -221,7 +221,7 @@ class OwnKeys:
                 unfound[question] = these & (ids == 0) & ~lost
             for question, rows in unfound.items():
                 if rows.any():
-                    yield rows, self._why(question, (-block[side][rows]).tolist())
+                    yield side, rows, self._why(question, (-block[side][rows]).tolist())
                     lost |= rows
             block[side] = np.where(ids == 0, block[side], ids)
 

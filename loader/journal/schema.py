@@ -206,7 +206,7 @@ def scratch(path: Path) -> sqlite3.Connection:
         connection.execute(f"PRAGMA {pragma}")
     connection.execute(
         "CREATE TEMP TABLE staged_rejects (input INTEGER, row INTEGER, part INTEGER, object_id TEXT, to_object_id TEXT,"
-        " kind INTEGER, reason TEXT, message TEXT)"
+        " kind INTEGER, reason TEXT, message TEXT, field TEXT)"
     )
     return connection
 

@@ -37,7 +37,7 @@ class Option:
     `default` is what could be typed in its place. `several`: it may be given more than once. `setting` is its field in
     `loader.settings`, where that is not the keyword. `binds`: it belongs to the identity of a run, which only goes on
     with the same value. `per_input`: so it does, and an `[[input]]` may set it for its own files. `variable` is one of
-    the environment beside `ASSOCIATION_LOADER_<OPTION>`; None: the environment says nothing about this option.
+    the environment beside `ASSOCIATION_LOADER_<OPTION>`; None: only the command itself may set this option.
     """
 
     word: str
@@ -221,6 +221,13 @@ class TakeBackOptions(TypedDict, total=False):
     daily_reserve: DailyReserve
 
 
+class ListRejectsOption(TypedDict, total=False):
+    """Where a plan lists the rows that it rejects."""
+
+    failures: Annotated[Path, Option("--failures",
+        "Write the rejected rows to a file, as a load would.", PATH, variable=None)]
+
+
 class JsonOption(TypedDict, total=False):
     """The output of a command that only shows something."""
 
@@ -256,7 +263,7 @@ class SandboxOptions(TypedDict, total=False):
 
 _OF_VERBS: Mapping[str, tuple[type, ...]] = {
     "load": (InputOptions, SendOptions, ConnectionOptions, OutputOptions),
-    "plan": (InputOptions, ExistingOptions, ConnectionOptions, OutputOptions),
+    "plan": (InputOptions, ExistingOptions, ListRejectsOption, ConnectionOptions, OutputOptions),
     "labels": (ConnectionOptions, JsonOption),
     "explain": (JsonOption,),
     "report": (ReportOptions,),

@@ -148,7 +148,8 @@ class ConfigurationFile:
 
 def _by_key(verb: str) -> dict[str, Option]:
     """Return a command's options by their key; those that a file cannot hold are left out."""
-    return {option.key: option for option in options_of(verb).values() if option.keyword != "config"}
+    options = options_of(verb).values()
+    return {option.key: option for option in options if option.keyword != "config" and option.variable is not None}
 
 
 def _plain(key: str) -> str:

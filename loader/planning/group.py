@@ -13,6 +13,7 @@ from loader.planning.orient import (
     ORIENTED,
     Kinds,
     Sink,
+    Why,
     as_written,
     begins,
     contradicting,
@@ -162,7 +163,7 @@ class _Grouping:
         if refused.any():
             # To change ends twice changes nothing.
             self._sink.reject(
-                as_written(self._from_chosen_end(rows[refused])), repeat(("UNKNOWN_INVERSE_TYPE", UNKNOWN_INVERSE))
+                as_written(self._from_chosen_end(rows[refused])), repeat(Why("UNKNOWN_INVERSE_TYPE", UNKNOWN_INVERSE))
             )
             sizes = np.add.reduceat(~refused, starts, dtype=np.int64)
             rows = rows[~refused]

@@ -7,9 +7,8 @@ where only that can name all types; a row whose type can be named from neither i
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import repeat
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -28,14 +27,19 @@ ORIENTED = [
 
 _SINGLE = [("types", "i4"), ("record", "i8"), ("other", "i8")]
 
-ReasonAndMessage = tuple[str, str]
-"""Why a row is rejected: a key of `reasons.REASONS`, and a sentence without the row's number."""
+
+class Why(NamedTuple):
+    """Why a row is rejected: a key of `reasons.REASONS`, a sentence without the row's number, and the wrong field."""
+
+    reason: str
+    message: str
+    field: str = ""
 
 
 class Sink(Protocol):
     """Whoever takes over what comes of rows."""
 
-    def reject(self, rows: Records, why: Iterable[ReasonAndMessage]) -> None:
+    def reject(self, rows: Records, why: Iterable[Why]) -> None:
         """Take over rows, as they are written (see `ROW`), that are never sent."""
 
     def family(self, number: int, direction: Direction, records: int) -> None:
@@ -133,7 +137,8 @@ def oriented(rows: Spool, kinds: Kinds, sink: Sink, ids: Callable[[Records], Fla
         if itself.any():
             lost = block[itself]
             why = "object_id and to_object_id are both {}: a record cannot be associated with itself"
-            sink.reject(lost, (("RECORD_WITH_ITSELF", why.format(record)) for record in lost["from"].tolist()))
+            both = lost["from"].tolist()
+            sink.reject(lost, (Why("RECORD_WITH_ITSELF", why.format(record), "to_object_id") for record in both))
             stay &= ~itself
         block, kind = block[stay], block["kind"][stay]
         backward = np.where(kinds.within[kind], block["from"] > block["to"], kinds.swapped[kind])
@@ -211,7 +216,7 @@ def without_contradictions(
     records = [(types, record) for types, record, _ in _singles(written, kinds).tolist()]
     lost = np.array([key in found for key in records], np.bool_)
     messages = (_two(kinds.sided[key[0]], key[1], *found[key]) for key in records if key in found)
-    sink.reject(written[asking[lost]], zip(repeat("CONFLICTING_PRIMARY"), messages, strict=False))
+    sink.reject(written[asking[lost]], (Why("CONFLICTING_PRIMARY", message) for message in messages))
     return np.delete(block, asking[lost])
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from loader.errors import RecordError
-from loader.events import Kind, LookedUp, Notify, Planned, Reading
+from loader.events import Kind, LookedUp, Notify, Planned, Reading, RejectedFor, RejectedRow
 from loader.journal import InThread
 from loader.model import Resolved, RowKind, Specification, Unresolved
 from loader.planning.association_limits import Limits, reject_beyond_limits
@@ -18,11 +18,15 @@ from loader.planning.orient import ends
 from loader.planning.own_keys import Records, look_up
 from loader.planning.staging import Staging
 from loader.read import Input
+from loader.reasons import explain
 from loader.send.reading import RECORDS_PER_READ, Current
 from loader.settings import Rate, Settings
 from loader.stopping import Stop
 
 RECORDS_BETWEEN_EVENTS = 20_000
+
+MOST_NAMED = 10
+"""The rejected rows that a plan names for each reason."""
 
 
 def read_all(staging: Staging, inputs: Sequence[Input], notify: Notify, stop: Stop) -> None:
@@ -153,6 +157,10 @@ def planned(staging: Staging, inputs: Sequence[Input], resolution: Resolution, p
     figures = staging.figures(prospect.limit)
     read = zip(inputs, figures.records, strict=True)
     by_method = costs(figures.pairs, figures.looked_up, prospect.rate, prospect.daily_quota)
+    rejects = [
+        RejectedFor(reason, rows, *explain(reason)[:2], _first_rejected(staging, inputs, reason, prospect.limit))
+        for reason, rows in figures.reasons.items()
+    ]
     return Planned(
         inputs={source.name: source.understood._replace(records=records) for source, records in read},
         kinds=resolution.kinds,
@@ -170,7 +178,20 @@ def planned(staging: Staging, inputs: Sequence[Input], resolution: Resolution, p
         daily_quota=prospect.daily_quota,
         costs=by_method,
         limit=prospect.limit,
+        rejects=tuple(rejects),
     )
+
+
+def _first_rejected(
+    staging: Staging, inputs: Sequence[Input], reason: str, limit: int | None
+) -> tuple[RejectedRow, ...]:
+    found = []
+    for each in staging.first_rejects(reason, MOST_NAMED, limit):
+        source = inputs[each.input]
+        headers = source.understood.columns.get(each.field, ())
+        column = each.to_column if each.field == "to_object_id" else "".join(headers[:1])
+        found.append(RejectedRow(source.name, each.row, column, each.value, each.message))
+    return tuple(found)
 
 
 def with_what_is_there(event: Planned, ahead: Ahead, method: str) -> Planned:

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from itertools import repeat
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,7 +11,7 @@ import numpy as np
 
 from loader.columns import Flags, PlannedLot, place
 from loader.errors import RecordError
-from loader.journal import Draft, Figures
+from loader.journal import Draft, Figures, FirstReject
 from loader.journal.bound import bound_place
 from loader.model import (
     AssociationType,
@@ -26,7 +25,7 @@ from loader.model import (
 )
 from loader.planning.group import group
 from loader.planning.object_types import ObjectTypes
-from loader.planning.orient import ROW, Kinds, ReasonAndMessage
+from loader.planning.orient import ROW, Kinds, Why
 from loader.planning.spool import Records, Spool
 
 _OF_RECORD = [("record", "i8"), ("place", "i8"), ("part", "i4"), ("other", "i8"), ("pair", "i8")]
@@ -106,8 +105,8 @@ class Staging:
             self._rows_of_kind.update({kind: int(counts[kind]) for kind in np.flatnonzero(counts).tolist()})
             self._spool.append(found)
         self._draft.reject(
-            (self._input, row, part, object_id, to_object_id, self._kind(row_kind), reason, message)
-            for row, part, object_id, to_object_id, row_kind, reason, message in chunk.rejects
+            (self._input, row, part, object_id, to_object_id, self._kind(row_kind), reason, message, field)
+            for row, part, object_id, to_object_id, row_kind, reason, message, field in chunk.rejects
         )
         self._records += len(chunk.rows)
         self._without += chunk.without
@@ -161,17 +160,17 @@ class Staging:
         kinds = np.array(sorted(why), np.int32)
         for block in self._spool.blocks() if len(kinds) else ():
             rows = block[np.isin(block["kind"], kinds)]
-            self.reject(rows, ((why[kind].reason, why[kind].message) for kind in rows["kind"].tolist()))
+            self.reject(rows, (Why(*why[kind]) for kind in rows["kind"].tolist()))
 
-    def reject(self, rows: Records, why: Iterable[ReasonAndMessage]) -> None:
+    def reject(self, rows: Records, why: Iterable[Why]) -> None:
         """Reject rows, as they are written, each with a reason and a sentence."""
         reasons = iter(why)
         for start in range(0, len(rows), REJECTS_AT_ONCE):
             some = rows[start : start + REJECTS_AT_ONCE]
             texts = self.keys.texts([*some["from"].tolist(), *some["to"].tolist()])
             self._draft.reject(
-                (number, row, part, texts[one], texts[other], kind, reason, f"Row {row}: {message}")
-                for (one, other, number, row, part, kind), (reason, message) in zip(
+                (number, row, part, texts[one], texts[other], kind, reason, f"Row {row}: {message}", field)
+                for (one, other, number, row, part, kind), (reason, message, field) in zip(
                     some.tolist(), reasons, strict=False
                 )
             )
@@ -195,8 +194,9 @@ class Staging:
         """Put record ids in the place of own keys, reject rows of which a record is missing, and tell the others."""
         stay = np.ones(len(block), np.bool_)
         written = block.copy()
-        for lost, why in self.keys.replace(block):
-            self.reject(written[lost], why)
+        for side, lost, why in self.keys.replace(block):
+            field = {"from": "object_id", "to": "to_object_id"}[side]
+            self.reject(written[lost], (Why(*each, field) for each in why))
             stay &= ~lost
         return stay
 
@@ -246,8 +246,8 @@ class Staging:
             of_lot = numbers[slice(*np.searchsorted(numbers, (first_pair, first_pair + len(lot))))]
             if len(of_lot):
                 some = lot.take(of_lot - first_pair)
-                why = (messages[pair] for pair in np.repeat(of_lot, some.sizes).tolist())
-                self.reject(_written(some), zip(repeat(reason), why, strict=False))
+                why = (Why(reason, messages[pair]) for pair in np.repeat(of_lot, some.sizes).tolist())
+                self.reject(_written(some), why)
         if messages:
             self._draft.drop_pairs(numbers)
 
@@ -260,6 +260,10 @@ class Staging:
     def figures(self, limit: int | None = None) -> Figures:
         """Return what was read and grouped, in figures; with a limit, what of that its records come to."""
         return self._draft.figures(limit)
+
+    def first_rejects(self, reason: str, most: int, limit: int | None = None) -> list[FirstReject]:
+        """Return the first rows that are rejected for a reason, in the order of the inputs."""
+        return self._draft.first_rejects(reason, most, limit)
 
     def remember(self, /, **changes: object) -> None:
         """Give some of the journal's facts their values; see `Facts.changed`."""

@@ -5,7 +5,7 @@ others are looked at one by one, cell by cell; that gives the same for a plain r
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -49,7 +49,8 @@ class _Link(NamedTuple):
     row_kind: RowKind
 
 
-Verdicts = tuple[tuple[Column, Judged], ...]
+Verdict = tuple[str, Column, Judged]
+"""A field of a row, the column that it is read from, and what was found there."""
 
 
 class Judge:
@@ -173,9 +174,9 @@ class Judge:
                         found = _with_addresses(each, judged, to_judged)
                         yield _Link(row, part, judged.record_id, to_judged.record_id, found)
                     else:
-                        verdicts = (self._columns.object_id, judged), (column, to_judged), *unsure
-                        problem = self._problem(row, verdicts, each)
-                        yield Reject(row, part, keep(cell), keep(text), each, problem.reason, problem.why)
+                        verdicts = ("object_id", self._columns.object_id, judged), ("to_object_id", column, to_judged)
+                        field, problem = self._problem(row, (*verdicts, *unsure), each)
+                        yield Reject(row, part, keep(cell), keep(text), each, problem.reason, problem.why, field)
                     part += 1
             if part == before:
                 yield 1
@@ -186,11 +187,14 @@ class Judge:
             return Judged("", "", mark.reason, mark.why)
         return self._judge(cell, self._by_property[0])
 
-    def _unsure(self, place: int, batch: Batch) -> list[tuple[Column, Judged]]:
+    def _unsure(self, place: int, batch: Batch) -> list[Verdict]:
         """Return the record's type, category and label cells whose content is lost: they only look blank."""
-        marked = [(column, batch.marks.get((place, column.position))) for column in self._columns.own.values()]
+        own = self._columns.own.items()
+        marked = [(field, column, batch.marks.get((place, column.position))) for field, column in own]
         return [
-            (column, Judged("", "", mark.reason, mark.why)) for column, mark in marked if mark and mark.reason in _LOST
+            (field, column, Judged("", "", mark.reason, mark.why))
+            for field, column, mark in marked
+            if mark and mark.reason in _LOST
         ]
 
     def _judged_parts(self, place: int, column: Column, cells: list[str], batch: Batch) -> Iterator[tuple[str, Judged]]:
@@ -214,13 +218,14 @@ class Judge:
             self._repairs[f"Ids that had {judged.repair} taken off: {{n}}."] += 1
         return judged
 
-    def _problem(self, row: int, verdicts: Verdicts, row_kind: RowKind) -> Mark:
-        """Return the first thing that is wrong with a row that is not in order."""
-        for where, verdict in verdicts:
+    def _problem(self, row: int, verdicts: Sequence[Verdict], row_kind: RowKind) -> tuple[str, Mark]:
+        """Return the first thing that is wrong with a row that is not in order, and the field where it is."""
+        for field, where, verdict in verdicts:
             if verdict.reason:
-                return Mark(verdict.reason, f"{self._table.cell_name(row, where.position)}: {verdict.why}.")
-        missing = "MISSING_TO_OBJECT_TYPE" if row_kind.object_type else "MISSING_OBJECT_TYPE"
-        return Mark(missing, f"Row {row}: {_MISSING_TYPE[missing]}.")
+                return field, Mark(verdict.reason, f"{self._table.cell_name(row, where.position)}: {verdict.why}.")
+        field = "to_object_type" if row_kind.object_type else "object_type"
+        missing = f"MISSING_{field.upper()}"
+        return field, Mark(missing, f"Row {row}: {_MISSING_TYPE[missing]}.")
 
     def _rejected_record(self, row: int, cells: list[str], fault: Mark) -> Reject:
         ids_as_text = keep(cells[self._columns.object_id.position]), keep(cells[self._columns.to[0].position])

@@ -63,7 +63,8 @@ def write_failures(outputs: Outputs, journal: Journal, now: datetime) -> Failure
             found = dict(zip(_numbered(header), cells, strict=True))
             write((*(found.get(name, "") for name in columns), *_about(line)))
             written += 1
-        kept = _make_way(outputs, journal, now)
+        # What is there may be the same already, as a plan wrote it.
+        kept = None if digest.hexdigest() in _digests(path) else _make_way(outputs, journal, now)
         # Before the new file has its name: after a crash between the two, either is known as the loader's.
         journal.remember(failures_written=(*_digests(path), digest.hexdigest()))
     return Failures(written, kept)

@@ -95,7 +95,17 @@ def load_mended(settings: Settings, outputs: Outputs, failures: Path) -> str | N
         options.append(_Part("--results", ("--results", str(failures.with_name("mended.results.csv")))))
     elif settings.results and "--results" not in typed:
         options.append(_Part("--results", ("--results", as_file(str(results)))))
-    return _joined(settings.command[:2], [_Part("", (as_file(str(failures)),)), *options])
+    return _joined((settings.command[0], "load"), [_Part("", (as_file(str(failures)),)), *options])
+
+
+def load_planned(settings: Settings) -> str | None:
+    """Return the command that loads what a plan has shown, or None when no command was typed."""
+    if not settings.command:
+        return None
+    program, verb, *words = settings.command
+    # What a plan wrote is not what the load is to write.
+    parts = _without(list(_parts(words)), {"--dry-run"} if verb == "load" else {"--failures"})
+    return _joined((program, "load"), parts)
 
 
 def _parts(words: Collection[str]) -> Iterator[_Part]:

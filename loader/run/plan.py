@@ -1,7 +1,9 @@
 """Plan: everything that load does before its first write, and nothing that it writes."""
 
+import asyncio
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,7 +14,10 @@ from loader.planning.cost import look_ahead
 from loader.planning.prepare import Destination, Prospect, planned, read_all, resolve_and_group, with_what_is_there
 from loader.planning.staging import Staging
 from loader.read import Input
-from loader.record.outputs import name_outputs
+from loader.record.failures import write_failures
+from loader.record.outputs import Outputs, name_outputs
+from loader.run.earlier_files import check_failures_name, note_kept_failures
+from loader.run.next_command import load_planned
 from loader.run.sending import judge_of
 from loader.run.session import Session
 from loader.send.endings import no_answer
@@ -38,45 +43,75 @@ async def plan(
     stop: Stop | None = None,
     around: Surroundings | None = None,
     standard_input: BinaryIO | None = None,
+    failures: bool = False,
 ) -> Planned:
     """Read and check everything and return what a load would do; sends no write and leaves no file.
 
-    Without a token no socket is opened, and `unchecked` lists the object types whose labels could not be read.
+    With `failures`, the rejected rows are written to the failures file of the settings, as a load would. Without a
+    token no socket is opened, and `unchecked` lists the object types whose labels could not be read.
     Raises UsageError or InputError as load would, and Fatal when the portal refuses the token or cannot be reached.
     """
     session = Session(settings, notify, stop, around)
     async with session.inputs(standard_input) as inputs:
-        name_outputs(settings.results, settings.failures, inputs[0].file, [source.path for source in inputs])
+        paths = [source.path for source in inputs]
+        outputs = name_outputs(settings.results, settings.failures, inputs[0].file, paths)
+        if failures:
+            check_failures_name(settings, outputs, None)
         with tempfile.TemporaryDirectory(prefix="association-loader-") as folder:
             async with InThread(Staging(Path(folder) / "plan", stopping=session.stop.asked)) as staging:
                 await staging.call(read_all, inputs, notify, session.stop)
                 session.note_ending_version()
+                journal = Path(folder) / "plan.journal"
                 if settings.connection.credentials is None:
-                    portal_id = settings.connection.portal_id
-                    event = await plan_rows(session, inputs, staging, portal_id=portal_id)
-                    kinds = staging.held.kinds().values()
-                    if portal_id is None and any(kind.address or kind.to_address for kind in kinds):
-                        session.note(_ADDRESSES_UNCHECKED)
-                    return event
-                async with session.connected(notify, attempts=ATTEMPTS) as (gateway, portal):
-                    account = await session.recognize(portal)
-                    try:
-                        event = await plan_rows(
-                            session,
-                            inputs,
-                            staging,
-                            portal_id=account.portal_id,
-                            gateway=gateway,
-                            portal=portal,
-                            attempts=ATTEMPTS,
-                        )
-                    except Retryable as error:
-                        raise no_answer(error) from error
-                    if settings.send.unread or not event.pairs:
-                        return event
-                    journal = Path(folder) / "plan.journal"
+                    event = await _without_token(session, inputs, staging)
+                else:
+                    event = await _with_portal(session, inputs, staging, journal)
+                if failures and not journal.exists():
                     await staging.call(Staging.install, journal)
-                    return await _with_what_is_there(session, gateway, journal, event)
+            if failures:
+                event = await asyncio.to_thread(_with_failures, session, outputs, journal, event)
+    return replace(event, next_command=load_planned(settings) if event.pairs else None)
+
+
+async def _without_token(session: Session, inputs: Sequence[Input], staging: InThread[Staging]) -> Planned:
+    portal_id = session.settings.connection.portal_id
+    event = await plan_rows(session, inputs, staging, portal_id=portal_id)
+    kinds = staging.held.kinds().values()
+    if portal_id is None and any(kind.address or kind.to_address for kind in kinds):
+        session.note(_ADDRESSES_UNCHECKED)
+    return event
+
+
+async def _with_portal(session: Session, inputs: Sequence[Input], staging: InThread[Staging], journal: Path) -> Planned:
+    """Return the plan with what the portal says; for that, the journal is installed."""
+    async with session.connected(session.notify, attempts=ATTEMPTS) as (gateway, portal):
+        account = await session.recognize(portal)
+        try:
+            event = await plan_rows(
+                session,
+                inputs,
+                staging,
+                portal_id=account.portal_id,
+                gateway=gateway,
+                portal=portal,
+                attempts=ATTEMPTS,
+            )
+        except Retryable as error:
+            raise no_answer(error) from error
+        if session.settings.send.unread or not event.pairs:
+            return event
+        await staging.call(Staging.install, journal)
+        return await _with_what_is_there(session, gateway, journal, event)
+
+
+def _with_failures(session: Session, outputs: Outputs, path: Path, event: Planned) -> Planned:
+    """Write the failures file of a planned journal, and return the plan with its name."""
+    with Journal(path) as journal:
+        journal.limit(session.settings.send.limit)
+        written = write_failures(outputs, journal, session.around.now())
+    if written.kept is not None:
+        note_kept_failures(session.settings, outputs, written.kept, session.notify)
+    return replace(event, failures=str(outputs.failures) if written.lines else None)
 
 
 async def plan_rows(

@@ -6,16 +6,17 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from loader.events import FailedFor, Kind, LookedUp, MergedRecord, Planned
+from loader.events import Kind, LookedUp, MergedRecord, Planned, RejectedFor, RejectedRow
 from loader.model import Understood
 from loader.object_type_names import one_of
-from loader.reasons import explain
-from loader.show.tables import duration, plain, reasons_table, table
+from loader.show.tables import command, duration, plain, table
 
 MOST_MERGED = 20
 MOST_HEADERS = 30
 MOST_KINDS = 50
 """The most lines of a table in a plan; with thousands of labels, the others are in the results."""
+MOST_CELLS = 3
+MOST_OF_VALUE = 40
 
 
 def plan_table(event: Planned, *, in_full: bool = True) -> Iterator[RenderableType]:
@@ -42,10 +43,46 @@ def plan_table(event: Planned, *, in_full: bool = True) -> Iterator[RenderableTy
     yield from _costs(event)
     if event.portal_id:
         yield plain(f"They go to portal {event.portal_id}.")
-    if event.reasons and in_full:
-        yield from reasons_table([FailedFor(rows, code, *explain(code)[:2]) for code, rows in event.reasons.items()])
-    elif event.reasons:
-        yield plain(f"Rejected: {', '.join(f'{rows:,} {reason}' for reason, rows in event.reasons.items())}.")
+    if not in_full:
+        if event.reasons:
+            yield plain(f"Rejected: {', '.join(f'{rows:,} {reason}' for reason, rows in event.reasons.items())}.")
+        return
+    if event.rejects:
+        yield from _rejects(event)
+    if event.next_command:
+        yield command(f"Next: {event.next_command}")
+
+
+def _rejects(event: Planned) -> Iterator[RenderableType]:
+    """Yield why rows are rejected, with the first of them, and where they all are."""
+    lines = table("Rows", "What is wrong, and what to do")
+    for each in event.rejects:
+        meaning = plain(f": {each.cause} {each.mend}")
+        where = plain(_where(each, one_input=len(event.inputs) == 1), "yellow")
+        lines.add_row(f"{each.rows:,}", Text.assemble(plain(each.reason, "bold"), meaning, "\n", where))
+    yield lines
+    yield command(f"More about a reason: association-loader explain {event.rejects[0].reason}")
+    if event.failures:
+        yield plain(f"Failures: {event.failures} has all {_rows(event.rejected)} that would not be loaded.")
+    else:
+        yield plain("All of them in a file, each with what is wrong: plan again with --failures rejected.csv.")
+
+
+def _where(rejects: RejectedFor, *, one_input: bool) -> str:
+    """Return where the first rows of a reason are, each different cell once: `row 152 "to_id": "x"; also 242`."""
+    cells: dict[tuple[str, str, str], list[RejectedRow]] = {}
+    for each in rejects.first:
+        cells.setdefault((each.input, each.column, each.value), []).append(each)
+    words, named = [], 0
+    for (name, column, value), (first, *others) in list(cells.items())[:MOST_CELLS]:
+        row = f"row {first.row:,}" if one_input else f"{name} row {first.row:,}"
+        text = f'"{value[:MOST_OF_VALUE]}{"…" * (len(value) > MOST_OF_VALUE)}"' if value.strip() else "blank"
+        words.append(f'{row} "{column}": {text}' if column else first.message.removesuffix("."))
+        if also := list(dict.fromkeys(f"{each.row:,}" for each in others if each.row != first.row)):
+            words.append(f"also {', '.join(also)}")
+        named += 1 + len(others)
+    more = rejects.rows - named
+    return "; ".join(words) + (f"; and {more:,} more" if more else "")
 
 
 def _inputs(inputs: Mapping[str, Understood]) -> Iterator[Text]:

@@ -1,6 +1,7 @@
 """`plan`, which is `load --dry-run`: it reads and checks everything, sends nothing, leaves nothing."""
 
 import json
+import shlex
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -255,3 +256,93 @@ def test_a_plan_goes_no_further_than_its_limit(
     )
     assert (report.summary["rows"]["total"], report.summary["pairs"], report.summary["rows"]["rejected"]) == planned
     assert sandbox.count("PUT") == 0
+
+
+BAD = "from_id,to_id,label\n101,201,\n x1,202,\n102,203,Boss\n x1,204,\n103,,\n104,205,206,\nq,207,\n105,208,Boss\n"
+
+
+def test_a_plan_names_its_rejected_rows(run: Run, sandbox: Sandbox, folder: Path) -> None:
+    """Each reason with its first rows, column, value and file, on the screen and in JSON; none with a limit above."""
+    (folder / "a.csv").write_text(BAD)
+    (folder / "b.csv").write_text("from_id,to_id\n1,2\n3,0012\n")
+    said = " ".join(run("plan", "a.csv", *TYPES).out.split())
+    assert 'row 3 "from_id": " x1"; also 5; row 8 "from_id": "q"' in said
+    assert 'row 4 "label": "Boss"; also 9' in said
+    assert 'row 6 "to_id": blank' in said
+    assert "Row 7 has 4 fields" in said
+    assert 'b.csv row 3 "to_id": "0012"' in " ".join(run("plan", "a.csv", "b.csv", *TYPES).out.split())
+    told = json.loads(run("plan", "a.csv", *TYPES, "--json", "--quiet").out.splitlines()[-1])
+    rejects = {each["reason"]: each for each in told["rejects"]}
+    assert {reason: each["rows"] for reason, each in rejects.items()} == told["reasons"]
+    first = rejects["INVALID_RECORD_ID"]["first"]
+    assert [(each["input"], each["row"], each["column"], each["value"]) for each in first] == [
+        ("a.csv", 3, "from_id", " x1"),
+        ("a.csv", 5, "from_id", " x1"),
+        ("a.csv", 8, "from_id", "q"),
+    ]
+    assert rejects["FIELD_COUNT"]["first"][0]["column"] == ""
+    assert rejects["ASSOCIATION_LABEL_NOT_FOUND"]["first"][0]["value"] == "Boss"
+    told = json.loads(run("plan", "a.csv", *TYPES, "--json", "--quiet", "--column", "label=").out.splitlines()[-1])
+    assert "ASSOCIATION_LABEL_NOT_FOUND" not in {each["reason"] for each in told["rejects"]}
+
+
+def test_a_plan_names_few_of_many_rejected_rows(run: Run, sandbox: Sandbox, folder: Path) -> None:
+    """Three different cells, and how many more rows there are."""
+    (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"x{n},{n}\n" for n in range(1, 1001)))
+    said = " ".join(run("plan", "a.csv", *TYPES).out.split())
+    assert 'row 2 "from_id": "x1"; row 3 "from_id": "x2"; row 4 "from_id": "x3"; and 997 more' in said
+
+
+@pytest.mark.parametrize("token", [True, False])
+def test_a_plan_writes_the_failures_file_that_a_load_would_write(
+    run: Run, load: Run, sandbox: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch, *, token: bool
+) -> None:
+    """Byte for byte; and the same plan again leaves it as it is."""
+    (folder / "a.csv").write_text(BAD if token else BAD.replace("Boss", ""))
+    with monkeypatch.context() as without:
+        if not token:
+            without.delenv("HUBSPOT_ACCESS_TOKEN")
+        for _ in range(2):
+            done = run("plan", "a.csv", *TYPES, "--failures", "bad.csv")
+    assert "Failures: bad.csv" in done.out
+    assert sorted(path.name for path in folder.iterdir()) == ["a.csv", "bad.csv"]
+    planned = (folder / "bad.csv").read_bytes()
+    load("a.csv")
+    assert (folder / "a.failures.csv").read_bytes() == planned
+    assert planned.count(b",rejected,") == (7 if token else 5)
+
+
+def test_a_plan_writes_rejected_rows_only_where_its_own_command_says_so(
+    run: Run, sandbox: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the load's own file is called in the environment or in a job says nothing about a plan; nor a dry run."""
+    (folder / "a.csv").write_text(BAD)
+    (folder / "job.toml").write_text('failures = "bad.csv"\n')
+    monkeypatch.setenv("ASSOCIATION_LOADER_FAILURES", "worse.csv")
+    run("plan", "a.csv", *TYPES, "--config", "job.toml")
+    run("load", "a.csv", *TYPES, "--dry-run", "--failures", "worst.csv")
+    assert sorted(path.name for path in folder.iterdir()) == ["a.csv", "job.toml"]
+
+
+def test_a_plan_writes_over_no_file_that_somebody_made(run: Run, sandbox: Sandbox, folder: Path) -> None:
+    """Another file is refused; a failures file that was corrected keeps its content under another name."""
+    (folder / "a.csv").write_text(BAD)
+    (folder / "mine.csv").write_text("notes\n")
+    refused = run("plan", "a.csv", *TYPES, "--failures", "mine.csv")
+    assert (refused.code, (folder / "mine.csv").read_text()) == (2, "notes\n")
+    run("plan", "a.csv", *TYPES, "--failures", "bad.csv")
+    corrected = (folder / "bad.csv").read_text().replace(" x1", "777")
+    (folder / "bad.csv").write_text(corrected)
+    assert "is kept" in run("plan", "a.csv", *TYPES, "--failures", "bad.csv").err
+    assert corrected in [path.read_text() for path in folder.glob("*bad.csv")]
+    assert " x1" in (folder / "bad.csv").read_text()
+
+
+def test_a_plan_ends_with_the_command_that_loads(plan: Run, run: Run, sandbox: Sandbox, folder: Path) -> None:
+    """The same inputs and options; none where no row can be sent."""
+    (folder / "a b.csv").write_text(MIXED)
+    (following,) = [line for line in plan("a b.csv", *TYPES).out.splitlines() if line.startswith("Next: ")]
+    assert following == "Next: association-loader load 'a b.csv' --from contacts --to companies"
+    assert run(*shlex.split(following)[2:]).code == 1
+    (folder / "bad.csv").write_text("from_id,to_id\nx,y\n")
+    assert "Next: " not in plan("bad.csv", *TYPES).out

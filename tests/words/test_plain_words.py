@@ -37,7 +37,7 @@ NAMES = {
     "Alike": "SharedCells",
     "Asked": "RowKind",
     "FARED": "RESULT",
-    "Said": "ResultCells, ReasonAndMessage",
+    "Said": "ResultCells, Why",
     "Settled": "Resolved",
     "Settlement": "Resolution",
     "Tell": "Notify",
