@@ -425,12 +425,19 @@ class FoundRecord(NamedTuple):
     message: str
 
 
+STATUSES = ("created", "replaced", "unchanged", "failed")
+"""What becomes of rows that are not rejected, in the order in which the summary counts them."""
+
+WRITTEN = ("created", "replaced")
+"""The statuses of pairs that HubSpot has changed."""
+
+
 class Result(NamedTuple):
     """The result of a request, or of none; the pairs of one request that got the same result share one.
 
-    `status` is `created`, `replaced`, `unchanged` or `failed`. `created_resource_id` is HubSpot's `createdResourceId`
-    where the answer had one, else blank. `labels` are those the answer named. `attempts` counts the requests made.
-    `finished_at` is UTC, ISO 8601 with milliseconds.
+    `status` is one of `STATUSES`; a verification and an undo have words of their own.
+    `created_resource_id` is HubSpot's `createdResourceId` where the answer had one, else blank. `labels` are those the
+    answer named. `attempts` counts the requests made. `finished_at` is UTC, ISO 8601 with milliseconds.
     """
 
     status: str

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,45 +16,43 @@ from loader.journal.facts import from_rows, to_rows
 from loader.journal.lots import LotRows, Lots
 from loader.journal.planned import Planned
 from loader.journal.schema import connect, guarded
-from loader.model import Demotion, Direction, Image, Lot, Outcome, Pairs, Singles, Types
+from loader.model import STATUSES, Demotion, Direction, Image, Lot, Outcome, Pairs, Singles, Types
 from loader.reasons import Reason, explain
 
 SETTLED = "SELECT sequence, first_pair, last_pair, result, unchanged FROM settled"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Counts:
-    """How many rows have which status; `total` is the sum of the others. `pairs` have one row or more each."""
+    """How many rows there are: `total` are those with an outcome, the rejected and the pending ones together.
+
+    `pairs` have one row or more each.
+    """
 
     total: int = 0
-    created: int = 0
-    replaced: int = 0
-    unchanged: int = 0
-    failed: int = 0
     rejected: int = 0
     pairs: int = 0
+    by_status: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def failed(self) -> int:
+        """Rows that were sent, and failed."""
+        return self.by_status["failed"]
 
     @property
     def pending(self) -> int:
         """Rows that have no outcome yet."""
-        return self.total - self.created - self.replaced - self.unchanged - self.failed - self.rejected
+        return self.total - self.rejected - self.by_status.total()
 
     def add(self, outcome: Outcome) -> None:
         """Count the rows of an outcome."""
-        self.unchanged += outcome.unchanged * len(outcome.pair_ids)
-        if outcome.status == "created":
-            self.created += outcome.rows
-        elif outcome.status == "replaced":
-            self.replaced += outcome.rows
-        elif outcome.status == "unchanged":
-            self.unchanged += outcome.rows
-        else:
-            self.failed += outcome.rows
+        self.by_status[outcome.status] += outcome.rows
+        self.by_status["unchanged"] += outcome.unchanged * len(outcome.pair_ids)
 
     def rows(self) -> dict[str, int]:
         """Return the counts of rows, as the summary shows them."""
-        names = ("total", "created", "replaced", "unchanged", "failed", "rejected", "pending")
-        return {name: getattr(self, name) for name in names}
+        by_status = {status: self.by_status[status] for status in STATUSES}
+        return {"total": self.total, **by_status, "rejected": self.rejected, "pending": self.pending}
 
 
 class Journal:
@@ -332,17 +330,10 @@ class Journal:
             (rows,) = self._one("SELECT coalesce(sum(rows), 0) FROM kinds")
         (rejects,) = self._one("SELECT count(*) FROM rejects")
         (rejected,) = self._one(f"SELECT count(*) FROM rejects WHERE {WITHIN_BOUND}")
-        settled = self._table("SELECT status, sum(rows) FROM results GROUP BY status")
+        by_status = Counter(self._table("SELECT status, sum(rows) FROM results GROUP BY status"))
         (beside,) = self._one("SELECT coalesce(sum(unchanged * (last_pair - first_pair + 1)), 0) FROM settled")
-        return Counts(
-            total=rows + rejects,
-            created=settled.get("created", 0),
-            replaced=settled.get("replaced", 0),
-            unchanged=settled.get("unchanged", 0) + beside,
-            failed=settled.get("failed", 0),
-            rejected=rejected,
-            pairs=self.lots.pairs,
-        )
+        by_status["unchanged"] += beside
+        return Counts(total=rows + rejects, rejected=rejected, pairs=self.lots.pairs, by_status=by_status)
 
     def is_finished(self) -> bool:
         """Return True when no row is pending, without counting what became of each."""

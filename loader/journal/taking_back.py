@@ -22,7 +22,7 @@ from loader.journal.lots import Lot
 from loader.journal.planned import type_of
 from loader.journal.ranges import ranges, spread
 from loader.journal.schema import guarded
-from loader.model import NO_TYPES, AssociationType, Demotion, Direction, Outcome, Pairs, concatenate
+from loader.model import NO_TYPES, WRITTEN, AssociationType, Demotion, Direction, Outcome, Pairs, concatenate
 
 STATUSES = ("removed", "unchanged", "left", "failed")
 """What may become of a pair: taken back; not there any more; changed by somebody since; refused by HubSpot."""
@@ -74,9 +74,9 @@ class Group(NamedTuple):
 
 _SURE, _MAYBE, _BY_IMAGE = 1, 2, 3
 
-_EFFECT = """
+_EFFECT = f"""
 (SELECT CASE
-    WHEN status IN ('created', 'replaced') THEN 1
+    WHEN status IN {WRITTEN} THEN 1
     WHEN status <> 'failed' THEN 4
     WHEN http_status BETWEEN 400 AND 499 AND http_status NOT IN (408, 423, 425, 429) THEN 4
     WHEN attempts > 0 THEN 2

@@ -81,13 +81,7 @@ class Meter:
         # Rows are what is left, not requests: some rows need none, and a request may carry thousands.
         rows_per_second = _per_second(first, last, first.pending - last.pending)
         return Progress(
-            total=counts.total,
-            created=counts.created,
-            replaced=counts.replaced,
-            unchanged=counts.unchanged,
-            failed=counts.failed,
-            rejected=counts.rejected,
-            pending=counts.pending,
+            **counts.rows(),
             requests=before.sent + traffic.sent,
             retried=before.retried + traffic.retried,
             rate_limited=before.rate_limited + traffic.rate_limited,

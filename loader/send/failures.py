@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from loader.errors import TooManyFailures
-from loader.model import Outcome
+from loader.model import WRITTEN, Outcome
 from loader.send import replies
 from loader.settings import Budget
 
@@ -34,7 +34,7 @@ class FailureGuard:
         for outcome in outcomes:
             self._rows += outcome.rows + outcome.unchanged * len(outcome.pair_ids)
             self._failed += outcome.rows * (outcome.status == "failed")
-        if any(outcome.status in {"created", "replaced"} for outcome in outcomes):
+        if any(outcome.status in WRITTEN for outcome in outcomes):
             self._in_a_row = 0
         else:
             for outcome in outcomes:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from loader.errors import UsageError
 from loader.events import Event, Finished, Progress
 from loader.files import remove_left_behind, replacing
+from loader.model import STATUSES
 
 SECONDS_BETWEEN_WRITES = 5.0
 
@@ -94,7 +95,7 @@ class MetricsFile:
 
 
 def _of_progress(event: Progress, seconds: float) -> Iterator[_Sample]:
-    for status in ("created", "replaced", "unchanged", "failed", "rejected", "pending"):
+    for status in (*STATUSES, "rejected", "pending"):
         yield _Sample("rows", {"status": status}, getattr(event, status))
     yield _Sample("requests_total", {}, event.requests)
     yield _Sample("retries_total", {}, event.retried)

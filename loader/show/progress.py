@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from loader.events import Progress, Undoing, Verifying
-from loader.show.tables import duration
+from loader.model import STATUSES
+from loader.show.tables import STYLES, duration
 
 _WIDEST = 100
 _BETWEEN = " \u00b7 "
@@ -60,14 +61,11 @@ def _figures(event: ProgressEvent) -> Iterator[_Figure]:
 
 
 def _loaded(event: Progress) -> Iterator[_Figure]:
-    yield _Figure(f"created {event.created:,}", "green" if event.created else "")
-    if event.replaced:
-        yield _Figure(f"replaced {event.replaced:,}", "green")
-    if event.unchanged:
-        yield _Figure(f"unchanged {event.unchanged:,}")
-    yield _Figure(f"failed {event.failed:,}", "red" if event.failed else "")
-    if event.rejected:
-        yield _Figure(f"rejected {event.rejected:,}", "red")
+    always = {"created", "failed"}
+    for status in (*STATUSES, "rejected"):
+        count = getattr(event, status)
+        if count or status in always:
+            yield _Figure(f"{status} {count:,}", STYLES.get(status, "") if count else "")
     yield _Figure(f"{event.achieved:.1f} requests/s (limit {event.rate.per_second:g})")
     yield _Figure(f"429s {event.rate_limited:,}", "yellow" if event.rate_limited else "")
     if event.daily_left is not None:
@@ -85,7 +83,7 @@ def _undone(event: Undoing) -> Iterator[_Figure]:
     counts = {"removed": event.removed, "unchanged": event.unchanged, "left": event.left, "failed": event.failed}
     for name, count in counts.items():
         if count:
-            yield _Figure(f"{name} {count:,}", {"removed": "green", "failed": "red"}.get(name, ""))
+            yield _Figure(f"{name} {count:,}", STYLES.get(name, ""))
     yield _Figure(f"{event.requests:,} requests, {event.achieved:.1f}/s (limit {event.rate.per_second:g})")
 
 

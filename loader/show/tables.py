@@ -15,6 +15,17 @@ MOST_ENTRIES = 2
 """Several meanings of one code: it may be given to rows that were sent and to others."""
 
 
+STYLES = {
+    "created": "green",
+    "replaced": "green",
+    "removed": "green",
+    "left": "yellow",
+    "failed": "red",
+    "rejected": "red",
+}
+"""The style of a count, by its status."""
+
+
 def duration(seconds: float | None) -> str:
     """Return seconds as people say them: `1:05:09`, `0:12`; a question mark where it is not known."""
     if seconds is None:
@@ -127,8 +138,7 @@ def verified_table(event: Verified) -> Iterator[RenderableType]:
 def _counts(rows: Mapping[str, int]) -> Table:
     rows = {name: count for name, count in rows.items() if count or name != "replaced"}
     lines = table(*rows, right=rows.keys())
-    styles = {"created": "green", "replaced": "green", "failed": "red", "rejected": "red"}
-    lines.add_row(*(Text(f"{count:,}", style=styles.get(name, "") if count else "") for name, count in rows.items()))
+    lines.add_row(*(Text(f"{count:,}", STYLES.get(name, "") if count else "") for name, count in rows.items()))
     return lines
 
 
@@ -152,8 +162,6 @@ def explained_table(event: Explained) -> Iterator[RenderableType]:
         yield Text(f"What to do: {each.mend}")
         yield Text(f"Sending it again as it is: {'may help' if each.retry else 'does not help'}.")
 
-
-_UNDONE_STYLES = {"removed": "green", "left": "yellow", "failed": "red"}
 
 _ONE = "primary record (or parent company)"
 
@@ -189,7 +197,7 @@ def undone_table(event: Undone) -> Iterator[RenderableType]:
     summary: Mapping[str, Any] = event.summary
     pairs = {name: count for name, count in summary["pairs"].items() if name != "pending" or count}
     lines = table(*pairs, right=pairs.keys())
-    lines.add_row(*(Text(f"{count:,}", _UNDONE_STYLES.get(name, "") if count else "") for name, count in pairs.items()))
+    lines.add_row(*(Text(f"{count:,}", STYLES.get(name, "") if count else "") for name, count in pairs.items()))
     yield lines
     if summary["given_back"]:
         yield Text(f"{summary['given_back']:,} records have the {_ONE} again that they had before.")

@@ -33,7 +33,7 @@ from tests.stages.staged import HEADER, NOW, Row, alike, chunk, claim, created, 
 
 def counted(counts: Counts) -> tuple[int, int, int, int, int]:
     """Return total, created, failed, rejected and pending."""
-    return counts.total, counts.created, counts.failed, counts.rejected, counts.pending
+    return counts.total, counts.by_status["created"], counts.failed, counts.rejected, counts.pending
 
 
 def result_lines(journal: Journal) -> list[tuple[str, int, str, str, str]]:
@@ -247,9 +247,9 @@ def test_outcomes_and_facts_are_committed_together_or_not_at_all(tmp_path: Path)
         first, second = claim(journal, 2)
         with pytest.raises(sqlite3.IntegrityError):
             journal.record([created(first), created(second), created(first)], {"seconds": 1.0})
-        assert (journal.facts.seconds, journal.counts().created) == (0.0, 0)
+        assert (journal.facts.seconds, journal.counts().by_status["created"]) == (0.0, 0)
         journal.record([created(first), created(second)], {"seconds": 2.0})
-        assert (journal.facts.seconds, journal.counts().created) == (2.0, 2)
+        assert (journal.facts.seconds, journal.counts().by_status["created"]) == (2.0, 2)
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_no_pair_is_settled_twice(tmp_path: Path, again: list[int]) -> None:
         journal.record([alike(pairs[1:4])], {})
         with pytest.raises(sqlite3.IntegrityError, match="one outcome"):
             journal.record([alike([pairs[pair - 1] for pair in again])], {})
-        assert journal.counts().created == 3
+        assert journal.counts().by_status["created"] == 3
         journal.record([alike([pairs[5], pairs[0], pairs[4]])], {})
         assert journal.is_finished()
         assert [line.row for _, line in lines(journal, "settled", 0)] == [3, 4, 5, 2, 6, 7]
@@ -409,8 +409,8 @@ def test_a_log_cut_anywhere_leaves_the_last_whole_commit(tmp_path: Path) -> None
         copy.write_bytes(main)
         copy.with_name(f"{copy.name}-wal").write_bytes(whole[:size])
         with Journal(copy) as journal:
-            assert journal.counts().created == journal.facts.seconds
-            seen.add(journal.counts().created)
+            assert journal.counts().by_status["created"] == journal.facts.seconds
+            seen.add(journal.counts().by_status["created"])
     assert len(seen) > 3
 
 
@@ -424,7 +424,7 @@ def test_a_full_disk_is_told_and_ends_the_run(tmp_path: Path) -> None:
         list(journal.query(f"PRAGMA max_page_count = {pages}"))
         with pytest.raises(RecordError, match="make room"):
             journal.record([failed(pair, message=f"{pair.pair_id:0400}") for pair in pairs[10:]], {})
-        assert journal.counts().created == 10
+        assert journal.counts().by_status["created"] == 10
     with Journal(path) as journal:
         assert counted(journal.counts()) == (2998, 10, 0, 0, 2988)
 

@@ -216,7 +216,13 @@ def test_rows_that_were_so_before_are_unchanged_whatever_becomes_of_the_request(
         (6, "unchanged", 0),
     ]
     counts = journal.counts()
-    assert (counts.total, counts.created, counts.unchanged, counts.failed, counts.pending) == (5, 1, 3, 1, 0)
+    assert (
+        counts.total,
+        counts.by_status["created"],
+        counts.by_status["unchanged"],
+        counts.failed,
+        counts.pending,
+    ) == (5, 1, 3, 1, 0)
     assert journal.reasons() == {"VALIDATION_ERROR": 1}
     old = next(line for _, line in lines(journal, "settled", 0) if line.row == 2)
     assert (old.http_status, old.created_resource_id, old.labels, old.error_category) == (None, "", "", "")
