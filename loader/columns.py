@@ -20,11 +20,11 @@ class PlannedLot:
 
     The first columns have one entry for each pair: its two records as a request names them, the number of what it is
     sent as, and how many rows ask for it. The others have one for each row, those of the first pair first, and those of
-    one pair in the order in which they were read. `against` marks the rows that are written from the other end than the
-    request: their object id is the pair's to id.
+    one pair in the order in which they were read. `backward` marks the rows that are written from the other end than
+    the request: their object id is the pair's to id.
     """
 
-    family: int
+    type_pair: int
     from_ids: Ids
     to_ids: Ids
     requests: Small
@@ -33,7 +33,7 @@ class PlannedLot:
     rows: Small
     parts: Small
     kinds: Small
-    against: Flags
+    backward: Flags
 
     def __len__(self) -> int:
         return len(self.from_ids)
@@ -54,7 +54,7 @@ class PlannedLot:
         sizes = self.sizes[pairs]
         rows = expanded(self.starts[pairs], sizes)
         return PlannedLot(
-            family=self.family,
+            type_pair=self.type_pair,
             from_ids=self.from_ids[pairs],
             to_ids=self.to_ids[pairs],
             requests=self.requests[pairs],
@@ -63,7 +63,7 @@ class PlannedLot:
             rows=self.rows[rows],
             parts=self.parts[rows],
             kinds=self.kinds[rows],
-            against=self.against[rows],
+            backward=self.backward[rows],
         )
 
 

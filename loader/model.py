@@ -10,6 +10,8 @@ The words of this house; all others are HubSpot's, or those of the trade:
 - own key: the value of a unique property (an email, a number of the user's own system) by which a row names a record.
 - lookup: a request that reads: which record has an own key, or which associations records have.
 - direction: two object types in order, from and to; an association type belongs to one direction.
+- type pair: two object types that rows link, in either direction; the main direction is that of more rows.
+- backward: not in the main direction of a type pair; of a pair's row or lookup: not in the direction of its request.
 - inverse: the association type that HubSpot sets in the other direction along with one type.
 - single: an association type of which a record can have only one, such as its primary company.
 - pair: two records that one request associates, however many rows ask for it.
@@ -203,18 +205,18 @@ class Unresolved(NamedTuple):
 
 
 class End(NamedTuple):
-    """Where a kind of row belongs: `family` numbers two object types, `swapped` says: written from their rarer end.
+    """Where a kind of row belongs: the number of its type pair, and whether it is written backward.
 
     `single` is `from` or `to` for a kind that names a primary or parent record: the end whose record can have only one.
     """
 
-    family: int
-    swapped: bool
+    type_pair: int
+    backward: bool
     single: str = ""
 
 
 class Specification(NamedTuple):
-    """What one request says: its direction and its association types; `flipped` when it is written from the rarer end.
+    """What one request says: its direction and its association types.
 
     `refused` are the kinds of row that cannot be folded into it.
     """
@@ -222,7 +224,7 @@ class Specification(NamedTuple):
     object_type: str
     to_object_type: str
     types: tuple[AssociationType, ...]
-    flipped: bool
+    backward: bool
     refused: tuple[int, ...]
 
 

@@ -111,7 +111,7 @@ def claim_lot(
     if lot is None:
         return None
     columns = lot.lot
-    at_to = planned.lookup_at_to[columns.requests[found]]
+    at_to = planned.lookup_backward[columns.requests[found]]
     records = np.where(at_to, columns.to_ids[found], columns.from_ids[found])
     behind = np.flatnonzero(np.diff(records))[size.records - 1 : size.records] + 1
     most = min([*behind.tolist(), size.pairs, len(found)])
@@ -120,7 +120,7 @@ def claim_lot(
     if size.scattered:
         order = np.lexsort((columns.parts[lot.starts[some]], lot.places[some]))
         some, at_to = some[order], at_to[order]
-    direction = planned.families[columns.family]
+    direction = planned.type_pairs[columns.type_pair]
     befores = _befores(database, planned, lot.first_pair + int(found[0]), last)
     own = pairs_of(planned, lot, some[~at_to], direction, befores)
     other = pairs_of(planned, lot, some[at_to], direction[::-1], befores)

@@ -66,7 +66,7 @@ def _marks(journal: Journal, stretch: Stretch) -> list[str]:
         if each.status == "other" and not journal.facts.exact:
             rows = np.flatnonzero(stretch.which == number)
             held = frozenset(map(type_of, filter(None, each.labels.split(";"))))
-            own = journal.own_among(held, stretch.rows.kinds[rows], stretch.rows.against[rows])
+            own = journal.own_among(held, stretch.rows.kinds[rows], stretch.rows.backward[rows])
             found[rows[own]] = "="
     return list(map(str, found))
 

@@ -167,22 +167,22 @@ class Draft:
                 [(*direction, *known, *other) for known, other in inverses.items()],
             )
 
-    def family(self, number: int, direction: Direction, records: int) -> None:
+    def type_pair(self, number: int, direction: Direction, records: int) -> None:
         """Write down two object types, from the end that is looked up, and how many records there are, about."""
-        self._execute("INSERT INTO families VALUES (?, ?, ?, ?)", (number, *direction, records))
+        self._execute("INSERT INTO type_pairs VALUES (?, ?, ?, ?)", (number, *direction, records))
 
-    def request(self, number: int, specification: Specification, *, lookup_at_to: bool) -> None:
-        """Write down what pairs are sent as; `lookup_at_to`: the record that is looked up is at their to end."""
+    def request(self, number: int, specification: Specification, *, lookup_backward: bool) -> None:
+        """Write down what pairs are sent as; `lookup_backward`: they are looked up by the record at their to end."""
         first, second, types, *_ = specification
         self._execute(
-            "INSERT INTO requests VALUES (?, ?, ?, ?, ?)", (number, first, second, json.dumps(types), lookup_at_to)
+            "INSERT INTO requests VALUES (?, ?, ?, ?, ?)", (number, first, second, json.dumps(types), lookup_backward)
         )
 
     def lot(self, lot: PlannedLot) -> None:
         """Write down the next pairs."""
         self._execute(
-            "INSERT INTO lots (family, first_pair, pairs, rows, first_place, columns) VALUES (?, ?, ?, ?, ?, ?)",
-            (lot.family, self._pairs + 1, len(lot), len(lot.rows), int(lot.places.min()), packed_lot(lot)),
+            "INSERT INTO lots (type_pair, first_pair, pairs, rows, first_place, columns) VALUES (?, ?, ?, ?, ?, ?)",
+            (lot.type_pair, self._pairs + 1, len(lot), len(lot.rows), int(lot.places.min()), packed_lot(lot)),
         )
         self._pairs += len(lot)
 
@@ -196,7 +196,7 @@ class Draft:
     def _next_lot(self, last: int) -> tuple[int, int, int, int, int, bytes] | None:
         with guarded(self.path):
             found: tuple[int, int, int, int, int, bytes] | None = self._database.execute(
-                "SELECT id, first_pair, family, pairs, rows, columns FROM lots WHERE id > ? ORDER BY id LIMIT 1",
+                "SELECT id, first_pair, type_pair, pairs, rows, columns FROM lots WHERE id > ? ORDER BY id LIMIT 1",
                 (last,),
             ).fetchone()
         return found
@@ -216,7 +216,7 @@ class Draft:
                     "INSERT INTO lots VALUES (?, ?, ?, ?, ?, ?, ?)",
                     (
                         last,
-                        lot.family,
+                        lot.type_pair,
                         self._pairs + 1,
                         len(lot),
                         len(lot.rows),
@@ -239,7 +239,7 @@ class Draft:
                 continue
             pairs = np.searchsorted(lot.starts, found, "right") - 1
             at_to = np.array([single[kind][1] == "to" for kind in lot.kinds[found].tolist()], np.bool_)
-            records = np.where(lot.against[found] != at_to, lot.to_ids[pairs], lot.from_ids[pairs])
+            records = np.where(lot.backward[found] != at_to, lot.to_ids[pairs], lot.from_ids[pairs])
             columns = (lot.kinds[found], records, first_pair + pairs, lot.places[pairs])
             with guarded(self.path):
                 self._database.executemany(
@@ -263,7 +263,7 @@ class Draft:
         with guarded(self.path):
             execute = self._database.execute
             rows, pairs = execute("SELECT coalesce(sum(rows), 0), coalesce(sum(pairs), 0) FROM lots").fetchone()
-            (looked_up,) = execute("SELECT coalesce(sum(records), 0) FROM families").fetchone()
+            (looked_up,) = execute("SELECT coalesce(sum(records), 0) FROM type_pairs").fetchone()
             inputs = execute("SELECT records, without FROM inputs ORDER BY id").fetchall()
             reasons = dict(
                 execute(

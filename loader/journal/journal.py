@@ -318,9 +318,9 @@ class Journal:
         with guarded(self.path):
             return outcomes.old_rows(self._database, self._planned, pairs, rows)
 
-    def own_among(self, types: Types, kinds: Small, against: Flags) -> Flags:
+    def own_among(self, types: Types, kinds: Small, backward: Flags) -> Flags:
         """Tell the rows whose own type, seen from the end that their pair is sent from, is among some."""
-        return self._planned.own_among(types, kinds, against)
+        return self._planned.own_among(types, kinds, backward)
 
     def counts(self) -> Counts:
         """Return how many rows have which status."""

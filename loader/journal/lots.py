@@ -14,7 +14,7 @@ HELD = 8
 """Lots held in memory: those that are being sent, so that their result lines need not be read back."""
 
 _OF_PAIRS = (("from_ids", "i8"), ("to_ids", "i8"), ("requests", "i4"), ("sizes", "i4"))
-_OF_ROWS = (("inputs", "i4"), ("rows", "i4"), ("parts", "i4"), ("kinds", "i4"), ("against", "?"))
+_OF_ROWS = (("inputs", "i4"), ("rows", "i4"), ("parts", "i4"), ("kinds", "i4"), ("backward", "?"))
 
 
 def packed_lot(lot: PlannedLot) -> bytes:
@@ -22,7 +22,7 @@ def packed_lot(lot: PlannedLot) -> bytes:
     return b"".join(getattr(lot, name).astype(dtype).tobytes() for name, dtype in (*_OF_PAIRS, *_OF_ROWS))
 
 
-def unpacked_lot(family: int, pairs: int, rows: int, columns: bytes) -> PlannedLot:
+def unpacked_lot(type_pair: int, pairs: int, rows: int, columns: bytes) -> PlannedLot:
     """Return a lot as it was packed."""
     found: dict[str, npt.NDArray[np.generic]] = {}
     offset = 0
@@ -30,7 +30,7 @@ def unpacked_lot(family: int, pairs: int, rows: int, columns: bytes) -> PlannedL
         for name, dtype in fields:
             found[name] = np.frombuffer(columns, dtype, size, offset)
             offset += found[name].nbytes
-    return PlannedLot(family=family, **found)  # type: ignore[arg-type]
+    return PlannedLot(type_pair=type_pair, **found)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,7 +52,8 @@ class Lot:
 class LotRows:
     """Rows of pairs in columns; `pairs` says by index into the pairs that were asked for whose each row is.
 
-    `object_ids` and `to_object_ids` are as the row is written.
+    `object_ids` and `to_object_ids` are as the row is written, which is `backward` where its pair's request is written
+    from the other end.
     """
 
     pairs: Ids
@@ -62,7 +63,7 @@ class LotRows:
     kinds: Small
     object_ids: Ids
     to_object_ids: Ids
-    against: Flags
+    backward: Flags
     alone: Flags
     """Tells the rows that are the only ones of their pairs."""
 
@@ -99,10 +100,10 @@ class Lots:
         if index in self._held:
             self._held.move_to_end(index)
             return self._held[index]
-        family, first_pair, pairs, rows, columns = self._database.execute(
-            "SELECT family, first_pair, pairs, rows, columns FROM lots WHERE id = ?", (self._ids[index],)
+        type_pair, first_pair, pairs, rows, columns = self._database.execute(
+            "SELECT type_pair, first_pair, pairs, rows, columns FROM lots WHERE id = ?", (self._ids[index],)
         ).fetchone()
-        lot = unpacked_lot(family, pairs, rows, columns)
+        lot = unpacked_lot(type_pair, pairs, rows, columns)
         self._held[index] = found = Lot(first_pair=first_pair, lot=lot, starts=lot.starts, places=lot.places)
         if len(self._held) > HELD:
             self._held.popitem(last=False)
@@ -135,7 +136,7 @@ def _rows_of(found: Lot, pairs: Ids) -> LotRows:
     sizes = lot.sizes[indexes]
     rows = expanded(found.starts[indexes], sizes)
     of = np.repeat(np.arange(len(pairs)), sizes)
-    against = lot.against[rows]
+    backward = lot.backward[rows]
     from_ids, to_ids = lot.from_ids[indexes][of], lot.to_ids[indexes][of]
     return LotRows(
         pairs=of,
@@ -143,8 +144,8 @@ def _rows_of(found: Lot, pairs: Ids) -> LotRows:
         rows=lot.rows[rows],
         parts=lot.parts[rows],
         kinds=lot.kinds[rows],
-        object_ids=np.where(against, to_ids, from_ids),
-        to_object_ids=np.where(against, from_ids, to_ids),
-        against=against,
+        object_ids=np.where(backward, to_ids, from_ids),
+        to_object_ids=np.where(backward, from_ids, to_ids),
+        backward=backward,
         alone=(sizes == 1)[of],
     )

@@ -74,7 +74,7 @@ def keep(
     for image in images:
         if image.there and len(image.numbers):
             rows = lots.rows_of(image.numbers)
-            old = planned.own_among(image.there, rows.kinds, rows.against)
+            old = planned.own_among(image.there, rows.kinds, rows.backward)
             counts = np.bincount(rows.pairs[old], minlength=len(image.numbers))
             some = np.flatnonzero(counts)
             still.update(zip(image.numbers[some].tolist(), counts[some].tolist(), strict=True))
@@ -112,7 +112,7 @@ def old_rows(database: sqlite3.Connection, planned: Planned, pairs: Ids, rows: L
     of_row = there[rows.pairs]
     for number in np.unique(there[there > 0]).tolist():
         these = of_row == number
-        old[these] = planned.own_among(planned.image(number), rows.kinds[these], rows.against[these])
+        old[these] = planned.own_among(planned.image(number), rows.kinds[these], rows.backward[these])
     return old
 
 

@@ -20,16 +20,16 @@ class Planned:
         requests = database.execute("SELECT * FROM requests ORDER BY id").fetchall()
         self.types = tuple(_types(types) for _, _, _, types, _ in requests)
         """The association types of each request."""
-        self.lookup_at_to: Flags = np.array([lookup_at_to for *_, lookup_at_to in requests], np.bool_)
-        """Tells the requests that have the record that is looked up at their to end."""
+        self.lookup_backward: Flags = np.array([lookup_backward for *_, lookup_backward in requests], np.bool_)
+        """Tells the requests whose pairs are looked up by the record at their to end."""
         self.directions: list[Direction] = list(dict.fromkeys((first, second) for _, first, second, *_ in requests))
         """The directions that requests are written in, each once."""
         self.direction_of: Small = np.array(
             [self.directions.index((first, second)) for _, first, second, *_ in requests], np.int32
         )
         """The direction of each request, by its place among these."""
-        self.families: dict[int, Direction] = {
-            number: (first, second) for number, first, second, _ in database.execute("SELECT * FROM families")
+        self.type_pairs: dict[int, Direction] = {
+            number: (first, second) for number, first, second, _ in database.execute("SELECT * FROM type_pairs")
         }
         """Two object types each, from the end that is looked up."""
         self.singles: dict[Direction, dict[AssociationType, str]] = {}
@@ -53,12 +53,12 @@ class Planned:
         names = list(known.values())
         return {other: name for name, other in known.items() if names.count(other) == 1}
 
-    def own_among(self, types: Types, kinds: Small, against: Flags) -> Flags:
+    def own_among(self, types: Types, kinds: Small, backward: Flags) -> Flags:
         """Tell the rows whose own type, seen from the end that their pair is sent from, is among some."""
         among = np.zeros((2, max(self._own, default=0) + 1), np.bool_)
         for kind, own in self._own.items():
             among[:, kind] = [each in types for each in own]
-        return among[against.astype(np.int8), kinds]
+        return among[backward.astype(np.int8), kinds]
 
     def image(self, number: int) -> Types:
         """Return a set of types that was written down, by number."""

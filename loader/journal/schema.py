@@ -13,7 +13,7 @@ import msgspec
 
 from loader.errors import JournalError, OtherFormat, RecordError
 
-FORMAT = 9
+FORMAT = 10
 """Written into every journal (`PRAGMA user_version`); a journal of another format is refused, not guessed at."""
 
 APPLICATION = 0x41534C44
@@ -52,7 +52,7 @@ CREATE TABLE rejects (id INTEGER PRIMARY KEY, input INTEGER NOT NULL, row INTEGE
     reason TEXT NOT NULL, message TEXT NOT NULL);
 
 -- Two object types that rows link, from the end whose records are looked up; `records` how many there are, about.
-CREATE TABLE families (id INTEGER PRIMARY KEY, object_type TEXT NOT NULL, to_object_type TEXT NOT NULL,
+CREATE TABLE type_pairs (id INTEGER PRIMARY KEY, object_type TEXT NOT NULL, to_object_type TEXT NOT NULL,
     records INTEGER NOT NULL);
 
 -- What the association types of a direction are called from the other end, where that is known.
@@ -68,15 +68,15 @@ CREATE TABLE singles (object_type TEXT NOT NULL, to_object_type TEXT NOT NULL, c
 CREATE TABLE promoted (object_type TEXT NOT NULL, to_object_type TEXT NOT NULL, record INTEGER NOT NULL,
     pair INTEGER NOT NULL, place INTEGER NOT NULL, PRIMARY KEY (object_type, to_object_type, record)) WITHOUT ROWID;
 
--- What pairs are sent as: one request's direction and association types. `lookup_at_to`: the record that is
--- looked up is the one at the to end.
+-- What pairs are sent as: one request's direction and association types. `lookup_backward`: the pairs are
+-- looked up by the record at their to end.
 CREATE TABLE requests (id INTEGER PRIMARY KEY, object_type TEXT NOT NULL, to_object_type TEXT NOT NULL,
-    types TEXT NOT NULL, lookup_at_to INTEGER NOT NULL);
+    types TEXT NOT NULL, lookup_backward INTEGER NOT NULL);
 
 -- Pairs that are looked up and sent together, numbered in the order in which they are sent; written once. `columns` are
 -- those of `columns.PlannedLot`, `first_place` is where the first of the pairs is asked for (see `columns.place`). A
--- lot's pairs are of one family, unless nothing is looked up.
-CREATE TABLE lots (id INTEGER PRIMARY KEY, family INTEGER NOT NULL, first_pair INTEGER NOT NULL,
+-- lot's pairs are of one type pair, unless nothing is looked up.
+CREATE TABLE lots (id INTEGER PRIMARY KEY, type_pair INTEGER NOT NULL, first_pair INTEGER NOT NULL,
     pairs INTEGER NOT NULL, rows INTEGER NOT NULL, first_place INTEGER NOT NULL, columns BLOB NOT NULL);
 
 -- What pairs, from one number to another, were before they were first sent, never overwritten; `there` is the set of

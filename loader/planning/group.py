@@ -38,7 +38,7 @@ UNKNOWN_INVERSE = (
 
 _WITH_PAIR = [
     *(("first", "i8"), ("from", "i8"), ("to", "i8"), ("ordinal", "i8"), ("input", "i4"), ("row", "i4")),
-    *(("part", "i4"), ("kind", "i4"), ("request", "i4"), ("against", "?")),
+    *(("part", "i4"), ("kind", "i4"), ("request", "i4"), ("backward", "?")),
 ]
 """A row with its pair, to be sorted into the order in which rows first name the pairs."""
 
@@ -87,9 +87,9 @@ class _Grouping:
 
     def run(self, *, by_record: bool) -> None:
         records = self._choose_ends() if by_record else {}
-        for family, (first, second) in self._kinds.directions.items():
-            direction = (second, first) if self._by_b[family] else (first, second)
-            self._sink.family(family, direction, records.get(family, 0))
+        for type_pair, (first, second) in self._kinds.directions.items():
+            direction = (second, first) if self._by_b[type_pair] else (first, second)
+            self._sink.type_pair(type_pair, direction, records.get(type_pair, 0))
         if by_record:
             for pairs in self._pairs():
                 for lot in pairs.lots():
@@ -111,44 +111,44 @@ class _Grouping:
     # --- the end that is looked up
 
     def _choose_ends(self) -> dict[int, int]:
-        """Choose from which end each family's pairs are read, and return how many records there are, about.
+        """Choose from which end the pairs of each type pair are read, and return how many records there are, about.
 
         That is a lead's own end, else the one that has fewer records, where all types are known from there.
         """
         share = SAMPLED if self._rows.size > FEW_ROWS else 1
         counted = {end: self._records(end, share) for end in ("a", "b")}
         found: dict[int, int] = {}
-        for family, main in self._kinds.directions.items():
-            a, b = (share * counted[end].get(family, 0) for end in ("a", "b"))
-            fewer = b < a and self._kinds.known[family] and not hides_leads(main[::-1])
-            self._by_b[family] = hides_leads(main) or fewer
-            found[family] = b if self._by_b[family] else a
+        for type_pair, main in self._kinds.directions.items():
+            a, b = (share * counted[end].get(type_pair, 0) for end in ("a", "b"))
+            fewer = b < a and self._kinds.known[type_pair] and not hides_leads(main[::-1])
+            self._by_b[type_pair] = hides_leads(main) or fewer
+            found[type_pair] = b if self._by_b[type_pair] else a
         return found
 
     def _records(self, end: str, share: int) -> dict[int, int]:
-        """Return how many records there are at one end of each family; one in `share` is counted."""
-        found = np.empty(0, [("family", "i4"), (end, "i8")])
+        """Return how many records there are at one end of each type pair; one in `share` is counted."""
+        found = np.empty(0, [("type_pair", "i4"), (end, "i8")])
         for block in self._rows.blocks():
             self._stopping()
             some = block[block[end] % share == 0] if share > 1 else block
-            both = np.concatenate((found, some[["family", end]].astype(found.dtype)))
-            both = both[np.lexsort((both[end], both["family"]))]
-            found = both[begins(both, "family", end)]
-        families, counts = np.unique(found["family"], return_counts=True)
-        return dict(zip(families.tolist(), counts.tolist(), strict=True))
+            both = np.concatenate((found, some[["type_pair", end]].astype(found.dtype)))
+            both = both[np.lexsort((both[end], both["type_pair"]))]
+            found = both[begins(both, "type_pair", end)]
+        type_pairs, counts = np.unique(found["type_pair"], return_counts=True)
+        return dict(zip(type_pairs.tolist(), counts.tolist(), strict=True))
 
     # --- pairs
 
     def _pairs(self) -> Iterator["_Pairs"]:
-        """Yield the pairs of all families, by the record that is looked up."""
-        for part in self._rows.parts(("family", "a", "b"), whole=2, change=self._from_chosen_end):
+        """Yield the pairs of all type pairs, by the record that is looked up."""
+        for part in self._rows.parts(("type_pair", "a", "b"), whole=2, change=self._from_chosen_end):
             self._stopping()
-            keys = [part[key] for key in ("b", "a", "family")]
+            keys = [part[key] for key in ("b", "a", "type_pair")]
             yield self._grouped(part[np.lexsort(keys)])
 
     def _from_chosen_end(self, block: Records) -> Records:
         """Return rows with the record that is looked up as `a`."""
-        by_b = self._by_b[block["family"]]
+        by_b = self._by_b[block["type_pair"]]
         if by_b.any():
             a, b = np.where(by_b, block["b"], block["a"]), np.where(by_b, block["a"], block["b"])
             block["a"], block["b"] = a, b
@@ -156,7 +156,7 @@ class _Grouping:
 
     def _grouped(self, rows: Records) -> "_Pairs":
         """Return the pairs of rows that are in order."""
-        starts = np.flatnonzero(begins(rows, "family", "a", "b"))
+        starts = np.flatnonzero(begins(rows, "type_pair", "a", "b"))
         requests = self._requests.of(rows["code"], starts)
         sizes = np.diff(starts, append=len(rows))
         refused = self._requests.refused(rows["code"], np.repeat(requests, sizes))
@@ -169,16 +169,16 @@ class _Grouping:
             rows = rows[~refused]
             starts = np.cumsum(sizes) - sizes
         record, other = rows["a"][starts], rows["b"][starts]
-        at_to = self._requests.lookup_at_to[requests]
+        at_to = self._requests.lookup_backward[requests]
         return _Pairs(
-            families=rows["family"][starts],
+            type_pairs=rows["type_pair"][starts],
             records=record,
             from_ids=np.where(at_to, other, record),
             to_ids=np.where(at_to, record, other),
             requests=requests,
             sizes=sizes.astype(np.int32),
             rows=rows,
-            against=(rows["code"] & 1).astype(np.bool_) != np.repeat(self._requests.flipped[requests], sizes),
+            backward=(rows["code"] & 1).astype(np.bool_) != np.repeat(self._requests.backward[requests], sizes),
         )
 
 
@@ -190,19 +190,19 @@ class _Requests:
         self._by_b = by_b
         self._sink = sink
         self._numbers: dict[tuple[int, ...], int] = {}
-        self._flipped: list[bool] = []
-        self._lookup_at_to: list[bool] = []
+        self._backward: list[bool] = []
+        self._lookup_backward: list[bool] = []
         self._refused: set[tuple[int, int]] = set()
 
     @property
-    def flipped(self) -> Flags:
-        """Tells the requests that are written from the other end than the family's main one."""
-        return np.array(self._flipped, np.bool_)
+    def backward(self) -> Flags:
+        """Tells the requests that are not written in their type pair's main direction."""
+        return np.array(self._backward, np.bool_)
 
     @property
-    def lookup_at_to(self) -> Flags:
-        """Tells the requests that have the record that is looked up at their to end."""
-        return np.array(self._lookup_at_to, np.bool_)
+    def lookup_backward(self) -> Flags:
+        """Tells the requests whose pairs are looked up by the record at their to end."""
+        return np.array(self._lookup_backward, np.bool_)
 
     def of(self, codes: Small, starts: Ids) -> Small:
         """Return the number of what each pair is sent as."""
@@ -223,12 +223,12 @@ class _Requests:
             forward = [code >> 1 for code in codes if not code & 1]
             backward = [code >> 1 for code in codes if code & 1]
             specification = specify(forward, backward, self._kinds.resolved)
-            family = int(self._kinds.family[codes[0] >> 1])
-            self._flipped.append(specification.flipped)
-            self._lookup_at_to.append(specification.flipped != bool(self._by_b[family]))
+            type_pair = int(self._kinds.type_pair[codes[0] >> 1])
+            self._backward.append(specification.backward)
+            self._lookup_backward.append(specification.backward != bool(self._by_b[type_pair]))
             # Within one object type, rows of one kind may be written from both ends.
             self._refused.update((number, 2 * kind + 1) for kind in specification.refused)
-            self._sink.request(number, specification, lookup_at_to=self._lookup_at_to[-1])
+            self._sink.request(number, specification, lookup_backward=self._lookup_backward[-1])
         return number
 
     def refused(self, codes: Small, requests: Small) -> Flags:
@@ -243,21 +243,21 @@ class _Requests:
 class _Pairs:
     """Pairs and their rows, in the order of the records that are looked up."""
 
-    families: Small
+    type_pairs: Small
     records: Ids
     from_ids: Ids
     to_ids: Ids
     requests: Small
     sizes: Small
     rows: Records
-    against: Flags
+    backward: Flags
 
     def lots(self) -> Iterator[PlannedLot]:
         """Yield the pairs in lots; those of one record together, unless they are more than a lot may have."""
         new = np.ones(len(self.records), np.bool_)
-        new[1:] = (self.records[1:] != self.records[:-1]) | (self.families[1:] != self.families[:-1])
+        new[1:] = (self.records[1:] != self.records[:-1]) | (self.type_pairs[1:] != self.type_pairs[:-1])
         records = np.append(np.flatnonzero(new), len(new))
-        families = np.flatnonzero(np.diff(self.families, append=self.families[-1:] - 1)) + 1
+        type_pairs = np.flatnonzero(np.diff(self.type_pairs, append=self.type_pairs[-1:] - 1)) + 1
         rows = np.append(0, np.cumsum(self.sizes, dtype=np.int64))
         begin = 0
         while begin < len(new):
@@ -265,14 +265,14 @@ class _Pairs:
             end = min(
                 int(records[min(first + RECORDS_IN_A_LOT, len(records) - 1)]),
                 int(records[np.searchsorted(records, begin + PAIRS_IN_A_LOT, "right") - 1]),
-                int(families[np.searchsorted(families, begin, "right")]),
+                int(type_pairs[np.searchsorted(type_pairs, begin, "right")]),
             )
             if end <= begin:  # One record has more pairs than a lot may have.
                 end = min(begin + PAIRS_IN_A_LOT, int(records[first + 1]))
             pairs, of_pairs = slice(begin, end), slice(rows[begin], rows[end])
             some = self.rows[of_pairs]
             yield PlannedLot(
-                family=int(self.families[begin]),
+                type_pair=int(self.type_pairs[begin]),
                 from_ids=self.from_ids[pairs],
                 to_ids=self.to_ids[pairs],
                 requests=self.requests[pairs],
@@ -281,7 +281,7 @@ class _Pairs:
                 rows=some["row"],
                 parts=some["part"],
                 kinds=some["code"] >> 1,
-                against=self.against[of_pairs],
+                backward=self.backward[of_pairs],
             )
             begin = end
 
@@ -297,14 +297,14 @@ class _Pairs:
         for name in ("ordinal", "input", "row", "part"):
             found[name] = self.rows[name]
         found["kind"] = self.rows["code"] >> 1
-        found["against"] = self.against
+        found["backward"] = self.backward
         return found
 
 
 def _lot(rows: Records, starts: Ids) -> PlannedLot:
     """Return the pairs of rows that are in order, each with its own (see `_WITH_PAIR`)."""
     return PlannedLot(
-        family=0,
+        type_pair=0,
         from_ids=rows["from"][starts],
         to_ids=rows["to"][starts],
         requests=rows["request"][starts],
@@ -313,5 +313,5 @@ def _lot(rows: Records, starts: Ids) -> PlannedLot:
         rows=rows["row"],
         parts=rows["part"],
         kinds=rows["kind"],
-        against=rows["against"],
+        backward=rows["backward"],
     )

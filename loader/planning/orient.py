@@ -1,7 +1,7 @@
-"""Rows before they are grouped: each is seen from its family's main end, and those that cannot be sent are rejected.
+"""Rows before they are grouped: each is seen in the main direction, and those that cannot be sent are rejected.
 
-A family is two object types that rows link; `a` is the record at its main end, and, of two records of one object type,
-the one of the lower id. A to B and B to A are one pair: HubSpot's PUT replaces all labels of a pair, so the rows of
+`a` is the record at the from end of the main direction, `b` the other; of two records of one object type, `a` is the
+one of the lower id. A to B and B to A are one pair: HubSpot's PUT replaces all labels of a pair, so the rows of
 both ends must go out in one request. It is written from the end that more rows are written from, or from the other
 where only that can name all types; a row whose type can be named from neither is rejected.
 """
@@ -21,7 +21,7 @@ ROW = [("from", "i8"), ("to", "i8"), ("input", "i4"), ("row", "i4"), ("part", "i
 
 ORIENTED = [
     *(("a", "i8"), ("b", "i8"), ("ordinal", "i8"), ("input", "i4"), ("row", "i4"), ("part", "i4")),
-    *(("family", "i4"), ("code", "i4")),
+    *(("type_pair", "i4"), ("code", "i4")),
 ]
 """A row seen from the main end; `code` is twice its kind, and one more for a row that is written from the other end."""
 
@@ -42,34 +42,34 @@ class Sink(Protocol):
     def reject(self, rows: Records, why: Iterable[Why]) -> None:
         """Take over rows, as they are written (see `ROW`), that are never sent."""
 
-    def family(self, number: int, direction: Direction, records: int) -> None:
-        """Take note of a family, seen from the end that is looked up, and how many records there are, about."""
+    def type_pair(self, number: int, direction: Direction, records: int) -> None:
+        """Take note of a type pair, seen from the end that is looked up, and how many records there are, about."""
 
-    def request(self, number: int, specification: Specification, *, lookup_at_to: bool) -> None:
-        """Take note of what pairs are sent as; `lookup_at_to`: the record that is looked up is at their to end."""
+    def request(self, number: int, specification: Specification, *, lookup_backward: bool) -> None:
+        """Take note of what pairs are sent as; `lookup_backward`: they are looked up by the record at their to end."""
 
     def lot(self, lot: PlannedLot) -> None:
         """Take over the next pairs."""
 
 
 class Kinds:
-    """What is known of the kinds of rows, in arrays by kind; those that cannot be sent are of family 0."""
+    """What is known of the kinds of rows, in arrays by kind; those that cannot be sent are of type pair 0."""
 
     def __init__(self, resolved: Mapping[int, Resolved], ends: Mapping[int, End], most: int) -> None:
         self.resolved = resolved
-        self.family = np.zeros(most + 1, np.int32)
-        self.swapped = np.zeros(most + 1, np.bool_)
+        self.type_pair = np.zeros(most + 1, np.int32)
+        self.backward = np.zeros(most + 1, np.bool_)
         self.within = np.zeros(most + 1, np.bool_)
         self.single = np.zeros(most + 1, np.int8)
         self.directions: dict[int, Direction] = {}
         self.known: dict[int, bool] = {}
         for kind, verdict in resolved.items():
             end = ends[kind]
-            self.family[kind], self.swapped[kind] = end.family, end.swapped
+            self.type_pair[kind], self.backward[kind] = end.type_pair, end.backward
             self.within[kind] = verdict.direction[0] == verdict.direction[1]
             self.single[kind] = ("", "from", "to").index(end.single)
-            self.directions[end.family] = verdict.direction[::-1] if end.swapped else verdict.direction
-            self.known[end.family] = self.known.get(end.family, True) and verdict.inverse is not None
+            self.directions[end.type_pair] = verdict.direction[::-1] if end.backward else verdict.direction
+            self.known[end.type_pair] = self.known.get(end.type_pair, True) and verdict.inverse is not None
         # Whose record a single type limits: the object types, seen from that record.
         sided = {
             kind: verdict.direction[::-1] if ends[kind].single == "to" else verdict.direction
@@ -83,39 +83,40 @@ class Kinds:
 
 
 def ends(resolved: Mapping[int, Resolved], rows: Mapping[int, int]) -> dict[int, End]:
-    """Return for each kind of row (by number) its family and end; `rows` counts the rows of each kind."""
+    """Return for each kind of row (by number) its type pair and end; `rows` counts the rows of each kind."""
     weights: dict[Direction, int] = {}
     for kind, verdict in resolved.items():
         weights[verdict.direction] = weights.get(verdict.direction, 0) + rows[kind]
-    families: dict[frozenset[str], tuple[int, Direction]] = {}
+    type_pairs: dict[frozenset[str], tuple[int, Direction]] = {}
     for direction in sorted(weights, key=lambda direction: -weights[direction]):
-        families.setdefault(frozenset(direction), (len(families) + 1, direction))
+        type_pairs.setdefault(frozenset(direction), (len(type_pairs) + 1, direction))
     found: dict[int, End] = {}
     for kind, verdict in resolved.items():
-        family, main = families[frozenset(verdict.direction)]
-        found[kind] = End(family, verdict.direction != main, verdict.single)
+        type_pair, main = type_pairs[frozenset(verdict.direction)]
+        found[kind] = End(type_pair, verdict.direction != main, verdict.single)
     return found
 
 
 def specify(forward: Sequence[int], backward: Sequence[int], resolved: Mapping[int, Resolved]) -> Specification:
-    """Return the request for a pair whose rows are of these kinds, from the main end and from the rarer end.
+    """Return the request for a pair whose rows are of these kinds, written in the main direction and backward.
 
-    It is written from the main end unless only the rarer end can say it all, or the rarer end is a lead's: what a lead
-    has is read and written from the lead's end where that can say it all. What neither end can say is refused.
+    It is written in the main direction unless only the other can say it all, or the other is that from a lead: what a
+    lead has is read and written from the lead's end where that can say it all. What neither can say is refused.
     """
     main = resolved[forward[0]].direction if forward else resolved[backward[0]].direction[::-1]
-    speaks = {True: _all_known(backward, resolved), False: _all_known(forward, resolved)}
-    if hides_leads(main) and speaks[False]:
-        flipped = True
-    elif hides_leads(main[::-1]) and speaks[True]:
-        flipped = False
+    forward_says_all, backward_says_all = _all_known(backward, resolved), _all_known(forward, resolved)
+    if hides_leads(main) and backward_says_all:
+        turn = True
+    elif hides_leads(main[::-1]) and forward_says_all:
+        turn = False
     else:
-        flipped = not forward or (speaks[False] and not speaks[True])
-    own, folded = (backward, forward) if flipped else (forward, backward)
+        turn = not forward or (backward_says_all and not forward_says_all)
+    own, folded = (backward, forward) if turn else (forward, backward)
     refused = tuple(kind for kind in folded if resolved[kind].inverse is None)
     types = [resolved[kind].type for kind in own]
     types += [inverse for kind in folded if (inverse := resolved[kind].inverse) is not None]
-    return Specification(*(main[::-1] if flipped else main), tuple(dict.fromkeys(types)), flipped, refused)
+    first, second = main[::-1] if turn else main
+    return Specification(first, second, tuple(dict.fromkeys(types)), backward=turn, refused=refused)
 
 
 def _all_known(kinds: Sequence[int], resolved: Mapping[int, Resolved]) -> bool:
@@ -130,7 +131,7 @@ def oriented(rows: Spool, kinds: Kinds, sink: Sink, ids: Callable[[Records], Fla
     """
     ordinal = 0
     for every in rows.blocks():
-        known = np.flatnonzero(kinds.family[every["kind"]])
+        known = np.flatnonzero(kinds.type_pair[every["kind"]])
         block = every[known]
         stay = ids(block)
         itself = kinds.within[block["kind"]] & (block["from"] == block["to"]) & stay
@@ -141,14 +142,14 @@ def oriented(rows: Spool, kinds: Kinds, sink: Sink, ids: Callable[[Records], Fla
             sink.reject(lost, (Why("RECORD_WITH_ITSELF", why.format(record), "to_object_id") for record in both))
             stay &= ~itself
         block, kind = block[stay], block["kind"][stay]
-        backward = np.where(kinds.within[kind], block["from"] > block["to"], kinds.swapped[kind])
+        backward = np.where(kinds.within[kind], block["from"] > block["to"], kinds.backward[kind])
         found = np.empty(len(block), ORIENTED)
         found["a"] = np.where(backward, block["to"], block["from"])
         found["b"] = np.where(backward, block["from"], block["to"])
         found["ordinal"] = ordinal + known[stay]
         for name in ("input", "row", "part"):
             found[name] = block[name]
-        found["family"] = kinds.family[kind]
+        found["type_pair"] = kinds.type_pair[kind]
         found["code"] = 2 * kind + backward
         yield found
         ordinal += len(every)

@@ -204,14 +204,14 @@ class Staging:
         if self._stopping():
             raise RecordError(f"{self._path}: the grouping of rows was ended")
 
-    def family(self, number: int, direction: Direction, records: int) -> None:
+    def type_pair(self, number: int, direction: Direction, records: int) -> None:
         """Write down two object types, from the end that is looked up."""
-        self._draft.family(number, direction, records)
+        self._draft.type_pair(number, direction, records)
 
-    def request(self, number: int, specification: Specification, *, lookup_at_to: bool) -> None:
+    def request(self, number: int, specification: Specification, *, lookup_backward: bool) -> None:
         """Write down what pairs are sent as."""
         self._specifications[number] = specification
-        self._draft.request(number, specification, lookup_at_to=lookup_at_to)
+        self._draft.request(number, specification, lookup_backward=lookup_backward)
 
     def lot(self, lot: PlannedLot) -> None:
         """Write down the next pairs."""
@@ -283,8 +283,8 @@ def _written(lot: PlannedLot) -> Records:
     """Return the rows of a lot as they are written."""
     found = np.empty(len(lot.rows), ROW)
     from_ids, to_ids = np.repeat(lot.from_ids, lot.sizes), np.repeat(lot.to_ids, lot.sizes)
-    found["from"] = np.where(lot.against, to_ids, from_ids)
-    found["to"] = np.where(lot.against, from_ids, to_ids)
+    found["from"] = np.where(lot.backward, to_ids, from_ids)
+    found["to"] = np.where(lot.backward, from_ids, to_ids)
     for name, column in (("input", lot.inputs), ("row", lot.rows), ("part", lot.parts), ("kind", lot.kinds)):
         found[name] = column
     return found

@@ -72,7 +72,7 @@ class AssociationTypes:
         self._types: dict[TypeKey, AssociationType] = {}
         self._by_direction: dict[tuple[str, str], list[TypeKey]] = {}
         self._next_user_defined = 1
-        self._flipped: dict[TypeSet, TypeSet] = {}
+        self._inverse: dict[TypeSet, TypeSet] = {}
         self._singles: dict[TypeSet, tuple[AssociationType, ...]] = {}
         self._described: dict[tuple[str, TypeSet], tuple[AssociationType, ...]] = {}
         for association_type in standard_types():
@@ -97,13 +97,13 @@ class AssociationTypes:
                 return key
         return None
 
-    def flip(self, types: TypeSet) -> TypeSet:
+    def inverse(self, types: TypeSet) -> TypeSet:
         """The same association seen from its other end; a type without an inverse stays as it is."""
-        flipped = self._flipped.get(types)
-        if flipped is None:
-            flipped = frozenset(self._types[key].inverse or key for key in types)
-            self._flipped[types] = flipped
-        return flipped
+        inverse = self._inverse.get(types)
+        if inverse is None:
+            inverse = frozenset(self._types[key].inverse or key for key in types)
+            self._inverse[types] = inverse
+        return inverse
 
     def describe(self, from_type: str, types: TypeSet) -> tuple[AssociationType, ...]:
         """The types that a record of ``from_type`` shows, unlabelled first, then by category and id."""
@@ -190,6 +190,6 @@ class AssociationTypes:
         return key
 
     def _forget_answers(self) -> None:
-        self._flipped.clear()
+        self._inverse.clear()
         self._singles.clear()
         self._described.clear()

@@ -38,12 +38,12 @@ class AssociationSet:
         if _is_canonical(from_type, from_id, to_type, to_id):
             return self._pairs.get((from_type, to_type), {}).get(from_id << _SHIFT | to_id, NONE)
         stored = self._pairs.get((to_type, from_type), {}).get(to_id << _SHIFT | from_id, NONE)
-        return self._types.flip(stored)
+        return self._types.inverse(stored)
 
     def set_types(self, from_type: str, from_id: int, to_type: str, to_id: int, types: TypeSet) -> None:
         """Makes these the types of the pair, as seen from its from record; an empty set removes it."""
         if not _is_canonical(from_type, from_id, to_type, to_id):
-            self.set_types(to_type, to_id, from_type, from_id, self._types.flip(types))
+            self.set_types(to_type, to_id, from_type, from_id, self._types.inverse(types))
             return
         pairs = self._pairs.setdefault((from_type, to_type), {})
         packed = from_id << _SHIFT | to_id

@@ -260,7 +260,7 @@ class Portal:
         from_type, from_id, to_type, to_id = ends.key
         unlabelled = self.types.unlabelled(from_type, to_type)
         wanted = types if unlabelled is None else types | {unlabelled}
-        turned = self.types.flip(wanted)
+        turned = self.types.inverse(wanted)
         for one_type, one, other_type, other, its in (
             (from_type, from_id, to_type, to_id, wanted),
             (to_type, to_id, from_type, from_id, turned),
@@ -296,7 +296,7 @@ class Portal:
         if append:
             wanted |= self.associations.types_of(from_type, from_id, to_type, to_id)
         self._demote(from_type, from_id, to_type, to_id, types)
-        self._demote(to_type, to_id, from_type, from_id, self.types.flip(types))
+        self._demote(to_type, to_id, from_type, from_id, self.types.inverse(types))
         self.associations.set_types(from_type, from_id, to_type, to_id, wanted)
         return wanted
 

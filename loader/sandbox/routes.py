@@ -116,8 +116,8 @@ def _version(words: list[str]) -> tuple[str, list[str]] | None:
             return "v3", words[2:]
         case ["crm", "associations", "v4", _, _, "labels", *_] | ["crm", "associations", "v4", "definitions", *_]:
             return "v4", ["associations", *words[3:]]
-        case ["crm", ("objects" | "associations") as family, version, *rest] if version in DATED:
-            return version, [family, *rest]
+        case ["crm", ("objects" | "associations") as api, version, *rest] if version in DATED:
+            return version, [api, *rest]
         case ["crm-object-schemas", version, "schemas", *_] if version == "v3" or version in DATED:
             return version, words[2:]
         case ["account-info", version, *rest] if version == "v3" or version in DATED:

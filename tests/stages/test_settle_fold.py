@@ -27,26 +27,26 @@ def ids(specification: Specification) -> list[int]:
 
 
 def test_the_main_end_is_the_one_that_more_rows_are_written_from() -> None:
-    """Both directions are one family; the rarer end is swapped."""
-    assert orient.ends({1: PLAIN, 2: BACK}, {1: 3, 2: 5}) == {1: End(1, swapped=True), 2: End(1, swapped=False)}
+    """Both directions are one type pair; the one with fewer rows is backward."""
+    assert orient.ends({1: PLAIN, 2: BACK}, {1: 3, 2: 5}) == {1: End(1, backward=True), 2: End(1, backward=False)}
 
 
 def test_other_object_types_are_another_family() -> None:
     """A contact and a company never share a pair with a deal and a company."""
     found = orient.ends({1: PLAIN, 2: kind("0-3", "0-2", 341, 342)}, {1: 1, 2: 1})
-    assert found[1].family != found[2].family
+    assert found[1].type_pair != found[2].type_pair
 
 
 def test_rows_of_one_end_go_out_as_they_are() -> None:
     """Their types, each once, in their direction."""
     found = orient.specify((1, 2), (), {1: PLAIN, 2: MANAGER})
-    assert (found.object_type, found.to_object_type, found.flipped, ids(found)) == ("0-1", "0-2", False, [279, 40])
+    assert (found.object_type, found.to_object_type, found.backward, ids(found)) == ("0-1", "0-2", False, [279, 40])
 
 
 def test_rows_of_the_rarer_end_alone_are_written_from_it() -> None:
     """A request may be written from either end."""
     found = orient.specify((), (1,), {1: EMPLOYEE})
-    assert (found.object_type, found.flipped, ids(found), found.refused) == ("0-2", True, [41], ())
+    assert (found.object_type, found.backward, ids(found), found.refused) == ("0-2", True, [41], ())
 
 
 def test_the_same_association_from_both_ends_is_one_type() -> None:
@@ -63,13 +63,13 @@ def test_parent_and_child_are_turned_around() -> None:
 def test_an_unknown_inverse_turns_the_whole_request_around_where_that_says_it_all() -> None:
     """The other end's types are known from this end, so nothing is refused."""
     found = orient.specify((1,), (2,), {1: PLAIN, 2: EMPLOYEE})
-    assert (found.flipped, sorted(ids(found)), found.refused) == (True, [41, 280], ())
+    assert (found.backward, sorted(ids(found)), found.refused) == (True, [41, 280], ())
 
 
 def test_what_neither_end_can_say_is_refused_at_the_rarer_end() -> None:
     """The rows that stay go out; the others are told."""
     found = orient.specify((1, 3), (2, 4), {1: MANAGER, 2: EMPLOYEE, 3: PLAIN, 4: BACK})
-    assert (found.flipped, ids(found), found.refused) == (False, [40, 279], (2,))
+    assert (found.backward, ids(found), found.refused) == (False, [40, 279], (2,))
 
 
 TO_LEAD, OF_LEAD = kind("0-1", "0-136", 578, 579), kind("0-136", "0-1", 579, 578)
