@@ -3,8 +3,8 @@
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedRandom
 from pathlib import Path
-from typing import BinaryIO
 
 from loader.errors import RecordError
 
@@ -45,7 +45,7 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path, *, mode: int = 0o600) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, mode: int = 0o600) -> Iterator[BufferedRandom]:
     """Yield a private file beside `path` to be filled, then put it in its place, on disk, in one step.
 
     It is opened once, never by its name again: somebody might have put a link there meanwhile.
@@ -53,9 +53,9 @@ def replacing(path: Path, *, mode: int = 0o600) -> Iterator[BinaryIO]:
     beside = path.with_name(f"{_prefix(path)}{os.getpid()}")
     with writing(path):
         beside.unlink(missing_ok=True)
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK, mode)
+        descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_LINK, mode)
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            with os.fdopen(descriptor, "w+b") as file:
                 yield file
                 file.flush()
                 os.fsync(descriptor)

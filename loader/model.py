@@ -131,7 +131,8 @@ class Understood(NamedTuple):
 
     `columns` gives for each field the headers it is read from, `unused` the headers that are not read. `warnings` are
     sentences on unused ones that look as if they describe associations. `notes` are sentences on what was repaired or
-    left out, `records` how many there are (both complete only after the last chunk was read).
+    left out, `records` how many there are (both complete only after the last chunk was read). `byte_order_mark` is True
+    for a text that begins with one.
     """
 
     format: str
@@ -144,6 +145,7 @@ class Understood(NamedTuple):
     records: int = 0
     unused: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    byte_order_mark: bool = False
 
 
 class AssociationType(NamedTuple):

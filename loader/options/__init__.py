@@ -165,7 +165,8 @@ class SendOptions(TypedDict, total=False):
     """
 
     results: Annotated[Path, Option("--results", "Where results go: .csv, .jsonl or .parquet.", PATH)]
-    failures: Annotated[Path, Option("--failures", "Where failed and rejected records go.", PATH)]
+    failures: Annotated[Path, Option("--failures",
+        "Where failed and rejected records go: a text like the input, or .xlsx.", PATH)]
     method: Annotated[str, Option("--method",
         "One pair in a request, or 2,000; by batch HubSpot gives no created resource id.",
         choice("put", "batch"), "put")]

@@ -58,6 +58,7 @@ class Delimited:
     def __init__(self, text: Text, kind: str, delimiter: str | None, settings: InputSettings) -> None:
         self.format = kind
         self.encoding: str | None = text.encoding
+        self.byte_order_mark = text.byte_order_mark
         self.notes = list(text.notes)
         self._name = text.packed.name
         self._text = text

@@ -27,6 +27,7 @@ class Excel:
 
     encoding: str | None = None
     delimiter: str | None = None
+    byte_order_mark = False
 
     def __init__(self, packed: Packed, workbook: Workbook, settings: InputSettings) -> None:
         self.format = packed.kind

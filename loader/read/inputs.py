@@ -74,6 +74,7 @@ class Input:
             notes=list(self._opening_notes),
             unused=left.headers,
             warnings=left.warnings,
+            byte_order_mark=self._table.byte_order_mark,
         )
 
     def chunks(self) -> Iterator[Chunk]:

@@ -34,6 +34,7 @@ class JsonLines:
     format: str = "jsonl"
     delimiter: str | None = None
     sheet: str | None = None
+    byte_order_mark = False
     header_row: int = 1
 
     def __init__(self, text: Text, settings: InputSettings) -> None:

@@ -62,6 +62,7 @@ class InFolders:
         self.encoding = table.encoding
         self.delimiter = table.delimiter
         self.sheet = table.sheet
+        self.byte_order_mark = table.byte_order_mark
         self.header_row = table.header_row
         self.header = (*table.header, *columns)
         listed = ", ".join(f"{name} is {show(value)}" for name, value in columns.items())

@@ -30,6 +30,7 @@ class Parquet:
     encoding: str | None = None
     delimiter: str | None = None
     sheet: str | None = None
+    byte_order_mark = False
     header_row: int = 1
 
     def __init__(self, packed: Packed, settings: InputSettings) -> None:

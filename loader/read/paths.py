@@ -22,6 +22,7 @@ _OUTPUTS = (
     ".results.jsonl",
     ".results.parquet",
     ".failures.csv",
+    ".failures.xlsx",
     ".verify.csv",
     ".undo.csv",
 )

@@ -85,6 +85,7 @@ class Table(Protocol):
     encoding: str | None
     delimiter: str | None
     sheet: str | None
+    byte_order_mark: bool
     header_row: int
     header: tuple[str, ...]
     notes: list[str]

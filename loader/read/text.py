@@ -25,13 +25,17 @@ _NOT_ASCII = re.compile("[^\0-\x7f]")
 
 
 class Text(NamedTuple):
-    """How a text file is decoded. `nul` says whether NUL characters were seen; `notes` what people should know."""
+    """How a text file is decoded. `nul` says whether NUL characters were seen; `notes` what people should know.
+
+    `byte_order_mark` says whether the file begins with one.
+    """
 
     packed: Packed
     encoding: str
     errors: str
     nul: bool
     notes: tuple[str, ...]
+    byte_order_mark: bool = False
 
     def open(self) -> io.TextIOWrapper:
         """Open the file for one reading; line ends stay as they are."""
@@ -53,9 +57,8 @@ def examine(packed: Packed, encoding: str | None) -> Text:
         if not head:
             raise InputError(f"{packed.name}: is empty; there is nothing to load.")
         known = _checked(encoding) if encoding else _shown_by_bytes(head)
-        if known:
-            return _strictly(packed, known, option=encoding)
-        return _utf8_or_windows(packed)
+        text = _strictly(packed, known, option=encoding) if known else _utf8_or_windows(packed)
+        return text._replace(byte_order_mark=head.startswith(tuple(mark for mark, _ in _BOMS)))
 
 
 def _checked(encoding: str) -> str:

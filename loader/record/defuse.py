@@ -27,16 +27,16 @@ def defused(text: str) -> str:
     return text
 
 
-def csv_line(cells: Iterable[str]) -> str:
+def csv_line(cells: Iterable[str], delimiter: str = ",") -> str:
     """Return cells, defused, as one line of CSV; line breaks in them keep their form.
 
     Python's writer leaves a lone carriage return unquoted, and whatever follows it would begin a line of its own.
     """
-    return ",".join(map(_quoted, map(defused, cells))) + "\n"
+    return delimiter.join(_quoted(defused(cell), delimiter) for cell in cells) + "\n"
 
 
-def _quoted(cell: str) -> str:
-    return f'"{cell.replace(QUOTE, QUOTE * 2)}"' if _SPECIAL.search(cell) else cell
+def _quoted(cell: str, delimiter: str) -> str:
+    return f'"{cell.replace(QUOTE, QUOTE * 2)}"' if delimiter in cell or _SPECIAL.search(cell) else cell
 
 
 def defused_lines(lines: Iterable[Sequence[Cell]], marks: Collection[str] = ()) -> Iterator[tuple[Cell, ...]]:

@@ -4,19 +4,23 @@ It is meant to be mended by hand. So it is written or removed only as long as it
 keeps the checksum of that. A file that somebody changed is renamed, never overwritten.
 """
 
+import codecs
 import hashlib
+import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from loader.files import replacing, writing
 from loader.journal import Journal, Line, failed_records
 from loader.record.defuse import csv_line
-from loader.record.outputs import Outputs, dated_names
+from loader.record.outputs import FailuresForm, Outputs, dated_names, is_workbook
+from loader.record.workbook import WorkbookWriter
 from loader.text import visible
 
 ABOUT = ("input", "row", "status", "error_category", "error_message", "http_status", "correlation_id")
@@ -51,23 +55,43 @@ def write_failures(outputs: Outputs, journal: Journal, now: datetime) -> Failure
     columns = _columns(journal)
     written = 0
     with replacing(path) as beside:
-        digest = hashlib.sha256()
-
-        def write(cells: Sequence[str]) -> None:
-            data = csv_line(cells).encode("utf-8", "backslashreplace")
-            digest.update(data)
-            beside.write(data)
-
-        write((*(name for name, _ in columns), *ADDED))
+        table = _opened(path, beside, (*(name for name, _ in columns), *ADDED), outputs.form)
         for header, cells, line in chain([first], records):
             found = dict(zip(_numbered(header), cells, strict=True))
-            write((*(found.get(name, "") for name in columns), *_about(line)))
+            table.write((*(found.get(name, "") for name in columns), *_about(line)))
             written += 1
+        table.close()
+        beside.seek(0)
+        digest = hashlib.file_digest(beside, "sha256").hexdigest()
         # What is there may be the same already, as a plan wrote it.
-        kept = None if digest.hexdigest() in _digests(path) else _make_way(outputs, journal, now)
+        kept = None if digest in _digests(path) else _make_way(outputs, journal, now)
         # Before the new file has its name: after a crash between the two, either is known as the loader's.
-        journal.remember(failures_written=(*_digests(path), digest.hexdigest()))
+        journal.remember(failures_written=(*_digests(path), digest))
     return Failures(written, kept)
+
+
+class _CsvWriter:
+    """Writes lines as CSV: with the delimiter of the inputs, and with a byte order mark where they need one."""
+
+    def __init__(self, file: BinaryIO, header: Sequence[str], form: FailuresForm) -> None:
+        self._file = file
+        self._delimiter = form.delimiter
+        file.write(codecs.BOM_UTF8 if form.byte_order_mark else b"")
+        self.write(header)
+
+    def write(self, cells: Sequence[str]) -> None:
+        """Write one line."""
+        self._file.write(csv_line(cells, self._delimiter).encode("utf-8", "backslashreplace"))
+
+    def close(self) -> None:
+        """Do nothing: the file stays open."""
+
+
+def _opened(path: Path, file: BinaryIO, header: Sequence[str], form: FailuresForm) -> _CsvWriter | WorkbookWriter:
+    """Return what writes the lines of a failures file in the format that its name says."""
+    if is_workbook(path):
+        return WorkbookWriter(file, header, title=form.sheet)
+    return _CsvWriter(file, header, form)
 
 
 def is_mended(path: Path, journal: Journal) -> bool:
@@ -78,8 +102,22 @@ def is_mended(path: Path, journal: Journal) -> bool:
 def is_failures_file(path: Path) -> bool:
     """Return True when a file has the columns that the loader adds, whoever wrote it and whatever separates them."""
     with writing(path), path.open("rb") as file:
-        header = file.readline(_LONGEST_HEADER).decode("utf-8", "replace")
-    return all(name in header for name in ("_row", "_error_category"))
+        if is_workbook(path):
+            return any(map(_has_our_columns, _texts_of_workbook(file)))
+        return _has_our_columns(file.readline(_LONGEST_HEADER))
+
+
+def _has_our_columns(text: bytes) -> bool:
+    return all(name in text for name in (b"_row", b"_error_category"))
+
+
+def _texts_of_workbook(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the beginnings of the parts that hold a workbook's texts: its sheets, or the one that they share."""
+    with suppress(zipfile.BadZipFile, NotImplementedError, RuntimeError), zipfile.ZipFile(file) as archive:
+        for name in archive.namelist():
+            if name.startswith(("xl/worksheets/", "xl/sharedStrings")):
+                with archive.open(name) as part:
+                    yield part.read(_LONGEST_HEADER)
 
 
 def has_mended_files(journal: Journal) -> bool:

@@ -1,5 +1,6 @@
 """Where a run's files are: beside its results, named after them."""
 
+import codecs
 import os
 import re
 from collections.abc import Sequence
@@ -7,10 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
 from loader.errors import JournalError, RecordError, UsageError
 from loader.files import writing
 from loader.journal import Journal
+from loader.model import Understood
 from loader.record.results import ENDINGS
 
 PACKINGS = (".gz", ".bz2", ".xz", ".zip")
@@ -21,6 +24,44 @@ _LONGEST_ADDITION = ".20260101T000000Z-10.results.parquet"
 _SET_ASIDE = re.compile(r"\.[0-9]{8}T[0-9]{6}Z(-[0-9]+)?\.journal$", re.ASCII)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailuresForm:
+    """How a failures file is written, so that whatever opens its inputs opens it, too.
+
+    A text has the `delimiter`, and begins with a byte order mark or not; a workbook has one `sheet` of this name.
+    """
+
+    delimiter: str = ","
+    byte_order_mark: bool = False
+    sheet: str = "Failures"
+
+    @classmethod
+    def like(cls, inputs: Sequence[Understood]) -> Self:
+        """Return the form that suits all inputs, by how each was understood."""
+        texts = [each for each in inputs if each.delimiter]
+        delimiters = {each.delimiter or "" for each in texts}
+        sheets = {each.sheet or "" for each in inputs} - {""}
+        return cls(
+            delimiter=delimiters.pop() if len(delimiters) == 1 else ",",
+            byte_order_mark=any(map(_needs_mark, texts)),
+            sheet=sheets.pop() if len(sheets) == 1 else "Failures",
+        )
+
+
+def _needs_mark(understood: Understood) -> bool:
+    """Return True where the input has a byte order mark, or is in an encoding that has other letters than UTF-8.
+
+    The failures are always UTF-8, and a spreadsheet that opens the input as Windows text knows that by the mark only.
+    """
+    encoding = codecs.lookup(understood.encoding or "utf-8").name
+    return understood.byte_order_mark or encoding not in ("utf-8", "ascii")
+
+
+def is_workbook(path: Path) -> bool:
+    """Return True for the name of an Excel workbook that is to be written."""
+    return path.suffix.lower() == ".xlsx"
+
+
 @dataclass(frozen=True, slots=True)
 class Outputs:
     """The files of one run. `stem` is the results file's name without its ending and without `.results`."""
@@ -28,6 +69,7 @@ class Outputs:
     results: Path
     failures: Path
     stem: str
+    form: FailuresForm = FailuresForm()
 
     @property
     def journal(self) -> Path:
@@ -44,9 +86,18 @@ class Outputs:
         return self.results.with_name(f"{self.stem}.{ending}")
 
     def all(self) -> list[Path]:
-        """Return every file that a run may have; the journal is the last."""
+        """Return every file that a run of this name may have; the journal is the last.
+
+        An earlier run of another kind of input has its failures in another format.
+        """
+        by_default = [self.beside(f"failures.{ending}") for ending in ("csv", "xlsx")]
+        failures = {file.absolute(): file for file in (*by_default, self.failures)}
+        return [*failures.values(), *self.without_failures()]
+
+    def without_failures(self) -> list[Path]:
+        """Return the files that have a name of their own, whatever `--failures` says."""
         others = [self.beside(f"{kind}.{end}") for kind, end in _OTHER_COMMANDS]
-        return [self.results, self.failures, self.summary, *others, self.journal]
+        return [self.results, self.summary, *others, self.journal]
 
     def names(self) -> dict[str, str]:
         """Return the outputs' names by their kind, relative to the journal's folder, so that both can move."""
@@ -63,7 +114,7 @@ _OTHER_COMMANDS = (("verify", "csv"), ("undo", "csv"), ("report", "html"))
 
 OUTPUT_ENDINGS = (
     *(f".results{ending}" for ending in ENDINGS),
-    *(".failures.csv", ".summary.json", ".journal", ".journal-wal", ".journal-shm"),
+    *(".failures.csv", ".failures.xlsx", ".summary.json", ".journal", ".journal-wal", ".journal-shm"),
     *(f".{kind}.{ending}" for kind, ending in _OTHER_COMMANDS),
 )
 """How the names of a run's files end that are made from its results' or its inputs'."""
@@ -86,20 +137,27 @@ def _stem(results: Path) -> str:
     return results.name.removesuffix(results.suffix).removesuffix(".results")
 
 
-def name_outputs(results: str | None, failures: str | None, first_input: str, inputs: list[Path]) -> Outputs:
-    """Return the run's files; UsageError for a results path that cannot be one."""
+def name_outputs(
+    results: str | None, failures: str | None, first_input: str, paths: list[Path], inputs: Sequence[Understood]
+) -> Outputs:
+    """Return the run's files; UsageError for a results path that cannot be one.
+
+    `paths` are those of the inputs, `inputs` how they were understood: the failures of a lone workbook are a workbook.
+    """
     path = Path(results) if results else Path(f"{_stem_of_input(first_input)}.results.csv")
     if path.suffix.lower() not in ENDINGS:
         raise UsageError(f"{path}: results are written as .csv, .jsonl or .parquet: end --results with one of them")
     stem = _stem(path)
-    outputs = Outputs(path, Path(failures) if failures else path.with_name(f"{stem}.failures.csv"), stem)
+    ending = "xlsx" if len(inputs) == 1 and inputs[0].format in ("xlsx", "xls") else "csv"
+    failures_path = Path(failures) if failures else path.with_name(f"{stem}.failures.{ending}")
+    outputs = Outputs(path, failures_path, stem, FailuresForm.like(inputs))
     if not has_room(outputs.results):
         raise UsageError(f"{path.name}: the name is too long, and others are made from it: give a shorter --results")
     if len(os.fsencode(outputs.failures.name)) + len(_WHILE_WRITTEN) > _longest_name(outputs.failures.parent):
         raise UsageError(f"{outputs.failures.name}: the name is too long: give a shorter --failures")
     for file in (outputs.results, outputs.failures, outputs.summary):
-        _check(file, inputs)
-    if [file.absolute() for file in outputs.all()].count(outputs.failures.absolute()) > 1:
+        _check(file, paths)
+    if outputs.failures.absolute() in [file.absolute() for file in outputs.without_failures()]:
         raise UsageError(f"{outputs.failures} is a name that the run needs for another file: give another --failures")
     if outputs.journal.is_symlink():
         raise UsageError(f"{outputs.journal} is a symbolic link, which is never followed: give another --results")

@@ -26,7 +26,7 @@ from loader.planning.prepare import read_all
 from loader.planning.staging import Staging
 from loader.read import Input
 from loader.record.failures import write_failures
-from loader.record.outputs import Outputs, name_outputs
+from loader.record.outputs import Outputs
 from loader.record.results import open_results
 from loader.record.summary import load_figures, summarize, write_summary
 from loader.run.earlier_files import (
@@ -73,7 +73,7 @@ async def load(
     """
     session = Session(settings, notify, stop, around)
     async with session.inputs(standard_input) as inputs:
-        outputs = name_outputs(settings.results, settings.failures, inputs[0].file, [source.path for source in inputs])
+        outputs = session.outputs(inputs)
         with Lock(outputs.journal), session.limited(settings.send.max_duration):
             remove_left_behind(outputs.all(), journal=outputs.journal)
             return await _Load(session, inputs, outputs).run()

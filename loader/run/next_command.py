@@ -7,16 +7,16 @@ from typing import NamedTuple
 from loader.errors import LoaderError
 from loader.journal import Counts
 from loader.options import flags
-from loader.record.outputs import Outputs, has_room
+from loader.record.outputs import Outputs, has_room, is_workbook
 from loader.settings import Settings
 from loader.shell import as_file, command_line
 
-_INPUT_FORM = {"--format": "csv", "--delimiter": ",", "--encoding": "utf-8"}
-"""What a failures file is, whatever its input was."""
+_OF_THIS_RUN = frozenset({"--results", "--failures", "--limit", "--again", "--fresh", "--retry-failed", "--dry-run"})
 
-_OF_THIS_RUN = frozenset(
-    {"--results", "--failures", "--limit", "--again", "--fresh", "--retry-failed", "--dry-run", "--sheet", *_INPUT_FORM}
-)
+_OF_THE_FORMAT = frozenset({"--format", "--delimiter", "--encoding", "--sheet"})
+
+_FOUND_BY_LOOKING = (",", ";", "\t", "|")
+"""Delimiters that a load finds by itself."""
 
 
 class _Part(NamedTuple):
@@ -83,13 +83,10 @@ def load_mended(settings: Settings, outputs: Outputs, failures: Path) -> str | N
     """
     if not settings.command or len(settings.read) > 1:
         return None
-    parts, read = list(_parts(settings.command[2:])), settings.read[0]
+    parts = list(_parts(settings.command[2:]))
     typed = {part.option for part in parts}
-    options = [part for part in _without(parts, _OF_THIS_RUN) if part.option]
-    said = {"--format": read.format, "--delimiter": read.delimiter, "--encoding": read.encoding}
-    for option, value in _INPUT_FORM.items():
-        if said[option] and option not in typed:
-            options.append(_Part(option, (option, value)))  # Against the environment or the configuration file.
+    options = [part for part in _without(parts, _OF_THIS_RUN | _OF_THE_FORMAT) if part.option]
+    options += [_Part(option, (option, value)) for option, value in _format_options(settings, outputs, failures, typed)]
     results = failures.with_suffix(".results.csv")
     if not has_room(results):
         options.append(_Part("--results", ("--results", str(failures.with_name("mended.results.csv")))))
@@ -106,6 +103,24 @@ def load_planned(settings: Settings) -> str | None:
     # What a plan wrote is not what the load is to write.
     parts = _without(list(_parts(words)), {"--dry-run"} if verb == "load" else {"--failures"})
     return _joined((program, "load"), parts)
+
+
+def _format_options(
+    settings: Settings, outputs: Outputs, failures: Path, typed: Collection[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield the options by which a failures file is read: what the environment or a configuration file says goes on."""
+    read, form = settings.read[0], outputs.form
+    if is_workbook(failures):
+        found = {"--format": (read.format, "xlsx"), "--sheet": (read.sheet, form.sheet)}
+    else:
+        found = {
+            "--format": (read.format, "csv"),
+            "--delimiter": (read.delimiter, form.delimiter),
+            "--encoding": (read.encoding, "utf-8"),
+        }
+    for option, (stated, value) in found.items():
+        if (stated and option not in typed) or (option == "--delimiter" and value not in _FOUND_BY_LOOKING):
+            yield option, value
 
 
 def _parts(words: Collection[str]) -> Iterator[_Part]:

@@ -15,7 +15,7 @@ from loader.planning.prepare import Destination, Prospect, planned, read_all, re
 from loader.planning.staging import Staging
 from loader.read import Input
 from loader.record.failures import write_failures
-from loader.record.outputs import Outputs, name_outputs
+from loader.record.outputs import Outputs
 from loader.run.earlier_files import check_failures_name, note_kept_failures
 from loader.run.next_command import load_planned
 from loader.run.sending import judge_of
@@ -53,8 +53,7 @@ async def plan(
     """
     session = Session(settings, notify, stop, around)
     async with session.inputs(standard_input) as inputs:
-        paths = [source.path for source in inputs]
-        outputs = name_outputs(settings.results, settings.failures, inputs[0].file, paths)
+        outputs = session.outputs(inputs)
         if failures:
             check_failures_name(settings, outputs, None)
         with tempfile.TemporaryDirectory(prefix="association-loader-") as folder:

@@ -60,7 +60,8 @@ class Report:
 
 def dry_report(planned: Planned, settings: Settings) -> Report:
     """Return what a dry run found as a report: the summary of a load that has not begun, exit code 1 with rejects."""
-    outputs = name_outputs(settings.results, settings.failures, next(iter(planned.inputs)), [])
+    first, inputs = next(iter(planned.inputs)), list(planned.inputs.values())
+    outputs = name_outputs(settings.results, settings.failures, first, [], inputs)
     counts = Counts(total=planned.rows, rejected=planned.rejected, pairs=planned.pairs)
     exit_code = int(planned.rejected > 0)
     figures = {

@@ -1,7 +1,7 @@
 """What all commands that talk to HubSpot have in common: inputs, the portal, a pool at work, and its end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from datetime import date, timedelta
@@ -20,6 +20,7 @@ from loader.errors import (
 from loader.events import Event, Note, Notify
 from loader.journal import AsyncJournal
 from loader.read import Input, open_inputs
+from loader.record.outputs import Outputs, name_outputs
 from loader.run.connection import connected, surroundings
 from loader.send.api import VERSIONS
 from loader.send.clocks import timestamp
@@ -101,6 +102,11 @@ class Session:
         finally:
             for source in inputs:
                 source.close()
+
+    def outputs(self, inputs: Sequence[Input]) -> Outputs:
+        """Return the files of a run of these inputs; UsageError where one cannot be written."""
+        paths, understood = [source.path for source in inputs], [source.understood for source in inputs]
+        return name_outputs(self.settings.results, self.settings.failures, inputs[0].file, paths, understood)
 
     @contextmanager
     def limited(self, seconds: float | None) -> Iterator[None]:

@@ -14,7 +14,7 @@ from loader.model import Outcome
 from loader.planning.prepare import Destination, read_all, resolve_and_group
 from loader.planning.staging import Staging
 from loader.read import Input
-from loader.record.outputs import Outputs, check_table, name_outputs
+from loader.record.outputs import Outputs, check_table
 from loader.record.results import open_table
 from loader.record.summary import summarize
 from loader.run.connection import workers
@@ -60,7 +60,7 @@ async def verify(
     session = Session(settings, notify, stop, around)
     async with session.inputs(standard_input) as inputs:
         paths = [source.path for source in inputs]
-        outputs = name_outputs(settings.results, settings.failures, inputs[0].file, paths)
+        outputs = session.outputs(inputs)
         check_table(outputs.beside("verify.csv"), paths, COLUMNS)
         journal = outputs.beside("verify-journal")
         with Lock(journal):

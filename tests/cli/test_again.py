@@ -353,7 +353,7 @@ def test_the_failures_file_is_the_next_command_once_rows_are_rejected(
         " --rate 9999/1"
     )
     failures = folder / "out.failures.csv"
-    failures.write_text(failures.read_text().replace("101.5,", "102,", 1))
+    failures.write_text(failures.read_text().replace("101.5|", "102|", 1))
     assert load("out.failures.csv", "--column", "object_id=Contact Key").code == 0
     assert json.loads((folder / "out.failures.summary.json").read_text())["rows"]["created"] == 1
 
