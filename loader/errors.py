@@ -14,7 +14,7 @@
     │                        and for now: DailyQuotaSpent, PortalMigrating, Unreachable,
     │                        UnusableAnswer                                             exit 5
     └─ Stopped               the run ends before its last row
-         ├─ TooManyFailures                                                                         exit 4
+         ├─ TooManyFailures, TooManyRemovals                                                        exit 4
          ├─ OutOfTime                                                                               exit 5
          └─ Interrupted      by a signal                                                            exit 130, 143
 
@@ -193,6 +193,12 @@ class Stopped(LoaderError):
 
 class TooManyFailures(Stopped):
     """More rows failed than the command allows, or 200 in a row for one reason."""
+
+    exit_code = 4
+
+
+class TooManyRemovals(Stopped):
+    """More associations would be taken off than `--max-removals` allows; nothing was sent."""
 
     exit_code = 4
 

@@ -166,14 +166,13 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Progress of a run. `rate` is the limit, `achieved` requests per second, `paused` a pause's seconds left.
+    """Progress of a run, whose `verb` is `load` or `remove`.
 
-    `requests`, `retried` and `rate_limited` are the run's so far, as in the summary, whichever command made them.
+    `rate` is the limit, `achieved` requests per second, `paused` a pause's seconds left. `requests`, `retried` and
+    `rate_limited` are the run's so far, as in the summary, whichever command made them.
     """
 
     total: int
-    created: int
-    replaced: int
     unchanged: int
     failed: int
     rejected: int
@@ -186,6 +185,10 @@ class Progress:
     achieved: float
     paused: float
     seconds_left: float | None
+    created: int = 0
+    replaced: int = 0
+    removed: int = 0
+    verb: str = "load"
 
 
 @dataclass(frozen=True, slots=True)

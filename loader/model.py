@@ -19,10 +19,10 @@ The words of this house; all others are HubSpot's, or those of the trade:
 - lot: pairs that are looked up and sent together, because they share records at one end.
 - specification: the direction and the association types that pairs get by their request.
 - before-image: the association types that a pair had before this run first sent it; `undo` needs it.
-- result: what a request came to (created, replaced, unchanged, failed); outcome: a result with the pairs that have it.
+- result: what a request came to (created, removed, failed and so on); outcome: a result with the pairs that have it.
 - journal: the SQLite file with the plan, the before-images and the outcomes of a run; draft: a journal in the making.
 - run: the work of one journal from its first command to its last; a command that is stopped is continued by the next.
-- verb: what a command does: load, plan, verify, undo.
+- verb: what a command does: load, remove, plan, verify, undo.
 - permit: the right to send one request now, given by the limiter.
 - portal: one HubSpot account, known by its number.
 
@@ -160,6 +160,10 @@ class AssociationType(NamedTuple):
         return f"{self.category}:{self.type_id}"
 
 
+WHOLE_PAIR = AssociationType("", 0)
+"""Stands among the types that are to be taken off a pair for all that it has; it is never sent."""
+
+
 Direction = tuple[str, str]
 """Two object type ids, from and to."""
 
@@ -220,7 +224,7 @@ class End(NamedTuple):
 class Specification(NamedTuple):
     """What one request says: its direction and its association types.
 
-    `refused` are the kinds of row that cannot be folded into it.
+    `refused` are the kinds of row that cannot be folded into it. `removes`: the types are taken off the pairs.
     """
 
     object_type: str
@@ -228,6 +232,7 @@ class Specification(NamedTuple):
     types: tuple[AssociationType, ...]
     backward: bool
     refused: tuple[int, ...]
+    removes: bool = False
 
 
 class Pair(NamedTuple):
@@ -380,12 +385,14 @@ class Lot:
 class Image:
     """What pairs, by number, were before they were sent: their types, in their own direction.
 
-    `there` are those that rows ask for and that they have still.
+    `there` are those that rows ask for and of which nothing is to be sent, as they are so already. `grows`: what pairs
+    have got since they were first looked up is part of `types`, as it would be taken off along with the rest.
     """
 
     numbers: Numbers
     types: Types
     there: Types
+    grows: bool = False
 
 
 class Demotion(NamedTuple):
@@ -429,17 +436,22 @@ class FoundRecord(NamedTuple):
     message: str
 
 
-STATUSES = ("created", "replaced", "unchanged", "failed")
-"""What becomes of rows that are not rejected, in the order in which the summary counts them."""
+STATUSES = {
+    "load": ("created", "replaced", "unchanged", "failed"),
+    "remove": ("removed", "unchanged", "failed"),
+}
+"""What becomes of rows that are not rejected, by the verb of their run, in the order in which the summary counts them.
+"""
 
-WRITTEN = ("created", "replaced")
+WRITTEN = ("created", "replaced", "removed")
 """The statuses of pairs that HubSpot has changed."""
 
 
 class Result(NamedTuple):
     """The result of a request, or of none; the pairs of one request that got the same result share one.
 
-    `status` is one of `STATUSES`; a verification and an undo have words of their own.
+    `status` is one of `STATUSES`, or `rejected` where it turned out by what a pair has that nothing may be sent for it;
+    a verification and an undo have words of their own.
     `created_resource_id` is HubSpot's `createdResourceId` where the answer had one, else blank. `labels` are those the
     answer named. `attempts` counts the requests made. `finished_at` is UTC, ISO 8601 with milliseconds.
     """

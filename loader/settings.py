@@ -39,6 +39,7 @@ class Secret:
 class InputSettings:
     """Which files to read, and how they are all read; None and empty mean: find out.
 
+    `needs_label`: in an input that has a column for a label or a type id, a row without either is rejected.
     `columns` maps a field's snake_case name to the header it is read from. `object_type`, `to_object_type`,
     `association_category`, `association_type_id` and `label` fill that field for rows whose own cell is blank.
     `strict` refuses an input with a column that is not read and looks as if it said something.
@@ -59,6 +60,7 @@ class InputSettings:
     delimiter: str | None = None
     encoding: str | None = None
     strict: bool = False
+    needs_label: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +117,8 @@ class SendSettings:
     that a pair has: `merge` keeps them, `replace` takes them off, and looks at them first unless `unread`. `rate` None:
     100 per 10 s until the answers' own headers say otherwise. `concurrency` None: the loader decides. `daily_reserve`
     is what is left of the day's quota for others. `max_duration` is seconds. `limit` is the number of records (over all
-    inputs) to go as far as.
+    inputs) to go as far as. `whole_pair`: where associations are taken off, a row with a blank label means the whole
+    pair. `max_removals` is how many may be taken off; None: as many as the inputs name.
     """
 
     method: str = "put"
@@ -128,6 +131,8 @@ class SendSettings:
     daily_reserve: Budget | None = None
     max_duration: float | None = None
     limit: int | None = None
+    whole_pair: bool = False
+    max_removals: Budget | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +152,7 @@ class VerifySettings:
 class Settings:
     """One command, whole. `results` and `failures` are paths; None: beside each other, named after the first input.
 
+    `removes`: what the inputs name is taken off, and not associated.
     `read` has one entry for each group of inputs with the same settings: a job file may have several. `command` is what
     was typed, word by word, for the summary and the next command to show. `keep` is for how many days set-aside runs
     are kept; None: for ever. `again` is how many seconds ago a run must have ended for the same inputs to be a new one,
@@ -158,6 +164,7 @@ class Settings:
     connection: ConnectionSettings
     send: SendSettings = field(default_factory=SendSettings)
     verify: VerifySettings = field(default_factory=VerifySettings)
+    removes: bool = False
     results: str | None = None
     failures: str | None = None
     assume_new: bool = False

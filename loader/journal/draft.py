@@ -173,9 +173,10 @@ class Draft:
 
     def request(self, number: int, specification: Specification, *, lookup_backward: bool) -> None:
         """Write down what pairs are sent as; `lookup_backward`: they are looked up by the record at their to end."""
-        first, second, types, *_ = specification
+        first, second, types, *_, removes = specification
         self._execute(
-            "INSERT INTO requests VALUES (?, ?, ?, ?, ?)", (number, first, second, json.dumps(types), lookup_backward)
+            "INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?)",
+            (number, first, second, json.dumps(types), lookup_backward, removes),
         )
 
     def lot(self, lot: PlannedLot) -> None:

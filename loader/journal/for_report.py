@@ -40,7 +40,8 @@ WHERE category IS NOT NULL GROUP BY 2, 3, 4, 5, 6 HAVING n > 0 ORDER BY 1 DESC
 
 FAILED = """
 SELECT error_category, http_status, error_message, rows, sequence, first_pair, last_pair, result, unchanged
-FROM settled CROSS JOIN results ON results.id = result WHERE status = 'failed' ORDER BY sequence
+FROM settled CROSS JOIN results ON results.id = result WHERE status IN ('failed', 'rejected')
+ORDER BY sequence
 """
 
 _REJECTED = f"SELECT reason, id FROM rejects WHERE {WITHIN_BOUND} ORDER BY id"

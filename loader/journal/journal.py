@@ -26,13 +26,14 @@ SETTLED = "SELECT sequence, first_pair, last_pair, result, unchanged FROM settle
 class Counts:
     """How many rows there are: `total` are those with an outcome, the rejected and the pending ones together.
 
-    `pairs` have one row or more each.
+    `pairs` have one row or more each. `verb` is that of the run: of its statuses alone `rows` tells.
     """
 
     total: int = 0
     rejected: int = 0
     pairs: int = 0
     by_status: Counter[str] = field(default_factory=Counter)
+    verb: str = "load"
 
     @property
     def failed(self) -> int:
@@ -46,12 +47,15 @@ class Counts:
 
     def add(self, outcome: Outcome) -> None:
         """Count the rows of an outcome."""
-        self.by_status[outcome.status] += outcome.rows
+        if outcome.status == "rejected":
+            self.rejected += outcome.rows
+        else:
+            self.by_status[outcome.status] += outcome.rows
         self.by_status["unchanged"] += outcome.unchanged * len(outcome.pair_ids)
 
     def rows(self) -> dict[str, int]:
         """Return the counts of rows, as the summary shows them."""
-        by_status = {status: self.by_status[status] for status in STATUSES}
+        by_status = {status: self.by_status[status] for status in STATUSES[self.verb]}
         return {"total": self.total, **by_status, "rejected": self.rejected, "pending": self.pending}
 
 
@@ -154,6 +158,11 @@ class Journal:
             (number, tuple(json.loads(header)), tuple(json.loads(to_columns)))
             for number, header, to_columns in self.query("SELECT id, header, to_columns FROM inputs ORDER BY id")
         ]
+
+    @property
+    def verb(self) -> str:
+        """What the commands of this run do: `load` or `remove`."""
+        return str(self.facts.identity.get("verb", "load"))
 
     @property
     def unlabelled(self) -> Mapping[Direction, Types]:
@@ -298,7 +307,7 @@ class Journal:
         Each with its number, the first and the last of its pairs, its result's number, and how many rows of each pair
         were so before.
         """
-        which = " AND result IN (SELECT id FROM results WHERE status = 'failed')" if failed else ""
+        which = " AND result IN (SELECT id FROM results WHERE status IN ('failed', 'rejected'))" if failed else ""
         some: list[tuple[int, int, int, int, int]] = []
         size = 0
         for number, first, last, result, unchanged in self.query(
@@ -333,7 +342,10 @@ class Journal:
         by_status = Counter(self._table("SELECT status, sum(rows) FROM results GROUP BY status"))
         (beside,) = self._one("SELECT coalesce(sum(unchanged * (last_pair - first_pair + 1)), 0) FROM settled")
         by_status["unchanged"] += beside
-        return Counts(total=rows + rejects, rejected=rejected, pairs=self.lots.pairs, by_status=by_status)
+        rejected += by_status.pop("rejected", 0)
+        return Counts(
+            total=rows + rejects, rejected=rejected, pairs=self.lots.pairs, by_status=by_status, verb=self.verb
+        )
 
     def is_finished(self) -> bool:
         """Return True when no row is pending, without counting what became of each."""
@@ -350,8 +362,8 @@ class Journal:
             "SELECT reason, sum(size) AS total FROM ("
             f" SELECT reason, count(*) AS size FROM rejects WHERE {WITHIN_BOUND}"
             " GROUP BY reason UNION ALL"
-            " SELECT error_category, sum(rows) FROM results WHERE status = 'failed'"
-            " GROUP BY error_category"
+            " SELECT error_category, sum(rows) FROM results"
+            " WHERE status IN ('failed', 'rejected') GROUP BY error_category"
             ") GROUP BY reason ORDER BY total DESC, reason"
         )
 
@@ -359,8 +371,8 @@ class Journal:
         """Return how many rows failed or were rejected, by code and what it means for them, the most frequent first."""
         counts: Counter[tuple[str, Reason]] = Counter()
         for code, status, message, rows in self.query(
-            "SELECT error_category, http_status, error_message, rows FROM results WHERE status = 'failed'"
-            " UNION ALL SELECT reason, NULL, '', count(*) FROM rejects"
+            "SELECT error_category, http_status, error_message, rows FROM results"
+            " WHERE status IN ('failed', 'rejected') UNION ALL SELECT reason, NULL, '', count(*) FROM rejects"
             f" WHERE {WITHIN_BOUND} GROUP BY reason"
         ):
             counts[code, explain(code, status, message)] += rows

@@ -133,7 +133,7 @@ class SharedLines:
 
 _KINDS = """
 SELECT id, from_type AS object_type, to_type AS to_object_type, category AS association_category,
-    CAST(type_id AS TEXT) AS association_type_id, settled_label AS label
+    iif(type_id = 0, '', CAST(type_id AS TEXT)) AS association_type_id, settled_label AS label
 FROM kinds WHERE category IS NOT NULL
 """
 

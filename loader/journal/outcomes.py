@@ -53,15 +53,21 @@ def keep(
             "INSERT OR IGNORE INTO demoted VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)",
             (*each[:5], each.single.key, planned.number_of(each.types)),
         )
-    new = [
-        (np.sort(image.numbers), planned.number_of(image.types), planned.number_of(image.there) if image.there else 0)
+    written = [
+        (
+            image,
+            np.sort(image.numbers),
+            planned.number_of(image.types),
+            planned.number_of(image.there) if image.there else NOTHING,
+        )
         for image in images
         if len(image.numbers)
     ]
-    if new:
+    if written:
+        new = [(pairs, types, there) for _, pairs, types, there in written]
         first, last = min(int(pairs[0]) for pairs, _, _ in new), max(int(pairs[-1]) for pairs, _, _ in new)
         if known := ranges(database, "befores", "image, there", first, last):
-            new = _together(database, known, new, first, last)
+            new = _together(database, known, written, first, last)
         for pairs, image_number, there in new:
             database.executemany(
                 "INSERT INTO befores VALUES (?, ?, ?, ?)",
@@ -84,16 +90,16 @@ def keep(
 def _together(
     database: sqlite3.Connection,
     known: Sequence[Sequence[int]],
-    new: Sequence[tuple[Ids, int, int]],
+    new: Sequence[tuple[Image, Ids, int, int]],
     first: int,
     last: int,
 ) -> list[tuple[Ids, int, int]]:
     """Take known lines out and return them with what is new: what a pair was stays, what is there still changes."""
     first, last = min(first, known[0][0]), max(last, known[-1][1])
     images, theres = spread(known, 2, first, last), spread(known, 3, first, last)
-    for pairs, image, there in new:
+    for kept, pairs, image, there in new:
         at = pairs - first
-        images[at] = np.where(images[at] == 0, image, images[at])
+        images[at] = np.where((images[at] == 0) | kept.grows, image, images[at])
         theres[at] = there
     database.execute("DELETE FROM befores WHERE first_pair BETWEEN ? AND ?", (first, last))
     both = np.unique(np.stack((images, theres), axis=1)[images > 0], axis=0)

@@ -18,10 +18,12 @@ class Planned:
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
         requests = database.execute("SELECT * FROM requests ORDER BY id").fetchall()
-        self.types = tuple(_types(types) for _, _, _, types, _ in requests)
+        self.types = tuple(_types(types) for _, _, _, types, *_ in requests)
         """The association types of each request."""
-        self.lookup_backward: Flags = np.array([lookup_backward for *_, lookup_backward in requests], np.bool_)
+        self.lookup_backward: Flags = np.array([lookup_backward for *_, lookup_backward, _ in requests], np.bool_)
         """Tells the requests whose pairs are looked up by the record at their to end."""
+        self.removes: Flags = np.array([removes for *_, removes in requests], np.bool_)
+        """Tells the requests whose types are taken off their pairs."""
         self.directions: list[Direction] = list(dict.fromkeys((first, second) for _, first, second, *_ in requests))
         """The directions that requests are written in, each once."""
         self.direction_of: Small = np.array(

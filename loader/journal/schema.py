@@ -69,9 +69,9 @@ CREATE TABLE promoted (object_type TEXT NOT NULL, to_object_type TEXT NOT NULL, 
     pair INTEGER NOT NULL, place INTEGER NOT NULL, PRIMARY KEY (object_type, to_object_type, record)) WITHOUT ROWID;
 
 -- What pairs are sent as: one request's direction and association types. `lookup_backward`: the pairs are
--- looked up by the record at their to end.
+-- looked up by the record at their to end. `removes`: the types are taken off the pairs.
 CREATE TABLE requests (id INTEGER PRIMARY KEY, object_type TEXT NOT NULL, to_object_type TEXT NOT NULL,
-    types TEXT NOT NULL, lookup_backward INTEGER NOT NULL);
+    types TEXT NOT NULL, lookup_backward INTEGER NOT NULL, removes INTEGER NOT NULL);
 
 -- Pairs that are looked up and sent together, numbered in the order in which they are sent; written once. `columns` are
 -- those of `columns.PlannedLot`, `first_place` is where the first of the pairs is asked for (see `columns.place`). A
@@ -80,7 +80,8 @@ CREATE TABLE lots (id INTEGER PRIMARY KEY, type_pair INTEGER NOT NULL, first_pai
     pairs INTEGER NOT NULL, rows INTEGER NOT NULL, first_place INTEGER NOT NULL, columns BLOB NOT NULL);
 
 -- What pairs, from one number to another, were before they were first sent, never overwritten; `there` is the set of
--- types that rows ask for and that they had then and still had when they were last looked up. Written before the
+-- types that rows ask for and that were so already then, and still were when the pairs were last looked up: there, or,
+-- where they are to be taken off, not there. Written before the
 -- request, also where there was nothing: after a crash in between, our own label must not pass for an old one. The sets
 -- of types are few: each is stored once.
 CREATE TABLE images (id INTEGER PRIMARY KEY, types TEXT NOT NULL UNIQUE);

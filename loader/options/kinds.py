@@ -101,6 +101,10 @@ def _budget(text: str) -> Budget:
     return Budget(count=int(match[1])) if match[1] else Budget(share=float(match[2]) / 100)
 
 
+def _budget_or_off(text: str) -> Budget | None:
+    return None if text == "off" else _budget(text)
+
+
 def _field_and_header(text: str) -> tuple[str, str]:
     """Return `FIELD=HEADER` as a pair; a blank header says that no column holds the field."""
     field, equals, header = text.partition("=")
@@ -118,4 +122,5 @@ FLAG = Kind(read=_flag)
 RATE = Kind(read=_rate)
 HOW_MANY = Kind(read=_how_many)
 BUDGET = Kind(read=_budget)
+BUDGET_OR_OFF = Kind(read=_budget_or_off)
 FIELD_AND_HEADER = Kind(read=_field_and_header, separator=";")

@@ -24,6 +24,7 @@ def identity(settings: Settings, inputs: Sequence[Input]) -> dict[str, Any]:
     """
     groups = [_bound(group) for group in settings.read]
     return {
+        "verb": "remove" if settings.removes else "load",
         "inputs": [source.sha256 for source in inputs],
         **(groups[0] if len(groups) == 1 else {name: [group[name] for group in groups] for name in groups[0]}),
         **_bound(settings.send),
@@ -199,7 +200,9 @@ def different(earlier: Earlier, now: Mapping[str, Any], portal_id: str | None) -
         before = earlier.identity.get(key)
         if before == value:
             continue
-        if key == "inputs":
+        if key == "verb":
+            words[key] = "it takes associations off" if before == "remove" else "it loads associations"
+        elif key == "inputs":
             words[key] = _other_content(earlier, value)
         else:
             words[key] = f"{binding()[key].word} was {_shown(before)}, now {_shown(value)}"

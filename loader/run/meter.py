@@ -82,6 +82,7 @@ class Meter:
         rows_per_second = _per_second(first, last, first.pending - last.pending)
         return Progress(
             **counts.rows(),
+            verb=counts.verb,
             requests=before.sent + traffic.sent,
             retried=before.retried + traffic.retried,
             rate_limited=before.rate_limited + traffic.rate_limited,

@@ -7,25 +7,33 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from loader.model import NO_TYPES, AssociationType, Direction, Pair, Pairs, Types
+from loader.model import NO_TYPES, WHOLE_PAIR, AssociationType, Direction, Pair, Pairs, Types
 
 
 class Judgement(NamedTuple):
     """What a pair was `before`, what rows ask for of that and is `there` still, and all that it is to have.
 
-    `gone` are the labels that it had and is not to have.
+    `gone` are the labels that it had and is not to have. Where types are taken off, `types` are the labels that go, or
+    `WHOLE_PAIR` alone, and `there` are those asked for that the pair did not have. `refusal`: nothing may be sent; a
+    key of `reasons.REASONS` and a sentence say why.
     """
 
     before: Types
     there: Types
     types: tuple[AssociationType, ...]
     gone: Types = NO_TYPES
+    refusal: tuple[str, str] | None = None
 
 
 class Judge(Protocol):
-    """Says what is to be sent for a pair; `exact` when the pair must not keep what it is not asked to have."""
+    """Says what is to be sent for a pair; `exact` when the pair must not keep what it is not asked to have.
+
+    `removes`: it takes types off. That a pair has nothing then means that nothing is sent for it, which only its own
+    end can tell.
+    """
 
     exact: bool
+    removes: bool
 
     def __call__(self, asked: Pair, now: Types) -> Judgement | None:
         """Return what is to be sent for a pair that has the types `now`; None when that is nothing.
@@ -39,6 +47,7 @@ class Merging:
     """A pair keeps what it has."""
 
     exact = False
+    removes = False
 
     def __call__(self, asked: Pair, now: Types) -> Judgement | None:
         """Return what is to be sent, together with what is there; None when all that is asked for is."""
@@ -54,6 +63,7 @@ class Replacing:
     """A pair has exactly the labels that are asked for; `unlabelled` are the types that HubSpot adds by itself."""
 
     exact = True
+    removes = False
 
     def __init__(self, unlabelled: Mapping[Direction, Types]) -> None:
         self._unlabelled = unlabelled
@@ -68,6 +78,52 @@ class Replacing:
         if gone:
             return Judgement(before, NO_TYPES, asked.types, gone)
         return None if wanted <= old else Judgement(before, wanted & old, asked.types)
+
+
+class Removing:
+    """Types are taken off, and a pair keeps all others.
+
+    `labels` gives the label of each type by its key, blank for an unlabelled one, and lacks types that nobody knows: to
+    archive one that is not known to be a label might take all labels with it. `whole_pair`: to name the unlabelled type
+    is to name the whole pair.
+    """
+
+    exact = True
+    removes = True
+
+    def __init__(self, labels: Mapping[str, str], *, whole_pair: bool) -> None:
+        self._labels = labels
+        self._whole_pair = whole_pair
+
+    def __call__(self, asked: Pair, now: Types) -> Judgement | None:
+        """Return what is to be taken off; None when the pair has none of it.
+
+        What it had when this run first looked counts as there: the answer to an earlier request of this run may have
+        been lost, and to take off once more what is gone changes nothing.
+        """
+        before = now | (asked.before or NO_TYPES)
+        wanted = frozenset(asked.types)
+        goes = before if WHOLE_PAIR in wanted else before & wanted
+        if not goes:
+            return None
+        there = wanted - before - {WHOLE_PAIR}
+        labels = frozenset(each for each in goes if self._labels.get(each.key))
+        if WHOLE_PAIR not in wanted and goes == labels:
+            return Judgement(before, there, tuple(sorted(labels)))
+        stays = now - goes
+        if WHOLE_PAIR not in wanted and stays and not self._whole_pair:
+            return Judgement(before, there, (), refusal=("WOULD_REMOVE_LABELS", self._sentence(goes - labels, stays)))
+        return Judgement(before, there, (WHOLE_PAIR,))
+
+    def _sentence(self, taking: Types, stays: Types) -> str:
+        kept = ", ".join(self._labels.get(each.key) or each.key for each in sorted(stays))
+        named = ", ".join(f"{each.category} {each.type_id}" for each in sorted(taking))
+        is_unlabelled = all(each.key in self._labels for each in taking)
+        what = "is the type without a label" if is_unlabelled else "is not known to be a label"
+        return (
+            f"{named} {what}, and to take it off would take {kept} off too: name the label that is meant, or add "
+            "--whole-pair to take the whole pair off"
+        )
 
 
 Places = npt.NDArray[np.int32]

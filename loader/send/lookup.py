@@ -82,7 +82,8 @@ class Lookup:
         Those are the pairs of the other end, and, as another record loses its primary one to them, those that get such
         a type: what that one has is to be read just before.
         """
-        seen = lot.other.take(slice(0)) if hides_leads(lot.other.direction) else lot.other
+        blind = hides_leads(lot.other.direction) or self._judge.removes
+        seen = lot.other.take(slice(0)) if blind else lot.other
         reading, read_at = await read_fresh(
             self._current, self._clocks, lot.direction, _ids(lot.own.from_ids, seen.to_ids)
         )
@@ -165,6 +166,8 @@ class Lookup:
         for case in cases(pairs, held, types, self._judge):
             if case.judgement is None:
                 self._record(pairs.take(case.places), "unchanged")
+            elif case.judgement.refusal is not None:
+                self._reject(pairs.take(case.places), *case.judgement.refusal)
             elif not self._judge.exact and case.now & case.pair.contested - frozenset(case.pair.types):
                 self.waiting.update(pairs.numbers[case.places].tolist())
             else:
@@ -173,7 +176,12 @@ class Lookup:
             return unread(pairs.take(slice(0)))
         demoted = await self._demoted(pairs, lacking, reading)
         images = [
-            Image(numbers=pairs.numbers[case.places], types=judgement.before, there=judgement.there)
+            Image(
+                numbers=pairs.numbers[case.places],
+                types=judgement.before,
+                there=judgement.there,
+                grows=self._judge.removes,
+            )
             for case, judgement in lacking
         ]
         return _to_send(pairs, lacking, await self._ledger.keep(images, demoted), read_at)
@@ -196,6 +204,10 @@ class Lookup:
 
     def _fail(self, pairs: Pairs, error: ApiError) -> None:
         self._ledger.record(outcomes(pairs, _unreadable(error, timestamp(self._now()))))
+
+    def _reject(self, pairs: Pairs, reason: str, message: str) -> None:
+        result = plain("rejected", finished_at=timestamp(self._now()))
+        self._ledger.record(outcomes(pairs, result._replace(error_category=reason, error_message=message)))
 
     def _record(self, pairs: Pairs, status: str) -> None:
         self._ledger.record(outcomes(pairs, plain(status, finished_at=timestamp(self._now()))))

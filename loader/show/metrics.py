@@ -95,7 +95,7 @@ class MetricsFile:
 
 
 def _of_progress(event: Progress, seconds: float) -> Iterator[_Sample]:
-    for status in (*STATUSES, "rejected", "pending"):
+    for status in (*STATUSES[event.verb], "rejected", "pending"):
         yield _Sample("rows", {"status": status}, getattr(event, status))
     yield _Sample("requests_total", {}, event.requests)
     yield _Sample("retries_total", {}, event.retried)

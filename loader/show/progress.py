@@ -61,8 +61,9 @@ def _figures(event: ProgressEvent) -> Iterator[_Figure]:
 
 
 def _loaded(event: Progress) -> Iterator[_Figure]:
-    always = {"created", "failed"}
-    for status in (*STATUSES, "rejected"):
+    statuses = STATUSES[event.verb]
+    always = {statuses[0], "failed"}
+    for status in (*statuses, "rejected"):
         count = getattr(event, status)
         if count or status in always:
             yield _Figure(f"{status} {count:,}", STYLES.get(status, "") if count else "")
