@@ -213,6 +213,11 @@ ROWS: dict[str, Reason] = {
         "Keep the label on one of them, and take it off the others.",
         False,
     ),
+    "WOULD_REMOVE_LABELS": Reason(
+        "The row asks to take off the type without a label, and HubSpot takes every label of the pair off with it.",
+        "Name the label that is to go, or add --whole-pair to take the whole pair off.",
+        False,
+    ),
 }
 
 WHOLE_RECORD = frozenset(

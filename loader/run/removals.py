@@ -6,7 +6,7 @@ from loader.errors import TooManyRemovals
 from loader.settings import Budget
 
 FEWEST_OF_A_SHARE = 100
-"""Of so many associations on a share counts: of a few, a single one may be half."""
+"""From this many associations on a share counts: of a few, a single one may be half."""
 
 
 def check_removals(budget: Budget | None, removals: int, of: int, examples: Sequence[str]) -> None:
