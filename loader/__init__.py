@@ -7,17 +7,31 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from loader.api import load, load_sync, plan, plan_sync, undo, undo_sync, verify, verify_sync
-    from loader.events import Planned
+    from loader.api import (
+        create_label,
+        create_label_sync,
+        load,
+        load_sync,
+        plan,
+        plan_sync,
+        undo,
+        undo_sync,
+        verify,
+        verify_sync,
+    )
+    from loader.events import CreatedLabel, Planned
     from loader.run.report import Report, UndoReport, Verification
 
     __version__: str
 
 __all__ = [
+    "CreatedLabel",
     "Planned",
     "Report",
     "UndoReport",
     "Verification",
+    "create_label",
+    "create_label_sync",
     "load",
     "load_sync",
     "plan",
@@ -29,6 +43,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "CreatedLabel": "loader.events",
     "Planned": "loader.events",
     "Report": "loader.run.report",
     "UndoReport": "loader.run.report",

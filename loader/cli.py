@@ -59,10 +59,11 @@ def verb(short_help: str, *arguments: click.Argument) -> Callable[[Callable[["Co
     """Make a command of a function that runs it, with the options that the table has for it."""
 
     def declare(run_verb: Callable[["Command"], int]) -> click.Command:
+        name = run_verb.__name__.replace("_", "-")
         made = click.Command(
-            run_verb.__name__,
+            name,
             callback=lambda **words: run_verb(_typed(words)),
-            params=[*arguments, *map(_Option, options_of(run_verb.__name__).values())],
+            params=[*arguments, *map(_Option, options_of(name).values())],
             help=run_verb.__doc__,
             short_help=short_help,
         )
@@ -141,6 +142,23 @@ def labels(given: "Command") -> int:
     from loader import terminal  # noqa: PLC0415
 
     return terminal.labels(given)
+
+
+@verb(
+    "Make an association label.",
+    click.Argument(["from_type"], metavar="FROM"),
+    click.Argument(["to_type"], metavar="TO"),
+    click.Argument(["label"], metavar="LABEL"),
+)
+def create_label(given: "Command") -> int:
+    """Make a label for associations from FROM to TO, and show its association type ids.
+
+    A label reads the same from both ends unless --inverse-label says otherwise. Where the label is there already,
+    nothing is done.
+    """
+    from loader import terminal  # noqa: PLC0415
+
+    return terminal.create_label(given)
 
 
 @verb("Explain the error codes of the results.", click.Argument(["code"], metavar="[CODE]", required=False))

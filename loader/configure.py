@@ -35,6 +35,7 @@ def settings_from(command: Command, environment: Mapping[str, str]) -> Settings:
     if values.get("unread") and values["existing"] != "replace":
         raise UsageError("--unread is for --existing replace: to keep the labels that pairs have, they must be read")
     given = _fields(Settings, values)
+    given["label_name"] = values.get("name")
     if command.verb == "undo":
         (given["results"],) = command.arguments
     return Settings(

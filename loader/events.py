@@ -69,6 +69,20 @@ class Cost:
     stale: int
 
 
+class NewLabel(NamedTuple):
+    """A label that rows name and the portal lacks, and that is made before anything is sent (`--create-labels`).
+
+    Object types are type ids, `direction` is what people call them; `near` are labels of the portal that look like it.
+    """
+
+    object_type: str
+    to_object_type: str
+    direction: str
+    label: str
+    rows: int
+    near: tuple[str, ...]
+
+
 class MergedRecord(NamedTuple):
     """A record (its object type is an id) that is merged into another in HubSpot."""
 
@@ -121,14 +135,15 @@ class RejectedFor(NamedTuple):
 class Planned:
     """A plan: everything is read, checked and grouped. `rows` are result lines, `without` cells that ask for nothing.
 
-    `unchecked` are the pairs of object types whose labels the portal could not be asked for. `costs` are those of each
-    method (`put`, `batch`) at the `rate`, `requests` and `seconds` those of the one that was chosen; `so_far` is what
-    the portal has already, None where that was not looked up: then each pair counts as one to send; `losing` is
-    what `--existing replace` takes off. `merged` are records that are merged into others in HubSpot: their rows will
-    fail. `daily_quota` is the day's, None where HubSpot does not say. With a `limit`, rows, pairs and rejects are those
-    of the first `limit` records. `rejects` names the rejected rows by reason, the most frequent first; `failures` is
-    the file that has them all, None where none was written. `next_command` loads what was planned, None with nothing
-    to send.
+    `unchecked` are the pairs of object types whose labels the portal could not be asked for. `costs` are those of
+    each method (`put`, `batch`) at the `rate`, `requests` and `seconds` those of the one that was chosen; `so_far`
+    is what the portal has already, None where that was not looked up: then each pair counts as one to send;
+    `losing` is what `--existing replace` takes off. `merged` are records that are merged into others in HubSpot:
+    their rows will fail. `new_labels` are made before anything is sent; the type ids of their kinds are blank.
+    `daily_quota` is the day's, None where HubSpot does not say. With a `limit`, rows, pairs and rejects are those
+    of the first `limit` records. `rejects` names the rejected rows by reason, the most frequent first; `failures`
+    is the file that has them all, None where none was written. `next_command` loads what was planned, None with
+    nothing to send.
     """
 
     inputs: Mapping[str, Understood]
@@ -153,6 +168,7 @@ class Planned:
     rejects: tuple[RejectedFor, ...] = ()
     failures: str | None = None
     next_command: str | None = None
+    new_labels: tuple[NewLabel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +231,17 @@ class Labels:
 
     object_type: str
     to_object_type: str
+    names: Mapping[str, str]
+    types: tuple[ListedType, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedLabel:
+    """A label with its association types, from both ends; `created` is False for one that was there already."""
+
+    label: str
+    created: bool
+    portal_id: str | None
     names: Mapping[str, str]
     types: tuple[ListedType, ...]
 
@@ -388,6 +415,7 @@ Event = (
     | Progress
     | Note
     | Labels
+    | CreatedLabel
     | Explained
     | Status
     | Finished

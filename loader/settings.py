@@ -114,16 +114,18 @@ class SendSettings:
     """How requests are made.
 
     `method` is how pairs are sent: `put`, one in a request, or `batch`, 2,000. `existing` is what becomes of labels
-    that a pair has: `merge` keeps them, `replace` takes them off, and looks at them first unless `unread`. `rate` None:
-    100 per 10 s until the answers' own headers say otherwise. `concurrency` None: the loader decides. `daily_reserve`
-    is what is left of the day's quota for others. `max_duration` is seconds. `limit` is the number of records (over all
-    inputs) to go as far as. `whole_pair`: where associations are taken off, a row with a blank label means the whole
-    pair. `max_removals` is how many may be taken off; None: as many as the inputs name.
+    that a pair has: `merge` keeps them, `replace` takes them off, and looks at them first unless `unread`.
+    `create_labels` makes the labels that rows name and the portal lacks. `rate` None: 100 per 10 s until the
+    answers' own headers say otherwise. `concurrency` None: the loader decides. `daily_reserve` is what is left of
+    the day's quota for others. `max_duration` is seconds. `limit` is the number of records (over all inputs) to go
+    as far as. `whole_pair`: where associations are taken off, a row with a blank label means the whole pair.
+    `max_removals` is how many may be taken off; None: as many as the inputs name.
     """
 
     method: str = "put"
     existing: str = "merge"
     unread: bool = False
+    create_labels: bool = False
     rate: Rate | None = None
     concurrency: int | None = None
     max_attempts: int = 8
@@ -157,7 +159,8 @@ class Settings:
     was typed, word by word, for the summary and the next command to show. `keep` is for how many days set-aside runs
     are kept; None: for ever. `again` is how many seconds ago a run must have ended for the same inputs to be a new one,
     None for never; with it, an unfinished run of other inputs makes way. `assume_new` is for `undo`: what the run
-    created was not there before, as far as anybody knows.
+    created was not there before, as far as anybody knows. `inverse_label` and `label_name` are for `create-label`: the
+    label's text from the other end, and its internal name; None: the same text, and one made of it.
     """
 
     read: tuple[InputSettings, ...]
@@ -168,6 +171,8 @@ class Settings:
     results: str | None = None
     failures: str | None = None
     assume_new: bool = False
+    inverse_label: str | None = None
+    label_name: str | None = None
     again: float | None = None
     fresh: bool = False
     retry_failed: bool = False

@@ -101,6 +101,22 @@ def labels(given: Command) -> int:
     return 0
 
 
+def create_label(given: Command) -> int:
+    """Run `create-label` as the command line asks and return the exit code."""
+    from loader.run.create_label import create_label as verb  # noqa: PLC0415
+    from loader.show.screen import show_created_label  # noqa: PLC0415
+
+    settings = settings_from(given, os.environ)
+    stop = Stop()
+    with Listeners(given) as notify:
+        made = _run(verb(settings, *given.arguments, notify=notify, stop=stop), stop)
+        if given.values["json"]:
+            notify(made)
+        else:
+            _print(show_created_label, made)
+    return 0
+
+
 def explain(given: Command) -> int:
     """Run `explain` as the command line asks and return the exit code."""
     from loader.run.explain import explained  # noqa: PLC0415

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeVar, Unpack
 
 from loader.api import background
 from loader.api.keywords import (
+    CreateLabelOptions,
     LoadOptions,
     PlanOptions,
     Prepared,
@@ -22,9 +23,10 @@ from loader.api.keywords import (
 )
 from loader.api.rows import Row
 from loader.api.sources import Source, source_of
-from loader.events import Notify, Planned
+from loader.events import CreatedLabel, Notify, Planned
 from loader.listeners import agreement
 from loader.options import Path
+from loader.run.create_label import create_label as create_label_verb
 from loader.run.load import load as load_verb
 from loader.run.plan import plan as plan_verb
 from loader.run.report import Report, UndoReport, Verification, dry_report
@@ -98,6 +100,20 @@ def verify_sync(source: Given = None, **options: Unpack[VerifyOptions]) -> Verif
     return _finished(_verify, "verify", source, options)
 
 
+async def create_label(first: str, second: str, label: str, **options: Unpack[CreateLabelOptions]) -> CreatedLabel:
+    """Make a label from one object type to another, or find it there; return its association types.
+
+    Does what `association-loader create-label FROM TO LABEL` does. Raises UsageError when nothing was made because
+    HubSpot refuses it, and Fatal when the portal refuses the token.
+    """
+    return await _awaited(_create_label, "create-label", (first, second, label), options)
+
+
+def create_label_sync(first: str, second: str, label: str, **options: Unpack[CreateLabelOptions]) -> CreatedLabel:
+    """Do what `create_label` does and return when it is done; also from within a running event loop."""
+    return _finished(_create_label, "create-label", (first, second, label), options)
+
+
 async def undo(results: Path, **options: Unpack[UndoOptions]) -> UndoReport:
     """Take back what the load of a results file added, and return the report; no question is asked.
 
@@ -130,6 +146,14 @@ async def _plan(ready: Prepared, notify: Notify, stop: Stop, standard_input: Bin
     if ready.command.values["json"]:
         notify(planned)
     return planned
+
+
+async def _create_label(ready: Prepared, notify: Notify, stop: Stop, standard_input: BinaryIO | None) -> CreatedLabel:
+    del standard_input
+    created = await create_label_verb(ready.settings, *ready.command.arguments, notify=notify, stop=stop)
+    if ready.command.values["json"]:
+        notify(created)
+    return created
 
 
 async def _verify(ready: Prepared, notify: Notify, stop: Stop, standard_input: BinaryIO | None) -> Verification:

@@ -15,6 +15,7 @@ from loader.options import (
     ConnectionOptions,
     ExistingOptions,
     InputOptions,
+    LabelOptions,
     ListRejectsOption,
     Option,
     OutputOptions,
@@ -55,6 +56,10 @@ class LoadOptions(InputOptions, SendOptions, CallerOptions, total=False):
 
 class VerifyOptions(InputOptions, ReadBackOptions, CallerOptions, total=False):
     """Keywords of `verify`. `sample` is a number of pairs, `seed` draws the same again; `wait` seconds."""
+
+
+class CreateLabelOptions(LabelOptions, CallerOptions, total=False):
+    """Keywords of `create_label`. `inverse_label` is the label's text from the other end, `name` its internal name."""
 
 
 class UndoOptions(TakeBackOptions, CallerOptions, total=False):

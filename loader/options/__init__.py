@@ -77,6 +77,8 @@ Existing: TypeAlias = Annotated[str, Option("--existing",
     choice("merge", "replace"), "merge", binds=True)]
 Unread: TypeAlias = Annotated[bool, Option("--unread",
     "With --existing replace: read nothing first; what goes is then not known, and not undone.", FLAG, binds=True)]
+CreateLabels: TypeAlias = Annotated[bool, Option("--create-labels",
+    "Make the labels that the file names and the portal lacks, before anything is sent.", FLAG, binds=True)]
 Limit: TypeAlias = Annotated[int, Option("--limit",
     "Go no further than the first N records.", number(int, 1), metavar="N")]
 MaxAttempts: TypeAlias = Annotated[int, Option("--max-attempts",
@@ -152,10 +154,11 @@ class OutputOptions(TypedDict, total=False):
 
 
 class ExistingOptions(TypedDict, total=False):
-    """How the load is to treat the labels that pairs have."""
+    """How the load is to treat the labels that pairs have, and those that the portal lacks."""
 
     existing: Existing
     unread: Unread
+    create_labels: CreateLabels
 
 
 class SendOptions(TypedDict, total=False):
@@ -172,6 +175,7 @@ class SendOptions(TypedDict, total=False):
         choice("put", "batch"), "put")]
     existing: Existing
     unread: Unread
+    create_labels: CreateLabels
     concurrency: Annotated[int | str, Option("--concurrency",
         "Most requests under way at once.", HOW_MANY, "auto", "auto|N")]
     max_attempts: MaxAttempts
@@ -229,6 +233,15 @@ class ListRejectsOption(TypedDict, total=False):
         "Write the rejected rows to a file, as a load would.", PATH, variable=None)]
 
 
+class LabelOptions(TypedDict, total=False):
+    """What a label is to be: `inverse_label` is its text from the other end, where that differs."""
+
+    inverse_label: Annotated[str, Option("--inverse-label",
+        "Text of the label from the other end, where it differs: Employee beside Manager.", NAME, metavar="TEXT")]
+    name: Annotated[str, Option("--name",
+        "HubSpot's internal name of the label; else made of its text.", NAME, metavar="NAME")]
+
+
 class JsonOption(TypedDict, total=False):
     """The output of a command that only shows something."""
 
@@ -266,6 +279,7 @@ _OF_VERBS: Mapping[str, tuple[type, ...]] = {
     "load": (InputOptions, SendOptions, ConnectionOptions, OutputOptions),
     "plan": (InputOptions, ExistingOptions, ListRejectsOption, ConnectionOptions, OutputOptions),
     "labels": (ConnectionOptions, JsonOption),
+    "create-label": (LabelOptions, ConnectionOptions, OutputOptions),
     "explain": (JsonOption,),
     "report": (ReportOptions,),
     "status": (JsonOption,),

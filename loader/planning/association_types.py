@@ -139,6 +139,14 @@ class AssociationTypes:
         self._listed[direction] = tuple(known.values())
         self._indexes.pop(direction, None)
 
+    def expect(self, direction: Direction, label: str, types: tuple[AssociationType, AssociationType]) -> None:
+        """Take a label as if the portal had it; `types` are what stands for it from this end and from the other."""
+        other = direction[::-1]
+        ends = ((direction, *types), (other, *types[::-1]))
+        for end, kind, inverse in [(direction, types[0], types[0])] if other == direction else ends:
+            self._listed[end] = (*self.of(end), Known(kind, label, inverse))
+            self._indexes.pop(end, None)
+
     def cannot_learn(self, direction: Direction) -> None:
         """Note that the portal does not list the types of this direction."""
         self._unavailable.add(direction)

@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from loader.errors import RecordError
-from loader.events import Kind, LookedUp, Notify, Planned, Reading, RejectedFor, RejectedRow
+from loader.events import Kind, LookedUp, NewLabel, Notify, Planned, Reading, RejectedFor, RejectedRow
 from loader.journal import InThread
 from loader.model import Resolved, RowKind, Specification, Unresolved
 from loader.planning.association_limits import Limits, reject_beyond_limits
 from loader.planning.association_types import AssociationTypes
 from loader.planning.cost import Ahead, costs
 from loader.planning.names import refuse_options, resolve_names, wrong_address
+from loader.planning.new_labels import plan_labels
 from loader.planning.object_types import ObjectTypes
 from loader.planning.orient import ends
 from loader.planning.own_keys import Records, look_up
@@ -52,11 +53,15 @@ class PortalWithRecords(Records, Limits, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
-    """What rows ask for with the verdicts, the object types whose labels stayed unchecked, and what was looked up."""
+    """What rows ask for with the verdicts, the object types whose labels stayed unchecked, and what was looked up.
+
+    `new_labels` are to be made before anything is sent.
+    """
 
     kinds: tuple[Kind, ...]
     unchecked: tuple[tuple[str, str], ...]
     looked_up: tuple[LookedUp, ...]
+    new_labels: tuple[NewLabel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +97,9 @@ async def resolve_and_group(
     kinds = staging.kinds()
     portal, portal_id = destination.portal, destination.portal_id
     verdicts, unchecked, names, types = await stop.unless(resolve_names(kinds, portal))
+    new_labels: tuple[NewLabel, ...] = ()
+    if settings.send.create_labels:
+        new_labels = plan_labels(kinds, staging.rows_of_kind(), verdicts, names, types)
     refuse_options(settings.read, kinds, verdicts)
     for kind, verdict in verdicts.items():
         if isinstance(verdict, Resolved):
@@ -113,14 +121,14 @@ async def resolve_and_group(
             counts[_describe(kinds[kind], verdict, names)] += rows[kind]
     described = tuple(replace(kind, rows=count) for kind, count in counts.items())
     open_pairs = tuple((names.shown(first), names.shown(second)) for first, second in unchecked)
-    return Resolution(kinds=described, unchecked=open_pairs, looked_up=looked_up)
+    return Resolution(kinds=described, unchecked=open_pairs, looked_up=looked_up, new_labels=new_labels)
 
 
 def _describe(row_kind: RowKind, verdict: Resolved | Unresolved, names: ObjectTypes) -> Kind:
     """Return a kind of row as people see it, without the number of its rows; some kinds look the same to them."""
     if isinstance(verdict, Resolved):
         first, second = map(names.shown, verdict.direction)
-        category, type_id = verdict.type.category, str(verdict.type.type_id)
+        category, type_id = verdict.type.category, str(verdict.type.type_id) if verdict.type.type_id >= 0 else ""
         return Kind(0, first, second, category, type_id, verdict.label, "", *verdict.direction)
     return Kind(0, *row_kind[:5], problem=verdict.message)
 
@@ -179,6 +187,7 @@ def planned(staging: Staging, inputs: Sequence[Input], resolution: Resolution, p
         costs=by_method,
         limit=prospect.limit,
         rejects=tuple(rejects),
+        new_labels=resolution.new_labels,
     )
 
 

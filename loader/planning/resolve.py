@@ -66,7 +66,7 @@ def needs_portal(row_kind: RowKind, direction: Direction, types: AssociationType
         return True  # Portals give their own labels, and HubSpot's, any text.
     if row_kind.association_type_id:
         kind = _type_id(row_kind.association_type_id)
-        if kind is None or (category := _category(row_kind)) is None:
+        if kind is None or (category := category_of(row_kind)) is None:
             return False
         if not row_kind.association_category:
             return True  # One number may be HubSpot's own type and, in another category, a label of this portal.
@@ -84,7 +84,7 @@ def known_by_table(row_kind: RowKind, direction: Direction, types: AssociationTy
 
 def resolve(row_kind: RowKind, direction: Direction, types: AssociationTypes) -> Verdict:
     """Return what to send, or why nothing can be sent. Without the portal's list, the standard table decides."""
-    category = _category(row_kind)
+    category = category_of(row_kind)
     if category is None:
         return Unresolved(
             "UNKNOWN_CATEGORY",
@@ -103,7 +103,8 @@ def resolve(row_kind: RowKind, direction: Direction, types: AssociationTypes) ->
     return _unlabelled(row_kind, direction, types)
 
 
-def _category(row_kind: RowKind) -> str | None:
+def category_of(row_kind: RowKind) -> str | None:
+    """Return the category that a row says, HUBSPOT_DEFINED where it says none, None for what is no category."""
     text = row_kind.association_category.strip().upper().replace(" ", "_").replace("-", "_")
     return text if text in CATEGORIES else (None if text else HUBSPOT_DEFINED)
 
@@ -125,7 +126,7 @@ def _unchecked(label: str, direction: Direction) -> Resolved:
 def _by_label(row_kind: RowKind, named: list[Known], direction: Direction, types: AssociationTypes) -> Verdict:
     """Resolve a kind of row by its label; `named` are the types that have it."""
     found = [
-        entry for entry in named if not row_kind.association_category or entry.type.category == _category(row_kind)
+        entry for entry in named if not row_kind.association_category or entry.type.category == category_of(row_kind)
     ]
     if named and not found and types.complete(direction):
         return _wrong_category(row_kind, named, f"the label {quoted(row_kind.label)}", direction, types)
@@ -271,7 +272,7 @@ def _id_of(kind: AssociationType, direction: Direction, types: AssociationTypes)
 def _unlabelled(row_kind: RowKind, direction: Direction, types: AssociationTypes) -> Verdict:
     entry = types.unlabelled(direction)
     pair = types.shown(direction)
-    if entry is not None and row_kind.association_category and entry.type.category != _category(row_kind):
+    if entry is not None and row_kind.association_category and entry.type.category != category_of(row_kind):
         return Unresolved(
             "CATEGORY_WITHOUT_TYPE",
             f"the row says the category {row_kind.association_category.strip()} and neither a label nor a type id, and "

@@ -153,6 +153,10 @@ class Staging:
         """Write down what the types of a direction are called from the other end, where that is known."""
         self._draft.note_inverses(direction, inverses)
 
+    def labels_made(self, made: Mapping[AssociationType, AssociationType]) -> None:
+        """Put association types in the place of those that stood for them while their labels were to be made."""
+        self._draft.replace_types(made)
+
     # --- rejects
 
     def reject_kinds(self, why: Mapping[int, Unresolved]) -> None:

@@ -27,7 +27,7 @@ _LIMIT = Reason(
 )
 _LABEL_GONE = Reason(
     "These two object types have no such label in this portal.",
-    "Write a label that `association-loader labels FROM TO` lists, or make the label in HubSpot first.",
+    "Write a label that `association-loader labels FROM TO` lists, or have it made with --create-labels.",
     False,
 )
 _TWICE = Reason(

@@ -160,7 +160,7 @@ ROWS: dict[str, Reason] = {
     ),
     "ASSOCIATION_LABEL_NOT_FOUND": Reason(
         "These two object types have no such label in this portal.",
-        "Write a label that `association-loader labels FROM TO` lists, or make the label in HubSpot first.",
+        "Write a label that `association-loader labels FROM TO` lists, or have it made with --create-labels.",
         False,
     ),
     "AMBIGUOUS_LABEL": Reason(

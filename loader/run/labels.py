@@ -26,20 +26,29 @@ async def labels(
     token; Fatal when the portal refuses the token.
     """
     session = Session(settings, lambda _: None, stop, around)
+
+    async def listed(portal: GatewayPortal) -> Labels:
+        if settings.connection.portal_id is not None:
+            await recognize(portal, settings.connection.portal_id)
+        direction, names = await named_types(portal, first, second)
+        return await labels_of(portal, direction, names)
+
     async with session.connected() as (_, portal):
-        return await session.stop.unless(_listed(portal, settings.connection.portal_id, first, second))
+        return await session.stop.unless(listed(portal))
 
 
-async def _listed(portal: GatewayPortal, portal_id: str | None, first: str, second: str) -> Labels:
-    if portal_id is not None:
-        await recognize(portal, portal_id)
+async def named_types(portal: GatewayPortal, first: str, second: str) -> tuple[Direction, ObjectTypes]:
+    """Return two object types by their names, and what people call them; UsageError for a name nothing goes by."""
     names = await object_types({first, second}, portal)
-    there = _type_id(first, "FROM", names), _type_id(second, "TO", names)
-    back = there[1], there[0]
-    types = await _direction(portal, there, names)
-    if back != there:
-        types += await _direction(portal, back, names)
-    return Labels(*there, {type_id: names.shown(type_id) for type_id in there}, tuple(types))
+    return (_type_id(first, "FROM", names), _type_id(second, "TO", names)), names
+
+
+async def labels_of(portal: GatewayPortal, direction: Direction, names: ObjectTypes) -> Labels:
+    """Return the association types that the portal has of two object types; UsageError where it lists none."""
+    types = await _direction(portal, direction, names)
+    if direction != direction[::-1]:
+        types += await _direction(portal, direction[::-1], names)
+    return Labels(*direction, {type_id: names.shown(type_id) for type_id in direction}, tuple(types))
 
 
 def _type_id(name: str, argument: str, names: ObjectTypes) -> str:

@@ -29,6 +29,7 @@ from loader.record.failures import write_failures
 from loader.record.outputs import Outputs
 from loader.record.results import open_results
 from loader.record.summary import load_figures, summarize, write_summary
+from loader.run.create_label import make_labels
 from loader.run.earlier_files import (
     already_finished,
     check_failures_name,
@@ -167,6 +168,9 @@ class _Load:
                 raise
             return NOBODY, error
         self.notify(event)
+        if event.new_labels:
+            made = await self.session.stop.unless(make_labels(portal, event.new_labels, self.notify))
+            await staging.call(Staging.labels_made, made)
         self.session.note(replacing(self.settings.send), advice(event, self.settings.send))
         self.session.note_ending_version()
         return account, None

@@ -91,6 +91,15 @@ def labels(object_type: str, to_object_type: str, version: str) -> Request:
     return Request("GET", f"{_between((object_type, to_object_type), version)}/labels")
 
 
+def create_label(direction: Direction, *, name: str, label: str, inverse_label: str | None, version: str) -> Request:
+    """Return the request that makes a label of two object types; `name` is its internal name.
+
+    With an `inverse_label` it reads so from the other end (guide "Associations v4").
+    """
+    body = {"name": name, "label": label, **({} if inverse_label is None else {"inverseLabel": inverse_label})}
+    return Request("POST", f"{_between(direction, version)}/labels", json.dumps(body).encode("ascii"))
+
+
 def batch_read(direction: Direction, wanted: Sequence[tuple[str, str]], version: str) -> Request:
     """Return the request for what records are associated with; `wanted` are ids, each with where its page starts.
 

@@ -78,6 +78,16 @@ class GatewayPortal:
         request = api.labels(*direction, self._version)
         return await self._listed(request, partial(_association_types, direction=direction))
 
+    async def create_label(self, direction: Direction, *, name: str, label: str, inverse_label: str | None) -> None:
+        """Make a label; raises Refused with HubSpot's reason, also where an earlier attempt of it made the label."""
+        request = api.create_label(
+            direction, name=name, label=label, inverse_label=inverse_label, version=self._version
+        )
+        try:
+            await self._gateway.call(request, replies.fields, max_attempts=self._attempts)
+        except Retryable as error:
+            raise _fatal(error) from error
+
     async def limits(self) -> Mapping[AssociationType, int]:
         """Return how many associations of a type a record can have, for the types that an admin has limited.
 

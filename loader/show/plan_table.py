@@ -6,7 +6,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from loader.events import Kind, LookedUp, MergedRecord, Planned, RejectedFor, RejectedRow
+from loader.events import Kind, LookedUp, MergedRecord, NewLabel, Planned, RejectedFor, RejectedRow
 from loader.model import Understood
 from loader.object_type_names import one_of
 from loader.show.tables import command, duration, plain, table
@@ -31,6 +31,7 @@ def plan_table(event: Planned, *, in_full: bool = True) -> Iterator[RenderableTy
         yield plain(f"{_rows(kind.rows)}: {kind.problem}", "red")
     if more := problems[MOST_KINDS:]:
         yield plain(f"{_rows(sum(kind.rows for kind in more))} with {len(more):,} more such problems.", "red")
+    yield from map(_new_label, event.new_labels)
     for name, understood in event.inputs.items():
         whose = f"{name}: " if len(event.inputs) > 1 else ""
         for note in understood.notes:
@@ -124,6 +125,11 @@ def _rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count:,} rows"
 
 
+def _new_label(new: NewLabel) -> Text:
+    near = f"; there is {' and '.join(map(repr, new.near))}" if new.near else ""
+    return plain(f"To be made: the label {new.label!r} from {new.direction}, for {_rows(new.rows)}{near}.", "yellow")
+
+
 def _type(name: str, type_id: str) -> Text:
     return plain(f"{name} ({type_id})" if type_id not in ("", name) else name)
 
@@ -133,6 +139,8 @@ def _association_type(kind: Kind) -> Text:
         return plain("none: see below", "red")
     if kind.association_category == "UNCHECKED":
         return plain("not checked: only the portal knows it", "yellow")
+    if not kind.association_type_id:
+        return plain(f"{kind.association_category}, to be made", "yellow")
     return plain(f"{kind.association_category} {kind.association_type_id}")
 
 

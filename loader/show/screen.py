@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from loader.events import (
+    CreatedLabel,
     Event,
     Explained,
     Finished,
@@ -138,6 +139,13 @@ def show_labels(event: Labels) -> None:
     else:
         first, second = event.names[event.object_type], event.names[event.to_object_type]
         _to_standard_output([plain(f"HubSpot lists no association type between {first} and {second}.")])
+
+
+def show_created_label(event: CreatedLabel) -> None:
+    """Write the types of a label that was made, or was there already, to standard output."""
+    where = f"in portal {event.portal_id}" if event.portal_id else "in HubSpot"
+    made = f"Made {where}." if event.created else f"It is there already {where}: nothing was made."
+    _to_standard_output([labels_table(event), plain(made)])
 
 
 def show_explained(event: Explained) -> None:

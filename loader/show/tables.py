@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from loader.events import Explained, FailedFor, Finished, Labels, Undoable, Undone, UndoPlanned, Verified
+from loader.events import CreatedLabel, Explained, FailedFor, Finished, Labels, Undoable, Undone, UndoPlanned, Verified
 from loader.text import visible
 
 MOST_ENTRIES = 2
@@ -69,7 +69,7 @@ def reasons_table(reasons: Sequence[FailedFor]) -> Iterator[RenderableType]:
     yield command(f"More about a reason: association-loader explain {reasons[0].code}")
 
 
-def labels_table(event: Labels) -> Table:
+def labels_table(event: Labels | CreatedLabel) -> Table:
     """Return the association types of two object types, each as a load takes it."""
     lines = table("From", "To", "Category", "Type id", "Label")
     for listed in event.types:

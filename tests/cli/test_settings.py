@@ -48,7 +48,9 @@ VALUES = {
     "log_file": ("log", "log"),
     "keep": ("30", 30),
     "metrics_file": ("m.prom", "m.prom"),
-    **dict.fromkeys(("quiet", "json", "dry_run", "fresh", "retry_failed", "strict", "unread"), ("1", True)),
+    **dict.fromkeys(
+        ("quiet", "json", "dry_run", "fresh", "retry_failed", "strict", "unread", "create_labels"), ("1", True)
+    ),
 }
 """What the environment says, and what the command understands."""
 

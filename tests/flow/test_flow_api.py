@@ -27,7 +27,8 @@ TYPES: dict[str, Any] = {"object_type": "contacts", "to_object_type": "companies
 def test_the_public_names_are_these() -> None:
     """Each says what it is; a stage of the same name would hide a function, and importing them costs nothing yet."""
     assert loader.__all__ == [
-        *("Planned", "Report", "UndoReport", "Verification"),
+        *("CreatedLabel", "Planned", "Report", "UndoReport", "Verification"),
+        *("create_label", "create_label_sync"),
         *("load", "load_sync", "plan", "plan_sync", "undo", "undo_sync", "verify", "verify_sync"),
     ]
     assert set(loader.__all__) <= set(dir(loader))
@@ -46,7 +47,7 @@ def test_each_verb_can_be_awaited_or_waited_for_with_the_same_keywords(verb: str
     assert not inspect.iscoroutinefunction(waited)
     assert inspect.signature(awaited) == inspect.signature(waited)
     (keywords,) = get_args(inspect.get_annotations(awaited)["options"])
-    declared = [each for each in cli.commands[verb].params if isinstance(each, click.Option)]
+    declared = [each for each in cli.commands[verb.replace("_", "-")].params if isinstance(each, click.Option)]
     assert set(keywords.__annotations__) - ONLY_PYTHON == {each.name for each in declared}
 
 

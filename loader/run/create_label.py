@@ -1,0 +1,132 @@
+"""Create label: make a label of two object types, or find it there; and make those that a load's rows name."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from loader.errors import Refused, UsageError
+from loader.events import CreatedLabel, Labels, ListedType, NewLabel, Note, Notify
+from loader.model import AssociationType, Direction
+from loader.planning.association_types import folded
+from loader.planning.new_labels import internal_name, placeholders
+from loader.planning.object_types import ObjectTypes
+from loader.run.labels import labels_of, named_types
+from loader.run.session import Session
+from loader.send.gateway import Surroundings
+from loader.send.portal import GatewayPortal
+from loader.settings import Settings
+from loader.stopping import Stop
+
+WAITS = (0.0, 1.0, 4.0)
+"""Seconds before each look for a new label; HubSpot was seen to list it at once."""
+
+
+async def create_label(
+    settings: Settings,
+    first: str,
+    second: str,
+    label: str,
+    *,
+    notify: Notify,
+    stop: Stop | None = None,
+    around: Surroundings | None = None,
+) -> CreatedLabel:
+    """Make a label from `first` to `second` (object types by any name), or find it there; return its types.
+
+    `settings.inverse_label` is its text from the other end, where that differs; `settings.label_name` its internal
+    name. Raises UsageError when nothing was made: for a name that nothing goes by, and where HubSpot refuses the label;
+    Fatal when the portal refuses the token.
+    """
+    session = Session(settings, notify, stop, around)
+    if not label.strip():
+        raise UsageError("the label is blank: write the text that people are to see in HubSpot")
+    async with session.connected(notify) as (_, portal):
+        account = await session.recognize(portal)
+        return await session.stop.unless(_created(settings, portal, account.portal_id, (first, second), label.strip()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Definition:
+    """What a label is to be: its text, that from the other end where it differs, and HubSpot's internal name."""
+
+    label: str
+    inverse: str | None
+    name: str
+
+
+async def _created(
+    settings: Settings, portal: GatewayPortal, portal_id: str | None, types: tuple[str, str], label: str
+) -> CreatedLabel:
+    direction, names = await named_types(portal, *types)
+    listed = await labels_of(portal, direction, names)
+    inverse = settings.inverse_label
+    there = _types_of(listed, label, None)
+    if there and inverse is not None and not (there := _types_of(listed, label, inverse)):
+        raise UsageError(
+            f"the label {label!r} is there already, and {inverse!r} is no label from the other end: nothing was "
+            "made; rename it in HubSpot, or leave --inverse-label out"
+        )
+    if there:
+        return CreatedLabel(label, False, portal_id, listed.names, there)
+    definition = _Definition(label=label, inverse=inverse, name=settings.label_name or internal_name(label))
+    return CreatedLabel(label, True, portal_id, listed.names, await _make(portal, direction, names, definition))
+
+
+async def make_labels(
+    portal: GatewayPortal, new_labels: Sequence[NewLabel], notify: Notify
+) -> dict[AssociationType, AssociationType]:
+    """Make the labels of a plan; return the association types of each by those that stood for them.
+
+    Raises UsageError where HubSpot refuses one; those that were made before it stay, and the next load finds them.
+    """
+    made: dict[AssociationType, AssociationType] = {}
+    for number, new in enumerate(new_labels):
+        direction = new.object_type, new.to_object_type
+        definition = _Definition(label=new.label, inverse=None, name=internal_name(new.label))
+        types = await _make(portal, direction, ObjectTypes(), definition)
+        notify(Note(f"Made the label {new.label!r} from {new.direction}."))
+        ends = types[0], types[-1]
+        made.update(
+            (placeholder, AssociationType(each.category, each.id))
+            for placeholder, each in zip(placeholders(number), ends, strict=True)
+        )
+    return made
+
+
+async def _make(
+    portal: GatewayPortal, direction: Direction, names: ObjectTypes, definition: _Definition
+) -> tuple[ListedType, ...]:
+    """Make a label and return its types, the one of this direction first, as the portal lists them then."""
+    label, inverse = definition.label, definition.inverse
+    refused = None
+    try:
+        await portal.create_label(direction, name=definition.name, label=label, inverse_label=inverse)
+    except Refused as error:
+        refused = error
+    for seconds in WAITS if refused is None else WAITS[:1]:
+        await asyncio.sleep(seconds)
+        # Of a request that was sent twice, the second may be refused because the first has made the label.
+        if found := _types_of(await labels_of(portal, direction, names), label, inverse or label):
+            return found
+    if refused is None:
+        raise UsageError(
+            f"HubSpot made the label {label!r} and does not list it yet: run the same command again in a minute"
+        )
+    raise UsageError(
+        f"HubSpot refuses to make the label {label!r} ({refused.status} {refused.category}): {refused.message}"
+    ) from refused
+
+
+def _types_of(listed: Labels, label: str, inverse: str | None) -> tuple[ListedType, ...]:
+    """Return the types of a label from both ends, none if it is not there; `inverse` None: whatever is called so."""
+    direction = listed.object_type, listed.to_object_type
+    there = [each for each in listed.types if _is_of(each, direction) and folded(each.label) == folded(label)]
+    other = folded(label if inverse is None else inverse)
+    back = [each for each in listed.types if _is_of(each, direction[::-1]) and folded(each.label) == other]
+    if not there or (inverse is not None and not back):
+        return ()
+    return tuple(dict.fromkeys([*there, *back]))
+
+
+def _is_of(listed: ListedType, direction: Direction) -> bool:
+    return (listed.object_type, listed.to_object_type) == direction
