@@ -5,7 +5,7 @@ from loader.journal.draft import Draft, Figures, FirstReject
 from loader.journal.facts import Command, EndedEarly, Facts, RequestCounts, Table, Undo, Written
 from loader.journal.failed_records import FailedRecord, failed_records
 from loader.journal.journal import Counts, Journal
-from loader.journal.lines import Line, Stretch, line_of_pair, line_of_reject, lines, settled
+from loader.journal.lines import Line, LineBlock, line_blocks, line_of_pair, line_of_reject, lines
 from loader.journal.lock import Lock, holder
 from loader.journal.lookups import Lookups, forget_lookups
 from loader.journal.schema import is_journal, output_names, remove_journal
@@ -23,10 +23,10 @@ __all__ = [
     "InThread",
     "Journal",
     "Line",
+    "LineBlock",
     "Lock",
     "Lookups",
     "RequestCounts",
-    "Stretch",
     "Table",
     "Undo",
     "View",
@@ -35,10 +35,10 @@ __all__ = [
     "forget_lookups",
     "holder",
     "is_journal",
+    "line_blocks",
     "line_of_pair",
     "line_of_reject",
     "lines",
     "output_names",
     "remove_journal",
-    "settled",
 ]

@@ -15,26 +15,26 @@ from loader.model import NO_TYPES, Direction, Pairs, Types, concatenate
 from loader.model import Lot as ClaimedLot
 
 _ITS_OUTCOME = """
-settled.first_pair = (SELECT max(first_pair) FROM settled WHERE first_pair <= pair) AND settled.last_pair >= pair
+outcomes.first_pair = (SELECT max(first_pair) FROM outcomes WHERE first_pair <= pair) AND outcomes.last_pair >= pair
 """
 
 PROMOTED = f"""
 SELECT record, pair, status FROM json_each(?) wanted CROSS JOIN promoted ON record = wanted.value
-    LEFT JOIN settled ON {_ITS_OUTCOME} LEFT JOIN results ON results.id = settled.result
+    LEFT JOIN outcomes ON {_ITS_OUTCOME} LEFT JOIN results ON results.id = outcomes.result
 WHERE object_type = ? AND to_object_type = ? AND place <= ? AND status IS NOT 'failed'
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begin:
-    """Where a claim begins: behind the pair `after`. Behind `settled_to` no pair has an outcome.
+    """Where a claim begins: behind the pair `after`. Behind the pair `last_outcome` none has an outcome.
 
     Pairs that only rows behind the place `end` ask for are left out. `insisting`: no pair waits for another one any
     more.
     """
 
     after: int
-    settled_to: int
+    last_outcome: int
     end: int
     insisting: bool = False
 
@@ -48,9 +48,9 @@ def open_pairs(database: sqlite3.Connection, lots: Lots, begin: Begin) -> Iterat
         lot = lots[start + index]
         found = lot.places <= begin.end
         found[: max(0, begin.after + 1 - lot.first_pair)] = False
-        if lot.first_pair <= begin.settled_to:
-            settled = ranges(database, "settled", "result", lot.first_pair, lot.last_pair)
-            found &= spread(settled, 2, lot.first_pair, lot.last_pair) == 0
+        if lot.first_pair <= begin.last_outcome:
+            outcomes = ranges(database, "outcomes", "result", lot.first_pair, lot.last_pair)
+            found &= spread(outcomes, 2, lot.first_pair, lot.last_pair) == 0
         if found.any():
             yield lot, np.flatnonzero(found)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from loader.journal.journal import Journal
-from loader.journal.lines import Line, Stretch, lines, settled
+from loader.journal.lines import Line, LineBlock, line_blocks, lines
 from loader.journal.planned import type_of
 
 MARKS = {"=": "there", "*": "different", "+": "missing", "!": "unreadable"}
@@ -36,7 +36,7 @@ COLUMNS = (
 
 
 def comparisons(journal: Journal, view: str, after: int) -> Iterator[tuple[int, Line]]:
-    """Yield the lines of a view (`settled` or `rejected`) that come after a number, each with its number.
+    """Yield the lines of a view (`outcomes` or `rejected`) that come after a number, each with its number.
 
     Their `status` says whether what the row asks for is there, their `labels` what is there.
     """
@@ -45,28 +45,28 @@ def comparisons(journal: Journal, view: str, after: int) -> Iterator[tuple[int, 
             yield number, line._replace(status="!")
         return
     names = _Names(journal.facts.labels)
-    for stretch in settled(journal, after):
-        for line, mark in zip(stretch.lines(), _marks(journal, stretch), strict=True):
-            yield stretch.number, line._replace(status=mark, labels=names[line.labels])
+    for block in line_blocks(journal, after):
+        for line, mark in zip(block.lines(), _marks(journal, block), strict=True):
+            yield block.number, line._replace(status=mark, labels=names[line.labels])
 
 
 def marks(journal: Journal) -> Counter[str]:
     """Return how many lines have each mark."""
     counted: Counter[str] = Counter()
-    for stretch in settled(journal):
-        counted.update(_marks(journal, stretch))
+    for block in line_blocks(journal):
+        counted.update(_marks(journal, block))
     counted["!"] += journal.counts().rejected
     return counted
 
 
-def _marks(journal: Journal, stretch: Stretch) -> list[str]:
+def _marks(journal: Journal, block: LineBlock) -> list[str]:
     """Return the mark of each row."""
-    found = np.array([_MARK_OF.get(each.status, "*") for each in stretch.shared])[stretch.which]
-    for number, each in enumerate(stretch.shared):
+    found = np.array([_MARK_OF.get(each.status, "*") for each in block.shared])[block.which]
+    for number, each in enumerate(block.shared):
         if each.status == "other" and not journal.facts.exact:
-            rows = np.flatnonzero(stretch.which == number)
+            rows = np.flatnonzero(block.which == number)
             held = frozenset(map(type_of, filter(None, each.labels.split(";"))))
-            own = journal.own_among(held, stretch.rows.kinds[rows], stretch.rows.backward[rows])
+            own = journal.own_among(held, block.rows.kinds[rows], block.rows.backward[rows])
             found[rows[own]] = "="
     return list(map(str, found))
 

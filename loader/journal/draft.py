@@ -148,7 +148,7 @@ class Draft:
         """Write down what a kind is sent as; `single` is the end whose record can have one such only, or blank."""
         first, second = verdict.direction
         self._execute(
-            "UPDATE kinds SET from_type = ?, to_type = ?, category = ?, type_id = ?, settled_label = ?,"
+            "UPDATE kinds SET from_type = ?, to_type = ?, category = ?, type_id = ?, sent_label = ?,"
             " inverse_category = ?, inverse_type_id = ? WHERE id = ?",
             (first, second, *verdict.type, verdict.label, *(verdict.inverse or (None, None)), kind),
         )

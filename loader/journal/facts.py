@@ -51,7 +51,7 @@ class Written:
 
     size: int
     checksum: int
-    settled: int
+    outcomes: int
     rejected: int
 
 

@@ -34,13 +34,13 @@ class Failure:
 
 
 _SENT_KINDS = """
-SELECT sum(rows) AS n, from_type, to_type, category, type_id, settled_label FROM kinds
+SELECT sum(rows) AS n, from_type, to_type, category, type_id, sent_label FROM kinds
 WHERE category IS NOT NULL GROUP BY 2, 3, 4, 5, 6 HAVING n > 0 ORDER BY 1 DESC
 """
 
 FAILED = """
 SELECT error_category, http_status, error_message, rows, sequence, first_pair, last_pair, result, unchanged
-FROM settled CROSS JOIN results ON results.id = result WHERE status IN ('failed', 'rejected')
+FROM outcomes CROSS JOIN results ON results.id = result WHERE status IN ('failed', 'rejected')
 ORDER BY sequence
 """
 

@@ -19,7 +19,7 @@ from loader.journal.schema import connect, guarded
 from loader.model import STATUSES, Demotion, Direction, Image, Lot, Outcome, Pairs, Singles, Types
 from loader.reasons import Reason, explain
 
-SETTLED = "SELECT sequence, first_pair, last_pair, result, unchanged FROM settled"
+OUTCOMES = "SELECT sequence, first_pair, last_pair, result, unchanged FROM outcomes"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -202,9 +202,9 @@ class Journal:
         return max(filter(None, moments), default=None)
 
     def _from_the_start(self) -> None:
-        """Let claims begin with the first pair; behind the last settled one they need not look whether one is."""
+        """Let claims begin with the first pair; behind the last one with an outcome they need not look for any."""
         self._claimed = 0
-        (self._settled_to,) = self._one("SELECT coalesce(max(last_pair), 0) FROM settled")
+        (self._last_outcome,) = self._one("SELECT coalesce(max(last_pair), 0) FROM outcomes")
 
     def has_work(self) -> bool:
         """Return True when a pair within the bound has no outcome yet; `claim` then begins at the first of them."""
@@ -216,12 +216,14 @@ class Journal:
 
     @property
     def _begin(self) -> claims.Begin:
-        return claims.Begin(after=self._claimed, settled_to=self._settled_to, end=self._end, insisting=self._insisting)
+        return claims.Begin(
+            after=self._claimed, last_outcome=self._last_outcome, end=self._end, insisting=self._insisting
+        )
 
     def claim(self, most: int) -> list[Pairs]:
         """Return the next pairs without an outcome, those of each direction, after committing the intent to send them.
 
-        A pair counts as within the limit when one of its rows is: its other rows are settled along with it.
+        A pair counts as within the limit when one of its rows is: its other rows get the same outcome.
         """
         with guarded(self.path):
             last, found = claims.claim(self._database, self._planned, self.lots, self._begin, most)
@@ -311,7 +313,7 @@ class Journal:
         some: list[tuple[int, int, int, int, int]] = []
         size = 0
         for number, first, last, result, unchanged in self.query(
-            f"{SETTLED} WHERE sequence > ?{which} ORDER BY sequence",
+            f"{OUTCOMES} WHERE sequence > ?{which} ORDER BY sequence",
             (after,),
         ):
             some.append((number, first, last, result, unchanged))
@@ -340,7 +342,7 @@ class Journal:
         (rejects,) = self._one("SELECT count(*) FROM rejects")
         (rejected,) = self._one(f"SELECT count(*) FROM rejects WHERE {WITHIN_BOUND}")
         by_status = Counter(self._table("SELECT status, sum(rows) FROM results GROUP BY status"))
-        (beside,) = self._one("SELECT coalesce(sum(unchanged * (last_pair - first_pair + 1)), 0) FROM settled")
+        (beside,) = self._one("SELECT coalesce(sum(unchanged * (last_pair - first_pair + 1)), 0) FROM outcomes")
         by_status["unchanged"] += beside
         rejected += by_status.pop("rejected", 0)
         return Counts(
@@ -352,9 +354,9 @@ class Journal:
         waiting_for = self.lots.pairs
         if not self.facts.planned:
             (waiting_for,) = self._one("SELECT coalesce(sum(rows), 0) FROM kinds")
-        (settled,) = self._one("SELECT coalesce(sum(last_pair - first_pair + 1), 0) FROM settled")
+        (done,) = self._one("SELECT coalesce(sum(last_pair - first_pair + 1), 0) FROM outcomes")
         (beyond,) = self._one(f"SELECT EXISTS (SELECT 1 FROM rejects WHERE NOT {WITHIN_BOUND})")
-        return bool(waiting_for == settled) and not beyond
+        return bool(waiting_for == done) and not beyond
 
     def reasons(self) -> dict[str, int]:
         """Return how many rows failed or were rejected, by reason, the most frequent first."""

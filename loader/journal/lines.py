@@ -44,7 +44,7 @@ class Line(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Stretch:
+class LineBlock:
     """Some rows with outcomes in columns; `number` is that of their last outcome, and all of its rows are here.
 
     `shared` are the lines that the rows have, but for row and record ids: few, however many rows there are. `which`
@@ -70,14 +70,14 @@ class Stretch:
 PAIRS_AT_ONCE = 10_000
 
 
-def settled(journal: Journal, after: int = 0) -> Iterator[Stretch]:
-    """Yield the rows of settled pairs that come after a number, in the order in which they were settled.
+def line_blocks(journal: Journal, after: int = 0) -> Iterator[LineBlock]:
+    """Yield the rows that have outcomes after a number, in the order in which these became known.
 
     Whoever wants to go on behind a number takes all that it has.
     """
     shared_lines = SharedLines(journal)
     for outcomes in journal.outcomes(after, PAIRS_AT_ONCE):
-        yield shared_lines.stretch(outcomes)
+        yield shared_lines.block(outcomes)
 
 
 Outcomes = Sequence[tuple[int, int, int, int, int]]
@@ -85,7 +85,7 @@ Outcomes = Sequence[tuple[int, int, int, int, int]]
 
 
 class SharedLines:
-    """What the lines of settled rows have in common, by the numbers of their inputs, kinds and results."""
+    """What the lines of rows with outcomes have in common, by the numbers of their inputs, kinds and results."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -100,7 +100,7 @@ class SharedLines:
         """The cells of each kind of row: what its rows are sent as."""
         return {cells.pop("id"): cells for cells in self._journal.named(_KINDS)}
 
-    def stretch(self, outcomes: Outcomes) -> Stretch:
+    def block(self, outcomes: Outcomes) -> LineBlock:
         """Return the rows of outcomes with their cells."""
         return self.of(outcomes[-1][0], *self.rows(outcomes))
 
@@ -117,7 +117,7 @@ class SharedLines:
             result_keys += beside & self._journal.old_rows(pairs, rows)
         return rows, result_keys
 
-    def of(self, number: int, rows: LotRows, result_keys: Ids) -> Stretch:
+    def of(self, number: int, rows: LotRows, result_keys: Ids) -> LineBlock:
         """Return rows with their cells."""
         # Three numbers as one, because to sort pairs of numbers takes ten times as long.
         codes = (result_keys * (int(rows.kinds.max()) + 1) + rows.kinds) * (int(rows.inputs.max()) + 1) + rows.inputs
@@ -128,12 +128,12 @@ class SharedLines:
             Line(input=self.inputs[input_], row=0, object_id="", to_object_id="", **self.kinds[kind], **results[key])
             for input_, kind, key in zip(rows.inputs[first].tolist(), rows.kinds[first].tolist(), keys, strict=True)
         ]
-        return Stretch(number=number, rows=rows, which=which, shared=shared)
+        return LineBlock(number=number, rows=rows, which=which, shared=shared)
 
 
 _KINDS = """
 SELECT id, from_type AS object_type, to_type AS to_object_type, category AS association_category,
-    iif(type_id = 0, '', CAST(type_id AS TEXT)) AS association_type_id, settled_label AS label
+    iif(type_id = 0, '', CAST(type_id AS TEXT)) AS association_type_id, sent_label AS label
 FROM kinds WHERE category IS NOT NULL
 """
 
@@ -179,10 +179,10 @@ def rejected(journal: Journal, which: str, *values: int) -> Iterator[RejectedLin
 
 
 def lines(journal: Journal, view: str, after: int) -> Iterator[tuple[int, Line]]:
-    """Yield the lines of a view (`settled` or `rejected`) that come after a number, each with its number."""
-    if view == "settled":
-        for stretch in settled(journal, after):
-            yield from zip(repeat(stretch.number), stretch.lines(), strict=False)
+    """Yield the lines of a view (`outcomes` or `rejected`) that come after a number, each with its number."""
+    if view == "outcomes":
+        for block in line_blocks(journal, after):
+            yield from zip(repeat(block.number), block.lines(), strict=False)
     else:
         for each in rejected(journal, "AND number > ? ORDER BY number", after):
             yield each.number, each.line
@@ -191,7 +191,7 @@ def lines(journal: Journal, view: str, after: int) -> Iterator[tuple[int, Line]]
 def line_of_pair(journal: Journal, outcome: Sequence[Any], pair: int) -> Line:
     """Return the line of a pair that has an outcome; the first one where it stands for several rows."""
     number, _, _, result, unchanged = outcome
-    return next(SharedLines(journal).stretch([(number, pair, pair, result, unchanged)]).lines())
+    return next(SharedLines(journal).block([(number, pair, pair, result, unchanged)]).lines())
 
 
 def line_of_reject(journal: Journal, number: int) -> Line:

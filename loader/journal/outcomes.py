@@ -30,7 +30,7 @@ def record(database: sqlite3.Connection, outcomes: Iterable[Outcome]) -> None:
         number = database.execute(_RECORD_RESULT, cells).lastrowid
         pairs = np.sort(np.concatenate([each.pair_ids for each in some]))
         database.executemany(
-            "INSERT INTO settled (first_pair, last_pair, result, unchanged) VALUES (?, ?, ?, ?)",
+            "INSERT INTO outcomes (first_pair, last_pair, result, unchanged) VALUES (?, ?, ?, ?)",
             [
                 (first, last, number, unchanged)
                 for first, last in zip(*(each.tolist() for each in runs(pairs)), strict=True)
@@ -145,9 +145,9 @@ def forget(database: sqlite3.Connection, which: str, *values: str) -> int:
     database.create_function("may_pass", 3, _may_pass)
     results = f"FROM results WHERE {which}"
     (pairs,) = database.execute(
-        f"SELECT coalesce(sum(last_pair - first_pair + 1), 0) FROM settled WHERE result IN (SELECT id {results})",
+        f"SELECT coalesce(sum(last_pair - first_pair + 1), 0) FROM outcomes WHERE result IN (SELECT id {results})",
         values,
     ).fetchone()
-    database.execute(f"DELETE FROM settled WHERE result IN (SELECT id {results})", values)
+    database.execute(f"DELETE FROM outcomes WHERE result IN (SELECT id {results})", values)
     database.execute(f"DELETE {results}", values)
     return int(pairs)

@@ -1,4 +1,4 @@
-"""What was settled before anything was sent, as a journal holds it: few things, however many pairs there are."""
+"""What was planned before anything was sent, as a journal holds it: few things, however many pairs there are."""
 
 import json
 import sqlite3

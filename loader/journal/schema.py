@@ -33,13 +33,13 @@ CREATE TABLE inputs (
 CREATE TABLE records (id INTEGER PRIMARY KEY, input INTEGER NOT NULL, before INTEGER NOT NULL,
     first_row INTEGER NOT NULL, last_row INTEGER NOT NULL, body BLOB NOT NULL);
 
--- What rows ask for: few, however many rows there are; settled once names have become ids. `rows` are still to be sent.
+-- What rows ask for: few, however many rows there are; the names that they hold become ids below. `rows` are still to be sent.
 CREATE TABLE kinds (
     id INTEGER PRIMARY KEY,
     object_type TEXT NOT NULL, to_object_type TEXT NOT NULL, association_category TEXT NOT NULL,
     association_type_id TEXT NOT NULL, label TEXT NOT NULL, is_primary INTEGER NOT NULL, to_column TEXT NOT NULL,
     rows INTEGER NOT NULL DEFAULT 0,
-    from_type TEXT, to_type TEXT, category TEXT, type_id INTEGER, settled_label TEXT,
+    from_type TEXT, to_type TEXT, category TEXT, type_id INTEGER, sent_label TEXT,
     inverse_category TEXT, inverse_type_id INTEGER      -- the same association from the other end, where that is known
 );
 
@@ -101,14 +101,14 @@ CREATE TABLE results (
     correlation_id TEXT NOT NULL, attempts INTEGER NOT NULL, finished_at TEXT NOT NULL
 );
 
--- What settled the pairs from one number to another, in the order in which that became known. Pairs are sent in their
--- order, so that few lines tell of many.
-CREATE TABLE settled (sequence INTEGER PRIMARY KEY, first_pair INTEGER NOT NULL UNIQUE, last_pair INTEGER NOT NULL,
+-- Which result the pairs from one number to another have, in the order in which that became known. Pairs are sent in their
+-- order, so that few lines are enough for many.
+CREATE TABLE outcomes (sequence INTEGER PRIMARY KEY, first_pair INTEGER NOT NULL UNIQUE, last_pair INTEGER NOT NULL,
     result INTEGER NOT NULL,
     unchanged INTEGER NOT NULL);    -- how many of each pair's rows do not share this result: they were so before
-CREATE TRIGGER settled_once BEFORE INSERT ON settled
+CREATE TRIGGER one_outcome BEFORE INSERT ON outcomes
 WHEN new.last_pair < new.first_pair OR EXISTS (SELECT 1 FROM (
-        SELECT last_pair FROM settled WHERE first_pair <= new.last_pair ORDER BY first_pair DESC LIMIT 1
+        SELECT last_pair FROM outcomes WHERE first_pair <= new.last_pair ORDER BY first_pair DESC LIMIT 1
     ) WHERE last_pair >= new.first_pair)
 BEGIN SELECT RAISE(ABORT, 'a pair has one outcome'); END;
 

@@ -85,7 +85,7 @@ FROM results WHERE results.id = result)
 """
 """Whether a request changed its pairs: it did (1); it may have (2); it may have where there is an image (3); no (4)."""
 
-_SETTLED = "status IN ('removed', 'unchanged')"
+_TAKEN_BACK = "status IN ('removed', 'unchanged')"
 """Of these an undo need not think again; what it left or could not remove, the next one looks at once more."""
 
 _DEMOTIONS = """
@@ -113,7 +113,7 @@ def taken_back(journal: Journal, view: str, after: int) -> Iterator[tuple[int, L
 
     They are the rows that the run created; their `status` says what became of each.
     """
-    if view != "settled":
+    if view != "outcomes":
         return
     shared_lines = SharedLines(journal)
     found = journal.named(_UNDONE, (after,))
@@ -155,7 +155,7 @@ class UndoJournal(Journal):
     def begin_undo(self) -> None:
         """Have what could not be taken back looked at again; what was taken back, or was gone, stays so."""
         with self._commit(self._rewritten("undo")):
-            self._database.execute(f"DELETE FROM undone WHERE NOT ({_SETTLED})")
+            self._database.execute(f"DELETE FROM undone WHERE NOT ({_TAKEN_BACK})")
 
     def undoable(self) -> list[Group]:
         """Return what is still to be taken back, in groups, the largest first."""
@@ -195,7 +195,7 @@ class UndoJournal(Journal):
         """Return by request and image how many pairs are still to be taken back, and of how many that is not sure."""
         found: Counter[tuple[int, int]] = Counter()
         unsure: Counter[tuple[int, int]] = Counter()
-        for lot, some in self._concerned(0, _SETTLED):
+        for lot, some in self._concerned(0, _TAKEN_BACK):
             for which, counter in ((some.pairs, found), (some.pairs[some.unsure], unsure)):
                 both = np.stack((lot.lot.requests[which], some.images[which]), axis=1)
                 kinds, counts = np.unique(both, axis=0, return_counts=True)
@@ -228,7 +228,7 @@ class UndoJournal(Journal):
         for lot in self.lots.after(after):
             first, last = lot.first_pair, lot.last_pair
             with guarded(self.path):
-                effects = spread(ranges(self._database, "settled", _EFFECT, first, last), 2, first, last)
+                effects = spread(ranges(self._database, "outcomes", _EFFECT, first, last), 2, first, last)
                 images = spread(ranges(self._database, "befores", "image", first, last), 2, first, last)
                 undone = self._database.execute(
                     f"SELECT pair FROM undone WHERE pair BETWEEN ? AND ? AND {done}",
@@ -266,8 +266,8 @@ class UndoJournal(Journal):
                 ],
             )
             # A request that got no answer may have taken effect: that stays in mind.
-            settled = [(pair,) for each in done if each.status != "failed" for pair in each.pair_ids.tolist()]
-            self._database.executemany("DELETE FROM undoing WHERE pair = ?", settled)
+            known = [(pair,) for each in done if each.status != "failed" for pair in each.pair_ids.tolist()]
+            self._database.executemany("DELETE FROM undoing WHERE pair = ?", known)
 
     # --- what other pairs lost by the run
 

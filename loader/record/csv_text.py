@@ -6,11 +6,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from loader.journal import Journal, Line, Stretch, lines, settled
+from loader.journal import Journal, Line, LineBlock, line_blocks, lines
 from loader.record.defuse import Cell, defused_lines
 
 LinesOf = Callable[[Journal, str, int], Iterator[tuple[int, Line]]]
-"""Yields the lines of a journal's view (`settled` or `rejected`) that come after a number, each with its number."""
+"""Yields the lines of a journal's view (`outcomes` or `rejected`) that come after a number, each with its number."""
 
 TextsOf = Callable[[Journal, str, int], Iterator[tuple[int, str]]]
 """The same as text, many lines at once, with the number of the last."""
@@ -42,19 +42,19 @@ def csv_texts(journal: Journal, view: str, after: int) -> Iterator[tuple[int, st
     A load writes millions of rows, and most cells have the same text in many of them. Such cells are made into text
     once, with places for the row's own numbers.
     """
-    if view == "settled":
-        for stretch in settled(journal, after):
-            yield stretch.number, _settled_text(stretch)
+    if view == "outcomes":
+        for block in line_blocks(journal, after):
+            yield block.number, _block_text(block)
     else:
         yield from texts_of(lines, csv_lines)(journal, view, after)
 
 
-def _settled_text(stretch: Stretch) -> str:
-    forms = csv_lines(map(_form, stretch.shared)).split("\n")
+def _block_text(block: LineBlock) -> str:
+    forms = csv_lines(map(_form, block.shared)).split("\n")
     return "".join(
         [
             f"{forms[which]}\n" % (row, object_id, to_object_id)
-            for which, row, object_id, to_object_id in stretch.own_cells()
+            for which, row, object_id, to_object_id in block.own_cells()
         ]
     )
 

@@ -67,14 +67,14 @@ class TextResults:
             return False
         os.ftruncate(self._descriptor, self._size)
         os.lseek(self._descriptor, self._size, os.SEEK_SET)
-        self._number = {"settled": table.written.settled, "rejected": table.written.rejected}
+        self._number = {"outcomes": table.written.outcomes, "rejected": table.written.rejected}
         return True
 
     def _begin(self) -> None:
         os.ftruncate(self._descriptor, 0)
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         self._size = self._checksum = 0
-        self._number = {"settled": 0, "rejected": 0}
+        self._number = {"outcomes": 0, "rejected": 0}
         self._write(self._head)
 
     def __exit__(
@@ -156,7 +156,7 @@ class ParquetResults:
         types = {name: pa.string() if kind is str else pa.int64() for name, kind in Line.__annotations__.items()}
         schema = pa.schema(types)
         with replacing(self._path) as beside, parquet.ParquetWriter(beside, schema) as writer:
-            for view in ("settled", "rejected"):
+            for view in ("outcomes", "rejected"):
                 numbered = lines(self._journal, view, 0)
                 while batch := [line for _, line in islice(numbered, LINES_AT_ONCE)]:
                     columns = zip(*batch, strict=True)

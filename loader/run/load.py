@@ -182,7 +182,7 @@ class _Load:
             await journal.call(self._prepare, account)
             meter = Meter(journal.facts, gateway, self.session.around, self.session.began)
             table = partial(open_results, self.outputs.results)
-            listeners = (meter.settled, FailureGuard(self.settings.send.max_failures).watch)
+            listeners = (meter.note, FailureGuard(self.settings.send.max_failures).watch)
             await journal.follow(table, figures=meter.facts, listeners=listeners)
             work = self._work(gateway, journal, meter, refused, resumed=resumed)
             stopped = ended_early(await self.session.work(journal, work), journal.counts.pending)

@@ -45,7 +45,7 @@ class Meter:
         self._done = self._failed = 0
         self._samples: deque[_Sample] = deque()
 
-    def settled(self, outcomes: Sequence[Outcome]) -> None:
+    def note(self, outcomes: Sequence[Outcome]) -> None:
         """Take note of outcomes, whether they are written down already or not."""
         for outcome in outcomes:
             if outcome.status == "failed":

@@ -41,7 +41,7 @@ class Report:
         if self.planned is not None:
             return _frame(Line._fields, [])
         with Journal(self.outputs.journal, read_only=True) as journal:
-            found = [line for view in ("settled", "rejected") for _, line in lines(journal, view, 0)]
+            found = [line for view in ("outcomes", "rejected") for _, line in lines(journal, view, 0)]
             return _frame(Line._fields, found)
 
     @property

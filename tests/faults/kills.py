@@ -118,7 +118,7 @@ def recorded(journal: Path) -> set[Pair]:
         return set()
     with Journal(journal, read_only=True) as opened:
         return {
-            (line.object_id, line.to_object_id) for _, line in lines(opened, "settled", 0) if line.status == "created"
+            (line.object_id, line.to_object_id) for _, line in lines(opened, "outcomes", 0) if line.status == "created"
         }
 
 

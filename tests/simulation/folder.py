@@ -65,7 +65,7 @@ def settled() -> dict[tuple[str, int, str, str], str]:
         with Journal(copy) as journal:
             return {
                 (line.input, line.row, line.object_id, line.to_object_id): line.status
-                for _, line in lines(journal, "settled", 0)
+                for _, line in lines(journal, "outcomes", 0)
             }
 
 

@@ -22,7 +22,7 @@ from loader.journal import (
 )
 from loader.journal.claims import PROMOTED
 from loader.journal.for_report import FAILED
-from loader.journal.journal import SETTLED
+from loader.journal.journal import OUTCOMES
 from loader.journal.lines import REJECTED
 from loader.model import AssociationType
 from loader.planning.staging import Staging
@@ -38,7 +38,7 @@ def counted(counts: Counts) -> tuple[int, int, int, int, int]:
 
 def result_lines(journal: Journal) -> list[tuple[str, int, str, str, str]]:
     """Return input, row, to object id, status and type id of every line, sorted."""
-    found = [line for view in ("settled", "rejected") for _, line in lines(journal, view, 0)]
+    found = [line for view in ("outcomes", "rejected") for _, line in lines(journal, view, 0)]
     return sorted((one.input, one.row, one.to_object_id, one.status, one.association_type_id) for one in found)
 
 
@@ -220,7 +220,7 @@ def test_a_pair_of_which_a_row_was_refused_is_told_of_by_its_other_row(tmp_path:
     rows = [link(2, 9, 1, back), link(3, 1, 9, row_kind(label="A")), link(4, 2, 9, row_kind(label="A"))]
     with Journal(stage(tmp_path, [chunk(rows)], portal=portal)) as journal:
         send_all(journal)
-        told = [(line.row, line.object_id, line.label) for _, line in lines(journal, "settled", 0)]
+        told = [(line.row, line.object_id, line.label) for _, line in lines(journal, "outcomes", 0)]
     assert sorted(told) == [(3, "1", "A"), (4, "2", "A")]
 
 
@@ -265,8 +265,8 @@ def test_no_pair_is_settled_twice(tmp_path: Path, again: list[int]) -> None:
         assert journal.counts().by_status["created"] == 3
         journal.record([alike([pairs[5], pairs[0], pairs[4]])], {})
         assert journal.is_finished()
-        assert [line.row for _, line in lines(journal, "settled", 0)] == [3, 4, 5, 2, 6, 7]
-        assert next(journal.query("SELECT count(*) FROM settled")) == (3,)
+        assert [line.row for _, line in lines(journal, "outcomes", 0)] == [3, 4, 5, 2, 6, 7]
+        assert next(journal.query("SELECT count(*) FROM outcomes")) == (3,)
 
 
 def test_failed_pairs_are_forgotten_together_with_the_place_in_the_results(tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ def test_failed_pairs_are_forgotten_together_with_the_place_in_the_results(tmp_p
     path = stage(tmp_path, [chunk([link(2, 1, 9), link(3, 2, 9)])])
     with Journal(path) as journal:
         first, second = claim(journal, 2)
-        table = Table(name="r.csv", written=Written(size=1, checksum=0, settled=1, rejected=0))
+        table = Table(name="r.csv", written=Written(size=1, checksum=0, outcomes=1, rejected=0))
         journal.record([failed(first), created(second)], {"tables": {"results": table}})
         assert journal.forget_failed(all_of_them=True) == 1
     with Journal(path) as journal:
@@ -291,13 +291,13 @@ def test_reasons_are_counted_by_row_the_most_frequent_first(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "statement", [f"{SETTLED} WHERE sequence > ? ORDER BY sequence", f"{REJECTED} AND number > ? ORDER BY number"]
+    "statement", [f"{OUTCOMES} WHERE sequence > ? ORDER BY sequence", f"{REJECTED} AND number > ? ORDER BY number"]
 )
 def test_lines_are_found_by_number_and_never_by_scanning(tmp_path: Path, statement: str) -> None:
     """The lines since the last commit cost the same in a million rows; no sorting either."""
     with Journal(stage(tmp_path, [chunk([link(2, 1, 9)])])) as journal:
         plan = [row[3] for row in journal.query(f"EXPLAIN QUERY PLAN {statement}", (1,))]
-        tables = [step for step in plan if " settled " in f"{step} " or " rejects " in f"{step} "]
+        tables = [step for step in plan if " outcomes " in f"{step} " or " rejects " in f"{step} "]
         assert tables
         assert all("USING INTEGER PRIMARY KEY (rowid>?)" in step for step in tables)
         assert not any("TEMP B-TREE" in step for step in plan)
@@ -312,7 +312,7 @@ def test_what_was_settled_is_not_held_against_every_pair(tmp_path: Path, of_many
         plan = [row[3] for row in journal.query(f"EXPLAIN QUERY PLAN {of_many}", values)]
         scans = [step for step in plan if step.startswith("SCAN")]
         assert len(scans) == 1
-        assert scans[0].split()[1] in {"settled", "wanted"}
+        assert scans[0].split()[1] in {"outcomes", "wanted"}
         assert plan[0] == scans[0]
         assert not any("AUTOMATIC" in step for step in plan)
 

@@ -44,7 +44,7 @@ def unchanged(pair: Pair) -> Outcome:
 
 def statuses(journal: Journal) -> list[tuple[int, str, int]]:
     """Return row, status and attempts of every line of the results, by row."""
-    return sorted((line.row, line.status, line.attempts) for _, line in lines(journal, "settled", 0))
+    return sorted((line.row, line.status, line.attempts) for _, line in lines(journal, "outcomes", 0))
 
 
 # --- lots
@@ -224,7 +224,7 @@ def test_rows_that_were_so_before_are_unchanged_whatever_becomes_of_the_request(
         counts.pending,
     ) == (5, 1, 3, 1, 0)
     assert journal.reasons() == {"VALIDATION_ERROR": 1}
-    old = next(line for _, line in lines(journal, "settled", 0) if line.row == 2)
+    old = next(line for _, line in lines(journal, "outcomes", 0) if line.row == 2)
     assert (old.http_status, old.created_resource_id, old.labels, old.error_category) == (None, "", "", "")
     assert (old.object_id, old.association_type_id, old.finished_at) == ("1", "279", NOW)
 

@@ -107,7 +107,7 @@ def test_a_failed_part_of_a_list_is_written_out_as_its_value(staging: Staging, t
         journal.record([created(one), failed(other)], {})
         (record,) = failed_records(journal)
         assert (record.cells, record.line.to_object_id) == (["1", "y.example"], "8")
-        assert [line.to_object_id for _, line in lines(journal, "settled", 0)] == ["7", "8"]
+        assert [line.to_object_id for _, line in lines(journal, "outcomes", 0)] == ["7", "8"]
 
 
 def test_answers_are_on_disk_as_they_come(tmp_path: Path) -> None:

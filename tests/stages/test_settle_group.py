@@ -41,7 +41,7 @@ def grouped(folder: Path, seed: int, *, by_record: bool) -> tuple[list[object], 
         pairs = claim(journal, 1000)
         journal.record([created(pair) for pair in pairs], {})
         sent: list[object] = [pair[:7] for pair in pairs]
-        said: list[object] = [line for view in ("settled", "rejected") for _, line in lines(journal, view, 0)]
+        said: list[object] = [line for view in ("outcomes", "rejected") for _, line in lines(journal, view, 0)]
     return sent, said
 
 
