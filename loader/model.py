@@ -20,9 +20,10 @@ The words of this house; all others are HubSpot's, or those of the trade:
 - specification: the direction and the association types that pairs get by their request.
 - before-image: the association types that a pair had before this run first sent it; `undo` needs it.
 - result: what a request came to (created, removed, failed and so on); outcome: a result with the pairs that have it.
-- journal: the SQLite file with the plan, the before-images and the outcomes of a run; draft: a journal in the making.
+- journal: the SQLite file with the plan, the before-images and the outcomes of a run.
 - run: the work of one journal from its first command to its last; a command that is stopped is continued by the next.
 - verb: what a command does: load, remove, plan, verify, undo.
+- draft: a request in preparation.
 - permit: the right to send one request now, given by the limiter.
 - portal: one HubSpot account, known by its number.
 

@@ -1,20 +1,19 @@
 """The journal of a run: the only place that knows SQLite, and the only truth about what was read, sent and answered."""
 
 from loader.journal.async_journal import AsyncJournal, InThread, View
-from loader.journal.draft import Draft, Figures, FirstReject
 from loader.journal.facts import Command, EndedEarly, Facts, RequestCounts, Table, Undo, Written
 from loader.journal.failed_records import FailedRecord, failed_records
 from loader.journal.journal import Counts, Journal
 from loader.journal.lines import Line, LineBlock, line_blocks, line_of_pair, line_of_reject, lines
 from loader.journal.lock import Lock, holder
 from loader.journal.lookups import Lookups, forget_lookups
+from loader.journal.new_journal import Figures, FirstReject, NewJournal
 from loader.journal.schema import is_journal, output_names, remove_journal
 
 __all__ = [
     "AsyncJournal",
     "Command",
     "Counts",
-    "Draft",
     "EndedEarly",
     "Facts",
     "FailedRecord",
@@ -26,6 +25,7 @@ __all__ = [
     "LineBlock",
     "Lock",
     "Lookups",
+    "NewJournal",
     "RequestCounts",
     "Table",
     "Undo",

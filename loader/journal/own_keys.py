@@ -46,7 +46,7 @@ WHERE w.question = ?
 
 
 class OwnKeys:
-    """The keys of one draft, in its own database `path`; `lookups` is where their answers are kept beside it."""
+    """The keys of one new journal, in its own database `path`; `lookups` is where their answers are kept beside it."""
 
     def __init__(self, path: Path, database: sqlite3.Connection, rows: Blocks) -> None:
         self.lookups = path.with_name(f"{path.name.removesuffix('-staging')}-lookups")

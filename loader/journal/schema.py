@@ -33,7 +33,8 @@ CREATE TABLE inputs (
 CREATE TABLE records (id INTEGER PRIMARY KEY, input INTEGER NOT NULL, before INTEGER NOT NULL,
     first_row INTEGER NOT NULL, last_row INTEGER NOT NULL, body BLOB NOT NULL);
 
--- What rows ask for: few, however many rows there are; the names that they hold become ids below. `rows` are still to be sent.
+-- What rows ask for, as it is written and as it is sent: few, however many rows there are. `rows` are still to be
+-- sent.
 CREATE TABLE kinds (
     id INTEGER PRIMARY KEY,
     object_type TEXT NOT NULL, to_object_type TEXT NOT NULL, association_category TEXT NOT NULL,
@@ -101,8 +102,8 @@ CREATE TABLE results (
     correlation_id TEXT NOT NULL, attempts INTEGER NOT NULL, finished_at TEXT NOT NULL
 );
 
--- Which result the pairs from one number to another have, in the order in which that became known. Pairs are sent in their
--- order, so that few lines are enough for many.
+-- Which result the pairs from one number to another have, in the order in which that became known. Pairs are sent in
+-- their order, so that few lines are enough for many.
 CREATE TABLE outcomes (sequence INTEGER PRIMARY KEY, first_pair INTEGER NOT NULL UNIQUE, last_pair INTEGER NOT NULL,
     result INTEGER NOT NULL,
     unchanged INTEGER NOT NULL);    -- how many of each pair's rows do not share this result: they were so before

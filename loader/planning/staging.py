@@ -11,7 +11,7 @@ import numpy as np
 
 from loader.columns import Flags, PlannedLot, place
 from loader.errors import RecordError
-from loader.journal import Draft, Figures, FirstReject
+from loader.journal import Figures, FirstReject, NewJournal
 from loader.journal.bound import bound_place
 from loader.model import (
     AssociationType,
@@ -43,7 +43,7 @@ class Staging:
         self._path = path
         self._stopping = stopping
         self._spool = Spool(path, ROW)
-        self._draft = Draft(path, self._spool.blocks)
+        self._journal = NewJournal(path, self._spool.blocks)
         self._kinds: dict[RowKind, int] = {}
         self._label_columns: dict[str, str] = {}
         self._rows_of_kind: Counter[int] = Counter()
@@ -57,10 +57,10 @@ class Staging:
 
     def __enter__(self) -> Self:
         with ExitStack() as held:
-            held.enter_context(self._draft)
+            held.enter_context(self._journal)
             held.enter_context(self._spool)
             self._held = held.pop_all()
-        self.keys = self._draft.keys
+        self.keys = self._journal.keys
         return self
 
     def __exit__(
@@ -87,14 +87,14 @@ class Staging:
         """
         self._input += 1
         self._records = self._without = 0
-        self._draft.begin_input(self._input, name, sha256, header, to_columns)
+        self._journal.begin_input(self._input, name, sha256, header, to_columns)
         self.keys.begin_input(self._input, id_properties)
         self._label_columns[str(self._input)] = label_column
         self.remember(label_columns=self._label_columns)
 
     def append(self, chunk: Chunk) -> None:
         """Take over a chunk of the current input."""
-        self._draft.add_records(self._input, self._records, chunk.rows, chunk.cells)
+        self._journal.add_records(self._input, self._records, chunk.rows, chunk.cells)
         if len(chunk.links):
             rows = chunk.links
             found = np.empty(len(rows), ROW)
@@ -104,7 +104,7 @@ class Staging:
             counts = np.bincount(found["kind"])
             self._rows_of_kind.update({kind: int(counts[kind]) for kind in np.flatnonzero(counts).tolist()})
             self._spool.append(found)
-        self._draft.reject(
+        self._journal.reject(
             (self._input, row, part, object_id, to_object_id, self._kind(row_kind), reason, message, field)
             for row, part, object_id, to_object_id, row_kind, reason, message, field in chunk.rejects
         )
@@ -114,12 +114,12 @@ class Staging:
     def _kind(self, row_kind: RowKind) -> int:
         if row_kind not in self._kinds:
             self._kinds[row_kind] = len(self._kinds) + 1
-            self._draft.add_kind(self._kinds[row_kind], row_kind)
+            self._journal.add_kind(self._kinds[row_kind], row_kind)
         return self._kinds[row_kind]
 
     def end_input(self) -> None:
         """Close the current input."""
-        self._draft.end_input(self._input, self._records, self._without)
+        self._journal.end_input(self._input, self._records, self._without)
 
     # --- what rows ask for
 
@@ -130,13 +130,13 @@ class Staging:
     def name_types(self, names: ObjectTypes) -> None:
         """Write down the object types of all kinds by their ids where they are known, whether they are sent or not."""
         for row_kind, kind in self._kinds.items():
-            self._draft.name_types(kind, names.find(row_kind.object_type), names.find(row_kind.to_object_type))
+            self._journal.name_types(kind, names.find(row_kind.object_type), names.find(row_kind.to_object_type))
 
     def rows_of_kind(self, limit: int | None = None) -> Mapping[int, int]:
         """Return how many sound rows ask for each kind; with a limit, of its records, before rows are grouped."""
         if limit is None:
             return dict(self._rows_of_kind)
-        end = bound_place(self._draft.end_of(limit))
+        end = bound_place(self._journal.end_of(limit))
         counts = np.zeros(len(self._kinds) + 1, np.int64)
         for block in self._spool.blocks():
             within = place(block["input"], block["row"]) <= end
@@ -147,15 +147,15 @@ class Staging:
         """Write down what each kind is sent as."""
         self._resolved, self._ends = dict(resolved), dict(ends)
         for kind, verdict in resolved.items():
-            self._draft.resolve(kind, verdict, ends[kind].single)
+            self._journal.resolve(kind, verdict, ends[kind].single)
 
     def note_inverses(self, direction: Direction, inverses: Mapping[AssociationType, AssociationType]) -> None:
         """Write down what the types of a direction are called from the other end, where that is known."""
-        self._draft.note_inverses(direction, inverses)
+        self._journal.note_inverses(direction, inverses)
 
     def labels_made(self, made: Mapping[AssociationType, AssociationType]) -> None:
         """Put association types in the place of those that stood for them while their labels were to be made."""
-        self._draft.replace_types(made)
+        self._journal.replace_types(made)
 
     # --- rejects
 
@@ -172,7 +172,7 @@ class Staging:
         for start in range(0, len(rows), REJECTS_AT_ONCE):
             some = rows[start : start + REJECTS_AT_ONCE]
             texts = self.keys.texts([*some["from"].tolist(), *some["to"].tolist()])
-            self._draft.reject(
+            self._journal.reject(
                 (number, row, part, texts[one], texts[other], kind, reason, f"Row {row}: {message}", field)
                 for (one, other, number, row, part, kind), (reason, message, field) in zip(
                     some.tolist(), reasons, strict=False
@@ -210,16 +210,16 @@ class Staging:
 
     def type_pair(self, number: int, direction: Direction, records: int) -> None:
         """Write down two object types, from the end that is looked up."""
-        self._draft.type_pair(number, direction, records)
+        self._journal.type_pair(number, direction, records)
 
     def request(self, number: int, specification: Specification, *, lookup_backward: bool) -> None:
         """Write down what pairs are sent as."""
         self._specifications[number] = specification
-        self._draft.request(number, specification, lookup_backward=lookup_backward)
+        self._journal.request(number, specification, lookup_backward=lookup_backward)
 
     def lot(self, lot: PlannedLot) -> None:
         """Write down the next pairs."""
-        self._draft.lot(lot)
+        self._journal.lot(lot)
 
     # --- grouped
 
@@ -229,7 +229,7 @@ class Staging:
         `wanted` gives what the pairs are sent as, by number, and whether the record is the one at their to end.
         """
         with Spool(self._path, _OF_RECORD) as spool:
-            for first_pair, lot in self._draft.lots():
+            for first_pair, lot in self._journal.lots():
                 for request, at_to in wanted:
                     pairs = np.flatnonzero(lot.requests == request)
                     found = np.empty(len(pairs), _OF_RECORD)
@@ -246,41 +246,41 @@ class Staging:
     def reject_pairs(self, reason: str, messages: Mapping[int, str]) -> None:
         """Reject all rows of pairs, by number, each pair with its message; the others are numbered anew."""
         numbers = np.array(sorted(messages), np.int64)
-        for first_pair, lot in self._draft.lots() if messages else ():
+        for first_pair, lot in self._journal.lots() if messages else ():
             of_lot = numbers[slice(*np.searchsorted(numbers, (first_pair, first_pair + len(lot))))]
             if len(of_lot):
                 some = lot.take(of_lot - first_pair)
                 why = (Why(reason, messages[pair]) for pair in np.repeat(of_lot, some.sizes).tolist())
                 self.reject(_written(some), why)
         if messages:
-            self._draft.drop_pairs(numbers)
+            self._journal.drop_pairs(numbers)
 
     def keep_only(self, pairs: Sequence[int]) -> None:
         """Leave out every pair but these, by number (from 1); their rows count no more."""
-        self._draft.drop_pairs(np.setdiff1d(np.arange(1, self.figures().pairs + 1), np.array(pairs, np.int64)))
+        self._journal.drop_pairs(np.setdiff1d(np.arange(1, self.figures().pairs + 1), np.array(pairs, np.int64)))
 
     # --- closing
 
     def figures(self, limit: int | None = None) -> Figures:
         """Return what was read and grouped, in figures; with a limit, what of that its records come to."""
-        return self._draft.figures(limit)
+        return self._journal.figures(limit)
 
     def first_rejects(self, reason: str, most: int, limit: int | None = None) -> list[FirstReject]:
         """Return the first rows that are rejected for a reason, in the order of the inputs."""
-        return self._draft.first_rejects(reason, most, limit)
+        return self._journal.first_rejects(reason, most, limit)
 
     def remember(self, /, **changes: object) -> None:
         """Give some of the journal's facts their values; see `Facts.changed`."""
-        self._draft.remember(**changes)
+        self._journal.remember(**changes)
 
     def install(self, journal: Path) -> None:
         """Give the finished journal its name, whole and on disk."""
-        self._draft.count_rows(self._rows_of_kind)
+        self._journal.count_rows(self._rows_of_kind)
         single = {kind: (end.single, self._resolved[kind].direction) for kind, end in self._ends.items() if end.single}
-        self._draft.note_promoted(
+        self._journal.note_promoted(
             {kind: (types[::-1] if at == "to" else types, at) for kind, (at, types) in single.items()}
         )
-        self._draft.install(journal)
+        self._journal.install(journal)
 
 
 def _written(lot: PlannedLot) -> Records:

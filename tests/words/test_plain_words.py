@@ -46,6 +46,7 @@ NAMES = {
     "against": "backward",
     "crew": "tasks, worker_count",
     "fared": "result",
+    "settled": "outcomes, last_outcome, sent",
     "families": "type_pairs",
     "family": "type_pair",
     "flipped": "backward",

@@ -67,7 +67,7 @@ class FirstReject(NamedTuple):
     value: str
 
 
-class Draft:
+class NewJournal:
     """A journal under construction in `path`, which must not exist yet; `rows` yields the rows that were read."""
 
     def __init__(self, path: Path, rows: Blocks) -> None:
