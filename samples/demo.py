@@ -22,6 +22,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple, NoReturn
 
+from python_calamine import CalamineWorkbook
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -54,8 +55,9 @@ class Sample(NamedTuple):
 
     @property
     def failures(self) -> Path:
-        """Where its failures go."""
-        return FOLDER / f"{Path(self.file).stem}.failures.csv"
+        """Where its failures go: a workbook's into a workbook."""
+        path = Path(self.file)
+        return FOLDER / f"{path.stem}.failures.{'xlsx' if path.suffix == '.xlsx' else 'csv'}"
 
 
 DEALS_COLUMNS = ("object_id=Deal ID", "to_object_id=Contact ID", "label=Role")
@@ -190,8 +192,14 @@ def _close(seconds: float) -> None:
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
+    """Return the lines of a workbook, or of a CSV file with whatever delimiter."""
+    if path.suffix == ".xlsx":
+        header, *lines = CalamineWorkbook.from_path(path).get_sheet_by_index(0).to_python()
+        return [dict(zip(map(str, header), map(str, line), strict=True)) for line in lines]
     with path.open(encoding="utf-8-sig", newline="") as file:
-        return list(csv.DictReader(file))
+        dialect = csv.Sniffer().sniff(file.readline(), delimiters=",;\t|")
+        file.seek(0)
+        return list(csv.DictReader(file, delimiter=dialect.delimiter))
 
 
 def _table(columns: Sequence[str], rows: Sequence[dict[str, str]]) -> None:

@@ -39,7 +39,9 @@ def test_the_demo_ends_well_as_the_readme_shows_it_and_leaves_no_sandbox(tmp_pat
         assert any(steady(line) == other for other in printed), f"no longer prints: {line}\n\n{done.stdout}"
     for name in LOADS:
         assert (tmp_path / "demo" / f"{Path(name).stem}.results.csv").is_file()
-        assert (tmp_path / "demo" / f"{Path(name).stem}.failures.csv").is_file()
+        assert (
+            tmp_path / "demo" / f"{Path(name).stem}.failures.{'xlsx' if name.endswith('.xlsx') else 'csv'}"
+        ).is_file()
     port = re.search(r"listens on http://127\.0\.0\.1:(\d+)", done.stdout)
     assert port
     with pytest.raises(ConnectionRefusedError):
