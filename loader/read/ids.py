@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from loader.object_type_names import TYPE_IDS
 from loader.read.cells import LOST, listed
+from loader.read.hints import instead_of_id
 from loader.read.show import INVISIBLE, show, trim
 from loader.read.table import Cells, Numbers
 
@@ -137,8 +138,8 @@ def plain_ids(column: Cells, *, lists: bool) -> tuple[npt.NDArray[np.int64], npt
     return np.fromstring(texts, np.int64, sep=";"), np.array(counts, np.int64)
 
 
-def judge(cell: str) -> Judged:
-    """Judge one cell as a record id; never guess.
+def judge(cell: str, option: str = "--from-id-property") -> Judged:
+    """Judge one cell as a record id; never guess. `option` is what loads this end of a row by other keys.
 
     >>> judge(" 101 ").record_id, judge("101.0").record_id, judge("1.01E+11").reason
     ('101', '101', 'SCIENTIFIC_NOTATION')
@@ -149,7 +150,7 @@ def judge(cell: str) -> Judged:
         bare, repair = _bare(cell)
         found = _ID.fullmatch(bare)
         if found is None:
-            return _of_address(bare, cell) or _refused(bare, cell)
+            return _of_address(bare, cell) or _refused(bare, cell, option)
     digits, zeros = found.groups()
     if len(digits) == 19 and int(digits) > LARGEST:
         return Judged("", "", "ID_TOO_LARGE", f"{show(cell)} is larger than any record id can be")
@@ -257,7 +258,7 @@ def _bare(cell: str) -> tuple[str, str]:
     return bare, repair
 
 
-def _refused(bare: str, cell: str) -> Judged:
+def _refused(bare: str, cell: str, option: str) -> Judged:
     if not bare:
         return _missing()
     # Patterns look at a bounded piece: a cell of ten million characters is no id, whatever it holds.
@@ -265,6 +266,8 @@ def _refused(bare: str, cell: str) -> Judged:
     for reason, pattern, why in _REASONS:
         if pattern.fullmatch(piece):
             return Judged("", "", reason, f"{show(cell)} {why}")
+    if (instead := instead_of_id(piece)) is not None:
+        return Judged("", "", "INVALID_RECORD_ID", instead.why(cell, option))
     return Judged("", "", "INVALID_RECORD_ID", f"{show(cell)} is not a record id; it must be digits only")
 
 

@@ -97,7 +97,7 @@ class Input:
         if not records:
             counts["The file has a header and no records; there is nothing to load."] += 1
         sentences = [sentence.replace("{n}", f"{count:,}") for sentence, count in counts.items()]
-        self.understood.notes[:] = [*self._opening_notes, *sentences]
+        self.understood.notes[:] = [*self._opening_notes, *sentences, *judge.hints(records)]
 
     def close(self) -> None:
         """Close the file; the private copy of standard input is removed."""

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from loader.model import Chunk, Reject, RowKind, Rows
 from loader.read import ids
 from loader.read.columns import Column, Columns
+from loader.read.hints import ColumnHints
 from loader.read.ids import Judged
 from loader.read.row_kinds import RowKindsOf, is_whole
 from loader.read.second_header import SecondHeader
@@ -28,6 +29,8 @@ _MISSING_TYPE = {
 }
 
 _LOST = ("MERGED_CELL", "ERROR_CELL", "FORMULA_WITHOUT_VALUE")
+
+_KEY_OPTIONS = ("--from-id-property", "--to-id-property")
 
 MOST_ROWS = 50_000
 """The most rows of a chunk, as one cell may hold millions of ids."""
@@ -63,6 +66,9 @@ class Judge:
         self._columns = columns
         self._repairs = repairs
         self._by_property = bool(settings.from_id_property), bool(settings.to_id_property)
+        self._hints = ColumnHints()
+        # A blank cell of HubSpot's own export says something.
+        self._ids = [columns.object_id, *(each for each in columns.to if not each.meaning.associated)]
         self._row_kinds_of = [RowKindsOf(columns, to, settings) for to in columns.to]
         self._second_header = SecondHeader(name, table.header, settings)
         ends = zip(self._by_property, ([columns.object_id], columns.to), strict=True)
@@ -97,6 +103,10 @@ class Judge:
                     start, links, rejects = end, [], []
         found = self._rows(plain[:, start:], links, numbers)
         yield Chunk(rows=list(batch.rows), cells=batch.columns, links=found, rejects=rejects, without=without)
+
+    def hints(self, records: int) -> list[str]:
+        """Return sentences on what columns hold instead of ids, once all records are judged."""
+        return self._hints.notes(records)
 
     def _plain_rows(self, batch: Batch, numbers: dict[RowKind, int]) -> tuple[_Table, list[int], int]:
         """Return the rows of plain records, the places of the other records, and how many plain cells ask for nothing.
@@ -162,6 +172,8 @@ class Judge:
         if fault is not None:
             yield self._rejected_record(row, cells, fault)
             return
+        if place and any(not cells[each.position].strip() for each in self._ids):
+            self._hints.see_blank([each.header for each in self._ids if not cells[each.position].strip()])
         unsure = self._unsure(place, batch) if batch.marks else []
         part = 0
         for row_kinds_of, column in zip(self._row_kinds_of, self._columns.to, strict=True):
@@ -185,7 +197,7 @@ class Judge:
         mark = batch.marks.get((place, self._columns.object_id.position)) if batch.marks else None
         if mark is not None:
             return Judged("", "", mark.reason, mark.why)
-        return self._judge(cell, self._by_property[0])
+        return self._judge(cell, 0, self._columns.object_id)
 
     def _unsure(self, place: int, batch: Batch) -> list[Verdict]:
         """Return the record's type, category and label cells whose content is lost: they only look blank."""
@@ -208,12 +220,15 @@ class Judge:
         if not texts and not column.meaning.associated:
             texts = [""]
         for text in texts:
-            yield text, self._judge(text, by_property)
+            yield text, self._judge(text, 1, column)
 
-    def _judge(self, cell: str, by_property: bool) -> Judged:
+    def _judge(self, cell: str, end: int, column: Column) -> Judged:
+        by_property = self._by_property[end]
         if not by_property and ids.PLAIN.fullmatch(cell):
             return Judged(cell)
-        judged = ids.judge_value(cell) if by_property else ids.judge(cell)
+        judged = ids.judge_value(cell) if by_property else ids.judge(cell, _KEY_OPTIONS[end])
+        if judged.reason == "INVALID_RECORD_ID":
+            self._hints.see(column.header, _KEY_OPTIONS[end], cell.strip()[:200])
         if judged.repair:
             self._repairs[f"Ids that had {judged.repair} taken off: {{n}}."] += 1
         return judged
