@@ -19,6 +19,7 @@ from loader.options.kinds import (
     HOW_MANY,
     NAME,
     PATH,
+    PORTAL_ID,
     RATE,
     TEXT,
     Kind,
@@ -127,7 +128,8 @@ class ConnectionOptions(TypedDict, total=False):
 
     token_file: Annotated[Path, Option("--token-file",
         "File that holds the access token (else HUBSPOT_ACCESS_TOKEN).", PATH)]
-    portal_id: Annotated[int | str, Option("--portal-id", "Refuse to send to any other portal.", metavar="ID")]
+    portal_id: Annotated[int | str, Option("--portal-id", "Refuse to send to any other portal.", PORTAL_ID,
+        metavar="ID")]
     api_version: Annotated[str, Option("--api-version",
         "Version of HubSpot's API; auto: v4, and 2026-09 for runs that begin on 2027-03-01 or later.",
         choice("auto", "v4", "2025-09", "2026-03", "2026-09"), "auto", binds=True)]

@@ -105,6 +105,12 @@ def _budget_or_off(text: str) -> Budget | None:
     return None if text == "off" else _budget(text)
 
 
+def _portal_id(text: str) -> str | None:
+    if text and not re.fullmatch(r"[0-9]{1,19}", text, re.ASCII):
+        raise ValueError(f"{text!r} is no portal id: it is a number, the one in the addresses of your HubSpot pages")
+    return text or None
+
+
 def _field_and_header(text: str) -> tuple[str, str]:
     """Return `FIELD=HEADER` as a pair; a blank header says that no column holds the field."""
     field, equals, header = text.partition("=")
@@ -119,6 +125,7 @@ NAME = Kind(read=lambda text: text or None)
 """A text; a blank one counts as none."""
 PATH = Kind(read=str)
 FLAG = Kind(read=_flag)
+PORTAL_ID = Kind(read=_portal_id)
 RATE = Kind(read=_rate)
 HOW_MANY = Kind(read=_how_many)
 BUDGET = Kind(read=_budget)

@@ -112,6 +112,14 @@ def test_a_share_may_be_nothing_and_all(option: str, text: str, share: float) ->
             given_to_load(f"{option}={wrong}")
 
 
+@pytest.mark.parametrize("text", ["pat-na1", "62 515", "62515.0", "-1", "https://app.hubspot.com/contacts/62515"])
+def test_a_portal_id_is_a_number(text: str) -> None:
+    """Anything else is refused before a token is used; a blank one counts as none, as with other options."""
+    with pytest.raises(UsageError, match="is no portal id: it is a number"):
+        given_to_load(f"--portal-id={text}")
+    assert given_to_load("--portal-id=")["portal_id"] is None
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
