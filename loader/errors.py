@@ -69,6 +69,10 @@ class RecordError(LoaderError):
     exit_code = 5
 
 
+TRY_AGAIN = frozenset({408, 423, 425})
+"""Statuses below 500 that do not refuse a request: the same one may succeed later. 429 is a limit's."""
+
+
 class ApiError(LoaderError):
     """One request did not succeed.
 
@@ -114,7 +118,11 @@ class LimitUnnamed(RateLimited):
 
 
 class ServerFault(Retryable):
-    """The server answered that it cannot now (408, 423, 425, 5xx), or its answer could not be read."""
+    """The server answered that it cannot now (`TRY_AGAIN` or 5xx), or its answer could not be read."""
+
+
+class RecordLocked(ServerFault):
+    """423: another request is writing to the record. The server itself is at work."""
 
 
 class ConnectionFault(Retryable):

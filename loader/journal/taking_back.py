@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from loader.columns import Flags, Ids
+from loader.errors import TRY_AGAIN
 from loader.journal.claims import pairs_of
 from loader.journal.journal import Journal
 from loader.journal.lines import PAIRS_AT_ONCE, Line, SharedLines
@@ -78,7 +79,7 @@ _EFFECT = f"""
 (SELECT CASE
     WHEN status IN {WRITTEN} THEN 1
     WHEN status <> 'failed' THEN 4
-    WHEN http_status BETWEEN 400 AND 499 AND http_status NOT IN (408, 423, 425, 429) THEN 4
+    WHEN http_status BETWEEN 400 AND 499 AND http_status NOT IN {(*sorted(TRY_AGAIN), 429)} THEN 4
     WHEN attempts > 0 THEN 2
     ELSE 3 END
 FROM results WHERE results.id = result)

@@ -6,6 +6,7 @@ lists is complete, so `reasons.explain` falls back on the status.
 
 import re
 
+from loader.errors import TRY_AGAIN
 from loader.reasons.reason import Reason
 
 _AGAIN = "Send the failed rows again with --retry-failed"
@@ -263,7 +264,7 @@ STATUSES: dict[int, Reason] = {
 }
 """What a status means where the answer names no category: it is then shown as `HTTP_<status>`."""
 
-OWN_STATUSES = frozenset({408, 423, 425, 437})
+OWN_STATUSES = frozenset({*TRY_AGAIN, 437})
 """Statuses that say more than the wide category that comes with them."""
 
 KINDS_OF_STATUS: dict[int, Reason] = {

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from loader.errors import TooManyFailures
+from loader.errors import TRY_AGAIN, TooManyFailures
 from loader.model import WRITTEN, Outcome
-from loader.send import replies
 from loader.settings import Budget
 
 SAME_IN_A_ROW = 200
@@ -47,7 +46,7 @@ class FailureGuard:
         status = outcome.result.http_status
         # A 2xx that holds the refusal counts like a 4xx; what passes does not.
         passes = outcome.result.error_category in UNCLEAR
-        if status is None or passes or status >= 500 or status in replies.TRY_AGAIN:
+        if status is None or passes or status >= 500 or status in TRY_AGAIN:
             self._in_a_row = 0
             return
         reason = (status, outcome.result.error_category)

@@ -19,6 +19,7 @@ from loader.errors import (
     MissingScope,
     PortalMigrating,
     RateLimited,
+    RecordLocked,
     Refused,
     Retryable,
     Stopped,
@@ -34,8 +35,6 @@ from loader.send.secrecy import hidden, hide, without
 from loader.settings import Settings
 
 T = TypeVar("T")
-
-LOCKED = 423
 
 LONG_PAUSE = 30.0
 """A pause of at least this many seconds is shown to the person who watches."""
@@ -395,8 +394,8 @@ class Gateway:
         now, breaker = self._clock(), self.limiter.breaker
         if not self.traffic.by_status and (fatal := endings.wrong_address(error)):
             raise fatal from error
-        if error.status == LOCKED:
-            breaker.succeeded(now)  # A lock is an answer about one record: the server is at work.
+        if isinstance(error, RecordLocked):
+            breaker.succeeded(now)
         elif breaker.failed(now, rate_limited=isinstance(error, RateLimited)):
             self._say(
                 f"HubSpot gives no usable answer ({error.message}): one request a second looks whether it is back, for "

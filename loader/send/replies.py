@@ -14,12 +14,14 @@ from urllib.parse import urlsplit
 from msgspec.json import Decoder
 
 from loader.errors import (
+    TRY_AGAIN,
     ApiError,
     DailyQuotaSpent,
     LimitUnnamed,
     MissingScope,
     PortalMigrating,
     RateLimited,
+    RecordLocked,
     RecordMerged,
     Refused,
     ServerFault,
@@ -50,8 +52,6 @@ MOST_PER_SECOND = 1000.0
 _DECODER: Decoder[object] = Decoder()
 
 RECORD_ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
-
-TRY_AGAIN = frozenset({408, 425, 423})
 
 
 class Reply(NamedTuple):
@@ -182,6 +182,8 @@ def _error(reply: Reply, now: datetime) -> ApiError:
 def _kind(reply: Reply, body: Mapping[str, object]) -> type[ApiError]:
     if reply.status == 429:
         return _limit(reply, body)
+    if reply.status == 423:
+        return RecordLocked
     if reply.status in TRY_AGAIN or reply.status >= 500:
         return ServerFault
     return {401: Unauthorized, 403: MissingScope, 477: PortalMigrating}.get(reply.status, Refused)

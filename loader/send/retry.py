@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from loader.errors import Retryable
+from loader.errors import RecordLocked, Retryable
 
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
@@ -35,7 +35,7 @@ def delay(error: Retryable, failures: int, uniform: Uniform) -> float:
     `failures` counts the failed attempts of this request so far, from 1.
     """
     longest = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(failures - 1, MOST_DOUBLINGS))
-    least = LOCK_SECONDS if error.status == 423 else 0.0
+    least = LOCK_SECONDS if isinstance(error, RecordLocked) else 0.0
     return max(uniform(SHORTEST_SHARE * longest, longest), least, error.retry_after or 0.0)
 
 

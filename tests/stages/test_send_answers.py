@@ -13,6 +13,7 @@ from loader.errors import (
     MissingScope,
     PortalMigrating,
     RateLimited,
+    RecordLocked,
     Refused,
     ServerFault,
     Unauthorized,
@@ -231,7 +232,8 @@ def test_a_2xx_raises_nothing_by_itself(status: int) -> None:
 @pytest.mark.parametrize(
     ("kind", "statuses"),
     [
-        (ServerFault, [408, 423, 425, 500, 502, 503, 504, 521, 522, 523, 524, 525, 526, 599]),
+        (RecordLocked, [423]),
+        (ServerFault, [408, 425, 500, 502, 503, 504, 521, 522, 523, 524, 525, 526, 599]),
         (LimitUnnamed, [429]),
         (Unauthorized, [401]),
         (MissingScope, [403]),

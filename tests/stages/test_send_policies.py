@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loader.errors import ConnectionFault, PortalMigrating, RateLimited, ServerFault, TooManyFailures
+from loader.errors import ConnectionFault, PortalMigrating, RateLimited, RecordLocked, ServerFault, TooManyFailures
 from loader.model import Outcome, Result
 from loader.send import endings, retry
 from loader.send.failures import SAME_IN_A_ROW, FailureGuard
@@ -78,7 +78,7 @@ def test_a_delay_is_never_less_than_the_server_asked_for() -> None:
 
 
 def test_a_lock_is_waited_for_two_seconds() -> None:
-    assert retry.delay(ServerFault("", status=423), 1, lowest) == 2
+    assert retry.delay(RecordLocked("", status=423), 1, lowest) == 2
 
 
 @pytest.mark.parametrize(("strikes", "longest"), [(1, 1), (2, 2), (4, 8), (5, 10), (5000, 10)])
