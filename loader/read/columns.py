@@ -116,9 +116,9 @@ def _candidates(header: Sequence[str], settings: InputSettings) -> dict[str, lis
     taken = {column.position for columns in named.values() for column in columns}
     found: dict[str, list[Column]] = {field: named.get(field, []) for field in FIELDS}
     for index, cell in enumerate(header):
-        says = meaning(cell)
-        if says.field and says.field not in mapping and index not in taken:
-            found[says.field].append(Column(index, cell, says))
+        found_meaning = meaning(cell)
+        if found_meaning.field and found_meaning.field not in mapping and index not in taken:
+            found[found_meaning.field].append(Column(index, cell, found_meaning))
     missing = {field for field in FIELDS if not found[field] and field not in mapping}
     free = [(index, cell) for index, cell in enumerate(header) if index not in taken and not meaning(cell).field]
     for index, cell in free if missing else ():
@@ -203,7 +203,7 @@ def _object_id(name: str, found: list[Column], settings: InputSettings) -> Colum
 def _narrowed(name: str, found: list[Column], settings: InputSettings) -> tuple[Column, ...]:
     if len(found) > 1 and not all(column.meaning.associated for column in found):
         _only(name, "to_object_id", found)
-    says = [column.meaning for column in found]
+    meanings = [column.meaning for column in found]
     option = settings.to_object_type
     types = {column.meaning.object_type for column in found}
     if option and len(types) > 1:
@@ -213,8 +213,8 @@ def _narrowed(name: str, found: list[Column], settings: InputSettings) -> tuple[
                 f"{name}: none of {show_all(sorted(types))} is the object type {show(option)} of --to; "
                 'say which column is meant with --column to_object_id="…".'
             )
-    if len(set(says)) < len(says):
-        _only(name, "to_object_id", [column for column in found if says.count(column.meaning) > 1] or found)
+    if len(set(meanings)) < len(meanings):
+        _only(name, "to_object_id", [column for column in found if meanings.count(column.meaning) > 1] or found)
     for column in found:
         _check_agrees(name, column, "to_object_id", option, settings)
     return tuple(found)

@@ -27,7 +27,7 @@ def header_missing(
     known = "".join(f"{show(headers[0])} is the {field}, but " for field, headers in found.items() if headers)
     missing = [field for field, headers in found.items() if not headers]
     wanted = " and ".join(settings.columns.get(field) or _in_words(field, settings) for field in missing)
-    why = next((f"{said}; " for said in map(hint, header) if said), "")
+    why = next((f"{words}; " for words in map(hint, header) if words), "")
     return InputError(
         f"{name}: {known}no header row names {wanted}; the columns found are {show_all(there) or 'none'}; {why}"
         f"{_way_on(there, found, settings)}, or write a header row."
@@ -63,8 +63,8 @@ def _way_on(there: Sequence[str], found: Mapping[str, Sequence[str]], settings: 
     types = {field: type_in(ends[field]) for field in found if not _option(field, settings)}
     if all(types.get(field) for field in missing):
         flags = {"object_id": "--from", "to_object_id": "--to"}
-        said = " ".join(f"{flags[field]} {object_type}" for field, object_type in types.items() if object_type)
-        return f"add {said}, or {options}"
+        named = " ".join(f"{flags[field]} {object_type}" for field, object_type in types.items() if object_type)
+        return f"add {named}, or {options}"
     return f"if these hold record ids, add {options}"
 
 

@@ -82,24 +82,24 @@ class RowKindsOf:
         return row_kinds
 
     def _row_kind(self, own: dict[str, str]) -> RowKind:
-        options, says = self._settings, self._to.meaning
+        options, meaning = self._settings, self._to.meaning
         label, type_id = own.get("label", ""), own.get("association_type_id", "")
         category = own.get("association_category") or _text(options.association_category)
         if not (label or type_id):
-            if says.type_id:
-                type_id, category = says.type_id, "HUBSPOT_DEFINED"
-            elif says.label or says.primary:
-                label = says.label
+            if meaning.type_id:
+                type_id, category = meaning.type_id, "HUBSPOT_DEFINED"
+            elif meaning.label or meaning.primary:
+                label = meaning.label
             else:
                 label, type_id = _text(options.label), _text(options.association_type_id)
         stated = self._columns.object_id.meaning.object_type
         return RowKind(
             object_type=own.get("object_type") or _text(options.object_type) or stated,
-            to_object_type=own.get("to_object_type") or _text(options.to_object_type) or says.object_type,
+            to_object_type=own.get("to_object_type") or _text(options.to_object_type) or meaning.object_type,
             association_category=category,
             association_type_id=type_id,
             label=label,
-            primary=says.primary,
+            primary=meaning.primary,
             to_column=self._to.header,
         )
 

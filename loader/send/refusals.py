@@ -136,12 +136,12 @@ def _said_of_pairs(named: Sequence[tuple[str, Sequence[Pair]]]) -> dict[int, lis
     Where both records of a pair are named, it may be their association that is wrong: their other pairs are not blamed.
     """
     times = Counter(pair.pair_id for _, pairs in named for pair in pairs)
-    said: dict[int, list[str]] = defaultdict(list)
+    messages: dict[int, list[str]] = defaultdict(list)
     for text, pairs in named:
         both = [pair for pair in pairs if times[pair.pair_id] > 1]
         for pair in both or pairs:
-            said[pair.pair_id].append(text)
-    return said
+            messages[pair.pair_id].append(text)
+    return messages
 
 
 def _is_called(called: str, object_type: str) -> bool:
@@ -154,13 +154,13 @@ def _named_records(context: Mapping[str, tuple[str, ...]]) -> list[NamedRecord]:
     """Return the records that an error names, each once for all that is said of it."""
     matches = [match for text in context.get("INVALID_OBJECT_IDS", ()) if (match := _INVALID_ID.fullmatch(text))]
     found = [NamedRecord(match[2], match[1], match[0]) for match in matches]
-    said = {record.record_id for record in found}
+    named = {record.record_id for record in found}
     types = context.get("objectType", ())
     for key, ids in context.items():
         if not _IDS.fullmatch(key):
             continue
         called = types if len(types) == len(ids) else types[:1] * len(ids) if len(types) == 1 else ("",) * len(ids)
-        found += [NamedRecord(one, name, "") for one, name in zip(ids, called, strict=True) if one not in said]
+        found += [NamedRecord(one, name, "") for one, name in zip(ids, called, strict=True) if one not in named]
     return found
 
 

@@ -320,12 +320,12 @@ def created(reply: Reply, pair: Pair) -> Created:
     resource_id = text_of(body.get("createdResourceId"))
     if not resource_id and not ("fromObjectId" in entity and "toObjectId" in entity):
         raise _unclear(reply)
-    said = [
+    ids = [
         text_of(entity.get(key, asked))
         for key, asked in (("fromObjectId", pair.object_id), ("toObjectId", pair.to_object_id))
     ]
-    if said != [pair.object_id, pair.to_object_id]:
-        raise _of_another(said, pair, reply)
+    if ids != [pair.object_id, pair.to_object_id]:
+        raise _of_another(ids, pair, reply)
     labels = entity.get("labels")
     if not resource_id and not labels:
         return NO_MORE
@@ -347,13 +347,13 @@ def _unclear(reply: Reply) -> ServerFault:
     )
 
 
-def _of_another(said: Sequence[str], pair: Pair, reply: Reply) -> ApiError:
-    if not all(said):
+def _of_another(ids: Sequence[str], pair: Pair, reply: Reply) -> ApiError:
+    if not all(ids):
         return _unclear(reply)
-    if merged := merged_end(pair, said[0], said[1], reply.status):
+    if merged := merged_end(pair, ids[0], ids[1], reply.status):
         return merged
     return Refused(
-        f"the answer speaks of other records ({printable(' and '.join(said))[:60]}) than were asked for: look at "
+        f"the answer speaks of other records ({printable(' and '.join(ids))[:60]}) than were asked for: look at "
         f"{pair.object_id} and {pair.to_object_id} in HubSpot before sending again",
         status=reply.status,
         category="ANSWER_FOR_OTHER_RECORDS",
