@@ -104,13 +104,13 @@ def specify(forward: Sequence[int], backward: Sequence[int], resolved: Mapping[i
     lead has is read and written from the lead's end where that can say it all. What neither can say is refused.
     """
     main = resolved[forward[0]].direction if forward else resolved[backward[0]].direction[::-1]
-    forward_says_all, backward_says_all = _all_known(backward, resolved), _all_known(forward, resolved)
-    if hides_leads(main) and backward_says_all:
+    forward_names_all, backward_names_all = _all_known(backward, resolved), _all_known(forward, resolved)
+    if hides_leads(main) and backward_names_all:
         turn = True
-    elif hides_leads(main[::-1]) and forward_says_all:
+    elif hides_leads(main[::-1]) and forward_names_all:
         turn = False
     else:
-        turn = not forward or (backward_says_all and not forward_says_all)
+        turn = not forward or (backward_names_all and not forward_names_all)
     own, folded = (backward, forward) if turn else (forward, backward)
     refused = tuple(kind for kind in folded if resolved[kind].inverse is None)
     types = [resolved[kind].type for kind in own]

@@ -232,7 +232,7 @@ def _check_agrees(name: str, column: Column, field: str, option: str | None, set
 
 def _check_labels(name: str, columns: Columns, settings: InputSettings) -> None:
     """A header such as `Associated Company IDs (Primary)` and a label's column are two columns for one field."""
-    stated = next((column for column in columns.to if column.meaning.says_type), None)
+    stated = next((column for column in columns.to if column.meaning.has_type), None)
     own = columns.own.get("label") or columns.own.get("association_type_id")
     if stated is not None and own is not None and not {"label", "association_type_id"} & settings.columns.keys():
         raise UsageError(

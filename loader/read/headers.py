@@ -95,7 +95,7 @@ class Meaning(NamedTuple):
     type_id: str = ""
 
     @property
-    def says_type(self) -> bool:
+    def has_type(self) -> bool:
         """Return whether the header says which association type is meant."""
         return bool(self.label or self.primary or self.type_id)
 

@@ -120,7 +120,7 @@ class Meter:
                 *new,
                 done=self._done,
                 failed=self._failed,
-                under_way=len(self._gateway.in_flight),
+                in_flight=len(self._gateway.in_flight),
                 allowed=self._gateway.limiter.rate.per_second,
                 latencies=latency_classes(traffic.latencies),
             ),

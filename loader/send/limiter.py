@@ -154,7 +154,7 @@ class Limiter:
         """Share of the full rate that 429s have left."""
         self._resized_at = -math.inf
         self.portion, self._loaders, self._portion_until = 1.0, 1, math.inf
-        self._under_way = 0
+        self._in_flight = 0
         self._answered: list[float] = []
         self._paused_until = -math.inf
         self._changed = asyncio.Event()
@@ -171,20 +171,20 @@ class Limiter:
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds if seconds < math.inf else None):
                     await self._changed.wait()
-        self._under_way += 1
+        self._in_flight += 1
         self.breaker.last_sent = self._clock()
 
     def _seconds_to_wait(self, now: float) -> float:
         """Return the seconds until a request may leave, 0 if it may now; infinity waits for something to change."""
-        under_way = self._under_way
-        if under_way >= self.concurrency or now >= self._portion_until:
+        in_flight = self._in_flight
+        if in_flight >= self.concurrency or now >= self._portion_until:
             return math.inf
-        if under_way and self.day.reserve_reached(under_way):
+        if in_flight and self.day.reserve_reached(in_flight):
             return math.inf
         return max(self._seconds_to_slot(now), self._paused_until - now, self.breaker.wait(now))
 
     def _seconds_to_slot(self, now: float) -> float:
-        free = self._slots - self._under_way
+        free = self._slots - self._in_flight
         if free <= 0:
             return math.inf
         if len(self._answered) < free:
@@ -198,7 +198,7 @@ class Limiter:
     def give_back(self, *, answered: bool) -> None:
         """Start a slot's window: now if its request was answered, a moment later if it was given up."""
         now = self._clock()
-        self._under_way -= 1
+        self._in_flight -= 1
         insort(self._answered, now if answered else now + ABANDONED_SECONDS)
         if len(self._answered) > 2 * REMEMBERED:
             old = bisect_right(self._answered, self._window_start(now))
@@ -264,7 +264,7 @@ class Limiter:
     def in_use(self, seconds: float) -> float:
         """Return the portion of the limit that requests take up which are under way or were answered so lately."""
         lately = len(self._answered) - bisect_right(self._answered, self._clock() - seconds)
-        return min(1.0, (self._under_way + lately) / self._full_rate.requests)
+        return min(1.0, (self._in_flight + lately) / self._full_rate.requests)
 
     def _apply(self) -> None:
         requests, seconds = max(1, int(self._full_rate.requests * self._lowered_to + 1e-9)), self._full_rate.seconds

@@ -61,13 +61,13 @@ class Day:
         share = self.reserve is not None and self.reserve.share is not None
         return self.reserve is not None and (self.left is None or (share and self.limit is None))
 
-    def reserve_reached(self, under_way: int = 0) -> bool:
+    def reserve_reached(self, in_flight: int = 0) -> bool:
         """Return True when no more than the reserve is left, once the requests in flight have counted."""
         if self.reserve is None or self.left is None:
             return False
         share = self.reserve.share * self.limit if self.reserve.share is not None and self.limit else 0.0
         reserve = self.reserve.count if self.reserve.count is not None else share
-        return reserve > 0 and self.left - under_way <= reserve
+        return reserve > 0 and self.left - in_flight <= reserve
 
     def reserve_end(self, now: datetime) -> DailyQuotaSpent:
         """Return the end for today while the reserve is still there."""

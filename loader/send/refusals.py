@@ -100,7 +100,7 @@ class PairsByRecord:
         if from_ids or to_ids:
             return {pair.pair_id: error for pair in self._between(from_ids, to_ids)}
         named_records = _named_records(error.context)
-        texts = _said_of_pairs([(record.text, self._of(record)) for record in named_records])
+        texts = _messages_of_pairs([(record.text, self._of(record)) for record in named_records])
         refused = {pair_id: _narrowed(error, own, named_records) for pair_id, own in texts.items()}
         for specification in error.context.get("associationSpec", ()):
             refused |= {pair.pair_id: error for pair in self._typed.get(specification, ())}
@@ -130,7 +130,7 @@ class PairsByRecord:
         return [pair for pairs in found for pair in pairs]
 
 
-def _said_of_pairs(named: Sequence[tuple[str, Sequence[Pair]]]) -> dict[int, list[str]]:
+def _messages_of_pairs(named: Sequence[tuple[str, Sequence[Pair]]]) -> dict[int, list[str]]:
     """Return by pair what is said of it, from what is said of records.
 
     Where both records of a pair are named, it may be their association that is wrong: their other pairs are not blamed.

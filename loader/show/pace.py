@@ -24,7 +24,7 @@ class Bucket:
     """What happened in one interval of time.
 
     `rate_limited` are answers of 429, `faults` those of 5xx and requests without an answer. `done` and `failed` are
-    rows. `under_way` is the most requests at once, `allowed` the limit in requests per second. `latencies` counts
+    rows. `in_flight` is the most requests at once, `allowed` the limit in requests per second. `latencies` counts
     answers by the class of their latency (see `quantile`).
     """
 
@@ -34,7 +34,7 @@ class Bucket:
     faults: int = 0
     done: int = 0
     failed: int = 0
-    under_way: int = 0
+    in_flight: int = 0
     allowed: float = 0.0
     latencies: Counter[int] = field(default_factory=Counter)
 
@@ -42,7 +42,7 @@ class Bucket:
         """Add another interval's figures."""
         for name in _COUNTED:
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.under_way = max(self.under_way, other.under_way)
+        self.in_flight = max(self.in_flight, other.in_flight)
         self.allowed = max(self.allowed, other.allowed)
         self.latencies.update(other.latencies)
 
@@ -59,7 +59,7 @@ class Bucket:
 
 
 _FIGURES = [each.name for each in fields(Bucket) if each.name != "latencies"]
-_COUNTED = [name for name in _FIGURES if name not in ("under_way", "allowed")]
+_COUNTED = [name for name in _FIGURES if name not in ("in_flight", "allowed")]
 
 
 class Pace:

@@ -21,7 +21,7 @@ def test_a_series_is_what_was_put_in_however_long_it_goes() -> None:
     """Ten days in buckets that never get too many; nothing is lost or counted twice."""
     pace, journal = Pace(), dict[int, Any]()
     for hour in range(240):
-        pace.add(hour * 3600.0, Bucket(requests=10, done=9, failed=1, under_way=hour % 50, latencies=Counter({3: 10})))
+        pace.add(hour * 3600.0, Bucket(requests=10, done=9, failed=1, in_flight=hour % 50, latencies=Counter({3: 10})))
         write(pace, journal)
     kept = Pace(pace.width, journal)
     assert kept.width == pace.width == 2048
@@ -30,7 +30,7 @@ def test_a_series_is_what_was_put_in_however_long_it_goes() -> None:
     total = Bucket()
     for bucket in kept.buckets.values():
         total.add(bucket)
-    assert (total.requests, total.done, total.failed, total.under_way) == (2400, 2160, 240, 49)
+    assert (total.requests, total.done, total.failed, total.in_flight) == (2400, 2160, 240, 49)
     assert total.latencies == Counter({3: 2400})
 
 

@@ -103,7 +103,7 @@ def lines(pace: Pace) -> Iterator[tuple[str, ...]]:
             whole.add(each)
         counts = (
             whole.requests,
-            whole.under_way,
+            whole.in_flight,
             whole.rate_limited,
             whole.faults,
             whole.retried,
