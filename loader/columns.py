@@ -67,6 +67,29 @@ class PlannedLot:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ScopeLot:
+    """Records in the scope of a mirror that are read together, and the pairs that rows ask of them.
+
+    `records` are in order, and `sizes` says of how many pairs each is; the other columns have one entry for each pair,
+    record by record: the record at its other end, its number, what it is sent as, how many rows ask for it. `at_to`:
+    the record is at the pair's to end. `counted` marks each pair once, however many lots it is in.
+    """
+
+    direction: tuple[str, str]
+    records: Ids
+    sizes: Small
+    others: Ids
+    pairs: Ids
+    requests: Small
+    rows: Small
+    at_to: Flags
+    counted: Flags
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+
 def place(inputs: Small, rows: Small) -> Ids:
     """Return input and spreadsheet row as one number, which grows in the order in which records are read."""
     return inputs.astype(np.int64) << 32 | rows

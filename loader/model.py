@@ -117,7 +117,8 @@ class Chunk:
 
     `rows` has the spreadsheet row of each record; `cells` has for each column of the header the records' cells as text
     (a record of another length is rejected; it is cut or filled with blanks here).
-    `without` counts blank cells of `Associated <Type> IDs` columns, which ask for nothing.
+    `without` counts blank cells of `Associated <Type> IDs` columns, which ask for nothing; `blank` has those of them
+    that say so of a record whose id is in order, with 0 for the other id.
     """
 
     rows: list[int]
@@ -125,6 +126,7 @@ class Chunk:
     links: Rows
     rejects: list[Reject]
     without: int
+    blank: Rows | None = None
 
 
 class Understood(NamedTuple):
@@ -473,13 +475,14 @@ class Outcome:
     """Pairs with the same result.
 
     `rows` is how many of their rows have this result; `unchanged` how many others each of them has, which were so
-    before.
+    before. `beside`: no row names these pairs, which a mirror takes something off; `rows` are their lines.
     """
 
     pair_ids: Numbers
     result: Result
     rows: int
     unchanged: int = 0
+    beside: bool = False
 
     @property
     def status(self) -> str:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar
@@ -177,6 +178,8 @@ class AsyncJournal(InThread[SomeJournal]):
         written down all the same.
         """
         if outcomes:
+            if self.held.beside:
+                outcomes = [replace(each, beside=True) for each in outcomes]
             self._waiting.extend(outcomes)
             self._some.set()
             for listener in self._listeners:

@@ -94,6 +94,7 @@ class Facts:
     files by their kind, `kept_failures` failures files that somebody had changed, and `failures_written` the SHA-256
     sums of the failures file, of the new one and the old while one takes the place of the other. `labels`, `exact` and
     `sample` are a verification's: each type's label by its key, whether a pair may hold nothing else, how it was drawn.
+    `removals_agreed`: it is known what a mirror takes off, and `--max-removals` allows it; `removals_done`: it has.
     `unlabelled` are the types that HubSpot adds to every pair of a direction, `label_columns` each input's, by number.
     """
 
@@ -125,6 +126,8 @@ class Facts:
     labels: Mapping[str, str] = field(default_factory=dict)
     exact: bool = False
     sample: Mapping[str, int] | None = None
+    removals_agreed: bool = False
+    removals_done: bool = False
     unlabelled: tuple[tuple[str, str, tuple[AssociationType, ...]], ...] = ()
     label_columns: Mapping[str, str] = field(default_factory=dict)
 

@@ -47,6 +47,8 @@ class Counts:
 
     def add(self, outcome: Outcome) -> None:
         """Count the rows of an outcome."""
+        if outcome.beside:
+            return
         if outcome.status == "rejected":
             self.rejected += outcome.rows
         else:
@@ -66,6 +68,8 @@ class Journal:
         self.path = path
         self._read_only = read_only
         self._insisting = False
+        self.beside = False
+        """Claims hand out what a mirror takes off, and outcomes are of that."""
 
     def __enter__(self) -> Self:
         with guarded(self.path):
@@ -217,7 +221,11 @@ class Journal:
     @property
     def _begin(self) -> claims.Begin:
         return claims.Begin(
-            after=self._claimed, last_outcome=self._last_outcome, end=self._end, insisting=self._insisting
+            after=self._claimed,
+            last_outcome=self._last_outcome,
+            end=self._end,
+            insisting=self._insisting,
+            beside=self.beside,
         )
 
     def claim(self, most: int) -> list[Pairs]:
@@ -275,7 +283,7 @@ class Journal:
         Without `all_of_them`, of those that failed for a reason that says that sending them again may help. The results
         file is given up in the same commit: numbers of lines that it has are used again.
         """
-        with self._commit(self._rewritten("results")):
+        with self._commit({**self._rewritten("results"), "removals_done": False}):
             forgotten = outcomes.forget(self._database, outcomes.FAILED if all_of_them else outcomes.PASSING)
         self._from_the_start()
         return forgotten
@@ -309,7 +317,8 @@ class Journal:
         Each with its number, the first and the last of its pairs, its result's number, and how many rows of each pair
         were so before.
         """
-        which = " AND result IN (SELECT id FROM results WHERE status IN ('failed', 'rejected'))" if failed else ""
+        unsuccessful = "status IN ('failed', 'rejected') AND NOT beside"
+        which = f" AND result IN (SELECT id FROM results WHERE {unsuccessful})" if failed else ""
         some: list[tuple[int, int, int, int, int]] = []
         size = 0
         for number, first, last, result, unchanged in self.query(
@@ -341,7 +350,7 @@ class Journal:
             (rows,) = self._one("SELECT coalesce(sum(rows), 0) FROM kinds")
         (rejects,) = self._one("SELECT count(*) FROM rejects")
         (rejected,) = self._one(f"SELECT count(*) FROM rejects WHERE {WITHIN_BOUND}")
-        by_status = Counter(self._table("SELECT status, sum(rows) FROM results GROUP BY status"))
+        by_status = Counter(self._table("SELECT status, sum(rows) FROM results WHERE NOT beside GROUP BY status"))
         (beside,) = self._one("SELECT coalesce(sum(unchanged * (last_pair - first_pair + 1)), 0) FROM outcomes")
         by_status["unchanged"] += beside
         rejected += by_status.pop("rejected", 0)
@@ -349,12 +358,37 @@ class Journal:
             total=rows + rejects, rejected=rejected, pairs=self.lots.pairs, by_status=by_status, verb=self.verb
         )
 
+    @property
+    def is_mirror(self) -> bool:
+        """True for a load with `--existing mirror`."""
+        return bool(self.facts.identity.get("existing") == "mirror")
+
+    def is_to_remove(self) -> bool:
+        """Return True for a mirror that has not yet taken off what the file does not ask for."""
+        return self.is_mirror and not self.facts.removals_done
+
+    def removals(self) -> dict[str, int]:
+        """Return what a mirror took off, and failed to, in associations, and how many records are exempt from it."""
+        counted = self._table("SELECT status, sum(rows) FROM results WHERE beside GROUP BY status")
+        (exempt,) = self._one(
+            "SELECT count(*) FROM (SELECT DISTINCT object_type, record FROM exempt WHERE why <> 'perhaps')"
+        )
+        return {
+            "removed": counted.get("removed", 0),
+            "failed": counted.get("failed", 0),
+            "exempt_records": exempt,
+        }
+
     def is_finished(self) -> bool:
         """Return True when no row is pending, without counting what became of each."""
         waiting_for = self.lots.pairs
         if not self.facts.planned:
             (waiting_for,) = self._one("SELECT coalesce(sum(rows), 0) FROM kinds")
-        (done,) = self._one("SELECT coalesce(sum(last_pair - first_pair + 1), 0) FROM outcomes")
+        if self.is_to_remove():
+            return False
+        (done,) = self._one(
+            "SELECT coalesce(sum(last_pair - first_pair + 1), 0) FROM outcomes WHERE last_pair <= ?", (self.lots.pairs,)
+        )
         (beyond,) = self._one(f"SELECT EXISTS (SELECT 1 FROM rejects WHERE NOT {WITHIN_BOUND})")
         return bool(waiting_for == done) and not beyond
 

@@ -92,8 +92,9 @@ class SharedLines:
 
     @cached_property
     def inputs(self) -> dict[int, str]:
-        """The name of each input."""
-        return {number: name for number, name, *_ in self._journal.query("SELECT id, name FROM inputs")}
+        """The name of each input; blank for 0, which stands for none."""
+        named: Iterator[Any] = self._journal.query("SELECT id, name FROM inputs")
+        return {0: "", **dict(named)}
 
     @cached_property
     def kinds(self) -> dict[int, dict[str, Any]]:
@@ -128,6 +129,11 @@ class SharedLines:
             Line(input=self.inputs[input_], row=0, object_id="", to_object_id="", **self.kinds[kind], **results[key])
             for input_, kind, key in zip(rows.inputs[first].tolist(), rows.kinds[first].tolist(), keys, strict=True)
         ]
+        # What was to be taken off, and was gone before, is nobody's row.
+        gone = [not each.input and each.status == "unchanged" for each in shared]
+        if any(gone):
+            left = np.flatnonzero(~np.array(gone)[which])
+            rows, which = rows.take(left), which[left]
         return LineBlock(number=number, rows=rows, which=which, shared=shared)
 
 

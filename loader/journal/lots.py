@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from loader.columns import Flags, Ids, PlannedLot, Small, expanded
+from loader.columns import Flags, Ids, PlannedLot, ScopeLot, Small, expanded
+from loader.model import Direction
 
 HELD = 8
 """Lots held in memory: those that are being sent, so that their result lines need not be read back."""
@@ -24,13 +25,32 @@ def packed_lot(lot: PlannedLot) -> bytes:
 
 def unpacked_lot(type_pair: int, pairs: int, rows: int, columns: bytes) -> PlannedLot:
     """Return a lot as it was packed."""
+    return PlannedLot(type_pair=type_pair, **_columns(columns, (_OF_PAIRS, pairs), (_OF_ROWS, rows)))  # type: ignore[arg-type]
+
+
+def _columns(data: bytes, *parts: tuple[Sequence[tuple[str, str]], int]) -> dict[str, npt.NDArray[np.generic]]:
+    """Return columns as they were packed: of each part the fields, and how many entries they have."""
     found: dict[str, npt.NDArray[np.generic]] = {}
     offset = 0
-    for fields, size in ((_OF_PAIRS, pairs), (_OF_ROWS, rows)):
+    for fields, size in parts:
         for name, dtype in fields:
-            found[name] = np.frombuffer(columns, dtype, size, offset)
+            found[name] = np.frombuffer(data, dtype, size, offset)
             offset += found[name].nbytes
-    return PlannedLot(type_pair=type_pair, **found)  # type: ignore[arg-type]
+    return found
+
+
+_OF_RECORDS = (("records", "i8"), ("sizes", "i4"))
+_OF_ASKED = (("others", "i8"), ("pairs", "i8"), ("requests", "i4"), ("rows", "i4"), ("at_to", "?"), ("counted", "?"))
+
+
+def packed_scope(lot: ScopeLot) -> bytes:
+    """Return the columns of records in scope, one after the other."""
+    return b"".join(getattr(lot, name).astype(dtype).tobytes() for name, dtype in (*_OF_RECORDS, *_OF_ASKED))
+
+
+def unpacked_scope(direction: Direction, records: int, pairs: int, columns: bytes) -> ScopeLot:
+    """Return records in scope as they were packed."""
+    return ScopeLot(direction=direction, **_columns(columns, (_OF_RECORDS, records), (_OF_ASKED, pairs)))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -85,13 +105,17 @@ class Lots:
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
         self._held: OrderedDict[int, Lot] = OrderedDict()
-        found = database.execute("SELECT id, first_pair, pairs, rows, first_place FROM lots ORDER BY id").fetchall()
+        found = database.execute(
+            "SELECT id, first_pair, pairs, rows, first_place, beside FROM lots ORDER BY id"
+        ).fetchall()
         self._ids = [row[0] for row in found]
         self.first_pairs: Ids = np.array([row[1] for row in found], np.int64)
         self.sizes: Ids = np.array([row[2] for row in found], np.int64)
         self.first_places: Ids = np.array([row[4] for row in found], np.int64)
-        self.pairs = int(self.sizes.sum())
-        self.rows = sum(row[3] for row in found)
+        self.beside: Flags = np.array([row[5] for row in found], np.bool_)
+        """Tells the lots whose pairs a mirror takes something off: no row names them, and they come last."""
+        self.pairs = int(self.sizes[~self.beside].sum())
+        self.rows = sum(row[3] for row in found if not row[5])
 
     def __len__(self) -> int:
         return len(self._ids)

@@ -14,11 +14,11 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from loader.columns import Ids, PlannedLot
+from loader.columns import Ids, PlannedLot, ScopeLot
 from loader.files import sync_folder, writing
 from loader.journal.bound import Bound, bound, bound_place
 from loader.journal.facts import Facts, to_rows
-from loader.journal.lots import packed_lot, unpacked_lot
+from loader.journal.lots import packed_lot, packed_scope, unpacked_lot
 from loader.journal.own_keys import Blocks, OwnKeys
 from loader.journal.schema import create, guarded, packed, scratch, storable
 from loader.model import AssociationType, Direction, Resolved, RowKind, Specification
@@ -233,7 +233,7 @@ class NewJournal:
                 lot = lot.take(np.delete(np.arange(len(lot)), numbers[begin:end] - first_pair))
             if len(lot):
                 self._execute(
-                    "INSERT INTO lots VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO lots VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
                     (
                         last,
                         lot.type_pair,
@@ -269,6 +269,30 @@ class NewJournal:
                         for kind, record, pair, place in zip(*(each.tolist() for each in columns), strict=True)
                     ],
                 )
+
+    # --- the scope of a mirror
+
+    def scope_type(self, number: int, direction: Direction, type_: AssociationType, label: str) -> None:
+        """Write down a type that a mirror may take off, as a kind by that number; blank label: the unlabelled one."""
+        self._execute(
+            "INSERT INTO kinds (id, object_type, to_object_type, association_category, association_type_id, label,"
+            " is_primary, to_column, from_type, to_type, category, type_id, sent_label)"
+            " VALUES (?, '', '', '', '', '', 0, '', ?, ?, ?, ?, ?)",
+            (number, *direction, *type_, storable(label)),
+        )
+        self._execute("INSERT INTO scope_types VALUES (?)", (number,))
+
+    def scope_lot(self, lot: ScopeLot) -> None:
+        """Write down records in scope, and what rows ask of them."""
+        self._execute(
+            "INSERT INTO scope (object_type, to_object_type, records, pairs, columns) VALUES (?, ?, ?, ?, ?)",
+            (*lot.direction, len(lot), len(lot.pairs), packed_scope(lot)),
+        )
+
+    def exempt(self, records: Iterable[tuple[str, int, str]]) -> None:
+        """Write down records, each with its object type and a word for the reason, that nothing is taken off."""
+        with guarded(self.path):
+            self._database.executemany("INSERT OR IGNORE INTO exempt VALUES (?, ?, ?)", records)
 
     # --- closing
 

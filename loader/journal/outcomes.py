@@ -14,19 +14,20 @@ from loader.journal.ranges import ranges, spread
 from loader.model import Demotion, Image, Outcome, Result
 from loader.reasons import explain
 
-_RESULT = attrgetter("result", "unchanged")
+_RESULT = attrgetter("result", "unchanged", "beside")
 
 _RECORD_RESULT = f"""
-INSERT INTO results (rows, {", ".join(Result._fields)}) VALUES (:rows, :{", :".join(Result._fields)})
+INSERT INTO results (rows, beside, {", ".join(Result._fields)}) VALUES (:rows, :beside, :{", :".join(Result._fields)})
 """
 
 
 def record(database: sqlite3.Connection, outcomes: Iterable[Outcome]) -> None:
     """Write outcomes down; sqlite3.IntegrityError for a pair that has one already."""
     # Neighbours with the same result become one line: PUTs of one millisecond often have the same.
-    for (result, unchanged), same in groupby(outcomes, key=_RESULT):
+    for (result, unchanged, beside), same in groupby(outcomes, key=_RESULT):
         some = list(same)
-        cells = result._asdict() | {"rows": sum(each.rows for each in some), "labels": ";".join(result.labels)}
+        rows = sum(each.rows for each in some)
+        cells = result._asdict() | {"rows": rows, "beside": beside, "labels": ";".join(result.labels)}
         number = database.execute(_RECORD_RESULT, cells).lastrowid
         pairs = np.sort(np.concatenate([each.pair_ids for each in some]))
         database.executemany(

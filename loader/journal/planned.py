@@ -55,6 +55,12 @@ class Planned:
         names = list(known.values())
         return {other: name for name, other in known.items() if names.count(other) == 1}
 
+    def both_names(self, request: int) -> tuple[Types, Types | None]:
+        """Return the types of a request as they are called from its from end, and from the other: None if not known."""
+        known = self._inverses.get(self.directions[self.direction_of[request]], {})
+        types = self.types[request]
+        return frozenset(types), frozenset(known[each] for each in types) if known.keys() >= set(types) else None
+
     def own_among(self, types: Types, kinds: Small, backward: Flags) -> Flags:
         """Tell the rows whose own type, seen from the end that their pair is sent from, is among some."""
         among = np.zeros((2, max(self._own, default=0) + 1), np.bool_)

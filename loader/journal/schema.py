@@ -76,9 +76,24 @@ CREATE TABLE requests (id INTEGER PRIMARY KEY, object_type TEXT NOT NULL, to_obj
 
 -- Pairs that are looked up and sent together, numbered in the order in which they are sent; written once. `columns` are
 -- those of `columns.PlannedLot`, `first_place` is where the first of the pairs is asked for (see `columns.place`). A
--- lot's pairs are of one type pair, unless nothing is looked up.
+-- lot's pairs are of one type pair, unless nothing is looked up. `beside`: a mirror takes something off its pairs; they
+-- stand behind all others, and have a row for each label that goes, of input 0 and row 0.
 CREATE TABLE lots (id INTEGER PRIMARY KEY, type_pair INTEGER NOT NULL, first_pair INTEGER NOT NULL,
-    pairs INTEGER NOT NULL, rows INTEGER NOT NULL, first_place INTEGER NOT NULL, columns BLOB NOT NULL);
+    pairs INTEGER NOT NULL, rows INTEGER NOT NULL, first_place INTEGER NOT NULL, columns BLOB NOT NULL,
+    beside INTEGER NOT NULL DEFAULT 0);
+
+-- The scope of a mirror. `scope_types` are kinds: the association types that may be taken off. `scope` has the records
+-- that stand in the file, of one direction and in order, with what rows ask of each (see `columns.ScopeLot`); once they
+-- were read, `associations` says how many of these types they have. Where both directions of two object
+-- types are in scope, `found_beside` says what was found to go, as it may be found from the other end, too. Nothing is
+-- taken off records that are `exempt`; a blank object type is any.
+CREATE TABLE scope_types (kind INTEGER PRIMARY KEY);
+CREATE TABLE scope (id INTEGER PRIMARY KEY, object_type TEXT NOT NULL, to_object_type TEXT NOT NULL,
+    records INTEGER NOT NULL, pairs INTEGER NOT NULL, columns BLOB NOT NULL, associations INTEGER);
+CREATE TABLE found_beside (object_type TEXT NOT NULL, object_id INTEGER NOT NULL, to_object_id INTEGER NOT NULL,
+    types TEXT NOT NULL, PRIMARY KEY (object_type, object_id, to_object_id)) WITHOUT ROWID;
+CREATE TABLE exempt (object_type TEXT NOT NULL, record INTEGER NOT NULL, why TEXT NOT NULL,
+    PRIMARY KEY (object_type, record, why)) WITHOUT ROWID;
 
 -- What pairs, from one number to another, were before they were first sent, never overwritten; `there` is the set of
 -- types that rows ask for and that were so already then, and still were when the pairs were last looked up: there, or,
@@ -99,7 +114,8 @@ CREATE TABLE demoted (id INTEGER PRIMARY KEY, pair INTEGER NOT NULL,
 CREATE TABLE results (
     id INTEGER PRIMARY KEY, rows INTEGER NOT NULL, status TEXT NOT NULL, http_status INTEGER,
     created_resource_id TEXT NOT NULL, labels TEXT NOT NULL, error_category TEXT NOT NULL, error_message TEXT NOT NULL,
-    correlation_id TEXT NOT NULL, attempts INTEGER NOT NULL, finished_at TEXT NOT NULL
+    correlation_id TEXT NOT NULL, attempts INTEGER NOT NULL, finished_at TEXT NOT NULL,
+    beside INTEGER NOT NULL             -- no row names its pairs: a mirror takes something off them
 );
 
 -- Which result the pairs from one number to another have, in the order in which that became known. Pairs are sent in

@@ -101,8 +101,8 @@ def _budget(text: str) -> Budget:
     return Budget(count=int(match[1])) if match[1] else Budget(share=float(match[2]) / 100)
 
 
-def _budget_or_off(text: str) -> Budget | None:
-    return None if text == "off" else _budget(text)
+def _budget_or_off(text: str) -> Budget:
+    return Budget() if text == "off" else _budget(text)
 
 
 def _portal_id(text: str) -> str | None:

@@ -12,7 +12,7 @@ from loader.model import Resolved, RowKind, Specification, Unresolved
 from loader.planning.association_limits import Limits, reject_beyond_limits
 from loader.planning.association_types import AssociationTypes
 from loader.planning.cost import Ahead, costs
-from loader.planning.names import refuse_options, resolve_names, wrong_address
+from loader.planning.names import learn, refuse_options, resolve_names, wrong_address
 from loader.planning.new_labels import plan_labels
 from loader.planning.object_types import ObjectTypes
 from loader.planning.orient import ends
@@ -106,12 +106,17 @@ async def resolve_and_group(
             verdicts[kind] = wrong_address(kinds[kind], verdict, names, portal_id, offline=portal is None) or verdict
     await thread.call(Staging.name_types, names)
     directions = {kind: verdict.direction for kind, verdict in verdicts.items() if isinstance(verdict, Resolved)}
+    mirror = settings.send.existing == "mirror"
+    if mirror:  # Also those that rejected rows name by own keys: they are exempt.
+        directions = {**staging.named_directions(), **directions}
     looked_up = await stop.unless(look_up(staging, directions, names, portal, notify))
     rows = await thread.call(Staging.rows_of_kind, settings.send.limit)
     try:
         specifications = await thread.call(_group, verdicts, types, by_record=by_record)
         if portal is not None and destination.current is not None:
             await stop.unless(reject_beyond_limits(staging, specifications, types, portal, destination.current))
+        if mirror:
+            await _note_scope(thread, settings, types, destination)
     except RecordError:
         stop.check()
         raise
@@ -122,6 +127,17 @@ async def resolve_and_group(
     described = tuple(replace(kind, rows=count) for kind, count in counts.items())
     open_pairs = tuple((names.shown(first), names.shown(second)) for first, second in unchecked)
     return Resolution(kinds=described, unchecked=open_pairs, looked_up=looked_up, new_labels=new_labels)
+
+
+async def _note_scope(
+    thread: InThread[Staging], settings: Settings, types: AssociationTypes, destination: Destination
+) -> None:
+    """Write down the scope of a mirror."""
+    every = settings.send.mirror_all_labels
+    for direction in thread.held.sound_directions() if every else ():
+        if not types.looked_up(direction):
+            await learn(direction, types, destination.portal)
+    await thread.call(Staging.note_scope, types, destination.portal_id, all_labels=every)
 
 
 def _describe(row_kind: RowKind, verdict: Resolved | Unresolved, names: ObjectTypes) -> Kind:

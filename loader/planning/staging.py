@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,9 +24,11 @@ from loader.model import (
     Specification,
     Unresolved,
 )
+from loader.planning.association_types import AssociationTypes
 from loader.planning.group import group
 from loader.planning.object_types import ObjectTypes
 from loader.planning.orient import ROW, Kinds, Why
+from loader.planning.scope import ENTRY, REJECTED, Entries, Marks, exempt_records
 from loader.planning.spool import Records, Spool
 
 _OF_RECORD = [("record", "i8"), ("place", "i8"), ("part", "i4"), ("other", "i8"), ("pair", "i8")]
@@ -36,14 +39,20 @@ REJECTS_AT_ONCE = 5000
 class Staging:
     """A journal under construction in `path`, which must not exist yet, and the rows that it is made of.
 
-    `stopping` is called now and then while rows are grouped; True ends the grouping with RecordError.
+    `stopping` is called now and then while rows are grouped; True ends the grouping with RecordError. `mirror`: it is
+    kept which records stand in the file, and which of them have rejected rows (see `planning.scope`).
     """
 
-    def __init__(self, path: Path, *, stopping: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, path: Path, *, stopping: Callable[[], bool] = lambda: False, mirror: bool = False) -> None:
         self._path = path
         self._stopping = stopping
+        self._mirror = mirror
         self._spool = Spool(path, ROW)
-        self._journal = NewJournal(path, self._spool.blocks)
+        self._mark_spool = Spool(path, ROW)
+        self._marks = Marks(self._mark_spool)
+        self._journal = NewJournal(path, lambda: chain(self._spool.blocks(), self._marks.blocks()))
+        self._by_key = False
+        self._named: dict[int, tuple[str | None, str | None]] = {}
         self._kinds: dict[RowKind, int] = {}
         self._label_columns: dict[str, str] = {}
         self._rows_of_kind: Counter[int] = Counter()
@@ -59,6 +68,7 @@ class Staging:
         with ExitStack() as held:
             held.enter_context(self._journal)
             held.enter_context(self._spool)
+            held.enter_context(self._mark_spool)
             self._held = held.pop_all()
         self.keys = self._journal.keys
         return self
@@ -89,6 +99,7 @@ class Staging:
         self._records = self._without = 0
         self._journal.begin_input(self._input, name, sha256, header, to_columns)
         self.keys.begin_input(self._input, id_properties)
+        self._by_key = id_properties[0] is not None
         self._label_columns[str(self._input)] = label_column
         self.remember(label_columns=self._label_columns)
 
@@ -108,6 +119,8 @@ class Staging:
             (self._input, row, part, object_id, to_object_id, self._kind(row_kind), reason, message, field)
             for row, part, object_id, to_object_id, row_kind, reason, message, field in chunk.rejects
         )
+        if self._mirror:
+            self._marks.append(self._input, chunk, self.keys, self._kind, by_key=self._by_key)
         self._records += len(chunk.rows)
         self._without += chunk.without
 
@@ -130,7 +143,9 @@ class Staging:
     def name_types(self, names: ObjectTypes) -> None:
         """Write down the object types of all kinds by their ids where they are known, whether they are sent or not."""
         for row_kind, kind in self._kinds.items():
-            self._journal.name_types(kind, names.find(row_kind.object_type), names.find(row_kind.to_object_type))
+            found = names.find(row_kind.object_type), names.find(row_kind.to_object_type)
+            self._named[kind] = found
+            self._journal.name_types(kind, *found)
 
     def rows_of_kind(self, limit: int | None = None) -> Mapping[int, int]:
         """Return how many sound rows ask for each kind; with a limit, of its records, before rows are grouped."""
@@ -179,6 +194,65 @@ class Staging:
                 )
             )
         self._rows_of_kind.subtract(Counter(rows["kind"].tolist()))
+        self._exempt(rows)
+
+    def _exempt(self, rows: Records) -> None:
+        """Note that the records of rejected rows are exempt from a mirror, as far as their ids are known."""
+        some = rows[rows["from"] > 0] if self._mirror else rows[:0]
+        pairs = zip(some["kind"].tolist(), some["from"].tolist(), strict=True)
+        self._journal.exempt((self._named[kind][0] or "", record, REJECTED) for kind, record in pairs)
+
+    # --- the scope of a mirror
+
+    def note_scope(self, types: AssociationTypes, portal_id: str | None, *, all_labels: bool) -> None:
+        """Write down the scope of a mirror: records, what is asked of each, and the association types.
+
+        Those are the types that rows in order ask for, or, with `all_labels`, all that their directions have.
+        """
+        directions = self.sound_directions()
+        number = len(self._kinds)
+        for direction, asked in directions.items():
+            # Only of a type that is listed is it known whether it is a label, which may be taken off by itself.
+            for each in types.of(direction):
+                if all_labels or each.type in asked:
+                    number += 1
+                    self._journal.scope_type(number, direction, each.type, each.label)
+        from_types = {kind: first or "" for kind, (first, _) in self._named.items()}
+        self._journal.exempt(exempt_records(self._marked(), from_types))
+        with Spool(self._path, ENTRY) as spool:
+            entries = Entries(spool, directions)
+            entries.add_blank(self._marked(), self._kinds_of_blank(portal_id))
+            for first_pair, lot in self._journal.lots():
+                entries.add(first_pair, lot, self._specifications)
+            for scope_lot in entries.lots():
+                self._journal.scope_lot(scope_lot)
+
+    def sound_directions(self) -> dict[Direction, set[AssociationType]]:
+        """Return the directions that rows in order are written in, each with the types that they ask for."""
+        found: dict[Direction, set[AssociationType]] = {}
+        for kind, verdict in self._resolved.items():
+            if self._rows_of_kind[kind] > 0:
+                found.setdefault(verdict.direction, set()).add(verdict.type)
+        return found
+
+    def _marked(self) -> Iterator[Records]:
+        """Yield the marks with record ids in the place of own keys, where these stand for a record."""
+        for block in self._marks.blocks():
+            for _ in self.keys.replace(block):
+                pass  # Nobody asks for anything there that could be rejected.
+            yield block
+
+    def _kinds_of_blank(self, portal_id: str | None) -> dict[int, Direction]:
+        """Return the object types of kinds of which both are known, and whose records are in this portal."""
+        found = self.named_directions()
+        for row_kind, kind in self._kinds.items():
+            if kind in found and row_kind.address not in ("", f"{portal_id}/{found[kind][0]}"):
+                del found[kind]
+        return found
+
+    def named_directions(self) -> dict[int, Direction]:
+        """Return the object types of each kind of which both are known, whether its rows are in order or not."""
+        return {kind: (first, second) for kind, (first, second) in self._named.items() if first and second}
 
     # --- grouping
 
@@ -201,6 +275,7 @@ class Staging:
         for side, lost, why in self.keys.replace(block):
             field = {"from": "object_id", "to": "to_object_id"}[side]
             self.reject(written[lost], (Why(*each, field) for each in why))
+            self._exempt(block[lost])  # Where it is the other record that is missing.
             stay &= ~lost
         return stay
 

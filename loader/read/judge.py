@@ -52,6 +52,14 @@ class _Link(NamedTuple):
     row_kind: RowKind
 
 
+class _Blank(NamedTuple):
+    """A cell that asks for nothing; `object_id` is that of its record, blank where that is not in order."""
+
+    row: int
+    object_id: str
+    row_kind: RowKind
+
+
 Verdict = tuple[str, Column, Judged]
 """A field of a row, the column that it is read from, and what was found there."""
 
@@ -84,9 +92,10 @@ class Judge:
         for place, fault in self._totals.find(batch):
             batch.faults.setdefault(place, fault)
         numbers: dict[RowKind, int] = {}
-        plain, others, without = self._plain_rows(batch, numbers)
+        plain, others, blank, without = self._plain_rows(batch, numbers)
         start = 0
         links: list[_Link] = []
+        empty: list[_Link] = []
         rejects: list[Reject] = []
         for place in others:
             for each in self._record(place, batch):
@@ -95,28 +104,37 @@ class Judge:
                 elif isinstance(each, Reject):
                     rejects.append(each)
                 else:
-                    without += each
+                    without += 1
+                    if each.object_id:
+                        empty.append(_Link(each.row, 0, each.object_id, "0", each.row_kind))
                 if len(links) + len(rejects) >= MOST_ROWS:
                     end = int(np.searchsorted(plain[0], batch.rows[place]))
                     found = self._rows(plain[:, start:end], links, numbers)
                     yield Chunk(rows=[], cells=[], links=found, rejects=rejects, without=0)
                     start, links, rejects = end, [], []
-        found = self._rows(plain[:, start:], links, numbers)
-        yield Chunk(rows=list(batch.rows), cells=batch.columns, links=found, rejects=rejects, without=without)
+        yield Chunk(
+            rows=list(batch.rows),
+            cells=batch.columns,
+            links=self._rows(plain[:, start:], links, numbers),
+            rejects=rejects,
+            without=without,
+            blank=self._rows(blank, empty, numbers, asking=False) if empty or blank.size else None,
+        )
 
     def hints(self, records: int) -> list[str]:
         """Return sentences on what columns hold instead of ids, once all records are judged."""
         return self._hints.notes(records)
 
-    def _plain_rows(self, batch: Batch, numbers: dict[RowKind, int]) -> tuple[_Table, list[int], int]:
-        """Return the rows of plain records, the places of the other records, and how many plain cells ask for nothing.
+    def _plain_rows(self, batch: Batch, numbers: dict[RowKind, int]) -> tuple[_Table, list[int], _Table, int]:
+        """Return the rows of plain records, the places of the other records, and the plain cells that ask for nothing.
 
+        Those come as rows to the record 0, and as their number: of a cell without its object types there is no row.
         A record is plain if nothing is wrong with it, its cells hold plain ids, or nothing where that may be, and it
         asks for few rows. `numbers` gives each kind of row its number.
         """
         count = len(batch.rows)
         if any(self._by_property):
-            return np.empty((5, 0), np.int64), list(range(count)), 0
+            return np.empty((5, 0), np.int64), list(range(count)), np.empty((5, 0), np.int64), 0
         object_ids, counts = ids.plain_ids(batch.columns[self._columns.object_id.position], lists=False)
         by_record = np.zeros(count, np.int64)
         by_record[counts == 1] = object_ids
@@ -124,6 +142,7 @@ class Judge:
         is_plain[[*batch.faults, *(place for place, column in batch.marks if column in self._read)]] = False
         without = np.zeros(count, np.int64)
         columns: list[tuple[_Numbers, _Numbers, _Numbers]] = []
+        blanks: list[tuple[_Numbers, _Numbers]] = []
         for row_kinds_of, to in zip(self._row_kinds_of, self._columns.to, strict=True):
             to_ids, counts = ids.plain_ids(batch.columns[to.position], lists=True)
             found_kinds = row_kinds_of.in_columns(batch.columns, numbers)
@@ -131,6 +150,8 @@ class Judge:
             asks_nothing = (counts == 0) & to.meaning.associated
             is_plain &= is_few | asks_nothing
             without += asks_nothing
+            nothing = np.flatnonzero(asks_nothing & (found_kinds.sizes > 0))
+            blanks.append((nothing, found_kinds.kinds[found_kinds.starts[nothing]]))
             places, found, nth = _repeated(counts, np.where(is_few, found_kinds.sizes, 0))
             columns.append((places, to_ids[found], found_kinds.kinds[found_kinds.starts[places] + nth]))
         places, to_object_ids, kinds = (np.concatenate(each) for each in zip(*columns, strict=True))
@@ -138,20 +159,27 @@ class Judge:
         kept = kept[np.argsort(places[kept], kind="stable")]
         places = places[kept]
         parts = np.arange(len(places)) - np.searchsorted(places, places)
-        rows = np.fromiter(batch.rows, np.int64, count)[places]
-        table = np.stack([rows, parts, by_record[places], to_object_ids[kept], kinds[kept]])
-        return table, np.flatnonzero(~is_plain).tolist(), int(without[is_plain].sum())
+        rows = np.fromiter(batch.rows, np.int64, count)
+        table = np.stack([rows[places], parts, by_record[places], to_object_ids[kept], kinds[kept]])
+        places, kinds = (np.concatenate(each) for each in zip(*blanks, strict=True))
+        places, kinds = places[is_plain[places]], kinds[is_plain[places]]
+        zeros = np.zeros(len(places), np.int64)
+        blank = np.stack([rows[places], zeros, by_record[places], zeros, kinds])
+        return table, np.flatnonzero(~is_plain).tolist(), blank, int(without[is_plain].sum())
 
-    def _rows(self, plain: _Table, links: list[_Link], numbers: dict[RowKind, int]) -> Rows:
-        """Return plain rows and those that were judged one by one, in the order of their records."""
-        first, second = self._by_property
+    def _rows(self, plain: _Table, links: list[_Link], numbers: dict[RowKind, int], *, asking: bool = True) -> Rows:
+        """Return plain rows and those that were judged one by one, in the order of their records.
+
+        Those that ask for nothing (not `asking`) have the record id 0 at the other end, and never a key.
+        """
+        first, second = self._by_property[0], self._by_property[1] and asking
         object_ids, to_object_ids = [link.object_id for link in links], [link.to_object_id for link in links]
         places = [(link.row, link.part, numbers.setdefault(link.row_kind, len(numbers))) for link in links]
         found = np.array(places, np.int64).reshape(-1, 3).T
         rows, parts, kinds = np.concatenate([plain[[0, 1, 4]], found], axis=1)
-        # Where an end has keys, no row is plain.
         order = np.argsort(rows, kind="stable")
         kinds, used = _by_first_use(kinds[order], list(numbers))
+        # Where an end has keys, no row is plain.
         return Rows(
             rows=rows[order].astype(np.int32),
             parts=parts[order].astype(np.int32),
@@ -161,8 +189,8 @@ class Judge:
             row_kinds=used,
         )
 
-    def _record(self, place: int, batch: Batch) -> Iterator[_Link | Reject | int]:
-        """Yield the rows of one record, and the number 1 for each of its cells that asks for nothing."""
+    def _record(self, place: int, batch: Batch) -> Iterator[_Link | Reject | _Blank]:
+        """Yield the rows of one record, and its cells that ask for nothing."""
         row, cells = batch.rows[place], batch.record(place)
         cell = cells[self._columns.object_id.position]
         judged = self._judged_object(place, cell, batch)
@@ -191,7 +219,7 @@ class Judge:
                         yield Reject(row, part, keep(cell), keep(text), each, problem.reason, problem.why, field)
                     part += 1
             if part == before:
-                yield 1
+                yield _Blank(row, judged.record_id if in_order else "", _with_addresses(row_kinds[0], judged, None))
 
     def _judged_object(self, place: int, cell: str, batch: Batch) -> Judged:
         mark = batch.marks.get((place, self._columns.object_id.position)) if batch.marks else None
@@ -248,10 +276,11 @@ class Judge:
         return Reject(row, 0, *ids_as_text, row_kind, fault.reason, f"Row {row} {fault.why}.")
 
 
-def _with_addresses(row_kind: RowKind, judged: Judged, to_judged: Judged) -> RowKind:
-    if not (judged.address or to_judged.address):
+def _with_addresses(row_kind: RowKind, judged: Judged, to_judged: Judged | None) -> RowKind:
+    to_address = to_judged.address if to_judged else ""
+    if not (judged.address or to_address):
         return row_kind
-    return row_kind._replace(address=judged.address, to_address=to_judged.address)
+    return row_kind._replace(address=judged.address, to_address=to_address)
 
 
 def _repeated(counts: _Numbers, sizes: _Numbers) -> tuple[_Numbers, _Numbers, _Numbers]:

@@ -48,6 +48,7 @@ def load_figures(journal: Journal, counts: Counts) -> dict[str, object]:
     sending = requests.sending_seconds
     return {
         "rows": counts.rows(),
+        **({"removals": journal.removals()} if journal.is_mirror else {}),
         "pairs": counts.pairs,
         "requests": {
             "sent": requests.sent,

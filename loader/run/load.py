@@ -21,6 +21,7 @@ from loader.journal import (
     Table,
     forget_lookups,
 )
+from loader.journal.scope import MirrorJournal
 from loader.planning.cost import advice, replacing
 from loader.planning.prepare import read_all
 from loader.planning.staging import Staging
@@ -39,6 +40,7 @@ from loader.run.earlier_files import (
 )
 from loader.run.identity import Decision, Earlier, decide, identity, look
 from loader.run.meter import Meter
+from loader.run.mirror import plan_removals, takes_off, taking_off
 from loader.run.next_command import next_command, same_command
 from loader.run.plan import plan_rows
 from loader.run.report import Report
@@ -130,7 +132,7 @@ class _Load:
         When the portal refuses the token, the journal holds what was read and no plan: the next command makes one.
         """
         async with self.session.connected(self.notify) as (gateway, portal):
-            async with InThread(Staging(self.outputs.beside("journal-staging"), stopping=self.stop.asked)) as staging:
+            async with InThread(self._staging()) as staging:
                 lookups = staging.held.keys.lookups
                 if self.settings.fresh:
                     forget_lookups(lookups)
@@ -151,6 +153,13 @@ class _Load:
                 if refused is None:
                     forget_lookups(lookups)
             return await self._send(gateway, account, refused, resumed=False)
+
+    def _staging(self) -> Staging:
+        return Staging(
+            self.outputs.beside("journal-staging"),
+            stopping=self.stop.asked,
+            mirror=self.settings.send.existing == "mirror",
+        )
 
     async def _plan(
         self, gateway: Gateway, portal: GatewayPortal, staging: InThread[Staging]
@@ -178,15 +187,16 @@ class _Load:
     # --- sending
 
     async def _send(self, gateway: Gateway, account: Account, refused: LoaderError | None, *, resumed: bool) -> Report:
-        async with AsyncJournal(Journal(self.outputs.journal)) as journal:
+        async with AsyncJournal(MirrorJournal(self.outputs.journal)) as journal:
             await journal.call(self._prepare, account)
             meter = Meter(journal.facts, gateway, self.session.around, self.session.began)
             table = partial(open_results, self.outputs.results)
             listeners = (meter.note, FailureGuard(self.settings.send.max_failures).watch)
             await journal.follow(table, figures=meter.facts, listeners=listeners)
             work = self._work(gateway, journal, meter, refused, resumed=resumed)
-            stopped = ended_early(await self.session.work(journal, work), journal.counts.pending)
-            failed = journal.counts.failed + journal.counts.rejected
+            stopped = await self.session.work(journal, work)
+            stopped = ended_early(stopped, journal.counts.pending or await journal.call(Journal.is_to_remove))
+            failed = await journal.call(self._unsuccessful, journal.counts)
             exit_code = stopped.exit_code if stopped else int(failed > 0)
             moment = self.session.moment()
             *earlier, command = journal.facts.commands
@@ -224,16 +234,17 @@ class _Load:
     async def _work(
         self,
         gateway: Gateway,
-        journal: AsyncJournal[Journal],
+        journal: AsyncJournal[MirrorJournal],
         meter: Meter,
         refused: LoaderError | None,
         *,
         resumed: bool,
     ) -> None:
-        """Send in passes: a pair that is to lose a type to another one waits for the pass after that one's."""
+        """Send all that has no outcome; a mirror knows before what it takes off, and does so at the end."""
         if refused is not None:
             raise refused
-        if not await journal.call(Journal.has_work):
+        mirror = takes_off(self.settings.send)
+        if not (mirror or await journal.call(Journal.has_work)):
             return
         self.stop.check()
         if gateway.day.reserve_unknown:
@@ -243,7 +254,18 @@ class _Load:
                 "HubSpot gave a new refresh token in exchange for HUBSPOT_REFRESH_TOKEN: it serves this command and is "
                 "written nowhere; should the next command be refused, authorize the app anew"
             )
+        if mirror:
+            await plan_removals(journal, gateway, self.session)
         self.notify(Started(journal.counts.total, journal.counts.pending, resumed))
+        if await journal.call(Journal.has_work):
+            await self._send_rows(gateway, journal, meter)
+        if mirror:
+            pool = await taking_off(journal, gateway, self.session)
+            await self.session.run_pool(pool, lambda: meter.progress(journal.counts))
+            await journal.call(Journal.remember, removals_done=True)
+
+    async def _send_rows(self, gateway: Gateway, journal: AsyncJournal[MirrorJournal], meter: Meter) -> None:
+        """Send in passes: a pair that is to lose a type to another one waits for the pass after that one's."""
         waited = 0
         while True:
             pool, waiting_pairs = sending(self.settings, journal, gateway, self.session.around)
@@ -263,13 +285,17 @@ class _Load:
             await journal.call(Journal.limit, None)
             await journal.follow(partial(open_results, self.outputs.results))
             await journal.finish()
-            exit_code = int(journal.counts.failed + journal.counts.rejected > 0)
+            exit_code = int(await journal.call(self._unsuccessful, journal.counts) > 0)
             if journal.facts.exit_code == TooManyFailures.exit_code:
                 exit_code = TooManyFailures.exit_code
             return await self._report(journal, exit_code, None, {"outputs": self.outputs.names()})
 
+    def _unsuccessful(self, journal: Journal, counts: Counts) -> int:
+        """Return how many rows were rejected or failed, and how many associations could not be taken off."""
+        return counts.failed + counts.rejected + journal.removals()["failed"]
+
     async def _report(
-        self, journal: AsyncJournal[Journal], exit_code: int, stopped: LoaderError | None, changes: dict[str, Any]
+        self, journal: AsyncJournal[Any], exit_code: int, stopped: LoaderError | None, changes: dict[str, Any]
     ) -> Report:
         """Write the failures file and the summary, and return what becomes of the command."""
         finished = await journal.call(self._sum_up, journal.counts, exit_code, str(stopped or ""), changes)
@@ -279,8 +305,14 @@ class _Load:
     def _sum_up(
         self, journal: Journal, counts: Counts, exit_code: int, stopped: str, changes: dict[str, Any]
     ) -> Finished:
-        may_pass = counts.failed > 0 and journal.failed_in_passing()
-        following = next_command(self.settings, self.outputs, counts, exit_code, may_pass=may_pass)
+        following = next_command(
+            self.settings,
+            self.outputs,
+            counts,
+            exit_code,
+            may_pass=journal.failed_in_passing(),
+            to_remove=journal.is_to_remove(),
+        )
         journal.remember(**changes, next_command=following)
         failures = write_failures(self.outputs, journal, self.now())
         if failures.kept is not None:

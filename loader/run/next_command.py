@@ -26,21 +26,23 @@ class _Part(NamedTuple):
     words: tuple[str, ...]
 
 
-def next_command(settings: Settings, outputs: Outputs, counts: Counts, exit_code: int, *, may_pass: bool) -> str | None:
+def next_command(
+    settings: Settings, outputs: Outputs, counts: Counts, exit_code: int, *, may_pass: bool, to_remove: bool = False
+) -> str | None:
     """Return what to run next, or None when every row is created, or when no command was typed.
 
-    Pending rows: the same command. Failed rows, where `may_pass` says that sending some again as they are may help: the
-    same with `--retry-failed`. Other failed and rejected rows: the failures file, once it is mended. What the
-    environment and the configuration file say is not repeated.
+    Pending rows, or something that a mirror is `to_remove` still: the same command. Failed rows, where `may_pass` says
+    that sending some again as they are may help: the same with `--retry-failed`. Other failed and rejected rows: the
+    failures file, once it is mended. What the environment and the configuration file say is not repeated.
     """
     if not settings.command:
         return None
     head, parts = settings.command[:2], list(_parts(settings.command[2:]))
     if exit_code not in (0, 1):
         return same_command(settings)
-    if counts.pending:
+    if counts.pending or to_remove:
         return _joined(head, _without(parts, {"--fresh", "--retry-failed", "--limit"}))
-    if counts.failed and may_pass:
+    if may_pass:
         again = _without(parts, {"--fresh", "--retry-failed"})
         return _joined(head, [*again, _Part("--retry-failed", ("--retry-failed",))])
     if not counts.failed and not counts.rejected:

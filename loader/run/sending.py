@@ -1,8 +1,9 @@
 """How a load sends: by PUT or in batches, with a look at what is there first or without; and with how many workers."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
-from loader.journal import AsyncJournal, Journal
+from loader.journal import AsyncJournal
 from loader.model import Direction, Types
 from loader.run.connection import workers
 from loader.send.batch import Batch
@@ -27,7 +28,7 @@ READERS = 3
 
 
 def sending(
-    settings: Settings, journal: AsyncJournal[Journal], gateway: Gateway, around: Surroundings
+    settings: Settings, journal: AsyncJournal[Any], gateway: Gateway, around: Surroundings
 ) -> tuple[Pool, Callable[[], int]]:
     """Return the pool that sends all that has no outcome, and what tells how many pairs it leaves for the next one."""
     version = settings.connection.api_version

@@ -31,6 +31,8 @@ class FailureGuard:
         Among those of one batch that a pair was created in, failures are none in a row, whatever their number.
         """
         for outcome in outcomes:
+            if outcome.beside:
+                continue
             self._rows += outcome.rows + outcome.unchanged * len(outcome.pair_ids)
             self._failed += outcome.rows * (outcome.status == "failed")
         if any(outcome.status in WRITTEN for outcome in outcomes):

@@ -126,6 +126,35 @@ class Removing:
         )
 
 
+class Mirroring:
+    """What was planned is taken off: a pair that no row names goes whole, unless it has got something else since.
+
+    What came since was not held against `--max-removals`, and somebody has just wanted it. `unlabelled` are the types
+    that go with their pair alone.
+    """
+
+    exact = True
+    removes = True
+
+    def __init__(self, unlabelled: Mapping[Direction, Types]) -> None:
+        self._unlabelled = unlabelled
+
+    def __call__(self, asked: Pair, now: Types) -> Judgement | None:
+        """Return what is to be taken off; None when nothing of it is there, or it cannot go without something else.
+
+        What it had when this run first looked counts as there, as for `Removing`.
+        """
+        planned = frozenset(asked.types) - {WHOLE_PAIR}
+        before = now | (asked.before or NO_TYPES)
+        if not before & planned:
+            return None
+        there = planned - before
+        if WHOLE_PAIR in asked.types and now <= planned:
+            return Judgement(before, there, (WHOLE_PAIR,))
+        labels = (before & planned) - self._unlabelled.get((asked.object_type, asked.to_object_type), NO_TYPES)
+        return Judgement(before, there, tuple(sorted(labels))) if labels else None
+
+
 Places = npt.NDArray[np.int32]
 
 

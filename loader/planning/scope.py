@@ -1,0 +1,190 @@
+"""The scope of a mirror: the records that stand in the file, and what its rows ask of each, from either end.
+
+A record stands in the file when a row is written from it, or a blank cell says that it has nothing. Of a record with a
+row that is rejected, it is not known what it is to have: it is exempt, and nothing is taken off it.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+import numpy as np
+
+from loader.columns import Ids, PlannedLot, ScopeLot
+from loader.journal.own_keys import OwnKeys
+from loader.model import Chunk, Direction, Reject, RowKind, Rows, Specification
+from loader.planning.orient import ROW, begins
+from loader.planning.spool import Records, Spool
+from loader.read.ids import judge, judge_value
+
+RECORDS_IN_A_LOT = 1000
+PAIRS_IN_A_LOT = 20_000
+"""Of a lot of the scope: one request reads its records. A record is never divided."""
+
+_STANDS, _EXEMPT, _PERHAPS = -1, -2, -3
+"""In place of a row's part: its record has nothing; it has a rejected row; it may be meant by a cell that is wrong."""
+
+REJECTED, PERHAPS = "rejected", "perhaps"
+
+ENTRY = [
+    *(("direction", "i4"), ("record", "i8"), ("other", "i8"), ("pair", "i8"), ("request", "i4"), ("rows", "i4")),
+    *(("stands", "?"), ("at_to", "?"), ("counted", "?")),
+]
+"""A pair seen from one of its records; pair 0: the record has nothing. `counted` is set once for each pair."""
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
+
+
+class Marks:
+    """Records that stand in the file with nothing, and those of rows that are rejected, until their ids are known."""
+
+    def __init__(self, spool: Spool) -> None:
+        """Take an empty spool of rows (see `ROW`)."""
+        self._spool = spool
+
+    def blocks(self) -> Iterator[Records]:
+        """Yield the marks as rows whose to id is 0; their ids may be own keys."""
+        return self._spool.blocks()
+
+    def append(self, number: int, chunk: Chunk, keys: OwnKeys, kind: Callable[[RowKind], int], *, by_key: bool) -> None:
+        """Take over what a chunk of an input says beside its rows; `by_key`: its object ids are own keys."""
+        if chunk.blank is not None and len(chunk.blank):
+            blank = chunk.blank
+            kinds = np.array([kind(each) for each in blank.row_kinds], np.int32)[blank.kinds]
+            self._append(number, keys, blank, kinds, np.full(len(blank), _STANDS))
+        found = [
+            (each.row, text, code, kind(each.row_kind)) for each in chunk.rejects for text, code in _meant(each, by_key)
+        ]
+        if found:
+            rows, texts, codes, kinds_of = zip(*found, strict=True)
+            ids = list(texts) if by_key else np.array(list(map(int, texts)), np.int64)
+            zeros = np.zeros(len(found), np.int64)
+            marked = Rows(
+                rows=np.array(rows, np.int32),
+                parts=zeros.astype(np.int32),
+                object_ids=ids,
+                to_object_ids=zeros,
+                kinds=zeros.astype(np.int32),
+                row_kinds=(),
+            )
+            self._append(number, keys, marked, np.array(kinds_of, np.int32), np.array(codes, np.int32))
+
+    def _append(self, number: int, keys: OwnKeys, rows: Rows, kinds: np.ndarray, codes: np.ndarray) -> None:
+        found = np.zeros(len(rows), ROW)
+        found["from"], _ = keys.numbered(number, rows)
+        found["input"], found["row"], found["part"], found["kind"] = number, rows.rows, codes, kinds
+        self._spool.append(found)
+
+
+def _meant(reject: Reject, by_key: bool) -> Iterator[tuple[str, int]]:
+    """Yield the records that a rejected row may be about, each with how sure that is."""
+    text = reject.object_id
+    if by_key:
+        judged = judge_value(text)
+        if not judged.reason:
+            yield judged.record_id, _EXEMPT
+    elif record_id := judge(text).record_id:
+        yield record_id, _EXEMPT
+    else:
+        # An id is never guessed at; that a record keeps what it has does no harm.
+        yield from ((number, _PERHAPS) for number in _NUMBER.findall(text) if int(number) < 2**63)
+
+
+def exempt_records(marks: Iterable[Records], from_types: Mapping[int, str]) -> Iterator[tuple[str, int, str]]:
+    """Yield object type (blank: not known), record id and reason of the records that rejected rows are about.
+
+    Marks whose own key stands for no record that is known are passed over.
+    """
+    for block in marks:
+        some = block[(block["part"] != _STANDS) & (block["from"] > 0)]
+        for record, code, kind in zip(some["from"].tolist(), some["part"].tolist(), some["kind"].tolist(), strict=True):
+            yield from_types.get(kind, ""), record, REJECTED if code == _EXEMPT else PERHAPS
+
+
+class Entries:
+    """Pairs seen from the records in scope, gathered in any order and handed out record by record.
+
+    `directions` are those that rows in order are written in.
+    """
+
+    def __init__(self, spool: Spool, directions: Iterable[Direction]) -> None:
+        """Take an empty spool of entries (see `ENTRY`)."""
+        self._spool = spool
+        self._directions = sorted(directions)
+        self._numbers = {direction: number for number, direction in enumerate(self._directions)}
+
+    def add_blank(self, marks: Iterable[Records], directions: Mapping[int, Direction]) -> None:
+        """Take over the records that stand in the file with nothing; `directions` are those of their kinds."""
+        for block in marks:
+            numbers = np.full(int(block["kind"].max(initial=0)) + 1, -1, np.int32)
+            for kind, direction in directions.items():
+                if kind < len(numbers):
+                    numbers[kind] = self._numbers.get(direction, -1)
+            of = numbers[block["kind"]]
+            these = (block["part"] == _STANDS) & (block["from"] > 0) & (of >= 0)
+            found = np.zeros(int(these.sum()), ENTRY)
+            found["direction"], found["record"], found["stands"] = of[these], block["from"][these], True
+            self._spool.append(found)
+
+    def add(self, first_pair: int, lot: PlannedLot, specifications: Mapping[int, Specification]) -> None:
+        """Take over the pairs of a lot, from both ends where both are in scope."""
+        size = max(specifications) + 1
+        own, back = np.full(size, -1, np.int32), np.full(size, -1, np.int32)
+        for request, each in specifications.items():
+            own[request] = self._numbers.get((each.object_type, each.to_object_type), -1)
+            back[request] = self._numbers.get((each.to_object_type, each.object_type), -1)
+        from_here = np.logical_or.reduceat(~lot.backward, lot.starts)
+        from_there = np.logical_or.reduceat(lot.backward, lot.starts)
+        numbers = first_pair + np.arange(len(lot))
+        for at_to, directions, ids, others, written, counted in (
+            (False, own, lot.from_ids, lot.to_ids, from_here, from_here),
+            (True, back, lot.to_ids, lot.from_ids, from_there, from_there & ~from_here),
+        ):
+            of = directions[lot.requests]
+            these = of >= 0
+            found = np.empty(int(these.sum()), ENTRY)
+            found["at_to"] = at_to
+            for name, column in (
+                *(("direction", of), ("record", ids), ("other", others), ("pair", numbers)),
+                *(("request", lot.requests), ("rows", lot.sizes), ("stands", written), ("counted", counted)),
+            ):
+                found[name] = column[these]
+            self._spool.append(found)
+
+    def lots(self) -> Iterator[ScopeLot]:
+        """Yield the records that stand in the file, in lots, each with all that rows ask of it."""
+        for part in self._spool.parts(("direction", "record")):
+            entries = part[np.lexsort((part["other"], part["record"], part["direction"]))]
+            if not len(entries):
+                continue
+            starts = np.flatnonzero(begins(entries, "direction", "record"))
+            stands = np.logical_or.reduceat(entries["stands"], starts)
+            entries = entries[np.repeat(stands, np.diff(starts, append=len(entries)))]
+            starts = np.flatnonzero(begins(entries, "direction", "record"))
+            yield from self._divided(entries, starts)
+
+    def _divided(self, entries: Records, starts: Ids) -> Iterator[ScopeLot]:
+        ends = np.append(starts[1:], len(entries))
+        directions = entries["direction"][starts]
+        begin = 0
+        while begin < len(starts):
+            same = int(np.searchsorted(directions, directions[begin], "right"))
+            full = int(np.searchsorted(ends, starts[begin] + PAIRS_IN_A_LOT, "right"))
+            end = max(begin + 1, min(begin + RECORDS_IN_A_LOT, same, full))
+            yield self._lot(int(directions[begin]), entries[starts[begin] : ends[end - 1]])
+            begin = end
+
+    def _lot(self, direction: int, entries: Records) -> ScopeLot:
+        starts = np.flatnonzero(begins(entries, "record"))
+        asked = entries["pair"] > 0
+        some = entries[asked]
+        return ScopeLot(
+            direction=self._directions[direction],
+            records=entries["record"][starts],
+            sizes=np.add.reduceat(asked, starts, dtype=np.int32),
+            others=some["other"],
+            pairs=some["pair"],
+            requests=some["request"],
+            rows=some["rows"],
+            at_to=some["at_to"],
+            counted=some["counted"],
+        )

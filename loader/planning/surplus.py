@@ -1,0 +1,155 @@
+"""Records in the scope of a mirror are read, and what they have is held against what the file asks of them."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+
+from loader.columns import Ids
+from loader.journal.scope import ScopeTypes, Surplus, UnreadScope
+from loader.model import NO_TYPES, WHOLE_PAIR, AssociationType, Direction, Outcome, Types
+from loader.send.clocks import timestamp
+from loader.send.judging import renamed
+from loader.send.outcomes import plain
+from loader.send.reading import Current
+
+Label = tuple[Direction, AssociationType]
+"""An association type of a direction."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """How many associations a mirror adds, keeps and takes off, by type."""
+
+    added: Counter[Label] = field(default_factory=Counter)
+    kept: Counter[Label] = field(default_factory=Counter)
+    removed: Counter[Label] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ScopeRead:
+    """What was found of some records: how many associations in scope they have, and what of that is to go.
+
+    `outcomes` are those of pairs that have all that rows ask for. `unread` records could not be read.
+    """
+
+    associations: int
+    surplus: Surplus
+    unread: Ids
+    outcomes: list[Outcome]
+    tally: Tally
+
+
+async def read_scope(current: Current, scope: UnreadScope, now: Callable[[], datetime]) -> ScopeRead:
+    """Read records in scope, all of what each has; raises Fatal when no request can succeed.
+
+    A record whose reading is cut short or refused is unread as a whole: nothing that was seen of it counts.
+    """
+    lot = scope.lot
+    reading = await current.read(lot.direction, map(str, lot.records.tolist()))
+    found = _Found(scope)
+    ends = np.cumsum(lot.sizes)
+    unread: list[int] = []
+    for record, exempt, start, end in zip(
+        lot.records.tolist(), scope.exempt.tolist(), (ends - lot.sizes).tolist(), ends.tolist(), strict=True
+    ):
+        its = reading.found.get(str(record))
+        if its is None:
+            unread.append(record)
+        else:
+            found.judge(record, its, range(start, end), exempt=exempt)
+    complete = np.array(found.complete, np.int64)
+    outcomes = []
+    if len(complete):
+        result = plain("unchanged", finished_at=timestamp(now()))
+        rows = int(lot.rows[complete].sum())
+        outcomes = [Outcome(pair_ids=np.sort(lot.pairs[complete]), result=result, rows=rows)]
+    return ScopeRead(
+        associations=found.associations,
+        surplus=found.surplus(),
+        unread=np.array(unread, np.int64),
+        outcomes=outcomes,
+        tally=found.tally,
+    )
+
+
+class _Found:
+    """What comes of looking at record after record. Sets of types are few: each is judged once."""
+
+    def __init__(self, scope: UnreadScope) -> None:
+        self._scope = scope
+        self._lot = scope.lot
+        self._others = scope.lot.others.tolist()
+        self._goes: dict[tuple[Types, int | None, bool], Types] = {}
+        self._places: dict[Types, int] = {}
+        self._gone: list[tuple[int, int, int]] = []
+        self.associations = 0
+        self.complete: list[int] = []
+        self.tally = Tally()
+
+    def judge(self, record: int, its: Mapping[str, Types], pairs: range, *, exempt: bool) -> None:
+        """Look at what one record has; `pairs` are the places of those that rows ask of it."""
+        lot, types = self._lot, self._scope.types
+        asked = {str(self._others[place]): place for place in pairs}
+        for other, held in its.items():
+            counted = types.counted(held)
+            if not counted:
+                continue
+            self.associations += len(counted)
+            if exempt:
+                continue
+            place = asked.get(other)
+            goes = self._going(held, place)
+            if goes:
+                self._gone.append((record, int(other), self._places.setdefault(goes, len(self._places))))
+                self.tally.removed.update((lot.direction, each) for each in types.counted(goes))
+        for other, place in asked.items():
+            if lot.counted[place]:
+                self._compare(its.get(other, NO_TYPES), place)
+
+    def _going(self, held: Types, place: int | None) -> Types:
+        """Return what a pair loses; `place` is None for one that no row asks for."""
+        request = None if place is None else int(self._lot.requests[place])
+        at_to = place is not None and bool(self._lot.at_to[place])
+        key = held, request, at_to
+        if key not in self._goes:
+            asked = None if request is None else self._scope.asked[request][at_to]
+            self._goes[key] = going(held, asked, self._scope.types, named=request is not None)
+        return self._goes[key]
+
+    def _compare(self, held: Types, place: int) -> None:
+        """Count what rows ask of a pair, and take note of it when nothing of that lacks."""
+        lot = self._lot
+        direction = lot.direction
+        if lot.at_to[place]:
+            (held,) = renamed([held], self._scope.inverse)
+            direction = direction[::-1]
+        asked, _ = self._scope.asked[int(lot.requests[place])]
+        self.tally.kept.update((direction, each) for each in asked & held)
+        self.tally.added.update((direction, each) for each in asked - held)
+        if asked <= held and self._scope.open[place]:
+            self.complete.append(place)
+
+    def surplus(self) -> Surplus:
+        """Return the pairs that lose something."""
+        columns = np.array(self._gone, np.int64).reshape(-1, 3)
+        return Surplus(
+            from_ids=columns[:, 0], to_ids=columns[:, 1], which=columns[:, 2].astype(np.int32), types=list(self._places)
+        )
+
+
+def going(held: Types, asked: Types | None, types: ScopeTypes, *, named: bool) -> Types:
+    """Return what a pair that has the types `held` loses; `WHOLE_PAIR` is among it where the pair itself may go.
+
+    `asked` are the types that rows ask of it, None where it is not known what these are called from this end; `named`:
+    some row names the pair. Only labels are taken off one by one: to take off the type without a label would take all
+    others with it.
+    """
+    if named:
+        return NO_TYPES if asked is None else (held & types.labels) - asked
+    goes = held & (types.labels | types.unlabelled)
+    if goes == held:
+        return goes | {WHOLE_PAIR}
+    return goes & types.labels

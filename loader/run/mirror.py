@@ -1,0 +1,138 @@
+"""A mirror: what the file does not ask of its records is found and held against its limit, and at the end taken off."""
+
+import asyncio
+from collections.abc import Coroutine
+from itertools import islice
+from typing import Any
+
+from loader.errors import TooManyRemovals
+from loader.journal import AsyncJournal
+from loader.journal.scope import MirrorJournal
+from loader.planning.surplus import ScopeRead, Tally, read_scope
+from loader.run.connection import workers
+from loader.run.removals import check_removals
+from loader.run.session import Session
+from loader.send.existing import Merge
+from loader.send.gateway import Gateway
+from loader.send.judging import Mirroring
+from loader.send.pool import Pool
+from loader.send.reading import CurrentAssociations
+from loader.send.take_off import TakeOff
+from loader.settings import Budget, SendSettings
+
+READERS = 3
+"""Lots that are read side by side."""
+
+MOST_WORKERS = 8
+
+EXAMPLES = 3
+
+BY_DEFAULT = Budget(share=0.1)
+"""What `--max-removals` is for a mirror, unless it says something else."""
+
+
+def takes_off(send: SendSettings) -> bool:
+    """Return whether a load takes anything off: a mirror, unless it is to load some records of its inputs only."""
+    return send.existing == "mirror" and send.limit is None
+
+
+async def read_all_in_scope(
+    journal: AsyncJournal[MirrorJournal], current: CurrentAssociations, session: Session
+) -> Tally:
+    """Read every record in scope that was not read yet, write down what is to go, and return what was found.
+
+    Pairs that have all that rows ask for are unchanged, and not read again.
+    """
+    tally = Tally()
+
+    async def read_some() -> None:
+        while (scope := await journal.call(MirrorJournal.next_scope)) is not None:
+            found: ScopeRead = await read_scope(current, scope, session.around.now)
+            # Written down together, so that each is read once, whatever ends the command.
+            await journal.call(
+                MirrorJournal.note_scope,
+                scope.number,
+                scope.lot.direction,
+                found.associations,
+                found.surplus,
+                found.unread,
+            )
+            journal.record(found.outcomes)
+            for mine, its in (
+                (tally.added, found.tally.added),
+                (tally.kept, found.tally.kept),
+                (tally.removed, found.tally.removed),
+            ):
+                mine.update(its)
+
+    await session.stop.unless(_side_by_side(*(read_some() for _ in range(READERS))))
+    return tally
+
+
+async def _side_by_side(*work: Coroutine[Any, Any, None]) -> None:
+    """Do several things at once; the first error ends the others and is raised."""
+    tasks = [asyncio.create_task(each) for each in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def plan_removals(journal: AsyncJournal[MirrorJournal], gateway: Gateway, session: Session) -> None:
+    """Find out what a mirror is to take off, all of it, before anything is sent.
+
+    Raises TooManyRemovals when that is more than `--max-removals` allows; the next command finds it out anew.
+    """
+    settings = session.settings
+    current = CurrentAssociations(gateway, version=settings.connection.api_version)
+    await read_all_in_scope(journal, current, session)
+    removals, associations = await journal.call(MirrorJournal.plan_removals)
+    examples = await journal.call(first_removals)
+    try:
+        check_removals(settings.send.max_removals or BY_DEFAULT, removals, associations, examples)
+    except TooManyRemovals:
+        if not journal.facts.removals_agreed:
+            await journal.call(MirrorJournal.forget_removals)
+        raise
+    if not journal.facts.removals_agreed:
+        exempt = journal.held.removals()["exempt_records"]
+        session.note(
+            f"{removals:,} of {associations:,} associations in scope are not in the file, and are taken off at the end."
+            if removals
+            else f"Nothing is taken off: {associations:,} associations in scope are all in the file.",
+            f"{exempt:,} records keep all that they have: a row of theirs is not in order, or they cannot be read."
+            if exempt
+            else None,
+        )
+        await journal.call(MirrorJournal.remember, removals_agreed=True)
+
+
+def first_removals(journal: MirrorJournal) -> list[str]:
+    """Return some of what is to be taken off, in words."""
+    return [
+        f"{record} and {other} ({label or 'no label'})"
+        for record, other, label in islice(journal.to_remove(), EXAMPLES)
+    ]
+
+
+async def taking_off(journal: AsyncJournal[MirrorJournal], gateway: Gateway, session: Session) -> Pool:
+    """Return the pool that takes off what was planned, of records that are not exempt by now.
+
+    Each is read once more, just before: what came meanwhile stays.
+    """
+    await journal.call(MirrorJournal.begin_removals)
+    settings, around = session.settings, session.around
+    version = settings.connection.api_version
+    action = TakeOff(gateway, version=version, now=around.now)
+    merge = Merge(
+        journal,
+        CurrentAssociations(gateway, version=version),
+        capacity=action.capacity,
+        clock=around.clock,
+        now=around.now,
+        fresh_seconds=lambda: gateway.fresh_seconds,
+        judge=Mirroring(journal.unlabelled),
+    )
+    return Pool(journal, [merge] * READERS, action, gateway, workers=min(MOST_WORKERS, workers(settings)))
