@@ -185,9 +185,10 @@ def _only(name: str, field: str, found: list[Column]) -> Column:
     headers = [column.header for column in found]
     if len(set(headers)) < len(headers):
         raise InputError(f"{name}: the column {show(headers[0])} ({field}) is there twice; remove or rename one.")
+    both = " Or put all labels of a row into one cell, separated by ;." if field == "label" else ""
     raise UsageError(
         f"{name}: {len(found)} columns could be the {field}: {show_all(headers)}; "
-        f'say which with --column {field}="{headers[0]}".'
+        f'say which with --column {field}="{headers[0]}".{both}'
     )
 
 

@@ -17,7 +17,7 @@ from loader.errors import InputError, UsageError
 from loader.read.columns import id_columns, is_header, no_header
 from loader.read.faults import reading
 from loader.read.ids import is_blank
-from loader.read.missing import likeness
+from loader.read.missing import likeness, refuse_pivot
 from loader.read.second_header import SecondHeader
 from loader.read.show import show
 from loader.read.table import (
@@ -82,7 +82,7 @@ class Delimited:
     def _find(
         self, sample: list[str], delimiters: tuple[str, ...], settings: InputSettings
     ) -> tuple[str, int, list[str]]:
-        likeliest: list[str] = []
+        seen: list[list[list[str]]] = []
         # A header is looked for in this many characters of each line: no table has more columns than fit there.
         beginnings = [line if len(line) <= _LONGEST_HEADER else line[:_LONGEST_HEADER] + "\n" for line in sample]
         for delimiter in delimiters:
@@ -91,8 +91,11 @@ class Delimited:
                 if is_header(cells[:MOST_COLUMNS], settings):
                     self._check_width(cells, sample[:number])
                     return delimiter, number, cells
-            likeliest = max([likeliest, *(cells[:MOST_COLUMNS] for cells in rows)], key=likeness)
-        raise no_header(self._name, likeliest, settings)
+            seen.append([cells[:MOST_COLUMNS] for cells in rows])
+        for rows in seen:
+            refuse_pivot(self._name, rows)
+        error = no_header(self._name, max(chain.from_iterable(seen), key=likeness), settings)
+        raise InputError(f"{error} {self._text.hint}") if self._text.hint else error
 
     def _check_width(self, header: list[str], lines: list[str]) -> None:
         if len(header) > MOST_COLUMNS or max(map(len, lines)) > _LONGEST_HEADER:

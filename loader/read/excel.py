@@ -3,12 +3,13 @@
 import datetime
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 
 from loader.errors import InputError
 from loader.read.columns import is_header, no_header
 from loader.read.faults import reading
 from loader.read.ids import is_blank
-from loader.read.missing import likeness
+from loader.read.missing import likeness, refuse_pivot
 from loader.read.packed import Packed
 from loader.read.second_header import SecondHeader
 from loader.read.sheet import Sheet, Value, Workbook, column_letters
@@ -33,16 +34,21 @@ class Excel:
         self.format = packed.kind
         self._name = packed.name
         self._workbook = workbook
+        self._settings = settings
         with reading(self._name):
-            sheet = workbook.read(settings.sheet)
+            sheet = workbook.read(settings.sheet, self._has_header)
             self.sheet: str | None = sheet.name
             self._left = sheet.left
             self._find_header(sheet, settings)
         self.notes = workbook.notes
         self._second_header = SecondHeader(self._name, self.header, settings)
 
+    def _has_header(self, sheet: Sheet) -> bool:
+        first_rows = islice(sheet.rows, sheet.top + HEADER_WITHIN)
+        return any(is_header([_text(value) for value in values or ()], self._settings) for values in first_rows)
+
     def _find_header(self, sheet: Sheet, settings: InputSettings) -> None:
-        likeliest: list[str] = []
+        seen: list[list[str]] = []
         row = 0
         for row, values in enumerate(sheet.rows, start=1):
             cells = [_text(value) for value in values or ()]
@@ -52,12 +58,13 @@ class Excel:
                     cells.pop()
                 self.header_row, self.header = row, tuple(cells)
                 return
-            likeliest = max(likeliest, cells, key=likeness)
+            seen.append(cells)
             if row >= sheet.top + HEADER_WITHIN:
                 break
         if not row:
             raise InputError(f"{self._name}: no visible sheet has anything in it; there is nothing to load.")
-        raise no_header(self._name, likeliest, settings)
+        refuse_pivot(self._name, seen)
+        raise no_header(self._name, max(seen, key=likeness), settings)
 
     def cell_name(self, row: int, column: int) -> str:
         """Return the cell as a spreadsheet names it, `Sheet1!B412`, with its column's header."""
@@ -75,7 +82,7 @@ class Excel:
         records = Records([], [], {}, {})
         row = 0
         with reading(self._name):
-            sheet = self._workbook.read(self.sheet)
+            sheet = self._workbook.read(self.sheet, self._has_header)
             for row, values in enumerate(sheet.rows, start=1):
                 if row <= self.header_row:
                     continue

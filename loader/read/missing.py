@@ -3,11 +3,14 @@
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from loader.errors import InputError
 from loader.read.headers import LONGEST, are_different_types, hint, looks_like_id, same_type, type_in
 from loader.read.show import show, show_all, trim
 from loader.settings import InputSettings
+
+_ID = re.compile(r"[1-9][0-9]{5,18}", re.ASCII)
 
 
 def likeness(cells: Sequence[str]) -> tuple[int, int]:
@@ -32,6 +35,19 @@ def header_missing(
         f"{name}: {known}no header row names {wanted}; the columns found are {show_all(there) or 'none'}; {why}"
         f"{_way_on(there, found, settings)}, or write a header row."
     )
+
+
+def refuse_pivot(name: str, rows: Sequence[Sequence[str]]) -> None:
+    """Raise InputError where a table's first rows show a pivot table: the ids of one end are the names of columns."""
+    for number, (row, below) in enumerate(pairwise(rows), start=1):
+        ids = [place for place, cell in enumerate(row) if _ID.fullmatch(trim(cell))]
+        marks = [trim(below[place]) for place in ids if place < len(below)]
+        if len(ids) > 1 and _ID.fullmatch(trim(row[0])) is None and not any(map(_ID.fullmatch, marks)):
+            raise InputError(
+                f"{name}: row {number} has record ids where the names of columns belong "
+                f"({show_all([trim(row[place]) for place in ids], limit=2)}), as a pivot table has. Make one row for "
+                "each pair first: in Excel, Data > From Table/Range, then Unpivot Other Columns."
+            )
 
 
 def _in_words(field: str, settings: InputSettings) -> str:

@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 import stat
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +15,7 @@ from loader.read.names import ENDINGS, folder_columns, is_clutter, is_column, is
 from loader.read.show import show_all
 from loader.text import visible
 
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+)://([^/?#]*)", re.IGNORECASE | re.ASCII)
 _LONGEST_NAME = 255
 _MAGIC = frozenset("*?[")
 # What a run calls its files beside `<stem>.journal`.
@@ -71,6 +73,8 @@ def _expanded(given: str) -> list[Found]:
     shown = visible(given)
     if not given:
         raise UsageError("an input's name is blank; name a file, a folder, a glob, or - for standard input.")
+    if address := _ADDRESS.match(given):
+        raise UsageError(f"{shown}: is an address, which the loader does not open; {_way_to_get(address)}.")
     with reading(shown):
         if "\0" in given:
             raise UsageError("an input's name holds a NUL character; name a file, a folder or a glob.")
@@ -83,6 +87,12 @@ def _expanded(given: str) -> list[Found]:
         if not stat.S_ISREG(mode):
             raise InputError(f"{shown}: is no regular file; name a file, or pipe it in and name it -.")
     return [Found(given)]
+
+
+def _way_to_get(address: re.Match[str]) -> str:
+    if address[2].lower() == "docs.google.com":
+        return "in Google Sheets choose File > Download > Microsoft Excel (.xlsx), and name the file that you get"
+    return "download the file first, and name that"
 
 
 def _listed(folder: Path) -> list[str]:

@@ -41,7 +41,7 @@ class Workbook(Protocol):
 
     notes: list[str]
 
-    def read(self, wanted: str | None) -> Sheet:
+    def read(self, wanted: str | None, has_header: Callable[[Sheet], bool]) -> Sheet:
         """Return the sheet that is wanted, or the only visible one with anything in it; nothing stays open."""
         ...
 
@@ -63,10 +63,17 @@ def emptied(ranges: Iterable[Range], bottom: int, right: int) -> frozenset[tuple
     )
 
 
-def choose(name: str, sheets: dict[str, bool], wanted: str | None, is_filled: Callable[[str], bool]) -> str:
+def choose(
+    name: str,
+    sheets: dict[str, bool],
+    wanted: str | None,
+    is_filled: Callable[[str], bool],
+    has_header: Callable[[str], bool],
+) -> str:
     """Return which sheet to read: the one that is wanted, or the only visible one with anything in it.
 
-    `sheets` maps each worksheet to whether it is visible. Raises UsageError where the user has to choose one.
+    `sheets` maps each worksheet to whether it is visible. Raises UsageError where the user has to choose one; of those
+    whose header names the ids (`has_header`), the first is proposed.
     """
     names = list(sheets)
     if wanted:
@@ -82,7 +89,8 @@ def choose(name: str, sheets: dict[str, bool], wanted: str | None, is_filled: Ca
     if not filled:
         raise InputError(f"{name}: no visible sheet has anything in it; the sheets are {show_all(names)}.")
     if len(filled) > 1:
-        raise UsageError(f"{name}: has several sheets: {show_all(filled)}; say which with --sheet {show(filled[0])}.")
+        likely = next(filter(has_header, filled), filled[0])
+        raise UsageError(f"{name}: has several sheets: {show_all(filled)}; say which with --sheet {show(likely)}.")
     return filled[0]
 
 

@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 from loader.errors import InputError, UsageError
+from loader.read.encodings import likely_encoding
 from loader.read.faults import reading
 from loader.read.packed import BLOCK, Packed
 from loader.read.show import show
@@ -27,7 +28,7 @@ _NOT_ASCII = re.compile("[^\0-\x7f]")
 class Text(NamedTuple):
     """How a text file is decoded. `nul` says whether NUL characters were seen; `notes` what people should know.
 
-    `byte_order_mark` says whether the file begins with one.
+    `byte_order_mark` says whether the file begins with one; `hint` names another encoding that it may be in.
     """
 
     packed: Packed
@@ -36,6 +37,7 @@ class Text(NamedTuple):
     nul: bool
     notes: tuple[str, ...]
     byte_order_mark: bool = False
+    hint: str = ""
 
     def open(self) -> io.TextIOWrapper:
         """Open the file for one reading; line ends stay as they are."""
@@ -102,8 +104,9 @@ def _utf8_or_windows(packed: Packed) -> Text:
     if survey.good > survey.bad:
         note = f"Bytes that are not UTF-8: {survey.bad:,} ({line}); each is read as \ufffd."
         return Text(packed, "utf-8", "replace", survey.nul, (note,))
+    hint = likely_encoding(packed)
     note = f"Bytes that are not UTF-8: {survey.bad:,} ({line}); the file is read as Windows text (cp1252)."
-    return Text(packed, "cp1252", "replace", survey.nul, (note,))
+    return Text(packed, "cp1252", "replace", survey.nul, (f"{note} {hint}".strip(),), hint=hint)
 
 
 def _survey(packed: Packed, encoding: str, errors: str) -> _Survey:

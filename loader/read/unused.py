@@ -68,6 +68,7 @@ class _Looks:
         self._is_export = is_export(header)
         self._ours = _OURS | _OUR_RESULTS if set(header) >= _OUR_RESULTS else _OURS
         self._given = settings.columns.keys()
+        self._has_label = "label" in self._read
 
     def sentence(self, text: str) -> str:
         """Return what an unread column looks like and what to do, blank if it looks like nothing."""
@@ -84,7 +85,11 @@ class _Looks:
     def _advice(self, text: str, field: str, way_out: str) -> str:
         if field == "to_object_id":
             looks = "as if it held more ids; write all ids into one cell, separated by ;, or load it by itself with"
+        elif field == "label" and self._has_label:
+            looks = "like another label; to load both, put them into one cell, separated by ;, or load once more with"
+            way_out = ""
         else:
+            self._has_label |= field == "label"
             looks = f"like the {field}; if it is, add"
         return f"the column {show(text)} is not read, and looks {looks} {column_option(field, text)}{way_out}."
 

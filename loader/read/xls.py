@@ -2,6 +2,7 @@
 
 import datetime
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +33,7 @@ class Xls:
         self._packed = packed
         self.notes: list[str] = []
 
-    def read(self, wanted: str | None) -> Sheet:
+    def read(self, wanted: str | None, has_header: Callable[[Sheet], bool]) -> Sheet:
         """Return the sheet that is wanted, or the only visible one with anything in it."""
         with self._packed.open() as stream:
             data = stream.read()
@@ -51,8 +52,19 @@ class Xls:
             if book.nsheets > 1:
                 book.unload_sheet(name)
         refuse_sprawl(self._packed.name, sum(each.cells for each in bounds.values()), len(data))
-        name = choose(self._packed.name, visible, wanted, lambda each: bounds[each].cells > 0)
-        return _sheet(book, book.sheet_by_name(name), bounds[name])
+
+        def loaded(name: str) -> Sheet:
+            return _sheet(book, book.sheet_by_name(name), bounds[name])
+
+        return loaded(
+            choose(
+                self._packed.name,
+                visible,
+                wanted,
+                is_filled=lambda each: bounds[each].cells > 0,
+                has_header=lambda each: has_header(loaded(each)),
+            )
+        )
 
 
 class _Silence(io.TextIOBase):

@@ -9,7 +9,7 @@ import itertools
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import IO, Any, BinaryIO, cast
 
@@ -30,7 +30,7 @@ class Xlsx:
         self._facts: SheetFacts | None = None
         self.notes: list[str] = []
 
-    def read(self, wanted: str | None) -> Sheet:
+    def read(self, wanted: str | None, has_header: Callable[[Sheet], bool]) -> Sheet:
         """Return the sheet that is wanted, or the only visible one with anything in it."""
         with self._packed.open_seekable() as stream:
             if self._facts is None:
@@ -38,7 +38,13 @@ class Xlsx:
             with self._workbook(stream) as workbook:
                 sheets = [sheet for sheet in workbook.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
                 visible = {sheet.name: sheet.visible == SheetVisibleEnum.Visible for sheet in sheets}
-                name = choose(self._packed.name, visible, wanted, lambda each: _is_filled(workbook, each))
+                name = choose(
+                    self._packed.name,
+                    visible,
+                    wanted,
+                    is_filled=lambda each: _is_filled(workbook, each),
+                    has_header=lambda each: has_header(_sheet(workbook.get_sheet_by_name(each), {})),
+                )
                 sheet = _loaded(workbook, name)
             if self._facts is None:
                 self._facts = facts(stream, name, thorough=sheet is None)

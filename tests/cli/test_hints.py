@@ -4,7 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
+import xlwt
 
 Run = Callable[..., Any]
 
@@ -63,3 +65,111 @@ def test_a_few_slips_make_no_note(plan: Run, folder: Path) -> None:
         '""ada@example.com"" is an email address, not a record id; to find the records by it, add --from-id' in failures
     )
     assert "add --to-id-property email" in failures
+
+
+REFUSED = {
+    "a pivot table with ids as headers": (
+        "Contact ID,18259732943,18258702902\n25310007160,x,\n25310069645,,x\n",
+        'row 1 has record ids where the names of columns belong ("18259732943", "18258702902"), as a pivot table has.',
+    ),
+    "two columns of labels": (
+        "Contact ID,Company ID,Label,Association label\n1,2,A,B\n",
+        "Or put all labels of a row into one cell, separated by ;.",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_table_of_another_form_is_refused_with_the_way_on(what: str, plan: Run, folder: Path) -> None:
+    """It is one sentence, and nothing is read."""
+    text, expected = REFUSED[what]
+    (folder / "a.csv").write_text(text)
+    done = plan("a.csv")
+    assert done.code == 2
+    assert expected in done.err
+
+
+def test_a_table_without_a_header_is_no_pivot_table(plan: Run, folder: Path) -> None:
+    """Below its first row there are ids, too."""
+    (folder / "a.csv").write_text("Boss,25310007160,18259732943\nBoss,25310007161,18259732944\n")
+    done = plan("a.csv")
+    assert done.code == 2
+    assert "pivot" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("address", "way"),
+    [
+        ("https://docs.google.com/spreadsheets/d/abc/edit?usp=sharing#gid=0", "File > Download > Microsoft Excel"),
+        ("https://example.com/exports/*.csv", "download the file first"),
+        ("s3://bucket/a.csv", "download the file first"),
+    ],
+)
+def test_an_address_is_not_opened(address: str, way: str, plan: Run) -> None:
+    """It is no file that is not there, and no pattern."""
+    done = plan(address)
+    assert done.code == 2
+    assert f"{address}: is an address, which the loader does not open" in done.err
+    assert way in done.err
+
+
+def test_both_of_two_label_columns_can_be_loaded(hubspot: Run, load: Run, folder: Path) -> None:
+    """The warning says how, and doing so gives each pair both labels."""
+    labels = [{"from": "contacts", "to": "companies", "label": label} for label in ("A", "B")]
+    (folder / "a.csv").write_text("Contact ID,Company ID,Label 1,Label 2\n101,201,A,B\n")
+    with hubspot(portal={"labels": labels}) as sandbox:
+        done = load("a.csv", "--column", "label=Label 1")
+        assert 'load once more with --column label="Label 2"' in done.err
+        assert load("a.csv", "--column", "label=Label 2").code == 0
+        assert len(sandbox.portal.types_of("contacts", 101, "companies", 201)) == 3
+
+
+@pytest.mark.parametrize("ending", ["xlsx", "xls"])
+def test_the_sheet_that_is_proposed_has_a_header_with_ids(ending: str, plan: Run, folder: Path) -> None:
+    """Not the first one, which is often a page of notes."""
+    sheets: dict[str, list[tuple[Any, ...]]] = {
+        "Read me": [("Made by", "Ada")],
+        "Links": [("Contact ID", "Company ID"), (101, 201)],
+        "More": [("x",)],
+    }
+    if ending == "xlsx":
+        book = openpyxl.Workbook()
+        book.remove(book.active)
+        for name, rows in sheets.items():
+            sheet = book.create_sheet(name)
+            for row in rows:
+                sheet.append(row)
+        book.save(folder / "a.xlsx")
+    else:
+        old = xlwt.Workbook()
+        for name, rows in sheets.items():
+            sheet = old.add_sheet(name)
+            for place, row in enumerate(rows):
+                for column, value in enumerate(row):
+                    sheet.write(place, column, value)
+        old.save(str(folder / "a.xls"))
+    done = plan(f"a.{ending}")
+    assert done.code == 2
+    assert '--sheet "Links"' in done.err
+
+
+ENCODED = {
+    "cp932": ("会社名", "株式会社東京", "--encoding cp932"),
+    "cp1251": ("Название", "Москва", "--encoding cp1251"),
+    "gb18030": ("公司", "北京科技有限公司", "--encoding gb18030"),
+    "cp1252": ("Straße", "Müller Größe", ""),
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODED)
+def test_an_encoding_is_named_and_never_acted_upon(encoding: str, plan: Run, folder: Path) -> None:
+    """Western letters need no hint; a header in other letters has it in the sentence that refuses the file."""
+    header, cell, hint = ENCODED[encoding]
+    rows = "".join(f"{row},201,{cell}\n" for row in range(101, 120))
+    (folder / "a.csv").write_bytes(f"Contact ID,Company ID,{header}\n{rows}".encode(encoding))
+    done = plan("a.csv")
+    assert "cp1252" in done.out
+    assert ("Its letters may be" in done.out, hint in done.out) == (bool(hint), True)
+    (folder / "b.csv").write_bytes(f"{header},{header} 2\n{cell},{cell}\n".encode(encoding))
+    refused = plan("b.csv")
+    assert (refused.code, hint in refused.err) == (2, True)
