@@ -1,4 +1,4 @@
-"""What becomes of an exception that nobody expected: its traceback in a file, one line on the screen."""
+"""What becomes of an unexpected exception: its traceback in a file, one line on the screen."""
 
 import os
 import re

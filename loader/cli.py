@@ -217,7 +217,7 @@ def verify(given: "Command") -> int:
 def undo(given: "Command") -> int:
     """Remove the associations and labels that a load added; what was there before stays.
 
-    RESULTS is the results file of the load. What somebody changed since is left and reported. It is shown first what
+    RESULTS is the results file of the load. What was changed since is left and reported. It is shown first what
     will be removed, and to go on the number of associations has to be typed. The same command goes on where it stopped.
     """
     from loader import terminal  # noqa: PLC0415

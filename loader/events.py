@@ -267,7 +267,7 @@ class Explained:
 class Status:
     """The state of a run by its journal, now or when it was set aside for a later run of the same name.
 
-    `state` is one of `STATES`. `process` is the id of whoever works on it. `stopped` is why it ended early, in a
+    `state` is one of `STATES`. `process` is the id of the process at work on it. `stopped` is why it ended early, in a
     sentence. `rows` are the counts of the summary, none while they are not known. Times are UTC, ISO 8601;
     `seconds_ago` is how long ago `last_active_at` is. `next_command` is to be typed in `folder`. `undone` are
     the associations that an undo took back, by what became of them.

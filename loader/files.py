@@ -48,7 +48,7 @@ def sync_folder(folder: Path) -> None:
 def replacing(path: Path, *, mode: int = 0o600) -> Iterator[BufferedRandom]:
     """Yield a private file beside `path` to be filled, then put it in its place, on disk, in one step.
 
-    It is opened once, never by its name again: somebody might have put a link there meanwhile.
+    It is opened once, never by its name again: there may be a link by now.
     """
     beside = path.with_name(f"{_prefix(path)}{os.getpid()}")
     with writing(path):
@@ -73,8 +73,8 @@ def remove_left_behind(files: Iterable[Path], *, journal: Path | None = None) ->
     """Remove what a killed command left half made beside these files; to be called before any of them is written.
 
     Of what `replacing` made, only that of processes that have ended. This process has made nothing yet: a file with its
-    number is that of an earlier one, as in a container, where each has the same. Whoever holds the lock of a `journal`
-    is the only one at work on it, so its scratch file goes, too. What cannot be removed stays: it is in nobody's way.
+    number is that of an earlier one, as in a container, where each has the same. The holder of the lock of a
+    `journal` is the only one at work on it, so its scratch file goes, too. What cannot be removed stays.
     """
     prefixes: dict[Path, set[str]] = {}
     for path in files:

@@ -26,7 +26,7 @@ class Listeners:
     """All that get the events of a command.
 
     One that can no longer be written to (its reader has gone, its disk is full) is dropped, and the run goes on: what
-    counts is in the journal. With `person`, somebody reads standard error, and serious notes are shown with --quiet,
+    counts is in the journal. With `person`, a person reads standard error, and serious notes are shown with --quiet,
     too.
     """
 

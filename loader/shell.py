@@ -1,4 +1,4 @@
-"""How a command is shown so that whoever pastes it into a shell runs the same words."""
+"""How a command is shown, so that pasted into a shell it runs the same words."""
 
 import os
 import shlex

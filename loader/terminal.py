@@ -169,7 +169,7 @@ def _leave_no_core() -> None:
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
-        # A core that is piped to a program obeys no limit; and nobody but root may look into the memory now.
+        # A core that is piped to a program obeys no limit; and only root may look into the memory now.
         with suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 

@@ -117,7 +117,7 @@ def create_label_sync(first: str, second: str, label: str, **options: Unpack[Cre
 async def undo(results: Path, **options: Unpack[UndoOptions]) -> UndoReport:
     """Take back what the load of a results file added, and return the report; no question is asked.
 
-    Does what `association-loader undo RESULTS --yes` does: what was there before stays, what somebody changed since is
+    Does what `association-loader undo RESULTS --yes` does: what was there before stays, what was changed since is
     left and reported. An interrupted undo goes on at the next call. Raises UsageError or JournalError when nothing
     was removed, and Fatal when the portal refuses the token, or is another one than that of the load.
     """

@@ -56,7 +56,7 @@ def source_of(given: object) -> Source:
         return Source(())
     if isinstance(given, str | os.PathLike):
         return Source((os.fspath(given),))
-    # By name: asking pandas itself would import it, half a second that only whoever has a DataFrame has paid already.
+    # By name: asking pandas itself would import it, half a second that a caller with a DataFrame has paid already.
     kind = type(given)
     if kind.__name__ == "DataFrame" and kind.__module__.partition(".")[0] == "pandas":
         options = {"format": "parquet", "results": "dataframe.results.csv"}

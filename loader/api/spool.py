@@ -17,7 +17,7 @@ def spooled(frame: "pd.DataFrame") -> BinaryIO:
     Whole numbers and text are exact. A floating-point number that cannot hold all its digits stays one, so that its
     row is rejected rather than its id guessed. Raises UsageError for two columns of one name.
     """
-    import pyarrow as pa  # noqa: PLC0415 - only whoever loads a DataFrame pays for it
+    import pyarrow as pa  # noqa: PLC0415 - for a DataFrame only
     from pyarrow import parquet  # noqa: PLC0415
 
     names = [str(name) for name in frame.columns]
@@ -75,5 +75,5 @@ def _numpy_text(cell: Any) -> str | None:
 
     if cell.dtype.kind == "f":
         return float_text(float(cell), min(np.finfo(cell.dtype).nmant + 1, DOUBLE_BITS)) or None
-    # Kind V are types of other packages, such as bfloat16: nobody knows how many digits they hold.
+    # Kind V are types of other packages, such as bfloat16: it is not known how many digits they hold.
     return f"{LOST}{cell}" if cell.dtype.kind == "V" else str(cell)

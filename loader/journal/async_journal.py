@@ -31,7 +31,7 @@ GATHER_SECONDS = 0.01
 class InThread(Generic[Held]):
     """A context manager that is entered, used and left in one thread.
 
-    Work that was handed to the thread is always done, also when whoever waits for it is cancelled: it may be a commit.
+    Work that was handed to the thread is always done, also when its task is cancelled: it may be a commit.
     Leaving comes after it, so that nothing is closed while it is in use.
     """
 
@@ -86,7 +86,7 @@ class View(Protocol):
 class AsyncJournal(InThread[SomeJournal]):
     """A journal that takes outcomes over at once, commits those of a moment together, and writes a table behind them.
 
-    `at_work` are the tasks that wait for the journal: whoever ends a run lets them, because what they wait for is done
+    `at_work` are the tasks that wait for the journal: the end of a run lets them, because what they wait for is done
     in any case. After an error nothing more is written: a disk may then say "written" of what it has lost.
     """
 

@@ -57,7 +57,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A table that this journal's commands write, by its file's name; any other file of that name is somebody else's.
+    """A table that this journal's commands write, by its file's name; any other file of that name is not its own.
 
     `written` is None for one that is to be written anew.
     """
@@ -91,7 +91,7 @@ class Facts:
     refused the token before a plan was made. `claimed` is the last pair that was claimed. `command`, `folder`,
     `exit_code`, `stopped` and `next_command` are those of the latest command, `seconds`, `requests` and `pace` count
     all of them: `pace` has figures by stretches of `pace_width` seconds (see `show.pace`). `outputs` are the run's
-    files by their kind, `kept_failures` failures files that somebody had changed, and `failures_written` the SHA-256
+    files by their kind, `kept_failures` failures files that the user had changed, and `failures_written` the SHA-256
     sums of the failures file, of the new one and the old while one takes the place of the other. `labels`, `exact` and
     `sample` are a verification's: each type's label by its key, whether a pair may hold nothing else, how it was drawn.
     `removals_agreed`: it is known what a mirror takes off, and `--max-removals` allows it; `removals_done`: it has.

@@ -122,7 +122,7 @@ class Journal:
             pass
 
     def rewrite(self, table: str) -> None:
-        """Have a table written anew by whoever opens it next."""
+        """Have a table written anew by the command that opens it next."""
         self.remember(**self._rewritten(table))
 
     def _rewritten(self, table: str) -> dict[str, Any]:

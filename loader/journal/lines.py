@@ -73,7 +73,7 @@ PAIRS_AT_ONCE = 10_000
 def line_blocks(journal: Journal, after: int = 0) -> Iterator[LineBlock]:
     """Yield the rows that have outcomes after a number, in the order in which these became known.
 
-    Whoever wants to go on behind a number takes all that it has.
+    All rows of a number come before it counts as read.
     """
     shared_lines = SharedLines(journal)
     for outcomes in journal.outcomes(after, PAIRS_AT_ONCE):

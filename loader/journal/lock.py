@@ -13,7 +13,7 @@ from loader.errors import JournalLocked, UsageError
 ENDING = "-lock"
 
 LOOK_SECONDS = 0.05
-"""Longer than whoever only asks for the holder (see `holder`) has a hand on the lock."""
+"""Longer than a command that only looks who the holder is (see `holder`) has the lock."""
 
 
 class Lock:

@@ -165,7 +165,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 def _read_only(path: Path) -> str:
     # Without a log beside it, a plain read-only connection would make an empty one and leave it there; with one, it
-    # would write into the log's index, which is only missing where somebody copied the other two files.
+    # would write into the log's index, which is only missing where the other two files were copied.
     log, index = (path.with_name(path.name + ending) for ending in ("-wal", "-shm"))
     # A log of a header at most, as a power cut may leave it, says nothing, and SQLite waits for it in vain.
     if not log.exists() or log.stat().st_size <= _LOG_HEADER:

@@ -26,7 +26,7 @@ from loader.journal.schema import guarded
 from loader.model import NO_TYPES, WRITTEN, AssociationType, Demotion, Direction, Outcome, Pairs, concatenate
 
 STATUSES = ("removed", "unchanged", "left", "failed")
-"""What may become of a pair: taken back; not there any more; changed by somebody since; refused by HubSpot."""
+"""What may become of a pair: taken back; not there any more; changed since by others; refused by HubSpot."""
 
 
 COLUMNS = (
@@ -280,7 +280,7 @@ class UndoJournal(Journal):
         }
 
     def to_give_back(self) -> int:
-        """Return how many of them nobody has looked at yet."""
+        """Return how many of them are not looked at yet."""
         (count,) = next(self.query(_TO_GIVE_BACK))
         return int(count)
 

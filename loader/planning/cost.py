@@ -21,7 +21,7 @@ from loader.settings import Rate, SendSettings
 PAIRS_OF_A_REQUEST = {"put": 1, "batch": PAIRS_PER_CREATE}
 
 STALE_SHARE = 0.01
-"""Of the pairs: one that plans reckon with, as nobody knows which records are still there before they are written."""
+"""Of the pairs: plans reckon with one, as it is not known before writing which records are still there."""
 
 LONG_SECONDS = 600.0
 """For a load that takes longer, the faster method is shown."""
@@ -149,7 +149,7 @@ def _unread(reading: Reading, ids: Iterable[str]) -> list[ApiError]:
 
 
 def replacing(send: SendSettings) -> str | None:
-    """Return what somebody should know before labels are taken off, or None."""
+    """Return what a person should know before labels are taken off, or None."""
     if send.existing != "replace":
         return None
     after = (
@@ -161,7 +161,7 @@ def replacing(send: SendSettings) -> str | None:
 
 
 def advice(planned: Planned, send: SendSettings) -> str | None:
-    """Return what somebody should know who has chosen a method, or None."""
+    """Return what a person should know who has chosen a method, or None."""
     if send.method == "batch":
         return "By batch HubSpot gives no created resource id: that column of the results stays empty."
     put, batch = planned.costs["put"], planned.costs["batch"]

@@ -37,7 +37,7 @@ class Why(NamedTuple):
 
 
 class Sink(Protocol):
-    """Whoever takes over what comes of rows."""
+    """Takes over what comes of rows."""
 
     def reject(self, rows: Records, why: Iterable[Why]) -> None:
         """Take over rows, as they are written (see `ROW`), that are never sent."""

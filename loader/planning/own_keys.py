@@ -82,7 +82,7 @@ def match(question: Question, values: Sequence[str], answer: RecordsFound) -> Ma
 def match_alone(question: Question, value: str, answer: RecordsFound) -> FoundRecord:
     """Return the record of a value that was looked up alone: then HubSpot's answer is about nothing else.
 
-    But for numbers: a property that is one finds `123` for `00123`, and whose key that is nobody knows.
+    But for numbers: a property that is one finds `123` for `00123`, and it is not known whose key that is.
     """
     records = tuple(dict.fromkeys(record_id for record_id, _ in answer.records))
     different = [other for _, other in answer.records if other.casefold() != value.casefold()]

@@ -66,7 +66,7 @@ INSTEAD = (
 
 
 def instead_of_id(text: str) -> Instead | None:
-    """Return what a text is that is not a record id, None where nobody can know.
+    """Return what a text is that is not a record id, None where that cannot be known.
 
     >>> instead_of_id("ada@example.com").what, instead_of_id("0035000003bTyX1AAK").what
     ('an email address', 'a key as Salesforce writes it')

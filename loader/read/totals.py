@@ -40,7 +40,7 @@ _WHY = "ids far shorter than those of the other rows; delete the row of totals"
 class Totals:
     """Finds the rows of totals in one table, whose ids are in the columns at `ids`.
 
-    A row is one if a cell of a column that nobody reads has a word for a total and an id has at most half as many
+    A row is one if a cell of an unread column has a word for a total and an id has at most half as many
     characters as most others have in its column. Both are needed, because a company may be called Total. In the columns
     at `read` the word is a value: Sum may be a label or a key.
     """

@@ -1,7 +1,7 @@
 """Excel's `.xlsx`, read by calamine.
 
 Calamine fails on a whole sheet, or row, for one cell with an error that is newer than calamine (`#SPILL!`) or with a
-duration too long for Python, even in a column that nobody reads. So calamine reads a copy in which such cells hold an
+duration too long for Python, even in a column that is not read. So calamine reads a copy in which such cells hold an
 error that it knows; `xlsx_facts.py` finds them.
 """
 

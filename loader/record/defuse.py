@@ -11,7 +11,7 @@ STANDARD_INPUT = "-"
 Cell = str | int | None
 
 # A cell that begins with an apostrophe is text already; the wide signs count in some of Excel's languages, and what
-# does not print (C0 signs, zero-width and direction marks) may be dropped by whoever opens the file.
+# does not print (C0 signs, zero-width and direction marks) may be dropped by the program that opens the file.
 _FORMULA = re.compile(
     r"[\s\"\0-\x20\u200B-\u200F\u202A-\u202E\u2060-\u206F\uFEFF]*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20]|[\t\r\n]"
 )

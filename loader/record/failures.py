@@ -1,7 +1,7 @@
 """The failures file: the records that failed or were rejected, in their own columns, ready to be mended and loaded.
 
 It is meant to be mended by hand. So it is written or removed only as long as it is what the loader wrote: the journal
-keeps the checksum of that. A file that somebody changed is renamed, never overwritten.
+keeps the checksum of that. A file that was changed is renamed, never overwritten.
 """
 
 import codecs
@@ -36,7 +36,7 @@ _LONGEST_HEADER = 2**20
 
 
 class Failures(NamedTuple):
-    """How many lines the failures file has, and where one was kept that somebody had changed, if there was one."""
+    """How many lines the failures file has, and where one was kept that the user had changed, if there was one."""
 
     lines: int
     kept: Path | None
@@ -100,7 +100,7 @@ def is_mended(path: Path, journal: Journal) -> bool:
 
 
 def is_failures_file(path: Path) -> bool:
-    """Return True when a file has the columns that the loader adds, whoever wrote it and whatever separates them."""
+    """Return True when a file has the columns that the loader adds, whatever wrote it and whatever separates them."""
     with writing(path), path.open("rb") as file:
         if is_workbook(path):
             return any(map(_has_our_columns, _texts_of_workbook(file)))
@@ -121,7 +121,7 @@ def _texts_of_workbook(file: BinaryIO) -> Iterator[bytes]:
 
 
 def has_mended_files(journal: Journal) -> bool:
-    """Return True when a failures file of a run is still there that somebody has changed."""
+    """Return True when a failures file of a run is still there that the user has changed."""
     failures = journal.path.with_name(journal.facts.outputs.get("failures", ""))
     kept = (journal.path.with_name(name) for name in journal.facts.kept_failures)
     return is_mended(failures, journal) or any(path.exists() for path in kept)
@@ -137,7 +137,7 @@ def _digests(path: Path) -> list[str]:
 
 
 def _make_way(outputs: Outputs, journal: Journal, now: datetime) -> Path | None:
-    """Rename a failures file that somebody has changed, and return its new path; None where there was none."""
+    """Rename a failures file that the user has changed, and return its new path; None where there was none."""
     path = outputs.failures
     if not is_mended(path, journal):
         return None

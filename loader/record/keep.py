@@ -15,7 +15,7 @@ def remove_old(outputs: Outputs, days: int, now: datetime) -> list[str]:
     """Remove the files of set-aside runs of this name that ended longer ago; return the names of their journals.
 
     A journal goes last, so that one that is left by a crash still names what is left. A damaged one is left alone, and
-    so is a run whose failures file somebody has changed: its corrections may be still to be loaded.
+    so is a run whose failures file the user has changed: its corrections may be still to be loaded.
     """
     removed = []
     for journal in sorted(outputs.results.parent.iterdir()):

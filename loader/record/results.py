@@ -102,7 +102,7 @@ class TextResults:
         self._checksum = zlib.crc32(data, self._checksum)
 
     def finish(self) -> None:
-        """Flush to disk; if somebody cut or removed the file meanwhile, write it again."""
+        """Flush to disk; if the file was cut or removed meanwhile, write it again."""
         with writing(self._path):
             if not self._in_place():
                 self.close()

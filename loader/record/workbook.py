@@ -62,7 +62,7 @@ _PARTS = {
 class WorkbookWriter:
     """Writes lines of text cells, the header first; where a sheet is full, the next one begins with the same header.
 
-    A column keeps what is typed into it as text, so an id that somebody corrects keeps all its digits. The text stays
+    A column keeps what is typed into it as text, so an id that a person corrects keeps all its digits. The text stays
     as it is: no cell of text is ever run as a formula.
     """
 

@@ -88,7 +88,7 @@ def already_finished(earlier: Earlier, again: float | None) -> str:
 def _failures_are_mended(outputs: Outputs) -> bool | None:
     """Return True when a failures file is there that the run in the journal did not write, None if it cannot be read.
 
-    A journal of another version cannot be read: then nobody knows.
+    A journal of another version cannot be read: then it is not known.
     """
     if outputs.journal.exists():
         # Also takes over what a killed process left beside the journal, which may be about to be renamed.
@@ -99,7 +99,7 @@ def _failures_are_mended(outputs: Outputs) -> bool | None:
 
 
 def note_kept_failures(settings: Settings, outputs: Outputs, kept: Path, notify: Notify) -> None:
-    """Say where a failures file is now that somebody had changed, and how it is loaded."""
+    """Say where a failures file is now that the user had changed, and how it is loaded."""
     following = load_mended(settings, outputs, kept)
     how = f"; to load what was mended in it: {following}" if following else ""
     notify(

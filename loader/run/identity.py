@@ -141,8 +141,8 @@ def decide(
 ) -> Decision:
     """Return what a command that is bound to `bound` does about the run that is there.
 
-    Raises JournalMismatch when there is an unfinished run of something else, and UsageError when the results are
-    nobody's.
+    Raises JournalMismatch when there is an unfinished run of something else, and UsageError when no journal says
+    which run wrote the results.
     """
     if settings.fresh:
         return Decision.NEW

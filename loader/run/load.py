@@ -54,7 +54,7 @@ from loader.settings import Settings
 from loader.shell import command_line
 from loader.stopping import Stop
 
-NOBODY = Account(None, None)
+NO_ACCOUNT = Account(None, None)
 
 MOST_COMMANDS = 100
 """A run that is gone on with every night for years remembers the latest of them."""
@@ -116,7 +116,7 @@ class _Load:
 
     async def _go_on(self, earlier: Earlier) -> Report:
         async with self.session.connected(self.notify) as (gateway, portal):
-            account, refused = NOBODY, None
+            account, refused = NO_ACCOUNT, None
             try:
                 # Before anything is changed: a run goes on in the portal that it began in.
                 account = await self.session.recognize(portal, bound=earlier.portal_id)
@@ -171,11 +171,11 @@ class _Load:
                 self.session, self.inputs, staging, gateway=gateway, portal=portal, portal_id=account.portal_id
             )
         except Retryable as error:
-            return NOBODY, no_answer(error)
+            return NO_ACCOUNT, no_answer(error)
         except (Fatal, Stopped) as error:
             if not staging.held.whole:
                 raise
-            return NOBODY, error
+            return NO_ACCOUNT, error
         self.notify(event)
         if event.new_labels:
             made = await self.session.stop.unless(make_labels(portal, event.new_labels, self.notify))

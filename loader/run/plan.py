@@ -29,7 +29,7 @@ from loader.settings import Settings
 from loader.stopping import Stop
 
 ATTEMPTS = 3
-"""At each question, which take a few seconds: somebody waits, and nothing is lost when the portal is out of reach."""
+"""At each question, which take a few seconds: a person waits, and nothing is lost when the portal is out of reach."""
 
 _ADDRESSES_UNCHECKED = (
     "Not checked without a token: the portal in the records' addresses; --portal-id says which it is."

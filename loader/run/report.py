@@ -1,4 +1,4 @@
-"""How a command ended, for whoever called it from Python or from the command line."""
+"""How a command ended, for its caller in Python or on the command line."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -102,7 +102,7 @@ class _TableReport:
 
     def _table(self) -> "pd.DataFrame":
         """Return the table, every cell as text; UsageError when it is another command's by now."""
-        import pandas as pd  # noqa: PLC0415 - half a second that only whoever asks for a DataFrame pays
+        import pandas as pd  # noqa: PLC0415 - half a second, for a DataFrame only
 
         if self._written is None or _written(self.path) != self._written:
             raise UsageError(f"{self.path} was written by another command since: ask for .results before the next one")
@@ -142,7 +142,7 @@ class UndoReport(_TableReport):
     def results(self) -> "pd.DataFrame":
         """The lines of the file, in any order; every cell is text.
 
-        `status` is `removed`, `unchanged` (it was not there any more), `left` (somebody has changed it since) or
+        `status` is `removed`, `unchanged` (it was not there any more), `left` (it was changed since) or
         `failed`. Read from the file at each access: UsageError once that is gone, or written anew by another undo.
         """
         return self._table()
@@ -163,7 +163,7 @@ def _written(path: Path) -> int | None:
 
 
 def _frame(columns: Sequence[str], records: Iterable[Sequence[object]]) -> "pd.DataFrame":
-    import pandas as pd  # noqa: PLC0415 - half a second that only whoever asks for a DataFrame pays
+    import pandas as pd  # noqa: PLC0415 - half a second, for a DataFrame only
 
     texts = [["" if cell is None else str(cell) for cell in record] for record in records]
     return pd.DataFrame(texts, columns=list(columns), dtype="str")

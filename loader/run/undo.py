@@ -34,7 +34,7 @@ MOST_TAKERS = 8
 """Each holds a thousand pairs and the answer about them in memory."""
 
 Agree = Callable[[UndoPlanned], Coroutine[Any, Any, None]]
-"""Asks whoever is responsible; raises when the answer is no."""
+"""Asks the person at the terminal; raises when the answer is no."""
 
 
 async def undo(
@@ -47,7 +47,7 @@ async def undo(
 ) -> UndoReport:
     """Take back what the run of `settings.results` added, and return how that went.
 
-    What was there before the run stays, and what somebody changed since is left. `agree` is called before anything is
+    What was there before the run stays, and what was changed since is left. `agree` is called before anything is
     removed. Raises UsageError or JournalError when nothing was removed, Fatal when the portal refuses the token or is
     another one than the run's; whatever else ends it early is in the report.
     """

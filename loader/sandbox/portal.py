@@ -199,13 +199,13 @@ class Portal:
         return known[1]
 
     def delete_record(self, name: str, record_id: int) -> None:
-        """Deletes a record with its associations, as somebody in HubSpot does."""
+        """Deletes a record with its associations, as a person in HubSpot does."""
         object_type_id = self._type_id(name)
         self.associations.drop(object_type_id, record_id)
         self._missing.add((object_type_id, record_id))
 
     def merge_record(self, name: str, record_id: int, into: int) -> None:
-        """Merges a record into another, which gets its associations, as somebody in HubSpot does."""
+        """Merges a record into another, which gets its associations, as a person in HubSpot does."""
         object_type_id = self._type_id(name)
         for to_type, to_id, types in self.associations.drop(object_type_id, record_id):
             self.associate(object_type_id, into, to_type, to_id, types, append=True)

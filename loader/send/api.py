@@ -34,7 +34,7 @@ class Request(NamedTuple):
 
 
 def _object_type(text: str) -> str:
-    # The last gate before a URL: nothing that could rewrite the path gets through, whoever built the pair.
+    # The last gate before a URL: nothing that could rewrite the path gets through, whatever built the pair.
     if not _OBJECT_TYPE.fullmatch(text):
         raise ValueError(f"not an object type: {text!r}")
     return text

@@ -1,7 +1,7 @@
 """Takes associations off pairs: whole pairs by `batch/archive`, labels by `batch/labels/archive`.
 
 Archiving the type without a label takes every label of the pair with it (guide "Associations v4"): to take off labels
-is for whoever knows that they are labels.
+is for a caller that knows that they are labels.
 """
 
 from collections import deque

@@ -141,7 +141,7 @@ class Batch:
             error = answer.unexplained or _silent(status)
             step.draft.done()
             return known._replace(failed=known.failed + self._failed(left, error, step.attempts))
-        # What an answer says of nobody in particular: by halves.
+        # What an answer says of no pair in particular: by halves.
         parts = halves(absent) if answer.unexplained is not None or answer.others else [absent] if absent else []
         again = [step._replace(draft=part) for part in step.draft.split(np.array(part, np.int64) for part in parts)]
         return known._replace(again=again)

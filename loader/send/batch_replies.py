@@ -142,7 +142,7 @@ class Page(NamedTuple):
 
     `refused` are the records that it names an error for; `unexplained` is an error that names none of them. Where the
     answer is not `complete` (CANCELED, PENDING, PROCESSING), the records in neither are to be asked for again.
-    `others` are the records that nobody asked for, or that it names twice: some that it does not mention are merged
+    `others` are the records that were not asked for, or that it names twice: some that it does not mention are merged
     into them. `names_all` says that it has an entry for records without associations, too.
     """
 
@@ -248,7 +248,7 @@ class Created(NamedTuple):
 
     `unexplained` is an error that could be about any of the pairs that are not mentioned. An answer that is not
     `complete` (CANCELED, PENDING, PROCESSING) may be about work that HubSpot is still at. `others` says that it speaks
-    of pairs that nobody sent: those of merged records, answered with the one that survives.
+    of pairs that were not sent: those of merged records, answered with the one that survives.
     """
 
     created: list[tuple[tuple[str, ...], Pairs]]
@@ -330,7 +330,7 @@ def _matched(
 ) -> tuple[dict[tuple[str, ...], list[Pair]], list[Pair], list[tuple[str, str]]]:
     """Return the pairs that results name, by the labels that these give them; those that none names; and the others.
 
-    The others are the ids of pairs that nobody sent.
+    The others are the ids of pairs that were not sent.
     """
     found = {
         (text_of(each.from_object_id), text_of(each.to_object_id)): labels_of(each.labels) if each.labels else ()

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 FRESH_SECONDS = 60.0
-"""Nothing is written on a reading that is older: somebody else may have changed the pair meanwhile."""
+"""Nothing is written on a reading that is older: the pair may have been changed meanwhile."""
 
 
 class Moment(NamedTuple):

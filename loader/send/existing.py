@@ -107,7 +107,7 @@ class Merge:
 
     async def renew(self, draft: Draft) -> None:
         """Look a draft up once more, together with others that wait and are about as old."""
-        async with self._renewing:  # Whoever waits here may find its draft renewed by the one before.
+        async with self._renewing:  # A task that waits here may find its draft renewed by the one before.
             while len(draft) and self.is_old(draft.stretch.read_at):
                 await self._renew(self._like(draft))
 

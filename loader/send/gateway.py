@@ -92,7 +92,7 @@ class Delivered(NamedTuple, Generic[T]):
 
 @dataclass(slots=True)
 class Traffic:
-    """Counts of requests; `latencies` are seconds, of the answers since somebody took them out, or the latest."""
+    """Counts of requests; `latencies` are seconds, of the answers since they were taken out, or the latest."""
 
     sent: int = 0
     retried: int = 0
@@ -130,7 +130,7 @@ class _Effort:
 class Gateway:
     """Delivers requests within the limiter's rate until each is answered, refused, or out of attempts.
 
-    `in_flight` holds the tasks whose request is under way: whoever ends the run may cancel all others at once. Between
+    `in_flight` holds the tasks whose request is under way: the end of a run may cancel all others at once. Between
     an answer's arrival and the return of `call` nothing is awaited, so it cannot get lost.
 
     `held_up` is called when a request begins to wait for the end of what may be an outage: another one should then be
@@ -236,7 +236,7 @@ class Gateway:
     async def _leave(self, refused: str | None) -> str:
         """Wait until this request may leave, and return its Authorization header; it holds a permit from then on.
 
-        One request at a time waits for the limiter, and whoever renews the token keeps all others waiting.
+        One request at a time waits for the limiter, and the one that renews the token keeps all others waiting.
         """
         async with self._door:
             await self._take_permit()
@@ -373,7 +373,7 @@ class Gateway:
         """Tell an outage from one row that always fails, where no other request is left to show which of them it is.
 
         An answer shuts the breaker, and the row's failures count against it again. Only a row alone is doubted: when
-        several fail, HubSpot may be at work for whoever asks about the account and for nobody else.
+        several fail, HubSpot may be at work for a question about the account and for nothing else.
         """
         if self._account is None:
             return
@@ -415,7 +415,7 @@ class Gateway:
     def _delay(self, error: Retryable, failures: int) -> float:
         """Return the seconds that a request waits before its next attempt, after a number of failures that count."""
         if self.limiter.breaker.open:
-            # The breaker paces the probes; whoever slept longer would be late when all is well again.
+            # The breaker paces the probes; a request that slept longer would be late when all is well again.
             return error.retry_after or 0.0
         return retry.delay(error, max(1, failures), self._uniform)
 

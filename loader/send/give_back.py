@@ -1,7 +1,7 @@
 """What a load took from other pairs is given back: the type by which a record had its primary one.
 
 HubSpot takes that type off the old pair when another pair gets it. Once the new pair has lost it again, the old one
-gets it back, if it is still there and nobody has made a third one the primary one since.
+gets it back, if it is still there and no third one was made the primary one since.
 """
 
 from collections import defaultdict

@@ -83,8 +83,8 @@ class Replacing:
 class Removing:
     """Types are taken off, and a pair keeps all others.
 
-    `labels` gives the label of each type by its key, blank for an unlabelled one, and lacks types that nobody knows: to
-    archive one that is not known to be a label might take all labels with it. `whole_pair`: to name the unlabelled type
+    `labels` gives the label of each type by its key, blank for an unlabelled one, and lacks unknown types: to archive
+    one that is not known to be a label might take all labels with it. `whole_pair`: to name the unlabelled type
     is to name the whole pair.
     """
 

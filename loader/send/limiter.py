@@ -35,7 +35,7 @@ BURST = 10
 """Requests that may leave at once; the rest of a window is spread evenly by aiolimiter."""
 
 LOWERED_BY = 0.8
-"""A 429 while we were inside our own count means that somebody else uses the same limit."""
+"""A 429 while we were inside our own count means that another app uses the same limit."""
 
 RAISED_BY = 0.05
 """Share of the limit that comes back with each window without a 429."""
@@ -214,7 +214,7 @@ class Limiter:
             self._resize(self._lowered_to)
 
     def slow_down(self, retry_after: float | None, uniform: Uniform) -> None:
-        """After a 429, let no request leave for a while, whoever makes it, and give up a fifth of the limit.
+        """After a 429, let no request leave for a while, of any task, and give up a fifth of the limit.
 
         The pause is a tenth of the window, doubled with each pause up to the whole of it until a request succeeds, and
         never shorter than HubSpot asks for. 429s to requests that left before a pause began prolong it at most.
@@ -269,7 +269,7 @@ class Limiter:
     def _apply(self) -> None:
         requests, seconds = max(1, int(self._full_rate.requests * self._lowered_to + 1e-9)), self._full_rate.seconds
         self.rate = Rate(requests, seconds)
-        # An equal part is one slot at least: with fewer slots than loaders nobody would ever send.
+        # An equal part is one slot at least: with fewer slots than loaders none would ever send.
         self._slots = int(requests * self.portion + ROUNDING) or int(self.portion >= 1 / self._loaders)
         part = max(1, requests // self._loaders)
         burst = max(1, min(BURST, part // 2))

@@ -8,7 +8,7 @@ from loader.errors import ApiError
 from loader.model import Outcome, Pair, Pairs, Result
 
 Record = Callable[[Sequence[Outcome]], None]
-"""Takes outcomes over; whoever has some tells them here, and nowhere else. May raise Stopped to end the run."""
+"""Takes outcomes over: all that there are, each once. May raise Stopped to end the run."""
 
 
 def failed(error: ApiError, *, attempts: int, finished_at: str) -> Result:

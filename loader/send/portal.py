@@ -34,7 +34,7 @@ class Account(NamedTuple):
 class GatewayPortal:
     """Asks through the gateway, within its limits; an endpoint that is not there or not allowed says None.
 
-    `portal_id` is known once the account was asked for. `attempts` are those of each question, for somebody who waits
+    `portal_id` is known once the account was asked for. `attempts` are those of each question, for a person who waits
     before the screen; None: the gateway's.
     """
 

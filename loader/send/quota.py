@@ -20,7 +20,7 @@ class Usage(NamedTuple):
 
 @dataclass(slots=True)
 class Day:
-    """What is known of the day's quota, which all private apps of a portal share; None is what nobody has said yet.
+    """What is known of the day's quota, which all private apps of a portal share; None is what is not known yet.
 
     `left` is HubSpot's last word, less the requests that came home since then without one (answers to OAuth name no
     quota). `reserve` is what is to be left of it for others. `time_zone` is the portal's, an IANA name.
@@ -57,7 +57,7 @@ class Day:
 
     @property
     def reserve_unknown(self) -> bool:
-        """True when there is a reserve, and nobody says how much that leaves for us."""
+        """True when there is a reserve, and it is not known how much that leaves for us."""
         share = self.reserve is not None and self.reserve.share is not None
         return self.reserve is not None and (self.left is None or (share and self.limit is None))
 

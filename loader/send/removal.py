@@ -13,7 +13,7 @@ class Removal(NamedTuple):
 
     `whole`: the pair itself; else `types`, which are labels all. `back` are labels that the run took, and that the pair
     gets back, together with `now`, all that it has. `status` is `removed`, `unchanged` (what the run did is not there
-    any more) or `left` (somebody has changed the pair since, and it stays); `why` is a sentence.
+    any more) or `left` (the pair was changed since, and stays); `why` is a sentence.
     """
 
     whole: bool
@@ -37,7 +37,7 @@ def removal(asked: Types, before: Types, now: Types, labels: Mapping[str, str], 
 
     `replaced`: the run took everything else off it, and that is given back.
 
-    `labels` gives the label of each type by its key, blank for an unlabelled one, and lacks types that nobody knows.
+    `labels` gives the label of each type by its key, blank for an unlabelled one, and lacks types that are not known.
     Archiving an unlabelled type takes everything with it (guide "Associations v4"), so only what is known to be a
     label is ever taken off by itself.
     """

@@ -47,7 +47,7 @@ LONGEST_WINDOW = 10.0
 
 FEWEST_PER_SECOND = 1.0
 MOST_PER_SECOND = 1000.0
-"""HubSpot's limits are from 10 requests a second (Free and Starter) to 25; what is far from that is somebody else's."""
+"""HubSpot's limits are from 10 requests a second (Free and Starter) to 25; anything far from that is not its own."""
 
 _DECODER: Decoder[object] = Decoder()
 

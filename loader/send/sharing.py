@@ -35,7 +35,7 @@ CLAIM_SECONDS = 1.0
 """A loader that could not renew its claim for so long sends nothing until it has: it counts as ended."""
 
 LONGEST_CLAIM = 10.0
-"""Seconds. A claim that lasts longer comes from another boot of the machine, or from nobody of ours."""
+"""Seconds. A claim that lasts longer comes from another boot of the machine, or from no loader."""
 
 STEPS = 10
 """What an ended loader has used comes free in this many parts of a window, bit by bit."""
@@ -171,7 +171,7 @@ class Sharing:
         return parts[0]
 
     def _leave(self, claims: Claims) -> Claims:
-        """Leave claims that nobody renews: what this loader has sent goes to the others as it becomes a window old."""
+        """Leave the claims as they are: what this loader has sent goes to the others as it becomes a window old."""
         now, window = self._clock(), self._window
         left = {name: claim for name, claim in claims.items() if name != self._name}
         before = 0.0
@@ -203,7 +203,7 @@ class ClaimsFile:
     """`<cache folder>/association-loader/<name>`: some JSON, readable by its owner only; no symbolic link is followed.
 
     It holds no token; nor does its name (see `auth.fingerprint`). What is not as this class writes it counts as
-    nothing. Every call raises OSError when the folder is of no use: read-only, full, somebody else's, on a file system
+    nothing. Every call raises OSError when the folder is of no use: read-only, full, another user's, on a file system
     without locks.
     """
 
@@ -217,7 +217,7 @@ class ClaimsFile:
         return self._folder / self._name
 
     def change(self, change: Callable[[Claims], Claims], clock: Callable[[], float]) -> None:
-        """Replace the claims that are there by what `change` makes of them, while nobody else does."""
+        """Replace the claims that are there by what `change` makes of them, while no other loader does."""
         with self._locked() as descriptor:
             found = os.pread(descriptor, LARGEST, 0)
             claims = change(_read(found, clock()))

@@ -139,7 +139,7 @@ def _connection_message(error: Exception) -> str:
 async def _read(response: aiohttp.ClientResponse, largest: int) -> bytes:
     """Read the body up to a cap, unpacked or not: a small gzip can grow a thousandfold [measured: 306 kB to 613 MB]."""
     if response.status < 200:
-        # 100, 102 and 103 are read over by aiohttp; 101 agrees to another protocol, which nobody asked for.
+        # 100, 102 and 103 are read over by aiohttp; 101 agrees to another protocol, which was not asked for.
         raise _unreadable(
             response, f"the answer is {response.status}, which answers no request: a proxy may be between"
         )

@@ -46,7 +46,7 @@ def plain(text: object, style: str = "") -> Text:
 
 
 def command(words: str) -> Text:
-    """Return a line with a command in it, which is not wrapped: somebody will copy it."""
+    """Return a line with a command in it, which is not wrapped, so that it can be copied."""
     line = plain(words, "bold")
     line.no_wrap = True
     return line

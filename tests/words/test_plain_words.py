@@ -25,6 +25,7 @@ SENTENCES = {
     "stood in the way": "failed; the error",
     "told": "reported, shown, asked",
     "roads?": "the usual way; like any other",
+    "whoever|(?:some|no)body(?: else)?(?:'s)?": "the caller, the user, another app; not known",
     "let go of": "close",
     "cannot be meant": "is wrong; the option cannot have it",
     "and their kin": "and the like",

@@ -1,7 +1,7 @@
 """The batch endpoints for associations.
 
-Where an answer has results, they come in a seeded random order: the order is not documented, and whoever
-reads them by position should fail here.
+Where an answer has results, they come in a seeded random order: the order is not documented, and a client
+that reads them by position should fail here.
 """
 
 from collections import Counter
