@@ -129,7 +129,7 @@ class SharedLines:
             Line(input=self.inputs[input_], row=0, object_id="", to_object_id="", **self.kinds[kind], **results[key])
             for input_, kind, key in zip(rows.inputs[first].tolist(), rows.kinds[first].tolist(), keys, strict=True)
         ]
-        # What was to be taken off, and was gone before, is nobody's row.
+        # What was to be taken off, and was gone before, has no row.
         gone = [not each.input and each.status == "unchanged" for each in shared]
         if any(gone):
             left = np.flatnonzero(~np.array(gone)[which])

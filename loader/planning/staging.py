@@ -239,7 +239,7 @@ class Staging:
         """Yield the marks with record ids in the place of own keys, where these stand for a record."""
         for block in self._marks.blocks():
             for _ in self.keys.replace(block):
-                pass  # Nobody asks for anything there that could be rejected.
+                pass  # No row is there that could be rejected.
             yield block
 
     def _kinds_of_blank(self, portal_id: str | None) -> dict[int, Direction]:

@@ -129,7 +129,7 @@ class Removing:
 class Mirroring:
     """What was planned is taken off: a pair that no row names goes whole, unless it has got something else since.
 
-    What came since was not held against `--max-removals`, and somebody has just wanted it. `unlabelled` are the types
+    What came since was not held against `--max-removals`, and a user has just wanted it. `unlabelled` are the types
     that go with their pair alone.
     """
 
