@@ -118,6 +118,19 @@ def load(given: "Command") -> int:
     return (terminal.plan if given.values["dry_run"] else terminal.load)(given)
 
 
+@verb("Take off the associations that the inputs name.", INPUTS)
+def remove(given: "Command") -> int:
+    """Take off the associations or labels that the inputs name, and write one result line for each row.
+
+    A row with a label takes that label off its pair, and the pair keeps the others. In a file without any label, a row
+    takes the whole pair off. It is shown first how many associations are taken off, and to go on that number has to be
+    typed. The same command goes on where it stopped, and undo puts back what was taken off.
+    """
+    from loader import terminal  # noqa: PLC0415
+
+    return (terminal.plan if given.values["dry_run"] else terminal.remove)(given)
+
+
 @verb("Show what a load would do; send and write nothing.", INPUTS)
 def plan(given: "Command") -> int:
     """Check everything and show what a load would do; nothing is sent and no file is written.

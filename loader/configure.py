@@ -31,17 +31,17 @@ _ADDRESS = re.compile(r"[A-Za-z]+://([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-F
 
 def settings_from(command: Command, environment: Mapping[str, str]) -> Settings:
     """Return the settings of a command; UsageError when they are wrong."""
-    values = command.values
+    values, removes = command.values, command.verb == "remove"
     if values.get("unread") and values["existing"] != "replace":
         raise UsageError("--unread is for --existing replace: to keep the labels that pairs have, they must be read")
     given = _fields(Settings, values)
-    given["label_name"] = values.get("name")
+    given |= {"removes": removes, "label_name": values.get("name")}
     if command.verb == "undo":
         (given["results"],) = command.arguments
     return Settings(
         read=_groups(command) if "column" in values else (),
         connection=_connection_settings(values, environment),
-        send=SendSettings(**_fields(SendSettings, values)),
+        send=SendSettings(**_fields(SendSettings, {**values, **({"method": "archive"} if removes else {})})),
         verify=VerifySettings(**_fields(VerifySettings, values)),
         command=command.typed,
         **given,
@@ -59,7 +59,8 @@ def _groups(command: Command) -> tuple[InputSettings, ...]:
         raise UsageError("inputs are named on the command line and as [[input]] in the --config file: keep one of them")
     if not command.arguments and not command.job:
         raise UsageError("name at least one input: a file, a folder, a glob, or - for standard input")
-    values = {**command.values, "inputs": command.arguments}
+    needs_label = command.verb == "remove" and not command.values["whole_pair"]
+    values = {**command.values, "inputs": command.arguments, "needs_label": needs_label}
     return tuple(_input_settings({**values, **own}) for own in command.job or [{}])
 
 

@@ -131,6 +131,27 @@ class RejectedFor(NamedTuple):
     first: tuple[RejectedRow, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemovalPlanned:
+    """What a removal is about to take off, by what the pairs have now.
+
+    `pairs` lose something: `whole` ones are not associated any more, `labelled` ones lose labels alone. `unchanged`
+    pairs have nothing of what the rows name; `refused` pairs, of `refused_rows` rows, would lose other labels, too;
+    `unread` ones could not be read. `of` is how many associations their records have, `examples` name some that go.
+    """
+
+    portal_id: str | None
+    pairs: int = 0
+    whole: int = 0
+    labelled: int = 0
+    unchanged: int = 0
+    refused: int = 0
+    refused_rows: int = 0
+    unread: int = 0
+    of: int = 0
+    examples: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Planned:
     """A plan: everything is read, checked and grouped. `rows` are result lines, `without` cells that ask for nothing.
@@ -143,7 +164,7 @@ class Planned:
     `daily_quota` is the day's, None where HubSpot does not say. With a `limit`, rows, pairs and rejects are those
     of the first `limit` records. `rejects` names the rejected rows by reason, the most frequent first; `failures`
     is the file that has them all, None where none was written. `next_command` loads what was planned, None with
-    nothing to send.
+    nothing to send. `removal` is what a removal takes off, None for a load, and where it was not looked up.
     """
 
     inputs: Mapping[str, Understood]
@@ -169,6 +190,7 @@ class Planned:
     failures: str | None = None
     next_command: str | None = None
     new_labels: tuple[NewLabel, ...] = ()
+    removal: RemovalPlanned | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,7 +410,6 @@ class Undoing:
     """Progress of an undo, in pairs; `rate` is the limit, `achieved` requests per second."""
 
     total: int
-    removed: int
     unchanged: int
     left: int
     failed: int
@@ -396,6 +417,8 @@ class Undoing:
     requests: int
     rate: Rate
     achieved: float
+    removed: int = 0
+    restored: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,6 +444,7 @@ Event = (
     | Finished
     | Verifying
     | Verified
+    | RemovalPlanned
     | UndoPlanned
     | Undoing
     | Undone

@@ -81,7 +81,8 @@ def remove_left_behind(files: Iterable[Path], *, journal: Path | None = None) ->
         prefixes.setdefault(path.parent, set()).add(_prefix(path))
     with suppress(OSError):
         if journal is not None:
-            journal.with_name(f"{journal.name}-staging").unlink(missing_ok=True)
+            for ending in ("", "-wal", "-shm"):
+                journal.with_name(f"{journal.name}-staging{ending}").unlink(missing_ok=True)
         for folder, ours in prefixes.items():
             for entry in os.scandir(folder):
                 prefix, dot, process = entry.name.rpartition(".")

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from loader.complain import complain, give_up
 from loader.errors import LoaderError, RecordError, UsageError
-from loader.events import Event, Note, Notify, UndoPlanned
+from loader.events import Event, Note, Notify, RemovalPlanned, UndoPlanned
 from loader.options.command import Command
 from loader.record.outputs import OUTPUT_ENDINGS
 from loader.show.metrics import MetricsFile
@@ -112,10 +112,19 @@ def willing(write: Callable[[T], object], what: T, stream: Any) -> bool:
     return True
 
 
-def agreement(stop: Stop, *, yes: bool) -> Callable[[UndoPlanned], Coroutine[Any, Any, None]]:
+def must_be_able_to_ask(*, yes: bool) -> None:
+    """Raise UsageError when a person has to be asked and there is no terminal, before anything is read."""
+    if not yes and (sys.stdin is None or not sys.stdin.isatty()):
+        raise UsageError(
+            "nothing was removed: there is no terminal to ask at; to take associations off without being asked, add "
+            "--yes (and --dry-run to see what would go)"
+        )
+
+
+def agreement(stop: Stop, *, yes: bool) -> Callable[[UndoPlanned | RemovalPlanned], Coroutine[Any, Any, None]]:
     """Return what asks for the number of associations to be typed; it raises UsageError for any other answer."""
 
-    async def agree(plan: UndoPlanned) -> None:
+    async def agree(plan: UndoPlanned | RemovalPlanned) -> None:
         if yes:
             return
         terminal = sys.stdin

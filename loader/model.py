@@ -189,7 +189,8 @@ NO_TYPES: Types = frozenset()
 class Resolved(NamedTuple):
     """What to send for a kind of row. `inverse` is the same association from the other end, None where that is unknown.
 
-    `single` is the end (`from` or `to`) whose record can have only one association of this type, or blank.
+    `single` is the end (`from` or `to`) whose record can have only one association of this type, or blank. `removes`:
+    the type is taken off.
     """
 
     object_type: str
@@ -198,6 +199,7 @@ class Resolved(NamedTuple):
     label: str
     inverse: AssociationType | None
     single: str = ""
+    removes: bool = False
 
     @property
     def direction(self) -> Direction:

@@ -17,7 +17,7 @@ from loader.complain import complain
 from loader.configure import settings_from
 from loader.errors import Interrupted, LoaderError
 from loader.events import Note, Undone, Verified
-from loader.listeners import Listeners, agreement, willing
+from loader.listeners import Listeners, agreement, must_be_able_to_ask, willing
 from loader.options.command import Command
 from loader.show.stream import JsonStream
 from loader.stopping import Stop
@@ -38,6 +38,21 @@ def load(given: Command) -> int:
     stop = Stop()
     with Listeners(given) as notify:
         report = _run(verb(settings, notify=notify, stop=stop, standard_input=_StandardInput.of(stop)), stop)
+        _say_why(given, report.stopped)
+    return report.exit_code
+
+
+def remove(given: Command) -> int:
+    """Run `remove` as the command line asks and return the exit code."""
+    settings = settings_from(given, os.environ)
+    from loader.run.load import load as verb  # noqa: PLC0415
+
+    must_be_able_to_ask(yes=given.values["yes"])
+    stop = Stop()
+    agree = agreement(stop, yes=given.values["yes"])
+    with Listeners(given) as notify:
+        standard_input = _StandardInput.of(stop)
+        report = _run(verb(settings, notify=notify, stop=stop, standard_input=standard_input, agree=agree), stop)
         _say_why(given, report.stopped)
     return report.exit_code
 

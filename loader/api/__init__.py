@@ -16,6 +16,7 @@ from loader.api.keywords import (
     LoadOptions,
     PlanOptions,
     Prepared,
+    RemoveOptions,
     UndoOptions,
     VerifyOptions,
     naming_keywords,
@@ -69,6 +70,21 @@ def load_sync(source: Given = None, **options: Unpack[LoadOptions]) -> Report:
     Ctrl-C drains the load before KeyboardInterrupt is raised, a second one ends it at once; the next call goes on.
     """
     return _finished(_load, "load", source, options)
+
+
+async def remove(source: Given = None, **options: Unpack[RemoveOptions]) -> Report:
+    """Take off the associations or labels that a source names, and return how it went; no question is asked.
+
+    Does what `association-loader remove --yes` does: a row with a label or a type id takes that off its pair, and a row
+    of a source that names none takes the whole pair off. Otherwise it is like `load`: it goes on where an earlier call
+    stopped, and raises the same errors. `undo` puts back what was taken off.
+    """
+    return await _awaited(_remove, "remove", source, options)
+
+
+def remove_sync(source: Given = None, **options: Unpack[RemoveOptions]) -> Report:
+    """Do what `remove` does and return when it is done; also from within a running event loop, as `load_sync` does."""
+    return _finished(_remove, "remove", source, options)
 
 
 async def plan(source: Given = None, **options: Unpack[PlanOptions]) -> Planned:
@@ -136,6 +152,13 @@ async def _load(ready: Prepared, notify: Notify, stop: Stop, standard_input: Bin
     if not ready.command.values["dry_run"]:
         return await load_verb(ready.settings, notify=notify, stop=stop, standard_input=standard_input)
     return dry_report(await _plan(ready, notify, stop, standard_input), ready.settings)
+
+
+async def _remove(ready: Prepared, notify: Notify, stop: Stop, standard_input: BinaryIO | None) -> Report:
+    if ready.command.values["dry_run"]:
+        return dry_report(await _plan(ready, notify, stop, standard_input), ready.settings)
+    agree = agreement(stop, yes=ready.command.values["yes"])
+    return await load_verb(ready.settings, notify=notify, stop=stop, standard_input=standard_input, agree=agree)
 
 
 async def _plan(ready: Prepared, notify: Notify, stop: Stop, standard_input: BinaryIO | None) -> Planned:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from loader import options
 from loader.api.sources import Source
 from loader.configure import settings_from
 from loader.errors import LoaderError, UsageError
@@ -17,6 +18,7 @@ from loader.options import (
     InputOptions,
     LabelOptions,
     ListRejectsOption,
+    MethodOption,
     Option,
     OutputOptions,
     ReadBackOptions,
@@ -47,10 +49,17 @@ class PlanOptions(InputOptions, ExistingOptions, ListRejectsOption, CallerOption
     """Keywords of `plan`: how the load is to treat the labels that pairs have, and where rejected rows are listed."""
 
 
-class LoadOptions(InputOptions, SendOptions, CallerOptions, total=False):
+class LoadOptions(InputOptions, MethodOption, ExistingOptions, SendOptions, CallerOptions, total=False):
     """Keywords of `load`. `max_failures` and `daily_reserve` are a number or `"5%"`; `max_duration` and `again`
     seconds or `"90m"`. With `dry_run` nothing is sent and no result is written: the report's `planned` says what a load
     would do.
+    """
+
+
+class RemoveOptions(InputOptions, options.RemoveOptions, SendOptions, CallerOptions, total=False):
+    """Keywords of `remove`: those of `load` but for how pairs are written. `max_removals` is a number or `"5%"`.
+
+    Nothing is asked unless `yes` is False: then the number of associations has to be typed at the terminal.
     """
 
 

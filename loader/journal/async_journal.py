@@ -148,6 +148,10 @@ class AsyncJournal(InThread[SomeJournal]):
         """Return the next pairs that are to be looked up together, None when there are none left."""
         return await self.call(Journal.claim_lot, records, pairs, scattered=scattered)
 
+    async def next_lot(self, records: int, pairs: int) -> Lot | None:
+        """Return the next pairs that are looked up together, to be looked at and not to be sent."""
+        return await self.call(Journal.next_lot, records, pairs)
+
     async def claim_again(self, *, insisting: bool = False) -> None:
         """Let claims begin with the first pair without an outcome once more; `insisting`: no pair waits for another."""
         await self.call(Journal.claim_again, insisting=insisting)

@@ -243,8 +243,8 @@ class Journal:
         self._claimed = last
         self.remember(claimed=max(last, self.facts.claimed))
 
-    def claim_lot(self, records: int, pairs: int, *, scattered: bool = False) -> Lot | None:
-        """Return the next pairs that are to be looked up together, None when there are none left.
+    def next_lot(self, records: int, pairs: int, *, scattered: bool = False) -> Lot | None:
+        """Return the next pairs that are looked up together, None when there are none left.
 
         They are at most `pairs`, with at most `records` different records at the end that is looked up. Those of one
         record are together, or, `scattered`, in the order in which rows name them.
@@ -254,8 +254,13 @@ class Journal:
             claimed = claims.claim_lot(self._database, self._planned, self.lots, self._begin, size)
         if claimed is None:
             return None
-        last, lot = claimed
-        self._intend(last)
+        self._claimed, lot = claimed
+        return lot
+
+    def claim_lot(self, records: int, pairs: int, *, scattered: bool = False) -> Lot | None:
+        """Return the next lot (see `next_lot`), after committing the intent to send its pairs."""
+        if (lot := self.next_lot(records, pairs, scattered=scattered)) is not None:
+            self._intend(self._claimed)
         return lot
 
     def keep(self, images: Sequence[Image], demoted: Sequence[Demotion] = ()) -> dict[int, int]:

@@ -360,11 +360,16 @@ class NewJournal:
         )
         self._execute("COMMIT")
         self._database.close()
-        with writing(journal):
-            with self.path.open("rb") as file:
-                os.fsync(file.fileno())
-            for left in ("-wal", "-shm"):
-                # A log that another journal of this name left behind would be played into this one.
-                journal.with_name(journal.name + left).unlink(missing_ok=True)
-            self.path.rename(journal)
-            sync_folder(journal.parent)
+        put_in_place(self.path, journal)
+
+
+def put_in_place(path: Path, journal: Path) -> None:
+    """Give a finished journal, which nobody has open, its name, whole and on disk."""
+    with writing(journal):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        for left in ("-wal", "-shm"):
+            # A log that another journal of this name left behind would be played into this one.
+            journal.with_name(journal.name + left).unlink(missing_ok=True)
+        path.rename(journal)
+        sync_folder(journal.parent)

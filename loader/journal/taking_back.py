@@ -7,7 +7,7 @@ and what was under way when it ended, counts as its own if the undo is to assume
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -23,10 +23,23 @@ from loader.journal.lots import Lot
 from loader.journal.planned import type_of
 from loader.journal.ranges import ranges, spread
 from loader.journal.schema import guarded
-from loader.model import NO_TYPES, WRITTEN, AssociationType, Demotion, Direction, Outcome, Pairs, concatenate
+from loader.model import (
+    NO_TYPES,
+    WHOLE_PAIR,
+    WRITTEN,
+    AssociationType,
+    Demotion,
+    Direction,
+    Outcome,
+    Pairs,
+    Types,
+    concatenate,
+)
 
-STATUSES = ("removed", "unchanged", "left", "failed")
-"""What may become of a pair: taken back; not there any more; changed since by others; refused by HubSpot."""
+STATUSES = ("removed", "restored", "unchanged", "left", "failed")
+"""What may become of a pair: what was added is removed; what was taken off is put back; there is nothing to do; changed
+since by others; refused by HubSpot.
+"""
 
 
 COLUMNS = (
@@ -86,7 +99,7 @@ FROM results WHERE results.id = result)
 """
 """Whether a request changed its pairs: it did (1); it may have (2); it may have where there is an image (3); no (4)."""
 
-_TAKEN_BACK = "status IN ('removed', 'unchanged')"
+_TAKEN_BACK = "status IN ('removed', 'restored', 'unchanged')"
 """Of these an undo need not think again; what it left or could not remove, the next one looks at once more."""
 
 _DEMOTIONS = """
@@ -166,13 +179,16 @@ class UndoJournal(Journal):
             direction = self._planned.directions[self._planned.direction_of[request]]
             asked = frozenset(self._planned.types[request])
             held = self._planned.image(image) if image else NO_TYPES
-            taken = held - asked - self.unlabelled.get(direction, NO_TYPES)
-            kind = _Kind(
-                direction,
-                not held,
-                tuple(sorted(asked - held)),
-                tuple(sorted(taken)) if self.replaced else (),
-            )
+            if self._planned.removes[request]:
+                kind = _Kind(direction, False, (), tuple(sorted(self._taken_off(asked, held))))
+            else:
+                taken = held - asked - self.unlabelled.get(direction, NO_TYPES)
+                kind = _Kind(
+                    direction,
+                    not held,
+                    tuple(sorted(asked - held)),
+                    tuple(sorted(taken)) if self.replaced else (),
+                )
             if kind.types or kind.back:
                 found[kind] += pairs
                 unsure[kind] += not_sure
@@ -185,6 +201,12 @@ class UndoJournal(Journal):
             )
             for kind, pairs in found.most_common()
         ]
+
+    def _taken_off(self, asked: Types, held: Types) -> Types:
+        """Return what a removal took off a pair that had the types `held` (see `judging.Removing`)."""
+        taken = held if WHOLE_PAIR in asked else held & asked
+        whole = self.facts.identity.get("whole_pair") and any(not self.facts.labels.get(each.key) for each in taken)
+        return held if whole else taken
 
     @property
     def replaced(self) -> bool:
@@ -218,10 +240,18 @@ class UndoJournal(Journal):
             of = self._planned.direction_of[lot.lot.requests[pairs]]
             for place in np.unique(of).tolist():
                 run = pairs_of(self._planned, lot, pairs[of == place], self._planned.directions[place], before)
-                by_direction.setdefault(place, []).append(run)
+                by_direction.setdefault(place, []).append(replace(run, gone=self._gone(run)))
             if most <= 0:
                 break
         return [concatenate(by_direction[place]) for place in sorted(by_direction)]
+
+    def _gone(self, pairs: Pairs) -> dict[int, Types]:
+        """Return by number what was taken off pairs, of those that were to lose something."""
+        removing = pairs.take(self._planned.removes[pairs.requests])
+        return {
+            number: self._taken_off(frozenset(pairs.types[request]), pairs.before[number])
+            for number, request in zip(removing.numbers.tolist(), removing.requests.tolist(), strict=True)
+        }
 
     def _concerned(self, after: int, done: str) -> Iterator[tuple[Lot, "_Concerned"]]:
         """Yield from each lot the pairs after a number that the run may have changed and that are not `done` yet."""
@@ -238,7 +268,8 @@ class UndoJournal(Journal):
             known, numbers = images > 0, np.arange(first, last + 1)
             may = (effects == _SURE) | (effects == _MAYBE) | ((effects == _BY_IMAGE) & known)
             may |= (effects == 0) & (known | (numbers <= claimed))
-            may &= (known | self._assume_new) & (numbers > after)
+            # What was taken off is known by the image alone: nothing is sent before it is committed.
+            may &= (known | (self._assume_new & ~self._planned.removes[lot.lot.requests])) & (numbers > after)
             may[np.array([pair - first for (pair,) in undone], np.int64)] = False
             if may.any():
                 pairs = np.flatnonzero(may)
@@ -297,4 +328,9 @@ class UndoJournal(Journal):
         """Return how many pairs have which status, and how many are still to come."""
         pending = sum(len(some.pairs) for _, some in self._concerned(0, "TRUE"))
         done = self._table("SELECT status, count(*) FROM undone GROUP BY status")
-        return {**{status: done.get(status, 0) for status in STATUSES}, "pending": pending}
+        # What a run did not do cannot be taken back.
+        idle = (
+            {"restored"} if not self._planned.removes.any() else {"removed"} if self._planned.removes.all() else set()
+        )
+        counts = {status: done.get(status, 0) for status in STATUSES if status not in idle}
+        return {**counts, "pending": pending}

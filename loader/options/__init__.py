@@ -14,6 +14,7 @@ from typing import Annotated, TypeAlias, TypedDict
 
 from loader.options.kinds import (
     BUDGET,
+    BUDGET_OR_OFF,
     FIELD_AND_HEADER,
     FLAG,
     HOW_MANY,
@@ -80,6 +81,7 @@ Unread: TypeAlias = Annotated[bool, Option("--unread",
     "With --existing replace: read nothing first; what goes is then not known, and not undone.", FLAG, binds=True)]
 CreateLabels: TypeAlias = Annotated[bool, Option("--create-labels",
     "Make the labels that the file names and the portal lacks, before anything is sent.", FLAG, binds=True)]
+Yes: TypeAlias = Annotated[bool, Option("--yes", "Do not ask before anything is removed.", FLAG)]
 Limit: TypeAlias = Annotated[int, Option("--limit",
     "Go no further than the first N records.", number(int, 1), metavar="N")]
 MaxAttempts: TypeAlias = Annotated[int, Option("--max-attempts",
@@ -163,8 +165,28 @@ class ExistingOptions(TypedDict, total=False):
     create_labels: CreateLabels
 
 
+class MethodOption(TypedDict, total=False):
+    """How a load writes pairs."""
+
+    method: Annotated[str, Option("--method",
+        "One pair in a request, or 2,000; by batch HubSpot gives no created resource id.",
+        choice("put", "batch"), "put")]
+
+
+class RemoveOptions(TypedDict, total=False):
+    """What is taken off. `max_removals` is a number or `"5%"`."""
+
+    yes: Yes
+    whole_pair: Annotated[bool, Option("--whole-pair",
+        "A blank label, or the type without a label, means the whole pair, with every label that it has.", FLAG,
+        binds=True)]
+    max_removals: Annotated[int | str, Option("--max-removals",
+        "Stop before anything is sent when more associations than this would be taken off.", BUDGET_OR_OFF, "off",
+        "N|P%|off")]
+
+
 class SendOptions(TypedDict, total=False):
-    """How a load sends, and where it writes. `max_failures` and `daily_reserve` are a number or `"5%"`; `max_duration`
+    """How a run sends, and where it writes. `max_failures` and `daily_reserve` are a number or `"5%"`; `max_duration`
     and `again` seconds or `"90m"`. With `dry_run` nothing is sent and no result is written: the report's `planned` says
     what a load would do.
     """
@@ -172,12 +194,6 @@ class SendOptions(TypedDict, total=False):
     results: Annotated[Path, Option("--results", "Where results go: .csv, .jsonl or .parquet.", PATH)]
     failures: Annotated[Path, Option("--failures",
         "Where failed and rejected records go: a text like the input, or .xlsx.", PATH)]
-    method: Annotated[str, Option("--method",
-        "One pair in a request, or 2,000; by batch HubSpot gives no created resource id.",
-        choice("put", "batch"), "put")]
-    existing: Existing
-    unread: Unread
-    create_labels: CreateLabels
     concurrency: Annotated[int | str, Option("--concurrency",
         "Most requests under way at once.", HOW_MANY, "auto", "auto|N")]
     max_attempts: MaxAttempts
@@ -221,7 +237,7 @@ class ReadBackOptions(TypedDict, total=False):
 class TakeBackOptions(TypedDict, total=False):
     """How an undo is made. `assume_new` is needed for a run with `unread=True`."""
 
-    yes: Annotated[bool, Option("--yes", "Do not ask before anything is removed.", FLAG)]
+    yes: Yes
     assume_new: Annotated[bool, Option("--assume-new",
         "Remove all that the run created, also what may have been there before (after --unread).", FLAG)]
     max_attempts: MaxAttempts
@@ -278,7 +294,8 @@ class SandboxOptions(TypedDict, total=False):
 
 
 _OF_VERBS: Mapping[str, tuple[type, ...]] = {
-    "load": (InputOptions, SendOptions, ConnectionOptions, OutputOptions),
+    "load": (InputOptions, MethodOption, ExistingOptions, SendOptions, ConnectionOptions, OutputOptions),
+    "remove": (InputOptions, RemoveOptions, SendOptions, ConnectionOptions, OutputOptions),
     "plan": (InputOptions, ExistingOptions, ListRejectsOption, ConnectionOptions, OutputOptions),
     "labels": (ConnectionOptions, JsonOption),
     "create-label": (LabelOptions, ConnectionOptions, OutputOptions),

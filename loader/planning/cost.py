@@ -11,6 +11,7 @@ from loader.errors import ApiError, RecordMerged, Retryable
 from loader.events import Cost, Losing, MergedRecord, Note, Notify, Planned, SoFar
 from loader.journal import AsyncJournal, Journal
 from loader.model import Lot, Pairs, Types
+from loader.send.archive import LABELLED_PER_ARCHIVE
 from loader.send.batch import PAIRS_PER_CREATE
 from loader.send.endings import no_answer
 from loader.send.existing import PAIRS_PER_LOOKUP
@@ -19,6 +20,9 @@ from loader.send.reading import RECORDS_PER_READ, CurrentAssociations, Reading
 from loader.settings import Rate, SendSettings
 
 PAIRS_OF_A_REQUEST = {"put": 1, "batch": PAIRS_PER_CREATE}
+
+ARCHIVE = "archive"
+"""The only method of a removal."""
 
 STALE_SHARE = 0.01
 """Of the pairs: plans reckon with one, as it is not known before writing which records are still there."""
@@ -30,16 +34,19 @@ MOST_LOTS = 200
 """A plan looks up no more: 200,000 records, of which it concludes on the others."""
 
 
-def costs(pairs: int, records: int, rate: Rate, daily_quota: int | None) -> dict[str, Cost]:
-    """Return what each method costs for a number of pairs to send, when a number of records are read first."""
-    reads = ceil(records / RECORDS_PER_READ)
+def costs(pairs: int, records: int, rate: Rate, daily_quota: int | None, *, removes: bool = False) -> dict[str, Cost]:
+    """Return what each method costs for a number of pairs to send, when a number of records are read first.
+
+    What is to be taken off is read twice: to know how much that is before anything is sent, and just before it is sent.
+    """
+    reads = ceil(records / RECORDS_PER_READ) * (2 if removes else 1)
     found: dict[str, Cost] = {}
-    for method, size in PAIRS_OF_A_REQUEST.items():
+    for method, size in ({ARCHIVE: LABELLED_PER_ARCHIVE} if removes else PAIRS_OF_A_REQUEST).items():
         writes = ceil(pairs / size)
         requests = reads + writes
         share = requests / daily_quota if daily_quota else None
-        # A batch is refused whole for a record that is not there; a PUT is that pair's own.
-        stale = ceil(pairs * STALE_SHARE) if size > 1 else 0
+        # A batch is refused whole for a record that is not there; a PUT is that pair's own. What is taken off was read.
+        stale = ceil(pairs * STALE_SHARE) if size > 1 and not removes else 0
         found[method] = Cost(reads, writes, requests, requests / rate.per_second, share, stale)
     return found
 
@@ -162,6 +169,8 @@ def replacing(send: SendSettings) -> str | None:
 
 def advice(planned: Planned, send: SendSettings) -> str | None:
     """Return what a person should know who has chosen a method, or None."""
+    if send.method == ARCHIVE:
+        return None
     if send.method == "batch":
         return "By batch HubSpot gives no created resource id: that column of the results stays empty."
     put, batch = planned.costs["put"], planned.costs["batch"]

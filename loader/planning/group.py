@@ -121,6 +121,8 @@ class _Grouping:
         for type_pair, main in self._kinds.directions.items():
             a, b = (share * counted[end].get(type_pair, 0) for end in ("a", "b"))
             fewer = b < a and self._kinds.known[type_pair] and not hides_leads(main[::-1])
+            # What is to be taken off is read from the pairs' own end alone (see `lookup.Lookup.lot`).
+            fewer &= not self._kinds.removes
             self._by_b[type_pair] = hides_leads(main) or fewer
             found[type_pair] = b if self._by_b[type_pair] else a
         return found

@@ -1,6 +1,6 @@
 """The names of a whole load resolved at once: what the standard tables know, and what only the portal can tell."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple, Protocol
 
@@ -9,7 +9,15 @@ from loader.model import Direction, Resolved, RowKind, Unresolved
 from loader.object_type_names import STANDARD
 from loader.planning.association_types import AssociationTypes
 from loader.planning.object_types import ObjectTypes
-from loader.planning.resolve import Verdict, direction_of, known_by_table, needs_portal, resolve
+from loader.planning.resolve import (
+    Verdict,
+    direction_of,
+    known_by_table,
+    names_whole_pair,
+    needs_portal,
+    resolve,
+    resolve_removal,
+)
 from loader.settings import InputSettings
 
 _PERHAPS_OTHER_END = frozenset({"ASSOCIATION_LABEL_NOT_FOUND", "WRONG_ASSOCIATION_TYPE_ID"})
@@ -34,8 +42,12 @@ class Names(NamedTuple):
     types: AssociationTypes
 
 
-async def resolve_names(kinds: Mapping[int, RowKind], portal: Portal | None) -> Names:
-    """Resolve the kinds of rows; the portal is read only for what the standard tables lack, once for each direction."""
+async def resolve_names(kinds: Mapping[int, RowKind], portal: Portal | None, *, removes: bool = False) -> Names:
+    """Resolve the kinds of rows; the portal is read only for what the standard tables lack, once for each direction.
+
+    `removes`: what the rows name is to be taken off.
+    """
+    by = resolve_removal if removes else resolve
     type_names = {name for row_kind in kinds.values() for name in (row_kind.object_type, row_kind.to_object_type)}
     names = await object_types(type_names, portal)
     directions = {kind: direction_of(row_kind, names) for kind, row_kind in kinds.items()}
@@ -44,6 +56,8 @@ async def resolve_names(kinds: Mapping[int, RowKind], portal: Portal | None) -> 
     known = {kind: direction for kind, direction in directions.items() if not isinstance(direction, Unresolved)}
     unknown: dict[Direction, list[RowKind]] = {}
     for kind, direction in known.items():
+        if removes and names_whole_pair(kinds[kind]):
+            continue
         if needs_portal(kinds[kind], direction, types):
             unknown.setdefault(direction, []).append(kinds[kind])
     for direction, group in unknown.items():
@@ -51,7 +65,7 @@ async def resolve_names(kinds: Mapping[int, RowKind], portal: Portal | None) -> 
         insist = not all(known_by_table(row_kind, direction, types) for row_kind in group)
         if not await learn(direction, types, portal, insist=insist):
             unchecked.append(direction)
-    verdicts = _verdicts(kinds, directions, types)
+    verdicts = _verdicts(kinds, directions, types, by)
     resolved = [verdict for verdict in verdicts.values() if isinstance(verdict, Resolved)]
     written = {verdict.direction for verdict in resolved}
     # Where rows are written from both ends, types need their names from both.
@@ -61,7 +75,7 @@ async def resolve_names(kinds: Mapping[int, RowKind], portal: Portal | None) -> 
         if back in written and not types.looked_up(back) and not await learn(back, types, portal)
     ]
     await _look_at_other_ends(verdicts, known, types, portal)
-    return Names(_verdicts(kinds, directions, types), unchecked, names, types)
+    return Names(_verdicts(kinds, directions, types, by), unchecked, names, types)
 
 
 async def object_types(type_names: AbstractSet[str], portal: Portal | None) -> ObjectTypes:
@@ -106,10 +120,13 @@ async def _look_at_other_ends(
 
 
 def _verdicts(
-    kinds: Mapping[int, RowKind], directions: Mapping[int, Direction | Unresolved], types: AssociationTypes
+    kinds: Mapping[int, RowKind],
+    directions: Mapping[int, Direction | Unresolved],
+    types: AssociationTypes,
+    by: Callable[[RowKind, Direction, AssociationTypes], Verdict],
 ) -> dict[int, Verdict]:
     return {
-        kind: direction if isinstance(direction, Unresolved) else resolve(kinds[kind], direction, types)
+        kind: direction if isinstance(direction, Unresolved) else by(kinds[kind], direction, types)
         for kind, direction in directions.items()
     }
 

@@ -63,12 +63,14 @@ class Kinds:
         self.single = np.zeros(most + 1, np.int8)
         self.directions: dict[int, Direction] = {}
         self.known: dict[int, bool] = {}
+        self.removes = False
         for kind, verdict in resolved.items():
             end = ends[kind]
             self.type_pair[kind], self.backward[kind] = end.type_pair, end.backward
             self.within[kind] = verdict.direction[0] == verdict.direction[1]
             self.single[kind] = ("", "from", "to").index(end.single)
             self.directions[end.type_pair] = verdict.direction[::-1] if end.backward else verdict.direction
+            self.removes |= verdict.removes
             self.known[end.type_pair] = self.known.get(end.type_pair, True) and verdict.inverse is not None
         # Whose record a single type limits: the object types, seen from that record.
         sided = {
@@ -116,7 +118,8 @@ def specify(forward: Sequence[int], backward: Sequence[int], resolved: Mapping[i
     types = [resolved[kind].type for kind in own]
     types += [inverse for kind in folded if (inverse := resolved[kind].inverse) is not None]
     first, second = main[::-1] if turn else main
-    return Specification(first, second, tuple(dict.fromkeys(types)), backward=turn, refused=refused)
+    removes = any(resolved[kind].removes for kind in own)
+    return Specification(first, second, tuple(dict.fromkeys(types)), backward=turn, refused=refused, removes=removes)
 
 
 def _all_known(kinds: Sequence[int], resolved: Mapping[int, Resolved]) -> bool:

@@ -6,12 +6,22 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from loader.errors import RecordError
-from loader.events import Kind, LookedUp, NewLabel, Notify, Planned, Reading, RejectedFor, RejectedRow
+from loader.events import (
+    Kind,
+    LookedUp,
+    NewLabel,
+    Notify,
+    Planned,
+    Reading,
+    RejectedFor,
+    RejectedRow,
+    RemovalPlanned,
+)
 from loader.journal import InThread
 from loader.model import Resolved, RowKind, Specification, Unresolved
 from loader.planning.association_limits import Limits, reject_beyond_limits
 from loader.planning.association_types import AssociationTypes
-from loader.planning.cost import Ahead, costs
+from loader.planning.cost import ARCHIVE, Ahead, costs
 from loader.planning.names import learn, refuse_options, resolve_names, wrong_address
 from loader.planning.new_labels import plan_labels
 from loader.planning.object_types import ObjectTypes
@@ -96,7 +106,7 @@ async def resolve_and_group(
     staging = thread.held
     kinds = staging.kinds()
     portal, portal_id = destination.portal, destination.portal_id
-    verdicts, unchecked, names, types = await stop.unless(resolve_names(kinds, portal))
+    verdicts, unchecked, names, types = await stop.unless(resolve_names(kinds, portal, removes=settings.removes))
     new_labels: tuple[NewLabel, ...] = ()
     if settings.send.create_labels:
         new_labels = plan_labels(kinds, staging.rows_of_kind(), verdicts, names, types)
@@ -113,7 +123,7 @@ async def resolve_and_group(
     rows = await thread.call(Staging.rows_of_kind, settings.send.limit)
     try:
         specifications = await thread.call(_group, verdicts, types, by_record=by_record)
-        if portal is not None and destination.current is not None:
+        if portal is not None and destination.current is not None and not settings.removes:
             await stop.unless(reject_beyond_limits(staging, specifications, types, portal, destination.current))
         if mirror:
             await _note_scope(thread, settings, types, destination)
@@ -144,7 +154,7 @@ def _describe(row_kind: RowKind, verdict: Resolved | Unresolved, names: ObjectTy
     """Return a kind of row as people see it, without the number of its rows; some kinds look the same to them."""
     if isinstance(verdict, Resolved):
         first, second = map(names.shown, verdict.direction)
-        category, type_id = verdict.type.category, str(verdict.type.type_id) if verdict.type.type_id >= 0 else ""
+        category, type_id = verdict.type.category, str(verdict.type.type_id) if verdict.type.type_id > 0 else ""
         return Kind(0, first, second, category, type_id, verdict.label, "", *verdict.direction)
     return Kind(0, *row_kind[:5], problem=verdict.message)
 
@@ -180,7 +190,8 @@ def planned(staging: Staging, inputs: Sequence[Input], resolution: Resolution, p
     """Return what was planned, for people to look at before anything is sent."""
     figures = staging.figures(prospect.limit)
     read = zip(inputs, figures.records, strict=True)
-    by_method = costs(figures.pairs, figures.looked_up, prospect.rate, prospect.daily_quota)
+    removes = prospect.method == ARCHIVE
+    by_method = costs(figures.pairs, figures.looked_up, prospect.rate, prospect.daily_quota, removes=removes)
     rejects = [
         RejectedFor(reason, rows, *explain(reason)[:2], _first_rejected(staging, inputs, reason, prospect.limit))
         for reason, rows in figures.reasons.items()
@@ -235,4 +246,27 @@ def with_what_is_there(event: Planned, ahead: Ahead, method: str) -> Planned:
         merged=ahead.merged,
         requests=chosen.requests,
         seconds=chosen.seconds,
+    )
+
+
+def with_removals(event: Planned, found: RemovalPlanned) -> Planned:
+    """Return a plan with what the portal has of that which is to be taken off."""
+    cost = event.costs[ARCHIVE]
+    records = cost.reads // 2 * RECORDS_PER_READ
+    by_method = costs(found.pairs, records, event.rate, event.daily_quota, removes=True)
+    reasons, rejects = dict(event.reasons), event.rejects
+    if found.refused_rows:
+        reason = "WOULD_REMOVE_LABELS"
+        reasons[reason] = found.refused_rows
+        rejects = (*rejects, RejectedFor(reason, found.refused_rows, *explain(reason)[:2], ()))
+    return replace(
+        event,
+        costs=by_method,
+        removal=found,
+        pairs=event.pairs - found.refused,
+        rejected=event.rejected + found.refused_rows,
+        reasons=reasons,
+        rejects=rejects,
+        requests=by_method[ARCHIVE].requests,
+        seconds=by_method[ARCHIVE].seconds,
     )

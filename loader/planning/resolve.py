@@ -3,7 +3,7 @@
 Kinds of rows are resolved (`model.RowKind`), not rows: they are few, however many rows there are.
 """
 
-from loader.model import AssociationType, Direction, Resolved, RowKind, Unresolved
+from loader.model import WHOLE_PAIR, AssociationType, Direction, Resolved, RowKind, Unresolved
 from loader.planning.association_types import (
     CATEGORIES,
     HUBSPOT_DEFINED,
@@ -56,6 +56,20 @@ def find_type(name: str, names: ObjectTypes, field: str) -> str | Unresolved:
 def wanted_label(row_kind: RowKind) -> str:
     """Return the label that a row asks for; a `(Primary)` column asks for one without a word."""
     return row_kind.label or ("Primary" if row_kind.primary and not row_kind.association_type_id else "")
+
+
+def names_whole_pair(row_kind: RowKind) -> bool:
+    """Return True for a row that says nothing but two records."""
+    return not (wanted_label(row_kind) or row_kind.association_type_id or row_kind.association_category)
+
+
+def resolve_removal(row_kind: RowKind, direction: Direction, types: AssociationTypes) -> Verdict:
+    """Return what to take off, or why nothing can be; a label that is not known never widens to the whole pair."""
+    if names_whole_pair(row_kind):
+        return Resolved(*direction, WHOLE_PAIR, "", WHOLE_PAIR, removes=True)
+    verdict = resolve(row_kind, direction, types)
+    # To name two primary records is wrong of those that a record is to have, not of those that it is to lose.
+    return verdict._replace(single="", removes=True) if isinstance(verdict, Resolved) else verdict
 
 
 def needs_portal(row_kind: RowKind, direction: Direction, types: AssociationTypes) -> bool:

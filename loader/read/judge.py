@@ -16,16 +16,20 @@ from loader.read import ids
 from loader.read.columns import Column, Columns
 from loader.read.hints import ColumnHints
 from loader.read.ids import Judged
-from loader.read.row_kinds import RowKindsOf, is_whole
+from loader.read.row_kinds import RowKindsOf
 from loader.read.second_header import SecondHeader
 from loader.read.show import keep
 from loader.read.table import Batch, Mark, Table
 from loader.read.totals import Totals
 from loader.settings import InputSettings
 
-_MISSING_TYPE = {
+_MISSING = {
     "MISSING_OBJECT_TYPE": "the object type is blank; fill it in, or add --from",
     "MISSING_TO_OBJECT_TYPE": "the to object type is blank; fill it in, or add --to",
+    "MISSING_LABEL": (
+        "the row names neither a label nor an association type id, while the file has a column for it; fill it in, or "
+        "add --whole-pair if a blank one means the whole pair"
+    ),
 }
 
 _LOST = ("MERGED_CELL", "ERROR_CELL", "FORMULA_WITHOUT_VALUE")
@@ -206,7 +210,8 @@ class Judge:
         part = 0
         for row_kinds_of, column in zip(self._row_kinds_of, self._columns.to, strict=True):
             row_kinds = row_kinds_of.of(cells)
-            in_order = not (judged.reason or unsure) and is_whole(row_kinds[0])
+            missing = row_kinds_of.missing(row_kinds[0])
+            in_order = not (judged.reason or unsure or missing)
             before = part
             for text, to_judged in self._judged_parts(place, column, cells, batch):
                 for each in row_kinds:
@@ -215,7 +220,7 @@ class Judge:
                         yield _Link(row, part, judged.record_id, to_judged.record_id, found)
                     else:
                         verdicts = ("object_id", self._columns.object_id, judged), ("to_object_id", column, to_judged)
-                        field, problem = self._problem(row, (*verdicts, *unsure), each)
+                        field, problem = self._problem(row, (*verdicts, *unsure), missing)
                         yield Reject(row, part, keep(cell), keep(text), each, problem.reason, problem.why, field)
                     part += 1
             if part == before:
@@ -261,14 +266,13 @@ class Judge:
             self._repairs[f"Ids that had {judged.repair} taken off: {{n}}."] += 1
         return judged
 
-    def _problem(self, row: int, verdicts: Sequence[Verdict], row_kind: RowKind) -> tuple[str, Mark]:
-        """Return the first thing that is wrong with a row that is not in order, and the field where it is."""
+    def _problem(self, row: int, verdicts: Sequence[Verdict], missing: str) -> tuple[str, Mark]:
+        """Return the first thing that is wrong with a row, and the field where it is; at least one is `missing`."""
         for field, where, verdict in verdicts:
             if verdict.reason:
                 return field, Mark(verdict.reason, f"{self._table.cell_name(row, where.position)}: {verdict.why}.")
-        field = "to_object_type" if row_kind.object_type else "object_type"
-        missing = f"MISSING_{field.upper()}"
-        return field, Mark(missing, f"Row {row}: {_MISSING_TYPE[missing]}.")
+        reason = f"MISSING_{missing.upper()}"
+        return missing, Mark(reason, f"Row {row}: {_MISSING[reason]}.")
 
     def _rejected_record(self, row: int, cells: list[str], fault: Mark) -> Reject:
         ids_as_text = keep(cells[self._columns.object_id.position]), keep(cells[self._columns.to[0].position])

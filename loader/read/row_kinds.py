@@ -29,7 +29,7 @@ _DEFUSED = re.compile(r"'(?=[\s\"]*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20])")
 class KindsOfRecords:
     """The kinds of rows that the records of a batch ask for: for record n, `kinds[starts[n] : starts[n] + sizes[n]]`.
 
-    The size is 0 for a record whose object types are not both known.
+    The size is 0 for a record that does not say all that it must.
     """
 
     kinds: npt.NDArray[np.int64]
@@ -46,6 +46,17 @@ class RowKindsOf:
         self._settings = settings
         self._indexes = [columns.own[field].position for field in _OWN if field in columns.own]
         self._memory: dict[tuple[str, ...], tuple[RowKind, ...]] = {}
+        has_type = "label" in columns.own or "association_type_id" in columns.own or to.meaning.has_type
+        has_type |= any(each.meaning.has_type for each in columns.to)
+        self._needs_label = settings.needs_label and has_type
+
+    def missing(self, row_kind: RowKind) -> str:
+        """Return the field that a row of this kind does not say, and must; blank where nothing is missing."""
+        for field in ("object_type", "to_object_type"):
+            if not getattr(row_kind, field):
+                return field
+        named = row_kind.label or row_kind.association_type_id or row_kind.primary
+        return "label" if self._needs_label and not named else ""
 
     def of(self, cells: Sequence[str]) -> tuple[RowKind, ...]:
         """Return the kinds of one record's rows, one for each label; a missing object type stays blank."""
@@ -64,7 +75,7 @@ class RowKindsOf:
         return KindsOfRecords(
             kinds=np.array([numbers.setdefault(each, len(numbers)) for row_kinds in found for each in row_kinds]),
             starts=(np.cumsum(lengths) - lengths)[which],
-            sizes=np.where([is_whole(row_kinds[0]) for row_kinds in found], lengths, 0)[which],
+            sizes=np.where([not self.missing(row_kinds[0]) for row_kinds in found], lengths, 0)[which],
         )
 
     def _of_key(self, key: tuple[str, ...]) -> tuple[RowKind, ...]:
@@ -102,11 +113,6 @@ class RowKindsOf:
             primary=meaning.primary,
             to_column=self._to.header,
         )
-
-
-def is_whole(row_kind: RowKind) -> bool:
-    """Return whether both object types are known."""
-    return bool(row_kind.object_type and row_kind.to_object_type)
 
 
 def _as_written(cell: str) -> str:

@@ -138,6 +138,11 @@ ROWS: dict[str, Reason] = {
         "Fill in the cell, or add --to.",
         False,
     ),
+    "MISSING_LABEL": Reason(
+        "The row names no label, and it is not certain that the whole pair is to be taken off.",
+        "Fill in the label or the association type id, or add --whole-pair if a blank one means the whole pair.",
+        False,
+    ),
     "UNKNOWN_OBJECT_TYPE": Reason(
         "The object type is none that this portal has, or a name that several share.",
         "Write the name or the id of the object type; the message names the nearest ones.",

@@ -15,6 +15,7 @@ from loader.files import writing
 from loader.journal import Journal
 from loader.model import Understood
 from loader.record.results import ENDINGS
+from loader.settings import Settings
 
 PACKINGS = (".gz", ".bz2", ".xz", ".zip")
 STANDARD_INPUT = "-"
@@ -137,19 +138,19 @@ def _stem(results: Path) -> str:
     return results.name.removesuffix(results.suffix).removesuffix(".results")
 
 
-def name_outputs(
-    results: str | None, failures: str | None, first_input: str, paths: list[Path], inputs: Sequence[Understood]
-) -> Outputs:
+def name_outputs(settings: Settings, first_input: str, paths: list[Path], inputs: Sequence[Understood]) -> Outputs:
     """Return the run's files; UsageError for a results path that cannot be one.
 
     `paths` are those of the inputs, `inputs` how they were understood: the failures of a lone workbook are a workbook.
     """
-    path = Path(results) if results else Path(f"{_stem_of_input(first_input)}.results.csv")
+    # What loads a file and what takes it off again are two runs.
+    first_stem = f"{_stem_of_input(first_input)}{'.removed' if settings.removes else ''}"
+    path = Path(settings.results or f"{first_stem}.results.csv")
     if path.suffix.lower() not in ENDINGS:
         raise UsageError(f"{path}: results are written as .csv, .jsonl or .parquet: end --results with one of them")
     stem = _stem(path)
     ending = "xlsx" if len(inputs) == 1 and inputs[0].format in ("xlsx", "xls") else "csv"
-    failures_path = Path(failures) if failures else path.with_name(f"{stem}.failures.{ending}")
+    failures_path = Path(settings.failures) if settings.failures else path.with_name(f"{stem}.failures.{ending}")
     outputs = Outputs(path, failures_path, stem, FailuresForm.like(inputs))
     if not has_room(outputs.results):
         raise UsageError(f"{path.name}: the name is too long, and others are made from it: give a shorter --results")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from loader.errors import UsageError
 from loader.events import Labels, ListedType
-from loader.model import Direction, Types, Unresolved
+from loader.model import AssociationType, Direction, Types, Unresolved
 from loader.planning.association_types import AssociationTypes
 from loader.planning.names import object_types
 from loader.planning.object_types import ObjectTypes
@@ -81,18 +81,24 @@ async def _direction(portal: GatewayPortal, direction: Direction, names: ObjectT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypeNames:
-    """`labels` gives each type's label by its key, blank for an unlabelled one; `plain` the unlabelled types."""
+    """`labels` gives each type's label by its key, blank for an unlabelled one; `plain` the unlabelled types.
+
+    `singles` are the types of which a record can have only one, with the end (`from` or `to`) of that record.
+    """
 
     labels: dict[str, str]
     plain: dict[Direction, Types]
+    singles: dict[Direction, dict[AssociationType, str]]
 
 
 async def type_names(portal: GatewayPortal, directions: Iterable[Direction]) -> TypeNames:
     """Return the names of all types of these directions, as far as the portal tells or HubSpot's table knows them."""
-    types, names = AssociationTypes(), TypeNames(labels={}, plain={})
+    types, names = AssociationTypes(), TypeNames(labels={}, plain={}, singles={})
     for direction in directions:
         types.learn(direction, await portal.labels(direction) or ())
         known = types.of(direction)
         names.labels.update({entry.type.key: entry.label for entry in known})
+        for each in (direction, direction[::-1]):
+            names.singles[each] = {entry.type: entry.single for entry in types.of(each) if entry.single}
         names.plain[direction] = frozenset(entry.type for entry in known if not entry.label)
     return names

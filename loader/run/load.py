@@ -20,6 +20,7 @@ from loader.journal import (
     Lock,
     Table,
     forget_lookups,
+    put_in_place,
 )
 from loader.journal.scope import MirrorJournal
 from loader.planning.cost import advice, replacing
@@ -43,6 +44,7 @@ from loader.run.meter import Meter
 from loader.run.mirror import plan_removals, takes_off, taking_off
 from loader.run.next_command import next_command, same_command
 from loader.run.plan import plan_rows
+from loader.run.removals import Agree, check_removals, look_at_removals
 from loader.run.report import Report
 from loader.run.sending import sending
 from loader.run.session import Session, ended_early
@@ -67,8 +69,11 @@ async def load(
     stop: Stop | None = None,
     around: Surroundings | None = None,
     standard_input: BinaryIO | None = None,
+    agree: Agree | None = None,
 ) -> Report:
-    """Load the inputs of `settings` and return how it went.
+    """Load the inputs of `settings`, or take off what they name, and return how it went.
+
+    `agree` is called before anything is taken off.
 
     Raises UsageError, InputError or JournalError when nothing was sent and no file was changed, RecordError when an
     output could not be written, and Stopped when the run was to end before it had a journal, or at once;
@@ -79,14 +84,15 @@ async def load(
         outputs = session.outputs(inputs)
         with Lock(outputs.journal), session.limited(settings.send.max_duration):
             remove_left_behind(outputs.all(), journal=outputs.journal)
-            return await _Load(session, inputs, outputs).run()
+            return await _Load(session, inputs, outputs, agree).run()
 
 
 class _Load:
     """One command at work on one run."""
 
-    def __init__(self, session: Session, inputs: Sequence[Input], outputs: Outputs) -> None:
+    def __init__(self, session: Session, inputs: Sequence[Input], outputs: Outputs, agree: Agree | None = None) -> None:
         self.session = session
+        self.agree = agree
         self.inputs = inputs
         self.outputs = outputs
         self.notify = session.notify
@@ -122,7 +128,7 @@ class _Load:
                 account = await self.session.recognize(portal, bound=earlier.portal_id)
             except (Fatal, Stopped) as error:
                 refused = error
-            return await self._send(gateway, account, refused, resumed=True)
+            return await self._send(gateway, portal, account, refused, resumed=True)
 
     # --- a new run
 
@@ -133,6 +139,7 @@ class _Load:
         """
         async with self.session.connected(self.notify) as (gateway, portal):
             async with InThread(self._staging()) as staging:
+                staged = self.outputs.beside("journal-staging")
                 lookups = staging.held.keys.lookups
                 if self.settings.fresh:
                     forget_lookups(lookups)
@@ -147,12 +154,22 @@ class _Load:
                     # An earlier run's results file is renamed next.
                     tables={"results": Table(name=self.outputs.results.name)},
                 )
+                looks_first = self.settings.removes and refused is None
+                if looks_first:
+                    # Where it lies: no file is changed before it is agreed what is taken off.
+                    await staging.call(Staging.install, staged)
+                    async with AsyncJournal(Journal(staged)) as journal:
+                        await journal.call(Journal.limit, self.settings.send.limit)
+                        refused = await self._agreed(gateway, portal, journal, account.portal_id)
                 set_earlier_files_aside(self.settings, self.outputs, earlier, decision, self.notify)
                 remove_old_runs(self.settings, self.outputs, self.now(), self.notify)
-                await staging.call(Staging.install, self.outputs.journal)
+                if looks_first:
+                    await asyncio.to_thread(put_in_place, staged, self.outputs.journal)
+                else:
+                    await staging.call(Staging.install, self.outputs.journal)
                 if refused is None:
                     forget_lookups(lookups)
-            return await self._send(gateway, account, refused, resumed=False)
+            return await self._send(gateway, portal, account, refused, resumed=False)
 
     def _staging(self) -> Staging:
         return Staging(
@@ -184,16 +201,43 @@ class _Load:
         self.session.note_ending_version()
         return account, None
 
+    async def _agreed(
+        self, gateway: Gateway, portal: GatewayPortal, journal: AsyncJournal[Any], portal_id: str | None
+    ) -> LoaderError | None:
+        """Show what would be taken off, hold it against what may be, and ask; return what stops the run.
+
+        Raises UsageError when the answer is no.
+        """
+        try:
+            found = await look_at_removals(self.session, gateway, portal, journal, portal_id=portal_id)
+            self.notify(found)
+            check_removals(self.settings.send.max_removals, found.pairs, found.of, found.examples)
+        except Retryable as error:
+            return no_answer(error)
+        except (Fatal, Stopped) as error:
+            return error
+        if self.agree is not None and found.pairs:
+            await self.stop.unless(self.agree(found))
+        return None
+
     # --- sending
 
-    async def _send(self, gateway: Gateway, account: Account, refused: LoaderError | None, *, resumed: bool) -> Report:
+    async def _send(
+        self,
+        gateway: Gateway,
+        portal: GatewayPortal,
+        account: Account,
+        refused: LoaderError | None,
+        *,
+        resumed: bool,
+    ) -> Report:
         async with AsyncJournal(MirrorJournal(self.outputs.journal)) as journal:
             await journal.call(self._prepare, account)
             meter = Meter(journal.facts, gateway, self.session.around, self.session.began)
             table = partial(open_results, self.outputs.results)
             listeners = (meter.note, FailureGuard(self.settings.send.max_failures).watch)
             await journal.follow(table, figures=meter.facts, listeners=listeners)
-            work = self._work(gateway, journal, meter, refused, resumed=resumed)
+            work = self._work(gateway, portal, journal, meter, refused, resumed=resumed)
             stopped = await self.session.work(journal, work)
             stopped = ended_early(stopped, journal.counts.pending or await journal.call(Journal.is_to_remove))
             failed = await journal.call(self._unsuccessful, journal.counts)
@@ -234,6 +278,7 @@ class _Load:
     async def _work(
         self,
         gateway: Gateway,
+        portal: GatewayPortal,
         journal: AsyncJournal[MirrorJournal],
         meter: Meter,
         refused: LoaderError | None,
@@ -246,6 +291,10 @@ class _Load:
         mirror = takes_off(self.settings.send)
         if not (mirror or await journal.call(Journal.has_work)):
             return
+        if resumed and self.settings.removes:
+            stopped = await self._agreed(gateway, portal, journal, journal.facts.portal_id)
+            if stopped is not None:
+                raise stopped
         self.stop.check()
         if gateway.day.reserve_unknown:
             self.session.note("--daily-reserve cannot be kept: HubSpot does not say what is left of the day's quota")

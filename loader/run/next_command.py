@@ -94,7 +94,8 @@ def load_mended(settings: Settings, outputs: Outputs, failures: Path) -> str | N
         options.append(_Part("--results", ("--results", str(failures.with_name("mended.results.csv")))))
     elif settings.results and "--results" not in typed:
         options.append(_Part("--results", ("--results", as_file(str(results)))))
-    return _joined((settings.command[0], "load"), [_Part("", (as_file(str(failures)),)), *options])
+    verb = "remove" if settings.removes else "load"
+    return _joined((settings.command[0], verb), [_Part("", (as_file(str(failures)),)), *options])
 
 
 def load_planned(settings: Settings) -> str | None:
@@ -103,8 +104,8 @@ def load_planned(settings: Settings) -> str | None:
         return None
     program, verb, *words = settings.command
     # What a plan wrote is not what the load is to write.
-    parts = _without(list(_parts(words)), {"--dry-run"} if verb == "load" else {"--failures"})
-    return _joined((program, "load"), parts)
+    parts = _without(list(_parts(words)), {"--failures"} if verb == "plan" else {"--dry-run"})
+    return _joined((program, "load" if verb == "plan" else verb), parts)
 
 
 def _format_options(

@@ -7,17 +7,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from loader.errors import Retryable
+from loader.errors import Retryable, TooManyRemovals
 from loader.events import Notify, Planned
 from loader.journal import AsyncJournal, InThread, Journal
 from loader.planning.cost import look_ahead
-from loader.planning.prepare import Destination, Prospect, planned, read_all, resolve_and_group, with_what_is_there
+from loader.planning.prepare import (
+    Destination,
+    Prospect,
+    planned,
+    read_all,
+    resolve_and_group,
+    with_removals,
+    with_what_is_there,
+)
 from loader.planning.staging import Staging
 from loader.read import Input
 from loader.record.failures import write_failures
 from loader.record.outputs import Outputs
 from loader.run.earlier_files import check_failures_name, note_kept_failures
 from loader.run.next_command import load_planned
+from loader.run.removals import check_removals, look_at_removals
 from loader.run.sending import judge_of
 from loader.run.session import Session
 from loader.send.endings import no_answer
@@ -100,6 +109,8 @@ async def _with_portal(session: Session, inputs: Sequence[Input], staging: InThr
         if session.settings.send.unread or not event.pairs:
             return event
         await staging.call(Staging.install, journal)
+        if session.settings.removes:
+            return await _with_removals(session, gateway, portal, journal, event)
         return await _with_what_is_there(session, gateway, journal, event)
 
 
@@ -149,12 +160,26 @@ async def plan_rows(
     return await staging.call(planned, inputs, resolution, prospect)
 
 
+async def _with_removals(
+    session: Session, gateway: Gateway, portal: GatewayPortal, path: Path, event: Planned
+) -> Planned:
+    """Look up what the pairs of a planned journal would lose, and return the plan with that."""
+    async with AsyncJournal(Journal(path)) as journal:
+        await journal.call(Journal.limit, session.settings.send.limit)
+        found = await look_at_removals(session, gateway, portal, journal, portal_id=event.portal_id, attempts=ATTEMPTS)
+    try:
+        check_removals(session.settings.send.max_removals, found.pairs, found.of, found.examples)
+    except TooManyRemovals as error:
+        session.note(str(error))
+    return with_removals(event, found)
+
+
 async def _with_what_is_there(session: Session, gateway: Gateway, path: Path, event: Planned) -> Planned:
     """Look up what the pairs of a planned journal have already, and return the plan with that."""
     settings = session.settings
     current = CurrentAssociations(gateway, version=settings.connection.api_version, attempts=ATTEMPTS)
     async with AsyncJournal(Journal(path)) as journal:
         await journal.call(Journal.limit, settings.send.limit)
-        judge = judge_of(settings, journal.unlabelled)
+        judge = judge_of(settings, journal.held)
         ahead = await session.stop.unless(look_ahead(journal, current, judge, session.notify))
     return with_what_is_there(event, ahead, settings.send.method)

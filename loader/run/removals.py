@@ -1,12 +1,117 @@
-"""How many associations may be taken off: held against the whole plan, before the first write."""
+"""What is about to be taken off, by what the pairs have now: it is counted, and held against what may go, before the
+first write.
+"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
+from typing import Any
 
-from loader.errors import TooManyRemovals
+import numpy as np
+
+from loader.errors import Retryable, TooManyRemovals
+from loader.events import Note, Notify, RemovalPlanned
+from loader.journal import AsyncJournal, Journal
+from loader.model import WHOLE_PAIR, Pair, Pairs
+from loader.object_type_names import one_of
+from loader.run.labels import type_names
+from loader.run.sending import judge_of
+from loader.run.session import Session
+from loader.send.endings import no_answer
+from loader.send.existing import PAIRS_PER_LOOKUP
+from loader.send.gateway import Gateway
+from loader.send.judging import Judge, cases
+from loader.send.portal import GatewayPortal
+from loader.send.reading import RECORDS_PER_READ, CurrentAssociations
 from loader.settings import Budget
 
 FEWEST_OF_A_SHARE = 100
 """From this many associations on a share counts: of a few, a single one may be half."""
+
+MOST_EXAMPLES = 3
+
+Agree = Callable[[RemovalPlanned], Coroutine[Any, Any, None]]
+"""Asks whoever is responsible; raises when the answer is no."""
+
+LOTS_BETWEEN_NOTES = 10
+
+
+async def look_at_removals(
+    session: Session,
+    gateway: Gateway,
+    portal: GatewayPortal,
+    journal: AsyncJournal[Any],
+    *,
+    portal_id: str | None,
+    attempts: int | None = None,
+) -> RemovalPlanned:
+    """Look up, from their own end, all pairs that have no outcome, and return what they would lose.
+
+    The journal then knows which types are labels. Raises Unreachable when HubSpot gives no usable answer, and Fatal
+    when it refuses the token.
+    """
+    names = await session.stop.unless(type_names(portal, journal.held.directions()))
+    await journal.call(Journal.remember, labels=names.labels)
+    current = CurrentAssociations(gateway, version=session.settings.connection.api_version, attempts=attempts)
+    judge = judge_of(session.settings, journal.held)
+    found = await session.stop.unless(_look(journal, current, judge, session.notify))
+    await journal.claim_again()
+    return replace(found, portal_id=portal_id)
+
+
+async def _look(
+    journal: AsyncJournal[Any], current: CurrentAssociations, judge: Judge, notify: Notify
+) -> RemovalPlanned:
+    found = RemovalPlanned(portal_id=None)
+    lots = 0
+    while lot := await journal.next_lot(RECORDS_PER_READ, PAIRS_PER_LOOKUP):
+        for pairs in (lot.own, lot.other):
+            if len(pairs):
+                found = await _counted(found, pairs, current, judge)
+        lots += 1
+        if lots % LOTS_BETWEEN_NOTES == 0:
+            notify(Note(f"So far {found.pairs:,} associations are found that are to be taken off."))
+    return found
+
+
+async def _counted(found: RemovalPlanned, pairs: Pairs, current: CurrentAssociations, judge: Judge) -> RemovalPlanned:
+    """Return the counts with those of pairs of one direction."""
+    reading = await current.read(pairs.direction, list(map(str, np.unique(pairs.from_ids).tolist())))
+    errors = list(reading.unreadable.values())
+    if errors and not reading.found and isinstance(errors[0], Retryable):
+        raise no_answer(errors[0]) from errors[0]
+    readable = ~np.isin(pairs.from_ids, np.array([int(each) for each in reading.unreadable], np.int64))
+    held, types = reading.held(pairs.from_ids, pairs.to_ids)
+    whole = labelled = unchanged = refused = refused_rows = 0
+    examples = list(found.examples)
+    pairs_read = pairs.take(readable)
+    for case in cases(pairs_read, held[readable], types, judge):
+        count = len(case.places)
+        if case.judgement is None:
+            unchanged += count
+        elif case.judgement.refusal is not None:
+            refused += count
+            refused_rows += int(pairs_read.rows[case.places].sum())
+        else:
+            is_whole = WHOLE_PAIR in case.judgement.types
+            whole, labelled = whole + count * is_whole, labelled + count * (not is_whole)
+            places = case.places[: max(0, MOST_EXAMPLES - len(examples))]
+            examples += [_named(pairs_read.at(place)) for place in places.tolist()]
+    return RemovalPlanned(
+        portal_id=found.portal_id,
+        pairs=found.pairs + whole + labelled,
+        whole=found.whole + whole,
+        labelled=found.labelled + labelled,
+        unchanged=found.unchanged + unchanged,
+        refused=found.refused + refused,
+        refused_rows=found.refused_rows + refused_rows,
+        unread=found.unread + int((~readable).sum()),
+        of=found.of + sum(map(len, reading.found.values())),
+        examples=tuple(examples),
+    )
+
+
+def _named(pair: Pair) -> str:
+    return f"{one_of(pair.object_type, pair.object_id)} and {one_of(pair.to_object_type, pair.to_object_id)}"
 
 
 def check_removals(budget: Budget | None, removals: int, of: int, examples: Sequence[str]) -> None:
@@ -16,7 +121,7 @@ def check_removals(budget: Budget | None, removals: int, of: int, examples: Sequ
     """
     if budget is None:
         return
-    some = f", such as {'; '.join(examples[:3])}" if examples else ""
+    some = f", such as {'; '.join(examples[:MOST_EXAMPLES])}" if examples else ""
     mend = "look at the file; if they are to go, raise it, or say --max-removals off"
     if budget.count is not None and removals > budget.count:
         raise TooManyRemovals(

@@ -61,8 +61,9 @@ class Report:
 def dry_report(planned: Planned, settings: Settings) -> Report:
     """Return what a dry run found as a report: the summary of a load that has not begun, exit code 1 with rejects."""
     first, inputs = next(iter(planned.inputs)), list(planned.inputs.values())
-    outputs = name_outputs(settings.results, settings.failures, first, [], inputs)
-    counts = Counts(total=planned.rows, rejected=planned.rejected, pairs=planned.pairs)
+    outputs = name_outputs(settings, first, [], inputs)
+    verb = "remove" if settings.removes else "load"
+    counts = Counts(total=planned.rows, rejected=planned.rejected, pairs=planned.pairs, verb=verb)
     exit_code = int(planned.rejected > 0)
     figures = {
         "rows": counts.rows(),

@@ -1,19 +1,21 @@
-"""How a load sends: by PUT or in batches, with a look at what is there first or without; and with how many workers."""
+"""How a run sends: by PUT, in batches, or archiving; with a look at what is there first or without; and with how many
+workers.
+"""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from loader.journal import AsyncJournal
-from loader.model import Direction, Types
+from loader.journal import AsyncJournal, Journal
 from loader.run.connection import workers
 from loader.send.batch import Batch
 from loader.send.existing import Merge
 from loader.send.gateway import Gateway, Surroundings
-from loader.send.judging import Judge, Merging, Replacing
+from loader.send.judging import Judge, Merging, Removing, Replacing
 from loader.send.outgoing import Unread
 from loader.send.pool import Action, Pool
 from loader.send.put import Put
 from loader.send.reading import CurrentAssociations
+from loader.send.take_off import TakeOff
 from loader.settings import Settings
 
 MOST_BATCHES = 8
@@ -33,7 +35,10 @@ def sending(
     """Return the pool that sends all that has no outcome, and what tells how many pairs it leaves for the next one."""
     version = settings.connection.api_version
     action: Action
-    if settings.send.method == "put":
+    if settings.removes:
+        action = TakeOff(gateway, version=version, now=around.now)
+        worker_count = min(MOST_BATCHES, workers(settings))
+    elif settings.send.method == "put":
         action = Put(gateway, version=version, now=around.now)
         worker_count = workers(settings)
     else:
@@ -53,11 +58,13 @@ def sending(
         clock=around.clock,
         now=around.now,
         fresh_seconds=lambda: gateway.fresh_seconds,
-        judge=judge_of(settings, journal.unlabelled),
+        judge=judge_of(settings, journal.held),
     )
     return Pool(journal, [merge] * READERS, action, gateway, workers=worker_count), lambda: merge.waiting
 
 
-def judge_of(settings: Settings, unlabelled: Mapping[Direction, Types]) -> Judge:
+def judge_of(settings: Settings, journal: Journal) -> Judge:
     """Return what becomes of the labels that pairs have."""
-    return Replacing(unlabelled) if settings.send.existing == "replace" else Merging()
+    if settings.removes:
+        return Removing(journal.facts.labels, whole_pair=settings.send.whole_pair)
+    return Replacing(journal.unlabelled) if settings.send.existing == "replace" else Merging()

@@ -106,7 +106,7 @@ class Session:
     def outputs(self, inputs: Sequence[Input]) -> Outputs:
         """Return the files of a run of these inputs; UsageError where one cannot be written."""
         paths, understood = [source.path for source in inputs], [source.understood for source in inputs]
-        return name_outputs(self.settings.results, self.settings.failures, inputs[0].file, paths, understood)
+        return name_outputs(self.settings, inputs[0].file, paths, understood)
 
     @contextmanager
     def limited(self, seconds: float | None) -> Iterator[None]:

@@ -161,6 +161,7 @@ class _Undo:
             intended=await self.journal.call(UndoJournal.intended),
             now=self.session.around.now,
             replaced=self.journal.held.replaced,
+            singles=names.singles,
             max_attempts=self.settings.send.max_attempts,
         )
         outgoing = [Unread(self.journal, capacity=TakeBack.capacity, ahead=1)]

@@ -11,9 +11,10 @@ NOTHING: Types = frozenset()
 class Removal(NamedTuple):
     """What is to be taken away, and what may be said of the pair once that is done.
 
-    `whole`: the pair itself; else `types`, which are labels all. `back` are labels that the run took, and that the pair
-    gets back, together with `now`, all that it has. `status` is `removed`, `unchanged` (what the run did is not there
-    any more) or `left` (the pair was changed since, and stays); `why` is a sentence.
+    `whole`: the pair itself; else `types`, which are labels all. `back` are types that the run took, and that the pair
+    gets back, together with `now`, all that it has. `status` is `removed`, `restored` (it only gets something back),
+    `unchanged` (what the run did is not there any more) or `left` (the pair was changed since, and stays); `why` is a
+    sentence.
     """
 
     whole: bool
@@ -28,6 +29,8 @@ class Removal(NamedTuple):
         """True when anything is to be sent."""
         return self.whole or bool(self.types or self.back)
 
+
+BACK = Removal(False, NOTHING, "unchanged", "what the run took off is there again")
 
 GONE = Removal(False, NOTHING, "unchanged", "what the run added is not there any more")
 
@@ -55,6 +58,22 @@ def removal(asked: Types, before: Types, now: Types, labels: Mapping[str, str], 
     ours = _labels_among(asked & now, labels)
     others = ", ".join(labels.get(each.key) or each.key for each in sorted(came_since))
     return Removal(False, ours, "left", f"somebody has given it {others} since, so that the pair itself stays")
+
+
+def restoration(taken: Types, now: Types, others: Types) -> Removal:
+    """Return what to put back on a pair that the run took the types `taken` off.
+
+    `others` are types that were meanwhile given to another pair of a record that can have only one of each:
+    they are not put back.
+    """
+    back = taken - now
+    if not back:
+        return BACK
+    if lost := back & others:
+        names = ", ".join(each.key for each in sorted(lost))
+        why = f"{names} is not put back: another record has it since, and there can be only one"
+        return Removal(False, NOTHING, "left", why, back - lost, now)
+    return Removal(False, NOTHING, "restored", "", back, now)
 
 
 def _of_an_old_pair(added: Types, labels: Mapping[str, str]) -> Removal:

@@ -1,10 +1,12 @@
-"""The action of an undo: what a run added to pairs is taken away again, after a look at what they have now."""
+"""The action of an undo: after a look at what pairs have now, what a run added to them is taken away, and what it took
+off is put back.
+"""
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from loader.model import Direction, Pair, Result
+from loader.model import Direction, Pair, Result, Singles, Types
 from loader.send.archive import Archive, Results
 from loader.send.clocks import Moment, timestamp
 from loader.send.gateway import Gateway
@@ -12,7 +14,7 @@ from loader.send.give_back import Giver
 from loader.send.outcomes import Record, failed, outcome, plain
 from loader.send.outgoing import Draft
 from loader.send.reading import CurrentAssociations, Reading, read_fresh
-from loader.send.removal import GONE, NOTHING, Removal, removal
+from loader.send.removal import BACK, GONE, NOTHING, Removal, removal, restoration
 
 
 class _Step(NamedTuple):
@@ -23,12 +25,12 @@ class _Step(NamedTuple):
 
 
 class TakeBack:
-    """Takes away what a run added: whole pairs by `batch/archive`, labels of old pairs by `batch/labels/archive`.
+    """Takes away what a run added, whole pairs or labels of old pairs, and puts back what it took off (`Pair.gone`).
 
     `labels` gives the label of each association type by its key (see `removal`). `intend` commits, before a request
     leaves, that these pairs (by number) are being taken back; `intended` are those that an earlier undo was at when it
     ended: what is not there any more was then taken away by it. `replaced`: the run took the other labels off pairs,
-    which get them back first.
+    which get them back first. `singles` are the types of which a record can have only one.
     """
 
     capacity = 1000
@@ -43,10 +45,12 @@ class TakeBack:
         intended: Collection[int],
         now: Callable[[], datetime],
         replaced: bool = False,
+        singles: Singles | None = None,
         max_attempts: int = 8,
     ) -> None:
         self._gateway = gateway
         self._replaced = replaced
+        self._singles = singles or {}
         self._giver = Giver(gateway, version=version, max_attempts=max_attempts, now=now)
         self._archive = Archive(gateway, version=version, now=now)
         self._current = CurrentAssociations(gateway, version=version)
@@ -56,7 +60,7 @@ class TakeBack:
         self._now = now
 
     async def apply(self, draft: Draft, record: Record) -> None:
-        """Record what becomes of the pairs: `removed`, `unchanged`, `left` or `failed`; all are of one direction.
+        """Record what becomes of the pairs, all of one direction (see `taking_back.STATUSES`).
 
         What could not leave while its reading was young is read and judged once more.
         """
@@ -66,8 +70,11 @@ class TakeBack:
             reading, read_at = await read_fresh(
                 self._current, self._gateway.clocks, _direction(pairs[0]), [pair.object_id for pair in pairs]
             )
+            other_end = await self._other_end(pairs)
             steps = [
-                _Step(pair, self._judged(pair, reading, tried)) for pair in pairs if pair.object_id in reading.found
+                _Step(pair, self._judged(pair, reading, other_end, tried))
+                for pair in pairs
+                if pair.object_id in reading.found
             ]
             tried |= {step.pair.pair_id for step in steps if step.removal.needed}
             await self._intend([step.pair.pair_id for step in steps if step.removal.needed])
@@ -83,8 +90,41 @@ class TakeBack:
             if (error := reading.unreadable.get(pair.object_id))
         }
 
-    def _judged(self, pair: Pair, reading: Reading, tried: Collection[int]) -> Removal:
+    async def _other_end(self, pairs: Sequence[Pair]) -> Reading:
+        """Read the records at the to ends of pairs that are to get back a type of which these can have only one."""
+        direction = _direction(pairs[0])
+        ends = self._singles.get(direction, {})
+        records = {pair.to_object_id for pair in pairs for type_ in pair.gone if ends.get(type_) == "to"}
+        if not records:
+            return Reading({}, {})
+        reading, _ = await read_fresh(self._current, self._gateway.clocks, direction[::-1], records)
+        return reading
+
+    def _held_by_others(self, pair: Pair, reading: Reading, other_end: Reading) -> Types:
+        """Return the types that the pair lost and that another pair of the one record that can have them has now."""
+        ends = self._singles.get(_direction(pair), {})
+        back = self._singles.get(_direction(pair)[::-1], {})
+        own, other = reading.found[pair.object_id], other_end.found.get(pair.to_object_id, {})
+        return frozenset(
+            type_
+            for type_ in pair.gone
+            if (
+                ends.get(type_) == "from"
+                and any(type_ in types for to, types in own.items() if to != pair.to_object_id)
+            )
+            or (
+                ends.get(type_) == "to"
+                and any(back.get(its) == "from" for to, types in other.items() if to != pair.object_id for its in types)
+            )
+        )
+
+    def _judged(self, pair: Pair, reading: Reading, other_end: Reading, tried: Collection[int]) -> Removal:
         now = reading.found[pair.object_id].get(pair.to_object_id, NOTHING)
+        if pair.gone:
+            found = restoration(pair.gone, now, self._held_by_others(pair, reading, other_end))
+            if found == BACK and (pair.pair_id in self._intended or pair.pair_id in tried):
+                return BACK._replace(status="restored", why="")
+            return found
         found = removal(frozenset(pair.types), pair.before or NOTHING, now, self._labels, replaced=self._replaced)
         if found == GONE and (pair.pair_id in self._intended or pair.pair_id in tried):
             return GONE._replace(status="removed", why="")

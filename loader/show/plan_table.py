@@ -9,7 +9,7 @@ from rich.text import Text
 from loader.events import Kind, LookedUp, MergedRecord, NewLabel, Planned, RejectedFor, RejectedRow
 from loader.model import Understood
 from loader.object_type_names import one_of
-from loader.show.tables import command, duration, plain, table
+from loader.show.tables import command, duration, plain, removal_lines, table
 
 MOST_MERGED = 20
 MOST_HEADERS = 30
@@ -43,7 +43,7 @@ def plan_table(event: Planned, *, in_full: bool = True) -> Iterator[RenderableTy
     yield _figures(event)
     yield from _costs(event)
     if event.portal_id:
-        yield plain(f"They go to portal {event.portal_id}.")
+        yield plain(f"They {'lie in' if _removes(event) else 'go to'} portal {event.portal_id}.")
     if not in_full:
         if event.reasons:
             yield plain(f"Rejected: {', '.join(f'{rows:,} {reason}' for reason, rows in event.reasons.items())}.")
@@ -139,9 +139,15 @@ def _association_type(kind: Kind) -> Text:
         return plain("none: see below", "red")
     if kind.association_category == "UNCHECKED":
         return plain("not checked: only the portal knows it", "yellow")
+    if not kind.association_category:
+        return plain("the whole pair")
     if not kind.association_type_id:
         return plain(f"{kind.association_category}, to be made", "yellow")
     return plain(f"{kind.association_category} {kind.association_type_id}")
+
+
+def _removes(event: Planned) -> bool:
+    return "archive" in event.costs
 
 
 def _looked_up(what: LookedUp) -> Text:
@@ -159,7 +165,7 @@ def _looked_up(what: LookedUp) -> Text:
 
 def _figures(event: Planned) -> Text:
     duplicates = event.rows - event.rejected - event.pairs
-    words = [f"{event.rows:,} rows", f"{event.pairs:,} pairs to send"]
+    words = [f"{event.rows:,} rows", f"{event.pairs:,} pairs to {'take off' if _removes(event) else 'send'}"]
     if duplicates:
         words.append(f"{duplicates:,} rows share a pair with another")
     if event.without:
@@ -190,9 +196,12 @@ def _costs(event: Planned) -> Iterator[Text]:
                 f"{event.losing.pairs:,} pairs{of}.",
                 "bold yellow" if event.losing.labels else "",
             )
+    if event.removal is not None:
+        yield from removal_lines(event.removal)
     rate = f"{event.rate.requests:,} per {event.rate.seconds:g} s"
     for method, cost in event.costs.items():
-        words = f"--method {method}: {cost.requests:,} requests take {duration(cost.seconds)} at {rate}"
+        what = "To take that off" if _removes(event) else f"--method {method}"
+        words = f"{what}: {cost.requests:,} requests take {duration(cost.seconds)} at {rate}"
         if event.daily_quota:
             share = cost.share or 0
             percent = "less than 0.1%" if 0 < share < 0.0005 else f"{share:.1%}"

@@ -81,7 +81,13 @@ def _verified(event: Verifying) -> Iterator[_Figure]:
 
 
 def _undone(event: Undoing) -> Iterator[_Figure]:
-    counts = {"removed": event.removed, "unchanged": event.unchanged, "left": event.left, "failed": event.failed}
+    counts = {
+        "removed": event.removed,
+        "restored": event.restored,
+        "unchanged": event.unchanged,
+        "left": event.left,
+        "failed": event.failed,
+    }
     for name, count in counts.items():
         if count:
             yield _Figure(f"{name} {count:,}", STYLES.get(name, ""))

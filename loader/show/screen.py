@@ -20,6 +20,7 @@ from loader.events import (
     Planned,
     Progress,
     Reading,
+    RemovalPlanned,
     Started,
     Status,
     Undoing,
@@ -36,6 +37,7 @@ from loader.show.tables import (
     explained_table,
     labels_table,
     plain,
+    removal_lines,
     undo_table,
     undone_table,
     verified_table,
@@ -80,6 +82,9 @@ class Screen:
                 self._console.print(f"{how}: {event.pending:,} of {event.total:,} rows to go.")
             case Progress() | Verifying() | Undoing():
                 self._status(Text(progress_line(event)), progress_block(event))
+            case RemovalPlanned():
+                self._end_live()
+                self._console.show(removal_lines(event))
             case UndoPlanned():
                 self._console.show(undo_table(event))
             case Verified() | Undone():

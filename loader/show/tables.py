@@ -8,7 +8,18 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from loader.events import CreatedLabel, Explained, FailedFor, Finished, Labels, Undoable, Undone, UndoPlanned, Verified
+from loader.events import (
+    CreatedLabel,
+    Explained,
+    FailedFor,
+    Finished,
+    Labels,
+    RemovalPlanned,
+    Undoable,
+    Undone,
+    UndoPlanned,
+    Verified,
+)
 from loader.text import visible
 
 MOST_ENTRIES = 2
@@ -19,6 +30,7 @@ STYLES = {
     "created": "green",
     "replaced": "green",
     "removed": "green",
+    "restored": "green",
     "left": "yellow",
     "failed": "red",
     "rejected": "red",
@@ -100,7 +112,8 @@ def closing(event: Finished) -> Iterator[RenderableType]:
     )
     yield plain(f"Results: {event.results}")
     if event.failures:
-        mend = "mend it and load it" if event.reloadable else "mend these rows in their own files"
+        again = "take off what it names" if "removed" in rows else "load it"
+        mend = f"mend it and {again}" if event.reloadable else "mend these rows in their own files"
         yield plain(f"Failures: {event.failures} ({mend})")
     if summary["next_command"]:
         yield command(f"Next: {summary['next_command']}")
@@ -166,14 +179,36 @@ def explained_table(event: Explained) -> Iterator[RenderableType]:
 _ONE = "primary record (or parent company)"
 
 
+def removal_lines(event: RemovalPlanned) -> Iterator[Text]:
+    """Yield what is about to be taken off, and what is not."""
+    where = f" of portal {event.portal_id}" if event.portal_id else ""
+    yield Text(
+        f"{event.pairs:,} associations{where} lose something: {event.whole:,} are taken off whole, {event.labelled:,} "
+        "lose labels and keep the rest.",
+        "bold yellow" if event.pairs else "",
+    )
+    if event.unchanged:
+        yield Text(f"{event.unchanged:,} have nothing of what the file names.")
+    if event.refused:
+        yield Text(
+            f"{event.refused:,} would lose labels that the file does not name: their rows are rejected "
+            "(WOULD_REMOVE_LABELS)."
+        )
+    if event.unread:
+        yield Text(f"{event.unread:,} could not be read: HubSpot does not tell what their records have.")
+
+
 def undo_table(event: UndoPlanned) -> Iterator[RenderableType]:
     """Yield what is about to be removed, by association type."""
     began = event.started_at[:16].replace("T", " ")
-    yield plain(f"What the run of {event.results} (begun {began} UTC, portal {event.portal_id or 'unknown'}) added:")
+    only_back = bool(event.groups) and not any(group.whole or group.types for group in event.groups)
+    did = "took off" if only_back else "added"
+    yield plain(f"What the run of {event.results} (begun {began} UTC, portal {event.portal_id or 'unknown'}) {did}:")
     if not event.groups:
         yield Text("Nothing of it is left to be removed.")
         return
-    lines = table("Associations", "From", "To", "What is removed", right=["Associations"])
+    what = "What is put back" if only_back else "What is removed"
+    lines = table("Associations", "From", "To", what, right=["Associations"])
     for group in event.groups:
         lines.add_row(f"{group.pairs:,}", plain(group.object_type), plain(group.to_object_type), plain(_removed(group)))
     yield lines
@@ -189,6 +224,8 @@ def _removed(group: Undoable) -> str:
         return f"the association ({labels or 'no label'})"
     removed = f"the label alone ({labels or ', '.join(key for key, _ in group.types)})" if group.types else "nothing"
     back = ", ".join(label or key for key, label in group.back)
+    if not group.types:
+        return f"the labels {back}" if all(label for _, label in group.back) else f"the association ({back})"
     return f"{removed}; given back: {back}" if back else removed
 
 

@@ -31,6 +31,7 @@ MARK = "<!doctype html>\n<!-- association-loader report -->\n"
 COLOURS = {
     "created": "green",
     "replaced": "teal",
+    "removed": "green",
     "unchanged": "blue",
     "failed": "red",
     "rejected": "amber",
@@ -78,7 +79,8 @@ def page(journal: Journal, status: Status, *, shown: Callable[[str], str], versi
         name=Path(status.results).name,
         states=STATES,
         exit_codes=EXIT_CODES,
-        colours=COLOURS,
+        colours={name: COLOURS[name] for name in rows if name in COLOURS},
+        removes=journal.verb == "remove",
         bar=list(bar(rows)),
         at_work=duration(facts.seconds),
         plots=plots(pace, facts),
@@ -131,12 +133,13 @@ class Part:
 
 def bar(rows: dict[str, int]) -> Iterator[Part]:
     """Yield the parts of the bar that shows what became of the rows; even the smallest is wide enough to be seen."""
-    whole = sum(rows[name] for name in COLOURS) or 1
+    counted = [name for name in rows if name in COLOURS]
+    whole = sum(rows[name] for name in counted) or 1
     at = 0.0
-    for name, colour in COLOURS.items():
+    for name in counted:
         width = 1000.0 * rows[name] / whole
         if rows[name]:
-            yield Part(name=name, colour=colour, count=rows[name], at=at, width=max(width, 2))
+            yield Part(name=name, colour=COLOURS[name], count=rows[name], at=at, width=max(width, 2))
         at += width
 
 

@@ -1,0 +1,393 @@
+"""`remove` on the command line: exactly what a file names is taken off, and nothing beside it."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import loader
+from loader.sandbox import Sandbox
+from loader.send.archive import Archive
+
+Run = Callable[..., Any]
+Lines = Callable[[str], list[dict[str, str]]]
+Summary = Callable[[str], dict[str, Any]]
+World = Callable[[], dict[tuple[int, int], set[str]]]
+
+CONTACTS = ("--from", "contacts", "--to", "companies", "--rate", "9999/1")
+PLAIN, PRIMARY = ("HUBSPOT_DEFINED", 279), ("HUBSPOT_DEFINED", 1)
+BOSS, CHAMPION = ("USER_DEFINED", 11), ("USER_DEFINED", 13)
+NAMES = {PLAIN: "plain", PRIMARY: "Primary", BOSS: "Boss", CHAMPION: "Champion"}
+LABELS = [
+    {"from": "contacts", "to": "companies", "label": "Boss", "type_id": 11, "inverse_type_id": 12},
+    {"from": "contacts", "to": "companies", "label": "Champion", "type_id": 13, "inverse_type_id": 14},
+]
+
+
+@pytest.fixture
+def portal(hubspot: Run) -> Iterator[Sandbox]:
+    """A portal with five pairs, of which no two have the same labels."""
+    with hubspot(portal={"labels": LABELS}) as running:
+        for pair, types in {
+            (1, 11): {PLAIN, BOSS},
+            (2, 12): {PLAIN},
+            (3, 13): {PLAIN, BOSS, CHAMPION},
+            (4, 14): {PLAIN, CHAMPION},
+            (5, 15): {PLAIN, PRIMARY},
+        }.items():
+            running.portal.associate("0-1", pair[0], "0-2", pair[1], frozenset(types))
+        yield running
+
+
+@pytest.fixture
+def world(portal: Sandbox) -> World:
+    """Return what each pair of the portal has, by name."""
+    return lambda: {
+        (int(one), int(other)): {NAMES[each] for each in types}
+        for ((_, one), (_, other)), types in portal.portal.pairs().items()
+    }
+
+
+@pytest.fixture
+def remove(run: Run, portal: Sandbox, folder: Path) -> Run:
+    """Write a file of rows and run `remove` on it, without being asked."""
+    del portal
+
+    def removed(rows: str, *arguments: str, header: str = "from_id,to_id,label") -> Any:
+        (folder / "gone.csv").write_text(f"{header}\n{rows}\n")
+        return run("remove", "gone.csv", *CONTACTS, "--yes", *arguments)
+
+    return removed
+
+
+def writes(portal: Sandbox) -> int:
+    """Return how many requests changed anything, or tried to."""
+    return sum(portal.count("POST", f"batch/{what}") for what in ("archive", "labels/archive", "create"))
+
+
+def statuses(lines: list[dict[str, str]]) -> dict[int, str]:
+    """Return what became of each row."""
+    return {int(line["row"]): line["status"] for line in lines}
+
+
+def test_a_label_is_taken_off_and_all_else_stays(remove: Run, world: World, lines: Lines, summary: Summary) -> None:
+    """The pair too; what was not there is unchanged."""
+    before = world()
+    assert remove("1,11,Boss\n3,13,boss\n4,14,Boss\n9,99,Boss").code == 0
+    assert world() == before | {(1, 11): {"plain"}, (3, 13): {"plain", "Champion"}}
+    assert statuses(lines("gone.removed.results.csv")) == {2: "removed", 3: "removed", 4: "unchanged", 5: "unchanged"}
+    assert summary("gone.removed.summary.json")["rows"] == {
+        "total": 4,
+        "removed": 2,
+        "unchanged": 2,
+        "failed": 0,
+        "rejected": 0,
+        "pending": 0,
+    }
+    (first,) = [line for line in lines("gone.removed.results.csv") if line["row"] == "2"]
+    assert (first["association_category"], first["association_type_id"], first["label"]) == (
+        "USER_DEFINED",
+        "11",
+        "Boss",
+    )
+    assert (first["attempts"], first["http_status"]) == ("1", "204")
+
+
+def test_a_label_that_is_not_known_or_blank_never_widens_to_the_pair(
+    remove: Run, world: World, portal: Sandbox, lines: Lines, folder: Path
+) -> None:
+    """Each such row is rejected, and may be mended in the failures file, which goes back to `remove`."""
+    before = world()
+    done = remove('1,11,Bos\n2,12,\n3,13," "')
+    assert done.code == 1
+    assert world() == before
+    assert writes(portal) == 0
+    assert {line["error_category"] for line in lines("gone.removed.results.csv")} == {
+        "ASSOCIATION_LABEL_NOT_FOUND",
+        "MISSING_LABEL",
+    }
+    assert (folder / "gone.removed.failures.csv").exists()
+    assert "Next: association-loader remove gone.removed.failures.csv" in done.err
+
+
+def test_blank_means_the_whole_pair_only_where_that_is_said(remove: Run, world: World, lines: Lines) -> None:
+    """With --whole-pair; a type id column asks for it, too."""
+    before = world()
+    assert remove("3,13,\n1,11,Boss", "--whole-pair").code == 0
+    assert world() == {pair: types for pair, types in before.items() if pair != (3, 13)} | {(1, 11): {"plain"}}
+    assert remove("4,14,", "--fresh", header="from_id,to_id,typeId").code == 1
+    (line,) = lines("gone.removed.results.csv")
+    assert line["error_category"] == "MISSING_LABEL"
+    assert (4, 14) in world()
+
+
+def test_a_file_that_names_no_label_takes_pairs_off_whole(
+    remove: Run, world: World, portal: Sandbox, lines: Lines
+) -> None:
+    """With every label, in one request; from either end."""
+    assert remove("1,11\n3,13\n8,88\n1,11", header="from_id,to_id").code == 0
+    assert world() == {(2, 12): {"plain"}, (4, 14): {"plain", "Champion"}, (5, 15): {"plain", "Primary"}}
+    found = lines("gone.removed.results.csv")
+    assert statuses(found) == {2: "removed", 3: "removed", 4: "unchanged", 5: "removed"}
+    assert {(line["association_category"], line["association_type_id"], line["label"]) for line in found} == {
+        ("", "", "")
+    }
+    assert writes(portal) == 1
+
+
+def test_the_type_without_a_label_takes_no_label_along(remove: Run, world: World, lines: Lines) -> None:
+    """By its id it is the pair where there is nothing else; elsewhere the row is rejected, unless --whole-pair."""
+    before = world()
+    done = remove("2,12,279\n3,13,279", header="from_id,to_id,association_type_id")
+    assert done.code == 1
+    assert world() == {pair: types for pair, types in before.items() if pair != (2, 12)}
+    found = {line["row"]: line for line in lines("gone.removed.results.csv")}
+    assert (found["2"]["status"], found["3"]["status"]) == ("removed", "rejected")
+    assert found["3"]["error_category"] == "WOULD_REMOVE_LABELS"
+    assert "Boss, Champion" in found["3"]["error_message"]
+    assert found["3"]["attempts"] == "0"
+    (failure,) = lines("gone.removed.failures.csv")
+    assert (failure["_row"], failure["_status"]) == ("3", "rejected")
+    done = remove("3,13,279", "--fresh", "--whole-pair", header="from_id,to_id,association_type_id")
+    assert done.code == 0
+    assert (3, 13) not in world()
+
+
+def test_both_types_of_a_pair_are_all_of_it(remove: Run, world: World, lines: Lines) -> None:
+    """When rows name everything that a pair has, nothing is taken along that nobody named."""
+    assert remove("1,11,279\n1,11,11", header="from_id,to_id,association_type_id").code == 0
+    assert (1, 11) not in world()
+    assert statuses(lines("gone.removed.results.csv")) == {2: "removed", 3: "removed"}
+
+
+def test_one_type_id_under_two_categories_is_not_guessed(hubspot: Run, run: Run, folder: Path, lines: Lines) -> None:
+    """The row must say which; then only that one goes."""
+    label = {"from": "contacts", "to": "companies", "label": "Boss", "type_id": 1, "inverse_type_id": 2}
+    with hubspot(portal={"labels": [label]}) as portal:
+        portal.portal.associate("0-1", 1, "0-2", 11, frozenset([PLAIN, PRIMARY, ("USER_DEFINED", 1)]))
+        (folder / "a.csv").write_text("from_id,to_id,typeId,category\n1,11,1,\n")
+        assert run("remove", "a.csv", *CONTACTS, "--yes").code == 1
+        (line,) = lines("a.removed.results.csv")
+        assert line["error_category"] == "AMBIGUOUS_ASSOCIATION_TYPE_ID"
+        (folder / "a.csv").write_text("from_id,to_id,typeId,category\n1,11,1,USER_DEFINED\n")
+        assert run("remove", "a.csv", *CONTACTS, "--yes").code == 0
+        assert list(portal.portal.pairs().values()) == [frozenset([PLAIN, PRIMARY])]
+
+
+def test_rows_from_both_ends_name_one_pair(remove: Run, world: World, lines: Lines) -> None:
+    """A label has another type id from the other end."""
+    rows = "contacts,3,companies,13,Boss\ncompanies,13,contacts,3,Champion"
+    assert remove(rows, header="from_object_type,from_id,to_object_type,to_id,label").code == 0
+    assert world()[3, 13] == {"plain"}
+    assert statuses(lines("gone.removed.results.csv")) == {2: "removed", 3: "removed"}
+
+
+# --- asking, and limits
+
+
+def test_without_a_terminal_nothing_is_read_nor_changed(
+    run: Run, world: World, folder: Path, contents: Callable[[], dict[str, str]]
+) -> None:
+    """Exit 2; a scheduler that means it says --yes."""
+    (folder / "gone.csv").write_text("from_id,to_id\n1,11\n")
+    before, files = world(), contents()
+    done = run("remove", "gone.csv", *CONTACTS)
+    assert done.code == 2
+    assert "--yes" in done.err
+    assert (world(), contents()) == (before, files)
+
+
+def test_the_number_of_associations_has_to_be_typed(
+    run: Run, world: World, folder: Path, monkeypatch: pytest.MonkeyPatch, contents: Callable[[], dict[str, str]]
+) -> None:
+    """Anything else takes nothing off, and no file is changed: an earlier run's are where they were."""
+    (folder / "gone.csv").write_text("from_id,to_id\n4,14\n")
+    assert run("remove", "gone.csv", *CONTACTS, "--yes").code == 0
+    (folder / "gone.csv").write_text("from_id,to_id\n1,11\n2,12\n9,99\n")
+    before, files = world(), contents()
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs) as terminal:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        for wrong in ("3\n", "yes\n", "\n"):
+            os.write(ours, wrong.encode())
+            done = run("remove", "gone.csv", *CONTACTS)
+            assert done.code == 2
+            assert "2 associations of portal 62515 lose something" in done.err
+            assert (world(), contents()) == (before, files)
+        os.write(ours, b"2\n")
+        assert run("remove", "gone.csv", *CONTACTS).code == 0
+    os.close(ours)
+    assert world().keys() == before.keys() - {(1, 11), (2, 12)}
+
+
+def test_a_dry_run_says_what_would_go_and_what_that_costs(
+    remove: Run, world: World, portal: Sandbox, contents: Callable[[], dict[str, str]]
+) -> None:
+    """It writes no file and sends no write."""
+    before = world()
+    done = remove("1,11,Boss\n3,13,279\n4,14,Boss\n5,15,Bos", "--dry-run", "--json", header="from_id,to_id,label")
+    planned = json.loads(done.out.splitlines()[-1])
+    assert (done.code, planned["rejected"]) == (1, 2)
+    removal = planned["removal"]
+    assert (removal["pairs"], removal["whole"], removal["labelled"], removal["unchanged"]) == (1, 0, 1, 1)
+    cost = planned["costs"]["archive"]
+    assert (cost["reads"], cost["writes"], cost["requests"]) == (2, 1, 3)
+    assert cost["share"] == pytest.approx(3 / 1_000_000)
+    done = remove("3,13,279", "--dry-run", header="from_id,to_id,typeId")
+    assert done.code == 1
+    assert "WOULD_REMOVE_LABELS" in done.out
+    assert world() == before
+    assert writes(portal) == 0
+    assert list(contents()) == ["gone.csv"]
+
+
+@pytest.mark.parametrize("most", ["1", "40%"])
+def test_more_than_may_go_is_not_begun(most: str, hubspot: Run, run: Run, folder: Path, summary: Summary) -> None:
+    """Exit 4 before the first write, with the number, examples and the option; the same command with more goes on."""
+    with hubspot() as portal:
+        for contact in range(1, 201):
+            portal.portal.associate("0-1", contact, "0-2", 7, frozenset([PLAIN]))
+        rows = "".join(f"{contact},7\n" for contact in range(1, 201 if most == "40%" else 3))
+        (folder / "a.csv").write_text(f"from_id,to_id\n{rows}")
+        done = run("remove", "a.csv", *CONTACTS, "--yes", "--max-removals", most)
+        assert done.code == 4
+        assert writes(portal) == 0
+        assert f"{200 if most == '40%' else 2} " in done.err
+        assert "contact 1 and company 7" in done.err
+        assert "--max-removals" in done.err
+        found = summary("a.removed.summary.json")
+        assert (found["exit_code"], found["rows"]["pending"]) == (4, found["rows"]["total"])
+        assert run("remove", "a.csv", *CONTACTS, "--yes", "--max-removals", "off").code == 0
+        assert len(portal.portal.pairs()) == (0 if most == "40%" else 198)
+
+
+# --- again, and back
+
+
+def test_a_removal_and_a_load_do_not_take_each_other_for_their_own(
+    remove: Run, run: Run, world: World, contents: Callable[[], dict[str, str]]
+) -> None:
+    """Each has files of its own; under one name, one says what the other is."""
+    assert remove("1,11", "--limit", "1", header="from_id,to_id").code == 0
+    assert remove("1,11\n2,12", "--limit", "1", header="from_id,to_id").code == 0
+    files = contents()
+    done = run("load", "gone.csv", *CONTACTS, "--results", "gone.removed.results.csv")
+    assert done.code == 2
+    assert "takes associations off" in done.err
+    assert contents() == files
+    assert remove("1,11\n2,12", header="from_id,to_id").code == 0
+    assert not {(1, 11), (2, 12)} & world().keys()
+    assert run("load", "gone.csv", *CONTACTS).code == 0
+    assert {(1, 11), (2, 12)} <= world().keys()
+
+
+def test_an_undo_puts_back_what_was_taken_off_and_keeps_what_came_since(
+    remove: Run, run: Run, world: World, portal: Sandbox, lines: Lines
+) -> None:
+    """Labels as they were, whole pairs with all that they had; a label that somebody added meanwhile stays."""
+    before = world()
+    assert remove("1,11,Boss\n2,12,\n3,13,\n4,14,Boss", "--whole-pair").code == 0
+    portal.portal.associate("0-1", 1, "0-2", 11, frozenset([PLAIN, CHAMPION]))
+    done = run("undo", "gone.removed.results.csv", "--yes", "--rate", "9999/1")
+    assert done.code == 0
+    assert world() == before | {(1, 11): {"plain", "Boss", "Champion"}}
+    assert statuses(lines("gone.removed.undo.csv")) == {2: "restored", 3: "restored", 4: "restored"}
+    assert "took off" in done.err
+    stands = json.loads(run("status", "gone.removed.results.csv", "--json").out)
+    assert (stands["state"], stands["undone"]["restored"]) == ("undone", 3)
+
+
+def test_an_undo_does_not_take_a_primary_company_away_from_another(
+    remove: Run, run: Run, world: World, portal: Sandbox, lines: Lines
+) -> None:
+    """Somebody has chosen another one since: that one stays, and the line says so."""
+    assert remove("5,15", header="from_id,to_id").code == 0
+    portal.portal.associate("0-1", 5, "0-2", 16, frozenset([PLAIN, PRIMARY]))
+    assert run("undo", "gone.removed.results.csv", "--yes", "--rate", "9999/1").code == 1
+    assert world()[5, 16] == {"plain", "Primary"}
+    assert world()[5, 15] == {"plain"}
+    (line,) = lines("gone.removed.undo.csv")
+    assert (line["status"], line["error_category"]) == ("left", "CHANGED_SINCE")
+
+
+@pytest.mark.parametrize("took_effect", [False, True])
+def test_a_crash_at_the_request_never_loses_the_way_back(
+    took_effect: bool,
+    remove: Run,
+    run: Run,
+    world: World,
+    lines: Lines,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was there is committed before it is taken off: the same command ends the work, and undo puts it all back."""
+    before = world()
+    rows = "1,11,Boss\n2,12,\n3,13,Boss\n3,13,Champion"
+
+    class Crash(BaseException):
+        """Ends the process where it is."""
+
+    with monkeypatch.context() as patched:
+        for name in ("whole", "labels"):
+            real = getattr(Archive, name)
+
+            async def crash(self: Archive, *given: Any, real: Any = real) -> Any:
+                found = await real(self, *given) if took_effect else {}
+                if given[0]:
+                    raise Crash
+                return found
+
+            patched.setattr(Archive, name, crash)
+        with pytest.raises((Crash, BaseExceptionGroup)):
+            remove(rows, "--whole-pair")
+    assert remove(rows, "--whole-pair").code == 0
+    assert world() == {pair: types for pair, types in before.items() if pair != (2, 12)} | {
+        (1, 11): {"plain"},
+        (3, 13): {"plain"},
+    }
+    assert set(statuses(lines("gone.removed.results.csv")).values()) == {"removed"}
+    assert run("undo", "gone.removed.results.csv", "--yes", "--rate", "9999/1").code == 0
+    assert world() == before
+
+
+def test_what_failed_is_sent_again(hubspot: Run, run: Run, folder: Path, lines: Lines) -> None:
+    """By the same command with --retry-failed; the others are not touched again."""
+    faults = [{"fault": "400", "route": "batch/labels/archive", "range": [1, 3]}]
+    with hubspot(portal={"labels": LABELS}, faults=faults) as portal:
+        for contact in (1, 2):
+            portal.portal.associate("0-1", contact, "0-2", 11, frozenset([PLAIN, BOSS]))
+        (folder / "a.csv").write_text("from_id,to_id,label\n1,11,Boss\n2,11,Boss\n")
+        assert run("remove", "a.csv", *CONTACTS, "--yes").code == 1
+        assert statuses(lines("a.removed.results.csv")) == {2: "failed", 3: "failed"}
+        assert run("remove", "a.csv", *CONTACTS, "--yes", "--retry-failed").code == 0
+        assert statuses(lines("a.removed.results.csv")) == {2: "removed", 3: "removed"}
+        assert set(portal.portal.pairs().values()) == {frozenset([PLAIN])}
+
+
+# --- the other doors
+
+
+def test_python_and_job_files_do_the_same(portal: Sandbox, world: World, folder: Path) -> None:
+    """No question is asked of a program."""
+    del portal
+    report = loader.remove_sync(
+        [(1, 11), (9, 99)], object_type="contacts", to_object_type="companies", results="rows.removed.results.csv"
+    )
+    assert report.exit_code == 0
+    assert report.summary["rows"]["removed"] == 1
+    assert sorted(report.results["status"]) == ["removed", "unchanged"]
+    (folder / "gone.csv").write_text("from_id,to_id,label\n3,13,Boss\n4,14,\n")
+    (folder / "job.toml").write_text(
+        'whole-pair = true\nmax-removals = "5"\n[[input]]\npath = "gone.csv"\nfrom = "contacts"\nto = "companies"\n'
+    )
+    planned = loader.remove_sync(config="job.toml", dry_run=True).planned
+    assert planned is not None
+    assert planned.removal is not None
+    assert planned.removal.pairs == 2
+    assert loader.remove_sync(config="job.toml").exit_code == 0
+    assert world() == {(2, 12): {"plain"}, (3, 13): {"plain", "Champion"}, (5, 15): {"plain", "Primary"}}
+    assert loader.undo_sync("gone.removed.results.csv").exit_code == 0
+    assert world()[4, 14] == {"plain", "Champion"}
