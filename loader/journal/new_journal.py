@@ -364,7 +364,7 @@ class NewJournal:
 
 
 def put_in_place(path: Path, journal: Path) -> None:
-    """Give a finished journal, which nobody has open, its name, whole and on disk."""
+    """Give a finished journal, which no process has open, its name, whole and on disk."""
     with writing(journal):
         with path.open("rb") as file:
             os.fsync(file.fileno())
