@@ -30,7 +30,7 @@ FEWEST_OF_A_SHARE = 100
 MOST_EXAMPLES = 3
 
 Agree = Callable[[RemovalPlanned], Coroutine[Any, Any, None]]
-"""Asks whoever is responsible; raises when the answer is no."""
+"""Asks the person at the terminal; raises UsageError when the answer is no."""
 
 LOTS_BETWEEN_NOTES = 10
 
