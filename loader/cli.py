@@ -219,7 +219,8 @@ def verify(given: "Command") -> int:
     *  the two records are associated, but not by the type asked for
     +  they are not associated
     !  it could not be read, or the row is rejected
-    Nothing is changed. Exit code 1 when anything but = was found.
+    With --removed, after remove: = is gone, * is still there. Nothing is changed. Exit code 1 when anything but = was
+    found.
     """
     from loader import terminal  # noqa: PLC0415
 

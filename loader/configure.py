@@ -31,7 +31,7 @@ _ADDRESS = re.compile(r"[A-Za-z]+://([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-F
 
 def settings_from(command: Command, environment: Mapping[str, str]) -> Settings:
     """Return the settings of a command; UsageError when they are wrong."""
-    values, removes = command.values, command.verb == "remove"
+    values, removes = command.values, _removes(command)
     if values.get("unread") and values["existing"] != "replace":
         raise UsageError("--unread is for --existing replace: to keep the labels that pairs have, they must be read")
     given = _fields(Settings, values)
@@ -48,6 +48,11 @@ def settings_from(command: Command, environment: Mapping[str, str]) -> Settings:
     )
 
 
+def _removes(command: Command) -> bool:
+    """Return whether a command takes off what its inputs name, or looks whether that was done."""
+    return command.verb == "remove" or bool(command.values.get("removed"))
+
+
 def _fields(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values that are fields of a kind of settings."""
     return {field.name: values[field.name] for field in fields(kind) if field.name in values}
@@ -59,7 +64,7 @@ def _groups(command: Command) -> tuple[InputSettings, ...]:
         raise UsageError("inputs are named on the command line and as [[input]] in the --config file: keep one of them")
     if not command.arguments and not command.job:
         raise UsageError("name at least one input: a file, a folder, a glob, or - for standard input")
-    needs_label = command.verb == "remove" and not command.values["whole_pair"]
+    needs_label = _removes(command) and not command.values["whole_pair"]
     values = {**command.values, "inputs": command.arguments, "needs_label": needs_label}
     return tuple(_input_settings({**values, **own}) for own in command.job or [{}])
 

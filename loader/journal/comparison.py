@@ -12,9 +12,13 @@ import numpy as np
 from loader.journal.journal import Journal
 from loader.journal.lines import Line, LineBlock, line_blocks, lines
 from loader.journal.planned import type_of
+from loader.model import WHOLE_PAIR
 
-MARKS = {"=": "there", "*": "different", "+": "missing", "!": "unreadable"}
-"""The marks of the lines, and what each means in a word."""
+MARKS = {
+    "load": {"=": "there", "*": "different", "+": "missing", "!": "unreadable"},
+    "remove": {"=": "gone", "*": "still_there", "!": "unreadable"},
+}
+"""The marks of the lines, and what each means in a word, by the verb of what is verified."""
 
 
 COLUMNS = (
@@ -66,8 +70,11 @@ def _marks(journal: Journal, block: LineBlock) -> list[str]:
         if each.status == "other" and not journal.facts.exact:
             rows = np.flatnonzero(block.which == number)
             held = frozenset(map(type_of, filter(None, each.labels.split(";"))))
+            removed = journal.verb == "remove"
+            if removed:
+                held |= {WHOLE_PAIR}  # Of a row that names the whole pair, something is there still.
             own = journal.own_among(held, block.rows.kinds[rows], block.rows.backward[rows])
-            found[rows[own]] = "="
+            found[rows[own != removed]] = "="
     return list(map(str, found))
 
 

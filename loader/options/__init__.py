@@ -82,6 +82,9 @@ Unread: TypeAlias = Annotated[bool, Option("--unread",
 CreateLabels: TypeAlias = Annotated[bool, Option("--create-labels",
     "Make the labels that the file names and the portal lacks, before anything is sent.", FLAG, binds=True)]
 Yes: TypeAlias = Annotated[bool, Option("--yes", "Do not ask before anything is removed.", FLAG)]
+WholePair: TypeAlias = Annotated[bool, Option("--whole-pair",
+    "A blank label, or the type without a label, means the whole pair, with every label that it has.", FLAG,
+    binds=True)]
 Limit: TypeAlias = Annotated[int, Option("--limit",
     "Go no further than the first N records.", number(int, 1), metavar="N")]
 MaxAttempts: TypeAlias = Annotated[int, Option("--max-attempts",
@@ -177,9 +180,7 @@ class RemoveOptions(TypedDict, total=False):
     """What is taken off. `max_removals` is a number or `"5%"`."""
 
     yes: Yes
-    whole_pair: Annotated[bool, Option("--whole-pair",
-        "A blank label, or the type without a label, means the whole pair, with every label that it has.", FLAG,
-        binds=True)]
+    whole_pair: WholePair
     max_removals: Annotated[int | str, Option("--max-removals",
         "Stop before anything is sent when more associations than this would be taken off.", BUDGET_OR_OFF, "off",
         "N|P%|off")]
@@ -223,6 +224,9 @@ class ReadBackOptions(TypedDict, total=False):
     existing: Annotated[str, Option("--existing",
         "merge: a pair may have more labels than the file asks for; replace: exactly those.",
         choice("merge", "replace"), "merge", binds=True)]
+    removed: Annotated[bool, Option("--removed",
+        "After remove: look whether what the inputs name is gone.", FLAG)]
+    whole_pair: WholePair
     sample: Annotated[int, Option("--sample", "Look at N pairs only, drawn by chance.", number(int, 1), metavar="N")]
     seed: Annotated[int, Option("--seed",
         "Draw the sample that was drawn with this seed.", number(int), metavar="N")]

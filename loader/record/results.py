@@ -189,7 +189,7 @@ def open_table(
     """
 
     def text(batch: Iterable[Line]) -> str:
-        return csv_lines(map(attrgetter(*columns), batch), MARKS)
+        return csv_lines(map(attrgetter(*columns), batch), MARKS["load"])
 
     return TextResults(path, journal, texts_of(lines_of, text), ",".join(columns) + "\n", name=name)
 

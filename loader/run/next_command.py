@@ -64,7 +64,7 @@ def same_command(settings: Settings) -> str | None:
 def load_what_is_missing(
     settings: Settings, outputs: Outputs, differing: int, stopped: LoaderError | None
 ) -> str | None:
-    """Return what to run after a verification: itself when it was stopped, a load when rows are not there yet."""
+    """Return what to run after a verification: itself when it was stopped, else what was not done yet, once more."""
     if not settings.command:
         return None
     program, parts = settings.command[:1], list(_parts(settings.command[2:]))
@@ -72,10 +72,10 @@ def load_what_is_missing(
         return _joined(settings.command[:2], parts)
     if not differing:
         return None
-    again = _without(parts, {"--sample", "--seed", "--wait"})
+    again = _without(parts, {"--sample", "--seed", "--wait", "--removed"})
     if outputs.journal.exists():
         again.append(_Part("--fresh", ("--fresh",)))
-    return _joined((*program, "load"), again)
+    return _joined((*program, "remove" if settings.removes else "load"), again)
 
 
 def load_mended(settings: Settings, outputs: Outputs, failures: Path) -> str | None:

@@ -186,12 +186,14 @@ class _Verification:
             if not await journal.call(Journal.has_work):
                 return
             if seconds:
-                self.notify(Note(f"What seems to be missing is read again in {seconds:.2g} seconds."))
+                what = "still there" if self.settings.removes else "missing"
+                self.notify(Note(f"What seems to be {what} is read again in {seconds:.2g} seconds."))
                 await self.session.stop.unless(asyncio.sleep(seconds))
             action = Compare(
                 CurrentAssociations(gateway, version=self.settings.connection.api_version),
                 plain=names.plain,
                 exact=self.settings.send.existing == "replace",
+                removed=self.settings.removes,
                 final=number == len(waits),
                 now=self.session.around.now,
             )
@@ -222,7 +224,7 @@ class _Verification:
         finished_at = self.session.moment()
         journal.remember(finished_at=finished_at)
         counted, total = marks(journal), journal.counts().total
-        rows = {word: counted[mark] for mark, word in MARKS.items()}
+        rows = {word: counted[mark] for mark, word in MARKS[journal.verb].items()}
         different = sum(counted.values()) - counted["="]
         facts, requests = journal.facts, journal.facts.requests
         return summarize(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from loader.model import Direction, Outcome, Types
+from loader.model import WHOLE_PAIR, Direction, Outcome, Types
 from loader.send.clocks import timestamp
 from loader.send.judging import same_types
 from loader.send.outcomes import Record, failed, outcomes, plain
@@ -14,7 +14,8 @@ from loader.send.reading import CurrentAssociations
 class Compare:
     """Reads the current types of pairs and tells which are as they should be.
 
-    `plain` are the unlabelled types of each direction, which HubSpot adds to every pair by itself. With `exact`, a pair
+    With `removed`, they are as they should be when nothing of what is asked for is there any more. Else `plain` are the
+    unlabelled types of each direction, which HubSpot adds to every pair by itself. With `exact`, a pair
     may hold nothing else than those and what is asked for. A pair that is not as it should be has an outcome only with
     `final`: before, it may be that the read lags behind a write.
     """
@@ -27,12 +28,14 @@ class Compare:
         *,
         plain: Mapping[Direction, Types],
         exact: bool,
+        removed: bool,
         final: bool,
         now: Callable[[], datetime],
     ) -> None:
         self._current = current
         self._plain = plain
         self._exact = exact
+        self._removed = removed
         self._final = final
         self._now = now
 
@@ -55,6 +58,9 @@ class Compare:
         record(found)
 
     def _status(self, asked: Types, held: Types, direction: Direction) -> str:
+        if self._removed:
+            there = held if WHOLE_PAIR in asked else held & asked
+            return "other" if there else "same"
         if not held:
             return "missing"
         beside = held - asked - self._plain.get(direction, frozenset())

@@ -122,6 +122,8 @@ def closing(event: Finished) -> Iterator[RenderableType]:
 _MARKED = {
     "there": ("= there", "green"),
     "different": ("* other types", "yellow"),
+    "gone": ("= gone", "green"),
+    "still_there": ("* still there", "red"),
     "missing": ("+ missing", "red"),
     "unreadable": ("! unreadable", "red"),
 }
@@ -131,10 +133,11 @@ def verified_table(event: Verified) -> Iterator[RenderableType]:
     """Yield how many rows are there as they should be, and how many are not."""
     summary: Mapping[str, Any] = event.summary
     rows = dict(summary["rows"])
-    names = ["rows", *(words for words, _ in _MARKED.values()), *(["not looked at"] * bool(rows["pending"]))]
+    marked = {name: _MARKED[name] for name in rows if name in _MARKED}
+    names = ["rows", *(words for words, _ in marked.values()), *(["not looked at"] * bool(rows["pending"]))]
     counts = table(*names, right=names)
     cells = [Text(f"{rows['total']:,}")]
-    cells += [Text(f"{rows[name]:,}", style if rows[name] else "") for name, (_, style) in _MARKED.items()]
+    cells += [Text(f"{rows[name]:,}", style if rows[name] else "") for name, (_, style) in marked.items()]
     counts.add_row(*cells, *([f"{rows['pending']:,}"] * bool(rows["pending"])))
     yield counts
     if sample := summary["sample"]:

@@ -391,3 +391,22 @@ def test_python_and_job_files_do_the_same(portal: Sandbox, world: World, folder:
     assert world() == {(2, 12): {"plain"}, (3, 13): {"plain", "Champion"}, (5, 15): {"plain", "Primary"}}
     assert loader.undo_sync("gone.removed.results.csv").exit_code == 0
     assert world()[4, 14] == {"plain", "Champion"}
+
+
+def test_verify_looks_whether_it_is_gone(remove: Run, run: Run, portal: Sandbox, lines: Lines) -> None:
+    """With --removed; each row by itself, and the next command takes the rest off."""
+    rows = "1,11,Boss\n3,13,Boss\n3,13,Champion\n2,12,"
+    assert remove(rows, "--whole-pair").code == 0
+    verify = ("verify", "gone.csv", *CONTACTS, "--removed", "--whole-pair", "--wait", "0")
+    assert run(*verify).code == 0
+    portal.portal.associate("0-1", 3, "0-2", 13, frozenset([PLAIN, BOSS]))
+    portal.portal.associate("0-1", 2, "0-2", 12, frozenset([PLAIN]))
+    done = run(*verify)
+    assert done.code == 1
+    assert statuses(lines("gone.removed.verify.csv")) == {2: "=", 3: "*", 4: "=", 5: "*"}
+    assert {line["labels"] for line in lines("gone.removed.verify.csv") if line["row"] == "3"} == {"Boss"}
+    assert "Next: association-loader remove gone.csv" in done.out
+    report = loader.verify_sync(
+        "gone.csv", object_type="contacts", to_object_type="companies", removed=True, whole_pair=True, wait=0
+    )
+    assert report.summary["rows"] == {"total": 4, "gone": 2, "still_there": 2, "unreadable": 0, "pending": 0}
