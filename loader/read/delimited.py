@@ -16,10 +16,9 @@ from itertools import chain, islice
 from loader.errors import InputError, UsageError
 from loader.read.columns import id_columns, is_header, no_header
 from loader.read.faults import reading
-from loader.read.ids import is_blank
 from loader.read.missing import likeness, refuse_pivot
 from loader.read.second_header import SecondHeader
-from loader.read.show import show
+from loader.read.show import is_blank, show
 from loader.read.table import (
     BATCH,
     FULL_SHEETS,
@@ -29,6 +28,7 @@ from loader.read.table import (
     Cells,
     Mark,
     Records,
+    Table,
     full_sheet_note,
     in_columns,
 )
@@ -50,14 +50,12 @@ _LIKE_IDS = re.compile(r"\s*(?:[0-9]+(?:\s*;\s*[0-9]+)*|[^\s,;|]+[@.][^\s,;|]+)\
 _MALFORMED = "has text after a closing quote; double the quotes that belong to the text"
 
 
-class Delimited:
+class Delimited(Table):
     """One CSV or TSV file whose header row and delimiter are found. `format` is csv or tsv."""
-
-    sheet: str | None = None
 
     def __init__(self, text: Text, kind: str, delimiter: str | None, settings: InputSettings) -> None:
         self.format = kind
-        self.encoding: str | None = text.encoding
+        self.encoding = text.encoding
         self.byte_order_mark = text.byte_order_mark
         self.notes = list(text.notes)
         self._name = text.packed.name
@@ -74,7 +72,7 @@ class Delimited:
         with reading(self._name):
             found = self._find(sample[self._preamble :], (given,) if given else _order(kind), settings)
         self._delimiter = found[0]
-        self.delimiter: str | None = found[0]
+        self.delimiter = found[0]
         self.header_row, self.header = found[1], tuple(found[2])
         self._id_columns = id_columns(self.header, settings)
         self._second_header = SecondHeader(self._name, self.header, settings)
@@ -103,13 +101,6 @@ class Delimited:
                 f"{self._name}: the header has more than {MOST_COLUMNS:,} columns or a million characters, which no "
                 "table of associations has; leave the columns out that are not needed."
             )
-
-    def cell_name(self, row: int, column: int) -> str:
-        """Return the column's header in quotes."""
-        return f"Row {row}, column {show(self.header[column])}"
-
-    def close(self) -> None:
-        """Nothing stays open between readings."""
 
     def batches(self, counts: Counter[str]) -> Iterator[Batch]:
         """Yield the records below the header; raises InputError where it is not certain where a record ends.
@@ -209,28 +200,20 @@ class Delimited:
             columns = in_columns(records, width)
             if self._is_sound(columns):
                 return Batch(rows=range(row + 1, row + 1 + len(records)), columns=columns)
-        kept = Records([], [], {}, {})
-        last = len(records) - 1
-        for place, record in enumerate(records):
+        kept = Records(width)
+        for number, record in enumerate(records, start=row + 1):
+            fault = broken if broken and number == row + len(records) else None
             if all(map(is_blank, record)):
                 continue
-            fault = broken if place == last and broken else self._fault(record)
+            if fault is None and len(record) != width:
+                fields = f"has {len(record)} fields where the header has {width}; mend its delimiters"
+                fault = Mark("FIELD_COUNT", fields)
             if fault is not None:
                 looked_at = record[: width + MOST_COLUMNS]
-                self._second_header.repeats(row + 1 + place, looked_at)
-                self._second_header.check_glued(row + 1 + place, looked_at)
-                kept.faults[len(kept.rows)] = fault
-            kept.rows.append(row + 1 + place)
-            kept.cells.append(record if len(record) == width else (record + [""] * width)[:width])
-        return kept.batch(width)
-
-    def _fault(self, record: list[str]) -> Mark | None:
-        width = len(self.header)
-        if len(record) != width:
-            return Mark("FIELD_COUNT", f"has {len(record)} fields where the header has {width}; mend its delimiters")
-        if self._text.nul and any("\0" in cell for cell in record):
-            return Mark("NUL_CHARACTER", "holds a NUL character; it may be damaged, write the row again")
-        return None
+                self._second_header.repeats(number, looked_at)
+                self._second_header.check_glued(number, looked_at)
+            kept.add(number, record, fault)
+        return kept.batch()
 
 
 class _Lines:

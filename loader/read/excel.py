@@ -8,13 +8,12 @@ from itertools import islice
 from loader.errors import InputError
 from loader.read.columns import is_header, no_header
 from loader.read.faults import reading
-from loader.read.ids import is_blank
 from loader.read.missing import likeness, refuse_pivot
 from loader.read.packed import Packed
 from loader.read.second_header import SecondHeader
 from loader.read.sheet import Sheet, Value, Workbook, column_letters
-from loader.read.show import show
-from loader.read.table import BATCH, FULL_SHEETS, HEADER_WITHIN, Batch, Mark, Records, full_sheet_note
+from loader.read.show import is_blank, show
+from loader.read.table import BATCH, FULL_SHEETS, HEADER_WITHIN, Batch, Mark, Records, Table, full_sheet_note
 from loader.settings import InputSettings
 
 _TOO_LONG = Mark("DATE", "has a duration that is too long to be read; format the column as text")
@@ -23,12 +22,8 @@ _EXACT = 10**15
 _MERGED = Mark("MERGED_CELL", "the cell is merged with the one above or beside it; unmerge, and fill in each cell")
 
 
-class Excel:
+class Excel(Table):
     """One sheet of a workbook: the one named, or the only visible one with anything in it."""
-
-    encoding: str | None = None
-    delimiter: str | None = None
-    byte_order_mark = False
 
     def __init__(self, packed: Packed, workbook: Workbook, settings: InputSettings) -> None:
         self.format = packed.kind
@@ -37,7 +32,7 @@ class Excel:
         self._settings = settings
         with reading(self._name):
             sheet = workbook.read(settings.sheet, self._has_header)
-            self.sheet: str | None = sheet.name
+            self.sheet = sheet.name
             self._left = sheet.left
             self._find_header(sheet, settings)
         self.notes = workbook.notes
@@ -70,16 +65,13 @@ class Excel:
         """Return the cell as a spreadsheet names it, `Sheet1!B412`, with its column's header."""
         return f"{self.sheet}!{column_letters(self._left + column)}{row} ({show(self.header[column])})"
 
-    def close(self) -> None:
-        """Nothing stays open between readings."""
-
     def batches(self, counts: Counter[str]) -> Iterator[Batch]:
         """Yield the records below the header, with their row numbers in the sheet.
 
         The sheet is held whole while this runs, and no longer: many workbooks may be open at once. Excel's own limit of
         a million rows bounds it.
         """
-        records = Records([], [], {}, {})
+        records = Records(len(self.header))
         row = 0
         with reading(self._name):
             sheet = self._workbook.read(self.sheet, self._has_header)
@@ -88,19 +80,18 @@ class Excel:
                     continue
                 self._record(row, values, sheet.merged, records)
                 if len(records.rows) == BATCH:
-                    yield records.batch(len(self.header))
-                    records = Records([], [], {}, {})
-        yield records.batch(len(self.header))
+                    yield records.batch()
+                    records = Records(len(self.header))
+        yield records.batch()
         if row in FULL_SHEETS:
             counts[full_sheet_note(row)] += 1
 
     def _record(
         self, row: int, values: list[Value] | None, merged: frozenset[tuple[int, int]], records: Records
     ) -> None:
-        width, place = len(self.header), len(records.rows)
-        if values is None:
-            records.faults[place] = _TOO_LONG
-            values = []
+        width = len(self.header)
+        fault = _TOO_LONG if values is None else None
+        values = values or []
         texts = [_text(value) for value in values]
         marks = {}
         for column, value in enumerate(values[:width]):
@@ -108,21 +99,13 @@ class Excel:
                 continue
             mark = _MERGED if (row - 1, self._left + column) in merged else _mark(value, texts[column])
             if mark is not None:
-                marks[place, column] = mark
-        if (
-            all(map(is_blank, texts))
-            and not any(mark is not _MERGED for mark in marks.values())
-            and place not in records.faults
-        ):
-            return
+                marks[column] = mark
+        if all(map(is_blank, texts)) and all(mark is _MERGED for mark in marks.values()):
+            marks = {}  # A blank row in a merged range is a blank row.
         if any(not is_blank(text) for text in texts[width:]):
             self._second_header.repeats(row, texts)
-            records.faults[place] = Mark("FIELD_COUNT", "has a cell to the right of the header's last column; move it")
-        if "\0" in "".join(texts):
-            records.faults[place] = Mark("NUL_CHARACTER", "holds a NUL character; write the row again")
-        records.marks.update(marks)
-        records.rows.append(row)
-        records.cells.append((texts + [""] * width)[:width])
+            fault = Mark("FIELD_COUNT", "has a cell to the right of the header's last column; move it")
+        records.add(row, texts, fault, marks)
 
 
 def _text(value: Value) -> str:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from loader.object_type_names import TYPE_IDS
 from loader.read.cells import LOST, listed
 from loader.read.hints import instead_of_id
-from loader.read.show import INVISIBLE, show, trim
+from loader.read.show import INVISIBLE, is_blank, show, trim
 from loader.read.table import Cells, Numbers
 
 LARGEST = 2**63 - 1
@@ -206,11 +206,6 @@ def _bare_value(cell: str) -> tuple[str, str]:
     if wrapped:
         bare, repair = trim(wrapped[1]), repair or 'a wrapping ="…"'
     return bare, repair
-
-
-def is_blank(cell: str) -> bool:
-    """Return whether nothing visible is in the cell."""
-    return not cell or not trim(cell)
 
 
 def parts(cell: str, *, lenient: bool) -> list[str]:

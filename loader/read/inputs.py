@@ -100,8 +100,7 @@ class Input:
         self.understood.notes[:] = [*self._opening_notes, *sentences, *judge.hints(records)]
 
     def close(self) -> None:
-        """Close the file; the private copy of standard input is removed."""
-        self._table.close()
+        """Remove the private copy of standard input."""
         self._source.close()
 
     def __enter__(self) -> Self:

@@ -8,9 +8,8 @@ from loader.errors import InputError
 from loader.read.cells import joined
 from loader.read.columns import is_header, no_header
 from loader.read.faults import reading
-from loader.read.ids import is_blank
 from loader.read.show import show
-from loader.read.table import BATCH, Batch, Mark, Records
+from loader.read.table import BATCH, Batch, Mark, Records, Table
 from loader.read.text import Text
 from loader.settings import InputSettings
 from loader.text import visible
@@ -28,17 +27,13 @@ class _Twice(ValueError):
     """An object that has one key twice: it is not clear which value counts."""
 
 
-class JsonLines:
+class JsonLines(Table):
     """One JSONL file; its header is the union of all records' keys, in the order in which they first come."""
 
-    format: str = "jsonl"
-    delimiter: str | None = None
-    sheet: str | None = None
-    byte_order_mark = False
-    header_row: int = 1
+    format = "jsonl"
 
     def __init__(self, text: Text, settings: InputSettings) -> None:
-        self.encoding: str | None = text.encoding
+        self.encoding = text.encoding
         self.notes = list(text.notes)
         self._text = text
         self._name = text.packed.name
@@ -50,30 +45,18 @@ class JsonLines:
         """Return the row and the key in quotes."""
         return f"Row {row}, key {show(self.header[column])}"
 
-    def close(self) -> None:
-        """Nothing stays open between readings."""
-
     def batches(self, counts: Counter[str]) -> Iterator[Batch]:
         """Yield the records; a broken line is one wrong record."""
-        records = Records([], [], {}, {})
+        records = Records(len(self.header))
         for row, parsed in self._lines():
-            cells = [""] * len(self.header)
             if isinstance(parsed, Mark):
-                records.faults[len(records.rows)] = parsed
+                records.add(row, (), fault=parsed)
             else:
-                cells = [_text_of(parsed.get(key)) for key in self.header]
-                if all(map(is_blank, cells)):
-                    continue
-                if any("\0" in cell for cell in cells):
-                    records.faults[len(records.rows)] = Mark(
-                        "NUL_CHARACTER", "holds a NUL character; write the row again"
-                    )
-            records.rows.append(row)
-            records.cells.append(cells)
+                records.add(row, [_text_of(parsed.get(key)) for key in self.header])
             if len(records.rows) == BATCH:
-                yield records.batch(len(self.header))
-                records = Records([], [], {}, {})
-        yield records.batch(len(self.header))
+                yield records.batch()
+                records = Records(len(self.header))
+        yield records.batch()
 
     def _union(self) -> tuple[str, ...]:
         keys: dict[str, None] = {}

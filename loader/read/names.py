@@ -52,7 +52,7 @@ def folder_columns(file_name: str) -> dict[str, str]:
     return {each[1]: "" if each[2] == _NULL else unquote(each[2]) for each in found}
 
 
-class InFolders:
+class InFolders(Table):
     """A table with the columns of its folders behind its own."""
 
     def __init__(self, table: Table, columns: Mapping[str, str]) -> None:
@@ -89,7 +89,3 @@ class InFolders:
         if column < len(self._table.header):
             return self._table.cell_name(row, column)
         return f"Row {row}, column {show(self.header[column])} of its folder"
-
-    def close(self) -> None:
-        """Close the table."""
-        self._table.close()

@@ -13,46 +13,33 @@ import pyarrow.parquet as pq
 from loader.read.cells import DOUBLE_BITS, float_text, joined
 from loader.read.columns import is_header, no_header
 from loader.read.faults import reading
-from loader.read.ids import is_blank
 from loader.read.packed import Packed, is_bomb, refuse_bomb
-from loader.read.show import show
-from loader.read.table import BATCH, Batch, Cells, Mark, Numbers
+from loader.read.show import is_blank, show
+from loader.read.table import BATCH, NUL, Batch, Cells, Mark, Numbers, Table
 from loader.settings import InputSettings
 
 _NO_SUCH_VALUE = (OverflowError, ValueError, pa.ArrowException)
 _UNREADABLE = Mark("ERROR_CELL", "the cell holds a date or time that cannot be read; write it as text")
 
 
-class Parquet:
+class Parquet(Table):
     """One Parquet file. This module alone imports pyarrow, and is itself imported only for such a file."""
 
-    format: str = "parquet"
-    encoding: str | None = None
-    delimiter: str | None = None
-    sheet: str | None = None
-    byte_order_mark = False
-    header_row: int = 1
+    format = "parquet"
 
     def __init__(self, packed: Packed, settings: InputSettings) -> None:
         self._name = packed.name
         self._packed = packed
-        self.notes: list[str] = []
+        self.notes = []
         with (
             reading(self._name),
             packed.open_seekable() as stream,
             pq.ParquetFile(stream, pre_buffer=False) as file,
         ):
             _refuse_bombs(self._name, file.metadata, packed.path.stat().st_size)
-            self.header: tuple[str, ...] = tuple(file.schema_arrow.names)
+            self.header = tuple(file.schema_arrow.names)
         if not is_header(self.header, settings):
             raise no_header(self._name, self.header, settings)
-
-    def cell_name(self, row: int, column: int) -> str:
-        """Return the row and the column's name in quotes."""
-        return f"Row {row}, column {show(self.header[column])}"
-
-    def close(self) -> None:
-        """Nothing stays open between readings."""
 
     def batches(self, counts: Counter[str]) -> Iterator[Batch]:
         """Yield the records; a column is turned into text as a whole where its type allows it."""
@@ -87,8 +74,7 @@ def _batch(columns: list[Cells], row: int, marks: dict[tuple[int, int], Mark]) -
     batch = Batch(rows=rows, columns=columns, marks=marks)
     for column in columns:
         if not isinstance(column, Numbers) and "\0" in "".join(column):
-            mark = Mark("NUL_CHARACTER", "holds a NUL character; write the row again")
-            batch.faults.update({place: mark for place, cell in enumerate(column) if "\0" in cell})
+            batch.faults.update({place: NUL for place, cell in enumerate(column) if "\0" in cell})
     if isinstance(columns[0], Numbers) or all(columns[0]):
         return batch
     blank = {place for place, cell in enumerate(columns[0]) if not cell and all(map(is_blank, batch.record(place)))}

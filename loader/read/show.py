@@ -43,6 +43,11 @@ def trim(cell: str) -> str:
     return bare.strip(_BARE) if bare and (ord(bare[0]) in INVISIBLE or ord(bare[-1]) in INVISIBLE) else bare
 
 
+def is_blank(cell: str) -> bool:
+    """Return whether nothing visible is in the cell."""
+    return not cell or not trim(cell)
+
+
 _BLANKS = "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
 _BARE = "".join(map(chr, INVISIBLE)) + _BLANKS + "\u2028\u2029\u202f\u205f\u3000"
 # The characters that str.strip removes.

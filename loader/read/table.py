@@ -1,9 +1,12 @@
 """What every kind of file is turned into before it is judged: a header and batches of records as text."""
 
+from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from loader.read.show import is_blank, show
 
 if TYPE_CHECKING:  # A file that cannot be read is refused without numpy.
     import numpy as np
@@ -38,6 +41,9 @@ class Mark(NamedTuple):
     why: str
 
 
+NUL = Mark("NUL_CHARACTER", "holds a NUL character; it may be damaged, write the row again")
+
+
 @dataclass(slots=True, kw_only=True)
 class Batch:
     """Records in the file's order, blank ones left out.
@@ -57,17 +63,35 @@ class Batch:
         return [column[place] for column in self.columns]
 
 
-class Records(NamedTuple):
-    """A batch that is made record by record; each of `cells` is one record's."""
+class Records:
+    """A batch that is made record by record; blank ones are left out, and what is wrong with all of one is a fault."""
 
-    rows: list[int]
-    cells: list[list[str]]
-    faults: dict[int, Mark]
-    marks: dict[tuple[int, int], Mark]
+    def __init__(self, width: int) -> None:
+        self._width = width
+        self.rows: list[int] = []
+        self._cells: list[Sequence[str]] = []
+        self._faults: dict[int, Mark] = {}
+        self._marks: dict[tuple[int, int], Mark] = {}
 
-    def batch(self, width: int) -> Batch:
-        """Return the batch, with `width` columns."""
-        return Batch(rows=self.rows, columns=in_columns(self.cells, width), faults=self.faults, marks=self.marks)
+    def add(
+        self, row: int, cells: Sequence[str], fault: Mark | None = None, marks: Mapping[int, Mark] | None = None
+    ) -> None:
+        """Take a record with its spreadsheet row; `marks` gives columns whose cell is never an id."""
+        if fault is None and not marks and all(map(is_blank, cells)):
+            return
+        if fault is None and "\0" in "".join(cells):
+            fault = NUL
+        place = len(self.rows)
+        if fault is not None:
+            self._faults[place] = fault
+        self._marks.update({(place, column): mark for column, mark in (marks or {}).items()})
+        self.rows.append(row)
+        self._cells.append(cells if len(cells) == self._width else [*cells, *[""] * self._width][: self._width])
+
+    def batch(self) -> Batch:
+        """Return the batch."""
+        columns = in_columns(self._cells, self._width)
+        return Batch(rows=self.rows, columns=columns, faults=self._faults, marks=self._marks)
 
 
 def in_columns(records: Iterable[Sequence[str]], width: int) -> list[Cells]:
@@ -75,32 +99,28 @@ def in_columns(records: Iterable[Sequence[str]], width: int) -> list[Cells]:
     return list(zip(*records, strict=True)) or [()] * width
 
 
-class Table(Protocol):
-    """One input, opened; `batches` may be called more than once.
+class Table:
+    """One table of an input, opened: its header was found, and nothing of it stays open between readings.
 
-    `notes` are known after opening; `batches` counts in `counts` what it finds.
+    `notes` are known after opening. What a format does not have (an encoding, say) is None.
     """
 
     format: str
-    encoding: str | None
-    delimiter: str | None
-    sheet: str | None
-    byte_order_mark: bool
-    header_row: int
     header: tuple[str, ...]
     notes: list[str]
+    header_row = 1
+    encoding: str | None = None
+    delimiter: str | None = None
+    sheet: str | None = None
+    byte_order_mark = False
 
+    @abstractmethod
     def batches(self, counts: Counter[str]) -> Iterator[Batch]:
-        """Yield the records below the header in constant memory."""
-        ...
+        """Yield the records below the header in constant memory, as often as wanted; count in `counts` what is odd."""
 
     def cell_name(self, row: int, column: int) -> str:
-        """Return what a person calls the cell: `column "object_id"`, or `Sheet1!B412`."""
-        ...
-
-    def close(self) -> None:
-        """Close the files."""
-        ...
+        """Return what a person calls the cell: `Row 7, column "object_id"`, or `Sheet1!B412`."""
+        return f"Row {row}, column {show(self.header[column])}"
 
 
 HEADER_WITHIN = 20
