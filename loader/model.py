@@ -320,15 +320,15 @@ class Pairs:
 
     def at(self, place: int) -> Pair:
         """Return one pair by itself."""
-        number = int(self.numbers[place])
+        number: int = self.numbers.item(place)
         return Pair(
             number,
             self.direction[0],
-            str(self.from_ids[place]),
+            str(self.from_ids.item(place)),
             self.direction[1],
-            str(self.to_ids[place]),
-            self.types[self.requests[place]],
-            int(self.rows[place]),
+            str(self.to_ids.item(place)),
+            self.types[self.requests.item(place)],
+            self.rows.item(place),
             self.before.get(number),
             self.dropped.get(number, NO_TYPES),
             self.unchanged.get(number, 0),

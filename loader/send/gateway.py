@@ -205,7 +205,7 @@ class Gateway:
         try:
             while delivered is None:
                 try:
-                    authorization = await self._leave(effort.refused)
+                    authorization = self._leave_at_once(effort.refused) or await self._leave(effort.refused)
                     if isinstance(request, Request):
                         leaving = request
                     elif (made := request.leaving()) is not None:
@@ -232,6 +232,13 @@ class Gateway:
         return delivered
 
     # --- leaving
+
+    def _leave_at_once(self, refused: str | None) -> str | None:
+        """Do what `_leave` does where nothing holds the request back, as where the limit is wide open; else nothing."""
+        held_back = self._door.locked() or self._draining or self.day.reserve_reached()
+        if held_back or self.credential.is_stale(self._clock(), refused) or not self.limiter.take_at_once():
+            return None
+        return self.credential.header()
 
     async def _leave(self, refused: str | None) -> str:
         """Wait until this request may leave, and return its Authorization header; it holds a permit from then on.
@@ -290,8 +297,11 @@ class Gateway:
             self.limiter.give_back(answered=headers is not None)
         self.traffic.note(reply, self._clock() - left_at)
         self._follow(reply)
-        if self.traffic.by_status.total() == endings.REDIRECTS_TO_STOP and all(
-            status.startswith("3") for status in self.traffic.by_status
+        by_status = self.traffic.by_status
+        if (
+            300 <= reply.status < 400
+            and by_status.total() == endings.REDIRECTS_TO_STOP
+            and all(status.startswith("3") for status in by_status)
         ):
             raise endings.redirected(reply.status)
         if not authorization and reply.status == 200:

@@ -31,6 +31,9 @@ START_RATE = Rate(100, 10.0)
 
 MOST_UNDER_WAY = 50
 
+FASTEST_PACE = 10_000.0
+"""Requests per second; a loop's timers tick in milliseconds, and more than ten in each cannot be spread by them."""
+
 BURST = 10
 """Requests that may leave at once; the rest of a window is spread evenly by aiolimiter."""
 
@@ -156,16 +159,27 @@ class Limiter:
         self.portion, self._loaders, self._portion_until = 1.0, 1, math.inf
         self._in_flight = 0
         self._answered: list[float] = []
+        self._most_remembered = 2 * REMEMBERED
         self._paused_until = -math.inf
         self._changed = asyncio.Event()
-        self._pace = AsyncLimiter(1)
+        self._pace: AsyncLimiter | None = None
         self._apply()
 
     # --- one request
 
+    def take_at_once(self) -> bool:
+        """Let a request leave if nothing holds it back and requests need not be spread out; else return False."""
+        now = self._clock()
+        if self._pace is not None or self._seconds_to_wait(now) > 0:
+            return False
+        self._in_flight += 1
+        self.breaker.last_sent = now
+        return True
+
     async def take(self) -> None:
         """Wait until a request may leave; it is under way from then on until `give_back`. One caller at a time."""
-        await self._pace.acquire()
+        if self._pace is not None:
+            await self._pace.acquire()
         while (seconds := self._seconds_to_wait(self._clock())) > 0:
             self._changed.clear()
             with suppress(TimeoutError):
@@ -200,9 +214,10 @@ class Limiter:
         now = self._clock()
         self._in_flight -= 1
         insort(self._answered, now if answered else now + ABANDONED_SECONDS)
-        if len(self._answered) > 2 * REMEMBERED:
+        if len(self._answered) > self._most_remembered:
             old = bisect_right(self._answered, self._window_start(now))
             del self._answered[: min(old, len(self._answered) - REMEMBERED)]
+            self._most_remembered = 2 * max(len(self._answered), REMEMBERED)
         self._changed.set()
 
     # --- HubSpot's limit, and what a 429 takes of it for a while
@@ -274,6 +289,8 @@ class Limiter:
         part = max(1, requests // self._loaders)
         burst = max(1, min(BURST, part // 2))
         pace = burst, burst * seconds / part
-        if pace != (self._pace.max_rate, self._pace.time_period):
+        if part / seconds > FASTEST_PACE:
+            self._pace = None
+        elif self._pace is None or pace != (self._pace.max_rate, self._pace.time_period):
             self._pace = AsyncLimiter(*pace)
         self._changed.set()

@@ -37,10 +37,10 @@ class Put:
             result = failed(error, attempts=error.attempts, finished_at=self._finished_at())
         else:
             (resource_id, labels), status, attempts = answer
-            status_word = written(draft.pair)
-            result = Result(status_word, status, resource_id, labels, "", "", "", attempts, self._finished_at())
-        rows, unchanged = draft.pair.rows, draft.pair.unchanged
-        record([Outcome(pair_ids=draft.numbers, result=result, rows=rows, unchanged=unchanged)])
+            word = written(draft.pair)
+            result = Result(word, status, resource_id, labels, "", "", "", attempts, self._finished_at())
+        pair = draft.pair
+        record([Outcome(pair_ids=draft.numbers, result=result, rows=pair.rows, unchanged=pair.unchanged)])
 
     def _finished_at(self) -> str:
         """Return what time it is, or was less than a millisecond ago; many requests share its words."""

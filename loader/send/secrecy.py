@@ -30,7 +30,7 @@ def hidden(reply: Reply, secrets: Iterable[str]) -> Reply:
         body = body.replace(secret.encode(), STARS.encode())
         if any(secret in text for text in headers.values()):
             headers = {name.lower(): text.replace(secret, STARS) for name, text in headers.items()}
-    return reply._replace(body=body, headers=headers)
+    return reply if body is reply.body and headers is reply.headers else Reply(reply.status, headers, body)
 
 
 def _is_recognizable(secret: str) -> bool:

@@ -41,6 +41,7 @@ class Transport:
         self._user_agent = user_agent
         self._session: aiohttp.ClientSession | None = None
         self._signed = _Signed("")
+        self._last: tuple[tuple[bytes, str], aiohttp.BytesPayload] | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -65,15 +66,12 @@ class Transport:
             raise RuntimeError("the transport is used outside its `async with`")
         if authorization != self._signed.authorization:
             self._signed = _Signed(authorization)
-        body = None
-        if request.body is not None:
-            body = aiohttp.BytesPayload(request.body, content_type=request.content_type)
         try:
             async with asyncio.timeout(self._timeout):
                 response = await self._session.request(
                     request.method,
                     self._base.with_path(self._prefix + request.path, encoded=True),
-                    data=body,
+                    data=self._payload(request),
                     allow_redirects=False,
                     middlewares=(self._signed,),
                 )
@@ -84,6 +82,15 @@ class Transport:
                     raise
         except FOREIGN as error:
             raise _translated(error) from None
+
+    def _payload(self, request: Request) -> aiohttp.BytesPayload | None:
+        """Return the body as aiohttp takes it; the PUTs of a kind share theirs."""
+        if request.body is None:
+            return None
+        if self._last is None or (request.body, request.content_type) != self._last[0]:
+            payload = aiohttp.BytesPayload(request.body, content_type=request.content_type)
+            self._last = (request.body, request.content_type), payload
+        return self._last[1]
 
 
 class _Signed:
