@@ -22,8 +22,8 @@ from loader.api.keywords import (
     naming_keywords,
     prepared,
 )
-from loader.api.rows import Row
 from loader.api.sources import Source, source_of
+from loader.api.spool import Row
 from loader.events import CreatedLabel, Notify, Planned
 from loader.listeners import agreement
 from loader.options import Path

@@ -7,8 +7,7 @@ from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
-from loader.api.rows import Row, RowFile
-from loader.api.spool import spooled
+from loader.api.spool import Row, RowFile, spooled
 from loader.errors import UsageError
 from loader.options import Path
 

@@ -15,8 +15,8 @@ from loader.reasons.answers import (
     OWN_STATUSES,
     STATUSES,
     UNKNOWN,
+    Reason,
 )
-from loader.reasons.reason import Reason
 from loader.reasons.rows import ROWS, WHOLE_RECORD
 
 __all__ = ["ANSWERS", "REASONS", "ROWS", "WHOLE_RECORD", "Reason", "advised", "explain"]

@@ -5,9 +5,18 @@ lists is complete, so `reasons.explain` falls back on the status.
 """
 
 import re
+from typing import NamedTuple
 
 from loader.errors import TRY_AGAIN
-from loader.reasons.reason import Reason
+
+
+class Reason(NamedTuple):
+    """`cause` and `mend` are sentences for a person; `retry` says whether sending the row again as it is may help."""
+
+    cause: str
+    mend: str
+    retry: bool
+
 
 _AGAIN = "Send the failed rows again with --retry-failed"
 

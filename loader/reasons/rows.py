@@ -1,6 +1,6 @@
 """Why a row is never sent: reasons of ours, each found before a request is made."""
 
-from loader.reasons.reason import Reason
+from loader.reasons.answers import Reason
 
 ROWS: dict[str, Reason] = {
     "INVALID_RECORD_ID": Reason(

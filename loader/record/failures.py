@@ -18,7 +18,7 @@ from typing import BinaryIO, NamedTuple
 
 from loader.files import replacing, writing
 from loader.journal import Journal, Line, failed_records
-from loader.record.defuse import csv_line
+from loader.record.csv_text import csv_line
 from loader.record.outputs import FailuresForm, Outputs, dated_names, is_workbook
 from loader.record.workbook import WorkbookWriter
 from loader.text import visible

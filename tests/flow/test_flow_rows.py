@@ -13,7 +13,7 @@ import pytest
 
 import loader
 from loader import errors
-from loader.api.rows import ROWS_AT_ONCE, RowFile
+from loader.api.spool import ROWS_AT_ONCE, RowFile
 from loader.sandbox import Sandbox, SandboxThread
 
 TYPES: dict[str, Any] = {"object_type": "contacts", "to_object_type": "companies", "token": "any", "rate": "9999/1"}

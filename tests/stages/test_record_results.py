@@ -18,7 +18,7 @@ from loader.errors import RecordError, UsageError
 from loader.journal import AsyncJournal, Counts, Journal, Line, RequestCounts
 from loader.model import Outcome
 from loader.reasons import REASONS
-from loader.record.defuse import defused
+from loader.record.csv_text import defused
 from loader.record.failures import ADDED, write_failures
 from loader.record.outputs import Outputs
 from loader.record.results import open_results
