@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, islice
 from typing import NamedTuple, Protocol
 
-from loader.model import AssociationType, Direction, Specification
+from loader.model import AssociationType, Direction, Specification, Types
 from loader.planning.association_types import AssociationTypes
 from loader.planning.names import Portal, learn
 from loader.planning.staging import Staging
@@ -55,10 +55,10 @@ async def reject_beyond_limits(
         by_record = groupby(staging.pairs_by_record(limited.pairs), key=lambda row: row[0])
         records = ((record, [(other, pair) for _, other, pair in rows]) for record, rows in by_record)
         while some := dict(islice(records, RECORDS_PER_READ)):
-            reading = await current.read(limited.direction, some)
+            reading = await current.read(limited.direction, list(some))
             for record, pairs in some.items():
-                if record in reading.found:
-                    refused |= _beyond(limited, record, pairs, reading.found[record], types)
+                if record not in reading.unreadable:
+                    refused |= _beyond(limited, record, pairs, reading.of(record), types)
         staging.reject_pairs("OVER_ASSOCIATION_LIMIT", refused)
 
 
@@ -105,9 +105,9 @@ def _ends(
 
 def _beyond(
     limited: Limited,
-    record: str,
-    pairs: Sequence[tuple[str, int]],
-    held: Mapping[str, frozenset[AssociationType]],
+    record: int,
+    pairs: Sequence[tuple[int, int]],
+    held: Mapping[int, Types],
     types: AssociationTypes,
 ) -> dict[int, str]:
     """Return the pairs of one record that would pass the limit, each with the message for its rows."""

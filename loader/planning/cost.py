@@ -10,7 +10,7 @@ import numpy.typing as npt
 from loader.errors import ApiError, RecordMerged, Retryable
 from loader.events import Cost, Losing, MergedRecord, Note, Notify, Planned, SoFar
 from loader.journal import AsyncJournal, Journal
-from loader.model import Lot, Pairs, Types
+from loader.model import Lot, Numbers, Pairs, Types
 from loader.send.archive import LABELLED_PER_ARCHIVE
 from loader.send.batch import PAIRS_PER_CREATE
 from loader.send.endings import no_answer
@@ -76,9 +76,9 @@ async def look_ahead(
             whole = True
             continue
         lots += 1
-        ids = list(map(str, lot.own.from_ids.tolist() + lot.other.to_ids.tolist()))
-        reading = await current.read(lot.direction, ids)
-        unread = _unread(reading, ids)
+        records = np.concatenate((lot.own.from_ids, lot.other.to_ids))
+        reading = await current.read(lot.direction, records)
+        unread = _unread(reading, records)
         refused += unread
         held, types = reading.held(lot.own.from_ids, lot.own.to_ids)
         found = _plus(found, cases(lot.own, held, types, judge))
@@ -86,9 +86,9 @@ async def look_ahead(
         clear, unclear = _seen_from_the_other_end(lot, held, types, judge)
         found = _plus(found, clear)
         if len(unclear):
-            reading = await current.read(unclear.direction, map(str, unclear.from_ids.tolist()))
+            reading = await current.read(unclear.direction, unclear.from_ids)
             found = _plus(found, cases(unclear, *reading.held(unclear.from_ids, unclear.to_ids), judge))
-        looked_up += len(ids) - len(unread)
+        looked_up += len(records) - len(unread)
         if lots % 10 == 0:
             notify(Note(f"{looked_up:,} pairs are looked up, {found.complete:,} of them have what is asked for."))
     if refused:
@@ -147,10 +147,10 @@ def _seen_from_the_other_end(
     return clear, lot.other.take(unclear)
 
 
-def _unread(reading: Reading, ids: Iterable[str]) -> list[ApiError]:
+def _unread(reading: Reading, records: Numbers) -> list[ApiError]:
     """Return why pairs are unread, an error for each; raises Unreachable when no record could be read at all."""
-    unread = [reading.unreadable[each] for each in ids if each in reading.unreadable]
-    if unread and not reading.found and isinstance(unread[0], Retryable):
+    unread = [reading.unreadable[each] for each in records.tolist() if each in reading.unreadable]
+    if len(unread) == len(records) > 0 and isinstance(unread[0], Retryable):
         raise no_answer(unread[0]) from unread[0]
     return unread
 

@@ -298,7 +298,7 @@ class Staging:
 
     # --- grouped
 
-    def pairs_by_record(self, wanted: Sequence[tuple[int, bool]]) -> Iterator[tuple[str, str, int]]:
+    def pairs_by_record(self, wanted: Sequence[tuple[int, bool]]) -> Iterator[tuple[int, int, int]]:
         """Yield record, other record and number of pairs, record by record, and those of a record in their rows' order.
 
         `wanted` gives what the pairs are sent as, by number, and whether the record is the one at their to end.
@@ -316,7 +316,7 @@ class Staging:
             for part in spool.parts(("record",)):
                 order = np.lexsort((part["part"], part["place"], part["record"]))
                 for record, _, _, other, pair in part[order].tolist():
-                    yield str(record), str(other), pair
+                    yield record, other, pair
 
     def reject_pairs(self, reason: str, messages: Mapping[int, str]) -> None:
         """Reject all rows of pairs, by number, each pair with its message; the others are numbered anew."""

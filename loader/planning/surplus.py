@@ -48,18 +48,17 @@ async def read_scope(current: Current, scope: UnreadScope, now: Callable[[], dat
     A record whose reading is cut short or refused is unread as a whole: nothing that was seen of it counts.
     """
     lot = scope.lot
-    reading = await current.read(lot.direction, map(str, lot.records.tolist()))
+    reading = await current.read(lot.direction, lot.records)
     found = _Found(scope)
     ends = np.cumsum(lot.sizes)
     unread: list[int] = []
     for record, exempt, start, end in zip(
         lot.records.tolist(), scope.exempt.tolist(), (ends - lot.sizes).tolist(), ends.tolist(), strict=True
     ):
-        its = reading.found.get(str(record))
-        if its is None:
+        if record in reading.unreadable:
             unread.append(record)
         else:
-            found.judge(record, its, range(start, end), exempt=exempt)
+            found.judge(record, reading.of(record), range(start, end), exempt=exempt)
     complete = np.array(found.complete, np.int64)
     outcomes = []
     if len(complete):
@@ -89,10 +88,10 @@ class _Found:
         self.complete: list[int] = []
         self.tally = Tally()
 
-    def judge(self, record: int, its: Mapping[str, Types], pairs: range, *, exempt: bool) -> None:
+    def judge(self, record: int, its: Mapping[int, Types], pairs: range, *, exempt: bool) -> None:
         """Look at what one record has; `pairs` are the places of those that rows ask of it."""
         lot, types = self._lot, self._scope.types
-        asked = {str(self._others[place]): place for place in pairs}
+        asked = {self._others[place]: place for place in pairs}
         for other, held in its.items():
             counted = types.counted(held)
             if not counted:
@@ -103,7 +102,7 @@ class _Found:
             place = asked.get(other)
             goes = self._going(held, place)
             if goes:
-                self._gone.append((record, int(other), self._places.setdefault(goes, len(self._places))))
+                self._gone.append((record, other, self._places.setdefault(goes, len(self._places))))
                 self.tally.removed.update((lot.direction, each) for each in types.counted(goes))
         for other, place in asked.items():
             if lot.counted[place]:

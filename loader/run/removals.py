@@ -75,11 +75,11 @@ async def _look(
 
 async def _counted(found: RemovalPlanned, pairs: Pairs, current: CurrentAssociations, judge: Judge) -> RemovalPlanned:
     """Return the counts with those of pairs of one direction."""
-    reading = await current.read(pairs.direction, list(map(str, np.unique(pairs.from_ids).tolist())))
+    reading = await current.read(pairs.direction, pairs.from_ids)
     errors = list(reading.unreadable.values())
-    if errors and not reading.found and isinstance(errors[0], Retryable):
+    readable = ~np.isin(pairs.from_ids, list(reading.unreadable))
+    if not readable.any() and isinstance(errors[0], Retryable):
         raise no_answer(errors[0]) from errors[0]
-    readable = ~np.isin(pairs.from_ids, np.array([int(each) for each in reading.unreadable], np.int64))
     held, types = reading.held(pairs.from_ids, pairs.to_ids)
     whole = labelled = unchanged = refused = refused_rows = 0
     examples = list(found.examples)
@@ -105,7 +105,7 @@ async def _counted(found: RemovalPlanned, pairs: Pairs, current: CurrentAssociat
         refused=found.refused + refused,
         refused_rows=found.refused_rows + refused_rows,
         unread=found.unread + int((~readable).sum()),
-        of=found.of + sum(map(len, reading.found.values())),
+        of=found.of + len(reading),
         examples=tuple(examples),
     )
 

@@ -4,18 +4,17 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import NamedTuple
 from urllib.parse import urlencode
 
-from loader.model import AssociationType, Direction, Pair, Pairs
+from loader.model import AssociationType, Direction, Numbers, Pair, Pairs
 
 VERSIONS = ("v4", "2025-09", "2026-03", "2026-09")
 
 _OBJECT_TYPE = re.compile(r"[A-Za-z0-9_-]{1,200}", re.ASCII)
 _RECORD_ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 _SHORT_RECORD_ID = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
-_SHORT_RECORD_IDS = re.compile(r"(?:[1-9][0-9]{0,17},)*+", re.ASCII)
-"""Several, each with a comma behind it: a thousand at once are checked in no time."""
 _LARGEST_ID = 2**63 - 1
 _CATEGORY = re.compile(r"[A-Z][A-Z_]{0,49}", re.ASCII)
 
@@ -100,34 +99,31 @@ def create_label(direction: Direction, *, name: str, label: str, inverse_label: 
     return Request("POST", f"{_between(direction, version)}/labels", json.dumps(body).encode("ascii"))
 
 
-def batch_read(direction: Direction, wanted: Sequence[tuple[str, str]], version: str) -> Request:
-    """Return the request for what records are associated with; `wanted` are ids, each with where its page starts.
+def batch_read(direction: Direction, records: Numbers, begins: Mapping[int, str], version: str) -> Request:
+    """Return the request for what records are associated with; HubSpot takes 1,000 (guide "Associations v4").
 
-    A blank start is the first page; HubSpot takes 1,000 ids (guide "Associations v4", since 2025-02-10).
+    `begins` says of some where the page begins that is asked for; blank, and of the others, it is the first.
     """
-    joined = "".join([f"{record_id}," for record_id, _ in wanted])
-    # The count tells an id with a comma in it from two ids.
-    if not _SHORT_RECORD_IDS.fullmatch(joined) or joined.count(",") != len(wanted):
-        for record_id, _ in wanted:
-            _record_id(record_id)
-    inputs = [
-        f'{{"id":"{record_id}","after":{json.dumps(after)}}}' if after else f'{{"id":"{record_id}"}}'
-        for record_id, after in wanted
-    ]
-    return _batch(direction, "read", inputs, version)
+    inputs = ['{"id":"%d"}'] * len(records)
+    if any(begins.values()):
+        after = {record: f',"after":{json.dumps(begin)}' for record, begin in begins.items() if begin}
+        inputs = [f'{{"id":"%d"{after.get(record, "").replace("%", "%%")}}}' for record in records.tolist()]
+    return _batch(direction, "read", inputs, version, _checked(records))
 
 
 def create(pairs: Pairs, version: str) -> Request:
     """Return the request that sets the types of pairs; HubSpot takes 2,000."""
-    if len(pairs) and min(pairs.from_ids.min(), pairs.to_ids.min()) < 1:
+    inputs = [f'{{"from":{{"id":"%d"}},"to":{{"id":"%d"}},"types":{_specs(types)}}}' for types in pairs.types]
+    inputs = [inputs[request] for request in pairs.requests.tolist()]
+    ids = chain.from_iterable(zip(_checked(pairs.from_ids), _checked(pairs.to_ids), strict=True))
+    return _batch(pairs.direction, "create", inputs, version, ids)
+
+
+def _checked(ids: Numbers) -> list[int]:
+    if len(ids) and ids.min() < 1:
         raise ValueError("not a record id: it is below 1")
-    requests = pairs.requests.tolist()
-    specs = {request: _specs(pairs.types[request]) for request in set(requests)}
-    inputs = [
-        f'{{"from":{{"id":"{from_id}"}},"to":{{"id":"{to_id}"}},"types":{specs[request]}}}'
-        for from_id, to_id, request in zip(pairs.from_ids.tolist(), pairs.to_ids.tolist(), requests, strict=True)
-    ]
-    return _batch(pairs.direction, "create", inputs, version)
+    found: list[int] = ids.tolist()
+    return found
 
 
 def records(object_type: str, id_property: str, values: Sequence[str], version: str) -> Request:
@@ -166,9 +162,10 @@ def _end(record_id: str) -> str:
     return f'{{"id":"{_record_id(record_id)}"}}'
 
 
-def _batch(direction: Direction, what: str, inputs: Iterable[str], version: str) -> Request:
-    body = f'{{"inputs":[{",".join(inputs)}]}}'
-    return Request("POST", f"{_between(direction, version)}/batch/{what}", body.encode("ascii"))
+def _batch(direction: Direction, what: str, inputs: Iterable[str], version: str, ids: Iterable[int] = ()) -> Request:
+    """Return a batch's request; `ids` are put in for each `%d` of the inputs, all at once, as there are thousands."""
+    body = f'{{"inputs":[{",".join(inputs)}]}}'.encode("ascii") % tuple(ids)
+    return Request("POST", f"{_between(direction, version)}/batch/{what}", body)
 
 
 def association_limits(version: str) -> Request:

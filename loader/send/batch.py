@@ -121,13 +121,13 @@ class Batch:
         pairs = step.draft.pairs
         if not answer.complete and answer.unexplained is None:
             await asyncio.sleep(min(retry.LONGEST_DELAY, retry.FIRST_DELAY * 2.0**step.silent))
-        reading = await self._current.read(pairs.direction, dict.fromkeys(map(str, pairs.from_ids.tolist())))
+        reading = await self._current.read(pairs.direction, pairs.from_ids)
+        each = list(pairs.each())
         merged: list[tuple[Pair, Refused]] = []
         there: list[int] = []
         absent: list[int] = []
-        for pair in pairs.each():
-            error = reading.unreadable.get(pair.object_id)
-            found = reading.found.get(pair.object_id, {}).get(pair.to_object_id, frozenset())
+        for pair, found in zip(each, reading.types_of(each), strict=True):
+            error = reading.unreadable.get(int(pair.object_id))
             if isinstance(error, RecordMerged):
                 merged.append((pair, error))
             else:

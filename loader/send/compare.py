@@ -42,11 +42,11 @@ class Compare:
     async def apply(self, draft: Draft, record: Record) -> None:
         """Record the outcomes of those pairs that can be judged now: `same`, `other`, `missing` or `failed`."""
         pairs = draft.pairs
-        reading = await self._current.read(pairs.direction, map(str, pairs.from_ids.tolist()))
+        reading = await self._current.read(pairs.direction, pairs.from_ids)
         moment = timestamp(self._now())
         found: list[Outcome] = []
         for record_id, error in reading.unreadable.items():
-            mask = pairs.from_ids == int(record_id)
+            mask = pairs.from_ids == record_id
             found += outcomes(pairs.take(mask), failed(error, attempts=error.attempts, finished_at=moment))
             pairs = pairs.take(~mask)
         for places, held in same_types(pairs, *reading.held(pairs.from_ids, pairs.to_ids)):

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import numpy as np
 
-from loader.model import AssociationType, Demotion, Direction, Outcome, Pairs, Result, Types
+from loader.model import AssociationType, Demotion, Direction, Outcome, Pairs, Result
 from loader.send.batch import Batch
 from loader.send.clocks import Moment
 from loader.send.gateway import Gateway
@@ -96,7 +96,7 @@ class GiveBack:
         return found
 
     async def _once(self, direction: Direction, demoted: Mapping[int, Demotion]) -> dict[int, str]:
-        records = dict.fromkeys(each.object_id for each in demoted.values())
+        records = [int(each.object_id) for each in demoted.values()]
         reading, read_at = await read_fresh(self._current, self._clocks, direction, records)
         found = {number: _state_of(each, reading) for number, each in demoted.items()}
         given = {number: _given(demoted[number], reading) for number, status in found.items() if status == GIVEN}
@@ -108,16 +108,16 @@ class GiveBack:
 
 def _state_of(demoted: Demotion, reading: Reading) -> str:
     """Return what is to become of a pair by what its record has now."""
-    if demoted.object_id in reading.unreadable:
+    if int(demoted.object_id) in reading.unreadable:
         return FAILED
-    held = reading.found[demoted.object_id]
-    if demoted.single in held.get(demoted.to_object_id, frozenset()):
+    held, other = reading.of(int(demoted.object_id)), int(demoted.to_object_id)
+    if demoted.single in held.get(other, frozenset()):
         return KEPT
-    if demoted.to_object_id not in held or any(demoted.single in types for types in held.values()):
+    if other not in held or any(demoted.single in types for types in held.values()):
         return LEFT
     return GIVEN
 
 
 def _given(demoted: Demotion, reading: Reading) -> tuple[str, str, tuple[AssociationType, ...]]:
-    now: Types = reading.found[demoted.object_id][demoted.to_object_id]
+    now = reading.of(int(demoted.object_id))[int(demoted.to_object_id)]
     return demoted.object_id, demoted.to_object_id, (demoted.single, *sorted(now))

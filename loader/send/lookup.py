@@ -5,7 +5,7 @@ look from the other end, where fewer records do for many pairs, can only say tha
 one end may be blind, and may call a type by a name that is not known at the other.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import repeat
@@ -84,9 +84,8 @@ class Lookup:
         """
         blind = hides_leads(lot.other.direction) or self._judge.removes
         seen = lot.other.take(slice(0)) if blind else lot.other
-        reading, read_at = await read_fresh(
-            self._current, self._clocks, lot.direction, _ids(lot.own.from_ids, seen.to_ids)
-        )
+        records = np.concatenate((lot.own.from_ids, seen.to_ids))
+        reading, read_at = await read_fresh(self._current, self._clocks, lot.direction, records)
         primary = _asks_primary(lot.own, self._ledger.singles)
         own = [
             await self._prepared(lot.own.take(~primary), reading, read_at),
@@ -101,7 +100,7 @@ class Lookup:
     async def own_end(self, stretch: Stretch) -> Stretch:
         """Look pairs up from their own end; return those that lack something."""
         pairs = stretch.asked
-        reading, read_at = await read_fresh(self._current, self._clocks, pairs.direction, _ids(pairs.from_ids))
+        reading, read_at = await read_fresh(self._current, self._clocks, pairs.direction, pairs.from_ids)
         if doubted := await self._doubted(pairs, reading, stretch.shown):
             failing, pairs = divided(pairs, doubted)
             for number, error in doubted.items():
@@ -140,18 +139,18 @@ class Lookup:
         if not (shown or pairs.before or hides_leads(pairs.direction)):
             return {}
         held, _ = reading.held(pairs.from_ids, pairs.to_ids)
-        readable = ~np.isin(pairs.from_ids, _numbers(reading.unreadable))
+        readable = ~np.isin(pairs.from_ids, list(reading.unreadable))
         contradicted, empty = divided(pairs.take((held == 0) & readable), shown)
         doubted: dict[int, ApiError] = {pair.pair_id: _ends_disagree(pair) for pair in contradicted.each()}
         if not hides_leads(pairs.direction):
             empty, _ = divided(empty, {number for number in empty.numbers.tolist() if empty.before.get(number)})
         if len(empty):
             back = pairs.direction[::-1]
-            other, _ = await read_fresh(self._current, self._clocks, back, _ids(empty.to_ids))
+            other, _ = await read_fresh(self._current, self._clocks, back, empty.to_ids)
             held, _ = other.held(empty.to_ids, empty.from_ids)
             for pair, has in zip(empty.each(), held.tolist(), strict=True):
-                if pair.to_object_id in other.unreadable:
-                    doubted[pair.pair_id] = other.unreadable[pair.to_object_id]
+                if error := other.unreadable.get(int(pair.to_object_id)):
+                    doubted[pair.pair_id] = error
                 elif has:
                     doubted[pair.pair_id] = _ends_disagree(pair)
         return doubted
@@ -191,14 +190,14 @@ class Lookup:
         judged = ((pairs.take(case.places), judgement) for case, judgement in lacking)
         primaries = new_primaries(judged, self._ledger.singles)
         readings = {"from": reading}
-        if records := dict.fromkeys(each.pair.to_object_id for each in primaries if each.end == "to"):
+        if records := [int(each.pair.to_object_id) for each in primaries if each.end == "to"]:
             readings["to"], _ = await read_fresh(self._current, self._clocks, pairs.direction[::-1], records)
         return losing_primaries(primaries, readings)
 
     def _fail_unreadable(self, pairs: Pairs, records: Numbers, reading: Reading, left: np.ndarray) -> None:
         """Record the pairs whose records could not be read as failed, and strike them off those that are left."""
         for record, error in reading.unreadable.items():
-            mask = records == int(record)
+            mask = records == record
             self._fail(pairs.take(mask), error)
             left[mask] = False
 
@@ -245,15 +244,6 @@ def _to_send(pairs: Pairs, lacking: Sequence[Lacking], unchanged: Mapping[int, i
         gone=gone,
     )
     return Stretch(asked=asked, pairs=sent, read_at=read_at)
-
-
-def _ids(*columns: Numbers) -> list[str]:
-    """Return the ids of records, each once, in their order."""
-    return list(map(str, dict.fromkeys(np.concatenate(columns).tolist())))
-
-
-def _numbers(ids: Iterable[str]) -> Numbers:
-    return np.array([int(each) for each in ids], np.int64)
 
 
 def _unreadable(error: ApiError, moment: str) -> Result:

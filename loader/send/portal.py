@@ -13,10 +13,9 @@ from loader.errors import MissingScope, Refused, Retryable, Unreachable, Unusabl
 from loader.model import AssociationType, Direction, Question, RecordsFound
 from loader.send import api, endings, quota, replies
 from loader.send.api import Request
-from loader.send.batch_replies import is_category, is_type_id
 from loader.send.gateway import Gateway
 from loader.send.records import records_found
-from loader.send.replies import PORTAL_ID, Reply, fields_with, printable, text_of
+from loader.send.replies import PORTAL_ID, Reply, fields_with, is_category, is_type_id, printable, text_of
 
 T = TypeVar("T")
 

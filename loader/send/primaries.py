@@ -47,8 +47,8 @@ def losing_primaries(primaries: Iterable[NewPrimary], readings: Mapping[str, Rea
         ends = (pair.object_type, pair.object_id), (pair.to_object_type, pair.to_object_id)
         (its_type, record), (other_type, other) = ends if end == "from" else ends[::-1]
         found += [
-            Demotion(pair.pair_id, its_type, record, other_type, another, single, types)
-            for another, types in readings[end].found.get(record, {}).items()
-            if another != other and single in types
+            Demotion(pair.pair_id, its_type, record, other_type, str(another), single, types)
+            for another, types in readings[end].of(int(record)).items()
+            if another != int(other) and single in types
         ]
     return found

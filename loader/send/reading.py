@@ -1,21 +1,21 @@
 """What records are associated with now, read from HubSpot a thousand records at a time."""
 
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from operator import itemgetter
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from loader.errors import ApiError, MissingScope, RecordMerged, Refused, Retryable, ServerFault
-from loader.model import NO_TYPES, Direction, Numbers, Types
+from loader.model import NO_TYPES, Direction, Numbers, Pair, Types
 from loader.send import api, endings
 from loader.send.api import Request
-from loader.send.batch_replies import Page, associated
 from loader.send.clocks import FRESH_SECONDS, Clocks, Moment
 from loader.send.gateway import Gateway
+from loader.send.links import NO_LINKS, Links, Page, associated, joined
 from loader.send.refusals import MOST_REFUSALS, halves, records_refused
 
 RECORDS_PER_READ = 1000
@@ -32,69 +32,99 @@ MOST_ASSOCIATIONS = 100_000
 
 LARGEST_ANSWER = 2**26
 
+Records = npt.NDArray[np.int64] | Sequence[int]
+"""The ids of records of one object type, in any order; each is read once."""
 
-class Reading(NamedTuple):
-    """What was found: by record, the records that it is associated with, and the association types of each.
 
-    Each record that was asked for is either in `found` (with an empty dict when it has no associations) or in
-    `unreadable`, with the error of each. `read_at` is when the oldest of the requests left, None if there was none.
+class Reading:
+    """What was found: the records that those that were read are associated with, and the types of each association.
+
+    `unreadable` are the records that could not be read, each with its error; of them nothing is known. `read_at` is
+    when the oldest of the requests left, None if there was none.
     """
 
-    found: dict[str, dict[str, Types]]
-    unreadable: dict[str, ApiError]
-    read_at: Moment | None = None
+    def __init__(
+        self, links: Sequence[Links], unreadable: Mapping[int, ApiError], read_at: Moment | None = None
+    ) -> None:
+        self.unreadable = unreadable
+        self.read_at = read_at
+        all_links = joined(links)
+        records, others, types = all_links.records, all_links.others, all_links.types
+        if unreadable:
+            known = ~np.isin(records, list(unreadable))
+            records, others, types = records[known], others[known], types[known]
+        # Two ids are one number, by the places that both have among the records here: that is sorted and searched.
+        self._records, self._others = np.unique(records), np.unique(others)
+        keys = np.searchsorted(self._records, records) * len(self._others) + np.searchsorted(self._others, others)
+        order = np.argsort(keys)
+        self._keys, self._types, self._sets = keys[order], types[order], list(all_links.sets)
+        self._unite()
 
-    def held(self, records: Numbers, others: Numbers) -> tuple[npt.NDArray[np.int32], list[Types]]:
-        """Return what pairs have, by index into a list of types: 0, which is nothing, also for what was not read.
+    def __len__(self) -> int:
+        """Return how many associations were found."""
+        return len(self._keys)
+
+    def _unite(self) -> None:
+        """Make one association of those that link the same two records."""
+        first = np.flatnonzero(np.diff(self._keys, prepend=-1))
+        sizes = np.diff(first, append=len(self._keys))
+        for place, size in zip(first[sizes > 1].tolist(), sizes[sizes > 1].tolist(), strict=True):
+            self._types[place] = len(self._sets)
+            self._sets.append(NO_TYPES.union(*(self._sets[each] for each in self._types[place : place + size])))
+        self._keys, self._types = self._keys[first], self._types[first]
+
+    def held(self, records: Numbers, others: Numbers) -> tuple[npt.NDArray[np.int32], Sequence[Types]]:
+        """Return what pairs have, by index into sets of types: 0, which is nothing, also for what was not read.
 
         `records` are those that were read, `others` the records at the other end of each pair.
         """
-        places: dict[Types, int] = {NO_TYPES: 0}
-        found = {record: its for record, its in self.found.items() if its}
-        if not found:
-            return np.zeros(len(records), np.int32), [NO_TYPES]
-        links = [
-            np.repeat(np.fromiter(map(int, found), np.int64, len(found)), [len(its) for its in found.values()]),
-            np.array([int(other) for its in found.values() for other in its], np.int64),
-        ]
-        kinds = [places.setdefault(types, len(places)) for its in found.values() for types in its.values()]
-        # Two ids are one number by the places of both among the links' own; what is not there is no link.
-        known = [np.unique(column) for column in links]
-        ends = [np.searchsorted(ids, column) for ids, column in zip(known, (records, others), strict=True)]
-        ends = [np.minimum(end, len(ids) - 1) for end, ids in zip(ends, known, strict=True)]
-        there = (known[0][ends[0]] == records) & (known[1][ends[1]] == others)
-        link_keys = np.searchsorted(known[0], links[0]) * len(known[1]) + np.searchsorted(known[1], links[1])
-        order = np.argsort(link_keys)
-        keys = ends[0] * len(known[1]) + ends[1]
-        found_at = order[np.minimum(np.searchsorted(link_keys, keys, sorter=order), len(order) - 1)]
-        there &= link_keys[found_at] == keys
-        return np.where(there, np.array(kinds, np.int32)[found_at], np.int32(0)), list(places)
+        if not len(self._keys):
+            return np.zeros(len(records), np.int32), self._sets
+        first, first_known = _places(self._records, records)
+        second, second_known = _places(self._others, others)
+        at, known = _places(self._keys, first * len(self._others) + second)
+        return np.where(first_known & second_known & known, self._types[at], np.int32(0)), self._sets
+
+    def types_of(self, pairs: Sequence[Pair]) -> list[Types]:
+        """Return what each of some pairs has; their from records are those that were read."""
+        from_ids, to_ids = ([int(getattr(pair, name)) for pair in pairs] for name in ("object_id", "to_object_id"))
+        types, sets = self.held(np.array(from_ids, np.int64), np.array(to_ids, np.int64))
+        return [sets[each] for each in types.tolist()]
+
+    def of(self, record: int) -> dict[int, Types]:
+        """Return what one record is associated with, and by which types."""
+        first = int(np.searchsorted(self._records, record)) * len(self._others)
+        if record not in self._records:
+            return {}
+        some = slice(*np.searchsorted(self._keys, (first, first + len(self._others))))
+        others = self._others[self._keys[some] - first].tolist()
+        return {other: self._sets[types] for other, types in zip(others, self._types[some].tolist(), strict=True)}
+
+
+def _places(known: Numbers, wanted: Numbers) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+    """Return where numbers are among those that are known, in order and at least one, and whether they are."""
+    places = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+    return places, known[places] == wanted
 
 
 class Current(Protocol):
     """Reads what records are associated with now."""
 
-    async def read(self, direction: Direction, record_ids: Iterable[str]) -> Reading:
+    async def read(self, direction: Direction, records: Records) -> Reading:
         """Return what was found of each record, or why it cannot be read."""
 
 
 async def read_fresh(
-    current: Current, clocks: Clocks, direction: Direction, record_ids: Collection[str]
+    current: Current, clocks: Clocks, direction: Direction, records: Records
 ) -> tuple[Reading, Moment]:
     """Read records, once more where that took so long that it is old at its end; return when that was, too."""
     for _ in range(MOST_READINGS):
         began = clocks.moment()
-        reading = await current.read(direction, record_ids)
+        reading = await current.read(direction, records)
         read_at = reading.read_at or began
         if clocks.age(read_at) <= FRESH_SECONDS:
             return reading, read_at
     return reading, clocks.moment()
-
-
-Wanted = tuple[str, str]
-"""A record id, and where the page begins that is asked for; blank: the first."""
-
-_AFTER = itemgetter(1)
 
 
 class _Dated:
@@ -113,6 +143,42 @@ class _Dated:
         """Never asked for."""
 
 
+Begins = Mapping[int, str]
+"""By record, where the page begins that is asked for; blank: the first."""
+
+
+@dataclass(slots=True)
+class _Found:
+    """What was found so far; `several` holds what records of more than one page are associated with."""
+
+    links: list[Links] = field(default_factory=list)
+    unreadable: dict[int, ApiError] = field(default_factory=dict)
+    several: dict[int, set[int]] = field(default_factory=dict)
+
+    def take(self, page: Page, batch: Numbers, begins: Begins) -> dict[int, str]:
+        """Take over a page; return the records that are to be read next, each with where that page begins."""
+        following: dict[int, str] = {}
+        self.unreadable |= page.refused
+        if page.plain or page.mentioned or page.unexplained is None:
+            self.links.append(page.links)
+        for record in () if page.plain else batch.tolist():
+            if record in page.mentioned or record in page.refused:
+                continue
+            if not page.complete:
+                following[record] = begins.get(record, "")
+            elif page.unexplained is not None:
+                self.unreadable.setdefault(record, page.unexplained)
+        for record in page.after.keys() - self.unreadable.keys():
+            after, seen = page.after[record], self.several.setdefault(record, set())
+            new = set(page.links.others[page.links.records == record].tolist())
+            if after == begins.get(record) or new <= seen:
+                self.unreadable[record] = _endless()
+            else:
+                following[record] = after
+            seen |= new
+        return following
+
+
 class CurrentAssociations:
     """Reads associations through the gateway, with its permits, and its attempts unless `attempts` says how many."""
 
@@ -123,42 +189,39 @@ class CurrentAssociations:
         self._clocks = gateway.clocks
         self._most: dict[Direction, int] = {}
 
-    async def read(self, direction: Direction, record_ids: Iterable[str]) -> Reading:
+    async def read(self, direction: Direction, records: Records) -> Reading:
         """Return what these records of the first object type are associated with among those of the second.
 
         Pages are followed to the end. Of a request that HubSpot refuses, the records that it names cannot be read and
         the others are asked for again; where it names none, it is halved until they are found, unless it refuses them
         all. Raises Fatal when no request can succeed, Stopped when the run ends.
         """
-        reading, oldest = Reading({}, {}), None
-        wanted: list[Wanted] = [(record_id, "") for record_id in dict.fromkeys(record_ids)]
-        while wanted:
-            following: list[Wanted] = []
+        found, oldest = _Found(), None
+        wanted: Numbers = np.unique(np.asarray(records, np.int64))
+        begins: Begins = {}
+        while len(wanted):
+            following: dict[int, str] = {}
             most = self._most.get(direction, RECORDS_PER_READ)
-            batches: deque[Sequence[Wanted]] = deque(
-                wanted[start : start + most] for start in range(0, len(wanted), most)
-            )
+            batches = deque(wanted[start : start + most] for start in range(0, len(wanted), most))
             refusals = 0
             while batches:
                 batch = batches.popleft()
-                page, left_at = await self._page(direction, batch)
+                page, left_at = await self._page(direction, batch, begins)
                 oldest = min(oldest or left_at, left_at)
                 if isinstance(page, Page):
                     refusals = 0
-                    following += _take(page, batch, reading)
-                    batches.extendleft(reversed(_unclear(direction, page, batch, reading)))
+                    following |= found.take(page, batch, begins)
+                    batches.extendleft(reversed(_unclear(direction, page, batch, found)))
                 else:
                     refusals += 1
-                    batches.extendleft(reversed(_refused(page, batch, reading, refusals)))
-            wanted = following
-        for record_id in reading.unreadable:
-            reading.found.pop(record_id, None)
-        return reading._replace(read_at=oldest)
+                    batches.extendleft(reversed(_refused(page, batch, found, refusals)))
+            wanted, begins = np.array(list(following), np.int64), following
+        return Reading(found.links, found.unreadable, oldest)
 
-    async def _page(self, direction: Direction, batch: Sequence[Wanted]) -> tuple[Page | Refused, Moment]:
+    async def _page(self, direction: Direction, batch: Numbers, begins: Begins) -> tuple[Page | Refused, Moment]:
         """Read one page of each record, or return why HubSpot refuses that; and when the request left."""
-        request = _Dated(api.batch_read(direction, batch, self._version), self._clocks)
-        read = partial(associated, asked=frozenset(record_id for record_id, _ in batch))
+        request = _Dated(api.batch_read(direction, batch, begins, self._version), self._clocks)
+        read = partial(associated, asked=batch)
         try:
             page = (await self._gateway.call(request, read, max_attempts=self._attempts, largest=LARGEST_ANSWER)).value
         except Refused as error:
@@ -166,77 +229,48 @@ class CurrentAssociations:
         except MissingScope as error:
             raise endings.not_readable(error) from error
         except Retryable as error:
-            return Page({}, {}, {}, error), request.left_at
-        self._size_up(direction, page, len(batch))
+            return Page(links=NO_LINKS, unexplained=error), request.left_at
+        self._size_up(direction, len(page.links), len(batch))
         return page, request.left_at
 
-    def _size_up(self, direction: Direction, page: Page, records: int) -> None:
+    def _size_up(self, direction: Direction, associations: int, records: int) -> None:
         """Ask for fewer records at once where each has very many associations, and for more again where not."""
-        associations = sum(map(len, page.found.values()))
         fitting = MOST_ASSOCIATIONS * records // associations if associations else RECORDS_PER_READ
         most = 2 * self._most.get(direction, RECORDS_PER_READ)
         self._most[direction] = max(1, min(RECORDS_PER_READ, most, fitting))
 
 
-def _refused(error: Refused, batch: Sequence[Wanted], reading: Reading, refusals: int) -> list[Sequence[Wanted]]:
+def _refused(error: Refused, batch: Numbers, found: _Found, refusals: int) -> list[Numbers]:
     """Take over a refusal, the last of `refusals` in a row; return what is to be asked for again."""
-    refused = records_refused(error, {record_id for record_id, _ in batch})
-    hopeless = not refused and not reading.found and len(reading.unreadable) >= ENOUGH_REFUSED
+    by_record = records_refused(error, frozenset(map(str, batch.tolist())))
+    hopeless = not by_record and not found.links and len(found.unreadable) >= ENOUGH_REFUSED
+    refused: dict[int, ApiError] = {int(record): why for record, why in by_record.items()}
     if len(batch) == 1 or hopeless:
-        refused = {record_id: error for record_id, _ in batch}
-    reading.unreadable.update(refused)
-    others = [each for each in batch if each[0] not in refused]
-    if not others:
+        refused = dict.fromkeys(batch.tolist(), error)
+    found.unreadable |= refused
+    others = batch[~np.isin(batch, list(refused))]
+    if not len(others):
         return []
     return [others] if refused and refusals % MOST_REFUSALS else halves(others)
 
 
-def _unclear(direction: Direction, page: Page, batch: Sequence[Wanted], reading: Reading) -> list[Sequence[Wanted]]:
+def _unclear(direction: Direction, page: Page, batch: Numbers, found: _Found) -> list[Numbers]:
     """Return the records to ask for again, in smaller batches, because the answer passes over them.
 
     It passes over merged records, and speaks of those that survive. What it says of a single one is certain.
     """
     if not page.complete or page.unexplained is not None or not (page.others or page.names_all):
         return []
-    known = page.found.keys() | reading.unreadable.keys()
-    passed_over = [each for each in batch if each[0] not in known]
+    known = {*page.mentioned, *found.unreadable}
+    passed_over = [record for record in batch.tolist() if record not in known]
     if len(passed_over) == 1 and len(set(page.others)) == 1:
-        record_id = passed_over[0][0]
-        reading.unreadable[record_id] = RecordMerged(direction[0], record_id, page.others[0])
+        record = passed_over[0]
+        found.unreadable[record] = RecordMerged(direction[0], str(record), str(page.others[0]))
     elif passed_over and len(batch) == 1:
-        reading.unreadable[passed_over[0][0]] = _of_others()
+        found.unreadable[passed_over[0]] = _of_others()
     else:
-        return halves(passed_over)
+        return halves(np.array(passed_over, np.int64))
     return []
-
-
-def _take(page: Page, batch: Sequence[Wanted], reading: Reading) -> list[Wanted]:
-    """Take over a page; return what is to be read next."""
-    whole = page.complete and (len(page.found) == len(batch) or not (page.names_all or page.others))
-    if whole and not (page.after or page.refused or page.unexplained or reading.unreadable or any(map(_AFTER, batch))):
-        reading.found.update((record_id, page.found.get(record_id) or {}) for record_id, _ in batch)
-        return []
-    following: list[Wanted] = []
-    reading.unreadable.update(page.refused)
-    for record_id, began in batch:
-        mentioned = record_id in page.found or record_id in page.refused
-        if not mentioned and not page.complete:
-            following.append((record_id, began))
-            continue
-        if not mentioned and page.unexplained is None and (page.others or page.names_all):
-            continue  # `_unclear` asks again.
-        if not mentioned and page.unexplained is not None:
-            reading.unreadable.setdefault(record_id, page.unexplained)
-        if record_id in reading.unreadable:
-            continue
-        found, new = reading.found.setdefault(record_id, {}), page.found.get(record_id, {})
-        after = page.after.get(record_id, "")
-        if after and (after == began or new.keys() <= found.keys()):
-            reading.unreadable[record_id] = _endless()
-        elif after:
-            following.append((record_id, after))
-        found.update(new)
-    return following
 
 
 def _of_others() -> ServerFault:

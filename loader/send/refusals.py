@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from loader.errors import Refused
-from loader.model import Pair
+from loader.model import Numbers, Pair
 from loader.object_type_names import STANDARD, TYPE_IDS, folded
 from loader.send import replies
 
@@ -23,7 +23,7 @@ _IDS = re.compile(r"((object|record)_?)?ids?", re.ASCII | re.IGNORECASE)
 MOST_REFUSALS = 48
 """In a row for one batch: where each names one only and there is no end to it, halves come to a success sooner."""
 
-T = TypeVar("T")
+T = TypeVar("T", Sequence[Pair], Sequence[int], Numbers)
 
 
 class NamedRecord(NamedTuple):
@@ -59,10 +59,10 @@ def after_refusal(error: Refused, pairs: Sequence[Pair]) -> AfterRefusal:
     return AfterRefusal([(pair, refused[pair.pair_id]) for pair in named], [others] if others else [])
 
 
-def halves(batch: Sequence[T]) -> list[Sequence[T]]:
+def halves(batch: T) -> list[T]:
     """Return a batch in two portions, or in one where it holds a single thing."""
     middle = len(batch) // 2
-    return [half for half in (batch[:middle], batch[middle:]) if half]
+    return [half for half in (batch[:middle], batch[middle:]) if len(half)]
 
 
 def records_refused(error: Refused, records: Collection[str]) -> dict[str, Refused]:

@@ -52,6 +52,10 @@ MOST_PER_SECOND = 1000.0
 _DECODER: Decoder[object] = Decoder()
 
 RECORD_ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
+LARGEST_ID = 2**63 - 1
+
+_CATEGORY = re.compile(r"[A-Z][A-Z_]{0,49}", re.ASCII)
+_LARGEST_TYPE_ID = 2**31 - 1
 
 
 class Reply(NamedTuple):
@@ -209,6 +213,16 @@ def text_of(value: object) -> str:
     return str(value) if type(value) is int and value.bit_length() <= LONGEST_NUMBER else ""
 
 
+def is_category(text: str) -> bool:
+    """Return True for what can be an association category, also one that HubSpot adds later."""
+    return _CATEGORY.fullmatch(text) is not None
+
+
+def is_type_id(text: str) -> bool:
+    """Return True for what can be an association type's id: the API's `associationTypeId` is an int32."""
+    return text.isascii() and text.isdigit() and len(text) <= 10 and 0 < int(text) <= _LARGEST_TYPE_ID
+
+
 def message_of(body: Mapping[str, object], reply: Reply) -> str:
     """Return HubSpot's sentence from an error, with the part that names the wrong record; safe to show."""
     message = sentence_of(body)
@@ -333,8 +347,8 @@ def created(reply: Reply, pair: Pair) -> Created:
 
 
 def labels_of(named: object) -> tuple[str, ...]:
-    """Return the labels that an answer gives a pair, the first of very many, each safe to show; `named` is a list."""
-    first = named[: MOST_LABELS + 1] if isinstance(named, list) else []
+    """Return the labels that an answer gives a pair, the first of very many, safe to show; `named` is a sequence."""
+    first = named[: MOST_LABELS + 1] if isinstance(named, list | tuple) else []
     texts = [printable(text) for each in first if (text := text_of(each))]
     return tuple(texts) if len(texts) <= MOST_LABELS else (*texts[:MOST_LABELS], "…")
 

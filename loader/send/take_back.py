@@ -67,14 +67,13 @@ class TakeBack:
         pairs = list(draft.pairs.each())
         tried: set[int] = set()
         while pairs:
-            reading, read_at = await read_fresh(
-                self._current, self._gateway.clocks, _direction(pairs[0]), [pair.object_id for pair in pairs]
-            )
+            records = [int(pair.object_id) for pair in pairs]
+            reading, read_at = await read_fresh(self._current, self._gateway.clocks, _direction(pairs[0]), records)
             other_end = await self._other_end(pairs)
             steps = [
-                _Step(pair, self._judged(pair, reading, other_end, tried))
-                for pair in pairs
-                if pair.object_id in reading.found
+                _Step(pair, self._judged(pair, now, self._held_by_others(pair, reading, other_end), tried))
+                for pair, now in zip(pairs, reading.types_of(pairs), strict=True)
+                if int(pair.object_id) not in reading.unreadable
             ]
             tried |= {step.pair.pair_id for step in steps if step.removal.needed}
             await self._intend([step.pair.pair_id for step in steps if step.removal.needed])
@@ -87,41 +86,42 @@ class TakeBack:
         return {
             pair.pair_id: failed(error, attempts=error.attempts, finished_at=moment)
             for pair in pairs
-            if (error := reading.unreadable.get(pair.object_id))
+            if (error := reading.unreadable.get(int(pair.object_id)))
         }
 
     async def _other_end(self, pairs: Sequence[Pair]) -> Reading:
         """Read the records at the to ends of pairs that are to get back a type of which these can have only one."""
         direction = _direction(pairs[0])
         ends = self._singles.get(direction, {})
-        records = {pair.to_object_id for pair in pairs for type_ in pair.gone if ends.get(type_) == "to"}
+        records = {int(pair.to_object_id) for pair in pairs for type_ in pair.gone if ends.get(type_) == "to"}
         if not records:
-            return Reading({}, {})
-        reading, _ = await read_fresh(self._current, self._gateway.clocks, direction[::-1], records)
+            return Reading([], {})
+        reading, _ = await read_fresh(self._current, self._gateway.clocks, direction[::-1], list(records))
         return reading
 
     def _held_by_others(self, pair: Pair, reading: Reading, other_end: Reading) -> Types:
         """Return the types that the pair lost and that another pair of the one record that can have them has now."""
         ends = self._singles.get(_direction(pair), {})
         back = self._singles.get(_direction(pair)[::-1], {})
-        own, other = reading.found[pair.object_id], other_end.found.get(pair.to_object_id, {})
+        one, other = int(pair.object_id), int(pair.to_object_id)
         return frozenset(
             type_
             for type_ in pair.gone
             if (
                 ends.get(type_) == "from"
-                and any(type_ in types for to, types in own.items() if to != pair.to_object_id)
+                and any(type_ in types for to, types in reading.of(one).items() if to != other)
             )
             or (
                 ends.get(type_) == "to"
-                and any(back.get(its) == "from" for to, types in other.items() if to != pair.object_id for its in types)
+                and any(
+                    back.get(its) == "from" for to, types in other_end.of(other).items() if to != one for its in types
+                )
             )
         )
 
-    def _judged(self, pair: Pair, reading: Reading, other_end: Reading, tried: Collection[int]) -> Removal:
-        now = reading.found[pair.object_id].get(pair.to_object_id, NOTHING)
+    def _judged(self, pair: Pair, now: Types, held_by_others: Types, tried: Collection[int]) -> Removal:
         if pair.gone:
-            found = restoration(pair.gone, now, self._held_by_others(pair, reading, other_end))
+            found = restoration(pair.gone, now, held_by_others)
             if found == BACK and (pair.pair_id in self._intended or pair.pair_id in tried):
                 return BACK._replace(status="restored", why="")
             return found

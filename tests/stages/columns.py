@@ -1,11 +1,39 @@
-"""Pairs in columns, made of single ones."""
+"""Pairs and associations in columns, made of single ones, and looked at one by one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from loader.model import Direction, Pair, Pairs
+from loader.errors import ApiError
+from loader.model import Direction, Pair, Pairs, Types
+from loader.send.clocks import Moment
+from loader.send.links import Links, links_of
 from loader.send.outgoing import AsAsked, Draft, unread
+from loader.send.reading import Reading
+
+Found = Mapping[str, Mapping[str, Types]]
+"""By record the records that it is associated with, and by which types."""
+
+
+def reading_of(found: Found, unreadable: Mapping[str, ApiError], read_at: Moment | None = None) -> Reading:
+    """Return a reading that found this."""
+    links = [(int(one), int(other), types) for one, its in found.items() for other, types in its.items()]
+    return Reading([links_of(links)], {int(each): error for each, error in unreadable.items()}, read_at)
+
+
+def found_in(reading: Reading, ids: Iterable[str]) -> Found:
+    """Return what a reading found of records, without those that could not be read."""
+    readable = [each for each in ids if int(each) not in reading.unreadable]
+    return {each: {str(other): types for other, types in reading.of(int(each)).items()} for each in readable}
+
+
+def by_record(links: Links) -> dict[str, dict[str, Types]]:
+    """Return associations by their records."""
+    found: dict[str, dict[str, Types]] = {}
+    for one, other, types in zip(links.records.tolist(), links.others.tolist(), links.types.tolist(), strict=True):
+        its = found.setdefault(str(one), {})
+        its[str(other)] = its.get(str(other), frozenset()) | links.sets[types]
+    return found
 
 
 def draft_of(given: Iterable[Pair]) -> Draft:

@@ -1,7 +1,7 @@
 """What is there already is kept and not sent again: the judgement as a table, and the lots on a fake clock."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -13,8 +13,8 @@ from loader.model import AssociationType, Demotion, Direction, Image, Lot, Outco
 from loader.send.clocks import FRESH_SECONDS, Moment
 from loader.send.existing import WAIT_SECONDS, Merge
 from loader.send.judging import Merging
-from loader.send.reading import Reading
-from tests.stages.columns import pairs_of
+from loader.send.reading import Reading, Records
+from tests.stages.columns import pairs_of, reading_of
 from tests.stages.fake_time import clock, run
 
 NOW = datetime(2026, 11, 23, 23, 0, tzinfo=UTC)
@@ -141,14 +141,13 @@ class FakeCurrent:
     seconds: float = 1.0
     asked: list[tuple[Direction, list[str]]] = field(default_factory=list)
 
-    async def read(self, direction: Direction, record_ids: Iterable[str]) -> Reading:
-        ids = list(record_ids)
+    async def read(self, direction: Direction, records: Records) -> Reading:
+        ids = [str(each) for each in dict.fromkeys(records)]
         self.asked.append((direction, ids))
         await asyncio.sleep(self.seconds)
         found = {each: dict(self.has.get(direction, {}).get(each, {})) for each in ids if each not in self.bad}
-        return Reading(
-            found, {each: self.bad[each] for each in ids if each in self.bad}, Moment(clock(), NOW.timestamp())
-        )
+        bad = {each: self.bad[each] for each in ids if each in self.bad}
+        return reading_of(found, bad, Moment(clock(), NOW.timestamp()))
 
 
 class Work:
@@ -342,9 +341,9 @@ def test_a_bundle_is_filled_from_several_lots_but_never_waits_for_long() -> None
         sizes: list[int] = []
         reading = work.current.read
 
-        async def slowly(direction: Direction, record_ids: Iterable[str]) -> Reading:
+        async def slowly(direction: Direction, records: Records) -> Reading:
             await asyncio.sleep(pause)
-            return await reading(direction, record_ids)
+            return await reading(direction, records)
 
         setattr(work.current, "read", slowly)  # noqa: B010 - an assignment to a method is no matter for mypy
         while (request := await work.merge.next()) is not None:

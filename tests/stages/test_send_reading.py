@@ -5,6 +5,7 @@ import random
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pytest
 
 from loader.errors import ConnectionFault, Refused, ServerFault, Unauthorized
@@ -12,13 +13,14 @@ from loader.model import AssociationType
 from loader.sandbox import Sandbox
 from loader.send import api
 from loader.send.auth import credential
-from loader.send.batch_replies import Page, associated
 from loader.send.gateway import Gateway, Surroundings
 from loader.send.limiter import Limiter
+from loader.send.links import Page, associated
 from loader.send.reading import CurrentAssociations, Reading
 from loader.send.replies import Reply
 from loader.send.transport import Transport
 from loader.settings import Rate, Secret
+from tests.stages.columns import by_record, found_in
 from tests.stages.fake_time import clock, run
 from tests.stages.scripted_server import Script, Server, amid_others, answer, in_turn, make
 
@@ -56,7 +58,7 @@ def refusal(*ids: str, key: str = "fromObjectId") -> dict[str, Any]:
 
 
 def read_reply(body: Any, status: int = 200, asked: str = "1 2 3") -> Page:
-    return associated(Reply(status, {}, json.dumps(body).encode()), frozenset(asked.split()))
+    return associated(Reply(status, {}, json.dumps(body).encode()), np.array(list(map(int, asked.split()))))
 
 
 # --- requests
@@ -71,9 +73,9 @@ def read_reply(body: Any, status: int = 200, asked: str = "1 2 3") -> Page:
 )
 def test_records_are_read_at_the_path_of_the_version(version: str, path: str) -> None:
     """The first page without `after`, another one with it, quoted."""
-    request = api.batch_read(DIRECTION, [("1", ""), ("2", 'a"b')], version)
+    request = api.batch_read(DIRECTION, np.array([1, 2]), {2: 'a"b%d'}, version)
     assert (request.method, request.path) == ("POST", path)
-    assert json.loads(request.body or b"") == {"inputs": [{"id": "1"}, {"id": "2", "after": 'a"b'}]}
+    assert json.loads(request.body or b"") == {"inputs": [{"id": "1"}, {"id": "2", "after": 'a"b%d'}]}
 
 
 # --- answers
@@ -85,14 +87,15 @@ def test_ids_of_an_answer_are_text_or_numbers(ids: tuple[object, object], status
     """And every type is carried with its category."""
     body = {"results": [result(ids[0], target(ids[1], UNLABELLED, BOSS), after=ids[1])]}
     page = read_reply(body, status)
-    assert page == Page({"1": {"9": frozenset({UNLABELLED, BOSS})}}, {"1": "9"}, {}, None)
+    assert by_record(page.links) == {"1": {"9": frozenset({UNLABELLED, BOSS})}}
+    assert (page.after, page.refused, page.unexplained) == ({1: "9"}, {}, None)
 
 
 @pytest.mark.parametrize("errors", [[], [none_found("2"), none_found("3")], [none_found("2", "")]])
 def test_a_record_without_associations_is_no_error(errors: list[Any]) -> None:
     """It may be absent, or named in `errors`, or hinted at there."""
     page = read_reply({"results": [], "errors": errors, "numErrors": len(errors)}, 207)
-    assert page[:4] == ({each: {} for each in page.found}, {}, {}, None)
+    assert (len(page.links), page.after, page.refused, page.unexplained) == (0, {}, {}, None)
 
 
 @pytest.mark.parametrize("key", ["fromObjectId", "ids", "objectId", "id"])
@@ -101,8 +104,8 @@ def test_an_error_is_held_against_the_records_that_it_names(key: str) -> None:
     error = refusal("2", key=key)
     error["context"]["fromObjectType"] = ["1"]
     page = read_reply({"results": [result("1")], "errors": [error]}, 207)
-    assert list(page.refused) == ["2"]
-    assert (page.refused["2"].message, page.refused["2"].status) == ("not readable", 207)
+    assert list(page.refused) == [2]
+    assert (page.refused[2].message, page.refused[2].status) == ("not readable", 207)
     assert page.unexplained is None
 
 
@@ -152,9 +155,9 @@ def reading_of(ids: list[str], script: Script, *, amid: bool = False) -> tuple[R
         server = Server(noted)
         gateway = make(server, max_attempts=2)
         if not amid:
-            return await CurrentAssociations(gateway, version="v4").read(DIRECTION, ids)
+            return await CurrentAssociations(gateway, version="v4").read(DIRECTION, list(map(int, ids)))
         async with amid_others(server, gateway):
-            return await CurrentAssociations(gateway, version="v4").read(DIRECTION, ids)
+            return await CurrentAssociations(gateway, version="v4").read(DIRECTION, list(map(int, ids)))
 
     found = run(scenario)
     return found, [[each["id"] for each in json.loads(body)["inputs"]] for body in bodies]
@@ -165,7 +168,7 @@ def test_a_thousand_records_are_one_request_and_each_is_read_once() -> None:
     ids = [str(number) for number in range(1, 2301)]
     reading, requests = reading_of([*ids, *ids], in_turn(then=answer(200, {"results": []})))
     assert [len(each) for each in requests] == [1000, 1000, 300]
-    assert reading[:2] == ({record_id: {} for record_id in ids}, {})
+    assert (found_in(reading, ids), reading.unreadable) == ({record_id: {} for record_id in ids}, {})
 
 
 def test_pages_are_followed_to_the_end() -> None:
@@ -174,7 +177,7 @@ def test_pages_are_followed_to_the_end() -> None:
     second = {"results": [result("1", target("9", BOSS))]}
     reading, requests = reading_of(["1", "2"], in_turn(answer(200, first), answer(200, second)))
     assert requests == [["1", "2"], ["1"]]
-    assert reading.found == {"1": {"8": {UNLABELLED}, "9": {BOSS}}, "2": {"8": {UNLABELLED}}}
+    assert found_in(reading, "12") == {"1": {"8": {UNLABELLED}, "9": {BOSS}}, "2": {"8": {UNLABELLED}}}
 
 
 def test_pages_that_never_end_make_a_record_unreadable() -> None:
@@ -182,8 +185,8 @@ def test_pages_that_never_end_make_a_record_unreadable() -> None:
     page = {"results": [result("1", target("8"), after="8")]}
     reading, requests = reading_of(["1"], in_turn(then=answer(200, page)))
     assert len(requests) == 2
-    assert reading.unreadable["1"].category == "ENDLESS_PAGES"
-    assert not reading.found
+    assert reading.unreadable[1].category == "ENDLESS_PAGES"
+    assert not reading.of(1)
 
 
 def test_a_refused_request_is_halved_until_the_bad_record_is_found() -> None:
@@ -197,9 +200,9 @@ def test_a_refused_request_is_halved_until_the_bad_record_is_found() -> None:
 
     ids = [str(number) for number in range(1, 101)]
     reading, requests = reading_of(ids, script)
-    assert list(reading.unreadable) == ["77"]
-    assert isinstance(reading.unreadable["77"], Refused)
-    assert reading.found.keys() == set(ids) - {"77"}
+    assert list(reading.unreadable) == [77]
+    assert isinstance(reading.unreadable[77], Refused)
+    assert all(found_in(reading, ids).values())
     assert len(requests) < 20
 
 
@@ -221,8 +224,8 @@ def test_fewer_records_are_asked_for_at_once_where_each_has_very_many(monkeypatc
     async def scenario() -> None:
         current = CurrentAssociations(make(Server(counted)), version="v4")
         for first in (1, 501, 1001, 1101, 1201, 1401):
-            reading = await current.read(DIRECTION, [str(number) for number in range(first, first + 100)])
-            assert len(reading.found) == 100
+            reading = await current.read(DIRECTION, range(first, first + 100))
+            assert all(reading.of(number) for number in range(first, first + 100))
 
     run(scenario)
     assert sizes == [100, 50, 50, 50, 50, 100, 100, 100]
@@ -232,7 +235,7 @@ def test_records_that_are_all_refused_are_not_asked_for_one_by_one() -> None:
     """A wrong command costs tens of requests, not thousands."""
     ids = [str(number) for number in range(1, 1001)]
     reading, requests = reading_of(ids, in_turn(then=answer(400, {"message": "no"})))
-    assert reading.unreadable.keys() == set(ids)
+    assert reading.unreadable.keys() == set(map(int, ids))
     assert len(requests) < 60
 
 
@@ -240,11 +243,10 @@ def test_records_are_unreadable_when_the_attempts_are_used_up_or_the_answer_leav
     """Absent is not the same as nothing when the answer holds an error that nobody can place."""
     fault = ConnectionFault("reset")
     reading, _ = reading_of(["1", "2"], in_turn(fault, fault), amid=True)
-    assert reading[:2] == ({}, {"1": fault, "2": fault})
+    assert reading.unreadable == {1: fault, 2: fault}
     body = {"results": [result("1")], "errors": [refusal()]}
     reading, _ = reading_of(["1", "2"], in_turn(answer(207, body)))
-    assert reading.found == {"1": {}}
-    assert list(reading.unreadable) == ["2"]
+    assert list(reading.unreadable) == [2]
 
 
 def test_a_refused_token_ends_the_run() -> None:
@@ -276,10 +278,9 @@ async def test_the_sandbox_is_read_as_it_is(version: str, none: str, ids: str) -
         Transport(sandbox.url, timeout=5, connections=2, user_agent="test") as transport,
     ):
         current = CurrentAssociations(gateway_to(transport), version=version)
-        forward = await current.read(DIRECTION, ["101", "102"])
-        backward = await current.read(("0-2", "0-1"), ["203"])
-    assert forward._replace(read_at=None) == Reading(
-        {"101": {str(200 + number): frozenset({UNLABELLED}) for number in range(7)}, "102": {}}, {}
-    )
-    assert backward.found == {"203": {"101": frozenset({AssociationType("HUBSPOT_DEFINED", 280)})}}
+        forward = await current.read(DIRECTION, [101, 102])
+        backward = await current.read(("0-2", "0-1"), [203])
+    expected = {"101": {str(200 + number): frozenset({UNLABELLED}) for number in range(7)}, "102": {}}
+    assert (found_in(forward, expected), forward.unreadable) == (expected, {})
+    assert found_in(backward, ["203"]) == {"203": {"101": frozenset({AssociationType("HUBSPOT_DEFINED", 280)})}}
     assert sandbox.count("POST", "batch/read") == 4

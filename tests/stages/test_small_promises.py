@@ -5,7 +5,6 @@ import fcntl
 import json
 import os
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +14,7 @@ import pytest
 from loader.errors import JournalLocked
 from loader.events import Event
 from loader.journal import AsyncJournal, Journal, Lock
-from loader.model import AssociationType, Lot, Pair, Types
+from loader.model import AssociationType, Lot, Pair
 from loader.planning.association_types import AssociationTypes
 from loader.planning.cost import look_ahead
 from loader.record.results import open_results
@@ -26,6 +25,7 @@ from loader.send.limiter import Limiter
 from loader.send.reading import CurrentAssociations, Reading
 from loader.send.replies import Reply
 from loader.settings import Rate
+from tests.stages.columns import by_record
 from tests.stages.fake_time import clock, run
 from tests.stages.scripted_server import OAUTH, PUT, answer, make
 from tests.stages.scripted_server import Server as TokenServer
@@ -140,11 +140,10 @@ class Nothing:
 
     asked: int = 0
 
-    async def read(self, direction: Any, record_ids: Sequence[str]) -> Reading:
-        del direction
+    async def read(self, direction: Any, records: Any) -> Reading:
+        del direction, records
         self.asked += 1
-        empty: dict[str, Types] = {}
-        return Reading({each: dict(empty) for each in record_ids}, {})
+        return Reading([], {})
 
 
 @dataclass
@@ -168,14 +167,14 @@ def test_a_plan_that_looks_at_the_first_pairs_only_says_so() -> None:
 def test_two_answers_about_one_record_are_both_true() -> None:
     """Also where they name the same other record, each with a type of its own."""
     body = {"results": [result("1", target("8"), target("9")), result("1", target("9", BOSS))]}
-    assert read_reply(body).found == {"1": {"8": {UNLABELLED}, "9": {UNLABELLED, BOSS}}}
+    assert by_record(read_reply(body).links) == {"1": {"8": {UNLABELLED}, "9": {UNLABELLED, BOSS}}}
 
 
 @pytest.mark.parametrize("errors", [[refusal("2"), refusal("99")], [refusal(), refusal("2")]])
 def test_an_error_that_explains_nothing_leaves_doubt_beside_one_that_does(errors: list[dict[str, Any]]) -> None:
     """Of a read, and of a write: the records that nobody speaks of are not taken to have nothing."""
     page = read_reply({"results": [], "errors": errors}, 207)
-    assert list(page.refused) == ["2"]
+    assert list(page.refused) == [2]
     assert page.unexplained is not None
 
 
@@ -199,9 +198,9 @@ def test_pages_that_lead_nowhere_make_a_record_unreadable(endless: str) -> None:
         return answer(200, {"results": [result(asked["id"], target(str(8 + number)), after="p")]})
 
     reading, requests = reading_of(["1"], pages)
-    assert reading.unreadable["1"].category == "ENDLESS_PAGES"
+    assert reading.unreadable[1].category == "ENDLESS_PAGES"
     assert len(requests) <= 3
-    assert not reading.found
+    assert not reading.of(1)
 
 
 @pytest.mark.parametrize("silent", [1, 2, 8])
