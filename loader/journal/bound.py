@@ -20,7 +20,12 @@ def bound(database: sqlite3.Connection, limit: int | None) -> Bound:
     seen = 0
     for number, size in database.execute("SELECT id, records FROM inputs ORDER BY id"):
         if seen < limit <= seen + size:
-            return number, _row_of_record(database, number, limit - seen)
+            before, body = database.execute(
+                "SELECT before, body FROM records WHERE input = ? AND before < ? ORDER BY id DESC LIMIT 1",
+                (number, limit - seen),
+            ).fetchone()
+            rows, _ = unpacked(body)
+            return number, rows[limit - seen - before - 1]
         seen += size
     return END if limit > seen else (0, 0)
 
@@ -28,12 +33,3 @@ def bound(database: sqlite3.Connection, limit: int | None) -> Bound:
 def bound_place(end: Bound) -> int:
     """Return a bound as one number that places are held against (see `columns.place`)."""
     return min(2**63 - 1, end[0] << 32 | end[1])
-
-
-def _row_of_record(database: sqlite3.Connection, number: int, ordinal: int) -> int:
-    before, body = database.execute(
-        "SELECT before, body FROM records WHERE input = ? AND before < ? ORDER BY id DESC LIMIT 1", (number, ordinal)
-    ).fetchone()
-    rows, _ = unpacked(body)
-    row: int = rows[ordinal - before - 1]
-    return row

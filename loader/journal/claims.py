@@ -123,7 +123,12 @@ def claim_lot(
         order = np.lexsort((columns.parts[lot.starts[some]], lot.places[some]))
         some, at_to = some[order], at_to[order]
     direction = planned.type_pairs[columns.type_pair]
-    befores = _befores(database, planned, lot.first_pair + int(found[0]), last)
+    first = lot.first_pair + int(found[0])
+    befores = {
+        pair: planned.image(image)
+        for one, other, image in ranges(database, "befores", "image", first, last)
+        for pair in range(max(one, first), min(other, last) + 1)
+    }
     own = pairs_of(planned, lot, some[~at_to], direction, befores)
     other = pairs_of(planned, lot, some[at_to], direction[::-1], befores)
     return last, ClaimedLot(
@@ -131,14 +136,6 @@ def claim_lot(
         other=_giving_up(database, planned, other, begin),
         inverse=planned.inverse(direction),
     )
-
-
-def _befores(database: sqlite3.Connection, planned: Planned, first: int, last: int) -> dict[int, Types]:
-    return {
-        pair: planned.image(image)
-        for one, other, image in ranges(database, "befores", "image", first, last)
-        for pair in range(max(one, first), min(other, last) + 1)
-    }
 
 
 def _giving_up(database: sqlite3.Connection, planned: Planned, pairs: Pairs, begin: Begin) -> Pairs:

@@ -150,9 +150,12 @@ def to_rows(changes: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name, json.dumps(msgspec.to_builtins(value))) for name, value in plain.items()]
 
 
+_type_hints = cache(get_type_hints)
+
+
 def from_rows(rows: Iterable[tuple[str, str]]) -> Facts:
     """Return the facts that a table holds; ValueError for a value that cannot be one."""
-    types, changes, pace = _types(), dict[str, Any](), dict[int, Any]()
+    types, changes, pace = _type_hints(Facts), dict[str, Any](), dict[int, Any]()
     try:
         for name, text in rows:
             if name.startswith(_BUCKET):
@@ -162,8 +165,3 @@ def from_rows(rows: Iterable[tuple[str, str]]) -> Facts:
     except msgspec.ValidationError as error:
         raise ValueError(str(error)) from error
     return Facts().changed({**changes, "pace": pace})
-
-
-@cache
-def _types() -> Mapping[str, Any]:
-    return get_type_hints(Facts)

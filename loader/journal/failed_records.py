@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from loader.journal.journal import Journal
-from loader.journal.lines import PAIRS_AT_ONCE, Line, SharedLines, rejected
+from loader.journal.lines import PAIRS_AT_ONCE, Line, PlacedLine, SharedLines, rejected
 from loader.journal.lots import joined
 from loader.journal.schema import unpacked
 from loader.reasons import WHOLE_RECORD, advised
@@ -27,23 +27,18 @@ class FailedRecord(NamedTuple):
     line: Line
 
 
-class _Unsuccessful(NamedTuple):
-    """A line that failed or was rejected, the place of its row, and the column of its to object id."""
-
-    place: tuple[int, int, int]
-    to_column: str
-    line: Line
-
-
 def failed_records(journal: Journal) -> Iterator[FailedRecord]:
     """Yield every line that failed or was rejected, in the order of the inputs; each message says what to do."""
     label_columns = journal.facts.label_columns
     inputs = {number: (header, to_columns) for number, header, to_columns in journal.headers()}
     records = _Records(journal)
     own_text = _OwnTexts(journal)
-    for place, to_column, found in merge(_failed(journal), _rejected(journal), key=attrgetter("place")):
+    rejects = rejected(journal, "ORDER BY input_number, row, part")
+    for _, place, to_column, line in merge(_failed(journal), rejects, key=attrgetter("place")):
         number, _, part = place
-        line = _advised(found)
+        if line.status == "failed":  # A reject's message says what to do; a failed row's is HubSpot's own.
+            message = advised(line.error_category, line.http_status, line.error_message)
+            line = line._replace(error_message=message)  # noqa: PLW2901 - the same line, for people
         header, to_columns = inputs[number]
         cells = records.cells(number, line.row)
         if line.error_category not in WHOLE_RECORD:
@@ -53,7 +48,7 @@ def failed_records(journal: Journal) -> Iterator[FailedRecord]:
         yield FailedRecord(header, cells, line)
 
 
-def _failed(journal: Journal) -> Iterator[_Unsuccessful]:
+def _failed(journal: Journal) -> Iterator[PlacedLine]:
     shared_lines = SharedLines(journal)
     to_columns = {kind: str(column) for kind, column in journal.query("SELECT id, to_column FROM kinds")}
     found = [shared_lines.rows(some) for some in journal.outcomes(0, PAIRS_AT_ONCE, failed=True)]
@@ -64,22 +59,10 @@ def _failed(journal: Journal) -> Iterator[_Unsuccessful]:
     order = order[result_keys[order] % 2 == 0]  # The others were so before.
     for start in range(0, len(order), PAIRS_AT_ONCE):
         some = order[start : start + PAIRS_AT_ONCE]
-        stretch = shared_lines.of(0, rows.take(some), result_keys[some])
+        block = shared_lines.of(0, rows.take(some), result_keys[some])
         places = zip(*(each.tolist() for each in (rows.inputs[some], rows.rows[some], rows.parts[some])), strict=True)
-        for place, kind, line in zip(places, rows.kinds[some].tolist(), stretch.lines(), strict=True):
-            yield _Unsuccessful(place, to_columns[kind], line)
-
-
-def _rejected(journal: Journal) -> Iterator[_Unsuccessful]:
-    for each in rejected(journal, "ORDER BY input_number, row, part"):
-        yield _Unsuccessful((each.input_number, each.line.row, each.part), each.to_column, each.line)
-
-
-def _advised(line: Line) -> Line:
-    # A reject's message says what to do; a failed row's is HubSpot's own, and is copied to the results.
-    if line.status != "failed":
-        return line
-    return line._replace(error_message=advised(line.error_category, line.http_status, line.error_message))
+        for place, kind, line in zip(places, rows.kinds[some].tolist(), block.lines(), strict=True):
+            yield PlacedLine(0, place, to_columns[kind], line)
 
 
 class _OwnTexts:

@@ -75,19 +75,16 @@ class Journal:
         with guarded(self.path):
             self._database = connect(self.path, read_only=self._read_only)
         try:
-            self._load()
+            with guarded(self.path):
+                self.facts = from_rows(self._database.execute("SELECT key, value FROM facts"))
+                self._planned = Planned(self._database)
+                self.lots = Lots(self._database)
+            self._from_the_start()
+            self._end = bound_place(tuple(self._one("SELECT input, row FROM bound")))
         except BaseException:
             self._database.close()
             raise
         return self
-
-    def _load(self) -> None:
-        with guarded(self.path):
-            self.facts = from_rows(self._database.execute("SELECT key, value FROM facts"))
-            self._planned = Planned(self._database)
-            self.lots = Lots(self._database)
-        self._from_the_start()
-        self._end = bound_place(tuple(self._one("SELECT input, row FROM bound")))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -167,21 +167,20 @@ WHERE {WITHIN_BOUND}
 """
 
 
-class RejectedLine(NamedTuple):
-    """The line of a rejected row, with its number, its input's number, its part, and where its to object id is from."""
+class PlacedLine(NamedTuple):
+    """A line with its number, the place of its row (input's number, row, part), and where its to object id is from."""
 
     number: int
-    input_number: int
-    part: int
+    place: tuple[int, int, int]
     to_column: str
     line: Line
 
 
-def rejected(journal: Journal, which: str, *values: int) -> Iterator[RejectedLine]:
+def rejected(journal: Journal, which: str, *values: int) -> Iterator[PlacedLine]:
     """Yield the lines of rejected rows; `which` is what follows `REJECTED`."""
     for cells in journal.named(f"{REJECTED} {which}", values):
-        beside = {name: cells.pop(name) for name in ("number", "input_number", "part", "to_column")}
-        yield RejectedLine(**beside, line=Line(**cells))
+        number, input_number, part = cells.pop("number"), cells.pop("input_number"), cells.pop("part")
+        yield PlacedLine(number, (input_number, cells["row"], part), cells.pop("to_column"), Line(**cells))
 
 
 def lines(journal: Journal, view: str, after: int) -> Iterator[tuple[int, Line]]:

@@ -47,7 +47,7 @@ class Lookups:
             self._database = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
             for pragma in ("journal_mode = WAL", "synchronous = NORMAL"):
                 self._database.execute(f"PRAGMA {pragma}")
-            if not self._has_tables():
+            if not self._database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
                 self._database.executescript(f"BEGIN;{_TABLES}COMMIT;")
                 self._database.execute("INSERT INTO bound VALUES (?)", (self._identity,))
         return self
@@ -56,9 +56,6 @@ class Lookups:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._database.close()
-
-    def _has_tables(self) -> bool:
-        return bool(self._database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0])
 
     def _is_ours(self) -> bool:
         """Return whether a whole file of the same identity is there."""

@@ -68,7 +68,12 @@ class OwnKeys:
         """Return the ids of both ends, each key as a number below 0; remember the keys of cells that hold several."""
         with guarded(self._path):
             if isinstance(rows.to_object_ids, list):
-                self._keep_parts(number, rows, rows.to_object_ids)
+                parts = list(zip(rows.rows.tolist(), rows.parts.tolist(), rows.to_object_ids, strict=True))
+                several = {row for row, part, _ in parts if part}
+                self._database.executemany(
+                    "INSERT INTO own_parts VALUES (?, ?, ?, ?)",
+                    [(number, *each) for each in parts if each[0] in several],
+                )
             return self._as_numbers(rows.object_ids), self._as_numbers(rows.to_object_ids)
 
     def _as_numbers(self, ids: Ids | list[str]) -> Ids:
@@ -81,13 +86,6 @@ class OwnKeys:
         )
         keys: dict[str, int] = dict(found.fetchall())
         return np.array([keys[text] for text in ids], np.int64)
-
-    def _keep_parts(self, number: int, rows: Rows, texts: list[str]) -> None:
-        found = list(zip(rows.rows.tolist(), rows.parts.tolist(), texts, strict=True))
-        several = {row for row, part, _ in found if part}
-        self._database.executemany(
-            "INSERT INTO own_parts VALUES (?, ?, ?, ?)", [(number, *each) for each in found if each[0] in several]
-        )
 
     def identity(self) -> dict[str, object]:
         """Return what answers are bound to: the inputs' content, and which properties their ids are values of."""
@@ -127,7 +125,12 @@ class OwnKeys:
                 return {}
             for block in self._rows():
                 for side in _SIDES:
-                    self._want(block, side)
+                    questions = self._of_question(block, side)
+                    for question in np.unique(questions[questions > 0]).tolist():
+                        keys = np.unique(-block[side][questions == question]).tolist()
+                        self._database.executemany(
+                            "INSERT OR IGNORE INTO wanted VALUES (?, ?)", [(question, key) for key in keys]
+                        )
             self._database.execute(
                 "INSERT INTO asked SELECT DISTINCT w.question, asked_as(q.id_property, o.text)"
                 " FROM wanted w JOIN questions q ON q.id = w.question JOIN own_keys o ON o.id = w.key"
@@ -158,28 +161,19 @@ class OwnKeys:
         found[known] = numbers[inputs[known], kinds[known]]
         return found
 
-    def _want(self, block: npt.NDArray[np.void], side: str) -> None:
-        questions = self._of_question(block, side)
-        for question in np.unique(questions[questions > 0]).tolist():
-            keys = np.unique(-block[side][questions == question])
-            self._database.executemany(
-                "INSERT OR IGNORE INTO wanted VALUES (?, ?)", ((question, key) for key in keys.tolist())
-            )
-
     def values(self, question: Question) -> Iterator[list[str]]:
         """Yield the distinct values of a question in their order, a thousand at a time."""
         last = ""
-        while page := self._page(question, last):
-            yield page
-            last = page[-1]
-
-    def _page(self, question: Question, after: str) -> list[str]:
-        with guarded(self._path):
-            found = self._database.execute(
-                "SELECT text FROM asked WHERE question = ? AND text > ? ORDER BY text LIMIT ?",
-                (self._number(question), after, PAGE),
-            ).fetchall()
-        return [text for (text,) in found]
+        while True:
+            with guarded(self._path):
+                found = self._database.execute(
+                    "SELECT text FROM asked WHERE question = ? AND text > ? ORDER BY text LIMIT ?",
+                    (self._number(question), last, PAGE),
+                ).fetchall()
+            if not found:
+                return
+            yield [text for (text,) in found]
+            ((last,),) = found[-1:]
 
     def _number(self, question: Question) -> int:
         return self._questions[Question(question.object_type, question.id_property)]

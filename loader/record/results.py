@@ -3,7 +3,7 @@
 import json
 import os
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
@@ -13,7 +13,6 @@ from typing import Self
 from loader.errors import UsageError
 from loader.files import open_private, replacing, write_all, writing
 from loader.journal import Journal, Line, Table, Written, lines
-from loader.journal.comparison import MARKS
 from loader.record.csv_text import LINES_AT_ONCE, LinesOf, TextsOf, csv_lines, csv_texts, texts_of
 from loader.text import visible_json
 
@@ -181,15 +180,22 @@ def open_results(path: Path, journal: Journal) -> TextResults | ParquetResults:
 
 
 def open_table(
-    path: Path, journal: Journal, columns: Sequence[str], lines_of: LinesOf, *, name: str = "results"
+    path: Path,
+    journal: Journal,
+    columns: Sequence[str],
+    lines_of: LinesOf,
+    *,
+    name: str = "results",
+    marks: Collection[str] = (),
 ) -> TextResults:
     """Return another table of a journal as CSV: of what `verify` found, or of what `undo` did.
 
-    `name` is the table's name in the journal, which may have several.
+    `name` is the table's name in the journal, which may have several. `marks` are cells that no spreadsheet takes for
+    formulas, whatever they begin with.
     """
 
     def text(batch: Iterable[Line]) -> str:
-        return csv_lines(map(attrgetter(*columns), batch), MARKS["load"])
+        return csv_lines(map(attrgetter(*columns), batch), marks)
 
     return TextResults(path, journal, texts_of(lines_of, text), ",".join(columns) + "\n", name=name)
 

@@ -1,16 +1,15 @@
 """Files that are there before a run begins: an earlier run's are set aside, and no other file is touched."""
 
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from loader.errors import JournalError, RecordError, UsageError
 from loader.events import Note, Notify
 from loader.files import writing
-from loader.journal import Journal
-from loader.record.failures import is_failures_file, is_mended
-from loader.record.keep import remove_old
-from loader.record.outputs import Outputs, set_aside
+from loader.journal import Journal, is_journal
+from loader.record.failures import has_mended_files, is_failures_file, is_mended
+from loader.record.outputs import Outputs, is_set_aside, set_aside
 from loader.run.identity import Decision, Earlier
 from loader.run.next_command import load_mended
 from loader.settings import Settings
@@ -51,12 +50,6 @@ def set_earlier_files_aside(
             notify(Note(f"{outputs.failures} was there before this run, and is kept as {moved[outputs.failures]}"))
         if earlier is None and outputs.summary in moved:
             notify(Note(f"{outputs.summary} was there before this run, and is kept as {moved[outputs.summary]}"))
-
-
-def remove_old_runs(settings: Settings, outputs: Outputs, now: datetime, notify: Notify) -> None:
-    """Remove what is kept long enough, and say what that was."""
-    if (days := settings.keep) and (removed := remove_old(outputs, days, now)):
-        notify(Note(f"Removed what runs left that ended over {days} days ago: {', '.join(removed)}."))
 
 
 def _abandoned_rows(outputs: Outputs, earlier: Earlier) -> str:
@@ -108,3 +101,45 @@ def note_kept_failures(settings: Settings, outputs: Outputs, kept: Path, notify:
             serious=True,
         )
     )
+
+
+# --- earlier runs that are kept long enough
+
+
+def remove_old_runs(settings: Settings, outputs: Outputs, now: datetime, notify: Notify) -> None:
+    """Remove the files of set-aside runs of this name that ended longer ago than `--keep` says, and say which.
+
+    A journal goes last, so that one that is left by a crash still names what is left. A damaged one is left alone, and
+    so is a run whose failures file the user has changed: its corrections may be still to be loaded.
+    """
+    if (days := settings.keep) is None:
+        return
+    removed = []
+    for journal in sorted(outputs.results.parent.iterdir()):
+        if is_set_aside(journal, outputs.stem) and is_journal(journal):
+            files = _files_that_may_go(journal, now - timedelta(days=days))
+            for path in files:
+                with writing(path):
+                    path.unlink(missing_ok=True)
+            removed += [journal.name] * bool(files)
+    if removed:
+        notify(Note(f"Removed what runs left that ended over {days} days ago: {', '.join(removed)}."))
+
+
+def _files_that_may_go(journal: Path, moment: datetime) -> list[Path]:
+    """Return the files of a run that ended before a moment, its journal last; none of one that is to be kept.
+
+    Only files that the journal names, and that have its date in their names.
+    """
+    try:
+        with Journal(journal, read_only=True) as found:
+            facts = found.facts
+            ended = facts.finished_at or facts.started_at
+            if ended is None or datetime.fromisoformat(ended) >= moment or has_mended_files(found):
+                return []
+    except (JournalError, RecordError, ValueError, TypeError):
+        return []
+    prefix = journal.name.removesuffix("journal")
+    names = [*facts.outputs.values(), *facts.kept_failures]
+    files = [journal.with_name(name) for name in names if name.startswith(prefix) and Path(name).name == name]
+    return [*files, *(journal.with_name(f"{journal.name}{ending}") for ending in ("-wal", "-shm", ""))]

@@ -160,7 +160,7 @@ class _Verification:
         await journal.call(Journal.limit, self.settings.send.limit)
         meter = Meter(journal.facts, gateway, self.session.around, self.session.around.clock())
         await journal.follow(
-            lambda opened: open_table(self.file, opened, COLUMNS, comparisons),
+            lambda opened: open_table(self.file, opened, COLUMNS, comparisons, marks=MARKS["load"]),
             figures=meter.facts,
             listeners=[self._watch],
         )

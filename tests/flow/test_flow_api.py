@@ -29,7 +29,18 @@ def test_the_public_names_are_these() -> None:
     assert loader.__all__ == [
         *("CreatedLabel", "Planned", "Report", "UndoReport", "Verification"),
         *("create_label", "create_label_sync"),
-        *("load", "load_sync", "plan", "plan_sync", "undo", "undo_sync", "verify", "verify_sync"),
+        *(
+            "load",
+            "load_sync",
+            "plan",
+            "plan_sync",
+            "remove",
+            "remove_sync",
+            "undo",
+            "undo_sync",
+            "verify",
+            "verify_sync",
+        ),
     ]
     assert set(loader.__all__) <= set(dir(loader))
     assert all(inspect.getdoc(getattr(loader, name)) for name in loader.__all__)
