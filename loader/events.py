@@ -17,6 +17,17 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a command is doing, or waits for, while it has nothing else to report; `trouble`: HubSpot does not answer.
+
+    Such events come once a second.
+    """
+
+    message: str
+    trouble: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LookingUp:
     """Progress of a lookup: how many values of a unique property have been looked up, of how many."""
 
@@ -207,7 +218,8 @@ class Progress:
     """Progress of a run, whose `verb` is `load` or `remove`.
 
     `rate` is the limit, `achieved` requests per second, `paused` a pause's seconds left. `requests`, `retried` and
-    `rate_limited` are the run's so far, as in the summary, whichever command made them.
+    `rate_limited` are the run's so far, as in the summary, whichever command made them. `waiting` is what requests wait
+    for, in a sentence; blank while they are sent and answered.
     """
 
     total: int
@@ -227,6 +239,7 @@ class Progress:
     replaced: int = 0
     removed: int = 0
     verb: str = "load"
+    waiting: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,7 +367,7 @@ class Finished:
 class Verifying:
     """Progress of a verification: `there` rows are as they should be, `pending` ones are not judged yet.
 
-    `rate` is the limit, `achieved` requests per second.
+    `rate` is the limit, `achieved` requests per second, `waiting` what they wait for (see `Progress`).
     """
 
     total: int
@@ -363,6 +376,7 @@ class Verifying:
     requests: int
     rate: Rate
     achieved: float
+    waiting: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -407,7 +421,7 @@ class UndoPlanned:
 
 @dataclass(frozen=True, slots=True)
 class Undoing:
-    """Progress of an undo, in pairs; `rate` is the limit, `achieved` requests per second."""
+    """Progress of an undo, in pairs; `rate` is the limit, `achieved` requests per second, `waiting` see `Progress`."""
 
     total: int
     unchanged: int
@@ -419,6 +433,7 @@ class Undoing:
     achieved: float
     removed: int = 0
     restored: int = 0
+    waiting: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -432,6 +447,7 @@ class Undone:
 
 Event = (
     Reading
+    | Waiting
     | LookingUp
     | Planned
     | Started

@@ -7,8 +7,9 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from operator import methodcaller
 from types import FrameType
 from typing import Any, BinaryIO, TextIO, TypeVar, cast
 
@@ -16,7 +17,7 @@ from loader import event_loop
 from loader.complain import complain
 from loader.configure import settings_from
 from loader.errors import Interrupted, LoaderError
-from loader.events import Note, Undone, Verified
+from loader.events import Event, Note, Notify, Undone, Verified
 from loader.listeners import Listeners, agreement, must_be_able_to_ask, willing
 from loader.options.command import Command
 from loader.show.stream import JsonStream
@@ -111,7 +112,8 @@ def labels(given: Command) -> int:
 
     settings = settings_from(given, os.environ)
     stop = Stop()
-    listed = _run(verb(settings, *given.arguments, stop=stop), stop)
+    with _waiting_shown() as notify:
+        listed = _run(verb(settings, *given.arguments, notify=notify, stop=stop), stop)
     _print(JsonStream(sys.stdout) if given.values["json"] else show_labels, listed)
     return 0
 
@@ -165,6 +167,25 @@ def status(given: Command) -> int:
     else:
         _print(show_status, found)
     return 0
+
+
+@contextmanager
+def _waiting_shown() -> Iterator[Notify]:
+    """Show on standard error what a command that only shows something waits for."""
+    from loader.show.screen import Screen  # noqa: PLC0415
+
+    if sys.stderr is None:
+        yield lambda _: None
+        return
+    screen = Screen()
+
+    def notify(event: Event) -> None:
+        willing(screen, event, sys.stderr)
+
+    try:
+        yield notify
+    finally:
+        willing(methodcaller("close"), screen, sys.stderr)
 
 
 def _print(show: Callable[[T], object], what: T) -> None:

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from loader.errors import UsageError
 from loader.events import Note, Notify
@@ -92,7 +93,14 @@ async def connected(settings: Settings, around: Surroundings, notify: Notify | N
             usage=None if oauth else daily_usage(settings.connection.api_version),
             account=account_details(settings.connection.api_version),
             say=lambda sentence: notify(Note(sentence)) if notify else None,
+            host=_called(settings.connection.base_url),
         )
+
+
+def _called(base_url: str) -> str:
+    """Return what people call the server: its address where it is not HubSpot's own."""
+    address = urlsplit(base_url).netloc
+    return "HubSpot" if address.endswith("hubapi.com") else address
 
 
 def _over_the_network(settings: Settings) -> "Transport":

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from loader.errors import UsageError
-from loader.events import Labels, ListedType
+from loader.events import Labels, ListedType, Notify
 from loader.model import AssociationType, Direction, Types, Unresolved
 from loader.planning.association_types import AssociationTypes
 from loader.planning.names import object_types
@@ -18,14 +18,21 @@ from loader.stopping import Stop
 
 
 async def labels(
-    settings: Settings, first: str, second: str, *, stop: Stop | None = None, around: Surroundings | None = None
+    settings: Settings,
+    first: str,
+    second: str,
+    *,
+    notify: Notify = lambda _: None,
+    stop: Stop | None = None,
+    around: Surroundings | None = None,
 ) -> Labels:
     """Return the association types from `first` to `second` and back; object types by any name that a load takes.
 
+    `notify` gets what the command waits for, while that takes long.
     Raises UsageError for a name that nothing goes by, for two types that the portal does not associate, and without a
     token; Fatal when the portal refuses the token.
     """
-    session = Session(settings, lambda _: None, stop, around)
+    session = Session(settings, notify, stop, around)
 
     async def listed(portal: GatewayPortal) -> Labels:
         if settings.connection.portal_id is not None:

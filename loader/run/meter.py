@@ -91,20 +91,23 @@ class Meter:
             achieved=_per_second(first, last, last.sent - first.sent),
             paused=self._gateway.limiter.paused_for,
             seconds_left=last.pending / rows_per_second if rows_per_second else None,
+            waiting=self._gateway.waits_for(),
         )
 
     def verifying(self, total: int, there: int, pending: int) -> Verifying:
         """Return the progress of a verification."""
         first, last = self._window(pending)
         achieved = _per_second(first, last, last.sent - first.sent)
-        return Verifying(total, there, pending, last.sent, self._gateway.limiter.rate, achieved)
+        rate, waiting = self._gateway.limiter.rate, self._gateway.waits_for()
+        return Verifying(total, there, pending, last.sent, rate, achieved, waiting)
 
     def undoing(self, pairs: Mapping[str, int]) -> Undoing:
         """Return the progress of an undo; `pairs` are counted by status, with those that are pending."""
         first, last = self._window(pairs["pending"])
         achieved = _per_second(first, last, last.sent - first.sent)
-        rate = self._gateway.limiter.rate
-        return Undoing(total=sum(pairs.values()), requests=last.sent, rate=rate, achieved=achieved, **pairs)
+        rate, waiting = self._gateway.limiter.rate, self._gateway.waits_for()
+        total = sum(pairs.values())
+        return Undoing(total=total, requests=last.sent, rate=rate, achieved=achieved, waiting=waiting, **pairs)
 
     def _note_traffic(self) -> None:
         """Take note of what went over the wire since the last time."""

@@ -17,7 +17,7 @@ from loader.errors import (
     Stopped,
     WrongPortal,
 )
-from loader.events import Event, Note, Notify
+from loader.events import Event, Note, Notify, Waiting
 from loader.journal import AsyncJournal
 from loader.read import Input, open_inputs
 from loader.record.outputs import Outputs, name_outputs
@@ -35,6 +35,11 @@ GRACE_SECONDS = 10.0
 """How long requests in flight may still take after a run is to stop."""
 
 SECONDS_BETWEEN_PROGRESS = 0.25
+
+SECONDS_BETWEEN_WAITING = 1.0
+
+SILENT_SECONDS = 1.5
+"""After so long without an event, one says what the command does or waits for."""
 
 AUTO = "auto"
 """What `--api-version` says by default: the loader chooses."""
@@ -54,10 +59,14 @@ class Session:
     """One command at work: its settings (with the API version that it speaks), whom it tells, what may stop it."""
 
     def __init__(self, settings: Settings, notify: Notify, stop: Stop | None, around: Surroundings | None) -> None:
-        self.notify = notify
+        self._notify = notify
+        self.doing = ""
+        """What takes its time now, in a few words for the user; blank: nothing is shown."""
+        self._gateway: Gateway | None = None
+        self._is_watched = False
         self.stop = stop or Stop()
         self.around = around or surroundings()
-        self.began = self.around.clock()
+        self.began = self._reported_at = self.around.clock()
         self._given = settings
         self.settings = settings
         self.speak(None)
@@ -81,6 +90,38 @@ class Session:
             f"--api-version says {OLD}; try that with --api-version {NEW} before."
         )
 
+    def notify(self, event: Event) -> None:
+        """Report an event."""
+        self._reported_at = self.around.clock()
+        self._notify(event)
+
+    @asynccontextmanager
+    async def _watched(self) -> AsyncIterator[None]:
+        """For a block, report what the command waits for, or does, whenever it reports nothing else."""
+        if self._is_watched:
+            yield
+            return
+        self._is_watched = True
+        watcher = asyncio.create_task(self._watch(), name="watcher")
+        try:
+            yield
+        finally:
+            watcher.cancel()
+            with suppress(asyncio.CancelledError):
+                await watcher
+            self._is_watched = False
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(SECONDS_BETWEEN_WAITING)
+            silent = self.around.clock() - self._reported_at
+            if silent < SILENT_SECONDS:
+                continue
+            if self._gateway is not None and (sentence := self._gateway.waits_for()):
+                self._notify(Waiting(sentence, trouble=True))
+            elif self.doing:
+                self._notify(Waiting(f"{self.doing}: {silent:.0f} s", trouble=False))
+
     def note(self, *sentences: str | None) -> None:
         """Tell those sentences that are any."""
         for sentence in sentences:
@@ -96,12 +137,15 @@ class Session:
     @asynccontextmanager
     async def inputs(self, standard_input: BinaryIO | None) -> AsyncIterator[list[Input]]:
         """Hold the inputs open for a block."""
-        inputs = await asyncio.to_thread(open_inputs, *self.settings.read, standard_input=standard_input)
-        try:
-            yield inputs
-        finally:
-            for source in inputs:
-                source.close()
+        async with self._watched():
+            self.doing = "Opening the inputs"
+            inputs = await asyncio.to_thread(open_inputs, *self.settings.read, standard_input=standard_input)
+            try:
+                self.doing = "Reading and checking"
+                yield inputs
+            finally:
+                for source in inputs:
+                    source.close()
 
     def outputs(self, inputs: Sequence[Input]) -> Outputs:
         """Return the files of a run of these inputs; UsageError where one cannot be written."""
@@ -132,8 +176,12 @@ class Session:
         self, notify: Notify | None = None, *, attempts: int | None = None
     ) -> AsyncIterator[tuple[Gateway, GatewayPortal]]:
         """Hold the connection to the portal open for a block; `notify` gets notes on the shared limit."""
-        async with connected(self.settings, self.around, notify) as gateway:
-            yield gateway, GatewayPortal(gateway, version=self.settings.connection.api_version, attempts=attempts)
+        async with self._watched(), connected(self.settings, self.around, notify) as gateway:
+            self._gateway = gateway
+            try:
+                yield gateway, GatewayPortal(gateway, version=self.settings.connection.api_version, attempts=attempts)
+            finally:
+                self._gateway = None
 
     async def recognize(self, portal: GatewayPortal, *, bound: str | None = None) -> Account:
         """Return who the portal is, once it is the one that `--portal-id` names and that the run began with.
@@ -156,6 +204,7 @@ class Session:
         except (Fatal, Stopped) as error:
             stopped = error
         finally:
+            self.doing = "Writing the files"
             await journal.finish(view=not self.stop.at_once)
         if stopped is not None and self.stop.at_once:
             raise stopped
@@ -169,6 +218,10 @@ class Session:
         self.stop.check()
 
         def drain(reason: LoaderError) -> None:
+            if count := pool.in_flight:
+                again = "again " if isinstance(reason, Interrupted) else ""
+                requests = "1 request" if count == 1 else f"{count} requests"
+                self.note(f"Stopping: {requests} under way; Ctrl-C {again}leaves at once.")
             pool.stop(reason)
             asyncio.get_running_loop().call_later(GRACE_SECONDS, pool.abandon)
 

@@ -32,6 +32,7 @@ from loader.send.clocks import FRESH_SECONDS, Clocks
 from loader.send.limiter import GIVE_UP_SECONDS, Limiter
 from loader.send.replies import Reply
 from loader.send.secrecy import hidden, hide, without
+from loader.send.waiting import Waiting
 from loader.settings import Settings
 
 T = TypeVar("T")
@@ -138,7 +139,7 @@ class Gateway:
 
     `usage` is the request that asks how much of the day's quota is left, None where this credential has no part in it.
     `account` is the one that asks whose portal it is: any answer to it shows HubSpot at work.
-    `say` gets sentences that a person who watches should know.
+    `say` gets sentences that a person who watches should know; `host` is what people call the server.
     """
 
     def __init__(
@@ -152,6 +153,7 @@ class Gateway:
         usage: Request | None = None,
         account: Request | None = None,
         say: Callable[[str], None] = lambda _: None,
+        host: str = "HubSpot",
     ) -> None:
         self._sender = sender
         self.limiter = limiter
@@ -167,6 +169,7 @@ class Gateway:
         self._asked_usage = False
         self._warned_of_rate = False
         self._notify = say
+        self._waiting = Waiting(host=host, limiter=limiter, clock=surroundings.clock, now=surroundings.now)
         self.held_up: Callable[[], None] = lambda: None
         self.in_flight: set[asyncio.Task[Any] | None] = set()
         self.traffic = Traffic()
@@ -179,6 +182,10 @@ class Gateway:
         """How old a reading may be when its request leaves: at least the time of `FRESH_REQUESTS` requests."""
         rate = self.limiter.rate
         return max(FRESH_SECONDS, FRESH_REQUESTS * rate.seconds / rate.requests)
+
+    def waits_for(self) -> str:
+        """Return in a sentence what requests wait for, blank where they are sent and answered."""
+        return without(self.credential.secrets(), self._waiting.sentence())
 
     def drain(self) -> None:
         """Let what is in flight come home, and send nothing more."""
@@ -285,6 +292,7 @@ class Gateway:
     async def _send(self, request: Request, authorization: str, largest: int) -> Reply:
         task, left_at = asyncio.current_task(self._loop), self._clock()
         self.traffic.sent += 1
+        self._waiting.departures[task] = left_at
         if authorization:  # Without, it is for a token: when the run ends, that is not waited for.
             self.in_flight.add(task)
         headers: Mapping[str, str] | None = None
@@ -293,6 +301,7 @@ class Gateway:
             headers = reply.headers
         finally:
             self.in_flight.discard(task)
+            self._waiting.departures.pop(task, None)
             self.day.note(*replies.daily_quota(headers or {}))
             self.limiter.give_back(answered=headers is not None)
         self.traffic.note(reply, self._clock() - left_at)
@@ -356,6 +365,8 @@ class Gateway:
     async def _recover(self, error: Retryable, effort: _Effort) -> None:
         """Wait as the policy says before the next attempt, or raise."""
         self._failed(error)
+        left = effort.allowed - effort.failures - 1
+        self._waiting.attempts = f"{max(0, left)} attempts left" if effort.even_in_outage else ""
         effort.broken_tls += error.status in retry.BROKEN_TLS
         if effort.broken_tls >= retry.BROKEN_TLS_ATTEMPTS:
             raise endings.broken_tls(error) from error
@@ -402,6 +413,7 @@ class Gateway:
     def _failed(self, error: Retryable) -> None:
         """Draw the conclusions that concern every request; raises Fatal when nothing more can be sent for now."""
         now, breaker = self._clock(), self.limiter.breaker
+        self._waiting.last_failure = error.message
         if not self.traffic.by_status and (fatal := endings.wrong_address(error)):
             raise fatal from error
         if isinstance(error, RecordLocked):

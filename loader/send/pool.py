@@ -127,6 +127,11 @@ class Pool:
             self._start(group)
             self._room.give_back()
 
+    @property
+    def in_flight(self) -> int:
+        """How many requests are under way."""
+        return len(self._gateway.in_flight)
+
     def stop(self, reason: LoaderError) -> None:
         """Send nothing more: what only waits ends at once, what is in flight is finished and recorded."""
         if self._stopped is None:

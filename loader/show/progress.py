@@ -11,7 +11,7 @@ from rich.text import Text
 
 from loader.events import Progress, Undoing, Verifying
 from loader.model import STATUSES
-from loader.show.tables import STYLES, duration
+from loader.show.tables import STYLES, duration, plain
 
 _WIDEST = 100
 _BETWEEN = " \u00b7 "
@@ -28,7 +28,8 @@ ProgressEvent = Progress | Verifying | Undoing
 def progress_line(event: ProgressEvent) -> str:
     """Return the progress of a command, in a line."""
     figures = (figure.words for figure in _figures(event))
-    return " | ".join([f"{_of_all(event)} {_share(event)}", *figures, *_left(event)])
+    waiting = [event.waiting] if event.waiting else []
+    return " | ".join([f"{_of_all(event)} {_share(event)}", *figures, *_left(event), *waiting])
 
 
 def progress_block(event: ProgressEvent) -> Group:
@@ -37,8 +38,11 @@ def progress_block(event: ProgressEvent) -> Group:
     bar.add_column(ratio=1, max_width=_WIDEST)
     bar.add_column(no_wrap=True)
     head = ", ".join([_of_all(event), _share(event), *_left(event)])
-    bar.add_row(ProgressBar(total=max(1, event.total), completed=event.total - event.pending), head)
-    return Group(bar, _Packed(list(_figures(event))))
+    done = event.total - event.pending
+    # What is well is not red, as rich would have it.
+    bar.add_row(ProgressBar(max(1, event.total), done, complete_style="cyan", finished_style="green"), head)
+    waiting = [plain(event.waiting, "yellow")] if event.waiting else []
+    return Group(bar, _Packed(list(_figures(event))), *waiting)
 
 
 def _of_all(event: ProgressEvent) -> str:
@@ -71,7 +75,7 @@ def _loaded(event: Progress) -> Iterator[_Figure]:
     yield _Figure(f"429s {event.rate_limited:,}", "yellow" if event.rate_limited else "")
     if event.daily_left is not None:
         yield _Figure(f"quota left {event.daily_left:,}")
-    if event.paused:
+    if event.paused and not event.waiting:
         yield _Figure(f"paused {math.ceil(event.paused)} s", "yellow")
 
 

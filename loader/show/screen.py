@@ -28,6 +28,7 @@ from loader.events import (
     UndoPlanned,
     Verified,
     Verifying,
+    Waiting,
 )
 from loader.show.plan_table import plan_table
 from loader.show.progress import progress_block, progress_line
@@ -71,6 +72,8 @@ class Screen:
         match event:
             case Reading():
                 self._status(plain(f"Reading {event.input}: {event.records:,} records"))
+            case Waiting():
+                self._status(plain(event.message, "yellow" if event.trouble else ""))
             case LookingUp():
                 done = f"{event.done:,} of {event.total:,}"
                 self._status(plain(f"Looking up {event.object_type} by {event.id_property}: {done} values"))

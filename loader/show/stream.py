@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from loader.errors import UsageError
-from loader.events import Event, Finished, LookingUp, Progress, Reading, Undoing, Undone, Verified, Verifying
+from loader.events import Event, Finished, LookingUp, Progress, Reading, Undoing, Undone, Verified, Verifying, Waiting
 from loader.files import open_private, writing
 from loader.text import visible_json
 
@@ -50,7 +50,7 @@ class Throttle:
 
     def passes(self, event: Event, now: datetime) -> bool:
         """Return True when this event is to be written."""
-        if not isinstance(event, Progress | Reading | LookingUp | Verifying | Undoing):
+        if not isinstance(event, Progress | Reading | Waiting | LookingUp | Verifying | Undoing):
             return True
         last = self._last.get(type(event))
         if last is not None and (now - last).total_seconds() < self._seconds:

@@ -13,7 +13,10 @@ import click
 import pytest
 
 from loader import cli, terminal
+from loader.run import session
 from loader.sandbox import Sandbox
+from loader.send import waiting
+from loader.show import screen
 
 Run = Callable[..., Any]
 
@@ -141,3 +144,20 @@ def test_python_m_loader_is_the_command(start: Run) -> None:
     done = start("--version").wait()
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("association-loader, version ")
+
+
+@pytest.mark.parametrize("verb", ["plan", "load", "labels"])
+def test_no_command_is_silent_for_long(
+    verb: str, hubspot: Callable[..., Any], run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it waits for an answer, it says what it does or waits for, once a second: here thirty times as often."""
+    (folder / "a.csv").write_text("from_id,to_id\n101,201\n")
+    monkeypatch.setattr(session, "SECONDS_BETWEEN_WAITING", 0.03)
+    monkeypatch.setattr(session, "SILENT_SECONDS", 0.05)
+    monkeypatch.setattr(waiting, "SLOW_AFTER", 0.1)
+    monkeypatch.setattr(screen, "SECONDS_BETWEEN_LINES", 0.0)
+    given = ["contacts", "companies"] if verb == "labels" else ["a.csv", "--from", "contacts", "--to", "companies"]
+    with hubspot(latency="250ms"):
+        done = run(verb, *given)
+    assert done.code == 0
+    assert "Waiting for 127.0.0.1:" in done.err
