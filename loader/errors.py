@@ -172,7 +172,7 @@ class Redirected(Fatal):
 
 
 class DailyQuotaSpent(Fatal):
-    """429 of the daily limit: the same command goes on after the reset."""
+    """429 of the daily limit: the same command resumes it after the reset."""
 
     exit_code = 5
 
@@ -196,7 +196,7 @@ class UnusableAnswer(Fatal):
 
 
 class Stopped(LoaderError):
-    """The run ended before its last row; the same command goes on."""
+    """The run ended before its last row; the same command resumes it."""
 
 
 class TooManyFailures(Stopped):

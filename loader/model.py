@@ -455,7 +455,7 @@ WRITTEN = ("created", "replaced", "removed")
 class Result(NamedTuple):
     """The result of a request, or of none; the pairs of one request that got the same result share one.
 
-    `status` is one of `STATUSES`, or `rejected` where it turned out by what a pair has that nothing may be sent for it;
+    `status` is one of `STATUSES`, or `rejected` where what a pair has shows that nothing may be sent for it;
     a verification and an undo have words of their own.
     `created_resource_id` is HubSpot's `createdResourceId` where the answer had one, else blank. `labels` are those the
     answer named. `attempts` counts the requests made. `finished_at` is UTC, ISO 8601 with milliseconds.

@@ -59,7 +59,7 @@ async def load(source: Given = None, **options: Unpack[LoadOptions]) -> Report:
 
     Raises UsageError, InputError or JournalError when nothing was sent and no file was changed, and RecordError when an
     output could not be written; the report says what else ended a load early (`exit_code`, `stopped`). A load that
-    is cancelled goes on at the next call.
+    is cancelled is resumed by the next call.
     """
     return await _awaited(_load, "load", source, options)
 
@@ -67,7 +67,7 @@ async def load(source: Given = None, **options: Unpack[LoadOptions]) -> Report:
 def load_sync(source: Given = None, **options: Unpack[LoadOptions]) -> Report:
     """Do what `load` does and return when it is done; also from within a running event loop, whose thread then waits.
 
-    Ctrl-C drains the load before KeyboardInterrupt is raised, a second one ends it at once; the next call goes on.
+    Ctrl-C drains the load before KeyboardInterrupt is raised, a second one ends it at once; the next call resumes it.
     """
     return _finished(_load, "load", source, options)
 
@@ -76,7 +76,7 @@ async def remove(source: Given = None, **options: Unpack[RemoveOptions]) -> Repo
     """Take off the associations or labels that a source names, and return how it went; no question is asked.
 
     Does what `association-loader remove --yes` does: a row with a label or a type id takes that off its pair, and a row
-    of a source that names none takes the whole pair off. Otherwise it is like `load`: it goes on where an earlier call
+    of a source that names none takes the whole pair off. Otherwise it is like `load`: it resumes what an earlier call
     stopped, and raises the same errors. `undo` puts back what was taken off.
     """
     return await _awaited(_remove, "remove", source, options)
@@ -106,7 +106,7 @@ async def verify(source: Given = None, **options: Unpack[VerifyOptions]) -> Veri
 
     Does what `association-loader verify` does: writes `<stem>.verify.csv`, and touches no load's journal. Raises
     UsageError or InputError as a load would, and Fatal when the portal refuses the token; whatever else ends it early
-    is in the report. A verification that is cut short goes on at the next call.
+    is in the report. A verification that is cut short is resumed by the next call.
     """
     return await _awaited(_verify, "verify", source, options)
 
@@ -134,7 +134,7 @@ async def undo(results: Path, **options: Unpack[UndoOptions]) -> UndoReport:
     """Take back what the load of a results file added, and return the report; no question is asked.
 
     Does what `association-loader undo RESULTS --yes` does: what was there before stays, what was changed since is
-    left and reported. An interrupted undo goes on at the next call. Raises UsageError or JournalError when nothing
+    left and reported. An interrupted undo is resumed by the next call. Raises UsageError or JournalError when nothing
     was removed, and Fatal when the portal refuses the token, or is another one than that of the load.
     """
     return await _awaited(_undo, "undo", os.fspath(results), options)
@@ -143,7 +143,7 @@ async def undo(results: Path, **options: Unpack[UndoOptions]) -> UndoReport:
 def undo_sync(results: Path, **options: Unpack[UndoOptions]) -> UndoReport:
     """Do what `undo` does and return when it is done; also from within a running event loop.
 
-    Ctrl-C lets requests in flight finish before KeyboardInterrupt is raised; the next call goes on.
+    Ctrl-C lets requests in flight finish before KeyboardInterrupt is raised; the next call resumes it.
     """
     return _finished(_undo, "undo", os.fspath(results), options)
 

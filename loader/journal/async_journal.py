@@ -25,7 +25,7 @@ SomeJournal = TypeVar("SomeJournal", bound=Journal)
 Listener = Callable[[Sequence[Outcome]], None]
 
 GATHER_SECONDS = 0.01
-"""Outcomes of so long share one commit: a commit costs as much as a hundred outcomes."""
+"""Outcomes of this time share one commit: a commit costs as much as a hundred outcomes."""
 
 
 class InThread(Generic[Held]):

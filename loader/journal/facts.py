@@ -28,7 +28,7 @@ class RequestCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A command that worked on the run; `after_seconds` of sending it went on, times are UTC, ISO 8601."""
+    """A command that worked on the run; `after_seconds` of sending it resumed the run, times are UTC, ISO 8601."""
 
     began_at: str
     after_seconds: float

@@ -111,7 +111,8 @@ class OwnKeys:
     ) -> dict[Question, int]:
         """Return what must be asked, with the number of distinct values.
 
-        `directions` are the object types of the sound kinds; `asked_as` says how a property's value is asked for.
+        `directions` are the object types of the kinds that can be sent. `asked_as` returns a value of a property as
+        HubSpot is asked for it.
         """
         with guarded(self._path):
             self._database.create_function("asked_as", 2, asked_as, deterministic=True)

@@ -110,7 +110,7 @@ CREATE TABLE demoted (id INTEGER PRIMARY KEY, pair INTEGER NOT NULL,
     single TEXT NOT NULL, image INTEGER NOT NULL,
     UNIQUE (pair, object_id, to_object_id, single));
 
--- What requests came to; the pairs of one request that fared alike share one. So many rows have it.
+-- What requests came to; the pairs of one request with the same result share one; `rows` have it.
 CREATE TABLE results (
     id INTEGER PRIMARY KEY, rows INTEGER NOT NULL, status TEXT NOT NULL, http_status INTEGER,
     created_resource_id TEXT NOT NULL, labels TEXT NOT NULL, error_category TEXT NOT NULL, error_message TEXT NOT NULL,

@@ -37,8 +37,8 @@ class Option:
     """One option. `word` is its name on the command line; in a file it is the same without the dashes.
 
     `default` is what could be typed in its place. `several`: it may be given more than once. `setting` is its field in
-    `loader.settings`, where that is not the keyword. `binds`: it belongs to the identity of a run, which only goes on
-    with the same value. `per_input`: so it does, and an `[[input]]` may set it for its own files. `variable` is one of
+    `loader.settings`, where that is not the keyword. `binds`: a run is resumed with the same
+    value only. `per_input`: so it does, and an `[[input]]` may set it for its own files. `variable` is one of
     the environment beside `ASSOCIATION_LOADER_<OPTION>`; None: only the command itself may set this option.
     """
 

@@ -135,13 +135,13 @@ def refuse_options(
     groups: Sequence[InputSettings], kinds: Mapping[int, RowKind], verdicts: Mapping[int, Verdict]
 ) -> None:
     """Raise UsageError when an option's value is right for no row at all: it is the command that is wrong."""
-    sound = [kinds[kind] for kind, verdict in verdicts.items() if isinstance(verdict, Resolved)]
+    resolved = [kinds[kind] for kind, verdict in verdicts.items() if isinstance(verdict, Resolved)]
     for kind, verdict in verdicts.items():
         if isinstance(verdict, Resolved):
             continue
         value = getattr(kinds[kind], verdict.field)
         from_option = any(value == (getattr(settings, verdict.field) or "").strip() for settings in groups)
-        if from_option and not any(getattr(row_kind, verdict.field) == value for row_kind in sound):
+        if from_option and not any(getattr(row_kind, verdict.field) == value for row_kind in resolved):
             raise UsageError(verdict.message)
 
 

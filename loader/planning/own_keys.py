@@ -175,7 +175,7 @@ async def look_up(
     """Find the records of all own keys, each value looked up once, and return what was found.
 
     `directions` are the object types of the kinds that can be sent, `names` their names for people. Answers are on disk
-    as they come, so that a load that is stopped goes on with the next value. Without `records` no request is sent,
+    as they come, so that a load that is stopped resumes with the next value. Without `records` no request is sent,
     and the returned `found` are None. Raises UsageError for a property that HubSpot cannot look up, and Fatal when
     it answers no more.
     """

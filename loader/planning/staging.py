@@ -137,7 +137,7 @@ class Staging:
     # --- what rows ask for
 
     def kinds(self) -> dict[int, RowKind]:
-        """Return what the sound rows ask for, by number."""
+        """Return the kinds of the rows that are not rejected, by number."""
         return {kind: row_kind for row_kind, kind in self._kinds.items() if self._rows_of_kind[kind]}
 
     def name_types(self, names: ObjectTypes) -> None:
@@ -148,7 +148,7 @@ class Staging:
             self._journal.name_types(kind, *found)
 
     def rows_of_kind(self, limit: int | None = None) -> Mapping[int, int]:
-        """Return how many sound rows ask for each kind; with a limit, of its records, before rows are grouped."""
+        """Return how many rows of each kind are not rejected; with a limit, of its records, before rows are grouped."""
         if limit is None:
             return dict(self._rows_of_kind)
         end = bound_place(self._journal.end_of(limit))

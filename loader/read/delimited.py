@@ -131,7 +131,7 @@ class Delimited(Table):
             counts[full_sheet_note(row)] += 1
 
     def _cut(self, lines: str) -> list[Cells] | None:
-        """Return the columns of lines of which each is a sound record, with no quotes or with quotes around each cell.
+        """Return the columns of lines that are a record each, with no quotes or with quotes around each cell.
 
         Between unquoted cells a line's end is made a cell, between quoted ones it is the text between two quotes:
         either way these ends must be where the header's width says. None for all other lines.
@@ -148,9 +148,9 @@ class Delimited(Table):
             ends = cells[width :: width + 1]
             is_even = len(cells) == count * (width + 1) + 1
             columns = [cells[place : -1 : width + 1] for place in range(width)]
-        return columns if is_even and ends.count("\n") == count and self._is_sound(columns) else None
+        return columns if is_even and ends.count("\n") == count and self._is_plain(columns) else None
 
-    def _is_sound(self, columns: Sequence[Cells]) -> bool:
+    def _is_plain(self, columns: Sequence[Cells]) -> bool:
         """Return whether surely no record is blank or has a NUL character."""
         return not self._text.nul and all(map(str.strip, columns[0]))
 
@@ -198,7 +198,7 @@ class Delimited(Table):
         width = len(self.header)
         if broken is None and set(map(len, records)) == {width}:
             columns = in_columns(records, width)
-            if self._is_sound(columns):
+            if self._is_plain(columns):
                 return Batch(rows=range(row + 1, row + 1 + len(records)), columns=columns)
         kept = Records(width)
         for number, record in enumerate(records, start=row + 1):

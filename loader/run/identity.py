@@ -180,7 +180,7 @@ def is_due_again(earlier: Earlier, again: float | None, now: datetime) -> bool:
 
 
 def _taken_back(outputs: Outputs, undo: Undo) -> JournalMismatch:
-    """Return why a run that was taken back neither goes on nor passes for finished."""
+    """Return why a run that was taken back is neither resumed nor taken for finished."""
     if undo.finished_at is None:
         finish = command_line(["association-loader", "undo", as_file(str(outputs.results))])
         return JournalMismatch(

@@ -1,4 +1,4 @@
-"""Load: read, plan, send, record; or go on with a run where it stopped."""
+"""Load: read, plan, send, record; or resume a run where it stopped."""
 
 import asyncio
 import os
@@ -105,7 +105,7 @@ class _Load:
         return self.session.settings
 
     async def run(self) -> Report:
-        """Begin a run or go on with the one that is there."""
+        """Begin a run, or resume the one that is there."""
         self.stop.check()
         earlier = await asyncio.to_thread(look, self.outputs, fresh=self.settings.fresh)
         self.session.speak(earlier.identity.get("api_version") if earlier else None)
@@ -124,7 +124,7 @@ class _Load:
         async with self.session.connected(self.notify) as (gateway, portal):
             account, refused = NO_ACCOUNT, None
             try:
-                # Before anything is changed: a run goes on in the portal that it began in.
+                # Before anything is changed: a run is resumed in the portal that it began in.
                 account = await self.session.recognize(portal, bound=earlier.portal_id)
             except (Fatal, Stopped) as error:
                 refused = error

@@ -54,7 +54,7 @@ def next_command(
 
 
 def same_command(settings: Settings) -> str | None:
-    """Return the command that goes on with a run that ended in its middle, or None when no command was typed."""
+    """Return the command that resumes a run that ended in its middle, or None when no command was typed."""
     if not settings.command:
         return None
     parts = list(_parts(settings.command[2:]))

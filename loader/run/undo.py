@@ -1,4 +1,4 @@
-"""Undo: take back exactly what a run added; or go on with an undo where it stopped."""
+"""Undo: take back exactly what a run added; or resume an undo where it stopped."""
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Verify: hold what the inputs ask for against what the portal has; or go on with a verification where it stopped."""
+"""Verify: hold what the inputs ask for against what the portal has; or resume a verification where it stopped."""
 
 import asyncio
 import random
@@ -82,7 +82,7 @@ class _Verification:
         self.total = self.pending = self.there = 0
 
     async def run(self) -> Verification:
-        """Begin a verification, or go on with the one that was cut short."""
+        """Begin a verification, or resume the one that was cut short."""
         self.session.stop.check()
         async with self.session.connected() as (gateway, portal):
             account = await self.session.recognize(portal)

@@ -19,6 +19,7 @@ SENTENCES = {
     "so many": "a number of; the number's name in backticks",
     "fared": "had the same result",
     "culprits?": "the wrong record",
+    "sound (?:rows?|kinds?|records?)": "not rejected",
     "settles?|settling": "resolve a name; assign a column; record an outcome",
     "unsettled": "unresolved",
     "stand where|as (?:they|it) stands?|lies (?:there|beside)": "is there; as it was read; the status",

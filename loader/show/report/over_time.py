@@ -23,46 +23,46 @@ LINE_HEAD = (
 
 def plots(pace: Pace, facts: Facts) -> list[Plot]:
     """Return the plots of a run with these facts in its journal, none for one that made no request."""
-    stretches = _stretches(pace)
-    if not stretches:
+    intervals = _intervals(pace)
+    if not intervals:
         return []
     window = facts.rate.seconds
     went_on_at = [command.after_seconds for command in facts.commands if command.after_seconds]
-    axis = Axis(len(stretches), pace.width, went_on_at)
+    axis = Axis(len(intervals), pace.width, went_on_at)
     return [
-        _throughput(axis, stretches, window),
-        _rows(axis, stretches),
-        _trouble(axis, stretches),
-        _latency(axis, stretches),
+        _throughput(axis, intervals, window),
+        _rows(axis, intervals),
+        _trouble(axis, intervals),
+        _latency(axis, intervals),
     ]
 
 
-def _stretches(pace: Pace) -> list[Bucket]:
+def _intervals(pace: Pace) -> list[Bucket]:
     return [pace.buckets.get(place, Bucket()) for place in range(max(pace.buckets, default=-1) + 1)]
 
 
-def _throughput(axis: Axis, stretches: Sequence[Bucket], window: float) -> Plot:
-    sent = Series("requests", "steps", "blue", [each.requests / axis.seconds for each in stretches])
-    allowed = Series(f"limit, over any {window:g} s", "limit", "ink", [each.allowed for each in stretches])
-    total = sum(each.requests for each in stretches)
+def _throughput(axis: Axis, intervals: Sequence[Bucket], window: float) -> Plot:
+    sent = Series("requests", "steps", "blue", [each.requests / axis.seconds for each in intervals])
+    allowed = Series(f"limit, over any {window:g} s", "limit", "ink", [each.allowed for each in intervals])
+    total = sum(each.requests for each in intervals)
     described = (
         f"{total:,} requests in all, at most {sent.peak:,.4g} per second, against a limit of {allowed.peak:,.4g}."
     )
     return plot("throughput", "Requests per second", described, axis, [sent, allowed])
 
 
-def _rows(axis: Axis, stretches: Sequence[Bucket]) -> Plot:
-    both = Series("failed", "steps", "red", [(each.done + each.failed) / axis.seconds for each in stretches])
-    done = Series("created, replaced or unchanged", "steps", "green", [each.done / axis.seconds for each in stretches])
-    rows = sum(each.done + each.failed for each in stretches)
+def _rows(axis: Axis, intervals: Sequence[Bucket]) -> Plot:
+    both = Series("failed", "steps", "red", [(each.done + each.failed) / axis.seconds for each in intervals])
+    done = Series("created, replaced or unchanged", "steps", "green", [each.done / axis.seconds for each in intervals])
+    rows = sum(each.done + each.failed for each in intervals)
     described = f"{rows:,} rows in all, at most {both.peak:,.4g} per second."
     return plot("rows", "Rows per second", described, axis, [both, done])
 
 
-def _trouble(axis: Axis, stretches: Sequence[Bucket]) -> Plot:
+def _trouble(axis: Axis, intervals: Sequence[Bucket]) -> Plot:
     title = "Refused for the rate, and faults"
     limited, faults, retried = (
-        [getattr(each, name) for each in stretches] for name in ("rate_limited", "faults", "retried")
+        [getattr(each, name) for each in intervals] for name in ("rate_limited", "faults", "retried")
     )
     if not any((*limited, *faults, *retried)):
         return Plot(name="trouble", title=title, described="None: every request was answered at its first attempt.")
@@ -76,14 +76,14 @@ def _trouble(axis: Axis, stretches: Sequence[Bucket]) -> Plot:
     return plot("trouble", title, described, axis, series)
 
 
-def _latency(axis: Axis, stretches: Sequence[Bucket]) -> Plot:
+def _latency(axis: Axis, intervals: Sequence[Bucket]) -> Plot:
     title = "Latency in milliseconds"
-    median = Series("median", "line", "blue", [_milliseconds(each, 0.5) for each in stretches])
-    slow = Series("95 % are faster", "line", "amber", [_milliseconds(each, 0.95) for each in stretches])
+    median = Series("median", "line", "blue", [_milliseconds(each, 0.5) for each in intervals])
+    slow = Series("95 % are faster", "line", "amber", [_milliseconds(each, 0.95) for each in intervals])
     if not slow.peak:
         return Plot(name="latency", title=title, described="There was no answer.")
     described = (
-        f"Median of a stretch at most {median.peak:,.3g}, 95th percentile at most {slow.peak:,.3g} milliseconds."
+        f"Median of a interval at most {median.peak:,.3g}, 95th percentile at most {slow.peak:,.3g} milliseconds."
     )
     return plot("latency", title, described, axis, [slow, median])
 
@@ -94,12 +94,12 @@ def _milliseconds(bucket: Bucket, share: float) -> float | None:
 
 
 def lines(pace: Pace) -> Iterator[tuple[str, ...]]:
-    """Yield the lines of a table under LINE_HEAD, each of as many stretches as make it one that can be read."""
-    stretches = _stretches(pace)
-    together = -(-len(stretches) // MOST_LINES) or 1
-    for start in range(0, len(stretches), together):
+    """Yield the lines of a table under LINE_HEAD, each of as many intervals as make it one that can be read."""
+    intervals = _intervals(pace)
+    together = -(-len(intervals) // MOST_LINES) or 1
+    for start in range(0, len(intervals), together):
         whole = Bucket()
-        for each in stretches[start : start + together]:
+        for each in intervals[start : start + together]:
             whole.add(each)
         counts = (
             whole.requests,

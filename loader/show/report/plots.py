@@ -18,7 +18,7 @@ _UNITS = ((86_400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
 @dataclass(frozen=True)
 class Series:
-    """Values of each stretch of time; None where there is none. `form` is `steps` (filled), `line` or `limit`."""
+    """Values of each interval of time; None where there is none. `form` is `steps` (filled), `line` or `limit`."""
 
     name: str
     form: str
@@ -33,19 +33,19 @@ class Series:
 
 @dataclass(frozen=True)
 class Axis:
-    """Time: how many stretches of how many seconds, and the seconds at which a later command went on."""
+    """Time: how many intervals of how many seconds, and the seconds at which a later command resumed the run."""
 
-    stretches: int
+    intervals: int
     seconds: float
     went_on_at: Sequence[float] = ()
 
     def x(self, second: float) -> float:
         """Return the x coordinate of a second in the drawing."""
-        return LEFT + (RIGHT - LEFT) * second / (self.stretches * self.seconds)
+        return LEFT + (RIGHT - LEFT) * second / (self.intervals * self.seconds)
 
     def times(self) -> Iterator[tuple[float, str]]:
         """Yield the x coordinates and the texts of the labels of the axis."""
-        end = self.stretches * self.seconds
+        end = self.intervals * self.seconds
         unit, name = next((each for each in _UNITS if end >= 2 * each[0]), _UNITS[-1])
         step = _round_up(end / unit / 4, (1, 2, 5, 10))
         tick = 0.0
@@ -114,7 +114,7 @@ def _steps(each: Series, axis: Axis, highest: float) -> Iterator[str]:
 
 
 def _line(each: Series, axis: Axis, highest: float) -> Iterator[str]:
-    """Yield a line through the middles of the stretches; it breaks where there is no value."""
+    """Yield a line through the middles of the intervals; it breaks where there is no value."""
     pen_up = True
     for place, value in enumerate(each.values):
         if value is None:
