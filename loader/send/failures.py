@@ -30,12 +30,15 @@ class FailureGuard:
 
         Among those of one batch that a pair was created in, failures are none in a row, whatever their number.
         """
+        written = False
         for outcome in outcomes:
+            status = outcome.result.status
+            written |= status in WRITTEN
             if outcome.beside:
                 continue
             self._rows += outcome.rows + outcome.unchanged * len(outcome.pair_ids)
-            self._failed += outcome.rows * (outcome.status == "failed")
-        if any(outcome.status in WRITTEN for outcome in outcomes):
+            self._failed += outcome.rows * (status == "failed")
+        if written:
             self._in_a_row = 0
         else:
             for outcome in outcomes:

@@ -244,7 +244,7 @@ class Queues:
 
     def longest(self) -> Queue:
         """Return the longest queue, an empty one when there is nothing in any."""
-        return max(self._queues.values(), key=len, default=Queue())
+        return max(self._queues.values(), key=len) if self._queues else Queue()
 
 
 class Ledger(Protocol):

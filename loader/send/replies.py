@@ -335,8 +335,8 @@ def created(reply: Reply, pair: Pair) -> Created:
     if not resource_id and not ("fromObjectId" in entity and "toObjectId" in entity):
         raise _unclear(reply)
     ids = [
-        text_of(entity.get(key, asked))
-        for key, asked in (("fromObjectId", pair.object_id), ("toObjectId", pair.to_object_id))
+        text_of(entity.get("fromObjectId", pair.object_id)),
+        text_of(entity.get("toObjectId", pair.to_object_id)),
     ]
     if ids != [pair.object_id, pair.to_object_id]:
         raise _of_another(ids, pair, reply)

@@ -1,6 +1,5 @@
 """One attempt of one request over aiohttp: the only module that knows the HTTP library and its exceptions."""
 
-import asyncio
 import os
 import ssl
 import zlib
@@ -14,6 +13,7 @@ from yarl import URL
 
 from loader.errors import ApiError, ConnectionFault, Fatal, ServerFault
 from loader.send.api import Request
+from loader.send.deadlines import Deadlines
 from loader.send.replies import Reply
 
 FOREIGN = (aiohttp.ClientError, aiohttp.EofStream, HttpProcessingError, OSError, ValueError, zlib.error)
@@ -44,6 +44,7 @@ class Transport:
         self._last: tuple[tuple[bytes, str], aiohttp.BytesPayload] | None = None
 
     async def __aenter__(self) -> Self:
+        self._deadlines = Deadlines(self._timeout)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._connections, ttl_dns_cache=300),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -59,6 +60,7 @@ class Transport:
     ) -> None:
         if self._session is not None:
             await self._session.close()
+            self._deadlines.close()
 
     async def send(self, request: Request, authorization: str, *, largest: int = LARGEST_SMALL_BODY) -> Reply:
         """Make one attempt and return the answer, whatever its status; bodies above `largest` bytes are refused."""
@@ -66,22 +68,25 @@ class Transport:
             raise RuntimeError("the transport is used outside its `async with`")
         if authorization != self._signed.authorization:
             self._signed = _Signed(authorization)
+        task = self._deadlines.begin()
         try:
-            async with asyncio.timeout(self._timeout):
-                response = await self._session.request(
-                    request.method,
-                    self._base.with_path(self._prefix + request.path, encoded=True),
-                    data=self._payload(request),
-                    allow_redirects=False,
-                    middlewares=(self._signed,),
-                )
-                try:
-                    return Reply(response.status, response.headers, await _read(response, largest))
-                except BaseException:
-                    response.close()  # Read to its end, it has given its connection back by itself.
-                    raise
+            response = await self._session.request(
+                request.method,
+                self._base.with_path(self._prefix + request.path, encoded=True),
+                data=self._payload(request),
+                allow_redirects=False,
+                middlewares=(self._signed,),
+            )
+            try:
+                return Reply(response.status, response.headers, await _read(response, largest))
+            except BaseException:
+                response.close()  # Read to its end, it has given its connection back by itself.
+                raise
         except FOREIGN as error:
             raise _translated(error) from None
+        finally:
+            if self._deadlines.end(task):
+                raise _too_late() from None
 
     def _payload(self, request: Request) -> aiohttp.BytesPayload | None:
         """Return the body as aiohttp takes it; the PUTs of a kind share theirs."""
@@ -121,7 +126,7 @@ def _translated(error: Exception) -> ApiError:
                 category="CERTIFICATE",
             )
         case TimeoutError():
-            return ConnectionFault("no whole answer in time", category="TIMEOUT")
+            return _too_late()
         case aiohttp.ClientConnectorDNSError():
             return ConnectionFault("the server's name cannot be found", category="DNS")
         case aiohttp.ClientConnectorSSLError():
@@ -130,6 +135,10 @@ def _translated(error: Exception) -> ApiError:
             return ServerFault(f"the answer is not proper HTTP ({type(error).__name__})", category="UNREADABLE_ANSWER")
         case _:
             return ConnectionFault(_connection_message(error), category="CONNECTION")
+
+
+def _too_late() -> ConnectionFault:
+    return ConnectionFault("no whole answer in time", category="TIMEOUT")
 
 
 def _connection_message(error: Exception) -> str:
