@@ -187,5 +187,16 @@ def _steady(line: str) -> str:
     return CHANGING.sub("~", line).strip()
 
 
+def test_how_it_is_built_names_files_and_places_that_are_there() -> None:
+    """`a/file.py` (`a_name`): both exist, so that a stranger finds what to open."""
+    built = README.read_text("utf-8").partition("## How it is built")[2]
+    places = re.findall(r"`((?:loader|tests|samples)/[\w/.]*)`(?: \(([^)]*)\))?", built)
+    assert len(places) > 50
+    for path, names in places:
+        assert (ROOT / path).exists(), path
+        for name in re.findall(r"`(\w+)`", names) if path.endswith(".py") else ():
+            assert re.search(rf"\b{name}\b", (ROOT / path).read_text("utf-8")), f"{path} has no {name}"
+
+
 if __name__ == "__main__":
     README.write_text(TABLE.sub(lambda _: option_table(), README.read_text("utf-8")), "utf-8")
