@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from loader.api import (
         create_label,
         create_label_sync,
+        export,
+        export_sync,
         load,
         load_sync,
         plan,
@@ -22,18 +24,21 @@ if TYPE_CHECKING:
         verify_sync,
     )
     from loader.events import CreatedLabel, Planned
-    from loader.run.report import Report, UndoReport, Verification
+    from loader.run.report import ExportReport, Report, UndoReport, Verification
 
     __version__: str
 
 __all__ = [
     "CreatedLabel",
+    "ExportReport",
     "Planned",
     "Report",
     "UndoReport",
     "Verification",
     "create_label",
     "create_label_sync",
+    "export",
+    "export_sync",
     "load",
     "load_sync",
     "plan",
@@ -48,6 +53,7 @@ __all__ = [
 
 _HOME = {
     "CreatedLabel": "loader.events",
+    "ExportReport": "loader.run.report",
     "Planned": "loader.events",
     "Report": "loader.run.report",
     "UndoReport": "loader.run.report",

@@ -174,6 +174,22 @@ def create_label(given: "Command") -> int:
     return terminal.create_label(given)
 
 
+@verb(
+    "Write down which records are associated, as a file that loads.",
+    click.Argument(["from_type"], metavar="FROM"),
+    click.Argument(["to_type"], metavar="TO"),
+)
+def export(given: "Command") -> int:
+    """Write down what the records of FROM are associated with among those of TO, one line for each association type.
+
+    The records are all of FROM, or those that --ids names. `load` takes the file back without options. The same
+    command, run again, goes on where it stopped.
+    """
+    from loader import terminal  # noqa: PLC0415
+
+    return terminal.export(given)
+
+
 @verb("Explain the error codes of the results.", click.Argument(["code"], metavar="[CODE]", required=False))
 def explain(given: "Command") -> int:
     """Explain an error code: what it means, what to do, and whether sending the row again may help.

@@ -12,6 +12,7 @@ from loader.errors import UsageError
 from loader.options.command import Command
 from loader.settings import (
     ConnectionSettings,
+    ExportSettings,
     InputSettings,
     OAuthCredentials,
     Secret,
@@ -38,11 +39,13 @@ def settings_from(command: Command, environment: Mapping[str, str]) -> Settings:
     given |= {"removes": removes, "label_name": values.get("name")}
     if command.verb == "undo":
         (given["results"],) = command.arguments
+    read_as = {"export": _records}.get(command.verb, _groups)
     return Settings(
-        read=_groups(command) if "column" in values else (),
+        read=read_as(command) if "column" in values else (),
         connection=_connection_settings(values, environment),
         send=SendSettings(**_fields(SendSettings, {**values, **({"method": "archive"} if removes else {})})),
         verify=VerifySettings(**_fields(VerifySettings, values)),
+        export=ExportSettings(**_fields(ExportSettings, values)),
         command=command.typed,
         **given,
     )
@@ -56,6 +59,21 @@ def _removes(command: Command) -> bool:
 def _fields(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values that are fields of a kind of settings."""
     return {field.name: values[field.name] for field in fields(kind) if field.name in values}
+
+
+def _records(command: Command) -> tuple[InputSettings, ...]:
+    """Return how the input with the records of an export is read, if there is one; checks the output, too."""
+    values = command.values
+    if not values["output"]:
+        raise UsageError("name the file to write with --output: .csv, .jsonl or .parquet, or - for standard output")
+    if values["output"] == "-" and values["json"]:
+        raise UsageError("--output - and --json would both write to standard output: keep one")
+    if values["ids"] is None:
+        return ()
+    first, second, *_ = command.arguments
+    own = dict.fromkeys(("from_id_property", "to_id_property"))
+    given = {**values, **own, "inputs": (values["ids"],), "object_type": first, "to_object_type": second}
+    return (_input_settings({**given, "records_only": True}),)
 
 
 def _groups(command: Command) -> tuple[InputSettings, ...]:

@@ -445,6 +445,34 @@ class Undone:
     stopped: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Exporting:
+    """Progress of an export: `records` are read, of `total` (None where it is not known), `lines` written for them.
+
+    `rate` is the limit, `achieved` requests per second.
+    """
+
+    records: int
+    total: int | None
+    lines: int
+    requests: int
+    rate: Rate
+    achieved: float
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """An export ended. `output` is its file, `unread` that of the records that could not be read, None without any.
+
+    `stopped` is why it ended early, in a sentence; blank when everything is read.
+    """
+
+    summary: Mapping[str, object]
+    output: str
+    unread: str | None
+    stopped: str = ""
+
+
 Event = (
     Reading
     | Waiting
@@ -464,5 +492,7 @@ Event = (
     | UndoPlanned
     | Undoing
     | Undone
+    | Exporting
+    | Exported
 )
 Notify = Callable[[Event], None]

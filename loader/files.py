@@ -1,6 +1,7 @@
 """How output files are written: readable by their owner only, never through a symbolic link, whole or not at all."""
 
 import os
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedRandom
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from loader.errors import RecordError
 
+_BYTES_AT_ONCE = 1 << 20
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -33,6 +35,18 @@ def write_all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
+
+
+def checksum_of(descriptor: int, size: int) -> int | None:
+    """Return the checksum (CRC-32) of a file's first `size` bytes, or None if it has fewer."""
+    checksum = 0
+    for start in range(0, size, _BYTES_AT_ONCE):
+        wanted = min(_BYTES_AT_ONCE, size - start)
+        data = os.pread(descriptor, wanted, start)
+        if len(data) < wanted:
+            return None
+        checksum = zlib.crc32(data, checksum)
+    return checksum
 
 
 def sync_folder(folder: Path) -> None:

@@ -42,7 +42,8 @@ class InputSettings:
     `needs_label`: in an input that has a column for a label or a type id, a row without either is rejected.
     `columns` maps a field's snake_case name to the header it is read from. `object_type`, `to_object_type`,
     `association_category`, `association_type_id` and `label` fill that field for rows whose own cell is blank.
-    `strict` refuses an input with a column that is not read and looks as if it said something.
+    `strict` refuses an input with a column that is not read and looks as if it said something. `records_only`: nothing
+    is read but the object ids and their types, so no other column is needed.
     `format` is one of csv, tsv, jsonl, parquet, xlsx, xls.
     """
 
@@ -61,6 +62,7 @@ class InputSettings:
     encoding: str | None = None
     strict: bool = False
     needs_label: bool = False
+    records_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +143,17 @@ class SendSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExportSettings:
+    """What an export writes, and where: a path, or `-` for standard output.
+
+    `by_label` leaves out the type ids of the portal's own labels, which are others in every portal.
+    """
+
+    output: str | None = None
+    by_label: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerifySettings:
     """How a verification is made.
 
@@ -170,6 +183,7 @@ class Settings:
     connection: ConnectionSettings
     send: SendSettings = field(default_factory=SendSettings)
     verify: VerifySettings = field(default_factory=VerifySettings)
+    export: ExportSettings = field(default_factory=ExportSettings)
     removes: bool = False
     results: str | None = None
     failures: str | None = None

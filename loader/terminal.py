@@ -134,6 +134,28 @@ def create_label(given: Command) -> int:
     return 0
 
 
+def export(given: Command) -> int:
+    """Run `export` as the command line asks and return the exit code: 1 when a record could not be read."""
+    settings = settings_from(given, os.environ)
+    from loader.run.export import export as verb  # noqa: PLC0415
+
+    stop = Stop()
+    first, second = given.arguments
+    with Listeners(given) as notify:
+        work = verb(
+            settings,
+            first,
+            second,
+            notify=notify,
+            stop=stop,
+            standard_input=_StandardInput.of(stop),
+            standard_output=getattr(sys.stdout, "buffer", None),
+        )
+        report = _run(work, stop)
+        _say_why(given, report.stopped)
+    return report.exit_code
+
+
 def explain(given: Command) -> int:
     """Run `explain` as the command line asks and return the exit code."""
     from loader.run.explain import explained  # noqa: PLC0415

@@ -5,14 +5,19 @@ command line runs.
 """
 
 import os
-from collections.abc import Callable, Coroutine, Iterable, Mapping
-from contextlib import closing
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeVar, Unpack
 
 from loader.api import background
 from loader.api.keywords import (
     CreateLabelOptions,
+    ExportKeywords,
     LoadOptions,
     PlanOptions,
     Prepared,
@@ -28,9 +33,10 @@ from loader.events import CreatedLabel, Notify, Planned
 from loader.listeners import agreement
 from loader.options import Path
 from loader.run.create_label import create_label as create_label_verb
+from loader.run.export import export as export_verb
 from loader.run.load import load as load_verb
 from loader.run.plan import plan as plan_verb
-from loader.run.report import Report, UndoReport, Verification, dry_report
+from loader.run.report import ExportReport, Report, UndoReport, Verification, dry_report
 from loader.run.undo import undo as undo_verb
 from loader.run.verify import verify as verify_verb
 from loader.stopping import Stop
@@ -130,6 +136,27 @@ def create_label_sync(first: str, second: str, label: str, **options: Unpack[Cre
     return _finished(_create_label, "create-label", (first, second, label), options)
 
 
+async def export(first: str, second: str, **options: Unpack[ExportKeywords]) -> ExportReport:
+    """Write down what records of one object type are associated with among those of another, and return the report.
+
+    Does what `association-loader export FROM TO` does. Without `output` the lines are in a private temporary file, as
+    long as the report is there; its `frames()` gives them as DataFrames, one piece at a time. An export that is cut
+    short goes on at the next call. Raises UsageError, InputError or JournalError when nothing was written.
+    """
+    if options.get("output") is not None:
+        return await _awaited(_export, "export", (first, second), options)
+    with _private_output() as (output, keep_until_gone):
+        return keep_until_gone(await _awaited(_export, "export", (first, second), {**options, "output": output}))
+
+
+def export_sync(first: str, second: str, **options: Unpack[ExportKeywords]) -> ExportReport:
+    """Do what `export` does and return when it is done; also from within a running event loop."""
+    if options.get("output") is not None:
+        return _finished(_export, "export", (first, second), options)
+    with _private_output() as (output, keep_until_gone):
+        return keep_until_gone(_finished(_export, "export", (first, second), {**options, "output": output}))
+
+
 async def undo(results: Path, **options: Unpack[UndoOptions]) -> UndoReport:
     """Take back what the load of a results file added, and return the report; no question is asked.
 
@@ -177,6 +204,26 @@ async def _create_label(ready: Prepared, notify: Notify, stop: Stop, standard_in
     if ready.command.values["json"]:
         notify(created)
     return created
+
+
+@contextmanager
+def _private_output() -> Iterator[tuple[str, Callable[[ExportReport], ExportReport]]]:
+    """Yield a name in a private folder, and what has the folder removed when a report is gone; else it is at once."""
+    with ExitStack() as held:
+        folder = tempfile.mkdtemp(prefix="association-loader-")
+        held.callback(shutil.rmtree, folder, ignore_errors=True)
+
+        def keep_until_gone(report: ExportReport) -> ExportReport:
+            held.pop_all()
+            weakref.finalize(report, shutil.rmtree, folder, ignore_errors=True)
+            return report
+
+        yield str(PurePath(folder, "export.parquet")), keep_until_gone
+
+
+async def _export(ready: Prepared, notify: Notify, stop: Stop, standard_input: BinaryIO | None) -> ExportReport:
+    del standard_input
+    return await export_verb(ready.settings, *ready.command.arguments, notify=notify, stop=stop)
 
 
 async def _verify(ready: Prepared, notify: Notify, stop: Stop, standard_input: BinaryIO | None) -> Verification:

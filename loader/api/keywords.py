@@ -15,6 +15,7 @@ from loader.listeners import Listeners
 from loader.options import (
     ConnectionOptions,
     ExistingOptions,
+    ExportOptions,
     InputOptions,
     LabelOptions,
     ListRejectsOption,
@@ -69,6 +70,10 @@ class VerifyOptions(InputOptions, ReadBackOptions, CallerOptions, total=False):
 
 class CreateLabelOptions(LabelOptions, CallerOptions, total=False):
     """Keywords of `create_label`. `inverse_label` is the label's text from the other end, `name` its internal name."""
+
+
+class ExportKeywords(ExportOptions, CallerOptions, total=False):
+    """Keywords of `export`. `ids` names the records, `column` and `format` say how that file is read."""
 
 
 class UndoOptions(TakeBackOptions, CallerOptions, total=False):

@@ -19,12 +19,14 @@ LOOK_SECONDS = 0.05
 class Lock:
     """Hold `<journal>-lock` for a block; raises JournalLocked with the other process's id.
 
-    The file names its holder for people; what counts is flock, so a file left by a killed process locks nothing.
+    `option` is the one that names the files. The lock's file names its holder for people; what counts is flock, so a
+    file left by a killed process locks nothing.
     """
 
-    def __init__(self, journal: Path) -> None:
+    def __init__(self, journal: Path, *, option: str = "--results") -> None:
         self._path = _file_of(journal)
         self._journal = journal
+        self._option = option
         self._descriptor = -1
 
     def __enter__(self) -> Self:
@@ -40,13 +42,13 @@ class Lock:
                     time.sleep(LOOK_SECONDS)
                     continue
                 raise JournalLocked(
-                    f"{self._journal}: process {name} works on these results: wait for it, or give another --results"
+                    f"{self._journal}: process {name} works on these files: wait for it, or give another {self._option}"
                 ) from None
             except OSError as error:
                 os.close(descriptor)
                 raise UsageError(
-                    f"{self._path.parent}: this file system cannot keep two runs apart ({error.strerror}): give a "
-                    "--results on a local disk"
+                    f"{self._path.parent}: this file system cannot keep two runs apart ({error.strerror}): give "
+                    f"{self._option} on a local disk"
                 ) from error
             if self._still_named(descriptor):
                 break
@@ -62,7 +64,7 @@ class Lock:
             return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise UsageError(
-                f"{self._path.parent}: no file can be written there ({error.strerror}): give another --results"
+                f"{self._path.parent}: no file can be written there ({error.strerror}): give another {self._option}"
             ) from error
 
     def _still_named(self, descriptor: int) -> bool:

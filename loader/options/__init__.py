@@ -94,6 +94,19 @@ DailyReserve: TypeAlias = Annotated[int | str, Option("--daily-reserve",
 Json: TypeAlias = Annotated[bool, Option("--json", "Write one JSON object for each event to standard output.", FLAG)]
 
 
+_COLUMN = Option("--column",
+    'Read a field from a column of any name: object_id="Contact Key". Repeatable.', FIELD_AND_HEADER,
+    metavar="FIELD=HEADER", several=True, setting="columns")
+_FORMAT = Option("--format",
+    "Format of the inputs, where it cannot be told from them.", choice("csv", "tsv", "jsonl", "parquet", "xlsx", "xls"))
+_SHEET = Option("--sheet", "Sheet of a workbook.", metavar="NAME")
+_DELIMITER = Option("--delimiter", "Delimiter of a text file.", metavar="CHARACTER")
+_ENCODING = Option("--encoding", "Encoding of a text file.", metavar="NAME")
+Fresh: TypeAlias = Annotated[bool, Option("--fresh", "Begin anew; an earlier run's files are set aside.", FLAG)]
+MaxDuration: TypeAlias = Annotated[float | str, Option("--max-duration",
+    "Stop after so long; the same command goes on.", duration(), metavar="90m")]
+
+
 class InputOptions(TypedDict, total=False):
     """How the source is read: `object_type`, `to_object_type`, `association_category` and `association_type_id` fill
     that field for rows that do not say (--from, --to, --category and --type-id of the command); `column` maps a field
@@ -110,20 +123,15 @@ class InputOptions(TypedDict, total=False):
         "Association type id, for rows that name neither label nor type id.", NAME, metavar="N", per_input=True)]
     association_category: Annotated[str, Option("--category",
         "Association category, for rows that do not say.", NAME, metavar="CATEGORY", per_input=True)]
-    column: Annotated[Mapping[str, str], Option("--column",
-        'Read a field from a column of any name: object_id="Contact Key". Repeatable.', FIELD_AND_HEADER,
-        metavar="FIELD=HEADER", several=True, setting="columns", per_input=True)]
+    column: Annotated[Mapping[str, str], replace(_COLUMN, per_input=True)]
     from_id_property: Annotated[str, Option("--from-id-property",
         "The first ids are values of this unique property.", NAME, metavar="NAME", per_input=True)]
     to_id_property: Annotated[str, Option("--to-id-property",
         "The second ids are values of this unique property.", NAME, metavar="NAME", per_input=True)]
-    format: Annotated[str, Option("--format",
-        "Format of the inputs, where it cannot be told from them.",
-        choice("csv", "tsv", "jsonl", "parquet", "xlsx", "xls"), per_input=True)]
-    sheet: Annotated[str, Option("--sheet", "Sheet of a workbook.", metavar="NAME", per_input=True)]
-    delimiter: Annotated[str, Option("--delimiter",
-        "Delimiter of a text file.", metavar="CHARACTER", per_input=True)]
-    encoding: Annotated[str, Option("--encoding", "Encoding of a text file.", metavar="NAME", per_input=True)]
+    format: Annotated[str, replace(_FORMAT, per_input=True)]
+    sheet: Annotated[str, replace(_SHEET, per_input=True)]
+    delimiter: Annotated[str, replace(_DELIMITER, per_input=True)]
+    encoding: Annotated[str, replace(_ENCODING, per_input=True)]
     strict: Annotated[bool, Option("--strict",
         "Refuse a file with an unread column that looks as if it said something.", FLAG)]
 
@@ -201,14 +209,13 @@ class SendOptions(TypedDict, total=False):
     max_failures: Annotated[int | str, Option("--max-failures",
         "Stop when more rows than this have failed.", BUDGET, metavar="N|P%")]
     daily_reserve: DailyReserve
-    max_duration: Annotated[float | str, Option("--max-duration",
-        "Stop after so long; the same command goes on.", duration(), metavar="90m")]
+    max_duration: MaxDuration
     limit: Limit
     again: Annotated[float | str, Option("--again",
         "The same inputs are a new run when the last one ended longer ago; changed ones always are.",
         duration(none=True), metavar="20h")]
     dry_run: Annotated[bool, Option("--dry-run", "Only plan: check everything, send nothing, write nothing.", FLAG)]
-    fresh: Annotated[bool, Option("--fresh", "Begin anew; an earlier run's files are set aside.", FLAG)]
+    fresh: Fresh
     retry_failed: Annotated[bool, Option("--retry-failed", "Send the failed rows of this run again.", FLAG)]
     keep: Annotated[int, Option("--keep",
         "When a new run begins, remove earlier runs of the same name that ended longer ago.",
@@ -264,6 +271,25 @@ class LabelOptions(TypedDict, total=False):
         "HubSpot's internal name of the label; else made of its text.", NAME, metavar="NAME")]
 
 
+class ExportOptions(TypedDict, total=False):
+    """What an export reads, and where it writes. `ids` names the records; how it is read, the options beside it say."""
+
+    output: Annotated[Path, Option("--output",
+        "Where the export goes: .csv, .jsonl or .parquet, or - for standard output as CSV.", PATH)]
+    ids: Annotated[Path, Option("--ids",
+        "Only the records in the object_id column of this input.", PATH, metavar="INPUT")]
+    by_label: Annotated[bool, Option("--by-label",
+        "Leave out the type ids of the portal's own labels, so that another portal can load it.", FLAG)]
+    column: Annotated[Mapping[str, str], _COLUMN]
+    format: Annotated[str, _FORMAT]
+    sheet: Annotated[str, _SHEET]
+    delimiter: Annotated[str, _DELIMITER]
+    encoding: Annotated[str, _ENCODING]
+    fresh: Fresh
+    max_duration: MaxDuration
+    daily_reserve: DailyReserve
+
+
 class JsonOption(TypedDict, total=False):
     """The output of a command that only shows something."""
 
@@ -303,6 +329,7 @@ _OF_VERBS: Mapping[str, tuple[type, ...]] = {
     "plan": (InputOptions, ExistingOptions, ListRejectsOption, ConnectionOptions, OutputOptions),
     "labels": (ConnectionOptions, JsonOption),
     "create-label": (LabelOptions, ConnectionOptions, OutputOptions),
+    "export": (ExportOptions, ConnectionOptions, OutputOptions),
     "explain": (JsonOption,),
     "report": (ReportOptions,),
     "status": (JsonOption,),

@@ -42,7 +42,8 @@ class Columns(NamedTuple):
         """Return for each field the headers it is read from, in the fields' order."""
         found: dict[str, tuple[str, ...]] = {name: (column.header,) for name, column in self.own.items()}
         found["object_id"] = (self.object_id.header,)
-        found["to_object_id"] = tuple(column.header for column in self.to)
+        if self.to:
+            found["to_object_id"] = tuple(column.header for column in self.to)
         return {name: found[name] for name in FIELDS if name in found}
 
     def notes(self) -> list[str]:
@@ -72,7 +73,7 @@ def check_fields(mapping: Mapping[str, str]) -> None:
 def is_header(cells: Sequence[str], settings: InputSettings) -> bool:
     """Return whether a row names a column for the object id and one for the to object id."""
     candidates = _candidates(cells, settings)
-    return all(candidates[field] for field in _REQUIRED)
+    return all(candidates[field] for field in _required(settings))
 
 
 def id_columns(header: Sequence[str], settings: InputSettings) -> frozenset[int]:
@@ -85,11 +86,14 @@ def assign(name: str, header: Sequence[str], settings: InputSettings) -> Columns
     """Assign a column to each field; raises UsageError for a field that has two columns, or none where it needs one."""
     _check_mapping(name, header, settings.columns)
     candidates = _candidates(header, settings)
-    for field in _REQUIRED:
+    for field in _required(settings):
         if not candidates[field]:
             raise no_header(name, header, settings)
-    to = _narrowed(name, candidates["to_object_id"], settings)
     object_id = _object_id(name, candidates["object_id"], settings)
+    if settings.records_only:
+        types = candidates["object_type"]
+        return Columns(object_id, (), {"object_type": _only(name, "object_type", types)} if types else {})
+    to = _narrowed(name, candidates["to_object_id"], settings)
     own = {
         field: _only(name, field, candidates[field]) for field in FIELDS if candidates[field] and field not in _REQUIRED
     }
@@ -102,7 +106,11 @@ def assign(name: str, header: Sequence[str], settings: InputSettings) -> Columns
 def no_header(name: str, header: Sequence[str], settings: InputSettings) -> InputError:
     """Return the error for a file in which no row is a header; `header` is the row most like one."""
     found = {field: [column.header for column in columns] for field, columns in _candidates(header, settings).items()}
-    return header_missing(name, header, {field: found[field] for field in _REQUIRED}, settings)
+    return header_missing(name, header, {field: found[field] for field in _required(settings)}, settings)
+
+
+def _required(settings: InputSettings) -> tuple[str, ...]:
+    return _REQUIRED[:1] if settings.records_only else _REQUIRED
 
 
 def _candidates(header: Sequence[str], settings: InputSettings) -> dict[str, list[Column]]:

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from loader.errors import UsageError
 from loader.model import Chunk, Understood
@@ -24,6 +24,9 @@ from loader.read.table import Table
 from loader.read.text import examine, refuse_other_text
 from loader.read.unused import unused
 from loader.settings import InputSettings
+
+if TYPE_CHECKING:
+    from loader.read.record_ids import BadId, RecordIds
 
 _TEXT_FORMATS = ("csv", "tsv", "jsonl")
 _FORMATS = (*_TEXT_FORMATS, "parquet", "xlsx", "xls")
@@ -98,6 +101,18 @@ class Input:
             counts["The file has a header and no records; there is nothing to load."] += 1
         sentences = [sentence.replace("{n}", f"{count:,}") for sentence, count in counts.items()]
         self.understood.notes[:] = [*self._opening_notes, *sentences, *judge.hints(records)]
+
+    def record_ids(self) -> Iterator["RecordIds | BadId"]:
+        """Yield the object ids alone, many at once, and those that are wrong; for `records_only`.
+
+        Raises InputError where the file is damaged, or has changed since it was opened.
+        """
+        from loader.read.record_ids import judged  # noqa: PLC0415 - numpy: only who reads rows waits for it
+
+        self._source.check_unchanged()
+        for batch in self._table.batches(Counter()):
+            yield from judged(batch, self._table, self._columns)
+        self._source.check_unchanged(to_the_byte=self._is_last)
 
     def close(self) -> None:
         """Remove the private copy of standard input."""

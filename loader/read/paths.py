@@ -29,6 +29,7 @@ _OUTPUTS = (
     ".undo.csv",
 )
 
+_BY_NAME = (".summary.json", ".export.json", ".export-unread.csv")
 _TABLES_WITHOUT_JOURNAL = (".verify.csv", ".undo.csv")
 _THEIR_HEAD = b"input,row,status,"
 
@@ -158,7 +159,7 @@ def _base(given: str) -> Path:
 
 def _is_own(path: Path, written: set[str]) -> bool:
     name = path.name
-    if name in written or ".journal" in name or name.endswith(".summary.json"):
+    if name in written or ".journal" in name or name.endswith(_BY_NAME):
         return True
     if name.endswith(_TABLES_WITHOUT_JOURNAL) and _begins_like_ours(path):
         return True

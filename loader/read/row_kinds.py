@@ -1,7 +1,8 @@
 """The kind of a row: from its own cells first, then from the header, then from the options."""
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,9 +85,8 @@ class RowKindsOf:
             return known
         if len(self._memory) >= _REMEMBERED:
             self._memory.clear()
-        own = dict(zip([field for field in _OWN if field in self._columns.own], map(_as_written, key), strict=True))
-        label = own.get("label", "")
-        labels = [label] if label.endswith(_CUT) else split(label)
+        own = dict(zip([field for field in _OWN if field in self._columns.own], map(as_written, key), strict=True))
+        labels = _labels(own.get("label", ""))
         row_kinds = tuple(self._row_kind({**own, "label": label}) for label in labels)
         if sum(map(len, key)) <= _LONGEST:
             self._memory[key] = row_kinds
@@ -115,7 +115,29 @@ class RowKindsOf:
         )
 
 
-def _as_written(cell: str) -> str:
+def labels_in(cell: str) -> list[str]:
+    """Return the labels that a cell of the label's column names, as a load reads them."""
+    return _labels(as_written(cell))
+
+
+def label_cell(label: str, written: Callable[[str], str]) -> str:
+    """Return a cell that a load reads as this one label; `written` is what becomes of a cell in the file.
+
+    Most labels are their own cell. One that would be taken for several, or changed, is a JSON list of one.
+
+    >>> label_cell("Boss", str), label_cell("Old; retired", str)
+    ('Boss', '["Old; retired"]')
+    """
+    as_itself = not label or ("\0" not in label and labels_in(written(label)) == [label])
+    return label if as_itself else json.dumps([label])
+
+
+def _labels(label: str) -> list[str]:
+    return [label] if label.endswith(_CUT) else split(label)
+
+
+def as_written(cell: str) -> str:
+    """Return a cell without outer blanks and without the apostrophe that our own files have before a formula."""
     bare = trim(cell)
     if len(bare) > _LONGEST:
         return bare[:_KEPT] + _CUT

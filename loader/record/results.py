@@ -11,14 +11,12 @@ from types import TracebackType
 from typing import Self
 
 from loader.errors import UsageError
-from loader.files import open_private, replacing, write_all, writing
+from loader.files import checksum_of, open_private, replacing, write_all, writing
 from loader.journal import Journal, Line, Table, Written, lines
 from loader.record.csv_text import LINES_AT_ONCE, LinesOf, TextsOf, csv_lines, csv_texts, texts_of
 from loader.text import visible_json
 
 ENDINGS = (".csv", ".jsonl", ".parquet")
-
-_BYTES_AT_ONCE = 1 << 20
 
 
 class TextResults:
@@ -62,7 +60,7 @@ class TextResults:
         if table is None or table.written is None:
             return False
         self._size, self._checksum = table.written.size, table.written.checksum
-        if _checksum(self._descriptor, self._size) != self._checksum:
+        if checksum_of(self._descriptor, self._size) != self._checksum:
             return False
         os.ftruncate(self._descriptor, self._size)
         os.lseek(self._descriptor, self._size, os.SEEK_SET)
@@ -211,18 +209,6 @@ def _take_name(path: Path, journal: Journal, name: str, *, empty: bool) -> None:
             "the run began with"
         )
     journal.remember(tables={**tables, name: Table(name=path.name)})
-
-
-def _checksum(descriptor: int, size: int) -> int | None:
-    """Return the checksum of the file's first `size` bytes, or None if it has fewer."""
-    checksum = 0
-    for start in range(0, size, _BYTES_AT_ONCE):
-        wanted = min(_BYTES_AT_ONCE, size - start)
-        data = os.pread(descriptor, wanted, start)
-        if len(data) < wanted:
-            return None
-        checksum = zlib.crc32(data, checksum)
-    return checksum
 
 
 def _json_lines(batch: Iterable[Line]) -> str:

@@ -4,7 +4,7 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from loader.events import Progress, Undoing, Verifying
+from loader.events import Exporting, Progress, Undoing, Verifying
 from loader.journal import Counts, Facts, RequestCounts
 from loader.model import Outcome
 from loader.send.gateway import Gateway, Surroundings
@@ -108,6 +108,12 @@ class Meter:
         rate, waiting = self._gateway.limiter.rate, self._gateway.waits_for()
         total = sum(pairs.values())
         return Undoing(total=total, requests=last.sent, rate=rate, achieved=achieved, waiting=waiting, **pairs)
+
+    def exporting(self, records: int, total: int | None, lines: int) -> Exporting:
+        """Return the progress of an export."""
+        first, last = self._window(0)
+        achieved = _per_second(first, last, last.sent - first.sent)
+        return Exporting(records, total, lines, last.sent, self._gateway.limiter.rate, achieved)
 
     def _note_traffic(self) -> None:
         """Take note of what went over the wire since the last time."""

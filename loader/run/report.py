@@ -1,7 +1,9 @@
 """How a command ended, for its caller in Python or on the command line."""
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from loader.errors import LoaderError, UsageError
 from loader.events import Planned
 from loader.journal import Counts, Journal, Line, failed_records, lines
+from loader.model import FIELDS
 from loader.record.failures import ABOUT, ADDED
 from loader.record.outputs import Outputs, name_outputs
 from loader.record.summary import summarize
@@ -84,6 +87,46 @@ def dry_report(planned: Planned, settings: Settings) -> Report:
         next_command=None,
     )
     return Report(exit_code, summary, outputs, planned=planned)
+
+
+ROWS_IN_FRAME = 100_000
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """How an export ended: the command's exit code, its summary, and its file, None for standard output.
+
+    `stopped` is the error that ended it early, or None: then the file is not there yet, and the next call goes on.
+    """
+
+    exit_code: int
+    summary: dict[str, Any]
+    path: Path | None
+    stopped: LoaderError | None = None
+
+    def frames(self, rows: int = ROWS_IN_FRAME) -> "Iterator[pd.DataFrame]":
+        """Yield the lines as DataFrames of at most `rows` rows; every cell is text, and none is defused.
+
+        However much was exported, no more than one of them is in memory. Raises UsageError where there is no file.
+        """
+        import pandas as pd  # noqa: PLC0415 - half a second, for a DataFrame only
+
+        if self.path is None or not self.path.exists():
+            raise UsageError(f"there is no exported file {self.path or ''}: finish the export first, to a file")
+        if self.path.suffix.lower() == ".parquet":
+            from pyarrow import parquet  # noqa: PLC0415 - the same
+
+            with parquet.ParquetFile(self.path, pre_buffer=False) as file:
+                yield from (batch.to_pandas() for batch in file.iter_batches(rows))
+        elif self.path.suffix.lower() == ".jsonl":
+            with self.path.open("rb") as file:
+                while batch := [json.loads(line) for line in islice(file, rows)]:
+                    yield pd.DataFrame(batch, columns=list(FIELDS), dtype="str")
+        else:
+            from loader.read.row_kinds import as_written  # noqa: PLC0415 - imports numpy
+
+            for frame in pd.read_csv(self.path, dtype="str", keep_default_na=False, chunksize=rows):
+                yield frame.assign(label=frame["label"].map(as_written))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,9 @@ from urllib.parse import urlencode
 
 from loader.model import AssociationType, Direction, Numbers, Pair, Pairs
 
+RECORDS_PER_PAGE = 100
+"""In a page of a list of records (guide "CRM objects"; more are refused)."""
+
 VERSIONS = ("v4", "2025-09", "2026-03", "2026-09")
 
 _OBJECT_TYPE = re.compile(r"[A-Za-z0-9_-]{1,200}", re.ASCII)
@@ -136,6 +139,17 @@ def records(object_type: str, id_property: str, values: Sequence[str], version: 
         "propertiesWithHistory": [],
     }
     return Request("POST", f"{root}/{_object_type(object_type)}/batch/read", json.dumps(body).encode("ascii"))
+
+
+def list_records(object_type: str, after: str, version: str) -> Request:
+    """Return the request for a page of the records of an object type, 100 in each, the first where `after` is blank.
+
+    One property is named, as HubSpot sends its usual ones where none is.
+    """
+    root = "/crm/v3/objects" if version == "v4" else f"/crm/objects/{version}"
+    query = {"limit": RECORDS_PER_PAGE, "archived": "false", "properties": "hs_object_id"}
+    query |= {"after": after} if after else {}
+    return Request("GET", f"{root}/{_object_type(object_type)}?{urlencode(query)}")
 
 
 def archive(direction: Direction, wanted: Mapping[str, Iterable[str]], version: str) -> Request:

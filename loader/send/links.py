@@ -57,6 +57,10 @@ class Links:
     def __len__(self) -> int:
         return len(self.records)
 
+    def take(self, which: npt.NDArray[np.bool_]) -> "Links":
+        """Return some of the associations."""
+        return replace(self, records=self.records[which], others=self.others[which], types=self.types[which])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Page:
@@ -258,6 +262,15 @@ def links_of(found: Sequence[tuple[int, int, Types]]) -> Links:
         types=np.array([sets.setdefault(each, len(sets)) for each in types], np.int32),
         sets=tuple(sets),
     )
+
+
+def united(links: Links) -> Links:
+    """Return associations in which two records are there once, with all their types."""
+    found: dict[tuple[int, int], Types] = {}
+    columns = (links.records.tolist(), links.others.tolist(), links.types.tolist())
+    for record, other, place in zip(*columns, strict=True):
+        found[record, other] = found.get((record, other), NO_TYPES) | links.sets[place]
+    return links_of([(*ends, types) for ends, types in found.items()])
 
 
 def _record_id(value: object) -> int:

@@ -14,7 +14,7 @@ from loader.model import AssociationType, Direction, Question, RecordsFound
 from loader.send import api, endings, quota, replies
 from loader.send.api import Request
 from loader.send.gateway import Gateway
-from loader.send.records import records_found
+from loader.send.records import RecordPage, record_page, records_found
 from loader.send.replies import PORTAL_ID, Reply, fields_with, is_category, is_type_id, printable, text_of
 
 T = TypeVar("T")
@@ -111,6 +111,16 @@ class GatewayPortal:
         try:
             read = partial(records_found, question=question)
             return (await self._gateway.call(request, read, max_attempts=self._attempts)).value
+        except Retryable as error:
+            raise _fatal(error) from error
+
+    async def list_records(self, object_type: str, after: str) -> RecordPage:
+        """Return a page of the records of an object type, the first where `after` is blank; raises Refused."""
+        request = api.list_records(object_type, after, self._version)
+        try:
+            return (await self._gateway.call(request, record_page, largest=2**24)).value
+        except MissingScope as error:
+            raise endings.not_readable(error) from error
         except Retryable as error:
             raise _fatal(error) from error
 

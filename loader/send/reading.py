@@ -1,7 +1,7 @@
 """What records are associated with now, read from HubSpot a thousand records at a time."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
@@ -15,7 +15,7 @@ from loader.send import api, endings
 from loader.send.api import Request
 from loader.send.clocks import FRESH_SECONDS, Clocks, Moment
 from loader.send.gateway import Gateway
-from loader.send.links import NO_LINKS, Links, Page, associated, joined
+from loader.send.links import NO_LINKS, Links, Page, associated, joined, united
 from loader.send.refusals import MOST_REFUSALS, halves, records_refused
 
 RECORDS_PER_READ = 1000
@@ -149,18 +149,26 @@ Begins = Mapping[int, str]
 
 @dataclass(slots=True)
 class _Found:
-    """What was found so far; `several` holds what records of more than one page are associated with."""
+    """What was found so far; `several` holds what records of more than one page are associated with.
+
+    With `latest_only` it holds what the latest page of each says, and `begun` where their pages began: the links
+    are taken away as they come, and must not come twice.
+    """
 
     links: list[Links] = field(default_factory=list)
     unreadable: dict[int, ApiError] = field(default_factory=dict)
     several: dict[int, set[int]] = field(default_factory=dict)
+    latest_only: bool = False
+    begun: dict[int, set[str]] = field(default_factory=dict)
+    anything: bool = False
 
     def take(self, page: Page, batch: Numbers, begins: Begins) -> dict[int, str]:
         """Take over a page; return the records that are to be read next, each with where that page begins."""
         following: dict[int, str] = {}
         self.unreadable |= page.refused
         if page.plain or page.mentioned or page.unexplained is None:
-            self.links.append(page.links)
+            self.anything = True
+            self.links.append(self._new(page) if self.latest_only else page.links)
         for record in () if page.plain else batch.tolist():
             if record in page.mentioned or record in page.refused:
                 continue
@@ -171,21 +179,45 @@ class _Found:
         for record in page.after.keys() - self.unreadable.keys():
             after, seen = page.after[record], self.several.setdefault(record, set())
             new = set(page.links.others[page.links.records == record].tolist())
-            if after == begins.get(record) or new <= seen:
+            if after == begins.get(record) or new <= seen or after in self.begun.get(record, ()):
                 self.unreadable[record] = _endless()
             else:
                 following[record] = after
+            if self.latest_only:
+                seen.clear()
+                self.begun.setdefault(record, set()).add(after)
             seen |= new
         return following
 
+    def _new(self, page: Page) -> Links:
+        """Return the associations that the page before has not shown (something may have changed), each once."""
+        links = page.links if page.plain else united(page.links)
+        again = np.zeros(len(links), np.bool_)
+        for record in self.several.keys() & set(np.unique(links.records).tolist()):
+            again |= (links.records == record) & np.isin(links.others, list(self.several[record]))
+        return links.take(~again) if again.any() else links
+
 
 class CurrentAssociations:
-    """Reads associations through the gateway, with its permits, and its attempts unless `attempts` says how many."""
+    """Reads associations through the gateway, with its permits, and its attempts unless `attempts` says how many.
 
-    def __init__(self, gateway: Gateway, *, version: str, attempts: int | None = None) -> None:
+    A request is for `first` records to begin with, and for as many as have `most_associations` in one answer.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        *,
+        version: str,
+        attempts: int | None = None,
+        first: int = RECORDS_PER_READ,
+        most_associations: int | None = None,
+    ) -> None:
         self._gateway = gateway
         self._version = version
         self._attempts = attempts
+        self._first = first
+        self._most_associations = most_associations or MOST_ASSOCIATIONS
         self._clocks = gateway.clocks
         self._most: dict[Direction, int] = {}
 
@@ -197,17 +229,36 @@ class CurrentAssociations:
         all. Raises Fatal when no request can succeed, Stopped when the run ends.
         """
         found, oldest = _Found(), None
+        async for left_at in self._pages(direction, records, found):
+            oldest = min(oldest or left_at, left_at)
+        return Reading(found.links, found.unreadable, oldest)
+
+    async def stream(
+        self, direction: Direction, records: Records, unreadable: dict[int, ApiError]
+    ) -> AsyncIterator[Links]:
+        """Yield what `read` finds, page by page: nothing is kept, however many associations a record has.
+
+        The records that cannot be read are added to `unreadable`; of one whose later pages fail, the first were
+        yielded. Raises what `read` raises.
+        """
+        found = _Found(unreadable=unreadable, latest_only=True)
+        async for _ in self._pages(direction, records, found):
+            for links in found.links:
+                yield links
+            found.links.clear()
+
+    async def _pages(self, direction: Direction, records: Records, found: _Found) -> AsyncIterator[Moment]:
+        """Read page after page; after each, yield when its request left."""
         wanted: Numbers = np.unique(np.asarray(records, np.int64))
         begins: Begins = {}
         while len(wanted):
             following: dict[int, str] = {}
-            most = self._most.get(direction, RECORDS_PER_READ)
+            most = self._most.get(direction, self._first)
             batches = deque(wanted[start : start + most] for start in range(0, len(wanted), most))
             refusals = 0
             while batches:
                 batch = batches.popleft()
                 page, left_at = await self._page(direction, batch, begins)
-                oldest = min(oldest or left_at, left_at)
                 if isinstance(page, Page):
                     refusals = 0
                     following |= found.take(page, batch, begins)
@@ -215,8 +266,8 @@ class CurrentAssociations:
                 else:
                     refusals += 1
                     batches.extendleft(reversed(_refused(page, batch, found, refusals)))
+                yield left_at
             wanted, begins = np.array(list(following), np.int64), following
-        return Reading(found.links, found.unreadable, oldest)
 
     async def _page(self, direction: Direction, batch: Numbers, begins: Begins) -> tuple[Page | Refused, Moment]:
         """Read one page of each record, or return why HubSpot refuses that; and when the request left."""
@@ -235,15 +286,15 @@ class CurrentAssociations:
 
     def _size_up(self, direction: Direction, associations: int, records: int) -> None:
         """Ask for fewer records at once where each has very many associations, and for more again where not."""
-        fitting = MOST_ASSOCIATIONS * records // associations if associations else RECORDS_PER_READ
-        most = 2 * self._most.get(direction, RECORDS_PER_READ)
+        fitting = self._most_associations * records // associations if associations else RECORDS_PER_READ
+        most = 2 * self._most.get(direction, self._first)
         self._most[direction] = max(1, min(RECORDS_PER_READ, most, fitting))
 
 
 def _refused(error: Refused, batch: Numbers, found: _Found, refusals: int) -> list[Numbers]:
     """Take over a refusal, the last of `refusals` in a row; return what is to be asked for again."""
     by_record = records_refused(error, frozenset(map(str, batch.tolist())))
-    hopeless = not by_record and not found.links and len(found.unreadable) >= ENOUGH_REFUSED
+    hopeless = not by_record and not found.anything and len(found.unreadable) >= ENOUGH_REFUSED
     refused: dict[int, ApiError] = {int(record): why for record, why in by_record.items()}
     if len(batch) == 1 or hopeless:
         refused = dict.fromkeys(batch.tolist(), error)

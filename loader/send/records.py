@@ -1,6 +1,7 @@
 """What HubSpot's answer to a batch read of records says: who has which value of a unique property."""
 
 import re
+from typing import NamedTuple
 
 from loader.errors import ServerFault
 from loader.model import Question, RecordsFound
@@ -8,6 +9,7 @@ from loader.send.replies import Reply, fields, text_of
 
 _RECORD_ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 _LARGEST_ID = 2**63 - 1
+LONGEST_AFTER = 1000
 
 
 def records_found(reply: Reply, question: Question) -> RecordsFound:
@@ -23,11 +25,36 @@ def records_found(reply: Reply, question: Question) -> RecordsFound:
     return RecordsFound(records, frozenset(_absent(body.get("errors"))))
 
 
-def _record(item: object, id_property: str, reply: Reply) -> tuple[str, str]:
-    properties = item.get("properties") if isinstance(item, dict) else None
+class RecordPage(NamedTuple):
+    """One page of a list of records: their ids, and where the next page begins, blank after the last."""
+
+    ids: list[int]
+    after: str
+
+
+def record_page(reply: Reply) -> RecordPage:
+    """Read a page of a list of records; ServerFault if it cannot be read."""
+    body = fields(reply)
+    results, paging = body.get("results"), body.get("paging")
+    if not isinstance(results, list):
+        raise _unreadable(reply, "has no results")
+    following = paging.get("next") if isinstance(paging, dict) else None
+    after = text_of(following.get("after")) if isinstance(following, dict) else ""
+    if len(after) > LONGEST_AFTER:
+        raise _unreadable(reply, "names a next page by an endless text")
+    return RecordPage([_id_of(item, reply) for item in results], after)
+
+
+def _id_of(item: object, reply: Reply) -> int:
     record_id = text_of(item.get("id")) if isinstance(item, dict) else ""
     if not _RECORD_ID.fullmatch(record_id) or int(record_id) > _LARGEST_ID:
         raise _unreadable(reply, "names a record without its id")
+    return int(record_id)
+
+
+def _record(item: object, id_property: str, reply: Reply) -> tuple[str, str]:
+    properties = item.get("properties") if isinstance(item, dict) else None
+    record_id = str(_id_of(item, reply))
     value = properties.get(id_property) if isinstance(properties, dict) else None
     return record_id, value if isinstance(value, str) else text_of(value)
 

@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from loader.events import Progress, Undoing, Verifying
+from loader.events import Exporting, Progress, Undoing, Verifying
 from loader.model import STATUSES
 from loader.show.tables import STYLES, duration, plain
 
@@ -25,15 +25,19 @@ class _Figure(NamedTuple):
 ProgressEvent = Progress | Verifying | Undoing
 
 
-def progress_line(event: ProgressEvent) -> str:
+def progress_line(event: ProgressEvent | Exporting) -> str:
     """Return the progress of a command, in a line."""
+    if isinstance(event, Exporting):
+        return _exporting(event)
     figures = (figure.words for figure in _figures(event))
     waiting = [event.waiting] if event.waiting else []
     return " | ".join([f"{_of_all(event)} {_share(event)}", *figures, *_left(event), *waiting])
 
 
-def progress_block(event: ProgressEvent) -> Group:
-    """Return the progress of a command, as a bar with figures under it."""
+def progress_block(event: ProgressEvent | Exporting) -> Group:
+    """Return the progress of a command, as a bar with figures under it; that of an export is a line."""
+    if isinstance(event, Exporting):
+        return Group(Text(_exporting(event)))
     bar = Table.grid(padding=(0, 1), expand=True)
     bar.add_column(ratio=1, max_width=_WIDEST)
     bar.add_column(no_wrap=True)
@@ -43,6 +47,13 @@ def progress_block(event: ProgressEvent) -> Group:
     bar.add_row(ProgressBar(max(1, event.total), done, complete_style="cyan", finished_style="green"), head)
     waiting = [plain(event.waiting, "yellow")] if event.waiting else []
     return Group(bar, _Packed(list(_figures(event))), *waiting)
+
+
+def _exporting(event: Exporting) -> str:
+    """Return how far an export is; how many records there are is not known unless they are named."""
+    of_all = f"/{event.total:,}" if event.total is not None else ""
+    pace = f"{event.requests:,} requests, {event.achieved:.1f}/s (limit {event.rate.per_second:g})"
+    return f"{event.records:,}{of_all} records read | {event.lines:,} lines | {pace}"
 
 
 def _of_all(event: ProgressEvent) -> str:

@@ -13,6 +13,8 @@ from loader.events import (
     CreatedLabel,
     Event,
     Explained,
+    Exported,
+    Exporting,
     Finished,
     Labels,
     LookingUp,
@@ -36,6 +38,7 @@ from loader.show.status_lines import status_lines
 from loader.show.tables import (
     closing,
     explained_table,
+    exported_table,
     labels_table,
     plain,
     removal_lines,
@@ -83,7 +86,7 @@ class Screen:
             case Started():
                 how = "Going on" if event.resumed else "Sending"
                 self._console.print(f"{how}: {event.pending:,} of {event.total:,} rows to go.")
-            case Progress() | Verifying() | Undoing():
+            case Progress() | Verifying() | Undoing() | Exporting():
                 self._status(Text(progress_line(event)), progress_block(event))
             case RemovalPlanned():
                 self._end_live()
@@ -96,9 +99,9 @@ class Screen:
                     self._console.print(plain(f"Stopped: {event.stopped}", "bold yellow"))
             case Note():
                 self._console.print(plain(event.message))
-            case Finished():
+            case Finished() | Exported():
                 self._end_live()
-                self._console.show(closing(event))
+                self._console.show(closing(event) if isinstance(event, Finished) else exported_table(event))
 
     def close(self) -> None:
         """Leave the terminal as it was."""

@@ -9,7 +9,20 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from loader.errors import UsageError
-from loader.events import Event, Finished, LookingUp, Progress, Reading, Undoing, Undone, Verified, Verifying, Waiting
+from loader.events import (
+    Event,
+    Exported,
+    Exporting,
+    Finished,
+    LookingUp,
+    Progress,
+    Reading,
+    Undoing,
+    Undone,
+    Verified,
+    Verifying,
+    Waiting,
+)
 from loader.files import open_private, writing
 from loader.text import visible_json
 
@@ -23,6 +36,8 @@ def as_object(event: Event) -> dict[str, Any]:
         return {"event": "summary", "stopped": event.stopped, **files, **event.summary}
     if isinstance(event, Verified | Undone):
         return {"event": "summary", "stopped": event.stopped, "results": event.results, **event.summary}
+    if isinstance(event, Exported):
+        return {"event": "summary", "stopped": event.stopped, **event.summary}
     return {"event": type(event).__name__.lower(), **{name: _plain(getattr(event, name)) for name in _names(event)}}
 
 
@@ -50,7 +65,7 @@ class Throttle:
 
     def passes(self, event: Event, now: datetime) -> bool:
         """Return True when this event is to be written."""
-        if not isinstance(event, Progress | Reading | Waiting | LookingUp | Verifying | Undoing):
+        if not isinstance(event, Progress | Reading | Waiting | LookingUp | Verifying | Undoing | Exporting):
             return True
         last = self._last.get(type(event))
         if last is not None and (now - last).total_seconds() < self._seconds:

@@ -11,6 +11,7 @@ from rich.text import Text
 from loader.events import (
     CreatedLabel,
     Explained,
+    Exported,
     FailedFor,
     Finished,
     Labels,
@@ -199,6 +200,36 @@ def removal_lines(event: RemovalPlanned) -> Iterator[Text]:
         )
     if event.unread:
         yield Text(f"{event.unread:,} could not be read: HubSpot does not tell what their records have.")
+
+
+def exported_table(event: Exported) -> Iterator[RenderableType]:
+    """Yield how much an export has read, and when."""
+    summary: Mapping[str, Any] = event.summary
+    if event.stopped:
+        yield plain(f"Stopped: {event.stopped}", "bold yellow")
+    records = {name: count for name, count in summary["records"].items() if count or name not in _WRONG}
+    names = {"total": "records", "associated": "with associations", "rejected": "wrong ids"}
+    heads = [*(names.get(name, name) for name in records), "pairs", "lines"]
+    lines = table(*heads, right=heads)
+    lines.add_row(
+        *(Text(f"{count:,}", "red" if name in _WRONG else "") for name, count in records.items()),
+        f"{summary['pairs']:,}",
+        f"{summary['lines']:,}",
+    )
+    yield lines
+    began, ended = moment(summary["reading_began"]), moment(summary["reading_ended"])
+    where = f" from portal {summary['portal_id']}" if summary["portal_id"] else ""
+    if began:
+        yield plain(f"Read{where} from {began} to {ended or began}; what changed meanwhile may be in it or not.")
+    yield Text(f"{summary['requests'].get('sent', 0):,} requests in {duration(summary['seconds'])}.")
+    if event.unread:
+        yield plain(f"Not read: {event.unread} (mend it and name it with --ids)")
+    yield plain(f"Export: {event.output}")
+    if summary["next_command"]:
+        yield command(f"Next: {summary['next_command']}")
+
+
+_WRONG = ("unread", "rejected")
 
 
 def undo_table(event: UndoPlanned) -> Iterator[RenderableType]:

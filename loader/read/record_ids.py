@@ -1,0 +1,63 @@
+"""A file of records rather than of associations: its object ids, judged as those of any other input."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from loader.read import ids
+from loader.read.columns import Columns
+from loader.read.ids import Judged
+from loader.read.show import keep, trim
+from loader.read.table import Batch, Table
+
+
+class RecordIds(NamedTuple):
+    """Record ids of one object type as the file writes it, blank where it does not say.
+
+    `address` is the portal and the object type of the address that an id was read from, as `55/0-1`, else blank.
+    """
+
+    ids: npt.NDArray[np.int64]
+    object_type: str
+    address: str = ""
+
+
+class BadId(NamedTuple):
+    """A record whose id cannot be used: its row, what the cell says, a key of `reasons.REASONS`, and a sentence."""
+
+    row: int
+    cell: str
+    reason: str
+    message: str
+
+
+def judged(batch: Batch, table: Table, columns: Columns) -> Iterator[RecordIds | BadId]:
+    """Yield the object ids of a batch: the plain ones of each object type at once, the others one by one."""
+    place_of_ids = columns.object_id.position
+    cells = batch.columns[place_of_ids]
+    types = batch.columns[columns.own["object_type"].position] if columns.own else None
+    found, counts = ids.plain_ids(cells, lists=False)
+    is_plain = counts == 1
+    numbers = np.zeros(len(counts), np.int64)
+    numbers[is_plain] = found
+    is_plain[[*batch.faults, *(place for place, column in batch.marks if column == place_of_ids)]] = False
+    if types is None:
+        yield RecordIds(numbers[is_plain], "")
+    else:
+        written = np.array([trim(cell) for cell in types], np.str_)
+        for each in np.unique(written[is_plain]).tolist():
+            yield RecordIds(numbers[is_plain & (written == each)], each)
+    for place in np.flatnonzero(~is_plain).tolist():
+        row, cell = batch.rows[place], cells[place]
+        fault, mark = batch.faults.get(place), batch.marks.get((place, place_of_ids))
+        verdict = Judged("", "", mark.reason, mark.why) if mark else ids.judge(cell)
+        if fault is not None:
+            yield BadId(row, keep(cell), fault.reason, f"Row {row} {fault.why}.")
+        elif verdict.reason:
+            where = table.cell_name(row, place_of_ids)
+            yield BadId(row, keep(cell), verdict.reason, f"{where}: {verdict.why}.")
+        else:
+            object_type = trim(types[place]) if types is not None else ""
+            yield RecordIds(np.array([int(verdict.record_id)], np.int64), object_type, verdict.address)

@@ -1,0 +1,292 @@
+"""The file that an export writes, and beside it what is known of the export, so that the same command goes on.
+
+Until everything is read, the lines are in `<output>.part`. How far that is, and the checksum of it, is written down
+after each piece: what a crash left beyond that point is cut off and read again.
+"""
+
+import json
+import os
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, Self
+
+from loader.errors import RecordError, UsageError
+from loader.files import checksum_of, open_private, replacing, sync_folder, write_all, writing
+from loader.model import FIELDS
+from loader.record.outputs import dated_names
+
+ENDINGS = (".csv", ".jsonl", ".parquet")
+
+STANDARD_OUTPUT = "-"
+
+UNREAD_COLUMNS = ("object_type", "object_id", "_input", "_row", "_error_category", "_error_message", "_http_status")
+"""Of the records that could not be read; the file can be named by `--ids`."""
+
+_ROWS_AT_ONCE = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportState:
+    """How far an export is. Times are UTC, ISO 8601.
+
+    `identity` is what it is bound to. `after` is where the next page of the list of records begins, or how many of the
+    named records are done. `size` and `checksum` are those of the lines that
+    are written, `unread_size` the size of the file of records that could not be read. `records` were read, and
+    `associated` of them have associations; `pairs` are associated records, `lines` their association types. `complete`:
+    everything is read. `seconds` and the requests are those of all commands.
+    """
+
+    identity: Mapping[str, Any]
+    portal_id: str | None = None
+    started_at: str | None = None
+    reading_began: str | None = None
+    reading_ended: str | None = None
+    finished_at: str | None = None
+    complete: bool = False
+    after: str = ""
+    size: int = 0
+    checksum: int = 0
+    unread_size: int = 0
+    records: int = 0
+    associated: int = 0
+    pairs: int = 0
+    lines: int = 0
+    unread: int = 0
+    rejected: int = 0
+    seconds: float = 0.0
+    requests: Mapping[str, int] = field(default_factory=dict)
+    exit_code: int | None = None
+
+
+class Target(Protocol):
+    """Where the lines of an export go."""
+
+    @property
+    def state(self) -> ExportState:
+        """How far it is."""
+
+    def append(self, pieces: Iterable[bytes]) -> tuple[int, int]:
+        """Write lines behind all others; return the size and the checksum of all of them now."""
+
+    def add_unread(self, lines: Sequence[str]) -> int:
+        """Write lines on records that could not be read; return the size of that file now."""
+
+    def commit(self, state: ExportState) -> None:
+        """Bring everything to the disk, and write down how far it is."""
+
+    def finish(self, state: ExportState) -> None:
+        """Give the file its name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportFiles:
+    """The names of an export's files. `unread` is there when some records could not be read."""
+
+    output: Path
+
+    @property
+    def part(self) -> Path:
+        """The lines, until all are there."""
+        return self.output.with_name(f"{self.output.name}.part")
+
+    @property
+    def state(self) -> Path:
+        """How far the export is."""
+        return self.output.with_name(f"{self.output.stem}.export.json")
+
+    @property
+    def unread(self) -> Path:
+        """The records that could not be read, or were not named properly."""
+        return self.output.with_name(f"{self.output.stem}.export-unread.csv")
+
+    def all(self) -> list[Path]:
+        """Return every file; the state is the last."""
+        return [self.output, self.part, self.unread, self.state]
+
+
+def name_files(output: str) -> ExportFiles:
+    """Return the files of an export to a path; UsageError for a path that cannot be one."""
+    path = Path(output)
+    if path.suffix.lower() not in ENDINGS:
+        raise UsageError(f"{path}: an export is written as .csv, .jsonl or .parquet: end --output with one of them")
+    files = ExportFiles(output=path)
+    for file in files.all():
+        if file.is_symlink():
+            raise UsageError(f"{file} is a symbolic link, which is never written through: give the file itself")
+        if file.is_dir():
+            raise UsageError(f"{file} is a folder: name a file in it with --output")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path}: there is no folder {path.parent}: make it, or name another --output")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise UsageError(f"{path} cannot be written: name another --output, or mend the permissions of its folder")
+    return files
+
+
+def look(files: ExportFiles, *, fresh: bool = False) -> ExportState | None:
+    """Return how far the export beside an output is, None where there is none.
+
+    Raises UsageError for a damaged state, unless a `fresh` export sets it aside anyway.
+    """
+    try:
+        found = json.loads(files.state.read_text("utf-8"))
+        state = ExportState(**found)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        if fresh:
+            return None
+        raise UsageError(
+            f"{files.state}: is not the state of an export, or a damaged or another version's one: move it away, or "
+            "begin anew with --fresh"
+        ) from error
+    return state
+
+
+def set_aside(files: ExportFiles, started_at: str | None) -> dict[Path, Path]:
+    """Rename an earlier export's files to `<stem>.<started_at>.*` and return the new path of each."""
+    moved = dated_names([file for file in files.all() if file.exists()], files.output.stem, started_at)
+    with writing(files.state):
+        for file, path in moved.items():
+            file.rename(path)
+    return moved
+
+
+class ExportFile:
+    """The files of an export that is begun, or gone on with where `state` says it is."""
+
+    def __init__(self, files: ExportFiles, state: ExportState, head: str) -> None:
+        self.files = files
+        self.state = state
+        self._head = head.encode()
+        self._part = self._unread = -1
+
+    def __enter__(self) -> Self:
+        try:
+            with writing(self.files.part):
+                self._open()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def _open(self) -> None:
+        if self.state.complete:
+            return
+        self._part = open_private(self.files.part)
+        if checksum_of(self._part, self.state.size) != self.state.checksum:
+            raise UsageError(
+                f"{self.files.part} is not what this export wrote, so it cannot go on: begin anew with --fresh"
+            )
+        if not self._head.startswith(start := os.pread(self._part, len(self._head), 0)) and start:
+            raise UsageError(f"{self.files.part} is in the way: no export wrote it; move it away")
+        os.ftruncate(self._part, self.state.size)
+        os.lseek(self._part, 0, os.SEEK_END)
+        if not self.state.size:
+            self._size, self._crc = 0, 0
+            self.append([self._head])
+        self._size = os.fstat(self._part).st_size
+        self._crc = checksum_of(self._part, self._size) or 0
+        if self.state.unread_size:
+            self._unread = open_private(self.files.unread)
+            os.ftruncate(self._unread, self.state.unread_size)
+            os.lseek(self._unread, 0, os.SEEK_END)
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files."""
+        for descriptor in (self._part, self._unread):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._part = self._unread = -1
+
+    def append(self, pieces: Iterable[bytes]) -> tuple[int, int]:
+        """Write lines behind all others; return the size and the checksum of all of them now."""
+        with writing(self.files.part):
+            for piece in pieces:
+                write_all(self._part, piece)
+                self._size += len(piece)
+                self._crc = zlib.crc32(piece, self._crc)
+        return self._size, self._crc
+
+    def add_unread(self, lines: Sequence[str]) -> int:
+        """Write lines on records that could not be read; return the size of that file now."""
+        with writing(self.files.unread):
+            if self._unread < 0:
+                self._unread = open_private(self.files.unread)
+                os.ftruncate(self._unread, 0)
+                write_all(self._unread, (",".join(UNREAD_COLUMNS) + "\n").encode())
+            write_all(self._unread, "".join(lines).encode("utf-8", "backslashreplace"))
+            return os.fstat(self._unread).st_size
+
+    def commit(self, state: ExportState) -> None:
+        """Bring everything to the disk, and write down how far it is."""
+        with writing(self.files.part):
+            for descriptor in (self._part, self._unread):
+                if descriptor >= 0:
+                    os.fsync(descriptor)
+        with replacing(self.files.state) as file:
+            file.write(json.dumps(asdict(state), indent=1).encode())
+        self.state = state
+
+    def finish(self, state: ExportState) -> None:
+        """Give the file its name."""
+        self.close()
+        if self.files.part.exists():
+            if self.files.output.suffix.lower() == ".parquet":
+                _write_parquet(self.files.part, self.files.output)
+                with writing(self.files.part):
+                    self.files.part.unlink()
+            else:
+                with writing(self.files.output):
+                    self.files.part.replace(self.files.output)
+                    sync_folder(self.files.output.parent)
+        self.commit(state)
+
+
+class StandardOutput:
+    """An export to standard output: nothing is known of it later, so it is begun anew each time."""
+
+    def __init__(self, stream: BinaryIO, state: ExportState, head: str) -> None:
+        self.state = state
+        self._stream = stream
+        self.append([head.encode()])
+
+    def append(self, pieces: Iterable[bytes]) -> tuple[int, int]:
+        """Write lines; their size and checksum are of no use here."""
+        try:
+            for piece in pieces:
+                self._stream.write(piece)
+            self._stream.flush()
+        except (OSError, ValueError) as error:
+            raise RecordError(f"standard output cannot be written ({error}), so nothing more is read") from error
+        return 0, 0
+
+    def add_unread(self, lines: Sequence[str]) -> int:
+        """Nothing: there is no file beside it, and each such record is named on the screen."""
+        del lines
+        return 0
+
+    def commit(self, state: ExportState) -> None:
+        """Take note of how far it is."""
+        self.state = state
+
+    def finish(self, state: ExportState) -> None:
+        """Take note that everything is read."""
+        self.state = state
+
+
+def _write_parquet(part: Path, output: Path) -> None:
+    """Write the lines, which are JSON, as Parquet; every column is text."""
+    import pyarrow as pa  # noqa: PLC0415 - takes a quarter of a second, for a Parquet file only
+    from pyarrow import parquet  # noqa: PLC0415
+
+    schema = pa.schema([(name, pa.string()) for name in FIELDS])
+    with replacing(output) as beside, parquet.ParquetWriter(beside, schema) as writer, part.open("rb") as lines:
+        while batch := [json.loads(line) for line in islice(lines, _ROWS_AT_ONCE)]:
+            columns = [pa.array([row[name] for row in batch], pa.string()) for name in FIELDS]
+            writer.write_batch(pa.record_batch(columns, schema=schema))

@@ -1,0 +1,230 @@
+"""Export: write down which records are associated, as a file that a load takes back; or go on where that stopped."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO
+
+from loader.errors import Fatal, JournalMismatch, LoaderError, Stopped, UsageError
+from loader.events import Exported, Notify
+from loader.journal import Lock
+from loader.model import Direction, hides_leads
+from loader.planning.object_types import ObjectTypes
+from loader.read import Input
+from loader.record.export_file import (
+    STANDARD_OUTPUT,
+    ExportFile,
+    ExportFiles,
+    ExportState,
+    StandardOutput,
+    Target,
+    look,
+    name_files,
+    set_aside,
+)
+from loader.record.summary import summarize
+from loader.run.export_lines import Lines
+from loader.run.export_reading import ExportReading
+from loader.run.labels import named_types, type_names
+from loader.run.report import ExportReport
+from loader.run.session import Session
+from loader.send.gateway import Gateway, Surroundings
+from loader.send.portal import GatewayPortal
+from loader.settings import Settings
+from loader.shell import command_line
+from loader.stopping import Stop
+
+
+async def export(
+    settings: Settings,
+    first: str,
+    second: str,
+    *,
+    notify: Notify,
+    stop: Stop | None = None,
+    around: Surroundings | None = None,
+    standard_input: BinaryIO | None = None,
+    standard_output: BinaryIO | None = None,
+) -> ExportReport:
+    """Write what records of `first` are associated with among those of `second` (object types by any name).
+
+    Raises UsageError, InputError or JournalError when nothing was written, and RecordError when the output could not
+    be; whatever else ends it early is in the report, and the same command goes on.
+    """
+    session = Session(settings, notify, stop, around)
+    async with session.inputs(standard_input) as inputs:
+        verb = _Export(session, inputs, (first, second))
+        if settings.export.output == STANDARD_OUTPUT:
+            if standard_output is None:
+                raise UsageError("there is no standard output to write to: name a file with --output")
+            with session.limited(settings.send.max_duration):
+                return await verb.to_standard_output(standard_output)
+        files = name_files(settings.export.output or "")
+        with Lock(files.state, option="--output"), session.limited(settings.send.max_duration):
+            return await verb.to_files(files)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prepared:
+    """What is to be read, what people call the object types, and how the lines are made."""
+
+    direction: Direction
+    names: ObjectTypes
+    lines: Lines
+
+
+class _Export:
+    """One command at work on one export."""
+
+    def __init__(self, session: Session, inputs: Sequence[Input], names: tuple[str, str]) -> None:
+        self.session = session
+        self.settings = session.settings
+        self.inputs = inputs
+        self.names = names
+
+    def _identity(self) -> dict[str, Any]:
+        """Return everything that an export is bound to."""
+        known = ObjectTypes()
+        return {
+            "object_types": [known.find(name) or name for name in self.names],
+            "ids": [source.sha256 for source in self.inputs],
+            "by_label": self.settings.export.by_label,
+            "base_url": self.settings.connection.base_url,
+        }
+
+    # --- begin, or go on
+
+    async def to_standard_output(self, stream: BinaryIO) -> ExportReport:
+        """Write everything to standard output."""
+        self.session.stop.check()
+        async with self.session.connected(self.session.notify) as (gateway, portal):
+            prepared = await self._prepared(portal, ".csv", None)
+            state = ExportState(identity={}, portal_id=portal.portal_id, started_at=self.session.moment())
+            target = StandardOutput(stream, state, prepared.lines.head)
+            return await self._run(gateway, portal, prepared, target, None)
+
+    async def to_files(self, files: ExportFiles) -> ExportReport:
+        """Begin an export or go on with the one that is there."""
+        self.session.stop.check()
+        state = self._decided(files)
+        if state is not None and state.finished_at is not None:
+            self.session.note(
+                f"This export ended on {state.finished_at[:10]} at {state.finished_at[11:16]} UTC: nothing was read in "
+                "HubSpot now. To read everything anew, add --fresh, which keeps this one under a name with its date."
+            )
+            return self._report(state, files, None)
+        async with self.session.connected(self.session.notify) as (gateway, portal):
+            prepared = await self._prepared(portal, files.output.suffix.lower(), state.portal_id if state else None)
+            if state is None:
+                state = ExportState(identity=self._identity(), started_at=self.session.moment())
+            else:
+                self.session.note(f"Going on: {state.records:,} records are read already.")
+            with ExportFile(files, replace(state, portal_id=portal.portal_id), prepared.lines.head) as file:
+                return await self._run(gateway, portal, prepared, file, files)
+
+    def _decided(self, files: ExportFiles) -> ExportState | None:
+        """Return the export to go on with, or that is finished; None to begin one, once the names are free."""
+        fresh = self.settings.fresh
+        state = look(files, fresh=fresh)
+        if state is None and files.output.exists() and not fresh:
+            raise UsageError(
+                f"{files.output} exists, and nothing beside it says that an export wrote it: move it away, give "
+                "another --output, or set it aside with --fresh"
+            )
+        same = state is not None and state.identity == self._identity()
+        if state is not None and not same and not fresh and state.finished_at is None:
+            raise JournalMismatch(
+                f"{files.state} holds an unfinished export of something else: go on with that one by its own command, "
+                "or begin anew with --fresh, which sets its files aside"
+            )
+        gone = state is not None and state.finished_at is not None and not files.output.exists()
+        if state is not None and same and not fresh and not gone:
+            return state
+        if moved := set_aside(files, state.started_at if state else None):
+            self.session.note(f"The earlier export is kept: {', '.join(path.name for path in moved.values())}.")
+        return None
+
+    async def _prepared(self, portal: GatewayPortal, ending: str, bound: str | None) -> _Prepared:
+        """Return what is to be read and how it is written, once the portal is the right one."""
+        await self.session.recognize(portal, bound=bound)
+        self.session.note_ending_version()
+        direction, names = await self.session.stop.unless(named_types(portal, *self.names))
+        first, second = map(names.shown, direction)
+        if hides_leads(direction):
+            raise UsageError(
+                f"HubSpot was seen not to show which leads {first} have: export leads {first} instead, which is the "
+                "same associations from the other end, and loads back as well"
+            )
+        types = await self.session.stop.unless(type_names(portal, [direction]))
+        if not types.labels:
+            raise UsageError(
+                f"HubSpot lists no association type from {first} to {second}, so there is nothing to export"
+            )
+        lines = Lines(direction, ending, types.labels, by_label=self.settings.export.by_label)
+        return _Prepared(direction=direction, names=names, lines=lines)
+
+    # --- work
+
+    async def _run(
+        self,
+        gateway: Gateway,
+        portal: GatewayPortal,
+        prepared: _Prepared,
+        target: Target,
+        files: ExportFiles | None,
+    ) -> ExportReport:
+        reading = ExportReading(
+            self.session,
+            gateway,
+            portal,
+            target,
+            direction=prepared.direction,
+            lines=prepared.lines,
+            names=prepared.names,
+            inputs=self.inputs,
+            name_unread=files is None,
+        )
+        stopped: LoaderError | None = None
+        try:
+            if not target.state.complete:
+                target.commit(replace(target.state, reading_began=target.state.reading_began or self.session.moment()))
+                await self.session.stop.unless(reading.all())
+            code = int(target.state.unread + target.state.rejected > 0)
+            target.finish(replace(reading.counted(), finished_at=self.session.moment(), exit_code=code))
+        except (Fatal, Stopped) as error:
+            stopped = error
+            if self.session.stop.at_once:
+                raise
+            target.commit(reading.counted())
+        return self._report(target.state, files, stopped)
+
+    def _report(self, state: ExportState, files: ExportFiles | None, stopped: LoaderError | None) -> ExportReport:
+        """Return what becomes of the command, and say it."""
+        unread = files.unread if files is not None and state.unread + state.rejected else None
+        exit_code = stopped.exit_code if stopped else state.exit_code or 0
+        summary = summarize(
+            self.settings.command,
+            {"output": str(files.output) if files else STANDARD_OUTPUT, "unread": str(unread) if unread else None},
+            {
+                "records": {
+                    "total": state.records + state.rejected,
+                    "associated": state.associated,
+                    "without": state.records - state.associated - state.unread,
+                    "unread": state.unread,
+                    "rejected": state.rejected,
+                },
+                "pairs": state.pairs,
+                "lines": state.lines,
+                "reading_began": state.reading_began,
+                "reading_ended": state.reading_ended,
+                "requests": dict(state.requests),
+            },
+            portal_id=state.portal_id,
+            started_at=state.started_at,
+            finished_at=state.finished_at or self.session.moment(),
+            seconds=state.seconds,
+            exit_code=exit_code,
+            next_command=command_line(self.settings.command) or None if stopped else None,
+        )
+        output = str(files.output) if files else STANDARD_OUTPUT
+        self.session.notify(Exported(summary, output, str(unread) if unread else None, str(stopped or "")))
+        return ExportReport(exit_code, summary, files.output if files else None, stopped)

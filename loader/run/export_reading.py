@@ -1,0 +1,305 @@
+"""How an export reads: pages of the list of records become pieces, which are read side by side and written in order."""
+
+import asyncio
+import tempfile
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from loader.errors import ApiError, RecordMerged, Refused, ServerFault, TooManyFailures, UsageError
+from loader.events import Exporting
+from loader.journal import Facts
+from loader.model import Direction
+from loader.object_type_names import one_of
+from loader.planning.object_types import ObjectTypes
+from loader.read import Input
+from loader.read.record_ids import BadId
+from loader.record.csv_text import csv_line
+from loader.record.export_file import ExportState, Target
+from loader.run.export_lines import Lines
+from loader.run.labels import type_names
+from loader.run.meter import Meter
+from loader.run.session import Session
+from loader.send.endings import no_answer
+from loader.send.gateway import Gateway
+from loader.send.links import Links
+from loader.send.portal import GatewayPortal
+from loader.send.reading import RECORDS_PER_READ, CurrentAssociations
+
+READERS = 4
+"""Pieces that are read at the same time: a record of very many pages must not hold up all others."""
+
+FIRST_RECORDS = 100
+"""In the first read, as it is not known yet how many associations each record has; then as many more as fit."""
+
+MOST_ASSOCIATIONS = 30_000
+"""In one answer: some 4 MB, which are many times that in memory."""
+
+BYTES_IN_MEMORY = 1 << 18
+"""Of a piece's lines; what is more waits in a temporary file until the pieces before it are written."""
+
+BYTES_AT_ONCE = 1 << 20
+
+MOST_NAMED = 20
+
+SAME_REFUSALS = 200
+"""If HubSpot refuses to tell of this many records, and of no other of their piece, the command is wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """Records that are read together. `after` says where to go on behind them; `end`: they are the last."""
+
+    ids: Sequence[int]
+    after: str
+    end: bool
+
+
+@dataclass(slots=True)
+class _Found:
+    """What was found of a piece: its lines, how much that is, and why some of its records could not be read."""
+
+    lines: "tempfile.SpooledTemporaryFile[bytes]"
+    associated: set[int] = field(default_factory=set)
+    pairs: int = 0
+    count: int = 0
+    unreadable: dict[int, ApiError] = field(default_factory=dict)
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the lines, many at once."""
+        self.lines.seek(0)
+        while block := self.lines.read(BYTES_AT_ONCE):
+            yield block
+
+
+class ExportReading:
+    """Reads everything that an export asks for and has not read yet, and hands it to its target.
+
+    `inputs` name the records; without any, all of the first object type are listed. `names` are those of object types.
+    `name_unread`: records that cannot be read are named on the screen, as no file does.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        gateway: Gateway,
+        portal: GatewayPortal,
+        target: Target,
+        *,
+        direction: Direction,
+        lines: Lines,
+        names: ObjectTypes,
+        inputs: Sequence[Input],
+        name_unread: bool,
+    ) -> None:
+        self._session = session
+        self._gateway = gateway
+        self._portal = portal
+        self._target = target
+        self._direction = direction
+        self._lines = lines
+        self._names = names
+        self._inputs = inputs
+        self._name_unread = name_unread
+        self._named_so_far = 0
+        self._before = target.state
+        self._began = session.began
+        self._meter = Meter(Facts(), gateway, session.around, session.around.clock())
+        self._total: int | None = None
+        self._wanted = np.zeros(0, np.int64)
+        self._written = target.state.lines
+        self._current = CurrentAssociations(
+            gateway,
+            version=session.settings.connection.api_version,
+            first=FIRST_RECORDS,
+            most_associations=MOST_ASSOCIATIONS,
+        )
+
+    def counted(self) -> ExportState:
+        """Return how far the export is, with the requests and the time of this command."""
+        traffic, before = self._gateway.traffic, self._before.requests
+        counts = {"sent": traffic.sent, "retried": traffic.retried, "rate_limited": traffic.rate_limited}
+        return replace(
+            self._target.state,
+            requests={name: count + before.get(name, 0) for name, count in counts.items()},
+            seconds=self._before.seconds + self._session.around.clock() - self._began,
+        )
+
+    async def all(self) -> None:
+        """Read to the end. Raises Fatal when no request can succeed, TooManyFailures when HubSpot refuses it all."""
+        queue: asyncio.Queue[Piece | None] = asyncio.Queue(maxsize=READERS)
+        lister = asyncio.create_task(self._list(queue), name="list of records")
+        reading: deque[tuple[Piece, asyncio.Task[_Found]]] = deque()
+        try:
+            while (piece := await queue.get()) is not None:
+                reading.append((piece, asyncio.create_task(self._read(piece), name="reader")))
+                while len(reading) >= READERS or (reading and reading[0][1].done()):
+                    await self._write(reading)
+            while reading:
+                await self._write(reading)
+            await lister
+        finally:
+            tasks = [lister, *(task for _, task in reading)]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    # --- which records
+
+    async def _list(self, queue: "asyncio.Queue[Piece | None]") -> None:
+        """Put every piece into the queue, and None behind the last, or where no more can be listed."""
+        try:
+            async for piece in self._named() if self._inputs else self._listed():
+                await queue.put(piece)
+        except Exception:
+            await queue.put(None)
+            raise
+        await queue.put(None)
+
+    async def _listed(self) -> AsyncIterator[Piece]:
+        """Yield all records of the first object type; each page of the list names the next."""
+        after, latest = self._target.state.after, frozenset[int]()
+        ids: list[int] = []
+        while True:
+            try:
+                page = await self._portal.list_records(self._direction[0], after)
+            except Refused as error:
+                what = self._names.shown(self._direction[0])
+                raise UsageError(f"HubSpot refuses to list {what} ({error.status}): {error.message}") from error
+            if page.after and (page.after == after or not page.ids):
+                raise no_answer(ServerFault("the pages of the list of records do not come to an end"))
+            # A record that is made or removed meanwhile may move others from one page to the next.
+            ids += [each for each in dict.fromkeys(page.ids) if each not in latest]
+            after, latest = page.after, frozenset(page.ids)
+            if len(ids) >= RECORDS_PER_READ or not after:
+                yield Piece(ids=ids, after=after, end=not after)
+                ids = []
+            if not after:
+                return
+
+    async def _named(self) -> AsyncIterator[Piece]:
+        """Yield the records that the inputs name, each once, in the order of their ids."""
+        ids, bad = await asyncio.to_thread(self._ids_of_inputs)
+        self._total, self._wanted = len(ids), ids
+        state = self._target.state
+        if not state.after:
+            size = self._target.add_unread([self._unread_line(*each) for each in bad]) if bad else 0
+            self._target.commit(replace(state, after="0", rejected=len(bad), unread_size=size))
+            self._name(bad_id.message for _, bad_id in bad)
+        for start in range(int(state.after or 0), max(1, len(ids)), RECORDS_PER_READ):
+            some = ids[start : start + RECORDS_PER_READ].tolist()
+            yield Piece(ids=some, after=str(start + len(some)), end=start + RECORDS_PER_READ >= len(ids))
+
+    def _ids_of_inputs(self) -> tuple[npt.NDArray[np.int64], list[tuple[str, BadId]]]:
+        """Return the record ids, and those that are wrong with the name of their input."""
+        found = [np.zeros(0, np.int64)]
+        bad: list[tuple[str, BadId]] = []
+        others = 0
+        own = f"{self._portal.portal_id}/{self._direction[0]}"
+        for source in self._inputs:
+            for each in source.record_ids():
+                self._session.stop.check()
+                if isinstance(each, BadId):
+                    bad.append((source.name, each))
+                elif each.object_type and self._names.find(each.object_type) != self._direction[0]:
+                    others += len(each.ids)
+                elif each.address and each.address != own:
+                    why = f"The record {each.ids[0]} is named by an address of {each.address}, and not of {own}."
+                    bad.append((source.name, BadId(0, str(each.ids[0]), "WRONG_RECORD_ADDRESS", why)))
+                else:
+                    found.append(np.unique(each.ids))
+        if others:
+            shown = self._names.shown(self._direction[0])
+            self._session.note(f"{others:,} rows are of another object type than {shown}, and left out.")
+        return np.unique(np.concatenate(found)), bad
+
+    # --- what they have
+
+    async def _read(self, piece: Piece) -> _Found:
+        spool = tempfile.SpooledTemporaryFile(BYTES_IN_MEMORY, prefix="association-loader-")  # noqa: SIM115 - see _write
+        found = _Found(spool)
+        async for page in self._current.stream(self._direction, piece.ids, found.unreadable):
+            found.associated.update(np.unique(page.records).tolist())
+            links = self._once(page) if self._direction[0] == self._direction[1] else page
+            if unknown := self._lines.unknown(links):
+                # A label was made meanwhile.
+                labels = await type_names(self._portal, [self._direction])
+                self._lines.learn({**dict.fromkeys(unknown, ""), **labels.labels})
+            lines = self._lines.of(links)
+            found.lines.write("".join(lines).encode("utf-8", "backslashreplace"))
+            found.pairs += len(links)
+            found.count += len(lines)
+            self._written += len(lines)
+            self._session.notify(self._progress())
+        errors = found.unreadable.values()
+        refused = [each for each in errors if isinstance(each, Refused) and not isinstance(each, RecordMerged)]
+        if len(refused) == len(piece.ids) >= SAME_REFUSALS:
+            raise TooManyFailures(
+                f"HubSpot refuses to tell what any of {len(refused)} records is associated with ({refused[0].status} "
+                f"{refused[0].category}: {refused[0].message}): check the object types, then run the same command again"
+            )
+        return found
+
+    def _once(self, links: Links) -> Links:
+        """Leave out what the other record of a pair shows, too: of one object type, that of the lower id shows it.
+
+        From both ends, a load could not know which of the two labels of a pair belong together.
+        """
+        shown = np.isin(links.others, self._wanted) if self._inputs else np.ones(len(links), np.bool_)
+        return links.take((links.others > links.records) | ~shown)
+
+    def _progress(self) -> Exporting:
+        state = self._target.state
+        return self._meter.exporting(state.records, self._total, self._written)
+
+    # --- written
+
+    async def _write(self, reading: "deque[tuple[Piece, asyncio.Task[_Found]]]") -> None:
+        """Wait for the first piece, write its lines, and write down how far the export is."""
+        piece, task = reading[0]
+        found = await task
+        reading.popleft()
+        with found.lines:
+            size, checksum = self._target.append(found.blocks())
+        bad = [(record, error) for record, error in found.unreadable.items()]
+        state = self.counted()
+        unread_size = state.unread_size
+        if bad:
+            unread_size = self._target.add_unread(
+                [
+                    self._unread_line("", BadId(0, str(record), error.category, error.message), error.status)
+                    for record, error in bad
+                ]
+            )
+            self._name(f"{one_of(self._direction[0], str(record))}: {error.message}" for record, error in bad)
+        self._target.commit(
+            replace(
+                state,
+                after=piece.after,
+                complete=piece.end,
+                size=size,
+                checksum=checksum,
+                unread_size=unread_size,
+                records=state.records + len(piece.ids),
+                associated=state.associated + len(found.associated - found.unreadable.keys()),
+                pairs=state.pairs + found.pairs,
+                lines=state.lines + found.count,
+                unread=state.unread + len(bad),
+                reading_ended=self._session.moment(),
+            )
+        )
+        self._session.notify(self._progress())
+
+    def _name(self, unread: Iterable[str]) -> None:
+        """Name records that could not be read on the screen, the first of them, where no file does."""
+        for sentence in unread if self._name_unread else ():
+            self._named_so_far += 1
+            if self._named_so_far <= MOST_NAMED:
+                self._session.note(f"Not read: {sentence}")
+
+    def _unread_line(self, name: str, bad: BadId, status: int | None = None) -> str:
+        where = (name, str(bad.row or ""))
+        return csv_line((self._direction[0], bad.cell, *where, bad.reason, bad.message, str(status or "")))
