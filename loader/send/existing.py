@@ -16,7 +16,7 @@ from loader.send import lookup
 from loader.send.clocks import FRESH_SECONDS, Clocks, Moment
 from loader.send.judging import Judge, Merging
 from loader.send.lookup import Lookup
-from loader.send.outgoing import Draft, Queue, Queues, Stretch, joined, unread
+from loader.send.outgoing import Draft, Queue, Queues, joined, unread
 from loader.send.reading import RECORDS_PER_READ, Current
 
 WAIT_SECONDS = 30.0
@@ -157,14 +157,9 @@ class Merge:
 
     async def _look_up_first(self, queue: Queue) -> None:
         """Look up, from their own end, the first pairs that were not yet, or long ago; they stay the first."""
-        late: list[Stretch] = []
-        others: list[Stretch] = []
-        room = RECORDS_PER_READ
-        for stretch in queue.take(max(self._capacity, RECORDS_PER_READ)):
-            fitting = room if self._is_late(stretch.read_at) else 0
-            late.append(stretch.take(slice(fitting)))
-            others.append(stretch.take(slice(fitting, None)))
-            room -= len(late[-1])
-        queue.put_first(others)
-        again = joined([stretch for stretch in late if len(stretch)])
+        taken = [
+            (stretch, self._is_late(stretch.read_at)) for stretch in queue.take(max(self._capacity, RECORDS_PER_READ))
+        ]
+        queue.put_first([stretch for stretch, is_late in taken if not is_late])
+        again = joined([stretch for stretch, is_late in taken if is_late])
         queue.put_first([await self._lookup.own_end(again)])

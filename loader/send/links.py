@@ -164,14 +164,14 @@ def _plain(reply: Reply, asked: Numbers) -> Page | None:
         return None
     results, errors = answer.results, answer.errors or []
     without = [record for error in errors for record in error.context.from_object_id]
-    named = np.array([*map(_RECORD, results), *without], np.int64)
+    named = [*map(_RECORD, results), *without]
     is_plain = (
         reply.status in STATUSES
         and answer.status == COMPLETE
         and all(_NONE_FOUND in error.sub_category for error in errors)
         and (not without or len(named) == len(asked))
-        and len(np.unique(named)) == len(named)
-        and np.isin(named, asked).all()
+        and len(set(named)) == len(named)
+        and set(asked.tolist()).issuperset(named)
     )
     if not is_plain:
         return None
@@ -180,7 +180,7 @@ def _plain(reply: Reply, asked: Numbers) -> Page | None:
     # Of the thousands of texts there are few different ones.
     places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
     links = Links(
-        records=np.repeat(named[: len(results)], [len(each.to) for each in results]),
+        records=np.repeat(np.array(named[: len(results)], np.int64), [len(each.to) for each in results]),
         others=np.fromiter(map(_OTHER, targets), np.int64, len(targets)),
         types=np.fromiter(map(places.__getitem__, texts), np.int32, len(texts)),
         sets=tuple(_types(text, reply) for text in places),
