@@ -28,6 +28,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from loader.show.fitting import Fitted
+
 FOLDER = Path("demo")
 MARK = FOLDER / ".made-by-the-demo"
 SAMPLES = Path(os.path.relpath(Path(__file__).parent))
@@ -209,7 +211,7 @@ def _table(columns: Sequence[str], rows: Sequence[dict[str, str]]) -> None:
     for row in rows:
         table.add_row(*(Text(row[column]) for column in columns))
     width = None if sys.stdout.isatty() else 150
-    Console(highlight=False, width=width).print(table)
+    Console(highlight=False, width=width).print(Fitted(table))
     sys.stdout.flush()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from rich.console import Console, RenderableType
 from rich.live import Live
+from rich.table import Table
 from rich.text import Text
 
 from loader.events import (
@@ -32,6 +33,7 @@ from loader.events import (
     Verifying,
     Waiting,
 )
+from loader.show.fitting import Fitted
 from loader.show.plan_table import plan_table
 from loader.show.progress import progress_block, progress_line
 from loader.show.status_lines import status_lines
@@ -56,7 +58,10 @@ class _Console(Console):
     def show(self, parts: Iterable[RenderableType]) -> None:
         """Print parts. Rich does not wrap a command: its line breaks would be copied, those of a terminal are not."""
         for part in parts:
-            self.print(part, soft_wrap=True if isinstance(part, Text) and part.no_wrap else None)
+            if isinstance(part, Table) and not part.row_count:
+                continue
+            fitted = Fitted(part) if isinstance(part, Table) and part.box else part
+            self.print(fitted, soft_wrap=True if isinstance(part, Text) and part.no_wrap else None)
 
     def on_broken_pipe(self) -> None:
         """Let the error through, where rich would exit."""

@@ -1,0 +1,45 @@
+"""At every width of a terminal, and in a pipe, no word is broken and no line ends in blanks."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+
+LABELS = [
+    {"from": "contacts", "to": "companies", "label": label}
+    for label in ("Decision maker", "Ansprechpartner für Rechnungen")
+]
+ROWS = (
+    "from_id,to_id,label\n101,201,Decision maker\n102,202,\n103,203,Ansprechpartner für Rechnungen\n0104,204,\nx,205,\n"
+)
+TYPES = ("--from", "contacts", "--to", "companies")
+COMMANDS = {
+    "plan": ("plan", "a.csv", *TYPES),
+    "load": ("load", "a.csv", *TYPES, "--rate", "9999/1"),
+    "labels": ("labels", "contacts", "companies"),
+    "verify": ("verify", "a.csv", *TYPES, "--wait", "0"),
+    "explain": ("explain",),
+}
+
+
+@pytest.mark.parametrize("width", [30, 60, 80, 100])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_word_is_broken_and_no_line_ends_in_blanks(
+    command: str, width: int, hubspot: Run, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The words are those of a wide terminal; where its columns do not fit, a table is a list."""
+    (folder / "a.csv").write_text(ROWS)
+    found = {}
+    with hubspot(portal={"labels": LABELS}):
+        for columns in (width, 300):
+            monkeypatch.setenv("COLUMNS", str(columns))
+            done = run(*COMMANDS[command], *(["--fresh"] if command == "load" else []))
+            lines = (done.out + done.err).splitlines()
+            assert [line for line in lines if line != line.rstrip()] == []
+            found[columns] = {word.rstrip(":") for line in lines for word in line.split() if not word.startswith("─")}
+    missing = found[300] - found[width]
+    assert {word for word in missing if not re.fullmatch(r"\W*[0-9.,:]+", word)} == set()
