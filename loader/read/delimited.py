@@ -69,8 +69,9 @@ class Delimited(Table):
         # A spreadsheet obeys this line and does not show it, so it has no row number.
         self._preamble = 1 if separator else 0
         given = _given(delimiter) or (separator[1] if separator else None)
+        delimiters = tuple(dict.fromkeys(("\t", *_DELIMITERS))) if kind == "tsv" else _DELIMITERS
         with reading(self._name):
-            found = self._find(sample[self._preamble :], (given,) if given else _order(kind), settings)
+            found = self._find(sample[self._preamble :], (given,) if given else delimiters, settings)
         self._delimiter = found[0]
         self.delimiter = found[0]
         self.header_row, self.header = found[1], tuple(found[2])
@@ -253,10 +254,6 @@ def _ends_outside_quotes(raw: str, delimiter: str) -> bool:
     reader = csv.reader([raw, "\n"], delimiter=delimiter)
     next(reader)
     return reader.line_num == 1
-
-
-def _order(kind: str) -> tuple[str, ...]:
-    return ("\t", *(delimiter for delimiter in _DELIMITERS if delimiter != "\t")) if kind == "tsv" else _DELIMITERS
 
 
 def _given(delimiter: str | None) -> str | None:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
@@ -17,7 +17,6 @@ from loader.read.jsonl import JsonLines
 from loader.read.names import InFolders, folder_columns
 from loader.read.packed import Packed, look_into
 from loader.read.paths import Found, expand
-from loader.read.sheet import Workbook
 from loader.read.show import show_all
 from loader.read.source import Source, spooled
 from loader.read.table import Table
@@ -55,7 +54,9 @@ class Input:
         self._shown = packed.name
         self._is_last = is_last
         by_folders = folder_columns(source.name)
-        self.sha256 = source.sha256 if not by_folders else _hash_of(source.sha256, by_folders)
+        self.sha256 = source.sha256
+        if by_folders:
+            self.sha256 = hashlib.sha256(f"{source.sha256} {json.dumps(by_folders)}".encode()).hexdigest()
         table = _open_table(packed, settings)
         self._table = InFolders(table, by_folders) if by_folders else table
         self._columns = assign(packed.name, self._table.header, settings)
@@ -178,56 +179,39 @@ def _tables(source: Source, notes: tuple[str, ...], settings: InputSettings) -> 
     ]
 
 
-def _hash_of(sha256: str, by_folders: Mapping[str, str]) -> str:
-    return hashlib.sha256(f"{sha256} {json.dumps(by_folders)}".encode()).hexdigest()
-
-
 def _open_table(packed: Packed, settings: InputSettings) -> Table:
+    """Open a table with the reader of its format; each imports a library that the others do not need."""
     _check_format(packed, settings.format)
     if packed.kind == "parquet":
-        from loader.read.parquet import Parquet  # noqa: PLC0415 - costs a CSV-only run nothing
+        from loader.read.parquet import Parquet  # noqa: PLC0415
 
         return Parquet(packed, settings)
-    if packed.kind in ("xlsx", "xls"):
-        from loader.read.excel import Excel  # noqa: PLC0415 - as above
+    if packed.kind == "xlsx":
+        from loader.read.excel import Excel  # noqa: PLC0415
+        from loader.read.xlsx import Xlsx  # noqa: PLC0415
 
-        return Excel(packed, _workbook(packed), settings)
-    return _open_text(packed, settings)
-
-
-def _workbook(packed: Packed) -> Workbook:
+        return Excel(packed, Xlsx(packed), settings)
     if packed.kind == "xls":
-        from loader.read.xls import Xls  # noqa: PLC0415 - each imports a library that the other does not need
+        from loader.read.excel import Excel  # noqa: PLC0415
+        from loader.read.xls import Xls  # noqa: PLC0415
 
-        return Xls(packed)
-    from loader.read.xlsx import Xlsx  # noqa: PLC0415 - as above
-
-    return Xlsx(packed)
+        return Excel(packed, Xls(packed), settings)
+    return _open_text(packed, settings)
 
 
 def _open_text(packed: Packed, settings: InputSettings) -> Table:
     text = examine(packed, settings.encoding)
     with reading(packed.name), text.open() as lines:
         start = lines.read(1024)
-    kind = settings.format or _kind_of_text(packed.file_name, start)
+    kind, ending = settings.format, Path(packed.file_name).suffix.lower()
+    if kind is None and (ending in (".jsonl", ".ndjson", ".json") or _JSON_LINE.match(start)):
+        kind = "jsonl"
+    if settings.format != "jsonl":
+        refuse_other_text(packed.name, start)
     if kind == "jsonl":
-        if not settings.format:
-            refuse_other_text(packed.name, start)
         return JsonLines(text, settings)
-    refuse_other_text(packed.name, start)
-    return Delimited(
-        text,
-        kind,
-        "\t" if settings.format == "tsv" and not settings.delimiter else settings.delimiter,
-        settings,
-    )
-
-
-def _kind_of_text(file_name: str, start: str) -> str:
-    ending = Path(file_name).suffix.lower()
-    if ending in (".jsonl", ".ndjson", ".json") or _JSON_LINE.match(start):
-        return "jsonl"
-    return "tsv" if ending == ".tsv" else "csv"
+    delimiter = "\t" if settings.format == "tsv" and not settings.delimiter else settings.delimiter
+    return Delimited(text, kind or ("tsv" if ending == ".tsv" else "csv"), delimiter, settings)
 
 
 def _check_format(packed: Packed, wanted: str | None) -> None:

@@ -197,12 +197,15 @@ class Judge:
         """Yield the rows of one record, and its cells that ask for nothing."""
         row, cells = batch.rows[place], batch.record(place)
         cell = cells[self._columns.object_id.position]
-        judged = self._judged_object(place, cell, batch)
+        mark = batch.marks.get((place, self._columns.object_id.position))
+        judged = Judged("", reason=mark.reason, why=mark.why) if mark else self._judge(cell, 0, self._columns.object_id)
         fault = batch.faults.get(place)
         if (judged.reason or self._by_property[0]) and self._second_header.repeats(row, cells) and fault is None:
             fault = Mark("REPEATED_HEADER", "is the header once more; delete the row")
         if fault is not None:
-            yield self._rejected_record(row, cells, fault)
+            ids_as_text = keep(cell), keep(cells[self._columns.to[0].position])
+            row_kind, *_ = self._row_kinds_of[0].of(cells)
+            yield Reject(row, 0, *ids_as_text, row_kind, fault.reason, f"Row {row} {fault.why}.")
             return
         if place and any(not cells[each.position].strip() for each in self._ids):
             self._hints.see_blank([each.header for each in self._ids if not cells[each.position].strip()])
@@ -226,18 +229,12 @@ class Judge:
             if part == before:
                 yield _Blank(row, judged.record_id if in_order else "", _with_addresses(row_kinds[0], judged, None))
 
-    def _judged_object(self, place: int, cell: str, batch: Batch) -> Judged:
-        mark = batch.marks.get((place, self._columns.object_id.position)) if batch.marks else None
-        if mark is not None:
-            return Judged("", "", mark.reason, mark.why)
-        return self._judge(cell, 0, self._columns.object_id)
-
     def _unsure(self, place: int, batch: Batch) -> list[Verdict]:
         """Return the record's type, category and label cells whose content is lost: they only look blank."""
         own = self._columns.own.items()
         marked = [(field, column, batch.marks.get((place, column.position))) for field, column in own]
         return [
-            (field, column, Judged("", "", mark.reason, mark.why))
+            (field, column, Judged("", reason=mark.reason, why=mark.why))
             for field, column, mark in marked
             if mark and mark.reason in _LOST
         ]
@@ -246,7 +243,7 @@ class Judge:
         cell = cells[column.position]
         mark = batch.marks.get((place, column.position)) if batch.marks else None
         if mark is not None:
-            yield cell, Judged("", "", mark.reason, mark.why)
+            yield cell, Judged("", reason=mark.reason, why=mark.why)
             return
         by_property = self._by_property[1]
         texts = ids.parts(cell, lenient=column.meaning.associated and not by_property)
@@ -273,11 +270,6 @@ class Judge:
                 return field, Mark(verdict.reason, f"{self._table.cell_name(row, where.position)}: {verdict.why}.")
         reason = f"MISSING_{missing.upper()}"
         return missing, Mark(reason, f"Row {row}: {_MISSING[reason]}.")
-
-    def _rejected_record(self, row: int, cells: list[str], fault: Mark) -> Reject:
-        ids_as_text = keep(cells[self._columns.object_id.position]), keep(cells[self._columns.to[0].position])
-        row_kind, *_ = self._row_kinds_of[0].of(cells)
-        return Reject(row, 0, *ids_as_text, row_kind, fault.reason, f"Row {row} {fault.why}.")
 
 
 def _with_addresses(row_kind: RowKind, judged: Judged, to_judged: Judged | None) -> RowKind:

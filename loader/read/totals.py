@@ -81,14 +81,15 @@ class Totals:
         every = "\n".join([column[place] for column in unread for place in places]).lower()
         if not any(root in every for root in _ROOTS):
             return {}
-        found = {place: next(filter(_is_total, [column[place] for column in unread]), "") for place in places}
-        return {place: word for place, word in found.items() if word}
+        found: dict[int, str] = {}
+        for place in places:
+            cells = [column[place] for column in unread]
+            totals = [cell for cell in cells if len(cell) <= _LONGEST and _TOTAL.fullmatch(trim(cell))]
+            if totals:
+                found[place] = totals[0]
+        return found
 
     def _common(self, position: int) -> int:
         """Return how long most cells of a column are that have no word for a total beside them."""
         lengths = self._lengths[position]
         return int(np.flatnonzero(lengths == lengths.max())[-1]) if lengths.any() else 0
-
-
-def _is_total(cell: str) -> bool:
-    return len(cell) <= _LONGEST and bool(_TOTAL.fullmatch(trim(cell)))
