@@ -27,7 +27,7 @@ _PAIR = 2**32 - 1
 
 def record(database: sqlite3.Connection, outcomes: Iterable[Outcome]) -> None:
     """Write outcomes down; sqlite3.IntegrityError for a pair that has one already."""
-    # Neighbours with the same result become one line: PUTs of one millisecond often have the same.
+    # Neighbours with the same result become one line: PUTs of one moment mostly have the same.
     groups = [(key, list(same)) for key, same in groupby(outcomes, key=_RESULT)]
     if not groups:
         return

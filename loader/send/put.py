@@ -11,7 +11,8 @@ from loader.send.gateway import Gateway, Superseded
 from loader.send.outcomes import Record, failed, written
 from loader.send.outgoing import Draft, Leaving
 
-MILLISECOND = timedelta(milliseconds=1)
+SHARED_TIME = timedelta(milliseconds=10)
+"""Answers of so long get the same time, too early by less than that: the journal then keeps one result for them."""
 
 
 class Put:
@@ -43,8 +44,8 @@ class Put:
         record([Outcome(pair_ids=draft.numbers, result=result, rows=pair.rows, unchanged=pair.unchanged)])
 
     def _finished_at(self) -> str:
-        """Return what time it is, or was less than a millisecond ago; many requests share its words."""
+        """Return what time it is, or was less than `SHARED_TIME` ago."""
         now = self._now()
         if not self._since <= now < self._until:
-            self._since, self._until, self._text = now, now + MILLISECOND, timestamp(now)
+            self._since, self._until, self._text = now, now + SHARED_TIME, timestamp(now)
         return self._text
