@@ -105,7 +105,7 @@ INPUTS = click.Argument(["inputs"], nargs=-1, metavar="INPUT...")
 RESULTS = click.Argument(["results"], metavar="RESULTS")
 
 
-@verb("Associate the records that the inputs name.", INPUTS)
+@verb("Associate the records that the files list.", INPUTS)
 def load(given: "Command") -> int:
     """Associate the records that the inputs name, and write one result line for each row.
 
@@ -202,7 +202,7 @@ def explain(given: "Command") -> int:
     return terminal.explain(given)
 
 
-@verb("Write a run as a page to look at or to mail.", RESULTS)
+@verb("Write a run as a page to read or to mail.", RESULTS)
 def report(given: "Command") -> int:
     """Write a run as one page of HTML: what was asked, what happened, what went wrong and what to do about it.
 
@@ -226,7 +226,7 @@ def status(given: "Command") -> int:
     return terminal.status(given)
 
 
-@verb("Look whether the portal has what the inputs ask for.", INPUTS)
+@verb("Check that HubSpot has what the inputs say.", INPUTS)
 def verify(given: "Command") -> int:
     """Read back from the portal what the inputs ask for, and write one line for each row.
 
@@ -243,7 +243,7 @@ def verify(given: "Command") -> int:
     return terminal.verify(given)
 
 
-@verb("Take back what a load added, and nothing else.", RESULTS)
+@verb("Remove what a load added, and nothing else.", RESULTS)
 def undo(given: "Command") -> int:
     """Remove the associations and labels that a load added; what was there before stays.
 

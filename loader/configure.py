@@ -34,7 +34,10 @@ def settings_from(command: Command, environment: Mapping[str, str]) -> Settings:
     """Return the settings of a command; UsageError when they are wrong."""
     values, removes = command.values, _removes(command)
     if values.get("unread") and values["existing"] != "replace":
-        raise UsageError("--unread is for --existing replace: to keep the labels that pairs have, they must be read")
+        raise UsageError(
+            "--unread works only with --existing replace: to keep the labels that pairs have, the loader must "
+            "read them first"
+        )
     given = _fields(Settings, values)
     given |= {"removes": removes, "label_name": values.get("name")}
     if command.verb == "undo":
@@ -79,9 +82,13 @@ def _records(command: Command) -> tuple[InputSettings, ...]:
 def _groups(command: Command) -> tuple[InputSettings, ...]:
     """Return how the inputs are read: all in one way, or each `[[input]]` of the configuration file in its own."""
     if command.arguments and command.job:
-        raise UsageError("inputs are named on the command line and as [[input]] in the --config file: keep one of them")
+        raise UsageError(
+            "inputs are given on the command line and as [[input]] in the --config file: keep one of the two"
+        )
     if not command.arguments and not command.job:
-        raise UsageError("name at least one input: a file, a folder, a glob, or - for standard input")
+        raise UsageError(
+            'give at least one input: a file, a folder, a pattern such as "exports/*.csv", or - for standard input'
+        )
     needs_label = _removes(command) and not command.values["whole_pair"]
     values = {**command.values, "inputs": command.arguments, "needs_label": needs_label}
     return tuple(_input_settings({**values, **own}) for own in command.job or [{}])
@@ -94,7 +101,7 @@ def _input_settings(values: Mapping[str, Any]) -> InputSettings:
             raise UsageError(f"--column names two columns for {field}: {columns[field]!r} and {header!r}; keep one")
     for keyword, name in (("from_id_property", "--from-id-property"), ("to_id_property", "--to-id-property")):
         if (values[keyword] or "").strip().casefold() == RECORD_ID:
-            raise UsageError(f"{name} {RECORD_ID} is the record id, which every id cell holds anyway: leave {name} out")
+            raise UsageError(f"{name} {RECORD_ID} is the record id, which the id cells hold anyway: leave {name} out")
     return InputSettings(columns=columns, **_fields(InputSettings, values))
 
 
@@ -119,16 +126,22 @@ def base_url(text: str, trusted: Sequence[str] = ()) -> str:
     https to hubapi.com and its subdomains, to this machine, or to a host in `trusted`; http to this machine only.
     """
     if any(sign in text for sign in "@?#"):  # Not shown: there may be a password before the @.
-        raise UsageError("--base-url holds more than an address: leave out user, password, query and fragment")
+        raise UsageError("--base-url contains more than an address: leave out user, password, query and fragment")
     try:
         parts = urlsplit(text)
         host, _ = parts.hostname or "", parts.port
     except ValueError as error:
-        raise UsageError(f"--base-url {text!r} is no URL ({error})") from error
+        raise UsageError(f"--base-url {text!r} is not a URL ({error})") from error
     if not _ADDRESS.fullmatch(text):
-        raise UsageError(f"--base-url {text!r} is no plain address: write https://api.hubapi.com")
+        raise UsageError(f"--base-url {text!r} is not a plain address: write https://api.hubapi.com")
     _check_host(parts, host, trusted)
     return text.rstrip("/")
+
+
+def other_address(url: str) -> str:
+    """Return a base URL that is not HubSpot's own, else a blank text."""
+    host = urlsplit(url).hostname or ""
+    return "" if host.endswith(f".{HUBSPOT_DOMAIN}") else url
 
 
 def _check_host(parts: SplitResult, host: str, trusted: Sequence[str]) -> None:
@@ -183,7 +196,7 @@ def _token_in(path: str) -> str:
     except OSError as error:
         raise UsageError(f"--token-file {path} cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"--token-file {path} holds no token: it is no text") from error
+        raise UsageError(f"--token-file {path} does not hold a token: it is not text") from error
 
 
 def _secret(text: str, where: str) -> Secret:
@@ -191,5 +204,5 @@ def _secret(text: str, where: str) -> Secret:
     if not token:
         raise UsageError(f"{where} is empty: put the access token there")
     if not token.isascii() or not token.isprintable() or " " in token:
-        raise UsageError(f"{where} holds characters that no token has (a line break, a blank?): copy it again")
+        raise UsageError(f"{where} contains characters that no token has (a line break, a blank?): copy it again")
     return Secret(token)

@@ -140,9 +140,9 @@ class RecordMerged(Refused):
         self, object_type: str, record_id: str, survivor: str, *, status: int | None = None, done: bool = False
     ) -> None:
         """Take ids; `done` says that something was written to the survivor."""
-        written = ", where HubSpot has set what was sent, and undo leaves it" if done else ""
+        written = ", and HubSpot has associated that one, which undo leaves as it is" if done else ""
         record = one_of(object_type, record_id)
-        message = f"{record} is merged into {survivor} in HubSpot{written}: write {survivor} instead of it"
+        message = f"{record} was merged into {survivor} in HubSpot{written}: write {survivor} in its place"
         super().__init__(message, status=status, category="RECORD_MERGED")
         self.object_type = object_type
         self.record_id = record_id
@@ -221,5 +221,5 @@ class Interrupted(Stopped):
     """SIGINT or SIGTERM; `exit_code` is 128 + the signal's number."""
 
     def __init__(self, signal_number: int) -> None:
-        super().__init__("interrupted; the same command goes on where this one stopped")
+        super().__init__("interrupted; the same command continues where this one stopped")
         self.exit_code = 128 + signal_number

@@ -173,9 +173,11 @@ class Planned:
     `losing` is what `--existing replace` takes off. `merged` are records that are merged into others in HubSpot:
     their rows will fail. `new_labels` are made before anything is sent; the type ids of their kinds are blank.
     `daily_quota` is the day's, None where HubSpot does not say. With a `limit`, rows, pairs and rejects are those
-    of the first `limit` records. `rejects` names the rejected rows by reason, the most frequent first; `failures`
-    is the file that has them all, None where none was written. `next_command` loads what was planned, None with
-    nothing to send. `removal` is what a removal takes off, None for a load, and where it was not looked up.
+    of the first `limit` records. `account_type` is HubSpot's word for the account; `address` is where requests go,
+    blank for HubSpot itself. `method` is the one that a load uses, `chosen` by its size (`--method auto`).
+    `rejects` names the rejected rows by reason, the most frequent first; `failures` is the file that has them all,
+    None where none was written. `next_command` loads what was planned, None with nothing to send.
+    `removal` is what a removal takes off, None for a load, and where it was not looked up.
     """
 
     inputs: Mapping[str, Understood]
@@ -197,6 +199,10 @@ class Planned:
     losing: Losing | None = None
     merged: tuple[MergedRecord, ...] = ()
     limit: int | None = None
+    account_type: str = ""
+    address: str = ""
+    method: str = "put"
+    chosen: bool = False
     rejects: tuple[RejectedFor, ...] = ()
     failures: str | None = None
     next_command: str | None = None
@@ -330,10 +336,10 @@ STATES = {
     "running": "a load is at work",
     "planned": "everything is read and checked, and nothing is sent yet",
     "unfinished": "some rows are not sent yet: a limit, or a load that was killed",
-    "stopped": "some rows are not sent yet, and something ended the load",
-    "finished": "every row is settled",
-    "undoing": "an undo has begun to take back what the run added, and is not finished",
-    "undone": "what the run added is taken back",
+    "stopped": "some rows are not sent yet, because something stopped the load",
+    "finished": "every row has a result",
+    "undoing": "an undo has begun to remove what the run added, and is not finished",
+    "undone": "what the run added is removed",
     "damaged": "the journal cannot be read",
 }
 

@@ -20,7 +20,8 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise RecordError(
-            f"{path}: cannot be written ({error.strerror}), so nothing more is sent: make room or mend it, then run "
+            f"{path}: cannot be written ({error.strerror}), so nothing more is sent: free some space or fix the "
+            "folder, then run "
             "the same command again; nothing is lost"
         ) from error
 

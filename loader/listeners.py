@@ -68,7 +68,7 @@ class Listeners:
                 willing(methodcaller("close"), listener, stream)
                 for name, file in (("log", self._log), ("metrics", self._metrics)):
                     if listener is file:
-                        complain(f"the {name} file cannot be written any more; the load goes on without it")
+                        complain(f"the {name} file cannot be written any more; the load continues without it")
 
 
 class _OnlySerious:
@@ -94,7 +94,9 @@ def _own_path(given: Command, keyword: str) -> Path:
     if path.name.endswith(OUTPUT_ENDINGS) or any(
         other and os.path.realpath(other) == os.path.realpath(path) for other in others
     ):
-        raise UsageError(f"--{keyword.replace('_', '-')} {path} is another file of this command: name one of its own")
+        raise UsageError(
+            f"--{keyword.replace('_', '-')} {path} is another file of this command: give a name that no other file has"
+        )
     return path
 
 
@@ -133,7 +135,9 @@ def agreement(stop: Stop, *, yes: bool) -> Callable[[UndoPlanned | RemovalPlanne
                 f"nothing was removed: there is no terminal to ask at; to remove {plan.pairs:,} associations without "
                 "being asked, add --yes"
             )
-        sys.stderr.write(f"To go on, type the number of associations, {plan.pairs} (anything else removes nothing): ")
+        sys.stderr.write(
+            f"To continue, type the number of associations, {plan.pairs} (anything else removes nothing): "
+        )
         sys.stderr.flush()
         typed = await asyncio.to_thread(_line, terminal.fileno(), stop)
         if typed.replace(",", "") != str(plan.pairs):

@@ -115,15 +115,15 @@ class Budget:
 class SendSettings:
     """How requests are made.
 
-    `method` is how pairs are sent: `put`, one in a request, or `batch`, 2,000; `archive` takes them off. `existing` is
-    what becomes of labels that a pair has: `merge` keeps them, `replace` takes them off, and looks at them first unless
-    `unread`; `mirror` keeps them on the pairs of the file, and takes off what the file does not ask of its records, as
-    far as it is of a type that some row asks for, or of any with `mirror_all_labels`. `create_labels` makes the labels
-    that rows name and the portal lacks. `rate` None: 100 per 10 s until the answers' own headers say otherwise.
-    `concurrency` None: the loader decides. `daily_reserve` is what is left of the day's quota for others.
-    `max_duration` is seconds. `limit` is the number of records (over all inputs) to go as far as. `whole_pair`: where
-    associations are taken off, a row with a blank label means the whole pair. `max_removals` is how many may be taken
-    off; None: what the verb has by default.
+    `method` is how pairs are sent: `put`, one in a request, `batch`, 2,000, or `auto`, by how many they are;
+    `archive` takes them off. `existing` is what becomes of labels that a pair has: `merge` keeps them, `replace`
+    takes them off, and looks at them first unless `unread`; `mirror` keeps them on the pairs of the file, and takes
+    off what the file does not ask of its records, as far as it is of a type that some row asks for, or of any with
+    `mirror_all_labels`. `create_labels` makes the labels that rows name and the portal lacks. `rate` None: 100 per
+    10 s until the answers' own headers say otherwise. `concurrency` None: the loader decides. `daily_reserve` is
+    what is left of the day's quota for others. `max_duration` is seconds. `limit` is the number of records (over
+    all inputs) to go as far as. `whole_pair`: where associations are taken off, a row with a blank label means the
+    whole pair. `max_removals` is how many may be taken off; None: what the verb has by default.
     """
 
     method: str = "put"

@@ -1,11 +1,37 @@
-"""Control characters made visible: no file or answer writes to a terminal, or a line of its own to a log."""
+"""Texts as people may see them: numbers with their nouns, and control characters made visible.
+
+No file or answer writes to a terminal, or a line of its own to a log.
+"""
 
 import json
+from math import ceil
 
 
 def visible(text: str) -> str:
     """Return the text with everything that does not print (ESC, line breaks, marks that turn text around) escaped."""
     return text if text.isprintable() else "".join(map(_shown, text))
+
+
+def counted(number: int, noun: str, nouns: str = "") -> str:
+    """Return a number with its noun.
+
+    >>> counted(1, "row"), counted(1200, "row"), counted(2, "company", "companies")
+    ('1 row', '1,200 rows', '2 companies')
+    """
+    return f"{number:,} {noun if number == 1 else nouns or f'{noun}s'}"
+
+
+def in_words(seconds: float) -> str:
+    """Return how long something takes, about, as people say it.
+
+    >>> in_words(0.2), in_words(24), in_words(1000), in_words(9000)
+    ('under 1 s', '24 s', '17 min', '2.5 h')
+    """
+    if seconds < 1:
+        return "under 1 s"
+    if seconds < 120:
+        return f"{ceil(seconds)} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def visible_json(line: str) -> str:

@@ -143,7 +143,7 @@ def _typed(verb: str, stated: Mapping[str, object]) -> dict[str, Any]:
     for name, value in stated.items():
         option = names.get(name)
         if option is None:
-            raise UsageError(f"{name} is no option of {verb}: its options are {', '.join(options)}")
+            raise UsageError(f"{name} is not an option of {verb}: its options are {', '.join(options)}")
         if option.keyword in given:
             raise UsageError(f"{option.keyword} and {name} are the same option: keep one")
         try:

@@ -62,7 +62,7 @@ def source_of(given: object) -> Source:
         return Source(("-",), options, frame=cast("pd.DataFrame", given))
     if isinstance(given, Mapping) or not isinstance(given, Iterable):
         raise UsageError(
-            f"a {type(given).__name__} is no source: give a path, several, a pandas DataFrame, or an iterable of rows"
+            f"{type(given).__name__} cannot be loaded: give a path, several, a pandas DataFrame, or an iterable of rows"
         )
     first, everything = _begun(given)
     if isinstance(first, str | os.PathLike):
@@ -81,5 +81,5 @@ def _begun(given: Iterable[Any]) -> tuple[Any, Iterator[Any]]:
 def _paths(given: Iterable[object]) -> Iterator[str]:
     for path in given:
         if not isinstance(path, str | os.PathLike):
-            raise UsageError(f"a {type(path).__name__} stands among the paths: give paths, or rows, but not both")
+            raise UsageError(f"a {type(path).__name__} is among the paths: give paths, or rows, but not both")
         yield os.fspath(cast("Path", path))

@@ -42,12 +42,14 @@ class Lock:
                     time.sleep(LOOK_SECONDS)
                     continue
                 raise JournalLocked(
-                    f"{self._journal}: process {name} works on these files: wait for it, or give another {self._option}"
+                    f"{self._journal}: process {name} is working on these files: wait for it, or give another "
+                    f"{self._option}"
                 ) from None
             except OSError as error:
                 os.close(descriptor)
                 raise UsageError(
-                    f"{self._path.parent}: this file system cannot keep two runs apart ({error.strerror}): give "
+                    f"{self._path.parent}: this file system cannot protect a run from a second one "
+                    f"({error.strerror}): give "
                     f"{self._option} on a local disk"
                 ) from error
             if self._still_named(descriptor):

@@ -199,7 +199,7 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
         for name in ("application_id", "user_version", "page_count", "page_size")
     )
     if application != APPLICATION:
-        raise JournalError(f"{path} is no journal of a load: move it away, or give another --results")
+        raise JournalError(f"{path} is not the journal of a load: move it away, or give another --results")
     if version != FORMAT:
         raise OtherFormat(
             f"{path} was written by another version of the loader (format {version}, this one is {FORMAT}): go on with "
@@ -275,7 +275,7 @@ def guarded(path: Path) -> Iterator[None]:
         if getattr(error, "sqlite_errorcode", None) in _DAMAGE:  # Python's own such errors have none.
             raise _damaged(path, error) from error
         raise RecordError(
-            f"{path}: the journal cannot be written ({error}), so nothing more is sent: make room or mend the "
+            f"{path}: the journal cannot be written ({error}), so nothing more is sent: free some space or fix the "
             "disk, then run the same command again"
         ) from error
     except sqlite3.DatabaseError as error:

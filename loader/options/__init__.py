@@ -75,22 +75,23 @@ class Option:
 # fmt: off
 
 Existing: TypeAlias = Annotated[str, Option("--existing",
-    "Labels that a pair has: kept, or replaced by those of the file; what is so already is not sent.",
+    "merge: add labels; replace: overwrite them. What is in HubSpot already is not sent.",
     choice("merge", "replace"), "merge", binds=True)]
 Unread: TypeAlias = Annotated[bool, Option("--unread",
-    "With --existing replace: read nothing first; what goes is then not known, and not undone.", FLAG, binds=True)]
+    "With --existing replace: read nothing first; labels that are overwritten are then not known, and undo "
+    "cannot restore them.", FLAG, binds=True)]
 CreateLabels: TypeAlias = Annotated[bool, Option("--create-labels",
-    "Make the labels that the file names and the portal lacks, before anything is sent.", FLAG, binds=True)]
+    "Create the labels that the file names and HubSpot lacks, before anything is sent.", FLAG, binds=True)]
 Yes: TypeAlias = Annotated[bool, Option("--yes", "Do not ask before anything is removed.", FLAG)]
 WholePair: TypeAlias = Annotated[bool, Option("--whole-pair",
     "A blank label, or the type without a label, means the whole pair, with every label that it has.", FLAG,
     binds=True)]
 Limit: TypeAlias = Annotated[int, Option("--limit",
-    "Go no further than the first N records.", number(int, 1), metavar="N")]
+    "Load only the first N records.", number(int, 1), metavar="N")]
 MaxAttempts: TypeAlias = Annotated[int, Option("--max-attempts",
     "Requests for one pair before it counts as failed.", number(int, 1), "8", "N")]
 DailyReserve: TypeAlias = Annotated[int | str, Option("--daily-reserve",
-    "Stop for today when no more of the day's quota than this is left for others.", BUDGET, metavar="N|P%")]
+    "Stop when only this much of the day's quota is left, for other apps.", BUDGET, metavar="N|P%")]
 Json: TypeAlias = Annotated[bool, Option("--json", "Write one JSON object for each event to standard output.", FLAG)]
 
 
@@ -98,13 +99,15 @@ _COLUMN = Option("--column",
     'Read a field from a column of any name: object_id="Contact Key". Repeatable.', FIELD_AND_HEADER,
     metavar="FIELD=HEADER", several=True, setting="columns")
 _FORMAT = Option("--format",
-    "Format of the inputs, where it cannot be told from them.", choice("csv", "tsv", "jsonl", "parquet", "xlsx", "xls"))
+    "Format of the inputs, where the loader does not recognize "
+    "it.", choice("csv", "tsv", "jsonl", "parquet", "xlsx", "xls"))
 _SHEET = Option("--sheet", "Sheet of a workbook.", metavar="NAME")
 _DELIMITER = Option("--delimiter", "Delimiter of a text file.", metavar="CHARACTER")
 _ENCODING = Option("--encoding", "Encoding of a text file.", metavar="NAME")
-Fresh: TypeAlias = Annotated[bool, Option("--fresh", "Begin anew; an earlier run's files are set aside.", FLAG)]
+Fresh: TypeAlias = Annotated[bool, Option("--fresh",
+    "Start over; the earlier run's files are kept under another name.", FLAG)]
 MaxDuration: TypeAlias = Annotated[float | str, Option("--max-duration",
-    "Stop after so long; the same command goes on.", duration(), metavar="90m")]
+    "Stop after this time; the same command continues later.", duration(), metavar="90m")]
 
 
 class InputOptions(TypedDict, total=False):
@@ -114,15 +117,17 @@ class InputOptions(TypedDict, total=False):
     """
 
     object_type: Annotated[str, Option("--from",
-        "Object type of the first records, if rows do not say: contacts.", NAME, metavar="TYPE", per_input=True)]
+        "Object type of the first records, such as contacts, for rows that have "
+        "none.", NAME, metavar="TYPE", per_input=True)]
     to_object_type: Annotated[str, Option("--to",
-        "Object type of the second records, if rows do not say: companies.", NAME, metavar="TYPE", per_input=True)]
+        "Object type of the second records, such as companies, for rows that have "
+        "none.", NAME, metavar="TYPE", per_input=True)]
     label: Annotated[str, Option("--label",
-        "Association label, for rows that do not say.", NAME, metavar="TEXT", per_input=True)]
+        "Association label, for rows that have none.", NAME, metavar="TEXT", per_input=True)]
     association_type_id: Annotated[int | str, Option("--type-id",
-        "Association type id, for rows that name neither label nor type id.", NAME, metavar="N", per_input=True)]
+        "Association type id, for rows with neither a label nor a type id.", NAME, metavar="N", per_input=True)]
     association_category: Annotated[str, Option("--category",
-        "Association category, for rows that do not say.", NAME, metavar="CATEGORY", per_input=True)]
+        "Association category, for rows that have none.", NAME, metavar="CATEGORY", per_input=True)]
     column: Annotated[Mapping[str, str], replace(_COLUMN, per_input=True)]
     from_id_property: Annotated[str, Option("--from-id-property",
         "The first ids are values of this unique property.", NAME, metavar="NAME", per_input=True)]
@@ -133,7 +138,7 @@ class InputOptions(TypedDict, total=False):
     delimiter: Annotated[str, replace(_DELIMITER, per_input=True)]
     encoding: Annotated[str, replace(_ENCODING, per_input=True)]
     strict: Annotated[bool, Option("--strict",
-        "Refuse a file with an unread column that looks as if it said something.", FLAG)]
+        "Refuse a file with an unused column that looks like a label, a type or more ids.", FLAG)]
 
 
 class ConnectionOptions(TypedDict, total=False):
@@ -141,8 +146,8 @@ class ConnectionOptions(TypedDict, total=False):
 
     token_file: Annotated[Path, Option("--token-file",
         "File that holds the access token (else HUBSPOT_ACCESS_TOKEN).", PATH)]
-    portal_id: Annotated[int | str, Option("--portal-id", "Refuse to send to any other portal.", PORTAL_ID,
-        metavar="ID")]
+    portal_id: Annotated[int | str, Option("--portal-id",
+        "Number of the HubSpot account; refuse to send to any other.", PORTAL_ID, metavar="ID")]
     api_version: Annotated[str, Option("--api-version",
         "Version of HubSpot's API; auto: v4, and 2026-09 for runs that begin on 2027-03-01 or later.",
         choice("auto", "v4", "2025-09", "2026-03", "2026-09"), "auto", binds=True)]
@@ -150,11 +155,11 @@ class ConnectionOptions(TypedDict, total=False):
         "Where the API is; https, or http to this machine.", TEXT, "https://api.hubapi.com", "URL",
         binds=True, variable="HUBSPOT_BASE_URL")]
     trust_host: Annotated[Sequence[str], Option("--trust-host",
-        "Send the token to this host, too: a gateway of yours.", metavar="HOST", several=True)]
+        "Send the token to this host, too, such as a gateway of yours.", metavar="HOST", several=True)]
     timeout: Annotated[float, Option("--timeout",
-        "Longest time for one request.", number(float, 0.1), "30.0", "SECONDS")]
+        "Longest time for one request.", number(float, 0.1, unit="seconds", example=30), "30.0", "SECONDS")]
     rate: Annotated[str, Option("--rate",
-        "Most requests in any window of so many seconds: 190/10.", RATE, "auto", "auto|N/SECONDS")]
+        "Most requests in a time, such as 190/10: 190 requests in 10 seconds.", RATE, "auto", "auto|N/SECONDS")]
     config: Annotated[Path, Option("--config",
         "Read options, and inputs, from a file; the command line and the environment win.", PATH,
         metavar="FILE.toml")]
@@ -163,9 +168,9 @@ class ConnectionOptions(TypedDict, total=False):
 class OutputOptions(TypedDict, total=False):
     """What is shown: `log_file` is appended to, `json` writes each event to standard output."""
 
-    quiet: Annotated[bool, Option("--quiet", "Say nothing but errors.", FLAG)]
+    quiet: Annotated[bool, Option("--quiet", "Show errors only.", FLAG)]
     json: Json
-    log_file: Annotated[Path, Option("--log-file", "Write what happens to a file, too.", PATH)]
+    log_file: Annotated[Path, Option("--log-file", "Also write what happens to this file.", PATH)]
 
 
 class ExistingOptions(TypedDict, total=False):
@@ -180,8 +185,8 @@ class MethodOption(TypedDict, total=False):
     """How a load writes pairs."""
 
     method: Annotated[str, Option("--method",
-        "One pair in a request, or 2,000; by batch HubSpot gives no created resource id.",
-        choice("put", "batch"), "put")]
+        "put: one pair in a request; batch: up to 2,000, much faster, but without created resource ids; auto: "
+        "put, or batch where put would take more than 10 minutes.", choice("put", "batch", "auto"), "put")]
 
 
 class RemoveOptions(TypedDict, total=False):
@@ -212,33 +217,33 @@ class SendOptions(TypedDict, total=False):
     max_duration: MaxDuration
     limit: Limit
     again: Annotated[float | str, Option("--again",
-        "The same inputs are a new run when the last one ended longer ago; changed ones always are.",
+        "Load the same inputs again if their last load ended longer ago than this; changed inputs are always loaded.",
         duration(none=True), metavar="20h")]
     dry_run: Annotated[bool, Option("--dry-run", "Only plan: check everything, send nothing, write nothing.", FLAG)]
     fresh: Fresh
     retry_failed: Annotated[bool, Option("--retry-failed", "Send the failed rows of this run again.", FLAG)]
     keep: Annotated[int, Option("--keep",
-        "When a new run begins, remove earlier runs of the same name that ended longer ago.",
-        number(int, 1), metavar="DAYS")]
+        "When a new run begins, delete earlier runs of the same name that ended longer ago than this.",
+        number(int, 1, unit="days", example=30), metavar="DAYS")]
     metrics_file: Annotated[Path, Option("--metrics-file",
-        "Write the run's figures to a file for Prometheus, too.", PATH)]
+        "Also write the run's figures to a file for Prometheus.", PATH)]
 
 
 class ReadBackOptions(TypedDict, total=False):
     """How a verification is made. `sample` is a number of pairs, `seed` draws the same again; `wait` seconds."""
 
-    results: Annotated[Path, Option("--results", "Results of the load; the verification lies beside them.", PATH)]
+    results: Annotated[Path, Option("--results", "Results of the load; the verification is written beside them.", PATH)]
     existing: Annotated[str, Option("--existing",
         "merge: a pair may have more labels than the file asks for; replace: exactly those.",
         choice("merge", "replace"), "merge", binds=True)]
     removed: Annotated[bool, Option("--removed",
-        "After remove: look whether what the inputs name is gone.", FLAG)]
+        "After remove: check that what the inputs name is gone.", FLAG)]
     whole_pair: WholePair
-    sample: Annotated[int, Option("--sample", "Look at N pairs only, drawn by chance.", number(int, 1), metavar="N")]
+    sample: Annotated[int, Option("--sample", "Check only N pairs, chosen at random.", number(int, 1), metavar="N")]
     seed: Annotated[int, Option("--seed",
-        "Draw the sample that was drawn with this seed.", number(int), metavar="N")]
+        "Choose the same pairs as the sample with this seed.", number(int), metavar="N")]
     wait: Annotated[float | str, Option("--wait",
-        "How long what seems missing is given to turn up: reads may lag behind writes.",
+        "How long to wait for pairs that seem missing: HubSpot's reads may lag behind its writes.",
         duration(none=True), "7s", "7s")]
     limit: Limit
     max_attempts: MaxAttempts
@@ -250,7 +255,7 @@ class TakeBackOptions(TypedDict, total=False):
 
     yes: Yes
     assume_new: Annotated[bool, Option("--assume-new",
-        "Remove all that the run created, also what may have been there before (after --unread).", FLAG)]
+        "Remove everything that the run created, even what may have been there before (after --unread).", FLAG)]
     max_attempts: MaxAttempts
     daily_reserve: DailyReserve
 
@@ -300,13 +305,14 @@ class ReportOptions(TypedDict, total=False):
     """Where a report goes."""
 
     output: Annotated[Path, Option("--output",
-        "Where the report goes; else beside the results: <name>.report.html.", PATH)]
+        "Where the report goes (default: beside the results, <name>.report.html).", PATH)]
 
 
 class SandboxOptions(TypedDict, total=False):
     """What the simulated HubSpot is like; these are for the command line only."""
 
-    port: Annotated[int, Option("--port", "Port; 0: a free one.", number(int, 0, 65535), "8642", variable=None)]
+    port: Annotated[int, Option("--port", "Port; 0: a free one.",
+        number(int, 0, 65535, example=8642), "8642", variable=None)]
     rate: Annotated[str, Option("--rate", "Rate limit, or off.", TEXT, "100/10", "N/SECONDS", variable=None)]
     daily: Annotated[int, Option("--daily", "Daily quota.", number(int, 0), variable=None)]
     latency: Annotated[str, Option("--latency",
@@ -317,7 +323,7 @@ class SandboxOptions(TypedDict, total=False):
     faults: Annotated[str, Option("--faults",
         "What goes wrong, and how often.", TEXT, "", "429:0.02,500:0.01|FILE.json", variable=None)]
     portal: Annotated[Path, Option("--portal",
-        "JSON file with the portal's labels, records and associations.", PATH, variable=None)]
+        "JSON file with the account's labels, records and associations.", PATH, variable=None)]
     seed: Annotated[int, Option("--seed", "Seed of everything random.", number(int), variable=None)]
 
 # fmt: on

@@ -59,8 +59,8 @@ def command(
             return parsed(option, value)
         except ValueError as error:
             if file and by_file:
-                raise file.cannot_be_meant(option, error) from error
-            raise UsageError(f"Invalid value for '{spelled(option)}': {error}") from error
+                raise file.wrong(option, error) from error
+            raise UsageError(f"{spelled(option)} {error}") from error
 
     # Of several mistakes, the first that was typed is reported.
     values = {name: value_of(options[name]) for name in [*given, *(each for each in options if each not in given)]}

@@ -73,7 +73,7 @@ class ConfigurationFile:
         except OSError as error:
             raise UsageError(f"{path}: the configuration file cannot be read ({error.strerror})") from error
         except ValueError as error:
-            raise UsageError(f"{path}: the configuration file is no TOML ({error})") from error
+            raise UsageError(f"{path}: the configuration file is not valid TOML ({error})") from error
 
     def values(self, verb: str) -> dict[str, Any]:
         """Return what the file says about a command's options, as typed, by keywords; UsageError for other keys."""
@@ -85,7 +85,7 @@ class ConfigurationFile:
             if option is not None:
                 found[option.keyword] = self._as_typed(option, key, value)
             elif _plain(key) not in others | {INPUT}:
-                raise self._wrong(key, f"is no option of {verb}: its options are {', '.join(sorted(own))}")
+                raise self._wrong(key, f"is not an option of {verb}: its options are {', '.join(sorted(own))}")
         return found
 
     def inputs(self, verb: str) -> tuple[JobInput, ...]:
@@ -96,15 +96,19 @@ class ConfigurationFile:
             raise self._wrong(INPUT, "must be a table of its own for each input: begin each with [[input]]")
         return tuple(self._input(number, table, own) for number, table in enumerate(tables, 1))
 
-    def cannot_be_meant(self, option: Option, error: ValueError) -> UsageError:
+    def wrong(self, option: Option, error: ValueError) -> UsageError:
         """Return the error for a value of the file that is wrong."""
-        return self._wrong(next(key for key in self.content if _plain(key) == option.key), f"cannot be meant: {error}")
+        return self._wrong(next(key for key in self.content if _plain(key) == option.key), str(error))
 
     def _input(self, number: int, table: Mapping[str, Any], own: Mapping[str, Option]) -> JobInput:
         given = table.get("path")
         paths = given if isinstance(given, list) else [given]
         if not paths or not all(isinstance(path, str) and path for path in paths):
-            why = "must name a file, a folder or a glob, or a list of them" if "path" in table else "is missing"
+            why = (
+                "must be a file, a folder or a pattern such as exports/*.csv, or a list of them"
+                if "path" in table
+                else "is missing"
+            )
             raise self._wrong("path", why, number)
         found: dict[str, Any] = {"inputs": tuple(paths)}
         for key, value in table.items():
@@ -112,12 +116,12 @@ class ConfigurationFile:
                 continue
             option = own.get(_plain(key))
             if option is None:
-                raise self._wrong(key, f"is no key of an input: they are path, {', '.join(sorted(own))}", number)
+                raise self._wrong(key, f"is not a key of an input: the keys are path, {', '.join(sorted(own))}", number)
             typed = self._as_typed(option, key, value, number)
             try:
                 found[option.keyword] = parsed(option, typed)
             except ValueError as error:
-                raise self._wrong(key, f"cannot be meant: {error}", number) from error
+                raise self._wrong(key, str(error), number) from error
         return found
 
     def _as_typed(self, option: Option, key: str, value: object, number: int = 0) -> Any:

@@ -11,7 +11,7 @@ from loader.settings import Budget, Rate
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """How the text of an option is read: `read` returns the value, or raises ValueError with what is wrong.
+    """How the text of an option is read: `read` returns the value, or raises ValueError with what the option needs.
 
     `separator` is written between several values in one environment variable; None: blanks. `choices`, `number`,
     `least` and `most` are what the help shows.
@@ -30,24 +30,31 @@ def choice(*choices: str) -> Kind:
 
     def read(text: str) -> str:
         if text not in choices:
-            raise ValueError(f"{text!r} is not one of {', '.join(map(repr, choices))}.")
+            raise ValueError(f"needs {' or '.join([', '.join(choices[:-1]), choices[-1]])}, not {text!r}.")
         return text
 
     return Kind(read=read, choices=choices)
 
 
-def number(kind: type[int] | type[float], least: float | None = None, most: float | None = None) -> Kind:
-    """Return the kind of an option that is a number, `least` and `most` included."""
-    name = "integer" if kind is int else "float"
-    limits = f"x>={least}" if most is None else f"{least}<=x<={most}"
+def number(
+    kind: type[int] | type[float],
+    least: float | None = None,
+    most: float | None = None,
+    *,
+    unit: str = "",
+    example: float = 100,
+) -> Kind:
+    """Return the kind of an option that is a number (of a `unit`, such as days), `least` and `most` included."""
+    limits = f" from {least} to {most}" if most is not None else ""
+    wanted = f"needs a number{f' of {unit}' * bool(unit)}{limits}, such as {example}"
 
     def read(text: str) -> float:
         try:
             value = kind(text)
         except ValueError as error:
-            raise ValueError(f"{text!r} is not a valid {name}{' range' if least is not None else ''}.") from error
+            raise ValueError(f"{wanted}, not {text!r}.") from error
         if (least is not None and value < least) or (most is not None and value > most):
-            raise ValueError(f"{value} is not in the range {limits}.")
+            raise ValueError(f"{wanted}, not {text}.")
         return value
 
     return Kind(read=read, number=kind, least=least, most=most)
@@ -60,7 +67,7 @@ def duration(*, none: bool = False) -> Kind:
     def read(text: str) -> float:
         match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]+)?)\s*([smhd]?)", text, re.ASCII)
         if not match or (float(match[1]) == 0 and not none):
-            raise ValueError(f"{text!r} is no duration: write 90m, 8h or a number of seconds")
+            raise ValueError(f"needs a duration, such as 90m, 8h or a number of seconds, not {text!r}.")
         return float(match[1]) * units[match[2]]
 
     return Kind(read=read)
@@ -73,7 +80,7 @@ def _flag(text: str) -> bool:
     }
     state = states.get(text.strip().lower())
     if state is None:
-        raise ValueError(f"{text!r} is not a valid boolean. Recognized values: {', '.join(sorted(states))}")
+        raise ValueError(f"needs true or false (yes, no, on, off, 1 and 0 are understood, too), not {text!r}.")
     return state
 
 
@@ -82,7 +89,7 @@ def _rate(text: str) -> Rate | None:
         return None
     match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,6}(?:\.[0-9]+)?)s?", text, re.ASCII)
     if not match or int(match[1]) == 0 or float(match[2]) == 0:
-        raise ValueError(f"{text!r} is no rate: write auto, or requests/seconds such as 190/10")
+        raise ValueError(f"needs auto, or requests/seconds such as 190/10, not {text!r}.")
     return Rate(int(match[1]), float(match[2]))
 
 
@@ -90,14 +97,14 @@ def _how_many(text: str) -> int | None:
     if text == "auto":
         return None
     if not re.fullmatch(r"[1-9][0-9]{0,3}", text, re.ASCII):
-        raise ValueError(f"{text!r} is no number from 1 to 9999: write auto, or how many")
+        raise ValueError(f"needs auto, or a number from 1 to 9999, not {text!r}.")
     return int(text)
 
 
 def _budget(text: str) -> Budget:
     match = re.fullmatch(r"([0-9]{1,12})|([0-9]{1,3}(?:\.[0-9]+)?)%", text, re.ASCII)
     if not match or (match[2] and float(match[2]) > 100):
-        raise ValueError(f"{text!r} is no budget: write a number such as 100, or a share such as 5%")
+        raise ValueError(f"needs a number such as 100, or a share such as 5%, not {text!r}.")
     return Budget(count=int(match[1])) if match[1] else Budget(share=float(match[2]) / 100)
 
 
@@ -107,7 +114,9 @@ def _budget_or_off(text: str) -> Budget:
 
 def _portal_id(text: str) -> str | None:
     if text and not re.fullmatch(r"[0-9]{1,19}", text, re.ASCII):
-        raise ValueError(f"{text!r} is no portal id: it is a number, the one in the addresses of your HubSpot pages")
+        raise ValueError(
+            f"needs the number of a HubSpot account, which is in the addresses of its pages, not {text!r}."
+        )
     return text or None
 
 
@@ -116,7 +125,7 @@ def _field_and_header(text: str) -> tuple[str, str]:
     field, equals, header = text.partition("=")
     field = field.strip()
     if not equals or field not in FIELDS:
-        raise ValueError(f"{text!r} is no FIELD=HEADER: FIELD is one of {', '.join(FIELDS)}")
+        raise ValueError(f"needs FIELD=HEADER, where FIELD is one of {', '.join(FIELDS)}, not {text!r}.")
     return field, header if header.strip() else ""
 
 

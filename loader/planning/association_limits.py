@@ -119,7 +119,8 @@ def _beyond(
     category, type_id = limited.type
     message = (
         f"record {record} has {len(having):,} associations of {category} {type_id} ({types.shown(limited.direction)}) "
-        f"and would have {len(having) + len(added):,}, but this portal allows {limited.most:,}: take some off, or "
+        f"and would have {len(having) + len(added):,}, but this HubSpot account allows {limited.most:,}: remove "
+        "some, or "
         "raise the limit in HubSpot's settings"
     )
     return dict.fromkeys(added[room:], message)

@@ -1,6 +1,6 @@
 """What a load costs by each method, and what reading first would save: in requests, time and share of the day."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from loader.send.existing import PAIRS_PER_LOOKUP
 from loader.send.judging import Case, Judge, cases, renamed
 from loader.send.reading import RECORDS_PER_READ, CurrentAssociations, Reading
 from loader.settings import Rate, SendSettings
+from loader.text import counted, in_words
 
 PAIRS_OF_A_REQUEST = {"put": 1, "batch": PAIRS_PER_CREATE}
 
@@ -28,7 +29,7 @@ STALE_SHARE = 0.01
 """Of the pairs: plans reckon with one, as it is not known before writing which records are still there."""
 
 LONG_SECONDS = 600.0
-"""For a load that takes longer, the faster method is shown."""
+"""A load that takes longer is advised of the faster method, or uses it where that is left to its size."""
 
 MOST_LOTS = 200
 """A plan looks up no more: 200,000 records, of which it concludes on the others."""
@@ -90,12 +91,13 @@ async def look_ahead(
             found = _plus(found, cases(unclear, *reading.held(unclear.from_ids, unclear.to_ids), judge))
         looked_up += len(records) - len(unread)
         if lots % 10 == 0:
-            notify(Note(f"{looked_up:,} pairs are looked up, {found.complete:,} of them have what is asked for."))
+            notify(Note(f"{counted(looked_up, 'pair')} checked so far, {found.complete:,} of them in HubSpot already."))
     if refused:
         notify(
             Note(
-                f"HubSpot does not tell what {len(refused):,} of the pairs have ({refused[0].message}): "
-                "they are not counted among those that it was asked about."
+                f"HubSpot refused to show what {counted(len(refused), 'pair')} of the file have "
+                f"({refused[0].message}): "
+                "they are not counted as checked."
             )
         )
     # A record may be that of many pairs.
@@ -160,29 +162,38 @@ def replacing(send: SendSettings) -> str | None:
     if send.existing != "replace":
         return None
     after = (
-        "nothing is read first, so undo cannot give them back."
+        "nothing is read first, so undo cannot restore them."
         if send.unread
-        else "a plan says how many that are, and undo gives them back."
+        else "a plan shows how many, and undo restores them."
     )
-    return f"Pairs lose the labels that they have and the file does not ask for: {after}"
+    return f"Labels that a pair has and the file does not name are removed: {after}"
 
 
 def advice(planned: Planned, send: SendSettings) -> str | None:
-    """Return what a person should know who has chosen a method, or None."""
+    """Return what a person should know of the method by which a load sends, or None."""
     if send.method == ARCHIVE:
         return None
-    if send.method == "batch":
-        return "By batch HubSpot gives no created resource id: that column of the results stays empty."
     put, batch = planned.costs["put"], planned.costs["batch"]
-    if put.seconds <= LONG_SECONDS:
+    if planned.chosen and planned.method == "batch":
+        return (
+            f"--method auto: in batches, because one by one would take {in_words(put.seconds)}. "
+            "HubSpot returns no created resource ids then: that column of the results stays empty."
+        )
+    if planned.method == "batch":
+        return "In batches HubSpot returns no created resource ids: that column of the results stays empty."
+    if put.seconds <= LONG_SECONDS or send.method != "put":
         return None
     return (
-        f"This takes {put.requests:,} requests, about {_words(put.seconds)}; with --method batch it would take "
-        f"{batch.requests:,}, about {_words(batch.seconds)}, but HubSpot gives no created resource id then."
+        f"One by one this takes {in_words(put.seconds)}. With --method batch it takes {in_words(batch.seconds)}, but "
+        "the column created_resource_id of the results stays empty."
     )
 
 
-def _words(seconds: float) -> str:
-    if seconds < 120:
-        return f"{ceil(seconds)} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
+def method_for(method: str, by_method: Mapping[str, Cost]) -> str:
+    """Return the method by which a load sends: for `auto` one by one, unless that takes long.
+
+    Only one by one, HubSpot returns created resource ids; a load of a few minutes need not give them up.
+    """
+    if method != "auto":
+        return method
+    return "put" if by_method["put"].seconds <= LONG_SECONDS else "batch"

@@ -33,7 +33,7 @@ SAMPLED = 61
 
 UNKNOWN_INVERSE = (
     "other rows link the same two records from the other end, and what this row's association type is called "
-    "there is not known: write this row from the other end, too, or delete it where another row says the same"
+    "there is not known: write this row from the other side, too, or delete it if another row says the same"
 )
 
 _WITH_PAIR = [

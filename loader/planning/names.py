@@ -164,10 +164,12 @@ def wrong_address(
         # Without a portal a custom object may still go by its name, `p55_cars`.
         if object_type != wanted and wanted[0].isdigit():
             shown = names.shown(object_type), names.shown(wanted)
-            why = "the record's address is that of {}, where the load has {}".format(*shown)
+            why = "the record's address is one of {}, but the load expects {}".format(*shown)
             return Unresolved("WRONG_RECORD_ADDRESS", why, field)
         if portal != portal_id and not (offline and portal_id is None):
-            where = f"goes to portal {portal_id}" if portal_id else "goes to a portal whose id HubSpot does not tell"
-            why = f"the record's address is in portal {portal}, and the load {where}"
+            where = (
+                f"goes to account {portal_id}" if portal_id else "goes to an account whose number HubSpot does not give"
+            )
+            why = f"the record's address is in HubSpot account {portal}, and the load {where}"
             return Unresolved("WRONG_RECORD_ADDRESS", why, field)
     return None

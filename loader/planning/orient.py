@@ -228,5 +228,5 @@ def _two(types: Direction, record: int, first: int, last: int) -> str:
     what = {"0-1": "contacts", "0-2": "companies", "0-3": "deals"}.get(types[1], "records")
     return (
         f"record {record} would have two {'parent' if types[0] == types[1] else 'primary'} {what}, {first} and {last}, "
-        "and can have only one: take the label off the others"
+        "and can have only one: remove the label from the others"
     )

@@ -106,7 +106,7 @@ def _stands_for(question: Question, value: str, records: tuple[str, ...]) -> Fou
         "",
         "AMBIGUOUS_RECORD",
         f"several {question.called} have the {question.id_property} {quoted(value)}, "
-        f"{' and '.join(records[:5])}: write the record id instead, or merge them in HubSpot",
+        f"{' and '.join(records[:5])}: write the record id in its place, or merge them in HubSpot",
     )
 
 
@@ -114,8 +114,8 @@ def _not_found(question: Question, value: str) -> FoundRecord:
     return FoundRecord(
         "",
         "RECORD_NOT_FOUND",
-        f"none of the {question.called} has the {question.id_property} {quoted(value)}: mend the cell, or "
-        "make the record in HubSpot first",
+        f"HubSpot has no {question.called} with the {question.id_property} {quoted(value)}: correct the cell, or "
+        "create the record in HubSpot first",
     )
 
 
@@ -124,7 +124,7 @@ def _refused(question: Question, value: str, error: Refused) -> FoundRecord:
         "",
         "RECORD_NOT_FOUND",
         f"HubSpot cannot look for {question.called} with the {question.id_property} {quoted(value)} "
-        f"({error.message}): mend the cell",
+        f"({error.message}): correct the cell",
     )
 
 
@@ -163,7 +163,7 @@ class Inquiry:
         if not self.answered and self._patience <= 0:
             name = self._question.called
             raise UsageError(
-                f"HubSpot cannot look up {name} by {self._question.id_property!r} ({error.message}): name a property "
+                f"HubSpot cannot look up {name} by {self._question.id_property!r} ({error.message}): give a property "
                 f"of {name} whose values are unique"
             ) from error
         return {values[0]: _refused(self._question, values[0], error)}

@@ -21,7 +21,7 @@ from loader.journal import InThread
 from loader.model import Resolved, RowKind, Specification, Unresolved
 from loader.planning.association_limits import Limits, reject_beyond_limits
 from loader.planning.association_types import AssociationTypes
-from loader.planning.cost import ARCHIVE, Ahead, costs
+from loader.planning.cost import ARCHIVE, Ahead, costs, method_for
 from loader.planning.names import learn, refuse_options, resolve_names, wrong_address
 from loader.planning.new_labels import plan_labels
 from loader.planning.object_types import ObjectTypes
@@ -177,11 +177,16 @@ def _group(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prospect:
-    """What is known of the portal that the rows are meant for, and how many records are to be sent at most."""
+    """What is known of the portal that the rows are meant for, and how many records are to be sent at most.
+
+    `address` is blank where requests go to HubSpot; `method` may be `auto`.
+    """
 
     portal_id: str | None
     rate: Rate
     daily_quota: int | None
+    account_type: str = ""
+    address: str = ""
     method: str = "put"
     limit: int | None = None
 
@@ -192,6 +197,7 @@ def planned(staging: Staging, inputs: Sequence[Input], resolution: Resolution, p
     read = zip(inputs, figures.records, strict=True)
     removes = prospect.method == ARCHIVE
     by_method = costs(figures.pairs, figures.looked_up, prospect.rate, prospect.daily_quota, removes=removes)
+    method = method_for(prospect.method, by_method)
     rejects = [
         RejectedFor(reason, rows, *explain(reason)[:2], _first_rejected(staging, inputs, reason, prospect.limit))
         for reason, rows in figures.reasons.items()
@@ -207,8 +213,12 @@ def planned(staging: Staging, inputs: Sequence[Input], resolution: Resolution, p
         unchecked=resolution.unchecked,
         looked_up=resolution.looked_up,
         portal_id=prospect.portal_id,
-        requests=by_method[prospect.method].requests,
-        seconds=by_method[prospect.method].seconds,
+        account_type=prospect.account_type,
+        address=prospect.address,
+        method=method,
+        chosen=prospect.method != method,
+        requests=by_method[method].requests,
+        seconds=by_method[method].seconds,
         rate=prospect.rate,
         daily_quota=prospect.daily_quota,
         costs=by_method,
@@ -237,15 +247,17 @@ def with_what_is_there(event: Planned, ahead: Ahead, method: str) -> Planned:
     lacking = event.pairs - round(share * event.pairs)
     records = event.costs["put"].reads * RECORDS_PER_READ
     by_method = costs(lacking, records, event.rate, event.daily_quota)
-    chosen = by_method[method]
+    chosen = method_for(method, by_method)
+    cost = by_method[chosen]
     return replace(
         event,
         costs=by_method,
+        method=chosen,
         so_far=so_far,
         losing=ahead.losing,
         merged=ahead.merged,
-        requests=chosen.requests,
-        seconds=chosen.seconds,
+        requests=cost.requests,
+        seconds=cost.seconds,
     )
 
 

@@ -39,18 +39,20 @@ def find_type(name: str, names: ObjectTypes, field: str) -> str | Unresolved:
     if sharing := names.sharing(name):
         where = _WHERE.get(field, "")
         message = (
-            f"{quoted(name)} may be {' or '.join(sharing)}, which have that name in this portal: write the id "
-            f"instead{where}"
+            f"{quoted(name)} may be {' or '.join(sharing)}, which have that name in this HubSpot account: write the id "
+            f"in its place{where}"
         )
         return Unresolved("UNKNOWN_OBJECT_TYPE", message, field)
     near = names.nearest(name)
     if near:
         hint = f"did you mean {' or '.join(near)}?"
     elif names.custom:
-        hint = f"this portal's custom objects are {', '.join(names.custom[:10])}"
+        hint = f"this HubSpot account's custom objects are {', '.join(names.custom[:10])}"
     else:
-        hint = "write its name, its id or p<portal>_<name>"
-    return Unresolved("UNKNOWN_OBJECT_TYPE", f"{quoted(name)} is no object type of this portal: {hint}", field)
+        hint = "write its name or its id"
+    return Unresolved(
+        "UNKNOWN_OBJECT_TYPE", f"{quoted(name)} is not an object type of this HubSpot account: {hint}", field
+    )
 
 
 def wanted_label(row_kind: RowKind) -> str:
@@ -102,8 +104,9 @@ def resolve(row_kind: RowKind, direction: Direction, types: AssociationTypes) ->
     if category is None:
         return Unresolved(
             "UNKNOWN_CATEGORY",
-            f"{quoted(row_kind.association_category)} is no association category: write {', '.join(CATEGORIES[:3])} or "
-            "nothing; if the column says something else, add --column association_category= to leave it unread",
+            f"{quoted(row_kind.association_category)} is not an association category: write "
+            f"{', '.join(CATEGORIES[:3])} or "
+            "nothing; if that column is something else, add --column association_category= to ignore it",
             "association_category",
         )
     label = wanted_label(row_kind)
@@ -161,7 +164,7 @@ def _by_label(row_kind: RowKind, named: list[Known], direction: Direction, types
         ids = " and ".join(f"{entry.type.category} {entry.type.type_id}" for entry in found)
         return Unresolved(
             "AMBIGUOUS_LABEL",
-            f"the label {quoted(row_kind.label)} stands for {ids}: name the category and the association type id",
+            f"the label {quoted(row_kind.label)} could be {ids}: give the category and the association type id",
             "label",
         )
     if types.offline:
@@ -169,7 +172,7 @@ def _by_label(row_kind: RowKind, named: list[Known], direction: Direction, types
     return Unresolved("ASSOCIATION_LABEL_NOT_FOUND", _no_such_label(row_kind.label, direction, types), "label")
 
 
-_CHECK = "check both object types, or name the association type id"
+_CHECK = "check both object types, or give the association type id"
 
 
 def _not_listed(direction: Direction, types: AssociationTypes) -> str:
@@ -184,13 +187,14 @@ def _no_such_label(label: str, direction: Direction, types: AssociationTypes) ->
     choice = ", ".join(repr(name) for name in near or first)
     if not types.of(direction):
         return (
-            f"this portal has no association type from {pair}, so none with the label {quoted(label)}: make one in "
+            f"this HubSpot account has no association type from {pair}, so none with the label {quoted(label)}: "
+            "create one in "
             "HubSpot"
         )
     hint = f"did you mean {choice}?" if near else f"there are {choice}" if choice else "there are no labels at all"
     other = direction[1], direction[0]
     if other != direction and types.named(other, label):
-        hint = f"it is one of {types.shown(other)}, so write the row from that end; from this one {hint}"
+        hint = f"it is a label of {types.shown(other)}, so write the row from that side; from this side {hint}"
     return f"{pair} have no label {quoted(label)}: {hint}"
 
 
@@ -199,7 +203,7 @@ def _by_type_id(row_kind: RowKind, category: str, direction: Direction, types: A
     if type_id is None:
         return Unresolved(
             "INVALID_ASSOCIATION_TYPE_ID",
-            f"{quoted(row_kind.association_type_id)} is no association type id: write digits only, such as 279",
+            f"{quoted(row_kind.association_type_id)} is not an association type id: write digits only, such as 279",
             "association_type_id",
         )
     numbered = types.numbered(direction, type_id)
@@ -208,7 +212,7 @@ def _by_type_id(row_kind: RowKind, category: str, direction: Direction, types: A
         meanings = " and ".join(_described(entry) for entry in same)
         return Unresolved(
             "AMBIGUOUS_ASSOCIATION_TYPE_ID",
-            f"association type {type_id} of {types.shown(direction)} may be {meanings}: name the association category, "
+            f"association type {type_id} of {types.shown(direction)} may be {meanings}: give the association category, "
             "too",
             "association_type_id",
         )
@@ -269,9 +273,9 @@ def _right_ids(
         if right and len(right) == len(inverses):
             which = "which is" if len(right) == 1 else "which are"
             ids = " or ".join(_id_of(inverse, direction, types) for inverse in right)
-            return f"{wrong}: use {ids}, {which} the same from this end"
+            return f"{wrong}: use {ids}, {which} the same from this side"
     if not types.of(direction) and types.complete(direction):
-        return f"{wrong}: this portal has no association type from {pair} at all, so they cannot be associated"
+        return f"{wrong}: this HubSpot account has no association type from {pair} at all, so they cannot be associated"
     unlabelled = types.unlabelled(direction)
     others = [f"{_id_of(entry.type, direction, types)} {entry.label!r}" for entry in types.first_labelled(direction)]
     plain = [f"{_id_of(unlabelled.type, direction, types)} (unlabelled)"] if unlabelled else []
@@ -289,8 +293,8 @@ def _unlabelled(row_kind: RowKind, direction: Direction, types: AssociationTypes
     if entry is not None and row_kind.association_category and entry.type.category != category_of(row_kind):
         return Unresolved(
             "CATEGORY_WITHOUT_TYPE",
-            f"the row says the category {row_kind.association_category.strip()} and neither a label nor a type id, and "
-            f"{pair} without a label is {_described(entry)}: name a label or a type id, or leave the category blank",
+            f"the row has the category {row_kind.association_category.strip()} and neither a label nor a type id, and "
+            f"{pair} without a label is {_described(entry)}: give a label or a type id, or leave the category blank",
             "association_category",
         )
     if entry is not None:
@@ -298,11 +302,14 @@ def _unlabelled(row_kind: RowKind, direction: Direction, types: AssociationTypes
     if types.offline:
         return _unchecked("", direction)
     if not types.of(direction) and types.complete(direction):
-        message = f"this portal has no association type from {pair}, so they cannot be associated: make one in HubSpot"
+        message = (
+            f"this HubSpot account has no association type from {pair}, so they cannot be associated: "
+            "create one in HubSpot"
+        )
     elif types.has_unlabelled(direction):
-        message = f"{pair} have several association types without a label: name the one that is meant by its --type-id"
+        message = f"{pair} have several association types without a label: give the right one with --type-id"
     elif types.complete(direction):
-        message = f"HubSpot does not associate {pair} without a label: name one"
+        message = f"HubSpot does not associate {pair} without a label: give one"
     else:
         message = f"{_not_listed(direction, types)}: {_CHECK}"
     return Unresolved("NO_UNLABELLED_TYPE", message, "to_object_type")

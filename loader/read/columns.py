@@ -54,10 +54,12 @@ class Columns(NamedTuple):
             if column.meaning.field and not meaning(column.header).field
         ]
         labelled = [show(column.header) for column in self.to if column.meaning.type_id]
-        notes = [f"Read with the label that their header is: {', '.join(labelled)}."] if labelled else []
+        notes = (
+            [f"These column headers are labels, and their rows get them: {', '.join(labelled)}."] if labelled else []
+        )
         if usual:
-            leave = "--column FIELD= (with no header) leaves one unread"
-            notes.append(f"Read by their usual names: {', '.join(usual)}; {leave}.")
+            leave = "to ignore one, add --column FIELD= with nothing after the ="
+            notes.append(f"Read as their names suggest: {', '.join(usual)}; {leave}.")
         return notes
 
 
@@ -196,7 +198,7 @@ def _only(name: str, field: str, found: list[Column]) -> Column:
     both = " Or put all labels of a row into one cell, separated by ;." if field == "label" else ""
     raise UsageError(
         f"{name}: {len(found)} columns could be the {field}: {show_all(headers)}; "
-        f'say which with --column {field}="{headers[0]}".{both}'
+        f'choose one with --column {field}="{headers[0]}".{both}'
     )
 
 
@@ -220,7 +222,7 @@ def _narrowed(name: str, found: list[Column], settings: InputSettings) -> tuple[
         if not found:
             raise UsageError(
                 f"{name}: none of {show_all(sorted(types))} is the object type {show(option)} of --to; "
-                'say which column is meant with --column to_object_id="…".'
+                'choose one with --column to_object_id="…".'
             )
     if len(set(meanings)) < len(meanings):
         _only(name, "to_object_id", [column for column in found if meanings.count(column.meaning) > 1] or found)
@@ -235,7 +237,7 @@ def _check_agrees(name: str, column: Column, field: str, option: str | None, set
     if option and stated and field not in settings.columns and are_different_types(option, stated):
         raise UsageError(
             f"{name}: the column {show(column.header)} holds ids of another object type than {flag} {option}; "
-            f'mend the option, or confirm the column with --column {field}="{column.header}".'
+            f'correct the option, or confirm the column with --column {field}="{column.header}".'
         )
 
 
@@ -245,8 +247,8 @@ def _check_labels(name: str, columns: Columns, settings: InputSettings) -> None:
     own = columns.own.get("label") or columns.own.get("association_type_id")
     if stated is not None and own is not None and not {"label", "association_type_id"} & settings.columns.keys():
         raise UsageError(
-            f"{name}: the columns {show(stated.header)} and {show(own.header)} both say the label; "
-            f'name the ids that are meant with --column to_object_id="…", or the label with --column '
+            f"{name}: the columns {show(stated.header)} and {show(own.header)} both hold the label; "
+            f'choose the ids with --column to_object_id="…", or the label with --column '
             f'label="{own.header}".'
         )
 
@@ -260,7 +262,6 @@ def _check_types(name: str, header: Sequence[str], columns: Columns, settings: I
         if not value and field not in columns.own:
             ids = columns.object_id if field == "object_type" else columns.to[0]
             raise UsageError(
-                f"{name}: nothing says the {field.replace('_', ' ')}, that is, whose ids {show(ids.header)} holds; "
-                f"the columns are {show_all(list(header))}; "
-                f'add {_EXAMPLES[field]}, or name its column with --column {field}="…".'
+                f"{name}: What records are in {show(ids.header)}? Add {_EXAMPLES[field]}. Or, if a column says it, add "
+                f'--column {field}="…"; the columns are {show_all(list(header))}.'
             )

@@ -100,7 +100,7 @@ class Delimited(Table):
         if len(header) > MOST_COLUMNS or max(map(len, lines)) > _LONGEST_HEADER:
             raise InputError(
                 f"{self._name}: the header has more than {MOST_COLUMNS:,} columns or a million characters, which no "
-                "table of associations has; leave the columns out that are not needed."
+                "table of associations has; remove the columns that are not needed."
             )
 
     def batches(self, counts: Counter[str]) -> Iterator[Batch]:
@@ -172,7 +172,7 @@ class Delimited(Table):
                     at = f"row {row + len(records) + 1} (line {broken_line + self._preamble})"
                     raise InputError(
                         f"{self._name}: the quote that opens in {at} is not closed properly ({visible(str(error))}), "
-                        "so it is in doubt where records end; put the closing quote in, or export the file again."
+                        "so it is not clear where records end; add the closing quote, or export the file again."
                     ) from error
                 # Odd quotes within one line are one wrong record.
                 records.append(next(csv.reader([lines.last], delimiter=self._delimiter)))
@@ -190,7 +190,7 @@ class Delimited(Table):
             if taken > 1 and _has_swallowed(record, self._id_columns, self._delimiter):
                 raise InputError(
                     f"{self._name}: the quote that opens in row {row + place + 1} (line {line + self._preamble}) spans "
-                    f"{taken:,} lines that look like records of their own; put the closing quote in."
+                    f"{taken:,} lines that look like records of their own; add the closing quote."
                 )
             line += taken
 
@@ -207,7 +207,7 @@ class Delimited(Table):
             if all(map(is_blank, record)):
                 continue
             if fault is None and len(record) != width:
-                fields = f"has {len(record)} fields where the header has {width}; mend its delimiters"
+                fields = f"has {len(record)} fields where the header has {width}; correct its delimiters"
                 fault = Mark("FIELD_COUNT", fields)
             if fault is not None:
                 looked_at = record[: width + MOST_COLUMNS]

@@ -51,16 +51,16 @@ def _sentence(error: BaseException) -> str | None:
     if isinstance(error, FileNotFoundError):
         return "there is no such file; check its name and the folder that you are in."
     if isinstance(error, PermissionError):
-        return "may not be read by this user; change its permissions, or copy it."
+        return "cannot be read by this user; change its permissions, or copy it."
     if isinstance(error, OSError) and error.errno is not None:
         return f"cannot be read ({error.strerror}); check the name and the disk, then try again."
     if _package(error) == "xlrd" and "encrypted" in str(error):
         return "is protected by a password; save a copy without one."
     if isinstance(error, MemoryError):
-        return "asks for more memory than there is; split it, or save it as CSV."
+        return "needs more memory than there is; split it, or save it as CSV."
     if isinstance(error, _FOREIGN) or _package(error) in _FOREIGN_PACKAGES or _is_raised_in_library(error):
         text = " ".join(str(error).split()) or type(error).__name__
-        return f"cannot be read, it is damaged or cut short ({show(text, limit=120)[1:-1]}); make the file again."
+        return f"cannot be read; it is damaged or cut short ({show(text, limit=120)[1:-1]}); export it again."
     return None
 
 

@@ -206,10 +206,10 @@ def hint(header: str) -> str:
     plain = unicodedata.normalize("NFKC", fold(text)).translate(_LOOKALIKES)
     if not meaning(header).field and (plain in NAMES or meaning(plain).field):
         return (
-            f"the column {show(text)} has letters that only look like those of {NAMES.get(plain, plain)}: type it anew"
+            f"the column {show(text)} has letters that only look like those of {NAMES.get(plain, plain)}: type it again"
         )
     if _ASSOCIATED_NAMES.fullmatch(text) and not meaning(header).field:
-        return f"the column {show(text)} holds names: have HubSpot export the ids of associated records, too"
+        return f"the column {show(text)} holds names: export from HubSpot again with the ids of associated records"
     return ""
 
 

@@ -46,7 +46,7 @@ _REASONS = (
     (
         "SCIENTIFIC_NOTATION",
         re.compile(r"[+-]?[0-9]+([.,][0-9]*)?[eE][+-]?[0-9]+", re.ASCII),
-        "is in scientific notation, which has lost digits; format the column as text and export it again",
+        "is in scientific notation, so digits are lost; format the column as text and export it again",
     ),
     ("DATE", _DATE, "is a date, not a record id; format the column as text and export it again"),
     (
@@ -67,7 +67,7 @@ _REASONS = (
     (
         "ERROR_CELL",
         re.compile(r"#(N/A|REF!|VALUE!|NAME\?|NUM!|NULL!|DIV/0!|SPILL!|CALC!|GETTING_DATA).*", re.ASCII),
-        "is a spreadsheet's error; mend the formula, or paste the values",
+        "is a spreadsheet error; fix the formula, or paste the values",
     ),
     (
         "SEVERAL_IDS",
@@ -78,7 +78,7 @@ _REASONS = (
     (
         "UNREADABLE_CHARACTERS",
         re.compile("[^\ufffd\0]*[\ufffd\0].*", re.DOTALL),
-        "holds characters that cannot be read; mend the cell, or name the file's --encoding",
+        "contains characters that cannot be read; correct the cell, or give the file's --encoding",
     ),
 )
 
@@ -90,13 +90,13 @@ _REASONS_OF_VALUES = (
     (
         "SCIENTIFIC_NOTATION",
         re.compile(r"[+-]?[0-9]([.,][0-9]+)?[eE][+-][0-9]+", re.ASCII),
-        "is in scientific notation, which has lost digits; format the column as text and export it again",
+        "is in scientific notation, so digits are lost; format the column as text and export it again",
     ),
     *(each for each in _REASONS if each[0] in ("ERROR_CELL", "UNREADABLE_CHARACTERS")),
     (
         "PLACEHOLDER",
         re.compile(r"\(?null\)?|n/?a|nan|nat|none|<na>", re.IGNORECASE | re.ASCII),
-        "is a word for nothing, not a value; fill it in, or delete the row",
+        "means that there is no value; fill it in, or delete the row",
     ),
 )
 
@@ -104,7 +104,7 @@ _REASONS_OF_VALUES = (
 class Judged(NamedTuple):
     """A cell's record id, or, where `record_id` is blank, the reason code and why.
 
-    `repair` says what was taken off around the id, other than blanks; blank if nothing. `address` is the portal
+    `repair` says what the cell had around the id, other than blanks; blank if nothing. `address` is the portal
     and the object type of a record's address, as `55/0-1`, that the id was read from.
     """
 
@@ -158,7 +158,7 @@ def judge(cell: str, option: str = "--from-id-property") -> Judged:
         if len(digits) > 15 and int(digits) > EXACT_DOUBLE:
             why = f"{show(cell)} was written from a number that cannot hold so many digits; export it as text"
             return Judged("", "", "DIGITS_LOST", why)
-        repair = repair or "a fraction of zeros"
+        repair = repair or "ended in .0; read without it"
     return Judged(digits, repair)
 
 
@@ -171,7 +171,7 @@ def _of_address(bare: str, cell: str) -> Judged | None:
     if int(digits) > LARGEST:
         return Judged("", "", "ID_TOO_LARGE", f"{show(cell)} holds an id larger than any record id can be")
     object_type = type_id or TYPE_IDS[name.lower()]
-    return Judged(digits, "the record's address around them", address=f"{portal_id}/{object_type}")
+    return Judged(digits, "came from a record's address in HubSpot", address=f"{portal_id}/{object_type}")
 
 
 def judge_value(cell: str) -> Judged:
@@ -186,7 +186,7 @@ def judge_value(cell: str) -> Judged:
     if not value:
         return _missing()
     if len(value) > _LONGEST_VALUE:
-        why = f"{show(cell)} is longer than any value that tells records apart; mend the cell"
+        why = f"{show(cell)} is longer than any value that tells records apart; correct the cell"
         return Judged("", "", "INVALID_RECORD_ID", why)
     for reason, pattern, why in _REASONS_OF_VALUES:
         if pattern.fullmatch(value):
@@ -199,12 +199,12 @@ def _bare_value(cell: str) -> tuple[str, str]:
     bare, repair = trim(cell), ""
     if not bare.isascii() and (visible := bare.translate(INVISIBLE).strip()).isascii():
         # In a text of other scripts such a character may join two letters.
-        bare, repair = visible, "invisible characters"
+        bare, repair = visible, "had invisible characters; read without them"
     if _MARKED_VALUE.match(bare):
-        bare, repair = trim(bare[1:]), repair or "a leading apostrophe"
+        bare, repair = trim(bare[1:]), repair or "had a leading apostrophe; read without it"
     wrapped = _WRAPPED.fullmatch(bare)
     if wrapped:
-        bare, repair = trim(wrapped[1]), repair or 'a wrapping ="…"'
+        bare, repair = trim(wrapped[1]), repair or 'had ="…" around it; read without that'
     return bare, repair
 
 
@@ -244,12 +244,12 @@ def _bare(cell: str) -> tuple[str, str]:
     if not bare.isascii():
         visible = bare.translate(INVISIBLE).strip()
         if visible != bare:
-            bare, repair = visible, "invisible characters or no-break spaces"
+            bare, repair = visible, "had invisible characters or no-break spaces; read without them"
     if bare.startswith("'"):
-        bare, repair = bare[1:].strip(), repair or "a leading apostrophe"
+        bare, repair = bare[1:].strip(), repair or "had a leading apostrophe; read without it"
     wrapped = _WRAPPED.fullmatch(bare)
     if wrapped:
-        bare, repair = wrapped[1].strip(), repair or 'a wrapping ="…"'
+        bare, repair = wrapped[1].strip(), repair or 'had ="…" around it; read without that'
     return bare, repair
 
 

@@ -23,6 +23,7 @@ from loader.read.table import Table
 from loader.read.text import examine, refuse_other_text
 from loader.read.unused import unused
 from loader.settings import InputSettings
+from loader.text import counted
 
 if TYPE_CHECKING:
     from loader.read.record_ids import BadId, RecordIds
@@ -99,8 +100,8 @@ class Input:
         # An archive is hashed once, after the last of its tables; the others' checksums are in it.
         self._source.check_unchanged(to_the_byte=self._is_last)
         if not records:
-            counts["The file has a header and no records; there is nothing to load."] += 1
-        sentences = [sentence.replace("{n}", f"{count:,}") for sentence, count in counts.items()]
+            counts["The file has a header and no rows; there is nothing to load."] += 1
+        sentences = [sentence.replace("{n}", counted(count, "id")) for sentence, count in counts.items()]
         self.understood.notes[:] = [*self._opening_notes, *sentences, *judge.hints(records)]
 
     def record_ids(self) -> Iterator["RecordIds | BadId"]:
@@ -151,7 +152,7 @@ def _open(found: Found, settings: InputSettings, standard_input: BinaryIO | None
     if found.name != "-":
         source = Source(found.name, Path(found.name))
     elif standard_input is None:
-        raise UsageError("-: there is no standard input to read; pipe a file in, or name one.")
+        raise UsageError("-: there is no standard input to read; pipe a file in, or give a file's name.")
     else:
         source = spooled(standard_input)
     try:
@@ -164,7 +165,7 @@ def _open(found: Found, settings: InputSettings, standard_input: BinaryIO | None
 def _tables(source: Source, notes: tuple[str, ...], settings: InputSettings) -> list[Input]:
     content = look_into(source.shown, source.path, source.name)
     if content.left_out:
-        notes = (*notes, f"Left out of {source.shown}, no tables by their names: {show_all(content.left_out)}.")
+        notes = (*notes, f"Left out of {source.shown}, not tables, by their names: {show_all(content.left_out)}.")
     last = len(content.tables) - 1
     return [
         Input(

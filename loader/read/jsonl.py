@@ -67,7 +67,7 @@ class JsonLines(Table):
             elif not parsed.keys() <= keys.keys():
                 keys.update(dict.fromkeys(parsed))
                 if len(keys) > _MOST_KEYS:
-                    raise InputError(f"{self._name}: has more than {_MOST_KEYS:,} different keys; it is no table.")
+                    raise InputError(f"{self._name}: has more than {_MOST_KEYS:,} different keys; it is not a table.")
         if not keys:
             raise InputError(f"{self._name}: has no line with a JSON object in it; {wrong or 'it is empty'}.")
         return tuple(keys)
@@ -90,9 +90,9 @@ def _parsed(decoder: json.JSONDecoder, text: str) -> dict[str, object] | Mark:
     except _Twice as error:
         return Mark("MALFORMED_JSON", f"has the key {show(str(error))} twice; take one out")
     except ValueError as error:
-        return Mark("MALFORMED_JSON", f"is not a JSON object ({visible(str(error))}); mend the line")
+        return Mark("MALFORMED_JSON", f"is not a JSON object ({visible(str(error))}); correct the line")
     except RecursionError:
-        return Mark("MALFORMED_JSON", "is nested too deeply; mend the line")
+        return Mark("MALFORMED_JSON", "is nested too deeply; correct the line")
     if not isinstance(value, dict):
         return Mark("MALFORMED_JSON", "is not a JSON object; write {…} with the columns as keys")
     return value

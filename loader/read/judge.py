@@ -24,10 +24,10 @@ from loader.read.totals import Totals
 from loader.settings import InputSettings
 
 _MISSING = {
-    "MISSING_OBJECT_TYPE": "the object type is blank; fill it in, or add --from",
-    "MISSING_TO_OBJECT_TYPE": "the to object type is blank; fill it in, or add --to",
+    "MISSING_OBJECT_TYPE": "the object type of the first record is blank; fill it in, or add --from",
+    "MISSING_TO_OBJECT_TYPE": "the object type of the second record is blank; fill it in, or add --to",
     "MISSING_LABEL": (
-        "the row names neither a label nor an association type id, while the file has a column for it; fill it in, or "
+        "the row has neither a label nor an association type id, but the file has a column for it; fill it in, or "
         "add --whole-pair if a blank one means the whole pair"
     ),
 }
@@ -201,7 +201,7 @@ class Judge:
         judged = Judged("", reason=mark.reason, why=mark.why) if mark else self._judge(cell, 0, self._columns.object_id)
         fault = batch.faults.get(place)
         if (judged.reason or self._by_property[0]) and self._second_header.repeats(row, cells) and fault is None:
-            fault = Mark("REPEATED_HEADER", "is the header once more; delete the row")
+            fault = Mark("REPEATED_HEADER", "repeats the header; delete the row")
         if fault is not None:
             ids_as_text = keep(cell), keep(cells[self._columns.to[0].position])
             row_kind, *_ = self._row_kinds_of[0].of(cells)
@@ -260,7 +260,7 @@ class Judge:
         if judged.reason == "INVALID_RECORD_ID":
             self._hints.see(column.header, _KEY_OPTIONS[end], cell.strip()[:200])
         if judged.repair:
-            self._repairs[f"Ids that had {judged.repair} taken off: {{n}}."] += 1
+            self._repairs[f"{{n}} {judged.repair}."] += 1
         return judged
 
     def _problem(self, row: int, verdicts: Sequence[Verdict], missing: str) -> tuple[str, Mark]:

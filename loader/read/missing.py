@@ -27,13 +27,17 @@ def header_missing(
     understood as that field.
     """
     there = [cell for cell in header if trim(cell)]
-    known = "".join(f"{show(headers[0])} is the {field}, but " for field, headers in found.items() if headers)
+    known = "".join(
+        f" {show(headers[0])} holds the {_in_words(field, settings)}." for field, headers in found.items() if headers
+    )
     missing = [field for field, headers in found.items() if not headers]
-    wanted = " and ".join(settings.columns.get(field) or _in_words(field, settings) for field in missing)
-    why = next((f"{words}; " for words in map(hint, header) if words), "")
+    which = "the ids" if len(missing) > 1 else f"the {_in_words(missing[0], settings)}"
+    gone = "".join(f"There is no column {show(each)}. " for each in map(settings.columns.get, missing) if each)
+    why = next((f" {words[0].upper()}{words[1:]}." for words in map(hint, header) if words), "")
     return InputError(
-        f"{name}: {known}no header row names {wanted}; the columns found are {show_all(there) or 'none'}; {why}"
-        f"{_way_on(there, found, settings)}, or write a header row."
+        f"{name}: {gone}I can't tell which {'columns hold' if len(missing) > 1 else 'column holds'} "
+        f"{which}.{known}{why} "
+        f"{_way_on(there, found, settings)} The columns are {show_all(there) or 'without names'}."
     )
 
 
@@ -52,7 +56,8 @@ def refuse_pivot(name: str, rows: Sequence[Sequence[str]]) -> None:
 
 def _in_words(field: str, settings: InputSettings) -> str:
     object_type = _option(field, settings)
-    return f"{field} (the ids of {object_type})" if object_type else field
+    number = "first" if field == "object_id" else "second"
+    return f"ids of the {object_type}" if object_type else f"ids of the {number} records ({field})"
 
 
 def _option(field: str, settings: InputSettings) -> str:
@@ -75,13 +80,13 @@ def _way_on(there: Sequence[str], found: Mapping[str, Sequence[str]], settings: 
             rest.remove(ends[field])
     options = " ".join(column_option(field, ends.get(field, "…")) for field in missing)
     if not ends.keys() >= set(missing):
-        return f"name yours with {options}"
+        return f"Add {options} with the names of your columns."
     types = {field: type_in(ends[field]) for field in found if not _option(field, settings)}
     if all(types.get(field) for field in missing):
         flags = {"object_id": "--from", "to_object_id": "--to"}
         named = " ".join(f"{flags[field]} {object_type}" for field, object_type in types.items() if object_type)
-        return f"add {named}, or {options}"
-    return f"if these hold record ids, add {options}"
+        return f"Did you mean {named}? Or {options}?"
+    return f"Did you mean {options}?"
 
 
 def _can_be_typed(header: str) -> bool:

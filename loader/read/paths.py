@@ -54,7 +54,9 @@ def expand(inputs: Iterable[str]) -> list[Found]:
                 seen.add(once)
                 found.append(file)
     if not found:
-        raise UsageError("there is no input; name a file, a folder, a glob, or - for standard input.")
+        raise UsageError(
+            'there is no input; give a file, a folder, a pattern such as "exports/*.csv", or - for standard input.'
+        )
     return found
 
 
@@ -73,12 +75,17 @@ def own_outputs(folder: Path) -> set[str]:
 def _expanded(given: str) -> list[Found]:
     shown = visible(given)
     if not given:
-        raise UsageError("an input's name is blank; name a file, a folder, a glob, or - for standard input.")
+        raise UsageError(
+            'an input\'s name is blank; give a file, a folder, a pattern such as "exports/*.csv", or - for '
+            "standard input."
+        )
     if address := _ADDRESS.match(given):
         raise UsageError(f"{shown}: is an address, which the loader does not open; {_way_to_get(address)}.")
     with reading(shown):
         if "\0" in given:
-            raise UsageError("an input's name holds a NUL character; name a file, a folder or a glob.")
+            raise UsageError(
+                'an input\'s name contains a NUL character; give a file, a folder or a pattern such as "exports/*.csv".'
+            )
         path = Path(given)
         if path.is_dir():
             return _chosen(given, _listed(path), "the folder holds no file")
@@ -86,7 +93,7 @@ def _expanded(given: str) -> list[Found]:
             return _chosen(given, _matching(given), "no file matches it")
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
-            raise InputError(f"{shown}: is no regular file; name a file, or pipe it in and name it -.")
+            raise InputError(f"{shown}: is not a regular file; give a file, or pipe it in and write - in its place.")
     return [Found(given)]
 
 
@@ -145,7 +152,7 @@ def _why_left_out(path: Path, written: set[str]) -> str:
     if is_clutter(path.name):
         return "hidden or temporary files"
     if not is_table(path.name) or not path.is_file():
-        return "no tables by their names"
+        return "not tables, by their names"
     return ""
 
 

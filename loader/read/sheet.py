@@ -90,7 +90,7 @@ def choose(
         raise InputError(f"{name}: no visible sheet has anything in it; the sheets are {show_all(names)}.")
     if len(filled) > 1:
         likely = next(filter(has_header, filled), filled[0])
-        raise UsageError(f"{name}: has several sheets: {show_all(filled)}; say which with --sheet {show(likely)}.")
+        raise UsageError(f"{name}: has several sheets: {show_all(filled)}; choose one with --sheet {show(likely)}.")
     return filled[0]
 
 
@@ -107,13 +107,13 @@ def is_duration_format(text: str) -> bool:
 
 def unreadable_mark(value: str) -> Mark:
     """Return the mark for a cell whose value its own format cannot show."""
-    why = f"the cell holds {show(value)}, which its format cannot show; format the column as text, and type it anew"
+    why = f"the cell holds {show(value)}, which its format cannot show; format the column as text, and type it again"
     return Mark("ERROR_CELL", why)
 
 
 def error_mark(text: str) -> Mark:
     """Return the mark for a cell that holds a spreadsheet's error."""
-    return Mark("ERROR_CELL", f"the cell holds the error {text[:20]}; mend the formula, or paste the values")
+    return Mark("ERROR_CELL", f"the cell holds the error {text[:20]}; fix the formula, or paste the values")
 
 
 def column_number(letters: str) -> int:

@@ -34,7 +34,7 @@ class Source:
         with reading(self.shown):
             if _stamp(self.path) != self._stamp or (to_the_byte and _hash(self.path) != self.sha256):
                 raise InputError(
-                    f"{self.shown}: was changed while it was being read; let it be finished, then run again."
+                    f"{self.shown}: was changed while it was being read; wait until it is complete, then run again."
                 )
 
     def close(self) -> None:

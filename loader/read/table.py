@@ -41,7 +41,7 @@ class Mark(NamedTuple):
     why: str
 
 
-NUL = Mark("NUL_CHARACTER", "holds a NUL character; it may be damaged, write the row again")
+NUL = Mark("NUL_CHARACTER", "contains a NUL character and may be damaged; write the row again")
 
 
 @dataclass(slots=True, kw_only=True)

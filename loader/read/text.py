@@ -130,7 +130,7 @@ def _survey(packed: Packed, encoding: str, errors: str) -> _Survey:
             nul = nul or "\0" in text
             unbroken = 0 if "\n" in text or "\r" in text else unbroken + len(text)
             if unbroken > _LONGEST_LINE:
-                raise InputError(f"{packed.name}: has a line of more than 16 million characters; it is no table.")
+                raise InputError(f"{packed.name}: has a line of more than 16 million characters; it is not a table.")
     return _Survey(good, bad, first_bad_line, nul)
 
 

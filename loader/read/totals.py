@@ -71,7 +71,7 @@ class Totals:
             self._lengths[position] += np.bincount(lengths[others], minlength=_LONGEST_ID + 1)
         for place in sorted(words):
             if any(0 < lengths[place] <= self._common(position) // 2 for position, lengths in by_column.items()):
-                yield place, Mark("TOTAL_ROW", f"reads {show(trim(words[place]))} beside {_WHY}")
+                yield place, Mark("TOTAL_ROW", f"says {show(trim(words[place]))} beside {_WHY}")
 
     def _words(self, batch: Batch, places: Collection[int]) -> dict[int, str]:
         """Return the cells with a word for a total, by the place of their record."""

@@ -51,7 +51,7 @@ def unused(header: Sequence[str], columns: Columns, settings: InputSettings) -> 
     left = [text for index, text in enumerate(header) if index not in positions and trim(text)]
     looks = _Looks(header, columns, settings)
     sentences = [sentence for sentence in map(looks.sentence, left) if sentence]
-    more = [f"{len(sentences) - _MOST:,} more unread columns look like these."] if len(sentences) > _MOST else []
+    more = [f"{len(sentences) - _MOST:,} more unused columns look like these."] if len(sentences) > _MOST else []
     return Unused(tuple(left), (*sentences[:_MOST], *more))
 
 
@@ -84,21 +84,21 @@ class _Looks:
 
     def _advice(self, text: str, field: str, way_out: str) -> str:
         if field == "to_object_id":
-            looks = "as if it held more ids; write all ids into one cell, separated by ;, or load it by itself with"
+            looks = "like more ids; put all ids into one cell, separated by ;, or load it separately with"
         elif field == "label" and self._has_label:
             looks = "like another label; to load both, put them into one cell, separated by ;, or load once more with"
             way_out = ""
         else:
             self._has_label |= field == "label"
             looks = f"like the {field}; if it is, add"
-        return f"the column {show(text)} is not read, and looks {looks} {column_option(field, text)}{way_out}."
+        return f"the column {show(text)} is not used, but looks {looks} {column_option(field, text)}{way_out}."
 
     def _way_out(self, field: str) -> str:
         """Return how to say that an unread column is not the field, where one option does."""
         read = self._read.get(field, ())
         if not read:
-            return f"; if not, --column {field}= says that no column is"
-        return f"; if not, {column_option(field, *read)} says which column is" if len(read) == 1 else ""
+            return f"; if it is not, add --column {field}= to end this warning"
+        return f"; if it is not, add {column_option(field, *read)} to end this warning" if len(read) == 1 else ""
 
     def _of_number(self, bare: str) -> str:
         """Return the field of `Label 2` beside `Label 1`, or of `Company 2`."""

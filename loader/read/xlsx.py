@@ -49,7 +49,7 @@ class Xlsx:
             if self._facts is None:
                 self._facts = facts(stream, name, thorough=sheet is None)
                 if self._facts.hides_rows:
-                    self.notes.append(f"Sheet {show(name)} hides rows (a filter?); they are read too.")
+                    self.notes.append(f"Sheet {show(name)} has hidden rows (a filter?); they are read, too.")
                 if self._facts.patches:
                     sheet = None
             if sheet is None:

@@ -21,28 +21,28 @@ class Reason(NamedTuple):
 _AGAIN = "Send the failed rows again with --retry-failed"
 
 _RECORD_GONE = Reason(
-    "HubSpot has no such record of that object type; since September 2026 it checks this with every write.",
-    "Look the id up in HubSpot: it may be deleted, merged, or from the wrong column; then mend or delete the row.",
+    "HubSpot has no record with this id (it checks this since September 2026).",
+    "Look the id up in HubSpot: it may be deleted, merged, or from the wrong column. Correct or delete the row.",
     False,
 )
 _TYPE_UNKNOWN = Reason(
-    "This portal has no such association type, or not between these two object types in this direction.",
+    "This HubSpot account has no such association type, or not between these two object types in this direction.",
     "Use a type id that `association-loader labels FROM TO` lists, or write the label instead.",
     False,
 )
 _LIMIT = Reason(
-    "One of the two records has as many associations of this kind as the portal allows.",
-    "Take associations off that record, or raise the limit in HubSpot's settings, then send the failed rows again.",
+    "One of the two records already has as many associations of this kind as the HubSpot account allows.",
+    "Remove associations of that record, or raise the limit in HubSpot's settings; then load the failures file.",
     False,
 )
 _LABEL_GONE = Reason(
-    "These two object types have no such label in this portal.",
-    "Write a label that `association-loader labels FROM TO` lists, or have it made with --create-labels.",
+    "These two object types have no such label in this HubSpot account.",
+    "Write a label that `association-loader labels FROM TO` lists, or have it created with --create-labels.",
     False,
 )
 _TWICE = Reason(
-    "The record is named twice for one association.",
-    "Keep one of the rows that name these two records, and delete the others.",
+    "Two rows give the same two records.",
+    "Keep one of the rows with these two records, and delete the others.",
     False,
 )
 _TOKEN = Reason(
@@ -52,7 +52,7 @@ _TOKEN = Reason(
 )
 _PERMISSION = Reason(
     "The token is valid, but lacks a permission.",
-    "Give it the scopes that the message names (the write scopes of both object types), then run the same command.",
+    "Add the scopes that the message names (the write scopes of both object types), then run the same command.",
     True,
 )
 _USER = Reason(
@@ -61,18 +61,18 @@ _USER = Reason(
     True,
 )
 _RATE = Reason(
-    "A limit of requests is spent: the day's quota, or that of a few seconds, which other apps of the account share.",
+    "A request limit is used up: the day's quota, or that of a few seconds, which other apps of the account share.",
     "Run the same command after the reset that the message names, or with a lower --rate.",
     True,
 )
 _CONFLICT = Reason(
-    "The record was changed by somebody else at the same moment, or the association stands against another one.",
+    "Somebody else changed the record at the same moment, or the association conflicts with another one.",
     f"{_AGAIN}; if it fails again, look at both records in HubSpot.",
     True,
 )
 _LOCKED = Reason(
-    "The record was locked at every attempt, because it is written to too often.",
-    f"{_AGAIN} and a lower --rate, when no other import is at work.",
+    "HubSpot had the record locked at every attempt, because it is written too often.",
+    f"{_AGAIN} and a lower --rate, when no other import is running.",
     True,
 )
 _OVERLOADED = Reason(
@@ -81,31 +81,31 @@ _OVERLOADED = Reason(
     True,
 )
 _INTERNAL = Reason(
-    "HubSpot had an error of its own with this row at every attempt.",
+    "HubSpot failed with an internal error at every attempt.",
     f"{_AGAIN}; if only these fail again, ask HubSpot's support with the correlation id.",
     True,
 )
 _GATEWAY = Reason(
-    "The way to HubSpot's servers is broken on HubSpot's side.",
-    f"{_AGAIN}, later; if it stays, HubSpot's support can mend it.",
+    "The connection to HubSpot's servers is broken on HubSpot's side.",
+    f"{_AGAIN}, later; if it happens again, HubSpot's support can fix it.",
     True,
 )
 _NOT_UNDERSTOOD = Reason(
     "HubSpot does not understand the request, most often because of an object type or an association type.",
-    "Read the message, mend the row or the option that it speaks of, and load the row again.",
+    "Read the message, correct the row or the option that it names, and load the row again.",
     False,
 )
 _UNREADABLE = Reason(
-    "An answer came, but it was not HubSpot's: cut off, or a page of a proxy or a login.",
-    f"{_AGAIN}; if it stays, look at the network and at --base-url.",
+    "The answer was not HubSpot's: it was cut off, or came from a proxy or a login page.",
+    f"{_AGAIN}; if it happens again, check the network and --base-url.",
     True,
 )
 
 CATEGORIES: dict[str, Reason] = {
     # HubSpot's, of one row
     "VALIDATION_ERROR": Reason(
-        "HubSpot finds the row wrong: a record that is not there, or an association type that these two cannot have.",
-        "Look at the record or the association type that the message names, and mend or delete the row.",
+        "HubSpot refused the row: it has no such record, or these two cannot have that association type.",
+        "Check the record or the association type that the message names; then correct or delete the row.",
         False,
     ),
     "OBJECT_NOT_FOUND": _RECORD_GONE,
@@ -125,21 +125,21 @@ CATEGORIES: dict[str, Reason] = {
     "MISSING_SCOPES": _PERMISSION,
     "USER_DOES_NOT_HAVE_PERMISSIONS": _USER,
     "NO_READ_PERMISSION": Reason(
-        "The token may write associations, but not read them, as a service key with write scopes alone.",
-        "Give it the read scopes of both object types, too; then run the same command.",
+        "The token may write associations, but not read them, like a service key with write scopes only.",
+        "Add the read scopes of both object types; then run the same command.",
         True,
     ),
     "RATE_LIMIT": _RATE,
     "RATE_LIMITS": _RATE,
     # Of the connection to HubSpot
     "TIMEOUT": Reason(
-        "HubSpot gave no whole answer within --timeout, at every attempt.",
+        "HubSpot did not answer within --timeout, at any attempt.",
         f"{_AGAIN}, with a longer --timeout if HubSpot is slow.",
         True,
     ),
     "CONNECTION": Reason(
         "The connection to HubSpot failed at every attempt.",
-        f"{_AGAIN} when the network is well.",
+        f"{_AGAIN} when the network works again.",
         True,
     ),
     "DNS": Reason(
@@ -149,27 +149,27 @@ CATEGORIES: dict[str, Reason] = {
     ),
     "TLS": Reason(
         "No encrypted connection could be made.",
-        "Check --base-url, and any proxy between; then run the same command.",
+        "Check --base-url, and any proxy in between; then run the same command.",
         True,
     ),
     "CERTIFICATE": Reason(
-        "The server's certificate does not hold, so nothing was sent to it.",
+        "The server's certificate is not valid, so nothing was sent to it.",
         "Check --base-url and the certificates that this machine trusts; then run the same command.",
         True,
     ),
     "REDIRECT": Reason(
-        "The server sends elsewhere, which is never followed because the token would go along.",
+        "The server redirects elsewhere. The loader never follows, because the token would go along.",
         "Check --base-url; then send the failed rows again with --retry-failed.",
         True,
     ),
     "UNREADABLE_ANSWER": _UNREADABLE,
     "UNUSABLE_ANSWER": Reason(
-        "HubSpot's answer to a question about the portal holds something that cannot be worked with.",
+        "HubSpot's answer about the account contains something that cannot be used.",
         "Look in HubSpot at what the message names, or ask HubSpot's support; then run the same command.",
         True,
     ),
     "ERROR_IN_ANSWER": Reason(
-        "HubSpot answered with success and an error in it.",
+        "HubSpot answered with success, but with an error in the answer.",
         "Read the message, and look at the two records in HubSpot before sending the row again.",
         False,
     ),
@@ -179,45 +179,45 @@ CATEGORIES: dict[str, Reason] = {
         True,
     ),
     "ENDS_DISAGREE": Reason(
-        "HubSpot shows the association from one record and not from the other: what labels it has is not known.",
-        "Write the row from the other end, or look at both records in HubSpot; then send it again.",
+        "HubSpot shows the association from one record but not from the other, so its labels are not known.",
+        "Write the row from the other side, or look at both records in HubSpot; then send it again.",
         True,
     ),
     "NOT_IN_ANSWER": Reason(
-        "HubSpot's answers to a batch never said what became of the pair, and it is not there.",
-        "Send the row again; without --method batch, HubSpot answers for each pair alone.",
+        "HubSpot's answers to a batch did not mention this pair, and it is not in HubSpot.",
+        "Send the row again; without --method batch, HubSpot answers for each pair separately.",
         True,
     ),
     "ANSWER_FOR_OTHER_RECORDS": Reason(
-        "HubSpot's answer speaks of other records than were asked for.",
+        "HubSpot's answer is about other records than those of the row.",
         "Look at the two records in HubSpot before sending the row again.",
         False,
     ),
     "RECORD_MERGED": Reason(
-        "The record was merged into another one in HubSpot, which answers in its place.",
-        "Write the id of the record that survives, which the message names, into the row; then load the row again.",
+        "The record was merged into another one in HubSpot.",
+        "Write the other record's id, which the message names, into the row; then load the row again.",
         False,
     ),
     # Of an undo
     "CHANGED_SINCE": Reason(
         "Somebody changed the two records' association since the load, so undo left it as it is.",
-        "Look at the two records in HubSpot, and take off by hand what is not wanted.",
+        "Look at the two records in HubSpot, and remove by hand what is not wanted.",
         False,
     ),
     # Of the run
     "WRONG_PORTAL": Reason(
-        "The token belongs to another portal than --portal-id names.",
-        "Use that portal's token; then run the same command.",
+        "The token belongs to another HubSpot account than --portal-id says.",
+        "Use that account's token; then run the same command.",
         True,
     ),
     "INVALID_TOKEN_ANSWER": Reason(
-        "HubSpot was asked for an access token and gave none.",
+        "HubSpot did not give an access token for the OAuth credentials.",
         "Check the client id, the client secret and the refresh token; then run the same command.",
         True,
     ),
     "DAILY_RESERVE": Reason(
-        "What is left of the day's quota is what --daily-reserve keeps for others.",
-        "Run the same command after the reset that the message names, or keep less.",
+        "Only what --daily-reserve keeps for other apps is left of the day's quota.",
+        "Run the same command after the reset that the message names, or lower --daily-reserve.",
         True,
     ),
 }
@@ -252,11 +252,11 @@ STATUSES: dict[int, Reason] = {
     429: _RATE,
     437: Reason(
         "The two object types have as many association labels as HubSpot allows, which is 50.",
-        "Delete a label that is not used any more in HubSpot, or use one that there is.",
+        "Delete an unused label in HubSpot, or use an existing one.",
         False,
     ),
     477: Reason(
-        "HubSpot is moving the portal to another data centre, which can take a day.",
+        "HubSpot is moving the account to another data centre, which can take a day.",
         "Run the same command after the time that the message names.",
         True,
     ),
@@ -280,12 +280,13 @@ KINDS_OF_STATUS: dict[int, Reason] = {
     2: _UNREADABLE,
     3: CATEGORIES["REDIRECT"],
     4: Reason(
-        "HubSpot refuses the row, for a reason of its own.",
-        "Read the message and mend the row; if nothing in it is wrong, ask HubSpot's support with the correlation id.",
+        "HubSpot refused the row.",
+        "Read the message and correct the row; if nothing in it is wrong, ask HubSpot's support with the "
+        "correlation id.",
         False,
     ),
     5: Reason(
-        "HubSpot failed at every attempt, in a way of its own.",
+        "HubSpot failed at every attempt.",
         f"{_AGAIN}; if only these fail again, ask HubSpot's support with the correlation id.",
         True,
     ),
@@ -293,7 +294,7 @@ KINDS_OF_STATUS: dict[int, Reason] = {
 """What is left for every other status, by its first digit."""
 
 UNKNOWN = Reason(
-    "A category of HubSpot's that the loader does not know.",
+    "HubSpot gave an error category that the loader does not know.",
     "Read the message in the results, and look at the two records in HubSpot.",
     False,
 )

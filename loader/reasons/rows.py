@@ -4,8 +4,8 @@ from loader.reasons.answers import Reason
 
 ROWS: dict[str, Reason] = {
     "INVALID_RECORD_ID": Reason(
-        "The cell does not hold a HubSpot record id.",
-        "Put the record id (digits only) into the cell, or name the right column with --column.",
+        "The cell does not contain a HubSpot record id.",
+        "Put the record id (digits only) into the cell, or choose the right column with --column.",
         False,
     ),
     "MISSING_RECORD_ID": Reason(
@@ -14,12 +14,12 @@ ROWS: dict[str, Reason] = {
         False,
     ),
     "SCIENTIFIC_NOTATION": Reason(
-        "The id is in scientific notation, which has lost digits.",
+        "The id is in scientific notation, so digits are lost.",
         "Format the column as text in the source, and export it again.",
         False,
     ),
     "DIGITS_LOST": Reason(
-        "The id went through a number that cannot hold all its digits.",
+        "The id was stored as a number that cannot hold all its digits.",
         "Format the column as text in the source, and export it again.",
         False,
     ),
@@ -29,7 +29,7 @@ ROWS: dict[str, Reason] = {
         False,
     ),
     "SEPARATOR": Reason(
-        "The id cell may hold one number with separators, or several ids.",
+        "The id cell may be one number with separators, or several ids.",
         "Write ids in digits only, several separated by a semicolon.",
         False,
     ),
@@ -49,18 +49,18 @@ ROWS: dict[str, Reason] = {
         False,
     ),
     "DATE": Reason(
-        "The cell holds a date or a time, not an id.",
+        "The cell contains a date or a time, not an id.",
         "Format the column as text in the source, and export it again.",
         False,
     ),
     "BOOLEAN": Reason(
-        "The cell holds true or false, not an id.",
-        "Put the record id there, or name the right column with --column.",
+        "The cell contains true or false, not an id.",
+        "Put the record id there, or choose the right column with --column.",
         False,
     ),
     "ERROR_CELL": Reason(
-        "The cell holds a spreadsheet's error, such as #N/A.",
-        "Mend the formula, or paste the values.",
+        "The cell contains a spreadsheet error, such as #N/A.",
+        "Fix the formula, or paste the values.",
         False,
     ),
     "FORMULA_WITHOUT_VALUE": Reason(
@@ -69,58 +69,58 @@ ROWS: dict[str, Reason] = {
         False,
     ),
     "MERGED_CELL": Reason(
-        "The cell is merged with another, which alone has the content.",
+        "The cell is merged with another one, which has the content.",
         "Unmerge the cells, and fill in each.",
         False,
     ),
     "UNREADABLE_CHARACTERS": Reason(
-        "The cell holds characters that could not be read.",
-        "Mend the cell, or name the file's encoding with --encoding.",
+        "The cell contains characters that could not be read.",
+        "Correct the cell, or give the file's encoding with --encoding.",
         False,
     ),
     "NUL_CHARACTER": Reason(
-        "The record holds a NUL character and may be damaged.",
-        "Write the record again.",
+        "The row contains a NUL character and may be damaged.",
+        "Write the row again.",
         False,
     ),
     "FIELD_COUNT": Reason(
-        "The record has more or fewer fields than the header, so its cells may have shifted.",
-        "Mend its delimiters, or quote the text that holds one.",
+        "The row has more or fewer cells than the header, so its cells may have shifted.",
+        "Correct its delimiters, or put quotes around the text that contains one.",
         False,
     ),
     "MALFORMED_QUOTES": Reason(
-        "The record has text after a closing quote.",
+        "The row has text after a closing quote.",
         "Double the quotes that belong to the text, or export the file again.",
         False,
     ),
     "MALFORMED_JSON": Reason(
         "The line is not one JSON object with each key once.",
-        "Mend the line.",
+        "Correct the line.",
         False,
     ),
     "REPEATED_HEADER": Reason(
-        "The record is the header once more.",
+        "The row repeats the header.",
         "Delete the row.",
         False,
     ),
     "WRONG_RECORD_ADDRESS": Reason(
-        "The record's address is in another portal than the load goes to, or that of another object type.",
-        "Put in the record of the right portal and object type, or change --from, --to or the token.",
+        "The record's address is in another HubSpot account than the load goes to, or is that of another object type.",
+        "Give the record of the right account and object type, or change --from, --to or the token.",
         False,
     ),
     "TOTAL_ROW": Reason(
-        "The record is a row of totals: it says so, and its numbers are far shorter than the other rows' ids.",
+        "The row looks like a total: it says so, and its numbers are far shorter than the other rows' ids.",
         "Delete the row.",
         False,
     ),
     "PLACEHOLDER": Reason(
-        "The cell holds a word for nothing, such as NULL or n/a, instead of a value that stands for a record.",
+        "The cell contains a word such as NULL or n/a in place of a value.",
         "Fill in the value, or delete the row.",
         False,
     ),
     "RECORD_NOT_FOUND": Reason(
         "HubSpot has no record with this value of the id property.",
-        "Mend the cell, or make the record in HubSpot first; then load the failures file.",
+        "Correct the cell, or create the record in HubSpot first; then load the failures file.",
         True,
     ),
     "AMBIGUOUS_RECORD": Reason(
@@ -129,12 +129,12 @@ ROWS: dict[str, Reason] = {
         False,
     ),
     "MISSING_OBJECT_TYPE": Reason(
-        "Neither the row nor an option says the object type.",
+        "The object type of the first record is missing.",
         "Fill in the cell, or add --from.",
         False,
     ),
     "MISSING_TO_OBJECT_TYPE": Reason(
-        "Neither the row nor an option says the to object type.",
+        "The object type of the second record is missing.",
         "Fill in the cell, or add --to.",
         False,
     ),
@@ -144,47 +144,47 @@ ROWS: dict[str, Reason] = {
         False,
     ),
     "UNKNOWN_OBJECT_TYPE": Reason(
-        "The object type is none that this portal has, or a name that several share.",
-        "Write the name or the id of the object type; the message names the nearest ones.",
+        "This HubSpot account has no such object type, or several with this name.",
+        "Write the name or the id of the object type; the message suggests some.",
         False,
     ),
     "UNKNOWN_CATEGORY": Reason(
-        "The association category is none that HubSpot has.",
+        "HubSpot has no such association category.",
         "Write HUBSPOT_DEFINED, USER_DEFINED or INTEGRATOR_DEFINED, or leave the cell blank.",
         False,
     ),
     "WRONG_CATEGORY": Reason(
-        "The label or association type id is right, and belongs to another association category.",
+        "The label or association type id exists, but in another association category.",
         "Write the category that the message names, or leave the cell blank.",
         False,
     ),
     "CATEGORY_WITHOUT_TYPE": Reason(
-        "The row names a category alone, and the association without a label is of another one.",
-        "Name the label or the association type id, or leave the category blank.",
+        "The row has a category but no label or type id, and the association without a label is of another category.",
+        "Give the label or the association type id, or leave the category blank.",
         False,
     ),
     "ASSOCIATION_LABEL_NOT_FOUND": Reason(
-        "These two object types have no such label in this portal.",
-        "Write a label that `association-loader labels FROM TO` lists, or have it made with --create-labels.",
+        "These two object types have no such label in this HubSpot account.",
+        "Write a label that `association-loader labels FROM TO` lists, or have it created with --create-labels.",
         False,
     ),
     "AMBIGUOUS_LABEL": Reason(
-        "The label stands for several association types.",
-        "Name the association type id beside it.",
+        "Several association types have this label.",
+        "Give the association type id, too.",
         False,
     ),
     "AMBIGUOUS_ASSOCIATION_TYPE_ID": Reason(
-        "The association type id exists under two categories, with two meanings.",
-        "Name the association category beside it.",
+        "The association type id exists in two categories, with two meanings.",
+        "Give the association category, too.",
         False,
     ),
     "LABEL_AND_TYPE_ID_DISAGREE": Reason(
-        "The label is one association type, and the type id another.",
+        "The label and the type id are two different association types.",
         "Leave one of the two cells blank.",
         False,
     ),
     "INVALID_ASSOCIATION_TYPE_ID": Reason(
-        "The cell does not hold an association type id.",
+        "The cell does not contain an association type id.",
         "Write the number only, such as 279, or leave the cell blank.",
         False,
     ),
@@ -194,18 +194,18 @@ ROWS: dict[str, Reason] = {
         False,
     ),
     "NO_UNLABELLED_TYPE": Reason(
-        "It is not certain which association type links these two object types without a label.",
-        "Name a label or an association type id.",
+        "It is not clear which association type these two object types have without a label.",
+        "Give a label or an association type id.",
         False,
     ),
     "UNKNOWN_INVERSE_TYPE": Reason(
-        "Other rows link the same two records from the other end, where this row's association type is not known.",
-        "Write the row from the other end, as the others are, and load it together with them.",
+        "Other rows associate the same two records from the other side, where this association type is not known.",
+        "Write the row from the other side, like the others, and load it together with them.",
         False,
     ),
     "OVER_ASSOCIATION_LIMIT": Reason(
-        "The record would have more associations of this type than the portal's limit allows.",
-        "Take associations off that record, or raise the limit in HubSpot's settings; then load the failures file.",
+        "The record would have more associations of this type than the HubSpot account's limit allows.",
+        "Remove associations of that record, or raise the limit in HubSpot's settings; then load the failures file.",
         False,
     ),
     "RECORD_WITH_ITSELF": Reason(
@@ -214,8 +214,8 @@ ROWS: dict[str, Reason] = {
         False,
     ),
     "CONFLICTING_PRIMARY": Reason(
-        "Several rows name different primary records (or parent companies) for one record, which can have only one.",
-        "Keep the label on one of them, and take it off the others.",
+        "Several rows give one record different primary records (or parent companies); it can have only one.",
+        "Keep the label on one of them, and remove it from the others.",
         False,
     ),
     "WOULD_REMOVE_LABELS": Reason(

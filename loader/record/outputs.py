@@ -153,15 +153,17 @@ def name_outputs(settings: Settings, first_input: str, paths: list[Path], inputs
     failures_path = Path(settings.failures) if settings.failures else path.with_name(f"{stem}.failures.{ending}")
     outputs = Outputs(path, failures_path, stem, FailuresForm.like(inputs))
     if not has_room(outputs.results):
-        raise UsageError(f"{path.name}: the name is too long, and others are made from it: give a shorter --results")
+        raise UsageError(f"{path.name}: the name is too long for the files named after it: give a shorter --results")
     if len(os.fsencode(outputs.failures.name)) + len(_WHILE_WRITTEN) > _longest_name(outputs.failures.parent):
         raise UsageError(f"{outputs.failures.name}: the name is too long: give a shorter --failures")
     for file in (outputs.results, outputs.failures, outputs.summary):
         _check(file, paths)
     if outputs.failures.absolute() in [file.absolute() for file in outputs.without_failures()]:
-        raise UsageError(f"{outputs.failures} is a name that the run needs for another file: give another --failures")
+        raise UsageError(f"{outputs.failures} is needed for another file of this run: give another --failures")
     if outputs.journal.is_symlink():
-        raise UsageError(f"{outputs.journal} is a symbolic link, which is never followed: give another --results")
+        raise UsageError(
+            f"{outputs.journal} is a symbolic link, which the loader never follows: give another --results"
+        )
     return outputs
 
 
@@ -198,20 +200,20 @@ def check_table(file: Path, inputs: list[Path], columns: Sequence[str]) -> None:
     head = ",".join(columns).encode()
     with file.open("rb") as there:
         if there.read(len(head)) != head:
-            raise UsageError(f"{file} is in the way: it is another file than what is written there; move it away")
+            raise UsageError(f"{file} exists and was not written by this command: move it away")
 
 
 def _check(file: Path, inputs: list[Path]) -> None:
     if file.is_symlink():
-        raise UsageError(f"{file} is a symbolic link, which is never written through: give the file itself")
+        raise UsageError(f"{file} is a symbolic link, which the loader never writes through: give the file itself")
     if file.is_dir():
-        raise UsageError(f"{file} is a folder: name a file in it")
+        raise UsageError(f"{file} is a folder: give a file in it")
     if not file.parent.is_dir():
-        raise UsageError(f"{file}: there is no folder {file.parent}: make it, or name another file")
+        raise UsageError(f"{file}: there is no folder {file.parent}: create it, or give another file")
     if not os.access(file.parent, os.W_OK | os.X_OK) or (file.exists() and not os.access(file, os.R_OK | os.W_OK)):
-        raise UsageError(f"{file} cannot be written: name another file, or mend its permissions")
+        raise UsageError(f"{file} cannot be written: give another file, or change its permissions")
     if file.exists() and any(file.samefile(path) for path in inputs if path.exists()):
-        raise UsageError(f"{file} is an input, and would be overwritten: give another --results")
+        raise UsageError(f"{file} is an input and would be overwritten: give another --results")
 
 
 def set_aside(outputs: Outputs, started_at: str | None) -> dict[Path, Path]:

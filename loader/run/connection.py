@@ -62,7 +62,7 @@ async def connected(settings: Settings, around: Surroundings, notify: Notify | N
     credentials = settings.connection.credentials
     if credentials is None:
         raise UsageError(
-            "there is no token: set HUBSPOT_ACCESS_TOKEN (or give --token-file), then run the same command again"
+            "no token is set: set HUBSPOT_ACCESS_TOKEN (or give --token-file), then run the same command again"
         )
     if notify is not None and _sockets() < _wanted_workers(settings):
         notify(

@@ -63,7 +63,7 @@ async def _created(
     there = _types_of(listed, label, None)
     if there and inverse is not None and not (there := _types_of(listed, label, inverse)):
         raise UsageError(
-            f"the label {label!r} is there already, and {inverse!r} is no label from the other end: nothing was "
+            f"the label {label!r} is there already, and {inverse!r} is not its label from the other side: nothing was "
             "made; rename it in HubSpot, or leave --inverse-label out"
         )
     if there:
@@ -84,7 +84,7 @@ async def make_labels(
         direction = new.object_type, new.to_object_type
         definition = _Definition(label=new.label, inverse=None, name=internal_name(new.label))
         types = await _make(portal, direction, ObjectTypes(), definition)
-        notify(Note(f"Made the label {new.label!r} from {new.direction}."))
+        notify(Note(f"Created the label {new.label!r} from {new.direction}."))
         ends = types[0], types[-1]
         made.update(
             (placeholder, AssociationType(each.category, each.id))

@@ -24,9 +24,7 @@ def check_failures_name(settings: Settings, outputs: Outputs, earlier: Earlier |
     if settings.fresh or (earlier is not None and earlier.failures == ours):
         return
     if path.exists() and path.stat().st_size and not is_failures_file(path):
-        raise UsageError(
-            f"{path} exists, and no load wrote it: move it away, give another --failures, or set it aside with --fresh"
-        )
+        raise UsageError(f"{path} exists, but no load wrote it: move it away, or give another --failures")
 
 
 def set_earlier_files_aside(
@@ -47,9 +45,9 @@ def set_earlier_files_aside(
         if mended:
             note_kept_failures(settings, outputs, moved[outputs.failures], notify)
         elif mended is None and outputs.failures in moved:
-            notify(Note(f"{outputs.failures} was there before this run, and is kept as {moved[outputs.failures]}"))
+            notify(Note(f"{outputs.failures} was there before this run and is kept as {moved[outputs.failures]}"))
         if earlier is None and outputs.summary in moved:
-            notify(Note(f"{outputs.summary} was there before this run, and is kept as {moved[outputs.summary]}"))
+            notify(Note(f"{outputs.summary} was there before this run and is kept as {moved[outputs.summary]}"))
 
 
 def _abandoned_rows(outputs: Outputs, earlier: Earlier) -> str:
@@ -68,13 +66,14 @@ def already_finished(earlier: Earlier, again: float | None) -> str:
     """Return what a command says that finds a finished run of the same inputs and settings."""
     ended = f" on {earlier.last_work:%Y-%m-%d at %H:%M} UTC" if earlier.last_work else ""
     nightly = (
-        "for every night --again 20h, which makes the same inputs a new run when the last one ended longer ago"
+        "for a nightly job, --again 20h, which loads the same inputs again when their last load ended longer ago"
         if again is None
-        else "wait until it ended longer ago than --again says"
+        else "wait until it ended longer ago than --again allows"
     )
     return (
-        f"This load of these same inputs ended{ended}: nothing was looked at in HubSpot now, and nothing was sent. "
-        f"To look again, add --fresh, or {nightly}."
+        f"These inputs are loaded already: that load ended{ended}. Nothing was checked in HubSpot now, and "
+        "nothing was sent. "
+        f"To load them again, add --fresh, or {nightly}."
     )
 
 
@@ -94,10 +93,10 @@ def _failures_are_mended(outputs: Outputs) -> bool | None:
 def note_kept_failures(settings: Settings, outputs: Outputs, kept: Path, notify: Notify) -> None:
     """Say where a failures file is now that the user had changed, and how it is loaded."""
     following = load_mended(settings, outputs, kept)
-    how = f"; to load what was mended in it: {following}" if following else ""
+    how = f"; to load your corrections in it: {following}" if following else ""
     notify(
         Note(
-            f"{outputs.failures} is not what the load wrote there, so it is kept, under the name {kept}{how}",
+            f"{outputs.failures} has been changed since the load wrote it, so it is kept as {kept}{how}",
             serious=True,
         )
     )
@@ -123,7 +122,7 @@ def remove_old_runs(settings: Settings, outputs: Outputs, now: datetime, notify:
                     path.unlink(missing_ok=True)
             removed += [journal.name] * bool(files)
     if removed:
-        notify(Note(f"Removed what runs left that ended over {days} days ago: {', '.join(removed)}."))
+        notify(Note(f"Deleted the files of runs that ended over {days} days ago: {', '.join(removed)}."))
 
 
 def _files_that_may_go(journal: Path, moment: datetime) -> list[Path]:

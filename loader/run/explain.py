@@ -32,7 +32,7 @@ def explained(code: str | None = None) -> Explained:
         did_you_mean = f"did you mean {', '.join(near)}? " if near else ""
         raise UsageError(
             f"the loader does not know the code {wanted[:100]}: {did_you_mean}`association-loader explain` lists those "
-            "that it knows; what a newer one of HubSpot's means stands in the message beside it"
+            "that it knows; what a newer one of HubSpot's, read the message beside it"
         )
     return Explained(tuple(found))
 

@@ -95,7 +95,8 @@ def look(outputs: Outputs, *, fresh: bool = False) -> Earlier | None:
         if isinstance(error, RecordError):
             raise
         raise JournalError(
-            f"{outputs.journal}: is no journal of a load, or a damaged one: move it away, or begin anew with --fresh, "
+            f"{outputs.journal}: is not the journal of a load, or is damaged: move it away, or start over with "
+            "--fresh, "
             "which sets it aside; rows that were already associated are then sent once more, which changes nothing"
         ) from error
 
@@ -108,8 +109,8 @@ def _of_another_version(outputs: Outputs, error: OtherFormat) -> Earlier:
     rows = summary.get("rows") if isinstance(summary, dict) else None
     if not isinstance(rows, dict) or rows.get("pending") != 0:
         raise JournalError(
-            f"{outputs.journal} holds a run that is not finished, and another version of the loader wrote it: go on "
-            "with that version, or begin anew with --fresh, which sets its files aside"
+            f"{outputs.journal} holds a run that is not finished, and another version of the loader wrote it: continue "
+            "with that version, or start over with --fresh (its files are kept under another name)"
         ) from error
     return Earlier(
         identity={},
@@ -150,7 +151,7 @@ def decide(
         if outputs.results.exists():
             raise UsageError(
                 f"{outputs.results} exists, and no journal beside it says that a load wrote it: move it away, give "
-                "another --results, or set it aside with --fresh"
+                "another --results, or start over with --fresh, which keeps it under another name"
             )
         return Decision.NEW
     differences = different(earlier, bound, settings.connection.portal_id)
@@ -165,10 +166,17 @@ def decide(
         return Decision.NEW
     if settings.again is not None and not settings.retry_failed and list(differences) == ["inputs"]:
         return Decision.REPLACE
-    state = "finished" if earlier.finished else "unfinished"
-    raise JournalMismatch(
-        f"{outputs.journal} holds the {state} run of another load ({'; '.join(differences.values())}): go on with that "
-        "one by its own input and settings, or begin anew with --fresh, which sets its files aside"
+    raise JournalMismatch(_other_load(outputs, earlier, differences))
+
+
+def _other_load(outputs: Outputs, earlier: Earlier, differences: Mapping[str, str]) -> str:
+    """Return why this command does not continue the run that is there."""
+    unfinished = "" if earlier.finished else ", which did not finish"
+    if list(differences) == ["inputs"]:
+        return f"{differences['inputs']}{unfinished}. Put it back, or start over with --fresh."
+    return (
+        f"{outputs.results} belongs to a load with other settings{unfinished}: {'; '.join(differences.values())}. "
+        "Run it with its own settings, or start over with --fresh."
     )
 
 
@@ -184,12 +192,11 @@ def _taken_back(outputs: Outputs, undo: Undo) -> JournalMismatch:
     if undo.finished_at is None:
         finish = command_line(["association-loader", "undo", as_file(str(outputs.results))])
         return JournalMismatch(
-            f"{outputs.journal}: an undo of this run is not finished: finish it with {finish}, or load everything "
-            "again with --fresh, which sets its files aside"
+            f"{outputs.results}: the undo of this load is not finished: finish it with {finish}, or load everything "
+            "again with --fresh"
         )
     return JournalMismatch(
-        f"{outputs.journal}: what this run added was taken back by undo on {undo.finished_at[:10]}: to load it "
-        "again, add --fresh, which sets its files aside"
+        f"{outputs.results}: this load was undone on {undo.finished_at[:10]}: to load everything again, add --fresh"
     )
 
 
@@ -216,9 +223,16 @@ def _other_content(earlier: Earlier, now: Sequence[str]) -> str:
     if not before:
         return "another version of the loader wrote it"
     if len(before) != len(now):
-        return f"its inputs were {', '.join(earlier.names)}, {len(before)} in number, now {len(now)}"
+        return (
+            f"{len(now)} files are given now, and {len(before)} ({', '.join(earlier.names)}) were given to "
+            "the last load"
+        )
     changed = [name for name, old, new in zip(earlier.names, before, now, strict=True) if old != new]
-    return f"the content of {', '.join(changed)} is not what it was"
+    return (
+        f"{', '.join(changed)} has changed since its last load"
+        if len(changed) == 1
+        else (f"{', '.join(changed)} have changed since their last load")
+    )
 
 
 def _shown(value: object) -> str:

@@ -23,7 +23,7 @@ from loader.journal import (
     put_in_place,
 )
 from loader.journal.scope import MirrorJournal
-from loader.planning.cost import advice, replacing
+from loader.planning.cost import advice, costs, method_for, replacing
 from loader.planning.prepare import read_all
 from loader.planning.staging import Staging
 from loader.read import Input
@@ -98,6 +98,7 @@ class _Load:
         self.notify = session.notify
         self.stop = session.stop
         self.now = session.around.now
+        self.method: str | None = None
 
     @property
     def settings(self) -> Settings:
@@ -185,7 +186,13 @@ class _Load:
         try:
             account = await self.session.recognize(portal)
             event = await plan_rows(
-                self.session, self.inputs, staging, gateway=gateway, portal=portal, portal_id=account.portal_id
+                self.session,
+                self.inputs,
+                staging,
+                gateway=gateway,
+                portal=portal,
+                portal_id=account.portal_id,
+                account_type=account.kind,
             )
         except Retryable as error:
             return NO_ACCOUNT, no_answer(error)
@@ -193,6 +200,7 @@ class _Load:
             if not staging.held.whole:
                 raise
             return NO_ACCOUNT, error
+        self.method = event.method
         self.notify(event)
         if event.new_labels:
             made = await self.session.stop.unless(make_labels(portal, event.new_labels, self.notify))
@@ -297,11 +305,11 @@ class _Load:
                 raise stopped
         self.stop.check()
         if gateway.day.reserve_unknown:
-            self.session.note("--daily-reserve cannot be kept: HubSpot does not say what is left of the day's quota")
+            self.session.note("--daily-reserve has no effect: HubSpot does not say how much of the day's quota is left")
         if gateway.credential.rotated:
             self.session.note(
-                "HubSpot gave a new refresh token in exchange for HUBSPOT_REFRESH_TOKEN: it serves this command and is "
-                "written nowhere; should the next command be refused, authorize the app anew"
+                "HubSpot replaced HUBSPOT_REFRESH_TOKEN by a new refresh token, which this command uses and "
+                "does not save; if the next command is refused, authorize the app again"
             )
         if mirror:
             await plan_removals(journal, gateway, self.session)
@@ -315,9 +323,13 @@ class _Load:
 
     async def _send_rows(self, gateway: Gateway, journal: AsyncJournal[MirrorJournal], meter: Meter) -> None:
         """Send in passes: a pair that is to lose a type to another one waits for the pass after that one's."""
+        method = self.method or method_for(
+            self.settings.send.method, costs(journal.counts.pending, 0, gateway.limiter.rate, None)
+        )
+        settings = replace(self.settings, send=replace(self.settings.send, method=method))
         waited = 0
         while True:
-            pool, waiting_pairs = sending(self.settings, journal, gateway, self.session.around)
+            pool, waiting_pairs = sending(settings, journal, gateway, self.session.around)
             await self.session.run_pool(pool, lambda: meter.progress(journal.counts))
             if not (waiting := waiting_pairs()):
                 return

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
+from loader.configure import other_address
 from loader.errors import Retryable, TooManyRemovals
 from loader.events import Notify, Planned
 from loader.journal import AsyncJournal, InThread, Journal
@@ -41,7 +42,7 @@ ATTEMPTS = 3
 """At each question, which take a few seconds: a person waits, and nothing is lost when the portal is out of reach."""
 
 _ADDRESSES_UNCHECKED = (
-    "Not checked without a token: the portal in the records' addresses; --portal-id says which it is."
+    "Not checked without a token: the HubSpot account in the records' addresses; --portal-id says which it should be."
 )
 
 
@@ -100,6 +101,7 @@ async def _with_portal(session: Session, inputs: Sequence[Input], staging: InThr
                 inputs,
                 staging,
                 portal_id=account.portal_id,
+                account_type=account.kind,
                 gateway=gateway,
                 portal=portal,
                 attempts=ATTEMPTS,
@@ -130,6 +132,7 @@ async def plan_rows(
     staging: InThread[Staging],
     *,
     portal_id: str | None,
+    account_type: str = "",
     gateway: Gateway | None = None,
     portal: GatewayPortal | None = None,
     attempts: int | None = None,
@@ -152,6 +155,8 @@ async def plan_rows(
     )
     prospect = Prospect(
         portal_id=portal_id if portal else None,
+        account_type=account_type,
+        address=other_address(settings.connection.base_url),
         rate=gateway.limiter.rate if gateway else send.rate or START_RATE,
         daily_quota=gateway.day.limit if gateway else None,
         method=send.method,

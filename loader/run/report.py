@@ -149,7 +149,9 @@ class _TableReport:
         import pandas as pd  # noqa: PLC0415 - half a second, for a DataFrame only
 
         if self._written is None or _written(self.path) != self._written:
-            raise UsageError(f"{self.path} was written by another command since: ask for .results before the next one")
+            raise UsageError(
+                f"{self.path} was overwritten by another command: read .results before the next command runs"
+            )
         return pd.read_csv(self.path, dtype="str", keep_default_na=False)
 
 

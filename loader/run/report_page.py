@@ -22,7 +22,7 @@ def report(results: str, *, output: str | None = None, now: datetime | None = No
     moment = now or datetime.now(UTC)
     journal_path = journal_of(Path(results))
     if not is_journal(journal_path):
-        raise UsageError(f"{results}: there is no journal {journal_path}, so no load wrote it: name a results file")
+        raise UsageError(f"{results}: there is no journal {journal_path}, so no load wrote it: give a results file")
     path = (
         Path(output) if output else journal_path.with_name(f"{journal_path.name.removesuffix('.journal')}.report.html")
     )

@@ -86,7 +86,7 @@ class Session:
         left = (OLD_ENDS - today).days
         when = f"supports it until {OLD_ENDS}, {left} days from now" if left >= 0 else f"supported it until {OLD_ENDS}"
         self.note(
-            f"{OLD} of HubSpot's API ends: HubSpot {when}. From {NEW_FROM} on new runs speak {NEW} unless "
+            f"{OLD} of HubSpot's API ends: HubSpot {when}. From {NEW_FROM} on, new runs use {NEW} unless "
             f"--api-version says {OLD}; try that with --api-version {NEW} before."
         )
 
@@ -158,7 +158,7 @@ class Session:
         if seconds is None:
             yield
             return
-        reason = OutOfTime(f"--max-duration is over after {seconds:g} seconds: run the same command again to go on")
+        reason = OutOfTime(f"--max-duration is over after {seconds:g} seconds: run the same command again to continue")
         left = max(0.0, seconds - (self.around.clock() - self.began))
 
         def over() -> None:
@@ -255,14 +255,15 @@ async def recognize(portal: GatewayPortal, named: str | None, *, bound: str | No
         raise no_answer(error) from error
     if named and account.portal_id != named:
         raise WrongPortal(
-            f"the token belongs to portal {account.portal_id or 'unknown'}, not to {named} as --portal-id says: "
-            "use that portal's token",
+            f"the token belongs to HubSpot account {account.portal_id or 'unknown'}, not to {named} as "
+            "--portal-id says: "
+            "use that account's token",
             category="WRONG_PORTAL",
         )
     if bound and account.portal_id != bound:
         raise JournalMismatch(
-            f"the journal holds the unfinished run of portal {bound}, and the token belongs to portal "
-            f"{account.portal_id or 'unknown'}: go on with that portal's token, or begin anew with --fresh"
+            f"the journal holds the unfinished run of HubSpot account {bound}, and the token belongs to account "
+            f"{account.portal_id or 'unknown'}: use that account's token to continue, or start over with --fresh"
         )
     await portal.daily_usage()
     return account

@@ -27,11 +27,11 @@ def status(results: str | None = None, *, now: datetime | None = None) -> list[S
     if not place.is_dir():
         journal = journal_of(place)
         if not _is_run(journal):
-            raise UsageError(f"{place}: there is no journal {journal}, so no load wrote it: name a results file")
+            raise UsageError(f"{place}: there is no journal {journal}, so no load wrote it: give a results file")
         return [_status(journal, moment)]
     journals = sorted({path for path in _files_under(place) if _is_run(path)})
     if not journals:
-        raise UsageError(f"{place}: no run was found there: name a results file, or the folder that it lies in")
+        raise UsageError(f"{place}: no run was found there: give a results file, or the folder that it is in")
     found = [_status(journal, moment) for journal in journals]
     return sorted(found, key=lambda each: each.last_active_at or "", reverse=True)
 

@@ -105,23 +105,24 @@ class _Undo:
     def _check_run(self) -> None:
         identity, path = self.journal.facts.identity, self.journal.held.path
         if not self.journal.facts.planned:
-            raise UsageError(f"{path}: that run sent nothing, so there is nothing to take back")
+            raise UsageError(f"{path}: that run sent nothing, so there is nothing to undo")
         if identity.get("unread") and not self.settings.assume_new:
             raise UsageError(
-                f"{path}: that run had --unread and looked at nothing before it wrote, so what "
+                f"{path}: that run had --unread and did not check what was there before, so what "
                 "it added is not known: to remove every association that it created, also those that were there "
                 "before, add --assume-new"
             )
         if (url := identity.get("base_url")) != self.settings.connection.base_url:
-            raise UsageError(f"that run was sent to {url}: name it by --base-url")
+            raise UsageError(f"that run was sent to {url}: give it with --base-url")
 
     async def _check_portal(self, portal: GatewayPortal) -> None:
         named, bound = self.settings.connection.portal_id, self.journal.facts.portal_id
         account = await recognize(portal, named or bound)
         if bound and account.portal_id != bound:
             raise WrongPortal(
-                f"that run was made in portal {bound}, and the token belongs to portal {account.portal_id}: use that "
-                "portal's token",
+                f"that run was made in HubSpot account {bound}, and the token belongs to account "
+                f"{account.portal_id}: use that "
+                "account's token",
                 category="WRONG_PORTAL",
             )
 

@@ -187,7 +187,7 @@ class _Verification:
                 return
             if seconds:
                 what = "still there" if self.settings.removes else "missing"
-                self.notify(Note(f"What seems to be {what} is read again in {seconds:.2g} seconds."))
+                self.notify(Note(f"Some rows seem to be {what}; they are checked again in {seconds:.2g} s."))
                 await self.session.stop.unless(asyncio.sleep(seconds))
             action = Compare(
                 CurrentAssociations(gateway, version=self.settings.connection.api_version),
@@ -213,7 +213,7 @@ class _Verification:
         one = outcomes[0].result
         if one.status == "failed" and 400 <= (one.http_status or 0) < 500:
             raise TooManyFailures(
-                f"HubSpot refuses to tell what any of {pairs} records is associated with ({one.http_status} "
+                f"HubSpot refuses to show what any of {pairs:,} records is associated with ({one.http_status} "
                 f"{one.error_category}: {one.error_message}): check the object types, then run the same command again"
             )
 

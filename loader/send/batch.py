@@ -175,7 +175,7 @@ def _left(step: _Step, parts: Sequence[Draft], tried: int) -> list[_Step]:
 
 def _silent(status: int) -> ServerFault:
     return ServerFault(
-        f"HubSpot's answers ({status}) never said what became of this pair, and it is not there: send it again",
+        f"HubSpot's answers ({status}) did not mention this pair, and it is not in HubSpot: send it again",
         status=status,
         category="NOT_IN_ANSWER",
     )

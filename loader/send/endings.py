@@ -21,7 +21,7 @@ def wrong_address(error: ApiError) -> Fatal | None:
             category="DNS",
         )
     if error.category == "TLS":
-        return Fatal("the server does not speak TLS, so nothing was sent: check --base-url", category="TLS")
+        return Fatal("the server does not use encryption (TLS), so nothing was sent: check --base-url", category="TLS")
     return None
 
 
@@ -54,7 +54,7 @@ def silence(error: ApiError) -> Unreachable:
 def broken_tls(error: ApiError) -> Unreachable:
     """Return the end for now when HubSpot's own way to its servers is broken, and stays so."""
     return unreachable(
-        f"the way to HubSpot has a broken certificate ({error.status}), which HubSpot's support can mend", error
+        f"the connection to HubSpot has a broken certificate ({error.status}), which HubSpot's support can fix", error
     )
 
 
@@ -93,8 +93,8 @@ def not_readable(error: MissingScope) -> MissingScope:
         return error
     return MissingScope(
         printable(
-            "the token may not read what records are associated with, as a service key may not that has write scopes "
-            "alone: give it the read scopes of both object types, too, then run the same command "
+            "the token may not read associations, like a service key that has write scopes "
+            "only: add the read scopes of both object types, then run the same command "
             f"(HubSpot says: {error.sentence})"
         ),
         status=error.status,

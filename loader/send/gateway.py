@@ -329,7 +329,8 @@ class Gateway:
             self._warned_of_rate = True
             kept = self.limiter.rate
             self._say(
-                f"an answer names a limit of {rate.requests} requests per {rate.seconds:g} s, which HubSpot does not "
+                f"HubSpot's answer gives a limit of {rate.requests} requests per {rate.seconds:g} s, which "
+                "HubSpot does not "
                 f"have: it is not followed, and the limit stays {kept.requests} per {kept.seconds:g} s"
             )
 
@@ -420,7 +421,7 @@ class Gateway:
             breaker.succeeded(now)
         elif breaker.failed(now, rate_limited=isinstance(error, RateLimited)):
             self._say(
-                f"HubSpot gives no usable answer ({error.message}): one request a second looks whether it is back, for "
+                f"HubSpot does not answer properly ({error.message}): trying again once a second, for "
                 f"{GIVE_UP_SECONDS / 60:.0f} minutes at most"
             )
         if (error.retry_after or 0) > retry.LONGEST_WAIT:

@@ -24,10 +24,11 @@ LONGEST_TEXT = 500
 
 
 class Account(NamedTuple):
-    """A portal's id and time zone (an IANA name), None where it does not say."""
+    """A portal's id and time zone (an IANA name), None where it does not say; `kind` is its `accountType`, or blank."""
 
     portal_id: str | None
     time_zone: str | None
+    kind: str = ""
 
 
 class GatewayPortal:
@@ -141,7 +142,10 @@ def _fatal(error: Refused | Retryable | MissingScope) -> MissingScope | Unreacha
         return error
     if isinstance(error, Retryable):
         return endings.no_answer(error)
-    message = f"the portal does not say who it is ({error.message}), so it cannot be held against the one named"
+    message = (
+        f"HubSpot does not say which account this is ({error.message}), so it cannot be compared with the "
+        "one that was given"
+    )
     return WrongPortal(message, status=error.status, category=error.category)
 
 
@@ -154,12 +158,17 @@ def _results_of(reply: Reply) -> list[Any]:
 
 
 def _account_of(reply: Reply) -> Account:
-    """Read the account details (`portalId`, `timeZone`)."""
+    """Read the account details (`portalId`, `timeZone`, `accountType`); HubSpot gives no name of an account there."""
     body = fields_with(reply, key="portalId", kind=(int, str))
     portal_id, time_zone = text_of(body["portalId"]), body.get("timeZone")
     if not PORTAL_ID.fullmatch(portal_id):
-        raise _unusable(reply, f"the account details name no portal id ({_shown(body['portalId'])})")
-    return Account(portal_id, time_zone if isinstance(time_zone, str) and len(time_zone) <= LONGEST_TEXT else None)
+        raise _unusable(reply, f"HubSpot's account details have no account number ({_shown(body['portalId'])})")
+    kind = body.get("accountType")
+    return Account(
+        portal_id,
+        time_zone if isinstance(time_zone, str) and len(time_zone) <= LONGEST_TEXT else None,
+        kind if isinstance(kind, str) and len(kind) <= LONGEST_TEXT else "",
+    )
 
 
 def _association_types(reply: Reply, direction: Direction) -> list[dict[str, Any]]:
@@ -217,8 +226,8 @@ def _shown(value: object) -> str:
 
 def _unusable(reply: Reply, what: str) -> UnusableAnswer:
     return UnusableAnswer(
-        f"HubSpot's answer ({reply.status}) cannot be worked with: {what}. Nothing was sent; run the same command "
-        "again later, and if it stays, look at it in HubSpot or ask its support",
+        f"HubSpot's answer ({reply.status}) cannot be used: {what}. Nothing was sent; run the same command "
+        "again later; if it happens again, look at it in HubSpot or ask its support",
         status=reply.status,
         category="UNUSABLE_ANSWER",
     )

@@ -71,7 +71,7 @@ class Day:
 
     def reserve_end(self, now: datetime) -> DailyQuotaSpent:
         """Return the end for today while the reserve is still there."""
-        message = f"{self.left} requests are left today, which --daily-reserve keeps for others"
+        message = f"{self.left} requests are left today, which --daily-reserve keeps for other apps"
         return self._end(message, now, category="DAILY_RESERVE")
 
     def spent_end(self, answered: ApiError, now: datetime) -> DailyQuotaSpent:
@@ -89,7 +89,7 @@ class Day:
         if reset is None and self.time_zone:
             reset = next_reset(self.time_zone, now)
         if reset is None:
-            return "the quota resets at midnight in the portal's time zone; run the same command then"
+            return "the quota resets at midnight in the HubSpot account's time zone; run the same command then"
         return f"the quota resets at {moment_in_words(reset, self.time_zone)}; run the same command then"
 
 

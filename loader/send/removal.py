@@ -57,7 +57,7 @@ def removal(asked: Types, before: Types, now: Types, labels: Mapping[str, str], 
         return Removal(True, NOTHING, "removed")
     ours = _labels_among(asked & now, labels)
     others = ", ".join(labels.get(each.key) or each.key for each in sorted(came_since))
-    return Removal(False, ours, "left", f"somebody has given it {others} since, so that the pair itself stays")
+    return Removal(False, ours, "left", f"somebody has added {others} since, so the pair itself stays")
 
 
 def restoration(taken: Types, now: Types, others: Types) -> Removal:
@@ -87,7 +87,7 @@ def _of_an_old_pair(added: Types, labels: Mapping[str, str]) -> Removal:
         False,
         removable,
         "left",
-        f"whether {others} is a label is not known, and taking it off might take all labels off",
+        f"it is not known whether {others} is a label, and removing it might remove all labels",
     )
 
 

@@ -121,7 +121,7 @@ def fields(reply: Reply) -> dict[str, object]:
     body = parsed(reply)
     if not isinstance(body, dict):
         raise ServerFault(
-            f"HubSpot's answer ({reply.status}) is no JSON object", status=reply.status, category="UNREADABLE_ANSWER"
+            f"HubSpot's answer ({reply.status}) is not a JSON object", status=reply.status, category="UNREADABLE_ANSWER"
         )
     return body
 
@@ -151,7 +151,8 @@ def raise_for(reply: Reply, now: Callable[[], datetime]) -> None:
 def _redirect(reply: Reply) -> Refused:
     host = printable(_host(reply.headers.get("location", "")))[:100]
     return Refused(
-        f"the server redirects to {host}, which is never followed because the token would go along: check --base-url",
+        f"the server redirects to {host}, which the loader never follows, because the token would go along: "
+        "check --base-url",
         status=reply.status,
         category="REDIRECT",
     )
@@ -285,7 +286,7 @@ def _scopes(body: Mapping[str, object]) -> str:
             named = context.get("requiredScopes") or context.get("missingScopes")
             scopes += [str(scope) for scope in named] if isinstance(named, list) else []
     needed = printable(", ".join(scopes))
-    return f"the token lacks a permission; one of these scopes is required: {needed}" if scopes else ""
+    return f"the token lacks a permission; add one of these scopes: {needed}" if scopes else ""
 
 
 def rate_stated(headers: Mapping[str, str]) -> Rate | None:
@@ -367,7 +368,7 @@ def _of_another(ids: Sequence[str], pair: Pair, reply: Reply) -> ApiError:
     if merged := merged_end(pair, ids[0], ids[1], reply.status):
         return merged
     return Refused(
-        f"the answer speaks of other records ({printable(' and '.join(ids))[:60]}) than were asked for: look at "
+        f"the answer is about other records ({printable(' and '.join(ids))[:60]}) than those of the row: look at "
         f"{pair.object_id} and {pair.to_object_id} in HubSpot before sending again",
         status=reply.status,
         category="ANSWER_FOR_OTHER_RECORDS",

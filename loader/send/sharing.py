@@ -157,7 +157,7 @@ class Sharing:
         self._limiter.share(part.portion, part.loaders, part.until)
         if part.loaders > 1 and not self._is_noted:
             self._is_noted = True
-            self._notify(Note("Another load with the same token is at work on this machine; they share the limit."))
+            self._notify(Note("Another load with the same token is running on this machine; they share the limit."))
 
     def _renew_claim(self, held: float) -> Part:
         parts: list[Part] = []
@@ -193,7 +193,7 @@ class Sharing:
         self._notify(
             Note(
                 f"{self._file.path}: cannot be used ({error.strerror or error}), so this load knows of no other load "
-                "with the same token on this machine, and together they may pass the limit: mend the folder, or set "
+                "with the same token on this machine, and together they may pass the limit: fix the folder, or set "
                 "XDG_CACHE_HOME to another"
             )
         )

@@ -122,7 +122,8 @@ def _translated(error: Exception) -> ApiError:
     match error:
         case aiohttp.ClientConnectorCertificateError() | ssl.SSLCertVerificationError():
             return Fatal(
-                "the server's certificate does not hold, so nothing was sent: check --base-url and the system's trust",
+                "the server's certificate is not valid, so nothing was sent: check --base-url and the "
+                "certificates that this machine trusts",
                 category="CERTIFICATE",
             )
         case TimeoutError():
@@ -157,7 +158,7 @@ async def _read(response: aiohttp.ClientResponse, largest: int) -> bytes:
     if response.status < 200:
         # 100, 102 and 103 are read over by aiohttp; 101 agrees to another protocol, which was not asked for.
         raise _unreadable(
-            response, f"the answer is {response.status}, which answers no request: a proxy may be between"
+            response, f"the answer is {response.status}, which is not an answer to a request: a proxy may be in between"
         )
     parts: list[bytes] = []
     size = 0

@@ -54,7 +54,7 @@ class MetricsFile:
         if path.is_symlink() or path.is_dir() or not path.parent.is_dir():
             raise UsageError(f"--metrics-file {path} is a link or a folder, or there is no folder {path.parent}")
         if not _is_metrics_file(path):
-            raise UsageError(f"--metrics-file {path} exists, and no load wrote it: move it away, or name another file")
+            raise UsageError(f"--metrics-file {path} exists, but no load wrote it: move it away, or give another file")
         remove_left_behind([path])
         self._path = path
         self._clock = clock

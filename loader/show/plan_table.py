@@ -6,21 +6,32 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from loader.events import Kind, LookedUp, MergedRecord, NewLabel, Planned, RejectedFor, RejectedRow
+from loader.events import Cost, Kind, LookedUp, MergedRecord, NewLabel, Planned, RejectedFor, RejectedRow
 from loader.model import Understood
 from loader.object_type_names import one_of
-from loader.show.tables import command, duration, plain, removal_lines, table
+from loader.show.tables import command, plain, removal_lines, table
+from loader.text import counted, in_words
 
 MOST_MERGED = 20
 MOST_HEADERS = 30
 MOST_KINDS = 50
 """The most lines of a table in a plan; with thousands of labels, the others are in the results."""
 MOST_CELLS = 3
+"""The different cells that are shown of one reason."""
 MOST_OF_VALUE = 40
+
+LARGE = 1000
+"""Pairs of a load whose side effects in HubSpot are worth a warning."""
+REACTIONS = (
+    "HubSpot reacts to new associations by itself: workflows that look at them run, and it may associate companies by "
+    "domain. Switch off in HubSpot what must not happen before you load."
+)
+MANY_STALE = 10
+"""Requests more, for batches that are refused."""
 
 
 def plan_table(event: Planned, *, in_full: bool = True) -> Iterator[RenderableType]:
-    """Yield how each input was read, what its rows ask for, and how many will be sent.
+    """Yield how each input was read, what its rows say, where they go, and how many will be sent.
 
     A plan shows `in_full` why rows are rejected; a load shows it in a line, and in full at its end.
     """
@@ -28,9 +39,10 @@ def plan_table(event: Planned, *, in_full: bool = True) -> Iterator[RenderableTy
     yield _kinds(event)
     problems = [kind for kind in event.kinds if kind.problem]
     for kind in problems[:MOST_KINDS]:
-        yield plain(f"{_rows(kind.rows)}: {kind.problem}", "red")
+        yield plain(f"{counted(kind.rows, 'row')}: {kind.problem}", "red")
     if more := problems[MOST_KINDS:]:
-        yield plain(f"{_rows(sum(kind.rows for kind in more))} with {len(more):,} more such problems.", "red")
+        rows = counted(sum(kind.rows for kind in more), "row")
+        yield plain(f"{rows} with {counted(len(more), 'more such problem')}.", "red")
     yield from map(_new_label, event.new_labels)
     for name, understood in event.inputs.items():
         whose = f"{name}: " if len(event.inputs) > 1 else ""
@@ -38,15 +50,20 @@ def plan_table(event: Planned, *, in_full: bool = True) -> Iterator[RenderableTy
             yield plain(f"Note: {whose}{note}")
     if event.unchecked:
         pairs = _first([f"{first} to {second}" for first, second in event.unchecked])
-        yield plain(f"Not checked, because the portal could not be asked: the labels and type ids of {pairs}.")
+        yield plain(f"No token is set (HUBSPOT_ACCESS_TOKEN), so labels were not checked: those of {pairs}.")
     yield from map(_looked_up, event.looked_up)
-    yield _figures(event)
-    yield from _costs(event)
     if event.portal_id:
-        yield plain(f"They {'lie in' if _removes(event) else 'go to'} portal {event.portal_id}.")
+        yield _account(event)
+    yield _figures(event)
+    yield from _in_hubspot(event)
+    if event.pairs:
+        yield from _cost_of_removal(event) if _removes(event) else _costs(event)
+    if event.portal_id and event.pairs >= LARGE and not _removes(event):
+        yield Text(REACTIONS, "yellow")
     if not in_full:
         if event.reasons:
-            yield plain(f"Rejected: {', '.join(f'{rows:,} {reason}' for reason, rows in event.reasons.items())}.")
+            reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in event.reasons.items())
+            yield plain(f"Rejected: {reasons}.")
         return
     if event.rejects:
         yield from _rejects(event)
@@ -64,8 +81,8 @@ def _rejects(event: Planned) -> Iterator[RenderableType]:
     yield lines
     yield command(f"More about a reason: association-loader explain {event.rejects[0].reason}")
     if event.failures:
-        yield plain(f"Failures: {event.failures} has all {_rows(event.rejected)} that would not be loaded.")
-    else:
+        yield plain(f"Failures: {event.failures} (all {counted(event.rejected, 'rejected row')})")
+    elif not _removes(event):
         yield plain("All of them in a file, each with what is wrong: plan again with --failures rejected.csv.")
 
 
@@ -77,8 +94,10 @@ def _where(rejects: RejectedFor, *, one_input: bool) -> str:
     words, named = [], 0
     for (name, column, value), (first, *others) in list(cells.items())[:MOST_CELLS]:
         row = f"row {first.row:,}" if one_input else f"{name} row {first.row:,}"
-        text = f'"{value[:MOST_OF_VALUE]}{"…" * (len(value) > MOST_OF_VALUE)}"' if value.strip() else "blank"
-        words.append(f'{row} "{column}": {text}' if column else first.message.removesuffix("."))
+        cell = f'{row} "{column}"'
+        if value.strip():
+            cell += f': "{value[:MOST_OF_VALUE]}{"…" * (len(value) > MOST_OF_VALUE)}"'
+        words.append(cell if column else first.message.removesuffix("."))
         if also := list(dict.fromkeys(f"{each.row:,}" for each in others if each.row != first.row)):
             words.append(f"also {', '.join(also)}")
         named += 1 + len(others)
@@ -88,11 +107,11 @@ def _where(rejects: RejectedFor, *, one_input: bool) -> str:
 
 def _inputs(inputs: Mapping[str, Understood]) -> Iterator[Text]:
     for name, understood in inputs.items():
-        parts = [f"{understood.records:,} records", understood.format, understood.encoding, _delimiter(understood)]
+        parts = [counted(understood.records, "record"), understood.format, understood.encoding, _delimiter(understood)]
         parts += [understood.sheet and f"sheet {understood.sheet}", f"header in row {understood.header_row}"]
-        columns = "; ".join(f"{field}: {', '.join(headers)}" for field, headers in understood.columns.items())
+        used = ", ".join(f"{', '.join(headers)} ({field})" for field, headers in understood.columns.items())
         yield Text.assemble(plain(name, "bold"), plain(f": {', '.join(part for part in parts if part)}"))
-        yield plain(f"Columns: {columns}")
+        yield plain(f"Columns used: {used}")
         if understood.unused:
             yield plain(f"Columns not used: {_first(understood.unused)}")
         for warning in understood.warnings:
@@ -117,17 +136,15 @@ def _kinds(event: Planned) -> Table:
         lines.add_row(f"{kind.rows:,}", first, second, _association_type(kind), plain(kind.label))
     if len(event.kinds) > MOST_KINDS:
         rest = event.kinds[MOST_KINDS:]
-        lines.add_row(f"{sum(kind.rows for kind in rest):,}", "", "", f"{len(rest):,} more combinations", "")
+        lines.add_row(f"{sum(kind.rows for kind in rest):,}", "", "", counted(len(rest), "more combination"), "")
     return lines
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def _new_label(new: NewLabel) -> Text:
     near = f"; there is {' and '.join(map(repr, new.near))}" if new.near else ""
-    return plain(f"To be made: the label {new.label!r} from {new.direction}, for {_rows(new.rows)}{near}.", "yellow")
+    return plain(
+        f"To be created: the label {new.label!r} from {new.direction}, for {counted(new.rows, 'row')}{near}.", "yellow"
+    )
 
 
 def _type(name: str, type_id: str) -> Text:
@@ -138,11 +155,11 @@ def _association_type(kind: Kind) -> Text:
     if kind.problem:
         return plain("none: see below", "red")
     if kind.association_category == "UNCHECKED":
-        return plain("not checked: only the portal knows it", "yellow")
+        return plain("not checked: no token", "yellow")
     if not kind.association_category:
         return plain("the whole pair")
     if not kind.association_type_id:
-        return plain(f"{kind.association_category}, to be made", "yellow")
+        return plain(f"{kind.association_category}, to be created", "yellow")
     return plain(f"{kind.association_category} {kind.association_type_id}")
 
 
@@ -151,64 +168,101 @@ def _removes(event: Planned) -> bool:
 
 
 def _looked_up(what: LookedUp) -> Text:
+    values = counted(what.values, f"{what.id_property} value")
     if what.found is None:
-        return plain(
-            f"Not looked up, because there is no token: {what.values:,} values of {what.id_property} that stand for "
-            f"{what.object_type}."
-        )
+        return plain(f"No token is set (HUBSPOT_ACCESS_TOKEN), so {values} of {what.object_type} were not looked up.")
     missing = what.values - what.found
     return plain(
-        f"Looked up {what.object_type} by {what.id_property}: {what.values:,} values, {what.found:,} found"
+        f"Looked up {what.object_type} by {what.id_property}: {counted(what.values, 'value')}, {what.found:,} found"
         + (f", {missing:,} not." if missing else ".")
     )
 
 
+def _account(event: Planned) -> Text:
+    """Return where the rows go: a number and, where it is not an ordinary account, what it is."""
+    kind = event.account_type.replace("_", " ").lower()
+    words = f"HubSpot account: {event.portal_id}{f' ({kind})' if kind not in ('', 'standard') else ''}"
+    if not event.address:
+        return plain(words, "bold")
+    return plain(f"{words}. SANDBOX, not HubSpot: {event.address}", "bold yellow")
+
+
 def _figures(event: Planned) -> Text:
     duplicates = event.rows - event.rejected - event.pairs
-    words = [f"{event.rows:,} rows", f"{event.pairs:,} pairs to {'take off' if _removes(event) else 'send'}"]
+    words = [counted(event.rows, "row"), f"{counted(event.pairs, 'pair')} to {'remove' if _removes(event) else 'send'}"]
     if duplicates:
-        words.append(f"{duplicates:,} rows share a pair with another")
+        words.append(f"{counted(duplicates, 'row')} {'repeats' if duplicates == 1 else 'repeat'} a pair")
     if event.without:
-        words.append(f"{event.without:,} blank cells ask for nothing")
+        words.append(f"{counted(event.without, 'blank cell')} skipped")
     words.append(f"{event.rejected:,} rejected")
-    first = "" if event.limit is None else f"As far as --limit {event.limit} goes: "
+    first = "" if event.limit is None else f"With --limit {event.limit}: "
     return Text(f"{first}{', '.join(words)}.")
 
 
 def _merged(merged: Sequence[MergedRecord]) -> str:
     named = [f"{one_of(each.object_type, each.record_id)} into {each.survivor}" for each in merged[:MOST_MERGED]]
     more = f" and {len(merged) - MOST_MERGED:,} more" if len(merged) > MOST_MERGED else ""
-    return (
-        f"Merged in HubSpot: {', '.join(named)}{more}. Their rows will fail: write the ids of the records that survive."
-    )
+    return f"Merged in HubSpot: {', '.join(named)}{more}. Their rows will fail: write the id that each was merged into."
+
+
+def _in_hubspot(event: Planned) -> Iterator[Text]:
+    """Yield how many pairs are there already, as far as that was looked up."""
+    found = event.so_far
+    if found is None or not found.pairs:
+        return
+    if event.merged:
+        yield plain(_merged(event.merged), "yellow")
+    pairs = counted(found.pairs, "pair")
+    if found.unchanged == 0:
+        words = f"None of the {pairs} is in HubSpot yet" if found.pairs > 1 else "The pair is not in HubSpot yet"
+    elif found.unchanged == found.pairs:
+        words = f"All {pairs} are in HubSpot already" if found.pairs > 1 else "The pair is in HubSpot already"
+    else:
+        words = f"{found.unchanged:,} of the {pairs} {'is' if found.unchanged == 1 else 'are'} in HubSpot already"
+    yield Text(f"{words}{'' if found.whole else ' (only these first ones were checked)'}.")
+    if event.losing is not None:
+        labels, pairs = counted(event.losing.labels, "label"), counted(event.losing.pairs, "pair")
+        yield Text(
+            f"{labels} that the file does not name will be removed, from {pairs}.",
+            "bold yellow" if event.losing.labels else "",
+        )
 
 
 def _costs(event: Planned) -> Iterator[Text]:
-    """Yield what each method costs, and before that how much of it is there already."""
-    if event.so_far is not None and event.so_far.pairs:
-        of = "" if event.so_far.whole else ", the first ones, from which the rest is estimated"
-        if merged := event.merged:
-            yield plain(_merged(merged), "yellow")
-        yield Text(f"{event.so_far.unchanged:,} of {event.so_far.pairs:,} pairs have all that is asked for{of}.")
-        if event.losing is not None:
-            yield Text(
-                f"{event.losing.labels:,} labels that the file does not ask for go from "
-                f"{event.losing.pairs:,} pairs{of}.",
-                "bold yellow" if event.losing.labels else "",
-            )
+    """Yield how long a load takes by each method, what each gives, and what it costs of the limits."""
+    put, batch = event.costs["put"], event.costs["batch"]
+    if not put.writes:
+        yield Text("Nothing to do: everything in the file is in HubSpot already.")
+        return
+    one, many = ("", " (--method auto)") if event.chosen else (" (default)", " (chosen)")
+    one, many = (one, "") if event.method == "put" else ("", many)
+    if event.chosen and event.method == "put":
+        one = " (--method auto)"
+    first = f"One by one{one}: {in_words(put.seconds)}."
+    second = f"In batches{many}: {in_words(batch.seconds)}, without created ids."
+    yield Text(f"{first} {second}" if event.method == "put" else f"{second} {first}")
+    rate = f"at most {event.rate.requests:,} in {event.rate.seconds:g} s"
+    day = f", {event.daily_quota:,} a day" if event.daily_quota else ""
+    yield Text(
+        f"Requests ({rate}{day}): {put.requests:,} one by one{_share(put, ' of the day')}, "
+        f"{batch.requests:,} in batches{_share(batch)}."
+    )
+    if batch.stale >= MANY_STALE:
+        yield Text(
+            f"Batches take up to {counted(batch.stale, 'more request')} if HubSpot does not have 1% of the records any "
+            "more."
+        )
+
+
+def _cost_of_removal(event: Planned) -> Iterator[Text]:
     if event.removal is not None:
         yield from removal_lines(event.removal)
-    rate = f"{event.rate.requests:,} per {event.rate.seconds:g} s"
-    for method, cost in event.costs.items():
-        what = "To take that off" if _removes(event) else f"--method {method}"
-        words = f"{what}: {cost.requests:,} requests take {duration(cost.seconds)} at {rate}"
-        if event.daily_quota:
-            share = cost.share or 0
-            percent = "less than 0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
-            words += f", and {percent} of the day's quota of {event.daily_quota:,}"
-        yield Text(f"{words}.")
-        if cost.stale:
-            yield Text(
-                f"--method {method} sends a batch again for ids in it that HubSpot does not have any more, at worst "
-                f"once for each: if 1% of the pairs have one, up to {cost.stale:,} requests more."
-            )
+    cost = event.costs["archive"]
+    rate = f"at most {event.rate.requests:,} in {event.rate.seconds:g} s"
+    yield Text(f"To remove that: {in_words(cost.seconds)}, {counted(cost.requests, 'request')} ({rate}).")
+
+
+def _share(cost: Cost, of: str = "") -> str:
+    if cost.share is None:
+        return ""
+    return f" (less than 0.1%{of})" if 0 < cost.share < 0.0005 else f" ({cost.share:.1%}{of})"

@@ -48,6 +48,7 @@ from loader.show.tables import (
     undone_table,
     verified_table,
 )
+from loader.text import counted
 
 SECONDS_BETWEEN_LINES = 30.0
 
@@ -79,7 +80,7 @@ class Screen:
     def __call__(self, event: Event) -> None:
         match event:
             case Reading():
-                self._status(plain(f"Reading {event.input}: {event.records:,} records"))
+                self._status(plain(f"Reading {event.input}: {counted(event.records, 'record')}"))
             case Waiting():
                 self._status(plain(event.message, "yellow" if event.trouble else ""))
             case LookingUp():
@@ -89,8 +90,8 @@ class Screen:
                 self._end_live()
                 self._console.show(plan_table(event, in_full=False))
             case Started():
-                how = "Going on" if event.resumed else "Sending"
-                self._console.print(f"{how}: {event.pending:,} of {event.total:,} rows to go.")
+                how = "Resuming" if event.resumed else "Sending"
+                self._console.print(f"{how}: {event.pending:,} of {counted(event.total, 'row')} left.")
             case Progress() | Verifying() | Undoing() | Exporting():
                 self._status(Text(progress_line(event)), progress_block(event))
             case RemovalPlanned():
@@ -159,8 +160,8 @@ def show_labels(event: Labels) -> None:
 
 def show_created_label(event: CreatedLabel) -> None:
     """Write the types of a label that was made, or was there already, to standard output."""
-    where = f"in portal {event.portal_id}" if event.portal_id else "in HubSpot"
-    made = f"Made {where}." if event.created else f"It is there already {where}: nothing was made."
+    where = f"in HubSpot account {event.portal_id}" if event.portal_id else "in HubSpot"
+    made = f"Created {where}." if event.created else f"It exists already {where}: nothing was created."
     _to_standard_output([labels_table(event), plain(made)])
 
 

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from loader.events import STATES, Status
-from loader.show.tables import command, moment, plain
+from loader.show.tables import command, loaded, moment, plain
 
 _STYLES = {
     "running": "cyan",
@@ -45,11 +45,13 @@ def _in_full(each: Status) -> Table:
     lines = Table(box=None, show_header=False, pad_edge=False)
     facts = {
         "Results": plain(each.results),
-        "State": Text.assemble(_state(each), f": {STATES[each.state]}"),
+        "State": Text.assemble(
+            _state(each), f": {loaded(each.rows) if each.state == 'finished' else STATES[each.state]}"
+        ),
         "Stopped": plain(each.stopped),
         "Rows": plain(_rows(each)),
-        "Taken back": plain(", ".join(f"{count:,} {name}" for name, count in each.undone.items() if count)),
-        "Portal": plain(each.portal_id or ""),
+        "Undone": plain(", ".join(f"{count:,} {name}" for name, count in each.undone.items() if count)),
+        "Account": plain(each.portal_id or ""),
         "Began": plain(moment(each.started_at)),
         "Last active": plain(moment(each.last_active_at)),
         "Command": plain(each.command or ""),

@@ -21,7 +21,7 @@ from loader.events import (
     UndoPlanned,
     Verified,
 )
-from loader.text import visible
+from loader.text import counted, visible
 
 MOST_ENTRIES = 2
 """Several meanings of one code: it may be given to rows that were sent and to others."""
@@ -102,22 +102,42 @@ def closing(event: Finished) -> Iterator[RenderableType]:
     rows, requests = summary["rows"], summary["requests"]
     if event.stopped:
         yield plain(f"Stopped: {event.stopped}", "bold yellow")
+    elif not rows["pending"]:
+        yield Text(f"Finished: {loaded(rows)}.", "bold")
     yield _counts(rows)
     if event.reasons:
         yield from reasons_table(event.reasons)
     retried = f", {requests['retried']:,} retried" if requests["retried"] else ""
-    limited = f", {requests['rate_limited']:,} answers of 429" if requests["rate_limited"] else ""
+    limited = f", {requests['rate_limited']:,} answered with 429 (too fast)" if requests["rate_limited"] else ""
     yield Text(
-        f"{summary['pairs']:,} pairs, {requests['sent']:,} requests{retried}{limited} in {duration(summary['seconds'])}"
-        f" ({summary['rate']['achieved_per_second']:g} per second, limit {summary['rate']['limit']})."
+        f"{counted(summary['pairs'], 'pair')}, {counted(requests['sent'], 'request')}{retried}{limited} in "
+        f"{duration(summary['seconds'])} ({summary['rate']['achieved_per_second']:g} per second, limit "
+        f"{summary['rate']['limit']})."
     )
     yield plain(f"Results: {event.results}")
     if event.failures:
-        again = "take off what it names" if "removed" in rows else "load it"
-        mend = f"mend it and {again}" if event.reloadable else "mend these rows in their own files"
-        yield plain(f"Failures: {event.failures} ({mend})")
+        not_done = rows["failed"] + rows["rejected"]
+        were, them = ("was", "it") if not_done == 1 else ("were", "them")
+        done = "removed" if "removed" in rows else "loaded"
+        where = "here" if event.reloadable else f"in the file that you {'gave' if done == 'removed' else 'loaded'}"
+        then = ", then run:" if summary["next_command"] else "."
+        yield plain(
+            f"Failures: {event.failures}. {counted(not_done, 'row')} {were} not {done}. Correct {them} {where}{then}"
+        )
     if summary["next_command"]:
         yield command(f"Next: {summary['next_command']}")
+
+
+def loaded(rows: Mapping[str, int]) -> str:
+    """Return what became of the rows of a load of which every row has a result: `12 loaded, 3 not loaded`."""
+    done, before = ("removed", "not there before") if "removed" in rows else ("loaded", "in HubSpot already")
+    changed = sum(rows.get(status, 0) for status in ("created", "replaced", "removed"))
+    words = [f"{changed:,} {done}"]
+    if rows.get("unchanged"):
+        words.append(f"{rows['unchanged']:,} {before}")
+    if lost := rows.get("failed", 0) + rows.get("rejected", 0):
+        words.append(f"{lost:,} not {done}")
+    return ", ".join(words)
 
 
 _MARKED = {
@@ -143,10 +163,10 @@ def verified_table(event: Verified) -> Iterator[RenderableType]:
     yield counts
     if sample := summary["sample"]:
         yield Text(
-            f"A sample: {sample['pairs']:,} of {sample['of']:,} pairs, drawn with --seed {sample['seed']}; "
-            "rejected rows are counted all."
+            f"A sample: {sample['pairs']:,} of {counted(sample['of'], 'pair')}, chosen with --seed {sample['seed']}; "
+            "all rejected rows are counted."
         )
-    yield Text(f"{summary['requests']['sent']:,} requests in {duration(summary['seconds'])}.")
+    yield Text(f"{counted(summary['requests']['sent'], 'request')} in {duration(summary['seconds'])}.")
     yield plain(f"Row by row: {event.results}")
     if summary["next_command"]:
         yield command(f"Next: {summary['next_command']}")
@@ -169,9 +189,7 @@ def explained_table(event: Explained) -> Iterator[RenderableType]:
                     again = "yes" if each.retry else "no"
                     lines.add_row("\n".join(each.codes), f"{each.cause} {each.mend}", again, end_section=True)
             yield lines
-        yield Text(
-            "Again?: whether sending the row once more as it is may help. HTTP_<status>: an answer without a code."
-        )
+        yield Text("Again?: whether sending the row again as it is may help. HTTP_<status>: an answer without a code.")
         return
     for each in event.reasons:
         yield plain(f"{each.codes[0]}, {'of a row that was sent, or of a run' if each.sent else 'never sent'}", "bold")
@@ -185,21 +203,22 @@ _ONE = "primary record (or parent company)"
 
 def removal_lines(event: RemovalPlanned) -> Iterator[Text]:
     """Yield what is about to be taken off, and what is not."""
-    where = f" of portal {event.portal_id}" if event.portal_id else ""
+    where = f" of HubSpot account {event.portal_id}" if event.portal_id else ""
     yield Text(
-        f"{event.pairs:,} associations{where} lose something: {event.whole:,} are taken off whole, {event.labelled:,} "
-        "lose labels and keep the rest.",
+        f"{counted(event.pairs, 'association')}{where} will change: {event.whole:,} removed as a whole, "
+        f"{event.labelled:,} losing labels only.",
         "bold yellow" if event.pairs else "",
     )
     if event.unchanged:
-        yield Text(f"{event.unchanged:,} have nothing of what the file names.")
+        has = "has" if event.unchanged == 1 else "have"
+        yield Text(f"{counted(event.unchanged, 'pair')} of the file {has} nothing to remove.")
     if event.refused:
         yield Text(
-            f"{event.refused:,} would lose labels that the file does not name: their rows are rejected "
+            f"{counted(event.refused, 'pair')} would lose labels that the file does not name; their rows are rejected "
             "(WOULD_REMOVE_LABELS)."
         )
     if event.unread:
-        yield Text(f"{event.unread:,} could not be read: HubSpot does not tell what their records have.")
+        yield Text(f"{counted(event.unread, 'pair')} could not be read in HubSpot.")
 
 
 def exported_table(event: Exported) -> Iterator[RenderableType]:
@@ -237,9 +256,10 @@ def undo_table(event: UndoPlanned) -> Iterator[RenderableType]:
     began = event.started_at[:16].replace("T", " ")
     only_back = bool(event.groups) and not any(group.whole or group.types for group in event.groups)
     did = "took off" if only_back else "added"
-    yield plain(f"What the run of {event.results} (begun {began} UTC, portal {event.portal_id or 'unknown'}) {did}:")
+    account = f"HubSpot account {event.portal_id or 'unknown'}"
+    yield plain(f"What the run of {event.results} (begun {began} UTC, {account}) {did}:")
     if not event.groups:
-        yield Text("Nothing of it is left to be removed.")
+        yield Text("Nothing is left to remove.")
         return
     what = "What is put back" if only_back else "What is removed"
     lines = table("Associations", "From", "To", what, right=["Associations"])
@@ -247,9 +267,9 @@ def undo_table(event: UndoPlanned) -> Iterator[RenderableType]:
         lines.add_row(f"{group.pairs:,}", plain(group.object_type), plain(group.to_object_type), plain(_removed(group)))
     yield lines
     if unsure := sum(group.unsure for group in event.groups):
-        yield Text(f"{unsure:,} of them may never have been made: the run ended in their middle.")
+        yield Text(f"{unsure:,} of them may not exist: the load was cut off while it sent them.")
     if primary := sum(group.pairs for group in event.groups if group.primary):
-        yield Text(f"{primary:,} records were given a {_ONE} by the run; one that they had before gets it back.")
+        yield Text(f"{counted(primary, 'record')} got a {_ONE} by this load; the one that it had before is restored.")
 
 
 def _removed(group: Undoable) -> str:
@@ -260,7 +280,7 @@ def _removed(group: Undoable) -> str:
     back = ", ".join(label or key for key, label in group.back)
     if not group.types:
         return f"the labels {back}" if all(label for _, label in group.back) else f"the association ({back})"
-    return f"{removed}; given back: {back}" if back else removed
+    return f"{removed}; restored: {back}" if back else removed
 
 
 def undone_table(event: Undone) -> Iterator[RenderableType]:
@@ -271,13 +291,14 @@ def undone_table(event: Undone) -> Iterator[RenderableType]:
     lines.add_row(*(Text(f"{count:,}", STYLES.get(name, "") if count else "") for name, count in pairs.items()))
     yield lines
     if summary["given_back"]:
-        yield Text(f"{summary['given_back']:,} records have the {_ONE} again that they had before.")
+        yield Text(f"{counted(summary['given_back'], 'record')} got back the {_ONE} from before.")
     if summary["primaries"]:
         yield Text(
-            f"{summary['primaries']:,} records have not got their {_ONE} back: it is not associated any more, or "
-            "somebody has chosen another since. Look at them in HubSpot."
+            f"{counted(summary['primaries'], 'record')} did not get back the {_ONE} from before: it is not "
+            "associated any "
+            "more, or somebody has chosen another since. Check in HubSpot."
         )
-    yield Text(f"{summary['requests']['sent']:,} requests in {duration(summary['seconds'])}.")
+    yield Text(f"{counted(summary['requests']['sent'], 'request')} in {duration(summary['seconds'])}.")
     yield plain(f"Row by row: {event.results}")
     if summary["next_command"]:
         yield command(f"Next: {summary['next_command']}")

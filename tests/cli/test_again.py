@@ -184,7 +184,7 @@ def test_nobody_is_said_to_have_mended_the_failures_of_an_older_version(
     assert again.code == 1
     (kept,) = folder.glob("a.2*.failures.csv")
     assert kept.read_bytes() == old
-    assert f"a.failures.csv was there before this run, and is kept as {kept.name}" in " ".join(again.err.split())
+    assert f"a.failures.csv was there before this run and is kept as {kept.name}" in " ".join(again.err.split())
     assert "mended in it" not in again.err
 
 
@@ -196,7 +196,7 @@ def test_an_unfinished_run_of_an_older_version_is_refused(sandbox: Sandbox, load
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
     refused = load("a.csv")
     assert (refused.code, {file.name: file.read_bytes() for file in folder.iterdir()}) == (2, before)
-    assert "go on with that version, or begin anew with --fresh" in refused.err
+    assert "continue with that version, or start over with --fresh" in refused.err
     assert load("a.csv", "--fresh").code == 0
     assert sandbox.count("PUT") == 5
 
@@ -323,8 +323,8 @@ def test_a_token_of_another_portal_does_not_go_on_with_a_run(
     with hubspot(portal={"portal_id": 2}, port=port) as second:
         done = load("a.csv", "--base-url", second.url)
         assert (done.code, done.err.count("\n")) == (2, 1)
-        assert "portal 1" in done.err
-        assert "portal 2" in done.err
+        assert "account 1" in done.err
+        assert "account 2" in done.err
         assert second.count("PUT") == 0
     assert contents() == before
 

@@ -64,7 +64,7 @@ def test_the_same_file_is_a_new_run_when_the_last_one_ended_longer_ago(
     assert done.code == 0
     assert sandbox.count("PUT") == (5 if looks else 0)
     assert len(list(folder.glob("a.2*.results.csv"))) == int(looks)
-    assert ("nothing was looked at" in done.err) != looks
+    assert ("Nothing was checked in HubSpot" in done.err) != looks
     assert ("--fresh" in done.err) != looks
 
 
@@ -75,7 +75,7 @@ def test_a_job_file_may_say_again(sandbox: Sandbox, load: Run, run: Run, folder:
         'again = "20h"\nresults = "n.csv"\n[[input]]\npath = "a.csv"\nfrom = "contacts"\nto = "companies"\n'
     )
     assert run("load", "--config", "job.toml").code == 0
-    assert "nothing was looked at" in run("load", "--config", "job.toml").err
+    assert "Nothing was checked in HubSpot" in run("load", "--config", "job.toml").err
     make_older(folder / "n.journal", 24)
     assert run("load", "--config", "job.toml").code == 0
     assert json.loads((folder / "n.summary.json").read_text())["rows"]["unchanged"] == 5

@@ -95,7 +95,7 @@ def test_packed_files_and_zips_are_read_table_by_table(sandbox: Sandbox, load: R
         pairs = {(line["object_id"], line["to_object_id"]) for line in found if line["input"].split("/")[0] == case}
         assert pairs == {(each, str(int(each) + 100)) for each in ids}, case
     assert {line["input"] for line in found} >= {"zip of all/a.zip/a.csv", "zip of all/a.zip/b/b.csv"}
-    assert 'Left out of zip of all/a.zip, no tables by their names: "c".' in " ".join(done.err.split())
+    assert 'Left out of zip of all/a.zip, not tables, by their names: "c".' in " ".join(done.err.split())
 
 
 REFUSED = {
@@ -117,7 +117,10 @@ REFUSED = {
     "zip in bz2": (bz2.compress(zipped(a=CSV)), "packed twice"),
     "tar in zip": (zipped(**{"a.tar": tarred(**{"a.csv": CSV})}), "tar archive"),
     "zip in zip": (zipped(**{"a.zip": zipped(**{"a.csv": CSV}), "b.csv": CSV}), "packed itself"),
-    "a table of a zip without a header": (zipped(**{"a.csv": CSV, "b.csv": b"1,2\n"}), "a.zip/b.csv: no header"),
+    "a table of a zip without a header": (
+        zipped(**{"a.csv": CSV, "b.csv": b"1,2\n"}),
+        "a.zip/b.csv: I can't tell which columns hold the ids",
+    ),
     "cut xz": (lzma.compress(CSV)[:-20], "damaged or cut short"),
     "cut bz2": (bz2.compress(CSV)[:-5], "damaged or cut short"),
     "rubbish after xz": (lzma.compress(CSV) + b"102,202\n", "damaged or cut short"),

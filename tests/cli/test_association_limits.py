@@ -53,7 +53,7 @@ def portal(*limits: dict[str, Any], held: tuple[int, ...] = (), type_id: int = 2
             contact_to(201, 202, label="Boss") + contact_to(203),
             portal(limit("contacts", "companies", 40, 1, "USER_DEFINED")),
             [GOES, OVER, GOES],
-            "of USER_DEFINED 40 (contacts to companies) and would have 2, but this portal allows 1",
+            "of USER_DEFINED 40 (contacts to companies) and would have 2, but this HubSpot account allows 1",
         ),
         (
             contact_to(203, 204, label="Boss"),
@@ -132,8 +132,8 @@ LABELS = {"status": "error", "message": "No more than 50 association types are a
 @pytest.mark.parametrize(
     ("method", "status", "body", "says"),
     [
-        ("put", "400", REACHED, "has as many associations of this kind as the portal allows"),
-        ("batch", "400", SAID, "has as many associations of this kind as the portal allows"),
+        ("put", "400", REACHED, "has as many associations of this kind as the HubSpot account allows"),
+        ("batch", "400", SAID, "has as many associations of this kind as the HubSpot account allows"),
         ("put", "437", LABELS, "as many association labels as HubSpot allows"),
     ],
 )
@@ -149,7 +149,7 @@ def test_hubspots_own_refusal_for_a_limit_has_a_reason_of_its_own(
     for screen in screens:
         assert "2 VALIDATION_ERROR: " in screen
         assert says in screen
-        assert "HubSpot has no such record of that object type" in screen
+        assert "HubSpot has no record with this id" in screen
 
 
 def test_where_limits_are_not_told_hubspot_refuses_what_passes_them(

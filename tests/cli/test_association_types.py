@@ -93,7 +93,7 @@ def test_the_old_primary_company_is_not_written_back(
         assert type_ids(sandbox, "contacts", 101, "companies", 202) == {279, 1}
         done = run("undo", "a.results.csv", "--yes", "--rate", "9999/1")
     assert settled(lines) == [("created", "")] * 2
-    assert "1 records were given a primary record" in " ".join(done.err.split())
+    assert "1 record got a primary record" in " ".join(done.err.split())
 
 
 def test_the_far_end_of_a_primary_company_goes_by_hubspots_words(folder: Path, run: Run, renamed: Run) -> None:
@@ -186,7 +186,7 @@ OF_A_CATEGORY_AND_AN_ID: list[tuple[str, str, tuple[str, int] | None, str]] = [
     ("INTEGRATOR_DEFINED,,", "CATEGORY_WITHOUT_TYPE", None, "neither a label nor a type id"),
     ("HUBSPOT_DEFINED,,", "", ("HUBSPOT_DEFINED", 279), ""),
     (",2,", "WRONG_ASSOCIATION_TYPE_ID", None, "use HUBSPOT_DEFINED 1 or USER_DEFINED 1, which are the same from"),
-    (",41,", "WRONG_ASSOCIATION_TYPE_ID", None, "use 40, which is the same from this end"),
+    (",41,", "WRONG_ASSOCIATION_TYPE_ID", None, "use 40, which is the same from this side"),
     (
         ",5,",
         "WRONG_ASSOCIATION_TYPE_ID",
@@ -293,9 +293,17 @@ def test_a_label_that_reads_the_same_from_both_ends_is_one_association(
 @pytest.mark.parametrize(
     ("cells", "reason", "says"),
     [
-        (",", "NO_UNLABELLED_TYPE", "this portal has no association type from contacts to products"),
-        (",Boss", "ASSOCIATION_LABEL_NOT_FOUND", "this portal has no association type from contacts to products"),
-        ("5,", "WRONG_ASSOCIATION_TYPE_ID", "(it goes from deals to companies): this portal has no association type"),
+        (",", "NO_UNLABELLED_TYPE", "this HubSpot account has no association type from contacts to products"),
+        (
+            ",Boss",
+            "ASSOCIATION_LABEL_NOT_FOUND",
+            "this HubSpot account has no association type from contacts to products",
+        ),
+        (
+            "5,",
+            "WRONG_ASSOCIATION_TYPE_ID",
+            "(it goes from deals to companies): this HubSpot account has no association type",
+        ),
     ],
 )
 def test_where_there_is_no_association_type_at_all_the_message_says_so(
@@ -334,15 +342,21 @@ IDS = "object_id,to_object_id\n101,201\n"
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("deals", "'deals' may be 0-3 (deals) or 2-5 (p62515_Deal), which have that name in this portal: write the id"),
-        (" Deals ", "write the id instead, in the cell or with --to"),
+        (
+            "deals",
+            (
+                "'deals' may be 0-3 (deals) or 2-5 (p62515_Deal), which have that name in this HubSpot account: "
+                "write the id"
+            ),
+        ),
+        (" Deals ", "write the id in its place, in the cell or with --to"),
         ("0-999", "HubSpot does not list the association types of contacts to 0-999: check both object types"),
         ("Project", ""),
         ("projects", "'projects' may be 0-970 (projects) or 2-6 (p62515_vehicle)"),
-        ("p99_vehicle", "'p99_vehicle' is no object type of this portal: did you mean"),
+        ("p99_vehicle", "'p99_vehicle' is not an object type of this HubSpot account: did you mean"),
         ("p99_cars", "did you mean p62515_vehicle?"),
-        ("p99_x", "this portal's custom objects are p62515_Deal, p62515_vehicle"),
-        ("2-77", "this portal's custom objects are p62515_Deal, p62515_vehicle"),
+        ("p99_x", "this HubSpot account's custom objects are p62515_Deal, p62515_vehicle"),
+        ("2-77", "this HubSpot account's custom objects are p62515_Deal, p62515_vehicle"),
         ("0-3", ""),
         ("p62515_deal", ""),
     ],

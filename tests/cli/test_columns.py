@@ -62,17 +62,17 @@ def test_ids_are_found_by_the_name_of_their_object_type(
 @pytest.mark.parametrize(
     ("header", "options", "said"),
     [
-        ("Contact ID,Company ID", (), ["add --from contacts --to companies, or", '--column to_object_id="Company ID"']),
-        ("Record ID - Deal,Record ID - Contact", (), ["add --from deals --to contacts"]),
-        ("Contact ID,Company ID", ("--from", "contacts"), ['"Contact ID" is the object_id, but', "--to companies"]),
-        ("Person,Firm", TYPES, ["the ids of contacts", '--column object_id="Person" --column to_object_id="Firm"']),
+        ("Contact ID,Company ID", (), ["Did you mean --from contacts", '--column to_object_id="Company ID"']),
+        ("Record ID - Deal,Record ID - Contact", (), ["Did you mean --from deals --to contacts?"]),
+        ("Contact ID,Company ID", ("--from", "contacts"), ['"Contact ID" holds the ids of the', "--to companies"]),
+        ("Person,Firm", TYPES, ["columns hold the ids.", '--column object_id="Person" --column to_object_id="Firm"']),
         ("Firm,Contact key", TYPES, ['--column object_id="Contact key" --column to_object_id="Firm"']),
         ("Contact ID,Contact ID 2", ("--from", "contacts", "--to", "contacts"), ['to_object_id="Contact ID 2"']),
-        ("contact_id,deal_id", TYPES, ['name yours with --column to_object_id="…"']),
-        ("contact_id,deal_id,firm", TYPES, ['add --column to_object_id="firm"']),
-        ("deal_id,Ticket ID", TYPES, ['name yours with --column object_id="…" --column to_object_id="…"']),
+        ("contact_id,deal_id", TYPES, ['Add --column to_object_id="…" with']),
+        ("contact_id,deal_id,firm", TYPES, ['Did you mean --column to_object_id="firm"?']),
+        ("deal_id,Ticket ID", TYPES, ['Add --column object_id="…" --column to_object_id="…"']),
         ('My "key",Other', TYPES, ["--column 'object_id=My \"key\"' --column to_object_id=\"Other\""]),
-        ("object_type,contact_id,company_id", TYPES, ['add --column object_id="contact_id"']),
+        ("object_type,contact_id,company_id", TYPES, ['Did you mean --column object_id="contact_id"?']),
         ("contact_id,hs_contact_id,company_id", TYPES, ["2 columns could be the object_id"]),
         ("object_id,to_object_id,labels,Association labels", TYPES, ["2 columns could be the label"]),
     ],
@@ -155,11 +155,11 @@ def test_unread_columns_are_said_before_anything_is_sent_and_strict_refuses(
     for command in ("plan", "load", "verify"):
         done = run(command, "a.csv", *TYPES, "--strict")
         assert (done.code, done.err.count("\n")) == (2, 1)
-        assert '"Label 1" is not read, and looks like the label; if it is, add --column label="Label 1"' in done.err
+        assert '"Label 1" is not used, but looks like the label; if it is, add --column label="Label 1"' in done.err
     assert sandbox.requests == []
     said = run("load", "a.csv", *TYPES)
     assert "Columns not used: Label 1, City" in said.err
-    assert said.err.index('Warning: the column "Label 1" is not read') < said.err.index("Sending")
+    assert said.err.index('Warning: the column "Label 1" is not used') < said.err.index("Sending")
     (understood,) = plan_sync("a.csv", object_type="contacts", to_object_type="companies").inputs.values()
     assert understood.unused == ("Label 1", "City")
     assert len(understood.warnings) == 1
@@ -209,7 +209,7 @@ def test_a_warning_about_a_column_names_the_option_that_ends_it(
     (folder / "a.csv").write_text(f"{header}\n{','.join(['1'] * (header.count(',') + 1))}\n")
     done = run("plan", "a.csv", *TYPES, *columns, "--strict")
     assert done.code == 2
-    assert f"if not, {advice} says" in done.err
+    assert f"if it is not, add {advice} to end this warning" in done.err
     before, after = (run("plan", "a.csv", *TYPES, *columns, *more) for more in ([], [*shlex.split(advice), "--strict"]))
     assert after.code == before.code
     assert "Warning" not in after.out + after.err

@@ -60,8 +60,8 @@ def test_a_paired_label_reads_differently_from_its_two_ends(run: Run, hubspot: R
         same = run("create-label", "contacts", "contacts", "Manager", "--inverse-label", "employee")
         other = run("create-label", "contacts", "contacts", "Manager", "--inverse-label", "Report")
         assert sandbox.count("POST", "labels") == 2
-    assert (same.code, "nothing was made" in same.out) == (0, True)
-    assert (other.code, "'Report' is no label from the other end" in other.err) == (2, True)
+    assert (same.code, "nothing was created" in same.out) == (0, True)
+    assert (other.code, "'Report' is not its label from the other side" in other.err) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,10 @@ def test_a_paired_label_reads_differently_from_its_two_ends(run: Run, hubspot: R
         (("deals", "companies", "One more"), "(437 VALIDATION_ERROR): No more than 50 association types are allowed"),
         (("contacts", "companies", "Chief", "--name", "decision_maker"), "The name 'decision_maker' is already in use"),
         (("contacts", "companies", "Chief", "--name", "the-chief"), "has a hyphen or begins with a number"),
-        (("contcts", "companies", "Chief"), "'contcts' is no object type of this portal: did you mean contacts"),
+        (
+            ("contcts", "companies", "Chief"),
+            "'contcts' is not an object type of this HubSpot account: did you mean contacts",
+        ),
         (("contacts", "companies", "  "), "the label is blank"),
     ],
 )
@@ -146,7 +149,7 @@ def test_a_plan_lists_the_labels_and_makes_none(run: Run, hubspot: Run, folder: 
         shown, listed = run(verb, *arguments), run(verb, *arguments, "--json")
         assert sandbox.count("POST", "labels") == 0
     assert (shown.code, listed.code) == (0, 0)
-    assert "To be made: the label 'Champion' from contacts to companies, for 2 rows.\n" in shown.out
+    assert "To be created: the label 'Champion' from contacts to companies, for 2 rows.\n" in shown.out
     assert "'Descision maker' from contacts to companies, for 1 row; there is 'Decision maker'." in shown.out
     assert "5 rows, 5 pairs to send, 0 rejected." in shown.out
     found = json.loads(listed.out.splitlines()[-1])
@@ -176,8 +179,8 @@ def test_a_load_makes_the_labels_once_its_plan_has_listed_them(
         assert "finished" not in load("a.csv", "--create-labels", "--fresh").err
         assert sandbox.count("POST", "labels") == 2
         assert {line["status"] for line in lines("a.results.csv")} == {"unchanged"}
-    first_line = done.err.index("To be made: the label 'Champion'")
-    assert first_line < done.err.index("Made the label 'Champion'") < done.err.index("Sending:")
+    first_line = done.err.index("To be created: the label 'Champion'")
+    assert first_line < done.err.index("Created the label 'Champion'") < done.err.index("Sending:")
 
 
 def test_rows_from_both_ends_get_one_label(run: Run, sandbox: Sandbox, folder: Path) -> None:

@@ -16,12 +16,12 @@ Run = Callable[..., Any]
 @pytest.mark.parametrize(
     ("code", "says", "again"),
     [
-        ("INVALID_OBJECT_IDS", "HubSpot has no such record", "does not help"),
+        ("INVALID_OBJECT_IDS", "HubSpot has no record with this id", "does not help"),
         ("scientific_notation", "Format the column as text in the source", "does not help"),
         ("HTTP_503", "overloaded or out of service", "may help"),
         ("423", "locked at every attempt", "may help"),
-        ("HTTP_418", "for a reason of its own", "does not help"),
-        ("HTTP_4xx", "for a reason of its own", "does not help"),
+        ("HTTP_418", "HubSpot refused the row", "does not help"),
+        ("HTTP_4xx", "HubSpot refused the row", "does not help"),
         ("INVALID_ASSOCIATION_TYPE_ID", "has no such association type", "does not help"),
         ("RECORD_NOT_FOUND", "no record with this value", "may help"),
     ],

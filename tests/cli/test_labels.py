@@ -110,14 +110,20 @@ def test_dated_versions_have_paths_of_their_own(listed: Run, hubspot: Run, versi
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("contcts", "companies"), "'contcts' is no object type of this portal: did you mean contacts"),
-        (("contacts", "Kars"), "'Kars' is no object type of this portal: did you mean Cars"),
-        (("p9_plane", "contacts"), "this portal's custom objects are p62515_boat, p62515_vehicle"),
+        (("contcts", "companies"), "'contcts' is not an object type of this HubSpot account: did you mean contacts"),
+        (("contacts", "Kars"), "'Kars' is not an object type of this HubSpot account: did you mean Cars"),
+        (("p9_plane", "contacts"), "this HubSpot account's custom objects are p62515_boat, p62515_vehicle"),
         (
             ("p9_vehicle", "contacts"),
-            "'p9_vehicle' is no object type of this portal: did you mean p62515_vehicle?",
+            "'p9_vehicle' is not an object type of this HubSpot account: did you mean p62515_vehicle?",
         ),
-        (("2-9", "contacts"), "'2-9' is no object type of this portal: this portal's custom objects are p62515_boat"),
+        (
+            ("2-9", "contacts"),
+            (
+                "'2-9' is not an object type of this HubSpot account: this HubSpot account's custom objects are "
+                "p62515_boat"
+            ),
+        ),
         (("contacts",), "Missing argument 'TO'"),
     ],
 )

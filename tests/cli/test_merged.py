@@ -63,7 +63,7 @@ def test_a_merged_record_fails_its_own_rows_and_names_the_survivor(
     assert failed["from_id" if object_type == "contacts" else "to_id"] == str(gone)
     assert failed["_error_category"] == "RECORD_MERGED"
     called = "contact" if object_type == "contacts" else "company"
-    assert f"{called} {gone} is merged into 77 in HubSpot" in failed["_error_message"]
+    assert f"{called} {gone} was merged into 77 in HubSpot" in failed["_error_message"]
     assert sum(line["status"] == "created" for line in lines("in.results.csv")) == COUNT - 1
 
 
@@ -105,8 +105,8 @@ def test_verify_and_undo_say_that_a_record_was_merged_since(
         assert run("verify", "in.csv", "--from", "contacts", "--to", "companies", "--wait", "0").code == 1
         (odd,) = [line for line in lines("in.verify.csv") if "=" not in line.values()]
         assert "!" in odd.values()
-        assert any("is merged into 77" in text for text in odd.values())
+        assert any("was merged into 77" in text for text in odd.values())
         assert run("undo", "in.results.csv", "--yes").code == 1
     (failed,) = [line for line in lines("in.undo.csv") if line["status"] == "failed"]
     assert failed["object_id"] == "1007"
-    assert "is merged into 77" in failed["error_message"]
+    assert "was merged into 77" in failed["error_message"]

@@ -85,7 +85,7 @@ def test_results_are_kept_for_so_many_days(nights: Run, folder: Path) -> None:
     assert {path.name.split(".", 2)[2] for path in gone} == {
         "journal", "results.csv", "failures.csv", "summary.json", "report.html"
     }  # fmt: skip
-    assert "Removed what runs left that ended over 30 days ago: a." in " ".join(done.err.split())
+    assert "Deleted the files of runs that ended over 30 days ago: a." in " ".join(done.err.split())
     assert (folder / "a.20200101T000000Z.results.csv").exists()
     assert len([path for path in folder.glob("a.*Z*.results.csv") if "20200101" not in path.name]) == 2
 
@@ -141,7 +141,7 @@ def test_a_run_writes_no_metrics_and_no_log_over_its_own_files(
         before = contents()
         done = load("a.csv", option, name, *more)
         assert (done.code, contents()) == (2, before)
-        assert "is another file of this command: name one of its own" in done.err
+        assert "is another file of this command: give a name that no other file has" in done.err
         load("a.csv")
     assert sandbox.count("PUT") == 1
 
@@ -156,7 +156,7 @@ def test_a_file_that_no_load_wrote_is_not_written_over_with_metrics(
     mine.write_text(text, "latin-1")
     done = load("a.csv", "--metrics-file", "mine.txt")
     assert (done.code, mine.read_text("latin-1"), sandbox.count("PUT")) == (2, text, 0)
-    assert "mine.txt exists, and no load wrote it: move it away" in done.err
+    assert "mine.txt exists, but no load wrote it: move it away" in done.err
     mine.write_text("")
     assert [load("a.csv", "--metrics-file", "mine.txt").code for _ in range(2)] == [1, 1]
     assert mine.read_text().startswith("# HELP association_loader_")
@@ -170,4 +170,4 @@ def test_a_summary_that_no_load_wrote_is_kept_and_said(sandbox: Sandbox, load: R
     done = load("a.csv")
     (kept,) = folder.glob("a.2*.summary.json")
     assert (done.code, kept.read_text()) == (1, "mine")
-    assert f"a.summary.json was there before this run, and is kept as {kept.name}" in " ".join(done.err.split())
+    assert f"a.summary.json was there before this run and is kept as {kept.name}" in " ".join(done.err.split())

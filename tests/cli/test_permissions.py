@@ -47,7 +47,7 @@ def test_a_day_of_which_nothing_is_used_is_not_known_for_a_full_one(
     with hubspot(faults=[{"fault": "200", "route": "daily-usage", "body": body}]):
         done = load("in.csv", "--daily-reserve", "10%")
     assert done.code == 0
-    assert ("--daily-reserve cannot be kept" in done.err) is not known
+    assert ("--daily-reserve has no effect" in done.err) is not known
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_key_that_may_only_write_is_refused_where_the_loader_reads_and_that_is
         assert sandbox.count("PUT") == 0
     assert done.code == 3
     said = " ".join(done.err.split())
-    assert "give it the read scopes of both object types, too" in said
+    assert "add the read scopes of both object types" in said
     assert body["message"] in said
 
 
@@ -77,4 +77,4 @@ def test_a_reading_that_is_refused_for_a_scope_names_the_scope(hubspot: Hubspot,
     with hubspot(faults=[{"fault": "403", "route": "batch/read"}]):
         done = load("in.csv")
     assert done.code == 3
-    assert "one of these scopes is required: crm.objects.contacts.write" in " ".join(done.err.split())
+    assert "add one of these scopes: crm.objects.contacts.write" in " ".join(done.err.split())

@@ -30,16 +30,16 @@ def test_a_records_address_is_read_as_its_id(sandbox: Sandbox, load: Run, folder
     done = load("a.csv")
     assert done.code == 0
     assert len(lines("a.results.csv")) == len(ADDRESSES)
-    assert "the record's address around them taken off" in done.err
+    assert "came from a record's address in HubSpot." in done.err
     assert {(line["object_id"], line["to_object_id"]) for line in lines("a.results.csv")} == {("101", "201")}
     assert sandbox.count("PUT") == 1
 
 
 OF_SOMETHING_ELSE = [
-    ("https://app.hubspot.com/contacts/55/record/0-2/201", "WRONG_RECORD_ADDRESS", "portal 55"),
-    (f"{HERE}/record/0-3/201", "WRONG_RECORD_ADDRESS", "that of deals, where the load has companies"),
-    (f"{HERE}/ticket/201", "WRONG_RECORD_ADDRESS", "that of tickets, where the load has companies"),
-    (f"{HERE}/record/2-77/201", "WRONG_RECORD_ADDRESS", "that of 2-77, where the load has companies"),
+    ("https://app.hubspot.com/contacts/55/record/0-2/201", "WRONG_RECORD_ADDRESS", "account 55"),
+    (f"{HERE}/record/0-3/201", "WRONG_RECORD_ADDRESS", "one of deals, but the load expects companies"),
+    (f"{HERE}/ticket/201", "WRONG_RECORD_ADDRESS", "one of tickets, but the load expects companies"),
+    (f"{HERE}/record/2-77/201", "WRONG_RECORD_ADDRESS", "one of 2-77, but the load expects companies"),
     (f"{HERE}/objects/0-2/views/all/list", "INVALID_RECORD_ID", "not a record id"),
     (f"{HERE}/record/0-2/9999999999999999999", "ID_TOO_LARGE", "larger than any record id"),
     ("https://app.hubspot.com.evil.example/contacts/62515/record/0-2/201", "INVALID_RECORD_ID", "not a record id"),
@@ -79,7 +79,7 @@ def test_without_a_token_the_object_type_of_an_address_is_checked(
     (folder / "a.csv").write_text(f"from_id,to_id\n101,{HERE}/record/0-2/201\n")
     unchecked = run("plan", "a.csv", *types)
     assert unchecked.code == 0
-    assert "Not checked without a token: the portal in the records' addresses" in unchecked.out + unchecked.err
+    assert "Not checked without a token: the HubSpot account in the records' addresses" in unchecked.out + unchecked.err
     checked = run("plan", "a.csv", *types, "--portal-id", "62515")
     assert checked.code == 0
     assert "Not checked" not in checked.out + checked.err

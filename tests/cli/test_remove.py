@@ -216,7 +216,7 @@ def test_the_number_of_associations_has_to_be_typed(
             os.write(ours, wrong.encode())
             done = run("remove", "gone.csv", *CONTACTS)
             assert done.code == 2
-            assert "2 associations of portal 62515 lose something" in done.err
+            assert "2 associations of HubSpot account 62515 will change" in done.err
             assert (world(), contents()) == (before, files)
         os.write(ours, b"2\n")
         assert run("remove", "gone.csv", *CONTACTS).code == 0

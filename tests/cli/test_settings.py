@@ -108,14 +108,14 @@ def test_a_share_may_be_nothing_and_all(option: str, text: str, share: float) ->
     """And no more than all."""
     assert given_to_load(option, text)[option[2:].replace("-", "_")] == Budget(share=share)
     for wrong in ("100.1%", "101%", "-1%"):
-        with pytest.raises(UsageError, match="write a number such as 100, or a share such as 5%"):
+        with pytest.raises(UsageError, match="needs a number such as 100, or a share such as 5%"):
             given_to_load(f"{option}={wrong}")
 
 
 @pytest.mark.parametrize("text", ["pat-na1", "62 515", "62515.0", "-1", "https://app.hubspot.com/contacts/62515"])
 def test_a_portal_id_is_a_number(text: str) -> None:
     """Anything else is refused before a token is used; a blank one counts as none, as with other options."""
-    with pytest.raises(UsageError, match="is no portal id: it is a number"):
+    with pytest.raises(UsageError, match="needs the number of a HubSpot account"):
         given_to_load(f"--portal-id={text}")
     assert given_to_load("--portal-id=")["portal_id"] is None
 
@@ -126,7 +126,7 @@ def test_a_portal_id_is_a_number(text: str) -> None:
         ("nonsense = 1\n", "nonsense"),
         ('token = "canary"\n', "token"),
         ("rate = [\n", "TOML"),
-        ('\nrate = "fast"\n', "c.toml, line 2: rate cannot be meant: 'fast' is no rate"),
+        ('\nrate = "fast"\n', "c.toml, line 2: rate needs auto, or requests/seconds such as 190/10, not 'fast'."),
         ("quiet = 3\n", "quiet"),
         ("limit = [1]\n", "c.toml, line 1: limit must be a text or a number"),
         ("limit = true\n", "limit"),

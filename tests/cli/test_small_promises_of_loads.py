@@ -191,7 +191,7 @@ def test_a_file_of_somebody_else_is_never_moved_from_the_failures_name(
     (folder / "a.failures.csv").write_text(f"{header}\nmine,1\n")
     done = load("a.csv")
     assert done.code == 2
-    assert "a.failures.csv exists, and no load wrote it" in done.err
+    assert "a.failures.csv exists, but no load wrote it" in done.err
     assert (folder / "a.failures.csv").read_text() == f"{header}\nmine,1\n"
     assert not sandbox.requests
 
@@ -270,7 +270,7 @@ def test_the_failures_file_has_no_name_of_another_file_of_the_run(
     (folder / "a.csv").write_text("from_id,to_id\nx,201\n")
     done = load("a.csv", "--failures", name)
     assert done.code == 2
-    assert "is a name that the run needs for another file" in done.err
+    assert "is needed for another file of this run" in done.err
     assert [file.name for file in folder.iterdir()] == ["a.csv"]
     assert not sandbox.requests
 

@@ -123,7 +123,7 @@ def test_the_plan_says_what_stale_ids_may_cost(hubspot: Hubspot, run: Load, fold
     write(folder, [(1 + n, 900_001 + n) for n in range(1000)])
     with hubspot():
         said = " ".join(run("plan", "in.csv", "--from", "contacts", "--to", "companies").out.split())
-        assert "if 1% of the pairs have one, up to 10 requests more" in said
+        assert "Batches take up to 10 more requests if HubSpot does not have 1% of the records any more." in said
         told = run("plan", "in.csv", "--from", "contacts", "--to", "companies", "--json").out
     planned = next(event for line in told.splitlines() if "costs" in (event := json.loads(line)))
     assert {method: cost["stale"] for method, cost in planned["costs"].items()} == {"put": 0, "batch": 10}

@@ -61,7 +61,7 @@ def test_a_finished_run_says_its_counts_and_what_comes_next(
     done = status("a.results.csv")
     assert (done.code, done.err) == (0, "")
     said = " ".join(done.out.split())
-    assert "finished, 0 s ago: every row is settled" in said
+    assert "finished, 0 s ago: 2 loaded, 1 not loaded" in said
     assert "3 rows, 2 created, 1 rejected" in said
     assert f"Next: association-loader load a.failures.csv {' '.join(TYPES)} --rate 9999/1" in done.out
 

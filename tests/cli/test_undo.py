@@ -118,14 +118,14 @@ def test_after_an_undo_the_same_load_does_not_pass_for_finished(
     for more in ((), ("--retry-failed",)):
         done = load("a.csv", *more)
         assert done.code == 2
-        assert "taken back" in done.err
+        assert "undone" in done.err
         assert "--fresh" in done.err
     assert load("a.csv", "--fresh").code == 0
     assert len(loaded.portal.pairs()) == 3
     assert len(list(folder.glob("a.*.undo.csv"))) == 1
     (earlier,) = folder.glob("a.*.results.csv")
     assert undo(earlier.name, "--yes").code == 0
-    assert len(loaded.portal.pairs()) == 3, "the set-aside run was taken back already"
+    assert len(loaded.portal.pairs()) == 3, "the set-aside run was undone already"
 
 
 def test_after_an_undo_another_file_is_loaded_as_ever(undo: Run, load: Run, loaded: Sandbox, folder: Path) -> None:
@@ -149,7 +149,7 @@ def test_a_load_that_works_on_these_results_is_not_undone_under_its_hands(
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [(("nowhere.csv",), "no journal"), ((), "RESULTS"), (("a.results.csv", "--portal-id", "5"), "portal 62515")],
+    [(("nowhere.csv",), "no journal"), ((), "RESULTS"), (("a.results.csv", "--portal-id", "5"), "account 62515")],
 )
 def test_what_cannot_be_undone_is_said_in_one_sentence(
     arguments: tuple[str, ...], said: str, undo: Run, loaded: Sandbox, contents: Callable[[], dict[str, str]]

@@ -61,7 +61,10 @@ def test_an_input_that_changed_is_refused(make_world: MakeWorld, change: str) ->
     ending = world.run(*CREW)
     assert ending.exit_code == 2
     assert ending.said.count("\n") == 1
-    assert "the content of load.csv is not what it was" in ending.said
+    assert (
+        "load.csv has changed since its last load, which did not finish. Put it back, or start over with --fresh."
+        in ending.said
+    )
     assert "--fresh" in ending.said
     assert files_of(world.folder) == files
     assert len(world.sandbox.requests) == requests
@@ -76,8 +79,10 @@ def test_the_changed_one_of_several_inputs_is_named(make_world: MakeWorld) -> No
         (world.folder / name).write_text(f"object_id,to_object_id\n{numbers}\n")
     assert world.run("b.csv", "c.csv", "--limit", "5").exit_code == 0
     (world.folder / "c.csv").write_text("object_id,to_object_id\n9,11\n")
-    assert "the content of c.csv is not what it was" in world.run("b.csv", "c.csv").said
-    assert "load.csv, b.csv, c.csv, 3 in number, now 2" in world.run("b.csv").said
+    assert "c.csv has changed since its last load" in world.run("b.csv", "c.csv").said
+    assert (
+        "2 files are given now, and 3 (load.csv, b.csv, c.csv) were given to the last load" in world.run("b.csv").said
+    )
 
 
 # --- the input, while a load is at work
@@ -185,7 +190,7 @@ def test_two_loads_on_the_same_results_do_not_meet(make_world: MakeWorld) -> Non
     with Lock(world.folder / "load.journal"):
         ending = world.run(*CREW)
         assert ending.exit_code == 2
-        assert f"process {os.getpid()} works on these results" in ending.said
+        assert f"process {os.getpid()} is working on these files" in ending.said
         assert not world.sandbox.requests
     check_goes_on(world, *CREW)
 

@@ -147,12 +147,12 @@ def test_without_headers_the_usage_endpoint_says_what_is_left(make_world: MakeWo
     routes = [request.route for request in world.sandbox.requests]
     assert routes.count("daily-usage") == 1
     said = " ".join(ending.said.split())
-    assert ("cannot be kept" in said) is not told
+    assert ("has no effect" in said) is not told
     assert ending.exit_code == (5 if told else 0)
     if told:
         # 39 were left when the endpoint was asked.
         assert len(routes[routes.index("daily-usage") + 1 :]) == 39 - 10
-        assert "10 requests are left today, which --daily-reserve keeps for others" in said
+        assert "10 requests are left today, which --daily-reserve keeps for other apps" in said
         assert "resets at 2099-12-13 00:00 US/Eastern" in said
     world.check(ending, complete=not told)
 

@@ -119,11 +119,11 @@ async def test_a_value_that_finds_no_record_rejects_its_row_with_the_value(
         ("cy@example.com", "nowhere.example", "z"),
         ("n@example.com", "nowhere.example", ""),
     ]
-    way_on = "mend the cell, or make the record in HubSpot first."
+    way_on = "correct the cell, or create the record in HubSpot first."
     assert [line["_error_message"] for line in failures] == [
-        f"Row 3: none of the contacts has the email 'nobody@example.com': {way_on}",
-        f"Row 4: none of the companies has the domain 'nowhere.example': {way_on}",
-        f"Row 5: none of the contacts has the email 'n@example.com': {way_on}",
+        f"Row 3: HubSpot has no contacts with the email 'nobody@example.com': {way_on}",
+        f"Row 4: HubSpot has no companies with the domain 'nowhere.example': {way_on}",
+        f"Row 5: HubSpot has no contacts with the email 'n@example.com': {way_on}",
     ]
     (folder / "r.failures.csv").write_text((folder / "r.failures.csv").read_text().replace("nobody", "ada"))
     again = await load_into(sandbox, "r.failures.csv", read=BY_KEYS, results="again.csv")
@@ -202,7 +202,7 @@ async def test_a_property_that_cannot_be_asked_for_is_a_usage_error(folder: Path
     (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"n{n}@example.com,{n}\n" for n in range(1, 401)))
     faults = [{"fault": 400, "route": "objects/batch/read", "body": {"message": "Property email is not unique"}}]
     async with Sandbox(portal(), faults=faults) as sandbox:
-        with pytest.raises(UsageError, match=r"look up contacts by 'email' \(Property email is not unique\): name a"):
+        with pytest.raises(UsageError, match=r"look up contacts by 'email' \(Property email is not unique\): give a"):
             await load_into(sandbox, "a.csv", read={"from_id_property": "email"})
         assert sandbox.count("POST") < 12
     assert names(folder) == ["a.csv"]

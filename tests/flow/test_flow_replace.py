@@ -199,9 +199,9 @@ def test_python_and_the_command_line_say_replaced(
             captured = capsys.readouterr()
             return captured.out + captured.err
 
-        assert "3 labels that the file does not ask for go from 2 pairs." in said("plan", *options)
+        assert "3 labels that the file does not name will be removed, from 2 pairs." in said("plan", *options)
         loaded = said("load", *options, "--results", "r.csv", "--metrics-file", "m.prom")
-        assert "lose the labels that they have and the file does not ask for" in " ".join(loaded.split())
+        assert "Labels that a pair has and the file does not name are removed" in " ".join(loaded.split())
         assert "replaced" in (folder / "m.prom").read_text()
         shown: Callable[[str], Any] = json.loads
         assert shown(said("status", "r.csv", "--json"))["rows"]["replaced"] == 2

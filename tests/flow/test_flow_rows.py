@@ -102,8 +102,8 @@ async def test_paths_may_come_from_an_iterator_too(sandbox: Sandbox, folder: Pat
 
 
 WRONG: dict[str, tuple[Any, str]] = {
-    "a number": (5, "a int is no source"),
-    "one mapping": ({"from_id": 1}, "a dict is no source"),
+    "a number": (5, "int cannot be loaded"),
+    "one mapping": ({"from_id": 1}, "dict cannot be loaded"),
     "a row of three": ([(1, 2), (1, 2, 3)], "row 2 is a tuple of 3"),
     "a list as a row": ([[1, 2]], "row 1 is a list"),
     "a path among rows": ([(1, 2), "a.csv"], "row 2 is a str"),
@@ -111,7 +111,7 @@ WRONG: dict[str, tuple[Any, str]] = {
         list(pd.DataFrame({"from_id": [101], "to_id": [201]}).iterrows()),
         r"itertuples\(index=False\)",
     ),
-    "a row among paths": (["a.csv", (1, 2)], "a tuple stands among the paths"),
+    "a row among paths": (["a.csv", (1, 2)], "a tuple is among the paths"),
 }
 
 

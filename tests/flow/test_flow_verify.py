@@ -294,7 +294,7 @@ async def test_when_hubspot_refuses_to_read_anything_it_ends(folder: Path, verif
         assert (report.exit_code, report.results["error_category"][0]) == (1, "VALIDATION_ERROR")
         report = await verified(sandbox, "b.csv")
         assert report.exit_code == 4
-        assert "refuses to tell" in str(report.stopped)
+        assert "refuses to show" in str(report.stopped)
 
 
 async def test_a_file_of_somebody_else_is_never_overwritten(folder: Path, verified: Verify) -> None:
@@ -302,7 +302,7 @@ async def test_a_file_of_somebody_else_is_never_overwritten(folder: Path, verifi
     (folder / "a.csv").write_text("from_id,to_id\n1,11\n")
     (folder / "r.verify.csv").write_text("my,own\n")
     async with Sandbox() as sandbox:
-        with pytest.raises(errors.UsageError, match="in the way"):
+        with pytest.raises(errors.UsageError, match="was not written by this command"):
             await verified(sandbox, "a.csv")
         assert (folder / "r.verify.csv").read_text() == "my,own\n"
         (folder / "r.verify.csv").write_text("from_id,to_id\n1,11\n")

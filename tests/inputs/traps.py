@@ -221,7 +221,7 @@ TRAPS: dict[int, Trap] = {
         "101.0",
         [
             text("a fraction of zeros", f"{HEAD}101.0,2.000\n", (2, 0, "101", "2"),
-                said="a fraction of zeros taken off: 2"),
+                said="2 ids ended in .0"),
             text("another fraction", f"{HEAD}101.5,2\n101.,2\n", (2, 0, "FRACTION"), (3, 0, "INVALID_RECORD_ID")),
             text("of a number that was too long", f"{HEAD}9007199254740994.0,2\n", (2, 0, "DIGITS_LOST")),
         ],
@@ -229,7 +229,7 @@ TRAPS: dict[int, Trap] = {
     12: Trap(
         "text marks come along",
         [text("apostrophe, formula", HEAD + "'101,=\"102\"\n", (2, 0, "101", "102"),
-            said="a leading apostrophe taken off: 1")],
+            said="1 id had a leading apostrophe")],
     ),
     13: Trap(
         "thousands separators, decimal commas",
@@ -238,7 +238,8 @@ TRAPS: dict[int, Trap] = {
     ),
     14: Trap(
         "no-break spaces and characters that nobody sees",
-        [text("around and within", f"{HEAD}\u00a0101\u200b,2\u200b0\n", (2, 0, "101", "20"), said="taken off: 2"),
+        [text("around and within", f"{HEAD}\u00a0101\u200b,2\u200b0\n", (2, 0, "101", "20"),
+              said="2 ids had invisible characters"),
          text("one that turns the digits around", f"{HEAD}\u202e101,2\n", (2, 0, "INVALID_RECORD_ID"))],
     ),
     15: Trap("leading zeros", [text("another system's key", f"{HEAD}00101,2\n3,4\n", (2, 0, "LEADING_ZERO"), (3, 0,
@@ -253,15 +254,15 @@ TRAPS: dict[int, Trap] = {
         [
             text("an export as it comes", EXPORT, *EXPORTED, **OWN_TYPES),
             text("whose first type nothing says", "Record ID,Associated Company IDs\n1,2\n",
-                refused="add --from contacts", **OWN_TYPES),
+                refused="Add --from contacts", **OWN_TYPES),
             text("narrowed by --to", EXPORT, (3, 0, "102", "301"), object_type=None, to_object_type="deals"),
             text("in another language", "Datensatz-ID,Firmen\n1,2;3\n", (2, 0, "1", "2"), (2, 1, "1", "3"),
                  columns={"object_id": "Datensatz-ID", "to_object_id": "Firmen"}),
             text("without the ids", "Record ID,Associated Company\n1,Acme\n",
-                refused="holds names: have HubSpot export the ids"),
+                refused="holds names: export from HubSpot again with the ids"),
             text("with a label of its own beside it",
                 "Record ID,Associated Company IDs (Primary),Association Label\n1,2,x\n",
-                 refused="both say the label"),
+                 refused="both hold the label"),
         ],
         [
             "test_read_columns::test_a_hubspot_export_is_read_as_it_is",
@@ -380,7 +381,7 @@ TRAPS: dict[int, Trap] = {
         "hidden sheets, several sheets",
         [
             sheet("a hidden one comes first", [LOADED, (1, 2)], (2, 0, "1", "2"), change=hide_first),
-            sheet("two that are seen", [LOADED, (1, 2)], change=second_sheet, refused="say which with --sheet"),
+            sheet("two that are seen", [LOADED, (1, 2)], change=second_sheet, refused="choose one with --sheet"),
             sheet("two, and the one named", [LOADED, (1, 2)], (2, 0, "1", "2"), change=second_sheet, sheet="Sheet"),
         ],
     ),
@@ -390,7 +391,7 @@ TRAPS: dict[int, Trap] = {
                spoil=replaced("xl/worksheets/sheet1.xml", b'ref="A1:B3"', b'ref="A1:A1"'))],
     ),
     26: Trap("filtered rows", [sheet("are read and said", [LOADED, (1, 2), (3, 4)], (2, 0, "1", "2"), (3, 0, "3", "4"),
-                                     change=hide_row, said="hides rows")]),
+                                     change=hide_row, said="has hidden rows")]),
     27: Trap(
         "merged cells",
         [sheet("all but the first are empty", [LOADED, (1, 2), (None, 3), (4, 5)],
@@ -407,8 +408,8 @@ TRAPS: dict[int, Trap] = {
         "empty, a header alone, no header",
         [
             text("nothing at all", "", refused="is empty"),
-            text("a header alone", HEAD, said="a header and no records"),
-            text("no header", "101,201\n102,202\n", refused="no header row names object_id"),
+            text("a header alone", HEAD, said="a header and no rows"),
+            text("no header", "101,201\n102,202\n", refused="I can't tell which columns hold the ids"),
         ],
     ),
     30: Trap(

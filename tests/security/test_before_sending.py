@@ -39,7 +39,7 @@ def test_a_run_goes_on_in_its_own_portal_only(make_world: MakeWorld) -> None:
     world.sandbox.portal.portal_id = 222
     ending = world.run("--quiet")
     assert ending.exit_code == 2
-    assert "portal 111" in ending.said
+    assert "account 111" in ending.said
     assert "222" in ending.said
     assert len(world.puts()) == sent
     assert {path.name: path.read_bytes() for path in world.folder.iterdir() if path.suffix != ".journal"} == before
@@ -154,8 +154,8 @@ def test_the_screen_says_how_many_where_to_and_how_long_before_anything_is_sent(
     world = make_world(30, latency="20ms", portal={"portal_id": 777})
     ending = world.run("--concurrency", "1", "--max-failures", "0")
     said = " ".join(ending.said.split())
-    plan, _, later = said.partition("Sending: 30 of 30 rows to go.")
-    for words in ("30 rows, 30 pairs to send", "31 requests take", "They go to portal 777.", "279"):
+    plan, _, later = said.partition("Sending: 30 of 30 rows left.")
+    for words in ("30 rows, 30 pairs to send", "31 one by one", "HubSpot account: 777. SANDBOX, not HubSpot", "279"):
         assert words in plan
         assert words not in later
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from loader.cli import run as run_command
-from loader.events import FailedFor, Finished, Kind, Note, Planned, Reading
+from loader.events import Cost, FailedFor, Finished, Kind, Note, Planned, Reading
 from loader.model import Understood
 from loader.settings import Rate
 from loader.show.screen import Screen
@@ -239,7 +239,7 @@ def test_every_event_on_the_screen_only_prints(capfd: pytest.CaptureFixture[str]
         rate=Rate(1, 1.0),
         daily_quota=1,
         looked_up=(),
-        costs={},
+        costs={method: Cost(1, 1, 2, 1.0, 0.1, 0) for method in ("put", "batch")},
     )
     screen = Screen()
     for event in (Reading(evil, 1), planned, Note(evil)):

@@ -318,7 +318,7 @@ def _failed_rightly(
     """A pair fails when HubSpot refuses it, or when its attempts are used up in one run."""
     if line["error_category"] == "RECORD_MERGED":
         survivors = {survivor[1] for record in pair if (survivor := world.hubspot.rules.merged.get(record))}
-        if not any(f"is merged into {survivor} " in line["error_message"] for survivor in survivors):
+        if not any(f"was merged into {survivor} " in line["error_message"] for survivor in survivors):
             yield f"{pair} failed as merged: {line['error_message']}"
         return
     # Of an error that names no pair, the loader finds out by itself which one it is about.

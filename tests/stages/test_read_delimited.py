@@ -136,7 +136,7 @@ def test_every_record_is_counted_against_the_header(tmp_path: Path) -> None:
     source = opened(tmp_path, HEAD + "101,201,301\n102\n103,203,\n104,204\n")
     assert judged(source) == ([(5, "104", "204")], [(2, "FIELD_COUNT"), (3, "FIELD_COUNT"), (4, "FIELD_COUNT")])
     message = next(source.chunks()).rejects[0].message
-    assert message == "Row 2 has 3 fields where the header has 2; mend its delimiters."
+    assert message == "Row 2 has 3 fields where the header has 2; correct its delimiters."
 
 
 def test_trailing_delimiters_on_all_lines_are_a_column_without_a_name(tmp_path: Path) -> None:
@@ -173,9 +173,9 @@ def test_words_for_nothing_are_text(tmp_path: Path) -> None:
     ("content", "words"),
     [
         ("", "is empty"),
-        ("\n\n\n", "no header row"),
-        ("101,201\n102,202\n", 'no header row.*"101", "201"'),
-        ("name,city\nx,y\n", 'no header row.*"name", "city".*--column'),
+        ("\n\n\n", "I can't tell which columns hold"),
+        ("101,201\n102,202\n", 'which columns hold.*"101", "201"'),
+        ("name,city\nx,y\n", 'which columns hold.*--column.*"name", "city"'),
         ("<html><table></table></html>", "web page"),
         ('[{"object_id": 1}]', "JSONL"),
         ("object_id,to_object_id,object_id\n1,2,3\n", "twice"),
@@ -193,7 +193,7 @@ def test_a_header_alone_is_said(tmp_path: Path) -> None:
     """A nightly file without records is no error, but people are told."""
     source = opened(tmp_path, HEAD)
     assert judged(source) == ([], [])
-    assert "no records" in source.understood.notes[0]
+    assert "no rows" in source.understood.notes[0]
 
 
 def test_a_last_row_at_a_spreadsheet_limit_is_said(tmp_path: Path) -> None:
@@ -212,10 +212,10 @@ def test_repairs_are_counted_and_said_once_however_often_it_is_read(tmp_path: Pa
     assert judged(source) == ([(2, "1", "2"), (3, "3", "4"), (4, "5", "6")], [])
     assert judged(source)[1] == []
     assert sorted(source.understood.notes) == [
-        "Ids that had a fraction of zeros taken off: 1.",
-        "Ids that had a leading apostrophe taken off: 1.",
-        'Ids that had a wrapping ="…" taken off: 1.',
-        "Ids that had invisible characters or no-break spaces taken off: 2.",
+        "1 id ended in .0; read without it.",
+        '1 id had ="…" around it; read without that.',
+        "1 id had a leading apostrophe; read without it.",
+        "2 ids had invisible characters or no-break spaces; read without them.",
     ]
 
 

@@ -92,9 +92,9 @@ def test_an_empty_folder_and_no_input_at_all_are_said(tmp_path: Path) -> None:
 def test_special_files_are_refused_without_being_opened(tmp_path: Path) -> None:
     """A fifo would wait for ever."""
     os.mkfifo(tmp_path / "pipe.csv")
-    with pytest.raises(InputError, match="no regular file"):
+    with pytest.raises(InputError, match="not a regular file"):
         opened(tmp_path / "pipe.csv")
-    with pytest.raises(InputError, match="no regular file"):
+    with pytest.raises(InputError, match="not a regular file"):
         opened("/dev/null")
 
 

@@ -352,7 +352,7 @@ def test_a_log_that_another_journal_left_is_not_played_into_a_new_one(tmp_path: 
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [(b"", "no journal"), (b"id,to\n1,2\n", "damaged"), (b"SQLite format 3\0" + b"x" * 99, "damaged")],
+    [(b"", "not the journal"), (b"id,to\n1,2\n", "damaged"), (b"SQLite format 3\0" + b"x" * 99, "damaged")],
 )
 def test_a_file_that_is_no_journal_is_refused_and_not_changed(tmp_path: Path, content: bytes, says: str) -> None:
     """A text file, an empty one and a broken one are left as they are."""
@@ -370,7 +370,7 @@ def test_a_database_of_somebody_else_is_refused_and_not_changed(tmp_path: Path) 
         database.execute("CREATE TABLE facts (key, value)")
     database.close()
     before = path.read_bytes()
-    with pytest.raises(JournalError, match="no journal of a load"), Journal(path):
+    with pytest.raises(JournalError, match="not the journal of a load"), Journal(path):
         pass
     assert path.read_bytes() == before
 

@@ -256,7 +256,7 @@ def test_a_link_a_folder_or_another_file_is_not_written_over(tmp_path: Path) -> 
     """Not even where somebody asks for it."""
     for name, content in (("other.html", "<!doctype html>\n<p>mine"), ("load.csv", "a,b\n")):
         (tmp_path / name).write_text(content)
-        with pytest.raises(UsageError, match="is no report"):
+        with pytest.raises(UsageError, match="is not a report"):
             check_report(tmp_path / name)
     (tmp_path / "link.html").symlink_to(tmp_path / "new.html")
     with pytest.raises(UsageError, match="symbolic link"):

@@ -206,7 +206,7 @@ def test_the_quota_resets_at_the_next_midnight_of_the_portal(zone: str, now: str
 )
 def test_a_zone_that_nobody_knows_has_no_reset(zone: str) -> None:
     assert next_reset(zone, NOW) is None
-    assert "midnight in the portal's time zone" in Day(time_zone=zone).reset_in_words(NOW)
+    assert "midnight in the HubSpot account's time zone" in Day(time_zone=zone).reset_in_words(NOW)
 
 
 def test_the_reset_is_said_in_the_portals_own_time() -> None:
@@ -346,7 +346,7 @@ def outcomes(status: str, count: int, http_status: int | None = 400, category: s
 def test_200_failures_in_a_row_for_one_reason_stop_the_run() -> None:
     guard = FailureGuard(None)
     guard.watch(outcomes("failed", SAME_IN_A_ROW - 1))
-    with pytest.raises(TooManyFailures, match="200 requests in a row failed for one reason"):
+    with pytest.raises(TooManyFailures, match="200 requests in a row failed for the same reason"):
         guard.watch(outcomes("failed", 1))
 
 

@@ -454,4 +454,4 @@ def test_people_are_told_once_that_another_load_is_at_work(tmp_path: Path) -> No
         await machine.load(5)
 
     run(scenario)
-    assert machine.notes == ["Another load with the same token is at work on this machine; they share the limit."] * 2
+    assert machine.notes == ["Another load with the same token is running on this machine; they share the limit."] * 2

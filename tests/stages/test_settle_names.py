@@ -87,7 +87,10 @@ async def test_what_a_row_asks_for_is_settled(what: RowKind, category: str, type
         (
             row_kind(label="employee"),
             "ASSOCIATION_LABEL_NOT_FOUND",
-            "it is one of companies to contacts, so write the row from that end; from this one there are 'Billing",
+            (
+                "it is a label of companies to contacts, so write the row from that side; from this side there are "
+                "'Billing"
+            ),
         ),
         (row_kind(label="vIp"), "AMBIGUOUS_LABEL", "USER_DEFINED 53 and USER_DEFINED 54"),
         (row_kind(label="Twin"), "AMBIGUOUS_LABEL", "USER_DEFINED 50 and INTEGRATOR_DEFINED 51"),

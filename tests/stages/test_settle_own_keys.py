@@ -69,7 +69,10 @@ def test_an_answer_about_one_value_is_about_nothing_else(value: str, said: Recor
     [
         (
             answer(),
-            "none of the contacts has the email 'a\\x1b[2J': mend the cell, or make the record in HubSpot first",
+            (
+                "HubSpot has no contacts with the email 'a\\x1b[2J': correct the cell, or create the record in "
+                "HubSpot first"
+            ),
         ),
         (answer(("1", "a\x1b[2J"), ("2", "a\x1b[2J")), "several contacts have the email 'a\\x1b[2J', 1 and 2: write"),
     ],
@@ -133,7 +136,7 @@ async def test_a_question_that_is_refused_altogether_is_the_commands_fault(total
     """Two refused values and no answer: the property cannot be asked for."""
     values = [f"v{number}" for number in range(total)]
     portal = Portal({}, odd=values)
-    with pytest.raises(UsageError, match=r"look up Cars by 'external_id' \(no such value\): name a property"):
+    with pytest.raises(UsageError, match=r"look up Cars by 'external_id' \(no such value\): give a property"):
         await Inquiry(portal, KEY, total).ask(values)
     assert sum(len(asked) == 1 for asked in portal.asked) == min(total, 2)
     assert len(portal.asked) < 12

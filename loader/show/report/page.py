@@ -40,7 +40,7 @@ COLOURS = {
 EXIT_CODES = {
     0: "every row is there",
     1: "finished; some rows failed or were rejected",
-    3: "stopped: the token, a permission or the portal",
+    3: "stopped: the token, a permission or the HubSpot account",
     4: "stopped: too many rows failed",
     5: "stopped for now: a quota, a time limit, or HubSpot out of reach",
     130: "interrupted",
@@ -146,20 +146,20 @@ def bar(rows: dict[str, int]) -> Iterator[Part]:
 def check_report(path: Path) -> None:
     """Raise UsageError for a path that cannot become the report: a link, a folder, a file that is no report."""
     if path.is_symlink():
-        raise UsageError(f"{path} is a symbolic link, which is never written through: give the file itself")
+        raise UsageError(f"{path} is a symbolic link, which the loader never writes through: give the file itself")
     if path.is_dir():
-        raise UsageError(f"{path} is a folder: name a file in it with --output")
+        raise UsageError(f"{path} is a folder: give a file in it with --output")
     if not path.parent.is_dir():
-        raise UsageError(f"{path}: there is no folder {path.parent}: make it, or name another file with --output")
+        raise UsageError(f"{path}: there is no folder {path.parent}: create it, or give another file with --output")
     if not path.exists():
         return
     try:
         with path.open("rb") as file:
             head = file.read(len(MARK))
     except OSError as error:
-        raise UsageError(f"{path} cannot be read ({error.strerror}): name another file with --output") from error
+        raise UsageError(f"{path} cannot be read ({error.strerror}): give another file with --output") from error
     if head not in (b"", MARK.encode()):
-        raise UsageError(f"{path} is there and is no report: name another file with --output")
+        raise UsageError(f"{path} exists and is not a report: give another file with --output")
 
 
 def write_report(path: Path, page: str) -> None:
