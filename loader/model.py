@@ -51,6 +51,9 @@ FIELDS = (
     "label",
 )
 
+FIELDS_OF_KINDS = tuple(name for name in FIELDS if name not in ("object_id", "to_object_id"))
+"""The fields of `RowKind` that a row or the options write."""
+
 
 class RowKind(NamedTuple):
     """What a row asks for, as the row or the options write it; a file has few distinct ones. Blank: not stated.
@@ -418,12 +421,17 @@ class Demotion(NamedTuple):
 class Question(NamedTuple):
     """Which records of an object type (its id) have certain values of a unique property?
 
-    The first two fields tell one question from another; `called` is what people call the object type.
+    `called` is what people call the object type.
     """
 
     object_type: str
     id_property: str
     called: str = "records"
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells one question from another."""
+        return self.object_type, self.id_property
 
 
 class RecordsFound(NamedTuple):

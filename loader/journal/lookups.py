@@ -78,7 +78,7 @@ class Lookups:
                 known = self._database.execute(
                     "SELECT asked FROM answers WHERE (object_type, id_property) = (?, ?)"
                     " AND asked IN (SELECT value FROM json_each(?))",
-                    (*question[:2], json.dumps(page)),
+                    (*question.key, json.dumps(page)),
                 ).fetchall()
             answered = {text for (text,) in known}
             yield from (text for text in page if text not in answered)
@@ -89,7 +89,10 @@ class Lookups:
             self._database.execute("BEGIN IMMEDIATE")
             self._database.executemany(
                 "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?)",
-                [(*question[:2], asked, *answer) for asked, answer in answers.items()],
+                [
+                    (*question.key, asked, answer.record_id, answer.reason, answer.message)
+                    for asked, answer in answers.items()
+                ],
             )
             self._database.execute("COMMIT")
 
@@ -98,7 +101,7 @@ class Lookups:
         with guarded(self._path):
             found = self._database.execute(
                 "SELECT count(*), count(nullif(record_id, '')) FROM answers WHERE (object_type, id_property) = (?, ?)",
-                question[:2],
+                question.key,
             )
             return Counts(*found.fetchone())
 
@@ -107,7 +110,7 @@ class Lookups:
         with guarded(self._path):
             for asked, *answer in self._database.execute(
                 "SELECT asked, record_id, reason, message FROM answers WHERE (object_type, id_property) = (?, ?)",
-                question[:2],
+                question.key,
             ):
                 yield asked, FoundRecord(*answer)
 

@@ -21,7 +21,7 @@ from loader.journal.facts import Facts, to_rows
 from loader.journal.lots import packed_lot, packed_scope, unpacked_lot
 from loader.journal.own_keys import Blocks, OwnKeys
 from loader.journal.schema import create, guarded, packed, scratch, storable
-from loader.model import AssociationType, Direction, Resolved, RowKind, Specification
+from loader.model import FIELDS_OF_KINDS, AssociationType, Direction, Resolved, RowKind, Specification
 
 _UPDATE_TYPES = (
     "UPDATE kinds SET category = ?, type_id = ? WHERE category = ? AND type_id = ?",
@@ -29,9 +29,6 @@ _UPDATE_TYPES = (
     "UPDATE inverses SET category = ?, type_id = ? WHERE category = ? AND type_id = ?",
     "UPDATE inverses SET other_category = ?, other_type_id = ? WHERE other_category = ? AND other_type_id = ?",
 )
-
-Rejected = tuple[int, int, int, str, str, int, str, str, str]
-"""Input, row, part, object id, to object id, kind, reason, message, field."""
 
 _OTHER_END = {"from": "to", "to": "from"}
 
@@ -51,6 +48,20 @@ class Figures:
     without: int
     records: tuple[int, ...]
     looked_up: int
+
+
+class RejectedRow(NamedTuple):
+    """A row that is never sent: where it is, its ids as text, its kind, and why; `field` is the wrong one."""
+
+    input: int
+    row: int
+    part: int
+    object_id: str
+    to_object_id: str
+    kind: int
+    reason: str
+    message: str
+    field: str
 
 
 class FirstReject(NamedTuple):
@@ -121,21 +132,19 @@ class NewJournal:
 
     def add_kind(self, number: int, row_kind: RowKind) -> None:
         """Write down what rows of a kind ask for."""
+        texts = {name: storable(getattr(row_kind, name)) for name in (*FIELDS_OF_KINDS, "to_column")}
         self._execute(
-            "INSERT INTO kinds (id, object_type, to_object_type, association_category, association_type_id, label,"
-            " is_primary, to_column) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (number, *(storable(text) for text in row_kind[:5]), row_kind.primary, storable(row_kind.to_column)),
+            f"INSERT INTO kinds (id, is_primary, {', '.join(texts)}) VALUES (?, ?{', ?' * len(texts)})",
+            (number, row_kind.primary, *texts.values()),
         )
 
-    def reject(self, rejects: Iterable[Rejected]) -> None:
+    def reject(self, rejects: Iterable[RejectedRow]) -> None:
         """Write down rows that are never sent."""
+        columns = RejectedRow._fields
         with guarded(self.path):
             self._database.executemany(
-                "INSERT INTO staged_rejects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    (*ids[:3], storable(ids[3]), storable(ids[4]), *ids[5:7], storable(ids[7]), ids[8])
-                    for ids in rejects
-                ),
+                f"INSERT INTO staged_rejects ({', '.join(columns)}) VALUES (?{', ?' * (len(columns) - 1)})",
+                ([storable(cell) if isinstance(cell, str) else cell for cell in each] for each in rejects),
             )
 
     # --- what is planned
@@ -192,17 +201,23 @@ class NewJournal:
 
     def request(self, number: int, specification: Specification, *, lookup_backward: bool) -> None:
         """Write down what pairs are sent as; `lookup_backward`: they are looked up by the record at their to end."""
-        first, second, types, *_, removes = specification
+        what = specification
         self._execute(
-            "INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?)",
-            (number, first, second, json.dumps(types), lookup_backward, removes),
+            "INSERT INTO requests (id, object_type, to_object_type, types, lookup_backward, removes)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (number, what.object_type, what.to_object_type, json.dumps(what.types), lookup_backward, what.removes),
         )
 
     def lot(self, lot: PlannedLot) -> None:
         """Write down the next pairs."""
+        self._write_lot(None, lot)
+
+    def _write_lot(self, number: int | None, lot: PlannedLot) -> None:
+        first_place = int(lot.places.min())
         self._execute(
-            "INSERT INTO lots (type_pair, first_pair, pairs, rows, first_place, columns) VALUES (?, ?, ?, ?, ?, ?)",
-            (lot.type_pair, self._pairs + 1, len(lot), len(lot.rows), int(lot.places.min()), packed_lot(lot)),
+            "INSERT INTO lots (id, type_pair, first_pair, pairs, rows, first_place, columns)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (number, lot.type_pair, self._pairs + 1, len(lot), len(lot.rows), first_place, packed_lot(lot)),
         )
         self._pairs += len(lot)
 
@@ -210,41 +225,32 @@ class NewJournal:
         """Yield each lot with the number of its first pair."""
         last = 0
         while found := self._next_lot(last):
-            last, first_pair = found[:2]
-            yield first_pair, unpacked_lot(*found[2:])
+            last, first_pair, lot = found
+            yield first_pair, lot
 
-    def _next_lot(self, last: int) -> tuple[int, int, int, int, int, bytes] | None:
+    def _next_lot(self, last: int) -> tuple[int, int, PlannedLot] | None:
+        """Return the lot behind one, by number: its own number, that of its first pair, and the lot."""
         with guarded(self.path):
-            found: tuple[int, int, int, int, int, bytes] | None = self._database.execute(
+            found = self._database.execute(
                 "SELECT id, first_pair, type_pair, pairs, rows, columns FROM lots WHERE id > ? ORDER BY id LIMIT 1",
                 (last,),
             ).fetchone()
-        return found
+        if found is None:
+            return None
+        number, first_pair, *packed = found
+        return number, first_pair, unpacked_lot(*packed)
 
     def drop_pairs(self, numbers: Ids) -> None:
         """Leave out pairs, by number and in order; those that stay are numbered anew."""
         last = self._pairs = 0
         while found := self._next_lot(last):
-            last, first_pair = found[:2]
-            lot = unpacked_lot(*found[2:])
+            last, first_pair, lot = found
             begin, end = np.searchsorted(numbers, (first_pair, first_pair + len(lot)))
             self._execute("DELETE FROM lots WHERE id = ?", (last,))
             if begin < end:
                 lot = lot.take(np.delete(np.arange(len(lot)), numbers[begin:end] - first_pair))
             if len(lot):
-                self._execute(
-                    "INSERT INTO lots VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
-                    (
-                        last,
-                        lot.type_pair,
-                        self._pairs + 1,
-                        len(lot),
-                        len(lot.rows),
-                        int(lot.places.min()),
-                        packed_lot(lot),
-                    ),
-                )
-            self._pairs += len(lot)
+                self._write_lot(last, lot)
 
     def note_promoted(self, single: Mapping[int, tuple[Direction, str]]) -> None:
         """Write down the records that get a primary or parent record, and by which pair.

@@ -63,8 +63,9 @@ def keep(
     """Write down what pairs were, where that is not known yet; return how many rows of a pair are so still."""
     for each in demoted:
         database.execute(
-            "INSERT OR IGNORE INTO demoted VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)",
-            (*each[:5], each.single.key, planned.number_of(each.types)),
+            "INSERT OR IGNORE INTO demoted (pair, object_type, object_id, to_object_type, to_object_id, single, image)"
+            " VALUES (:pair_id, :object_type, :object_id, :to_object_type, :to_object_id, :single, :image)",
+            each._asdict() | {"single": each.single.key, "image": planned.number_of(each.types)},
         )
     written = [
         (

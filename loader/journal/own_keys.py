@@ -149,7 +149,7 @@ class OwnKeys:
                 question = Question(object_type, id_property)
                 if question not in self._questions:
                     self._questions[question] = number = len(self._questions) + 1
-                    self._database.execute("INSERT INTO questions VALUES (?, ?, ?)", (number, *question[:2]))
+                    self._database.execute("INSERT INTO questions VALUES (?, ?, ?)", (number, *question.key))
                 found[input_, kind] = self._questions[question]
         return found
 
@@ -187,7 +187,7 @@ class OwnKeys:
         with guarded(self._path):
             self._database.executemany(
                 "INSERT INTO found VALUES (?, ?, ?, ?, ?)",
-                ((number, text, answer.record_id or None, *answer[1:]) for text, answer in answers),
+                ((number, text, each.record_id or None, each.reason, each.message) for text, each in answers),
             )
             cursor = self._database.execute(f"SELECT w.key, coalesce(f.record_id, 0) {_ANSWERS} ORDER BY 1", (number,))
             pages = [np.zeros((0, 2), np.int64)]

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,26 +13,39 @@ from loader.model import AssociationType, Direction, Types
 _KINDS = "SELECT id, category, type_id, inverse_category, inverse_type_id FROM kinds WHERE category IS NOT NULL"
 
 
+class SentAs(NamedTuple):
+    """What pairs are sent as, as the table `requests` has it."""
+
+    object_type: str
+    to_object_type: str
+    types: str
+    lookup_backward: int
+    removes: int
+
+
 class Planned:
     """What pairs are sent as, by number, and what types are called and mean."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
-        requests = database.execute("SELECT * FROM requests ORDER BY id").fetchall()
-        self.types = tuple(_types(types) for _, _, _, types, *_ in requests)
+        requests = [
+            SentAs(*cells)
+            for cells in database.execute(f"SELECT {', '.join(SentAs._fields)} FROM requests ORDER BY id")
+        ]
+        self.types = tuple(_types(each.types) for each in requests)
         """The association types of each request."""
-        self.lookup_backward: Flags = np.array([lookup_backward for *_, lookup_backward, _ in requests], np.bool_)
+        self.lookup_backward: Flags = np.array([each.lookup_backward for each in requests], np.bool_)
         """Tells the requests whose pairs are looked up by the record at their to end."""
-        self.removes: Flags = np.array([removes for *_, removes in requests], np.bool_)
+        self.removes: Flags = np.array([each.removes for each in requests], np.bool_)
         """Tells the requests whose types are taken off their pairs."""
-        self.directions: list[Direction] = list(dict.fromkeys((first, second) for _, first, second, *_ in requests))
+        directions = [(each.object_type, each.to_object_type) for each in requests]
+        self.directions: list[Direction] = list(dict.fromkeys(directions))
         """The directions that requests are written in, each once."""
-        self.direction_of: Small = np.array(
-            [self.directions.index((first, second)) for _, first, second, *_ in requests], np.int32
-        )
+        self.direction_of: Small = np.array([self.directions.index(each) for each in directions], np.int32)
         """The direction of each request, by its place among these."""
         self.type_pairs: dict[int, Direction] = {
-            number: (first, second) for number, first, second, _ in database.execute("SELECT * FROM type_pairs")
+            number: (first, second)
+            for number, first, second in database.execute("SELECT id, object_type, to_object_type FROM type_pairs")
         }
         """Two object types each, from the end that is looked up."""
         self.singles: dict[Direction, dict[AssociationType, str]] = {}

@@ -12,7 +12,7 @@ import numpy as np
 
 from loader.columns import Flags, PlannedLot, place
 from loader.errors import RecordError
-from loader.journal import Figures, FirstReject, NewJournal
+from loader.journal import Figures, FirstReject, NewJournal, RejectedRow
 from loader.journal.bound import bound_place
 from loader.model import (
     AssociationType,
@@ -116,8 +116,18 @@ class Staging:
             self._rows_of_kind.update({kind: int(counts[kind]) for kind in np.flatnonzero(counts).tolist()})
             self._spool.append(found)
         self._journal.reject(
-            (self._input, row, part, object_id, to_object_id, self._kind(row_kind), reason, message, field)
-            for row, part, object_id, to_object_id, row_kind, reason, message, field in chunk.rejects
+            RejectedRow(
+                input=self._input,
+                row=each.row,
+                part=each.part,
+                object_id=each.object_id,
+                to_object_id=each.to_object_id,
+                kind=self._kind(each.row_kind),
+                reason=each.reason,
+                message=each.message,
+                field=each.field,
+            )
+            for each in chunk.rejects
         )
         if self._mirror:
             self._marks.append(self._input, chunk, self.keys, self._kind, by_key=self._by_key)
@@ -188,10 +198,18 @@ class Staging:
             some = rows[start : start + REJECTS_AT_ONCE]
             texts = self.keys.texts([*some["from"].tolist(), *some["to"].tolist()])
             self._journal.reject(
-                (number, row, part, texts[one], texts[other], kind, reason, f"Row {row}: {message}", field)
-                for (one, other, number, row, part, kind), (reason, message, field) in zip(
-                    some.tolist(), reasons, strict=False
+                RejectedRow(
+                    input=number,
+                    row=row,
+                    part=part,
+                    object_id=texts[one],
+                    to_object_id=texts[other],
+                    kind=kind,
+                    reason=each.reason,
+                    message=f"Row {row}: {each.message}",
+                    field=each.field,
                 )
+                for (one, other, number, row, part, kind), each in zip(some.tolist(), reasons, strict=False)
             )
         self._rows_of_kind.subtract(Counter(rows["kind"].tolist()))
         self._exempt(rows)
