@@ -38,6 +38,8 @@ def settings_from(command: Command, environment: Mapping[str, str]) -> Settings:
             "--unread works only with --existing replace: to keep the labels that pairs have, the loader must "
             "read them first"
         )
+    if values.get("mirror_all_labels") and values["existing"] != "mirror":
+        raise UsageError("--mirror-all-labels works only with --existing mirror: nothing else removes associations")
     given = _fields(Settings, values)
     given |= {"removes": removes, "label_name": values.get("name")}
     if command.verb == "undo":

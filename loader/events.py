@@ -163,6 +163,36 @@ class RemovalPlanned:
     examples: tuple[str, ...] = ()
 
 
+class PlannedType(NamedTuple):
+    """How many associations of one type a mirror adds, keeps and takes off; object types are names for people."""
+
+    object_type: str
+    to_object_type: str
+    association_category: str
+    association_type_id: str
+    label: str
+    added: int
+    kept: int
+    removed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorPlanned:
+    """What a mirror does to what the records of the inputs have.
+
+    Of the types in scope they have `associations`, of which `removed` go: by type, the most frequent first, in `types`.
+    Nothing is taken off `exempt_records`. `requests` take it off. `too_many` says why a load would stop before it sends
+    anything; blank if it would not.
+    """
+
+    types: tuple[PlannedType, ...]
+    associations: int
+    removed: int
+    exempt_records: int
+    requests: int
+    too_many: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Planned:
     """A plan: everything is read, checked and grouped. `rows` are result lines, `without` cells that ask for nothing.
@@ -175,6 +205,7 @@ class Planned:
     `daily_quota` is the day's, None where HubSpot does not say. With a `limit`, rows, pairs and rejects are those
     of the first `limit` records. `account_type` is HubSpot's word for the account; `address` is where requests go,
     blank for HubSpot itself. `method` is the one that a load uses, `chosen` by its size (`--method auto`).
+    `mirror` is what `--existing mirror` takes off, None where that was not looked up.
     `rejects` names the rejected rows by reason, the most frequent first; `failures` is the file that has them all,
     None where none was written. `next_command` loads what was planned, None with nothing to send.
     `removal` is what a removal takes off, None for a load, and where it was not looked up.
@@ -208,6 +239,7 @@ class Planned:
     next_command: str | None = None
     new_labels: tuple[NewLabel, ...] = ()
     removal: RemovalPlanned | None = None
+    mirror: MirrorPlanned | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +343,8 @@ class Status:
     `state` is one of `STATES`. `process` is the id of the process at work on it. `stopped` is why it ended early, in a
     sentence. `rows` are the counts of the summary, none while they are not known. Times are UTC, ISO 8601;
     `seconds_ago` is how long ago `last_active_at` is. `next_command` is to be typed in `folder`. `undone` are
-    the associations that an undo took back, by what became of them.
+    the associations that an undo took back, by what became of them; `removals` what a mirror took off, as in the
+    summary, empty for any other run.
     """
 
     results: str
@@ -329,13 +362,14 @@ class Status:
     next_command: str | None
     folder: str | None
     undone: Mapping[str, int] = field(default_factory=dict)
+    removals: Mapping[str, int] = field(default_factory=dict)
 
 
 STATES = {
     "reading": "a load reads its inputs",
     "running": "a load is at work",
     "planned": "everything is read and checked, and nothing is sent yet",
-    "unfinished": "some rows are not sent yet: a limit, or a load that was killed",
+    "unfinished": "some of it is not sent yet: a limit, or a load that was killed",
     "stopped": "some rows are not sent yet, because something stopped the load",
     "finished": "every row has a result",
     "undoing": "an undo has begun to remove what the run added, and is not finished",

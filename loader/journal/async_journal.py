@@ -146,7 +146,7 @@ class AsyncJournal(InThread[SomeJournal]):
 
     async def claim_lot(self, records: int, pairs: int, *, scattered: bool = False) -> Lot | None:
         """Return the next pairs that are to be looked up together, None when there are none left."""
-        return await self.call(Journal.claim_lot, records, pairs, scattered=scattered)
+        return await self.call(lambda journal: journal.claim_lot(records, pairs, scattered=scattered))
 
     async def next_lot(self, records: int, pairs: int) -> Lot | None:
         """Return the next pairs that are looked up together, to be looked at and not to be sent."""

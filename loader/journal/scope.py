@@ -181,13 +181,11 @@ class MirrorJournal(Journal):
                 left[place] = bool(new - {WHOLE_PAIR}) and WHOLE_PAIR not in gone
                 types.append(new)
                 which[place] = len(types) - 1
-        self._database.executemany(
-            "INSERT OR REPLACE INTO found_beside VALUES (?, ?, ?, ?)",
-            [
-                (direction[0], *ends[place], json.dumps(sorted(types[which[place]])))
-                for place in np.flatnonzero(left).tolist()
-            ],
-        )
+            if left[place]:
+                self._database.execute(
+                    "INSERT OR REPLACE INTO found_beside VALUES (?, ?, ?, ?)",
+                    (direction[0], record, other, json.dumps(sorted(types[which[place]]))),
+                )
         return _some(Surplus(from_ids=surplus.from_ids, to_ids=surplus.to_ids, which=which, types=types), left)
 
     def _add_beside(self, direction: Direction, surplus: Surplus) -> None:
@@ -268,13 +266,29 @@ class MirrorJournal(Journal):
         self._read_to = 0
         self.plan_removals()
 
-    def to_remove(self) -> Iterator[tuple[str, str, str]]:
-        """Yield record, other record and label (blank: none), of all associations that are to be taken off."""
+    def to_remove(self) -> Iterator[tuple[Direction, str, str, str]]:
+        """Yield direction, both records and label (blank: none) of all associations that are to be taken off."""
         kinds = SharedLines(self).kinds
         for number in np.flatnonzero(self.lots.beside).tolist():
             lot = self.lots[number].lot
             for pair, kind in zip(np.repeat(np.arange(len(lot)), lot.sizes).tolist(), lot.kinds.tolist(), strict=True):
-                yield str(lot.from_ids[pair]), str(lot.to_ids[pair]), kinds[kind]["label"]
+                its = kinds[kind]
+                direction = its["object_type"], its["to_object_type"]
+                yield direction, str(lot.from_ids[pair]), str(lot.to_ids[pair]), its["label"]
+
+    def labels(self) -> dict[tuple[Direction, AssociationType], str]:
+        """Return the label of each type that rows ask for or that may be taken off; blank: none."""
+        return {
+            ((first, second), AssociationType(category, type_id)): label
+            for first, second, category, type_id, label in self.query(
+                "SELECT from_type, to_type, category, type_id, sent_label FROM kinds WHERE category IS NOT NULL"
+            )
+        }
+
+    def unchanged_pairs(self) -> int:
+        """Return how many pairs have all that rows ask for, as far as records in scope were read."""
+        (pairs,) = self._one("SELECT coalesce(sum(last_pair - first_pair + 1), 0) FROM outcomes")
+        return int(pairs)
 
     # --- taking off
 

@@ -75,8 +75,11 @@ class Option:
 # fmt: off
 
 Existing: TypeAlias = Annotated[str, Option("--existing",
-    "merge: add labels; replace: overwrite them. What is in HubSpot already is not sent.",
-    choice("merge", "replace"), "merge", binds=True)]
+    "merge: add labels; replace: overwrite them; mirror: remove what the file does not name, too. What is in HubSpot "
+    "already is not sent.",
+    choice("merge", "replace", "mirror"), "merge", binds=True)]
+MirrorAllLabels: TypeAlias = Annotated[bool, Option("--mirror-all-labels",
+    "With --existing mirror: remove associations of every type, also of one that no row asks for.", FLAG, binds=True)]
 Unread: TypeAlias = Annotated[bool, Option("--unread",
     "With --existing replace: read nothing first; labels that are overwritten are then not known, and undo "
     "cannot restore them.", FLAG, binds=True)]
@@ -177,6 +180,10 @@ class ExistingOptions(TypedDict, total=False):
     """How the load is to treat the labels that pairs have, and those that the portal lacks."""
 
     existing: Existing
+    mirror_all_labels: MirrorAllLabels
+    max_removals: Annotated[int | str, Option("--max-removals",
+        "With --existing mirror: send nothing when more associations than this would go; a share counts from 100 on.",
+        BUDGET_OR_OFF, "10%", "N|P%|off")]
     unread: Unread
     create_labels: CreateLabels
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from loader.errors import ApiError, RecordMerged, Retryable
 from loader.events import Cost, Losing, MergedRecord, Note, Notify, Planned, SoFar
-from loader.journal import AsyncJournal, Journal
+from loader.journal import AsyncJournal
 from loader.model import Lot, Numbers, Pairs, Types
 from loader.send.archive import LABELLED_PER_ARCHIVE
 from loader.send.batch import PAIRS_PER_CREATE
@@ -60,9 +60,7 @@ class Ahead(NamedTuple):
     merged: tuple[MergedRecord, ...]
 
 
-async def look_ahead(
-    journal: AsyncJournal[Journal], current: CurrentAssociations, judge: Judge, notify: Notify
-) -> Ahead:
+async def look_ahead(journal: AsyncJournal[Any], current: CurrentAssociations, judge: Judge, notify: Notify) -> Ahead:
     """Look up what the pairs of a planned journal have already, or the first of them where they are very many.
 
     Those that HubSpot refuses to tell of are not counted, and said. Raises Unreachable when it gives no usable answer.

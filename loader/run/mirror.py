@@ -3,20 +3,25 @@
 import asyncio
 from collections.abc import Coroutine
 from itertools import islice
+from math import ceil
 from typing import Any
 
 from loader.errors import TooManyRemovals
+from loader.events import MirrorPlanned, PlannedType
 from loader.journal import AsyncJournal
 from loader.journal.scope import MirrorJournal
+from loader.object_type_names import one_of
+from loader.planning.object_types import shown
 from loader.planning.surplus import ScopeRead, Tally, read_scope
 from loader.run.connection import workers
 from loader.run.removals import check_removals
 from loader.run.session import Session
+from loader.send.archive import LABELLED_PER_ARCHIVE
 from loader.send.existing import Merge
 from loader.send.gateway import Gateway
 from loader.send.judging import Mirroring
 from loader.send.pool import Pool
-from loader.send.reading import CurrentAssociations
+from loader.send.reading import RECORDS_PER_READ, CurrentAssociations
 from loader.send.take_off import TakeOff
 from loader.settings import Budget, SendSettings
 
@@ -109,11 +114,53 @@ async def plan_removals(journal: AsyncJournal[MirrorJournal], gateway: Gateway, 
         await journal.call(MirrorJournal.remember, removals_agreed=True)
 
 
+async def plan_mirror(
+    journal: AsyncJournal[MirrorJournal], current: CurrentAssociations, session: Session
+) -> MirrorPlanned:
+    """Return what a mirror would add, keep and take off, by type; changes nothing in the portal."""
+    tally = await read_all_in_scope(journal, current, session)
+    removals, associations = await journal.call(MirrorJournal.plan_removals)
+    too_many = ""
+    try:
+        check_removals(
+            session.settings.send.max_removals or BY_DEFAULT,
+            removals,
+            associations,
+            await journal.call(first_removals),
+        )
+    except TooManyRemovals as error:
+        too_many = str(error)
+    labels = await journal.call(MirrorJournal.labels)
+    found = tally.added + tally.kept + tally.removed
+    pairs = int(journal.held.lots.sizes[journal.held.lots.beside].sum())
+    return MirrorPlanned(
+        types=tuple(
+            PlannedType(
+                object_type=shown(direction[0]),
+                to_object_type=shown(direction[1]),
+                association_category=type_.category,
+                association_type_id=str(type_.type_id),
+                label=labels.get((direction, type_), ""),
+                added=tally.added[direction, type_],
+                kept=tally.kept[direction, type_],
+                removed=tally.removed[direction, type_],
+            )
+            for (direction, type_), _ in found.most_common()
+        ),
+        associations=associations,
+        removed=removals,
+        exempt_records=(await journal.call(MirrorJournal.removals))["exempt_records"],
+        # Each pair is read once more before it goes.
+        requests=ceil(pairs / RECORDS_PER_READ) + ceil(pairs / LABELLED_PER_ARCHIVE),
+        too_many=too_many,
+    )
+
+
 def first_removals(journal: MirrorJournal) -> list[str]:
     """Return some of what is to be taken off, in words."""
     return [
-        f"{record} and {other} ({label or 'no label'})"
-        for record, other, label in islice(journal.to_remove(), EXAMPLES)
+        f"{one_of(first, record)} and {one_of(second, other)} ({label or 'no label'})"
+        for (first, second), record, other, label in islice(journal.to_remove(), EXAMPLES)
     ]
 
 

@@ -11,6 +11,7 @@ from loader.configure import other_address
 from loader.errors import Retryable, TooManyRemovals
 from loader.events import Notify, Planned
 from loader.journal import AsyncJournal, InThread, Journal
+from loader.journal.scope import MirrorJournal
 from loader.planning.cost import look_ahead
 from loader.planning.prepare import (
     Destination,
@@ -26,6 +27,7 @@ from loader.read import Input
 from loader.record.failures import write_failures
 from loader.record.outputs import Outputs
 from loader.run.earlier_files import check_failures_name, note_kept_failures
+from loader.run.mirror import plan_mirror, takes_off
 from loader.run.next_command import load_planned
 from loader.run.removals import check_removals, look_at_removals
 from loader.run.sending import judge_of
@@ -44,6 +46,8 @@ ATTEMPTS = 3
 _ADDRESSES_UNCHECKED = (
     "Not checked without a token: the HubSpot account in the records' addresses; --portal-id says which it should be."
 )
+
+_REMOVALS_UNCHECKED = "Not looked at without a token: what --existing mirror would take off."
 
 
 async def plan(
@@ -67,7 +71,7 @@ async def plan(
         if failures:
             check_failures_name(settings, outputs, None)
         with tempfile.TemporaryDirectory(prefix="association-loader-") as folder:
-            async with InThread(Staging(Path(folder) / "plan", stopping=session.stop.asked)) as staging:
+            async with InThread(_staging(session, Path(folder))) as staging:
                 await staging.call(read_all, inputs, notify, session.stop)
                 session.note_ending_version()
                 journal = Path(folder) / "plan.journal"
@@ -82,12 +86,19 @@ async def plan(
     return replace(event, next_command=load_planned(settings) if event.pairs else None)
 
 
+def _staging(session: Session, folder: Path) -> Staging:
+    mirror = session.settings.send.existing == "mirror"
+    return Staging(folder / "plan", stopping=session.stop.asked, mirror=mirror)
+
+
 async def _without_token(session: Session, inputs: Sequence[Input], staging: InThread[Staging]) -> Planned:
     portal_id = session.settings.connection.portal_id
     event = await plan_rows(session, inputs, staging, portal_id=portal_id)
     kinds = staging.held.kinds().values()
     if portal_id is None and any(kind.address or kind.to_address for kind in kinds):
         session.note(_ADDRESSES_UNCHECKED)
+    if takes_off(session.settings.send):
+        session.note(_REMOVALS_UNCHECKED)
     return event
 
 
@@ -183,8 +194,13 @@ async def _with_what_is_there(session: Session, gateway: Gateway, path: Path, ev
     """Look up what the pairs of a planned journal have already, and return the plan with that."""
     settings = session.settings
     current = CurrentAssociations(gateway, version=settings.connection.api_version, attempts=ATTEMPTS)
-    async with AsyncJournal(Journal(path)) as journal:
+    async with AsyncJournal(MirrorJournal(path)) as journal:
         await journal.call(Journal.limit, settings.send.limit)
+        done = 0
+        if takes_off(settings.send):
+            event = replace(event, mirror=await plan_mirror(journal, current, session))
+            done = await journal.call(MirrorJournal.unchanged_pairs)
         judge = judge_of(settings, journal.held)
         ahead = await session.stop.unless(look_ahead(journal, current, judge, session.notify))
-    return with_what_is_there(event, ahead, settings.send.method)
+    so_far = replace(ahead.so_far, pairs=ahead.so_far.pairs + done, unchanged=ahead.so_far.unchanged + done)
+    return with_what_is_there(event, ahead._replace(so_far=so_far), settings.send.method)

@@ -83,6 +83,7 @@ def status_of(journal: Journal, process: str | None, now: datetime) -> Status:
         next_command=None if process or set_aside else _next_command(journal),
         folder=facts.folder,
         undone=facts.undo.pairs if facts.undo else {},
+        removals=journal.removals() if journal.is_mirror else {},
     )
 
 
@@ -91,7 +92,7 @@ def _state(journal: Journal, counts: Counts, process: str | None) -> str:
         return "running"
     if undo := journal.facts.undo:
         return "undone" if undo.finished_at else "undoing"
-    if not counts.pending:
+    if not (counts.pending or journal.is_to_remove()):
         return "finished"
     if journal.facts.stopped:
         return "stopped"

@@ -148,11 +148,10 @@ class Mirroring:
         before = now | (asked.before or NO_TYPES)
         if not before & planned:
             return None
-        there = planned - before
         if WHOLE_PAIR in asked.types and now <= planned:
-            return Judgement(before, there, (WHOLE_PAIR,))
+            return Judgement(before, NO_TYPES, (WHOLE_PAIR,))
         labels = (before & planned) - self._unlabelled.get((asked.object_type, asked.to_object_type), NO_TYPES)
-        return Judgement(before, there, tuple(sorted(labels))) if labels else None
+        return Judgement(before, planned - before, tuple(sorted(labels))) if labels else None
 
 
 Places = npt.NDArray[np.int32]

@@ -173,7 +173,7 @@ class Lookup:
                 lacking.append((case, case.judgement))
         if not lacking:
             return unread(pairs.take(slice(0)))
-        demoted = await self._demoted(pairs, lacking, reading)
+        demoted = [] if self._judge.removes else await self._demoted(pairs, lacking, reading)
         images = [
             Image(
                 numbers=pairs.numbers[case.places],

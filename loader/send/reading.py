@@ -69,8 +69,9 @@ class Reading:
         first = np.flatnonzero(np.diff(self._keys, prepend=-1))
         sizes = np.diff(first, append=len(self._keys))
         for place, size in zip(first[sizes > 1].tolist(), sizes[sizes > 1].tolist(), strict=True):
+            united = NO_TYPES.union(*(self._sets[each] for each in self._types[place : place + size]))
             self._types[place] = len(self._sets)
-            self._sets.append(NO_TYPES.union(*(self._sets[each] for each in self._types[place : place + size])))
+            self._sets.append(united)
         self._keys, self._types = self._keys[first], self._types[first]
 
     def held(self, records: Numbers, others: Numbers) -> tuple[npt.NDArray[np.int32], Sequence[Types]]:

@@ -27,6 +27,7 @@ _METRICS = {
     "answers_total": ("counter", "Answers of the run by HTTP status."),
     "retries_total": ("counter", "Requests of the run that were sent again."),
     "rate_limited_total": ("counter", "Answers of 429 in the run."),
+    "removals": ("gauge", "Associations that a mirror took off, and failed to, and the records exempt from it."),
     "rate_limit_per_second": ("gauge", "Requests per second that the limit allows."),
     "seconds": ("gauge", "Seconds that the run has been at work."),
     "running": ("gauge", "1 while a command is at work, else 0."),
@@ -108,6 +109,8 @@ def _of_summary(summary: Mapping[str, Any]) -> Iterator[_Sample]:
     for status, count in summary["rows"].items():
         if status != "total":
             yield _Sample("rows", {"status": status}, count)
+    for what, count in summary.get("removals", {}).items():
+        yield _Sample("removals", {"status": what}, count)
     requests = summary["requests"]
     yield _Sample("requests_total", {}, requests["sent"])
     for status, count in requests["by_status"].items():

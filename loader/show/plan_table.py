@@ -6,7 +6,17 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from loader.events import Cost, Kind, LookedUp, MergedRecord, NewLabel, Planned, RejectedFor, RejectedRow
+from loader.events import (
+    Cost,
+    Kind,
+    LookedUp,
+    MergedRecord,
+    MirrorPlanned,
+    NewLabel,
+    Planned,
+    RejectedFor,
+    RejectedRow,
+)
 from loader.model import Understood
 from loader.object_type_names import one_of
 from loader.show.tables import command, plain, removal_lines, table
@@ -56,6 +66,7 @@ def plan_table(event: Planned, *, in_full: bool = True) -> Iterator[RenderableTy
         yield _account(event)
     yield _figures(event)
     yield from _in_hubspot(event)
+    yield from _mirror(event.mirror)
     if event.pairs:
         yield from _cost_of_removal(event) if _removes(event) else _costs(event)
     if event.portal_id and event.pairs >= LARGE and not _removes(event):
@@ -197,6 +208,35 @@ def _figures(event: Planned) -> Text:
     words.append(f"{event.rejected:,} rejected")
     first = "" if event.limit is None else f"With --limit {event.limit}: "
     return Text(f"{first}{', '.join(words)}.")
+
+
+def _mirror(mirror: MirrorPlanned | None) -> Iterator[RenderableType]:
+    """Yield what a mirror does, by label; nothing for any other load."""
+    if mirror is None:
+        return
+    lines = table("Added", "Kept", "Removed", "From", "To", "Label", right=["Added", "Kept", "Removed"])
+    for each in mirror.types:
+        lines.add_row(
+            f"{each.added:,}",
+            f"{each.kept:,}",
+            Text(f"{each.removed:,}", "bold yellow" if each.removed else ""),
+            plain(each.object_type),
+            plain(each.to_object_type),
+            plain(each.label) if each.label else Text("(no label)", "dim"),
+        )
+    yield lines
+    yield Text(
+        f"{mirror.removed:,} of {mirror.associations:,} associations in scope are not in the file and go, in "
+        f"{mirror.requests:,} requests.",
+        "bold yellow" if mirror.removed else "",
+    )
+    if mirror.exempt_records:
+        yield Text(
+            f"{mirror.exempt_records:,} records keep all that they have: a row of theirs is not in order, or they "
+            "cannot be read."
+        )
+    if mirror.too_many:
+        yield plain(f"A load would stop: {mirror.too_many}", "bold yellow")
 
 
 def _merged(merged: Sequence[MergedRecord]) -> str:

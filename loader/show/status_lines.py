@@ -19,6 +19,8 @@ _STYLES = {
     "damaged": "red",
 }
 
+_REMOVALS = {"removed": "associations", "failed": "failed", "exempt_records": "records exempt"}
+
 _UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 
 
@@ -50,6 +52,7 @@ def _in_full(each: Status) -> Table:
         ),
         "Stopped": plain(each.stopped),
         "Rows": plain(_rows(each)),
+        "Removed": plain(", ".join(f"{count:,} {_REMOVALS[name]}" for name, count in each.removals.items() if count)),
         "Undone": plain(", ".join(f"{count:,} {name}" for name, count in each.undone.items() if count)),
         "Account": plain(each.portal_id or ""),
         "Began": plain(moment(each.started_at)),

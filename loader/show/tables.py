@@ -105,6 +105,8 @@ def closing(event: Finished) -> Iterator[RenderableType]:
     elif not rows["pending"]:
         yield Text(f"Finished: {loaded(rows)}.", "bold")
     yield _counts(rows)
+    if removals := summary.get("removals"):
+        yield _removals(removals)
     if event.reasons:
         yield from reasons_table(event.reasons)
     retried = f", {requests['retried']:,} retried" if requests["retried"] else ""
@@ -138,6 +140,14 @@ def loaded(rows: Mapping[str, int]) -> str:
     if lost := rows.get("failed", 0) + rows.get("rejected", 0):
         words.append(f"{lost:,} not {done}")
     return ", ".join(words)
+
+
+def _removals(removals: Mapping[str, int]) -> Text:
+    """Return what a mirror took off."""
+    failed = f", {removals['failed']:,} could not be" if removals["failed"] else ""
+    exempt = removals["exempt_records"]
+    kept = f"; {exempt:,} records keep all that they have" if exempt else ""
+    return Text(f"{removals['removed']:,} associations that the file does not ask for are taken off{failed}{kept}.")
 
 
 _MARKED = {

@@ -49,7 +49,8 @@ VALUES = {
     "keep": ("30", 30),
     "metrics_file": ("m.prom", "m.prom"),
     **dict.fromkeys(
-        ("quiet", "json", "dry_run", "fresh", "retry_failed", "strict", "unread", "create_labels"), ("1", True)
+        ("quiet", "json", "dry_run", "fresh", "retry_failed", "strict", "unread", "create_labels", "mirror_all_labels"),
+        ("1", True),
     ),
 }
 """What the environment says, and what the command understands."""
@@ -72,7 +73,7 @@ def test_every_option_of_load_has_an_environment_variable_and_a_key(
     option = options_of("load")[keyword]
     monkeypatch.delenv("HUBSPOT_BASE_URL", raising=False)
     if keyword not in VALUES:
-        assert keyword in ("rate", "max_failures", "daily_reserve"), f"what does {option.word} take?"
+        assert keyword in ("rate", "max_failures", "daily_reserve", "max_removals"), f"what does {option.word} take?"
         text, meaning = {"rate": "190/10"}.get(keyword, "5%"), None
     else:
         text, meaning = VALUES[keyword]

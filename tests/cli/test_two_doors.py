@@ -33,6 +33,7 @@ VALUES: dict[str, Any] = {
     "--concurrency": 1,
     "--max-attempts": 1,
     "--max-failures": 1,
+    "--max-removals": "0",
     "--daily-reserve": "5%",
     "--max-duration": "90m",
     "--limit": 1,

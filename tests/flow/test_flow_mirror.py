@@ -1,12 +1,22 @@
 """`--existing mirror`: what the file does not ask of its records goes, all else stays, and undo gives it back."""
 
+import json
+import random
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+import loader
+from loader.cli import run
+from loader.errors import TooManyRemovals
+from loader.events import Started
 from loader.run.load import load
+from loader.run.plan import plan
 from loader.run.report import Report
-from loader.sandbox import Sandbox
-from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
+from loader.run.undo import undo
+from loader.sandbox import Sandbox, SandboxThread
+from loader.settings import Budget, ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
 from tests.written import lines_of
 
 LABELS = [
@@ -77,3 +87,383 @@ async def test_what_the_file_does_not_name_goes_and_all_else_stays(folder: Path)
     assert sorted((line["object_id"], line["to_object_id"], line["label"]) for line in removed) == [
         *(("1", "13", ""), ("1", "14", "Boss"), ("1", "16", "Boss"), ("2", "21", "Boss"), ("2", "22", "")),
     ]
+
+
+FEW = [there(1, 11), there(1, 12), there(1, 13, "Boss"), there(2, 21), there(2, 22)]
+"""What the tests of exempt records begin with."""
+
+
+@pytest.mark.parametrize(
+    ("rows", "exempt"),
+    [
+        ("1,11,\n1,x,\n2,21,Boss\n", 1),  # a part that is no id
+        ("1,11,\n1,,\n2,21,Boss\n", 1),  # a blank id
+        ("1,11,\n1,12,Bos\n2,21,Boss\n", 1),  # a label that is not known
+        ("1,11,\n1,1,\n2,21,Boss\n", 0),  # contact 1 and company 1 are two records
+        ("1,11,\n1,404,\n2,21,Boss\n", 1),  # a company that HubSpot does not have
+        ("1,11,\n01,12,\n2,21,Boss\n", 0),  # perhaps record 1: it keeps all, and is not counted
+        ("1,11,\n1;2,12,\n2,21,Boss\n", 0),
+    ],
+)
+async def test_a_record_with_a_row_that_is_not_loaded_keeps_all(rows: str, exempt: int, folder: Path) -> None:
+    """Nobody knows what it is to have; the others lose what the file does not name."""
+    (folder / "a.csv").write_text(f"from_id,to_id,label\n{rows}")
+    portal = {"labels": LABELS, "associations": FEW, "missing": [{"type": "companies", "id": "404"}]}
+    async with Sandbox(portal) as sandbox:
+        before = had(sandbox)
+        report = await mirror(sandbox)
+        after = had(sandbox)
+    keeps_first = "1,1," not in rows
+    assert ((1, 13) in after, after.get((1, 13))) == ((keeps_first, before[1, 13]) if keeps_first else (False, None))
+    assert ((2, 22) in after) is ("1;2" in rows)
+    assert report.summary["removals"]["exempt_records"] == exempt
+
+
+async def test_a_reading_that_is_refused_takes_nothing_off(folder: Path) -> None:
+    """The records are exempt, and the rows fail."""
+    (folder / "a.csv").write_text("from_id,to_id\n1,11\n2,21\n")
+    async with Sandbox(
+        {"labels": LABELS, "associations": FEW}, faults=[{"fault": "400", "route": "batch/read"}]
+    ) as sandbox:
+        before = had(sandbox)
+        report = await mirror(sandbox)
+        assert had(sandbox) == before
+    assert report.summary["removals"] == {"removed": 0, "failed": 0, "exempt_records": 2}
+
+
+async def test_a_reading_that_is_cut_short_takes_nothing_off(folder: Path) -> None:
+    """The second page of what a record has is refused: nothing that the first one showed counts."""
+    (folder / "a.csv").write_text("from_id,to_id\n1,1001\n2,21\n")
+    associations = [*(there(1, company) for company in range(1000, 1600)), there(2, 21), there(2, 22)]
+    fault = {"fault": "400", "route": "batch/read", "nth": 2}
+    async with Sandbox({"associations": associations}, faults=[fault]) as sandbox:
+        report = await mirror(sandbox, max_removals=Budget())
+        found = had(sandbox)
+    assert len([pair for pair in found if pair[0] == 1]) == 600
+    assert (2, 22) not in found
+    assert report.summary["removals"] == {"removed": 1, "failed": 0, "exempt_records": 1}
+
+
+async def test_two_files_of_one_load_are_one_scope(folder: Path) -> None:
+    """What the second file names of a record of the first one stays."""
+    (folder / "a.csv").write_text("from_id,to_id\n1,11\n")
+    (folder / "b.csv").write_text("from_id,to_id,label\n1,13,Boss\n")
+    async with Sandbox({"labels": LABELS, "associations": FEW}) as sandbox:
+        report = await mirror(sandbox, "a.csv", "b.csv")
+        assert {pair for pair in had(sandbox) if pair[0] == 1} == {(1, 11), (1, 13)}
+    assert report.summary["removals"]["removed"] == 1
+
+
+async def test_a_pair_that_is_asked_for_from_the_other_end_counts_as_asked_for(folder: Path) -> None:
+    """And a company that stands in the file loses what no row asks for, from whichever end."""
+    (folder / "a.csv").write_text(
+        "object_type,from_id,to_object_type,to_id\ncontacts,1,companies,11\ncompanies,12,contacts,1\n"
+    )
+    associations = [there(1, 11), there(1, 12), there(1, 13), there(2, 12), there(2, 13)]
+    async with Sandbox({"associations": associations}) as sandbox:
+        report = await mirror(sandbox)
+        assert set(had(sandbox)) == {(1, 11), (1, 12), (2, 13)}
+    assert report.summary["removals"]["removed"] == 2
+
+
+async def test_pairs_of_one_object_type_are_seen_from_both_ends(folder: Path) -> None:
+    """A pair goes once, from whichever end; what the other record asks for stays, and a label keeps its direction."""
+    (folder / "a.csv").write_text("from_id,to_id,label\n1,2,\n3,1,Parent\n4,1,\n")
+    same = {"to_object_type": "contacts"}
+    associations = [
+        *(there(1, 2, to_type="contacts"), there(1, 4, to_type="contacts"), there(2, 5, to_type="contacts")),
+        *(there(1, 3, to_type="contacts"), there(3, 4, to_type="contacts")),
+        there(1, 6, "Child", to_type="contacts"),  # record 6 is the parent, and is not in the file
+    ]
+    async with Sandbox({"labels": LABELS, "associations": associations}) as sandbox:
+        report = await mirror(sandbox, read=same)
+        pairs = {tuple(sorted(pair)) for pair in had(sandbox)}
+    assert pairs == {(1, 2), (1, 3), (1, 4), (2, 5), (1, 6)}
+    removed = [line for line in lines_of(folder / "r.csv") if line["status"] == "removed"]
+    assert [{line["object_id"], line["to_object_id"]} for line in removed] == [{"3", "4"}]
+    assert report.summary["removals"]["removed"] == 1
+
+
+async def test_every_label_is_in_scope_where_it_is_said(folder: Path) -> None:
+    """`--mirror-all-labels`: also one that no row asks for, and the type without a label."""
+    (folder / "a.csv").write_text("from_id,to_id,label\n1,13,Boss\n")
+    associations = [there(1, 11), there(1, 12, "Friend"), there(1, 13, "Boss", "Friend")]
+    async with Sandbox({"labels": LABELS, "associations": associations}) as sandbox:
+        report = await mirror(sandbox)
+        assert report.summary["removals"]["removed"] == 0
+        report = await mirror(sandbox, mirror_all_labels=True, fresh=True)
+        assert had(sandbox) == {(1, 13): {"Boss"}}
+    assert report.summary["removals"]["removed"] == 3
+
+
+async def test_one_number_may_be_two_types(folder: Path) -> None:
+    """Type 1 of the portal's own is in scope, and HubSpot's own type 1, the primary company, is not."""
+    (folder / "a.csv").write_text("from_id,to_id,label\n1,11,Boss\n")
+    associations = [there(1, 12, "Boss"), there(1, 13, "Primary", "Boss")]
+    async with Sandbox({"labels": LABELS, "associations": associations}) as sandbox:
+        await mirror(sandbox)
+        found = had(sandbox)
+    assert found == {(1, 11): {"Boss"}, (1, 12): set(), (1, 13): {"Primary"}}
+
+
+@pytest.mark.parametrize(
+    "content", ["from_id,to_id\n", "from_id,to_id\n1,x\n2,\n", "Record ID,Associated Company IDs\n1,\n"]
+)
+async def test_a_file_without_a_row_in_order_takes_nothing_off(content: str, folder: Path) -> None:
+    """An empty export is no order to empty the portal."""
+    (folder / "a.csv").write_text(content)
+    async with Sandbox({"labels": LABELS, "associations": FEW}) as sandbox:
+        before = had(sandbox)
+        await mirror(sandbox)
+        assert had(sandbox) == before
+
+
+async def test_a_blank_cell_says_that_a_record_has_nothing(folder: Path) -> None:
+    """In a column of HubSpot's own export; the record loses what it has of the types that other rows ask for."""
+    (folder / "a.csv").write_text("Record ID,Associated Company IDs\n1,11;13\n2,\n")
+    async with Sandbox({"labels": LABELS, "associations": [*FEW, there(2, 23, "Boss")]}) as sandbox:
+        report = await mirror(sandbox)
+        assert had(sandbox) == {(1, 11): set(), (1, 13): {"Boss"}, (2, 23): {"Boss"}}
+    assert (report.summary["removals"]["removed"], report.exit_code) == (3, 0)
+
+
+async def test_a_limit_takes_nothing_off_and_the_rest_does(folder: Path) -> None:
+    """Of records of which only some rows are loaded nothing is known; the same command without it goes on."""
+    (folder / "a.csv").write_text("from_id,to_id\n1,11\n1,14\n2,21\n")
+    command = ("association-loader", "load", "a.csv")
+    async with Sandbox({"labels": LABELS, "associations": FEW}) as sandbox:
+        report = await mirror(sandbox, limit=3, command=command)
+        assert sandbox.count("POST", "batch/archive") == 0
+        assert report.summary["rows"]["pending"] == 0
+        assert report.summary["next_command"] == "association-loader load a.csv"
+        await mirror(sandbox, command=command)
+        assert set(had(sandbox)) == {(1, 11), (1, 13), (1, 14), (2, 21)}
+
+
+async def test_a_second_night_without_a_change_sends_nothing(folder: Path) -> None:
+    """One read for a thousand records, no write; one change is one write."""
+    (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"{n},{10_000 + n % 7}\n" for n in range(1, 2501)))
+    async with Sandbox() as sandbox:
+        await mirror(sandbox, method="batch")
+        reads, writes = sandbox.count("POST", "batch/read"), sandbox.count("POST", "batch/create")
+        report = await mirror(sandbox, method="batch", fresh=True)
+        assert sandbox.count("POST", "batch/read") - reads == 3
+        assert sandbox.count("POST", "batch/create") == writes
+        assert sandbox.count("POST", "batch/archive") == 0
+        assert report.summary["rows"]["unchanged"] == 2500
+        (folder / "a.csv").write_text((folder / "a.csv").read_text().replace("\n77,10000\n", "\n77,10001\n"))
+        report = await mirror(sandbox, method="put")
+        assert (sandbox.count("PUT"), sandbox.count("POST", "batch/archive")) == (1, 1)
+        assert report.summary["removals"]["removed"] == 1
+
+
+async def test_too_much_to_take_off_stops_before_the_first_write(folder: Path) -> None:
+    """Exit code 4, with the number, three examples, and the way on: the same command with a larger limit."""
+    (folder / "a.csv").write_text("from_id,to_id\n1,1000\n")
+    associations = [there(1, company) for company in range(1001, 1200)]
+    async with Sandbox({"associations": associations}) as sandbox:
+        before = had(sandbox)
+        for limit, exit_code in ((None, 4), (Budget(share=0.5), 4), (Budget(count=198), 4), (Budget(count=199), 0)):
+            report = await mirror(sandbox, max_removals=limit)
+            assert report.exit_code == exit_code
+            if exit_code:
+                assert isinstance(report.stopped, TooManyRemovals)
+                assert "199" in str(report.stopped)
+                assert str(report.stopped).count("contact 1 and company 1") == 3
+                assert "--max-removals" in str(report.stopped)
+                assert (had(sandbox), sandbox.count("PUT")) == (before, 0)
+        assert set(had(sandbox)) == {(1, 1000)}
+
+
+async def test_a_share_of_few_associations_does_not_count(folder: Path) -> None:
+    """One of two may go; with `off` all of any number."""
+    (folder / "a.csv").write_text("from_id,to_id\n1,11\n")
+    async with Sandbox({"associations": [there(1, 11), *(there(1, n) for n in range(100, 150))]}) as sandbox:
+        assert (await mirror(sandbox)).exit_code == 0
+        assert set(had(sandbox)) == {(1, 11)}
+
+
+async def test_what_cannot_be_taken_off_is_a_failed_line_and_not_in_the_failures_file(folder: Path) -> None:
+    """Exit code 1; the same run tries again, and what would be loaded again from a failures file stays away."""
+    (folder / "a.csv").write_text("from_id,to_id\n1,11\n2,21\n")
+    fault = {"fault": "400", "route": "batch/archive", "times": 3}
+    async with Sandbox({"labels": LABELS, "associations": FEW}, faults=[fault]) as sandbox:
+        report = await mirror(sandbox)
+        assert (report.exit_code, report.summary["removals"]) == (1, {"removed": 0, "failed": 2, "exempt_records": 0})
+        assert not (folder / "r.failures.csv").exists()
+        failed = [line for line in lines_of(folder / "r.csv") if line["status"] == "failed"]
+        assert {(line["input"], line["row"], line["http_status"]) for line in failed} == {("", "0", "400")}
+        report = await mirror(sandbox, retry_failed=True)
+        assert (report.exit_code, report.summary["removals"]["removed"]) == (0, 2)
+        assert set(had(sandbox)) == {(1, 11), (1, 13), (2, 21)}
+
+
+async def test_the_plan_counts_what_is_added_kept_and_taken_off(folder: Path) -> None:
+    """By label; nothing is written."""
+    (folder / "a.csv").write_text("from_id,to_id,label\n1,11,\n1,12,Boss\n2,x,\n2,29,\n")
+    async with Sandbox({"labels": LABELS, "associations": FEW}) as sandbox:
+        before = had(sandbox)
+        planned = await plan(settings(sandbox), notify=lambda _: None)
+        assert had(sandbox) == before
+    assert planned.mirror is not None
+    found = {each.label: (each.added, each.kept, each.removed) for each in planned.mirror.types}
+    assert found == {"": (1, 1, 0), "Boss": (1, 0, 1)}
+    assert (planned.mirror.associations, planned.mirror.removed, planned.mirror.exempt_records) == (5, 1, 1)
+
+
+async def test_undo_gives_back_what_went_and_takes_what_came(folder: Path) -> None:
+    """The portal is as it was, but for what somebody has changed since: that stays."""
+    (folder / "a.csv").write_text("from_id,to_id,label\n1,11,Boss\n1,14,\n2,21,\n")
+    associations = [*FEW, there(1, 15, "Boss", "Friend"), there(2, 23, "Boss")]
+    async with Sandbox({"labels": LABELS, "associations": associations}) as sandbox:
+        before = had(sandbox)
+        report = await mirror(sandbox)
+        assert report.summary["removals"]["removed"] == 5
+        add: dict[str, Any] = {"existing": "merge", "results": "other.csv"}
+        (folder / "b.csv").write_text("from_id,to_id,label\n1,13,Friend\n")
+        await load(settings(sandbox, "b.csv", **add), notify=lambda _: None)
+        await undo(settings(sandbox), notify=lambda _: None)
+        assert had(sandbox) == {**before, (1, 13): {"Boss", "Friend"}}
+    found = {(line["row"], line["to_object_id"]): line["status"] for line in lines_of(folder / "r.undo.csv")}
+    assert found == {
+        ("2", "11"): "removed",
+        ("3", "14"): "removed",
+        **{("0", company): "restored" for company in ("12", "13", "15", "22", "23")},
+    }
+
+
+async def test_what_somebody_adds_between_the_plan_and_the_end_stays(folder: Path) -> None:
+    """A pair that was to go whole and has got a label since keeps both; it is no line of the results."""
+    (folder / "a.csv").write_text("from_id,to_id,label\n1,11,\n1,14,\n")
+    async with Sandbox({"labels": LABELS, "associations": FEW}) as sandbox:
+        (friend,) = (each.key for each in sandbox.portal.types.between("0-1", "0-2") if each.label == "Friend")
+
+        def label_meanwhile(event: object) -> None:
+            if isinstance(event, Started):
+                sandbox.portal.associate("0-1", 1, "0-2", 12, frozenset({friend}))
+
+        report = await load(settings(sandbox), notify=label_meanwhile)
+        assert had(sandbox)[1, 12] == {"Friend"}
+    assert report.summary["removals"]["removed"] == 0
+    assert report.exit_code == 0
+
+
+async def test_a_primary_company_moves_and_undo_moves_it_back(folder: Path) -> None:
+    """HubSpot takes the label off the old company by itself, and the mirror takes the pair off."""
+    (folder / "a.csv").write_text("from_id,to_id,label\n1,11,\n1,11,Primary\n")
+    async with Sandbox({"associations": [there(1, 11), there(1, 12, "Primary")]}) as sandbox:
+        before = had(sandbox)
+        await mirror(sandbox)
+        assert had(sandbox) == {(1, 11): {"Primary"}}
+        await undo(settings(sandbox), notify=lambda _: None)
+        assert had(sandbox) == before
+
+
+async def test_records_named_by_own_keys_are_in_scope_and_exempt(folder: Path) -> None:
+    """A rejected row whose email stands for a record exempts that record, and a blank cell empties another."""
+    (folder / "a.csv").write_text(
+        "Email,Associated Company IDs\na@x.example,11\na@x.example,x\nb@x.example,21\nc@x.example,\nd@x.example,x\n"
+    )
+    records = [
+        {"type": "contacts", "id": str(number), "properties": {"email": f"{letter}@x.example"}}
+        for number, letter in enumerate("abcd", 1)
+    ]
+    associations = [*FEW, there(3, 31), there(4, 41)]
+    async with Sandbox({"labels": LABELS, "records": records, "associations": associations}) as sandbox:
+        read = {"from_id_property": "email", "columns": {"object_id": "Email"}}
+        report = await mirror(sandbox, read=read)
+        left = set(had(sandbox))
+    assert left == {(1, 11), (1, 12), (1, 13), (2, 21), (4, 41)}
+    assert report.summary["removals"] == {"removed": 2, "failed": 0, "exempt_records": 2}
+
+
+@pytest.mark.parametrize("number", range(2))
+async def test_the_portal_ends_with_exactly_what_was_asked_and_undo_with_what_it_had(number: int, folder: Path) -> None:
+    """Random rows over a random portal, by PUT and by batch, with lost answers, held against a model."""
+    seed = random.randrange(10**6) + number
+    print(f"SEED={seed}")
+    chance = random.Random(seed)
+    pairs = [(chance.randrange(1, 20), chance.randrange(30, 40)) for _ in range(90)]
+    before: Pairs = {
+        pair: set(chance.sample(["Boss", "Manager", "Friend"], chance.randrange(3))) for pair in pairs[::2]
+    }
+    asked = [(*pair, chance.choice(["", "Boss", "Manager"])) for pair in pairs[20:] if pair[0] % 3]
+    (folder / "a.csv").write_text("from_id,to_id,label\n" + "".join(f"{a},{b},{label}\n" for a, b, label in asked))
+    wanted = expected(before, asked)
+    portal = {"labels": LABELS, "associations": [there(*pair, *labels) for pair, labels in before.items()]}
+    faults = [{"fault": "reset", "share": 0.03, "applied": chance.choice([True, False])}]
+    async with Sandbox(portal, faults=faults, seed=seed) as sandbox:
+        method = chance.choice(["put", "batch"])
+        report = await mirror(sandbox, method=method, max_removals=Budget())
+        assert had(sandbox) == wanted
+        assert report.exit_code == 0
+        await mirror(sandbox, method=method, results="again.csv")
+        assert had(sandbox) == wanted
+        removed = [line for line in lines_of(folder / "again.csv") if line["status"] == "removed"]
+        assert removed == []
+        await undo(settings(sandbox), notify=lambda _: None)
+        assert had(sandbox) == before
+
+
+def expected(before: Pairs, asked: list[tuple[int, int, str]]) -> Pairs:
+    """Return what a portal has after a mirror, by the rules of the README."""
+    rows: Pairs = {}
+    for contact, company, label in asked:
+        rows.setdefault((contact, company), set()).add(label)
+    scope, labels = {contact for contact, _, _ in asked}, {label for *_, label in asked}
+    found: Pairs = {}
+    for pair in before.keys() | rows.keys():
+        its = before.get(pair, set())
+        if pair[0] not in scope:
+            found[pair] = its
+        elif pair in rows:
+            found[pair] = (rows[pair] - {""}) | (its - labels)
+        elif its - labels or "" not in labels:
+            found[pair] = its - labels
+    return found
+
+
+def test_the_command_line_and_python_say_what_is_taken_off(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the plan, at the end, in the lines of `--json`, in status, report and metrics; a job file says it too."""
+    (folder / "a.csv").write_text("from_id,to_id,label\n1,11,\n1,x,\n2,21,Boss\n2,24,\n")
+    (folder / "job.toml").write_text(
+        'existing = "mirror"\nmirror-all-labels = false\nmax-removals = "50%"\n[[input]]\npath = "a.csv"\n'
+        'from = "contacts"\nto = "companies"\n'
+    )
+    monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", "canary-7a1f-never-shown")
+    with SandboxThread({"labels": LABELS, "associations": FEW}) as sandbox:
+        monkeypatch.setenv("HUBSPOT_BASE_URL", sandbox.url)
+        options = ["a.csv", "--from", "contacts", "--to", "companies", "--existing", "mirror"]
+
+        def said(*words: str, code: int = 1) -> str:
+            assert run(list(words)) == code
+            captured = capsys.readouterr()
+            return " ".join((captured.out + captured.err).split())
+
+        assert "1 of 5 associations in scope are not in the file and go" in said("plan", *options)
+        assert "1 of 5 associations in scope are not in the file and go" in said("plan", "--config", "job.toml")
+        assert "1 records keep all that they have" in said("plan", *options)
+        stopped = said("load", *options, "--max-removals", "0", "--results", "s.csv", code=4)
+        assert "1 associations would be taken off" in stopped
+        assert "contact 2 and company 22" in stopped
+        loaded = said("load", *options, "--results", "r.csv", "--metrics-file", "m.prom")
+        assert "1 associations that the file does not ask for are taken off; 1 records keep all" in loaded
+        assert 'association_loader_removals{job_name="m",status="removed"} 1' in (folder / "m.prom").read_text()
+        assert json.loads(said("status", "r.csv", "--json", code=0))["removals"]["removed"] == 1
+        assert "1 associations, 1 records exempt" in said("status", "r.csv", code=0)
+        said("report", "r.csv", code=0)
+        assert "1 associations that the file does not ask for are removed" in (folder / "r.report.html").read_text()
+        last = json.loads((folder / "r.summary.json").read_text())
+        assert last["removals"] == {"removed": 1, "failed": 0, "exempt_records": 1}
+        said("undo", "r.csv", "--yes", code=0)
+        report = loader.load_sync(
+            "a.csv", object_type="contacts", to_object_type="companies", existing="mirror", results="p.csv",
+            max_removals=5, mirror_all_labels=True, on_event=lambda _: None,
+        )  # fmt: skip
+        assert report.summary["removals"]["removed"] == 1
+        assert len(report.results[report.results["status"] == "removed"]) == 1
+    assert "--mirror-all-labels works only with --existing mirror" in said(
+        "load", "a.csv", "--mirror-all-labels", code=2
+    )

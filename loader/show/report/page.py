@@ -81,6 +81,7 @@ def page(journal: Journal, status: Status, *, shown: Callable[[str], str], versi
         exit_codes=EXIT_CODES,
         colours={name: COLOURS[name] for name in rows if name in COLOURS},
         removes=journal.verb == "remove",
+        removals=journal.removals() if journal.is_mirror else None,
         bar=list(bar(rows)),
         at_work=duration(facts.seconds),
         plots=plots(pace, facts),
