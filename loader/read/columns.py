@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from loader.errors import InputError, UsageError
 from loader.model import FIELDS
+from loader.read.cells import show, show_all, trim
 from loader.read.headers import (
     USUAL_NAMES,
     Meaning,
@@ -16,7 +17,6 @@ from loader.read.headers import (
     same_type,
 )
 from loader.read.missing import header_missing
-from loader.read.show import show, show_all, trim
 from loader.settings import InputSettings
 
 _REQUIRED = ("object_id", "to_object_id")

@@ -14,11 +14,11 @@ from contextlib import suppress
 from itertools import chain, islice
 
 from loader.errors import InputError, UsageError
+from loader.read.cells import is_blank, show
 from loader.read.columns import id_columns, is_header, no_header
 from loader.read.faults import reading
 from loader.read.missing import likeness, refuse_pivot
 from loader.read.second_header import SecondHeader
-from loader.read.show import is_blank, show
 from loader.read.table import (
     BATCH,
     FULL_SHEETS,

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from itertools import islice
 
 from loader.errors import InputError
+from loader.read.cells import is_blank, show
 from loader.read.columns import is_header, no_header
 from loader.read.faults import reading
 from loader.read.missing import likeness, refuse_pivot
 from loader.read.packed import Packed
 from loader.read.second_header import SecondHeader
 from loader.read.sheet import Sheet, Value, Workbook, column_letters
-from loader.read.show import is_blank, show
 from loader.read.table import BATCH, FULL_SHEETS, HEADER_WITHIN, Batch, Mark, Records, Table, full_sheet_note
 from loader.settings import InputSettings
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from xml.parsers import expat
 
 from loader.errors import InputError, LoaderError
-from loader.read.show import show
+from loader.read.cells import show
 
 # Recognised by name, because importing these libraries takes half a second, which a CSV file does not need.
 _FOREIGN_PACKAGES = ("pyarrow", "python_calamine", "_python_calamine", "pyo3_runtime", "xlrd", "_lzma")

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from loader.object_type_names import STANDARD
-from loader.read.show import INVISIBLE, show, trim
+from loader.read.cells import INVISIBLE, show, trim
 
 NAMES = {
     "objecttype": "object_type",

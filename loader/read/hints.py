@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from loader.read.show import show
+from loader.read.cells import show
 
 _LEAST_SHARE = 0.1
 """Of the records: fewer rows are slips of their own, and each has its reason."""

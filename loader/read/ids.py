@@ -7,9 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from loader.object_type_names import TYPE_IDS
-from loader.read.cells import LOST, listed
+from loader.read.cells import INVISIBLE, LOST, is_blank, listed, show, trim
 from loader.read.hints import instead_of_id
-from loader.read.show import INVISIBLE, is_blank, show, trim
 from loader.read.table import Cells, Numbers
 
 LARGEST = 2**63 - 1

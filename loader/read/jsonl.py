@@ -5,10 +5,9 @@ from collections import Counter
 from collections.abc import Iterator
 
 from loader.errors import InputError
-from loader.read.cells import joined
+from loader.read.cells import joined, show
 from loader.read.columns import is_header, no_header
 from loader.read.faults import reading
-from loader.read.show import show
 from loader.read.table import BATCH, Batch, Mark, Records, Table
 from loader.read.text import Text
 from loader.settings import InputSettings

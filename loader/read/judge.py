@@ -13,12 +13,12 @@ import numpy.typing as npt
 
 from loader.model import Chunk, Reject, RowKind, Rows
 from loader.read import ids
+from loader.read.cells import keep
 from loader.read.columns import Column, Columns
 from loader.read.hints import ColumnHints
 from loader.read.ids import Judged
 from loader.read.row_kinds import RowKindsOf
 from loader.read.second_header import SecondHeader
-from loader.read.show import keep
 from loader.read.table import Batch, Mark, Table
 from loader.read.totals import Totals
 from loader.settings import InputSettings

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from loader.errors import InputError
+from loader.read.cells import show, show_all, trim
 from loader.read.headers import LONGEST, are_different_types, hint, looks_like_id, same_type, type_in
-from loader.read.show import show, show_all, trim
 from loader.settings import InputSettings
 
 _ID = re.compile(r"[1-9][0-9]{5,18}", re.ASCII)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from urllib.parse import unquote
 
-from loader.read.show import show
+from loader.read.cells import show
 from loader.read.table import Batch, Table
 
 ENDINGS = (

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from loader.errors import InputError
+from loader.read.cells import show, show_all
 from loader.read.faults import reading
 from loader.read.names import is_clutter, is_table, without_packing
-from loader.read.show import show, show_all
 from loader.text import visible
 
 if TYPE_CHECKING:

@@ -10,11 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from loader.read.cells import DOUBLE_BITS, float_text, joined
+from loader.read.cells import DOUBLE_BITS, float_text, is_blank, joined, show
 from loader.read.columns import is_header, no_header
 from loader.read.faults import reading
 from loader.read.packed import Packed, is_bomb, refuse_bomb
-from loader.read.show import is_blank, show
 from loader.read.table import BATCH, NUL, Batch, Cells, Mark, Numbers, Table
 from loader.settings import InputSettings
 

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from loader.errors import InputError, UsageError
 from loader.journal import output_names
+from loader.read.cells import show_all
 from loader.read.faults import reading
 from loader.read.names import ENDINGS, folder_columns, is_clutter, is_column, is_table
-from loader.read.show import show_all
 from loader.text import visible
 
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+)://([^/?#]*)", re.IGNORECASE | re.ASCII)

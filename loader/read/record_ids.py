@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from loader.read import ids
+from loader.read.cells import keep, trim
 from loader.read.columns import Columns
 from loader.read.ids import Judged
-from loader.read.show import keep, trim
 from loader.read.table import Batch, Table
 
 

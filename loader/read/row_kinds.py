@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from loader.model import RowKind
-from loader.read.cells import split
+from loader.read.cells import split, trim
 from loader.read.columns import Column, Columns
-from loader.read.show import trim
 from loader.read.table import Cells
 from loader.settings import InputSettings
 

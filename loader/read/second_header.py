@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from loader.errors import InputError
+from loader.read.cells import show_all, trim
 from loader.read.columns import id_columns, is_header
 from loader.read.headers import LONGEST, fold, looks_like_id
-from loader.read.show import show_all, trim
 from loader.settings import InputSettings
 
 # How many characters are searched for a header that follows on the last line of an earlier file without a line end.

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from loader.errors import InputError, UsageError
+from loader.read.cells import show, show_all
 from loader.read.headers import fold
 from loader.read.packed import MOST_TIMES
-from loader.read.show import show, show_all
 from loader.read.table import Mark
 
 # A sheet is read as a full rectangle: two cells in far corners of 1 kB must not fill the memory.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from loader.read.show import is_blank, show
+from loader.read.cells import is_blank, show
 
 if TYPE_CHECKING:  # A file that cannot be read is refused without numpy.
     import numpy as np

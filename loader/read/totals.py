@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 
 import numpy as np
 
-from loader.read.show import show, trim
+from loader.read.cells import show, trim
 from loader.read.table import Batch, Mark
 
 _WORDS = (

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from loader.read.cells import show, trim
 from loader.read.columns import Columns
 from loader.read.headers import (
     LONGEST,
@@ -17,7 +18,6 @@ from loader.read.headers import (
     same_type,
 )
 from loader.read.missing import column_option
-from loader.read.show import show, trim
 from loader.settings import InputSettings
 
 # Columns of our own results and failures files, which look like fields that should be read.

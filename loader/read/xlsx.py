@@ -15,9 +15,9 @@ from typing import IO, Any, BinaryIO, cast
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
+from loader.read.cells import show
 from loader.read.packed import BLOCK, Packed
 from loader.read.sheet import Sheet, Value, choose, emptied
-from loader.read.show import show
 from loader.read.table import Mark
 from loader.read.xlsx_facts import Patch, SheetFacts, facts, guard
 

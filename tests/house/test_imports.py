@@ -47,7 +47,7 @@ ROOMS = {
     "sqlite3": {"loader.journal"},
     "aiohttp": {"loader.send.transport", "loader.sandbox"},
     "aiolimiter": {"loader.send.limiter"},
-    "charset_normalizer": {"loader.read.encodings"},
+    "charset_normalizer": {"loader.read.text"},
     "click": {"loader.cli"},
     "python_calamine": {"loader.read.xlsx"},
     "xlrd": {"loader.read.xls"},
