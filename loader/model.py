@@ -32,10 +32,9 @@ Ids are text where they are read and where they are written, and numbers between
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import accumulate, chain
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:  # Commands that read no rows start without numpy.
     import numpy as np
@@ -275,27 +274,33 @@ Numbers: TypeAlias = "npt.NDArray[np.int64]"
 """Record ids, or the numbers by which the journal knows pairs: both are below 2**63."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """What a request is to give a pair and what is known of that pair, as `Pair` has it: many pairs share one."""
+
+    types: tuple[AssociationType, ...]
+    before: Types | None = None
+    dropped: Types = NO_TYPES
+    contested: Types = NO_TYPES
+    unchanged: int = 0
+    gone: Types = NO_TYPES
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Pairs:
     """Pairs of one direction in columns, one entry for each, in the order in which they are sent.
 
-    `numbers` are those of the journal. `requests` says by index into `types` what each pair is to have, `rows` how many
-    rows name it and are to get its outcome. The rest is by number, of those pairs that have it, and perhaps of others
-    (see `Pair`).
+    `numbers` are those of the journal. `rows` says how many rows name each and are to get its outcome, `intents`, by
+    index into `table`, what is to become of it.
     """
 
     direction: Direction
     numbers: Numbers
     from_ids: Numbers
     to_ids: Numbers
-    requests: npt.NDArray[np.int32]
     rows: npt.NDArray[np.int32]
-    types: tuple[tuple[AssociationType, ...], ...]
-    before: Mapping[int, Types] = field(default_factory=dict)
-    dropped: Mapping[int, Types] = field(default_factory=dict)
-    contested: Mapping[int, Types] = field(default_factory=dict)
-    unchanged: Mapping[int, int] = field(default_factory=dict)
-    gone: Mapping[int, Types] = field(default_factory=dict)
+    intents: npt.NDArray[np.int32]
+    table: tuple[Intent, ...]
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -307,15 +312,31 @@ class Pairs:
             numbers=self.numbers[which],
             from_ids=self.from_ids[which],
             to_ids=self.to_ids[which],
-            requests=self.requests[which],
             rows=self.rows[which],
-            types=self.types,
-            before=self.before,
-            dropped=self.dropped,
-            contested=self.contested,
-            unchanged=self.unchanged,
-            gone=self.gone,
+            intents=self.intents[which],
+            table=self.table,
         )
+
+    def where(self, holds: Callable[[Intent], bool]) -> npt.NDArray[np.bool_]:
+        """Tell the pairs of whose intent something holds."""
+        found = self.numbers < 0
+        for number, intent in enumerate(self.table):
+            if holds(intent):
+                found |= self.intents == number
+        return found
+
+    def changed(self, field: str, values: Mapping[int, Any]) -> Pairs:
+        """Return the pairs, of which some, by number, have a value of their own for a field of their intents."""
+        table, intents = list(self.table), self.intents.copy()
+        numbers: dict[tuple[int, Any], int] = {}
+        for place, number in enumerate(self.numbers.tolist() if values else ()):
+            if number in values:
+                key = self.intents.item(place), values[number]
+                if key not in numbers:
+                    numbers[key] = len(table)
+                    table.append(replace(self.table[key[0]], **{field: key[1]}))
+                intents[place] = numbers[key]
+        return replace(self, intents=intents, table=tuple(table)) if numbers else self
 
     def each(self) -> Iterator[Pair]:
         """Yield each pair by itself, for what must be looked at pair by pair."""
@@ -323,28 +344,21 @@ class Pairs:
 
     def at(self, place: int) -> Pair:
         """Return one pair by itself."""
-        number: int = self.numbers.item(place)
+        intent = self.table[self.intents.item(place)]
         return Pair(
-            number,
+            self.numbers.item(place),
             self.direction[0],
             str(self.from_ids.item(place)),
             self.direction[1],
             str(self.to_ids.item(place)),
-            self.types[self.requests.item(place)],
+            intent.types,
             self.rows.item(place),
-            self.before.get(number),
-            self.dropped.get(number, NO_TYPES),
-            self.unchanged.get(number, 0),
-            self.contested.get(number, NO_TYPES),
-            self.gone.get(number, NO_TYPES),
+            intent.before,
+            intent.dropped,
+            intent.unchanged,
+            intent.contested,
+            intent.gone,
         )
-
-
-T = TypeVar("T")
-
-
-def _united(sparse: Iterable[Mapping[int, T]]) -> dict[int, T]:
-    return {number: value for each in sparse for number, value in each.items()}
 
 
 def concatenate(runs: Sequence[Pairs]) -> Pairs:
@@ -353,21 +367,16 @@ def concatenate(runs: Sequence[Pairs]) -> Pairs:
 
     if len(runs) == 1:
         return runs[0]
-    tables = list(dict.fromkeys(run.types for run in runs))
-    begins = dict(zip(tables, accumulate(map(len, tables), initial=0), strict=False))
+    table: dict[Intent, int] = {}
+    numbers = [np.array([table.setdefault(each, len(table)) for each in run.table], np.int32) for run in runs]
     return Pairs(
         direction=runs[0].direction,
         numbers=np.concatenate([run.numbers for run in runs]),
         from_ids=np.concatenate([run.from_ids for run in runs]),
         to_ids=np.concatenate([run.to_ids for run in runs]),
-        requests=np.concatenate([run.requests + np.int32(begins[run.types]) for run in runs]),
         rows=np.concatenate([run.rows for run in runs]),
-        types=tuple(chain.from_iterable(tables)),
-        before=_united(run.before for run in runs),
-        dropped=_united(run.dropped for run in runs),
-        contested=_united(run.contested for run in runs),
-        unchanged=_united(run.unchanged for run in runs),
-        gone=_united(run.gone for run in runs),
+        intents=np.concatenate([number[run.intents] for number, run in zip(numbers, runs, strict=True)]),
+        table=tuple(table),
     )
 
 

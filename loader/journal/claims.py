@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -77,19 +77,35 @@ def claim(
 
 
 def pairs_of(
-    planned: Planned, lot: Lot, indexes: Ids, direction: Direction, before: Mapping[int, Types] | None = None
+    planned: Planned,
+    lot: Lot,
+    indexes: Ids,
+    direction: Direction,
+    *,
+    images: Ids | None = None,
+    unknown: Types | None = None,
 ) -> Pairs:
-    """Return pairs of a lot, by index, all of one direction, as what is to be sent."""
+    """Return pairs of a lot, by index, all of one direction, as what is to be sent.
+
+    `images` gives for each pair of the lot the number of what it was before, 0 where that is `unknown`.
+    """
     columns = lot.lot
+    intents, table = columns.requests[indexes], planned.intents
+    if images is not None and len(indexes):
+        both, places = np.unique(np.stack((intents, images[indexes])), axis=1, return_inverse=True)
+        intents = places.reshape(-1).astype(np.int32)
+        table = tuple(
+            replace(planned.intents[request], before=planned.image(image) if image else unknown)
+            for request, image in both.T.tolist()
+        )
     return Pairs(
         direction=direction,
         numbers=lot.first_pair + indexes,
         from_ids=columns.from_ids[indexes],
         to_ids=columns.to_ids[indexes],
-        requests=columns.requests[indexes],
         rows=columns.sizes[indexes],
-        types=planned.types,
-        before=before or {},
+        intents=intents,
+        table=table,
     )
 
 
@@ -123,14 +139,10 @@ def claim_lot(
         order = np.lexsort((columns.parts[lot.starts[some]], lot.places[some]))
         some, at_to = some[order], at_to[order]
     direction = planned.type_pairs[columns.type_pair]
-    first = lot.first_pair + int(found[0])
-    befores = {
-        pair: planned.image(image)
-        for one, other, image in ranges(database, "befores", "image", first, last)
-        for pair in range(max(one, first), min(other, last) + 1)
-    }
-    own = pairs_of(planned, lot, some[~at_to], direction, befores)
-    other = pairs_of(planned, lot, some[at_to], direction[::-1], befores)
+    known = ranges(database, "befores", "image", lot.first_pair, lot.last_pair)
+    images = spread(known, 2, lot.first_pair, lot.last_pair) if known else None
+    own = pairs_of(planned, lot, some[~at_to], direction, images=images)
+    other = pairs_of(planned, lot, some[at_to], direction[::-1], images=images)
     return last, ClaimedLot(
         own=_giving_up(database, planned, own, begin),
         other=_giving_up(database, planned, other, begin),
@@ -159,4 +171,4 @@ def _giving_up(database: sqlite3.Connection, planned: Planned, pairs: Pairs, beg
             if other != number:
                 lost = contested if status is None else dropped
                 lost[number] = lost.get(number, NO_TYPES) | {type_}
-    return replace(pairs, dropped=dropped, contested=contested) if dropped or contested else pairs
+    return pairs.changed("dropped", dropped).changed("contested", contested)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from loader.columns import Flags, Small
-from loader.model import AssociationType, Direction, Types
+from loader.model import AssociationType, Direction, Intent, Types
 
 _KINDS = "SELECT id, category, type_id, inverse_category, inverse_type_id FROM kinds WHERE category IS NOT NULL"
 
@@ -34,6 +34,8 @@ class Planned:
         ]
         self.types = tuple(_types(each.types) for each in requests)
         """The association types of each request."""
+        self.intents = tuple(Intent(types=types) for types in self.types)
+        """What each request is to give a pair of which nothing is known yet."""
         self.lookup_backward: Flags = np.array([each.lookup_backward for each in requests], np.bool_)
         """Tells the requests whose pairs are looked up by the record at their to end."""
         self.removes: Flags = np.array([each.removes for each in requests], np.bool_)

@@ -7,7 +7,7 @@ and what was under way when it ended, counts as its own if the undo is to assume
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -232,26 +232,21 @@ class UndoJournal(Journal):
             pairs = some.pairs[:most]
             most -= len(pairs)
             self._claimed = lot.first_pair + int(pairs[-1])
-            images = some.images[pairs].tolist()
-            before = {
-                pair: self._planned.image(image) if image else NO_TYPES
-                for pair, image in zip((lot.first_pair + pairs).tolist(), images, strict=True)
-            }
             of = self._planned.direction_of[lot.lot.requests[pairs]]
             for place in np.unique(of).tolist():
-                run = pairs_of(self._planned, lot, pairs[of == place], self._planned.directions[place], before)
-                by_direction.setdefault(place, []).append(replace(run, gone=self._gone(run)))
+                its = pairs[of == place]
+                run = pairs_of(
+                    self._planned, lot, its, self._planned.directions[place], images=some.images, unknown=NO_TYPES
+                )
+                removing = run.take(self._planned.removes[lot.lot.requests[its]])
+                gone = {
+                    pair.pair_id: self._taken_off(frozenset(pair.types), pair.before or NO_TYPES)
+                    for pair in removing.each()
+                }
+                by_direction.setdefault(place, []).append(run.changed("gone", gone))
             if most <= 0:
                 break
         return [concatenate(by_direction[place]) for place in sorted(by_direction)]
-
-    def _gone(self, pairs: Pairs) -> dict[int, Types]:
-        """Return by number what was taken off pairs, of those that were to lose something."""
-        removing = pairs.take(self._planned.removes[pairs.requests])
-        return {
-            number: self._taken_off(frozenset(pairs.types[request]), pairs.before[number])
-            for number, request in zip(removing.numbers.tolist(), removing.requests.tolist(), strict=True)
-        }
 
     def _concerned(self, after: int, done: str) -> Iterator[tuple[Lot, "_Concerned"]]:
         """Yield from each lot the pairs after a number that the run may have changed and that are not `done` yet."""

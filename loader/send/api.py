@@ -116,10 +116,13 @@ def batch_read(direction: Direction, records: Numbers, begins: Mapping[int, str]
 
 def create(pairs: Pairs, version: str) -> Request:
     """Return the request that sets the types of pairs; HubSpot takes 2,000."""
-    inputs = [f'{{"from":{{"id":"%d"}},"to":{{"id":"%d"}},"types":{_specs(types)}}}' for types in pairs.types]
-    inputs = [inputs[request] for request in pairs.requests.tolist()]
+    intents = pairs.intents.tolist()
+    forms = {
+        each: f'{{"from":{{"id":"%d"}},"to":{{"id":"%d"}},"types":{_specs(pairs.table[each].types)}}}'
+        for each in set(intents)
+    }
     ids = chain.from_iterable(zip(_checked(pairs.from_ids), _checked(pairs.to_ids), strict=True))
-    return _batch(pairs.direction, "create", inputs, version, ids)
+    return _batch(pairs.direction, "create", [forms[each] for each in intents], version, ids)
 
 
 def _checked(ids: Numbers) -> list[int]:

@@ -149,8 +149,9 @@ class Batch:
     def _made(self, pairs: Pairs, labels: tuple[str, ...], status: int, tried: int) -> list[Outcome]:
         result = plain("created", finished_at=timestamp(self._now()), http_status=status, attempts=tried)
         result = result._replace(labels=labels)
-        replaced, created = divided(pairs, pairs.gone)
-        return outcomes(created, result) + outcomes(replaced, result._replace(status="replaced"))
+        loses = pairs.where(lambda intent: bool(intent.gone))
+        replaced = outcomes(pairs.take(loses), result._replace(status="replaced"))
+        return outcomes(pairs.take(~loses), result) + replaced
 
     def _refused(self, refused: Sequence[tuple[Pair, Refused]], tried: int) -> list[Outcome]:
         moment = timestamp(self._now())

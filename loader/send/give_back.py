@@ -10,7 +10,7 @@ from datetime import datetime
 
 import numpy as np
 
-from loader.model import AssociationType, Demotion, Direction, Outcome, Pairs, Result
+from loader.model import AssociationType, Demotion, Direction, Intent, Outcome, Pairs, Result
 from loader.send.batch import Batch
 from loader.send.clocks import Moment
 from loader.send.gateway import Gateway
@@ -68,9 +68,9 @@ def _pairs(direction: Direction, given: Mapping[int, tuple[str, str, tuple[Assoc
         numbers=np.array(list(given), np.int64),
         from_ids=np.array(list(map(int, from_ids)), np.int64),
         to_ids=np.array(list(map(int, to_ids)), np.int64),
-        requests=np.arange(len(given), dtype=np.int32),
         rows=np.ones(len(given), np.int32),
-        types=types,
+        intents=np.arange(len(given), dtype=np.int32),
+        table=tuple(Intent(types=each) for each in types),
     )
 
 

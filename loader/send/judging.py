@@ -182,9 +182,7 @@ def same_types(pairs: Pairs, held: Places, types: Sequence[Types]) -> list[tuple
     """Return the places of pairs that want, had and have the same, with what they have, in the order of the pairs."""
     if not len(pairs):
         return []
-    beside = _beside(pairs)
-    key = (pairs.requests.astype(np.int64) * len(types) + held) * (beside.max() + 1) + beside
-    _, kind = np.unique(key, return_inverse=True)
+    _, kind = np.unique(pairs.intents.astype(np.int64) * len(types) + held, return_inverse=True)
     found = np.split(np.argsort(kind, kind="stable"), np.cumsum(np.bincount(kind))[:-1])
     return [(places, types[held[places[0]]]) for places in sorted(found, key=lambda places: places[0])]
 
@@ -192,13 +190,3 @@ def same_types(pairs: Pairs, held: Places, types: Sequence[Types]) -> list[tuple
 def renamed(types: Sequence[Types], inverse: Mapping[AssociationType, AssociationType]) -> list[Types]:
     """Return types by what they are called from the other end; those without a name there are left out."""
     return [frozenset(inverse[each] for each in some if each in inverse) for some in types]
-
-
-def _beside(pairs: Pairs) -> npt.NDArray[np.int64]:
-    """Return a number for each pair that tells apart what is known of pairs beside their columns."""
-    if not (pairs.before or pairs.dropped or pairs.contested):
-        return np.zeros(len(pairs), np.int64)
-    kinds: dict[tuple[Types | None, ...], int] = {}
-    known = (pairs.before, pairs.dropped, pairs.contested)
-    all_known = (tuple(each.get(number) for each in known) for number in pairs.numbers.tolist())
-    return np.fromiter((kinds.setdefault(each, len(kinds)) for each in all_known), np.int64, len(pairs))

@@ -8,7 +8,6 @@ one end may be blind, and may call a type by a name that is not known at the oth
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from itertools import repeat
 from typing import Protocol
 
 import numpy as np
@@ -19,6 +18,7 @@ from loader.model import (
     AssociationType,
     Demotion,
     Image,
+    Intent,
     Lot,
     Numbers,
     Outcome,
@@ -26,7 +26,6 @@ from loader.model import (
     Pairs,
     Result,
     Singles,
-    Types,
     hides_leads,
 )
 from loader.send.clocks import Clocks, Moment, timestamp
@@ -136,14 +135,15 @@ class Lookup:
 
     async def _doubted(self, pairs: Pairs, reading: Reading, shown: frozenset[int]) -> dict[int, ApiError]:
         """Return by number the pairs of which their own end shows nothing although the other end does, or may do."""
-        if not (shown or pairs.before or hides_leads(pairs.direction)):
+        had_some = pairs.where(lambda intent: bool(intent.before))
+        if not (shown or had_some.any() or hides_leads(pairs.direction)):
             return {}
         held, _ = reading.held(pairs.from_ids, pairs.to_ids)
         readable = ~np.isin(pairs.from_ids, list(reading.unreadable))
         contradicted, empty = divided(pairs.take((held == 0) & readable), shown)
         doubted: dict[int, ApiError] = {pair.pair_id: _ends_disagree(pair) for pair in contradicted.each()}
         if not hides_leads(pairs.direction):
-            empty, _ = divided(empty, {number for number in empty.numbers.tolist() if empty.before.get(number)})
+            empty = empty.take(empty.where(lambda intent: bool(intent.before)))
         if len(empty):
             back = pairs.direction[::-1]
             other, _ = await read_fresh(self._current, self._clocks, back, empty.to_ids)
@@ -215,34 +215,26 @@ class Lookup:
 def _asks_primary(pairs: Pairs, singles: Singles) -> npt.NDArray[np.bool_]:
     """Return for each pair whether it is to get a type of which a record can have only one."""
     some = singles.get(pairs.direction, {})
-    asks: npt.NDArray[np.bool_] = np.array([not some.keys().isdisjoint(types) for types in pairs.types], np.bool_)
-    return asks[pairs.requests]
+    return pairs.where(lambda intent: not some.keys().isdisjoint(intent.types))
 
 
 def _to_send(pairs: Pairs, lacking: Sequence[Lacking], unchanged: Mapping[int, int], read_at: Moment) -> Stretch:
     """Return the pairs that lack something, in their order, with what they were and with what is to be sent."""
-    requests = np.full(len(pairs), -1, np.int32)
-    before: dict[int, Types] = {}
-    gone: dict[int, Types] = {}
+    intents = np.full(len(pairs), -1, np.int32)
+    table: list[Intent] = []
     for place, (case, judgement) in enumerate(lacking):
-        requests[case.places] = place
-        numbers = pairs.numbers[case.places].tolist()
-        before.update(zip(numbers, repeat(judgement.before)))
-        if judgement.gone:
-            gone.update(zip(numbers, repeat(judgement.gone)))
-    left = requests >= 0
-    asked = replace(pairs.take(left), before=before)
-    rows = asked.rows
-    if unchanged:
-        rows = rows - np.fromiter((unchanged.get(number, 0) for number in asked.numbers.tolist()), np.int32, len(rows))
+        intents[case.places] = place
+        table.append(replace(pairs.table[pairs.intents[case.places[0]]], before=judgement.before))
+    left = intents >= 0
+    asked = replace(pairs.take(left), intents=intents[left], table=tuple(table))
+    judged = zip(table, lacking, strict=True)
     sent = replace(
         asked,
-        requests=requests[left],
-        types=tuple(judgement.types for _, judgement in lacking),
-        rows=rows,
-        unchanged=unchanged,
-        gone=gone,
+        table=tuple(replace(each, types=judgement.types, gone=judgement.gone) for each, (_, judgement) in judged),
     )
+    if unchanged:
+        rows = [unchanged.get(number, 0) for number in sent.numbers.tolist()]
+        sent = replace(sent.changed("unchanged", unchanged), rows=sent.rows - np.array(rows, np.int32))
     return Stretch(asked=asked, pairs=sent, read_at=read_at)
 
 

@@ -44,17 +44,21 @@ def outcome(pair: Pair, result: Result) -> Outcome:
 
 def outcomes(pairs: Pairs, result: Result) -> list[Outcome]:
     """Return the outcomes of pairs that have one result: few, however many pairs there are."""
-    partly, others = divided(pairs, pairs.unchanged)
-    found = [outcome(pair, result) for pair in partly.each()]
-    if len(others):
-        found.append(Outcome(pair_ids=others.numbers, result=result, rows=int(others.rows.sum())))
-    return found
+    unchanged = np.array([intent.unchanged for intent in pairs.table], np.int64)[pairs.intents]
+    return [
+        Outcome(
+            pair_ids=pairs.numbers[unchanged == count],
+            result=result,
+            rows=int(pairs.rows[unchanged == count].sum()),
+            unchanged=count,
+        )
+        for count in np.unique(unchanged).tolist()
+    ]
 
 
 def divided(pairs: Pairs, among: Collection[int]) -> tuple[Pairs, Pairs]:
     """Return the pairs whose numbers are in a set or mapping, and the others."""
     if not among:
         return pairs.take(slice(0)), pairs
-    # What is known by number may be of many more pairs than these: it is not gone through.
     mask = np.fromiter((number in among for number in pairs.numbers.tolist()), np.bool_, len(pairs))
     return pairs.take(mask), pairs.take(~mask)
