@@ -244,11 +244,16 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """Requests begin; `resumed` when an earlier command had begun this run."""
+    """Requests begin; `resumed` when an earlier command had begun this run.
+
+    `beyond` of the pending rows are left to later commands, because they are behind the first `limit` records.
+    """
 
     total: int
     pending: int
     resumed: bool
+    beyond: int = 0
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +262,7 @@ class Progress:
 
     `rate` is the limit, `achieved` requests per second, `paused` a pause's seconds left. `requests`, `retried` and
     `rate_limited` are the run's so far, as in the summary, whichever command made them. `waiting` is what requests wait
-    for, in a sentence; blank while they are sent and answered.
+    for, in a sentence; blank while they are sent and answered. `beyond` is as in `Started`.
     """
 
     total: int
@@ -278,6 +283,7 @@ class Progress:
     removed: int = 0
     verb: str = "load"
     waiting: str = ""
+    beyond: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,7 +398,8 @@ class Finished:
     """The run ended, for whatever reason. `stopped` is that reason in a sentence, blank when every row has an outcome.
 
     `reasons` are those of the failures, the most frequent first: one code may mean several things. `reloadable` says
-    that the failures file can be loaded once it is mended: that of a job's several inputs cannot.
+    that the failures file can be loaded once it is mended: that of a job's several inputs cannot. `limit` is the number
+    of records that the command went as far as, None for all.
     """
 
     summary: Mapping[str, object]
@@ -401,6 +408,7 @@ class Finished:
     stopped: str = ""
     reasons: tuple[FailedFor, ...] = ()
     reloadable: bool = True
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from loader.journal.async_journal import AsyncJournal, InThread, View
 from loader.journal.facts import Command, EndedEarly, Facts, RequestCounts, Table, Undo, Written
-from loader.journal.failed_records import FailedRecord, failed_records
+from loader.journal.failed_records import FailedRecord, failed_places, failed_records
 from loader.journal.journal import Counts, Journal
 from loader.journal.lines import Line, LineBlock, line_blocks, line_of_pair, line_of_reject, lines
 from loader.journal.lock import Lock, holder
@@ -32,6 +32,7 @@ __all__ = [
     "Undo",
     "View",
     "Written",
+    "failed_places",
     "failed_records",
     "forget_lookups",
     "holder",

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from loader.journal.journal import Journal
+from loader.journal.journal import Journal, Place
 from loader.journal.lines import PAIRS_AT_ONCE, Line, PlacedLine, SharedLines, rejected
 from loader.journal.lots import joined
 from loader.journal.schema import unpacked
@@ -46,6 +46,11 @@ def failed_records(journal: Journal) -> Iterator[FailedRecord]:
             _reduce(cells, header, to_columns, to_column, text)
             _reduce_label(cells, header, label_columns.get(str(number), ""), line.label)
         yield FailedRecord(header, cells, line)
+
+
+def failed_places(journal: Journal) -> set[Place]:
+    """Return the places of all rows that were sent, and failed."""
+    return {line.place for line in _failed(journal)}
 
 
 def _failed(journal: Journal) -> Iterator[PlacedLine]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from loader.columns import Flags, Ids, Small
+from loader.columns import Flags, Ids, Small, expanded
 from loader.journal import claims, outcomes
 from loader.journal.bound import WITHIN_BOUND, bound, bound_place
 from loader.journal.facts import from_rows, to_rows
@@ -18,6 +18,9 @@ from loader.journal.planned import Planned
 from loader.journal.schema import connect, guarded
 from loader.model import STATUSES, Demotion, Direction, Image, Lot, Outcome, Pairs, Singles, Types
 from loader.reasons import Reason, explain
+
+Place = tuple[int, int, int]
+"""Of a row: the number of its input, its row, and its part of that row's record."""
 
 OUTCOMES = "SELECT sequence, first_pair, last_pair, result, unchanged FROM outcomes"
 
@@ -214,6 +217,16 @@ class Journal:
                 self._claimed = lot.first_pair + int(found[0]) - 1
                 return True
         return False
+
+    def open_places(self) -> list[Place]:
+        """Return the places of the rows within the bound that have no outcome yet."""
+        found: list[Place] = []
+        with guarded(self.path):
+            for lot, pairs in claims.open_pairs(self._database, self.lots, self._begin):
+                rows = expanded(lot.starts[pairs], lot.lot.sizes[pairs])
+                columns = (lot.lot.inputs[rows], lot.lot.rows[rows], lot.lot.parts[rows])
+                found += zip(*(column.tolist() for column in columns), strict=True)
+        return found
 
     @property
     def _begin(self) -> claims.Begin:

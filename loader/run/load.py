@@ -99,6 +99,8 @@ class _Load:
         self.stop = session.stop
         self.now = session.around.now
         self.method: str | None = None
+        self._beyond = 0
+        """Pending rows that this command leaves to others, because of its `--limit`."""
 
     @property
     def settings(self) -> Settings:
@@ -313,13 +315,19 @@ class _Load:
             )
         if mirror:
             await plan_removals(journal, gateway, self.session)
-        self.notify(Started(journal.counts.total, journal.counts.pending, resumed))
+        self.notify(await self._started(journal, resumed=resumed))
         if await journal.call(Journal.has_work):
             await self._send_rows(gateway, journal, meter)
         if mirror:
             pool = await taking_off(journal, gateway, self.session)
             await self.session.run_pool(pool, lambda: meter.progress(journal.counts))
             await journal.call(Journal.remember, removals_done=True)
+
+    async def _started(self, journal: AsyncJournal[MirrorJournal], *, resumed: bool) -> Started:
+        counts, limit = journal.counts, self.settings.send.limit
+        if limit is not None:
+            self._beyond = counts.pending - len(await journal.call(Journal.open_places))
+        return Started(counts.total, counts.pending, resumed, self._beyond, limit)
 
     async def _send_rows(self, gateway: Gateway, journal: AsyncJournal[MirrorJournal], meter: Meter) -> None:
         """Send in passes: a pair that is to lose a type to another one waits for the pass after that one's."""
@@ -330,7 +338,7 @@ class _Load:
         waited = 0
         while True:
             pool, waiting_pairs = sending(settings, journal, gateway, self.session.around)
-            await self.session.run_pool(pool, lambda: meter.progress(journal.counts))
+            await self.session.run_pool(pool, lambda: meter.progress(journal.counts, beyond=self._beyond))
             if not (waiting := waiting_pairs()):
                 return
             # Where as many wait as in the pass before, they wait for each other.
@@ -397,6 +405,7 @@ class _Load:
             stopped,
             tuple(FailedFor(rows, code, reason.cause, reason.mend) for code, reason, rows in journal.explained()),
             reloadable=len(self.settings.read) == 1,
+            limit=self.settings.send.limit,
         )
 
 

@@ -73,8 +73,8 @@ class Meter:
             ),
         }
 
-    def progress(self, counts: Counts) -> Progress:
-        """Return the progress of the run."""
+    def progress(self, counts: Counts, *, beyond: int = 0) -> Progress:
+        """Return the progress of the run; `beyond` pending rows are left to later commands."""
         self._note_traffic()
         first, last = self._window(counts.pending)
         before, traffic = self._before.requests, self._gateway.traffic
@@ -90,7 +90,8 @@ class Meter:
             rate=self._gateway.limiter.rate,
             achieved=_per_second(first, last, last.sent - first.sent),
             paused=self._gateway.limiter.paused_for,
-            seconds_left=last.pending / rows_per_second if rows_per_second else None,
+            seconds_left=(last.pending - beyond) / rows_per_second if rows_per_second else None,
+            beyond=beyond,
             waiting=self._gateway.waits_for(),
         )
 

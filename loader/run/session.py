@@ -30,6 +30,7 @@ from loader.send.pool import Pool
 from loader.send.portal import Account, GatewayPortal
 from loader.settings import Settings
 from loader.stopping import Stop
+from loader.text import counted
 
 GRACE_SECONDS = 10.0
 """How long requests in flight may still take after a run is to stop."""
@@ -220,8 +221,7 @@ class Session:
         def drain(reason: LoaderError) -> None:
             if count := pool.in_flight:
                 again = "again " if isinstance(reason, Interrupted) else ""
-                requests = "1 request" if count == 1 else f"{count} requests"
-                self.note(f"Stopping: {requests} under way; Ctrl-C {again}leaves at once.")
+                self.note(f"Stopping: {counted(count, 'request')} under way; Ctrl-C {again}leaves at once.")
             pool.stop(reason)
             asyncio.get_running_loop().call_later(GRACE_SECONDS, pool.abandon)
 

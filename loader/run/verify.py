@@ -3,12 +3,13 @@
 import asyncio
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 from loader.errors import JournalError, LoaderError, RecordError, Retryable, TooManyFailures
 from loader.events import Note, Notify, Verified
 from loader.files import remove_left_behind
-from loader.journal import AsyncJournal, InThread, Journal, Lock, forget_lookups, remove_journal
+from loader.journal import AsyncJournal, InThread, Journal, Lock, failed_places, forget_lookups, remove_journal
 from loader.journal.comparison import COLUMNS, MARKS, comparisons, marks
 from loader.model import Outcome
 from loader.planning.prepare import Destination, read_all, resolve_and_group
@@ -185,7 +186,10 @@ class _Verification:
             await journal.claim_again()
             if not await journal.call(Journal.has_work):
                 return
-            if seconds:
+            last = number == len(waits)
+            if seconds and await journal.call(self._failed_in_load):
+                last = True  # Nothing was written for them, so nothing will turn up.
+            elif seconds:
                 what = "still there" if self.settings.removes else "missing"
                 self.notify(Note(f"Some rows seem to be {what}; they are checked again in {seconds:.2g} s."))
                 await self.session.stop.unless(asyncio.sleep(seconds))
@@ -194,12 +198,23 @@ class _Verification:
                 plain=names.plain,
                 exact=self.settings.send.existing == "replace",
                 removed=self.settings.removes,
-                final=number == len(waits),
+                final=last,
                 now=self.session.around.now,
             )
             outgoing = [Unread(journal, capacity=action.capacity, ahead=1)]
             pool = Pool(journal, outgoing, action, gateway, workers=min(MOST_READERS, workers(self.settings)))
             await self.session.run_pool(pool, lambda: meter.verifying(self.total, self.there, self.pending))
+            if last:
+                return
+
+    def _failed_in_load(self, journal: Journal) -> bool:
+        """Return True when all rows that are not judged yet had failed in a load of the same inputs."""
+        if self.settings.removes or not self.outputs.journal.exists():
+            return False
+        with suppress(JournalError, RecordError), Journal(self.outputs.journal, read_only=True) as load:
+            same = load.facts.identity.get("inputs") == journal.facts.identity.get("inputs")
+            return same and failed_places(load).issuperset(journal.open_places())
+        return False
 
     def _watch(self, outcomes: Sequence[Outcome]) -> None:
         """Take note of what was judged; raises TooManyFailures when HubSpot refuses it all."""
@@ -232,6 +247,7 @@ class _Verification:
             {"inputs": journal.inputs()},
             {
                 "rows": {"total": total, **rows, "pending": total - sum(counted.values())},
+                "rejected": journal.counts().rejected,
                 "sample": facts.sample,
                 "requests": {
                     "sent": requests.sent,

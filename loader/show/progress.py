@@ -42,9 +42,9 @@ def progress_block(event: ProgressEvent | Exporting) -> Group:
     bar.add_column(ratio=1, max_width=_WIDEST)
     bar.add_column(no_wrap=True)
     head = ", ".join([_of_all(event), _share(event), *_left(event)])
-    done = event.total - event.pending
+    total, done = _scope(event), event.total - event.pending
     # What is well is not red, as rich would have it.
-    bar.add_row(ProgressBar(max(1, event.total), done, complete_style="cyan", finished_style="green"), head)
+    bar.add_row(ProgressBar(max(1, total), done, complete_style="cyan", finished_style="green"), head)
     waiting = [plain(event.waiting, "yellow")] if event.waiting else []
     return Group(bar, _Packed(list(_figures(event))), *waiting)
 
@@ -58,11 +58,16 @@ def _exporting(event: Exporting) -> str:
 
 def _of_all(event: ProgressEvent) -> str:
     what = "associations" if isinstance(event, Undoing) else "rows"
-    return f"{event.total - event.pending:,}/{event.total:,} {what}"
+    return f"{event.total - event.pending:,}/{_scope(event):,} {what}"
 
 
 def _share(event: ProgressEvent) -> str:
-    return f"{(event.total - event.pending) / max(1, event.total):.0%}"
+    return f"{(event.total - event.pending) / max(1, _scope(event)):.0%}"
+
+
+def _scope(event: ProgressEvent) -> int:
+    """Return how many rows this command goes as far as."""
+    return event.total - (event.beyond if isinstance(event, Progress) else 0)
 
 
 def _left(event: ProgressEvent) -> list[str]:

@@ -91,7 +91,9 @@ class Screen:
                 self._console.show(plan_table(event, in_full=False))
             case Started():
                 how = "Resuming" if event.resumed else "Sending"
-                self._console.print(f"{how}: {event.pending:,} of {counted(event.total, 'row')} left.")
+                rows = f"{event.pending - event.beyond:,} of {counted(event.total, 'row')} left"
+                end = "" if event.limit is None else f", up to --limit {event.limit}"
+                self._console.print(f"{how}: {rows}{end}.")
             case Progress() | Verifying() | Undoing() | Exporting():
                 self._status(Text(progress_line(event)), progress_block(event))
             case RemovalPlanned():

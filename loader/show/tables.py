@@ -103,10 +103,13 @@ def closing(event: Finished) -> Iterator[RenderableType]:
     if event.stopped:
         yield plain(f"Stopped: {event.stopped}", "bold yellow")
     elif not rows["pending"]:
-        yield Text(f"Finished: {loaded(rows)}.", "bold")
+        yield Text(_nothing(summary) or f"Finished: {loaded(rows)}.", "bold")
     yield _counts(rows)
     if removals := summary.get("removals"):
         yield _removals(removals)
+    if event.limit is not None and rows["pending"] and not event.stopped:
+        done = rows["total"] - rows["pending"]
+        yield Text(f"Ended at --limit {event.limit}: {done:,} rows are done, {rows['pending']:,} are left.")
     if event.reasons:
         yield from reasons_table(event.reasons)
     retried = f", {requests['retried']:,} retried" if requests["retried"] else ""
@@ -150,6 +153,21 @@ def _removals(removals: Mapping[str, int]) -> Text:
     return Text(f"{removals['removed']:,} associations that the file does not ask for are taken off{failed}{kept}.")
 
 
+def _nothing(summary: Mapping[str, Any]) -> str:
+    """Return why nothing was to be done, blank where something was."""
+    rows, removals = summary["rows"], summary.get("removals") or {}
+    if removals.get("removed") or removals.get("failed"):
+        return ""
+    if not rows["total"]:
+        return "Nothing to do: the inputs hold no row."
+    if rows["total"] == rows["rejected"]:
+        return "Nothing was sent: every row is rejected."
+    if rows["unchanged"] and rows["total"] == rows["unchanged"] + rows["rejected"]:
+        removes = "removed" in rows
+        return f"Nothing to do: all associations are {'gone' if removes else 'in HubSpot'} already."
+    return ""
+
+
 _MARKED = {
     "there": ("= there", "green"),
     "different": ("* other types", "yellow"),
@@ -163,7 +181,8 @@ _MARKED = {
 def verified_table(event: Verified) -> Iterator[RenderableType]:
     """Yield how many rows are there as they should be, and how many are not."""
     summary: Mapping[str, Any] = event.summary
-    rows = dict(summary["rows"])
+    rows, rejected = dict(summary["rows"]), summary["rejected"]
+    rows["unreadable"] -= rejected
     marked = {name: _MARKED[name] for name in rows if name in _MARKED}
     names = ["rows", *(words for words, _ in marked.values()), *(["not looked at"] * bool(rows["pending"]))]
     counts = table(*names, right=names)
@@ -171,6 +190,8 @@ def verified_table(event: Verified) -> Iterator[RenderableType]:
     cells += [Text(f"{rows[name]:,}", style if rows[name] else "") for name, (_, style) in marked.items()]
     counts.add_row(*cells, *([f"{rows['pending']:,}"] * bool(rows["pending"])))
     yield counts
+    if rejected:
+        yield Text(f"{counted(rejected, 'rejected row')}, not checked.")
     if sample := summary["sample"]:
         yield Text(
             f"A sample: {sample['pairs']:,} of {counted(sample['of'], 'pair')}, chosen with --seed {sample['seed']}; "

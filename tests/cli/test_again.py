@@ -367,3 +367,16 @@ def test_a_failures_file_in_another_folder_is_set_aside_there(sandbox: Sandbox, 
     load("a.csv", "--failures", "bad/today.csv", "--fresh")
     (aside,) = (folder / "bad").glob("a.2*.today.csv")
     assert aside.read_bytes() == first
+
+
+def test_a_limit_of_ten_counts_ten(sandbox: Sandbox, load: Run, folder: Path) -> None:
+    """What is behind it is left to the next command, and what is there already is nothing to do."""
+    (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"{row},201\n" for row in range(1, 31)))
+    done = load("a.csv", "--limit", "10", "--json")
+    assert "Sending: 10 of 30 rows left, up to --limit 10." in done.err
+    assert "Ended at --limit 10: 10 rows are done, 20 are left." in done.err
+    progress = [event for line in done.out.splitlines() if (event := json.loads(line))["event"] == "progress"]
+    assert {event["beyond"] for event in progress} == {20}
+    assert "Resuming: 5 of 30 rows left, up to --limit 15." in load("a.csv", "--limit", "15").err
+    assert load("a.csv").code == 0
+    assert "Nothing to do: all associations are in HubSpot already." in load("a.csv", "--fresh").err

@@ -115,3 +115,20 @@ def test_records_named_by_their_own_keys_are_verified_by_them(
     verified = (folder / "a.verify.csv").read_text("utf-8").splitlines()
     assert any(",101," in line and "=" in line for line in verified)
     assert not list(folder.glob("*lookups*"))
+
+
+def test_rejected_rows_are_not_checked_and_failed_ones_not_waited_for(
+    hubspot: Callable[..., Any], load: Run, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the load itself says that it failed will not turn up; anything else that is missing may."""
+    (folder / "a.csv").write_text("from_id,to_id\n101,201\n103,203\nx,204\n")
+    again = "checked again"
+    with hubspot(faults=[{"fault": "404", "pair": [103, 203]}]) as sandbox:
+        assert load("a.csv").code == 1
+        done = run("verify", "a.csv", *TYPES, "--wait", "0.2s")
+        assert done.code == 1
+        assert again not in done.err
+        assert "1 rejected row, not checked." in done.out
+        assert ["3", "1", "0", "1", "0"] in [line.split() for line in done.out.splitlines()]
+        sandbox.portal.dissociate("0-1", 101, "0-2", 201)
+        assert again in run("verify", "a.csv", *TYPES, "--wait", "0.2s").err

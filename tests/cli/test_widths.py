@@ -35,11 +35,13 @@ def test_no_word_is_broken_and_no_line_ends_in_blanks(
     (folder / "a.csv").write_text(ROWS)
     found = {}
     with hubspot(portal={"labels": LABELS}):
+        if command == "load":
+            run(*COMMANDS[command])
         for columns in (width, 300):
             monkeypatch.setenv("COLUMNS", str(columns))
-            done = run(*COMMANDS[command], *(["--fresh"] if command == "load" else []))
+            done = run(*COMMANDS[command], *(["--results", f"{columns}.csv"] if command == "load" else []))
             lines = (done.out + done.err).splitlines()
             assert [line for line in lines if line != line.rstrip()] == []
             found[columns] = {word.rstrip(":") for line in lines for word in line.split() if not word.startswith("─")}
     missing = found[300] - found[width]
-    assert {word for word in missing if not re.fullmatch(r"\W*[0-9.,:]+", word)} == set()
+    assert {word for word in missing if not re.match(r"\W*[0-9]", word)} == set()
