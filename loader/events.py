@@ -497,7 +497,7 @@ class Undone:
 class Exporting:
     """Progress of an export: `records` are read, of `total` (None where it is not known), `lines` written for them.
 
-    `rate` is the limit, `achieved` requests per second.
+    `rate` is the limit, `achieved` requests per second, `waiting` what they wait for (see `Progress`).
     """
 
     records: int
@@ -506,6 +506,7 @@ class Exporting:
     requests: int
     rate: Rate
     achieved: float
+    waiting: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class Xlsx:
                     self._packed.name,
                     visible,
                     wanted,
-                    is_filled=lambda each: _is_filled(workbook, each),
+                    is_filled=lambda each: (sheet := _loaded(workbook, each)) is None or sheet.start is not None,
                     has_header=lambda each: has_header(_sheet(workbook.get_sheet_by_name(each), {})),
                 )
                 sheet = _loaded(workbook, name)
@@ -74,11 +74,6 @@ def _loaded(workbook: CalamineWorkbook, name: str) -> CalamineSheet | None:
         return workbook.get_sheet_by_name(name)
     except CalamineError:
         return None
-
-
-def _is_filled(workbook: CalamineWorkbook, name: str) -> bool:
-    sheet = _loaded(workbook, name)
-    return sheet is None or sheet.start is not None
 
 
 def _sheet(sheet: CalamineSheet, odd: dict[tuple[int, int], Mark]) -> Sheet:

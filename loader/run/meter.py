@@ -2,7 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from loader.events import Exporting, Progress, Undoing, Verifying
 from loader.journal import Counts, Facts, RequestCounts
@@ -17,13 +17,6 @@ class _Sample(NamedTuple):
     at: float
     sent: int
     pending: int
-
-
-class _Totals(NamedTuple):
-    requests: int = 0
-    retried: int = 0
-    rate_limited: int = 0
-    faults: int = 0
 
 
 class Meter:
@@ -41,7 +34,7 @@ class Meter:
         self._sending_from = around.clock() - before.requests.sending_seconds
         """When sending would have begun without a break between commands."""
         self._pace = Pace(before.pace_width, before.pace)
-        self._seen = _Totals()
+        self._seen: dict[str, int] = {}
         self._done = self._failed = 0
         self._samples: deque[_Sample] = deque()
 
@@ -97,37 +90,44 @@ class Meter:
 
     def verifying(self, total: int, there: int, pending: int) -> Verifying:
         """Return the progress of a verification."""
-        first, last = self._window(pending)
-        achieved = _per_second(first, last, last.sent - first.sent)
-        rate, waiting = self._gateway.limiter.rate, self._gateway.waits_for()
-        return Verifying(total, there, pending, last.sent, rate, achieved, waiting)
+        return Verifying(total=total, there=there, pending=pending, **self._traffic(pending))
 
     def undoing(self, pairs: Mapping[str, int]) -> Undoing:
         """Return the progress of an undo; `pairs` are counted by status, with those that are pending."""
-        first, last = self._window(pairs["pending"])
-        achieved = _per_second(first, last, last.sent - first.sent)
-        rate, waiting = self._gateway.limiter.rate, self._gateway.waits_for()
-        total = sum(pairs.values())
-        return Undoing(total=total, requests=last.sent, rate=rate, achieved=achieved, waiting=waiting, **pairs)
+        figures: dict[str, Any] = {**pairs, **self._traffic(pairs["pending"])}
+        return Undoing(total=sum(pairs.values()), **figures)
 
     def exporting(self, records: int, total: int | None, lines: int) -> Exporting:
         """Return the progress of an export."""
-        first, last = self._window(0)
-        achieved = _per_second(first, last, last.sent - first.sent)
-        return Exporting(records, total, lines, last.sent, self._gateway.limiter.rate, achieved)
+        return Exporting(records=records, total=total, lines=lines, **self._traffic(0))
+
+    def _traffic(self, pending: int) -> dict[str, Any]:
+        """Return what all progress shows of requests: how many, how fast, and what they wait for."""
+        first, last = self._window(pending)
+        return {
+            "requests": last.sent,
+            "rate": self._gateway.limiter.rate,
+            "achieved": _per_second(first, last, last.sent - first.sent),
+            "waiting": self._gateway.waits_for(),
+        }
 
     def _note_traffic(self) -> None:
         """Take note of what went over the wire since the last time."""
         traffic = self._gateway.traffic
         unanswered = traffic.sent - traffic.by_status.total() - len(self._gateway.in_flight)
         broken = sum(count for status, count in traffic.by_status.items() if status.startswith("5"))
-        totals = _Totals(traffic.sent, traffic.retried, traffic.rate_limited, broken + unanswered)
-        new = _Totals(*(now - seen for now, seen in zip(totals, self._seen, strict=True)))
+        totals = {
+            "requests": traffic.sent,
+            "retried": traffic.retried,
+            "rate_limited": traffic.rate_limited,
+            "faults": broken + unanswered,
+        }
+        new = {name: total - self._seen.get(name, 0) for name, total in totals.items()}
         self._seen = totals
         self._pace.add(
             self._around.clock() - self._sending_from,
             Bucket(
-                *new,
+                **new,
                 done=self._done,
                 failed=self._failed,
                 in_flight=len(self._gateway.in_flight),

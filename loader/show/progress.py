@@ -53,7 +53,8 @@ def _exporting(event: Exporting) -> str:
     """Return how far an export is; how many records there are is not known unless they are named."""
     of_all = f"/{event.total:,}" if event.total is not None else ""
     pace = f"{event.requests:,} requests, {event.achieved:.1f}/s (limit {event.rate.per_second:g})"
-    return f"{event.records:,}{of_all} records read | {event.lines:,} lines | {pace}"
+    line = f"{event.records:,}{of_all} records read | {event.lines:,} lines | {pace}"
+    return f"{line} | {event.waiting}" if event.waiting else line
 
 
 def _of_all(event: ProgressEvent) -> str:

@@ -398,7 +398,7 @@ def test_max_duration_ends_it_for_now(run: Run, hubspot: Run, folder: Path) -> N
         (("deals", "leads", "--output", "a.csv"), 2, "export leads deals instead"),
         (("contacts", "companies", "--output", "a.csv", "--portal-id", "1"), 3, "not to 1 as --portal-id says"),
         (("contacts", "companies", "--output", "a.csv", "--ids", "none.csv"), 2, "none.csv"),
-        (("contacts", "companies", "--output", "a.csv", "--ids", "names.csv"), 2, "no header row names object_id"),
+        (("contacts", "companies", "--output", "a.csv", "--ids", "names.csv"), 2, "holds the ids of the contacts"),
     ],
 )
 def test_what_cannot_be_exported_is_said_in_a_sentence(
