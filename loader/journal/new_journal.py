@@ -3,6 +3,7 @@
 Nothing is visible under the journal's own name until `install`; a run that is refused leaves no trace.
 """
 
+import errno
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -372,6 +373,9 @@ class NewJournal:
 def put_in_place(path: Path, journal: Path) -> None:
     """Give a finished journal, which no process has open, its name, whole and on disk."""
     with writing(journal):
+        if path.with_name(f"{path.name}-wal").exists():
+            # What closed it could not write all of its log into it.
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         with path.open("rb") as file:
             os.fsync(file.fileno())
         for left in ("-wal", "-shm"):

@@ -11,12 +11,12 @@ from loader.errors import ApiError, RecordMerged, Retryable
 from loader.events import Cost, Losing, MergedRecord, Note, Notify, Planned, SoFar
 from loader.journal import AsyncJournal
 from loader.model import Lot, Numbers, Pairs, Types
-from loader.send.archive import LABELLED_PER_ARCHIVE
 from loader.send.batch import PAIRS_PER_CREATE
 from loader.send.endings import no_answer
 from loader.send.existing import PAIRS_PER_LOOKUP
 from loader.send.judging import Case, Judge, cases, renamed
 from loader.send.reading import RECORDS_PER_READ, CurrentAssociations, Reading
+from loader.send.take_off import LABELLED_PER_ARCHIVE
 from loader.settings import Rate, SendSettings
 from loader.text import counted, in_words
 

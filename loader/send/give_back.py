@@ -15,6 +15,7 @@ from loader.send.batch import Batch
 from loader.send.clocks import Moment
 from loader.send.gateway import Gateway
 from loader.send.outgoing import AsAsked, Draft, Stretch
+from loader.send.pool import Action
 from loader.send.reading import CurrentAssociations, Reading, read_fresh
 
 GIVEN, KEPT, LEFT, FAILED = "given", "kept", "left", "failed"
@@ -36,28 +37,25 @@ class Young(AsAsked):
         draft.become(draft.stretch.take(slice(0)))
 
 
-class Giver:
-    """Gives pairs types by `batch/create`."""
+class WhileYoung:
+    """Applies an action to pairs that were read just now, by themselves and not as part of a pool."""
 
-    def __init__(self, gateway: Gateway, *, version: str, max_attempts: int, now: Callable[[], datetime]) -> None:
+    def __init__(self, gateway: Gateway, action: Action) -> None:
         self._gateway = gateway
-        self._version = version
-        self._max_attempts = max_attempts
-        self._now = now
+        self._action = action
 
-    async def give(
+    async def apply(
         self, direction: Direction, given: Mapping[int, tuple[str, str, tuple[AssociationType, ...]]], read_at: Moment
     ) -> dict[int, Result]:
-        """Give pairs, by number, these types; return what became of them, without those whose reading is old by then.
+        """Return what became of pairs, by number, without those whose reading is too old by the time they could leave.
 
-        Each has the ids of its two records, and all that it is to have.
+        Each has the ids of its two records, and all that it is to have, or to lose.
         """
         outcomes: list[Outcome] = []
-        batch = Batch(self._gateway, version=self._version, max_attempts=self._max_attempts, now=self._now)
         if given:
             pairs = _pairs(direction, given)
             stretch = Stretch(asked=pairs, pairs=pairs, read_at=read_at)
-            await batch.apply(Draft(stretch, Young(self._gateway)), outcomes.extend)
+            await self._action.apply(Draft(stretch, Young(self._gateway)), outcomes.extend)
         return {pair: each.result for each in outcomes for pair in each.pair_ids.tolist()}
 
 
@@ -82,7 +80,8 @@ class GiveBack:
     def __init__(self, gateway: Gateway, *, version: str, max_attempts: int, now: Callable[[], datetime]) -> None:
         self._clocks = gateway.clocks
         self._current = CurrentAssociations(gateway, version=version)
-        self._giver = Giver(gateway, version=version, max_attempts=max_attempts, now=now)
+        batch = Batch(gateway, version=version, max_attempts=max_attempts, now=now)
+        self._giving = WhileYoung(gateway, batch)
 
     async def apply(self, demoted: Mapping[int, Demotion]) -> dict[int, str]:
         """Return what became of each, by number; raises Fatal when no request can succeed, Stopped at the run's end."""
@@ -100,7 +99,7 @@ class GiveBack:
         reading, read_at = await read_fresh(self._current, self._clocks, direction, records)
         found = {number: _state_of(each, reading) for number, each in demoted.items()}
         given = {number: _given(demoted[number], reading) for number, status in found.items() if status == GIVEN}
-        done = await self._giver.give(direction, given, read_at)
+        done = await self._giving.apply(direction, given, read_at)
         late = given.keys() - done.keys()
         found |= {number: FAILED for number, result in done.items() if result.status == "failed"}
         return {number: status for number, status in found.items() if number not in late}

@@ -6,15 +6,16 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from datetime import datetime
 from typing import NamedTuple
 
-from loader.model import Direction, Pair, Result, Singles, Types
-from loader.send.archive import Archive, Results
+from loader.model import WHOLE_PAIR, AssociationType, Direction, Pair, Result, Singles, Types
+from loader.send.batch import Batch
 from loader.send.clocks import Moment, timestamp
 from loader.send.gateway import Gateway
-from loader.send.give_back import Giver
+from loader.send.give_back import WhileYoung
 from loader.send.outcomes import Record, failed, outcome, plain
 from loader.send.outgoing import Draft
 from loader.send.reading import CurrentAssociations, Reading, read_fresh
 from loader.send.removal import BACK, GONE, NOTHING, Removal, removal, restoration
+from loader.send.take_off import TakeOff
 
 
 class _Step(NamedTuple):
@@ -51,8 +52,9 @@ class TakeBack:
         self._gateway = gateway
         self._replaced = replaced
         self._singles = singles or {}
-        self._giver = Giver(gateway, version=version, max_attempts=max_attempts, now=now)
-        self._archive = Archive(gateway, version=version, now=now)
+        batch = Batch(gateway, version=version, max_attempts=max_attempts, now=now)
+        self._giving = WhileYoung(gateway, batch)
+        self._taking = WhileYoung(gateway, TakeOff(gateway, version=version, now=now))
         self._current = CurrentAssociations(gateway, version=version)
         self._labels = labels
         self._intend = intend
@@ -81,7 +83,7 @@ class TakeBack:
             record([outcome(pair, results[pair.pair_id]) for pair in pairs if pair.pair_id in results])
             pairs = [pair for pair in pairs if pair.pair_id not in results]
 
-    def _unread(self, pairs: Iterable[Pair], reading: Reading) -> Results:
+    def _unread(self, pairs: Iterable[Pair], reading: Reading) -> dict[int, Result]:
         moment = timestamp(self._now())
         return {
             pair.pair_id: failed(error, attempts=error.attempts, finished_at=moment)
@@ -130,39 +132,48 @@ class TakeBack:
             return GONE._replace(status="removed", why="")
         return found
 
-    async def _carry_out(self, steps: Sequence[_Step], read_at: Moment) -> Results:
+    async def _carry_out(self, steps: Sequence[_Step], read_at: Moment) -> dict[int, Result]:
         """Give back first, as that sends all that a pair has; then take off. What would leave too late has no result.
 
         A pair's second request is only made once its first one has succeeded.
         """
-        given = await self._give_back([step for step in steps if step.removal.back], read_at)
+        direction = _direction(steps[0].pair) if steps else ("", "")
+        given = await self._giving.apply(
+            direction,
+            {
+                step.pair.pair_id: (*_ids(step.pair), tuple(sorted(step.removal.now | step.removal.back)))
+                for step in steps
+                if step.removal.back
+            },
+            read_at,
+        )
         done = {number for number, result in given.items() if result.status != "failed"}
         left = [step for step in steps if not step.removal.back or step.pair.pair_id in done]
-        whole = [step.pair for step in left if step.removal.whole]
-        labelled = [(step.pair, step.removal.types) for step in left if step.removal.types]
-        taken = await self._archive.whole(whole, read_at) | await self._archive.labels(labelled, read_at)
+        goes = {step.pair.pair_id: step for step in left if step.removal.whole or step.removal.types}
+        taken = await self._taking.apply(
+            direction,
+            {number: (*_ids(step.pair), _types_to_lose(step.removal)) for number, step in goes.items()},
+            read_at,
+        )
         results = {number: result for number, result in (given | taken).items() if result.status == "failed"}
         moment = timestamp(self._now())
         for step in left:
-            number, goes = step.pair.pair_id, step.removal.whole or step.removal.types
-            if number not in results and (not goes or number in taken):
+            number = step.pair.pair_id
+            if number not in results and (number not in goes or number in taken):
                 results[number] = _done(step.removal, moment)
         return results
-
-    async def _give_back(self, steps: Sequence[_Step], read_at: Moment) -> Results:
-        given = {
-            step.pair.pair_id: (
-                step.pair.object_id,
-                step.pair.to_object_id,
-                tuple(sorted(step.removal.now | step.removal.back)),
-            )
-            for step in steps
-        }
-        return await self._giver.give(_direction(steps[0].pair), given, read_at) if steps else {}
 
 
 def _direction(pair: Pair) -> Direction:
     return pair.object_type, pair.to_object_type
+
+
+def _ids(pair: Pair) -> tuple[str, str]:
+    return pair.object_id, pair.to_object_id
+
+
+def _types_to_lose(removal: Removal) -> tuple[AssociationType, ...]:
+    return (WHOLE_PAIR,) if removal.whole else tuple(sorted(removal.types))
 
 
 def _done(done: Removal, moment: str) -> Result:

@@ -11,7 +11,7 @@ import pytest
 
 import loader
 from loader.sandbox import Sandbox
-from loader.send.archive import Archive
+from loader.send.gateway import Gateway
 
 Run = Callable[..., Any]
 Lines = Callable[[str], list[dict[str, str]]]
@@ -331,16 +331,16 @@ def test_a_crash_at_the_request_never_loses_the_way_back(
         """Ends the process where it is."""
 
     with monkeypatch.context() as patched:
-        for name in ("whole", "labels"):
-            real = getattr(Archive, name)
+        real = Gateway.call
 
-            async def crash(self: Archive, *given: Any, real: Any = real) -> Any:
-                found = await real(self, *given) if took_effect else {}
-                if given[0]:
-                    raise Crash
-                return found
+        async def crash(self: Gateway, request: Any, *given: Any, **more: Any) -> Any:
+            is_removal = type(request).__module__ == "loader.send.take_off"
+            found = await real(self, request, *given, **more) if took_effect or not is_removal else None
+            if is_removal:
+                raise Crash
+            return found
 
-            patched.setattr(Archive, name, crash)
+        patched.setattr(Gateway, "call", crash)
         with pytest.raises((Crash, BaseExceptionGroup)):
             remove(rows, "--whole-pair")
     assert remove(rows, "--whole-pair").code == 0

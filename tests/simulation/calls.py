@@ -13,7 +13,8 @@ _NAMES = {"contacts": "0-1", "companies": "0-2", "deals": "0-3"}
 
 _PUT = re.compile(r"/crm/(?:v4/objects|objects/[0-9-]+)/([^/]+)/([0-9]+)/associations/([^/]+)/([0-9]+)")
 _TYPES = re.compile(
-    r"/crm/(?:v4/associations|associations/[0-9a-z-]+)/([^/]+)/([^/]+)/(labels|batch/read|batch/create)"
+    r"/crm/(?:v4/associations|associations/[0-9a-z-]+)/([^/]+)/([^/]+)/"
+    r"(labels|batch/read|batch/create|batch/archive|batch/labels/archive)"
 )
 _ACCOUNT = re.compile(r"/account-info/[0-9a-z-]+/details")
 _USAGE = re.compile(r"/account-info/[0-9a-z-]+/api-usage/daily/private-apps")
@@ -56,6 +57,11 @@ def understood(request: Request) -> Call:
             return Call("read", ends, records=[int(each["id"]) for each in _inputs(request)])
         if what == ("POST", "batch/create"):
             return Call("create", ends, _wanted(ends, _inputs(request)))
+        if what == ("POST", "batch/labels/archive"):
+            return Call("archive labels", ends, _wanted(ends, _inputs(request)))
+        if what == ("POST", "batch/archive"):
+            pairs = ((each["from"], to) for each in _inputs(request) for to in each["to"])
+            return Call("archive", ends, _wanted(ends, [{"from": one, "to": to, "types": []} for one, to in pairs]))
     if request.method == "GET" and _ACCOUNT.fullmatch(path):
         return Call("account")
     if request.method == "GET" and _USAGE.fullmatch(path):

@@ -1,7 +1,7 @@
 """One seed, lived and checked: what the tests of every size call, and what shows a seed to a person."""
 
 from tests.simulation.invariants import broken
-from tests.simulation.setting import Setting, drawn
+from tests.simulation.setting import Setting, drawn, drawn_removal
 from tests.simulation.world import World
 
 SHOWN = 40
@@ -13,8 +13,18 @@ def hold(setting: Setting) -> World:
     sentences = broken(world)
     if sentences:
         shown = "\n".join([*sentences[:10], "", *(run.line() for run in world.runs)])
-        raise AssertionError(f"seed {setting.seed} (python -m tests.simulation {setting.seed} shows it):\n{shown}")
+        words = f"{'removal ' if setting.removes else ''}{setting.seed}"
+        raise AssertionError(f"seed {setting.seed} (python -m tests.simulation {words} shows it):\n{shown}")
     return world
+
+
+def hold_removal(seed: int) -> World:
+    """Do so with the world of a seed in which the inputs are taken off, and put back in the end."""
+    try:
+        return hold(drawn_removal(seed))
+    except BaseException as error:
+        error.add_note(f"in the simulation's seed {seed}, as a removal")
+        raise
 
 
 def hold_seed(seed: int) -> World:

@@ -19,9 +19,10 @@ class Known(NamedTuple):
 class Exchange:
     """One request of one run; times are seconds of the simulated world.
 
-    `kind` is put, account, usage, labels, token, read, create or other. `asked` are the pairs that it names, with the
-    types that they are to have. `ending` is None while it is under way, `answered`, or the fault that its sender saw.
-    `clear` is False for an answer of 2xx that does not say what it should.
+    `kind` is put, account, usage, labels, token, read, create, archive, archive labels or other. `asked` are the pairs
+    that it names, with the types that they are to have, or to lose (none of them: all that they have). `ending` is None
+    while it is under way, `answered`, or the fault that its sender saw. `clear` is False for an answer of 2xx that does
+    not say what it should.
     """
 
     number: int
@@ -55,7 +56,7 @@ class Exchange:
     @property
     def succeeded(self) -> bool:
         """True for a whole, readable answer of success."""
-        return self.answered and self.status in (200, 201, 207) and self.clear
+        return self.answered and self.status in (200, 201, 204, 207) and self.clear
 
     @property
     def rate_limited(self) -> bool:

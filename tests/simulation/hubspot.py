@@ -172,6 +172,8 @@ class HubSpot:
             return self._create(call, exchange, now)
         if call.kind == "read":
             return self._read(call)
+        if call.kind in ("archive", "archive labels"):
+            return self._archive(call, exchange, now)
         if call.kind == "labels":
             return self._json(200, {"results": [_label(one) for one in TYPES.get(call.ends, ())]})
         if call.kind == "account":
@@ -288,6 +290,33 @@ class HubSpot:
         if self._is_unfinished():
             status = self._chance.choice(["PENDING", "PROCESSING", "CANCELED"]) if results else "CANCELED"
         return self._batch(201, status, results, errors)
+
+    def _archive(self, call: Call, exchange: Exchange, now: float) -> Answer:
+        """Take types off pairs, or all that they have; an error among the answers leaves open what became of each."""
+        assert len({first for first, _ in call.wanted}) <= 100, "HubSpot takes a hundred from records"
+        assert call.kind == "archive" or len(call.wanted) <= 100, "HubSpot takes a hundred inputs"
+        refused = [ends for ends in call.wanted if pair_of(*ends)[0] in self.rules.refused.keys() | self.rules.poisoned]
+        if refused and (self.rules.whole or len(call.wanted) == 1):
+            answer = self._refuse_all(call, refused, exchange) if self.rules.whole else None
+            exchange.refused |= {pair_of(*ends)[0] for ends in call.wanted} if len(call.wanted) == 1 else set()
+            return answer or self._error(400, "VALIDATION_ERROR", "is not valid")
+        errors = []
+        for ends, kinds in call.wanted.items():
+            pair, swapped = pair_of(*ends)
+            if ends not in refused:
+                exchange.applied = True
+                seen = seen_from_first(kinds, ends[0][0], swapped=swapped)
+                self.portal.take_off(pair, seen, now, exchange.number)
+                continue
+            error: dict[str, Any] = {"status": "error", "category": "VALIDATION_ERROR", "message": "is not valid"}
+            if self.rules.names_pairs:
+                error["context"] = {"fromObjectId": [str(ends[0][1])], "toObjectId": [str(ends[1][1])]}
+                exchange.refused.add(pair)
+            errors.append(error)
+        if errors:
+            exchange.open |= {pair_of(*ends)[0] for ends in call.wanted}
+            return self._batch(200, "COMPLETE", [], errors)
+        return Answer(204, {}, b"")
 
     def _read(self, call: Call) -> Answer:
         results, errors = [], []

@@ -114,8 +114,15 @@ class _Maker:
         return found if found != not_id else self._id(object_type, not_id)
 
 
-def draw(chance: random.Random) -> Inputs:
-    """Draw one or two files of 5 to 300 records in all."""
+WHOLE: Kind = ("", 0)
+"""What a row asks for that is to take off all that two records are to each other."""
+
+
+def draw(chance: random.Random, *, removes: bool = False, whole_pair: bool = False) -> Inputs:
+    """Draw one or two files of 5 to 300 records in all.
+
+    `removes`: what they name is to be taken off, and a row without a label means the `whole_pair`, or is rejected.
+    """
     records = int(5 * 60 ** (chance.random() ** 1.5))
     directions = [(CONTACT, COMPANY)]
     if chance.random() < 0.5:
@@ -133,8 +140,19 @@ def draw(chance: random.Random) -> Inputs:
     for name, size in sizes.items():
         if size:
             maker.inputs.files[name] = [maker.record(name, number) for number in range(1, size + 1)]
-    _reject_contradictions(maker.inputs)
+    if removes:
+        _name_whole_pairs(maker.inputs, whole_pair=whole_pair)
+    else:
+        _reject_contradictions(maker.inputs)
     return maker.inputs
+
+
+def _name_whole_pairs(inputs: Inputs, *, whole_pair: bool) -> None:
+    """A row that names neither a label nor a type id is not one of the type without a label."""
+    for row in inputs.rows:
+        cells = inputs.files[row.input][row.record - 1]
+        if row.pair is not None and not cells[4] and not cells[5]:
+            row.pair, row.kind = (row.pair, WHOLE) if whole_pair else (None, None)
 
 
 def _reject_contradictions(inputs: Inputs) -> None:

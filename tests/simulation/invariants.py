@@ -8,7 +8,7 @@ from functools import partial
 from tests.simulation.exchanges import Exchange
 from tests.simulation.health import Health
 from tests.simulation.hubspot import STATIC_TOKEN
-from tests.simulation.inputs import Row
+from tests.simulation.inputs import WHOLE, Row
 from tests.simulation.portal import PRIMARY, Kind, Pair, unlabelled
 from tests.simulation.world import Run, World
 
@@ -18,7 +18,7 @@ SILENCE = 0.1
 GRACE = 10.0
 AT_ONCE = 1.0
 
-WRITES = ("put", "create")
+WRITES = ("put", "create", "archive", "archive labels")
 
 
 def broken(world: World) -> list[str]:
@@ -31,6 +31,16 @@ def broken(world: World) -> list[str]:
         for check in (_ended_well, _kept_the_rate, _obeyed, spared, _asked_no_more, _wrote_down, _told):
             sentences += [f"run {run.number}: {sentence}" for sentence in check(world, run, exchanges)]
     outcomes = partial(_one_true_outcome, healths)
+    if world.setting.removes:
+        for whole in (
+            _came_to_an_end,
+            _sent_nothing_settled,
+            _touched_only_what_was_named,
+            partial(_taken_off_rightly, healths),
+            _put_back,
+        ):
+            sentences += whole(world)
+        return sentences
     for whole in (
         _came_to_an_end,
         _sent_only_what_was_asked,
@@ -353,6 +363,86 @@ def _given_away(world: World, pair: Pair) -> bool:
         if other[0] == pair[0] and other != pair
         for change in changes
     )
+
+
+# --- what is taken off
+
+
+def _touched_only_what_was_named(world: World) -> Iterator[str]:
+    """No association out of scope ever changes: not another pair, not another label of a pair, and nothing is added."""
+    last = world.runs[-1].number
+    ours = {one.number for one in world.line.exchanges if one.run <= last}
+    for pair, changes in world.hubspot.portal.changes.items():
+        asked = world.asked.get(pair, frozenset())
+        for change in changes:
+            if change.by not in ours:
+                continue
+            lost, gained = change.before - change.after, change.after - change.before
+            plain = unlabelled(pair)
+            whole = WHOLE in asked or (world.setting.whole_pair and plain in asked)
+            if gained or (lost - asked and not whole):
+                yield f"#{change.by} takes {sorted(lost)} off {pair}, adds {sorted(gained)}; named is {sorted(asked)}"
+
+
+def _taken_off_rightly(healths: Mapping[int, Health], world: World) -> Iterator[str]:
+    """Each row has one outcome in the end, and HubSpot bears it out."""
+    lines = world.runs[-1].lines
+    if lines is None:
+        return
+    found = {(line["input"], int(line["row"]), line["object_id"], line["to_object_id"]): line for line in lines}
+    tries = _tries(world)
+    for row in world.inputs.rows:
+        line = found.get(_key(row)) or {"status": "lost", "error_category": ""}
+        if row.pair is None or row.kind is None:
+            if line["status"] != "rejected":
+                yield f"{_key(row)} is {line['status']}, and cannot be sent"
+        elif line["status"] == "failed":
+            yield from _failed_rightly(world, healths.values(), row.pair, line, tries[row.pair])
+        elif line["status"] == "rejected":
+            plain = unlabelled(row.pair) in world.asked[row.pair]
+            if line["error_category"] != "WOULD_REMOVE_LABELS" or not plain or world.setting.whole_pair:
+                yield f"{_key(row)} is rejected: {line['error_category']}"
+        else:
+            yield from _removed_rightly(world, row, row.pair, line["status"], tries[row.pair])
+
+
+def _removed_rightly(world: World, row: Row, pair: Pair, status: str, tries: Iterable[Exchange]) -> Iterator[str]:
+    """A row is removed when it was there and the loader took it off, and unchanged when it was not there."""
+    torn = any(run.torn for run in world.runs)
+    changes = world.hubspot.portal.changes.get(pair, [])
+    states = [world.at_first.get(pair, frozenset[Kind]()), *(change.after for change in changes)]
+    if status == "unchanged" and not torn:
+        if any(change.by and _has(change.before - change.after, row) for change in changes):
+            yield f"{_key(row)} is unchanged, and the loader took it off"
+        if all(_has(state, row) for state in states):
+            yield f"{_key(row)} is unchanged, and was there all the time"
+    elif status == "removed":
+        if not any(_has(state, row) for state in states):
+            yield f"{_key(row)} is removed, and was never there"
+        if not any(one.succeeded and pair not in one.refused for one in tries):
+            yield f"{_key(row)} is removed, and no answer said so"
+        if not world.taken_back and changes and changes[-1].by and _has(states[-1], row):
+            yield f"{_key(row)} is removed, and HubSpot has it"
+    elif status != "unchanged":
+        yield f"{_key(row)} is {status}"
+
+
+def _has(kinds: frozenset[Kind], row: Row) -> bool:
+    """Whether types hold what a row names: its own, or any at all."""
+    return bool(kinds) if row.kind == WHOLE else row.kind in kinds
+
+
+def _put_back(world: World) -> Iterator[str]:
+    """After an undo everything is as it was, with what others have added; but a primary company may be another now."""
+    if not world.taken_back:
+        return
+    for pair, changes in world.hubspot.portal.changes.items():
+        given = world.at_first.get(pair, frozenset[Kind]()).union(
+            *(change.after - change.before for change in changes if not change.by)
+        )
+        now = world.hubspot.portal.of(pair)
+        if now - {PRIMARY} != given - {PRIMARY}:
+            yield f"{pair} had {sorted(given)}, and after the undo it has {sorted(now)}"
 
 
 def _key(row: Row) -> tuple[str, int, str, str]:

@@ -167,6 +167,8 @@ class Line:
         trouble = fate.trouble
         if trouble is None or (trouble in ("lost", "late")):
             return None
+        if trouble == "unreadable" and answer is not None and answer.status == 204:
+            return None  # It has no body that could be cut.
         exchange.refused.clear()
         exchange.open.clear()
         if trouble == "429":

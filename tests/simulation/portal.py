@@ -115,6 +115,15 @@ class Portal:
         """Somebody else gives a pair more types."""
         self.replace(pair, self.of(pair) | kinds, when, 0)
 
+    def take_off(self, pair: Pair, kinds: frozenset[Kind], when: float, by: int) -> None:
+        """Take types off a pair; all that it has with none of them, or with the unlabelled one."""
+        everything = not kinds or unlabelled(pair) in kinds
+        after = frozenset() if everything else self.of(pair) - kinds
+        if PRIMARY not in after and self._primary.get(pair[0]) == pair:
+            del self._primary[pair[0]]
+        if after != self.of(pair):
+            self._set(pair, after, when, by)
+
     def _set(self, pair: Pair, after: frozenset[Kind], when: float, by: int) -> None:
         self.changes.setdefault(pair, []).append(Change(when, by, self.of(pair), after))
         self.types[pair] = after

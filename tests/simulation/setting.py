@@ -36,7 +36,8 @@ class Setting:
     """A world before anything happens in it.
 
     `there` are the associations that somebody else made before. `blows` is how many runs are to be struck. `send`
-    fixes how the loader sends; None: every run draws anew.
+    fixes how the loader sends; None: every run draws anew. `removes`: the inputs are taken off, and `foreign` are more
+    associations that are there, of pairs that the inputs name and of others.
     """
 
     seed: int
@@ -47,6 +48,9 @@ class Setting:
     blows: int = 0
     disk_seconds: float = 0.002
     existing: str = "replace"
+    removes: bool = False
+    whole_pair: bool = False
+    foreign: dict[Pair, frozenset[Kind]] = field(default_factory=dict)
     send: SendSettings | None = None
     timeout: float | None = None
 
@@ -70,6 +74,24 @@ def drawn(seed: int) -> Setting:
         disk_seconds=chance.choice([0.0005, 0.002, 0.05]),
         existing=chance.choice(["merge", "merge", "replace"]),
     )
+
+
+def drawn_removal(seed: int) -> Setting:
+    """Return the world of a seed in which the inputs are taken off."""
+    setting, chance = drawn(seed), random.Random(f"removal {seed}")
+    setting.removes, setting.existing, setting.whole_pair = True, "merge", chance.random() < 0.5
+    setting.inputs = draw(random.Random(f"inputs {seed}"), removes=True, whole_pair=setting.whole_pair)
+    setting.rules.merged = {}
+    pairs = list(setting.inputs.asked())
+    records = [pair[1] for pair in pairs]
+    others = [(first, other) for first, second in pairs if (other := chance.choice(records))[0] == second[0]]
+    others = [pair for pair in others if pair not in pairs and pair[0] < pair[1]]
+    setting.foreign = {
+        pair: frozenset(drawn_kind(chance, pair) for _ in range(chance.choice([1, 1, 2, 3])))
+        for pair in pairs + others
+        if chance.random() < 0.7
+    }
+    return setting
 
 
 def drawn_send(chance: random.Random) -> SendSettings:

@@ -13,6 +13,7 @@ from typing import Any
 from loader.errors import Interrupted, LoaderError
 from loader.events import Event
 from loader.run.load import load
+from loader.run.undo import undo
 from loader.send.gateway import Surroundings
 from loader.settings import ConnectionSettings, InputSettings, OAuthCredentials, Secret, Settings
 from loader.stopping import Stop
@@ -98,6 +99,12 @@ class World:
         """What the journal says in the end that pairs were before, where the loader looked."""
         for pair, kind in setting.there.items():
             self.hubspot.portal.add(pair, frozenset([kind]), self.clock)
+        for pair, kinds in setting.foreign.items():
+            self.hubspot.portal.add(pair, kinds, self.clock)
+        self.at_first = dict(self.hubspot.portal.types)
+        """What the portal has before the first run."""
+        self.taken_back = False
+        """Whether a removal was taken back in the end."""
 
     # --- living
 
@@ -113,6 +120,8 @@ class World:
                 self._finish(MOST_RUNS)
             if self.setting.existing == "merge":
                 self.before_images = folder.before_images()
+            if self.setting.removes and not any(run.torn for run in self.runs):
+                self._take_back()
             self.trace += [exchange.line() for exchange in self.line.exchanges]
         return self
 
@@ -134,6 +143,24 @@ class World:
         self.setting.rules.stale.clear()
         self.setting.rules.poisoned.clear()
         self.setting.weather.clear()
+
+    def _take_back(self) -> None:
+        """Undo a removal, in fine weather."""
+        self._mend()
+        self.hubspot.rules.limits = ((0.0, 1000),)
+        self.hubspot.rules.others, self.hubspot.rules.daily, self.hubspot.rules.silent = (), None, 0.0
+        settings = self._settings(None)
+        self.clock = (self.clock // DAY + 1) * DAY + 60
+        self.line.settle(self.clock)
+        self.line.run, self.line.dead = len(self.runs) + 1, False
+        loop = SimulatedLoop(self.clock, self.clock + LONGEST_RUN, random.Random(0), self.setting.disk_seconds)
+        around = Surroundings(
+            loop.time, lambda: MIDNIGHT + timedelta(seconds=loop.time()), random.Random(0).uniform, self.line.open
+        )
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            report = runner.run(undo(settings, notify=_hear, around=around))
+        assert report.stopped is None, report.stopped
+        self.taken_back = True
 
     def exchanges_of(self, run: int) -> Sequence[Exchange]:
         """Return what passed on the line in one run."""
@@ -171,13 +198,22 @@ class World:
             self.setting.send or drawn_send(self.chance),
             existing=self.setting.existing,
             unread=self.setting.existing != "merge",
+            whole_pair=self.setting.whole_pair,
         )
+        if self.setting.removes:
+            send = replace(send, method="archive")
         if blow and blow.kind == "max duration":
             send = replace(send, max_duration=1 + blow.then * 20)
         if blow and blow.kind == "limit":
             send = replace(send, limit=1 + int(blow.then * self.inputs.records()))
         return Settings(
-            read=(InputSettings(inputs=tuple(self.inputs.files)),),
+            read=(
+                InputSettings(
+                    inputs=tuple(self.inputs.files),
+                    needs_label=self.setting.removes and not self.setting.whole_pair,
+                ),
+            ),
+            removes=self.setting.removes,
             connection=ConnectionSettings(
                 credentials=Secret(STATIC_TOKEN) if self.setting.rules.token_life is None else oauth,
                 timeout=self.setting.timeout or self.chance.choice([30.0, 30.0, 5.0]),
@@ -185,7 +221,7 @@ class World:
             send=send,
             results="a.results.csv",
             retry_failed=self._retry_failed,
-            command=("association-loader", "load", *self.inputs.files),
+            command=("association-loader", "remove" if self.setting.removes else "load", *self.inputs.files),
         )
 
     def _next_run(self) -> None:

@@ -85,8 +85,10 @@ def run(sandbox: Sandbox, folder: Path, *words: str, draw: random.Random | None 
         words_of_all = ("--yes", "--quiet", "--rate", "9999/1")
         process = command(sandbox, folder, *words, *words_of_all, XDG_CACHE_HOME=str(folder / "cache"))
         if draw and kills < KILLS // 2:
-            enough, moment = writes(sandbox) + draw.randrange(3), draw.uniform(0.0, 0.1)
-            while process.poll() is None and writes(sandbox) <= enough:
+            # Half of them at a request, half of them at any time.
+            enough, until = writes(sandbox) + draw.randrange(3), time.monotonic() + draw.uniform(0.3, 1.5)
+            at_request, moment = draw.random() < 0.5, draw.uniform(0.0, 0.1)
+            while process.poll() is None and (writes(sandbox) <= enough if at_request else time.monotonic() < until):
                 time.sleep(0.002)
             time.sleep(moment)
         if process.poll() is None and draw and kills < KILLS // 2:

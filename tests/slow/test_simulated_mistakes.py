@@ -7,16 +7,18 @@ from typing import Any
 import pytest
 
 from loader.journal import Journal
-from loader.model import Outcome, Pair, Types
+from loader.model import WHOLE_PAIR, Outcome, Pair, Types
+from loader.send import take_back
 from loader.send.gateway import Gateway
-from loader.send.judging import Merging
+from loader.send.judging import Merging, Removing
 from loader.send.limiter import Breaker, Limiter
 from loader.send.pool import Pool
+from loader.send.removal import BACK
 from loader.settings import SendSettings
 from tests.simulation.hubspot import Rules
 from tests.simulation.inputs import pairs_only
 from tests.simulation.invariants import broken
-from tests.simulation.setting import BEGINNING, Setting, drawn
+from tests.simulation.setting import BEGINNING, Setting, drawn, drawn_removal
 from tests.simulation.weather import Spell, Weather
 from tests.simulation.world import World
 
@@ -47,6 +49,35 @@ SABOTAGE: dict[str, tuple[Any, str, Any]] = {
     "what is there is not sent along": (Merging, "__call__", _sends_only_what_is_asked),
     "what was there before is forgotten": (Journal, "keep", lambda _journal, _images, _demoted=(): {}),
 }
+
+
+_judge_removal = Removing.__call__
+
+
+def _takes_all_labels_off(self: Removing, asked: Pair, now: Types) -> Any:
+    judgement = _judge_removal(self, asked, now)
+    return judgement and judgement._replace(types=tuple(sorted(now)))
+
+
+def _widens_to_the_pair(self: Removing, asked: Pair, now: Types) -> Any:
+    judgement = _judge_removal(self, asked, now)
+    return judgement and judgement._replace(types=(WHOLE_PAIR,), refusal=None)
+
+
+REMOVAL_SABOTAGE: dict[str, tuple[Any, str, Any]] = {
+    "labels that no row names go, too": (Removing, "__call__", _takes_all_labels_off),
+    "a label widens to the whole pair": (Removing, "__call__", _widens_to_the_pair),
+    "an outcome is not written down": (Journal, "record", _forgets),
+    "what was there before is forgotten": (Journal, "keep", lambda _journal, _images, _demoted=(): {}),
+    "an undo puts nothing back": (take_back, "restoration", lambda taken, now, others: BACK),
+}
+
+
+@pytest.mark.parametrize("what", REMOVAL_SABOTAGE)
+def test_a_removal_with_a_mistake_is_found_out(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also by its undo, which must put back exactly what was there."""
+    monkeypatch.setattr(*REMOVAL_SABOTAGE[what])
+    assert any(_found_out(drawn_removal(seed)) for seed in range(60))
 
 
 @pytest.mark.parametrize("what", SABOTAGE)
