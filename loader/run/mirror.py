@@ -16,13 +16,12 @@ from loader.planning.surplus import ScopeRead, Tally, read_scope
 from loader.run.connection import workers
 from loader.run.removals import check_removals
 from loader.run.session import Session
-from loader.send.archive import LABELLED_PER_ARCHIVE
 from loader.send.existing import Merge
 from loader.send.gateway import Gateway
 from loader.send.judging import Mirroring
 from loader.send.pool import Pool
 from loader.send.reading import RECORDS_PER_READ, CurrentAssociations
-from loader.send.take_off import TakeOff
+from loader.send.take_off import LABELLED_PER_ARCHIVE, TakeOff
 from loader.settings import Budget, SendSettings
 
 READERS = 3
