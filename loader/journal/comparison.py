@@ -21,6 +21,9 @@ MARKS = {
 """The marks of the lines, and what each means in a word, by the verb of what is verified."""
 
 
+SURPLUS = "surplus"
+"""What a mirror would remove: such lines have the mark of a difference, and are no rows of the inputs."""
+
 COLUMNS = (
     "input",
     "row",
@@ -55,10 +58,11 @@ def comparisons(journal: Journal, view: str, after: int) -> Iterator[tuple[int, 
 
 
 def marks(journal: Journal) -> Counter[str]:
-    """Return how many lines have each mark."""
+    """Return how many lines have each mark, and how many say what no row asks for (`SURPLUS`)."""
     counted: Counter[str] = Counter()
     for block in line_blocks(journal):
-        counted.update(_marks(journal, block))
+        both = zip(_marks(journal, block), block.rows.inputs.tolist(), strict=True)
+        counted.update(mark if input_ else SURPLUS for mark, input_ in both)
     counted["!"] += journal.counts().rejected
     return counted
 

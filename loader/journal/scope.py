@@ -6,16 +6,19 @@ in the same way. All of them are known, and committed, before anything is writte
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from loader.columns import Flags, Ids, PlannedLot, ScopeLot, Small
+from loader.errors import JournalError, RecordError
 from loader.journal.journal import Journal
 from loader.journal.lines import PAIRS_AT_ONCE, SharedLines
 from loader.journal.lots import Lots, packed_lot, unpacked_scope
 from loader.journal.planned import Planned
+from loader.journal.ranges import ranges, spread
 from loader.journal.schema import guarded
 from loader.model import WHOLE_PAIR, AssociationType, Direction, Lot, Types
 
@@ -66,11 +69,22 @@ class Surplus:
     types: Sequence[Types]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BesidePairs:
+    """Pairs of a lot that no row names, in columns; `rows` are the associations that each is to lose."""
+
+    direction: Direction
+    numbers: Ids
+    from_ids: Ids
+    to_ids: Ids
+    rows: Small
+
+
 class MirrorJournal(Journal):
     """The journal of a load; of one that is a mirror, with its scope, and with what is to be taken off."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        super().__init__(path, read_only=read_only)
         self._read_to = 0
 
     # --- the records in scope
@@ -276,6 +290,35 @@ class MirrorJournal(Journal):
                 direction = its["object_type"], its["to_object_type"]
                 yield direction, str(lot.from_ids[pair]), str(lot.to_ids[pair]), its["label"]
 
+    def beside_pairs(self, number: int) -> BesidePairs | None:
+        """Return the pairs of a lot that are to lose something; None for a lot of pairs that rows name."""
+        if not self.lots.beside[number]:
+            return None
+        lot = self.lots[number]
+        return BesidePairs(
+            direction=self._planned.type_pairs[lot.lot.type_pair],
+            numbers=np.arange(lot.first_pair, lot.last_pair + 1),
+            from_ids=lot.lot.from_ids,
+            to_ids=lot.lot.to_ids,
+            rows=lot.lot.sizes,
+        )
+
+    def removed_pairs(self, number: int) -> BesidePairs | None:
+        """Return the pairs of a lot that something was taken off; None for a lot of pairs that rows name."""
+        pairs = self.beside_pairs(number)
+        if pairs is None:
+            return None
+        statuses = "(SELECT status = 'removed' FROM results WHERE results.id = result)"
+        first, last = int(pairs.numbers[0]), int(pairs.numbers[-1])
+        found = spread(ranges(self._database, "outcomes", statuses, first, last), 2, first, last) > 0
+        return replace(
+            pairs,
+            numbers=pairs.numbers[found],
+            from_ids=pairs.from_ids[found],
+            to_ids=pairs.to_ids[found],
+            rows=pairs.rows[found],
+        )
+
     def labels(self) -> dict[tuple[Direction, AssociationType], str]:
         """Return the label of each type that rows ask for or that may be taken off; blank: none."""
         return {
@@ -318,6 +361,19 @@ class MirrorJournal(Journal):
             if not exempt.all():
                 return replace(lot, own=lot.own.take(~exempt))
         return lot
+
+
+def removed_before(path: Path, pairs: BesidePairs) -> Flags:
+    """Return which pairs something was taken off by the run of another journal, which is read and not changed."""
+    found = np.zeros(len(pairs.numbers), np.bool_)
+    with suppress(JournalError, RecordError), MirrorJournal(path, read_only=True) as journal:
+        for number in range(len(journal.lots)):
+            removed = journal.removed_pairs(number)
+            if removed is not None and removed.direction == pairs.direction:
+                before = set(zip(removed.from_ids.tolist(), removed.to_ids.tolist(), strict=True))
+                now = zip(pairs.from_ids.tolist(), pairs.to_ids.tolist(), strict=True)
+                found |= np.array([each in before for each in now], np.bool_)
+    return found
 
 
 def _some(surplus: Surplus, which: Flags) -> Surplus:

@@ -241,8 +241,9 @@ class ReadBackOptions(TypedDict, total=False):
 
     results: Annotated[Path, Option("--results", "Results of the load; the verification is written beside them.", PATH)]
     existing: Annotated[str, Option("--existing",
-        "merge: a pair may have more labels than the file asks for; replace: exactly those.",
-        choice("merge", "replace"), "merge", binds=True)]
+        "merge: a pair may have more labels than the file asks for; replace: exactly those; mirror: nor more pairs.",
+        choice("merge", "replace", "mirror"), "merge", binds=True)]
+    mirror_all_labels: MirrorAllLabels
     removed: Annotated[bool, Option("--removed",
         "After remove: check that what the inputs name is gone.", FLAG)]
     whole_pair: WholePair

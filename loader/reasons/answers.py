@@ -204,6 +204,17 @@ CATEGORIES: dict[str, Reason] = {
         "Look at the two records in HubSpot, and remove by hand what is not wanted.",
         False,
     ),
+    # Of a verification
+    "NOT_IN_FILE": Reason(
+        "The record has this association, and the file does not ask for it.",
+        "Load the file with --existing mirror to remove it, or add a row for it.",
+        True,
+    ),
+    "BACK_AGAIN": Reason(
+        "The load removed this association and it is back: HubSpot may associate companies by email domain.",
+        "Switch off automatic association in HubSpot's settings, or add a row for it to the file.",
+        False,
+    ),
     # Of the run
     "WRONG_PORTAL": Reason(
         "The token belongs to another HubSpot account than --portal-id says.",

@@ -10,7 +10,8 @@ from loader.errors import JournalError, LoaderError, RecordError, Retryable, Too
 from loader.events import Note, Notify, Verified
 from loader.files import remove_left_behind
 from loader.journal import AsyncJournal, InThread, Journal, Lock, failed_places, forget_lookups, remove_journal
-from loader.journal.comparison import COLUMNS, MARKS, comparisons, marks
+from loader.journal.comparison import COLUMNS, MARKS, SURPLUS, comparisons, marks
+from loader.journal.scope import MirrorJournal
 from loader.model import Outcome
 from loader.planning.prepare import Destination, read_all, resolve_and_group
 from loader.planning.staging import Staging
@@ -22,9 +23,11 @@ from loader.run.connection import workers
 from loader.run.identity import identity
 from loader.run.labels import type_names
 from loader.run.meter import Meter
+from loader.run.mirror import takes_off
 from loader.run.next_command import load_what_is_missing
 from loader.run.report import Verification
 from loader.run.session import Session, ended_early
+from loader.run.verify_mirror import find_surplus
 from loader.send.compare import Compare
 from loader.send.endings import no_answer
 from loader.send.gateway import Gateway, Surroundings
@@ -95,7 +98,7 @@ class _Verification:
             }
             if not await asyncio.to_thread(self._goes_on, bound):
                 await self._begin(portal, account, bound)
-            async with AsyncJournal(Journal(self.path)) as journal:
+            async with AsyncJournal(MirrorJournal(self.path)) as journal:
                 report = await self._compare(gateway, portal, journal)
         if report.stopped is None:
             remove_journal(self.path)
@@ -116,7 +119,7 @@ class _Verification:
 
     async def _begin(self, portal: GatewayPortal, account: Account, bound: dict[str, Any]) -> None:
         stop = self.session.stop
-        async with InThread(Staging(self.outputs.beside("verify-journal-staging"), stopping=stop.asked)) as staging:
+        async with InThread(self._staging()) as staging:
             for source in self.inputs:
                 for warning in source.understood.warnings:
                     self.notify(Note(f"Warning: {source.name}: {warning}"))
@@ -128,6 +131,10 @@ class _Verification:
                 raise no_answer(error) from error
             await staging.call(self._install, account, bound)
             forget_lookups(staging.held.keys.lookups)
+
+    def _staging(self) -> Staging:
+        path, stopping = self.outputs.beside("verify-journal-staging"), self.session.stop.asked
+        return Staging(path, stopping=stopping, mirror=self.settings.send.existing == "mirror")
 
     def _install(self, staging: Staging, account: Account, bound: dict[str, Any]) -> None:
         sample = self._draw(staging)
@@ -157,7 +164,9 @@ class _Verification:
 
     # --- reading back
 
-    async def _compare(self, gateway: Gateway, portal: GatewayPortal, journal: AsyncJournal[Journal]) -> Verification:
+    async def _compare(
+        self, gateway: Gateway, portal: GatewayPortal, journal: AsyncJournal[MirrorJournal]
+    ) -> Verification:
         await journal.call(Journal.limit, self.settings.send.limit)
         meter = Meter(journal.facts, gateway, self.session.around, self.session.around.clock())
         await journal.follow(
@@ -165,14 +174,25 @@ class _Verification:
             figures=meter.facts,
             listeners=[self._watch],
         )
-        stopped = await self.session.work(journal, self._read(gateway, portal, journal, meter))
+        stopped = await self.session.work(journal, self._read_all(gateway, portal, journal, meter))
         stopped = ended_early(stopped, (await journal.call(Journal.counts)).pending)
         summary = await journal.call(self._sum_up, stopped)
         self.notify(Verified(summary, str(self.file), str(stopped) if stopped else ""))
         return Verification.of(summary, self.file, stopped)
 
+    async def _read_all(
+        self, gateway: Gateway, portal: GatewayPortal, journal: AsyncJournal[MirrorJournal], meter: Meter
+    ) -> None:
+        """Judge every pair that rows ask for, and of a mirror also what they do not ask for."""
+        await self._read(gateway, portal, journal, meter)
+        if takes_off(self.settings.send):
+            if self.settings.verify.sample is None:
+                await find_surplus(journal, gateway, self.session, self.outputs.journal)
+            else:
+                self.notify(Note("With --sample, it is not checked whether records have more than the file asks for."))
+
     async def _read(
-        self, gateway: Gateway, portal: GatewayPortal, journal: AsyncJournal[Journal], meter: Meter
+        self, gateway: Gateway, portal: GatewayPortal, journal: AsyncJournal[MirrorJournal], meter: Meter
     ) -> None:
         """Judge every pair; what seems to be missing is read again, because reads may lag behind writes."""
         names = await self.session.stop.unless(type_names(portal, journal.held.directions()))
@@ -218,6 +238,8 @@ class _Verification:
 
     def _watch(self, outcomes: Sequence[Outcome]) -> None:
         """Take note of what was judged; raises TooManyFailures when HubSpot refuses it all."""
+        if outcomes[0].beside:
+            return
         self.there += sum(outcome.rows for outcome in outcomes if outcome.status == "same")
         self.pending -= sum(outcome.rows for outcome in outcomes)
         results = [outcome.result for outcome in outcomes]
@@ -239,8 +261,9 @@ class _Verification:
         finished_at = self.session.moment()
         journal.remember(finished_at=finished_at)
         counted, total = marks(journal), journal.counts().total
+        surplus = counted.pop(SURPLUS, 0)
         rows = {word: counted[mark] for mark, word in MARKS[journal.verb].items()}
-        different = sum(counted.values()) - counted["="]
+        different = sum(counted.values()) - counted["="] + surplus
         facts, requests = journal.facts, journal.facts.requests
         return summarize(
             self.settings.command,
@@ -248,6 +271,7 @@ class _Verification:
             {
                 "rows": {"total": total, **rows, "pending": total - sum(counted.values())},
                 "rejected": journal.counts().rejected,
+                **({"surplus": surplus} if takes_off(self.settings.send) else {}),
                 "sample": facts.sample,
                 "requests": {
                     "sent": requests.sent,
@@ -260,5 +284,7 @@ class _Verification:
             finished_at=finished_at,
             seconds=facts.seconds,
             exit_code=stopped.exit_code if stopped else int(different > 0),
-            next_command=load_what_is_missing(self.settings, self.outputs, counted["+"] + counted["*"], stopped),
+            next_command=load_what_is_missing(
+                self.settings, self.outputs, counted["+"] + counted["*"] + surplus, stopped
+            ),
         )

@@ -192,6 +192,8 @@ def verified_table(event: Verified) -> Iterator[RenderableType]:
     yield counts
     if rejected:
         yield Text(f"{counted(rejected, 'rejected row')}, not checked.")
+    if surplus := summary.get("surplus"):
+        yield Text(f"{surplus:,} associations in scope are not in the file.", "yellow")
     if sample := summary["sample"]:
         yield Text(
             f"A sample: {sample['pairs']:,} of {counted(sample['of'], 'pair')}, chosen with --seed {sample['seed']}; "

@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,18 @@ from loader.run.load import load
 from loader.run.plan import plan
 from loader.run.report import Report
 from loader.run.undo import undo
+from loader.run.verify import verify
 from loader.sandbox import Sandbox, SandboxThread
-from loader.settings import Budget, ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
+from loader.settings import (
+    Budget,
+    ConnectionSettings,
+    InputSettings,
+    Rate,
+    Secret,
+    SendSettings,
+    Settings,
+    VerifySettings,
+)
 from tests.written import lines_of
 
 LABELS = [
@@ -467,3 +478,27 @@ def test_the_command_line_and_python_say_what_is_taken_off(
     assert "--mirror-all-labels works only with --existing mirror" in said(
         "load", "a.csv", "--mirror-all-labels", code=2
     )
+
+
+async def test_verify_says_what_is_too_much_and_what_has_come_back(folder: Path) -> None:
+    """After a mirror there is nothing else in scope; records that are exempt, and labels out of scope, do not count."""
+    (folder / "a.csv").write_text("from_id,to_id\n1,11\n2,21\n3,31\n3,x\n")
+    associations = [*FEW, there(3, 31), there(3, 32)]
+    async with Sandbox({"labels": LABELS, "associations": associations}) as sandbox:
+        checked = replace(settings(sandbox), verify=VerifySettings(wait=0.0))
+        report = await verify(checked, notify=lambda _: None)
+        assert (report.exit_code, report.summary["surplus"], report.summary["rows"]["there"]) == (1, 2, 3)
+        await mirror(sandbox)
+        report = await verify(checked, notify=lambda _: None)
+        assert report.summary["surplus"] == 0
+        assert {line["status"] for line in lines_of(folder / "r.verify.csv")} == {"=", "!"}
+        sandbox.portal.associate("0-1", 1, "0-2", 12, frozenset())
+        sandbox.portal.associate("0-1", 1, "0-2", 19, frozenset())
+        report = await verify(checked, notify=lambda _: None)
+        assert (report.exit_code, report.summary["surplus"], report.summary["rows"]["pending"]) == (1, 2, 0)
+    found = {line["to_object_id"]: line for line in lines_of(folder / "r.verify.csv") if line["status"] == "*"}
+    assert {company: line["error_category"] for company, line in found.items()} == {
+        "12": "BACK_AGAIN",
+        "19": "NOT_IN_FILE",
+    }
+    assert {(line["input"], line["row"]) for line in found.values()} == {("", "0")}

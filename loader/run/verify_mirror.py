@@ -1,0 +1,62 @@
+"""Verification of a mirror: what is in scope and not in the file, and whether a load had removed it before."""
+
+import asyncio
+from pathlib import Path
+
+from loader.journal import AsyncJournal, is_journal
+from loader.journal.scope import BesidePairs, MirrorJournal, removed_before
+from loader.model import Outcome
+from loader.run.mirror import read_all_in_scope
+from loader.run.session import Session
+from loader.send.gateway import Gateway
+from loader.send.outcomes import plain
+from loader.send.reading import CurrentAssociations
+
+SURPLUS = "surplus"
+"""The status of what the file does not ask for."""
+
+_NOT_IN_FILE = "The file does not ask for this association: load it with --existing mirror to remove it."
+_BACK_AGAIN = (
+    "The load removed this association, and it is there again: HubSpot associates contacts and companies by itself, by "
+    "the domain of the email, unless that is switched off in its settings; or somebody has associated them since."
+)
+
+
+async def find_surplus(journal: AsyncJournal[MirrorJournal], gateway: Gateway, session: Session, load: Path) -> None:
+    """Read all records in scope, and record what of theirs the file does not ask for, once that is sure.
+
+    `load` is the journal of the load that is verified, if there is one: it knows what that removed. What seems to be
+    there is read again after `--wait`, because reads may lag behind writes.
+    """
+    current = CurrentAssociations(gateway, version=session.settings.connection.api_version)
+    wait = session.settings.verify.wait
+    for seconds in (0.0, wait) if wait else (0.0,):
+        if seconds:
+            session.note(f"Some associations seem to be there still; they are checked again in {seconds:.2g} s.")
+            await session.stop.unless(asyncio.sleep(seconds))
+        await journal.call(MirrorJournal.forget_removals)
+        await read_all_in_scope(journal, current, session)
+        surplus, _ = await journal.call(MirrorJournal.plan_removals)
+        if not surplus:
+            return
+    await journal.call(MirrorJournal.begin_removals)
+    for number in range(len(journal.held.lots)):
+        pairs = await journal.call(MirrorJournal.beside_pairs, number)
+        if pairs is not None:
+            journal.record(await asyncio.to_thread(_outcomes, pairs, load, session.moment()))
+    await journal.call(MirrorJournal.begin_removals)
+
+
+def _outcomes(pairs: BesidePairs, load: Path, moment: str) -> list[Outcome]:
+    back = removed_before(load, pairs) if is_journal(load) else None
+    found = []
+    for category, message, these in (
+        ("NOT_IN_FILE", _NOT_IN_FILE, ~back if back is not None else slice(None)),
+        ("BACK_AGAIN", _BACK_AGAIN, back if back is not None else slice(0)),
+    ):
+        numbers, rows = pairs.numbers[these], int(pairs.rows[these].sum())
+        if len(numbers):
+            result = plain(SURPLUS, finished_at=moment, attempts=1)
+            result = result._replace(error_category=category, error_message=message)
+            found.append(Outcome(pair_ids=numbers, result=result, rows=rows))
+    return found
