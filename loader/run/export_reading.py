@@ -32,11 +32,11 @@ from loader.send.reading import RECORDS_PER_READ, CurrentAssociations
 READERS = 4
 """Pieces that are read at the same time: a record of very many pages must not hold up all others."""
 
-FIRST_RECORDS = 100
+FIRST_RECORDS = 40
 """In the first read, as it is not known yet how many associations each record has; then as many more as fit."""
 
-MOST_ASSOCIATIONS = 30_000
-"""In one answer: some 4 MB, which are many times that in memory."""
+MOST_ASSOCIATIONS = 20_000
+"""In one answer: some 3 MB, which are many times that in memory; 40 records have no more in a page."""
 
 BYTES_IN_MEMORY = 1 << 18
 """Of a piece's lines; what is more waits in a temporary file until the pieces before it are written."""

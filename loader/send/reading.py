@@ -254,19 +254,22 @@ class CurrentAssociations:
         begins: Begins = {}
         while len(wanted):
             following: dict[int, str] = {}
-            most = self._most.get(direction, self._first)
-            batches = deque(wanted[start : start + most] for start in range(0, len(wanted), most))
+            again: deque[Numbers] = deque()
             refusals = 0
-            while batches:
-                batch = batches.popleft()
+            while len(wanted) or again:
+                if again:
+                    batch = again.popleft()
+                else:
+                    most = self._most.get(direction, self._first)
+                    batch, wanted = wanted[:most], wanted[most:]
                 page, left_at = await self._page(direction, batch, begins)
                 if isinstance(page, Page):
                     refusals = 0
                     following |= found.take(page, batch, begins)
-                    batches.extendleft(reversed(_unclear(direction, page, batch, found)))
+                    again.extendleft(reversed(_unclear(direction, page, batch, found)))
                 else:
                     refusals += 1
-                    batches.extendleft(reversed(_refused(page, batch, found, refusals)))
+                    again.extendleft(reversed(_refused(page, batch, found, refusals)))
                 yield left_at
             wanted, begins = np.array(list(following), np.int64), following
 
