@@ -1,4 +1,5 @@
-"""The README tells the truth: its option table is the command line's, and what it shows is what comes out.
+"""The README and the pages under samples/ tell the truth: the option table is the command line's, the links lead
+somewhere, and what is shown is what comes out.
 
 `python tests/cli/test_readme.py` writes the table of options anew.
 """
@@ -25,29 +26,35 @@ from tests.benchmarks.__main__ import keep
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "samples").glob("**/README.md"))]
+OPTIONS = ROOT / "samples" / "options" / "README.md"
 TABLE = re.compile(r"(?<=<!-- options -->\n).*?(?=<!-- end of options -->)", re.DOTALL)
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
+LINK = re.compile(r"\]\(([^)#]*)(?:#([^)]*))?\)")
 
 NOT_HERE = ("make ", "git clone", "source ", "export ", "association-loader sandbox")
 """What a test cannot or need not type: each has a test of its own."""
 
 # What differs from run to run: times, rates, the sandbox's correlation ids, the width of a terminal.
-CHANGING = re.compile(r"in [0-9:]+ \([0-9.]+ per second, limit [0-9./]+\)|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+CHANGING = re.compile(
+    r"in [0-9:]+ \([0-9.]+ per second, limit [0-9./]+\)|One by one \(default\): [^.]+|"
+    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+)
 
 
 class Shown(NamedTuple):
-    """A command of the README and the lines shown under it."""
+    """A command of a page and the lines shown under it."""
 
     command: str
     lines: tuple[str, ...]
 
 
-def shown() -> list[Shown]:
+def shown(page: Path) -> list[Shown]:
     """Return the commands of all console blocks, in order; `…` stands for lines left out."""
     found = []
-    for block in BLOCK.findall(README.read_text("utf-8")):
+    for block in BLOCK.findall(page.read_text("utf-8")):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, output = part.replace("\\\n", "").partition("\n")
             found.append(Shown(command, tuple(line for line in output.splitlines() if line.strip() not in ("", "…"))))
@@ -55,7 +62,7 @@ def shown() -> list[Shown]:
 
 
 def option_table() -> str:
-    """Return the README's table of every option of every command, from the command line itself."""
+    """Return the table of every option of every command, from the command line itself."""
     options: dict[str, tuple[click.Option, list[str]]] = {}
     for name, command in sorted(cli.commands.items(), key=lambda item: (item[0] != "load", item[0])):
         for option in command.params:
@@ -81,9 +88,22 @@ def _said(option: click.Option) -> str:
     return f"{option.help or ''} {default}".strip().replace("|", "\\|")
 
 
-@pytest.fixture(scope="module")
+def of_all_pages() -> str:
+    """Return the text of all pages."""
+    return "\n".join(page.read_text("utf-8") for page in PAGES)
+
+
+def name(page: Path) -> str:
+    """Return a page's name within the repository."""
+    return page.relative_to(ROOT).as_posix()
+
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=name)
+
+
+@pytest.fixture
 def portal() -> Iterator[Sandbox]:
-    """The sandbox that the README tells people to start, without a rate limit to wait for."""
+    """The sandbox that the README tells people to start, without a rate limit to wait for; a new one for each page."""
     with SandboxThread(ROOT / "samples" / "portal.json", rate="off", answers="wrapped") as sandbox:
         yield sandbox
 
@@ -92,7 +112,6 @@ def portal() -> Iterator[Sandbox]:
 def folder(tmp_path: Path, portal: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A reader's folder: the samples, and a shell in which the exports of the README were typed."""
     shutil.copytree(ROOT / "samples", tmp_path / "samples")
-    shutil.copy(ROOT / "samples" / "contacts_companies.csv", tmp_path)
     for name in [*os.environ]:
         if name.startswith(("HUBSPOT_", "ASSOCIATION_LOADER_")) or name in ("COLUMNS", "FORCE_COLOR", "TERM"):
             monkeypatch.delenv(name)
@@ -106,30 +125,47 @@ def folder(tmp_path: Path, portal: Sandbox, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_option_table_is_the_command_lines() -> None:
-    """Every option stands in the README with its own help, and none that is gone."""
-    found = TABLE.search(README.read_text("utf-8"))
-    assert found, "the README has lost the marks around its option table"
+    """Every option is in the table with its own help, and none that is gone."""
+    found = TABLE.search(OPTIONS.read_text("utf-8"))
+    assert found, "the page has lost the marks around its option table"
     assert found[0] == option_table(), "write it anew with: python tests/cli/test_readme.py"
 
 
 def test_every_option_named_in_the_text_exists() -> None:
     """No sentence speaks of an option that there is not."""
     known = {name for command in cli.commands.values() for option in command.params for name in option.opts}
-    named = set(OPTION.findall(README.read_text("utf-8")))
+    named = set(OPTION.findall(of_all_pages()))
     assert named - known - {"--help", "--version"} <= {"--quick"}
 
 
 def test_every_place_named_in_the_text_is_there() -> None:
-    """Whoever looks for a file or a folder of the source that the README names finds it."""
-    places = set(re.findall(r"`((?:loader|samples|tests|\.ci)/[\w./-]+)`", README.read_text("utf-8")))
+    """Whoever looks for a file or a folder of the source that a page names finds it."""
+    places = set(re.findall(r"`((?:loader|samples|tests|\.ci)/[\w./-]+)`", of_all_pages()))
     assert places
     assert not {place for place in places if not (ROOT / place).exists()}
 
 
-def test_every_command_shown_prints_what_is_shown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Typed one after the other, the README's commands print the lines shown under them, in that order."""
+@each_page
+def test_every_link_leads_to_a_page_and_a_heading(page: Path) -> None:
+    """A reader who follows a link to another page, or to a heading of one, gets there."""
+    for path, heading in LINK.findall(page.read_text("utf-8")):
+        target = (page.parent / path).resolve() if path else page
+        assert target.is_file(), path
+        headings = re.findall(r"^#+ (.*)$", target.read_text("utf-8"), re.MULTILINE) if heading else []
+        assert heading in ["", *(re.sub(r"[^\w -]", "", each).lower().replace(" ", "-") for each in headings)], path
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    """A reader of the README finds every page."""
+    linked = {(ROOT / path).resolve() for path, _ in LINK.findall(README.read_text("utf-8"))}
+    assert set(PAGES) - {README} <= linked
+
+
+@each_page
+def test_every_command_shown_prints_what_is_shown(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Typed one after the other, a page's commands print the lines shown under them, in that order."""
     monkeypatch.chdir(folder)
-    for command, lines in shown():
+    for command, lines in shown(page):
         if command.startswith(NOT_HERE):
             continue
         program, *words = shlex.split(command)
@@ -145,7 +181,8 @@ def test_every_command_shown_prints_what_is_shown(folder: Path, monkeypatch: pyt
 
 def test_the_sandbox_says_what_is_shown(folder: Path) -> None:
     """The README's sandbox starts and says how to reach it, but for the port and the seed."""
-    ((command, lines),) = [each for each in shown() if each.command.startswith("association-loader sandbox")]
+    starts = {each for page in PAGES for each in shown(page) if each.command.startswith("association-loader sandbox")}
+    ((command, lines),) = starts
     words = [*shlex.split(command), "--port", "0"]
     with subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -155,10 +192,12 @@ def test_the_sandbox_says_what_is_shown(folder: Path) -> None:
     assert [changing.sub("~", line).strip() for line in said] == [changing.sub("~", line) for line in lines]
 
 
-def test_the_python_example_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The README's Python example works as it stands."""
+def test_the_python_examples_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each example in Python works as it is."""
     monkeypatch.chdir(folder)
-    for example in PYTHON.findall(README.read_text("utf-8")):
+    examples = PYTHON.findall(of_all_pages())
+    assert examples
+    for example in examples:
         (folder / "example.py").write_text(example)
         runpy.run_path("example.py", run_name="__main__")
 
@@ -199,4 +238,4 @@ def test_how_it_is_built_names_files_and_places_that_are_there() -> None:
 
 
 if __name__ == "__main__":
-    README.write_text(TABLE.sub(lambda _: option_table(), README.read_text("utf-8")), "utf-8")
+    OPTIONS.write_text(TABLE.sub(lambda _: option_table(), OPTIONS.read_text("utf-8")), "utf-8")
