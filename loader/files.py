@@ -70,6 +70,7 @@ def replacing(path: Path, *, mode: int = 0o600) -> Iterator[BufferedRandom]:
         beside.unlink(missing_ok=True)
         descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_LINK, mode)
         try:
+            os.fchmod(descriptor, mode)  # The umask of a scheduler may be stricter than its metrics' reader can bear.
             with os.fdopen(descriptor, "w+b") as file:
                 yield file
                 file.flush()

@@ -4,6 +4,7 @@ import fcntl
 import os
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -36,14 +37,14 @@ class Lock:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                name = _name_in(descriptor)
+                name, since = _name_in(descriptor), datetime.fromtimestamp(os.fstat(descriptor).st_mtime, UTC)
                 os.close(descriptor)
                 if time.monotonic() < patient_until:
                     time.sleep(LOOK_SECONDS)
                     continue
                 raise JournalLocked(
-                    f"{self._journal}: process {name} is working on these files: wait for it, or give another "
-                    f"{self._option}"
+                    f"{self._journal}: process {name} is working on these files (since {since:%Y-%m-%d %H:%M} UTC): "
+                    f"wait for it, or give another {self._option}"
                 ) from None
             except OSError as error:
                 os.close(descriptor)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, BinaryIO
 
 from loader.errors import ApiError, Fatal, LoaderError, Retryable, Stopped, TooManyFailures
-from loader.events import FailedFor, Finished, Notify, Started
+from loader.events import FailedFor, Finished, Note, Notify, Started
 from loader.files import remove_left_behind
 from loader.journal import (
     AsyncJournal,
@@ -42,7 +42,7 @@ from loader.run.earlier_files import (
 from loader.run.identity import Decision, Earlier, decide, identity, look
 from loader.run.meter import Meter
 from loader.run.mirror import plan_removals, takes_off, taking_off
-from loader.run.next_command import next_command, same_command
+from loader.run.next_command import is_reloadable, next_command, same_command
 from loader.run.plan import plan_rows
 from loader.run.removals import Agree, check_removals, look_at_removals
 from loader.run.report import Report
@@ -204,6 +204,9 @@ class _Load:
             return NO_ACCOUNT, error
         self.method = event.method
         self.notify(event)
+        for name, understood in event.inputs.items():
+            if not understood.records:
+                self.notify(Note(f"{name} holds no rows: nothing is loaded from it", serious=True))
         if event.new_labels:
             made = await self.session.stop.unless(make_labels(portal, event.new_labels, self.notify))
             await staging.call(Staging.labels_made, made)
@@ -404,7 +407,7 @@ class _Load:
             str(self.outputs.failures) if failures.lines else None,
             stopped,
             tuple(FailedFor(rows, code, reason.cause, reason.mend) for code, reason, rows in journal.explained()),
-            reloadable=len(self.settings.read) == 1,
+            reloadable=is_reloadable(self.settings),
             limit=self.settings.send.limit,
         )
 

@@ -47,10 +47,20 @@ def next_command(
         return _joined(head, [*again, _Part("--retry-failed", ("--retry-failed",))])
     if not counts.failed and not counts.rejected:
         return None
-    if len(settings.read) > 1:
-        # A job's failures come from files that are read in different ways: they are mended where they come from.
+    if not is_reloadable(settings):
+        # A job's failures may come from files that are read in different ways: they are corrected where they come from.
         return _joined(head, _without(parts, {"--fresh", "--retry-failed", "--limit"}))
     return load_mended(settings, outputs, outputs.failures)
+
+
+def is_reloadable(settings: Settings) -> bool:
+    """Return True where the failures file can be loaded by the same command with other inputs.
+
+    That of a job cannot: its inputs stand in the configuration file, each with how it is read.
+    """
+    if len(settings.read) > 1:
+        return False
+    return not settings.command or any(not part.option for part in _parts(settings.command[2:]))
 
 
 def same_command(settings: Settings) -> str | None:
@@ -81,9 +91,9 @@ def load_what_is_missing(
 def load_mended(settings: Settings, outputs: Outputs, failures: Path) -> str | None:
     """Return the command that loads a failures file of this run once it is mended.
 
-    None when no command was typed, and for a job of several inputs: what they have in common is not known.
+    None when no command was typed, and for a job (see `is_reloadable`).
     """
-    if not settings.command or len(settings.read) > 1:
+    if not settings.command or not is_reloadable(settings):
         return None
     parts = list(_parts(settings.command[2:]))
     typed = {part.option for part in parts}

@@ -4,6 +4,7 @@ Serve it with `python prefect_flow.py`. The loader runs in a virtual environment
 """
 # ruff: noqa: INP001 - a folder of samples is no package
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -43,7 +44,8 @@ def hubspot_associations() -> int:
     """Load last night's files into HubSpot."""
     code = load()
     if code == 1:
-        get_run_logger().warning("some rows were not associated: see the failures file in %s", FOLDER)
+        rows = json.loads((FOLDER / "nightly.summary.json").read_text("utf-8"))["rows"]
+        get_run_logger().warning("some rows were not associated (%s): see %s/nightly.failures.csv", rows, FOLDER)
     return code
 
 

@@ -171,3 +171,36 @@ def test_a_summary_that_no_load_wrote_is_kept_and_said(sandbox: Sandbox, load: R
     (kept,) = folder.glob("a.2*.summary.json")
     assert (done.code, kept.read_text()) == (1, "mine")
     assert f"a.summary.json was there before this run and is kept as {kept.name}" in " ".join(done.err.split())
+
+
+def test_metrics_are_for_another_user_whatever_the_umask(sandbox: Sandbox, load: Run, folder: Path) -> None:
+    """A scheduler's may be strict; all else that a load writes is for its owner only."""
+    (folder / "a.csv").write_text(ROWS)
+    before = os.umask(0o077)
+    try:
+        load("a.csv", "--metrics-file", "a.prom")
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in folder.glob("a.*") if path.name != "a.csv"}
+    assert modes.pop("a.prom") == 0o644
+    assert set(modes.values()) == {0o600}
+
+
+def test_an_input_without_a_row_is_said_also_with_quiet(sandbox: Sandbox, load: Run, folder: Path) -> None:
+    """It is no failure, and whoever gets the mail knows that nothing came."""
+    (folder / "a.csv").write_text("from_id,to_id\n")
+    done = load("a.csv", "--quiet")
+    assert done.code == 0
+    assert "a.csv holds no rows: nothing is loaded from it" in done.err
+    assert "Nothing to do: the inputs hold no row." in load("a.csv", "--fresh").err
+
+
+def test_the_next_command_of_a_job_is_the_job(sandbox: Sandbox, run: Run, folder: Path) -> None:
+    """Its inputs stand in the configuration file, so its failures are corrected where they come from."""
+    (folder / "a.csv").write_text(ROWS)
+    (folder / "job.toml").write_text('[[input]]\npath = "a.csv"\nfrom = "contacts"\nto = "companies"\n')
+    done = run("load", "--config", "job.toml")
+    assert done.code == 1
+    assert "Next: association-loader load --config job.toml\n" in done.err
+    (folder / "a.csv").write_text(ROWS.replace("x,", "102,"))
+    assert run("load", "--config", "job.toml").code == 0

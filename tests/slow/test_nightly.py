@@ -1,12 +1,14 @@
 """The nightly samples' own scripts: what they print, how they end, when they try again."""
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from loader.journal import Lock
 from loader.sandbox import SandboxThread
 from tests.slow.nightly import NIGHTLY, Night
 
@@ -46,8 +48,40 @@ def test_wrong_rows_are_told_and_the_night_counts_as_done(night: Night) -> None:
     """Exit 1 with one sentence that says where to look."""
     done = script(night)
     assert done.returncode == 1
-    assert "see the failures file" in done.stdout
+    assert f"see the failures file {night.folder}/nightly.failures.csv\n" in done.stdout
+    assert "Rows: total: 4, created: 3, replaced: 0, unchanged: 0, failed: 0, rejected: 1, pending: 0\n" in done.stdout
     assert (night.folder / "nightly.failures.csv").exists()
+    assert (night.folder / "nightly.prom").stat().st_mode & 0o777 == 0o644, "another user reads it, whatever the umask"
+
+
+def test_the_next_command_of_a_night_works_once_its_file_is_corrected(night: Night) -> None:
+    """It is the same one, because the inputs stand in the job; what was loaded before is not sent again."""
+    assert script(night).returncode == 1
+    following = json.loads((night.folder / "nightly.summary.json").read_text())["next_command"]
+    assert following.startswith("association-loader load --config job.toml")
+    night.write("11,21\n12,22\n13,23\n14,24\n")
+    command = following.replace("association-loader", str(night.command), 1)
+    done = subprocess.run(command, shell=True, env=night.environment(), cwd=night.folder, check=False)  # noqa: S602
+    assert done.returncode == 0
+    assert night.sandbox.count("PUT") == 4
+
+
+def test_a_file_without_a_row_is_said(night: Night) -> None:
+    """It is no failure, but somebody should know: cron mails it."""
+    night.write("")
+    done = script(night)
+    assert done.returncode == 0
+    assert "contacts_companies.csv holds no rows: nothing is loaded from it" in done.stdout
+
+
+def test_a_second_load_says_that_an_earlier_one_is_at_work(night: Night) -> None:
+    """It needs nobody, and its code is not that of a wrong job."""
+    with Lock(night.folder / "nightly.journal"):
+        done = script(night)
+    assert done.returncode == 75
+    assert re.search(r"process [0-9]+ is working on these files \(since 20[0-9-]+ [0-9:]+ UTC\)", done.stdout)
+    assert "An earlier load is still at work, so this one did nothing" in done.stdout
+    assert night.sandbox.count("PUT") == 0
 
 
 def test_a_night_that_stopped_for_now_goes_on_by_itself(night: Night) -> None:
