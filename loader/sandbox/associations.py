@@ -2,7 +2,8 @@
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from loader.sandbox.association_types import AssociationTypes, TypeSet
 
@@ -11,6 +12,15 @@ _SHIFT = 64
 _MASK = (1 << _SHIFT) - 1
 
 Direction = tuple[str, str]
+
+
+class _Change(NamedTuple):
+    """When a pair was changed, its records in canonical orientation, and the types that it had before."""
+
+    moment: float
+    first: tuple[str, int]
+    second: tuple[str, int]
+    before: TypeSet
 
 
 class AssociationSet:
@@ -29,6 +39,9 @@ class AssociationSet:
         self._interned: dict[TypeSet, TypeSet] = {}
         self.links_changed = 0
         """Grows whenever a record gets or loses an associated record."""
+        self.clock: Callable[[], float] | None = None
+        """Where it is set, the changes are kept that a read which lags does not show yet."""
+        self._changes: list[_Change] = []
 
     def __len__(self) -> int:
         return sum(map(len, self._pairs.values()))
@@ -47,6 +60,9 @@ class AssociationSet:
             return
         pairs = self._pairs.setdefault((from_type, to_type), {})
         packed = from_id << _SHIFT | to_id
+        if self.clock is not None:
+            before = pairs.get(packed, NONE)
+            self._changes.append(_Change(self.clock(), (from_type, from_id), (to_type, to_id), before))
         if not types:
             if pairs.pop(packed, None) is not None:
                 self._unlink((from_type, to_type), from_id, to_id)
@@ -61,6 +77,22 @@ class AssociationSet:
         """The ids of the records of one object type that a record is associated with, ascending."""
         found = self._neighbours.get((from_type, to_type), {}).get(from_id, ())
         return (found,) if isinstance(found, int) else found
+
+    def seen(self, from_type: str, from_id: int, to_type: str, lag: float) -> dict[int, TypeSet]:
+        """What a record was associated with so many seconds ago, by record id, ascending."""
+        found = {
+            to_id: self.types_of(from_type, from_id, to_type, to_id)
+            for to_id in self.neighbours(from_type, from_id, to_type)
+        }
+        here = (from_type, from_id)
+        for change in reversed(self._changes if self.clock is not None else ()):
+            if self.clock is None or change.moment <= self.clock() - lag:
+                break
+            if change.first == here and change.second[0] == to_type:
+                found[change.second[1]] = change.before
+            elif change.second == here and change.first[0] == to_type:
+                found[change.first[1]] = self._types.inverse(change.before)
+        return {to_id: types for to_id, types in sorted(found.items()) if types}
 
     def records(self, object_type: str) -> set[int]:
         """The ids of the records of an object type that are associated with any other."""

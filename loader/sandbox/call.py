@@ -31,7 +31,8 @@ class Behaviour:
     not known), or an error for ``each`` in a 207 (documented). ``error_context``: what such an error names:
     the ids of the pair, only what was observed of single requests, or nothing. ``strict_ids``: batch read and
     batch archive, too, refuse the whole request because of a record that does not exist. ``page_size``:
-    associations in one page (documented: 500).
+    associations in one page (documented: 500). ``read_lag``: how many seconds ago the associations are that a
+    batch read shows (others saw reads that lag behind writes).
     """
 
     answers: Literal["wrapped", "bare"] = "bare"
@@ -42,6 +43,7 @@ class Behaviour:
     error_context: Literal["pair", "observed", "none"] = "pair"
     strict_ids: bool = False
     page_size: int = 500
+    read_lag: float = 0.0
 
 
 @dataclass(slots=True, kw_only=True)

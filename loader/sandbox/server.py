@@ -65,8 +65,8 @@ class Sandbox:
     ``seed``: of all randomness. ``batch_exempt``: leave out of the rolling limit what HubSpot's
     specification marks as exempt. ``window_seconds``: of ``max_window`` where the rate is off.
     ``answers``, ``ids``, ``semantics``, ``no_associations``, ``invalid_pairs``, ``error_context``,
-    ``strict_ids``, ``page_size``: see ``Behaviour``. ``clock`` is monotonic and ``wall`` the time since the
-    epoch, both in seconds. Raises ValueError on settings that mean nothing.
+    ``strict_ids``, ``page_size``, ``read_lag``: see ``Behaviour``. ``clock`` is monotonic and ``wall`` the time
+    since the epoch, both in seconds. Raises ValueError on settings that mean nothing.
     """
 
     def __init__(
@@ -86,6 +86,7 @@ class Sandbox:
         error_context: Literal["pair", "observed", "none"] = "pair",
         strict_ids: bool = False,
         page_size: int = 500,
+        read_lag: float = 0.0,
         batch_exempt: bool = False,
         window_seconds: float = 10,
         record_requests: bool = True,
@@ -108,6 +109,7 @@ class Sandbox:
             error_context=error_context,
             strict_ids=strict_ids,
             page_size=page_size,
+            read_lag=read_lag,
         )
         self._rate, self._daily, self._window_seconds = Rate.parse(rate), daily, window_seconds
         self._latency = Latency.parse(latency)
@@ -116,6 +118,8 @@ class Sandbox:
         self._keep, self._bodies = record_requests, record_bodies
         self._host, self._port = host, port
         self._clock, self._wall = clock, wall
+        if read_lag:
+            self.portal.associations.clock = clock
         self._routes = Routes()
         self._connections: WeakKeyDictionary[asyncio.Transport, _Connection] = WeakKeyDictionary()
         self._opened = 0

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -410,3 +411,33 @@ def test_verify_looks_whether_it_is_gone(remove: Run, run: Run, portal: Sandbox,
         "gone.csv", object_type="contacts", to_object_type="companies", removed=True, whole_pair=True, wait=0
     )
     assert report.summary["rows"] == {"total": 4, "gone": 2, "still_there": 2, "unreadable": 0, "pending": 0}
+
+
+def test_reads_that_lag_behind_writes_do_not_make_a_removal_look_undone(
+    hubspot: Run, run: Run, folder: Path, lines: Lines
+) -> None:
+    """`verify` looks again after a while; a read that shows what is gone already only has it taken off once more."""
+    with hubspot(portal={"labels": LABELS}, read_lag=0.3) as portal:
+        for contact in (1, 2):
+            portal.portal.associate("0-1", contact, "0-2", 11, frozenset([PLAIN, BOSS]))
+        (folder / "a.csv").write_text("from_id,to_id,label\n1,11,Boss\n2,11,Boss\n")
+        time.sleep(0.35)
+        assert run("remove", "a.csv", *CONTACTS, "--yes", "--limit", "1").code == 0
+        assert run("remove", "a.csv", *CONTACTS, "--yes").code == 0
+        assert statuses(lines("a.removed.results.csv")) == {2: "removed", 3: "removed"}
+        assert run("verify", "a.csv", *CONTACTS, "--removed", "--wait", "0").code == 1
+        assert run("verify", "a.csv", *CONTACTS, "--removed", "--wait", "1").code == 0
+        assert set(portal.portal.pairs().values()) == {frozenset([PLAIN])}
+
+
+def test_status_report_and_metrics_speak_of_removed_rows(remove: Run, run: Run, folder: Path) -> None:
+    """In their own words, and with none of a load's."""
+    assert remove("1,11,Boss\n4,14,Boss", "--metrics-file", "gone.prom").code == 0
+    assert "2 rows, 1 removed, 1 unchanged" in run("status", "gone.removed.results.csv").out
+    assert run("report", "gone.removed.results.csv").code == 0
+    page = (folder / "gone.removed.report.html").read_text()
+    assert "1 of 2 rows are taken off, 1 were not there" in page
+    assert "created" not in page
+    metrics = (folder / "gone.prom").read_text()
+    assert 'status="removed"} 1' in metrics
+    assert "created" not in metrics

@@ -113,11 +113,13 @@ def page(simulation: Simulation, call: Call, begin: Ends, limit: int) -> tuple[l
     """
     portal = simulation.portal
     from_type, from_id, to_type, after = begin.key
-    neighbours = portal.associations.neighbours(from_type, from_id, to_type)
+    lag = simulation.behaviour.read_lag
+    seen = portal.associations.seen(from_type, from_id, to_type, lag) if lag else None
+    neighbours = tuple(seen) if seen is not None else portal.associations.neighbours(from_type, from_id, to_type)
     start = bisect_right(neighbours, after)
     results: list[Json] = []
     for to_id in neighbours[start : start + limit]:
-        types = portal.associations.types_of(from_type, from_id, to_type, to_id)
+        types = seen[to_id] if seen else portal.associations.types_of(from_type, from_id, to_type, to_id)
         shown = [
             {"category": each.key[0], "typeId": each.key[1], "label": each.label}
             for each in portal.types.describe(from_type, types)

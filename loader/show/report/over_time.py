@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from loader.journal import Facts
+from loader.model import STATUSES
 from loader.show.pace import Bucket, Pace, quantile
 from loader.show.report.plots import Axis, Plot, Series, plot
 
@@ -31,7 +32,7 @@ def plots(pace: Pace, facts: Facts) -> list[Plot]:
     axis = Axis(len(intervals), pace.width, went_on_at)
     return [
         _throughput(axis, intervals, window),
-        _rows(axis, intervals),
+        _rows(axis, intervals, STATUSES[facts.identity.get("verb", "load")][:-1]),
         _trouble(axis, intervals),
         _latency(axis, intervals),
     ]
@@ -51,9 +52,11 @@ def _throughput(axis: Axis, intervals: Sequence[Bucket], window: float) -> Plot:
     return plot("throughput", "Requests per second", described, axis, [sent, allowed])
 
 
-def _rows(axis: Axis, intervals: Sequence[Bucket]) -> Plot:
+def _rows(axis: Axis, intervals: Sequence[Bucket], statuses: Sequence[str]) -> Plot:
+    *first, last = statuses
+    done_as = f"{', '.join(first)} or {last}"
     both = Series("failed", "steps", "red", [(each.done + each.failed) / axis.seconds for each in intervals])
-    done = Series("created, replaced or unchanged", "steps", "green", [each.done / axis.seconds for each in intervals])
+    done = Series(done_as, "steps", "green", [each.done / axis.seconds for each in intervals])
     rows = sum(each.done + each.failed for each in intervals)
     described = f"{rows:,} rows in all, at most {both.peak:,.4g} per second."
     return plot("rows", "Rows per second", described, axis, [both, done])
