@@ -79,7 +79,7 @@ class AssociationSet:
         return (found,) if isinstance(found, int) else found
 
     def seen(self, from_type: str, from_id: int, to_type: str, lag: float) -> dict[int, TypeSet]:
-        """What a record was associated with so many seconds ago, by record id, ascending."""
+        """What a record was associated with ``lag`` seconds ago, by record id, ascending."""
         found = {
             to_id: self.types_of(from_type, from_id, to_type, to_id)
             for to_id in self.neighbours(from_type, from_id, to_type)
