@@ -144,13 +144,13 @@ class AsyncJournal(InThread[SomeJournal]):
         """Return the next pairs, the intent to send them committed."""
         return await self.call(lambda journal: journal.claim(most))
 
-    async def claim_lot(self, records: int, pairs: int, *, scattered: bool = False) -> Lot | None:
+    async def claim_lot(self, records: int, *, scattered: bool = False) -> Lot | None:
         """Return the next pairs that are to be looked up together, None when there are none left."""
-        return await self.call(lambda journal: journal.claim_lot(records, pairs, scattered=scattered))
+        return await self.call(lambda journal: journal.claim_lot(records, scattered=scattered))
 
-    async def next_lot(self, records: int, pairs: int) -> Lot | None:
+    async def next_lot(self, records: int) -> Lot | None:
         """Return the next pairs that are looked up together, to be looked at and not to be sent."""
-        return await self.call(Journal.next_lot, records, pairs)
+        return await self.call(Journal.next_lot, records)
 
     async def claim_again(self, *, insisting: bool = False) -> None:
         """Let claims begin with the first pair without an outcome once more; `insisting`: no pair waits for another."""

@@ -109,33 +109,25 @@ def pairs_of(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Size:
-    """How large a lot may be; `scattered` has its pairs in the order of their rows, not those of a record together."""
-
-    records: int
-    pairs: int
-    scattered: bool
-
-
 def claim_lot(
-    database: sqlite3.Connection, planned: Planned, lots: Lots, begin: Begin, size: Size
+    database: sqlite3.Connection, planned: Planned, lots: Lots, begin: Begin, *, records: int, scattered: bool
 ) -> tuple[int, ClaimedLot] | None:
     """Return the next lot, and the number of its last pair; None when there is none.
 
-    The pairs of one record stay together, unless there are more than a lot may have.
+    It has `records` different records at the end that is looked up, at most, and is a part of a planned lot. The pairs
+    of one record lie together, or, `scattered`, in the order in which rows name them.
     """
     lot, found = next(open_pairs(database, lots, begin), (None, np.zeros(0, np.int64)))
     if lot is None:
         return None
     columns = lot.lot
     at_to = planned.lookup_backward[columns.requests[found]]
-    records = np.where(at_to, columns.to_ids[found], columns.from_ids[found])
-    behind = np.flatnonzero(np.diff(records))[size.records - 1 : size.records] + 1
-    most = min([*behind.tolist(), size.pairs, len(found)])
+    ids = np.where(at_to, columns.to_ids[found], columns.from_ids[found])
+    behind = np.flatnonzero(np.diff(ids))[records - 1 : records] + 1
+    most = min([*behind.tolist(), len(found)])
     some, at_to = found[:most], at_to[:most]
     last = lot.first_pair + int(some[-1])
-    if size.scattered:
+    if scattered:
         order = np.lexsort((columns.parts[lot.starts[some]], lot.places[some]))
         some, at_to = some[order], at_to[order]
     direction = planned.type_pairs[columns.type_pair]

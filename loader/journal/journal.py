@@ -253,23 +253,24 @@ class Journal:
         self._claimed = last
         self.remember(claimed=max(last, self.facts.claimed))
 
-    def next_lot(self, records: int, pairs: int, *, scattered: bool = False) -> Lot | None:
+    def next_lot(self, records: int, *, scattered: bool = False) -> Lot | None:
         """Return the next pairs that are looked up together, None when there are none left.
 
-        They are at most `pairs`, with at most `records` different records at the end that is looked up. Those of one
-        record are together, or, `scattered`, in the order in which rows name them.
+        They have at most `records` different records at the end that is looked up. Those of one record are together,
+        or, `scattered`, in the order in which rows name them.
         """
         with guarded(self.path):
-            size = claims.Size(records=records, pairs=pairs, scattered=scattered)
-            claimed = claims.claim_lot(self._database, self._planned, self.lots, self._begin, size)
+            claimed = claims.claim_lot(
+                self._database, self._planned, self.lots, self._begin, records=records, scattered=scattered
+            )
         if claimed is None:
             return None
         self._claimed, lot = claimed
         return lot
 
-    def claim_lot(self, records: int, pairs: int, *, scattered: bool = False) -> Lot | None:
+    def claim_lot(self, records: int, *, scattered: bool = False) -> Lot | None:
         """Return the next lot (see `next_lot`), after committing the intent to send its pairs."""
-        if (lot := self.next_lot(records, pairs, scattered=scattered)) is not None:
+        if (lot := self.next_lot(records, scattered=scattered)) is not None:
             self._intend(self._claimed)
         return lot
 

@@ -352,9 +352,9 @@ class MirrorJournal(Journal):
         self.beside = True
         self._from_the_start()
 
-    def claim_lot(self, records: int, pairs: int, *, scattered: bool = False) -> Lot | None:
+    def claim_lot(self, records: int, *, scattered: bool = False) -> Lot | None:
         """Return the next pairs that are to be looked up together; of those to be taken off, none of exempt records."""
-        while (lot := super().claim_lot(records, pairs, scattered=scattered)) is not None and self.beside:
+        while (lot := super().claim_lot(records, scattered=scattered)) is not None and self.beside:
             first, second = lot.own.direction
             exempt = np.isin(lot.own.from_ids, self._exempt_among(first, lot.own.from_ids))
             exempt |= np.isin(lot.own.to_ids, self._exempt_among(second, lot.own.to_ids))

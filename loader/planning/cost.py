@@ -13,7 +13,6 @@ from loader.journal import AsyncJournal
 from loader.model import Lot, Numbers, Pairs, Types
 from loader.send.batch import PAIRS_PER_CREATE
 from loader.send.endings import no_answer
-from loader.send.existing import PAIRS_PER_LOOKUP
 from loader.send.judging import Case, Judge, cases, renamed
 from loader.send.reading import RECORDS_PER_READ, CurrentAssociations, Reading
 from loader.send.take_off import LABELLED_PER_ARCHIVE
@@ -70,7 +69,7 @@ async def look_ahead(journal: AsyncJournal[Any], current: CurrentAssociations, j
     refused: list[ApiError] = []
     whole = False
     while lots < MOST_LOTS and not whole:
-        lot = await journal.claim_lot(RECORDS_PER_READ, PAIRS_PER_LOOKUP)
+        lot = await journal.claim_lot(RECORDS_PER_READ)
         if lot is None:
             whole = True
             continue

@@ -17,7 +17,6 @@ from loader.run.labels import type_names
 from loader.run.sending import judge_of
 from loader.run.session import Session
 from loader.send.endings import no_answer
-from loader.send.existing import PAIRS_PER_LOOKUP
 from loader.send.gateway import Gateway
 from loader.send.judging import Judge, cases
 from loader.send.portal import GatewayPortal
@@ -63,7 +62,7 @@ async def _look(
 ) -> RemovalPlanned:
     found = RemovalPlanned(portal_id=None)
     lots = 0
-    while lot := await journal.next_lot(RECORDS_PER_READ, PAIRS_PER_LOOKUP):
+    while lot := await journal.next_lot(RECORDS_PER_READ):
         for pairs in (lot.own, lot.other):
             if len(pairs):
                 found = await _counted(found, pairs, current, judge)

@@ -129,16 +129,14 @@ def _all_created(reply: Reply, pairs: Pairs) -> list[tuple[tuple[str, ...], Pair
         return []
     from_ids = np.fromiter(map(_FROM, results), np.int64, len(results))
     to_ids = np.fromiter(map(_TO, results), np.int64, len(results))
-    texts = {text: place for place, text in enumerate(dict.fromkeys(map(_LABELS, results)))}
-    labels = np.fromiter(map(texts.__getitem__, map(_LABELS, results)), np.int32, len(results))
+    sets = list(dict.fromkeys(map(_LABELS, results)))
+    labels = np.array([sets.index(each.labels) for each in results] if len(sets) > 1 else [0] * len(results), np.int32)
     if not (np.array_equal(from_ids, pairs.from_ids) and np.array_equal(to_ids, pairs.to_ids)):
         answered, sent = np.lexsort((to_ids, from_ids)), np.lexsort((pairs.to_ids, pairs.from_ids))
         pairs, labels = pairs.take(sent), labels[answered]
         if not (np.array_equal(from_ids[answered], pairs.from_ids) and np.array_equal(to_ids[answered], pairs.to_ids)):
             return []
-    if len(texts) == 1:
-        return [(labels_of(text), pairs) for text in texts]
-    return [(labels_of(text), pairs.take(labels == place)) for text, place in texts.items()]
+    return [(labels_of(each), pairs.take(labels == place)) for place, each in enumerate(sets)]
 
 
 def _created_one_by_one(reply: Reply, sent: Pairs) -> Created:

@@ -22,14 +22,11 @@ from loader.send.reading import RECORDS_PER_READ, Current
 WAIT_SECONDS = 30.0
 """So long pairs may wait until a request is full."""
 
-PAIRS_PER_LOOKUP = 50_000
-"""In one lot: what a thousand records have between them may be much."""
-
 
 class Ledger(lookup.Ledger, Protocol):
     """Where pairs come from, and where is written down what they were and what became of them."""
 
-    async def claim_lot(self, records: int, pairs: int, *, scattered: bool) -> Lot | None:
+    async def claim_lot(self, records: int, *, scattered: bool) -> Lot | None:
         """Return the next pairs that are to be looked up together, None when nothing is left.
 
         Those of one record lie together, or, `scattered`, apart.
@@ -148,7 +145,7 @@ class Merge:
 
     async def _look_up_next(self) -> None:
         # HubSpot locks a record while it writes to it: PUTs that are under way together are to be of different ones.
-        lot = await self._ledger.claim_lot(RECORDS_PER_READ, PAIRS_PER_LOOKUP, scattered=self._capacity == 1)
+        lot = await self._ledger.claim_lot(RECORDS_PER_READ, scattered=self._capacity == 1)
         if lot is None:
             self._ended = True
             return

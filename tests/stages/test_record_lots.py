@@ -15,10 +15,10 @@ PLAIN, PRIMARY = AssociationType("HUBSPOT_DEFINED", 279), AssociationType("HUBSP
 PLAIN_BACK, PRIMARY_BACK = AssociationType("HUBSPOT_DEFINED", 280), AssociationType("HUBSPOT_DEFINED", 2)
 
 
-def lots(journal: Journal, records: int = 1000, pairs: int = 50_000, *, scattered: bool = True) -> list[Lot]:
+def lots(journal: Journal, records: int = 1000, *, scattered: bool = True) -> list[Lot]:
     """Claim everything."""
     found: list[Lot] = []
-    while (lot := journal.claim_lot(records, pairs, scattered=scattered)) is not None:
+    while (lot := journal.claim_lot(records, scattered=scattered)) is not None:
         found.append(lot)
     return found
 
@@ -105,11 +105,12 @@ def test_families_of_object_types_are_lots_of_their_own(tmp_path: Path) -> None:
         assert [lot.direction for lot in lots(journal)] == [("0-2", "0-1"), ("0-3", "0-2")]
 
 
-def test_a_record_with_more_pairs_than_a_lot_holds_is_split(tmp_path: Path) -> None:
+def test_a_record_with_more_pairs_than_a_lot_holds_is_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Others stay together: the lot ends before or after them."""
+    monkeypatch.setattr("loader.planning.group.PAIRS_IN_A_LOT", 3)
     rows = [link(row, row, 9) for row in range(2, 9)] + [link(9, 1, 8)]
     with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
-        assert [len(lot.other) for lot in lots(journal, pairs=3)] == [3, 3, 2]
+        assert [len(lot.other) for lot in lots(journal)] == [1, 3, 3, 1]
 
 
 def test_a_limit_holds_though_pairs_are_claimed_by_record(tmp_path: Path) -> None:

@@ -118,8 +118,8 @@ class MemoryLedger:
     scattered: bool | None = None
     singles: Singles = field(default_factory=dict)
 
-    async def claim_lot(self, records: int, pairs: int, *, scattered: bool) -> Lot | None:
-        assert (records, pairs) == (1000, 50_000)
+    async def claim_lot(self, records: int, *, scattered: bool) -> Lot | None:
+        assert records == 1000
         self.scattered = scattered
         return self.lots.pop(0) if self.lots else None
 
