@@ -16,11 +16,14 @@ from click.core import ParameterSource
 
 from loader.complain import PROGRAM, complain
 from loader.errors import LoaderError, UsageError
-from loader.options import Option, options_of
+from loader.options import GROUPS, Option, options_of
 from loader.options.kinds import PATH, Kind
 
 if TYPE_CHECKING:
     from loader.options.command import Command
+
+FEW_OPTIONS = 10
+"""That many fit on a screen without headings."""
 
 
 class _Option(click.Option):
@@ -44,6 +47,22 @@ class _Option(click.Option):
         return value
 
 
+class _Command(click.Command):
+    """A command whose help shows its options under headings, where it has more than a screen takes in at a glance."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, those of a group together."""
+        options = [each for each in self.get_params(ctx) if isinstance(each, click.Option)]
+        records = {each.name: record for each in options if (record := each.get_help_record(ctx))}
+        if len(records) > FEW_OPTIONS:
+            for heading, names in GROUPS.items():
+                if found := [records.pop(name) for name in names if name in records]:
+                    with formatter.section(heading):
+                        formatter.write_dl(found)
+        with formatter.section("Options"):
+            formatter.write_dl(list(records.values()))
+
+
 def _type(kind: Kind) -> click.ParamType[Any]:
     """Return the type that makes click's help show what a value may be."""
     if kind.choices:
@@ -60,7 +79,7 @@ def verb(short_help: str, *arguments: click.Argument) -> Callable[[Callable[["Co
 
     def declare(run_verb: Callable[["Command"], int]) -> click.Command:
         name = run_verb.__name__.replace("_", "-")
-        made = click.Command(
+        made = _Command(
             name,
             callback=lambda **words: run_verb(_typed(words)),
             params=[*arguments, *map(_Option, options_of(name).values())],
@@ -235,6 +254,7 @@ def verify(given: "Command") -> int:
     *  the two records are associated, but not by the type asked for
     +  they are not associated
     !  it could not be read, or the row is rejected
+
     With --removed, after remove: = is gone, * is still there. Nothing is changed. Exit code 1 when anything but = was
     found.
     """

@@ -354,6 +354,30 @@ _OF_VERBS: Mapping[str, tuple[type, ...]] = {
 """The commands and their options, in the order of the help."""
 
 
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "What the file holds": (
+        *("object_type", "to_object_type", "label", "association_type_id", "association_category", "column"),
+        *("from_id_property", "to_id_property", "ids", "strict", "format", "sheet", "delimiter", "encoding"),
+    ),
+    "What changes in HubSpot": (
+        *("existing", "mirror_all_labels", "max_removals", "unread", "create_labels", "whole_pair", "assume_new"),
+        *("method", "yes", "inverse_label", "name"),
+    ),
+    "What is checked": ("removed", "sample", "seed", "wait"),
+    "Try, stop, continue": (
+        *("dry_run", "limit", "max_failures", "max_duration", "daily_reserve", "fresh", "retry_failed", "again"),
+    ),
+    "What is written and shown": (
+        *("results", "failures", "output", "by_label", "quiet", "json", "log_file", "metrics_file", "keep"),
+    ),
+    "Access and speed": (
+        *("token_file", "portal_id", "config", "rate", "concurrency", "max_attempts", "timeout", "api_version"),
+        *("base_url", "trust_host"),
+    ),
+}
+"""The headings of the help and the options under them, by keyword; any other option is shown last."""
+
+
 @cache
 def options_of(verb: str) -> Mapping[str, Option]:
     """Return the options of a command by their keywords."""

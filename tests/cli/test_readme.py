@@ -21,6 +21,7 @@ import click
 import pytest
 
 from loader.cli import cli, run
+from loader.options import GROUPS
 from loader.sandbox import Sandbox, SandboxThread
 from tests.benchmarks.__main__ import keep
 
@@ -67,12 +68,16 @@ def option_table() -> str:
     for name, command in sorted(cli.commands.items(), key=lambda item: (item[0] != "load", item[0])):
         for option in command.params:
             if isinstance(option, click.Option):
+                group = next((each for each in GROUPS if option.name in GROUPS[each] and name != "sandbox"), "Sandbox")
                 key = f"{_spelled(option)}\n{option.help}"
-                options.setdefault(key, (option, []))[1].append(name)
-    rows = [
-        f"| `{_spelled(option)}` | {', '.join(commands)} | {_said(option)} |" for option, commands in options.values()
-    ]
-    return "\n".join(["| Option | Command | What it does |", "|---|---|---|", *rows, ""])
+                options.setdefault(f"{group}\n{key}", (option, []))[1].append(name)
+    lines = []
+    for group in [*GROUPS, "Sandbox"]:
+        lines += [f"## {group}\n", "| Option | Command | What it does |", "|---|---|---|"]
+        found = [options[key] for key in options if key.partition("\n")[0] == group]
+        lines += [f"| `{_spelled(option)}` | {', '.join(commands)} | {_said(option)} |" for option, commands in found]
+        lines.append("")
+    return "\n".join(lines)
 
 
 def _spelled(option: click.Option) -> str:
@@ -129,6 +134,19 @@ def test_the_option_table_is_the_command_lines() -> None:
     found = TABLE.search(OPTIONS.read_text("utf-8"))
     assert found, "the page has lost the marks around its option table"
     assert found[0] == option_table(), "write it anew with: python tests/cli/test_readme.py"
+
+
+def test_every_option_is_under_one_heading_of_the_help() -> None:
+    """But for the sandbox's, and what every command has."""
+    grouped = [name for names in GROUPS.values() for name in names]
+    commands = [command for name, command in cli.commands.items() if name != "sandbox"]
+    options = {option.name for each in commands for option in each.params if isinstance(option, click.Option)}
+    assert sorted(grouped) == sorted(str(name) for name in options), "put the option into loader.options.GROUPS"
+    shown_help = io.StringIO()
+    with redirect_stdout(shown_help):
+        assert run(["load", "--help"]) == 0
+    headings = re.findall(r"^(\w.*):$", shown_help.getvalue(), re.MULTILINE)
+    assert headings == [*(each for each in GROUPS if each != "What is checked"), "Options"]
 
 
 def test_every_option_named_in_the_text_exists() -> None:
