@@ -49,6 +49,7 @@ class Sample(NamedTuple):
     created: int
     failed: int
     rejected: int
+    removed: int = 0
 
     @property
     def results(self) -> Path:
@@ -87,6 +88,12 @@ LOADS = (
         "HubSpot's own export of contacts, with lists of companies in one cell.",
         ("--from", "contacts"),
         *(382, 2, 3),
+    ),
+    Sample(
+        "second_night.csv",
+        "The same export a night later, as a mirror: what is gone from it goes in HubSpot, too.",
+        ("--from", "contacts", "--existing", "mirror"),
+        *(0, 2, 3, 19),
     ),
 )
 
@@ -168,7 +175,10 @@ def _load(sample: Sample, url: str) -> list[str]:
     wanted = {"created": sample.created, "failed": sample.failed, "rejected": sample.rejected, "pending": 0}
     found = {status: summary["rows"][status] for status in wanted}
     wrong = [] if found == wanted else [f"{sample.file}: {found}, not {wanted}"]
-    if not any(row["created_resource_id"] for row in _rows(sample.results)):
+    removed = summary.get("removals", {}).get("removed", 0)
+    if removed != sample.removed:
+        wrong.append(f"{sample.file}: {removed} associations removed, not {sample.removed}")
+    if sample.created and not any(row["created_resource_id"] for row in _rows(sample.results)):
         wrong.append(f"{sample.results}: no row has the id that HubSpot created")
     return wrong
 
@@ -187,7 +197,9 @@ def _show(sample: Sample) -> None:
 def _close(seconds: float) -> None:
     _heading(f"Done in {seconds:.0f} seconds; the files are in {FOLDER}/")
     for sample in LOADS:
-        _say(f"{sample.results}: {sample.created} created; {sample.failures}: {sample.failed + sample.rejected} rows")
+        removed = f", {sample.removed} removed" if sample.removed else ""
+        failures = f"{sample.failures}: {sample.failed + sample.rejected} rows"
+        _say(f"{sample.results}: {sample.created} created{removed}; {failures}")
     _say("Some rows of the samples are wrong on purpose. The column _error_message says what is wrong with each.")
     _say("To go on by yourself, type: source .venv/bin/activate")
     _say("and start a sandbox that stays: association-loader sandbox --portal samples/portal.json")

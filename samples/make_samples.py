@@ -137,6 +137,17 @@ def hubspot_export(random: Random, contacts: list[Person], firms: list[Company])
     return _csv([header, *rows], delimiter=",").encode()
 
 
+def second_night(export: bytes) -> bytes:
+    """Return the export of the next night: some companies are gone from their contacts, and two contacts have none."""
+    header, *rows = csv.reader(io.StringIO(export.decode()))
+    several = [row for row in rows[70:] if ";" in row[5]]
+    for row in several[:12]:
+        row[4:6] = [cell.rpartition(";")[0] for cell in row[4:6]]
+    for row in [row for row in rows[130:] if row[5] and ";" not in row[5]][:2]:
+        row[4:] = ["", "", ""]
+    return _csv([header, *rows], delimiter=",").encode()
+
+
 def deals_contacts(random: Random, contacts: list[Person]) -> bytes:
     """Return a workbook that a sales team keeps: a title above the header, ids as number cells, a sum at the end."""
     book = openpyxl.Workbook()
@@ -329,9 +340,11 @@ def samples() -> dict[str, bytes]:
     """Return the files, by name."""
     random = Random(SEED)  # noqa: S311 - made-up data, the same each time
     contacts, firms = people(random), companies(random)
+    of_the_contacts, export = contacts_companies(random, contacts, firms), hubspot_export(random, contacts, firms)
     return {
-        "contacts_companies.csv": contacts_companies(random, contacts, firms),
-        "hubspot_export.csv": hubspot_export(random, contacts, firms),
+        "contacts_companies.csv": of_the_contacts,
+        "hubspot_export.csv": export,
+        "second_night.csv": second_night(export),
         "deals_contacts.xlsx": deals_contacts(random, contacts),
         "tickets_companies.parquet": tickets_companies(random, firms),
         "messy/unicode_text.txt": unicode_text(),

@@ -41,7 +41,7 @@ from loader.run.earlier_files import (
 )
 from loader.run.identity import Decision, Earlier, decide, identity, look
 from loader.run.meter import Meter
-from loader.run.mirror import plan_removals, takes_off, taking_off
+from loader.run.mirror import plan_removals, refuse_part_of_a_file, takes_off, taking_off
 from loader.run.next_command import is_reloadable, next_command, same_command
 from loader.run.plan import plan_rows
 from loader.run.removals import Agree, check_removals, look_at_removals
@@ -81,6 +81,7 @@ async def load(
     """
     session = Session(settings, notify, stop, around)
     async with session.inputs(standard_input) as inputs:
+        refuse_part_of_a_file(settings, inputs)
         outputs = session.outputs(inputs)
         with Lock(outputs.journal), session.limited(settings.send.max_duration):
             remove_left_behind(outputs.all(), journal=outputs.journal)

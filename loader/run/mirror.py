@@ -1,18 +1,19 @@
 """A mirror: what the file does not ask of its records is found and held against its limit, and at the end taken off."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from itertools import islice
 from math import ceil
 from typing import Any
 
-from loader.errors import TooManyRemovals
+from loader.errors import TooManyRemovals, UsageError
 from loader.events import MirrorPlanned, PlannedType
 from loader.journal import AsyncJournal
 from loader.journal.scope import MirrorJournal
 from loader.object_type_names import one_of
 from loader.planning.object_types import shown
 from loader.planning.surplus import ScopeRead, Tally, read_scope
+from loader.read import Input
 from loader.run.connection import workers
 from loader.run.removals import check_removals
 from loader.run.session import Session
@@ -22,7 +23,7 @@ from loader.send.judging import Mirroring
 from loader.send.pool import Pool
 from loader.send.reading import RECORDS_PER_READ, CurrentAssociations
 from loader.send.take_off import LABELLED_PER_ARCHIVE, TakeOff
-from loader.settings import Budget, SendSettings
+from loader.settings import Budget, SendSettings, Settings
 
 READERS = 3
 """Lots that are read side by side."""
@@ -38,6 +39,16 @@ BY_DEFAULT = Budget(share=0.1)
 def takes_off(send: SendSettings) -> bool:
     """Return whether a load takes anything off: a mirror, unless it is to load some records of its inputs only."""
     return send.existing == "mirror" and send.limit is None
+
+
+def refuse_part_of_a_file(settings: Settings, inputs: Sequence[Input]) -> None:
+    """Raise UsageError for a mirror of a failures file: its rows are not all that their records are to have."""
+    for source in inputs if settings.send.existing == "mirror" else ():
+        if {"_row", "_error_category"} <= set(source.header):
+            raise UsageError(
+                f"{source.name} is a failures file, which has only the rows that were not loaded, so --existing mirror "
+                "would remove all others: load it with --existing merge"
+            )
 
 
 async def read_all_in_scope(

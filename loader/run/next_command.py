@@ -18,6 +18,8 @@ _OF_THE_FORMAT = frozenset({"--format", "--delimiter", "--encoding", "--sheet"})
 _FOUND_BY_LOOKING = (",", ";", "\t", "|")
 """Delimiters that a load finds by itself."""
 
+_OF_A_MIRROR = frozenset({"--existing", "--mirror-all-labels", "--max-removals"})
+
 
 class _Part(NamedTuple):
     """An option with its value, or an input (`option` is blank); `words` are as they were typed."""
@@ -99,6 +101,9 @@ def load_mended(settings: Settings, outputs: Outputs, failures: Path) -> str | N
     typed = {part.option for part in parts}
     options = [part for part in _without(parts, _OF_THIS_RUN | _OF_THE_FORMAT) if part.option]
     options += [_Part(option, (option, value)) for option, value in _format_options(settings, outputs, failures, typed)]
+    if settings.send.existing == "mirror":
+        # These rows are not all that their records are to have.
+        options = [*_without(options, _OF_A_MIRROR), _Part("--existing", ("--existing", "merge"))]
     results = failures.with_suffix(".results.csv")
     if not has_room(results):
         options.append(_Part("--results", ("--results", str(failures.with_name("mended.results.csv")))))

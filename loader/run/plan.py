@@ -27,7 +27,7 @@ from loader.read import Input
 from loader.record.failures import write_failures
 from loader.record.outputs import Outputs
 from loader.run.earlier_files import check_failures_name, note_kept_failures
-from loader.run.mirror import plan_mirror, takes_off
+from loader.run.mirror import plan_mirror, refuse_part_of_a_file, takes_off
 from loader.run.next_command import load_planned
 from loader.run.removals import check_removals, look_at_removals
 from loader.run.sending import judge_of
@@ -67,6 +67,7 @@ async def plan(
     """
     session = Session(settings, notify, stop, around)
     async with session.inputs(standard_input) as inputs:
+        refuse_part_of_a_file(settings, inputs)
         outputs = session.outputs(inputs)
         if failures:
             check_failures_name(settings, outputs, None)

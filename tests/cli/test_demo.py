@@ -121,6 +121,19 @@ def test_each_sample_ends_with_exactly_its_counts_and_rejects(
     assert found == first_rows
 
 
+def test_what_has_gone_from_the_second_nights_export_goes(
+    portal: Sandbox, run: Run, lines: Run, summary: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Companies that have gone from a cell, and those of a contact that has none any more; wrong rows are exempt."""
+    portal.reset()
+    monkeypatch.setenv("HUBSPOT_BASE_URL", portal.url)
+    options = ("--from", "contacts", "--rate", "1000/1")
+    assert run("load", str(SAMPLES / "hubspot_export.csv"), *options).code == 1
+    assert run("load", str(SAMPLES / "second_night.csv"), *options, "--existing", "mirror").code == 1
+    assert summary("second_night.summary.json")["removals"] == {"removed": 14, "failed": 0, "exempt_records": 2}
+    assert Counter(row["status"] for row in lines("second_night.results.csv"))["removed"] == 14
+
+
 def test_a_sample_whose_borders_are_in_doubt_is_refused(run: Run) -> None:
     """Nothing of it is read as a record; the row of the quote is named."""
     done = run("plan", str(SAMPLES / "messy" / "broken_quote.csv"), "--from", "0-1", "--to", "0-2")

@@ -10,7 +10,7 @@ import pytest
 
 import loader
 from loader.cli import run
-from loader.errors import TooManyRemovals
+from loader.errors import TooManyRemovals, UsageError
 from loader.events import Started
 from loader.run.load import load
 from loader.run.plan import plan
@@ -502,3 +502,18 @@ async def test_verify_says_what_is_too_much_and_what_has_come_back(folder: Path)
         "19": "NOT_IN_FILE",
     }
     assert {(line["input"], line["row"]) for line in found.values()} == {("", "0")}
+
+
+async def test_a_failures_file_is_never_a_mirror(folder: Path) -> None:
+    """It has some rows of its records only; the command that comes next says so, and the wrong one is refused."""
+    (folder / "a.csv").write_text("from_id,to_id\n1,11\n1,x\n2,21\n")
+    command = ("association-loader", "load", "a.csv", "--existing", "mirror", "--max-removals", "off")
+    async with Sandbox({"labels": LABELS, "associations": FEW}) as sandbox:
+        report = await mirror(sandbox, command=command)
+        following = "association-loader load r.failures.csv --existing merge --results r.failures.results.csv"
+        assert report.summary["next_command"] == following
+        before = had(sandbox)
+        for verb in (load, plan):
+            with pytest.raises(UsageError, match="--existing merge"):
+                await verb(settings(sandbox, "r.failures.csv", results="f.csv"), notify=lambda _: None)
+        assert had(sandbox) == before
