@@ -7,8 +7,11 @@ from itertools import pairwise
 
 from loader.errors import InputError
 from loader.read.cells import show, show_all, trim
-from loader.read.headers import LONGEST, are_different_types, hint, looks_like_id, same_type, type_in
+from loader.read.headers import LONGEST, are_different_types, fold, hint, looks_like_id, same_type, type_in
 from loader.settings import InputSettings
+
+_KEYS = {"email": "email", "domain": "domain"}
+"""Words of headers, and the property of HubSpot that holds such keys."""
 
 _ID = re.compile(r"[1-9][0-9]{5,18}", re.ASCII)
 
@@ -27,6 +30,11 @@ def header_missing(
     understood as that field.
     """
     there = [cell for cell in header if trim(cell)]
+    if sum(_ID.fullmatch(trim(cell)) is not None for cell in there) > 1:
+        return InputError(
+            f"{name}: has no header row: its first row holds {show_all(there, limit=3)}. Write one above it, such as "
+            "object_id,to_object_id."
+        )
     known = "".join(
         f" {show(headers[0])} holds the {_in_words(field, settings)}." for field, headers in found.items() if headers
     )
@@ -79,6 +87,7 @@ def _way_on(there: Sequence[str], found: Mapping[str, Sequence[str]], settings: 
             ends[field] = likely[0]
             rest.remove(ends[field])
     options = " ".join(column_option(field, ends.get(field, "…")) for field in missing)
+    options += "".join(_key_option(field, ends.get(field, "")) for field in missing)
     if not ends.keys() >= set(missing):
         return f"Add {options} with the names of your columns."
     types = {field: type_in(ends[field]) for field in found if not _option(field, settings)}
@@ -87,6 +96,13 @@ def _way_on(there: Sequence[str], found: Mapping[str, Sequence[str]], settings: 
         named = " ".join(f"{flags[field]} {object_type}" for field, object_type in types.items() if object_type)
         return f"Did you mean {named}? Or {options}?"
     return f"Did you mean {options}?"
+
+
+def _key_option(field: str, header: str) -> str:
+    """Return the option for a column whose header names another key than a record id, blank for any other."""
+    key = next((key for word, key in _KEYS.items() if word in fold(header)), "")
+    option = "--from-id-property" if field == "object_id" else "--to-id-property"
+    return f" {option} {key}" if key else ""
 
 
 def _can_be_typed(header: str) -> bool:

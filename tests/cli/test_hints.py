@@ -95,6 +95,18 @@ def test_a_table_without_a_header_is_no_pivot_table(plan: Run, folder: Path) -> 
     done = plan("a.csv")
     assert done.code == 2
     assert "pivot" not in done.err
+    assert 'a.csv: has no header row: its first row holds "Boss", "25310007160", "18259732943".' in done.err
+
+
+def test_headers_of_other_keys_bring_the_options_that_look_them_up(plan: Run, folder: Path) -> None:
+    """What is proposed works as it is pasted, where the values are unique."""
+    (folder / "a.csv").write_text("E-Mail,Company domain\na@example.com,example.com\n")
+    done = plan("a.csv")
+    assert done.code == 2
+    assert (
+        'Did you mean --column object_id="E-Mail" --column to_object_id="Company domain" --from-id-property email '
+        "--to-id-property domain?"
+    ) in done.err
 
 
 @pytest.mark.parametrize(
