@@ -65,15 +65,16 @@ def _abandoned_rows(outputs: Outputs, earlier: Earlier) -> str:
 def already_finished(earlier: Earlier, again: float | None) -> str:
     """Return what a command says that finds a finished run of the same inputs and settings."""
     ended = f" on {earlier.last_work:%Y-%m-%d at %H:%M} UTC" if earlier.last_work else ""
+    removed = earlier.identity.get("verb") == "remove"
     nightly = (
-        "for a nightly job, --again 20h, which loads the same inputs again when their last load ended longer ago"
+        "for a nightly job, --again 20h, which begins anew with the same inputs when their last run ended longer ago"
         if again is None
         else "wait until it ended longer ago than --again allows"
     )
+    done = "What these inputs name is taken off already" if removed else "These inputs are loaded already"
     return (
-        f"These inputs are loaded already: that load ended{ended}. Nothing was checked in HubSpot now, and "
-        "nothing was sent. "
-        f"To load them again, add --fresh, or {nightly}."
+        f"{done}: that run ended{ended}. Nothing was checked in HubSpot now, and nothing was sent. To begin anew, add "
+        f"--fresh, or {nightly}."
     )
 
 

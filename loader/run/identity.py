@@ -192,11 +192,11 @@ def _taken_back(outputs: Outputs, undo: Undo) -> JournalMismatch:
     if undo.finished_at is None:
         finish = command_line(["association-loader", "undo", as_file(str(outputs.results))])
         return JournalMismatch(
-            f"{outputs.results}: the undo of this load is not finished: finish it with {finish}, or load everything "
-            "again with --fresh"
+            f"{outputs.results}: the undo of this run is not finished: finish it with {finish}, or begin anew with "
+            "--fresh"
         )
     return JournalMismatch(
-        f"{outputs.results}: this load was undone on {undo.finished_at[:10]}: to load everything again, add --fresh"
+        f"{outputs.results}: this run was undone on {undo.finished_at[:10]}: to begin anew, add --fresh"
     )
 
 

@@ -441,3 +441,18 @@ def test_status_report_and_metrics_speak_of_removed_rows(remove: Run, run: Run, 
     metrics = (folder / "gone.prom").read_text()
     assert 'status="removed"} 1' in metrics
     assert "created" not in metrics
+
+
+def test_the_same_removal_again_says_that_it_is_done(remove: Run, run: Run, portal: Sandbox) -> None:
+    """And after its undo, that it was undone; --fresh begins anew."""
+    rows = "1,11,Boss"
+    assert remove(rows).code == 0
+    sent = writes(portal)
+    done = remove(rows)
+    assert (done.code, writes(portal)) == (0, sent)
+    assert "taken off already" in done.err
+    assert run("undo", "gone.removed.results.csv", "--yes", "--rate", "9999/1").code == 0
+    done = remove(rows)
+    assert done.code == 2
+    assert "undone" in done.err
+    assert remove(rows, "--fresh").code == 0
