@@ -212,7 +212,7 @@ class Gateway:
         try:
             while delivered is None:
                 try:
-                    authorization = self._leave_at_once(effort.refused) or await self._leave(effort.refused)
+                    authorization = await self._leave(effort.refused)
                     if isinstance(request, Request):
                         leaving = request
                     elif (made := request.leaving()) is not None:
@@ -239,13 +239,6 @@ class Gateway:
         return delivered
 
     # --- leaving
-
-    def _leave_at_once(self, refused: str | None) -> str | None:
-        """Do what `_leave` does where nothing holds the request back, as where the limit is wide open; else nothing."""
-        held_back = self._door.locked() or self._draining or self.day.reserve_reached()
-        if held_back or self.credential.is_stale(self._clock(), refused) or not self.limiter.take_at_once():
-            return None
-        return self.credential.header()
 
     async def _leave(self, refused: str | None) -> str:
         """Wait until this request may leave, and return its Authorization header; it holds a permit from then on.

@@ -167,15 +167,6 @@ class Limiter:
 
     # --- one request
 
-    def take_at_once(self) -> bool:
-        """Let a request leave if nothing holds it back and requests need not be spread out; else return False."""
-        now = self._clock()
-        if self._pace is not None or self._seconds_to_wait(now) > 0:
-            return False
-        self._in_flight += 1
-        self.breaker.last_sent = now
-        return True
-
     async def take(self) -> None:
         """Wait until a request may leave; it is under way from then on until `give_back`. One caller at a time."""
         if self._pace is not None:
