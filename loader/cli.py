@@ -17,7 +17,7 @@ from click.core import ParameterSource
 from loader.complain import PROGRAM, complain
 from loader.errors import LoaderError, UsageError
 from loader.options import GROUPS, Option, options_of
-from loader.options.kinds import PATH, Kind
+from loader.options.kinds import PATH, ValueKind
 
 if TYPE_CHECKING:
     from loader.options.command import Command
@@ -63,7 +63,7 @@ class _Command(click.Command):
             formatter.write_dl(list(records.values()))
 
 
-def _type(kind: Kind) -> click.ParamType[Any]:
+def _type(kind: ValueKind) -> click.ParamType[Any]:
     """Return the type that makes click's help show what a value may be."""
     if kind.choices:
         return click.Choice(kind.choices)

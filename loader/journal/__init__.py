@@ -1,18 +1,17 @@
 """The journal of a run: the only place that knows SQLite, and the only truth about what was read, sent and answered."""
 
 from loader.journal.async_journal import AsyncJournal, InThread, View
-from loader.journal.facts import Command, EndedEarly, Facts, RequestCounts, Table, Undo, Written
+from loader.journal.facts import EndedEarly, Facts, OutputTable, PastCommand, RequestCounts, Undo, Written
 from loader.journal.failed_records import FailedRecord, failed_places, failed_records
 from loader.journal.journal import Counts, Journal
 from loader.journal.lines import Line, LineBlock, line_blocks, line_of_pair, line_of_reject, lines
 from loader.journal.lock import Lock, holder
 from loader.journal.lookups import Lookups, forget_lookups
-from loader.journal.new_journal import Figures, FirstReject, NewJournal, RejectedRow, put_in_place
+from loader.journal.new_journal import Figures, FirstReject, NewJournal, StagedReject, put_in_place
 from loader.journal.schema import is_journal, output_names, remove_journal
 
 __all__ = [
     "AsyncJournal",
-    "Command",
     "Counts",
     "EndedEarly",
     "Facts",
@@ -26,9 +25,10 @@ __all__ = [
     "Lock",
     "Lookups",
     "NewJournal",
-    "RejectedRow",
+    "OutputTable",
+    "PastCommand",
     "RequestCounts",
-    "Table",
+    "StagedReject",
     "Undo",
     "View",
     "Written",

@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from loader.columns import Ids
-from loader.journal.lots import Lot, Lots
-from loader.journal.planned import Planned
+from loader.journal.lots import Lots, StoredLot
+from loader.journal.planned import StoredPlan
 from loader.journal.ranges import ranges, spread
-from loader.model import NO_TYPES, Direction, Pairs, Types, concatenate
-from loader.model import Lot as ClaimedLot
+from loader.model import NO_TYPES, Direction, Lot, Pairs, Types, concatenate
 
 _ITS_OUTCOME = """
 outcomes.first_pair = (SELECT max(first_pair) FROM outcomes WHERE first_pair <= pair) AND outcomes.last_pair >= pair
@@ -40,7 +39,7 @@ class Begin:
     beside: bool = False
 
 
-def open_pairs(database: sqlite3.Connection, lots: Lots, begin: Begin) -> Iterator[tuple[Lot, Ids]]:
+def open_pairs(database: sqlite3.Connection, lots: Lots, begin: Begin) -> Iterator[tuple[StoredLot, Ids]]:
     """Yield each lot that has pairs without an outcome, with the indexes of these."""
     if not len(lots):
         return
@@ -58,7 +57,7 @@ def open_pairs(database: sqlite3.Connection, lots: Lots, begin: Begin) -> Iterat
 
 
 def claim(
-    database: sqlite3.Connection, planned: Planned, lots: Lots, begin: Begin, most: int
+    database: sqlite3.Connection, planned: StoredPlan, lots: Lots, begin: Begin, most: int
 ) -> tuple[int, list[Pairs]]:
     """Return the next pairs, those of each direction, and the number of the last; 0 where there are none."""
     last = 0
@@ -77,8 +76,8 @@ def claim(
 
 
 def pairs_of(
-    planned: Planned,
-    lot: Lot,
+    planned: StoredPlan,
+    lot: StoredLot,
     indexes: Ids,
     direction: Direction,
     *,
@@ -110,8 +109,8 @@ def pairs_of(
 
 
 def claim_lot(
-    database: sqlite3.Connection, planned: Planned, lots: Lots, begin: Begin, *, records: int, scattered: bool
-) -> tuple[int, ClaimedLot] | None:
+    database: sqlite3.Connection, planned: StoredPlan, lots: Lots, begin: Begin, *, records: int, scattered: bool
+) -> tuple[int, Lot] | None:
     """Return the next lot, and the number of its last pair; None when there is none.
 
     It has `records` different records at the end that is looked up, at most, and is a part of a planned lot. The pairs
@@ -135,14 +134,14 @@ def claim_lot(
     images = spread(known, 2, lot.first_pair, lot.last_pair) if known else None
     own = pairs_of(planned, lot, some[~at_to], direction, images=images)
     other = pairs_of(planned, lot, some[at_to], direction[::-1], images=images)
-    return last, ClaimedLot(
+    return last, Lot(
         own=_giving_up(database, planned, own, begin),
         other=_giving_up(database, planned, other, begin),
         inverse=planned.inverse(direction),
     )
 
 
-def _giving_up(database: sqlite3.Connection, planned: Planned, pairs: Pairs, begin: Begin) -> Pairs:
+def _giving_up(database: sqlite3.Connection, planned: StoredPlan, pairs: Pairs, begin: Begin) -> Pairs:
     """Have pairs give up the type of a primary record where another pair has it by now, or wait where it is to get it.
 
     Where that other pair failed, they keep it: a record is not left without a primary one.

@@ -27,7 +27,7 @@ class RequestCounts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class PastCommand:
     """A command that worked on the run; `after_seconds` of sending it resumed the run, times are UTC, ISO 8601."""
 
     began_at: str
@@ -56,7 +56,7 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class OutputTable:
     """A table that this journal's commands write, by its file's name; any other file of that name is not its own.
 
     `written` is None for one that is to be written anew.
@@ -110,7 +110,7 @@ class Facts:
     exit_code: int | None = None
     stopped: EndedEarly | None = None
     next_command: str | None = None
-    commands: tuple[Command, ...] = ()
+    commands: tuple[PastCommand, ...] = ()
     seconds: float = 0.0
     requests: RequestCounts = field(default_factory=RequestCounts)
     rate: Rate = Rate(100, 10.0)  # noqa: RUF009 - frozen
@@ -119,7 +119,7 @@ class Facts:
     pace_width: int = 1
     pace: Mapping[int, Any] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
-    tables: Mapping[str, Table] = field(default_factory=dict)
+    tables: Mapping[str, OutputTable] = field(default_factory=dict)
     kept_failures: tuple[str, ...] = ()
     failures_written: tuple[str, ...] = ()
     undo: Undo | None = None

@@ -14,7 +14,7 @@ from loader.journal import claims, outcomes
 from loader.journal.bound import WITHIN_BOUND, bound, bound_place
 from loader.journal.facts import from_rows, to_rows
 from loader.journal.lots import LotRows, Lots
-from loader.journal.planned import Planned
+from loader.journal.planned import StoredPlan
 from loader.journal.schema import connect, guarded
 from loader.model import STATUSES, Demotion, Direction, Image, Lot, Outcome, Pairs, Singles, Types
 from loader.reasons import Reason, explain
@@ -80,7 +80,7 @@ class Journal:
         try:
             with guarded(self.path):
                 self.facts = from_rows(self._database.execute("SELECT key, value FROM facts"))
-                self._planned = Planned(self._database)
+                self._planned = StoredPlan(self._database)
                 self.lots = Lots(self._database)
             self._from_the_start()
             self._end = bound_place(tuple(self._one("SELECT input, row FROM bound")))

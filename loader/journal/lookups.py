@@ -24,7 +24,7 @@ CREATE TABLE answers (object_type TEXT NOT NULL, id_property TEXT NOT NULL, aske
 """
 
 
-class Counts(NamedTuple):
+class LookupCounts(NamedTuple):
     """How many values were asked for, and of how many a record was found."""
 
     answered: int
@@ -96,14 +96,14 @@ class Lookups:
             )
             self._database.execute("COMMIT")
 
-    def counts(self, question: Question) -> Counts:
+    def counts(self, question: Question) -> LookupCounts:
         """Return how far a question is."""
         with guarded(self._path):
             found = self._database.execute(
                 "SELECT count(*), count(nullif(record_id, '')) FROM answers WHERE (object_type, id_property) = (?, ?)",
                 question.key,
             )
-            return Counts(*found.fetchone())
+            return LookupCounts(*found.fetchone())
 
     def answers(self, question: Question) -> Iterator[tuple[str, FoundRecord]]:
         """Yield every value of a question with what it stands for."""

@@ -54,7 +54,7 @@ def unpacked_scope(direction: Direction, records: int, pairs: int, columns: byte
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Lot:
+class StoredLot:
     """A lot with the number of its first pair, and what follows from its columns."""
 
     first_pair: int
@@ -104,7 +104,7 @@ class Lots:
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
-        self._held: OrderedDict[int, Lot] = OrderedDict()
+        self._held: OrderedDict[int, StoredLot] = OrderedDict()
         found = database.execute(
             "SELECT id, first_pair, pairs, rows, first_place, beside FROM lots ORDER BY id"
         ).fetchall()
@@ -120,7 +120,7 @@ class Lots:
     def __len__(self) -> int:
         return len(self._ids)
 
-    def __getitem__(self, index: int) -> Lot:
+    def __getitem__(self, index: int) -> StoredLot:
         if index in self._held:
             self._held.move_to_end(index)
             return self._held[index]
@@ -128,7 +128,7 @@ class Lots:
             "SELECT type_pair, first_pair, pairs, rows, columns FROM lots WHERE id = ?", (self._ids[index],)
         ).fetchone()
         lot = unpacked_lot(type_pair, pairs, rows, columns)
-        self._held[index] = found = Lot(first_pair=first_pair, lot=lot, starts=lot.starts, places=lot.places)
+        self._held[index] = found = StoredLot(first_pair=first_pair, lot=lot, starts=lot.starts, places=lot.places)
         if len(self._held) > HELD:
             self._held.popitem(last=False)
         return found
@@ -137,7 +137,7 @@ class Lots:
         """Return which lot each pair, by number, is in."""
         return np.searchsorted(self.first_pairs, pairs, "right") - 1
 
-    def after(self, pair: int) -> Iterator[Lot]:
+    def after(self, pair: int) -> Iterator[StoredLot]:
         """Yield the lots that have pairs behind one, by number, in order."""
         first = max(0, int(np.searchsorted(self.first_pairs, pair + 1, "right")) - 1)
         return map(self.__getitem__, range(first, len(self)))
@@ -154,7 +154,7 @@ class Lots:
         return found if len(parts) == 1 else found.take(np.argsort(found.pairs, kind="stable"))
 
 
-def _rows_of(found: Lot, pairs: Ids) -> LotRows:
+def _rows_of(found: StoredLot, pairs: Ids) -> LotRows:
     lot = found.lot
     indexes = pairs - found.first_pair
     sizes = lot.sizes[indexes]

@@ -51,7 +51,7 @@ class Figures:
     looked_up: int
 
 
-class RejectedRow(NamedTuple):
+class StagedReject(NamedTuple):
     """A row that is never sent: where it is, its ids as text, its kind, and why; `field` is the wrong one."""
 
     input: int
@@ -139,9 +139,9 @@ class NewJournal:
             (number, row_kind.primary, *texts.values()),
         )
 
-    def reject(self, rejects: Iterable[RejectedRow]) -> None:
+    def reject(self, rejects: Iterable[StagedReject]) -> None:
         """Write down rows that are never sent."""
-        columns = RejectedRow._fields
+        columns = StagedReject._fields
         with guarded(self.path):
             self._database.executemany(
                 f"INSERT INTO staged_rejects ({', '.join(columns)}) VALUES (?{', ?' * (len(columns) - 1)})",

@@ -9,7 +9,7 @@ import numpy as np
 
 from loader.columns import Flags, Ids, runs
 from loader.journal.lots import LotRows, Lots
-from loader.journal.planned import Planned
+from loader.journal.planned import StoredPlan
 from loader.journal.ranges import ranges, spread
 from loader.model import Demotion, Image, Outcome, Result
 from loader.reasons import explain
@@ -58,7 +58,7 @@ NOTHING = 0
 
 
 def keep(
-    database: sqlite3.Connection, planned: Planned, lots: Lots, images: Sequence[Image], demoted: Sequence[Demotion]
+    database: sqlite3.Connection, planned: StoredPlan, lots: Lots, images: Sequence[Image], demoted: Sequence[Demotion]
 ) -> dict[int, int]:
     """Write down what pairs were, where that is not known yet; return how many rows of a pair are so still."""
     for each in demoted:
@@ -122,7 +122,7 @@ def _together(
     ]
 
 
-def old_rows(database: sqlite3.Connection, planned: Planned, pairs: Ids, rows: LotRows) -> Flags:
+def old_rows(database: sqlite3.Connection, planned: StoredPlan, pairs: Ids, rows: LotRows) -> Flags:
     """Tell the rows of pairs, by number, that were so before their pair was first sent, and still then."""
     old = np.zeros(len(rows.pairs), np.bool_)
     if not len(pairs):

@@ -23,7 +23,7 @@ class SentAs(NamedTuple):
     removes: int
 
 
-class Planned:
+class StoredPlan:
     """What pairs are sent as, by number, and what types are called and mean."""
 
     def __init__(self, database: sqlite3.Connection) -> None:

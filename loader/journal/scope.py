@@ -17,7 +17,7 @@ from loader.errors import JournalError, RecordError
 from loader.journal.journal import Journal
 from loader.journal.lines import PAIRS_AT_ONCE, SharedLines
 from loader.journal.lots import Lots, packed_lot, unpacked_scope
-from loader.journal.planned import Planned
+from loader.journal.planned import StoredPlan
 from loader.journal.ranges import ranges, spread
 from loader.journal.schema import guarded
 from loader.model import WHOLE_PAIR, AssociationType, Direction, Lot, Types
@@ -211,7 +211,7 @@ class MirrorJournal(Journal):
             (type_pair,) = self._database.execute(
                 "INSERT INTO type_pairs (object_type, to_object_type, records) VALUES (?, ?, 0) RETURNING id", direction
             ).fetchone()
-            self._planned = Planned(self._database)
+            self._planned = StoredPlan(self._database)
         kinds_of = {type_: kind for each, type_, _, kind in self._scope_kinds() if each == direction}
         scope = self.scope_types()[direction]
         used = np.unique(surplus.which).tolist()
@@ -260,7 +260,7 @@ class MirrorJournal(Journal):
     def plan_removals(self) -> tuple[int, int]:
         """Take into account what is to go, once all is known; return how many associations that is, and of how many."""
         with guarded(self.path):
-            self._planned = Planned(self._database)
+            self._planned = StoredPlan(self._database)
             self.lots = Lots(self._database)
         self._from_the_start()
         (removals,) = self._one("SELECT coalesce(sum(rows), 0) FROM lots WHERE beside")

@@ -19,7 +19,7 @@ from loader.errors import TRY_AGAIN
 from loader.journal.claims import pairs_of
 from loader.journal.journal import Journal
 from loader.journal.lines import PAIRS_AT_ONCE, Line, SharedLines
-from loader.journal.lots import Lot
+from loader.journal.lots import StoredLot
 from loader.journal.planned import type_of
 from loader.journal.ranges import ranges, spread
 from loader.journal.schema import guarded
@@ -248,7 +248,7 @@ class UndoJournal(Journal):
                 break
         return [concatenate(by_direction[place]) for place in sorted(by_direction)]
 
-    def _concerned(self, after: int, done: str) -> Iterator[tuple[Lot, "_Concerned"]]:
+    def _concerned(self, after: int, done: str) -> Iterator[tuple[StoredLot, "_Concerned"]]:
         """Yield from each lot the pairs after a number that the run may have changed and that are not `done` yet."""
         claimed = self.facts.claimed
         for lot in self.lots.after(after):

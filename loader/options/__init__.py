@@ -23,7 +23,7 @@ from loader.options.kinds import (
     PORTAL_ID,
     RATE,
     TEXT,
-    Kind,
+    ValueKind,
     choice,
     duration,
     number,
@@ -44,7 +44,7 @@ class Option:
 
     word: str
     help: str
-    kind: Kind = TEXT
+    kind: ValueKind = TEXT
     default: str | None = None
     metavar: str | None = None
     several: bool = False

@@ -10,7 +10,7 @@ from loader.settings import Budget, Rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class ValueKind:
     """How the text of an option is read: `read` returns the value, or raises ValueError with what the option needs.
 
     `separator` is written between several values in one environment variable; None: blanks. `choices`, `number`,
@@ -25,7 +25,7 @@ class Kind:
     most: Any = None
 
 
-def choice(*choices: str) -> Kind:
+def choice(*choices: str) -> ValueKind:
     """Return the kind of an option that is one of a few words."""
 
     def read(text: str) -> str:
@@ -33,7 +33,7 @@ def choice(*choices: str) -> Kind:
             raise ValueError(f"needs {' or '.join([', '.join(choices[:-1]), choices[-1]])}, not {text!r}.")
         return text
 
-    return Kind(read=read, choices=choices)
+    return ValueKind(read=read, choices=choices)
 
 
 def number(
@@ -43,7 +43,7 @@ def number(
     *,
     unit: str = "",
     example: float = 100,
-) -> Kind:
+) -> ValueKind:
     """Return the kind of an option that is a number (of a `unit`, such as days), `least` and `most` included."""
     limits = f" from {least} to {most}" if most is not None else ""
     wanted = f"needs a number{f' of {unit}' * bool(unit)}{limits}, such as {example}"
@@ -57,10 +57,10 @@ def number(
             raise ValueError(f"{wanted}, not {text}.")
         return value
 
-    return Kind(read=read, number=kind, least=least, most=most)
+    return ValueKind(read=read, number=kind, least=least, most=most)
 
 
-def duration(*, none: bool = False) -> Kind:
+def duration(*, none: bool = False) -> ValueKind:
     """Return the kind of an option that is a time, in seconds; with `none`, no time at all is one, too."""
     units = {"s": 1, "m": 60, "h": 3600, "d": 86400, "": 1}
 
@@ -70,7 +70,7 @@ def duration(*, none: bool = False) -> Kind:
             raise ValueError(f"needs a duration, such as 90m, 8h or a number of seconds, not {text!r}.")
         return float(match[1]) * units[match[2]]
 
-    return Kind(read=read)
+    return ValueKind(read=read)
 
 
 def _flag(text: str) -> bool:
@@ -129,14 +129,14 @@ def _field_and_header(text: str) -> tuple[str, str]:
     return field, header if header.strip() else ""
 
 
-TEXT = Kind(read=str)
-NAME = Kind(read=lambda text: text or None)
+TEXT = ValueKind(read=str)
+NAME = ValueKind(read=lambda text: text or None)
 """A text; a blank one counts as none."""
-PATH = Kind(read=str)
-FLAG = Kind(read=_flag)
-PORTAL_ID = Kind(read=_portal_id)
-RATE = Kind(read=_rate)
-HOW_MANY = Kind(read=_how_many)
-BUDGET = Kind(read=_budget)
-BUDGET_OR_OFF = Kind(read=_budget_or_off)
-FIELD_AND_HEADER = Kind(read=_field_and_header, separator=";")
+PATH = ValueKind(read=str)
+FLAG = ValueKind(read=_flag)
+PORTAL_ID = ValueKind(read=_portal_id)
+RATE = ValueKind(read=_rate)
+HOW_MANY = ValueKind(read=_how_many)
+BUDGET = ValueKind(read=_budget)
+BUDGET_OR_OFF = ValueKind(read=_budget_or_off)
+FIELD_AND_HEADER = ValueKind(read=_field_and_header, separator=";")

@@ -12,7 +12,7 @@ import numpy as np
 
 from loader.columns import Flags, PlannedLot, place
 from loader.errors import RecordError
-from loader.journal import Figures, FirstReject, NewJournal, RejectedRow
+from loader.journal import Figures, FirstReject, NewJournal, StagedReject
 from loader.journal.bound import bound_place
 from loader.model import (
     AssociationType,
@@ -116,7 +116,7 @@ class Staging:
             self._rows_of_kind.update({kind: int(counts[kind]) for kind in np.flatnonzero(counts).tolist()})
             self._spool.append(found)
         self._journal.reject(
-            RejectedRow(
+            StagedReject(
                 input=self._input,
                 row=each.row,
                 part=each.part,
@@ -198,7 +198,7 @@ class Staging:
             some = rows[start : start + REJECTS_AT_ONCE]
             texts = self.keys.texts([*some["from"].tolist(), *some["to"].tolist()])
             self._journal.reject(
-                RejectedRow(
+                StagedReject(
                     input=number,
                     row=row,
                     part=part,

@@ -24,10 +24,10 @@ from loader.read.table import (
     FULL_SHEETS,
     HEADER_WITHIN,
     MOST_COLUMNS,
-    Batch,
+    BatchBuilder,
     Cells,
     Mark,
-    Records,
+    RecordBatch,
     Table,
     full_sheet_note,
     in_columns,
@@ -103,7 +103,7 @@ class Delimited(Table):
                 "table of associations has; remove the columns that are not needed."
             )
 
-    def batches(self, counts: Counter[str]) -> Iterator[Batch]:
+    def batches(self, counts: Counter[str]) -> Iterator[RecordBatch]:
         """Yield the records below the header; raises InputError where it is not certain where a record ends.
 
         Most files are cut into cells many lines at once, which takes a fifth of the time of the csv module. The
@@ -124,7 +124,7 @@ class Delimited(Table):
                     break
                 count = lines.count("\n")
                 if columns is not None:
-                    yield Batch(rows=range(row + 1, row + 1 + count), columns=columns)
+                    yield RecordBatch(rows=range(row + 1, row + 1 + count), columns=columns)
                 else:
                     yield self._batch([each.split(self._delimiter) for each in lines.split("\n")[:-1]], row)
                 row, line = row + count, line + count
@@ -155,7 +155,7 @@ class Delimited(Table):
         """Return whether surely no record is blank or has a NUL character."""
         return not self._text.nul and all(map(str.strip, columns[0]))
 
-    def _by_csv(self, rest: Iterable[str], row: int, above: int) -> Generator[Batch, None, int]:
+    def _by_csv(self, rest: Iterable[str], row: int, above: int) -> Generator[RecordBatch, None, int]:
         """Yield the records of lines that may have quotes; returns the last one's row."""
         lines = _Lines(rest)
         reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
@@ -194,14 +194,14 @@ class Delimited(Table):
                 )
             line += taken
 
-    def _batch(self, records: list[list[str]], row: int, broken: Mark | None = None) -> Batch:
+    def _batch(self, records: list[list[str]], row: int, broken: Mark | None = None) -> RecordBatch:
         """Give the records their rows; blank ones are left out. `broken` says what is wrong with the last one."""
         width = len(self.header)
         if broken is None and set(map(len, records)) == {width}:
             columns = in_columns(records, width)
             if self._is_plain(columns):
-                return Batch(rows=range(row + 1, row + 1 + len(records)), columns=columns)
-        kept = Records(width)
+                return RecordBatch(rows=range(row + 1, row + 1 + len(records)), columns=columns)
+        kept = BatchBuilder(width)
         for number, record in enumerate(records, start=row + 1):
             fault = broken if broken and number == row + len(records) else None
             if all(map(is_blank, record)):

@@ -13,7 +13,7 @@ from loader.read.missing import likeness, refuse_pivot
 from loader.read.packed import Packed
 from loader.read.second_header import SecondHeader
 from loader.read.sheet import Sheet, Value, Workbook, column_letters
-from loader.read.table import BATCH, FULL_SHEETS, HEADER_WITHIN, Batch, Mark, Records, Table, full_sheet_note
+from loader.read.table import BATCH, FULL_SHEETS, HEADER_WITHIN, BatchBuilder, Mark, RecordBatch, Table, full_sheet_note
 from loader.settings import InputSettings
 
 _TOO_LONG = Mark("DATE", "has a duration that is too long to be read; format the column as text")
@@ -65,13 +65,13 @@ class Excel(Table):
         """Return the cell as a spreadsheet names it, `Sheet1!B412`, with its column's header."""
         return f"{self.sheet}!{column_letters(self._left + column)}{row} ({show(self.header[column])})"
 
-    def batches(self, counts: Counter[str]) -> Iterator[Batch]:
+    def batches(self, counts: Counter[str]) -> Iterator[RecordBatch]:
         """Yield the records below the header, with their row numbers in the sheet.
 
         The sheet is held whole while this runs, and no longer: many workbooks may be open at once. Excel's own limit of
         a million rows bounds it.
         """
-        records = Records(len(self.header))
+        records = BatchBuilder(len(self.header))
         row = 0
         with reading(self._name):
             sheet = self._workbook.read(self.sheet, self._has_header)
@@ -81,13 +81,13 @@ class Excel(Table):
                 self._record(row, values, sheet.merged, records)
                 if len(records.rows) == BATCH:
                     yield records.batch()
-                    records = Records(len(self.header))
+                    records = BatchBuilder(len(self.header))
         yield records.batch()
         if row in FULL_SHEETS:
             counts[full_sheet_note(row)] += 1
 
     def _record(
-        self, row: int, values: list[Value] | None, merged: frozenset[tuple[int, int]], records: Records
+        self, row: int, values: list[Value] | None, merged: frozenset[tuple[int, int]], records: BatchBuilder
     ) -> None:
         width = len(self.header)
         fault = _TOO_LONG if values is None else None

@@ -36,7 +36,7 @@ _FORMATS = (*_TEXT_FORMATS, "parquet", "xlsx", "xls")
 _JSON_LINE = re.compile(r"[\ufeff\s]*\{[ \t]*[\"}]")
 
 
-class Source:
+class InputFile:
     """One file. `name` is what the user calls it; `shown` is the name as sentences show it; `sha256` is of its bytes.
 
     `owned` says that the file is a private copy, which `close` removes.
@@ -66,7 +66,7 @@ class Source:
             self.path.unlink(missing_ok=True)
 
 
-def spooled(stream: BinaryIO) -> Source:
+def spooled(stream: BinaryIO) -> InputFile:
     """Return standard input as a private temporary file, which exists until it is closed."""
     # mkstemp makes the file readable by its owner only, whatever the umask.
     handle, name = tempfile.mkstemp(prefix="association-loader-", suffix=".input")
@@ -74,7 +74,7 @@ def spooled(stream: BinaryIO) -> Source:
     try:
         with reading("-"), os.fdopen(handle, "wb") as copy:
             shutil.copyfileobj(stream, copy, BLOCK)
-        return Source("-", path, owned=True)
+        return InputFile("-", path, owned=True)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
@@ -101,7 +101,7 @@ class Input:
     """
 
     def __init__(
-        self, source: Source, packed: Packed, settings: InputSettings, *, name: str, notes: list[str], is_last: bool
+        self, source: InputFile, packed: Packed, settings: InputSettings, *, name: str, notes: list[str], is_last: bool
     ) -> None:
         self.name = name
         self.file = source.name
@@ -206,7 +206,7 @@ def open_inputs(*groups: InputSettings, standard_input: BinaryIO | None = None) 
 def _open(found: Found, settings: InputSettings, standard_input: BinaryIO | None) -> list[Input]:
     """Open a file, which holds several tables if it is an archive of them."""
     if found.name != "-":
-        source = Source(found.name, Path(found.name))
+        source = InputFile(found.name, Path(found.name))
     elif standard_input is None:
         raise UsageError("-: there is no standard input to read; pipe a file in, or give a file's name.")
     else:
@@ -218,7 +218,7 @@ def _open(found: Found, settings: InputSettings, standard_input: BinaryIO | None
         raise
 
 
-def _tables(source: Source, notes: tuple[str, ...], settings: InputSettings) -> list[Input]:
+def _tables(source: InputFile, notes: tuple[str, ...], settings: InputSettings) -> list[Input]:
     content = look_into(source.shown, source.path, source.name)
     if content.left_out:
         notes = (*notes, f"Left out of {source.shown}, not tables, by their names: {show_all(content.left_out)}.")

@@ -8,7 +8,7 @@ from loader.errors import InputError
 from loader.read.cells import joined, show
 from loader.read.columns import is_header, no_header
 from loader.read.faults import reading
-from loader.read.table import BATCH, Batch, Mark, Records, Table
+from loader.read.table import BATCH, BatchBuilder, Mark, RecordBatch, Table
 from loader.read.text import Text
 from loader.settings import InputSettings
 from loader.text import visible
@@ -44,9 +44,9 @@ class JsonLines(Table):
         """Return the row and the key in quotes."""
         return f"Row {row}, key {show(self.header[column])}"
 
-    def batches(self, counts: Counter[str]) -> Iterator[Batch]:
+    def batches(self, counts: Counter[str]) -> Iterator[RecordBatch]:
         """Yield the records; a broken line is one wrong record."""
-        records = Records(len(self.header))
+        records = BatchBuilder(len(self.header))
         for row, parsed in self._lines():
             if isinstance(parsed, Mark):
                 records.add(row, (), fault=parsed)
@@ -54,7 +54,7 @@ class JsonLines(Table):
                 records.add(row, [_text_of(parsed.get(key)) for key in self.header])
             if len(records.rows) == BATCH:
                 yield records.batch()
-                records = Records(len(self.header))
+                records = BatchBuilder(len(self.header))
         yield records.batch()
 
     def _union(self) -> tuple[str, ...]:

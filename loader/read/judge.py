@@ -19,7 +19,7 @@ from loader.read.hints import ColumnHints
 from loader.read.ids import Judged
 from loader.read.row_kinds import RowKindsOf
 from loader.read.second_header import SecondHeader
-from loader.read.table import Batch, Mark, Table
+from loader.read.table import Mark, RecordBatch, Table
 from loader.read.totals import Totals
 from loader.settings import InputSettings
 
@@ -88,7 +88,7 @@ class Judge:
         self._read = frozenset(each.position for each in (columns.object_id, *columns.to, *columns.own.values()))
         self._totals = Totals(ids_at, self._read)
 
-    def chunks(self, batch: Batch) -> Iterator[Chunk]:
+    def chunks(self, batch: RecordBatch) -> Iterator[Chunk]:
         """Judge one batch: plain records as columns, the others one by one; the rows are in the file's order.
 
         Its records are all in the last chunk; the chunks before hold the rows of cells with very long lists of ids.
@@ -129,7 +129,7 @@ class Judge:
         """Return sentences on what columns hold instead of ids, once all records are judged."""
         return self._hints.notes(records)
 
-    def _plain_rows(self, batch: Batch, numbers: dict[RowKind, int]) -> tuple[_Table, list[int], _Table, int]:
+    def _plain_rows(self, batch: RecordBatch, numbers: dict[RowKind, int]) -> tuple[_Table, list[int], _Table, int]:
         """Return the rows of plain records, the places of the other records, and the plain cells that ask for nothing.
 
         Those come as rows to the record 0, and as their number: of a cell without its object types there is no row.
@@ -193,7 +193,7 @@ class Judge:
             row_kinds=used,
         )
 
-    def _record(self, place: int, batch: Batch) -> Iterator[_Link | Reject | _Blank]:
+    def _record(self, place: int, batch: RecordBatch) -> Iterator[_Link | Reject | _Blank]:
         """Yield the rows of one record, and its cells that ask for nothing."""
         row, cells = batch.rows[place], batch.record(place)
         cell = cells[self._columns.object_id.position]
@@ -229,7 +229,7 @@ class Judge:
             if part == before:
                 yield _Blank(row, judged.record_id if in_order else "", _with_addresses(row_kinds[0], judged, None))
 
-    def _unsure(self, place: int, batch: Batch) -> list[Verdict]:
+    def _unsure(self, place: int, batch: RecordBatch) -> list[Verdict]:
         """Return the record's type, category and label cells whose content is lost: they only look blank."""
         own = self._columns.own.items()
         marked = [(field, column, batch.marks.get((place, column.position))) for field, column in own]
@@ -239,7 +239,9 @@ class Judge:
             if mark and mark.reason in _LOST
         ]
 
-    def _judged_parts(self, place: int, column: Column, cells: list[str], batch: Batch) -> Iterator[tuple[str, Judged]]:
+    def _judged_parts(
+        self, place: int, column: Column, cells: list[str], batch: RecordBatch
+    ) -> Iterator[tuple[str, Judged]]:
         cell = cells[column.position]
         mark = batch.marks.get((place, column.position)) if batch.marks else None
         if mark is not None:

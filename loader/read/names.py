@@ -10,7 +10,7 @@ from pathlib import PurePath
 from urllib.parse import unquote
 
 from loader.read.cells import show
-from loader.read.table import Batch, Table
+from loader.read.table import RecordBatch, Table
 
 ENDINGS = (
     *(".csv", ".tsv", ".txt", ".parquet", ".pq", ".parq"),
@@ -68,7 +68,7 @@ class InFolders(Table):
         listed = ", ".join(f"{name} is {show(value)}" for name, value in columns.items())
         self.notes = [*table.notes, f"From the names of its folders: {listed}."]
 
-    def batches(self, counts: Counter[str]) -> Iterator[Batch]:
+    def batches(self, counts: Counter[str]) -> Iterator[RecordBatch]:
         """Yield the table's records, each with the folders' cells."""
         for batch in self._table.batches(counts):
             # A repeated header gets the folders' headers, so that it is still recognised.

@@ -14,7 +14,7 @@ from loader.read.cells import DOUBLE_BITS, float_text, is_blank, joined, show
 from loader.read.columns import is_header, no_header
 from loader.read.faults import reading
 from loader.read.packed import Packed, is_bomb, refuse_bomb
-from loader.read.table import BATCH, NUL, Batch, Cells, Mark, Numbers, Table
+from loader.read.table import BATCH, NUL, Cells, Mark, Numbers, RecordBatch, Table
 from loader.settings import InputSettings
 
 _NO_SUCH_VALUE = (OverflowError, ValueError, pa.ArrowException)
@@ -40,7 +40,7 @@ class Parquet(Table):
         if not is_header(self.header, settings):
             raise no_header(self._name, self.header, settings)
 
-    def batches(self, counts: Counter[str]) -> Iterator[Batch]:
+    def batches(self, counts: Counter[str]) -> Iterator[RecordBatch]:
         """Yield the records; a column is turned into text as a whole where its type allows it."""
         with reading(self._name):
             row, unpacked, size = 2, 0, self._packed.path.stat().st_size
@@ -68,9 +68,9 @@ def _refuse_bombs(name: str, metadata: pq.FileMetaData, size: int) -> None:
         raise refuse_bomb(name)
 
 
-def _batch(columns: list[Cells], row: int, marks: dict[tuple[int, int], Mark]) -> Batch:
+def _batch(columns: list[Cells], row: int, marks: dict[tuple[int, int], Mark]) -> RecordBatch:
     rows = range(row, row + len(columns[0]))
-    batch = Batch(rows=rows, columns=columns, marks=marks)
+    batch = RecordBatch(rows=rows, columns=columns, marks=marks)
     for column in columns:
         if not isinstance(column, Numbers) and "\0" in "".join(column):
             batch.faults.update({place: NUL for place, cell in enumerate(column) if "\0" in cell})
@@ -79,7 +79,7 @@ def _batch(columns: list[Cells], row: int, marks: dict[tuple[int, int], Mark]) -
     blank = {place for place, cell in enumerate(columns[0]) if not cell and all(map(is_blank, batch.record(place)))}
     kept = [place for place in range(len(rows)) if place not in blank]
     moved = {old: new for new, old in enumerate(kept)}
-    return Batch(
+    return RecordBatch(
         rows=[rows[old] for old in kept],
         columns=[[column[old] for old in kept] for column in columns],
         faults={moved[old]: mark for old, mark in batch.faults.items()},

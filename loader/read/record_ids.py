@@ -10,7 +10,7 @@ from loader.read import ids
 from loader.read.cells import keep, trim
 from loader.read.columns import Columns
 from loader.read.ids import Judged
-from loader.read.table import Batch, Table
+from loader.read.table import RecordBatch, Table
 
 
 class RecordIds(NamedTuple):
@@ -33,7 +33,7 @@ class BadId(NamedTuple):
     message: str
 
 
-def judged(batch: Batch, table: Table, columns: Columns) -> Iterator[RecordIds | BadId]:
+def judged(batch: RecordBatch, table: Table, columns: Columns) -> Iterator[RecordIds | BadId]:
     """Yield the object ids of a batch: the plain ones of each object type at once, the others one by one."""
     place_of_ids = columns.object_id.position
     cells = batch.columns[place_of_ids]

@@ -45,7 +45,7 @@ NUL = Mark("NUL_CHARACTER", "contains a NUL character and may be damaged; write 
 
 
 @dataclass(slots=True, kw_only=True)
-class Batch:
+class RecordBatch:
     """Records in the file's order, blank ones left out.
 
     `rows` has their spreadsheet rows; `columns` their text, one column for each of the header's. `faults` maps a
@@ -63,7 +63,7 @@ class Batch:
         return [column[place] for column in self.columns]
 
 
-class Records:
+class BatchBuilder:
     """A batch that is made record by record; blank ones are left out, and what is wrong with all of one is a fault."""
 
     def __init__(self, width: int) -> None:
@@ -88,10 +88,10 @@ class Records:
         self.rows.append(row)
         self._cells.append(cells if len(cells) == self._width else [*cells, *[""] * self._width][: self._width])
 
-    def batch(self) -> Batch:
+    def batch(self) -> RecordBatch:
         """Return the batch."""
         columns = in_columns(self._cells, self._width)
-        return Batch(rows=self.rows, columns=columns, faults=self._faults, marks=self._marks)
+        return RecordBatch(rows=self.rows, columns=columns, faults=self._faults, marks=self._marks)
 
 
 def in_columns(records: Iterable[Sequence[str]], width: int) -> list[Cells]:
@@ -115,7 +115,7 @@ class Table:
     byte_order_mark = False
 
     @abstractmethod
-    def batches(self, counts: Counter[str]) -> Iterator[Batch]:
+    def batches(self, counts: Counter[str]) -> Iterator[RecordBatch]:
         """Yield the records below the header in constant memory, as often as wanted; count in `counts` what is odd."""
 
     def cell_name(self, row: int, column: int) -> str:

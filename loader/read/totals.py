@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 import numpy as np
 
 from loader.read.cells import show, trim
-from loader.read.table import Batch, Mark
+from loader.read.table import Mark, RecordBatch
 
 _WORDS = (
     "totals?|sum|count|average|avg|summe|gesamt|gesamtsumme|gesamtergebnis|zwischensumme|teilergebnis|ergebnis"
@@ -50,7 +50,7 @@ class Totals:
         self._lengths = {position: np.zeros(_LONGEST_ID + 1, np.int64) for position in ids}
         self._read = frozenset(read)
 
-    def find(self, batch: Batch) -> Iterator[tuple[int, Mark]]:
+    def find(self, batch: RecordBatch) -> Iterator[tuple[int, Mark]]:
         """Yield the place of each row of totals in a batch, with what is wrong with it."""
         if len(self._read) == len(batch.columns):
             return  # A word for a total counts only in a column that is not read.
@@ -73,7 +73,7 @@ class Totals:
             if any(0 < lengths[place] <= self._common(position) // 2 for position, lengths in by_column.items()):
                 yield place, Mark("TOTAL_ROW", f"says {show(trim(words[place]))} beside {_WHY}")
 
-    def _words(self, batch: Batch, places: Collection[int]) -> dict[int, str]:
+    def _words(self, batch: RecordBatch, places: Collection[int]) -> dict[int, str]:
         """Return the cells with a word for a total, by the place of their record."""
         if not places:
             return {}

@@ -12,7 +12,7 @@ from typing import Self
 
 from loader.errors import UsageError
 from loader.files import checksum_of, open_private, replacing, write_all, writing
-from loader.journal import Journal, Line, Table, Written, lines
+from loader.journal import Journal, Line, OutputTable, Written, lines
 from loader.record.csv_text import LINES_AT_ONCE, LinesOf, TextsOf, csv_lines, csv_texts, texts_of
 from loader.text import visible_json
 
@@ -83,7 +83,9 @@ class TextResults:
         """Write every line that the journal has and the file has not; return the changes that say how far it is."""
         for view in self._number:
             self._append(view)
-        table = Table(name=self._path.name, written=Written(size=self._size, checksum=self._checksum, **self._number))
+        table = OutputTable(
+            name=self._path.name, written=Written(size=self._size, checksum=self._checksum, **self._number)
+        )
         return {"tables": {**self._journal.facts.tables, self._name: table}}
 
     def _append(self, view: str) -> None:
@@ -208,7 +210,7 @@ def _take_name(path: Path, journal: Journal, name: str, *, empty: bool) -> None:
             f"{path} exists, and the run in {journal.path} did not write it: move it away, or give the --results that "
             "the run began with"
         )
-    journal.remember(tables={**tables, name: Table(name=path.name)})
+    journal.remember(tables={**tables, name: OutputTable(name=path.name)})
 
 
 def _json_lines(batch: Iterable[Line]) -> str:

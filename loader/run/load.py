@@ -12,13 +12,13 @@ from loader.events import FailedFor, Finished, Note, Notify, Started
 from loader.files import remove_left_behind
 from loader.journal import (
     AsyncJournal,
-    Command,
     Counts,
     EndedEarly,
     InThread,
     Journal,
     Lock,
-    Table,
+    OutputTable,
+    PastCommand,
     forget_lookups,
     put_in_place,
 )
@@ -156,7 +156,7 @@ class _Load:
                     started_at=self.session.moment(),
                     outputs=self.outputs.names(),
                     # An earlier run's results file is renamed next.
-                    tables={"results": Table(name=self.outputs.results.name)},
+                    tables={"results": OutputTable(name=self.outputs.results.name)},
                 )
                 looks_first = self.settings.removes and refused is None
                 if looks_first:
@@ -275,7 +275,7 @@ class _Load:
             # Rejected rows beyond the new limit leave the results.
             journal.rewrite("results")
         after_seconds = journal.facts.requests.sending_seconds
-        command = Command(began_at=self.session.moment(), after_seconds=after_seconds)
+        command = PastCommand(began_at=self.session.moment(), after_seconds=after_seconds)
         journal.remember(
             outputs=self.outputs.names(),
             command=command_line(self.settings.command),

@@ -4,7 +4,7 @@ import math
 import random
 from pathlib import Path
 
-from loader.journal import Command, EndedEarly, Journal, RequestCounts
+from loader.journal import EndedEarly, Journal, PastCommand, RequestCounts
 from loader.model import Outcome, Pair, Reject, Result
 from loader.reasons import ANSWERS, ROWS
 from loader.settings import Rate
@@ -62,8 +62,8 @@ def _facts() -> dict[str, object]:
             sending_seconds=90_000.0,
         ),
         "commands": (
-            Command(began_at=NOW, after_seconds=0.0, ended_at=NOW, exit_code=5),
-            Command(began_at=NOW, after_seconds=40_000.0),
+            PastCommand(began_at=NOW, after_seconds=0.0, ended_at=NOW, exit_code=5),
+            PastCommand(began_at=NOW, after_seconds=40_000.0),
         ),
     }
 

@@ -10,12 +10,12 @@ import pytest
 
 from loader.errors import JournalError, RecordError
 from loader.journal import (
-    Command,
     Counts,
     EndedEarly,
     Journal,
+    OutputTable,
+    PastCommand,
     RequestCounts,
-    Table,
     Undo,
     Written,
     lines,
@@ -274,7 +274,7 @@ def test_failed_pairs_are_forgotten_together_with_the_place_in_the_results(tmp_p
     path = stage(tmp_path, [chunk([link(2, 1, 9), link(3, 2, 9)])])
     with Journal(path) as journal:
         first, second = claim(journal, 2)
-        table = Table(name="r.csv", written=Written(size=1, checksum=0, outcomes=1, rejected=0))
+        table = OutputTable(name="r.csv", written=Written(size=1, checksum=0, outcomes=1, rejected=0))
         journal.record([failed(first), created(second)], {"tables": {"results": table}})
         assert journal.forget_failed(all_of_them=True) == 1
     with Journal(path) as journal:
@@ -442,10 +442,13 @@ def test_facts_are_read_back_the_same_by_the_next_process(tmp_path: Path) -> Non
     path = stage(tmp_path, [chunk([link(2, 1, 9)])])
     changes: dict[str, Any] = {
         "identity": {"inputs": ["x"], "columns": {"é": "\ud800"}, "label": None},
-        "commands": (Command(began_at=NOW, after_seconds=0.5, exit_code=1), Command(began_at=NOW, after_seconds=2.0)),
+        "commands": (
+            PastCommand(began_at=NOW, after_seconds=0.5, exit_code=1),
+            PastCommand(began_at=NOW, after_seconds=2.0),
+        ),
         "stopped": EndedEarly(message="m", http_status=500),
         "requests": RequestCounts(sent=3, by_status={"201": 3}),
-        "tables": {"results": Table(name="r.csv")},
+        "tables": {"results": OutputTable(name="r.csv")},
         "undo": Undo(started_at=NOW, pairs={"removed": 1}),
         "rate": Rate(190, 10.0),
     }

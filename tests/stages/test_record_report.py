@@ -14,7 +14,7 @@ import pytest
 
 from loader.errors import UsageError
 from loader.events import STATES
-from loader.journal import Command, Facts, Journal
+from loader.journal import Facts, Journal, PastCommand
 from loader.journal.for_report import MOST_EXAMPLES, failures, sent_kinds
 from loader.reasons import REASONS
 from loader.run.report_page import report
@@ -196,7 +196,7 @@ def test_later_commands_are_marked() -> None:
     """The time between is not in the plots, so they say where it was."""
     pace = Pace()
     pace.add(50, Bucket(requests=2))
-    commands = tuple(Command(began_at=NOW, after_seconds=seconds) for seconds in (0.0, 20.0))
+    commands = tuple(PastCommand(began_at=NOW, after_seconds=seconds) for seconds in (0.0, 20.0))
     assert [len(each.went_on_at) for each in drawn(pace, commands=commands)] == [1, 1, 0, 0]
     assert not any(each.went_on_at for each in drawn(pace, commands=commands[:1]))
 
