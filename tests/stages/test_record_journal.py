@@ -422,7 +422,7 @@ def test_a_full_disk_is_told_and_ends_the_run(tmp_path: Path) -> None:
         journal.record([created(pair) for pair in pairs[:10]], {})
         (pages,) = next(journal.query("PRAGMA page_count"))
         list(journal.query(f"PRAGMA max_page_count = {pages}"))
-        with pytest.raises(RecordError, match="make room"):
+        with pytest.raises(RecordError, match="free some space"):
             journal.record([failed(pair, message=f"{pair.pair_id:0400}") for pair in pairs[10:]], {})
         assert journal.counts().by_status["created"] == 10
     with Journal(path) as journal:
