@@ -173,18 +173,16 @@ class Case:
 def cases(pairs: Pairs, held: Places, types: Sequence[Types], judge: Judge) -> list[Case]:
     """Judge pairs by what each has, by index into `types`: once for those that want, had and have the same."""
     return [
-        Case(places=places, pair=pairs.at(places[0]), now=now, judgement=judge(pairs.at(places[0]), now))
+        Case(places=places, pair=(pair := pairs.at(places[0])), now=now, judgement=judge(pair, now))
         for places, now in same_types(pairs, held, types)
     ]
 
 
 def same_types(pairs: Pairs, held: Places, types: Sequence[Types]) -> list[tuple[npt.NDArray[np.intp], Types]]:
     """Return the places of pairs that want, had and have the same, with what they have, in the order of the pairs."""
-    if not len(pairs):
-        return []
-    _, kind = np.unique(pairs.intents.astype(np.int64) * len(types) + held, return_inverse=True)
-    found = np.split(np.argsort(kind, kind="stable"), np.cumsum(np.bincount(kind))[:-1])
-    return [(places, types[held[places[0]]]) for places in sorted(found, key=lambda places: places[0])]
+    keys = pairs.intents.astype(np.int64) * len(types) + held
+    # They are few: to look for each takes less time than to sort.
+    return [(np.flatnonzero(keys == key), types[key % len(types)]) for key in dict.fromkeys(keys.tolist())]
 
 
 def renamed(types: Sequence[Types], inverse: Mapping[AssociationType, AssociationType]) -> list[Types]:
