@@ -231,7 +231,7 @@ class _Load:
         except (Fatal, Stopped) as error:
             return error
         if self.agree is not None and found.pairs:
-            await self.stop.unless(self.agree(found))
+            await self.session.ask(self.agree(found))
         return None
 
     # --- sending

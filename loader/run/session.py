@@ -64,7 +64,7 @@ class Session:
         self.doing = ""
         """What takes its time now, in a few words for the user; blank: nothing is shown."""
         self._gateway: Gateway | None = None
-        self._is_watched = False
+        self._is_watched = self._is_asking = False
         self.stop = stop or Stop()
         self.around = around or surroundings()
         self.began = self._reported_at = self.around.clock()
@@ -116,12 +116,20 @@ class Session:
         while True:
             await asyncio.sleep(SECONDS_BETWEEN_WAITING)
             silent = self.around.clock() - self._reported_at
-            if silent < SILENT_SECONDS:
+            if silent < SILENT_SECONDS or self._is_asking:
                 continue
             if self._gateway is not None and (sentence := self._gateway.waits_for()):
                 self._notify(Waiting(sentence, trouble=True))
             elif self.doing:
                 self._notify(Waiting(f"{self.doing}: {silent:.0f} s", trouble=False))
+
+    async def ask(self, question: Coroutine[Any, Any, None]) -> None:
+        """Await the answer of a person, who is shown nothing else meanwhile."""
+        self._is_asking = True
+        try:
+            await self.stop.unless(question)
+        finally:
+            self._is_asking = False
 
     def note(self, *sentences: str | None) -> None:
         """Tell those sentences that are any."""

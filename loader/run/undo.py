@@ -84,7 +84,7 @@ class _Undo:
             plan = await self.journal.call(self._plan, names)
             self.session.notify(plan)
             if agree is not None and plan.pairs:
-                await stop.unless(agree(plan))
+                await self.session.ask(agree(plan))
             await self.journal.call(UndoJournal.begin_undo)
             before = self.journal.facts.undo or Undo(started_at=self.session.moment())
             await self.journal.call(UndoJournal.remember, undo=replace(before, finished_at=None))

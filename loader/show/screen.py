@@ -1,5 +1,6 @@
 """What a person sees: how the input was understood, how far the run is, how it ended and what to do next."""
 
+import math
 import os
 import sys
 import time
@@ -76,13 +77,15 @@ class Screen:
         self._console = _Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
         self._live: Live | None = None
         self._last = time.monotonic()
+        self._is_in_trouble = False
+        self._noted = ""
 
     def __call__(self, event: Event) -> None:
         match event:
             case Reading():
                 self._status(plain(f"Reading {event.input}: {counted(event.records, 'record')}"))
             case Waiting():
-                self._status(plain(event.message, "yellow" if event.trouble else ""))
+                self._wait(event)
             case LookingUp():
                 done = f"{event.done:,} of {event.total:,}"
                 self._status(plain(f"Looking up {event.object_type} by {event.id_property}: {done} values"))
@@ -100,13 +103,14 @@ class Screen:
                 self._end_live()
                 self._console.show(removal_lines(event))
             case UndoPlanned():
+                self._end_live()
                 self._console.show(undo_table(event))
             case Verified() | Undone():
                 self._end_live()
                 if event.stopped:
                     self._console.print(plain(f"Stopped: {event.stopped}", "bold yellow"))
             case Note():
-                self._console.print(plain(event.message))
+                self._note(event)
             case Finished() | Exported():
                 self._end_live()
                 self._console.show(closing(event) if isinstance(event, Finished) else exported_table(event))
@@ -114,6 +118,17 @@ class Screen:
     def close(self) -> None:
         """Leave the terminal as it was."""
         self._end_live()
+
+    def _wait(self, event: Waiting) -> None:
+        if event.trouble and not self._is_in_trouble:
+            self._last = -math.inf  # In a pipe, too, its beginning is shown at once.
+        self._is_in_trouble = event.trouble
+        self._status(plain(event.message, "yellow" if event.trouble else ""))
+
+    def _note(self, event: Note) -> None:
+        if event.message != self._noted:  # The same once more says nothing new.
+            self._console.print(plain(event.message))
+        self._noted = event.message
 
     def _status(self, line: Text, block: RenderableType | None = None) -> None:
         """Show the progress: `block` on a terminal that can be written over, elsewhere a line now and then."""

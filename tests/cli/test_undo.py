@@ -1,5 +1,6 @@
 """`undo` on the command line: it shows what it will remove, asks for the number, and says what became of the run."""
 
+import asyncio
 import json
 import os
 import signal
@@ -10,8 +11,11 @@ from typing import Any
 
 import pytest
 
+from loader import terminal
 from loader.journal import Lock
+from loader.run import session
 from loader.sandbox import Sandbox
+from loader.show import screen
 
 Run = Callable[..., Any]
 TYPES = ("--from", "contacts", "--to", "companies")
@@ -162,3 +166,36 @@ def test_what_cannot_be_undone_is_said_in_one_sentence(
     assert done.err.count("\n") == 1
     assert contents() == before
     assert len(loaded.portal.pairs()) == 3
+
+
+def test_nothing_is_shown_while_a_person_is_asked(
+    hubspot: Callable[..., Any], load: Run, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a command does or waits for would be written over the question."""
+    (folder / "a.csv").write_text("from_id,to_id\n101,201\n102,202\n")
+    (folder / "b.csv").write_text("from_id,to_id\n102,202\n")
+    monkeypatch.setattr(session, "SECONDS_BETWEEN_WAITING", 0.01)
+    monkeypatch.setattr(session, "SILENT_SECONDS", 0.02)
+    monkeypatch.setattr(screen, "SECONDS_BETWEEN_LINES", 0.0)
+    shown: list[bool] = []
+
+    def agreement(stop: object, *, yes: bool) -> Callable[[object], Any]:
+        del stop, yes
+
+        async def agree(plan: object) -> None:
+            del plan
+            shown.append(True)
+            sys.stderr.write("<asked>\n")
+            await asyncio.sleep(0.3)
+            sys.stderr.write("<answered>\n")
+
+        return agree
+
+    monkeypatch.setattr(terminal, "agreement", agreement)
+    monkeypatch.setattr(terminal, "must_be_able_to_ask", lambda *, yes: None)
+    with hubspot():
+        assert load("a.csv").code == 0
+        for command in (["remove", "b.csv", *TYPES], ["undo", "a.results.csv"]):
+            done = run(*command)
+            assert "<asked>\n<answered>\n" in done.err
+    assert len(shown) == 2
