@@ -118,7 +118,7 @@ def specify(forward: Sequence[int], backward: Sequence[int], resolved: Mapping[i
     types = [resolved[kind].type for kind in own]
     types += [inverse for kind in folded if (inverse := resolved[kind].inverse) is not None]
     first, second = main[::-1] if turn else main
-    removes = any(resolved[kind].removes for kind in own)
+    removes = any(resolved[kind].removes for kind in (*forward, *backward))
     return Specification(first, second, tuple(dict.fromkeys(types)), backward=turn, refused=refused, removes=removes)
 
 

@@ -456,3 +456,20 @@ def test_the_same_removal_again_says_that_it_is_done(remove: Run, run: Run, port
     assert done.code == 2
     assert "undone" in done.err
     assert remove(rows, "--fresh").code == 0
+
+
+def test_what_leads_have_is_read_and_taken_off_from_their_end_and_put_back(
+    hubspot: Run, run: Run, folder: Path
+) -> None:
+    """The file is written from the contacts, and from there HubSpot may not show it."""
+    with hubspot() as portal:
+        plain = portal.portal.types.unlabelled("0-1", "0-136")
+        for contact in (5, 6):
+            portal.portal.associate("0-1", contact, "0-136", 77, frozenset([plain]))
+        before = portal.portal.pairs()
+        (folder / "a.csv").write_text("from_id,to_id\n5,77\n5,78\n")
+        assert run("remove", "a.csv", "--from", "contacts", "--to", "leads", "--rate", "9999/1", "--yes").code == 0
+        assert list(portal.portal.pairs()) == [(("0-1", "6"), ("0-136", "77"))]
+        assert [each.path for each in portal.requests][-1] == "/crm/v4/associations/0-136/0-1/batch/archive"
+        assert run("undo", "a.removed.results.csv", "--yes", "--rate", "9999/1").code == 0
+        assert portal.portal.pairs() == before
