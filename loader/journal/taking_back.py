@@ -225,10 +225,23 @@ class UndoJournal(Journal):
                 counter.update(dict(zip(map(tuple, kinds.tolist()), counts.tolist(), strict=True)))
         return {kind: (pairs, unsure[kind]) for kind, pairs in found.items()}
 
+    def claim_from(self, *, beside: bool) -> None:
+        """Let claims begin with the first pair: of those that a mirror took something off, or of all others.
+
+        The former come first. What is given back is sent together with all that a pair has: what the run has added to
+        the same two records must not be on its way out meanwhile.
+        """
+        self.beside = beside
+        self._from_the_start()
+        if beside:
+            self._claimed = self.lots.pairs
+
     def claim(self, most: int) -> list[Pairs]:
         """Return the next pairs that are to be taken back, with what they were before."""
         by_direction: dict[int, list[Pairs]] = {}
         for lot, some in self._concerned(self._claimed, "TRUE"):
+            if lot.first_pair > self.lots.pairs and not self.beside:
+                break
             pairs = some.pairs[:most]
             most -= len(pairs)
             self._claimed = lot.first_pair + int(pairs[-1])

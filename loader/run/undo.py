@@ -165,10 +165,12 @@ class _Undo:
             singles=names.singles,
             max_attempts=self.settings.send.max_attempts,
         )
-        outgoing = [Unread(self.journal, capacity=TakeBack.capacity, ahead=1)]
         worker_count = min(MOST_TAKERS, workers(self.settings))
-        pool = Pool(self.journal, outgoing, action, gateway, workers=worker_count)
-        await self.session.run_pool(pool, lambda: meter.undoing(counts))
+        for beside in (True, False) if self.journal.held.lots.beside.any() else (False,):
+            await self.journal.call(UndoJournal.claim_from, beside=beside)
+            outgoing = [Unread(self.journal, capacity=TakeBack.capacity, ahead=1)]
+            pool = Pool(self.journal, outgoing, action, gateway, workers=worker_count)
+            await self.session.run_pool(pool, lambda: meter.undoing(counts))
         await self.session.stop.unless(self._give_back(gateway))
 
     async def _give_back(self, gateway: Gateway) -> None:

@@ -1,7 +1,7 @@
 """One seed, lived and checked: what the tests of every size call, and what shows a seed to a person."""
 
 from tests.simulation.invariants import broken
-from tests.simulation.setting import Setting, drawn, drawn_removal
+from tests.simulation.setting import Setting, drawn, drawn_mirror, drawn_removal
 from tests.simulation.world import World
 
 SHOWN = 40
@@ -13,7 +13,8 @@ def hold(setting: Setting) -> World:
     sentences = broken(world)
     if sentences:
         shown = "\n".join([*sentences[:10], "", *(run.line() for run in world.runs)])
-        words = f"{'removal ' if setting.removes else ''}{setting.seed}"
+        kind = "removal " if setting.removes else "mirror " if setting.existing == "mirror" else ""
+        words = f"{kind}{setting.seed}"
         raise AssertionError(f"seed {setting.seed} (python -m tests.simulation {words} shows it):\n{shown}")
     return world
 
@@ -24,6 +25,15 @@ def hold_removal(seed: int) -> World:
         return hold(drawn_removal(seed))
     except BaseException as error:
         error.add_note(f"in the simulation's seed {seed}, as a removal")
+        raise
+
+
+def hold_mirror(seed: int) -> World:
+    """Do so with the world of a seed in which the inputs are a mirror's."""
+    try:
+        return hold(drawn_mirror(seed))
+    except BaseException as error:
+        error.add_note(f"in the simulation's seed {seed}, as a mirror")
         raise
 
 

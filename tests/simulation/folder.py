@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from loader.journal import Journal, lines
-from tests.simulation.portal import Kind, Pair, pair_of, seen_from_first
+from tests.simulation.portal import Kind, Pair, Record, pair_of, seen_from_first
 
 JOURNAL = Path("a.journal")
 
@@ -84,6 +84,14 @@ def before_images() -> dict[Pair, frozenset[Kind]]:
                 pair, swapped = pair_of((first, one), (second, other))
                 found[pair] = seen_from_first(kinds, first, swapped=swapped)
     return found
+
+
+def exempt() -> set[Record]:
+    """Return the records that the journal says a mirror takes nothing off."""
+    with Journal(JOURNAL, read_only=True) as journal:
+        return {
+            (object_type, record) for object_type, record in journal.query("SELECT object_type, record FROM exempt")
+        }
 
 
 _ENDS = "SELECT id, object_type, to_object_type FROM requests"

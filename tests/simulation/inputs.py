@@ -22,6 +22,7 @@ from tests.simulation.portal import (
 HEADER = ("object_type", "object_id", "to_object_type", "to_object_id", "label", "association_type_id", "note")
 
 _PLURAL = {CONTACT: "contacts", COMPANY: "companies", DEAL: "deals"}
+OBJECT_TYPES = {name: object_type for object_type, name in _PLURAL.items()}
 _BAD_IDS = ("", "abc", "1.5E+10", "007", "12,5", "-3", "9" * 20)
 
 

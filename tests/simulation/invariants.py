@@ -9,6 +9,7 @@ from tests.simulation.exchanges import Exchange
 from tests.simulation.health import Health
 from tests.simulation.hubspot import STATIC_TOKEN
 from tests.simulation.inputs import WHOLE, Row
+from tests.simulation.mirror import a_line_for_each, nothing_out_of_scope_changes, nothing_stays
 from tests.simulation.portal import PRIMARY, Kind, Pair, unlabelled
 from tests.simulation.world import Run, World
 
@@ -28,8 +29,15 @@ def broken(world: World) -> list[str]:
     for run in world.runs:
         exchanges = world.exchanges_of(run.number)
         spared = partial(_spared_the_sick, healths[run.number])
-        for check in (_ended_well, _kept_the_rate, _obeyed, spared, _asked_no_more, _wrote_down, _told):
+        checks = [_ended_well, _kept_the_rate, _obeyed, _asked_no_more]
+        if world.setting.existing != "mirror":  # These hold requests against rows, and what goes is none.
+            checks += [spared, _wrote_down, _told]
+        for check in checks:
             sentences += [f"run {run.number}: {sentence}" for sentence in check(world, run, exchanges)]
+    if world.setting.existing == "mirror":
+        for whole in (_came_to_an_end, nothing_out_of_scope_changes, nothing_stays, a_line_for_each):
+            sentences += whole(world)
+        return sentences
     outcomes = partial(_one_true_outcome, healths)
     if world.setting.removes:
         for whole in (

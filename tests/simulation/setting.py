@@ -94,6 +94,22 @@ def drawn_removal(seed: int) -> Setting:
     return setting
 
 
+def drawn_mirror(seed: int) -> Setting:
+    """Return the world of a seed in which records are to have what the inputs say, and nothing else in scope."""
+    setting, chance = drawn(seed), random.Random(f"mirror {seed}")
+    setting.existing, setting.there, setting.rules.merged = "mirror", {}, {}
+    pairs = list(setting.inputs.asked())
+    records = [pair[1] for pair in pairs]
+    others = [(first, other) for first, second in pairs if (other := chance.choice(records))[0] == second[0]]
+    others = [pair for pair in others if pair[0] < pair[1]]
+    setting.foreign = {
+        pair: frozenset(drawn_kind(chance, pair) for _ in range(chance.choice([1, 1, 2, 3])))
+        for pair in dict.fromkeys(pairs + others)
+        if chance.random() < 0.7
+    }
+    return setting
+
+
 def drawn_send(chance: random.Random) -> SendSettings:
     """Return how one run sends."""
     return SendSettings(

@@ -5,7 +5,7 @@ More seeds are in `make test-slow` and `make test-long`. `python -m tests.simula
 
 import pytest
 
-from tests.simulation.check import hold_removal, hold_seed
+from tests.simulation.check import hold_mirror, hold_removal, hold_seed
 from tests.simulation.setting import drawn
 from tests.simulation.world import World
 
@@ -19,6 +19,12 @@ def test_nothing_is_lost_repeated_or_hurried_whatever_befalls_a_load(seed: int) 
 def test_nothing_out_of_scope_changes_whatever_befalls_a_removal(seed: int) -> None:
     """And each row has its true outcome, and an undo puts back all of it."""
     hold_removal(seed)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_nothing_out_of_scope_changes_whatever_befalls_a_mirror(seed: int) -> None:
+    """And nothing in scope stays that no row asks for."""
+    hold_mirror(seed)
 
 
 def test_a_seed_replays_exactly() -> None:

@@ -15,14 +15,14 @@ from loader.events import Event
 from loader.run.load import load
 from loader.run.undo import undo
 from loader.send.gateway import Surroundings
-from loader.settings import ConnectionSettings, InputSettings, OAuthCredentials, Secret, Settings
+from loader.settings import Budget, ConnectionSettings, InputSettings, OAuthCredentials, Secret, Settings
 from loader.stopping import Stop
 from tests.simulation import folder
 from tests.simulation.exchanges import Exchange
 from tests.simulation.hubspot import CLIENT, DAY, STATIC_TOKEN, HubSpot
 from tests.simulation.line import Line
 from tests.simulation.loop import Hung, Killed, SimulatedLoop
-from tests.simulation.portal import Kind, Pair
+from tests.simulation.portal import Kind, Pair, Record
 from tests.simulation.setting import BEGINNING, BLOWS, Setting, drawn_kind, drawn_send
 
 MIDNIGHT = datetime(2026, 11, 23, tzinfo=UTC)
@@ -103,6 +103,8 @@ class World:
             self.hubspot.portal.add(pair, kinds, self.clock)
         self.at_first = dict(self.hubspot.portal.types)
         """What the portal has before the first run."""
+        self.exempt: set[Record] = set()
+        """The records that a mirror took nothing off, as the journal says."""
         self.taken_back = False
         """Whether a removal was taken back in the end."""
 
@@ -120,6 +122,8 @@ class World:
                 self._finish(MOST_RUNS)
             if self.setting.existing == "merge":
                 self.before_images = folder.before_images()
+            if self.setting.existing == "mirror":
+                self.exempt = folder.exempt()
             if self.setting.removes and not any(run.torn for run in self.runs):
                 self._take_back()
             self.trace += [exchange.line() for exchange in self.line.exchanges]
@@ -130,7 +134,8 @@ class World:
         for _ in range(most):
             self._next_run()
             run = self.runs[-1]
-            if run.summary and run.exit_code in (0, 1) and not run.summary["rows"]["pending"]:
+            done = run.summary and run.exit_code in (0, 1) and not run.summary["rows"]["pending"]
+            if done and not (self.setting.existing == "mirror" and run.settings.send.limit):
                 return
             self._between()
 
@@ -197,7 +202,8 @@ class World:
         send = replace(
             self.setting.send or drawn_send(self.chance),
             existing=self.setting.existing,
-            unread=self.setting.existing != "merge",
+            unread=self.setting.existing == "replace",
+            max_removals=Budget() if self.setting.existing == "mirror" else None,
             whole_pair=self.setting.whole_pair,
         )
         if self.setting.removes:

@@ -1,0 +1,110 @@
+"""What must be true of every world of a mirror: nothing out of scope ever changes, and nothing in scope stays."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tests.simulation.inputs import OBJECT_TYPES
+from tests.simulation.portal import PRIMARY, Kind, Pair, Record, pair_of, seen_from_first, unlabelled
+from tests.simulation.world import World
+
+Direction = tuple[str, str]
+
+ARCHIVES = ("archive", "archive labels")
+
+
+@dataclass
+class Scope:
+    """What a mirror may take off, worked out from the inputs: not by the loader.
+
+    `records` stand in the file, by direction; `exempt` are those with a row that is wrong.
+    """
+
+    types: dict[Direction, set[Kind]] = field(default_factory=lambda: defaultdict(set))
+    records: dict[Direction, set[Record]] = field(default_factory=lambda: defaultdict(set))
+    exempt: set[Record] = field(default_factory=set)
+
+    def ends(self, pair: Pair) -> Iterator[tuple[Record, set[Kind]]]:
+        """Yield the records of a pair that stand in the file, with the types in scope as seen from its first."""
+        for record, other in (pair, pair[::-1]):
+            direction = record[0], other[0]
+            if record in self.records[direction]:
+                _, swapped = pair_of(record, other)
+                yield record, set(seen_from_first(self.types[direction], record[0], swapped=swapped))
+
+
+def scope_of(world: World) -> Scope:
+    """Return the scope of a world's inputs."""
+    scope = Scope()
+    for row in world.inputs.rows:
+        first, object_id, second, *_ = world.inputs.files[row.input][row.record - 1]
+        direction = OBJECT_TYPES[first], OBJECT_TYPES[second]
+        known = object_id.isdigit() and not object_id.startswith("0") and len(object_id) < 19
+        record = (direction[0], int(object_id)) if known else None
+        if row.pair is None:
+            scope.exempt |= {record} if record else set()
+        elif record and row.kind:
+            _, swapped = pair_of(record, row.pair[0] if row.pair[1] == record else row.pair[1])
+            scope.types[direction] |= seen_from_first([row.kind], row.pair[0][0], swapped=swapped)
+            scope.records[direction].add(record)
+    return scope
+
+
+def nothing_out_of_scope_changes(world: World) -> Iterator[str]:
+    """What a mirror takes off is in scope at an end whose record stands in the file, and no row asks for it."""
+    scope = scope_of(world)
+    archives = {one.number for one in world.line.exchanges if one.kind in ARCHIVES}
+    for pair, changes in world.hubspot.portal.changes.items():
+        may_go = set().union(*(types for _, types in scope.ends(pair))) - world.asked.get(pair, frozenset())
+        for change in changes:
+            lost = change.before - change.after
+            if not change.by or not lost or (change.by not in archives and lost == {PRIMARY}):
+                continue
+            if change.by not in archives:
+                yield f"#{change.by} takes {sorted(lost)} off {pair}, and only adds"
+            elif not lost <= may_go:
+                yield f"#{change.by} takes {sorted(lost - may_go)} off {pair}, which is not in scope, or asked for"
+            elif not scope.exempt.isdisjoint(pair):
+                yield f"#{change.by} takes {sorted(lost)} off {pair}, and a row of its record is rejected"
+            elif pair in world.asked and not change.after:
+                yield f"#{change.by} takes {pair} off, which a row names"
+
+
+def nothing_stays(world: World) -> Iterator[str]:
+    """In the end records have nothing in scope that no row asks for, but what somebody has added meanwhile."""
+    last = world.runs[-1]
+    if not last.orderly or last.exit_code not in (0, 1) or last.lines is None:
+        return
+    scope = scope_of(world)
+    failed = {
+        pair_of((line["object_type"], int(line["object_id"])), (line["to_object_type"], int(line["to_object_id"])))[0]
+        for line in last.lines
+        if line["status"] == "failed" and line["row"] == "0"
+    }
+    for pair, held in world.hubspot.portal.types.items():
+        touched = any(
+            not change.by and change.when > world.runs[0].began for change in world.hubspot.portal.changes[pair]
+        )
+        if touched or pair in failed or not world.exempt.isdisjoint(pair):
+            continue
+        for record, types in scope.ends(pair):
+            surplus = (held & types) - world.asked.get(pair, frozenset()) - {unlabelled(pair)}
+            if pair not in world.asked and held == {unlabelled(pair)} & types:
+                surplus |= held
+            if surplus:
+                yield f"{record} still has {sorted(surplus)} on {pair}"
+
+
+def a_line_for_each(world: World) -> Iterator[str]:
+    """The results have a line for each association that is gone, and none for a row twice."""
+    last = world.runs[-1]
+    if last.lines is None or last.summary is None or any(run.torn for run in world.runs):
+        return
+    removed = [line for line in last.lines if line["status"] == "removed"]
+    if len(removed) != last.summary["removals"]["removed"]:
+        yield f"{len(removed)} lines are removed, and the summary says {last.summary['removals']}"
+    keys = [(line["object_id"], line["to_object_id"], line["association_type_id"]) for line in removed]
+    if len(keys) != len(set(keys)):
+        yield "an association has two lines"
+    if any(line["input"] or line["row"] != "0" for line in removed):
+        yield "a removed association has the place of a row"
