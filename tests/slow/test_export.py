@@ -1,14 +1,30 @@
 """What an export promises of large portals: memory that does not grow with them, and exact sets after any kill."""
 
+import asyncio
 import csv
 import json
 import random
 import subprocess
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
+from loader.run.export import export
 from loader.sandbox import Sandbox, SandboxThread
+from loader.sandbox.call import Behaviour, Call, Simulation
+from loader.sandbox.limits import DailyCounter, Limits, Rate
+from loader.sandbox.portal import Portal
+from loader.sandbox.routes import Routes
+from loader.send.api import Request
+from loader.send.gateway import Surroundings
+from loader.send.replies import Reply
+from loader.settings import ConnectionSettings, ExportSettings, Secret, Settings
+from tests.simulation.loop import SimulatedLoop
 from tests.slow.command import command
 from tests.slow.test_cost import run
 
@@ -41,7 +57,7 @@ def pairs_of(sandbox: Sandbox) -> set[tuple[str, str, str]]:
     }
 
 
-def portal() -> dict[str, object]:
+def portal() -> dict[str, Any]:
     return {"labels": [{"from": "contacts", "to": "companies", "label": "Boss"}]}
 
 
@@ -97,3 +113,74 @@ def test_an_export_that_is_killed_thirty_times_is_exact(tmp_path: Path) -> None:
     state = json.loads((tmp_path / "a.export.json").read_text())
     assert (state["records"], state["pairs"]) == (20_000, 60_000)
     print(f"{kills} kills, {listed} pages of the list instead of 200")
+
+
+# --- time, in a loop whose clock jumps: nothing here depends on how fast the machine is
+
+
+class Nearby:
+    """A sender that hands requests to a sandbox's endpoints without a socket, `latency` seconds there and back."""
+
+    def __init__(self, rate: str, latency: float, clock: Callable[[], float]) -> None:
+        self.portal = Portal(**portal())
+        self._latency = latency
+        self._routes = Routes()
+        self._clock = clock
+        self.limits = Limits(Rate.parse(rate), DailyCounter(None, self.portal.time_zone), self.portal.portal_id)
+        self._simulation = Simulation(
+            portal=self.portal,
+            behaviour=Behaviour(),
+            limits=self.limits,
+            random=random.Random(1),
+            clock=clock,
+            wall=lambda: 1_795_000_000.0,
+        )
+        self.sent = 0
+
+    @asynccontextmanager
+    async def open(self, settings: Settings) -> AsyncIterator["Nearby"]:
+        """Be the connection of a command."""
+        del settings
+        yield self
+
+    async def send(self, request: Request, authorization: str, *, largest: int = 2**20) -> Reply:
+        """Answer a request after half of the latency, and let it travel back for the other half."""
+        del authorization
+        self.sent += 1
+        await asyncio.sleep(self._latency / 2)
+        path, _, query = request.path.partition("?")
+        match = self._routes.match(request.method, path)
+        assert self.limits.admit(self._clock(), 1_795_000_000.0) is None
+        call = Call(request.method, match.version, match.parts, dict(parse_qsl(query)), request.body or b"")
+        answer = match.route.endpoint(self._simulation, call)
+        assert len(answer.body) <= largest
+        await asyncio.sleep(self._latency / 2)
+        headers = {name.lower(): text for name, text in self.limits.headers(self._clock()).items()}
+        return Reply(answer.status, headers, answer.body)
+
+
+@pytest.mark.parametrize(("rate", "latency"), [("100/10", 0.08), ("190/10", 0.05)])
+def test_an_export_takes_the_time_that_the_limit_itself_needs(tmp_path: Path, rate: str, latency: float) -> None:
+    """200,000 associations of 20,000 contacts: within a tenth of requests divided by the limit, and no 429."""
+    loop = SimulatedLoop(1000.0, 100_000.0, random.Random(1), 0.0)
+    hubspot = Nearby(rate, latency, loop.time)
+    for contact in range(1, 20_001):
+        for number in range(10):
+            hubspot.portal.associate("0-1", contact, "0-2", 10**6 + contact % 1000 * 10 + number, frozenset())
+    settings = Settings(
+        read=(),
+        connection=ConnectionSettings(credentials=Secret("any"), api_version="v4"),
+        export=ExportSettings(output=str(tmp_path / "a.csv")),
+    )
+    around = Surroundings(loop.time, lambda: datetime(2026, 11, 29, tzinfo=UTC), lambda low, _: low, hubspot.open)
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        began = loop.time()
+        report = runner.run(export(settings, "contacts", "companies", notify=lambda _: None, around=around))
+        seconds = loop.time() - began
+    limit = Rate.parse(rate)
+    assert limit is not None
+    needed = hubspot.sent / (limit.requests / limit.seconds)
+    assert (report.exit_code, report.summary["lines"]) == (0, 200_000)
+    print(f"{hubspot.sent} requests, {seconds:.1f} s where the limit needs {needed:.1f} s: {seconds / needed:.3f}")
+    assert hubspot.sent <= 240
+    assert seconds <= 1.1 * needed
