@@ -76,8 +76,13 @@ def _records(command: Command) -> tuple[InputSettings, ...]:
     if values["ids"] is None:
         return ()
     first, second, *_ = command.arguments
-    own = dict.fromkeys(("from_id_property", "to_id_property"))
-    given = {**values, **own, "inputs": (values["ids"],), "object_type": first, "to_object_type": second}
+    given = {
+        **values,
+        "to_id_property": None,
+        "inputs": (values["ids"],),
+        "object_type": first,
+        "to_object_type": second,
+    }
     return (_input_settings({**given, "records_only": True}),)
 
 

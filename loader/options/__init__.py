@@ -101,6 +101,8 @@ Json: TypeAlias = Annotated[bool, Option("--json", "Write one JSON object for ea
 _COLUMN = Option("--column",
     'Read a field from a column of any name: object_id="Contact Key". Repeatable.', FIELD_AND_HEADER,
     metavar="FIELD=HEADER", several=True, setting="columns")
+_FROM_ID_PROPERTY = Option("--from-id-property",
+    "The first ids are values of this unique property.", NAME, metavar="NAME")
 _FORMAT = Option("--format",
     "Format of the inputs, where the loader does not recognize "
     "it.", choice("csv", "tsv", "jsonl", "parquet", "xlsx", "xls"))
@@ -132,8 +134,7 @@ class InputOptions(TypedDict, total=False):
     association_category: Annotated[str, Option("--category",
         "Association category, for rows that have none.", NAME, metavar="CATEGORY", per_input=True)]
     column: Annotated[Mapping[str, str], replace(_COLUMN, per_input=True)]
-    from_id_property: Annotated[str, Option("--from-id-property",
-        "The first ids are values of this unique property.", NAME, metavar="NAME", per_input=True)]
+    from_id_property: Annotated[str, replace(_FROM_ID_PROPERTY, per_input=True)]
     to_id_property: Annotated[str, Option("--to-id-property",
         "The second ids are values of this unique property.", NAME, metavar="NAME", per_input=True)]
     format: Annotated[str, replace(_FORMAT, per_input=True)]
@@ -294,6 +295,7 @@ class ExportOptions(TypedDict, total=False):
     by_label: Annotated[bool, Option("--by-label",
         "Leave out the type ids of the portal's own labels, so that another portal can load it.", FLAG)]
     column: Annotated[Mapping[str, str], _COLUMN]
+    from_id_property: Annotated[str, _FROM_ID_PROPERTY]
     format: Annotated[str, _FORMAT]
     sheet: Annotated[str, _SHEET]
     delimiter: Annotated[str, _DELIMITER]

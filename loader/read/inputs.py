@@ -28,7 +28,7 @@ from loader.settings import InputSettings
 from loader.text import counted, visible
 
 if TYPE_CHECKING:
-    from loader.read.record_ids import BadId, RecordIds
+    from loader.read.record_ids import BadId, OwnKey, RecordIds
 
 _TEXT_FORMATS = ("csv", "tsv", "jsonl")
 _FORMATS = (*_TEXT_FORMATS, "parquet", "xlsx", "xls")
@@ -160,8 +160,8 @@ class Input:
         sentences = [sentence.replace("{n}", counted(count, "id")) for sentence, count in counts.items()]
         self.understood.notes[:] = [*self._opening_notes, *sentences, *judge.hints(records)]
 
-    def record_ids(self) -> Iterator["RecordIds | BadId"]:
-        """Yield the object ids alone, many at once, and those that are wrong; for `records_only`.
+    def record_ids(self) -> Iterator["RecordIds | OwnKey | BadId"]:
+        """Yield the object ids or own keys alone, and those that are wrong; for `records_only`.
 
         Raises InputError where the file is damaged, or has changed since it was opened.
         """
@@ -169,7 +169,8 @@ class Input:
 
         self._source.check_unchanged()
         for batch in self._table.batches(Counter()):
-            yield from judged(batch, self._table, self._columns)
+            by_property = self._settings.from_id_property is not None
+            yield from judged(batch, self._table, self._columns, by_property=by_property)
         self._source.check_unchanged(to_the_byte=self._is_last)
 
     def close(self) -> None:

@@ -24,6 +24,14 @@ class RecordIds(NamedTuple):
     address: str = ""
 
 
+class OwnKey(NamedTuple):
+    """A record that is named by the value of a unique property, and its row."""
+
+    row: int
+    value: str
+    object_type: str
+
+
 class BadId(NamedTuple):
     """A record whose id cannot be used: its row, what the cell says, a key of `reasons.REASONS`, and a sentence."""
 
@@ -33,13 +41,21 @@ class BadId(NamedTuple):
     message: str
 
 
-def judged(batch: RecordBatch, table: Table, columns: Columns) -> Iterator[RecordIds | BadId]:
-    """Yield the object ids of a batch: the plain ones of each object type at once, the others one by one."""
+def judged(
+    batch: RecordBatch, table: Table, columns: Columns, *, by_property: bool
+) -> Iterator[RecordIds | OwnKey | BadId]:
+    """Yield the object ids of a batch: the plain ones of each object type at once, the others one by one.
+
+    With `by_property` the cells hold own keys, which are yielded one by one.
+    """
     place_of_ids = columns.object_id.position
     cells = batch.columns[place_of_ids]
     types = batch.columns[columns.own["object_type"].position] if columns.own else None
     found, counts = ids.plain_ids(cells, lists=False)
     is_plain = counts == 1
+    if by_property:
+        is_plain[:] = False
+        found = found[:0]
     numbers = np.zeros(len(counts), np.int64)
     numbers[is_plain] = found
     is_plain[[*batch.faults, *(place for place, column in batch.marks if column == place_of_ids)]] = False
@@ -52,12 +68,16 @@ def judged(batch: RecordBatch, table: Table, columns: Columns) -> Iterator[Recor
     for place in np.flatnonzero(~is_plain).tolist():
         row, cell = batch.rows[place], cells[place]
         fault, mark = batch.faults.get(place), batch.marks.get((place, place_of_ids))
-        verdict = Judged("", "", mark.reason, mark.why) if mark else ids.judge(cell)
+        verdict = (
+            Judged("", "", mark.reason, mark.why) if mark else (ids.judge_value if by_property else ids.judge)(cell)
+        )
         if fault is not None:
             yield BadId(row, keep(cell), fault.reason, f"Row {row} {fault.why}.")
         elif verdict.reason:
             where = table.cell_name(row, place_of_ids)
             yield BadId(row, keep(cell), verdict.reason, f"{where}: {verdict.why}.")
+        elif by_property:
+            yield OwnKey(row, verdict.record_id, trim(types[place]) if types is not None else "")
         else:
             object_type = trim(types[place]) if types is not None else ""
             yield RecordIds(np.array([int(verdict.record_id)], np.int64), object_type, verdict.address)

@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, Self
 
+from loader.complain import give_up
 from loader.errors import RecordError, UsageError
 from loader.files import checksum_of, open_private, replacing, sync_folder, write_all, writing
 from loader.model import FIELDS
@@ -32,8 +33,8 @@ _ROWS_AT_ONCE = 10_000
 class ExportState:
     """How far an export is. Times are UTC, ISO 8601.
 
-    `identity` is what it is bound to. `after` is where the next page of the list of records begins, or how many of the
-    named records are done. `size` and `checksum` are those of the lines that
+    `identity` is what it is bound to. `after` is where the next page of the list of records begins, or the last of the
+    named records that is done. `size` and `checksum` are those of the lines that
     are written, `unread_size` the size of the file of records that could not be read. `records` were read, and
     `associated` of them have associations; `pairs` are associated records, `lines` their association types. `complete`:
     everything is read. `seconds` and the requests are those of all commands.
@@ -107,7 +108,7 @@ class ExportFiles:
         return [self.output, self.part, self.unread, self.state]
 
 
-def name_files(output: str) -> ExportFiles:
+def name_files(output: str, inputs: Sequence[Path]) -> ExportFiles:
     """Return the files of an export to a path; UsageError for a path that cannot be one."""
     path = Path(output)
     if path.suffix.lower() not in ENDINGS:
@@ -118,6 +119,8 @@ def name_files(output: str) -> ExportFiles:
             raise UsageError(f"{file} is a symbolic link, which is never written through: give the file itself")
         if file.is_dir():
             raise UsageError(f"{file} is a folder: name a file in it with --output")
+        if file.exists() and any(file.samefile(each) for each in inputs if each.exists()):
+            raise UsageError(f"{file} is an input, and would be overwritten or renamed: give another --output")
     if not path.parent.is_dir():
         raise UsageError(f"{path}: there is no folder {path.parent}: make it, or name another --output")
     if not os.access(path.parent, os.W_OK | os.X_OK):
@@ -263,6 +266,7 @@ class StandardOutput:
                 self._stream.write(piece)
             self._stream.flush()
         except (OSError, ValueError) as error:
+            give_up(self._stream)
             raise RecordError(f"standard output cannot be written ({error}), so nothing more is read") from error
         return 0, 0
 

@@ -1,7 +1,7 @@
 """Export: write down which records are associated, as a file that a load takes back; or go on where that stopped."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, BinaryIO
 
 from loader.errors import Fatal, JournalMismatch, LoaderError, Stopped, UsageError
@@ -58,7 +58,7 @@ async def export(
                 raise UsageError("there is no standard output to write to: name a file with --output")
             with session.limited(settings.send.max_duration):
                 return await verb.to_standard_output(standard_output)
-        files = name_files(settings.export.output or "")
+        files = name_files(settings.export.output or "", [source.path for source in inputs])
         with Lock(files.state, option="--output"), session.limited(settings.send.max_duration):
             return await verb.to_files(files)
 
@@ -87,6 +87,7 @@ class _Export:
         return {
             "object_types": [known.find(name) or name for name in self.names],
             "ids": [source.sha256 for source in self.inputs],
+            "reading": [asdict(group) for group in self.settings.read],
             "by_label": self.settings.export.by_label,
             "base_url": self.settings.connection.base_url,
         }

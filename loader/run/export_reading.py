@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from loader.errors import ApiError, RecordMerged, Refused, ServerFault, TooManyFailures, UsageError
-from loader.events import Exporting
+from loader.events import Exporting, LookingUp
 from loader.journal import Facts
-from loader.model import Direction
+from loader.model import Direction, FoundRecord, Question
 from loader.object_type_names import one_of
 from loader.planning.object_types import ObjectTypes
+from loader.planning.own_keys import MOST_VALUES, Inquiry
 from loader.read import Input
-from loader.read.record_ids import BadId
+from loader.read.record_ids import BadId, OwnKey, RecordIds
 from loader.record.csv_text import csv_line
 from loader.record.export_file import ExportState, Target
 from loader.run.export_lines import Lines
@@ -73,6 +74,15 @@ class _Found:
         self.lines.seek(0)
         while block := self.lines.read(BYTES_AT_ONCE):
             yield block
+
+
+@dataclass(slots=True)
+class _Named:
+    """The records that inputs name: by ids, or by own keys with input and row; and those that are wrong, with input."""
+
+    ids: list[npt.NDArray[np.int64]] = field(default_factory=list)
+    keys: dict[str, tuple[str, int]] = field(default_factory=dict)
+    bad: list[tuple[str, BadId]] = field(default_factory=list)
 
 
 class ExportReading:
@@ -182,39 +192,60 @@ class ExportReading:
 
     async def _named(self) -> AsyncIterator[Piece]:
         """Yield the records that the inputs name, each once, in the order of their ids."""
-        ids, bad = await asyncio.to_thread(self._ids_of_inputs)
+        named = await asyncio.to_thread(self._read_inputs)
+        ids = np.unique(np.concatenate([*named.ids, await self._looked_up(named)]))
         self._total, self._wanted = len(ids), ids
         state = self._target.state
         if not state.after:
-            size = self._target.add_unread([self._unread_line(*each) for each in bad]) if bad else 0
-            self._target.commit(replace(state, after="0", rejected=len(bad), unread_size=size))
-            self._name(bad_id.message for _, bad_id in bad)
-        for start in range(int(state.after or 0), max(1, len(ids)), RECORDS_PER_READ):
-            some = ids[start : start + RECORDS_PER_READ].tolist()
-            yield Piece(ids=some, after=str(start + len(some)), end=start + RECORDS_PER_READ >= len(ids))
+            lines = [self._unread_line(*each) for each in named.bad]
+            size = self._target.add_unread(lines) if lines else 0
+            self._target.commit(replace(state, after="0", rejected=len(lines), unread_size=size))
+            self._name(bad_id.message for _, bad_id in named.bad)
+        left = ids[np.searchsorted(ids, int(self._target.state.after), "right") :]
+        for start in range(0, max(1, len(left)), RECORDS_PER_READ):
+            some = left[start : start + RECORDS_PER_READ].tolist()
+            after = str(some[-1]) if some else self._target.state.after
+            yield Piece(ids=some, after=after, end=start + RECORDS_PER_READ >= len(left))
 
-    def _ids_of_inputs(self) -> tuple[npt.NDArray[np.int64], list[tuple[str, BadId]]]:
-        """Return the record ids, and those that are wrong with the name of their input."""
-        found = [np.zeros(0, np.int64)]
-        bad: list[tuple[str, BadId]] = []
+    def _read_inputs(self) -> _Named:
+        """Return the records that the inputs name, and those that are wrong."""
+        named = _Named()
         others = 0
         own = f"{self._portal.portal_id}/{self._direction[0]}"
         for source in self._inputs:
             for each in source.record_ids():
                 self._session.stop.check()
                 if isinstance(each, BadId):
-                    bad.append((source.name, each))
+                    named.bad.append((source.name, each))
                 elif each.object_type and self._names.find(each.object_type) != self._direction[0]:
-                    others += len(each.ids)
+                    others += len(each.ids) if isinstance(each, RecordIds) else 1
+                elif isinstance(each, OwnKey):
+                    named.keys.setdefault(each.value, (source.name, each.row))
                 elif each.address and each.address != own:
                     why = f"The record {each.ids[0]} is named by an address of {each.address}, and not of {own}."
-                    bad.append((source.name, BadId(0, str(each.ids[0]), "WRONG_RECORD_ADDRESS", why)))
+                    named.bad.append((source.name, BadId(0, str(each.ids[0]), "WRONG_RECORD_ADDRESS", why)))
                 else:
-                    found.append(np.unique(each.ids))
+                    named.ids.append(np.unique(each.ids))
         if others:
             shown = self._names.shown(self._direction[0])
             self._session.note(f"{others:,} rows are of another object type than {shown}, and left out.")
-        return np.unique(np.concatenate(found)), bad
+        return named
+
+    async def _looked_up(self, named: _Named) -> npt.NDArray[np.int64]:
+        """Return the ids of the records that have the own keys; keys without a record are wrong."""
+        (group,) = self._session.settings.read
+        if not named.keys:
+            return np.zeros(0, np.int64)
+        shown, values, found = self._names.shown(self._direction[0]), list(named.keys), dict[str, FoundRecord]()
+        inquiry = Inquiry(self._portal, Question(self._direction[0], group.from_id_property or "", shown), len(values))
+        for start in range(0, len(values), MOST_VALUES):
+            found |= await inquiry.ask(values[start : start + MOST_VALUES])
+            self._session.notify(LookingUp(shown, group.from_id_property or "", len(found), len(values)))
+        for value, record in found.items():
+            if not record.record_id:
+                name, row = named.keys[value]
+                named.bad.append((name, BadId(row, value, record.reason, f"Row {row}: {record.message}.")))
+        return np.array([int(each.record_id) for each in found.values() if each.record_id], np.int64)
 
     # --- what they have
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import signal
 from collections import Counter
 from collections.abc import Callable
@@ -106,6 +107,19 @@ def test_standard_output_gets_csv_and_nothing_else(run: Run, hubspot: Run, folde
     assert run(*EXPORT, "-", "--json").code == 2
 
 
+def test_a_reader_of_standard_output_that_goes_away_ends_it(start: Run, hubspot: Run) -> None:
+    """In a sentence, with exit code 5."""
+    with hubspot(portal={"labels": LABELS, "records": CONTACTS}) as sandbox:
+        fill(sandbox)
+        read, write = os.pipe()
+        process = start(*EXPORT, "-", stdout=write)
+        os.close(write)
+        os.close(read)
+        done = process.wait()
+    assert (done.code, len(done.err.splitlines())) == (5, 1)
+    assert "standard output cannot be written" in done.err
+
+
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_by_label_it_loads_in_a_portal_with_other_type_ids(run: Run, hubspot: Run, folder: Path, ending: str) -> None:
     """Also where HubSpot's own labels have other names; the type ids of the portal's own labels are blank."""
@@ -199,6 +213,22 @@ def test_a_file_of_associations_names_records_too(run: Run, hubspot: Run, folder
         expected = Counter({line: 1 for line in there(sandbox) if line[1] == "5"})
     assert (done.code, lines_of((folder / "a.csv").read_text())) == (0, expected)
     assert "1 rows are of another object type than contacts, and left out." in done.err
+
+
+def test_records_are_named_by_a_unique_property(run: Run, hubspot: Run, folder: Path, lines: Run) -> None:
+    """As the ids of a load are; a value without a record is written down with its row."""
+    records = [
+        {"type": "contacts", "id": str(number), "properties": {"email": f"{number}@x.com"}} for number in (7, 8, 9)
+    ]
+    (folder / "ids.csv").write_text("Email\n7@X.com\nnobody@x.com\n9@x.com\n7@x.com\n")
+    with hubspot(portal={"labels": LABELS, "records": records}) as sandbox:
+        fill(sandbox)
+        words = ("--ids", "ids.csv", "--column", "object_id=Email", "--from-id-property", "email")
+        assert run(*EXPORT, "a.csv", *words).code == 1
+        expected = {line: 1 for line in there(sandbox) if line[1] in ("7", "9")}
+    assert lines_of((folder / "a.csv").read_text()) == expected
+    (line,) = lines("a.export-unread.csv")
+    assert (line["object_id"], line["_row"], line["_error_category"]) == ("nobody@x.com", "3", "RECORD_NOT_FOUND")
 
 
 def test_a_folder_with_exports_is_loaded_without_what_lies_beside_them(run: Run, hubspot: Run, folder: Path) -> None:
@@ -399,6 +429,7 @@ def test_max_duration_ends_it_for_now(run: Run, hubspot: Run, folder: Path) -> N
         (("contacts", "companies", "--output", "a.csv", "--portal-id", "1"), 3, "not to 1 as --portal-id says"),
         (("contacts", "companies", "--output", "a.csv", "--ids", "none.csv"), 2, "none.csv"),
         (("contacts", "companies", "--output", "a.csv", "--ids", "names.csv"), 2, "holds the ids of the contacts"),
+        (("contacts", "companies", "--output", "ids.csv", "--ids", "ids.csv", "--fresh"), 2, "ids.csv is an input"),
     ],
 )
 def test_what_cannot_be_exported_is_said_in_a_sentence(
@@ -406,11 +437,12 @@ def test_what_cannot_be_exported_is_said_in_a_sentence(
 ) -> None:
     """No file is made, and no record is read."""
     (folder / "names.csv").write_text("name\nAda\n")
+    (folder / "ids.csv").write_text("object_id\n1\n")
     done = run("export", *words)
     assert (done.code, done.out, len(done.err.splitlines())) == (code, "", 1)
     assert says in done.err
     assert (sandbox.count("GET", "objects"), sandbox.count("POST", "batch/read")) == (0, 0)
-    assert [path.name for path in folder.iterdir()] == ["names.csv"]
+    assert sorted(path.name for path in folder.iterdir()) == ["ids.csv", "names.csv"]
 
 
 def test_a_token_that_may_not_read_is_exit_3(run: Run, hubspot: Run) -> None:
