@@ -20,7 +20,7 @@ from loader.journal.lots import Lots, packed_lot, unpacked_scope
 from loader.journal.planned import StoredPlan
 from loader.journal.ranges import ranges, spread
 from loader.journal.schema import guarded
-from loader.model import WHOLE_PAIR, AssociationType, Direction, Lot, Types
+from loader.model import NO_TYPES, WHOLE_PAIR, AssociationType, Direction, Lot, Types
 
 UNREAD, FAILED, PERHAPS = "unread", "failed", "perhaps"
 """Why a record is exempt, beside its rejected rows: see `Journal.exempt_records`."""
@@ -80,6 +80,10 @@ class BesidePairs:
     rows: Small
 
 
+NO_SCOPE = ScopeTypes(labels=NO_TYPES, unlabelled=NO_TYPES)
+"""Of a direction whose types are not listed: of none of them is it known whether it is a label."""
+
+
 class MirrorJournal(Journal):
     """The journal of a load; of one that is a mirror, with its scope, and with what is to be taken off."""
 
@@ -109,7 +113,7 @@ class MirrorJournal(Journal):
             lot=lot,
             exempt=np.isin(lot.records, self._exempt_among(first, lot.records)),
             open=self._open_among(lot.pairs),
-            types=self.scope_types()[first, second],
+            types=self.scope_types().get((first, second), NO_SCOPE),
             asked={request: self._planned.both_names(request) for request in np.unique(lot.requests).tolist()},
             inverse=self._planned.inverse((first, second)),
         )

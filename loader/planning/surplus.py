@@ -8,6 +8,7 @@ from datetime import datetime
 import numpy as np
 
 from loader.columns import Ids
+from loader.errors import RecordMerged
 from loader.journal.scope import ScopeTypes, Surplus, UnreadScope
 from loader.model import NO_TYPES, WHOLE_PAIR, AssociationType, Direction, Outcome, Types
 from loader.send.clocks import timestamp
@@ -55,8 +56,10 @@ async def read_scope(current: Current, scope: UnreadScope, now: Callable[[], dat
     for record, exempt, start, end in zip(
         lot.records.tolist(), scope.exempt.tolist(), (ends - lot.sizes).tolist(), ends.tolist(), strict=True
     ):
-        if record in reading.unreadable:
+        if (error := reading.unreadable.get(record)) is not None:
             unread.append(record)
+            if isinstance(error, RecordMerged):  # What its rows ask for is the survivor's, whose own rows do not.
+                unread.append(int(error.survivor))
         else:
             found.judge(record, reading.of(record), range(start, end), exempt=exempt)
     complete = np.array(found.complete, np.int64)

@@ -63,7 +63,7 @@ async def read_all_in_scope(
     async def read_some() -> None:
         while (scope := await journal.call(MirrorJournal.next_scope)) is not None:
             found: ScopeRead = await read_scope(current, scope, session.around.now)
-            # Written down together, so that each is read once, whatever ends the command.
+            journal.record(found.outcomes)
             await journal.call(
                 MirrorJournal.note_scope,
                 scope.number,
@@ -72,7 +72,6 @@ async def read_all_in_scope(
                 found.surplus,
                 found.unread,
             )
-            journal.record(found.outcomes)
             for mine, its in (
                 (tally.added, found.tally.added),
                 (tally.kept, found.tally.kept),
@@ -112,7 +111,7 @@ async def plan_removals(journal: AsyncJournal[MirrorJournal], gateway: Gateway, 
             await journal.call(MirrorJournal.forget_removals)
         raise
     if not journal.facts.removals_agreed:
-        exempt = journal.held.removals()["exempt_records"]
+        exempt = (await journal.call(MirrorJournal.removals))["exempt_records"]
         session.note(
             f"{removals:,} of {associations:,} associations in scope are not in the file, and are taken off at the end."
             if removals

@@ -517,3 +517,36 @@ async def test_a_failures_file_is_never_a_mirror(folder: Path) -> None:
             with pytest.raises(UsageError, match="--existing merge"):
                 await verb(settings(sandbox, "r.failures.csv", results="f.csv"), notify=lambda _: None)
         assert had(sandbox) == before
+
+
+async def test_the_survivor_of_a_merged_record_keeps_all(folder: Path) -> None:
+    """Rows of the merged record fail, and what they ask for is the survivor's by now."""
+    (folder / "a.csv").write_text("from_id,to_id\n1,11\n9,12\n2,21\n")
+    associations = [there(9, 11), there(9, 12), there(9, 13), there(2, 21), there(2, 22)]
+    merged = [{"type": "contacts", "id": "1", "into": "9"}]
+    async with Sandbox({"associations": associations, "merged": merged}) as sandbox:
+        report = await mirror(sandbox)
+        assert set(had(sandbox)) == {(9, 11), (9, 12), (9, 13), (2, 21)}
+    assert report.summary["removals"]["removed"] == 1
+
+
+async def test_a_record_whose_other_record_is_not_found_by_its_own_key_keeps_all(folder: Path) -> None:
+    """The row is rejected once the portal has been asked, and its first record is known by then."""
+    (folder / "a.csv").write_text(
+        "Email,Domain\na@x.example,x.example\na@x.example,nowhere.example\nb@x.example,x.example\n"
+    )
+    records = [
+        {"type": "contacts", "id": "1", "properties": {"email": "a@x.example"}},
+        {"type": "contacts", "id": "2", "properties": {"email": "b@x.example"}},
+        {"type": "companies", "id": "11", "properties": {"domain": "x.example"}},
+    ]
+    read = {
+        "from_id_property": "email",
+        "to_id_property": "domain",
+        "columns": {"object_id": "Email", "to_object_id": "Domain"},
+    }
+    async with Sandbox({"labels": LABELS, "records": records, "associations": FEW}) as sandbox:
+        report = await mirror(sandbox, read=read)
+        assert {pair for pair in had(sandbox) if pair[0] == 1} == {(1, 11), (1, 12), (1, 13)}
+        assert {pair for pair in had(sandbox) if pair[0] == 2} == {(2, 11)}
+    assert report.summary["removals"] == {"removed": 2, "failed": 0, "exempt_records": 1}
