@@ -29,6 +29,8 @@ from loader.api.keywords import (
 )
 from loader.api.sources import Source, source_of
 from loader.api.spool import Row
+from loader.api.wording import awaitable, in_python, with_keywords
+from loader.errors import LoaderError
 from loader.events import CreatedLabel, Notify, Planned
 from loader.listeners import agreement
 from loader.options import Path
@@ -53,6 +55,7 @@ Verb = Callable[[Prepared, Notify, Stop, BinaryIO | None], Coroutine[Any, Any, T
 """A verb; its last argument is read instead of standard input."""
 
 
+@awaitable("load")
 async def load(source: Given = None, **options: Unpack[LoadOptions]) -> Report:
     """Load a file, a folder, a glob, several of them, a DataFrame or rows, and return how it went.
 
@@ -70,6 +73,7 @@ async def load(source: Given = None, **options: Unpack[LoadOptions]) -> Report:
     return await _awaited(_load, "load", source, options)
 
 
+@with_keywords("load")
 def load_sync(source: Given = None, **options: Unpack[LoadOptions]) -> Report:
     """Do what `load` does and return when it is done; also from within a running event loop, whose thread then waits.
 
@@ -78,6 +82,7 @@ def load_sync(source: Given = None, **options: Unpack[LoadOptions]) -> Report:
     return _finished(_load, "load", source, options)
 
 
+@awaitable("remove")
 async def remove(source: Given = None, **options: Unpack[RemoveOptions]) -> Report:
     """Take off the associations or labels that a source names, and return how it went; no question is asked.
 
@@ -88,11 +93,13 @@ async def remove(source: Given = None, **options: Unpack[RemoveOptions]) -> Repo
     return await _awaited(_remove, "remove", source, options)
 
 
+@with_keywords("remove")
 def remove_sync(source: Given = None, **options: Unpack[RemoveOptions]) -> Report:
     """Do what `remove` does and return when it is done; also from within a running event loop, as `load_sync` does."""
     return _finished(_remove, "remove", source, options)
 
 
+@awaitable("plan")
 async def plan(source: Given = None, **options: Unpack[PlanOptions]) -> Planned:
     """Check everything and return what a load would do; nothing is sent and no file is written.
 
@@ -102,11 +109,13 @@ async def plan(source: Given = None, **options: Unpack[PlanOptions]) -> Planned:
     return await _awaited(_plan, "plan", source, options)
 
 
+@with_keywords("plan")
 def plan_sync(source: Given = None, **options: Unpack[PlanOptions]) -> Planned:
     """Do what `plan` does and return when it is done; also from within a running event loop."""
     return _finished(_plan, "plan", source, options)
 
 
+@awaitable("verify")
 async def verify(source: Given = None, **options: Unpack[VerifyOptions]) -> Verification:
     """Read back what a source asks for and return how the portal compares; nothing is changed there.
 
@@ -117,11 +126,13 @@ async def verify(source: Given = None, **options: Unpack[VerifyOptions]) -> Veri
     return await _awaited(_verify, "verify", source, options)
 
 
+@with_keywords("verify")
 def verify_sync(source: Given = None, **options: Unpack[VerifyOptions]) -> Verification:
     """Do what `verify` does and return when it is done; also from within a running event loop."""
     return _finished(_verify, "verify", source, options)
 
 
+@awaitable("create-label")
 async def create_label(first: str, second: str, label: str, **options: Unpack[CreateLabelOptions]) -> CreatedLabel:
     """Make a label from one object type to another, or find it there; return its association types.
 
@@ -131,11 +142,13 @@ async def create_label(first: str, second: str, label: str, **options: Unpack[Cr
     return await _awaited(_create_label, "create-label", (first, second, label), options)
 
 
+@with_keywords("create-label")
 def create_label_sync(first: str, second: str, label: str, **options: Unpack[CreateLabelOptions]) -> CreatedLabel:
     """Do what `create_label` does and return when it is done; also from within a running event loop."""
     return _finished(_create_label, "create-label", (first, second, label), options)
 
 
+@awaitable("export")
 async def export(first: str, second: str, **options: Unpack[ExportKeywords]) -> ExportReport:
     """Write down what records of one object type are associated with among those of another, and return the report.
 
@@ -149,6 +162,7 @@ async def export(first: str, second: str, **options: Unpack[ExportKeywords]) -> 
         return keep_until_gone(await _awaited(_export, "export", (first, second), {**options, "output": output}))
 
 
+@with_keywords("export")
 def export_sync(first: str, second: str, **options: Unpack[ExportKeywords]) -> ExportReport:
     """Do what `export` does and return when it is done; also from within a running event loop."""
     if options.get("output") is not None:
@@ -157,6 +171,7 @@ def export_sync(first: str, second: str, **options: Unpack[ExportKeywords]) -> E
         return keep_until_gone(_finished(_export, "export", (first, second), {**options, "output": output}))
 
 
+@awaitable("undo")
 async def undo(results: Path, **options: Unpack[UndoOptions]) -> UndoReport:
     """Take back what the load of a results file added, and return the report; no question is asked.
 
@@ -167,6 +182,7 @@ async def undo(results: Path, **options: Unpack[UndoOptions]) -> UndoReport:
     return await _awaited(_undo, "undo", os.fspath(results), options)
 
 
+@with_keywords("undo")
 def undo_sync(results: Path, **options: Unpack[UndoOptions]) -> UndoReport:
     """Do what `undo` does and return when it is done; also from within a running event loop.
 
@@ -252,7 +268,10 @@ async def _on(verb: Verb[T], ready: Prepared, source: Source, stop: Stop) -> T:
     spooled = await source.open()
     try:
         with ready.listening() as notify:
-            return await verb(ready, notify, stop, spooled)
+            done = await verb(ready, notify, stop, spooled)
+        if isinstance(stopped := getattr(done, "stopped", None), LoaderError):
+            stopped.args = (in_python(str(stopped)),)
+        return done
     finally:
         if spooled is not None:
             spooled.close()

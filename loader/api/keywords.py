@@ -1,17 +1,20 @@
 """What a caller from Python can say: the commands' options as keywords, from the table of options."""
 
+import difflib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from loader import options
 from loader.api.sources import Source
+from loader.api.wording import in_python, name_in_python
 from loader.configure import settings_from
 from loader.errors import LoaderError, UsageError
 from loader.events import Event, Notify
 from loader.listeners import Listeners
+from loader.model import FIELDS
 from loader.options import (
     ConnectionOptions,
     ExistingOptions,
@@ -25,7 +28,6 @@ from loader.options import (
     ReadBackOptions,
     SendOptions,
     TakeBackOptions,
-    in_python,
     options_of,
 )
 from loader.options.command import Command, command
@@ -46,25 +48,36 @@ class CallerOptions(ConnectionOptions, OutputOptions, total=False):
     on_event: Callable[[Event], None]
 
 
-class PlanOptions(InputOptions, ExistingOptions, ListRejectsOption, CallerOptions, total=False):
+class ShortNames(TypedDict, total=False):
+    """Short names of keywords, as the command line has them: of object_type, to_object_type, association_type_id and
+    association_category.
+    """
+
+    from_: str
+    to: str
+    type_id: int | str
+    category: str
+
+
+class PlanOptions(InputOptions, ShortNames, ExistingOptions, ListRejectsOption, CallerOptions, total=False):
     """Keywords of `plan`: how the load is to treat the labels that pairs have, and where rejected rows are listed."""
 
 
-class LoadOptions(InputOptions, MethodOption, ExistingOptions, SendOptions, CallerOptions, total=False):
+class LoadOptions(InputOptions, ShortNames, MethodOption, ExistingOptions, SendOptions, CallerOptions, total=False):
     """Keywords of `load`. `max_failures` and `daily_reserve` are a number or `"5%"`; `max_duration` and `again`
     seconds or `"90m"`. With `dry_run` nothing is sent and no result is written: the report's `planned` says what a load
     would do.
     """
 
 
-class RemoveOptions(InputOptions, options.RemoveOptions, SendOptions, CallerOptions, total=False):
+class RemoveOptions(InputOptions, ShortNames, options.RemoveOptions, SendOptions, CallerOptions, total=False):
     """Keywords of `remove`: those of `load` but for how pairs are written. `max_removals` is a number or `"5%"`.
 
     Nothing is asked unless `yes` is False: then the number of associations has to be typed at the terminal.
     """
 
 
-class VerifyOptions(InputOptions, ReadBackOptions, CallerOptions, total=False):
+class VerifyOptions(InputOptions, ShortNames, ReadBackOptions, CallerOptions, total=False):
     """Keywords of `verify`. `sample` is a number of pairs, `seed` draws the same again; `wait` seconds."""
 
 
@@ -137,13 +150,14 @@ def naming_keywords() -> Iterator[None]:
 def _typed(verb: str, stated: Mapping[str, object]) -> dict[str, Any]:
     """Return the keywords that were given, as typed; UsageError for an unknown one, or a value that it cannot have."""
     options = options_of(verb)
-    # Every option also goes by its own name: `to` is `to_object_type`.
+    # Every option also goes by its own name: `to` is `to_object_type`, and `from_` is `object_type`.
     names = {option.key.replace("-", "_"): option for option in options.values()} | dict(options)
+    names |= {name_in_python(option): option for option in options.values()}
     given: dict[str, Any] = {}
     for name, value in stated.items():
         option = names.get(name)
         if option is None:
-            raise UsageError(f"{name} is not an option of {verb}: its options are {', '.join(options)}")
+            raise UsageError(_unknown(name, verb, names))
         if option.keyword in given:
             raise UsageError(f"{option.keyword} and {name} are the same option: keep one")
         try:
@@ -151,6 +165,16 @@ def _typed(verb: str, stated: Mapping[str, object]) -> dict[str, Any]:
         except ValueError as error:
             raise UsageError(f"{name} {error}: {value!r} is not") from error
     return given
+
+
+def _unknown(name: str, verb: str, names: Mapping[str, Option]) -> str:
+    function = verb.replace("-", "_")
+    if name in FIELDS and "column" in names:
+        return f'{function}() has no keyword {name}: to read that field from a column, write column={{"{name}": "…"}}'
+    near = difflib.get_close_matches(name, names, n=1)
+    return (
+        f"{function}() has no keyword {name}{f': did you mean {near[0]}?' if near else ''}; see help(loader.{function})"
+    )
 
 
 def _words(verb: str, given: Mapping[str, Any]) -> Iterator[str]:

@@ -6,7 +6,6 @@ an entry here and a field in `loader.settings`.
 """
 
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -99,7 +98,7 @@ Json: TypeAlias = Annotated[bool, Option("--json", "Write one JSON object for ea
 
 
 _COLUMN = Option("--column",
-    'Read a field from a column of any name: object_id="Contact Key". Repeatable.', FIELD_AND_HEADER,
+    'Read a field from a column of any name: --column object_id="Contact Key". Repeatable.', FIELD_AND_HEADER,
     metavar="FIELD=HEADER", several=True, setting="columns")
 _FROM_ID_PROPERTY = Option("--from-id-property",
     "The first ids are values of this unique property.", NAME, metavar="NAME")
@@ -402,13 +401,3 @@ def binding() -> Mapping[str, Option]:
 def flags() -> frozenset[str]:
     """Return the options that take no value, as they are typed."""
     return frozenset(option.word for option in all_options() if option.is_flag)
-
-
-def in_python(sentence: str) -> str:
-    """Return a sentence with Python's keywords in place of the command line's options.
-
-    >>> in_python("say which with --from, or begin anew with --fresh")
-    'say which with object_type, or begin anew with fresh=True'
-    """
-    keywords = {option.word: f"{option.keyword}=True" if option.is_flag else option.keyword for option in all_options()}
-    return re.sub(r"(?<![\w-])--[a-z][a-z-]*[a-z](?![\w-])", lambda found: keywords.get(found[0], found[0]), sentence)

@@ -1,7 +1,7 @@
 """How a command ended, for its caller in Python or on the command line."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
@@ -21,6 +21,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+def _counted(counts: Mapping[str, int], unit: str = "row") -> str:
+    """Return the counts that are not zero: `244 rows: 236 created, 8 rejected`."""
+    found = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count and name != "total")
+    return f"{counts['total']:,} {unit}{'' if counts['total'] == 1 else 's'}{f': {found}' if found else ''}"
+
+
+def _shortly(report: Any, counted: str, path: Path | None) -> str:
+    """Return a report in one line, for a notebook or a debugger."""
+    stopped = f"; stopped: {report.stopped}" if report.stopped else ""
+    return f"<{type(report).__name__}: {counted}; exit code {report.exit_code}{stopped}; {path or 'no file'}>"
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """How a load ended: the command's exit code, the summary as in the summary file, and where the files are.
@@ -34,6 +46,11 @@ class Report:
     outputs: Outputs
     stopped: LoaderError | None = None
     planned: Planned | None = None
+
+    def __repr__(self) -> str:
+        if self.planned is not None:
+            return f"<{type(self).__name__} of a dry run: {_counted(self.summary['rows'])}; nothing was sent>"
+        return _shortly(self, _counted(self.summary["rows"]), self.outputs.results)
 
     @property
     def results(self) -> "pd.DataFrame":
@@ -104,6 +121,9 @@ class ExportReport:
     path: Path | None
     stopped: LoaderError | None = None
 
+    def __repr__(self) -> str:
+        return _shortly(self, _counted(self.summary["records"], "record"), self.path)
+
     def frames(self, rows: int = ROWS_IN_FRAME) -> "Iterator[pd.DataFrame]":
         """Yield the lines as DataFrames of at most `rows` rows; every cell is text, and none is defused.
 
@@ -139,6 +159,10 @@ class _TableReport:
     stopped: LoaderError | None = None
     _written: int | None = None
 
+    def __repr__(self) -> str:
+        counted = _counted(self.summary["rows"]) if "rows" in self.summary else _counted(self.summary["pairs"], "pair")
+        return _shortly(self, counted, self.path)
+
     @classmethod
     def of(cls, summary: dict[str, Any], path: Path, stopped: LoaderError | None) -> Self:
         """Return the report on a table that has just been written."""
@@ -155,7 +179,7 @@ class _TableReport:
         return pd.read_csv(self.path, dtype="str", keep_default_na=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Verification(_TableReport):
     """How a verification ended: the command's exit code (0: everything is there), its summary, and its file.
 
@@ -177,7 +201,7 @@ class Verification(_TableReport):
         return results[results["status"] != "="]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class UndoReport(_TableReport):
     """How an undo ended: the command's exit code (0: nothing of the run is left), its summary, and its file.
 

@@ -1,7 +1,9 @@
 """The loader called from Python: paths and DataFrames in, a report out."""
 
+import asyncio
 import inspect
 import pkgutil
+import re
 import subprocess
 import sys
 import threading
@@ -15,11 +17,12 @@ import pytest
 
 import loader
 from loader import errors
+from loader.api.wording import in_python
 from loader.cli import cli
 from loader.events import Event
 from loader.sandbox import Sandbox, SandboxThread
 
-ONLY_PYTHON = {"token", "on_event"}
+ONLY_PYTHON = {"token", "on_event", "from_", "to", "type_id", "category"}
 
 TYPES: dict[str, Any] = {"object_type": "contacts", "to_object_type": "companies", "token": "any", "rate": "9999/1"}
 
@@ -54,12 +57,76 @@ def test_the_public_names_are_these() -> None:
 def test_each_verb_can_be_awaited_or_waited_for_with_the_same_keywords(verb: str) -> None:
     """And its keywords are the options of the command, whichever those are."""
     awaited, waited = getattr(loader, verb), getattr(loader, f"{verb}_sync")
-    assert inspect.iscoroutinefunction(awaited)
+    assert inspect.iscoroutinefunction(inspect.unwrap(awaited))
     assert not inspect.iscoroutinefunction(waited)
     assert inspect.signature(awaited) == inspect.signature(waited)
     (keywords,) = get_args(inspect.get_annotations(awaited)["options"])
     declared = [each for each in cli.commands[verb.replace("_", "-")].params if isinstance(each, click.Option)]
     assert set(keywords.__annotations__) - ONLY_PYTHON == {each.name for each in declared}
+
+
+def test_a_call_that_is_not_awaited_says_what_to_do_and_asyncio_runs_it(folder: Path) -> None:
+    """In a script, whoever takes the call for a report, prints it or forgets it reads which function to call."""
+    advice = r"In a script, write loader.load_sync\(...\)"
+    with pytest.raises(AttributeError, match=advice):
+        _ = loader.load("a.csv").exit_code  # type: ignore[attr-defined]
+    with pytest.warns(RuntimeWarning, match=advice):
+        loader.load("a.csv")  # type: ignore[unused-coroutine]
+    (folder / "a.csv").write_text("from_id,to_id\n101,201\n")
+    with SandboxThread(rate="off") as sandbox:
+        given: dict[str, Any] = {"token": "any", "rate": "9999/1", "base_url": sandbox.url}
+        report = asyncio.run(loader.load("a.csv", from_="contacts", to="companies", **given))
+    assert report.results["status"].tolist() == ["created"]
+
+
+def test_help_names_every_keyword_with_what_it_does() -> None:
+    """In Python's words, of both functions of a verb."""
+    for function in (loader.load, loader.load_sync):
+        text = inspect.getdoc(function) or ""
+        named = re.findall(r"^  (\w+)(?: \(or (\w+)\))?$", text, re.MULTILINE)
+        (keywords,) = get_args(inspect.get_annotations(function)["options"])
+        assert {name for each in named for name in each if name} == set(keywords.__annotations__)
+        assert 'With existing="replace"' in text
+        assert not re.search(r"(?<!`association-loader )--[a-z]", text)
+
+
+def test_a_report_is_shown_in_one_line(folder: Path) -> None:
+    """As pandas shows a frame: what a notebook prints at the end of a cell is what happened."""
+    (folder / "a.csv").write_text("from_id,to_id\n101,201\n102,x\n")
+    with SandboxThread(rate="off") as sandbox:
+        given: dict[str, Any] = {"token": "any", "base_url": sandbox.url, "rate": "9999/1"}
+        shown = [
+            repr(loader.load_sync("a.csv", **{**TYPES, **given}, dry_run=True)),
+            repr(loader.load_sync("a.csv", **{**TYPES, **given})),
+            repr(loader.verify_sync("a.csv", **{**TYPES, **given}, wait=0)),
+            repr(loader.export_sync("contacts", "companies", ids="a.csv", output="e.csv", **given)),
+            repr(loader.undo_sync("a.results.csv", **given)),
+        ]
+    assert shown == [
+        "<Report of a dry run: 2 rows: 1 rejected, 1 pending; nothing was sent>",
+        "<Report: 2 rows: 1 created, 1 rejected; exit code 1; a.results.csv>",
+        "<Verification: 2 rows: 1 there, 1 unreadable; exit code 1; a.verify.csv>",
+        "<ExportReport: 2 records: 1 associated, 1 without; exit code 0; e.csv>",
+        "<UndoReport: 1 pair: 1 removed; exit code 0; a.undo.csv>",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "said"),
+    [
+        ("Add --from contacts --to companies.", 'Add from_="contacts", to="companies".'),
+        ("give --from and --to, or --fresh", "give from_ and to, or fresh=True"),
+        (
+            'Did you mean --column object_id="A B" --column to_object_id="C"?',
+            'Did you mean column={"object_id": "A B", "to_object_id": "C"}?',
+        ),
+        ("or --max-removals off; --again 20h.", 'or max_removals="off"; again="20h".'),
+        ("type `association-loader labels --json`", "type `association-loader labels --json`"),
+    ],
+)
+def test_a_sentence_with_options_has_python_s_keywords(sentence: str, said: str) -> None:
+    """So that what an error advises can be pasted into the call."""
+    assert in_python(sentence) == said
 
 
 async def test_load_takes_a_path_and_gives_a_report(sandbox: Sandbox, folder: Path) -> None:
@@ -149,13 +216,16 @@ async def test_the_same_dataframe_again_sends_nothing(sandbox: Sandbox, folder: 
     [
         ({"rate": "fast"}, "rate"),
         ({"nonsense": 1}, "nonsense"),
+        ({"lable": "Champion"}, r"load\(\) has no keyword lable: did you mean label\?"),
+        ({"object_id": "Contact"}, 'to read that field from a column, write column={"object_id": "…"}'),
+        ({"from_": "contacts"}, "object_type and from_ are the same option: keep one"),
         ({"token": None, "token_file": "nowhere"}, "nowhere"),
         ({"token_file": "both"}, "token"),
         ({"base_url": "http://api.hubapi.com"}, "base_url http://api.hubapi.com would send the token unencrypted"),
         ({"rate": "190"}, "rate needs auto, or requests/seconds such as 190/10, not '190'."),
-        ({"unread": True}, "unread=True works only with existing replace"),
+        ({"unread": True}, 'unread=True works only with existing="replace"'),
         ({"from_id_property": "hs_object_id"}, "leave from_id_property out"),
-        ({"delimiter": ";;"}, 'delimiter ";;": must be one character'),
+        ({"delimiter": ";;"}, 'delimiter=";;": must be one character'),
     ],
 )
 async def test_what_is_wrong_is_raised_before_anything_is_done(
