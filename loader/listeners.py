@@ -18,6 +18,7 @@ from loader.record.outputs import OUTPUT_ENDINGS
 from loader.show.metrics import MetricsFile
 from loader.show.stream import JsonStream, LogFile
 from loader.stopping import Stop
+from loader.text import counted
 
 T = TypeVar("T")
 
@@ -132,8 +133,8 @@ def agreement(stop: Stop, *, yes: bool) -> Callable[[UndoPlanned | RemovalPlanne
         terminal = sys.stdin
         if terminal is None or not terminal.isatty():
             raise UsageError(
-                f"nothing was removed: there is no terminal to ask at; to remove {plan.pairs:,} associations without "
-                "being asked, add --yes"
+                f"nothing was removed: there is no terminal to ask at; to remove "
+                f"{counted(plan.pairs, 'association')} without being asked, add --yes"
             )
         sys.stderr.write(
             f"To continue, type the number of associations, {plan.pairs} (anything else removes nothing): "

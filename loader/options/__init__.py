@@ -292,7 +292,7 @@ class ExportOptions(TypedDict, total=False):
     ids: Annotated[Path, Option("--ids",
         "Only the records in the object_id column of this input.", PATH, metavar="INPUT")]
     by_label: Annotated[bool, Option("--by-label",
-        "Leave out the type ids of the portal's own labels, so that another portal can load it.", FLAG)]
+        "Leave out the type ids of the account's own labels, so that another HubSpot account can load it.", FLAG)]
     column: Annotated[Mapping[str, str], _COLUMN]
     from_id_property: Annotated[str, _FROM_ID_PROPERTY]
     format: Annotated[str, _FORMAT]

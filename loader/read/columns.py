@@ -18,6 +18,7 @@ from loader.read.headers import (
 )
 from loader.read.missing import header_missing
 from loader.settings import InputSettings
+from loader.text import counted
 
 _REQUIRED = ("object_id", "to_object_id")
 _EXAMPLES = {"object_type": "--from contacts", "to_object_type": "--to companies"}
@@ -197,7 +198,7 @@ def _only(name: str, field: str, found: list[Column]) -> Column:
         raise InputError(f"{name}: the column {show(headers[0])} ({field}) is there twice; remove or rename one.")
     both = " Or put all labels of a row into one cell, separated by ;." if field == "label" else ""
     raise UsageError(
-        f"{name}: {len(found)} columns could be the {field}: {show_all(headers)}; "
+        f"{name}: {counted(len(found), 'column')} could be the {field}: {show_all(headers)}; "
         f'choose one with --column {field}="{headers[0]}".{both}'
     )
 

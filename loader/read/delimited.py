@@ -34,7 +34,7 @@ from loader.read.table import (
 )
 from loader.read.text import Text
 from loader.settings import InputSettings
-from loader.text import visible
+from loader.text import counted, visible
 
 _DELIMITERS = (",", ";", "\t", "|")
 _DELIMITER_NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
@@ -99,7 +99,8 @@ class Delimited(Table):
     def _check_width(self, header: list[str], lines: list[str]) -> None:
         if len(header) > MOST_COLUMNS or max(map(len, lines)) > _LONGEST_HEADER:
             raise InputError(
-                f"{self._name}: the header has more than {MOST_COLUMNS:,} columns or a million characters, which no "
+                f"{self._name}: the header has more than {counted(MOST_COLUMNS, 'column')} or a million "
+                "characters, which no "
                 "table of associations has; remove the columns that are not needed."
             )
 
@@ -261,7 +262,9 @@ def _given(delimiter: str | None) -> str | None:
         return None
     known = _DELIMITER_NAMES.get(delimiter.lower(), delimiter)
     if len(known) != 1 or known in '"\r\n\0 ':
-        raise UsageError(f"--delimiter {show(delimiter)}: must be one character, such as , ; | or tab.")
+        raise UsageError(
+            f"--delimiter {show(delimiter)}: must be one character, such as a comma, a semicolon or a tab."
+        )
     return known
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from loader.read.cells import show
+from loader.text import counted
 
 _LEAST_SHARE = 0.1
 """Of the records: fewer rows are slips of their own, and each has its reason."""
@@ -100,15 +101,17 @@ class ColumnHints:
     def _note(self, header: str, option: str, what: str, count: int) -> str:
         if what == _BELOW:
             return (
-                f"{show(header)} is blank in {count:,} rows below a filled one. If the id above is theirs, too, as in "
+                f"{show(header)} is blank in {counted(count, 'row')} below a filled one. If the id above is "
+                "theirs, too, as in "
                 "a pivot table, fill it down into each row before you load (or have the pivot repeat all item labels)."
             )
         if what == _NAMES:
             return (
-                f"{show(header)} holds names instead of record ids in {count:,} rows. Several records may have one "
+                f"{show(header)} holds names in place of record ids in {counted(count, 'row')}. Several records "
+                "may have one "
                 f"name, so none is looked up by it: add a column with record ids, or use one with emails or another "
                 f"property of unique values, and {option}."
             )
         found = next(each for each in INSTEAD if each.what == what)
         way = found.way.format(option=option)
-        return f"{show(header)} holds {found.plural} instead of record ids in {count:,} rows: {way}."
+        return f"{show(header)} holds {found.plural} in place of record ids in {counted(count, 'row')}: {way}."

@@ -61,7 +61,7 @@ _REASONS = (
     (
         "SEPARATOR",
         re.compile(r"[0-9][0-9.,'\u2019_\s]*[,'\u2019_.\s][0-9.,'\u2019_\s]*[0-9]"),
-        "may be one number with separators or several ids; write ids in digits only, several separated by ;",
+        "may be one number with separators or several ids; write ids in digits only, several separated by a semicolon",
     ),
     (
         "ERROR_CELL",
@@ -155,7 +155,7 @@ def judge(cell: str, option: str = "--from-id-property") -> Judged:
         return Judged("", "", "ID_TOO_LARGE", f"{show(cell)} is larger than any record id can be")
     if zeros is not None:
         if len(digits) > 15 and int(digits) > EXACT_DOUBLE:
-            why = f"{show(cell)} was written from a number that cannot hold so many digits; export it as text"
+            why = f"{show(cell)} was written from a number that cannot hold all its digits; export it as text"
             return Judged("", "", "DIGITS_LOST", why)
         repair = repair or "ended in .0; read without it"
     return Judged(digits, repair)
@@ -185,7 +185,7 @@ def judge_value(cell: str) -> Judged:
     if not value:
         return _missing()
     if len(value) > _LONGEST_VALUE:
-        why = f"{show(cell)} is longer than any value that tells records apart; correct the cell"
+        why = f"{show(cell)} is longer than any value by which records can be found; correct the cell"
         return Judged("", "", "INVALID_RECORD_ID", why)
     for reason, pattern, why in _REASONS_OF_VALUES:
         if pattern.fullmatch(value):

@@ -20,7 +20,7 @@ _REMEMBERED = 10_000
 # Characters of a cell: more than any list of labels between two object types has. A longer one names nothing.
 _LONGEST = 10_000
 _KEPT = 200
-_CUT = "… (cut: a cell of so many characters names nothing)"
+_CUT = "… (cut: the cell is far too long)"
 # Our failures files have an apostrophe before what a spreadsheet would run as a formula: the label '-VIP.
 _DEFUSED = re.compile(r"'(?=[\s\"]*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20])")
 

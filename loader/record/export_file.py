@@ -122,9 +122,9 @@ def name_files(output: str, inputs: Sequence[Path]) -> ExportFiles:
         if file.exists() and any(file.samefile(each) for each in inputs if each.exists()):
             raise UsageError(f"{file} is an input, and would be overwritten or renamed: give another --output")
     if not path.parent.is_dir():
-        raise UsageError(f"{path}: there is no folder {path.parent}: make it, or name another --output")
+        raise UsageError(f"{path}: there is no folder {path.parent}: create it, or give another --output")
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise UsageError(f"{path} cannot be written: name another --output, or mend the permissions of its folder")
+        raise UsageError(f"{path} cannot be written: name another --output, or change the permissions of its folder")
     return files
 
 
@@ -143,7 +143,7 @@ def look(files: ExportFiles, *, fresh: bool = False) -> ExportState | None:
             return None
         raise UsageError(
             f"{files.state}: is not the state of an export, or a damaged or another version's one: move it away, or "
-            "begin anew with --fresh"
+            "start over with --fresh"
         ) from error
     return state
 
@@ -181,7 +181,7 @@ class ExportFile:
         self._part = open_private(self.files.part)
         if checksum_of(self._part, self.state.size) != self.state.checksum:
             raise UsageError(
-                f"{self.files.part} is not what this export wrote, so it cannot go on: begin anew with --fresh"
+                f"{self.files.part} is not what this export wrote, so it cannot be continued: start over with --fresh"
             )
         if not self._head.startswith(start := os.pread(self._part, len(self._head), 0)) and start:
             raise UsageError(f"{self.files.part} is in the way: no export wrote it; move it away")

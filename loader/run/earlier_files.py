@@ -13,6 +13,7 @@ from loader.record.outputs import Outputs, is_set_aside, set_aside
 from loader.run.identity import Decision, Earlier
 from loader.run.next_command import load_mended
 from loader.settings import Settings
+from loader.text import counted
 
 
 def check_failures_name(settings: Settings, outputs: Outputs, earlier: Earlier | None) -> None:
@@ -57,8 +58,8 @@ def _abandoned_rows(outputs: Outputs, earlier: Earlier) -> str:
     began = f" of {earlier.started_at[:16].replace('T', ' ')} UTC" if earlier.started_at else ""
     return (
         f"The run{began} was not finished, and its inputs ({', '.join(earlier.names)}) have changed since: a new run "
-        f"takes its place, and {counts.pending:,} of its {counts.total:,} rows were never sent. Its files are set "
-        "aside, with its date in their names."
+        f"takes its place, and {counts.pending:,} of its {counted(counts.total, 'row')} were never sent. Its files "
+        "are kept, with its date in their names."
     )
 
 

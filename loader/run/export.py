@@ -32,6 +32,7 @@ from loader.send.portal import GatewayPortal
 from loader.settings import Settings
 from loader.shell import command_line
 from loader.stopping import Stop
+from loader.text import counted
 
 
 async def export(
@@ -110,7 +111,7 @@ class _Export:
         if state is not None and state.finished_at is not None:
             self.session.note(
                 f"This export ended on {state.finished_at[:10]} at {state.finished_at[11:16]} UTC: nothing was read in "
-                "HubSpot now. To read everything anew, add --fresh, which keeps this one under a name with its date."
+                "HubSpot now. To read everything again, add --fresh, which keeps this one under a name with its date."
             )
             return self._report(state, files, None)
         async with self.session.connected(self.session.notify) as (gateway, portal):
@@ -118,7 +119,7 @@ class _Export:
             if state is None:
                 state = ExportState(identity=self._identity(), started_at=self.session.moment())
             else:
-                self.session.note(f"Going on: {state.records:,} records are read already.")
+                self.session.note(f"Resuming: {counted(state.records, 'record')} read already.")
             with ExportFile(files, replace(state, portal_id=portal.portal_id), prepared.lines.head) as file:
                 return await self._run(gateway, portal, prepared, file, files)
 
@@ -129,13 +130,13 @@ class _Export:
         if state is None and files.output.exists() and not fresh:
             raise UsageError(
                 f"{files.output} exists, and nothing beside it says that an export wrote it: move it away, give "
-                "another --output, or set it aside with --fresh"
+                "another --output, or start over with --fresh, which keeps it under another name"
             )
         same = state is not None and state.identity == self._identity()
         if state is not None and not same and not fresh and state.finished_at is None:
             raise JournalMismatch(
-                f"{files.state} holds an unfinished export of something else: go on with that one by its own command, "
-                "or begin anew with --fresh, which sets its files aside"
+                f"{files.state} holds an unfinished export of something else: continue that one by its own command, "
+                "or start over with --fresh, which keeps its files under another name"
             )
         gone = state is not None and state.finished_at is not None and not files.output.exists()
         if state is not None and same and not fresh and not gone:

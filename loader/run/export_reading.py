@@ -228,7 +228,7 @@ class ExportReading:
                     named.ids.append(np.unique(each.ids))
         if others:
             shown = self._names.shown(self._direction[0])
-            self._session.note(f"{others:,} rows are of another object type than {shown}, and left out.")
+            self._session.note(f"{counted(others, 'row')} of another object type than {shown}: left out.")
         return named
 
     async def _looked_up(self, named: _Named) -> npt.NDArray[np.int64]:
@@ -269,7 +269,8 @@ class ExportReading:
         refused = [each for each in errors if isinstance(each, Refused) and not isinstance(each, RecordMerged)]
         if len(refused) == len(piece.ids) >= SAME_REFUSALS:
             raise TooManyFailures(
-                f"HubSpot refuses to tell what any of {len(refused)} records is associated with ({refused[0].status} "
+                f"HubSpot refuses to show what any of {counted(len(refused), 'record')} is associated with "
+                f"({refused[0].status} "
                 f"{refused[0].category}: {refused[0].message}): check the object types, then run the same command again"
             )
         return found

@@ -15,6 +15,7 @@ from loader.read import Input
 from loader.record.outputs import Outputs
 from loader.settings import ConnectionSettings, InputSettings, SendSettings, Settings
 from loader.shell import as_file, command_line
+from loader.text import counted
 
 
 def identity(settings: Settings, inputs: Sequence[Input]) -> dict[str, Any]:
@@ -224,7 +225,7 @@ def _other_content(earlier: Earlier, now: Sequence[str]) -> str:
         return "another version of the loader wrote it"
     if len(before) != len(now):
         return (
-            f"{len(now)} files are given now, and {len(before)} ({', '.join(earlier.names)}) were given to "
+            f"{counted(len(now), 'file')} given now, but {len(before)} ({', '.join(earlier.names)}) were given to "
             "the last load"
         )
     changed = [name for name, old, new in zip(earlier.names, before, now, strict=True) if old != new]

@@ -378,12 +378,14 @@ class _Load:
     def _sum_up(
         self, journal: Journal, counts: Counts, exit_code: int, stopped: str, changes: dict[str, Any]
     ) -> Finished:
+        explained = journal.explained()
         following = next_command(
             self.settings,
             self.outputs,
             counts,
             exit_code,
             may_pass=journal.failed_in_passing(),
+            correctable=counts.rejected > 0 or any(not reason.retry for _, reason, _ in explained),
             to_remove=journal.is_to_remove(),
         )
         journal.remember(**changes, next_command=following)
@@ -407,7 +409,7 @@ class _Load:
             str(self.outputs.results),
             str(self.outputs.failures) if failures.lines else None,
             stopped,
-            tuple(FailedFor(rows, code, reason.cause, reason.mend) for code, reason, rows in journal.explained()),
+            tuple(FailedFor(rows, code, reason.cause, reason.mend) for code, reason, rows in explained),
             reloadable=is_reloadable(self.settings),
             limit=self.settings.send.limit,
         )

@@ -24,6 +24,7 @@ from loader.send.pool import Pool
 from loader.send.reading import RECORDS_PER_READ, CurrentAssociations
 from loader.send.take_off import LABELLED_PER_ARCHIVE, TakeOff
 from loader.settings import Budget, SendSettings, Settings
+from loader.text import counted
 
 READERS = 3
 """Lots that are read side by side."""
@@ -113,10 +114,12 @@ async def plan_removals(journal: AsyncJournal[MirrorJournal], gateway: Gateway, 
     if not journal.facts.removals_agreed:
         exempt = (await journal.call(MirrorJournal.removals))["exempt_records"]
         session.note(
-            f"{removals:,} of {associations:,} associations in scope are not in the file, and are taken off at the end."
+            f"{removals:,} of {counted(associations, 'association')} in scope are not in the file, and are "
+            "removed at the end."
             if removals
-            else f"Nothing is taken off: {associations:,} associations in scope are all in the file.",
-            f"{exempt:,} records keep all that they have: a row of theirs is not in order, or they cannot be read."
+            else f"Nothing to remove: all associations in scope ({associations:,}) are in the file.",
+            f"{counted(exempt, 'record')} keep all associations: one of their rows is rejected or failed, or "
+            "they could not be read."
             if exempt
             else None,
         )

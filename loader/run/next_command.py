@@ -1,11 +1,12 @@
 """The exact command that comes next, for people to copy."""
 
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from loader.errors import LoaderError
-from loader.journal import Counts
+from loader.errors import JournalError, LoaderError, RecordError
+from loader.journal import Counts, Journal
 from loader.options import flags
 from loader.record.outputs import Outputs, has_room, is_workbook
 from loader.settings import Settings
@@ -29,13 +30,21 @@ class _Part(NamedTuple):
 
 
 def next_command(
-    settings: Settings, outputs: Outputs, counts: Counts, exit_code: int, *, may_pass: bool, to_remove: bool = False
+    settings: Settings,
+    outputs: Outputs,
+    counts: Counts,
+    exit_code: int,
+    *,
+    may_pass: bool,
+    correctable: bool,
+    to_remove: bool = False,
 ) -> str | None:
     """Return what to run next, or None when every row is created, or when no command was typed.
 
-    Pending rows, or something that a mirror is `to_remove` still: the same command. Failed rows, where `may_pass` says
-    that sending some again as they are may help: the same with `--retry-failed`. Other failed and rejected rows: the
-    failures file, once it is mended. What the environment and the configuration file say is not repeated.
+    Pending rows, or something that a mirror is `to_remove` still: the same command. Rows that are `correctable`: the
+    failures file, once it is corrected; it holds the other failed rows, too. Failed rows alone of which `may_pass` says
+    that sending some again as they are may help: the same command with `--retry-failed`. What the environment and the
+    configuration file say is not repeated.
     """
     if not settings.command:
         return None
@@ -44,7 +53,7 @@ def next_command(
         return same_command(settings)
     if counts.pending or to_remove:
         return _joined(head, _without(parts, {"--fresh", "--retry-failed", "--limit"}))
-    if may_pass:
+    if may_pass and not correctable:
         again = _without(parts, {"--fresh", "--retry-failed"})
         return _joined(head, [*again, _Part("--retry-failed", ("--retry-failed",))])
     if not counts.failed and not counts.rejected:
@@ -76,7 +85,10 @@ def same_command(settings: Settings) -> str | None:
 def load_what_is_missing(
     settings: Settings, outputs: Outputs, differing: int, stopped: LoaderError | None
 ) -> str | None:
-    """Return what to run after a verification: itself when it was stopped, else what was not done yet, once more."""
+    """Return what to run after a verification: itself when it was stopped, else what was not done yet, once more.
+
+    Rows that the load itself could not load are corrected first. After an undo nothing: nobody misses what it removed.
+    """
     if not settings.command:
         return None
     program, parts = settings.command[:1], list(_parts(settings.command[2:]))
@@ -84,6 +96,12 @@ def load_what_is_missing(
         return _joined(settings.command[:2], parts)
     if not differing:
         return None
+    with suppress(JournalError, RecordError), Journal(outputs.journal, read_only=True) as journal:
+        if journal.facts.undo is not None:
+            return None
+        counts = journal.counts()
+        if not counts.pending and 0 < differing <= counts.failed:
+            return journal.facts.next_command
     again = _without(parts, {"--sample", "--seed", "--wait", "--removed"})
     if outputs.journal.exists():
         again.append(_Part("--fresh", ("--fresh",)))

@@ -22,6 +22,7 @@ from loader.send.judging import Judge, cases
 from loader.send.portal import GatewayPortal
 from loader.send.reading import RECORDS_PER_READ, CurrentAssociations
 from loader.settings import Budget
+from loader.text import counted
 
 FEWEST_OF_A_SHARE = 100
 """From this many associations on a share counts: of a few, a single one may be half."""
@@ -68,7 +69,7 @@ async def _look(
                 found = await _counted(found, pairs, current, judge)
         lots += 1
         if lots % LOTS_BETWEEN_NOTES == 0:
-            notify(Note(f"So far {found.pairs:,} associations are found that are to be taken off."))
+            notify(Note(f"{counted(found.pairs, 'association')} to remove found so far."))
     return found
 
 
@@ -121,14 +122,15 @@ def check_removals(budget: Budget | None, removals: int, of: int, examples: Sequ
     if budget is None:
         return
     some = f", such as {'; '.join(examples[:MOST_EXAMPLES])}" if examples else ""
-    mend = "look at the file; if they are to go, raise it, or say --max-removals off"
+    mend = "check the file; if they should go, raise it, or add --max-removals off"
     if budget.count is not None and removals > budget.count:
         raise TooManyRemovals(
-            f"nothing was sent: {removals:,} associations would be taken off{some}, and --max-removals allows "
+            f"nothing was sent: {counted(removals, 'association')} would be removed{some}, but --max-removals allows "
             f"{budget.count:,}: {mend}"
         )
     if budget.share is not None and of >= FEWEST_OF_A_SHARE and removals > budget.share * of:
         raise TooManyRemovals(
-            f"nothing was sent: {removals:,} of {of:,} associations would be taken off{some}, and --max-removals "
+            f"nothing was sent: {removals:,} of {counted(of, 'association')} would be removed{some}, but "
+            "--max-removals "
             f"allows {budget.share * 100:g}%: {mend}"
         )

@@ -105,7 +105,7 @@ def _next_command(journal: Journal) -> str | None:
         return facts.next_command
     if facts.undo.finished_at is None:
         return command_line(["association-loader", "undo", as_file(facts.outputs["results"])])
-    return f"{facts.command} --fresh" if facts.command else None
+    return None
 
 
 def _without_a_plan(journal: Path, state: str, process: str | None, stopped: str = "") -> Status:

@@ -37,6 +37,7 @@ from loader.send.portal import Account, GatewayPortal
 from loader.send.reading import CurrentAssociations
 from loader.settings import Settings
 from loader.stopping import Stop
+from loader.text import counted
 
 MOST_READERS = 8
 """Each holds thousands of pairs and a large answer in memory."""
@@ -250,7 +251,7 @@ class _Verification:
         one = outcomes[0].result
         if one.status == "failed" and 400 <= (one.http_status or 0) < 500:
             raise TooManyFailures(
-                f"HubSpot refuses to show what any of {pairs:,} records is associated with ({one.http_status} "
+                f"HubSpot refuses to show what any of {counted(pairs, 'record')} is associated with ({one.http_status} "
                 f"{one.error_category}: {one.error_message}): check the object types, then run the same command again"
             )
 

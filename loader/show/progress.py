@@ -12,6 +12,7 @@ from rich.text import Text
 from loader.events import Exporting, Progress, Undoing, Verifying
 from loader.model import STATUSES
 from loader.show.tables import STYLES, duration, plain
+from loader.text import counted
 
 _WIDEST = 100
 _BETWEEN = " \u00b7 "
@@ -52,8 +53,8 @@ def progress_block(event: ProgressEvent | Exporting) -> Group:
 def _exporting(event: Exporting) -> str:
     """Return how far an export is; how many records there are is not known unless they are named."""
     of_all = f"/{event.total:,}" if event.total is not None else ""
-    pace = f"{event.requests:,} requests, {event.achieved:.1f}/s (limit {event.rate.per_second:g})"
-    line = f"{event.records:,}{of_all} records read | {event.lines:,} lines | {pace}"
+    pace = f"{counted(event.requests, 'request')}, {event.achieved:.1f}/s (limit {event.rate.per_second:g})"
+    line = f"{event.records:,}{of_all} read | {event.lines:,} lines | {pace}"
     return f"{line} | {event.waiting}" if event.waiting else line
 
 
@@ -98,7 +99,7 @@ def _loaded(event: Progress) -> Iterator[_Figure]:
 
 def _verified(event: Verifying) -> Iterator[_Figure]:
     yield _Figure(f"there {event.there:,}", "green" if event.there else "")
-    yield _Figure(f"{event.requests:,} requests, {event.achieved:.1f}/s (limit {event.rate.per_second:g})")
+    yield _Figure(f"{counted(event.requests, 'request')}, {event.achieved:.1f}/s (limit {event.rate.per_second:g})")
 
 
 def _undone(event: Undoing) -> Iterator[_Figure]:
@@ -112,7 +113,7 @@ def _undone(event: Undoing) -> Iterator[_Figure]:
     for name, count in counts.items():
         if count:
             yield _Figure(f"{name} {count:,}", STYLES.get(name, ""))
-    yield _Figure(f"{event.requests:,} requests, {event.achieved:.1f}/s (limit {event.rate.per_second:g})")
+    yield _Figure(f"{counted(event.requests, 'request')}, {event.achieved:.1f}/s (limit {event.rate.per_second:g})")
 
 
 class _Packed:

@@ -270,12 +270,12 @@ def exported_table(event: Exported) -> Iterator[RenderableType]:
     )
     yield lines
     began, ended = moment(summary["reading_began"]), moment(summary["reading_ended"])
-    where = f" from portal {summary['portal_id']}" if summary["portal_id"] else ""
+    where = f" from HubSpot account {summary['portal_id']}" if summary["portal_id"] else ""
     if began:
         yield plain(f"Read{where} from {began} to {ended or began}; what changed meanwhile may be in it or not.")
-    yield Text(f"{summary['requests'].get('sent', 0):,} requests in {duration(summary['seconds'])}.")
+    yield Text(f"{counted(summary['requests'].get('sent', 0), 'request')} in {duration(summary['seconds'])}.")
     if event.unread:
-        yield plain(f"Not read: {event.unread} (mend it and name it with --ids)")
+        yield plain(f"Not read: {event.unread} (correct it and give it with --ids)")
     yield plain(f"Export: {event.output}")
     if summary["next_command"]:
         yield command(f"Next: {summary['next_command']}")

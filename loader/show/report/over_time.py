@@ -6,6 +6,7 @@ from loader.journal import Facts
 from loader.model import STATUSES
 from loader.show.pace import Bucket, Pace, quantile
 from loader.show.report.plots import Axis, Plot, Series, plot
+from loader.text import counted
 
 MOST_LINES = 24
 LINE_HEAD = (
@@ -47,7 +48,8 @@ def _throughput(axis: Axis, intervals: Sequence[Bucket], window: float) -> Plot:
     allowed = Series(f"limit, over any {window:g} s", "limit", "ink", [each.allowed for each in intervals])
     total = sum(each.requests for each in intervals)
     described = (
-        f"{total:,} requests in all, at most {sent.peak:,.4g} per second, against a limit of {allowed.peak:,.4g}."
+        f"{counted(total, 'request')} in all, at most {sent.peak:,.4g} per second, against a limit of "
+        f"{allowed.peak:,.4g}."
     )
     return plot("throughput", "Requests per second", described, axis, [sent, allowed])
 
@@ -58,7 +60,7 @@ def _rows(axis: Axis, intervals: Sequence[Bucket], statuses: Sequence[str]) -> P
     both = Series("failed", "steps", "red", [(each.done + each.failed) / axis.seconds for each in intervals])
     done = Series(done_as, "steps", "green", [each.done / axis.seconds for each in intervals])
     rows = sum(each.done + each.failed for each in intervals)
-    described = f"{rows:,} rows in all, at most {both.peak:,.4g} per second."
+    described = f"{counted(rows, 'row')} in all, at most {both.peak:,.4g} per second."
     return plot("rows", "Rows per second", described, axis, [both, done])
 
 
