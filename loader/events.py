@@ -385,12 +385,17 @@ STATES = {
 
 
 class FailedFor(NamedTuple):
-    """How many rows failed or were rejected for one reason: its code, what it means for them, and what to do."""
+    """How many rows failed or were rejected for one reason: its code, what it means for them, and what to do.
+
+    `first` are the rows of the first of them, each with its input; `example` says why the first one failed.
+    """
 
     rows: int
     code: str
     cause: str
     mend: str
+    first: tuple[tuple[str, int], ...] = ()
+    example: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from loader.planning.association_types import AssociationTypes
 from loader.planning.names import Portal, learn
 from loader.planning.staging import Staging
 from loader.send.reading import RECORDS_PER_READ, Current
+from loader.text import counted
 
 NO_LIMIT = 500_000
 """Documented as the most that can be set; HubSpot gives it where nothing is limited (observed)."""
@@ -118,7 +119,8 @@ def _beyond(
         return {}
     category, type_id = limited.type
     message = (
-        f"record {record} has {len(having):,} associations of {category} {type_id} ({types.shown(limited.direction)}) "
+        f"record {record} has {counted(len(having), 'association')} of {category} {type_id} "
+        f"({types.shown(limited.direction)}) "
         f"and would have {len(having) + len(added):,}, but this HubSpot account allows {limited.most:,}: remove "
         "some, or "
         "raise the limit in HubSpot's settings"

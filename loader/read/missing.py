@@ -89,7 +89,7 @@ def _way_on(there: Sequence[str], found: Mapping[str, Sequence[str]], settings: 
     options = " ".join(column_option(field, ends.get(field, "…")) for field in missing)
     options += "".join(_key_option(field, ends.get(field, "")) for field in missing)
     if not ends.keys() >= set(missing):
-        return f"Add {options} with the names of your columns."
+        return f"Add {options}, with your column's name in place of the dots."
     types = {field: type_in(ends[field]) for field in found if not _option(field, settings)}
     if all(types.get(field) for field in missing):
         flags = {"object_id": "--from", "to_object_id": "--to"}

@@ -12,6 +12,7 @@ from loader.reasons.answers import (
     KINDS_OF_STATUS,
     LIMIT,
     LIMIT_WORDS,
+    OF_THE_LOADER,
     OWN_STATUSES,
     STATUSES,
     UNKNOWN,
@@ -19,7 +20,7 @@ from loader.reasons.answers import (
 )
 from loader.reasons.rows import ROWS, WHOLE_RECORD
 
-__all__ = ["ANSWERS", "REASONS", "ROWS", "WHOLE_RECORD", "Reason", "advised", "explain"]
+__all__ = ["ANSWERS", "REASONS", "ROWS", "WHOLE_RECORD", "Reason", "advised", "explain", "in_short"]
 
 ANSWERS: dict[str, Reason] = {
     **CATEGORIES,
@@ -32,6 +33,8 @@ REASONS: dict[str, Reason] = {**ANSWERS, **ROWS}
 """Every code that the loader knows."""
 
 _STATUS = re.compile(r"HTTP_([2-5])[0-9]{2}", re.ASCII)
+_NOT_VALID = re.compile(r"\b([A-Z][A-Z_]*)=([0-9]{1,19}) is not valid", re.ASCII)
+"""How HubSpot names a record that it does not have (observed)."""
 _FINER = re.compile(rf"(?<![A-Z_])({'|'.join(FINER)})(?![A-Z_])")
 
 
@@ -54,8 +57,20 @@ def explain(category: str, http_status: int | None = None, message: str = "") ->
 
 
 def advised(category: str, http_status: int | None, message: str) -> str:
-    """Return what went wrong with a row that was sent, and what to do about it, where the message does not say so."""
+    """Return what went wrong with a row that was sent, and what to do about it, where the message does not say so.
+
+    HubSpot's own sentence is quoted after that.
+    """
     if category in EXPLAINED_BY_MESSAGE:
         return message
-    end = "" if message.endswith((".", "!", "?", "…")) else "."
-    return f"{message}{end} {explain(category, http_status, message).mend}"
+    mend = explain(category, http_status, message).mend
+    if http_status is None or category in OF_THE_LOADER or category.startswith("HTTP_"):
+        end = "" if message.endswith((".", "!", "?", "…")) else "."
+        return f"{message}{end} {mend}"
+    return f"{in_short(category, http_status, message)} {mend} HubSpot says: {message}"
+
+
+def in_short(category: str, http_status: int | None, message: str) -> str:
+    """Return why a row failed, in one sentence: `HubSpot has no company 18250000404.`"""
+    gone = [f"no {name.lower().replace('_', ' ')} {number}" for name, number in _NOT_VALID.findall(message)]
+    return f"HubSpot has {' and '.join(gone)}." if gone else explain(category, http_status, message).cause

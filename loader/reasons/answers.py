@@ -206,7 +206,7 @@ CATEGORIES: dict[str, Reason] = {
     ),
     # Of a verification
     "NOT_IN_FILE": Reason(
-        "The record has this association, and the file does not ask for it.",
+        "The record has this association, but the file does not have it.",
         "Load the file with --existing mirror to remove it, or add a row for it.",
         True,
     ),
@@ -247,6 +247,13 @@ LIMIT_WORDS = re.compile(
 """How a message says that a record has as many associations as it may; HubSpot's code for it is not documented."""
 
 LIMIT = _LIMIT
+
+OF_THE_LOADER = frozenset({
+    "ANSWER_FOR_OTHER_RECORDS", "CERTIFICATE", "CHANGED_SINCE", "CONNECTION", "DAILY_RESERVE", "DNS", "ENDLESS_PAGES",
+    "ENDS_DISAGREE", "ERROR_IN_ANSWER", "INVALID_TOKEN_ANSWER", "NOT_IN_ANSWER", "NO_READ_PERMISSION", "RECORD_MERGED",
+    "REDIRECT", "TIMEOUT", "TLS", "UNREADABLE_ANSWER", "UNUSABLE_ANSWER", "WRONG_PORTAL",
+})  # fmt: skip
+"""The categories that are not HubSpot's: their messages are sentences of the loader."""
 
 EXPLAINED_BY_MESSAGE = frozenset({"REDIRECT", "ANSWER_FOR_OTHER_RECORDS", "RECORD_MERGED"})
 """Their messages are ours and say what to do."""

@@ -8,16 +8,18 @@ import codecs
 import hashlib
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO, NamedTuple
 
 from loader.files import replacing, writing
 from loader.journal import Journal, Line, failed_records
+from loader.reasons import Reason, explain
 from loader.record.csv_text import csv_line
 from loader.record.outputs import FailuresForm, Outputs, dated_names, is_workbook
 from loader.record.workbook import WorkbookWriter
@@ -35,11 +37,19 @@ _CELLS_ABOUT = attrgetter(*ABOUT)
 _LONGEST_HEADER = 2**20
 
 
+MOST_NAMED = 10
+"""The lines of each reason that an ending names."""
+
+
 class Failures(NamedTuple):
-    """How many lines the failures file has, and where one was kept that the user had changed, if there was one."""
+    """How many lines the failures file has, and where one was kept that the user had changed, if there was one.
+
+    `named` are the first lines by their code and what it means for them.
+    """
 
     lines: int
     kept: Path | None
+    named: Mapping[tuple[str, Reason], list[Line]] = MappingProxyType({})
 
 
 def write_failures(outputs: Outputs, journal: Journal, now: datetime) -> Failures:
@@ -54,12 +64,20 @@ def write_failures(outputs: Outputs, journal: Journal, now: datetime) -> Failure
         return Failures(0, kept)
     columns = _columns(journal)
     written = 0
+    named: dict[tuple[str, Reason], list[Line]] = {}
+    unnamed = Counter[str]()
     with replacing(path) as beside:
         table = _opened(path, beside, (*(name for name, _ in columns), *ADDED), outputs.form)
         for header, cells, line in chain([first], records):
             found = dict(zip(_numbered(header), cells, strict=True))
             table.write((*(found.get(name, "") for name in columns), *_about(line)))
             written += 1
+            # Of very many the meaning is looked up no more: those that are named are among the first.
+            if unnamed[line.error_category] < MOST_NAMED**2:
+                reason = explain(line.error_category, line.http_status, line.error_message)
+                same = named.setdefault((line.error_category, reason), [])
+                same += [line] * (len(same) < MOST_NAMED)
+                unnamed[line.error_category] += 1
         table.close()
         beside.seek(0)
         digest = hashlib.file_digest(beside, "sha256").hexdigest()
@@ -67,7 +85,7 @@ def write_failures(outputs: Outputs, journal: Journal, now: datetime) -> Failure
         kept = None if digest in _digests(path) else _make_way(outputs, journal, now)
         # Before the new file has its name: after a crash between the two, either is known as the loader's.
         journal.remember(failures_written=(*_digests(path), digest))
-    return Failures(written, kept)
+    return Failures(written, kept, named)
 
 
 class _CsvWriter:

@@ -29,6 +29,7 @@ from loader.send.gateway import Gateway
 from loader.send.links import Links
 from loader.send.portal import GatewayPortal
 from loader.send.reading import RECORDS_PER_READ, CurrentAssociations
+from loader.text import counted
 
 READERS = 4
 """Pieces that are read at the same time: a record of very many pages must not hold up all others."""

@@ -16,6 +16,7 @@ from loader.journal import (
     EndedEarly,
     InThread,
     Journal,
+    Line,
     Lock,
     OutputTable,
     PastCommand,
@@ -27,6 +28,7 @@ from loader.planning.cost import advice, costs, method_for, replacing
 from loader.planning.prepare import read_all
 from loader.planning.staging import Staging
 from loader.read import Input
+from loader.reasons import Reason, in_short
 from loader.record.failures import write_failures
 from loader.record.outputs import Outputs
 from loader.record.results import open_results
@@ -409,10 +411,21 @@ class _Load:
             str(self.outputs.results),
             str(self.outputs.failures) if failures.lines else None,
             stopped,
-            tuple(FailedFor(rows, code, reason.cause, reason.mend) for code, reason, rows in explained),
+            tuple(
+                _failed_for(code, reason, rows, failures.named.get((code, reason), []))
+                for code, reason, rows in explained
+            ),
             reloadable=is_reloadable(self.settings),
             limit=self.settings.send.limit,
         )
+
+
+def _failed_for(code: str, reason: Reason, rows: int, first: Sequence[Line]) -> FailedFor:
+    """Return what an ending says of one reason."""
+    places = tuple(dict.fromkeys((line.input, line.row) for line in first))
+    failed = [line for line in first[:1] if line.status == "failed"]
+    example = "".join(in_short(code, line.http_status, line.error_message) for line in failed)
+    return FailedFor(rows, code, reason.cause, reason.mend, places, example if example != reason.cause else "")
 
 
 def _in_words(stopped: LoaderError | None) -> EndedEarly | None:

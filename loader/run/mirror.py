@@ -118,7 +118,7 @@ async def plan_removals(journal: AsyncJournal[MirrorJournal], gateway: Gateway, 
             "removed at the end."
             if removals
             else f"Nothing to remove: all associations in scope ({associations:,}) are in the file.",
-            f"{counted(exempt, 'record')} keep all associations: one of their rows is rejected or failed, or "
+            f"{counted(exempt, 'record')} will lose nothing: one of their rows is rejected or failed, or "
             "they could not be read."
             if exempt
             else None,

@@ -87,7 +87,7 @@ def load_what_is_missing(
 ) -> str | None:
     """Return what to run after a verification: itself when it was stopped, else what was not done yet, once more.
 
-    Rows that the load itself could not load are corrected first. After an undo nothing: nobody misses what it removed.
+    Rows that the load itself could not load are corrected first. After an undo nothing: what it removed is not wanted.
     """
     if not settings.command:
         return None

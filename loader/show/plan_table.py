@@ -226,14 +226,15 @@ def _mirror(mirror: MirrorPlanned | None) -> Iterator[RenderableType]:
         )
     yield lines
     yield Text(
-        f"{mirror.removed:,} of {mirror.associations:,} associations in scope are not in the file and go, in "
-        f"{mirror.requests:,} requests.",
+        f"{mirror.removed:,} of {counted(mirror.associations, 'association')} in scope are not in the file and will be "
+        f"removed, in {counted(mirror.requests, 'request')}.",
         "bold yellow" if mirror.removed else "",
     )
     if mirror.exempt_records:
         yield Text(
-            f"{mirror.exempt_records:,} records keep all that they have: a row of theirs is not in order, or they "
-            "cannot be read."
+            f"{counted(mirror.exempt_records, 'record')} will lose nothing: one of the rows is rejected, or "
+            "HubSpot does "
+            "not show what is there."
         )
     if mirror.too_many:
         yield plain(f"A load would stop: {mirror.too_many}", "bold yellow")
@@ -272,7 +273,8 @@ def _costs(event: Planned) -> Iterator[Text]:
     """Yield how long a load takes by each method, what each gives, and what it costs of the limits."""
     put, batch = event.costs["put"], event.costs["batch"]
     if not put.writes:
-        yield Text("Nothing to do: everything in the file is in HubSpot already.")
+        if event.mirror is None or not event.mirror.removed:
+            yield Text("Nothing to do: everything in the file is in HubSpot already.")
         return
     one, many = ("", " (--method auto)") if event.chosen else (" (default)", " (chosen)")
     one, many = (one, "") if event.method == "put" else ("", many)
@@ -303,6 +305,6 @@ def _cost_of_removal(event: Planned) -> Iterator[Text]:
 
 
 def _share(cost: Cost, of: str = "") -> str:
-    if cost.share is None:
+    if cost.share is None or cost.share < 0.0005:
         return ""
-    return f" (less than 0.1%{of})" if 0 < cost.share < 0.0005 else f" ({cost.share:.1%}{of})"
+    return f" ({cost.share:.1%}{of})"

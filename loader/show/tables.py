@@ -77,9 +77,23 @@ def reasons_table(reasons: Sequence[FailedFor]) -> Iterator[RenderableType]:
     """Yield why rows failed or were rejected, with what to do, and the command that tells more."""
     lines = table("Rows", "What is wrong, and what to do")
     for each in reasons:
-        lines.add_row(f"{each.rows:,}", Text.assemble(plain(each.code, "bold"), plain(f": {each.cause} {each.mend}")))
+        meaning = plain(f": {each.cause} {each.mend}")
+        where = [Text("\n"), plain(_where(each), "yellow")] if each.first else []
+        lines.add_row(f"{each.rows:,}", Text.assemble(plain(each.code, "bold"), meaning, *where))
     yield lines
     yield command(f"More about a reason: association-loader explain {reasons[0].code}")
+
+
+def _where(reason: FailedFor) -> str:
+    """Return where the first rows of a reason are: `HubSpot has no company 7 (row 112); also 115 and 8 more`."""
+    several = len({name for name, _ in reason.first}) > 1
+    first, *others = [f"{name} row {row:,}" if several else f"{row:,}" for name, row in reason.first]
+    row = first if several else f"row {first}"
+    words = f"{reason.example.removesuffix('.')} ({row})" if reason.example else row
+    if others:
+        words += f"; also {', '.join(others)}"
+    more = reason.rows - len(reason.first)
+    return f"{words} and {more:,} more" if more > 0 else words
 
 
 def labels_table(event: Labels | CreatedLabel) -> Table:
@@ -109,7 +123,7 @@ def closing(event: Finished) -> Iterator[RenderableType]:
         yield _removals(removals)
     if event.limit is not None and rows["pending"] and not event.stopped:
         done = rows["total"] - rows["pending"]
-        yield Text(f"Ended at --limit {event.limit}: {done:,} rows are done, {rows['pending']:,} are left.")
+        yield Text(f"Ended at --limit {event.limit}: {counted(done, 'row')} done, {rows['pending']:,} left.")
     if event.reasons:
         yield from reasons_table(event.reasons)
     retried = f", {requests['retried']:,} retried" if requests["retried"] else ""
@@ -125,10 +139,11 @@ def closing(event: Finished) -> Iterator[RenderableType]:
         were, them = ("was", "it") if not_done == 1 else ("were", "them")
         done = "removed" if "removed" in rows else "loaded"
         where = "here" if event.reloadable else f"in the file that you {'gave' if done == 'removed' else 'loaded'}"
-        then = ", then run:" if summary["next_command"] else "."
-        yield plain(
-            f"Failures: {event.failures}. {counted(not_done, 'row')} {were} not {done}. Correct {them} {where}{then}"
-        )
+        following = summary["next_command"] or ""
+        then = f"Correct {them} {where}{', then run:' if following and not rows['pending'] else '.'}"
+        if following.endswith("--retry-failed"):
+            then = f"Sending {them} again may help:"
+        yield plain(f"Failures: {event.failures}. {counted(not_done, 'row')} {were} not {done}. {then}")
     if summary["next_command"]:
         yield command(f"Next: {summary['next_command']}")
 
@@ -149,8 +164,8 @@ def _removals(removals: Mapping[str, int]) -> Text:
     """Return what a mirror took off."""
     failed = f", {removals['failed']:,} could not be" if removals["failed"] else ""
     exempt = removals["exempt_records"]
-    kept = f"; {exempt:,} records keep all that they have" if exempt else ""
-    return Text(f"{removals['removed']:,} associations that the file does not ask for are taken off{failed}{kept}.")
+    kept = f"; {counted(exempt, 'record')} lost nothing" if exempt else ""
+    return Text(f"Removed, because not in the file: {counted(removals['removed'], 'association')}{failed}{kept}.")
 
 
 def _nothing(summary: Mapping[str, Any]) -> str:
@@ -193,7 +208,7 @@ def verified_table(event: Verified) -> Iterator[RenderableType]:
     if rejected:
         yield Text(f"{counted(rejected, 'rejected row')}, not checked.")
     if surplus := summary.get("surplus"):
-        yield Text(f"{surplus:,} associations in scope are not in the file.", "yellow")
+        yield Text(f"{counted(surplus, 'association')} in scope, but not in the file.", "yellow")
     if sample := summary["sample"]:
         yield Text(
             f"A sample: {sample['pairs']:,} of {counted(sample['of'], 'pair')}, chosen with --seed {sample['seed']}; "

@@ -68,7 +68,7 @@ def test_ids_are_found_by_the_name_of_their_object_type(
         ("Person,Firm", TYPES, ["columns hold the ids.", '--column object_id="Person" --column to_object_id="Firm"']),
         ("Firm,Contact key", TYPES, ['--column object_id="Contact key" --column to_object_id="Firm"']),
         ("Contact ID,Contact ID 2", ("--from", "contacts", "--to", "contacts"), ['to_object_id="Contact ID 2"']),
-        ("contact_id,deal_id", TYPES, ['Add --column to_object_id="…" with']),
+        ("contact_id,deal_id", TYPES, ['Add --column to_object_id="…", with']),
         ("contact_id,deal_id,firm", TYPES, ['Did you mean --column to_object_id="firm"?']),
         ("deal_id,Ticket ID", TYPES, ['Add --column object_id="…" --column to_object_id="…"']),
         ('My "key",Other', TYPES, ["--column 'object_id=My \"key\"' --column to_object_id=\"Other\""]),

@@ -75,7 +75,7 @@ def test_an_export_loads_back_with_nothing_to_do(
     state = json.loads((folder / "a.export.json").read_text())
     assert (state["records"], state["associated"], state["pairs"]) == (250, 200, 212)
     assert state["started_at"] <= state["reading_began"] <= state["reading_ended"] <= state["finished_at"]
-    assert "Read from portal 62515 from 20" in done.err
+    assert "Read from HubSpot account 62515 from 20" in done.err
 
 
 def test_the_lines_say_what_is_there(run: Run, hubspot: Run, folder: Path) -> None:
@@ -212,7 +212,7 @@ def test_a_file_of_associations_names_records_too(run: Run, hubspot: Run, folder
         done = run(*EXPORT, "a.csv", "--ids", "load.csv")
         expected = Counter({line: 1 for line in there(sandbox) if line[1] == "5"})
     assert (done.code, lines_of((folder / "a.csv").read_text())) == (0, expected)
-    assert "1 rows are of another object type than contacts, and left out." in done.err
+    assert "1 row of another object type than contacts: left out." in done.err
 
 
 def test_records_are_named_by_a_unique_property(run: Run, hubspot: Run, folder: Path, lines: Run) -> None:
@@ -336,7 +336,7 @@ def test_an_export_goes_on_where_it_stopped(run: Run, hubspot: Run, folder: Path
         before = sandbox.count("GET", "objects")
         second = run(*EXPORT, "a.csv")
         assert second.code == 0
-        assert f"Going on: {state['records']:,} records are read already." in second.err
+        assert f"Resuming: {state['records']:,} records read already." in second.err
         assert sandbox.count("GET", "objects") - before == 60 - state["records"] // 100
         assert lines_of((folder / "a.csv").read_text()) == there(sandbox)
     assert sorted(path.name for path in folder.iterdir()) == ["a.csv", "a.export.json"]
@@ -353,7 +353,7 @@ def test_a_part_that_somebody_changed_is_not_gone_on_with(run: Run, hubspot: Run
         part = (folder / "a.csv.part").read_text()
         (folder / "a.csv.part").write_text(part.replace("0-1,1,", "0-1,2,"))
         done = run(*EXPORT, "a.csv")
-        assert (done.code, "begin anew with --fresh" in done.err) == (2, True)
+        assert (done.code, "start over with --fresh" in done.err) == (2, True)
         assert run(*EXPORT, "a.csv", "--fresh").code == 0
     names = sorted(path.name for path in folder.iterdir())
     assert [name for name in names if name.endswith(".csv.part")] != []

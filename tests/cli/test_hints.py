@@ -14,21 +14,21 @@ HEADER = "Contact ID,Company ID\n"
 CELLS = {
     "emails": (
         HEADER + "ada@example.com,201\nbo@example.org,202\n",
-        "email addresses instead of record ids in 2 rows: to find the records by it, add --from-id-property email.",
+        "email addresses in place of record ids in 2 rows: to find the records by it, add --from-id-property email.",
     ),
     "keys of Salesforce": (
         HEADER + "101,0015000000WLGJxAAP\n102,0015000000WLGJyAAP\n",
         "in 2 rows: where a HubSpot property with unique values has this key, add --to-id-property with",
     ),
-    "keys of a shop": (HEADER + "C-10042,201\nC-10043,202\n", "another system's keys instead of record ids in 2 rows"),
+    "keys of a shop": (HEADER + "C-10042,201\nC-10043,202\n", "another system's keys in place of record ids in 2 rows"),
     "domains": (HEADER + "101,acme.com\n102,https://www.example.org/about\n", "add --to-id-property domain."),
     "addresses of lists": (
         HEADER + "".join(f"{row},https://app.hubspot.com/contacts/55/objects/0-2/views/{row}/list\n" for row in (1, 2)),
-        "addresses in HubSpot that are not those of records instead of record ids in 2 rows: open the record",
+        "addresses in HubSpot that are not those of records in place of record ids in 2 rows: open the record",
     ),
     "names": (
         HEADER + "101,Acme GmbH\n102,Müller & Söhne\n",
-        '"Company ID" holds names instead of record ids in 2 row',
+        '"Company ID" holds names in place of record ids in 2 row',
     ),
     "a pivot table": (
         HEADER + "101,201\n,202\n,203\n102,204\n,205\n",

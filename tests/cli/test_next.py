@@ -126,6 +126,10 @@ def test_next_is_one_line_that_runs_and_helps(name: str, run: Run, hubspot: Run,
             assert ending.follows in following
             if ending.command[0] == "load":
                 assert json.loads((folder / "a.summary.json").read_text())["next_command"] == following
+            if ending.follows.startswith("load a.failures"):
+                assert "Correct " in done.err
+            if ending.follows == "--retry-failed":
+                assert "1 row was not loaded. Sending it again may help:" in done.err
             if ending.corrects:
                 failures = folder / "a.failures.csv"
                 failures.write_text(failures.read_text().replace(*ending.corrects, 1))

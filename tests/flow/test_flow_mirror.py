@@ -453,14 +453,16 @@ def test_the_command_line_and_python_say_what_is_taken_off(
             captured = capsys.readouterr()
             return " ".join((captured.out + captured.err).split())
 
-        assert "1 of 5 associations in scope are not in the file and go" in said("plan", *options)
-        assert "1 of 5 associations in scope are not in the file and go" in said("plan", "--config", "job.toml")
-        assert "1 records keep all that they have" in said("plan", *options)
+        assert "1 of 5 associations in scope are not in the file and will be removed" in said("plan", *options)
+        assert "1 of 5 associations in scope are not in the file and will be removed" in said(
+            "plan", "--config", "job.toml"
+        )
+        assert "1 record will lose nothing" in said("plan", *options)
         stopped = said("load", *options, "--max-removals", "0", "--results", "s.csv", code=4)
-        assert "1 associations would be taken off" in stopped
+        assert "1 association would be removed" in stopped
         assert "contact 2 and company 22" in stopped
         loaded = said("load", *options, "--results", "r.csv", "--metrics-file", "m.prom")
-        assert "1 associations that the file does not ask for are taken off; 1 records keep all" in loaded
+        assert "Removed, because not in the file: 1 association; 1 record lost nothing" in loaded
         assert 'association_loader_removals{job_name="m",status="removed"} 1' in (folder / "m.prom").read_text()
         assert json.loads(said("status", "r.csv", "--json", code=0))["removals"]["removed"] == 1
         assert "1 associations, 1 records exempt" in said("status", "r.csv", code=0)

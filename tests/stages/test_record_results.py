@@ -251,7 +251,8 @@ def test_failures_are_the_records_with_the_reason_behind_them(journal: Journal, 
     """The inputs' columns first, then what went wrong and what to do."""
     header, failed_line, rejected_line = failures_of(journal, tmp_path)
     assert header == ["object_id", "to_object_id", *ADDED]
-    message = f"no such record. {REASONS['VALIDATION_ERROR'].mend}"
+    reason = REASONS["VALIDATION_ERROR"]
+    message = f"{reason.cause} {reason.mend} HubSpot says: no such record"
     assert failed_line == ["2", "9", "a.csv", "4", "failed", "VALIDATION_ERROR", message, "400", "c-1"]
     assert rejected_line == ["1E+5", "9", "a.csv", "5", "rejected", "INVALID_RECORD_ID", "row 5 is wrong", "", ""]
 
@@ -262,9 +263,9 @@ def test_there_is_no_failures_file_without_failures(tmp_path: Path) -> None:
     with Journal(stage(tmp_path, [chunk([link(2, 1, 9)])])) as journal:
         path.write_text("old")
         journal.remember(failures_written=(sha256(b"old").hexdigest(),))
-        assert write_failures(outputs_in(tmp_path), journal, datetime.now(UTC)) == (0, None)
+        assert write_failures(outputs_in(tmp_path), journal, datetime.now(UTC)).lines == 0
         path.write_text("precious")
-        _, kept = write_failures(outputs_in(tmp_path), journal, datetime.now(UTC))
+        kept = write_failures(outputs_in(tmp_path), journal, datetime.now(UTC)).kept
     assert not path.exists()
     assert kept is not None
     assert kept.read_text() == "precious"

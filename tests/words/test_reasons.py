@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from loader.reasons import ANSWERS, REASONS, ROWS, WHOLE_RECORD, advised, explain
-from loader.reasons.answers import FINER, KINDS_OF_STATUS, UNKNOWN
+from loader.reasons import ANSWERS, REASONS, ROWS, WHOLE_RECORD, advised, explain, in_short
+from loader.reasons.answers import FINER, KINDS_OF_STATUS, OF_THE_LOADER, UNKNOWN
 
 LOADER = Path(__file__).parents[2] / "loader"
 
@@ -106,6 +106,20 @@ def test_every_reason_is_said_in_sentences(code: str) -> None:
 def test_what_judges_a_whole_record_is_a_reason() -> None:
     """The set is of codes that there are."""
     assert set(ROWS) >= WHOLE_RECORD
+
+
+def test_what_hubspot_says_is_quoted_after_what_we_say() -> None:
+    """A record that it does not have is named; any other refusal is said in our words."""
+    told = "One or more associations are invalid (INVALID_OBJECT_IDS: COMPANY=18250000404 is not valid)"
+    said = advised("VALIDATION_ERROR", 400, told)
+    assert said.startswith("HubSpot has no company 18250000404. Look the id up in HubSpot")
+    assert said.endswith(f"HubSpot says: {told}")
+    assert in_short("VALIDATION_ERROR", 400, "LINE_ITEM=7 is not valid, DEAL=8 is not valid") == (
+        "HubSpot has no line item 7 and no deal 8."
+    )
+    assert advised("CONFLICT", 409, "Busy").startswith(REASONS["CONFLICT"].cause)
+    assert "HubSpot says" not in advised("TIMEOUT", None, "no whole answer in time")
+    assert set(OF_THE_LOADER) <= set(REASONS)
 
 
 def test_advice_ends_a_message_and_is_not_said_twice() -> None:
