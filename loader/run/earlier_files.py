@@ -68,7 +68,7 @@ def already_finished(earlier: Earlier, again: float | None) -> str:
     ended = f" on {earlier.last_work:%Y-%m-%d at %H:%M} UTC" if earlier.last_work else ""
     removed = earlier.identity.get("verb") == "remove"
     nightly = (
-        "for a nightly job, --again 20h, which begins anew with the same inputs when their last run ended longer ago"
+        "for a nightly job, --again 20h, which starts over with the same inputs when their last run ended longer ago"
         if again is None
         else "wait until it ended longer ago than --again allows"
     )

@@ -197,7 +197,7 @@ def _taken_back(outputs: Outputs, undo: Undo) -> JournalMismatch:
             "--fresh"
         )
     return JournalMismatch(
-        f"{outputs.results}: this run was undone on {undo.finished_at[:10]}: to begin anew, add --fresh"
+        f"{outputs.results}: this run was undone on {undo.finished_at[:10]}: to start over, add --fresh"
     )
 
 
