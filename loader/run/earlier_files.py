@@ -74,7 +74,7 @@ def already_finished(earlier: Earlier, again: float | None) -> str:
     )
     done = "What these inputs name is taken off already" if removed else "These inputs are loaded already"
     return (
-        f"{done}: that run ended{ended}. Nothing was checked in HubSpot now, and nothing was sent. To begin anew, add "
+        f"{done}: that run ended{ended}. Nothing was checked in HubSpot now, and nothing was sent. To start over, add "
         f"--fresh, or {nightly}."
     )
 

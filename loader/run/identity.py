@@ -193,7 +193,7 @@ def _taken_back(outputs: Outputs, undo: Undo) -> JournalMismatch:
     if undo.finished_at is None:
         finish = command_line(["association-loader", "undo", as_file(str(outputs.results))])
         return JournalMismatch(
-            f"{outputs.results}: the undo of this run is not finished: finish it with {finish}, or begin anew with "
+            f"{outputs.results}: the undo of this run is not finished: finish it with {finish}, or start over with "
             "--fresh"
         )
     return JournalMismatch(
