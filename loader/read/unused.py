@@ -25,10 +25,11 @@ _OURS = frozenset({"error_category", "_error_category"})
 _OUR_RESULTS = frozenset({"created_resource_id", "labels"})
 # A file of a thousand such columns is one mistake, and need not be reported a thousand times.
 _MOST = 20
-_ROLES = frozenset(
-    {"role", "roles", "relation", "relationship", "rolle", "rollen", "beziehung", "rôle", "rol", "relación"}
-)
-"""Also in German, French and Spanish."""
+_ROLES = frozenset({
+    "role", "roles", "relation", "relationship", "rolle", "rollen", "beziehung", "rôle", "rol", "relación", "ruolo",
+    "beschriftung", "bezeichnung", "libellé", "étiquette", "etiqueta", "etichetta", "ラベル", "役割",
+})  # fmt: skip
+"""Also in German, French, Spanish, Italian and Japanese."""
 _NUMBER = re.compile(r"[\s_#.(-]*[0-9]+\)?$", re.ASCII)
 _NAME = {"label": "label", "type": "association_type_id", "category": "association_category"}
 # The words of a header: `Company type`, `company_type`, `companyType`.

@@ -138,6 +138,19 @@ def test_a_long_load_is_told_what_batch_would_take(run: Run, hubspot: Run, folde
         assert done.code == 0
 
 
+def test_method_auto_sends_in_batches_what_would_take_long_one_by_one(run: Run, hubspot: Run, folder: Path) -> None:
+    """And says why; a small load is sent one by one, with its created ids."""
+    (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"{n},2\n" for n in range(1, 100)))
+    (folder / "b.csv").write_text("from_id,to_id\n1,3\n")
+    with hubspot() as sandbox:
+        done = run("load", "a.csv", *TYPES, "--rate", "20/200", "--method", "auto")
+        assert (done.code, sandbox.count("PUT"), len(sandbox.portal.pairs())) == (0, 0, 99)
+        assert "--method auto: in batches, because one by one would take 17 min." in " ".join(done.err.split())
+        done = run("load", "b.csv", *TYPES, "--rate", "20/200", "--method", "auto")
+        assert (done.code, sandbox.count("PUT")) == (0, 1)
+        assert "One by one (--method auto)" in " ".join(done.err.split())
+
+
 def test_the_plan_says_what_was_understood_with_every_name_and_id(run: Run, hubspot: Run, folder: Path) -> None:
     """File, records, format, encoding, delimiter, header row, columns; object types, association type and label."""
     (folder / "a.csv").write_bytes(
