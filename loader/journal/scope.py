@@ -196,7 +196,9 @@ class MirrorJournal(Journal):
             if text is not None:
                 gone = {AssociationType(*each) for each in json.loads(text[0])}
                 new = frozenset(each for each in types[which[place]] if back.get(each, each) not in gone)
-                left[place] = bool(new - {WHOLE_PAIR}) and WHOLE_PAIR not in gone
+                # Within one object type both ends would be put back in one request, each without the other's labels.
+                within = direction[0] == direction[1]
+                left[place] = bool(new - {WHOLE_PAIR}) and WHOLE_PAIR not in gone and not within
                 types.append(new)
                 which[place] = len(types) - 1
             if left[place]:

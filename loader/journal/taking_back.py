@@ -236,6 +236,11 @@ class UndoJournal(Journal):
         if beside:
             self._claimed = self.lots.pairs
 
+    def from_both_ends(self) -> bool:
+        """Return True when two records may have lost something as seen from either: they are two pairs then."""
+        (some,) = self._one("SELECT EXISTS (SELECT 1 FROM found_beside)")
+        return bool(some)
+
     def claim(self, most: int) -> list[Pairs]:
         """Return the next pairs that are to be taken back, with what they were before."""
         by_direction: dict[int, list[Pairs]] = {}

@@ -552,3 +552,18 @@ async def test_a_record_whose_other_record_is_not_found_by_its_own_key_keeps_all
         assert {pair for pair in had(sandbox) if pair[0] == 1} == {(1, 11), (1, 12), (1, 13)}
         assert {pair for pair in had(sandbox) if pair[0] == 2} == {(2, 11)}
     assert report.summary["removals"] == {"removed": 2, "failed": 0, "exempt_records": 1}
+
+
+async def test_what_went_from_both_ends_of_a_pair_is_put_back_from_both(folder: Path) -> None:
+    """One label was in scope for the contact, the other for the company."""
+    (folder / "a.csv").write_text(
+        "object_type,from_id,to_object_type,to_id,label\ncontacts,1,companies,11,Boss\ncompanies,12,contacts,2,Friend\n"
+    )
+    associations = [there(1, 12, "Boss", "Friend"), there(2, 12, "Friend")]
+    async with Sandbox({"labels": LABELS, "associations": associations}) as sandbox:
+        before = had(sandbox)
+        report = await mirror(sandbox)
+        assert had(sandbox) == {(1, 11): {"Boss"}, (1, 12): set(), (2, 12): {"Friend"}}
+        assert report.summary["removals"]["removed"] == 2
+        await undo(settings(sandbox), notify=lambda _: None)
+        assert had(sandbox) == before
