@@ -89,7 +89,7 @@ WholePair: TypeAlias = Annotated[bool, Option("--whole-pair",
     "A blank label, or the type without a label, means the whole pair, with every label that it has.", FLAG,
     binds=True)]
 Limit: TypeAlias = Annotated[int, Option("--limit",
-    "Load only the first N records.", number(int, 1), metavar="N")]
+    "Only the first N records.", number(int, 1), metavar="N")]
 MaxAttempts: TypeAlias = Annotated[int, Option("--max-attempts",
     "Requests for one pair before it counts as failed.", number(int, 1), "8", "N")]
 DailyReserve: TypeAlias = Annotated[int | str, Option("--daily-reserve",
@@ -224,7 +224,7 @@ class SendOptions(TypedDict, total=False):
     max_duration: MaxDuration
     limit: Limit
     again: Annotated[float | str, Option("--again",
-        "Load the same inputs again if their last load ended longer ago than this; changed inputs are always loaded.",
+        "Begin anew with the same inputs if their last run ended longer ago than this; changed ones always do.",
         duration(none=True), metavar="20h")]
     dry_run: Annotated[bool, Option("--dry-run", "Only plan: check everything, send nothing, write nothing.", FLAG)]
     fresh: Fresh

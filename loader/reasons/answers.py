@@ -37,7 +37,7 @@ _LIMIT = Reason(
 )
 _LABEL_GONE = Reason(
     "These two object types have no such label in this HubSpot account.",
-    "Write a label that `association-loader labels FROM TO` lists, or have it created with --create-labels.",
+    "Write a label that `association-loader labels FROM TO` lists; `load` creates labels with --create-labels.",
     False,
 )
 _TWICE = Reason(

@@ -165,7 +165,7 @@ ROWS: dict[str, Reason] = {
     ),
     "ASSOCIATION_LABEL_NOT_FOUND": Reason(
         "These two object types have no such label in this HubSpot account.",
-        "Write a label that `association-loader labels FROM TO` lists, or have it created with --create-labels.",
+        "Write a label that `association-loader labels FROM TO` lists; `load` creates labels with --create-labels.",
         False,
     ),
     "AMBIGUOUS_LABEL": Reason(
