@@ -224,7 +224,7 @@ class SendOptions(TypedDict, total=False):
     max_duration: MaxDuration
     limit: Limit
     again: Annotated[float | str, Option("--again",
-        "Begin anew with the same inputs if their last run ended longer ago than this; changed ones always do.",
+        "Start over with the same inputs if their last run ended longer ago than this; changed ones always do.",
         duration(none=True), metavar="20h")]
     dry_run: Annotated[bool, Option("--dry-run", "Only plan: check everything, send nothing, write nothing.", FLAG)]
     fresh: Fresh
