@@ -89,7 +89,8 @@ def nothing_stays(world: World) -> Iterator[str]:
             continue
         for record, types in scope.ends(pair):
             surplus = (held & types) - world.asked.get(pair, frozenset()) - {unlabelled(pair)}
-            if pair not in world.asked and held == {unlabelled(pair)} & types:
+            # A pair that keeps a label as seen from this end, and loses it from the other, goes in the next night.
+            if pair not in world.asked and held == {unlabelled(pair)} and world.at_first.get(pair, held) <= types:
                 surplus |= held
             if surplus:
                 yield f"{record} still has {sorted(surplus)} on {pair}"
