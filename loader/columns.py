@@ -95,6 +95,18 @@ def place(inputs: Small, rows: Small) -> Ids:
     return inputs.astype(np.int64) << 32 | rows
 
 
+def distinct(numbers: Ids) -> Ids:
+    """Return the numbers in order, each once. NumPy's `unique` hashes them, which takes ten to a hundred times as long.
+
+    >>> distinct(np.array([3, 1, 3])).tolist()
+    [1, 3]
+    """
+    ordered = np.sort(numbers)
+    new = np.ones(len(ordered), np.bool_)
+    new[1:] = ordered[1:] != ordered[:-1]
+    return ordered[new]
+
+
 def expanded(starts: Ids, sizes: npt.NDArray[np.integer]) -> Ids:
     """Return every index of runs, each given by where it starts and how long it is."""
     before = np.cumsum(sizes, dtype=np.int64) - sizes

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from loader.columns import Flags, Ids, PlannedLot, ScopeLot, Small, expanded
+from loader.columns import Flags, Ids, PlannedLot, ScopeLot, Small, distinct, expanded
 from loader.model import Direction
 
 HELD = 8
@@ -146,7 +146,7 @@ class Lots:
         """Return the rows of pairs, by number, in the order of these; at least one."""
         indexes = self.index_of(pairs)
         parts: list[LotRows] = []
-        for index in np.unique(indexes).tolist():
+        for index in distinct(indexes).tolist():
             which = np.flatnonzero(indexes == index)
             rows = _rows_of(self[index], pairs[which])
             parts.append(replace(rows, pairs=which[rows.pairs]))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from loader.columns import Flags, Ids, Small
+from loader.columns import Flags, Ids, Small, distinct
 from loader.journal.schema import guarded
 from loader.model import Direction, FoundRecord, Question, Rows
 
@@ -128,7 +128,7 @@ class OwnKeys:
                 for side in _SIDES:
                     questions = self._of_question(block, side)
                     for question in np.unique(questions[questions > 0]).tolist():
-                        keys = np.unique(-block[side][questions == question]).tolist()
+                        keys = distinct(-block[side][questions == question]).tolist()
                         self._database.executemany(
                             "INSERT OR IGNORE INTO wanted VALUES (?, ?)", [(question, key) for key in keys]
                         )

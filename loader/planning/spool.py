@@ -35,7 +35,7 @@ class Spool:
 
     def __enter__(self) -> Self:
         with writing(self._path):
-            self._file = tempfile.TemporaryFile(dir=self._path.parent, buffering=1 << 16)
+            self._file = tempfile.TemporaryFile(dir=self._path.parent)
         return self
 
     def __exit__(
@@ -47,16 +47,17 @@ class Spool:
     def append(self, records: Records) -> None:
         """Write records behind those that are there; none once the first was read."""
         with writing(self._path):
-            self._file.write(records.tobytes())
+            self._file.write(np.ascontiguousarray(records).view(np.uint8).data)
         self.size += len(records)
 
     def blocks(self, most: int = AT_ONCE) -> Iterator[Records]:
         """Yield all records in their order, at most `most` at once."""
         for start in range(0, self.size, most):
+            found = np.empty(min(most, self.size - start), self.dtype)
             with writing(self._path):
                 self._file.seek(start * self.dtype.itemsize)
-                data = self._file.read(min(most, self.size - start) * self.dtype.itemsize)
-            yield np.frombuffer(data, self.dtype).copy()
+                self._file.readinto(found.view(np.uint8).data)
+            yield found
 
     def parts(
         self,

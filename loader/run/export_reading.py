@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from loader.columns import distinct
 from loader.errors import ApiError, RecordMerged, Refused, ServerFault, TooManyFailures, UsageError
 from loader.events import Exporting, LookingUp
 from loader.journal import Facts
@@ -194,7 +195,7 @@ class ExportReading:
     async def _named(self) -> AsyncIterator[Piece]:
         """Yield the records that the inputs name, each once, in the order of their ids."""
         named = await asyncio.to_thread(self._read_inputs)
-        ids = np.unique(np.concatenate([*named.ids, await self._looked_up(named)]))
+        ids = distinct(np.concatenate([*named.ids, await self._looked_up(named)]))
         self._total, self._wanted = len(ids), ids
         state = self._target.state
         if not state.after:
@@ -226,7 +227,7 @@ class ExportReading:
                     why = f"The record {each.ids[0]} is named by an address of {each.address}, and not of {own}."
                     named.bad.append((source.name, BadId(0, str(each.ids[0]), "WRONG_RECORD_ADDRESS", why)))
                 else:
-                    named.ids.append(np.unique(each.ids))
+                    named.ids.append(distinct(each.ids))
         if others:
             shown = self._names.shown(self._direction[0])
             self._session.note(f"{counted(others, 'row')} of another object type than {shown}: left out.")
@@ -254,7 +255,7 @@ class ExportReading:
         spool = tempfile.SpooledTemporaryFile(BYTES_IN_MEMORY, prefix="association-loader-")  # noqa: SIM115 - see _write
         found = _Found(spool)
         async for page in self._current.stream(self._direction, piece.ids, found.unreadable):
-            found.associated.update(np.unique(page.records).tolist())
+            found.associated.update(page.records.tolist())
             links = self._once(page) if self._direction[0] == self._direction[1] else page
             if unknown := self._lines.unknown(links):
                 # A label was made meanwhile.

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from loader.columns import distinct
 from loader.model import NO_TYPES, WHOLE_PAIR, AssociationType, Direction, Pair, Pairs, Types
 
 
@@ -181,8 +182,8 @@ def cases(pairs: Pairs, held: Places, types: Sequence[Types], judge: Judge) -> l
 def same_types(pairs: Pairs, held: Places, types: Sequence[Types]) -> list[tuple[npt.NDArray[np.intp], Types]]:
     """Return the places of pairs that want, had and have the same, with what they have, in the order of the pairs."""
     keys = pairs.intents.astype(np.int64) * len(types) + held
-    # They are few: to look for each takes less time than to sort.
-    return [(np.flatnonzero(keys == key), types[key % len(types)]) for key in dict.fromkeys(keys.tolist())]
+    found = [(np.flatnonzero(keys == key), types[key % len(types)]) for key in distinct(keys).tolist()]
+    return sorted(found, key=lambda each: each[0].item(0))
 
 
 def renamed(types: Sequence[Types], inverse: Mapping[AssociationType, AssociationType]) -> list[Types]:

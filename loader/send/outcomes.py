@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
+from loader.columns import distinct
 from loader.errors import ApiError
 from loader.model import Outcome, Pair, Pairs, Result
 
@@ -52,7 +53,7 @@ def outcomes(pairs: Pairs, result: Result) -> list[Outcome]:
             rows=int(pairs.rows[unchanged == count].sum()),
             unchanged=count,
         )
-        for count in np.unique(unchanged).tolist()
+        for count in distinct(unchanged).tolist()
     ]
 
 

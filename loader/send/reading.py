@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from loader.columns import distinct
 from loader.errors import ApiError, MissingScope, RecordMerged, Refused, Retryable, ServerFault
 from loader.model import NO_TYPES, Direction, Numbers, Pair, Types
 from loader.send import api, endings
@@ -54,7 +55,7 @@ class Reading:
             known = ~np.isin(records, list(unreadable))
             records, others, types = records[known], others[known], types[known]
         # Two ids are one number, by the places that both have among the records here: that is sorted and searched.
-        self._records, self._others = np.unique(records), np.unique(others)
+        self._records, self._others = distinct(records), distinct(others)
         keys = np.searchsorted(self._records, records) * len(self._others) + np.searchsorted(self._others, others)
         order = np.argsort(keys)
         self._keys, self._types, self._sets = keys[order], types[order], list(all_links.sets)
@@ -194,7 +195,7 @@ class _Found:
         """Return the associations that the page before has not shown (something may have changed), each once."""
         links = page.links if page.plain else united(page.links)
         again = np.zeros(len(links), np.bool_)
-        for record in self.several.keys() & set(np.unique(links.records).tolist()):
+        for record in self.several.keys() & set(links.records.tolist()):
             again |= (links.records == record) & np.isin(links.others, list(self.several[record]))
         return links.take(~again) if again.any() else links
 
@@ -250,7 +251,7 @@ class CurrentAssociations:
 
     async def _pages(self, direction: Direction, records: Records, found: _Found) -> AsyncIterator[Moment]:
         """Read page after page; after each, yield when its request left."""
-        wanted: Numbers = np.unique(np.asarray(records, np.int64))
+        wanted = distinct(np.asarray(records, np.int64))
         begins: Begins = {}
         while len(wanted):
             following: dict[int, str] = {}
