@@ -89,8 +89,9 @@ def nothing_stays(world: World) -> Iterator[str]:
             continue
         for record, types in scope.ends(pair):
             surplus = (held & types) - world.asked.get(pair, frozenset()) - {unlabelled(pair)}
-            # A pair that keeps a label as seen from this end, and loses it from the other, goes in the next night.
-            if pair not in world.asked and held == {unlabelled(pair)} and world.at_first.get(pair, held) <= types:
+            # A pair that loses its last label from the other end, whose record is in the file too, goes the next night.
+            one_end = len(list(scope.ends(pair))) == 1
+            if pair not in world.asked and held == {unlabelled(pair)} and one_end and held <= types:
                 surplus |= held
             if surplus:
                 yield f"{record} still has {sorted(surplus)} on {pair}"
