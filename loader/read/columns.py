@@ -39,6 +39,10 @@ class Columns(NamedTuple):
     to: tuple[Column, ...]
     own: dict[str, Column]
 
+    def has_types(self) -> bool:
+        """Return whether a column says the label or the association type id."""
+        return "label" in self.own or "association_type_id" in self.own or any(to.meaning.has_type for to in self.to)
+
     def by_field(self) -> dict[str, tuple[str, ...]]:
         """Return for each field the headers it is read from, in the fields' order."""
         found: dict[str, tuple[str, ...]] = {name: (column.header,) for name, column in self.own.items()}

@@ -125,6 +125,12 @@ class Input:
         left = unused(self.header, self._columns, settings)
         if settings.strict and left.warnings:
             raise UsageError(f"{self._shown}: {' '.join(left.warnings)} (--strict)")
+        names_type = self._columns.has_types() or settings.label or settings.association_type_id
+        if settings.needs_label and left.types and not names_type:
+            raise UsageError(
+                f"{self._shown}: {' '.join(left.types)} Without it, whole pairs would be removed with every label that "
+                "they have; if that is meant, add --whole-pair"
+            )
         self.understood = Understood(
             format=self._table.format,
             encoding=self._table.encoding,

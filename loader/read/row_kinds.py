@@ -46,9 +46,7 @@ class RowKindsOf:
         self._settings = settings
         self._indexes = [columns.own[field].position for field in _OWN if field in columns.own]
         self._memory: dict[tuple[str, ...], tuple[RowKind, ...]] = {}
-        has_type = "label" in columns.own or "association_type_id" in columns.own or to.meaning.has_type
-        has_type |= any(each.meaning.has_type for each in columns.to)
-        self._needs_label = settings.needs_label and has_type
+        self._needs_label = settings.needs_label and columns.has_types()
 
     def missing(self, row_kind: RowKind) -> str:
         """Return the field that a row of this kind does not say, and must; blank where nothing is missing."""

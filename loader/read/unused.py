@@ -38,10 +38,14 @@ _ENDS = ("object_id", "to_object_id")
 
 
 class Unused(NamedTuple):
-    """The headers of the columns that are not read, blank ones left out, and a sentence about each that looks wrong."""
+    """The headers of the columns that are not read, blank ones left out, and a sentence about each that looks wrong.
+
+    `types` are those of the sentences that are about a column that may say the association type.
+    """
 
     headers: tuple[str, ...]
     warnings: tuple[str, ...]
+    types: tuple[str, ...]
 
 
 def unused(header: Sequence[str], columns: Columns, settings: InputSettings) -> Unused:
@@ -56,7 +60,7 @@ def unused(header: Sequence[str], columns: Columns, settings: InputSettings) -> 
     looks = _Looks(header, columns, settings)
     sentences = [sentence for sentence in map(looks.sentence, left) if sentence]
     more = [f"{len(sentences) - _MOST:,} more unused columns look like these."] if len(sentences) > _MOST else []
-    return Unused(tuple(left), (*sentences[:_MOST], *more))
+    return Unused(tuple(left), (*sentences[:_MOST], *more), tuple(looks.types[:_MOST]))
 
 
 class _Looks:
@@ -73,6 +77,7 @@ class _Looks:
         self._ours = _OURS | _OUR_RESULTS if set(header) >= _OUR_RESULTS else _OURS
         self._given = settings.columns.keys()
         self._has_label = "label" in self._read
+        self.types: list[str] = []
 
     def sentence(self, text: str) -> str:
         """Return what an unread column looks like and what to do, blank if it looks like nothing."""
@@ -84,7 +89,10 @@ class _Looks:
         field = self._named(text, bare) or self._of_ids(text, bare)
         if not field or field in self._given:
             return ""
-        return self._advice(text, field, self._way_out(field))
+        advice = self._advice(text, field, self._way_out(field))
+        if field in ("label", "association_type_id"):
+            self.types.append(advice)
+        return advice
 
     def _advice(self, text: str, field: str, way_out: str) -> str:
         if field == "to_object_id":

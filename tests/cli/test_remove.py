@@ -140,6 +140,22 @@ def test_a_file_that_names_no_label_takes_pairs_off_whole(
     assert writes(portal) == 1
 
 
+@pytest.mark.parametrize("header", ["Role", "Label name", "Association type"])
+def test_an_unread_column_that_may_be_the_label_is_not_passed_over(
+    header: str, remove: Run, world: World, portal: Sandbox
+) -> None:
+    """Without it, pairs would go whole: nothing is removed unless the user says what the column is."""
+    before = world()
+    done = remove("1,11,Boss\n3,13,Champion", header=f"from_id,to_id,{header}")
+    assert (done.code, world(), writes(portal)) == (2, before, 0)
+    assert f'the column "{header}" is not used' in done.err
+    assert "--whole-pair" in done.err
+    assert remove("3,13,Champion", "--column", f"label={header}", header=f"from_id,to_id,{header}").code == 0
+    assert world() == before | {(3, 13): {"plain", "Boss"}}
+    assert remove("2,12,x", "--whole-pair", "--fresh", header=f"from_id,to_id,{header}").code == 0
+    assert (2, 12) not in world()
+
+
 def test_the_type_without_a_label_takes_no_label_along(remove: Run, world: World, lines: Lines) -> None:
     """By its id it is the pair where there is nothing else; elsewhere the row is rejected, unless --whole-pair."""
     before = world()
