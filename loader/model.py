@@ -307,6 +307,8 @@ class Pairs:
 
     def take(self, which: slice | npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> Pairs:
         """Return some of the pairs: by a slice, by a mask, or by their places in the order that is wanted."""
+        if not isinstance(which, slice) and which.dtype == bool and which.all():
+            return self
         return Pairs(
             direction=self.direction,
             numbers=self.numbers[which],

@@ -130,7 +130,9 @@ def _all_created(reply: Reply, pairs: Pairs) -> list[tuple[tuple[str, ...], Pair
     from_ids = np.fromiter(map(_FROM, results), np.int64, len(results))
     to_ids = np.fromiter(map(_TO, results), np.int64, len(results))
     sets = {each: place for place, each in enumerate(dict.fromkeys(map(_LABELS, results)))}
-    labels = np.fromiter(map(sets.__getitem__, map(_LABELS, results)), np.int32, len(results))
+    labels = np.zeros(len(results), np.int32)
+    if len(sets) > 1:
+        labels[:] = [sets[each.labels] for each in results]
     if not (np.array_equal(from_ids, pairs.from_ids) and np.array_equal(to_ids, pairs.to_ids)):
         answered, sent = np.lexsort((to_ids, from_ids)), np.lexsort((pairs.to_ids, pairs.from_ids))
         pairs, labels = pairs.take(sent), labels[answered]
