@@ -378,8 +378,8 @@ STATES = {
     "unfinished": "some of it is not sent yet: a limit, or a load that was killed",
     "stopped": "some rows are not sent yet, because something stopped the load",
     "finished": "every row has a result",
-    "undoing": "an undo has begun to remove what the run added, and is not finished",
-    "undone": "what the run added is removed",
+    "undoing": "an undo has begun to take back what the run did, and is not finished",
+    "undone": "an undo took back what the run did",
     "damaged": "the journal cannot be read",
 }
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, BinaryIO
 
-from loader.errors import ApiError, Fatal, LoaderError, Retryable, Stopped, TooManyFailures
+from loader.errors import ApiError, Fatal, LoaderError, Retryable, Stopped, TooManyFailures, TooManyRemovals
 from loader.events import FailedFor, Finished, Note, Notify, Started
 from loader.files import remove_left_behind
 from loader.journal import (
@@ -373,12 +373,12 @@ class _Load:
         self, journal: AsyncJournal[Any], exit_code: int, stopped: LoaderError | None, changes: dict[str, Any]
     ) -> Report:
         """Write the failures file and the summary, and return what becomes of the command."""
-        finished = await journal.call(self._sum_up, journal.counts, exit_code, str(stopped or ""), changes)
+        finished = await journal.call(self._sum_up, journal.counts, exit_code, stopped, changes)
         self.notify(finished)
         return Report(exit_code, dict(finished.summary), self.outputs, stopped)
 
     def _sum_up(
-        self, journal: Journal, counts: Counts, exit_code: int, stopped: str, changes: dict[str, Any]
+        self, journal: Journal, counts: Counts, exit_code: int, stopped: LoaderError | None, changes: dict[str, Any]
     ) -> Finished:
         explained = journal.explained()
         following = next_command(
@@ -389,6 +389,7 @@ class _Load:
             may_pass=journal.failed_in_passing(),
             correctable=counts.rejected > 0 or any(not reason.retry for _, reason, _ in explained),
             to_remove=journal.is_to_remove(),
+            too_much=isinstance(stopped, TooManyRemovals),
         )
         journal.remember(**changes, next_command=following)
         failures = write_failures(self.outputs, journal, self.now())
@@ -410,7 +411,7 @@ class _Load:
             summary,
             str(self.outputs.results),
             str(self.outputs.failures) if failures.lines else None,
-            stopped,
+            str(stopped or ""),
             tuple(
                 _failed_for(code, reason, rows, failures.named.get((code, reason), []))
                 for code, reason, rows in explained

@@ -38,17 +38,21 @@ def next_command(
     may_pass: bool,
     correctable: bool,
     to_remove: bool = False,
+    too_much: bool = False,
 ) -> str | None:
     """Return what to run next, or None when every row is created, or when no command was typed.
 
     Pending rows, or something that a mirror is `to_remove` still: the same command. Rows that are `correctable`: the
     failures file, once it is corrected; it holds the other failed rows, too. Failed rows alone of which `may_pass` says
-    that sending some again as they are may help: the same command with `--retry-failed`. What the environment and the
+    that sending some again as they are may help: the same command with `--retry-failed`. Where `too_much` would be
+    removed: a look at what that is, because the same command would be stopped again. What the environment and the
     configuration file say is not repeated.
     """
     if not settings.command:
         return None
     head, parts = settings.command[:2], list(_parts(settings.command[2:]))
+    if too_much:
+        return _joined(head, [*_without(parts, {"--dry-run"}), _Part("--dry-run", ("--dry-run",))])
     if exit_code not in (0, 1):
         return same_command(settings)
     if counts.pending or to_remove:

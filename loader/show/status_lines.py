@@ -9,6 +9,7 @@ from rich.text import Text
 
 from loader.events import STATES, Status
 from loader.show.tables import command, loaded, moment, plain
+from loader.text import counted
 
 _STYLES = {
     "running": "cyan",
@@ -19,7 +20,7 @@ _STYLES = {
     "damaged": "red",
 }
 
-_REMOVALS = {"removed": "associations", "failed": "failed", "exempt_records": "records exempt"}
+_REMOVALS = {"removed": "association", "failed": "failure", "exempt_records": "exempt record"}
 
 _UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 
@@ -52,7 +53,7 @@ def _in_full(each: Status) -> Table:
         ),
         "Stopped": plain(each.stopped),
         "Rows": plain(_rows(each)),
-        "Removed": plain(", ".join(f"{count:,} {_REMOVALS[name]}" for name, count in each.removals.items() if count)),
+        "Removed": plain(", ".join(counted(count, _REMOVALS[name]) for name, count in each.removals.items() if count)),
         "Undone": plain(", ".join(f"{count:,} {name}" for name, count in each.undone.items() if count)),
         "Account": plain(each.portal_id or ""),
         "Began": plain(moment(each.started_at)),

@@ -461,13 +461,14 @@ def test_the_command_line_and_python_say_what_is_taken_off(
         stopped = said("load", *options, "--max-removals", "0", "--results", "s.csv", code=4)
         assert "1 association would be removed" in stopped
         assert "contact 2 and company 22" in stopped
+        assert "--results s.csv --dry-run" in stopped.partition("Next: ")[2]
         loaded = said("load", *options, "--results", "r.csv", "--metrics-file", "m.prom")
         assert "Removed, because not in the file: 1 association; 1 record lost nothing" in loaded
         assert 'association_loader_removals{job_name="m",status="removed"} 1' in (folder / "m.prom").read_text()
         assert json.loads(said("status", "r.csv", "--json", code=0))["removals"]["removed"] == 1
-        assert "1 associations, 1 records exempt" in said("status", "r.csv", code=0)
+        assert "1 association, 1 exempt record" in said("status", "r.csv", code=0)
         said("report", "r.csv", code=0)
-        assert "1 associations that the file does not ask for are removed" in (folder / "r.report.html").read_text()
+        assert "1 association that the file does not ask for removed" in (folder / "r.report.html").read_text()
         last = json.loads((folder / "r.summary.json").read_text())
         assert last["removals"] == {"removed": 1, "failed": 0, "exempt_records": 1}
         said("undo", "r.csv", "--yes", code=0)

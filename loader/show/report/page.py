@@ -41,7 +41,7 @@ EXIT_CODES = {
     0: "every row is there",
     1: "finished; some rows failed or were rejected",
     3: "stopped: the token, a permission or the HubSpot account",
-    4: "stopped: too many rows failed",
+    4: "stopped: too many rows failed, or too much was to be removed",
     5: "stopped for now: a quota, a time limit, or HubSpot out of reach",
     130: "interrupted",
     143: "interrupted",
