@@ -109,7 +109,20 @@ def _input_settings(values: Mapping[str, Any]) -> InputSettings:
     for keyword, name in (("from_id_property", "--from-id-property"), ("to_id_property", "--to-id-property")):
         if (values[keyword] or "").strip().casefold() == RECORD_ID:
             raise UsageError(f"{name} {RECORD_ID} is the record id, which the id cells hold anyway: leave {name} out")
-    return InputSettings(columns=columns, **_fields(InputSettings, values))
+    return InputSettings(columns=columns, **_fields(InputSettings, {**values, **_types(values)}))
+
+
+def _types(values: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return label and type id for rows that have none; a blank one counts as none, where that widens no removal."""
+    types: dict[str, str | None] = {}
+    for keyword, name in (("label", "--label"), ("association_type_id", "--type-id")):
+        given = values.get(keyword)
+        if given is not None and not given.strip() and values.get("needs_label"):
+            raise UsageError(
+                f"{name} is blank, and without it whole pairs would be removed: write which one, or leave {name} out"
+            )
+        types[keyword] = given or None
+    return types
 
 
 def _connection_settings(values: Mapping[str, Any], environment: Mapping[str, str]) -> ConnectionSettings:

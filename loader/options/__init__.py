@@ -127,9 +127,9 @@ class InputOptions(TypedDict, total=False):
         "Object type of the second records, such as companies, for rows that have "
         "none.", NAME, metavar="TYPE", per_input=True)]
     label: Annotated[str, Option("--label",
-        "Association label, for rows that have none.", NAME, metavar="TEXT", per_input=True)]
+        "Association label, for rows that have none.", TEXT, metavar="TEXT", per_input=True)]
     association_type_id: Annotated[int | str, Option("--type-id",
-        "Association type id, for rows with neither a label nor a type id.", NAME, metavar="N", per_input=True)]
+        "Association type id, for rows with neither a label nor a type id.", TEXT, metavar="N", per_input=True)]
     association_category: Annotated[str, Option("--category",
         "Association category, for rows that have none.", NAME, metavar="CATEGORY", per_input=True)]
     column: Annotated[Mapping[str, str], replace(_COLUMN, per_input=True)]

@@ -156,6 +156,15 @@ def test_an_unread_column_that_may_be_the_label_is_not_passed_over(
     assert (2, 12) not in world()
 
 
+@pytest.mark.parametrize("option", ["--label", "--type-id"])
+def test_a_blank_option_does_not_mean_the_whole_pair(option: str, remove: Run, world: World, portal: Sandbox) -> None:
+    """As of a variable of a script that was never set."""
+    before = world()
+    done = remove("1,11\n3,13", option, "", header="from_id,to_id")
+    assert (done.code, world(), writes(portal)) == (2, before, 0)
+    assert f"{option} is blank" in done.err
+
+
 def test_the_type_without_a_label_takes_no_label_along(remove: Run, world: World, lines: Lines) -> None:
     """By its id it is the pair where there is nothing else; elsewhere the row is rejected, unless --whole-pair."""
     before = world()
