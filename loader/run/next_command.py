@@ -44,9 +44,9 @@ def next_command(
 
     Pending rows, or something that a mirror is `to_remove` still: the same command. Rows that are `correctable`: the
     failures file, once it is corrected; it holds the other failed rows, too. Failed rows alone of which `may_pass` says
-    that sending some again as they are may help: the same command with `--retry-failed`. Where `too_much` would be
-    removed: a look at what that is, because the same command would be stopped again. What the environment and the
-    configuration file say is not repeated.
+    that sending some again as they are may help, or what a mirror failed to remove: the same command with
+    `--retry-failed`. Where `too_much` would be removed: a look at what that is, because the same command would be
+    stopped again. What the environment and the configuration file say is not repeated.
     """
     if not settings.command:
         return None
@@ -57,7 +57,8 @@ def next_command(
         return same_command(settings)
     if counts.pending or to_remove:
         return _joined(head, _without(parts, {"--fresh", "--retry-failed", "--limit"}))
-    if may_pass and not correctable:
+    removals_failed = exit_code == 1 and not counts.failed and not counts.rejected
+    if (may_pass and not correctable) or removals_failed:
         again = _without(parts, {"--fresh", "--retry-failed"})
         return _joined(head, [*again, _Part("--retry-failed", ("--retry-failed",))])
     if not counts.failed and not counts.rejected:

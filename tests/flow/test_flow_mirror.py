@@ -299,8 +299,9 @@ async def test_what_cannot_be_taken_off_is_a_failed_line_and_not_in_the_failures
     (folder / "a.csv").write_text("from_id,to_id\n1,11\n2,21\n")
     fault = {"fault": "400", "route": "batch/archive", "times": 3}
     async with Sandbox({"labels": LABELS, "associations": FEW}, faults=[fault]) as sandbox:
-        report = await mirror(sandbox)
+        report = await mirror(sandbox, command=("association-loader", "load", "a.csv", "--existing", "mirror"))
         assert (report.exit_code, report.summary["removals"]) == (1, {"removed": 0, "failed": 2, "exempt_records": 0})
+        assert str(report.summary["next_command"]).endswith("a.csv --existing mirror --retry-failed")
         assert not (folder / "r.failures.csv").exists()
         failed = [line for line in lines_of(folder / "r.csv") if line["status"] == "failed"]
         assert {(line["input"], line["row"], line["http_status"]) for line in failed} == {("", "0", "400")}
