@@ -84,7 +84,8 @@ async def plan(
                     await staging.call(Staging.install, journal)
             if failures:
                 event = await asyncio.to_thread(_with_failures, session, outputs, journal, event)
-    return replace(event, next_command=load_planned(settings) if event.pairs else None)
+    would_stop = event.mirror is not None and event.mirror.too_many
+    return replace(event, next_command=load_planned(settings) if event.pairs and not would_stop else None)
 
 
 def _staging(session: Session, folder: Path) -> Staging:

@@ -459,6 +459,8 @@ def test_the_command_line_and_python_say_what_is_taken_off(
             "plan", "--config", "job.toml"
         )
         assert "1 record will lose nothing" in said("plan", *options)
+        assert "Next: " in said("plan", *options)
+        assert "Next: " not in said("plan", *options, "--max-removals", "0")
         stopped = said("load", *options, "--max-removals", "0", "--results", "s.csv", code=4)
         assert "1 association would be removed" in stopped
         assert "contact 2 and company 22" in stopped
