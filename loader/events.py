@@ -162,6 +162,11 @@ class RemovalPlanned:
     of: int = 0
     examples: tuple[str, ...] = ()
 
+    @property
+    def at_most(self) -> int:
+        """How many pairs may lose something: of those that could not be read it is not known."""
+        return self.pairs + self.unread
+
 
 class PlannedType(NamedTuple):
     """How many associations of one type a mirror adds, keeps and takes off; object types are names for people."""

@@ -130,19 +130,18 @@ def agreement(stop: Stop, *, yes: bool) -> Callable[[UndoPlanned | RemovalPlanne
     async def agree(plan: UndoPlanned | RemovalPlanned) -> None:
         if yes:
             return
+        number = plan.at_most if isinstance(plan, RemovalPlanned) else plan.pairs
         terminal = sys.stdin
         if terminal is None or not terminal.isatty():
             raise UsageError(
                 f"nothing was removed: there is no terminal to ask at; to remove "
-                f"{counted(plan.pairs, 'association')} without being asked, add --yes"
+                f"{counted(number, 'association')} without being asked, add --yes"
             )
-        sys.stderr.write(
-            f"To continue, type the number of associations, {plan.pairs} (anything else removes nothing): "
-        )
+        sys.stderr.write(f"To continue, type the number of associations, {number} (anything else removes nothing): ")
         sys.stderr.flush()
         typed = await asyncio.to_thread(_line, terminal.fileno(), stop)
-        if typed.replace(",", "") != str(plan.pairs):
-            raise UsageError(f"nothing was removed: {typed[:20]!r} was typed, and not {plan.pairs}")
+        if typed.replace(",", "") != str(number):
+            raise UsageError(f"nothing was removed: {typed[:20]!r} was typed, and not {number}")
 
     return agree
 

@@ -227,12 +227,12 @@ class _Load:
         try:
             found = await look_at_removals(self.session, gateway, portal, journal, portal_id=portal_id)
             self.notify(found)
-            check_removals(self.settings.send.max_removals, found.pairs, found.of, found.examples)
+            check_removals(self.settings.send.max_removals, found.at_most, found.of, found.examples)
         except Retryable as error:
             return no_answer(error)
         except (Fatal, Stopped) as error:
             return error
-        if self.agree is not None and found.pairs:
+        if self.agree is not None and found.at_most:
             await self.session.ask(self.agree(found))
         return None
 

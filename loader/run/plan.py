@@ -186,7 +186,7 @@ async def _with_removals(
         await journal.call(Journal.limit, session.settings.send.limit)
         found = await look_at_removals(session, gateway, portal, journal, portal_id=event.portal_id, attempts=ATTEMPTS)
     try:
-        check_removals(session.settings.send.max_removals, found.pairs, found.of, found.examples)
+        check_removals(session.settings.send.max_removals, found.at_most, found.of, found.examples)
     except TooManyRemovals as error:
         session.note(str(error))
     return with_removals(event, found)

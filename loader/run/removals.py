@@ -81,6 +81,7 @@ async def _counted(found: RemovalPlanned, pairs: Pairs, current: CurrentAssociat
     if not readable.any() and isinstance(errors[0], Retryable):
         raise no_answer(errors[0]) from errors[0]
     held, types = reading.held(pairs.from_ids, pairs.to_ids)
+    unread = int((~readable).sum())
     whole = labelled = unchanged = refused = refused_rows = 0
     examples = list(found.examples)
     pairs_read = pairs.take(readable)
@@ -104,8 +105,8 @@ async def _counted(found: RemovalPlanned, pairs: Pairs, current: CurrentAssociat
         unchanged=found.unchanged + unchanged,
         refused=found.refused + refused,
         refused_rows=found.refused_rows + refused_rows,
-        unread=found.unread + int((~readable).sum()),
-        of=found.of + len(reading),
+        unread=found.unread + unread,
+        of=found.of + len(reading) + unread,
         examples=tuple(examples),
     )
 

@@ -266,7 +266,10 @@ def removal_lines(event: RemovalPlanned) -> Iterator[Text]:
             "(WOULD_REMOVE_LABELS)."
         )
     if event.unread:
-        yield Text(f"{counted(event.unread, 'pair')} could not be read in HubSpot.")
+        yield Text(
+            f"{counted(event.unread, 'pair')} could not be read in HubSpot, and may lose something too: with them "
+            f"{counted(event.at_most, 'association')} may change."
+        )
 
 
 def exported_table(event: Exported) -> Iterator[RenderableType]:

@@ -291,6 +291,28 @@ def test_more_than_may_go_is_not_begun(most: str, hubspot: Run, run: Run, folder
         assert len(portal.portal.pairs()) == (0 if most == "40%" else 198)
 
 
+@pytest.mark.parametrize("asked", [False, True])
+def test_what_could_not_be_read_counts_as_a_removal(
+    asked: bool, hubspot: Run, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second page of a record is refused: its pairs count for --max-removals, and are asked about."""
+    there = [
+        {"from_type": "contacts", "from_id": "1", "to_type": "companies", "to_id": str(company)}
+        for company in range(1000, 1600)
+    ]
+    (folder / "a.csv").write_text("from_id,to_id\n1,1001\n1,1002\n1,1003\n")
+    fault = {"fault": "400", "route": "batch/read", "nth": 2}
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs) as terminal, hubspot(portal={"associations": there}, faults=[fault]) as portal:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        os.write(ours, b"0\n")
+        done = run("remove", "a.csv", *CONTACTS, *(() if asked else ("--yes", "--max-removals", "2")))
+        assert (done.code, writes(portal), len(portal.portal.pairs())) == (2 if asked else 4, 0, 600)
+        assert "3 pairs could not be read in HubSpot" in done.err
+        assert ("type the number of associations, 3 " if asked else "3 associations would be removed") in done.err
+    os.close(ours)
+
+
 # --- again, and back
 
 
