@@ -2,6 +2,7 @@
 first write.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from loader.errors import Retryable, TooManyRemovals
 from loader.events import Note, Notify, RemovalPlanned
 from loader.journal import AsyncJournal, Journal
-from loader.model import WHOLE_PAIR, Pair, Pairs
+from loader.model import WHOLE_PAIR, Direction, Pair, Pairs
 from loader.object_type_names import one_of
 from loader.run.labels import type_names
 from loader.run.sending import judge_of
@@ -62,19 +63,26 @@ async def _look(
     journal: AsyncJournal[Any], current: CurrentAssociations, judge: Judge, notify: Notify
 ) -> RemovalPlanned:
     found = RemovalPlanned(portal_id=None)
+    # The pairs of one record may be in many lots: what it has counts once.
+    known: defaultdict[Direction, set[int]] = defaultdict(set)
     lots = 0
     while lot := await journal.next_lot(RECORDS_PER_READ):
         for pairs in (lot.own, lot.other):
             if len(pairs):
-                found = await _counted(found, pairs, current, judge)
+                found = await _counted(found, pairs, current, judge, known[pairs.direction])
         lots += 1
         if lots % LOTS_BETWEEN_NOTES == 0:
             notify(Note(f"{counted(found.pairs, 'association')} to remove found so far."))
     return found
 
 
-async def _counted(found: RemovalPlanned, pairs: Pairs, current: CurrentAssociations, judge: Judge) -> RemovalPlanned:
-    """Return the counts with those of pairs of one direction."""
+async def _counted(
+    found: RemovalPlanned, pairs: Pairs, current: CurrentAssociations, judge: Judge, known: set[int]
+) -> RemovalPlanned:
+    """Return the counts with those of pairs of one direction.
+
+    `known` are the records whose associations are among the counts; those of the pairs are added.
+    """
     reading = await current.read(pairs.direction, pairs.from_ids)
     errors = list(reading.unreadable.values())
     readable = ~np.isin(pairs.from_ids, list(reading.unreadable))
@@ -82,6 +90,8 @@ async def _counted(found: RemovalPlanned, pairs: Pairs, current: CurrentAssociat
         raise no_answer(errors[0]) from errors[0]
     held, types = reading.held(pairs.from_ids, pairs.to_ids)
     unread = int((~readable).sum())
+    new = set(pairs.from_ids[readable].tolist()) - known
+    known |= new
     whole = labelled = unchanged = refused = refused_rows = 0
     examples = list(found.examples)
     pairs_read = pairs.take(readable)
@@ -106,7 +116,7 @@ async def _counted(found: RemovalPlanned, pairs: Pairs, current: CurrentAssociat
         refused=found.refused + refused,
         refused_rows=found.refused_rows + refused_rows,
         unread=found.unread + unread,
-        of=found.of + len(reading) + unread,
+        of=found.of + reading.count_of(new) + unread,
         examples=tuple(examples),
     )
 

@@ -1,7 +1,7 @@
 """What records are associated with now, read from HubSpot a thousand records at a time."""
 
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
@@ -61,9 +61,11 @@ class Reading:
         self._keys, self._types, self._sets = keys[order], types[order], list(all_links.sets)
         self._unite()
 
-    def __len__(self) -> int:
-        """Return how many associations were found."""
-        return len(self._keys)
+    def count_of(self, records: Collection[int]) -> int:
+        """Return how many associations some of the records have."""
+        if not len(self._keys):
+            return 0
+        return int(np.isin(self._records[self._keys // len(self._others)], list(records)).sum())
 
     def _unite(self) -> None:
         """Make one association of those that link the same two records."""

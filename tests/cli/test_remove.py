@@ -313,6 +313,25 @@ def test_what_could_not_be_read_counts_as_a_removal(
     os.close(ours)
 
 
+def test_a_record_in_many_lots_has_its_associations_once(hubspot: Run, run: Run, folder: Path) -> None:
+    """All of a portal may not go where 60% may, though one company is looked up with every thousand contacts."""
+    rows = [(contact, 8000 + contact % 5) for contact in range(1, 2501)]
+    back = [(contact, 9999) for contact in range(3001, 5401)]
+    there = [
+        {"from_type": "contacts", "from_id": str(contact), "to_type": "companies", "to_id": str(company)}
+        for contact, company in rows + back
+    ]
+    (folder / "a.csv").write_text(
+        "object_type,from_id,to_object_type,to_id\n"
+        + "".join(f"contacts,{contact},companies,{company}\n" for contact, company in rows)
+        + "".join(f"companies,{company},contacts,{contact}\n" for contact, company in back)
+    )
+    with hubspot(portal={"associations": there}) as portal:
+        done = run("remove", "a.csv", "--rate", "9999/1", "--yes", "--max-removals", "60%")
+        assert (done.code, writes(portal), len(portal.portal.pairs())) == (4, 0, 4900)
+        assert "4,900 of 4,900 associations would be removed" in done.err
+
+
 # --- again, and back
 
 
