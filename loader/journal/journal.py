@@ -387,7 +387,8 @@ class Journal:
         """Return what a mirror took off, and failed to, in associations, and how many records are exempt from it."""
         counted = self._table("SELECT status, sum(rows) FROM results WHERE beside GROUP BY status")
         (exempt,) = self._one(
-            "SELECT count(*) FROM (SELECT DISTINCT object_type, record FROM exempt WHERE why <> 'perhaps')"
+            "SELECT count(*) FROM (SELECT DISTINCT object_type, record FROM exempt"
+            " WHERE why NOT IN ('perhaps', 'other end'))"
         )
         return {
             "removed": counted.get("removed", 0),

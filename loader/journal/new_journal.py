@@ -290,10 +290,18 @@ class NewJournal:
         self._execute("INSERT INTO scope_types VALUES (?)", (number,))
 
     def scope_lot(self, lot: ScopeLot) -> None:
-        """Write down records in scope, and what rows ask of them."""
+        """Write down records in scope, and what rows ask of them.
+
+        Those that are exempt as the other end of a rejected row count as records with one.
+        """
         self._execute(
             "INSERT INTO scope (object_type, to_object_type, records, pairs, columns) VALUES (?, ?, ?, ?, ?)",
             (*lot.direction, len(lot), len(lot.pairs), packed_scope(lot)),
+        )
+        self._execute(
+            "INSERT OR IGNORE INTO exempt SELECT object_type, record, 'rejected' FROM json_each(?)"
+            " CROSS JOIN exempt ON record = value WHERE object_type IN (?, '') AND why = 'other end'",
+            (json.dumps(lot.records.tolist()), lot.direction[0]),
         )
 
     def exempt(self, records: Iterable[tuple[str, int, str]]) -> None:

@@ -76,6 +76,13 @@ class OwnKeys:
                 )
             return self._as_numbers(rows.object_ids), self._as_numbers(rows.to_object_ids)
 
+    def numbers(self, keys: Sequence[str]) -> Ids:
+        """Return a number below 0 for each key, and 0 for a blank one."""
+        found = np.zeros(len(keys), np.int64)
+        with guarded(self._path):
+            found[[bool(key) for key in keys]] = self._as_numbers([key for key in keys if key])
+        return found
+
     def _as_numbers(self, ids: Ids | list[str]) -> Ids:
         if not isinstance(ids, list):
             return ids

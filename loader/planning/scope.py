@@ -1,7 +1,8 @@
 """The scope of a mirror: the records that stand in the file, and what its rows ask of each, from either end.
 
 A record stands in the file when a row is written from it, or a blank cell says that it has nothing. Of a record with a
-row that is rejected, it is not known what it is to have: it is exempt, and nothing is taken off it.
+row that is rejected, it is not known what it is to have: it is exempt, and nothing is taken off it. Where it is not
+sure which record a rejected row is written from, it may mean any pair of its to record: that record is exempt, too.
 """
 
 import re
@@ -11,7 +12,7 @@ import numpy as np
 
 from loader.columns import Ids, PlannedLot, ScopeLot
 from loader.journal.own_keys import OwnKeys
-from loader.model import Chunk, Direction, Reject, RowKind, Rows, Specification
+from loader.model import Chunk, Direction, Reject, RowKind, Specification
 from loader.planning.orient import ROW, begins
 from loader.planning.spool import Records, Spool
 from loader.read.ids import judge, judge_value
@@ -20,10 +21,17 @@ RECORDS_IN_A_LOT = 1000
 PAIRS_IN_A_LOT = 20_000
 """Of a lot of the scope: one request reads its records. A record is never divided."""
 
-_STANDS, _EXEMPT, _PERHAPS = -1, -2, -3
-"""In place of a row's part: its record has nothing; it has a rejected row; it may be meant by a cell that is wrong."""
+_STANDS, _EXEMPT, _UNSURE, _PERHAPS = -1, -2, -3, -4
+"""In place of a row's part, what is known of its from record.
 
-REJECTED, PERHAPS = "rejected", "perhaps"
+It has nothing; it has a rejected row; it has one, if the row is written from it; a cell that is wrong may mean it.
+"""
+
+REJECTED, PERHAPS, OTHER_END = "rejected", "perhaps", "other end"
+"""Why records are exempt. Those at the other end of a rejected row count where they are in scope themselves."""
+
+OF_FROM_END = ("object_id", "object_type")
+"""Where one of these fields is wrong, it is not sure which record a row is written from."""
 
 ENTRY = [
     *(("direction", "i4"), ("record", "i8"), ("other", "i8"), ("pair", "i8"), ("request", "i4"), ("rows", "i4")),
@@ -42,62 +50,65 @@ class Marks:
         self._spool = spool
 
     def blocks(self) -> Iterator[Records]:
-        """Yield the marks as rows whose to id is 0; their ids may be own keys."""
+        """Yield the marks as rows; their ids may be own keys, and are 0 where nothing is known."""
         return self._spool.blocks()
 
-    def append(self, number: int, chunk: Chunk, keys: OwnKeys, kind: Callable[[RowKind], int], *, by_key: bool) -> None:
-        """Take over what a chunk of an input says beside its rows; `by_key`: its object ids are own keys."""
+    def append(
+        self, number: int, chunk: Chunk, keys: OwnKeys, kind: Callable[[RowKind], int], *, by_key: tuple[bool, bool]
+    ) -> None:
+        """Take over what a chunk of an input says beside its rows; `by_key`: from ids and to ids are own keys."""
         if chunk.blank is not None and len(chunk.blank):
             blank = chunk.blank
-            kinds = np.array([kind(each) for each in blank.row_kinds], np.int32)[blank.kinds]
-            self._append(number, keys, blank, kinds, np.full(len(blank), _STANDS))
-        found = [
-            (each.row, text, code, kind(each.row_kind)) for each in chunk.rejects for text, code in _meant(each, by_key)
-        ]
-        if found:
-            rows, texts, codes, kinds_of = zip(*found, strict=True)
-            ids = list(texts) if by_key else np.array(list(map(int, texts)), np.int64)
-            zeros = np.zeros(len(found), np.int64)
-            marked = Rows(
-                rows=np.array(rows, np.int32),
-                parts=zeros.astype(np.int32),
-                object_ids=ids,
-                to_object_ids=zeros,
-                kinds=zeros.astype(np.int32),
-                row_kinds=(),
-            )
-            self._append(number, keys, marked, np.array(kinds_of, np.int32), np.array(codes, np.int32))
-
-    def _append(self, number: int, keys: OwnKeys, rows: Rows, kinds: np.ndarray, codes: np.ndarray) -> None:
-        found = np.zeros(len(rows), ROW)
-        found["from"], _ = keys.numbered(number, rows)
-        found["input"], found["row"], found["part"], found["kind"] = number, rows.rows, codes, kinds
-        self._spool.append(found)
+            found = np.zeros(len(blank), ROW)
+            found["from"], _ = keys.numbered(number, blank)
+            found["input"], found["row"], found["part"] = number, blank.rows, _STANDS
+            found["kind"] = np.array([kind(each) for each in blank.row_kinds], np.int32)[blank.kinds]
+            self._spool.append(found)
+        meant = [(each, *record) for each in chunk.rejects for record in _meant(each, by_key)]
+        if meant:
+            rejects, from_texts, to_texts, codes = zip(*meant, strict=True)
+            found = np.zeros(len(meant), ROW)
+            for side, texts, keyed in (("from", from_texts, by_key[0]), ("to", to_texts, by_key[1])):
+                found[side] = keys.numbers(texts) if keyed else [int(text or 0) for text in texts]
+            found["input"], found["row"], found["part"] = number, [each.row for each in rejects], codes
+            found["kind"] = [kind(each.row_kind) for each in rejects]
+            self._spool.append(found)
 
 
-def _meant(reject: Reject, by_key: bool) -> Iterator[tuple[str, int]]:
-    """Yield the records that a rejected row may be about, each with how sure that is."""
-    text = reject.object_id
-    if by_key:
-        judged = judge_value(text)
-        if not judged.reason:
-            yield judged.record_id, _EXEMPT
-    elif record_id := judge(text).record_id:
-        yield record_id, _EXEMPT
+def _meant(reject: Reject, by_key: tuple[bool, bool]) -> Iterator[tuple[str, str, int]]:
+    """Yield the from records that a rejected row may be about, its to record, and how sure that is; blank: not known.
+
+    The to record is left out where it is sure which record the row is written from.
+    """
+    judges = [judge_value if keyed else judge for keyed in by_key]
+    record, other = judges[0](reject.object_id).record_id, judges[1](reject.to_object_id).record_id
+    if not record:
+        yield "", other, _PERHAPS
+        if not by_key[0]:
+            # An id is never guessed at; that a record keeps what it has does no harm.
+            numbers = _NUMBER.findall(reject.object_id)
+            yield from ((number, "", _PERHAPS) for number in numbers if int(number) < 2**63)
+    elif reject.field in ("", *OF_FROM_END):
+        yield record, other, _UNSURE
     else:
-        # An id is never guessed at; that a record keeps what it has does no harm.
-        yield from ((number, _PERHAPS) for number in _NUMBER.findall(text) if int(number) < 2**63)
+        yield record, other if by_key[0] else "", _EXEMPT
 
 
-def exempt_records(marks: Iterable[Records], from_types: Mapping[int, str]) -> Iterator[tuple[str, int, str]]:
+def exempt_records(
+    marks: Iterable[Records], types: Mapping[int, tuple[str | None, str | None]]
+) -> Iterator[tuple[str, int, str]]:
     """Yield object type (blank: not known), record id and reason of the records that rejected rows are about.
 
-    Marks whose own key stands for no record that is known are passed over.
+    `types` are the object types of each kind. An own key that stands for no record that is known is passed over.
     """
     for block in marks:
-        some = block[(block["part"] != _STANDS) & (block["from"] > 0)]
-        for record, code, kind in zip(some["from"].tolist(), some["part"].tolist(), some["kind"].tolist(), strict=True):
-            yield from_types.get(kind, ""), record, REJECTED if code == _EXEMPT else PERHAPS
+        some = block[block["part"] != _STANDS]
+        for record, other, _, _, code, kind in some.tolist():
+            first, second = types[kind]
+            if record > 0:
+                yield first or "", record, PERHAPS if code == _PERHAPS else REJECTED
+            if other > 0 and (record <= 0 or code != _EXEMPT):
+                yield second or "", other, OTHER_END
 
 
 class Entries:

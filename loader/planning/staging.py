@@ -28,7 +28,7 @@ from loader.planning.association_types import AssociationTypes
 from loader.planning.group import group
 from loader.planning.object_types import ObjectTypes
 from loader.planning.orient import ROW, Kinds, Why
-from loader.planning.scope import ENTRY, REJECTED, Entries, Marks, exempt_records
+from loader.planning.scope import ENTRY, OF_FROM_END, OTHER_END, REJECTED, Entries, Marks, exempt_records
 from loader.planning.spool import Records, Spool
 
 _OF_RECORD = [("record", "i8"), ("place", "i8"), ("part", "i4"), ("other", "i8"), ("pair", "i8")]
@@ -51,7 +51,7 @@ class Staging:
         self._mark_spool = Spool(path, ROW)
         self._marks = Marks(self._mark_spool)
         self._journal = NewJournal(path, lambda: chain(self._spool.blocks(), self._marks.blocks()))
-        self._by_key = False
+        self._by_key = False, False
         self._named: dict[int, tuple[str | None, str | None]] = {}
         self._kinds: dict[RowKind, int] = {}
         self._label_columns: dict[str, str] = {}
@@ -99,7 +99,7 @@ class Staging:
         self._records = self._without = 0
         self._journal.begin_input(self._input, name, sha256, header, to_columns)
         self.keys.begin_input(self._input, id_properties)
-        self._by_key = id_properties[0] is not None
+        self._by_key = id_properties[0] is not None, id_properties[1] is not None
         self._label_columns[str(self._input)] = label_column
         self.remember(label_columns=self._label_columns)
 
@@ -187,9 +187,11 @@ class Staging:
     def reject_kinds(self, why: Mapping[int, Unresolved]) -> None:
         """Reject every row of the kinds that cannot be sent."""
         kinds = np.array(sorted(why), np.int32)
+        unsure = [kind for kind, each in why.items() if each.field in OF_FROM_END]
         for block in self._spool.blocks() if len(kinds) else ():
             rows = block[np.isin(block["kind"], kinds)]
             self.reject(rows, (Why(*why[kind]) for kind in rows["kind"].tolist()))
+            self._exempt(rows[np.isin(rows["kind"], unsure)], unsure=True)
 
     def reject(self, rows: Records, why: Iterable[Why]) -> None:
         """Reject rows, as they are written, each with a reason and a sentence."""
@@ -214,11 +216,27 @@ class Staging:
         self._rows_of_kind.subtract(Counter(rows["kind"].tolist()))
         self._exempt(rows)
 
-    def _exempt(self, rows: Records) -> None:
-        """Note that the records of rejected rows are exempt from a mirror, as far as their ids are known."""
-        some = rows[rows["from"] > 0] if self._mirror else rows[:0]
-        pairs = zip(some["kind"].tolist(), some["from"].tolist(), strict=True)
-        self._journal.exempt((self._named[kind][0] or "", record, REJECTED) for kind, record in pairs)
+    def _exempt(self, rows: Records, *, unsure: bool = False) -> None:
+        """Note that the records of rejected rows are exempt from a mirror, as far as their ids are known.
+
+        The to record is where the other one is not known, or `unsure`: then any pair of it may be meant.
+        """
+        if not self._mirror:
+            return
+        some = rows.copy()
+        self._replace_keys(some)
+        for side, reason, these in (
+            ("from", REJECTED, some["from"] > 0),
+            ("to", OTHER_END, (some["to"] > 0) & ((some["from"] <= 0) | unsure)),
+        ):
+            records = zip(some["kind"][these].tolist(), some[side][these].tolist(), strict=True)
+            place = int(side == "to")
+            self._journal.exempt((self._named[kind][place] or "", record, reason) for kind, record in records)
+
+    def _replace_keys(self, block: Records) -> None:
+        """Put record ids in the place of own keys, where these stand for a record."""
+        for _ in self.keys.replace(block):
+            pass  # The rows are rejected, or are none.
 
     # --- the scope of a mirror
 
@@ -235,8 +253,7 @@ class Staging:
                 if all_labels or each.type in asked:
                     number += 1
                     self._journal.scope_type(number, direction, each.type, each.label)
-        from_types = {kind: first or "" for kind, (first, _) in self._named.items()}
-        self._journal.exempt(exempt_records(self._marked(), from_types))
+        self._journal.exempt(exempt_records(self._marked(), self._named))
         with Spool(self._path, ENTRY) as spool:
             entries = Entries(spool, directions)
             entries.add_blank(self._marked(), self._kinds_of_blank(portal_id))
@@ -256,8 +273,7 @@ class Staging:
     def _marked(self) -> Iterator[Records]:
         """Yield the marks with record ids in the place of own keys, where these stand for a record."""
         for block in self._marks.blocks():
-            for _ in self.keys.replace(block):
-                pass  # No row is there that could be rejected.
+            self._replace_keys(block)
             yield block
 
     def _kinds_of_blank(self, portal_id: str | None) -> dict[int, Direction]:
@@ -293,7 +309,6 @@ class Staging:
         for side, lost, why in self.keys.replace(block):
             field = {"from": "object_id", "to": "to_object_id"}[side]
             self.reject(written[lost], (Why(*each, field) for each in why))
-            self._exempt(block[lost])  # Where it is the other record that is missing.
             stay &= ~lost
         return stay
 

@@ -571,3 +571,74 @@ async def test_what_went_from_both_ends_of_a_pair_is_put_back_from_both(folder: 
         assert report.summary["removals"]["removed"] == 2
         await undo(settings(sandbox), notify=lambda _: None)
         assert had(sandbox) == before
+
+
+_CONTACTS = {"object_type": "contacts", "to_object_type": "contacts"}
+_EITHER = {"object_type": "", "to_object_type": ""}
+_HEADER = "object_type,from_id,to_object_type,to_id\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "read", "portal", "kept", "exempt"),
+    [
+        ("from_id,to_id\n7,3\n1.0E+1,7\n20,7\n", _CONTACTS, [(7, 3), (10, 7), (20, 7), (20, 4)], {(7, 10)}, 1),
+        (
+            _HEADER + "companies,7,contacts,5\ncontacts,1.2E+2,companies,7\ncontacts,5,companies,7\n",
+            _EITHER,
+            [(5, 7), (120, 7), (5, 8)],
+            {(120, 7)},
+            1,
+        ),
+        ("from_id,to_id\n120,7\n1.2E+2,8\n", {}, [(120, 7), (120, 8), (120, 9)], {(120, 8)}, 0),
+        (
+            "from_id,to_id\n120,7\nhttps://app.hubspot.com/contacts/1/record/0-2/105,8\n",
+            {},
+            [(120, 7), (120, 8), (120, 9)],
+            {(120, 8)},
+            1,
+        ),
+        # The first record is known: of the other one, no other pair can be meant.
+        ("from_id,to_id,label\n1,11,\n2,12,Bos\n", {}, [(1, 11), (2, 13), (1, 12)], {(2, 13)}, 1),
+    ],
+)
+async def test_a_pair_that_a_rejected_row_may_mean_stays(
+    rows: str,
+    read: dict[str, str],
+    portal: list[tuple[int, int]],
+    kept: set[tuple[int, int]],
+    exempt: int,
+    folder: Path,
+) -> None:
+    """Where its first record is not known, nothing is taken off the other one; the last pair of each portal goes."""
+    (folder / "a.csv").write_text(rows)
+    to_type = read.get("to_object_type") or "companies"
+    associations = [there(*pair, to_type=to_type) for pair in portal]
+    async with Sandbox({"labels": LABELS, "associations": associations}) as sandbox:
+        before = had(sandbox)
+        report = await mirror(sandbox, read=read)
+        after = had(sandbox)
+    assert kept <= after.keys()
+    assert before.keys() - after.keys() == {(min(portal[-1]), max(portal[-1])) if to_type == "contacts" else portal[-1]}
+    assert report.summary["removals"] == {"removed": 1, "failed": 0, "exempt_records": exempt}
+
+
+async def test_the_other_record_of_a_row_whose_own_key_finds_none_keeps_all(folder: Path) -> None:
+    """And a record that is found by its own key keeps all where the label of its row is not known."""
+    (folder / "a.csv").write_text(
+        "object_type,Email,to_object_type,to_id,label\n"
+        "contacts,b@x.example,contacts,1,\n"
+        "contacts,a@x.example,contacts,4,\n"
+        "contacts,nobody@x.example,contacts,1,\ncontacts,c@x.example,contacts,5,Bos\ncontacts,c@x.example,contacts,6,\n"
+    )
+    records = [
+        {"type": "contacts", "id": str(number), "properties": {"email": f"{letter}@x.example"}}
+        for number, letter in enumerate("abc", 1)
+    ]
+    pairs = [(1, 4), (1, 9), (2, 1), (2, 8), (3, 5), (3, 6)]
+    read = {**_EITHER, "from_id_property": "email", "columns": {"object_id": "Email"}}
+    async with Sandbox(
+        {"labels": LABELS, "records": records, "associations": [there(*pair, to_type="contacts") for pair in pairs]}
+    ) as sandbox:
+        report = await mirror(sandbox, read=read)
+        assert set(had(sandbox)) == {(1, 4), (1, 9), (1, 2), (3, 5), (3, 6)}
+    assert report.summary["removals"] == {"removed": 1, "failed": 0, "exempt_records": 2}
