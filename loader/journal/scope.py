@@ -44,7 +44,9 @@ class UnreadScope:
 
     `exempt` says by record, `open` by pair that it has no outcome yet and was never sent. `asked` gives for each
     request its types as they are called from its pairs' from end, and from the other one, None where that is not known.
-    `inverse` is what the types of this direction are called from the other end, where that is known.
+    `inverse` is what the types of this direction are called from the other end, where that is known. `other_ends` are
+    the records whose own reading counts their associations with records of this lot, each once: within one object type,
+    those with a smaller id only.
     """
 
     number: int
@@ -54,6 +56,7 @@ class UnreadScope:
     types: ScopeTypes
     asked: Mapping[int, tuple[Types, Types | None]]
     inverse: Mapping[AssociationType, AssociationType]
+    other_ends: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -90,6 +93,7 @@ class MirrorJournal(Journal):
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         super().__init__(path, read_only=read_only)
         self._read_to = 0
+        self._in_scope: dict[Direction, frozenset[int]] = {}
 
     # --- the records in scope
 
@@ -116,7 +120,17 @@ class MirrorJournal(Journal):
             types=self.scope_types().get((first, second), NO_SCOPE),
             asked={request: self._planned.both_names(request) for request in np.unique(lot.requests).tolist()},
             inverse=self._planned.inverse((first, second)),
+            other_ends=self._records_in_scope((second, first)) if second <= first else frozenset(),
         )
+
+    def _records_in_scope(self, direction: Direction) -> frozenset[int]:
+        if direction not in self._in_scope:
+            found = self.query(
+                "SELECT records, pairs, columns FROM scope WHERE (object_type, to_object_type) = (?, ?)", direction
+            )
+            lots = (unpacked_scope(direction, *columns) for columns in found)
+            self._in_scope[direction] = frozenset(record for lot in lots for record in lot.records.tolist())
+        return self._in_scope[direction]
 
     def scope_types(self) -> dict[Direction, ScopeTypes]:
         """Return what may be taken off, by direction."""

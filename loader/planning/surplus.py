@@ -94,12 +94,14 @@ class _Found:
     def judge(self, record: int, its: Mapping[int, Types], pairs: range, *, exempt: bool) -> None:
         """Look at what one record has; `pairs` are the places of those that rows ask of it."""
         lot, types = self._lot, self._scope.types
+        within = lot.direction[0] == lot.direction[1]
         asked = {self._others[place]: place for place in pairs}
         for other, held in its.items():
             counted = types.counted(held)
             if not counted:
                 continue
-            self.associations += len(counted)
+            if other not in self._scope.other_ends or (within and record <= other):
+                self.associations += len(counted)
             if exempt:
                 continue
             place = asked.get(other)

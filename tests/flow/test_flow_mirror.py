@@ -286,6 +286,24 @@ async def test_too_much_to_take_off_stops_before_the_first_write(folder: Path) -
         assert set(had(sandbox)) == {(1, 1000)}
 
 
+@pytest.mark.parametrize("to_type", ["companies", "contacts"])
+async def test_a_pair_with_both_ends_in_scope_is_one_of_the_share(to_type: str, folder: Path) -> None:
+    """20 of 120 are more than 12%, also where both directions, or both ends of one object type, are in scope."""
+    rows = "".join(f"contacts,{one},{to_type},{one + 1000}\n" for one in range(1, 101))
+    back = "".join(f"{to_type},{one + 1000},contacts,{one}\n" for one in range(1, 101))
+    (folder / "a.csv").write_text("object_type,from_id,to_object_type,to_id\n" + rows + back)
+    associations = [there(one, one + 1000, to_type=to_type) for one in range(1, 101)]
+    associations += [there(one, one + 2000, to_type=to_type) for one in range(1, 21)]
+    types = {"object_type": "", "to_object_type": ""}
+    async with Sandbox({"associations": associations}) as sandbox:
+        before = had(sandbox)
+        report = await mirror(sandbox, read=types, max_removals=Budget(share=0.12))
+        assert (report.exit_code, had(sandbox)) == (4, before)
+        assert "20 of 120 associations would be removed" in str(report.stopped)
+        assert (await mirror(sandbox, read=types, max_removals=Budget(share=0.17))).exit_code == 0
+        assert len(had(sandbox)) == len(before) - 20
+
+
 async def test_a_share_of_few_associations_does_not_count(folder: Path) -> None:
     """One of two may go; with `off` all of any number."""
     (folder / "a.csv").write_text("from_id,to_id\n1,11\n")
