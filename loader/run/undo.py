@@ -1,12 +1,15 @@
 """Undo: take back exactly what a run added; or resume an undo where it stopped."""
 
+import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 from loader.errors import LoaderError, UsageError, WrongPortal
-from loader.events import Notify, Undoable, Undone, UndoPlanned
+from loader.events import Note, Notify, Undoable, Undone, UndoPlanned
 from loader.files import remove_left_behind
 from loader.journal import AsyncJournal, Facts, Lock, Undo, is_journal
 from loader.journal.taking_back import COLUMNS, UndoJournal, taken_back
@@ -32,6 +35,9 @@ from loader.stopping import Stop
 
 MOST_TAKERS = 8
 """Each holds a thousand pairs and the answer about them in memory."""
+
+CATCH_UP_SECONDS = 10.0
+"""HubSpot's reads may lag behind its writes: so long after the run's last change they are taken to show it."""
 
 Agree = Callable[[UndoPlanned], Coroutine[Any, Any, None]]
 """Asks the person at the terminal; raises when the answer is no."""
@@ -78,6 +84,7 @@ class _Undo:
         stop = self.session.stop
         stop.check()
         self._check_run()
+        shown_at = self.session.around.clock() + await self.journal.call(self._unseen_seconds)
         async with self.session.connected() as (gateway, portal):
             await stop.unless(self._check_portal(portal))
             names = await stop.unless(type_names(portal, self.journal.held.directions()))
@@ -99,7 +106,7 @@ class _Undo:
                 lambda journal: open_table(self.file, journal, COLUMNS, taken_back, name="undo"),
                 listeners=[count],
             )
-            stopped = await self.session.work(self.journal, self._take_back(gateway, names, counts))
+            stopped = await self.session.work(self.journal, self._take_back(gateway, names, counts, shown_at))
             return await self._report(gateway, plan, stopped)
 
     def _check_run(self) -> None:
@@ -146,7 +153,14 @@ class _Undo:
 
     # --- taking back
 
-    async def _take_back(self, gateway: Gateway, names: TypeNames, counts: Mapping[str, int]) -> None:
+    def _unseen_seconds(self, journal: UndoJournal) -> float:
+        """Return for how many seconds from now readings may not show yet what the run changed."""
+        if (last := journal.last_active_at()) is None:
+            return 0.0
+        age = (self.session.around.now() - datetime.fromisoformat(last)).total_seconds()
+        return min(CATCH_UP_SECONDS, max(0.0, CATCH_UP_SECONDS - age))  # The time of day may have been set back.
+
+    async def _take_back(self, gateway: Gateway, names: TypeNames, counts: Mapping[str, int], shown_at: float) -> None:
         self.session.stop.check()
         meter = Meter(Facts(), gateway, self.session.around, self.session.began)
 
@@ -154,12 +168,27 @@ class _Undo:
             if pairs:
                 await self.journal.call(UndoJournal.intend, pairs)
 
+        noted = False
+
+        async def catch_up() -> bool:
+            nonlocal noted
+            seconds = shown_at - self.session.around.clock()
+            if seconds <= 0:
+                return False
+            if not noted:
+                noted = True
+                what = "HubSpot does not show yet all that the run changed, or somebody changed it since"
+                self.session.notify(Note(f"{what}: it is read again in {ceil(seconds)} s."))
+            await asyncio.sleep(seconds)
+            return True
+
         action = TakeBack(
             gateway,
             version=self.settings.connection.api_version,
             labels=names.labels,
             intend=intend,
             intended=await self.journal.call(UndoJournal.intended),
+            catch_up=catch_up,
             now=self.session.around.now,
             replaced=self.journal.held.replaced,
             singles=names.singles,

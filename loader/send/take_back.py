@@ -31,7 +31,8 @@ class TakeBack:
     `labels` gives the label of each association type by its key (see `removal`). `intend` commits, before a request
     leaves, that these pairs (by number) are being taken back; `intended` are those that an earlier undo was at when it
     ended: what is not there any more was then taken away by it. `replaced`: the run took the other labels off pairs,
-    which get them back first. `singles` are the types of which a record can have only one.
+    which get them back first. `singles` are the types of which a record can have only one. `catch_up` waits until a
+    reading shows what the run changed, and returns False where it is so long ago that there is nothing to wait for.
     """
 
     capacity = 1000
@@ -44,6 +45,7 @@ class TakeBack:
         labels: Mapping[str, str],
         intend: Callable[[Sequence[int]], Awaitable[None]],
         intended: Collection[int],
+        catch_up: Callable[[], Awaitable[bool]],
         now: Callable[[], datetime],
         replaced: bool = False,
         singles: Singles | None = None,
@@ -59,15 +61,18 @@ class TakeBack:
         self._labels = labels
         self._intend = intend
         self._intended = intended
+        self._catch_up = catch_up
         self._now = now
 
     async def apply(self, draft: Draft, record: Record) -> None:
         """Record what becomes of the pairs, all of one direction (see `taking_back.STATUSES`).
 
-        What could not leave while its reading was young is read and judged once more.
+        What could not leave while its reading was young is read and judged once more. So is, after a wait, what shows
+        nothing of the run: a reading that lags behind the run's writes looks the same, and the outcome is final.
         """
         pairs = list(draft.pairs.each())
         tried: set[int] = set()
+        waited = False
         while pairs:
             records = [int(pair.object_id) for pair in pairs]
             reading, read_at = await read_fresh(self._current, self._gateway.clocks, _direction(pairs[0]), records)
@@ -77,6 +82,9 @@ class TakeBack:
                 for pair, now in zip(pairs, reading.types_of(pairs), strict=True)
                 if int(pair.object_id) not in reading.unreadable
             ]
+            if not waited and any(step.removal in (BACK, GONE) for step in steps) and await self._catch_up():
+                waited = True
+                continue
             tried |= {step.pair.pair_id for step in steps if step.removal.needed}
             await self._intend([step.pair.pair_id for step in steps if step.removal.needed])
             results = await self._carry_out(steps, read_at) | self._unread(pairs, reading)

@@ -3,7 +3,9 @@
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,15 +13,16 @@ import pytest
 import loader
 from loader import errors
 from loader.errors import Interrupted
-from loader.events import Event, Progress, Undoing, UndoPlanned
+from loader.events import Event, Note, Progress, Undoing, UndoPlanned
 from loader.run import session
+from loader.run.connection import surroundings
 from loader.run.load import load
 from loader.run.report import UndoReport
 from loader.run.undo import undo
 from loader.sandbox import Sandbox, SandboxThread
 from loader.send.batch import Batch
 from loader.send.take_back import TakeBack
-from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
+from loader.settings import Budget, ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
 from loader.stopping import Stop
 from tests.flow.conftest import VERSION
 
@@ -142,6 +145,66 @@ async def test_what_somebody_changed_since_is_left_and_told(folder: Path) -> Non
     (line,) = report.failures.itertuples()
     assert line.error_category == "CHANGED_SINCE"
     assert "Foreign" in str(line.error_message)
+
+
+@pytest.fixture
+def time_passes(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Let an undo wait, for long, but in no time; the list has how long it waited, in seconds."""
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    monkeypatch.setattr("loader.run.undo.CATCH_UP_SECONDS", 1000.0)
+    monkeypatch.setattr("loader.run.undo.asyncio", SimpleNamespace(sleep=sleep))
+    return waited
+
+
+LAGGING: dict[str, tuple[str, dict[str, Any], set[str]]] = {
+    "load": ("1,11,Champion\n2,12,Boss\n4,14,\n", {}, {"removed"}),
+    "remove": ("1,11,\n2,12,Foreign\n3,13,Boss\n", {"removes": True}, {"restored"}),
+    "mirror": (
+        "1,12,Boss\n3,13,Champion\n",
+        {"send": {"existing": "mirror", "max_removals": Budget(share=1)}},
+        {"removed", "restored"},
+    ),
+}
+
+
+@pytest.mark.parametrize("verb", LAGGING)
+async def test_an_undo_right_after_the_run_waits_for_reads_that_lag_behind_it(
+    folder: Path, time_passes: list[float], verb: str
+) -> None:
+    """What does not show the run's change is not taken for changed since: that would be final."""
+    rows, given, expected = LAGGING[verb]
+    there = [pair(1, 11), pair(2, 12, "Foreign"), pair(3, 13, "Boss")]
+    async with Sandbox(
+        {"labels": LABELS, "associations": there}, read_lag=100, clock=lambda: sum(time_passes)
+    ) as sandbox:
+        run, before, notes = Runner(folder, sandbox), world(sandbox), list[str]()
+        assert (await run.load(f"from_id,to_id,label\n{rows}", **given)).exit_code == 0
+        assert world(sandbox) != before
+        report = await run.undo(notify=lambda event: notes.append(event.message) if isinstance(event, Note) else None)
+        assert world(sandbox) == before
+        assert (report.exit_code, report.summary["pairs"]["unchanged"]) == (0, 0)
+        assert set(report.results["status"]) == expected
+        assert 100 < sum(time_passes) <= 1000
+        assert len([note for note in notes if "it is read again in" in note]) == 1
+
+
+async def test_an_undo_of_a_run_that_ended_a_while_ago_waits_for_nothing(
+    folder: Path, time_passes: list[float]
+) -> None:
+    """What does not show the run's change any more was changed since; nor does one wait that sees it at once."""
+    async with Sandbox() as sandbox:
+        run = Runner(folder, sandbox)
+        await run.load("from_id,to_id\n1,11\n2,12\n")
+        sandbox.portal.dissociate("0-1", 1, "0-2", 11)
+        around = surroundings()
+        later = around._replace(now=lambda: around.now() + timedelta(seconds=1001))
+        report = await undo(run.settings(), notify=lambda _: None, around=later)
+        assert statuses(report) == {"1-11": "unchanged", "2-12": "removed"}
+    assert time_passes == []
 
 
 async def test_rows_from_either_end_and_within_one_object_type_are_taken_back(folder: Path) -> None:

@@ -102,7 +102,18 @@ async def taken_back(
         undone.intended += numbers
         await asyncio.sleep(0)
 
-    action = TakeBack(gateway, version=version, labels=LABELS, intend=intend, intended=intended, now=lambda: NOW)
+    async def catch_up() -> bool:
+        return False
+
+    action = TakeBack(
+        gateway,
+        version=version,
+        labels=LABELS,
+        intend=intend,
+        intended=intended,
+        catch_up=catch_up,
+        now=lambda: NOW,
+    )
     await action.apply(draft_of(pairs), undone.outcomes.extend)
     return undone
 
