@@ -102,6 +102,7 @@ class _Load:
         self.stop = session.stop
         self.now = session.around.now
         self.method: str | None = None
+        self._new_labels: tuple[str, ...] = ()
         self._beyond = 0
         """Pending rows that this command leaves to others, because of its `--limit`."""
 
@@ -213,6 +214,7 @@ class _Load:
         if event.new_labels:
             made = await self.session.stop.unless(make_labels(portal, event.new_labels, self.notify))
             await staging.call(Staging.labels_made, made)
+            self._new_labels = tuple(new.label for new in event.new_labels)
         self.session.note(replacing(self.settings.send), advice(event, self.settings.send))
         self.session.note_ending_version()
         return account, None
@@ -320,7 +322,7 @@ class _Load:
                 "does not save; if the next command is refused, authorize the app again"
             )
         if mirror:
-            await plan_removals(journal, gateway, self.session)
+            await plan_removals(journal, gateway, self.session, self._new_labels)
         self.notify(await self._started(journal, resumed=resumed))
         if await journal.call(Journal.has_work):
             await self._send_rows(gateway, journal, meter)

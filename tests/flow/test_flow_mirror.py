@@ -286,6 +286,18 @@ async def test_too_much_to_take_off_stops_before_the_first_write(folder: Path) -
         assert set(had(sandbox)) == {(1, 1000)}
 
 
+async def test_too_much_to_take_off_names_the_labels_that_were_created_before(folder: Path) -> None:
+    """They stay in the portal: the error says so."""
+    (folder / "a.csv").write_text("from_id,to_id,label\n1,11,Partner\n")
+    async with Sandbox({"labels": LABELS, "associations": [there(1, n) for n in range(11, 30)]}) as sandbox:
+        given = {"create_labels": True, "mirror_all_labels": True, "max_removals": Budget(count=1)}
+        report = await mirror(sandbox, **given)
+        assert "created before, and stay in HubSpot: 'Partner'" in str(report.stopped)
+        report = await mirror(sandbox, **given)
+        assert report.exit_code == 4
+        assert "created before" not in str(report.stopped)
+
+
 @pytest.mark.parametrize("to_type", ["companies", "contacts"])
 async def test_a_pair_with_both_ends_in_scope_is_one_of_the_share(to_type: str, folder: Path) -> None:
     """20 of 120 are more than 12%, also where both directions, or both ends of one object type, are in scope."""
