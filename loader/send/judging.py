@@ -152,7 +152,11 @@ class Mirroring:
         if WHOLE_PAIR in asked.types and now <= planned:
             return Judgement(before, NO_TYPES, (WHOLE_PAIR,))
         labels = (before & planned) - self._unlabelled.get((asked.object_type, asked.to_object_type), NO_TYPES)
-        return Judgement(before, planned - before, tuple(sorted(labels))) if labels else None
+        if not labels:
+            return None
+        # An undo gives back all that a pair was that was to go whole: of this one, only the labels go.
+        was = labels if WHOLE_PAIR in asked.types else before
+        return Judgement(was, planned - before, tuple(sorted(labels)))
 
 
 Places = npt.NDArray[np.int32]

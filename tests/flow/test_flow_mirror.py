@@ -390,6 +390,23 @@ async def test_what_somebody_adds_between_the_plan_and_the_end_stays(folder: Pat
     assert report.exit_code == 0
 
 
+async def test_undo_does_not_give_back_what_somebody_added_and_took_off_again(folder: Path) -> None:
+    """A pair that was to go whole got a label before its turn: the run took the other one, and that alone."""
+    (folder / "a.csv").write_text("from_id,to_id,label\n1,11,\n1,12,Boss\n")
+    async with Sandbox({"labels": LABELS, "associations": FEW}) as sandbox:
+        keys = {each.label: each.key for each in sandbox.portal.types.between("0-1", "0-2")}
+
+        def label_meanwhile(event: object) -> None:
+            if isinstance(event, Started):
+                sandbox.portal.associate("0-1", 1, "0-2", 13, frozenset({keys["Boss"], keys["Friend"]}))
+
+        await load(settings(sandbox), notify=label_meanwhile)
+        assert had(sandbox)[1, 13] == {"Friend"}
+        sandbox.portal.dissociate("0-1", 1, "0-2", 13, frozenset({keys["Friend"]}))
+        await undo(settings(sandbox), notify=lambda _: None)
+        assert had(sandbox)[1, 13] == {"Boss"}
+
+
 async def test_a_primary_company_moves_and_undo_moves_it_back(folder: Path) -> None:
     """HubSpot takes the label off the old company by itself, and the mirror takes the pair off."""
     (folder / "a.csv").write_text("from_id,to_id,label\n1,11,\n1,11,Primary\n")
