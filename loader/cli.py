@@ -129,7 +129,7 @@ def load(given: "Command") -> int:
     """Associate the records that the inputs name, and write one result line for each row.
 
     INPUT is a file, a folder, a glob, or - for standard input. The access token comes from HUBSPOT_ACCESS_TOKEN or
-    from --token-file. The same command, run again, goes on where it stopped and never loads a row twice. Every option
+    from --token-file. The same command, run again, resumes where it stopped and never loads a row twice. Every option
     can also be set as ASSOCIATION_LOADER_<OPTION> in the environment or in the --config file.
     """
     from loader import terminal  # noqa: PLC0415 - see the module's docstring
@@ -142,8 +142,8 @@ def remove(given: "Command") -> int:
     """Take off the associations or labels that the inputs name, and write one result line for each row.
 
     A row with a label takes that label off its pair, and the pair keeps the others. In a file without any label, a row
-    takes the whole pair off. It is shown first how many associations are taken off, and to go on that number has to be
-    typed. The same command goes on where it stopped, and undo puts back what was taken off.
+    takes the whole pair off. It is shown first how many associations are taken off, and to continue that number has to
+    be typed. The same command resumes where it stopped, and undo puts back what was taken off.
     """
     from loader import terminal  # noqa: PLC0415
 
@@ -202,7 +202,7 @@ def export(given: "Command") -> int:
     """Write down what the records of FROM are associated with among those of TO, one line for each association type.
 
     The records are all of FROM, or those that --ids names. `load` takes the file back without options. The same
-    command, run again, goes on where it stopped.
+    command, run again, resumes where it stopped.
     """
     from loader import terminal  # noqa: PLC0415
 
@@ -263,12 +263,12 @@ def verify(given: "Command") -> int:
     return terminal.verify(given)
 
 
-@verb("Remove what a load added, and nothing else.", RESULTS)
+@verb("Take back what a run added or removed, and nothing else.", RESULTS)
 def undo(given: "Command") -> int:
-    """Remove the associations and labels that a load added; what was there before stays.
+    """Remove the associations and labels that a run added, and put back those that it removed.
 
-    RESULTS is the results file of the load. What was changed since is left and reported. It is shown first what
-    will be removed, and to go on the number of associations has to be typed. The same command goes on where it stopped.
+    RESULTS is the results file of the run. What was changed since is left and reported. It is shown first what
+    will change, and to continue the number of associations has to be typed. The same command resumes where it stopped.
     """
     from loader import terminal  # noqa: PLC0415
 

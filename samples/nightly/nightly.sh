@@ -12,7 +12,7 @@ while :; do
     "$loader" load --config job.toml --quiet "$@"
     code=$?
     tries=$((tries + 1))
-    # 5: stopped for now (quota spent, HubSpot out of reach). The same command goes on where it stopped.
+    # 5: stopped for now (quota spent, HubSpot out of reach). The same command resumes where it stopped.
     if [ "$code" -ne 5 ] || [ "$tries" -ge "${ASSOCIATIONS_TRIES:-8}" ]; then
         break
     fi

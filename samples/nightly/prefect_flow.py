@@ -17,7 +17,7 @@ COMMAND = os.environ.get("ASSOCIATIONS_COMMAND", str(FOLDER / ".venv/bin/associa
 
 
 class NotFinishedError(RuntimeError):
-    """The load stopped for now; the same command goes on where it stopped."""
+    """The load stopped for now; the same command resumes where it stopped."""
 
 
 class NeedsAPersonError(RuntimeError):
