@@ -21,8 +21,7 @@ def writing(path: Path) -> Iterator[None]:
     except OSError as error:
         raise RecordError(
             f"{path}: cannot be written ({error.strerror}), so nothing more is sent: free some space or fix the "
-            "folder, then run "
-            "the same command again; nothing is lost"
+            "folder, then run the same command again; nothing is lost"
         ) from error
 
 

@@ -128,8 +128,7 @@ class _Undo:
         if bound and account.portal_id != bound:
             raise WrongPortal(
                 f"that run was made in HubSpot account {bound}, and the token belongs to account "
-                f"{account.portal_id}: use that "
-                "account's token",
+                f"{account.portal_id}: use that account's token",
                 category="WRONG_PORTAL",
             )
 

@@ -60,9 +60,8 @@ class FailureGuard:
         if self._in_a_row >= SAME_IN_A_ROW:
             raise TooManyFailures(
                 f"{SAME_IN_A_ROW} requests in a row failed for the same reason ({status} "
-                f"{outcome.result.error_category}: "
-                f"{outcome.result.error_message}): correct the command or the file, then run it again with "
-                "--retry-failed"
+                f"{outcome.result.error_category}: {outcome.result.error_message}): correct the command or the file, "
+                "then run it again with --retry-failed"
             )
 
     def _check_budget(self) -> None:
