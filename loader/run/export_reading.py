@@ -154,10 +154,13 @@ class ExportReading:
                 await self._write(reading)
             await lister
         finally:
-            tasks = [lister, *(task for _, task in reading)]
-            for task in tasks:
+            tasks = [task for _, task in reading]
+            for task in (lister, *tasks):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(lister, return_exceptions=True)
+            for found in await asyncio.gather(*tasks, return_exceptions=True):
+                if isinstance(found, _Found):
+                    found.lines.close()
 
     # --- which records
 
@@ -252,8 +255,17 @@ class ExportReading:
     # --- what they have
 
     async def _read(self, piece: Piece) -> _Found:
-        spool = tempfile.SpooledTemporaryFile(BYTES_IN_MEMORY, prefix="association-loader-")  # noqa: SIM115 - see _write
+        """Return what the records of the piece have; who takes it closes its lines."""
+        spool = tempfile.SpooledTemporaryFile(BYTES_IN_MEMORY, prefix="association-loader-")  # noqa: SIM115 - see above
         found = _Found(spool)
+        try:
+            await self._read_links(piece, found)
+        except BaseException:
+            spool.close()
+            raise
+        return found
+
+    async def _read_links(self, piece: Piece, found: _Found) -> None:
         async for page in self._current.stream(self._direction, piece.ids, found.unreadable):
             found.associated.update(page.records.tolist())
             links = self._once(page) if self._direction[0] == self._direction[1] else page
@@ -275,7 +287,6 @@ class ExportReading:
                 f"({refused[0].status} "
                 f"{refused[0].category}: {refused[0].message}): check the object types, then run the same command again"
             )
-        return found
 
     def _once(self, links: Links) -> Links:
         """Leave out what the other record of a pair shows, too: of one object type, that of the lower id shows it.
