@@ -7,7 +7,7 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,9 @@ from click.core import ParameterSource
 
 from loader.complain import PROGRAM, complain
 from loader.errors import LoaderError, UsageError
-from loader.options import GROUPS, Option, options_of
+from loader.options import GROUPS, Option
 from loader.options.kinds import PATH, ValueKind
+from loader.options.verbs import VERBS, Verb, options_of
 
 if TYPE_CHECKING:
     from loader.options.command import Command
@@ -74,22 +75,32 @@ def _type(kind: ValueKind) -> click.ParamType[Any]:
     return click.Path() if kind is PATH else click.STRING
 
 
-def verb(short_help: str, *arguments: click.Argument) -> Callable[[Callable[["Command"], int]], click.Command]:
-    """Make a command of a function that runs it, with the options that the table has for it."""
-
-    def declare(run_verb: Callable[["Command"], int]) -> click.Command:
-        name = run_verb.__name__.replace("_", "-")
-        made = _Command(
-            name,
-            callback=lambda **words: run_verb(_typed(words)),
-            params=[*arguments, *map(_Option, options_of(name).values())],
-            help=run_verb.__doc__,
-            short_help=short_help,
+def _command(name: str, verb: Verb) -> click.Command:
+    """Return the command of an entry in the table of commands."""
+    arguments = [
+        click.Argument(
+            [f"argument_{number}"],
+            nargs=-1 if metavar.endswith("...") else 1,
+            metavar=metavar,
+            required=metavar[0] != "[" and not metavar.endswith("..."),
         )
-        cli.add_command(made)
-        return made
+        for number, metavar in enumerate(verb.arguments.split())
+    ]
+    return _Command(
+        name,
+        callback=_run_verb,
+        params=[*arguments, *map(_Option, options_of(name).values())],
+        help=verb.help,
+        short_help=verb.short_help,
+    )
 
-    return declare
+
+def _run_verb(**words: Any) -> int:
+    """Run the command that click has understood; `words` are what it found, and its defaults."""
+    given = _typed(words)
+    from loader import terminal  # noqa: PLC0415 - see the module's docstring
+
+    return terminal.run(given)
 
 
 def _typed(words: Mapping[str, Any]) -> "Command":
@@ -120,171 +131,8 @@ def cli() -> None:
     """
 
 
-INPUTS = click.Argument(["inputs"], nargs=-1, metavar="INPUT...")
-RESULTS = click.Argument(["results"], metavar="RESULTS")
-
-
-@verb("Associate the records that the files list.", INPUTS)
-def load(given: "Command") -> int:
-    """Associate the records that the inputs name, and write one result line for each row.
-
-    INPUT is a file, a folder, a glob, or - for standard input. The access token comes from HUBSPOT_ACCESS_TOKEN or
-    from --token-file. The same command, run again, resumes where it stopped and never loads a row twice. Every option
-    can also be set as ASSOCIATION_LOADER_<OPTION> in the environment or in the --config file.
-    """
-    from loader import terminal  # noqa: PLC0415 - see the module's docstring
-
-    return (terminal.plan if given.values["dry_run"] else terminal.load)(given)
-
-
-@verb("Take off the associations that the inputs name.", INPUTS)
-def remove(given: "Command") -> int:
-    """Take off the associations or labels that the inputs name, and write one result line for each row.
-
-    A row with a label takes that label off its pair, and the pair keeps the others. In a file without any label, a row
-    takes the whole pair off. It is shown first how many associations are taken off, and to continue that number has to
-    be typed. The same command resumes where it stopped, and undo puts back what was taken off.
-    """
-    from loader import terminal  # noqa: PLC0415
-
-    return (terminal.plan if given.values["dry_run"] else terminal.remove)(given)
-
-
-@verb("Show what a load would do; send and write nothing.", INPUTS)
-def plan(given: "Command") -> int:
-    """Check everything and show what a load would do; nothing is sent and no file is written.
-
-    Without an access token no connection is opened, and what only the portal knows stays unchecked.
-    """
-    from loader import terminal  # noqa: PLC0415
-
-    return terminal.plan(given)
-
-
-@verb(
-    "List the association types of two object types.",
-    click.Argument(["from_type"], metavar="FROM"),
-    click.Argument(["to_type"], metavar="TO"),
-)
-def labels(given: "Command") -> int:
-    """List the association types from FROM to TO and back: category, type id and label.
-
-    FROM and TO are object types by any name that a load takes: contacts, company, 0-3, a custom object's name.
-    """
-    from loader import terminal  # noqa: PLC0415
-
-    return terminal.labels(given)
-
-
-@verb(
-    "Make an association label.",
-    click.Argument(["from_type"], metavar="FROM"),
-    click.Argument(["to_type"], metavar="TO"),
-    click.Argument(["label"], metavar="LABEL"),
-)
-def create_label(given: "Command") -> int:
-    """Make a label for associations from FROM to TO, and show its association type ids.
-
-    A label reads the same from both ends unless --inverse-label says otherwise. Where the label is there already,
-    nothing is done.
-    """
-    from loader import terminal  # noqa: PLC0415
-
-    return terminal.create_label(given)
-
-
-@verb(
-    "Write down which records are associated, as a file that loads.",
-    click.Argument(["from_type"], metavar="FROM"),
-    click.Argument(["to_type"], metavar="TO"),
-)
-def export(given: "Command") -> int:
-    """Write down what the records of FROM are associated with among those of TO, one line for each association type.
-
-    The records are all of FROM, or those that --ids names. `load` takes the file back without options. The same
-    command, run again, resumes where it stopped.
-    """
-    from loader import terminal  # noqa: PLC0415
-
-    return terminal.export(given)
-
-
-@verb("Explain the error codes of the results.", click.Argument(["code"], metavar="[CODE]", required=False))
-def explain(given: "Command") -> int:
-    """Explain an error code: what it means, what to do, and whether sending the row again may help.
-
-    CODE stands in the results as `error_category`, and in the failures file as `_error_category`. Without it, all
-    codes are listed.
-    """
-    from loader import terminal  # noqa: PLC0415
-
-    return terminal.explain(given)
-
-
-@verb("Write a run as a page to read or to mail.", RESULTS)
-def report(given: "Command") -> int:
-    """Write a run as one page of HTML: what was asked, what happened, what went wrong and what to do about it.
-
-    RESULTS is the results file. The page runs no script and loads nothing, so it can be mailed as it is; but it holds
-    record ids and messages, as the results do.
-    """
-    from loader import terminal  # noqa: PLC0415
-
-    return terminal.report(given)
-
-
-@verb("Show where a run stands.", click.Argument(["results"], metavar="[RESULTS]", required=False))
-def status(given: "Command") -> int:
-    """Show where a run stands: what is done, what is left, and the command that comes next.
-
-    RESULTS is a results file, or a folder whose runs are listed; without it, the working folder. Nothing is changed,
-    and it may be asked while a load runs.
-    """
-    from loader import terminal  # noqa: PLC0415
-
-    return terminal.status(given)
-
-
-@verb("Check that HubSpot has what the inputs say.", INPUTS)
-def verify(given: "Command") -> int:
-    """Read back from the portal what the inputs ask for, and write one line for each row.
-
-    \b
-    =  every type asked for is there
-    *  the two records are associated, but not by the type asked for
-    +  they are not associated
-    !  it could not be read, or the row is rejected
-
-    With --removed, after remove: = is gone, * is still there. Nothing is changed. Exit code 1 when anything but = was
-    found.
-    """
-    from loader import terminal  # noqa: PLC0415
-
-    return terminal.verify(given)
-
-
-@verb("Take back what a run added or removed, and nothing else.", RESULTS)
-def undo(given: "Command") -> int:
-    """Remove the associations and labels that a run added, and put back those that it removed.
-
-    RESULTS is the results file of the run. What was changed since is left and reported. It is shown first what
-    will change, and to continue the number of associations has to be typed. The same command resumes where it stopped.
-    """
-    from loader import terminal  # noqa: PLC0415
-
-    return terminal.undo(given)
-
-
-@verb("Run a simulated HubSpot on this machine.")
-def sandbox(given: "Command") -> int:
-    """Run a simulated HubSpot on 127.0.0.1, to try everything without an account."""
-    from loader.sandbox import serve  # noqa: PLC0415
-
-    try:
-        serve(**given.values)
-    except (ValueError, OSError) as error:
-        raise UsageError(str(error)) from error
-    return 0
+for _name, _verb in VERBS.items():
+    cli.add_command(_command(_name, _verb))
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -31,8 +31,10 @@ _ADDRESS = re.compile(r"[A-Za-z]+://([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-F
 
 
 def settings_from(command: Command, environment: Mapping[str, str]) -> Settings:
-    """Return the settings of a command; UsageError when they are wrong."""
+    """Return the settings of a command, bare ones if it talks to no HubSpot; UsageError when they are wrong."""
     values, removes = command.values, _removes(command)
+    if "base_url" not in values:
+        return Settings(read=(), connection=ConnectionSettings(), command=command.typed)
     if values.get("unread") and values["existing"] != "replace":
         raise UsageError(
             "--unread works only with --existing replace: to keep the labels that pairs have, the loader must "

@@ -39,16 +39,16 @@ class Listeners:
         if values.get("metrics_file"):
             self._metrics = MetricsFile(_own_path(given, "metrics_file"))
             self._listeners[self._metrics] = None
-        if values["log_file"]:
+        if values.get("log_file"):
             self._log = LogFile(_own_path(given, "log_file"))
             self._listeners[self._log] = None
-        if not values["quiet"] and sys.stderr is not None:
+        if not values.get("quiet") and sys.stderr is not None:
             from loader.show.screen import Screen  # noqa: PLC0415
 
             self._listeners[Screen()] = sys.stderr
         elif person:
             self._listeners[_OnlySerious()] = None
-        if values["json"] and sys.stdout is not None:
+        if "log_file" in values and values["json"] and sys.stdout is not None:
             self._listeners[JsonStream(sys.stdout)] = sys.stdout
 
     def __enter__(self) -> Notify:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, Unpack
 
 from loader.api import background
 from loader.api.keywords import (
@@ -30,17 +30,17 @@ from loader.api.keywords import (
 from loader.api.sources import Source, source_of
 from loader.api.spool import Row
 from loader.api.wording import awaitable, in_python, with_keywords
-from loader.errors import LoaderError
-from loader.events import CreatedLabel, Notify, Planned
+from loader.events import CreatedLabel, Planned
 from loader.listeners import agreement
 from loader.options import Path
-from loader.run.create_label import create_label as create_label_verb
-from loader.run.export import export as export_verb
-from loader.run.load import load as load_verb
-from loader.run.plan import plan as plan_verb
-from loader.run.report import ExportReport, Report, UndoReport, Verification, dry_report
-from loader.run.undo import undo as undo_verb
-from loader.run.verify import verify as verify_verb
+from loader.run import create_label as create_label_verb
+from loader.run import export as export_verb
+from loader.run import load as load_verb
+from loader.run import plan as plan_verb
+from loader.run import undo as undo_verb
+from loader.run import verify as verify_verb
+from loader.run.call import Call, Done
+from loader.run.report import ExportReport, Report, UndoReport, Verification
 from loader.stopping import Stop
 
 if TYPE_CHECKING:
@@ -51,8 +51,7 @@ T = TypeVar("T")
 Given: TypeAlias = "Path | Iterable[Path] | pd.DataFrame | Iterable[Row] | None"
 """What to load; None: the inputs that the configuration file names."""
 
-Verb = Callable[[Prepared, Notify, Stop, BinaryIO | None], Coroutine[Any, Any, T]]
-"""A verb; its last argument is read instead of standard input."""
+Verb = Callable[[Call], Coroutine[Any, Any, Done[T]]]
 
 
 @awaitable("load")
@@ -70,7 +69,7 @@ async def load(source: Given = None, **options: Unpack[LoadOptions]) -> Report:
     output could not be written; the report says what else ended a load early (`exit_code`, `stopped`). A load that
     is cancelled is resumed by the next call.
     """
-    return await _awaited(_load, "load", source, options)
+    return await _awaited(load_verb.run, "load", source, options)
 
 
 @with_keywords("load")
@@ -79,7 +78,7 @@ def load_sync(source: Given = None, **options: Unpack[LoadOptions]) -> Report:
 
     Ctrl-C drains the load before KeyboardInterrupt is raised, a second one ends it at once; the next call resumes it.
     """
-    return _finished(_load, "load", source, options)
+    return _finished(load_verb.run, "load", source, options)
 
 
 @awaitable("remove")
@@ -90,13 +89,13 @@ async def remove(source: Given = None, **options: Unpack[RemoveOptions]) -> Repo
     of a source that names none takes the whole pair off. Otherwise it is like `load`: it resumes what an earlier call
     stopped, and raises the same errors. `undo` puts back what was taken off.
     """
-    return await _awaited(_remove, "remove", source, options)
+    return await _awaited(load_verb.run, "remove", source, options)
 
 
 @with_keywords("remove")
 def remove_sync(source: Given = None, **options: Unpack[RemoveOptions]) -> Report:
     """Do what `remove` does and return when it is done; also from within a running event loop, as `load_sync` does."""
-    return _finished(_remove, "remove", source, options)
+    return _finished(load_verb.run, "remove", source, options)
 
 
 @awaitable("plan")
@@ -106,13 +105,13 @@ async def plan(source: Given = None, **options: Unpack[PlanOptions]) -> Planned:
     Without a token no connection is opened, and what only the portal knows stays unchecked. Raises UsageError or
     InputError as a load would, and Fatal when the portal refuses the token.
     """
-    return await _awaited(_plan, "plan", source, options)
+    return await _awaited(plan_verb.run, "plan", source, options)
 
 
 @with_keywords("plan")
 def plan_sync(source: Given = None, **options: Unpack[PlanOptions]) -> Planned:
     """Do what `plan` does and return when it is done; also from within a running event loop."""
-    return _finished(_plan, "plan", source, options)
+    return _finished(plan_verb.run, "plan", source, options)
 
 
 @awaitable("verify")
@@ -123,13 +122,13 @@ async def verify(source: Given = None, **options: Unpack[VerifyOptions]) -> Veri
     UsageError or InputError as a load would, and Fatal when the portal refuses the token; whatever else ends it early
     is in the report. A verification that is cut short is resumed by the next call.
     """
-    return await _awaited(_verify, "verify", source, options)
+    return await _awaited(verify_verb.run, "verify", source, options)
 
 
 @with_keywords("verify")
 def verify_sync(source: Given = None, **options: Unpack[VerifyOptions]) -> Verification:
     """Do what `verify` does and return when it is done; also from within a running event loop."""
-    return _finished(_verify, "verify", source, options)
+    return _finished(verify_verb.run, "verify", source, options)
 
 
 @awaitable("create-label")
@@ -139,13 +138,13 @@ async def create_label(first: str, second: str, label: str, **options: Unpack[Cr
     Does what `association-loader create-label FROM TO LABEL` does. Raises UsageError when nothing was made because
     HubSpot refuses it, and Fatal when the portal refuses the token.
     """
-    return await _awaited(_create_label, "create-label", (first, second, label), options)
+    return await _awaited(create_label_verb.run, "create-label", (first, second, label), options)
 
 
 @with_keywords("create-label")
 def create_label_sync(first: str, second: str, label: str, **options: Unpack[CreateLabelOptions]) -> CreatedLabel:
     """Do what `create_label` does and return when it is done; also from within a running event loop."""
-    return _finished(_create_label, "create-label", (first, second, label), options)
+    return _finished(create_label_verb.run, "create-label", (first, second, label), options)
 
 
 @awaitable("export")
@@ -157,18 +156,20 @@ async def export(first: str, second: str, **options: Unpack[ExportKeywords]) -> 
     short goes on at the next call. Raises UsageError, InputError or JournalError when nothing was written.
     """
     if options.get("output") is not None:
-        return await _awaited(_export, "export", (first, second), options)
+        return await _awaited(export_verb.run, "export", (first, second), options)
     with _private_output() as (output, keep_until_gone):
-        return keep_until_gone(await _awaited(_export, "export", (first, second), {**options, "output": output}))
+        return keep_until_gone(
+            await _awaited(export_verb.run, "export", (first, second), {**options, "output": output})
+        )
 
 
 @with_keywords("export")
 def export_sync(first: str, second: str, **options: Unpack[ExportKeywords]) -> ExportReport:
     """Do what `export` does and return when it is done; also from within a running event loop."""
     if options.get("output") is not None:
-        return _finished(_export, "export", (first, second), options)
+        return _finished(export_verb.run, "export", (first, second), options)
     with _private_output() as (output, keep_until_gone):
-        return keep_until_gone(_finished(_export, "export", (first, second), {**options, "output": output}))
+        return keep_until_gone(_finished(export_verb.run, "export", (first, second), {**options, "output": output}))
 
 
 @awaitable("undo")
@@ -179,7 +180,7 @@ async def undo(results: Path, **options: Unpack[UndoOptions]) -> UndoReport:
     left and reported. An interrupted undo is resumed by the next call. Raises UsageError or JournalError when nothing
     was removed, and Fatal when the portal refuses the token, or is another one than that of the load.
     """
-    return await _awaited(_undo, "undo", os.fspath(results), options)
+    return await _awaited(undo_verb.run, "undo", os.fspath(results), options)
 
 
 @with_keywords("undo")
@@ -188,38 +189,7 @@ def undo_sync(results: Path, **options: Unpack[UndoOptions]) -> UndoReport:
 
     Ctrl-C lets requests in flight finish before KeyboardInterrupt is raised; the next call resumes it.
     """
-    return _finished(_undo, "undo", os.fspath(results), options)
-
-
-async def _load(ready: Prepared, notify: Notify, stop: Stop, standard_input: BinaryIO | None) -> Report:
-    if not ready.command.values["dry_run"]:
-        return await load_verb(ready.settings, notify=notify, stop=stop, standard_input=standard_input)
-    return dry_report(await _plan(ready, notify, stop, standard_input), ready.settings)
-
-
-async def _remove(ready: Prepared, notify: Notify, stop: Stop, standard_input: BinaryIO | None) -> Report:
-    if ready.command.values["dry_run"]:
-        return dry_report(await _plan(ready, notify, stop, standard_input), ready.settings)
-    agree = agreement(stop, yes=ready.command.values["yes"])
-    return await load_verb(ready.settings, notify=notify, stop=stop, standard_input=standard_input, agree=agree)
-
-
-async def _plan(ready: Prepared, notify: Notify, stop: Stop, standard_input: BinaryIO | None) -> Planned:
-    failures = ready.command.verb == "plan" and ready.settings.failures is not None
-    planned = await plan_verb(
-        ready.settings, notify=notify, stop=stop, standard_input=standard_input, failures=failures
-    )
-    if ready.command.values["json"]:
-        notify(planned)
-    return planned
-
-
-async def _create_label(ready: Prepared, notify: Notify, stop: Stop, standard_input: BinaryIO | None) -> CreatedLabel:
-    del standard_input
-    created = await create_label_verb(ready.settings, *ready.command.arguments, notify=notify, stop=stop)
-    if ready.command.values["json"]:
-        notify(created)
-    return created
+    return _finished(undo_verb.run, "undo", os.fspath(results), options)
 
 
 @contextmanager
@@ -235,21 +205,6 @@ def _private_output() -> Iterator[tuple[str, Callable[[ExportReport], ExportRepo
             return report
 
         yield str(PurePath(folder, "export.parquet")), keep_until_gone
-
-
-async def _export(ready: Prepared, notify: Notify, stop: Stop, standard_input: BinaryIO | None) -> ExportReport:
-    del standard_input
-    return await export_verb(ready.settings, *ready.command.arguments, notify=notify, stop=stop)
-
-
-async def _verify(ready: Prepared, notify: Notify, stop: Stop, standard_input: BinaryIO | None) -> Verification:
-    return await verify_verb(ready.settings, notify=notify, stop=stop, standard_input=standard_input)
-
-
-async def _undo(ready: Prepared, notify: Notify, stop: Stop, standard_input: BinaryIO | None) -> UndoReport:
-    del standard_input
-    agree = agreement(stop, yes=ready.command.values["yes"])
-    return await undo_verb(ready.settings, notify=notify, stop=stop, agree=agree)
 
 
 async def _awaited(verb: Verb[T], name: str, given: object, options: Mapping[str, object]) -> T:
@@ -268,10 +223,18 @@ async def _on(verb: Verb[T], ready: Prepared, source: Source, stop: Stop) -> T:
     spooled = await source.open()
     try:
         with ready.listening() as notify:
-            done = await verb(ready, notify, stop, spooled)
-        if isinstance(stopped := getattr(done, "stopped", None), LoaderError):
-            stopped.args = (in_python(str(stopped)),)
-        return done
+            call = Call(
+                command=ready.command,
+                settings=ready.settings,
+                notify=notify,
+                stop=stop,
+                agree=agreement(stop, yes=ready.command.values.get("yes", True)),
+                standard_input=spooled,
+            )
+            done = await verb(call)
+        if done.stopped is not None:
+            done.stopped.args = (in_python(str(done.stopped)),)
+        return done.result
     finally:
         if spooled is not None:
             spooled.close()

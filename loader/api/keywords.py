@@ -28,10 +28,10 @@ from loader.options import (
     ReadBackOptions,
     SendOptions,
     TakeBackOptions,
-    options_of,
 )
 from loader.options.command import Command, command
 from loader.options.file import as_typed
+from loader.options.verbs import options_of
 from loader.settings import Settings
 
 

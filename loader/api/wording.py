@@ -10,7 +10,8 @@ import warnings
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from typing import Any, ParamSpec, TypeVar
 
-from loader.options import GROUPS, Option, all_options, options_of
+from loader.options import GROUPS, Option
+from loader.options.verbs import all_options, options_of
 
 P = ParamSpec("P")
 R = TypeVar("R")

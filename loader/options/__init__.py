@@ -6,9 +6,8 @@ an entry here and a field in `loader.settings`.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Annotated, TypeAlias, TypedDict
 
 from loader.options.kinds import (
@@ -338,23 +337,6 @@ class SandboxOptions(TypedDict, total=False):
 # fmt: on
 
 
-_OF_VERBS: Mapping[str, tuple[type, ...]] = {
-    "load": (InputOptions, MethodOption, ExistingOptions, SendOptions, ConnectionOptions, OutputOptions),
-    "remove": (InputOptions, RemoveOptions, SendOptions, ConnectionOptions, OutputOptions),
-    "plan": (InputOptions, ExistingOptions, ListRejectsOption, ConnectionOptions, OutputOptions),
-    "labels": (ConnectionOptions, JsonOption),
-    "create-label": (LabelOptions, ConnectionOptions, OutputOptions),
-    "export": (ExportOptions, ConnectionOptions, OutputOptions),
-    "explain": (JsonOption,),
-    "report": (ReportOptions,),
-    "status": (JsonOption,),
-    "verify": (InputOptions, ReadBackOptions, ConnectionOptions, OutputOptions),
-    "undo": (TakeBackOptions, ConnectionOptions, OutputOptions),
-    "sandbox": (SandboxOptions,),
-}
-"""The commands and their options, in the order of the help."""
-
-
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "What the file holds": (
         *("object_type", "to_object_type", "label", "association_type_id", "association_category", "column"),
@@ -377,27 +359,3 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
 }
 """The headings of the help and the options under them, by keyword; any other option is shown last."""
-
-
-@cache
-def options_of(verb: str) -> Mapping[str, Option]:
-    """Return the options of a command by their keywords."""
-    entries = {name: entry for group in _OF_VERBS[verb] for name, entry in group.__annotations__.items()}
-    return {name: replace(entry.__metadata__[0], keyword=name) for name, entry in entries.items()}
-
-
-def all_options() -> Iterator[Option]:
-    """Yield the options of all commands; one that several have, several times."""
-    for verb in _OF_VERBS:
-        yield from options_of(verb).values()
-
-
-@cache
-def binding() -> Mapping[str, Option]:
-    """Return the options that belong to the identity of a run, by their fields in `loader.settings`."""
-    return {option.setting or option.keyword: option for option in all_options() if option.binds or option.per_input}
-
-
-def flags() -> frozenset[str]:
-    """Return the options that take no value, as they are typed."""
-    return frozenset(option.word for option in all_options() if option.is_flag)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from loader.errors import UsageError
-from loader.options import Option, options_of
+from loader.options import Option
 from loader.options.file import ConfigurationFile, JobInput, parsed
+from loader.options.verbs import options_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

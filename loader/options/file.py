@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from loader.errors import UsageError
-from loader.options import Option, all_options, options_of
+from loader.options import Option
+from loader.options.verbs import all_options, options_of
 
 INPUT = "input"
 

@@ -10,6 +10,7 @@ from loader.model import AssociationType, Direction
 from loader.planning.association_types import folded
 from loader.planning.new_labels import internal_name, placeholders
 from loader.planning.object_types import ObjectTypes
+from loader.run.call import Call, Done
 from loader.run.labels import labels_of, named_types
 from loader.run.session import Session
 from loader.send.gateway import Surroundings
@@ -19,6 +20,14 @@ from loader.stopping import Stop
 
 WAITS = (0.0, 1.0, 4.0)
 """Seconds before each look for a new label; HubSpot was seen to list it at once."""
+
+
+async def run(call: Call) -> Done[CreatedLabel]:
+    """Make the label as either door has it."""
+    created = await create_label(call.settings, *call.command.arguments, notify=call.notify, stop=call.stop)
+    if call.command.values["json"]:
+        call.notify(created)
+    return Done(result=created, shown=[created])
 
 
 async def create_label(

@@ -8,8 +8,15 @@ from loader.errors import UsageError
 from loader.events import Explained, ExplainedReason
 from loader.reasons import ANSWERS, REASONS, ROWS, Reason, explain
 from loader.reasons.answers import FINER
+from loader.run.call import Call, Done
 
 _STATUS = re.compile(r"(?:HTTP_)?([2-5][0-9]{2})", re.ASCII)
+
+
+def run(call: Call) -> Done[Explained]:
+    """Explain the code that the command names, or all."""
+    found = explained(*call.command.arguments)
+    return Done(result=found, shown=[found])
 
 
 def explained(code: str | None = None) -> Explained:

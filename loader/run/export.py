@@ -22,6 +22,7 @@ from loader.record.export_file import (
     set_aside,
 )
 from loader.record.summary import summarize
+from loader.run.call import Call, Done
 from loader.run.export_lines import Lines
 from loader.run.export_reading import ExportReading
 from loader.run.labels import named_types, type_names
@@ -33,6 +34,19 @@ from loader.settings import Settings
 from loader.shell import command_line
 from loader.stopping import Stop
 from loader.text import counted
+
+
+async def run(call: Call) -> Done[ExportReport]:
+    """Export as either door has it; what is exported may itself go to standard output."""
+    report = await export(
+        call.settings,
+        *call.command.arguments,
+        notify=call.notify,
+        stop=call.stop,
+        standard_input=call.standard_input,
+        standard_output=call.standard_output,
+    )
+    return Done(result=report, exit_code=report.exit_code, stopped=report.stopped)
 
 
 async def export(

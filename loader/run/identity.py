@@ -10,7 +10,7 @@ from typing import Any
 
 from loader.errors import JournalError, JournalMismatch, OtherFormat, RecordError, UsageError
 from loader.journal import Journal, Undo
-from loader.options import binding
+from loader.options.verbs import binding
 from loader.read import Input
 from loader.record.outputs import Outputs
 from loader.settings import ConnectionSettings, InputSettings, SendSettings, Settings

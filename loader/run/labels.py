@@ -10,11 +10,18 @@ from loader.planning.association_types import AssociationTypes
 from loader.planning.names import object_types
 from loader.planning.object_types import ObjectTypes
 from loader.planning.resolve import find_type
+from loader.run.call import Call, Done
 from loader.run.session import Session, recognize
 from loader.send.gateway import Surroundings
 from loader.send.portal import GatewayPortal
 from loader.settings import Settings
 from loader.stopping import Stop
+
+
+async def run(call: Call) -> Done[Labels]:
+    """List the labels of the two object types that the command names."""
+    listed = await labels(call.settings, *call.command.arguments, notify=call.notify, stop=call.stop)
+    return Done(result=listed, shown=[listed])
 
 
 async def labels(

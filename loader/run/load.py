@@ -33,6 +33,8 @@ from loader.record.failures import write_failures
 from loader.record.outputs import Outputs
 from loader.record.results import open_results
 from loader.record.summary import load_figures, summarize, write_summary
+from loader.run import plan
+from loader.run.call import Agree, Call, Done
 from loader.run.create_label import make_labels
 from loader.run.earlier_files import (
     already_finished,
@@ -46,8 +48,8 @@ from loader.run.meter import Meter
 from loader.run.mirror import plan_removals, refuse_part_of_a_file, takes_off, taking_off
 from loader.run.next_command import is_reloadable, next_command, same_command
 from loader.run.plan import plan_rows
-from loader.run.removals import Agree, check_removals, look_at_removals
-from loader.run.report import Report
+from loader.run.removals import check_removals, look_at_removals
+from loader.run.report import Report, dry_report
 from loader.run.sending import sending
 from loader.run.session import Session, ended_early
 from loader.send.endings import no_answer
@@ -62,6 +64,18 @@ NO_ACCOUNT = Account(None, None)
 
 MOST_COMMANDS = 100
 """A run that is gone on with every night for years remembers the latest of them."""
+
+
+async def run(call: Call) -> Done[Report]:
+    """Load, or take off, as either door has it; a dry run only plans."""
+    if call.command.values["dry_run"]:
+        planned = await plan.run(call)
+        report = dry_report(planned.result, call.settings)
+        return Done(result=report, exit_code=report.exit_code, shown=planned.shown)
+    report = await load(
+        call.settings, notify=call.notify, stop=call.stop, standard_input=call.standard_input, agree=call.agree
+    )
+    return Done(result=report, exit_code=report.exit_code, stopped=report.stopped)
 
 
 async def load(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from loader.errors import JournalError, LoaderError, RecordError
 from loader.journal import Counts, Journal
-from loader.options import flags
+from loader.options.verbs import flags
 from loader.record.outputs import Outputs, has_room, is_workbook
 from loader.settings import Settings
 from loader.shell import as_file, command_line

@@ -26,6 +26,7 @@ from loader.planning.staging import Staging
 from loader.read import Input
 from loader.record.failures import write_failures
 from loader.record.outputs import Outputs
+from loader.run.call import Call, Done
 from loader.run.earlier_files import check_failures_name, note_kept_failures
 from loader.run.mirror import plan_mirror, refuse_part_of_a_file, takes_off
 from loader.run.next_command import load_planned
@@ -48,6 +49,20 @@ _ADDRESSES_UNCHECKED = (
 )
 
 _REMOVALS_UNCHECKED = "Not looked at without a token: what --existing mirror would take off."
+
+
+async def run(call: Call) -> Done[Planned]:
+    """Plan as either door has it, also for a dry run; exit code 1 when there are rejects."""
+    event = await plan(
+        call.settings,
+        notify=call.notify,
+        stop=call.stop,
+        standard_input=call.standard_input,
+        failures=call.command.verb == "plan" and call.settings.failures is not None,
+    )
+    if call.command.values["json"]:
+        call.notify(event)
+    return Done(result=event, exit_code=int(event.rejected > 0), shown=[event])
 
 
 async def plan(

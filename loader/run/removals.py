@@ -3,7 +3,7 @@ first write.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,9 +29,6 @@ FEWEST_OF_A_SHARE = 100
 """From this many associations on a share counts: of a few, a single one may be half."""
 
 MOST_EXAMPLES = 3
-
-Agree = Callable[[RemovalPlanned], Coroutine[Any, Any, None]]
-"""Asks the person at the terminal; raises UsageError when the answer is no."""
 
 LOTS_BETWEEN_NOTES = 10
 

@@ -5,12 +5,21 @@ from importlib.metadata import version
 from pathlib import Path
 
 from loader.errors import UsageError
+from loader.events import Note
 from loader.journal import Journal, holder, is_journal
 from loader.planning.object_types import shown
 from loader.record.outputs import journal_of
+from loader.run.call import Call, Done
 from loader.run.status import status_of
 from loader.send.clocks import timestamp
 from loader.show.report import check_report, page, write_report
+
+
+def run(call: Call) -> Done[Path]:
+    """Write the report of the results file that the command names."""
+    path = report(*call.command.arguments, output=call.command.values["output"])
+    call.notify(Note(f"Report: {path}"))
+    return Done(result=path)
 
 
 def report(results: str, *, output: str | None = None, now: datetime | None = None) -> Path:

@@ -10,10 +10,17 @@ from loader.events import Status
 from loader.journal import Counts, Journal, holder, is_journal
 from loader.journal.lock import ENDING as LOCK
 from loader.record.outputs import is_set_aside, journal_of
+from loader.run.call import Call, Done
 from loader.shell import as_file, command_line
 
 _JOURNAL = ".journal"
 _STAGING = "-staging"
+
+
+def run(call: Call) -> Done[list[Status]]:
+    """Return the states that the command asks for."""
+    found = status(*call.command.arguments)
+    return Done(result=found, shown=found)
 
 
 def status(results: str | None = None, *, now: datetime | None = None) -> list[Status]:

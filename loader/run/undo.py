@@ -1,7 +1,7 @@
 """Undo: take back exactly what a run added; or resume an undo where it stopped."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from math import ceil
@@ -18,6 +18,7 @@ from loader.planning.object_types import shown
 from loader.record.outputs import check_table, journal_of
 from loader.record.results import open_table
 from loader.record.summary import summarize
+from loader.run.call import Agree, Call, Done
 from loader.run.connection import workers
 from loader.run.labels import TypeNames, type_names
 from loader.run.meter import Meter
@@ -39,8 +40,12 @@ MOST_TAKERS = 8
 CATCH_UP_SECONDS = 10.0
 """HubSpot's reads may lag behind its writes: so long after the run's last change they are taken to show it."""
 
-Agree = Callable[[UndoPlanned], Coroutine[Any, Any, None]]
-"""Asks the person at the terminal; raises when the answer is no."""
+
+async def run(call: Call) -> Done[UndoReport]:
+    """Undo as either door has it."""
+    report = await undo(call.settings, notify=call.notify, stop=call.stop, agree=call.agree)
+    shown = Undone(report.summary, str(report.path))
+    return Done(result=report, exit_code=report.exit_code, shown=[shown], stopped=report.stopped)
 
 
 async def undo(

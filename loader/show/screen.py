@@ -42,7 +42,8 @@ from loader.show.tables import (
     closing,
     explained_table,
     exported_table,
-    labels_table,
+    label_created,
+    labels_listed,
     plain,
     removal_lines,
     undo_table,
@@ -147,46 +148,22 @@ class Screen:
             self._live = None
 
 
-def _to_standard_output(parts: Iterable[RenderableType]) -> None:
-    _Console(highlight=False, soft_wrap=not sys.stdout.isatty()).show(parts)
-
-
-def show_undone(event: Undone) -> None:
-    """Write how an undo ended to standard output."""
-    _to_standard_output(undone_table(event))
-
-
-def show_verified(event: Verified) -> None:
-    """Write how a verification ended to standard output."""
-    _to_standard_output(verified_table(event))
-
-
-def show_plan(event: Planned) -> None:
-    """Write the plan to standard output."""
-    _to_standard_output(plan_table(event))
-
-
-def show_labels(event: Labels) -> None:
-    """Write the association types of two object types to standard output."""
-    if event.types:
-        _to_standard_output([labels_table(event)])
-    else:
-        first, second = event.names[event.object_type], event.names[event.to_object_type]
-        _to_standard_output([plain(f"HubSpot lists no association type between {first} and {second}.")])
-
-
-def show_created_label(event: CreatedLabel) -> None:
-    """Write the types of a label that was made, or was there already, to standard output."""
-    where = f"in HubSpot account {event.portal_id}" if event.portal_id else "in HubSpot"
-    made = f"Created {where}." if event.created else f"It exists already {where}: nothing was created."
-    _to_standard_output([labels_table(event), plain(made)])
-
-
-def show_explained(event: Explained) -> None:
-    """Write what codes of the results mean to standard output."""
-    _to_standard_output(explained_table(event))
-
-
-def show_status(found: Sequence[Status]) -> None:
-    """Write the states of runs to standard output."""
-    _to_standard_output(status_lines(found, folder=os.getcwd()))  # noqa: PTH109 - a text is wanted
+def show(events: Sequence[Event]) -> None:
+    """Write what a command was to show to standard output."""
+    console = _Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    if states := [event for event in events if isinstance(event, Status)]:
+        console.show(status_lines(states, folder=os.getcwd()))  # noqa: PTH109 - a text is wanted
+    for event in events:
+        match event:
+            case Planned():
+                console.show(plan_table(event))
+            case Verified():
+                console.show(verified_table(event))
+            case Undone():
+                console.show(undone_table(event))
+            case Labels():
+                console.show(labels_listed(event))
+            case CreatedLabel():
+                console.show(label_created(event))
+            case Explained():
+                console.show(explained_table(event))

@@ -96,7 +96,23 @@ def _where(reason: FailedFor) -> str:
     return f"{words} and {more:,} more" if more > 0 else words
 
 
-def labels_table(event: Labels | CreatedLabel) -> Table:
+def labels_listed(event: Labels) -> Iterator[RenderableType]:
+    """Yield the association types of two object types."""
+    if event.types:
+        yield _types_table(event)
+    else:
+        first, second = event.names[event.object_type], event.names[event.to_object_type]
+        yield plain(f"HubSpot lists no association type between {first} and {second}.")
+
+
+def label_created(event: CreatedLabel) -> Iterator[RenderableType]:
+    """Yield the types of a label that was made, or was there already."""
+    where = f"in HubSpot account {event.portal_id}" if event.portal_id else "in HubSpot"
+    yield _types_table(event)
+    yield plain(f"Created {where}." if event.created else f"It exists already {where}: nothing was created.")
+
+
+def _types_table(event: Labels | CreatedLabel) -> Table:
     """Return the association types of two object types, each as a load takes it."""
     lines = table("From", "To", "Category", "Type id", "Label")
     for listed in event.types:

@@ -87,7 +87,7 @@ def test_a_bug_is_exit_70_one_line_and_a_traceback_without_the_token(
     def fail(*_: object) -> int:
         raise ZeroDivisionError(f"with Bearer {os.environ['HUBSPOT_ACCESS_TOKEN']} in hand")
 
-    monkeypatch.setattr(terminal, "load", fail)
+    monkeypatch.setattr(terminal, "run", fail)
     done = run("load", "a.csv", "--log-file", "log")
     assert (done.code, done.err.count("\n")) == (70, 1)
     assert "report log" in done.err

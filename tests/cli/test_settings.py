@@ -9,8 +9,8 @@ import pytest
 
 from loader import cli, terminal
 from loader.errors import UsageError
-from loader.options import options_of
 from loader.options.command import Command
+from loader.options.verbs import options_of
 from loader.sandbox import Sandbox
 from loader.settings import Budget
 
@@ -59,8 +59,7 @@ VALUES = {
 def given_to_load(*words: str) -> Mapping[str, Any]:
     found: list[Command] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(terminal, "load", found.append)
-        patch.setattr(terminal, "plan", found.append)
+        patch.setattr(terminal, "run", found.append)
         cli.cli.main(["load", *words, "a.csv"], standalone_mode=False, obj=[])
     return found[0].values
 

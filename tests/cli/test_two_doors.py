@@ -11,7 +11,7 @@ import pytest
 import loader
 from loader.errors import LoaderError, UsageError
 from loader.events import Planned
-from loader.options import options_of
+from loader.options.verbs import options_of
 from loader.sandbox import Sandbox
 
 Run = Callable[..., Any]

@@ -128,7 +128,7 @@ def test_the_sandbox_shares_no_code_with_the_client() -> None:
         if other.split(".")[0] == "loader" and not other.startswith("loader.sandbox")
     ]
     assert shared == []
-    assert {name for name, other in own_imports() if other.startswith("loader.sandbox")} <= {"loader.cli"}
+    assert {name for name, other in own_imports() if other.startswith("loader.sandbox")} <= {"loader.run.sandbox"}
 
 
 def test_only_the_journal_asks_its_tables() -> None:

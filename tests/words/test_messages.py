@@ -96,7 +96,7 @@ def messages() -> Iterator[Message]:
 
 
 def _unplain(message: Message) -> Iterator[str]:
-    text = " ".join(message.text.split())
+    text = " ".join(re.sub(r"\x08.*?\n\n", "", message.text, flags=re.DOTALL).split())  # But for lists of marks.
     for pattern, right in UNPLAIN.items():
         if match := re.search(pattern, text, re.IGNORECASE):
             yield f"{message.path}:{message.line}: {match[0]!r} in {text!r}: write {right}"
