@@ -40,13 +40,17 @@ class Staging:
     """A journal under construction in `path`, which must not exist yet, and the rows that it is made of.
 
     `stopping` is called now and then while rows are grouped; True ends the grouping with RecordError. `mirror`: it is
-    kept which records stand in the file, and which of them have rejected rows (see `planning.scope`).
+    kept which records stand in the file, and which of them have rejected rows (see `planning.scope`). Without `cells`
+    no failures file can be written from the journal.
     """
 
-    def __init__(self, path: Path, *, stopping: Callable[[], bool] = lambda: False, mirror: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, stopping: Callable[[], bool] = lambda: False, mirror: bool = False, cells: bool = True
+    ) -> None:
         self._path = path
         self._stopping = stopping
         self._mirror = mirror
+        self._cells = cells
         self._spool = Spool(path, ROW)
         self._mark_spool = Spool(path, ROW)
         self._marks = Marks(self._mark_spool)
@@ -105,7 +109,7 @@ class Staging:
 
     def append(self, chunk: Chunk) -> None:
         """Take over a chunk of the current input."""
-        self._journal.add_records(self._input, self._records, chunk.rows, chunk.cells)
+        self._journal.add_records(self._input, self._records, chunk.rows, chunk.cells if self._cells else ())
         if len(chunk.links):
             rows = chunk.links
             found = np.empty(len(rows), ROW)

@@ -87,7 +87,7 @@ async def plan(
         if failures:
             check_failures_name(settings, outputs, None)
         with tempfile.TemporaryDirectory(prefix="association-loader-") as folder:
-            async with InThread(_staging(session, Path(folder))) as staging:
+            async with InThread(_staging(session, Path(folder), cells=failures)) as staging:
                 await staging.call(read_all, inputs, notify, session.stop)
                 session.note_ending_version()
                 journal = Path(folder) / "plan.journal"
@@ -103,9 +103,9 @@ async def plan(
     return replace(event, next_command=load_planned(settings) if event.pairs and not would_stop else None)
 
 
-def _staging(session: Session, folder: Path) -> Staging:
+def _staging(session: Session, folder: Path, *, cells: bool) -> Staging:
     mirror = session.settings.send.existing == "mirror"
-    return Staging(folder / "plan", stopping=session.stop.asked, mirror=mirror)
+    return Staging(folder / "plan", stopping=session.stop.asked, mirror=mirror, cells=cells)
 
 
 async def _without_token(session: Session, inputs: Sequence[Input], staging: InThread[Staging]) -> Planned:
