@@ -7,7 +7,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
@@ -24,8 +24,8 @@ SomeJournal = TypeVar("SomeJournal", bound=Journal)
 
 Listener = Callable[[Sequence[Outcome]], None]
 
-GATHER_SECONDS = 0.01
-"""Outcomes of this time share one commit: a commit costs as much as a hundred outcomes."""
+GATHER_SECONDS = 0.02
+"""Outcomes of this time share one commit: a commit costs as much as the outcomes of a whole batch."""
 
 
 class InThread(Generic[Held]):
@@ -102,7 +102,7 @@ class AsyncJournal(InThread[SomeJournal]):
         self._written: Mapping[str, object] = {}
         self._error: BaseException | None = None
         self._some = asyncio.Event()
-        self._closed = False
+        self._closed = asyncio.Event()
 
     def _leave(self) -> None:
         with self._views:
@@ -130,11 +130,16 @@ class AsyncJournal(InThread[SomeJournal]):
 
         Raises the first error of this journal again.
         """
+        with self._waiting_for_it():
+            await self._commit()
+            return await self._in_thread(partial(self._unless_broken, partial(work, self.held, *args, **kwargs)))
+
+    @contextmanager
+    def _waiting_for_it(self) -> Iterator[None]:
         task = asyncio.current_task()
         self.at_work.add(task)
         try:
-            await self._commit()
-            return await self._in_thread(partial(self._unless_broken, partial(work, self.held, *args, **kwargs)))
+            yield
         finally:
             self.at_work.discard(task)
 
@@ -157,8 +162,12 @@ class AsyncJournal(InThread[SomeJournal]):
         await self.call(Journal.claim_again, insisting=insisting)
 
     async def keep(self, images: Sequence[Image], demoted: Sequence[Demotion]) -> dict[int, int]:
-        """Commit what pairs were before they are sent; return by pair how many of its rows are so already."""
-        return await self.call(Journal.keep, images, demoted)
+        """Commit what pairs were before they are sent; return by pair how many of its rows are so already.
+
+        Outcomes that were recorded need not be committed for that: they are of other pairs.
+        """
+        with self._waiting_for_it():
+            return await self._in_thread(partial(self._unless_broken, partial(self.held.keep, images, demoted)))
 
     @property
     def facts(self) -> Facts:
@@ -191,17 +200,18 @@ class AsyncJournal(InThread[SomeJournal]):
 
     async def write(self) -> None:
         """Write outcomes down as they come, all of them until `close`; raises RecordError when that fails."""
-        while not self._closed:
+        while not self._closed.is_set():
             await self._some.wait()
-            await asyncio.sleep(GATHER_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closed.wait(), GATHER_SECONDS)
             self._some.clear()
             await self._commit()
         await self._commit()  # What came while the last ones were being written.
-        self._closed = False  # A load may send in several passes.
+        self._closed.clear()  # A load may send in several passes.
 
     def close(self) -> None:
         """Let `write` end once everything is written."""
-        self._closed = True
+        self._closed.set()
         self._some.set()
 
     async def finish(self, *, view: bool = True) -> None:

@@ -129,8 +129,8 @@ BUGS: dict[str, tuple[Any, str, int]] = {
     "in reading an answer": (replies, "created", 10),
     "in claiming pairs": (Journal, "claim_lot", 1),
     "in keeping what pairs were": (Journal, "keep", 1),
-    "in recording outcomes": (Journal, "record", 3),
-    "in writing results": (TextResults, "catch_up", 3),
+    "in recording outcomes": (Journal, "record", 2),
+    "in writing results": (TextResults, "catch_up", 2),
     "in showing progress": (Meter, "progress", 1),
 }
 
