@@ -1,6 +1,6 @@
 """Rows become pairs: all rows that name the same two records, whichever end they are written from, are one request."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from loader.columns import Flags, Ids, PlannedLot, Small
-from loader.model import hides_leads
+from loader.journal import NewJournal
+from loader.model import Specification, hides_leads
 from loader.planning.orient import (
     ORIENTED,
     Kinds,
-    Sink,
+    Reject,
     Why,
     as_written,
     begins,
     contradicting,
-    oriented,
     specify,
     without_contradictions,
 )
@@ -44,69 +44,72 @@ _WITH_PAIR = [
 
 
 def group(
-    rows: Spool,
+    rows: Iterable[Records],
     path: Path,
     kinds: Kinds,
-    sink: Sink,
+    journal: NewJournal,
     *,
     by_record: bool,
-    ids: Callable[[Records], Flags],
-    stopping: Callable[[], None],
-) -> None:
-    """Make one pair of all rows that name the same two records, and hand the pairs over in lots.
+    reject: Reject,
+    check: Callable[[], None],
+) -> dict[int, Specification]:
+    """Make one pair of all rows that name the same two records; return by number what pairs are sent as.
 
-    Pairs come in the order in which the rows first name them, or, `by_record`, record by record from the end that has
-    fewer of them. Rows that would give one record two primary records are rejected first, all of them, and so are rows
-    that name one record twice. `stopping` is called now and then, and may raise.
+    `rows` are seen from their main ends (`orient.oriented`). Pairs go to the journal in lots, in the order in which the
+    rows first name them, or, `by_record`, record by record from the end that has fewer of them. Rows that would give
+    one record two primary records are rejected first, all of them. `check` is called now and then, and may raise.
     """
     with Spool(path, ORIENTED) as spool:
-        for block in oriented(rows, kinds, sink, ids):
-            stopping()
+        for block in rows:
+            check()
             spool.append(block)
         found = contradicting(spool, path, kinds) if kinds.sided else {}
         if not found:
-            _Grouping(spool, path, kinds, sink, stopping).run(by_record=by_record)
-            return
+            return _Grouping(spool, path, kinds, journal, reject=reject, check=check).run(by_record=by_record)
         with Spool(path, ORIENTED) as rows_to_pair:
             for block in spool.blocks():
-                rows_to_pair.append(without_contradictions(block, kinds, found, sink))
-            _Grouping(rows_to_pair, path, kinds, sink, stopping).run(by_record=by_record)
+                rows_to_pair.append(without_contradictions(block, kinds, found, reject))
+            return _Grouping(rows_to_pair, path, kinds, journal, reject=reject, check=check).run(by_record=by_record)
 
 
 class _Grouping:
     """The grouping of rows that can all be sent."""
 
-    def __init__(self, rows: Spool, path: Path, kinds: Kinds, sink: Sink, stopping: Callable[[], None]) -> None:
+    def __init__(
+        self, rows: Spool, path: Path, kinds: Kinds, journal: NewJournal, *, reject: Reject, check: Callable[[], None]
+    ) -> None:
         self._rows = rows
         self._path = path
         self._kinds = kinds
-        self._sink = sink
-        self._stopping = stopping
+        self._journal = journal
+        self._reject = reject
+        self._check = check
         self._by_b = np.zeros(max(kinds.directions, default=0) + 1, np.bool_)
-        self._requests = _Requests(kinds, self._by_b, sink)
+        self._requests = _Requests(kinds, self._by_b, journal)
 
-    def run(self, *, by_record: bool) -> None:
+    def run(self, *, by_record: bool) -> dict[int, Specification]:
         records = self._choose_ends() if by_record else {}
         for type_pair, (first, second) in self._kinds.directions.items():
             direction = (second, first) if self._by_b[type_pair] else (first, second)
-            self._sink.type_pair(type_pair, direction, records.get(type_pair, 0))
+            self._journal.type_pair(type_pair, direction, records.get(type_pair, 0))
         if by_record:
             for pairs in self._pairs():
                 for lot in pairs.lots():
-                    self._sink.lot(lot)
-            return
+                    self._journal.lot(lot)
+            return self._requests.specifications
         # In the order in which the rows first name them.
         with Spool(self._path, _WITH_PAIR) as spool:
             for pairs in self._pairs():
                 spool.append(pairs.each_row())
             for each in spool.parts(("first",)):
-                self._stopping()
+                self._check()
                 part = each[np.lexsort((each["ordinal"], each["first"]))]
                 starts = np.flatnonzero(begins(part, "first"))
                 for begin in range(0, len(starts), PAIRS_IN_A_LOT):
                     some = starts[begin : begin + PAIRS_IN_A_LOT]
                     end = starts[begin + PAIRS_IN_A_LOT] if begin + PAIRS_IN_A_LOT < len(starts) else len(part)
-                    self._sink.lot(_lot(part[some[0] : end], some - some[0]))
+                    self._journal.lot(_lot(part[some[0] : end], some - some[0]))
+        return self._requests.specifications
 
     # --- the end that is looked up
 
@@ -131,7 +134,7 @@ class _Grouping:
         """Return how many records there are at one end of each type pair; one in `share` is counted."""
         found = np.empty(0, [("type_pair", "i4"), (end, "i8")])
         for block in self._rows.blocks():
-            self._stopping()
+            self._check()
             some = block[block[end] % share == 0] if share > 1 else block
             both = np.concatenate((found, some[["type_pair", end]].astype(found.dtype)))
             both = both[np.lexsort((both[end], both["type_pair"]))]
@@ -144,7 +147,7 @@ class _Grouping:
     def _pairs(self) -> Iterator["_Pairs"]:
         """Yield the pairs of all type pairs, by the record that is looked up."""
         for part in self._rows.parts(("type_pair", "a", "b"), whole=2, change=self._from_chosen_end):
-            self._stopping()
+            self._check()
             keys = [part[key] for key in ("b", "a", "type_pair")]
             yield self._grouped(part[np.lexsort(keys)])
 
@@ -164,7 +167,7 @@ class _Grouping:
         refused = self._requests.refused(rows["code"], np.repeat(requests, sizes))
         if refused.any():
             # To change ends twice changes nothing.
-            self._sink.reject(
+            self._reject(
                 as_written(self._from_chosen_end(rows[refused])), repeat(Why("UNKNOWN_INVERSE_TYPE", UNKNOWN_INVERSE))
             )
             sizes = np.add.reduceat(~refused, starts, dtype=np.int64)
@@ -187,10 +190,11 @@ class _Grouping:
 class _Requests:
     """What the mixtures of kinds of rows come to: few, however many pairs there are."""
 
-    def __init__(self, kinds: Kinds, by_b: Flags, sink: Sink) -> None:
+    def __init__(self, kinds: Kinds, by_b: Flags, journal: NewJournal) -> None:
         self._kinds = kinds
         self._by_b = by_b
-        self._sink = sink
+        self._journal = journal
+        self.specifications: dict[int, Specification] = {}
         self._numbers: dict[tuple[int, ...], int] = {}
         self._backward: list[bool] = []
         self._lookup_backward: list[bool] = []
@@ -230,7 +234,8 @@ class _Requests:
             self._lookup_backward.append(specification.backward != bool(self._by_b[type_pair]))
             # Within one object type, rows of one kind may be written from both ends.
             self._refused.update((number, 2 * kind + 1) for kind in specification.refused)
-            self._sink.request(number, specification, lookup_backward=self._lookup_backward[-1])
+            self.specifications[number] = specification
+            self._journal.request(number, specification, lookup_backward=self._lookup_backward[-1])
         return number
 
     def refused(self, codes: Small, requests: Small) -> Flags:

@@ -8,11 +8,11 @@ where only that can name all types; a row whose type can be named from neither i
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from loader.columns import Flags, PlannedLot
+from loader.columns import Flags
 from loader.model import Direction, End, Resolved, Specification, hides_leads
 from loader.planning.spool import Records, Spool
 
@@ -36,20 +36,8 @@ class Why(NamedTuple):
     field: str = ""
 
 
-class Sink(Protocol):
-    """Takes over what comes of rows."""
-
-    def reject(self, rows: Records, why: Iterable[Why]) -> None:
-        """Take over rows, as they are written (see `ROW`), that are never sent."""
-
-    def type_pair(self, number: int, direction: Direction, records: int) -> None:
-        """Take note of a type pair, seen from the end that is looked up, and how many records there are, about."""
-
-    def request(self, number: int, specification: Specification, *, lookup_backward: bool) -> None:
-        """Take note of what pairs are sent as; `lookup_backward`: they are looked up by the record at their to end."""
-
-    def lot(self, lot: PlannedLot) -> None:
-        """Take over the next pairs."""
+Reject: TypeAlias = Callable[[Records, Iterable[Why]], None]
+"""Takes over rows, as they are written (see `ROW`), that are never sent."""
 
 
 class Kinds:
@@ -127,7 +115,7 @@ def _all_known(kinds: Sequence[int], resolved: Mapping[int, Resolved]) -> bool:
     return all(resolved[kind].inverse is not None for kind in kinds)
 
 
-def oriented(rows: Spool, kinds: Kinds, sink: Sink, ids: Callable[[Records], Flags]) -> Iterator[Records]:
+def oriented(rows: Spool, kinds: Kinds, reject: Reject, ids: Callable[[Records], Flags]) -> Iterator[Records]:
     """Yield the rows that can be sent, seen from their main ends.
 
     `ids` puts record ids in the place of own keys, rejects rows of which a record was not found, and tells the others.
@@ -142,7 +130,7 @@ def oriented(rows: Spool, kinds: Kinds, sink: Sink, ids: Callable[[Records], Fla
             lost = block[itself]
             why = "object_id and to_object_id are both {}: a record cannot be associated with itself"
             both = lost["from"].tolist()
-            sink.reject(lost, (Why("RECORD_WITH_ITSELF", why.format(record), "to_object_id") for record in both))
+            reject(lost, (Why("RECORD_WITH_ITSELF", why.format(record), "to_object_id") for record in both))
             stay &= ~itself
         block, kind = block[stay], block["kind"][stay]
         backward = np.where(kinds.within[kind], block["from"] > block["to"], kinds.backward[kind])
@@ -212,7 +200,7 @@ def _singles(rows: Records, kinds: Kinds) -> Records:
 
 
 def without_contradictions(
-    block: Records, kinds: Kinds, found: Mapping[tuple[int, int], tuple[int, int]], sink: Sink
+    block: Records, kinds: Kinds, found: Mapping[tuple[int, int], tuple[int, int]], reject: Reject
 ) -> Records:
     """Return the rows that give no record a second primary record, and reject all the others."""
     written = as_written(block)
@@ -220,7 +208,7 @@ def without_contradictions(
     records = [(types, record) for types, record, _ in _singles(written, kinds).tolist()]
     lost = np.array([key in found for key in records], np.bool_)
     messages = (_two(kinds.sided[key[0]], key[1], *found[key]) for key in records if key in found)
-    sink.reject(written[asking[lost]], (Why("CONFLICTING_PRIMARY", message) for message in messages))
+    reject(written[asking[lost]], (Why("CONFLICTING_PRIMARY", message) for message in messages))
     return np.delete(block, asking[lost])
 
 

@@ -1,7 +1,7 @@
 """Read, check, resolve, group: what load, plan and verify have in common."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -18,14 +18,13 @@ from loader.events import (
     RemovalPlanned,
 )
 from loader.journal import InThread
-from loader.model import Resolved, RowKind, Specification, Unresolved
+from loader.model import Resolved, RowKind, Unresolved
 from loader.planning.association_limits import Limits, reject_beyond_limits
 from loader.planning.association_types import AssociationTypes
 from loader.planning.cost import ARCHIVE, Ahead, costs, method_for
 from loader.planning.names import learn, refuse_options, resolve_names, wrong_address
 from loader.planning.new_labels import plan_labels
 from loader.planning.object_types import ObjectTypes
-from loader.planning.orient import ends
 from loader.planning.own_keys import Records, look_up
 from loader.planning.staging import Staging
 from loader.read import Input
@@ -122,7 +121,7 @@ async def resolve_and_group(
     looked_up = await stop.unless(look_up(staging, directions, names, portal, notify))
     rows = await thread.call(Staging.rows_of_kind, settings.send.limit)
     try:
-        specifications = await thread.call(_group, verdicts, types, by_record=by_record)
+        specifications = await thread.call(Staging.group, verdicts, types, by_record=by_record)
         if portal is not None and destination.current is not None and not settings.removes:
             await stop.unless(reject_beyond_limits(staging, specifications, types, portal, destination.current))
         if mirror:
@@ -159,22 +158,6 @@ def _describe(row_kind: RowKind, verdict: Resolved | Unresolved, names: ObjectTy
     return Kind(0, *row_kind[:5], problem=verdict.message)
 
 
-def _group(
-    staging: Staging, verdicts: Mapping[int, Resolved | Unresolved], types: AssociationTypes, *, by_record: bool
-) -> dict[int, Specification]:
-    """Group the rows, and return by number what pairs are sent as."""
-    resolved = {kind: verdict for kind, verdict in verdicts.items() if isinstance(verdict, Resolved)}
-    staging.reject_kinds({kind: each for kind, each in verdicts.items() if isinstance(each, Unresolved)})
-    staging.resolve(resolved, ends(resolved, staging.rows_of_kind()))
-    for direction in {verdict.direction for verdict in resolved.values()}:
-        staging.note_inverses(direction, types.inverses(direction))
-    both = {each for verdict in resolved.values() for each in (verdict.direction, verdict.direction[::-1])}
-    # HubSpot adds its types without a label to every pair by itself.
-    plain = {each: sorted(known.type for known in types.of(each) if not known.label) for each in sorted(both)}
-    staging.remember(unlabelled=[(*direction, kinds) for direction, kinds in plain.items()])
-    return staging.group(by_record=by_record)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prospect:
     """What is known of the portal that the rows are meant for, and how many records are to be sent at most.
@@ -193,7 +176,7 @@ class Prospect:
 
 def planned(staging: Staging, inputs: Sequence[Input], resolution: Resolution, prospect: Prospect) -> Planned:
     """Return what was planned, for people to look at before anything is sent."""
-    figures = staging.figures(prospect.limit)
+    figures = staging.journal.figures(prospect.limit)
     read = zip(inputs, figures.records, strict=True)
     removes = prospect.method == ARCHIVE
     by_method = costs(figures.pairs, figures.looked_up, prospect.rate, prospect.daily_quota, removes=removes)
@@ -232,7 +215,7 @@ def _first_rejected(
     staging: Staging, inputs: Sequence[Input], reason: str, limit: int | None
 ) -> tuple[RejectedRow, ...]:
     found = []
-    for each in staging.first_rejects(reason, MOST_NAMED, limit):
+    for each in staging.journal.first_rejects(reason, MOST_NAMED, limit):
         source = inputs[each.input]
         headers = source.understood.columns.get(each.field, ())
         column = each.to_column if each.field == "to_object_id" else "".join(headers[:1])

@@ -12,7 +12,7 @@ import numpy as np
 
 from loader.columns import Flags, PlannedLot, place
 from loader.errors import RecordError
-from loader.journal import Figures, FirstReject, NewJournal, StagedReject
+from loader.journal import NewJournal, StagedReject
 from loader.journal.bound import bound_place
 from loader.model import (
     AssociationType,
@@ -27,7 +27,7 @@ from loader.model import (
 from loader.planning.association_types import AssociationTypes
 from loader.planning.group import group
 from loader.planning.object_types import ObjectTypes
-from loader.planning.orient import ROW, Kinds, Why
+from loader.planning.orient import ROW, Kinds, Why, ends, oriented
 from loader.planning.scope import ENTRY, OF_FROM_END, OTHER_END, REJECTED, Entries, Marks, exempt_records
 from loader.planning.spool import Records, Spool
 
@@ -54,7 +54,7 @@ class Staging:
         self._spool = Spool(path, ROW)
         self._mark_spool = Spool(path, ROW)
         self._marks = Marks(self._mark_spool)
-        self._journal = NewJournal(path, lambda: chain(self._spool.blocks(), self._marks.blocks()))
+        self.journal = NewJournal(path, lambda: chain(self._spool.blocks(), self._marks.blocks()))
         self._by_key = False, False
         self._named: dict[int, tuple[str | None, str | None]] = {}
         self._kinds: dict[RowKind, int] = {}
@@ -70,11 +70,11 @@ class Staging:
 
     def __enter__(self) -> Self:
         with ExitStack() as held:
-            held.enter_context(self._journal)
+            held.enter_context(self.journal)
             held.enter_context(self._spool)
             held.enter_context(self._mark_spool)
             self._held = held.pop_all()
-        self.keys = self._journal.keys
+        self.keys = self.journal.keys
         return self
 
     def __exit__(
@@ -101,15 +101,15 @@ class Staging:
         """
         self._input += 1
         self._records = self._without = 0
-        self._journal.begin_input(self._input, name, sha256, header, to_columns)
+        self.journal.begin_input(self._input, name, sha256, header, to_columns)
         self.keys.begin_input(self._input, id_properties)
         self._by_key = id_properties[0] is not None, id_properties[1] is not None
         self._label_columns[str(self._input)] = label_column
-        self.remember(label_columns=self._label_columns)
+        self.journal.remember(label_columns=self._label_columns)
 
     def append(self, chunk: Chunk) -> None:
         """Take over a chunk of the current input."""
-        self._journal.add_records(self._input, self._records, chunk.rows, chunk.cells if self._cells else ())
+        self.journal.add_records(self._input, self._records, chunk.rows, chunk.cells if self._cells else ())
         if len(chunk.links):
             rows = chunk.links
             found = np.empty(len(rows), ROW)
@@ -119,7 +119,7 @@ class Staging:
             counts = np.bincount(found["kind"])
             self._rows_of_kind.update({kind: int(counts[kind]) for kind in np.flatnonzero(counts).tolist()})
             self._spool.append(found)
-        self._journal.reject(
+        self.journal.reject(
             StagedReject(
                 input=self._input,
                 row=each.row,
@@ -141,12 +141,12 @@ class Staging:
     def _kind(self, row_kind: RowKind) -> int:
         if row_kind not in self._kinds:
             self._kinds[row_kind] = len(self._kinds) + 1
-            self._journal.add_kind(self._kinds[row_kind], row_kind)
+            self.journal.add_kind(self._kinds[row_kind], row_kind)
         return self._kinds[row_kind]
 
     def end_input(self) -> None:
         """Close the current input."""
-        self._journal.end_input(self._input, self._records, self._without)
+        self.journal.end_input(self._input, self._records, self._without)
 
     # --- what rows ask for
 
@@ -159,36 +159,22 @@ class Staging:
         for row_kind, kind in self._kinds.items():
             found = names.find(row_kind.object_type), names.find(row_kind.to_object_type)
             self._named[kind] = found
-            self._journal.name_types(kind, *found)
+            self.journal.name_types(kind, *found)
 
     def rows_of_kind(self, limit: int | None = None) -> Mapping[int, int]:
         """Return how many rows of each kind are not rejected; with a limit, of its records, before rows are grouped."""
         if limit is None:
             return dict(self._rows_of_kind)
-        end = bound_place(self._journal.end_of(limit))
+        end = bound_place(self.journal.end_of(limit))
         counts = np.zeros(len(self._kinds) + 1, np.int64)
         for block in self._spool.blocks():
             within = place(block["input"], block["row"]) <= end
             counts += np.bincount(block["kind"][within], minlength=len(counts))
         return Counter({kind: int(counts[kind]) for kind in np.flatnonzero(counts).tolist()})
 
-    def resolve(self, resolved: Mapping[int, Resolved], ends: Mapping[int, End]) -> None:
-        """Write down what each kind is sent as."""
-        self._resolved, self._ends = dict(resolved), dict(ends)
-        for kind, verdict in resolved.items():
-            self._journal.resolve(kind, verdict, ends[kind].single)
-
-    def note_inverses(self, direction: Direction, inverses: Mapping[AssociationType, AssociationType]) -> None:
-        """Write down what the types of a direction are called from the other end, where that is known."""
-        self._journal.note_inverses(direction, inverses)
-
-    def labels_made(self, made: Mapping[AssociationType, AssociationType]) -> None:
-        """Put association types in the place of those that stood for them while their labels were to be made."""
-        self._journal.replace_types(made)
-
     # --- rejects
 
-    def reject_kinds(self, why: Mapping[int, Unresolved]) -> None:
+    def _reject_kinds(self, why: Mapping[int, Unresolved]) -> None:
         """Reject every row of the kinds that cannot be sent."""
         kinds = np.array(sorted(why), np.int32)
         unsure = [kind for kind, each in why.items() if each.field in OF_FROM_END]
@@ -203,7 +189,7 @@ class Staging:
         for start in range(0, len(rows), REJECTS_AT_ONCE):
             some = rows[start : start + REJECTS_AT_ONCE]
             texts = self.keys.texts([*some["from"].tolist(), *some["to"].tolist()])
-            self._journal.reject(
+            self.journal.reject(
                 StagedReject(
                     input=number,
                     row=row,
@@ -235,7 +221,7 @@ class Staging:
         ):
             records = zip(some["kind"][these].tolist(), some[side][these].tolist(), strict=True)
             place = int(side == "to")
-            self._journal.exempt((self._named[kind][place] or "", record, reason) for kind, record in records)
+            self.journal.exempt((self._named[kind][place] or "", record, reason) for kind, record in records)
 
     def _replace_keys(self, block: Records) -> None:
         """Put record ids in the place of own keys, where these stand for a record."""
@@ -256,15 +242,15 @@ class Staging:
             for each in types.of(direction):
                 if all_labels or each.type in asked:
                     number += 1
-                    self._journal.scope_type(number, direction, each.type, each.label)
-        self._journal.exempt(exempt_records(self._marked(), self._named))
+                    self.journal.scope_type(number, direction, each.type, each.label)
+        self.journal.exempt(exempt_records(self._marked(), self._named))
         with Spool(self._path, ENTRY) as spool:
             entries = Entries(spool, directions)
             entries.add_blank(self._marked(), self._kinds_of_blank(portal_id))
-            for first_pair, lot in self._journal.lots():
+            for first_pair, lot in self.journal.lots():
                 entries.add(first_pair, lot, self._specifications)
             for scope_lot in entries.lots():
-                self._journal.scope_lot(scope_lot)
+                self.journal.scope_lot(scope_lot)
 
     def sound_directions(self) -> dict[Direction, set[AssociationType]]:
         """Return the directions that rows in order are written in, each with the types that they ask for."""
@@ -294,15 +280,32 @@ class Staging:
 
     # --- grouping
 
-    def group(self, *, by_record: bool = False) -> dict[int, Specification]:
+    def group(
+        self, verdicts: Mapping[int, Resolved | Unresolved], types: AssociationTypes, *, by_record: bool = False
+    ) -> dict[int, Specification]:
         """Make one pair of all rows that name the same two records; return by number what pairs are sent as.
 
-        Pairs are sent in the order in which the rows first name them, or, `by_record`, so that those of one record lie
-        together, at the end that has fewer records.
+        `verdicts` say by kind what its rows are sent as, or why they are rejected. Pairs are sent in the order in which
+        the rows first name them, or, `by_record`, so that those of one record lie together, at the end that has fewer
+        records.
         """
+        self._reject_kinds({kind: each for kind, each in verdicts.items() if isinstance(each, Unresolved)})
+        self._resolved = {kind: verdict for kind, verdict in verdicts.items() if isinstance(verdict, Resolved)}
+        self._ends = ends(self._resolved, self.rows_of_kind())
+        for kind, verdict in self._resolved.items():
+            self.journal.resolve(kind, verdict, self._ends[kind].single)
+        for direction in {verdict.direction for verdict in self._resolved.values()}:
+            self.journal.note_inverses(direction, types.inverses(direction))
+        both = {each for verdict in self._resolved.values() for each in (verdict.direction, verdict.direction[::-1])}
+        # HubSpot adds its types without a label to every pair by itself.
+        plain = {each: sorted(known.type for known in types.of(each) if not known.label) for each in sorted(both)}
+        self.journal.remember(unlabelled=[(*direction, kinds) for direction, kinds in plain.items()])
         self.whole = False
         kinds = Kinds(self._resolved, self._ends, len(self._kinds))
-        group(self._spool, self._path, kinds, self, by_record=by_record, ids=self._ids, stopping=self._stop)
+        rows = oriented(self._spool, kinds, self.reject, self._ids)
+        self._specifications = group(
+            rows, self._path, kinds, self.journal, by_record=by_record, reject=self.reject, check=self._check
+        )
         self.whole = True
         return self._specifications
 
@@ -316,22 +319,9 @@ class Staging:
             stay &= ~lost
         return stay
 
-    def _stop(self) -> None:
+    def _check(self) -> None:
         if self._stopping():
             raise RecordError(f"{self._path}: the grouping of rows was ended")
-
-    def type_pair(self, number: int, direction: Direction, records: int) -> None:
-        """Write down two object types, from the end that is looked up."""
-        self._journal.type_pair(number, direction, records)
-
-    def request(self, number: int, specification: Specification, *, lookup_backward: bool) -> None:
-        """Write down what pairs are sent as."""
-        self._specifications[number] = specification
-        self._journal.request(number, specification, lookup_backward=lookup_backward)
-
-    def lot(self, lot: PlannedLot) -> None:
-        """Write down the next pairs."""
-        self._journal.lot(lot)
 
     # --- grouped
 
@@ -341,7 +331,7 @@ class Staging:
         `wanted` gives what the pairs are sent as, by number, and whether the record is the one at their to end.
         """
         with Spool(self._path, _OF_RECORD) as spool:
-            for first_pair, lot in self._journal.lots():
+            for first_pair, lot in self.journal.lots():
                 for request, at_to in wanted:
                     pairs = np.flatnonzero(lot.requests == request)
                     found = np.empty(len(pairs), _OF_RECORD)
@@ -358,41 +348,29 @@ class Staging:
     def reject_pairs(self, reason: str, messages: Mapping[int, str]) -> None:
         """Reject all rows of pairs, by number, each pair with its message; the others are numbered anew."""
         numbers = np.array(sorted(messages), np.int64)
-        for first_pair, lot in self._journal.lots() if messages else ():
+        for first_pair, lot in self.journal.lots() if messages else ():
             of_lot = numbers[slice(*np.searchsorted(numbers, (first_pair, first_pair + len(lot))))]
             if len(of_lot):
                 some = lot.take(of_lot - first_pair)
                 why = (Why(reason, messages[pair]) for pair in np.repeat(of_lot, some.sizes).tolist())
                 self.reject(_written(some), why)
         if messages:
-            self._journal.drop_pairs(numbers)
+            self.journal.drop_pairs(numbers)
 
     def keep_only(self, pairs: Sequence[int]) -> None:
         """Leave out every pair but these, by number (from 1); their rows count no more."""
-        self._journal.drop_pairs(np.setdiff1d(np.arange(1, self.figures().pairs + 1), np.array(pairs, np.int64)))
+        self.journal.drop_pairs(np.setdiff1d(np.arange(1, self.journal.figures().pairs + 1), np.array(pairs, np.int64)))
 
     # --- closing
 
-    def figures(self, limit: int | None = None) -> Figures:
-        """Return what was read and grouped, in figures; with a limit, what of that its records come to."""
-        return self._journal.figures(limit)
-
-    def first_rejects(self, reason: str, most: int, limit: int | None = None) -> list[FirstReject]:
-        """Return the first rows that are rejected for a reason, in the order of the inputs."""
-        return self._journal.first_rejects(reason, most, limit)
-
-    def remember(self, /, **changes: object) -> None:
-        """Give some of the journal's facts their values; see `Facts.changed`."""
-        self._journal.remember(**changes)
-
     def install(self, journal: Path) -> None:
         """Give the finished journal its name, whole and on disk."""
-        self._journal.count_rows(self._rows_of_kind)
+        self.journal.count_rows(self._rows_of_kind)
         single = {kind: (end.single, self._resolved[kind].direction) for kind, end in self._ends.items() if end.single}
-        self._journal.note_promoted(
+        self.journal.note_promoted(
             {kind: (types[::-1] if at == "to" else types, at) for kind, (at, types) in single.items()}
         )
-        self._journal.install(journal)
+        self.journal.install(journal)
 
 
 def _written(lot: PlannedLot) -> Records:

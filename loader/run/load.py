@@ -167,7 +167,7 @@ class _Load:
                 await staging.call(read_all, self.inputs, self.notify, self.stop)
                 account, refused = await self._plan(gateway, portal, staging)
                 await staging.call(
-                    Staging.remember,
+                    lambda held, **facts: held.journal.remember(**facts),
                     identity=bound,
                     planned=refused is None,
                     started_at=self.session.moment(),
@@ -227,7 +227,7 @@ class _Load:
                 self.notify(Note(f"{name} holds no rows: nothing is loaded from it", serious=True))
         if event.new_labels:
             made = await self.session.stop.unless(make_labels(portal, event.new_labels, self.notify))
-            await staging.call(Staging.labels_made, made)
+            await staging.call(lambda held: held.journal.replace_types(made))
             self._new_labels = tuple(new.label for new in event.new_labels)
         self.session.note(replacing(self.settings.send), advice(event, self.settings.send))
         self.session.note_ending_version()

@@ -147,7 +147,7 @@ class _Verification:
 
     def _install(self, staging: Staging, account: Account, bound: dict[str, Any]) -> None:
         sample = self._draw(staging)
-        staging.remember(
+        staging.journal.remember(
             identity=bound,
             portal_id=account.portal_id,
             planned=True,
@@ -161,7 +161,7 @@ class _Verification:
 
     def _draw(self, staging: Staging) -> dict[str, int] | None:
         """Leave out all pairs but a sample, and return how it was drawn."""
-        wanted, pairs = self.settings.verify.sample, staging.figures().pairs
+        wanted, pairs = self.settings.verify.sample, staging.journal.figures().pairs
         if wanted is None:
             return None
         seed = self.settings.verify.seed

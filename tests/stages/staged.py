@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from loader.journal import Journal
-from loader.model import Chunk, Numbers, Outcome, Pair, Reject, Resolved, Result, RowKind
-from loader.planning import orient
+from loader.model import Chunk, Numbers, Outcome, Pair, Reject, Result, RowKind
 from loader.planning.names import Portal, resolve_names
 from loader.planning.staging import Staging
 from tests.rows import Link, in_columns
@@ -48,12 +47,7 @@ def chunk(
 def group(staging: Staging, portal: Portal | None = None, *, by_record: bool = False) -> None:
     """Settle and group what was staged, as a load does."""
     verdicts, _, _, types = asyncio.run(resolve_names(staging.kinds(), portal))
-    resolved = {kind: verdict for kind, verdict in verdicts.items() if isinstance(verdict, Resolved)}
-    staging.reject_kinds({kind: each for kind, each in verdicts.items() if not isinstance(each, Resolved)})
-    staging.resolve(resolved, orient.ends(resolved, staging.rows_of_kind()))
-    for direction in {verdict.direction for verdict in resolved.values()}:
-        staging.note_inverses(direction, types.inverses(direction))
-    staging.group(by_record=by_record)
+    staging.group(verdicts, types, by_record=by_record)
 
 
 def stage(
@@ -74,7 +68,7 @@ def stage(
                 staging.append(one)
             staging.end_input()
         group(staging, portal, by_record=by_record)
-        staging.remember(planned=True, started_at=NOW, identity={})
+        staging.journal.remember(planned=True, started_at=NOW, identity={})
         staging.install(journal)
     return journal
 

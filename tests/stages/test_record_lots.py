@@ -134,7 +134,7 @@ def test_many_rows_are_judged_by_a_sample(tmp_path: Path, monkeypatch: pytest.Mo
         staging.begin_input("a.csv", "sha", HEADER, HEADER[1:])
         staging.append(chunk([link(row, row, row % 300 + 1) for row in range(2, 3002)]))
         group(staging, by_record=True)
-        figures = staging.figures()
+        figures = staging.journal.figures()
     assert (figures.rows, figures.pairs) == (3000, 3000)
     assert 150 < figures.looked_up < 600
 

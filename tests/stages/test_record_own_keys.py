@@ -26,7 +26,7 @@ def staging(tmp_path: Path) -> Iterator[Staging]:
 
 def pairs(staging: Staging, folder: Path) -> list[tuple[str, str, int]]:
     """Install the journal, and return the ids and the number of rows of every pair."""
-    staging.remember(planned=True)
+    staging.journal.remember(planned=True)
     staging.install(folder / "r.journal")
     with Journal(folder / "r.journal") as journal:
         return [(pair.object_id, pair.to_object_id, pair.rows) for pair in claim(journal, 100)]
@@ -44,7 +44,7 @@ def test_values_like_numbers_are_never_numbers(staging: Staging) -> None:
     assert staging.keys.questions({1: ("0-1", "0-2")}, asked_as) == {question: len(LIKE_NUMBERS)}
     assert [text for page in staging.keys.values(question) for text in page] == sorted(LIKE_NUMBERS)
     group(staging)
-    assert staging.figures().pairs == len(LIKE_NUMBERS)
+    assert staging.journal.figures().pairs == len(LIKE_NUMBERS)
 
 
 def test_values_are_replaced_by_the_ids_that_were_found(staging: Staging, tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_values_are_replaced_by_the_ids_that_were_found(staging: Staging, tmp_pa
     staging.keys.answer(EMAIL, people)
     staging.keys.answer(DOMAIN, [("x.example", FoundRecord("1", "", "")), ("y.example", missing)])
     group(staging)
-    figures = staging.figures()
+    figures = staging.journal.figures()
     assert (figures.pairs, figures.rows, figures.reasons) == (1, 4, {"RECORD_NOT_FOUND": 2})
     assert pairs(staging, tmp_path) == [(str(2**63 - 1), "1", 2)]
     with Journal(tmp_path / "r.journal") as journal:
@@ -74,7 +74,7 @@ def test_without_answers_rows_are_grouped_by_their_values(staging: Staging) -> N
     staging.append(chunk([Link(2, 0, "1", "1", row_kind())]))
     staging.keys.questions({1: ("0-1", "0-2")}, asked_as)
     group(staging)
-    assert staging.figures().pairs == 2
+    assert staging.journal.figures().pairs == 2
 
 
 def test_each_input_has_its_own_property(staging: Staging, tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_failed_part_of_a_list_is_written_out_as_its_value(staging: Staging, t
     staging.keys.questions({1: ("0-1", "0-2")}, asked_as)
     staging.keys.answer(DOMAIN, [("x.example", FoundRecord("7", "", "")), ("y.example", FoundRecord("8", "", ""))])
     group(staging)
-    staging.remember(planned=True, started_at=NOW, identity={})
+    staging.journal.remember(planned=True, started_at=NOW, identity={})
     staging.install(tmp_path / "r.journal")
     with Journal(tmp_path / "r.journal") as journal:
         one, other = claim(journal, 10)
