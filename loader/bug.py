@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from loader.errors import LoaderError
+from loader.fetch.address import secrets_in
 
 EXIT_CODE = LoaderError.exit_code
 
@@ -44,12 +45,17 @@ def _write(descriptor: int, text: str) -> None:
         file.write(text)
 
 
-def secrets_around(environment: Iterable[tuple[str, str]], token_file: str | None) -> list[str]:
+def secrets_around(
+    environment: Iterable[tuple[str, str]], token_file: str | None, arguments: Iterable[str]
+) -> list[str]:
     """Return every secret that a command may have seen, whether it got as far as settings or not."""
+    environment = list(environment)
     found = [text.strip() for name, text in environment if name.startswith("HUBSPOT_") and name not in _PUBLIC]
     if token_file is not None:
         with suppress(OSError):
             found.append(Path(token_file).read_text("utf-8", "replace").strip())
+    words = [*arguments, *(text for name, text in environment if name.startswith("ASSOCIATION_LOADER_"))]
+    found.extend(secret for word in words for secret in secrets_in(word))
     return [text for text in found if text]
 
 

@@ -163,7 +163,7 @@ def run(arguments: list[str]) -> int:
             return UsageError.exit_code
         from loader import bug  # noqa: PLC0415 - hardly ever needed
 
-        secrets = bug.secrets_around(os.environ.items(), _value_of("token_file", arguments))
+        secrets = bug.secrets_around(os.environ.items(), _value_of("token_file", arguments), arguments)
         path = bug.report(error, secrets, _value_of("log_file", arguments))
         complain(f"this is a bug in the loader, not in your file ({type(error).__name__}): please report {path}")
         return bug.EXIT_CODE

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from loader.errors import UsageError
+from loader.fetch.address import address, is_address, without_secrets
 from loader.options.command import Command
 from loader.settings import (
     ConnectionSettings,
@@ -42,6 +43,12 @@ def settings_from(command: Command, environment: Mapping[str, str]) -> Settings:
         )
     if values.get("mirror_all_labels") and values["existing"] != "mirror":
         raise UsageError("--mirror-all-labels works only with --existing mirror: nothing else removes associations")
+    for keyword in ("results", "failures", "output"):
+        if is_address(path := values.get(keyword) or ""):
+            raise UsageError(
+                f"--{keyword} {without_secrets(path)} is an address: what a command writes is a file of this machine"
+                f"{', and --copy-to copies it elsewhere' if 'copy_to' in values else ''}"
+            )
     given = _fields(Settings, values)
     given |= {"removes": removes, "label_name": values.get("name")}
     if command.verb == "undo":
@@ -53,7 +60,7 @@ def settings_from(command: Command, environment: Mapping[str, str]) -> Settings:
         send=SendSettings(**_fields(SendSettings, {**values, **({"method": "archive"} if removes else {})})),
         verify=VerifySettings(**_fields(VerifySettings, values)),
         export=ExportSettings(**_fields(ExportSettings, values)),
-        command=command.typed,
+        command=tuple(map(without_secrets, command.typed)),
         **given,
     )
 
@@ -111,6 +118,8 @@ def _input_settings(values: Mapping[str, Any]) -> InputSettings:
     for keyword, name in (("from_id_property", "--from-id-property"), ("to_id_property", "--to-id-property")):
         if (values[keyword] or "").strip().casefold() == RECORD_ID:
             raise UsageError(f"{name} {RECORD_ID} is the record id, which the id cells hold anyway: leave {name} out")
+    for given in filter(is_address, values["inputs"]):
+        address(given)  # One that holds a password is refused before anything is opened or written.
     return InputSettings(columns=columns, **_fields(InputSettings, {**values, **_types(values)}))
 
 

@@ -34,6 +34,18 @@ def in_words(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
+def size_of(number: int) -> str:
+    """Return a number of bytes, about, as people say it.
+
+    >>> size_of(900), size_of(12_345_678), size_of(4_200_000_000)
+    ('900 bytes', '12 MB', '4.2 GB')
+    """
+    for size, unit in {1_000_000_000: "GB", 1_000_000: "MB", 1000: "kB"}.items():
+        if number >= size:
+            return f"{number / size:.1f} {unit}" if number < 10 * size else f"{number / size:.0f} {unit}"
+    return f"{number} bytes"
+
+
 def visible_json(line: str) -> str:
     """Return a line of JSON that says the same with JSON's own escapes."""
     return line if line.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)

@@ -95,7 +95,8 @@ class Facts:
     sums of the failures file, of the new one and the old while one takes the place of the other. `labels`, `exact` and
     `sample` are a verification's: each type's label by its key, whether a pair may hold nothing else, how it was drawn.
     `removals_agreed`: it is known what a mirror takes off, and `--max-removals` allows it; `removals_done`: it has.
-    `unlabelled` are the types that HubSpot adds to every pair of a direction, `label_columns` each input's, by number.
+    `unlabelled` are the types that HubSpot adds to every pair of a direction, `label_columns` each input's, by number,
+    and `copied` what was known of each object that was copied from elsewhere: `size` in bytes, `etag`, `modified`.
     """
 
     identity: Mapping[str, Any] = field(default_factory=dict)
@@ -130,6 +131,7 @@ class Facts:
     removals_done: bool = False
     unlabelled: tuple[tuple[str, str, tuple[AssociationType, ...]], ...] = ()
     label_columns: Mapping[str, str] = field(default_factory=dict)
+    copied: Mapping[str, Mapping[str, str | int]] = field(default_factory=dict)
 
     def changed(self, changes: Mapping[str, Any]) -> "Facts":
         """Return the facts with new values for some fields; of `pace`, some buckets, None for those that are no more.

@@ -43,7 +43,9 @@ def read_all(staging: Staging, inputs: Sequence[Input], notify: Notify, stop: St
     """Append every record of every input."""
     for source in inputs:
         columns = source.header, source.to_columns, source.id_properties
-        staging.begin_input(source.name, source.sha256, *columns, label_column=source.label_column)
+        staging.begin_input(
+            source.name, source.sha256, *columns, label_column=source.label_column, copied=source.copied
+        )
         records, shown = 0, 0
         for chunk in source.chunks():
             stop.check()

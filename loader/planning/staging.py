@@ -59,6 +59,7 @@ class Staging:
         self._named: dict[int, tuple[str | None, str | None]] = {}
         self._kinds: dict[RowKind, int] = {}
         self._label_columns: dict[str, str] = {}
+        self._copied: dict[str, Mapping[str, str | int]] = {}
         self._rows_of_kind: Counter[int] = Counter()
         self._ends: dict[int, End] = {}
         self._resolved: dict[int, Resolved] = {}
@@ -93,11 +94,12 @@ class Staging:
         id_properties: tuple[str | None, str | None] = (None, None),
         *,
         label_column: str = "",
+        copied: Mapping[str, str | int] | None = None,
     ) -> None:
         """Announce the input that the next chunks belong to.
 
         `to_columns` and `label_column` are the headers whose cells may be lists; `id_properties` the properties that
-        its ids are values of, if any.
+        its ids are values of, if any. `copied` are the facts about an object that it is a copy of.
         """
         self._input += 1
         self._records = self._without = 0
@@ -105,7 +107,9 @@ class Staging:
         self.keys.begin_input(self._input, id_properties)
         self._by_key = id_properties[0] is not None, id_properties[1] is not None
         self._label_columns[str(self._input)] = label_column
-        self.journal.remember(label_columns=self._label_columns)
+        if copied:
+            self._copied[str(self._input)] = copied
+        self.journal.remember(label_columns=self._label_columns, copied=self._copied)
 
     def append(self, chunk: Chunk) -> None:
         """Take over a chunk of the current input."""

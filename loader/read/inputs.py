@@ -2,16 +2,16 @@
 
 import hashlib
 import json
-import os
 import re
 import shutil
-import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from loader.errors import InputError, UsageError
+from loader.fetch import Fetched, Watch, address, fetch, is_address, private_copy
 from loader.model import Chunk, Understood
 from loader.read.cells import show_all
 from loader.read.columns import assign, check_fields
@@ -20,7 +20,7 @@ from loader.read.faults import reading
 from loader.read.jsonl import JsonLines
 from loader.read.names import InFolders, folder_columns
 from loader.read.packed import BLOCK, Packed, look_into
-from loader.read.paths import Found, expand
+from loader.read.paths import expand
 from loader.read.table import Table
 from loader.read.text import examine, refuse_other_text
 from loader.read.unused import unused
@@ -39,14 +39,18 @@ _JSON_LINE = re.compile(r"[\ufeff\s]*\{[ \t]*[\"}]")
 class InputFile:
     """One file. `name` is what the user calls it; `shown` is the name as sentences show it; `sha256` is of its bytes.
 
-    `owned` says that the file is a private copy, which `close` removes.
+    `file_name` is its name without what only an address has. `copied` are the facts about what it is a private copy
+    of, which `close` removes; None for a file of the user's.
     """
 
-    def __init__(self, name: str, path: Path, *, owned: bool = False) -> None:
+    def __init__(
+        self, name: str, path: Path, *, file_name: str = "", copied: Mapping[str, str | int] | None = None
+    ) -> None:
         self.name = name
+        self.file_name = file_name or name
         self.path = path
         self.shown = visible(name)
-        self._owned = owned
+        self.copied = copied
         with reading(self.shown):
             self._stamp = _stamp(path)
             self.sha256 = _hash(path)
@@ -62,21 +66,22 @@ class InputFile:
 
     def close(self) -> None:
         """Remove a private copy."""
-        if self._owned:
+        if self.copied is not None:
             self.path.unlink(missing_ok=True)
 
 
 def spooled(stream: BinaryIO) -> InputFile:
     """Return standard input as a private temporary file, which exists until it is closed."""
-    # mkstemp makes the file readable by its owner only, whatever the umask.
-    handle, name = tempfile.mkstemp(prefix="association-loader-", suffix=".input")
-    path = Path(name)
+    with reading("-"), private_copy() as (path, copy):
+        shutil.copyfileobj(stream, copy, BLOCK)
+    return _owned(Fetched(name="-", file_name="-", path=path, facts={}))
+
+
+def _owned(fetched: Fetched) -> InputFile:
     try:
-        with reading("-"), os.fdopen(handle, "wb") as copy:
-            shutil.copyfileobj(stream, copy, BLOCK)
-        return InputFile("-", path, owned=True)
+        return InputFile(fetched.name, fetched.path, file_name=fetched.file_name, copied=fetched.facts)
     except BaseException:
-        path.unlink(missing_ok=True)
+        fetched.path.unlink(missing_ok=True)
         raise
 
 
@@ -95,22 +100,24 @@ class Input:
 
     `name` is what the user calls it; a table among several in an archive is `archive.zip/table.csv`, and `file` is
     always the file's own name. `path` is where its bytes are, `sha256` the hash of the file and of the columns that the
-    names of its folders give. `to_columns` are the headers that to object ids are read from, `label_column` the one
-    that labels are read from, blank if none; `id_properties` the properties that its two ids are values of, None where
-    they are record ids. `understood` says how the file was read; its notes are complete after the last chunk.
+    names of its folders give. `copied` are the facts about an object that it is a copy of, empty for any other.
+    `to_columns` are the headers that to object ids are read from, `label_column` the one that labels are read from,
+    blank if none; `id_properties` the properties that its two ids are values of, None where they are record ids.
+    `understood` says how the file was read; its notes are complete after the last chunk.
     """
 
     def __init__(
         self, source: InputFile, packed: Packed, settings: InputSettings, *, name: str, notes: list[str], is_last: bool
     ) -> None:
         self.name = name
-        self.file = source.name
+        self.file = source.file_name
         self.path = source.path
+        self.copied = source.copied or {}
         self._settings = settings
         self._source = source
         self._shown = packed.name
         self._is_last = is_last
-        by_folders = folder_columns(source.name)
+        by_folders = folder_columns(source.file_name)
         self.sha256 = source.sha256
         if by_folders:
             self.sha256 = hashlib.sha256(f"{source.sha256} {json.dumps(by_folders)}".encode()).hexdigest()
@@ -180,7 +187,7 @@ class Input:
         self._source.check_unchanged(to_the_byte=self._is_last)
 
     def close(self) -> None:
-        """Remove the private copy of standard input."""
+        """Remove the private copy of what is no file of the user's."""
         self._source.close()
 
     def __enter__(self) -> Self:
@@ -190,8 +197,14 @@ class Input:
         self.close()
 
 
-def open_inputs(*groups: InputSettings, standard_input: BinaryIO | None = None) -> list[Input]:
-    """Open every input that the settings name; raises UsageError or InputError for the first that cannot be trusted."""
+def open_inputs(
+    *groups: InputSettings, standard_input: BinaryIO | None = None, watch: Watch | None = None
+) -> list[Input]:
+    """Open every input that the settings name; raises UsageError or InputError for the first that cannot be trusted.
+
+    `watch` shows what is copied from elsewhere, and may stop that.
+    """
+    watch = watch or Watch()
     for settings in groups:
         if settings.format is not None and settings.format not in _FORMATS:
             raise UsageError(
@@ -199,10 +212,15 @@ def open_inputs(*groups: InputSettings, standard_input: BinaryIO | None = None) 
             )
         check_fields(settings.columns)
     opened: list[Input] = []
+    names: dict[str, list[str]] = {}
     try:
         for settings in groups:
-            for found in expand(settings.inputs):
-                opened.extend(_open(found, settings, standard_input))
+            for found in expand(settings.inputs, watch):
+                if is_address(found.name):
+                    source = _copied(found.name, names, watch)
+                else:
+                    source = _of_this_machine(found.name, standard_input)
+                opened.extend(_tables(source, found.notes, settings))
     except BaseException:
         for done in opened:
             done.close()
@@ -210,37 +228,46 @@ def open_inputs(*groups: InputSettings, standard_input: BinaryIO | None = None) 
     return opened
 
 
-def _open(found: Found, settings: InputSettings, standard_input: BinaryIO | None) -> list[Input]:
-    """Open a file, which holds several tables if it is an archive of them."""
-    if found.name != "-":
-        source = InputFile(found.name, Path(found.name))
-    elif standard_input is None:
+def _of_this_machine(name: str, standard_input: BinaryIO | None) -> InputFile:
+    if name != "-":
+        return InputFile(name, Path(name))
+    if standard_input is None:
         raise UsageError("-: there is no standard input to read; pipe a file in, or give a file's name.")
-    else:
-        source = spooled(standard_input)
-    try:
-        return _tables(source, found.notes, settings)
-    except BaseException:
-        source.close()
-        raise
+    return spooled(standard_input)
+
+
+def _copied(url: str, names: dict[str, list[str]], watch: Watch) -> InputFile:
+    """Return the copy of what an address names; `names` has the addresses that were given by what is shown of them."""
+    fetched = fetch(address(url), watch)
+    # Two addresses may differ in what is not shown; then the later ones have a number.
+    same = names.setdefault(fetched.name, [])
+    if url not in same:
+        same.append(url)
+    number = same.index(url) + 1
+    return _owned(replace(fetched, name=f"{fetched.name} ({number})") if number > 1 else fetched)
 
 
 def _tables(source: InputFile, notes: tuple[str, ...], settings: InputSettings) -> list[Input]:
-    content = look_into(source.shown, source.path, source.name)
-    if content.left_out:
-        notes = (*notes, f"Left out of {source.shown}, not tables, by their names: {show_all(content.left_out)}.")
-    last = len(content.tables) - 1
-    return [
-        Input(
-            source,
-            packed,
-            settings,
-            name=f"{source.name}/{packed.file_name}" if last else source.name,
-            notes=list(notes) if place == 0 else [],
-            is_last=place == last,
-        )
-        for place, packed in enumerate(content.tables)
-    ]
+    """Open a file, which holds several tables if it is an archive of them; on an error, it is closed."""
+    try:
+        content = look_into(source.shown, source.path, source.file_name)
+        if content.left_out:
+            notes = (*notes, f"Left out of {source.shown}, not tables, by their names: {show_all(content.left_out)}.")
+        last = len(content.tables) - 1
+        return [
+            Input(
+                source,
+                packed,
+                settings,
+                name=f"{source.name}/{packed.file_name}" if last else source.name,
+                notes=list(notes) if place == 0 else [],
+                is_last=place == last,
+            )
+            for place, packed in enumerate(content.tables)
+        ]
+    except BaseException:
+        source.close()
+        raise
 
 
 def _open_table(packed: Packed, settings: InputSettings) -> Table:

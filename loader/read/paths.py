@@ -2,20 +2,19 @@
 
 import glob
 import os
-import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from loader.errors import InputError, UsageError
+from loader.fetch import Watch, address, is_address, listed
 from loader.journal import output_names
 from loader.read.cells import show_all
 from loader.read.faults import reading
 from loader.read.names import ENDINGS, folder_columns, is_clutter, is_column, is_table
 from loader.text import visible
 
-_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+)://([^/?#]*)", re.IGNORECASE | re.ASCII)
 _LONGEST_NAME = 255
 _MAGIC = frozenset("*?[")
 # What a run calls its files beside `<stem>.journal`.
@@ -35,19 +34,22 @@ _THEIR_HEAD = b"input,row,status,"
 
 
 class Found(NamedTuple):
-    """One input file: what the user calls it, and sentences on what was left out beside it."""
+    """One input file: its path or its address, and sentences on what was left out beside it."""
 
     name: str
     notes: tuple[str, ...] = ()
 
 
-def expand(inputs: Iterable[str]) -> list[Found]:
-    """Return the input files in the order given, a folder's and a glob's sorted by name, each file once."""
+def expand(inputs: Iterable[str], watch: Watch) -> list[Found]:
+    """Return the input files in the order given, a folder's and a glob's sorted by name, each file once.
+
+    Folders and patterns of addresses are looked into where they are, as `watch` says.
+    """
     found: list[Found] = []
     seen: set[tuple[str, str]] = set()
     for given in inputs:
-        for file in [Found("-")] if given == "-" else _expanded(given):
-            real = "-" if file.name == "-" else os.path.realpath(file.name)
+        for file in [Found("-")] if given == "-" else _expanded(given, watch):
+            real = file.name if file.name == "-" or is_address(file.name) else os.path.realpath(file.name)
             # One file in two folders that give columns (a link) has different rows in each.
             once = real, str(folder_columns(file.name))
             if once not in seen:
@@ -72,15 +74,15 @@ def own_outputs(folder: Path) -> set[str]:
     return names
 
 
-def _expanded(given: str) -> list[Found]:
+def _expanded(given: str, watch: Watch) -> list[Found]:
+    if is_address(given):
+        return _away(given, watch)
     shown = visible(given)
     if not given:
         raise UsageError(
             'an input\'s name is blank; give a file, a folder, a pattern such as "exports/*.csv", or - for '
             "standard input."
         )
-    if address := _ADDRESS.match(given):
-        raise UsageError(f"{shown}: is an address, which the loader does not open; {_way_to_get(address)}.")
     with reading(shown):
         if "\0" in given:
             raise UsageError(
@@ -88,19 +90,32 @@ def _expanded(given: str) -> list[Found]:
             )
         path = Path(given)
         if path.is_dir():
-            return _chosen(given, _listed(path), "the folder holds no file")
+            return _chosen(given, _judged(_listed(path)), _base(given), "the folder holds no file")
         if _MAGIC & set(given) and not os.path.lexists(path):
-            return _chosen(given, _matching(given), "no file matches it")
+            return _chosen(given, _judged(_matching(given)), _base(given), "no file matches it")
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
             raise InputError(f"{shown}: is not a regular file; give a file, or pipe it in and write - in its place.")
     return [Found(given)]
 
 
-def _way_to_get(address: re.Match[str]) -> str:
-    if address[2].lower() == "docs.google.com":
-        return "in Google Sheets choose File > Download > Microsoft Excel (.xlsx), and name the file that you get"
-    return "download the file first, and name that"
+def _away(given: str, watch: Watch) -> list[Found]:
+    """Return what an address names: one object, or those of a folder or a pattern."""
+    place = address(given)
+    if place.is_web or not (place.is_pattern or place.url.endswith("/")):
+        return [Found(given)]
+    found = {url: _why_left_out_there(address(url).file_name.rpartition("/")[2]) for url in listed(place, watch)}
+    folder = place.url[: -len(place.url.rpartition("/")[2])] if place.is_pattern else place.url
+    return _chosen(place.name, found, folder, "there is no file")
+
+
+def _why_left_out_there(name: str) -> str:
+    """Return why an object of a folder is no input, blank for one that is; no journal says which a run has copied."""
+    if name.endswith((*_OUTPUTS, *_BY_NAME, ".report.html")):
+        return "results of earlier runs, by their names"
+    if is_clutter(name):
+        return "hidden or temporary files"
+    return "" if is_table(name) else "not tables, by their names"
 
 
 def _listed(folder: Path) -> list[str]:
@@ -120,18 +135,20 @@ def _matching(pattern: str) -> list[str]:
     return [name for some in found for name in some]
 
 
-def _chosen(given: str, names: list[str], nothing: str) -> list[Found]:
-    """Keep a folder's or glob's tables; what is left out gets a note with the reason."""
-    written = {folder: own_outputs(folder) for folder in {Path(name).parent for name in names}}
-    base = _base(given)
-    kept: list[str] = []
+def _judged(names: Iterable[str]) -> dict[str, str]:
+    """Return why each file of a folder or a glob is no input, blank for one that is."""
+    paths = {name: Path(name) for name in names}
+    written = {folder: own_outputs(folder) for folder in {path.parent for path in paths.values()}}
+    return {name: _why_left_out(path, written[path.parent]) for name, path in paths.items()}
+
+
+def _chosen(given: str, judged: Mapping[str, str], base: str, nothing: str) -> list[Found]:
+    """Keep the tables among files; those that are no input, for a reason, get a note with their names below `base`."""
+    kept = sorted(name for name, why in judged.items() if not why)
     left_out: dict[str, list[str]] = {}
-    for name in sorted(set(names)):
-        why = _why_left_out(Path(name), written[Path(name).parent])
-        left_out.setdefault(why, []).append(os.path.relpath(name, base))
-        if not why:
-            kept.append(name)
-    left_out.pop("", None)
+    for name, why in sorted(judged.items()):
+        if why:
+            left_out.setdefault(why, []).append(name.removeprefix(base).lstrip("/"))
     if not kept:
         others = "; ".join(f"{show_all(shown, width=_LONGEST_NAME)} ({why})" for why, shown in left_out.items())
         why = f"no file in it is an input: {others}" if left_out else nothing
@@ -156,12 +173,12 @@ def _why_left_out(path: Path, written: set[str]) -> str:
     return ""
 
 
-def _base(given: str) -> Path:
+def _base(given: str) -> str:
     """Return the folder that was given, or the one that a glob begins in."""
     path = Path(given)
     while _MAGIC & set(str(path)) and not path.is_dir():
         path = path.parent
-    return path
+    return str(path)
 
 
 def _is_own(path: Path, written: set[str]) -> bool:

@@ -18,6 +18,7 @@ from loader.errors import (
     WrongPortal,
 )
 from loader.events import Event, Note, Notify, Waiting
+from loader.fetch import Watch
 from loader.journal import AsyncJournal
 from loader.read import Input, open_inputs
 from loader.record.outputs import Outputs, name_outputs
@@ -148,13 +149,19 @@ class Session:
         """Hold the inputs open for a block."""
         async with self._watched():
             self.doing = "Opening the inputs"
-            inputs = await asyncio.to_thread(open_inputs, *self.settings.read, standard_input=standard_input)
+            watch = Watch(stop=self.stop, doing=self._does, timeout=self.settings.connection.timeout)
+            inputs = await asyncio.to_thread(
+                open_inputs, *self.settings.read, standard_input=standard_input, watch=watch
+            )
             try:
                 self.doing = "Reading and checking"
                 yield inputs
             finally:
                 for source in inputs:
                     source.close()
+
+    def _does(self, what: str) -> None:
+        self.doing = what
 
     def outputs(self, inputs: Sequence[Input]) -> Outputs:
         """Return the files of a run of these inputs; UsageError where one cannot be written."""

@@ -109,22 +109,6 @@ def test_headers_of_other_keys_bring_the_options_that_look_them_up(plan: Run, fo
     ) in done.err
 
 
-@pytest.mark.parametrize(
-    ("address", "way"),
-    [
-        ("https://docs.google.com/spreadsheets/d/abc/edit?usp=sharing#gid=0", "File > Download > Microsoft Excel"),
-        ("https://example.com/exports/*.csv", "download the file first"),
-        ("s3://bucket/a.csv", "download the file first"),
-    ],
-)
-def test_an_address_is_not_opened(address: str, way: str, plan: Run) -> None:
-    """It is no file that is not there, and no pattern."""
-    done = plan(address)
-    assert done.code == 2
-    assert f"{address}: is an address, which the loader does not open" in done.err
-    assert way in done.err
-
-
 def test_both_of_two_label_columns_can_be_loaded(hubspot: Run, load: Run, folder: Path) -> None:
     """The warning says how, and doing so gives each pair both labels."""
     labels = [{"from": "contacts", "to": "companies", "label": label} for label in ("A", "B")]

@@ -28,7 +28,7 @@ WORDS = {
 
 FLOORS = {
     **dict.fromkeys(WORDS, 0),
-    **dict.fromkeys(("send", "journal", "options"), 1),
+    **dict.fromkeys(("send", "journal", "options", "fetch"), 1),
     "read": 2,  # An earlier run's journal says which files of a folder that run wrote.
     **dict.fromkeys(("record", "configure"), 2),
     "planning": 3,  # It asks the portal, and puts the rows that were read into the journal.
@@ -45,7 +45,8 @@ FLOORS = {
 
 ROOMS = {
     "sqlite3": {"loader.journal"},
-    "aiohttp": {"loader.send.transport", "loader.sandbox"},
+    "aiohttp": {"loader.send.transport", "loader.sandbox", "loader.fetch.objects"},
+    "fsspec": {"loader.fetch"},
     "aiolimiter": {"loader.send.limiter"},
     "charset_normalizer": {"loader.read.text"},
     "click": {"loader.cli"},

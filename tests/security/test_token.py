@@ -179,7 +179,7 @@ def test_a_bug_writes_its_traceback_without_the_token(
 def test_a_token_that_no_variable_holds_is_kept_out_of_a_traceback(tmp_path: Path) -> None:
     """A configuration file may name the token file, and OAuth makes tokens; their forms are known."""
     log = tmp_path / "log"
-    secrets = bug.secrets_around({"HUBSPOT_CLIENT_SECRET": " s3cret "}.items(), None)
+    secrets = bug.secrets_around({"HUBSPOT_CLIENT_SECRET": " s3cret "}.items(), None, [])
     assert bug.report(ValueError(f"{CANARY} s3cret Bearer CJSP5qf1KhICAQE"), secrets, str(log)) == str(log)
     text = log.read_text()
     assert "ValueError" in text

@@ -1,0 +1,271 @@
+"""Inputs by address: copied to a private file first, and then read as any other."""
+
+import gzip
+import os
+import signal
+import ssl
+import sys
+import tempfile
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import fsspec
+import pandas as pd
+import pytest
+
+import loader
+from loader.fetch import objects
+from loader.journal import Journal
+from tests.cli.conftest import CONTACTS, Done
+from tests.faults.certificates import AUTHORITY, certificate
+from tests.web import Page, Web, serving
+
+Run = Callable[..., Done]
+
+CANARY = "c0ffee-canary-5f3a"
+SIGNED = f"?X-Amz-Signature={CANARY}&X-Amz-Credential=AKIA{CANARY}%2F20261129&token={CANARY}#access_token={CANARY}"
+ROWS = b"object_id,to_object_id\n101,201\n102,202\n"
+
+
+@pytest.fixture
+def memory() -> Iterator[Any]:
+    """A file system in memory (`memory://`), empty."""
+    files = fsspec.filesystem("memory")
+    yield files
+    files.store.clear()
+    files.pseudo_dirs[:] = [""]
+
+
+@pytest.fixture
+def plan(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Plan from contacts to companies without a token."""
+    monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN")
+    return lambda *words: run("plan", *words, *CONTACTS)
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
+    """A web server that speaks TLS, trusted; what fails is tried again at once."""
+    context = ssl.create_default_context()
+    AUTHORITY.configure_trust(context)
+    monkeypatch.setattr(aiohttp.connector, "_SSL_CONTEXT_VERIFIED", context)
+    monkeypatch.setattr(objects, "PAUSES", (0.0, 0.0))
+    with serving(certificate()(), a_csv=Page(body=ROWS, headers={"ETag": '"e1"', "Last-Modified": "yesterday"})) as web:
+        yield web
+
+
+def test_an_object_loads_as_a_file_does(memory: Any, sandbox: Any, load: Run, folder: Path) -> None:
+    """Results are named after the object, its folders give columns, and its facts are in the journal."""
+    memory.pipe("/bucket/to_object_type=companies/people.csv", ROWS)
+    done = load("memory://bucket/to_object_type=companies/people.csv", "--from", "contacts")
+    assert done.code == 0, done.err
+    results = (folder / "people.results.csv").read_text()
+    assert results.count("memory://bucket/to_object_type=companies/people.csv,") == 2
+
+
+def test_what_is_known_of_an_object_is_in_the_journal(web: Web, sandbox: Any, load: Run, folder: Path) -> None:
+    """ETag, time and size; the private copy is gone."""
+    before = set(Path(tempfile.gettempdir()).glob("association-loader-*.input"))
+    assert load(f"{web.url}/a.csv").code == 0
+    with Journal(folder / "a.journal", read_only=True) as journal:
+        assert journal.facts.copied == {"1": {"etag": '"e1"', "modified": "yesterday", "size": len(ROWS)}}
+    assert set(Path(tempfile.gettempdir()).glob("association-loader-*.input")) == before
+    assert web.asked == ["/a.csv"]
+
+
+def test_a_changed_object_is_a_changed_input(memory: Any, sandbox: Any, load: Run) -> None:
+    """An unfinished run refuses it in a sentence; it goes on with what it began with."""
+    memory.pipe("/a.csv", ROWS)
+    assert load("memory://a.csv", "--limit", "1").code == 0
+    memory.pipe("/a.csv", ROWS + b"103,203\n")
+    done = load("memory://a.csv")
+    assert done.code == 2
+    assert "memory://a.csv has changed since its last load, which did not finish" in done.err
+    memory.pipe("/a.csv", ROWS)
+    assert load("memory://a.csv").code == 0
+
+
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.zip", "a.parquet", "a.xlsx"])
+def test_formats_and_packings_are_known_by_their_bytes(name: str, memory: Any, plan: Run, folder: Path) -> None:
+    """An object is read as a file of the same name is."""
+    if name.endswith(".gz"):
+        content = gzip.compress(ROWS)
+    elif name.endswith(".zip"):
+        with zipfile.ZipFile(folder / name, "w") as archive:
+            archive.writestr("inner.csv", ROWS)
+        content = (folder / name).read_bytes()
+    else:
+        frame = pd.DataFrame({"object_id": ["101", "102"], "to_object_id": ["201", "202"]})
+        if name.endswith(".parquet"):
+            frame.to_parquet(folder / name)
+        else:
+            frame.to_excel(folder / name, index=False)
+        content = (folder / name).read_bytes()
+    memory.pipe(f"/x/{name}", content)
+    done = plan(f"memory://x/{name}")
+    assert done.code == 0, done.err
+    assert "2 rows, 2 pairs" in done.out
+
+
+def test_patterns_and_folders_are_looked_into(memory: Any, plan: Run) -> None:
+    """Their tables are inputs, in the order of their names; what a run has copied there is none."""
+    for name in ("b.csv", "a.csv", "a.results.csv", "notes.md", "below/c.csv"):
+        memory.pipe(f"/x/{name}", ROWS)
+    for given in ("memory://x/*", "memory://x/"):
+        done = plan(given)
+        assert done.code == 0, done.err
+        assert "4 rows" in done.out
+        said = " ".join(done.out.split())
+        assert f'Left out of {given}, results of earlier runs, by their names: "a.results.csv".' in said
+        assert f'Left out of {given}, not tables, by their names: "notes.md".' in said
+    assert "there is no file" in plan("memory://y/*.csv").err
+
+
+def test_every_verb_that_reads_takes_addresses(memory: Any, sandbox: Any, run: Run, load: Run, folder: Path) -> None:
+    """remove, verify, a job file, the records of an export, and Python."""
+    memory.pipe("/a.csv", ROWS)
+    assert load("memory://a.csv").code == 0
+    assert run("verify", "memory://a.csv", *CONTACTS).code == 0
+    (folder / "job.toml").write_text('[[input]]\npath = "memory://a.csv"\nfrom = "contacts"\nto = "companies"\n')
+    assert "2 rows" in run("plan", "--config", "job.toml").out
+    done = run("export", "contacts", "companies", "--ids", "memory://a.csv", "--output", "-")
+    assert done.code == 0, done.err
+    assert "101,0-2,201" in done.out
+    assert run("remove", "memory://a.csv", *CONTACTS, "--yes").code == 0
+    report = loader.load_sync("memory://a.csv", from_="contacts", to="companies", results="python.results.csv")
+    assert (report.exit_code, list(report.results["status"])) == (0, ["created", "created"])
+
+
+# --- secrets
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        f"https://ada:{CANARY}@127.0.0.1:1/a.csv",
+        f"https://{CANARY}@127.0.0.1:1/a.csv",
+        f"sftp://ada:{CANARY}@127.0.0.1:1/a.csv",
+        f"sftp://ada%3A{CANARY}@127.0.0.1:1/a.csv",
+        f"sftp://ada:x/{CANARY}@127.0.0.1:1/a.csv",
+        f"s3://AKIA:{CANARY}@bucket/*.csv",
+    ],
+)
+def test_a_password_in_an_address_is_refused(given: str, run: Run, folder: Path) -> None:
+    """Before anything is opened or written, and without showing it."""
+    for words in (("load", given, *CONTACTS), ("export", "contacts", "companies", "--ids", given, "--output", "x.csv")):
+        done = run(*words, "--log-file", "log.jsonl")
+        assert done.code == 2
+        assert "leave the password out" in done.err
+        assert CANARY not in done.err + done.out
+    assert not list(folder.iterdir())
+
+
+def test_secrets_of_a_query_are_nowhere(web: Web, sandbox: Any, load: Run, run: Run, folder: Path) -> None:
+    """A signed link loads, is resumed, fails, and breaks the loader: its query is in no byte that was written."""
+    address = f"{web.url}/a.csv{SIGNED}"
+    said = [load(address, "--limit", "1", "--log-file", "log.jsonl", "--json")]
+    said += [load(address, "--log-file", "log.jsonl"), run("status"), run("report", "a.results.csv")]
+    assert [done.code for done in said] == [0] * 4, said
+    assert f"{web.url}/a.csv?***" in (folder / "a.results.csv").read_text()
+    web.pages["/a.csv"].body = ROWS + b"bad,1\n"
+    said += [load(address, "--limit", "2", "--log-file", "log.jsonl"), run("status", "--json")]
+    web.pages["/a.csv"].status = 403
+    said += [load(address), load(f"{web.url}/none.csv{SIGNED}"), load(f"https://127.0.0.1:1/a.csv{SIGNED}")]
+    said += [load("a.csv", f"--results={address}"), load(f"nope://a/b{SIGNED}")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("loader.run.session.open_inputs", _fails_with_its_words)
+        said += [load(address, "--log-file", "bug.log")]
+        assert said[-1].code == 70
+    written = "".join(file.read_bytes().decode("latin-1") for file in folder.rglob("*") if file.is_file())
+    for secret in (CANARY, "AKIA"):
+        assert secret not in written
+        assert not [done for done in said if secret in done.out + done.err]
+
+
+def _fails_with_its_words(*groups: Any, **_: Any) -> None:
+    raise RuntimeError(groups[0].inputs[0])
+
+
+def test_two_links_that_differ_in_their_secrets_are_two_inputs(web: Web, sandbox: Any, load: Run, folder: Path) -> None:
+    """Each has a name of its own in the results."""
+    assert load(f"{web.url}/a.csv?key={CANARY}", f"{web.url}/a.csv?key=other", f"{web.url}/a.csv?format=csv").code == 0
+    results = (folder / "a.results.csv").read_text()
+    for name in ("a.csv?***,", "a.csv?*** (2),", "a.csv?format=csv,"):
+        assert results.count(name) == 2
+    assert "put it back" in load(f"{web.url}/a.csv?***").err
+
+
+# --- what goes wrong
+
+
+def test_a_page_of_a_google_sheet_says_which_address_its_table_has(plan: Run) -> None:
+    """The page on which it is edited is no table."""
+    done = plan("https://docs.google.com/spreadsheets/d/1aB-c/edit?usp=sharing#gid=7")
+    assert done.code == 2
+    assert "give https://docs.google.com/spreadsheets/d/1aB-c/export?format=csv&gid=7" in done.err.replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    ("page", "sentence"),
+    [
+        (Page(status=404), "is not there; check the address"),
+        (Page(status=403), "may not be read with the credentials that were found (403)"),
+        (Page(status=503), "the server does not answer as it should (503)"),
+        (Page(body=b"<!DOCTYPE html><html>Sign in</html>"), "answers with a web page, not with a table"),
+        (Page(body=ROWS, missing=100), "ended before all of it had come"),
+        (Page(body=ROWS, missing=100, silent=True), "the server is silent for longer than --timeout allows"),
+        (Page(status=302, headers={"Location": "http://127.0.0.1:{port}/a.csv"}), "without encryption"),
+    ],
+    ids=["404", "403", "503", "web page", "cut short", "silent", "http"],
+)
+def test_what_goes_wrong_is_one_sentence(page: Page, sentence: str, web: Web, plan: Run) -> None:
+    """It says what, where, and how to mend it."""
+    with serving(a_csv=Page(body=ROWS)) as plain:
+        page.headers = {name: value.format(port=plain.url.rpartition(":")[2]) for name, value in page.headers.items()}
+        web.pages["/a.csv"] = page
+        done = plan(f"{web.url}/a.csv", "--timeout", "0.3")
+    assert done.code == 2
+    assert sentence in done.err
+    assert done.err.startswith(f"association-loader: {web.url}/a.csv: ")
+    assert done.err.count("\n") == 1
+
+
+def test_no_host_no_certificate_no_backend(web: Web, plan: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DNS, TLS and a package that is missing: what to look at is named."""
+    assert "no host of this name (DNS)" in plan("https://nowhere.invalid/a.csv").err
+    with serving(certificate(days=-1)(), a_csv=Page(body=ROWS)) as expired:
+        assert "certificate is not valid" in plan(f"{expired.url}/a.csv").err
+    for scheme, package in (("s3", "s3fs"), ("gs", "gcsfs"), ("abfs", "adlfs"), ("sftp", "sshfs")):
+        sys.modules["fsspec.registry"]._registry.pop(scheme, None)
+        monkeypatch.setitem(sys.modules, package, None)
+        done = plan(f"{scheme}://bucket/a.csv")
+        assert done.code == 2
+        assert f"needs the package {package}, which is not installed" in done.err
+        assert "pip install 'association-loader[remote]'" in done.err
+
+
+def test_what_fails_for_a_moment_is_tried_again(web: Web, plan: Run) -> None:
+    """A server that is overloaded, and then not any more."""
+    web.pages["/a.csv"].refusals = [503, 429]
+    assert plan(f"{web.url}/a.csv").code == 0
+    assert len(web.asked) == 3
+
+
+def test_a_signal_ends_the_copying(web: Web, load: Run, folder: Path) -> None:
+    """Of a server that is silent, too: nothing is left behind."""
+    web.pages["/a.csv"] = Page(body=ROWS, missing=100, silent=True)
+
+    def interrupt() -> None:
+        while not web.asked:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=interrupt).start()
+    done = load(f"{web.url}/a.csv")
+    assert done.code == 143, done.err
+    assert not list(folder.iterdir())
