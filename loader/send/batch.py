@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from loader.errors import ApiError, RecordMerged, Refused, Retryable, ServerFault
-from loader.model import Numbers, Outcome, Pair, Pairs
+from loader.model import Outcome, Pair, Pairs
 from loader.send import api, retry
 from loader.send.batch_replies import Created, created_pairs
 from loader.send.clocks import timestamp
 from loader.send.gateway import Gateway, Superseded
-from loader.send.outcomes import Record, divided, failed, outcome, outcomes, plain
+from loader.send.outcomes import Record, divided, failed, numbers_of, outcome, outcomes, plain
 from loader.send.outgoing import Draft, Leaving
 from loader.send.reading import CurrentAssociations
 from loader.send.refusals import MOST_REFUSALS, after_refusal, halves
@@ -102,7 +102,7 @@ class Batch:
         except Refused as error:
             tried = step.attempts + error.attempts
             refused, again = after_refusal(error, list(draft.pairs.each()))
-            parts = draft.split(map(_numbers, again))
+            parts = draft.split(map(numbers_of, again))
             return _Answered([], self._refused(refused, tried), _left(step, parts, tried))
         except Retryable as error:
             draft.done()
@@ -159,10 +159,6 @@ class Batch:
 
     def _failed(self, pairs: Pairs, error: ApiError, tried: int) -> list[Outcome]:
         return outcomes(pairs, failed(error, attempts=tried, finished_at=timestamp(self._now())))
-
-
-def _numbers(pairs: Sequence[Pair]) -> Numbers:
-    return np.array([pair.pair_id for pair in pairs], np.int64)
 
 
 def _left(step: _Step, parts: Sequence[Draft], tried: int) -> list[_Step]:

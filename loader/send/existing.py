@@ -5,32 +5,20 @@ what is there, sent together with what is asked for, is right under either readi
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from datetime import datetime
-from typing import Protocol
 
 import numpy as np
 
-from loader.model import Lot, concatenate
-from loader.send import lookup
+from loader.model import concatenate
 from loader.send.clocks import FRESH_SECONDS, Clocks, Moment
 from loader.send.judging import Judge, Merging
-from loader.send.lookup import Lookup
+from loader.send.lookup import Ledger, Lookup
 from loader.send.outgoing import Draft, Queue, Queues, joined, unread
 from loader.send.reading import RECORDS_PER_READ, Current
 
 WAIT_SECONDS = 30.0
 """So long pairs may wait until a request is full."""
-
-
-class Ledger(lookup.Ledger, Protocol):
-    """Where pairs come from, and where is written down what they were and what became of them."""
-
-    async def claim_lot(self, records: int, *, scattered: bool) -> Lot | None:
-        """Return the next pairs that are to be looked up together, None when nothing is left.
-
-        Those of one record lie together, or, `scattered`, apart.
-        """
 
 
 class Merge:
@@ -106,7 +94,12 @@ class Merge:
         """Look a draft up once more, together with others that wait and are about as old."""
         async with self._renewing:  # A task that waits here may find its draft renewed by the one before.
             while len(draft) and self.is_old(draft.stretch.read_at):
-                await self._renew(self._like(draft))
+                drafts = self._like(draft)
+                for each in drafts:
+                    each.renewing = True
+                stretch = await self._lookup.own_end(unread(concatenate([each.asked for each in drafts])))
+                for each in drafts:
+                    each.become(stretch.take(np.isin(stretch.pairs.numbers, each.numbers)))
 
     def _like(self, draft: Draft) -> list[Draft]:
         """Return a draft, and others that one reading does for as well."""
@@ -121,13 +114,6 @@ class Merge:
                 found.append(other)
                 size += len(other)
         return found
-
-    async def _renew(self, drafts: Sequence[Draft]) -> None:
-        for draft in drafts:
-            draft.renewing = True
-        stretch = await self._lookup.own_end(unread(concatenate([draft.asked for draft in drafts])))
-        for draft in drafts:
-            draft.become(stretch.take(np.isin(stretch.pairs.numbers, draft.numbers)))
 
     # --- waiting to be handed out
 

@@ -27,11 +27,10 @@ from loader.errors import (
 )
 from loader.send import auth, endings, quota, replies, retry
 from loader.send.api import Request
-from loader.send.auth import OAuthToken, StaticToken
+from loader.send.auth import OAuthToken, StaticToken, hidden, hide, without
 from loader.send.clocks import FRESH_SECONDS, Clocks
 from loader.send.limiter import GIVE_UP_SECONDS, Limiter
 from loader.send.replies import Reply
-from loader.send.secrecy import hidden, hide, without
 from loader.send.waiting import Waiting
 from loader.settings import Settings
 

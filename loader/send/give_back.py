@@ -98,7 +98,11 @@ class GiveBack:
         records = [int(each.object_id) for each in demoted.values()]
         reading, read_at = await read_fresh(self._current, self._clocks, direction, records)
         found = {number: _state_of(each, reading) for number, each in demoted.items()}
-        given = {number: _given(demoted[number], reading) for number, status in found.items() if status == GIVEN}
+        given = {}
+        for number, status in found.items():
+            if status == GIVEN:
+                record, other = demoted[number].object_id, demoted[number].to_object_id
+                given[number] = record, other, (demoted[number].single, *sorted(reading.of(int(record))[int(other)]))
         done = await self._giving.apply(direction, given, read_at)
         late = given.keys() - done.keys()
         found |= {number: FAILED for number, result in done.items() if result.status == "failed"}
@@ -115,8 +119,3 @@ def _state_of(demoted: Demotion, reading: Reading) -> str:
     if other not in held or any(demoted.single in types for types in held.values()):
         return LEFT
     return GIVEN
-
-
-def _given(demoted: Demotion, reading: Reading) -> tuple[str, str, tuple[AssociationType, ...]]:
-    now = reading.of(int(demoted.object_id))[int(demoted.to_object_id)]
-    return demoted.object_id, demoted.to_object_id, (demoted.single, *sorted(now))

@@ -5,13 +5,12 @@ look from the other end, where fewer records do for many pairs, can only say tha
 one end may be blind, and may call a type by a name that is not known at the other.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from loader.errors import ApiError, RecordMerged, ServerFault
 from loader.model import (
@@ -24,7 +23,6 @@ from loader.model import (
     Outcome,
     Pair,
     Pairs,
-    Result,
     Singles,
     hides_leads,
 )
@@ -32,7 +30,6 @@ from loader.send.clocks import Clocks, Moment, timestamp
 from loader.send.judging import Case, Judge, Judgement, cases, renamed
 from loader.send.outcomes import divided, failed, outcomes, plain
 from loader.send.outgoing import Stretch, unread
-from loader.send.primaries import losing_primaries, new_primaries
 from loader.send.reading import Current, Reading, read_fresh
 from loader.send.replies import printable
 
@@ -41,7 +38,7 @@ Lacking = tuple[Case, Judgement]
 
 
 class Ledger(Protocol):
-    """Where is written down what pairs were and what became of them."""
+    """Where pairs come from, and where it is written down what they were and what became of them."""
 
     @property
     def singles(self) -> Singles:
@@ -55,6 +52,12 @@ class Ledger(Protocol):
 
     def record(self, outcomes: Sequence[Outcome]) -> None:
         """Take outcomes over at once; they are written down a moment later. Raises Stopped to end the stretch."""
+
+    async def claim_lot(self, records: int, *, scattered: bool) -> Lot | None:
+        """Return the next pairs that are to be looked up together, None when nothing is left.
+
+        Those of one record lie together, or, `scattered`, apart.
+        """
 
 
 class Lookup:
@@ -85,7 +88,8 @@ class Lookup:
         seen = lot.other.take(slice(0)) if blind else lot.other
         records = np.concatenate((lot.own.from_ids, seen.to_ids))
         reading, read_at = await read_fresh(self._current, self._clocks, lot.direction, records)
-        primary = _asks_primary(lot.own, self._ledger.singles)
+        single = self._ledger.singles.get(lot.own.direction, {})
+        primary = lot.own.where(lambda intent: not single.keys().isdisjoint(intent.types))
         own = [
             await self._prepared(lot.own.take(~primary), reading, read_at),
             self._without_complete(
@@ -166,7 +170,10 @@ class Lookup:
             if case.judgement is None:
                 self._record(pairs.take(case.places), "unchanged")
             elif case.judgement.refusal is not None:
-                self._reject(pairs.take(case.places), *case.judgement.refusal)
+                reason, message = case.judgement.refusal
+                result = plain("rejected", finished_at=timestamp(self._now()))
+                result = result._replace(error_category=reason, error_message=message)
+                self._ledger.record(outcomes(pairs.take(case.places), result))
             elif not self._judge.exact and case.now & case.pair.contested - frozenset(case.pair.types):
                 self.waiting.update(pairs.numbers[case.places].tolist())
             else:
@@ -188,11 +195,11 @@ class Lookup:
     async def _demoted(self, pairs: Pairs, lacking: Sequence[Lacking], reading: Reading) -> list[Demotion]:
         """Return the pairs that lose a type to those that are to be sent, by a look at the records that have one."""
         judged = ((pairs.take(case.places), judgement) for case, judgement in lacking)
-        primaries = new_primaries(judged, self._ledger.singles)
+        primaries = _new_primaries(judged, self._ledger.singles)
         readings = {"from": reading}
         if records := [int(each.pair.to_object_id) for each in primaries if each.end == "to"]:
             readings["to"], _ = await read_fresh(self._current, self._clocks, pairs.direction[::-1], records)
-        return losing_primaries(primaries, readings)
+        return _losing_primaries(primaries, readings)
 
     def _fail_unreadable(self, pairs: Pairs, records: Numbers, reading: Reading, left: np.ndarray) -> None:
         """Record the pairs whose records could not be read as failed, and strike them off those that are left."""
@@ -202,20 +209,15 @@ class Lookup:
             left[mask] = False
 
     def _fail(self, pairs: Pairs, error: ApiError) -> None:
-        self._ledger.record(outcomes(pairs, _unreadable(error, timestamp(self._now()))))
-
-    def _reject(self, pairs: Pairs, reason: str, message: str) -> None:
-        result = plain("rejected", finished_at=timestamp(self._now()))
-        self._ledger.record(outcomes(pairs, result._replace(error_category=reason, error_message=message)))
+        why = (
+            "" if isinstance(error, RecordMerged) else ", because what the record is associated with could not be read"
+        )
+        result = failed(error, attempts=0, finished_at=timestamp(self._now()))
+        result = result._replace(error_message=printable(f"nothing was sent{why}: {error.message}"))
+        self._ledger.record(outcomes(pairs, result))
 
     def _record(self, pairs: Pairs, status: str) -> None:
         self._ledger.record(outcomes(pairs, plain(status, finished_at=timestamp(self._now()))))
-
-
-def _asks_primary(pairs: Pairs, singles: Singles) -> npt.NDArray[np.bool_]:
-    """Return for each pair whether it is to get a type of which a record can have only one."""
-    some = singles.get(pairs.direction, {})
-    return pairs.where(lambda intent: not some.keys().isdisjoint(intent.types))
 
 
 def _to_send(pairs: Pairs, lacking: Sequence[Lacking], unchanged: Mapping[int, int], read_at: Moment) -> Stretch:
@@ -238,15 +240,58 @@ def _to_send(pairs: Pairs, lacking: Sequence[Lacking], unchanged: Mapping[int, i
     return Stretch(asked=asked, pairs=sent, read_at=read_at)
 
 
-def _unreadable(error: ApiError, moment: str) -> Result:
-    why = "" if isinstance(error, RecordMerged) else ", because what the record is associated with could not be read"
-    message = f"nothing was sent{why}: {error.message}"
-    return failed(error, attempts=0, finished_at=moment)._replace(error_message=printable(message))
-
-
 def _ends_disagree(pair: Pair) -> ServerFault:
     return ServerFault(
         f"HubSpot shows from record {pair.to_object_id} that it is associated with record {pair.object_id}, and not "
         "from that one, so that the labels of this pair are not known",
         category="ENDS_DISAGREE",
     )
+
+
+# --- types of which a record can have only one: a contact has one primary company
+
+
+class _NewPrimary(NamedTuple):
+    """A pair that gets a type of which a record can have only one; the record is at its `end`, `from` or `to`.
+
+    `single` is what the type is called from that record.
+    """
+
+    pair: Pair
+    end: str
+    single: AssociationType
+
+
+def _new_primaries(lacking: Iterable[tuple[Pairs, Judgement]], singles: Singles) -> list[_NewPrimary]:
+    """Return what pairs are to get that they never had, when this run is to send them for the first time."""
+    return [
+        _NewPrimary(pair, end, single)
+        for pairs, judgement in lacking
+        for type_, end in singles.get(pairs.direction, {}).items()
+        if type_ in pairs.at(0).types and type_ not in judgement.before
+        for single in _from_its_record(pairs.at(0), type_, end, singles)
+        for pair in pairs.each()
+        if pair.before is None
+    ]
+
+
+def _from_its_record(pair: Pair, type_: AssociationType, end: str, singles: Singles) -> Iterator[AssociationType]:
+    if end == "from":
+        yield type_
+    else:
+        back = singles.get((pair.to_object_type, pair.object_type), {})
+        yield from [other for other, its_end in back.items() if its_end == "from"][:1]
+
+
+def _losing_primaries(primaries: Iterable[_NewPrimary], readings: Mapping[str, Reading]) -> list[Demotion]:
+    """Return the pairs that lose a type to others; `readings` are those of the records at each end."""
+    found: list[Demotion] = []
+    for pair, end, single in primaries:
+        ends = (pair.object_type, pair.object_id), (pair.to_object_type, pair.to_object_id)
+        (its_type, record), (other_type, other) = ends if end == "from" else ends[::-1]
+        found += [
+            Demotion(pair.pair_id, its_type, record, other_type, str(another), single, types)
+            for another, types in readings[end].of(int(record)).items()
+            if another != int(other) and single in types
+        ]
+    return found

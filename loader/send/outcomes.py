@@ -1,12 +1,12 @@
 """What becomes of pairs, as outcomes: most of them share one result."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import numpy as np
 
 from loader.columns import distinct
 from loader.errors import ApiError
-from loader.model import Outcome, Pair, Pairs, Result
+from loader.model import Numbers, Outcome, Pair, Pairs, Result
 
 Record = Callable[[Sequence[Outcome]], None]
 """Takes outcomes over: all that there are, each once. May raise Stopped to end the run."""
@@ -55,6 +55,11 @@ def outcomes(pairs: Pairs, result: Result) -> list[Outcome]:
         )
         for count in distinct(unchanged).tolist()
     ]
+
+
+def numbers_of(pairs: Iterable[Pair]) -> Numbers:
+    """Return the numbers of pairs."""
+    return np.array([pair.pair_id for pair in pairs], np.int64)
 
 
 def divided(pairs: Pairs, among: Collection[int]) -> tuple[Pairs, Pairs]:

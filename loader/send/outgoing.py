@@ -1,14 +1,15 @@
 """What goes out next: pairs are bundled into drafts of requests, those of one direction together."""
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from loader.model import Direction, Numbers, Pair, Pairs, concatenate
+from loader.model import Direction, Numbers, Outcome, Pair, Pairs, concatenate
 from loader.send.api import Request
 from loader.send.clocks import NEVER, Moment
 from loader.send.gateway import Superseded
@@ -248,10 +249,23 @@ class Queues:
 
 
 class Ledger(Protocol):
-    """Where pairs come from."""
+    """Where pairs come from, and where outcomes go; `at_work` are the tasks that wait for it, and are let finish that
+    when the run ends.
+    """
+
+    at_work: set[asyncio.Task[Any] | None]
 
     async def claim(self, most: int) -> list[Pairs]:
         """Return the next pairs, those of each direction, their intent committed; none when nothing is left."""
+
+    def record(self, outcomes: Sequence[Outcome]) -> None:
+        """Take outcomes over at once; they are written down a moment later. Raises Stopped to end the run."""
+
+    async def write(self) -> None:
+        """Write outcomes down as they come, until `close`."""
+
+    def close(self) -> None:
+        """Let `write` end once everything is written."""
 
 
 class AsAsked:

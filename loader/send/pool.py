@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 from loader.errors import LoaderError
-from loader.model import Outcome
 from loader.send.gateway import Gateway
 from loader.send.outcomes import Record
-from loader.send.outgoing import Draft, Outgoing
+from loader.send.outgoing import Draft, Ledger, Outgoing
 
 
 class Action(Protocol):
@@ -26,21 +25,6 @@ class Action(Protocol):
 
 MOST_MORE = 20
 """Workers that are added while requests wait for the end of an outage: it is certain when this many fail."""
-
-
-class Ledger(Protocol):
-    """Where outcomes go; `at_work` are the tasks that wait for it, and are let finish that when the run ends."""
-
-    at_work: set[asyncio.Task[Any] | None]
-
-    def record(self, outcomes: Sequence[Outcome]) -> None:
-        """Take outcomes over at once; they are written down a moment later. Raises Stopped to end the run."""
-
-    async def write(self) -> None:
-        """Write outcomes down as they come, until `close`."""
-
-    def close(self) -> None:
-        """Let `write` end once everything is written."""
 
 
 class Room:

@@ -184,7 +184,9 @@ class _Found:
             after, seen = page.after[record], self.several.setdefault(record, set())
             new = set(page.links.others[page.links.records == record].tolist())
             if after == begins.get(record) or new <= seen or after in self.begun.get(record, ()):
-                self.unreadable[record] = _endless()
+                self.unreadable[record] = ServerFault(
+                    "HubSpot's pages of this record's associations do not come to an end", category="ENDLESS_PAGES"
+                )
             else:
                 following[record] = after
             if self.latest_only:
@@ -325,15 +327,9 @@ def _unclear(direction: Direction, page: Page, batch: Numbers, found: _Found) ->
         record = passed_over[0]
         found.unreadable[record] = RecordMerged(direction[0], str(record), str(page.others[0]))
     elif passed_over and len(batch) == 1:
-        found.unreadable[passed_over[0]] = _of_others()
+        found.unreadable[passed_over[0]] = ServerFault(
+            "HubSpot's answer speaks of several other records", category="UNREADABLE_ANSWER"
+        )
     else:
         return halves(np.array(passed_over, np.int64))
     return []
-
-
-def _of_others() -> ServerFault:
-    return ServerFault("HubSpot's answer speaks of several other records", category="UNREADABLE_ANSWER")
-
-
-def _endless() -> ServerFault:
-    return ServerFault("HubSpot's pages of this record's associations do not come to an end", category="ENDLESS_PAGES")

@@ -144,18 +144,14 @@ def raise_for(reply: Reply, now: Callable[[], datetime]) -> None:
     if 200 <= reply.status < 300:
         return
     if 300 <= reply.status < 400:
-        raise _redirect(reply)
+        host = printable(_host(reply.headers.get("location", "")))[:100]
+        raise Refused(
+            f"the server redirects to {host}, which the loader never follows, because the token would go along: "
+            "check --base-url",
+            status=reply.status,
+            category="REDIRECT",
+        )
     raise _error(reply, now())
-
-
-def _redirect(reply: Reply) -> Refused:
-    host = printable(_host(reply.headers.get("location", "")))[:100]
-    return Refused(
-        f"the server redirects to {host}, which the loader never follows, because the token would go along: "
-        "check --base-url",
-        status=reply.status,
-        category="REDIRECT",
-    )
 
 
 def _host(location: str) -> str:
@@ -230,7 +226,8 @@ def message_of(body: Mapping[str, object], reply: Reply) -> str:
     if not message:
         start = _start(reply)
         return printable(f"HubSpot answered {reply.status}: {start}" if start else f"HubSpot answered {reply.status}")
-    return with_details(message, context_of(body), _finer_code(body.get("subCategory")))
+    finer = body.get("subCategory")  # Specified as an object, observed as a text.
+    return with_details(message, context_of(body), [finer] if isinstance(finer, str) and finer else [])
 
 
 def with_details(sentence: str, context: Mapping[str, Iterable[str]], more: Iterable[str] = ()) -> str:
@@ -260,11 +257,6 @@ def context_of(body: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
             if isinstance(values, list):
                 found[key] = found.get(key, ()) + tuple(map(text_of, values))
     return found
-
-
-def _finer_code(sub_category: object) -> list[str]:
-    # Specified as an object, observed as a text.
-    return [sub_category] if isinstance(sub_category, str) and sub_category else []
 
 
 def _limit(reply: Reply, body: Mapping[str, object]) -> type[ApiError]:

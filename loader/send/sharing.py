@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Protocol, Self, TypeVar
 
 from loader.events import Note, Notify
 from loader.send.limiter import ABANDONED_SECONDS, Limiter
@@ -262,14 +262,14 @@ class ClaimsFile:
 
 
 def _read(found: bytes, now: float) -> Claims:
+    """Return the claims that a file holds, none of one that this class cannot have written."""
+    claims: dict[str, Claim] = {}
     try:
-        return {str(name): _claim(fields, now) for name, fields in json.loads(found).items()}
+        for name, fields in json.loads(found).items():
+            claim = Claim(float(fields["portion"]), float(fields["until"]), float(fields["window"]))
+            if not (0 <= claim.portion <= 1 and claim.until <= now + LONGEST_CLAIM and 0 < claim.window < math.inf):
+                return {}
+            claims[str(name)] = claim
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return {}
-
-
-def _claim(fields: Mapping[str, Any], now: float) -> Claim:
-    claim = Claim(float(fields["portion"]), float(fields["until"]), float(fields["window"]))
-    if not (0 <= claim.portion <= 1 and claim.until <= now + LONGEST_CLAIM and 0 < claim.window < math.inf):
-        raise ValueError("no claim of ours")
-    return claim
+    return claims

@@ -14,8 +14,96 @@ from loader.send.give_back import WhileYoung
 from loader.send.outcomes import Record, failed, outcome, plain
 from loader.send.outgoing import Draft
 from loader.send.reading import CurrentAssociations, Reading, read_fresh
-from loader.send.removal import BACK, GONE, NOTHING, Removal, removal, restoration
 from loader.send.take_off import TakeOff
+
+NOTHING: Types = frozenset()
+
+
+class Removal(NamedTuple):
+    """What is to be taken away, and what may be said of the pair once that is done.
+
+    `whole`: the pair itself; else `types`, which are labels all. `back` are types that the run took, and that the pair
+    gets back, together with `now`, all that it has. `status` is `removed`, `restored` (it only gets something back),
+    `unchanged` (what the run did is not there any more) or `left` (the pair was changed since, and stays); `why` is a
+    sentence.
+    """
+
+    whole: bool
+    types: Types
+    status: str
+    why: str = ""
+    back: Types = NOTHING
+    now: Types = NOTHING
+
+    @property
+    def needed(self) -> bool:
+        """True when anything is to be sent."""
+        return self.whole or bool(self.types or self.back)
+
+
+BACK = Removal(False, NOTHING, "unchanged", "what the run took off is there again")
+
+GONE = Removal(False, NOTHING, "unchanged", "what the run added is not there any more")
+
+
+def removal(asked: Types, before: Types, now: Types, labels: Mapping[str, str], *, replaced: bool = False) -> Removal:
+    """Return what to take away from a pair that the run gave the types `asked`, when it had the types `before`.
+
+    `replaced`: the run took everything else off it, and that is given back.
+
+    `labels` gives the label of each type by its key, blank for an unlabelled one, and lacks types that are not known.
+    Archiving an unlabelled type takes everything with it (guide "Associations v4"), so only what is known to be a
+    label is ever taken off by itself.
+    """
+    if not now:
+        return GONE
+    if before:
+        old = _of_an_old_pair((asked - before) & now, labels)
+        back = frozenset(each for each in before - asked - now if labels.get(each.key) != "") if replaced else NOTHING
+        if not back:
+            return old
+        return Removal(False, NOTHING, "removed", "", back, now) if old == GONE else old._replace(back=back, now=now)
+    came_since = frozenset(each for each in now - asked if labels.get(each.key) != "")
+    if not came_since:
+        return Removal(True, NOTHING, "removed")
+    ours = _labels_among(asked & now, labels)
+    others = ", ".join(labels.get(each.key) or each.key for each in sorted(came_since))
+    return Removal(False, ours, "left", f"somebody has added {others} since, so the pair itself stays")
+
+
+def restoration(taken: Types, now: Types, others: Types) -> Removal:
+    """Return what to put back on a pair that the run took the types `taken` off.
+
+    `others` are types that were meanwhile given to another pair of a record that can have only one of each:
+    they are not put back.
+    """
+    back = taken - now
+    if not back:
+        return BACK
+    if lost := back & others:
+        names = ", ".join(each.key for each in sorted(lost))
+        why = f"{names} is not put back: another record has it since, and there can be only one"
+        return Removal(False, NOTHING, "left", why, back - lost, now)
+    return Removal(False, NOTHING, "restored", "", back, now)
+
+
+def _of_an_old_pair(added: Types, labels: Mapping[str, str]) -> Removal:
+    if not added:
+        return GONE
+    removable = _labels_among(added, labels)
+    if removable == added:
+        return Removal(False, added, "removed")
+    others = ", ".join(each.key for each in sorted(added - removable))
+    return Removal(
+        False,
+        removable,
+        "left",
+        f"it is not known whether {others} is a label, and removing it might remove all labels",
+    )
+
+
+def _labels_among(types: Types, labels: Mapping[str, str]) -> frozenset[AssociationType]:
+    return frozenset(each for each in types if labels.get(each.key))
 
 
 class _Step(NamedTuple):
@@ -158,11 +246,11 @@ class TakeBack:
         done = {number for number, result in given.items() if result.status != "failed"}
         left = [step for step in steps if not step.removal.back or step.pair.pair_id in done]
         goes = {step.pair.pair_id: step for step in left if step.removal.whole or step.removal.types}
-        taken = await self._taking.apply(
-            direction,
-            {number: (*_ids(step.pair), _types_to_lose(step.removal)) for number, step in goes.items()},
-            read_at,
-        )
+        to_lose = {
+            number: (*_ids(step.pair), (WHOLE_PAIR,) if step.removal.whole else tuple(sorted(step.removal.types)))
+            for number, step in goes.items()
+        }
+        taken = await self._taking.apply(direction, to_lose, read_at)
         results = {number: result for number, result in (given | taken).items() if result.status == "failed"}
         moment = timestamp(self._now())
         for step in left:
@@ -178,10 +266,6 @@ def _direction(pair: Pair) -> Direction:
 
 def _ids(pair: Pair) -> tuple[str, str]:
     return pair.object_id, pair.to_object_id
-
-
-def _types_to_lose(removal: Removal) -> tuple[AssociationType, ...]:
-    return (WHOLE_PAIR,) if removal.whole else tuple(sorted(removal.types))
 
 
 def _done(done: Removal, moment: str) -> Result:

@@ -10,16 +10,14 @@ from datetime import datetime
 from operator import attrgetter
 from typing import NamedTuple
 
-import numpy as np
-
 from loader.errors import Refused, Retryable
-from loader.model import WHOLE_PAIR, Numbers, Pair, Result
+from loader.model import WHOLE_PAIR, Numbers, Pair
 from loader.send import api
 from loader.send.api import Request
 from loader.send.batch_replies import archived
 from loader.send.clocks import timestamp
 from loader.send.gateway import Gateway, Superseded
-from loader.send.outcomes import Record, failed, outcome, plain
+from loader.send.outcomes import Record, failed, numbers_of, outcome, plain
 from loader.send.outgoing import Draft
 from loader.send.refusals import after_refusal
 
@@ -82,12 +80,11 @@ class TakeOff:
             record([outcome(pair, result) for pair in supply.sent])
         else:
             attempts = step.attempts + answer.attempts
-            record([outcome(pair, self._removed(answer.status, attempts)) for pair in supply.sent])
-        parts = [_numbers(part) for part in [*again, supply.others] if part]
+            moment = timestamp(self._now())
+            result = plain("removed", finished_at=moment, http_status=answer.status, attempts=attempts)
+            record([outcome(pair, result) for pair in supply.sent])
+        parts = [numbers_of(part) for part in [*again, supply.others] if part]
         return [_Step(part, attempts) for part in step.draft.split(parts)]
-
-    def _removed(self, status: int, attempts: int) -> Result:
-        return plain("removed", finished_at=timestamp(self._now()), http_status=status, attempts=attempts)
 
 
 class _Supply:
@@ -108,7 +105,15 @@ class _Supply:
             return None
         whole, labelled = _by_kind(self._draft.pairs.each())
         self.sent, self.others = (whole, labelled) if whole else (labelled, [])
-        return _whole(whole, self._version) if whole else _labels(labelled, self._version)
+        if not whole:
+            direction = labelled[0].object_type, labelled[0].to_object_type
+            inputs = ((pair.object_id, pair.to_object_id, sorted(pair.types)) for pair in labelled)
+            return api.archive_labels(direction, inputs, self._version)
+        wanted: dict[str, list[str]] = {}
+        pairs = _from_fewer_records(whole)
+        for pair in pairs:
+            wanted.setdefault(pair.object_id, []).append(pair.to_object_id)
+        return api.archive((pairs[0].object_type, pairs[0].to_object_type), wanted, self._version)
 
     async def renew(self) -> None:
         """Renew the draft."""
@@ -124,25 +129,12 @@ def _by_kind(pairs: Iterable[Pair]) -> tuple[list[Pair], list[Pair]]:
     return whole, labelled
 
 
-def _whole(pairs: Sequence[Pair], version: str) -> Request:
-    wanted: dict[str, list[str]] = {}
-    pairs = _from_fewer_records(pairs)
-    for pair in pairs:
-        wanted.setdefault(pair.object_id, []).append(pair.to_object_id)
-    return api.archive((pairs[0].object_type, pairs[0].to_object_type), wanted, version)
-
-
-def _labels(pairs: Sequence[Pair], version: str) -> Request:
-    inputs = ((pair.object_id, pair.to_object_id, sorted(pair.types)) for pair in pairs)
-    return api.archive_labels((pairs[0].object_type, pairs[0].to_object_type), inputs, version)
-
-
 def _requests(pairs: Iterable[Pair]) -> list[Numbers]:
     """Return the numbers of pairs, those of one request together."""
     whole, labelled = _by_kind(pairs)
     batches = _batches(_from_fewer_records(whole))
     batches += [labelled[at : at + LABELLED_PER_ARCHIVE] for at in range(0, len(labelled), LABELLED_PER_ARCHIVE)]
-    return list(map(_numbers, batches))
+    return list(map(numbers_of, batches))
 
 
 def _from_fewer_records(pairs: Sequence[Pair]) -> Sequence[Pair]:
@@ -175,7 +167,3 @@ def _batches(pairs: Iterable[Pair]) -> list[list[Pair]]:
         batches[-1].append(pair)
         records.add(record)
     return batches
-
-
-def _numbers(pairs: Iterable[Pair]) -> Numbers:
-    return np.array([pair.pair_id for pair in pairs], np.int64)

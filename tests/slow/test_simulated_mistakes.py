@@ -13,7 +13,7 @@ from loader.send.gateway import Gateway
 from loader.send.judging import Merging, Removing
 from loader.send.limiter import Breaker, Limiter
 from loader.send.pool import Pool
-from loader.send.removal import BACK
+from loader.send.take_back import BACK
 from loader.settings import SendSettings
 from tests.simulation.hubspot import Rules
 from tests.simulation.inputs import pairs_only

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from loader.send.deadlines import Deadlines
+from loader.send.transport import Deadlines
 from tests.stages.fake_time import clock, run
 
 

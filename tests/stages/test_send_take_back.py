@@ -13,9 +13,8 @@ from loader.model import AssociationType, Outcome, Pair, Types
 from loader.sandbox import Sandbox
 from loader.send import api
 from loader.send.clocks import timestamp
-from loader.send.removal import GONE, removal
 from loader.send.replies import Reply
-from loader.send.take_back import TakeBack
+from loader.send.take_back import GONE, TakeBack, removal
 from loader.send.transport import Transport
 from tests.stages.columns import draft_of
 from tests.stages.fake_time import run
