@@ -6,13 +6,13 @@ reads its input more than once and recognises it by its content, and an iterator
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from loader.errors import UsageError
 from loader.model import FIELDS
-from loader.read.cells import DOUBLE_BITS, LOST, float_text, joined
+from loader.values import text_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +46,7 @@ def _array(column: "pd.Series[Any]") -> object:
     import pyarrow as pa  # noqa: PLC0415
 
     if column.dtype == object:
-        return pa.array(list(map(text, column)), pa.string())
+        return pa.array(list(map(text_of, column)), pa.string())
     try:
         array = pa.Array.from_pandas(column)
         array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
@@ -55,35 +55,8 @@ def _array(column: "pd.Series[Any]") -> object:
         array = None  # Sparse columns, mixed categories, long doubles: Arrow has no such type.
     if array is None or isinstance(array.type, pa.BaseExtensionType):
         # A series would yield plain floats, its array yields them as wide as they are.
-        return pa.array(list(map(text, column.array)), pa.string())
+        return pa.array(list(map(text_of, column.array)), pa.string())
     return array
-
-
-def text(cell: object) -> str | None:
-    """Return a cell of a mixed column, or of a row from Python, as text; None for a blank."""
-    if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
-        return None
-    if isinstance(cell, float):  # numpy's float64 is one, too
-        return float_text(float(cell)) or None
-    if isinstance(cell, list | tuple) or getattr(cell, "ndim", 0) == 1:  # arrays and series have dimensions
-        return joined(part for part in map(text, cast("Iterable[object]", cell)) if part)
-    if hasattr(cell, "dtype") and not isinstance(cell, str):
-        return _numpy_text(cell)
-    if hasattr(cell, "as_py"):
-        from loader.read.parquet import significand_bits, text_of  # noqa: PLC0415 - there is a pyarrow scalar
-
-        return text_of(cell.as_py(), significand_bits(cast("Any", cell).type)) or None
-    return str(cell)
-
-
-def _numpy_text(cell: Any) -> str | None:
-    """Return a numpy scalar as text; a float may be narrower than Python's."""
-    import numpy as np  # noqa: PLC0415 - it is imported already, or there would be no such cell
-
-    if cell.dtype.kind == "f":
-        return float_text(float(cell), min(np.finfo(cell.dtype).nmant + 1, DOUBLE_BITS)) or None
-    # Kind V are types of other packages, such as bfloat16: it is not known how many digits they hold.
-    return f"{LOST}{cell}" if cell.dtype.kind == "V" else str(cell)
 
 
 # --- rows
@@ -121,7 +94,7 @@ class RowFile:
 
     def _line(self, row: object) -> str:
         self._taken += 1
-        cells = {str(name): text(cell) or "" for name, cell in self._named(row)}
+        cells = {str(name): text_of(cell) or "" for name, cell in self._named(row)}
         return json.dumps(cells) + "\n"
 
     def _named(self, row: object) -> list[tuple[object, object]]:

@@ -1,11 +1,10 @@
-"""The texts of cells: trimmed, shown in sentences, made of other values, and split where a cell holds several.
+"""The texts of cells: trimmed, shown in sentences, and split where a cell holds several.
 
 Several texts in a cell are separated by `;`, or written as a JSON list.
 """
 
 import json
 import re
-from collections.abc import Iterable
 
 from loader.text import visible
 
@@ -60,30 +59,10 @@ _BARE = "".join(map(chr, INVISIBLE)) + _BLANKS + "\u2028\u2029\u202f\u205f\u3000
 # The characters that str.strip removes.
 
 
-# --- values, and several texts in one cell
+# --- several texts in one cell
 
-LOST = "\u2248"
-"""Written before a number whose last digits may have changed: `≈18259732480` is never an id."""
-
-DOUBLE_BITS = 53
 # No label has these in it: the cell is damaged or hostile. It is not split, and rejected as a whole.
 _CONTROL = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f]")
-
-
-def float_text(value: float, bits: int = DOUBLE_BITS) -> str:
-    """Return a float as a cell's text, blank for NaN (which is what pandas writes for a blank).
-
-    A significand of `bits` bits holds every whole number below 2 to the power of `bits` (IEEE 754: 11 bits in half
-    precision, 24 in single, 53 in double). From there on several whole numbers become one and the same float.
-
-    >>> float_text(101.0), float_text(1.5), float_text(16777216.0), float_text(16777216.0, bits=24)
-    ('101', '1.5', '16777216', '≈16777216')
-    """
-    if value != value:  # noqa: PLR0124 - true of NaN alone
-        return ""
-    if abs(value) >= 2**bits:
-        return f"{LOST}{value:.17g}"
-    return str(int(value)) if value.is_integer() else repr(value)
 
 
 def listed(cell: str) -> list[str] | None:
@@ -118,13 +97,3 @@ def split(cell: str) -> list[str]:
     if texts is None:
         texts = [trim(part) for part in cell.split(";") if trim(part)] or [cell]
     return texts or [""]
-
-
-def joined(texts: Iterable[str]) -> str:
-    """Return texts as one cell that `split` and the reading of ids take apart again.
-
-    >>> joined(["A", "B"]), joined(["A;B", "C"])
-    ('A;B', '["A;B", "C"]')
-    """
-    texts = list(texts)
-    return json.dumps(texts, ensure_ascii=False) if any(";" in text for text in texts) else ";".join(texts)

@@ -7,9 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from loader.object_type_names import TYPE_IDS
-from loader.read.cells import INVISIBLE, LOST, is_blank, listed, show, trim
+from loader.read.cells import INVISIBLE, is_blank, listed, show, trim
 from loader.read.hints import instead_of_id
 from loader.read.table import Cells, Numbers
+from loader.values import LOST
 
 LARGEST = 2**63 - 1
 # The largest whole number up to which a double holds every whole number; beyond it digits may have changed.

@@ -5,13 +5,14 @@ from collections import Counter
 from collections.abc import Iterator
 
 from loader.errors import InputError
-from loader.read.cells import joined, show
+from loader.read.cells import show
 from loader.read.columns import is_header, no_header
 from loader.read.faults import reading
 from loader.read.table import BATCH, BatchBuilder, Mark, RecordBatch, Table
 from loader.read.text import Text
 from loader.settings import InputSettings
 from loader.text import visible
+from loader.values import joined
 
 _MOST_KEYS = 10_000
 

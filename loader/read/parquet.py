@@ -10,12 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from loader.read.cells import DOUBLE_BITS, float_text, is_blank, joined, show
+from loader.read.cells import is_blank, show
 from loader.read.columns import is_header, no_header
 from loader.read.faults import reading
 from loader.read.packed import Packed, is_bomb, refuse_bomb
 from loader.read.table import BATCH, NUL, Cells, Mark, Numbers, RecordBatch, Table
 from loader.settings import InputSettings
+from loader.values import significand_bits, text_of
 
 _NO_SUCH_VALUE = (OverflowError, ValueError, pa.ArrowException)
 _UNREADABLE = Mark("ERROR_CELL", "the cell holds a date or time that cannot be read; write it as text")
@@ -107,7 +108,7 @@ def _texts(column: Any, index: int, marks: dict[tuple[int, int], Mark]) -> Cells
     bits = significand_bits(kind)
     cells = []
     for place, value in enumerate(_values(column)):
-        text = text_of(value, bits)
+        text = "" if value is _UNREADABLE else text_of(value, bits) or ""
         mark = _mark(value, text)
         if mark is not None:
             marks[place, index] = mark
@@ -129,33 +130,6 @@ def _value(cell: Any) -> object:
         return cell.as_py()
     except _NO_SUCH_VALUE:
         return _UNREADABLE
-
-
-def significand_bits(kind: Any) -> int:
-    """Return how many bits hold the digits of a column's floats, or of those in its lists."""
-    if isinstance(kind, pa.BaseExtensionType):
-        return significand_bits(kind.storage_type)
-    if not (pa.types.is_struct(kind) or pa.types.is_map(kind)) and hasattr(kind, "value_type"):
-        return significand_bits(kind.value_type)
-    if pa.types.is_float16(kind):
-        return 11
-    return 24 if pa.types.is_float32(kind) else DOUBLE_BITS
-
-
-def text_of(value: object, bits: int) -> str:
-    """Return a value as a cell's text; `bits` are those of a float's significand."""
-    if value is None or value is _UNREADABLE:
-        return ""
-    if isinstance(value, float):
-        return float_text(value, bits)
-    if isinstance(value, bytes):
-        # Bytes may be anything, such as a hash: they need not be damaged text.
-        return value.decode("utf-8", "replace").replace("\0", "\ufffd")
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list):
-        return joined(text_of(item, bits) for item in value)
-    return str(value)
 
 
 def _mark(value: object, text: str) -> Mark | None:

@@ -22,6 +22,7 @@ WORDS = {
     "shell",
     "stopping",
     "text",
+    "values",
     "version",
 }
 """What all stages share; these know only each other."""
