@@ -210,7 +210,7 @@ class Planned:
     `daily_quota` is the day's, None where HubSpot does not say. With a `limit`, rows, pairs and rejects are those
     of the first `limit` records. `account_type` is HubSpot's word for the account; `address` is where requests go,
     blank for HubSpot itself. `method` is the one that a load uses, `chosen` by its size (`--method auto`).
-    `mirror` is what `--existing mirror` takes off, None where that was not looked up.
+    `existing` is what `--existing` says; `mirror` what a mirror takes off, None where that was not looked up.
     `rejects` names the rejected rows by reason, the most frequent first; `failures` is the file that has them all,
     None where none was written. `next_command` loads what was planned, None with nothing to send.
     `removal` is what a removal takes off, None for a load, and where it was not looked up.
@@ -245,6 +245,7 @@ class Planned:
     new_labels: tuple[NewLabel, ...] = ()
     removal: RemovalPlanned | None = None
     mirror: MirrorPlanned | None = None
+    existing: str = "merge"
 
 
 @dataclass(frozen=True, slots=True)

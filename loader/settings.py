@@ -169,6 +169,7 @@ class VerifySettings:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """One command, whole. `results` and `failures` are paths; None: beside each other, named after the first input.
+    `report` is where a plan is written as a page; None: nowhere.
 
     `removes`: what the inputs name is taken off, and not associated.
     `read` has one entry for each group of inputs with the same settings: a job file may have several. `command` is what
@@ -187,6 +188,7 @@ class Settings:
     removes: bool = False
     results: str | None = None
     failures: str | None = None
+    report: str | None = None
     assume_new: bool = False
     inverse_label: str | None = None
     label_name: str | None = None

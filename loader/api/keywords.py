@@ -21,10 +21,10 @@ from loader.options import (
     ExportOptions,
     InputOptions,
     LabelOptions,
-    ListRejectsOption,
     MethodOption,
     Option,
     OutputOptions,
+    PlanFilesOptions,
     ReadBackOptions,
     SendOptions,
     TakeBackOptions,
@@ -59,7 +59,7 @@ class ShortNames(TypedDict, total=False):
     category: str
 
 
-class PlanOptions(InputOptions, ShortNames, ExistingOptions, ListRejectsOption, CallerOptions, total=False):
+class PlanOptions(InputOptions, ShortNames, ExistingOptions, PlanFilesOptions, CallerOptions, total=False):
     """Keywords of `plan`: how the load is to treat the labels that pairs have, and where rejected rows are listed."""
 
 

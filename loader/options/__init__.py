@@ -93,6 +93,8 @@ MaxAttempts: TypeAlias = Annotated[int, Option("--max-attempts",
     "Requests for one pair before it counts as failed.", number(int, 1), "8", "N")]
 DailyReserve: TypeAlias = Annotated[int | str, Option("--daily-reserve",
     "Stop when only this much of the day's quota is left, for other apps.", BUDGET, metavar="N|P%")]
+PlanReport: TypeAlias = Annotated[Path, Option("--report",
+    "Also write the plan as a page of HTML, for the person who must agree to it.", PATH, variable=None)]
 Json: TypeAlias = Annotated[bool, Option("--json", "Write one JSON object for each event to standard output.", FLAG)]
 
 
@@ -226,6 +228,7 @@ class SendOptions(TypedDict, total=False):
         "Start over with the same inputs if their last run ended longer ago than this; changed ones always do.",
         duration(none=True), metavar="20h")]
     dry_run: Annotated[bool, Option("--dry-run", "Only plan: check everything, send nothing, write nothing.", FLAG)]
+    report: PlanReport
     fresh: Fresh
     retry_failed: Annotated[bool, Option("--retry-failed", "Send the failed rows of this run again.", FLAG)]
     keep: Annotated[int, Option("--keep",
@@ -267,11 +270,12 @@ class TakeBackOptions(TypedDict, total=False):
     daily_reserve: DailyReserve
 
 
-class ListRejectsOption(TypedDict, total=False):
-    """Where a plan lists the rows that it rejects."""
+class PlanFilesOptions(TypedDict, total=False):
+    """What a plan writes: `failures` lists the rows that it rejects, `report` is the plan as a page."""
 
     failures: Annotated[Path, Option("--failures",
         "Write the rejected rows to a file, as a load would.", PATH, variable=None)]
+    report: PlanReport
 
 
 class LabelOptions(TypedDict, total=False):
@@ -351,7 +355,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("dry_run", "limit", "max_failures", "max_duration", "daily_reserve", "fresh", "retry_failed", "again"),
     ),
     "What is written and shown": (
-        *("results", "failures", "output", "by_label", "quiet", "json", "log_file", "metrics_file", "keep"),
+        *("results", "failures", "report", "output", "by_label", "quiet", "json", "log_file", "metrics_file", "keep"),
     ),
     "Access and speed": (
         *("token_file", "portal_id", "config", "rate", "concurrency", "max_attempts", "timeout", "api_version"),

@@ -13,10 +13,10 @@ from loader.options import (
     InputOptions,
     JsonOption,
     LabelOptions,
-    ListRejectsOption,
     MethodOption,
     Option,
     OutputOptions,
+    PlanFilesOptions,
     ReadBackOptions,
     RemoveOptions,
     ReportOptions,
@@ -69,7 +69,7 @@ be typed. The same command resumes where it stopped, and undo puts back what was
     "plan": Verb(
         module="loader.run.plan",
         arguments="INPUT...",
-        options=(InputOptions, ExistingOptions, ListRejectsOption, ConnectionOptions, OutputOptions),
+        options=(InputOptions, ExistingOptions, PlanFilesOptions, ConnectionOptions, OutputOptions),
         short_help="Show what a load would do; send and write nothing.",
         help="""Check everything and show what a load would do; nothing is sent and no file is written.
 

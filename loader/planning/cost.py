@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loader.errors import ApiError, RecordMerged, Retryable
-from loader.events import Cost, Losing, MergedRecord, Note, Notify, Planned, SoFar
+from loader.events import Cost, Losing, MergedRecord, Note, Notify, Planned, SoFar, Waiting
 from loader.journal import AsyncJournal
 from loader.model import Lot, Numbers, Pairs, Types
 from loader.send.batch import PAIRS_PER_CREATE
@@ -88,7 +88,8 @@ async def look_ahead(journal: AsyncJournal[Any], current: CurrentAssociations, j
             found = _plus(found, cases(unclear, *reading.held(unclear.from_ids, unclear.to_ids), judge))
         looked_up += len(records) - len(unread)
         if lots % 10 == 0:
-            notify(Note(f"{counted(looked_up, 'pair')} checked so far, {found.complete:,} of them in HubSpot already."))
+            checked = f"{counted(looked_up, 'pair')} checked so far, {found.complete:,} of them in HubSpot already."
+            notify(Waiting(checked, trouble=False))
     if refused:
         notify(
             Note(

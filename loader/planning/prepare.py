@@ -174,6 +174,7 @@ class Prospect:
     address: str = ""
     method: str = "put"
     limit: int | None = None
+    existing: str = "merge"
 
 
 def planned(staging: Staging, inputs: Sequence[Input], resolution: Resolution, prospect: Prospect) -> Planned:
@@ -208,6 +209,7 @@ def planned(staging: Staging, inputs: Sequence[Input], resolution: Resolution, p
         daily_quota=prospect.daily_quota,
         costs=by_method,
         limit=prospect.limit,
+        existing=prospect.existing,
         rejects=tuple(rejects),
         new_labels=resolution.new_labels,
     )

@@ -142,7 +142,7 @@ def load_planned(settings: Settings) -> str | None:
         return None
     program, verb, *words = settings.command
     # What a plan wrote is not what the load is to write.
-    parts = _without(list(_parts(words)), {"--failures"} if verb == "plan" else {"--dry-run"})
+    parts = _without(list(_parts(words)), {"--report", "--failures" if verb == "plan" else "--dry-run"})
     return _joined((program, "load" if verb == "plan" else verb), parts)
 
 

@@ -1,15 +1,17 @@
 """Plan: everything that load does before its first write, and nothing that it writes."""
 
 import asyncio
+import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from loader.configure import other_address
-from loader.errors import Retryable, TooManyRemovals
-from loader.events import Notify, Planned
+from loader.errors import Retryable, TooManyRemovals, UsageError
+from loader.events import Event, Note, Notify, Planned
 from loader.journal import AsyncJournal, InThread, Journal
 from loader.journal.scope import MirrorJournal
 from loader.planning.cost import look_ahead
@@ -33,6 +35,7 @@ from loader.run.next_command import load_planned
 from loader.run.removals import check_removals, look_at_removals
 from loader.run.sending import judge_of
 from loader.run.session import Session
+from loader.send.clocks import timestamp
 from loader.send.endings import no_answer
 from loader.send.gateway import Gateway, Surroundings
 from loader.send.limiter import START_RATE
@@ -40,6 +43,7 @@ from loader.send.portal import GatewayPortal
 from loader.send.reading import CurrentAssociations
 from loader.settings import Settings
 from loader.stopping import Stop
+from loader.version import version
 
 ATTEMPTS = 3
 """At each question, which take a few seconds: a person waits, and nothing is lost when the portal is out of reach."""
@@ -53,16 +57,46 @@ _REMOVALS_UNCHECKED = "Not looked at without a token: what --existing mirror wou
 
 async def run(call: Call) -> Done[Planned]:
     """Plan as either door has it, also for a dry run; exit code 1 when there are rejects."""
+    report = call.settings.report
+    failures = call.settings.failures if call.command.verb == "plan" else None
+    if report is not None:
+        _check_page(report, failures)
+    noted: list[str] = []
+
+    def noting(event: Event) -> None:
+        if isinstance(event, Note):
+            noted.append(event.message)
+        call.notify(event)
+
     event = await plan(
         call.settings,
-        notify=call.notify,
+        notify=noting,
         stop=call.stop,
         standard_input=call.standard_input,
-        failures=call.command.verb == "plan" and call.settings.failures is not None,
+        failures=failures is not None,
     )
+    if report is not None:
+        await asyncio.to_thread(_write_page, report, event, noted)
+        call.notify(Note(f"Report: {report}"))
     if call.command.values["json"]:
         call.notify(event)
     return Done(result=event, exit_code=int(event.rejected > 0), shown=[event])
+
+
+def _check_page(report: str, failures: str | None) -> None:
+    """Raise UsageError where the page of a plan cannot be written."""
+    from loader.show.report import check_report  # noqa: PLC0415 - jinja2, for a page only
+
+    check_report(Path(report), "--report")
+    if failures is not None and os.path.realpath(report) == os.path.realpath(failures):
+        raise UsageError(f"--report and --failures both name {report}: give two files")
+
+
+def _write_page(report: str, event: Planned, notes: Sequence[str]) -> None:
+    from loader.show.report import plan_page, write_report  # noqa: PLC0415 - the same
+
+    page = plan_page(event, notes, version=version(), written_at=timestamp(datetime.now(UTC)))
+    write_report(Path(report), page)
 
 
 async def plan(
@@ -189,6 +223,7 @@ async def plan_rows(
         daily_quota=gateway.day.limit if gateway else None,
         method=send.method,
         limit=send.limit,
+        existing=send.existing,
     )
     return await staging.call(planned, inputs, resolution, prospect)
 

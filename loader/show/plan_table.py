@@ -30,6 +30,9 @@ MOST_CELLS = 3
 """The different cells that are shown of one reason."""
 MOST_OF_VALUE = 40
 
+KIND_HEAD: tuple[str, ...] = ("Rows", "From", "To", "Association type", "Label")
+MIRROR_HEAD: tuple[str, ...] = ("Added", "Kept", "Removed", "From", "To", "Label")
+
 LARGE = 1000
 """Pairs of a load whose side effects in HubSpot are worth a warning."""
 REACTIONS = (
@@ -53,7 +56,7 @@ def plan_table(event: Planned, *, in_full: bool = True) -> Iterator[RenderableTy
     if more := problems[MOST_KINDS:]:
         rows = counted(sum(kind.rows for kind in more), "row")
         yield plain(f"{rows} with {counted(len(more), 'more such problem')}.", "red")
-    yield from map(_new_label, event.new_labels)
+    yield from map(new_label, event.new_labels)
     for name, understood in event.inputs.items():
         whose = f"{name}: " if len(event.inputs) > 1 else ""
         for note in understood.notes:
@@ -61,15 +64,15 @@ def plan_table(event: Planned, *, in_full: bool = True) -> Iterator[RenderableTy
     if event.unchecked:
         pairs = _first([f"{first} to {second}" for first, second in event.unchecked])
         yield plain(f"No token is set (HUBSPOT_ACCESS_TOKEN), so labels were not checked: those of {pairs}.")
-    yield from map(_looked_up, event.looked_up)
+    yield from map(looked_up, event.looked_up)
     if event.portal_id:
         yield _account(event)
-    yield _figures(event)
-    yield from _in_hubspot(event)
+    yield figures(event)
+    yield from in_hubspot(event)
     yield from _mirror(event.mirror)
     if event.pairs:
-        yield from _cost_of_removal(event) if _removes(event) else _costs(event)
-    if event.portal_id and event.pairs >= LARGE and not _removes(event):
+        yield from _cost_of_removal(event) if removes(event) else _costs(event)
+    if event.portal_id and event.pairs >= LARGE and not removes(event):
         yield Text(REACTIONS, "yellow")
     if not in_full:
         if event.reasons:
@@ -93,7 +96,7 @@ def _rejects(event: Planned) -> Iterator[RenderableType]:
     yield command(f"More about a reason: association-loader explain {event.rejects[0].reason}")
     if event.failures:
         yield plain(f"Failures: {event.failures} (all {counted(event.rejected, 'rejected row')})")
-    elif not _removes(event):
+    elif not removes(event):
         yield plain("All of them in a file, each with what is wrong: plan again with --failures rejected.csv.")
 
 
@@ -141,17 +144,24 @@ def _delimiter(understood: Understood) -> str:
 
 
 def _kinds(event: Planned) -> Table:
-    lines = table("Rows", "From", "To", "Association type", "Label")
-    for kind in event.kinds[:MOST_KINDS]:
-        first, second = _type(kind.object_type, kind.object_type_id), _type(kind.to_object_type, kind.to_object_type_id)
-        lines.add_row(f"{kind.rows:,}", first, second, _association_type(kind), plain(kind.label))
-    if len(event.kinds) > MOST_KINDS:
-        rest = event.kinds[MOST_KINDS:]
-        lines.add_row(f"{sum(kind.rows for kind in rest):,}", "", "", counted(len(rest), "more combination"), "")
+    lines = table(*KIND_HEAD)
+    for cells in kind_cells(event.kinds):
+        lines.add_row(*cells)
     return lines
 
 
-def _new_label(new: NewLabel) -> Text:
+def kind_cells(kinds: Sequence[Kind]) -> Iterator[tuple[Text, ...]]:
+    """Yield the lines of a table of the kinds of rows, under `KIND_HEAD`."""
+    for kind in kinds[:MOST_KINDS]:
+        first, second = _type(kind.object_type, kind.object_type_id), _type(kind.to_object_type, kind.to_object_type_id)
+        yield Text(f"{kind.rows:,}"), first, second, _association_type(kind), plain(kind.label)
+    if rest := kinds[MOST_KINDS:]:
+        rows, more = sum(kind.rows for kind in rest), counted(len(rest), "more combination")
+        yield Text(f"{rows:,}"), Text(), Text(), Text(more), Text()
+
+
+def new_label(new: NewLabel) -> Text:
+    """Return what is to be known of a label before it is made."""
     near = f"; there is {' and '.join(map(repr, new.near))}" if new.near else ""
     return plain(
         f"To be created: the label {new.label!r} from {new.direction}, for {counted(new.rows, 'row')}{near}.", "yellow"
@@ -174,11 +184,13 @@ def _association_type(kind: Kind) -> Text:
     return plain(f"{kind.association_category} {kind.association_type_id}")
 
 
-def _removes(event: Planned) -> bool:
+def removes(event: Planned) -> bool:
+    """Return True for the plan of a removal."""
     return "archive" in event.costs
 
 
-def _looked_up(what: LookedUp) -> Text:
+def looked_up(what: LookedUp) -> Text:
+    """Return what came of looking up the values of a property."""
     values = counted(what.values, f"{what.id_property} value")
     if what.found is None:
         return plain(f"No token is set (HUBSPOT_ACCESS_TOKEN), so {values} of {what.object_type} were not looked up.")
@@ -198,9 +210,10 @@ def _account(event: Planned) -> Text:
     return plain(f"{words}. SANDBOX, not HubSpot: {event.address}", "bold yellow")
 
 
-def _figures(event: Planned) -> Text:
+def figures(event: Planned) -> Text:
+    """Return the plan in one sentence: rows, pairs, and what is not sent."""
     duplicates = event.rows - event.rejected - event.pairs
-    words = [counted(event.rows, "row"), f"{counted(event.pairs, 'pair')} to {'remove' if _removes(event) else 'send'}"]
+    words = [counted(event.rows, "row"), f"{counted(event.pairs, 'pair')} to {'remove' if removes(event) else 'send'}"]
     if duplicates:
         words.append(f"{counted(duplicates, 'row')} {'repeats' if duplicates == 1 else 'repeat'} a pair")
     if event.without:
@@ -214,17 +227,28 @@ def _mirror(mirror: MirrorPlanned | None) -> Iterator[RenderableType]:
     """Yield what a mirror does, by label; nothing for any other load."""
     if mirror is None:
         return
-    lines = table("Added", "Kept", "Removed", "From", "To", "Label", right=["Added", "Kept", "Removed"])
+    lines = table(*MIRROR_HEAD, right=MIRROR_HEAD[:3])
+    for cells in mirror_cells(mirror):
+        lines.add_row(*cells)
+    yield lines
+    yield from mirror_lines(mirror)
+
+
+def mirror_cells(mirror: MirrorPlanned) -> Iterator[tuple[Text, ...]]:
+    """Yield the lines of a table of what a mirror does by association type, under `MIRROR_HEAD`."""
     for each in mirror.types:
-        lines.add_row(
-            f"{each.added:,}",
-            f"{each.kept:,}",
+        yield (
+            Text(f"{each.added:,}"),
+            Text(f"{each.kept:,}"),
             Text(f"{each.removed:,}", "bold yellow" if each.removed else ""),
             plain(each.object_type),
             plain(each.to_object_type),
             plain(each.label) if each.label else Text("(no label)", "dim"),
         )
-    yield lines
+
+
+def mirror_lines(mirror: MirrorPlanned) -> Iterator[Text]:
+    """Yield what a mirror takes off in all, and what keeps it from that."""
     yield Text(
         f"{mirror.removed:,} of {counted(mirror.associations, 'association')} in scope are not in the file and will be "
         f"removed, in {counted(mirror.requests, 'request')}.",
@@ -246,7 +270,7 @@ def _merged(merged: Sequence[MergedRecord]) -> str:
     return f"Merged in HubSpot: {', '.join(named)}{more}. Their rows will fail: write the id that each was merged into."
 
 
-def _in_hubspot(event: Planned) -> Iterator[Text]:
+def in_hubspot(event: Planned) -> Iterator[Text]:
     """Yield how many pairs are there already, as far as that was looked up."""
     found = event.so_far
     if found is None or not found.pairs:

@@ -11,7 +11,7 @@ from loader.run.report_page import report
 from loader.text import visible
 from tests.browser.bad_night import bad_night
 from tests.browser.chromium import Browser, Look, Seen, find
-from tests.stages.every_reason import HOSTILE, every_reason
+from tests.stages.every_reason import HOSTILE, every_plan, every_reason
 
 NARROW, WIDE = 390, 1280
 
@@ -85,12 +85,15 @@ def eye() -> Iterator[Eye]:
         runner.run(browser.__aexit__())
 
 
-@pytest.fixture(scope="module", params=["every reason", "bad night"])
+@pytest.fixture(scope="module", params=["every reason", "every plan", "bad night"])
 def page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Known:
-    """A page made by hand in which everything occurs, and one of a real load in which much went wrong."""
+    """Two pages made by hand in which everything occurs, and one of a real load in which much went wrong."""
     folder = tmp_path_factory.mktemp("page")
     if request.param == "every reason":
         return Known(report(str(every_reason(folder))), 200)
+    if request.param == "every plan":
+        (folder / "plan.html").write_text(every_plan(), "utf-8")
+        return Known(folder / "plan.html", 120)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ASSOCIATION_LOADER_RATE", "500/1")
         return Known(bad_night(folder, rows=300, rate="off", storms=[{"fault": "429", "range": [100, 110]}]), 0)

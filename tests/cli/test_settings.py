@@ -64,7 +64,9 @@ def given_to_load(*words: str) -> Mapping[str, Any]:
     return found[0].values
 
 
-@pytest.mark.parametrize("keyword", [each for each in options_of("load") if each != "config"])
+@pytest.mark.parametrize(
+    "keyword", [name for name, each in options_of("load").items() if name != "config" and each.variable is not None]
+)
 def test_every_option_of_load_has_an_environment_variable_and_a_key(
     keyword: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,6 +30,7 @@ VALUES: dict[str, Any] = {
     "--encoding": "utf-16",
     "--results": "other.results.jsonl",
     "--failures": "bad.csv",
+    "--report": "page.html",
     "--concurrency": 1,
     "--max-attempts": 1,
     "--max-failures": 1,

@@ -1,14 +1,29 @@
-"""A journal of a long run in which every reason that there is occurs, and every text is hostile."""
+"""A journal of a long run in which every reason that there is occurs, and a plan; every text is hostile."""
 
 import math
 import random
 from pathlib import Path
 
+from loader.events import (
+    Cost,
+    Kind,
+    LookedUp,
+    Losing,
+    MergedRecord,
+    MirrorPlanned,
+    NewLabel,
+    Planned,
+    PlannedType,
+    RejectedFor,
+    RejectedRow,
+    SoFar,
+)
 from loader.journal import EndedEarly, Journal, PastCommand, RequestCounts
-from loader.model import Outcome, Pair, Reject, Result
+from loader.model import Outcome, Pair, Reject, Result, Understood
 from loader.reasons import ANSWERS, ROWS
 from loader.settings import Rate
 from loader.show.pace import MOST_BUCKETS, Bucket, Pace, latency_classes
+from loader.show.report import plan_page
 from tests.rows import Link
 from tests.stages.fake_portal import row_kind
 from tests.stages.staged import NOW, chunk, claim, created, link, numbers, stage
@@ -32,6 +47,60 @@ def every_reason(folder: Path) -> Path:
         journal.record([created(first), *(_failed(*each) for each in zip(others, codes, strict=False))], _facts())
         journal.remember(**_long_series())
     return path
+
+
+def every_plan() -> str:
+    """Return the page of a plan in which everything occurs that there is."""
+    understood = Understood(
+        format="csv",
+        encoding="utf-8",
+        delimiter=";",
+        sheet=HOSTILE,
+        header_row=1,
+        columns={"object_id": (HOSTILE,), "to_object_id": (HOSTILE, HOSTILE)},
+        notes=[HOSTILE],
+        unused=(HOSTILE,),
+        warnings=(HOSTILE,),
+    )
+    event = Planned(
+        inputs={HOSTILE: understood, f"{HOSTILE} 2": understood},
+        kinds=(Kind(1, HOSTILE, HOSTILE, "USER_DEFINED", "7", HOSTILE),) * 60,
+        rows=1000,
+        pairs=900,
+        rejected=100,
+        reasons=dict.fromkeys(ROWS, 1),
+        without=1,
+        unchecked=((HOSTILE, HOSTILE),),
+        looked_up=(LookedUp(HOSTILE, HOSTILE, 3, 2), LookedUp(HOSTILE, HOSTILE, 3, None)),
+        portal_id=HOSTILE,
+        requests=1,
+        seconds=1.0,
+        rate=Rate(190, 10.0),
+        daily_quota=1000,
+        costs={"put": Cost(1, 900, 901, 90.0, 0.9, 0), "batch": Cost(1, 1, 2, 0.2, 0.0001, 90)},
+        so_far=SoFar(900, 1, whole=True),
+        losing=Losing(2, 1),
+        merged=(MergedRecord("0-1", HOSTILE, HOSTILE),),
+        account_type=HOSTILE,
+        address=HOSTILE,
+        method="batch",
+        rejects=tuple(
+            RejectedFor(code, 3, reason.cause, reason.mend, (RejectedRow(HOSTILE, 2, HOSTILE, HOSTILE, HOSTILE),) * 2)
+            for code, reason in ROWS.items()
+        ),
+        failures=HOSTILE,
+        next_command=f"association-loader load '{HOSTILE}.csv'",
+        new_labels=(NewLabel("0-1", "0-2", HOSTILE, HOSTILE, 1, (HOSTILE,)),),
+        mirror=MirrorPlanned(
+            types=(PlannedType(HOSTILE, HOSTILE, "USER_DEFINED", "7", HOSTILE, 1, 1, 1),),
+            associations=9,
+            removed=1,
+            exempt_records=1,
+            requests=2,
+            too_many=HOSTILE,
+        ),
+    )
+    return plan_page(event, [HOSTILE], version=HOSTILE, written_at=NOW)
 
 
 def _failed(pair: Pair, code: str) -> Outcome:

@@ -1,4 +1,4 @@
-"""The report as one page of HTML: page.html filled with the figures of a run, and written to its file.
+"""The report as one page of HTML: run.html filled with the figures of a run, and how a page is filled and written.
 
 Everything that comes from a file, an answer or a command is escaped by jinja2; the page's own policy forbids scripts
 and connections, whatever might get through.
@@ -23,7 +23,7 @@ from loader.journal.for_report import failures, sent_kinds
 from loader.show.pace import Pace
 from loader.show.report.over_time import LINE_HEAD, lines, plots
 from loader.show.tables import duration, moment
-from loader.text import visible
+from loader.text import counted, visible
 
 MARK = "<!doctype html>\n<!-- association-loader report -->\n"
 """The first bytes of every report, by which a file is known to be one."""
@@ -53,21 +53,12 @@ def page(journal: Journal, status: Status, *, shown: Callable[[str], str], versi
 
     `shown` gives the names of object types for people, `version` says who wrote the page, `written_at` when (UTC).
     """
-    environment = jinja2.Environment(
-        autoescape=True,
-        finalize=_printable,
-        keep_trailing_newline=True,
-        loader=jinja2.PackageLoader(__package__, "."),
-        lstrip_blocks=True,
-        trim_blocks=True,
-    )
-    environment.filters |= {"number": format_number, "moment": moment, "sentence": sentence}
-    style = files(__package__).joinpath("style.css").read_text("utf-8")
     facts = journal.facts
     counts = journal.counts()
     rows = counts.rows()
     pace = Pace(facts.pace_width, facts.pace)
-    filled: str = environment.get_template("page.html").render(
+    return filled(
+        "run.html",
         facts=facts,
         inputs=journal.inputs(),
         sent_kinds=sent_kinds(journal),
@@ -91,10 +82,23 @@ def page(journal: Journal, status: Status, *, shown: Callable[[str], str], versi
         shown=shown,
         version=version,
         written_at=written_at,
-        style=style,
-        fingerprint=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
     )
-    return MARK + filled
+
+
+def filled(template: str, **values: object) -> str:
+    """Return a whole page: a template of this folder, filled with values (those of frame.html, too)."""
+    environment = jinja2.Environment(
+        autoescape=True,
+        finalize=_printable,
+        keep_trailing_newline=True,
+        loader=jinja2.PackageLoader(__package__, "."),
+        lstrip_blocks=True,
+        trim_blocks=True,
+    )
+    environment.filters |= {"number": format_number, "counted": counted, "moment": moment, "sentence": sentence}
+    style = files(__package__).joinpath("style.css").read_text("utf-8")
+    fingerprint = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return MARK + environment.get_template(template).render(style=style, fingerprint=fingerprint, **values)
 
 
 def _printable(value: object) -> object:
@@ -144,23 +148,26 @@ def bar(rows: dict[str, int]) -> Iterator[Part]:
         at += width
 
 
-def check_report(path: Path) -> None:
-    """Raise UsageError for a path that cannot become the report: a link, a folder, a file that is no report."""
+def check_report(path: Path, option: str = "--output") -> None:
+    """Raise UsageError for a path that cannot become a report: a link, a folder, a file that is no report.
+
+    `option` is the one that names the path.
+    """
     if path.is_symlink():
         raise UsageError(f"{path} is a symbolic link, which the loader never writes through: give the file itself")
     if path.is_dir():
-        raise UsageError(f"{path} is a folder: give a file in it with --output")
+        raise UsageError(f"{path} is a folder: give a file in it with {option}")
     if not path.parent.is_dir():
-        raise UsageError(f"{path}: there is no folder {path.parent}: create it, or give another file with --output")
+        raise UsageError(f"{path}: there is no folder {path.parent}: create it, or give another file with {option}")
     if not path.exists():
         return
     try:
         with path.open("rb") as file:
             head = file.read(len(MARK))
     except OSError as error:
-        raise UsageError(f"{path} cannot be read ({error.strerror}): give another file with --output") from error
+        raise UsageError(f"{path} cannot be read ({error.strerror}): give another file with {option}") from error
     if head not in (b"", MARK.encode()):
-        raise UsageError(f"{path} exists and is not a report: give another file with --output")
+        raise UsageError(f"{path} exists and is not a report: give another file with {option}")
 
 
 def write_report(path: Path, page: str) -> None:

@@ -1,4 +1,4 @@
-"""Plots over time: the positions of their steps, lines and labels. page.html draws them as SVG.
+"""Plots over time: the positions of their steps, lines and labels. run.html draws them as SVG.
 
 Lengths are those of the drawing's own grid, which the page scales; colours are the style sheet's.
 """
