@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from loader.journal.journal import Journal
-from loader.journal.lines import Line, LineBlock, line_blocks, lines
+from loader.journal.lines import ROW_COLUMNS, Line, LineBlock, line_blocks, lines
 from loader.journal.planned import type_of
 from loader.model import WHOLE_PAIR
 
@@ -24,21 +24,7 @@ MARKS = {
 SURPLUS = "surplus"
 """What a mirror would remove: such lines have the mark of a difference, and are no rows of the inputs."""
 
-COLUMNS = (
-    "input",
-    "row",
-    "status",
-    "object_type",
-    "object_id",
-    "to_object_type",
-    "to_object_id",
-    "association_category",
-    "association_type_id",
-    "label",
-    "labels",
-    "error_category",
-    "error_message",
-)
+COLUMNS = (*ROW_COLUMNS, "labels", "error_category", "error_message")
 """The columns of the file, in their order: those of the results that say something of a verification."""
 
 

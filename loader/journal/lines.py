@@ -43,6 +43,10 @@ class Line(NamedTuple):
     finished_at: str = ""
 
 
+ROW_COLUMNS = tuple(name for name in Line._fields if name not in Line._field_defaults)
+"""The columns that say which row it is and what became of it: every table of lines begins with them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LineBlock:
     """Some rows with outcomes in columns; `number` is that of their last outcome, and all of its rows are here.

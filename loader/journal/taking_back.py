@@ -18,7 +18,7 @@ from loader.columns import Flags, Ids
 from loader.errors import TRY_AGAIN
 from loader.journal.claims import pairs_of
 from loader.journal.journal import Journal
-from loader.journal.lines import PAIRS_AT_ONCE, Line, SharedLines
+from loader.journal.lines import PAIRS_AT_ONCE, ROW_COLUMNS, Line, SharedLines
 from loader.journal.lots import StoredLot
 from loader.journal.planned import type_of
 from loader.journal.ranges import ranges, spread
@@ -42,21 +42,7 @@ since by others; refused by HubSpot.
 """
 
 
-COLUMNS = (
-    "input",
-    "row",
-    "status",
-    "object_type",
-    "object_id",
-    "to_object_type",
-    "to_object_id",
-    "association_category",
-    "association_type_id",
-    "label",
-    "error_category",
-    "error_message",
-    "finished_at",
-)
+COLUMNS = (*ROW_COLUMNS, "error_category", "error_message", "finished_at")
 """The columns of the undo's file, in their order: those of the results that say something of an undo."""
 
 

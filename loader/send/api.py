@@ -105,7 +105,7 @@ def create_label(direction: Direction, *, name: str, label: str, inverse_label: 
 def batch_read(direction: Direction, records: Numbers, begins: Mapping[int, str], version: str) -> Request:
     """Return the request for what records are associated with; HubSpot takes 1,000 (guide "Associations v4").
 
-    `begins` says of some where the page begins that is asked for; blank, and of the others, it is the first.
+    `begins` says of some where the page begins that is to be read; blank, and of the others, it is the first.
     """
     inputs = ['{"id":"%d"}'] * len(records)
     if any(begins.values()):

@@ -1,4 +1,4 @@
-"""The action of a verification: what is asked for, held against what HubSpot has; it changes nothing there."""
+"""The action of a verification: what the rows want, held against what HubSpot has; it changes nothing there."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -14,10 +14,10 @@ from loader.send.reading import CurrentAssociations
 class Compare:
     """Reads the current types of pairs and tells which are as they should be.
 
-    With `removed`, they are as they should be when nothing of what is asked for is there any more. Else `plain` are the
-    unlabelled types of each direction, which HubSpot adds to every pair by itself. With `exact`, a pair
-    may hold nothing else than those and what is asked for. A pair that is not as it should be has an outcome only with
-    `final`: before, it may be that the read lags behind a write.
+    With `removed`, they are as they should be when nothing of what the rows name is there any more. Else `plain` are
+    the unlabelled types of each direction, which HubSpot adds to every pair by itself. With `exact`, a pair may hold
+    nothing else than those and what the rows want. A pair that is not as it should be has an outcome only with `final`:
+    before, it may be that the read lags behind a write.
     """
 
     capacity = 5000
@@ -57,11 +57,11 @@ class Compare:
                 found += outcomes(pairs.take(places), result._replace(labels=labels))
         record(found)
 
-    def _status(self, asked: Types, held: Types, direction: Direction) -> str:
+    def _status(self, wanted: Types, held: Types, direction: Direction) -> str:
         if self._removed:
-            there = held if WHOLE_PAIR in asked else held & asked
+            there = held if WHOLE_PAIR in wanted else held & wanted
             return "other" if there else "same"
         if not held:
             return "missing"
-        beside = held - asked - self._plain.get(direction, frozenset())
-        return "same" if asked <= held and not (self._exact and beside) else "other"
+        beside = held - wanted - self._plain.get(direction, frozenset())
+        return "same" if wanted <= held and not (self._exact and beside) else "other"

@@ -1,7 +1,7 @@
 """What a pair has already is kept: pairs are looked up just before they are sent, and go out with what was found.
 
 HubSpot documents that a write replaces the labels of its pair (guide "Associations v4"), and others saw it add to them:
-what is there, sent together with what is asked for, is right under either reading. A pair that has it all is not sent.
+what is there, sent together with what the rows want, is right under either reading. A pair that has it all is not sent.
 """
 
 import asyncio
@@ -97,7 +97,7 @@ class Merge:
                 drafts = self._like(draft)
                 for each in drafts:
                     each.renewing = True
-                stretch = await self._lookup.own_end(unread(concatenate([each.asked for each in drafts])))
+                stretch = await self._lookup.own_end(unread(concatenate([each.wanted for each in drafts])))
                 for each in drafts:
                     each.become(stretch.take(np.isin(stretch.pairs.numbers, each.numbers)))
 

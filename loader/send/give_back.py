@@ -14,7 +14,7 @@ from loader.model import AssociationType, Demotion, Direction, Intent, Outcome, 
 from loader.send.batch import Batch
 from loader.send.clocks import Moment
 from loader.send.gateway import Gateway
-from loader.send.outgoing import AsAsked, Draft, Stretch
+from loader.send.outgoing import AsWanted, Draft, Stretch
 from loader.send.pool import Action
 from loader.send.reading import CurrentAssociations, Reading, read_fresh
 
@@ -22,7 +22,7 @@ GIVEN, KEPT, LEFT, FAILED = "given", "kept", "left", "failed"
 """What may become of it: given back; never lost; the pair is gone, or another one is primary; HubSpot refused it."""
 
 
-class Young(AsAsked):
+class Young(AsWanted):
     """Pairs that leave only while what was read of them is young; what is older is given up, to be read again."""
 
     def __init__(self, gateway: Gateway) -> None:
@@ -54,7 +54,7 @@ class WhileYoung:
         outcomes: list[Outcome] = []
         if given:
             pairs = _pairs(direction, given)
-            stretch = Stretch(asked=pairs, pairs=pairs, read_at=read_at)
+            stretch = Stretch(wanted=pairs, pairs=pairs, read_at=read_at)
             await self._action.apply(Draft(stretch, Young(self._gateway)), outcomes.extend)
         return {pair: each.result for each in outcomes for pair in each.pair_ids.tolist()}
 

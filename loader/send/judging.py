@@ -15,7 +15,7 @@ class Judgement(NamedTuple):
     """What a pair was `before`, what rows ask for of that and is `there` still, and all that it is to have.
 
     `gone` are the labels that it had and is not to have. Where types are taken off, `types` are the labels that go, or
-    `WHOLE_PAIR` alone, and `there` are those asked for that the pair did not have. `refusal`: nothing may be sent; a
+    `WHOLE_PAIR` alone, and `there` are those wanted that the pair did not have. `refusal`: nothing may be sent; a
     key of `reasons.REASONS` and a sentence say why.
     """
 
@@ -27,7 +27,7 @@ class Judgement(NamedTuple):
 
 
 class Judge(Protocol):
-    """Says what is to be sent for a pair; `exact` when the pair must not keep what it is not asked to have.
+    """Says what is to be sent for a pair; `exact` when the pair must not keep what no row wants it to have.
 
     `removes`: it takes types off. That a pair has nothing then means that nothing is sent for it, which only its own
     end can tell.
@@ -36,10 +36,10 @@ class Judge(Protocol):
     exact: bool
     removes: bool
 
-    def __call__(self, asked: Pair, now: Types) -> Judgement | None:
+    def __call__(self, pair: Pair, now: Types) -> Judgement | None:
         """Return what is to be sent for a pair that has the types `now`; None when that is nothing.
 
-        What counts as old is what it had when this run first looked (`asked.before`) and still has: the answer to an
+        What counts as old is what it had when this run first looked (`pair.before`) and still has: the answer to an
         earlier request of this run may have been lost, and its labels are not old for that.
         """
 
@@ -50,18 +50,18 @@ class Merging:
     exact = False
     removes = False
 
-    def __call__(self, asked: Pair, now: Types) -> Judgement | None:
-        """Return what is to be sent, together with what is there; None when all that is asked for is."""
-        before = now if asked.before is None else asked.before
+    def __call__(self, pair: Pair, now: Types) -> Judgement | None:
+        """Return what is to be sent, together with what is there; None when all that the rows want is."""
+        before = now if pair.before is None else pair.before
         old = before & now
-        wanted = frozenset(asked.types)
+        wanted = frozenset(pair.types)
         if wanted <= old:
             return None
-        return Judgement(before, wanted & old, (*asked.types, *sorted(now - asked.dropped - wanted)))
+        return Judgement(before, wanted & old, (*pair.types, *sorted(now - pair.dropped - wanted)))
 
 
 class Replacing:
-    """A pair has exactly the labels that are asked for; `unlabelled` are the types that HubSpot adds by itself."""
+    """A pair has exactly the labels that the rows want; `unlabelled` are the types that HubSpot adds by itself."""
 
     exact = True
     removes = False
@@ -69,16 +69,16 @@ class Replacing:
     def __init__(self, unlabelled: Mapping[Direction, Types]) -> None:
         self._unlabelled = unlabelled
 
-    def __call__(self, asked: Pair, now: Types) -> Judgement | None:
-        """Return what is to be sent, and what goes by that; None when the pair has just what is asked for."""
-        before = now if asked.before is None else asked.before
+    def __call__(self, pair: Pair, now: Types) -> Judgement | None:
+        """Return what is to be sent, and what goes by that; None when the pair has just what the rows want."""
+        before = now if pair.before is None else pair.before
         old = before & now
-        wanted = frozenset(asked.types)
-        plain = self._unlabelled.get((asked.object_type, asked.to_object_type), NO_TYPES)
+        wanted = frozenset(pair.types)
+        plain = self._unlabelled.get((pair.object_type, pair.to_object_type), NO_TYPES)
         gone = (before | now) - wanted - plain
         if gone:
-            return Judgement(before, NO_TYPES, asked.types, gone)
-        return None if wanted <= old else Judgement(before, wanted & old, asked.types)
+            return Judgement(before, NO_TYPES, pair.types, gone)
+        return None if wanted <= old else Judgement(before, wanted & old, pair.types)
 
 
 class Removing:
@@ -96,14 +96,14 @@ class Removing:
         self._labels = labels
         self._whole_pair = whole_pair
 
-    def __call__(self, asked: Pair, now: Types) -> Judgement | None:
+    def __call__(self, pair: Pair, now: Types) -> Judgement | None:
         """Return what is to be taken off; None when the pair has none of it.
 
         What it had when this run first looked counts as there: the answer to an earlier request of this run may have
         been lost, and to take off once more what is gone changes nothing.
         """
-        before = now | (asked.before or NO_TYPES)
-        wanted = frozenset(asked.types)
+        before = now | (pair.before or NO_TYPES)
+        wanted = frozenset(pair.types)
         goes = before if WHOLE_PAIR in wanted else before & wanted
         if not goes:
             return None
@@ -140,22 +140,22 @@ class Mirroring:
     def __init__(self, unlabelled: Mapping[Direction, Types]) -> None:
         self._unlabelled = unlabelled
 
-    def __call__(self, asked: Pair, now: Types) -> Judgement | None:
+    def __call__(self, pair: Pair, now: Types) -> Judgement | None:
         """Return what is to be taken off; None when nothing of it is there, or it cannot go without something else.
 
         What it had when this run first looked counts as there, as for `Removing`.
         """
-        planned = frozenset(asked.types) - {WHOLE_PAIR}
-        before = now | (asked.before or NO_TYPES)
+        planned = frozenset(pair.types) - {WHOLE_PAIR}
+        before = now | (pair.before or NO_TYPES)
         if not before & planned:
             return None
-        if WHOLE_PAIR in asked.types and now <= planned:
+        if WHOLE_PAIR in pair.types and now <= planned:
             return Judgement(before, NO_TYPES, (WHOLE_PAIR,))
-        labels = (before & planned) - self._unlabelled.get((asked.object_type, asked.to_object_type), NO_TYPES)
+        labels = (before & planned) - self._unlabelled.get((pair.object_type, pair.to_object_type), NO_TYPES)
         if not labels:
             return None
         # An undo gives back all that a pair was that was to go whole: of this one, only the labels go.
-        was = labels if WHOLE_PAIR in asked.types else before
+        was = labels if WHOLE_PAIR in pair.types else before
         return Judgement(was, planned - before, tuple(sorted(labels)))
 
 

@@ -103,14 +103,14 @@ def joined(parts: Sequence[Links]) -> Links:
     )
 
 
-def associated(reply: Reply, asked: Numbers) -> Page:
+def associated(reply: Reply, requested: Numbers) -> Page:
     """Read a batch read's answer (200 or 207) about the records asked for; ids are text or numbers in it.
 
     A record without associations is left out, or named in `errors` with the subcategory NO_ASSOCIATIONS_FOUND: neither
     is an error here. Raises ServerFault for an answer that cannot be read, and for one that is not complete and says
     nothing; Refused where all that it says is an error that names none of the records.
     """
-    return _plain(reply, asked) or _thorough(reply, set(asked.tolist()))
+    return _plain(reply, requested) or _thorough(reply, set(requested.tolist()))
 
 
 # --- plain answers: decoded into numbers, and nothing else, they take a fifth of the time
@@ -156,7 +156,7 @@ _RECORD, _TARGETS = attrgetter("from_.id"), attrgetter("to")
 _OTHER, _ITS_TYPES = attrgetter("to_object_id"), attrgetter("association_types")
 
 
-def _plain(reply: Reply, asked: Numbers) -> Page | None:
+def _plain(reply: Reply, requested: Numbers) -> Page | None:
     """Return what an answer says if it is plain, else None: about records asked for, each once, and no error."""
     try:
         answer = _PLAIN.decode(reply.body)
@@ -169,9 +169,9 @@ def _plain(reply: Reply, asked: Numbers) -> Page | None:
         reply.status in STATUSES
         and answer.status == COMPLETE
         and all(_NONE_FOUND in error.sub_category for error in errors)
-        and (not without or len(named) == len(asked))
+        and (not without or len(named) == len(requested))
         and len(set(named)) == len(named)
-        and set(asked.tolist()).issuperset(named)
+        and set(requested.tolist()).issuperset(named)
     )
     if not is_plain:
         return None
@@ -222,7 +222,7 @@ _ANSWER = Decoder(_Answer)
 _TYPES = Decoder(list[_Type])
 
 
-def _thorough(reply: Reply, asked: Collection[int]) -> Page:
+def _thorough(reply: Reply, requested: Collection[int]) -> Page:
     answer = decoded(_ANSWER, reply, STATUSES)
     found: list[tuple[int, int, Types]] = []
     mentioned: set[int] = set()
@@ -232,9 +232,9 @@ def _thorough(reply: Reply, asked: Collection[int]) -> Page:
         record = _record_id(result.from_.id)
         if not record:
             raise unreadable(reply, "names a record without its id")
-        if record not in asked or record in mentioned:
+        if record not in requested or record in mentioned:
             others.append(record)
-        if record in asked:
+        if record in requested:
             mentioned.add(record)
             found += [(record, *_target(each, reply)) for each in result.to]
             if text := _next_page(result.paging, reply):
@@ -246,7 +246,7 @@ def _thorough(reply: Reply, asked: Collection[int]) -> Page:
         complete=answer.status == COMPLETE,
         others=others,
     )
-    page = _with_errors(page, loads(bytes(answer.errors)), asked, reply)
+    page = _with_errors(page, loads(bytes(answer.errors)), requested, reply)
     if not (page.complete or page.mentioned or page.refused or page.others):
         raise page.unexplained or not_complete(reply, answer.status)
     return page
@@ -313,8 +313,8 @@ def _next_page(paging: object, reply: Reply) -> str:
     return after
 
 
-def _with_errors(page: Page, errors: object, asked: Collection[int], reply: Reply) -> Page:
-    texts = frozenset(map(str, asked))
+def _with_errors(page: Page, errors: object, requested: Collection[int], reply: Reply) -> Page:
+    texts = frozenset(map(str, requested))
     without: list[int] = []
     refused: dict[int, Refused] = {}
     unexplained = None
@@ -328,8 +328,8 @@ def _with_errors(page: Page, errors: object, asked: Collection[int], reply: Repl
         unexplained = unexplained or (None if by_record else why)
     return replace(
         page,
-        mentioned={*page.mentioned, *(each for each in without if each in asked)},
-        others=[*page.others, *(each for each in without if each not in asked)],
+        mentioned={*page.mentioned, *(each for each in without if each in requested)},
+        others=[*page.others, *(each for each in without if each not in requested)],
         names_all=bool(without),
         refused=refused,
         unexplained=unexplained,

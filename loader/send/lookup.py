@@ -42,7 +42,7 @@ class Ledger(Protocol):
 
     @property
     def singles(self) -> Singles:
-        """The types asked for of which a record can have only one."""
+        """The types that rows want and of which a record can have only one."""
 
     async def keep(self, images: Sequence[Image], demoted: Sequence[Demotion]) -> dict[int, int]:
         """Commit what pairs were before they are sent, and which pairs lose a type to them.
@@ -102,7 +102,7 @@ class Lookup:
 
     async def own_end(self, stretch: Stretch) -> Stretch:
         """Look pairs up from their own end; return those that lack something."""
-        pairs = stretch.asked
+        pairs = stretch.wanted
         reading, read_at = await read_fresh(self._current, self._clocks, pairs.direction, pairs.from_ids)
         if doubted := await self._doubted(pairs, reading, stretch.shown):
             failing, pairs = divided(pairs, doubted)
@@ -118,7 +118,7 @@ class Lookup:
         reading: Reading,
         inverse: Mapping[AssociationType, AssociationType] | None,
     ) -> Stretch:
-        """Record the pairs that have all that is asked for, and return the others, whose own end is to be read.
+        """Record the pairs that have all that the rows want, and return the others, whose own end is to be read.
 
         `records` are those that were read, `others` those at the other end. `inverse` says what their types are called
         from the pairs' own end: one without a name there is overlooked, unless a pair must have nothing else.
@@ -228,16 +228,16 @@ def _to_send(pairs: Pairs, lacking: Sequence[Lacking], unchanged: Mapping[int, i
         intents[case.places] = place
         table.append(replace(pairs.table[pairs.intents[case.places[0]]], before=judgement.before))
     left = intents >= 0
-    asked = replace(pairs.take(left), intents=intents[left], table=tuple(table))
+    wanted = replace(pairs.take(left), intents=intents[left], table=tuple(table))
     judged = zip(table, lacking, strict=True)
     sent = replace(
-        asked,
+        wanted,
         table=tuple(replace(each, types=judgement.types, gone=judgement.gone) for each, (_, judgement) in judged),
     )
     if unchanged:
         rows = [unchanged.get(number, 0) for number in sent.numbers.tolist()]
         sent = replace(sent.changed("unchanged", unchanged), rows=sent.rows - np.array(rows, np.int32))
-    return Stretch(asked=asked, pairs=sent, read_at=read_at)
+    return Stretch(wanted=wanted, pairs=sent, read_at=read_at)
 
 
 def _ends_disagree(pair: Pair) -> ServerFault:

@@ -19,13 +19,13 @@ from loader.send.gateway import Superseded
 class Stretch:
     """Pairs of one direction that lie together on their way out.
 
-    `asked` is what the rows want of them, and what they were `before`, as far as that is known; `pairs` is what is to
+    `wanted` is what the rows want of them, and what they were `before`, as far as that is known; `pairs` is what is to
     be sent, pair by pair the same ones. `read_at` is when it was read what they have: `NEVER` where that is still to be
-    done, and `asked` and `pairs` are then the same. `shown` are those of the latter that a look from the other end
+    done, and `wanted` and `pairs` are then the same. `shown` are those of the latter that a look from the other end
     found, by number.
     """
 
-    asked: Pairs
+    wanted: Pairs
     pairs: Pairs
     read_at: Moment = NEVER
     shown: frozenset[int] = frozenset()
@@ -36,13 +36,13 @@ class Stretch:
     def take(self, which: slice | npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> "Stretch":
         """Return some of the pairs."""
         return Stretch(
-            asked=self.asked.take(which), pairs=self.pairs.take(which), read_at=self.read_at, shown=self.shown
+            wanted=self.wanted.take(which), pairs=self.pairs.take(which), read_at=self.read_at, shown=self.shown
         )
 
 
 def unread(pairs: Pairs, shown: frozenset[int] = frozenset()) -> Stretch:
     """Return pairs as the rows want them, before anything was read."""
-    return Stretch(asked=pairs, pairs=pairs, shown=shown)
+    return Stretch(wanted=pairs, pairs=pairs, shown=shown)
 
 
 def joined(stretches: Sequence[Stretch]) -> Stretch:
@@ -50,7 +50,7 @@ def joined(stretches: Sequence[Stretch]) -> Stretch:
     if len(stretches) == 1:
         return stretches[0]
     return Stretch(
-        asked=concatenate([stretch.asked for stretch in stretches]),
+        wanted=concatenate([stretch.wanted for stretch in stretches]),
         pairs=concatenate([stretch.pairs for stretch in stretches]),
         read_at=min(stretch.read_at for stretch in stretches),
         shown=frozenset().union(*(stretch.shown for stretch in stretches)),
@@ -93,9 +93,9 @@ class Draft:
         return self._stop - self._start
 
     @property
-    def asked(self) -> Pairs:
+    def wanted(self) -> Pairs:
         """The pairs as the rows want them."""
-        return self.stretch.asked.take(slice(self._start, self._stop))
+        return self.stretch.wanted.take(slice(self._start, self._stop))
 
     @property
     def pairs(self) -> Pairs:
@@ -268,7 +268,7 @@ class Ledger(Protocol):
         """Let `write` end once everything is written."""
 
 
-class AsAsked:
+class AsWanted:
     """Pairs that are sent as the rows want them: that does not age."""
 
     def is_old(self, moment: Moment) -> bool:
@@ -277,7 +277,7 @@ class AsAsked:
         return False
 
     async def renew(self, draft: Draft) -> None:
-        """Never asked for."""
+        """Nothing: it is never old."""
 
     def add(self, draft: Draft) -> None:
         """Nothing is kept of what was handed out."""
@@ -286,7 +286,7 @@ class AsAsked:
         """Nothing is kept of what was handed out."""
 
 
-class Unread(AsAsked):
+class Unread(AsWanted):
     """Pairs as the rows want them and in the order of the input; what HubSpot has is not looked at, and replaced.
 
     A request carries `capacity` pairs at most; about `ahead` requests are claimed at once, to share a commit.

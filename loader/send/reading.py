@@ -23,7 +23,7 @@ RECORDS_PER_READ = 1000
 """In one batch read (guide "Associations v4", since 2025-02-10; more are refused)."""
 
 ENOUGH_REFUSED = 20
-"""After this many records were refused one by one, and none was read, the others are not asked for one by one."""
+"""After this many records were refused one by one, and none was read, the others are not read one by one."""
 
 MOST_READINGS = 3
 """Of the same records, when each takes so long that it is old at its end: the last is as young as it gets."""
@@ -132,7 +132,7 @@ async def read_fresh(
 
 
 class _Dated:
-    """A request that notes when it left last; what it asks for does not age."""
+    """A request that notes when it left last; what it reads does not age."""
 
     def __init__(self, request: Request, clocks: Clocks) -> None:
         self._request = request
@@ -144,11 +144,11 @@ class _Dated:
         return self._request
 
     async def renew(self) -> None:
-        """Never asked for."""
+        """Nothing: it is never old."""
 
 
 Begins = Mapping[int, str]
-"""By record, where the page begins that is asked for; blank: the first."""
+"""By record, where the page begins that is to be read; blank: the first."""
 
 
 @dataclass(slots=True)
@@ -231,7 +231,7 @@ class CurrentAssociations:
         """Return what these records of the first object type are associated with among those of the second.
 
         Pages are followed to the end. Of a request that HubSpot refuses, the records that it names cannot be read and
-        the others are asked for again; where it names none, it is halved until they are found, unless it refuses them
+        the others are read again; where it names none, it is halved until they are found, unless it refuses them
         all. Raises Fatal when no request can succeed, Stopped when the run ends.
         """
         found, oldest = _Found(), None
@@ -281,7 +281,7 @@ class CurrentAssociations:
     async def _page(self, direction: Direction, batch: Numbers, begins: Begins) -> tuple[Page | Refused, Moment]:
         """Read one page of each record, or return why HubSpot refuses that; and when the request left."""
         request = _Dated(api.batch_read(direction, batch, begins, self._version), self._clocks)
-        read = partial(associated, asked=batch)
+        read = partial(associated, requested=batch)
         try:
             page = (await self._gateway.call(request, read, max_attempts=self._attempts, largest=LARGEST_ANSWER)).value
         except Refused as error:
@@ -301,7 +301,7 @@ class CurrentAssociations:
 
 
 def _refused(error: Refused, batch: Numbers, found: _Found, refusals: int) -> list[Numbers]:
-    """Take over a refusal, the last of `refusals` in a row; return what is to be asked for again."""
+    """Take over a refusal, the last of `refusals` in a row; return what is to be read again."""
     by_record = records_refused(error, frozenset(map(str, batch.tolist())))
     hopeless = not by_record and not found.anything and len(found.unreadable) >= ENOUGH_REFUSED
     refused: dict[int, ApiError] = {int(record): why for record, why in by_record.items()}
@@ -315,7 +315,7 @@ def _refused(error: Refused, batch: Numbers, found: _Found, refusals: int) -> li
 
 
 def _unclear(direction: Direction, page: Page, batch: Numbers, found: _Found) -> list[Numbers]:
-    """Return the records to ask for again, in smaller batches, because the answer passes over them.
+    """Return the records to read again, in smaller batches, because the answer passes over them.
 
     It passes over merged records, and speaks of those that survive. What it says of a single one is certain.
     """

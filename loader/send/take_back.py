@@ -46,8 +46,8 @@ BACK = Removal(False, NOTHING, "unchanged", "what the run took off is there agai
 GONE = Removal(False, NOTHING, "unchanged", "what the run added is not there any more")
 
 
-def removal(asked: Types, before: Types, now: Types, labels: Mapping[str, str], *, replaced: bool = False) -> Removal:
-    """Return what to take away from a pair that the run gave the types `asked`, when it had the types `before`.
+def removal(given: Types, before: Types, now: Types, labels: Mapping[str, str], *, replaced: bool = False) -> Removal:
+    """Return what to take away from a pair that the run gave the types `given`, when it had the types `before`.
 
     `replaced`: the run took everything else off it, and that is given back.
 
@@ -58,15 +58,15 @@ def removal(asked: Types, before: Types, now: Types, labels: Mapping[str, str], 
     if not now:
         return GONE
     if before:
-        old = _of_an_old_pair((asked - before) & now, labels)
-        back = frozenset(each for each in before - asked - now if labels.get(each.key) != "") if replaced else NOTHING
+        old = _of_an_old_pair((given - before) & now, labels)
+        back = frozenset(each for each in before - given - now if labels.get(each.key) != "") if replaced else NOTHING
         if not back:
             return old
         return Removal(False, NOTHING, "removed", "", back, now) if old == GONE else old._replace(back=back, now=now)
-    came_since = frozenset(each for each in now - asked if labels.get(each.key) != "")
+    came_since = frozenset(each for each in now - given if labels.get(each.key) != "")
     if not came_since:
         return Removal(True, NOTHING, "removed")
-    ours = _labels_among(asked & now, labels)
+    ours = _labels_among(given & now, labels)
     others = ", ".join(labels.get(each.key) or each.key for each in sorted(came_since))
     return Removal(False, ours, "left", f"somebody has added {others} since, so the pair itself stays")
 
