@@ -191,7 +191,7 @@ class AsyncJournal(InThread[SomeJournal]):
         written down all the same.
         """
         if outcomes:
-            if self.held.beside:
+            if self.held.turn:
                 outcomes = [replace(each, beside=True) for each in outcomes]
             self._waiting.extend(outcomes)
             self._some.set()

@@ -29,14 +29,14 @@ class Begin:
     """Where a claim begins: behind the pair `after`. Behind the pair `last_outcome` none has an outcome.
 
     Pairs that only rows behind the place `end` ask for are left out. `insisting`: no pair waits for another one any
-    more. `beside`: the claim is of the pairs that a mirror takes something off, and of no others.
+    more. `turn`: the claim is of the pairs of these lots (see `Lots.turns`), and of no others.
     """
 
     after: int
     last_outcome: int
     end: int
     insisting: bool = False
-    beside: bool = False
+    turn: int = 0
 
 
 def open_pairs(database: sqlite3.Connection, lots: Lots, begin: Begin) -> Iterator[tuple[StoredLot, Ids]]:
@@ -44,7 +44,7 @@ def open_pairs(database: sqlite3.Connection, lots: Lots, begin: Begin) -> Iterat
     if not len(lots):
         return
     start = max(0, int(lots.index_of(np.array([begin.after + 1]))[0]))
-    within = (lots.first_places[start:] <= begin.end) & (lots.beside[start:] == begin.beside)
+    within = (lots.first_places[start:] <= begin.end) & (lots.turns[start:] == begin.turn)
     for index in np.flatnonzero(within).tolist():
         lot = lots[start + index]
         found = lot.places <= begin.end

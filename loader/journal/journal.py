@@ -71,8 +71,8 @@ class Journal:
         self.path = path
         self._read_only = read_only
         self._insisting = False
-        self.beside = False
-        """Claims hand out what a mirror takes off, and outcomes are of that."""
+        self.turn = 0
+        """Which lots claims hand out, and outcomes are of (see `Lots.turns`)."""
 
     def __enter__(self) -> Self:
         with guarded(self.path):
@@ -235,7 +235,7 @@ class Journal:
             last_outcome=self._last_outcome,
             end=self._end,
             insisting=self._insisting,
-            beside=self.beside,
+            turn=self.turn,
         )
 
     def claim(self, most: int) -> list[Pairs]:
@@ -367,8 +367,11 @@ class Journal:
         (rejects,) = self._one("SELECT count(*) FROM rejects")
         (rejected,) = self._one(f"SELECT count(*) FROM rejects WHERE {WITHIN_BOUND}")
         by_status = Counter(self._table("SELECT status, sum(rows) FROM results WHERE NOT beside GROUP BY status"))
-        (beside,) = self._one("SELECT coalesce(sum(unchanged * (last_pair - first_pair + 1)), 0) FROM outcomes")
-        by_status["unchanged"] += beside
+        (so_before,) = self._one(
+            "SELECT coalesce(sum(unchanged * (last_pair - first_pair + 1)), 0) FROM outcomes WHERE last_pair <= ?",
+            (self.lots.pairs,),
+        )
+        by_status["unchanged"] += so_before
         rejected += by_status.pop("rejected", 0)
         return Counts(
             total=rows + rejects, rejected=rejected, pairs=self.lots.pairs, by_status=by_status, verb=self.verb

@@ -106,13 +106,16 @@ class Lots:
         self._database = database
         self._held: OrderedDict[int, StoredLot] = OrderedDict()
         found = database.execute(
-            "SELECT id, first_pair, pairs, rows, first_place, beside FROM lots ORDER BY id"
+            "SELECT id, first_pair, pairs, rows, first_place, turn FROM lots ORDER BY id"
         ).fetchall()
         self._ids = [row[0] for row in found]
         self.first_pairs: Ids = np.array([row[1] for row in found], np.int64)
         self.sizes: Ids = np.array([row[2] for row in found], np.int64)
         self.first_places: Ids = np.array([row[4] for row in found], np.int64)
-        self.beside: Flags = np.array([row[5] for row in found], np.bool_)
+        self.turns: Small = np.array([row[5] for row in found], np.int32)
+        """When each lot is sent: 0 for pairs that rows name, 1 for those that a mirror takes something off, 2 for what
+        it takes off the same pairs after that, as it can be seen from their other end alone."""
+        self.beside: Flags = self.turns > 0
         """Tells the lots whose pairs a mirror takes something off: no row names them, and they come last."""
         self.pairs = int(self.sizes[~self.beside].sum())
         self.rows = sum(row[3] for row in found if not row[5])
@@ -137,10 +140,11 @@ class Lots:
         """Return which lot each pair, by number, is in."""
         return np.searchsorted(self.first_pairs, pairs, "right") - 1
 
-    def after(self, pair: int) -> Iterator[StoredLot]:
-        """Yield the lots that have pairs behind one, by number, in order."""
+    def after(self, pair: int, turn: int | None = None) -> Iterator[StoredLot]:
+        """Yield the lots (of a turn) that have pairs behind one, by number, in order."""
         first = max(0, int(np.searchsorted(self.first_pairs, pair + 1, "right")) - 1)
-        return map(self.__getitem__, range(first, len(self)))
+        which = np.arange(first, len(self))
+        return map(self.__getitem__, (which if turn is None else which[self.turns[first:] == turn]).tolist())
 
     def rows_of(self, pairs: Ids) -> LotRows:
         """Return the rows of pairs, by number, in the order of these; at least one."""

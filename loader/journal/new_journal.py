@@ -279,13 +279,20 @@ class NewJournal:
 
     # --- the scope of a mirror
 
-    def scope_type(self, number: int, direction: Direction, type_: AssociationType, label: str) -> None:
+    def scope_type(
+        self,
+        number: int,
+        direction: Direction,
+        type_: AssociationType,
+        label: str,
+        inverse: AssociationType | None,
+    ) -> None:
         """Write down a type that a mirror may take off, as a kind by that number; blank label: the unlabelled one."""
         self._execute(
             "INSERT INTO kinds (id, object_type, to_object_type, association_category, association_type_id, label,"
-            " is_primary, to_column, from_type, to_type, category, type_id, sent_label)"
-            " VALUES (?, '', '', '', '', '', 0, '', ?, ?, ?, ?, ?)",
-            (number, *direction, *type_, storable(label)),
+            " is_primary, to_column, from_type, to_type, category, type_id, sent_label, inverse_category,"
+            " inverse_type_id) VALUES (?, '', '', '', '', '', 0, '', ?, ?, ?, ?, ?, ?, ?)",
+            (number, *direction, *type_, storable(label), *(inverse or (None, None))),
         )
         self._execute("INSERT INTO scope_types VALUES (?)", (number,))
 

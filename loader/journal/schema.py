@@ -13,7 +13,7 @@ import msgspec
 
 from loader.errors import JournalError, OtherFormat, RecordError
 
-FORMAT = 10
+FORMAT = 11
 """Written into every journal (`PRAGMA user_version`); a journal of another format is refused, not guessed at."""
 
 APPLICATION = 0x41534C44
@@ -76,22 +76,24 @@ CREATE TABLE requests (id INTEGER PRIMARY KEY, object_type TEXT NOT NULL, to_obj
 
 -- Pairs that are looked up and sent together, numbered in the order in which they are sent; written once. `columns` are
 -- those of `columns.PlannedLot`, `first_place` is where the first of the pairs is asked for (see `columns.place`). A
--- lot's pairs are of one type pair, unless nothing is looked up. `beside`: a mirror takes something off its pairs; they
--- stand behind all others, and have a row for each label that goes, of input 0 and row 0.
+-- lot's pairs are of one type pair, unless nothing is looked up. `turn` is 0, or, where a mirror takes something
+-- off its pairs, 1 or 2 (see `Lots.turns`); they stand behind all others, and have a row for each label that goes, of
+-- input 0 and row 0.
 CREATE TABLE lots (id INTEGER PRIMARY KEY, type_pair INTEGER NOT NULL, first_pair INTEGER NOT NULL,
     pairs INTEGER NOT NULL, rows INTEGER NOT NULL, first_place INTEGER NOT NULL, columns BLOB NOT NULL,
-    beside INTEGER NOT NULL DEFAULT 0);
+    turn INTEGER NOT NULL DEFAULT 0);
 
 -- The scope of a mirror. `scope_types` are kinds: the association types that may be taken off. `scope` has the records
 -- that stand in the file, of one direction and in order, with what rows ask of each (see `columns.ScopeLot`); once they
--- were read, `associations` says how many of these types they have. Where both directions of two object
--- types are in scope, `found_beside` says what was found to go, as it may be found from the other end, too. Nothing is
--- taken off records that are `exempt`; a blank object type is any.
+-- were read, `associations` says how many of these types they have. `second_readings` has what is to go of pairs as
+-- seen from the second one of their ends, until all are read from the first; `types` is NULL where no label stays then.
+-- Nothing is taken off records that are `exempt`; a blank object type is any.
 CREATE TABLE scope_types (kind INTEGER PRIMARY KEY);
 CREATE TABLE scope (id INTEGER PRIMARY KEY, object_type TEXT NOT NULL, to_object_type TEXT NOT NULL,
     records INTEGER NOT NULL, pairs INTEGER NOT NULL, columns BLOB NOT NULL, associations INTEGER);
-CREATE TABLE found_beside (object_type TEXT NOT NULL, object_id INTEGER NOT NULL, to_object_id INTEGER NOT NULL,
-    types TEXT NOT NULL, PRIMARY KEY (object_type, object_id, to_object_id)) WITHOUT ROWID;
+CREATE TABLE second_readings (object_type TEXT NOT NULL, to_object_type TEXT NOT NULL, object_id INTEGER NOT NULL,
+    to_object_id INTEGER NOT NULL, types TEXT,
+    PRIMARY KEY (object_type, object_id, to_object_type, to_object_id)) WITHOUT ROWID;
 CREATE TABLE exempt (object_type TEXT NOT NULL, record INTEGER NOT NULL, why TEXT NOT NULL,
     PRIMARY KEY (object_type, record, why)) WITHOUT ROWID;
 

@@ -5,6 +5,7 @@ in the same way. All of them are known, and committed, before anything is writte
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from loader.journal.lots import Lots, packed_lot, unpacked_scope
 from loader.journal.planned import StoredPlan
 from loader.journal.ranges import ranges, spread
 from loader.journal.schema import guarded
-from loader.model import NO_TYPES, WHOLE_PAIR, AssociationType, Direction, Lot, Types
+from loader.model import NO_TYPES, AssociationType, Direction, Lot, Types
 
 UNREAD, FAILED, PERHAPS = "unread", "failed", "perhaps"
 """Why a record is exempt, beside its rejected rows: see `Journal.exempt_records`."""
@@ -44,9 +45,15 @@ class UnreadScope:
 
     `exempt` says by record, `open` by pair that it has no outcome yet and was never sent. `asked` gives for each
     request its types as they are called from its pairs' from end, and from the other one, None where that is not known.
-    `inverse` is what the types of this direction are called from the other end, where that is known. `other_ends` are
-    the records whose own reading counts their associations with records of this lot, each once: within one object type,
-    those with a smaller id only.
+    `inverse` is what the types of this direction are called from the other end, where that is known.
+
+    `other_ends` are the records that stand in the file from the other end. A pair with one of them is read from both
+    ends. The first reading sees what either end has in scope (`first`), the second one no more than what has no name at
+    the first one's end (`second`). `is_first` says which one this is; within one object type it is None, and the first
+    one is that of the lower id. `unlabelled` are the types that say no more than that a pair is one.
+
+    `moving` are types of which a record can have one only, and `moved` the records to which rows give one: their other
+    pairs lose it by that.
     """
 
     number: int
@@ -57,18 +64,28 @@ class UnreadScope:
     asked: Mapping[int, tuple[Types, Types | None]]
     inverse: Mapping[AssociationType, AssociationType]
     other_ends: frozenset[int]
+    first: ScopeTypes
+    second: ScopeTypes
+    is_first: bool | None
+    unlabelled: Types
+    moving: Types
+    moved: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Surplus:
     """Pairs that lose something, in columns: `which` says by index into `types` what that is.
 
-    `WHOLE_PAIR` is among the types where the pair itself goes, if it has nothing else by then.
+    `WHOLE_PAIR` is among the types where the pair itself goes, if it has nothing else by then. `readings` says of pairs
+    that are read from both ends whether this is the first or the second time (1, 2), and is 0 of all others. `bare`
+    tells those that keep no label.
     """
 
     from_ids: Ids
     to_ids: Ids
     which: Small
+    readings: Small
+    bare: Flags
     types: Sequence[Types]
 
 
@@ -109,18 +126,50 @@ class MirrorJournal(Journal):
         )
         if found is None:
             return None
-        number, first, second, records, pairs, columns = found
+        number, *direction, records, pairs, columns = found
         self._read_to = number
-        lot = unpacked_scope((first, second), records, pairs, columns)
+        here, there = (direction[0], direction[1]), (direction[1], direction[0])
+        lot = unpacked_scope(here, records, pairs, columns)
+        types, nameless = self.scope_types().get(here, NO_SCOPE), self._nameless(here)
+        both = self._of_both_ends(here)
+        # The end that can name all types of the other one sees all that goes at once.
+        is_first = (len(nameless), there) > (len(self._nameless(there)), here)
         return UnreadScope(
             number=number,
             lot=lot,
-            exempt=np.isin(lot.records, self._exempt_among(first, lot.records)),
+            exempt=np.isin(lot.records, self._exempt_among(here[0], lot.records)),
             open=self._open_among(lot.pairs),
-            types=self.scope_types().get((first, second), NO_SCOPE),
+            types=types,
             asked={request: self._planned.both_names(request) for request in np.unique(lot.requests).tolist()},
-            inverse=self._planned.inverse((first, second)),
-            other_ends=self._records_in_scope((second, first)) if second <= first else frozenset(),
+            inverse=self._planned.inverse(here),
+            other_ends=self._records_in_scope(there),
+            first=both,
+            second=ScopeTypes(labels=nameless, unlabelled=both.unlabelled),
+            is_first=None if here == there else is_first,
+            unlabelled=self.unlabelled.get(here, NO_TYPES),
+            moving=frozenset(each for each, end in self.singles.get(here, {}).items() if end == "from"),
+            moved=self._moved(here, lot.records),
+        )
+
+    def _moved(self, direction: Direction, records: Ids) -> frozenset[int]:
+        found = self.query(
+            "SELECT record FROM json_each(?) CROSS JOIN promoted ON record = value"
+            " WHERE (object_type, to_object_type) = (?, ?)",
+            (json.dumps(records.tolist()), *direction),
+        )
+        return frozenset(record for (record,) in found)
+
+    def _nameless(self, direction: Direction) -> Types:
+        """Return the labels in scope of which it is not known what they are called from the other end."""
+        return self.scope_types().get(direction, NO_SCOPE).labels - self._planned.inverse(direction).keys()
+
+    def _of_both_ends(self, direction: Direction) -> ScopeTypes:
+        """Return what a direction has in scope, and what the other one has, as far as that has a name here."""
+        types, names = self.scope_types(), self._planned.inverse(direction[::-1])
+        here, there = types.get(direction, NO_SCOPE), types.get(direction[::-1], NO_SCOPE)
+        return ScopeTypes(
+            labels=here.labels | {names[each] for each in there.labels if each in names},
+            unlabelled=here.unlabelled | {names[each] for each in there.unlabelled if each in names},
         )
 
     def _records_in_scope(self, direction: Direction) -> frozenset[int]:
@@ -182,8 +231,8 @@ class MirrorJournal(Journal):
     def note_scope(self, number: int, direction: Direction, associations: int, surplus: Surplus, unread: Ids) -> None:
         """Commit what a reading of records in scope found: the number of their associations, and those that are to go.
 
-        Nothing of records that are exempt, at either end, and nothing that is to go already as it was found from the
-        other end. `unread` are records that could not be read: they are exempt from now on.
+        Nothing of records that are exempt, at either end. `unread` are records that could not be read: they are exempt
+        from now on.
         """
         with self._commit():
             self._database.executemany(
@@ -191,38 +240,51 @@ class MirrorJournal(Journal):
                 [(direction[0], record, UNREAD) for record in unread.tolist()],
             )
             if len(surplus.from_ids):
-                exempt = np.isin(surplus.to_ids, self._exempt_among(direction[1], surplus.to_ids))
-                self._add_beside(direction, self._without_known(direction, _some(surplus, ~exempt)))
+                stays = np.isin(surplus.to_ids, self._exempt_among(direction[1], surplus.to_ids))
+                self._add_beside(direction, _some(surplus, ~stays & (surplus.readings < 2)), turn=1)
+                self._note_second(direction, _some(surplus, ~stays))
             self._database.execute("UPDATE scope SET associations = ? WHERE id = ?", (associations, number))
 
-    def _without_known(self, direction: Direction, surplus: Surplus) -> Surplus:
-        """Leave out what goes already as it was found from the other end, and take note of what goes from this one."""
-        if direction[::-1] not in self.scope_types():
-            return surplus
-        ends = list(zip(surplus.from_ids.tolist(), surplus.to_ids.tolist(), strict=True))
-        back = self._planned.inverse(direction)
-        types, which, left = list(surplus.types), surplus.which.copy(), np.ones(len(ends), np.bool_)
-        for place, (record, other) in enumerate(ends):
-            text = self._database.execute(
-                "SELECT types FROM found_beside WHERE (object_type, object_id, to_object_id) = (?, ?, ?)",
-                (direction[1], other, record),
-            ).fetchone()
-            if text is not None:
-                gone = {AssociationType(*each) for each in json.loads(text[0])}
-                new = frozenset(each for each in types[which[place]] if back.get(each, each) not in gone)
-                # Within one object type both ends would be put back in one request, each without the other's labels.
-                within = direction[0] == direction[1]
-                left[place] = bool(new - {WHOLE_PAIR}) and WHOLE_PAIR not in gone and not within
-                types.append(new)
-                which[place] = len(types) - 1
-            if left[place]:
-                self._database.execute(
-                    "INSERT OR REPLACE INTO found_beside VALUES (?, ?, ?, ?)",
-                    (direction[0], record, other, json.dumps(sorted(types[which[place]]))),
+    def _note_second(self, direction: Direction, surplus: Surplus) -> None:
+        """Take note of what is to go by the second reading of pairs; that is nothing where no label is left by then."""
+        if self._nameless(direction[::-1]):
+            bare = _some(surplus, surplus.bare & (surplus.readings == 1))
+            self._database.executemany(
+                "INSERT OR REPLACE INTO second_readings VALUES (?, ?, ?, ?, NULL)",
+                [(*direction[::-1], *ends) for ends in zip(bare.to_ids.tolist(), bare.from_ids.tolist(), strict=True)],
+            )
+        second = _some(surplus, surplus.readings == 2)
+        self._database.executemany(
+            "INSERT OR IGNORE INTO second_readings VALUES (?, ?, ?, ?, ?)",
+            [
+                (*direction, record, other, json.dumps(sorted(surplus.types[which])))
+                for record, other, which in zip(
+                    second.from_ids.tolist(), second.to_ids.tolist(), second.which.tolist(), strict=True
                 )
-        return _some(Surplus(from_ids=surplus.from_ids, to_ids=surplus.to_ids, which=which, types=types), left)
+            ],
+        )
 
-    def _add_beside(self, direction: Direction, surplus: Surplus) -> None:
+    def _add_second(self) -> None:
+        """Write down what is to go by second readings, once all first ones are known."""
+        found: dict[Direction, list[tuple[int, int, Types]]] = {}
+        for first, second, *ends, text in self._database.execute("SELECT * FROM second_readings WHERE types NOTNULL"):
+            types = frozenset(AssociationType(*each) for each in json.loads(text))
+            found.setdefault((first, second), []).append((*ends, types))
+        for direction, pairs in found.items():
+            places = {types: place for place, types in enumerate({types for *_, types in pairs})}
+            columns = np.array([(record, other, places[types]) for record, other, types in pairs], np.int64)
+            surplus = Surplus(
+                from_ids=columns[:, 0],
+                to_ids=columns[:, 1],
+                which=columns[:, 2].astype(np.int32),
+                readings=np.full(len(pairs), 2, np.int32),
+                bare=np.zeros(len(pairs), np.bool_),
+                types=list(places),
+            )
+            self._add_beside(direction, surplus, turn=2)
+        self._database.execute("DELETE FROM second_readings")
+
+    def _add_beside(self, direction: Direction, surplus: Surplus, *, turn: int) -> None:
         """Write pairs that lose something down as a lot, with a row for each association that goes."""
         if not len(surplus.from_ids):
             return
@@ -232,18 +294,17 @@ class MirrorJournal(Journal):
                 "INSERT INTO type_pairs (object_type, to_object_type, records) VALUES (?, ?, 0) RETURNING id", direction
             ).fetchone()
             self._planned = StoredPlan(self._database)
-        kinds_of = {type_: kind for each, type_, _, kind in self._scope_kinds() if each == direction}
-        scope = self.scope_types()[direction]
-        used = np.unique(surplus.which).tolist()
+        kinds_of = self._kinds_of(direction)
+        scope = self._of_both_ends(direction)
         requests = np.zeros(len(surplus.types), np.int32)
-        kinds: dict[int, list[int]] = {}
-        for place in used:
+        kinds: dict[int, list[tuple[int, bool]]] = {}
+        for place in np.unique(surplus.which).tolist():
             types = surplus.types[place]
             requests[place] = self._request(direction, types)
             kinds[place] = [kinds_of[each] for each in sorted(scope.counted(types))]
         sizes = np.array([len(kinds.get(place, ())) for place in range(len(surplus.types))], np.int32)[surplus.which]
-        rows = int(sizes.sum())
-        zeros = np.zeros(rows, np.int32)
+        of_rows = [kind for place in surplus.which.tolist() for kind in kinds[place]]
+        zeros = np.zeros(len(of_rows), np.int32)
         lot = PlannedLot(
             type_pair=type_pair,
             from_ids=surplus.from_ids,
@@ -253,14 +314,25 @@ class MirrorJournal(Journal):
             inputs=zeros,
             rows=zeros,
             parts=zeros,
-            kinds=np.array([kind for place in surplus.which.tolist() for kind in kinds[place]], np.int32),
-            backward=np.zeros(rows, np.bool_),
+            kinds=np.array([kind for kind, _ in of_rows], np.int32),
+            backward=np.array([backward for _, backward in of_rows], np.bool_),
         )
         self._database.execute(
-            "INSERT INTO lots (type_pair, first_pair, pairs, rows, first_place, columns, beside)"
-            " SELECT ?, coalesce(max(first_pair + pairs), 1), ?, ?, 0, ?, 1 FROM lots",
-            (type_pair, len(lot), rows, packed_lot(lot)),
+            "INSERT INTO lots (type_pair, first_pair, pairs, rows, first_place, columns, turn)"
+            " SELECT ?, coalesce(max(first_pair + pairs), 1), ?, ?, 0, ?, ? FROM lots",
+            (type_pair, len(lot), len(of_rows), packed_lot(lot), turn),
         )
+
+    def _kinds_of(self, direction: Direction) -> dict[AssociationType, tuple[int, bool]]:
+        """Return the kind of each type in scope, as it is called in a direction, and whether it is the other one's."""
+        own, others = {}, {}
+        names = self._planned.inverse(direction[::-1])
+        for each, type_, _, kind in self._scope_kinds():
+            if each == direction:
+                own[type_] = kind, False
+            if each == direction[::-1] and type_ in names:
+                others[names[type_]] = kind, True
+        return others | own
 
     def _request(self, direction: Direction, types: Types) -> int:
         """Return the number of the request that takes types off, written down where it is new."""
@@ -279,11 +351,13 @@ class MirrorJournal(Journal):
 
     def plan_removals(self) -> tuple[int, int]:
         """Take into account what is to go, once all is known; return how many associations that is, and of how many."""
+        with self._commit():
+            self._add_second()
         with guarded(self.path):
             self._planned = StoredPlan(self._database)
             self.lots = Lots(self._database)
         self._from_the_start()
-        (removals,) = self._one("SELECT coalesce(sum(rows), 0) FROM lots WHERE beside")
+        (removals,) = self._one("SELECT coalesce(sum(rows), 0) FROM lots WHERE turn")
         (associations,) = self._one("SELECT coalesce(sum(associations), 0) FROM scope")
         return removals, associations
 
@@ -291,8 +365,8 @@ class MirrorJournal(Journal):
         """Forget what was to go, before any of it went: the records in scope are read once more."""
         with self._commit():
             for statement in (
-                "DELETE FROM lots WHERE beside",
-                "DELETE FROM found_beside",
+                "DELETE FROM lots WHERE turn",
+                "DELETE FROM second_readings",
                 "UPDATE scope SET associations = NULL",
                 f"DELETE FROM exempt WHERE why = '{UNREAD}'",
             ):
@@ -304,11 +378,23 @@ class MirrorJournal(Journal):
         """Yield direction, both records and label (blank: none) of all associations that are to be taken off."""
         kinds = SharedLines(self).kinds
         for number in np.flatnonzero(self.lots.beside).tolist():
-            lot = self.lots[number].lot
-            for pair, kind in zip(np.repeat(np.arange(len(lot)), lot.sizes).tolist(), lot.kinds.tolist(), strict=True):
+            lot = self.lots[number]
+            rows = self.lots.rows_of(np.arange(lot.first_pair, lot.last_pair + 1))
+            columns = (rows.kinds, rows.object_ids, rows.to_object_ids)
+            for kind, *records in zip(*(each.tolist() for each in columns), strict=True):
                 its = kinds[kind]
                 direction = its["object_type"], its["to_object_type"]
-                yield direction, str(lot.from_ids[pair]), str(lot.to_ids[pair]), its["label"]
+                yield direction, *map(str, records), its["label"]
+
+    def to_remove_by_type(self) -> Counter[tuple[Direction, AssociationType]]:
+        """Return how many associations of each type are to be taken off."""
+        types = {kind: (direction, type_) for direction, type_, _, kind in self._scope_kinds()}
+        found: Counter[tuple[Direction, AssociationType]] = Counter()
+        for number in np.flatnonzero(self.lots.beside).tolist():
+            for kind, rows in enumerate(np.bincount(self.lots[number].lot.kinds).tolist()):
+                if rows:
+                    found[types[kind]] += rows
+        return found
 
     def beside_pairs(self, number: int) -> BesidePairs | None:
         """Return the pairs of a lot that are to lose something; None for a lot of pairs that rows name."""
@@ -355,8 +441,8 @@ class MirrorJournal(Journal):
 
     # --- taking off
 
-    def begin_removals(self) -> None:
-        """Let claims hand out what is to be taken off: nothing of records that have a row that failed."""
+    def begin_removals(self, turn: int) -> None:
+        """Let claims hand out what is to be taken off in a turn: nothing of records that have a row that failed."""
         with self._commit():
             self._database.execute("DELETE FROM exempt WHERE why = ?", (FAILED,))
             kinds = SharedLines(self).kinds
@@ -369,12 +455,12 @@ class MirrorJournal(Journal):
                         "INSERT OR IGNORE INTO exempt VALUES (?, ?, ?)",
                         [(kinds[kind]["object_type"], record, FAILED) for kind, record in records],
                     )
-        self.beside = True
+        self.turn = turn
         self._from_the_start()
 
     def claim_lot(self, records: int, *, scattered: bool = False) -> Lot | None:
         """Return the next pairs that are to be looked up together; of those to be taken off, none of exempt records."""
-        while (lot := super().claim_lot(records, scattered=scattered)) is not None and self.beside:
+        while (lot := super().claim_lot(records, scattered=scattered)) is not None and self.turn:
             first, second = lot.own.direction
             exempt = np.isin(lot.own.from_ids, self._exempt_among(first, lot.own.from_ids))
             exempt |= np.isin(lot.own.to_ids, self._exempt_among(second, lot.own.to_ids))
@@ -397,4 +483,7 @@ def removed_before(path: Path, pairs: BesidePairs) -> Flags:
 
 
 def _some(surplus: Surplus, which: Flags) -> Surplus:
-    return replace(surplus, from_ids=surplus.from_ids[which], to_ids=surplus.to_ids[which], which=surplus.which[which])
+    return replace(
+        surplus,
+        **{name: getattr(surplus, name)[which] for name in ("from_ids", "to_ids", "which", "readings", "bare")},
+    )

@@ -211,28 +211,19 @@ class UndoJournal(Journal):
                 counter.update(dict(zip(map(tuple, kinds.tolist()), counts.tolist(), strict=True)))
         return {kind: (pairs, unsure[kind]) for kind, pairs in found.items()}
 
-    def claim_from(self, *, beside: bool) -> None:
-        """Let claims begin with the first pair: of those that a mirror took something off, or of all others.
+    def claim_turn(self, turn: int) -> None:
+        """Let claims begin with the first pair of a turn (see `Lots.turns`).
 
-        The former come first. What is given back is sent together with all that a pair has: what the run has added to
-        the same two records must not be on its way out meanwhile.
+        The last turn comes first. What is given back is sent together with all that a pair has: what the run has
+        changed before of the same two records must not be on its way meanwhile.
         """
-        self.beside = beside
+        self.turn = turn
         self._from_the_start()
-        if beside:
-            self._claimed = self.lots.pairs
-
-    def from_both_ends(self) -> bool:
-        """Return True when two records may have lost something as seen from either: they are two pairs then."""
-        (some,) = self._one("SELECT EXISTS (SELECT 1 FROM found_beside)")
-        return bool(some)
 
     def claim(self, most: int) -> list[Pairs]:
         """Return the next pairs that are to be taken back, with what they were before."""
         by_direction: dict[int, list[Pairs]] = {}
-        for lot, some in self._concerned(self._claimed, "TRUE"):
-            if lot.first_pair > self.lots.pairs and not self.beside:
-                break
+        for lot, some in self._concerned(self._claimed, "TRUE", self.turn):
             pairs = some.pairs[:most]
             most -= len(pairs)
             self._claimed = lot.first_pair + int(pairs[-1])
@@ -252,10 +243,10 @@ class UndoJournal(Journal):
                 break
         return [concatenate(by_direction[place]) for place in sorted(by_direction)]
 
-    def _concerned(self, after: int, done: str) -> Iterator[tuple[StoredLot, "_Concerned"]]:
-        """Yield from each lot the pairs after a number that the run may have changed and that are not `done` yet."""
+    def _concerned(self, after: int, done: str, turn: int | None = None) -> Iterator[tuple[StoredLot, "_Concerned"]]:
+        """Yield from each lot (of a turn) the pairs after a number that the run may have changed and not `done` yet."""
         claimed = self.facts.claimed
-        for lot in self.lots.after(after):
+        for lot in self.lots.after(after, turn):
             first, last = lot.first_pair, lot.last_pair
             with guarded(self.path):
                 effects = spread(ranges(self._database, "outcomes", _EFFECT, first, last), 2, first, last)

@@ -246,7 +246,7 @@ class Staging:
             for each in types.of(direction):
                 if all_labels or each.type in asked:
                     number += 1
-                    self.journal.scope_type(number, direction, each.type, each.label)
+                    self.journal.scope_type(number, direction, each.type, each.label, types.inverse(direction, each))
         self.journal.exempt(exempt_records(self._marked(), self._named))
         with Spool(self._path, ENTRY) as spool:
             entries = Entries(spool, directions)

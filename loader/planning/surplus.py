@@ -22,11 +22,10 @@ Label = tuple[Direction, AssociationType]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """How many associations a mirror adds, keeps and takes off, by type."""
+    """How many associations a mirror adds and keeps, by type."""
 
     added: Counter[Label] = field(default_factory=Counter)
     kept: Counter[Label] = field(default_factory=Counter)
-    removed: Counter[Label] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -84,43 +83,49 @@ class _Found:
         self._scope = scope
         self._lot = scope.lot
         self._others = scope.lot.others.tolist()
-        self._goes: dict[tuple[Types, int | None, bool], Types] = {}
+        self._goes: dict[tuple[Types, int | None, bool, int], Types] = {}
         self._places: dict[Types, int] = {}
-        self._gone: list[tuple[int, int, int]] = []
+        self._gone: list[tuple[int, int, int, int, bool]] = []
         self.associations = 0
         self.complete: list[int] = []
         self.tally = Tally()
 
     def judge(self, record: int, its: Mapping[int, Types], pairs: range, *, exempt: bool) -> None:
         """Look at what one record has; `pairs` are the places of those that rows ask of it."""
-        lot, types = self._lot, self._scope.types
-        within = lot.direction[0] == lot.direction[1]
+        lot, scope = self._lot, self._scope
         asked = {self._others[place]: place for place in pairs}
         for other, held in its.items():
-            counted = types.counted(held)
-            if not counted:
-                continue
-            if other not in self._scope.other_ends or (within and record <= other):
-                self.associations += len(counted)
-            if exempt:
-                continue
-            place = asked.get(other)
-            goes = self._going(held, place)
-            if goes:
-                self._gone.append((record, other, self._places.setdefault(goes, len(self._places))))
-                self.tally.removed.update((lot.direction, each) for each in types.counted(goes))
+            reading = 0
+            if other in scope.other_ends:
+                is_first = record <= other if scope.is_first is None else scope.is_first
+                reading = 1 if is_first else 2
+            if reading != 2:
+                self.associations += len((scope.first if reading else scope.types).counted(held))
+            moves = record in scope.moved and other not in asked
+            left = held - (scope.moving - scope.types.labels) if moves else held
+            if not exempt and (goes := self._going(left, asked.get(other), reading)):
+                place = self._places.setdefault(goes, len(self._places))
+                bare = left - goes <= scope.unlabelled
+                self._gone.append((record, other, place, reading or 0, bare))
         for other, place in asked.items():
             if lot.counted[place]:
                 self._compare(its.get(other, NO_TYPES), place)
 
-    def _going(self, held: Types, place: int | None) -> Types:
-        """Return what a pair loses; `place` is None for one that no row asks for."""
+    def _going(self, held: Types, place: int | None, reading: int) -> Types:
+        """Return what a pair loses; `place` is None for one that no row asks for, `reading` as in `Surplus`."""
+        scope = self._scope
         request = None if place is None else int(self._lot.requests[place])
         at_to = place is not None and bool(self._lot.at_to[place])
-        key = held, request, at_to
+        key = held, request, at_to, reading
         if key not in self._goes:
-            asked = None if request is None else self._scope.asked[request][at_to]
-            self._goes[key] = going(held, asked, self._scope.types, named=request is not None)
+            asked = None if request is None else scope.asked[request][at_to]
+            types = (scope.types, scope.first, scope.second)[reading]
+            goes = going(held, asked, types, named=request is not None)
+            if reading == 2:
+                # What goes by the first reading is gone by then: only then it is known whether anything else is left.
+                pair = held & types.unlabelled | {WHOLE_PAIR} if request is None else NO_TYPES
+                goes = goes | pair if goes & types.labels else NO_TYPES
+            self._goes[key] = goes
         return self._goes[key]
 
     def _compare(self, held: Types, place: int) -> None:
@@ -138,9 +143,14 @@ class _Found:
 
     def surplus(self) -> Surplus:
         """Return the pairs that lose something."""
-        columns = np.array(self._gone, np.int64).reshape(-1, 3)
+        columns = np.array(self._gone, np.int64).reshape(-1, 5)
         return Surplus(
-            from_ids=columns[:, 0], to_ids=columns[:, 1], which=columns[:, 2].astype(np.int32), types=list(self._places)
+            from_ids=columns[:, 0],
+            to_ids=columns[:, 1],
+            which=columns[:, 2].astype(np.int32),
+            readings=columns[:, 3].astype(np.int32),
+            bare=columns[:, 4].astype(np.bool_),
+            types=list(self._places),
         )
 
 

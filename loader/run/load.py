@@ -341,8 +341,9 @@ class _Load:
         if await journal.call(Journal.has_work):
             await self._send_rows(gateway, journal, meter)
         if mirror:
-            pool = await taking_off(journal, gateway, self.session)
-            await self.session.run_pool(pool, lambda: meter.progress(journal.counts))
+            for turn in sorted({1, *journal.held.lots.turns.tolist()} - {0}):
+                pool = await taking_off(journal, gateway, self.session, turn)
+                await self.session.run_pool(pool, lambda: meter.progress(journal.counts))
             await journal.call(Journal.remember, removals_done=True)
 
     async def _started(self, journal: AsyncJournal[MirrorJournal], *, resumed: bool) -> Started:

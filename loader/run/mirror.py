@@ -73,12 +73,8 @@ async def read_all_in_scope(
                 found.surplus,
                 found.unread,
             )
-            for mine, its in (
-                (tally.added, found.tally.added),
-                (tally.kept, found.tally.kept),
-                (tally.removed, found.tally.removed),
-            ):
-                mine.update(its)
+            tally.added.update(found.tally.added)
+            tally.kept.update(found.tally.kept)
 
     await session.stop.unless(_side_by_side(*(read_some() for _ in range(READERS))))
     return tally
@@ -149,7 +145,8 @@ async def plan_mirror(
     except TooManyRemovals as error:
         too_many = str(error)
     labels = await journal.call(MirrorJournal.labels)
-    found = tally.added + tally.kept + tally.removed
+    removed = await journal.call(MirrorJournal.to_remove_by_type)
+    found = tally.added + tally.kept + removed
     pairs = int(journal.held.lots.sizes[journal.held.lots.beside].sum())
     return MirrorPlanned(
         types=tuple(
@@ -161,7 +158,7 @@ async def plan_mirror(
                 label=labels.get((direction, type_), ""),
                 added=tally.added[direction, type_],
                 kept=tally.kept[direction, type_],
-                removed=tally.removed[direction, type_],
+                removed=removed[direction, type_],
             )
             for (direction, type_), _ in found.most_common()
         ),
@@ -182,12 +179,12 @@ def first_removals(journal: MirrorJournal) -> list[str]:
     ]
 
 
-async def taking_off(journal: AsyncJournal[MirrorJournal], gateway: Gateway, session: Session) -> Pool:
-    """Return the pool that takes off what was planned, of records that are not exempt by now.
+async def taking_off(journal: AsyncJournal[MirrorJournal], gateway: Gateway, session: Session, turn: int) -> Pool:
+    """Return the pool that takes off what was planned for a turn, of records that are not exempt by now.
 
     Each is read once more, just before: what came meanwhile stays.
     """
-    await journal.call(MirrorJournal.begin_removals)
+    await journal.call(MirrorJournal.begin_removals, turn)
     settings, around = session.settings, session.around
     version = settings.connection.api_version
     action = TakeOff(gateway, version=version, now=around.now)

@@ -199,12 +199,10 @@ class _Undo:
             max_attempts=self.settings.send.max_attempts,
         )
         worker_count = min(MOST_TAKERS, workers(self.settings))
-        for beside in (True, False) if self.journal.held.lots.beside.any() else (False,):
-            await self.journal.call(UndoJournal.claim_from, beside=beside)
+        for turn in sorted({0, *self.journal.held.lots.turns.tolist()}, reverse=True):
+            await self.journal.call(UndoJournal.claim_turn, turn)
             outgoing = [Unread(self.journal, capacity=TakeBack.capacity, ahead=1)]
-            # One after the other: what is put back from one end is to be seen from the other.
-            single = beside and await self.journal.call(UndoJournal.from_both_ends)
-            pool = Pool(self.journal, outgoing, action, gateway, workers=1 if single else worker_count)
+            pool = Pool(self.journal, outgoing, action, gateway, workers=worker_count)
             await self.session.run_pool(pool, lambda: meter.undoing(counts))
         await self.session.stop.unless(self._give_back(gateway))
 

@@ -39,12 +39,12 @@ async def find_surplus(journal: AsyncJournal[MirrorJournal], gateway: Gateway, s
         surplus, _ = await journal.call(MirrorJournal.plan_removals)
         if not surplus:
             return
-    await journal.call(MirrorJournal.begin_removals)
+    await journal.call(MirrorJournal.begin_removals, 1)
     for number in range(len(journal.held.lots)):
         pairs = await journal.call(MirrorJournal.beside_pairs, number)
         if pairs is not None:
             journal.record(await asyncio.to_thread(_outcomes, pairs, load, session.moment()))
-    await journal.call(MirrorJournal.begin_removals)
+    await journal.call(MirrorJournal.begin_removals, 1)
 
 
 def _outcomes(pairs: BesidePairs, load: Path, moment: str) -> list[Outcome]:

@@ -689,3 +689,80 @@ async def test_the_other_record_of_a_row_whose_own_key_finds_none_keeps_all(fold
         report = await mirror(sandbox, read=read)
         assert set(had(sandbox)) == {(1, 4), (1, 9), (1, 2), (3, 5), (3, 6)}
     assert report.summary["removals"] == {"removed": 1, "failed": 0, "exempt_records": 2}
+
+
+_PAIRED = [*LABELS, {"from": "contacts", "to": "companies", "label": "Client", "inverse_label": "Supplier"}]
+
+
+@pytest.mark.parametrize(
+    ("rows", "to_type", "portal", "left", "removed"),
+    [
+        # One end has the label in scope, the other one the type without a label.
+        (
+            "contacts,1,companies,11,Boss\ncompanies,12,contacts,2,\n",
+            "companies",
+            {(1, 12): ["Boss"]},
+            {(1, 11): {"Boss"}, (2, 12): set()},
+            1,
+        ),
+        # Each end has one of the labels, of which one has no name at the other end.
+        (
+            "contacts,1,companies,11,Manager\ncontacts,1,companies,11,\ncompanies,12,contacts,2,Boss\n",
+            "companies",
+            {(1, 12): ["Manager", "Boss"]},
+            {(1, 11): {"Manager"}, (2, 12): {"Boss"}},
+            2,
+        ),
+        # Neither end has a name for the label of the other one.
+        (
+            "contacts,1,companies,11,Manager\ncontacts,1,companies,11,\ncompanies,12,contacts,2,Supplier\n",
+            "companies",
+            {(1, 12): ["Manager", "Client"], (1, 13): ["Manager", "Client"]},
+            {(1, 11): {"Manager"}, (2, 12): {"Client"}, (1, 13): {"Client"}},
+            3,
+        ),
+        # The same label from either end, with a name of its own at each.
+        (
+            "contacts,1,companies,11,Manager\ncompanies,12,contacts,2,Employee\n",
+            "companies",
+            {(1, 12): ["Manager"]},
+            {(1, 11): {"Manager"}, (2, 12): {"Manager"}, (1, 12): set()},
+            1,
+        ),
+        # Within one object type, where the record of the higher id is the parent.
+        (
+            "contacts,1,contacts,5,Parent\ncontacts,2,contacts,5,\ncontacts,3,contacts,6,Child\n",
+            "contacts",
+            {(1, 2): ["Child"], (1, 3): ["Parent"], (2, 4): ["Child"]},
+            {(1, 5): {"Parent"}, (2, 5): set(), (3, 6): {"Child"}},
+            3,
+        ),
+    ],
+)
+async def test_a_pair_in_scope_from_both_ends_is_done_in_one_night(
+    rows: str,
+    to_type: str,
+    portal: dict[tuple[int, int], list[str]],
+    left: Pairs,
+    removed: int,
+    folder: Path,
+) -> None:
+    """Each association is counted once and has one line, a second night writes nothing, and undo puts all back."""
+    (folder / "a.csv").write_text(f"object_type,from_id,to_object_type,to_id,label\n{rows}")
+    associations = [there(*pair, *labels, to_type=to_type) for pair, labels in portal.items()]
+    async with Sandbox({"labels": _PAIRED, "associations": associations}) as sandbox:
+        before = had(sandbox)
+        planned = await plan(settings(sandbox, read=_EITHER), notify=lambda _: None)
+        assert planned.mirror is not None
+        assert (planned.mirror.removed, sum(each.removed for each in planned.mirror.types)) == (removed, removed)
+        report = await mirror(sandbox, read=_EITHER)
+        assert had(sandbox) == left
+        assert report.summary["removals"]["removed"] == removed
+        lines = [line for line in lines_of(folder / "r.csv") if line["status"] == "removed"]
+        assert len({frozenset((line["object_id"], line["to_object_id"], line["label"])) for line in lines}) == removed
+        writes = [("PUT", None), *(("POST", f"batch/{each}") for each in ("create", "archive", "labels/archive"))]
+        made = [sandbox.count(*each) for each in writes]
+        await mirror(sandbox, read=_EITHER, results="again.csv")
+        assert [sandbox.count(*each) for each in writes] == made
+        await undo(settings(sandbox, read=_EITHER), notify=lambda _: None)
+        assert had(sandbox) == before

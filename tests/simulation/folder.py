@@ -86,12 +86,11 @@ def before_images() -> dict[Pair, frozenset[Kind]]:
     return found
 
 
-def exempt() -> set[Record]:
-    """Return the records that the journal says a mirror takes nothing off."""
+def exempt() -> tuple[set[Record], set[Record]]:
+    """Return the records that the journal says a mirror takes nothing off, and those that it says were not read."""
     with Journal(JOURNAL, read_only=True) as journal:
-        return {
-            (object_type, record) for object_type, record in journal.query("SELECT object_type, record FROM exempt")
-        }
+        found = list(journal.query("SELECT object_type, record, why FROM exempt"))
+    return {(each[0], each[1]) for each in found}, {(each[0], each[1]) for each in found if each[2] == "unread"}
 
 
 _ENDS = "SELECT id, object_type, to_object_type FROM requests"

@@ -9,7 +9,13 @@ from tests.simulation.exchanges import Exchange
 from tests.simulation.health import Health
 from tests.simulation.hubspot import STATIC_TOKEN
 from tests.simulation.inputs import WHOLE, Row
-from tests.simulation.mirror import a_line_for_each, nothing_out_of_scope_changes, nothing_stays
+from tests.simulation.mirror import (
+    WRITES,
+    a_line_for_each,
+    a_second_night_writes_nothing,
+    nothing_out_of_scope_changes,
+    nothing_stays,
+)
 from tests.simulation.portal import PRIMARY, Kind, Pair, unlabelled
 from tests.simulation.world import Run, World
 
@@ -18,8 +24,6 @@ SILENCE = 0.1
 
 GRACE = 10.0
 AT_ONCE = 1.0
-
-WRITES = ("put", "create", "archive", "archive labels")
 
 
 def broken(world: World) -> list[str]:
@@ -35,7 +39,13 @@ def broken(world: World) -> list[str]:
         for check in checks:
             sentences += [f"run {run.number}: {sentence}" for sentence in check(world, run, exchanges)]
     if world.setting.existing == "mirror":
-        for whole in (_came_to_an_end, nothing_out_of_scope_changes, nothing_stays, a_line_for_each):
+        for whole in (
+            _came_to_an_end,
+            nothing_out_of_scope_changes,
+            nothing_stays,
+            a_line_for_each,
+            a_second_night_writes_nothing,
+        ):
             sentences += whole(world)
         return sentences
     outcomes = partial(_one_true_outcome, healths)

@@ -11,13 +11,15 @@ from tests.simulation.world import World
 Direction = tuple[str, str]
 
 ARCHIVES = ("archive", "archive labels")
+WRITES = ("put", "create", *ARCHIVES)
 
 
 @dataclass
 class Scope:
     """What a mirror may take off, worked out from the inputs: not by the loader.
 
-    `records` stand in the file, by direction; `exempt` are those with a row that is wrong.
+    `records` stand in the file, by direction. `exempt` are those with a row that is wrong, and, where it is not sure
+    which record that row is written from, the one at its other end.
     """
 
     types: dict[Direction, set[Kind]] = field(default_factory=lambda: defaultdict(set))
@@ -39,15 +41,19 @@ def scope_of(world: World) -> Scope:
     for row in world.inputs.rows:
         first, object_id, second, *_ = world.inputs.files[row.input][row.record - 1]
         direction = OBJECT_TYPES[first], OBJECT_TYPES[second]
-        known = object_id.isdigit() and not object_id.startswith("0") and len(object_id) < 19
-        record = (direction[0], int(object_id)) if known else None
+        record, other = _record(direction[0], object_id), _record(direction[1], row.to_object_id)
         if row.pair is None:
-            scope.exempt |= {record} if record else set()
+            scope.exempt |= {each for each in [record or other] if each}
         elif record and row.kind:
             _, swapped = pair_of(record, row.pair[0] if row.pair[1] == record else row.pair[1])
             scope.types[direction] |= seen_from_first([row.kind], row.pair[0][0], swapped=swapped)
             scope.records[direction].add(record)
     return scope
+
+
+def _record(object_type: str, cell: str) -> Record | None:
+    sound = cell.isdigit() and not cell.startswith("0") and len(cell) < 19
+    return (object_type, int(cell)) if sound else None
 
 
 def nothing_out_of_scope_changes(world: World) -> Iterator[str]:
@@ -76,25 +82,35 @@ def nothing_stays(world: World) -> Iterator[str]:
     if not last.orderly or last.exit_code not in (0, 1) or last.lines is None:
         return
     scope = scope_of(world)
-    failed = {
-        pair_of((line["object_type"], int(line["object_id"])), (line["to_object_type"], int(line["to_object_id"])))[0]
-        for line in last.lines
-        if line["status"] == "failed" and line["row"] == "0"
-    }
+    failed: set[Pair] = set()
+    keep = scope.exempt | world.unread
+    for line in last.lines:
+        if line["status"] == "failed":
+            record = line["object_type"], int(line["object_id"])
+            if line["row"] == "0":
+                failed.add(pair_of(record, (line["to_object_type"], int(line["to_object_id"])))[0])
+            else:
+                keep.add(record)
+    in_scope = set().union(*scope.records.values())
+    yield from (f"{each} is exempt, and has no row that is wrong" for each in (world.exempt & in_scope) - keep)
     for pair, held in world.hubspot.portal.types.items():
         touched = any(
             not change.by and change.when > world.runs[0].began for change in world.hubspot.portal.changes[pair]
         )
-        if touched or pair in failed or not world.exempt.isdisjoint(pair):
+        if touched or pair in failed or not keep.isdisjoint(pair):
             continue
-        for record, types in scope.ends(pair):
-            surplus = (held & types) - world.asked.get(pair, frozenset()) - {unlabelled(pair)}
-            # A pair that loses its last label from the other end, whose record is in the file too, goes the next night.
-            one_end = len(list(scope.ends(pair))) == 1
-            if pair not in world.asked and held == {unlabelled(pair)} and one_end and held <= types:
-                surplus |= held
-            if surplus:
-                yield f"{record} still has {sorted(surplus)} on {pair}"
+        ends = list(scope.ends(pair))
+        types = set().union(*(types for _, types in ends))
+        surplus = (held & types) - world.asked.get(pair, frozenset()) - {unlabelled(pair)}
+        if pair not in world.asked and held == {unlabelled(pair)} and held <= types:
+            surplus |= held
+        if surplus:
+            yield f"{[record for record, _ in ends]} still have {sorted(surplus)} on {pair}"
+
+
+def a_second_night_writes_nothing(world: World) -> Iterator[str]:
+    """Where nothing has changed, the same inputs once more are reads and no write."""
+    yield from (f"the second night writes: {one.line()}" for one in world.second_night if one.kind in WRITES)
 
 
 def a_line_for_each(world: World) -> Iterator[str]:

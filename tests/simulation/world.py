@@ -4,7 +4,7 @@ import asyncio
 import csv
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -104,9 +104,12 @@ class World:
         self.at_first = dict(self.hubspot.portal.types)
         """What the portal has before the first run."""
         self.exempt: set[Record] = set()
-        """The records that a mirror took nothing off, as the journal says."""
+        self.unread: set[Record] = set()
+        """The records that a mirror took nothing off, and those that it could not read, as the journal says."""
         self.taken_back = False
         """Whether a removal was taken back in the end."""
+        self.second_night: Sequence[Exchange] = []
+        """What passed on the line when a mirror's inputs were loaded anew in the end."""
 
     # --- living
 
@@ -123,11 +126,19 @@ class World:
             if self.setting.existing == "merge":
                 self.before_images = folder.before_images()
             if self.setting.existing == "mirror":
-                self.exempt = folder.exempt()
+                self.exempt, self.unread = folder.exempt()
             if self.setting.removes and not any(run.torn for run in self.runs):
                 self._take_back()
+            if self.setting.existing == "mirror" and not self._changed_meanwhile():
+                self._second_night()
             self.trace += [exchange.line() for exchange in self.line.exchanges]
         return self
+
+    def _changed_meanwhile(self) -> bool:
+        """Whether anybody changed anything since the first run, or anything failed or could not be read."""
+        changes = [each for some in self.hubspot.portal.changes.values() for each in some]
+        failed = any(line["status"] == "failed" for line in self.runs[-1].lines or [])
+        return failed or bool(self.unread) or any(not each.by and each.when > self.runs[0].began for each in changes)
 
     def _finish(self, most: int) -> None:
         """Run the command again and again until it has nothing left to do."""
@@ -151,10 +162,23 @@ class World:
 
     def _take_back(self) -> None:
         """Undo a removal, in fine weather."""
+        report = self._in_fine_weather(undo)
+        assert report.stopped is None, report.stopped
+        self.taken_back = True
+
+    def _second_night(self) -> None:
+        """Load the same inputs anew, in fine weather."""
+        number = len(self.line.exchanges)
+        report = self._in_fine_weather(load, fresh=True)
+        assert report.stopped is None, report.stopped
+        self.second_night = self.line.exchanges[number:]
+
+    def _in_fine_weather(self, command: Callable[..., Coroutine[Any, Any, Any]], **changes: Any) -> Any:
+        """Run one more command on the next day, which nothing befalls; return its report."""
         self._mend()
         self.hubspot.rules.limits = ((0.0, 1000),)
         self.hubspot.rules.others, self.hubspot.rules.daily, self.hubspot.rules.silent = (), None, 0.0
-        settings = self._settings(None)
+        settings = replace(self._settings(None), retry_failed=False, **changes)
         self.clock = (self.clock // DAY + 1) * DAY + 60
         self.line.settle(self.clock)
         self.line.run, self.line.dead = len(self.runs) + 1, False
@@ -163,9 +187,7 @@ class World:
             loop.time, lambda: MIDNIGHT + timedelta(seconds=loop.time()), random.Random(0).uniform, self.line.open
         )
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
-            report = runner.run(undo(settings, notify=_hear, around=around))
-        assert report.stopped is None, report.stopped
-        self.taken_back = True
+            return runner.run(command(settings, notify=_hear, around=around))
 
     def exchanges_of(self, run: int) -> Sequence[Exchange]:
         """Return what passed on the line in one run."""
