@@ -54,6 +54,8 @@ def settings_from(command: Command, environment: Mapping[str, str]) -> Settings:
             "--report writes a plan as a page, and this is not a plan: add --dry-run (after a run, the command is "
             "association-loader report RESULTS)"
         )
+    if is_address(place := values.get("copy_to") or ""):
+        address(place)
     given = _fields(Settings, values)
     given |= {"removes": removes, "label_name": values.get("name")}
     if command.verb == "undo":

@@ -170,6 +170,7 @@ class VerifySettings:
 class Settings:
     """One command, whole. `results` and `failures` are paths; None: beside each other, named after the first input.
     `report` is where a plan is written as a page; None: nowhere.
+    `copy_to` is the address or the path of a folder that they are copied to in the end.
 
     `removes`: what the inputs name is taken off, and not associated.
     `read` has one entry for each group of inputs with the same settings: a job file may have several. `command` is what
@@ -189,6 +190,7 @@ class Settings:
     results: str | None = None
     failures: str | None = None
     report: str | None = None
+    copy_to: str | None = None
     assume_new: bool = False
     inverse_label: str | None = None
     label_name: str | None = None

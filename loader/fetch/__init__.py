@@ -1,7 +1,20 @@
 """The fetch stage, before read: what lies elsewhere becomes a private local file, and results are copied elsewhere."""
 
-from loader.fetch.address import Address, address, is_address
+from loader.fetch.address import Address, address, is_address, without_secrets
+from loader.fetch.copies import check_place, copy_to
 from loader.fetch.fetched import Fetched, Watch, private_copy
 from loader.fetch.objects import fetch, listed
 
-__all__ = ["Address", "Fetched", "Watch", "address", "fetch", "is_address", "listed", "private_copy"]
+__all__ = [
+    "Address",
+    "Fetched",
+    "Watch",
+    "address",
+    "check_place",
+    "copy_to",
+    "fetch",
+    "is_address",
+    "listed",
+    "private_copy",
+    "without_secrets",
+]

@@ -22,8 +22,8 @@ T = TypeVar("T")
 PAUSES = (1.0, 4.0)
 """Seconds before the second and the third attempt, where a failure may pass."""
 
-_BLOCK = 1 << 20
-_AHEAD = 8 << 20
+BLOCK = 1 << 20
+AHEAD = 8 << 20
 """Bytes that a backend may ask for at once; each is in memory."""
 
 _LOGGERS = ("fsspec", "s3fs", "gcsfs", "adlfs", "sshfs", "asyncssh", "botocore", "aiobotocore", "azure", "google")
@@ -76,7 +76,7 @@ def _copy(address: Address, file: BinaryIO, moved: Moved) -> dict[str, str | int
     with _web(address) if address.is_web else _opened(address) as (stream, facts):
         moved.total = facts.get("size")
         first = True
-        while block := stream.read(_BLOCK):
+        while block := stream.read(BLOCK):
             if first and address.is_web and _is_page(block):
                 raise WebPage
             first = False
@@ -155,7 +155,7 @@ def _opened(address: Address) -> Iterator[tuple[Any, dict[str, Any]]]:
     """Open an object of any other backend; raises Changed when it is another one in the end."""
     files, path = file_system(address)
     facts = _facts_of_file(files, path)
-    with files.open(path, "rb", block_size=_AHEAD) as stream:
+    with files.open(path, "rb", block_size=AHEAD) as stream:
         yield stream, facts
     files.invalidate_cache()
     if _facts_of_file(files, path) != facts:

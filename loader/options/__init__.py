@@ -216,6 +216,9 @@ class SendOptions(TypedDict, total=False):
     results: Annotated[Path, Option("--results", "Where results go: .csv, .jsonl or .parquet.", PATH)]
     failures: Annotated[Path, Option("--failures",
         "Where failed and rejected records go: a text like the input, or .xlsx.", PATH)]
+    copy_to: Annotated[Path, Option("--copy-to",
+        "At the end, also copy results, failures and summary to this folder: s3://…, sftp://…, a path.", PATH,
+        metavar="URL")]
     concurrency: Annotated[int | str, Option("--concurrency",
         "Most requests under way at once.", HOW_MANY, "auto", "auto|N")]
     max_attempts: MaxAttempts
@@ -355,7 +358,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("dry_run", "limit", "max_failures", "max_duration", "daily_reserve", "fresh", "retry_failed", "again"),
     ),
     "What is written and shown": (
-        *("results", "failures", "report", "output", "by_label", "quiet", "json", "log_file", "metrics_file", "keep"),
+        *("results", "failures", "copy_to", "report", "output", "by_label", "quiet", "json", "log_file"),
+        *("metrics_file", "keep"),
     ),
     "Access and speed": (
         *("token_file", "portal_id", "config", "rate", "concurrency", "max_attempts", "timeout", "api_version"),

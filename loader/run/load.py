@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 
 from loader.errors import ApiError, Fatal, LoaderError, Retryable, Stopped, TooManyFailures, TooManyRemovals
 from loader.events import FailedFor, Finished, Note, Notify, Started
+from loader.fetch import check_place
 from loader.files import remove_left_behind
 from loader.journal import (
     AsyncJournal,
@@ -35,6 +36,7 @@ from loader.record.results import open_results
 from loader.record.summary import load_figures, summarize, write_summary
 from loader.run import plan
 from loader.run.call import Agree, Call, Done
+from loader.run.copies import copied
 from loader.run.create_label import make_labels
 from loader.run.earlier_files import (
     already_finished,
@@ -96,12 +98,15 @@ async def load(
     whatever else ends a run early is in the report.
     """
     session = Session(settings, notify, stop, around)
-    async with session.inputs(standard_input) as inputs:
-        refuse_part_of_a_file(settings, inputs)
-        outputs = session.outputs(inputs)
-        with Lock(outputs.journal), session.limited(settings.send.max_duration):
-            remove_left_behind(outputs.all(), journal=outputs.journal)
-            return await _Load(session, inputs, outputs, agree).run()
+    with session.limited(settings.send.max_duration):
+        async with session.inputs(standard_input) as inputs:
+            refuse_part_of_a_file(settings, inputs)
+            outputs = session.outputs(inputs)
+            if settings.copy_to is not None:
+                check_place(settings.copy_to, outputs.all())
+            with Lock(outputs.journal):
+                remove_left_behind(outputs.all(), journal=outputs.journal)
+                return await _Load(session, inputs, outputs, agree).run()
 
 
 class _Load:
@@ -391,8 +396,13 @@ class _Load:
     ) -> Report:
         """Write the failures file and the summary, and return what becomes of the command."""
         finished = await journal.call(self._sum_up, journal.counts, exit_code, stopped, changes)
+        if self.settings.copy_to is not None:
+            finished = await copied(self.session, self.settings.copy_to, self.outputs, finished)
+            ending = {key: finished.summary[key] for key in ("exit_code", "next_command")}
+            await journal.call(Journal.remember, **ending)
         self.notify(finished)
-        return Report(exit_code, dict(finished.summary), self.outputs, stopped)
+        summary = dict[str, Any](finished.summary)
+        return Report(summary["exit_code"], summary, self.outputs, stopped)
 
     def _sum_up(
         self, journal: Journal, counts: Counts, exit_code: int, stopped: LoaderError | None, changes: dict[str, Any]

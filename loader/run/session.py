@@ -149,7 +149,7 @@ class Session:
         """Hold the inputs open for a block."""
         async with self._watched():
             self.doing = "Opening the inputs"
-            watch = Watch(stop=self.stop, doing=self._does, timeout=self.settings.connection.timeout)
+            watch = Watch(stop=self.stop, doing=self.does, timeout=self.settings.connection.timeout)
             inputs = await asyncio.to_thread(
                 open_inputs, *self.settings.read, standard_input=standard_input, watch=watch
             )
@@ -160,7 +160,8 @@ class Session:
                 for source in inputs:
                     source.close()
 
-    def _does(self, what: str) -> None:
+    def does(self, what: str) -> None:
+        """Take note of what takes its time now."""
         self.doing = what
 
     def outputs(self, inputs: Sequence[Input]) -> Outputs:

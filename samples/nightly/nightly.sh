@@ -33,6 +33,7 @@ case "$code" in
         echo "Rows: $(sed -n '/^  "rows": {/,/}/p' nightly.summary.json | sed 1d | tr -d '"}\n' | tr -s ' ' | sed 's/^ *//; s/[, ]*$//')"
         ;;
     5) echo "The load is not finished; the next night goes on with it. Nothing is lost." ;;
+    6) echo "The load is finished, but its files could not be copied: see the message above." ;;
     75) echo "An earlier load is still at work, so this one did nothing: see the message above." ;;
     130 | 143) echo "The load was interrupted; the next night goes on with it. Nothing is lost." ;;
     *) echo "The load needs a person (exit code $code): see the message above and load.log in $PWD." ;;

@@ -1,6 +1,7 @@
 """Inputs by address: copied to a private file first, and then read as any other."""
 
 import gzip
+import json
 import os
 import signal
 import ssl
@@ -24,6 +25,7 @@ from loader.journal import Journal
 from tests.cli.conftest import CONTACTS, Done
 from tests.faults.certificates import AUTHORITY, certificate
 from tests.web import Page, Web, serving
+from tests.written import hold_nowhere, lines_of
 
 Run = Callable[..., Done]
 
@@ -269,3 +271,76 @@ def test_a_signal_ends_the_copying(web: Web, load: Run, folder: Path) -> None:
     done = load(f"{web.url}/a.csv")
     assert done.code == 143, done.err
     assert not list(folder.iterdir())
+
+
+# --- copies
+
+
+@pytest.mark.parametrize("place", ["memory://runs/tonight", "backup/tonight", "file://{folder}/backup/tonight"])
+def test_the_files_of_a_run_are_copied_at_its_end(
+    place: str, memory: Any, sandbox: Any, load: Run, run: Run, folder: Path
+) -> None:
+    """Results, failures and summary; the same command once more copies the report, too, and a run that stops early."""
+    (folder / "a.csv").write_bytes(ROWS + b"bad,203\n")
+    place = place.format(folder=folder)
+    assert load("a.csv", "--copy-to", place, "--limit", "1").code == 0
+    assert load("a.csv", "--copy-to", place).code == 1
+    assert run("report", "a.results.csv").code == 0
+    done = load("a.csv", "--copy-to", place, "--json")
+    assert done.code == 1
+    assert json.loads(done.out.splitlines()[-1])["exit_code"] == 1
+    names = ["a.failures.csv", "a.report.html", "a.results.csv", "a.summary.json"]
+    if place.startswith("memory"):
+        copies = {Path(name).name: memory.cat(name) for name in memory.ls("/runs/tonight", detail=False)}
+    else:
+        copies = {file.name: file.read_bytes() for file in (folder / "backup" / "tonight").iterdir()}
+        assert {file.stat().st_mode & 0o777 for file in (folder / "backup" / "tonight").iterdir()} == {0o600}
+    assert copies == {name: (folder / name).read_bytes() for name in names}
+
+
+def test_a_copy_that_fails_is_a_warning_and_an_exit_code(
+    memory: Any, sandbox: Any, hubspot: Any, load: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """6 in place of 0 and 1, and no other; nothing is lost, and the same command copies again."""
+    monkeypatch.setattr(objects, "PAUSES", (0.0, 0.0))
+    (folder / "a.csv").write_bytes(ROWS)
+    (folder / "backup").write_bytes(b"a file")
+
+    def refuse(address: Any) -> None:
+        raise ConnectionResetError(address.url)
+
+    for place in (f"memory://runs?sig={CANARY}", "backup"):
+        with monkeypatch.context() as patch:
+            patch.setattr("loader.fetch.copies.file_system", refuse)
+            done = load("a.csv", "--copy-to", place, "--json", "--quiet")
+        summary = json.loads((folder / "a.summary.json").read_text())
+        assert (done.code, summary["exit_code"]) == (6, 6)
+        assert json.loads(done.out.splitlines()[-1]).items() >= summary.items()
+        assert "--copy-to failed, and the files are here" in done.err
+        assert place.partition("?")[0] in summary["next_command"]
+        assert len(lines_of(folder / "a.results.csv")) == 2
+        assert CANARY not in done.err + done.out
+        hold_nowhere(CANARY, folder)
+    assert load("a.csv", "--copy-to", "memory://x").code == 0
+    assert json.loads(memory.cat("/x/a.summary.json"))["exit_code"] == 0
+    with hubspot(faults=[{"fault": "477", "times": 1}]):
+        assert load("a.csv", "--copy-to", "backup", "--fresh").code == 5
+
+
+def test_where_nothing_can_be_copied_is_said_before_anything_is_sent(sandbox: Any, load: Run, folder: Path) -> None:
+    """A web page, the folder of the files themselves, what no package opens, an address with a password."""
+    (folder / "a.csv").write_bytes(ROWS)
+    for place, why in {
+        "https://127.0.0.1/x": "nothing can be written to a web address",
+        ".": "is the folder of the files themselves",
+        "nope://x": "nothing is known that opens nope://",
+        f"sftp://ada:{CANARY}@host/": "leave the password out",
+    }.items():
+        done = load("a.csv", "--copy-to", place)
+        assert done.code == 2
+        assert why in done.err
+        assert CANARY not in done.err
+    done = load("a.csv", "--results", "s3://bucket/a.results.csv")
+    assert done.code == 2
+    assert "--copy-to copies it elsewhere" in done.err
+    assert [file.name for file in folder.iterdir()] == ["a.csv"]

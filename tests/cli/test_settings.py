@@ -24,6 +24,7 @@ VALUES = {
     "association_type_id": ("279", "279"),
     "association_category": ("HUBSPOT_DEFINED", "HUBSPOT_DEFINED"),
     "column": ("object_id=A key;label=B", (("object_id", "A key"), ("label", "B"))),
+    "copy_to": ("memory://copies", "memory://copies"),
     "from_id_property": ("email", "email"),
     "to_id_property": ("domain", "domain"),
     "format": ("csv", "csv"),

@@ -1,0 +1,88 @@
+"""Finished files copied to another place: a bucket, a server, or a folder of this machine."""
+
+import shutil
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from urllib.parse import unquote
+
+from loader.errors import UsageError
+from loader.fetch.address import Address, address, is_address
+from loader.fetch.fetched import Watch
+from loader.fetch.objects import AHEAD, BLOCK, check_backend, file_system, trying
+from loader.fetch.patience import Moved, patiently
+from loader.files import replacing, writing
+from loader.text import visible
+
+_WITH_FOLDERS = frozenset({"sftp", "ssh", "ftp", "smb", "hdfs", "webhdfs"})
+"""Where a folder has to be made before a file can be in it, and a file can be renamed."""
+
+
+def check_place(place: str, files: Sequence[Path]) -> None:
+    """Raise UsageError where `files` cannot be copied, as far as that is known before anything is sent."""
+    folder = _folder(place)
+    if folder is None:
+        target = address(place)
+        if target.is_web:
+            raise UsageError(
+                f"--copy-to {visible(target.name)}: nothing can be written to a web address; give another."
+            )
+        check_backend(target)
+    elif any(file.parent.resolve() == folder.resolve() for file in files):
+        raise UsageError(f"--copy-to {folder} is the folder of the files themselves: give another one, or leave it out")
+
+
+def copy_to(place: str, files: Sequence[Path], watch: Watch) -> None:
+    """Copy files into a folder, by its address or path; what is there of the same names is replaced.
+
+    Raises InputError, UsageError or RecordError for the first that cannot be copied, and what stops the command.
+    """
+    folder = _folder(place)
+    for file in files:
+        if folder is None:
+            _upload(address(place), file, watch)
+        else:
+            with writing(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+            with replacing(folder / file.name) as copy, file.open("rb") as source:
+                shutil.copyfileobj(source, copy, BLOCK)
+
+
+def _folder(place: str) -> Path | None:
+    """Return the path of a folder of this machine, None for an address of anything else."""
+    scheme, _, rest = place.partition("://")
+    if scheme.lower() in ("file", "local"):
+        return Path(unquote(rest))
+    return None if is_address(place) else Path(place)
+
+
+def _upload(place: Address, file: Path, watch: Watch) -> None:
+    what = f"Copying {file.name} to {visible(place.name)}"
+    trying(place, "written", lambda: patiently(what, partial(_write, place, file), watch), watch)
+
+
+def _write(place: Address, file: Path, moved: Moved) -> None:
+    from fsspec.spec import AbstractBufferedFile  # noqa: PLC0415 - see `objects`
+
+    files, folder = file_system(place)
+    target = f"{folder.rstrip('/')}/{file.name}"
+    written = target
+    if place.scheme in _WITH_FOLDERS:
+        files.makedirs(folder, exist_ok=True)
+        written = f"{folder.rstrip('/')}/.{file.name}.part"
+    moved.total = file.stat().st_size
+    copy = files.open(written, "wb", block_size=AHEAD)
+    try:
+        with file.open("rb") as source:
+            while block := source.read(BLOCK):
+                moved.count(len(block))
+                copy.write(block)
+    except BaseException:
+        if isinstance(copy, AbstractBufferedFile):
+            # Closed as usual, a part of the file would take the place of the whole.
+            copy.discard()
+            copy.closed = True
+        raise
+    copy.close()
+    if written != target:
+        files.mv(written, target)

@@ -1,0 +1,45 @@
+"""`--copy-to`: the files of a run that has ended, copied to another place too."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+from loader.errors import LoaderError
+from loader.events import Finished, Note
+from loader.fetch import Watch, copy_to, without_secrets
+from loader.record.outputs import Outputs
+from loader.record.summary import write_summary
+from loader.run.next_command import same_command
+from loader.run.session import Session
+from loader.stopping import Stop
+from loader.text import visible
+
+NOT_COPIED = 6
+"""The exit code of a command that did all its work but this; a code that says more stays."""
+
+
+async def copied(session: Session, place: str, outputs: Outputs, finished: Finished) -> Finished:
+    """Copy results, failures, report and summary where `--copy-to` says, and return how the command ended then.
+
+    A copy that fails takes nothing away: it is reported, and the same command copies again.
+    """
+    report = outputs.beside("report.html")
+    names = [outputs.results, finished.failures, report if report.exists() else None, outputs.summary]
+    # A run that was asked to stop still copies; if it is asked once more, the process ends.
+    stop = Stop() if session.stop.asked() else session.stop
+    watch = Watch(stop=stop, doing=session.does, timeout=session.settings.connection.timeout)
+    files = [Path(name) for name in names if name is not None]
+    try:
+        await asyncio.to_thread(copy_to, place, files, watch)
+    except LoaderError as error:
+        session.notify(Note(f"--copy-to failed, and the files are here: {error}", serious=True))
+        code = finished.summary["exit_code"]
+        summary = {
+            **finished.summary,
+            "exit_code": NOT_COPIED if code in (0, 1) else code,
+            "next_command": finished.summary["next_command"] or same_command(session.settings),
+        }
+        await asyncio.to_thread(write_summary, outputs.summary, summary)
+        return replace(finished, summary=summary)
+    session.note(f"Copied to {visible(without_secrets(place))}: {', '.join(file.name for file in files)}.")
+    return finished
