@@ -3,8 +3,17 @@
 The exceptions are in `loader.errors`, the events that `on_event` gets in `loader.events`.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+if sys.platform == "win32":
+    # Said before anything is imported that Windows does not have, such as the locks of files.
+    _SENTENCE = "the association loader needs Linux or macOS; on Windows, install it inside WSL (wsl --install)"
+    if sys.argv[0] == "-m":  # What `python -m` runs is not known yet: this is `python -m loader`.
+        sys.stderr.write(f"association-loader: {_SENTENCE}\n")
+        sys.exit(2)
+    raise ImportError(_SENTENCE)
 
 if TYPE_CHECKING:
     from loader.api import (

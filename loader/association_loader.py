@@ -18,7 +18,11 @@ def main() -> None:
     if home is None:
         sys.stderr.write("association-loader: its own package is not where it was installed: install it again\n")
         sys.exit(2)
-    _take_for_loader(home)
+    try:
+        _take_for_loader(home)
+    except ImportError as error:  # It does not run on this system, and says why.
+        sys.stderr.write(f"association-loader: {error}\n")
+        sys.exit(2)
     from loader.cli import main as command  # noqa: PLC0415 - once it is certain which `loader` that is
 
     command()

@@ -1,4 +1,4 @@
-"""How little is imported before the command can answer."""
+"""How little is imported before the command can answer, and what is said where it cannot run."""
 
 import os
 import subprocess
@@ -38,6 +38,35 @@ def test_an_answer_that_needs_little_imports_little(
     answered, *modules = done.stderr.splitlines()[-1].split()
     assert int(answered) == code
     assert not unneeded & set(modules)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["-m", "loader", "--help"], 2, "association-loader: {}"),
+        (["-c", "import association_loader; association_loader.main()"], 2, "association-loader: {}"),
+        (["-c", "import loader"], 1, "ImportError: {}"),
+    ],
+    ids=["python -m loader", "the command", "import loader"],
+)
+def test_on_windows_one_sentence_says_what_it_needs(arguments: list[str], code: int, said: str, tmp_path: Path) -> None:
+    """Not a traceback about a module that nobody has heard of."""
+    missing = "import sys; sys.platform = 'win32'; sys.modules.update(dict.fromkeys(['fcntl', 'resource', 'uvloop']))"
+    (tmp_path / "sitecustomize.py").write_text(missing)
+    root = Path(__file__).parents[2]
+    path = os.pathsep.join(map(str, (tmp_path, root, root / "loader")))
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        env={"PYTHONPATH": path},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    sentence = "the association loader needs Linux or macOS; on Windows, install it inside WSL (wsl --install)"
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.splitlines()[-1] == said.format(sentence)
+    assert ("Traceback" in done.stderr) == (code == 1)
 
 
 def test_the_installed_command_finds_its_package(tmp_path: Path) -> None:
