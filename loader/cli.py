@@ -75,11 +75,20 @@ def _type(kind: ValueKind) -> click.ParamType[Any]:
     return click.Path() if kind is PATH else click.STRING
 
 
+def _type_of(metavar: str) -> click.ParamType[Any]:
+    """Return the type of an argument: what it may be, or that a shell completes it as the name of a file."""
+    if "|" in metavar:
+        return click.Choice(metavar.split("|"))
+    is_file = metavar.strip("[].") in ("INPUT", "RESULTS")
+    return click.Path(readable=False) if is_file else click.STRING  # Whether it can be read is said by who reads it.
+
+
 def _command(name: str, verb: Verb) -> click.Command:
     """Return the command of an entry in the table of commands."""
     arguments = [
         click.Argument(
             [f"argument_{number}"],
+            type=_type_of(metavar),
             nargs=-1 if metavar.endswith("...") else 1,
             metavar=metavar,
             required=metavar[0] != "[" and not metavar.endswith("..."),

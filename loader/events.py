@@ -1,11 +1,46 @@
-"""What happened, as frozen values; the screen, the JSON stream and the log file are listeners."""
+"""What happened, as frozen values; the screen, the JSON stream and the log file are listeners.
 
-from collections.abc import Callable, Mapping
+Where a type says less than is known of a value, the JSON Schema of the events has the rest from its annotation.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from itertools import chain
+from typing import Annotated, Any, NamedTuple
 
-from loader.model import Understood
+from loader.model import STATUSES, TAKEN_BACK, Understood
 from loader.settings import Rate
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Constraint:
+    """What JSON Schema is to demand of a value besides its type."""
+
+    keywords: Mapping[str, Any]
+
+
+def one_of(words: Iterable[str]) -> Constraint:
+    """Demand that a text is one of these words."""
+    return Constraint({"enum": list(words)})
+
+
+def keys(*alternatives: Sequence[str]) -> Constraint:
+    """Demand that an object has all these keys and no other; of several alternatives, those of one."""
+    return Constraint(
+        {"anyOf": [{"required": list(each), "propertyNames": {"enum": list(each)}} for each in alternatives]}
+    )
+
+
+ROWS = [("total", *statuses, "rejected", "pending") for statuses in STATUSES.values()]
+"""What the rows of a run are counted by, for each verb (see `loader.journal.Counts.rows`)."""
+
+REMOVALS = ("removed", "failed", "exempt_records")
+
+UNDONE = [tuple(each for each in (*TAKEN_BACK, "pending") if each != never) for never in ("restored", "removed", "")]
+"""What the pairs of an undo are counted by: what the run did not do cannot be taken back."""
+
+METHODS = [("put", "batch"), ("archive",)]
+"""How a load may send its pairs, and how a removal does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,14 +265,14 @@ class Planned:
     seconds: float
     rate: Rate
     daily_quota: int | None
-    costs: Mapping[str, Cost]
+    costs: Annotated[Mapping[str, Cost], keys(*METHODS)]
     so_far: SoFar | None = None
     losing: Losing | None = None
     merged: tuple[MergedRecord, ...] = ()
     limit: int | None = None
     account_type: str = ""
     address: str = ""
-    method: str = "put"
+    method: Annotated[str, one_of(chain(*METHODS))] = "put"
     chosen: bool = False
     rejects: tuple[RejectedFor, ...] = ()
     failures: str | None = None
@@ -287,7 +322,7 @@ class Progress:
     created: int = 0
     replaced: int = 0
     removed: int = 0
-    verb: str = "load"
+    verb: Annotated[str, one_of(STATUSES)] = "load"
     waiting: str = ""
     beyond: int = 0
 
@@ -348,6 +383,19 @@ class Explained:
     reasons: tuple[ExplainedReason, ...]
 
 
+STATES = {
+    "reading": "a load reads its inputs",
+    "running": "a load is at work",
+    "planned": "everything is read and checked, and nothing is sent yet",
+    "unfinished": "some of it is not sent yet: a limit, or a load that was killed",
+    "stopped": "some rows are not sent yet, because something stopped the load",
+    "finished": "every row has a result",
+    "undoing": "an undo has begun to take back what the run did, and is not finished",
+    "undone": "an undo took back what the run did",
+    "damaged": "the journal cannot be read",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """The state of a run by its journal, now or when it was set aside for a later run of the same name.
@@ -360,34 +408,21 @@ class Status:
     """
 
     results: str
-    state: str
+    state: Annotated[str, one_of(STATES)]
     set_aside: bool
     process: str | None
     stopped: str
     exit_code: int | None
     portal_id: str | None
-    rows: Mapping[str, int]
+    rows: Annotated[Mapping[str, int], keys((), *ROWS)]
     started_at: str | None
     last_active_at: str | None
     seconds_ago: float | None
     command: str | None
     next_command: str | None
     folder: str | None
-    undone: Mapping[str, int] = field(default_factory=dict)
-    removals: Mapping[str, int] = field(default_factory=dict)
-
-
-STATES = {
-    "reading": "a load reads its inputs",
-    "running": "a load is at work",
-    "planned": "everything is read and checked, and nothing is sent yet",
-    "unfinished": "some of it is not sent yet: a limit, or a load that was killed",
-    "stopped": "some rows are not sent yet, because something stopped the load",
-    "finished": "every row has a result",
-    "undoing": "an undo has begun to take back what the run did, and is not finished",
-    "undone": "an undo took back what the run did",
-    "damaged": "the journal cannot be read",
-}
+    undone: Annotated[Mapping[str, int], keys((), *UNDONE)] = field(default_factory=dict)
+    removals: Annotated[Mapping[str, int], keys((), REMOVALS)] = field(default_factory=dict)
 
 
 class FailedFor(NamedTuple):

@@ -467,6 +467,11 @@ STATUSES = {
 """What becomes of rows that are not rejected, by the verb of their run, in the order in which the summary counts them.
 """
 
+TAKEN_BACK = ("removed", "restored", "unchanged", "left", "failed")
+"""What may become of a pair in an undo: what was added is removed; what was taken off is put back; there is nothing to
+do; changed since by others; refused by HubSpot.
+"""
+
 WRITTEN = ("created", "replaced", "removed")
 """The statuses of pairs that HubSpot has changed."""
 

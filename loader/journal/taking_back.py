@@ -25,6 +25,7 @@ from loader.journal.ranges import ranges, spread
 from loader.journal.schema import guarded
 from loader.model import (
     NO_TYPES,
+    TAKEN_BACK,
     WHOLE_PAIR,
     WRITTEN,
     AssociationType,
@@ -35,12 +36,6 @@ from loader.model import (
     Types,
     concatenate,
 )
-
-STATUSES = ("removed", "restored", "unchanged", "left", "failed")
-"""What may become of a pair: what was added is removed; what was taken off is put back; there is nothing to do; changed
-since by others; refused by HubSpot.
-"""
-
 
 COLUMNS = (*ROW_COLUMNS, "error_category", "error_message", "finished_at")
 """The columns of the undo's file, in their order: those of the results that say something of an undo."""
@@ -322,5 +317,5 @@ class UndoJournal(Journal):
         idle = (
             {"restored"} if not self._planned.removes.any() else {"removed"} if self._planned.removes.all() else set()
         )
-        counts = {status: done.get(status, 0) for status in STATUSES if status not in idle}
+        counts = {status: done.get(status, 0) for status in TAKEN_BACK if status not in idle}
         return {**counts, "pending": pending}

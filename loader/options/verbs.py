@@ -31,7 +31,8 @@ class Verb:
     """A command. `module` has the function `run`, which does it (see `loader.run.call`); it is imported only then.
 
     `arguments` are the words without an option as the help shows them: `INPUT...` may be several, `[CODE]` may be
-    left out. In `help`, the lines of a paragraph that begins with a backspace are not filled.
+    left out, `one|other` is one of two. In `help`, the lines of a paragraph that begins with a backspace are not
+    filled.
     """
 
     module: str
@@ -168,6 +169,16 @@ found.
 
 RESULTS is the results file of the run. What was changed since is left and reported. It is shown first what
 will change, and to continue the number of associations has to be typed. The same command resumes where it stopped.
+""",
+    ),
+    "schema": Verb(
+        module="loader.run.schema",
+        arguments="events|summary",
+        options=(),
+        short_help="Print the JSON Schema of --json or of the summary file.",
+        help="""Print the JSON Schema (draft 2020-12) of each object that --json writes, or of the summary file.
+
+It has the version of this program, which each summary names, too. A line of a --log-file has the key `at` besides.
 """,
     ),
     "sandbox": Verb(

@@ -1,15 +1,147 @@
-"""A command in figures: what its report, the summary file, the JSON stream and the closing table show."""
+"""A command in figures: what its report, the summary file, the JSON stream and the closing table show.
+
+The types say all keys, and their JSON Schema is made of them (`loader.run.schema`).
+"""
 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NotRequired, TypeAlias, TypedDict
 
+from loader.events import REMOVALS, ROWS, UNDONE, Constraint, keys
 from loader.files import replacing
 from loader.journal import Counts, Journal
+from loader.journal.comparison import MARKS
 from loader.shell import command_line
 from loader.text import visible_json
 from loader.version import version
+
+_AnyInteger: TypeAlias = Annotated[int, Constraint({"minimum": -(2**63)})]
+"""Any other is a count, or a number that begins at 0."""
+
+
+class Requests(TypedDict):
+    """How many requests were sent, how many of them again, and how many HubSpot refused for its rate limit."""
+
+    sent: int
+    retried: int
+    rate_limited: int
+
+
+class AnsweredRequests(Requests):
+    """Requests, and how many of them HubSpot answered with which HTTP status."""
+
+    by_status: Annotated[Mapping[str, int], Constraint({"propertyNames": {"pattern": "^[1-5][0-9]{2}$"}})]
+
+
+class RateFigures(TypedDict):
+    """The rate limit as `requests/seconds`, and the requests per second while requests were sent."""
+
+    limit: str
+    achieved_per_second: float
+
+
+class InputFigures(TypedDict):
+    """An input: how many records it has, and how many of their cells ask for no association."""
+
+    path: str
+    sha256: Annotated[str, Constraint({"pattern": "^[0-9a-f]{64}$"})]
+    rows: int
+    without: int
+
+
+class LoadFigures(TypedDict):
+    """The figures of a load or a removal, over all commands that worked on it; `removals` are those of a mirror."""
+
+    rows: Annotated[Mapping[str, int], keys(*ROWS)]
+    removals: NotRequired[Annotated[Mapping[str, int], keys(REMOVALS)]]
+    pairs: int
+    requests: AnsweredRequests
+    rate: RateFigures
+    failures_by_reason: Mapping[str, int]
+
+
+class VerifyFigures(TypedDict):
+    """The figures of a verification; `surplus` is what a mirror would remove.
+
+    `sample` says how many pairs were looked at, of how many, and the seed that draws the same again.
+    """
+
+    rows: Annotated[Mapping[str, int], keys(*(("total", *marks.values(), "pending") for marks in MARKS.values()))]
+    rejected: int
+    surplus: NotRequired[int]
+    sample: Annotated[Mapping[str, _AnyInteger], keys(("pairs", "of", "seed"))] | None
+    requests: Requests
+
+
+class UndoFigures(TypedDict):
+    """The figures of an undo, over all commands that worked on it, in pairs; `primaries` are records that could not
+    get their primary record back, `given_back` those that did.
+    """
+
+    pairs: Annotated[Mapping[str, int], keys(*(("total", *states) for states in UNDONE))]
+    given_back: int
+    primaries: int
+    requests: Requests
+
+
+class ExportedRecords(TypedDict):
+    """The records that an export read, by what became of them."""
+
+    total: int
+    associated: int
+    without: int
+    unread: int
+    rejected: int
+
+
+class ExportFigures(TypedDict):
+    """The figures of an export, over all commands that worked on it."""
+
+    records: ExportedRecords
+    pairs: int
+    lines: int
+    reading_began: str | None
+    reading_ended: str | None
+    requests: Requests
+
+
+class Summary(TypedDict):
+    """What the summary of every command has."""
+
+    command: str
+    version: str
+    portal_id: str | None
+    started_at: str | None
+    finished_at: str | None
+    seconds: float
+    exit_code: int
+    next_command: str | None
+
+
+class LoadSummary(LoadFigures, Summary):
+    """The summary of a load or a removal, as in the summary file."""
+
+    inputs: list[InputFigures]
+
+
+class VerifySummary(VerifyFigures, Summary):
+    """The summary of a verification."""
+
+    inputs: list[InputFigures]
+
+
+class UndoSummary(UndoFigures, Summary):
+    """The summary of an undo; `results` is the results file of the run."""
+
+    results: str
+
+
+class ExportSummary(ExportFigures, Summary):
+    """The summary of an export: its file, and that of the records that could not be read."""
+
+    output: str
+    unread: str | None
 
 
 def summarize(
@@ -26,7 +158,7 @@ def summarize(
 ) -> dict[str, Any]:
     """Return the summary of a command; `about` describes the command, `figures` are those of its verb.
 
-    Every key is always there. Times are UTC, ISO 8601; `seconds` are those at work.
+    Times are UTC, ISO 8601; `seconds` are those at work.
     """
     return {
         "command": command_line(command),
@@ -42,13 +174,13 @@ def summarize(
     }
 
 
-def load_figures(journal: Journal, counts: Counts) -> dict[str, object]:
-    """Return the figures of a load, over all commands that worked on it."""
+def load_figures(journal: Journal, counts: Counts) -> LoadFigures:
+    """Return the figures of a load or a removal."""
     requests, rate = journal.facts.requests, journal.facts.rate
     sending = requests.sending_seconds
-    return {
+    figures: LoadFigures = {
         "rows": counts.rows(),
-        **({"removals": journal.removals()} if journal.is_mirror else {}),
+        "removals": journal.removals() if journal.is_mirror else {},
         "pairs": counts.pairs,
         "requests": {
             "sent": requests.sent,
@@ -62,6 +194,9 @@ def load_figures(journal: Journal, counts: Counts) -> dict[str, object]:
         },
         "failures_by_reason": journal.reasons(),
     }
+    if not journal.is_mirror:
+        del figures["removals"]
+    return figures
 
 
 def write_summary(path: Path, summary: Mapping[str, object]) -> None:

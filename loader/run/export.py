@@ -21,7 +21,7 @@ from loader.record.export_file import (
     name_files,
     set_aside,
 )
-from loader.record.summary import summarize
+from loader.record.summary import ExportFigures, summarize
 from loader.run.call import Call, Done
 from loader.run.export_lines import Lines
 from loader.run.export_reading import ExportReading
@@ -217,23 +217,25 @@ class _Export:
         """Return what becomes of the command, and say it."""
         unread = files.unread if files is not None and state.unread + state.rejected else None
         exit_code = stopped.exit_code if stopped else state.exit_code or 0
+        sent, retried, limited = (state.requests.get(each, 0) for each in ("sent", "retried", "rate_limited"))
+        figures: ExportFigures = {
+            "records": {
+                "total": state.records + state.rejected,
+                "associated": state.associated,
+                "without": state.records - state.associated - state.unread,
+                "unread": state.unread,
+                "rejected": state.rejected,
+            },
+            "pairs": state.pairs,
+            "lines": state.lines,
+            "reading_began": state.reading_began,
+            "reading_ended": state.reading_ended,
+            "requests": {"sent": sent, "retried": retried, "rate_limited": limited},
+        }
         summary = summarize(
             self.settings.command,
             {"output": str(files.output) if files else STANDARD_OUTPUT, "unread": str(unread) if unread else None},
-            {
-                "records": {
-                    "total": state.records + state.rejected,
-                    "associated": state.associated,
-                    "without": state.records - state.associated - state.unread,
-                    "unread": state.unread,
-                    "rejected": state.rejected,
-                },
-                "pairs": state.pairs,
-                "lines": state.lines,
-                "reading_began": state.reading_began,
-                "reading_ended": state.reading_ended,
-                "requests": dict(state.requests),
-            },
+            figures,
             portal_id=state.portal_id,
             started_at=state.started_at,
             finished_at=state.finished_at or self.session.moment(),

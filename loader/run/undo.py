@@ -17,7 +17,7 @@ from loader.model import Outcome
 from loader.planning.object_types import shown
 from loader.record.outputs import check_table, journal_of
 from loader.record.results import open_table
-from loader.record.summary import summarize
+from loader.record.summary import UndoFigures, summarize
 from loader.run.call import Agree, Call, Done
 from loader.run.connection import workers
 from loader.run.labels import TypeNames, type_names
@@ -244,15 +244,16 @@ class _Undo:
         """Return the undo in figures; `pairs` are associations, over all commands that worked on it."""
         failed = undo.pairs["failed"] + undo.not_given_back
         traffic = gateway.traffic
+        figures: UndoFigures = {
+            "pairs": {"total": sum(undo.pairs.values()), **undo.pairs},
+            "given_back": undo.given_back,
+            "primaries": undo.primaries,
+            "requests": {"sent": traffic.sent, "retried": traffic.retried, "rate_limited": traffic.rate_limited},
+        }
         return summarize(
             self.settings.command,
             {"results": plan.results},
-            {
-                "pairs": {"total": sum(undo.pairs.values()), **undo.pairs},
-                "given_back": undo.given_back,
-                "primaries": undo.primaries,
-                "requests": {"sent": traffic.sent, "retried": traffic.retried, "rate_limited": traffic.rate_limited},
-            },
+            figures,
             portal_id=plan.portal_id,
             started_at=undo.started_at,
             finished_at=undo.finished_at,

@@ -18,7 +18,7 @@ from loader.planning.staging import Staging
 from loader.read import Input
 from loader.record.outputs import Outputs, check_table
 from loader.record.results import open_table
-from loader.record.summary import summarize
+from loader.record.summary import VerifyFigures, summarize
 from loader.run.call import Call, Done
 from loader.run.connection import workers
 from loader.run.identity import identity
@@ -274,20 +274,19 @@ class _Verification:
         rows = {word: counted[mark] for mark, word in MARKS[journal.verb].items()}
         different = sum(counted.values()) - counted["="] + surplus
         facts, requests = journal.facts, journal.facts.requests
+        figures: VerifyFigures = {
+            "rows": {"total": total, **rows, "pending": total - sum(counted.values())},
+            "rejected": journal.counts().rejected,
+            "surplus": surplus,
+            "sample": facts.sample,
+            "requests": {"sent": requests.sent, "retried": requests.retried, "rate_limited": requests.rate_limited},
+        }
+        if not takes_off(self.settings.send):
+            del figures["surplus"]
         return summarize(
             self.settings.command,
             {"inputs": journal.inputs()},
-            {
-                "rows": {"total": total, **rows, "pending": total - sum(counted.values())},
-                "rejected": journal.counts().rejected,
-                **({"surplus": surplus} if takes_off(self.settings.send) else {}),
-                "sample": facts.sample,
-                "requests": {
-                    "sent": requests.sent,
-                    "retried": requests.retried,
-                    "rate_limited": requests.rate_limited,
-                },
-            },
+            figures,
             portal_id=facts.portal_id,
             started_at=facts.started_at,
             finished_at=finished_at,

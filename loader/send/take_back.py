@@ -153,7 +153,7 @@ class TakeBack:
         self._now = now
 
     async def apply(self, draft: Draft, record: Record) -> None:
-        """Record what becomes of the pairs, all of one direction (see `taking_back.STATUSES`).
+        """Record what becomes of the pairs, all of one direction (see `loader.model.TAKEN_BACK`).
 
         What could not leave while its reading was young is read and judged once more. So is, after a wait, what shows
         nothing of the run: a reading that lags behind the run's writes looks the same, and the outcome is final.

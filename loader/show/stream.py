@@ -29,15 +29,19 @@ from loader.text import visible_json
 SECONDS_BETWEEN_PROGRESS = 1.0
 
 
+ENDINGS: Mapping[type, tuple[str, ...]] = {
+    Finished: ("stopped", "results", "failures"),
+    Verified: ("stopped", "results"),
+    Undone: ("stopped", "results"),
+    Exported: ("stopped",),
+}
+"""The events that are the summary itself, which is the last object, and what of them stands beside it."""
+
+
 def as_object(event: Event) -> dict[str, Any]:
-    """Return an event as JSON can hold it: `event` is its name in lower case, `finished` is the summary itself."""
-    if isinstance(event, Finished):
-        files = {"results": event.results, "failures": event.failures}
-        return {"event": "summary", "stopped": event.stopped, **files, **event.summary}
-    if isinstance(event, Verified | Undone):
-        return {"event": "summary", "stopped": event.stopped, "results": event.results, **event.summary}
-    if isinstance(event, Exported):
-        return {"event": "summary", "stopped": event.stopped, **event.summary}
+    """Return an event as JSON can hold it: `event` is its name in lower case, or `summary`."""
+    if isinstance(event, Finished | Verified | Undone | Exported):
+        return {"event": "summary", **{name: getattr(event, name) for name in ENDINGS[type(event)]}, **event.summary}
     return {"event": type(event).__name__.lower(), **{name: _plain(getattr(event, name)) for name in _names(event)}}
 
 

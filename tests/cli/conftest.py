@@ -7,14 +7,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
 
 from loader.cli import run as run_command
+from loader.run.schema import schema
 from loader.sandbox import Sandbox, SandboxThread
 from tests.written import hold_nowhere, lines_of
 
@@ -28,6 +32,23 @@ class Done(NamedTuple):
     code: int
     out: str
     err: str
+
+
+@cache
+def schemas() -> dict[str | None, list[Draft202012Validator]]:
+    """Return what validates the objects of `--json`, by their `event`, and under None what does a summary file."""
+    found: dict[str | None, list[Draft202012Validator]] = {None: [Draft202012Validator(schema("summary"))]}
+    events = schema("events")
+    for part in events["anyOf"]:
+        event = events["$defs"][part["$ref"].rpartition("/")[2]]["properties"]["event"]["const"]
+        found.setdefault(event, []).append(Draft202012Validator({**part, "$defs": events["$defs"]}))
+    return found
+
+
+def hold_to_schema(written: Mapping[str, Any]) -> None:
+    """Fail unless an object of `--json` or a summary file is as its schema says."""
+    errors = [best_match(each.iter_errors(written)) for each in schemas()[written.get("event")]]
+    assert None in errors, [f"{error.json_path}: {error.message}" for error in errors if error]
 
 
 @pytest.fixture
@@ -64,7 +85,7 @@ def sandbox(hubspot: Callable[..., Any]) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def run(folder: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., Done]:
-    """Run the command in this process; the token must be in no byte that it wrote."""
+    """Run the command in this process; the token must be in no byte that it wrote, and --json keeps to its schema."""
 
     def ran(*arguments: str) -> Done:
         capfd.readouterr()
@@ -72,6 +93,9 @@ def run(folder: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., Done]:
         done = Done(code, *capfd.readouterr())
         assert TOKEN not in done.out + done.err, "the token is on the screen"
         hold_nowhere(TOKEN, folder)
+        if "--json" in arguments:
+            for line in done.out.splitlines():
+                hold_to_schema(json.loads(line))
         return done
 
     return ran
@@ -105,6 +129,7 @@ def summary(folder: Path) -> Callable[[str], dict[str, Any]]:
 
     def read(name: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((folder / name).read_text("utf-8"))
+        hold_to_schema(found)
         rows = found["rows"]
         assert rows["total"] == sum(count for key, count in rows.items() if key != "total")
         return found
