@@ -179,6 +179,7 @@ class Settings:
     None for never; with it, an unfinished run of other inputs makes way. `assume_new` is for `undo`: what the run
     created was not there before, as far as anybody knows. `inverse_label` and `label_name` are for `create-label`: the
     label's text from the other end, and its internal name; None: the same text, and one made of it.
+    `on_end` is a program with its arguments that is run when the command has ended.
     """
 
     read: tuple[InputSettings, ...]
@@ -198,6 +199,7 @@ class Settings:
     fresh: bool = False
     retry_failed: bool = False
     keep: int | None = None
+    on_end: tuple[str, ...] | None = None
     command: tuple[str, ...] = ()
 
     def secrets(self) -> list[str]:

@@ -21,6 +21,7 @@ from loader.listeners import Listeners, agreement, must_be_able_to_ask, willing
 from loader.options.command import Command
 from loader.options.verbs import VERBS
 from loader.run.call import Call, Done
+from loader.run.on_end import then_on_end
 from loader.show.stream import JsonStream
 from loader.stopping import Stop
 
@@ -51,7 +52,7 @@ def run(given: Command) -> int:
         )
         done = verb(call)
         if asyncio.iscoroutine(done):
-            done = _finished(done, stop)
+            done = _finished(then_on_end(call, done), stop)
         if done.stopped is not None and values.get("quiet"):
             complain(str(done.stopped))
         _print(given, done)

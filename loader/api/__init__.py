@@ -40,6 +40,7 @@ from loader.run import plan as plan_verb
 from loader.run import undo as undo_verb
 from loader.run import verify as verify_verb
 from loader.run.call import Call, Done
+from loader.run.on_end import then_on_end
 from loader.run.report import ExportReport, Report, UndoReport, Verification
 from loader.stopping import Stop
 
@@ -231,7 +232,7 @@ async def _on(verb: Verb[T], ready: Prepared, source: Source, stop: Stop) -> T:
                 agree=agreement(stop, yes=ready.command.values.get("yes", True)),
                 standard_input=spooled,
             )
-            done = await verb(call)
+            done = await then_on_end(call, verb(call))
         if done.stopped is not None:
             done.stopped.args = (in_python(str(done.stopped)),)
         return done.result

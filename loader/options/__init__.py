@@ -13,6 +13,7 @@ from typing import Annotated, TypeAlias, TypedDict
 from loader.options.kinds import (
     BUDGET,
     BUDGET_OR_OFF,
+    COMMAND,
     FIELD_AND_HEADER,
     FLAG,
     HOW_MANY,
@@ -95,6 +96,9 @@ DailyReserve: TypeAlias = Annotated[int | str, Option("--daily-reserve",
     "Stop when only this much of the day's quota is left, for other apps.", BUDGET, metavar="N|P%")]
 PlanReport: TypeAlias = Annotated[Path, Option("--report",
     "Also write the plan as a page of HTML, for the person who must agree to it.", PATH, variable=None)]
+OnEnd: TypeAlias = Annotated[str, Option("--on-end",
+    "Run a program when the command has ended, with the summary as JSON on its standard input.", COMMAND,
+    metavar="COMMAND")]
 Json: TypeAlias = Annotated[bool, Option("--json", "Write one JSON object for each event to standard output.", FLAG)]
 
 
@@ -239,6 +243,7 @@ class SendOptions(TypedDict, total=False):
         number(int, 1, unit="days", example=30), metavar="DAYS")]
     metrics_file: Annotated[Path, Option("--metrics-file",
         "Also write the run's figures to a file for Prometheus.", PATH)]
+    on_end: OnEnd
 
 
 class ReadBackOptions(TypedDict, total=False):
@@ -261,6 +266,7 @@ class ReadBackOptions(TypedDict, total=False):
     limit: Limit
     max_attempts: MaxAttempts
     daily_reserve: DailyReserve
+    on_end: OnEnd
 
 
 class TakeBackOptions(TypedDict, total=False):
@@ -271,6 +277,7 @@ class TakeBackOptions(TypedDict, total=False):
         "Remove everything that the run created, even what may have been there before (after --unread).", FLAG)]
     max_attempts: MaxAttempts
     daily_reserve: DailyReserve
+    on_end: OnEnd
 
 
 class PlanFilesOptions(TypedDict, total=False):
@@ -308,6 +315,7 @@ class ExportOptions(TypedDict, total=False):
     fresh: Fresh
     max_duration: MaxDuration
     daily_reserve: DailyReserve
+    on_end: OnEnd
 
 
 class JsonOption(TypedDict, total=False):
@@ -359,7 +367,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     "What is written and shown": (
         *("results", "failures", "copy_to", "report", "output", "by_label", "quiet", "json", "log_file"),
-        *("metrics_file", "keep"),
+        *("metrics_file", "on_end", "keep"),
     ),
     "Access and speed": (
         *("token_file", "portal_id", "config", "rate", "concurrency", "max_attempts", "timeout", "api_version"),

@@ -1,6 +1,7 @@
 """What the value of an option may be: every value is read from its text, wherever it was given."""
 
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -112,6 +113,17 @@ def _budget_or_off(text: str) -> Budget:
     return Budget() if text == "off" else _budget(text)
 
 
+def _command(text: str) -> tuple[str, ...] | None:
+    """Return a program and its arguments, in words as a shell takes them apart; no shell runs them."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise ValueError(f"needs a program and its arguments, with quotes in pairs, not {text!r}.") from error
+    if "\0" in text:
+        raise ValueError("needs a program and its arguments, without zero bytes.")
+    return tuple(words) or None
+
+
 def _portal_id(text: str) -> str | None:
     if text and not re.fullmatch(r"[0-9]{1,19}", text, re.ASCII):
         raise ValueError(
@@ -134,6 +146,7 @@ NAME = ValueKind(read=lambda text: text or None)
 """A text; a blank one counts as none."""
 PATH = ValueKind(read=str)
 FLAG = ValueKind(read=_flag)
+COMMAND = ValueKind(read=_command)
 PORTAL_ID = ValueKind(read=_portal_id)
 RATE = ValueKind(read=_rate)
 HOW_MANY = ValueKind(read=_how_many)

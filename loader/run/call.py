@@ -4,7 +4,7 @@ Each verb's module has a function `run`, which takes a `Call` and returns a `Don
 HubSpot; a plain function ends at the first Ctrl-C.
 """
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Generic, TypeAlias, TypeVar
 
@@ -36,10 +36,12 @@ class Call:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done(Generic[T]):
     """How a verb ended. `result` is what a caller from Python gets; `shown` is printed (`loader.show.screen`), or
-    written as JSON by a command that streams no events. `stopped` is what ended it early.
+    written as JSON by a command that streams no events. `stopped` is what ended it early. `summary` is that of a
+    command that has one, None where nothing began.
     """
 
     result: T
     exit_code: int = 0
     shown: Sequence[Event] = ()
     stopped: LoaderError | None = None
+    summary: Mapping[str, object] | None = None

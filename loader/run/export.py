@@ -46,7 +46,7 @@ async def run(call: Call) -> Done[ExportReport]:
         standard_input=call.standard_input,
         standard_output=call.standard_output,
     )
-    return Done(result=report, exit_code=report.exit_code, stopped=report.stopped)
+    return Done(result=report, exit_code=report.exit_code, stopped=report.stopped, summary=report.summary)
 
 
 async def export(

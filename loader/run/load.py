@@ -77,7 +77,7 @@ async def run(call: Call) -> Done[Report]:
     report = await load(
         call.settings, notify=call.notify, stop=call.stop, standard_input=call.standard_input, agree=call.agree
     )
-    return Done(result=report, exit_code=report.exit_code, stopped=report.stopped)
+    return Done(result=report, exit_code=report.exit_code, stopped=report.stopped, summary=report.summary)
 
 
 async def load(

@@ -45,7 +45,9 @@ async def run(call: Call) -> Done[UndoReport]:
     """Undo as either door has it."""
     report = await undo(call.settings, notify=call.notify, stop=call.stop, agree=call.agree)
     shown = Undone(report.summary, str(report.path))
-    return Done(result=report, exit_code=report.exit_code, shown=[shown], stopped=report.stopped)
+    return Done(
+        result=report, exit_code=report.exit_code, shown=[shown], stopped=report.stopped, summary=report.summary
+    )
 
 
 async def undo(

@@ -54,7 +54,9 @@ async def run(call: Call) -> Done[Verification]:
     """Verify as either door has it."""
     report = await verify(call.settings, notify=call.notify, stop=call.stop, standard_input=call.standard_input)
     shown = Verified(report.summary, str(report.path))
-    return Done(result=report, exit_code=report.exit_code, shown=[shown], stopped=report.stopped)
+    return Done(
+        result=report, exit_code=report.exit_code, shown=[shown], stopped=report.stopped, summary=report.summary
+    )
 
 
 async def verify(

@@ -79,14 +79,16 @@ class Throttle:
 
 
 class JsonStream:
-    """One JSON object a line for each event; the last one is the summary."""
+    """One JSON object a line for each event; the last one is the summary, whatever is noted after it."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
         self._throttle = Throttle(SECONDS_BETWEEN_PROGRESS)
+        self._is_summed_up = False
 
     def __call__(self, event: Event) -> None:
-        if self._throttle.passes(event, datetime.now(UTC)):
+        if not self._is_summed_up and self._throttle.passes(event, datetime.now(UTC)):
+            self._is_summed_up = isinstance(event, Finished | Verified | Undone | Exported)
             # Plain ASCII: whatever encoding standard output has, and whatever a file's name holds, it can be written.
             self._file.write(json.dumps(as_object(event)) + "\n")
             self._file.flush()

@@ -49,6 +49,7 @@ VALUES = {
     "log_file": ("log", "log"),
     "keep": ("30", 30),
     "metrics_file": ("m.prom", "m.prom"),
+    "on_end": ("./notify.sh 'a b'", ("./notify.sh", "a b")),
     **dict.fromkeys(
         ("quiet", "json", "dry_run", "fresh", "retry_failed", "strict", "unread", "create_labels", "mirror_all_labels"),
         ("1", True),

@@ -42,6 +42,7 @@ VALUES: dict[str, Any] = {
     "--again": "20h",
     "--keep": 3,
     "--metrics-file": "figures.prom",
+    "--on-end": "touch ended",
     "--token-file": "nowhere.token",
     "--portal-id": 7,
     "--base-url": "http://api.hubapi.com",
