@@ -19,7 +19,6 @@ from loader.send.replies import Reply
 FOREIGN = (aiohttp.ClientError, aiohttp.EofStream, HttpProcessingError, OSError, ValueError, zlib.error)
 """What aiohttp and Python below it raise; TimeoutError is an OSError."""
 
-LARGEST_BODY = 64 * 1024 * 1024
 LARGEST_SMALL_BODY = 1024 * 1024
 """A single association's answer is some 200 bytes; a page of a batch read may be megabytes."""
 
