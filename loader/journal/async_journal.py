@@ -15,7 +15,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar
 
 from loader.journal.facts import Facts
 from loader.journal.journal import Counts, Journal
-from loader.model import Demotion, Direction, Image, Lot, Outcome, Pairs, Singles, Types
+from loader.model import Demotion, Image, Lot, Outcome, Pairs, Singles
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -149,17 +149,13 @@ class AsyncJournal(InThread[SomeJournal]):
         """Return the next pairs, the intent to send them committed."""
         return await self.call(lambda journal: journal.claim(most))
 
-    async def claim_lot(self, records: int, *, scattered: bool = False) -> Lot | None:
+    async def claim_lot(self, *, in_row_order: bool = False) -> Lot | None:
         """Return the next pairs that are to be looked up together, None when there are none left."""
-        return await self.call(lambda journal: journal.claim_lot(records, scattered=scattered))
+        return await self.call(lambda journal: journal.claim_lot(in_row_order=in_row_order))
 
-    async def next_lot(self, records: int) -> Lot | None:
-        """Return the next pairs that are looked up together, to be looked at and not to be sent."""
-        return await self.call(Journal.next_lot, records)
-
-    async def claim_again(self, *, insisting: bool = False) -> None:
-        """Let claims begin with the first pair without an outcome once more; `insisting`: no pair waits for another."""
-        await self.call(Journal.claim_again, insisting=insisting)
+    async def claim_again(self, *, no_waiting: bool = False) -> None:
+        """Let claims begin with the first open pair once more; `no_waiting`: no pair waits for another one."""
+        await self.call(Journal.claim_again, no_waiting=no_waiting)
 
     async def keep(self, images: Sequence[Image], demoted: Sequence[Demotion]) -> dict[int, int]:
         """Commit what pairs were before they are sent; return by pair how many of its rows are so already.
@@ -173,11 +169,6 @@ class AsyncJournal(InThread[SomeJournal]):
     def facts(self) -> Facts:
         """What is known of the run."""
         return self.held.facts
-
-    @property
-    def unlabelled(self) -> Mapping[Direction, Types]:
-        """The types that HubSpot adds to every pair by itself."""
-        return self.held.unlabelled
 
     @property
     def singles(self) -> Singles:

@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from loader.columns import Ids
-from loader.journal.lots import Lots, StoredLot
+from loader.journal.lots import Lots, StoredLot, ranges, spread
 from loader.journal.planned import StoredPlan
-from loader.journal.ranges import ranges, spread
 from loader.model import NO_TYPES, Direction, Lot, Pairs, Types, concatenate
+
+RECORDS_IN_A_LOT = 1000
+"""Different ones, at the end that is looked up: as many as one batch read takes."""
 
 _ITS_OUTCOME = """
 outcomes.first_pair = (SELECT max(first_pair) FROM outcomes WHERE first_pair <= pair) AND outcomes.last_pair >= pair
@@ -28,14 +30,14 @@ WHERE object_type = ? AND to_object_type = ? AND place <= ? AND status IS NOT 'f
 class Begin:
     """Where a claim begins: behind the pair `after`. Behind the pair `last_outcome` none has an outcome.
 
-    Pairs that only rows behind the place `end` ask for are left out. `insisting`: no pair waits for another one any
+    Pairs that only rows behind the place `end` ask for are left out. `no_waiting`: no pair waits for another one any
     more. `turn`: the claim is of the pairs of these lots (see `Lots.turns`), and of no others.
     """
 
     after: int
     last_outcome: int
     end: int
-    insisting: bool = False
+    no_waiting: bool = False
     turn: int = 0
 
 
@@ -109,12 +111,11 @@ def pairs_of(
 
 
 def claim_lot(
-    database: sqlite3.Connection, planned: StoredPlan, lots: Lots, begin: Begin, *, records: int, scattered: bool
+    database: sqlite3.Connection, planned: StoredPlan, lots: Lots, begin: Begin, *, in_row_order: bool
 ) -> tuple[int, Lot] | None:
     """Return the next lot, and the number of its last pair; None when there is none.
 
-    It has `records` different records at the end that is looked up, at most, and is a part of a planned lot. The pairs
-    of one record lie together, or, `scattered`, in the order in which rows name them.
+    It is a part of a planned lot. The pairs of one record lie together, or, `in_row_order`, as the rows name them.
     """
     lot, found = next(open_pairs(database, lots, begin), (None, np.zeros(0, np.int64)))
     if lot is None:
@@ -122,11 +123,11 @@ def claim_lot(
     columns = lot.lot
     at_to = planned.lookup_backward[columns.requests[found]]
     ids = np.where(at_to, columns.to_ids[found], columns.from_ids[found])
-    behind = np.flatnonzero(np.diff(ids))[records - 1 : records] + 1
+    behind = np.flatnonzero(np.diff(ids))[RECORDS_IN_A_LOT - 1 : RECORDS_IN_A_LOT] + 1
     most = min([*behind.tolist(), len(found)])
     some, at_to = found[:most], at_to[:most]
     last = lot.first_pair + int(some[-1])
-    if scattered:
+    if in_row_order:
         order = np.lexsort((columns.parts[lot.starts[some]], lot.places[some]))
         some, at_to = some[order], at_to[order]
     direction = planned.type_pairs[columns.type_pair]
@@ -155,7 +156,7 @@ def _giving_up(database: sqlite3.Connection, planned: StoredPlan, pairs: Pairs, 
             for record, pair, status in database.execute(
                 PROMOTED, (json.dumps(np.unique(records).tolist()), *types, begin.end)
             )
-            if status is not None or not begin.insisting
+            if status is not None or not begin.no_waiting
         }
         for number, record in zip(pairs.numbers.tolist(), records.tolist(), strict=True) if found else ():
             other, status = found.get(record, (number, None))

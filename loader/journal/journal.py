@@ -70,7 +70,7 @@ class Journal:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
         self._read_only = read_only
-        self._insisting = False
+        self._no_waiting = False
         self.turn = 0
         """Which lots claims hand out, and outcomes are of (see `Lots.turns`)."""
 
@@ -234,7 +234,7 @@ class Journal:
             after=self._claimed,
             last_outcome=self._last_outcome,
             end=self._end,
-            insisting=self._insisting,
+            no_waiting=self._no_waiting,
             turn=self.turn,
         )
 
@@ -253,24 +253,21 @@ class Journal:
         self._claimed = last
         self.remember(claimed=max(last, self.facts.claimed))
 
-    def next_lot(self, records: int, *, scattered: bool = False) -> Lot | None:
+    def next_lot(self, *, in_row_order: bool = False) -> Lot | None:
         """Return the next pairs that are looked up together, None when there are none left.
 
-        They have at most `records` different records at the end that is looked up. Those of one record are together,
-        or, `scattered`, in the order in which rows name them.
+        Those of one record are together, or, `in_row_order`, as the rows name them.
         """
         with guarded(self.path):
-            claimed = claims.claim_lot(
-                self._database, self._planned, self.lots, self._begin, records=records, scattered=scattered
-            )
+            claimed = claims.claim_lot(self._database, self._planned, self.lots, self._begin, in_row_order=in_row_order)
         if claimed is None:
             return None
         self._claimed, lot = claimed
         return lot
 
-    def claim_lot(self, records: int, *, scattered: bool = False) -> Lot | None:
+    def claim_lot(self, *, in_row_order: bool = False) -> Lot | None:
         """Return the next lot (see `next_lot`), after committing the intent to send its pairs."""
-        if (lot := self.next_lot(records, scattered=scattered)) is not None:
+        if (lot := self.next_lot(in_row_order=in_row_order)) is not None:
             self._intend(self._claimed)
         return lot
 
@@ -310,10 +307,10 @@ class Journal:
             outcomes.forget(self._database, "status <> ?", status)
         self._from_the_start()
 
-    def claim_again(self, *, insisting: bool = False) -> None:
-        """Let `claim` begin from the first pair without an outcome again; `insisting`: no pair waits for another."""
+    def claim_again(self, *, no_waiting: bool = False) -> None:
+        """Let `claim` begin from the first pair without an outcome again; `no_waiting`: no pair waits for another."""
         self._from_the_start()
-        self._insisting = insisting
+        self._no_waiting = no_waiting
 
     def rename_outputs(self, names: Mapping[str, str]) -> None:
         """Write down the new names of output files that were renamed."""

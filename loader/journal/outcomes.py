@@ -8,9 +8,8 @@ from operator import attrgetter
 import numpy as np
 
 from loader.columns import Flags, Ids, runs
-from loader.journal.lots import LotRows, Lots
+from loader.journal.lots import LotRows, Lots, ranges, spread
 from loader.journal.planned import StoredPlan
-from loader.journal.ranges import ranges, spread
 from loader.model import Demotion, Image, Outcome, Result
 from loader.reasons import explain
 

@@ -17,9 +17,8 @@ from loader.columns import Flags, Ids, PlannedLot, ScopeLot, Small
 from loader.errors import JournalError, RecordError
 from loader.journal.journal import Journal
 from loader.journal.lines import PAIRS_AT_ONCE, SharedLines
-from loader.journal.lots import Lots, packed_lot, unpacked_scope
+from loader.journal.lots import Lots, packed_lot, ranges, spread, unpacked_scope
 from loader.journal.planned import StoredPlan
-from loader.journal.ranges import ranges, spread
 from loader.journal.schema import guarded
 from loader.model import NO_TYPES, AssociationType, Direction, Lot, Types
 
@@ -458,9 +457,9 @@ class MirrorJournal(Journal):
         self.turn = turn
         self._from_the_start()
 
-    def claim_lot(self, records: int, *, scattered: bool = False) -> Lot | None:
+    def claim_lot(self, *, in_row_order: bool = False) -> Lot | None:
         """Return the next pairs that are to be looked up together; of those to be taken off, none of exempt records."""
-        while (lot := super().claim_lot(records, scattered=scattered)) is not None and self.turn:
+        while (lot := super().claim_lot(in_row_order=in_row_order)) is not None and self.turn:
             first, second = lot.own.direction
             exempt = np.isin(lot.own.from_ids, self._exempt_among(first, lot.own.from_ids))
             exempt |= np.isin(lot.own.to_ids, self._exempt_among(second, lot.own.to_ids))

@@ -19,9 +19,8 @@ from loader.errors import TRY_AGAIN
 from loader.journal.claims import pairs_of
 from loader.journal.journal import Journal
 from loader.journal.lines import PAIRS_AT_ONCE, ROW_COLUMNS, Line, SharedLines
-from loader.journal.lots import StoredLot
+from loader.journal.lots import StoredLot, ranges, spread
 from loader.journal.planned import type_of
-from loader.journal.ranges import ranges, spread
 from loader.journal.schema import guarded
 from loader.model import (
     NO_TYPES,

@@ -69,7 +69,7 @@ async def look_ahead(journal: AsyncJournal[Any], current: CurrentAssociations, j
     refused: list[ApiError] = []
     whole = False
     while lots < MOST_LOTS and not whole:
-        lot = await journal.claim_lot(RECORDS_PER_READ)
+        lot = await journal.claim_lot()
         if lot is None:
             whole = True
             continue

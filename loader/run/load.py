@@ -370,7 +370,7 @@ class _Load:
             if not (waiting := waiting_pairs()):
                 return
             # Where as many wait as in the pass before, they wait for each other.
-            await journal.claim_again(insisting=waiting == waited)
+            await journal.claim_again(no_waiting=waiting == waited)
             waited = waiting
 
     # --- the end

@@ -195,6 +195,6 @@ async def taking_off(journal: AsyncJournal[MirrorJournal], gateway: Gateway, ses
         clock=around.clock,
         now=around.now,
         fresh_seconds=lambda: gateway.fresh_seconds,
-        judge=Mirroring(journal.unlabelled),
+        judge=Mirroring(journal.held.unlabelled),
     )
     return Pool(journal, [merge] * READERS, action, gateway, workers=min(MOST_WORKERS, workers(settings)))

@@ -21,7 +21,7 @@ from loader.send.endings import no_answer
 from loader.send.gateway import Gateway
 from loader.send.judging import Judge, cases
 from loader.send.portal import GatewayPortal
-from loader.send.reading import RECORDS_PER_READ, CurrentAssociations
+from loader.send.reading import CurrentAssociations
 from loader.settings import Budget
 from loader.text import counted
 
@@ -63,7 +63,7 @@ async def _look(
     # The pairs of one record may be in many lots: what it has counts once.
     known: defaultdict[Direction, set[int]] = defaultdict(set)
     lots = 0
-    while lot := await journal.next_lot(RECORDS_PER_READ):
+    while lot := await journal.call(Journal.next_lot):
         for pairs in (lot.own, lot.other):
             if len(pairs):
                 found = await _counted(found, pairs, current, judge, known[pairs.direction])

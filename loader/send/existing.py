@@ -131,7 +131,7 @@ class Merge:
 
     async def _look_up_next(self) -> None:
         # HubSpot locks a record while it writes to it: PUTs that are under way together are to be of different ones.
-        lot = await self._ledger.claim_lot(RECORDS_PER_READ, scattered=self._capacity == 1)
+        lot = await self._ledger.claim_lot(in_row_order=self._capacity == 1)
         if lot is None:
             self._ended = True
             return

@@ -53,10 +53,10 @@ class Ledger(Protocol):
     def record(self, outcomes: Sequence[Outcome]) -> None:
         """Take outcomes over at once; they are written down a moment later. Raises Stopped to end the stretch."""
 
-    async def claim_lot(self, records: int, *, scattered: bool) -> Lot | None:
+    async def claim_lot(self, *, in_row_order: bool) -> Lot | None:
         """Return the next pairs that are to be looked up together, None when nothing is left.
 
-        Those of one record lie together, or, `scattered`, apart.
+        Those of one record lie together, or, `in_row_order`, as the rows name them.
         """
 
 

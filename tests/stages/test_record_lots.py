@@ -15,10 +15,10 @@ PLAIN, PRIMARY = AssociationType("HUBSPOT_DEFINED", 279), AssociationType("HUBSP
 PLAIN_BACK, PRIMARY_BACK = AssociationType("HUBSPOT_DEFINED", 280), AssociationType("HUBSPOT_DEFINED", 2)
 
 
-def lots(journal: Journal, records: int = 1000, *, scattered: bool = True) -> list[Lot]:
+def lots(journal: Journal, *, in_row_order: bool = True) -> list[Lot]:
     """Claim everything."""
     found: list[Lot] = []
-    while (lot := journal.claim_lot(records, scattered=scattered)) is not None:
+    while (lot := journal.claim_lot(in_row_order=in_row_order)) is not None:
         found.append(lot)
     return found
 
@@ -50,11 +50,14 @@ def statuses(journal: Journal) -> list[tuple[int, str, int]]:
 # --- lots
 
 
-def test_pairs_are_claimed_by_the_records_of_which_there_are_fewer(tmp_path: Path) -> None:
+def test_pairs_are_claimed_by_the_records_of_which_there_are_fewer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two companies of six contacts: read from the companies, two in a lot, each lot's pairs in the file's order."""
+    monkeypatch.setattr("loader.journal.claims.RECORDS_IN_A_LOT", 2)
     rows = [link(2, 6, 9), link(3, 1, 8), link(4, 5, 9), link(5, 2, 8), link(6, 4, 9), link(7, 3, 7)]
     with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
-        first, second = lots(journal, records=2)
+        first, second = lots(journal)
     assert [lot.direction for lot in (first, second)] == [("0-2", "0-1")] * 2
     assert ends(first.other) == [(1, 8), (2, 8), (3, 7)]
     assert ends(second.other) == [(6, 9), (5, 9), (4, 9)]
@@ -63,11 +66,11 @@ def test_pairs_are_claimed_by_the_records_of_which_there_are_fewer(tmp_path: Pat
     assert first.inverse[PRIMARY_BACK] == PRIMARY
 
 
-def test_pairs_of_a_record_lie_together_unless_they_are_to_be_scattered(tmp_path: Path) -> None:
+def test_pairs_of_a_record_lie_together_unless_the_order_of_rows_is_wanted(tmp_path: Path) -> None:
     """A batch has few records then, and those that are under way together have different ones."""
     rows = [link(2, 6, 9), link(3, 1, 8), link(4, 5, 9), link(5, 2, 8)]
     with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
-        (lot,) = lots(journal, scattered=False)
+        (lot,) = lots(journal, in_row_order=False)
     assert ends(lot.other) == [(1, 8), (2, 8), (5, 9), (6, 9)]
     assert lot.other.numbers.tolist() == [1, 2, 3, 4]
 

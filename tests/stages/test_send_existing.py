@@ -115,12 +115,11 @@ class MemoryLedger:
     lots: list[Lot]
     kept: list[Image] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
-    scattered: bool | None = None
+    in_row_order: bool | None = None
     singles: Singles = field(default_factory=dict)
 
-    async def claim_lot(self, records: int, *, scattered: bool) -> Lot | None:
-        assert records == 1000
-        self.scattered = scattered
+    async def claim_lot(self, *, in_row_order: bool) -> Lot | None:
+        self.in_row_order = in_row_order
         return self.lots.pop(0) if self.lots else None
 
     async def keep(self, images: Sequence[Image], demoted: Sequence[Demotion]) -> dict[int, int]:
@@ -354,12 +353,12 @@ def test_a_bundle_is_filled_from_several_lots_but_never_waits_for_long() -> None
     assert run(lambda: scenario(5, WAIT_SECONDS / 2)) == [6, 4]
 
 
-@pytest.mark.parametrize(("capacity", "scattered"), [(1, True), (2000, False)])
-def test_only_puts_want_the_pairs_of_a_record_apart(capacity: int, scattered: bool) -> None:
+@pytest.mark.parametrize(("capacity", "in_row_order"), [(1, True), (2000, False)])
+def test_only_puts_want_the_pairs_of_a_record_apart(capacity: int, in_row_order: bool) -> None:
     """HubSpot locks a record while it is written to; a batch writes all of a record's pairs at once."""
     work = Work([straight(pair(1))], capacity=capacity)
     sent_of(work)
-    assert work.ledger.scattered is scattered
+    assert work.ledger.in_row_order is in_row_order
 
 
 def test_each_request_has_one_direction() -> None:

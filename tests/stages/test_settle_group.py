@@ -64,7 +64,7 @@ def test_more_pairs_than_a_lot_may_have_are_several_lots(tmp_path: Path, monkeyp
     rows = [link(row, row, 9 if row < 12 else 7 + row % 2) for row in range(2, 20)]
     with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
         found = []
-        while (lot := journal.claim_lot(1000)) is not None:
+        while (lot := journal.claim_lot()) is not None:
             found.append([pair for pairs in (lot.own, lot.other) for pair in pairs.each()])
     assert max(map(len, found)) <= 4
     assert sorted(int(pair.object_id) for lot in found for pair in lot) == list(range(2, 20))
