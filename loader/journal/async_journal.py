@@ -70,7 +70,13 @@ class InThread(Generic[Held]):
         return await self._in_thread(partial(work, self.held, *args, **kwargs))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, work))
+        done = asyncio.get_running_loop().run_in_executor(self._thread, work)
+        try:
+            return await asyncio.shield(done)
+        except asyncio.CancelledError:
+            # It is done all the same. Nobody waits for it any more: its error comes with what is called next.
+            done.add_done_callback(lambda each: each.cancelled() or each.exception())
+            raise
 
 
 class View(Protocol):

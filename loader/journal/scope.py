@@ -444,16 +444,15 @@ class MirrorJournal(Journal):
         """Let claims hand out what is to be taken off in a turn: nothing of records that have a row that failed."""
         with self._commit():
             self._database.execute("DELETE FROM exempt WHERE why = ?", (FAILED,))
-            kinds = SharedLines(self).kinds
+            lines = SharedLines(self)
             for some in self.outcomes(0, PAIRS_AT_ONCE, failed=True):
-                pairs = np.concatenate([np.arange(first, last + 1) for _, first, last, _, _ in some])
-                if len(pairs := pairs[pairs <= self.lots.pairs]):
-                    rows = self.lots.rows_of(pairs)
-                    records = zip(rows.kinds.tolist(), rows.object_ids.tolist(), strict=True)
-                    self._database.executemany(
-                        "INSERT OR IGNORE INTO exempt VALUES (?, ?, ?)",
-                        [(kinds[kind]["object_type"], record, FAILED) for kind, record in records],
-                    )
+                rows, keys = lines.rows(some)
+                failed = keys % 2 == 0
+                records = zip(rows.kinds[failed].tolist(), rows.object_ids[failed].tolist(), strict=True)
+                self._database.executemany(
+                    "INSERT OR IGNORE INTO exempt VALUES (?, ?, ?)",
+                    [(lines.kinds[kind]["object_type"], record, FAILED) for kind, record in records],
+                )
         self.turn = turn
         self._from_the_start()
 

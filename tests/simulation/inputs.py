@@ -11,6 +11,7 @@ from tests.simulation.portal import (
     CONTACT,
     DEAL,
     HUBSPOT,
+    NEVER_ASKED,
     PRIMARY,
     TYPES,
     Kind,
@@ -90,7 +91,7 @@ class _Maker:
         ids = [self._id(second, not_id=object_id if first == second else "") for _ in range(several)]
         if bad >= 1 - self.bad / 2:
             ids[self.chance.randrange(several)] = self.chance.choice(_BAD_IDS[1:])
-        named = self.chance.choice([one for one in TYPES[first, second] if one.label != "Left behind"])
+        named = self.chance.choice([one for one in TYPES[first, second] if one.label not in NEVER_ASKED])
         label, type_id = named.label or "", ""
         if named.kind[0] == HUBSPOT and self.chance.random() < 0.5:
             label, type_id = "", str(named.kind[1])

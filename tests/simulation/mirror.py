@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tests.simulation.inputs import OBJECT_TYPES
-from tests.simulation.portal import PRIMARY, Kind, Pair, Record, pair_of, seen_from_first, unlabelled
+from tests.simulation.portal import PRIMARY, TYPES, Kind, Pair, Record, pair_of, seen_from_first, unlabelled
 from tests.simulation.world import World
 
 Direction = tuple[str, str]
@@ -47,6 +47,8 @@ def scope_of(world: World) -> Scope:
         elif record and row.kind:
             _, swapped = pair_of(record, row.pair[0] if row.pair[1] == record else row.pair[1])
             scope.types[direction] |= seen_from_first([row.kind], row.pair[0][0], swapped=swapped)
+            if world.setting.all_labels:
+                scope.types[direction] |= {each.kind for each in TYPES[direction]}
             scope.records[direction].add(record)
     return scope
 

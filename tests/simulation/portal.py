@@ -32,12 +32,14 @@ class Named(NamedTuple):
 
 
 def _both(ends: tuple[str, str], *types: tuple[str, int, int, str | None]) -> dict[tuple[str, str], list[Named]]:
-    first, second = ends
-    forward = [Named((category, one), label, (category, other)) for category, one, other, label in types]
-    if first == second:
-        return {(first, second): forward}
-    backward = [Named(named.inverse, named.label, named.kind) for named in forward]
-    return {(first, second): forward, (second, first): backward}
+    """Return types in both directions; a label with a slash has the second name at the other end."""
+    forward, backward = [], []
+    for category, one, other, label in types:
+        name, _, inverse = (label or "").partition("/")
+        forward.append(Named((category, one), name or None, (category, other)))
+        if one != other or ends[0] != ends[1]:
+            backward.append(Named((category, other), inverse or name or None, (category, one)))
+    return {ends: forward + backward} if ends[0] == ends[1] else {ends: forward, ends[::-1]: backward}
 
 
 TYPES: dict[tuple[str, str], list[Named]] = {
@@ -48,11 +50,16 @@ TYPES: dict[tuple[str, str], list[Named]] = {
         (USER, 11, 12, "Decision maker"),
         (USER, 13, 14, "Champion"),
         (USER, 19, 20, "Left behind"),
+        (USER, 31, 32, "Client/Supplier"),
+        (USER, 33, 34, "Tenant/Landlord"),
     ),
     **_both((CONTACT, DEAL), (HUBSPOT, 4, 3, None), (USER, 15, 16, "Signer")),
-    **_both((CONTACT, CONTACT), (HUBSPOT, 449, 449, None), (USER, 23, 23, "Colleague")),
+    **_both((CONTACT, CONTACT), (HUBSPOT, 449, 449, None), (USER, 23, 23, "Colleague"), (USER, 35, 36, "Parent/Child")),
 }
-"""The portal's association types by direction; the label "Left behind" is never asked for by an input."""
+"""The portal's association types by direction."""
+
+NEVER_ASKED = {"Left behind", "Client", "Supplier", "Tenant", "Landlord", "Parent", "Child"}
+"""Labels that no input asks for. What most of them are called from the other end is not known to the loader."""
 
 INVERSE: dict[tuple[str, Kind], Kind] = {
     (ends[0], named.kind): named.inverse for ends, all_named in TYPES.items() for named in all_named

@@ -48,6 +48,7 @@ class Setting:
     blows: int = 0
     disk_seconds: float = 0.002
     existing: str = "replace"
+    all_labels: bool = False
     removes: bool = False
     whole_pair: bool = False
     foreign: dict[Pair, frozenset[Kind]] = field(default_factory=dict)
@@ -98,6 +99,7 @@ def drawn_mirror(seed: int) -> Setting:
     """Return the world of a seed in which records are to have what the inputs say, and nothing else in scope."""
     setting, chance = drawn(seed), random.Random(f"mirror {seed}")
     setting.existing, setting.there, setting.rules.merged = "mirror", {}, {}
+    setting.all_labels = random.Random(f"all labels {seed}").random() < 0.4
     pairs = list(setting.inputs.asked())
     records = [pair[1] for pair in pairs]
     others = [(first, other) for first, second in pairs if (other := chance.choice(records))[0] == second[0]]

@@ -227,6 +227,7 @@ class World:
             unread=self.setting.existing == "replace",
             max_removals=Budget() if self.setting.existing == "mirror" else None,
             whole_pair=self.setting.whole_pair,
+            mirror_all_labels=self.setting.all_labels,
         )
         if self.setting.removes:
             send = replace(send, method="archive")
