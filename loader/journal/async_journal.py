@@ -74,7 +74,7 @@ class InThread(Generic[Held]):
         try:
             return await asyncio.shield(done)
         except asyncio.CancelledError:
-            # It is done all the same. Nobody waits for it any more: its error comes with what is called next.
+            # It is done all the same, and no caller waits for it any more: its error comes with what is called next.
             done.add_done_callback(lambda each: each.cancelled() or each.exception())
             raise
 

@@ -24,13 +24,6 @@ from loader.journal.own_keys import Blocks, OwnKeys
 from loader.journal.schema import create, guarded, packed, scratch, storable
 from loader.model import FIELDS_OF_KINDS, AssociationType, Direction, Resolved, RowKind, Specification
 
-_UPDATE_TYPES = (
-    "UPDATE kinds SET category = ?, type_id = ? WHERE category = ? AND type_id = ?",
-    "UPDATE kinds SET inverse_category = ?, inverse_type_id = ? WHERE inverse_category = ? AND inverse_type_id = ?",
-    "UPDATE inverses SET category = ?, type_id = ? WHERE category = ? AND type_id = ?",
-    "UPDATE inverses SET other_category = ?, other_type_id = ? WHERE other_category = ? AND other_type_id = ?",
-)
-
 _OTHER_END = {"from": "to", "to": "from"}
 
 
@@ -183,18 +176,6 @@ class NewJournal:
                 "INSERT OR REPLACE INTO inverses VALUES (?, ?, ?, ?, ?, ?)",
                 [(*direction, *known, *other) for known, other in inverses.items()],
             )
-
-    def replace_types(self, made: Mapping[AssociationType, AssociationType]) -> None:
-        """Put association types in the place of those that were written down, wherever these are."""
-        with guarded(self.path):
-            execute = self._database.execute
-            for planned, real in made.items():
-                for update in _UPDATE_TYPES:
-                    execute(update, (*real, *planned))
-            for number, types in execute("SELECT id, types FROM requests").fetchall():
-                known = [AssociationType(*each) for each in json.loads(types)]
-                text = json.dumps([made.get(each, each) for each in known])
-                execute("UPDATE requests SET types = ? WHERE id = ?", (text, number))
 
     def type_pair(self, number: int, direction: Direction, records: int) -> None:
         """Write down two object types, from the end that is looked up, and how many records there are, about."""

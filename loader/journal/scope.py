@@ -99,6 +99,13 @@ class BesidePairs:
     rows: Small
 
 
+_UPDATE_TYPES = (
+    "UPDATE kinds SET category = ?, type_id = ? WHERE category = ? AND type_id = ?",
+    "UPDATE kinds SET inverse_category = ?, inverse_type_id = ? WHERE inverse_category = ? AND inverse_type_id = ?",
+    "UPDATE inverses SET category = ?, type_id = ? WHERE category = ? AND type_id = ?",
+    "UPDATE inverses SET other_category = ?, other_type_id = ? WHERE other_category = ? AND other_type_id = ?",
+)
+
 NO_SCOPE = ScopeTypes(labels=NO_TYPES, unlabelled=NO_TYPES)
 """Of a direction whose types are not listed: of none of them is it known whether it is a label."""
 
@@ -110,6 +117,18 @@ class MirrorJournal(Journal):
         super().__init__(path, read_only=read_only)
         self._read_to = 0
         self._in_scope: dict[Direction, frozenset[int]] = {}
+
+    def replace_types(self, made: Mapping[AssociationType, AssociationType]) -> None:
+        """Put association types in the place of those that were written down, wherever these are."""
+        with self._commit():
+            execute = self._database.execute
+            for planned, real in made.items():
+                for update in _UPDATE_TYPES:
+                    execute(update, (*real, *planned))
+            for number, types in execute("SELECT id, types FROM requests").fetchall():
+                known = [AssociationType(*each) for each in json.loads(types)]
+                text = json.dumps([made.get(each, each) for each in known])
+                execute("UPDATE requests SET types = ? WHERE id = ?", (text, number))
 
     # --- the records in scope
 

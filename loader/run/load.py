@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, BinaryIO
 
 from loader.errors import ApiError, Fatal, LoaderError, Retryable, Stopped, TooManyFailures, TooManyRemovals
-from loader.events import FailedFor, Finished, Note, Notify, Started
+from loader.events import FailedFor, Finished, NewLabel, Note, Notify, Started
 from loader.fetch import check_place
 from loader.files import remove_left_behind
 from loader.journal import (
@@ -121,7 +121,6 @@ class _Load:
         self.stop = session.stop
         self.now = session.around.now
         self.method: str | None = None
-        self._new_labels: tuple[str, ...] = ()
         self._beyond = 0
         """Pending rows that this command leaves to others, because of its `--limit`."""
 
@@ -170,7 +169,7 @@ class _Load:
                 if self.settings.fresh:
                     forget_lookups(lookups)
                 await staging.call(read_all, self.inputs, self.notify, self.stop)
-                account, refused = await self._plan(gateway, portal, staging)
+                account, refused, new_labels = await self._plan(gateway, portal, staging)
                 await staging.call(
                     lambda held, **facts: held.journal.remember(**facts),
                     identity=bound,
@@ -180,13 +179,16 @@ class _Load:
                     # An earlier run's results file is renamed next.
                     tables={"results": OutputTable(name=self.outputs.results.name)},
                 )
-                looks_first = self.settings.removes and refused is None
+                looks_first = refused is None and (self.settings.removes or bool(new_labels))
                 if looks_first:
                     # Where it lies: no file is changed before it is agreed what is taken off.
                     await staging.call(Staging.install, staged)
-                    async with AsyncJournal(Journal(staged)) as journal:
+                    async with AsyncJournal(MirrorJournal(staged)) as journal:
                         await journal.call(Journal.limit, self.settings.send.limit)
-                        refused = await self._agreed(gateway, portal, journal, account.portal_id)
+                        if self.settings.removes:
+                            refused = await self._agreed(gateway, portal, journal, account.portal_id)
+                        else:
+                            refused = await self._make_labels(gateway, portal, journal, new_labels)
                 set_earlier_files_aside(self.settings, self.outputs, earlier, decision, self.notify)
                 remove_old_runs(self.settings, self.outputs, self.now(), self.notify)
                 if looks_first:
@@ -206,8 +208,8 @@ class _Load:
 
     async def _plan(
         self, gateway: Gateway, portal: GatewayPortal, staging: InThread[Staging]
-    ) -> tuple[Account, LoaderError | None]:
-        """Plan what was read; return whose portal it is, or what stops the run."""
+    ) -> tuple[Account, LoaderError | None, Sequence[NewLabel]]:
+        """Plan what was read; return whose portal it is, or what stops the run, and the labels to be made."""
         try:
             account = await self.session.recognize(portal)
             event = await plan_rows(
@@ -220,23 +222,40 @@ class _Load:
                 account_type=account.kind,
             )
         except Retryable as error:
-            return NO_ACCOUNT, no_answer(error)
+            return NO_ACCOUNT, no_answer(error), ()
         except (Fatal, Stopped) as error:
             if not staging.held.whole:
                 raise
-            return NO_ACCOUNT, error
+            return NO_ACCOUNT, error, ()
         self.method = event.method
         self.notify(event)
         for name, understood in event.inputs.items():
             if not understood.records:
                 self.notify(Note(f"{name} holds no rows: nothing is loaded from it", serious=True))
-        if event.new_labels:
-            made = await self.session.stop.unless(make_labels(portal, event.new_labels, self.notify))
-            await staging.call(lambda held: held.journal.replace_types(made))
-            self._new_labels = tuple(new.label for new in event.new_labels)
         self.session.note(replacing(self.settings.send), advice(event, self.settings.send))
         self.session.note_ending_version()
-        return account, None
+        return account, None, event.new_labels
+
+    async def _make_labels(
+        self,
+        gateway: Gateway,
+        portal: GatewayPortal,
+        journal: AsyncJournal[MirrorJournal],
+        new_labels: Sequence[NewLabel],
+    ) -> LoaderError | None:
+        """Make labels, once it is held against its limit what a mirror is to take off; return what stops the run.
+
+        A journal without the labels is no plan: the next command makes one.
+        """
+        try:
+            if takes_off(self.settings.send):
+                await plan_removals(journal, gateway, self.session)
+        except (Fatal, Stopped) as error:
+            await journal.call(Journal.remember, planned=False)
+            return error
+        made = await self.session.stop.unless(make_labels(portal, new_labels, self.notify))
+        await journal.call(MirrorJournal.replace_types, made)
+        return None
 
     async def _agreed(
         self, gateway: Gateway, portal: GatewayPortal, journal: AsyncJournal[Any], portal_id: str | None
@@ -341,7 +360,7 @@ class _Load:
                 "does not save; if the next command is refused, authorize the app again"
             )
         if mirror:
-            await plan_removals(journal, gateway, self.session, self._new_labels)
+            await plan_removals(journal, gateway, self.session)
         self.notify(await self._started(journal, resumed=resumed))
         if await journal.call(Journal.has_work):
             await self._send_rows(gateway, journal, meter)

@@ -91,13 +91,10 @@ async def _side_by_side(*work: Coroutine[Any, Any, None]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def plan_removals(
-    journal: AsyncJournal[MirrorJournal], gateway: Gateway, session: Session, new_labels: Sequence[str]
-) -> None:
-    """Find out what a mirror is to take off, all of it, before any association is sent.
+async def plan_removals(journal: AsyncJournal[MirrorJournal], gateway: Gateway, session: Session) -> None:
+    """Find out what a mirror is to take off, all of it, before anything is written in the portal.
 
-    Raises TooManyRemovals when that is more than `--max-removals` allows; the next command finds it out anew. The error
-    names the `new_labels`, which this command has made in the portal before.
+    Raises TooManyRemovals when that is more than `--max-removals` allows; the next command finds it out anew.
     """
     settings = session.settings
     current = CurrentAssociations(gateway, version=settings.connection.api_version)
@@ -106,12 +103,9 @@ async def plan_removals(
     examples = await journal.call(first_removals)
     try:
         check_removals(settings.send.max_removals or BY_DEFAULT, removals, associations, examples)
-    except TooManyRemovals as error:
+    except TooManyRemovals:
         if not journal.facts.removals_agreed:
             await journal.call(MirrorJournal.forget_removals)
-        if new_labels:
-            made = ", ".join(map(repr, new_labels))
-            raise TooManyRemovals(f"{error}; labels that were created before, and stay in HubSpot: {made}") from error
         raise
     if not journal.facts.removals_agreed:
         exempt = (await journal.call(MirrorJournal.removals))["exempt_records"]

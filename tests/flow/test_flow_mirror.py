@@ -286,16 +286,21 @@ async def test_too_much_to_take_off_stops_before_the_first_write(folder: Path) -
         assert set(had(sandbox)) == {(1, 1000)}
 
 
-async def test_too_much_to_take_off_names_the_labels_that_were_created_before(folder: Path) -> None:
-    """They stay in the portal: the error says so."""
+async def test_too_much_to_take_off_stops_before_a_label_is_created(folder: Path) -> None:
+    """The same command with a larger limit creates it, and takes off what it showed."""
     (folder / "a.csv").write_text("from_id,to_id,label\n1,11,Partner\n")
     async with Sandbox({"labels": LABELS, "associations": [there(1, n) for n in range(11, 30)]}) as sandbox:
         given = {"create_labels": True, "mirror_all_labels": True, "max_removals": Budget(count=1)}
-        report = await mirror(sandbox, **given)
-        assert "created before, and stay in HubSpot: 'Partner'" in str(report.stopped)
-        report = await mirror(sandbox, **given)
-        assert report.exit_code == 4
-        assert "created before" not in str(report.stopped)
+        before = had(sandbox)
+        for _ in range(2):
+            report = await mirror(sandbox, **given)
+            assert (report.exit_code, had(sandbox)) == (4, before)
+            assert "18 associations would be removed" in str(report.stopped)
+            assert "Partner" not in [each.label for each in sandbox.portal.types.between("0-1", "0-2")]
+        report = await mirror(sandbox, **{**given, "max_removals": Budget()})
+        assert (report.exit_code, had(sandbox)) == (0, {(1, 11): {"Partner"}})
+        await undo(settings(sandbox), notify=lambda _: None)
+        assert had(sandbox) == before
 
 
 @pytest.mark.parametrize("to_type", ["companies", "contacts"])
