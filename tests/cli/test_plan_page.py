@@ -45,6 +45,7 @@ def test_a_plan_as_a_page_says_what_is_to_be_decided(
         "association-loader load a.csv --from contacts --to companies",
         "3 contacts (0-1) companies (0-2) HUBSPOT_DEFINED 279",
         "None of the 2 pairs is in HubSpot yet.",
+        "Nothing is removed: associations and labels that are in HubSpot already stay.",
         "1 INVALID_RECORD_ID",
         'Row 5, column "from_id": " 7x" is not a record id; it must be digits only.',
         "One by one (this plan) under 1 s 3 under 0.1%",
@@ -92,6 +93,7 @@ def test_without_a_token_the_page_says_what_is_not_known(
     (folder / "a.csv").write_text("from_id,to_id,label\n101,201,Boss\n")
     run("plan", "a.csv", *TYPES, "--existing", "mirror", "--report", "plan.html")
     words = seen(folder / "plan.html")
+    assert "Nothing is removed" not in words
     assert "Into a HubSpot account that is not known yet" in words
     assert "Associations that the file does not have will be removed, and how many is not known." in words
     assert "The labels that the account has from contacts to companies: those of the file are not checked." in words

@@ -37,6 +37,11 @@ METHOD_WORDS = {
     "archive": ("In batches", "labels and associations are removed"),
 }
 
+NOTHING_REMOVED = (
+    "Nothing is removed: associations and labels that are in HubSpot already stay. Only where a record can have just "
+    "one, such as its primary company, the new one takes the place of the old one."
+)
+
 MOST_OF_VALUE = 200
 
 MUCH_OF_THE_DAY = 0.2
@@ -174,10 +179,11 @@ def _changes(event: Planned) -> Mapping[str, object]:
         head, cells = KIND_HEAD, kind_cells(event.kinds)
         sentences = list(removal_lines(event.removal)) if event.removal is not None else []
     sentences = [*map(new_label, event.new_labels), *in_hubspot(event), *sentences]
+    adds_only = event.existing == "merge" and not removes(event)
     return {
         "head": head,
         "lines": [list(map(str, line)) for line in cells],
-        "sentences": list(map(str, sentences)),
+        "sentences": [*map(str, sentences), *([NOTHING_REMOVED] if adds_only else [])],
     }
 
 
