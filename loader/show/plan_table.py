@@ -62,7 +62,7 @@ def plan_table(event: Planned, *, in_full: bool = True) -> Iterator[RenderableTy
         for note in understood.notes:
             yield plain(f"Note: {whose}{note}")
     if event.unchecked:
-        pairs = _first([f"{first} to {second}" for first, second in event.unchecked])
+        pairs = first_of([f"{first} to {second}" for first, second in event.unchecked])
         yield plain(f"No token is set (HUBSPOT_ACCESS_TOKEN), so labels were not checked: those of {pairs}.")
     yield from map(looked_up, event.looked_up)
     if event.portal_id:
@@ -127,12 +127,13 @@ def _inputs(inputs: Mapping[str, Understood]) -> Iterator[Text]:
         yield Text.assemble(plain(name, "bold"), plain(f": {', '.join(part for part in parts if part)}"))
         yield plain(f"Columns used: {used}")
         if understood.unused:
-            yield plain(f"Columns not used: {_first(understood.unused)}")
+            yield plain(f"Columns not used: {first_of(understood.unused)}")
         for warning in understood.warnings:
             yield plain(f"Warning: {warning}", "bold yellow")
 
 
-def _first(headers: Sequence[str]) -> str:
+def first_of(headers: Sequence[str]) -> str:
+    """Return headers, or other names, as a list that ends after the first of them."""
     more = f", and {len(headers) - MOST_HEADERS:,} more" if len(headers) > MOST_HEADERS else ""
     return ", ".join(headers[:MOST_HEADERS]) + more
 

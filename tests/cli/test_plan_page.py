@@ -96,7 +96,7 @@ def test_without_a_token_the_page_says_what_is_not_known(
     assert "Nothing is removed" not in words
     assert "Into a HubSpot account that is not known yet" in words
     assert "Associations that the file does not have will be removed, and how many is not known." in words
-    assert "The labels that the account has from contacts to companies: those of the file are not checked." in words
+    assert "The labels that the account has, so those of the file are not checked: contacts to companies." in words
     assert "Not looked at without a token: what --existing mirror would take off." in words
     assert "in HubSpot already ? rows rejected" in words
     assert sandbox.count() == 0

@@ -10,6 +10,7 @@ from loader.show.plan_table import (
     KIND_HEAD,
     MIRROR_HEAD,
     figures,
+    first_of,
     in_hubspot,
     kind_cells,
     looked_up,
@@ -75,6 +76,7 @@ def plan_page(event: Planned, notes: Sequence[str], *, version: str, written_at:
         changes=_changes(event),
         cells={each.reason: list(_cells(each, one_input=len(names) == 1)) for each in event.rejects},
         costs=list(_costs(event)),
+        unused={name: first_of(understood.unused) for name, understood in event.inputs.items()},
         inputs={name: _facts(understood) for name, understood in event.inputs.items()},
         field_words=FIELD_WORDS,
         unknown=list(_unknown(event)),
@@ -226,8 +228,9 @@ def _unknown(event: Planned) -> Iterator[str]:
         return
     yield "What the HubSpot account has already: each pair counts as one to send."
     yield "The account's own rate limit and its quota for the day."
-    for first, second in event.unchecked:
-        yield f"The labels that the account has from {first} to {second}: those of the file are not checked."
+    if event.unchecked:
+        pairs = first_of([f"{first} to {second}" for first, second in event.unchecked])
+        yield f"The labels that the account has, so those of the file are not checked: {pairs}."
     for each in event.looked_up:
         if each.found is None:
             values = counted(each.values, f"value of {each.id_property}", f"values of {each.id_property}")
