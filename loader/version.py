@@ -1,8 +1,11 @@
 """Which version of the loader this is."""
 
+from functools import cache
 
+
+@cache
 def version() -> str:
-    """Return the installed version, looked up only when asked for: that takes as long as all else of `--help`."""
+    """Return the installed version, looked up once, and only when asked for: that takes as long as `--help`."""
     from importlib.metadata import version as installed  # noqa: PLC0415
 
     return installed("association-loader")

@@ -1,12 +1,11 @@
 """What holds for every test: nothing outside its own temporary folder is touched."""
 
 import gc
-import hashlib
 import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +35,12 @@ class Unsynced(sqlite3.Connection):
 
 @pytest.fixture(scope="session", autouse=True)
 def what_is_slow_on_purpose() -> Iterator[None]:
-    """Files need not survive a power cut, and each token's key (see `auth.fingerprint`) is derived once.
+    """Files need not survive a power cut, and a token's name (see `auth.fingerprint`) need not be hard to guess.
 
     Nor does an undo wait for reads to show what the run changed: those of most sandboxes show it at once.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hashlib, "pbkdf2_hmac", cache(hashlib.pbkdf2_hmac))
+        patch.setattr("loader.send.auth.ROUNDS", 1)
         patch.setattr(os, "fsync", lambda _: None)
         patch.setattr("loader.run.undo.CATCH_UP_SECONDS", 0.0)
         patch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Unsynced))

@@ -102,6 +102,20 @@ def run(folder: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., Done]:
 
 
 @pytest.fixture
+def paste(run: Callable[..., Done]) -> Callable[[str], Done]:
+    """Run a command as a shell understands it, in this process."""
+
+    def pasted(command: str) -> Done:
+        script = f"set -- {command}\nprintf '%s\\0' \"$@\"".encode("utf-8", "surrogateescape")
+        made = subprocess.run(["sh", "-c", script], capture_output=True, check=True).stdout
+        program, *words = map(os.fsdecode, made.split(b"\0")[:-1])
+        assert program == "association-loader"
+        return run(*words)
+
+    return pasted
+
+
+@pytest.fixture
 def load(run: Callable[..., Done]) -> Callable[..., Done]:
     """Run `load` from contacts to companies at full speed."""
     return lambda *arguments: run("load", *arguments, *CONTACTS, "--rate", "9999/1")

@@ -1,9 +1,6 @@
 """Every kind of ending, and its Next: pasted into a shell it runs, and it does what it is there for."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,32 +22,6 @@ def _next(said: str) -> str | None:
     found = [line.removeprefix("Next: ") for line in said.splitlines() if line.startswith("Next: ")]
     assert len(found) <= 1
     return found[0] if found else None
-
-
-@pytest.fixture
-def paste(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Paste a command into a shell, as a process of its own; return its exit code and what it said."""
-    del folder
-    bin_folder = tmp_path_factory.mktemp("bin")
-    program = bin_folder / "association-loader"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m loader "$@"\n')
-    program.chmod(0o700)
-
-    def pasted(command: str) -> tuple[int, str]:
-        root = Path(__file__).parents[2]
-        path = f"{bin_folder}{os.pathsep}{os.environ['PATH']}"
-        done = subprocess.run(
-            ["sh", "-c", command],
-            env={**os.environ, "PATH": path, "PYTHONPATH": str(root)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-        return done.returncode, done.stdout + done.stderr
-
-    return pasted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,13 +104,13 @@ def test_next_is_one_line_that_runs_and_helps(name: str, run: Run, hubspot: Run,
             if ending.corrects:
                 failures = folder / "a.failures.csv"
                 failures.write_text(failures.read_text().replace(*ending.corrects, 1))
-            code, said = paste(following)
-            assert code == 0, said
-            assert _next(said) is None
+            pasted = paste(following)
+            assert pasted.code == 0, pasted.err
+            assert _next(pasted.out + pasted.err) is None
         assert len(sandbox.portal.pairs()) == ending.pairs
 
 
-def test_nothing_that_follows_an_undo_loads_again(run: Run, sandbox: Sandbox, folder: Path, paste: Run) -> None:
+def test_nothing_that_follows_an_undo_loads_again(run: Run, sandbox: Sandbox, folder: Path) -> None:
     """Neither the undo itself, nor the state of the run, nor a verification that misses what was removed."""
     (folder / "a.csv").write_text(GOOD)
     run("load", "a.csv", *TYPES)
@@ -157,7 +128,8 @@ def test_what_a_verification_misses_is_loaded(run: Run, sandbox: Sandbox, folder
     run("load", "a.csv", *TYPES)
     sandbox.portal.dissociate("0-1", 101, "0-2", 201)
     following = _next(run("verify", "a.csv", *TYPES, "--wait", "0").out)
-    assert paste(following)[0] == 0
+    assert following is not None
+    assert paste(following).code == 0
     assert run("verify", "a.csv", *TYPES, "--wait", "0").code == 0
     sandbox.portal.delete_record("companies", 203)
     assert run("load", "a.csv", *TYPES, "--fresh").code == 1
