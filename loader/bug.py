@@ -10,6 +10,7 @@ from pathlib import Path
 
 from loader.errors import LoaderError
 from loader.fetch.address import secrets_in
+from loader.settings import DATABASE_URL, database_secrets
 
 EXIT_CODE = LoaderError.exit_code
 
@@ -50,7 +51,12 @@ def secrets_around(
 ) -> list[str]:
     """Return every secret that a command may have seen, whether it got as far as settings or not."""
     environment = list(environment)
-    found = [text.strip() for name, text in environment if name.startswith("HUBSPOT_") and name not in _PUBLIC]
+    found: list[str] = []
+    for name, text in environment:
+        if name.startswith("HUBSPOT_") and name not in _PUBLIC:
+            found.append(text.strip())
+        if name == DATABASE_URL:
+            found += database_secrets(text.strip())
     if token_file is not None:
         with suppress(OSError):
             found.append(Path(token_file).read_text("utf-8", "replace").strip())

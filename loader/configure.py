@@ -12,10 +12,12 @@ from loader.errors import UsageError
 from loader.fetch.address import address, is_address, without_secrets
 from loader.options.command import Command
 from loader.settings import (
+    DATABASE_URL,
     ConnectionSettings,
     ExportSettings,
     InputSettings,
     OAuthCredentials,
+    Query,
     Secret,
     SendSettings,
     Settings,
@@ -62,7 +64,7 @@ def settings_from(command: Command, environment: Mapping[str, str]) -> Settings:
         (given["results"],) = command.arguments
     read_as = {"export": _records}.get(command.verb, _groups)
     return Settings(
-        read=read_as(command) if "column" in values else (),
+        read=read_as(command, environment) if "column" in values else (),
         connection=_connection_settings(values, environment),
         send=SendSettings(**_fields(SendSettings, {**values, **({"method": "archive"} if removes else {})})),
         verify=VerifySettings(**_fields(VerifySettings, values)),
@@ -82,42 +84,75 @@ def _fields(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
     return {field.name: values[field.name] for field in fields(kind) if field.name in values}
 
 
-def _records(command: Command) -> tuple[InputSettings, ...]:
+def _records(command: Command, environment: Mapping[str, str]) -> tuple[InputSettings, ...]:
     """Return how the input with the records of an export is read, if there is one; checks the output, too."""
     values = command.values
     if not values["output"]:
         raise UsageError("name the file to write with --output: .csv, .jsonl or .parquet, or - for standard output")
     if values["output"] == "-" and values["json"]:
         raise UsageError("--output - and --json would both write to standard output: keep one")
-    if values["ids"] is None:
+    queries = (values["sql"], values["sql_file"])
+    if values["ids"] is not None and any(queries):
+        raise UsageError("the records are named by --ids and by a query: keep one of the two")
+    if values["ids"] is None and not any(queries):
         return ()
     first, second, *_ = command.arguments
     given = {
         **values,
         "to_id_property": None,
-        "inputs": (values["ids"],),
+        "inputs": () if values["ids"] is None else (values["ids"],),
         "object_type": first,
         "to_object_type": second,
     }
-    return (_input_settings({**given, "records_only": True}),)
+    return (_input_settings({**given, "records_only": True}, environment),)
 
 
-def _groups(command: Command) -> tuple[InputSettings, ...]:
+def _groups(command: Command, environment: Mapping[str, str]) -> tuple[InputSettings, ...]:
     """Return how the inputs are read: all in one way, or each `[[input]]` of the configuration file in its own."""
-    if command.arguments and command.job:
+    queries = (command.values["sql"], command.values["sql_file"])
+    given = {
+        "on the command line": command.arguments,
+        "as [[input]] in the --config file": command.job,
+        "by --sql or --sql-file": any(queries),
+    }
+    ways = [way for way, there in given.items() if there]
+    if len(ways) > 1:
+        raise UsageError(f"inputs are given {' and '.join(ways)}: keep one of the two")
+    if not ways:
         raise UsageError(
-            "inputs are given on the command line and as [[input]] in the --config file: keep one of the two"
-        )
-    if not command.arguments and not command.job:
-        raise UsageError(
-            'give at least one input: a file, a folder, a pattern such as "exports/*.csv", or - for standard input'
+            'give at least one input: a file, a folder, a pattern such as "exports/*.csv", - for standard input, or a '
+            "query with --sql"
         )
     needs_label = _removes(command) and not command.values["whole_pair"]
     values = {**command.values, "inputs": command.arguments, "needs_label": needs_label}
-    return tuple(_input_settings({**values, **own}) for own in command.job or [{}])
+    return tuple(_input_settings({**values, **own}, environment) for own in command.job or [{}])
 
 
-def _input_settings(values: Mapping[str, Any]) -> InputSettings:
+def _query(values: Mapping[str, Any], environment: Mapping[str, str]) -> Query | None:
+    """Return the query of an input, if it is one; UsageError when it cannot be read or there is no database."""
+    text, path = values["sql"], values["sql_file"]
+    if not text and not path:
+        return None
+    if (text and path) or values["inputs"]:
+        raise UsageError("an input is one of a path, --sql and --sql-file: keep one")
+    if path:
+        try:
+            text = Path(path).read_text("utf-8-sig")
+        except OSError as error:
+            raise UsageError(f"--sql-file {path} cannot be read ({error.strerror})") from error
+        except UnicodeDecodeError as error:
+            raise UsageError(f"--sql-file {path} does not hold a query: it is not text in UTF-8") from error
+    database = environment.get(DATABASE_URL, "").strip()
+    if not database:
+        raise UsageError(
+            f"a query needs a database: put its address into {DATABASE_URL} in the environment, such as "
+            "postgresql://user:password@host/database"
+        )
+    name = path or "query"
+    return Query(text=text, name=name, file_name=Path(name).name, database=Secret(database))
+
+
+def _input_settings(values: Mapping[str, Any], environment: Mapping[str, str]) -> InputSettings:
     columns: dict[str, str] = {}
     for field, header in values["column"]:
         if columns.setdefault(field, header) != header:
@@ -127,7 +162,8 @@ def _input_settings(values: Mapping[str, Any]) -> InputSettings:
             raise UsageError(f"{name} {RECORD_ID} is the record id, which the id cells hold anyway: leave {name} out")
     for given in filter(is_address, values["inputs"]):
         address(given)  # One that holds a password is refused before anything is opened or written.
-    return InputSettings(columns=columns, **_fields(InputSettings, {**values, **_types(values)}))
+    query = _query(values, environment)
+    return InputSettings(columns=columns, rows_of=query, **_fields(InputSettings, {**values, **_types(values)}))
 
 
 def _types(values: Mapping[str, Any]) -> dict[str, str | None]:

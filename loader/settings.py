@@ -1,7 +1,12 @@
 """What a command was asked to do, as frozen values with named defaults, built once at the edge."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+DATABASE_URL = "ASSOCIATION_LOADER_DATABASE_URL"
+"""The variable of the environment with the database that queries are for; no option and no file has it."""
 
 
 class Secret:
@@ -17,7 +22,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """Return the text itself; only `send.auth` calls this."""
+        """Return the text itself, for the one place that needs it."""
         return self._text
 
     def __repr__(self) -> str:
@@ -36,8 +41,43 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """A query whose rows are an input.
+
+    `name` is what results and sentences call it, `file_name` what the results are named after. `database` is the URL
+    of the database.
+    """
+
+    text: str
+    name: str
+    file_name: str
+    database: Secret
+
+    def secrets(self) -> list[str]:
+        """Return the texts that nothing written may hold."""
+        return database_secrets(self.database.reveal())
+
+
+_HARMLESS = frozenset({"application_name", "charset", "connect_timeout", "mode", "sslmode", "uri"})
+"""Parameters of a database's URL whose values are no secrets."""
+
+
+def database_secrets(url: str) -> list[str]:
+    """Return the parts of a database's URL that nothing written may hold, and the URL itself: host, user, password.
+
+    The URL may be wrong, such as one with a raw @ in its password.
+    """
+    user, _, place = url.partition("://")[2].rpartition("@")
+    place, _, query = place.partition("?")
+    host = place.partition("/")[0]
+    values = [each.partition("=")[2] for each in query.split("&") if each.partition("=")[0] not in _HARMLESS]
+    parts = [url, user, *re.split("[:@]", user), host, host.rpartition(":")[0], *values]
+    return sorted({text for part in parts for text in (part, unquote(part)) if text}, key=len, reverse=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InputSettings:
-    """Which files to read, and how they are all read; None and empty mean: find out.
+    """Which files to read, or the rows of which query, and how they are all read; None and empty mean: find out.
 
     `needs_label`: in an input that has a column for a label or a type id, a row without either is rejected.
     `columns` maps a field's snake_case name to the header it is read from. `object_type`, `to_object_type`,
@@ -48,6 +88,7 @@ class InputSettings:
     """
 
     inputs: tuple[str, ...]
+    rows_of: Query | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     object_type: str | None = None
     to_object_type: str | None = None
@@ -204,7 +245,8 @@ class Settings:
 
     def secrets(self) -> list[str]:
         """Return every secret text, for a last look at what is about to be written."""
+        of_queries = [text for group in self.read if group.rows_of is not None for text in group.rows_of.secrets()]
         credentials = self.connection.credentials
         if isinstance(credentials, OAuthCredentials):
-            return [credentials.client_secret.reveal(), credentials.refresh_token.reveal()]
-        return [credentials.reveal()] if credentials is not None else []
+            return [credentials.client_secret.reveal(), credentials.refresh_token.reveal(), *of_queries]
+        return [*([credentials.reveal()] if credentials is not None else []), *of_queries]

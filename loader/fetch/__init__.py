@@ -4,6 +4,7 @@ from loader.fetch.address import Address, address, is_address, without_secrets
 from loader.fetch.copies import check_place, copy_to
 from loader.fetch.fetched import Fetched, Watch, private_copy
 from loader.fetch.objects import fetch, listed
+from loader.fetch.query import fetch_rows, order_note
 
 __all__ = [
     "Address",
@@ -13,8 +14,10 @@ __all__ = [
     "check_place",
     "copy_to",
     "fetch",
+    "fetch_rows",
     "is_address",
     "listed",
+    "order_note",
     "private_copy",
     "without_secrets",
 ]

@@ -89,9 +89,9 @@ def _copy(address: Address, file: BinaryIO, moved: Moved) -> dict[str, str | int
                     f"{visible(address.name)}: cannot be copied to {folder} ({error.strerror}); free some space there, "
                     "or name another folder in TMPDIR."
                 ) from None
-        if moved.bytes < facts.get("size", 0):
+        if moved.amount < facts.get("size", 0):
             raise CutShort
-    return {**facts, "size": moved.bytes}
+    return {**facts, "size": moved.amount}
 
 
 def _is_page(block: bytes) -> bool:

@@ -21,33 +21,37 @@ class _LeftBehindError(Exception):
 
 
 class Moved:
-    """How many bytes have been copied, of how many (None: the server does not say). The work counts, others look."""
+    """How much has been copied, of how much (None: the server does not say): bytes, unless `shown` says otherwise.
 
-    def __init__(self) -> None:
-        self.bytes = 0
+    The work counts, others look.
+    """
+
+    def __init__(self, shown: Callable[[int], str] = size_of) -> None:
+        self._shown = shown
+        self.amount = 0
         self.total: int | None = None
         self.is_left_behind = False
         self.began = time.monotonic()
 
     def count(self, number: int) -> None:
-        """Take note of `number` more bytes; raises where the work's caller waits no longer."""
+        """Take note of `number` more; raises where the work's caller waits no longer."""
         if self.is_left_behind:
             raise _LeftBehindError
-        self.bytes += number
+        self.amount += number
 
     def __str__(self) -> str:
-        rate = self.bytes / max(time.monotonic() - self.began, 0.001)
-        of = f" of {size_of(self.total)}" if self.total else ""
-        return f"{size_of(self.bytes)}{of}, {size_of(round(rate))} per second"
+        rate = self.amount / max(time.monotonic() - self.began, 0.001)
+        of = f" of {self._shown(self.total)}" if self.total else ""
+        return f"{self._shown(self.amount)}{of}, {self._shown(round(rate))} per second"
 
 
-def patiently(what: str, work: Callable[[Moved], T], watch: Watch) -> T:
-    """Return what `work` returns, or raise what it raises; `what` says what it does.
+def patiently(what: str, work: Callable[[Moved], T], watch: Watch, shown: Callable[[int], str] = size_of) -> T:
+    """Return what `work` returns, or raise what it raises; `what` says what it does, `shown` how much it has copied.
 
     Raises Silent when nothing moves for too long, and the reason when the command is to stop: the work's thread is then
     left behind, and ends when its library lets it.
     """
-    moved, done = Moved(), Future[T]()
+    moved, done = Moved(shown), Future[T]()
 
     def run() -> None:
         try:
@@ -62,8 +66,8 @@ def patiently(what: str, work: Callable[[Moved], T], watch: Watch) -> T:
         while not wait([done], timeout=0.1).done:
             watch.stop.check()
             now = time.monotonic()
-            if moved.bytes != seen:
-                seen, seen_at = moved.bytes, now
+            if moved.amount != seen:
+                seen, seen_at = moved.amount, now
                 watch.doing(f"{what} ({moved})" if seen else what)
             elif now - seen_at > watch.timeout:
                 raise Silent

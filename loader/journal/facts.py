@@ -96,7 +96,8 @@ class Facts:
     `sample` are a verification's: each type's label by its key, whether a pair may hold nothing else, how it was drawn.
     `removals_agreed`: it is known what a mirror takes off, and `--max-removals` allows it; `removals_done`: it has.
     `unlabelled` are the types that HubSpot adds to every pair of a direction, `label_columns` each input's, by number,
-    and `copied` what was known of each object that was copied from elsewhere: `size` in bytes, `etag`, `modified`.
+    and `copied` what was known of each object that was copied from elsewhere: `size` in bytes, `etag`, `modified`,
+    or the text of a `query`.
     """
 
     identity: Mapping[str, Any] = field(default_factory=dict)

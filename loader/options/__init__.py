@@ -113,6 +113,10 @@ _FORMAT = Option("--format",
 _SHEET = Option("--sheet", "Sheet of a workbook.", metavar="NAME")
 _DELIMITER = Option("--delimiter", "Delimiter of a text file.", metavar="CHARACTER")
 _ENCODING = Option("--encoding", "Encoding of a text file.", metavar="NAME")
+_SQL = Option("--sql",
+    "Read the rows that this query gives, in place of files; ASSOCIATION_LOADER_DATABASE_URL names the database.", NAME,
+    metavar="QUERY")
+_SQL_FILE = Option("--sql-file", "The same, with the query in a file.", PATH, metavar="FILE")
 Fresh: TypeAlias = Annotated[bool, Option("--fresh",
     "Start over; the earlier run's files are kept under another name.", FLAG)]
 MaxDuration: TypeAlias = Annotated[float | str, Option("--max-duration",
@@ -137,6 +141,8 @@ class InputOptions(TypedDict, total=False):
         "Association type id, for rows with neither a label nor a type id.", TEXT, metavar="N", per_input=True)]
     association_category: Annotated[str, Option("--category",
         "Association category, for rows that have none.", NAME, metavar="CATEGORY", per_input=True)]
+    sql: Annotated[str, replace(_SQL, per_input=True)]
+    sql_file: Annotated[Path, replace(_SQL_FILE, per_input=True)]
     column: Annotated[Mapping[str, str], replace(_COLUMN, per_input=True)]
     from_id_property: Annotated[str, replace(_FROM_ID_PROPERTY, per_input=True)]
     to_id_property: Annotated[str, Option("--to-id-property",
@@ -306,6 +312,8 @@ class ExportOptions(TypedDict, total=False):
         "Only the records in the object_id column of this input.", PATH, metavar="INPUT")]
     by_label: Annotated[bool, Option("--by-label",
         "Leave out the type ids of the account's own labels, so that another HubSpot account can load it.", FLAG)]
+    sql: Annotated[str, replace(_SQL, help="Only the records in the object_id column of what this query gives.")]
+    sql_file: Annotated[Path, _SQL_FILE]
     column: Annotated[Mapping[str, str], _COLUMN]
     from_id_property: Annotated[str, _FROM_ID_PROPERTY]
     format: Annotated[str, _FORMAT]
@@ -355,7 +363,8 @@ class SandboxOptions(TypedDict, total=False):
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "What the file holds": (
         *("object_type", "to_object_type", "label", "association_type_id", "association_category", "column"),
-        *("from_id_property", "to_id_property", "ids", "strict", "format", "sheet", "delimiter", "encoding"),
+        *("from_id_property", "to_id_property", "ids", "sql", "sql_file", "strict"),
+        *("format", "sheet", "delimiter", "encoding"),
     ),
     "What changes in HubSpot": (
         *("existing", "mirror_all_labels", "max_removals", "unread", "create_labels", "whole_pair", "assume_new"),

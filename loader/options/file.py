@@ -103,8 +103,9 @@ class ConfigurationFile:
 
     def _input(self, number: int, table: Mapping[str, Any], own: Mapping[str, Option]) -> JobInput:
         given = table.get("path")
-        paths = given if isinstance(given, list) else [given]
-        if not paths or not all(isinstance(path, str) and path for path in paths):
+        is_query = given is None and any(_plain(key) in ("sql", "sql-file") for key in table)
+        paths = [] if is_query else given if isinstance(given, list) else [given]
+        if (not paths and not is_query) or not all(isinstance(path, str) and path for path in paths):
             why = (
                 "must be a file, a folder or a pattern such as exports/*.csv, or a list of them"
                 if "path" in table

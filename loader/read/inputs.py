@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from loader.errors import InputError, UsageError
-from loader.fetch import Fetched, Watch, address, fetch, is_address, private_copy
+from loader.fetch import Fetched, Watch, address, fetch, fetch_rows, is_address, order_note, private_copy
 from loader.model import Chunk, Understood
 from loader.read.cells import show_all
 from loader.read.columns import assign, check_fields
@@ -21,10 +21,11 @@ from loader.read.jsonl import JsonLines
 from loader.read.names import InFolders, folder_columns
 from loader.read.packed import BLOCK, Packed, look_into
 from loader.read.paths import expand
+from loader.read.query_rows import QueryRows
 from loader.read.table import Table
 from loader.read.text import examine, refuse_other_text
 from loader.read.unused import unused
-from loader.settings import InputSettings
+from loader.settings import InputSettings, Query
 from loader.text import counted, visible
 
 if TYPE_CHECKING:
@@ -100,10 +101,10 @@ class Input:
 
     `name` is what the user calls it; a table among several in an archive is `archive.zip/table.csv`, and `file` is
     always the file's own name. `path` is where its bytes are, `sha256` the hash of the file and of the columns that the
-    names of its folders give. `copied` are the facts about an object that it is a copy of, empty for any other.
-    `to_columns` are the headers that to object ids are read from, `label_column` the one that labels are read from,
-    blank if none; `id_properties` the properties that its two ids are values of, None where they are record ids.
-    `understood` says how the file was read; its notes are complete after the last chunk.
+    names of its folders give, or of the rows of a query and its text. `copied` are the facts about what it is a copy
+    of, empty for any other. `to_columns` are the headers that to object ids are read from, `label_column` the one that
+    labels are read from, blank if none; `id_properties` the properties that its two ids are values of, None where they
+    are record ids. `understood` says how the file was read; its notes are complete after the last chunk.
     """
 
     def __init__(
@@ -119,8 +120,8 @@ class Input:
         self._is_last = is_last
         by_folders = folder_columns(source.file_name)
         self.sha256 = source.sha256
-        if by_folders:
-            self.sha256 = hashlib.sha256(f"{source.sha256} {json.dumps(by_folders)}".encode()).hexdigest()
+        if bound := by_folders or (settings.rows_of and settings.rows_of.text):
+            self.sha256 = hashlib.sha256(f"{source.sha256} {json.dumps(bound)}".encode()).hexdigest()
         table = _open_table(packed, settings)
         self._table = InFolders(table, by_folders) if by_folders else table
         self._columns = assign(packed.name, self._table.header, settings)
@@ -169,7 +170,8 @@ class Input:
         # An archive is hashed once, after the last of its tables; the others' checksums are in it.
         self._source.check_unchanged(to_the_byte=self._is_last)
         if not records:
-            counts["The file has a header and no rows; there is nothing to load."] += 1
+            what = "query gives no rows" if self._settings.rows_of else "file has a header and no rows"
+            counts[f"The {what}; there is nothing to load."] += 1
         sentences = [sentence.replace("{n}", counted(count, "id")) for sentence, count in counts.items()]
         self.understood.notes[:] = [*self._opening_notes, *sentences, *judge.hints(records)]
 
@@ -215,6 +217,11 @@ def open_inputs(
     names: dict[str, list[str]] = {}
     try:
         for settings in groups:
+            if settings.rows_of is not None:
+                notes = filter(None, [order_note(settings.rows_of)])
+                source = _query_rows(settings.rows_of, names, watch)
+                opened.extend(_tables(source, tuple(notes), settings))
+                continue
             for found in expand(settings.inputs, watch):
                 if is_address(found.name):
                     source = _copied(found.name, names, watch)
@@ -243,7 +250,17 @@ def _copied(url: str, names: dict[str, list[str]], watch: Watch) -> InputFile:
     same = names.setdefault(fetched.name, [])
     if url not in same:
         same.append(url)
-    number = same.index(url) + 1
+    return _numbered(fetched, same.index(url) + 1)
+
+
+def _query_rows(query: Query, names: dict[str, list[str]], watch: Watch) -> InputFile:
+    """Return the copy of the rows of a query."""
+    same = names.setdefault(query.name, [])
+    same.append(query.text)
+    return _numbered(fetch_rows(query, watch), len(same))
+
+
+def _numbered(fetched: Fetched, number: int) -> InputFile:
     return _owned(replace(fetched, name=f"{fetched.name} ({number})") if number > 1 else fetched)
 
 
@@ -272,6 +289,8 @@ def _tables(source: InputFile, notes: tuple[str, ...], settings: InputSettings) 
 
 def _open_table(packed: Packed, settings: InputSettings) -> Table:
     """Open a table with the reader of its format; each imports a library that the others do not need."""
+    if settings.rows_of is not None:
+        return QueryRows(packed, settings)
     _check_format(packed, settings.format)
     if packed.kind == "parquet":
         from loader.read.parquet import Parquet  # noqa: PLC0415

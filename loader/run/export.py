@@ -102,7 +102,7 @@ class _Export:
         return {
             "object_types": [known.find(name) or name for name in self.names],
             "ids": [source.sha256 for source in self.inputs],
-            "reading": [asdict(group) for group in self.settings.read],
+            "reading": [asdict(replace(group, rows_of=None)) for group in self.settings.read],
             "by_label": self.settings.export.by_label,
             "base_url": self.settings.connection.base_url,
         }

@@ -1,7 +1,7 @@
 """What a run is bound to, and what a command does about the run that its journal holds."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -83,7 +83,7 @@ def look(outputs: Outputs, *, fresh: bool = False) -> Earlier | None:
                 finished=journal.is_finished(),
                 to_repeat=journal.failed_in_passing(),
                 started_at=facts.started_at,
-                names=tuple(str(source["path"]) for source in journal.inputs()),
+                names=tuple(_names(journal)),
                 undo=facts.undo,
                 failures=facts.outputs.get("failures"),
                 last_work=datetime.fromisoformat(last_work) if last_work else None,
@@ -100,6 +100,13 @@ def look(outputs: Outputs, *, fresh: bool = False) -> Earlier | None:
             "--fresh, "
             "which sets it aside; rows that were already associated are then sent once more, which changes nothing"
         ) from error
+
+
+def _names(journal: Journal) -> Iterator[str]:
+    """Yield the inputs' names; of a query also what may have changed about it."""
+    for number, source in enumerate(journal.inputs(), 1):
+        is_query = "query" in journal.facts.copied.get(str(number), ())
+        yield f"{source['path']}{' (the query or its rows)' * is_query}"
 
 
 def _of_another_version(outputs: Outputs, error: OtherFormat) -> Earlier:

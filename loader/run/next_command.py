@@ -19,6 +19,8 @@ _OF_THE_FORMAT = frozenset({"--format", "--delimiter", "--encoding", "--sheet"})
 _FOUND_BY_LOOKING = (",", ";", "\t", "|")
 """Delimiters that a load finds by itself."""
 
+_QUERIES = frozenset({"--sql", "--sql-file"})
+
 _OF_A_MIRROR = frozenset({"--existing", "--mirror-all-labels", "--max-removals"})
 
 
@@ -76,7 +78,9 @@ def is_reloadable(settings: Settings) -> bool:
     """
     if len(settings.read) > 1:
         return False
-    return not settings.command or any(not part.option for part in _parts(settings.command[2:]))
+    if not settings.command:
+        return True
+    return any(not part.option or part.option in _QUERIES for part in _parts(settings.command[2:]))
 
 
 def same_command(settings: Settings) -> str | None:
@@ -122,7 +126,7 @@ def load_mended(settings: Settings, outputs: Outputs, failures: Path) -> str | N
         return None
     parts = list(_parts(settings.command[2:]))
     typed = {part.option for part in parts}
-    options = [part for part in _without(parts, _OF_THIS_RUN | _OF_THE_FORMAT) if part.option]
+    options = [part for part in _without(parts, _OF_THIS_RUN | _OF_THE_FORMAT | _QUERIES) if part.option]
     options += [_Part(option, (option, value)) for option, value in _format_options(settings, outputs, failures, typed)]
     if settings.send.existing == "mirror":
         # These rows are not all that their records are to have.

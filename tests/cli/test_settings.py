@@ -23,6 +23,8 @@ VALUES = {
     "label": ("Boss", "Boss"),
     "association_type_id": ("279", "279"),
     "association_category": ("HUBSPOT_DEFINED", "HUBSPOT_DEFINED"),
+    "sql": ("SELECT 1", "SELECT 1"),
+    "sql_file": ("q.sql", "q.sql"),
     "column": ("object_id=A key;label=B", (("object_id", "A key"), ("label", "B"))),
     "copy_to": ("memory://copies", "memory://copies"),
     "from_id_property": ("email", "email"),

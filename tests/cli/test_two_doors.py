@@ -22,6 +22,8 @@ VALUES: dict[str, Any] = {
     "--label": "Decision maker",
     "--type-id": 1,
     "--category": "HUBSPOT_DEFINED",
+    "--sql": "SELECT object_id, to_object_id FROM links ORDER BY 1",  # beside a file: refused
+    "--sql-file": "links.sql",
     "--column": {"object_id": "Key"},
     "--from-id-property": "email",
     "--to-id-property": "domain",
