@@ -66,7 +66,7 @@ async def _look(
     while lot := await journal.call(Journal.next_lot):
         for pairs in (lot.own, lot.other):
             if len(pairs):
-                found = await _counted(found, pairs, current, judge, known[pairs.direction])
+                found = await _counted(found, pairs, current, judge, known)
         lots += 1
         if lots % LOTS_BETWEEN_NOTES == 0:
             notify(Note(f"{counted(found.pairs, 'association')} to remove found so far."))
@@ -74,11 +74,15 @@ async def _look(
 
 
 async def _counted(
-    found: RemovalPlanned, pairs: Pairs, current: CurrentAssociations, judge: Judge, known: set[int]
+    found: RemovalPlanned,
+    pairs: Pairs,
+    current: CurrentAssociations,
+    judge: Judge,
+    known: defaultdict[Direction, set[int]],
 ) -> RemovalPlanned:
     """Return the counts with those of pairs of one direction.
 
-    `known` are the records whose associations are among the counts; those of the pairs are added.
+    `known` are the records, by direction, whose associations are among the counts; those of the pairs are added.
     """
     reading = await current.read(pairs.direction, pairs.from_ids)
     errors = list(reading.unreadable.values())
@@ -87,8 +91,11 @@ async def _counted(
         raise no_answer(errors[0]) from errors[0]
     held, types = reading.held(pairs.from_ids, pairs.to_ids)
     unread = int((~readable).sum())
-    new = set(pairs.from_ids[readable].tolist()) - known
-    known |= new
+    here, there = pairs.direction, pairs.direction[::-1]
+    new = set(pairs.from_ids[readable].tolist()) - known[here]
+    # An association of two records that both are read is one, whichever was read first.
+    of = reading.count_of(new, without=known[there], within=here == there)
+    known[here] |= new
     whole = labelled = unchanged = refused = refused_rows = 0
     examples = list(found.examples)
     pairs_read = pairs.take(readable)
@@ -113,7 +120,7 @@ async def _counted(
         refused=found.refused + refused,
         refused_rows=found.refused_rows + refused_rows,
         unread=found.unread + unread,
-        of=found.of + reading.count_of(new) + unread,
+        of=found.of + of + unread,
         examples=tuple(examples),
     )
 

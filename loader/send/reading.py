@@ -61,11 +61,18 @@ class Reading:
         self._keys, self._types, self._sets = keys[order], types[order], list(all_links.sets)
         self._unite()
 
-    def count_of(self, records: Collection[int]) -> int:
-        """Return how many associations some of the records have."""
+    def count_of(self, records: Collection[int], *, without: Collection[int], within: bool) -> int:
+        """Return how many associations some of the records have, but for those with the records `without`.
+
+        `within` one object type, an association of two of the records is one.
+        """
         if not len(self._keys):
             return 0
-        return int(np.isin(self._records[self._keys // len(self._others)], list(records)).sum())
+        ids, others = self._records[self._keys // len(self._others)], self._others[self._keys % len(self._others)]
+        counted = np.isin(ids, list(records)) & ~np.isin(others, list(without))
+        if within:
+            counted &= (ids < others) | ~np.isin(others, list(records))
+        return int(counted.sum())
 
     def _unite(self) -> None:
         """Make one association of those that link the same two records."""

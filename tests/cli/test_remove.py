@@ -332,6 +332,24 @@ def test_a_record_in_many_lots_has_its_associations_once(hubspot: Run, run: Run,
         assert "4,900 of 4,900 associations would be removed" in done.err
 
 
+def test_an_association_of_two_records_of_the_file_counts_once(hubspot: Run, run: Run, folder: Path) -> None:
+    """Also where both are of one object type. "Chief" has no name at the contact's end, so companies are read, too."""
+    within = [("contacts", one, "contacts", one + 1, "") for one in range(1, 61)]
+    from_contacts = [("contacts", one, "companies", one + 7000, "Boss") for one in range(1, 61)]
+    from_companies = [("companies", one + 8000, "contacts", one, "Chief") for one in range(1, 61)]
+    there = []
+    for first, one, second, other, label in within + from_contacts + from_companies:
+        ends = {"from_type": first, "from_id": str(one), "to_type": second, "to_id": str(other)}
+        there.append({**ends, "labels": [label] if label else []})
+    rows = "".join(",".join(map(str, each)) + "\n" for each in within + from_contacts + from_companies)
+    (folder / "a.csv").write_text("object_type,from_id,to_object_type,to_id,label\n" + rows)
+    labels = [{"from": "contacts", "to": "companies", "label": "Boss", "inverse_label": "Chief"}]
+    with hubspot(portal={"associations": there, "labels": labels}):
+        done = run("remove", "a.csv", "--whole-pair", "--rate", "9999/1", "--yes", "--max-removals", "90%")
+    assert done.code == 4
+    assert "180 of 180 associations would be removed" in done.err
+
+
 # --- again, and back
 
 
