@@ -33,14 +33,15 @@ _ROWS_AT_ONCE = 10_000
 class ExportState:
     """How far an export is. Times are UTC, ISO 8601.
 
-    `identity` is what it is bound to. `after` is where the next page of the list of records begins, or the last of the
-    named records that is done. `size` and `checksum` are those of the lines that
-    are written, `unread_size` the size of the file of records that could not be read. `records` were read, and
-    `associated` of them have associations; `pairs` are associated records, `lines` their association types. `complete`:
-    everything is read. `seconds` and the requests are those of all commands.
+    `identity` is what it is bound to, `output` the name of its file (blank: not known). `after` is where the next page of
+    the list of records begins, or the last of the named records that is done. `size` and `checksum` are those of the
+    lines that are written, `unread_size` the size of the file of records that could not be read. `records` were read,
+    and `associated` of them have associations; `pairs` are associated records, `lines` their association types.
+    `complete`: everything is read. `seconds` and the requests are those of all commands.
     """
 
     identity: Mapping[str, Any]
+    output: str = ""
     portal_id: str | None = None
     started_at: str | None = None
     reading_began: str | None = None
@@ -131,7 +132,8 @@ def name_files(output: str, inputs: Sequence[Path]) -> ExportFiles:
 def look(files: ExportFiles, *, fresh: bool = False) -> ExportState | None:
     """Return how far the export beside an output is, None where there is none.
 
-    Raises UsageError for a damaged state, unless a `fresh` export sets it aside anyway.
+    Raises UsageError for the state of another output, and for a damaged one, unless a `fresh` export sets that aside
+    anyway.
     """
     try:
         found = json.loads(files.state.read_text("utf-8"))
@@ -145,6 +147,11 @@ def look(files: ExportFiles, *, fresh: bool = False) -> ExportState | None:
             f"{files.state}: is not the state of an export, or a damaged or another version's one: move it away, or "
             "start over with --fresh"
         ) from error
+    if state.output not in ("", files.output.name):
+        raise UsageError(
+            f"{files.state} belongs to the export {state.output}, and that of {files.output.name} would have the same "
+            f"name: give another --output, such as {files.output.stem}-{files.output.suffix[1:]}{files.output.suffix}"
+        )
     return state
 
 

@@ -131,7 +131,9 @@ class _Export:
         async with self.session.connected(self.session.notify) as (gateway, portal):
             prepared = await self._prepared(portal, files.output.suffix.lower(), state.portal_id if state else None)
             if state is None:
-                state = ExportState(identity=self._identity(), started_at=self.session.moment())
+                state = ExportState(
+                    identity=self._identity(), output=files.output.name, started_at=self.session.moment()
+                )
             else:
                 self.session.note(f"Resuming: {counted(state.records, 'record')} read already.")
             with ExportFile(files, replace(state, portal_id=portal.portal_id), prepared.lines.head) as file:

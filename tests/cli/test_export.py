@@ -392,6 +392,20 @@ def test_a_finished_export_is_begun_again_only_when_asked(run: Run, hubspot: Run
     assert sorted(name.split("Z", 1)[1].removeprefix("-2") for name in kept) == [*[".csv"] * 2, *[".export.json"] * 2]
 
 
+def test_two_exports_that_would_share_a_file_of_state_are_told_apart(run: Run, hubspot: Run, contents: Run) -> None:
+    """The second one is refused with a name that it can have, also with --fresh, and nothing is touched."""
+    with hubspot(portal={"labels": LABELS, "records": CONTACTS}) as sandbox:
+        fill(sandbox)
+        assert run(*EXPORT, "a.csv").code == 0
+        before = contents()
+        for words in ((), ("--fresh",)):
+            done = run(*EXPORT, "a.jsonl", *words)
+            assert (done.code, contents()) == (2, before)
+            assert "a.export.json belongs to the export a.csv" in done.err
+            assert "such as a-jsonl.jsonl" in done.err
+        assert run(*EXPORT, "a-jsonl.jsonl").code == 0
+
+
 def test_an_unfinished_export_of_something_else_is_not_touched(run: Run, hubspot: Run, contents: Run) -> None:
     """Nor is a file that no export wrote."""
     Path("b.csv").write_text("mine\n")

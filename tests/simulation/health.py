@@ -118,7 +118,8 @@ class Health:
         for unit in _units(one):
             self._counted[unit] += counts
             self._spent[unit] += counts
-            began = self._first_left[unit]
+            # Of two readings of a record side by side the other one may have been answered meanwhile.
+            began = self._first_left.get(unit, now)
             allowed = counts and self._counted[unit] >= self._max_attempts
             if allowed and (self._opened is not None or self._last_health >= began):
                 self._over.add(unit)
