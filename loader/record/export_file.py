@@ -33,8 +33,8 @@ _ROWS_AT_ONCE = 10_000
 class ExportState:
     """How far an export is. Times are UTC, ISO 8601.
 
-    `identity` is what it is bound to, `output` the name of its file (blank: not known). `after` is where the next page of
-    the list of records begins, or the last of the named records that is done. `size` and `checksum` are those of the
+    `identity` is what it is bound to, `output` the name of its file (blank: not known). `after` is where the next page
+    of the list of records begins, or the last named record that is done. `size` and `checksum` are those of the
     lines that are written, `unread_size` the size of the file of records that could not be read. `records` were read,
     and `associated` of them have associations; `pairs` are associated records, `lines` their association types.
     `complete`: everything is read. `seconds` and the requests are those of all commands.
