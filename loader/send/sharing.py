@@ -16,7 +16,7 @@ import stat
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -221,7 +221,7 @@ class ClaimsFile:
         with self._locked() as descriptor:
             found = os.pread(descriptor, LARGEST, 0)
             claims = change(_read(found, clock()))
-            text = json.dumps({name: asdict(claim) for name, claim in claims.items()}).encode("ascii")
+            text = _written(claims)
             # Padded, not cut: whenever this is interrupted, the file is whole or garbage, and never half of each.
             text = text.ljust(len(found))
             if os.pwrite(descriptor, text, 0) != len(text):
@@ -259,6 +259,13 @@ class ClaimsFile:
             os.close(descriptor)
             raise OSError("it is not a file that only this user may read")
         return descriptor
+
+
+def _written(claims: Claims) -> bytes:
+    fields = {
+        name: {"portion": claim.portion, "until": claim.until, "window": claim.window} for name, claim in claims.items()
+    }
+    return json.dumps(fields).encode("ascii")
 
 
 def _read(found: bytes, now: float) -> Claims:

@@ -6,8 +6,10 @@ import io
 import json
 import os
 import signal
+import sys
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import pytest
 import loader
 from loader.errors import UsageError
 from loader.sandbox import Sandbox
+from tests.faults.world import signalled
 
 Run = Callable[..., Any]
 
@@ -177,7 +180,9 @@ def test_pairs_of_one_object_type_are_there_once(run: Run, hubspot: Run, folder:
 
 
 @pytest.mark.parametrize("stem", ["ids.csv", "ids.jsonl", "-"])
-def test_only_the_records_of_a_file(run: Run, start: Run, hubspot: Run, folder: Path, stem: str) -> None:
+def test_only_the_records_of_a_file(
+    run: Run, hubspot: Run, folder: Path, stem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each once; ids that are wrong are written down, and the file with them can be mended and named itself."""
     text = "Contact Key,to_id\n7,1\nx8,1\n7,2\n999,1\n9.0,4\n"
     if stem.endswith("jsonl"):
@@ -188,10 +193,8 @@ def test_only_the_records_of_a_file(run: Run, start: Run, hubspot: Run, folder: 
     words = [*EXPORT, "a.csv", "--ids", stem, "--column", "object_id=Contact Key"]
     with hubspot(portal={"labels": LABELS, "records": CONTACTS}) as sandbox:
         fill(sandbox)
-        if stem == "-":
-            with (folder / "ids.csv").open("rb") as file:
-                assert start(*words, stdin=file).wait().code == 1
-        else:
+        with (folder / stem.replace("-", "ids.csv")).open() as stream:
+            monkeypatch.setattr(sys, "stdin", stream)
             assert run(*words).code == 1
         assert sandbox.count("GET", "objects") == 0
         expected = {line: 1 for line in there(sandbox) if line[1] in ("7", "9")}
@@ -363,16 +366,14 @@ def test_a_part_that_somebody_changed_is_not_gone_on_with(run: Run, hubspot: Run
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(
-    start: Run, run: Run, hubspot: Run, folder: Path, until: Run, number: signal.Signals
+    run: Run, hubspot: Run, folder: Path, number: signal.Signals
 ) -> None:
     """130 and 143, as every command."""
-    records = [{"type": "contacts", "id": str(each)} for each in range(1, 3001)]
+    records = [{"type": "contacts", "id": str(each)} for each in range(1, 1501)]
     with hubspot(portal={"labels": LABELS, "records": records}, latency="20ms") as sandbox:
         fill(sandbox)
-        process = start(*EXPORT, "a.csv")
-        until(lambda: sandbox.count("POST", "batch/read") > 3)
-        process.send(number)
-        assert process.wait().code == 128 + number
+        with signalled(number, lambda: sandbox.count("POST", "batch/read") > 3):
+            assert run(*EXPORT, "a.csv").code == 128 + number
         assert run(*EXPORT, "a.csv").code == 0
         assert lines_of((folder / "a.csv").read_text()) == there(sandbox)
 
@@ -468,15 +469,15 @@ def test_a_token_that_may_not_read_is_exit_3(run: Run, hubspot: Run) -> None:
     assert (done.code, "scopes" in done.err) == (3, True)
 
 
-def test_two_exports_never_write_one_file(start: Run, run: Run, hubspot: Run, until: Run, folder: Path) -> None:
+def test_two_exports_never_write_one_file(run: Run, hubspot: Run, until: Run, folder: Path) -> None:
     """The second one says who is at work."""
-    records = [{"type": "contacts", "id": str(each)} for each in range(1, 3001)]
-    with hubspot(portal={"records": records}, latency="50ms"):
-        first = start(*EXPORT, "a.csv")
+    records = [{"type": "contacts", "id": str(each)} for each in range(1, 601)]
+    with hubspot(portal={"records": records}, latency="50ms"), ThreadPoolExecutor(1) as others:
+        first = others.submit(loader.export_sync, "contacts", "companies", output="a.csv")
         until((folder / "a.export.json").exists)
         second = run(*EXPORT, "a.csv")
         assert (second.code, "give another --output" in second.err) == (2, True)
-        assert first.wait().code == 0
+        assert first.result().exit_code == 0
 
 
 def test_faults_on_the_way_lose_nothing(run: Run, hubspot: Run, folder: Path) -> None:

@@ -125,6 +125,17 @@ def once(holds: Callable[[], object], act: Callable[[], object]) -> Iterator[Non
 
 
 @contextmanager
+def signalled(number: signal.Signals, holds: Callable[[], object]) -> Iterator[None]:
+    """During a block, send a signal to this process as soon as something holds; one that comes too late is ignored."""
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with once(holds, lambda: os.kill(os.getpid(), number)):
+            yield
+    finally:
+        signal.signal(number, before)
+
+
+@contextmanager
 def everything_logged(stream: io.StringIO) -> Iterator[None]:
     """Have every library's log of a block written to a stream, debug messages too."""
     root, handler = logging.getLogger(), logging.StreamHandler(stream)
