@@ -1,6 +1,7 @@
 """How little is imported before the command can answer, and what is said where it cannot run."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,34 +11,33 @@ import pytest
 PROGRAM = """
 import sys
 from loader.cli import run
-code = run(sys.argv[1:])
-print(code, *sorted(sys.modules), file=sys.stderr)
+for words in map(str.split, sys.argv[1:]):
+    print(run(words), *sys.modules, file=sys.stderr)
 """
 
 HEAVY = {"pandas", "numpy", "pyarrow", "python_calamine", "xlrd", "jinja2", "aiohttp"}
 LIGHTER = {"asyncio", "sqlite3", "rich", "importlib.metadata"}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "unneeded"),
-    [
-        (["--help"], 0, HEAVY | LIGHTER),
-        (["load", "--help"], 0, HEAVY | LIGHTER),
-        (["load", "--no-such-option"], 2, HEAVY | LIGHTER),
-        (["load", "there-is-none.csv", "--from", "contacts", "--to", "companies"], 2, HEAVY - {"numpy"}),
-    ],
-    ids=["help", "help of a command", "an unknown option", "a missing file"],
-)
-def test_an_answer_that_needs_little_imports_little(
-    arguments: list[str], code: int, unneeded: set[str], tmp_path: Path
-) -> None:
+ANSWERS = {
+    "--help": (0, HEAVY | LIGHTER),
+    "load --help": (0, HEAVY | LIGHTER),
+    "load --no-such-option": (2, HEAVY | LIGHTER),
+    "load there-is-none.csv --from contacts --to companies": (2, HEAVY - {"numpy"}),
+}
+"""Commands one after the other in one process: the exit code of each, and what none up to it may have imported."""
+
+
+def test_an_answer_that_needs_little_imports_little(tmp_path: Path) -> None:
     """The slow libraries are imported by the command that uses them, when it does."""
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *arguments], cwd=tmp_path, capture_output=True, text=True, check=True
+        [sys.executable, "-c", PROGRAM, *ANSWERS], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    answered, *modules = done.stderr.splitlines()[-1].split()
-    assert int(answered) == code
-    assert not unneeded & set(modules)
+    found = [line.split() for line in done.stderr.splitlines() if re.match(r"\d sys ", line)]
+    assert len(found) == len(ANSWERS)
+    for (command, (code, unneeded)), (answered, *modules) in zip(ANSWERS.items(), found, strict=True):
+        assert int(answered) == code, command
+        assert not unneeded & set(modules), command
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def none_plain(column: Sequence[str], *, lists: bool) -> Any:
     return np.empty(0, np.int64), np.full(len(column), -1)
 
 
-@settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     records=RECORDS,
     header=st.sampled_from(sorted(HEADERS)),

@@ -7,6 +7,7 @@ import pytest
 
 from loader.sandbox import Sandbox, SandboxThread
 from tests.slow.command import command
+from tests.stages.test_send_sharing import hold_seed
 
 REQUESTS, WINDOW = 100, 2.0
 LIMIT = f"{REQUESTS}/{WINDOW:g}"
@@ -97,3 +98,9 @@ def test_the_next_command_does_not_add_to_what_the_last_one_sent(tmp_path: Path)
         for number in range(2):
             Loader(sandbox, tmp_path / str(number), REQUESTS, 1 + number * 10_000).ends()
         held(sandbox)
+
+
+@pytest.mark.parametrize("seed", range(2, 12))
+def test_whatever_loaders_do_no_window_holds_more_than_the_limit(seed: int, tmp_path: Path) -> None:
+    """With time made up; `make test` tries two more."""
+    hold_seed(seed, tmp_path)

@@ -236,28 +236,35 @@ def test_a_file_that_changes_under_the_reader_is_refused(tmp_path: Path) -> None
         judged(source)
 
 
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short file is read in many pieces, as a long one is."""
+    monkeypatch.setattr("loader.read.delimited._BLOCK", 1 << 13)
+    monkeypatch.setattr("loader.read.delimited.BATCH", 500)
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_rows_beyond_one_chunk_keep_their_numbers(tmp_path: Path, end: str) -> None:
+def test_rows_beyond_one_chunk_keep_their_numbers(tmp_path: Path, end: str, small_blocks: None) -> None:
     """Chunks join without a gap, also around a bad row, a blank one, and one with a field too many."""
-    lines = [f"{n},7" for n in range(1, 60_001)]
-    lines[6000], lines[6001], lines[50_000] = "x,7", "", "1,7,7"
+    lines = [f"{n},7" for n in range(1, 6_001)]
+    lines[600], lines[601], lines[5_000] = "x,7", "", "1,7,7"
     source = opened(tmp_path, HEAD + end.join(lines))
     links, rejects = judged(source)
-    assert [row for row, _, _ in links] == [row for row in range(2, 60_002) if row not in (6002, 6003, 50_002)]
+    assert [row for row, _, _ in links] == [row for row in range(2, 6_002) if row not in (602, 603, 5_002)]
     assert all(int(one) == row - 1 for row, one, _ in links)
-    assert rejects == [(6002, "INVALID_RECORD_ID"), (50_002, "FIELD_COUNT")]
+    assert rejects == [(602, "INVALID_RECORD_ID"), (5_002, "FIELD_COUNT")]
     assert sum(1 for _ in source.chunks()) > 2
 
 
-def test_the_first_quote_may_stand_anywhere(tmp_path: Path) -> None:
+def test_the_first_quote_may_stand_anywhere(tmp_path: Path, small_blocks: None) -> None:
     """Records before it and after it, also those of several lines, keep their numbers; so do lines in sentences."""
-    lines = [f"{n},7,plain" for n in range(1, 40_001)]
-    lines[30_000:] = [f'{n},"7","quoted,\r\n{n}"' for n in range(30_001, 40_001)]
+    lines = [f"{n},7,plain" for n in range(1, 4_001)]
+    lines[3_000:] = [f'{n},"7","quoted,\r\n{n}"' for n in range(3_001, 4_001)]
     text = "object_id,to_object_id,note\r\n" + "\r\n".join(lines)
     links, rejects = judged(opened(tmp_path, text))
-    assert links == [(n + 1, str(n), "7") for n in range(1, 40_001)]
+    assert links == [(n + 1, str(n), "7") for n in range(1, 4_001)]
     assert rejects == []
-    with pytest.raises(InputError, match=r"row 40002 \(line 50002\)"):
+    with pytest.raises(InputError, match=r"row 4002 \(line 5002\)"):
         judged(opened(tmp_path, text + '\r\n8,9,"open'))
 
 

@@ -35,6 +35,8 @@ SENTENCES = {
 }
 """Patterns of private words in comments and docstrings, by the plain words."""
 
+ANY = re.compile(rf"\b(?:{'|'.join(SENTENCES)})\b", re.IGNORECASE)
+
 NAMES = {
     "Alike": "SharedCells",
     "Asked": "RowKind",
@@ -81,7 +83,7 @@ def _found(source: str) -> Iterator[tuple[int, str, str]]:
                 yield token.start[0], part, NAMES[part]
         elif token.type == tokenize.COMMENT or token.start in docstrings:
             text = " ".join(token.string.split())
-            for pattern, right in SENTENCES.items():
+            for pattern, right in SENTENCES.items() if ANY.search(text) else ():
                 for match in re.finditer(rf"\b(?:{pattern})\b", text, re.IGNORECASE):
                     yield token.start[0], match[0], right
 
