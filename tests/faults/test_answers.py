@@ -68,7 +68,8 @@ def test_a_page_in_an_answer_is_cut_and_escaped(make_world: MakeWorld) -> None:
     ending = world.run(*CREW, *TWO_ATTEMPTS)
     assert ending.exit_code == 1
     line = world.lines_by_pair()[pairs(1)[0]]
-    assert (line["http_status"], line["attempts"]) == ("502", "2")
+    assert line["http_status"] == "502"
+    assert int(line["attempts"]) >= 2  # One more for each that fails before any other row is answered.
     assert "Bad gateway" in line["error_message"]
     assert line["error_message"].isprintable()
     assert len(line["error_message"]) <= 300

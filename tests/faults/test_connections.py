@@ -55,12 +55,11 @@ def test_a_connection_that_is_cut_is_tried_again(make_world: MakeWorld, *, appli
 
 
 @pytest.mark.usefixtures("hurry")
-def test_a_connection_that_is_always_cut_is_no_verdict(make_world: MakeWorld, monkeypatch: Any) -> None:
+def test_a_connection_that_is_always_cut_is_no_verdict(make_world: MakeWorld) -> None:
     """Items 31, 32, 34, 35: after the last attempt the row is failed without a status; sent again, it is there.
 
     Others are answered all the while, so that it is no outage.
     """
-    monkeypatch.setattr(limiter, "GIVE_UP_SECONDS", 60.0)
     world = make_world(40, faults=one_pair_each(*CUT, applied=False))
     ending = world.run(*CREW, *TWO_ATTEMPTS, "--timeout", "0.1", "--rate", "100/1")
     assert ending.exit_code == 1
@@ -103,7 +102,7 @@ def test_a_port_that_is_closed_for_a_moment_is_tried_again(make_world: MakeWorld
     world.check(ending)
 
 
-@pytest.mark.usefixtures("hurry")
+@pytest.mark.usefixtures("give_up_soon")
 @pytest.mark.parametrize("full", [False, True])
 def test_a_port_where_nobody_answers_ends_the_load_for_now(make_world: MakeWorld, *, full: bool) -> None:
     """Items 30, 36: refused, or never accepted; in the end exit code 5 with every row pending, and it goes on."""
@@ -126,9 +125,8 @@ def test_a_port_where_nobody_answers_ends_the_load_for_now(make_world: MakeWorld
 
 
 @pytest.mark.usefixtures("hurry")
-def test_an_outage_is_waited_for_and_costs_no_row_an_attempt(make_world: MakeWorld, monkeypatch: Any) -> None:
+def test_an_outage_is_waited_for_and_costs_no_row_an_attempt(make_world: MakeWorld) -> None:
     """Item 46: one probe now and then, no attempt counted meanwhile, and full speed again by itself."""
-    monkeypatch.setattr(limiter, "GIVE_UP_SECONDS", 60.0)
     world = make_world(60, latency="5ms", faults=[{"fault": "503", "method": "PUT", "range": [10, 30]}])
     ending = world.run("--concurrency", "2", "--max-attempts", "15", "--rate", "100/1")
     assert ending.exit_code == 0, ending.said
@@ -148,7 +146,6 @@ def test_a_last_row_that_never_succeeds_fails_and_the_load_is_over(
     make_world: MakeWorld, monkeypatch: Any, fault: str
 ) -> None:
     """With nothing left that could succeed, HubSpot's answer to another question tells it from an outage."""
-    monkeypatch.setattr(limiter, "GIVE_UP_SECONDS", 60.0)
     monkeypatch.setattr(limiter, "PATIENCE_SECONDS", 0.5)
     last = pairs(20)[-1]
     world = make_world(20, faults=[{"fault": fault, "pair": last}])

@@ -23,6 +23,7 @@ def test_a_read_that_goes_wrong_is_made_again(make_world: MakeWorld, fault: str)
     world.check(ending)
 
 
+@pytest.mark.usefixtures("give_up_soon")
 def test_reads_that_never_succeed_end_the_load_for_now(make_world: MakeWorld) -> None:
     """Items 30, 46 for reads: exit code 5 with every row pending; nothing was sent that may have taken a label away."""
     world = make_world(20, faults=[{"fault": "503", **READ}])

@@ -75,6 +75,7 @@ def test_an_answer_that_stays_unreadable_is_no_success(make_world: MakeWorld) ->
     world.check(ending, failed=failed)
 
 
+@pytest.mark.usefixtures("give_up_soon")
 @pytest.mark.parametrize("begins", [1, 20])
 def test_a_login_page_for_everything_ends_the_load_for_now(make_world: MakeWorld, begins: int) -> None:
     """Item 25: a hotel's network answers 200 to whatever is asked: that is no success, and no row failed."""
