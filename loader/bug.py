@@ -10,7 +10,7 @@ from pathlib import Path
 
 from loader.errors import LoaderError
 from loader.fetch.address import secrets_in
-from loader.settings import DATABASE_URL, database_secrets
+from loader.settings import DATABASE_URL, Secret, database_secrets
 
 EXIT_CODE = LoaderError.exit_code
 
@@ -25,7 +25,7 @@ _TOKEN = re.compile(r"\bpat-[a-z0-9]{2,4}-[A-Za-z0-9-]{4,}")
 def report(error: BaseException, secrets: Iterable[str], log_file: str | None) -> str:
     """Write the traceback, without any secret, to the log file or else to a new private one; return its path."""
     text = "".join(traceback.format_exception(error))
-    for secret in sorted(secrets, key=len, reverse=True):
+    for secret in sorted({*secrets, *Secret.known}, key=len, reverse=True):
         if len(secret) >= SHORTEST_SECRET:
             text = text.replace(secret, "***")
     text = _TOKEN.sub("***", _BEARER.sub(r"\1***", text))

@@ -65,7 +65,7 @@ def settings_from(command: Command, environment: Mapping[str, str]) -> Settings:
     read_as = {"export": _records}.get(command.verb, _groups)
     return Settings(
         read=read_as(command, environment) if "column" in values else (),
-        connection=_connection_settings(values, environment),
+        connection=_connection_settings(command, environment),
         send=SendSettings(**_fields(SendSettings, {**values, **({"method": "archive"} if removes else {})})),
         verify=VerifySettings(**_fields(VerifySettings, values)),
         export=ExportSettings(**_fields(ExportSettings, values)),
@@ -179,10 +179,15 @@ def _types(values: Mapping[str, Any]) -> dict[str, str | None]:
     return types
 
 
-def _connection_settings(values: Mapping[str, Any], environment: Mapping[str, str]) -> ConnectionSettings:
+def _connection_settings(command: Command, environment: Mapping[str, str]) -> ConnectionSettings:
+    values, profile = command.values, command.profile
     checked = {**values, "base_url": base_url(values["base_url"], values["trust_host"])}
+    if profile is not None:
+        token: Secret | OAuthCredentials | None = _secret(profile.read_token(environment), profile.where)
+    else:
+        token = credentials(values["token_file"], environment)
     return ConnectionSettings(
-        credentials=credentials(values["token_file"], environment),
+        credentials=token,
         cache_folder=cache_folder(environment),
         **_fields(ConnectionSettings, checked),
     )

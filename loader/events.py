@@ -366,6 +366,21 @@ class CreatedLabel:
     types: tuple[ListedType, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """A profile as its file has it; `token` is the key that says where the token comes from, such as `token-env`.
+
+    `base_url` is blank for HubSpot's own.
+    """
+
+    name: str
+    portal_id: str
+    token: str
+    rate: str
+    api_version: str
+    base_url: str
+
+
 class ExplainedReason(NamedTuple):
     """What codes of `error_category` mean that say the same; `sent`: of rows that were sent, or of runs."""
 
@@ -579,6 +594,7 @@ Event = (
     | Labels
     | CreatedLabel
     | Explained
+    | Profile
     | Status
     | Finished
     | Verifying

@@ -3,23 +3,31 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+<<<<<<< HEAD
 from urllib.parse import unquote
 
 DATABASE_URL = "ASSOCIATION_LOADER_DATABASE_URL"
 """The variable of the environment with the database that queries are for; no option and no file has it."""
+=======
+from typing import ClassVar
+>>>>>>> dadda5a (Profiles: --profile uses an account, its token and its rate by a name, and nothing of the environment chooses another; profiles lists them)
 
 
 class Secret:
     """A text that never shows itself: prints, formats and pickles as stars.
+
+    `known` are the texts of all secrets of this process, for the last look at the traceback of a bug.
 
     >>> Secret("pat-na1-0001")
     ***
     """
 
     __slots__ = ("_text",)
+    known: ClassVar[set[str]] = set()
 
     def __init__(self, text: str) -> None:
         self._text = text
+        self.known.add(text)
 
     def reveal(self) -> str:
         """Return the text itself, for the one place that needs it."""
@@ -119,10 +127,12 @@ class OAuthCredentials:
 class ConnectionSettings:
     """Which portal to talk to and with what right. `timeout` is seconds for one request, all of it.
 
+    `profile` is the name of the profile that the rest comes from; None: there is none.
     `api_version` is one of `send.api.VERSIONS`, or `auto`: the version that a run began with, or that of the day.
     `cache_folder` is where loaders of one token on this machine share its limit; None: they do not.
     """
 
+    profile: str | None = None
     api_version: str = "auto"
     base_url: str = "https://api.hubapi.com"
     credentials: Secret | OAuthCredentials | None = None

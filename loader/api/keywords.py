@@ -134,6 +134,8 @@ def prepared(verb: str, source: Source, keywords: Mapping[str, object]) -> Prepa
         if name in options_of(verb):
             given.setdefault(name, True)
     ready = command(verb, given, environment, lambda option: option.keyword, arguments=source.inputs, typed=typed)
+    if token is not None and ready.profile is not None:
+        raise UsageError("token and profile are both given: keep one")
     return Prepared(command=ready, settings=settings_from(ready, environment), on_event=on_event)
 
 

@@ -158,6 +158,9 @@ class InputOptions(TypedDict, total=False):
 class ConnectionOptions(TypedDict, total=False):
     """Which portal to talk to, and how fast. `rate` is `"auto"` or `"190/10"`. `timeout` is seconds."""
 
+    profile: Annotated[str, Option("--profile",
+        "Use the HubSpot account, token and rate of this profile (association-loader profiles lists them).", NAME,
+        metavar="NAME", binds=True)]
     token_file: Annotated[Path, Option("--token-file",
         "File that holds the access token (else HUBSPOT_ACCESS_TOKEN).", PATH)]
     portal_id: Annotated[int | str, Option("--portal-id",
@@ -379,7 +382,17 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("metrics_file", "on_end", "keep"),
     ),
     "Access and speed": (
-        *("token_file", "portal_id", "config", "rate", "concurrency", "max_attempts", "timeout", "api_version"),
+        *(
+            "profile",
+            "token_file",
+            "portal_id",
+            "config",
+            "rate",
+            "concurrency",
+            "max_attempts",
+            "timeout",
+            "api_version",
+        ),
         *("base_url", "trust_host"),
     ),
 }

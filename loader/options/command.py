@@ -7,6 +7,7 @@ from typing import Any
 from loader.errors import UsageError
 from loader.options import Option
 from loader.options.file import ConfigurationFile, JobInput, parsed
+from loader.options.profiles import FIXED, Profile, profile
 from loader.options.verbs import options_of
 
 
@@ -16,6 +17,7 @@ class Command:
 
     `arguments` are the words without an option: inputs, or the results file of `undo`. `job` holds the `[[input]]`s
     of the configuration file. `typed` are the words that were typed, or could have been; none of them is a secret.
+    `profile` is the one that the command uses, None without any.
     """
 
     verb: str
@@ -23,6 +25,7 @@ class Command:
     arguments: tuple[str, ...] = ()
     job: tuple[JobInput, ...] = ()
     typed: tuple[str, ...] = ()
+    profile: Profile | None = None
 
 
 def command(
@@ -47,13 +50,19 @@ def command(
     in_file = file.values(verb) if file else {}
     job = file.inputs(verb) if file else ()
 
+    own = _profile(given, in_file, options, environment)
+
     def value_of(option: Option) -> Any:
         value = given.get(option.keyword)
-        if value is None and (value := option.in_environment(environment)) is not None and option.several:
+        if own is not None and option.keyword in FIXED:
+            value = own.values.get(option.keyword, option.default)
+        elif value is None and (value := option.in_environment(environment)) is not None and option.several:
             value = value.split(option.kind.separator)
         by_file = value is None and option.keyword in in_file
         if value is None:
-            value = in_file.get(option.keyword, option.default)
+            value = in_file.get(option.keyword)
+        if value is None:
+            value = own.values.get(option.keyword, option.default) if own else option.default
         if value is None:
             return () if option.several else False if option.is_flag else None
         try:
@@ -65,4 +74,35 @@ def command(
 
     # Of several mistakes, the first that was typed is reported.
     values = {name: value_of(options[name]) for name in [*given, *(each for each in options if each not in given)]}
-    return Command(verb=verb, values=values, arguments=arguments, job=job, typed=typed)
+    return Command(verb=verb, values=values, arguments=arguments, job=job, typed=typed, profile=own)
+
+
+def _profile(
+    given: Mapping[str, Any], in_file: Mapping[str, Any], options: Mapping[str, Option], environment: Mapping[str, str]
+) -> Profile | None:
+    """Return the profile that a command uses, if any; UsageError where it is contradicted.
+
+    A job that names its profile is never run under another, and no option or key may name another account, token or
+    address. What the environment says of these is not looked at.
+    """
+    option = options.get("profile")
+    if option is None:
+        return None
+    of_job = in_file.get("profile")
+    name = given.get("profile") or option.in_environment(environment) or of_job
+    if not name:
+        return None
+    if of_job and of_job != name:
+        raise UsageError(
+            f"the --config file belongs to profile {of_job}, and --profile says {name}: keep one of the two"
+        )
+    found = profile(name, environment)
+    for source, place in ((given, "the command line"), (in_file, "the --config file")):
+        for keyword in FIXED:
+            other, default = source.get(keyword), options[keyword].default
+            if other is not None and other.rstrip("/") != (found.values.get(keyword) or default or "").rstrip("/"):
+                raise UsageError(
+                    f"profile {name} says which account, token and address are used, and {options[keyword].word} on "
+                    f"{place} says otherwise: leave one of the two out"
+                )
+    return found

@@ -110,6 +110,15 @@ The records are all of FROM, or those that --ids names. `load` takes the file ba
 command, run again, resumes where it stopped.
 """,
     ),
+    "profiles": Verb(
+        module="loader.run.profiles",
+        options=(JsonOption,),
+        short_help="List the profiles of --profile.",
+        help="""List the profiles: HubSpot account, where the token comes from, rate, API version, address; no secret.
+
+They are in ~/.config/association-loader/profiles.toml, or in the file that ASSOCIATION_LOADER_PROFILES names.
+""",
+    ),
     "explain": Verb(
         module="loader.run.explain",
         arguments="[CODE]",

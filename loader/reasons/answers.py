@@ -217,7 +217,7 @@ CATEGORIES: dict[str, Reason] = {
     ),
     # Of the run
     "WRONG_PORTAL": Reason(
-        "The token belongs to another HubSpot account than --portal-id says.",
+        "The token belongs to another HubSpot account than --portal-id or the profile says.",
         "Use that account's token; then run the same command.",
         True,
     ),

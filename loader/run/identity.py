@@ -13,8 +13,8 @@ from loader.journal import Journal, Undo
 from loader.options.verbs import binding
 from loader.read import Input
 from loader.record.outputs import Outputs
+from loader.run.next_command import finish_undo
 from loader.settings import ConnectionSettings, InputSettings, SendSettings, Settings
-from loader.shell import as_file, command_line
 from loader.text import counted
 
 
@@ -166,7 +166,7 @@ def decide(
     if earlier.undo is not None:
         if differences:
             return Decision.NEW
-        raise _taken_back(outputs, earlier.undo)
+        raise _taken_back(outputs, earlier.undo, earlier.identity)
     if not differences:
         anew = not earlier.planned or (not settings.retry_failed and is_due_again(earlier, settings.again, now))
         return Decision.NEW if anew else Decision.RESUME
@@ -195,10 +195,10 @@ def is_due_again(earlier: Earlier, again: float | None, now: datetime) -> bool:
     return (now - earlier.last_work).total_seconds() > again
 
 
-def _taken_back(outputs: Outputs, undo: Undo) -> JournalMismatch:
+def _taken_back(outputs: Outputs, undo: Undo, bound: Mapping[str, Any]) -> JournalMismatch:
     """Return why a run that was taken back is neither resumed nor taken for finished."""
     if undo.finished_at is None:
-        finish = command_line(["association-loader", "undo", as_file(str(outputs.results))])
+        finish = finish_undo(str(outputs.results), bound)
         return JournalMismatch(
             f"{outputs.results}: the undo of this run is not finished: finish it with {finish}, or start over with "
             "--fresh"
@@ -213,8 +213,8 @@ def different(earlier: Earlier, now: Mapping[str, Any], portal_id: str | None) -
     words: dict[str, str] = {}
     for key, value in now.items():
         before = earlier.identity.get(key)
-        if before == value:
-            continue
+        if before == value or (key == "profile" and not (before and value)):
+            continue  # Without a profile, any token of the same HubSpot account continues the run.
         if key == "verb":
             words[key] = "it takes associations off" if before == "remove" else "it loads associations"
         elif key == "inputs":

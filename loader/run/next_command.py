@@ -1,9 +1,9 @@
 """The exact command that comes next, for people to copy."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from loader.errors import JournalError, LoaderError, RecordError
 from loader.journal import Counts, Journal
@@ -138,6 +138,14 @@ def load_mended(settings: Settings, outputs: Outputs, failures: Path) -> str | N
         options.append(_Part("--results", ("--results", as_file(str(results)))))
     verb = "remove" if settings.removes else "load"
     return _joined((settings.command[0], verb), [_Part("", (as_file(str(failures)),)), *options])
+
+
+def finish_undo(results: str, bound: Mapping[str, Any]) -> str:
+    """Return the command that finishes the undo of a run that is bound to `bound`."""
+    profile = bound.get("profile")
+    return command_line(
+        ["association-loader", "undo", as_file(results), *(["--profile", profile] if profile is not None else [])]
+    )
 
 
 def load_planned(settings: Settings) -> str | None:

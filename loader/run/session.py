@@ -271,9 +271,8 @@ async def recognize(portal: GatewayPortal, named: str | None, *, bound: str | No
         raise no_answer(error) from error
     if named and account.portal_id != named:
         raise WrongPortal(
-            f"the token belongs to HubSpot account {account.portal_id or 'unknown'}, not to {named} as "
-            "--portal-id says: "
-            "use that account's token",
+            f"the token belongs to HubSpot account {account.portal_id or 'unknown'}, not to {named} as --portal-id or "
+            "the profile says: use that account's token",
             category="WRONG_PORTAL",
         )
     if bound and account.portal_id != bound:

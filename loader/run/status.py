@@ -11,7 +11,7 @@ from loader.journal import Counts, Journal, holder, is_journal
 from loader.journal.lock import ENDING as LOCK
 from loader.record.outputs import is_set_aside, journal_of
 from loader.run.call import Call, Done
-from loader.shell import as_file, command_line
+from loader.run.next_command import finish_undo
 
 _JOURNAL = ".journal"
 _STAGING = "-staging"
@@ -111,7 +111,7 @@ def _next_command(journal: Journal) -> str | None:
     if facts.undo is None:
         return facts.next_command
     if facts.undo.finished_at is None:
-        return command_line(["association-loader", "undo", as_file(facts.outputs["results"])])
+        return finish_undo(facts.outputs["results"], facts.identity)
     return None
 
 

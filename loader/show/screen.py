@@ -22,6 +22,7 @@ from loader.events import (
     LookingUp,
     Note,
     Planned,
+    Profile,
     Progress,
     Reading,
     RemovalPlanned,
@@ -45,6 +46,7 @@ from loader.show.tables import (
     label_created,
     labels_listed,
     plain,
+    profiles_listed,
     removal_lines,
     undo_table,
     undone_table,
@@ -153,6 +155,8 @@ def show(events: Sequence[Event]) -> None:
     console = _Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     if states := [event for event in events if isinstance(event, Status)]:
         console.show(status_lines(states, folder=os.getcwd()))  # noqa: PTH109 - a text is wanted
+    if profiles := [event for event in events if isinstance(event, Profile)]:
+        console.show(profiles_listed(profiles))
     for event in events:
         match event:
             case Planned():

@@ -1,6 +1,6 @@
 """The tables a person reads when a command has ended: counts, reasons, files, and what to do next."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -15,6 +15,7 @@ from loader.events import (
     FailedFor,
     Finished,
     Labels,
+    Profile,
     RemovalPlanned,
     Undoable,
     Undone,
@@ -103,6 +104,15 @@ def labels_listed(event: Labels) -> Iterator[RenderableType]:
     else:
         first, second = event.names[event.object_type], event.names[event.to_object_type]
         yield plain(f"HubSpot lists no association type between {first} and {second}.")
+
+
+def profiles_listed(profiles: Iterable[Profile]) -> Iterator[RenderableType]:
+    """Yield the profiles, one a line."""
+    lines = table("Profile", "HubSpot account", "Token", "Rate", "API version", "Address")
+    for each in profiles:
+        cells = (each.name, each.portal_id, each.token, each.rate, each.api_version, each.base_url or "HubSpot")
+        lines.add_row(*map(plain, cells))
+    yield lines
 
 
 def label_created(event: CreatedLabel) -> Iterator[RenderableType]:

@@ -443,7 +443,11 @@ def test_max_duration_ends_it_for_now(run: Run, hubspot: Run, folder: Path) -> N
         (("contcts", "companies", "--output", "a.csv"), 2, "did you mean contacts"),
         (("products", "contacts", "--output", "a.csv"), 2, "HubSpot lists no association type from products to"),
         (("deals", "leads", "--output", "a.csv"), 2, "export leads deals instead"),
-        (("contacts", "companies", "--output", "a.csv", "--portal-id", "1"), 3, "not to 1 as --portal-id says"),
+        (
+            ("contacts", "companies", "--output", "a.csv", "--portal-id", "1"),
+            3,
+            "not to 1 as --portal-id or the profile says",
+        ),
         (("contacts", "companies", "--output", "a.csv", "--ids", "none.csv"), 2, "none.csv"),
         (("contacts", "companies", "--output", "a.csv", "--ids", "names.csv"), 2, "holds the ids of the contacts"),
         (("contacts", "companies", "--output", "ids.csv", "--ids", "ids.csv", "--fresh"), 2, "ids.csv is an input"),

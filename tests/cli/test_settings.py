@@ -43,6 +43,7 @@ VALUES = {
     "max_duration": ("90m", 5400.0),
     "again": ("20h", 72000.0),
     "timeout": ("5", 5.0),
+    "profile": ("acme", "acme"),
     "token_file": ("t", "t"),
     "portal_id": ("62515", "62515"),
     "api_version": ("2026-03", "2026-03"),
@@ -77,6 +78,8 @@ def test_every_option_of_load_has_an_environment_variable_and_a_key(
     """`ASSOCIATION_LOADER_<OPTION>` and `<option>` in the file; an option added later fails here until it has both."""
     option = options_of("load")[keyword]
     monkeypatch.delenv("HUBSPOT_BASE_URL", raising=False)
+    (folder / "profiles.toml").write_text("[acme]\nportal-id = 1\ntoken-env = 'ACME'\n")
+    monkeypatch.setenv("ASSOCIATION_LOADER_PROFILES", "profiles.toml")
     if keyword not in VALUES:
         assert keyword in ("rate", "max_failures", "daily_reserve", "max_removals"), f"what does {option.word} take?"
         text, meaning = {"rate": "190/10"}.get(keyword, "5%"), None

@@ -86,7 +86,8 @@ def test_a_pickle_is_no_input_whatever_its_name(name: str, tmp_path: Path, capfd
 
 
 def test_the_loader_unpickles_evaluates_and_starts_nothing() -> None:
-    """No call of it in the source: whatever comes in is data."""
+    """No call of it in the source: whatever comes in is data. Two modules start what the user names, and no shell."""
+    starting = {f"{name}: subprocess" for name in ("on_end.py", "profiles.py")}
     banned = {"pickle", "marshal", "shelve", "eval", "exec", "read_pickle", "unpickle", "subprocess", "system", "popen"}
     found = [
         f"{path.name}: {name}"
@@ -95,7 +96,7 @@ def test_the_loader_unpickles_evaluates_and_starts_nothing() -> None:
         for name in names(node)
         if name in banned
     ]
-    assert found == []
+    assert set(found) == starting
 
 
 def names(node: ast.AST) -> list[str]:

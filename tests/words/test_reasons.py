@@ -23,8 +23,9 @@ NO_REASON = {
     "names of Python": {"FILE_NAME", "O_CLOEXEC", "O_NOFOLLOW"},
     "environment variables": {
         "ASSOCIATION_LOADER_", "ASSOCIATION_LOADER_DATABASE_URL", "ASSOCIATION_LOADER_EXIT_CODE",
-        "ASSOCIATION_LOADER_ON_END", "HUBSPOT_", "HUBSPOT_ACCESS_TOKEN", "HUBSPOT_BASE_URL", "HUBSPOT_CLIENT_ID",
+        "ASSOCIATION_LOADER_ON_END", "ASSOCIATION_LOADER_PROFILES", "HUBSPOT_", "HUBSPOT_ACCESS_TOKEN", "HUBSPOT_BASE_URL", "HUBSPOT_CLIENT_ID",
         "HUBSPOT_CLIENT_SECRET", "HUBSPOT_REFRESH_TOKEN", "XDG_CACHE_HOME",
+        "XDG_CONFIG_HOME",
     },
 }  # fmt: skip
 """Words in capitals that are no reasons; whoever writes a new one says here what it is, or explains it there."""

@@ -1,0 +1,216 @@
+"""Profiles: what it takes to talk to one HubSpot account, under a name, in a file of the user's.
+
+[acme]
+portal-id = 62515
+token-command = ["pass", "show", "hubspot/acme"]
+rate = "190/10"
+
+A profile names its account, and it alone decides where requests go and with which token: whatever else the
+environment says of that is not looked at, and what the command line or a configuration file says must agree.
+"""
+
+import difflib
+import os
+import select
+import signal
+import stat
+import subprocess
+import time
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loader.errors import UsageError
+from loader.options import Option
+from loader.options.file import as_typed, parsed
+from loader.options.verbs import options_of
+
+TOKENS = ("token-file", "token-env", "token-command")
+"""Where the token may come from; a profile has one of them."""
+
+OPTIONS = ("portal_id", "base_url", "rate", "api_version")
+"""Keywords of the options that a profile may set."""
+
+FIXED = ("token_file", "portal_id", "base_url")
+"""Keywords of the options that decide which account gets what is sent: with a profile, nothing else does."""
+
+COMMAND_SECONDS = 30.0
+"""A vault may ask for a finger on a key first."""
+
+LONGEST_LINE = 1 << 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """A profile as its file has it. `values` are options by keyword, as typed; `token` is a path, the name of a
+    variable or the words of a command, as `kind`, its key, says.
+    """
+
+    name: str
+    file: Path
+    values: Mapping[str, str]
+    kind: str
+    token: str | tuple[str, ...]
+
+    @property
+    def where(self) -> str:
+        """What errors about its token begin with."""
+        return f"{self.file}: [{self.name}] {self.kind}"
+
+    def read_token(self, environment: Mapping[str, str]) -> str:
+        """Return the text that holds the token; UsageError, which never shows any of it, when there is none.
+
+        A command has half a minute. What it says on its standard error is not shown, as a secret may be part of it.
+        """
+        if self.kind == "token-command":
+            return _first_line(self.where, self.token)
+        if self.kind == "token-env":
+            found = environment.get(str(self.token))
+            if found is None:
+                raise UsageError(f"{self.where} names the variable {self.token}, which is not set")
+            return found
+        try:
+            return Path(self.file.parent, str(self.token)).expanduser().read_text("utf-8")
+        except OSError as error:
+            raise UsageError(f"{self.where} names a file that cannot be read ({error.strerror})") from error
+        except UnicodeDecodeError as error:
+            raise UsageError(f"{self.where} names a file that does not hold a token: it is not text") from error
+
+
+def profile(name: str, environment: Mapping[str, str]) -> Profile:
+    """Return a profile by its name; UsageError when there is none of that name, or it is wrong."""
+    file = profiles_file(environment)
+    tables = _tables(file)
+    if name not in tables:
+        near = difflib.get_close_matches(name, tables, n=1)
+        known = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(tables)) or 'none'}"
+        raise UsageError(f"{file}: there is no profile {name}: {known}")
+    return _profile(name, tables[name], file)
+
+
+def profiles(environment: Mapping[str, str]) -> list[Profile]:
+    """Return all profiles in the order of their file; UsageError when one is wrong."""
+    file = profiles_file(environment)
+    return [_profile(name, table, file) for name, table in _tables(file).items()]
+
+
+def profiles_file(environment: Mapping[str, str]) -> Path:
+    """Return where profiles are (XDG Base Directory Specification: a relative folder does not count)."""
+    if named := environment.get("ASSOCIATION_LOADER_PROFILES"):
+        return Path(named)
+    folder = environment.get("XDG_CONFIG_HOME", "")
+    home = Path(folder) if Path(folder).is_absolute() else Path(environment.get("HOME") or Path.home(), ".config")
+    return home / "association-loader" / "profiles.toml"
+
+
+def _tables(file: Path) -> dict[str, dict[str, Any]]:
+    try:
+        with file.open("rb") as open_file:
+            if os.fstat(open_file.fileno()).st_mode & stat.S_IWOTH:
+                raise UsageError(
+                    f"{file}: every user of this machine may write to it, and so choose the commands that it runs: "
+                    "change its permissions to 600"
+                )
+            content = tomllib.loads(open_file.read().decode("utf-8-sig"))
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"{file}: there is no such file, so there are no profiles: create it (ASSOCIATION_LOADER_PROFILES names "
+            "another)"
+        ) from error
+    except OSError as error:
+        raise UsageError(f"{file}: the profiles cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise UsageError(f"{file}: the profiles are not valid TOML ({error})") from None
+    for name, table in content.items():
+        if not isinstance(table, dict):
+            raise UsageError(f"{file}: {name} is not part of a profile: begin each profile with its name, as [acme]")
+    return content
+
+
+def _profile(name: str, table: Mapping[str, Any], file: Path) -> Profile:
+    """Return a profile, once it is right; UsageError, which shows no value, for the first thing that is not."""
+
+    def wrong(why: str) -> UsageError:
+        return UsageError(f"{file}: [{name}] {why}")
+
+    options = {entry.key: entry for entry in map(options_of("labels").get, OPTIONS) if entry is not None}
+    for key in table:
+        if key == "token":
+            raise wrong(f"has a token itself: keep it elsewhere, and name that place with one of {', '.join(TOKENS)}")
+        if key not in options and key not in TOKENS:
+            near = difflib.get_close_matches(key, (*options, *TOKENS), n=1)
+            hint = f"did you mean {near[0]}?" if near else f"the keys are {', '.join((*options, *TOKENS))}"
+            raise wrong(f"{key} is not a key of a profile: {hint}")
+    values = {option.keyword: _value(option, table[key], wrong) for key, option in options.items() if key in table}
+    if not values.get("portal_id"):
+        raise wrong("lacks portal-id, the number of its HubSpot account: nothing is sent to any other")
+    named = [key for key in TOKENS if key in table]
+    if len(named) != 1:
+        raise wrong(
+            f"has {' and '.join(named)}: keep one"
+            if named
+            else f"does not say where its token is: {' or '.join(TOKENS)}"
+        )
+    return Profile(name=name, file=file, values=values, kind=named[0], token=_token(named[0], table, wrong))
+
+
+def _value(option: Option, value: object, wrong: Any) -> str:
+    try:
+        text = str(as_typed(option, value))
+        parsed(option, text)
+    except ValueError as error:
+        raise wrong(f"{option.key} {error}") from error
+    return text
+
+
+def _token(key: str, table: Mapping[str, Any], wrong: Any) -> str | tuple[str, ...]:
+    """Return where a token is; what stands there is never shown, as it may be the token itself, by mistake."""
+    value = table[key]
+    if key == "token-command":
+        if not isinstance(value, list) or not value or not all(isinstance(word, str) and word for word in value):
+            raise wrong(f'{key} must be a list of words, such as ["pass", "show", "hubspot"]; no shell reads it')
+        return tuple(value)
+    if not isinstance(value, str) or not value:
+        raise wrong(f"{key} must be a text")
+    if key == "token-env" and not value.isidentifier():
+        raise wrong(f"{key} must be the name of a variable, and not the token itself")
+    return value
+
+
+def _first_line(where: str, words: str | tuple[str, ...]) -> str:
+    """Return the first line that a command writes; UsageError where it fails, or takes too long."""
+    deadline = time.monotonic() + COMMAND_SECONDS
+    try:
+        process = subprocess.Popen(  # noqa: S603 - what the user's own file says, and no shell
+            words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "a word of it holds a null character"
+        raise UsageError(f"{where} cannot be run ({why})") from None
+    with process:
+        try:
+            line = _line_of(process, deadline)
+            code = process.wait(max(0.0, deadline - time.monotonic()))
+        except (TimeoutError, subprocess.TimeoutExpired):
+            raise UsageError(f"{where} is not done after {COMMAND_SECONDS:g} seconds: run it by itself") from None
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+    if code:
+        raise UsageError(f"{where} ended with exit code {code}: run it by itself to see why")
+    return line
+
+
+def _line_of(process: "subprocess.Popen[bytes]", deadline: float) -> str:
+    assert process.stdout is not None  # noqa: S101 - it is a pipe
+    descriptor, found = process.stdout.fileno(), b""
+    while b"\n" not in found and len(found) < LONGEST_LINE:
+        if not select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            raise TimeoutError
+        more = os.read(descriptor, LONGEST_LINE)
+        if not more:
+            break
+        found += more
+    return found.partition(b"\n")[0].decode("utf-8", "replace")

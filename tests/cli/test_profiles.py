@@ -1,0 +1,266 @@
+"""Profiles: nothing is sent to a HubSpot account that its profile does not name, and no token is written anywhere."""
+
+import json
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+import loader
+from loader.errors import UsageError
+from loader.journal import Journal, Undo
+from loader.options import profiles as of_profiles
+from loader.sandbox import Sandbox, SandboxThread
+from tests.cli.conftest import TOKEN, Done
+from tests.written import hold_nowhere
+
+Run = Callable[..., Done]
+
+NAMES = ("acme", "beta", "coral", "delta", "wrong")
+
+ACCOUNT = ("GET", "/account-info/v3/details")
+
+FILE = "Record ID,to_object_id\n101,201\n102,202\n"
+
+COMMAND_TOKEN = "pat-na1-canary-of-a-command"
+"""What the token command of the profile acme writes."""
+
+
+@pytest.fixture
+def portals(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Sandbox]]:
+    """A sandbox for each profile, with an account of its own that takes any token; `wrong` names another account."""
+    (folder / "a.csv").write_text(FILE)
+    (folder / "of_beta.token").write_text("token-of-beta\n")
+    (folder / "vault.py").write_text(
+        "import sys\nprint('-'.join(['pat', 'na1', 'canary', 'of', 'a', 'command']))\n"
+        "print('a second line')\nprint('-'.join(['pat', 'na1', 'canary', 'of', 'a', 'command']), file=sys.stderr)\n"
+    )
+    monkeypatch.setenv("TOKEN_OF_MANY", "token-of-many")
+    monkeypatch.setenv("ASSOCIATION_LOADER_PROFILES", str(folder / "profiles.toml"))
+    with ExitStack() as held:
+        found = {
+            name: held.enter_context(SandboxThread(portal={"portal_id": 1000 + number}))
+            for number, name in enumerate(NAMES)
+        }
+        by_default = "token-env = 'TOKEN_OF_MANY'"
+        token = {"acme": f"token-command = {json.dumps([sys.executable, 'vault.py'])}"}
+        token["beta"] = 'token-file = "of_beta.token"'
+        (folder / "profiles.toml").write_text(
+            "".join(
+                f"[{name}]\nportal-id = {sandbox.portal.portal_id + 5000 * (name == 'wrong')}\n"
+                f'base-url = "{sandbox.url}"\nrate = "900/1"\n{token.get(name, by_default)}\n\n'
+                for name, sandbox in found.items()
+            )
+        )
+        yield found
+
+
+def asked(sandbox: Sandbox) -> list[tuple[str, str]]:
+    return [(request.method, request.path) for request in sandbox.requests]
+
+
+ENVIRONMENTS: tuple[dict[str, str], ...] = (
+    {},
+    {"HUBSPOT_ACCESS_TOKEN": ""},
+    {"HUBSPOT_BASE_URL": "beta", "ASSOCIATION_LOADER_PORTAL_ID": "1001"},
+    {"ASSOCIATION_LOADER_BASE_URL": "beta", "ASSOCIATION_LOADER_PORTAL_ID": "1004"},
+    {"ASSOCIATION_LOADER_PORTAL_ID": "6004", "ASSOCIATION_LOADER_TOKEN_FILE": "of_beta.token"},
+    {"ASSOCIATION_LOADER_PROFILE": "beta", "HUBSPOT_BASE_URL": "beta"},
+    {"HUBSPOT_CLIENT_ID": "i", "HUBSPOT_CLIENT_SECRET": "s" * 9, "HUBSPOT_REFRESH_TOKEN": "r" * 9},
+)
+"""What the environment may say beside the profile that is typed; the name of a profile means its address."""
+
+
+@pytest.mark.parametrize("said", ENVIRONMENTS)
+def test_nothing_is_sent_to_an_account_that_the_profile_does_not_name(
+    said: dict[str, str], portals: dict[str, Sandbox], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However the environment is set: the profile's own account gets the file, any other the account question alone."""
+    for variable, value in said.items():
+        monkeypatch.setenv(variable, portals[value].url if variable.endswith("_URL") else value)
+    types = ("--from", "contacts", "--to", "companies")
+    commands = (
+        ("load", "a.csv", *types),
+        ("verify", "a.csv", *types, "--wait", "0s"),
+        ("undo", "a.results.csv", "--yes"),
+        ("remove", "a.csv", *types, "--yes"),
+        ("export", "contacts", "companies", "--output", "e.csv"),
+        ("create-label", "contacts", "companies", "Friend"),
+        ("labels", "contacts", "companies"),
+    )
+    for name in NAMES:
+        before = {each: len(sandbox.requests) for each, sandbox in portals.items()}
+        for words in commands[: 1 if said else None]:
+            done = run(*words, "--profile", name, *(["--fresh"] if words[0] in ("load", "remove", "export") else []))
+            refused = 2 if words[0] == "undo" else 3  # That account's load has left nothing to undo.
+            assert done.code == (refused if name == "wrong" else 0), (words, done.err)
+        new = {each: asked(sandbox)[before[each] :] for each, sandbox in portals.items()}
+        assert [each for each in NAMES if new[each]] == [name]
+        assert any(method == "PUT" for method, _ in new[name]) == (name != "wrong")
+        assert name != "wrong" or set(new[name]) == {ACCOUNT}
+
+
+def test_the_output_of_a_token_command_is_written_nowhere(
+    portals: dict[str, Sandbox], run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not into files, log, screen, nor into the report of a bug; it is what requests are signed with."""
+    done = run("load", "a.csv", "--from", "contacts", "--to", "companies", "--profile", "acme", "--log-file", "log")
+    assert done.code == 0
+    assert json.loads((folder / "a.summary.json").read_text())["portal_id"] == "1000"
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError(f"it holds {COMMAND_TOKEN} and token-of-beta")
+
+    monkeypatch.setattr("loader.run.labels.labels_of", broken)
+    for name in ("acme", "beta"):
+        done = run("labels", "contacts", "companies", "--profile", name, "--json")
+        assert done.code == 70
+    monkeypatch.setattr("loader.run.plan.plan_rows", broken)
+    assert run("plan", "a.csv", "--from", "0-1", "--to", "0-2", "--profile", "acme", "--log-file", "log").code == 70
+    assert "it holds ***" in (folder / "log").read_text()
+    hold_nowhere(COMMAND_TOKEN, folder)
+    assert COMMAND_TOKEN not in done.out + done.err
+    assert portals["acme"].requests
+
+
+def test_profiles_are_listed_without_secrets(portals: dict[str, Sandbox], run: Run) -> None:
+    """One line each; as JSON, an object each."""
+    done = run("profiles")
+    assert done.code == 0
+    assert [line.split()[:3] for line in done.out.splitlines() if line.split()[:1] == ["beta"]] == [
+        ["beta", "1001", "token-file"]
+    ]
+    found = [json.loads(line) for line in run("profiles", "--json").out.splitlines()]
+    assert [(each["event"], each["name"], each["portal_id"]) for each in found][-1] == ("profile", "wrong", "6004")
+    assert found[0] == {
+        "event": "profile",
+        "name": "acme",
+        "portal_id": "1000",
+        "token": "token-command",
+        "rate": "900/1",
+        "api_version": "auto",
+        "base_url": portals["acme"].url,
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--profile", "acmee"), "there is no profile acmee: did you mean acme?"),
+        (("--profile", "acme", "--portal-id", "1001"), "--portal-id on the command line says otherwise"),
+        (("--profile", "acme", "--token-file", "of_beta.token"), "--token-file on the command line says otherwise"),
+        (("--profile", "acme", "--base-url", "http://127.0.0.1:1"), "--base-url on the command line says otherwise"),
+        (("--profile", "acme", "--config", "job.toml"), "belongs to profile beta, and --profile says acme"),
+        (("--profile", "acme", "--config", "other.toml"), "--portal-id on the --config file says otherwise"),
+    ],
+)
+def test_what_contradicts_a_profile_is_refused(
+    words: tuple[str, ...], says: str, portals: dict[str, Sandbox], run: Run, folder: Path
+) -> None:
+    """In one sentence, before anything is sent; what agrees is no contradiction."""
+    (folder / "job.toml").write_text('profile = "beta"\n')
+    (folder / "other.toml").write_text("portal-id = 7\n")
+    done = run("labels", "contacts", "companies", *words)
+    assert done.code == 2
+    assert says in done.err
+    assert not any(asked(sandbox) for sandbox in portals.values())
+
+
+def test_a_job_names_its_profile_and_the_environment_cannot_take_it_elsewhere(
+    portals: dict[str, Sandbox], run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The profile of the job is used; another one in the environment is refused; rate on the command line counts."""
+    (folder / "job.toml").write_text('profile = "beta"\n')
+    monkeypatch.setenv("ASSOCIATION_LOADER_CONFIG", "job.toml")
+    assert run("labels", "contacts", "companies", "--portal-id", "1001", "--rate", "50/1").code == 0
+    assert asked(portals["beta"])
+    monkeypatch.setenv("ASSOCIATION_LOADER_PROFILE", "acme")
+    assert run("labels", "contacts", "companies").code == 2
+    assert not asked(portals["acme"])
+
+
+def test_a_run_is_resumed_under_its_own_profile(portals: dict[str, Sandbox], run: Run, folder: Path) -> None:
+    """And the command that comes next names it."""
+    words = ("load", "a.csv", "--from", "contacts", "--to", "companies")
+    assert run(*words, "--profile", "coral", "--limit", "1").code == 0
+    assert "--profile coral" in json.loads((folder / "a.summary.json").read_text())["next_command"]
+    done = run(*words, "--profile", "delta")
+    assert (done.code, asked(portals["delta"])) == (2, [])
+    assert "--profile was coral, now delta" in done.err
+    assert run(*words, "--profile", "coral").code == 0
+    with Journal(folder / "a.journal") as journal:
+        journal.remember(undo=Undo(started_at="2026-11-29T03:00:00+00:00"))
+    finish = "association-loader undo a.results.csv --profile coral"
+    assert finish in run(*words, "--profile", "coral").err
+    assert json.loads(run("status", "a.results.csv", "--json").out)["next_command"] == finish
+
+
+GOOD = "portal-id = 1\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("[acme]\ntoken-env = 'A'\n", "lacks portal-id"),
+        (f"[acme]\n{GOOD}", "does not say where its token is"),
+        (f"[acme]\n{GOOD}token-env = 'A'\ntoken-file = 'b'\n", "has token-file and token-env: keep one"),
+        (f"[acme]\n{GOOD}token = '{TOKEN}'\n", "has a token itself"),
+        (f"[acme]\n{GOOD}token-env = '{TOKEN}'\n", "must be the name of a variable, and not the token itself"),
+        (f"[acme]\n{GOOD}token-env = 'A'\n", "names the variable A, which is not set"),
+        (f"[acme]\n{GOOD}token-file = '{TOKEN}'\n", "names a file that cannot be read"),
+        (f"[acme]\n{GOOD}token-command = 'pass show'\n", "must be a list of words"),
+        (f"[acme]\n{GOOD}token-command = ['./not-there']\n", "cannot be run (No such file or directory)"),
+        (f"[acme]\n{GOOD}token-command = ['sh', '-c', 'echo {TOKEN} >&2; exit 3']\n", "ended with exit code 3"),
+        (f"[acme]\n{GOOD}token-command = ['echo']\n", "token-command is empty"),
+        (f"[acme]\n{GOOD}token-command = ['echo', 'two words']\n", "characters that no token has"),
+        (f"[acme]\n{GOOD}token-command = ['sleep', '9']\n", "is not done after 0.01 seconds"),
+        (f"[acme]\n{GOOD}token-env = 'A'\nrates = '1/1'\n", "rates is not a key of a profile: did you mean rate?"),
+        (f"[acme]\n{GOOD}token-env = 'A'\nrate = 'quick'\n", "rate needs auto, or requests/seconds"),
+        ("portal-id = 1\n", "begin each profile with its name"),
+        ("[acme\n", "not valid TOML"),
+    ],
+)
+def test_a_profile_that_is_wrong_is_said_in_one_sentence(
+    content: str, says: str, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which file, which profile, what is wrong; and never what may be the token."""
+    (folder / "profiles.token").write_text(content)  # By its name it may hold a token.
+    monkeypatch.setenv("ASSOCIATION_LOADER_PROFILES", "profiles.token")
+    monkeypatch.setattr(of_profiles, "COMMAND_SECONDS", 0.01 if "sleep" in content else 30.0)
+    done = run("labels", "contacts", "companies", "--profile", "acme")
+    assert (done.code, done.out) == (2, "")
+    assert says in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+def test_a_file_that_everybody_may_write_chooses_no_command(
+    portals: dict[str, Sandbox], run: Run, folder: Path
+) -> None:
+    """It could name any program."""
+    path = folder / "profiles.toml"
+    path.chmod(path.stat().st_mode | stat.S_IWOTH)
+    assert "change its permissions to 600" in run("labels", "contacts", "companies", "--profile", "acme").err
+    assert not asked(portals["acme"])
+
+
+def test_profiles_are_in_the_folder_of_configurations(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of the XDG specification; a missing file is named."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder))
+    assert f"{folder}/association-loader/profiles.toml: there is no such file" in run("profiles").err
+    monkeypatch.setenv("XDG_CONFIG_HOME", "relative")
+    monkeypatch.setenv("HOME", str(folder))
+    (folder / ".config" / "association-loader").mkdir(parents=True)
+    (folder / ".config" / "association-loader" / "profiles.toml").write_text(f"[a]\n{GOOD}token-env = 'A'\n")
+    assert "token-env" in run("profiles").out
+
+
+def test_python_has_the_keyword(portals: dict[str, Sandbox], folder: Path) -> None:
+    """`profile=`, and not with a token."""
+    done = loader.load_sync(folder / "a.csv", from_="contacts", to="companies", profile="delta")
+    assert (done.exit_code, done.summary["portal_id"]) == (0, "1003")
+    with pytest.raises(UsageError, match="token and profile are both given"):
+        loader.plan_sync(folder / "a.csv", profile="delta", token="x" * 9)
+    assert not any(asked(portals[name]) for name in NAMES if name != "delta")
