@@ -3,14 +3,11 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-<<<<<<< HEAD
+from typing import ClassVar
 from urllib.parse import unquote
 
 DATABASE_URL = "ASSOCIATION_LOADER_DATABASE_URL"
 """The variable of the environment with the database that queries are for; no option and no file has it."""
-=======
-from typing import ClassVar
->>>>>>> dadda5a (Profiles: --profile uses an account, its token and its rate by a name, and nothing of the environment chooses another; profiles lists them)
 
 
 class Secret:

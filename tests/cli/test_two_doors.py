@@ -44,11 +44,8 @@ VALUES: dict[str, Any] = {
     "--again": "20h",
     "--keep": 3,
     "--metrics-file": "figures.prom",
-<<<<<<< HEAD
     "--on-end": "touch ended",
-=======
     "--profile": "nobody",
->>>>>>> dadda5a (Profiles: --profile uses an account, its token and its rate by a name, and nothing of the environment chooses another; profiles lists them)
     "--token-file": "nowhere.token",
     "--portal-id": 7,
     "--base-url": "http://api.hubapi.com",
