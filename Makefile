@@ -77,7 +77,19 @@ scheduler-tools:
 		apt-get update -qq && apt-get install --yes -qq cron systemd >/dev/null; } \
 		|| { echo "make test-long needs the commands crontab and systemd-analyze: install cron and systemd" >&2; exit 1; }
 
-test-long: .venv/.test-tools .venv/.schedulers scheduler-tools ## those that take many minutes: kills, simulated nights, real schedulers
+.venv/.remote: .venv/.test-tools
+	@echo "Installing what opens buckets and servers, and an S3 server."
+	@$(call pip,--editable '.[remote,test-long]')
+	@touch $@
+
+# OpenSSH's server, for data that is read over sftp; on Debian it is installed where it is missing, and not started.
+.PHONY: sftp-server
+sftp-server:
+	@PATH="$$PATH:/usr/sbin" command -v sshd >/dev/null || { \
+		apt-get update -qq && RUNLEVEL=1 apt-get install --yes -qq openssh-server >/dev/null; } \
+		|| { echo "make test-long needs the command sshd: install openssh-server" >&2; exit 1; }
+
+test-long: .venv/.test-tools .venv/.schedulers .venv/.remote scheduler-tools sftp-server ## those that take many minutes: kills, simulated nights, real schedulers
 	$(BIN)/pytest tests/long -o norecursedirs='.*' --quiet -s
 
 test-browser: .venv/.test-tools ## the report in a real browser, Debian's Chromium if there is none yet
