@@ -45,12 +45,6 @@ def settings_from(command: Command, environment: Mapping[str, str]) -> Settings:
         )
     if values.get("mirror_all_labels") and values["existing"] != "mirror":
         raise UsageError("--mirror-all-labels works only with --existing mirror: nothing else removes associations")
-    for keyword in ("results", "failures", "report", "output"):
-        if is_address(path := values.get(keyword) or ""):
-            raise UsageError(
-                f"--{keyword} {without_secrets(path)} is an address: what a command writes is a file of this machine"
-                f"{', and --copy-to copies it elsewhere' if 'copy_to' in values else ''}"
-            )
     if values.get("report") and not values.get("dry_run", True):
         raise UsageError(
             "--report writes a plan as a page, and this is not a plan: add --dry-run (after a run, the command is "

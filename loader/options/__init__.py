@@ -19,6 +19,7 @@ from loader.options.kinds import (
     HOW_MANY,
     NAME,
     PATH,
+    PATH_OR_ADDRESS,
     PORTAL_ID,
     RATE,
     TEXT,
@@ -230,8 +231,8 @@ class SendOptions(TypedDict, total=False):
     failures: Annotated[Path, Option("--failures",
         "Where failed and rejected records go: a text like the input, or .xlsx.", PATH)]
     copy_to: Annotated[Path, Option("--copy-to",
-        "At the end, also copy results, failures and summary to this folder: s3://…, sftp://…, a path.", PATH,
-        metavar="URL")]
+        "At the end, also copy results, failures and summary to this folder: s3://…, sftp://…, a path.",
+        PATH_OR_ADDRESS, metavar="URL")]
     concurrency: Annotated[int | str, Option("--concurrency",
         "Most requests under way at once.", HOW_MANY, "auto", "auto|N")]
     max_attempts: MaxAttempts
@@ -312,7 +313,7 @@ class ExportOptions(TypedDict, total=False):
     output: Annotated[Path, Option("--output",
         "Where the export goes: .csv, .jsonl or .parquet, or - for standard output as CSV.", PATH)]
     ids: Annotated[Path, Option("--ids",
-        "Only the records in the object_id column of this input.", PATH, metavar="INPUT")]
+        "Only the records in the object_id column of this input.", PATH_OR_ADDRESS, metavar="INPUT")]
     by_label: Annotated[bool, Option("--by-label",
         "Leave out the type ids of the account's own labels, so that another HubSpot account can load it.", FLAG)]
     sql: Annotated[str, replace(_SQL, help="Only the records in the object_id column of what this query gives.")]

@@ -46,7 +46,10 @@ def command(
     path = given.get("config")
     if path is None and "config" in options:
         path = options["config"].in_environment(environment)
-    file = ConfigurationFile.read(path) if path is not None else None
+    try:
+        file = ConfigurationFile.read(options["config"].kind.read(path)) if path is not None else None
+    except ValueError as error:
+        raise UsageError(f"{spelled(options['config'])} {error}") from error
     in_file = file.values(verb) if file else {}
     job = file.inputs(verb) if file else ()
 

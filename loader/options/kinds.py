@@ -141,10 +141,18 @@ def _field_and_header(text: str) -> tuple[str, str]:
     return field, header if header.strip() else ""
 
 
+def _path(text: str) -> str:
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
+        # Not shown: it may hold a password.
+        raise ValueError("needs a file of this machine, not an address; load --copy-to copies results elsewhere.")
+    return text
+
+
 TEXT = ValueKind(read=str)
 NAME = ValueKind(read=lambda text: text or None)
 """A text; a blank one counts as none."""
-PATH = ValueKind(read=str)
+PATH = ValueKind(read=_path)
+PATH_OR_ADDRESS = ValueKind(read=str)
 FLAG = ValueKind(read=_flag)
 COMMAND = ValueKind(read=_command)
 PORTAL_ID = ValueKind(read=_portal_id)

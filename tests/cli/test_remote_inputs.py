@@ -340,7 +340,11 @@ def test_where_nothing_can_be_copied_is_said_before_anything_is_sent(sandbox: An
         assert done.code == 2
         assert why in done.err
         assert CANARY not in done.err
-    done = load("a.csv", "--results", "s3://bucket/a.results.csv")
-    assert done.code == 2
-    assert "--copy-to copies it elsewhere" in done.err
+    for word in ("--results", "--failures", "--log-file", "--metrics-file", "--token-file", "--config"):
+        done = load("a.csv", word, f"s3://bucket/a.results.csv{SIGNED}")
+        assert done.code == 2
+        assert (
+            f"{word} needs a file of this machine, not an address; load --copy-to copies results elsewhere" in done.err
+        )
+        assert CANARY not in done.err
     assert [file.name for file in folder.iterdir()] == ["a.csv"]
