@@ -137,6 +137,12 @@ class ConnectionSettings:
     timeout: float = 30.0
     cache_folder: str | None = None
 
+    def secrets(self) -> list[str]:
+        """Return the secret texts of the credentials."""
+        if isinstance(self.credentials, OAuthCredentials):
+            return [self.credentials.client_secret.reveal(), self.credentials.refresh_token.reveal()]
+        return [self.credentials.reveal()] if self.credentials is not None else []
+
 
 @dataclass(frozen=True, slots=True)
 class Rate:
@@ -253,7 +259,4 @@ class Settings:
     def secrets(self) -> list[str]:
         """Return every secret text, for a last look at what is about to be written."""
         of_queries = [text for group in self.read if group.rows_of is not None for text in group.rows_of.secrets()]
-        credentials = self.connection.credentials
-        if isinstance(credentials, OAuthCredentials):
-            return [credentials.client_secret.reveal(), credentials.refresh_token.reveal(), *of_queries]
-        return [*([credentials.reveal()] if credentials is not None else []), *of_queries]
+        return [*self.connection.secrets(), *of_queries]

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from loader.events import Note
 from loader.run.call import Call, Done
+from loader.settings import DATABASE_URL
 from loader.stopping import Stop
 
 T = TypeVar("T")
@@ -25,7 +26,7 @@ EXIT_CODE = "ASSOCIATION_LOADER_EXIT_CODE"
 
 _PUBLIC = ("HUBSPOT_BASE_URL", "HUBSPOT_CLIENT_ID")
 _NOT_PASSED_ON = (
-    "ASSOCIATION_LOADER_DATABASE_URL",
+    DATABASE_URL,
     "ASSOCIATION_LOADER_ON_END",  # A loader that the program starts would start the program again.
 )
 _LONG_SECRET = 8
@@ -40,14 +41,14 @@ async def then_on_end(call: Call, work: Coroutine[Any, Any, Done[T]]) -> Done[T]
     done = await work
     words = call.settings.on_end
     if words and done.summary is not None and not call.stop.at_once:
-        environment = _environment(os.environ, call.settings.secrets()) | {EXIT_CODE: str(done.exit_code)}
+        environment = _environment(os.environ, call.settings.connection.secrets()) | {EXIT_CODE: str(done.exit_code)}
         if trouble := await _run(words, json.dumps(done.summary), environment, call.stop):
             call.notify(Note(f"--on-end: {words[0]} {trouble}; that changes nothing of the run", serious=True))
     return done
 
 
 def _environment(environment: Mapping[str, str], secrets: Sequence[str]) -> dict[str, str]:
-    """Return an environment without what holds a secret, under whatever name."""
+    """Return an environment without the database's address, and without credentials, under whatever name."""
 
     def is_secret(name: str, value: str) -> bool:
         named = name.startswith("HUBSPOT_") and name not in _PUBLIC
