@@ -18,7 +18,7 @@ from loader.complain import PROGRAM, complain
 from loader.errors import LoaderError, UsageError
 from loader.options import GROUPS, Option
 from loader.options.kinds import PATH, PATH_OR_ADDRESS, ValueKind
-from loader.options.verbs import VERBS, Verb, options_of
+from loader.options.verbs import VERBS, Verb, ignored_options, options_of
 
 if TYPE_CHECKING:
     from loader.options.command import Command
@@ -30,7 +30,7 @@ FEW_OPTIONS = 10
 class _Option(click.Option):
     """An option of the table: click shows it and finds its words; what they mean is read with all other sources."""
 
-    def __init__(self, option: Option) -> None:
+    def __init__(self, option: Option, *, ignored: bool = False) -> None:
         super().__init__(
             [option.word, option.keyword],
             type=None if option.is_flag else _type(option.kind),
@@ -40,6 +40,8 @@ class _Option(click.Option):
             show_default=bool(option.default),
             metavar=option.metavar,
             help=option.help,
+            hidden=ignored,
+            expose_value=not ignored,
         )
 
     def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
@@ -98,7 +100,11 @@ def _command(name: str, verb: Verb) -> click.Command:
     return _Command(
         name,
         callback=_run_verb,
-        params=[*arguments, *map(_Option, options_of(name).values())],
+        params=[
+            *arguments,
+            *map(_Option, options_of(name).values()),
+            *(_Option(option, ignored=True) for option in ignored_options(name)),
+        ],
         help=verb.help,
         short_help=verb.short_help,
     )

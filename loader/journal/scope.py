@@ -228,6 +228,11 @@ class MirrorJournal(Journal):
         )
         return np.array([record for (record,) in found], np.int64)
 
+    def exempt_pairs(self, direction: Direction, from_ids: Ids, to_ids: Ids) -> Flags:
+        """Tell the pairs that nothing is taken off, for one of their records."""
+        found: Flags = np.isin(from_ids, self._exempt_among(direction[0], from_ids))
+        return found | np.isin(to_ids, self._exempt_among(direction[1], to_ids))
+
     def _open_among(self, pairs: Ids) -> Flags:
         """Tell the pairs that have no outcome yet and were never sent."""
         known: set[int] = set()
@@ -478,25 +483,28 @@ class MirrorJournal(Journal):
     def claim_lot(self, *, in_row_order: bool = False) -> Lot | None:
         """Return the next pairs that are to be looked up together; of those to be taken off, none of exempt records."""
         while (lot := super().claim_lot(in_row_order=in_row_order)) is not None and self.turn:
-            first, second = lot.own.direction
-            exempt = np.isin(lot.own.from_ids, self._exempt_among(first, lot.own.from_ids))
-            exempt |= np.isin(lot.own.to_ids, self._exempt_among(second, lot.own.to_ids))
+            exempt = self.exempt_pairs(lot.own.direction, lot.own.from_ids, lot.own.to_ids)
             if not exempt.all():
                 return replace(lot, own=lot.own.take(~exempt))
         return lot
 
 
-def removed_before(path: Path, pairs: BesidePairs) -> Flags:
-    """Return which pairs something was taken off by the run of another journal, which is read and not changed."""
+def known_before(path: Path, pairs: BesidePairs) -> tuple[Flags, Flags]:
+    """Tell the pairs that the run of another journal took something off, and those that were exempt there.
+
+    That journal is read and not changed.
+    """
+    exempt = np.zeros(len(pairs.numbers), np.bool_)
     found = np.zeros(len(pairs.numbers), np.bool_)
     with suppress(JournalError, RecordError), MirrorJournal(path, read_only=True) as journal:
+        exempt = journal.exempt_pairs(pairs.direction, pairs.from_ids, pairs.to_ids)
         for number in range(len(journal.lots)):
             removed = journal.removed_pairs(number)
             if removed is not None and removed.direction == pairs.direction:
                 before = set(zip(removed.from_ids.tolist(), removed.to_ids.tolist(), strict=True))
                 now = zip(pairs.from_ids.tolist(), pairs.to_ids.tolist(), strict=True)
                 found |= np.array([each in before for each in now], np.bool_)
-    return found
+    return found, exempt
 
 
 def _some(surplus: Surplus, which: Flags) -> Surplus:

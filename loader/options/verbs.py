@@ -32,7 +32,8 @@ class Verb:
 
     `arguments` are the words without an option as the help shows them: `INPUT...` may be several, `[CODE]` may be
     left out, `one|other` is one of two. In `help`, the lines of a paragraph that begins with a backspace are not
-    filled.
+    filled. `ignores` are options of a load or a removal that change nothing here: they may be typed, so that the same
+    command works behind another word.
     """
 
     module: str
@@ -40,6 +41,7 @@ class Verb:
     short_help: str
     help: str
     arguments: str = ""
+    ignores: tuple[str, ...] = ()
 
 
 VERBS: Mapping[str, Verb] = {
@@ -156,6 +158,10 @@ and it may be asked while a load runs.
         module="loader.run.verify",
         arguments="INPUT...",
         options=(InputOptions, ReadBackOptions, ConnectionOptions, OutputOptions),
+        ignores=(
+            *("again", "concurrency", "create_labels", "keep", "max_failures", "max_removals", "method"),
+            *("retry_failed", "unread", "yes"),
+        ),
         short_help="Check that HubSpot has what the inputs say.",
         help="""Read back from HubSpot what the inputs ask for, and write one line for each row.
 
@@ -204,6 +210,12 @@ def options_of(verb: str) -> Mapping[str, Option]:
     """Return the options of a command by their keywords."""
     entries = {name: entry for group in VERBS[verb].options for name, entry in group.__annotations__.items()}
     return {name: replace(entry.__metadata__[0], keyword=name) for name, entry in entries.items()}
+
+
+def ignored_options(verb: str) -> list[Option]:
+    """Return the options that a command takes and does not look at."""
+    known = {**options_of("remove"), **options_of("load")}
+    return [known[name] for name in VERBS[verb].ignores]
 
 
 def all_options() -> Iterator[Option]:

@@ -3,8 +3,11 @@
 import asyncio
 from pathlib import Path
 
+import numpy as np
+
+from loader.columns import Flags
 from loader.journal import AsyncJournal, is_journal
-from loader.journal.scope import BesidePairs, MirrorJournal, removed_before
+from loader.journal.scope import BesidePairs, MirrorJournal, known_before
 from loader.model import Outcome
 from loader.run.mirror import read_all_in_scope
 from loader.run.session import Session
@@ -25,8 +28,9 @@ _BACK_AGAIN = (
 async def find_surplus(journal: AsyncJournal[MirrorJournal], gateway: Gateway, session: Session, load: Path) -> None:
     """Read all records in scope, and record what of theirs the file does not ask for, once that is sure.
 
-    `load` is the journal of the load that is verified, if there is one: it knows what that removed. What seems to be
-    there is read again after `--wait`, because reads may lag behind writes.
+    `load` is the journal of the load that is verified, if there is one: it knows what that removed, and which records
+    were exempt, because a row of theirs failed: of these nothing is recorded. What seems to be there is read again
+    after `--wait`, because reads may lag behind writes.
     """
     current = CurrentAssociations(gateway, version=session.settings.connection.api_version)
     wait = session.settings.verify.wait
@@ -43,16 +47,19 @@ async def find_surplus(journal: AsyncJournal[MirrorJournal], gateway: Gateway, s
     for number in range(len(journal.held.lots)):
         pairs = await journal.call(MirrorJournal.beside_pairs, number)
         if pairs is not None:
-            journal.record(await asyncio.to_thread(_outcomes, pairs, load, session.moment()))
+            ids = pairs.direction, pairs.from_ids, pairs.to_ids
+            exempt = await journal.call(MirrorJournal.exempt_pairs, *ids)
+            journal.record(await asyncio.to_thread(_outcomes, pairs, exempt, load, session.moment()))
     await journal.call(MirrorJournal.begin_removals, 1)
 
 
-def _outcomes(pairs: BesidePairs, load: Path, moment: str) -> list[Outcome]:
-    back = removed_before(load, pairs) if is_journal(load) else None
+def _outcomes(pairs: BesidePairs, exempt: Flags, load: Path, moment: str) -> list[Outcome]:
+    removed, kept = known_before(load, pairs) if is_journal(load) else (np.zeros_like(exempt), exempt)
+    counts = ~(exempt | kept)
     found = []
     for category, message, these in (
-        ("NOT_IN_FILE", _NOT_IN_FILE, ~back if back is not None else slice(None)),
-        ("BACK_AGAIN", _BACK_AGAIN, back if back is not None else slice(0)),
+        ("NOT_IN_FILE", _NOT_IN_FILE, counts & ~removed),
+        ("BACK_AGAIN", _BACK_AGAIN, counts & removed),
     ):
         numbers, rows = pairs.numbers[these], int(pairs.rows[these].sum())
         if len(numbers):

@@ -519,6 +519,8 @@ def test_the_command_line_and_python_say_what_is_taken_off(
         assert "--results s.csv --dry-run" in stopped.partition("Next: ")[2]
         loaded = said("load", *options, "--results", "r.csv", "--metrics-file", "m.prom")
         assert "Removed, because not in the file: 1 association; 1 record lost nothing" in loaded
+        of_a_load = ("--max-removals", "9", "--method", "put", "--create-labels", "--concurrency", "2", "--yes")
+        assert "4 3 0 0 0 1 rejected row" in said("verify", *options, "--results", "r.csv", *of_a_load)
         assert 'association_loader_removals{job_name="m",status="removed"} 1' in (folder / "m.prom").read_text()
         assert json.loads(said("status", "r.csv", "--json", code=0))["removals"]["removed"] == 1
         assert "1 association, 1 exempt record" in said("status", "r.csv", code=0)
@@ -540,16 +542,18 @@ def test_the_command_line_and_python_say_what_is_taken_off(
 
 async def test_verify_says_what_is_too_much_and_what_has_come_back(folder: Path) -> None:
     """After a mirror there is nothing else in scope; records that are exempt, and labels out of scope, do not count."""
-    (folder / "a.csv").write_text("from_id,to_id\n1,11\n2,21\n3,31\n3,x\n")
-    associations = [*FEW, there(3, 31), there(3, 32)]
-    async with Sandbox({"labels": LABELS, "associations": associations}) as sandbox:
+    (folder / "a.csv").write_text("from_id,to_id\n1,11\n2,21\n3,31\n3,x\n4,41\n4,404\n")
+    associations = [*FEW, there(3, 31), there(3, 32), there(4, 41), there(4, 42)]
+    portal = {"labels": LABELS, "associations": associations, "missing": [{"type": "companies", "id": "404"}]}
+    async with Sandbox(portal) as sandbox:
         checked = replace(settings(sandbox), verify=VerifySettings(wait=0.0))
         report = await verify(checked, notify=lambda _: None)
-        assert (report.exit_code, report.summary["surplus"], report.summary["rows"]["there"]) == (1, 2, 3)
+        assert (report.exit_code, report.summary["surplus"], report.summary["rows"]["there"]) == (1, 3, 4)
         await mirror(sandbox)
+        # A row of record 4 has failed by now: it has kept all, and would again.
         report = await verify(checked, notify=lambda _: None)
         assert report.summary["surplus"] == 0
-        assert {line["status"] for line in lines_of(folder / "r.verify.csv")} == {"=", "!"}
+        assert {line["status"] for line in lines_of(folder / "r.verify.csv")} == {"=", "!", "+"}
         sandbox.portal.associate("0-1", 1, "0-2", 12, frozenset())
         sandbox.portal.associate("0-1", 1, "0-2", 19, frozenset())
         report = await verify(checked, notify=lambda _: None)
