@@ -67,7 +67,7 @@ def option_table() -> str:
     options: dict[str, tuple[click.Option, list[str]]] = {}
     for name, command in sorted(cli.commands.items(), key=lambda item: (item[0] != "load", item[0])):
         for option in command.params:
-            if isinstance(option, click.Option):
+            if isinstance(option, click.Option) and not option.hidden:
                 group = next((each for each in GROUPS if option.name in GROUPS[each] and name != "sandbox"), "Sandbox")
                 key = f"{_spelled(option)}\n{option.help}"
                 options.setdefault(f"{group}\n{key}", (option, []))[1].append(name)
