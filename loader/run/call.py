@@ -6,11 +6,12 @@ HubSpot; a plain function ends at the first Ctrl-C.
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Generic, TypeAlias, TypeVar
+from typing import Any, BinaryIO, Generic, Protocol, TypeAlias, TypeVar
 
 from loader.errors import LoaderError
 from loader.events import Event, Notify, RemovalPlanned, UndoPlanned
 from loader.options.command import Command
+from loader.send.gateway import Surroundings
 from loader.settings import Settings
 from loader.stopping import Stop
 
@@ -22,7 +23,10 @@ Agree: TypeAlias = Callable[[UndoPlanned | RemovalPlanned], Coroutine[Any, Any, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A command with its checked settings, and whom it talks to. A stream that is None is closed, or there is none."""
+    """A command with its checked settings, and whom it talks to. A stream that is None is closed, or there is none.
+
+    `agree` is called before anything is taken off. `around` are clocks and chance, None for those of this machine.
+    """
 
     command: Command
     settings: Settings
@@ -31,6 +35,26 @@ class Call:
     agree: Agree
     standard_input: BinaryIO | None = None
     standard_output: BinaryIO | None = None
+    around: Surroundings | None = None
+
+
+class Report(Protocol):
+    """What a report says, whatever its verb."""
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the command."""
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The command in figures."""
+
+    @property
+    def stopped(self) -> LoaderError | None:
+        """What ended it early."""
+
+
+SomeReport = TypeVar("SomeReport", bound=Report)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,3 +69,8 @@ class Done(Generic[T]):
     shown: Sequence[Event] = ()
     stopped: LoaderError | None = None
     summary: Mapping[str, object] | None = None
+
+
+def reported(report: SomeReport, *shown: Event) -> Done[SomeReport]:
+    """Return the end of a verb that has a report."""
+    return Done(result=report, exit_code=report.exit_code, shown=shown, stopped=report.stopped, summary=report.summary)

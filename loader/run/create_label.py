@@ -13,45 +13,32 @@ from loader.planning.object_types import ObjectTypes
 from loader.run.call import Call, Done
 from loader.run.labels import labels_of, named_types
 from loader.run.session import Session
-from loader.send.gateway import Surroundings
 from loader.send.portal import GatewayPortal
 from loader.settings import Settings
-from loader.stopping import Stop
 
 WAITS = (0.0, 1.0, 4.0)
 """Seconds before each look for a new label; HubSpot was seen to list it at once."""
 
 
 async def run(call: Call) -> Done[CreatedLabel]:
-    """Make the label as either door has it."""
-    created = await create_label(call.settings, *call.command.arguments, notify=call.notify, stop=call.stop)
-    if call.command.values["json"]:
-        call.notify(created)
-    return Done(result=created, shown=[created])
-
-
-async def create_label(
-    settings: Settings,
-    first: str,
-    second: str,
-    label: str,
-    *,
-    notify: Notify,
-    stop: Stop | None = None,
-    around: Surroundings | None = None,
-) -> CreatedLabel:
-    """Make a label from `first` to `second` (object types by any name), or find it there; return its types.
+    """Make a label from one object type to another, or find it there; return its types.
 
     `settings.inverse_label` is its text from the other end, where that differs; `settings.label_name` its internal
     name. Raises UsageError when nothing was made: for a name that nothing goes by, and where HubSpot refuses the label;
     Fatal when the portal refuses the token.
     """
-    session = Session(settings, notify, stop, around)
+    session = Session(call.settings, call.notify, call.stop, call.around)
+    first, second, label = call.command.arguments
     if not label.strip():
         raise UsageError("the label is blank: write the text that people are to see in HubSpot")
-    async with session.connected(notify) as (_, portal):
+    async with session.connected(call.notify) as (_, portal):
         account = await session.recognize(portal)
-        return await session.stop.unless(_created(settings, portal, account.portal_id, (first, second), label.strip()))
+        created = await session.stop.unless(
+            _created(call.settings, portal, account.portal_id, (first, second), label.strip())
+        )
+    if call.command.values["json"]:
+        call.notify(created)
+    return Done(result=created, shown=[created])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, BinaryIO
 
 from loader.errors import Fatal, JournalMismatch, LoaderError, Stopped, UsageError
-from loader.events import Exported, Notify
+from loader.events import Exported
 from loader.journal import Lock
 from loader.model import Direction, hides_leads
 from loader.planning.object_types import ObjectTypes
@@ -22,60 +22,37 @@ from loader.record.export_file import (
     set_aside,
 )
 from loader.record.summary import ExportFigures, summarize
-from loader.run.call import Call, Done
+from loader.run.call import Call, Done, reported
 from loader.run.export_lines import Lines
 from loader.run.export_reading import ExportReading
 from loader.run.labels import named_types, type_names
 from loader.run.report import ExportReport
 from loader.run.session import Session
-from loader.send.gateway import Gateway, Surroundings
+from loader.send.gateway import Gateway
 from loader.send.portal import GatewayPortal
-from loader.settings import Settings
 from loader.shell import command_line
-from loader.stopping import Stop
 from loader.text import counted
 
 
 async def run(call: Call) -> Done[ExportReport]:
-    """Export as either door has it; what is exported may itself go to standard output."""
-    report = await export(
-        call.settings,
-        *call.command.arguments,
-        notify=call.notify,
-        stop=call.stop,
-        standard_input=call.standard_input,
-        standard_output=call.standard_output,
-    )
-    return Done(result=report, exit_code=report.exit_code, stopped=report.stopped, summary=report.summary)
-
-
-async def export(
-    settings: Settings,
-    first: str,
-    second: str,
-    *,
-    notify: Notify,
-    stop: Stop | None = None,
-    around: Surroundings | None = None,
-    standard_input: BinaryIO | None = None,
-    standard_output: BinaryIO | None = None,
-) -> ExportReport:
-    """Write what records of `first` are associated with among those of `second` (object types by any name).
+    """Write what records of one object type are associated with among those of another, as the command names them.
 
     Raises UsageError, InputError or JournalError when nothing was written, and RecordError when the output could not
     be; whatever else ends it early is in the report, and the same command goes on.
     """
-    session = Session(settings, notify, stop, around)
-    async with session.inputs(standard_input) as inputs:
+    settings = call.settings
+    first, second = call.command.arguments
+    session = Session(settings, call.notify, call.stop, call.around)
+    async with session.inputs(call.standard_input) as inputs:
         verb = _Export(session, inputs, (first, second))
         if settings.export.output == STANDARD_OUTPUT:
-            if standard_output is None:
+            if call.standard_output is None:
                 raise UsageError("there is no standard output to write to: name a file with --output")
             with session.limited(settings.send.max_duration):
-                return await verb.to_standard_output(standard_output)
+                return reported(await verb.to_standard_output(call.standard_output))
         files = name_files(settings.export.output or "", [source.path for source in inputs])
         with Lock(files.state, option="--output"), session.limited(settings.send.max_duration):
-            return await verb.to_files(files)
+            return reported(await verb.to_files(files))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

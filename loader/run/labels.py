@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from loader.errors import UsageError
-from loader.events import Labels, ListedType, Notify
+from loader.events import Labels, ListedType
 from loader.model import AssociationType, Direction, Types, Unresolved
 from loader.planning.association_types import AssociationTypes
 from loader.planning.names import object_types
@@ -12,43 +12,26 @@ from loader.planning.object_types import ObjectTypes
 from loader.planning.resolve import find_type
 from loader.run.call import Call, Done
 from loader.run.session import Session, recognize
-from loader.send.gateway import Surroundings
 from loader.send.portal import GatewayPortal
-from loader.settings import Settings
-from loader.stopping import Stop
 
 
 async def run(call: Call) -> Done[Labels]:
-    """List the labels of the two object types that the command names."""
-    listed = await labels(call.settings, *call.command.arguments, notify=call.notify, stop=call.stop)
-    return Done(result=listed, shown=[listed])
+    """Return the association types of two object types, from both ends; they go by any name that a load takes.
 
-
-async def labels(
-    settings: Settings,
-    first: str,
-    second: str,
-    *,
-    notify: Notify = lambda _: None,
-    stop: Stop | None = None,
-    around: Surroundings | None = None,
-) -> Labels:
-    """Return the association types from `first` to `second` and back; object types by any name that a load takes.
-
-    `notify` gets what the command waits for, while that takes long.
     Raises UsageError for a name that nothing goes by, for two types that the portal does not associate, and without a
     token; Fatal when the portal refuses the token.
     """
-    session = Session(settings, notify, stop, around)
+    session = Session(call.settings, call.notify, call.stop, call.around)
 
     async def listed(portal: GatewayPortal) -> Labels:
-        if settings.connection.portal_id is not None:
-            await recognize(portal, settings.connection.portal_id)
-        direction, names = await named_types(portal, first, second)
+        if call.settings.connection.portal_id is not None:
+            await recognize(portal, call.settings.connection.portal_id)
+        direction, names = await named_types(portal, *call.command.arguments)
         return await labels_of(portal, direction, names)
 
     async with session.connected() as (_, portal):
-        return await session.stop.unless(listed(portal))
+        found = await session.stop.unless(listed(portal))
+    return Done(result=found, shown=[found])
 
 
 async def named_types(portal: GatewayPortal, first: str, second: str) -> tuple[Direction, ObjectTypes]:

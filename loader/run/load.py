@@ -5,10 +5,10 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, BinaryIO
+from typing import Any
 
 from loader.errors import ApiError, Fatal, LoaderError, Retryable, Stopped, TooManyFailures, TooManyRemovals
-from loader.events import FailedFor, Finished, NewLabel, Note, Notify, Started
+from loader.events import FailedFor, Finished, NewLabel, Note, Started
 from loader.fetch import check_place
 from loader.files import remove_left_behind
 from loader.journal import (
@@ -35,7 +35,7 @@ from loader.record.outputs import Outputs
 from loader.record.results import open_results
 from loader.record.summary import load_figures, summarize, write_summary
 from loader.run import plan
-from loader.run.call import Agree, Call, Done
+from loader.run.call import Agree, Call, Done, reported
 from loader.run.copies import copied
 from loader.run.create_label import make_labels
 from loader.run.earlier_files import (
@@ -56,11 +56,10 @@ from loader.run.sending import sending
 from loader.run.session import Session, ended_early
 from loader.send.endings import no_answer
 from loader.send.failures import FailureGuard
-from loader.send.gateway import Gateway, Surroundings
+from loader.send.gateway import Gateway
 from loader.send.portal import Account, GatewayPortal
 from loader.settings import Settings
 from loader.shell import command_line
-from loader.stopping import Stop
 
 NO_ACCOUNT = Account(None, None)
 
@@ -69,50 +68,33 @@ MOST_COMMANDS = 100
 
 
 async def run(call: Call) -> Done[Report]:
-    """Load, or take off, as either door has it; a dry run only plans."""
-    if call.command.values["dry_run"]:
-        planned = await plan.run(call)
-        report = dry_report(planned.result, call.settings)
-        return Done(result=report, exit_code=report.exit_code, shown=planned.shown)
-    report = await load(
-        call.settings, notify=call.notify, stop=call.stop, standard_input=call.standard_input, agree=call.agree
-    )
-    return Done(result=report, exit_code=report.exit_code, stopped=report.stopped, summary=report.summary)
-
-
-async def load(
-    settings: Settings,
-    *,
-    notify: Notify,
-    stop: Stop | None = None,
-    around: Surroundings | None = None,
-    standard_input: BinaryIO | None = None,
-    agree: Agree | None = None,
-) -> Report:
-    """Load the inputs of `settings`, or take off what they name, and return how it went.
-
-    `agree` is called before anything is taken off.
+    """Load the inputs, or take off what they name, and return how it went; a dry run only plans.
 
     Raises UsageError, InputError or JournalError when nothing was sent and no file was changed, RecordError when an
     output could not be written, and Stopped when the run was to end before it had a journal, or at once;
     whatever else ends a run early is in the report.
     """
-    session = Session(settings, notify, stop, around)
+    settings = call.settings
+    if call.command.values["dry_run"]:
+        planned = await plan.run(call)
+        report = dry_report(planned.result, settings)
+        return Done(result=report, exit_code=report.exit_code, shown=planned.shown)
+    session = Session(settings, call.notify, call.stop, call.around)
     with session.limited(settings.send.max_duration):
-        async with session.inputs(standard_input) as inputs:
+        async with session.inputs(call.standard_input) as inputs:
             refuse_part_of_a_file(settings, inputs)
             outputs = session.outputs(inputs)
             if settings.copy_to is not None:
                 check_place(settings.copy_to, outputs.all())
             with Lock(outputs.journal):
                 remove_left_behind(outputs.all(), journal=outputs.journal)
-                return await _Load(session, inputs, outputs, agree).run()
+                return reported(await _Load(session, inputs, outputs, call.agree).run())
 
 
 class _Load:
     """One command at work on one run."""
 
-    def __init__(self, session: Session, inputs: Sequence[Input], outputs: Outputs, agree: Agree | None = None) -> None:
+    def __init__(self, session: Session, inputs: Sequence[Input], outputs: Outputs, agree: Agree) -> None:
         self.session = session
         self.agree = agree
         self.inputs = inputs
@@ -272,7 +254,7 @@ class _Load:
             return no_answer(error)
         except (Fatal, Stopped) as error:
             return error
-        if self.agree is not None and found.at_most:
+        if found.at_most:
             await self.session.ask(self.agree(found))
         return None
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
 
 from loader.configure import other_address
 from loader.errors import Retryable, TooManyRemovals, UsageError
@@ -37,12 +36,10 @@ from loader.run.sending import judge_of
 from loader.run.session import Session
 from loader.send.clocks import timestamp
 from loader.send.endings import no_answer
-from loader.send.gateway import Gateway, Surroundings
+from loader.send.gateway import Gateway
 from loader.send.limiter import START_RATE
 from loader.send.portal import GatewayPortal
 from loader.send.reading import CurrentAssociations
-from loader.settings import Settings
-from loader.stopping import Stop
 from loader.version import version
 
 ATTEMPTS = 3
@@ -68,13 +65,7 @@ async def run(call: Call) -> Done[Planned]:
             noted.append(event.message)
         call.notify(event)
 
-    event = await plan(
-        call.settings,
-        notify=noting,
-        stop=call.stop,
-        standard_input=call.standard_input,
-        failures=failures is not None,
-    )
+    event = await _planned(call, noting, failures=failures is not None)
     if report is not None:
         await asyncio.to_thread(_write_page, report, event, noted)
         call.notify(Note(f"Report: {report}"))
@@ -99,23 +90,16 @@ def _write_page(report: str, event: Planned, notes: Sequence[str]) -> None:
     write_report(Path(report), page)
 
 
-async def plan(
-    settings: Settings,
-    *,
-    notify: Notify,
-    stop: Stop | None = None,
-    around: Surroundings | None = None,
-    standard_input: BinaryIO | None = None,
-    failures: bool = False,
-) -> Planned:
-    """Read and check everything and return what a load would do; sends no write and leaves no file.
+async def _planned(call: Call, notify: Notify, *, failures: bool) -> Planned:
+    """Read and check everything; sends no write and leaves no file.
 
     With `failures`, the rejected rows are written to the failures file of the settings, as a load would. Without a
     token no socket is opened, and `unchecked` lists the object types whose labels could not be read.
     Raises UsageError or InputError as load would, and Fatal when the portal refuses the token or cannot be reached.
     """
-    session = Session(settings, notify, stop, around)
-    async with session.inputs(standard_input) as inputs:
+    settings = call.settings
+    session = Session(settings, notify, call.stop, call.around)
+    async with session.inputs(call.standard_input) as inputs:
         refuse_part_of_a_file(settings, inputs)
         outputs = session.outputs(inputs)
         if failures:

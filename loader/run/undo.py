@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from loader.errors import LoaderError, UsageError, WrongPortal
-from loader.events import Note, Notify, Undoable, Undone, UndoPlanned
+from loader.events import Note, Undoable, Undone, UndoPlanned
 from loader.files import remove_left_behind
 from loader.journal import AsyncJournal, Facts, Lock, Undo, is_journal
 from loader.journal.taking_back import COLUMNS, UndoJournal, taken_back
@@ -18,21 +18,19 @@ from loader.planning.object_types import shown
 from loader.record.outputs import check_table, journal_of
 from loader.record.results import open_table
 from loader.record.summary import UndoFigures, summarize
-from loader.run.call import Agree, Call, Done
+from loader.run.call import Agree, Call, Done, reported
 from loader.run.connection import workers
 from loader.run.labels import TypeNames, type_names
 from loader.run.meter import Meter
 from loader.run.report import UndoReport
 from loader.run.session import Session, ended_early, recognize
-from loader.send.gateway import Gateway, Surroundings
+from loader.send.gateway import Gateway
 from loader.send.give_back import FAILED, GIVEN, LEFT, GiveBack
 from loader.send.outgoing import Unread
 from loader.send.pool import Pool
 from loader.send.portal import GatewayPortal
 from loader.send.take_back import TakeBack
-from loader.settings import Settings
 from loader.shell import command_line
-from loader.stopping import Stop
 
 MOST_TAKERS = 8
 """Each holds a thousand pairs and the answer about them in memory."""
@@ -42,39 +40,25 @@ CATCH_UP_SECONDS = 10.0
 
 
 async def run(call: Call) -> Done[UndoReport]:
-    """Undo as either door has it."""
-    report = await undo(call.settings, notify=call.notify, stop=call.stop, agree=call.agree)
-    shown = Undone(report.summary, str(report.path))
-    return Done(
-        result=report, exit_code=report.exit_code, shown=[shown], stopped=report.stopped, summary=report.summary
-    )
+    """Take back what the run of a results file added, and return how that went.
 
-
-async def undo(
-    settings: Settings,
-    *,
-    notify: Notify,
-    stop: Stop | None = None,
-    around: Surroundings | None = None,
-    agree: Agree | None = None,
-) -> UndoReport:
-    """Take back what the run of `settings.results` added, and return how that went.
-
-    What was there before the run stays, and what was changed since is left. `agree` is called before anything is
-    removed. Raises UsageError or JournalError when nothing was removed, Fatal when the portal refuses the token or is
-    another one than the run's; whatever else ends it early is in the report.
+    What was there before the run stays, and what was changed since is left. Raises UsageError or JournalError when
+    nothing was removed, Fatal when the portal refuses the token or is another one than the run's; whatever else ends it
+    early is in the report.
     """
+    settings = call.settings
     path = journal_of(Path(settings.results or ""))
     if not is_journal(path):
         raise UsageError(f"{settings.results}: there is no journal {path}, so what that run added is not known")
     file = path.with_name(f"{path.name.removesuffix('.journal')}.undo.csv")
     check_table(file, [], COLUMNS)
-    session = Session(settings, notify, stop, around)
+    session = Session(settings, call.notify, call.stop, call.around)
     with Lock(path):
         async with AsyncJournal(UndoJournal(path, assume_new=settings.assume_new)) as journal:
             names = [*journal.facts.outputs.values(), *journal.facts.kept_failures]
             remove_left_behind([path.with_name(name) for name in names], journal=path)
-            return await _Undo(session, journal, file).run(agree)
+            report = await _Undo(session, journal, file).run(call.agree)
+    return reported(report, Undone(report.summary, str(report.path)))
 
 
 class _Undo:
@@ -86,7 +70,7 @@ class _Undo:
         self.journal = journal
         self.file = file
 
-    async def run(self, agree: Agree | None) -> UndoReport:
+    async def run(self, agree: Agree) -> UndoReport:
         """Look at the run, ask, and take back."""
         stop = self.session.stop
         stop.check()
@@ -97,7 +81,7 @@ class _Undo:
             names = await stop.unless(type_names(portal, self.journal.held.directions()))
             plan = await self.journal.call(self._plan, names)
             self.session.notify(plan)
-            if agree is not None and plan.pairs:
+            if plan.pairs:
                 await self.session.ask(agree(plan))
             await self.journal.call(UndoJournal.begin_undo)
             before = self.journal.facts.undo or Undo(started_at=self.session.moment())

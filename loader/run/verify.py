@@ -4,10 +4,10 @@ import asyncio
 import random
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, BinaryIO
+from typing import Any
 
 from loader.errors import JournalError, LoaderError, RecordError, Retryable, TooManyFailures
-from loader.events import Note, Notify, Verified
+from loader.events import Note, Verified
 from loader.files import remove_left_behind
 from loader.journal import AsyncJournal, InThread, Journal, Lock, failed_places, forget_lookups, remove_journal
 from loader.journal.comparison import COLUMNS, MARKS, SURPLUS, comparisons, marks
@@ -19,7 +19,7 @@ from loader.read import Input
 from loader.record.outputs import Outputs, check_table
 from loader.record.results import open_table
 from loader.record.summary import VerifyFigures, summarize
-from loader.run.call import Call, Done
+from loader.run.call import Call, Done, reported
 from loader.run.connection import workers
 from loader.run.identity import identity
 from loader.run.labels import type_names
@@ -31,13 +31,11 @@ from loader.run.session import Session, ended_early
 from loader.run.verify_mirror import find_surplus
 from loader.send.compare import Compare
 from loader.send.endings import no_answer
-from loader.send.gateway import Gateway, Surroundings
+from loader.send.gateway import Gateway
 from loader.send.outgoing import Unread
 from loader.send.pool import Pool
 from loader.send.portal import Account, GatewayPortal
 from loader.send.reading import CurrentAssociations
-from loader.settings import Settings
-from loader.stopping import Stop
 from loader.text import counted
 
 MOST_READERS = 8
@@ -51,36 +49,21 @@ SAME_REFUSALS = 200
 
 
 async def run(call: Call) -> Done[Verification]:
-    """Verify as either door has it."""
-    report = await verify(call.settings, notify=call.notify, stop=call.stop, standard_input=call.standard_input)
-    shown = Verified(report.summary, str(report.path))
-    return Done(
-        result=report, exit_code=report.exit_code, shown=[shown], stopped=report.stopped, summary=report.summary
-    )
-
-
-async def verify(
-    settings: Settings,
-    *,
-    notify: Notify,
-    stop: Stop | None = None,
-    around: Surroundings | None = None,
-    standard_input: BinaryIO | None = None,
-) -> Verification:
-    """Read back what the inputs of `settings` ask for and return how it compares; changes nothing in the portal.
+    """Read back what the inputs name and return how it compares; changes nothing in the portal.
 
     Raises UsageError or InputError as a load would, and Fatal when the portal refuses the token; whatever else ends it
     early is in the report.
     """
-    session = Session(settings, notify, stop, around)
-    async with session.inputs(standard_input) as inputs:
+    session = Session(call.settings, call.notify, call.stop, call.around)
+    async with session.inputs(call.standard_input) as inputs:
         paths = [source.path for source in inputs]
         outputs = session.outputs(inputs)
         check_table(outputs.beside("verify.csv"), paths, COLUMNS)
         journal = outputs.beside("verify-journal")
         with Lock(journal):
             remove_left_behind([], journal=journal)
-            return await _Verification(session, inputs, outputs).run()
+            report = await _Verification(session, inputs, outputs).run()
+    return reported(report, Verified(report.summary, str(report.path)))
 
 
 class _Verification:

@@ -13,10 +13,10 @@ from hubspot.crm.contacts import SimplePublicObjectId as ContactId
 
 from loader.model import Question
 from loader.run.connection import connected, surroundings
-from loader.run.labels import labels
 from loader.sandbox import Sandbox, SandboxThread
 from loader.send.portal import GatewayPortal
 from loader.settings import ConnectionSettings, Secret, Settings
+from tests.verbs import labels
 
 LABELS = [{"from": "contacts", "to": "companies", "label": "Decision maker", "type_id": 36, "inverse_type_id": 37}]
 RECORDS = [{"type": "contacts", "id": "101", "properties": {"email": "ada@example.com"}}]

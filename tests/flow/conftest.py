@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from loader.events import Event, Notify
-from loader.run.load import load
 from loader.run.report import Report
 from loader.sandbox import Sandbox
 from loader.send.gateway import Surroundings
 from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
 from loader.stopping import Stop
+from tests.verbs import load
 from tests.written import hold_nowhere, lines_of
 
 TOKEN = "canary-7a1f-never-shown"

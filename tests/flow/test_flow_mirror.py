@@ -12,11 +12,7 @@ import loader
 from loader.cli import run
 from loader.errors import TooManyRemovals, UsageError
 from loader.events import Started
-from loader.run.load import load
-from loader.run.plan import plan
 from loader.run.report import Report
-from loader.run.undo import undo
-from loader.run.verify import verify
 from loader.sandbox import Sandbox, SandboxThread
 from loader.settings import (
     Budget,
@@ -28,6 +24,7 @@ from loader.settings import (
     Settings,
     VerifySettings,
 )
+from tests.verbs import load, plan, undo, verify
 from tests.written import lines_of
 
 LABELS = [

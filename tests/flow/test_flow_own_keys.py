@@ -12,8 +12,6 @@ from loader.errors import Interrupted, UsageError
 from loader.events import Event, LookedUp, LookingUp
 from loader.model import Question
 from loader.run.connection import connected, surroundings
-from loader.run.load import load
-from loader.run.plan import plan
 from loader.sandbox import Sandbox
 from loader.send.api import Request
 from loader.send.portal import GatewayPortal
@@ -21,6 +19,7 @@ from loader.send.replies import Reply
 from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
 from loader.stopping import Stop
 from tests.flow.conftest import TOKEN, VERSION, Load
+from tests.verbs import load, plan
 from tests.written import lines_of
 
 PEOPLE = {"ada@example.com": 101, "Bob@Example.com": 102, "00123": 103, "1e5": 104, "cy@example.com": 105}

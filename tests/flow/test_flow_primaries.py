@@ -12,12 +12,11 @@ import pytest
 
 from loader.errors import Interrupted
 from loader.journal import Journal
-from loader.run.load import load
-from loader.run.undo import undo
 from loader.sandbox import Sandbox
 from loader.send.gateway import Surroundings
 from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
 from loader.stopping import Stop
+from tests.verbs import load, undo
 
 PRIMARY = "Primary"
 LABELS = [{"from": "contacts", "to": "companies", "label": label} for label in ("Boss", "Champion")]

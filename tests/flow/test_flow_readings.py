@@ -11,14 +11,12 @@ from typing import Any
 import pytest
 
 from loader.errors import ConnectionFault
-from loader.run.load import load
-from loader.run.undo import undo
-from loader.run.verify import verify
 from loader.sandbox import Sandbox
 from loader.send.api import Request
 from loader.send.gateway import Surroundings
 from loader.send.transport import Transport
 from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
+from tests.verbs import load, undo, verify
 from tests.written import lines_of
 
 LABELS = [

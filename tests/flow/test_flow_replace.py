@@ -10,12 +10,9 @@ from typing import Any
 import pytest
 
 from loader.events import Planned
-from loader.run.load import load
-from loader.run.plan import plan
-from loader.run.undo import undo
-from loader.run.verify import verify
 from loader.sandbox import Sandbox, SandboxThread
 from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
+from tests.verbs import load, plan, undo, verify
 from tests.written import lines_of
 
 LABELS = [

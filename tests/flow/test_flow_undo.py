@@ -16,15 +16,14 @@ from loader.errors import Interrupted
 from loader.events import Event, Note, Progress, Undoing, UndoPlanned
 from loader.run import session
 from loader.run.connection import surroundings
-from loader.run.load import load
 from loader.run.report import UndoReport
-from loader.run.undo import undo
 from loader.sandbox import Sandbox, SandboxThread
 from loader.send.batch import Batch
 from loader.send.take_back import TakeBack
 from loader.settings import Budget, ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
 from loader.stopping import Stop
 from tests.flow.conftest import VERSION
+from tests.verbs import load, undo
 
 LABELS = [
     {"from": "contacts", "to": "companies", "label": "Boss"},

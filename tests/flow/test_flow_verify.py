@@ -13,7 +13,6 @@ from loader import errors
 from loader.errors import Interrupted
 from loader.events import Event, Note, Verifying
 from loader.run.report import Verification
-from loader.run.verify import verify
 from loader.sandbox import Sandbox, SandboxThread
 from loader.send.compare import Compare
 from loader.settings import (
@@ -27,6 +26,7 @@ from loader.settings import (
 )
 from loader.stopping import Stop
 from tests.flow.conftest import VERSION
+from tests.verbs import verify
 from tests.written import lines_of
 
 LABELS = [

@@ -8,11 +8,11 @@ from typing import NoReturn
 import pytest
 
 from loader.events import Event, Planned
-from loader.run.load import load
 from loader.sandbox import Sandbox
 from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
 from tests.faults.conftest import MakeWorld
 from tests.faults.world import CANARY
+from tests.verbs import load
 
 # --- 21: the wrong portal
 

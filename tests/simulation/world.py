@@ -12,8 +12,6 @@ from typing import Any
 
 from loader.errors import Interrupted, LoaderError
 from loader.events import Event
-from loader.run.load import load
-from loader.run.undo import undo
 from loader.send.gateway import Surroundings
 from loader.settings import Budget, ConnectionSettings, InputSettings, OAuthCredentials, Secret, Settings
 from loader.stopping import Stop
@@ -24,6 +22,7 @@ from tests.simulation.line import Line
 from tests.simulation.loop import Hung, Killed, SimulatedLoop
 from tests.simulation.portal import Kind, Pair, Record
 from tests.simulation.setting import BEGINNING, BLOWS, Setting, drawn_kind, drawn_send
+from tests.verbs import load, undo
 
 MIDNIGHT = datetime(2026, 11, 23, tzinfo=UTC)
 LONGEST_RUN = 4 * 3600.0

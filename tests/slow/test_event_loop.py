@@ -11,10 +11,10 @@ import pytest
 
 from loader import event_loop
 from loader.run.connection import surroundings
-from loader.run.load import load
 from loader.send.api import Request
 from loader.send.replies import Reply
 from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
+from tests.verbs import load
 
 ROWS = 100_000
 LONGEST = 0.25

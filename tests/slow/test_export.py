@@ -14,7 +14,6 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from loader.run.export import export
 from loader.sandbox import Sandbox, SandboxThread
 from loader.sandbox.call import Behaviour, Call, Simulation
 from loader.sandbox.limits import DailyCounter, Limits, Rate
@@ -27,6 +26,7 @@ from loader.settings import ConnectionSettings, ExportSettings, Secret, Settings
 from tests.simulation.loop import SimulatedLoop
 from tests.slow.command import command
 from tests.slow.test_cost import run
+from tests.verbs import export
 
 EXPORT = ("export", "contacts", "companies", "--quiet", "--rate", "9999/1", "--output")
 
