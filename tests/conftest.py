@@ -48,5 +48,6 @@ def what_is_slow_on_purpose() -> Iterator[None]:
 
 
 def pytest_collection_finish() -> None:
-    """Collected tests and imported modules are not looked at for garbage again and again."""
+    """Collected tests and imported modules are not looked at for garbage again and again, and new objects seldom."""
     gc.freeze()
+    gc.set_threshold(10_000)

@@ -206,6 +206,7 @@ def test_the_sandbox_says_what_is_shown(folder: Path) -> None:
         assert process.stdout is not None
         said = [process.stdout.readline() for _ in lines]
         process.terminate()
+        assert process.wait(5) == 0
     changing = re.compile(r"127\.0\.0\.1:\d+|seed \d+")
     assert [changing.sub("~", line).strip() for line in said] == [changing.sub("~", line) for line in lines]
 

@@ -8,7 +8,7 @@ TABLE: dict[int, Covered] = {
         (
             "test_token::test_no_option_takes_a_secret",
             "test_token::test_a_token_that_is_typed_all_the_same_is_not_repeated",
-            "test_token::test_the_command_line_of_the_process_holds_no_token",
+            "test_token::test_a_command_that_holds_a_token_shows_it_in_no_core_and_no_command_line",
         ),
     ),
     2: Covered(
@@ -28,7 +28,7 @@ TABLE: dict[int, Covered] = {
     3: Covered(
         "a core dump",
         (
-            "test_token::test_a_command_that_holds_a_token_can_leave_no_core",
+            "test_token::test_a_command_that_holds_a_token_shows_it_in_no_core_and_no_command_line",
             "test_token::test_a_system_that_knows_no_core_limit_stops_nothing",
         ),
     ),

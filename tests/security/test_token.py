@@ -8,7 +8,6 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
 import traceback
 from pathlib import Path
 
@@ -23,28 +22,9 @@ from loader.send.auth import OAuthToken, StaticToken
 from loader.send.transport import Transport
 from loader.settings import ConnectionSettings, OAuthCredentials, Secret
 from tests.faults.conftest import MakeWorld
-from tests.faults.world import CANARY, SECRETS, World
+from tests.faults.world import CANARY, SECRETS
 
 OAUTH = ("HUBSPOT_CLIENT_ID", "HUBSPOT_CLIENT_SECRET", "HUBSPOT_REFRESH_TOKEN")
-
-
-def in_a_process_of_its_own(
-    world: World, prelude: str, *more: str, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    """Run the command in a process of its own, after some Python."""
-    program = f"{prelude}\nfrom loader.cli import main\nmain({world.arguments()!r})"
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=world.folder,
-        env={**world.environment(), "PYTHONPATH": str(Path(__file__).parents[2])},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    world.said += [done.stdout, done.stderr]
-    return done
 
 
 # --- 1: argv
@@ -75,28 +55,6 @@ def test_a_token_that_is_typed_all_the_same_is_not_repeated(
     output = "".join(capfd.readouterr())
     assert "--" in output
     assert CANARY not in output
-
-
-@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="/proc is how Linux shows a command line")
-def test_the_command_line_of_the_process_holds_no_token(make_world: MakeWorld) -> None:
-    """Neither as it was typed nor as the process may have changed it; the token is in a variable and in a file."""
-    world = make_world(2, latency="100ms")
-    token_file = world.folder.parent / "token"
-    token_file.write_text(f"{CANARY}\n")
-    given = {"ASSOCIATION_LOADER_TOKEN_FILE": str(token_file)}
-    command = [sys.executable, "-m", "loader", *world.arguments()]
-    with subprocess.Popen(
-        command, cwd=world.folder, env=world.environment(**given), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        end = time.monotonic() + 20
-        while not world.sandbox.requests and time.monotonic() < end:
-            time.sleep(0.01)
-        shown = Path(f"/proc/{process.pid}/cmdline").read_bytes()
-    assert b"loader" in shown
-    assert CANARY.encode() not in shown
-    assert process.returncode == 0
-    token_file.unlink()
-    world.check_secrets()
 
 
 # --- 2: logs, repr, tracebacks
@@ -205,30 +163,49 @@ async def test_errors_of_the_http_library_are_not_carried_along(caplog: pytest.L
     assert CANARY not in shown
 
 
-# --- 3: core dumps
+# --- 3: what the system shows of a process
 
 
-def test_a_command_that_holds_a_token_can_leave_no_core(make_world: MakeWorld) -> None:
+def test_a_command_that_holds_a_token_shows_it_in_no_core_and_no_command_line(make_world: MakeWorld) -> None:
     """When requests are made, the limit for core files is 0 and, on Linux, nobody may dump the process.
 
-    And no variable is changed, so that nothing of the token is handed to programs that a caller starts.
+    And no variable is changed, so that nothing of the token is handed to programs that a caller starts. The token is
+    in a variable and in a file; the command line holds none of it.
     """
     world = make_world(1)
-    prelude = (
-        "import atexit, ctypes, os, resource, sys, loader.send.transport as transport\n"
-        "before = dict(os.environ)\n"
-        "atexit.register(lambda: print('environment', before == dict(os.environ)))\n"
-        "resource.setrlimit(resource.RLIMIT_CORE, (resource.getrlimit(resource.RLIMIT_CORE)[1],) * 2)\n"
-        "true = transport.Transport.send\n"
-        "async def send(self, *given, **more):\n"
-        "    dumpable = ctypes.CDLL(None).prctl(3, 0, 0, 0, 0) if sys.platform == 'linux' else 0\n"
-        "    print('core', *resource.getrlimit(resource.RLIMIT_CORE), dumpable)\n"
-        "    return await true(self, *given, **more)\n"
-        "transport.Transport.send = send"
+    token_file = world.folder.parent / "token"
+    token_file.write_text(f"{CANARY}\n")
+    program = f"""if True:
+        import atexit, ctypes, os, pathlib, resource, sys, loader.send.transport as transport
+        from loader.cli import main
+        before = dict(os.environ)
+        atexit.register(lambda: print('environment', before == dict(os.environ)))
+        resource.setrlimit(resource.RLIMIT_CORE, (resource.getrlimit(resource.RLIMIT_CORE)[1],) * 2)
+        true, shown = transport.Transport.send, pathlib.Path('/proc/self/cmdline')
+        async def send(self, *given, **more):
+            dumpable = ctypes.CDLL(None).prctl(3, 0, 0, 0, 0) if sys.platform == 'linux' else 0
+            print('core', *resource.getrlimit(resource.RLIMIT_CORE), dumpable)
+            print('command', {CANARY.encode()[::-1]!r}[::-1] in shown.read_bytes() if shown.exists() else False)
+            return await true(self, *given, **more)
+        transport.Transport.send = send
+        main({world.arguments()!r})"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=world.folder,
+        env={
+            **world.environment(ASSOCIATION_LOADER_TOKEN_FILE=str(token_file)),
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
-    done = in_a_process_of_its_own(world, prelude)
+    world.said += [done.stdout, done.stderr]
     assert done.returncode == 0, done.stderr
-    assert set(done.stdout.splitlines()) == {"core 0 0 0", "environment True"}
+    assert set(done.stdout.splitlines()) == {"core 0 0 0", "environment True", "command False"}
+    world.check_secrets()
 
 
 def test_a_system_that_knows_no_core_limit_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,8 @@
 """The limiter on a fake clock: no rolling window ever holds more than the limit, whatever happens to it meanwhile."""
 
 import asyncio
-import math
 import random
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -23,6 +23,7 @@ class Server:
     latency: tuple[float, float] = (0.05, 0.15)
     arrivals: list[float] = field(default_factory=list)
     answers: list[float] = field(default_factory=list)
+    under_way: int = 0
     fullest: float = 0.0
 
     def __post_init__(self) -> None:
@@ -32,14 +33,14 @@ class Server:
         async with self.door:
             await self.limiter.take()
         left, rate = clock(), self.limiter.rate
-        recent = sum(answered > left - rate.seconds for answered in self.answers)
+        recent = self.under_way + len(self.answers) - bisect_right(self.answers, left - rate.seconds)
         self.fullest = max(self.fullest, (recent + 1) / rate.requests)
-        place = len(self.answers)
-        self.answers.append(math.inf)
+        self.under_way += 1
         await asyncio.sleep(self.chance.uniform(0, self.jitter))
         self.arrivals.append(clock())
         await asyncio.sleep(self.chance.uniform(*self.latency))
-        self.answers[place] = clock()
+        self.under_way -= 1
+        self.answers.append(clock())
         self.limiter.give_back(answered=True)
 
     async def busy(self, workers: int, seconds: float) -> None:
