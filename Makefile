@@ -79,7 +79,7 @@ scheduler-tools:
 
 .venv/.remote: .venv/.test-tools
 	@echo "Installing what opens buckets and servers, and an S3 server."
-	@$(call pip,--editable '.[remote,test-long]')
+	@$(call pip,--editable '.[test-long]')
 	@touch $@
 
 # OpenSSH's server, for data that is read over sftp; on Debian it is installed where it is missing, and not started.

@@ -28,6 +28,14 @@ AHEAD = 8 << 20
 
 _LOGGERS = ("fsspec", "s3fs", "gcsfs", "adlfs", "sshfs", "asyncssh", "botocore", "aiobotocore", "azure", "google")
 
+_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    # The default of sshfs is not to look at the server's key; () means the user's known_hosts.
+    **{scheme: {"known_hosts": ()} for scheme in ("sftp", "ssh")},
+    # `trying` repeats what fails; with its own repetitions, a wrong address would take minutes.
+    **{scheme: {"config_kwargs": {"retries": {"total_max_attempts": 1}}} for scheme in ("s3", "s3a")},
+}
+"""What a backend is given that is not as careful, or is as patient, by default."""
+
 _IN_EXTRA = frozenset({"s3fs", "gcsfs", "adlfs", "sshfs"})
 _ETAGS = ("ETag", "etag", "e_tag", "md5Hash", "content_md5")
 _TIMES = ("LastModified", "last_modified", "Last-Modified", "mtime", "modified", "updated", "created")
@@ -166,9 +174,7 @@ def file_system(address: Address) -> tuple[Any, str]:
     """Return the backend of an address, connected, and the path there; may wait for the server."""
     from fsspec.core import url_to_fs  # noqa: PLC0415
 
-    # The default of sshfs is not to look at the server's key; () stands for the user's known_hosts.
-    options = {"known_hosts": ()} if address.scheme in ("sftp", "ssh") else {}
-    files, path = url_to_fs(address.url, skip_instance_cache=True, **options)
+    files, path = url_to_fs(address.url, skip_instance_cache=True, **_OPTIONS.get(address.scheme, {}))
     return files, str(path)
 
 

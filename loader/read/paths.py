@@ -16,6 +16,7 @@ from loader.read.names import ENDINGS, folder_columns, is_clutter, is_column, is
 from loader.text import visible
 
 _LONGEST_NAME = 255
+_OPEN_WAY = ("It came without encryption (http), so it may have been changed on its way.",)
 _MAGIC = frozenset("*?[")
 # What a run calls its files beside `<stem>.journal`.
 _OUTPUTS = (
@@ -103,7 +104,7 @@ def _away(given: str, watch: Watch) -> list[Found]:
     """Return what an address names: one object, or those of a folder or a pattern."""
     place = address(given)
     if place.is_web or not (place.is_pattern or place.url.endswith("/")):
-        return [Found(given)]
+        return [Found(given, _OPEN_WAY if place.scheme == "http" else ())]
     found = {url: _why_left_out_there(address(url).file_name.rpartition("/")[2]) for url in listed(place, watch)}
     folder = place.url[: -len(place.url.rpartition("/")[2])] if place.is_pattern else place.url
     return _chosen(place.name, found, folder, "there is no file")

@@ -230,7 +230,7 @@ def test_what_goes_wrong_is_one_sentence(page: Page, sentence: str, web: Web, pl
     with serving(a_csv=Page(body=ROWS)) as plain:
         page.headers = {name: value.format(port=plain.url.rpartition(":")[2]) for name, value in page.headers.items()}
         web.pages["/a.csv"] = page
-        done = plan(f"{web.url}/a.csv", "--timeout", "0.3")
+        done = plan(f"{web.url}/a.csv", "--timeout", "0.1" if page.silent else "30")
     assert done.code == 2
     assert sentence in done.err
     assert done.err.startswith(f"association-loader: {web.url}/a.csv: ")
@@ -249,6 +249,14 @@ def test_no_host_no_certificate_no_backend(web: Web, plan: Run, monkeypatch: pyt
         assert done.code == 2
         assert f"needs the package {package}, which is not installed" in done.err
         assert "pip install 'association-loader[remote]'" in done.err
+
+
+def test_without_encryption_is_said(plan: Run) -> None:
+    """An http address is read, and the plan has a note."""
+    with serving(a_csv=Page(body=ROWS)) as plain:
+        done = plan(f"{plain.url}/a.csv")
+    assert done.code == 0
+    assert "It came without encryption (http)" in done.out
 
 
 def test_what_fails_for_a_moment_is_tried_again(web: Web, plan: Run) -> None:
