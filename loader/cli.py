@@ -91,7 +91,7 @@ def _command(name: str, verb: Verb) -> click.Command:
         click.Argument(
             [f"argument_{number}"],
             type=_type_of(metavar),
-            nargs=-1 if metavar.endswith("...") else 1,
+            nargs=-1 if metavar.rstrip("]").endswith("...") else 1,
             metavar=metavar,
             required=metavar[0] != "[" and not metavar.endswith("..."),
         )

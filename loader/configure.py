@@ -34,9 +34,12 @@ _ADDRESS = re.compile(r"[A-Za-z]+://([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-F
 
 
 def settings_from(command: Command, environment: Mapping[str, str]) -> Settings:
-    """Return the settings of a command, bare ones if it talks to no HubSpot; UsageError when they are wrong."""
+    """Return the settings of a command, bare ones if it talks to no HubSpot; UsageError when they are wrong.
+
+    `doctor` makes them itself: a mistake in them is one of its findings.
+    """
     values, removes = command.values, _removes(command)
-    if "base_url" not in values:
+    if "base_url" not in values or command.verb == "doctor":
         return Settings(read=(), connection=ConnectionSettings(), command=command.typed)
     if values.get("unread") and values["existing"] != "replace":
         raise UsageError(
@@ -56,10 +59,10 @@ def settings_from(command: Command, environment: Mapping[str, str]) -> Settings:
     given |= {"removes": removes, "label_name": values.get("name")}
     if command.verb == "undo":
         (given["results"],) = command.arguments
-    read_as = {"export": _records}.get(command.verb, _groups)
+    read_as = {"export": _records}.get(command.verb, input_settings)
     return Settings(
         read=read_as(command, environment) if "column" in values else (),
-        connection=_connection_settings(command, environment),
+        connection=connection_settings(command, environment),
         send=SendSettings(**_fields(SendSettings, {**values, **({"method": "archive"} if removes else {})})),
         verify=VerifySettings(**_fields(VerifySettings, values)),
         export=ExportSettings(**_fields(ExportSettings, values)),
@@ -101,7 +104,7 @@ def _records(command: Command, environment: Mapping[str, str]) -> tuple[InputSet
     return (_input_settings({**given, "records_only": True}, environment),)
 
 
-def _groups(command: Command, environment: Mapping[str, str]) -> tuple[InputSettings, ...]:
+def input_settings(command: Command, environment: Mapping[str, str]) -> tuple[InputSettings, ...]:
     """Return how the inputs are read: all in one way, or each `[[input]]` of the configuration file in its own."""
     queries = (command.values["sql"], command.values["sql_file"])
     given = {
@@ -173,7 +176,8 @@ def _types(values: Mapping[str, Any]) -> dict[str, str | None]:
     return types
 
 
-def _connection_settings(command: Command, environment: Mapping[str, str]) -> ConnectionSettings:
+def connection_settings(command: Command, environment: Mapping[str, str]) -> ConnectionSettings:
+    """Return how a command talks to HubSpot; UsageError for an address, a token or a profile that is wrong."""
     values, profile = command.values, command.profile
     checked = {**values, "base_url": base_url(values["base_url"], values["trust_host"])}
     if profile is not None:

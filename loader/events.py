@@ -366,6 +366,16 @@ class CreatedLabel:
     types: tuple[ListedType, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that `doctor` looked at. `state` is ok, warning or bad; `advice` is what to do, blank when ok."""
+
+    name: str
+    state: str
+    finding: str
+    advice: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """A profile as its file has it; `token` is the key that says where the token comes from, such as `token-env`.
@@ -594,6 +604,7 @@ Event = (
     | Labels
     | CreatedLabel
     | Explained
+    | Check
     | Profile
     | Status
     | Finished

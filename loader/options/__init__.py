@@ -330,6 +330,12 @@ class ExportOptions(TypedDict, total=False):
     on_end: OnEnd
 
 
+class DoctorOptions(TypedDict, total=False):
+    """Where the results of the load would go."""
+
+    results: Annotated[Path, Option("--results", "Where results would go: its folder is looked at.", PATH)]
+
+
 class JsonOption(TypedDict, total=False):
     """The output of a command that only shows something."""
 

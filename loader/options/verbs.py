@@ -8,6 +8,7 @@ from functools import cache
 
 from loader.options import (
     ConnectionOptions,
+    DoctorOptions,
     ExistingOptions,
     ExportOptions,
     InputOptions,
@@ -110,6 +111,17 @@ type.
 
 The records are all of FROM, or those that --ids names. `load` takes the file back without options. The same
 command, run again, resumes where it stopped.
+""",
+    ),
+    "doctor": Verb(
+        module="loader.run.doctor",
+        arguments="[INPUT...]",
+        options=(InputOptions, DoctorOptions, ConnectionOptions, JsonOption),
+        short_help="Check whether a load could work.",
+        help="""Check everything that a load needs, one line each: ok, warning or bad, and what to do.
+
+Software, token and its scopes, HubSpot account, limit and quota, clock, API version, results and cache folder,
+other loads at work, and the inputs. HubSpot is only read. Exit code 0, 1 with warnings, 2 with anything bad.
 """,
     ),
     "profiles": Verb(

@@ -78,6 +78,7 @@ _TABLE: tuple[tuple[str, str, Route], ...] = (
     ("GET", "schemas/*", Route("schemas", records.get_schema)),
     ("GET", "details", Route("details", account.details)),
     ("GET", "api-usage/daily/private-apps", Route("daily-usage", account.daily_usage)),
+    ("POST", "private-apps/get/access-token-info", Route("token-info", account.token_info)),
     ("POST", "token", Route("token", account.refresh_token, counted=False)),
 )
 """Method, path behind the version with ``*`` for a variable part, route. Exact words stand before ``*``."""
@@ -122,6 +123,8 @@ def _version(words: list[str]) -> tuple[str, list[str]] | None:
             return version, words[2:]
         case ["account-info", version, *rest] if version == "v3" or version in DATED:
             return version, rest
+        case ["oauth", "v2", "private-apps", *_]:
+            return "v2", words[2:]
         case ["oauth", ("v1" | "v3" | "2026-03" | "2026-09") as version, "token"]:
             return version, ["token"]
     return None

@@ -204,6 +204,11 @@ def token(form: Mapping[str, str], version: str) -> Request:
     return Request("POST", f"{root}/token", urlencode(form).encode("ascii"), "application/x-www-form-urlencoded")
 
 
+def token_info(token: str) -> Request:
+    """Return the request for the scopes of a private app's token (guide "Private apps"); it changes nothing."""
+    return Request("POST", "/oauth/v2/private-apps/get/access-token-info", json.dumps({"tokenKey": token}).encode())
+
+
 def account_details(version: str) -> Request:
     """Return the request for the portal's id and time zone."""
     return Request("GET", f"/account-info/{'v3' if version == 'v4' else version}/details")

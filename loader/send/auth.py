@@ -35,6 +35,10 @@ class StaticToken:
         """Return what must appear in no message."""
         return [self._token.reveal()]
 
+    def info_request(self) -> Request:
+        """Return the request for what this token may do; the token is in its body, as HubSpot wants it."""
+        return api.token_info(self._token.reveal())
+
     def header(self) -> str:
         """Return the value of the Authorization header."""
         return f"Bearer {self._token.reveal()}"

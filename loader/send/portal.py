@@ -13,6 +13,7 @@ from loader.errors import MissingScope, Refused, Retryable, Unreachable, Unusabl
 from loader.model import AssociationType, Direction, Question, RecordsFound
 from loader.send import api, endings, quota, replies
 from loader.send.api import Request
+from loader.send.auth import StaticToken
 from loader.send.gateway import Gateway
 from loader.send.records import RecordPage, record_page, records_found
 from loader.send.replies import PORTAL_ID, Reply, fields_with, is_category, is_type_id, printable, text_of
@@ -24,11 +25,15 @@ LONGEST_TEXT = 500
 
 
 class Account(NamedTuple):
-    """A portal's id and time zone (an IANA name), None where it does not say; `kind` is its `accountType`, or blank."""
+    """A portal's id and time zone (an IANA name), None where it does not say; `kind` is its `accountType`, or blank.
+
+    `answered_at` is the `Date` header of its answer, blank without one.
+    """
 
     portal_id: str | None
     time_zone: str | None
     kind: str = ""
+    answered_at: str = ""
 
 
 class GatewayPortal:
@@ -64,6 +69,16 @@ class GatewayPortal:
         self._gateway.day.time_zone = found.time_zone
         self.portal_id = found.portal_id
         return found
+
+    async def scopes(self) -> tuple[str, ...] | None:
+        """Return what a private app's token or a service key may do; None where HubSpot does not tell, as of OAuth."""
+        credential = self._gateway.credential
+        if not isinstance(credential, StaticToken):
+            return None
+        try:
+            return (await self._gateway.call(credential.info_request(), _scopes_of, max_attempts=1)).value
+        except (Refused, Retryable, MissingScope):
+            return None
 
     async def daily_usage(self) -> None:
         """Learn how much is left of the day's quota where no answer's headers have said so; one attempt must do."""
@@ -168,7 +183,14 @@ def _account_of(reply: Reply) -> Account:
         portal_id,
         time_zone if isinstance(time_zone, str) and len(time_zone) <= LONGEST_TEXT else None,
         kind if isinstance(kind, str) and len(kind) <= LONGEST_TEXT else "",
+        reply.headers.get("date", ""),
     )
+
+
+def _scopes_of(reply: Reply) -> tuple[str, ...]:
+    """Read what a token may do (`scopes`); the other fields are the app's, the user's and the portal's numbers."""
+    scopes = fields_with(reply, key="scopes", kind=list)["scopes"]
+    return tuple(printable(each)[:LONGEST_TEXT] for each in scopes if isinstance(each, str))
 
 
 def _association_types(reply: Reply, direction: Direction) -> list[dict[str, Any]]:

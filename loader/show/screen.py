@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from loader.events import (
+    Check,
     CreatedLabel,
     Event,
     Explained,
@@ -40,6 +41,7 @@ from loader.show.plan_table import plan_table
 from loader.show.progress import progress_block, progress_line
 from loader.show.status_lines import status_lines
 from loader.show.tables import (
+    checked,
     closing,
     explained_table,
     exported_table,
@@ -159,6 +161,8 @@ def show(events: Sequence[Event]) -> None:
         console.show(profiles_listed(profiles))
     for event in events:
         match event:
+            case Check():
+                console.show(checked(event))
             case Planned():
                 console.show(plan_table(event))
             case Verified():

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from loader.events import (
+    Check,
     CreatedLabel,
     Explained,
     Exported,
@@ -104,6 +105,16 @@ def labels_listed(event: Labels) -> Iterator[RenderableType]:
     else:
         first, second = event.names[event.object_type], event.names[event.to_object_type]
         yield plain(f"HubSpot lists no association type between {first} and {second}.")
+
+
+def checked(event: Check) -> Iterator[RenderableType]:
+    """Yield one line for what `doctor` looked at."""
+    advice = f". To do: {event.advice}" if event.advice else ""
+    styles = {"ok": "green", "warning": "yellow", "bad": "bold red"}
+    line = plain(f"{event.state:<8} {event.name}: {event.finding.rstrip('.')}{advice}")
+    line.stylize(styles[event.state], 0, len(event.state))
+    line.no_wrap = True
+    yield line
 
 
 def profiles_listed(profiles: Iterable[Profile]) -> Iterator[RenderableType]:

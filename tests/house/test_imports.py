@@ -14,6 +14,7 @@ WORDS = {
     "complain",
     "errors",
     "events",
+    "file_systems",
     "files",
     "model",
     "object_type_names",

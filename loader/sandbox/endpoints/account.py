@@ -1,12 +1,19 @@
 """The endpoints for the account, its daily usage and its OAuth tokens."""
 
+import json
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
 from loader.sandbox.answers import Answer, json_answer
 from loader.sandbox.call import Call, Simulation
+from loader.sandbox.errors import HubSpotError
 
 _DEFAULT_DAILY = 1_000_000
+
+_ALL_SCOPES = tuple(
+    f"crm.objects.{name}.{right}" for name in ("contacts", "companies", "deals") for right in ("read", "write")
+)
+"""Of a portal that refuses nothing: those of the usual object types."""
 
 
 def details(simulation: Simulation, call: Call) -> Answer:
@@ -46,6 +53,19 @@ def daily_usage(simulation: Simulation, call: Call) -> Answer:
         "resetsAt": resets_at.replace(".000Z", "Z"),
     }
     return json_answer(200, {"results": [usage]})
+
+
+def token_info(simulation: Simulation, call: Call) -> Answer:
+    """What the token in the body may do; it is asked with the token itself."""
+    try:
+        token = json.loads(call.body).get("tokenKey")
+    except (ValueError, AttributeError):
+        token = None
+    if not isinstance(token, str) or not token:
+        raise HubSpotError(400, "tokenKey is required")
+    portal = simulation.portal
+    scopes = _ALL_SCOPES if portal.scopes is None else portal.scopes
+    return json_answer(200, {"userId": 1, "hubId": portal.portal_id, "appId": 2, "scopes": sorted({*scopes, "oauth"})})
 
 
 def refresh_token(simulation: Simulation, call: Call) -> Answer:

@@ -1,0 +1,311 @@
+"""Doctor: whether a load could work, from the software to the inputs; it reads only, and looks at everything."""
+
+import asyncio
+import fcntl
+import os
+import platform
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+from loader.configure import connection_settings, input_settings
+from loader.errors import LoaderError, Unauthorized, UsageError
+from loader.events import Check, Note
+from loader.file_systems import network_kind, synchronized_by
+from loader.journal import holder
+from loader.journal.lock import ENDING as LOCK
+from loader.options.command import Command
+from loader.read import Input, open_inputs
+from loader.run.call import Call, Done
+from loader.run.session import NEW, OLD, OLD_ENDS, WARNED_FROM, Session
+from loader.send.gateway import Gateway
+from loader.send.portal import Account
+from loader.send.sharing import FOLDER
+from loader.settings import ConnectionSettings, InputSettings, OAuthCredentials, Settings
+from loader.text import counted
+
+OK, WARNING, BAD = "ok", "warning", "bad"
+
+EXIT_CODES = {OK: 0, WARNING: 1, BAD: 2}
+
+LITTLE_SPACE, NO_SPACE = 1 << 30, 50 << 20
+"""Bytes. A journal takes some 100 for each row."""
+
+MOST_SKEW = 60.0
+"""Seconds that the clock may be off before times in the results mislead, and days of the quota begin elsewhere."""
+
+LITTLE_QUOTA = 0.1
+
+MOST_SCOPES = 8
+
+
+async def run(call: Call) -> Done[list[Check]]:
+    """Look at everything; exit code 0, 1 with warnings alone, 2 with anything bad."""
+    found = [_software()]
+    connection, problem = _connection(call.command, os.environ)
+    now = datetime.now(UTC)
+    if problem is not None:
+        found.append(problem)
+    else:
+        session = Session(connection, lambda _: None, call.stop, None)
+        found += await session.stop.unless(_account(session))
+        connection = session.settings
+    found.append(_api_version(connection.connection.api_version, now))
+    folder = Path(call.command.values["results"] or ".results.csv").parent
+    found += [_results(folder), _cache(connection.connection.cache_folder), _loads(folder)]
+    if call.command.arguments or call.command.job or call.command.values["sql"] or call.command.values["sql_file"]:
+        found += await asyncio.to_thread(lambda: list(_inputs(call)))
+    return Done(result=found, exit_code=max(EXIT_CODES[each.state] for each in found), shown=found)
+
+
+def _software() -> Check:
+    """Return the versions of Python and of the packages that the loader is installed with."""
+    names = [
+        re.split(r"[^\w.-]", each, maxsplit=1)[0]
+        for each in requires("association-loader") or ()
+        if "extra" not in each
+    ]
+    versions, missing = [f"Python {platform.python_version()}"], []
+    for name in ("association-loader", *names):
+        try:
+            versions.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            missing.append(name)
+    missing = [name for name in missing if name != "uvloop"]
+    if missing:
+        return Check("software", BAD, f"{', '.join(missing)} is missing", "install association-loader again")
+    return Check("software", OK, ", ".join(versions))
+
+
+# --- the HubSpot account
+
+
+def _connection(command: Command, environment: Mapping[str, str]) -> tuple[Settings, Check | None]:
+    """Return the settings of the connection, and what is wrong with them or their token."""
+    bare = Settings(read=(), connection=ConnectionSettings())
+    try:
+        settings = replace(bare, connection=connection_settings(command, environment))
+    except UsageError as error:
+        return bare, Check("token", BAD, str(error), "correct that, and run this command again")
+    if settings.connection.credentials is None:
+        why = "no token is set"
+        return settings, Check("token", BAD, why, "set HUBSPOT_ACCESS_TOKEN, or give --token-file or --profile")
+    return settings, None
+
+
+async def _account(session: Session) -> list[Check]:
+    """Return what HubSpot says of the token and its account."""
+    notes: list[str] = []
+
+    def take(event: object) -> None:
+        if isinstance(event, Note):
+            notes.append(event.message)
+
+    try:
+        async with session.connected(take, attempts=1) as (gateway, portal):
+            try:
+                account = await portal.account(insist=False)
+            except Unauthorized as error:
+                return [Check("token", BAD, f"HubSpot refuses it: {error}", "make a new token, or copy it again")]
+            except LoaderError as error:
+                return [
+                    Check("token", BAD, f"HubSpot does not answer: {error}", "check the network, then run it again")
+                ]
+            scopes = None
+            with suppress(LoaderError):  # A spent quota ends these two, and is one of the findings.
+                await portal.daily_usage()
+                scopes = await portal.scopes()
+            found = [
+                Check("token", OK, f"{_origin(session.settings)}, and HubSpot accepts it"),
+                _scopes(session.settings, scopes),
+                *_whose(account, session.settings.connection.portal_id),
+                _quota(gateway, session.around.now()),
+                _clock(account, session.around.now()),
+            ]
+    except LoaderError as error:
+        return [Check("token", BAD, str(error), "correct that, and run this command again")]
+    others = [Check("other loads", WARNING, note, "wait for it, or let both run: they take longer") for note in notes]
+    return [*found, *others]
+
+
+def _origin(settings: Settings) -> str:
+    name = settings.connection.profile
+    return f"that of profile {name}" if name else "there"
+
+
+def _scopes(settings: Settings, scopes: tuple[str, ...] | None) -> Check:
+    kind = (
+        "an OAuth app's"
+        if isinstance(settings.connection.credentials, OAuthCredentials)
+        else "a private app's or a service key's"
+    )
+    if scopes is None:
+        return Check("scopes", OK, f"the token is {kind}, and HubSpot does not say what it may do")
+    ours = sorted(scope for scope in scopes if scope.startswith("crm.objects.") or scope == "tickets")
+    shown = ", ".join(ours[:MOST_SCOPES]) + (f" and {len(ours) - MOST_SCOPES} more" if len(ours) > MOST_SCOPES else "")
+    if not any(scope.endswith(".write") or scope == "tickets" for scope in ours):
+        why = f"the token is {kind}, and may write no records ({shown or 'no scope of records'})"
+        return Check("scopes", WARNING, why, "give it the read and the write scope of both object types")
+    return Check("scopes", OK, f"the token is {kind}, and may use {shown}")
+
+
+def _whose(account: Account, named: str | None) -> Iterator[Check]:
+    if account.portal_id is None:
+        state = BAD if named else WARNING
+        yield Check(
+            "account", state, "HubSpot does not say whose token it is", "compare the token with HubSpot's settings"
+        )
+        return
+    if named and account.portal_id != named:
+        why = f"the token belongs to HubSpot account {account.portal_id}, not to {named}"
+        yield Check("account", BAD, why, f"use the token of account {named}")
+    else:
+        yield Check("account", OK, f"HubSpot account {account.portal_id}")
+    yield Check("account type", OK, account.kind or "HubSpot does not say it")
+
+
+def _quota(gateway: Gateway, now: datetime) -> Check:
+    rate, day = gateway.limiter.rate, gateway.day
+    limit = f"{rate.requests} requests in {rate.seconds:g} s"
+    if day.left is None:
+        return Check("limit", OK, f"{limit}; HubSpot does not say how much of the day's quota is left")
+    of = f" of {day.limit:,}" if day.limit else ""
+    finding = f"{limit}; {counted(day.left, 'request')}{of} left today"
+    if day.spent:
+        return Check("limit", BAD, finding, day.reset_in_words(now))
+    if day.limit and day.left < LITTLE_QUOTA * day.limit:
+        return Check("limit", WARNING, finding, "plan the load: it says how many requests it takes")
+    return Check("limit", OK, finding)
+
+
+def _clock(account: Account, now: datetime) -> Check:
+    try:
+        skew = (now - parsedate_to_datetime(account.answered_at)).total_seconds()
+    except (ValueError, TypeError):
+        return Check("clock", OK, "HubSpot's answer has no date to compare with")
+    if abs(skew) > MOST_SKEW:
+        way = "ahead of" if skew > 0 else "behind"
+        return Check("clock", WARNING, f"it is {abs(skew):.0f} s {way} HubSpot's", "set the clock of this machine")
+    return Check("clock", OK, "as HubSpot's")
+
+
+def _api_version(spoken: str, now: datetime) -> Check:
+    if spoken != OLD:
+        return Check("API version", OK, spoken)
+    finding = f"{OLD}, which HubSpot supports until {OLD_ENDS}"
+    if now.date() < WARNED_FROM:
+        return Check("API version", OK, finding)
+    state = WARNING if now.date() <= OLD_ENDS else BAD
+    return Check("API version", state, finding, f"try a load with --api-version {NEW}")
+
+
+# --- this machine
+
+
+def _results(folder: Path) -> Check:
+    """Return whether the files of a run can be written, and are safe, in a folder."""
+    place = f"{folder.absolute()}"
+    if problem := _unwritable(folder):
+        return Check("results folder", BAD, f"{place}: {problem}", "create it, or give another --results")
+    if kind := network_kind(folder):
+        why = f"{place} is on a network file system ({kind}), where a journal may be damaged"
+        return Check("results folder", BAD, why, "give --results on a local disk")
+    free = shutil.disk_usage(folder).free
+    space = f"{place} has {free / (1 << 30):.1f} GiB free"
+    if free < NO_SPACE:
+        return Check("results folder", BAD, space, "free some, or give another --results")
+    if synced := synchronized_by(folder):
+        why = f"{place} is synchronized with other machines ({synced}), which may damage a journal"
+        return Check("results folder", WARNING, why, "give --results in a folder that is not")
+    if free < LITTLE_SPACE:
+        return Check("results folder", WARNING, space, "free some before a large load")
+    return Check("results folder", OK, f"{space}, and is local")
+
+
+def _cache(folder: str | None) -> Check:
+    place = Path(folder or "", FOLDER)
+    try:
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        problem = error.strerror or str(error)
+    else:
+        problem = _unwritable(place)
+    if problem:
+        why = f"{place}: {problem}, so loads of one token do not know of each other"
+        return Check("cache folder", WARNING, why, "correct it, or set XDG_CACHE_HOME to another")
+    return Check("cache folder", OK, str(place))
+
+
+def _unwritable(folder: Path) -> str:
+    """Return why no file can be written and locked in a folder; blank where it can."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def _loads(folder: Path) -> Check:
+    locks = sorted(folder.glob(f"*.journal{LOCK}"))
+    at_work = {path.name.removesuffix(LOCK): holder(path.with_name(path.name.removesuffix(LOCK))) for path in locks}
+    shown = [f"{name} (process {process})" for name, process in at_work.items() if process is not None]
+    if shown:
+        return Check("other loads", WARNING, f"at work in this folder: {', '.join(shown)}", "wait for it")
+    return Check("other loads", OK, "none at work in this folder")
+
+
+# --- the inputs
+
+
+def _inputs(call: Call) -> Iterator[Check]:
+    """Yield whether each input is readable, and its header understood; each by itself."""
+    try:
+        groups = input_settings(call.command, os.environ)
+    except LoaderError as error:
+        yield _wrong_input(error)
+        return
+    for group in groups:
+        for alone in [replace(group, inputs=(name,)) for name in group.inputs] or [group]:
+            yield from _each_table(alone, call)
+
+
+def _each_table(settings: InputSettings, call: Call) -> Iterator[Check]:
+    """Yield what is known of each table of an input; where object types alone are missing, a warning."""
+    advice = ""
+    try:
+        found = open_inputs(settings, standard_input=call.standard_input)
+    except LoaderError as error:
+        typed = replace(
+            settings,
+            object_type=settings.object_type or "contacts",
+            to_object_type=settings.to_object_type or "companies",
+        )
+        try:
+            found = [] if settings.inputs == ("-",) else open_inputs(typed)
+        except LoaderError:
+            found = []
+        if not found:
+            yield _wrong_input(error)
+        advice = str(error)
+    for source in found:
+        with source:
+            yield _understood(source, advice)
+
+
+def _wrong_input(error: LoaderError) -> Check:
+    return Check("input", BAD, str(error), "correct the file, or the options that say how it is read")
+
+
+def _understood(source: Input, advice: str) -> Check:
+    found = source.understood
+    columns = "; ".join(f"{field} from {', '.join(headers)}" for field, headers in found.columns.items())
+    advice = " ".join([advice, *found.warnings]).strip()
+    return Check("input", WARNING if advice else OK, f"{source.name} ({found.format}): {columns}", advice)
