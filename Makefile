@@ -10,7 +10,7 @@ NO_PYTHON = Python 3.11 or newer is needed and was not found; name yours with: m
 # pip is quiet unless it fails; then all that it said is shown.
 pip = $(BIN)/python -m pip install --disable-pip-version-check $(1) >.venv/pip.log 2>&1 || { cat .venv/pip.log >&2; exit 1; }
 
-.PHONY: help install lint types test fast test-slow test-long audit benchmark demo clean
+.PHONY: help install lint types test fast test-pythons test-slow test-long audit benchmark demo clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -50,6 +50,21 @@ fast: .venv/.test-tools
 
 test-slow: .venv/.test-tools ## the tests that wait, kill and count to a million
 	$(BIN)/pytest tests/slow -o norecursedirs='.*' --numprocesses 3 --dist worksteal --quiet
+
+# Other places of Pythons: make test-pythons PYTHONS="/opt/python3.14/bin/python3 ..."
+PYTHONS ?=
+test-pythons: .venv/.installed ## the fast tests on each Python of 3.11 to 3.14 that is there; says which is not
+	@failed=; for version in 3.11 3.12 3.13 3.14; do \
+		found=; for name in $(PYTHONS) python$$version $(HOME)/.pyenv/versions/$$version.*/bin/python; do \
+			"$$name" -c "import sys; sys.exit(sys.version_info[:2] != ($$(echo $$version | tr . ,)))" 2>/dev/null \
+				&& found=$$name && break; done; \
+		if [ -z "$$found" ]; then echo "Python $$version: NOT RUN, it was not found"; continue; fi; \
+		echo "Python $$version: $$found"; home=.venv/python$$version; \
+		[ -x $$home/bin/python ] || "$$found" -m venv $$home; \
+		$$home/bin/python -m pip install --disable-pip-version-check --editable '.[test]' >.venv/pip.log 2>&1 \
+			|| { cat .venv/pip.log >&2; failed="$$failed $$version"; continue; }; \
+		$$home/bin/python -m pytest --numprocesses 3 --dist worksteal --quiet || failed="$$failed $$version"; \
+	done; [ -z "$$failed" ] || { echo "The tests failed on Python$$failed" >&2; exit 1; }
 
 .venv/.benchmark-tools: .venv/.test-tools
 	@echo "Installing the clients that the loader is measured against."

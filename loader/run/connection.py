@@ -24,7 +24,7 @@ from loader.version import version
 if TYPE_CHECKING:
     from loader.send.transport import Transport
 
-OWN_FILES = 24
+OWN_FILES = 28
 """What a run has open besides its connections: the journal and its logs, results, lock, log, streams."""
 
 MOST_FILES = 100_000

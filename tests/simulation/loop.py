@@ -9,7 +9,6 @@ import math
 import random
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
-from contextvars import Context
 from itertools import count
 from typing import Any, TypeVar
 
@@ -96,8 +95,8 @@ class SimulatedLoop(FakeTimeLoop):
         """Kill it no more: it is done."""
         self._turns.fuse = None
 
-    def _task(self, _: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T], context: Context | None = None) -> Any:
-        return _Task(work, next(self._numbers), loop=self, context=context)
+    def _task(self, _: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T], **more: Any) -> Any:
+        return _Task(work, next(self._numbers), loop=self, **more)
 
     def _complain(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         self.complaints.append(f"{context.get('message')} {context.get('exception')!r}")
