@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.shell_completion import ShellComplete
+
+from loader.cli import cli
 
 PROGRAM = """
 import sys
@@ -15,7 +18,9 @@ for words in map(str.split, sys.argv[1:]):
     print(run(words), *sys.modules, file=sys.stderr)
 """
 
-HEAVY = {"pandas", "numpy", "pyarrow", "python_calamine", "xlrd", "jinja2", "aiohttp"}
+SAMPLE = str(Path(__file__).parents[2] / "samples" / "contacts_companies.csv")
+
+HEAVY = {"pandas", "numpy", "pyarrow", "python_calamine", "xlrd", "jinja2", "aiohttp", "fsspec", "sqlalchemy"}
 LIGHTER = {"asyncio", "sqlite3", "rich", "importlib.metadata"}
 
 
@@ -24,20 +29,66 @@ ANSWERS = {
     "load --help": (0, HEAVY | LIGHTER),
     "load --no-such-option": (2, HEAVY | LIGHTER),
     "load there-is-none.csv --from contacts --to companies": (2, HEAVY - {"numpy"}),
+    f"plan {SAMPLE} --from contacts --to companies": (1, HEAVY - {"numpy"}),
 }
 """Commands one after the other in one process: the exit code of each, and what none up to it may have imported."""
 
 
 def test_an_answer_that_needs_little_imports_little(tmp_path: Path) -> None:
     """The slow libraries are imported by the command that uses them, when it does."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HUBSPOT_")}
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *ANSWERS], cwd=tmp_path, capture_output=True, text=True, check=True
+        [sys.executable, "-c", PROGRAM, *ANSWERS],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     found = [line.split() for line in done.stderr.splitlines() if re.match(r"\d sys ", line)]
     assert len(found) == len(ANSWERS)
     for (command, (code, unneeded)), (answered, *modules) in zip(ANSWERS.items(), found, strict=True):
         assert int(answered) == code, command
         assert not unneeded & set(modules), command
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("lo", {"load"}),
+        ("load --exi", {"--existing"}),
+        ("load --existing m", {"merge", "mirror"}),
+        ("schema e", {"events"}),
+        *((command, {"file "}) for command in ("load ", "plan a.csv ", "undo ", "status ", "load --token-file ")),
+    ],
+)
+def test_a_shell_completes_commands_options_choices_and_files(words: str, completed: set[str]) -> None:
+    """What the real shells make of it is seen in bash below, in zsh and fish by `make test-long`."""
+    *before, last = words.split(" ")
+    found = ShellComplete(cli, {}, "association-loader", "").get_completions(before, last)
+    assert {each.value or f"{each.type} " for each in found} == completed
+
+
+def test_bash_completes(tmp_path: Path) -> None:
+    """As the page on installing says."""
+    script = """
+        eval "$(_ASSOCIATION_LOADER_COMPLETE=bash_source association-loader)"
+        compopt() { echo names of files; }
+        COMP_WORDS=(association-loader load --existing mi) COMP_CWORD=3
+        _association_loader_completion association-loader; echo "${COMPREPLY[@]}"
+        COMP_WORDS=(association-loader load "") COMP_CWORD=2
+        _association_loader_completion association-loader
+    """
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", script],
+        env={**os.environ, "PATH": path},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout.splitlines(), done.stderr) == (["mirror", "names of files"], "")
 
 
 @pytest.mark.parametrize(
