@@ -85,12 +85,12 @@ audit: .venv/.test-tools ## known vulnerabilities in what is installed; needs th
 		>.venv/pip.log 2>&1 || { cat .venv/pip.log >&2; exit 1; }
 	@touch $@
 
-# The tools that check a crontab and systemd's units; on Debian they are installed where they are missing.
-.PHONY: scheduler-tools
-scheduler-tools:
-	@command -v crontab >/dev/null && command -v systemd-analyze >/dev/null || { \
-		apt-get update -qq && apt-get install --yes -qq cron systemd >/dev/null; } \
-		|| { echo "make test-long needs the commands crontab and systemd-analyze: install cron and systemd" >&2; exit 1; }
+.venv/.installers: tests/long/installers.txt .venv/.test-tools
+	@echo "Installing pipx, uv and hadolint into .venv/installers."
+	@$(BIN)/python -m venv .venv/installers
+	@.venv/installers/bin/python -m pip install --disable-pip-version-check --requirement tests/long/installers.txt \
+		>.venv/pip.log 2>&1 || { cat .venv/pip.log >&2; exit 1; }
+	@touch $@
 
 .venv/.remote: .venv/.test-tools
 	@echo "Installing what opens buckets and servers, and an S3 server."
@@ -104,7 +104,14 @@ sftp-server:
 		apt-get update -qq && RUNLEVEL=1 apt-get install --yes -qq openssh-server >/dev/null; } \
 		|| { echo "make test-long needs the command sshd: install openssh-server" >&2; exit 1; }
 
-test-long: .venv/.test-tools .venv/.schedulers .venv/.remote scheduler-tools sftp-server ## those that take many minutes: kills, simulated nights, real schedulers
+# The tools that check a crontab and systemd's units, and shells; on Debian they are installed where they are missing.
+.PHONY: system-tools
+system-tools:
+	@for name in crontab systemd-analyze zsh fish; do command -v $$name >/dev/null || missing=1; done; \
+		[ -z "$$missing" ] || { apt-get update -qq && apt-get install --yes -qq cron systemd zsh fish >/dev/null; } \
+		|| { echo "make test-long needs crontab, systemd-analyze, zsh and fish: install cron, systemd and them" >&2; exit 1; }
+
+test-long: .venv/.test-tools .venv/.schedulers .venv/.remote .venv/.installers system-tools sftp-server ## those that take many minutes: kills, simulated nights, real schedulers
 	$(BIN)/pytest tests/long -o norecursedirs='.*' --quiet -s
 
 test-browser: .venv/.test-tools ## the report in a real browser, Debian's Chromium if there is none yet

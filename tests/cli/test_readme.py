@@ -27,7 +27,8 @@ from tests.benchmarks.__main__ import keep
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
-PAGES = [README, *sorted((ROOT / "samples").glob("**/README.md"))]
+SKILL = ROOT / "samples" / "agents" / "SKILL.md"
+PAGES = [README, *sorted((ROOT / "samples").glob("**/README.md")), SKILL]
 OPTIONS = ROOT / "samples" / "options" / "README.md"
 TABLE = re.compile(r"(?<=<!-- options -->\n).*?(?=<!-- end of options -->)", re.DOTALL)
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -35,7 +36,7 @@ PYTHON = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 LINK = re.compile(r"\]\(([^)#]*)(?:#([^)]*))?\)")
 
-NOT_HERE = ("make ", "git clone", "source ", "export ", "association-loader sandbox")
+NOT_HERE = ("make ", "git clone", "source ", "export ", "association-loader sandbox", "pipx ", "uv ", "docker ")
 """What a test cannot or need not type: each has a test of its own."""
 
 # What differs from run to run: times, rates, the sandbox's correlation ids, the width of a terminal.
@@ -153,7 +154,15 @@ def test_every_option_named_in_the_text_exists() -> None:
     """No sentence speaks of an option that there is not."""
     known = {name for command in cli.commands.values() for option in command.params for name in option.opts}
     named = set(OPTION.findall(of_all_pages()))
-    assert named - known - {"--help", "--version"} <= {"--quick"}
+    of_others = {"--quick", "--wheel", "--file", "--tag", "--rm", "--user", "--volume", "--env", "--time"}
+    assert named - known - {"--help", "--version"} <= of_others
+
+
+def test_the_skill_begins_as_agents_expect_it() -> None:
+    """With a name of small letters and a description, from which an agent decides whether it needs the rest."""
+    found = re.match(r"---\nname: ([a-z0-9-]{1,64})\ndescription: ([^\n:]{1,1024})\n---\n", SKILL.read_text("utf-8"))
+    assert found
+    assert "association-loader" in found[2]
 
 
 def test_every_place_named_in_the_text_is_there() -> None:

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_wheel_says_that_it_is_typed_and_holds_tables_and_templates(tmp_path: Path) -> None:
+def test_the_wheel_holds_types_tables_and_templates_and_no_test(tmp_path: Path) -> None:
     """Without `py.typed` a type checker believes nothing of what the signatures say."""
     command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
@@ -27,6 +27,14 @@ def test_the_wheel_says_that_it_is_typed_and_holds_tables_and_templates(tmp_path
     # The command's entry lies beside the package.
     assert source - names == {"loader/association_loader.py"}
     assert "association_loader.py" in names
+    assert {name.partition("/")[0].partition("-")[0] for name in names} <= {
+        *("loader", "association_loader", "association_loader.py"),
+    }
+    with zipfile.ZipFile(wheel) as archive:
+        (about,) = [archive.read(name).decode() for name in names if name.endswith("METADATA")]
+    assert "Description-Content-Type: text/markdown" in about
+    assert "Keywords: " in about
+    assert "\nAuthor" not in about
 
 
 @pytest.mark.parametrize("installed", ["as a wheel", "editable"])
