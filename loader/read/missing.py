@@ -76,7 +76,11 @@ def _way_on(there: Sequence[str], found: Mapping[str, Sequence[str]], settings: 
     """Return the options to add, ready to be copied."""
     missing = [field for field, headers in found.items() if not headers]
     ends = {field: headers[0] for field, headers in found.items() if headers}
-    rest = [cell for cell in dict.fromkeys(there) if cell not in ends.values() and _can_be_typed(cell)]
+    rest = [
+        cell
+        for cell in dict.fromkeys(there)
+        if cell not in ends.values() and len(cell) <= LONGEST and cell.isprintable() and any(map(str.isalpha, cell))
+    ]
     rest.sort(key=lambda cell: not looks_like_id(cell))
     for field in missing:
         wanted = _option(field, settings)
@@ -103,10 +107,6 @@ def _key_option(field: str, header: str) -> str:
     key = next((key for word, key in _KEYS.items() if word in fold(header)), "")
     option = "--from-id-property" if field == "object_id" else "--to-id-property"
     return f" {option} {key}" if key else ""
-
-
-def _can_be_typed(header: str) -> bool:
-    return len(header) <= LONGEST and header.isprintable() and any(map(str.isalpha, header))
 
 
 def _mentions(header: str, object_type: str) -> bool:

@@ -62,7 +62,12 @@ def write_failures(outputs: Outputs, journal: Journal, now: datetime) -> Failure
         with writing(path):
             path.unlink(missing_ok=True)
         return Failures(0, kept)
-    columns = _columns(journal)
+    # The union of the inputs' columns, in their order; those of an earlier failures file are not carried along.
+    columns = [
+        column
+        for column in dict.fromkeys(column for _, header, _ in journal.headers() for column in _numbered(header))
+        if column[0] not in ADDED
+    ]
     written = 0
     named: dict[tuple[str, Reason], list[Line]] = {}
     unnamed = Counter[str]()
@@ -70,7 +75,8 @@ def write_failures(outputs: Outputs, journal: Journal, now: datetime) -> Failure
         table = _opened(path, beside, (*(name for name, _ in columns), *ADDED), outputs.form)
         for header, cells, line in chain([first], records):
             found = dict(zip(_numbered(header), cells, strict=True))
-            table.write((*(found.get(name, "") for name in columns), *_about(line)))
+            about = ("" if cell is None else visible(str(cell)) for cell in _CELLS_ABOUT(line))
+            table.write((*(found.get(name, "") for name in columns), *about))
             written += 1
             # Of very many the meaning is looked up no more: those that are named are among the first.
             if unnamed[line.error_category] < MOST_NAMED**2:
@@ -168,18 +174,8 @@ def _make_way(outputs: Outputs, journal: Journal, now: datetime) -> Path | None:
     return kept
 
 
-def _about(line: Line) -> Iterator[str]:
-    return ("" if cell is None else visible(str(cell)) for cell in _CELLS_ABOUT(line))
-
-
 Column = tuple[str, int]
 """A header, and which one of that name it is: a file may have a header twice."""
-
-
-def _columns(journal: Journal) -> list[Column]:
-    """The union of the inputs' columns, in their order; those of an earlier failures file are not carried along."""
-    columns = [column for _, header, _ in journal.headers() for column in _numbered(header)]
-    return [column for column in dict.fromkeys(columns) if column[0] not in ADDED]
 
 
 def _numbered(header: Sequence[str]) -> list[Column]:

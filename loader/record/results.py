@@ -82,17 +82,14 @@ class TextResults:
     def catch_up(self) -> dict[str, object]:
         """Write every line that the journal has and the file has not; return the changes that say how far it is."""
         for view in self._number:
-            self._append(view)
+            for number, text in self._texts_of(self._journal, view, self._number[view]):
+                # Half a surrogate pair, as a file's name may have, is written as an escape.
+                self._write(text.encode("utf-8", "backslashreplace"))
+                self._number[view] = number
         table = OutputTable(
             name=self._path.name, written=Written(size=self._size, checksum=self._checksum, **self._number)
         )
         return {"tables": {**self._journal.facts.tables, self._name: table}}
-
-    def _append(self, view: str) -> None:
-        for number, text in self._texts_of(self._journal, view, self._number[view]):
-            # Half a surrogate pair, as a file's name may have, is written as an escape.
-            self._write(text.encode("utf-8", "backslashreplace"))
-            self._number[view] = number
 
     def _write(self, data: bytes) -> None:
         with writing(self._path):

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.measure import measure_renderables
 from rich.segment import Segment
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
 
 _BETWEEN = 3
@@ -36,7 +36,9 @@ class Fitted:
 
     def _widths(self, console: Console, options: ConsoleOptions) -> list[int] | None:
         """Return the width of each column, None where words would have to be broken."""
-        found = [measure_renderables(console, options, _cells(column)) for column in self._table.columns]
+        found = [
+            measure_renderables(console, options, [column.header, *column.cells]) for column in self._table.columns
+        ]
         widths = [each.minimum for each in found]
         left = options.max_width - sum(widths) - _BETWEEN * (len(widths) - 1) - 2
         if left < 0:
@@ -59,10 +61,6 @@ class Fitted:
                 if shown:
                     yield Text.assemble((f"{name}: ", "bold"), shown)
         yield Text()
-
-
-def _cells(column: Column) -> list[RenderableType]:
-    return [column.header, *column.cells]
 
 
 def _trimmed(line: Sequence[Segment]) -> list[Segment]:
