@@ -14,6 +14,12 @@ Small = npt.NDArray[np.int32]
 Flags = npt.NDArray[np.bool_]
 
 
+RECORDS_IN_A_LOT = 1000
+"""Different ones, at the end that is looked up: as many as one batch read takes (`send.reading.RECORDS_PER_READ`)."""
+
+PAIRS_IN_A_LOT = 20_000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PlannedLot:
     """Pairs that are looked up and sent together, and the rows that ask for them.

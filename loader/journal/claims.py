@@ -7,13 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from loader.columns import Ids
+from loader.columns import RECORDS_IN_A_LOT, Ids
 from loader.journal.lots import Lots, StoredLot, ranges, spread
 from loader.journal.planned import StoredPlan
 from loader.model import NO_TYPES, Direction, Lot, Pairs, Types, concatenate
-
-RECORDS_IN_A_LOT = 1000
-"""Different ones, at the end that is looked up: as many as one batch read takes."""
 
 _ITS_OUTCOME = """
 outcomes.first_pair = (SELECT max(first_pair) FROM outcomes WHERE first_pair <= pair) AND outcomes.last_pair >= pair

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from loader.columns import Flags, Ids, PlannedLot, Small
+from loader.columns import PAIRS_IN_A_LOT, RECORDS_IN_A_LOT, Flags, Ids, PlannedLot, Small
 from loader.journal import NewJournal
 from loader.model import Specification, hides_leads
 from loader.planning.orient import (
@@ -22,10 +22,6 @@ from loader.planning.orient import (
     without_contradictions,
 )
 from loader.planning.spool import Records, Spool
-
-RECORDS_IN_A_LOT = 1000
-PAIRS_IN_A_LOT = 20_000
-"""Of a lot: the records that are looked up, and the pairs."""
 
 FEW_ROWS = 100_000
 SAMPLED = 61

@@ -10,16 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 
-from loader.columns import Ids, PlannedLot, ScopeLot
+from loader.columns import PAIRS_IN_A_LOT, RECORDS_IN_A_LOT, Ids, PlannedLot, ScopeLot
 from loader.journal.own_keys import OwnKeys
 from loader.model import Chunk, Direction, Reject, RowKind, Specification
 from loader.planning.orient import ROW, begins
 from loader.planning.spool import Records, Spool
 from loader.read.ids import judge, judge_value
-
-RECORDS_IN_A_LOT = 1000
-PAIRS_IN_A_LOT = 20_000
-"""Of a lot of the scope: one request reads its records. A record is never divided."""
 
 _STANDS, _EXEMPT, _UNSURE, _PERHAPS = -1, -2, -3, -4
 """In place of a row's part, what is known of its from record.
