@@ -55,7 +55,7 @@ def address(text: str) -> Address:
     authority = re.split(r"[/#\\]", place, maxsplit=1)[0]
     _refuse_password(scheme, unquote(authority))
     shown = visible(name)
-    if "::" in text:
+    if "::" in re.sub(r"\[[^\]]*\]", "", text):  # Within brackets it is an IPv6 address.
         raise UsageError(f"{shown.partition('::')[0]}: is a chain of addresses (::), which is not opened; give one.")
     if HIDDEN in query:
         raise UsageError(f"{shown}: the text at {HIDDEN} was left out because it may be secret; put it back.")
