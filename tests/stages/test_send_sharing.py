@@ -85,16 +85,16 @@ def test_all_loaders_together_keep_to_the_limit_and_use_it(starts: tuple[float, 
 
     async def scenario() -> float:
         begin = clock()
-        await asyncio.gather(*(machine.load(90 - start, after=start) for start in starts))
+        await asyncio.gather(*(machine.load(70 - start, after=start) for start in starts))
         return begin
 
     begin = run(scenario)
     machine.holds()
     # The last window of the test is cut off; what is used before, a single loader would use, too.
-    used = sum(sent_between(server, begin, begin + 80) for server in machine.servers) / (8 * RATE.requests)
+    used = sum(sent_between(server, begin, begin + 60) for server in machine.servers) / (6 * RATE.requests)
     assert used >= 0.95
-    last = max(starts) + 30
-    shares = [sent_between(server, begin + last, begin + 80) for server in machine.servers]
+    last = max(starts) + 28
+    shares = [sent_between(server, begin + last, begin + 60) for server in machine.servers]
     assert min(shares) >= 0.8 * max(shares)
 
 
@@ -210,7 +210,7 @@ def test_a_limit_of_few_requests_is_not_split_into_nothing(requests: int, tmp_pa
 
 
 def test_a_limit_that_a_429_has_lowered_to_one_still_lets_that_one_leave(tmp_path: Path) -> None:
-    machine = Machine(tmp_path)
+    machine = Machine(tmp_path, Rate(6, 10.0))
 
     async def scenario() -> list[int]:
         for _ in range(2):
@@ -219,7 +219,7 @@ def test_a_limit_that_a_429_has_lowered_to_one_still_lets_that_one_leave(tmp_pat
         async with AsyncExitStack() as stack:
             for loader, server in loaders:
                 await stack.enter_async_context(loader)
-                for _ in range(60):
+                for _ in range(20):
                     server.limiter.slow_down(None, min)
                     await asyncio.sleep(server.limiter.paused_for)
             await asyncio.gather(*(server.busy(5, 60) for _, server in loaders))
