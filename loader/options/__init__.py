@@ -325,6 +325,8 @@ class ExportOptions(TypedDict, total=False):
     delimiter: Annotated[str, _DELIMITER]
     encoding: Annotated[str, _ENCODING]
     fresh: Fresh
+    max_attempts: Annotated[int, replace(MaxAttempts.__metadata__[0],
+        help="Requests for the same records before they count as not read.")]
     max_duration: MaxDuration
     daily_reserve: DailyReserve
     on_end: OnEnd

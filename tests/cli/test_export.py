@@ -530,3 +530,18 @@ def test_python_gives_dataframes_in_pieces(hubspot: Run, folder: Path) -> None:
     assert not kept.exists()
     with pytest.raises(UsageError, match="end output with one of them"):
         loader.export_sync("contacts", "companies", output="a.txt")
+
+
+@pytest.mark.parametrize(("most", "unread"), [(1, 1), (2, 0)])
+def test_a_reading_is_tried_as_often_as_is_said(most: int, unread: int, run: Run, hubspot: Run, folder: Path) -> None:
+    """Then its record counts as unread, and the others are written."""
+    (folder / "ids.csv").write_text("object_id\n5\n6\n")
+    faults = [
+        {"fault": "400", "route": "batch/read", "times": 1},  # The records are read one by one then.
+        {"fault": "423", "route": "batch/read", "times": 1},
+    ]
+    with hubspot(portal={"labels": LABELS, "records": CONTACTS}, faults=faults) as sandbox:
+        fill(sandbox)
+        done = run(*EXPORT, "a.csv", "--ids", "ids.csv", "--max-attempts", str(most), "--rate", "9999/1")
+    assert done.code == unread
+    assert json.loads((folder / "a.export.json").read_text())["unread"] == unread
