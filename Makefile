@@ -111,7 +111,14 @@ system-tools:
 		[ -z "$$missing" ] || { apt-get update -qq && apt-get install --yes -qq cron systemd zsh fish >/dev/null; } \
 		|| { echo "make test-long needs crontab, systemd-analyze, zsh and fish: install cron, systemd and them" >&2; exit 1; }
 
-test-long: .venv/.test-tools .venv/.schedulers .venv/.remote .venv/.installers system-tools sftp-server ## those that take many minutes: kills, simulated nights, real schedulers
+# PostgreSQL, for inputs by SQL; on Debian it is installed where it is missing. A test starts a server of its own.
+.PHONY: postgresql
+postgresql:
+	@command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || { \
+		apt-get update -qq && RUNLEVEL=1 apt-get install --yes -qq postgresql >/dev/null; } \
+		|| { echo "make test-long needs the command postgres: install postgresql" >&2; exit 1; }
+
+test-long: .venv/.test-tools .venv/.schedulers .venv/.remote .venv/.installers system-tools sftp-server postgresql ## those that take many minutes: kills, simulated nights, real schedulers
 	$(BIN)/pytest tests/long -o norecursedirs='.*' --quiet -s
 
 test-browser: .venv/.test-tools ## the report in a real browser, Debian's Chromium if there is none yet
