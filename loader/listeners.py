@@ -86,7 +86,7 @@ class _OnlySerious:
 def _own_path(given: Command, keyword: str) -> Path:
     """Return the path of a log or of metrics; raises UsageError for one that the run needs for something else."""
     path = Path(given.values[keyword])
-    files = {"results", "failures", "report", "token_file", "metrics_file", "log_file"} - {keyword}
+    files = {"results", "failures", "journal", "report", "token_file", "metrics_file", "log_file"} - {keyword}
     others = [
         *given.arguments,
         *(path for group in given.job for path in group["inputs"]),

@@ -223,6 +223,7 @@ class VerifySettings:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """One command, whole. `results` and `failures` are paths; None: beside each other, named after the first input.
+    `journal` is the path of the journal, which is beside the results where it is None.
     `report` is where a plan is written as a page; None: nowhere.
     `copy_to` is the address or the path of a folder that they are copied to in the end.
 
@@ -244,6 +245,7 @@ class Settings:
     removes: bool = False
     results: str | None = None
     failures: str | None = None
+    journal: str | None = None
     report: str | None = None
     copy_to: str | None = None
     assume_new: bool = False

@@ -80,6 +80,9 @@ Existing: TypeAlias = Annotated[str, Option("--existing",
     choice("merge", "replace", "mirror"), "merge", binds=True)]
 MirrorAllLabels: TypeAlias = Annotated[bool, Option("--mirror-all-labels",
     "With --existing mirror: remove associations of every type, also of one that no row asks for.", FLAG, binds=True)]
+JournalPath: TypeAlias = Annotated[Path, Option("--journal",
+    "Where the journal of the run is, if not beside its results: on a local disk, where they are on a network.",
+    PATH)]
 Unread: TypeAlias = Annotated[bool, Option("--unread",
     "With --existing replace: read nothing first; labels that are overwritten are then not known, and undo "
     "cannot restore them.", FLAG, binds=True)]
@@ -230,6 +233,7 @@ class SendOptions(TypedDict, total=False):
     results: Annotated[Path, Option("--results", "Where results go: .csv, .jsonl or .parquet.", PATH)]
     failures: Annotated[Path, Option("--failures",
         "Where failed and rejected records go: a text like the input, or .xlsx.", PATH)]
+    journal: JournalPath
     copy_to: Annotated[Path, Option("--copy-to",
         "At the end, also copy results, failures and summary to this folder: s3://…, sftp://…, a path.",
         PATH_OR_ADDRESS, metavar="URL")]
@@ -260,6 +264,7 @@ class ReadBackOptions(TypedDict, total=False):
     """How a verification is made. `sample` is a number of pairs, `seed` draws the same again; `wait` seconds."""
 
     results: Annotated[Path, Option("--results", "Results of the load; the verification is written beside them.", PATH)]
+    journal: JournalPath
     existing: Annotated[str, Option("--existing",
         "merge: a pair may have more labels than the file asks for; replace: exactly those; mirror: nor more pairs.",
         choice("merge", "replace", "mirror"), "merge", binds=True)]
@@ -283,6 +288,7 @@ class TakeBackOptions(TypedDict, total=False):
     """How an undo is made. `assume_new` is needed for a run with `unread=True`."""
 
     yes: Yes
+    journal: JournalPath
     assume_new: Annotated[bool, Option("--assume-new",
         "Remove everything that the run created, even what may have been there before (after --unread).", FLAG)]
     max_attempts: MaxAttempts
@@ -344,6 +350,12 @@ class JsonOption(TypedDict, total=False):
     json: Json
 
 
+class JournalOption(TypedDict, total=False):
+    """Where the run is that a command shows."""
+
+    journal: JournalPath
+
+
 class ReportOptions(TypedDict, total=False):
     """Where a report goes."""
 
@@ -387,7 +399,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("dry_run", "limit", "max_failures", "max_duration", "daily_reserve", "fresh", "retry_failed", "again"),
     ),
     "What is written and shown": (
-        *("results", "failures", "copy_to", "report", "output", "by_label", "quiet", "json", "log_file"),
+        *("results", "failures", "journal", "copy_to", "report", "output", "by_label", "quiet", "json", "log_file"),
         *("metrics_file", "on_end", "keep"),
     ),
     "Access and speed": (

@@ -12,6 +12,7 @@ from loader.options import (
     ExistingOptions,
     ExportOptions,
     InputOptions,
+    JournalOption,
     JsonOption,
     LabelOptions,
     MethodOption,
@@ -116,7 +117,7 @@ command, run again, resumes where it stopped.
     "doctor": Verb(
         module="loader.run.doctor",
         arguments="[INPUT...]",
-        options=(InputOptions, DoctorOptions, ConnectionOptions, JsonOption),
+        options=(InputOptions, DoctorOptions, JournalOption, ConnectionOptions, JsonOption),
         short_help="Check whether a load could work.",
         help="""Check everything that a load needs, one line each: ok, warning or bad, and what to do.
 
@@ -147,7 +148,10 @@ codes are listed.
     "report": Verb(
         module="loader.run.report_page",
         arguments="RESULTS",
-        options=(ReportOptions,),
+        options=(
+            ReportOptions,
+            JournalOption,
+        ),
         short_help="Write a run as a page to read or to mail.",
         help="""Write a run as one page of HTML: what was asked, what happened, what went wrong and what to do about it.
 
@@ -158,7 +162,10 @@ record ids and messages, as the results do.
     "status": Verb(
         module="loader.run.status",
         arguments="[RESULTS]",
-        options=(JsonOption,),
+        options=(
+            JournalOption,
+            JsonOption,
+        ),
         short_help="Show where a run stands.",
         help="""Show where a run stands: what is done, what is left, and the command that comes next.
 

@@ -146,8 +146,8 @@ def _texts_of_workbook(file: BinaryIO) -> Iterator[bytes]:
 
 def has_mended_files(journal: Journal) -> bool:
     """Return True when a failures file of a run is still there that the user has changed."""
-    failures = journal.path.with_name(journal.facts.outputs.get("failures", ""))
-    kept = (journal.path.with_name(name) for name in journal.facts.kept_failures)
+    failures = journal.path.parent / journal.facts.outputs.get("failures", "")
+    kept = (journal.path.parent / name for name in journal.facts.kept_failures)
     return is_mended(failures, journal) or any(path.exists() for path in kept)
 
 

@@ -65,17 +65,21 @@ def is_workbook(path: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """The files of one run. `stem` is the results file's name without its ending and without `.results`."""
+    """The files of one run. `stem` is the results file's name without its ending and without `.results`.
+
+    `journal` is all that is known of the run; every other file can be made from it.
+    """
 
     results: Path
     failures: Path
     stem: str
+    journal: Path
     form: FailuresForm = FailuresForm()
 
     @property
-    def journal(self) -> Path:
-        """All that is known of the run; every other file can be made from it."""
-        return self.beside("journal")
+    def staged(self) -> Path:
+        """The journal while its run is still planned."""
+        return self.journal.with_name(f"{self.journal.name}-staging")
 
     @property
     def summary(self) -> Path:
@@ -101,14 +105,20 @@ class Outputs:
         return [self.results, self.summary, *others, self.journal]
 
     def names(self) -> dict[str, str]:
-        """Return the outputs' names by their kind, relative to the journal's folder, so that both can move."""
+        """Return the outputs' names by their kind, relative to the journal's folder, so that both can move.
+
+        Where the journal is in another folder, they are absolute paths.
+        """
         failures = self.failures.name if self.failures.parent == self.results.parent else str(self.failures.absolute())
-        return {
+        names = {
             "results": self.results.name,
             "failures": failures,
             "summary": self.summary.name,
             **{kind: f"{self.stem}.{kind}.{end}" for kind, end in _OTHER_COMMANDS},
         }
+        if self.journal.parent.absolute() == self.results.parent.absolute():
+            return names
+        return {kind: str((self.results.parent / name).absolute()) for kind, name in names.items()}
 
 
 _OTHER_COMMANDS = (("verify", "csv"), ("undo", "csv"), ("report", "html"))
@@ -121,8 +131,10 @@ OUTPUT_ENDINGS = (
 """How the names of a run's files end that are made from its results' or its inputs'."""
 
 
-def journal_of(results: Path) -> Path:
-    """Return the journal's path for a results file; the path of a journal is returned as it is."""
+def journal_of(results: Path, named: str | None = None) -> Path:
+    """Return the journal's path for a results file: `named`, or beside it. A journal's path is returned as it is."""
+    if named is not None:
+        return Path(named)
     if results.suffix == ".journal":
         return results
     return results.with_name(f"{_stem(results)}.journal")
@@ -132,6 +144,21 @@ def is_set_aside(journal: Path, stem: str | None = None) -> bool:
     """Return True for the journal of an earlier run that was renamed for a later one of its name (`stem`, if given)."""
     found = _SET_ASIDE.search(journal.name)
     return found is not None and stem in (None, journal.name[: found.start()])
+
+
+def beside_results(results: Path, ending: str) -> Path:
+    """Return another file of the run of a results file, or of a journal, which is beside it."""
+    stem = results.name.removesuffix(".journal") if results.suffix == ".journal" else _stem(results)
+    return results.with_name(f"{stem}.{ending}")
+
+
+def is_of(results: Path, named: str) -> bool:
+    """Return True where a journal that has `named` for its results is that of a results file, whatever its ending.
+
+    A name without a folder is one in the folder of the journal, which may have been moved since.
+    """
+    theirs = Path(named) if Path(named).is_absolute() else results.absolute().with_name(named)
+    return beside_results(theirs, "journal") == beside_results(results.absolute(), "journal")
 
 
 def _stem(results: Path) -> str:
@@ -151,13 +178,16 @@ def name_outputs(settings: Settings, first_input: str, paths: list[Path], inputs
     stem = _stem(path)
     ending = "xlsx" if len(inputs) == 1 and inputs[0].format in ("xlsx", "xls") else "csv"
     failures_path = Path(settings.failures) if settings.failures else path.with_name(f"{stem}.failures.{ending}")
-    outputs = Outputs(path, failures_path, stem, FailuresForm.like(inputs))
+    outputs = Outputs(path, failures_path, stem, journal_of(path, settings.journal), FailuresForm.like(inputs))
     if not has_room(outputs.results):
         raise UsageError(f"{path.name}: the name is too long for the files named after it: give a shorter --results")
     if len(os.fsencode(outputs.failures.name)) + len(_WHILE_WRITTEN) > _longest_name(outputs.failures.parent):
         raise UsageError(f"{outputs.failures.name}: the name is too long: give a shorter --failures")
-    for file in (outputs.results, outputs.failures, outputs.summary):
+    others = [outputs.results, outputs.failures, outputs.summary]
+    for file in (*others, *([outputs.journal] if settings.journal else [])):
         _check(file, paths)
+    if outputs.journal.absolute() in [file.absolute() for file in others]:
+        raise UsageError(f"--journal {outputs.journal} is another file of this run: give a name that no other file has")
     if outputs.failures.absolute() in [file.absolute() for file in outputs.without_failures()]:
         raise UsageError(f"{outputs.failures} is needed for another file of this run: give another --failures")
     if outputs.journal.is_symlink():
@@ -220,7 +250,7 @@ def set_aside(outputs: Outputs, started_at: str | None) -> dict[Path, Path]:
     """Rename an earlier run's files to `<stem>.<started_at>.*` and return the new path of each."""
     # The journal is the last to go: until then a killed command leaves files whose owner is known.
     there = [file for file in outputs.all() if file.exists() or file.is_symlink()]
-    moved = dated_names(there, outputs.stem, started_at)
+    moved = dated_names(there, outputs.stem, started_at, journal=outputs.journal)
     with writing(outputs.journal):
         for file, path in moved.items():
             file.rename(path)
@@ -231,14 +261,18 @@ def set_aside(outputs: Outputs, started_at: str | None) -> dict[Path, Path]:
     if outputs.journal in moved:
         # A damaged journal is renamed, too.
         with suppress(JournalError, RecordError), Journal(moved[outputs.journal]) as journal:
-            journal.rename_outputs({file.name: path.name for file, path in moved.items()})
+            names = {file.name: path.name for file, path in moved.items()}
+            journal.rename_outputs(names | {str(file.absolute()): str(path.absolute()) for file, path in moved.items()})
     return moved
 
 
-def dated_names(files: list[Path], stem: str, started_at: str | None) -> dict[Path, Path]:
+def dated_names(
+    files: list[Path], stem: str, started_at: str | None, *, journal: Path | None = None
+) -> dict[Path, Path]:
     """Return a free name of the form `<stem>.<started_at>.*` for each file, all with one date.
 
-    `started_at` is UTC, ISO 8601; None: when the first of them was written last.
+    That of the `journal` ends in `.journal`, whatever its name was. `started_at` is UTC, ISO 8601; None: when the first
+    of them was written last.
     """
     if not files:
         return {}
@@ -246,7 +280,8 @@ def dated_names(files: list[Path], stem: str, started_at: str | None) -> dict[Pa
     plain = moment[:19].replace("-", "").replace(":", "") + "Z"
     stamp, count = plain, 1
     while True:
-        names = {file: file.with_name(f"{stem}.{stamp}.{file.name.removeprefix(f'{stem}.')}") for file in files}
+        kinds = {file: "journal" if file == journal else file.name.removeprefix(f"{stem}.") for file in files}
+        names = {file: file.with_name(f"{stem}.{stamp}.{kind}") for file, kind in kinds.items()}
         if not any(path.exists() or path.is_symlink() for path in names.values()):
             return names
         count += 1

@@ -58,8 +58,13 @@ async def run(call: Call) -> Done[list[Check]]:
         found += await session.stop.unless(_account(session))
         connection = session.settings
     found.append(_api_version(connection.connection.api_version, now))
-    folder = Path(call.command.values["results"] or ".results.csv").parent
-    found += [_results(folder), _cache(connection.connection.cache_folder), _loads(folder)]
+    values = call.command.values
+    folder = Path(values["results"] or ".results.csv").parent
+    found += [
+        _results(folder, Path(values["journal"] or folder / ".journal").parent),
+        _cache(connection.connection.cache_folder),
+        _loads(folder),
+    ]
     if call.command.arguments or call.command.job or call.command.values["sql"] or call.command.values["sql_file"]:
         found += await asyncio.to_thread(lambda: list(_inputs(call)))
     return Done(result=found, exit_code=max(EXIT_CODES[each.state] for each in found), shown=found)
@@ -209,24 +214,24 @@ def _api_version(spoken: str, now: datetime) -> Check:
 # --- this machine
 
 
-def _results(folder: Path) -> Check:
-    """Return whether the files of a run can be written, and are safe, in a folder."""
+def _results(folder: Path, of_journal: Path) -> Check:
+    """Return whether the files of a run can be written in a folder, and its journal is safe in another or the same."""
     place = f"{folder.absolute()}"
     if problem := _unwritable(folder):
         return Check("results folder", BAD, f"{place}: {problem}", "create it, or give another --results")
-    if kind := network_kind(folder):
-        why = f"{place} is on a network file system ({kind}), where a journal may be damaged"
-        return Check("results folder", BAD, why, "give --results on a local disk")
+    if kind := network_kind(of_journal):
+        why = f"{of_journal.absolute()} is on a network file system ({kind}), where a journal may be damaged"
+        return Check("results folder", BAD, why, "put the journal on a local disk, with --journal")
     free = shutil.disk_usage(folder).free
     space = f"{place} has {free / (1 << 30):.1f} GiB free"
     if free < NO_SPACE:
         return Check("results folder", BAD, space, "free some, or give another --results")
-    if synced := synchronized_by(folder):
-        why = f"{place} is synchronized with other machines ({synced}), which may damage a journal"
-        return Check("results folder", WARNING, why, "give --results in a folder that is not")
+    if synced := synchronized_by(of_journal):
+        why = f"{of_journal.absolute()} is synchronized with other machines ({synced}), which may damage a journal"
+        return Check("results folder", WARNING, why, "put the journal elsewhere, with --journal")
     if free < LITTLE_SPACE:
         return Check("results folder", WARNING, space, "free some before a large load")
-    return Check("results folder", OK, f"{space}, and is local")
+    return Check("results folder", OK, f"{space}, and the journal's disk is local")
 
 
 def _cache(folder: str | None) -> Check:

@@ -116,9 +116,9 @@ def remove_old_runs(settings: Settings, outputs: Outputs, now: datetime, notify:
     if (days := settings.keep) is None:
         return
     removed = []
-    for journal in sorted(outputs.results.parent.iterdir()):
+    for journal in sorted(outputs.journal.parent.iterdir()):
         if is_set_aside(journal, outputs.stem) and is_journal(journal):
-            files = _files_that_may_go(journal, now - timedelta(days=days))
+            files = _files_that_may_go(journal, outputs.results.parent, now - timedelta(days=days))
             for path in files:
                 with writing(path):
                     path.unlink(missing_ok=True)
@@ -127,10 +127,10 @@ def remove_old_runs(settings: Settings, outputs: Outputs, now: datetime, notify:
         notify(Note(f"Deleted the files of runs that ended over {days} days ago: {', '.join(removed)}."))
 
 
-def _files_that_may_go(journal: Path, moment: datetime) -> list[Path]:
+def _files_that_may_go(journal: Path, folder: Path, moment: datetime) -> list[Path]:
     """Return the files of a run that ended before a moment, its journal last; none of one that is to be kept.
 
-    Only files that the journal names, and that have its date in their names.
+    Only files in a `folder` that the journal names, and that have its date in their names.
     """
     try:
         with Journal(journal, read_only=True) as found:
@@ -141,6 +141,8 @@ def _files_that_may_go(journal: Path, moment: datetime) -> list[Path]:
     except (JournalError, RecordError, ValueError, TypeError):
         return []
     prefix = journal.name.removesuffix("journal")
-    names = [*facts.outputs.values(), *facts.kept_failures]
-    files = [journal.with_name(name) for name in names if name.startswith(prefix) and Path(name).name == name]
+    named = [(journal.parent / name).absolute() for name in (*facts.outputs.values(), *facts.kept_failures)]
+    files = [path for path in named if path.name.startswith(prefix) and path.parent == folder.absolute()]
+    if not files:
+        return []
     return [*files, *(journal.with_name(f"{journal.name}{ending}") for ending in ("-wal", "-shm", ""))]

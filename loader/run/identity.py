@@ -12,7 +12,7 @@ from loader.errors import JournalError, JournalMismatch, OtherFormat, RecordErro
 from loader.journal import Journal, Undo
 from loader.options.verbs import binding
 from loader.read import Input
-from loader.record.outputs import Outputs
+from loader.record.outputs import Outputs, is_of
 from loader.run.next_command import finish_undo
 from loader.settings import ConnectionSettings, InputSettings, SendSettings, Settings
 from loader.text import counted
@@ -49,11 +49,13 @@ def _bound(part: InputSettings | SendSettings | ConnectionSettings) -> dict[str,
 class Earlier:
     """The run that a journal holds. `planned` is False when the portal refused the token before the plan was made.
 
-    `failures` is its failures file, as the journal names it; `last_work` when a command last worked on it (UTC).
+    `results` and `failures` are its files, as the journal names them; `last_work` when a command last worked on it
+    (UTC).
     `to_repeat` is True when rows failed for a reason that says that sending them again may help.
     """
 
     identity: Mapping[str, Any]
+    results: str | None
     portal_id: str | None
     planned: bool
     finished: bool
@@ -78,6 +80,7 @@ def look(outputs: Outputs, *, fresh: bool = False) -> Earlier | None:
             facts, last_work = journal.facts, journal.last_active_at()
             return Earlier(
                 identity=facts.identity,
+                results=facts.outputs.get("results"),
                 portal_id=facts.portal_id,
                 planned=facts.planned,
                 finished=journal.is_finished(),
@@ -122,6 +125,7 @@ def _of_another_version(outputs: Outputs, error: OtherFormat) -> Earlier:
         ) from error
     return Earlier(
         identity={},
+        results=None,
         portal_id=None,
         planned=True,
         finished=True,
@@ -153,13 +157,18 @@ def decide(
     Raises JournalMismatch when there is an unfinished run of something else, and UsageError when no journal says
     which run wrote the results.
     """
+    if earlier is not None and earlier.results and not is_of(outputs.results, earlier.results):
+        raise JournalMismatch(
+            f"{outputs.journal} is the journal of {earlier.results}, not of {outputs.results}: give another --journal"
+        )
     if settings.fresh:
         return Decision.NEW
     if earlier is None:
         if outputs.results.exists():
             raise UsageError(
                 f"{outputs.results} exists, and no journal beside it says that a load wrote it: move it away, give "
-                "another --results, or start over with --fresh, which keeps it under another name"
+                "another --results, name its journal with --journal, or start over with --fresh, which keeps it under "
+                "another name"
             )
         return Decision.NEW
     differences = different(earlier, bound, settings.connection.portal_id)
@@ -198,7 +207,7 @@ def is_due_again(earlier: Earlier, again: float | None, now: datetime) -> bool:
 def _taken_back(outputs: Outputs, undo: Undo, bound: Mapping[str, Any]) -> JournalMismatch:
     """Return why a run that was taken back is neither resumed nor taken for finished."""
     if undo.finished_at is None:
-        finish = finish_undo(str(outputs.results), bound)
+        finish = finish_undo(str(outputs.results), bound, outputs.journal)
         return JournalMismatch(
             f"{outputs.results}: the undo of this run is not finished: finish it with {finish}, or start over with "
             "--fresh"

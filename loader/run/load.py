@@ -53,7 +53,7 @@ from loader.run.plan import plan_rows
 from loader.run.removals import check_removals, look_at_removals
 from loader.run.report import Report, dry_report
 from loader.run.sending import sending
-from loader.run.session import Session, ended_early
+from loader.run.session import Session, check_disk, ended_early
 from loader.send.endings import no_answer
 from loader.send.failures import FailureGuard
 from loader.send.gateway import Gateway
@@ -84,6 +84,7 @@ async def run(call: Call) -> Done[Report]:
         async with session.inputs(call.standard_input) as inputs:
             refuse_part_of_a_file(settings, inputs)
             outputs = session.outputs(inputs)
+            check_disk(outputs.journal, session.notify)
             if settings.copy_to is not None:
                 check_place(settings.copy_to, outputs.all())
             with Lock(outputs.journal):
@@ -146,7 +147,7 @@ class _Load:
         """
         async with self.session.connected(self.notify) as (gateway, portal):
             async with InThread(self._staging()) as staging:
-                staged = self.outputs.beside("journal-staging")
+                staged = self.outputs.staged
                 lookups = staging.held.keys.lookups
                 if self.settings.fresh:
                     forget_lookups(lookups)
@@ -183,7 +184,7 @@ class _Load:
 
     def _staging(self) -> Staging:
         return Staging(
-            self.outputs.beside("journal-staging"),
+            self.outputs.staged,
             stopping=self.stop.asked,
             mirror=self.settings.send.existing == "mirror",
         )

@@ -12,7 +12,9 @@ from loader.record.outputs import Outputs, has_room, is_workbook
 from loader.settings import Settings
 from loader.shell import as_file, command_line
 
-_OF_THIS_RUN = frozenset({"--results", "--failures", "--limit", "--again", "--fresh", "--retry-failed", "--dry-run"})
+_OF_THIS_RUN = frozenset(
+    {"--results", "--failures", "--journal", "--limit", "--again", "--fresh", "--retry-failed", "--dry-run"}
+)
 
 _OF_THE_FORMAT = frozenset({"--format", "--delimiter", "--encoding", "--sheet"})
 
@@ -136,16 +138,20 @@ def load_mended(settings: Settings, outputs: Outputs, failures: Path) -> str | N
         options.append(_Part("--results", ("--results", str(failures.with_name("mended.results.csv")))))
     elif settings.results and "--results" not in typed:
         options.append(_Part("--results", ("--results", as_file(str(results)))))
+    if settings.journal is not None:
+        journal = outputs.journal.with_name(f"{failures.stem}.journal")
+        options.append(_Part("--journal", ("--journal", as_file(str(journal)))))
     verb = "remove" if settings.removes else "load"
     return _joined((settings.command[0], verb), [_Part("", (as_file(str(failures)),)), *options])
 
 
-def finish_undo(results: str, bound: Mapping[str, Any]) -> str:
+def finish_undo(results: str, bound: Mapping[str, Any], journal: Path) -> str:
     """Return the command that finishes the undo of a run that is bound to `bound`."""
-    profile = bound.get("profile")
-    return command_line(
-        ["association-loader", "undo", as_file(results), *(["--profile", profile] if profile is not None else [])]
-    )
+    options = {"--profile": bound.get("profile")}
+    if journal.parent.absolute() != (journal.parent / results).absolute().parent:
+        options["--journal"] = as_file(str(journal))
+    given = (word for option, value in options.items() if value is not None for word in (option, value))
+    return command_line(["association-loader", "undo", as_file(results), *given])
 
 
 def load_planned(settings: Settings) -> str | None:

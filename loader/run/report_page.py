@@ -8,7 +8,7 @@ from loader.errors import UsageError
 from loader.events import Note
 from loader.journal import Journal, holder, is_journal
 from loader.planning.object_types import shown
-from loader.record.outputs import journal_of
+from loader.record.outputs import beside_results, journal_of
 from loader.run.call import Call, Done
 from loader.run.status import status_of
 from loader.send.clocks import timestamp
@@ -17,27 +17,26 @@ from loader.show.report import check_report, page, write_report
 
 def run(call: Call) -> Done[Path]:
     """Write the report of the results file that the command names."""
-    path = report(*call.command.arguments, output=call.command.values["output"])
+    values = call.command.values
+    path = report(*call.command.arguments, output=values["output"], journal=values["journal"])
     call.notify(Note(f"Report: {path}"))
     return Done(result=path)
 
 
-def report(results: str, *, output: str | None = None, now: datetime | None = None) -> Path:
+def report(results: str, *, output: str | None = None, journal: str | None = None, now: datetime | None = None) -> Path:
     """Write the report of the run of a results file and return where it is: `<stem>.report.html`, or `output`.
 
     Raises UsageError when there is no journal, when `output` is a file that is no report, and JournalError when the
     journal cannot be read.
     """
     moment = now or datetime.now(UTC)
-    journal_path = journal_of(Path(results))
+    journal_path = journal_of(Path(results), journal)
     if not is_journal(journal_path):
         raise UsageError(f"{results}: there is no journal {journal_path}, so no load wrote it: give a results file")
-    path = (
-        Path(output) if output else journal_path.with_name(f"{journal_path.name.removesuffix('.journal')}.report.html")
-    )
+    path = Path(output) if output else beside_results(Path(results), "report.html")
     check_report(path)
-    with Journal(journal_path, read_only=True) as journal:
-        status = status_of(journal, holder(journal_path), moment)
-        filled = page(journal, status, shown=shown, version=version("association-loader"), written_at=timestamp(moment))
+    with Journal(journal_path, read_only=True) as opened:
+        status = status_of(opened, holder(journal_path), moment)
+        filled = page(opened, status, shown=shown, version=version("association-loader"), written_at=timestamp(moment))
         write_report(path, filled)
     return path

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequen
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from loader.errors import (
@@ -15,10 +16,12 @@ from loader.errors import (
     OutOfTime,
     Retryable,
     Stopped,
+    UsageError,
     WrongPortal,
 )
 from loader.events import Event, Note, Notify, Waiting
 from loader.fetch import Watch
+from loader.file_systems import network_kind, synchronized_by
 from loader.journal import AsyncJournal
 from loader.read import Input, open_inputs
 from loader.record.outputs import Outputs, name_outputs
@@ -256,6 +259,27 @@ class Session:
                 ticker.cancel()
                 with suppress(asyncio.CancelledError):
                     await ticker
+
+
+def check_disk(journal: Path, notify: Notify) -> None:
+    """Make sure that a journal is safe where it is: SQLite's locks and logs are not on a network file system.
+
+    Raises UsageError for such a file system, and notes a folder that is synchronized with other machines.
+    """
+    folder = journal.absolute().parent
+    if kind := network_kind(folder):
+        raise UsageError(
+            f"{folder} is on a network file system ({kind}), where the journal of a run may be damaged: put it on a "
+            "local disk with --journal PATH, or put the results there with --results"
+        )
+    if synced := synchronized_by(folder):
+        notify(
+            Note(
+                f"{synced} is synchronized with other machines, which may damage the journal of the run: put it "
+                "elsewhere with --journal PATH",
+                serious=True,
+            )
+        )
 
 
 def ended_early(stopped: LoaderError | None, pending: int) -> LoaderError | None:

@@ -19,27 +19,28 @@ _STAGING = "-staging"
 
 def run(call: Call) -> Done[list[Status]]:
     """Return the states that the command asks for."""
-    found = status(*call.command.arguments)
+    found = status(*call.command.arguments, journal=call.command.values["journal"])
     return Done(result=found, shown=found)
 
 
-def status(results: str | None = None, *, now: datetime | None = None) -> list[Status]:
+def status(results: str | None = None, *, journal: str | None = None, now: datetime | None = None) -> list[Status]:
     """Return the state of a results file's run, or of all runs under a folder, the latest first.
 
     `results` is a results file, a journal or a folder; None: the working folder. It also works while a load runs.
+    `journal` is that of the results file, where it is not beside it.
     Raises UsageError when there is no journal.
     """
     moment = now or datetime.now(UTC)
     place = Path(results or ".")
-    if not place.is_dir():
-        journal = journal_of(place)
-        if not _is_run(journal):
-            raise UsageError(f"{place}: there is no journal {journal}, so no load wrote it: give a results file")
-        return [_status(journal, moment)]
+    if journal is not None or not place.is_dir():
+        path = journal_of(place, journal)
+        if not _is_run(path):
+            raise UsageError(f"{place}: there is no journal {path}, so no load wrote it: give a results file")
+        return [_status(path, moment)]
     journals = sorted({path for path in _files_under(place) if _is_run(path)})
     if not journals:
         raise UsageError(f"{place}: no run was found there: give a results file, or the folder that it is in")
-    found = [_status(journal, moment) for journal in journals]
+    found = [_status(path, moment) for path in journals]
     return sorted(found, key=lambda each: each.last_active_at or "", reverse=True)
 
 
@@ -75,7 +76,7 @@ def status_of(journal: Journal, process: str | None, now: datetime) -> Status:
     last_active_at = journal.last_active_at()
     set_aside = is_set_aside(journal.path)
     return Status(
-        results=str(journal.path.with_name(facts.outputs.get("results", journal.path.name))),
+        results=str(journal.path.parent / facts.outputs.get("results", journal.path.name)),
         state=_state(journal, counts, process),
         set_aside=set_aside,
         process=process,
@@ -111,7 +112,7 @@ def _next_command(journal: Journal) -> str | None:
     if facts.undo is None:
         return facts.next_command
     if facts.undo.finished_at is None:
-        return finish_undo(facts.outputs["results"], facts.identity)
+        return finish_undo(facts.outputs["results"], facts.identity, journal.path)
     return None
 
 

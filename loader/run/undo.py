@@ -15,7 +15,7 @@ from loader.journal import AsyncJournal, Facts, Lock, Undo, is_journal
 from loader.journal.taking_back import COLUMNS, UndoJournal, taken_back
 from loader.model import Outcome
 from loader.planning.object_types import shown
-from loader.record.outputs import check_table, journal_of
+from loader.record.outputs import beside_results, check_table, is_of, journal_of
 from loader.record.results import open_table
 from loader.record.summary import UndoFigures, summarize
 from loader.run.call import Agree, Call, Done, reported
@@ -23,7 +23,7 @@ from loader.run.connection import workers
 from loader.run.labels import TypeNames, type_names
 from loader.run.meter import Meter
 from loader.run.report import UndoReport
-from loader.run.session import Session, ended_early, recognize
+from loader.run.session import Session, check_disk, ended_early, recognize
 from loader.send.gateway import Gateway
 from loader.send.give_back import FAILED, GIVEN, LEFT, GiveBack
 from loader.send.outgoing import Unread
@@ -47,16 +47,20 @@ async def run(call: Call) -> Done[UndoReport]:
     early is in the report.
     """
     settings = call.settings
-    path = journal_of(Path(settings.results or ""))
+    results = Path(settings.results or "")
+    path = journal_of(results, settings.journal)
     if not is_journal(path):
         raise UsageError(f"{settings.results}: there is no journal {path}, so what that run added is not known")
-    file = path.with_name(f"{path.name.removesuffix('.journal')}.undo.csv")
+    check_disk(path, call.notify)
+    file = beside_results(results, "undo.csv")
     check_table(file, [], COLUMNS)
     session = Session(settings, call.notify, call.stop, call.around)
     with Lock(path):
         async with AsyncJournal(UndoJournal(path, assume_new=settings.assume_new)) as journal:
+            if results != path and not is_of(results, journal.facts.outputs["results"]):
+                raise UsageError(f"{path} is the journal of {journal.facts.outputs['results']}, not of {results}")
             names = [*journal.facts.outputs.values(), *journal.facts.kept_failures]
-            remove_left_behind([path.with_name(name) for name in names], journal=path)
+            remove_left_behind([path.parent / name for name in names], journal=path)
             report = await _Undo(session, journal, file).run(call.agree)
     return reported(report, Undone(report.summary, str(report.path)))
 
@@ -137,7 +141,7 @@ class _Undo:
             )
             for group in journal.undoable()
         )
-        results = str(journal.path.with_name(journal.facts.outputs["results"]))
+        results = str(journal.path.parent / journal.facts.outputs["results"])
         pairs = sum(group.pairs for group in groups)
         return UndoPlanned(results, journal.facts.portal_id, journal.facts.started_at or "", pairs, groups)
 

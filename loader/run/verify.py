@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from loader.errors import JournalError, LoaderError, RecordError, Retryable, TooManyFailures
@@ -59,23 +60,23 @@ async def run(call: Call) -> Done[Verification]:
         paths = [source.path for source in inputs]
         outputs = session.outputs(inputs)
         check_table(outputs.beside("verify.csv"), paths, COLUMNS)
-        journal = outputs.beside("verify-journal")
+        journal = outputs.journal.with_name(f"{outputs.stem}.verify-journal")
         with Lock(journal):
             remove_left_behind([], journal=journal)
-            report = await _Verification(session, inputs, outputs).run()
+            report = await _Verification(session, inputs, outputs, journal).run()
     return reported(report, Verified(report.summary, str(report.path)))
 
 
 class _Verification:
     """One command at work on one verification."""
 
-    def __init__(self, session: Session, inputs: Sequence[Input], outputs: Outputs) -> None:
+    def __init__(self, session: Session, inputs: Sequence[Input], outputs: Outputs, journal: Path) -> None:
         self.session = session
         self.settings = session.settings
         self.notify = session.notify
         self.inputs = inputs
         self.outputs = outputs
-        self.path = outputs.beside("verify-journal")
+        self.path = journal
         self.file = outputs.beside("verify.csv")
         self.total = self.pending = self.there = 0
 
@@ -127,7 +128,7 @@ class _Verification:
             forget_lookups(staging.held.keys.lookups)
 
     def _staging(self) -> Staging:
-        path, stopping = self.outputs.beside("verify-journal-staging"), self.session.stop.asked
+        path, stopping = self.path.with_name(f"{self.path.name}-staging"), self.session.stop.asked
         return Staging(path, stopping=stopping, mirror=self.settings.send.existing == "mirror")
 
     def _install(self, staging: Staging, account: Account, bound: dict[str, Any]) -> None:

@@ -35,6 +35,7 @@ VALUES = {
     "encoding": ("utf-8", "utf-8"),
     "results": ("r.jsonl", "r.jsonl"),
     "failures": ("f.csv", "f.csv"),
+    "journal": ("j.journal", "j.journal"),
     "method": ("put", "put"),
     "existing": ("replace", "replace"),
     "concurrency": ("7", 7),

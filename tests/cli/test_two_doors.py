@@ -32,6 +32,7 @@ VALUES: dict[str, Any] = {
     "--encoding": "utf-16",
     "--results": "other.results.jsonl",
     "--failures": "bad.csv",
+    "--journal": "other.journal",
     "--report": "page.html",
     "--concurrency": 1,
     "--max-attempts": 1,

@@ -237,7 +237,7 @@ def test_every_csv_cell_is_defused_and_json_is_not(tmp_path: Path) -> None:
 
 def outputs_in(folder: Path) -> Outputs:
     """Return where a run's files lie in a folder."""
-    return Outputs(folder / "r.csv", folder / "r.failures.csv", "r")
+    return Outputs(folder / "r.csv", folder / "r.failures.csv", "r", folder / "r.journal")
 
 
 def failures_of(journal: Journal, tmp_path: Path) -> list[list[str]]:
