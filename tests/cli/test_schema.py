@@ -36,6 +36,8 @@ COMMANDS = [
     ("undo", "people.results.csv", "--yes"),
     ("status",),
     ("explain",),
+    ("profiles",),
+    ("doctor", "people.csv", *CONTACTS),
 ]
 
 RARE = {"reading", "waiting", "lookingup"}
@@ -76,6 +78,8 @@ def written(
 ) -> list[dict[str, Any]]:
     """What the commands wrote as JSON: one object of each kind, the summary of each command, and a summary file."""
     monkeypatch.setenv("ASSOCIATION_LOADER_RATE", "9999/1")
+    monkeypatch.setenv("ASSOCIATION_LOADER_PROFILES", str(folder / "profiles.toml"))
+    (folder / "profiles.toml").write_text("[acme]\nportal-id = 1\ntoken-env = 'ACME'\n")
     (folder / "people.csv").write_text("from_id,to_id,label\n1,11,Boss\n1,12,\n2,12,Nobody\nx,12,\n")
     (folder / "gone.csv").write_text("from_id,to_id,label\n1,11,Boss\n")
     found: dict[tuple[str, str], dict[str, Any]] = {}
