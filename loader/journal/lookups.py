@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from loader.files import writing
-from loader.journal.schema import create, guarded
+from loader.journal.schema import closed_on_error, create, guarded
 from loader.model import FoundRecord, Question
 
 _TABLES = """
@@ -45,11 +45,12 @@ class Lookups:
                 create(self._path)
         with guarded(self._path):
             self._database = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-            for pragma in ("journal_mode = WAL", "synchronous = NORMAL"):
-                self._database.execute(f"PRAGMA {pragma}")
-            if not self._database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-                self._database.executescript(f"BEGIN;{_TABLES}COMMIT;")
-                self._database.execute("INSERT INTO bound VALUES (?)", (self._identity,))
+            with closed_on_error(self._database):
+                for pragma in ("journal_mode = WAL", "synchronous = NORMAL"):
+                    self._database.execute(f"PRAGMA {pragma}")
+                if not self._database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+                    self._database.executescript(f"BEGIN;{_TABLES}COMMIT;")
+                    self._database.execute("INSERT INTO bound VALUES (?)", (self._identity,))
         return self
 
     def __exit__(

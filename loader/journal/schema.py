@@ -183,14 +183,21 @@ def _opened(path: Path, how: str, *pragmas: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None, check_same_thread=False
     )
-    try:
+    with closed_on_error(connection):
         _check(path, connection)
         for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+@contextmanager
+def closed_on_error(connection: sqlite3.Connection) -> Iterator[None]:
+    """Close a connection that cannot be made ready: a newer Python warns of one that is left open."""
+    try:
+        yield
     except BaseException:
         connection.close()
         raise
-    return connection
 
 
 def _check(path: Path, connection: sqlite3.Connection) -> None:
@@ -218,16 +225,17 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
 def scratch(path: Path) -> sqlite3.Connection:
     """Open a journal under construction: fast, and worthless until it is installed."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    # Of 4 MB, for pages and again for sorting: 32 were no faster for a million rows in any order, and 80 MB more.
-    for pragma in ("cache_size = -4000", "journal_mode = OFF", "synchronous = OFF", "temp_store = FILE"):
-        connection.execute(f"PRAGMA {pragma}")
-    connection.executescript(TABLES)
-    for pragma in (f"application_id = {APPLICATION}", f"user_version = {FORMAT}"):
-        connection.execute(f"PRAGMA {pragma}")
-    connection.execute(
-        "CREATE TEMP TABLE staged_rejects (input INTEGER, row INTEGER, part INTEGER, object_id TEXT, to_object_id TEXT,"
-        " kind INTEGER, reason TEXT, message TEXT, field TEXT)"
-    )
+    with closed_on_error(connection):
+        # Of 4 MB, for pages and again for sorting: 32 were no faster for a million rows in any order, and 80 MB more.
+        for pragma in ("cache_size = -4000", "journal_mode = OFF", "synchronous = OFF", "temp_store = FILE"):
+            connection.execute(f"PRAGMA {pragma}")
+        connection.executescript(TABLES)
+        for pragma in (f"application_id = {APPLICATION}", f"user_version = {FORMAT}"):
+            connection.execute(f"PRAGMA {pragma}")
+        connection.execute(
+            "CREATE TEMP TABLE staged_rejects (input INTEGER, row INTEGER, part INTEGER, object_id TEXT,"
+            " to_object_id TEXT, kind INTEGER, reason TEXT, message TEXT, field TEXT)"
+        )
     return connection
 
 
