@@ -61,7 +61,8 @@ def test_each_verb_can_be_awaited_or_waited_for_with_the_same_keywords(verb: str
     assert not inspect.iscoroutinefunction(waited)
     assert inspect.signature(awaited) == inspect.signature(waited)
     (keywords,) = get_args(inspect.get_annotations(awaited)["options"])
-    declared = [each for each in cli.commands[verb.replace("_", "-")].params if isinstance(each, click.Option)]
+    parameters = cli.commands[verb.replace("_", "-")].params
+    declared = [each for each in parameters if isinstance(each, click.Option) and not each.hidden]
     assert set(keywords.__annotations__) - ONLY_PYTHON == {each.name for each in declared}
 
 
