@@ -186,7 +186,7 @@ def name_outputs(settings: Settings, first_input: str, paths: list[Path], inputs
     others = [outputs.results, outputs.failures, outputs.summary]
     for file in (*others, *([outputs.journal] if settings.journal else [])):
         _check(file, paths)
-    if outputs.journal.absolute() in [file.absolute() for file in others]:
+    if settings.journal and outputs.journal.absolute() in [file.absolute() for file in others]:
         raise UsageError(f"--journal {outputs.journal} is another file of this run: give a name that no other file has")
     if outputs.failures.absolute() in [file.absolute() for file in outputs.without_failures()]:
         raise UsageError(f"{outputs.failures} is needed for another file of this run: give another --failures")
