@@ -1,13 +1,13 @@
 """Finished files copied to another place: a bucket, a server, or a folder of this machine."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
 from loader.errors import UsageError
-from loader.fetch.address import Address, address, is_address
+from loader.fetch.address import Address, address, is_address, without_secrets
 from loader.fetch.fetched import Watch
 from loader.fetch.objects import AHEAD, BLOCK, check_backend, file_system, trying
 from loader.fetch.patience import Moved, patiently
@@ -18,8 +18,11 @@ _WITH_FOLDERS = frozenset({"sftp", "ssh", "ftp", "smb", "hdfs", "webhdfs"})
 """Where a folder has to be made before a file can be in it, and a file can be renamed."""
 
 
-def check_place(place: str, files: Sequence[Path]) -> None:
-    """Raise UsageError where `files` cannot be copied, as far as that is known before anything is sent."""
+def check_place(place: str, files: Sequence[Path], inputs: Mapping[str, Path]) -> None:
+    """Raise UsageError where `files` cannot be copied, as far as that is known before anything is sent.
+
+    `inputs` are those of the run, by the address or path that each was given by: no copy may take the place of one.
+    """
     folder = _folder(place)
     if folder is None:
         target = address(place)
@@ -30,6 +33,21 @@ def check_place(place: str, files: Sequence[Path]) -> None:
         check_backend(target)
     elif any(file.parent.resolve() == folder.resolve() for file in files):
         raise UsageError(f"--copy-to {folder} is the folder of the files themselves: give another one, or leave it out")
+    for file in files:
+        for name, path in inputs.items():
+            if _has_place_of(place, folder, file.name, name, path):
+                raise UsageError(
+                    f"--copy-to {visible(without_secrets(place))}: the copy of {file.name} would overwrite the input "
+                    f"{visible(name)}: give another folder"
+                )
+
+
+def _has_place_of(place: str, folder: Path | None, file_name: str, name: str, path: Path) -> bool:
+    """Return True where the copy of a file would have the place of an input, by its name or its path."""
+    if folder is None:
+        return f"{place.partition('?')[0].rstrip('/')}/{file_name}" == name.partition("?")[0]
+    copy = folder / file_name
+    return copy.exists() and path.exists() and copy.samefile(path)
 
 
 def copy_to(place: str, files: Sequence[Path], watch: Watch) -> None:

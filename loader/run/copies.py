@@ -1,12 +1,14 @@
 """`--copy-to`: the files of a run that has ended, copied to another place too."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from loader.errors import LoaderError
 from loader.events import Finished, Note
-from loader.fetch import Watch, copy_to, without_secrets
+from loader.fetch import Watch, check_place, copy_to, without_secrets
+from loader.read import Input
 from loader.record.outputs import Outputs
 from loader.record.summary import write_summary
 from loader.run.next_command import same_command
@@ -18,17 +20,25 @@ NOT_COPIED = 6
 """The exit code of a command that did all its work but this; a code that says more stays."""
 
 
+def check_copies(place: str, outputs: Outputs, inputs: Sequence[Input]) -> None:
+    """Raise UsageError where a run's files cannot be copied to, or one of them would overwrite an input there."""
+    check_place(place, _files(outputs), {source.name: Path(source.file) for source in inputs})
+
+
+def _files(outputs: Outputs) -> list[Path]:
+    return [outputs.results, outputs.failures, outputs.beside("report.html"), outputs.summary]
+
+
 async def copied(session: Session, place: str, outputs: Outputs, finished: Finished) -> Finished:
     """Copy results, failures, report and summary where `--copy-to` says, and return how the command ended then.
 
     A copy that fails takes nothing away: it is reported, and the same command copies again.
     """
-    report = outputs.beside("report.html")
-    names = [outputs.results, finished.failures, report if report.exists() else None, outputs.summary]
+    # A failures file without a row, and a report that nobody asked for, are not there.
+    files = [file for file in _files(outputs) if file.exists()]
     # A run that was asked to stop still copies; if it is asked once more, the process ends.
     stop = Stop() if session.stop.asked() else session.stop
     watch = Watch(stop=stop, doing=session.does, timeout=session.settings.connection.timeout)
-    files = [Path(name) for name in names if name is not None]
     try:
         await asyncio.to_thread(copy_to, place, files, watch)
     except LoaderError as error:

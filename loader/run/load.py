@@ -9,7 +9,6 @@ from typing import Any
 
 from loader.errors import ApiError, Fatal, LoaderError, Retryable, Stopped, TooManyFailures, TooManyRemovals
 from loader.events import FailedFor, Finished, NewLabel, Note, Started
-from loader.fetch import check_place
 from loader.files import remove_left_behind
 from loader.journal import (
     AsyncJournal,
@@ -36,7 +35,7 @@ from loader.record.results import open_results
 from loader.record.summary import load_figures, summarize, write_summary
 from loader.run import plan
 from loader.run.call import Agree, Call, Done, reported
-from loader.run.copies import copied
+from loader.run.copies import check_copies, copied
 from loader.run.create_label import make_labels
 from loader.run.earlier_files import (
     already_finished,
@@ -86,7 +85,7 @@ async def run(call: Call) -> Done[Report]:
             outputs = session.outputs(inputs)
             check_disk(outputs.journal, session.notify)
             if settings.copy_to is not None:
-                check_place(settings.copy_to, outputs.all())
+                check_copies(settings.copy_to, outputs, inputs)
             with Lock(outputs.journal):
                 remove_left_behind(outputs.all(), journal=outputs.journal)
                 return reported(await _Load(session, inputs, outputs, call.agree).run())

@@ -326,6 +326,20 @@ def test_a_copy_that_fails_is_a_warning_and_an_exit_code(
         assert load("a.csv", "--copy-to", "backup", "--fresh").code == 5
 
 
+@pytest.mark.parametrize("place", ["memory://in", "in", "file://{folder}/in"])
+def test_no_copy_takes_the_place_of_an_input(place: str, memory: Any, sandbox: Any, load: Run, folder: Path) -> None:
+    """A failures file that is loaded from the folder that the new one would be copied to; nothing is sent."""
+    (folder / "in").mkdir()
+    (folder / "in" / "a.failures.csv").write_bytes(ROWS + b"bad,203\n")
+    memory.pipe("/in/a.failures.csv", ROWS + b"bad,203\n")
+    given = "memory://in/a.failures.csv" if place.startswith("memory") else "in/a.failures.csv"
+    done = load(given, "--results", "a.results.csv", "--copy-to", place.format(folder=folder))
+    assert done.code == 2
+    assert "the copy of a.failures.csv would overwrite the input" in done.err
+    assert not sandbox.requests
+    assert (folder / "in" / "a.failures.csv").read_bytes() == memory.cat("/in/a.failures.csv") == ROWS + b"bad,203\n"
+
+
 def test_where_nothing_can_be_copied_is_said_before_anything_is_sent(sandbox: Any, load: Run, folder: Path) -> None:
     """A web page, the folder of the files themselves, what no package opens, an address with a password."""
     (folder / "a.csv").write_bytes(ROWS)
