@@ -125,7 +125,12 @@ class _Export:
                 f"{files.output} exists, and nothing beside it says that an export wrote it: move it away, give "
                 "another --output, or start over with --fresh, which keeps it under another name"
             )
-        same = state is not None and state.identity == self._identity()
+        named = self.settings.connection.portal_id
+        same = (
+            state is not None
+            and state.identity == self._identity()
+            and (named is None or state.portal_id in (None, named))
+        )
         if state is not None and not same and not fresh and state.finished_at is None:
             raise JournalMismatch(
                 f"{files.state} holds an unfinished export of something else: continue that one by its own command, "
