@@ -72,7 +72,9 @@ class Profile:
                 raise UsageError(f"{self.where} names the variable {self.token}, which is not set")
             return found
         try:
-            return Path(self.file.parent, str(self.token)).expanduser().read_text("utf-8")
+            # Path.expanduser fails where there is no such user; here that is a file that is not there.
+            home = os.path.expanduser(str(self.token))  # noqa: PTH111
+            return Path(self.file.parent, home).read_text("utf-8")
         except OSError as error:
             raise UsageError(f"{self.where} names a file that cannot be read ({error.strerror})") from error
         except UnicodeDecodeError as error:

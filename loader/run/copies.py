@@ -34,7 +34,7 @@ async def copied(session: Session, place: str, outputs: Outputs, finished: Finis
 
     A copy that fails takes nothing away: it is reported, and the same command copies again.
     """
-    # A failures file without a row, and a report that nobody asked for, are not there.
+    # There is no failures file without a row, and no report unless it was made.
     files = [file for file in _files(outputs) if file.exists()]
     # A run that was asked to stop still copies; if it is asked once more, the process ends.
     stop = Stop() if session.stop.asked() else session.stop

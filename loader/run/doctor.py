@@ -123,14 +123,18 @@ async def _account(session: Session) -> list[Check]:
                 return [
                     Check("token", BAD, f"HubSpot does not answer: {error}", "check the network, then run it again")
                 ]
+            token = Check("token", OK, f"{_origin(session.settings)}, and HubSpot accepts it")
+            whose = list(_whose(account, session.settings.connection.portal_id))
+            if whose[0].state == BAD:  # Nothing else is asked of an account that is not the one that was named.
+                return [token, *whose]
             scopes = None
             with suppress(LoaderError):  # A spent quota ends these two, and is one of the findings.
                 await portal.daily_usage()
                 scopes = await portal.scopes()
             found = [
-                Check("token", OK, f"{_origin(session.settings)}, and HubSpot accepts it"),
+                token,
                 _scopes(session.settings, scopes),
-                *_whose(account, session.settings.connection.portal_id),
+                *whose,
                 _quota(gateway, session.around.now()),
                 _clock(account, session.around.now()),
             ]

@@ -103,6 +103,43 @@ def test_nothing_is_sent_to_an_account_that_the_profile_does_not_name(
         assert name != "wrong" or set(new[name]) == {ACCOUNT}
 
 
+def test_an_export_of_another_account_is_not_taken_for_this_ones(
+    portals: dict[str, Sandbox], run: Run, folder: Path
+) -> None:
+    """It is finished, by the same command but for the profile, at the same address; then it is set aside."""
+    coral = portals["coral"].portal
+    coral.associate("0-1", 1, "0-2", 11, frozenset())
+    words = ("export", "contacts", "companies", "--output", "e.csv", "--profile")
+    assert run(*words, "coral").code == 0
+    profiles = (folder / "profiles.toml").read_text()
+    (folder / "profiles.toml").write_text(profiles.replace(portals["delta"].url, portals["coral"].url))
+    done = run(*words, "delta")
+    assert (done.code, "belongs to HubSpot account 1002, not to 1003" in done.err) == (3, True)
+    assert not (folder / "e.csv").exists()
+    assert len(list(folder.glob("e.2*.csv"))) == 1
+
+
+def test_doctor_asks_another_account_nothing_but_whose_it_is(portals: dict[str, Sandbox], run: Run) -> None:
+    """Neither its quota, nor what its token may do."""
+    done = run("doctor", "--profile", "wrong")
+    assert (done.code, "belongs to HubSpot account 1004, not to 6004" in done.out) == (2, True)
+    assert asked(portals["wrong"]) == [ACCOUNT]
+
+
+def test_a_token_file_may_be_in_the_home_folder(
+    portals: dict[str, Sandbox], run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Written with a ~; that of a user who is not there is a file that is not there."""
+    monkeypatch.setenv("HOME", str(folder / "home"))
+    (folder / "home").mkdir()
+    (folder / "of_beta.token").rename(folder / "home" / "beta.token")
+    profiles = (folder / "profiles.toml").read_text()
+    for home, code in (("~", 0), ("~nobody-of-this-name", 2)):
+        (folder / "profiles.toml").write_text(profiles.replace("of_beta.token", f"{home}/beta.token"))
+        assert run("labels", "contacts", "companies", "--profile", "beta").code == code
+    assert asked(portals["beta"])
+
+
 def test_the_output_of_a_token_command_is_written_nowhere(
     portals: dict[str, Sandbox], run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
