@@ -1,5 +1,6 @@
 """What went wrong with an address, in a sentence, whichever library it went wrong in; never a secret in it."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -7,6 +8,8 @@ from loader.fetch.address import HIDDEN, Address, secrets_in
 from loader.text import visible
 
 _LONGEST = 160
+_QUERY = re.compile(r"(\w://[^\s?'\"]*\?)[^\s'\",)]*")
+_LOGIN = re.compile(r"(\w://)[^\s/@'\"]*@")
 _NETWORK = "check the address, and the network of this machine"
 
 
@@ -55,6 +58,9 @@ _REASONS = (
         "what it says: it may want a login, or have another address for the file itself."),
     _Reason(names=_names("Unencrypted"), sentence="leads on to an address without encryption (http), which is not "
         "followed; give the address that it leads to, if you trust the way there."),
+    _Reason(names=_names("TooManyRedirects InvalidUrlRedirectClientError NonHttpUrlRedirectClientError"),
+        sentence="leads on to no web address, or round in a circle; open it in a browser, and give the address of the "
+        "file itself."),
     _Reason(names=_names("IsFolder"), sentence="is a folder; to read what is in it, end the address with a /."),
     _Reason(names=_names("SSLError"), sentence="the server's certificate is not valid, or it speaks no TLS; check the "
         "address, and this machine's clock and certificates."),
@@ -108,8 +114,9 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _scrubbed(address: Address, error: BaseException) -> str:
-    """Return what a library says, without the address and what its query keeps secret."""
+    """Return what a library says, without the query of an address and who logs in there, be it another address."""
     text = " ".join(str(error).split()).replace(address.url, address.name)
     for secret in secrets_in(address.url):
         text = text.replace(secret, HIDDEN)
+    text = _QUERY.sub(rf"\1{HIDDEN}", _LOGIN.sub(rf"\1{HIDDEN}@", text))
     return visible(f"{type(error).__name__}: {text}"[:_LONGEST])

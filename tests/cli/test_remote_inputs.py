@@ -211,8 +211,10 @@ def test_a_page_of_a_google_sheet_says_which_address_its_table_has(plan: Run) ->
         (Page(body=ROWS, missing=100), "ended before all of it had come"),
         (Page(body=ROWS, missing=100, silent=True), "the server is silent for longer than --timeout allows"),
         (Page(status=302, headers={"Location": "http://127.0.0.1:{port}/a.csv"}), "without encryption"),
+        (Page(status=302, headers={"Location": "/a.csv"}), "leads on to no web address, or round in a circle"),
+        (Page(status=302, headers={"Location": "s3://u:canary@b/x?sig=canary"}), "leads on to no web address"),
     ],
-    ids=["404", "403", "503", "web page", "cut short", "silent", "http"],
+    ids=["404", "403", "503", "web page", "cut short", "silent", "http", "circle", "other kind"],
 )
 def test_what_goes_wrong_is_one_sentence(page: Page, sentence: str, web: Web, plan: Run) -> None:
     """It says what, where, and how to mend it."""
@@ -224,6 +226,7 @@ def test_what_goes_wrong_is_one_sentence(page: Page, sentence: str, web: Web, pl
     assert sentence in done.err
     assert done.err.startswith(f"association-loader: {web.url}/a.csv: ")
     assert done.err.count("\n") == 1
+    assert "canary" not in done.err
 
 
 def test_no_host_no_certificate_no_backend(web: Web, plan: Run, monkeypatch: pytest.MonkeyPatch) -> None:
