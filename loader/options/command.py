@@ -53,6 +53,14 @@ def command(
     in_file = file.values(verb) if file else {}
     job = file.inputs(verb) if file else ()
 
+    for source, name in ((given, spelled), (in_file, lambda option: f"{path}: {option.key}")):
+        for keyword in ("profile", "portal_id"):
+            if isinstance(text := source.get(keyword), str) and not text.strip():
+                raise UsageError(
+                    f"{name(options[keyword])} is blank, and without it any other HubSpot account would do: write "
+                    "which one is meant, or leave it out"
+                )
+
     own = _profile(given, in_file, options, environment)
 
     def value_of(option: Option) -> Any:
@@ -100,12 +108,12 @@ def _profile(
             f"the --config file belongs to profile {of_job}, and --profile says {name}: keep one of the two"
         )
     found = profile(name, environment)
-    for source, place in ((given, "the command line"), (in_file, "the --config file")):
+    for source, place in ((given, "on the command line"), (in_file, "in the --config file")):
         for keyword in FIXED:
             other, default = source.get(keyword), options[keyword].default
             if other is not None and other.rstrip("/") != (found.values.get(keyword) or default or "").rstrip("/"):
                 raise UsageError(
-                    f"profile {name} says which account, token and address are used, and {options[keyword].word} on "
+                    f"profile {name} says which account, token and address are used, and {options[keyword].word} "
                     f"{place} says otherwise: leave one of the two out"
                 )
     return found

@@ -190,18 +190,27 @@ def _first_line(where: str, words: str | tuple[str, ...]) -> str:
         )
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "a word of it holds a null character"
-        raise UsageError(f"{where} cannot be run ({why})") from None
+        raise UsageError(
+            f"{where} cannot be run ({why}): install the program that its first word names, or write its whole path"
+        ) from None
     with process:
         try:
             line = _line_of(process, deadline)
             code = process.wait(max(0.0, deadline - time.monotonic()))
         except (TimeoutError, subprocess.TimeoutExpired):
-            raise UsageError(f"{where} is not done after {COMMAND_SECONDS:g} seconds: run it by itself") from None
+            raise UsageError(
+                f"{where} is not done after {COMMAND_SECONDS:g} seconds: run it by itself (here it has no terminal and "
+                "can ask nothing)"
+            ) from None
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
     if code:
-        raise UsageError(f"{where} ended with exit code {code}: run it by itself to see why")
+        raise UsageError(
+            f"{where} ended with exit code {code}: run it by itself to see why (here it has no terminal and no input)"
+        )
+    if not line.strip():
+        raise UsageError(f"{where} writes nothing in its first line, where the token must be: run it by itself")
     return line
 
 

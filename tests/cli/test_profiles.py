@@ -191,7 +191,7 @@ def test_profiles_are_listed_without_secrets(portals: dict[str, Sandbox], run: R
         (("--profile", "acme", "--token-file", "of_beta.token"), "--token-file on the command line says otherwise"),
         (("--profile", "acme", "--base-url", "http://127.0.0.1:1"), "--base-url on the command line says otherwise"),
         (("--profile", "acme", "--config", "job.toml"), "belongs to profile beta, and --profile says acme"),
-        (("--profile", "acme", "--config", "other.toml"), "--portal-id on the --config file says otherwise"),
+        (("--profile", "acme", "--config", "other.toml"), "--portal-id in the --config file says otherwise"),
     ],
 )
 def test_what_contradicts_a_profile_is_refused(
@@ -203,6 +203,24 @@ def test_what_contradicts_a_profile_is_refused(
     done = run("labels", "contacts", "companies", *words)
     assert done.code == 2
     assert says in done.err
+    assert not any(asked(sandbox) for sandbox in portals.values())
+
+
+@pytest.mark.parametrize("blank", ["", " "])
+@pytest.mark.parametrize("option", ["profile", "portal-id"])
+def test_a_blank_account_is_not_any_account(
+    option: str, blank: str, portals: dict[str, Sandbox], run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """--profile "$CLIENT" with no CLIENT sends nothing to the account of the environment; nor from a file or Python."""
+    monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", TOKEN)
+    monkeypatch.setenv("HUBSPOT_BASE_URL", portals["beta"].url)
+    (folder / "blank.toml").write_text(f'{option} = "{blank}"\n')
+    for words in ((f"--{option}", blank), ("--config", "blank.toml")):
+        done = run("labels", "contacts", "companies", *words)
+        assert (done.code, done.out) == (2, "")
+        assert f"{option} is blank" in done.err
+    with pytest.raises(UsageError, match="is blank"):
+        loader.plan_sync("a.csv", profile=blank) if option == "profile" else loader.plan_sync("a.csv", portal_id=blank)
     assert not any(asked(sandbox) for sandbox in portals.values())
 
 
@@ -251,7 +269,7 @@ GOOD = "portal-id = 1\n"
         (f"[acme]\n{GOOD}token-command = 'pass show'\n", "must be a list of words"),
         (f"[acme]\n{GOOD}token-command = ['./not-there']\n", "cannot be run (No such file or directory)"),
         (f"[acme]\n{GOOD}token-command = ['sh', '-c', 'echo {TOKEN} >&2; exit 3']\n", "ended with exit code 3"),
-        (f"[acme]\n{GOOD}token-command = ['echo']\n", "token-command is empty"),
+        (f"[acme]\n{GOOD}token-command = ['echo']\n", "writes nothing in its first line"),
         (f"[acme]\n{GOOD}token-command = ['echo', 'two words']\n", "characters that no token has"),
         (f"[acme]\n{GOOD}token-command = ['sleep', '9']\n", "is not done after 0.01 seconds"),
         (f"[acme]\n{GOOD}token-env = 'A'\nrates = '1/1'\n", "rates is not a key of a profile: did you mean rate?"),

@@ -124,10 +124,11 @@ def test_a_share_may_be_nothing_and_all(option: str, text: str, share: float) ->
 
 @pytest.mark.parametrize("text", ["pat-na1", "62 515", "62515.0", "-1", "https://app.hubspot.com/contacts/62515"])
 def test_a_portal_id_is_a_number(text: str) -> None:
-    """Anything else is refused before a token is used; a blank one counts as none, as with other options."""
+    """Anything else is refused before a token is used; so is a blank one, which would let any account pass."""
     with pytest.raises(UsageError, match="needs the number of a HubSpot account"):
         given_to_load(f"--portal-id={text}")
-    assert given_to_load("--portal-id=")["portal_id"] is None
+    with pytest.raises(UsageError, match="--portal-id is blank"):
+        given_to_load("--portal-id=")
 
 
 @pytest.mark.parametrize(
