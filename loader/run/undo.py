@@ -115,7 +115,9 @@ class _Undo:
                 "before, add --assume-new"
             )
         if (url := identity.get("base_url")) != self.settings.connection.base_url:
-            raise UsageError(f"that run was sent to {url}: give it with --base-url")
+            owner = identity.get("profile")
+            way = f"give --profile {owner}, with which it was made" if owner else "give it with --base-url"
+            raise UsageError(f"that run was sent to {url}: {way}")
 
     async def _check_portal(self, portal: GatewayPortal) -> None:
         named, bound = self.settings.connection.portal_id, self.journal.facts.portal_id

@@ -246,6 +246,10 @@ def test_a_run_is_resumed_under_its_own_profile(portals: dict[str, Sandbox], run
     assert (done.code, asked(portals["delta"])) == (2, [])
     assert "--profile was coral, now delta" in done.err
     assert run(*words, "--profile", "coral").code == 0
+    for other in ((), ("--profile", "delta")):
+        done = run("undo", "a.results.csv", "--yes", *other)
+        assert (done.code, asked(portals["delta"])) == (2, [])
+        assert "give --profile coral, with which it was made" in done.err
     with Journal(folder / "a.journal") as journal:
         journal.remember(undo=Undo(started_at="2026-11-29T03:00:00+00:00"))
     finish = "association-loader undo a.results.csv --profile coral"
