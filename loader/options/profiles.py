@@ -148,6 +148,8 @@ def _profile(name: str, table: Mapping[str, Any], file: Path) -> Profile:
     values = {option.keyword: _value(option, table[key], wrong) for key, option in options.items() if key in table}
     if not values.get("portal_id"):
         raise wrong("lacks portal-id, the number of its HubSpot account: nothing is sent to any other")
+    if any(sign in values.get("base_url", "") for sign in "@?#"):  # Profiles are listed, and it may hold a password.
+        raise wrong("base-url contains more than an address: leave out user, password, query and fragment")
     named = [key for key in TOKENS if key in table]
     if len(named) != 1:
         raise wrong(

@@ -278,6 +278,7 @@ GOOD = "portal-id = 1\n"
         (f"[acme]\n{GOOD}token-command = ['sleep', '9']\n", "is not done after 0.01 seconds"),
         (f"[acme]\n{GOOD}token-env = 'A'\nrates = '1/1'\n", "rates is not a key of a profile: did you mean rate?"),
         (f"[acme]\n{GOOD}token-env = 'A'\nrate = 'quick'\n", "rate needs auto, or requests/seconds"),
+        (f"[acme]\n{GOOD}base-url = 'http://u:{TOKEN}@127.0.0.1'\ntoken-env = 'A'\n", "base-url contains more than"),
         ("portal-id = 1\n", "begin each profile with its name"),
         ("[acme\n", "not valid TOML"),
     ],
@@ -293,6 +294,7 @@ def test_a_profile_that_is_wrong_is_said_in_one_sentence(
     assert (done.code, done.out) == (2, "")
     assert says in done.err
     assert len(done.err.splitlines()) == 1
+    assert TOKEN not in run("profiles").out
 
 
 def test_a_file_that_everybody_may_write_chooses_no_command(
