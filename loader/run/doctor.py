@@ -18,6 +18,7 @@ from pathlib import Path
 from loader.configure import connection_settings, input_settings
 from loader.errors import LoaderError, Unauthorized, UsageError
 from loader.events import Check, Note
+from loader.fetch import Watch
 from loader.file_systems import network_kind, synchronized_by
 from loader.journal import holder
 from loader.journal.lock import ENDING as LOCK
@@ -288,17 +289,18 @@ def _inputs(call: Call) -> Iterator[Check]:
 
 def _each_table(settings: InputSettings, call: Call) -> Iterator[Check]:
     """Yield what is known of each table of an input; where object types alone are missing, a warning."""
-    advice = ""
+    advice, watch = "", Watch(stop=call.stop, timeout=call.command.values["timeout"])
     try:
-        found = open_inputs(settings, standard_input=call.standard_input)
+        found = open_inputs(settings, standard_input=call.standard_input, watch=watch)
     except LoaderError as error:
+        call.stop.check()
         typed = replace(
             settings,
             object_type=settings.object_type or "contacts",
             to_object_type=settings.to_object_type or "companies",
         )
         try:
-            found = [] if settings.inputs == ("-",) else open_inputs(typed)
+            found = [] if settings.inputs == ("-",) else open_inputs(typed, watch=watch)
         except LoaderError:
             found = []
         if not found:

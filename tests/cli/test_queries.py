@@ -347,7 +347,9 @@ def test_progress_is_shown_in_rows(database: Path) -> None:
     assert re.search(r"Reading many.sql from the database \([\d,]+ rows, [\d,]+ rows per second\)", shown[-1])
 
 
+@pytest.mark.parametrize("verb", ["load", "doctor"])
 def test_a_signal_ends_a_query_that_the_database_thinks_about(
+    verb: str,
     database: Path,
     start: Callable[..., Process],
     until: Callable[..., None],
@@ -358,7 +360,7 @@ def test_a_signal_ends_a_query_that_the_database_thinks_about(
     copies = tmp_path / "copies"
     copies.mkdir()
     monkeypatch.setenv("TMPDIR", str(copies))
-    process = start("load", "--sql", THINKING, *CONTACTS)
+    process = start(verb, "--sql", THINKING, *CONTACTS)
     until(lambda: any(copies.iterdir()))
     process.send(signal.SIGINT)
     assert process.wait().code == 130
