@@ -1,7 +1,7 @@
 """A mirror: what the file does not ask of its records is found and held against its limit, and at the end taken off."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from itertools import islice
 from math import ceil
 from typing import Any
@@ -76,13 +76,13 @@ async def read_all_in_scope(
             tally.added.update(found.tally.added)
             tally.kept.update(found.tally.kept)
 
-    await session.stop.unless(_side_by_side(*(read_some() for _ in range(READERS))))
+    await session.stop.unless(_side_by_side(read_some, READERS))
     return tally
 
 
-async def _side_by_side(*work: Coroutine[Any, Any, None]) -> None:
-    """Do several things at once; the first error ends the others and is raised."""
-    tasks = [asyncio.create_task(each) for each in work]
+async def _side_by_side(work: Callable[[], Coroutine[Any, Any, None]], times: int) -> None:
+    """Do work several times at once; the first error ends the others and is raised."""
+    tasks = [asyncio.create_task(work()) for _ in range(times)]
     try:
         await asyncio.gather(*tasks)
     finally:

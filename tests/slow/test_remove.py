@@ -132,4 +132,4 @@ def test_a_removal_and_its_undo_end_in_the_exact_sets(faults: str, killed: bool,
     assert set(undone) == {"restored"}
     counts = json.loads((tmp_path / "a.removed.summary.json").read_text())["rows"]
     sys.stdout.write(f"{counts}, {dict(undone)}, {kills} kills, {time.monotonic() - began:.0f} s\n")
-    assert not killed or kills >= KILLS // 2, "most of it was done before it could be killed"
+    assert not killed or kills >= KILLS // 3, "most of it was done before it could be killed"

@@ -36,7 +36,7 @@ MOMENTS: dict[str, Harm] = {
     "before the first outcome is committed": partial(kill_before, f"{JOURNAL}.record"),
     "before a later outcome is committed": partial(kill_before, f"{JOURNAL}.record", 3),
     "with an outcome committed and not in the results": partial(kill_after, f"{JOURNAL}.record", 2),
-    "with a line written and not remembered": partial(kill_after, f"{RESULTS}._append", 5),
+    "with a line written and not remembered": partial(kill_after, f"{RESULTS}._write", 3),
     "when the last pair is sent": partial(kill_before, f"{RESULTS}.finish"),
     "with the results finished": partial(kill_after, f"{RESULTS}.finish"),
     "before the failures": partial(kill_before, "loader.run.load:write_failures"),
@@ -50,7 +50,7 @@ MOMENTS: dict[str, Harm] = {
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_killed_at_this_moment_a_load_goes_on(make_world: MakeWorld, moment: str) -> None:
     """Items 47, 48: the next command sends what has no outcome, once; no success of the journal is sent again."""
-    world = make_world(ROWS, latency="5ms")
+    world = make_world(ROWS, latency="20ms")
     command = world.start(*CREW, harm=MOMENTS[moment])
     assert command.wait() == -signal.SIGKILL, command.said()
     world.said += command.said()
@@ -61,7 +61,7 @@ def test_killed_at_this_moment_a_load_goes_on(make_world: MakeWorld, moment: str
     assert ending.exit_code == 0, ending.said
     later = {pair_of(request) for request in world.puts()[sent:]}
     assert not later & kept
-    # What was in flight, and what was answered in the ten milliseconds that share a commit: two answers of each worker.
+    # What was in flight, and what was answered in the 20 milliseconds that share a commit: two answers of each worker.
     assert ROWS <= len(world.puts()) <= ROWS + 3 * WORKERS
     world.check(ending)
 
