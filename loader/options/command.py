@@ -10,6 +10,14 @@ from loader.options.file import ConfigurationFile, JobInput, parsed
 from loader.options.profiles import FIXED, Profile, profile
 from loader.options.verbs import options_of
 
+_NEVER_BLANK = {
+    "profile": "any other HubSpot account would do",
+    "portal_id": "any other HubSpot account would do",
+    "copy_to": "nothing would be copied",
+    "on_end": "no program would be run",
+}
+"""Options whose value is often a shell's variable (`--profile "$CLIENT"`), and what a blank one would come to."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
@@ -54,11 +62,11 @@ def command(
     job = file.inputs(verb) if file else ()
 
     for source, name in ((given, spelled), (in_file, lambda option: f"{path}: {option.key}")):
-        for keyword in ("profile", "portal_id"):
+        for keyword, otherwise in _NEVER_BLANK.items():
             if isinstance(text := source.get(keyword), str) and not text.strip():
                 raise UsageError(
-                    f"{name(options[keyword])} is blank, and without it any other HubSpot account would do: write "
-                    "which one is meant, or leave it out"
+                    f"{name(options[keyword])} is blank, and without it {otherwise}: write which one is meant, or "
+                    "leave it out"
                 )
 
     own = _profile(given, in_file, options, environment)

@@ -131,6 +131,13 @@ def test_a_portal_id_is_a_number(text: str) -> None:
         given_to_load("--portal-id=")
 
 
+@pytest.mark.parametrize("option", ["--copy-to", "--on-end"])
+def test_what_is_to_happen_at_the_end_is_not_left_out_silently(option: str) -> None:
+    """As with `--copy-to "$BUCKET"` where BUCKET is not set."""
+    with pytest.raises(UsageError, match=f"{option} is blank, and without it no"):
+        given_to_load(f"{option}= ")
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
