@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from loader.configure import connection_settings, input_settings
-from loader.errors import LoaderError, Unauthorized, UsageError
+from loader.errors import DailyQuotaSpent, LoaderError, Unauthorized, UsageError
 from loader.events import Check, Note
 from loader.fetch import Watch
 from loader.file_systems import network_kind, synchronized_by
@@ -120,6 +120,11 @@ async def _account(session: Session) -> list[Check]:
                 account = await portal.account(insist=False)
             except Unauthorized as error:
                 return [Check("token", BAD, f"HubSpot refuses it: {error}", "make a new token, or copy it again")]
+            except DailyQuotaSpent as error:
+                token = Check(
+                    "token", WARNING, "not looked at, as the day's quota is spent", "look again after the reset"
+                )
+                return [token, Check("limit", BAD, str(error), "load after the reset")]
             except LoaderError as error:
                 return [
                     Check("token", BAD, f"HubSpot does not answer: {error}", "check the network, then run it again")

@@ -90,6 +90,9 @@ STATES = {
         "warning  limit: 100 requests in 10 s; 3 requests of 5 left today",
         hubspot={"daily": 5},
     ),
+    "a quota that was spent before": State(
+        lambda _: None, 2, "bad      limit: You have reached your daily limit: the quota", hubspot={"daily": 0}
+    ),
     "a quota that is spent": State(
         lambda _: None, 2, "bad      limit: 100 requests in 10 s; 0 requests of 2 left today", hubspot={"daily": 2}
     ),
