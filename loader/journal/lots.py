@@ -189,10 +189,10 @@ Range = Sequence[Any]
 def ranges(database: sqlite3.Connection, table: str, columns: str, first: int, last: int) -> list[Range]:
     """Return the lines of a table that tell of pairs from one number to another, in the order of the pairs."""
     return database.execute(
-        f"SELECT first_pair, last_pair, {columns} FROM {table} WHERE last_pair >= ?1 AND first_pair <= ?2"
-        f" AND first_pair >= coalesce((SELECT max(first_pair) FROM {table} WHERE first_pair <= ?1), ?1)"
+        f"SELECT first_pair, last_pair, {columns} FROM {table} WHERE last_pair >= :first AND first_pair <= :last"
+        f" AND first_pair >= coalesce((SELECT max(first_pair) FROM {table} WHERE first_pair <= :first), :first)"
         " ORDER BY first_pair",
-        (first, last),
+        {"first": first, "last": last},
     ).fetchall()
 
 
