@@ -52,18 +52,17 @@ async def run(call: Call) -> Done[list[Check]]:
     found = [_software()]
     connection, problem = _connection(call.command, os.environ)
     now = datetime.now(UTC)
+    session = Session(connection, lambda _: None, call.stop, None)
     if problem is not None:
         found.append(problem)
     else:
-        session = Session(connection, lambda _: None, call.stop, None)
         found += await session.stop.unless(_account(session))
-        connection = session.settings
-    found.append(_api_version(connection.connection.api_version, now))
+    found.append(_api_version(session.settings.connection.api_version, now))
     values = call.command.values
     folder = Path(values["results"] or ".results.csv").parent
     found += [
         _results(folder, Path(values["journal"] or folder / ".journal").parent),
-        _cache(connection.connection.cache_folder),
+        _cache(session.settings.connection.cache_folder),
         _loads(folder),
     ]
     if call.command.arguments or call.command.job or call.command.values["sql"] or call.command.values["sql_file"]:

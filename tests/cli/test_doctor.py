@@ -145,6 +145,7 @@ def test_each_state_has_its_line_and_its_exit_code(
             "cache folder",
             "input",
         }
+        assert "API version: auto" not in done.out
         reads = {("GET", "details"), ("GET", "daily-usage"), ("POST", "token-info")}
         assert {(each.method, each.route) for each in sandbox.requests} <= reads
 
