@@ -23,6 +23,7 @@ Every message is one sentence: what is wrong, where, and how to mend it.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from loader.object_type_names import one_of
 
@@ -172,9 +173,10 @@ class Redirected(Fatal):
 
 
 class DailyQuotaSpent(Fatal):
-    """429 of the daily limit: the same command resumes it after the reset."""
+    """429 of the daily limit: the same command resumes it after the reset, `resets_at`, None where that is unknown."""
 
     exit_code = 5
+    resets_at: datetime | None = None
 
 
 class PortalMigrating(Fatal):

@@ -81,13 +81,18 @@ class Day:
         return error
 
     def _end(self, message: str, now: datetime, *, category: str) -> DailyQuotaSpent:
-        return DailyQuotaSpent(f"{message.rstrip('.')}: {self.reset_in_words(now)}", category=category)
+        error = DailyQuotaSpent(f"{message.rstrip('.')}: {self.reset_in_words(now)}", category=category)
+        error.resets_at = self._reset(now)
+        return error
+
+    def _reset(self, now: datetime) -> datetime | None:
+        if self.resets_at is not None and self.resets_at > now:
+            return self.resets_at
+        return next_reset(self.time_zone, now) if self.time_zone else None
 
     def reset_in_words(self, now: datetime) -> str:
         """Return when to come back, as the end of a sentence; `now` is UTC."""
-        reset = self.resets_at if self.resets_at is not None and self.resets_at > now else None
-        if reset is None and self.time_zone:
-            reset = next_reset(self.time_zone, now)
+        reset = self._reset(now)
         if reset is None:
             return "the quota resets at midnight in the HubSpot account's time zone; run the same command then"
         return f"the quota resets at {moment_in_words(reset, self.time_zone)}; run the same command then"

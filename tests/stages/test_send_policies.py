@@ -212,6 +212,7 @@ def test_a_zone_that_nobody_knows_has_no_reset(zone: str) -> None:
 def test_the_reset_is_said_in_the_portals_own_time() -> None:
     words = "the quota resets at 2026-11-24 00:00 US/Eastern; run the same command then"
     assert Day(time_zone="US/Eastern").reset_in_words(NOW) == words
+    assert Day(time_zone="US/Eastern", left=0).reserve_end(NOW).resets_at == datetime(2026, 11, 24, 5, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
