@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from loader.errors import UsageError
 from loader.fetch.address import address, is_address, without_secrets
 from loader.options.command import Command
+from loader.options.verbs import VERBS
 from loader.settings import (
     DATABASE_URL,
     ConnectionSettings,
@@ -34,13 +35,10 @@ _ADDRESS = re.compile(r"[A-Za-z]+://([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-F
 
 
 def settings_from(command: Command, environment: Mapping[str, str]) -> Settings:
-    """Return the settings of a command, bare ones if it talks to no HubSpot; UsageError when they are wrong.
-
-    `doctor` makes them itself: a mistake in them is one of its findings.
-    """
-    values, removes = command.values, _removes(command)
-    if "base_url" not in values or command.verb == "doctor":
-        return Settings(read=(), connection=ConnectionSettings(), command=command.typed)
+    """Return the settings of a command, as far as its verb says that it needs them; UsageError when they are wrong."""
+    verb, values, removes = VERBS[command.verb], command.values, _removes(command)
+    if not (verb.reads_inputs or verb.asks_hubspot):
+        return Settings(command=command.typed)
     if values.get("unread") and values["existing"] != "replace":
         raise UsageError(
             "--unread works only with --existing replace: to keep the labels that pairs have, the loader must "
@@ -59,10 +57,13 @@ def settings_from(command: Command, environment: Mapping[str, str]) -> Settings:
     given |= {"removes": removes, "label_name": values.get("name")}
     if command.verb == "undo":
         (given["results"],) = command.arguments
-    read_as = {"export": _records}.get(command.verb, input_settings)
+    if verb.reads_inputs:
+        given["read"] = input_settings(command, environment)
+    elif command.verb == "export":
+        given["read"] = _records(command, environment)
+    if verb.asks_hubspot:
+        given["connection"] = connection_settings(command, environment)
     return Settings(
-        read=read_as(command, environment) if "column" in values else (),
-        connection=connection_settings(command, environment),
         send=SendSettings(**_fields(SendSettings, {**values, **({"method": "archive"} if removes else {})})),
         verify=VerifySettings(**_fields(VerifySettings, values)),
         export=ExportSettings(**_fields(ExportSettings, values)),

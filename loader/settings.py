@@ -237,8 +237,8 @@ class Settings:
     `on_end` is a program with its arguments that is run when the command has ended.
     """
 
-    read: tuple[InputSettings, ...]
-    connection: ConnectionSettings
+    read: tuple[InputSettings, ...] = ()
+    connection: ConnectionSettings = field(default_factory=ConnectionSettings)
     send: SendSettings = field(default_factory=SendSettings)
     verify: VerifySettings = field(default_factory=VerifySettings)
     export: ExportSettings = field(default_factory=ExportSettings)

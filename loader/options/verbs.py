@@ -32,6 +32,8 @@ from loader.options import (
 class Verb:
     """A command. `module` has the function `run`, which does it (see `loader.run.call`); it is imported only then.
 
+    `reads_inputs` and `asks_hubspot`: its settings say how its inputs are read and how it talks to HubSpot, and a
+    mistake in them is refused before it begins. (`doctor` does both and says neither: a mistake is what it reports.)
     `arguments` are the words without an option as the help shows them: `INPUT...` may be several, `[CODE]` may be
     left out, `one|other` is one of two. In `help`, the lines of a paragraph that begins with a backspace are not
     filled. `ignores` are options of a load or a removal that change nothing here: they may be typed, so that the same
@@ -43,6 +45,8 @@ class Verb:
     short_help: str
     help: str
     arguments: str = ""
+    reads_inputs: bool = False
+    asks_hubspot: bool = False
     ignores: tuple[str, ...] = ()
 
 
@@ -51,6 +55,8 @@ VERBS: Mapping[str, Verb] = {
         module="loader.run.load",
         arguments="INPUT...",
         options=(InputOptions, MethodOption, ExistingOptions, SendOptions, ConnectionOptions, OutputOptions),
+        reads_inputs=True,
+        asks_hubspot=True,
         short_help="Associate the records that the files list.",
         help="""Associate the records that the inputs name, and write one result line for each row.
 
@@ -63,6 +69,8 @@ can also be set as ASSOCIATION_LOADER_<OPTION> in the environment or in the --co
         module="loader.run.load",
         arguments="INPUT...",
         options=(InputOptions, RemoveOptions, SendOptions, ConnectionOptions, OutputOptions),
+        reads_inputs=True,
+        asks_hubspot=True,
         short_help="Take off the associations that the inputs name.",
         help="""Take off the associations or labels that the inputs name, and write one result line for each row.
 
@@ -75,6 +83,8 @@ be typed. The same command resumes where it stopped, and undo puts back what was
         module="loader.run.plan",
         arguments="INPUT...",
         options=(InputOptions, ExistingOptions, PlanFilesOptions, ConnectionOptions, OutputOptions),
+        reads_inputs=True,
+        asks_hubspot=True,
         short_help="Show what a load would do; send and write nothing.",
         help="""Check everything and show what a load would do; nothing is sent and no file is written.
 
@@ -85,6 +95,7 @@ Without an access token no connection is opened, and what only HubSpot knows sta
         module="loader.run.labels",
         arguments="FROM TO",
         options=(ConnectionOptions, JsonOption),
+        asks_hubspot=True,
         short_help="List the association types of two object types.",
         help="""List the association types from FROM to TO and back: category, type id and label.
 
@@ -95,6 +106,7 @@ FROM and TO are object types by any name that a load takes: contacts, company, 0
         module="loader.run.create_label",
         arguments="FROM TO LABEL",
         options=(LabelOptions, ConnectionOptions, OutputOptions),
+        asks_hubspot=True,
         short_help="Make an association label.",
         help="""Make a label for associations from FROM to TO, and show its association type ids.
 
@@ -106,6 +118,7 @@ nothing is done.
         module="loader.run.export",
         arguments="FROM TO",
         options=(ExportOptions, ConnectionOptions, OutputOptions),
+        asks_hubspot=True,
         short_help="Write down which records are associated, as a file that loads.",
         help="""Write down what the records of FROM are associated with among those of TO, one line for each association
 type.
@@ -181,6 +194,8 @@ and it may be asked while a load runs.
             *("again", "concurrency", "create_labels", "keep", "max_failures", "max_removals", "method"),
             *("retry_failed", "unread", "yes"),
         ),
+        reads_inputs=True,
+        asks_hubspot=True,
         short_help="Check that HubSpot has what the inputs say.",
         help="""Read back from HubSpot what the inputs ask for, and write one line for each row.
 
@@ -198,6 +213,7 @@ found.
         module="loader.run.undo",
         arguments="RESULTS",
         options=(TakeBackOptions, ConnectionOptions, OutputOptions),
+        asks_hubspot=True,
         short_help="Take back what a run added or removed, and nothing else.",
         help="""Remove the associations and labels that a run added, and put back those that it removed.
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, NotRequired, TypeAlias, TypedDict
 
 from loader.events import REMOVALS, ROWS, UNDONE, Constraint, keys
 from loader.files import replacing
-from loader.journal import Counts, Journal
+from loader.journal import Counts, Facts
 from loader.journal.comparison import MARKS
 from loader.shell import command_line
 from loader.text import visible_json
@@ -174,13 +174,15 @@ def summarize(
     }
 
 
-def load_figures(journal: Journal, counts: Counts) -> LoadFigures:
-    """Return the figures of a load or a removal."""
-    requests, rate = journal.facts.requests, journal.facts.rate
+def load_figures(
+    counts: Counts, facts: Facts, reasons: Mapping[str, int], removals: Mapping[str, int] | None
+) -> LoadFigures:
+    """Return the figures of a load or a removal; `reasons` counts failed rows, `removals` are those of a mirror."""
+    requests, rate = facts.requests, facts.rate
     sending = requests.sending_seconds
     figures: LoadFigures = {
         "rows": counts.rows(),
-        "removals": journal.removals() if journal.is_mirror else {},
+        "removals": removals or {},
         "pairs": counts.pairs,
         "requests": {
             "sent": requests.sent,
@@ -192,9 +194,9 @@ def load_figures(journal: Journal, counts: Counts) -> LoadFigures:
             "limit": f"{rate.requests}/{rate.seconds:g}",
             "achieved_per_second": round(requests.sent / sending, 2) if sending else 0.0,
         },
-        "failures_by_reason": journal.reasons(),
+        "failures_by_reason": reasons,
     }
-    if not journal.is_mirror:
+    if removals is None:
         del figures["removals"]
     return figures
 

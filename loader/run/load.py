@@ -301,7 +301,7 @@ class _Load:
         after_seconds = journal.facts.requests.sending_seconds
         command = PastCommand(began_at=self.session.moment(), after_seconds=after_seconds)
         journal.remember(
-            outputs=self.outputs.names(),
+            **self._kept(),
             command=command_line(self.settings.command),
             folder=os.getcwd(),  # noqa: PTH109 - a text is wanted
             # Until the command ends, they say what to do if it is killed.
@@ -312,6 +312,13 @@ class _Load:
         )
         if account.portal_id is not None:
             journal.remember(portal_id=account.portal_id, time_zone=account.time_zone)
+
+    def _kept(self) -> dict[str, Any]:
+        """Return what the journal keeps of this command for the later ones of its run, even if nothing is left to send.
+
+        An option that the summary or the report says belongs here: its value, by the name of a field of `Facts`.
+        """
+        return {"outputs": self.outputs.names()}
 
     async def _work(
         self,
@@ -386,7 +393,7 @@ class _Load:
             exit_code = int(await journal.call(self._unsuccessful, journal.counts) > 0)
             if journal.facts.exit_code == TooManyFailures.exit_code:
                 exit_code = TooManyFailures.exit_code
-            return await self._report(journal, exit_code, None, {"outputs": self.outputs.names()})
+            return await self._report(journal, exit_code, None, self._kept())
 
     def _unsuccessful(self, journal: Journal, counts: Counts) -> int:
         """Return how many rows were rejected or failed, and how many associations could not be taken off."""
@@ -426,7 +433,7 @@ class _Load:
         summary = summarize(
             self.settings.command,
             {"inputs": journal.inputs()},
-            load_figures(journal, counts),
+            load_figures(counts, journal.facts, journal.reasons(), journal.removals() if journal.is_mirror else None),
             portal_id=journal.facts.portal_id,
             started_at=journal.facts.started_at,
             finished_at=journal.facts.finished_at,

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from loader.errors import LoaderError, UsageError
 from loader.events import Planned
-from loader.journal import Counts, Journal, Line, failed_records, lines
+from loader.journal import Counts, Facts, Journal, Line, failed_records, lines
 from loader.model import FIELDS
 from loader.record.failures import ABOUT, ADDED
 from loader.record.outputs import Outputs, name_outputs
-from loader.record.summary import summarize
+from loader.record.summary import load_figures, summarize
 from loader.settings import Settings
 
 if TYPE_CHECKING:
@@ -85,17 +85,10 @@ def dry_report(planned: Planned, settings: Settings) -> Report:
     verb = "remove" if settings.removes else "load"
     counts = Counts(total=planned.rows, rejected=planned.rejected, pairs=planned.pairs, verb=verb)
     exit_code = int(planned.rejected > 0)
-    figures = {
-        "rows": counts.rows(),
-        "pairs": counts.pairs,
-        "requests": {"sent": 0, "retried": 0, "rate_limited": 0, "by_status": {}},
-        "rate": {"limit": f"{planned.rate.requests}/{planned.rate.seconds:g}", "achieved_per_second": 0.0},
-        "failures_by_reason": dict(planned.reasons),
-    }
     summary = summarize(
         settings.command,
         {"inputs": [{"path": name, "rows": understood.records} for name, understood in planned.inputs.items()]},
-        figures,
+        load_figures(counts, Facts(rate=planned.rate), dict(planned.reasons), None),
         portal_id=planned.portal_id,
         started_at=None,
         finished_at=None,

@@ -335,7 +335,7 @@ def test_the_summary_has_every_key_and_its_rows_add_up(journal: Journal, tmp_pat
     summary = summarize(
         ("association-loader", "load"),
         {"inputs": journal.inputs()},
-        load_figures(journal, journal.counts()),
+        load_figures(journal.counts(), journal.facts, journal.reasons(), None),
         portal_id="42",
         started_at="s",
         finished_at="f",
