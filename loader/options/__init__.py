@@ -379,6 +379,9 @@ class SandboxOptions(TypedDict, total=False):
         "What goes wrong, and how often.", TEXT, "", "429:0.02,500:0.01|FILE.json", variable=None)]
     portal: Annotated[Path, Option("--portal",
         "JSON file with the account's labels, records and associations.", PATH, variable=None)]
+    portals: Annotated[int, Option("--portals",
+        "How many accounts, each with limits and a token of its own; it is said which.",
+        number(int, 1, 9999), variable=None)]
     seed: Annotated[int, Option("--seed", "Seed of everything random.", number(int), variable=None)]
 
 # fmt: on

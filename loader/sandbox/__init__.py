@@ -4,8 +4,9 @@ It shares no code with the loader: two independent readings of HubSpot's documen
 """
 
 from loader.sandbox.command import serve
+from loader.sandbox.many import ManyPortals
 from loader.sandbox.portal import Portal
 from loader.sandbox.server import Sandbox
-from loader.sandbox.thread import SandboxThread
+from loader.sandbox.thread import SandboxThread, ServerThread
 
-__all__ = ["Portal", "Sandbox", "SandboxThread", "serve"]
+__all__ = ["ManyPortals", "Portal", "Sandbox", "SandboxThread", "ServerThread", "serve"]

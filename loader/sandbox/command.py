@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from loader.sandbox.fault_script import Script
+from loader.sandbox.many import FIRST_ID, ManyPortals, token_of
 from loader.sandbox.server import Sandbox
 
 ENTERPRISE_DAILY = 1_000_000
@@ -24,33 +25,37 @@ def serve(
     answers: Literal["wrapped", "bare"] = "wrapped",
     daily: int | str | None = "auto",
     portal: str | Path | None = None,
+    portals: int | None = None,
     seed: int | None = None,
     batch_exempt: bool = False,
     **settings: Any,
 ) -> None:
     """Runs a sandbox until SIGINT or SIGTERM; prints one line when it listens and a hint how to use it.
 
-    ``daily`` is a number, ``off`` or None for no limit, or ``auto``: 1,000,000 unless the rate is off.
-    ``seed`` None draws one, which the line names. Further settings go to Sandbox. Raises ValueError on an
-    option that means nothing and OSError when it cannot listen or read a file, each in one sentence.
+    ``portals``: that many accounts behind one address, a token for each (see ``ManyPortals.numbered``). ``daily`` is a
+    number, ``off`` or None for no limit, or ``auto``: 1,000,000 unless the rate is off. ``seed`` None draws one, which
+    the line names. Further settings go to each Sandbox. Raises ValueError on an option that means nothing and OSError
+    when it cannot listen or read a file, each in one sentence.
     """
-    sandbox = Sandbox(
-        portal,
-        rate=rate,
-        latency=latency,
-        faults=faults,
-        answers=answers,
-        daily=_daily(daily, rate),
-        seed=secrets.randbelow(1_000_000) if seed is None else seed,
-        batch_exempt=batch_exempt,
-        host=host,
-        port=port,
-        record_requests=False,
+    drawn = secrets.randbelow(1_000_000) if seed is None else seed
+    settings = {
         **settings,
-    )
+        "rate": rate,
+        "latency": latency,
+        "faults": faults,
+        "answers": answers,
+        "daily": _daily(daily, rate),
+        "batch_exempt": batch_exempt,
+        "record_requests": False,
+    }
+    sandbox: Sandbox | ManyPortals
+    if portals is None:
+        sandbox = Sandbox(portal, host=host, port=port, seed=drawn, **settings)
+    else:
+        sandbox = ManyPortals.numbered(portals, portal, host=host, port=port, seed=drawn, **settings)
     shown = "no rate limit" if rate == "off" else "{} requests per {} s".format(*rate.split("/"))
     struck = f", faults {faults}" if isinstance(faults, str | Path) and faults else ""
-    described = f"({shown}, latency {latency}{struck}, answers {answers}, seed {sandbox.seed})"
+    described = f"({shown}, latency {latency}{struck}, answers {answers}, seed {drawn})"
     try:
         asyncio.run(_run(sandbox, described))
     except OSError as error:
@@ -59,7 +64,7 @@ def serve(
         raise
 
 
-async def _run(sandbox: Sandbox, description: str) -> None:
+async def _run(sandbox: Sandbox | ManyPortals, description: str) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -67,9 +72,18 @@ async def _run(sandbox: Sandbox, description: str) -> None:
     async with sandbox:
         # A program that is run for its output, and by others that wait for this very line.
         print(f"Sandbox HubSpot listens on {sandbox.url} {description}", flush=True)  # noqa: T201 - as above
-        hint = f"export HUBSPOT_BASE_URL={sandbox.url} HUBSPOT_ACCESS_TOKEN=any"
-        print(f"Point the loader at it with: {hint}", flush=True)  # noqa: T201 - as above
+        print(_hint(sandbox), flush=True)  # noqa: T201 - as above
         await stop.wait()
+
+
+def _hint(sandbox: Sandbox | ManyPortals) -> str:
+    if isinstance(sandbox, Sandbox):
+        return f"Point the loader at it with: export HUBSPOT_BASE_URL={sandbox.url} HUBSPOT_ACCESS_TOKEN=any"
+    last = FIRST_ID + len(sandbox.portals) - 1
+    return (
+        f"It is the portals {FIRST_ID} to {last}, each with its own token: that of {last} is {token_of(last)}. "
+        f"Their counts: {sandbox.url}/sandbox/state"
+    )
 
 
 def _daily(daily: int | str | None, rate: str) -> int | None:

@@ -112,14 +112,16 @@ class Portal:
         self.reset()
 
     @classmethod
-    def from_file(cls, path: str | Path) -> "Portal":
-        """Reads a portal file; raises ValueError when it is none and OSError when it cannot be read."""
+    def from_file(cls, path: str | Path, **changed: Any) -> "Portal":
+        """Reads a portal file, some of its settings changed; raises ValueError when it is none and OSError when it
+        cannot be read.
+        """
         try:
             setup = json.loads(Path(path).read_text(encoding="utf-8"))
         except ValueError as error:
             raise ValueError(f"{path} is not a portal file: {error}") from error
         try:
-            return cls(**setup)
+            return cls(**{**setup, **changed})
         except (KeyError, TypeError) as error:
             raise ValueError(f"{path} is not a portal file: {error!r}") from error
 

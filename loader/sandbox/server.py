@@ -11,8 +11,6 @@ from urllib.parse import parse_qsl
 from weakref import WeakKeyDictionary
 
 from aiohttp import web
-from aiohttp.http_parser import RawRequestMessage
-from aiohttp.streams import StreamReader
 
 from loader.sandbox.answers import Answer
 from loader.sandbox.call import Behaviour, Call, Simulation
@@ -23,17 +21,12 @@ from loader.sandbox.faults import Arrival, Fault, Faults
 from loader.sandbox.inspection import inspect, touched_pairs
 from loader.sandbox.latency import Latency
 from loader.sandbox.limits import DailyCounter, Limits, Rate, Refusal
+from loader.sandbox.listener import Listener
 from loader.sandbox.portal import Portal
 from loader.sandbox.requests import Request, RequestLog
 from loader.sandbox.routes import Match, Routes
 from loader.sandbox.tokens import bearer
 from loader.sandbox.wire import WIRE_FAULTS, Wire, interim, response
-
-_GRACE_SECONDS = 0.01
-"""For requests under way when the sandbox stops; 0 would be no limit at all to aiohttp."""
-
-MAX_BODY = 64 * 1024**2
-"""Bytes of a request's body; HubSpot's own limit is not documented."""
 
 
 class _Connection:
@@ -116,37 +109,29 @@ class Sandbox:
         self._script = faults
         self._batch_exempt = batch_exempt
         self._keep, self._bodies = record_requests, record_bodies
-        self._host, self._port = host, port
+        self._listener = Listener(self.answer, host, port)
         self._clock, self._wall = clock, wall
         if read_lag:
             self.portal.associations.clock = clock
         self._routes = Routes()
         self._connections: WeakKeyDictionary[asyncio.Transport, _Connection] = WeakKeyDictionary()
         self._opened = 0
-        self._listener: asyncio.Server | None = None
-        self._web: web.Server | None = None
         self._start_over()
 
     async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        self._web = web.Server(self._handle, request_factory=_request, handler_cancellation=True, access_log=None)
-        self._listener = await loop.create_server(self._web, self._host, self._port, backlog=1024)
-        self._port = self._listener.sockets[0].getsockname()[1]
+        await self._listener.__aenter__()
         self._started = self._clock()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._listener is not None and self._web is not None:
-            self._listener.close()
-            await self._web.shutdown(timeout=_GRACE_SECONDS)
-            await self._listener.wait_closed()
+        await self._listener.__aexit__(kind, error, trace)
 
     @property
     def url(self) -> str:
         """Where it listens, without a path."""
-        return f"http://{self._host}:{self._port}"
+        return self._listener.url
 
     @property
     def requests(self) -> list[Request]:
@@ -216,7 +201,8 @@ class Sandbox:
         )
         self._started = self._clock()
 
-    async def _handle(self, http: web.BaseRequest) -> web.StreamResponse:
+    async def answer(self, http: web.BaseRequest) -> web.StreamResponse:
+        """What a request gets that arrives now."""
         path, _, query = http.raw_path.partition("?")
         if path.startswith("/sandbox/"):
             return inspect(self, http.method, path)
@@ -342,10 +328,3 @@ def _portal(given: Portal | Mapping[str, Any] | str | Path | None) -> Portal:
 
 def _random(seed: int, purpose: str) -> Random:
     return Random(f"{seed} {purpose}")  # noqa: S311 - it must be repeatable; nothing here is a secret
-
-
-def _request(
-    message: RawRequestMessage, payload: StreamReader, protocol: Any, writer: Any, task: "asyncio.Task[None]"
-) -> web.BaseRequest:
-    loop = asyncio.get_running_loop()
-    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_BODY)

@@ -3,32 +3,35 @@
 import asyncio
 import threading
 from types import TracebackType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+from loader.sandbox.many import ManyPortals
 from loader.sandbox.server import Sandbox
 
+Server = TypeVar("Server", bound=Sandbox | ManyPortals)
 
-class SandboxThread:
-    """``with SandboxThread(...) as sandbox``: takes what Sandbox takes and gives the running Sandbox.
 
-    Its counts and its portal may be read from any thread while no request is under way.
+class ServerThread(Generic[Server]):
+    """``with ServerThread(ManyPortals(...)) as many``: gives what was given, listening.
+
+    Its counts and its portals may be read from any thread while no request is under way.
     """
 
-    def __init__(self, *arguments: Any, **settings: Any) -> None:
-        self._sandbox = Sandbox(*arguments, **settings)
+    def __init__(self, server: Server) -> None:
+        self._server = server
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._ready = threading.Event()
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="sandbox", daemon=True)
 
-    def __enter__(self) -> Sandbox:
+    def __enter__(self) -> Server:
         self._thread.start()
         self._ready.wait()
         if self._error is not None:
             self._thread.join()
             raise self._error
-        return self._sandbox
+        return self._server
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -48,6 +51,13 @@ class SandboxThread:
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        async with self._sandbox:
+        async with self._server:
             self._ready.set()
             await self._stop.wait()
+
+
+class SandboxThread(ServerThread[Sandbox]):
+    """``with SandboxThread(...) as sandbox``: takes what Sandbox takes and gives the running Sandbox."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(Sandbox(*arguments, **settings))

@@ -207,17 +207,17 @@ def test_every_command_shown_prints_what_is_shown(page: Path, folder: Path, monk
 
 
 def test_the_sandbox_says_what_is_shown(folder: Path) -> None:
-    """The README's sandbox starts and says how to reach it, but for the port and the seed."""
+    """The sandboxes of the pages start and say how to reach them, but for the port and the seed."""
     starts = {each for page in PAGES for each in shown(page) if each.command.startswith("association-loader sandbox")}
-    ((command, lines),) = starts
-    words = [*shlex.split(command), "--port", "0"]
-    with subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        said = [process.stdout.readline() for _ in lines]
-        process.terminate()
-        assert process.wait(5) == 0
     changing = re.compile(r"127\.0\.0\.1:\d+|seed \d+")
-    assert [changing.sub("~", line).strip() for line in said] == [changing.sub("~", line) for line in lines]
+    for command, lines in starts:
+        words = [*shlex.split(command), "--port", "0"]
+        with subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            said = [process.stdout.readline() for _ in lines]
+            process.terminate()
+            assert process.wait(5) == 0
+        assert [changing.sub("~", line).strip() for line in said] == [changing.sub("~", line) for line in lines]
 
 
 def test_the_python_examples_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

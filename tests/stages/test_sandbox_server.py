@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
-from loader.sandbox import Portal, Sandbox, SandboxThread, serve
+from loader.sandbox import ManyPortals, Portal, Sandbox, SandboxThread, serve
 
 PAIR = "/crm/v4/objects/contacts/101/associations/companies/201"
 LABELS = "/crm/v4/associations/contacts/companies/labels"
@@ -197,6 +197,51 @@ def test_settings_that_mean_nothing_are_refused_at_once(settings: dict[str, Any]
     """Before anything listens."""
     with pytest.raises(ValueError, match=message):
         Sandbox(**settings)
+
+
+async def test_many_portals_share_an_address_and_nothing_else() -> None:
+    """A token has its own id, associations, window, day and faults; an unknown one has none and costs nobody."""
+
+    async def status(client: ClientSession, token: str) -> int:
+        async with client.put(PAIR, json=SPECS, headers={"Authorization": f"Bearer {token}"}) as answer:
+            return answer.status
+
+    first = Sandbox({"portal_id": 1}, rate="2/10", daily=3, clock=lambda: 100.0)
+    second = Sandbox({"portal_id": 2}, rate="1/10", clock=lambda: 100.0)
+    third = Sandbox({"portal_id": 3}, faults="500:1")
+    async with ManyPortals({"a": first, "b": second, "c": third}) as many, ClientSession(many.url) as client:
+        found = [await status(client, token) for token in "aabacb?"]
+        async with client.get("/account-info/v3/details", headers={"Authorization": "Bearer b"}) as answer:
+            assert answer.status == 429
+        async with client.get("/sandbox/state") as answer:
+            states = await answer.json()
+        async with client.get("/sandbox/1/associations") as answer:
+            assert len((await answer.text()).splitlines()) == 1
+        async with client.post("/sandbox/1/reset") as answer:
+            assert answer.status == 200
+        async with client.get("/sandbox/4/state") as answer:
+            assert answer.status == 404
+    assert found == [201, 201, 201, 429, 500, 429, 401]
+    told = [(each["portal_id"], each["associations"], each["max_window"]) for each in states["portals"]]
+    assert (told, states["unknown_token"]) == ([(1, 1, 3), (2, 1, 3), (3, 0, 1)], 1)
+    assert (len(first.portal.associations), len(second.portal.associations), first.count()) == (0, 1, 0)
+
+
+async def test_portals_made_by_number_differ_in_id_and_token_alone() -> None:
+    """The portal file says the rest."""
+    path = Path(__file__).parents[2] / "samples" / "portal.json"
+    async with (
+        ManyPortals.numbered(2, path, seed=0, host="127.0.0.1", port=0) as many,
+        ClientSession(many.url) as client,
+    ):
+        for portal_id in (1001, 1002):
+            headers = {"Authorization": f"Bearer sandbox-{portal_id}"}
+            async with client.get("/account-info/v3/details", headers=headers) as answer:
+                assert (await answer.json())["portalId"] == portal_id
+            async with client.get(LABELS, headers=headers) as answer:
+                assert "Decision maker" in await answer.text()
+    with pytest.raises(ValueError, match="one id"):
+        ManyPortals({"a": Sandbox(), "b": Sandbox()})
 
 
 def test_a_sandbox_can_run_in_a_thread() -> None:

@@ -1,0 +1,55 @@
+"""The socket that a sandbox listens on, whatever answers there."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any, Self
+
+from aiohttp import web
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import StreamReader
+
+Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+_GRACE_SECONDS = 0.01
+"""For requests under way when the sandbox stops; 0 would be no limit at all to aiohttp."""
+
+MAX_BODY = 64 * 1024**2
+"""Bytes of a request's body; HubSpot's own limit is not documented."""
+
+
+class Listener:
+    """``async with Listener(handle, host, port)`` has requests answered; port 0 is a free one."""
+
+    def __init__(self, handle: Handle, host: str, port: int) -> None:
+        self._handle = handle
+        self._host, self._port = host, port
+        self._server: asyncio.Server | None = None
+        self._web: web.Server | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens, without a path."""
+        return f"http://{self._host}:{self._port}"
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        self._web = web.Server(self._handle, request_factory=_request, handler_cancellation=True, access_log=None)
+        self._server = await loop.create_server(self._web, self._host, self._port, backlog=1024)
+        self._port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._server is not None and self._web is not None:
+            self._server.close()
+            await self._web.shutdown(timeout=_GRACE_SECONDS)
+            await self._server.wait_closed()
+
+
+def _request(
+    message: RawRequestMessage, payload: StreamReader, protocol: Any, writer: Any, task: "asyncio.Task[None]"
+) -> web.BaseRequest:
+    loop = asyncio.get_running_loop()
+    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_BODY)
