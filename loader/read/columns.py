@@ -16,7 +16,7 @@ from loader.read.headers import (
     names_ids_of,
     same_type,
 )
-from loader.read.missing import header_missing
+from loader.read.missing import header_missing, likeness
 from loader.settings import InputSettings
 from loader.text import counted
 
@@ -95,7 +95,7 @@ def assign(name: str, header: Sequence[str], settings: InputSettings) -> Columns
     candidates = _candidates(header, settings)
     for field in _required(settings):
         if not candidates[field]:
-            raise no_header(name, header, settings)
+            raise no_header(name, [header], settings)
     object_id = _object_id(name, candidates["object_id"], settings)
     if settings.records_only:
         types = candidates["object_type"]
@@ -110,10 +110,13 @@ def assign(name: str, header: Sequence[str], settings: InputSettings) -> Columns
     return columns
 
 
-def no_header(name: str, header: Sequence[str], settings: InputSettings) -> InputError:
-    """Return the error for a file in which no row is a header; `header` is the row most like one."""
-    found = {field: [column.header for column in columns] for field, columns in _candidates(header, settings).items()}
-    return header_missing(name, header, {field: found[field] for field in _required(settings)}, settings)
+def no_header(name: str, rows: Sequence[Sequence[str]], settings: InputSettings) -> InputError:
+    """Return the error for a table in which no row is a header; `rows` are its first ones."""
+    place = max(range(len(rows)), key=lambda each: likeness(rows[each]))
+    found = {
+        field: [column.header for column in columns] for field, columns in _candidates(rows[place], settings).items()
+    }
+    return header_missing(name, rows[place:], {field: found[field] for field in _required(settings)}, settings)
 
 
 def _required(settings: InputSettings) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from itertools import chain, islice
 
 from loader.errors import InputError, UsageError
-from loader.read.cells import is_blank, show
+from loader.read.cells import is_blank, show, show_all
 from loader.read.columns import id_columns, is_header, no_header
 from loader.read.faults import reading
 from loader.read.missing import likeness, refuse_pivot
@@ -93,8 +93,13 @@ class Delimited(Table):
             seen.append([cells[:MOST_COLUMNS] for cells in rows])
         for rows in seen:
             refuse_pivot(self._name, rows)
-        error = no_header(self._name, max(chain.from_iterable(seen), key=likeness), settings)
-        raise InputError(f"{error} {self._text.hint}") if self._text.hint else error
+        table = max(seen, key=lambda rows: max(map(likeness, rows)))
+        if self._text.hint:
+            raise InputError(
+                f"{self._name}: I can't tell which columns hold the ids. {self._text.hint} Read as Windows text, the "
+                f"columns are {show_all(max(table, key=likeness))}."
+            )
+        raise no_header(self._name, table, settings)
 
     def _check_width(self, header: list[str], lines: list[str]) -> None:
         if len(header) > MOST_COLUMNS or max(map(len, lines)) > _LONGEST_HEADER:

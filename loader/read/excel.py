@@ -9,7 +9,7 @@ from loader.errors import InputError
 from loader.read.cells import is_blank, show
 from loader.read.columns import is_header, no_header
 from loader.read.faults import reading
-from loader.read.missing import likeness, refuse_pivot
+from loader.read.missing import refuse_pivot
 from loader.read.packed import Packed
 from loader.read.second_header import SecondHeader
 from loader.read.sheet import Sheet, Value, Workbook, column_letters
@@ -59,7 +59,7 @@ class Excel(Table):
         if not row:
             raise InputError(f"{self._name}: no visible sheet has anything in it; there is nothing to load.")
         refuse_pivot(self._name, seen)
-        raise no_header(self._name, max(seen, key=likeness), settings)
+        raise no_header(self._name, seen, settings)
 
     def cell_name(self, row: int, column: int) -> str:
         """Return the cell as a spreadsheet names it, `Sheet1!B412`, with its column's header."""

@@ -39,7 +39,7 @@ class JsonLines(Table):
         self._name = text.packed.name
         self.header = self._union()
         if not is_header(self.header, settings):
-            raise no_header(self._name, self.header, settings)
+            raise no_header(self._name, [self.header], settings)
 
     def cell_name(self, row: int, column: int) -> str:
         """Return the row and the key in quotes."""

@@ -2,18 +2,39 @@
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from loader.errors import InputError
 from loader.read.cells import show, show_all, trim
 from loader.read.headers import LONGEST, are_different_types, fold, hint, looks_like_id, same_type, type_in
 from loader.settings import InputSettings
+from loader.text import counted
 
 _KEYS = {"email": "email", "domain": "domain"}
 """Words of headers, and the property of HubSpot that holds such keys."""
 
 _ID = re.compile(r"[1-9][0-9]{5,18}", re.ASCII)
+_EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
+
+_TYPE_WORDS = {
+    "contacts": ("contact", "kontakt", "contat", "ansprechpartner", "コンタクト", "連絡先"),
+    "companies": (
+        "compan",
+        "unternehm",
+        "firm",
+        "entreprise",
+        "société",
+        "empresa",
+        "aziend",
+        "bedrijf",
+        "会社",
+        "企業",
+    ),
+    "deals": ("deal", "geschäft", "transaction", "negocio", "negócio", "trattativ", "取引"),
+    "tickets": ("ticket", "チケット"),
+}
+"""How words for HubSpot's objects begin, in its other languages too: for proposals to a person alone."""
 
 
 def likeness(cells: Sequence[str]) -> tuple[int, int]:
@@ -22,13 +43,14 @@ def likeness(cells: Sequence[str]) -> tuple[int, int]:
 
 
 def header_missing(
-    name: str, header: Sequence[str], found: Mapping[str, Sequence[str]], settings: InputSettings
+    name: str, rows: Sequence[Sequence[str]], found: Mapping[str, Sequence[str]], settings: InputSettings
 ) -> InputError:
-    """Return the error for a file in which no row is a header.
+    """Return the error for a table in which no row is a header.
 
-    `header` is the row most like one; `found` has, for the object id and the to object id, the headers in it that are
-    understood as that field.
+    `rows` begin with the one that is most like a header; `found` has, for the object id and the to object id, the
+    headers in it that are understood as that field.
     """
+    header = rows[0]
     there = [cell for cell in header if trim(cell)]
     if sum(_ID.fullmatch(trim(cell)) is not None for cell in there) > 1:
         return InputError(
@@ -45,7 +67,7 @@ def header_missing(
     return InputError(
         f"{name}: {gone}I can't tell which {'columns hold' if len(missing) > 1 else 'column holds'} "
         f"{which}.{known}{why} "
-        f"{_way_on(there, found, settings)} The columns are {show_all(there) or 'without names'}."
+        f"{_way_on(rows, found, settings)} The columns are {show_all(there) or 'without names'}."
     )
 
 
@@ -72,26 +94,33 @@ def _option(field: str, settings: InputSettings) -> str:
     return (settings.object_type if field == "object_id" else settings.to_object_type) or ""
 
 
-def _way_on(there: Sequence[str], found: Mapping[str, Sequence[str]], settings: InputSettings) -> str:
+def _way_on(rows: Sequence[Sequence[str]], found: Mapping[str, Sequence[str]], settings: InputSettings) -> str:
     """Return the options to add, ready to be copied."""
+    header = rows[0]
     missing = [field for field, headers in found.items() if not headers]
     ends = {field: headers[0] for field, headers in found.items() if headers}
+    with_ids = [cell for place, cell in enumerate(header) if trim(cell) and _holds(_ID, rows[1:], place)]
+    keys = {cell: "email" for place, cell in enumerate(header) if _holds(_EMAIL, rows[1:], place)}
+    keys.update({cell: key for cell in header for word, key in _KEYS.items() if word in fold(cell)})
+    if twice := next((cell for cell in with_ids if with_ids.count(cell) > 1), ""):
+        return f"{counted(with_ids.count(twice), 'column')} with ids are called {show(twice)}: give each its own name."
     rest = [
         cell
-        for cell in dict.fromkeys(there)
+        for cell in dict.fromkeys(cell for cell in header if trim(cell))
         if cell not in ends.values() and len(cell) <= LONGEST and cell.isprintable() and any(map(str.isalpha, cell))
     ]
-    rest.sort(key=lambda cell: not looks_like_id(cell))
     for field in missing:
         wanted = _option(field, settings)
-        likely = [cell for cell in rest if _mentions(cell, wanted)] or [
-            cell for cell in rest if not are_different_types(type_in(cell), wanted)
-        ]
+        likely = [cell for cell in rest if _may_be_of(cell, wanted)]
         if likely:
-            ends[field] = likely[0]
+            ends[field] = max(
+                likely, key=lambda cell: _likelihood(cell, wanted, holds_ids=cell in with_ids, holds_keys=cell in keys)
+            )
             rest.remove(ends[field])
     options = " ".join(column_option(field, ends.get(field, "…")) for field in missing)
-    options += "".join(_key_option(field, ends.get(field, "")) for field in missing)
+    for field in missing:
+        if key := keys.get(ends.get(field, "")):
+            options += f" {'--from-id-property' if field == 'object_id' else '--to-id-property'} {key}"
     if not ends.keys() >= set(missing):
         return f"Add {options}, with your column's name in place of the dots."
     types = {field: type_in(ends[field]) for field in found if not _option(field, settings)}
@@ -102,15 +131,42 @@ def _way_on(there: Sequence[str], found: Mapping[str, Sequence[str]], settings: 
     return f"Did you mean {options}?"
 
 
-def _key_option(field: str, header: str) -> str:
-    """Return the option for a column whose header names another key than a record id, blank for any other."""
-    key = next((key for word, key in _KEYS.items() if word in fold(header)), "")
-    option = "--from-id-property" if field == "object_id" else "--to-id-property"
-    return f" {option} {key}" if key else ""
+def _holds(pattern: re.Pattern[str], rows: Iterable[Sequence[str]], place: int) -> bool:
+    """Return whether most cells of a column that are filled match."""
+    filled = [cell for row in rows if place < len(row) and (cell := trim(row[place]))]
+    return sum(pattern.fullmatch(cell) is not None for cell in filled) * 2 > len(filled)
+
+
+def _likelihood(header: str, object_type: str, *, holds_ids: bool, holds_keys: bool) -> tuple[bool, ...]:
+    """Return how likely a column has the ids of an object type, or keys that find its records; greater is likelier.
+
+    Phone numbers look like ids, too: a column of emails goes before one that only holds such numbers.
+    """
+    mentions = _mentions(header, object_type)
+    named = mentions or looks_like_id(header)
+    return holds_ids and named, holds_keys, holds_ids, mentions, named
 
 
 def _mentions(header: str, object_type: str) -> bool:
-    return bool(object_type) and any(same_type(word, object_type) for word in re.split(r"[\W_]+", header))
+    return bool(object_type) and any(
+        same_type(word, object_type) for word in (*re.split(r"[\W_]+", header), *_types_named(header))
+    )
+
+
+def _types_named(header: str) -> set[str]:
+    """Return the standard object types that a header names, be it in a word of another language."""
+    words = re.split(r"[\W_]+", header.casefold())
+    named = type_in(header)
+    return (
+        {named}
+        if named
+        else {name for name, beginnings in _TYPE_WORDS.items() if any(word.startswith(beginnings) for word in words)}
+    )
+
+
+def _may_be_of(header: str, object_type: str) -> bool:
+    named = _types_named(header)
+    return not named or not all(are_different_types(each, object_type) for each in named)
 
 
 def column_option(field: str, header: str) -> str:

@@ -39,7 +39,7 @@ class Parquet(Table):
             _refuse_bombs(self._name, file.metadata, packed.path.stat().st_size)
             self.header = tuple(file.schema_arrow.names)
         if not is_header(self.header, settings):
-            raise no_header(self._name, self.header, settings)
+            raise no_header(self._name, [self.header], settings)
 
     def batches(self, counts: Counter[str]) -> Iterator[RecordBatch]:
         """Yield the records; a column is turned into text as a whole where its type allows it."""

@@ -22,7 +22,7 @@ class QueryRows(Table):
         with reading(packed.name), packed.open() as lines:
             self.header = tuple(json.loads(lines.readline()))
         if not is_header(self.header, settings):
-            raise no_header(packed.name, self.header, settings)
+            raise no_header(packed.name, [self.header], settings)
 
     def batches(self, counts: Counter[str]) -> Iterator[RecordBatch]:
         """Yield the rows; one that holds nothing is counted and left out."""

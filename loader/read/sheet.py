@@ -89,8 +89,11 @@ def choose(
     if not filled:
         raise InputError(f"{name}: no visible sheet has anything in it; the sheets are {show_all(names)}.")
     if len(filled) > 1:
-        likely = next(filter(has_header, filled), filled[0])
-        raise UsageError(f"{name}: has several sheets: {show_all(filled)}; choose one with --sheet {show(likely)}.")
+        first, *others = list(filter(has_header, filled)) or filled[:1]
+        each = f"; {show_all(others)} can be loaded by the same command, one after the other" if others else ""
+        raise UsageError(
+            f"{name}: has several sheets: {show_all(filled)}; choose one with --sheet {show(first)}{each}."
+        )
     return filled[0]
 
 

@@ -109,6 +109,36 @@ def test_headers_of_other_keys_bring_the_options_that_look_them_up(plan: Run, fo
     ) in done.err
 
 
+HEADERS = {
+    "French": ("Identifiant du contact;Prénom;Identifiant de l'entreprise", 'object_id="Identifiant du contact"'),
+    "Spanish, companies first": ("ID de empresa;Nombre;ID de contacto", 'object_id="ID de contacto"'),
+    "German, companies first": (
+        "Firmen-ID;Name;Kontakt-ID",
+        'object_id="Kontakt-ID" --column to_object_id="Firmen-ID"',
+    ),
+    "Japanese": ("コンタクトID;氏名;会社ID", 'object_id="コンタクトID" --column to_object_id="会社ID"'),
+    "two header rows": ("ID;Name;ID", '2 columns with ids are called "ID": give each its own name.'),
+    "no word of HubSpot's": ("Nr. A;Ansprache;Nr. B", 'object_id="Nr. A" --column to_object_id="Nr. B"'),
+}
+
+
+@pytest.mark.parametrize("language", HEADERS)
+def test_the_columns_that_are_proposed_hold_ids_and_are_named_for_their_end(
+    language: str, plan: Run, folder: Path
+) -> None:
+    """Whoever pastes the first proposal has the right columns, whichever language the file is in."""
+    header, expected = HEADERS[language]
+    (folder / "a.csv").write_text(f"{header}\n25310007160;Zoé;18259732943\n25310007161;Ana;18259732944\n")
+    done = plan("a.csv")
+    assert (done.code, expected in done.err) == (2, True), done.err
+
+
+def test_a_column_of_emails_is_proposed_before_one_of_phone_numbers(plan: Run, folder: Path) -> None:
+    """Whatever it is called."""
+    (folder / "a.csv").write_text("Phone,Mail,Company ID\n4922812345,ada@example.com,18259732943\n")
+    assert '--column object_id="Mail" --from-id-property email?' in plan("a.csv").err
+
+
 def test_both_of_two_label_columns_can_be_loaded(hubspot: Run, load: Run, folder: Path) -> None:
     """The warning says how, and doing so gives each pair both labels."""
     labels = [{"from": "contacts", "to": "companies", "label": label} for label in ("A", "B")]
@@ -127,6 +157,7 @@ def test_the_sheet_that_is_proposed_has_a_header_with_ids(ending: str, plan: Run
         "Read me": [("Made by", "Ada")],
         "Links": [("Contact ID", "Company ID"), (101, 201)],
         "More": [("x",)],
+        "February": [("Contact ID", "Company ID"), (102, 202)],
     }
     if ending == "xlsx":
         book = openpyxl.Workbook()
@@ -146,7 +177,7 @@ def test_the_sheet_that_is_proposed_has_a_header_with_ids(ending: str, plan: Run
         old.save(str(folder / "a.xls"))
     done = plan(f"a.{ending}")
     assert done.code == 2
-    assert '--sheet "Links"' in done.err
+    assert '--sheet "Links"; "February" can be loaded by the same command, one after the other.' in done.err
 
 
 ENCODED = {
@@ -169,3 +200,4 @@ def test_an_encoding_is_named_and_never_acted_upon(encoding: str, plan: Run, fol
     (folder / "b.csv").write_bytes(f"{header},{header} 2\n{cell},{cell}\n".encode(encoding))
     refused = plan("b.csv")
     assert (refused.code, hint in refused.err) == (2, True)
+    assert ("--column object_id=" in refused.err) == (not hint), "no name that nobody can read is proposed"
