@@ -1,155 +1,65 @@
-"""One input: opened, its format and columns found, and read chunk by chunk, as often as needed."""
+"""One input: a table whose columns are assigned to fields, read chunk by chunk, as often as needed."""
 
-import hashlib
-import json
-import re
-import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Self
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING, BinaryIO
 
-from loader.errors import InputError, UsageError
-from loader.fetch import Fetched, Watch, address, fetch, fetch_rows, is_address, order_note, private_copy
+from loader.errors import UsageError
+from loader.fetch import Watch
 from loader.model import Chunk, Understood
-from loader.read.cells import show_all
-from loader.read.columns import assign, check_fields
-from loader.read.delimited import Delimited
-from loader.read.faults import reading
-from loader.read.jsonl import JsonLines
-from loader.read.names import InFolders, folder_columns
-from loader.read.packed import BLOCK, Packed, look_into
-from loader.read.paths import expand
-from loader.read.query_rows import QueryRows
-from loader.read.table import Table
-from loader.read.text import examine, refuse_other_text
+from loader.read.columns import assign
+from loader.read.opening import OpenTable, open_tables
 from loader.read.unused import unused
-from loader.settings import InputSettings, Query
-from loader.text import counted, visible
+from loader.settings import InputSettings
+from loader.text import counted
 
 if TYPE_CHECKING:
     from loader.read.record_ids import BadId, OwnKey, RecordIds
 
-_TEXT_FORMATS = ("csv", "tsv", "jsonl")
-_FORMATS = (*_TEXT_FORMATS, "parquet", "xlsx", "xls")
-# An object that begins with a key, or is empty.
-_JSON_LINE = re.compile(r"[\ufeff\s]*\{[ \t]*[\"}]")
-
-
-class InputFile:
-    """One file. `name` is what the user calls it; `shown` is the name as sentences show it; `sha256` is of its bytes.
-
-    `file_name` is its name without what only an address has. `copied` are the facts about what it is a private copy
-    of, which `close` removes; None for a file of the user's.
-    """
-
-    def __init__(
-        self, name: str, path: Path, *, file_name: str = "", copied: Mapping[str, str | int] | None = None
-    ) -> None:
-        self.name = name
-        self.file_name = file_name or name
-        self.path = path
-        self.shown = visible(name)
-        self.copied = copied
-        with reading(self.shown):
-            self._stamp = _stamp(path)
-            self.sha256 = _hash(path)
-
-    def check_unchanged(self, *, to_the_byte: bool = False) -> None:
-        """Raise InputError if the file is no longer the one that was opened."""
-        # A time stamp can be set back, and is coarse on some file systems; what was read must be what was hashed.
-        with reading(self.shown):
-            if _stamp(self.path) != self._stamp or (to_the_byte and _hash(self.path) != self.sha256):
-                raise InputError(
-                    f"{self.shown}: was changed while it was being read; wait until it is complete, then run again."
-                )
-
-    def close(self) -> None:
-        """Remove a private copy."""
-        if self.copied is not None:
-            self.path.unlink(missing_ok=True)
-
-
-def spooled(stream: BinaryIO) -> InputFile:
-    """Return standard input as a private temporary file, which exists until it is closed."""
-    with reading("-"), private_copy() as (path, copy):
-        shutil.copyfileobj(stream, copy, BLOCK)
-    return _owned(Fetched(name="-", file_name="-", path=path, facts={}))
-
-
-def _owned(fetched: Fetched) -> InputFile:
-    try:
-        return InputFile(fetched.name, fetched.path, file_name=fetched.file_name, copied=fetched.facts)
-    except BaseException:
-        fetched.path.unlink(missing_ok=True)
-        raise
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _stamp(path: Path) -> tuple[int, int, int]:
-    facts = path.stat()
-    return facts.st_ino, facts.st_size, facts.st_mtime_ns
-
 
 class Input:
-    """One table of an input file, with its columns assigned to fields.
+    """A table with its columns assigned to fields. What it is called and where it is, `OpenTable` says.
 
-    `name` is what the user calls it; a table among several in an archive is `archive.zip/table.csv`, and `file` is
-    always the file's own name. `path` is where its bytes are, `sha256` the hash of the file and of the columns that the
-    names of its folders give, or of the rows of a query and its text. `copied` are the facts about what it is a copy
-    of, empty for any other. `to_columns` are the headers that to object ids are read from, `label_column` the one that
-    labels are read from, blank if none; `id_properties` the properties that its two ids are values of, None where they
-    are record ids. `understood` says how the file was read; its notes are complete after the last chunk.
+    `to_columns` are the headers that to object ids are read from, `label_column` the one that labels are read from,
+    blank if none; `id_properties` the properties that its two ids are values of, None where they are record ids.
+    `understood` says how the file was read; its notes are complete after the last chunk.
     """
 
-    def __init__(
-        self, source: InputFile, packed: Packed, settings: InputSettings, *, name: str, notes: list[str], is_last: bool
-    ) -> None:
-        self.name = name
-        self.file = source.file_name
-        self.path = source.path
-        self.copied = source.copied or {}
-        self._settings = settings
-        self._source = source
-        self._shown = packed.name
-        self._is_last = is_last
-        by_folders = folder_columns(source.file_name)
-        self.sha256 = source.sha256
-        if bound := by_folders or (settings.rows_of and settings.rows_of.text):
-            self.sha256 = hashlib.sha256(f"{source.sha256} {json.dumps(bound)}".encode()).hexdigest()
-        table = _open_table(packed, settings)
-        self._table = InFolders(table, by_folders) if by_folders else table
-        self._columns = assign(packed.name, self._table.header, settings)
-        self.header = self._table.header
+    def __init__(self, table: OpenTable) -> None:
+        settings, reader = table.settings, table.reader
+        self.name = table.name
+        self.file = table.file
+        self.path = table.path
+        self.copied = table.copied
+        self.sha256 = table.sha256
+        self.header = table.header
+        self._table = table
+        self._columns = assign(table.shown, table.header, settings)
         self.to_columns = tuple(column.header for column in self._columns.to)
         self.label_column = self._columns.own["label"].header if "label" in self._columns.own else ""
         self.id_properties = settings.from_id_property, settings.to_id_property
-        self._opening_notes = [*notes, *self._table.notes, *self._columns.notes()]
-        left = unused(self.header, self._columns, settings)
+        self._opening_notes = [*table.notes, *self._columns.notes()]
+        left = unused(table.header, self._columns, settings)
         if settings.strict and left.warnings:
-            raise UsageError(f"{self._shown}: {' '.join(left.warnings)} (--strict)")
+            raise UsageError(f"{table.shown}: {' '.join(left.warnings)} (--strict)")
         names_type = self._columns.has_types() or settings.label or settings.association_type_id
         if settings.needs_label and left.types and not names_type:
             raise UsageError(
-                f"{self._shown}: {' '.join(left.types)} Without it, whole pairs would be removed with every label that "
+                f"{table.shown}: {' '.join(left.types)} Without it, whole pairs would be removed with every label that "
                 "they have; if that is meant, add --whole-pair"
             )
         self.understood = Understood(
-            format=self._table.format,
-            encoding=self._table.encoding,
-            delimiter=self._table.delimiter,
-            sheet=self._table.sheet,
-            header_row=self._table.header_row,
+            format=reader.format,
+            encoding=reader.encoding,
+            delimiter=reader.delimiter,
+            sheet=reader.sheet,
+            header_row=reader.header_row,
             columns=self._columns.by_field(),
             notes=list(self._opening_notes),
             unused=left.headers,
             warnings=left.warnings,
-            byte_order_mark=self._table.byte_order_mark,
+            byte_order_mark=reader.byte_order_mark,
         )
 
     def chunks(self) -> Iterator[Chunk]:
@@ -159,18 +69,15 @@ class Input:
         """
         from loader.read.judge import Judge  # noqa: PLC0415 - numpy: only who reads rows waits for it
 
-        counts: Counter[str] = Counter()
-        judge = Judge(self._shown, self._table, self._columns, self._settings, counts)
-        self._source.check_unchanged()
+        settings, counts = self._table.settings, Counter[str]()
+        judge = Judge(self._table.shown, self._table.reader, self._columns, settings, counts)
         records = 0
         for batch in self._table.batches(counts):
             if batch.rows:
                 records += len(batch.rows)
                 yield from judge.chunks(batch)
-        # An archive is hashed once, after the last of its tables; the others' checksums are in it.
-        self._source.check_unchanged(to_the_byte=self._is_last)
         if not records:
-            what = "query gives no rows" if self._settings.rows_of else "file has a header and no rows"
+            what = "query gives no rows" if settings.rows_of else "file has a header and no rows"
             counts[f"The {what}; there is nothing to load."] += 1
         sentences = [sentence.replace("{n}", counted(count, "id")) for sentence, count in counts.items()]
         self.understood.notes[:] = [*self._opening_notes, *sentences, *judge.hints(records)]
@@ -182,154 +89,24 @@ class Input:
         """
         from loader.read.record_ids import judged  # noqa: PLC0415 - numpy: only who reads rows waits for it
 
-        self._source.check_unchanged()
+        by_property = self._table.settings.from_id_property is not None
         for batch in self._table.batches(Counter()):
-            by_property = self._settings.from_id_property is not None
-            yield from judged(batch, self._table, self._columns, by_property=by_property)
-        self._source.check_unchanged(to_the_byte=self._is_last)
+            yield from judged(batch, self._table.reader, self._columns, by_property=by_property)
 
     def close(self) -> None:
         """Remove the private copy of what is no file of the user's."""
-        self._source.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        self._table.close()
 
 
 def open_inputs(
     *groups: InputSettings, standard_input: BinaryIO | None = None, watch: Watch | None = None
 ) -> list[Input]:
-    """Open every input that the settings name; raises UsageError or InputError for the first that cannot be trusted.
+    """Open every input that the settings name, as `open_tables` does; on an error, all are closed.
 
-    `watch` shows what is copied from elsewhere, and may stop that.
+    Raises UsageError or InputError for the first that cannot be trusted, or whose columns are not understood.
     """
-    watch = watch or Watch()
-    for settings in groups:
-        if settings.format is not None and settings.format not in _FORMATS:
-            raise UsageError(
-                f"--format {settings.format}: there is no such format; it is one of {', '.join(_FORMATS)}."
-            )
-        check_fields(settings.columns)
-    opened: list[Input] = []
-    names: dict[str, list[str]] = {}
-    try:
-        for settings in groups:
-            if settings.rows_of is not None:
-                notes = filter(None, [order_note(settings.rows_of)])
-                source = _query_rows(settings.rows_of, names, watch)
-                opened.extend(_tables(source, tuple(notes), settings))
-                continue
-            for found in expand(settings.inputs, watch):
-                if is_address(found.name):
-                    source = _copied(found.name, names, watch)
-                else:
-                    source = _of_this_machine(found.name, standard_input)
-                opened.extend(_tables(source, found.notes, settings))
-    except BaseException:
-        for done in opened:
-            done.close()
-        raise
-    return opened
-
-
-def _of_this_machine(name: str, standard_input: BinaryIO | None) -> InputFile:
-    if name != "-":
-        return InputFile(name, Path(name))
-    if standard_input is None:
-        raise UsageError("-: there is no standard input to read; pipe a file in, or give a file's name.")
-    return spooled(standard_input)
-
-
-def _copied(url: str, names: dict[str, list[str]], watch: Watch) -> InputFile:
-    """Return the copy of what an address names; `names` has the addresses that were given by what is shown of them."""
-    fetched = fetch(address(url), watch)
-    # Two addresses may differ in what is not shown; then the later ones have a number.
-    same = names.setdefault(fetched.name, [])
-    if url not in same:
-        same.append(url)
-    return _numbered(fetched, same.index(url) + 1)
-
-
-def _query_rows(query: Query, names: dict[str, list[str]], watch: Watch) -> InputFile:
-    """Return the copy of the rows of a query."""
-    same = names.setdefault(query.name, [])
-    same.append(query.text)
-    return _numbered(fetch_rows(query, watch), len(same))
-
-
-def _numbered(fetched: Fetched, number: int) -> InputFile:
-    return _owned(replace(fetched, name=f"{fetched.name} ({number})") if number > 1 else fetched)
-
-
-def _tables(source: InputFile, notes: tuple[str, ...], settings: InputSettings) -> list[Input]:
-    """Open a file, which holds several tables if it is an archive of them; on an error, it is closed."""
-    try:
-        content = look_into(source.shown, source.path, source.file_name)
-        if content.left_out:
-            notes = (*notes, f"Left out of {source.shown}, not tables, by their names: {show_all(content.left_out)}.")
-        last = len(content.tables) - 1
-        return [
-            Input(
-                source,
-                packed,
-                settings,
-                name=f"{source.name}/{packed.file_name}" if last else source.name,
-                notes=list(notes) if place == 0 else [],
-                is_last=place == last,
-            )
-            for place, packed in enumerate(content.tables)
-        ]
-    except BaseException:
-        source.close()
-        raise
-
-
-def _open_table(packed: Packed, settings: InputSettings) -> Table:
-    """Open a table with the reader of its format; each imports a library that the others do not need."""
-    if settings.rows_of is not None:
-        return QueryRows(packed, settings)
-    _check_format(packed, settings.format)
-    if packed.kind == "parquet":
-        from loader.read.parquet import Parquet  # noqa: PLC0415
-
-        return Parquet(packed, settings)
-    if packed.kind == "xlsx":
-        from loader.read.excel import Excel  # noqa: PLC0415
-        from loader.read.xlsx import Xlsx  # noqa: PLC0415
-
-        return Excel(packed, Xlsx(packed), settings)
-    if packed.kind == "xls":
-        from loader.read.excel import Excel  # noqa: PLC0415
-        from loader.read.xls import Xls  # noqa: PLC0415
-
-        return Excel(packed, Xls(packed), settings)
-    return _open_text(packed, settings)
-
-
-def _open_text(packed: Packed, settings: InputSettings) -> Table:
-    text = examine(packed, settings.encoding)
-    with reading(packed.name), text.open() as lines:
-        start = lines.read(1024)
-    kind, ending = settings.format, Path(packed.file_name).suffix.lower()
-    if kind is None and (ending in (".jsonl", ".ndjson", ".json") or _JSON_LINE.match(start)):
-        kind = "jsonl"
-    if settings.format != "jsonl":
-        refuse_other_text(packed.name, start)
-    if kind == "jsonl":
-        return JsonLines(text, settings)
-    delimiter = "\t" if settings.format == "tsv" and not settings.delimiter else settings.delimiter
-    return Delimited(text, kind or ("tsv" if ending == ".tsv" else "csv"), delimiter, settings)
-
-
-def _check_format(packed: Packed, wanted: str | None) -> None:
-    if wanted is None:
-        return
-    same = packed.kind == wanted or (packed.kind == "text" and wanted in _TEXT_FORMATS)
-    if not same and {packed.kind, wanted} != {"xls", "xlsx"}:
-        kind = "text" if packed.kind == "text" else packed.kind
-        raise UsageError(
-            f"{packed.name}: --format says {wanted}, but its first bytes are those of {kind}; leave --format out."
-        )
+    with ExitStack() as stack:
+        tables = open_tables(*groups, standard_input=standard_input, watch=watch)
+        inputs = [Input(stack.enter_context(closing(table))) for table in tables]
+        stack.pop_all()
+    return inputs

@@ -8,7 +8,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -311,7 +311,7 @@ def _each_table(settings: InputSettings, call: Call) -> Iterator[Check]:
             yield _wrong_input(error)
         advice = str(error)
     for source in found:
-        with source:
+        with closing(source):
             yield _understood(source, advice)
 
 

@@ -5,6 +5,7 @@ import gzip
 import io
 import tempfile
 import zipfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def read(content: bytes, name: str) -> list[Chunk]:
         path = Path(folder) / name
         path.write_bytes(content)
         (source,) = open_inputs(InputSettings(inputs=(str(path),), object_type="0-1", to_object_type="0-2"))
-        with source:
+        with closing(source):
             return list(source.chunks())
 
 

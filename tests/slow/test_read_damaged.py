@@ -14,6 +14,7 @@ import re
 import tarfile
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
@@ -185,7 +186,7 @@ def read(path: Path) -> int:
     """Read one file to its end; returns the number of links, after checking each."""
     count = 0
     for source in open_inputs(InputSettings(inputs=(str(path),), object_type="0-1", to_object_type="0-2")):
-        with source:
+        with closing(source):
             count += sum(map(checked, source.chunks()))
     return count
 

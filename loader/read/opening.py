@@ -1,0 +1,272 @@
+"""What inputs are in: a file is opened, and each of its tables by the reader of its format."""
+
+import hashlib
+import json
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+from loader.errors import InputError, UsageError
+from loader.fetch import Fetched, Watch, address, fetch, fetch_rows, is_address, order_note, private_copy
+from loader.read.cells import show_all
+from loader.read.columns import check_fields
+from loader.read.delimited import Delimited
+from loader.read.faults import reading
+from loader.read.jsonl import JsonLines
+from loader.read.names import InFolders, folder_columns
+from loader.read.packed import BLOCK, Packed, look_into
+from loader.read.paths import expand
+from loader.read.query_rows import QueryRows
+from loader.read.table import RecordBatch, Table
+from loader.read.text import examine, refuse_other_text
+from loader.settings import InputSettings, Query
+from loader.text import visible
+
+_TEXT_FORMATS = ("csv", "tsv", "jsonl")
+_FORMATS = (*_TEXT_FORMATS, "parquet", "xlsx", "xls")
+# An object that begins with a key, or is empty.
+_JSON_LINE = re.compile(r"[\ufeff\s]*\{[ \t]*[\"}]")
+
+
+class InputFile:
+    """One file. `name` is what the user calls it; `shown` is the name as sentences show it; `sha256` is of its bytes.
+
+    `file_name` is its name without what only an address has. `copied` are the facts about what it is a private copy
+    of, which `close` removes; None for a file of the user's.
+    """
+
+    def __init__(
+        self, name: str, path: Path, *, file_name: str = "", copied: Mapping[str, str | int] | None = None
+    ) -> None:
+        self.name = name
+        self.file_name = file_name or name
+        self.path = path
+        self.shown = visible(name)
+        self.copied = copied
+        with reading(self.shown):
+            self._stamp = _stamp(path)
+            self.sha256 = _hash(path)
+
+    def check_unchanged(self, *, to_the_byte: bool = False) -> None:
+        """Raise InputError if the file is no longer the one that was opened."""
+        # A time stamp can be set back, and is coarse on some file systems; what was read must be what was hashed.
+        with reading(self.shown):
+            if _stamp(self.path) != self._stamp or (to_the_byte and _hash(self.path) != self.sha256):
+                raise InputError(
+                    f"{self.shown}: was changed while it was being read; wait until it is complete, then run again."
+                )
+
+    def close(self) -> None:
+        """Remove a private copy."""
+        if self.copied is not None:
+            self.path.unlink(missing_ok=True)
+
+
+def spooled(stream: BinaryIO) -> InputFile:
+    """Return standard input as a private temporary file, which exists until it is closed."""
+    with reading("-"), private_copy() as (path, copy):
+        shutil.copyfileobj(stream, copy, BLOCK)
+    return _owned(Fetched(name="-", file_name="-", path=path, facts={}))
+
+
+def _owned(fetched: Fetched) -> InputFile:
+    try:
+        return InputFile(fetched.name, fetched.path, file_name=fetched.file_name, copied=fetched.facts)
+    except BaseException:
+        fetched.path.unlink(missing_ok=True)
+        raise
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    facts = path.stat()
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns
+
+
+class OpenTable:
+    """One table of an input file, opened: its header and its records, whatever they mean.
+
+    `name` is what the user calls it; a table among several in an archive is `archive.zip/table.csv`, and `file` is
+    always the file's own name. `shown` is the name as sentences show it. `path` is where its bytes are, `sha256` the
+    hash of the file and of the columns that the names of its folders give, or of the rows of a query and its text.
+    `copied` are the facts about what it is a copy of, empty for any other. `settings` say how it is read, `reader`
+    reads it, and `notes` are sentences on how it was opened.
+    """
+
+    def __init__(
+        self,
+        source: InputFile,
+        packed: Packed,
+        settings: InputSettings,
+        *,
+        name: str,
+        notes: Sequence[str],
+        is_last: bool,
+    ) -> None:
+        self.name = name
+        self.file = source.file_name
+        self.shown = packed.name
+        self.path = source.path
+        self.copied = source.copied or {}
+        self.settings = settings
+        self._source = source
+        self._is_last = is_last
+        by_folders = folder_columns(source.file_name)
+        self.sha256 = source.sha256
+        if bound := by_folders or (settings.rows_of and settings.rows_of.text):
+            self.sha256 = hashlib.sha256(f"{source.sha256} {json.dumps(bound)}".encode()).hexdigest()
+        table = _open_table(packed, settings)
+        self.reader = InFolders(table, by_folders) if by_folders else table
+        self.header = self.reader.header
+        self.notes = (*notes, *self.reader.notes)
+
+    def batches(self, counts: Counter[str]) -> Iterator[RecordBatch]:
+        """Yield the records, as often as wanted; `counts` gets what is odd, by sentences.
+
+        Raises InputError where the file is damaged, or has changed since it was opened.
+        """
+        self._source.check_unchanged()
+        yield from self.reader.batches(counts)
+        # An archive is hashed once, after the last of its tables; the others' checksums are in it.
+        self._source.check_unchanged(to_the_byte=self._is_last)
+
+    def close(self) -> None:
+        """Remove the private copy of what is no file of the user's."""
+        self._source.close()
+
+
+def open_tables(
+    *groups: InputSettings, standard_input: BinaryIO | None = None, watch: Watch | None = None
+) -> Iterator[OpenTable]:
+    """Open every table that the settings name, one after the other; raises UsageError or InputError for the first that
+    cannot be trusted.
+
+    The caller closes them. `watch` shows what is copied from elsewhere, and may stop that.
+    """
+    watch = watch or Watch()
+    for settings in groups:
+        if settings.format is not None and settings.format not in _FORMATS:
+            raise UsageError(
+                f"--format {settings.format}: there is no such format; it is one of {', '.join(_FORMATS)}."
+            )
+        check_fields(settings.columns)
+    names: dict[str, list[str]] = {}
+    for settings in groups:
+        if settings.rows_of is not None:
+            notes = filter(None, [order_note(settings.rows_of)])
+            yield from _tables(_query_rows(settings.rows_of, names, watch), tuple(notes), settings)
+            continue
+        for found in expand(settings.inputs, watch):
+            if is_address(found.name):
+                source = _copied(found.name, names, watch)
+            else:
+                source = _of_this_machine(found.name, standard_input)
+            yield from _tables(source, found.notes, settings)
+
+
+def _of_this_machine(name: str, standard_input: BinaryIO | None) -> InputFile:
+    if name != "-":
+        return InputFile(name, Path(name))
+    if standard_input is None:
+        raise UsageError("-: there is no standard input to read; pipe a file in, or give a file's name.")
+    return spooled(standard_input)
+
+
+def _copied(url: str, names: dict[str, list[str]], watch: Watch) -> InputFile:
+    """Return the copy of what an address names; `names` has the addresses that were given by what is shown of them."""
+    fetched = fetch(address(url), watch)
+    # Two addresses may differ in what is not shown; then the later ones have a number.
+    same = names.setdefault(fetched.name, [])
+    if url not in same:
+        same.append(url)
+    return _numbered(fetched, same.index(url) + 1)
+
+
+def _query_rows(query: Query, names: dict[str, list[str]], watch: Watch) -> InputFile:
+    """Return the copy of the rows of a query."""
+    same = names.setdefault(query.name, [])
+    same.append(query.text)
+    return _numbered(fetch_rows(query, watch), len(same))
+
+
+def _numbered(fetched: Fetched, number: int) -> InputFile:
+    return _owned(replace(fetched, name=f"{fetched.name} ({number})") if number > 1 else fetched)
+
+
+def _tables(source: InputFile, notes: tuple[str, ...], settings: InputSettings) -> list[OpenTable]:
+    """Open a file, which holds several tables if it is an archive of them; on an error, it is closed."""
+    try:
+        content = look_into(source.shown, source.path, source.file_name)
+        if content.left_out:
+            notes = (*notes, f"Left out of {source.shown}, not tables, by their names: {show_all(content.left_out)}.")
+        last = len(content.tables) - 1
+        return [
+            OpenTable(
+                source,
+                packed,
+                settings,
+                name=f"{source.name}/{packed.file_name}" if last else source.name,
+                notes=notes if place == 0 else (),
+                is_last=place == last,
+            )
+            for place, packed in enumerate(content.tables)
+        ]
+    except BaseException:
+        source.close()
+        raise
+
+
+def _open_table(packed: Packed, settings: InputSettings) -> Table:
+    """Open a table with the reader of its format; each imports a library that the others do not need."""
+    if settings.rows_of is not None:
+        return QueryRows(packed, settings)
+    _check_format(packed, settings.format)
+    if packed.kind == "parquet":
+        from loader.read.parquet import Parquet  # noqa: PLC0415
+
+        return Parquet(packed, settings)
+    if packed.kind == "xlsx":
+        from loader.read.excel import Excel  # noqa: PLC0415
+        from loader.read.xlsx import Xlsx  # noqa: PLC0415
+
+        return Excel(packed, Xlsx(packed), settings)
+    if packed.kind == "xls":
+        from loader.read.excel import Excel  # noqa: PLC0415
+        from loader.read.xls import Xls  # noqa: PLC0415
+
+        return Excel(packed, Xls(packed), settings)
+    return _open_text(packed, settings)
+
+
+def _open_text(packed: Packed, settings: InputSettings) -> Table:
+    text = examine(packed, settings.encoding)
+    with reading(packed.name), text.open() as lines:
+        start = lines.read(1024)
+    kind, ending = settings.format, Path(packed.file_name).suffix.lower()
+    if kind is None and (ending in (".jsonl", ".ndjson", ".json") or _JSON_LINE.match(start)):
+        kind = "jsonl"
+    if settings.format != "jsonl":
+        refuse_other_text(packed.name, start)
+    if kind == "jsonl":
+        return JsonLines(text, settings)
+    delimiter = "\t" if settings.format == "tsv" and not settings.delimiter else settings.delimiter
+    return Delimited(text, kind or ("tsv" if ending == ".tsv" else "csv"), delimiter, settings)
+
+
+def _check_format(packed: Packed, wanted: str | None) -> None:
+    if wanted is None:
+        return
+    same = packed.kind == wanted or (packed.kind == "text" and wanted in _TEXT_FORMATS)
+    if not same and {packed.kind, wanted} != {"xls", "xlsx"}:
+        kind = "text" if packed.kind == "text" else packed.kind
+        raise UsageError(
+            f"{packed.name}: --format says {wanted}, but its first bytes are those of {kind}; leave --format out."
+        )
