@@ -119,7 +119,9 @@ class _Found:
         key = held, request, at_to, reading
         if key not in self._goes:
             asked = None if request is None else scope.asked[request][at_to]
-            types = (scope.types, scope.first, scope.second)[reading]
+            # Where what rows ask for has no name at the first reading's end, that reading takes nothing off.
+            only_here = request is not None and scope.asked[request][1] is None
+            types = (scope.types, scope.first, scope.first if only_here else scope.second)[reading]
             goes = going(held, asked, types, named=request is not None)
             if reading == 2:
                 # What goes by the first reading is gone by then: only then it is known whether anything else is left.

@@ -697,7 +697,11 @@ async def test_the_other_record_of_a_row_whose_own_key_finds_none_keeps_all(fold
     assert report.summary["removals"] == {"removed": 1, "failed": 0, "exempt_records": 2}
 
 
-_PAIRED = [*LABELS, {"from": "contacts", "to": "companies", "label": "Client", "inverse_label": "Supplier"}]
+_PAIRED = [
+    *LABELS,
+    {"from": "contacts", "to": "companies", "label": "Client", "inverse_label": "Supplier"},
+    {"from": "contacts", "to": "contacts", "label": "Colleague"},
+]
 
 
 @pytest.mark.parametrize(
@@ -735,7 +739,30 @@ _PAIRED = [*LABELS, {"from": "contacts", "to": "companies", "label": "Client", "
             {(1, 11): {"Manager"}, (2, 12): {"Manager"}, (1, 12): set()},
             1,
         ),
+        # Only the other end's row names the pair, by a label that has another name there: what both ends can name goes,
+        # and what may be the label of that row stays.
+        (
+            "contacts,1,companies,11,Manager\ncontacts,1,companies,11,Boss\ncompanies,12,contacts,1,Employee\n",
+            "companies",
+            {(1, 12): ["Manager", "Boss", "Friend"], (1, 13): ["Boss"]},
+            {(1, 11): {"Manager", "Boss"}, (1, 12): {"Manager", "Friend"}, (1, 13): set()},
+            2,
+        ),
+        (
+            "contacts,1,companies,11,Client\ncompanies,12,contacts,1,Employee\ncompanies,12,contacts,2,Boss\n",
+            "companies",
+            {(1, 12): ["Manager", "Client", "Boss"]},
+            {(1, 11): {"Client"}, (1, 12): {"Manager", "Client"}, (2, 12): {"Boss"}},
+            1,
+        ),
         # Within one object type, where the record of the higher id is the parent.
+        (
+            "contacts,4,contacts,7,\ncontacts,4,contacts,8,Colleague\ncontacts,5,contacts,4,Parent\n",
+            "contacts",
+            {(4, 5): ["Child", "Colleague"]},
+            {(4, 7): set(), (4, 8): {"Colleague"}, (4, 5): {"Child"}},
+            1,
+        ),
         (
             "contacts,1,contacts,5,Parent\ncontacts,2,contacts,5,\ncontacts,3,contacts,6,Child\n",
             "contacts",

@@ -2,7 +2,7 @@
 
 import csv
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,12 +12,14 @@ from tests.simulation.portal import (
     DEAL,
     HUBSPOT,
     NEVER_ASKED,
+    PAIRED,
     PRIMARY,
     TYPES,
     Kind,
     Pair,
     pair_of,
     seen_from_first,
+    unlabelled,
 )
 
 HEADER = ("object_type", "object_id", "to_object_type", "to_object_id", "label", "association_type_id", "note")
@@ -80,6 +82,7 @@ class _Maker:
     others: int
     bad: float
     directions: list[tuple[str, str]]
+    unasked: set[str]
     inputs: Inputs = field(default_factory=Inputs)
 
     def record(self, name: str, number: int) -> list[str]:
@@ -91,7 +94,7 @@ class _Maker:
         ids = [self._id(second, not_id=object_id if first == second else "") for _ in range(several)]
         if bad >= 1 - self.bad / 2:
             ids[self.chance.randrange(several)] = self.chance.choice(_BAD_IDS[1:])
-        named = self.chance.choice([one for one in TYPES[first, second] if one.label not in NEVER_ASKED])
+        named = self.chance.choice([one for one in TYPES[first, second] if one.label not in self.unasked])
         label, type_id = named.label or "", ""
         if named.kind[0] == HUBSPOT and self.chance.random() < 0.5:
             label, type_id = "", str(named.kind[1])
@@ -120,10 +123,11 @@ WHOLE: Kind = ("", 0)
 """What a row asks for that is to take off all that two records are to each other."""
 
 
-def draw(chance: random.Random, *, removes: bool = False, whole_pair: bool = False) -> Inputs:
+def draw(chance: random.Random, *, removes: bool = False, whole_pair: bool = False, paired: bool = False) -> Inputs:
     """Draw one or two files of 5 to 300 records in all.
 
     `removes`: what they name is to be taken off, and a row without a label means the `whole_pair`, or is rejected.
+    `paired`: they ask for labels that have another name at the other end.
     """
     records = int(5 * 60 ** (chance.random() ** 1.5))
     directions = [(CONTACT, COMPANY)]
@@ -134,19 +138,35 @@ def draw(chance: random.Random, *, removes: bool = False, whole_pair: bool = Fal
     if chance.random() < 0.2:
         directions.append((CONTACT, CONTACT))
     many = max(3, int(records * chance.choice([0.3, 1.0, 3.0])))
-    maker = _Maker(
-        chance, many, max(2, int(many * chance.choice([0.05, 0.5, 1.0]))), chance.choice([0, 0.05, 0.2]), directions
-    )
+    others, bad = max(2, int(many * chance.choice([0.05, 0.5, 1.0]))), chance.choice([0, 0.05, 0.2])
+    maker = _Maker(chance, many, others, bad, directions, NEVER_ASKED if paired else NEVER_ASKED | PAIRED)
     first = records if chance.random() < 0.7 else chance.randrange(1, records)
     sizes = {"a.csv": first, "b.csv": records - first}
     for name, size in sizes.items():
         if size:
             maker.inputs.files[name] = [maker.record(name, number) for number in range(1, size + 1)]
+    if paired:
+        _name_from_one_end(maker.inputs)
     if removes:
         _name_whole_pairs(maker.inputs, whole_pair=whole_pair)
     else:
         _reject_contradictions(maker.inputs)
     return maker.inputs
+
+
+def _name_from_one_end(inputs: Inputs) -> None:
+    """A pair that is named from both ends has no label that only one of them can name: its rows might be rejected."""
+    ends: dict[Pair | None, set[str]] = defaultdict(set)
+    for row in inputs.rows:
+        ends[row.pair].add(row.object_id)
+    for row in inputs.rows:
+        if row.pair is not None and len(ends[row.pair]) > 1:
+            cells = inputs.files[row.input][row.record - 1]
+            cells[4] = "" if cells[4] in PAIRED else cells[4]
+    for row in inputs.rows:
+        _, _, _, _, label, type_id, _ = inputs.files[row.input][row.record - 1]
+        if row.pair is not None and not label and not type_id:
+            row.kind = unlabelled(row.pair)
 
 
 def _name_whole_pairs(inputs: Inputs, *, whole_pair: bool) -> None:

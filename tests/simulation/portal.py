@@ -58,8 +58,11 @@ TYPES: dict[tuple[str, str], list[Named]] = {
 }
 """The portal's association types by direction."""
 
-NEVER_ASKED = {"Left behind", "Client", "Supplier", "Tenant", "Landlord", "Parent", "Child"}
-"""Labels that no input asks for. What most of them are called from the other end is not known to the loader."""
+NEVER_ASKED = {"Left behind"}
+"""Labels that no input asks for."""
+
+PAIRED = {"Client", "Supplier", "Tenant", "Landlord", "Parent", "Child"}
+"""Labels of which the loader does not know the name at the other end. Only the inputs of mirrors ask for them."""
 
 INVERSE: dict[tuple[str, Kind], Kind] = {
     (ends[0], named.kind): named.inverse for ends, all_named in TYPES.items() for named in all_named

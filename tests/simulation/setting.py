@@ -100,6 +100,7 @@ def drawn_mirror(seed: int) -> Setting:
     setting, chance = drawn(seed), random.Random(f"mirror {seed}")
     setting.existing, setting.there, setting.rules.merged = "mirror", {}, {}
     setting.all_labels = random.Random(f"all labels {seed}").random() < 0.4
+    setting.inputs = draw(random.Random(f"inputs {seed}"), paired=random.Random(f"paired {seed}").random() < 0.5)
     pairs = list(setting.inputs.asked())
     records = [pair[1] for pair in pairs]
     others = [(first, other) for first, second in pairs if (other := chance.choice(records))[0] == second[0]]
