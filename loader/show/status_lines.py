@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator, Sequence
 
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from loader.events import STATES, Status
@@ -28,7 +27,7 @@ _UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 def status_lines(found: Sequence[Status], *, folder: str) -> Iterator[RenderableType]:
     """Yield what `status` shows; commands are those to type in the current folder."""
     if len(found) == 1:
-        yield _in_full(found[0])
+        yield from _in_full(found[0])
     else:
         yield from map(_in_short, found)
     for each in found:
@@ -44,10 +43,9 @@ def _in_short(each: Status) -> Text:
     return Text(": ").join(part for part in parts if part)
 
 
-def _in_full(each: Status) -> Table:
-    lines = Table(box=None, show_header=False, pad_edge=False)
+def _in_full(each: Status) -> Iterator[Text]:
     facts = {
-        "Results": plain(each.results),
+        "Results": command(each.results),
         "State": Text.assemble(
             _state(each), f": {loaded(each.rows) if each.state == 'finished' else STATES[each.state]}"
         ),
@@ -58,12 +56,11 @@ def _in_full(each: Status) -> Table:
         "Account": plain(each.portal_id or ""),
         "Began": plain(moment(each.started_at)),
         "Last active": plain(moment(each.last_active_at)),
-        "Command": plain(each.command or ""),
+        "Command": command(each.command or ""),
     }
     for name, fact in facts.items():
         if fact:
-            lines.add_row(name, fact)
-    return lines
+            yield Text(f"{name:<13}", no_wrap=fact.no_wrap).append_text(fact)
 
 
 def _state(each: Status) -> Text:

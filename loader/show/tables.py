@@ -164,11 +164,13 @@ def closing(event: Finished) -> Iterator[RenderableType]:
     if event.reasons:
         yield from reasons_table(event.reasons)
     retried = f", {requests['retried']:,} retried" if requests["retried"] else ""
-    limited = f", {requests['rate_limited']:,} answered with 429 (too fast)" if requests["rate_limited"] else ""
+    limited = f", {requests['rate_limited']:,} answered with 429 (too many)" if requests["rate_limited"] else ""
+    limit, achieved = summary["rate"]["limit"], summary["rate"]["achieved_per_second"]
+    # What was sent in less time than the limit counts in cannot be compared with it.
+    is_long = achieved and requests["sent"] / achieved >= float(limit.partition("/")[2])
     yield Text(
         f"{counted(summary['pairs'], 'pair')}, {counted(requests['sent'], 'request')}{retried}{limited} in "
-        f"{duration(summary['seconds'])} ({summary['rate']['achieved_per_second']:g} per second, limit "
-        f"{summary['rate']['limit']})."
+        f"{duration(summary['seconds'])} ({f'{achieved:.1f} per second, ' if is_long else ''}limit {limit})."
     )
     yield plain(f"Results: {event.results}")
     if event.failures:

@@ -41,7 +41,7 @@ NOT_HERE = ("make ", "git clone", "source ", "export ", "association-loader sand
 
 # What differs from run to run: times, rates, the sandbox's correlation ids, the width of a terminal.
 CHANGING = re.compile(
-    r"in [0-9:]+ \([0-9.]+ per second, limit [0-9./]+\)|One by one \(default\): [^.]+|"
+    r"in [0-9:]+ \(([0-9.]+ per second, )?limit [0-9./]+\)|One by one \(default\): [^.]+|"
     r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 )
 
