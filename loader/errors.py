@@ -7,6 +7,7 @@
     │    ├─ JournalLocked
     │    └─ JournalMismatch
     ├─ RecordError           an output cannot be written: stop before an outcome is lost            exit 5
+    │    └─ SharedFolderFault
     ├─ ApiError              one attempt went wrong
     │    ├─ Retryable        try again after a pause: RateLimited, ServerFault, ConnectionFault
     │    ├─ Refused          this request only: 400, 404, 409, an unknown 4xx, a redirect
@@ -15,7 +16,7 @@
     │                        UnusableAnswer                                             exit 5
     └─ Stopped               the run ends before its last row
          ├─ TooManyFailures, TooManyRemovals                                                        exit 4
-         ├─ OutOfTime                                                                               exit 5
+         ├─ OutOfTime, LeaseLost, SchedulerLost                                                     exit 5
          └─ Interrupted      by a signal                                                            exit 130, 143
 
 A record that is wrong, or that HubSpot refused, is not an error but a value (`model.Reject`, `model.Outcome`).
@@ -68,6 +69,10 @@ class RecordError(LoaderError):
     """An outcome could not be written down; the run stops, because an outcome must never be lost."""
 
     exit_code = 5
+
+
+class SharedFolderFault(RecordError):
+    """The folder that all workers of a fleet share cannot be used."""
 
 
 TRY_AGAIN = frozenset({408, 423, 425})
@@ -215,6 +220,18 @@ class TooManyRemovals(Stopped):
 
 class OutOfTime(Stopped):
     """`--max-duration` is over."""
+
+    exit_code = 5
+
+
+class LeaseLost(Stopped):
+    """Another worker may be at work on the same portal, so nothing more is sent."""
+
+    exit_code = 5
+
+
+class SchedulerLost(Stopped):
+    """The Dask scheduler that a fleet ran on is gone."""
 
     exit_code = 5
 

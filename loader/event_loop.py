@@ -7,6 +7,8 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from loader.errors import LoaderError
+
 T = TypeVar("T")
 
 GARBAGE_THRESHOLDS = (10_000, 2, 2_000)
@@ -17,9 +19,15 @@ than the event loop may be held up; those that live are looked at as often eithe
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end, as `asyncio.run` does."""
-    with asyncio.Runner(loop_factory=_factory()) as runner:
-        return runner.run(work)
+    """Run a coroutine to its end, as `asyncio.run` does; of several errors of ours it raises the first."""
+    try:
+        with asyncio.Runner(loop_factory=_factory()) as runner:
+            return runner.run(work)
+    except BaseExceptionGroup as group:
+        errors = [error for error in group.exceptions if isinstance(error, LoaderError)]
+        if len(errors) == len(group.exceptions):
+            raise errors[0] from None
+        raise
 
 
 def _factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, TextIO, TypeVar, cast
 from loader import event_loop
 from loader.complain import complain
 from loader.configure import settings_from
-from loader.errors import Interrupted, LoaderError
+from loader.errors import Interrupted
 from loader.listeners import Listeners, agreement, must_be_able_to_ask, willing
 from loader.options.command import Command
 from loader.options.verbs import VERBS
@@ -103,14 +103,8 @@ class _StandardInput:
 
 def _finished(verb: Coroutine[Any, Any, T], stop: Stop) -> T:
     _leave_no_core()
-    try:
-        with event_loop.rarely_collecting():
-            return event_loop.run(_with_signals(verb, stop))
-    except BaseExceptionGroup as group:
-        errors = [error for error in group.exceptions if isinstance(error, LoaderError)]
-        if len(errors) == len(group.exceptions):
-            raise errors[0] from None
-        raise
+    with event_loop.rarely_collecting():
+        return event_loop.run(_with_signals(verb, stop))
 
 
 async def _with_signals(verb: Coroutine[Any, Any, T], stop: Stop) -> T:

@@ -97,7 +97,9 @@ class Facts:
     `removals_agreed`: it is known what a mirror takes off, and `--max-removals` allows it; `removals_done`: it has.
     `unlabelled` are the types that HubSpot adds to every pair of a direction, `label_columns` each input's, by number,
     and `copied` what was known of each object that was copied from elsewhere: `size` in bytes, `etag`, `modified`,
-    or the text of a `query`.
+    or the text of a `query`. `taken_over` has, for each time that another worker of a fleet took over from one that was
+    lost, how many rows were unchanged then: of later ones it is not known whether the lost worker had changed them.
+    `lease` is the number of that worker's right to its portal who stored the journal's file last (see `fleets.lease`).
     """
 
     identity: Mapping[str, Any] = field(default_factory=dict)
@@ -133,6 +135,8 @@ class Facts:
     unlabelled: tuple[tuple[str, str, tuple[AssociationType, ...]], ...] = ()
     label_columns: Mapping[str, str] = field(default_factory=dict)
     copied: Mapping[str, Mapping[str, str | int]] = field(default_factory=dict)
+    taken_over: tuple[int, ...] = ()
+    lease: int = 0
 
     def changed(self, changes: Mapping[str, Any]) -> "Facts":
         """Return the facts with new values for some fields; of `pace`, some buckets, None for those that are no more.

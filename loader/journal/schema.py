@@ -161,11 +161,12 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     `read_only` changes no byte of it, not even to take over what a killed process left in its write-ahead log.
     """
     if read_only:
-        return _opened(path, _read_only(path))
+        return _opened(path, how_to_read(path))
     return _opened(path, "mode=rw", "cache_size = -16000", "journal_mode = WAL", "synchronous = FULL")
 
 
-def _read_only(path: Path) -> str:
+def how_to_read(path: Path) -> str:
+    """Return the parameters of SQLite's address of a journal that is read, and not changed in any byte."""
     # Without a log beside it, a plain read-only connection would make an empty one and leave it there; with one, it
     # would write into the log's index, which is only missing where the other two files were copied.
     log, index = (path.with_name(path.name + ending) for ending in ("-wal", "-shm"))

@@ -59,6 +59,7 @@ class LoadFigures(TypedDict):
     requests: AnsweredRequests
     rate: RateFigures
     failures_by_reason: Mapping[str, int]
+    not_provable: NotRequired[int]
 
 
 class VerifyFigures(TypedDict):
@@ -198,6 +199,8 @@ def load_figures(
     }
     if removals is None:
         del figures["removals"]
+    if facts.taken_over:
+        figures["not_provable"] = max(0, counts.rows()["unchanged"] - facts.taken_over[0])
     return figures
 
 

@@ -73,13 +73,15 @@ class Superseded(Exception):
 class Surroundings(NamedTuple):
     """What differs between a run and a test of one: seconds (monotonic), the time of day (UTC), and chance.
 
-    `sender` opens the connection to the server; None: over the network.
+    `sender` opens the connection to the server; None: over the network. `permit` is called right before each request,
+    and raises Stopped when none may leave any more.
     """
 
     clock: Callable[[], float]
     now: Callable[[], datetime]
     uniform: Callable[[float, float], float]
     sender: Callable[[Settings], AbstractAsyncContextManager[Sender]] | None = None
+    permit: Callable[[], None] = lambda: None
 
 
 class Delivered(NamedTuple, Generic[T]):
@@ -159,6 +161,7 @@ class Gateway:
         self.day = limiter.day
         self.credential = credential
         self._clock, self._now, self._uniform = surroundings.clock, surroundings.now, surroundings.uniform
+        self._permit = surroundings.permit
         self.max_attempts = max_attempts
         self.clocks = Clocks(surroundings.clock, surroundings.now)
         self._loop = asyncio.get_running_loop()
@@ -282,6 +285,11 @@ class Gateway:
     # --- under way
 
     async def _send(self, request: Request, authorization: str, largest: int) -> Reply:
+        try:
+            self._permit()
+        except Stopped:
+            self.limiter.give_back(answered=True)
+            raise
         task, left_at = asyncio.current_task(self._loop), self._clock()
         self.traffic.sent += 1
         self._waiting.departures[task] = left_at

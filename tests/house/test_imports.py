@@ -36,11 +36,12 @@ FLOORS = {
     "planning": 3,  # It asks the portal, and puts the rows that were read into the journal.
     "show": 3,
     "run": 4,
-    **dict.fromkeys(("event_loop", "listeners"), 5),
+    **dict.fromkeys(("bug", "event_loop", "listeners"), 5),
+    "fleets": 6,
     # The two doors, Python and the command line, know nothing of each other.
-    **dict.fromkeys(("api", "bug", "terminal"), 6),
-    "cli": 7,
-    **dict.fromkeys(("__main__", "association_loader"), 8),
+    **dict.fromkeys(("api", "terminal"), 7),
+    "cli": 8,
+    **dict.fromkeys(("__main__", "association_loader"), 9),
 }
 """Each module or folder of the house by its floor: it may import from lower floors and from its own room."""
 
@@ -54,6 +55,8 @@ ROOMS = {
     "aiolimiter": {"loader.send.limiter"},
     "charset_normalizer": {"loader.read.text"},
     "click": {"loader.cli"},
+    "dask": {"loader.fleets.engine"},
+    "distributed": {"loader.fleets.engine"},
     "python_calamine": {"loader.read.xlsx"},
     "xlrd": {"loader.read.xls"},
     "jinja2": {"loader.show.report.page"},

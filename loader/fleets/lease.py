@@ -1,0 +1,208 @@
+"""Who works on a portal: one worker at a time, also when one is stopped and goes on later, or a scheduler is gone.
+
+Each lease has a number and a file of its own in the portal's shared folder, which is made where there is none: so no
+two workers have one number, and what a worker writes late is in a file that is not read any more. Its holder writes a
+heartbeat into it. Another takes the next number only when it has seen no new heartbeat for `Timing.take_over` seconds
+on its own clock, so clocks need not agree. The holder sends nothing more once its last heartbeat began more than
+`Timing.fence` seconds ago, which is less, or once it sees a higher number.
+
+A request that is about to leave at the moment when its process is stopped leaves when that goes on. That is harmless:
+its pair has no outcome in the journal, so the next holder sends the same.
+"""
+
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+from uuid import uuid4
+
+import msgspec
+
+from loader.errors import LeaseLost, LoaderError, SharedFolderFault
+from loader.fleets.shared import SharedFolder
+
+_FILE = re.compile(r"work\.(\d{8})\.json", re.ASCII)
+
+
+def steady() -> float:
+    """Return seconds on a clock that also counts while the machine is suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME if sys.platform == "linux" else time.CLOCK_MONOTONIC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Seconds: between heartbeats, after which nothing is sent any more without one, after which another worker takes
+    over, and between the pieces of a journal; and the clock that counts them.
+    """
+
+    heartbeat: float = 2.0
+    fence: float = 10.0
+    take_over: float = 20.0
+    piece: float = 4.0
+    clock: Callable[[], float] = steady
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What a heartbeat says: who holds the lease, by number; how many heartbeats it has had; how its jobs stand.
+
+    `state` has the `jobs`, each with the fields of `loader.fleets.work.JobState`; it is empty before the first
+    heartbeat. `ended`: the work is over, and the lease is free.
+    """
+
+    number: int
+    holder: str = ""
+    beats: int = 0
+    ended: bool = False
+    state: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_work(folder: SharedFolder) -> Work | None:
+    """Return the latest heartbeat of a portal, None where no worker has begun yet."""
+    return _work_among(folder, folder.names())
+
+
+def _work_among(folder: SharedFolder, names: Sequence[str]) -> Work | None:
+    number = max(_numbers(names), default=0)
+    if not number:
+        return None
+    try:
+        return msgspec.json.decode(folder.read(_name(number)) or b"", type=Work)
+    except msgspec.DecodeError:  # Elsewhere than on a local disk it may be seen before it is whole.
+        return Work(number=number)
+
+
+def _numbers(names: Sequence[str]) -> list[int]:
+    return [int(found[1]) for found in map(_FILE.fullmatch, names) if found]
+
+
+def _name(number: int) -> str:
+    return f"work.{number:08}.json"
+
+
+class Fence:
+    """Lets requests leave while the lease is held for certain. What it has once refused it refuses for ever."""
+
+    def __init__(self, timing: Timing) -> None:
+        self._timing = timing
+        self._renewed = timing.clock()
+        self._lost = False
+
+    def renew(self, began: float) -> None:
+        """Take note of a heartbeat that was written; `began` is when its writing did."""
+        self.check()
+        self._renewed = began
+
+    def close(self) -> None:
+        """Let nothing leave any more."""
+        self._lost = True
+
+    def check(self) -> None:
+        """Raise LeaseLost when another worker may be at work on the portal."""
+        if self._lost or self._timing.clock() - self._renewed > self._timing.fence:
+            self._lost = True
+            raise LeaseLost(
+                "this worker could not write for too long that it is at work on the HubSpot account, so it sends "
+                "nothing more: another worker continues, or the same command does"
+            )
+
+
+class Lease:
+    """The right to work on a portal, for a block; waits until no other worker has it.
+
+    `state` says how the work stands. `look` is called at each heartbeat, and while another worker is waited for, with
+    the names of the folder's files: why the work is to end, None for going on. Only the wait ends by itself then.
+    """
+
+    def __init__(
+        self,
+        folder: SharedFolder,
+        state: Callable[[], Mapping[str, Any]],
+        look: Callable[[Sequence[str]], LoaderError | None] = lambda _: None,
+        *,
+        timing: Timing,
+    ) -> None:
+        self._folder = folder
+        self._state = state
+        self._look = look
+        self._timing = timing
+        self._holder = uuid4().hex
+        self._beats = 0
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._go_on, name="heartbeat", daemon=True)
+        self.number = 0
+        self.fence = Fence(timing)
+
+    def __enter__(self) -> Self:
+        while not self._claimed(self._free_number()):
+            pass  # Another was faster.
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end.set()
+        self._thread.join()
+        try:
+            self.fence.check()
+        except LeaseLost:
+            return
+        self.fence.close()
+        with suppress(SharedFolderFault):  # The next holder waits a little longer then.
+            self._folder.write(_name(self.number), self._heartbeat(ended=True))
+            for number in _numbers(self._folder.names()):
+                if number < self.number:
+                    self._folder.remove(_name(number))
+
+    def _free_number(self) -> int:
+        """Return the next lease's number, once the latest holder has ended or is silent for long enough."""
+        clock, seen, since = self._timing.clock, None, 0.0
+        while True:
+            began = clock()  # An answer that took long says how it was when it was asked for.
+            names = self._folder.names()
+            if (reason := self._look(names)) is not None:
+                raise reason
+            found = _work_among(self._folder, names)
+            if found is None or found.ended:
+                break
+            if found != seen:
+                seen, since = found, clock()
+            elif began - since >= self._timing.take_over:
+                break
+            self._end.wait(self._timing.heartbeat / 2)
+        return found.number + 1 if found else 1
+
+    def _claimed(self, number: int) -> bool:
+        self.number, self.fence = number, Fence(self._timing)
+        if not self._folder.claim(_name(number), self._heartbeat()):
+            return False
+        # Not every file system can make a file only where there is none.
+        found = read_work(self._folder)
+        return found is not None and found.holder == self._holder
+
+    def _go_on(self) -> None:
+        while not self._end.wait(self._timing.heartbeat):
+            began = self._timing.clock()
+            try:
+                names = self._folder.names()
+                self._look(names)
+                if max(_numbers(names), default=0) > self.number:
+                    self.fence.close()
+                self.fence.check()
+                self._folder.write(_name(self.number), self._heartbeat(), ready=self.fence.check)
+                self.fence.renew(began)
+            except LeaseLost:
+                return
+            except SharedFolderFault:  # The fence counts the time.
+                self._look(())
+
+    def _heartbeat(self, *, ended: bool = False) -> bytes:
+        self._beats += 1
+        work = Work(number=self.number, holder=self._holder, beats=self._beats, ended=ended, state=self._state())
+        return msgspec.json.encode(work)

@@ -1,0 +1,498 @@
+"""One portal's jobs, in order, on the worker that holds its lease.
+
+A job's files are brought to a private folder of this machine, where a load works on them as on any others, and brought
+back at its end. Meanwhile its journal is copied to the shared folder in pieces, the first of them before anything is
+sent: a worker that takes over goes on from there.
+"""
+
+import asyncio
+import hashlib
+import os
+import re
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from loader import bug, event_loop
+from loader.configure import settings_from
+from loader.errors import Interrupted, JournalError, LeaseLost, LoaderError, RecordError, SharedFolderFault
+from loader.events import Event, Note, Progress, Started
+from loader.fetch import is_address
+from loader.fleets.lease import Lease, Timing
+from loader.fleets.shared import SharedFolder
+from loader.journal import Facts, Journal
+from loader.journal.pieces import Copier, restore
+from loader.listeners import agreement
+from loader.options.command import Command, command
+from loader.run import load
+from loader.run.call import Call, Done
+from loader.run.connection import surroundings
+from loader.run.on_end import then_on_end
+from loader.run.report import Report
+from loader.stopping import Stop
+
+T = TypeVar("T")
+
+WORST_FIRST = (70, 143, 130, 3, 4, 2, 5, 6, 1, 0)
+"""Exit codes: that of several jobs, or portals, is the first of these that any of them has."""
+
+ENDS_PORTAL = frozenset({70, 143, 130, 3, 5})
+"""Exit codes of a job after which the portal's next jobs are left for the next command: they would fare no better."""
+
+SECONDS_TO_TRY_AGAIN = 1.0
+
+_PIECE = r"(?P<lease>\d{8})-(?P<number>\d{8})-(?P<sum>[0-9a-f]{16})\.piece"
+_DATE = r"\d{8}T\d{6}Z(-\d+)?\."
+_OUTPUT = r"(results\.csv|failures\.(csv|xlsx)|summary\.json|verify\.csv|undo\.csv|report\.html|journal(-wal)?)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a worker is to do, without a secret: the portal's profile, its job files, and where results go.
+
+    `folder` is the one that relative paths count from, of `jobs`, `results` and the jobs' inputs. `typed` are the words
+    of the command, for people. `command_id` is one of its own for each command, so that it stops its own work alone.
+    """
+
+    profile: str
+    jobs: tuple[str, ...]
+    results: str
+    folder: str
+    typed: tuple[str, ...]
+    command_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobState:
+    """How a job stands. `phase` is waiting, bringing, running, copying or ended.
+
+    `rate` is requests per second. `taken_over` counts how often another worker was lost in this run, and `not_provable`
+    the rows that were found done after that: it may have done them. `skipped`: nothing was left to send. `error` is
+    what ended it early, in a sentence, and `warning` the latest that it gave.
+    """
+
+    job: str
+    phase: str = "waiting"
+    rows: int = 0
+    done: int = 0
+    failed: int = 0
+    rate: float = 0.0
+    seconds_left: float | None = None
+    taken_over: int = 0
+    not_provable: int = 0
+    skipped: bool = False
+    exit_code: int | None = None
+    error: str = ""
+    warning: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortalEnd:
+    """What came of an order. `summaries` are those of its `jobs`, None for one that has none.
+
+    `error` says why there was no work on the jobs, blank where there was.
+    """
+
+    profile: str
+    exit_code: int
+    jobs: tuple[JobState, ...]
+    summaries: tuple[Mapping[str, Any] | None, ...]
+    error: str = ""
+
+    @property
+    def portal_id(self) -> str | None:
+        """The HubSpot account, None where no job got as far."""
+        return next((each["portal_id"] for each in self.summaries if each), None)
+
+
+def worst(codes: Sequence[int]) -> int:
+    """Return the exit code of several."""
+    return min(codes, key=WORST_FIRST.index, default=0)
+
+
+def portal_folder(order: Order) -> SharedFolder:
+    """Return the shared folder of a portal."""
+    place = order.results if is_address(order.results) else str(Path(order.folder, order.results))
+    return SharedFolder(place).below(order.profile)
+
+
+def stop_work(order: Order) -> None:
+    """Ask the worker of an order, wherever it is, to end as after Ctrl-C. Raises RecordError."""
+    portal_folder(order).write(_stop_file(order), b"")
+
+
+def forget_stop(order: Order) -> None:
+    """Remove what `stop_work` left. Raises RecordError."""
+    portal_folder(order).remove(_stop_file(order))
+
+
+def _stop_file(order: Order) -> str:
+    return f"{order.command_id}.stop"
+
+
+def work(
+    order: Order, *, timing: Timing | None = None, asked: Callable[[], LoaderError | None] = lambda: None
+) -> PortalEnd:
+    """Do a portal's jobs and return what came of them; raises nothing, so that no secret leaves with an error.
+
+    `asked` is called at each heartbeat: why the work is to end, None for going on.
+    """
+    portal = _Portal(order, timing or Timing(), asked)
+    try:
+        portal.run()
+    except LoaderError as error:
+        return portal.end(error.exit_code, str(error))
+    except Exception as error:
+        path = bug.report(error, bug.secrets_around(os.environ.items(), None, ()), None)
+        sentence = f"this is a bug in the loader, not in your files ({type(error).__name__}): please report {path}"
+        return portal.end(bug.EXIT_CODE, sentence)
+    return portal.end(0, "")
+
+
+class _Portal:
+    """An order at work. Each heartbeat looks whether it is to stop, and then asks the load that is under way to."""
+
+    def __init__(self, order: Order, timing: Timing, asked: Callable[[], LoaderError | None]) -> None:
+        self.order = order
+        self.timing = timing
+        self._asked = asked
+        self.states = [JobState(job=Path(job).stem) for job in order.jobs]
+        self.summaries: list[Mapping[str, Any] | None] = [None for _ in order.jobs]
+        self._reason: LoaderError | None = None
+        self._load: tuple[asyncio.AbstractEventLoop, Stop] | None = None
+        self._lock = threading.Lock()
+
+    def run(self) -> None:
+        """Do all jobs; raises LoaderError where that is not possible."""
+        shared = portal_folder(self.order)
+        while True:
+            try:
+                with Lease(shared, self._state, self._look, timing=self.timing) as lease:
+                    self._do_jobs(shared, lease)
+            except LeaseLost:
+                # Another worker goes on, and then this one looks whether something is left; or there is none, as when
+                # this machine was suspended.
+                self.states = [JobState(job=state.job) for state in self.states]
+                continue
+            return
+
+    def _do_jobs(self, shared: SharedFolder, lease: Lease) -> None:
+        for place in range(len(self.states)):
+            if self._reason is not None:
+                raise self._reason
+            _Job(self, place, shared, lease).run()
+            if self.states[place].exit_code in ENDS_PORTAL:
+                return
+
+    def end(self, exit_code: int, error: str) -> PortalEnd:
+        """Return what came of the order."""
+        codes = [state.exit_code for state in self.states if state.exit_code is not None]
+        return PortalEnd(
+            profile=self.order.profile,
+            exit_code=worst([exit_code, *codes]),
+            jobs=tuple(self.states),
+            summaries=tuple(self.summaries),
+            error=error,
+        )
+
+    def _state(self) -> Mapping[str, Any]:
+        return {"jobs": [asdict(state) for state in self.states]}
+
+    def _look(self, names: Sequence[str]) -> LoaderError | None:
+        reason = self._asked() or (Interrupted(signal.SIGINT) if _stop_file(self.order) in names else None)
+        with self._lock:
+            if reason is not None and self._reason is None:
+                self._reason = reason
+                if self._load is not None:
+                    loop, stop = self._load
+                    loop.call_soon_threadsafe(stop.request, reason)
+            return self._reason
+
+    async def heeding(self, stop: Stop, work: Coroutine[Any, Any, T]) -> T:
+        """Await a load that is asked to stop when the portal's work is to."""
+        with self._lock:
+            self._load = asyncio.get_running_loop(), stop
+            if self._reason is not None:
+                stop.request(self._reason)
+        try:
+            return await work
+        finally:
+            with self._lock:
+                self._load = None
+
+
+class _Job:
+    """A job of a portal, which may have begun on another worker."""
+
+    def __init__(self, portal: _Portal, place: int, shared: SharedFolder, lease: Lease) -> None:
+        self._portal = portal
+        self._order = portal.order
+        self._place = place
+        self._path = Path(self._order.folder, self._order.jobs[place])
+        self._stem = self._path.stem
+        self._file = re.compile(rf"{re.escape(self._stem)}\.(?P<date>{_DATE})?{_OUTPUT}", re.ASCII)
+        self._piece = re.compile(rf"{re.escape(self._stem)}\.{_PIECE}", re.ASCII)
+        self._shared = shared
+        self._lease = lease
+        self._here: Path
+        self._brought: dict[str, tuple[int, int] | None] = {}
+        """The job's files that were in the shared folder, with size and time of their copies here, if any."""
+        self._proven: int | None = None
+        """How many rows were unchanged when a worker was lost first, None where none was."""
+        self._copier: Copier
+        self._stored = 0
+        self._storing = threading.Lock()
+
+    def run(self) -> None:
+        """Bring what is there to this machine, load, and bring it back. Raises LeaseLost, and what is a bug."""
+        with tempfile.TemporaryDirectory(prefix="association-loader-") as folder:
+            self._here = Path(folder)
+            self._copier = Copier(self._here / f"{self._stem}.journal", self._here)
+            self._is_now(phase="bringing")
+            self._until_lost(self._bring)
+            try:
+                self._load()
+            except LeaseLost:
+                raise
+            except LoaderError as error:
+                self._is_now(error=str(error), exit_code=error.exit_code)
+            self._lease.fence.check()
+            self._is_now(phase="copying")
+            self._bring_back()
+            self._is_now(phase="ended")
+
+    def _is_now(self, **changes: Any) -> None:
+        self._portal.states[self._place] = replace(self._portal.states[self._place], **changes)
+
+    def _until_lost(self, do: Callable[[], T]) -> T:
+        """Return what something comes to; it is tried again while the shared folder cannot be used.
+
+        Raises LeaseLost when that lasts, or SharedFolderFault when it is only this that fails.
+        """
+        clock, until = self._portal.timing.clock, self._portal.timing.clock() + self._portal.timing.fence
+        while True:
+            try:
+                return do()
+            except SharedFolderFault:
+                self._lease.fence.check()
+                if clock() > until:
+                    raise
+                time.sleep(SECONDS_TO_TRY_AGAIN)
+
+    # --- what another worker, or an earlier command, has left
+
+    def _bring(self) -> None:
+        """Bring the job's files here. Its journal is made of the pieces where a worker was lost."""
+        names = self._shared.names()
+        self._brought = dict.fromkeys(filter(self._file.fullmatch, names))
+        for name in self._brought:
+            self._shared.fetch(name, self._here / name)
+        journal = self._here / f"{self._stem}.journal"
+        facts = _facts(journal)
+        pieces = self._whole_pieces(names, after=facts.lease)
+        if pieces:
+            journal.with_name(f"{journal.name}-wal").unlink(missing_ok=True)
+            restore(pieces, journal)
+            if _facts(journal).started_at != facts.started_at:
+                # They are of the run before, and the lost worker has set them aside.
+                for name in self._brought:
+                    if not self._file.fullmatch(name)["date"] and name != journal.name:  # type: ignore[index]
+                        (self._here / name).unlink()
+            with Journal(journal) as found:
+                taken_over = (*found.facts.taken_over, found.counts().rows()["unchanged"])
+                found.remember(taken_over=taken_over)
+                self._proven = taken_over[0]
+                self._is_now(taken_over=len(taken_over))
+            for piece in pieces:
+                piece.unlink()
+        for name in self._brought:
+            self._brought[name] = _signature(self._here / name)
+
+    def _whole_pieces(self, names: Sequence[str], *, after: int) -> list[Path]:
+        """Return copies of the pieces of the latest lease that has a first one, as far as they are whole.
+
+        Those of lease `after`, and of earlier ones, are of no use: the job's files were brought back since.
+        """
+        leases: dict[int, dict[int, re.Match[str]]] = {}
+        for found in filter(None, map(self._piece.fullmatch, names)):
+            if int(found["lease"]) > after:
+                leases.setdefault(int(found["lease"]), {})[int(found["number"])] = found
+        for lease in sorted(leases, reverse=True):
+            whole: list[Path] = []
+            while (piece := leases[lease].get(len(whole) + 1)) is not None:
+                copy = self._here / piece[0]
+                self._shared.fetch(copy.name, copy)
+                if _sum_of(copy) != piece["sum"]:
+                    break
+                whole.append(copy)
+            if whole:
+                return whole
+        return []
+
+    # --- at work
+
+    def _load(self) -> None:
+        stop = Stop()
+        given = self._command()
+        settings = settings_from(given, os.environ)
+        # These are beside the results, whatever the job or this machine says.
+        settings = replace(settings, failures=None, journal=None, report=None)
+        call = Call(
+            command=given,
+            settings=settings,
+            notify=self._notify,
+            stop=stop,
+            agree=agreement(stop, yes=True),
+            around=surroundings()._replace(permit=self._lease.fence.check),
+        )
+        self._is_now(phase="running")
+        with self._copied(), event_loop.rarely_collecting():
+            done = event_loop.run(self._portal.heeding(stop, then_on_end(call, load.run(call))))
+        self._ended(done)
+
+    def _command(self) -> Command:
+        results = f"{self._stem}.results.csv"
+        given = {"config": str(self._path), "profile": self._order.profile, "results": str(self._here / results)}
+        typed = self._order.typed
+        if not is_address(self._order.results):
+            place = Path(self._order.results, self._order.profile, results)
+            typed = (typed[0], "load", "--config", self._order.jobs[self._place])
+            typed = (*typed, "--profile", self._order.profile, "--results", str(place))
+        ready = command("load", given, os.environ, lambda option: option.word, typed=typed)
+        if Path(self._order.folder).resolve() == Path.cwd():
+            return ready
+        values = {**ready.values, **self._located(ready.values)}
+        return replace(ready, values=values, job=tuple({**each, **self._located(each)} for each in ready.job))
+
+    def _located(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return those of the values that are paths of inputs, counted from the folder of the order."""
+        found: dict[str, Any] = {}
+        if values.get("inputs"):
+            paths = values["inputs"]
+            found["inputs"] = tuple(p if is_address(p) else str(Path(self._order.folder, p)) for p in paths)
+        if values.get("sql_file"):
+            found["sql_file"] = str(Path(self._order.folder, values["sql_file"]))
+        return found
+
+    def _notify(self, event: Event) -> None:
+        if isinstance(event, Started):
+            # Before anything is sent: then a worker that takes over knows what this one may have done. A run that was
+            # set aside comes first, because the new one's pieces take its place.
+            for file in self._here.iterdir():
+                found = self._file.fullmatch(file.name)
+                if found and found["date"] and file.name not in self._brought:
+                    self._until_lost(partial(self._shared.write, file.name, file))
+            self._is_now(rows=event.total)
+            self._store()
+        elif isinstance(event, Progress):
+            self._is_now(
+                rows=event.total,
+                done=event.total - event.failed - event.rejected - event.pending,
+                failed=event.failed + event.rejected,
+                rate=round(event.achieved, 2),
+                seconds_left=event.seconds_left,
+                not_provable=0 if self._proven is None else max(0, event.unchanged - self._proven),
+            )
+        elif isinstance(event, Note) and event.serious:
+            self._is_now(warning=event.message)
+
+    def _ended(self, done: Done[Report]) -> None:
+        summary = done.result.summary
+        self._portal.summaries[self._place] = summary or None
+        skipped = not self._stored and done.exit_code in (0, 1)
+        self._is_now(exit_code=done.exit_code, error=str(done.stopped or ""), seconds_left=None, skipped=skipped)
+        if summary:
+            rows = summary["rows"]
+            self._is_now(
+                rows=rows["total"],
+                done=rows["total"] - rows["failed"] - rows["rejected"] - rows["pending"],
+                failed=rows["failed"] + rows["rejected"],
+                not_provable=summary.get("not_provable", 0),
+            )
+
+    # --- pieces
+
+    @contextmanager
+    def _copied(self) -> Iterator[None]:
+        """Store pieces of the journal while a block is at work, and one at its end."""
+        end = threading.Event()
+
+        def go_on() -> None:
+            while not end.wait(self._portal.timing.piece):
+                try:
+                    if self._stored:
+                        self._store()
+                except LeaseLost:
+                    return
+                except (JournalError, RecordError):
+                    continue  # The next piece has what this one would have had.
+
+        thread = threading.Thread(target=go_on, name="pieces", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            end.set()
+            thread.join()
+            if self._stored:
+                self._store()
+
+    def _store(self) -> None:
+        """Store what is new in the journal. The same bytes are tried again: the next piece builds upon them."""
+        piece = self._here / "piece"
+        with self._storing:
+            with piece.open("wb") as file:
+                if not self._copier.take(file):
+                    return
+            number = f"{self._lease.number:08}-{self._stored + 1:08}-{_sum_of(piece)}"
+            self._until_lost(partial(self._write, f"{self._stem}.{number}.piece", piece))
+            self._copier.keep()
+            self._stored += 1
+
+    def _write(self, name: str, file: Path) -> None:
+        self._shared.write(name, file, ready=self._lease.fence.check)
+
+    # --- at the end
+
+    def _bring_back(self) -> None:
+        """Bring the job's files back, the journal last, which says that the pieces are of no use any more."""
+        journal = self._here / f"{self._stem}.journal"
+        if self._stored:
+            with Journal(journal) as found:
+                found.remember(lease=self._lease.number)
+        files = [file for file in self._here.iterdir() if self._file.fullmatch(file.name)]
+        for file in sorted(files, key=lambda file: file == journal):
+            if self._brought.get(file.name) != _signature(file):
+                self._until_lost(partial(self._write, file.name, file))
+        gone = self._brought.keys() - {file.name for file in files}
+        pieces = [name for name in self._until_lost(self._shared.names) if self._piece.fullmatch(name)]
+        for name in (*gone, *pieces):
+            self._until_lost(partial(self._shared.remove, name))
+
+
+def _facts(journal: Path) -> Facts:
+    """Return what a journal knows of its run; of one that is not there, nothing."""
+    if not journal.exists():
+        return Facts()
+    with Journal(journal, read_only=True) as found:
+        return found.facts
+
+
+def _signature(file: Path) -> tuple[int, int] | None:
+    """Return what shows that a file was not written to; None for one that is not there."""
+    if not file.exists():
+        return None
+    facts = file.stat()
+    return facts.st_size, facts.st_mtime_ns
+
+
+def _sum_of(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()[:16]
