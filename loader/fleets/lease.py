@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
@@ -25,6 +26,7 @@ import msgspec
 
 from loader.errors import LeaseLost, LoaderError, SharedFolderFault
 from loader.fleets.shared import SharedFolder
+from loader.send.clocks import timestamp
 
 _FILE = re.compile(r"work\.(\d{8})\.json", re.ASCII)
 
@@ -52,11 +54,13 @@ class Work:
     """What a heartbeat says: who holds the lease, by number; how many heartbeats it has had; how its jobs stand.
 
     `state` has the `jobs`, each with the fields of `loader.fleets.work.JobState`; it is empty before the first
-    heartbeat. `ended`: the work is over, and the lease is free.
+    heartbeat. `ended`: the work is over, and the lease is free. `at` is when the heartbeat was written, by the worker's
+    own clock (UTC, ISO 8601): for people, no decision is made by it.
     """
 
     number: int
     holder: str = ""
+    at: str = ""
     beats: int = 0
     ended: bool = False
     state: Mapping[str, Any] = field(default_factory=dict)
@@ -204,5 +208,13 @@ class Lease:
 
     def _heartbeat(self, *, ended: bool = False) -> bytes:
         self._beats += 1
-        work = Work(number=self.number, holder=self._holder, beats=self._beats, ended=ended, state=self._state())
-        return msgspec.json.encode(work)
+        return msgspec.json.encode(
+            Work(
+                number=self.number,
+                holder=self._holder,
+                at=timestamp(datetime.now(UTC)),
+                beats=self._beats,
+                ended=ended,
+                state=self._state(),
+            )
+        )

@@ -16,13 +16,22 @@ import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from loader import bug, event_loop
 from loader.configure import settings_from
-from loader.errors import Interrupted, JournalError, LeaseLost, LoaderError, RecordError, SharedFolderFault
+from loader.errors import (
+    DailyQuotaSpent,
+    Interrupted,
+    JournalError,
+    LeaseLost,
+    LoaderError,
+    RecordError,
+    SharedFolderFault,
+)
 from loader.events import Event, Note, Progress, Started
 from loader.fetch import is_address
 from loader.fleets.lease import Lease, Timing
@@ -36,6 +45,8 @@ from loader.run.call import Call, Done
 from loader.run.connection import surroundings
 from loader.run.on_end import then_on_end
 from loader.run.report import Report
+from loader.run.report_page import report
+from loader.send.clocks import timestamp
 from loader.stopping import Stop
 
 T = TypeVar("T")
@@ -75,7 +86,8 @@ class JobState:
 
     `rate` is requests per second. `taken_over` counts how often another worker was lost in this run, and `not_provable`
     the rows that were found done after that: it may have done them. `skipped`: nothing was left to send. `error` is
-    what ended it early, in a sentence, and `warning` the latest that it gave.
+    what ended it early, in a sentence, and `warning` the latest that it gave. `resets_at` is when the day's quota that
+    ended it resets (UTC, ISO 8601), None where it was not that, or is not known.
     """
 
     job: str
@@ -91,6 +103,7 @@ class JobState:
     exit_code: int | None = None
     error: str = ""
     warning: str = ""
+    resets_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,7 +275,7 @@ class _Job:
             except LeaseLost:
                 raise
             except LoaderError as error:
-                self._is_now(error=str(error), exit_code=error.exit_code)
+                self._is_now(error=str(error), exit_code=error.exit_code, resets_at=_reset_of(error))
             self._lease.fence.check()
             self._is_now(phase="copying")
             self._bring_back()
@@ -408,6 +421,10 @@ class _Job:
         self._portal.summaries[self._place] = summary or None
         skipped = not self._stored and done.exit_code in (0, 1)
         self._is_now(exit_code=done.exit_code, error=str(done.stopped or ""), seconds_left=None, skipped=skipped)
+        self._is_now(resets_at=_reset_of(done.stopped))
+        page = done.result.outputs.beside("report.html")
+        if summary and not (skipped and page.exists()):
+            report(str(done.result.outputs.results))
         if summary:
             rows = summary["rows"]
             self._is_now(
@@ -475,6 +492,12 @@ class _Job:
         pieces = [name for name in self._until_lost(self._shared.names) if self._piece.fullmatch(name)]
         for name in (*gone, *pieces):
             self._until_lost(partial(self._shared.remove, name))
+
+
+def _reset_of(error: LoaderError | None) -> str | None:
+    """Return when the day's quota resets, None where that is not what ended a job, or not known."""
+    reset = error.resets_at if isinstance(error, DailyQuotaSpent) else None
+    return timestamp(reset.astimezone(UTC)) if reset else None
 
 
 def _facts(journal: Path) -> Facts:

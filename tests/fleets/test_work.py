@@ -52,7 +52,8 @@ def test_a_portals_jobs_are_done_and_then_skipped(sandbox: Sandbox, order: Order
     (state,) = end.jobs
     assert (state.rows, state.done, state.failed, state.phase, state.skipped) == (ROWS, ROWS, 0, "ended", False)
     folder = tmp_path / "runs" / "acme"
-    names = {"contacts.results.csv", "contacts.summary.json", "contacts.journal", "work.00000001.json"}
+    kinds = ("results.csv", "summary.json", "report.html", "journal")
+    names = {"work.00000001.json", *(f"contacts.{kind}" for kind in kinds)}
     assert {file.name: file.stat().st_mode & 0o777 for file in folder.iterdir()} == dict.fromkeys(names, 0o600)
     assert json.loads((folder / "contacts.summary.json").read_text()) == end.summaries[0]
     assert (folder / "contacts.results.csv").read_text().count(",created,") == ROWS
