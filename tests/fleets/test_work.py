@@ -1,17 +1,24 @@
 """A portal's jobs on one worker, and what the next worker finds."""
 
+import csv
 import json
+import shutil
+import threading
+import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from loader.cli import run as run_command
+from loader.errors import Interrupted
 from loader.fleets.lease import Timing, read_work
 from loader.fleets.work import Order, portal_folder, work
 from loader.sandbox import Sandbox, SandboxThread
 
-ROWS = 300
+ROWS = 400
 
 TIMING = Timing(heartbeat=0.02, fence=5.0, take_over=0.2, piece=0.05)
 
@@ -19,9 +26,13 @@ TIMING = Timing(heartbeat=0.02, fence=5.0, take_over=0.2, piece=0.05)
 @pytest.fixture
 def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """A portal with its profile and one job."""
-    with SandboxThread(portal={"portal_id": 1234}) as running:
+    there = [
+        {"from_type": "contacts", "from_id": str(row), "to_type": "companies", "to_id": str(row + 4900)}
+        for row in range(100, 100 + ROWS, ROWS // 20)
+    ]
+    with SandboxThread(portal={"portal_id": 1234, "associations": there}) as running:
         (tmp_path / "profiles.toml").write_text(
-            f'[acme]\nportal-id = 1234\nbase-url = "{running.url}"\nrate = "900/1"\ntoken-env = "TOKEN_OF_ACME"\n'
+            f'[acme]\nportal-id = 1234\nbase-url = "{running.url}"\nrate = "400/1"\ntoken-env = "TOKEN_OF_ACME"\n'
         )
         monkeypatch.setenv("ASSOCIATION_LOADER_PROFILES", str(tmp_path / "profiles.toml"))
         monkeypatch.setenv("TOKEN_OF_ACME", "canary-token-of-acme")
@@ -56,7 +67,7 @@ def test_a_portals_jobs_are_done_and_then_skipped(sandbox: Sandbox, order: Order
     names = {"work.00000001.json", *(f"contacts.{kind}" for kind in kinds)}
     assert {file.name: file.stat().st_mode & 0o777 for file in folder.iterdir()} == dict.fromkeys(names, 0o600)
     assert json.loads((folder / "contacts.summary.json").read_text()) == end.summaries[0]
-    assert (folder / "contacts.results.csv").read_text().count(",created,") == ROWS
+    assert (folder / "contacts.results.csv").read_text().count(",created,") == ROWS - 20
     latest = read_work(portal_folder(order))
     assert latest is not None
     assert latest.ended
@@ -66,3 +77,72 @@ def test_a_portals_jobs_are_done_and_then_skipped(sandbox: Sandbox, order: Order
     again = work(replace(order, command_id="again"), timing=TIMING)
     assert (again.exit_code, again.jobs[0].skipped, again.jobs[0].done) == (0, True, ROWS)
     assert len(sandbox.requests) == requests
+
+
+def lost(order: Order, results: Path, sandbox: Sandbox) -> int:
+    """Begin an order, and leave in a second folder what another worker sees when this one dies in the middle.
+
+    The first goes on for a moment, as no copy has what was sent last. Returns how many pairs the portal has then.
+    """
+    folder, asked = portal_folder(order), list[Interrupted]()
+    thread = threading.Thread(
+        target=work, args=(order,), kwargs={"timing": TIMING, "asked": lambda: asked[0] if asked else None}
+    )
+    thread.start()
+    while sum(name.endswith(".piece") for name in folder.names()) < 4 or len(sandbox.portal.pairs()) < ROWS // 2:
+        time.sleep(0.01)
+    shutil.copytree(Path(order.folder, order.results), results)
+    copied = len(sandbox.portal.pairs())
+    while len(sandbox.portal.pairs()) < copied + 20:
+        time.sleep(0.01)
+    asked.append(Interrupted(15))
+    thread.join()
+    return len(sandbox.portal.pairs())
+
+
+def lines(folder: Path) -> list[dict[str, str]]:
+    """The results of the job."""
+    with (folder / "contacts.results.csv").open(newline="", encoding="utf-8-sig") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("damage", ["none", "the second piece is half", "a newer lease has half a piece"])
+def test_another_worker_goes_on_where_one_was_lost(damage: str, sandbox: Sandbox, order: Order, tmp_path: Path) -> None:
+    """Each pair is there once, each row has one outcome, and undo leaves what the run cannot prove to have made."""
+    before = dict(sandbox.portal.pairs())
+    assert len(before) == 20
+    copy = tmp_path / "runs2" / "acme"
+    sent = lost(order, copy.parent, sandbox)
+    pieces = sorted(copy.glob("*.piece"))
+    late = [(piece.name, piece.read_bytes()) for piece in pieces]
+    if damage == "the second piece is half":
+        pieces[1].write_bytes(pieces[1].read_bytes()[:100])
+    elif damage == "a newer lease has half a piece":
+        (copy / pieces[0].name.replace("00000001-", "00000002-", 1)).write_bytes(b"half")
+
+    second = replace(order, results=str(copy.parent), command_id="second")
+    end = work(second, timing=TIMING)
+    (state,) = end.jobs
+    assert (end.exit_code, state.done, state.taken_over) == (0, ROWS, 1)
+    assert len(sandbox.portal.pairs()) == ROWS
+    found = lines(copy)
+    assert sorted(int(each["row"]) for each in found) == list(range(2, ROWS + 2))
+    counts = Counter(each["status"] for each in found)
+    assert counts.keys() == {"created", "unchanged"}
+    # The first piece was taken before anything was read: nothing shows that the pairs there now were not before.
+    nothing_known = damage == "the second piece is half"
+    assert counts["unchanged"] == (sent if nothing_known else 20)
+    assert counts["unchanged"] - 20 <= state.not_provable <= counts["unchanged"]
+    assert end.summaries[0]["not_provable"] == state.not_provable  # type: ignore[index]
+    assert not list(copy.glob("*.piece"))
+
+    for name, content in late:  # What the first writes late changes nothing.
+        (copy / name).write_bytes(content)
+    again = work(replace(second, command_id="third"), timing=TIMING)
+    assert (again.exit_code, again.jobs[0].skipped, again.jobs[0].taken_over) == (0, True, 0)
+    assert lines(copy) == found
+
+    assert run_command(["undo", str(copy / "contacts.results.csv"), "--yes", "--profile", "acme"]) == 0
+    left = dict(sandbox.portal.pairs())
+    assert before.items() <= left.items()
+    assert len(left) == counts["unchanged"]
