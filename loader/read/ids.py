@@ -16,12 +16,14 @@ LARGEST = 2**63 - 1
 # The largest whole number up to which a double holds every whole number; beyond it digits may have changed.
 EXACT_DOUBLE = 2**53
 
-# Up to 18 digits are always below 2**63, so that a whole column can be judged by one match.
+# The one rule of what a plain id is, as text and as a number. Up to 18 digits are always below 2**63, so that a whole
+# column can be judged by one match. `judge` would say of each plain id that it is in order.
+_PLAIN = r"[1-9][0-9]{0,17}"
 _ABOVE_PLAIN = 10**18
-PLAIN = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
-PLAIN_LIST = re.compile(r"[1-9][0-9]{0,17}(?:;[1-9][0-9]{0,17})*+", re.ASCII)
-_PLAIN_LISTS = re.compile(r"[1-9][0-9]{0,17}(?:[;\n][1-9][0-9]{0,17})*+", re.ASCII)
-_PLAIN_COLUMN = re.compile(r"[1-9][0-9]{0,17}(?:\n[1-9][0-9]{0,17})*+", re.ASCII)
+_PLAIN_CELL = re.compile(_PLAIN, re.ASCII)
+_PLAIN_LIST = re.compile(f"{_PLAIN}(?:;{_PLAIN})*+", re.ASCII)
+_PLAIN_COLUMN = re.compile(rf"{_PLAIN}(?:\n{_PLAIN})*+", re.ASCII)
+_PLAIN_COLUMN_OF_LISTS = re.compile(rf"{_PLAIN}(?:[;\n]{_PLAIN})*+", re.ASCII)
 
 _ID = re.compile(r"([1-9][0-9]{0,18})(\.0+)?", re.ASCII)
 # The address of a record's page in HubSpot, new and old form: /contacts/55/record/0-1/105, /contacts/55/contact/105.
@@ -127,12 +129,12 @@ def plain_ids(column: Cells, *, lists: bool) -> tuple[npt.NDArray[np.int64], npt
     filled = list(filter(None, column))
     joined = "\n".join(filled)
     # The count tells a cell with a line break in it, "1\n2", from two cells.
-    if joined.count("\n") == len(filled) - 1 and (_PLAIN_LISTS if lists else _PLAIN_COLUMN).fullmatch(joined):
+    if joined.count("\n") == len(filled) - 1 and (_PLAIN_COLUMN_OF_LISTS if lists else _PLAIN_COLUMN).fullmatch(joined):
         numbers = np.fromstring(joined.replace(";", "\n"), np.int64, sep="\n")
         if len(numbers) == len(filled) == len(column):
             return numbers, np.ones(len(column), np.int64)
         return numbers, np.array([cell.count(";") + 1 if cell else 0 for cell in column], np.int64)
-    plain = (PLAIN_LIST if lists else PLAIN).fullmatch
+    plain = (_PLAIN_LIST if lists else _PLAIN_CELL).fullmatch
     counts = [(cell.count(";") + 1 if plain(cell) else -1) if cell else 0 for cell in column]
     texts = ";".join([cell for cell, count in zip(column, counts, strict=True) if count > 0])
     return np.fromstring(texts, np.int64, sep=";"), np.array(counts, np.int64)
@@ -217,7 +219,7 @@ def parts(cell: str, *, lenient: bool) -> list[str]:
     """
     if not cell:
         return []
-    if PLAIN_LIST.fullmatch(cell):
+    if _PLAIN_LIST.fullmatch(cell):
         return cell.split(";")
     texts = listed(cell) if "[" in cell else None
     if texts is not None:

@@ -255,10 +255,7 @@ class Judge:
             yield text, self._judge(text, 1, column)
 
     def _judge(self, cell: str, end: int, column: Column) -> Judged:
-        by_property = self._by_property[end]
-        if not by_property and ids.PLAIN.fullmatch(cell):
-            return Judged(cell)
-        judged = ids.judge_value(cell) if by_property else ids.judge(cell, _KEY_OPTIONS[end])
+        judged = ids.judge_value(cell) if self._by_property[end] else ids.judge(cell, _KEY_OPTIONS[end])
         if judged.reason == "INVALID_RECORD_ID":
             self._hints.see(column.header, _KEY_OPTIONS[end], cell.strip()[:200])
         if judged.repair:
