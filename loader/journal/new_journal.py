@@ -21,7 +21,7 @@ from loader.journal.bound import Bound, bound, bound_place
 from loader.journal.facts import Facts, to_rows
 from loader.journal.lots import packed_lot, packed_scope, unpacked_lot
 from loader.journal.own_keys import Blocks, OwnKeys
-from loader.journal.schema import create, guarded, packed, scratch, storable
+from loader.journal.schema import closed_on_error, create, guarded, packed, scratch, storable
 from loader.model import FIELDS_OF_KINDS, AssociationType, Direction, Resolved, RowKind, Specification
 
 _OTHER_END = {"from": "to", "to": "from"}
@@ -86,8 +86,9 @@ class NewJournal:
             create(self.path)
         with guarded(self.path):
             self._database = scratch(self.path)
-            self.keys = OwnKeys(self.path, self._database, self._rows)
-            self._database.execute("BEGIN")
+            with closed_on_error(self._database):
+                self.keys = OwnKeys(self.path, self._database, self._rows)
+                self._database.execute("BEGIN")
         return self
 
     def __exit__(
