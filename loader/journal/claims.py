@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from loader.columns import RECORDS_IN_A_LOT, Ids
+from loader.columns import Ids
 from loader.journal.lots import Lots, StoredLot, ranges, spread
 from loader.journal.planned import StoredPlan
 from loader.model import NO_TYPES, Direction, Lot, Pairs, Types, concatenate
@@ -112,21 +112,17 @@ def claim_lot(
 ) -> tuple[int, Lot] | None:
     """Return the next lot, and the number of its last pair; None when there is none.
 
-    It is a part of a planned lot. The pairs of one record lie together, or, `in_row_order`, as the rows name them.
+    It has those pairs of a planned lot that have no outcome. The pairs of one record lie together, or, `in_row_order`,
+    as the rows name them.
     """
-    lot, found = next(open_pairs(database, lots, begin), (None, np.zeros(0, np.int64)))
+    lot, some = next(open_pairs(database, lots, begin), (None, np.zeros(0, np.int64)))
     if lot is None:
         return None
     columns = lot.lot
-    at_to = planned.lookup_backward[columns.requests[found]]
-    ids = np.where(at_to, columns.to_ids[found], columns.from_ids[found])
-    behind = np.flatnonzero(np.diff(ids))[RECORDS_IN_A_LOT - 1 : RECORDS_IN_A_LOT] + 1
-    most = min([*behind.tolist(), len(found)])
-    some, at_to = found[:most], at_to[:most]
     last = lot.first_pair + int(some[-1])
     if in_row_order:
-        order = np.lexsort((columns.parts[lot.starts[some]], lot.places[some]))
-        some, at_to = some[order], at_to[order]
+        some = some[np.lexsort((columns.parts[lot.starts[some]], lot.places[some]))]
+    at_to = planned.lookup_backward[columns.requests[some]]
     direction = planned.type_pairs[columns.type_pair]
     known = ranges(database, "befores", "image", lot.first_pair, lot.last_pair)
     images = spread(known, 2, lot.first_pair, lot.last_pair) if known else None

@@ -51,7 +51,7 @@ class Ledger(Protocol):
         """
 
     def record(self, outcomes: Sequence[Outcome]) -> None:
-        """Take outcomes over at once; they are written down a moment later. Raises Stopped to end the stretch."""
+        """Take outcomes over at once; they are written down a moment later. Raises Stopped to end the run."""
 
     async def claim_lot(self, *, in_row_order: bool) -> Lot | None:
         """Return the next pairs that are to be looked up together, None when nothing is left.

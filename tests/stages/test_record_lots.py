@@ -54,7 +54,7 @@ def test_pairs_are_claimed_by_the_records_of_which_there_are_fewer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two companies of six contacts: read from the companies, two in a lot, each lot's pairs in the file's order."""
-    monkeypatch.setattr("loader.journal.claims.RECORDS_IN_A_LOT", 2)
+    monkeypatch.setattr("loader.planning.group.RECORDS_IN_A_LOT", 2)
     rows = [link(2, 6, 9), link(3, 1, 8), link(4, 5, 9), link(5, 2, 8), link(6, 4, 9), link(7, 3, 7)]
     with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
         first, second = lots(journal)
