@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from loader.columns import Flags
 from loader.errors import ApiError, RecordMerged, ServerFault
 from loader.model import (
     AssociationType,
@@ -104,11 +105,7 @@ class Lookup:
         """Look pairs up from their own end; return those that lack something."""
         pairs = stretch.wanted
         reading, read_at = await read_fresh(self._current, self._clocks, pairs.direction, pairs.from_ids)
-        if doubted := await self._doubted(pairs, reading, stretch.shown):
-            failing, pairs = divided(pairs, doubted)
-            for number, error in doubted.items():
-                self._fail(failing.take(failing.numbers == number), error)
-        return await self._prepared(pairs, reading, read_at)
+        return await self._prepared(pairs, reading, read_at, stretch.shown)
 
     def _without_complete(
         self,
@@ -137,34 +134,52 @@ class Lookup:
         shown = pairs.numbers[left & (held > 0)].tolist() if inverse is not None else []
         return unread(pairs.take(left), frozenset(shown))
 
-    async def _doubted(self, pairs: Pairs, reading: Reading, shown: frozenset[int]) -> dict[int, ApiError]:
-        """Return by number the pairs of which their own end shows nothing although the other end does, or may do."""
-        had_some = pairs.where(lambda intent: bool(intent.before))
-        if not (shown or had_some.any() or hides_leads(pairs.direction)):
-            return {}
-        held, _ = reading.held(pairs.from_ids, pairs.to_ids)
-        readable = ~np.isin(pairs.from_ids, list(reading.unreadable))
-        contradicted, empty = divided(pairs.take((held == 0) & readable), shown)
+    async def _doubted(
+        self, pairs: Pairs, nothing: Flags, reading: Reading, shown: frozenset[int]
+    ) -> dict[int, ApiError]:
+        """Return by number, with the reason, the pairs that must not be sent although their own end shows `nothing`.
+
+        The other end shows them, or they had something before. Or the record there is merged into another one: HubSpot
+        would write to the pair with that one, and replace labels that were not read. So it is read where a label can be
+        lost: the record at the own end has other associations, or that at the other end can have only one of a type.
+        """
+        contradicted, empty = divided(pairs.take(nothing), shown)
         doubted: dict[int, ApiError] = {pair.pair_id: _ends_disagree(pair) for pair in contradicted.each()}
-        if not hides_leads(pairs.direction):
-            empty = empty.take(empty.where(lambda intent: bool(intent.before)))
+        had_some = empty.where(lambda intent: bool(intent.before))
+        ends = self._ledger.singles.get(empty.direction, {})
+        takes = empty.where(lambda intent: any(ends.get(each) == "to" for each in intent.types))
+        loses = had_some if self._judge.removes else had_some | takes | reading.has_any(empty.from_ids)
+        if not hides_leads(empty.direction):
+            empty, had_some = empty.take(loses), had_some[loses]
         if len(empty):
-            back = pairs.direction[::-1]
+            back = empty.direction[::-1]
             other, _ = await read_fresh(self._current, self._clocks, back, empty.to_ids)
             held, _ = other.held(empty.to_ids, empty.from_ids)
-            for pair, has in zip(empty.each(), held.tolist(), strict=True):
-                if error := other.unreadable.get(int(pair.to_object_id)):
+            must_agree = had_some & (not self._judge.removes) | hides_leads(empty.direction)
+            for pair, has, strict in zip(empty.each(), held.tolist(), must_agree.tolist(), strict=True):
+                error = other.unreadable.get(int(pair.to_object_id))
+                if isinstance(error, RecordMerged) or (error and strict):
                     doubted[pair.pair_id] = error
-                elif has:
+                elif has and strict:
                     doubted[pair.pair_id] = _ends_disagree(pair)
         return doubted
 
-    async def _prepared(self, pairs: Pairs, reading: Reading, read_at: Moment) -> Stretch:
-        """Judge pairs by a reading from their own end; return those that lack something, once that is kept."""
+    async def _prepared(
+        self, pairs: Pairs, reading: Reading, read_at: Moment, shown: frozenset[int] = frozenset()
+    ) -> Stretch:
+        """Judge pairs by a reading from their own end; return those that lack something, once that is kept.
+
+        `shown` are those that the other end shows, by number.
+        """
         readable = np.ones(len(pairs), np.bool_)
         self._fail_unreadable(pairs, pairs.from_ids, reading, readable)
         pairs = pairs.take(readable)
         held, types = reading.held(pairs.from_ids, pairs.to_ids)
+        if not held.all() and (doubted := await self._doubted(pairs, held == 0, reading, shown)):
+            failing, pairs = divided(pairs, doubted)
+            for number, error in doubted.items():
+                self._fail(failing.take(failing.numbers == number), error)
+            held, types = reading.held(pairs.from_ids, pairs.to_ids)
         lacking: list[Lacking] = []
         for case in cases(pairs, held, types, self._judge):
             if case.judgement is None:

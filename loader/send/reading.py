@@ -96,6 +96,10 @@ class Reading:
         at, known = _places(self._keys, first * len(self._others) + second)
         return np.where(first_known & second_known & known, self._types[at], np.int32(0)), self._sets
 
+    def has_any(self, records: Numbers) -> npt.NDArray[np.bool_]:
+        """Tell the records that are associated with anything."""
+        return np.isin(records, self._records)
+
     def types_of(self, pairs: Sequence[Pair]) -> list[Types]:
         """Return what each of some pairs has; their from records are those that were read."""
         from_ids, to_ids = ([int(getattr(pair, name)) for pair in pairs] for name in ("object_id", "to_object_id"))

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from datetime import datetime
 from typing import NamedTuple
 
+from loader.errors import ApiError, RecordMerged
 from loader.model import WHOLE_PAIR, AssociationType, Direction, Pair, Result, Singles, Types
 from loader.send.batch import Batch
 from loader.send.clocks import Moment, timestamp
@@ -164,38 +165,42 @@ class TakeBack:
         while pairs:
             records = [int(pair.object_id) for pair in pairs]
             reading, read_at = await read_fresh(self._current, self._gateway.clocks, _direction(pairs[0]), records)
-            other_end = await self._other_end(pairs)
+            other_end = await self._other_end(pairs, reading)
+            unread = _unread(pairs, reading, other_end)
             steps = [
                 _Step(pair, self._judged(pair, now, self._held_by_others(pair, reading, other_end), tried))
                 for pair, now in zip(pairs, reading.types_of(pairs), strict=True)
-                if int(pair.object_id) not in reading.unreadable
+                if pair.pair_id not in unread
             ]
             if not waited and any(step.removal in (BACK, GONE) for step in steps) and await self._catch_up():
                 waited = True
                 continue
             tried |= {step.pair.pair_id for step in steps if step.removal.needed}
             await self._intend([step.pair.pair_id for step in steps if step.removal.needed])
-            results = await self._carry_out(steps, read_at) | self._unread(pairs, reading)
+            moment = timestamp(self._now())
+            results = await self._carry_out(steps, read_at) | {
+                number: failed(error, attempts=error.attempts, finished_at=moment) for number, error in unread.items()
+            }
             record([outcome(pair, results[pair.pair_id]) for pair in pairs if pair.pair_id in results])
             pairs = [pair for pair in pairs if pair.pair_id not in results]
 
-    def _unread(self, pairs: Iterable[Pair], reading: Reading) -> dict[int, Result]:
-        moment = timestamp(self._now())
-        return {
-            pair.pair_id: failed(error, attempts=error.attempts, finished_at=moment)
-            for pair in pairs
-            if (error := reading.unreadable.get(int(pair.object_id)))
-        }
+    async def _other_end(self, pairs: Sequence[Pair], reading: Reading) -> Reading:
+        """Read the records at the to ends of pairs that are to get something back, where another pair may lose by that.
 
-    async def _other_end(self, pairs: Sequence[Pair]) -> Reading:
-        """Read the records at the to ends of pairs that are to get back a type of which these can have only one."""
+        These can have only one of a type. Or they may be merged into others that the from record is associated with.
+        """
         direction = _direction(pairs[0])
         ends = self._singles.get(direction, {})
-        records = {int(pair.to_object_id) for pair in pairs for type_ in pair.gone if ends.get(type_) == "to"}
+        records = {
+            int(pair.to_object_id)
+            for pair, now in zip(pairs, reading.types_of(pairs), strict=True)
+            if any(ends.get(each) == "to" for each in pair.gone)
+            or (pair.gone and not now and reading.of(int(pair.object_id)))
+        }
         if not records:
             return Reading([], {})
-        reading, _ = await read_fresh(self._current, self._gateway.clocks, direction[::-1], list(records))
-        return reading
+        found, _ = await read_fresh(self._current, self._gateway.clocks, direction[::-1], list(records))
+        return found
 
     def _held_by_others(self, pair: Pair, reading: Reading, other_end: Reading) -> Types:
         """Return the types that the pair lost and that another pair of the one record that can have them has now."""
@@ -258,6 +263,16 @@ class TakeBack:
             if number not in results and (number not in goes or number in taken):
                 results[number] = _done(step.removal, moment)
         return results
+
+
+def _unread(pairs: Iterable[Pair], reading: Reading, other_end: Reading) -> dict[int, ApiError]:
+    """Return by number why pairs are left as they are: what they have could not be read, or a record is merged."""
+    found: dict[int, ApiError] = {}
+    for pair in pairs:
+        error = other_end.unreadable.get(int(pair.to_object_id))
+        if why := reading.unreadable.get(int(pair.object_id)) or (error if isinstance(error, RecordMerged) else None):
+            found[pair.pair_id] = why
+    return found
 
 
 def _direction(pair: Pair) -> Direction:

@@ -110,3 +110,83 @@ def test_verify_and_undo_say_that_a_record_was_merged_since(
     (failed,) = [line for line in lines("in.undo.csv") if line["status"] == "failed"]
     assert failed["object_id"] == "1007"
     assert "was merged into 77" in failed["error_message"]
+
+
+LABELS = [{"from": "contacts", "to": "companies", "label": label} for label in ("Boss", "Champion", "Friend")]
+
+World = dict[tuple[int, int], set[str]]
+
+
+def there(contact: int, company: int, *labels: str) -> dict[str, Any]:
+    """An association that the portal begins with."""
+    ends = {"from_type": "contacts", "from_id": str(contact), "to_type": "companies", "to_id": str(company)}
+    return {**ends, "labels": list(labels)}
+
+
+def world(sandbox: Any) -> World:
+    """The labels of every pair of a contact and a company."""
+    return {
+        (int(one), int(other)): {each.label or "" for each in sandbox.portal.types.describe("0-1", types)}
+        for ((_, one), (_, other)), types in sandbox.portal.pairs().items()
+    }
+
+
+@pytest.mark.parametrize("method", ["put", "batch"])
+@pytest.mark.parametrize("existing", ["merge", "replace", "mirror"])
+def test_the_survivor_at_the_other_end_keeps_its_labels(
+    hubspot: Hubspot, load: Load, run: Load, lines: Lines, folder: Path, method: str, existing: str
+) -> None:
+    """HubSpot would write to its pair, which nobody has looked at; an undo finds all as it was."""
+    (folder / "in.csv").write_text("from_id,to_id,label\n1,20,Champion\n1,23,Boss\n2,22,Boss\n3,20,Boss\n")
+    merged = [{"type": "companies", "id": "20", "into": "21"}]
+    associations = [there(1, 21, "Boss", "Friend"), there(2, 22, "Champion"), there(2, 24, "Boss")]
+    with hubspot(portal={"labels": LABELS, "associations": associations, "merged": merged}) as sandbox:
+        before = world(sandbox)
+        assert load("in.csv", "--method", method, "--existing", existing).code == 1
+        after = world(sandbox)
+        assert after[1, 21] == {"", "Boss", "Friend"}
+        assert after[1, 23] == {"", "Boss"}
+        assert after[2, 24] == ({""} if existing == "mirror" else {"", "Boss"})
+        assert run("undo", "in.results.csv", "--yes").code == 0
+        # Contact 3 had nothing that a write to the survivor could take off it.
+        assert world(sandbox) == before | {(3, 21): {"", "Boss"}}
+    failed = {line["from_id"]: line["_error_message"] for line in lines("in.failures.csv")}
+    assert failed["1"].startswith("nothing was sent: company 20 was merged into 21 in HubSpot")
+    assert "HubSpot has associated that one" in failed["3"]
+
+
+def test_the_survivor_of_a_contact_is_not_given_another_primary_company(
+    hubspot: Hubspot, run: Load, lines: Lines, folder: Path
+) -> None:
+    """The survivor would lose the one that it has."""
+    (folder / "in.csv").write_text("from_id,to_id,label\n20,1,Primary\n")
+    merged = [{"type": "contacts", "id": "1", "into": "9"}]
+    with hubspot(portal={"associations": [there(9, 30, "Primary")], "merged": merged}) as sandbox:
+        assert run("load", "in.csv", "--from", "companies", "--to", "contacts").code == 1
+        assert world(sandbox) == {(9, 30): {"", "Primary"}}
+    assert "nothing was sent: contact 1 was merged into 9" in lines("in.failures.csv")[0]["_error_message"]
+
+
+def test_nothing_is_taken_off_the_survivor_and_an_undo_puts_nothing_in_the_place_of_its_labels(
+    hubspot: Hubspot, run: Load, lines: Lines, folder: Path
+) -> None:
+    """Whether the record was merged before the removal or since."""
+    (folder / "in.csv").write_text("from_id,to_id,label\n1,20,Boss\n2,40,Boss\n2,50,Boss\n")
+    types = ("--from", "contacts", "--to", "companies")
+    merged = [{"type": "companies", "id": "20", "into": "21"}]
+    associations = [there(1, 21, "Boss"), there(2, 40, "Boss"), there(2, 41, "Friend"), there(2, 50, "Boss", "Friend")]
+    with hubspot(portal={"labels": LABELS, "associations": associations, "merged": merged}) as sandbox:
+        assert run("remove", "in.csv", *types, "--yes").code == 0
+        assert world(sandbox) == {
+            (1, 21): {"", "Boss"},
+            (2, 40): {""},
+            (2, 41): {"", "Friend"},
+            (2, 50): {"", "Friend"},
+        }
+        sandbox.portal.merge_record("companies", 40, 41)
+        assert run("undo", "in.removed.results.csv", "--yes").code == 1
+        assert world(sandbox) == {(1, 21): {"", "Boss"}, (2, 41): {"", "Friend"}, (2, 50): {"", "Boss", "Friend"}}
+    undone = {line["to_object_id"]: line for line in lines("in.removed.undo.csv")}
+    assert undone["50"]["status"] == "restored"
+    assert undone["40"]["status"] == "failed"
+    assert "company 40 was merged into 41" in undone["40"]["error_message"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from loader.settings import Rate, SendSettings
 from tests.simulation.hubspot import Rules
 from tests.simulation.inputs import Inputs, draw
-from tests.simulation.portal import COMPANY, CONTACT, DEAL, TYPES, Kind, Pair
+from tests.simulation.portal import COMPANY, CONTACT, DEAL, TYPES, Kind, Pair, pair_of
 from tests.simulation.weather import Weather, forecast
 
 BEGINNING = 1000.0
@@ -65,6 +65,7 @@ def drawn(seed: int) -> Setting:
     rules = _rules(chance, pairs, weather)
     there = _there(chance, pairs)
     _answers_of_2026(random.Random(f"answers {seed}"), rules, inputs, pairs)
+    survivors = _of_survivors(random.Random(f"survivors {seed}"), rules, pairs)
     return Setting(
         seed,
         inputs,
@@ -74,6 +75,7 @@ def drawn(seed: int) -> Setting:
         blows=chance.choice([0, 1, 1, 2, 3, 5]),
         disk_seconds=chance.choice([0.0005, 0.002, 0.05]),
         existing=chance.choice(["merge", "merge", "replace"]),
+        foreign=survivors,
     )
 
 
@@ -82,15 +84,15 @@ def drawn_removal(seed: int) -> Setting:
     setting, chance = drawn(seed), random.Random(f"removal {seed}")
     setting.removes, setting.existing, setting.whole_pair = True, "merge", chance.random() < 0.5
     setting.inputs = draw(random.Random(f"inputs {seed}"), removes=True, whole_pair=setting.whole_pair)
-    setting.rules.merged = {}
     pairs = list(setting.inputs.asked())
+    setting.foreign = _of_survivors(random.Random(f"survivors {seed}"), setting.rules, pairs)
     records = [pair[1] for pair in pairs]
     others = [(first, other) for first, second in pairs if (other := chance.choice(records))[0] == second[0]]
     others = [pair for pair in others if pair not in pairs and pair[0] < pair[1]]
-    setting.foreign = {
+    setting.foreign |= {
         pair: frozenset(drawn_kind(chance, pair) for _ in range(chance.choice([1, 1, 2, 3])))
         for pair in pairs + others
-        if chance.random() < 0.7
+        if chance.random() < 0.7 and setting.rules.merged.keys().isdisjoint(pair)
     }
     return setting
 
@@ -98,17 +100,18 @@ def drawn_removal(seed: int) -> Setting:
 def drawn_mirror(seed: int) -> Setting:
     """Return the world of a seed in which records are to have what the inputs say, and nothing else in scope."""
     setting, chance = drawn(seed), random.Random(f"mirror {seed}")
-    setting.existing, setting.there, setting.rules.merged = "mirror", {}, {}
+    setting.existing, setting.there = "mirror", {}
     setting.all_labels = random.Random(f"all labels {seed}").random() < 0.4
     setting.inputs = draw(random.Random(f"inputs {seed}"), paired=random.Random(f"paired {seed}").random() < 0.5)
     pairs = list(setting.inputs.asked())
+    setting.foreign = _of_survivors(random.Random(f"survivors {seed}"), setting.rules, pairs)
     records = [pair[1] for pair in pairs]
     others = [(first, other) for first, second in pairs if (other := chance.choice(records))[0] == second[0]]
     others = [pair for pair in others if pair[0] < pair[1]]
-    setting.foreign = {
+    setting.foreign |= {
         pair: frozenset(drawn_kind(chance, pair) for _ in range(chance.choice([1, 1, 2, 3])))
         for pair in dict.fromkeys(pairs + others)
-        if chance.random() < 0.7
+        if chance.random() < 0.7 and setting.rules.merged.keys().isdisjoint(pair)
     }
     return setting
 
@@ -131,6 +134,17 @@ def drawn_kind(chance: random.Random, pair: Pair) -> Kind:
 def _there(chance: random.Random, pairs: list[Pair]) -> dict[Pair, Kind]:
     share = chance.choice([0.0, 0.0, 0.3, 0.8])
     return {pair: drawn_kind(chance, pair) for pair in pairs if chance.random() < share}
+
+
+def _of_survivors(chance: random.Random, rules: Rules, pairs: list[Pair]) -> dict[Pair, frozenset[Kind]]:
+    """Return what pairs of surviving records have, which no request may take off; all readings must show it."""
+    found = {}
+    for pair in pairs if not rules.blind else ():
+        surviving = rules.merged.get(pair[0], pair[0]), rules.merged.get(pair[1], pair[1])
+        if surviving != pair and chance.random() < 0.7:
+            ends, _ = pair_of(*surviving)
+            found[ends] = frozenset(drawn_kind(chance, ends) for _ in range(chance.choice([1, 2])))
+    return found
 
 
 def _rules(chance: random.Random, pairs: list[Pair], weather: Weather) -> Rules:

@@ -211,7 +211,8 @@ def test_pairs_that_lack_nothing_are_unchanged_and_the_others_go_out_with_what_t
     result = outcome.result
     assert (*outcome.pair_ids, outcome.status, outcome.rows, result.attempts) == (2, "unchanged", 1, 0)
     assert (result.http_status, result.created_resource_id, result.finished_at[:10]) == (None, "", "2026-11-23")
-    assert work.current.asked == [(FORWARD, ["1", "2", "3", "4"])]
+    # Record 4 has another: its pair with 9 is sent only when 9 is not merged into that.
+    assert work.current.asked == [(FORWARD, ["1", "2", "3", "4"]), (FORWARD[::-1], ["9"])]
 
 
 def test_what_is_read_from_the_other_end_is_translated_and_read_again_where_that_is_not_certain() -> None:
