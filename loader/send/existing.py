@@ -5,6 +5,7 @@ what is there, sent together with what the rows want, is right under either read
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine
 from datetime import datetime
 
@@ -127,7 +128,8 @@ class Merge:
     def _is_due(self, queue: Queue) -> bool:
         if (self._ended and not self._looking) or len(queue) >= self._capacity:
             return True
-        return len(queue) > 0 and self._clocks.age(queue.oldest(1)) > WAIT_SECONDS
+        # What was not read yet does not age, and is read in full requests.
+        return len(queue) > 0 and WAIT_SECONDS < self._clocks.age(queue.oldest(1)) < math.inf
 
     async def _look_up_next(self) -> None:
         # HubSpot locks a record while it writes to it: PUTs that are under way together are to be of different ones.
@@ -139,10 +141,12 @@ class Merge:
             self._queues.of(stretch.pairs.direction).append(stretch)
 
     async def _look_up_first(self, queue: Queue) -> None:
-        """Look up, from their own end, the first pairs that were not yet, or long ago; they stay the first."""
-        taken = [
-            (stretch, self._is_late(stretch.read_at)) for stretch in queue.take(max(self._capacity, RECORDS_PER_READ))
-        ]
-        queue.put_first([stretch for stretch, is_late in taken if not is_late])
-        again = joined([stretch for stretch, is_late in taken if is_late])
-        queue.put_first([await self._lookup.own_end(again)])
+        """Look up, from their own end, the first pairs that were not yet, or long ago.
+
+        They go behind those whose reading is young, which other tasks may have put first meanwhile: so each request
+        that reads is full, and what was read first is sent first.
+        """
+        late = queue.take(max(self._capacity, RECORDS_PER_READ), lambda stretch: self._is_late(stretch.read_at))
+        read = await self._lookup.own_end(joined(late))
+        young = queue.take(len(queue), lambda stretch: not self._is_late(stretch.read_at))
+        queue.put_first([*young, read])

@@ -213,18 +213,23 @@ class Queue:
             return Draft(first, source, start, start + count)
         return Draft(joined(self.take(count)), source)
 
-    def take(self, count: int) -> list[Stretch]:
-        """Take out the first `count` pairs, or as many as there are."""
+    def take(self, count: int, wanted: Callable[[Stretch], bool] = lambda _: True) -> list[Stretch]:
+        """Take out the first `count` pairs of the stretches that are `wanted`, or as many as there are."""
         self._cut()
         found: list[Stretch] = []
+        others: list[Stretch] = []
         while self._stretches and count:
             stretch = self._stretches.popleft()
+            if not wanted(stretch):
+                others.append(stretch)
+                continue
             if len(stretch) > count:
                 self._stretches.appendleft(stretch.take(slice(count, None)))
                 stretch = stretch.take(slice(count))
             found.append(stretch)
             self._size -= len(stretch)
             count -= len(stretch)
+        self._stretches.extendleft(reversed(others))
         return found
 
     def _cut(self) -> None:

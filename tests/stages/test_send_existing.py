@@ -13,7 +13,7 @@ from loader.model import AssociationType, Demotion, Direction, Image, Lot, Outco
 from loader.send.clocks import FRESH_SECONDS, Moment
 from loader.send.existing import WAIT_SECONDS, Merge
 from loader.send.judging import Merging
-from loader.send.reading import Reading, Records
+from loader.send.reading import RECORDS_PER_READ, Reading, Records
 from tests.stages.columns import pairs_of, reading_of
 from tests.stages.fake_time import clock, run
 
@@ -352,6 +352,22 @@ def test_a_bundle_is_filled_from_several_lots_but_never_waits_for_long() -> None
 
     assert run(lambda: scenario(5, 0)) == [8, 2]
     assert run(lambda: scenario(5, WAIT_SECONDS / 2)) == [6, 4]
+
+
+def test_requests_that_read_are_full_although_several_tasks_take_pairs_out_of_lots_of_odd_sizes() -> None:
+    """Each request counts against the limit; what is left of a lot is read together with the next one."""
+    lots = [
+        turned(*(pair(1000 * lot + n, company=lot) for n in range(count)))
+        for lot, count in enumerate((700, 900, 900), 1)
+    ]
+
+    async def scenario() -> tuple[list[int], list[int]]:
+        work = Work(lots, capacity=RECORDS_PER_READ)
+        work.current.seconds = 1.0
+        sent = [len(one) for task in await asyncio.gather(*(work.rest() for _ in range(3))) for one in task]
+        return sorted(sent), sorted(len(records) for direction, records in work.current.asked if direction == FORWARD)
+
+    assert run(scenario) == ([500, 1000, 1000], [500, 1000, 1000])
 
 
 @pytest.mark.parametrize(("capacity", "in_row_order"), [(1, True), (2000, False)])
