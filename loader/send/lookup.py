@@ -156,12 +156,11 @@ class Lookup:
             other, _ = await read_fresh(self._current, self._clocks, back, empty.to_ids)
             held, _ = other.held(empty.to_ids, empty.from_ids)
             must_agree = had_some & (not self._judge.removes) | hides_leads(empty.direction)
-            for pair, has, strict in zip(empty.each(), held.tolist(), must_agree.tolist(), strict=True):
-                error = other.unreadable.get(int(pair.to_object_id))
-                if isinstance(error, RecordMerged) or (error and strict):
+            odd = np.isin(empty.to_ids, list(other.unreadable)) | (held > 0) & must_agree
+            for pair, strict in zip(empty.take(odd).each(), must_agree[odd].tolist(), strict=True):
+                error = other.unreadable.get(int(pair.to_object_id), _ends_disagree(pair))
+                if strict or isinstance(error, RecordMerged):
                     doubted[pair.pair_id] = error
-                elif has and strict:
-                    doubted[pair.pair_id] = _ends_disagree(pair)
         return doubted
 
     async def _prepared(
