@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,13 @@ _ADDRESS = re.compile(r"[A-Za-z]+://([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-F
 """A scheme, a plain name or number, a port: nothing that two parsers of URLs could read differently."""
 
 
-def settings_from(command: Command, environment: Mapping[str, str]) -> Settings:
-    """Return the settings of a command, as far as its verb says that it needs them; UsageError when they are wrong."""
+def settings_from(
+    command: Command, environment: Mapping[str, str], say: Callable[[str], None] = lambda _: None
+) -> Settings:
+    """Return the settings of a command, as far as its verb says that it needs them; UsageError when they are wrong.
+
+    `say` gets a sentence when something takes its time.
+    """
     verb, values, removes = VERBS[command.verb], command.values, _removes(command)
     if not (verb.reads_inputs or verb.asks_hubspot):
         return Settings(command=command.typed)
@@ -62,7 +67,7 @@ def settings_from(command: Command, environment: Mapping[str, str]) -> Settings:
     elif command.verb == "export":
         given["read"] = _records(command, environment)
     if verb.asks_hubspot:
-        given["connection"] = connection_settings(command, environment)
+        given["connection"] = connection_settings(command, environment, say)
     return Settings(
         send=SendSettings(**_fields(SendSettings, {**values, **({"method": "archive"} if removes else {})})),
         verify=VerifySettings(**_fields(VerifySettings, values)),
@@ -177,12 +182,17 @@ def _types(values: Mapping[str, Any]) -> dict[str, str | None]:
     return types
 
 
-def connection_settings(command: Command, environment: Mapping[str, str]) -> ConnectionSettings:
-    """Return how a command talks to HubSpot; UsageError for an address, a token or a profile that is wrong."""
+def connection_settings(
+    command: Command, environment: Mapping[str, str], say: Callable[[str], None]
+) -> ConnectionSettings:
+    """Return how a command talks to HubSpot; UsageError for an address, a token or a profile that is wrong.
+
+    `say` gets a sentence when the token takes its time.
+    """
     values, profile = command.values, command.profile
     checked = {**values, "base_url": base_url(values["base_url"], values["trust_host"])}
     if profile is not None:
-        token: Secret | OAuthCredentials | None = _secret(profile.read_token(environment), profile.where)
+        token: Secret | OAuthCredentials | None = _secret(profile.read_token(environment, say), profile.where)
     else:
         token = credentials(values["token_file"], environment)
     return ConnectionSettings(

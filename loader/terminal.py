@@ -7,7 +7,7 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from importlib import import_module
 from types import FrameType
@@ -17,10 +17,11 @@ from loader import event_loop
 from loader.complain import complain
 from loader.configure import settings_from
 from loader.errors import Interrupted
+from loader.events import Event, Notify
 from loader.listeners import Listeners, agreement, must_be_able_to_ask, willing
 from loader.options.command import Command
 from loader.options.verbs import VERBS
-from loader.run.call import Call, Done
+from loader.run.call import Call
 from loader.run.on_end import then_on_end
 from loader.show.stream import JsonStream
 from loader.stopping import Stop
@@ -35,7 +36,8 @@ SECONDS_TO_END = 0.8
 
 def run(given: Command) -> int:
     """Run a verb as the command line asks and return the exit code."""
-    settings = settings_from(given, os.environ)  # A usage error need not wait for the verb to be imported.
+    say = (complain,) if not given.values.get("quiet") else ()
+    settings = settings_from(given, os.environ, *say)  # A usage error need not wait for the verb to be imported.
     verb = import_module(VERBS[given.verb].module).run
     stop, values = Stop(), given.values
     if settings.removes and "yes" in values and not values["dry_run"]:
@@ -47,6 +49,7 @@ def run(given: Command) -> int:
             notify=notify,
             stop=stop,
             agree=agreement(stop, yes=values.get("yes", True)),
+            show=lambda event: _print_now(given, notify, event),
             standard_input=_StandardInput.of(stop),
             standard_output=getattr(sys.stdout, "buffer", None),
         )
@@ -55,20 +58,25 @@ def run(given: Command) -> int:
             done = _finished(then_on_end(call, done), stop)
         if done.stopped is not None and values.get("quiet"):
             complain(str(done.stopped))
-        _print(given, done)
+        _print(given, done.shown)
     return int(done.exit_code)
 
 
-def _print(given: Command, done: Done[Any]) -> None:
+def _print_now(given: Command, notify: Notify, event: Event) -> None:
+    notify(event)  # The screen ends its progress first.
+    _print(given, [event])
+
+
+def _print(given: Command, shown: Sequence[Event]) -> None:
     """Show what a command was to show on standard output, unless that is closed; with --json, the listeners had it."""
-    if sys.stdout is None or not done.shown:
+    if sys.stdout is None or not shown:
         return
     if not given.values.get("json"):
         from loader.show.screen import show  # noqa: PLC0415 - imports rich
 
-        willing(show, done.shown, sys.stdout)
+        willing(show, shown, sys.stdout)
     elif "log_file" not in given.values:
-        for event in done.shown:
+        for event in shown:
             willing(JsonStream(sys.stdout), event, sys.stdout)
 
 
@@ -103,11 +111,23 @@ class _StandardInput:
 
 def _finished(verb: Coroutine[Any, Any, T], stop: Stop) -> T:
     _leave_no_core()
-    with event_loop.rarely_collecting():
-        return event_loop.run(_with_signals(verb, stop))
+    numbers = _signals() if threading.current_thread() is threading.main_thread() else []
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        with event_loop.rarely_collecting():
+            return event_loop.run(_with_signals(verb, stop, numbers))
+    finally:
+        # Not before the loop has ended: Python's own answer to a second Ctrl-C would leave threads of it behind.
+        for number, action in before.items():
+            signal.signal(number, action)
 
 
-async def _with_signals(verb: Coroutine[Any, Any, T], stop: Stop) -> T:
+def _signals() -> list[signal.Signals]:
+    under_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [signal.SIGINT, signal.SIGTERM, *([] if under_nohup else [signal.SIGHUP])]
+
+
+async def _with_signals(verb: Coroutine[Any, Any, T], stop: Stop, numbers: Sequence[signal.Signals]) -> T:
     """Await a verb; a signal asks it to stop, also while the event loop is held up by a long statement."""
     loop = asyncio.get_running_loop()
 
@@ -118,14 +138,9 @@ async def _with_signals(verb: Coroutine[Any, Any, T], stop: Stop) -> T:
             timer = threading.Timer(SECONDS_TO_END, os._exit, [128 + number])
             timer.daemon = True
             timer.start()
-        loop.call_soon_threadsafe(stop.request, Interrupted(number))
+        with suppress(RuntimeError):  # The loop has ended, and with it the verb.
+            loop.call_soon_threadsafe(stop.request, Interrupted(number))
 
-    numbers = [signal.SIGINT, signal.SIGTERM] if threading.current_thread() is threading.main_thread() else []
-    if numbers and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        numbers.append(signal.SIGHUP)  # Under nohup it stays ignored.
-    before = {number: signal.signal(number, heard) for number in numbers}
-    try:
-        return await verb
-    finally:
-        for number, action in before.items():
-            signal.signal(number, action)
+    for number in numbers:
+        signal.signal(number, heard)
+    return await verb

@@ -15,9 +15,10 @@ import select
 import signal
 import stat
 import subprocess
+import threading
 import time
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,9 @@ FIXED = ("token_file", "portal_id", "base_url")
 COMMAND_SECONDS = 30.0
 """A vault may ask for a finger on a key first."""
 
+SILENT_SECONDS = 2.0
+"""So long nothing is said of a command at work."""
+
 LONGEST_LINE = 1 << 16
 
 
@@ -59,13 +63,14 @@ class Profile:
         """What errors about its token begin with."""
         return f"{self.file}: [{self.name}] {self.kind}"
 
-    def read_token(self, environment: Mapping[str, str]) -> str:
+    def read_token(self, environment: Mapping[str, str], say: Callable[[str], None]) -> str:
         """Return the text that holds the token; UsageError, which never shows any of it, when there is none.
 
-        A command has half a minute. What it says on its standard error is not shown, as a secret may be part of it.
+        A command has half a minute; `say` gets a sentence when it takes longer than a moment. What it says on its
+        standard error is not shown, as a secret may be part of it.
         """
         if self.kind == "token-command":
-            return _first_line(self.where, self.token)
+            return _first_line(self.where, self.token, say)
         if self.kind == "token-env":
             found = environment.get(str(self.token))
             if found is None:
@@ -183,7 +188,7 @@ def _token(key: str, table: Mapping[str, Any], wrong: Any) -> str | tuple[str, .
     return value
 
 
-def _first_line(where: str, words: str | tuple[str, ...]) -> str:
+def _first_line(where: str, words: str | tuple[str, ...], say: Callable[[str], None]) -> str:
     """Return the first line that a command writes; UsageError where it fails, or takes too long."""
     deadline = time.monotonic() + COMMAND_SECONDS
     try:
@@ -195,6 +200,10 @@ def _first_line(where: str, words: str | tuple[str, ...]) -> str:
         raise UsageError(
             f"{where} cannot be run ({why}): install the program that its first word names, or write its whole path"
         ) from None
+    still = f"{where} is not done after {SILENT_SECONDS:g} seconds: waiting for it, {COMMAND_SECONDS:g} seconds at most"
+    waiting = threading.Timer(SILENT_SECONDS, say, [still])
+    waiting.daemon = True
+    waiting.start()
     with process:
         try:
             line = _line_of(process, deadline)
@@ -205,6 +214,7 @@ def _first_line(where: str, words: str | tuple[str, ...]) -> str:
                 "can ask nothing)"
             ) from None
         finally:
+            waiting.cancel()
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
     if code:

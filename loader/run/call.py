@@ -25,7 +25,8 @@ Agree: TypeAlias = Callable[[UndoPlanned | RemovalPlanned], Coroutine[Any, Any, 
 class Call:
     """A command with its checked settings, and whom it talks to. A stream that is None is closed, or there is none.
 
-    `agree` is called before anything is taken off. `around` are clocks and chance, None for those of this machine.
+    `agree` is called before anything is taken off. `show` prints at once what a command that takes its time was to show
+    (the others have it in `Done.shown`). `around` are clocks and chance, None for those of this machine.
     """
 
     command: Command
@@ -33,6 +34,7 @@ class Call:
     notify: Notify
     stop: Stop
     agree: Agree
+    show: Callable[[Event], None] = lambda _: None
     standard_input: BinaryIO | None = None
     standard_output: BinaryIO | None = None
     around: Surroundings | None = None

@@ -16,14 +16,15 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from loader.configure import connection_settings, input_settings
-from loader.errors import DailyQuotaSpent, LoaderError, Unauthorized, UsageError
-from loader.events import Check, Note
-from loader.fetch import Watch
+from loader.errors import ApiError, DailyQuotaSpent, LoaderError, Unauthorized, UsageError
+from loader.events import Check, Event, Note, Waiting
+from loader.fetch import Watch, is_address
 from loader.file_systems import network_kind, synchronized_by
 from loader.journal import holder
 from loader.journal.lock import ENDING as LOCK
 from loader.options.command import Command
 from loader.read import Input, open_inputs
+from loader.record.outputs import name_outputs
 from loader.run.call import Call, Done
 from loader.run.session import NEW, OLD, OLD_ENDS, WARNED_FROM, Session
 from loader.send.gateway import Gateway
@@ -48,26 +49,36 @@ MOST_SCOPES = 8
 
 
 async def run(call: Call) -> Done[list[Check]]:
-    """Look at everything; exit code 0, 1 with warnings alone, 2 with anything bad."""
-    found = [_software()]
-    connection, problem = _connection(call.command, os.environ)
-    now = datetime.now(UTC)
-    session = Session(connection, lambda _: None, call.stop, None)
-    if problem is not None:
-        found.append(problem)
-    else:
-        found += await session.stop.unless(_account(session))
-    found.append(_api_version(session.settings.connection.api_version, now))
-    values = call.command.values
-    folder = Path(values["results"] or ".results.csv").parent
-    found += [
-        _results(folder, Path(values["journal"] or folder / ".journal").parent),
-        _cache(session.settings.connection.cache_folder),
-        _loads(folder),
-    ]
-    if call.command.arguments or call.command.job or call.command.values["sql"] or call.command.values["sql_file"]:
-        found += await asyncio.to_thread(lambda: list(_inputs(call)))
-    return Done(result=found, exit_code=max(EXIT_CODES[each.state] for each in found), shown=found)
+    """Look at everything; exit code 0, 1 with warnings alone, 2 with anything bad. Each finding is shown at once."""
+    found: list[Check] = []
+
+    def notify(event: Event) -> None:
+        if isinstance(event, Check):
+            found.append(event)
+            call.show(event)
+        elif isinstance(event, Waiting):
+            call.notify(event)
+
+    notify(_software())
+    connection, problem = _connection(call, os.environ)
+    session = Session(connection, notify, call.stop, None)
+    async with session.watched():
+        if problem is not None:
+            notify(problem)
+        else:
+            await session.stop.unless(_account(session))
+        notify(_api_version(session.settings.connection.api_version, datetime.now(UTC)))
+        values = call.command.values
+        folder = Path(values["results"] or ".results.csv").parent
+        notify(_files(call.command) or _results(folder, Path(values["journal"] or folder / ".journal").parent))
+        notify(_cache(session.settings.connection.cache_folder))
+        notify(_loads(folder))
+        if call.command.arguments or call.command.job or values["sql"] or values["sql_file"]:
+            session.does("Opening the inputs")
+            inputs = _inputs(call, Watch(stop=call.stop, doing=session.does, timeout=values["timeout"]))
+            while (check := await asyncio.to_thread(next, inputs, None)) is not None:
+                session.notify(check)
+    return Done(result=found, exit_code=max(EXIT_CODES[each.state] for each in found))
 
 
 def _software() -> Check:
@@ -92,61 +103,70 @@ def _software() -> Check:
 # --- the HubSpot account
 
 
-def _connection(command: Command, environment: Mapping[str, str]) -> tuple[Settings, Check | None]:
+def _connection(call: Call, environment: Mapping[str, str]) -> tuple[Settings, Check | None]:
     """Return the settings of the connection, and what is wrong with them or their token."""
     bare = Settings(read=(), connection=ConnectionSettings())
     try:
-        settings = replace(bare, connection=connection_settings(command, environment))
+        given = connection_settings(call.command, environment, lambda sentence: call.notify(Note(sentence)))
     except UsageError as error:
         return bare, Check("token", BAD, str(error), "correct that, and run this command again")
+    settings = replace(bare, connection=given)
     if settings.connection.credentials is None:
         why = "no token is set"
         return settings, Check("token", BAD, why, "set HUBSPOT_ACCESS_TOKEN, or give --token-file or --profile")
     return settings, None
 
 
-async def _account(session: Session) -> list[Check]:
-    """Return what HubSpot says of the token and its account."""
+async def _account(session: Session) -> None:
+    """Report what HubSpot says of the token and its account."""
     notes: list[str] = []
 
     def take(event: object) -> None:
         if isinstance(event, Note):
             notes.append(event.message)
 
+    notify = session.notify
     try:
         async with session.connected(take, attempts=1) as (gateway, portal):
             try:
                 account = await portal.account(insist=False)
             except Unauthorized as error:
-                return [Check("token", BAD, f"HubSpot refuses it: {error}", "make a new token, or copy it again")]
+                notify(Check("token", BAD, f"HubSpot refuses it: {error}", "make a new token, or copy it again"))
+                return
             except DailyQuotaSpent as error:
-                token = Check(
-                    "token", WARNING, "not looked at, as the day's quota is spent", "look again after the reset"
-                )
-                return [token, Check("limit", BAD, str(error), "load after the reset")]
+                why = "not looked at, as the day's quota is spent"
+                notify(Check("token", WARNING, why, "look again after the reset"))
+                notify(Check("limit", BAD, str(error), "load after the reset"))
+                return
             except LoaderError as error:
-                return [
-                    Check("token", BAD, f"HubSpot does not answer: {error}", "check the network, then run it again")
-                ]
-            token = Check("token", OK, f"{_origin(session.settings)}, and HubSpot accepts it")
+                notify(_no_answer(error))
+                return
+            notify(Check("token", OK, f"{_origin(session.settings)}, and HubSpot accepts it"))
             whose = list(_whose(account, session.settings.connection.portal_id))
-            if whose[0].state == BAD:  # Nothing else is asked of an account that is not the one that was named.
-                return [token, *whose]
             scopes = None
-            with suppress(LoaderError):  # A spent quota ends these two, and is one of the findings.
-                await portal.daily_usage()
-                scopes = await portal.scopes()
-            found = [
-                token,
-                _scopes(session.settings, scopes),
-                *whose,
-                _quota(gateway, session.around.now()),
-                _clock(account, session.around.now()),
-            ]
+            if whose[0].state != BAD:  # Nothing else is asked of an account that is not the one that was named.
+                with suppress(LoaderError):  # A spent quota ends these two, and is one of the findings.
+                    await portal.daily_usage()
+                    scopes = await portal.scopes()
+                notify(_scopes(session.settings, scopes))
+            for check in whose:
+                notify(check)
+            if whose[0].state == BAD:
+                return
+            notify(_quota(gateway, session.around.now()))
+            notify(_clock(account, session.around.now()))
     except LoaderError as error:
-        return [Check("token", BAD, str(error), "correct that, and run this command again")]
-    others = [Check("other loads", WARNING, note, "wait for it, or let both run: they take longer") for note in notes]
-    return [*found, *others]
+        notify(Check("token", BAD, str(error), "correct that, and run this command again"))
+    for note in notes:
+        notify(Check("other loads", WARNING, note, "wait for it, or let both run: they take longer"))
+
+
+def _no_answer(error: LoaderError) -> Check:
+    """Return what it means that the first question has no answer of use."""
+    if isinstance(error, ApiError) and error.status is not None:
+        way = "look at status.hubspot.com, and whether --base-url or a proxy on the way leads elsewhere"
+        return Check("token", BAD, f"something answers, but not as HubSpot does: {error}", way)
+    return Check("token", BAD, f"HubSpot does not answer: {error}", "check the network, then run it again")
 
 
 def _origin(settings: Settings) -> str:
@@ -223,6 +243,18 @@ def _api_version(spoken: str, now: datetime) -> Check:
 # --- this machine
 
 
+def _files(command: Command) -> Check | None:
+    """Return why no run can have the files that are named; None where it can, as far as their names show."""
+    if not (command.values["results"] or command.values["journal"]):
+        return None
+    settings = Settings(read=(), results=command.values["results"], journal=command.values["journal"])
+    try:
+        name_outputs(settings, "", [Path(name) for name in command.arguments if not is_address(name)], [])
+    except UsageError as error:
+        return Check("results folder", BAD, str(error), "correct that, and run this command again")
+    return None
+
+
 def _results(folder: Path, of_journal: Path) -> Check:
     """Return whether the files of a run can be written in a folder, and its journal is safe in another or the same."""
     place = f"{folder.absolute()}"
@@ -279,7 +311,7 @@ def _loads(folder: Path) -> Check:
 # --- the inputs
 
 
-def _inputs(call: Call) -> Iterator[Check]:
+def _inputs(call: Call, watch: Watch) -> Iterator[Check]:
     """Yield whether each input is readable, and its header understood; each by itself."""
     try:
         groups = input_settings(call.command, os.environ)
@@ -288,12 +320,12 @@ def _inputs(call: Call) -> Iterator[Check]:
         return
     for group in groups:
         for alone in [replace(group, inputs=(name,)) for name in group.inputs] or [group]:
-            yield from _each_table(alone, call)
+            yield from _each_table(alone, call, watch)
 
 
-def _each_table(settings: InputSettings, call: Call) -> Iterator[Check]:
+def _each_table(settings: InputSettings, call: Call, watch: Watch) -> Iterator[Check]:
     """Yield what is known of each table of an input; where object types alone are missing, a warning."""
-    advice, watch = "", Watch(stop=call.stop, timeout=call.command.values["timeout"])
+    advice = ""
     try:
         found = open_inputs(settings, standard_input=call.standard_input, watch=watch)
     except LoaderError as error:
@@ -308,15 +340,16 @@ def _each_table(settings: InputSettings, call: Call) -> Iterator[Check]:
         except LoaderError:
             found = []
         if not found:
-            yield _wrong_input(error)
+            yield _wrong_input(error, *settings.inputs)
         advice = str(error)
     for source in found:
         with closing(source):
             yield _understood(source, advice)
 
 
-def _wrong_input(error: LoaderError) -> Check:
-    return Check("input", BAD, str(error), "correct the file, or the options that say how it is read")
+def _wrong_input(error: LoaderError, name: str = "") -> Check:
+    what = "the address or what it leads to" if is_address(name) else "the file, or the options that say how it is read"
+    return Check("input", BAD, str(error), f"correct {what}")
 
 
 def _understood(source: Input, advice: str) -> Check:

@@ -101,7 +101,7 @@ class Session:
         self._notify(event)
 
     @asynccontextmanager
-    async def _watched(self) -> AsyncIterator[None]:
+    async def watched(self) -> AsyncIterator[None]:
         """For a block, report what the command waits for, or does, whenever it reports nothing else."""
         if self._is_watched:
             yield
@@ -150,7 +150,7 @@ class Session:
     @asynccontextmanager
     async def inputs(self, standard_input: BinaryIO | None) -> AsyncIterator[list[Input]]:
         """Hold the inputs open for a block."""
-        async with self._watched():
+        async with self.watched():
             self.doing = "Opening the inputs"
             watch = Watch(stop=self.stop, doing=self.does, timeout=self.settings.connection.timeout)
             inputs = await asyncio.to_thread(
@@ -196,8 +196,9 @@ class Session:
         self, notify: Notify | None = None, *, attempts: int | None = None
     ) -> AsyncIterator[tuple[Gateway, GatewayPortal]]:
         """Hold the connection to the portal open for a block; `notify` gets notes on the shared limit."""
-        async with self._watched(), connected(self.settings, self.around, notify) as gateway:
+        async with self.watched(), connected(self.settings, self.around, notify) as gateway:
             self._gateway = gateway
+            self.doing = self.doing or "Asking HubSpot"
             try:
                 yield gateway, GatewayPortal(gateway, version=self.settings.connection.api_version, attempts=attempts)
             finally:

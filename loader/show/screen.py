@@ -82,7 +82,7 @@ class Screen:
         self._console = _Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
         self._live: Live | None = None
         self._last = time.monotonic()
-        self._is_in_trouble = False
+        self._is_in_trouble = self._has_waited = False
         self._noted = ""
 
     def __call__(self, event: Event) -> None:
@@ -104,12 +104,11 @@ class Screen:
                 self._console.print(f"{how}: {rows}{end}.")
             case Progress() | Verifying() | Undoing() | Exporting():
                 self._status(Text(progress_line(event)), progress_block(event))
-            case RemovalPlanned():
+            case RemovalPlanned() | UndoPlanned():
                 self._end_live()
-                self._console.show(removal_lines(event))
-            case UndoPlanned():
+                self._console.show(undo_table(event) if isinstance(event, UndoPlanned) else removal_lines(event))
+            case Check():
                 self._end_live()
-                self._console.show(undo_table(event))
             case Verified() | Undone():
                 self._end_live()
                 if event.stopped:
@@ -125,9 +124,9 @@ class Screen:
         self._end_live()
 
     def _wait(self, event: Waiting) -> None:
-        if event.trouble and not self._is_in_trouble:
+        if not self._has_waited or (event.trouble and not self._is_in_trouble):
             self._last = -math.inf  # In a pipe, too, its beginning is shown at once.
-        self._is_in_trouble = event.trouble
+        self._has_waited, self._is_in_trouble = True, event.trouble
         self._status(plain(event.message, "yellow" if event.trouble else ""))
 
     def _note(self, event: Note) -> None:

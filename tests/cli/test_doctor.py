@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from loader import file_systems
+from loader.errors import UsageError
+from loader.fetch import objects
 from loader.journal import Lock
 from loader.run import doctor
 from loader.sandbox import Sandbox
@@ -115,6 +117,22 @@ STATES = {
     "a cache folder of no use": State(
         lambda made: made.patch.setenv("XDG_CACHE_HOME", str(made.folder / "a.csv")), 1, "warning  cache folder:"
     ),
+    "a page in place of HubSpot": State(
+        lambda _: None, 2, "bad      token: something answers, but not as HubSpot does", hubspot={"faults": "html"}
+    ),
+    "a results file that cannot be one": State(
+        lambda _: None, 2, "bad      results folder: a.doc: results are written as .csv", ("--results", "a.doc")
+    ),
+    "results that would overwrite an input": State(
+        lambda _: None, 2, "bad      results folder: a.csv is an input", ("--results", "a.csv")
+    ),
+    "an input that cannot be fetched": State(
+        lambda made: made.patch.setattr(objects, "PAUSES", ()),
+        2,
+        "bad      input: http://127.0.0.1:1/b.csv: the connection failed or was cut; check the address, and the "
+        "network of this machine. To do: correct the address",
+        ("http://127.0.0.1:1/b.csv",),
+    ),
     "an input that is not there": State(lambda _: None, 2, "bad      input: b.csv", ("b.csv",)),
     "a header that is not understood": State(
         lambda made: (made.folder / "b.csv").write_text("name,place\nx,y\n"), 2, "bad      input: b.csv", ("b.csv",)
@@ -148,6 +166,21 @@ def test_each_state_has_its_line_and_its_exit_code(
         assert "API version: auto" not in done.out
         reads = {("GET", "details"), ("GET", "daily-usage"), ("POST", "token-info")}
         assert {(each.method, each.route) for each in sandbox.requests} <= reads
+
+
+def test_each_finding_is_shown_as_soon_as_it_is_there(
+    run: Run, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever comes later may take its time, or be a bug."""
+    del sandbox
+
+    def broken(_: Path) -> None:
+        raise UsageError("here it ends")
+
+    monkeypatch.setattr(doctor, "_loads", broken)
+    done = run("doctor")
+    assert "here it ends" in done.err
+    assert [line.split(":")[0][9:] for line in done.out.splitlines()][:2] == ["software", "token"]
 
 
 def test_another_load_is_seen_and_all_is_said_as_json(run: Run, sandbox: Sandbox, folder: Path) -> None:

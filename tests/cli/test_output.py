@@ -13,6 +13,7 @@ import click
 import pytest
 
 from loader import cli, terminal
+from loader.events import Waiting
 from loader.run import session
 from loader.sandbox import Sandbox
 from loader.send import waiting
@@ -146,7 +147,16 @@ def test_python_m_loader_is_the_command(start: Run) -> None:
     assert done.out.startswith("association-loader, version ")
 
 
-@pytest.mark.parametrize("verb", ["plan", "load", "labels"])
+def test_in_a_pipe_a_wait_is_said_at_once_and_then_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
+    """Half a minute without a word looks like a command that hangs."""
+    shown = screen.Screen()
+    for seconds in (3, 4, 5):
+        shown(Waiting(f"Copying a.csv: {seconds} s", trouble=False))
+    shown.close()
+    assert capsys.readouterr().err == "Copying a.csv: 3 s\n"
+
+
+@pytest.mark.parametrize("verb", ["plan", "load", "labels", "doctor"])
 def test_no_command_is_silent_for_long(
     verb: str, hubspot: Callable[..., Any], run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,10 +164,12 @@ def test_no_command_is_silent_for_long(
     (folder / "a.csv").write_text("from_id,to_id\n101,201\n")
     monkeypatch.setattr(session, "SECONDS_BETWEEN_WAITING", 0.03)
     monkeypatch.setattr(session, "SILENT_SECONDS", 0.05)
-    monkeypatch.setattr(waiting, "SLOW_AFTER", 0.1)
+    says = {"labels": "Asking HubSpot: "}.get(verb, "Waiting for 127.0.0.1:")
+    monkeypatch.setattr(waiting, "SLOW_AFTER", 9.0 if verb == "labels" else 0.1)
     monkeypatch.setattr(screen, "SECONDS_BETWEEN_LINES", 0.0)
-    given = ["contacts", "companies"] if verb == "labels" else ["a.csv", "--from", "contacts", "--to", "companies"]
+    types = ["contacts", "companies"]
+    given = {"labels": types, "doctor": []}.get(verb, ["a.csv", "--from", types[0], "--to", types[1]])
     with hubspot(latency="250ms"):
         done = run(verb, *given)
     assert done.code == 0
-    assert "Waiting for 127.0.0.1:" in done.err
+    assert says in done.err

@@ -297,6 +297,18 @@ def test_a_profile_that_is_wrong_is_said_in_one_sentence(
     assert TOKEN not in run("profiles").out
 
 
+def test_a_token_command_that_takes_its_time_is_said(
+    portals: dict[str, Sandbox], run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may wait for a person's finger, who must know that."""
+    monkeypatch.setattr(of_profiles, "SILENT_SECONDS", 0.0)
+    (folder / "vault.py").write_text(f"import time\ntime.sleep(0.1)\n{(folder / 'vault.py').read_text()}")
+    for verb in (["labels", "contacts", "companies"], ["doctor"]):
+        done = run(*verb, "--profile", "acme")
+        assert "token-command is not done after 0 seconds: waiting for it, 30 seconds at most" in done.err
+        assert asked(portals["acme"])
+
+
 def test_a_file_that_everybody_may_write_chooses_no_command(
     portals: dict[str, Sandbox], run: Run, folder: Path
 ) -> None:
