@@ -14,6 +14,7 @@ from loader.complain import complain, give_up
 from loader.errors import LoaderError, RecordError, UsageError
 from loader.events import Event, Note, Notify, RemovalPlanned, UndoPlanned
 from loader.options.command import Command
+from loader.options.verbs import VERBS
 from loader.record.outputs import OUTPUT_ENDINGS
 from loader.show.metrics import MetricsFile
 from loader.show.stream import JsonStream, LogFile
@@ -48,7 +49,7 @@ class Listeners:
             self._listeners[Screen()] = sys.stderr
         elif person:
             self._listeners[_OnlySerious()] = None
-        if "log_file" in values and values["json"] and sys.stdout is not None:
+        if VERBS[given.verb].streams_events and values["json"] and sys.stdout is not None:
             self._listeners[JsonStream(sys.stdout)] = sys.stdout
 
     def __enter__(self) -> Notify:

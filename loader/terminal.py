@@ -75,7 +75,7 @@ def _print(given: Command, shown: Sequence[Event]) -> None:
         from loader.show.screen import show  # noqa: PLC0415 - imports rich
 
         willing(show, shown, sys.stdout)
-    elif "log_file" not in given.values:
+    elif not VERBS[given.verb].streams_events:
         for event in shown:
             willing(JsonStream(sys.stdout), event, sys.stdout)
 

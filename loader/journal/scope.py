@@ -110,7 +110,7 @@ NO_SCOPE = ScopeTypes(labels=NO_TYPES, unlabelled=NO_TYPES)
 """Of a direction whose types are not listed: of none of them is it known whether it is a label."""
 
 
-class MirrorJournal(Journal):
+class LoadJournal(Journal):
     """The journal of a load; of one that is a mirror, with its scope, and with what is to be taken off."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
@@ -496,7 +496,7 @@ def known_before(path: Path, pairs: BesidePairs) -> tuple[Flags, Flags]:
     """
     exempt = np.zeros(len(pairs.numbers), np.bool_)
     found = np.zeros(len(pairs.numbers), np.bool_)
-    with suppress(JournalError, RecordError), MirrorJournal(path, read_only=True) as journal:
+    with suppress(JournalError, RecordError), LoadJournal(path, read_only=True) as journal:
         exempt = journal.exempt_pairs(pairs.direction, pairs.from_ids, pairs.to_ids)
         for number in range(len(journal.lots)):
             removed = journal.removed_pairs(number)

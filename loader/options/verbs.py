@@ -49,6 +49,11 @@ class Verb:
     asks_hubspot: bool = False
     ignores: tuple[str, ...] = ()
 
+    @property
+    def streams_events(self) -> bool:
+        """True where events are shown, logged or written as JSON as they come; else there is the end to show alone."""
+        return OutputOptions in self.options
+
 
 VERBS: Mapping[str, Verb] = {
     "load": Verb(

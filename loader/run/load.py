@@ -23,7 +23,7 @@ from loader.journal import (
     forget_lookups,
     put_in_place,
 )
-from loader.journal.scope import MirrorJournal
+from loader.journal.scope import LoadJournal
 from loader.planning.cost import advice, costs, method_for, replacing
 from loader.planning.prepare import read_all
 from loader.planning.staging import Staging
@@ -145,27 +145,27 @@ class _Load:
         When the portal refuses the token, the journal holds what was read and no plan: the next command makes one.
         """
         async with self.session.connected(self.notify) as (gateway, portal):
-            async with InThread(self._staging()) as staging:
-                staged = self.outputs.staged
+            staged, mirror = self.outputs.staged, self.settings.send.existing == "mirror"
+            async with InThread(Staging(staged, stopping=self.stop.asked, mirror=mirror)) as staging:
                 lookups = staging.held.keys.lookups
                 if self.settings.fresh:
                     forget_lookups(lookups)
                 await staging.call(read_all, self.inputs, self.notify, self.stop)
                 account, refused, new_labels = await self._plan(gateway, portal, staging)
-                await staging.call(
-                    lambda held, **facts: held.journal.remember(**facts),
-                    identity=bound,
-                    planned=refused is None,
-                    started_at=self.session.moment(),
-                    outputs=self.outputs.names(),
+                facts = {
+                    "identity": bound,
+                    "planned": refused is None,
+                    "started_at": self.session.moment(),
+                    "outputs": self.outputs.names(),
                     # An earlier run's results file is renamed next.
-                    tables={"results": OutputTable(name=self.outputs.results.name)},
-                )
+                    "tables": {"results": OutputTable(name=self.outputs.results.name)},
+                }
+                await staging.call(lambda held: held.journal.remember(**facts))
                 looks_first = refused is None and (self.settings.removes or bool(new_labels))
                 if looks_first:
                     # Where it lies: no file is changed before it is agreed what is taken off.
                     await staging.call(Staging.install, staged)
-                    async with AsyncJournal(MirrorJournal(staged)) as journal:
+                    async with AsyncJournal(LoadJournal(staged)) as journal:
                         await journal.call(Journal.limit, self.settings.send.limit)
                         if self.settings.removes:
                             refused = await self._agreed(gateway, portal, journal, account.portal_id)
@@ -180,13 +180,6 @@ class _Load:
                 if refused is None:
                     forget_lookups(lookups)
             return await self._send(gateway, portal, account, refused, resumed=False)
-
-    def _staging(self) -> Staging:
-        return Staging(
-            self.outputs.staged,
-            stopping=self.stop.asked,
-            mirror=self.settings.send.existing == "mirror",
-        )
 
     async def _plan(
         self, gateway: Gateway, portal: GatewayPortal, staging: InThread[Staging]
@@ -222,7 +215,7 @@ class _Load:
         self,
         gateway: Gateway,
         portal: GatewayPortal,
-        journal: AsyncJournal[MirrorJournal],
+        journal: AsyncJournal[LoadJournal],
         new_labels: Sequence[NewLabel],
     ) -> LoaderError | None:
         """Make labels, once it is held against its limit what a mirror is to take off; return what stops the run.
@@ -236,7 +229,7 @@ class _Load:
             await journal.call(Journal.remember, planned=False)
             return error
         made = await self.session.stop.unless(make_labels(portal, new_labels, self.notify))
-        await journal.call(MirrorJournal.replace_types, made)
+        await journal.call(LoadJournal.replace_types, made)
         return None
 
     async def _agreed(
@@ -269,7 +262,7 @@ class _Load:
         *,
         resumed: bool,
     ) -> Report:
-        async with AsyncJournal(MirrorJournal(self.outputs.journal)) as journal:
+        async with AsyncJournal(LoadJournal(self.outputs.journal)) as journal:
             await journal.call(self._prepare, account)
             meter = Meter(journal.facts, gateway, self.session.around, self.session.began)
             table = partial(open_results, self.outputs.results)
@@ -324,7 +317,7 @@ class _Load:
         self,
         gateway: Gateway,
         portal: GatewayPortal,
-        journal: AsyncJournal[MirrorJournal],
+        journal: AsyncJournal[LoadJournal],
         meter: Meter,
         refused: LoaderError | None,
         *,
@@ -359,13 +352,13 @@ class _Load:
                 await self.session.run_pool(pool, lambda: meter.progress(journal.counts))
             await journal.call(Journal.remember, removals_done=True)
 
-    async def _started(self, journal: AsyncJournal[MirrorJournal], *, resumed: bool) -> Started:
+    async def _started(self, journal: AsyncJournal[LoadJournal], *, resumed: bool) -> Started:
         counts, limit = journal.counts, self.settings.send.limit
         if limit is not None:
             self._beyond = counts.pending - len(await journal.call(Journal.open_places))
         return Started(counts.total, counts.pending, resumed, self._beyond, limit)
 
-    async def _send_rows(self, gateway: Gateway, journal: AsyncJournal[MirrorJournal], meter: Meter) -> None:
+    async def _send_rows(self, gateway: Gateway, journal: AsyncJournal[LoadJournal], meter: Meter) -> None:
         """Send in passes: a pair that is to lose a type to another one waits for the pass after that one's."""
         method = self.method or method_for(
             self.settings.send.method, costs(journal.counts.pending, 0, gateway.limiter.rate, None)

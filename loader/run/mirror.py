@@ -9,15 +9,15 @@ from typing import Any
 from loader.errors import TooManyRemovals, UsageError
 from loader.events import MirrorPlanned, PlannedType
 from loader.journal import AsyncJournal
-from loader.journal.scope import MirrorJournal
+from loader.journal.scope import LoadJournal
 from loader.object_type_names import one_of
 from loader.planning.object_types import shown
 from loader.planning.surplus import ScopeRead, Tally, read_scope
 from loader.read import Input
 from loader.run.connection import workers
 from loader.run.removals import check_removals
+from loader.run.sending import read_first
 from loader.run.session import Session
-from loader.send.existing import Merge
 from loader.send.gateway import Gateway
 from loader.send.judging import Mirroring
 from loader.send.pool import Pool
@@ -53,7 +53,7 @@ def refuse_part_of_a_file(settings: Settings, inputs: Sequence[Input]) -> None:
 
 
 async def read_all_in_scope(
-    journal: AsyncJournal[MirrorJournal], current: CurrentAssociations, session: Session
+    journal: AsyncJournal[LoadJournal], current: CurrentAssociations, session: Session
 ) -> Tally:
     """Read every record in scope that was not read yet, write down what is to go, and return what was found.
 
@@ -62,11 +62,11 @@ async def read_all_in_scope(
     tally = Tally()
 
     async def read_some() -> None:
-        while (scope := await journal.call(MirrorJournal.next_scope)) is not None:
+        while (scope := await journal.call(LoadJournal.next_scope)) is not None:
             found: ScopeRead = await read_scope(current, scope, session.around.now)
             journal.record(found.outcomes)
             await journal.call(
-                MirrorJournal.note_scope,
+                LoadJournal.note_scope,
                 scope.number,
                 scope.lot.direction,
                 found.associations,
@@ -91,7 +91,7 @@ async def _side_by_side(work: Callable[[], Coroutine[Any, Any, None]], times: in
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def plan_removals(journal: AsyncJournal[MirrorJournal], gateway: Gateway, session: Session) -> None:
+async def plan_removals(journal: AsyncJournal[LoadJournal], gateway: Gateway, session: Session) -> None:
     """Find out what a mirror is to take off, all of it, before anything is written in the portal.
 
     Raises TooManyRemovals when that is more than `--max-removals` allows; the next command finds it out anew.
@@ -99,16 +99,16 @@ async def plan_removals(journal: AsyncJournal[MirrorJournal], gateway: Gateway, 
     settings = session.settings
     current = CurrentAssociations(gateway, version=settings.connection.api_version)
     await read_all_in_scope(journal, current, session)
-    removals, associations = await journal.call(MirrorJournal.plan_removals)
+    removals, associations = await journal.call(LoadJournal.plan_removals)
     examples = await journal.call(first_removals)
     try:
         check_removals(settings.send.max_removals or BY_DEFAULT, removals, associations, examples)
     except TooManyRemovals:
         if not journal.facts.removals_agreed:
-            await journal.call(MirrorJournal.forget_removals)
+            await journal.call(LoadJournal.forget_removals)
         raise
     if not journal.facts.removals_agreed:
-        exempt = (await journal.call(MirrorJournal.removals))["exempt_records"]
+        exempt = (await journal.call(LoadJournal.removals))["exempt_records"]
         session.note(
             f"{removals:,} of {counted(associations, 'association')} in scope are not in the file, and are "
             "removed at the end."
@@ -119,15 +119,15 @@ async def plan_removals(journal: AsyncJournal[MirrorJournal], gateway: Gateway, 
             if exempt
             else None,
         )
-        await journal.call(MirrorJournal.remember, removals_agreed=True)
+        await journal.call(LoadJournal.remember, removals_agreed=True)
 
 
 async def plan_mirror(
-    journal: AsyncJournal[MirrorJournal], current: CurrentAssociations, session: Session
+    journal: AsyncJournal[LoadJournal], current: CurrentAssociations, session: Session
 ) -> MirrorPlanned:
     """Return what a mirror would add, keep and take off, by type; changes nothing in the portal."""
     tally = await read_all_in_scope(journal, current, session)
-    removals, associations = await journal.call(MirrorJournal.plan_removals)
+    removals, associations = await journal.call(LoadJournal.plan_removals)
     too_many = ""
     try:
         check_removals(
@@ -138,8 +138,8 @@ async def plan_mirror(
         )
     except TooManyRemovals as error:
         too_many = str(error)
-    labels = await journal.call(MirrorJournal.labels)
-    removed = await journal.call(MirrorJournal.to_remove_by_type)
+    labels = await journal.call(LoadJournal.labels)
+    removed = await journal.call(LoadJournal.to_remove_by_type)
     found = tally.added + tally.kept + removed
     pairs = int(journal.held.lots.sizes[journal.held.lots.beside].sum())
     return MirrorPlanned(
@@ -158,14 +158,14 @@ async def plan_mirror(
         ),
         associations=associations,
         removed=removals,
-        exempt_records=(await journal.call(MirrorJournal.removals))["exempt_records"],
+        exempt_records=(await journal.call(LoadJournal.removals))["exempt_records"],
         # Each pair is read once more before it goes.
         requests=ceil(pairs / RECORDS_PER_READ) + ceil(pairs / LABELLED_PER_ARCHIVE),
         too_many=too_many,
     )
 
 
-def first_removals(journal: MirrorJournal) -> list[str]:
+def first_removals(journal: LoadJournal) -> list[str]:
     """Return some of what is to be taken off, in words."""
     return [
         f"{one_of(first, record)} and {one_of(second, other)} ({label or 'no label'})"
@@ -173,22 +173,15 @@ def first_removals(journal: MirrorJournal) -> list[str]:
     ]
 
 
-async def taking_off(journal: AsyncJournal[MirrorJournal], gateway: Gateway, session: Session, turn: int) -> Pool:
+async def taking_off(journal: AsyncJournal[LoadJournal], gateway: Gateway, session: Session, turn: int) -> Pool:
     """Return the pool that takes off what was planned for a turn, of records that are not exempt by now.
 
     Each is read once more, just before: what came meanwhile stays.
     """
-    await journal.call(MirrorJournal.begin_removals, turn)
+    await journal.call(LoadJournal.begin_removals, turn)
     settings, around = session.settings, session.around
     version = settings.connection.api_version
     action = TakeOff(gateway, version=version, now=around.now)
-    merge = Merge(
-        journal,
-        CurrentAssociations(gateway, version=version),
-        capacity=action.capacity,
-        clock=around.clock,
-        now=around.now,
-        fresh_seconds=lambda: gateway.fresh_seconds,
-        judge=Mirroring(journal.held.unlabelled),
-    )
-    return Pool(journal, [merge] * READERS, action, gateway, workers=min(MOST_WORKERS, workers(settings)))
+    judge, most = Mirroring(journal.held.unlabelled), min(MOST_WORKERS, workers(settings))
+    pool, _ = read_first(journal, action, judge, gateway, around, version=version, workers=most)
+    return pool

@@ -12,7 +12,7 @@ from loader.configure import other_address
 from loader.errors import Retryable, TooManyRemovals, UsageError
 from loader.events import Event, Note, Notify, Planned
 from loader.journal import AsyncJournal, InThread, Journal
-from loader.journal.scope import MirrorJournal
+from loader.journal.scope import LoadJournal
 from loader.planning.cost import look_ahead
 from loader.planning.prepare import (
     Destination,
@@ -105,7 +105,9 @@ async def _planned(call: Call, notify: Notify, *, failures: bool) -> Planned:
         if failures:
             check_failures_name(settings, outputs, None)
         with tempfile.TemporaryDirectory(prefix="association-loader-") as folder:
-            async with InThread(_staging(session, Path(folder), cells=failures)) as staging:
+            mirror = settings.send.existing == "mirror"
+            new = Staging(Path(folder) / "plan", stopping=session.stop.asked, mirror=mirror, cells=failures)
+            async with InThread(new) as staging:
                 await staging.call(read_all, inputs, notify, session.stop)
                 session.note_ending_version()
                 journal = Path(folder) / "plan.journal"
@@ -119,11 +121,6 @@ async def _planned(call: Call, notify: Notify, *, failures: bool) -> Planned:
                 event = await asyncio.to_thread(_with_failures, session, outputs, journal, event)
     would_stop = event.mirror is not None and event.mirror.too_many
     return replace(event, next_command=load_planned(settings) if event.pairs and not would_stop else None)
-
-
-def _staging(session: Session, folder: Path, *, cells: bool) -> Staging:
-    mirror = session.settings.send.existing == "mirror"
-    return Staging(folder / "plan", stopping=session.stop.asked, mirror=mirror, cells=cells)
 
 
 async def _without_token(session: Session, inputs: Sequence[Input], staging: InThread[Staging]) -> Planned:
@@ -230,12 +227,12 @@ async def _with_what_is_there(session: Session, gateway: Gateway, path: Path, ev
     """Look up what the pairs of a planned journal have already, and return the plan with that."""
     settings = session.settings
     current = CurrentAssociations(gateway, version=settings.connection.api_version, attempts=ATTEMPTS)
-    async with AsyncJournal(MirrorJournal(path)) as journal:
+    async with AsyncJournal(LoadJournal(path)) as journal:
         await journal.call(Journal.limit, settings.send.limit)
         done = 0
         if takes_off(settings.send):
             event = replace(event, mirror=await plan_mirror(journal, current, session))
-            done = await journal.call(MirrorJournal.unchanged_pairs)
+            done = await journal.call(LoadJournal.unchanged_pairs)
         judge = judge_of(settings, journal.held)
         ahead = await session.stop.unless(look_ahead(journal, current, judge, session.notify))
     so_far = replace(ahead.so_far, pairs=ahead.so_far.pairs + done, unchanged=ahead.so_far.unchanged + done)

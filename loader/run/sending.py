@@ -8,12 +8,12 @@ from typing import Any
 from loader.journal import AsyncJournal, Journal
 from loader.run.connection import workers
 from loader.send.batch import Batch
-from loader.send.existing import Merge
 from loader.send.gateway import Gateway, Surroundings
 from loader.send.judging import Judge, Merging, Removing, Replacing
 from loader.send.outgoing import Unread
 from loader.send.pool import Action, Pool
 from loader.send.put import Put
+from loader.send.read_first import ReadFirst
 from loader.send.reading import CurrentAssociations
 from loader.send.take_off import TakeOff
 from loader.settings import Settings
@@ -51,16 +51,32 @@ def sending(
             ahead = max(ahead, min(MOST_AHEAD, int(rate.per_second * AHEAD_SECONDS)))
         unread = Unread(journal, capacity=action.capacity, ahead=max(1, ahead))
         return Pool(journal, [unread], action, gateway, workers=worker_count), lambda: 0
-    merge = Merge(
+    judge = judge_of(settings, journal.held)
+    pool, pairs = read_first(journal, action, judge, gateway, around, version=version, workers=worker_count)
+    return pool, lambda: pairs.waiting
+
+
+def read_first(
+    journal: AsyncJournal[Any],
+    action: Action,
+    judge: Judge,
+    gateway: Gateway,
+    around: Surroundings,
+    *,
+    version: str,
+    workers: int,
+) -> tuple[Pool, ReadFirst]:
+    """Return a pool whose pairs are looked up just before they are sent, and these pairs."""
+    pairs = ReadFirst(
         journal,
         CurrentAssociations(gateway, version=version),
         capacity=action.capacity,
         clock=around.clock,
         now=around.now,
         fresh_seconds=lambda: gateway.fresh_seconds,
-        judge=judge_of(settings, journal.held),
+        judge=judge,
     )
-    return Pool(journal, [merge] * READERS, action, gateway, workers=worker_count), lambda: merge.waiting
+    return Pool(journal, [pairs] * READERS, action, gateway, workers=workers), pairs
 
 
 def judge_of(settings: Settings, journal: Journal) -> Judge:

@@ -12,7 +12,7 @@ from loader.events import Note, Verified
 from loader.files import remove_left_behind
 from loader.journal import AsyncJournal, InThread, Journal, Lock, failed_places, forget_lookups, remove_journal
 from loader.journal.comparison import COLUMNS, MARKS, SURPLUS, comparisons, marks
-from loader.journal.scope import MirrorJournal
+from loader.journal.scope import LoadJournal
 from loader.model import Outcome
 from loader.planning.prepare import Destination, read_all, resolve_and_group
 from loader.planning.staging import Staging
@@ -93,7 +93,7 @@ class _Verification:
             }
             if not await asyncio.to_thread(self._goes_on, bound):
                 await self._begin(portal, account, bound)
-            async with AsyncJournal(MirrorJournal(self.path)) as journal:
+            async with AsyncJournal(LoadJournal(self.path)) as journal:
                 report = await self._compare(gateway, portal, journal)
         if report.stopped is None:
             remove_journal(self.path)
@@ -114,7 +114,8 @@ class _Verification:
 
     async def _begin(self, portal: GatewayPortal, account: Account, bound: dict[str, Any]) -> None:
         stop = self.session.stop
-        async with InThread(self._staging()) as staging:
+        path, mirror = self.path.with_name(f"{self.path.name}-staging"), self.settings.send.existing == "mirror"
+        async with InThread(Staging(path, stopping=self.session.stop.asked, mirror=mirror)) as staging:
             for source in self.inputs:
                 for warning in source.understood.warnings:
                     self.notify(Note(f"Warning: {source.name}: {warning}"))
@@ -126,10 +127,6 @@ class _Verification:
                 raise no_answer(error) from error
             await staging.call(self._install, account, bound)
             forget_lookups(staging.held.keys.lookups)
-
-    def _staging(self) -> Staging:
-        path, stopping = self.path.with_name(f"{self.path.name}-staging"), self.session.stop.asked
-        return Staging(path, stopping=stopping, mirror=self.settings.send.existing == "mirror")
 
     def _install(self, staging: Staging, account: Account, bound: dict[str, Any]) -> None:
         sample = self._draw(staging)
@@ -160,7 +157,7 @@ class _Verification:
     # --- reading back
 
     async def _compare(
-        self, gateway: Gateway, portal: GatewayPortal, journal: AsyncJournal[MirrorJournal]
+        self, gateway: Gateway, portal: GatewayPortal, journal: AsyncJournal[LoadJournal]
     ) -> Verification:
         await journal.call(Journal.limit, self.settings.send.limit)
         meter = Meter(journal.facts, gateway, self.session.around, self.session.around.clock())
@@ -176,7 +173,7 @@ class _Verification:
         return Verification.of(summary, self.file, stopped)
 
     async def _read_all(
-        self, gateway: Gateway, portal: GatewayPortal, journal: AsyncJournal[MirrorJournal], meter: Meter
+        self, gateway: Gateway, portal: GatewayPortal, journal: AsyncJournal[LoadJournal], meter: Meter
     ) -> None:
         """Judge every pair that rows ask for, and of a mirror also what they do not ask for."""
         await self._read(gateway, portal, journal, meter)
@@ -187,7 +184,7 @@ class _Verification:
                 self.notify(Note("With --sample, it is not checked whether records have more than the file asks for."))
 
     async def _read(
-        self, gateway: Gateway, portal: GatewayPortal, journal: AsyncJournal[MirrorJournal], meter: Meter
+        self, gateway: Gateway, portal: GatewayPortal, journal: AsyncJournal[LoadJournal], meter: Meter
     ) -> None:
         """Judge every pair; what seems to be missing is read again, because reads may lag behind writes."""
         names = await self.session.stop.unless(type_names(portal, journal.held.directions()))

@@ -7,7 +7,7 @@ import numpy as np
 
 from loader.columns import Flags
 from loader.journal import AsyncJournal, is_journal
-from loader.journal.scope import BesidePairs, MirrorJournal, known_before
+from loader.journal.scope import BesidePairs, LoadJournal, known_before
 from loader.model import Outcome
 from loader.run.mirror import read_all_in_scope
 from loader.run.session import Session
@@ -25,7 +25,7 @@ _BACK_AGAIN = (
 )
 
 
-async def find_surplus(journal: AsyncJournal[MirrorJournal], gateway: Gateway, session: Session, load: Path) -> None:
+async def find_surplus(journal: AsyncJournal[LoadJournal], gateway: Gateway, session: Session, load: Path) -> None:
     """Read all records in scope, and record what of theirs the file does not ask for, once that is sure.
 
     `load` is the journal of the load that is verified, if there is one: it knows what that removed, and which records
@@ -38,19 +38,19 @@ async def find_surplus(journal: AsyncJournal[MirrorJournal], gateway: Gateway, s
         if seconds:
             session.note(f"Some associations seem to be there still; they are checked again in {seconds:.2g} s.")
             await session.stop.unless(asyncio.sleep(seconds))
-        await journal.call(MirrorJournal.forget_removals)
+        await journal.call(LoadJournal.forget_removals)
         await read_all_in_scope(journal, current, session)
-        surplus, _ = await journal.call(MirrorJournal.plan_removals)
+        surplus, _ = await journal.call(LoadJournal.plan_removals)
         if not surplus:
             return
-    await journal.call(MirrorJournal.begin_removals, 1)
+    await journal.call(LoadJournal.begin_removals, 1)
     for number in range(len(journal.held.lots)):
-        pairs = await journal.call(MirrorJournal.beside_pairs, number)
+        pairs = await journal.call(LoadJournal.beside_pairs, number)
         if pairs is not None:
             ids = pairs.direction, pairs.from_ids, pairs.to_ids
-            exempt = await journal.call(MirrorJournal.exempt_pairs, *ids)
+            exempt = await journal.call(LoadJournal.exempt_pairs, *ids)
             journal.record(await asyncio.to_thread(_outcomes, pairs, exempt, load, session.moment()))
-    await journal.call(MirrorJournal.begin_removals, 1)
+    await journal.call(LoadJournal.begin_removals, 1)
 
 
 def _outcomes(pairs: BesidePairs, exempt: Flags, load: Path, moment: str) -> list[Outcome]:

@@ -11,8 +11,8 @@ import pytest
 from loader.errors import ApiError, Refused
 from loader.model import AssociationType, Demotion, Direction, Image, Lot, Outcome, Pair, Singles, Types
 from loader.send.clocks import FRESH_SECONDS, Moment
-from loader.send.existing import WAIT_SECONDS, Merge
 from loader.send.judging import Merging
+from loader.send.read_first import WAIT_SECONDS, ReadFirst
 from loader.send.reading import RECORDS_PER_READ, Reading, Records
 from tests.stages.columns import pairs_of, reading_of
 from tests.stages.fake_time import clock, run
@@ -155,7 +155,7 @@ class Work:
     def __init__(self, lots: list[Lot], has: Any = None, *, capacity: int = 1, **more: Any) -> None:
         self.ledger = MemoryLedger(lots)
         self.current = FakeCurrent(has or {}, more.get("bad", {}))
-        self.merge = Merge(
+        self.merge = ReadFirst(
             self.ledger,
             self.current,
             capacity=capacity,

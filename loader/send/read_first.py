@@ -22,8 +22,8 @@ WAIT_SECONDS = 30.0
 """So long pairs may wait until a request is full."""
 
 
-class Merge:
-    """Looks pairs up in lots and hands out those that lack something, `capacity` at most in a request.
+class ReadFirst:
+    """Pairs that are looked up before they are sent; hands out those that lack something, `capacity` in a request.
 
     Several tasks may ask for the next request side by side: each then looks up a lot of its own. No attempt leaves on a
     reading that is older than a minute: a request that waited, before its first attempt or a later one, is looked up
