@@ -44,12 +44,16 @@ export PYTHONDONTWRITEBYTECODE :=
 test: lint ## lint, types and the fast tests
 	@$(MAKE) --no-print-directory --jobs 2 types fast
 
-# Three tests at a time on two cores: many of them wait.
+# Three tests at a time on two cores: many of them wait. To rewrite the assertions, so that a failure shows its values,
+# takes each process five seconds in a clean checkout: only what failed runs again so.
 fast: .venv/.test-tools
-	$(BIN)/pytest --numprocesses 3 --dist worksteal --quiet
+	@$(BIN)/python -m compileall -q tests
+	$(BIN)/pytest -m "not slow" --assert plain --numprocesses 3 --dist worksteal --quiet || { \
+		echo "What failed, again, with its values:"; \
+		$(BIN)/pytest -m "not slow" --last-failed --last-failed-no-failures none --quiet; exit 1; }
 
-test-slow: .venv/.test-tools ## the tests that wait, kill and count to a million
-	$(BIN)/pytest tests/slow -o norecursedirs='.*' --numprocesses 3 --dist worksteal --quiet
+test-slow: .venv/.test-tools ## the tests that wait, kill and count to a million, and further cases of the fast ones
+	$(BIN)/pytest -m slow -o norecursedirs='benchmarks long browser .*' --numprocesses 3 --dist worksteal --quiet
 
 # Other places of Pythons: make test-pythons PYTHONS="/opt/python3.14/bin/python3 ..."
 PYTHONS ?=
@@ -63,7 +67,7 @@ test-pythons: .venv/.installed ## the fast tests on each Python of 3.11 to 3.14 
 		[ -x $$home/bin/python ] || "$$found" -m venv $$home; \
 		$$home/bin/python -m pip install --disable-pip-version-check --editable '.[test]' >.venv/pip.log 2>&1 \
 			|| { cat .venv/pip.log >&2; failed="$$failed $$version"; continue; }; \
-		$$home/bin/python -m pytest --numprocesses 3 --dist worksteal --quiet || failed="$$failed $$version"; \
+		$$home/bin/python -m pytest -m "not slow" --numprocesses 3 --dist worksteal --quiet || failed="$$failed $$version"; \
 	done; [ -z "$$failed" ] || { echo "The tests failed on Python$$failed" >&2; exit 1; }
 
 .venv/.benchmark-tools: .venv/.test-tools

@@ -4,12 +4,16 @@ import gc
 import os
 import sqlite3
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+_cases: Counter[str] = Counter()
+"""How many cases of each test with the marker `slow_after` have been collected."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -45,6 +49,17 @@ def what_is_slow_on_purpose() -> Iterator[None]:
         patch.setattr("loader.run.undo.CATCH_UP_SECONDS", 0.0)
         patch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Unsynced))
         yield
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark as slow what lies in tests/slow, and all cases of a test but the first ones that `slow_after` names."""
+    if Path(__file__).parent / "slow" in item.path.parents:
+        item.add_marker("slow")
+    elif first := item.get_closest_marker("slow_after"):
+        name = item.nodeid.partition("[")[0]
+        _cases[name] += 1
+        if _cases[name] > first.args[0]:
+            item.add_marker("slow")
 
 
 def pytest_collection_finish() -> None:

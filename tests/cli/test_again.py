@@ -217,6 +217,7 @@ def test_retry_failed_sends_the_failed_rows_and_no_other(
     assert summary("a.summary.json")["next_command"] is None
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("fault", ["503", "reset", "html"])
 def test_rows_that_failed_for_a_reason_that_may_pass_are_sent_by_the_same_command(
     hubspot: Callable[..., Any], load: Run, folder: Path, lines: Lines, fault: str
@@ -238,6 +239,7 @@ def test_rows_that_failed_for_a_reason_that_may_pass_are_sent_by_the_same_comman
     assert len(lines("a.results.csv")) == 25
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     ("faults", "reject", "retried"),
     [
@@ -263,6 +265,7 @@ def test_retry_failed_is_proposed_only_where_it_may_help(
     assert following.startswith("Next: association-loader load a.failures.csv") != retried
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     ("change", "said"),
     [

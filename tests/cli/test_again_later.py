@@ -43,6 +43,7 @@ def make_older(journal: Path, hours: float) -> None:
     database.close()
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     ("hours", "again", "looks"),
     [

@@ -139,6 +139,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
 }
 
 
+@pytest.mark.slow_after(4)
 @pytest.mark.parametrize("case", REFUSED)
 def test_other_archives_are_refused_before_anything_is_sent(
     case: str, sandbox: Sandbox, load: Run, folder: Path, contents: Run

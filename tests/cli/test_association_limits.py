@@ -34,6 +34,7 @@ def portal(*limits: dict[str, Any], held: tuple[int, ...] = (), type_id: int = 2
     }
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize(
     ("rows", "there", "found", "says"),
     [
@@ -162,6 +163,7 @@ def test_where_limits_are_not_told_hubspot_refuses_what_passes_them(
     assert sorted(line["status"] for line in lines("a.results.csv")) == ["created", "failed"]
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     ("fault", "rejected"),
     [

@@ -81,6 +81,7 @@ def test_two_primary_companies_of_one_contact_are_rejected_from_either_end(
     assert done.code == 1
 
 
+@pytest.mark.slow_after(2)
 @CALLED
 def test_the_old_primary_company_is_not_written_back(
     near: str, far: str, folder: Path, run: Run, lines: Run, renamed: Run
@@ -132,6 +133,7 @@ def test_a_column_of_primary_companies_means_hubspots_own_type(
     assert lines("a.results.csv")[0]["label"] == hubspots_own
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     "rows",
     [
@@ -245,6 +247,7 @@ PARTNER = {"label": "Partner", "type_id": 7}
 MANAGER = {"label": "Manager", "inverse_label": "Employee", "type_id": 20, "inverse_type_id": 21}
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     ("rows", "there", "statuses", "sent"),
     [
@@ -339,6 +342,7 @@ OWN = {
 IDS = "object_id,to_object_id\n101,201\n"
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize(
     ("name", "says"),
     [
@@ -418,6 +422,7 @@ def test_a_token_that_only_writes_loads_hubspots_own_types(
         assert load("a.csv", *options, "--existing", "replace").code == code
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("existing", ["merge", "replace"])
 @pytest.mark.parametrize(
     "rows", [("Primary", "Boss"), ("Boss", "Primary"), ("", "Primary", "No such label", "Primary")]

@@ -33,6 +33,7 @@ def planned(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable
     return plan
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize(
     ("header", "options", "first", "second"),
     [
@@ -134,6 +135,7 @@ LOOKS = [
 ]
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize(("more", "column", "warned"), LOOKS)
 def test_columns_not_used_are_listed_and_warned_of(more: str, column: str, warned: list[str], planned: Run) -> None:
     """Every plan lists them; one that looks like a label, a type, a category or more ids is a warning."""
@@ -192,6 +194,7 @@ def test_an_export_with_type_ids_of_associations_is_read_with_their_categories(p
     assert (kind["association_category"], kind["association_type_id"]) == ("HUBSPOT_DEFINED", "1")
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     ("header", "columns", "advice"),
     [

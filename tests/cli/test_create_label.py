@@ -90,6 +90,7 @@ def test_a_label_that_cannot_be_made_is_exit_2_in_one_sentence(
     assert len(done.err.splitlines()) == 1
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("label", ["=1+1", "Line\nbreak", "決裁者", "2nd", "Ä", "ä - b"])
 def test_any_text_can_be_a_label(run: Run, hubspot: Run, label: str) -> None:
     """Its internal name is made of it so that HubSpot takes it, and no two labels get the same one."""
@@ -158,6 +159,7 @@ def test_a_plan_lists_the_labels_and_makes_none(run: Run, hubspot: Run, folder: 
     assert [(kind["association_category"], kind["association_type_id"]) for kind in new] == [("USER_DEFINED", "")]
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("method", ["put", "batch"])
 def test_a_load_makes_the_labels_once_its_plan_has_listed_them(
     load: Run, run: Run, hubspot: Run, folder: Path, lines: Run, method: str

@@ -98,6 +98,7 @@ def portal() -> Iterator[Sandbox]:
         yield sandbox
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize("name", ALL)
 def test_each_sample_ends_with_exactly_its_counts_and_rejects(
     name: str, portal: Sandbox, run: Run, lines: Run, summary: Run, monkeypatch: pytest.MonkeyPatch

@@ -140,6 +140,7 @@ STATES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow_after(6)
 @pytest.mark.parametrize("name", STATES)
 def test_each_state_has_its_line_and_its_exit_code(
     name: str, run: Run, hubspot: Callable[..., Any], folder: Path, monkeypatch: pytest.MonkeyPatch

@@ -115,6 +115,7 @@ def test_another_sheet_with_such_a_cell_is_counted_as_filled(
     assert [line["object_id"] for line in lines("a.results.csv")] == ["101"]
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("rows", [3, 400], ids=["in a small file", "in a large one"])
 def test_cells_of_an_old_workbook_that_cannot_be_read_cost_at_most_their_rows(
     rows: int, sandbox: Sandbox, load: Run, folder: Path, lines: Lines

@@ -63,6 +63,7 @@ def test_a_code_that_is_not_known_is_exit_2_with_the_nearest_ones(run: Run, code
     assert "`association-loader explain`" in done.err
 
 
+@pytest.mark.slow
 def test_the_reasons_of_a_load_and_a_plan_end_with_the_command(
     load: Run, run: Run, sandbox: Sandbox, folder: Path
 ) -> None:

@@ -58,6 +58,7 @@ def lines_of(text: str) -> Counter[tuple[str, ...]]:
     return Counter(tuple(row[:6]) for row in rows)
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("version", ["v4", "2026-09"])
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
 def test_an_export_loads_back_with_nothing_to_do(
@@ -111,6 +112,7 @@ def test_standard_output_gets_csv_and_nothing_else(run: Run, hubspot: Run, folde
     assert run(*EXPORT, "-", "--json").code == 2
 
 
+@pytest.mark.slow
 def test_a_reader_of_standard_output_that_goes_away_ends_it(start: Run, hubspot: Run) -> None:
     """In a sentence, with exit code 5."""
     with hubspot(portal={"labels": LABELS, "records": CONTACTS}) as sandbox:
@@ -124,6 +126,7 @@ def test_a_reader_of_standard_output_that_goes_away_ends_it(start: Run, hubspot:
     assert "standard output cannot be written" in done.err
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_by_label_it_loads_in_a_portal_with_other_type_ids(run: Run, hubspot: Run, folder: Path, ending: str) -> None:
     """Also where HubSpot's own labels have other names; the type ids of the portal's own labels are blank."""
@@ -249,6 +252,7 @@ def test_a_folder_with_exports_is_loaded_without_what_lies_beside_them(run: Run,
 # --- many pages, and a portal that changes meanwhile
 
 
+@pytest.mark.slow
 def test_a_record_of_very_many_pages_is_read_to_its_end(run: Run, hubspot: Run, folder: Path) -> None:
     """20,000 associations of one contact, 500 a page, beside others that have one each."""
     with hubspot(portal={"labels": LABELS, "records": CONTACTS}) as sandbox:
@@ -364,6 +368,7 @@ def test_a_part_that_somebody_changed_is_not_gone_on_with(run: Run, hubspot: Run
     assert {"a.csv", "a.export.json"} < set(names)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(
     run: Run, hubspot: Run, folder: Path, number: signal.Signals

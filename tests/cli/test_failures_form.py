@@ -52,6 +52,7 @@ def test_the_failures_of_a_lone_workbook_are_a_workbook_of_text(
     assert {line["object_id"] for line in lines("a.failures.results.csv")} == {"25310007160"}
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", "^"])
 def test_a_text_keeps_its_delimiter_and_its_mark(

@@ -22,6 +22,7 @@ NAMES = {
 }
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("case", NAMES)
 def test_the_next_command_works_when_pasted(
     case: str, sandbox: Sandbox, run: Run, paste: Run, folder: Path, summary: Summary
@@ -52,6 +53,7 @@ def test_a_file_whose_name_is_taken_for_an_option_is_named_as_it_must_be_written
     assert "./" not in run("load", "-y.csv").err
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("length", [223, 224, 255])
 def test_a_name_that_is_too_long_is_refused_before_anything_is_written(
     length: int, sandbox: Sandbox, load: Run, folder: Path, contents: Run

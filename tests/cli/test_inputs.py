@@ -20,6 +20,7 @@ LOAD = ("--from", "contacts", "--to", "companies")
 ROW = "from_id,to_id\n101,201\n"
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     ("name", "results"),
     [
@@ -101,6 +102,7 @@ def test_several_inputs_are_one_load(sandbox: Sandbox, load: Run, folder: Path, 
     assert sandbox.count("PUT") == 2
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("named", [".", "*.csv"])
 def test_outputs_of_earlier_runs_are_left_out_of_folders_and_globs(
     named: str, sandbox: Sandbox, load: Run, folder: Path, lines: Lines
@@ -178,6 +180,7 @@ def test_whatever_is_left_out_of_a_folder_is_named(sandbox: Sandbox, load: Run, 
         assert all(f'"{name}"' in said for name in [*named, "below"]), said
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("given", ["in", "in/*", "in/**"])
 def test_folders_that_give_a_column_are_read_with_it(
     given: str, sandbox: Sandbox, run: Run, folder: Path, lines: Lines

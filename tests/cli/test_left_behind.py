@@ -33,6 +33,7 @@ def gone() -> int:
     return int(ended.stdout)
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_next_command_of_a_run_removes_what_a_killed_one_left(
     name: str, sandbox: Sandbox, run: Run, folder: Path, gone: int
@@ -73,6 +74,7 @@ def test_a_parquet_file_half_written_is_removed(sandbox: Sandbox, run: Run, fold
     assert [path.name for path in left if path.exists()] == []
 
 
+@pytest.mark.slow
 def test_a_load_that_was_killed_while_it_read_leaves_nothing_for_long(
     sandbox: Sandbox, run: Run, start: Callable[..., Any], until: Callable[..., None], folder: Path
 ) -> None:

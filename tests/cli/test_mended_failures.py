@@ -39,6 +39,7 @@ def kept(folder: Path, content: bytes) -> Path:
     return found
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize(
     ("following", "changed_input"),
     [*((each, False) for each in NEXT), ("the same command", True), ("retry", True), ("fresh", True)],
@@ -81,6 +82,7 @@ def test_a_retry_that_leaves_no_failure_keeps_a_mended_failures_file(
         assert sandbox.portal.types_of("contacts", 104, "companies", 204)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("same_command_first", [True, False])
 def test_a_mended_failures_file_stays_out_of_the_folder_that_is_loaded(
     same_command_first: bool, sandbox: Sandbox, load: Run, folder: Path
@@ -130,6 +132,7 @@ def test_failures_of_another_run_under_the_same_name_are_kept(
     assert "y,202" in (folder / "bad.csv").read_text()
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("when", ["a new run", "a finished run", "an unfinished run"])
 def test_a_file_that_is_no_failures_file_is_never_written_over(
     when: str, sandbox: Sandbox, load: Run, folder: Path, contents: Contents

@@ -31,6 +31,7 @@ def write(folder: Path, *, more: str = "") -> None:
     (folder / "in.csv").write_text(f"from_id,to_id\n{rows}{more}")
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     ("method", "known", "no_associations", "object_type", "gone"),
     [

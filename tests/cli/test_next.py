@@ -79,6 +79,7 @@ ENDINGS = {
 }
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize("name", ENDINGS)
 def test_next_is_one_line_that_runs_and_helps(name: str, run: Run, hubspot: Run, folder: Path, paste: Run) -> None:
     """After it every pair of the file is in HubSpot, and nothing is left to do."""

@@ -97,6 +97,7 @@ def test_without_keep_nothing_is_ever_removed(nights: Run, folder: Path) -> None
     assert len(list(folder.glob("a.*Z*.journal"))) == 1
 
 
+@pytest.mark.slow
 def test_a_damaged_journal_of_an_earlier_run_is_left_alone(nights: Run, folder: Path) -> None:
     """It names nothing that could be trusted."""
     nights(days=40)
@@ -118,6 +119,7 @@ def test_a_run_of_another_name_is_another_run(nights: Run, folder: Path) -> None
     assert other.exists()
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     ("option", "name"),
     [
@@ -146,6 +148,7 @@ def test_a_run_writes_no_metrics_and_no_log_over_its_own_files(
     assert sandbox.count("PUT") == 1
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("text", ["my notes\n", "# HELP node_load1 1m load average.\n", "\xff"])
 def test_a_file_that_no_load_wrote_is_not_written_over_with_metrics(
     sandbox: Sandbox, load: Run, folder: Path, text: str

@@ -47,6 +47,7 @@ ECHOES = {
 }
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize("where", ECHOES)
 def test_a_token_that_an_answer_holds_is_written_and_shown_nowhere(
     hubspot: Run, load: Run, folder: Path, where: str
@@ -101,6 +102,7 @@ UNUSABLE = {
 }
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize("entry", UNUSABLE)
 def test_an_association_type_that_cannot_be_used_stops_before_anything_is_sent(
     hubspot: Run, run: Run, load: Run, folder: Path, entry: str

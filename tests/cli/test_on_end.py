@@ -86,6 +86,7 @@ def test_the_program_runs_after_a_stop_and_not_where_nothing_began(noting: Run, 
     assert not Path("got.json").exists()
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     ("program", "said"),
     [
@@ -112,6 +113,7 @@ def test_whatever_becomes_of_the_program_is_a_warning(
     assert done.err.count("--on-end") == (said is not None)
 
 
+@pytest.mark.slow
 def test_a_signal_ends_the_run_and_the_next_one_the_program(
     noting: Run, hubspot: Run, start: Run, until: Run, folder: Path
 ) -> None:
@@ -184,6 +186,7 @@ def serving(server: Any) -> Iterator[list[tuple[str, str]]]:
         server.server_close()
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("name", ["slack", "email", "healthcheck"])
 def test_the_samples_report_a_real_load(
     name: str, sandbox: Sandbox, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch

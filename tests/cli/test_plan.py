@@ -239,6 +239,7 @@ def test_a_plan_does_not_count_pairs_that_hubspot_does_not_tell_of(run: Run, hub
     assert "refused to show what 2 pairs of the file have" in untold.err.replace("\n", " ")
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize("token", [True, False])
 @pytest.mark.parametrize(
     ("limit", "code", "planned"),

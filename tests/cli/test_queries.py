@@ -201,6 +201,7 @@ def test_the_plan_says_what_a_query_gave(database: Path, run: Run, monkeypatch: 
 # --- what is refused
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
@@ -251,6 +252,7 @@ def test_a_query_that_is_given_wrongly_is_refused(
     assert CANARY not in done.err
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize(
     ("address", "said"),
     [
@@ -331,6 +333,7 @@ def test_nothing_of_the_address_is_in_what_is_written_or_logged(
 # --- progress, and an early end
 
 
+@pytest.mark.slow
 def test_progress_is_shown_in_rows(database: Path) -> None:
     """How many there are so far, and how fast they come."""
     many = (
@@ -347,6 +350,7 @@ def test_progress_is_shown_in_rows(database: Path) -> None:
     assert re.search(r"Reading many.sql from the database \([\d,]+ rows, [\d,]+ rows per second\)", shown[-1])
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("verb", ["load", "doctor"])
 def test_a_signal_ends_a_query_that_the_database_thinks_about(
     verb: str,

@@ -188,6 +188,7 @@ def test_every_page_is_linked_from_the_readme() -> None:
     assert set(PAGES) - {README} <= linked
 
 
+@pytest.mark.slow_after(4)
 @each_page
 def test_every_command_shown_prints_what_is_shown(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Typed one after the other, a page's commands print the lines shown under them, in that order."""
@@ -206,6 +207,7 @@ def test_every_command_shown_prints_what_is_shown(page: Path, folder: Path, monk
         _assert_shown(lines, printed.getvalue(), command)
 
 
+@pytest.mark.slow
 def test_the_sandbox_says_what_is_shown(folder: Path) -> None:
     """The sandboxes of the pages start and say how to reach them, but for the port and the seed."""
     starts = {each for page in PAGES for each in shown(page) if each.command.startswith("association-loader sandbox")}

@@ -201,6 +201,7 @@ def test_a_page_of_a_google_sheet_says_which_address_its_table_has(plan: Run) ->
     assert "give https://docs.google.com/spreadsheets/d/1aB-c/export?format=csv&gid=7" in done.err.replace("\n", "")
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize(
     ("page", "sentence"),
     [
@@ -278,6 +279,7 @@ def test_a_signal_ends_the_copying(web: Web, load: Run, folder: Path) -> None:
 # --- copies
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("place", ["memory://runs/tonight", "backup/tonight", "file://{folder}/backup/tonight"])
 def test_the_files_of_a_run_are_copied_at_its_end(
     place: str, memory: Any, sandbox: Any, load: Run, run: Run, folder: Path

@@ -140,6 +140,7 @@ def test_a_file_that_names_no_label_takes_pairs_off_whole(
     assert writes(portal) == 1
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("header", ["Role", "Label name", "Association type"])
 def test_an_unread_column_that_may_be_the_label_is_not_passed_over(
     header: str, remove: Run, world: World, portal: Sandbox

@@ -92,6 +92,7 @@ def written(
     return [*found.values(), json.loads((folder / "people.summary.json").read_text("utf-8"))]
 
 
+@pytest.mark.slow
 def test_what_is_written_keeps_to_the_schema_and_nothing_else_does(written: list[dict[str, Any]]) -> None:
     """Without a key, with one more, or with a value of another type, it is no event and no summary any more."""
     assert schemas().keys() - {each.get("event") for each in written} <= RARE

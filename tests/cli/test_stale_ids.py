@@ -24,6 +24,7 @@ def write(folder: Path, pairs: list[tuple[int, int]]) -> None:
     (folder / "in.csv").write_text("from_id,to_id\n" + "".join(f"{one},{two}\n" for one, two in pairs))
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("named", "most", "first_company", "gone"),
     [
@@ -65,6 +66,7 @@ def test_more_stale_ids_than_stop_a_load_do_not_stop_it_where_other_pairs_of_the
     assert summary("in.summary.json")["rows"]["failed"] == 300
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("named", ["all", "first"])
 def test_a_batch_of_stale_ids_alone_stops_the_load(hubspot: Hubspot, load: Load, folder: Path, named: str) -> None:
     """That is the wrong column or the wrong portal; it is seen after a few hundred requests at most."""
@@ -74,6 +76,7 @@ def test_a_batch_of_stale_ids_alone_stops_the_load(hubspot: Hubspot, load: Load,
         assert sandbox.count("POST", "batch/create") <= 300
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("named", ["all", "first"])
 def test_a_refused_read_fails_the_records_that_it_names_and_reads_the_others(
     hubspot: Hubspot, load: Load, lines: Lines, folder: Path, named: str

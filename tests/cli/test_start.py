@@ -34,6 +34,7 @@ ANSWERS = {
 """Commands one after the other in one process: the exit code of each, and what none up to it may have imported."""
 
 
+@pytest.mark.slow
 def test_an_answer_that_needs_little_imports_little(tmp_path: Path) -> None:
     """The slow libraries are imported by the command that uses them, when it does."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HUBSPOT_")}
@@ -69,6 +70,7 @@ def test_a_shell_completes_commands_options_choices_and_files(words: str, comple
     assert {each.value or f"{each.type} " for each in found} == completed
 
 
+@pytest.mark.slow
 def test_bash_completes(tmp_path: Path) -> None:
     """As the page on installing says."""
     script = """
@@ -120,6 +122,7 @@ def test_on_windows_one_sentence_says_what_it_needs(arguments: list[str], code: 
     assert ("Traceback" in done.stderr) == (code == 1)
 
 
+@pytest.mark.slow
 def test_the_installed_command_finds_its_package(tmp_path: Path) -> None:
     """Its entry lies beside the package and looks for it by a file in it, which may move."""
     (tmp_path / "loader.py").write_text("raise SystemExit('theirs')\n")

@@ -117,6 +117,7 @@ def test_going_on_forgets_what_stopped_the_run_before(
     assert (found["state"], found["stopped"], found["exit_code"]) == ("finished", "", 1)
 
 
+@pytest.mark.slow
 def test_a_running_load_is_seen_and_a_killed_one_too(
     hubspot: Run, start: Run, until: Run, stands: Run, status: Run, folder: Path, contents: Contents
 ) -> None:

@@ -38,6 +38,7 @@ def test_a_bad_token_stops_with_everything_pending_and_a_good_one_goes_on(
     assert not list(folder.glob("a.2*"))
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     ("fault", "method", "count"),
     [("reset", "put", 1), ("503", "put", 5), ("html", "batch", 40)],
@@ -85,6 +86,7 @@ def test_failures_in_a_row_with_a_success_between_do_not_stop_the_run(
     assert summary("a.summary.json")["rows"]["failed"] == 298
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(("budget", "stops"), [("4", True), ("5", False), ("0", True), ("4%", True), ("6%", False)])
 def test_max_failures_is_a_number_or_a_share(
     budget: str, stops: bool, hubspot: Run, load: Run, folder: Path, summary: Summary

@@ -87,6 +87,7 @@ def test_the_number_has_to_be_typed(undo: Run, loaded: Sandbox, keyboard: Callab
     assert len(loaded.portal.pairs()) == 1
 
 
+@pytest.mark.slow
 def test_ctrl_c_at_the_question_removes_nothing(loaded: Sandbox, start: Run, until: Run, folder: Path) -> None:
     """And ends at once, with the code of an interruption."""
     ours, theirs = os.openpty()

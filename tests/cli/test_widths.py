@@ -27,6 +27,7 @@ COMMANDS = {
 }
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_word_is_broken_and_no_line_ends_in_blanks(
     command: str, hubspot: Run, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch

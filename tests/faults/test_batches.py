@@ -22,6 +22,7 @@ def batch_world(make_world: MakeWorld, **settings: Any) -> World:
     return make_world(ROWS, record_bodies=True, **settings)
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize(
     ("fault", "applied"), [*((fault, True) for fault in APPLIED), *((fault, False) for fault in NOT_APPLIED)]
 )
@@ -56,6 +57,7 @@ def test_a_pair_that_spoils_a_whole_batch_fails_alone(make_world: MakeWorld) -> 
     world.check(ending, failed=[bad])
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(("fault", "code"), [("401", 3), ("403", 3), ("429-daily", 5), ("477", 5)])
 def test_what_stops_a_load_stops_one_of_batches(make_world: MakeWorld, fault: str, code: int) -> None:
     """Items 4, 9, 17, 20 for batches: nothing has failed, and the load goes on, also in the other way."""
@@ -70,6 +72,7 @@ def test_what_stops_a_load_stops_one_of_batches(make_world: MakeWorld, fault: st
     world.check(again)
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("status", ["canceled", "processing"])
 @pytest.mark.parametrize("error_context", ["pair", "none"])
 @pytest.mark.parametrize("share", [3, 1], ids=["a third is bad", "all are bad"])

@@ -140,6 +140,7 @@ def test_an_outage_is_waited_for_and_costs_no_row_an_attempt(make_world: MakeWor
     world.check(ending)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.usefixtures("hurry")
 @pytest.mark.parametrize("fault", ["503", "close"])
 def test_a_last_row_that_never_succeeds_fails_and_the_load_is_over(

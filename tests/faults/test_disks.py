@@ -12,6 +12,7 @@ from tests.faults.disk import BROKEN, FULL, Disk, check_goes_on, check_loud, fai
 CREW = ("--concurrency", "4")
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("message", [FULL, BROKEN])
 def test_a_journal_that_cannot_be_written_stops_the_load(make_world: MakeWorld, message: str) -> None:
     """Items 54, 55: after a failed commit nothing more is written, and nothing leaves but what was under way."""
@@ -39,6 +40,7 @@ def test_results_on_a_full_disk_stop_the_load(make_world: MakeWorld) -> None:
     check_goes_on(world, *CREW)
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("what", ["is a folder", "has no folder", "is a link", "is in a read-only folder"])
 def test_results_that_can_never_be_written_are_refused_before_the_first_request(
     make_world: MakeWorld, what: str, monkeypatch: pytest.MonkeyPatch

@@ -48,6 +48,7 @@ CHANGES: dict[str, Callable[[list[str]], list[str]]] = {
 }
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("change", CHANGES)
 def test_an_input_that_changed_is_refused(make_world: MakeWorld, change: str) -> None:
     """Item 62: by its content, whatever its size and time say: one sentence, nothing sent, nothing changed."""
@@ -115,6 +116,7 @@ HARMS: dict[str, Callable[[Path], None]] = {
 }
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("harm", HARMS)
 def test_an_input_that_changes_while_it_is_sent_is_loaded_as_it_was(make_world: MakeWorld, harm: str) -> None:
     """Item 63: everything was read before the first request; what happens to the file then makes no difference."""
@@ -125,6 +127,7 @@ def test_an_input_that_changes_while_it_is_sent_is_loaded_as_it_was(make_world: 
     world.check(ending)
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("harm", HARMS)
 def test_an_input_that_changes_while_it_is_read_is_refused(
     make_world: MakeWorld, harm: str, monkeypatch: pytest.MonkeyPatch

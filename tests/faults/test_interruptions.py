@@ -51,6 +51,7 @@ class Told:
 # --- the first signal
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(("number", "code"), SIGNALS)
 def test_a_signal_ends_a_load_with_everything_written_down(
     make_world: MakeWorld, number: signal.Signals, code: int
@@ -115,6 +116,7 @@ WAITS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("wait", WAITS)
 def test_a_signal_is_obeyed_at_once_while_a_load_waits(make_world: MakeWorld, wait: str) -> None:
     """Item 52: nobody waits for what may never come; no row has failed."""
@@ -131,6 +133,7 @@ def test_a_signal_is_obeyed_at_once_while_a_load_waits(make_world: MakeWorld, wa
     world.check_secrets()
 
 
+@pytest.mark.slow
 def test_a_signal_while_the_input_is_read_is_obeyed_at_once(make_world: MakeWorld) -> None:
     """Item 52: nothing was sent, and of the files that were begun none is left."""
     world = make_world(pairs(400_000))
@@ -188,6 +191,7 @@ def closed() -> None:
     sys.stdin = sys.stdout = sys.stderr = None
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("harm", [partial(no_reader, 1, 2), closed, partial(no_reader, 1)])
 def test_nobody_who_listens_is_no_reason_to_stop(make_world: MakeWorld, harm: Callable[[], None]) -> None:
     """Item 53: readers that went away, closed streams, no terminal: every row is there, and so are the files."""

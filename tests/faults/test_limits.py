@@ -177,6 +177,7 @@ def test_a_spent_day_behind_silent_429s_stops_the_run(make_world: MakeWorld) -> 
     world.goes_on_and_completes(*CREW)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("told", [True, False])
 def test_a_migration_stops_the_run_for_now(make_world: MakeWorld, told: bool) -> None:
     """Item 9: the portal moves to another data centre: stop at once and name the time, with every row pending."""

@@ -57,6 +57,7 @@ def few_files(number: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (number, number))
 
 
+@pytest.mark.slow
 def test_no_more_connections_are_opened_than_the_system_allows(make_world: MakeWorld) -> None:
     """Item 65: with 32 files for everything a load of fifty requests at once makes do with fewer, and says so."""
     world = make_world(60, latency="20ms")
@@ -135,6 +136,7 @@ BUGS: dict[str, tuple[Any, str, int]] = {
 }
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("bug", BUGS)
 def test_a_bug_ends_a_load_and_leaves_no_worker_dead(
     make_world: MakeWorld, bug: str, monkeypatch: pytest.MonkeyPatch
@@ -154,6 +156,7 @@ def test_a_bug_ends_a_load_and_leaves_no_worker_dead(
     check_goes_on(world, *CREW)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("place", ["in claiming pairs", "in writing results"])
 def test_memory_that_runs_out_ends_a_load(make_world: MakeWorld, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Item 66: wherever there is none left the load ends; what is recorded is true, and the next one goes on."""

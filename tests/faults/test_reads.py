@@ -12,6 +12,7 @@ READ = {"route": "batch/read"}
 FAULTS = ["500", "429", "reset-body", "truncated", "null", "invalid-utf8", "pending"]
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_read_that_goes_wrong_is_made_again(make_world: MakeWorld, fault: str) -> None:
     """Items 1, 6, 7, 26, 31, 32, 37 for reads: nothing is sent before it is known what is there, and nothing fails."""

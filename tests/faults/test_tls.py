@@ -28,6 +28,7 @@ def trust(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aiohttp.connector, "_SSL_CONTEXT_VERIFIED", context)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("kind", WRONG)
 def test_a_certificate_that_does_not_hold_stops_the_load(make_world: MakeWorld, kind: str) -> None:
     """Item 40: exit code 3 before anything is sent, and no option turns the check off; mended, the load goes on."""
@@ -43,6 +44,7 @@ def test_a_certificate_that_does_not_hold_stops_the_load(make_world: MakeWorld, 
         world.goes_on_and_completes(*CREW)
 
 
+@pytest.mark.slow
 def test_a_certificate_that_changes_in_the_middle_stops_the_load(make_world: MakeWorld) -> None:
     """Item 40: no row has failed, and with a right one the load goes on."""
     world = make_world(60, latency="10ms")

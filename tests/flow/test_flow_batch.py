@@ -22,6 +22,7 @@ def rows(count: int) -> str:
     return "from_id,to_id\n" + "".join(f"{n},{n + 5000}\n" for n in range(1, count + 1))
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("version", ["v4", "2026-03"])
 async def test_two_thousand_pairs_are_one_request_matched_by_pair(version: str, load_into: Load, folder: Path) -> None:
     """201 or 200, ids as numbers, results in any order; there is no created resource id."""
@@ -104,6 +105,7 @@ async def test_a_pair_that_answers_never_mention_fails_after_its_attempts(load_i
     assert {line["attempts"] for line in lines_of(folder / "r.csv")} == {"3"}
 
 
+@pytest.mark.slow
 async def test_two_hundred_refusals_of_one_kind_stop_the_run(load_into: Load, folder: Path) -> None:
     """Found by halves, recorded one by one: the run ends before thousands of requests are spent on them."""
     (folder / "a.csv").write_text(rows(2000))

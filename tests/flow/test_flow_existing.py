@@ -176,6 +176,7 @@ async def test_a_primary_company_that_the_file_replaces_is_not_put_back(load_int
             assert labels_of(sandbox, 102, 201) == ["", "Boss", "Primary"]
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     "behaviour",
     [

@@ -101,6 +101,7 @@ FEW = [there(1, 11), there(1, 12), there(1, 13, "Boss"), there(2, 21), there(2, 
 """What the tests of exempt records begin with."""
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     ("rows", "exempt"),
     [
@@ -438,6 +439,7 @@ async def test_records_named_by_own_keys_are_in_scope_and_exempt(folder: Path) -
     assert report.summary["removals"] == {"removed": 2, "failed": 0, "exempt_records": 2}
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("number", range(2))
 async def test_the_portal_ends_with_exactly_what_was_asked_and_undo_with_what_it_had(number: int, folder: Path) -> None:
     """Random rows over a random portal, by PUT and by batch, with lost answers, held against a model."""
@@ -631,6 +633,7 @@ _EITHER = {"object_type": "", "to_object_type": ""}
 _HEADER = "object_type,from_id,to_object_type,to_id\n"
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     ("rows", "read", "portal", "kept", "exempt"),
     [
@@ -704,6 +707,7 @@ _PAIRED = [
 ]
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     ("rows", "to_type", "portal", "left", "removed"),
     [

@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import pytest
+
 from loader.journal import Journal
 from loader.run.report import Report
 from loader.sandbox import Sandbox
@@ -21,6 +23,7 @@ def total_of(folder: Path) -> Bucket:
     return total
 
 
+@pytest.mark.slow
 async def test_the_series_adds_up_to_the_summary(folder: Path, load_into: Load) -> None:
     """Requests, retries, 429s, faults and rows; every answer has a latency."""
     (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"{n},7\n" for n in range(1, 301)) + "x,7\n")

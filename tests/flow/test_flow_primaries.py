@@ -154,6 +154,7 @@ async def holds(seed: int, folder: Path) -> None:
         assert report.exit_code == 0
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("seed", [1136, 1143, -1, -2])
 async def test_nobody_loses_a_primary_company_for_one_that_did_not_come_about(seed: int, folder: Path) -> None:
     """By PUT and by batch, from both ends, with missing records, lost answers, interruptions; and undo.

@@ -47,6 +47,7 @@ def settings(sandbox: Sandbox, **send: Any) -> Settings:
     )
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     ("ends", "blind", "label", "there", "method"),
     [
@@ -156,6 +157,7 @@ class Sleep:
 WRITES = "PUT|batch/create"
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("clock", ["monotonic", "wall", "both"])
 @pytest.mark.parametrize("method", ["put", "batch"])
 async def test_a_write_that_waited_is_sent_with_what_was_added_meanwhile(method: str, clock: str, folder: Path) -> None:

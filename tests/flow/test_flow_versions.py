@@ -49,6 +49,7 @@ def versions(sandbox: Sandbox) -> set[str]:
     return {"v4" if version == "v3" else version for version in found}
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("version", "method"), [("v4", "put"), ("2025-09", "put"), ("2026-03", "put"), ("2026-09", "batch")]
 )
@@ -152,6 +153,7 @@ async def test_auto_goes_on_with_a_version_that_was_given_by_hand(folder: Path, 
         assert (report.exit_code, versions(sandbox)) == (0, {"2026-03"})
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     ("day", "version", "said"),
     [

@@ -11,6 +11,7 @@ from typing import Any
 
 import openpyxl
 import pandas as pd
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -86,6 +87,7 @@ def test_line_breaks_within_quotes_are_read_back(table: list[list[str]]) -> None
     check(table, read(buffer.getvalue().encode(), "a.csv"))
 
 
+@pytest.mark.slow
 @quick
 @given(table=tables(NOTES))
 def test_what_pandas_writes_as_parquet_is_read_back(table: list[list[str]]) -> None:
@@ -97,6 +99,7 @@ def test_what_pandas_writes_as_parquet_is_read_back(table: list[list[str]]) -> N
         check(table, read(buffer.getvalue(), "a.parquet"))
 
 
+@pytest.mark.slow
 @quick
 @given(table=tables(NOTES.filter(lambda text: "\n" not in text and "\r" not in text)))
 def test_what_pandas_writes_as_csv_and_jsonl_is_read_back(table: list[list[str]]) -> None:
@@ -106,6 +109,7 @@ def test_what_pandas_writes_as_csv_and_jsonl_is_read_back(table: list[list[str]]
     check(table, read(frame.to_json(orient="records", lines=True).encode(), "a.jsonl"))
 
 
+@pytest.mark.slow
 @quick
 @given(
     table=tables(WINDOWS_NOTES),
@@ -132,6 +136,7 @@ def test_every_dialect_that_pandas_writes_is_read_back(
     check(table, read(content, {"": "a.csv", "gzip": "a.csv.gz", "zip": "a.zip"}[packed]))
 
 
+@pytest.mark.slow
 @settings(quick, max_examples=12)
 @given(table=tables(SHEET_NOTES.filter(bool)), above=st.integers(0, 5))
 def test_what_pandas_writes_as_a_workbook_is_read_back(table: list[list[str]], above: int) -> None:

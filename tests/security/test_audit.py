@@ -37,6 +37,7 @@ def test_a_known_vulnerability_fails_the_build_and_says_what_mends_it() -> None:
     assert "VULNERABLE: pyarrow 14.0.0: PYSEC-2023-238, CVE-2023-47248; mended in 14.0.1" in text
 
 
+@pytest.mark.slow
 def test_what_pip_audit_itself_writes_is_understood() -> None:
     """The report's form is its own, so it is written by its own code here."""
     from packaging.version import Version  # noqa: PLC0415 - a second that only this test pays
@@ -135,6 +136,7 @@ def test_nothing_names_where_packages_come_from() -> None:
     assert not [*ROOT.glob("*.lock"), *ROOT.glob("requirements*.txt")]
 
 
+@pytest.mark.slow
 def test_importing_the_loader_opens_and_starts_nothing() -> None:
     """Neither a socket, nor a process, nor a file for writing, nor a thread."""
     program = """

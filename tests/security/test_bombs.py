@@ -85,6 +85,7 @@ def test_a_pickle_is_no_input_whatever_its_name(name: str, tmp_path: Path, capfd
     assert not place.exists()
 
 
+@pytest.mark.slow
 def test_the_loader_unpickles_evaluates_and_starts_nothing() -> None:
     """No call of it in the source: whatever comes in is data. Two modules start what the user names, and no shell."""
     starting = {f"{name}: subprocess" for name in ("on_end.py", "profiles.py")}

@@ -156,6 +156,7 @@ OTHERS = [
 ]
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("more", [(), ("--json",)], ids=["screen", "JSON"])
 def test_other_commands_show_and_write_nothing_evil(make_world: MakeWorld, more: tuple[str, ...]) -> None:
     """The portal's own labels are evil here, too; what the commands write is nobody's formula."""
@@ -208,6 +209,7 @@ def test_the_names_of_files_and_sheets_control_nothing(make_world: MakeWorld) ->
     assert harmful(table(world.folder / "load.results.csv")) == []
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize("evil", EVIL, ids=ascii)
 def test_an_error_is_one_line_that_prints(evil: str, capfd: pytest.CaptureFixture[str]) -> None:
     """Also one that repeats what was typed."""
@@ -356,6 +358,7 @@ PLACES = [
 MINE = '{"mine": 1}'
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize(
     ("place", "dangling"),
     [*((place, False) for place in PLACES), *((place, True) for place in ("load.results.csv", "load.journal-wal"))],

@@ -166,6 +166,7 @@ async def test_errors_of_the_http_library_are_not_carried_along(caplog: pytest.L
 # --- 3: what the system shows of a process
 
 
+@pytest.mark.slow
 def test_a_command_that_holds_a_token_shows_it_in_no_core_and_no_command_line(make_world: MakeWorld) -> None:
     """When requests are made, the limit for core files is 0 and, on Linux, nobody may dump the process.
 

@@ -10,17 +10,20 @@ from tests.simulation.setting import drawn
 from tests.simulation.world import World
 
 
+@pytest.mark.slow_after(4)
 @pytest.mark.parametrize("seed", range(8))
 def test_nothing_is_lost_repeated_or_hurried_whatever_befalls_a_load(seed: int) -> None:
     hold_seed(seed)
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("seed", range(4))
 def test_nothing_out_of_scope_changes_whatever_befalls_a_removal(seed: int) -> None:
     """And each row has its true outcome, and an undo puts back all of it."""
     hold_removal(seed)
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("seed", range(4))
 def test_nothing_out_of_scope_changes_whatever_befalls_a_mirror(seed: int) -> None:
     """And nothing in scope stays that no row asks for."""

@@ -192,6 +192,7 @@ def test_cells_right_of_the_header_reject_their_row(tmp_path: Path) -> None:
     assert judged(source) == ([(3, "4", "5")], [(2, "FIELD_COUNT")])
 
 
+@pytest.mark.slow
 def test_a_sheet_at_its_limit_is_said(tmp_path: Path) -> None:
     """The last row is the last that the format holds."""
     path = xls(tmp_path, {(0, 0): HEAD[0], (0, 1): HEAD[1], (65535, 0): 1, (65535, 1): 2})
@@ -266,6 +267,7 @@ def test_a_protected_old_workbook_is_refused_in_words(tmp_path: Path) -> None:
         opened(path)
 
 
+@pytest.mark.slow
 def test_a_zip_bomb_is_refused_before_it_is_opened(tmp_path: Path) -> None:
     """A workbook that would unpack to hundreds of times its size never reaches the memory."""
     path = xlsx(tmp_path, [HEAD, (1, 2)])

@@ -192,6 +192,7 @@ def test_a_protected_archive_is_refused_in_words(tmp_path: Path) -> None:
         opened(path)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("name", ["a.csv.gz", "a.zip"])
 def test_a_bomb_is_stopped(tmp_path: Path, name: str) -> None:
     """What unpacks to hundreds of times its size is not read to its end."""

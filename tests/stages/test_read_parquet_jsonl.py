@@ -214,6 +214,7 @@ def test_jsonl_without_objects_is_refused(tmp_path: Path) -> None:
         opened(jsonl(tmp_path, "object_id,to_object_id", "1,2"))
 
 
+@pytest.mark.slow
 def test_a_damaged_footer_is_an_error_in_words_or_rows(tmp_path: Path) -> None:
     """Never the end of the process: asked for the sizes of a column, pyarrow would end it for some of these."""
     path = tmp_path / "a.parquet"
@@ -245,6 +246,7 @@ def test_whole_numbers_that_are_no_ids_are_rejected(tmp_path: Path) -> None:
     assert records_of(next(source.chunks()))[2] == ["-5", "7000001", "c"]
 
 
+@pytest.mark.slow
 def test_a_parquet_run_does_not_import_pandas(tmp_path: Path) -> None:
     """Pyarrow imports it behind one's back where a scalar or an array is made of Python's objects: half a second."""
     pq.write_table(pa.table({"object_id": [1, None], "to_object_id": ["2", None]}), tmp_path / "a.parquet")

@@ -395,6 +395,7 @@ def test_a_journal_that_was_cut_is_refused_before_anything_is_sent(tmp_path: Pat
             pass
 
 
+@pytest.mark.slow
 def test_a_log_cut_anywhere_leaves_the_last_whole_commit(tmp_path: Path) -> None:
     """After a power cut the journal holds some number of first commits, whole."""
     path = stage(tmp_path, [chunk([link(row, row, 9) for row in range(2, 12)])])

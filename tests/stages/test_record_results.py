@@ -100,6 +100,7 @@ def test_a_file_is_empty_but_for_its_header_before_anything_is_settled(tmp_path:
         assert written(journal, tmp_path / "r.csv") == []
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize(
     "harm",
     [
@@ -395,6 +396,7 @@ def both_ends() -> list[Row]:
     ]
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize("ending", ["csv", "jsonl"])
 @pytest.mark.parametrize("by_record", [True, False])
 @pytest.mark.parametrize("at_once", [1, 2, 9])

@@ -259,6 +259,7 @@ def test_a_thread_that_cannot_listen_says_so() -> None:
             pass
 
 
+@pytest.mark.slow
 def test_the_command_listens_says_where_and_ends_cleanly(tmp_path: Path) -> None:
     """One line with the settings, a hint, exit 0 (at SIGTERM, too: the README's sandbox ends by that)."""
     portal = tmp_path / "portal.json"

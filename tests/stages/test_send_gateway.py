@@ -75,6 +75,7 @@ def test_a_request_that_fails_every_time_is_made_as_often_as_the_command_allows(
     assert result.attempts == sum(path == PUT.path for _, path, _ in server.sent) == attempts
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("failure", "attempts"),
     [(answer(503), 1), (answer(504), 8), (Reply(200, {}, b"<html>"), 1), (ConnectionFault("reset"), 8)],
@@ -355,6 +356,7 @@ def test_no_more_requests_are_under_way_than_allowed() -> None:
     assert server.most_under_way == 7
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(("seconds", "rate"), [(0.12, Rate(190, 10.0)), (3.0, Rate(190, 10.0))])
 def test_a_quick_and_a_slow_server_are_used_to_the_full(seconds: float, rate: Rate) -> None:
     """What the limiter lets go, which counts a request until it is answered, goes."""

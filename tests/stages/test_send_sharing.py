@@ -79,6 +79,7 @@ def sent_between(server: Server, begin: float, end: float) -> int:
 # --- what loaders that share a limit promise, with time made up
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("starts", [(0.0,), (0.0, 0.05), (0.0, 3.0, 6.0, 12.0)])
 def test_all_loaders_together_keep_to_the_limit_and_use_it(starts: tuple[float, ...], tmp_path: Path) -> None:
     machine = Machine(tmp_path)
@@ -135,6 +136,7 @@ def hold_seed(seed: int, cache: Path) -> None:
     assert len(machine.arrivals) > machine.rate.requests
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("seed", range(2))
 def test_whatever_loaders_do_no_window_holds_more_than_the_limit(seed: int, tmp_path: Path) -> None:
     hold_seed(seed, tmp_path)

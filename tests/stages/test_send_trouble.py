@@ -89,6 +89,7 @@ FAILURES: dict[str, Answered] = {
 }
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(("kind", "rate", "rows"), [("503", Rate(190, 10.0), 1_500), ("reset", Rate(40, 1.0), 2_800)])
 def test_half_failures_for_a_minute_cost_one_request_each_and_no_window_more_than_the_limit(
     rate: Rate, rows: int, kind: str
@@ -110,6 +111,7 @@ def per_second(load: Load, begin: float, end: float) -> float:
     return sum(begin <= moment < end for moment in load.sent) / (end - begin)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("kind", "workers", "seconds"),
     [

@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -87,6 +88,14 @@ def page(journal: Journal, status: Status, *, shown: Callable[[str], str], versi
 
 def filled(template: str, **values: object) -> str:
     """Return a whole page: a template of this folder, filled with values (those of frame.html, too)."""
+    style = files(__package__).joinpath("style.css").read_text("utf-8")
+    fingerprint = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return MARK + _environment().get_template(template).render(style=style, fingerprint=fingerprint, **values)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    """Return what reads the templates; it compiles each of them once."""
     environment = jinja2.Environment(
         autoescape=True,
         finalize=_printable,
@@ -96,9 +105,7 @@ def filled(template: str, **values: object) -> str:
         trim_blocks=True,
     )
     environment.filters |= {"number": format_number, "counted": counted, "moment": moment, "sentence": sentence}
-    style = files(__package__).joinpath("style.css").read_text("utf-8")
-    fingerprint = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return MARK + environment.get_template(template).render(style=style, fingerprint=fingerprint, **values)
+    return environment
 
 
 def _printable(value: object) -> object:
