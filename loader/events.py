@@ -36,6 +36,8 @@ ROWS = [("total", *statuses, "rejected", "pending") for statuses in STATUSES.val
 
 REMOVALS = ("removed", "failed", "exempt_records")
 
+EXPORTED = ("records", "unread", "rejected", "pairs", "lines")
+
 UNDONE = [tuple(each for each in (*TAKEN_BACK, "pending") if each != never) for never in ("restored", "removed", "")]
 """What the pairs of an undo are counted by: what the run did not do cannot be taken back."""
 
@@ -410,11 +412,11 @@ class Explained:
 
 STATES = {
     "reading": "a load reads its inputs",
-    "running": "a load is at work",
+    "running": "a command is at work on it",
     "planned": "everything is read and checked, and nothing is sent yet",
-    "unfinished": "some of it is not sent yet: a limit, or a load that was killed",
-    "stopped": "some rows are not sent yet, because something stopped the load",
-    "finished": "every row has a result",
+    "unfinished": "some of it is not done yet: a limit, or a command that was killed",
+    "stopped": "some of it is not done yet, because something stopped it",
+    "finished": "nothing is left to do",
     "undoing": "an undo has begun to take back what the run did, and is not finished",
     "undone": "an undo took back what the run did",
     "damaged": "the journal cannot be read",
@@ -423,13 +425,13 @@ STATES = {
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The state of a run by its journal, now or when it was set aside for a later run of the same name.
+    """The state of a run by its journal, or of an export, now or when it was set aside for a later one of its name.
 
     `state` is one of `STATES`. `process` is the id of the process at work on it. `stopped` is why it ended early, in a
     sentence. `rows` are the counts of the summary, none while they are not known. Times are UTC, ISO 8601;
     `seconds_ago` is how long ago `last_active_at` is. `next_command` is to be typed in `folder`. `undone` are
     the associations that an undo took back, by what became of them; `removals` what a mirror took off, as in the
-    summary, empty for any other run.
+    summary, empty for any other run. `exported` counts what an export has read so far, and is empty for a run.
     """
 
     results: str
@@ -448,6 +450,7 @@ class Status:
     folder: str | None
     undone: Annotated[Mapping[str, int], keys((), *UNDONE)] = field(default_factory=dict)
     removals: Annotated[Mapping[str, int], keys((), REMOVALS)] = field(default_factory=dict)
+    exported: Annotated[Mapping[str, int], keys((), EXPORTED)] = field(default_factory=dict)
 
 
 class FailedFor(NamedTuple):

@@ -187,8 +187,8 @@ record ids and messages, as the results do.
         short_help="Show where a run stands.",
         help="""Show where a run stands: what is done, what is left, and the command that comes next.
 
-RESULTS is a results file, or a folder whose runs are listed; without it, the working folder. Nothing is changed,
-and it may be asked while a load runs.
+RESULTS is a results file, the file of an export, or a folder whose runs and exports are listed; without it, the
+working folder. Nothing is changed, and it may be asked while a load runs.
 """,
     ),
     "verify": Verb(

@@ -21,6 +21,9 @@ from loader.record.outputs import dated_names
 
 ENDINGS = (".csv", ".jsonl", ".parquet")
 
+STATE = ".export.json"
+"""How the name of the file ends that says how far an export is."""
+
 STANDARD_OUTPUT = "-"
 
 UNREAD_COLUMNS = ("object_type", "object_id", "_input", "_row", "_error_category", "_error_message", "_http_status")
@@ -37,7 +40,8 @@ class ExportState:
     of the list of records begins, or the last named record that is done. `size` and `checksum` are those of the
     lines that are written, `unread_size` the size of the file of records that could not be read. `records` were read,
     and `associated` of them have associations; `pairs` are associated records, `lines` their association types.
-    `complete`: everything is read. `seconds` and the requests are those of all commands.
+    `complete`: everything is read. `seconds` and the requests are those of all commands. `command` is the last of
+    them, to be typed in `folder`, and `stopped` says why that ended early.
     """
 
     identity: Mapping[str, Any]
@@ -61,6 +65,9 @@ class ExportState:
     seconds: float = 0.0
     requests: Mapping[str, int] = field(default_factory=dict)
     exit_code: int | None = None
+    stopped: str = ""
+    command: str | None = None
+    folder: str | None = None
 
 
 class Target(Protocol):
@@ -97,7 +104,7 @@ class ExportFiles:
     @property
     def state(self) -> Path:
         """How far the export is."""
-        return self.output.with_name(f"{self.output.stem}.export.json")
+        return self.output.with_name(f"{self.output.stem}{STATE}")
 
     @property
     def unread(self) -> Path:
@@ -135,24 +142,31 @@ def look(files: ExportFiles, *, fresh: bool = False) -> ExportState | None:
     Raises UsageError for the state of another output, and for a damaged one, unless a `fresh` export sets that aside
     anyway.
     """
-    try:
-        found = json.loads(files.state.read_text("utf-8"))
-        state = ExportState(**found)
-    except FileNotFoundError:
+    if not files.state.exists():
         return None
-    except (OSError, ValueError, TypeError) as error:
+    try:
+        state = state_in(files.state)
+    except UsageError:
         if fresh:
             return None
-        raise UsageError(
-            f"{files.state}: is not the state of an export, or a damaged or another version's one: move it away, or "
-            "start over with --fresh"
-        ) from error
+        raise
     if state.output not in ("", files.output.name):
         raise UsageError(
             f"{files.state} belongs to the export {state.output}, and that of {files.output.name} would have the same "
             f"name: give another --output, such as {files.output.stem}-{files.output.suffix[1:]}{files.output.suffix}"
         )
     return state
+
+
+def state_in(path: Path) -> ExportState:
+    """Return how far the export is whose state a file has; UsageError for any other file."""
+    try:
+        return ExportState(**json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise UsageError(
+            f"{path}: is not the state of an export, or a damaged or another version's one: move it away, or "
+            "start over with --fresh"
+        ) from error
 
 
 def set_aside(files: ExportFiles, started_at: str | None) -> dict[Path, Path]:

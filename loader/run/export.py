@@ -1,5 +1,6 @@
 """Export: write down which records are associated, as a file that a load takes back; or go on where that stopped."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, BinaryIO
@@ -113,7 +114,15 @@ class _Export:
                 )
             else:
                 self.session.note(f"Resuming: {counted(state.records, 'record')} read already.")
-            with ExportFile(files, replace(state, portal_id=portal.portal_id), prepared.lines.head) as file:
+            state = replace(
+                state,
+                portal_id=portal.portal_id,
+                stopped="",
+                exit_code=None,
+                command=command_line(self.settings.command) or None,
+                folder=os.getcwd(),  # noqa: PTH109 - a text is wanted
+            )
+            with ExportFile(files, state, prepared.lines.head) as file:
                 return await self._run(gateway, portal, prepared, file, files)
 
     def _decided(self, files: ExportFiles) -> ExportState | None:
@@ -194,13 +203,13 @@ class _Export:
             stopped = error
             if self.session.stop.at_once:
                 raise
-            target.commit(reading.counted())
+            target.commit(replace(reading.counted(), stopped=str(error), exit_code=error.exit_code))
         return self._report(target.state, files, stopped)
 
     def _report(self, state: ExportState, files: ExportFiles | None, stopped: LoaderError | None) -> ExportReport:
         """Return what becomes of the command, and say it."""
         unread = files.unread if files is not None and state.unread + state.rejected else None
-        exit_code = stopped.exit_code if stopped else state.exit_code or 0
+        exit_code = state.exit_code or 0
         sent, retried, limited = (state.requests.get(each, 0) for each in ("sent", "retried", "rate_limited"))
         figures: ExportFigures = {
             "records": {

@@ -1,17 +1,20 @@
-"""Status: the state of a run, or of every run under a folder, from the journals alone; changes no byte."""
+"""Status: the state of a run or an export, or of all under a folder, from their own files; changes no byte."""
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from loader.errors import JournalError, RecordError, UsageError
-from loader.events import Status
+from loader.events import EXPORTED, Status
 from loader.journal import Counts, Journal, holder, is_journal
 from loader.journal.lock import ENDING as LOCK
+from loader.record.export_file import STATE, ExportFiles, ExportState, state_in
 from loader.record.outputs import is_set_aside, journal_of
 from loader.run.call import Call, Done
 from loader.run.next_command import finish_undo
+from loader.send.clocks import timestamp
 
 _JOURNAL = ".journal"
 _STAGING = "-staging"
@@ -24,33 +27,69 @@ def run(call: Call) -> Done[list[Status]]:
 
 
 def status(results: str | None = None, *, journal: str | None = None, now: datetime | None = None) -> list[Status]:
-    """Return the state of a results file's run, or of all runs under a folder, the latest first.
+    """Return the state of a results file's run, or of all runs and exports under a folder, the latest first.
 
-    `results` is a results file, a journal or a folder; None: the working folder. It also works while a load runs.
-    `journal` is that of the results file, where it is not beside it.
+    `results` is a results file, a journal, the file of an export or a folder; None: the working folder. It also works
+    while a load runs. `journal` is that of the results file, where it is not beside it.
     Raises UsageError when there is no journal.
     """
     moment = now or datetime.now(UTC)
     place = Path(results or ".")
     if journal is not None or not place.is_dir():
         path = journal_of(place, journal)
-        if not _is_run(path):
-            raise UsageError(f"{place}: there is no journal {path}, so no load wrote it: give a results file")
-        return [_status(path, moment)]
-    journals = sorted({path for path in _files_under(place) if _is_run(path)})
-    if not journals:
+        if _is_run(path):
+            return [_status(path, moment)]
+        state = place if place.name.endswith(STATE) else ExportFiles(output=place).state
+        if journal is None and state.exists():
+            return [_export(state, state_in(state), moment)]
+        raise UsageError(f"{place}: there is no journal {path}, so no load wrote it: give a results file")
+    found = []
+    for path in sorted(set(_files_under(place))):
+        if path.name.endswith(STATE):
+            with suppress(UsageError):  # Another program's file.
+                found.append(_export(path, state_in(path), moment))
+        elif _is_run(path):
+            found.append(_status(path, moment))
+    if not found:
         raise UsageError(f"{place}: no run was found there: give a results file, or the folder that it is in")
-    found = [_status(path, moment) for path in journals]
     return sorted(found, key=lambda each: each.last_active_at or "", reverse=True)
 
 
 def _files_under(folder: Path) -> Iterator[Path]:
-    """Yield journals, and what would be one if the load that reads its inputs were further."""
+    """Yield states of exports, journals, and what would be one if the load that reads its inputs were further."""
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             if name.removesuffix(LOCK).endswith(_JOURNAL):
                 yield Path(parent) / name.removesuffix(LOCK)
+            elif name.endswith(STATE):
+                yield Path(parent) / name
+
+
+def _export(path: Path, export: ExportState, now: datetime) -> Status:
+    """Return the state of an export, which stands in a file beside its output."""
+    process = holder(path)
+    output = path.with_name(f"{path.name.removesuffix(STATE)}{Path(export.output).suffix}")
+    is_aside = export.output not in ("", output.name)
+    active = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    state = "finished" if export.finished_at else "stopped" if export.stopped else "unfinished"
+    return Status(
+        results=str(output),
+        state="running" if process else state,
+        set_aside=is_aside,
+        process=process,
+        stopped="" if process else export.stopped,
+        exit_code=export.exit_code,
+        portal_id=export.portal_id,
+        rows={},
+        started_at=export.started_at,
+        last_active_at=timestamp(active),
+        seconds_ago=(now - active).total_seconds(),
+        command=export.command,
+        next_command=None if process or is_aside or export.finished_at else export.command,
+        folder=export.folder,
+        exported={name: getattr(export, name) for name in EXPORTED},
+    )
 
 
 def _is_run(journal: Path) -> bool:

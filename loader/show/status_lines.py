@@ -1,7 +1,7 @@
 """What `status` shows: one run in full, or many, each with its counts and the command that comes next."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -39,7 +39,8 @@ def status_lines(found: Sequence[Status], *, folder: str) -> Iterator[Renderable
 
 
 def _in_short(each: Status) -> Text:
-    parts = [plain(each.results, "bold"), _state(each), plain(_rows(each)), plain(each.stopped)]
+    counts = _rows(each) or _exported(each.exported)
+    parts = [plain(each.results, "bold"), _state(each), plain(counts), plain(each.stopped)]
     return Text(": ").join(part for part in parts if part)
 
 
@@ -47,9 +48,10 @@ def _in_full(each: Status) -> Iterator[Text]:
     facts = {
         "Results": command(each.results),
         "State": Text.assemble(
-            _state(each), f": {loaded(each.rows) if each.state == 'finished' else STATES[each.state]}"
+            _state(each), f": {loaded(each.rows) if each.state == 'finished' and each.rows else STATES[each.state]}"
         ),
         "Stopped": plain(each.stopped),
+        "Exported": plain(_exported(each.exported)),
         "Rows": plain(_rows(each)),
         "Removed": plain(", ".join(counted(count, _REMOVALS[name]) for name, count in each.removals.items() if count)),
         "Undone": plain(", ".join(f"{count:,} {name}" for name, count in each.undone.items() if count)),
@@ -78,6 +80,14 @@ def _rows(each: Status) -> str:
         for name, count in each.rows.items()
         if count or name == "total"
     )
+
+
+def _exported(counts: Mapping[str, int]) -> str:
+    if not counts:
+        return ""
+    lost = {"unread": "not read", "rejected": "rejected"}
+    words = [f"{counted(counts['lines'], 'line')} of {counted(counts['records'], 'record')}"]
+    return ", ".join(words + [f"{counts[name]:,} {word}" for name, word in lost.items() if counts[name]])
 
 
 def ago(seconds: float) -> str:

@@ -339,6 +339,10 @@ def test_an_export_goes_on_where_it_stopped(run: Run, hubspot: Run, folder: Path
         )  # fmt: skip
         assert 1000 <= state["records"] <= 4000
         assert not (folder / "a.csv").exists()
+        stood = run("status", "a.csv")
+        assert stood.out.splitlines()[-1] == first.err.splitlines()[-1]
+        assert "stopped" in stood.out
+        assert f"{state['lines']:,} lines of {state['records']:,} records" in stood.out
         with (folder / "a.csv.part").open("a") as file:
             file.write("0-1,half a li")  # What a crash leaves behind what is known.
         before = sandbox.count("GET", "objects")
@@ -394,6 +398,11 @@ def test_a_finished_export_is_begun_again_only_when_asked(run: Run, hubspot: Run
         assert "nothing was read in HubSpot now" in done.err
         for words in (("--fresh",), ("--by-label",)):
             assert run(*EXPORT, "a.csv", *words).code == 0
+    stood = [json.loads(line) for line in run("status", "--json").out.splitlines()]
+    assert sorted((each["state"], each["set_aside"], each["next_command"]) for each in stood) == [
+        ("finished", False, None), ("finished", True, None), ("finished", True, None),
+    ]  # fmt: skip
+    assert "nothing is left to do" in run("status", "a.csv").out
     kept = [path.name for path in folder.iterdir() if path.name.startswith("a.20")]
     assert sorted(name.split("Z", 1)[1].removeprefix("-2") for name in kept) == [*[".csv"] * 2, *[".export.json"] * 2]
 
