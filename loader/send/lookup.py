@@ -157,10 +157,8 @@ class Lookup:
             held, _ = other.held(empty.to_ids, empty.from_ids)
             must_agree = had_some & (not self._judge.removes) | hides_leads(empty.direction)
             odd = np.isin(empty.to_ids, list(other.unreadable)) | (held > 0) & must_agree
-            for pair, strict in zip(empty.take(odd).each(), must_agree[odd].tolist(), strict=True):
-                error = other.unreadable.get(int(pair.to_object_id), _ends_disagree(pair))
-                if strict or isinstance(error, RecordMerged):
-                    doubted[pair.pair_id] = error
+            for pair in empty.take(odd).each():
+                doubted[pair.pair_id] = other.unreadable.get(int(pair.to_object_id)) or _ends_disagree(pair)
         return doubted
 
     async def _prepared(

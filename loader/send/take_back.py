@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from datetime import datetime
 from typing import NamedTuple
 
-from loader.errors import ApiError, RecordMerged
+from loader.errors import ApiError
 from loader.model import WHOLE_PAIR, AssociationType, Direction, Pair, Result, Singles, Types
 from loader.send.batch import Batch
 from loader.send.clocks import Moment, timestamp
@@ -266,12 +266,12 @@ class TakeBack:
 
 
 def _unread(pairs: Iterable[Pair], reading: Reading, other_end: Reading) -> dict[int, ApiError]:
-    """Return by number why pairs are left as they are: what they have could not be read, or a record is merged."""
+    """Return by number why pairs are left as they are: one of their records could not be read, or is merged."""
     found: dict[int, ApiError] = {}
     for pair in pairs:
-        error = other_end.unreadable.get(int(pair.to_object_id))
-        if why := reading.unreadable.get(int(pair.object_id)) or (error if isinstance(error, RecordMerged) else None):
-            found[pair.pair_id] = why
+        own, other = reading.unreadable.get(int(pair.object_id)), other_end.unreadable.get(int(pair.to_object_id))
+        if error := own or other:
+            found[pair.pair_id] = error
     return found
 
 

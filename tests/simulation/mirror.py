@@ -96,7 +96,8 @@ def nothing_stays(world: World) -> Iterator[str]:
         return
     scope = scope_of(world)
     failed: set[Pair] = set()
-    keep = scope.exempt | world.unread
+    # What a row asks for of a merged record is the survivor's, and may have become so by a row that failed.
+    keep = scope.exempt | world.unread | {*world.hubspot.rules.merged.values()}
     for line in last.lines:
         if line["status"] == "failed":
             record = line["object_type"], int(line["object_id"])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from loader.errors import ApiError, Refused
+from loader.errors import ApiError, Refused, ServerFault
 from loader.model import AssociationType, Demotion, Direction, Image, Lot, Outcome, Pair, Singles, Types
 from loader.send.clocks import FRESH_SECONDS, Moment
 from loader.send.judging import Merging
@@ -273,6 +273,15 @@ def test_a_record_that_cannot_be_read_fails_its_pairs_and_nothing_is_sent_of_the
     assert (outcome.result.error_category, outcome.result.correlation_id) == ("OBJECT_NOT_FOUND", "c-7")
     assert "nothing was sent" in outcome.result.error_message
     assert "no such record" in outcome.result.error_message
+
+
+def test_a_pair_whose_other_record_cannot_be_read_is_not_sent_where_it_may_be_merged() -> None:
+    """Its own record has another association, of which the request might take the labels."""
+    has = {FORWARD: {"1": {"9": types(BOSS)}}}
+    work = Work([straight(pair(1, company=8), pair(2, company=8))], has, bad={"8": ServerFault("busy")})
+    assert [each.pair_id for (each,) in sent_of(work)] == [2]
+    (outcome,) = work.ledger.outcomes
+    assert (*outcome.pair_ids, outcome.status) == (1, "failed")
 
 
 def test_nothing_is_handed_out_on_a_reading_older_than_a_minute() -> None:
