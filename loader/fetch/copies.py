@@ -58,7 +58,10 @@ def copy_to(place: str, files: Sequence[Path], watch: Watch) -> None:
     folder = _folder(place)
     for file in files:
         if folder is None:
-            _upload(address(place), file, watch)
+            there = address(place)
+            what = f"Copying {file.name} to {visible(there.name)}"
+            work = partial(patiently, what, partial(_write, there, file), watch)
+            trying(there, "written", work, watch)
         else:
             with writing(folder):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -72,11 +75,6 @@ def _folder(place: str) -> Path | None:
     if scheme.lower() in ("file", "local"):
         return Path(unquote(rest))
     return None if is_address(place) else Path(place)
-
-
-def _upload(place: Address, file: Path, watch: Watch) -> None:
-    what = f"Copying {file.name} to {visible(place.name)}"
-    trying(place, "written", lambda: patiently(what, partial(_write, place, file), watch), watch)
 
 
 def _write(place: Address, file: Path, moved: Moved) -> None:

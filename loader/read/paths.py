@@ -105,18 +105,17 @@ def _away(given: str, watch: Watch) -> list[Found]:
     place = address(given)
     if place.is_web or not (place.is_pattern or place.url.endswith("/")):
         return [Found(given, _OPEN_WAY if place.scheme == "http" else ())]
-    found = {url: _why_left_out_there(address(url).file_name.rpartition("/")[2]) for url in listed(place, watch)}
+    found: dict[str, str] = {}
+    for url in listed(place, watch):
+        name = address(url).file_name.rpartition("/")[2]
+        if name.endswith((*_OUTPUTS, *_BY_NAME, ".report.html")):  # No journal says which a run has copied there.
+            found[url] = "results of earlier runs, by their names"
+        elif is_clutter(name):
+            found[url] = "hidden or temporary files"
+        else:
+            found[url] = "" if is_table(name) else "not tables, by their names"
     folder = place.url[: -len(place.url.rpartition("/")[2])] if place.is_pattern else place.url
     return _chosen(place.name, found, folder, "there is no file")
-
-
-def _why_left_out_there(name: str) -> str:
-    """Return why an object of a folder is no input, blank for one that is; no journal says which a run has copied."""
-    if name.endswith((*_OUTPUTS, *_BY_NAME, ".report.html")):
-        return "results of earlier runs, by their names"
-    if is_clutter(name):
-        return "hidden or temporary files"
-    return "" if is_table(name) else "not tables, by their names"
 
 
 def _listed(folder: Path) -> list[str]:

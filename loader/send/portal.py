@@ -195,19 +195,18 @@ def _scopes_of(reply: Reply) -> tuple[str, ...]:
 
 def _association_types(reply: Reply, direction: Direction) -> list[dict[str, Any]]:
     """Read the list of association types of one direction; each has `category`, `typeId` (a number) and `label`."""
-    return [_association_type(item, direction, reply) for item in _results_of(reply)]
-
-
-def _association_type(item: object, direction: Direction, reply: Reply) -> dict[str, Any]:
-    entry = item if isinstance(item, dict) else {}
-    category, type_id = text_of(entry.get("category")), text_of(entry.get("typeId"))
-    if not is_category(category) or not is_type_id(type_id):
-        raise _unusable(
-            reply,
-            f"the association types from {' to '.join(direction)} hold one that cannot be used "
-            f"(category {_shown(entry.get('category'))}, type id {_shown(entry.get('typeId'))})",
-        )
-    return {"category": category, "typeId": int(type_id), "label": _text(entry.get("label"))}
+    found: list[dict[str, Any]] = []
+    for item in _results_of(reply):
+        entry = item if isinstance(item, dict) else {}
+        category, type_id = text_of(entry.get("category")), text_of(entry.get("typeId"))
+        if not is_category(category) or not is_type_id(type_id):
+            raise _unusable(
+                reply,
+                f"the association types from {' to '.join(direction)} hold one that cannot be used "
+                f"(category {_shown(entry.get('category'))}, type id {_shown(entry.get('typeId'))})",
+            )
+        found.append({"category": category, "typeId": int(type_id), "label": _text(entry.get("label"))})
+    return found
 
 
 def _limits(reply: Reply) -> dict[AssociationType, int]:
@@ -224,14 +223,13 @@ def _limits(reply: Reply) -> dict[AssociationType, int]:
 
 def _schemas(reply: Reply) -> list[dict[str, Any]]:
     """Read the list of custom objects; each has `objectTypeId`, `fullyQualifiedName`, `name` and `labels`."""
-    return [_schema(item) for item in _results_of(reply) if isinstance(item, dict)]
-
-
-def _schema(item: Mapping[str, object]) -> dict[str, Any]:
-    labels = item.get("labels")
-    named = labels if isinstance(labels, dict) else {}
-    texts = {key: _text(item.get(key)) for key in ("objectTypeId", "fullyQualifiedName", "name")}
-    return {**texts, "labels": {key: _text(named.get(key)) for key in ("singular", "plural")}}
+    found: list[dict[str, Any]] = []
+    for item in _results_of(reply):
+        if isinstance(item, dict):
+            named = item["labels"] if isinstance(item.get("labels"), dict) else {}
+            texts = {key: _text(item.get(key)) for key in ("objectTypeId", "fullyQualifiedName", "name")}
+            found.append({**texts, "labels": {key: _text(named.get(key)) for key in ("singular", "plural")}})
+    return found
 
 
 def _text(value: object) -> str | None:

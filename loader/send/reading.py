@@ -301,14 +301,11 @@ class CurrentAssociations:
             raise endings.not_readable(error) from error
         except Retryable as error:
             return Page(links=NO_LINKS, unexplained=error), request.left_at
-        self._size_up(direction, len(page.links), len(batch))
-        return page, request.left_at
-
-    def _size_up(self, direction: Direction, associations: int, records: int) -> None:
-        """Ask for fewer records at once where each has very many associations, and for more again where not."""
-        fitting = self._most_associations * records // associations if associations else RECORDS_PER_READ
+        # Fewer records at once where each has very many associations, and more again where not.
+        fitting = self._most_associations * len(batch) // len(page.links) if len(page.links) else RECORDS_PER_READ
         most = 2 * self._most.get(direction, self._first)
         self._most[direction] = max(1, min(RECORDS_PER_READ, most, fitting))
+        return page, request.left_at
 
 
 def _refused(error: Refused, batch: Numbers, found: _Found, refusals: int) -> list[Numbers]:
