@@ -17,7 +17,7 @@ from click.core import ParameterSource
 from loader.complain import PROGRAM, complain
 from loader.errors import LoaderError, UsageError
 from loader.options import GROUPS, Option
-from loader.options.kinds import PATH, PATH_OR_ADDRESS, ValueKind
+from loader.options.kinds import PATH, PATH_OR_ADDRESS, PATH_OR_STREAM, ValueKind
 from loader.options.verbs import VERBS, Verb, ignored_options, options_of
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _type(kind: ValueKind) -> click.ParamType[Any]:
         return click.FloatRange(kind.least, kind.most)
     if kind.number is int:
         return click.INT if kind.least is None else click.IntRange(kind.least, kind.most)
-    return click.Path() if kind in (PATH, PATH_OR_ADDRESS) else click.STRING
+    return click.Path() if kind in (PATH, PATH_OR_ADDRESS, PATH_OR_STREAM) else click.STRING
 
 
 def _type_of(metavar: str) -> click.ParamType[Any]:

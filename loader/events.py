@@ -419,6 +419,7 @@ STATES = {
     "finished": "nothing is left to do",
     "undoing": "an undo has begun to take back what the run did, and is not finished",
     "undone": "an undo took back what the run did",
+    "incompatible": "another version of the loader wrote the journal",
     "damaged": "the journal cannot be read",
 }
 

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, TextIO, TypeVar, cast
 from loader import event_loop
 from loader.complain import complain
 from loader.configure import settings_from
-from loader.errors import Interrupted
+from loader.errors import Interrupted, UsageError
 from loader.events import Event, Notify
 from loader.listeners import Listeners, agreement, must_be_able_to_ask, willing
 from loader.options.command import Command
@@ -30,6 +30,9 @@ T = TypeVar("T")
 
 _PR_SET_DUMPABLE = 4
 
+ENDS_WITH_US = "memory://"
+"""Copies there are of use to a program that calls the loader, and end with a command."""
+
 SECONDS_TO_END = 0.8
 """Seconds that a run still gets after a second signal; the journal is complete at any moment."""
 
@@ -40,6 +43,8 @@ def run(given: Command) -> int:
     settings = settings_from(given, os.environ, *say)  # A usage error need not wait for the verb to be imported.
     verb = import_module(VERBS[given.verb].module).run
     stop, values = Stop(), given.values
+    if (place := values.get("copy_to") or "").lower().startswith(ENDS_WITH_US):
+        raise UsageError(f"--copy-to {place} is the memory of this command, and ends with it: give another place")
     if settings.removes and "yes" in values and not values["dry_run"]:
         must_be_able_to_ask(yes=values["yes"])
     with Listeners(given) as notify:

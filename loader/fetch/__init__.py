@@ -1,7 +1,7 @@
 """The fetch stage, before read: what lies elsewhere becomes a private local file, and results are copied elsewhere."""
 
 from loader.fetch.address import Address, address, is_address, without_secrets
-from loader.fetch.copies import check_place, copy_to
+from loader.fetch.copies import check_place, copy_to, keep_beside
 from loader.fetch.fetched import Fetched, Watch, private_copy
 from loader.fetch.objects import fetch, listed
 from loader.fetch.query import fetch_rows, order_note
@@ -16,6 +16,7 @@ __all__ = [
     "fetch",
     "fetch_rows",
     "is_address",
+    "keep_beside",
     "listed",
     "order_note",
     "private_copy",

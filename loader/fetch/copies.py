@@ -1,14 +1,14 @@
 """Finished files copied to another place: a bucket, a server, or a folder of this machine."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
 from loader.errors import UsageError
 from loader.fetch.address import Address, address, is_address, without_secrets
-from loader.fetch.fetched import Watch
+from loader.fetch.fetched import Watch, private_copy
 from loader.fetch.objects import AHEAD, BLOCK, check_backend, file_system, trying
 from loader.fetch.patience import Moved, patiently
 from loader.files import replacing, writing
@@ -67,6 +67,45 @@ def copy_to(place: str, files: Sequence[Path], watch: Watch) -> None:
                 folder.mkdir(parents=True, exist_ok=True)
             with replacing(folder / file.name) as copy, file.open("rb") as source:
                 shutil.copyfileobj(source, copy, BLOCK)
+
+
+def keep_beside(place: str, name: str, names: Iterable[str], may_go: Callable[[Path], bool], watch: Watch) -> str:
+    """Rename a file in a folder, by its address or path, unless it is not there, or `may_go` says so of its content.
+
+    Returns its new name, the first of `names` that no file has, or blank where it was left. Raises as `copy_to` does.
+    """
+    folder = _folder(place)
+    if folder is not None:
+        file = folder / name
+        if not file.is_file() or may_go(file):
+            return ""
+        kept = next(each for each in names if not (folder / each).exists())
+        with writing(folder):
+            file.rename(folder / kept)
+        return kept
+    target = address(place)
+
+    def work(moved: Moved) -> str:
+        files, path = file_system(target)
+        within = path.rstrip("/")
+        there = f"{within}/{name}"
+        if not files.exists(there):
+            return ""
+        with private_copy() as (copy, stream), files.open(there, "rb") as source:
+            while block := source.read(BLOCK):
+                moved.count(len(block))
+                stream.write(block)
+        try:
+            if may_go(copy):
+                return ""
+        finally:
+            copy.unlink()
+        kept = next(each for each in names if not files.exists(f"{within}/{each}"))
+        files.mv(there, f"{within}/{kept}")
+        return kept
+
+    what = f"Looking at {name} in {visible(target.name)}"
+    return trying(target, "written", lambda: patiently(what, work, watch), watch)
 
 
 def _folder(place: str) -> Path | None:

@@ -92,7 +92,8 @@ class Facts:
     `exit_code`, `stopped` and `next_command` are those of the latest command, `seconds`, `requests` and `pace` count
     all of them: `pace` has figures by stretches of `pace_width` seconds (see `show.pace`). `outputs` are the run's
     files by their kind, `kept_failures` failures files that the user had changed, and `failures_written` the SHA-256
-    sums of the failures file, of the new one and the old while one takes the place of the other. `labels`, `exact` and
+    sums of the failures file, of the new one and the old while one takes the place of the other; `failures_copied` is
+    that of the one that `--copy-to` copied last. `labels`, `exact` and
     `sample` are a verification's: each type's label by its key, whether a pair may hold nothing else, how it was drawn.
     `removals_agreed`: it is known what a mirror takes off, and `--max-removals` allows it; `removals_done`: it has.
     `unlabelled` are the types that HubSpot adds to every pair of a direction, `label_columns` each input's, by number,
@@ -126,6 +127,7 @@ class Facts:
     tables: Mapping[str, OutputTable] = field(default_factory=dict)
     kept_failures: tuple[str, ...] = ()
     failures_written: tuple[str, ...] = ()
+    failures_copied: str = ""
     undo: Undo | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     exact: bool = False

@@ -211,9 +211,10 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
     if application != APPLICATION:
         raise JournalError(f"{path} is not the journal of a load: move it away, or give another --results")
     if version != FORMAT:
+        which = "an older" if version < FORMAT else "a newer"
         raise OtherFormat(
-            f"{path} was written by another version of the loader (format {version}, this one is {FORMAT}): go on with "
-            "that version, or move the journal and its results away"
+            f"{path}: {which} version of the loader wrote this journal (format {version}; this one reads {FORMAT}): "
+            "continue with that version, or start over with --fresh, which keeps its files under another name"
         )
     if after_a_crash:
         whole = connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"

@@ -20,6 +20,7 @@ from loader.options.kinds import (
     NAME,
     PATH,
     PATH_OR_ADDRESS,
+    PATH_OR_STREAM,
     PORTAL_ID,
     RATE,
     TEXT,
@@ -317,7 +318,7 @@ class ExportOptions(TypedDict, total=False):
     """What an export reads, and where it writes. `ids` names the records; how it is read, the options beside it say."""
 
     output: Annotated[Path, Option("--output",
-        "Where the export goes: .csv, .jsonl or .parquet, or - for standard output as CSV.", PATH)]
+        "Where the export goes: .csv, .jsonl or .parquet, or - for standard output as CSV.", PATH_OR_STREAM)]
     ids: Annotated[Path, Option("--ids",
         "Only the records in the object_id column of this input.", PATH_OR_ADDRESS, metavar="INPUT")]
     by_label: Annotated[bool, Option("--by-label",

@@ -145,13 +145,20 @@ def _path(text: str) -> str:
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
         # Not shown: it may hold a password.
         raise ValueError("needs a file of this machine, not an address; load --copy-to copies results elsewhere.")
+    if text == "-":
+        raise ValueError("needs the name of a file: - does not mean standard input or output here.")
     return text
+
+
+def _path_or_stream(text: str) -> str:
+    return text if text == "-" else _path(text)
 
 
 TEXT = ValueKind(read=str)
 NAME = ValueKind(read=lambda text: text or None)
 """A text; a blank one counts as none."""
 PATH = ValueKind(read=_path)
+PATH_OR_STREAM = ValueKind(read=_path_or_stream)
 PATH_OR_ADDRESS = ValueKind(read=str)
 FLAG = ValueKind(read=_flag)
 COMMAND = ValueKind(read=_command)

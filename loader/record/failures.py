@@ -17,11 +17,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO, NamedTuple
 
+from loader.errors import JournalError, RecordError
 from loader.files import replacing, writing
 from loader.journal import Journal, Line, failed_records
 from loader.reasons import Reason, explain
 from loader.record.csv_text import csv_line
-from loader.record.outputs import FailuresForm, Outputs, dated_names, is_workbook
+from loader.record.outputs import FailuresForm, Outputs, dated_names, is_set_aside, is_workbook
 from loader.record.workbook import WorkbookWriter
 from loader.text import visible
 
@@ -88,9 +89,9 @@ def write_failures(outputs: Outputs, journal: Journal, now: datetime) -> Failure
         beside.seek(0)
         digest = hashlib.file_digest(beside, "sha256").hexdigest()
         # What is there may be the same already, as a plan wrote it.
-        kept = None if digest in _digests(path) else _make_way(outputs, journal, now)
+        kept = None if digest in digests(path) else _make_way(outputs, journal, now)
         # Before the new file has its name: after a crash between the two, either is known as the loader's.
-        journal.remember(failures_written=(*_digests(path), digest))
+        journal.remember(failures_written=(*digests(path), digest))
     return Failures(written, kept, named)
 
 
@@ -120,7 +121,23 @@ def _opened(path: Path, file: BinaryIO, header: Sequence[str], form: FailuresFor
 
 def is_mended(path: Path, journal: Journal) -> bool:
     """Return True for a failures file that is not what the run of this journal wrote last."""
-    return bool(set(_digests(path)) - set(journal.facts.failures_written))
+    return bool(set(digests(path)) - set(journal.facts.failures_written))
+
+
+def is_copy(path: Path, outputs: Outputs, copied_last: str) -> bool:
+    """Return True for a failures file that is as it was copied elsewhere by this run (`copied_last`) or an earlier one.
+
+    Then it holds no corrections. An earlier run is known as long as its journal is kept.
+    """
+    found = set(digests(path))
+    if found <= {copied_last, *digests(outputs.failures)}:
+        return True
+    journals = (each for each in outputs.journal.parent.iterdir() if is_set_aside(each, outputs.stem))
+    for journal in sorted(journals, reverse=True):  # The latest first.
+        with suppress(JournalError, RecordError), Journal(journal, read_only=True) as earlier:
+            if found <= {earlier.facts.failures_copied}:
+                return True
+    return False
 
 
 def is_failures_file(path: Path) -> bool:
@@ -151,7 +168,7 @@ def has_mended_files(journal: Journal) -> bool:
     return is_mended(failures, journal) or any(path.exists() for path in kept)
 
 
-def _digests(path: Path) -> list[str]:
+def digests(path: Path) -> list[str]:
     """Return the SHA-256 of a file that is there and holds something, else nothing."""
     with writing(path):
         if not path.is_file() or not path.stat().st_size:

@@ -3,12 +3,16 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain, count
 from pathlib import Path
+from typing import Any
 
 from loader.errors import LoaderError
 from loader.events import Finished, Note
-from loader.fetch import Watch, check_place, copy_to, without_secrets
+from loader.fetch import Watch, check_place, copy_to, keep_beside, without_secrets
+from loader.journal import AsyncJournal, Journal
 from loader.read import Input
+from loader.record.failures import digests, is_copy
 from loader.record.outputs import Outputs
 from loader.record.summary import write_summary
 from loader.run.next_command import same_command
@@ -29,10 +33,13 @@ def _files(outputs: Outputs) -> list[Path]:
     return [outputs.results, outputs.failures, outputs.beside("report.html"), outputs.summary]
 
 
-async def copied(session: Session, place: str, outputs: Outputs, finished: Finished) -> Finished:
+async def copied(
+    session: Session, place: str, outputs: Outputs, journal: AsyncJournal[Any], finished: Finished
+) -> Finished:
     """Copy results, failures, report and summary where `--copy-to` says, and return how the command ended then.
 
-    A copy that fails takes nothing away: it is reported, and the same command copies again.
+    A copy that fails takes nothing away: it is reported, and the same command copies again. A failures file that
+    was corrected there is kept under a dated name.
     """
     # There is no failures file without a row, and no report unless it was made.
     files = [file for file in _files(outputs) if file.exists()]
@@ -40,6 +47,10 @@ async def copied(session: Session, place: str, outputs: Outputs, finished: Finis
     stop = Stop() if session.stop.asked() else session.stop
     watch = Watch(stop=stop, doing=session.does, timeout=session.settings.connection.timeout)
     try:
+        if outputs.failures in files:
+            copied_last = journal.facts.failures_copied
+            kept = await asyncio.to_thread(_keep_corrections, session, place, outputs, copied_last, watch)
+            session.note(kept)
         await asyncio.to_thread(copy_to, place, files, watch)
     except LoaderError as error:
         session.notify(Note(f"--copy-to failed, and the files are here: {error}", serious=True))
@@ -51,5 +62,18 @@ async def copied(session: Session, place: str, outputs: Outputs, finished: Finis
         }
         await asyncio.to_thread(write_summary, outputs.summary, summary)
         return replace(finished, summary=summary)
+    await journal.call(Journal.remember, failures_copied="".join(digests(outputs.failures)))
     session.note(f"Copied to {visible(without_secrets(place))}: {', '.join(file.name for file in files)}.")
     return finished
+
+
+def _keep_corrections(session: Session, place: str, outputs: Outputs, copied_last: str, watch: Watch) -> str:
+    """Give a failures file that was corrected where it is to be copied a dated name, and return that in a sentence."""
+    name, stamp = outputs.failures.name, session.moment()[:19].replace("-", "").replace(":", "")
+    ending = name.removeprefix(f"{outputs.stem}.")
+    names = (f"{outputs.stem}.{stamp}Z{number}.{ending}" for number in chain([""], count(-2, -1)))
+    kept = keep_beside(place, name, names, lambda file: is_copy(file, outputs, copied_last), watch)
+    where = visible(without_secrets(place))
+    return (
+        f"{name} has been changed at {where} since it was copied there, so it is kept there as {kept}" if kept else ""
+    )

@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from loader.errors import JournalError, RecordError, UsageError
+from loader.errors import JournalError, OtherFormat, RecordError, UsageError
 from loader.events import EXPORTED, Status
 from loader.journal import Counts, Journal, holder, is_journal
 from loader.journal.lock import ENDING as LOCK
@@ -103,6 +103,8 @@ def _status(journal: Path, now: datetime) -> Status:
     try:
         with Journal(journal, read_only=True) as found:
             return status_of(found, process, now)
+    except OtherFormat as error:
+        return _without_a_plan(journal, "incompatible", process, str(error))
     except (JournalError, RecordError, ValueError) as error:
         why = f"{journal} cannot be read ({error.__cause__ or error})"
         return _without_a_plan(journal, "damaged", process, why)

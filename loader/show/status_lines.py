@@ -16,6 +16,7 @@ _STYLES = {
     "finished": "green",
     "undoing": "yellow",
     "stopped": "yellow",
+    "incompatible": "yellow",
     "damaged": "red",
 }
 

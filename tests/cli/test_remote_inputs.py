@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 
 import loader
+from loader import terminal
 from loader.fetch import objects
 from loader.journal import Journal
 from tests.cli.conftest import CONTACTS, Done
@@ -34,8 +35,9 @@ ROWS = b"object_id,to_object_id\n101,201\n102,202\n"
 
 
 @pytest.fixture
-def memory() -> Iterator[Any]:
-    """A file system in memory (`memory://`), empty."""
+def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A file system in memory (`memory://`), empty, that does not end with a command."""
+    monkeypatch.setattr(terminal, "ENDS_WITH_US", "-")
     files = fsspec.filesystem("memory")
     yield files
     files.store.clear()
@@ -329,6 +331,51 @@ def test_a_copy_that_fails_is_a_warning_and_an_exit_code(
     assert json.loads(memory.cat("/x/a.summary.json"))["exit_code"] == 0
     with hubspot(faults=[{"fault": "477", "times": 1}]):
         assert load("a.csv", "--copy-to", "backup", "--fresh").code == 5
+
+
+@pytest.mark.parametrize("place", ["memory://share", "share"])
+def test_corrections_at_the_place_of_the_copies_are_kept(
+    place: str, memory: Any, sandbox: Any, load: Run, folder: Path
+) -> None:
+    """Under a dated name, be it the same run or the next night's; a copy that nobody has touched is replaced."""
+    (folder / "share").mkdir()
+
+    def there() -> dict[str, bytes]:
+        if place == "share":
+            return {file.name: file.read_bytes() for file in (folder / "share").glob("*failures.csv")}
+        return {name.rpartition("/")[2]: memory.cat(name) for name in memory.glob("/share/*failures.csv")}
+
+    def correct() -> None:
+        content = there()["a.failures.csv"].replace(b"bad", b"103")
+        memory.pipe("/share/a.failures.csv", content)
+        (folder / "share" / "a.failures.csv").write_bytes(content)
+
+    for night in range(3):  # The first run, the next night's, and that of the night after the corrections.
+        (folder / "a.csv").write_bytes(ROWS + b"bad,%d\n" % (203 + night))
+        done = load("a.csv", "--copy-to", place)
+        assert done.code == 1
+        if night < 2:
+            assert list(there()) == ["a.failures.csv"], "nobody has touched that of the night before"
+        if night == 1:
+            correct()
+    kept, last = sorted(there().items())
+    assert b"103,204" in kept[1]
+    assert last == ("a.failures.csv", (folder / "a.failures.csv").read_bytes())
+    assert (
+        f"a.failures.csv has been changed at {place} since it was copied there, so it is kept there as {kept[0]}"
+        in (done.err)
+    )
+    correct()
+    assert load("a.csv", "--copy-to", place).code == 1
+    assert len(there()) == 3, "also where the same command copies again"
+
+
+def test_a_copy_that_would_end_with_the_command_is_refused(sandbox: Any, load: Run, folder: Path) -> None:
+    """It would be copied, and be gone."""
+    (folder / "a.csv").write_bytes(ROWS)
+    done = load("a.csv", "--copy-to", "memory://share")
+    assert (done.code, "--copy-to memory://share is the memory of this command" in done.err) == (2, True)
+    assert not sandbox.requests
 
 
 @pytest.mark.parametrize("place", ["memory://in", "in", "file://{folder}/in"])

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -194,6 +195,22 @@ def test_a_next_command_says_where_to_type_it(
     (folder / "elsewhere").mkdir()
     monkeypatch.chdir(folder / "elsewhere")
     assert f"Next, in {folder}: association-loader" in status("..").out
+
+
+def test_a_journal_of_another_version_is_not_called_damaged(
+    sandbox: Sandbox, load: Run, status: Run, folder: Path
+) -> None:
+    """It says which version wrote it, and what can be done."""
+    (folder / "a.csv").write_text(ROWS)
+    load("a.csv")
+    for version, word in ((3, "an older"), (999, "a newer")):
+        with sqlite3.connect(folder / "a.journal") as database:
+            database.execute(f"PRAGMA user_version = {version}")
+        database.close()
+        said = status("a.results.csv").out
+        assert "incompatible" in said
+        assert f"{word} version of the loader wrote this journal" in said
+        assert "continue with that version, or start over with --fresh" in said
 
 
 def test_a_damaged_journal_is_said_and_hides_no_other_run(

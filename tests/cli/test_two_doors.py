@@ -40,7 +40,7 @@ VALUES: dict[str, Any] = {
     "--max-removals": "0",
     "--daily-reserve": "5%",
     "--max-duration": "90m",
-    "--copy-to": "memory://copies",
+    "--copy-to": "copies",
     "--limit": 1,
     "--again": "20h",
     "--keep": 3,

@@ -158,6 +158,7 @@ def test_a_log_file_that_is_an_input(refused: Run, folder: Path) -> None:
         ["--timeout", "0"],
         ["--nonsense"],
         ["--api-version", "v3"],
+        *([word, "-"] for word in ("--failures", "--journal", "--log-file", "--metrics-file", "--config")),
     ],
 )
 def test_an_option_that_means_nothing(wrong: list[str], refused: Run, folder: Path) -> None:
