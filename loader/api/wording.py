@@ -115,7 +115,7 @@ def awaitable(
     def decorated(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
         @functools.wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
-            return Call(function.__name__, function(*args, **kwargs))
+            return PythonCall(function.__name__, function(*args, **kwargs))
 
         if sys.version_info >= (3, 12):
             inspect.markcoroutinefunction(call)
@@ -124,7 +124,7 @@ def awaitable(
     return decorated
 
 
-class Call(Coroutine[Any, Any, T]):
+class PythonCall(Coroutine[Any, Any, T]):
     """A call that is to be awaited: its coroutine, which says what to do when it is taken for a report."""
 
     def __init__(self, name: str, coroutine: Coroutine[Any, Any, T]) -> None:

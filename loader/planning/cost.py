@@ -155,7 +155,7 @@ def _unread(reading: Reading, records: Numbers) -> list[ApiError]:
     return unread
 
 
-def replacing(send: SendSettings) -> str | None:
+def replacing_note(send: SendSettings) -> str | None:
     """Return what a person should know before labels are taken off, or None."""
     if send.existing != "replace":
         return None

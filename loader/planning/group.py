@@ -13,7 +13,7 @@ from loader.model import Specification, hides_leads
 from loader.planning.orient import (
     ORIENTED,
     Kinds,
-    Reject,
+    TakeRejects,
     Why,
     as_written,
     begins,
@@ -46,7 +46,7 @@ def group(
     journal: NewJournal,
     *,
     by_record: bool,
-    reject: Reject,
+    reject: TakeRejects,
     check: Callable[[], None],
 ) -> dict[int, Specification]:
     """Make one pair of all rows that name the same two records; return by number what pairs are sent as.
@@ -72,7 +72,14 @@ class _Grouping:
     """The grouping of rows that can all be sent."""
 
     def __init__(
-        self, rows: Spool, path: Path, kinds: Kinds, journal: NewJournal, *, reject: Reject, check: Callable[[], None]
+        self,
+        rows: Spool,
+        path: Path,
+        kinds: Kinds,
+        journal: NewJournal,
+        *,
+        reject: TakeRejects,
+        check: Callable[[], None],
     ) -> None:
         self._rows = rows
         self._path = path

@@ -145,7 +145,7 @@ def refuse_options(
             raise UsageError(verdict.message)
 
 
-def wrong_address(
+def of_another_portal(
     row_kind: RowKind, resolved: Resolved, names: ObjectTypes, portal_id: str | None, *, offline: bool
 ) -> Unresolved | None:
     """Return why rows cannot be sent whose ids were read from addresses; None where nothing is wrong.

@@ -36,7 +36,7 @@ class Why(NamedTuple):
     field: str = ""
 
 
-Reject: TypeAlias = Callable[[Records, Iterable[Why]], None]
+TakeRejects: TypeAlias = Callable[[Records, Iterable[Why]], None]
 """Takes over rows, as they are written (see `ROW`), that are never sent."""
 
 
@@ -115,7 +115,7 @@ def _all_known(kinds: Sequence[int], resolved: Mapping[int, Resolved]) -> bool:
     return all(resolved[kind].inverse is not None for kind in kinds)
 
 
-def oriented(rows: Spool, kinds: Kinds, reject: Reject, ids: Callable[[Records], Flags]) -> Iterator[Records]:
+def oriented(rows: Spool, kinds: Kinds, reject: TakeRejects, ids: Callable[[Records], Flags]) -> Iterator[Records]:
     """Yield the rows that can be sent, seen from their main ends.
 
     `ids` puts record ids in the place of own keys, rejects rows of which a record was not found, and tells the others.
@@ -200,7 +200,7 @@ def _singles(rows: Records, kinds: Kinds) -> Records:
 
 
 def without_contradictions(
-    block: Records, kinds: Kinds, found: Mapping[tuple[int, int], tuple[int, int]], reject: Reject
+    block: Records, kinds: Kinds, found: Mapping[tuple[int, int], tuple[int, int]], reject: TakeRejects
 ) -> Records:
     """Return the rows that give no record a second primary record, and reject all the others."""
     written = as_written(block)

@@ -27,7 +27,7 @@ _CASELESS = frozenset({"email", "domain"})
 _LIKE_A_NUMBER = re.compile(r"[+-]?[0-9][0-9.,]*", re.ASCII)
 
 
-class Records(Protocol):
+class RecordFinder(Protocol):
     """Looks records up by a property's value; `portal_id` is the portal that they are in, once that is known."""
 
     portal_id: str | None
@@ -135,7 +135,7 @@ class Inquiry:
     and has answered nothing yet, the property cannot be looked up at all.
     """
 
-    def __init__(self, records: Records, question: Question, total: int) -> None:
+    def __init__(self, records: RecordFinder, question: Question, total: int) -> None:
         self._records = records
         self._question = question
         self._patience = min(total, 2)
@@ -170,7 +170,11 @@ class Inquiry:
 
 
 async def look_up(
-    staging: Staging, directions: Mapping[int, Direction], names: ObjectTypes, records: Records | None, notify: Notify
+    staging: Staging,
+    directions: Mapping[int, Direction],
+    names: ObjectTypes,
+    records: RecordFinder | None,
+    notify: Notify,
 ) -> tuple[LookedUp, ...]:
     """Find the records of all own keys, each value looked up once, and return what was found.
 
@@ -198,7 +202,7 @@ async def look_up(
 
 
 async def _ask(  # noqa: PLR0917 - called in one place, above
-    question: Question, staging: Staging, lookups: Lookups, records: Records, total: int, notify: Notify
+    question: Question, staging: Staging, lookups: Lookups, records: RecordFinder, total: int, notify: Notify
 ) -> LookedUp:
     """Look up every value of one question that has no answer on disk."""
     inquiry = Inquiry(records, question, total)

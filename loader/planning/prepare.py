@@ -22,10 +22,10 @@ from loader.model import Resolved, RowKind, Unresolved
 from loader.planning.association_limits import Limits, reject_beyond_limits
 from loader.planning.association_types import AssociationTypes
 from loader.planning.cost import ARCHIVE, Ahead, costs, method_for
-from loader.planning.names import learn, refuse_options, resolve_names, wrong_address
+from loader.planning.names import learn, of_another_portal, refuse_options, resolve_names
 from loader.planning.new_labels import plan_labels
 from loader.planning.object_types import ObjectTypes
-from loader.planning.own_keys import Records, look_up
+from loader.planning.own_keys import RecordFinder, look_up
 from loader.planning.staging import Staging
 from loader.read import Input
 from loader.reasons import explain
@@ -58,7 +58,7 @@ def read_all(staging: Staging, inputs: Sequence[Input], notify: Notify, stop: St
     staging.name_types(ObjectTypes())
 
 
-class PortalWithRecords(Records, Limits, Protocol):
+class PortalWithRecords(RecordFinder, Limits, Protocol):
     """What is read from a portal: labels, custom objects, association limits, records by a unique property."""
 
 
@@ -114,7 +114,9 @@ async def resolve_and_group(
     refuse_options(settings.read, kinds, verdicts)
     for kind, verdict in verdicts.items():
         if isinstance(verdict, Resolved):
-            verdicts[kind] = wrong_address(kinds[kind], verdict, names, portal_id, offline=portal is None) or verdict
+            verdicts[kind] = (
+                of_another_portal(kinds[kind], verdict, names, portal_id, offline=portal is None) or verdict
+            )
     await thread.call(Staging.name_types, names)
     directions = {kind: verdict.direction for kind, verdict in verdicts.items() if isinstance(verdict, Resolved)}
     mirror = settings.send.existing == "mirror"

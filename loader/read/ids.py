@@ -9,7 +9,7 @@ import numpy.typing as npt
 from loader.object_type_names import TYPE_IDS
 from loader.read.cells import INVISIBLE, is_blank, listed, show, trim
 from loader.read.hints import instead_of_id
-from loader.read.table import Cells, Numbers
+from loader.read.table import Cells, NumberColumn
 from loader.values import LOST
 
 LARGEST = 2**63 - 1
@@ -123,7 +123,7 @@ def plain_ids(column: Cells, *, lists: bool) -> tuple[npt.NDArray[np.int64], npt
     A plain cell is an id as HubSpot writes it or, with `lists`, several with `;` between; the others must be judged one
     by one. No plain cell reaches `judge`: what it would refuse must not be plain.
     """
-    if isinstance(column, Numbers):
+    if isinstance(column, NumberColumn):
         is_plain = (column.numbers > 0) & (column.numbers < _ABOVE_PLAIN)
         return column.numbers[is_plain], np.where(is_plain, 1, -1)
     filled = list(filter(None, column))

@@ -67,10 +67,10 @@ class Input:
 
         Raises InputError where the file is damaged, or has changed since it was opened.
         """
-        from loader.read.judge import Judge  # noqa: PLC0415 - numpy: only who reads rows waits for it
+        from loader.read.judge import RecordJudge  # noqa: PLC0415 - numpy: only who reads rows waits for it
 
         settings, counts = self._table.settings, Counter[str]()
-        judge = Judge(self._table.shown, self._table.reader, self._columns, settings, counts)
+        judge = RecordJudge(self._table.shown, self._table.reader, self._columns, settings, counts)
         records = 0
         for batch in self._table.batches(counts):
             if batch.rows:

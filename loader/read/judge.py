@@ -64,11 +64,11 @@ class _Blank(NamedTuple):
     row_kind: RowKind
 
 
-Verdict = tuple[str, Column, Judged]
+CellVerdict = tuple[str, Column, Judged]
 """A field of a row, the column that it is read from, and what was found there."""
 
 
-class Judge:
+class RecordJudge:
     """Judges the batches of one table; `repairs` counts what was repaired, by sentence."""
 
     def __init__(
@@ -229,7 +229,7 @@ class Judge:
             if part == before:
                 yield _Blank(row, judged.record_id if in_order else "", _with_addresses(row_kinds[0], judged, None))
 
-    def _unsure(self, place: int, batch: RecordBatch) -> list[Verdict]:
+    def _unsure(self, place: int, batch: RecordBatch) -> list[CellVerdict]:
         """Return the record's type, category and label cells whose content is lost: they only look blank."""
         own = self._columns.own.items()
         marked = [(field, column, batch.marks.get((place, column.position))) for field, column in own]
@@ -262,7 +262,7 @@ class Judge:
             self._repairs[f"{{n}} {judged.repair}."] += 1
         return judged
 
-    def _problem(self, row: int, verdicts: Sequence[Verdict], missing: str) -> tuple[str, Mark]:
+    def _problem(self, row: int, verdicts: Sequence[CellVerdict], missing: str) -> tuple[str, Mark]:
         """Return the first thing that is wrong with a row, and the field where it is; at least one is `missing`."""
         for field, where, verdict in verdicts:
             if verdict.reason:

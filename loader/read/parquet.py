@@ -14,7 +14,7 @@ from loader.read.cells import is_blank, show
 from loader.read.columns import is_header, no_header
 from loader.read.faults import reading
 from loader.read.packed import Packed, is_bomb, refuse_bomb
-from loader.read.table import BATCH, NUL, Cells, Mark, Numbers, RecordBatch, Table
+from loader.read.table import BATCH, NUL, Cells, Mark, NumberColumn, RecordBatch, Table
 from loader.settings import InputSettings
 from loader.values import significand_bits, text_of
 
@@ -73,9 +73,9 @@ def _batch(columns: list[Cells], row: int, marks: dict[tuple[int, int], Mark]) -
     rows = range(row, row + len(columns[0]))
     batch = RecordBatch(rows=rows, columns=columns, marks=marks)
     for column in columns:
-        if not isinstance(column, Numbers) and "\0" in "".join(column):
+        if not isinstance(column, NumberColumn) and "\0" in "".join(column):
             batch.faults.update({place: NUL for place, cell in enumerate(column) if "\0" in cell})
-    if isinstance(columns[0], Numbers) or all(columns[0]):
+    if isinstance(columns[0], NumberColumn) or all(columns[0]):
         return batch
     blank = {place for place, cell in enumerate(columns[0]) if not cell and all(map(is_blank, batch.record(place)))}
     kept = [place for place in range(len(rows)) if place not in blank]
@@ -100,7 +100,7 @@ def _texts(column: Any, index: int, marks: dict[tuple[int, int], Mark]) -> Cells
     kind = column.type
     if pa.types.is_signed_integer(kind) and not column.null_count:
         whole = pc.cast(column, pa.int64())
-        return Numbers(np.frombuffer(whole.buffers()[1], np.int64, len(whole), 8 * whole.offset))
+        return NumberColumn(np.frombuffer(whole.buffers()[1], np.int64, len(whole), 8 * whole.offset))
     if pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
         texts: list[Any] = pc.cast(column, pa.large_string()).to_pylist()
         # Not by pc.fill_null: like to_numpy, it imports pandas, which takes half a second.

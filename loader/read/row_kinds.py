@@ -82,7 +82,9 @@ class RowKindsOf:
             return known
         if len(self._memory) >= _REMEMBERED:
             self._memory.clear()
-        own = dict(zip([field for field in _OWN if field in self._columns.own], map(as_written, key), strict=True))
+        own = dict(
+            zip([field for field in _OWN if field in self._columns.own], map(label_as_written, key), strict=True)
+        )
         labels = _labels(own.get("label", ""))
         row_kinds = tuple(self._row_kind({**own, "label": label}) for label in labels)
         if sum(map(len, key)) <= _LONGEST:
@@ -114,7 +116,7 @@ class RowKindsOf:
 
 def labels_in(cell: str) -> list[str]:
     """Return the labels that a cell of the label's column names, as a load reads them."""
-    return _labels(as_written(cell))
+    return _labels(label_as_written(cell))
 
 
 def label_cell(label: str, written: Callable[[str], str]) -> str:
@@ -133,7 +135,7 @@ def _labels(label: str) -> list[str]:
     return [label] if label.endswith(_CUT) else split(label)
 
 
-def as_written(cell: str) -> str:
+def label_as_written(cell: str) -> str:
     """Return a cell without outer blanks and without the apostrophe that our own files have before a formula."""
     bare = trim(cell)
     if len(bare) > _LONGEST:

@@ -18,7 +18,7 @@ Cells = Sequence[str]
 """The cells of one column as text."""
 
 
-class Numbers(Sequence[str]):
+class NumberColumn(Sequence[str]):
     """A column of 64-bit whole numbers, none blank, which becomes text only where that is needed."""
 
     def __init__(self, numbers: "npt.NDArray[np.int64]") -> None:
@@ -31,7 +31,7 @@ class Numbers(Sequence[str]):
         return map(str, self.numbers.tolist())
 
     def __getitem__(self, place: Any) -> Any:
-        return str(self.numbers[place]) if isinstance(place, int) else Numbers(self.numbers[place])
+        return str(self.numbers[place]) if isinstance(place, int) else NumberColumn(self.numbers[place])
 
 
 class Mark(NamedTuple):

@@ -67,7 +67,7 @@ class Earlier:
     last_work: datetime | None
 
 
-def look(outputs: Outputs, *, fresh: bool = False) -> Earlier | None:
+def earlier_run(outputs: Outputs, *, fresh: bool = False) -> Earlier | None:
     """Return the run whose journal is beside the results, or None; changes nothing.
 
     Raises JournalError for a journal that is none, or damaged, or holds an unfinished run of another version, and

@@ -24,7 +24,7 @@ from loader.journal import (
     put_in_place,
 )
 from loader.journal.scope import LoadJournal
-from loader.planning.cost import advice, costs, method_for, replacing
+from loader.planning.cost import advice, costs, method_for, replacing_note
 from loader.planning.prepare import read_all
 from loader.planning.staging import Staging
 from loader.read import Input
@@ -44,7 +44,7 @@ from loader.run.earlier_files import (
     remove_old_runs,
     set_earlier_files_aside,
 )
-from loader.run.identity import Decision, Earlier, decide, identity, look
+from loader.run.identity import Decision, Earlier, decide, earlier_run, identity
 from loader.run.meter import Meter
 from loader.run.mirror import plan_removals, refuse_part_of_a_file, takes_off, taking_off
 from loader.run.next_command import is_reloadable, next_command, same_command
@@ -114,8 +114,8 @@ class _Load:
     async def run(self) -> Report:
         """Begin a run, or resume the one that is there."""
         self.stop.check()
-        earlier = await asyncio.to_thread(look, self.outputs, fresh=self.settings.fresh)
-        self.session.speak(earlier.identity.get("api_version") if earlier else None)
+        earlier = await asyncio.to_thread(earlier_run, self.outputs, fresh=self.settings.fresh)
+        self.session.choose_api_version(earlier.identity.get("api_version") if earlier else None)
         bound = await asyncio.to_thread(identity, self.settings, self.inputs)
         decision = decide(earlier, bound, self.settings, self.outputs, self.now())
         check_failures_name(self.settings, self.outputs, earlier)
@@ -123,7 +123,7 @@ class _Load:
             if earlier.finished and not (self.settings.retry_failed or earlier.to_repeat):
                 return await self._repeat_report(earlier)
             return await self._go_on(earlier)
-        self.session.speak(None)
+        self.session.choose_api_version(None)
         bound["api_version"] = self.settings.connection.api_version
         return await self._begin(bound, earlier, decision)
 
@@ -207,7 +207,7 @@ class _Load:
         for name, understood in event.inputs.items():
             if not understood.records:
                 self.notify(Note(f"{name} holds no rows: nothing is loaded from it", serious=True))
-        self.session.note(replacing(self.settings.send), advice(event, self.settings.send))
+        self.session.note(replacing_note(self.settings.send), advice(event, self.settings.send))
         self.session.note_ending_version()
         return account, None, event.new_labels
 

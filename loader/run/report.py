@@ -136,10 +136,10 @@ class ExportReport:
                 while batch := [json.loads(line) for line in islice(file, rows)]:
                     yield pd.DataFrame(batch, columns=list(FIELDS), dtype="str")
         else:
-            from loader.read.row_kinds import as_written  # noqa: PLC0415 - imports numpy
+            from loader.read.row_kinds import label_as_written  # noqa: PLC0415 - imports numpy
 
             for frame in pd.read_csv(self.path, dtype="str", keep_default_na=False, chunksize=rows):
-                yield frame.assign(label=frame["label"].map(as_written))
+                yield frame.assign(label=frame["label"].map(label_as_written))
 
 
 @dataclass(frozen=True, slots=True)

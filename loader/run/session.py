@@ -74,9 +74,9 @@ class Session:
         self.began = self._reported_at = self.around.clock()
         self._given = settings
         self.settings = settings
-        self.speak(None)
+        self.choose_api_version(None)
 
-    def speak(self, began_with: object) -> None:
+    def choose_api_version(self, began_with: object) -> None:
         """Where `--api-version` leaves it to the loader, speak the version that a run began with, else the day's."""
         if self._given.connection.api_version == AUTO:
             of_the_day = OLD if self.around.now().date() < NEW_FROM else NEW

@@ -103,7 +103,7 @@ class OAuthToken:
         rotated = answer.get("refresh_token")
         if isinstance(rotated, str) and _TOKEN.fullmatch(rotated):
             self._refresh_token = Secret(rotated)
-        portal = replies.text_of(answer.get("hub_id"))
+        portal = replies.json_text(answer.get("hub_id"))
         return portal if replies.PORTAL_ID.fullmatch(portal) else None
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from loader.errors import ApiError, RecordMerged, Refused, Retryable, ServerFault
 from loader.model import Outcome, Pair, Pairs
 from loader.send import api, retry
-from loader.send.batch_replies import Created, created_pairs
+from loader.send.batch_replies import CreatedPairs, created_pairs
 from loader.send.clocks import timestamp
 from loader.send.gateway import Gateway, Superseded
 from loader.send.outcomes import Record, divided, failed, numbers_of, outcome, outcomes, plain
@@ -40,7 +40,7 @@ class _Step(NamedTuple):
 class _Doubt(NamedTuple):
     """Pairs that an answer, of this status, does not mention: they are to be read back."""
 
-    answer: Created
+    answer: CreatedPairs
     status: int
     step: _Step
 

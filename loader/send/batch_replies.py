@@ -19,12 +19,12 @@ from loader.send.replies import (
     context_of,
     correlation_id_of,
     fields,
+    json_text,
     labels_of,
     message_of,
     not_json,
     printable,
     sentence_of,
-    text_of,
 )
 
 COMPLETE = "COMPLETE"
@@ -85,10 +85,10 @@ def decoded(decoder: Decoder[T], reply: Reply, statuses: Collection[int]) -> T:
 
 def not_complete(reply: Reply, status: object) -> ServerFault:
     """Return the error that an answer is which says that the work is not done."""
-    return unreadable(reply, f"is not complete ({printable(text_of(status))[:30]})")
+    return unreadable(reply, f"is not complete ({printable(json_text(status))[:30]})")
 
 
-class Created(NamedTuple):
+class CreatedPairs(NamedTuple):
     """What a batch create says: the pairs set, by their labels; those refused, with why; the numbers of all others.
 
     `unexplained` is an error that could be about any of the pairs that are not mentioned. An answer that is not
@@ -107,14 +107,14 @@ class Created(NamedTuple):
 NONE = np.zeros(0, np.int64)
 
 
-def created_pairs(reply: Reply, pairs: Pairs) -> Created:
+def created_pairs(reply: Reply, pairs: Pairs) -> CreatedPairs:
     """Read a batch create's answer (201, 207, or 200 in the dated versions), matched by pair, whatever its order.
 
     Which ids the context of an error names, and under what key, is not documented. Raises ServerFault for an answer
     that cannot be read.
     """
     if reply.status in CREATED and (created := _all_created(reply, pairs)):
-        return Created(created, [], NONE, None)
+        return CreatedPairs(created, [], NONE, None)
     return _created_one_by_one(reply, pairs)
 
 
@@ -141,7 +141,7 @@ def _all_created(reply: Reply, pairs: Pairs) -> list[tuple[tuple[str, ...], Pair
     return [(labels_of(each), pairs.take(labels == place)) for place, each in enumerate(sets)]
 
 
-def _created_one_by_one(reply: Reply, sent: Pairs) -> Created:
+def _created_one_by_one(reply: Reply, sent: Pairs) -> CreatedPairs:
     answer = decoded(_CREATE, reply, CREATED)
     pairs = list(sent.each())
     created, left, others = _matched(pairs, answer.results)
@@ -162,7 +162,7 @@ def _created_one_by_one(reply: Reply, sent: Pairs) -> Created:
     refused |= merged
     why = [(pair, refused[pair.pair_id]) for pair in pairs if pair.pair_id in refused]
     by_labels = [(labels, sent.take(np.isin(sent.numbers, _numbers(some)))) for labels, some in created.items()]
-    return Created(by_labels, why, _numbers(silent), unexplained, answer.status == COMPLETE, bool(others))
+    return CreatedPairs(by_labels, why, _numbers(silent), unexplained, answer.status == COMPLETE, bool(others))
 
 
 def _numbers(pairs: Sequence[Pair]) -> Numbers:
@@ -177,7 +177,7 @@ def _matched(
     The others are the ids of pairs that were not sent.
     """
     found = {
-        (text_of(each.from_object_id), text_of(each.to_object_id)): labels_of(each.labels) if each.labels else ()
+        (json_text(each.from_object_id), json_text(each.to_object_id)): labels_of(each.labels) if each.labels else ()
         for each in results
     }
     created: dict[tuple[str, ...], list[Pair]] = {}
@@ -241,7 +241,7 @@ def item_error(error: object, reply: Reply) -> Refused:
     return Refused(
         message_of(item, reply),
         status=reply.status,
-        category=printable(text_of(item.get("category")) or "ERROR_IN_ANSWER"),
+        category=printable(json_text(item.get("category")) or "ERROR_IN_ANSWER"),
         correlation_id=correlation_id_of(item, reply),
         sentence=sentence_of(item),
         context=context_of(item),

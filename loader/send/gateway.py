@@ -31,7 +31,7 @@ from loader.send.auth import OAuthToken, StaticToken, hidden, hide, without
 from loader.send.clocks import FRESH_SECONDS, Clocks
 from loader.send.limiter import GIVE_UP_SECONDS, Limiter
 from loader.send.replies import Reply
-from loader.send.waiting import Waiting
+from loader.send.waiting import WaitingRequests
 from loader.settings import Settings
 
 T = TypeVar("T")
@@ -171,7 +171,7 @@ class Gateway:
         self._asked_usage = False
         self._warned_of_rate = False
         self._notify = say
-        self._waiting = Waiting(host=host, limiter=limiter, clock=surroundings.clock, now=surroundings.now)
+        self._waiting = WaitingRequests(host=host, limiter=limiter, clock=surroundings.clock, now=surroundings.now)
         self.held_up: Callable[[], None] = lambda: None
         self.in_flight: set[asyncio.Task[Any] | None] = set()
         self.traffic = Traffic()

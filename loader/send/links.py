@@ -27,9 +27,9 @@ from loader.send.replies import (
     context_of,
     is_category,
     is_type_id,
+    json_text,
     loads,
     not_json,
-    text_of,
 )
 
 STATUSES = (200, 207)
@@ -275,7 +275,7 @@ def united(links: Links) -> Links:
 
 def _record_id(value: object) -> int:
     """Return a record id, written as text or as a number; 0 for anything else."""
-    text = text_of(value)
+    text = json_text(value)
     number = int(text) if RECORD_ID.fullmatch(text) else 0
     return number if number <= LARGEST_ID else 0
 
@@ -296,7 +296,7 @@ def _types(text: bytes, reply: Reply) -> Types:
         raise not_json(reply) from error
     if len(named) > _MOST_TYPES:
         raise unreadable(reply, f"gives one pair more than {_MOST_TYPES} association types")
-    return frozenset(_type(each.category, text_of(each.type_id), reply) for each in named)
+    return frozenset(_type(each.category, json_text(each.type_id), reply) for each in named)
 
 
 def _type(category: object, type_id: str, reply: Reply) -> AssociationType:
@@ -307,7 +307,7 @@ def _type(category: object, type_id: str, reply: Reply) -> AssociationType:
 
 def _next_page(paging: object, reply: Reply) -> str:
     following = paging.get("next") if isinstance(paging, dict) else None
-    after = text_of(following.get("after")) if isinstance(following, dict) else ""
+    after = json_text(following.get("after")) if isinstance(following, dict) else ""
     if len(after) > _LONGEST_AFTER:
         raise unreadable(reply, "names a next page by an endless text")
     return after

@@ -38,7 +38,7 @@ Lacking = tuple[Case, Judgement]
 """Pairs for which there is something to send."""
 
 
-class Ledger(Protocol):
+class LotLedger(Protocol):
     """Where pairs come from, and where it is written down what they were and what became of them."""
 
     @property
@@ -70,7 +70,7 @@ class Lookup:
     """
 
     def __init__(
-        self, ledger: Ledger, current: Current, *, clocks: Clocks, now: Callable[[], datetime], judge: Judge
+        self, ledger: LotLedger, current: Current, *, clocks: Clocks, now: Callable[[], datetime], judge: Judge
     ) -> None:
         self._ledger = ledger
         self._current = current

@@ -57,7 +57,7 @@ def joined(stretches: Sequence[Stretch]) -> Stretch:
     )
 
 
-class Source(Protocol):
+class DraftSource(Protocol):
     """Where drafts come from: it knows whether what they say is still right, and brings it up to date."""
 
     def is_old(self, moment: Moment) -> bool:
@@ -80,7 +80,7 @@ class Draft:
     being looked up once more, and must not leave meanwhile.
     """
 
-    def __init__(self, stretch: Stretch, source: Source, start: int = 0, stop: int | None = None) -> None:
+    def __init__(self, stretch: Stretch, source: DraftSource, start: int = 0, stop: int | None = None) -> None:
         self.stretch = stretch
         self._start = start
         self._stop = len(stretch) if stop is None else stop
@@ -204,7 +204,7 @@ class Queue:
             count -= len(stretch)
         return found
 
-    def draft(self, count: int, source: Source) -> Draft:
+    def draft(self, count: int, source: DraftSource) -> Draft:
         """Return the first `count` pairs, or as many as there are, as the draft of a request."""
         first, start = self._stretches[0], self._taken
         if len(first) - start > count:

@@ -16,7 +16,7 @@ from loader.send.api import Request
 from loader.send.auth import StaticToken
 from loader.send.gateway import Gateway
 from loader.send.records import RecordPage, record_page, records_found
-from loader.send.replies import PORTAL_ID, Reply, fields_with, is_category, is_type_id, printable, text_of
+from loader.send.replies import PORTAL_ID, Reply, fields_with, is_category, is_type_id, json_text, printable
 
 T = TypeVar("T")
 
@@ -175,7 +175,7 @@ def _results_of(reply: Reply) -> list[Any]:
 def _account_of(reply: Reply) -> Account:
     """Read the account details (`portalId`, `timeZone`, `accountType`); HubSpot gives no name of an account there."""
     body = fields_with(reply, key="portalId", kind=(int, str))
-    portal_id, time_zone = text_of(body["portalId"]), body.get("timeZone")
+    portal_id, time_zone = json_text(body["portalId"]), body.get("timeZone")
     if not PORTAL_ID.fullmatch(portal_id):
         raise _unusable(reply, f"HubSpot's account details have no account number ({_shown(body['portalId'])})")
     kind = body.get("accountType")
@@ -198,7 +198,7 @@ def _association_types(reply: Reply, direction: Direction) -> list[dict[str, Any
     found: list[dict[str, Any]] = []
     for item in _results_of(reply):
         entry = item if isinstance(item, dict) else {}
-        category, type_id = text_of(entry.get("category")), text_of(entry.get("typeId"))
+        category, type_id = json_text(entry.get("category")), json_text(entry.get("typeId"))
         if not is_category(category) or not is_type_id(type_id):
             raise _unusable(
                 reply,
@@ -214,7 +214,7 @@ def _limits(reply: Reply) -> dict[AssociationType, int]:
     found: dict[AssociationType, int] = {}
     for item in _results_of(reply):
         entry = item if isinstance(item, dict) else {}
-        category, type_id = text_of(entry.get("category")), text_of(entry.get("typeId"))
+        category, type_id = json_text(entry.get("category")), json_text(entry.get("typeId"))
         most = entry.get("userEnforcedMaxToObjectIds")
         if is_category(category) and is_type_id(type_id) and isinstance(most, int) and most >= 0:
             found[AssociationType(category, int(type_id))] = most
@@ -241,7 +241,7 @@ def _text(value: object) -> str | None:
 
 
 def _shown(value: object) -> str:
-    return printable(repr(value if isinstance(value, str) else text_of(value) or type(value).__name__)[:100])
+    return printable(repr(value if isinstance(value, str) else json_text(value) or type(value).__name__)[:100])
 
 
 def _unusable(reply: Reply, what: str) -> UnusableAnswer:

@@ -14,7 +14,7 @@ import numpy as np
 from loader.model import concatenate
 from loader.send.clocks import FRESH_SECONDS, Clocks, Moment
 from loader.send.judging import Judge, Merging
-from loader.send.lookup import Ledger, Lookup
+from loader.send.lookup import Lookup, LotLedger
 from loader.send.outgoing import Draft, Queue, Queues, joined, unread
 from loader.send.reading import RECORDS_PER_READ, Current
 
@@ -33,7 +33,7 @@ class ReadFirst:
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: LotLedger,
         current: Current,
         *,
         capacity: int,

@@ -33,7 +33,7 @@ MOST_ASSOCIATIONS = 100_000
 
 LARGEST_ANSWER = 2**26
 
-Records = npt.NDArray[np.int64] | Sequence[int]
+WantedRecords = npt.NDArray[np.int64] | Sequence[int]
 """The ids of records of one object type, in any order; each is read once."""
 
 
@@ -125,12 +125,12 @@ def _places(known: Numbers, wanted: Numbers) -> tuple[npt.NDArray[np.intp], npt.
 class Current(Protocol):
     """Reads what records are associated with now."""
 
-    async def read(self, direction: Direction, records: Records) -> Reading:
+    async def read(self, direction: Direction, records: WantedRecords) -> Reading:
         """Return what was found of each record, or why it cannot be read."""
 
 
 async def read_fresh(
-    current: Current, clocks: Clocks, direction: Direction, records: Records
+    current: Current, clocks: Clocks, direction: Direction, records: WantedRecords
 ) -> tuple[Reading, Moment]:
     """Read records, once more where that took so long that it is old at its end; return when that was, too."""
     for _ in range(MOST_READINGS):
@@ -238,7 +238,7 @@ class CurrentAssociations:
         self._clocks = gateway.clocks
         self._most: dict[Direction, int] = {}
 
-    async def read(self, direction: Direction, records: Records) -> Reading:
+    async def read(self, direction: Direction, records: WantedRecords) -> Reading:
         """Return what these records of the first object type are associated with among those of the second.
 
         Pages are followed to the end. Of a request that HubSpot refuses, the records that it names cannot be read and
@@ -251,7 +251,7 @@ class CurrentAssociations:
         return Reading(found.links, found.unreadable, oldest)
 
     async def stream(
-        self, direction: Direction, records: Records, unreadable: dict[int, ApiError]
+        self, direction: Direction, records: WantedRecords, unreadable: dict[int, ApiError]
     ) -> AsyncIterator[Links]:
         """Yield what `read` finds, page by page: nothing is kept, however many associations a record has.
 
@@ -264,7 +264,7 @@ class CurrentAssociations:
                 yield links
             found.links.clear()
 
-    async def _pages(self, direction: Direction, records: Records, found: _Found) -> AsyncIterator[Moment]:
+    async def _pages(self, direction: Direction, records: WantedRecords, found: _Found) -> AsyncIterator[Moment]:
         """Read page after page; after each, yield when its request left."""
         wanted = distinct(np.asarray(records, np.int64))
         begins: Begins = {}

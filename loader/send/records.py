@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from loader.errors import ServerFault
 from loader.model import Question, RecordsFound
-from loader.send.replies import Reply, fields, text_of
+from loader.send.replies import Reply, fields, json_text
 
 _RECORD_ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 _LARGEST_ID = 2**63 - 1
@@ -39,14 +39,14 @@ def record_page(reply: Reply) -> RecordPage:
     if not isinstance(results, list):
         raise _unreadable(reply, "has no results")
     following = paging.get("next") if isinstance(paging, dict) else None
-    after = text_of(following.get("after")) if isinstance(following, dict) else ""
+    after = json_text(following.get("after")) if isinstance(following, dict) else ""
     if len(after) > LONGEST_AFTER:
         raise _unreadable(reply, "names a next page by an endless text")
     return RecordPage([_id_of(item, reply) for item in results], after)
 
 
 def _id_of(item: object, reply: Reply) -> int:
-    record_id = text_of(item.get("id")) if isinstance(item, dict) else ""
+    record_id = json_text(item.get("id")) if isinstance(item, dict) else ""
     if not _RECORD_ID.fullmatch(record_id) or int(record_id) > _LARGEST_ID:
         raise _unreadable(reply, "names a record without its id")
     return int(record_id)
@@ -56,7 +56,7 @@ def _record(item: object, id_property: str, reply: Reply) -> tuple[str, str]:
     properties = item.get("properties") if isinstance(item, dict) else None
     record_id = str(_id_of(item, reply))
     value = properties.get(id_property) if isinstance(properties, dict) else None
-    return record_id, value if isinstance(value, str) else text_of(value)
+    return record_id, value if isinstance(value, str) else json_text(value)
 
 
 def _absent(errors: object) -> set[str]:
@@ -64,7 +64,7 @@ def _absent(errors: object) -> set[str]:
     for error in errors if isinstance(errors, list) else []:
         context = error.get("context") if isinstance(error, dict) else None
         ids = context.get("ids") if isinstance(context, dict) else None
-        named.update(text_of(each) for each in (ids if isinstance(ids, list) else ()))
+        named.update(json_text(each) for each in (ids if isinstance(ids, list) else ()))
     return named
 
 

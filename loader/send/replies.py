@@ -166,7 +166,7 @@ def _error(reply: Reply, now: datetime) -> ApiError:
     body = _fields(reply)
     message = message_of(body, reply)
     wait = retry.retry_after(reply.headers.get("retry-after"), now)
-    category = printable(text_of(body.get("category")) or text_of(body.get("errorType")) or f"HTTP_{reply.status}")
+    category = printable(json_text(body.get("category")) or json_text(body.get("errorType")) or f"HTTP_{reply.status}")
     if reply.status == 403:
         message = _scopes(body) or printable(advised(category, 403, message))
     return _kind(reply, body)(
@@ -192,7 +192,7 @@ def _kind(reply: Reply, body: Mapping[str, object]) -> type[ApiError]:
 
 def correlation_id_of(body: Mapping[str, object], reply: Reply) -> str:
     """Return what HubSpot's support asks for, or blank."""
-    return printable(text_of(body.get("correlationId")) or reply.headers.get("x-hubspot-correlation-id", ""))
+    return printable(json_text(body.get("correlationId")) or reply.headers.get("x-hubspot-correlation-id", ""))
 
 
 def _fields(reply: Reply) -> Mapping[str, object]:
@@ -203,7 +203,7 @@ def _fields(reply: Reply) -> Mapping[str, object]:
     return body if isinstance(body, dict) else {}
 
 
-def text_of(value: object) -> str:
+def json_text(value: object) -> str:
     """Return a text or a whole number as text; blank for anything else."""
     if type(value) is str:
         return value
@@ -242,7 +242,7 @@ def with_details(sentence: str, context: Mapping[str, Iterable[str]], more: Iter
 
 def sentence_of(body: Mapping[str, object]) -> str:
     """Return HubSpot's sentence from an error, blank where it has none."""
-    return printable(text_of(body.get("message")))
+    return printable(json_text(body.get("message")))
 
 
 def context_of(body: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
@@ -255,13 +255,13 @@ def context_of(body: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
     for context in contexts:
         for key, values in context.items() if isinstance(context, dict) else ():
             if isinstance(values, list):
-                found[key] = found.get(key, ()) + tuple(map(text_of, values))
+                found[key] = found.get(key, ()) + tuple(map(json_text, values))
     return found
 
 
 def _limit(reply: Reply, body: Mapping[str, object]) -> type[ApiError]:
     """Which limit a 429 means: by `policyName`, else the message, else what the headers say of the day."""
-    policy, message = text_of(body.get("policyName")), text_of(body.get("message")).lower()
+    policy, message = json_text(body.get("policyName")), json_text(body.get("message")).lower()
     if policy:
         return DailyQuotaSpent if policy.upper() == "DAILY" else RateLimited
     if "daily" in message or daily_quota(reply.headers)[0] == 0:
@@ -318,18 +318,18 @@ def created(reply: Reply, pair: Pair) -> Created:
         raise Refused(
             message_of(body, reply),
             status=reply.status,
-            category=printable(text_of(body.get("category")) or "ERROR_IN_ANSWER"),
+            category=printable(json_text(body.get("category")) or "ERROR_IN_ANSWER"),
             correlation_id=correlation_id_of(body, reply),
         )
     entity = body.get("entity")
     if not isinstance(entity, dict):
         entity = body
-    resource_id = text_of(body.get("createdResourceId"))
+    resource_id = json_text(body.get("createdResourceId"))
     if not resource_id and not ("fromObjectId" in entity and "toObjectId" in entity):
         raise _unclear(reply)
     ids = [
-        text_of(entity.get("fromObjectId", pair.object_id)),
-        text_of(entity.get("toObjectId", pair.to_object_id)),
+        json_text(entity.get("fromObjectId", pair.object_id)),
+        json_text(entity.get("toObjectId", pair.to_object_id)),
     ]
     if ids != [pair.object_id, pair.to_object_id]:
         raise _of_another(ids, pair, reply)
@@ -342,7 +342,7 @@ def created(reply: Reply, pair: Pair) -> Created:
 def labels_of(named: object) -> tuple[str, ...]:
     """Return the labels that an answer gives a pair, the first of very many, safe to show; `named` is a sequence."""
     first = named[: MOST_LABELS + 1] if isinstance(named, list | tuple) else []
-    texts = [printable(text) for each in first if (text := text_of(each))]
+    texts = [printable(text) for each in first if (text := json_text(each))]
     return tuple(texts) if len(texts) <= MOST_LABELS else (*texts[:MOST_LABELS], "…")
 
 

@@ -17,7 +17,7 @@ SLOW_AFTER = 5.0
 
 
 @dataclass(slots=True, kw_only=True)
-class Waiting:
+class WaitingRequests:
     """Looks at a gateway's requests. `host` is what people call the server; `clock` gives seconds, monotonic.
 
     `departures` has the moment when each request left that is not answered yet. `last_failure` is the last failed

@@ -133,16 +133,16 @@ def test_an_input_that_changes_while_it_is_read_is_refused(
     make_world: MakeWorld, harm: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Item 63: what is hashed must be what is read, to the byte: exit code 2, nothing sent, and no file is left."""
-    from loader.read.judge import Judge  # noqa: PLC0415 - it is patched here only
+    from loader.read.judge import RecordJudge  # noqa: PLC0415 - it is patched here only
 
     world = make_world(ROWS)
-    true = Judge.chunks
+    true = RecordJudge.chunks
 
-    def chunk(self: Judge, batch: Any) -> Any:
+    def chunk(self: RecordJudge, batch: Any) -> Any:
         HARMS[harm](world.folder / "load.csv")
         return true(self, batch)
 
-    monkeypatch.setattr(Judge, "chunks", chunk)
+    monkeypatch.setattr(RecordJudge, "chunks", chunk)
     ending = world.run(*CREW)
     assert ending.exit_code == 2, ending.said
     assert ending.said.count("\n") == 1

@@ -11,7 +11,7 @@ from loader.errors import ServerFault, Stopped
 from loader.model import AssociationType, Outcome, Pair
 from loader.send import api
 from loader.send.batch import Batch
-from loader.send.batch_replies import Created, created_pairs
+from loader.send.batch_replies import CreatedPairs, created_pairs
 from loader.send.gateway import Gateway
 from loader.send.replies import Reply
 from tests.stages.columns import draft_of, pairs_of
@@ -39,11 +39,11 @@ def error(**context: list[str]) -> dict[str, Any]:
     return {"status": "error", "category": "VALIDATION_ERROR", "message": "no", "context": context}
 
 
-def read(body: Any, status: int = 201, pairs: Sequence[Pair] = PAIRS) -> Created:
+def read(body: Any, status: int = 201, pairs: Sequence[Pair] = PAIRS) -> CreatedPairs:
     return created_pairs(Reply(status, {}, json.dumps(body).encode()), pairs_of(pairs))
 
 
-def numbers(found: Created) -> tuple[list[int], list[int], list[int], bool]:
+def numbers(found: CreatedPairs) -> tuple[list[int], list[int], list[int], bool]:
     """Return the pairs created, refused and not mentioned, and whether an error explains nothing."""
     created = [number for _, pairs in found.created for number in pairs.numbers.tolist()]
     refused = [one.pair_id for one, _ in found.refused]

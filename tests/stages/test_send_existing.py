@@ -13,7 +13,7 @@ from loader.model import AssociationType, Demotion, Direction, Image, Lot, Outco
 from loader.send.clocks import FRESH_SECONDS, Moment
 from loader.send.judging import Merging
 from loader.send.read_first import WAIT_SECONDS, ReadFirst
-from loader.send.reading import RECORDS_PER_READ, Reading, Records
+from loader.send.reading import RECORDS_PER_READ, Reading, WantedRecords
 from tests.stages.columns import pairs_of, reading_of
 from tests.stages.fake_time import clock, run
 
@@ -140,7 +140,7 @@ class FakeCurrent:
     seconds: float = 1.0
     asked: list[tuple[Direction, list[str]]] = field(default_factory=list)
 
-    async def read(self, direction: Direction, records: Records) -> Reading:
+    async def read(self, direction: Direction, records: WantedRecords) -> Reading:
         ids = [str(each) for each in dict.fromkeys(records)]
         self.asked.append((direction, ids))
         await asyncio.sleep(self.seconds)
@@ -350,7 +350,7 @@ def test_a_bundle_is_filled_from_several_lots_but_never_waits_for_long() -> None
         sizes: list[int] = []
         reading = work.current.read
 
-        async def slowly(direction: Direction, records: Records) -> Reading:
+        async def slowly(direction: Direction, records: WantedRecords) -> Reading:
             await asyncio.sleep(pause)
             return await reading(direction, records)
 
