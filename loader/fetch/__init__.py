@@ -2,7 +2,7 @@
 
 from loader.fetch.address import Address, address, is_address, without_secrets
 from loader.fetch.copies import check_place, copy_to, keep_beside
-from loader.fetch.fetched import Fetched, Watch, private_copy
+from loader.fetch.fetched import Fetched, Watch, private_copy, remove_copy
 from loader.fetch.objects import fetch, listed
 from loader.fetch.query import fetch_rows, order_note
 
@@ -20,5 +20,6 @@ __all__ = [
     "listed",
     "order_note",
     "private_copy",
+    "remove_copy",
     "without_secrets",
 ]

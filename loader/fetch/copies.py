@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from loader.errors import UsageError
 from loader.fetch.address import Address, address, is_address, without_secrets
-from loader.fetch.fetched import Watch, private_copy
+from loader.fetch.fetched import Watch, private_copy, remove_copy
 from loader.fetch.objects import AHEAD, BLOCK, check_backend, file_system, trying
 from loader.fetch.patience import Moved, patiently
 from loader.files import replacing, writing
@@ -99,7 +99,7 @@ def keep_beside(place: str, name: str, names: Iterable[str], may_go: Callable[[P
             if may_go(copy):
                 return ""
         finally:
-            copy.unlink()
+            remove_copy(copy)
         kept = next(each for each in names if not files.exists(f"{within}/{each}"))
         files.mv(there, f"{within}/{kept}")
         return kept

@@ -1,9 +1,14 @@
 """What every way of fetching has in common: the private copy, and what is reported and obeyed meanwhile."""
 
+import fcntl
 import os
+import shutil
+import stat
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -38,15 +43,85 @@ class Watch:
     timeout: float = 30.0
 
 
+_PREFIX, _LOCK = "association-loader-copies-", "lock"
+_YOUNG = 60.0
+"""Seconds; a folder so young may be one whose lock is about to be taken."""
+
+
+class _Copies:
+    """The copies of this process, in a private folder that is there as long as one of them is.
+
+    Its lock ends with the process, however that ends: so a later one knows which folders were left behind by a kill.
+    """
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._of = ("", 0)
+        self._folder = Path()
+        self._lock = -1
+        self._paths: set[Path] = set()
+
+    def new(self) -> tuple[int, Path]:
+        """Return a new file, open, and its path."""
+        with self._guard:
+            of = (tempfile.gettempdir(), os.getpid())  # A forked process has copies of its own.
+            if self._of != of or not self._paths or not self._folder.is_dir():
+                _remove_left_behind(Path(of[0]))
+                self._of, self._paths = of, set()
+                self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+                self._lock = _opened_lock(self._folder)
+                with suppress(
+                    OSError
+                ):  # Where no file can be locked, nothing is known of a folder that is left behind.
+                    fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            handle, name = tempfile.mkstemp(dir=self._folder, suffix=".input")
+            self._paths.add(Path(name))
+            return handle, Path(name)
+
+    def remove(self, path: Path) -> None:
+        """Remove a file, and with the last one the folder."""
+        with self._guard:
+            path.unlink(missing_ok=True)
+            if path in self._paths:
+                self._paths.discard(path)
+                if not self._paths:
+                    shutil.rmtree(self._folder, ignore_errors=True)
+                    os.close(self._lock)
+
+
+_copies = _Copies()
+remove_copy = _copies.remove
+
+
 @contextmanager
 def private_copy() -> Iterator[tuple[Path, BinaryIO]]:
-    """Yield a temporary file to be filled, and its path; it stays, closed, unless the block raises."""
-    # mkstemp makes the file readable by its owner only, whatever the umask.
-    handle, name = tempfile.mkstemp(prefix="association-loader-", suffix=".input")
-    path = Path(name)
+    """Yield a temporary file to be filled, and its path; it stays, closed, unless the block raises.
+
+    Its owner alone can read it, whatever the umask. `remove_copy` removes it.
+    """
+    handle, path = _copies.new()
     try:
         with os.fdopen(handle, "wb") as file:
             yield path, file
     except BaseException:
-        path.unlink(missing_ok=True)
+        remove_copy(path)
         raise
+
+
+def _opened_lock(folder: Path) -> int:
+    return os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+
+
+def _remove_left_behind(place: Path) -> None:
+    """Remove the folders of this user's processes that were killed."""
+    for folder in place.glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            facts = folder.lstat()
+            is_ours = stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.geteuid()
+            if is_ours and time.time() - facts.st_mtime > _YOUNG:
+                lock = _opened_lock(folder)
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder)
+                finally:
+                    os.close(lock)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from loader.errors import InputError, UsageError
-from loader.fetch import Fetched, Watch, address, fetch, fetch_rows, is_address, order_note, private_copy
+from loader.fetch import Fetched, Watch, address, fetch, fetch_rows, is_address, order_note, private_copy, remove_copy
 from loader.read.cells import show_all
 from loader.read.columns import check_fields
 from loader.read.delimited import Delimited
@@ -63,7 +63,7 @@ class InputFile:
     def close(self) -> None:
         """Remove a private copy."""
         if self.copied is not None:
-            self.path.unlink(missing_ok=True)
+            remove_copy(self.path)
 
 
 def spooled(stream: BinaryIO) -> InputFile:
@@ -77,7 +77,7 @@ def _owned(fetched: Fetched) -> InputFile:
     try:
         return InputFile(fetched.name, fetched.path, file_name=fetched.file_name, copied=fetched.facts)
     except BaseException:
-        fetched.path.unlink(missing_ok=True)
+        remove_copy(fetched.path)
         raise
 
 

@@ -1,5 +1,6 @@
 """Inputs by address: copied to a private file first, and then read as any other."""
 
+import fcntl
 import gzip
 import json
 import os
@@ -69,6 +70,31 @@ def test_an_object_loads_as_a_file_does(memory: Any, sandbox: Any, load: Run, fo
     assert done.code == 0, done.err
     results = (folder / "people.results.csv").read_text()
     assert results.count("memory://bucket/to_object_type=companies/people.csv,") == 2
+
+
+def test_copies_that_a_killed_command_has_left_are_removed_by_the_next(
+    memory: Any, sandbox: Any, load: Run, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of commands that are alive, of others and of nobody knows whom stay."""
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary := tmp_path_factory.mktemp("temporary")))
+    names = ["dead", "locked-never", "alive", "young", "elsewhere"]
+    folders = {name: temporary / f"association-loader-copies-{name}" for name in names}
+    for name, path in folders.items():
+        path.mkdir()
+        if name != "locked-never":
+            (path / "lock").touch()
+        (path / "a.input").write_bytes(ROWS)
+        if name != "young":
+            os.utime(path, (1, 1))
+    folders["link"] = temporary / "association-loader-copies-link"
+    folders["link"].symlink_to(folders["elsewhere"].rename(temporary / "elsewhere"))
+    memory.pipe("/a.csv", ROWS)
+    with (folders["alive"] / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert load("memory://a.csv").code == 0
+    left = [name for name, path in folders.items() if path.exists()]
+    assert left == ["alive", "young", "link"]
+    assert (temporary / "elsewhere" / "a.input").exists()
 
 
 def test_what_is_known_of_an_object_is_in_the_journal(
