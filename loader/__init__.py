@@ -21,6 +21,8 @@ if TYPE_CHECKING:
         create_label_sync,
         export,
         export_sync,
+        fleet,
+        fleet_sync,
         load,
         load_sync,
         plan,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
         verify_sync,
     )
     from loader.events import CreatedLabel, Planned
+    from loader.fleets.report import FleetReport
     from loader.run.report import ExportReport, Report, UndoReport, Verification
 
     __version__: str
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CreatedLabel",
     "ExportReport",
+    "FleetReport",
     "Planned",
     "Report",
     "UndoReport",
@@ -48,6 +52,8 @@ __all__ = [
     "create_label_sync",
     "export",
     "export_sync",
+    "fleet",
+    "fleet_sync",
     "load",
     "load_sync",
     "plan",
@@ -63,6 +69,7 @@ __all__ = [
 _HOME = {
     "CreatedLabel": "loader.events",
     "ExportReport": "loader.run.report",
+    "FleetReport": "loader.fleets.report",
     "Planned": "loader.events",
     "Report": "loader.run.report",
     "UndoReport": "loader.run.report",

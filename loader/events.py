@@ -597,6 +597,63 @@ class Exported:
     stopped: str = ""
 
 
+PORTAL_STATES = {
+    "waiting": "its turn has not come",
+    "starting": "a worker is about to begin",
+    "held": "another worker has it, and its end is waited for",
+    "working": "a worker is at work on its jobs",
+    "silent": "its worker has not been heard of; another one continues soon",
+    "quota": "it waits for the day's quota of its account",
+    "ended": "nothing is under way",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Portal:
+    """How a portal of a fleet stands, by what its worker says.
+
+    `state` is one of `PORTAL_STATES`. `job` is the one at work, blank without any, and `doing` what its worker does
+    with it; `ended` of its `jobs` are over. `rows` are those of the jobs that have begun; of them `done` have an
+    outcome, and `failed` failed or were rejected; `rate` is requests per second. `since` is when its worker was last
+    heard of (UTC, ISO 8601), `seconds_ago` how long ago that is, `until` when its day's quota resets. `taken_over`
+    counts how often another worker continued a job, `not_provable` the rows of which it is not known whether this run
+    associated them. `exit_code` is the worst of its jobs, None until there is one, `error` what ended one early.
+    """
+
+    profile: str
+    portal_id: str | None
+    state: Annotated[str, one_of(PORTAL_STATES)]
+    jobs: int
+    ended: int = 0
+    job: str = ""
+    doing: str = ""
+    rows: int = 0
+    done: int = 0
+    failed: int = 0
+    rate: float = 0.0
+    seconds_left: float | None = None
+    since: str | None = None
+    seconds_ago: float | None = None
+    until: str | None = None
+    taken_over: int = 0
+    not_provable: int = 0
+    exit_code: int | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetFinished:
+    """A fleet ended: every portal has had its turn, or it was interrupted; `stopped` says so, blank otherwise.
+
+    `results` is the folder of all portals, `report` the page of the fleet, None where it could not be written.
+    """
+
+    summary: Mapping[str, object]
+    results: str
+    report: str | None
+    stopped: str = ""
+
+
 Event = (
     Reading
     | Waiting
@@ -620,5 +677,7 @@ Event = (
     | Undone
     | Exporting
     | Exported
+    | Portal
+    | FleetFinished
 )
 Notify = Callable[[Event], None]

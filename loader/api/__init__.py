@@ -18,6 +18,7 @@ from loader.api import background
 from loader.api.keywords import (
     CreateLabelOptions,
     ExportKeywords,
+    FleetKeywords,
     LoadOptions,
     PlanOptions,
     Prepared,
@@ -46,6 +47,8 @@ from loader.stopping import Stop
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from loader.fleets.report import FleetReport
 
 T = TypeVar("T")
 
@@ -191,6 +194,29 @@ def undo_sync(results: Path, **options: Unpack[UndoOptions]) -> UndoReport:
     Ctrl-C lets requests in flight finish before KeyboardInterrupt is raised; the next call resumes it.
     """
     return _finished(undo_verb.run, "undo", os.fspath(results), options)
+
+
+@awaitable("fleet")
+async def fleet(description: Path, **options: Unpack[FleetKeywords]) -> "FleetReport":
+    """Do the jobs of the portals that a FLEET.toml names, and return how each of them ended.
+
+    Does what `association-loader fleet run FLEET.toml` does, with the same files. The report's `portals` is a DataFrame
+    with a line for each. A call that is cancelled has the workers finish their requests first; the next one resumes.
+    Raises UsageError when nothing was begun: the file, a profile or a job is wrong, or Dask is not installed.
+    """
+    from loader.fleets import verb  # noqa: PLC0415 - half a second, for this verb only
+
+    report: FleetReport = await _awaited(verb.run, "fleet", ("run", os.fspath(description)), options)
+    return report
+
+
+@with_keywords("fleet")
+def fleet_sync(description: Path, **options: Unpack[FleetKeywords]) -> "FleetReport":
+    """Do what `fleet` does and return when it is done; also from within a running event loop."""
+    from loader.fleets import verb  # noqa: PLC0415 - see `fleet`
+
+    report: FleetReport = _finished(verb.run, "fleet", ("run", os.fspath(description)), options)
+    return report
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from loader.options import (
     ConnectionOptions,
     ExistingOptions,
     ExportOptions,
+    FleetOptions,
     InputOptions,
     LabelOptions,
     MethodOption,
@@ -31,7 +32,7 @@ from loader.options import (
 )
 from loader.options.command import Command, command
 from loader.options.file import as_typed
-from loader.options.verbs import options_of
+from loader.options.verbs import VERBS, options_of
 from loader.settings import Settings
 
 
@@ -96,6 +97,12 @@ class UndoOptions(TakeBackOptions, CallerOptions, total=False):
     """
 
 
+class FleetKeywords(FleetOptions, OutputOptions, total=False):
+    """Keywords of `fleet`. `scheduler` is the address of a Dask scheduler; `on_event` as for `load`."""
+
+    on_event: Callable[[Event], None]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
     """A command, ready to run: everything is checked that can be before anything is read."""
@@ -120,7 +127,7 @@ def prepared(verb: str, source: Source, keywords: Mapping[str, object]) -> Prepa
     """Return what a verb is to do with a source; raises UsageError as the command line would."""
     stated = {name: value for name, value in keywords.items() if value is not None}
     on_event: Any = stated.pop("on_event", lambda event: None)
-    token = stated.pop("token", None)
+    token = stated.pop("token", None) if VERBS[verb].asks_hubspot else None
     if token is not None and "token_file" in stated:
         raise UsageError("token and token_file are both given: keep one")
     environment = {**os.environ, "HUBSPOT_ACCESS_TOKEN": str(token)} if token is not None else os.environ

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Generator, Iterator
 from typing import Any, ParamSpec, TypeVar
 
 from loader.options import GROUPS, Option
-from loader.options.verbs import all_options, options_of
+from loader.options.verbs import VERBS, all_options, options_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -88,7 +88,8 @@ def _listed(verb: str) -> Iterator[str]:
     """Yield the keywords of a verb with what each does, as lines."""
     options = options_of(verb)
     yield "Keywords:"
-    yield from _entry("token", "The access token itself, instead of token_file or HUBSPOT_ACCESS_TOKEN.")
+    if VERBS[verb].asks_hubspot:
+        yield from _entry("token", "The access token itself, instead of token_file or HUBSPOT_ACCESS_TOKEN.")
     yield from _entry("on_event", "Called with each event (loader.events), in the thread that does the work.")
     for heading, names in GROUPS.items():
         found = [options[name] for name in names if name in options]

@@ -104,6 +104,8 @@ PlanReport: TypeAlias = Annotated[Path, Option("--report",
 OnEnd: TypeAlias = Annotated[str, Option("--on-end",
     "Run a program when the command has ended, with the summary as JSON on its standard input.", COMMAND,
     metavar="COMMAND")]
+MetricsFile: TypeAlias = Annotated[Path, Option("--metrics-file",
+    "Also write the run's figures to a file for Prometheus.", PATH)]
 Json: TypeAlias = Annotated[bool, Option("--json", "Write one JSON object for each event to standard output.", FLAG)]
 
 
@@ -256,8 +258,7 @@ class SendOptions(TypedDict, total=False):
     keep: Annotated[int, Option("--keep",
         "When a new run begins, delete earlier runs of the same name that ended longer ago than this.",
         number(int, 1, unit="days", example=30), metavar="DAYS")]
-    metrics_file: Annotated[Path, Option("--metrics-file",
-        "Also write the run's figures to a file for Prometheus.", PATH)]
+    metrics_file: MetricsFile
     on_end: OnEnd
 
 
@@ -345,6 +346,19 @@ class DoctorOptions(TypedDict, total=False):
     results: Annotated[Path, Option("--results", "Where results would go: its folder is looked at.", PATH)]
 
 
+class FleetOptions(TypedDict, total=False):
+    """Where the portals of a fleet are worked on, and when."""
+
+    portals_at_once: Annotated[int, Option("--portals-at-once",
+        "Most HubSpot accounts at work at once.", number(int, 1, example=4), "4", "N")]
+    scheduler: Annotated[str, Option("--scheduler",
+        "Have the workers of this Dask scheduler do the work, such as tcp://host:8786; without it, new processes of "
+        "this machine.", NAME, metavar="ADDRESS")]
+    wait_for_quota: Annotated[bool, Option("--wait-for-quota",
+        "Wait for accounts whose daily quota is spent, and continue with each once it has reset.", FLAG)]
+    metrics_file: MetricsFile
+
+
 class JsonOption(TypedDict, total=False):
     """The output of a command that only shows something."""
 
@@ -401,6 +415,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "What is checked": ("removed", "sample", "seed", "wait"),
     "Try, stop, continue": (
         *("dry_run", "limit", "max_failures", "max_duration", "daily_reserve", "fresh", "retry_failed", "again"),
+        "wait_for_quota",
     ),
     "What is written and shown": (
         *("results", "failures", "journal", "copy_to", "report", "output", "by_label", "quiet", "json", "log_file"),
@@ -408,6 +423,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     "Access and speed": (
         *(
+            "portals_at_once",
+            "scheduler",
             "profile",
             "token_file",
             "portal_id",

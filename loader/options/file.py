@@ -28,7 +28,6 @@ INPUT = "input"
 JobInput = Mapping[str, Any]
 """What an `[[input]]` sets, by keywords: `inputs` is its path or paths."""
 
-_TABLE = re.compile(r"\[\[\s*input\s*\]\]")
 _NAMED = re.compile(r"[\"']?([\w-]+)[\"']?\s*=|\[\s*(?:input\s*\.\s*)?([\w-]+)\s*\]")
 
 
@@ -86,7 +85,7 @@ class ConfigurationFile:
             if option is not None:
                 found[option.keyword] = self._as_typed(option, key, value)
             elif _plain(key) not in others | {INPUT}:
-                raise self._wrong(key, f"is not an option of {verb}: its options are {', '.join(sorted(own))}")
+                raise self.wrong_key(key, f"is not an option of {verb}: its options are {', '.join(sorted(own))}")
         return found
 
     def inputs(self, verb: str) -> tuple[JobInput, ...]:
@@ -94,12 +93,12 @@ class ConfigurationFile:
         own = {key: option for key, option in _by_key(verb).items() if option.per_input}
         tables = self.content.get(INPUT, []) if own else []
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-            raise self._wrong(INPUT, "must be a table of its own for each input: begin each with [[input]]")
+            raise self.wrong_key(INPUT, "must be a table of its own for each input: begin each with [[input]]")
         return tuple(self._input(number, table, own) for number, table in enumerate(tables, 1))
 
     def wrong(self, option: Option, error: ValueError) -> UsageError:
         """Return the error for a value of the file that is wrong."""
-        return self._wrong(next(key for key in self.content if _plain(key) == option.key), str(error))
+        return self.wrong_key(next(key for key in self.content if _plain(key) == option.key), str(error))
 
     def _input(self, number: int, table: Mapping[str, Any], own: Mapping[str, Option]) -> JobInput:
         given = table.get("path")
@@ -111,39 +110,40 @@ class ConfigurationFile:
                 if "path" in table
                 else "is missing"
             )
-            raise self._wrong("path", why, number)
+            raise self.wrong_key("path", why, number)
         found: dict[str, Any] = {"inputs": tuple(paths)}
         for key, value in table.items():
             if key == "path":
                 continue
             option = own.get(_plain(key))
             if option is None:
-                raise self._wrong(key, f"is not a key of an input: the keys are path, {', '.join(sorted(own))}", number)
+                why = f"is not a key of an input: the keys are path, {', '.join(sorted(own))}"
+                raise self.wrong_key(key, why, number)
             typed = self._as_typed(option, key, value, number)
             try:
                 found[option.keyword] = parsed(option, typed)
             except ValueError as error:
-                raise self._wrong(key, str(error), number) from error
+                raise self.wrong_key(key, str(error), number) from error
         return found
 
     def _as_typed(self, option: Option, key: str, value: object, number: int = 0) -> Any:
         try:
             return as_typed(option, value)
         except ValueError as error:
-            raise self._wrong(key, str(error), number) from error
+            raise self.wrong_key(key, str(error), number) from error
 
-    def _wrong(self, key: str, why: str, number: int = 0) -> UsageError:
-        """Return the error that names the line and the key; `number` counts the `[[input]]`s from 1."""
-        line = self._line_of(key, number)
+    def wrong_key(self, key: str, why: str, number: int = 0, table: str = INPUT) -> UsageError:
+        """Return the error that names the line and the key; `number` counts the `[[input]]`s, or others, from 1."""
+        line = self._line_of(key, number, table)
         where = f"{self.path}, line {line}" if line else self.path
-        return UsageError(f"{where}: {f'[[input]] {number}: ' if number else ''}{key} {why}")
+        return UsageError(f"{where}: {f'[[{table}]] {number}: ' if number else ''}{key} {why}")
 
-    def _line_of(self, key: str, number: int) -> int | None:
+    def _line_of(self, key: str, number: int, table: str) -> int | None:
         """Return the line in which a key is set: that of the `[[input]]` itself for one that is missing there."""
         tables, begin = 0, None
         for place, line in enumerate(self.text.splitlines(), 1):
             bare = line.strip()
-            if _TABLE.match(bare):
+            if re.match(rf"\[\[\s*{table}\s*\]\]", bare):
                 tables += 1
                 begin = place if tables == number else begin
             named = _NAMED.match(bare)

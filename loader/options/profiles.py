@@ -20,6 +20,7 @@ import time
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ def _tables(file: Path) -> dict[str, dict[str, Any]]:
                     f"{file}: every user of this machine may write to it, and so choose the commands that it runs: "
                     "change its permissions to 600"
                 )
-            content = tomllib.loads(open_file.read().decode("utf-8-sig"))
+            content = _content(open_file.read().decode("utf-8-sig"))
     except FileNotFoundError as error:
         raise UsageError(
             f"{file}: there is no such file, so there are no profiles: create it (ASSOCIATION_LOADER_PROFILES names "
@@ -134,6 +135,10 @@ def _tables(file: Path) -> dict[str, dict[str, Any]]:
         if not isinstance(table, dict):
             raise UsageError(f"{file}: {name} is not part of a profile: begin each profile with its name, as [acme]")
     return content
+
+
+_content = lru_cache(maxsize=1)(tomllib.loads)
+"""A fleet looks up each of hundreds of profiles, one by one, in the same file."""
 
 
 def _profile(name: str, table: Mapping[str, Any], file: Path) -> Profile:

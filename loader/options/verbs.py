@@ -11,6 +11,7 @@ from loader.options import (
     DoctorOptions,
     ExistingOptions,
     ExportOptions,
+    FleetOptions,
     InputOptions,
     JournalOption,
     JsonOption,
@@ -226,12 +227,32 @@ RESULTS is the results file of the run. What was changed since is left and repor
 will change, and to continue the number of associations has to be typed. The same command resumes where it stopped.
 """,
     ),
+    "fleet": Verb(
+        module="loader.fleets.verb",
+        arguments="run|status FLEET.toml",
+        options=(FleetOptions, OutputOptions),
+        short_help="Load into many HubSpot accounts, on one machine or many.",
+        help="""Do the jobs of many HubSpot accounts, several accounts at once; or show where each of them stands.
+
+\b
+results = "runs/"                  # a folder, or an address such as s3://bucket/runs
+[[portal]]
+profile = "acme"                   # association-loader profiles lists them
+jobs = ["acme/contacts.toml"]      # files as load --config takes them, done in this order
+
+The paths in FLEET.toml count from its own folder, those in a job file from the working folder, as with load. What a
+job file says of results, failures, journal and log is not looked at: the results are in <results>/<profile>/, and the
+summary and a page of the whole fleet in <results>. The same command resumes; what is finished is skipped until its
+input changes. An account's failure does not stop the others.
+""",
+    ),
     "schema": Verb(
         module="loader.run.schema",
-        arguments="events|summary",
+        arguments="events|summary|fleet",
         options=(),
-        short_help="Print the JSON Schema of --json or of the summary file.",
-        help="""Print the JSON Schema (draft 2020-12) of each object that --json writes, or of the summary file.
+        short_help="Print the JSON Schema of --json or of a summary file.",
+        help="""Print the JSON Schema (draft 2020-12) of each object that --json writes, or of the summary file of a
+run or a fleet.
 
 It has the version of this program, which each summary names, too. A line of a --log-file has the key `at` besides.
 """,

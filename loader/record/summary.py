@@ -145,6 +145,41 @@ class ExportSummary(ExportFigures, Summary):
     unread: str | None
 
 
+class PortalSummary(TypedDict):
+    """What became of a portal of a fleet: the summaries of those of its jobs that have one, and its worst exit code.
+
+    `results` are the results files of these jobs, by the jobs' names, and count from the folder of the summary.
+    `errors` say what ended jobs early, or else their latest warning, by their names; under a blank one what ended the
+    portal. `skipped` of its jobs were finished before, and their inputs have not changed since. `taken_over` counts how
+    often another worker continued a job; `not_provable` are rows that were in HubSpot then, and of which it is not
+    known whether this run associated them: undo leaves them.
+    """
+
+    profile: str
+    portal_id: str
+    exit_code: int | None
+    jobs: list[LoadSummary]
+    results: Mapping[str, str]
+    errors: Mapping[str, str]
+    skipped: int
+    taken_over: int
+    not_provable: int
+
+
+class FleetSummary(TypedDict):
+    """The summary of a fleet, as in its summary file; rows and reasons are those of all portals."""
+
+    command: str
+    version: str
+    started_at: str
+    finished_at: str
+    exit_code: int
+    rows: Annotated[Mapping[str, int], keys(ROWS[0])]
+    failures_by_reason: Mapping[str, int]
+    portals: list[PortalSummary]
+    next_command: str | None
+
+
 def summarize(
     command: Sequence[str],
     about: Mapping[str, object],
@@ -207,5 +242,10 @@ def load_figures(
 def write_summary(path: Path, summary: Mapping[str, object]) -> None:
     """Write the summary as JSON, whole or not at all."""
     with replacing(path) as beside:
-        lines = json.dumps(summary, indent=2, ensure_ascii=False).split("\n")
-        beside.write(("\n".join(map(visible_json, lines)) + "\n").encode())
+        beside.write(summary_text(summary))
+
+
+def summary_text(summary: Mapping[str, Any]) -> bytes:
+    """Return what a summary file holds."""
+    lines = json.dumps(summary, indent=2, ensure_ascii=False).split("\n")
+    return ("\n".join(map(visible_json, lines)) + "\n").encode()

@@ -8,8 +8,8 @@ from types import UnionType
 from typing import Annotated, Any, NotRequired, Union, get_args, get_origin, get_type_hints
 
 from loader.complain import give_up
-from loader.events import Event, Exported, Finished, Undone, Verified
-from loader.record.summary import ExportSummary, LoadSummary, UndoSummary, VerifySummary
+from loader.events import Event, Exported, Finished, FleetFinished, Undone, Verified
+from loader.record.summary import ExportSummary, FleetSummary, LoadSummary, UndoSummary, VerifySummary
 from loader.run.call import Call, Done
 from loader.show.stream import ENDINGS
 from loader.version import version
@@ -19,6 +19,12 @@ _SUMMARIES: Mapping[type, type] = {
     Verified: VerifySummary,
     Undone: UndoSummary,
     Exported: ExportSummary,
+    FleetFinished: FleetSummary,
+}
+
+_FILES: Mapping[str, tuple[type, str]] = {
+    "summary": (LoadSummary, "The summary file of a load or a removal"),
+    "fleet": (FleetSummary, "The summary file of a fleet"),
 }
 
 _SIMPLE: Mapping[Any, Mapping[str, Any]] = {
@@ -44,19 +50,20 @@ def run(call: Call) -> Done[dict[str, Any]]:
 
 
 def schema(what: str) -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of each object of `--json` (`events`), or of the summary file (`summary`).
+    """Return the JSON Schema (draft 2020-12) of each object of `--json` (`events`), or of the summary file of a run
+    (`summary`) or a fleet (`fleet`).
 
     Its version is the loader's, which each summary has as `version`. No object may have a key that is not named here.
     """
     parts: dict[str, Any] = {}
-    if what == "summary":
-        whole = _of(LoadSummary, parts)
+    if what in _FILES:
+        whole = _of(_FILES[what][0], parts)
     else:
         whole = {"anyOf": [_event(kind, parts) for kind in get_args(Event)]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:association-loader:{what}:{version()}",
-        "title": "One object of --json" if what == "events" else "The summary file of a load or a removal",
+        "title": _FILES[what][1] if what in _FILES else "One object of --json",
         "version": version(),
         **whole,
         "$defs": dict(sorted(parts.items())),

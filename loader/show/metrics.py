@@ -4,11 +4,12 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from loader.errors import UsageError
-from loader.events import Event, Finished, Progress
+from loader.events import Event, Finished, FleetFinished, Portal, Progress
 from loader.files import remove_left_behind, replacing
 from loader.model import STATUSES
 
@@ -19,7 +20,10 @@ READABLE = 0o644
 
 _NAME = "association_loader"
 _BEGINNING = f"# HELP {_NAME}_".encode()
-_LAST_SUCCESS = f"{_NAME}_last_success_timestamp_seconds"
+_LAST_SUCCESS = re.compile(
+    rf"""^{_NAME}_(?:portal_)?last_success_timestamp_seconds\{{[^,]*(?:,profile="([^"\\]*)")?\}} ([0-9.]+)$""",
+    re.MULTILINE,
+)
 
 _METRICS = {
     "rows": ("gauge", "Rows of the run by status."),
@@ -30,6 +34,14 @@ _METRICS = {
     "removals": ("gauge", "Associations that a mirror took off, and failed to, and the records exempt from it."),
     "rate_limit_per_second": ("gauge", "Requests per second that the limit allows."),
     "seconds": ("gauge", "Seconds that the run has been at work."),
+    "portal_rows": ("gauge", "Rows of an account's jobs: done, failed or rejected, pending."),
+    "portal_running": ("gauge", "1 while a worker is at work on an account, else 0."),
+    "portal_exit_code": ("gauge", "Exit code with which an account of a fleet ended."),
+    "portal_not_provable_rows": ("gauge", "Rows of an account of which it is not known who associated them."),
+    "portal_last_success_timestamp_seconds": (
+        "gauge",
+        "When an account ended with exit code 0, in seconds since 1970.",
+    ),
     "running": ("gauge", "1 while a command is at work, else 0."),
     "exit_code": ("gauge", "Exit code of the last command that ended."),
     "last_end_timestamp_seconds": ("gauge", "When the last command ended, in seconds since 1970."),
@@ -46,7 +58,7 @@ class _Sample(NamedTuple):
 class MetricsFile:
     """Writes the figures every few seconds and at the end, whole or not at all; `job` is the file's own name.
 
-    The time of the last success is carried over from the file that is there.
+    The times of the last successes are carried over from the file that is there.
     """
 
     def __init__(
@@ -63,34 +75,44 @@ class MetricsFile:
         self._began = clock()
         self._written = float("-inf")
         self._samples: list[_Sample] = []
+        self._portals: dict[str, list[_Sample]] = {}
         self._last_success = _last_success(path)
 
     def __call__(self, event: Event) -> None:
         """Update the figures from an event, and write them every few seconds."""
         if isinstance(event, Progress):
             self._samples = list(_of_progress(event, self._clock() - self._began))
-            if self._clock() - self._written >= SECONDS_BETWEEN_WRITES:
-                self._write([_Sample("running", {}, 1)])
-        elif isinstance(event, Finished):
+            self._write_now_and_then()
+        elif isinstance(event, Portal):
+            if event.state == "ended" and event.exit_code == 0:
+                self._last_success[event.profile] = self._wall()
+            self._portals[event.profile] = list(_of_portal(event, self._last_success.get(event.profile)))
+            self._write_now_and_then()
+        elif isinstance(event, Finished | FleetFinished):
             summary: Any = event.summary
-            self._samples = list(_of_summary(summary))
+            self._samples = list(_of_summary(summary)) if isinstance(event, Finished) else []
             self.end(summary["exit_code"])
 
     def end(self, exit_code: int) -> None:
         """Write how the command ended."""
         if exit_code == 0:
-            self._last_success = self._wall()
+            self._last_success[""] = self._wall()
         ended = {"running": 0.0, "exit_code": exit_code, "last_end_timestamp_seconds": self._wall()}
         self._write([_Sample(name, {}, value) for name, value in ended.items()])
 
     def close(self) -> None:
         """Leave the file as it is."""
 
+    def _write_now_and_then(self) -> None:
+        if self._clock() - self._written >= SECONDS_BETWEEN_WRITES:
+            self._write([_Sample("running", {}, 1)])
+
     def _write(self, more: list[_Sample]) -> None:
         self._written = self._clock()
-        if self._last_success is not None:
-            more = [*more, _Sample("last_success_timestamp_seconds", {}, self._last_success)]
-        text = "".join(_lines([*self._samples, *more], self._path.name.removesuffix(".prom")))
+        if "" in self._last_success:
+            more = [*more, _Sample("last_success_timestamp_seconds", {}, self._last_success[""])]
+        samples = [*self._samples, *chain.from_iterable(self._portals.values()), *more]
+        text = "".join(_lines(samples, self._path.name.removesuffix(".prom")))
         with replacing(self._path, mode=READABLE) as beside:
             beside.write(text.encode())
 
@@ -103,6 +125,18 @@ def _of_progress(event: Progress, seconds: float) -> Iterator[_Sample]:
     yield _Sample("rate_limited_total", {}, event.rate_limited)
     yield _Sample("rate_limit_per_second", {}, event.rate.per_second)
     yield _Sample("seconds", {}, seconds)
+
+
+def _of_portal(portal: Portal, last_success: float | None) -> Iterator[_Sample]:
+    labels, done = {"profile": portal.profile}, portal.done - portal.failed
+    for status, count in (("done", done), ("failed", portal.failed), ("pending", portal.rows - portal.done)):
+        yield _Sample("portal_rows", {**labels, "status": status}, count)
+    yield _Sample("portal_running", labels, portal.state not in ("waiting", "quota", "ended"))
+    yield _Sample("portal_not_provable_rows", labels, portal.not_provable)
+    if portal.exit_code is not None:
+        yield _Sample("portal_exit_code", labels, portal.exit_code)
+    if last_success is not None:
+        yield _Sample("portal_last_success_timestamp_seconds", labels, last_success)
 
 
 def _of_summary(summary: Mapping[str, Any]) -> Iterator[_Sample]:
@@ -144,8 +178,8 @@ def _is_metrics_file(path: Path) -> bool:
     return True
 
 
-def _last_success(path: Path) -> float | None:
+def _last_success(path: Path) -> dict[str, float]:
+    """Return the times of the last successes that a file has: by profiles, under a blank one that of the whole run."""
     with suppress(OSError, UnicodeDecodeError):
-        found = re.search(rf"^{_LAST_SUCCESS}\{{.*\}} ([0-9.]+)$", path.read_text("utf-8"), re.MULTILINE)
-        return float(found[1]) if found else None
-    return None
+        return {profile: float(moment) for profile, moment in _LAST_SUCCESS.findall(path.read_text("utf-8"))}
+    return {}

@@ -4,7 +4,8 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -19,10 +20,12 @@ from loader.events import (
     Exported,
     Exporting,
     Finished,
+    FleetFinished,
     Labels,
     LookingUp,
     Note,
     Planned,
+    Portal,
     Profile,
     Progress,
     Reading,
@@ -37,6 +40,7 @@ from loader.events import (
     Waiting,
 )
 from loader.show.fitting import Fitted
+from loader.show.fleet_table import FleetTable, fleet_closing, fleet_line, portal_line
 from loader.show.plan_table import plan_table
 from loader.show.progress import progress_block, progress_line
 from loader.show.status_lines import status_lines
@@ -57,6 +61,16 @@ from loader.show.tables import (
 from loader.text import counted
 
 SECONDS_BETWEEN_LINES = 30.0
+
+
+_BLOCKS: Mapping[type, Callable[[Any], Iterable[RenderableType]]] = {
+    RemovalPlanned: removal_lines,
+    UndoPlanned: undo_table,
+    Finished: closing,
+    Exported: exported_table,
+    FleetFinished: fleet_closing,
+}
+"""What is shown once of such an event."""
 
 
 class _Console(Console):
@@ -84,6 +98,7 @@ class Screen:
         self._last = time.monotonic()
         self._is_in_trouble = self._has_waited = False
         self._noted = ""
+        self._portals: dict[str, Portal] = {}
 
     def __call__(self, event: Event) -> None:
         match event:
@@ -104,9 +119,9 @@ class Screen:
                 self._console.print(f"{how}: {rows}{end}.")
             case Progress() | Verifying() | Undoing() | Exporting():
                 self._status(Text(progress_line(event)), progress_block(event))
-            case RemovalPlanned() | UndoPlanned():
-                self._end_live()
-                self._console.show(undo_table(event) if isinstance(event, UndoPlanned) else removal_lines(event))
+            case Portal():
+                self._portals[event.profile] = event
+                self._status(plain(fleet_line(self._portals.values())), FleetTable(self._portals.values()))
             case Check():
                 self._end_live()
             case Verified() | Undone():
@@ -115,9 +130,9 @@ class Screen:
                     self._console.print(plain(f"Stopped: {event.stopped}", "bold yellow"))
             case Note():
                 self._note(event)
-            case Finished() | Exported():
+            case RemovalPlanned() | UndoPlanned() | Finished() | Exported() | FleetFinished():
                 self._end_live()
-                self._console.show(closing(event) if isinstance(event, Finished) else exported_table(event))
+                self._console.show(_BLOCKS[type(event)](event))
 
     def close(self) -> None:
         """Leave the terminal as it was."""
@@ -158,6 +173,8 @@ def show(events: Sequence[Event]) -> None:
         console.show(status_lines(states, folder=os.getcwd()))  # noqa: PTH109 - a text is wanted
     if profiles := [event for event in events if isinstance(event, Profile)]:
         console.show(profiles_listed(profiles))
+    if portals := [event for event in events if isinstance(event, Portal)]:
+        console.show([*map(portal_line, portals), plain(fleet_line(portals))])
     for event in events:
         match event:
             case Check():

@@ -14,7 +14,9 @@ from loader.events import (
     Exported,
     Exporting,
     Finished,
+    FleetFinished,
     LookingUp,
+    Portal,
     Progress,
     Reading,
     Undoing,
@@ -34,13 +36,14 @@ ENDINGS: Mapping[type, tuple[str, ...]] = {
     Verified: ("stopped", "results"),
     Undone: ("stopped", "results"),
     Exported: ("stopped",),
+    FleetFinished: ("stopped", "results", "report"),
 }
 """The events that are the summary itself, which is the last object, and what of them stands beside it."""
 
 
 def as_object(event: Event) -> dict[str, Any]:
     """Return an event as JSON can hold it: `event` is its name in lower case, or `summary`."""
-    if isinstance(event, Finished | Verified | Undone | Exported):
+    if isinstance(event, Finished | Verified | Undone | Exported | FleetFinished):
         return {"event": "summary", **{name: getattr(event, name) for name in ENDINGS[type(event)]}, **event.summary}
     return {"event": type(event).__name__.lower(), **{name: _plain(getattr(event, name)) for name in _names(event)}}
 
@@ -65,16 +68,18 @@ class Throttle:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._last: dict[type, datetime] = {}
+        self._last: dict[object, datetime] = {}
 
     def passes(self, event: Event, now: datetime) -> bool:
         """Return True when this event is to be written."""
-        if not isinstance(event, Progress | Reading | Waiting | LookingUp | Verifying | Undoing | Exporting):
+        if not isinstance(event, Progress | Reading | Waiting | LookingUp | Verifying | Undoing | Exporting | Portal):
             return True
-        last = self._last.get(type(event))
+        # Each portal of a fleet, and each state that it gets into, is a progress of its own.
+        what = (event.profile, event.state) if isinstance(event, Portal) else type(event)
+        last = self._last.get(what)
         if last is not None and (now - last).total_seconds() < self._seconds:
             return False
-        self._last[type(event)] = now
+        self._last[what] = now
         return True
 
 
@@ -88,7 +93,7 @@ class JsonStream:
 
     def __call__(self, event: Event) -> None:
         if not self._is_summed_up and self._throttle.passes(event, datetime.now(UTC)):
-            self._is_summed_up = isinstance(event, Finished | Verified | Undone | Exported)
+            self._is_summed_up = isinstance(event, Finished | Verified | Undone | Exported | FleetFinished)
             # Plain ASCII: whatever encoding standard output has, and whatever a file's name holds, it can be written.
             self._file.write(json.dumps(as_object(event)) + "\n")
             self._file.flush()

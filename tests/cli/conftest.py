@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -18,11 +19,15 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from loader.cli import run as run_command
+from loader.fleets import engine
+from loader.fleets.lease import Timing
+from loader.fleets.work import work
 from loader.run.schema import schema
 from loader.sandbox import Sandbox, SandboxThread
 from tests.written import hold_nowhere, lines_of
 
 TOKEN = "canary-51c2-never-shown"
+TIMING = Timing(heartbeat=0.02, fence=5.0, take_over=0.2, piece=0.05)
 CONTACTS = ("--from", "contacts", "--to", "companies")
 
 
@@ -200,3 +205,17 @@ def until() -> Callable[..., None]:
             time.sleep(0.01)
 
     return wait
+
+
+@pytest.fixture
+def in_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a fleet's workers be threads of this process, which find out sooner what others do."""
+
+    @contextmanager
+    def cluster(at_once: int, scheduler: str | None) -> Iterator[engine.Submit]:
+        assert scheduler is None
+        with ThreadPoolExecutor(at_once) as pool:
+            yield lambda order: pool.submit(work, order, timing=TIMING)
+
+    monkeypatch.setattr(engine, "on_dask", cluster)
+    monkeypatch.setattr(engine, "LOOK_SECONDS", 0.02)

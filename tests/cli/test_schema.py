@@ -38,16 +38,17 @@ COMMANDS = [
     ("explain",),
     ("profiles",),
     ("doctor", "people.csv", *CONTACTS),
+    ("fleet", "run", "FLEET.toml"),
 ]
 
 RARE = {"reading", "waiting", "lookingup"}
 """Events that come only when something takes long, or is looked up by a property."""
 
-FREE = {"inputs", "columns", "names", "reasons", "failures_by_reason", "by_status"}
-"""Objects whose keys are file names, fields, type ids, codes, statuses."""
+FREE = {"inputs", "columns", "names", "reasons", "failures_by_reason", "by_status", "results", "errors"}
+"""Objects whose keys are file names, fields, type ids, codes, statuses, jobs."""
 
-OPTIONAL = {"removals", "surplus", "removed", "restored"}
-"""What a mirror alone has, and an undo of what has no such pairs has not."""
+OPTIONAL = {"removals", "surplus", "removed", "restored", "not_provable"}
+"""What a mirror alone has, and an undo of what has no such pairs has not, and a load that never changed its worker."""
 
 
 def mutated(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
@@ -74,16 +75,25 @@ def mutated(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 
 @pytest.fixture
 def written(
-    run: Callable[..., Done], hubspot: Callable[..., Any], folder: Path, monkeypatch: pytest.MonkeyPatch
+    run: Callable[..., Done],
+    hubspot: Callable[..., Any],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    in_threads: None,
 ) -> list[dict[str, Any]]:
     """What the commands wrote as JSON: one object of each kind, the summary of each command, and a summary file."""
+    del in_threads
     monkeypatch.setenv("ASSOCIATION_LOADER_RATE", "9999/1")
     monkeypatch.setenv("ASSOCIATION_LOADER_PROFILES", str(folder / "profiles.toml"))
-    (folder / "profiles.toml").write_text("[acme]\nportal-id = 1\ntoken-env = 'ACME'\n")
+    monkeypatch.setenv("ACME", "any")
     (folder / "people.csv").write_text("from_id,to_id,label\n1,11,Boss\n1,12,\n2,12,Nobody\nx,12,\n")
     (folder / "gone.csv").write_text("from_id,to_id,label\n1,11,Boss\n")
     found: dict[tuple[str, str], dict[str, Any]] = {}
-    with hubspot(portal=PORTAL):
+    (folder / "acme.toml").write_text('[[input]]\npath = "people.csv"\nfrom = "contacts"\nto = "companies"\n')
+    (folder / "FLEET.toml").write_text('results = "runs"\n[[portal]]\nprofile = "acme"\njobs = ["acme.toml"]\n')
+    with hubspot(portal=PORTAL) as running:
+        profile = f"[acme]\nportal-id = {running.portal.portal_id}\nbase-url = '{running.url}'\ntoken-env = 'ACME'\n"
+        (folder / "profiles.toml").write_text(profile)
         for words in COMMANDS:
             done = run(*words, "--json")
             assert done.code in (0, 1), done.err

@@ -19,7 +19,7 @@ LABELS = [{"from": "contacts", "to": "companies", "label": label} for label in (
 TYPES = ("--from", "contacts", "--to", "companies")
 
 KILLS = 30
-"""Of removals and their undos together; no more than half as many of one command, so that it comes to its end."""
+"""At most, half of them of the undo: it may be over before."""
 
 Pair = tuple[str, str]
 World = dict[Pair, frozenset[str]]
@@ -118,23 +118,18 @@ def test_a_removal_and_its_undo_end_in_the_exact_sets(faults: str, killed: bool,
     moments = draw if killed else None
     latency = "30ms-120ms" if killed else "5ms"
     began = time.monotonic()
-    kills = nights = 0
     with SandboxThread(portal.given(), faults=faults, seed=seed, latency=latency) as sandbox:
         before = world(sandbox)
         assert len(before) == len(portal.held)
-        while not nights or (killed and kills < KILLS):
-            nights += 1
-            results = f"{nights}.csv"
-            words = ("remove", "a.csv", *TYPES, "--whole-pair", "--results", results)
-            kills += run(sandbox, tmp_path, *words, draw=moments)
-            assert world(sandbox) == portal.afterwards()
-            lines = lines_of(tmp_path / results)
-            assert {line["row"]: line["status"] for line in lines} == portal.statuses()
-            assert len(lines) == len(portal.rows)
-            kills += run(sandbox, tmp_path, "undo", results, draw=moments)
-            assert world(sandbox) == before
-            undone = Counter(line["status"] for line in lines_of(tmp_path / f"{nights}.undo.csv"))
-            assert set(undone) == {"restored"}
-            counts = json.loads((tmp_path / f"{nights}.summary.json").read_text())["rows"]
-            sys.stdout.write(f"{counts}, {dict(undone)}, {kills} kills so far, {time.monotonic() - began:.0f} s\n")
-            assert nights < KILLS, "most of it was done before it could be killed"
+        kills = run(sandbox, tmp_path, "remove", "a.csv", *TYPES, "--whole-pair", draw=moments)
+        assert world(sandbox) == portal.afterwards()
+        lines = lines_of(tmp_path / "a.removed.results.csv")
+        assert {line["row"]: line["status"] for line in lines} == portal.statuses()
+        assert len(lines) == len(portal.rows)
+        kills += run(sandbox, tmp_path, "undo", "a.removed.results.csv", draw=moments)
+        assert world(sandbox) == before
+    undone = Counter(line["status"] for line in lines_of(tmp_path / "a.removed.undo.csv"))
+    assert set(undone) == {"restored"}
+    counts = json.loads((tmp_path / "a.removed.summary.json").read_text())["rows"]
+    sys.stdout.write(f"{counts}, {dict(undone)}, {kills} kills, {time.monotonic() - began:.0f} s\n")
+    assert not killed or kills >= KILLS // 3, "most of it was done before it could be killed"

@@ -29,7 +29,7 @@ UNPLAIN = {
     r"(?<!there )\bis no\b(?! (value|such))": "is not a",
     r"\bcannot be meant\b": "needs ..., such as ...",
     r"\bnot a valid\b|\bnot in the range\b": "needs ..., such as ...",
-    r"(?<![-_<])\bportal\b(?!_|-id)": "HubSpot account",
+    r"(?<![-_<\[])\bportal\b(?!_|-id)": "HubSpot account",
     r"\bstands? (in|for)\b|\bholds good\b": "is in; could be",
     r"\bunread\b(?! and)(?<!--unread)": "not used; not read",
     r"\bso (long|many)\b": "a number",
