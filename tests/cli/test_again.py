@@ -62,6 +62,7 @@ def test_a_lower_limit_takes_back_no_row_that_is_settled(
     assert sandbox.count("PUT") == 5
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("content", [FIVE, FIVE + "x,206\n"])
 def test_a_finished_run_says_the_same_again_and_sends_nothing(
     content: str, sandbox: Sandbox, load: Run, folder: Path, contents: Contents, summary: Summary
@@ -81,6 +82,7 @@ def test_a_finished_run_says_the_same_again_and_sends_nothing(
     assert "created" in second.err
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("harm", ["deleted", "cut", "edited"])
 def test_results_that_were_harmed_after_the_run_are_written_again(
     harm: str, sandbox: Sandbox, load: Run, folder: Path
@@ -217,7 +219,7 @@ def test_retry_failed_sends_the_failed_rows_and_no_other(
     assert summary("a.summary.json")["next_command"] is None
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("fault", ["503", "reset", "html"])
 def test_rows_that_failed_for_a_reason_that_may_pass_are_sent_by_the_same_command(
     hubspot: Callable[..., Any], load: Run, folder: Path, lines: Lines, fault: str
@@ -239,7 +241,7 @@ def test_rows_that_failed_for_a_reason_that_may_pass_are_sent_by_the_same_comman
     assert len(lines("a.results.csv")) == 25
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("faults", "reject", "retried"),
     [
@@ -265,7 +267,7 @@ def test_retry_failed_is_proposed_only_where_it_may_help(
     assert following.startswith("Next: association-loader load a.failures.csv") != retried
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -373,6 +375,7 @@ def test_a_failures_file_in_another_folder_is_set_aside_there(sandbox: Sandbox, 
     assert aside.read_bytes() == first
 
 
+@pytest.mark.slow
 def test_a_limit_of_ten_counts_ten(sandbox: Sandbox, load: Run, folder: Path) -> None:
     """What is behind it is left to the next command, and what is there already is nothing to do."""
     (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"{row},201\n" for row in range(1, 31)))

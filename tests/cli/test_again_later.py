@@ -43,7 +43,7 @@ def make_older(journal: Path, hours: float) -> None:
     database.close()
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("hours", "again", "looks"),
     [
@@ -83,6 +83,7 @@ def test_a_job_file_may_say_again(sandbox: Sandbox, load: Run, run: Run, folder:
     assert sandbox.count("PUT") == 5
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(("hours", "quiet"), [(0, True), (24, False)])
 def test_an_unfinished_night_makes_way_for_a_changed_file(
     hours: float, quiet: bool, sandbox: Sandbox, load: Run, folder: Path, lines: Lines
@@ -110,6 +111,7 @@ def test_an_unfinished_night_of_the_same_file_goes_on(sandbox: Sandbox, load: Ru
     assert not list(folder.glob("a.2*"))
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("change", [["--to", "deals"], ["--existing", "replace"], ["--retry-failed"]])
 def test_other_settings_do_not_pass_for_a_new_night(
     change: list[str], sandbox: Sandbox, run: Run, load: Run, folder: Path

@@ -34,7 +34,7 @@ def portal(*limits: dict[str, Any], held: tuple[int, ...] = (), type_id: int = 2
     }
 
 
-@pytest.mark.slow_after(3)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("rows", "there", "found", "says"),
     [
@@ -130,6 +130,7 @@ SAID = {"status": "error", "message": "The maximum number of associations is rea
 LABELS = {"status": "error", "message": "No more than 50 association types are allowed", "category": "VALIDATION_ERROR"}
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("method", "status", "body", "says"),
     [
@@ -163,7 +164,7 @@ def test_where_limits_are_not_told_hubspot_refuses_what_passes_them(
     assert sorted(line["status"] for line in lines("a.results.csv")) == ["created", "failed"]
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("fault", "rejected"),
     [

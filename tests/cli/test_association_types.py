@@ -81,7 +81,7 @@ def test_two_primary_companies_of_one_contact_are_rejected_from_either_end(
     assert done.code == 1
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @CALLED
 def test_the_old_primary_company_is_not_written_back(
     near: str, far: str, folder: Path, run: Run, lines: Run, renamed: Run
@@ -120,6 +120,7 @@ def test_a_label_of_the_portals_own_may_be_called_primary(folder: Path, run: Run
         assert type_ids(sandbox, "contacts", 101, "companies", 201) == {279, 70}
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("hubspots_own", ["Primary", "Hauptfirma"])
 def test_a_column_of_primary_companies_means_hubspots_own_type(
     hubspots_own: str, folder: Path, run: Run, lines: Run, hubspot: Run
@@ -133,7 +134,7 @@ def test_a_column_of_primary_companies_means_hubspots_own_type(
     assert lines("a.results.csv")[0]["label"] == hubspots_own
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     "rows",
     [
@@ -156,6 +157,7 @@ def test_two_parents_of_one_child_are_rejected(rows: str, folder: Path, run: Run
     assert "record 301 would have two parent companies, 201 and 202" in lines("a.failures.csv")[0]["_error_message"]
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("child", [301, 101])
 def test_the_old_parent_company_is_not_written_back(child: int, folder: Path, run: Run, hubspot: Run) -> None:
     """A label for the old parent goes out without the parent type, whichever of the two ids is the lower."""
@@ -247,7 +249,7 @@ PARTNER = {"label": "Partner", "type_id": 7}
 MANAGER = {"label": "Manager", "inverse_label": "Employee", "type_id": 20, "inverse_type_id": 21}
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("rows", "there", "statuses", "sent"),
     [
@@ -293,6 +295,7 @@ def test_a_label_that_reads_the_same_from_both_ends_is_one_association(
 # --- messages
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     ("cells", "reason", "says"),
     [
@@ -409,6 +412,7 @@ def test_where_custom_objects_cannot_be_listed_hubspot_judges_their_names(
     assert "check both object types" in done.err
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     ("options", "code"), [(("--type-id", "279"), 0), (("--label", "Primary"), 0), (("--label", "Boss"), 3)]
 )
@@ -422,7 +426,7 @@ def test_a_token_that_only_writes_loads_hubspots_own_types(
         assert load("a.csv", *options, "--existing", "replace").code == code
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("existing", ["merge", "replace"])
 @pytest.mark.parametrize(
     "rows", [("Primary", "Boss"), ("Boss", "Primary"), ("", "Primary", "No such label", "Primary")]

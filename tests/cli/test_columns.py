@@ -194,7 +194,7 @@ def test_an_export_with_type_ids_of_associations_is_read_with_their_categories(p
     assert (kind["association_category"], kind["association_type_id"]) == ("HUBSPOT_DEFINED", "1")
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("header", "columns", "advice"),
     [
@@ -246,6 +246,7 @@ def test_a_category_column_of_another_kind_is_said_to_be_so(run: Run, sandbox: S
     assert run("load", "a.csv", *TYPES, "--column", "association_category=").code == 0
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     ("header", "to", "type_id"),
     [

@@ -90,7 +90,7 @@ def test_a_label_that_cannot_be_made_is_exit_2_in_one_sentence(
     assert len(done.err.splitlines()) == 1
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("label", ["=1+1", "Line\nbreak", "決裁者", "2nd", "Ä", "ä - b"])
 def test_any_text_can_be_a_label(run: Run, hubspot: Run, label: str) -> None:
     """Its internal name is made of it so that HubSpot takes it, and no two labels get the same one."""
@@ -140,6 +140,7 @@ def test_without_the_option_rows_of_unknown_labels_are_rejected(load: Run, hubsp
         assert (len(sandbox.portal.pairs()), sandbox.count("POST", "labels")) == (2, 0)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("words", [("plan",), ("load", "--dry-run")])
 def test_a_plan_lists_the_labels_and_makes_none(run: Run, hubspot: Run, folder: Path, words: tuple[str, ...]) -> None:
     """With the rows of each and the labels that look like it; as JSON, too."""

@@ -98,7 +98,7 @@ def portal() -> Iterator[Sandbox]:
         yield sandbox
 
 
-@pytest.mark.slow_after(3)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("name", ALL)
 def test_each_sample_ends_with_exactly_its_counts_and_rejects(
     name: str, portal: Sandbox, run: Run, lines: Run, summary: Run, monkeypatch: pytest.MonkeyPatch
@@ -122,6 +122,7 @@ def test_each_sample_ends_with_exactly_its_counts_and_rejects(
     assert found == first_rows
 
 
+@pytest.mark.slow
 def test_what_has_gone_from_the_second_nights_export_goes(
     portal: Sandbox, run: Run, lines: Run, summary: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

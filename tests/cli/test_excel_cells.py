@@ -73,6 +73,7 @@ def test_a_cell_that_cannot_be_read_costs_at_most_its_row(
     assert {cell.value for cell in failures["D"]} == {"note", "n"}
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("kind", ["a spill", "a date before all time", "a truth that is none"])
 def test_one_such_cell_in_a_note_costs_nothing(
     kind: str, sandbox: Sandbox, load: Run, folder: Path, lines: Lines
@@ -83,6 +84,7 @@ def test_one_such_cell_in_a_note_costs_nothing(
     assert {line["status"] for line in lines("a.results.csv")} == {"created"}
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("kind", ["a spill", "a known error", "a blocked one"])
 def test_such_a_cell_in_the_last_header_costs_nothing(
     kind: str, sandbox: Sandbox, load: Run, folder: Path, lines: Lines

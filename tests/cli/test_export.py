@@ -58,7 +58,7 @@ def lines_of(text: str) -> Counter[tuple[str, ...]]:
     return Counter(tuple(row[:6]) for row in rows)
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("version", ["v4", "2026-09"])
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
 def test_an_export_loads_back_with_nothing_to_do(
@@ -182,6 +182,7 @@ def test_pairs_of_one_object_type_are_there_once(run: Run, hubspot: Run, folder:
 # --- which records
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("stem", ["ids.csv", "ids.jsonl", "-"])
 def test_only_the_records_of_a_file(
     run: Run, hubspot: Run, folder: Path, stem: str, monkeypatch: pytest.MonkeyPatch
@@ -324,6 +325,7 @@ def test_a_record_that_cannot_be_read_is_named_on_the_screen_where_no_file_does(
 # --- stopped, and gone on with
 
 
+@pytest.mark.slow
 def test_an_export_goes_on_where_it_stopped(run: Run, hubspot: Run, folder: Path) -> None:
     """What was read is not read again, and no line is there twice; the half of it is no finished file."""
     records = [{"type": "contacts", "id": str(number)} for number in range(1, 6001)]
@@ -355,6 +357,7 @@ def test_an_export_goes_on_where_it_stopped(run: Run, hubspot: Run, folder: Path
     assert json.loads((folder / "a.export.json").read_text())["records"] == 6000
 
 
+@pytest.mark.slow
 def test_a_part_that_somebody_changed_is_not_gone_on_with(run: Run, hubspot: Run, folder: Path) -> None:
     """Nor is it lost: begun anew, its files are kept under a name with their date."""
     records = [{"type": "contacts", "id": str(number)} for number in range(1, 3001)]
@@ -436,6 +439,7 @@ def test_an_unfinished_export_of_something_else_is_not_touched(run: Run, hubspot
     assert (mine.code, "says that an export wrote it" in mine.err) == (2, True)
 
 
+@pytest.mark.slow
 def test_max_duration_ends_it_for_now(run: Run, hubspot: Run, folder: Path) -> None:
     """Exit 5; the same command goes on. What was read and not written is closed: what is not warns, and that fails."""
     records = [{"type": "contacts", "id": str(each)} for each in range(1, 3001)]
@@ -522,6 +526,7 @@ def test_json_tells_progress_and_ends_with_the_summary(run: Run, hubspot: Run) -
     assert summary["requests"]["sent"] == len(sandbox.requests)
 
 
+@pytest.mark.slow
 def test_python_gives_dataframes_in_pieces(hubspot: Run, folder: Path) -> None:
     """From a private file, or the one that it names; every cell is text, and nothing is defused."""
     with hubspot(portal={"labels": LABELS, "records": CONTACTS}) as sandbox:

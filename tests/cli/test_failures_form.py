@@ -52,7 +52,7 @@ def test_the_failures_of_a_lone_workbook_are_a_workbook_of_text(
     assert {line["object_id"] for line in lines("a.failures.results.csv")} == {"25310007160"}
 
 
-@pytest.mark.slow_after(3)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", "^"])
 def test_a_text_keeps_its_delimiter_and_its_mark(
@@ -82,6 +82,7 @@ def test_windows_text_gets_a_mark(sandbox: Sandbox, load: Run, folder: Path) -> 
     assert (folder / "a.failures.csv").read_bytes().startswith(codecs.BOM_UTF8)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("name", ["b.xlsx", "b.XLSX"])
 def test_a_workbook_can_be_asked_for(name: str, sandbox: Sandbox, load: Run, folder: Path) -> None:
     """What no workbook wrote stays; what a load wrote there makes way with a date."""

@@ -22,7 +22,7 @@ NAMES = {
 }
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("case", NAMES)
 def test_the_next_command_works_when_pasted(
     case: str, sandbox: Sandbox, run: Run, paste: Run, folder: Path, summary: Summary

@@ -44,6 +44,7 @@ def plan(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     return lambda *arguments: run("plan", *arguments, "--from", "contacts", "--to", "companies")
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("what", CELLS)
 def test_what_stands_where_ids_belong_is_said_once_with_the_way_on(what: str, plan: Run, folder: Path) -> None:
     """Whoever reads the plan need not know what a record id is; without a token it is the same."""
@@ -188,6 +189,7 @@ ENCODED = {
 }
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("encoding", ENCODED)
 def test_an_encoding_is_named_and_never_acted_upon(encoding: str, plan: Run, folder: Path) -> None:
     """Western letters need no hint; a header in other letters has it in the sentence that refuses the file."""

@@ -20,7 +20,7 @@ LOAD = ("--from", "contacts", "--to", "companies")
 ROW = "from_id,to_id\n101,201\n"
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("name", "results"),
     [
@@ -48,6 +48,7 @@ def test_results_are_named_after_the_first_input_in_the_working_folder(
     assert (folder / results).exists()
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     ("results", "stem"), [("mixed.results.csv", "mixed"), ("r.csv", "r"), ("x.y.jsonl", "x.y"), ("r.results", "")]
 )
@@ -153,6 +154,7 @@ def test_a_named_pipe_is_asked_for_as_standard_input(run: Run, sandbox: Sandbox,
     assert "-" in done.err
 
 
+@pytest.mark.slow
 def test_whatever_is_left_out_of_a_folder_is_named(sandbox: Sandbox, load: Run, folder: Path, lines: Lines) -> None:
     """Other endings, folders below, hidden files and locks; the tables of all endings are loaded."""
     (folder / "in" / "below").mkdir(parents=True)

@@ -33,7 +33,7 @@ def gone() -> int:
     return int(ended.stdout)
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_next_command_of_a_run_removes_what_a_killed_one_left(
     name: str, sandbox: Sandbox, run: Run, folder: Path, gone: int

@@ -57,6 +57,7 @@ def test_each_label_of_a_cell_is_a_row(labels: Sandbox, load: Run, folder: Path,
     assert labels.count("PUT") == len(LISTS_OF_LABELS)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("kind", ["parquet", "jsonl", "frame", "rows"])
 def test_lists_of_labels_in_other_formats_are_rows_too(
     kind: str, labels: Sandbox, load: Run, folder: Path, lines: Lines

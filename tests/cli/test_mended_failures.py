@@ -39,7 +39,7 @@ def kept(folder: Path, content: bytes) -> Path:
     return found
 
 
-@pytest.mark.slow_after(3)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("following", "changed_input"),
     [*((each, False) for each in NEXT), ("the same command", True), ("retry", True), ("fresh", True)],
@@ -117,6 +117,7 @@ def test_a_failures_file_as_the_loader_wrote_it_is_written_anew(sandbox: Sandbox
     ]
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("mended", [False, True])
 def test_failures_of_another_run_under_the_same_name_are_kept(
     mended: bool, sandbox: Sandbox, load: Run, folder: Path
@@ -132,7 +133,7 @@ def test_failures_of_another_run_under_the_same_name_are_kept(
     assert "y,202" in (folder / "bad.csv").read_text()
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("when", ["a new run", "a finished run", "an unfinished run"])
 def test_a_file_that_is_no_failures_file_is_never_written_over(
     when: str, sandbox: Sandbox, load: Run, folder: Path, contents: Contents

@@ -31,7 +31,7 @@ def write(folder: Path, *, more: str = "") -> None:
     (folder / "in.csv").write_text(f"from_id,to_id\n{rows}{more}")
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("method", "known", "no_associations", "object_type", "gone"),
     [
@@ -68,6 +68,7 @@ def test_a_merged_record_fails_its_own_rows_and_names_the_survivor(
     assert sum(line["status"] == "created" for line in lines("in.results.csv")) == COUNT - 1
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("method", ["put", "batch"])
 def test_a_file_with_the_merged_record_and_the_survivor_loads_the_survivors_rows(
     hubspot: Hubspot, load: Load, lines: Lines, folder: Path, method: str

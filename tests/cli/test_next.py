@@ -79,7 +79,7 @@ ENDINGS = {
 }
 
 
-@pytest.mark.slow_after(3)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("name", ENDINGS)
 def test_next_is_one_line_that_runs_and_helps(name: str, run: Run, hubspot: Run, folder: Path, paste: Run) -> None:
     """After it every pair of the file is in HubSpot, and nothing is left to do."""
@@ -123,6 +123,7 @@ def test_nothing_that_follows_an_undo_loads_again(run: Run, sandbox: Sandbox, fo
     assert not sandbox.portal.pairs()
 
 
+@pytest.mark.slow
 def test_what_a_verification_misses_is_loaded(run: Run, sandbox: Sandbox, folder: Path, paste: Run) -> None:
     """What somebody removed since is loaded again; what failed is corrected first."""
     (folder / "a.csv").write_text(GOOD)

@@ -108,6 +108,7 @@ def test_a_damaged_journal_of_an_earlier_run_is_left_alone(nights: Run, folder: 
     assert journal.exists()
 
 
+@pytest.mark.slow
 def test_a_run_of_another_name_is_another_run(nights: Run, folder: Path) -> None:
     """`a` and `a.b` are two."""
     nights(days=40)
@@ -119,7 +120,7 @@ def test_a_run_of_another_name_is_another_run(nights: Run, folder: Path) -> None
     assert other.exists()
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("option", "name"),
     [
@@ -148,7 +149,7 @@ def test_a_run_writes_no_metrics_and_no_log_over_its_own_files(
     assert sandbox.count("PUT") == 1
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("text", ["my notes\n", "# HELP node_load1 1m load average.\n", "\xff"])
 def test_a_file_that_no_load_wrote_is_not_written_over_with_metrics(
     sandbox: Sandbox, load: Run, folder: Path, text: str

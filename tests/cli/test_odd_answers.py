@@ -47,7 +47,7 @@ ECHOES = {
 }
 
 
-@pytest.mark.slow_after(3)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("where", ECHOES)
 def test_a_token_that_an_answer_holds_is_written_and_shown_nowhere(
     hubspot: Run, load: Run, folder: Path, where: str
@@ -61,6 +61,7 @@ def test_a_token_that_an_answer_holds_is_written_and_shown_nowhere(
     assert TOKEN[:10] not in done.out + done.err + written
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("labels", "method"),
     [
@@ -102,7 +103,7 @@ UNUSABLE = {
 }
 
 
-@pytest.mark.slow_after(3)
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("entry", UNUSABLE)
 def test_an_association_type_that_cannot_be_used_stops_before_anything_is_sent(
     hubspot: Run, run: Run, load: Run, folder: Path, entry: str
@@ -128,6 +129,7 @@ def test_a_category_that_hubspot_adds_is_sent_as_it_is(hubspot: Run, load: Run, 
     assert (line["association_category"], line["association_type_id"]) == ("PARTNER_DEFINED", "7")
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("label", ["x" * 1_000_000, "Bo\ud800ss", "Bo\x1b[31mss"], ids=["endless", "half", "escape"])
 def test_a_label_of_the_portal_is_one_that_can_be_written_and_shown(
     hubspot: Run, run: Run, load: Run, folder: Path, label: str
@@ -141,6 +143,7 @@ def test_a_label_of_the_portal_is_one_that_can_be_written_and_shown(
     assert (folder / "a.results.csv").stat().st_size < 3000
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(("most", "milliseconds"), [("1", "600000"), ("1", "10000"), ("100", "86400000")])
 def test_a_limit_that_is_not_hubspots_does_not_hold_the_load(
     hubspot: Run, run: Run, folder: Path, most: str, milliseconds: str
@@ -189,6 +192,7 @@ def old_proxy(monkeypatch: pytest.MonkeyPatch, url: str, *, stray: int = 0) -> I
         thread.join()
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("stray", [0, 3])
 def test_http_1_0_and_a_stray_101_cost_no_row(
     hubspot: Run, load: Run, folder: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch, stray: int

@@ -86,7 +86,7 @@ def test_the_program_runs_after_a_stop_and_not_where_nothing_began(noting: Run, 
     assert not Path("got.json").exists()
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("program", "said"),
     [

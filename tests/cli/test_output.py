@@ -46,6 +46,7 @@ def test_json_is_one_object_a_line_and_the_last_is_the_summary(sandbox: Sandbox,
     assert "Results: a.results.csv" in done.err
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("again", [False, True])
 def test_quiet_says_nothing_when_nothing_is_wrong(again: bool, sandbox: Sandbox, load: Run, folder: Path) -> None:
     """Not a byte on either stream; --json still speaks to programs."""
@@ -140,6 +141,7 @@ def test_the_command_answers_at_once() -> None:
         assert done.stdout.splitlines()[-1] == "HEAVY []"
 
 
+@pytest.mark.slow
 def test_python_m_loader_is_the_command(start: Run) -> None:
     """And it calls itself by its name."""
     done = start("--version").wait()
@@ -156,6 +158,7 @@ def test_in_a_pipe_a_wait_is_said_at_once_and_then_now_and_then(capsys: pytest.C
     assert capsys.readouterr().err == "Copying a.csv: 3 s\n"
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("verb", ["plan", "load", "labels", "doctor"])
 def test_no_command_is_silent_for_long(
     verb: str, hubspot: Callable[..., Any], run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch

@@ -12,6 +12,7 @@ Load = Callable[..., Any]
 LEFT = "This app's user does not have the permission to edit associations."
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     ("body", "method"),
     [

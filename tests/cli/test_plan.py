@@ -204,6 +204,7 @@ def test_rejected_rows_of_custom_objects_show_their_ids(
     }
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     ("verb", "broken"),
     [
@@ -239,7 +240,7 @@ def test_a_plan_does_not_count_pairs_that_hubspot_does_not_tell_of(run: Run, hub
     assert "refused to show what 2 pairs of the file have" in untold.err.replace("\n", " ")
 
 
-@pytest.mark.slow_after(3)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("token", [True, False])
 @pytest.mark.parametrize(
     ("limit", "code", "planned"),
@@ -309,6 +310,7 @@ def test_a_plan_names_few_of_many_rejected_rows(run: Run, sandbox: Sandbox, fold
     assert 'row 2 "from_id": "x1"; row 3 "from_id": "x2"; row 4 "from_id": "x3"; and 997 more' in said
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("token", [True, False])
 def test_a_plan_writes_the_failures_file_that_a_load_would_write(
     run: Run, load: Run, sandbox: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch, *, token: bool

@@ -62,6 +62,7 @@ def test_a_plan_as_a_page_says_what_is_to_be_decided(
     assert {request.route for request in sandbox.requests if request.method != "GET"} == {"batch/read"}
 
 
+@pytest.mark.slow
 def test_the_page_of_a_mirror_and_of_a_removal_says_what_goes(run: Run, hubspot: Run, folder: Path) -> None:
     """By label how many are added, kept and removed; and what --max-removals would stop."""
     (folder / "a.csv").write_text("from_id,to_id\n101,201\n102,202\n")

@@ -74,7 +74,7 @@ ENVIRONMENTS: tuple[dict[str, str], ...] = (
 """What the environment may say beside the profile that is typed; the name of a profile means its address."""
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("said", ENVIRONMENTS)
 def test_nothing_is_sent_to_an_account_that_the_profile_does_not_name(
     said: dict[str, str], portals: dict[str, Sandbox], run: Run, monkeypatch: pytest.MonkeyPatch

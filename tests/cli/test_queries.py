@@ -125,6 +125,7 @@ def test_cells_are_judged_by_the_rules_of_rows_from_python(
     assert found == {(each.reason, row.row, row.value) for each in given.rejects for row in each.first}
 
 
+@pytest.mark.slow
 def test_every_verb_that_reads_takes_a_query(boss: Any, database: Path, run: Run, load: Run, folder: Path) -> None:
     """plan, verify, remove, the records of an export, a job file among files, and Python."""
     change(database, "DELETE FROM links WHERE to_object_id = 'x203'")

@@ -145,6 +145,7 @@ def test_patterns_and_folders_are_looked_into(memory: Any, plan: Run) -> None:
     assert "there is no file" in plan("memory://y/*.csv").err
 
 
+@pytest.mark.slow
 def test_every_verb_that_reads_takes_addresses(memory: Any, sandbox: Any, run: Run, load: Run, folder: Path) -> None:
     """remove, verify, a job file, the records of an export, and Python."""
     memory.pipe("/a.csv", ROWS)
@@ -229,7 +230,7 @@ def test_a_page_of_a_google_sheet_says_which_address_its_table_has(plan: Run) ->
     assert "give https://docs.google.com/spreadsheets/d/1aB-c/export?format=csv&gid=7" in done.err.replace("\n", "")
 
 
-@pytest.mark.slow_after(3)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("page", "sentence"),
     [
@@ -258,6 +259,7 @@ def test_what_goes_wrong_is_one_sentence(page: Page, sentence: str, web: Web, pl
     assert "canary" not in done.err
 
 
+@pytest.mark.slow
 def test_no_host_no_certificate_no_backend(web: Web, plan: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """DNS, TLS and a package that is missing: what to look at is named."""
     assert "no host of this name (DNS)" in plan("https://nowhere.invalid/a.csv").err

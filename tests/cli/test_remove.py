@@ -140,7 +140,7 @@ def test_a_file_that_names_no_label_takes_pairs_off_whole(
     assert writes(portal) == 1
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("header", ["Role", "Label name", "Association type"])
 def test_an_unread_column_that_may_be_the_label_is_not_passed_over(
     header: str, remove: Run, world: World, portal: Sandbox
@@ -272,6 +272,7 @@ def test_a_dry_run_says_what_would_go_and_what_that_costs(
     assert list(contents()) == ["gone.csv"]
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("most", ["1", "40%"])
 def test_more_than_may_go_is_not_begun(most: str, hubspot: Run, run: Run, folder: Path, summary: Summary) -> None:
     """Exit 4 before the first write, with the number, examples and the option; the same command with more goes on."""
@@ -292,6 +293,7 @@ def test_more_than_may_go_is_not_begun(most: str, hubspot: Run, run: Run, folder
         assert len(portal.portal.pairs()) == (0 if most == "40%" else 198)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("asked", [False, True])
 def test_what_could_not_be_read_counts_as_a_removal(
     asked: bool, hubspot: Run, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -354,6 +356,7 @@ def test_an_association_of_two_records_of_the_file_counts_once(hubspot: Run, run
 # --- again, and back
 
 
+@pytest.mark.slow
 def test_a_removal_and_a_load_do_not_take_each_other_for_their_own(
     remove: Run, run: Run, world: World, contents: Callable[[], dict[str, str]]
 ) -> None:
@@ -400,6 +403,7 @@ def test_an_undo_does_not_take_a_primary_company_away_from_another(
     assert (line["status"], line["error_category"]) == ("left", "CHANGED_SINCE")
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("took_effect", [False, True])
 def test_a_crash_at_the_request_never_loses_the_way_back(
     took_effect: bool,
@@ -498,6 +502,7 @@ def test_verify_looks_whether_it_is_gone(remove: Run, run: Run, portal: Sandbox,
     assert report.summary["rows"] == {"total": 4, "gone": 2, "still_there": 2, "unreadable": 0, "pending": 0}
 
 
+@pytest.mark.slow
 def test_reads_that_lag_behind_writes_do_not_make_a_removal_look_undone(
     hubspot: Run, run: Run, folder: Path, lines: Lines
 ) -> None:

@@ -19,6 +19,7 @@ Lines = Callable[[str], list[dict[str, str]]]
 BOSS = {"from": "contacts", "to": "companies", "label": "Boss"}
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("left", ["half a li", "x,2,created\n" * 1000])
 def test_what_a_crash_left_behind_the_written_lines_is_cut_off(
     left: str, sandbox: Sandbox, load: Run, folder: Path, lines: Lines
@@ -33,6 +34,7 @@ def test_what_a_crash_left_behind_the_written_lines_is_cut_off(
     assert (folder / "a.results.csv").read_text().count("\n") == 4
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("status", ["408", "425"])
 def test_an_undo_looks_at_what_a_passing_refusal_left_in_doubt(
     status: str, hubspot: Callable[..., Any], load: Run, run: Run, folder: Path
@@ -146,6 +148,7 @@ def test_a_label_that_cannot_be_read_is_never_a_blank_one(
     assert sandbox.count("PUT") == 1
 
 
+@pytest.mark.slow
 def test_what_a_load_that_is_at_work_writes_is_no_input_of_another(
     sandbox: Sandbox, load: Run, run: Run, folder: Path, contents: Callable[[], dict[str, str]]
 ) -> None:
@@ -244,6 +247,7 @@ def test_what_an_undo_took_away_by_a_request_that_failed_is_called_removed(
     assert [line["status"] for line in lines("a.undo.csv")] == ["removed"]
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(("fault", "code", "state"), [("400", 1, "undone"), ("401", 3, "undoing")])
 def test_a_primary_label_that_could_not_be_given_back_is_given_back_by_the_next_undo(
     fault: str, code: int, state: str, hubspot: Callable[..., Any], load: Run, run: Run, folder: Path

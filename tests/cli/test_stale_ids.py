@@ -93,6 +93,7 @@ def test_a_refused_read_fails_the_records_that_it_names_and_reads_the_others(
     assert all(f"CONTACT={line['object_id']} is not valid" in line["error_message"] for line in failed)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("named", ["all", "first"])
 def test_undo_leaves_out_the_records_that_are_gone(
     hubspot: Hubspot, load: Load, run: Load, folder: Path, named: str

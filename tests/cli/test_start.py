@@ -93,6 +93,7 @@ def test_bash_completes(tmp_path: Path) -> None:
     assert (done.stdout.splitlines(), done.stderr) == (["mirror", "names of files"], "")
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [

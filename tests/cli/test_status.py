@@ -162,6 +162,7 @@ def test_planned_is_what_a_load_left_that_was_killed_before_it_sent(
     assert stands()["state"] == "planned"
 
 
+@pytest.mark.slow
 def test_all_runs_of_a_folder_are_listed_the_latest_first(
     sandbox: Sandbox, load: Run, status: Run, folder: Path
 ) -> None:

@@ -38,7 +38,7 @@ def test_a_bad_token_stops_with_everything_pending_and_a_good_one_goes_on(
     assert not list(folder.glob("a.2*"))
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("fault", "method", "count"),
     [("reset", "put", 1), ("503", "put", 5), ("html", "batch", 40)],
@@ -75,6 +75,7 @@ def test_the_wrong_portal_stops_and_the_right_one_goes_on(
     assert summary("a.summary.json")["portal_id"] == "111"
 
 
+@pytest.mark.slow
 def test_failures_in_a_row_with_a_success_between_do_not_stop_the_run(
     hubspot: Run, load: Run, folder: Path, summary: Summary
 ) -> None:
@@ -86,7 +87,7 @@ def test_failures_in_a_row_with_a_success_between_do_not_stop_the_run(
     assert summary("a.summary.json")["rows"]["failed"] == 298
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(("budget", "stops"), [("4", True), ("5", False), ("0", True), ("4%", True), ("6%", False)])
 def test_max_failures_is_a_number_or_a_share(
     budget: str, stops: bool, hubspot: Run, load: Run, folder: Path, summary: Summary

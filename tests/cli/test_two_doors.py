@@ -120,7 +120,7 @@ class Seen(NamedTuple):
     files: dict[str, Any]
 
 
-@pytest.mark.slow_after(12)
+@pytest.mark.slow_after(8)
 @pytest.mark.parametrize(("verb", "option"), list(options_of_each_command()))
 def test_each_option_does_through_python_what_it_does_on_the_command_line(
     verb: str, option: str, sandbox: Sandbox, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch

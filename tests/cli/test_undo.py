@@ -152,6 +152,7 @@ def test_a_load_that_works_on_these_results_is_not_undone_under_its_hands(
     assert len(loaded.portal.pairs()) == 3
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [(("nowhere.csv",), "no journal"), ((), "RESULTS"), (("a.results.csv", "--portal-id", "5"), "account 62515")],
@@ -169,6 +170,7 @@ def test_what_cannot_be_undone_is_said_in_one_sentence(
     assert len(loaded.portal.pairs()) == 3
 
 
+@pytest.mark.slow
 def test_nothing_is_shown_while_a_person_is_asked(
     hubspot: Callable[..., Any], load: Run, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,6 +38,7 @@ def test_a_file_that_is_not_there(refused: Run) -> None:
     assert "nowhere.csv" in refused("nowhere.csv", *TYPES)
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("content", ["", "\n\n", "from_id;to_id", "\ufeff"])
 def test_an_empty_file(content: str, refused: Run, folder: Path, run: Run) -> None:
     """Nothing to read is refused; a header alone is an empty load, which is no error."""
@@ -70,6 +71,7 @@ def test_two_columns_for_one_field(refused: Run, folder: Path) -> None:
     assert "--column" in refused("a.csv", *TYPES)
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [

@@ -144,6 +144,7 @@ def test_the_same_refusal_of_every_row_stops_the_run(make_world: MakeWorld) -> N
 # --- shapes of success
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(("shape", "ids", "status"), [("wrapped", "text", "200"), ("bare", "number", "201")])
 def test_every_shape_of_success_is_one(make_world: MakeWorld, shape: str, ids: str, status: str) -> None:
     """Item 21: 200 with `createdResourceId` and `entity`, 201 with the bare pair, ids as text and as numbers."""

@@ -100,6 +100,7 @@ def test_a_renewal_is_not_repeated_with_every_later_attempt(make_world: MakeWorl
     world.check(ending)
 
 
+@pytest.mark.slow
 def test_tokens_expire_again_and_again(make_world: MakeWorld) -> None:
     """Item 18: every third 401 of the night is met in the same way, each with the newest refresh token."""
     rules = [{"fault": "expire-token", "method": "PUT", "nth": [10, 30, 60]}]
@@ -137,6 +138,7 @@ def test_a_refused_refresh_token_stops_before_the_first_row(make_world: MakeWorl
     world.goes_on_and_completes(*CREW)
 
 
+@pytest.mark.slow
 def test_a_refresh_token_that_is_revoked_in_the_middle_stops_the_run(make_world: MakeWorld) -> None:
     """Item 19: the rows that wait for the new token stay pending; none has failed."""
     faults = [

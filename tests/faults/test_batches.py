@@ -22,7 +22,7 @@ def batch_world(make_world: MakeWorld, **settings: Any) -> World:
     return make_world(ROWS, record_bodies=True, **settings)
 
 
-@pytest.mark.slow_after(3)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("fault", "applied"), [*((fault, True) for fault in APPLIED), *((fault, False) for fault in NOT_APPLIED)]
 )
@@ -36,6 +36,7 @@ def test_a_batch_that_fails_for_a_while_is_sent_again(make_world: MakeWorld, fau
     world.check(ending)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("error_context", ["pair", "observed", "none"])
 def test_of_a_batch_of_which_a_part_fails_only_that_part_does(make_world: MakeWorld, error_context: str) -> None:
     """Item 23: 207; errors are matched to pairs by the ids that they name, and where they name none, asked again."""
@@ -57,7 +58,7 @@ def test_a_pair_that_spoils_a_whole_batch_fails_alone(make_world: MakeWorld) -> 
     world.check(ending, failed=[bad])
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(("fault", "code"), [("401", 3), ("403", 3), ("429-daily", 5), ("477", 5)])
 def test_what_stops_a_load_stops_one_of_batches(make_world: MakeWorld, fault: str, code: int) -> None:
     """Items 4, 9, 17, 20 for batches: nothing has failed, and the load goes on, also in the other way."""
@@ -72,7 +73,7 @@ def test_what_stops_a_load_stops_one_of_batches(make_world: MakeWorld, fault: st
     world.check(again)
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("status", ["canceled", "processing"])
 @pytest.mark.parametrize("error_context", ["pair", "none"])
 @pytest.mark.parametrize("share", [3, 1], ids=["a third is bad", "all are bad"])
@@ -93,6 +94,7 @@ def test_a_batch_that_is_not_complete_is_believed_in_what_it_says(
     assert len(world.batches()) <= (1 if error_context == "pair" else 2 * ROWS)
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("fault", ["pending", "other-ids"])
 @pytest.mark.parametrize("applied", [True, False])
 def test_what_a_batch_that_is_still_at_work_does_not_mention_is_read_back(
@@ -107,6 +109,7 @@ def test_what_a_batch_that_is_still_at_work_does_not_mention_is_read_back(
     world.check(ending)
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("status", ["CANCELED", "PROCESSING", "PENDING"])
 def test_a_reading_that_is_not_complete_says_nothing_of_the_records_that_it_does_not_mention(
     make_world: MakeWorld, status: str

@@ -42,6 +42,7 @@ CUT: list[str | Rule] = [
 """Connections that end before the head of an answer, in it, in its body, or never (items 31, 32, 34, 35)."""
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.usefixtures("hurry")
 @pytest.mark.parametrize("applied", [True, False])
 def test_a_connection_that_is_cut_is_tried_again(make_world: MakeWorld, *, applied: bool) -> None:
@@ -54,6 +55,7 @@ def test_a_connection_that_is_cut_is_tried_again(make_world: MakeWorld, *, appli
     world.check(ending)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hurry")
 def test_a_connection_that_is_always_cut_is_no_verdict(make_world: MakeWorld) -> None:
     """Items 31, 32, 34, 35: after the last attempt the row is failed without a status; sent again, it is there.
@@ -73,6 +75,7 @@ def test_a_connection_that_is_always_cut_is_no_verdict(make_world: MakeWorld) ->
     world.check(again)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.usefixtures("hurry")
 @pytest.mark.parametrize("fault", ["close-reused", "close-after"])
 def test_a_kept_connection_that_closes_is_counted_as_often_as_it_was_used(make_world: MakeWorld, fault: str) -> None:
@@ -102,6 +105,7 @@ def test_a_port_that_is_closed_for_a_moment_is_tried_again(make_world: MakeWorld
     world.check(ending)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.usefixtures("give_up_soon")
 @pytest.mark.parametrize("full", [False, True])
 def test_a_port_where_nobody_answers_ends_the_load_for_now(make_world: MakeWorld, *, full: bool) -> None:
@@ -124,6 +128,7 @@ def test_a_port_where_nobody_answers_ends_the_load_for_now(make_world: MakeWorld
         world.goes_on_and_completes(*CREW)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hurry")
 def test_an_outage_is_waited_for_and_costs_no_row_an_attempt(make_world: MakeWorld) -> None:
     """Item 46: one probe now and then, no attempt counted meanwhile, and full speed again by itself."""

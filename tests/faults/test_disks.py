@@ -40,7 +40,7 @@ def test_results_on_a_full_disk_stop_the_load(make_world: MakeWorld) -> None:
     check_goes_on(world, *CREW)
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("what", ["is a folder", "has no folder", "is a link", "is in a read-only folder"])
 def test_results_that_can_never_be_written_are_refused_before_the_first_request(
     make_world: MakeWorld, what: str, monkeypatch: pytest.MonkeyPatch

@@ -48,7 +48,7 @@ CHANGES: dict[str, Callable[[list[str]], list[str]]] = {
 }
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("change", CHANGES)
 def test_an_input_that_changed_is_refused(make_world: MakeWorld, change: str) -> None:
     """Item 62: by its content, whatever its size and time say: one sentence, nothing sent, nothing changed."""
@@ -116,7 +116,7 @@ HARMS: dict[str, Callable[[Path], None]] = {
 }
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("harm", HARMS)
 def test_an_input_that_changes_while_it_is_sent_is_loaded_as_it_was(make_world: MakeWorld, harm: str) -> None:
     """Item 63: everything was read before the first request; what happens to the file then makes no difference."""
@@ -127,7 +127,7 @@ def test_an_input_that_changes_while_it_is_sent_is_loaded_as_it_was(make_world: 
     world.check(ending)
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("harm", HARMS)
 def test_an_input_that_changes_while_it_is_read_is_refused(
     make_world: MakeWorld, harm: str, monkeypatch: pytest.MonkeyPatch
@@ -203,6 +203,7 @@ def test_a_lock_of_a_killed_load_locks_nothing(make_world: MakeWorld) -> None:
     check_goes_on(world, *CREW)
 
 
+@pytest.mark.slow
 def test_two_loads_share_a_token_that_neither_knows_the_other_uses(make_world: MakeWorld) -> None:
     """Item 59: as on two machines: both meet 429s, both slow down, and both get everything through."""
     world = make_world(60, rate="40/0.5")

@@ -116,7 +116,7 @@ WAITS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("wait", WAITS)
 def test_a_signal_is_obeyed_at_once_while_a_load_waits(make_world: MakeWorld, wait: str) -> None:
     """Item 52: nobody waits for what may never come; no row has failed."""
@@ -149,6 +149,7 @@ def test_a_signal_while_the_input_is_read_is_obeyed_at_once(make_world: MakeWorl
 # --- the second signal
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(("number", "code"), SIGNALS[:2])
 def test_a_second_signal_ends_a_load_within_a_second(make_world: MakeWorld, number: signal.Signals, code: int) -> None:
     """Item 51: answers that do not come are not waited for; what has none is sent again by the next command."""

@@ -79,6 +79,7 @@ def test_retry_after_is_waited_for_by_all(make_world: MakeWorld) -> None:
     world.check(ending)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(("fault", "kind"), [("429", "seconds"), ("503", "date")])
 def test_a_retry_after_beyond_all_patience_stops_the_run(make_world: MakeWorld, fault: str, kind: str) -> None:
     """Item 3: over the cap the run ends, says when to come back, and the same command goes on."""
@@ -118,6 +119,7 @@ def test_a_daily_limit_without_a_policy_name_is_known_by_its_message(make_world:
     world.check(ending, complete=False)
 
 
+@pytest.mark.slow
 def test_a_quota_that_runs_low_is_shown_and_lasts_to_its_end(make_world: MakeWorld) -> None:
     """Item 5: what is left is told with the progress; used up, the run stops and goes on the next day."""
     wall = Wall()
@@ -135,6 +137,7 @@ def test_a_quota_that_runs_low_is_shown_and_lasts_to_its_end(make_world: MakeWor
     world.goes_on_and_completes(*CREW)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("told", [True, False])
 def test_without_headers_the_usage_endpoint_says_what_is_left(make_world: MakeWorld, *, told: bool) -> None:
     """Item 5: asked once at the start; a reserve that cannot be kept, because nobody tells, is said to be one."""
@@ -157,6 +160,7 @@ def test_without_headers_the_usage_endpoint_says_what_is_left(make_world: MakeWo
     world.check(ending, complete=not told)
 
 
+@pytest.mark.slow
 def test_a_spent_day_behind_silent_429s_stops_the_run(make_world: MakeWorld) -> None:
     """Item 4: neither the body nor the headers say which limit it is; the usage endpoint does."""
     rules = [

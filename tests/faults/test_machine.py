@@ -69,6 +69,7 @@ def test_no_more_connections_are_opened_than_the_system_allows(make_world: MakeW
     world.check(ending)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.usefixtures("hurry")
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENETUNREACH])
 def test_a_socket_that_cannot_be_had_is_asked_for_again(
@@ -105,6 +106,7 @@ def test_connections_are_used_again(make_world: MakeWorld) -> None:
 # --- the event loop
 
 
+@pytest.mark.slow
 def test_a_loop_that_stalls_loses_nothing(make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """Item 68: two stalls longer than the timeout: what looks late is sent again, within the limit, and counted."""
     calls = count(1)
@@ -136,7 +138,7 @@ BUGS: dict[str, tuple[Any, str, int]] = {
 }
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("bug", BUGS)
 def test_a_bug_ends_a_load_and_leaves_no_worker_dead(
     make_world: MakeWorld, bug: str, monkeypatch: pytest.MonkeyPatch

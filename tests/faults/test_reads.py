@@ -12,7 +12,7 @@ READ = {"route": "batch/read"}
 FAULTS = ["500", "429", "reset-body", "truncated", "null", "invalid-utf8", "pending"]
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_read_that_goes_wrong_is_made_again(make_world: MakeWorld, fault: str) -> None:
     """Items 1, 6, 7, 26, 31, 32, 37 for reads: nothing is sent before it is known what is there, and nothing fails."""
@@ -24,6 +24,7 @@ def test_a_read_that_goes_wrong_is_made_again(make_world: MakeWorld, fault: str)
     world.check(ending)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("give_up_soon")
 def test_reads_that_never_succeed_end_the_load_for_now(make_world: MakeWorld) -> None:
     """Items 30, 46 for reads: exit code 5 with every row pending; nothing was sent that may have taken a label away."""

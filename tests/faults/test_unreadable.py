@@ -75,6 +75,7 @@ def test_an_answer_that_stays_unreadable_is_no_success(make_world: MakeWorld) ->
     world.check(ending, failed=failed)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.usefixtures("give_up_soon")
 @pytest.mark.parametrize("begins", [1, 20])
 def test_a_login_page_for_everything_ends_the_load_for_now(make_world: MakeWorld, begins: int) -> None:
@@ -147,6 +148,7 @@ def test_broken_http_is_tried_again(make_world: MakeWorld) -> None:
     world.check(ending)
 
 
+@pytest.mark.slow
 def test_broken_http_is_no_verdict_of_hubspot(make_world: MakeWorld) -> None:
     """Items 29, 37: after the last attempt the line names no status, least of all a 400 that nobody sent."""
     world = make_world(20, faults=one_pair_each(*BROKEN_HTTP, applied=False))

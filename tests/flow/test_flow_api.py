@@ -156,6 +156,7 @@ async def test_load_sync_works_inside_a_running_event_loop(folder: Path) -> None
     assert not [thread for thread in threading.enumerate() if thread.name == "association-loader"]
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     "frame",
     [
@@ -187,6 +188,7 @@ async def test_a_configuration_file_counts_and_may_serve_other_commands_too(sand
     assert [(kind.object_type, kind.to_object_type) for kind in planned.kinds] == [("contacts", "companies")]
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("dtype", [float, object])
 @pytest.mark.usefixtures("folder")
 async def test_ids_of_a_dataframe_that_lost_digits_are_rejected(dtype: Any, sandbox: Sandbox) -> None:
@@ -244,6 +246,7 @@ async def test_what_is_wrong_is_raised_before_anything_is_done(
     assert sandbox.count() == 0
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_load_sync_drains_the_load_first(folder: Path) -> None:
     """KeyboardInterrupt comes once everything is written down; the next call goes on."""
     (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"{n},1\n" for n in range(100, 160)))

@@ -52,6 +52,7 @@ async def test_all_labels_of_a_pair_are_one_input_and_each_request_has_one_direc
     assert report.exit_code == 0
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("context", ["pair", "observed", "none"])
 async def test_bad_rows_fail_alone_whatever_the_errors_name(context: Any, load_into: Load, folder: Path) -> None:
     """Both ids, only the bad record, or nothing: three of sixty rows fail, with HubSpot's reason, and no other."""
@@ -127,6 +128,7 @@ async def test_the_method_may_change_between_start_and_resume(load_into: Load, f
     assert [status for _, status, _, _ in statuses(folder / "r.csv")] == ["created"] * 40
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("behaviour", [{}, {"semantics": "append", "page_size": 3, "no_associations": "error"}])
 async def test_labels_that_are_there_are_kept_by_batch_too(
     behaviour: dict[str, Any], load_into: Load, folder: Path

@@ -60,6 +60,7 @@ async def test_the_second_night_sends_nothing_that_is_there(sandbox: Sandbox, lo
     assert sandbox.count("POST", "batch/read") == 3
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     ("existing", "semantics", "left"),
     [
@@ -176,7 +177,7 @@ async def test_a_primary_company_that_the_file_replaces_is_not_put_back(load_int
             assert labels_of(sandbox, 102, 201) == ["", "Boss", "Primary"]
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     "behaviour",
     [

@@ -101,7 +101,7 @@ FEW = [there(1, 11), there(1, 12), there(1, 13, "Boss"), there(2, 21), there(2, 
 """What the tests of exempt records begin with."""
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("rows", "exempt"),
     [
@@ -215,6 +215,7 @@ async def test_one_number_may_be_two_types(folder: Path) -> None:
     assert found == {(1, 11): {"Boss"}, (1, 12): set(), (1, 13): {"Primary"}}
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     "content", ["from_id,to_id\n", "from_id,to_id\n1,x\n2,\n", "Record ID,Associated Company IDs\n1,\n"]
 )
@@ -301,6 +302,7 @@ async def test_too_much_to_take_off_stops_before_a_label_is_created(folder: Path
         assert had(sandbox) == before
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("to_type", ["companies", "contacts"])
 async def test_a_pair_with_both_ends_in_scope_is_one_of_the_share(to_type: str, folder: Path) -> None:
     """20 of 120 are more than 12%, also where both directions, or both ends of one object type, are in scope."""
@@ -486,6 +488,7 @@ def expected(before: Pairs, asked: list[tuple[int, int, str]]) -> Pairs:
     return found
 
 
+@pytest.mark.slow
 def test_the_command_line_and_python_say_what_is_taken_off(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -539,6 +542,7 @@ def test_the_command_line_and_python_say_what_is_taken_off(
     )
 
 
+@pytest.mark.slow
 async def test_verify_says_what_is_too_much_and_what_has_come_back(folder: Path) -> None:
     """After a mirror there is nothing else in scope; records that are exempt, and labels out of scope, do not count."""
     (folder / "a.csv").write_text("from_id,to_id\n1,11\n2,21\n3,31\n3,x\n4,41\n4,404\n")
@@ -633,7 +637,7 @@ _EITHER = {"object_type": "", "to_object_type": ""}
 _HEADER = "object_type,from_id,to_object_type,to_id\n"
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("rows", "read", "portal", "kept", "exempt"),
     [
@@ -707,7 +711,7 @@ _PAIRED = [
 ]
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("rows", "to_type", "portal", "left", "removed"),
     [

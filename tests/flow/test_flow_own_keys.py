@@ -219,6 +219,7 @@ async def test_one_value_that_hubspot_refuses_rejects_its_rows_alone(folder: Pat
     ]
 
 
+@pytest.mark.slow
 async def test_a_stopped_load_goes_on_asking_where_it_was(folder: Path, load_into: Load) -> None:
     """Each value is asked for once over both commands; then the file of answers is gone."""
     (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"n{n:04}@example.com,{n}\n" for n in range(1, 1001)))
@@ -314,6 +315,7 @@ async def test_a_missing_scope_ends_the_run_and_names_it(folder: Path, load_into
     assert "crm.objects.contacts.read" in str(report.stopped)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("version", ["2025-09", "2026-03", "2026-09"])
 async def test_dated_versions_have_their_own_path(
     folder: Path, sandbox: Sandbox, load_into: Load, version: str

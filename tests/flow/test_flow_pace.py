@@ -43,6 +43,7 @@ async def test_the_series_adds_up_to_the_summary(folder: Path, load_into: Load) 
     assert total.allowed == 10_000
 
 
+@pytest.mark.slow
 async def test_the_series_goes_on_where_an_earlier_command_stopped(folder: Path, load_into: Load) -> None:
     """The nights between are not in it, and nothing is in it twice."""
     (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"{n},7\n" for n in range(1, 61)))

@@ -154,7 +154,7 @@ async def holds(seed: int, folder: Path) -> None:
         assert report.exit_code == 0
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("seed", [1136, 1143, -1, -2])
 async def test_nobody_loses_a_primary_company_for_one_that_did_not_come_about(seed: int, folder: Path) -> None:
     """By PUT and by batch, from both ends, with missing records, lost answers, interruptions; and undo.
@@ -166,6 +166,7 @@ async def test_nobody_loses_a_primary_company_for_one_that_did_not_come_about(se
     await holds(seed, folder)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("others", [1, 3])
 async def test_a_pair_that_waited_goes_out_once_all_outcomes_are_on_the_disk(
     others: int, folder: Path, load_into: Any, monkeypatch: pytest.MonkeyPatch

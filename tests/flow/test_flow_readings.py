@@ -47,7 +47,7 @@ def settings(sandbox: Sandbox, **send: Any) -> Settings:
     )
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("ends", "blind", "label", "there", "method"),
     [
@@ -157,7 +157,7 @@ class Sleep:
 WRITES = "PUT|batch/create"
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("clock", ["monotonic", "wall", "both"])
 @pytest.mark.parametrize("method", ["put", "batch"])
 async def test_a_write_that_waited_is_sent_with_what_was_added_meanwhile(method: str, clock: str, folder: Path) -> None:
@@ -192,6 +192,7 @@ async def test_a_write_that_fails_for_a_moment_is_not_read_again(method: str, fo
         assert len(sandbox.portal.pairs()) == 1
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("clock", ["monotonic", "wall"])
 async def test_an_undo_that_waited_leaves_what_was_added_meanwhile(clock: str, folder: Path) -> None:
     """Somebody gives the pair a label while the removal waits: then the pair itself stays."""
@@ -209,6 +210,7 @@ async def test_an_undo_that_waited_leaves_what_was_added_meanwhile(clock: str, f
     assert line["status"] == "left"
 
 
+@pytest.mark.slow
 async def test_many_that_waited_are_looked_up_in_one_request(folder: Path) -> None:
     """Fifty requests wait out a pause of a minute: one read does for all that have not left yet."""
     rows = "".join(f"contacts,{n},companies,{n}\n" for n in range(1, 201))

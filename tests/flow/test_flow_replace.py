@@ -53,6 +53,7 @@ def had(sandbox: Sandbox) -> dict[tuple[int, int], set[str]]:
     return found
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("method", ["put", "batch"])
 async def test_a_pair_that_loses_labels_is_replaced_and_undo_gives_them_back(method: str, folder: Path) -> None:
     """Only what differs is sent; the counts say how many rows were replaced, and the exit code is 0."""
@@ -147,6 +148,7 @@ async def test_the_plan_counts_labels_whose_name_only_their_own_end_tells(folder
         assert had(sandbox) == {(1, 11): {"Boss"}, (2, 11): {"Boss"}}
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("number", range(2))
 async def test_the_portal_ends_with_exactly_what_was_asked_and_undo_with_what_it_had(number: int, folder: Path) -> None:
     """Random rows over a random portal, by PUT and by batch, with lost answers, held against a model."""
@@ -179,6 +181,7 @@ async def test_the_portal_ends_with_exactly_what_was_asked_and_undo_with_what_it
         assert had(sandbox) == start
 
 
+@pytest.mark.slow
 def test_python_and_the_command_line_say_replaced(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

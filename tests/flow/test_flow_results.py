@@ -150,6 +150,7 @@ async def test_the_summary_has_every_key_and_its_rows_add_up(sandbox: Sandbox, l
     assert (summary["portal_id"], summary["pairs"]) == ("62515", 3)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
 async def test_results_are_written_in_the_form_that_the_ending_names(
     ending: str, sandbox: Sandbox, load_into: Load, folder: Path
@@ -220,6 +221,7 @@ def _modes(folder: Path) -> dict[str, int]:
     return {file.name: stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()}
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("reason", [OutOfTime("--max-duration is over"), Interrupted(15)])
 async def test_a_run_that_is_asked_to_end_in_its_last_request_is_done(
     reason: LoaderError, load_into: Load, folder: Path

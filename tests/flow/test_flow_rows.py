@@ -39,6 +39,7 @@ ROWS: dict[str, Callable[[], Any]] = {
 }
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("make", ROWS.values(), ids=ROWS)
 async def test_rows_are_loaded_with_exact_ids(make: Callable[[], Any], sandbox: Sandbox, folder: Path) -> None:
     """The first is row 2; results lie in a file of their own name."""
@@ -74,6 +75,7 @@ async def test_the_same_rows_again_send_nothing_and_no_rows_are_no_error(sandbox
     assert report.failures.empty
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("sync", [True, False], ids=["load_sync", "load"])
 async def test_an_iterator_is_asked_in_the_thread_of_whoever_made_it(sync: bool, folder: Path) -> None:
     """A database's cursor refuses every other thread."""

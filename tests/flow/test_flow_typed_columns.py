@@ -63,7 +63,7 @@ SHAPES: dict[str, Callable[[list[int], str], Any]] = {
 }
 
 
-@pytest.mark.slow_after(4)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("shape", "kind"),
     [(shape, "float32") for shape in SHAPES]
@@ -108,7 +108,7 @@ UNREADABLE = {
 }
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("kind", UNREADABLE)
 async def test_a_date_that_python_has_not_costs_at_most_its_row(kind: str, sandbox: Sandbox, folder: Path) -> None:
     """In a column that nobody reads it costs nothing; as an id or a label it is no blank."""

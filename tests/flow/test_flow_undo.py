@@ -170,7 +170,7 @@ LAGGING: dict[str, tuple[str, dict[str, Any], set[str]]] = {
 }
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("verb", LAGGING)
 async def test_an_undo_right_after_the_run_waits_for_reads_that_lag_behind_it(
     folder: Path, time_passes: list[float], verb: str
@@ -223,7 +223,7 @@ async def test_rows_from_either_end_and_within_one_object_type_are_taken_back(fo
     assert set(report.results["status"]) == {"removed"}
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(("seed", "method"), [(0, "put"), (1, "put"), (2, "batch"), (3, "batch")])
 async def test_any_load_leaves_no_trace_when_it_was_cut_short_and_taken_back_in_pieces(
     seed: int, method: str, folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -379,7 +379,7 @@ async def test_another_portal_another_address_or_no_journal_is_refused(folder: P
 PRIMARIES = [{**pair(n, 11), "types": [["HUBSPOT_DEFINED", 1]]} for n in (1, 2)]
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     "rows",
     [

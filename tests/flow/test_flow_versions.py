@@ -82,6 +82,7 @@ def test_every_command_ends_alike_over_every_version(version: str, method: str, 
     assert (keys.exit_code, cars.exit_code, verified.exit_code) == (1, 0, 1)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("version", "path"),
     [
@@ -115,6 +116,7 @@ def on(day: str) -> Surroundings:
 AUTO = {"api_version": "auto"}
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("day", "version"),
     [("2026-11-28", "v4"), ("2027-02-28", "v4"), ("2027-03-01", "2026-09"), ("2028-05-05", "2026-09")],
@@ -153,7 +155,7 @@ async def test_auto_goes_on_with_a_version_that_was_given_by_hand(folder: Path, 
         assert (report.exit_code, versions(sandbox)) == (0, {"2026-03"})
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("day", "version", "said"),
     [

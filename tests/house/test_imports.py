@@ -150,6 +150,7 @@ def test_only_the_journal_asks_its_tables() -> None:
     assert {name for name in asking if room(name) not in ("journal", "sandbox", "fetch")} == set()
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("library", sorted(ROOMS))
 def test_a_foreign_library_has_one_room(library: str) -> None:
     """Who wants to change it looks in one place."""

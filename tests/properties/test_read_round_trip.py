@@ -78,6 +78,7 @@ def test_every_dialect_of_csv_is_read_back(
     check(table, read(gzip.compress(content) if packed else content, "a.csv.gz" if packed else "a.csv"))
 
 
+@pytest.mark.slow
 @quick
 @given(table=tables(NOTES.filter(lambda text: not any(digit in text for digit in "0123456789@."))))
 def test_line_breaks_within_quotes_are_read_back(table: list[list[str]]) -> None:

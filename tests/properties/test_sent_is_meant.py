@@ -18,7 +18,7 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
-@pytest.mark.slow_after(5)
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_what_is_sent_is_what_is_meant(seed: int, sandbox: Sandbox, tmp_path: Path) -> None:
     """Whatever the format, the width of the numbers, the packing, and files put together in one."""

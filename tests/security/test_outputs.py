@@ -129,6 +129,7 @@ def test_nothing_that_is_shown_or_logged_controls_a_terminal_or_begins_a_line(ev
     assert ending.exit_code == 1
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("ending", ["jsonl", "parquet"])
 def test_copies_for_machines_hold_the_cells_as_they_are(evil_world: World, ending: str) -> None:
     """No apostrophe in front: nothing runs these. In JSON lines one row is one line all the same."""

@@ -16,20 +16,21 @@ def test_nothing_is_lost_repeated_or_hurried_whatever_befalls_a_load(seed: int) 
     hold_seed(seed)
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("seed", range(4))
 def test_nothing_out_of_scope_changes_whatever_befalls_a_removal(seed: int) -> None:
     """And each row has its true outcome, and an undo puts back all of it."""
     hold_removal(seed)
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("seed", range(4))
 def test_nothing_out_of_scope_changes_whatever_befalls_a_mirror(seed: int) -> None:
     """And nothing in scope stays that no row asks for."""
     hold_mirror(seed)
 
 
+@pytest.mark.slow
 def test_a_seed_replays_exactly() -> None:
     """Every request, answer, death, result line and figure of it, to the last digit."""
     first, second = World(drawn(11)).live(), World(drawn(11)).live()

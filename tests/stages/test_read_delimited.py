@@ -243,6 +243,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("loader.read.delimited.BATCH", 500)
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_rows_beyond_one_chunk_keep_their_numbers(tmp_path: Path, end: str, small_blocks: None) -> None:
     """Chunks join without a gap, also around a bad row, a blank one, and one with a field too many."""

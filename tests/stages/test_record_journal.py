@@ -415,6 +415,7 @@ def test_a_log_cut_anywhere_leaves_the_last_whole_commit(tmp_path: Path) -> None
     assert len(seen) > 3
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_and_ends_the_run(tmp_path: Path) -> None:
     """SQLite's error becomes a RecordError with the way on; what was committed before stays."""
     path = stage(tmp_path, [chunk([link(row, row, 9) for row in range(2, 3000)])])

@@ -250,6 +250,7 @@ def test_a_bar_shows_even_the_smallest_part() -> None:
     assert not list(bar(rows))
 
 
+@pytest.mark.slow
 def test_the_file_is_private_and_written_over_by_the_next_report(tmp_path: Path) -> None:
     """Only its owner may read it; an earlier report makes way."""
     every_reason(tmp_path)

@@ -399,6 +399,7 @@ async def test_a_huge_body_ends_with_the_client() -> None:
         await until(lambda: bool(sandbox.count(status=0)))
 
 
+@pytest.mark.slow
 async def test_a_gzip_bomb_unpacks_to_a_thousand_times_its_size() -> None:
     """And it is whole gzip: a client that does not look unpacks it all."""
     async with Sandbox(faults=[{"fault": "gzip-bomb", "size": 20 << 20}]) as sandbox:
@@ -427,6 +428,7 @@ async def test_a_fault_can_be_about_one_pair_in_a_path_or_in_a_batch() -> None:
             assert answer.status == 500
 
 
+@pytest.mark.slow
 async def test_faults_of_a_seed_repeat_themselves() -> None:
     """The same seed strikes the same requests."""
 

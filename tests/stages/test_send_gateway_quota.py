@@ -133,6 +133,7 @@ def test_after_a_burst_that_passed_the_next_429s_that_say_nothing_are_asked_abou
     assert isinstance(second, DailyQuotaSpent)
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("refusal", [SILENT, answer(403), answer(404), answer(500), answer(200, {"results": 1})])
 def test_where_the_usage_is_not_told_such_429s_are_a_bursts(refusal: Reply) -> None:
     """And after a quarter of an hour of them the run ends for now."""

@@ -68,7 +68,7 @@ def limiter(requests: int, seconds: float, *, follow: bool = True) -> Limiter:
     return Limiter(Rate(requests, seconds), clock=clock, follow=follow)
 
 
-@pytest.mark.slow_after(3)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("jitter", [0.0, 0.1, 2.0])
 @pytest.mark.parametrize(("requests", "seconds"), [(190, 10.0), (38, 1.0), (10, 1.0), (1, 0.5), (3, 10.0)])
 def test_no_rolling_window_at_the_server_holds_more_than_the_limit(

@@ -122,6 +122,7 @@ def test_every_pair_is_sent_and_recorded_once(pairs: int, workers: int) -> None:
     assert work.ledger.kept
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("workers", [1, 2, 5, 20])
 def test_no_more_pairs_are_claimed_than_a_queue_and_the_workers_hold(workers: int) -> None:
     """A slow server is never read ahead of: memory stays flat, and a crash sends little again."""

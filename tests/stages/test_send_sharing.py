@@ -166,6 +166,7 @@ def test_what_a_killed_loader_held_comes_free_a_window_after_its_end(tmp_path: P
     assert sent_between(second, end + wait, end + wait + 10) >= 0.9 * RATE.requests
 
 
+@pytest.mark.slow
 def test_what_an_ended_loader_used_comes_free_bit_by_bit(tmp_path: Path) -> None:
     """The next command need not wait for a whole window, and does not add to the last one's."""
     machine = Machine(tmp_path)
@@ -196,6 +197,7 @@ def test_a_loader_with_a_lower_limit_of_its_own_keeps_to_it(tmp_path: Path) -> N
     assert sent_between(fast, begin + 20, begin + 60) >= 100
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("requests", [2, 3])
 def test_a_limit_of_few_requests_is_not_split_into_nothing(requests: int, tmp_path: Path) -> None:
     """An equal part of it is one request at least, and nobody waits for ever."""
@@ -211,6 +213,7 @@ def test_a_limit_of_few_requests_is_not_split_into_nothing(requests: int, tmp_pa
     assert machine.servers[2].arrivals
 
 
+@pytest.mark.slow
 def test_a_limit_that_a_429_has_lowered_to_one_still_lets_that_one_leave(tmp_path: Path) -> None:
     machine = Machine(tmp_path, Rate(6, 10.0))
 
@@ -392,6 +395,7 @@ def a_file_for_a_folder(folder: Path) -> None:
     (folder / "association-loader").touch()
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     "spoil",
     [a_link, a_file_that_is_a_link, a_file_for_everybody, a_file_for_a_group, a_pipe, a_file_for_a_folder],
@@ -432,6 +436,7 @@ def test_a_file_that_breaks_in_the_middle_leaves_each_its_share(
     assert all(sent_between(server, begin + 40, begin + 60) >= 0.4 * 2 * RATE.requests for server in servers)
 
 
+@pytest.mark.slow
 def test_an_emptied_cache_folder_is_a_new_beginning_for_all(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
 

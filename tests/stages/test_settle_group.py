@@ -45,7 +45,7 @@ def grouped(folder: Path, seed: int, *, by_record: bool) -> tuple[list[object], 
     return sent, said
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("by_record", [True, False])
 @pytest.mark.parametrize("seed", range(3))
 def test_parts_come_to_the_same_pairs(
