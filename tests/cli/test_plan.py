@@ -19,7 +19,7 @@ TYPES = ("--from", "contacts", "--to", "companies")
 MIXED = "from_id,to_id\n101,201\n102,202;203\n101,201\nx,204\n"
 
 
-@pytest.fixture(params=["plan", "load --dry-run"])
+@pytest.fixture(params=["plan", pytest.param("load --dry-run", marks=pytest.mark.slow)])
 def plan(request: pytest.FixtureRequest, run: Run) -> Run:
     """Both ways to say it."""
     first, *rest = request.param.split()
