@@ -291,7 +291,7 @@ CONNECTIONS: dict[int, Covered] = {
         "an outage of minutes",
         (
             "test_connections::test_an_outage_is_waited_for_and_costs_no_row_an_attempt",
-            "test_send_trouble::test_a_full_outage_costs_one_request_a_second_and_no_row",
+            "test_simulated_trouble::test_an_outage_is_probed_once_a_second_and_left_at_full_speed",
             "test_reads::test_reads_that_never_succeed_end_the_load_for_now",
             "test_simulated_trouble::test_an_outage_is_probed_once_a_second_and_left_at_full_speed",
         ),
@@ -442,10 +442,7 @@ MACHINE: dict[int, Covered] = {
     ),
     69: Covered(
         "a bug in one task",
-        (
-            "test_machine::test_a_bug_ends_a_load_and_leaves_no_worker_dead",
-            "test_send_pool::test_a_bug_in_one_worker_ends_the_run_and_leaves_no_worker_dead_in_silence",
-        ),
+        ("test_machine::test_a_bug_ends_a_load_and_leaves_no_worker_dead",),
     ),
 }
 """Items 47 to 69: kills, signals, disks, clocks, files, memory."""

@@ -106,17 +106,6 @@ async def test_a_pair_that_answers_never_mention_fails_after_its_attempts(load_i
     assert {line["attempts"] for line in lines_of(folder / "r.csv")} == {"3"}
 
 
-@pytest.mark.slow
-async def test_two_hundred_refusals_of_one_kind_stop_the_run(load_into: Load, folder: Path) -> None:
-    """Found by halves, recorded one by one: the run ends before thousands of requests are spent on them."""
-    (folder / "a.csv").write_text(rows(2000))
-    async with Sandbox(faults=[{"fault": "400", "route": "batch/create"}]) as sandbox:
-        report = await load_into(sandbox, "a.csv", send=RAW)
-        assert sandbox.count("POST", "batch/create") < 450
-    assert report.exit_code == 4
-    assert report.summary["rows"]["failed"] == 200
-
-
 async def test_the_method_may_change_between_start_and_resume(load_into: Load, folder: Path) -> None:
     """What was sent stays, the rest goes the other way."""
     (folder / "a.csv").write_text(rows(40))

@@ -1,14 +1,12 @@
 """The journal: rows become pairs, pairs become outcomes, and nothing is lost or counted twice."""
 
-import os
 import sqlite3
-import stat
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from loader.errors import JournalError, RecordError
+from loader.errors import JournalError
 from loader.journal import (
     Counts,
     EndedEarly,
@@ -132,28 +130,6 @@ def test_ids_are_exact_to_the_last_digit(tmp_path: Path) -> None:
 
 
 # --- two primary records
-
-
-def test_two_primary_companies_of_one_contact_are_both_rejected(tmp_path: Path) -> None:
-    """Only one can be primary, and which one is never guessed; the contact's other rows go out."""
-    primary = row_kind(primary=True)
-    rows = [link(2, 1, 8, primary), link(3, 1, 9, primary), link(4, 1, 8), link(5, 2, 8, primary)]
-    with Journal(stage(tmp_path, [chunk(rows)])) as journal:
-        assert [(pair.object_id, ids(pair.types)) for pair in send_all(journal)] == [("1", [279]), ("2", [1])]
-        found = [line for _, line in lines(journal, "rejected", 0)]
-        assert [line.row for line in found] == [2, 3]
-        assert found[0].error_category == "CONFLICTING_PRIMARY"
-        assert "record 1 " in found[0].error_message
-        assert "companies, 8 and 9" in found[0].error_message
-
-
-def test_the_contradiction_is_seen_from_the_companys_end_too(tmp_path: Path) -> None:
-    """Company 9 names contact 1, contact 1 names company 8; that company 9 is primary for contact 2 as well is fine."""
-    back = row_kind("companies", "contacts", type_id="2")
-    rows = [link(2, 9, 1, back), link(3, 1, 8, row_kind(primary=True)), link(4, 9, 2, back)]
-    with Journal(stage(tmp_path, [chunk(rows)])) as journal:
-        assert [pair.to_object_id for pair in send_all(journal)] == ["2"]
-        assert journal.reasons() == {"CONFLICTING_PRIMARY": 2}
 
 
 def test_the_same_primary_company_twice_is_no_contradiction(tmp_path: Path) -> None:
@@ -328,20 +304,6 @@ def test_nothing_stays_of_a_run_that_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_journal_is_its_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
-    """Ids of customers are in it, in its log, and in the lock beside it."""
-    before = os.umask(0)
-    try:
-        path = stage(tmp_path, [chunk([link(2, 1, 9)])])
-        with Journal(path) as journal:
-            journal.remember(seconds=1.0)
-            files = list(tmp_path.iterdir())
-            assert len(files) > 1
-            assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
-    finally:
-        os.umask(before)
-
-
 def test_a_log_that_another_journal_left_is_not_played_into_a_new_one(tmp_path: Path) -> None:
     """A stale `-wal` beside the journal's name goes before the new journal comes."""
     stale = tmp_path / "r.journal-wal"
@@ -393,42 +355,6 @@ def test_a_journal_that_was_cut_is_refused_before_anything_is_sent(tmp_path: Pat
         path.write_bytes(whole[:size])
         with pytest.raises(JournalError, match="move it"), Journal(path):
             pass
-
-
-@pytest.mark.slow
-def test_a_log_cut_anywhere_leaves_the_last_whole_commit(tmp_path: Path) -> None:
-    """After a power cut the journal holds some number of first commits, whole."""
-    path = stage(tmp_path, [chunk([link(row, row, 9) for row in range(2, 12)])])
-    log = path.with_name("r.journal-wal")
-    with Journal(path) as journal:
-        for pair in claim(journal, 10):
-            journal.record([created(pair)], {"seconds": float(pair.pair_id)})
-        whole, main = log.read_bytes(), path.read_bytes()
-    seen = set()
-    for size in range(len(whole), 0, -1499):
-        copy = tmp_path / f"copy-{size}.journal"
-        copy.write_bytes(main)
-        copy.with_name(f"{copy.name}-wal").write_bytes(whole[:size])
-        with Journal(copy) as journal:
-            assert journal.counts().by_status["created"] == journal.facts.seconds
-            seen.add(journal.counts().by_status["created"])
-    assert len(seen) > 3
-
-
-@pytest.mark.slow
-def test_a_full_disk_is_told_and_ends_the_run(tmp_path: Path) -> None:
-    """SQLite's error becomes a RecordError with the way on; what was committed before stays."""
-    path = stage(tmp_path, [chunk([link(row, row, 9) for row in range(2, 3000)])])
-    with Journal(path) as journal:
-        pairs = claim(journal, 3000)
-        journal.record([created(pair) for pair in pairs[:10]], {})
-        (pages,) = next(journal.query("PRAGMA page_count"))
-        list(journal.query(f"PRAGMA max_page_count = {pages}"))
-        with pytest.raises(RecordError, match="free some space"):
-            journal.record([failed(pair, message=f"{pair.pair_id:0400}") for pair in pairs[10:]], {})
-        assert journal.counts().by_status["created"] == 10
-    with Journal(path) as journal:
-        assert counted(journal.counts()) == (2998, 10, 0, 0, 2988)
 
 
 def test_what_a_table_cannot_hold_is_escaped_and_not_a_crash(tmp_path: Path) -> None:

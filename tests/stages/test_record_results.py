@@ -4,7 +4,6 @@ import asyncio
 import csv
 import json
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
@@ -15,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from loader.errors import RecordError, UsageError
-from loader.journal import AsyncJournal, Counts, Journal, Line, RequestCounts
+from loader.journal import AsyncJournal, Journal, RequestCounts
 from loader.model import Outcome
 from loader.reasons import REASONS
 from loader.record.csv_text import defused
@@ -63,26 +62,6 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
         first, second, _ = claim(opened, 9)
         opened.record([created(first), failed(second)], {})
         yield opened
-
-
-@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
-def test_results_say_the_same_in_every_form(journal: Journal, tmp_path: Path, ending: str) -> None:
-    """All columns, in order, one line for each settled row."""
-    found = written(journal, tmp_path / f"r{ending}")
-    assert list(found[0]) == list(Line._fields)
-    assert sorted((line["row"], line["status"]) for line in found) == [
-        ("2", "created"),
-        ("3", "created"),
-        ("4", "failed"),
-        ("5", "rejected"),
-    ]
-    by_row = {line["row"]: line for line in found}
-    assert by_row["3"] | {"association_type_id": "1", "label": "Primary", "created_resource_id": "77"} == by_row["3"]
-    assert (
-        by_row["2"] | {"object_type": "0-1", "to_object_type": "0-2", "labels": "Boss", "attempts": "1"} == by_row["2"]
-    )
-    assert by_row["4"] | {"http_status": "400", "error_category": "VALIDATION_ERROR"} == by_row["4"]
-    assert by_row["5"] | {"object_id": "1E+5", "http_status": "", "attempts": "0", "finished_at": ""} == by_row["5"]
 
 
 def test_parquet_keeps_ids_as_text_and_counts_as_numbers(journal: Journal, tmp_path: Path) -> None:
@@ -189,20 +168,6 @@ def test_a_symbolic_link_is_not_written_through(journal: Journal, tmp_path: Path
     assert target.read_text() == "mine"
 
 
-def test_a_full_disk_is_told(journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No line is lost in silence."""
-
-    def full(*_: object) -> int:
-        raise OSError(28, "No space left on device")
-
-    with open_results(tmp_path / "r.csv", journal) as results:
-        monkeypatch.setattr(os, "write", full)
-        with pytest.raises(RecordError, match="No space left"):
-            results.catch_up()
-    monkeypatch.undo()
-    assert len(written(journal, tmp_path / "r.csv")) == 4
-
-
 # --- formulas
 
 
@@ -218,19 +183,6 @@ def test_a_formula_becomes_text(text: str) -> None:
 def test_numbers_and_plain_text_stay(text: str) -> None:
     """What no spreadsheet would run is not touched; what is defused once is not defused again."""
     assert defused(text) == text
-
-
-def test_every_csv_cell_is_defused_and_json_is_not(tmp_path: Path) -> None:
-    """Ids, labels and messages come from files and servers; JSON lines are for machines."""
-    rows: list[Row] = [link(2, 1, 9), reject(3, "=1+1", "@x", row_kind(label="-a"))]
-    with Journal(stage(tmp_path, [chunk(rows)])) as journal:
-        journal.record([failed(pair, "+CAT", "=cmd|'/C calc'!A0 %d") for pair in claim(journal, 1)], {})
-        one, two = written(journal, tmp_path / "r.csv")
-        assert (one["error_category"], one["error_message"]) == ("'+CAT", "'=cmd|'/C calc'!A0 %d")
-        assert (two["object_id"], two["to_object_id"], two["label"]) == ("'=1+1", "'@x", "'-a")
-        (tmp_path / "r.csv").unlink()
-        journal.remember(tables={})
-        assert written(journal, tmp_path / "r.jsonl")[1]["object_id"] == "=1+1"
 
 
 # --- failures
@@ -357,24 +309,10 @@ def test_the_summary_has_every_key_and_its_rows_add_up(journal: Journal, tmp_pat
     assert found["failures_by_reason"] == {"INVALID_RECORD_ID": 1, "VALIDATION_ERROR": 1}
 
 
-def test_pending_is_what_the_other_counts_leave() -> None:
-    """The total is always the sum."""
-    assert Counts(total=10, rejected=1, pairs=9, by_status=Counter(created=2, unchanged=1, failed=3)).pending == 3
-
-
 def test_a_summary_can_name_any_file(tmp_path: Path) -> None:
     """A file's name that is no text is written as JSON's own escape."""
     write_summary(tmp_path / "s.json", {"path": "\udcff.csv"})
     assert json.loads((tmp_path / "s.json").read_text()) == {"path": "\udcff.csv"}
-
-
-def test_a_duplicate_shares_the_outcome_of_its_pair(tmp_path: Path) -> None:
-    """Three rows, one request, three lines."""
-    with Journal(stage(tmp_path, [chunk([link(row, 1, 9) for row in (2, 3, 4)])])) as journal:
-        journal.record([failed(pair) for pair in claim(journal, 9)], {})
-        found = written(journal, tmp_path / "r.csv")
-    assert Counter(line["status"] for line in found) == {"failed": 3}
-    assert {line["correlation_id"] for line in found} == {"c-1"}
 
 
 # --- what was settled a moment ago

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from loader.errors import Interrupted, LoaderError, RecordError, TooManyFailures, Unauthorized
+from loader.errors import Interrupted, LoaderError, RecordError
 from loader.model import AssociationType, Outcome, Pair, Pairs
 from loader.send.gateway import Gateway
 from loader.send.outgoing import Unread
@@ -107,21 +107,6 @@ class Work:
         return None
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3, 8, 50])
-@pytest.mark.parametrize("pairs", [0, 1, 7, 100])
-def test_every_pair_is_sent_and_recorded_once(pairs: int, workers: int) -> None:
-    async def scenario() -> Work:
-        work = Work(in_turn(then=CREATED), pairs, workers=workers)
-        assert await work.run() is None
-        return work
-
-    work = run(scenario)
-    assert work.ledger.recorded == list(range(1, pairs + 1))
-    assert len(work.server.sent) == pairs
-    assert work.server.most_under_way <= workers
-    assert work.ledger.kept
-
-
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("workers", [1, 2, 5, 20])
 def test_no_more_pairs_are_claimed_than_a_queue_and_the_workers_hold(workers: int) -> None:
@@ -135,38 +120,6 @@ def test_no_more_pairs_are_claimed_than_a_queue_and_the_workers_hold(workers: in
     work = run(scenario)
     assert work.ledger.most_open <= 2 * workers
     assert work.server.most_under_way == workers, "and no worker stays idle"
-
-
-def test_a_failed_pair_is_an_outcome_and_the_others_go_on() -> None:
-    async def scenario() -> Work:
-        work = Work(lambda _r, _a, number: answer(400) if number % 5 == 0 else CREATED)
-        assert await work.run() is None
-        return work
-
-    work = run(scenario)
-    assert work.ledger.recorded == list(range(1, 101))
-    assert sum(outcome.status == "failed" for outcome in work.ledger.outcomes) == 20
-
-
-def test_the_first_stop_sends_nothing_more_and_records_what_is_in_flight() -> None:
-    async def scenario() -> tuple[Work, LoaderError | None, int]:
-        work = Work(in_turn(then=CREATED), latency=1.0)
-        running = asyncio.create_task(work.pool.run())
-        await asyncio.sleep(2.5)
-        sent = len(work.server.sent)
-        work.pool.stop(Interrupted(2))
-        error = None
-        try:
-            await running
-        except LoaderError as reason:
-            error = reason
-        return work, error, sent
-
-    work, error, sent = run(scenario)
-    assert isinstance(error, Interrupted)
-    assert len(work.server.sent) == len(work.ledger.outcomes) == sent
-    assert all(outcome.status == "created" for outcome in work.ledger.outcomes)
-    assert work.ledger.kept
 
 
 @pytest.mark.parametrize("moment", [0.0, 0.0005, 0.01, 0.05, 0.0501, 0.3, 0.777])
@@ -241,46 +194,6 @@ def test_a_pool_that_was_stopped_before_it_began_sends_nothing() -> None:
     assert not run(scenario).ledger.claimed
 
 
-def test_a_fatal_answer_stops_the_run_with_no_pair_failed() -> None:
-    async def scenario() -> tuple[Work, LoaderError | None]:
-        work = Work(lambda _r, _a, number: CREATED if number <= 50 else answer(401), latency=1.0)
-        return work, await work.run()
-
-    work, error = run(scenario)
-    assert isinstance(error, Unauthorized)
-    assert len(work.server.sent) <= 50 + 8
-    assert len(work.ledger.outcomes) == 50
-    assert {outcome.status for outcome in work.ledger.outcomes} == {"created"}
-
-
-def test_too_many_failures_stop_the_run_with_the_last_one_recorded() -> None:
-    seen: list[Outcome] = []
-
-    def watch(outcomes: Sequence[Outcome]) -> None:
-        seen.extend(outcomes)
-        if len(seen) == 20:
-            raise TooManyFailures("enough")
-
-    async def scenario() -> tuple[Work, LoaderError | None]:
-        work = Work(in_turn(then=answer(400)), listener=watch)
-        return work, await work.run()
-
-    work, error = run(scenario)
-    assert isinstance(error, TooManyFailures)
-    assert len(work.server.sent) == len(work.ledger.outcomes) < 30
-
-
-@pytest.mark.parametrize("broken_after", [0, 12])
-def test_a_ledger_that_fails_stops_the_run_with_its_own_error(broken_after: int) -> None:
-    async def scenario() -> tuple[Work, LoaderError | None]:
-        work = Work(in_turn(then=CREATED), broken_after=broken_after)
-        return work, await work.run()
-
-    work, error = run(scenario)
-    assert isinstance(error, RecordError)
-    assert len(work.ledger.outcomes) == len(work.server.sent) <= 12
-
-
 def test_a_keeper_that_fails_stops_the_run_with_its_own_error() -> None:
     async def scenario() -> tuple[Work, LoaderError | None]:
         work = Work(in_turn(then=CREATED))
@@ -295,23 +208,6 @@ def test_a_keeper_that_fails_stops_the_run_with_its_own_error() -> None:
     work, error = run(scenario)
     assert isinstance(error, RecordError)
     assert len(work.ledger.outcomes) == len(work.server.sent) < 100
-
-
-def test_a_bug_in_one_worker_ends_the_run_and_leaves_no_worker_dead_in_silence() -> None:
-    def script(_request: Any, _authorization: str, number: int) -> Reply:
-        if number == 30:
-            raise ZeroDivisionError
-        return CREATED
-
-    async def scenario() -> Work:
-        work = Work(script)
-        with pytest.raises(BaseExceptionGroup) as caught:
-            await work.run()
-        assert caught.value.subgroup(ZeroDivisionError) is not None
-        return work
-
-    work = run(scenario)
-    assert 20 < len(work.ledger.outcomes) < 100
 
 
 def test_cancelling_the_run_cancels_every_worker() -> None:
