@@ -7,7 +7,6 @@ from rich.table import Table
 from rich.text import Text
 
 from loader.events import (
-    Cost,
     Kind,
     LookedUp,
     MergedRecord,
@@ -69,7 +68,7 @@ def plan_table(event: Planned, *, in_full: bool = True) -> Iterator[RenderableTy
         yield _account(event)
     yield figures(event)
     yield from in_hubspot(event)
-    yield from _mirror(event.mirror)
+    yield from _mirror(event)
     if event.pairs:
         yield from _cost_of_removal(event) if removes(event) else _costs(event)
     if event.portal_id and event.pairs >= LARGE and not removes(event):
@@ -224,15 +223,15 @@ def figures(event: Planned) -> Text:
     return Text(f"{first}{', '.join(words)}.")
 
 
-def _mirror(mirror: MirrorPlanned | None) -> Iterator[RenderableType]:
+def _mirror(event: Planned) -> Iterator[RenderableType]:
     """Yield what a mirror does, by label; nothing for any other load."""
-    if mirror is None:
+    if (mirror := event.mirror) is None:
         return
     lines = table(*MIRROR_HEAD, right=MIRROR_HEAD[:3])
     for cells in mirror_cells(mirror):
         lines.add_row(*cells)
     yield lines
-    yield from mirror_lines(mirror)
+    yield from mirror_lines(event, mirror)
 
 
 def mirror_cells(mirror: MirrorPlanned) -> Iterator[tuple[Text, ...]]:
@@ -248,11 +247,13 @@ def mirror_cells(mirror: MirrorPlanned) -> Iterator[tuple[Text, ...]]:
         )
 
 
-def mirror_lines(mirror: MirrorPlanned) -> Iterator[Text]:
-    """Yield what a mirror takes off in all, and what keeps it from that."""
+def mirror_lines(event: Planned, mirror: MirrorPlanned) -> Iterator[Text]:
+    """Yield what a mirror takes off in all and what that costs, and what keeps it from that."""
+    requests, day = mirror.requests, event.daily_quota
+    share = _share(requests / day if day else None, " of the day")
     yield Text(
         f"{mirror.removed:,} of {counted(mirror.associations, 'association')} in scope are not in the file and will be "
-        f"removed, in {counted(mirror.requests, 'request')}.",
+        f"removed, in {in_words(requests / event.rate.per_second)} and {counted(requests, 'request')}{share}.",
         "bold yellow" if mirror.removed else "",
     )
     if mirror.exempt_records:
@@ -311,8 +312,8 @@ def _costs(event: Planned) -> Iterator[Text]:
     rate = f"at most {event.rate.requests:,} in {event.rate.seconds:g} s"
     day = f", {event.daily_quota:,} a day" if event.daily_quota else ""
     yield Text(
-        f"Requests ({rate}{day}): {put.requests:,} one by one{_share(put, ' of the day')}, "
-        f"{batch.requests:,} in batches{_share(batch)}."
+        f"Requests ({rate}{day}): {put.requests:,} one by one{_share(put.share, ' of the day')}, "
+        f"{batch.requests:,} in batches{_share(batch.share)}."
     )
     if batch.stale >= MANY_STALE:
         yield Text(
@@ -329,7 +330,5 @@ def _cost_of_removal(event: Planned) -> Iterator[Text]:
     yield Text(f"To remove that: {in_words(cost.seconds)}, {counted(cost.requests, 'request')} ({rate}).")
 
 
-def _share(cost: Cost, of: str = "") -> str:
-    if cost.share is None or cost.share < 0.0005:
-        return ""
-    return f" ({cost.share:.1%}{of})"
+def _share(share: float | None, of: str = "") -> str:
+    return "" if share is None or share < 0.0005 else f" ({share:.1%}{of})"

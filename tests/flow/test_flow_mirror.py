@@ -356,6 +356,7 @@ async def test_the_plan_counts_what_is_added_kept_and_taken_off(folder: Path) ->
     found = {each.label: (each.added, each.kept, each.removed) for each in planned.mirror.types}
     assert found == {"": (1, 1, 0), "Boss": (1, 0, 1)}
     assert (planned.mirror.associations, planned.mirror.removed, planned.mirror.exempt_records) == (5, 1, 1)
+    assert planned.mirror.requests == 2
 
 
 async def test_undo_gives_back_what_went_and_takes_what_came(folder: Path) -> None:
@@ -499,7 +500,7 @@ def test_the_command_line_and_python_say_what_is_taken_off(
         'from = "contacts"\nto = "companies"\n'
     )
     monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", "canary-7a1f-never-shown")
-    with SandboxThread({"labels": LABELS, "associations": FEW}) as sandbox:
+    with SandboxThread({"labels": LABELS, "associations": FEW}, daily=1000) as sandbox:
         monkeypatch.setenv("HUBSPOT_BASE_URL", sandbox.url)
         options = ["a.csv", "--from", "contacts", "--to", "companies", "--existing", "mirror"]
 
@@ -508,7 +509,9 @@ def test_the_command_line_and_python_say_what_is_taken_off(
             captured = capsys.readouterr()
             return " ".join((captured.out + captured.err).split())
 
-        assert "1 of 5 associations in scope are not in the file and will be removed" in said("plan", *options)
+        planned = said("plan", *options)
+        assert "1 of 5 associations in scope are not in the file and will be removed, in under 1 s and 2" in planned
+        assert "2 requests (0.2% of the day)." in planned
         assert "1 of 5 associations in scope are not in the file and will be removed" in said(
             "plan", "--config", "job.toml"
         )

@@ -176,7 +176,7 @@ def _changes(event: Planned) -> Mapping[str, object]:
     """Return what would change in HubSpot, as a table by label and as sentences."""
     if event.mirror is not None:
         head, cells = MIRROR_HEAD, mirror_cells(event.mirror)
-        sentences = list(mirror_lines(event.mirror))
+        sentences = list(mirror_lines(event, event.mirror))
     else:
         head, cells = KIND_HEAD, kind_cells(event.kinds)
         sentences = list(removal_lines(event.removal)) if event.removal is not None else []
