@@ -57,7 +57,9 @@ def _wanted_workers(settings: Settings) -> int:
 
 
 @asynccontextmanager
-async def connected(settings: Settings, around: Surroundings, notify: Notify | None = None) -> AsyncIterator[Gateway]:
+async def open_gateway(
+    settings: Settings, around: Surroundings, notify: Notify | None = None
+) -> AsyncIterator[Gateway]:
     """Hold a gateway open for a block; UsageError when there is no token. `notify` gets notes."""
     credentials = settings.connection.credentials
     if credentials is None:

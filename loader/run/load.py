@@ -153,10 +153,10 @@ class _Load:
                 await staging.call(read_all, self.inputs, self.notify, self.stop)
                 account, refused, new_labels = await self._plan(gateway, portal, staging)
                 facts = {
+                    **self._kept(),
                     "identity": bound,
                     "planned": refused is None,
                     "started_at": self.session.moment(),
-                    "outputs": self.outputs.names(),
                     # An earlier run's results file is renamed next.
                     "tables": {"results": OutputTable(name=self.outputs.results.name)},
                 }

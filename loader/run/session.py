@@ -25,7 +25,7 @@ from loader.file_systems import network_kind, synchronized_by
 from loader.journal import AsyncJournal
 from loader.read import Input, open_inputs
 from loader.record.outputs import Outputs, name_outputs
-from loader.run.connection import connected, surroundings
+from loader.run.connection import open_gateway, surroundings
 from loader.send.api import VERSIONS
 from loader.send.clocks import timestamp
 from loader.send.endings import no_answer
@@ -196,7 +196,7 @@ class Session:
         self, notify: Notify | None = None, *, attempts: int | None = None
     ) -> AsyncIterator[tuple[Gateway, GatewayPortal]]:
         """Hold the connection to the portal open for a block; `notify` gets notes on the shared limit."""
-        async with self.watched(), connected(self.settings, self.around, notify) as gateway:
+        async with self.watched(), open_gateway(self.settings, self.around, notify) as gateway:
             self._gateway = gateway
             self.doing = self.doing or "Asking HubSpot"
             try:

@@ -12,7 +12,7 @@ from hubspot.crm.contacts import BatchReadInputSimplePublicObjectId
 from hubspot.crm.contacts import SimplePublicObjectId as ContactId
 
 from loader.model import Question
-from loader.run.connection import connected, surroundings
+from loader.run.connection import open_gateway, surroundings
 from loader.sandbox import Sandbox, SandboxThread
 from loader.send.portal import GatewayPortal
 from loader.settings import ConnectionSettings, Secret, Settings
@@ -223,7 +223,7 @@ async def test_records_are_found_as_the_official_client_finds_them(sandbox: Sand
     """By a unique property, in whatever case; a value without a record is named as absent by both."""
     connection = ConnectionSettings(base_url=sandbox.url, credentials=Secret("any"), api_version="v4")
     values = ["Ada@Example.com", "nobody@example.com"]
-    async with connected(Settings(read=(), connection=connection), surroundings()) as gateway:
+    async with open_gateway(Settings(read=(), connection=connection), surroundings()) as gateway:
         portal = GatewayPortal(gateway, version="v4")
         found = await portal.records(Question("0-1", "email"), values)
     body = BatchReadInputSimplePublicObjectId(

@@ -11,7 +11,7 @@ import pytest
 from loader.errors import Interrupted, UsageError
 from loader.events import Event, LookedUp, LookingUp
 from loader.model import Question
-from loader.run.connection import connected, surroundings
+from loader.run.connection import open_gateway, surroundings
 from loader.sandbox import Sandbox
 from loader.send.api import Request
 from loader.send.portal import GatewayPortal
@@ -359,7 +359,7 @@ async def test_no_more_questions_are_under_way_than_the_command_allows() -> None
         connection=ConnectionSettings(credentials=Secret(TOKEN), api_version=VERSION),
         send=SendSettings(concurrency=2, rate=Rate(1000, 1)),
     )
-    async with connected(settings, surroundings()._replace(sender=lambda _: sender)) as gateway:
+    async with open_gateway(settings, surroundings()._replace(sender=lambda _: sender)) as gateway:
         portal = GatewayPortal(gateway, version="v4")
         await asyncio.gather(*(portal.records(Question("0-1", "email"), ["a"]) for _ in range(20)))
     assert sender.most == 2
