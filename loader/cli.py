@@ -16,6 +16,7 @@ from click.core import ParameterSource
 
 from loader.complain import PROGRAM, complain
 from loader.errors import LoaderError, UsageError
+from loader.garbage import rarely_collecting
 from loader.options import GROUPS, Option
 from loader.options.kinds import PATH, PATH_OR_ADDRESS, PATH_OR_STREAM, ValueKind
 from loader.options.verbs import VERBS, Verb, ignored_options, options_of
@@ -154,7 +155,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code (see the README's table of exit codes)."""
     # Until a verb listens for signals itself, nothing has begun: SIGTERM ends the process with 143, as the README says.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    with rarely_collecting():  # Also while the command imports what it needs.
+        sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
 def run(arguments: list[str]) -> int:

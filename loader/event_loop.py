@@ -1,21 +1,13 @@
 """The event loop that commands and Python calls run in: uvloop's where it is installed, else Python's own."""
 
 import asyncio
-import gc
 import os
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from loader.errors import LoaderError
 
 T = TypeVar("T")
-
-GARBAGE_THRESHOLDS = (10_000, 2, 2_000)
-"""Looking for garbage costs by what is alive, up to 150,000 pairs: with Python's own thresholds (700, 10, 10) a load
-spent a quarter of its CPU on that, a third of a second at a time. Little is cyclic: what faults leave behind.
-The more may gather before a look, the longer it takes: up to 67 ms of a merging load were seen with (25,000, 3), more
-than the event loop may be held up; those that live are looked at as often either way."""
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -47,14 +39,3 @@ def _is_open(descriptor: int) -> bool:
     except OSError:
         return False
     return True
-
-
-@contextmanager
-def rarely_collecting() -> Iterator[None]:
-    """Look for garbage less often in a block, for a process that is ours alone."""
-    before = gc.get_threshold()
-    gc.set_threshold(*GARBAGE_THRESHOLDS)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)

@@ -119,8 +119,7 @@ def _finished(verb: Coroutine[Any, Any, T], stop: Stop) -> T:
     numbers = _signals() if threading.current_thread() is threading.main_thread() else []
     before = {number: signal.getsignal(number) for number in numbers}
     try:
-        with event_loop.rarely_collecting():
-            return event_loop.run(_with_signals(verb, stop, numbers))
+        return event_loop.run(_with_signals(verb, stop, numbers))
     finally:
         # Not before the loop has ended: Python's own answer to a second Ctrl-C would leave threads of it behind.
         for number, action in before.items():

@@ -36,6 +36,7 @@ from loader.events import Event, Note, Progress, Started
 from loader.fetch import is_address
 from loader.fleets.lease import Lease, Timing
 from loader.fleets.shared import SharedFolder
+from loader.garbage import rarely_collecting
 from loader.journal import Facts, Journal
 from loader.journal.pieces import Copier, restore
 from loader.listeners import agreement
@@ -366,7 +367,7 @@ class _Job:
             around=surroundings()._replace(permit=self._lease.fence.check),
         )
         self._is_now(phase="running")
-        with self._copied(), event_loop.rarely_collecting():
+        with self._copied(), rarely_collecting():
             done = event_loop.run(self._portal.heeding(stop, then_on_end(call, load.run(call))))
         self._ended(done)
 

@@ -16,6 +16,7 @@ WORDS = {
     "events",
     "file_systems",
     "files",
+    "garbage",
     "model",
     "object_type_names",
     "reasons",

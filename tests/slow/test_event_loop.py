@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from loader import event_loop
+from loader.garbage import rarely_collecting
 from loader.run.connection import surroundings
 from loader.send.api import Request
 from loader.send.replies import Reply
@@ -76,7 +76,7 @@ def test_nothing_holds_the_event_loop_up_while_many_rows_are_loaded(
         results=str(tmp_path / "r.csv"),
     )
     around = surroundings()._replace(sender=portal)
-    with timed(monkeypatch) as taken, event_loop.rarely_collecting():
+    with timed(monkeypatch) as taken, rarely_collecting():
         report = asyncio.run(load(settings, notify=lambda _: None, around=around))
     assert report.summary["rows"]["created"] == ROWS
     print(f"{existing}: {len(taken)} callbacks, the longest took {max(taken) * 1000:.0f} ms of CPU")
