@@ -10,7 +10,7 @@ NO_PYTHON = Python 3.11 or newer is needed and was not found; name yours with: m
 # pip is quiet unless it fails; then all that it said is shown.
 pip = $(BIN)/python -m pip install --disable-pip-version-check $(1) >.venv/pip.log 2>&1 || { cat .venv/pip.log >&2; exit 1; }
 
-.PHONY: help install lint types test fast test-pythons test-slow test-long audit benchmark demo clean
+.PHONY: help install lint types test fast test-pythons test-slow test-long audit benchmark demo demo-fleet clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -132,5 +132,13 @@ test-browser: .venv/.test-tools ## the report in a real browser, Debian's Chromi
 demo: .venv/.installed ## a simulated HubSpot, the samples loaded into it, the results shown
 	@$(BIN)/python samples/demo.py
 
+.venv/.fleet: .venv/.installed
+	@echo "Installing Dask."
+	@$(call pip,--editable '.[fleet]')
+	@touch $@
+
+demo-fleet: .venv/.fleet ## twelve simulated HubSpot accounts, loaded as a fleet, with the table of what each is doing
+	@$(BIN)/python samples/demo_fleet.py
+
 clean: ## remove what the targets above made
-	rm -rf .venv demo
+	rm -rf .venv demo demo-fleet

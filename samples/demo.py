@@ -31,7 +31,6 @@ from rich.text import Text
 from loader.show.fitting import Fitted
 
 FOLDER = Path("demo")
-MARK = FOLDER / ".made-by-the-demo"
 SAMPLES = Path(os.path.relpath(Path(__file__).parent))
 
 RATE = "190/5"
@@ -100,54 +99,56 @@ LOADS = (
 
 def main(*, quick: bool) -> int:
     """Run the demo and return its exit code."""
-    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGTERM, leave)
     began = time.monotonic()
-    _prepare()
-    with _sandbox(quick=quick) as url:
+    prepare(FOLDER)
+    how = ["--rate", "1000/1"] if quick else ["--rate", RATE, *TROUBLE]
+    with sandbox(FOLDER, "--portal", str(SAMPLES / "portal.json"), "--seed", "7", *how) as url:
+        say(f"$ export HUBSPOT_BASE_URL={url} HUBSPOT_ACCESS_TOKEN=any")
         wrong = [each for sample in LOADS for each in _load(sample, url)]
     if wrong:
-        _heading("Not as expected")
+        heading("Not as expected")
         for each in wrong:
-            _say(each)
+            say(each)
         return 1
     _show(LOADS[0])
     _close(time.monotonic() - began)
     return 0
 
 
-def _leave(number: int, _: object) -> NoReturn:
+def leave(number: int, _: object) -> NoReturn:
+    """End as at an error, so that the sandbox ends, too."""
     raise SystemExit(128 + number)
 
 
-def _prepare() -> None:
-    """Empty the demo's folder, but never one that something else has made."""
-    if FOLDER.exists():
-        if not MARK.exists():
-            raise SystemExit(f"{FOLDER.absolute()} is not the demo's: move it away, or run the demo somewhere else.")
-        shutil.rmtree(FOLDER)
-    FOLDER.mkdir()
-    MARK.touch()
+def prepare(folder: Path) -> None:
+    """Empty a demo's folder, but never one that something else has made."""
+    mark = folder / ".made-by-the-demo"
+    if folder.exists():
+        if not mark.exists():
+            raise SystemExit(f"{folder.absolute()} is not the demo's: move it away, or run the demo somewhere else.")
+        shutil.rmtree(folder)
+    folder.mkdir()
+    mark.touch()
 
 
 @contextmanager
-def _sandbox(*, quick: bool) -> Iterator[str]:
+def sandbox(folder: Path, *how: str) -> Iterator[str]:
     """Run a sandbox on a free port as long as the block lasts; gives its address."""
-    how = ["--rate", "1000/1"] if quick else ["--rate", RATE, *TROUBLE]
-    words = ["sandbox", "--port", "0", "--portal", str(SAMPLES / "portal.json"), "--seed", "7", *how]
-    _heading("A simulated HubSpot, started in the background")
-    _show_command(words, " &")
-    with (FOLDER / "sandbox.log").open("w") as log:
+    words = ["sandbox", "--port", "0", *how]
+    heading("A simulated HubSpot, started in the background")
+    show_command(words, " &")
+    with (folder / "sandbox.log").open("w") as log:
         process = subprocess.Popen(  # noqa: S603 - our own command
-            _process(words), stdout=subprocess.PIPE, stderr=log, text=True, env=_environment()
+            our_process(words), stdout=subprocess.PIPE, stderr=log, text=True, env=clean_environment()
         )
     try:
         assert process.stdout is not None  # noqa: S101 - a pipe was asked for
         line = process.stdout.readline()
         url = next((word for word in line.split() if word.startswith("http://")), None)
         if url is None:
-            raise SystemExit(f"The sandbox did not start; see {FOLDER / 'sandbox.log'}.")
-        _say(line.strip())
-        _say(f"$ export HUBSPOT_BASE_URL={url} HUBSPOT_ACCESS_TOKEN=any")
+            raise SystemExit(f"The sandbox did not start; see {folder / 'sandbox.log'}.")
+        say(line.strip())
         yield url
     finally:
         process.terminate()
@@ -163,12 +164,12 @@ def _sandbox(*, quick: bool) -> Iterator[str]:
 def _load(sample: Sample, url: str) -> list[str]:
     """Load one sample, its output shown as it comes; returns what was not as expected."""
     words = ["load", str(SAMPLES / sample.file), *sample.options, "--results", str(sample.results)]
-    _heading(sample.about)
-    _show_command(words)
+    heading(sample.about)
+    show_command(words)
     # Of the versions of HubSpot's API only v4 was ever documented to answer with the created resource id shown below.
     version = {"ASSOCIATION_LOADER_API_VERSION": "v4"}
-    environment = _environment({"HUBSPOT_BASE_URL": url, "HUBSPOT_ACCESS_TOKEN": "any", **version})
-    done = subprocess.run(_process(words), env=environment, check=False)  # noqa: S603 - our own command
+    environment = clean_environment({"HUBSPOT_BASE_URL": url, "HUBSPOT_ACCESS_TOKEN": "any", **version})
+    done = subprocess.run(our_process(words), env=environment, check=False)  # noqa: S603 - our own command
     if done.returncode != 1:
         return [f"loading {sample.file} ended with exit code {done.returncode}, not with 1 (some rows failed)"]
     summary = json.loads((FOLDER / f"{Path(sample.file).stem}.summary.json").read_text("utf-8"))
@@ -185,24 +186,24 @@ def _load(sample: Sample, url: str) -> list[str]:
 
 def _show(sample: Sample) -> None:
     """Show the first results and all failures of one sample."""
-    _heading(f"The first rows of {sample.results}")
+    heading(f"The first rows of {sample.results}")
     rows = sorted(_rows(sample.results), key=lambda row: int(row["row"]))
     created = [row for row in rows if row["status"] == "created"]
     shown = ("row", "status", "object_id", "to_object_id", "association_type_id", "label", "created_resource_id")
     _table(shown, created[:6])
-    _heading(f"All of {sample.failures}, some columns of it")
+    heading(f"All of {sample.failures}, some columns of it")
     _table(("_row", "_status", "_error_message"), _rows(sample.failures))
 
 
 def _close(seconds: float) -> None:
-    _heading(f"Done in {seconds:.0f} seconds; the files are in {FOLDER}/")
+    heading(f"Done in {seconds:.0f} seconds; the files are in {FOLDER}/")
     for sample in LOADS:
         removed = f", {sample.removed} removed" if sample.removed else ""
         failures = f"{sample.failures}: {sample.failed + sample.rejected} rows"
-        _say(f"{sample.results}: {sample.created} created{removed}; {failures}")
-    _say("Some rows of the samples are wrong on purpose. The column _error_message says what is wrong with each.")
-    _say("To go on by yourself, type: source .venv/bin/activate")
-    _say("and start a sandbox that stays: association-loader sandbox --portal samples/portal.json")
+        say(f"{sample.results}: {sample.created} created{removed}; {failures}")
+    say("Some rows of the samples are wrong on purpose. The column _error_message says what is wrong with each.")
+    say("To go on by yourself, type: source .venv/bin/activate")
+    say("and start a sandbox that stays: association-loader sandbox --portal samples/portal.json")
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -227,25 +228,29 @@ def _table(columns: Sequence[str], rows: Sequence[dict[str, str]]) -> None:
     sys.stdout.flush()
 
 
-def _process(words: Sequence[str]) -> list[str]:
+def our_process(words: Sequence[str]) -> list[str]:
+    """Return the words that run a command with this Python."""
     return [sys.executable, "-m", "loader", *words]
 
 
-def _environment(extra: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+def clean_environment(extra: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
     """Return this environment without anything that would steer the loader, a real token least of all."""
     ours = ("HUBSPOT_", "ASSOCIATION_LOADER_")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)} | dict(extra)
 
 
-def _heading(text: str) -> None:
-    _say(f"\n=== {text}")
+def heading(text: str) -> None:
+    """Say what comes now."""
+    say(f"\n=== {text}")
 
 
-def _show_command(words: Sequence[str], end: str = "") -> None:
-    _say(f"$ association-loader {shlex.join(words)}{end}")
+def show_command(words: Sequence[str], end: str = "") -> None:
+    """Show a command as a user would type it."""
+    say(f"$ association-loader {shlex.join(words)}{end}")
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """Print a line at once."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 

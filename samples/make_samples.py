@@ -318,6 +318,43 @@ def broken_quote() -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
+FLEET = {
+    "acme": 90,
+    "birch": 80,
+    "cedar": 30,
+    "delta": 60,
+    "elm": 110,
+    "fjord": 45,
+    "grove": 50,
+    "harbor": 70,
+    "iris": 25,
+    "juniper": 100,
+    "koi": 40,
+    "linden": 75,
+}
+"""The accounts of samples/fleet, and how many contacts each has."""
+
+
+def fleet() -> dict[str, bytes]:
+    """Return a small export for each account of samples/fleet, by name."""
+    random = Random(SEED)  # noqa: S311 - made-up data, the same each time
+    contacts, firms = people(random), companies(random)
+    found = {}
+    for name, count in FLEET.items():
+        rows = [
+            [person.record_id, person.name, random.choice(firms).record_id] for person in random.sample(contacts, count)
+        ]
+        if name == "birch":
+            rows[7][0], rows[21][2], rows[40][2] = "2.53101E+10", "", MISSING_COMPANY
+        if name == "juniper":
+            rows[63][2] = MISSING_COMPANY
+        found[f"fleet/{name}/contacts.csv"] = _csv([["from_id", "Contact", "to_id"], *rows], delimiter=",").encode()
+    deals = random.sample(range(31440000500, 31449999999), 35)
+    rows = [[str(deal), random.choice(contacts).record_id, "Signer"] for deal in sorted(deals)]
+    found["fleet/acme/deals.csv"] = _csv([["from_id", "to_id", "label"], *rows], delimiter=",").encode()
+    return found
+
+
 def _csv(rows: list[list[str]], *, delimiter: str) -> str:
     text = io.StringIO()
     csv.writer(text, delimiter=delimiter, lineterminator="\r\n").writerows(rows)
@@ -352,14 +389,15 @@ def samples() -> dict[str, bytes]:
         "messy/contacts_export.csv": contacts_export(),
         "messy/sheets.xlsx": sheets(),
         "messy/broken_quote.csv": broken_quote(),
+        **fleet(),
     }
 
 
 def main() -> None:
     """Write the files into the folder named, or beside this one."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
-    (folder / "messy").mkdir(exist_ok=True)
     for name, content in samples().items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
 
 
