@@ -18,6 +18,7 @@ from loader.fleets.shared import SharedFolder
 from loader.fleets.state import state_of
 from loader.fleets.work import Order, PortalEnd
 from loader.send.clocks import timestamp
+from loader.show.fleet_table import group_of, in_words
 from loader.stopping import Stop
 from loader.text import counted
 
@@ -77,7 +78,10 @@ class FleetRun:
         now = self._now()
         state = {"jobs": [asdict(job) for job in end.jobs]}
         found = state_of(turn.portal, Work(number=0, ended=True, at=timestamp(now), state=state), now)
-        self._notify(replace(found, exit_code=end.exit_code, error=end.error or found.error))
+        ended = replace(found, exit_code=end.exit_code, error=end.error or found.error)
+        self._notify(ended)
+        if group_of(ended) not in ("done", "interrupted"):
+            self._notify(Note(f"{order.profile}: {in_words(ended)}", serious=True))
         if not self._wait_for_quota or found.state != "quota" or found.until is None:
             return None
         with suppress(RecordError):

@@ -24,8 +24,9 @@ MOST_LINES = 30
 
 GROUPS = {
     "under way": ("working", "starting", "held", "silent"),
-    "waiting for their quota": ("quota",),
+    "quota spent": ("quota",),
     "stopped": ("stopped",),
+    "interrupted": ("interrupted",),
     "to come": ("waiting",),
     "done": ("done",),
 }
@@ -51,8 +52,8 @@ INTERRUPTED = (130, 143)
 
 def group_of(portal: Portal) -> str:
     """Return what a portal counts as (`GROUPS`)."""
-    ended = "done" if portal.exit_code in (0, 1, 6) else "stopped"
-    state = ended if portal.state == "ended" else portal.state
+    ended = {**dict.fromkeys((0, 1, 6), "done"), **dict.fromkeys(INTERRUPTED, "interrupted")}
+    state = ended.get(portal.exit_code or 0, "stopped") if portal.state == "ended" else portal.state
     return next(name for name, states in GROUPS.items() if state in states)
 
 
@@ -162,7 +163,7 @@ def _cells(portal: Portal) -> dict[str, Text]:
     }
 
 
-_STYLES = {"under way": "cyan", "waiting for their quota": "yellow", "stopped": "red", "done": "green"}
+_STYLES = {"under way": "cyan", "quota spent": "yellow", "stopped": "red", "done": "green"}
 
 
 def fleet_closing(event: FleetFinished) -> Iterator[RenderableType]:
