@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -48,6 +48,7 @@ from loader.run.on_end import then_on_end
 from loader.run.report import Report
 from loader.run.report_page import report
 from loader.send.clocks import timestamp
+from loader.send.quota import next_reset
 from loader.stopping import Stop
 
 T = TypeVar("T")
@@ -88,7 +89,7 @@ class JobState:
     `rate` is requests per second. `taken_over` counts how often another worker was lost in this run, and `not_provable`
     the rows that were found done after that: it may have done them. `skipped`: nothing was left to send. `error` is
     what ended it early, in a sentence, and `warning` the latest that it gave. `resets_at` is when the day's quota that
-    ended it resets (UTC, ISO 8601), None where it was not that, or is not known.
+    ended it resets (UTC, ISO 8601), None where it was not that.
     """
 
     job: str
@@ -496,8 +497,13 @@ class _Job:
 
 
 def _reset_of(error: LoaderError | None) -> str | None:
-    """Return when the day's quota resets, None where that is not what ended a job, or not known."""
-    reset = error.resets_at if isinstance(error, DailyQuotaSpent) else None
+    """Return when the day's quota resets, None where that is not what ended a job.
+
+    Where the time zone of the HubSpot account is not known, it is looked at after midnight UTC.
+    """
+    if not isinstance(error, DailyQuotaSpent):
+        return None
+    reset = error.resets_at or next_reset("UTC", datetime.now(UTC))
     return timestamp(reset.astimezone(UTC)) if reset else None
 
 

@@ -57,6 +57,7 @@ class Earlier:
     identity: Mapping[str, Any]
     results: str | None
     portal_id: str | None
+    time_zone: str | None
     planned: bool
     finished: bool
     to_repeat: bool
@@ -82,6 +83,7 @@ def earlier_run(outputs: Outputs, *, fresh: bool = False) -> Earlier | None:
                 identity=facts.identity,
                 results=facts.outputs.get("results"),
                 portal_id=facts.portal_id,
+                time_zone=facts.time_zone,
                 planned=facts.planned,
                 finished=journal.is_finished(),
                 to_repeat=journal.failed_in_passing(),
@@ -127,6 +129,7 @@ def _of_another_version(outputs: Outputs, error: OtherFormat) -> Earlier:
         identity={},
         results=None,
         portal_id=None,
+        time_zone=None,
         planned=True,
         finished=True,
         to_repeat=False,

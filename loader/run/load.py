@@ -129,6 +129,7 @@ class _Load:
 
     async def _go_on(self, earlier: Earlier) -> Report:
         async with self.session.connected(self.notify) as (gateway, portal):
+            gateway.day.time_zone = earlier.time_zone  # The first answer may be that the day's quota is spent.
             account, refused = NO_ACCOUNT, None
             try:
                 # Before anything is changed: a run is resumed in the portal that it began in.

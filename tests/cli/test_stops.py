@@ -147,6 +147,17 @@ def test_the_daily_reserve_is_left_for_others(
     assert summary("a.summary.json")["rows"]["failed"] == 0
 
 
+def test_a_quota_that_is_spent_when_a_run_is_resumed_resets_when_the_account_says(
+    hubspot: Run, load: Run, folder: Path
+) -> None:
+    """Nothing is answered any more then, the time zone of the account neither; the journal knows it."""
+    (folder / "a.csv").write_text(rows(40))
+    with hubspot(daily=30, portal={"time_zone": "Asia/Tokyo"}):
+        ends = [load("a.csv", "--quiet") for _ in range(2)]
+    assert [done.code for done in ends] == [5, 5]
+    assert ends[1].err.count("00:00 Asia/Tokyo") == 1
+
+
 def test_labels_that_cannot_be_asked_for_leave_the_rows_pending(
     hubspot: Run, load: Run, folder: Path, summary: Summary
 ) -> None:
