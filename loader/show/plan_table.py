@@ -326,8 +326,9 @@ def _cost_of_removal(event: Planned) -> Iterator[Text]:
     if event.removal is not None:
         yield from removal_lines(event.removal)
     cost = event.costs["archive"]
+    requests = f"{counted(cost.requests, 'request')}{_share(cost.share, ' of the day')}"
     rate = f"at most {event.rate.requests:,} in {event.rate.seconds:g} s"
-    yield Text(f"To remove that: {in_words(cost.seconds)}, {counted(cost.requests, 'request')} ({rate}).")
+    yield Text(f"To remove that: {in_words(cost.seconds)}, {requests}, {rate}.")
 
 
 def _share(share: float | None, of: str = "") -> str:

@@ -153,12 +153,15 @@ async def test_a_reading_that_is_cut_short_takes_nothing_off(folder: Path) -> No
     assert report.summary["removals"] == {"removed": 1, "failed": 0, "exempt_records": 1}
 
 
-async def test_two_files_of_one_load_are_one_scope(folder: Path) -> None:
-    """What the second file names of a record of the first one stays."""
+async def test_two_files_of_one_job_are_one_scope(folder: Path) -> None:
+    """What the second file names of a record of the first one stays, however each of them is read."""
     (folder / "a.csv").write_text("from_id,to_id\n1,11\n")
-    (folder / "b.csv").write_text("from_id,to_id,label\n1,13,Boss\n")
+    (folder / "b.csv").write_text("Company;Contact;label\n13;1;Boss\n")
     async with Sandbox({"labels": LABELS, "associations": FEW}) as sandbox:
-        report = await mirror(sandbox, "a.csv", "b.csv")
+        job = settings(sandbox)
+        columns = {"object_id": "Contact", "to_object_id": "Company"}
+        other = replace(job.read[0], inputs=("b.csv",), columns=columns)
+        report = await load(replace(job, read=(*job.read, other)), notify=lambda _: None)
         assert {pair for pair in had(sandbox) if pair[0] == 1} == {(1, 11), (1, 13)}
     assert report.summary["removals"]["removed"] == 1
 
@@ -555,6 +558,8 @@ async def test_verify_says_what_is_too_much_and_what_has_come_back(folder: Path)
         checked = replace(settings(sandbox), verify=VerifySettings(wait=0.0))
         report = await verify(checked, notify=lambda _: None)
         assert (report.exit_code, report.summary["surplus"], report.summary["rows"]["there"]) == (1, 3, 4)
+        of_some = replace(checked, verify=VerifySettings(wait=0.0, sample=5))
+        assert (await verify(of_some, notify=lambda _: None)).summary["surplus"] == 0
         await mirror(sandbox)
         # A row of record 4 has failed by now: it has kept all, and would again.
         report = await verify(checked, notify=lambda _: None)
