@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,7 @@ class _Option(click.Option):
             help=option.help,
             hidden=ignored,
             expose_value=not ignored,
+            shell_complete=_profiles_like if option.keyword == "profile" else None,
         )
 
     def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
@@ -65,6 +67,16 @@ class _Command(click.Command):
                         formatter.write_dl(found)
         with formatter.section("Options"):
             formatter.write_dl(list(records.values()))
+
+
+def _profiles_like(context: click.Context, option: click.Parameter, incomplete: str) -> list[str]:
+    """Return the names of the profiles that begin so, for the Tab key; none where their file cannot be read."""
+    del context, option
+    from loader.options.profiles import profile_names  # noqa: PLC0415 - see the module's docstring
+
+    with suppress(LoaderError):
+        return [name for name in profile_names(os.environ) if name.startswith(incomplete)]
+    return []
 
 
 def _type(kind: ValueKind) -> click.ParamType[Any]:

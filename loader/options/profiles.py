@@ -104,6 +104,11 @@ def profiles(environment: Mapping[str, str]) -> list[Profile]:
     return [_profile(name, table, file) for name, table in _tables(file).items()]
 
 
+def profile_names(environment: Mapping[str, str]) -> list[str]:
+    """Return the names of all profiles, be they right or not; UsageError when their file cannot be read."""
+    return list(_tables(profiles_file(environment)))
+
+
 def profiles_file(environment: Mapping[str, str]) -> Path:
     """Return where profiles are (XDG Base Directory Specification: a relative folder does not count)."""
     if named := environment.get("ASSOCIATION_LOADER_PROFILES"):

@@ -1,6 +1,7 @@
 """What all commands that talk to HubSpot have in common: inputs, the portal, a pool at work, and its end."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
@@ -153,9 +154,18 @@ class Session:
         async with self.watched():
             self.doing = "Opening the inputs"
             watch = Watch(stop=self.stop, doing=self.does, timeout=self.settings.connection.timeout)
-            inputs = await asyncio.to_thread(
-                open_inputs, *self.settings.read, standard_input=standard_input, watch=watch
+            opening = asyncio.ensure_future(
+                asyncio.to_thread(open_inputs, *self.settings.read, standard_input=standard_input, watch=watch)
             )
+            try:
+                inputs = await asyncio.shield(opening)
+            except asyncio.CancelledError:  # A caller's, which a thread does not hear of.
+                if not self.stop.asked():
+                    self.stop.request(Interrupted(signal.SIGINT))
+                with suppress(LoaderError):
+                    for source in await opening:
+                        source.close()
+                raise
             try:
                 self.doing = "Reading and checking"
                 yield inputs

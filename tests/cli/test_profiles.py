@@ -8,8 +8,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from click.shell_completion import ShellComplete
 
 import loader
+from loader.cli import cli
 from loader.errors import UsageError
 from loader.journal import Journal, Undo
 from loader.options import profiles as of_profiles
@@ -296,6 +298,15 @@ def test_a_profile_that_is_wrong_is_said_in_one_sentence(
     assert says in done.err
     assert len(done.err.splitlines()) == 1
     assert TOKEN not in run("profiles").out
+
+
+def test_the_tab_key_knows_the_names_of_profiles(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of one that is wrong; and a file that cannot be read is no trouble to who types."""
+    monkeypatch.setenv("ASSOCIATION_LOADER_PROFILES", "profiles.toml")
+    complete = ShellComplete(cli, {}, "association-loader", "")
+    for content, names in (("[acme]\n[acorn]\n[beta]\n", ["acme", "acorn"]), ("[acme\n", [])):
+        (folder / "profiles.toml").write_text(content)
+        assert [found.value for found in complete.get_completions(["load", "--profile"], "ac")] == names
 
 
 def test_a_token_command_that_takes_its_time_is_said(

@@ -1,11 +1,13 @@
 """Inputs by SQL: rows of a query are read as those of a file are, and nothing of the database's address is shown."""
 
+import asyncio
 import json
 import logging
 import re
 import signal
 import socketserver
 import sqlite3
+import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -18,6 +20,7 @@ import pytest
 import loader
 from loader.errors import InputError
 from loader.fetch import Watch, fetch_rows, order_note, query
+from loader.fetch.patience import patiently
 from loader.journal import Journal
 from loader.settings import Query, Secret
 from tests.cli.conftest import CONTACTS, Done, Process
@@ -77,7 +80,7 @@ def test_a_query_is_loaded_as_the_same_rows_in_a_file_are(
         boss.reset()
         done = load(*words)
         assert done.code == 1, done.err
-        found = lines(f"{name}.results.csv")
+        found = sorted(lines(f"{name}.results.csv"), key=lambda line: int(line["row"]))  # They come as answers do.
         seen[found[0]["input"]] = [{key: line[key] for key in line.keys() - unlike} for line in found]
         assert f"Next: association-loader load {name}.failures.csv --from contacts" in done.err
     assert list(seen) == ["deals.csv", "query", "links.sql"]
@@ -370,3 +373,31 @@ def test_a_signal_ends_a_query_that_the_database_thinks_about(
     process.send(signal.SIGINT)
     assert process.wait().code == 130
     assert not list(copies.iterdir())
+
+
+def test_a_query_ends_when_its_task_is_cancelled(
+    database: Path, sandbox: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its thread, too, and no private copy is left."""
+    monkeypatch.setattr(tempfile, "tempdir", str(folder / "temporary"))
+    (folder / "temporary").mkdir()
+    reading = threading.Event()
+
+    def begun(*words: Any) -> Any:
+        reading.set()
+        return patiently(*words)
+
+    monkeypatch.setattr(query, "patiently", begun)
+    endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x AS object_id, x AS to_id FROM c"
+
+    async def cancelled() -> None:
+        task = asyncio.create_task(loader.load(sql=endless, from_="contacts", to="companies"))
+        await asyncio.to_thread(reading.wait)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not any((folder / "temporary").iterdir())
+        assert "fetch" not in {thread.name for thread in threading.enumerate()}
+
+    asyncio.run(cancelled())
+    assert not sandbox.requests
