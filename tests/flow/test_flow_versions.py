@@ -51,7 +51,7 @@ def versions(sandbox: Sandbox) -> set[str]:
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
-    ("version", "method"), [("v4", "put"), ("2025-09", "put"), ("2026-03", "put"), ("2026-09", "batch")]
+    ("version", "method"), [("2026-09", "batch"), ("v4", "put"), ("2025-09", "put"), ("2026-03", "put")]
 )
 def test_every_command_ends_alike_over_every_version(version: str, method: str, folder: Path) -> None:
     """A load with labels, keys and a stale record, its verification and its undo, each over paths of that version."""
@@ -116,7 +116,7 @@ def on(day: str) -> Surroundings:
 AUTO = {"api_version": "auto"}
 
 
-@pytest.mark.slow_after(1)
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize(
     ("day", "version"),
     [("2026-11-28", "v4"), ("2027-02-28", "v4"), ("2027-03-01", "2026-09"), ("2028-05-05", "2026-09")],
@@ -155,7 +155,7 @@ async def test_auto_goes_on_with_a_version_that_was_given_by_hand(folder: Path, 
         assert (report.exit_code, versions(sandbox)) == (0, {"2026-03"})
 
 
-@pytest.mark.slow_after(1)
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize(
     ("day", "version", "said"),
     [

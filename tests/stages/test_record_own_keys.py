@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from loader.journal import Journal, Lookups, failed_records, lines
+from loader.journal import Journal, Lookups
 from loader.model import FoundRecord, Question
 from loader.planning.own_keys import asked_as
 from loader.planning.staging import Staging
 from tests.rows import Link
 from tests.stages.fake_portal import row_kind
-from tests.stages.staged import HEADER, NOW, chunk, claim, created, failed, group
+from tests.stages.staged import HEADER, chunk, claim, group
 
 EMAIL, DOMAIN = Question("0-1", "email"), Question("0-2", "domain")
 LIKE_NUMBERS = ["00123", "123", "1e2", "100", "1E2", " 7", "7", "0x10", "9223372036854775808"]
@@ -47,25 +47,6 @@ def test_values_like_numbers_are_never_numbers(staging: Staging) -> None:
     assert staging.journal.figures().pairs == len(LIKE_NUMBERS)
 
 
-def test_values_are_replaced_by_the_ids_that_were_found(staging: Staging, tmp_path: Path) -> None:
-    """On both sides, before rows are grouped; a row of which one is missing is rejected with what it said."""
-    begin(staging, "email", "domain")
-    said = [("a@x", "x.example"), ("A@X", "x.example"), ("b@x", "x.example"), ("c@x", "y.example")]
-    staging.append(chunk([Link(n, 0, *both, row_kind()) for n, both in enumerate(said, 2)]))
-    assert staging.keys.questions({1: ("0-1", "0-2")}, asked_as) == {EMAIL: 3, DOMAIN: 2}
-    missing = FoundRecord("", "RECORD_NOT_FOUND", "no such")
-    people = [("a@x", FoundRecord("9223372036854775807", "", "")), ("b@x", missing), ("c@x", FoundRecord("3", "", ""))]
-    staging.keys.answer(EMAIL, people)
-    staging.keys.answer(DOMAIN, [("x.example", FoundRecord("1", "", "")), ("y.example", missing)])
-    group(staging)
-    figures = staging.journal.figures()
-    assert (figures.pairs, figures.rows, figures.reasons) == (1, 4, {"RECORD_NOT_FOUND": 2})
-    assert pairs(staging, tmp_path) == [(str(2**63 - 1), "1", 2)]
-    with Journal(tmp_path / "r.journal") as journal:
-        rejects = [(line.row, line.object_id, line.to_object_id) for _, line in lines(journal, "rejected", 0)]
-    assert rejects == [(4, "b@x", "x.example"), (5, "c@x", "y.example")]
-
-
 def test_without_answers_rows_are_grouped_by_their_values(staging: Staging) -> None:
     """A plan without a token: values of one spelling are one record, and no value meets an id."""
     begin(staging, "email", None)
@@ -89,25 +70,6 @@ def test_each_input_has_its_own_property(staging: Staging, tmp_path: Path) -> No
     staging.keys.answer(other, [("x", FoundRecord("6", "", ""))])
     group(staging)
     assert pairs(staging, tmp_path) == [("5", "1", 1), ("6", "1", 1)]
-
-
-def test_a_failed_part_of_a_list_is_written_out_as_its_value(staging: Staging, tmp_path: Path) -> None:
-    """The journal keeps what stood for the record; the results have its id."""
-    begin(staging, None, "domain")
-    parts = [Link(2, part, "1", text, row_kind()) for part, text in enumerate(["x.example", "y.example"])]
-    staging.append(chunk(parts, {2: ["1", "x.example;y.example"]}))
-    staging.end_input()
-    staging.keys.questions({1: ("0-1", "0-2")}, asked_as)
-    staging.keys.answer(DOMAIN, [("x.example", FoundRecord("7", "", "")), ("y.example", FoundRecord("8", "", ""))])
-    group(staging)
-    staging.journal.remember(planned=True, started_at=NOW, identity={})
-    staging.install(tmp_path / "r.journal")
-    with Journal(tmp_path / "r.journal") as journal:
-        one, other = claim(journal, 10)
-        journal.record([created(one), failed(other)], {})
-        (record,) = failed_records(journal)
-        assert (record.cells, record.line.to_object_id) == (["1", "y.example"], "8")
-        assert [line.to_object_id for _, line in lines(journal, "outcomes", 0)] == ["7", "8"]
 
 
 def test_answers_are_on_disk_as_they_come(tmp_path: Path) -> None:

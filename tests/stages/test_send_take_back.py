@@ -10,16 +10,14 @@ import pytest
 
 from loader.errors import ConnectionFault, Unauthorized
 from loader.model import AssociationType, Outcome, Pair, Types
-from loader.sandbox import Sandbox
 from loader.send import api
 from loader.send.clocks import timestamp
 from loader.send.replies import Reply
 from loader.send.take_back import GONE, TakeBack, removal
-from loader.send.transport import Transport
 from tests.stages.columns import draft_of
 from tests.stages.fake_time import run
 from tests.stages.scripted_server import NOW, Script, Server, amid_others, answer, make
-from tests.stages.test_send_reading import gateway_to, result, target
+from tests.stages.test_send_reading import result, target
 
 PLAIN = AssociationType("HUBSPOT_DEFINED", 279)
 PRIMARY = AssociationType("HUBSPOT_DEFINED", 1)
@@ -92,9 +90,7 @@ class Undone:
         return {pair_id: outcome.status for outcome in self.outcomes for pair_id in outcome.pair_ids}
 
 
-async def taken_back(
-    gateway: Any, pairs: Sequence[Pair], *, intended: Collection[int] = (), version: str = "v4"
-) -> Undone:
+async def taken_back(gateway: Any, pairs: Sequence[Pair], *, intended: Collection[int] = ()) -> Undone:
     undone = Undone()
 
     async def intend(numbers: Sequence[int]) -> None:
@@ -106,7 +102,7 @@ async def taken_back(
 
     action = TakeBack(
         gateway,
-        version=version,
+        version="v4",
         labels=LABELS,
         intend=intend,
         intended=intended,
@@ -115,53 +111,6 @@ async def taken_back(
     )
     await action.apply(draft_of(pairs), undone.outcomes.extend)
     return undone
-
-
-def there(one: int, other: int, *labels: str) -> dict[str, Any]:
-    """Return a pair that the sandbox has."""
-    ends = {"from_type": "contacts", "from_id": str(one), "to_type": "companies", "to_id": str(other)}
-    return {**ends, "labels": list(labels)}
-
-
-PORTAL = {
-    "labels": [
-        {"from": "contacts", "to": "companies", "label": "Boss", "type_id": 1, "inverse_type_id": 2},
-        {"from": "contacts", "to": "companies", "label": "Champion", "type_id": 3, "inverse_type_id": 4},
-    ],
-    "associations": [
-        there(1, 11),
-        there(2, 12, "Boss"),
-        there(3, 13, "Boss", "Champion"),
-        there(4, 14, "Boss", "Champion"),
-        there(5, 15),
-    ],
-}
-
-
-@pytest.mark.parametrize("version", ["v4", "2026-03"])
-async def test_the_sandbox_has_afterwards_what_it_had_before(version: str) -> None:
-    """Two requests take everything away: one for whole pairs, one for labels."""
-    pairs = [
-        pair(1, 1, 11, {PLAIN}, frozenset()),
-        pair(2, 2, 12, {BOSS}, frozenset()),
-        pair(3, 3, 13, {BOSS}, frozenset({PLAIN, CHAMPION})),
-        pair(4, 4, 14, {BOSS}, frozenset()),
-        pair(5, 5, 15, {BOSS}, frozenset({PLAIN})),
-        pair(6, 6, 16, {BOSS}, frozenset()),
-    ]
-    async with (
-        Sandbox(PORTAL) as sandbox,
-        Transport(sandbox.url, timeout=5, connections=2, user_agent="test") as transport,
-    ):
-        undone = await taken_back(gateway_to(transport), pairs, version=version)
-        left = {(first[1], second[1]): set(types) for (first, second), types in sandbox.portal.pairs().items()}
-    assert left == {("3", "13"): {PLAIN, CHAMPION}, ("4", "14"): {PLAIN, CHAMPION}, ("5", "15"): {PLAIN}}
-    assert undone.statuses() == {1: "removed", 2: "removed", 3: "removed", 4: "left", 5: "unchanged", 6: "unchanged"}
-    assert undone.intended == [1, 2, 3, 4]
-    assert sandbox.count("POST", "batch/archive") == sandbox.count("POST", "batch/labels/archive") == 1
-    by_number = {pair_id: outcome for outcome in undone.outcomes for pair_id in outcome.pair_ids}
-    assert by_number[4].result.error_category == "CHANGED_SINCE"
-    assert "Champion" in by_number[4].result.error_message
 
 
 def portal_of(pairs: Sequence[Pair], bad: Collection[str] = (), refuse: Any = None) -> Script:
