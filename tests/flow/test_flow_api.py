@@ -30,8 +30,8 @@ TYPES: dict[str, Any] = {"object_type": "contacts", "to_object_type": "companies
 def test_the_public_names_are_these() -> None:
     """Each says what it is; a stage of the same name would hide a function, and importing them costs nothing yet."""
     assert loader.__all__ == [
-        *("CreatedLabel", "ExportReport", "Planned", "Report", "UndoReport", "Verification"),
-        *("create_label", "create_label_sync", "export", "export_sync"),
+        *("CreatedLabel", "ExportReport", "FleetReport", "Planned", "Report", "UndoReport", "Verification"),
+        *("create_label", "create_label_sync", "export", "export_sync", "fleet", "fleet_sync"),
         *(
             "load",
             "load_sync",
