@@ -190,6 +190,7 @@ def test_nobody_is_said_to_have_mended_the_failures_of_an_older_version(
     assert "mended in it" not in again.err
 
 
+@pytest.mark.slow
 def test_an_unfinished_run_of_an_older_version_is_refused(sandbox: Sandbox, load: Run, folder: Path) -> None:
     """The way on is said in a sentence, and nothing is changed."""
     (folder / "a.csv").write_text(FIVE)

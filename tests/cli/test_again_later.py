@@ -69,6 +69,7 @@ def test_the_same_file_is_a_new_run_when_the_last_one_ended_longer_ago(
     assert ("--fresh" in done.err) != looks
 
 
+@pytest.mark.slow
 def test_a_job_file_may_say_again(sandbox: Sandbox, load: Run, run: Run, folder: Path) -> None:
     """`again = "20h"`; what is there already is not sent."""
     (folder / "a.csv").write_text(FIVE)
@@ -83,7 +84,7 @@ def test_a_job_file_may_say_again(sandbox: Sandbox, load: Run, run: Run, folder:
     assert sandbox.count("PUT") == 5
 
 
-@pytest.mark.slow_after(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(("hours", "quiet"), [(0, True), (24, False)])
 def test_an_unfinished_night_makes_way_for_a_changed_file(
     hours: float, quiet: bool, sandbox: Sandbox, load: Run, folder: Path, lines: Lines

@@ -154,6 +154,7 @@ def test_other_archives_are_refused_before_anything_is_sent(
     assert not sandbox.portal.types_of("contacts", 101, "companies", 201)
 
 
+@pytest.mark.slow
 def test_an_archive_of_several_tables_is_resumed_and_checked_as_one_file(
     sandbox: Sandbox, load: Run, folder: Path, lines: Lines
 ) -> None:

@@ -376,7 +376,7 @@ def test_a_part_that_somebody_changed_is_not_gone_on_with(run: Run, hubspot: Run
     assert {"a.csv", "a.export.json"} < set(names)
 
 
-@pytest.mark.slow_after(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(
     run: Run, hubspot: Run, folder: Path, number: signal.Signals

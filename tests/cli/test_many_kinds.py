@@ -18,7 +18,7 @@ FILES = {
 }
 
 
-@pytest.mark.slow_after(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("what", FILES)
 def test_near_names_are_looked_for_a_hundred_times_at_most(
     hubspot: Run, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, what: str

@@ -82,7 +82,7 @@ def test_a_retry_that_leaves_no_failure_keeps_a_mended_failures_file(
         assert sandbox.portal.types_of("contacts", 104, "companies", 204)
 
 
-@pytest.mark.slow_after(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("same_command_first", [True, False])
 def test_a_mended_failures_file_stays_out_of_the_folder_that_is_loaded(
     same_command_first: bool, sandbox: Sandbox, load: Run, folder: Path

@@ -133,6 +133,7 @@ def world(sandbox: Any) -> World:
     }
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("method", ["put", "batch"])
 @pytest.mark.parametrize("existing", ["merge", "replace", "mirror"])
 def test_the_survivor_at_the_other_end_keeps_its_labels(

@@ -111,6 +111,7 @@ def test_next_is_one_line_that_runs_and_helps(name: str, run: Run, hubspot: Run,
         assert len(sandbox.portal.pairs()) == ending.pairs
 
 
+@pytest.mark.slow
 def test_nothing_that_follows_an_undo_loads_again(run: Run, sandbox: Sandbox, folder: Path) -> None:
     """Neither the undo itself, nor the state of the run, nor a verification that misses what was removed."""
     (folder / "a.csv").write_text(GOOD)

@@ -361,6 +361,7 @@ def test_a_copy_that_fails_is_a_warning_and_an_exit_code(
         assert load("a.csv", "--copy-to", "backup", "--fresh").code == 5
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("place", ["memory://share", "share"])
 def test_corrections_at_the_place_of_the_copies_are_kept(
     place: str, memory: Any, sandbox: Any, load: Run, folder: Path

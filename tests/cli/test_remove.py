@@ -316,6 +316,7 @@ def test_what_could_not_be_read_counts_as_a_removal(
     os.close(ours)
 
 
+@pytest.mark.slow
 def test_a_record_in_many_lots_has_its_associations_once(hubspot: Run, run: Run, folder: Path) -> None:
     """All of a portal may not go where 60% may, though one company is looked up with every thousand contacts."""
     rows = [(contact, 8000 + contact % 5) for contact in range(1, 2501)]

@@ -133,6 +133,7 @@ def test_after_an_undo_the_same_load_does_not_pass_for_finished(
     assert len(loaded.portal.pairs()) == 3, "the set-aside run was undone already"
 
 
+@pytest.mark.slow
 def test_after_an_undo_another_file_is_loaded_as_ever(undo: Run, load: Run, loaded: Sandbox, folder: Path) -> None:
     """The nightly case: the earlier run is set aside."""
     undo("a.results.csv", "--yes")

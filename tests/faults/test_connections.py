@@ -222,6 +222,7 @@ def test_a_name_that_cannot_be_found_at_the_start_ends_the_load(make_world: Make
     world.goes_on_and_completes(*CREW)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hurry")
 def test_a_name_that_is_lost_in_the_middle_is_waited_for(make_world: MakeWorld, names: Names) -> None:
     """Item 41: the resolver is away for a while, and connections do not last: nothing fails."""

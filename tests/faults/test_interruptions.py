@@ -149,7 +149,7 @@ def test_a_signal_while_the_input_is_read_is_obeyed_at_once(make_world: MakeWorl
 # --- the second signal
 
 
-@pytest.mark.slow_after(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), SIGNALS[:2])
 def test_a_second_signal_ends_a_load_within_a_second(make_world: MakeWorld, number: signal.Signals, code: int) -> None:
     """Item 51: answers that do not come are not waited for; what has none is sent again by the next command."""

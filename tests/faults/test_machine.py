@@ -94,6 +94,7 @@ def test_a_socket_that_cannot_be_had_is_asked_for_again(
     world.check(ending)
 
 
+@pytest.mark.slow
 def test_connections_are_used_again(make_world: MakeWorld) -> None:
     """Item 67: local ports are not used up by a long load: there are as many connections as workers."""
     world = make_world(100)

@@ -90,7 +90,7 @@ def test_a_login_page_for_everything_ends_the_load_for_now(make_world: MakeWorld
     world.goes_on_and_completes(*CREW)
 
 
-@pytest.mark.slow_after(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "size"), [("huge", 10**9), ("gzip-bomb", 2 * 10**8)])
 def test_an_endless_answer_is_cut_off(make_world: MakeWorld, kind: str, size: int) -> None:
     """Item 28: a gigabyte, or a fifth of it out of next to nothing, is not held in memory; the row is sent again."""

@@ -106,6 +106,7 @@ def lines(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("damage", ["none", "the second piece is half", "a newer lease has half a piece"])
 def test_another_worker_goes_on_where_one_was_lost(damage: str, sandbox: Sandbox, order: Order, tmp_path: Path) -> None:
     """Each pair is there once, each row has one outcome, and undo leaves what the run cannot prove to have made."""

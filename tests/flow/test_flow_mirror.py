@@ -288,6 +288,7 @@ async def test_too_much_to_take_off_stops_before_the_first_write(folder: Path) -
         assert set(had(sandbox)) == {(1, 1000)}
 
 
+@pytest.mark.slow
 async def test_too_much_to_take_off_stops_before_a_label_is_created(folder: Path) -> None:
     """The same command with a larger limit creates it, and takes off what it showed."""
     (folder / "a.csv").write_text("from_id,to_id,label\n1,11,Partner\n")

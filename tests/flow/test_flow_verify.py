@@ -232,6 +232,7 @@ async def test_a_limit_looks_at_the_first_records_only(folder: Path, verified: V
     assert report.summary["rows"]["pending"] == 2
 
 
+@pytest.mark.slow
 async def test_a_verification_that_was_stopped_goes_on_and_reads_no_record_twice_that_was_right(
     folder: Path, verified: Verify, monkeypatch: pytest.MonkeyPatch
 ) -> None:
