@@ -49,7 +49,7 @@ class OwnKeys:
     """The keys of one new journal, in its own database `path`; `lookups` is where their answers are kept beside it."""
 
     def __init__(self, path: Path, database: sqlite3.Connection, rows: Blocks) -> None:
-        self.lookups = path.with_name(f"{path.name.removesuffix('-staging')}-lookups")
+        self.lookups_path = path.with_name(f"{path.name.removesuffix('-staging')}-lookups")
         self._path = path
         self._database = database
         self._rows = rows

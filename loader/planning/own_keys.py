@@ -189,7 +189,7 @@ async def look_up(
         return tuple(LookedUp(each.called, each.id_property, total, None) for each, total in questions.items())
     identity = {**staging.keys.identity(), "portal_id": records.portal_id}
     try:
-        with Lookups(staging.keys.lookups, identity) as lookups:
+        with Lookups(staging.keys.lookups_path, identity) as lookups:
             return tuple(
                 [
                     await _ask(question, staging, lookups, records, total, notify)
@@ -197,7 +197,7 @@ async def look_up(
                 ]
             )
     except UsageError:
-        forget_lookups(staging.keys.lookups)
+        forget_lookups(staging.keys.lookups_path)
         raise
 
 

@@ -148,7 +148,7 @@ class _Load:
         async with self.session.connected(self.notify) as (gateway, portal):
             staged, mirror = self.outputs.staged, self.settings.send.existing == "mirror"
             async with InThread(Staging(staged, stopping=self.stop.asked, mirror=mirror)) as staging:
-                lookups = staging.held.keys.lookups
+                lookups = staging.held.keys.lookups_path
                 if self.settings.fresh:
                     forget_lookups(lookups)
                 await staging.call(read_all, self.inputs, self.notify, self.stop)

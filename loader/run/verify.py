@@ -126,7 +126,7 @@ class _Verification:
             except Retryable as error:
                 raise no_answer(error) from error
             await staging.call(self._install, account, bound)
-            forget_lookups(staging.held.keys.lookups)
+            forget_lookups(staging.held.keys.lookups_path)
 
     def _install(self, staging: Staging, account: Account, bound: dict[str, Any]) -> None:
         sample = self._draw(staging)

@@ -1,1 +1,1 @@
-"""Items -> outcomes: requests are made, within the portal's limits, until each has an answer."""
+"""Pairs -> outcomes: requests are made, within the portal's limits, until each has an answer."""
