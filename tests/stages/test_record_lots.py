@@ -1,5 +1,7 @@
 """Pairs in lots that are looked up together, and what they were before: the journal's part of keeping what is there."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -198,50 +200,50 @@ def test_a_primary_contact_is_dropped_from_the_companys_end_too(tmp_path: Path) 
 # --- what was before
 
 
-def first_lot(folder: Path) -> tuple[Journal, list[Pair]]:
-    """Return a journal of three pairs, the first of two kinds of row and a duplicate, claimed."""
+@contextmanager
+def first_lot(folder: Path) -> Iterator[tuple[Journal, list[Pair]]]:
+    """Hold a journal of three pairs open, the first of two kinds of row and a duplicate, claimed."""
     rows = [link(2, 1, 9), link(3, 1, 9, row_kind(primary=True)), link(4, 1, 9), link(5, 2, 9), link(6, 3, 9)]
-    journal = Journal(stage(folder, [chunk(rows)], by_record=True)).__enter__()
-    (lot,) = lots(journal)
-    return journal, list(lot.other.each())
+    with Journal(stage(folder, [chunk(rows)], by_record=True)) as journal:
+        (lot,) = lots(journal)
+        yield journal, list(lot.other.each())
 
 
 def test_rows_that_were_so_before_are_unchanged_whatever_becomes_of_the_request(tmp_path: Path) -> None:
     """Their line has no request; the other rows of the pair have its outcome; the sums are right."""
-    journal, (first, second, third) = first_lot(tmp_path)
-    assert journal.keep([image(first, PLAIN), image(second), image(third)]) == {1: 2}
-    outcomes = [replace(failed(first), rows=1, unchanged=2), created(second), unchanged(third)]
-    journal.record(outcomes, {})
-    assert statuses(journal) == [
-        (2, "unchanged", 0),
-        (3, "failed", 1),
-        (4, "unchanged", 0),
-        (5, "created", 1),
-        (6, "unchanged", 0),
-    ]
-    counts = journal.counts()
-    assert (
-        counts.total,
-        counts.by_status["created"],
-        counts.by_status["unchanged"],
-        counts.failed,
-        counts.pending,
-    ) == (5, 1, 3, 1, 0)
-    assert journal.reasons() == {"VALIDATION_ERROR": 1}
-    old = next(line for _, line in lines(journal, "outcomes", 0) if line.row == 2)
-    assert (old.http_status, old.created_resource_id, old.labels, old.error_category) == (None, "", "", "")
-    assert (old.object_id, old.association_type_id, old.finished_at) == ("1", "279", NOW)
+    with first_lot(tmp_path) as (journal, (first, second, third)):
+        assert journal.keep([image(first, PLAIN), image(second), image(third)]) == {1: 2}
+        outcomes = [replace(failed(first), rows=1, unchanged=2), created(second), unchanged(third)]
+        journal.record(outcomes, {})
+        assert statuses(journal) == [
+            (2, "unchanged", 0),
+            (3, "failed", 1),
+            (4, "unchanged", 0),
+            (5, "created", 1),
+            (6, "unchanged", 0),
+        ]
+        counts = journal.counts()
+        assert (
+            counts.total,
+            counts.by_status["created"],
+            counts.by_status["unchanged"],
+            counts.failed,
+            counts.pending,
+        ) == (5, 1, 3, 1, 0)
+        assert journal.reasons() == {"VALIDATION_ERROR": 1}
+        old = next(line for _, line in lines(journal, "outcomes", 0) if line.row == 2)
+        assert (old.http_status, old.created_resource_id, old.labels, old.error_category) == (None, "", "", "")
+        assert (old.object_id, old.association_type_id, old.finished_at) == ("1", "279", NOW)
 
 
 @pytest.mark.parametrize("again", ["a new process", "--retry-failed"])
 def test_the_first_image_of_a_pair_is_never_overwritten(tmp_path: Path, again: str) -> None:
     """What a crash or a failed request left behind does not look old; which rows are so still is said anew."""
-    journal, (first, second, _) = first_lot(tmp_path)
-    journal.keep([image(first, PLAIN), image(second)])
-    if again == "--retry-failed":
-        journal.record([failed(first), failed(second)], {})
-        journal.forget_failed(all_of_them=True)
-    journal.__exit__(None, None, None)
+    with first_lot(tmp_path) as (journal, (first, second, _)):
+        journal.keep([image(first, PLAIN), image(second)])
+        if again == "--retry-failed":
+            journal.record([failed(first), failed(second)], {})
+            journal.forget_failed(all_of_them=True)
     with Journal(journal.path) as journal:
         (lot,) = lots(journal)
         befores: list[Types | None] = [pair.before for pair in lot.other.each()]
