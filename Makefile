@@ -90,7 +90,7 @@ audit: .venv/.test-tools ## known vulnerabilities in what is installed; needs th
 	@touch $@
 
 .venv/.installers: tests/long/installers.txt .venv/.test-tools
-	@echo "Installing pipx, uv and hadolint into .venv/installers."
+	@echo "Installing pipx, uv and what checks files for Docker, Kubernetes and SLURM into .venv/installers."
 	@$(BIN)/python -m venv .venv/installers
 	@.venv/installers/bin/python -m pip install --disable-pip-version-check --requirement tests/long/installers.txt \
 		>.venv/pip.log 2>&1 || { cat .venv/pip.log >&2; exit 1; }

@@ -1,0 +1,61 @@
+"""`python -m tests.fleets.spy SCHEDULER DASHBOARD FOLDER`: write down all that a scheduler tells whoever reaches it.
+
+Its state and that of its workers, logs, events and call stacks, and every page of its dashboard that a link leads to.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.parse import urljoin
+from urllib.request import urlopen
+
+from distributed import Client
+
+FIRST_PAGES = ("/", "/sitemap.json", "/status", "/workers", "/info/main/workers.html", "/json/counts.json", "/metrics")
+
+
+def main(scheduler: str, dashboard: str, folder: Path) -> None:
+    """Write one file for each of them."""
+    with Client(scheduler) as client:
+        client.dump_cluster_state(str(folder / "state"), format="yaml")
+        told = {
+            "scheduler": client.scheduler_info(n_workers=-1),
+            "logs": [client.get_scheduler_logs(), client.get_worker_logs(), client.get_worker_logs(nanny=True)],
+            "events": client.get_events(),
+            "tasks": client.story(*client.who_has()),
+            "call stacks": client.call_stack(),
+            "profile": client.profile(),
+        }
+        (folder / "told").write_text(repr(told))
+    pages = crawled(dashboard)
+    for number, (path, content) in enumerate(pages.items()):
+        (folder / f"page{number}").write_bytes(path.encode() + b"\n" + content)
+    print(json.dumps({"pages": len(pages)}))
+
+
+def crawled(dashboard: str) -> dict[str, bytes]:
+    """Return what each page holds; what Bokeh draws on some is there where it is installed."""
+    found: dict[str, bytes] = {}
+    waiting = [urljoin(dashboard, path) for path in FIRST_PAGES]
+    while waiting:
+        url = waiting.pop()
+        if url in found or not url.startswith(dashboard):
+            continue
+        try:
+            with urlopen(url, timeout=60) as answer:  # noqa: S310 - of this machine
+                content = answer.read()
+        except HTTPError as error:
+            content = error.read()
+        found[url] = content
+        text = content.decode("utf-8", "replace")
+        links = re.findall(r"(?:href|src)=[\"']([^\"'#]+)", text)
+        if url.endswith("/sitemap.json") and text.startswith("{"):
+            links += json.loads(text)["paths"]
+        waiting += [urljoin(url, link) for link in links if "/statics/" not in link and "/static/" not in link]
+    return found
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
