@@ -94,7 +94,7 @@ def _type_of(metavar: str) -> click.ParamType[Any]:
     """Return the type of an argument: what it may be, or that a shell completes it as the name of a file."""
     if "|" in metavar:
         return click.Choice(metavar.split("|"))
-    is_file = metavar.strip("[].") in ("INPUT", "RESULTS")
+    is_file = metavar.strip("[].") in ("FLEET.toml", "INPUT", "RESULTS")
     return click.Path(readable=False) if is_file else click.STRING  # Whether it can be read is said by who reads it.
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from loader.errors import UsageError
-from loader.fetch import address, is_address
+from loader.fetch import address, is_address, without_secrets
 from loader.fetch.objects import check_backend
 from loader.options.command import command
 from loader.options.file import ConfigurationFile
@@ -109,6 +109,8 @@ def _results(file: ConfigurationFile) -> str:
     target = address(given)
     if target.is_web:
         raise file.wrong_key("results", f"is a web address, {visible(target.name)}, where nothing can be written")
+    if without_secrets(given) != given:  # It is given to every worker, through the scheduler.
+        raise file.wrong_key("results", "has a parameter that may be secret: credentials are the environment's")
     check_backend(target)
     return given.rstrip("/")
 

@@ -66,18 +66,7 @@ async def _run(fleet: Fleet, turns: Mapping[str, Turn], readers: Executor, call:
     """Have every portal's jobs done, and sum up; also where the command is interrupted."""
     values, now = call.command.values, (call.around or surroundings()).now
     began = now()
-    command_id = uuid4().hex
-    orders = [
-        Order(
-            profile=turn.portal.profile,
-            jobs=tuple(job.path for job in turn.portal.jobs),
-            results=fleet.results,
-            folder=os.getcwd(),  # noqa: PTH109 - a text is wanted
-            typed=call.settings.command,
-            command_id=command_id,
-        )
-        for turn in sorted(turns.values(), key=lambda turn: -expected_seconds(turn.portal, turn.before))
-    ]
+    orders = _orders(fleet, turns, call.settings.command)
     followed = FleetRun(turns, readers, call.notify, wait_for_quota=values["wait_for_quota"], now=now)
 
     def work() -> None:
@@ -114,6 +103,22 @@ async def _run(fleet: Fleet, turns: Mapping[str, Turn], readers: Executor, call:
     finished = await asyncio.to_thread(_written, fleet, summary, page, call.notify)
     call.notify(replace(finished, stopped=str(stopped or "")))
     return reported(FleetReport(summary["exit_code"], dict(summary), finished.results, stopped))
+
+
+def _orders(fleet: Fleet, turns: Mapping[str, Turn], typed: tuple[str, ...]) -> list[Order]:
+    """Return an order for each portal, that of the one that takes longest first."""
+    command_id = uuid4().hex
+    return [
+        Order(
+            profile=turn.portal.profile,
+            jobs=tuple(job.path for job in turn.portal.jobs),
+            results=fleet.results,
+            folder=os.getcwd(),  # noqa: PTH109 - a text is wanted
+            typed=typed,
+            command_id=command_id,
+        )
+        for turn in sorted(turns.values(), key=lambda turn: -expected_seconds(turn.portal, turn.before))
+    ]
 
 
 def _written(fleet: Fleet, summary: FleetSummary, page: str, notify: Notify) -> FleetFinished:

@@ -8,7 +8,7 @@ import re
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -130,6 +130,7 @@ def test_what_is_wrong_is_refused_before_anything_begins(portals: dict[str, Sand
         acme.replace('results = "runs/"', ""): "FLEET.toml: results is missing",
         acme.replace("runs/", "acme.csv"): "line 1: results names a file, acme.csv",
         acme.replace("runs/", "https://a.example/runs"): "results is a web address",
+        acme.replace("runs/", "memory://a/runs?sig=canary"): "has a parameter that may be secret",
         acme.replace("runs/", "s3://user:canary-in-url@a/runs"): "leave the password out",
         fleet(): "there is no [[portal]]",
         fleet("acme", "acme"): "line 7: [[portal]] 2: profile acme has a [[portal]] before this one",
@@ -210,7 +211,10 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> Workers:
         def submit(order: Order) -> "Future[PortalEnd]":
             begun.append(order.profile)
             future: Future[PortalEnd] = Future()
-            future.set_result(work(order))
+            try:
+                future.set_result(work(order))
+            except CancelledError as error:
+                future.set_exception(error)
             return future
 
         @contextmanager
@@ -247,6 +251,23 @@ def test_an_account_whose_quota_is_spent_has_another_turn(
     begun = workers(ends([(5, datetime.now(UTC) + timedelta(hours=1)), (0, None)]))
     assert run("fleet", "run", "FLEET.toml").code == 5
     assert len(begun) == 2
+
+
+def test_a_scheduler_that_is_gone_ends_the_fleet_with_a_summary(
+    portals: dict[str, Sandbox], run: Run, folder: Path, workers: Workers
+) -> None:
+    """What its workers do by then is in their own files, and the same command continues."""
+
+    def lost(order: Order) -> PortalEnd:
+        raise CancelledError(order.profile)
+
+    workers(lost)
+    done = run("fleet", "run", "FLEET.toml")
+    assert done.code == 5
+    assert "Stopped: the Dask scheduler is gone" in done.err
+    assert "Next: association-loader fleet run FLEET.toml" in done.err
+    summary = json.loads((folder / "runs" / "fleet.summary.json").read_text())
+    assert {each["exit_code"] for each in summary["portals"]} == {None}
 
 
 def test_ctrl_c_lets_every_worker_finish_its_requests(portals: dict[str, Sandbox], run: Run, folder: Path) -> None:
