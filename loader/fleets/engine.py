@@ -121,7 +121,7 @@ def on_dask(at_once: int, scheduler: str | None) -> Iterator[Submit]:
                 dashboard_address="127.0.0.1:0",
                 worker_dashboard_address="127.0.0.1:0",
                 memory_limit=None,
-                silence_logs=logging.ERROR,
+                silence_logs=logging.CRITICAL,
             )
             client = Client(held.enter_context(cluster))
         else:
