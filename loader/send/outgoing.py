@@ -120,8 +120,11 @@ class Draft:
         self.renewing = False
 
     def may_leave(self) -> bool:
-        """Return True when the request may leave at this moment, as it then does; False when it must be renewed."""
-        self.has_left = not self.renewing and not self._source.is_old(self.stretch.read_at)
+        """Return True when the request may leave at this moment, as it then does; False when it must be renewed.
+
+        A draft that was renewed together with another one may have nothing left.
+        """
+        self.has_left = len(self) > 0 and not self.renewing and not self._source.is_old(self.stretch.read_at)
         return self.has_left
 
     async def renew(self) -> None:

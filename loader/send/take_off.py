@@ -101,7 +101,7 @@ class _Supply:
 
     def leaving(self) -> Request | None:
         """Return the request as it may leave now, None where the draft must be renewed first."""
-        if not len(self._draft) or not self._draft.may_leave():
+        if not self._draft.may_leave():
             return None
         whole, labelled = _by_kind(self._draft.pairs.each())
         self.sent, self.others = (whole, labelled) if whole else (labelled, [])

@@ -103,6 +103,7 @@ def drawn_mirror(seed: int) -> Setting:
     setting.existing, setting.there = "mirror", {}
     setting.all_labels = random.Random(f"all labels {seed}").random() < 0.4
     setting.inputs = draw(random.Random(f"inputs {seed}"), paired=random.Random(f"paired {seed}").random() < 0.5)
+    setting.rules.blind -= setting.inputs.directions()
     pairs = list(setting.inputs.asked())
     setting.foreign = _of_survivors(random.Random(f"survivors {seed}"), setting.rules, pairs)
     records = [pair[1] for pair in pairs]

@@ -11,6 +11,7 @@ import pytest
 from loader.errors import ApiError, Refused, ServerFault
 from loader.model import AssociationType, Demotion, Direction, Image, Lot, Outcome, Pair, Singles, Types
 from loader.send.clocks import FRESH_SECONDS, Moment
+from loader.send.gateway import Superseded
 from loader.send.judging import Merging
 from loader.send.read_first import WAIT_SECONDS, ReadFirst
 from loader.send.reading import RECORDS_PER_READ, Reading, WantedRecords
@@ -327,6 +328,23 @@ def test_a_request_that_waited_for_longer_than_a_minute_is_looked_up_again() -> 
     assert [(each.pair_id, each.types) for each in renewed] == [(1, (PLAIN,)), (2, (BOSS, PLAIN))]
     assert [(*outcome.pair_ids, outcome.status) for outcome in work.ledger.outcomes] == [(3, "failed")]
     assert len(work.current.asked) == 2
+
+
+def test_a_request_whose_pair_failed_while_another_one_was_looked_up_again_does_not_leave() -> None:
+    """Both waited, and one reading was for both."""
+
+    async def scenario() -> list[bool]:
+        work = Work([straight(pair(1), pair(2))], capacity=1)
+        drafts = [draft for draft in [await work.merge.next(), await work.merge.next()] if draft is not None]
+        await asyncio.sleep(FRESH_SECONDS + 1)
+        work.current.bad["2"] = Refused("gone")
+        await drafts[0].renew()
+        leave = [draft.may_leave() for draft in drafts]
+        with pytest.raises(Superseded):
+            await drafts[1].renew()
+        return leave
+
+    assert run(scenario) == [True, False]
 
 
 def test_a_fresh_request_is_sent_as_it_is() -> None:
