@@ -134,8 +134,10 @@ def world(sandbox: Any) -> World:
 
 
 @pytest.mark.slow_after(2)
-@pytest.mark.parametrize("method", ["put", "batch"])
-@pytest.mark.parametrize("existing", ["merge", "replace", "mirror"])
+@pytest.mark.parametrize(
+    ("existing", "method"),
+    [("merge", "put"), ("mirror", "batch"), ("merge", "batch"), ("mirror", "put"), ("replace", "put")],
+)
 def test_the_survivor_at_the_other_end_keeps_its_labels(
     hubspot: Hubspot, load: Load, run: Load, lines: Lines, folder: Path, method: str, existing: str
 ) -> None:
