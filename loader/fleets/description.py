@@ -83,6 +83,13 @@ def read_fleet(path: str, environment: Mapping[str, str]) -> Fleet:
         if portal.profile in found:
             why = f"{portal.profile} has a [[portal]] before this one: name all its jobs there"
             raise file.wrong_key("profile", why, number, PORTAL)
+        if twin := next((each for each in found.values() if each.portal_id == portal.portal_id), None):
+            # Each would send as fast as the account allows, perhaps from two machines.
+            why = (
+                f"{portal.profile} is HubSpot account {portal.portal_id}, as {twin.profile} is, and an account is "
+                "worked on in one place: name all its jobs under one profile"
+            )
+            raise file.wrong_key("profile", why, number, PORTAL)
         found[portal.profile] = portal
     return Fleet(path=path, results=results, portals=tuple(found.values()))
 

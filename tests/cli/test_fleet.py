@@ -115,6 +115,10 @@ def test_what_is_wrong_is_refused_before_anything_begins(portals: dict[str, Sand
     (folder / "empty.toml").write_text('rate = "9/1"\n')
     (folder / "plan.toml").write_text(f"dry-run = true\n{job('acme.csv')}")
     (folder / "of_beta.toml").write_text(f'profile = "beta"\n{job("acme.csv")}')
+    (folder / "profiles.toml").write_text(
+        (folder / "profiles.toml").read_text() + '[twin]\nportal-id = 1001\ntoken-env = "TOKEN_OF_ACME"\n'
+    )
+    (folder / "twin.toml").write_text(job("acme.csv"))
     acme = fleet("acme")
     cases = {
         acme.replace('"acme"', '"acmee"'): "[[portal]] 1, acmee: .* no profile acmee: did you mean acme?",
@@ -134,6 +138,7 @@ def test_what_is_wrong_is_refused_before_anything_begins(portals: dict[str, Sand
         acme.replace("runs/", "s3://user:canary-in-url@a/runs"): "leave the password out",
         fleet(): "there is no [[portal]]",
         fleet("acme", "acme"): "line 7: [[portal]] 2: profile acme has a [[portal]] before this one",
+        fleet("acme", "twin"): "line 7: [[portal]] 2: profile twin is HubSpot account 1001, as acme is",
         "results": "not valid TOML",
     }  # fmt: skip
     for text, sentence in cases.items():
