@@ -195,6 +195,7 @@ class _Portal:
                 # Another worker goes on, and then this one looks whether something is left; or there is none, as when
                 # this machine was suspended.
                 self.states = [JobState(job=state.job) for state in self.states]
+                self.summaries = [None for _ in self.summaries]
                 continue
             return
 
@@ -258,7 +259,7 @@ class _Job:
         self._lease = lease
         self._here: Path
         self._brought: dict[str, tuple[int, int] | None] = {}
-        """The job's files that were in the shared folder, with size and time of their copies here, if any."""
+        """The job's files that are in the shared folder, with size and time of their copies here as they came."""
         self._proven: int | None = None
         """How many rows were unchanged when a worker was lost first, None where none was."""
         self._copier: Copier
@@ -309,6 +310,7 @@ class _Job:
         self._brought = dict.fromkeys(filter(self._file.fullmatch, names))
         for name in self._brought:
             self._shared.fetch(name, self._here / name)
+            self._brought[name] = _signature(self._here / name)
         journal = self._here / f"{self._stem}.journal"
         facts = _facts(journal)
         pieces = self._whole_pieces(names, after=facts.lease)
@@ -327,8 +329,6 @@ class _Job:
                 self._is_now(taken_over=len(taken_over))
             for piece in pieces:
                 piece.unlink()
-        for name in self._brought:
-            self._brought[name] = _signature(self._here / name)
 
     def _whole_pieces(self, names: Sequence[str], *, after: int) -> list[Path]:
         """Return copies of the pieces of the latest lease that has a first one, as far as they are whole.

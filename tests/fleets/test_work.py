@@ -147,3 +147,25 @@ def test_another_worker_goes_on_where_one_was_lost(damage: str, sandbox: Sandbox
     left = dict(sandbox.portal.pairs())
     assert before.items() <= left.items()
     assert len(left) == counts["unchanged"]
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_refused_loses_nothing_of_the_one_before(
+    sandbox: Sandbox, order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a lost worker did in a second run is kept, also where the next one has no token for it."""
+    text = (tmp_path / "rows.csv").read_text()
+    (tmp_path / "rows.csv").write_text("Record ID,to_object_id\n100,5000\n")
+    assert work(order, timing=TIMING).exit_code == 0
+    (tmp_path / "rows.csv").write_text(text)
+    copy = tmp_path / "runs2" / "acme"
+    sent = lost(replace(order, command_id="second"), copy.parent, sandbox)
+    third = replace(order, results=str(copy.parent), command_id="third")
+    with monkeypatch.context() as without:
+        without.delenv("TOKEN_OF_ACME")
+        end = work(third, timing=TIMING)
+        assert (end.exit_code, end.jobs[0].taken_over) == (2, 1)
+    end = work(replace(third, command_id="fourth"), timing=TIMING)
+    assert (end.exit_code, end.jobs[0].done) == (0, ROWS)
+    statuses = Counter(each["status"] for each in lines(copy))
+    assert statuses["unchanged"] < sent, "what the lost worker did is not known any more"
