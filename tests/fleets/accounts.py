@@ -24,19 +24,28 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """An account: the name of its profile, its token, its number, and what it allows, in `requests/seconds`."""
+    """An account: the name of its profile, its token, its number, what it allows, in `requests/seconds`, and by which
+    method it is loaded.
+    """
 
     name: str
     token: str
     portal_id: int
     rate: str
+    method: str
 
 
-def accounts(rates: Sequence[str]) -> list[Account]:
-    """Return an account for each rate; their tokens are texts that stand nowhere else."""
+def accounts(count: int, *, rate: str, batch: int = 0) -> list[Account]:
+    """Return accounts, the last `batch` of which are loaded in batches; their tokens stand nowhere else."""
     return [
-        Account(name=f"account{each:03}", token=f"canary-{os.urandom(12).hex()}", portal_id=1001 + each, rate=rate)
-        for each, rate in enumerate(rates)
+        Account(
+            name=f"account{each:03}",
+            token=f"canary-{os.urandom(12).hex()}",
+            portal_id=1001 + each,
+            rate=rate,
+            method="put" if each < count - batch else "batch",
+        )
+        for each in range(count)
     ]
 
 
@@ -68,6 +77,7 @@ def write_fleet(folder: Path, url: str, found: Sequence[Account], *, rows: int) 
         place = folder / each.name
         place.mkdir()
         (place / "contacts.toml").write_text(
+            f'method = "{each.method}"\n'
             f'[[input]]\npath = "{each.name}/contacts.csv"\nfrom = "contacts"\nto = "companies"\n'
         )
         pairs = [(1_000 + row, 10_000_000 + number * 1_000 + row % 97) for row in range(rows)]

@@ -24,7 +24,7 @@ from tests.fleets.accounts import (
 @pytest.mark.slow
 def test_a_scheduler_and_workers_know_no_token(tmp_path: Path) -> None:
     """State, logs, pages, pieces and results have none, nor have they the machine that runs the command."""
-    found, rows = accounts(["50/5"] * 7), 60
+    found, rows = accounts(7, rate="50/5", batch=2), 60
     told = tmp_path / "told"
     told.mkdir()
     with (
