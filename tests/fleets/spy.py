@@ -1,6 +1,7 @@
-"""`python -m tests.fleets.spy SCHEDULER DASHBOARD FOLDER`: write down all that a scheduler tells whoever reaches it.
+"""`python -m tests.fleets.spy SCHEDULER DASHBOARD FOLDER PAGES`: write down what a scheduler tells whoever reaches it.
 
-Its state and that of its workers, logs, events and call stacks, and every page of its dashboard that a link leads to.
+Its state and that of its workers, logs, events and call stacks, and the pages of its dashboard that links lead to: at
+most that many, as there are hundreds where Bokeh is installed.
 """
 
 import json
@@ -16,7 +17,7 @@ from distributed import Client
 FIRST_PAGES = ("/", "/sitemap.json", "/status", "/workers", "/info/main/workers.html", "/json/counts.json", "/metrics")
 
 
-def main(scheduler: str, dashboard: str, folder: Path) -> None:
+def main(scheduler: str, dashboard: str, folder: Path, most: int) -> None:
     """Write one file for each of them."""
     with Client(scheduler) as client:
         client.dump_cluster_state(str(folder / "state"), format="yaml")
@@ -29,17 +30,17 @@ def main(scheduler: str, dashboard: str, folder: Path) -> None:
             "profile": client.profile(),
         }
         (folder / "told").write_text(repr(told))
-    pages = crawled(dashboard)
+    pages = crawled(dashboard, most)
     for number, (path, content) in enumerate(pages.items()):
         (folder / f"page{number}").write_bytes(path.encode() + b"\n" + content)
     print(json.dumps({"pages": len(pages)}))
 
 
-def crawled(dashboard: str) -> dict[str, bytes]:
+def crawled(dashboard: str, most: int) -> dict[str, bytes]:
     """Return what each page holds; what Bokeh draws on some is there where it is installed."""
     found: dict[str, bytes] = {}
     waiting = [urljoin(dashboard, path) for path in FIRST_PAGES]
-    while waiting:
+    while waiting and len(found) < most:
         url = waiting.pop()
         if url in found or not url.startswith(dashboard):
             continue
@@ -58,4 +59,4 @@ def crawled(dashboard: str) -> dict[str, bytes]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]))

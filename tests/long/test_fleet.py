@@ -66,7 +66,7 @@ def test_two_hundred_accounts_take_as_long_as_the_slowest(tmp_path: Path, worker
                 while not pieces.count:
                     assert command.poll() is None, command.communicate()
                     time.sleep(0.1)
-                spy = [sys.executable, "-m", "tests.fleets.spy", scheduler, dashboard, str(told)]
+                spy = [sys.executable, "-m", "tests.fleets.spy", scheduler, dashboard, str(told), "10000"]
                 print("dashboard:", subprocess.run(spy, check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout)
             _, said = command.communicate()
         seconds = time.monotonic() - began

@@ -39,7 +39,7 @@ def test_a_scheduler_and_workers_know_no_token(tmp_path: Path) -> None:
         ) as command:
             while not pieces.count:
                 assert command.poll() is None, command.communicate()
-            spy = [sys.executable, "-m", "tests.fleets.spy", scheduler, dashboard, str(told)]
+            spy = [sys.executable, "-m", "tests.fleets.spy", scheduler, dashboard, str(told), "20"]
             subprocess.run(spy, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
             assert command.poll() is None, "the fleet was over before it was looked at"
             _, said = command.communicate()
