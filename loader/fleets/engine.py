@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TypeAlias
+from functools import partial
+from typing import Any, TypeAlias
 
 from loader.errors import Interrupted, RecordError, SchedulerLost, UsageError
 from loader.fleets.work import Order, PortalEnd, forget_stop, stop_work, work
@@ -20,6 +21,9 @@ LOOK_SECONDS = 0.5
 
 MOST_PROCESSES = 4
 """A load waits for HubSpot most of its time, so portals at once share processes."""
+
+ENDED_BY_SYSTEM = 143
+"""The exit code of a portal's work whose worker got SIGTERM: another worker goes on with it."""
 
 SETTINGS = {
     "distributed.scheduler.locks.lease-timeout": "10s",
@@ -66,7 +70,7 @@ def run(
             for future in wait(running, LOOK_SECONDS, FIRST_COMPLETED).done:
                 order = running.pop(future)
                 end = _end_of(future)
-                if end is None:
+                if end is None or (end.exit_code == ENDED_BY_SYSTEM and not stop.asked()):
                     waiting.appendleft(order)
                 elif (seconds := ended(order, end)) is not None:
                     later.append((time.monotonic() + seconds, order))
@@ -111,6 +115,8 @@ def on_dask(at_once: int, scheduler: str | None) -> Iterator[Submit]:
         ) from error
     with ExitStack() as held:
         held.enter_context(dask.config.set(SETTINGS))
+        # What the client says of a scheduler that is gone is a traceback.
+        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         if scheduler is None:
             processes = min(MOST_PROCESSES, at_once)
             cluster = LocalCluster(
@@ -121,6 +127,7 @@ def on_dask(at_once: int, scheduler: str | None) -> Iterator[Submit]:
                 dashboard_address="127.0.0.1:0",
                 worker_dashboard_address="127.0.0.1:0",
                 memory_limit=None,
+                preload=[__name__],
                 silence_logs=logging.CRITICAL,
             )
             client = Client(held.enter_context(cluster))
@@ -134,6 +141,17 @@ def on_dask(at_once: int, scheduler: str | None) -> Iterator[Submit]:
                 ) from None
         executor = held.enter_context(client).get_executor(pure=False)
         yield lambda order: executor.submit(_task, order)
+
+
+def dask_setup(worker: Any) -> None:
+    """Prepare a process of this machine's cluster, as Dask does for each that it starts.
+
+    Ctrl-C in a terminal reaches every process: it is the command that stops the portals. SIGTERM lets the process stop
+    its own in order, as `dask worker` does, before another one takes its place.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    close = partial(worker.close, nanny=False, reason="asked by a signal")
+    signal.signal(signal.SIGTERM, lambda *_: worker.loop.add_callback_from_signal(close))
 
 
 def _task(order: Order) -> PortalEnd:
