@@ -26,8 +26,6 @@ ENDED_BY_SYSTEM = 143
 """The exit code of a portal's work whose worker got SIGTERM: another worker goes on with it."""
 
 SETTINGS = {
-    "distributed.scheduler.locks.lease-timeout": "10s",
-    "distributed.scheduler.locks.lease-validation-interval": "2s",
     "distributed.worker.profile.enabled": False,  # It looks at every thread 100 times a second: a fifth of the CPU.
 }
 """Of Dask, for this command and the processes that it starts."""
@@ -155,14 +153,12 @@ def dask_setup(worker: Any) -> None:
 
 
 def _task(order: Order) -> PortalEnd:
-    """Do an order as a task; no other task of this scheduler works on its portal meanwhile."""
-    from distributed import Semaphore, Status, get_worker  # noqa: PLC0415 - see `on_dask`
+    """Do an order as a task, which is to stop once its worker closes, as after SIGTERM, or without a scheduler."""
+    from distributed import Status, get_worker  # noqa: PLC0415 - see `on_dask`
 
     worker = get_worker()
 
     def asked() -> Interrupted | None:
         return None if worker.status in (Status.running, Status.paused) else Interrupted(signal.SIGTERM)
 
-    # Made in the task: one that is passed to a task is not renewed there.
-    with Semaphore(max_leases=1, name=f"association-loader {order.results} {order.profile}"):
-        return work(order, asked=asked)
+    return work(order, asked=asked)

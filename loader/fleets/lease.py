@@ -196,8 +196,8 @@ class Lease:
             try:
                 names = self._folder.names()
                 self._look(names)
-                if max(_numbers(names), default=0) > self.number:
-                    self.fence.close()
+                if max(_numbers(names), default=0) != self.number:
+                    self.fence.close()  # Another has it; or this is not the folder any more, as where it was unmounted.
                 self.fence.check()
                 self._folder.write(_name(self.number), self._heartbeat(), ready=self.fence.check)
                 self.fence.renew(began)

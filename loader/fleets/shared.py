@@ -18,7 +18,7 @@ _BUCKETS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "o
 
 
 class SharedFolder:
-    """A folder by its path or address, made when a file is first written to it.
+    """A folder by its path or address. A write does not make it: one that is gone was perhaps unmounted.
 
     Raises SharedFolderFault where it cannot be used; a server that does not answer may be waited for.
     """
@@ -35,6 +35,11 @@ class SharedFolder:
     def below(self, name: str) -> "SharedFolder":
         """Return a folder in this one."""
         return SharedFolder(f"{self._address.url}/{name}")
+
+    def make(self) -> None:
+        """Make the folder, where it is not there."""
+        with self._reached():
+            self._files.makedirs(self._root, exist_ok=True)
 
     def names(self) -> list[str]:
         """Return the names of the files in it, none where it is not there."""
@@ -67,7 +72,6 @@ class SharedFolder:
                     ready()
                     file.replace(target)
                 return
-            self._files.makedirs(self._root, exist_ok=True)
             written = target if self._address.scheme in _BUCKETS else part
             ready()
             if isinstance(content, bytes):
@@ -82,12 +86,12 @@ class SharedFolder:
         """Write a file where there is none of its name; False where there is. Of several callers one has True."""
         target = f"{self._root}/{name}"
         with self._reached():
+            self.make()
             try:
                 if self._is_local:
                     with self._here(name, content) as file:
                         os.link(file, target)  # On a network file system, too, it is made or it fails.
                 else:
-                    self._files.makedirs(self._root, exist_ok=True)
                     self._files.pipe_file(target, content, mode="create")
             except FileExistsError:
                 return False
@@ -110,7 +114,6 @@ class SharedFolder:
     def _here(self, name: str, content: bytes | Path) -> Iterator[Path]:
         """Yield a private file of the folder, of another name, with this content; it goes where it is not renamed."""
         file = Path(self._root, f".{name}.{uuid4().hex}")
-        file.parent.mkdir(parents=True, exist_ok=True)
         try:
             with os.fdopen(open_private(file), "wb") as written:
                 if isinstance(content, bytes):

@@ -127,6 +127,7 @@ def _written(fleet: Fleet, summary: FleetSummary, page: str, notify: Notify) -> 
     report: str | None = f"{shown.rstrip('/')}/{PAGE}"
     try:
         folder = SharedFolder(fleet.results)
+        folder.make()
         folder.write(PAGE, page.encode())
         folder.write(SUMMARY, summary_text(summary))
     except RecordError as error:

@@ -272,7 +272,11 @@ class _Job:
             self._here = Path(folder)
             self._copier = Copier(self._here / f"{self._stem}.journal", self._here)
             self._is_now(phase="bringing")
-            self._until_lost(self._bring)
+            try:
+                self._until_lost(self._bring)
+            except (JournalError, RecordError) as error:
+                self._is_now(error=str(error), exit_code=error.exit_code, phase="ended")
+                return  # What is here is not all, and so it must not take the place of what is there.
             try:
                 self._load()
             except LeaseLost:
@@ -450,8 +454,12 @@ class _Job:
                         self._store()
                 except LeaseLost:
                     return
+                except SharedFolderFault:
+                    # The piece may be there all the same, and no other may be taken in its place.
+                    self._lease.fence.close()
+                    return
                 except (JournalError, RecordError):
-                    continue  # The next piece has what this one would have had.
+                    continue  # The journal could not be read: the next piece has what this one would have had.
 
         thread = threading.Thread(target=go_on, name="pieces", daemon=True)
         thread.start()

@@ -121,7 +121,7 @@ def test_one_that_was_suspended_sends_nothing_more_even_if_it_was_first_to_wake(
 
 
 def test_a_folder_that_is_away_for_less_than_the_fence_costs_nothing(tmp_path: Path) -> None:
-    """For longer, the holder stops; so it does where another has a higher number, whatever its clock says."""
+    """For longer, the holder stops; so it does where another has a higher number, or its own is gone."""
     clock, folder = Clock(), Unreliable(str(tmp_path))
     with Lease(folder, dict, timing=clock.timing) as held:
         folder.broken = True
@@ -134,6 +134,12 @@ def test_a_folder_that_is_away_for_less_than_the_fence_costs_nothing(tmp_path: P
         (tmp_path / "work.00000007.json").write_text("{")
         with pytest.raises(LeaseLost):
             until(held.fence.check)
+    other = tmp_path / "other"
+    with lease(other, Clock()) as held:
+        other.rename(tmp_path / "unmounted")
+        with pytest.raises(LeaseLost):
+            until(held.fence.check)
+    assert not other.exists(), "it wrote where the shared folder was"
 
 
 def test_of_many_who_come_at_once_each_works_alone(tmp_path: Path) -> None:

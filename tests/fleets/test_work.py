@@ -15,7 +15,7 @@ import pytest
 from loader.cli import run as run_command
 from loader.errors import Interrupted
 from loader.fleets.lease import Timing, read_work
-from loader.fleets.work import Order, portal_folder, work
+from loader.fleets.work import Order, PortalEnd, portal_folder, work
 from loader.sandbox import Sandbox, SandboxThread
 
 ROWS = 400
@@ -169,3 +169,26 @@ def test_a_worker_that_is_refused_loses_nothing_of_the_one_before(
     assert (end.exit_code, end.jobs[0].done) == (0, ROWS)
     statuses = Counter(each["status"] for each in lines(copy))
     assert statuses["unchanged"] < sent, "what the lost worker did is not known any more"
+
+
+def test_a_shared_folder_that_stays_away_stops_the_work_and_the_same_goes_on(
+    sandbox: Sandbox, order: Order, tmp_path: Path
+) -> None:
+    """Nothing leaves once the fence is closed; the end says what to do, and no pair is sent in vain after it."""
+    runs, ends = tmp_path / "runs", list[PortalEnd]()
+    timing = replace(TIMING, fence=0.3)
+    thread = threading.Thread(target=lambda: ends.append(work(order, timing=timing)))
+    thread.start()
+    while len(list(runs.glob("*/*.piece"))) < 2:
+        time.sleep(0.01)
+    runs.rename(tmp_path / "away")
+    runs.write_text("no folder")
+    thread.join()
+    assert (ends[0].exit_code, "run the same command again" in ends[0].error) == (5, True)
+    sent = len(sandbox.portal.pairs())
+    assert sent < ROWS
+    runs.unlink()
+    (tmp_path / "away").rename(runs)
+    end = work(replace(order, command_id="again"), timing=TIMING)
+    assert (end.exit_code, end.jobs[0].done, end.jobs[0].taken_over) == (0, ROWS, 1)
+    assert len(lines(runs / "acme")) == ROWS
