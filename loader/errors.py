@@ -76,7 +76,10 @@ class SharedFolderFault(RecordError):
 
 
 TRY_AGAIN = frozenset({408, 423, 425})
-"""Statuses below 500 that do not refuse a request: the same one may succeed later. 429 is a limit's."""
+"""Statuses below 500 that do not refuse a request: the same one may succeed later. 429 is a limit's.
+
+Each has a reason of its own in `reasons.answers.STATUSES`.
+"""
 
 
 class ApiError(LoaderError):

@@ -18,8 +18,9 @@ EXACT_DOUBLE = 2**53
 
 # The one rule of what a plain id is, as text and as a number. Up to 18 digits are always below 2**63, so that a whole
 # column can be judged by one match. `judge` would say of each plain id that it is in order.
-_PLAIN = r"[1-9][0-9]{0,17}"
-_ABOVE_PLAIN = 10**18
+_PLAIN_DIGITS = 18
+_PLAIN = rf"[1-9][0-9]{{0,{_PLAIN_DIGITS - 1}}}"
+_ABOVE_PLAIN = 10**_PLAIN_DIGITS
 _PLAIN_CELL = re.compile(_PLAIN, re.ASCII)
 _PLAIN_LIST = re.compile(f"{_PLAIN}(?:;{_PLAIN})*+", re.ASCII)
 _PLAIN_COLUMN = re.compile(rf"{_PLAIN}(?:\n{_PLAIN})*+", re.ASCII)

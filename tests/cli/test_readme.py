@@ -1,7 +1,7 @@
 """The README and the pages under samples/ tell the truth: the option table is the command line's, the links lead
 somewhere, and what is shown is what comes out.
 
-`python tests/cli/test_readme.py` writes the table of options anew.
+`.venv/bin/python tests/cli/test_readme.py` writes the table of options anew.
 """
 
 import io
