@@ -16,7 +16,7 @@ from typing import Any
 from loader.errors import UsageError
 from loader.fetch import address, is_address, without_secrets
 from loader.fetch.objects import check_backend
-from loader.options.command import command
+from loader.options.command import Command, command
 from loader.options.file import ConfigurationFile
 from loader.options.profiles import profile
 from loader.settings import Rate
@@ -152,11 +152,17 @@ def _portal(
 def _job(path: str, profile: str, environment: Mapping[str, str]) -> Job:
     """Return a job that is loaded with a profile; UsageError where a load would refuse its file."""
     ready = command("load", {"config": path, "profile": profile}, environment, lambda option: option.word)
+    check_job(ready, path)
+    inputs = tuple(each for group in ready.job for each in group["inputs"])
+    values = ready.values
+    return Job(name=Path(path).stem, path=path, inputs=inputs, rate=values["rate"], method=values["method"])
+
+
+def check_job(ready: Command, path: str) -> None:
+    """Raise UsageError where a load, which its file at `path` describes, cannot be a job of a fleet."""
     values = ready.values
     if not (ready.job or values["sql"] or values["sql_file"]):
         raise UsageError(f"{path} names no input: begin each with [[input]], and give its path")
     for keyword, why in _NOT_IN_A_JOB.items():
         if values[keyword]:
             raise UsageError(f"{path} sets {keyword.replace('_', '-')}, which a job of a fleet cannot have: {why}")
-    inputs = tuple(each for group in ready.job for each in group["inputs"])
-    return Job(name=Path(path).stem, path=path, inputs=inputs, rate=values["rate"], method=values["method"])

@@ -111,6 +111,7 @@ def _orders(fleet: Fleet, turns: Mapping[str, Turn], typed: tuple[str, ...]) -> 
     return [
         Order(
             profile=turn.portal.profile,
+            portal_id=turn.portal.portal_id,
             jobs=tuple(job.path for job in turn.portal.jobs),
             results=fleet.results,
             folder=os.getcwd(),  # noqa: PTH109 - a text is wanted

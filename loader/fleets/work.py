@@ -31,9 +31,11 @@ from loader.errors import (
     LoaderError,
     RecordError,
     SharedFolderFault,
+    UsageError,
 )
 from loader.events import Event, Note, Progress, Started
 from loader.fetch import is_address
+from loader.fleets.description import check_job
 from loader.fleets.lease import Lease, Timing
 from loader.fleets.shared import SharedFolder
 from loader.garbage import rarely_collecting
@@ -68,13 +70,14 @@ _OUTPUT = r"(results\.csv|failures\.(csv|xlsx)|summary\.json|verify\.csv|undo\.c
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What a worker is to do, without a secret: the portal's profile, its job files, and where results go.
+    """What a worker is to do, without a secret: the portal's profile and id, its job files, and where results go.
 
     `folder` is the one that relative paths count from, of `jobs`, `results` and the jobs' inputs. `typed` are the words
     of the command, for people. `command_id` is one of its own for each command, so that it stops its own work alone.
     """
 
     profile: str
+    portal_id: str
     jobs: tuple[str, ...]
     results: str
     folder: str
@@ -373,8 +376,14 @@ class _Job:
         )
         self._is_now(phase="running")
         with self._copied(), rarely_collecting():
-            done = event_loop.run(self._portal.heeding(stop, then_on_end(call, load.run(call))))
+            done = event_loop.run(self._portal.heeding(stop, then_on_end(call, self._held(load.run(call)))))
         self._ended(done)
+
+    async def _held(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await a load; raises LeaseLost where it is another worker's by then, who also runs what comes at its end."""
+        done = await work
+        self._lease.fence.check()
+        return done
 
     def _command(self) -> Command:
         results = f"{self._stem}.results.csv"
@@ -385,6 +394,12 @@ class _Job:
             typed = (typed[0], "load", "--config", self._order.jobs[self._place])
             typed = (*typed, "--profile", self._order.profile, "--results", str(place))
         ready = command("load", given, os.environ, lambda option: option.word, typed=typed)
+        check_job(ready, str(self._path))  # Its file may have changed since, and this environment is another.
+        if (found := ready.values["portal_id"]) != self._order.portal_id:
+            raise UsageError(
+                f"profile {self._order.profile} is HubSpot account {found} on this worker, and {self._order.portal_id} "
+                "where the command was typed: give all machines the same profiles"
+            )
         if Path(self._order.folder).resolve() == Path.cwd():
             return ready
         values = {**ready.values, **self._located(ready.values)}
@@ -499,8 +514,12 @@ class _Job:
             if self._brought.get(file.name) != _signature(file):
                 self._until_lost(partial(self._write, file.name, file))
         gone = self._brought.keys() - {file.name for file in files}
-        pieces = [name for name in self._until_lost(self._shared.names) if self._piece.fullmatch(name)]
-        for name in (*gone, *pieces):
+        names = self._until_lost(self._shared.names)
+        # While the names were looked up, the lease may have been lost: those of the next one are not to go.
+        pieces = [each for each in map(self._piece.fullmatch, names) if each]
+        own = [each[0] for each in pieces if int(each["lease"]) <= self._lease.number]
+        for name in (*gone, *own):
+            self._lease.fence.check()
             self._until_lost(partial(self._shared.remove, name))
 
 

@@ -399,6 +399,7 @@ class _Load:
         """Write the failures file and the summary, and return what becomes of the command."""
         finished = await journal.call(self._sum_up, journal.counts, exit_code, stopped, changes)
         if self.settings.copy_to is not None:
+            self.session.around.permit()  # The copies of whoever goes on with the run are not to be overwritten.
             finished = await copied(self.session, self.settings.copy_to, self.outputs, journal, finished)
             ending = {key: finished.summary[key] for key in ("exit_code", "next_command")}
             await journal.call(Journal.remember, **ending)

@@ -73,8 +73,8 @@ class Superseded(Exception):
 class Surroundings(NamedTuple):
     """What differs between a run and a test of one: seconds (monotonic), the time of day (UTC), and chance.
 
-    `sender` opens the connection to the server; None: over the network. `permit` is called right before each request,
-    and raises Stopped when none may leave any more.
+    `sender` opens the connection to the server; None: over the network. `permit` is called right before each request
+    and before results are copied, and raises Stopped when that is not to be any more.
     """
 
     clock: Callable[[], float]

@@ -9,12 +9,14 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from loader.cli import run as run_command
-from loader.errors import Interrupted
+from loader.errors import Interrupted, SharedFolderFault
 from loader.fleets.lease import Timing, read_work
+from loader.fleets.shared import SharedFolder
 from loader.fleets.work import Order, PortalEnd, portal_folder, work
 from loader.sandbox import Sandbox, SandboxThread
 
@@ -48,6 +50,7 @@ def order(tmp_path: Path) -> Order:
     """The order of that job."""
     return Order(
         profile="acme",
+        portal_id="1234",
         jobs=("contacts.toml",),
         results="runs",
         folder=str(tmp_path),
@@ -192,3 +195,67 @@ def test_a_shared_folder_that_stays_away_stops_the_work_and_the_same_goes_on(
     end = work(replace(order, command_id="again"), timing=TIMING)
     assert (end.exit_code, end.jobs[0].done, end.jobs[0].taken_over) == (0, ROWS, 1)
     assert len(lines(runs / "acme")) == ROWS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "ending", ['on-end = "sh {0}/end.sh"\n', 'copy-to = "{0}/copies/"\n'], ids=["on-end", "copy-to"]
+)
+def test_a_worker_that_lost_its_lease_leaves_the_end_to_the_next(
+    ending: str, sandbox: Sandbox, order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes at the end of a run comes from the worker that ends it; no two pieces have one number."""
+    job = (tmp_path / "contacts.toml").read_text()
+    (tmp_path / "end.sh").write_text(f"echo $ASSOCIATION_LOADER_EXIT_CODE >> {tmp_path}/ends\n")
+    (tmp_path / "contacts.toml").write_text(f'rate = "200/1"\n{ending.format(tmp_path)}{job}')
+    passed, failing, stored, ended = [0.0], [True], dict[str, set[str]](), list[bool]()
+    write = SharedFolder.write
+
+    def fails_and_writes(self: SharedFolder, name: str, content: bytes | Path, **ready: Any) -> None:
+        write(self, name, content, **ready)
+        if name.endswith(".piece"):
+            lease, number, _ = name.removeprefix("contacts.").removesuffix(".piece").rsplit("-", 2)
+            stored.setdefault(name.rpartition("-")[0], set()).add(name)
+            if lease == "00000002":
+                ended.append((tmp_path / "ends").exists() or any(tmp_path.glob("copies/*")))
+            if number == "00000002" and passed[0] < 6:
+                passed[0] += 3.0
+                raise SharedFolderFault("no answer")
+            if number == "00000003" and failing:
+                failing.clear()
+                passed[0] = 100.0  # As after a machine was suspended.
+
+    monkeypatch.setattr(SharedFolder, "write", fails_and_writes)
+    monkeypatch.setattr("loader.fleets.work.SECONDS_TO_TRY_AGAIN", 0.2)
+    timing = replace(TIMING, clock=lambda: time.monotonic() + passed[0])
+    end = work(order, timing=timing)
+    assert not failing
+    assert (end.exit_code, end.jobs[0].done) == (0, ROWS)
+    assert end.jobs[0].taken_over > 0
+    assert {len(names) for names in stored.values()} == {1}
+    assert not ended[0], "the worker whose lease was lost ran what comes at the end"
+    assert (tmp_path / "ends").exists() or any(tmp_path.glob("copies/*"))
+    assert len(sandbox.portal.pairs()) == ROWS
+
+
+def test_a_worker_whose_profile_or_job_is_another_sends_nothing(
+    sandbox: Sandbox, order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its account is not that of the command; or the environment or a changed file says to do what no job does."""
+    before = len(sandbox.portal.pairs())
+    end = work(replace(order, portal_id="5678"), timing=TIMING)
+    assert (end.exit_code, end.summaries) == (2, (None,))
+    assert "acme is HubSpot account 1234 on this worker, and 5678 where" in end.jobs[0].error
+    monkeypatch.setenv("ASSOCIATION_LOADER_DRY_RUN", "true")
+    end = work(order, timing=TIMING)
+    assert (end.exit_code, end.jobs[0].skipped) == (2, False)
+    assert len(sandbox.portal.pairs()) == before
+
+
+def test_pieces_of_the_next_lease_stay(order: Order, sandbox: Sandbox, tmp_path: Path) -> None:
+    """Who brings a job's files back removes the pieces of its own lease, and of those before."""
+    later = tmp_path / "runs" / "acme" / "contacts.00000007-00000001-0123456789abcdef.piece"
+    later.parent.mkdir(parents=True)
+    later.write_bytes(b"of another worker")
+    assert work(order, timing=TIMING).exit_code == 0
+    assert [piece.name for piece in later.parent.glob("*.piece")] == [later.name]
