@@ -264,7 +264,7 @@ class _Job:
         self._brought: dict[str, tuple[int, int] | None] = {}
         """The job's files that are in the shared folder, with size and time of their copies here as they came."""
         self._proven: int | None = None
-        """How many rows were unchanged when a worker was lost first, None where none was."""
+        """How many rows were unchanged, and associations gone, when a worker was lost first; None where none was."""
         self._copier: Copier
         self._stored = 0
         self._storing = threading.Lock()
@@ -330,7 +330,7 @@ class _Job:
                     if not self._file.fullmatch(name)["date"] and name != journal.name:  # type: ignore[index]
                         (self._here / name).unlink()
             with Journal(journal) as found:
-                taken_over = (*found.facts.taken_over, found.counts().rows()["unchanged"])
+                taken_over = (*found.facts.taken_over, found.counts().rows()["unchanged"] + found.found_gone())
                 found.remember(taken_over=taken_over)
                 self._proven = taken_over[0]
                 self._is_now(taken_over=len(taken_over))

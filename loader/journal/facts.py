@@ -99,7 +99,8 @@ class Facts:
     `unlabelled` are the types that HubSpot adds to every pair of a direction, `label_columns` each input's, by number,
     and `copied` what was known of each object that was copied from elsewhere: `size` in bytes, `etag`, `modified`,
     or the text of a `query`. `taken_over` has, for each time that another worker of a fleet took over from one that was
-    lost, how many rows were unchanged then: of later ones it is not known whether the lost worker had changed them.
+    lost, how many rows were unchanged then, and how many associations gone: of later ones it is not known whether the
+    lost worker had changed them.
     `lease` is the number of that worker's right to its portal who stored the journal's file last (see `fleets.lease`).
     """
 

@@ -396,6 +396,11 @@ class Journal:
             "exempt_records": exempt,
         }
 
+    def found_gone(self) -> int:
+        """Return how many associations a mirror was to take off and found gone."""
+        (found,) = self._one("SELECT coalesce(sum(rows), 0) FROM results WHERE beside AND status = 'unchanged'")
+        return int(found)
+
     def is_finished(self) -> bool:
         """Return True when no row is pending, without counting what became of each."""
         waiting_for = self.lots.pairs

@@ -151,8 +151,8 @@ class PortalSummary(TypedDict):
     `results` are the results files of these jobs, by the jobs' names, and count from the folder of the summary.
     `errors` say what ended jobs early, or else their latest warning, by their names; under a blank one what ended the
     portal. `skipped` of its jobs were finished before, and their inputs have not changed since. `taken_over` counts how
-    often another worker continued a job; `not_provable` are rows that were in HubSpot then, and of which it is not
-    known whether this run associated them: undo leaves them.
+    often another worker continued a job; `not_provable` are rows that were in HubSpot then, and associations
+    that a mirror was to take off and that were gone: it is not known whether this run did that, and undo leaves them.
     """
 
     profile: str
@@ -211,9 +211,11 @@ def summarize(
 
 
 def load_figures(
-    counts: Counts, facts: Facts, reasons: Mapping[str, int], removals: Mapping[str, int] | None
+    counts: Counts, facts: Facts, reasons: Mapping[str, int], removals: Mapping[str, int] | None, found_gone: int = 0
 ) -> LoadFigures:
-    """Return the figures of a load or a removal; `reasons` counts failed rows, `removals` are those of a mirror."""
+    """Return the figures of a load or a removal; `reasons` counts failed rows, `removals` are those of a mirror, which
+    found `found_gone` associations gone that it was to take off.
+    """
     requests, rate = facts.requests, facts.rate
     sending = requests.sending_seconds
     figures: LoadFigures = {
@@ -235,7 +237,7 @@ def load_figures(
     if removals is None:
         del figures["removals"]
     if facts.taken_over:
-        figures["not_provable"] = max(0, counts.rows()["unchanged"] - facts.taken_over[0])
+        figures["not_provable"] = max(0, counts.rows()["unchanged"] + found_gone - facts.taken_over[0])
     return figures
 
 

@@ -399,7 +399,7 @@ class _Load:
         """Write the failures file and the summary, and return what becomes of the command."""
         finished = await journal.call(self._sum_up, journal.counts, exit_code, stopped, changes)
         if self.settings.copy_to is not None:
-            self.session.around.permit()  # The copies of whoever goes on with the run are not to be overwritten.
+            self.session.around.permit()  # Where another worker goes on with the run, the copies are that one's.
             finished = await copied(self.session, self.settings.copy_to, self.outputs, journal, finished)
             ending = {key: finished.summary[key] for key in ("exit_code", "next_command")}
             await journal.call(Journal.remember, **ending)
@@ -428,7 +428,13 @@ class _Load:
         summary = summarize(
             self.settings.command,
             {"inputs": journal.inputs()},
-            load_figures(counts, journal.facts, journal.reasons(), journal.removals() if journal.is_mirror else None),
+            load_figures(
+                counts,
+                journal.facts,
+                journal.reasons(),
+                journal.removals() if journal.is_mirror else None,
+                journal.found_gone(),
+            ),
             portal_id=journal.facts.portal_id,
             started_at=journal.facts.started_at,
             finished_at=journal.facts.finished_at,

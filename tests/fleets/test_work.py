@@ -259,3 +259,28 @@ def test_pieces_of_the_next_lease_stay(order: Order, sandbox: Sandbox, tmp_path:
     later.write_bytes(b"of another worker")
     assert work(order, timing=TIMING).exit_code == 0
     assert [piece.name for piece in later.parent.glob("*.piece")] == [later.name]
+
+
+@pytest.mark.slow
+def test_what_a_lost_worker_took_off_is_told(
+    sandbox: Sandbox, order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mirror's removals that no piece has are counted as not provable; those of a load before do not count."""
+    assert work(order, timing=TIMING).exit_code == 0
+    emptied = "".join(f"{100 + row},\n" for row in range(1, ROWS))
+    (tmp_path / "rows.csv").write_text(f"Record ID,Associated Company IDs\n100,5000\n{emptied}")
+    job = (tmp_path / "contacts.toml").read_text()
+    (tmp_path / "contacts.toml").write_text(f'existing = "mirror"\nmax-removals = "off"\n{job}')
+    runs, copy, write = tmp_path / "runs", tmp_path / "runs2", SharedFolder.write
+
+    def copied(self: SharedFolder, name: str, content: bytes | Path, **ready: Any) -> None:
+        write(self, name, content, **ready)
+        if name.endswith(".piece") and not copy.exists():
+            shutil.copytree(runs, copy)
+
+    monkeypatch.setattr(SharedFolder, "write", copied)
+    assert work(replace(order, command_id="lost"), timing=TIMING).exit_code == 0
+    assert len(sandbox.portal.pairs()) == 1
+    end = work(replace(order, results=str(copy), command_id="next"), timing=TIMING)
+    assert (end.exit_code, end.jobs[0].taken_over, end.jobs[0].not_provable) == (0, 1, ROWS - 1)
+    assert end.summaries[0]["removals"]["removed"] == 0  # type: ignore[index]
