@@ -118,6 +118,8 @@ def _results(file: ConfigurationFile) -> str:
         raise file.wrong_key("results", f"is a web address, {visible(target.name)}, where nothing can be written")
     if without_secrets(given) != given:  # It is given to every worker, through the scheduler.
         raise file.wrong_key("results", "has a parameter that may be secret: credentials are the environment's")
+    if target.scheme == "memory":
+        raise file.wrong_key("results", "is the memory of one process, and would end with its worker: name a folder")
     check_backend(target)
     return given.rstrip("/")
 

@@ -132,7 +132,7 @@ def on_dask(at_once: int, scheduler: str | None) -> Iterator[Submit]:
         else:
             try:
                 client = Client(scheduler)
-            except (OSError, ValueError) as error:
+            except Exception as error:  # Of what is no scheduler, too: Dask takes any bytes for a length (MemoryError).
                 raise UsageError(
                     f"--scheduler {scheduler}: no Dask scheduler answers there ({type(error).__name__}): start one, or "
                     "leave --scheduler out for a cluster of this machine"

@@ -134,7 +134,9 @@ class SharedFolder:
         except LoaderError:
             raise
         except Exception as error:  # Each backend has its own kinds, and their texts may show what is secret.
+            number = error.errno if isinstance(error, OSError) else None
+            why = os.strerror(number) if isinstance(number, int) else type(error).__name__
             raise SharedFolderFault(
-                f"{self._shown}: the shared folder cannot be used ({type(error).__name__}): make sure that this "
-                "machine reaches it and may write to it, then run the same command again"
+                f"{self._shown}: the shared folder cannot be used ({why}): make sure that this machine reaches it and "
+                "may write to it, then run the same command again"
             ) from None

@@ -440,7 +440,7 @@ class _Job:
     def _ended(self, done: Done[Report]) -> None:
         summary = done.result.summary
         self._portal.summaries[self._place] = summary or None
-        skipped = not self._stored and done.exit_code in (0, 1)
+        skipped = bool(self._brought) and not self._stored and done.exit_code in (0, 1)
         self._is_now(exit_code=done.exit_code, error=str(done.stopped or ""), seconds_left=None, skipped=skipped)
         self._is_now(resets_at=_reset_of(done.stopped))
         page = done.result.outputs.beside("report.html")

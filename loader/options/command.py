@@ -15,6 +15,7 @@ _NEVER_BLANK = {
     "portal_id": "any other HubSpot account would do",
     "copy_to": "nothing would be copied",
     "on_end": "no program would be run",
+    "scheduler": "new processes of this machine would do the work",
 }
 """Options whose value is often a shell's variable (`--profile "$CLIENT"`), and what a blank one would come to."""
 

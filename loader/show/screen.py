@@ -120,8 +120,7 @@ class Screen:
             case Progress() | Verifying() | Undoing() | Exporting():
                 self._status(Text(progress_line(event)), progress_block(event))
             case Portal():
-                self._portals[event.profile] = event
-                self._status(plain(fleet_line(self._portals.values())), FleetTable(self._portals.values()))
+                self._portal(event)
             case Check():
                 self._end_live()
             case Verified() | Undone():
@@ -143,6 +142,11 @@ class Screen:
             self._last = -math.inf  # In a pipe, too, its beginning is shown at once.
         self._has_waited, self._is_in_trouble = True, event.trouble
         self._status(plain(event.message, "yellow" if event.trouble else ""))
+
+    def _portal(self, event: Portal) -> None:
+        self._portals[event.profile] = event
+        if event.state != "waiting":  # So they all are at first: a count is right once all are known.
+            self._status(plain(fleet_line(self._portals.values())), FleetTable(self._portals.values()))
 
     def _note(self, event: Note) -> None:
         if event.message != self._noted:  # The same once more says nothing new.

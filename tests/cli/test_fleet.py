@@ -12,9 +12,11 @@ from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from jsonschema import Draft202012Validator
 from rich.console import Console
 
@@ -26,6 +28,7 @@ from loader.fleets import run as at_work
 from loader.fleets.work import JobState, Order, PortalEnd
 from loader.run.schema import schema
 from loader.sandbox import ManyPortals, Sandbox, ServerThread
+from loader.show import screen
 from loader.show.fleet_table import FleetTable
 from tests.cli.conftest import Done
 
@@ -136,6 +139,7 @@ def test_what_is_wrong_is_refused_before_anything_begins(portals: dict[str, Sand
         acme.replace("runs/", "https://a.example/runs"): "results is a web address",
         acme.replace("runs/", "memory://a/runs?sig=canary"): "has a parameter that may be secret",
         acme.replace("runs/", "s3://user:canary-in-url@a/runs"): "leave the password out",
+        acme.replace("runs/", "memory://runs"): "line 1: results is the memory of one process",
         fleet(): "there is no [[portal]]",
         fleet("acme", "acme"): "line 7: [[portal]] 2: profile acme has a [[portal]] before this one",
         fleet("acme", "twin"): "line 7: [[portal]] 2: profile twin is HubSpot account 1001, as acme is",
@@ -258,6 +262,42 @@ def test_an_account_whose_quota_is_spent_has_another_turn(
     assert len(begun) == 2
 
 
+def test_a_pipe_has_lines_that_count_all_accounts(
+    portals: dict[str, Sandbox], run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also the first one; and an input without rows is no job that was finished before."""
+    monkeypatch.setattr(screen, "SECONDS_BETWEEN_LINES", 0.0)
+    (folder / "beta.csv").write_text("Record ID,to_object_id\n")
+    err = run("fleet", "run", "FLEET.toml").err
+    assert set(re.findall(r"^(\d+ accounts?): \d", err, re.MULTILINE)) == {"4 accounts"}
+    assert "beta: beta.csv holds no rows" in err
+    assert "nothing left to do" not in err
+
+
+@pytest.mark.parametrize("scheduler", ["", "HTTP"])
+def test_what_is_no_scheduler_is_refused(
+    scheduler: str, folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A blank variable of the shell, and a port where something else listens, such as Dask's own dashboard."""
+    with ServerThread(Sandbox()) as other:
+        address = other.url.replace("http", "tcp") if scheduler else ""
+        (folder / "profiles.toml").write_text(f'[acme]\nportal-id = 1\ntoken-env = "A"\nbase-url = "{other.url}"\n')
+        monkeypatch.setenv("ASSOCIATION_LOADER_PROFILES", str(folder / "profiles.toml"))
+        (folder / "acme.toml").write_text(job("acme.csv"))
+        (folder / "FLEET.toml").write_text(fleet("acme"))
+        done = run("fleet", "run", "FLEET.toml", "--scheduler", address)
+    assert done.code == 2, done.err
+    assert ("no Dask scheduler answers there" if scheduler else "--scheduler is blank") in done.err
+
+
+def test_results_below_a_file_are_refused_with_the_reason(portals: dict[str, Sandbox], run: Run, folder: Path) -> None:
+    """The system's own words say more than the name of an exception."""
+    (folder / "FLEET.toml").write_text(fleet("acme", results="acme.csv/runs"))
+    done = run("fleet", "status", "FLEET.toml")
+    assert done.code == 5
+    assert "the shared folder cannot be used (Not a directory)" in done.err
+
+
 def test_a_scheduler_that_is_gone_ends_the_fleet_with_a_summary(
     portals: dict[str, Sandbox], run: Run, folder: Path, workers: Workers
 ) -> None:
@@ -303,16 +343,28 @@ def test_ctrl_c_lets_every_worker_finish_its_requests(portals: dict[str, Sandbox
     assert [len(portals[name].portal.associations) for name in ("acme", "beta", "coral")] == [12, 12, 5]
 
 
+class Bucket(MemoryFileSystem):
+    """A bucket in memory: workers of this test are threads, so each of them sees it."""
+
+    protocol = "r2"
+    store: ClassVar[dict[str, Any]] = {}
+    pseudo_dirs: ClassVar[list[str]] = [""]
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        found: str = MemoryFileSystem._strip_protocol(path.replace("r2://", "memory://"))
+        return found
+
+
 def test_results_may_be_at_an_address(portals: dict[str, Sandbox], run: Run, folder: Path) -> None:
     """Nothing is left on this machine but what was there before."""
+    fsspec.register_implementation("r2", Bucket, clobber=True)
     before = {path.name for path in folder.iterdir()}
-    (folder / "FLEET.toml").write_text(fleet("acme", results=f"memory://fleet-{os.getpid()}/runs/"))
+    (folder / "FLEET.toml").write_text(fleet("acme", results=f"r2://fleet-{os.getpid()}/runs/"))
     done = run("fleet", "run", "FLEET.toml")
     assert done.code == 0, done.err
     assert {path.name for path in folder.iterdir()} == before
-    from fsspec.implementations.memory import MemoryFileSystem  # noqa: PLC0415 - of this test alone
-
-    names = {name.rpartition("/runs/")[2] for name in MemoryFileSystem.store}
+    names = {name.rpartition("/runs/")[2] for name in Bucket.store}
     assert {"fleet.summary.json", "fleet.report.html", "acme/acme.results.csv", "acme/acme.report.html"} <= names
     assert run("fleet", "status", "FLEET.toml").out.startswith("acme: done")
 
