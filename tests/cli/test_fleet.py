@@ -343,7 +343,7 @@ def test_ctrl_c_lets_every_worker_finish_its_requests(portals: dict[str, Sandbox
     assert [len(portals[name].portal.associations) for name in ("acme", "beta", "coral")] == [12, 12, 5]
 
 
-class Bucket(MemoryFileSystem):
+class Bucket(MemoryFileSystem):  # type: ignore[misc]  # fsspec has no types.
     """A bucket in memory: workers of this test are threads, so each of them sees it."""
 
     protocol = "r2"
