@@ -602,7 +602,7 @@ PORTAL_STATES = {
     "starting": "a worker is about to begin",
     "held": "another worker has it, and its end is waited for",
     "working": "a worker is at work on its jobs",
-    "silent": "its worker has not been heard of; another one continues soon",
+    "silent": "its worker has not been heard of; another one continues, or the same command",
     "quota": "it waits for the day's quota of its account",
     "ended": "nothing is under way",
 }

@@ -203,6 +203,7 @@ async def fleet(description: Path, **options: Unpack[FleetKeywords]) -> "FleetRe
     Does what `association-loader fleet run FLEET.toml` does, with the same files. The report's `portals` is a DataFrame
     with a line for each. A call that is cancelled has the workers finish their requests first; the next one resumes.
     Raises UsageError when nothing was begun: the file, a profile or a job is wrong, or Dask is not installed.
+    In a script, call it below `if __name__ == "__main__":`, because each worker process imports the script.
     """
     from loader.fleets import verb  # noqa: PLC0415 - half a second, for this verb only
 
@@ -212,7 +213,10 @@ async def fleet(description: Path, **options: Unpack[FleetKeywords]) -> "FleetRe
 
 @with_keywords("fleet")
 def fleet_sync(description: Path, **options: Unpack[FleetKeywords]) -> "FleetReport":
-    """Do what `fleet` does and return when it is done; also from within a running event loop."""
+    """Do what `fleet` does and return when it is done; also from within a running event loop.
+
+    In a script, call it below `if __name__ == "__main__":`, because each worker process imports the script.
+    """
     from loader.fleets import verb  # noqa: PLC0415 - see `fleet`
 
     report: FleetReport = _finished(verb.run, "fleet", ("run", os.fspath(description)), options)

@@ -67,7 +67,7 @@ def in_words(portal: Portal, *, with_ago: bool = False) -> str:
         case "held":
             return "waiting until another worker has ended"
         case "silent":
-            return f"no word from its worker since {moment(portal.since)}; another one continues soon"
+            return f"no word from its worker since {moment(portal.since)}; another one continues, or the same command"
         case "quota":
             return f"the day's quota is spent until {moment(portal.until)}"
         case "working":
