@@ -101,7 +101,7 @@ def _end_of(future: "Future[PortalEnd]") -> PortalEnd | None:
 def on_dask(at_once: int, scheduler: str | None) -> Iterator[Submit]:
     """Hold a cluster for a block: processes of this machine, or what a scheduler has, by its address.
 
-    Raises UsageError where Dask is not installed, or no scheduler answers.
+    Raises UsageError where Dask is not installed, no scheduler answers, or no process can start.
     """
     try:
         import dask  # noqa: PLC0415 - of the extra `fleet`, and it takes a second
@@ -117,17 +117,23 @@ def on_dask(at_once: int, scheduler: str | None) -> Iterator[Submit]:
         logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         if scheduler is None:
             processes = min(MOST_PROCESSES, at_once)
-            cluster = LocalCluster(
-                n_workers=processes,
-                threads_per_worker=-(-at_once // processes),
-                processes=True,
-                host="127.0.0.1",
-                dashboard_address="127.0.0.1:0",
-                worker_dashboard_address="127.0.0.1:0",
-                memory_limit=None,
-                preload=[__name__],
-                silence_logs=logging.CRITICAL,
-            )
+            try:
+                cluster = LocalCluster(
+                    n_workers=processes,
+                    threads_per_worker=-(-at_once // processes),
+                    processes=True,
+                    host="127.0.0.1",
+                    dashboard_address="127.0.0.1:0",
+                    worker_dashboard_address="127.0.0.1:0",
+                    memory_limit=None,
+                    preload=[__name__],
+                    silence_logs=logging.CRITICAL,
+                )
+            except RuntimeError as error:  # Each process of theirs imports the script that starts them.
+                raise UsageError(
+                    f"the worker processes cannot start ({str(error).rstrip('.')}): in a script, call fleet below "
+                    "if __name__ == '__main__':"
+                ) from None
             client = Client(held.enter_context(cluster))
         else:
             try:
