@@ -6,8 +6,9 @@ heartbeat into it. Another takes the next number only when it has seen no new he
 on its own clock, so clocks need not agree. The holder sends nothing more once its last heartbeat began more than
 `Timing.fence` seconds ago, which is less, or once it sees a higher number.
 
-A request that is about to leave at the moment when its process is stopped leaves when that goes on. That is harmless:
-its pair has no outcome in the journal, so the next holder sends the same.
+A request that is about to leave at the moment when its process is stopped leaves when that goes on. Its pair has no
+outcome in the journal, so the next holder sends the same; only where a later run has given the pair another label by
+then is that label lost, because a PUT takes the place of all labels of a pair.
 """
 
 import re

@@ -325,10 +325,15 @@ class _Job:
             journal.with_name(f"{journal.name}-wal").unlink(missing_ok=True)
             restore(pieces, journal)
             if _facts(journal).started_at != facts.started_at:
-                # They are of the run before, and the lost worker has set them aside.
-                for name in self._brought:
-                    if not self._file.fullmatch(name)["date"] and name != journal.name:  # type: ignore[index]
-                        (self._here / name).unlink()
+                # They are of the run before, and the lost worker has set them aside; but for a failures file that the
+                # user has changed since.
+                dated = {name: bool(self._file.fullmatch(name)["date"]) for name in self._brought}  # type: ignore[index]
+                kept = {_sum_of(self._here / name) for name, is_dated in dated.items() if is_dated}
+                for name, is_dated in dated.items():
+                    file = self._here / name
+                    if is_dated or file == journal or (".failures." in name and _sum_of(file) not in kept):
+                        continue
+                    file.unlink(missing_ok=True)
             with Journal(journal) as found:
                 taken_over = (*found.facts.taken_over, found.counts().rows()["unchanged"] + found.found_gone())
                 found.remember(taken_over=taken_over)

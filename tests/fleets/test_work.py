@@ -87,19 +87,24 @@ def lost(order: Order, results: Path, sandbox: Sandbox) -> int:
 
     The first goes on for a moment, as no copy has what was sent last. Returns how many pairs the portal has then.
     """
-    folder, asked = portal_folder(order), list[Interrupted]()
+    folder, asked, job = portal_folder(order), list[Interrupted](), Path(order.folder, order.jobs[0])
+    text = job.read_text()
+    job.write_text(f'rate = "100/1"\n{text}')  # Slowly, so that there is a middle on a busy machine, too.
     thread = threading.Thread(
         target=work, args=(order,), kwargs={"timing": TIMING, "asked": lambda: asked[0] if asked else None}
     )
     thread.start()
     while sum(name.endswith(".piece") for name in folder.names()) < 4 or len(sandbox.portal.pairs()) < ROWS // 2:
+        assert thread.is_alive(), "the worker ended too early"
         time.sleep(0.01)
     shutil.copytree(Path(order.folder, order.results), results)
     copied = len(sandbox.portal.pairs())
     while len(sandbox.portal.pairs()) < copied + 20:
+        assert thread.is_alive(), "the worker ended too early"
         time.sleep(0.01)
     asked.append(Interrupted(15))
     thread.join()
+    job.write_text(text)
     return len(sandbox.portal.pairs())
 
 
@@ -226,7 +231,7 @@ def test_a_worker_that_lost_its_lease_leaves_the_end_to_the_next(
                 passed[0] = 100.0  # As after a machine was suspended.
 
     monkeypatch.setattr(SharedFolder, "write", fails_and_writes)
-    monkeypatch.setattr("loader.fleets.work.SECONDS_TO_TRY_AGAIN", 0.2)
+    monkeypatch.setattr("loader.fleets.job_files.SECONDS_TO_TRY_AGAIN", 0.2)
     timing = replace(TIMING, clock=lambda: time.monotonic() + passed[0])
     end = work(order, timing=timing)
     assert not failing
@@ -284,3 +289,30 @@ def test_what_a_lost_worker_took_off_is_told(
     end = work(replace(order, results=str(copy), command_id="next"), timing=TIMING)
     assert (end.exit_code, end.jobs[0].taken_over, end.jobs[0].not_provable) == (0, 1, ROWS - 1)
     assert end.summaries[0]["removals"]["removed"] == 0  # type: ignore[index]
+
+
+@pytest.mark.slow
+def test_corrections_in_a_failures_file_outlive_a_lost_worker(
+    sandbox: Sandbox, order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The user has changed the failures of the run before, while the next run waits for another worker."""
+    (tmp_path / "rows.csv").write_text("Record ID,to_object_id\n100,5000\n007,5001\n008,5002\n")
+    assert work(order, timing=TIMING).exit_code == 1
+    (tmp_path / "rows.csv").write_text("Record ID,to_object_id\n101,5001\n009,5003\n")
+    runs, copy, write = tmp_path / "runs", tmp_path / "runs2", SharedFolder.write
+
+    def copied(self: SharedFolder, name: str, content: bytes | Path, **ready: Any) -> None:
+        write(self, name, content, **ready)
+        if name.endswith(".piece") and not copy.exists():
+            shutil.copytree(runs, copy)
+
+    monkeypatch.setattr(SharedFolder, "write", copied)
+    assert work(replace(order, command_id="lost"), timing=TIMING).exit_code == 1
+    failures = copy / "acme" / "contacts.failures.csv"
+    corrected = failures.read_text("utf-8-sig").replace("007", "107")
+    failures.write_text(corrected)
+    end = work(replace(order, results=str(copy), command_id="next"), timing=TIMING)
+    assert (end.exit_code, end.jobs[0].taken_over, end.jobs[0].rows) == (1, 1, 2)
+    kept = [file.read_text() for file in failures.parent.glob("contacts.*failures.csv")]
+    assert corrected in kept
+    assert len(kept) == 3
