@@ -6,18 +6,13 @@ sent: a worker that takes over goes on from there.
 """
 
 import asyncio
-import hashlib
 import os
-import re
 import signal
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,17 +25,15 @@ from loader.errors import (
     LeaseLost,
     LoaderError,
     RecordError,
-    SharedFolderFault,
     UsageError,
 )
 from loader.events import Event, Note, Progress, Started
 from loader.fetch import is_address
 from loader.fleets.description import check_job
+from loader.fleets.job_files import JobFiles
 from loader.fleets.lease import Lease, Timing
 from loader.fleets.shared import SharedFolder
 from loader.garbage import rarely_collecting
-from loader.journal import Facts, Journal
-from loader.journal.pieces import Copier, restore
 from loader.listeners import agreement
 from loader.options.command import Command, command
 from loader.run import load
@@ -60,12 +53,6 @@ WORST_FIRST = (70, 143, 130, 3, 4, 2, 5, 6, 1, 0)
 
 ENDS_PORTAL = frozenset({70, 143, 130, 3, 5})
 """Exit codes of a job after which the portal's next jobs are left for the next command: they would fare no better."""
-
-SECONDS_TO_TRY_AGAIN = 1.0
-
-_PIECE = r"(?P<lease>\d{8})-(?P<number>\d{8})-(?P<sum>[0-9a-f]{16})\.piece"
-_DATE = r"\d{8}T\d{6}Z(-\d+)?\."
-_OUTPUT = r"(results\.csv|failures\.(csv|xlsx)|summary\.json|verify\.csv|undo\.csv|report\.html|journal(-wal)?)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,31 +242,27 @@ class _Job:
         self._order = portal.order
         self._place = place
         self._path = Path(self._order.folder, self._order.jobs[place])
-        self._stem = self._path.stem
-        self._file = re.compile(rf"{re.escape(self._stem)}\.(?P<date>{_DATE})?{_OUTPUT}", re.ASCII)
-        self._piece = re.compile(rf"{re.escape(self._stem)}\.{_PIECE}", re.ASCII)
         self._shared = shared
         self._lease = lease
         self._here: Path
-        self._brought: dict[str, tuple[int, int] | None] = {}
-        """The job's files that are in the shared folder, with size and time of their copies here as they came."""
+        self._files: JobFiles
         self._proven: int | None = None
         """How many rows were unchanged, and associations gone, when a worker was lost first; None where none was."""
-        self._copier: Copier
-        self._stored = 0
-        self._storing = threading.Lock()
 
     def run(self) -> None:
         """Bring what is there to this machine, load, and bring it back. Raises LeaseLost, and what is a bug."""
         with tempfile.TemporaryDirectory(prefix="association-loader-") as folder:
             self._here = Path(folder)
-            self._copier = Copier(self._here / f"{self._stem}.journal", self._here)
+            self._files = JobFiles(self._path.stem, self._here, self._shared, self._lease, self._portal.timing)
             self._is_now(phase="bringing")
             try:
-                self._until_lost(self._bring)
+                taken_over = self._files.bring()
             except (JournalError, RecordError) as error:
                 self._is_now(error=str(error), exit_code=error.exit_code, phase="ended")
                 return  # What is here is not all, and so it must not take the place of what is there.
+            if taken_over:
+                self._proven = taken_over[0]
+                self._is_now(taken_over=len(taken_over))
             try:
                 self._load()
             except LeaseLost:
@@ -288,82 +271,11 @@ class _Job:
                 self._is_now(error=str(error), exit_code=error.exit_code, resets_at=_reset_of(error))
             self._lease.fence.check()
             self._is_now(phase="copying")
-            self._bring_back()
+            self._files.bring_back()
             self._is_now(phase="ended")
 
     def _is_now(self, **changes: Any) -> None:
         self._portal.states[self._place] = replace(self._portal.states[self._place], **changes)
-
-    def _until_lost(self, do: Callable[[], T]) -> T:
-        """Return what something comes to; it is tried again while the shared folder cannot be used.
-
-        Raises LeaseLost when that lasts, or SharedFolderFault when it is only this that fails.
-        """
-        clock, until = self._portal.timing.clock, self._portal.timing.clock() + self._portal.timing.fence
-        while True:
-            try:
-                return do()
-            except SharedFolderFault:
-                self._lease.fence.check()
-                if clock() > until:
-                    raise
-                time.sleep(SECONDS_TO_TRY_AGAIN)
-
-    # --- what another worker, or an earlier command, has left
-
-    def _bring(self) -> None:
-        """Bring the job's files here. Its journal is made of the pieces where a worker was lost."""
-        names = self._shared.names()
-        self._brought = dict.fromkeys(filter(self._file.fullmatch, names))
-        for name in self._brought:
-            self._shared.fetch(name, self._here / name)
-            self._brought[name] = _signature(self._here / name)
-        journal = self._here / f"{self._stem}.journal"
-        facts = _facts(journal)
-        pieces = self._whole_pieces(names, after=facts.lease)
-        if pieces:
-            journal.with_name(f"{journal.name}-wal").unlink(missing_ok=True)
-            restore(pieces, journal)
-            if _facts(journal).started_at != facts.started_at:
-                # They are of the run before, and the lost worker has set them aside; but for a failures file that the
-                # user has changed since.
-                dated = {name: bool(self._file.fullmatch(name)["date"]) for name in self._brought}  # type: ignore[index]
-                kept = {_sum_of(self._here / name) for name, is_dated in dated.items() if is_dated}
-                for name, is_dated in dated.items():
-                    file = self._here / name
-                    if is_dated or file == journal or (".failures." in name and _sum_of(file) not in kept):
-                        continue
-                    file.unlink(missing_ok=True)
-            with Journal(journal) as found:
-                taken_over = (*found.facts.taken_over, found.counts().rows()["unchanged"] + found.found_gone())
-                found.remember(taken_over=taken_over)
-                self._proven = taken_over[0]
-                self._is_now(taken_over=len(taken_over))
-            for piece in pieces:
-                piece.unlink()
-
-    def _whole_pieces(self, names: Sequence[str], *, after: int) -> list[Path]:
-        """Return copies of the pieces of the latest lease that has a first one, as far as they are whole.
-
-        Those of lease `after`, and of earlier ones, are of no use: the job's files were brought back since.
-        """
-        leases: dict[int, dict[int, re.Match[str]]] = {}
-        for found in filter(None, map(self._piece.fullmatch, names)):
-            if int(found["lease"]) > after:
-                leases.setdefault(int(found["lease"]), {})[int(found["number"])] = found
-        for lease in sorted(leases, reverse=True):
-            whole: list[Path] = []
-            while (piece := leases[lease].get(len(whole) + 1)) is not None:
-                copy = self._here / piece[0]
-                self._shared.fetch(copy.name, copy)
-                if _sum_of(copy) != piece["sum"]:
-                    break
-                whole.append(copy)
-            if whole:
-                return whole
-        return []
-
-    # --- at work
 
     def _load(self) -> None:
         stop = Stop()
@@ -380,7 +292,7 @@ class _Job:
             around=surroundings()._replace(permit=self._lease.fence.check),
         )
         self._is_now(phase="running")
-        with self._copied(), rarely_collecting():
+        with self._files.copied(), rarely_collecting():
             done = event_loop.run(self._portal.heeding(stop, then_on_end(call, self._held(load.run(call)))))
         self._ended(done)
 
@@ -391,7 +303,7 @@ class _Job:
         return done
 
     def _command(self) -> Command:
-        results = f"{self._stem}.results.csv"
+        results = f"{self._path.stem}.results.csv"
         given = {"config": str(self._path), "profile": self._order.profile, "results": str(self._here / results)}
         typed = self._order.typed
         if not is_address(self._order.results):
@@ -422,14 +334,10 @@ class _Job:
 
     def _notify(self, event: Event) -> None:
         if isinstance(event, Started):
-            # Before anything is sent: then a worker that takes over knows what this one may have done. A run that was
-            # set aside comes first, because the new one's pieces take its place.
-            for file in self._here.iterdir():
-                found = self._file.fullmatch(file.name)
-                if found and found["date"] and file.name not in self._brought:
-                    self._until_lost(partial(self._shared.write, file.name, file))
+            self._files.store_set_aside()
             self._is_now(rows=event.total)
-            self._store()
+            # Before anything is sent: then a worker that takes over knows what this one may have done.
+            self._files.store()
         elif isinstance(event, Progress):
             self._is_now(
                 rows=event.total,
@@ -445,7 +353,7 @@ class _Job:
     def _ended(self, done: Done[Report]) -> None:
         summary = done.result.summary
         self._portal.summaries[self._place] = summary or None
-        skipped = bool(self._brought) and not self._stored and done.exit_code in (0, 1)
+        skipped = self._files.had_nothing_left and done.exit_code in (0, 1)
         self._is_now(exit_code=done.exit_code, error=str(done.stopped or ""), seconds_left=None, skipped=skipped)
         self._is_now(resets_at=_reset_of(done.stopped))
         page = done.result.outputs.beside("report.html")
@@ -460,73 +368,6 @@ class _Job:
                 not_provable=summary.get("not_provable", 0),
             )
 
-    # --- pieces
-
-    @contextmanager
-    def _copied(self) -> Iterator[None]:
-        """Store pieces of the journal while a block is at work, and one at its end."""
-        end = threading.Event()
-
-        def go_on() -> None:
-            while not end.wait(self._portal.timing.piece):
-                try:
-                    if self._stored:
-                        self._store()
-                except LeaseLost:
-                    return
-                except SharedFolderFault:
-                    # The piece may be there all the same, and no other may be taken in its place.
-                    self._lease.fence.close()
-                    return
-                except (JournalError, RecordError):
-                    continue  # The journal could not be read: the next piece has what this one would have had.
-
-        thread = threading.Thread(target=go_on, name="pieces", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            end.set()
-            thread.join()
-            if self._stored:
-                self._store()
-
-    def _store(self) -> None:
-        """Store what is new in the journal. The same bytes are tried again: the next piece builds upon them."""
-        piece = self._here / "piece"
-        with self._storing:
-            with piece.open("wb") as file:
-                if not self._copier.take(file):
-                    return
-            number = f"{self._lease.number:08}-{self._stored + 1:08}-{_sum_of(piece)}"
-            self._until_lost(partial(self._write, f"{self._stem}.{number}.piece", piece))
-            self._copier.keep()
-            self._stored += 1
-
-    def _write(self, name: str, file: Path) -> None:
-        self._shared.write(name, file, ready=self._lease.fence.check)
-
-    # --- at the end
-
-    def _bring_back(self) -> None:
-        """Bring the job's files back, the journal last, which says that the pieces are of no use any more."""
-        journal = self._here / f"{self._stem}.journal"
-        if self._stored:
-            with Journal(journal) as found:
-                found.remember(lease=self._lease.number)
-        files = [file for file in self._here.iterdir() if self._file.fullmatch(file.name)]
-        for file in sorted(files, key=lambda file: file == journal):
-            if self._brought.get(file.name) != _signature(file):
-                self._until_lost(partial(self._write, file.name, file))
-        gone = self._brought.keys() - {file.name for file in files}
-        names = self._until_lost(self._shared.names)
-        # While the names were looked up, the lease may have been lost: those of the next one are not to go.
-        pieces = [each for each in map(self._piece.fullmatch, names) if each]
-        own = [each[0] for each in pieces if int(each["lease"]) <= self._lease.number]
-        for name in (*gone, *own):
-            self._lease.fence.check()
-            self._until_lost(partial(self._shared.remove, name))
-
 
 def _reset_of(error: LoaderError | None) -> str | None:
     """Return when the day's quota resets, None where that is not what ended a job.
@@ -537,24 +378,3 @@ def _reset_of(error: LoaderError | None) -> str | None:
         return None
     reset = error.resets_at or next_reset("UTC", datetime.now(UTC))
     return timestamp(reset.astimezone(UTC)) if reset else None
-
-
-def _facts(journal: Path) -> Facts:
-    """Return what a journal knows of its run; of one that is not there, nothing."""
-    if not journal.exists():
-        return Facts()
-    with Journal(journal, read_only=True) as found:
-        return found.facts
-
-
-def _signature(file: Path) -> tuple[int, int] | None:
-    """Return what shows that a file was not written to; None for one that is not there."""
-    if not file.exists():
-        return None
-    facts = file.stat()
-    return facts.st_size, facts.st_mtime_ns
-
-
-def _sum_of(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()[:16]
