@@ -99,6 +99,7 @@ def running(folder: Path, monkeypatch: pytest.MonkeyPatch, *, count: int, rows: 
     orders = [
         {
             "profile": name,
+            "portal_id": str(sandboxes[name].portal.portal_id),
             "jobs": [f"{job}.toml" for job in JOBS],
             "results": "runs",
             "folder": str(folder),
