@@ -108,6 +108,19 @@ def lost(order: Order, results: Path, sandbox: Sandbox) -> int:
     return len(sandbox.portal.pairs())
 
 
+def copied_with_the_first_piece(runs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder that has, once the next piece is stored, what another worker sees if this one dies then."""
+    copy, write = runs.with_name("runs2"), SharedFolder.write
+
+    def copied(self: SharedFolder, name: str, content: bytes | Path, **ready: Any) -> None:
+        write(self, name, content, **ready)
+        if name.endswith(".piece") and not copy.exists():
+            shutil.copytree(runs, copy)
+
+    monkeypatch.setattr(SharedFolder, "write", copied)
+    return copy
+
+
 def lines(folder: Path) -> list[dict[str, str]]:
     """The results of the job."""
     with (folder / "contacts.results.csv").open(newline="", encoding="utf-8-sig") as file:
@@ -276,14 +289,7 @@ def test_what_a_lost_worker_took_off_is_told(
     (tmp_path / "rows.csv").write_text(f"Record ID,Associated Company IDs\n100,5000\n{emptied}")
     job = (tmp_path / "contacts.toml").read_text()
     (tmp_path / "contacts.toml").write_text(f'existing = "mirror"\nmax-removals = "off"\n{job}')
-    runs, copy, write = tmp_path / "runs", tmp_path / "runs2", SharedFolder.write
-
-    def copied(self: SharedFolder, name: str, content: bytes | Path, **ready: Any) -> None:
-        write(self, name, content, **ready)
-        if name.endswith(".piece") and not copy.exists():
-            shutil.copytree(runs, copy)
-
-    monkeypatch.setattr(SharedFolder, "write", copied)
+    copy = copied_with_the_first_piece(tmp_path / "runs", monkeypatch)
     assert work(replace(order, command_id="lost"), timing=TIMING).exit_code == 0
     assert len(sandbox.portal.pairs()) == 1
     end = work(replace(order, results=str(copy), command_id="next"), timing=TIMING)
@@ -299,14 +305,7 @@ def test_corrections_in_a_failures_file_outlive_a_lost_worker(
     (tmp_path / "rows.csv").write_text("Record ID,to_object_id\n100,5000\n007,5001\n008,5002\n")
     assert work(order, timing=TIMING).exit_code == 1
     (tmp_path / "rows.csv").write_text("Record ID,to_object_id\n101,5001\n009,5003\n")
-    runs, copy, write = tmp_path / "runs", tmp_path / "runs2", SharedFolder.write
-
-    def copied(self: SharedFolder, name: str, content: bytes | Path, **ready: Any) -> None:
-        write(self, name, content, **ready)
-        if name.endswith(".piece") and not copy.exists():
-            shutil.copytree(runs, copy)
-
-    monkeypatch.setattr(SharedFolder, "write", copied)
+    copy = copied_with_the_first_piece(tmp_path / "runs", monkeypatch)
     assert work(replace(order, command_id="lost"), timing=TIMING).exit_code == 1
     failures = copy / "acme" / "contacts.failures.csv"
     corrected = failures.read_text("utf-8-sig").replace("007", "107")
