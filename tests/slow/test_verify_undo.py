@@ -69,8 +69,11 @@ class Migration:
         return command(sandbox, self.folder, *words, "--rate", "9999/1", "--quiet")
 
     def run(self, sandbox: Sandbox, *words: str) -> int:
-        """Run a command to its end and return its exit code."""
-        return self.start(sandbox, *words).wait(timeout=180)
+        """Run a command to its end and return its exit code. The rows that failed are printed with the test."""
+        code = self.start(sandbox, *words).wait(timeout=180)
+        for failures in self.folder.glob("*.failures.csv") if code else ():
+            sys.stdout.write(f"{failures.name} of {words[0]}:\n{failures.read_text()[:2000]}\n")
+        return code
 
     def marks(self) -> Counter[str]:
         """The marks in the file that `verify` wrote."""
