@@ -15,7 +15,7 @@ from loader.send.batch_replies import CreatedPairs, created_pairs
 from loader.send.clocks import timestamp
 from loader.send.gateway import Gateway, Superseded
 from loader.send.outcomes import Record, divided, failed, numbers_of, outcome, outcomes, plain
-from loader.send.outgoing import Draft, Leaving
+from loader.send.outgoing import Draft
 from loader.send.reading import CurrentAssociations
 from loader.send.refusals import MOST_REFUSALS, after_refusal, halves
 
@@ -91,10 +91,12 @@ class Batch:
     async def _send(self, step: _Step) -> _Answered:
         """Make one request and return what its answer says."""
         draft = step.draft
-        supply = Leaving(draft, lambda: api.create(draft.pairs, self._version))
         try:
             answer, status, count = await self._gateway.call(
-                supply, lambda reply: created_pairs(reply, draft.pairs), largest=LARGEST_ANSWER
+                lambda: api.create(draft.pairs, self._version),
+                lambda reply: created_pairs(reply, draft.pairs),
+                draft=draft,
+                largest=LARGEST_ANSWER,
             )
         except Superseded:
             draft.done()

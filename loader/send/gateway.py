@@ -56,11 +56,11 @@ class Sender(Protocol):
         """Return the answer, whatever its status, or raise Retryable or Fatal."""
 
 
-class Supply(Protocol):
-    """A request that is made anew where what it says is too old by the time it leaves."""
+class Renewable(Protocol):
+    """What a request says, where that may be too old by the time it can leave (see `outgoing.Draft`)."""
 
-    def leaving(self) -> Request | None:
-        """Return the request as it may leave at this moment, None when it must be renewed first."""
+    def may_leave(self) -> bool:
+        """Return True when the request may leave at this moment, as it then does; False when it must be renewed."""
 
     async def renew(self) -> None:
         """Bring it up to date; raise Superseded when nothing is left to be sent."""
@@ -195,14 +195,16 @@ class Gateway:
 
     async def call(
         self,
-        request: Request | Supply,
+        request: Request | Callable[[], Request],
         read: Callable[[Reply], T],
         *,
+        draft: Renewable | None = None,
         max_attempts: int | None = None,
         largest: int = 2**20,
     ) -> Delivered[T]:
-        """Deliver a request and return what `read` makes of the answer; a supply gives the request of each attempt.
+        """Deliver a request and return what `read` makes of the answer.
 
+        A callable makes the request of each attempt. A `draft` is renewed before an attempt that it may not leave for.
         `read` raises Retryable for an answer that cannot be read. Raises Refused for a permanent answer, Retryable
         when the attempts are used up, Fatal when no request can succeed, Stopped when the run is draining; each
         ApiError has `attempts` set, and holds no secret. The attempts are used up only once HubSpot was at work for
@@ -215,14 +217,11 @@ class Gateway:
             while delivered is None:
                 try:
                     authorization = await self._leave(effort.refused)
-                    if isinstance(request, Request):
-                        leaving = request
-                    elif (made := request.leaving()) is not None:
-                        leaving = made
-                    else:
+                    if draft is not None and not draft.may_leave():
                         self.limiter.give_back(answered=True)
-                        await request.renew()
+                        await draft.renew()
                         continue
+                    leaving = request if isinstance(request, Request) else request()
                     effort.for_one_pair = leaving.method == "PUT"
                     effort.attempts += 1
                     effort.first_left = min(effort.first_left, self._clock())

@@ -14,7 +14,7 @@ from loader.model import AssociationType, Demotion, Direction, Intent, Outcome, 
 from loader.send.batch import Batch
 from loader.send.clocks import Moment
 from loader.send.gateway import Gateway
-from loader.send.outgoing import AsWanted, Draft, Stretch
+from loader.send.outgoing import Draft, DraftSource, Stretch
 from loader.send.pool import Action
 from loader.send.reading import CurrentAssociations, Reading, read_fresh
 
@@ -22,11 +22,16 @@ GIVEN, KEPT, LEFT, FAILED = "given", "kept", "left", "failed"
 """What may become of it: given back; never lost; the pair is gone, or another one is primary; HubSpot refused it."""
 
 
-class Young(AsWanted):
-    """Pairs that leave only while what was read of them is young; what is older is given up, to be read again."""
+class WhileYoung(DraftSource):
+    """Applies an action to pairs that were read just now, by themselves and not as part of a pool.
 
-    def __init__(self, gateway: Gateway) -> None:
+    They leave only while what was read of them is young; what is older is given up, to be read again.
+    """
+
+    def __init__(self, gateway: Gateway, action: Action) -> None:
+        super().__init__()
         self._gateway = gateway
+        self._action = action
 
     def is_old(self, moment: Moment) -> bool:
         """Return True when nothing may be written on what was read then."""
@@ -35,14 +40,6 @@ class Young(AsWanted):
     async def renew(self, draft: Draft) -> None:
         """Give the pairs up."""
         draft.become(draft.stretch.take(slice(0)))
-
-
-class WhileYoung:
-    """Applies an action to pairs that were read just now, by themselves and not as part of a pool."""
-
-    def __init__(self, gateway: Gateway, action: Action) -> None:
-        self._gateway = gateway
-        self._action = action
 
     async def apply(
         self, direction: Direction, given: Mapping[int, tuple[str, str, tuple[AssociationType, ...]]], read_at: Moment
@@ -55,7 +52,7 @@ class WhileYoung:
         if given:
             pairs = _pairs(direction, given)
             stretch = Stretch(wanted=pairs, pairs=pairs, read_at=read_at)
-            await self._action.apply(Draft(stretch, Young(self._gateway)), outcomes.extend)
+            await self._action.apply(Draft(stretch, self), outcomes.extend)
         return {pair: each.result for each in outcomes for pair in each.pair_ids.tolist()}
 
 

@@ -1,8 +1,8 @@
 """What goes out next: pairs are bundled into drafts of requests, those of one direction together."""
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from loader.model import Direction, Numbers, Outcome, Pair, Pairs, concatenate
-from loader.send.api import Request
 from loader.send.clocks import NEVER, Moment
 from loader.send.gateway import Superseded
 
@@ -57,20 +56,23 @@ def joined(stretches: Sequence[Stretch]) -> Stretch:
     )
 
 
-class DraftSource(Protocol):
-    """Where drafts come from: it knows whether what they say is still right, and brings it up to date."""
+class DraftSource:
+    """Where drafts come from: it knows whether what they say is still right, and brings it up to date.
+
+    Here it is what the rows want, and that does not age. `handed_out` are the drafts that are on their way: their pairs
+    have no outcome yet.
+    """
+
+    def __init__(self) -> None:
+        self.handed_out: dict[Draft, None] = {}
 
     def is_old(self, moment: Moment) -> bool:
         """Return True when nothing may be written on what was read then."""
+        del moment
+        return False
 
     async def renew(self, draft: "Draft") -> None:
         """Bring what a draft says up to date; pairs that need no request any more leave it."""
-
-    def add(self, draft: "Draft") -> None:
-        """Take note of a draft that is on its way."""
-
-    def drop(self, draft: "Draft") -> None:
-        """Forget a draft: each of its pairs has an outcome, or is in another one."""
 
 
 class Draft:
@@ -87,7 +89,7 @@ class Draft:
         self._source = source
         self._pair: Pair | None = None
         self.has_left = self.renewing = False
-        source.add(self)
+        source.handed_out[self] = None
 
     def __len__(self) -> int:
         return self._stop - self._start
@@ -145,30 +147,7 @@ class Draft:
 
     def done(self) -> None:
         """Take note that each pair has its outcome, or is in another draft."""
-        self._source.drop(self)
-
-
-class Leaving:
-    """The request of a draft, made anew for each attempt (see `gateway.Supply`)."""
-
-    def __init__(self, draft: Draft, request: Callable[[], Request]) -> None:
-        self._draft = draft
-        self._request = request
-
-    def leaving(self) -> Request | None:
-        """Return the request as it may leave now, None where the draft must be renewed first."""
-        return self._request() if self._draft.may_leave() else None
-
-    async def renew(self) -> None:
-        """Renew the draft."""
-        await self._draft.renew()
-
-
-class Outgoing(Protocol):
-    """Where the pool gets its requests from."""
-
-    async def next(self) -> Draft | None:
-        """Return the next request in preparation, None when nothing is left."""
+        self._source.handed_out.pop(self, None)
 
 
 class Queue:
@@ -241,19 +220,9 @@ class Queue:
             self._taken = 0
 
 
-class Queues:
-    """One queue for each direction, as a request has only one."""
-
-    def __init__(self) -> None:
-        self._queues: dict[Direction, Queue] = {}
-
-    def of(self, direction: Direction) -> Queue:
-        """Return the queue of a direction."""
-        return self._queues.setdefault(direction, Queue())
-
-    def longest(self) -> Queue:
-        """Return the longest queue, an empty one when there is nothing in any."""
-        return max(self._queues.values(), key=len) if self._queues else Queue()
+def longest(queues: Mapping[Direction, Queue]) -> Queue:
+    """Return the longest of the queues, one for each direction; an empty one when there is nothing in any."""
+    return max(queues.values(), key=len, default=Queue())
 
 
 class Ledger(Protocol):
@@ -276,42 +245,25 @@ class Ledger(Protocol):
         """Let `write` end once everything is written."""
 
 
-class AsWanted:
-    """Pairs that are sent as the rows want them: that does not age."""
-
-    def is_old(self, moment: Moment) -> bool:
-        """Return False."""
-        del moment
-        return False
-
-    async def renew(self, draft: Draft) -> None:
-        """Nothing: it is never old."""
-
-    def add(self, draft: Draft) -> None:
-        """Nothing is kept of what was handed out."""
-
-    def drop(self, draft: Draft) -> None:
-        """Nothing is kept of what was handed out."""
-
-
-class Unread(AsWanted):
+class Unread(DraftSource):
     """Pairs as the rows want them and in the order of the input; what HubSpot has is not looked at, and replaced.
 
     A request carries `capacity` pairs at most; about `ahead` requests are claimed at once, to share a commit.
     """
 
     def __init__(self, ledger: Ledger, *, capacity: int, ahead: int) -> None:
+        super().__init__()
         self._ledger = ledger
         self._capacity = capacity
         self._ahead = ahead
-        self._queues = Queues()
+        self._queues: defaultdict[Direction, Queue] = defaultdict(Queue)
         self._ended = False
 
     async def next(self) -> Draft | None:
         """Return the next request in preparation, None when nothing is left."""
-        while len(queue := self._queues.longest()) < self._capacity and not self._ended:
+        while len(queue := longest(self._queues)) < self._capacity and not self._ended:
             claimed = await self._ledger.claim(self._ahead * self._capacity)
             self._ended = not claimed
             for pairs in claimed:
-                self._queues.of(pairs.direction).append(unread(pairs))
+                self._queues[pairs.direction].append(unread(pairs))
         return queue.draft(self._capacity, self) if len(queue) else None

@@ -8,7 +8,14 @@ from typing import Protocol
 from loader.errors import LoaderError
 from loader.send.gateway import Gateway
 from loader.send.outcomes import Record
-from loader.send.outgoing import Draft, Ledger, Outgoing
+from loader.send.outgoing import Draft, Ledger
+
+
+class Outgoing(Protocol):
+    """Where the pool gets its requests from."""
+
+    async def next(self) -> Draft | None:
+        """Return the next request in preparation, None when nothing is left."""
 
 
 class Action(Protocol):

@@ -9,7 +9,7 @@ from loader.send import api, replies
 from loader.send.clocks import timestamp
 from loader.send.gateway import Gateway, Superseded
 from loader.send.outcomes import Record, failed, written
-from loader.send.outgoing import Draft, Leaving
+from loader.send.outgoing import Draft
 
 SHARED_TIME = timedelta(milliseconds=10)
 """Answers of so long get the same time, too early by less than that: the journal then keeps one result for them."""
@@ -29,9 +29,12 @@ class Put:
 
     async def apply(self, draft: Draft, record: Record) -> None:
         """Send one pair and record its outcome, none if nothing is left to send; raises Fatal or Stopped otherwise."""
-        supply = Leaving(draft, lambda: api.put(draft.pair, self._version))
         try:
-            answer = await self._gateway.call(supply, lambda reply: replies.created(reply, draft.pair))
+            answer = await self._gateway.call(
+                lambda: api.put(draft.pair, self._version),
+                lambda reply: replies.created(reply, draft.pair),
+                draft=draft,
+            )
         except Superseded:
             return
         except (Refused, Retryable) as error:

@@ -6,23 +6,24 @@ what is there, sent together with what the rows want, is right under either read
 
 import asyncio
 import math
+from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from datetime import datetime
 
 import numpy as np
 
-from loader.model import concatenate
+from loader.model import Direction, concatenate
 from loader.send.clocks import FRESH_SECONDS, Clocks, Moment
 from loader.send.judging import Judge, Merging
 from loader.send.lookup import Lookup, LotLedger
-from loader.send.outgoing import Draft, Queue, Queues, joined, unread
+from loader.send.outgoing import Draft, DraftSource, Queue, joined, longest, unread
 from loader.send.reading import RECORDS_PER_READ, Current
 
 WAIT_SECONDS = 30.0
 """So long pairs may wait until a request is full."""
 
 
-class ReadFirst:
+class ReadFirst(DraftSource):
     """Pairs that are looked up before they are sent; hands out those that lack something, `capacity` in a request.
 
     Several tasks may ask for the next request side by side: each then looks up a lot of its own. No attempt leaves on a
@@ -42,13 +43,13 @@ class ReadFirst:
         fresh_seconds: Callable[[], float] = lambda: FRESH_SECONDS,
         judge: Judge | None = None,
     ) -> None:
+        super().__init__()
         self._ledger = ledger
         self._clocks = Clocks(clock, now)
         self._lookup = Lookup(ledger, current, clocks=self._clocks, now=now, judge=judge or Merging())
         self._capacity = capacity
         self._fresh_seconds = fresh_seconds
-        self._queues = Queues()
-        self._handed_out: dict[Draft, None] = {}
+        self._queues: defaultdict[Direction, Queue] = defaultdict(Queue)
         self._renewing = asyncio.Lock()
         self._ended = False
         self._looking = 0
@@ -56,7 +57,7 @@ class ReadFirst:
     async def next(self) -> Draft | None:
         """Return the next request in preparation, None when nothing is left."""
         while True:
-            queue = self._queues.longest()
+            queue = longest(self._queues)
             if not self._is_due(queue):
                 if self._ended:
                     return None  # Another task is still looking up, and hands out what is left.
@@ -74,14 +75,6 @@ class ReadFirst:
         return len(self._lookup.waiting)
 
     # --- drafts that were handed out
-
-    def add(self, draft: Draft) -> None:
-        """Take note of a draft."""
-        self._handed_out[draft] = None
-
-    def drop(self, draft: Draft) -> None:
-        """Forget a draft."""
-        self._handed_out.pop(draft, None)
 
     def is_old(self, moment: Moment) -> bool:
         """Return True when nothing may be written on what was read then."""
@@ -105,7 +98,7 @@ class ReadFirst:
     def _like(self, draft: Draft) -> list[Draft]:
         """Return a draft, and others that one reading does for as well."""
         found, size = [draft], len(draft)
-        for other in self._handed_out:
+        for other in self.handed_out:
             waits = other is not draft and not other.has_left and self._is_late(other.stretch.read_at)
             if (
                 waits
@@ -138,7 +131,7 @@ class ReadFirst:
             self._ended = True
             return
         for stretch in await self._lookup.lot(lot):
-            self._queues.of(stretch.pairs.direction).append(stretch)
+            self._queues[stretch.pairs.direction].append(stretch)
 
     async def _look_up_first(self, queue: Queue) -> None:
         """Look up, from their own end, the first pairs that were not yet, or long ago.

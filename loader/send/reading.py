@@ -142,22 +142,6 @@ async def read_fresh(
     return reading, clocks.moment()
 
 
-class _Dated:
-    """A request that notes when it left last; what it reads does not age."""
-
-    def __init__(self, request: Request, clocks: Clocks) -> None:
-        self._request = request
-        self._clocks = clocks
-        self.left_at = clocks.moment()
-
-    def leaving(self) -> Request:
-        self.left_at = self._clocks.moment()
-        return self._request
-
-    async def renew(self) -> None:
-        """Nothing: it is never old."""
-
-
 Begins = Mapping[int, str]
 """By record, where the page begins that is to be read; blank: the first."""
 
@@ -291,21 +275,28 @@ class CurrentAssociations:
 
     async def _page(self, direction: Direction, batch: Numbers, begins: Begins) -> tuple[Page | Refused, Moment]:
         """Read one page of each record, or return why HubSpot refuses that; and when the request left."""
-        request = _Dated(api.batch_read(direction, batch, begins, self._version), self._clocks)
+        request = api.batch_read(direction, batch, begins, self._version)
         read = partial(associated, requested=batch)
+        left_at = self._clocks.moment()
+
+        def leaving() -> Request:
+            nonlocal left_at
+            left_at = self._clocks.moment()
+            return request
+
         try:
-            page = (await self._gateway.call(request, read, max_attempts=self._attempts, largest=LARGEST_ANSWER)).value
+            page = (await self._gateway.call(leaving, read, max_attempts=self._attempts, largest=LARGEST_ANSWER)).value
         except Refused as error:
-            return error, request.left_at
+            return error, left_at
         except MissingScope as error:
             raise endings.not_readable(error) from error
         except Retryable as error:
-            return Page(links=NO_LINKS, unexplained=error), request.left_at
+            return Page(links=NO_LINKS, unexplained=error), left_at
         # Fewer records at once where each has very many associations, and more again where not.
         fitting = self._most_associations * len(batch) // len(page.links) if len(page.links) else RECORDS_PER_READ
         most = 2 * self._most.get(direction, self._first)
         self._most[direction] = max(1, min(RECORDS_PER_READ, most, fitting))
-        return page, request.left_at
+        return page, left_at
 
 
 def _refused(error: Refused, batch: Numbers, found: _Found, refusals: int) -> list[Numbers]:

@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from operator import attrgetter
-from typing import NamedTuple
 
 from loader.errors import Refused, Retryable
 from loader.model import WHOLE_PAIR, Numbers, Pair
@@ -33,13 +32,6 @@ LABELLED_PER_ARCHIVE = 100
 _FROM = attrgetter("object_id")
 
 
-class _Step(NamedTuple):
-    """Pairs that go out together, and the requests made for them so far."""
-
-    draft: Draft
-    attempts: int = 0
-
-
 class TakeOff:
     """Takes off what the pairs of a draft, all of one direction, are to lose: `WHOLE_PAIR`, or labels.
 
@@ -56,68 +48,57 @@ class TakeOff:
 
     async def apply(self, draft: Draft, record: Record) -> None:
         """Record what becomes of pairs, `removed` or `failed`, as soon as it is known; raises Fatal or Stopped."""
-        steps = deque(map(_Step, draft.split(_requests(list(draft.pairs.each())))))
-        while steps:
-            steps.extendleft(reversed(await self._send(steps.popleft(), record)))
+        left = deque((part, 0) for part in draft.split(_requests(draft.pairs.each())))
+        while left:
+            left.extendleft(reversed(await self._send(*left.popleft(), record)))
 
-    async def _send(self, step: _Step, record: Record) -> list[_Step]:
-        """Make one request, record what it came to, and return what is still to be sent."""
-        supply = _Supply(step.draft, self._version)
-        again: list[Sequence[Pair]] = []
+    async def _send(self, draft: Draft, attempts: int, record: Record) -> list[tuple[Draft, int]]:
+        """Make one request, record what it came to, and return what is still to be sent, with the attempts so far."""
+        error: Refused | Retryable | None = None
         try:
-            answer = await self._gateway.call(supply, archived)
+            answer = await self._gateway.call(lambda: _request(draft, self._version), archived, draft=draft)
         except Superseded:
-            step.draft.done()
+            draft.done()
             return []
-        except Refused as error:
-            attempts = step.attempts + error.attempts
-            refused, again = after_refusal(error, supply.sent)
-            moment = timestamp(self._now())
+        except (Refused, Retryable) as failure:
+            error = failure
+        sent, others = _of_one_request(draft.pairs.each())
+        moment, again = timestamp(self._now()), [others]
+        attempts += error.attempts if error else answer.attempts
+        if isinstance(error, Refused):
+            refused, parts = after_refusal(error, sent)
+            again = [*parts, others]
             record([outcome(pair, failed(why, attempts=attempts, finished_at=moment)) for pair, why in refused])
-        except Retryable as error:
-            attempts = step.attempts + error.attempts
-            result = failed(error, attempts=attempts, finished_at=timestamp(self._now()))
-            record([outcome(pair, result) for pair in supply.sent])
         else:
-            attempts = step.attempts + answer.attempts
-            moment = timestamp(self._now())
-            result = plain("removed", finished_at=moment, http_status=answer.status, attempts=attempts)
-            record([outcome(pair, result) for pair in supply.sent])
-        parts = [numbers_of(part) for part in [*again, supply.others] if part]
-        return [_Step(part, attempts) for part in step.draft.split(parts)]
+            result = (
+                failed(error, attempts=attempts, finished_at=moment)
+                if error
+                else plain("removed", finished_at=moment, http_status=answer.status, attempts=attempts)
+            )
+            record([outcome(pair, result) for pair in sent])
+        return [(part, attempts) for part in draft.split(numbers_of(pairs) for pairs in again if pairs)]
 
 
-class _Supply:
-    """The request of a draft, made anew for each attempt (see `gateway.Supply`), and the pairs that it names.
+def _request(draft: Draft, version: str) -> Request:
+    pairs, _ = _of_one_request(draft.pairs.each())
+    if WHOLE_PAIR not in pairs[0].types:
+        direction = pairs[0].object_type, pairs[0].to_object_type
+        inputs = ((pair.object_id, pair.to_object_id, sorted(pair.types)) for pair in pairs)
+        return api.archive_labels(direction, inputs, version)
+    wanted: dict[str, list[str]] = {}
+    pairs = _from_fewer_records(pairs)
+    for pair in pairs:
+        wanted.setdefault(pair.object_id, []).append(pair.to_object_id)
+    return api.archive((pairs[0].object_type, pairs[0].to_object_type), wanted, version)
 
-    `others` are those that need a request of the other kind since they were looked up once more.
+
+def _of_one_request(pairs: Iterable[Pair]) -> tuple[Sequence[Pair], Sequence[Pair]]:
+    """Return the pairs that one request can name, and those that need one of the other kind.
+
+    There are both in a draft that was looked up once more: of some pairs, no more than labels are to go by then.
     """
-
-    def __init__(self, draft: Draft, version: str) -> None:
-        self._draft = draft
-        self._version = version
-        self.sent: list[Pair] = []
-        self.others: list[Pair] = []
-
-    def leaving(self) -> Request | None:
-        """Return the request as it may leave now, None where the draft must be renewed first."""
-        if not self._draft.may_leave():
-            return None
-        whole, labelled = _by_kind(self._draft.pairs.each())
-        self.sent, self.others = (whole, labelled) if whole else (labelled, [])
-        if not whole:
-            direction = labelled[0].object_type, labelled[0].to_object_type
-            inputs = ((pair.object_id, pair.to_object_id, sorted(pair.types)) for pair in labelled)
-            return api.archive_labels(direction, inputs, self._version)
-        wanted: dict[str, list[str]] = {}
-        pairs = _from_fewer_records(whole)
-        for pair in pairs:
-            wanted.setdefault(pair.object_id, []).append(pair.to_object_id)
-        return api.archive((pairs[0].object_type, pairs[0].to_object_type), wanted, self._version)
-
-    async def renew(self) -> None:
-        """Renew the draft."""
-        await self._draft.renew()
+    whole, labelled = _by_kind(pairs)
+    return (whole, labelled) if whole else (labelled, [])
 
 
 def _by_kind(pairs: Iterable[Pair]) -> tuple[list[Pair], list[Pair]]:
