@@ -1,9 +1,10 @@
-"""Texts as people may see them: numbers with their nouns, and control characters made visible.
+"""Texts as people may see them: numbers with their nouns, times, and control characters made visible.
 
 No file or answer writes to a terminal, or a line of its own to a log.
 """
 
 import json
+from datetime import datetime
 from math import ceil
 
 
@@ -32,6 +33,11 @@ def in_words(seconds: float) -> str:
     if seconds < 120:
         return f"{ceil(seconds)} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def timestamp(moment: datetime) -> str:
+    """Return UTC as ISO 8601 with milliseconds: `2026-11-23T02:00:00.123Z`."""
+    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def size_of(number: int) -> str:

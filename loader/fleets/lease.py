@@ -27,7 +27,7 @@ import msgspec
 
 from loader.errors import LeaseLost, LoaderError, SharedFolderFault
 from loader.fleets.shared import SharedFolder
-from loader.send.clocks import timestamp
+from loader.text import timestamp
 
 _FILE = re.compile(r"work\.(\d{8})\.json", re.ASCII)
 

@@ -17,10 +17,9 @@ from loader.fleets.lease import Work, read_work
 from loader.fleets.shared import SharedFolder
 from loader.fleets.state import state_of
 from loader.fleets.work import Order, PortalEnd
-from loader.send.clocks import timestamp
 from loader.show.fleet_table import group_of, in_words
 from loader.stopping import Stop
-from loader.text import counted
+from loader.text import counted, timestamp
 
 SECONDS_BETWEEN_LOOKS = 1.0
 

@@ -27,9 +27,8 @@ from loader.fleets.work import Order, worst
 from loader.record.summary import FleetSummary, summary_text
 from loader.run.call import Call, Done, reported
 from loader.run.connection import surroundings
-from loader.send.clocks import timestamp
 from loader.show.report import fleet_page
-from loader.text import counted
+from loader.text import counted, timestamp
 
 READERS = 16
 """Heartbeats that are read at once: in a bucket, each takes some tenths of a second."""

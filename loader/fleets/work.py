@@ -42,9 +42,9 @@ from loader.run.connection import surroundings
 from loader.run.on_end import then_on_end
 from loader.run.report import Report
 from loader.run.report_page import report
-from loader.send.clocks import timestamp
 from loader.send.quota import next_reset
 from loader.stopping import Stop
+from loader.text import timestamp
 
 T = TypeVar("T")
 

@@ -11,10 +11,10 @@ from loader.columns import Ids
 from loader.errors import RecordMerged
 from loader.journal.scope import ScopeTypes, Surplus, UnreadScope
 from loader.model import NO_TYPES, WHOLE_PAIR, AssociationType, Direction, Outcome, Types
-from loader.send.clocks import timestamp
 from loader.send.judging import renamed
 from loader.send.outcomes import plain
 from loader.send.reading import Current
+from loader.text import timestamp
 
 Label = tuple[Direction, AssociationType]
 """An association type of a direction."""

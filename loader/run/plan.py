@@ -34,12 +34,12 @@ from loader.run.next_command import load_planned
 from loader.run.removals import check_removals, look_at_removals
 from loader.run.sending import judge_of
 from loader.run.session import Session
-from loader.send.clocks import timestamp
 from loader.send.endings import no_answer
 from loader.send.gateway import Gateway
 from loader.send.limiter import START_RATE
 from loader.send.portal import GatewayPortal
 from loader.send.reading import CurrentAssociations
+from loader.text import timestamp
 from loader.version import version
 
 ATTEMPTS = 3

@@ -11,8 +11,8 @@ from loader.planning.object_types import shown
 from loader.record.outputs import beside_results, journal_of
 from loader.run.call import Call, Done
 from loader.run.status import status_of
-from loader.send.clocks import timestamp
 from loader.show.report import check_report, page, write_report
+from loader.text import timestamp
 
 
 def run(call: Call) -> Done[Path]:

@@ -28,14 +28,13 @@ from loader.read import Input, open_inputs
 from loader.record.outputs import Outputs, name_outputs
 from loader.run.connection import open_gateway, surroundings
 from loader.send.api import VERSIONS
-from loader.send.clocks import timestamp
 from loader.send.endings import no_answer
 from loader.send.gateway import Gateway, Surroundings
 from loader.send.pool import Pool
 from loader.send.portal import Account, GatewayPortal
 from loader.settings import Settings
 from loader.stopping import Stop
-from loader.text import counted
+from loader.text import counted, timestamp
 
 GRACE_SECONDS = 10.0
 """How long requests in flight may still take after a run is to stop."""

@@ -14,7 +14,7 @@ from loader.record.export_file import STATE, ExportFiles, ExportState, state_in
 from loader.record.outputs import is_set_aside, journal_of
 from loader.run.call import Call, Done
 from loader.run.next_command import finish_undo
-from loader.send.clocks import timestamp
+from loader.text import timestamp
 
 _JOURNAL = ".journal"
 _STAGING = "-staging"

@@ -12,12 +12,12 @@ from loader.errors import ApiError, RecordMerged, Refused, Retryable, ServerFaul
 from loader.model import Outcome, Pair, Pairs
 from loader.send import api, retry
 from loader.send.batch_replies import CreatedPairs, created_pairs
-from loader.send.clocks import timestamp
-from loader.send.gateway import Gateway, Superseded
+from loader.send.gateway import Delivered, Gateway, Superseded
 from loader.send.outcomes import Record, divided, failed, numbers_of, outcome, outcomes, plain
 from loader.send.outgoing import Draft
 from loader.send.reading import CurrentAssociations
 from loader.send.refusals import MOST_REFUSALS, after_refusal, halves
+from loader.text import timestamp
 
 PAIRS_PER_CREATE = 2000
 """In one batch/create (guide "Associations v4")."""
@@ -28,21 +28,15 @@ LARGEST_ANSWER = 2**24
 class _Step(NamedTuple):
     """Pairs that go out together, and the requests made for them so far.
 
-    `silent` counts the answers that did not mention them, `refusals` those in a row that refused others beside them.
+    `unmentioned` counts the answers that did not mention them, `refusals` those in a row that refused others beside
+    them. `read_back` is the latest answer, where that did not mention them: what HubSpot has is to be read first.
     """
 
     draft: Draft
     attempts: int = 0
-    silent: int = 0
+    unmentioned: int = 0
     refusals: int = 0
-
-
-class _Doubt(NamedTuple):
-    """Pairs that an answer, of this status, does not mention: they are to be read back."""
-
-    answer: CreatedPairs
-    status: int
-    step: _Step
+    read_back: Delivered[CreatedPairs] | None = None
 
 
 class _Answered(NamedTuple):
@@ -50,7 +44,7 @@ class _Answered(NamedTuple):
 
     created: list[Outcome]
     failed: list[Outcome]
-    again: Sequence[_Step | _Doubt]
+    again: Sequence[_Step]
 
 
 class Batch:
@@ -73,12 +67,12 @@ class Batch:
 
     async def apply(self, draft: Draft, record: Record) -> None:
         """Send pairs until each has an outcome; raises Fatal or Stopped."""
-        steps: deque[_Step | _Doubt] = deque([_Step(draft)])
+        steps = deque([_Step(draft)])
         failed: list[Outcome] = []
         try:
             while steps:
                 step = steps.popleft()
-                answered = await (self._read_back(step) if isinstance(step, _Doubt) else self._send(step))
+                answered = await (self._read_back(step, step.read_back) if step.read_back else self._send(step))
                 failed += answered.failed
                 steps.extendleft(reversed(answered.again))
                 if answered.created or not answered.again:
@@ -92,7 +86,7 @@ class Batch:
         """Make one request and return what its answer says."""
         draft = step.draft
         try:
-            answer, status, count = await self._gateway.call(
+            delivered = await self._gateway.call(
                 lambda: api.create(draft.pairs, self._version),
                 lambda reply: created_pairs(reply, draft.pairs),
                 draft=draft,
@@ -102,27 +96,31 @@ class Batch:
             draft.done()
             return _Answered([], [], [])
         except Refused as error:
-            tried = step.attempts + error.attempts
+            attempts, refusals = step.attempts + error.attempts, step.refusals + 1
             refused, again = after_refusal(error, list(draft.pairs.each()))
+            if refusals >= MOST_REFUSALS and len(again) == 1:
+                again, refusals = halves(again[0]), 0
             parts = draft.split(map(numbers_of, again))
-            return _Answered([], self._refused(refused, tried), _left(step, parts, tried))
+            left = [_Step(part, attempts, step.unmentioned, refusals) for part in parts]
+            return _Answered([], self._refused(refused, attempts), left)
         except Retryable as error:
             draft.done()
             return _Answered([], self._failed(draft.pairs, error, step.attempts + error.attempts), [])
-        tried = step.attempts + count
-        created = [one for labels, pairs in answer.created for one in self._made(pairs, labels, status, tried)]
-        doubts = [
-            _Doubt(answer, status, step._replace(draft=part, attempts=tried, silent=step.silent + 1, refusals=0))
-            for part in draft.split([answer.unmentioned] if len(answer.unmentioned) else [])
+        answer, attempts = delivered.value, step.attempts + delivered.attempts
+        created = [
+            one
+            for labels, pairs in answer.created
+            for one in self._made(pairs, labels, status=delivered.status, attempts=attempts)
         ]
-        return _Answered(created, self._refused(answer.refused, tried), doubts)
+        doubtful = draft.split([answer.unmentioned] if len(answer.unmentioned) else [])
+        doubts = [_Step(part, attempts, step.unmentioned + 1, read_back=delivered) for part in doubtful]
+        return _Answered(created, self._refused(answer.refused, attempts), doubts)
 
-    async def _read_back(self, doubt: _Doubt) -> _Answered:
+    async def _read_back(self, step: _Step, delivered: Delivered[CreatedPairs]) -> _Answered:
         """Return what became of pairs that an answer does not mention, by what HubSpot has."""
-        answer, status, step = doubt
-        pairs = step.draft.pairs
+        answer, pairs, attempts = delivered.value, step.draft.pairs, step.attempts
         if not answer.complete and answer.unexplained is None:
-            await asyncio.sleep(min(retry.LONGEST_DELAY, retry.FIRST_DELAY * 2.0**step.silent))
+            await asyncio.sleep(min(retry.LONGEST_DELAY, retry.FIRST_DELAY * 2.0**step.unmentioned))
         reading = await self._current.read(pairs.direction, pairs.from_ids)
         each = list(pairs.each())
         merged: list[tuple[Pair, Refused]] = []
@@ -136,45 +134,34 @@ class Batch:
                 whole = found.issuperset(pair.types) and not found & pair.gone
                 (there if whole else absent).append(pair.pair_id)
         made, _ = divided(pairs, set(there))
-        known = _Answered(self._made(made, (), status, step.attempts), self._refused(merged, step.attempts), [])
+        created = self._made(made, (), status=delivered.status, attempts=attempts)
+        refused = self._refused(merged, attempts)
         alone = len(absent) == 1 and answer.unexplained is not None
-        if absent and (alone or step.silent >= self._max_attempts):
+        if absent and (alone or step.unmentioned >= self._max_attempts):
             left, _ = divided(pairs, set(absent))
-            error = answer.unexplained or _silent(status)
             step.draft.done()
-            return known._replace(failed=known.failed + self._failed(left, error, step.attempts))
+            why = answer.unexplained or ServerFault(
+                f"HubSpot's answers ({delivered.status}) did not mention this pair, and it is not in HubSpot: send it "
+                "again",
+                status=delivered.status,
+                category="NOT_IN_ANSWER",
+            )
+            return _Answered(created, refused + self._failed(left, why, attempts), [])
         # What an answer says of no pair in particular: by halves.
         parts = halves(absent) if answer.unexplained is not None or answer.others else [absent] if absent else []
-        again = [step._replace(draft=part) for part in step.draft.split(np.array(part, np.int64) for part in parts)]
-        return known._replace(again=again)
+        drafts = step.draft.split(np.array(part, np.int64) for part in parts)
+        return _Answered(created, refused, [step._replace(draft=draft, read_back=None) for draft in drafts])
 
-    def _made(self, pairs: Pairs, labels: tuple[str, ...], status: int, tried: int) -> list[Outcome]:
-        result = plain("created", finished_at=timestamp(self._now()), http_status=status, attempts=tried)
+    def _made(self, pairs: Pairs, labels: tuple[str, ...], *, status: int, attempts: int) -> list[Outcome]:
+        result = plain("created", finished_at=timestamp(self._now()), http_status=status, attempts=attempts)
         result = result._replace(labels=labels)
         loses = pairs.where(lambda intent: bool(intent.gone))
         replaced = outcomes(pairs.take(loses), result._replace(status="replaced"))
         return outcomes(pairs.take(~loses), result) + replaced
 
-    def _refused(self, refused: Sequence[tuple[Pair, Refused]], tried: int) -> list[Outcome]:
+    def _refused(self, refused: Sequence[tuple[Pair, Refused]], attempts: int) -> list[Outcome]:
         moment = timestamp(self._now())
-        return [outcome(pair, failed(error, attempts=tried, finished_at=moment)) for pair, error in refused]
+        return [outcome(pair, failed(error, attempts=attempts, finished_at=moment)) for pair, error in refused]
 
-    def _failed(self, pairs: Pairs, error: ApiError, tried: int) -> list[Outcome]:
-        return outcomes(pairs, failed(error, attempts=tried, finished_at=timestamp(self._now())))
-
-
-def _left(step: _Step, parts: Sequence[Draft], tried: int) -> list[_Step]:
-    """Return what a refusal leaves to be sent again."""
-    refusals = step.refusals + 1
-    if refusals >= MOST_REFUSALS and len(parts) == 1:
-        numbers = parts[0].numbers
-        parts, refusals = parts[0].split(np.array_split(numbers, min(2, len(numbers)))), 0
-    return [_Step(part, tried, step.silent, refusals) for part in parts]
-
-
-def _silent(status: int) -> ServerFault:
-    return ServerFault(
-        f"HubSpot's answers ({status}) did not mention this pair, and it is not in HubSpot: send it again",
-        status=status,
-        category="NOT_IN_ANSWER",
-    )
+    def _failed(self, pairs: Pairs, error: ApiError, attempts: int) -> list[Outcome]:
+        return outcomes(pairs, failed(error, attempts=attempts, finished_at=timestamp(self._now())))

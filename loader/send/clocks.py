@@ -34,8 +34,3 @@ class Clocks:
     def age(self, moment: Moment) -> float:
         """Return the seconds since a moment, by the clock that says more."""
         return max(self._clock() - moment.monotonic, self._now().timestamp() - moment.wall)
-
-
-def timestamp(moment: datetime) -> str:
-    """Return UTC as ISO 8601 with milliseconds: `2026-11-23T02:00:00.123Z`."""
-    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

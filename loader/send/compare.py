@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from loader.model import WHOLE_PAIR, Direction, Outcome, Types
-from loader.send.clocks import timestamp
 from loader.send.judging import same_types
 from loader.send.outcomes import Record, failed, outcomes, plain
 from loader.send.outgoing import Draft
 from loader.send.reading import CurrentAssociations
+from loader.text import timestamp
 
 
 class Compare:

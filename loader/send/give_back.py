@@ -14,7 +14,7 @@ from loader.model import AssociationType, Demotion, Direction, Intent, Outcome, 
 from loader.send.batch import Batch
 from loader.send.clocks import Moment
 from loader.send.gateway import Gateway
-from loader.send.outgoing import Draft, DraftSource, Stretch
+from loader.send.outgoing import Draft, DraftSource, PreparedPairs
 from loader.send.pool import Action
 from loader.send.reading import CurrentAssociations, Reading, read_fresh
 
@@ -39,7 +39,7 @@ class WhileYoung(DraftSource):
 
     async def renew(self, draft: Draft) -> None:
         """Give the pairs up."""
-        draft.become(draft.stretch.take(slice(0)))
+        draft.become(draft.prepared.take(slice(0)))
 
     async def apply(
         self, direction: Direction, given: Mapping[int, tuple[str, str, tuple[AssociationType, ...]]], read_at: Moment
@@ -51,8 +51,8 @@ class WhileYoung(DraftSource):
         outcomes: list[Outcome] = []
         if given:
             pairs = _pairs(direction, given)
-            stretch = Stretch(wanted=pairs, pairs=pairs, read_at=read_at)
-            await self._action.apply(Draft(stretch, self), outcomes.extend)
+            prepared = PreparedPairs(wanted=pairs, to_send=pairs, read_at=read_at)
+            await self._action.apply(Draft(prepared, self), outcomes.extend)
         return {pair: each.result for each in outcomes for pair in each.pair_ids.tolist()}
 
 

@@ -27,12 +27,13 @@ from loader.model import (
     Singles,
     hides_leads,
 )
-from loader.send.clocks import Clocks, Moment, timestamp
+from loader.send.clocks import Clocks, Moment
 from loader.send.judging import Case, Judge, Judgement, cases, renamed
 from loader.send.outcomes import divided, failed, outcomes, plain
-from loader.send.outgoing import Stretch, unread
+from loader.send.outgoing import PreparedPairs, as_wanted
 from loader.send.reading import Current, Reading, read_fresh
 from loader.send.replies import printable
+from loader.text import timestamp
 
 Lacking = tuple[Case, Judgement]
 """Pairs for which there is something to send."""
@@ -79,7 +80,7 @@ class Lookup:
         self._judge = judge
         self.waiting: set[int] = set()
 
-    async def lot(self, lot: Lot) -> list[Stretch]:
+    async def lot(self, lot: Lot) -> list[PreparedPairs]:
         """Look a lot up; return the pairs that lack something, and those that are still to be read from their own end.
 
         Those are the pairs of the other end, and, as another record loses its primary one to them, those that get such
@@ -99,13 +100,13 @@ class Lookup:
         ]
         if seen is lot.other:
             return [*own, self._without_complete(seen, seen.to_ids, seen.from_ids, reading, lot.inverse)]
-        return [*own, unread(lot.other)]
+        return [*own, as_wanted(lot.other)]
 
-    async def own_end(self, stretch: Stretch) -> Stretch:
+    async def own_end(self, prepared: PreparedPairs) -> PreparedPairs:
         """Look pairs up from their own end; return those that lack something."""
-        pairs = stretch.wanted
+        pairs = prepared.wanted
         reading, read_at = await read_fresh(self._current, self._clocks, pairs.direction, pairs.from_ids)
-        return await self._prepared(pairs, reading, read_at, stretch.shown)
+        return await self._prepared(pairs, reading, read_at, prepared.shown)
 
     def _without_complete(
         self,
@@ -114,7 +115,7 @@ class Lookup:
         others: Numbers,
         reading: Reading,
         inverse: Mapping[AssociationType, AssociationType] | None,
-    ) -> Stretch:
+    ) -> PreparedPairs:
         """Record the pairs that have all that the rows want, and return the others, whose own end is to be read.
 
         `records` are those that were read, `others` those at the other end. `inverse` says what their types are called
@@ -132,7 +133,7 @@ class Lookup:
                 self._record(pairs.take(its), "unchanged")
                 left[its] = False
         shown = pairs.numbers[left & (held > 0)].tolist() if inverse is not None else []
-        return unread(pairs.take(left), frozenset(shown))
+        return as_wanted(pairs.take(left), frozenset(shown))
 
     async def _doubted(
         self, pairs: Pairs, nothing: Flags, reading: Reading, shown: frozenset[int]
@@ -163,7 +164,7 @@ class Lookup:
 
     async def _prepared(
         self, pairs: Pairs, reading: Reading, read_at: Moment, shown: frozenset[int] = frozenset()
-    ) -> Stretch:
+    ) -> PreparedPairs:
         """Judge pairs by a reading from their own end; return those that lack something, once that is kept.
 
         `shown` are those that the other end shows, by number.
@@ -191,7 +192,7 @@ class Lookup:
             else:
                 lacking.append((case, case.judgement))
         if not lacking:
-            return unread(pairs.take(slice(0)))
+            return as_wanted(pairs.take(slice(0)))
         demoted = [] if self._judge.removes else await self._demoted(pairs, lacking, reading)
         images = [
             Image(
@@ -232,7 +233,7 @@ class Lookup:
         self._ledger.record(outcomes(pairs, plain(status, finished_at=timestamp(self._now()))))
 
 
-def _to_send(pairs: Pairs, lacking: Sequence[Lacking], unchanged: Mapping[int, int], read_at: Moment) -> Stretch:
+def _to_send(pairs: Pairs, lacking: Sequence[Lacking], unchanged: Mapping[int, int], read_at: Moment) -> PreparedPairs:
     """Return the pairs that lack something, in their order, with what they were and with what is to be sent."""
     intents = np.full(len(pairs), -1, np.int32)
     table: list[Intent] = []
@@ -249,7 +250,7 @@ def _to_send(pairs: Pairs, lacking: Sequence[Lacking], unchanged: Mapping[int, i
     if unchanged:
         rows = [unchanged.get(number, 0) for number in sent.numbers.tolist()]
         sent = replace(sent.changed("unchanged", unchanged), rows=sent.rows - np.array(rows, np.int32))
-    return Stretch(wanted=wanted, pairs=sent, read_at=read_at)
+    return PreparedPairs(wanted=wanted, to_send=sent, read_at=read_at)
 
 
 def _ends_disagree(pair: Pair) -> ServerFault:

@@ -1,9 +1,9 @@
-"""What goes out next: pairs are bundled into drafts of requests, those of one direction together."""
+"""What goes out next: pairs wait in a queue for each direction, and leave it in drafts of requests."""
 
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,44 +15,42 @@ from loader.send.gateway import Superseded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Stretch:
-    """Pairs of one direction that lie together on their way out.
+class PreparedPairs:
+    """Pairs of one direction, waiting to be sent.
 
-    `wanted` is what the rows want of them, and what they were `before`, as far as that is known; `pairs` is what is to
-    be sent, pair by pair the same ones. `read_at` is when it was read what they have: `NEVER` where that is still to be
-    done, and `wanted` and `pairs` are then the same. `shown` are those of the latter that a look from the other end
-    found, by number.
+    `wanted` is what the rows want of them, and what they were `before`, as far as that is known; `to_send` has the same
+    pairs with what a request is to say of them. `read_at` is when it was read what they have. Where that is still to be
+    done it is `NEVER`, and `to_send` is `wanted`; `shown` are then those, by number, that a reading from the other end
+    showed.
     """
 
     wanted: Pairs
-    pairs: Pairs
+    to_send: Pairs
     read_at: Moment = NEVER
     shown: frozenset[int] = frozenset()
 
     def __len__(self) -> int:
-        return len(self.pairs)
+        return len(self.to_send)
 
-    def take(self, which: slice | npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> "Stretch":
+    def take(self, which: slice | npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> "PreparedPairs":
         """Return some of the pairs."""
-        return Stretch(
-            wanted=self.wanted.take(which), pairs=self.pairs.take(which), read_at=self.read_at, shown=self.shown
-        )
+        return replace(self, wanted=self.wanted.take(which), to_send=self.to_send.take(which))
 
 
-def unread(pairs: Pairs, shown: frozenset[int] = frozenset()) -> Stretch:
+def as_wanted(pairs: Pairs, shown: frozenset[int] = frozenset()) -> PreparedPairs:
     """Return pairs as the rows want them, before anything was read."""
-    return Stretch(wanted=pairs, pairs=pairs, shown=shown)
+    return PreparedPairs(wanted=pairs, to_send=pairs, shown=shown)
 
 
-def joined(stretches: Sequence[Stretch]) -> Stretch:
-    """Return stretches, at least one, as a single one that is as old as the oldest of them."""
-    if len(stretches) == 1:
-        return stretches[0]
-    return Stretch(
-        wanted=concatenate([stretch.wanted for stretch in stretches]),
-        pairs=concatenate([stretch.pairs for stretch in stretches]),
-        read_at=min(stretch.read_at for stretch in stretches),
-        shown=frozenset().union(*(stretch.shown for stretch in stretches)),
+def joined(parts: Sequence[PreparedPairs]) -> PreparedPairs:
+    """Return all pairs of several parts, at least one, as old as the oldest of them."""
+    if len(parts) == 1:
+        return parts[0]
+    return PreparedPairs(
+        wanted=concatenate([each.wanted for each in parts]),
+        to_send=concatenate([each.to_send for each in parts]),
+        read_at=min(each.read_at for each in parts),
+        shown=frozenset().union(*(each.shown for each in parts)),
     )
 
 
@@ -76,16 +74,16 @@ class DraftSource:
 
 
 class Draft:
-    """A request in preparation: pairs of one direction that are to leave together, a part of a stretch.
+    """A request in preparation: prepared pairs that are to leave together, from `start` to `stop`.
 
     `has_left`: its request is under way, or was, and nothing is to be changed about it meanwhile. `renewing`: it is
     being looked up once more, and must not leave meanwhile.
     """
 
-    def __init__(self, stretch: Stretch, source: DraftSource, start: int = 0, stop: int | None = None) -> None:
-        self.stretch = stretch
+    def __init__(self, prepared: PreparedPairs, source: DraftSource, start: int = 0, stop: int | None = None) -> None:
+        self.prepared = prepared
         self._start = start
-        self._stop = len(stretch) if stop is None else stop
+        self._stop = len(prepared) if stop is None else stop
         self._source = source
         self._pair: Pair | None = None
         self.has_left = self.renewing = False
@@ -97,28 +95,28 @@ class Draft:
     @property
     def wanted(self) -> Pairs:
         """The pairs as the rows want them."""
-        return self.stretch.wanted.take(slice(self._start, self._stop))
+        return self.prepared.wanted.take(slice(self._start, self._stop))
 
     @property
     def pairs(self) -> Pairs:
         """The pairs as they are to be sent."""
-        return self.stretch.pairs.take(slice(self._start, self._stop))
+        return self.prepared.to_send.take(slice(self._start, self._stop))
 
     @property
     def numbers(self) -> Numbers:
         """The numbers of the pairs."""
-        return self.stretch.pairs.numbers[self._start : self._stop]
+        return self.prepared.to_send.numbers[self._start : self._stop]
 
     @property
     def pair(self) -> Pair:
         """The first pair as it is to be sent: the only one, where a request carries one."""
         if self._pair is None:
-            self._pair = self.stretch.pairs.at(self._start)
+            self._pair = self.prepared.to_send.at(self._start)
         return self._pair
 
-    def become(self, stretch: Stretch) -> None:
+    def become(self, prepared: PreparedPairs) -> None:
         """Hold these pairs instead: the same ones, or fewer, as they are now."""
-        self.stretch, self._start, self._stop, self._pair = stretch, 0, len(stretch), None
+        self.prepared, self._start, self._stop, self._pair = prepared, 0, len(prepared), None
         self.renewing = False
 
     def may_leave(self) -> bool:
@@ -126,7 +124,7 @@ class Draft:
 
         A draft that was renewed together with another one may have nothing left.
         """
-        self.has_left = len(self) > 0 and not self.renewing and not self._source.is_old(self.stretch.read_at)
+        self.has_left = len(self) > 0 and not self.renewing and not self._source.is_old(self.prepared.read_at)
         return self.has_left
 
     async def renew(self) -> None:
@@ -139,8 +137,8 @@ class Draft:
     def split(self, parts: Iterable[Numbers]) -> list["Draft"]:
         """Return drafts of some of the pairs each, by their numbers, instead of this one."""
         self.done()
-        stretch = self.stretch.take(slice(self._start, self._stop))
-        drafts = [Draft(stretch.take(np.isin(stretch.pairs.numbers, part)), self._source) for part in parts]
+        prepared = self.prepared.take(slice(self._start, self._stop))
+        drafts = [Draft(prepared.take(np.isin(prepared.to_send.numbers, part)), self._source) for part in parts]
         for draft in drafts:
             draft.has_left = self.has_left
         return drafts
@@ -151,72 +149,72 @@ class Draft:
 
 
 class Queue:
-    """Stretches of pairs of one direction, in their order; `_taken` pairs of the first one are gone already."""
+    """Prepared pairs of one direction, in their order; `_taken` pairs of the first part are gone already."""
 
     def __init__(self) -> None:
-        self._stretches: deque[Stretch] = deque()
+        self._parts: deque[PreparedPairs] = deque()
         self._taken = 0
         self._size = 0
 
     def __len__(self) -> int:
         return self._size
 
-    def append(self, stretch: Stretch) -> None:
+    def append(self, prepared: PreparedPairs) -> None:
         """Put pairs behind all others."""
-        if len(stretch):
-            self._stretches.append(stretch)
-            self._size += len(stretch)
+        if len(prepared):
+            self._parts.append(prepared)
+            self._size += len(prepared)
 
-    def put_first(self, stretches: Sequence[Stretch]) -> None:
+    def put_first(self, parts: Sequence[PreparedPairs]) -> None:
         """Put pairs before all others."""
         self._cut()
-        for stretch in reversed(stretches):
-            if len(stretch):
-                self._stretches.appendleft(stretch)
-                self._size += len(stretch)
+        for prepared in reversed(parts):
+            if len(prepared):
+                self._parts.appendleft(prepared)
+                self._size += len(prepared)
 
     def oldest(self, count: int) -> Moment:
         """Return when the oldest of the first `count` pairs was read; there is at least one."""
-        found = self._stretches[0].read_at
-        count -= len(self._stretches[0]) - self._taken
-        for stretch in list(self._stretches)[1:] if count > 0 else ():
+        found = self._parts[0].read_at
+        count -= len(self._parts[0]) - self._taken
+        for prepared in list(self._parts)[1:] if count > 0 else ():
             if count <= 0:
                 break
-            found = min(found, stretch.read_at)
-            count -= len(stretch)
+            found = min(found, prepared.read_at)
+            count -= len(prepared)
         return found
 
     def draft(self, count: int, source: DraftSource) -> Draft:
         """Return the first `count` pairs, or as many as there are, as the draft of a request."""
-        first, start = self._stretches[0], self._taken
+        first, start = self._parts[0], self._taken
         if len(first) - start > count:
             self._taken += count
             self._size -= count
             return Draft(first, source, start, start + count)
         return Draft(joined(self.take(count)), source)
 
-    def take(self, count: int, wanted: Callable[[Stretch], bool] = lambda _: True) -> list[Stretch]:
-        """Take out the first `count` pairs of the stretches that are `wanted`, or as many as there are."""
+    def take(self, count: int, wanted: Callable[[PreparedPairs], bool] = lambda _: True) -> list[PreparedPairs]:
+        """Take out the first `count` pairs of the parts that are `wanted`, or as many as there are."""
         self._cut()
-        found: list[Stretch] = []
-        others: list[Stretch] = []
-        while self._stretches and count:
-            stretch = self._stretches.popleft()
-            if not wanted(stretch):
-                others.append(stretch)
+        found: list[PreparedPairs] = []
+        others: list[PreparedPairs] = []
+        while self._parts and count:
+            prepared = self._parts.popleft()
+            if not wanted(prepared):
+                others.append(prepared)
                 continue
-            if len(stretch) > count:
-                self._stretches.appendleft(stretch.take(slice(count, None)))
-                stretch = stretch.take(slice(count))
-            found.append(stretch)
-            self._size -= len(stretch)
-            count -= len(stretch)
-        self._stretches.extendleft(reversed(others))
+            if len(prepared) > count:
+                self._parts.appendleft(prepared.take(slice(count, None)))
+                prepared = prepared.take(slice(count))
+            found.append(prepared)
+            self._size -= len(prepared)
+            count -= len(prepared)
+        self._parts.extendleft(reversed(others))
         return found
 
     def _cut(self) -> None:
         if self._taken:
-            self._stretches[0] = self._stretches[0].take(slice(self._taken, None))
+            self._parts[0] = self._parts[0].take(slice(self._taken, None))
             self._taken = 0
 
 
@@ -265,5 +263,5 @@ class Unread(DraftSource):
             claimed = await self._ledger.claim(self._ahead * self._capacity)
             self._ended = not claimed
             for pairs in claimed:
-                self._queues[pairs.direction].append(unread(pairs))
+                self._queues[pairs.direction].append(as_wanted(pairs))
         return queue.draft(self._capacity, self) if len(queue) else None

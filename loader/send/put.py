@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from loader.errors import Refused, Retryable
 from loader.model import Outcome, Result
 from loader.send import api, replies
-from loader.send.clocks import timestamp
 from loader.send.gateway import Gateway, Superseded
 from loader.send.outcomes import Record, failed, written
 from loader.send.outgoing import Draft
+from loader.text import timestamp
 
 SHARED_TIME = timedelta(milliseconds=10)
 """Answers of so long get the same time, too early by less than that: the journal then keeps one result for them."""

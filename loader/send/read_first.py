@@ -16,7 +16,7 @@ from loader.model import Direction, concatenate
 from loader.send.clocks import FRESH_SECONDS, Clocks, Moment
 from loader.send.judging import Judge, Merging
 from loader.send.lookup import Lookup, LotLedger
-from loader.send.outgoing import Draft, DraftSource, Queue, joined, longest, unread
+from loader.send.outgoing import Draft, DraftSource, Queue, as_wanted, joined, longest
 from loader.send.reading import RECORDS_PER_READ, Current
 
 WAIT_SECONDS = 30.0
@@ -87,22 +87,22 @@ class ReadFirst(DraftSource):
     async def renew(self, draft: Draft) -> None:
         """Look a draft up once more, together with others that wait and are about as old."""
         async with self._renewing:  # A task that waits here may find its draft renewed by the one before.
-            while len(draft) and self.is_old(draft.stretch.read_at):
+            while len(draft) and self.is_old(draft.prepared.read_at):
                 drafts = self._like(draft)
                 for each in drafts:
                     each.renewing = True
-                stretch = await self._lookup.own_end(unread(concatenate([each.wanted for each in drafts])))
+                prepared = await self._lookup.own_end(as_wanted(concatenate([each.wanted for each in drafts])))
                 for each in drafts:
-                    each.become(stretch.take(np.isin(stretch.pairs.numbers, each.numbers)))
+                    each.become(prepared.take(np.isin(prepared.to_send.numbers, each.numbers)))
 
     def _like(self, draft: Draft) -> list[Draft]:
         """Return a draft, and others that one reading does for as well."""
         found, size = [draft], len(draft)
         for other in self.handed_out:
-            waits = other is not draft and not other.has_left and self._is_late(other.stretch.read_at)
+            waits = other is not draft and not other.has_left and self._is_late(other.prepared.read_at)
             if (
                 waits
-                and other.stretch.pairs.direction == draft.stretch.pairs.direction
+                and other.prepared.to_send.direction == draft.prepared.to_send.direction
                 and size + len(other) <= RECORDS_PER_READ
             ):
                 found.append(other)
@@ -130,8 +130,8 @@ class ReadFirst(DraftSource):
         if lot is None:
             self._ended = True
             return
-        for stretch in await self._lookup.lot(lot):
-            self._queues[stretch.pairs.direction].append(stretch)
+        for prepared in await self._lookup.lot(lot):
+            self._queues[prepared.to_send.direction].append(prepared)
 
     async def _look_up_first(self, queue: Queue) -> None:
         """Look up, from their own end, the first pairs that were not yet, or long ago.
@@ -139,7 +139,7 @@ class ReadFirst(DraftSource):
         They go behind those whose reading is young, which other tasks may have put first meanwhile: so each request
         that reads is full, and what was read first is sent first.
         """
-        late = queue.take(max(self._capacity, RECORDS_PER_READ), lambda stretch: self._is_late(stretch.read_at))
+        late = queue.take(max(self._capacity, RECORDS_PER_READ), lambda prepared: self._is_late(prepared.read_at))
         read = await self._lookup.own_end(joined(late))
-        young = queue.take(len(queue), lambda stretch: not self._is_late(stretch.read_at))
+        young = queue.take(len(queue), lambda prepared: not self._is_late(prepared.read_at))
         queue.put_first([*young, read])

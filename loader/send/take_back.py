@@ -9,13 +9,14 @@ from typing import NamedTuple
 from loader.errors import ApiError
 from loader.model import WHOLE_PAIR, AssociationType, Direction, Pair, Result, Singles, Types
 from loader.send.batch import Batch
-from loader.send.clocks import Moment, timestamp
+from loader.send.clocks import Moment
 from loader.send.gateway import Gateway
 from loader.send.give_back import WhileYoung
 from loader.send.outcomes import Record, failed, outcome, plain
 from loader.send.outgoing import Draft
 from loader.send.reading import CurrentAssociations, Reading, read_fresh
 from loader.send.take_off import TakeOff
+from loader.text import timestamp
 
 NOTHING: Types = frozenset()
 

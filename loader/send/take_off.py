@@ -14,11 +14,11 @@ from loader.model import WHOLE_PAIR, Numbers, Pair
 from loader.send import api
 from loader.send.api import Request
 from loader.send.batch_replies import archived
-from loader.send.clocks import timestamp
 from loader.send.gateway import Gateway, Superseded
 from loader.send.outcomes import Record, failed, numbers_of, outcome, plain
 from loader.send.outgoing import Draft
 from loader.send.refusals import after_refusal
+from loader.text import timestamp
 
 RECORDS_PER_ARCHIVE = 100
 """From records in one `batch/archive` (HubSpot's reference of version 2026-09)."""

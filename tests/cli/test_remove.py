@@ -425,7 +425,7 @@ def test_a_crash_at_the_request_never_loses_the_way_back(
         real = Gateway.call
 
         async def crash(self: Gateway, request: Any, *given: Any, **more: Any) -> Any:
-            is_removal = type(request).__module__ == "loader.send.take_off"
+            is_removal = request.__module__ == "loader.send.take_off"
             found = await real(self, request, *given, **more) if took_effect or not is_removal else None
             if is_removal:
                 raise Crash

@@ -8,7 +8,7 @@ from loader.errors import ApiError
 from loader.model import Direction, Intent, Pair, Pairs, Types
 from loader.send.clocks import Moment
 from loader.send.links import Links, links_of
-from loader.send.outgoing import Draft, DraftSource, unread
+from loader.send.outgoing import Draft, DraftSource, as_wanted
 from loader.send.reading import Reading
 
 Found = Mapping[str, Mapping[str, Types]]
@@ -38,7 +38,7 @@ def by_record(links: Links) -> dict[str, dict[str, Types]]:
 
 def draft_of(given: Iterable[Pair]) -> Draft:
     """Return pairs as a request in preparation, sent as they are."""
-    return Draft(unread(pairs_of(given)), DraftSource())
+    return Draft(as_wanted(pairs_of(given)), DraftSource())
 
 
 def pairs_of(given: Iterable[Pair], direction: Direction = ("0-1", "0-2")) -> Pairs:

@@ -27,12 +27,12 @@ from loader.errors import (
 from loader.model import AssociationType, Outcome, Pair
 from loader.send import replies
 from loader.send.api import Request
-from loader.send.clocks import timestamp
 from loader.send.gateway import Delivered, Gateway
 from loader.send.portal import Account, GatewayPortal
 from loader.send.put import Put
 from loader.send.replies import Reply
 from loader.settings import Rate, Secret
+from loader.text import timestamp
 from tests.stages.columns import draft_of
 from tests.stages.fake_time import clock, run
 from tests.stages.scripted_server import (

@@ -11,9 +11,9 @@ import pytest
 from loader.errors import ConnectionFault, Unauthorized
 from loader.model import AssociationType, Outcome, Pair, Types
 from loader.send import api
-from loader.send.clocks import timestamp
 from loader.send.replies import Reply
 from loader.send.take_back import GONE, TakeBack, removal
+from loader.text import timestamp
 from tests.stages.columns import draft_of
 from tests.stages.fake_time import run
 from tests.stages.scripted_server import NOW, Script, Server, amid_others, answer, make
