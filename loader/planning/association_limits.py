@@ -12,7 +12,7 @@ from loader.model import AssociationType, Direction, Specification, Types
 from loader.planning.association_types import AssociationTypes
 from loader.planning.names import Portal, learn
 from loader.planning.staging import Staging
-from loader.send.reading import RECORDS_PER_READ, Current
+from loader.send.reading import RECORDS_PER_READ, CurrentAssociations
 from loader.text import counted
 
 NO_LIMIT = 500_000
@@ -40,7 +40,7 @@ async def reject_beyond_limits(
     specifications: Mapping[int, Specification],
     types: AssociationTypes,
     portal: Limits,
-    current: Current,
+    current: CurrentAssociations,
 ) -> None:
     """Reject the pairs that would pass a limit, in the order of their rows; those that the record has count as held.
 

@@ -29,7 +29,7 @@ from loader.planning.own_keys import RecordFinder, look_up
 from loader.planning.staging import Staging
 from loader.read import Input
 from loader.reasons import explain
-from loader.send.reading import RECORDS_PER_READ, Current
+from loader.send.reading import RECORDS_PER_READ, CurrentAssociations
 from loader.settings import Rate, Settings
 from loader.stopping import Stop
 
@@ -86,7 +86,7 @@ class Destination:
 
     portal: PortalWithRecords | None
     portal_id: str | None
-    current: Current | None = None
+    current: CurrentAssociations | None = None
 
 
 async def resolve_and_group(

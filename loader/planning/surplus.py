@@ -13,7 +13,7 @@ from loader.journal.scope import ScopeTypes, Surplus, UnreadScope
 from loader.model import NO_TYPES, WHOLE_PAIR, AssociationType, Direction, Outcome, Types
 from loader.send.judging import renamed
 from loader.send.outcomes import plain
-from loader.send.reading import Current
+from loader.send.reading import CurrentAssociations
 from loader.text import timestamp
 
 Label = tuple[Direction, AssociationType]
@@ -42,7 +42,7 @@ class ScopeRead:
     tally: Tally
 
 
-async def read_scope(current: Current, scope: UnreadScope, now: Callable[[], datetime]) -> ScopeRead:
+async def read_scope(current: CurrentAssociations, scope: UnreadScope, now: Callable[[], datetime]) -> ScopeRead:
     """Read records in scope, all of what each has; raises Fatal when no request can succeed.
 
     A record whose reading is cut short or refused is unread as a whole: nothing that was seen of it counts.

@@ -91,6 +91,7 @@ async def open_gateway(
             limiter,
             credential(credentials, settings.connection.api_version),
             around,
+            version=settings.connection.api_version,
             max_attempts=settings.send.max_attempts,
             usage=None if oauth else daily_usage(settings.connection.api_version),
             account=account_details(settings.connection.api_version),

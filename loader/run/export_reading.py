@@ -125,7 +125,6 @@ class ExportReading:
         self._written = target.state.lines
         self._current = CurrentAssociations(
             gateway,
-            version=session.settings.connection.api_version,
             first=FIRST_RECORDS,
             most_associations=MOST_ASSOCIATIONS,
         )

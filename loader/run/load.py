@@ -367,7 +367,7 @@ class _Load:
         settings = replace(self.settings, send=replace(self.settings.send, method=method))
         waited = 0
         while True:
-            pool, waiting_pairs = sending(settings, journal, gateway, self.session.around)
+            pool, waiting_pairs = sending(settings, journal, gateway)
             await self.session.run_pool(pool, lambda: meter.progress(journal.counts, beyond=self._beyond))
             if not (waiting := waiting_pairs()):
                 return

@@ -97,7 +97,7 @@ async def plan_removals(journal: AsyncJournal[LoadJournal], gateway: Gateway, se
     Raises TooManyRemovals when that is more than `--max-removals` allows; the next command finds it out anew.
     """
     settings = session.settings
-    current = CurrentAssociations(gateway, version=settings.connection.api_version)
+    current = CurrentAssociations(gateway)
     await read_all_in_scope(journal, current, session)
     removals, associations = await journal.call(LoadJournal.plan_removals)
     examples = await journal.call(first_removals)
@@ -179,9 +179,6 @@ async def taking_off(journal: AsyncJournal[LoadJournal], gateway: Gateway, sessi
     Each is read once more, just before: what came meanwhile stays.
     """
     await journal.call(LoadJournal.begin_removals, turn)
-    settings, around = session.settings, session.around
-    version = settings.connection.api_version
-    action = TakeOff(gateway, version=version, now=around.now)
-    judge, most = Mirroring(journal.held.unlabelled), min(MOST_WORKERS, workers(settings))
-    pool, _ = read_first(journal, action, judge, gateway, around, version=version, workers=most)
+    judge, most = Mirroring(journal.held.unlabelled), min(MOST_WORKERS, workers(session.settings))
+    pool, _ = read_first(journal, TakeOff(gateway), judge, gateway, workers=most)
     return pool

@@ -186,8 +186,7 @@ async def plan_rows(
     reading of the associations that records have; None: as many as a load makes. Raises UsageError, Retryable or Fatal.
     """
     settings, send = session.settings, session.settings.send
-    version = settings.connection.api_version
-    current = CurrentAssociations(gateway, version=version, attempts=attempts) if gateway else None
+    current = CurrentAssociations(gateway, attempts=attempts) if gateway else None
     resolution = await resolve_and_group(
         staging,
         settings,
@@ -226,7 +225,7 @@ async def _with_removals(
 async def _with_what_is_there(session: Session, gateway: Gateway, path: Path, event: Planned) -> Planned:
     """Look up what the pairs of a planned journal have already, and return the plan with that."""
     settings = session.settings
-    current = CurrentAssociations(gateway, version=settings.connection.api_version, attempts=ATTEMPTS)
+    current = CurrentAssociations(gateway, attempts=ATTEMPTS)
     async with AsyncJournal(LoadJournal(path)) as journal:
         await journal.call(Journal.limit, settings.send.limit)
         done = 0

@@ -49,7 +49,7 @@ async def look_at_removals(
     """
     names = await session.stop.unless(type_names(portal, journal.held.directions()))
     await journal.call(Journal.remember, labels=names.labels)
-    current = CurrentAssociations(gateway, version=session.settings.connection.api_version, attempts=attempts)
+    current = CurrentAssociations(gateway, attempts=attempts)
     judge = judge_of(session.settings, journal.held)
     found = await session.stop.unless(_look(journal, current, judge, session.notify))
     await journal.claim_again()

@@ -8,7 +8,7 @@ from typing import Any
 from loader.journal import AsyncJournal, Journal
 from loader.run.connection import workers
 from loader.send.batch import Batch
-from loader.send.gateway import Gateway, Surroundings
+from loader.send.gateway import Gateway
 from loader.send.judging import Judge, Merging, Removing, Replacing
 from loader.send.outgoing import Unread
 from loader.send.pool import Action, Pool
@@ -29,20 +29,17 @@ READERS = 3
 """Lots that are looked up at the same time: one after the other, a second night would wait for its answers."""
 
 
-def sending(
-    settings: Settings, journal: AsyncJournal[Any], gateway: Gateway, around: Surroundings
-) -> tuple[Pool, Callable[[], int]]:
+def sending(settings: Settings, journal: AsyncJournal[Any], gateway: Gateway) -> tuple[Pool, Callable[[], int]]:
     """Return the pool that sends all that has no outcome, and what tells how many pairs it leaves for the next one."""
-    version = settings.connection.api_version
     action: Action
     if settings.removes:
-        action = TakeOff(gateway, version=version, now=around.now)
+        action = TakeOff(gateway)
         worker_count = min(MOST_BATCHES, workers(settings))
     elif settings.send.method == "put":
-        action = Put(gateway, version=version, now=around.now)
+        action = Put(gateway)
         worker_count = workers(settings)
     else:
-        action = Batch(gateway, version=version, max_attempts=settings.send.max_attempts, now=around.now)
+        action = Batch(gateway)
         worker_count = min(MOST_BATCHES, workers(settings))
     if settings.send.unread:
         # Half of what may be under way is claimed at once, more where the limit is high.
@@ -52,7 +49,7 @@ def sending(
         unread = Unread(journal, capacity=action.capacity, ahead=max(1, ahead))
         return Pool(journal, [unread], action, gateway, workers=worker_count), lambda: 0
     judge = judge_of(settings, journal.held)
-    pool, pairs = read_first(journal, action, judge, gateway, around, version=version, workers=worker_count)
+    pool, pairs = read_first(journal, action, judge, gateway, workers=worker_count)
     return pool, lambda: pairs.waiting
 
 
@@ -61,21 +58,11 @@ def read_first(
     action: Action,
     judge: Judge,
     gateway: Gateway,
-    around: Surroundings,
     *,
-    version: str,
     workers: int,
 ) -> tuple[Pool, ReadFirst]:
     """Return a pool whose pairs are looked up just before they are sent, and these pairs."""
-    pairs = ReadFirst(
-        journal,
-        CurrentAssociations(gateway, version=version),
-        capacity=action.capacity,
-        clock=around.clock,
-        now=around.now,
-        fresh_seconds=lambda: gateway.fresh_seconds,
-        judge=judge,
-    )
+    pairs = ReadFirst(journal, CurrentAssociations(gateway), judge, capacity=action.capacity)
     return Pool(journal, [pairs] * READERS, action, gateway, workers=workers), pairs
 
 

@@ -209,7 +209,7 @@ class Session:
             self._gateway = gateway
             self.doing = self.doing or "Asking HubSpot"
             try:
-                yield gateway, GatewayPortal(gateway, version=self.settings.connection.api_version, attempts=attempts)
+                yield gateway, GatewayPortal(gateway, attempts=attempts)
             finally:
                 self._gateway = None
 

@@ -180,15 +180,12 @@ class _Undo:
 
         action = TakeBack(
             gateway,
-            version=self.settings.connection.api_version,
             labels=names.labels,
             intend=intend,
             intended=await self.journal.call(UndoJournal.intended),
             catch_up=catch_up,
-            now=self.session.around.now,
             replaced=self.journal.held.replaced,
             singles=names.singles,
-            max_attempts=self.settings.send.max_attempts,
         )
         worker_count = min(MOST_TAKERS, workers(self.settings))
         for turn in sorted({0, *self.journal.held.lots.turns.tolist()}, reverse=True):
@@ -200,12 +197,7 @@ class _Undo:
 
     async def _give_back(self, gateway: Gateway) -> None:
         """Give other pairs the types back that they lost by the run; what is cut short is done by the next command."""
-        action = GiveBack(
-            gateway,
-            version=self.settings.connection.api_version,
-            max_attempts=self.settings.send.max_attempts,
-            now=self.session.around.now,
-        )
+        action = GiveBack(gateway)
         demoted = list((await self.journal.call(UndoJournal.demotions)).items())
         for start in range(0, len(demoted), GiveBack.capacity):
             statuses = await action.apply(dict(demoted[start : start + GiveBack.capacity]))

@@ -36,7 +36,6 @@ from loader.send.gateway import Gateway
 from loader.send.outgoing import Unread
 from loader.send.pool import Pool
 from loader.send.portal import Account, GatewayPortal
-from loader.send.reading import CurrentAssociations
 from loader.text import counted
 
 MOST_READERS = 8
@@ -206,12 +205,11 @@ class _Verification:
                 self.notify(Note(f"Some rows seem to be {what}; they are checked again in {seconds:.2g} s."))
                 await self.session.stop.unless(asyncio.sleep(seconds))
             action = Compare(
-                CurrentAssociations(gateway, version=self.settings.connection.api_version),
+                gateway,
                 plain=names.plain,
                 exact=self.settings.send.existing == "replace",
                 removed=self.settings.removes,
                 final=last,
-                now=self.session.around.now,
             )
             outgoing = [Unread(journal, capacity=action.capacity, ahead=1)]
             pool = Pool(journal, outgoing, action, gateway, workers=min(MOST_READERS, workers(self.settings)))

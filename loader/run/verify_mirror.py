@@ -32,7 +32,7 @@ async def find_surplus(journal: AsyncJournal[LoadJournal], gateway: Gateway, ses
     were exempt, because a row of theirs failed: of these nothing is recorded. What seems to be there is read again
     after `--wait`, because reads may lag behind writes.
     """
-    current = CurrentAssociations(gateway, version=session.settings.connection.api_version)
+    current = CurrentAssociations(gateway)
     wait = session.settings.verify.wait
     for seconds in (0.0, wait) if wait else (0.0,):
         if seconds:

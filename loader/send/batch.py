@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +16,6 @@ from loader.send.outcomes import Record, divided, failed, numbers_of, outcome, o
 from loader.send.outgoing import Draft
 from loader.send.reading import CurrentAssociations
 from loader.send.refusals import MOST_REFUSALS, after_refusal, halves
-from loader.text import timestamp
 
 PAIRS_PER_CREATE = 2000
 """In one batch/create (guide "Associations v4")."""
@@ -58,12 +56,9 @@ class Batch:
 
     capacity = PAIRS_PER_CREATE
 
-    def __init__(self, gateway: Gateway, *, version: str, max_attempts: int, now: Callable[[], datetime]) -> None:
+    def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._version = version
-        self._max_attempts = max_attempts
-        self._now = now
-        self._current = CurrentAssociations(gateway, version=version)
+        self._current = CurrentAssociations(gateway)
 
     async def apply(self, draft: Draft, record: Record) -> None:
         """Send pairs until each has an outcome; raises Fatal or Stopped."""
@@ -87,7 +82,7 @@ class Batch:
         draft = step.draft
         try:
             delivered = await self._gateway.call(
-                lambda: api.create(draft.pairs, self._version),
+                lambda: api.create(draft.pairs, self._gateway.version),
                 lambda reply: created_pairs(reply, draft.pairs),
                 draft=draft,
                 largest=LARGEST_ANSWER,
@@ -137,7 +132,7 @@ class Batch:
         created = self._made(made, (), status=delivered.status, attempts=attempts)
         refused = self._refused(merged, attempts)
         alone = len(absent) == 1 and answer.unexplained is not None
-        if absent and (alone or step.unmentioned >= self._max_attempts):
+        if absent and (alone or step.unmentioned >= self._gateway.max_attempts):
             left, _ = divided(pairs, set(absent))
             step.draft.done()
             why = answer.unexplained or ServerFault(
@@ -153,15 +148,15 @@ class Batch:
         return _Answered(created, refused, [step._replace(draft=draft, read_back=None) for draft in drafts])
 
     def _made(self, pairs: Pairs, labels: tuple[str, ...], *, status: int, attempts: int) -> list[Outcome]:
-        result = plain("created", finished_at=timestamp(self._now()), http_status=status, attempts=attempts)
+        result = plain("created", finished_at=self._gateway.clocks.timestamp(), http_status=status, attempts=attempts)
         result = result._replace(labels=labels)
         loses = pairs.where(lambda intent: bool(intent.gone))
         replaced = outcomes(pairs.take(loses), result._replace(status="replaced"))
         return outcomes(pairs.take(~loses), result) + replaced
 
     def _refused(self, refused: Sequence[tuple[Pair, Refused]], attempts: int) -> list[Outcome]:
-        moment = timestamp(self._now())
+        moment = self._gateway.clocks.timestamp()
         return [outcome(pair, failed(error, attempts=attempts, finished_at=moment)) for pair, error in refused]
 
     def _failed(self, pairs: Pairs, error: ApiError, attempts: int) -> list[Outcome]:
-        return outcomes(pairs, failed(error, attempts=attempts, finished_at=timestamp(self._now())))
+        return outcomes(pairs, failed(error, attempts=attempts, finished_at=self._gateway.clocks.timestamp()))

@@ -1,14 +1,13 @@
 """The action of a verification: what the rows want, held against what HubSpot has; it changes nothing there."""
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 
 from loader.model import WHOLE_PAIR, Direction, Outcome, Types
+from loader.send.gateway import Gateway
 from loader.send.judging import same_types
 from loader.send.outcomes import Record, failed, outcomes, plain
 from loader.send.outgoing import Draft
 from loader.send.reading import CurrentAssociations
-from loader.text import timestamp
 
 
 class Compare:
@@ -24,26 +23,24 @@ class Compare:
 
     def __init__(
         self,
-        current: CurrentAssociations,
+        gateway: Gateway,
         *,
         plain: Mapping[Direction, Types],
         exact: bool,
         removed: bool,
         final: bool,
-        now: Callable[[], datetime],
     ) -> None:
-        self._current = current
+        self._current = CurrentAssociations(gateway)
         self._plain = plain
         self._exact = exact
         self._removed = removed
         self._final = final
-        self._now = now
 
     async def apply(self, draft: Draft, record: Record) -> None:
         """Record the outcomes of those pairs that can be judged now: `same`, `other`, `missing` or `failed`."""
         pairs = draft.pairs
         reading = await self._current.read(pairs.direction, pairs.from_ids)
-        moment = timestamp(self._now())
+        moment = self._current.clocks.timestamp()
         found: list[Outcome] = []
         for record_id, error in reading.unreadable.items():
             mask = pairs.from_ids == record_id

@@ -138,6 +138,7 @@ class Gateway:
     `held_up` is called when a request begins to wait for the end of what may be an outage: another one should then be
     tried, as only that tells an outage from a request that always fails.
 
+    `version` is that of HubSpot's API, one of `api.VERSIONS`.
     `usage` is the request that asks how much of the day's quota is left, None where this credential has no part in it.
     `account` is the one that asks whose portal it is: any answer to it shows HubSpot at work.
     `say` gets sentences that a person who watches should know; `host` is what people call the server.
@@ -150,6 +151,7 @@ class Gateway:
         credential: StaticToken | OAuthToken,
         surroundings: Surroundings,
         *,
+        version: str,
         max_attempts: int,
         usage: Request | None = None,
         account: Request | None = None,
@@ -162,8 +164,9 @@ class Gateway:
         self.credential = credential
         self._clock, self._now, self._uniform = surroundings.clock, surroundings.now, surroundings.uniform
         self._permit = surroundings.permit
+        self.version = version
         self.max_attempts = max_attempts
-        self.clocks = Clocks(surroundings.clock, surroundings.now)
+        self.clocks = Clocks(surroundings.clock, surroundings.now, self._fresh_seconds)
         self._loop = asyncio.get_running_loop()
         self._calls = 0
         self._door = asyncio.Lock()
@@ -179,8 +182,7 @@ class Gateway:
         self.usage = usage
         self._account = account
 
-    @property
-    def fresh_seconds(self) -> float:
+    def _fresh_seconds(self) -> float:
         """How old a reading may be when its request leaves: at least the time of `FRESH_REQUESTS` requests."""
         rate = self.limiter.rate
         return max(FRESH_SECONDS, FRESH_REQUESTS * rate.seconds / rate.requests)

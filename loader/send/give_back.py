@@ -5,8 +5,7 @@ gets it back, if it is still there and no third one was made the primary one sin
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from loader.send.clocks import Moment
 from loader.send.gateway import Gateway
 from loader.send.outgoing import Draft, DraftSource, PreparedPairs
 from loader.send.pool import Action
-from loader.send.reading import CurrentAssociations, Reading, read_fresh
+from loader.send.reading import CurrentAssociations, Reading
 
 GIVEN, KEPT, LEFT, FAILED = "given", "kept", "left", "failed"
 """What may become of it: given back; never lost; the pair is gone, or another one is primary; HubSpot refused it."""
@@ -35,7 +34,7 @@ class WhileYoung(DraftSource):
 
     def is_old(self, moment: Moment) -> bool:
         """Return True when nothing may be written on what was read then."""
-        return self._gateway.clocks.age(moment) > self._gateway.fresh_seconds
+        return self._gateway.clocks.is_old(moment)
 
     async def renew(self, draft: Draft) -> None:
         """Give the pairs up."""
@@ -74,11 +73,9 @@ class GiveBack:
 
     capacity = 1000
 
-    def __init__(self, gateway: Gateway, *, version: str, max_attempts: int, now: Callable[[], datetime]) -> None:
-        self._clocks = gateway.clocks
-        self._current = CurrentAssociations(gateway, version=version)
-        batch = Batch(gateway, version=version, max_attempts=max_attempts, now=now)
-        self._giving = WhileYoung(gateway, batch)
+    def __init__(self, gateway: Gateway) -> None:
+        self._current = CurrentAssociations(gateway)
+        self._giving = WhileYoung(gateway, Batch(gateway))
 
     async def apply(self, demoted: Mapping[int, Demotion]) -> dict[int, str]:
         """Return what became of each, by number; raises Fatal when no request can succeed, Stopped at the run's end."""
@@ -93,7 +90,7 @@ class GiveBack:
 
     async def _once(self, direction: Direction, demoted: Mapping[int, Demotion]) -> dict[int, str]:
         records = [int(each.object_id) for each in demoted.values()]
-        reading, read_at = await read_fresh(self._current, self._clocks, direction, records)
+        reading, read_at = await self._current.read_fresh(direction, records)
         found = {number: _state_of(each, reading) for number, each in demoted.items()}
         given = {}
         for number, status in found.items():

@@ -5,9 +5,8 @@ look from the other end, where fewer records do for many pairs, can only say tha
 one end may be blind, and may call a type by a name that is not known at the other.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -27,13 +26,12 @@ from loader.model import (
     Singles,
     hides_leads,
 )
-from loader.send.clocks import Clocks, Moment
+from loader.send.clocks import Moment
 from loader.send.judging import Case, Judge, Judgement, cases, renamed
 from loader.send.outcomes import divided, failed, outcomes, plain
 from loader.send.outgoing import PreparedPairs, as_wanted
-from loader.send.reading import Current, Reading, read_fresh
+from loader.send.reading import CurrentAssociations, Reading
 from loader.send.replies import printable
-from loader.text import timestamp
 
 Lacking = tuple[Case, Judgement]
 """Pairs for which there is something to send."""
@@ -70,13 +68,9 @@ class Lookup:
     holds their numbers.
     """
 
-    def __init__(
-        self, ledger: LotLedger, current: Current, *, clocks: Clocks, now: Callable[[], datetime], judge: Judge
-    ) -> None:
+    def __init__(self, ledger: LotLedger, current: CurrentAssociations, judge: Judge) -> None:
         self._ledger = ledger
         self._current = current
-        self._clocks = clocks
-        self._now = now
         self._judge = judge
         self.waiting: set[int] = set()
 
@@ -89,7 +83,7 @@ class Lookup:
         blind = hides_leads(lot.other.direction) or self._judge.removes
         seen = lot.other.take(slice(0)) if blind else lot.other
         records = np.concatenate((lot.own.from_ids, seen.to_ids))
-        reading, read_at = await read_fresh(self._current, self._clocks, lot.direction, records)
+        reading, read_at = await self._current.read_fresh(lot.direction, records)
         single = self._ledger.singles.get(lot.own.direction, {})
         primary = lot.own.where(lambda intent: not single.keys().isdisjoint(intent.types))
         own = [
@@ -105,7 +99,7 @@ class Lookup:
     async def own_end(self, prepared: PreparedPairs) -> PreparedPairs:
         """Look pairs up from their own end; return those that lack something."""
         pairs = prepared.wanted
-        reading, read_at = await read_fresh(self._current, self._clocks, pairs.direction, pairs.from_ids)
+        reading, read_at = await self._current.read_fresh(pairs.direction, pairs.from_ids)
         return await self._prepared(pairs, reading, read_at, prepared.shown)
 
     def _without_complete(
@@ -154,7 +148,7 @@ class Lookup:
             empty, had_some = empty.take(loses), had_some[loses]
         if len(empty):
             back = empty.direction[::-1]
-            other, _ = await read_fresh(self._current, self._clocks, back, empty.to_ids)
+            other, _ = await self._current.read_fresh(back, empty.to_ids)
             held, _ = other.held(empty.to_ids, empty.from_ids)
             must_agree = had_some & (not self._judge.removes) | hides_leads(empty.direction)
             odd = np.isin(empty.to_ids, list(other.unreadable)) | (held > 0) & must_agree
@@ -184,7 +178,7 @@ class Lookup:
                 self._record(pairs.take(case.places), "unchanged")
             elif case.judgement.refusal is not None:
                 reason, message = case.judgement.refusal
-                result = plain("rejected", finished_at=timestamp(self._now()))
+                result = plain("rejected", finished_at=self._current.clocks.timestamp())
                 result = result._replace(error_category=reason, error_message=message)
                 self._ledger.record(outcomes(pairs.take(case.places), result))
             elif not self._judge.exact and case.now & case.pair.contested - frozenset(case.pair.types):
@@ -211,7 +205,7 @@ class Lookup:
         primaries = _new_primaries(judged, self._ledger.singles)
         readings = {"from": reading}
         if records := [int(each.pair.to_object_id) for each in primaries if each.end == "to"]:
-            readings["to"], _ = await read_fresh(self._current, self._clocks, pairs.direction[::-1], records)
+            readings["to"], _ = await self._current.read_fresh(pairs.direction[::-1], records)
         return _losing_primaries(primaries, readings)
 
     def _fail_unreadable(self, pairs: Pairs, records: Numbers, reading: Reading, left: np.ndarray) -> None:
@@ -225,12 +219,12 @@ class Lookup:
         why = (
             "" if isinstance(error, RecordMerged) else ", because what the record is associated with could not be read"
         )
-        result = failed(error, attempts=0, finished_at=timestamp(self._now()))
+        result = failed(error, attempts=0, finished_at=self._current.clocks.timestamp())
         result = result._replace(error_message=printable(f"nothing was sent{why}: {error.message}"))
         self._ledger.record(outcomes(pairs, result))
 
     def _record(self, pairs: Pairs, status: str) -> None:
-        self._ledger.record(outcomes(pairs, plain(status, finished_at=timestamp(self._now()))))
+        self._ledger.record(outcomes(pairs, plain(status, finished_at=self._current.clocks.timestamp())))
 
 
 def _to_send(pairs: Pairs, lacking: Sequence[Lacking], unchanged: Mapping[int, int], read_at: Moment) -> PreparedPairs:

@@ -43,9 +43,9 @@ class GatewayPortal:
     before the screen; None: the gateway's.
     """
 
-    def __init__(self, gateway: Gateway, *, version: str, attempts: int | None = None) -> None:
+    def __init__(self, gateway: Gateway, *, attempts: int | None = None) -> None:
         self._gateway = gateway
-        self._version = version
+        self._version = gateway.version
         self._attempts = attempts
         self._most = attempts or gateway.max_attempts
         self.portal_id: str | None = None

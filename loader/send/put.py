@@ -1,6 +1,5 @@
 """The action of a load: one PUT for one pair, with all its association types."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from loader.errors import Refused, Retryable
@@ -20,10 +19,8 @@ class Put:
 
     capacity = 1
 
-    def __init__(self, gateway: Gateway, *, version: str, now: Callable[[], datetime]) -> None:
+    def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._version = version
-        self._now = now
         self._since = self._until = datetime.max.replace(tzinfo=UTC)
         self._text = ""
 
@@ -31,7 +28,7 @@ class Put:
         """Send one pair and record its outcome, none if nothing is left to send; raises Fatal or Stopped otherwise."""
         try:
             answer = await self._gateway.call(
-                lambda: api.put(draft.pair, self._version),
+                lambda: api.put(draft.pair, self._gateway.version),
                 lambda reply: replies.created(reply, draft.pair),
                 draft=draft,
             )
@@ -48,7 +45,7 @@ class Put:
 
     def _finished_at(self) -> str:
         """Return what time it is, or was less than `SHARED_TIME` ago."""
-        now = self._now()
+        now = self._gateway.clocks.now()
         if not self._since <= now < self._until:
             self._since, self._until, self._text = now, now + SHARED_TIME, timestamp(now)
         return self._text

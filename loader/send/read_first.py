@@ -7,17 +7,16 @@ what is there, sent together with what the rows want, is right under either read
 import asyncio
 import math
 from collections import defaultdict
-from collections.abc import Callable, Coroutine
-from datetime import datetime
+from collections.abc import Coroutine
 
 import numpy as np
 
 from loader.model import Direction, concatenate
-from loader.send.clocks import FRESH_SECONDS, Clocks, Moment
-from loader.send.judging import Judge, Merging
+from loader.send.clocks import Moment
+from loader.send.judging import Judge
 from loader.send.lookup import Lookup, LotLedger
 from loader.send.outgoing import Draft, DraftSource, Queue, as_wanted, joined, longest
-from loader.send.reading import RECORDS_PER_READ, Current
+from loader.send.reading import RECORDS_PER_READ, CurrentAssociations
 
 WAIT_SECONDS = 30.0
 """So long pairs may wait until a request is full."""
@@ -28,27 +27,15 @@ class ReadFirst(DraftSource):
 
     Several tasks may ask for the next request side by side: each then looks up a lot of its own. No attempt leaves on a
     reading that is older than a minute: a request that waited, before its first attempt or a later one, is looked up
-    once more, together with all others that wait. `judge` says what is sent (default: what is there is kept).
-    `fresh_seconds` says how old a reading may be, `clock` is in seconds.
+    once more, together with all others that wait. `judge` says what is sent.
     """
 
-    def __init__(
-        self,
-        ledger: LotLedger,
-        current: Current,
-        *,
-        capacity: int,
-        clock: Callable[[], float],
-        now: Callable[[], datetime],
-        fresh_seconds: Callable[[], float] = lambda: FRESH_SECONDS,
-        judge: Judge | None = None,
-    ) -> None:
+    def __init__(self, ledger: LotLedger, current: CurrentAssociations, judge: Judge, *, capacity: int) -> None:
         super().__init__()
         self._ledger = ledger
-        self._clocks = Clocks(clock, now)
-        self._lookup = Lookup(ledger, current, clocks=self._clocks, now=now, judge=judge or Merging())
+        self._clocks = current.clocks
+        self._lookup = Lookup(ledger, current, judge)
         self._capacity = capacity
-        self._fresh_seconds = fresh_seconds
         self._queues: defaultdict[Direction, Queue] = defaultdict(Queue)
         self._renewing = asyncio.Lock()
         self._ended = False
@@ -78,11 +65,7 @@ class ReadFirst(DraftSource):
 
     def is_old(self, moment: Moment) -> bool:
         """Return True when nothing may be written on what was read then."""
-        return self._clocks.age(moment) > self._fresh_seconds()
-
-    def _is_late(self, moment: Moment) -> bool:
-        """Return True for what is old, or will be in a moment."""
-        return self._clocks.age(moment) > self._fresh_seconds() / 2
+        return self._clocks.is_old(moment)
 
     async def renew(self, draft: Draft) -> None:
         """Look a draft up once more, together with others that wait and are about as old."""
@@ -99,7 +82,7 @@ class ReadFirst(DraftSource):
         """Return a draft, and others that one reading does for as well."""
         found, size = [draft], len(draft)
         for other in self.handed_out:
-            waits = other is not draft and not other.has_left and self._is_late(other.prepared.read_at)
+            waits = other is not draft and not other.has_left and self._clocks.is_late(other.prepared.read_at)
             if (
                 waits
                 and other.prepared.to_send.direction == draft.prepared.to_send.direction
@@ -139,7 +122,7 @@ class ReadFirst(DraftSource):
         They go behind those whose reading is young, which other tasks may have put first meanwhile: so each request
         that reads is full, and what was read first is sent first.
         """
-        late = queue.take(max(self._capacity, RECORDS_PER_READ), lambda prepared: self._is_late(prepared.read_at))
+        late = queue.take(max(self._capacity, RECORDS_PER_READ), lambda each: self._clocks.is_late(each.read_at))
         read = await self._lookup.own_end(joined(late))
-        young = queue.take(len(queue), lambda prepared: not self._is_late(prepared.read_at))
+        young = queue.take(len(queue), lambda each: not self._clocks.is_late(each.read_at))
         queue.put_first([*young, read])

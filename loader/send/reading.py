@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +13,7 @@ from loader.errors import ApiError, MissingScope, RecordMerged, Refused, Retryab
 from loader.model import NO_TYPES, Direction, Numbers, Pair, Types
 from loader.send import api, endings
 from loader.send.api import Request
-from loader.send.clocks import FRESH_SECONDS, Clocks, Moment
+from loader.send.clocks import FRESH_SECONDS, Moment
 from loader.send.gateway import Gateway
 from loader.send.links import NO_LINKS, Links, Page, associated, joined, united
 from loader.send.refusals import MOST_REFUSALS, halves, records_refused
@@ -122,26 +121,6 @@ def _places(known: Numbers, wanted: Numbers) -> tuple[npt.NDArray[np.intp], npt.
     return places, known[places] == wanted
 
 
-class Current(Protocol):
-    """Reads what records are associated with now."""
-
-    async def read(self, direction: Direction, records: WantedRecords) -> Reading:
-        """Return what was found of each record, or why it cannot be read."""
-
-
-async def read_fresh(
-    current: Current, clocks: Clocks, direction: Direction, records: WantedRecords
-) -> tuple[Reading, Moment]:
-    """Read records, once more where that took so long that it is old at its end; return when that was, too."""
-    for _ in range(MOST_READINGS):
-        began = clocks.moment()
-        reading = await current.read(direction, records)
-        read_at = reading.read_at or began
-        if clocks.age(read_at) <= FRESH_SECONDS:
-            return reading, read_at
-    return reading, clocks.moment()
-
-
 Begins = Mapping[int, str]
 """By record, where the page begins that is to be read; blank: the first."""
 
@@ -209,17 +188,15 @@ class CurrentAssociations:
         self,
         gateway: Gateway,
         *,
-        version: str,
         attempts: int | None = None,
         first: int = RECORDS_PER_READ,
         most_associations: int | None = None,
     ) -> None:
         self._gateway = gateway
-        self._version = version
         self._attempts = attempts
         self._first = first
         self._most_associations = most_associations or MOST_ASSOCIATIONS
-        self._clocks = gateway.clocks
+        self.clocks = gateway.clocks
         self._most: dict[Direction, int] = {}
 
     async def read(self, direction: Direction, records: WantedRecords) -> Reading:
@@ -233,6 +210,16 @@ class CurrentAssociations:
         async for left_at in self._pages(direction, records, found):
             oldest = min(oldest or left_at, left_at)
         return Reading(found.links, found.unreadable, oldest)
+
+    async def read_fresh(self, direction: Direction, records: WantedRecords) -> tuple[Reading, Moment]:
+        """Read records, once more where that took so long that it is old at its end; return when that was, too."""
+        for _ in range(MOST_READINGS):
+            began = self.clocks.moment()
+            reading = await self.read(direction, records)
+            read_at = reading.read_at or began
+            if self.clocks.age(read_at) <= FRESH_SECONDS:
+                return reading, read_at
+        return reading, self.clocks.moment()
 
     async def stream(
         self, direction: Direction, records: WantedRecords, unreadable: dict[int, ApiError]
@@ -275,13 +262,13 @@ class CurrentAssociations:
 
     async def _page(self, direction: Direction, batch: Numbers, begins: Begins) -> tuple[Page | Refused, Moment]:
         """Read one page of each record, or return why HubSpot refuses that; and when the request left."""
-        request = api.batch_read(direction, batch, begins, self._version)
+        request = api.batch_read(direction, batch, begins, self._gateway.version)
         read = partial(associated, requested=batch)
-        left_at = self._clocks.moment()
+        left_at = self.clocks.moment()
 
         def leaving() -> Request:
             nonlocal left_at
-            left_at = self._clocks.moment()
+            left_at = self.clocks.moment()
             return request
 
         try:

@@ -3,7 +3,6 @@ off is put back.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import NamedTuple
 
 from loader.errors import ApiError
@@ -14,9 +13,8 @@ from loader.send.gateway import Gateway
 from loader.send.give_back import WhileYoung
 from loader.send.outcomes import Record, failed, outcome, plain
 from loader.send.outgoing import Draft
-from loader.send.reading import CurrentAssociations, Reading, read_fresh
+from loader.send.reading import CurrentAssociations, Reading
 from loader.send.take_off import TakeOff
-from loader.text import timestamp
 
 NOTHING: Types = frozenset()
 
@@ -131,28 +129,23 @@ class TakeBack:
         self,
         gateway: Gateway,
         *,
-        version: str,
         labels: Mapping[str, str],
         intend: Callable[[Sequence[int]], Awaitable[None]],
         intended: Collection[int],
         catch_up: Callable[[], Awaitable[bool]],
-        now: Callable[[], datetime],
         replaced: bool = False,
         singles: Singles | None = None,
-        max_attempts: int = 8,
     ) -> None:
         self._gateway = gateway
         self._replaced = replaced
         self._singles = singles or {}
-        batch = Batch(gateway, version=version, max_attempts=max_attempts, now=now)
-        self._giving = WhileYoung(gateway, batch)
-        self._taking = WhileYoung(gateway, TakeOff(gateway, version=version, now=now))
-        self._current = CurrentAssociations(gateway, version=version)
+        self._giving = WhileYoung(gateway, Batch(gateway))
+        self._taking = WhileYoung(gateway, TakeOff(gateway))
+        self._current = CurrentAssociations(gateway)
         self._labels = labels
         self._intend = intend
         self._intended = intended
         self._catch_up = catch_up
-        self._now = now
 
     async def apply(self, draft: Draft, record: Record) -> None:
         """Record what becomes of the pairs, all of one direction (see `loader.model.TAKEN_BACK`).
@@ -165,7 +158,7 @@ class TakeBack:
         waited = False
         while pairs:
             records = [int(pair.object_id) for pair in pairs]
-            reading, read_at = await read_fresh(self._current, self._gateway.clocks, _direction(pairs[0]), records)
+            reading, read_at = await self._current.read_fresh(_direction(pairs[0]), records)
             other_end = await self._other_end(pairs, reading)
             unread = _unread(pairs, reading, other_end)
             steps = [
@@ -178,7 +171,7 @@ class TakeBack:
                 continue
             tried |= {step.pair.pair_id for step in steps if step.removal.needed}
             await self._intend([step.pair.pair_id for step in steps if step.removal.needed])
-            moment = timestamp(self._now())
+            moment = self._gateway.clocks.timestamp()
             results = await self._carry_out(steps, read_at) | {
                 number: failed(error, attempts=error.attempts, finished_at=moment) for number, error in unread.items()
             }
@@ -200,7 +193,7 @@ class TakeBack:
         }
         if not records:
             return Reading([], {})
-        found, _ = await read_fresh(self._current, self._gateway.clocks, direction[::-1], list(records))
+        found, _ = await self._current.read_fresh(direction[::-1], list(records))
         return found
 
     def _held_by_others(self, pair: Pair, reading: Reading, other_end: Reading) -> Types:
@@ -258,7 +251,7 @@ class TakeBack:
         }
         taken = await self._taking.apply(direction, to_lose, read_at)
         results = {number: result for number, result in (given | taken).items() if result.status == "failed"}
-        moment = timestamp(self._now())
+        moment = self._gateway.clocks.timestamp()
         for step in left:
             number = step.pair.pair_id
             if number not in results and (number not in goes or number in taken):

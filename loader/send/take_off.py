@@ -5,8 +5,7 @@ is for a caller that knows that they are labels.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 
 from loader.errors import Refused, Retryable
@@ -18,7 +17,6 @@ from loader.send.gateway import Gateway, Superseded
 from loader.send.outcomes import Record, failed, numbers_of, outcome, plain
 from loader.send.outgoing import Draft
 from loader.send.refusals import after_refusal
-from loader.text import timestamp
 
 RECORDS_PER_ARCHIVE = 100
 """From records in one `batch/archive` (HubSpot's reference of version 2026-09)."""
@@ -41,10 +39,8 @@ class TakeOff:
 
     capacity = 1000
 
-    def __init__(self, gateway: Gateway, *, version: str, now: Callable[[], datetime]) -> None:
+    def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._version = version
-        self._now = now
 
     async def apply(self, draft: Draft, record: Record) -> None:
         """Record what becomes of pairs, `removed` or `failed`, as soon as it is known; raises Fatal or Stopped."""
@@ -56,14 +52,14 @@ class TakeOff:
         """Make one request, record what it came to, and return what is still to be sent, with the attempts so far."""
         error: Refused | Retryable | None = None
         try:
-            answer = await self._gateway.call(lambda: _request(draft, self._version), archived, draft=draft)
+            answer = await self._gateway.call(lambda: _request(draft, self._gateway.version), archived, draft=draft)
         except Superseded:
             draft.done()
             return []
         except (Refused, Retryable) as failure:
             error = failure
         sent, others = _of_one_request(draft.pairs.each())
-        moment, again = timestamp(self._now()), [others]
+        moment, again = self._gateway.clocks.timestamp(), [others]
         attempts += error.attempts if error else answer.attempts
         if isinstance(error, Refused):
             refused, parts = after_refusal(error, sent)

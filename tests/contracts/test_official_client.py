@@ -224,7 +224,7 @@ async def test_records_are_found_as_the_official_client_finds_them(sandbox: Sand
     connection = ConnectionSettings(base_url=sandbox.url, credentials=Secret("any"), api_version="v4")
     values = ["Ada@Example.com", "nobody@example.com"]
     async with open_gateway(Settings(read=(), connection=connection), surroundings()) as gateway:
-        portal = GatewayPortal(gateway, version="v4")
+        portal = GatewayPortal(gateway)
         found = await portal.records(Question("0-1", "email"), values)
     body = BatchReadInputSimplePublicObjectId(
         id_property="email",

@@ -360,7 +360,7 @@ async def test_no_more_questions_are_under_way_than_the_command_allows() -> None
         send=SendSettings(concurrency=2, rate=Rate(1000, 1)),
     )
     async with open_gateway(settings, surroundings()._replace(sender=lambda _: sender)) as gateway:
-        portal = GatewayPortal(gateway, version="v4")
+        portal = GatewayPortal(gateway)
         await asyncio.gather(*(portal.records(Question("0-1", "email"), ["a"]) for _ in range(20)))
     assert sender.most == 2
 

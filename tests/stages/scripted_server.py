@@ -87,6 +87,7 @@ def make(server: Server, *, token: Any = None, rate: Rate = FAST, max_attempts: 
         ),
         credential(token or Secret(TOKEN), "v4"),
         Surroundings(clock, lambda: NOW, random.Random(0).uniform),
+        version="v4",
         max_attempts=max_attempts,
         **more,
     )

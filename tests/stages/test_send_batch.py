@@ -213,7 +213,7 @@ def outcomes_of(server: HubSpot, pairs: Sequence[Pair], *, max_attempts: int = 8
 
     async def scenario() -> None:
         gateway: Gateway = make(Server(server), max_attempts=max_attempts)
-        batch = Batch(gateway, version="v4", max_attempts=max_attempts, now=lambda: NOW)
+        batch = Batch(gateway)
         await batch.apply(draft_of(pairs), told.extend)
 
     run(scenario)
@@ -259,7 +259,7 @@ def test_what_was_settled_before_a_stop_is_told() -> None:
             gateway.drain()
 
         with pytest.raises(Stopped):
-            await Batch(gateway, version="v4", max_attempts=8, now=lambda: NOW).apply(draft_of(MANY), record)
+            await Batch(gateway).apply(draft_of(MANY), record)
 
     run(scenario)
     assert [pair_id for outcome in told for pair_id in outcome.pair_ids] == list(range(1, 33))

@@ -10,11 +10,11 @@ import pytest
 
 from loader.errors import ApiError, Refused, ServerFault
 from loader.model import AssociationType, Demotion, Direction, Image, Lot, Outcome, Pair, Singles, Types
-from loader.send.clocks import FRESH_SECONDS, Moment
+from loader.send.clocks import FRESH_SECONDS, Clocks, Moment
 from loader.send.gateway import Superseded
 from loader.send.judging import Merging
 from loader.send.read_first import WAIT_SECONDS, ReadFirst
-from loader.send.reading import RECORDS_PER_READ, Reading, WantedRecords
+from loader.send.reading import RECORDS_PER_READ, CurrentAssociations, Reading, WantedRecords
 from tests.stages.columns import pairs_of, reading_of
 from tests.stages.fake_time import clock, run
 
@@ -133,13 +133,14 @@ class MemoryLedger:
 
 
 @dataclass
-class FakeCurrent:
+class FakeCurrent(CurrentAssociations):
     """What the portal has, by the two ids in the direction in which it is read."""
 
     has: dict[Direction, dict[str, dict[str, Types]]]
     bad: dict[str, ApiError] = field(default_factory=dict)
     seconds: float = 1.0
     asked: list[tuple[Direction, list[str]]] = field(default_factory=list)
+    clocks: Clocks = field(default_factory=lambda: Clocks(clock, lambda: NOW))
 
     async def read(self, direction: Direction, records: WantedRecords) -> Reading:
         ids = [str(each) for each in dict.fromkeys(records)]
@@ -156,13 +157,7 @@ class Work:
     def __init__(self, lots: list[Lot], has: Any = None, *, capacity: int = 1, **more: Any) -> None:
         self.ledger = MemoryLedger(lots)
         self.current = FakeCurrent(has or {}, more.get("bad", {}))
-        self.merge = ReadFirst(
-            self.ledger,
-            self.current,
-            capacity=capacity,
-            clock=clock,
-            now=lambda: NOW,
-        )
+        self.merge = ReadFirst(self.ledger, self.current, Merging(), capacity=capacity)
 
     async def rest(self) -> list[list[Pair]]:
         """Return every request that is left."""

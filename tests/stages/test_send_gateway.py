@@ -36,7 +36,6 @@ from loader.text import timestamp
 from tests.stages.columns import draft_of
 from tests.stages.fake_time import clock, run
 from tests.stages.scripted_server import (
-    NOW,
     OK,
     PUT,
     TOKEN,
@@ -425,7 +424,7 @@ def ask(script: Script, question: Callable[[GatewayPortal], Any], **settings: An
     async def scenario() -> tuple[Any, Gateway]:
         gateway = make(Server(script), **settings)
         try:
-            return await question(GatewayPortal(gateway, version="v4")), gateway
+            return await question(GatewayPortal(gateway)), gateway
         except ApiError as error:
             return error, gateway
 
@@ -516,7 +515,7 @@ def test_one_put_becomes_one_outcome(script: Script, expected: tuple[Any, ...]) 
         server = Server(script)
         gateway = make(server, max_attempts=3)
         async with amid_others(server, gateway):
-            await Put(gateway, version="v4", now=lambda: NOW).apply(draft_of([PAIR]), outcomes.extend)
+            await Put(gateway).apply(draft_of([PAIR]), outcomes.extend)
 
     run(scenario)
     (outcome,) = outcomes
@@ -528,7 +527,7 @@ def test_a_put_that_cannot_succeed_has_no_outcome() -> None:
     outcomes: list[Outcome] = []
 
     async def scenario() -> None:
-        put = Put(make(Server(in_turn(then=answer(401)))), version="v4", now=lambda: NOW)
+        put = Put(make(Server(in_turn(then=answer(401)))))
         await put.apply(draft_of([PAIR]), outcomes.extend)
 
     with pytest.raises(Unauthorized):

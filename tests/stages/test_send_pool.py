@@ -91,7 +91,7 @@ class Work:
         self.pool = self.pool_of(self.ledger, workers)
 
     def pool_of(self, ledger: MemoryLedger, workers: int) -> Pool:
-        action = Put(self.gateway, version="v4", now=lambda: NOW)
+        action = Put(self.gateway)
         outgoing = [Unread(ledger, capacity=action.capacity, ahead=max(1, workers // 2))]
         return Pool(ledger, outgoing, action, self.gateway, workers=workers)
 

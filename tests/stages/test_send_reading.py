@@ -155,9 +155,9 @@ def reading_of(ids: list[str], script: Script, *, amid: bool = False) -> tuple[R
         server = Server(noted)
         gateway = make(server, max_attempts=2)
         if not amid:
-            return await CurrentAssociations(gateway, version="v4").read(DIRECTION, list(map(int, ids)))
+            return await CurrentAssociations(gateway).read(DIRECTION, list(map(int, ids)))
         async with amid_others(server, gateway):
-            return await CurrentAssociations(gateway, version="v4").read(DIRECTION, list(map(int, ids)))
+            return await CurrentAssociations(gateway).read(DIRECTION, list(map(int, ids)))
 
     found = run(scenario)
     return found, [[each["id"] for each in json.loads(body)["inputs"]] for body in bodies]
@@ -222,7 +222,7 @@ def test_fewer_records_are_asked_for_at_once_where_each_has_very_many(monkeypatc
         return script(request, authorization, number)
 
     async def scenario() -> None:
-        current = CurrentAssociations(make(Server(counted)), version="v4")
+        current = CurrentAssociations(make(Server(counted)))
         for first in (1, 501, 1001, 1101, 1201, 1401):
             reading = await current.read(DIRECTION, range(first, first + 100))
             assert all(reading.of(number) for number in range(first, first + 100))
@@ -257,10 +257,10 @@ def test_a_refused_token_ends_the_run() -> None:
 # --- the sandbox
 
 
-def gateway_to(transport: Transport) -> Gateway:
+def gateway_to(transport: Transport, version: str) -> Gateway:
     limiter = Limiter(Rate(1000, 1), clock=clock, follow=False)
     around = Surroundings(clock, lambda: datetime.now(UTC), random.Random(0).uniform)
-    return Gateway(transport, limiter, credential(Secret("any"), "v4"), around, max_attempts=2)
+    return Gateway(transport, limiter, credential(Secret("any"), version), around, version=version, max_attempts=2)
 
 
 @pytest.mark.parametrize("ids", ["text", "number"])
@@ -277,7 +277,7 @@ async def test_the_sandbox_is_read_as_it_is(version: str, none: str, ids: str) -
         Sandbox({"associations": there}, **settings) as sandbox,
         Transport(sandbox.url, timeout=5, connections=2, user_agent="test") as transport,
     ):
-        current = CurrentAssociations(gateway_to(transport), version=version)
+        current = CurrentAssociations(gateway_to(transport, version))
         forward = await current.read(DIRECTION, [101, 102])
         backward = await current.read(("0-2", "0-1"), [203])
     expected = {"101": {str(200 + number): frozenset({UNLABELLED}) for number in range(7)}, "102": {}}

@@ -102,12 +102,10 @@ async def taken_back(gateway: Any, pairs: Sequence[Pair], *, intended: Collectio
 
     action = TakeBack(
         gateway,
-        version="v4",
         labels=LABELS,
         intend=intend,
         intended=intended,
         catch_up=catch_up,
-        now=lambda: NOW,
     )
     await action.apply(draft_of(pairs), undone.outcomes.extend)
     return undone

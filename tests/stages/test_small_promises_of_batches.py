@@ -10,7 +10,7 @@ from loader.send.replies import Reply
 from tests.stages.columns import draft_of
 from tests.stages.fake_time import run
 from tests.stages.scripted_server import Server, answer, make
-from tests.stages.test_send_batch import NOW, HubSpot, error, numbers, outcomes_of, pair, read, result
+from tests.stages.test_send_batch import HubSpot, error, numbers, outcomes_of, pair, read, result
 
 
 class Forgetful(HubSpot):
@@ -51,7 +51,7 @@ def test_a_refusal_is_not_lost_when_a_later_part_of_its_batch_ends_the_run() -> 
 
     async def scenario() -> None:
         gateway = make(Server(Leaving()))
-        batch = Batch(gateway, version="v4", max_attempts=8, now=lambda: NOW)
+        batch = Batch(gateway)
         await batch.apply(draft_of(pair(n, n, 5000 + n) for n in range(1, 5)), told.extend)
 
     with pytest.raises(Unauthorized):
