@@ -1,9 +1,8 @@
 """Records in the scope of a mirror are read, and what they have is held against what the file asks of them."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import numpy as np
 
@@ -14,7 +13,6 @@ from loader.model import NO_TYPES, WHOLE_PAIR, AssociationType, Direction, Outco
 from loader.send.judging import renamed
 from loader.send.outcomes import plain
 from loader.send.reading import CurrentAssociations
-from loader.text import timestamp
 
 Label = tuple[Direction, AssociationType]
 """An association type of a direction."""
@@ -42,7 +40,7 @@ class ScopeRead:
     tally: Tally
 
 
-async def read_scope(current: CurrentAssociations, scope: UnreadScope, now: Callable[[], datetime]) -> ScopeRead:
+async def read_scope(current: CurrentAssociations, scope: UnreadScope) -> ScopeRead:
     """Read records in scope, all of what each has; raises Fatal when no request can succeed.
 
     A record whose reading is cut short or refused is unread as a whole: nothing that was seen of it counts.
@@ -64,7 +62,7 @@ async def read_scope(current: CurrentAssociations, scope: UnreadScope, now: Call
     complete = np.array(found.complete, np.int64)
     outcomes = []
     if len(complete):
-        result = plain("unchanged", finished_at=timestamp(now()))
+        result = plain("unchanged", finished_at=current.clocks.timestamp())
         rows = int(lot.rows[complete].sum())
         outcomes = [Outcome(pair_ids=np.sort(lot.pairs[complete]), result=result, rows=rows)]
     return ScopeRead(

@@ -367,9 +367,9 @@ class _Load:
         settings = replace(self.settings, send=replace(self.settings.send, method=method))
         waited = 0
         while True:
-            pool, waiting_pairs = sending(settings, journal, gateway)
+            pool, pairs = sending(settings, journal, gateway)
             await self.session.run_pool(pool, lambda: meter.progress(journal.counts, beyond=self._beyond))
-            if not (waiting := waiting_pairs()):
+            if not (waiting := len(pairs.waiting)):
                 return
             # Where as many wait as in the pass before, they wait for each other.
             await journal.claim_again(no_waiting=waiting == waited)

@@ -63,7 +63,7 @@ async def read_all_in_scope(
 
     async def read_some() -> None:
         while (scope := await journal.call(LoadJournal.next_scope)) is not None:
-            found: ScopeRead = await read_scope(current, scope, session.around.now)
+            found: ScopeRead = await read_scope(current, scope)
             journal.record(found.outcomes)
             await journal.call(
                 LoadJournal.note_scope,

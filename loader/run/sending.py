@@ -2,7 +2,6 @@
 workers.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from loader.journal import AsyncJournal, Journal
@@ -10,7 +9,7 @@ from loader.run.connection import workers
 from loader.send.batch import Batch
 from loader.send.gateway import Gateway
 from loader.send.judging import Judge, Merging, Removing, Replacing
-from loader.send.outgoing import Unread
+from loader.send.outgoing import DraftSource, Unread
 from loader.send.pool import Action, Pool
 from loader.send.put import Put
 from loader.send.read_first import ReadFirst
@@ -29,8 +28,8 @@ READERS = 3
 """Lots that are looked up at the same time: one after the other, a second night would wait for its answers."""
 
 
-def sending(settings: Settings, journal: AsyncJournal[Any], gateway: Gateway) -> tuple[Pool, Callable[[], int]]:
-    """Return the pool that sends all that has no outcome, and what tells how many pairs it leaves for the next one."""
+def sending(settings: Settings, journal: AsyncJournal[Any], gateway: Gateway) -> tuple[Pool, DraftSource]:
+    """Return the pool that sends all that has no outcome, and where its pairs come from."""
     action: Action
     if settings.removes:
         action = TakeOff(gateway)
@@ -47,19 +46,12 @@ def sending(settings: Settings, journal: AsyncJournal[Any], gateway: Gateway) ->
         if rate is not None and settings.send.method == "put":
             ahead = max(ahead, min(MOST_AHEAD, int(rate.per_second * AHEAD_SECONDS)))
         unread = Unread(journal, capacity=action.capacity, ahead=max(1, ahead))
-        return Pool(journal, [unread], action, gateway, workers=worker_count), lambda: 0
-    judge = judge_of(settings, journal.held)
-    pool, pairs = read_first(journal, action, judge, gateway, workers=worker_count)
-    return pool, lambda: pairs.waiting
+        return Pool(journal, [unread], action, gateway, workers=worker_count), unread
+    return read_first(journal, action, judge_of(settings, journal.held), gateway, workers=worker_count)
 
 
 def read_first(
-    journal: AsyncJournal[Any],
-    action: Action,
-    judge: Judge,
-    gateway: Gateway,
-    *,
-    workers: int,
+    journal: AsyncJournal[Any], action: Action, judge: Judge, gateway: Gateway, *, workers: int
 ) -> tuple[Pool, ReadFirst]:
     """Return a pool whose pairs are looked up just before they are sent, and these pairs."""
     pairs = ReadFirst(journal, CurrentAssociations(gateway), judge, capacity=action.capacity)

@@ -58,11 +58,13 @@ class DraftSource:
     """Where drafts come from: it knows whether what they say is still right, and brings it up to date.
 
     Here it is what the rows want, and that does not age. `handed_out` are the drafts that are on their way: their pairs
-    have no outcome yet.
+    have no outcome yet. `waiting` are pairs, by number, that are left out because another pair that has no outcome yet
+    is to get what they have.
     """
 
     def __init__(self) -> None:
         self.handed_out: dict[Draft, None] = {}
+        self.waiting: set[int] = set()
 
     def is_old(self, moment: Moment) -> bool:
         """Return True when nothing may be written on what was read then."""

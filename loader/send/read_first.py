@@ -35,6 +35,7 @@ class ReadFirst(DraftSource):
         self._ledger = ledger
         self._clocks = current.clocks
         self._lookup = Lookup(ledger, current, judge)
+        self.waiting = self._lookup.waiting
         self._capacity = capacity
         self._queues: defaultdict[Direction, Queue] = defaultdict(Queue)
         self._renewing = asyncio.Lock()
@@ -55,11 +56,6 @@ class ReadFirst(DraftSource):
                 await self._counted(self._look_up_first(queue))
             else:
                 return queue.draft(self._capacity, self)
-
-    @property
-    def waiting(self) -> int:
-        """How many pairs were left out, because another pair that has no outcome yet is to get what they have."""
-        return len(self._lookup.waiting)
 
     # --- drafts that were handed out
 
