@@ -159,10 +159,6 @@ class AsyncJournal(InThread[SomeJournal]):
         """Return the next pairs that are to be looked up together, None when there are none left."""
         return await self.call(lambda journal: journal.claim_lot(in_row_order=in_row_order))
 
-    async def claim_again(self, *, no_waiting: bool = False) -> None:
-        """Let claims begin with the first open pair once more; `no_waiting`: no pair waits for another one."""
-        await self.call(Journal.claim_again, no_waiting=no_waiting)
-
     async def keep(self, images: Sequence[Image], demoted: Sequence[Demotion]) -> dict[int, int]:
         """Commit what pairs were before they are sent; return by pair how many of its rows are so already.
 
@@ -188,7 +184,7 @@ class AsyncJournal(InThread[SomeJournal]):
         written down all the same.
         """
         if outcomes:
-            if self.held.turn:
+            if self.held.claims.turn:
                 outcomes = [replace(each, beside=True) for each in outcomes]
             self._waiting.extend(outcomes)
             self._some.set()

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -23,55 +23,107 @@ WHERE object_type = ? AND to_object_type = ? AND place <= ? AND status IS NOT 'f
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Begin:
-    """Where a claim begins: behind the pair `after`. Behind the pair `last_outcome` none has an outcome.
+class Claims:
+    """Hands out the pairs without an outcome in their order, until it begins again with the first of them.
 
-    Pairs that only rows behind the place `end` ask for are left out. `no_waiting`: no pair waits for another one any
-    more. `turn`: the claim is of the pairs of these lots (see `Lots.turns`), and of no others.
+    Pairs that only rows behind the place `end` ask for are left out. `after` is the pair that was handed out last.
+    `turn`: only the pairs of these lots are handed out (see `Lots.turns`). `no_waiting`: no pair waits for another one.
     """
 
-    after: int
-    last_outcome: int
-    end: int
-    no_waiting: bool = False
-    turn: int = 0
+    def __init__(self, database: sqlite3.Connection, planned: StoredPlan, lots: Lots, end: int) -> None:
+        self._database = database
+        self._planned = planned
+        self._lots = lots
+        self.end = end
+        self.turn = 0
+        self.no_waiting = False
+        self.begin_again()
 
+    def begin_again(self) -> None:
+        """Begin with the first pair; behind the last one that has an outcome, none needs to be looked up."""
+        self.after = 0
+        statement = "SELECT coalesce(max(last_pair), 0) FROM outcomes"
+        (self._last_outcome,) = self._database.execute(statement).fetchone()
 
-def open_pairs(database: sqlite3.Connection, lots: Lots, begin: Begin) -> Iterator[tuple[StoredLot, Ids]]:
-    """Yield each lot that has pairs without an outcome, with the indexes of these."""
-    if not len(lots):
-        return
-    start = max(0, int(lots.index_of(np.array([begin.after + 1]))[0]))
-    within = (lots.first_places[start:] <= begin.end) & (lots.turns[start:] == begin.turn)
-    for index in np.flatnonzero(within).tolist():
-        lot = lots[start + index]
-        found = lot.places <= begin.end
-        found[: max(0, begin.after + 1 - lot.first_pair)] = False
-        if lot.first_pair <= begin.last_outcome:
-            outcomes = ranges(database, "outcomes", "result", lot.first_pair, lot.last_pair)
-            found &= spread(outcomes, 2, lot.first_pair, lot.last_pair) == 0
-        if found.any():
-            yield lot, np.flatnonzero(found)
+    def open_pairs(self) -> Iterator[tuple[StoredLot, Ids]]:
+        """Yield each lot that has pairs without an outcome, with the indexes of these."""
+        lots, next_pair = self._lots, self.after + 1
+        if not len(lots):
+            return
+        start = max(0, int(lots.index_of(np.array([next_pair]))[0]))
+        within = (lots.first_places[start:] <= self.end) & (lots.turns[start:] == self.turn)
+        for index in np.flatnonzero(within).tolist():
+            lot = lots[start + index]
+            found = lot.places <= self.end
+            found[: max(0, next_pair - lot.first_pair)] = False
+            if lot.first_pair <= self._last_outcome:
+                outcomes = ranges(self._database, "outcomes", "result", lot.first_pair, lot.last_pair)
+                found &= spread(outcomes, 2, lot.first_pair, lot.last_pair) == 0
+            if found.any():
+                yield lot, np.flatnonzero(found)
 
+    def pairs(self, most: int) -> list[Pairs]:
+        """Hand out the next pairs, those of each direction; none when nothing is left."""
+        planned = self._planned
+        by_direction: dict[int, list[Pairs]] = {}
+        for lot, found in self.open_pairs():
+            some = found[:most]
+            most -= len(some)
+            self.after = lot.first_pair + int(some[-1])
+            of = planned.direction_of[lot.lot.requests[some]]
+            for place in np.unique(of).tolist():
+                run = pairs_of(planned, lot, some[of == place], planned.directions[place])
+                by_direction.setdefault(place, []).append(run)
+            if most <= 0:
+                break
+        return [concatenate(by_direction[place]) for place in sorted(by_direction)]
 
-def claim(
-    database: sqlite3.Connection, planned: StoredPlan, lots: Lots, begin: Begin, most: int
-) -> tuple[int, list[Pairs]]:
-    """Return the next pairs, those of each direction, and the number of the last; 0 where there are none."""
-    last = 0
-    by_direction: dict[int, list[Pairs]] = {}
-    for lot, found in open_pairs(database, lots, begin):
-        some = found[:most]
-        most -= len(some)
-        last = lot.first_pair + int(some[-1])
-        of = planned.direction_of[lot.lot.requests[some]]
-        for place in np.unique(of).tolist():
-            run = pairs_of(planned, lot, some[of == place], planned.directions[place])
-            by_direction.setdefault(place, []).append(run)
-        if most <= 0:
-            break
-    return last, [concatenate(by_direction[place]) for place in sorted(by_direction)]
+    def lot(self, *, in_row_order: bool) -> Lot | None:
+        """Hand out those pairs of the next planned lot that have no outcome; None when there are none left.
+
+        The pairs of one record lie together, or, `in_row_order`, as the rows name them.
+        """
+        lot, some = next(self.open_pairs(), (None, np.zeros(0, np.int64)))
+        if lot is None:
+            return None
+        planned, columns = self._planned, lot.lot
+        self.after = lot.first_pair + int(some[-1])
+        if in_row_order:
+            some = some[np.lexsort((columns.parts[lot.starts[some]], lot.places[some]))]
+        at_to = planned.lookup_backward[columns.requests[some]]
+        direction = planned.type_pairs[columns.type_pair]
+        known = ranges(self._database, "befores", "image", lot.first_pair, lot.last_pair)
+        images = spread(known, 2, lot.first_pair, lot.last_pair) if known else None
+        return Lot(
+            own=self._giving_up(pairs_of(planned, lot, some[~at_to], direction, images=images)),
+            other=self._giving_up(pairs_of(planned, lot, some[at_to], direction[::-1], images=images)),
+            inverse=planned.inverse(direction),
+        )
+
+    def _giving_up(self, pairs: Pairs) -> Pairs:
+        """Have pairs give up the type of a primary record where another pair has it by now, or wait where it will.
+
+        Where that other pair failed, they keep it: a record is not left without a primary one.
+        """
+        dropped: dict[int, Types] = {}
+        contested: dict[int, Types] = {}
+        for type_, end in self._planned.singles.get(pairs.direction, {}).items():
+            records, types = (
+                (pairs.from_ids, pairs.direction) if end == "from" else (pairs.to_ids, pairs.direction[::-1])
+            )
+            found = {
+                record: (pair, status)
+                for record, pair, status in self._database.execute(
+                    PROMOTED, (json.dumps(np.unique(records).tolist()), *types, self.end)
+                )
+                if status is not None or not self.no_waiting
+            }
+            for number, record in zip(pairs.numbers.tolist(), records.tolist(), strict=True) if found else ():
+                other, status = found.get(record, (number, None))
+                if other != number:
+                    lost = contested if status is None else dropped
+                    lost[number] = lost.get(number, NO_TYPES) | {type_}
+        return pairs.changed("dropped", dropped).changed("contested", contested)
 
 
 def pairs_of(
@@ -105,55 +157,3 @@ def pairs_of(
         intents=intents,
         table=table,
     )
-
-
-def claim_lot(
-    database: sqlite3.Connection, planned: StoredPlan, lots: Lots, begin: Begin, *, in_row_order: bool
-) -> tuple[int, Lot] | None:
-    """Return the next lot, and the number of its last pair; None when there is none.
-
-    It has those pairs of a planned lot that have no outcome. The pairs of one record lie together, or, `in_row_order`,
-    as the rows name them.
-    """
-    lot, some = next(open_pairs(database, lots, begin), (None, np.zeros(0, np.int64)))
-    if lot is None:
-        return None
-    columns = lot.lot
-    last = lot.first_pair + int(some[-1])
-    if in_row_order:
-        some = some[np.lexsort((columns.parts[lot.starts[some]], lot.places[some]))]
-    at_to = planned.lookup_backward[columns.requests[some]]
-    direction = planned.type_pairs[columns.type_pair]
-    known = ranges(database, "befores", "image", lot.first_pair, lot.last_pair)
-    images = spread(known, 2, lot.first_pair, lot.last_pair) if known else None
-    own = pairs_of(planned, lot, some[~at_to], direction, images=images)
-    other = pairs_of(planned, lot, some[at_to], direction[::-1], images=images)
-    return last, Lot(
-        own=_giving_up(database, planned, own, begin),
-        other=_giving_up(database, planned, other, begin),
-        inverse=planned.inverse(direction),
-    )
-
-
-def _giving_up(database: sqlite3.Connection, planned: StoredPlan, pairs: Pairs, begin: Begin) -> Pairs:
-    """Have pairs give up the type of a primary record where another pair has it by now, or wait where it is to get it.
-
-    Where that other pair failed, they keep it: a record is not left without a primary one.
-    """
-    dropped: dict[int, Types] = {}
-    contested: dict[int, Types] = {}
-    for type_, end in planned.singles.get(pairs.direction, {}).items():
-        records, types = (pairs.from_ids, pairs.direction) if end == "from" else (pairs.to_ids, pairs.direction[::-1])
-        found = {
-            record: (pair, status)
-            for record, pair, status in database.execute(
-                PROMOTED, (json.dumps(np.unique(records).tolist()), *types, begin.end)
-            )
-            if status is not None or not begin.no_waiting
-        }
-        for number, record in zip(pairs.numbers.tolist(), records.tolist(), strict=True) if found else ():
-            other, status = found.get(record, (number, None))
-            if other != number:
-                lost = contested if status is None else dropped
-                lost[number] = lost.get(number, NO_TYPES) | {type_}
-    return pairs.changed("dropped", dropped).changed("contested", contested)

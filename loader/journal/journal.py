@@ -10,8 +10,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from loader.columns import Flags, Ids, Small, expanded
-from loader.journal import claims, outcomes
+from loader.journal import outcomes
 from loader.journal.bound import WITHIN_BOUND, bound, bound_place
+from loader.journal.claims import Claims
 from loader.journal.facts import from_rows, to_rows
 from loader.journal.lots import LotRows, Lots
 from loader.journal.planned import StoredPlan
@@ -70,9 +71,6 @@ class Journal:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
         self._read_only = read_only
-        self._no_waiting = False
-        self.turn = 0
-        """Which lots claims hand out, and outcomes are of (see `Lots.turns`)."""
 
     def __enter__(self) -> Self:
         with guarded(self.path):
@@ -80,10 +78,7 @@ class Journal:
         try:
             with guarded(self.path):
                 self.facts = from_rows(self._database.execute("SELECT key, value FROM facts"))
-                self._planned = StoredPlan(self._database)
-                self.lots = Lots(self._database)
-            self._from_the_start()
-            self._end = bound_place(tuple(self._one("SELECT input, row FROM bound")))
+                self._read_plan()
         except BaseException:
             self._database.close()
             raise
@@ -93,6 +88,13 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._database.close()
+
+    def _read_plan(self) -> None:
+        """Read what is planned."""
+        self._planned = StoredPlan(self._database)
+        self.lots = Lots(self._database)
+        end = self._database.execute("SELECT input, row FROM bound").fetchone()
+        self.claims = Claims(self._database, self._planned, self.lots, bound_place(end))
 
     def query(self, statement: str, values: Sequence[object] | Mapping[str, object] = ()) -> Iterator[Sequence[Any]]:
         """Yield the rows of a SELECT."""
@@ -193,7 +195,7 @@ class Journal:
             before = tuple(self._one("SELECT input, row FROM bound"))
             end = bound(self._database, records)
             self._database.execute("UPDATE bound SET input = ?, row = ?", end)
-        self._end = bound_place(end)
+        self.claims.end = bound_place(end)
         return end < before
 
     def last_active_at(self) -> str | None:
@@ -205,16 +207,11 @@ class Journal:
             moments += [undo.started_at, undo.finished_at]
         return max(filter(None, moments), default=None)
 
-    def _from_the_start(self) -> None:
-        """Let claims begin with the first pair; behind the last one with an outcome they need not look for any."""
-        self._claimed = 0
-        (self._last_outcome,) = self._one("SELECT coalesce(max(last_pair), 0) FROM outcomes")
-
     def has_work(self) -> bool:
         """Return True when a pair within the bound has no outcome yet; `claim` then begins at the first of them."""
         with guarded(self.path):
-            for lot, found in claims.open_pairs(self._database, self.lots, self._begin):
-                self._claimed = lot.first_pair + int(found[0]) - 1
+            for lot, found in self.claims.open_pairs():
+                self.claims.after = lot.first_pair + int(found[0]) - 1
                 return True
         return False
 
@@ -222,21 +219,11 @@ class Journal:
         """Return the places of the rows within the bound that have no outcome yet."""
         found: list[Place] = []
         with guarded(self.path):
-            for lot, pairs in claims.open_pairs(self._database, self.lots, self._begin):
+            for lot, pairs in self.claims.open_pairs():
                 rows = expanded(lot.starts[pairs], lot.lot.sizes[pairs])
                 columns = (lot.lot.inputs[rows], lot.lot.rows[rows], lot.lot.parts[rows])
                 found += zip(*(column.tolist() for column in columns), strict=True)
         return found
-
-    @property
-    def _begin(self) -> claims.Begin:
-        return claims.Begin(
-            after=self._claimed,
-            last_outcome=self._last_outcome,
-            end=self._end,
-            no_waiting=self._no_waiting,
-            turn=self.turn,
-        )
 
     def claim(self, most: int) -> list[Pairs]:
         """Return the next pairs without an outcome, those of each direction, after committing the intent to send them.
@@ -244,14 +231,13 @@ class Journal:
         A pair counts as within the limit when one of its rows is: its other rows get the same outcome.
         """
         with guarded(self.path):
-            last, found = claims.claim(self._database, self._planned, self.lots, self._begin, most)
+            found = self.claims.pairs(most)
         if found:
-            self._intend(last)
+            self._intend()
         return found
 
-    def _intend(self, last: int) -> None:
-        self._claimed = last
-        self.remember(claimed=max(last, self.facts.claimed))
+    def _intend(self) -> None:
+        self.remember(claimed=max(self.claims.after, self.facts.claimed))
 
     def next_lot(self, *, in_row_order: bool = False) -> Lot | None:
         """Return the next pairs that are looked up together, None when there are none left.
@@ -259,16 +245,12 @@ class Journal:
         Those of one record are together, or, `in_row_order`, as the rows name them.
         """
         with guarded(self.path):
-            claimed = claims.claim_lot(self._database, self._planned, self.lots, self._begin, in_row_order=in_row_order)
-        if claimed is None:
-            return None
-        self._claimed, lot = claimed
-        return lot
+            return self.claims.lot(in_row_order=in_row_order)
 
     def claim_lot(self, *, in_row_order: bool = False) -> Lot | None:
         """Return the next lot (see `next_lot`), after committing the intent to send its pairs."""
         if (lot := self.next_lot(in_row_order=in_row_order)) is not None:
-            self._intend(self._claimed)
+            self._intend()
         return lot
 
     def keep(self, images: Sequence[Image], demoted: Sequence[Demotion] = ()) -> dict[int, int]:
@@ -298,19 +280,20 @@ class Journal:
         """
         with self._commit({**self._rewritten("results"), "removals_done": False}):
             forgotten = outcomes.forget(self._database, outcomes.FAILED if all_of_them else outcomes.PASSING)
-        self._from_the_start()
+            self.claims.begin_again()
         return forgotten
 
     def forget_all_but(self, status: str) -> None:
         """Take back every outcome of another status, as `forget_failed` does."""
         with self._commit(self._rewritten("results")):
             outcomes.forget(self._database, "status <> ?", status)
-        self._from_the_start()
+            self.claims.begin_again()
 
     def claim_again(self, *, no_waiting: bool = False) -> None:
-        """Let `claim` begin from the first pair without an outcome again; `no_waiting`: no pair waits for another."""
-        self._from_the_start()
-        self._no_waiting = no_waiting
+        """Let claims begin with the first pair without an outcome again; `no_waiting`: no pair waits for another."""
+        with guarded(self.path):
+            self.claims.begin_again()
+        self.claims.no_waiting = no_waiting
 
     def rename_outputs(self, names: Mapping[str, str]) -> None:
         """Write down the new names of output files that were renamed."""

@@ -17,7 +17,7 @@ from loader.columns import Flags, Ids, PlannedLot, ScopeLot, Small
 from loader.errors import JournalError, RecordError
 from loader.journal.journal import Journal
 from loader.journal.lines import PAIRS_AT_ONCE, SharedLines
-from loader.journal.lots import Lots, packed_lot, ranges, spread, unpacked_scope
+from loader.journal.lots import packed_lot, ranges, spread, unpacked_scope
 from loader.journal.planned import StoredPlan
 from loader.journal.schema import guarded
 from loader.model import NO_TYPES, AssociationType, Direction, Lot, Types
@@ -377,9 +377,7 @@ class LoadJournal(Journal):
         with self._commit():
             self._add_second()
         with guarded(self.path):
-            self._planned = StoredPlan(self._database)
-            self.lots = Lots(self._database)
-        self._from_the_start()
+            self._read_plan()
         (removals,) = self._one("SELECT coalesce(sum(rows), 0) FROM lots WHERE turn")
         (associations,) = self._one("SELECT coalesce(sum(associations), 0) FROM scope")
         return removals, associations
@@ -477,12 +475,12 @@ class LoadJournal(Journal):
                     "INSERT OR IGNORE INTO exempt VALUES (?, ?, ?)",
                     [(lines.kinds[kind]["object_type"], record, FAILED) for kind, record in records],
                 )
-        self.turn = turn
-        self._from_the_start()
+            self.claims.begin_again()
+        self.claims.turn = turn
 
     def claim_lot(self, *, in_row_order: bool = False) -> Lot | None:
         """Return the next pairs that are to be looked up together; of those to be taken off, none of exempt records."""
-        while (lot := super().claim_lot(in_row_order=in_row_order)) is not None and self.turn:
+        while (lot := super().claim_lot(in_row_order=in_row_order)) is not None and self.claims.turn:
             exempt = self.exempt_pairs(lot.own.direction, lot.own.from_ids, lot.own.to_ids)
             if not exempt.all():
                 return replace(lot, own=lot.own.take(~exempt))

@@ -211,16 +211,17 @@ class UndoJournal(Journal):
         The last turn comes first. What is given back is sent together with all that a pair has: what the run has
         changed before of the same two records must not be on its way meanwhile.
         """
-        self.turn = turn
-        self._from_the_start()
+        self.claims.turn = turn
+        with guarded(self.path):
+            self.claims.begin_again()
 
     def claim(self, most: int) -> list[Pairs]:
         """Return the next pairs that are to be taken back, with what they were before."""
         by_direction: dict[int, list[Pairs]] = {}
-        for lot, some in self._concerned(self._claimed, "TRUE", self.turn):
+        for lot, some in self._concerned(self.claims.after, "TRUE", self.claims.turn):
             pairs = some.pairs[:most]
             most -= len(pairs)
-            self._claimed = lot.first_pair + int(pairs[-1])
+            self.claims.after = lot.first_pair + int(pairs[-1])
             of = self._planned.direction_of[lot.lot.requests[pairs]]
             for place in np.unique(of).tolist():
                 its = pairs[of == place]

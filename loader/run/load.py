@@ -372,7 +372,7 @@ class _Load:
             if not (waiting := len(pairs.waiting)):
                 return
             # Where as many wait as in the pass before, they wait for each other.
-            await journal.claim_again(no_waiting=waiting == waited)
+            await journal.call(Journal.claim_again, no_waiting=waiting == waited)
             waited = waiting
 
     # --- the end

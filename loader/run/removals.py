@@ -52,7 +52,7 @@ async def look_at_removals(
     current = CurrentAssociations(gateway, attempts=attempts)
     judge = judge_of(session.settings, journal.held)
     found = await session.stop.unless(_look(journal, current, judge, session.notify))
-    await journal.claim_again()
+    await journal.call(Journal.claim_again)
     return replace(found, portal_id=portal_id)
 
 

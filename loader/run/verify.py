@@ -194,7 +194,7 @@ class _Verification:
         wait = self.settings.verify.wait
         waits = [0.0, *(share * wait for share in SHARES_OF_WAIT if wait)]
         for number, seconds in enumerate(waits, 1):
-            await journal.claim_again()
+            await journal.call(Journal.claim_again)
             if not await journal.call(Journal.has_work):
                 return
             last = number == len(waits)
