@@ -38,6 +38,15 @@ def surroundings() -> Surroundings:
     return Surroundings(time.monotonic, lambda: datetime.now(UTC), random.uniform)
 
 
+MOST_BATCHES = 8
+"""Requests of up to 2,000 pairs at once: they lie in memory, and eight are many times what 190 per 10 s let through."""
+
+
+def batch_workers(settings: Settings) -> int:
+    """Return how many requests that carry many pairs may be under way at once."""
+    return min(MOST_BATCHES, workers(settings))
+
+
 def workers(settings: Settings) -> int:
     """Return how many requests may be under way at once: no more than the system lets this process open sockets."""
     return max(1, min(_wanted_workers(settings), _sockets()))

@@ -12,7 +12,7 @@ from loader.planning.new_labels import internal_name, placeholders
 from loader.planning.object_types import ObjectTypes
 from loader.run.call import Call, Done
 from loader.run.labels import labels_of, named_types
-from loader.run.session import Session
+from loader.run.session import at_work
 from loader.send.portal import GatewayPortal
 from loader.settings import Settings
 
@@ -27,11 +27,10 @@ async def run(call: Call) -> Done[CreatedLabel]:
     name. Raises UsageError when nothing was made: for a name that nothing goes by, and where HubSpot refuses the label;
     Fatal when the portal refuses the token.
     """
-    session = Session(call.settings, call.notify, call.stop, call.around)
     first, second, label = call.command.arguments
     if not label.strip():
         raise UsageError("the label is blank: write the text that people are to see in HubSpot")
-    async with session.connected(call.notify) as (_, portal):
+    async with at_work(call) as session, session.connected(call.notify) as portal:
         account = await session.recognize(portal)
         created = await session.stop.unless(
             _created(call.settings, portal, account.portal_id, (first, second), label.strip())

@@ -26,7 +26,7 @@ from loader.options.command import Command
 from loader.read import Input, open_inputs
 from loader.record.outputs import name_outputs
 from loader.run.call import Call, Done
-from loader.run.session import NEW, OLD, OLD_ENDS, WARNED_FROM, Session
+from loader.run.session import NEW, OLD, OLD_ENDS, WARNED_FROM, Session, at_work
 from loader.send.gateway import Gateway
 from loader.send.portal import Account
 from loader.send.sharing import FOLDER
@@ -60,9 +60,8 @@ async def run(call: Call) -> Done[list[Check]]:
             call.notify(event)
 
     notify(_software())
-    connection, problem = _connection(call, os.environ)
-    session = Session(connection, notify, call.stop, None)
-    async with session.watched():
+    settings, problem = _connection(call, os.environ)
+    async with at_work(replace(call, settings=settings, notify=notify)) as session:
         if problem is not None:
             notify(problem)
         else:
@@ -127,7 +126,7 @@ async def _account(session: Session) -> None:
 
     notify = session.notify
     try:
-        async with session.connected(take, attempts=1) as (gateway, portal):
+        async with session.connected(take, attempts=1) as portal:
             try:
                 account = await portal.account(insist=False)
             except Unauthorized as error:
@@ -153,7 +152,7 @@ async def _account(session: Session) -> None:
                 notify(check)
             if whose[0].state == BAD:
                 return
-            notify(_quota(gateway, session.around.now()))
+            notify(_quota(portal.gateway, session.around.now()))
             notify(_clock(account, session.around.now()))
     except LoaderError as error:
         notify(Check("token", BAD, str(error), "correct that, and run this command again"))

@@ -28,8 +28,7 @@ from loader.run.export_lines import Lines
 from loader.run.export_reading import ExportReading
 from loader.run.labels import named_types, type_names
 from loader.run.report import ExportReport
-from loader.run.session import Session
-from loader.send.gateway import Gateway
+from loader.run.session import Session, at_work
 from loader.send.portal import GatewayPortal
 from loader.shell import command_line
 from loader.text import counted
@@ -43,16 +42,14 @@ async def run(call: Call) -> Done[ExportReport]:
     """
     settings = call.settings
     first, second = call.command.arguments
-    session = Session(settings, call.notify, call.stop, call.around)
-    async with session.inputs(call.standard_input) as inputs:
+    async with at_work(call) as session, session.inputs() as inputs:
         verb = _Export(session, inputs, (first, second))
         if settings.export.output == STANDARD_OUTPUT:
             if call.standard_output is None:
                 raise UsageError("there is no standard output to write to: name a file with --output")
-            with session.limited(settings.send.max_duration):
-                return reported(await verb.to_standard_output(call.standard_output))
+            return reported(await verb.to_standard_output(call.standard_output))
         files = name_files(settings.export.output or "", [source.path for source in inputs])
-        with Lock(files.state, option="--output"), session.limited(settings.send.max_duration):
+        with Lock(files.state, option="--output"):
             return reported(await verb.to_files(files))
 
 
@@ -90,11 +87,11 @@ class _Export:
     async def to_standard_output(self, stream: BinaryIO) -> ExportReport:
         """Write everything to standard output."""
         self.session.stop.check()
-        async with self.session.connected(self.session.notify) as (gateway, portal):
+        async with self.session.connected(self.session.notify) as portal:
             prepared = await self._prepared(portal, ".csv", None)
             state = ExportState(identity={}, portal_id=portal.portal_id, started_at=self.session.moment())
             target = StandardOutput(stream, state, prepared.lines.head)
-            return await self._run(gateway, portal, prepared, target, None)
+            return await self._run(portal, prepared, target, None)
 
     async def to_files(self, files: ExportFiles) -> ExportReport:
         """Begin an export or go on with the one that is there."""
@@ -106,7 +103,7 @@ class _Export:
                 "HubSpot now. To read everything again, add --fresh, which keeps this one under a name with its date."
             )
             return self._report(state, files, None)
-        async with self.session.connected(self.session.notify) as (gateway, portal):
+        async with self.session.connected(self.session.notify) as portal:
             prepared = await self._prepared(portal, files.output.suffix.lower(), state.portal_id if state else None)
             if state is None:
                 state = ExportState(
@@ -123,7 +120,7 @@ class _Export:
                 folder=os.getcwd(),  # noqa: PTH109 - a text is wanted
             )
             with ExportFile(files, state, prepared.lines.head) as file:
-                return await self._run(gateway, portal, prepared, file, files)
+                return await self._run(portal, prepared, file, files)
 
     def _decided(self, files: ExportFiles) -> ExportState | None:
         """Return the export to go on with, or that is finished; None to begin one, once the names are free."""
@@ -175,7 +172,6 @@ class _Export:
 
     async def _run(
         self,
-        gateway: Gateway,
         portal: GatewayPortal,
         prepared: _Prepared,
         target: Target,
@@ -183,7 +179,6 @@ class _Export:
     ) -> ExportReport:
         reading = ExportReading(
             self.session,
-            gateway,
             portal,
             target,
             direction=prepared.direction,

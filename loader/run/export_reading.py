@@ -26,7 +26,6 @@ from loader.run.labels import type_names
 from loader.run.meter import Meter
 from loader.run.session import Session
 from loader.send.endings import no_answer
-from loader.send.gateway import Gateway
 from loader.send.links import Links
 from loader.send.portal import GatewayPortal
 from loader.send.reading import RECORDS_PER_READ, CurrentAssociations
@@ -97,7 +96,6 @@ class ExportReading:
     def __init__(
         self,
         session: Session,
-        gateway: Gateway,
         portal: GatewayPortal,
         target: Target,
         *,
@@ -108,7 +106,6 @@ class ExportReading:
         name_unread: bool,
     ) -> None:
         self._session = session
-        self._gateway = gateway
         self._portal = portal
         self._target = target
         self._direction = direction
@@ -119,19 +116,19 @@ class ExportReading:
         self._named_so_far = 0
         self._before = target.state
         self._began = session.began
-        self._meter = Meter(Facts(), gateway, session.around, session.around.clock())
+        self._meter = Meter(Facts(), portal.gateway, session.around, session.around.clock())
         self._total: int | None = None
         self._wanted = np.zeros(0, np.int64)
         self._written = target.state.lines
         self._current = CurrentAssociations(
-            gateway,
+            portal.gateway,
             first=FIRST_RECORDS,
             most_associations=MOST_ASSOCIATIONS,
         )
 
     def counted(self) -> ExportState:
         """Return how far the export is, with the requests and the time of this command."""
-        traffic, before = self._gateway.traffic, self._before.requests
+        traffic, before = self._portal.gateway.traffic, self._before.requests
         counts = {"sent": traffic.sent, "retried": traffic.retried, "rate_limited": traffic.rate_limited}
         return replace(
             self._target.state,

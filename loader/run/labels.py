@@ -11,7 +11,7 @@ from loader.planning.names import object_types
 from loader.planning.object_types import ObjectTypes
 from loader.planning.resolve import find_type
 from loader.run.call import Call, Done
-from loader.run.session import Session, recognize
+from loader.run.session import at_work
 from loader.send.portal import GatewayPortal
 
 
@@ -21,15 +21,14 @@ async def run(call: Call) -> Done[Labels]:
     Raises UsageError for a name that nothing goes by, for two types that the portal does not associate, and without a
     token; Fatal when the portal refuses the token.
     """
-    session = Session(call.settings, call.notify, call.stop, call.around)
 
     async def listed(portal: GatewayPortal) -> Labels:
-        if call.settings.connection.portal_id is not None:
-            await recognize(portal, call.settings.connection.portal_id)
         direction, names = await named_types(portal, *call.command.arguments)
         return await labels_of(portal, direction, names)
 
-    async with session.connected() as (_, portal):
+    async with at_work(call) as session, session.connected() as portal:
+        if call.settings.connection.portal_id is not None:
+            await session.recognize(portal)
         found = await session.stop.unless(listed(portal))
     return Done(result=found, shown=[found])
 

@@ -34,7 +34,7 @@ from loader.record.outputs import Outputs
 from loader.record.results import open_results
 from loader.record.summary import load_figures, summarize, write_summary
 from loader.run import plan
-from loader.run.call import Agree, Call, Done, reported
+from loader.run.call import Call, Done, reported
 from loader.run.copies import check_copies, copied
 from loader.run.create_label import make_labels
 from loader.run.earlier_files import (
@@ -52,7 +52,7 @@ from loader.run.plan import plan_rows
 from loader.run.removals import check_removals, look_at_removals
 from loader.run.report import Report, dry_report
 from loader.run.sending import sending
-from loader.run.session import Session, check_disk, ended_early
+from loader.run.session import Session, at_work, check_disk
 from loader.send.endings import no_answer
 from loader.send.failures import FailureGuard
 from loader.send.gateway import Gateway
@@ -78,25 +78,22 @@ async def run(call: Call) -> Done[Report]:
         planned = await plan.run(call)
         report = dry_report(planned.result, settings)
         return Done(result=report, exit_code=report.exit_code, shown=planned.shown)
-    session = Session(settings, call.notify, call.stop, call.around)
-    with session.limited(settings.send.max_duration):
-        async with session.inputs(call.standard_input) as inputs:
-            refuse_part_of_a_file(settings, inputs)
-            outputs = session.outputs(inputs)
-            check_disk(outputs.journal, session.notify)
-            if settings.copy_to is not None:
-                check_copies(settings.copy_to, outputs, inputs)
-            with Lock(outputs.journal):
-                remove_left_behind(outputs.all(), journal=outputs.journal)
-                return reported(await _Load(session, inputs, outputs, call.agree).run())
+    async with at_work(call) as session, session.inputs() as inputs:
+        refuse_part_of_a_file(settings, inputs)
+        outputs = session.outputs(inputs)
+        check_disk(outputs.journal, session.notify)
+        if settings.copy_to is not None:
+            check_copies(settings.copy_to, outputs, inputs)
+        with Lock(outputs.journal):
+            remove_left_behind(outputs.all(), journal=outputs.journal)
+            return reported(await _Load(session, inputs, outputs).run())
 
 
 class _Load:
     """One command at work on one run."""
 
-    def __init__(self, session: Session, inputs: Sequence[Input], outputs: Outputs, agree: Agree) -> None:
+    def __init__(self, session: Session, inputs: Sequence[Input], outputs: Outputs) -> None:
         self.session = session
-        self.agree = agree
         self.inputs = inputs
         self.outputs = outputs
         self.notify = session.notify
@@ -128,15 +125,15 @@ class _Load:
         return await self._begin(bound, earlier, decision)
 
     async def _go_on(self, earlier: Earlier) -> Report:
-        async with self.session.connected(self.notify) as (gateway, portal):
-            gateway.day.time_zone = earlier.time_zone  # The first answer may be that the day's quota is spent.
+        async with self.session.connected(self.notify) as portal:
+            portal.gateway.day.time_zone = earlier.time_zone  # The first answer may be that the day's quota is spent.
             account, refused = NO_ACCOUNT, None
             try:
                 # Before anything is changed: a run is resumed in the portal that it began in.
                 account = await self.session.recognize(portal, bound=earlier.portal_id)
             except (Fatal, Stopped) as error:
                 refused = error
-            return await self._send(gateway, portal, account, refused, resumed=True)
+            return await self._send(portal, account, refused, resumed=True)
 
     # --- a new run
 
@@ -145,14 +142,14 @@ class _Load:
 
         When the portal refuses the token, the journal holds what was read and no plan: the next command makes one.
         """
-        async with self.session.connected(self.notify) as (gateway, portal):
-            staged, mirror = self.outputs.staged, self.settings.send.existing == "mirror"
+        staged, mirror = self.outputs.staged, self.settings.send.existing == "mirror"
+        async with self.session.connected(self.notify) as portal:
             async with InThread(Staging(staged, stopping=self.stop.asked, mirror=mirror)) as staging:
                 lookups = staging.held.keys.lookups_path
                 if self.settings.fresh:
                     forget_lookups(lookups)
                 await staging.call(read_all, self.inputs, self.notify, self.stop)
-                account, refused, new_labels = await self._plan(gateway, portal, staging)
+                account, refused, new_labels = await self._plan(portal, staging)
                 facts = {
                     **self._kept(),
                     "identity": bound,
@@ -162,28 +159,24 @@ class _Load:
                     "tables": {"results": OutputTable(name=self.outputs.results.name)},
                 }
                 await staging.call(lambda held: held.journal.remember(**facts))
-                looks_first = refused is None and (self.settings.removes or bool(new_labels))
-                if looks_first:
-                    # Where it lies: no file is changed before it is agreed what is taken off.
-                    await staging.call(Staging.install, staged)
+                # Where it lies: no file is changed before it is agreed what is taken off.
+                await staging.call(Staging.install, staged)
+                if refused is None and (self.settings.removes or new_labels):
                     async with AsyncJournal(LoadJournal(staged)) as journal:
                         await journal.call(Journal.limit, self.settings.send.limit)
                         if self.settings.removes:
-                            refused = await self._agreed(gateway, portal, journal, account.portal_id)
+                            refused = await self._agreed(portal, journal, account.portal_id)
                         else:
-                            refused = await self._make_labels(gateway, portal, journal, new_labels)
+                            refused = await self._make_labels(portal, journal, new_labels)
                 set_earlier_files_aside(self.settings, self.outputs, earlier, decision, self.notify)
                 remove_old_runs(self.settings, self.outputs, self.now(), self.notify)
-                if looks_first:
-                    await asyncio.to_thread(put_in_place, staged, self.outputs.journal)
-                else:
-                    await staging.call(Staging.install, self.outputs.journal)
+                await asyncio.to_thread(put_in_place, staged, self.outputs.journal)
                 if refused is None:
                     forget_lookups(lookups)
-            return await self._send(gateway, portal, account, refused, resumed=False)
+            return await self._send(portal, account, refused, resumed=False)
 
     async def _plan(
-        self, gateway: Gateway, portal: GatewayPortal, staging: InThread[Staging]
+        self, portal: GatewayPortal, staging: InThread[Staging]
     ) -> tuple[Account, LoaderError | None, Sequence[NewLabel]]:
         """Plan what was read; return whose portal it is, or what stops the run, and the labels to be made."""
         try:
@@ -192,7 +185,6 @@ class _Load:
                 self.session,
                 self.inputs,
                 staging,
-                gateway=gateway,
                 portal=portal,
                 portal_id=account.portal_id,
                 account_type=account.kind,
@@ -213,11 +205,7 @@ class _Load:
         return account, None, event.new_labels
 
     async def _make_labels(
-        self,
-        gateway: Gateway,
-        portal: GatewayPortal,
-        journal: AsyncJournal[LoadJournal],
-        new_labels: Sequence[NewLabel],
+        self, portal: GatewayPortal, journal: AsyncJournal[LoadJournal], new_labels: Sequence[NewLabel]
     ) -> LoaderError | None:
         """Make labels, once it is held against its limit what a mirror is to take off; return what stops the run.
 
@@ -225,7 +213,7 @@ class _Load:
         """
         try:
             if takes_off(self.settings.send):
-                await plan_removals(journal, gateway, self.session)
+                await plan_removals(journal, portal, self.session)
         except (Fatal, Stopped) as error:
             await journal.call(Journal.remember, planned=False)
             return error
@@ -234,14 +222,14 @@ class _Load:
         return None
 
     async def _agreed(
-        self, gateway: Gateway, portal: GatewayPortal, journal: AsyncJournal[Any], portal_id: str | None
+        self, portal: GatewayPortal, journal: AsyncJournal[Any], portal_id: str | None
     ) -> LoaderError | None:
         """Show what would be taken off, hold it against what may be, and ask; return what stops the run.
 
         Raises UsageError when the answer is no.
         """
         try:
-            found = await look_at_removals(self.session, gateway, portal, journal, portal_id=portal_id)
+            found = await look_at_removals(self.session, portal, journal, portal_id=portal_id)
             self.notify(found)
             check_removals(self.settings.send.max_removals, found.at_most, found.of, found.examples)
         except Retryable as error:
@@ -249,29 +237,24 @@ class _Load:
         except (Fatal, Stopped) as error:
             return error
         if found.at_most:
-            await self.session.ask(self.agree(found))
+            await self.session.agree(found)
         return None
 
     # --- sending
 
     async def _send(
-        self,
-        gateway: Gateway,
-        portal: GatewayPortal,
-        account: Account,
-        refused: LoaderError | None,
-        *,
-        resumed: bool,
+        self, portal: GatewayPortal, account: Account, refused: LoaderError | None, *, resumed: bool
     ) -> Report:
         async with AsyncJournal(LoadJournal(self.outputs.journal)) as journal:
             await journal.call(self._prepare, account)
-            meter = Meter(journal.facts, gateway, self.session.around, self.session.began)
+            meter = Meter(journal.facts, portal.gateway, self.session.around, self.session.began)
             table = partial(open_results, self.outputs.results)
             listeners = (meter.note, FailureGuard(self.settings.send.max_failures).watch)
             await journal.follow(table, figures=meter.facts, listeners=listeners)
-            work = self._work(gateway, portal, journal, meter, refused, resumed=resumed)
-            stopped = await self.session.work(journal, work)
-            stopped = ended_early(stopped, journal.counts.pending or await journal.call(Journal.is_to_remove))
+            work = self._work(portal, journal, meter, refused, resumed=resumed)
+            stopped = await self.session.work(
+                journal, work, lambda journal: journal.counts().pending or journal.is_to_remove()
+            )
             failed = await journal.call(self._unsuccessful, journal.counts)
             exit_code = stopped.exit_code if stopped else int(failed > 0)
             moment = self.session.moment()
@@ -316,7 +299,6 @@ class _Load:
 
     async def _work(
         self,
-        gateway: Gateway,
         portal: GatewayPortal,
         journal: AsyncJournal[LoadJournal],
         meter: Meter,
@@ -331,10 +313,11 @@ class _Load:
         if not (mirror or await journal.call(Journal.has_work)):
             return
         if resumed and self.settings.removes:
-            stopped = await self._agreed(gateway, portal, journal, journal.facts.portal_id)
+            stopped = await self._agreed(portal, journal, journal.facts.portal_id)
             if stopped is not None:
                 raise stopped
         self.stop.check()
+        gateway = portal.gateway
         if gateway.day.reserve_unknown:
             self.session.note("--daily-reserve has no effect: HubSpot does not say how much of the day's quota is left")
         if gateway.credential.rotated:
@@ -343,13 +326,13 @@ class _Load:
                 "does not save; if the next command is refused, authorize the app again"
             )
         if mirror:
-            await plan_removals(journal, gateway, self.session)
+            await plan_removals(journal, portal, self.session)
         self.notify(await self._started(journal, resumed=resumed))
         if await journal.call(Journal.has_work):
             await self._send_rows(gateway, journal, meter)
         if mirror:
             for turn in sorted({1, *journal.held.lots.turns.tolist()} - {0}):
-                pool = await taking_off(journal, gateway, self.session, turn)
+                pool = await taking_off(journal, portal, self.session, turn)
                 await self.session.run_pool(pool, lambda: meter.progress(journal.counts))
             await journal.call(Journal.remember, removals_done=True)
 

@@ -14,13 +14,13 @@ from loader.object_type_names import one_of
 from loader.planning.object_types import shown
 from loader.planning.surplus import ScopeRead, Tally, read_scope
 from loader.read import Input
-from loader.run.connection import workers
+from loader.run.connection import batch_workers
 from loader.run.removals import check_removals
 from loader.run.sending import read_first
 from loader.run.session import Session
-from loader.send.gateway import Gateway
 from loader.send.judging import Mirroring
 from loader.send.pool import Pool
+from loader.send.portal import GatewayPortal
 from loader.send.reading import RECORDS_PER_READ, CurrentAssociations
 from loader.send.take_off import LABELLED_PER_ARCHIVE, TakeOff
 from loader.settings import Budget, SendSettings, Settings
@@ -28,8 +28,6 @@ from loader.text import counted
 
 READERS = 3
 """Lots that are read side by side."""
-
-MOST_WORKERS = 8
 
 EXAMPLES = 3
 
@@ -91,13 +89,13 @@ async def _side_by_side(work: Callable[[], Coroutine[Any, Any, None]], times: in
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def plan_removals(journal: AsyncJournal[LoadJournal], gateway: Gateway, session: Session) -> None:
+async def plan_removals(journal: AsyncJournal[LoadJournal], portal: GatewayPortal, session: Session) -> None:
     """Find out what a mirror is to take off, all of it, before anything is written in the portal.
 
     Raises TooManyRemovals when that is more than `--max-removals` allows; the next command finds it out anew.
     """
     settings = session.settings
-    current = CurrentAssociations(gateway)
+    current = CurrentAssociations(portal.gateway)
     await read_all_in_scope(journal, current, session)
     removals, associations = await journal.call(LoadJournal.plan_removals)
     examples = await journal.call(first_removals)
@@ -173,12 +171,12 @@ def first_removals(journal: LoadJournal) -> list[str]:
     ]
 
 
-async def taking_off(journal: AsyncJournal[LoadJournal], gateway: Gateway, session: Session, turn: int) -> Pool:
+async def taking_off(journal: AsyncJournal[LoadJournal], portal: GatewayPortal, session: Session, turn: int) -> Pool:
     """Return the pool that takes off what was planned for a turn, of records that are not exempt by now.
 
     Each is read once more, just before: what came meanwhile stays.
     """
     await journal.call(LoadJournal.begin_removals, turn)
-    judge, most = Mirroring(journal.held.unlabelled), min(MOST_WORKERS, workers(session.settings))
-    pool, _ = read_first(journal, TakeOff(gateway), judge, gateway, workers=most)
+    judge, most = Mirroring(journal.held.unlabelled), batch_workers(session.settings)
+    pool, _ = read_first(journal, TakeOff(portal.gateway), judge, portal.gateway, workers=most)
     return pool

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from loader.configure import other_address
 from loader.errors import Retryable, TooManyRemovals, UsageError
-from loader.events import Event, Note, Notify, Planned
+from loader.events import Event, Note, Planned
 from loader.journal import AsyncJournal, InThread, Journal
 from loader.journal.scope import LoadJournal
 from loader.planning.cost import look_ahead
@@ -33,9 +33,8 @@ from loader.run.mirror import plan_mirror, refuse_part_of_a_file, takes_off
 from loader.run.next_command import load_planned
 from loader.run.removals import check_removals, look_at_removals
 from loader.run.sending import judge_of
-from loader.run.session import Session
+from loader.run.session import Session, at_work
 from loader.send.endings import no_answer
-from loader.send.gateway import Gateway
 from loader.send.limiter import START_RATE
 from loader.send.portal import GatewayPortal
 from loader.send.reading import CurrentAssociations
@@ -65,7 +64,7 @@ async def run(call: Call) -> Done[Planned]:
             noted.append(event.message)
         call.notify(event)
 
-    event = await _planned(call, noting, failures=failures is not None)
+    event = await _planned(replace(call, notify=noting), failures=failures is not None)
     if report is not None:
         await asyncio.to_thread(_write_page, report, event, noted)
         call.notify(Note(f"Report: {report}"))
@@ -90,7 +89,7 @@ def _write_page(report: str, event: Planned, notes: Sequence[str]) -> None:
     write_report(Path(report), page)
 
 
-async def _planned(call: Call, notify: Notify, *, failures: bool) -> Planned:
+async def _planned(call: Call, *, failures: bool) -> Planned:
     """Read and check everything; sends no write and leaves no file.
 
     With `failures`, the rejected rows are written to the failures file of the settings, as a load would. Without a
@@ -98,8 +97,7 @@ async def _planned(call: Call, notify: Notify, *, failures: bool) -> Planned:
     Raises UsageError or InputError as load would, and Fatal when the portal refuses the token or cannot be reached.
     """
     settings = call.settings
-    session = Session(settings, notify, call.stop, call.around)
-    async with session.inputs(call.standard_input) as inputs:
+    async with at_work(call) as session, session.inputs() as inputs:
         refuse_part_of_a_file(settings, inputs)
         outputs = session.outputs(inputs)
         if failures:
@@ -108,7 +106,7 @@ async def _planned(call: Call, notify: Notify, *, failures: bool) -> Planned:
             mirror = settings.send.existing == "mirror"
             new = Staging(Path(folder) / "plan", stopping=session.stop.asked, mirror=mirror, cells=failures)
             async with InThread(new) as staging:
-                await staging.call(read_all, inputs, notify, session.stop)
+                await staging.call(read_all, inputs, session.notify, session.stop)
                 session.note_ending_version()
                 journal = Path(folder) / "plan.journal"
                 if settings.connection.credentials is None:
@@ -136,7 +134,7 @@ async def _without_token(session: Session, inputs: Sequence[Input], staging: InT
 
 async def _with_portal(session: Session, inputs: Sequence[Input], staging: InThread[Staging], journal: Path) -> Planned:
     """Return the plan with what the portal says; for that, the journal is installed."""
-    async with session.connected(session.notify, attempts=ATTEMPTS) as (gateway, portal):
+    async with session.connected(session.notify, attempts=ATTEMPTS) as portal:
         account = await session.recognize(portal)
         try:
             event = await plan_rows(
@@ -145,7 +143,6 @@ async def _with_portal(session: Session, inputs: Sequence[Input], staging: InThr
                 staging,
                 portal_id=account.portal_id,
                 account_type=account.kind,
-                gateway=gateway,
                 portal=portal,
                 attempts=ATTEMPTS,
             )
@@ -155,8 +152,8 @@ async def _with_portal(session: Session, inputs: Sequence[Input], staging: InThr
             return event
         await staging.call(Staging.install, journal)
         if session.settings.removes:
-            return await _with_removals(session, gateway, portal, journal, event)
-        return await _with_what_is_there(session, gateway, journal, event)
+            return await _with_removals(session, portal, journal, event)
+        return await _with_what_is_there(session, portal, journal, event)
 
 
 def _with_failures(session: Session, outputs: Outputs, path: Path, event: Planned) -> Planned:
@@ -176,17 +173,16 @@ async def plan_rows(
     *,
     portal_id: str | None,
     account_type: str = "",
-    gateway: Gateway | None = None,
     portal: GatewayPortal | None = None,
     attempts: int | None = None,
 ) -> Planned:
     """Turn the rows that were read into pairs, and return what a load would do with them.
 
-    Without a gateway and its portal, names are resolved as far as the standard tables go. `attempts` is for each
+    Without a portal, names are resolved as far as the standard tables go. `attempts` is for each
     reading of the associations that records have; None: as many as a load makes. Raises UsageError, Retryable or Fatal.
     """
     settings, send = session.settings, session.settings.send
-    current = CurrentAssociations(gateway, attempts=attempts) if gateway else None
+    current = CurrentAssociations(portal.gateway, attempts=attempts) if portal else None
     resolution = await resolve_and_group(
         staging,
         settings,
@@ -199,8 +195,8 @@ async def plan_rows(
         portal_id=portal_id if portal else None,
         account_type=account_type,
         address=other_address(settings.connection.base_url),
-        rate=gateway.limiter.rate if gateway else send.rate or START_RATE,
-        daily_quota=gateway.day.limit if gateway else None,
+        rate=portal.gateway.limiter.rate if portal else send.rate or START_RATE,
+        daily_quota=portal.gateway.day.limit if portal else None,
         method=send.method,
         limit=send.limit,
         existing=send.existing,
@@ -208,13 +204,11 @@ async def plan_rows(
     return await staging.call(planned, inputs, resolution, prospect)
 
 
-async def _with_removals(
-    session: Session, gateway: Gateway, portal: GatewayPortal, path: Path, event: Planned
-) -> Planned:
+async def _with_removals(session: Session, portal: GatewayPortal, path: Path, event: Planned) -> Planned:
     """Look up what the pairs of a planned journal would lose, and return the plan with that."""
     async with AsyncJournal(Journal(path)) as journal:
         await journal.call(Journal.limit, session.settings.send.limit)
-        found = await look_at_removals(session, gateway, portal, journal, portal_id=event.portal_id, attempts=ATTEMPTS)
+        found = await look_at_removals(session, portal, journal, portal_id=event.portal_id, attempts=ATTEMPTS)
     try:
         check_removals(session.settings.send.max_removals, found.at_most, found.of, found.examples)
     except TooManyRemovals as error:
@@ -222,10 +216,10 @@ async def _with_removals(
     return with_removals(event, found)
 
 
-async def _with_what_is_there(session: Session, gateway: Gateway, path: Path, event: Planned) -> Planned:
+async def _with_what_is_there(session: Session, portal: GatewayPortal, path: Path, event: Planned) -> Planned:
     """Look up what the pairs of a planned journal have already, and return the plan with that."""
     settings = session.settings
-    current = CurrentAssociations(gateway, attempts=ATTEMPTS)
+    current = CurrentAssociations(portal.gateway, attempts=ATTEMPTS)
     async with AsyncJournal(LoadJournal(path)) as journal:
         await journal.call(Journal.limit, settings.send.limit)
         done = 0

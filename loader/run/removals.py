@@ -18,7 +18,6 @@ from loader.run.labels import type_names
 from loader.run.sending import judge_of
 from loader.run.session import Session
 from loader.send.endings import no_answer
-from loader.send.gateway import Gateway
 from loader.send.judging import Judge, cases
 from loader.send.portal import GatewayPortal
 from loader.send.reading import CurrentAssociations
@@ -35,7 +34,6 @@ LOTS_BETWEEN_NOTES = 10
 
 async def look_at_removals(
     session: Session,
-    gateway: Gateway,
     portal: GatewayPortal,
     journal: AsyncJournal[Any],
     *,
@@ -49,7 +47,7 @@ async def look_at_removals(
     """
     names = await session.stop.unless(type_names(portal, journal.held.directions()))
     await journal.call(Journal.remember, labels=names.labels)
-    current = CurrentAssociations(gateway, attempts=attempts)
+    current = CurrentAssociations(portal.gateway, attempts=attempts)
     judge = judge_of(session.settings, journal.held)
     found = await session.stop.unless(_look(journal, current, judge, session.notify))
     await journal.call(Journal.claim_again)

@@ -5,7 +5,7 @@ workers.
 from typing import Any
 
 from loader.journal import AsyncJournal, Journal
-from loader.run.connection import workers
+from loader.run.connection import batch_workers, workers
 from loader.send.batch import Batch
 from loader.send.gateway import Gateway
 from loader.send.judging import Judge, Merging, Removing, Replacing
@@ -16,9 +16,6 @@ from loader.send.read_first import ReadFirst
 from loader.send.reading import CurrentAssociations
 from loader.send.take_off import TakeOff
 from loader.settings import Settings
-
-MOST_BATCHES = 8
-"""Each holds 2,000 pairs in memory, and eight of them are many times what a limit of 190 per 10 s lets through."""
 
 AHEAD_SECONDS = 0.1
 MOST_AHEAD = 500
@@ -33,13 +30,13 @@ def sending(settings: Settings, journal: AsyncJournal[Any], gateway: Gateway) ->
     action: Action
     if settings.removes:
         action = TakeOff(gateway)
-        worker_count = min(MOST_BATCHES, workers(settings))
+        worker_count = batch_workers(settings)
     elif settings.send.method == "put":
         action = Put(gateway)
         worker_count = workers(settings)
     else:
         action = Batch(gateway)
-        worker_count = min(MOST_BATCHES, workers(settings))
+        worker_count = batch_workers(settings)
     if settings.send.unread:
         # Half of what may be under way is claimed at once, more where the limit is high.
         ahead, rate = worker_count // 2, settings.send.rate

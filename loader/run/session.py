@@ -2,12 +2,12 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, TypeVar
 
 from loader.errors import (
     Fatal,
@@ -20,21 +20,22 @@ from loader.errors import (
     UsageError,
     WrongPortal,
 )
-from loader.events import Event, Note, Notify, Waiting
+from loader.events import Event, Note, Notify, RemovalPlanned, UndoPlanned, Waiting
 from loader.fetch import Watch
 from loader.file_systems import network_kind, synchronized_by
-from loader.journal import AsyncJournal
+from loader.journal import AsyncJournal, Journal
 from loader.read import Input, open_inputs
 from loader.record.outputs import Outputs, name_outputs
+from loader.run.call import Call
 from loader.run.connection import open_gateway, surroundings
 from loader.send.api import VERSIONS
 from loader.send.endings import no_answer
-from loader.send.gateway import Gateway, Surroundings
+from loader.send.gateway import Gateway
 from loader.send.pool import Pool
 from loader.send.portal import Account, GatewayPortal
-from loader.settings import Settings
-from loader.stopping import Stop
 from loader.text import counted, timestamp
+
+SomeJournal = TypeVar("SomeJournal", bound=Journal)
 
 GRACE_SECONDS = 10.0
 """How long requests in flight may still take after a run is to stop."""
@@ -63,25 +64,25 @@ WARNED_FROM = OLD_ENDS - timedelta(days=90)
 class Session:
     """One command at work: its settings (with the API version that it speaks), whom it tells, what may stop it."""
 
-    def __init__(self, settings: Settings, notify: Notify, stop: Stop | None, around: Surroundings | None) -> None:
-        self._notify = notify
+    def __init__(self, call: Call) -> None:
+        self._call = call
         self.doing = ""
         """What takes its time now, in a few words for the user; blank: nothing is shown."""
         self._gateway: Gateway | None = None
-        self._is_watched = self._is_asking = False
-        self.stop = stop or Stop()
-        self.around = around or surroundings()
+        self._is_asking = False
+        self.stop = call.stop
+        self.around = call.around or surroundings()
         self.began = self._reported_at = self.around.clock()
-        self._given = settings
-        self.settings = settings
+        self.settings = call.settings
         self.choose_api_version(None)
 
     def choose_api_version(self, began_with: object) -> None:
         """Where `--api-version` leaves it to the loader, speak the version that a run began with, else the day's."""
-        if self._given.connection.api_version == AUTO:
+        given = self._call.settings
+        if given.connection.api_version == AUTO:
             of_the_day = OLD if self.around.now().date() < NEW_FROM else NEW
             version = str(began_with) if began_with in VERSIONS else of_the_day
-            self.settings = replace(self._given, connection=replace(self._given.connection, api_version=version))
+            self.settings = replace(given, connection=replace(given.connection, api_version=version))
 
     def note_ending_version(self) -> None:
         """Say so when HubSpot's support of the version that is spoken ends soon or has ended."""
@@ -98,40 +99,25 @@ class Session:
     def notify(self, event: Event) -> None:
         """Report an event."""
         self._reported_at = self.around.clock()
-        self._notify(event)
+        self._call.notify(event)
 
-    @asynccontextmanager
-    async def watched(self) -> AsyncIterator[None]:
-        """For a block, report what the command waits for, or does, whenever it reports nothing else."""
-        if self._is_watched:
-            yield
-            return
-        self._is_watched = True
-        watcher = asyncio.create_task(self._watch(), name="watcher")
-        try:
-            yield
-        finally:
-            watcher.cancel()
-            with suppress(asyncio.CancelledError):
-                await watcher
-            self._is_watched = False
-
-    async def _watch(self) -> None:
+    async def watch(self) -> None:
+        """Report what the command waits for, or does, whenever it reports nothing else; does not end by itself."""
         while True:
             await asyncio.sleep(SECONDS_BETWEEN_WAITING)
             silent = self.around.clock() - self._reported_at
             if silent < SILENT_SECONDS or self._is_asking:
                 continue
             if self._gateway is not None and (sentence := self._gateway.waits_for()):
-                self._notify(Waiting(sentence, trouble=True))
+                self._call.notify(Waiting(sentence, trouble=True))
             elif self.doing:
-                self._notify(Waiting(f"{self.doing}: {silent:.0f} s", trouble=False))
+                self._call.notify(Waiting(f"{self.doing}: {silent:.0f} s", trouble=False))
 
-    async def ask(self, question: Coroutine[Any, Any, None]) -> None:
-        """Await the answer of a person, who is shown nothing else meanwhile."""
+    async def agree(self, planned: UndoPlanned | RemovalPlanned) -> None:
+        """Ask the person, who is shown nothing else meanwhile; raises UsageError when the answer is no."""
         self._is_asking = True
         try:
-            await self.stop.unless(question)
+            await self.stop.unless(self._call.agree(planned))
         finally:
             self._is_asking = False
 
@@ -148,29 +134,29 @@ class Session:
     # --- what a command begins with
 
     @asynccontextmanager
-    async def inputs(self, standard_input: BinaryIO | None) -> AsyncIterator[list[Input]]:
+    async def inputs(self) -> AsyncIterator[list[Input]]:
         """Hold the inputs open for a block."""
-        async with self.watched():
-            self.doing = "Opening the inputs"
-            watch = Watch(stop=self.stop, doing=self.does, timeout=self.settings.connection.timeout)
-            opening = asyncio.ensure_future(
-                asyncio.to_thread(open_inputs, *self.settings.read, standard_input=standard_input, watch=watch)
-            )
-            try:
-                inputs = await asyncio.shield(opening)
-            except asyncio.CancelledError:  # A caller's, which a thread does not hear of.
-                if not self.stop.asked():
-                    self.stop.request(Interrupted(signal.SIGINT))
-                with suppress(LoaderError):
-                    for source in await opening:
-                        source.close()
-                raise
-            try:
-                self.doing = "Reading and checking"
-                yield inputs
-            finally:
-                for source in inputs:
+        self.doing = "Opening the inputs"
+        watch = Watch(stop=self.stop, doing=self.does, timeout=self.settings.connection.timeout)
+        standard_input = self._call.standard_input
+        opening = asyncio.ensure_future(
+            asyncio.to_thread(open_inputs, *self.settings.read, standard_input=standard_input, watch=watch)
+        )
+        try:
+            inputs = await asyncio.shield(opening)
+        except asyncio.CancelledError:  # A caller's, which a thread does not hear of.
+            if not self.stop.asked():
+                self.stop.request(Interrupted(signal.SIGINT))
+            with suppress(LoaderError):
+                for source in await opening:
                     source.close()
+            raise
+        try:
+            self.doing = "Reading and checking"
+            yield inputs
+        finally:
+            for source in inputs:
+                source.close()
 
     def does(self, what: str) -> None:
         """Take note of what takes its time now."""
@@ -181,52 +167,39 @@ class Session:
         paths, understood = [source.path for source in inputs], [source.understood for source in inputs]
         return name_outputs(self.settings, inputs[0].file, paths, understood)
 
-    @contextmanager
-    def limited(self, seconds: float | None) -> Iterator[None]:
-        """Ask the command to stop when its time, counted from its beginning, is over; None: it has no end."""
-        if seconds is None:
-            yield
-            return
-        reason = OutOfTime(f"--max-duration is over after {seconds:g} seconds: run the same command again to continue")
-        left = max(0.0, seconds - (self.around.clock() - self.began))
-
-        def over() -> None:
-            if not self.stop.asked():  # A second request would end the command at once.
-                self.stop.request(reason)
-
-        timer = asyncio.get_running_loop().call_later(left, over)
-        try:
-            yield
-        finally:
-            timer.cancel()
-
     @asynccontextmanager
     async def connected(
         self, notify: Notify | None = None, *, attempts: int | None = None
-    ) -> AsyncIterator[tuple[Gateway, GatewayPortal]]:
+    ) -> AsyncIterator[GatewayPortal]:
         """Hold the connection to the portal open for a block; `notify` gets notes on the shared limit."""
-        async with self.watched(), open_gateway(self.settings, self.around, notify) as gateway:
+        async with open_gateway(self.settings, self.around, notify) as gateway:
             self._gateway = gateway
             self.doing = self.doing or "Asking HubSpot"
             try:
-                yield gateway, GatewayPortal(gateway, attempts=attempts)
+                yield GatewayPortal(gateway, attempts=attempts)
             finally:
                 self._gateway = None
 
-    async def recognize(self, portal: GatewayPortal, *, bound: str | None = None) -> Account:
-        """Return who the portal is, once it is the one that `--portal-id` names and that the run began with.
+    async def recognize(self, portal: GatewayPortal, *, named: str | None = None, bound: str | None = None) -> Account:
+        """Return who the portal is, once it is the one that was `named`, and the one that the run is `bound` to.
 
-        Raises WrongPortal or JournalMismatch when it is another, and Fatal when it refuses the token or cannot be
-        reached.
+        `named` None: the one of `--portal-id`, if any. Raises WrongPortal or JournalMismatch when it is another, and
+        Fatal when it refuses the token or cannot be reached.
         """
-        return await self.stop.unless(recognize(portal, self.settings.connection.portal_id, bound=bound))
+        return await self.stop.unless(_recognized(portal, named or self.settings.connection.portal_id, bound))
 
     # --- work
 
-    async def work(self, journal: AsyncJournal[Any], work: Coroutine[Any, Any, None]) -> LoaderError | None:
+    async def work(
+        self,
+        journal: AsyncJournal[SomeJournal],
+        work: Coroutine[Any, Any, None],
+        is_left: Callable[[SomeJournal], object],
+    ) -> LoaderError | None:
         """Do what a verb does, and bring the journal and its table up to date; return what ended it early, if anything.
 
-        That is raised when a second signal came: there is no time for a report.
+        A signal or the end of its time did not, where nothing is left (`is_left`) after all. What ended it early is
+        raised when a second signal came: there is no time for a report.
         """
         stopped: LoaderError | None = None
         try:
@@ -238,6 +211,8 @@ class Session:
             await journal.finish(view=not self.stop.at_once)
         if stopped is not None and self.stop.at_once:
             raise stopped
+        if isinstance(stopped, Interrupted | OutOfTime) and not await journal.call(is_left):
+            return None
         return stopped
 
     async def run_pool(self, pool: Pool, progress: Callable[[], Event]) -> None:
@@ -271,6 +246,28 @@ class Session:
                     await ticker
 
 
+@asynccontextmanager
+async def at_work(call: Call) -> AsyncIterator[Session]:
+    """Hold the session of a command for a block; the command is asked to stop when its time is over."""
+    session, seconds = Session(call), call.settings.send.max_duration
+
+    def over() -> None:
+        if not call.stop.asked():  # A second request would end the command at once.
+            why = f"--max-duration is over after {seconds:g} seconds: run the same command again to continue"
+            call.stop.request(OutOfTime(why))
+
+    timer = asyncio.get_running_loop().call_later(seconds, over) if seconds is not None else None
+    watcher = asyncio.create_task(session.watch(), name="watcher")
+    try:
+        yield session
+    finally:
+        if timer is not None:
+            timer.cancel()
+        watcher.cancel()
+        with suppress(asyncio.CancelledError):
+            await watcher
+
+
 def check_disk(journal: Path, notify: Notify) -> None:
     """Make sure that a journal is safe where it is: SQLite's locks and logs are not on a network file system.
 
@@ -292,13 +289,7 @@ def check_disk(journal: Path, notify: Notify) -> None:
         )
 
 
-def ended_early(stopped: LoaderError | None, pending: int) -> LoaderError | None:
-    """Return what ended a command early; a signal or the time's end did not when nothing was left after all."""
-    return None if isinstance(stopped, Interrupted | OutOfTime) and not pending else stopped
-
-
-async def recognize(portal: GatewayPortal, named: str | None, *, bound: str | None = None) -> Account:
-    """Do what `Session.recognize` does; `named` is what `--portal-id` says."""
+async def _recognized(portal: GatewayPortal, named: str | None, bound: str | None) -> Account:
     try:
         account = await portal.account(insist=bool(named or bound))
     except Retryable as error:

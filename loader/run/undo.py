@@ -18,12 +18,12 @@ from loader.planning.object_types import shown
 from loader.record.outputs import beside_results, check_table, is_of, journal_of
 from loader.record.results import open_table
 from loader.record.summary import UndoFigures, summarize
-from loader.run.call import Agree, Call, Done, reported
-from loader.run.connection import workers
+from loader.run.call import Call, Done, reported
+from loader.run.connection import batch_workers
 from loader.run.labels import TypeNames, type_names
 from loader.run.meter import Meter
 from loader.run.report import UndoReport
-from loader.run.session import Session, check_disk, ended_early, recognize
+from loader.run.session import Session, at_work, check_disk
 from loader.send.gateway import Gateway
 from loader.send.give_back import FAILED, GIVEN, LEFT, GiveBack
 from loader.send.outgoing import Unread
@@ -31,9 +31,6 @@ from loader.send.pool import Pool
 from loader.send.portal import GatewayPortal
 from loader.send.take_back import TakeBack
 from loader.shell import command_line
-
-MOST_TAKERS = 8
-"""Each holds a thousand pairs and the answer about them in memory."""
 
 CATCH_UP_SECONDS = 10.0
 """HubSpot's reads may lag behind its writes: so long after the run's last change they are taken to show it."""
@@ -54,14 +51,13 @@ async def run(call: Call) -> Done[UndoReport]:
     check_disk(path, call.notify)
     file = beside_results(results, "undo.csv")
     check_table(file, [], COLUMNS)
-    session = Session(settings, call.notify, call.stop, call.around)
     with Lock(path):
-        async with AsyncJournal(UndoJournal(path, assume_new=settings.assume_new)) as journal:
+        async with at_work(call) as session, AsyncJournal(UndoJournal(path, assume_new=settings.assume_new)) as journal:
             if results != path and not is_of(results, journal.facts.outputs["results"]):
                 raise UsageError(f"{path} is the journal of {journal.facts.outputs['results']}, not of {results}")
             names = [*journal.facts.outputs.values(), *journal.facts.kept_failures]
             remove_left_behind([path.parent / name for name in names], journal=path)
-            report = await _Undo(session, journal, file).run(call.agree)
+            report = await _Undo(session, journal, file).run()
     return reported(report, Undone(report.summary, str(report.path)))
 
 
@@ -74,19 +70,19 @@ class _Undo:
         self.journal = journal
         self.file = file
 
-    async def run(self, agree: Agree) -> UndoReport:
+    async def run(self) -> UndoReport:
         """Look at the run, ask, and take back."""
         stop = self.session.stop
         stop.check()
         self._check_run()
         shown_at = self.session.around.clock() + await self.journal.call(self._unseen_seconds)
-        async with self.session.connected() as (gateway, portal):
-            await stop.unless(self._check_portal(portal))
+        async with self.session.connected() as portal:
+            await self._check_portal(portal)
             names = await stop.unless(type_names(portal, self.journal.held.directions()))
             plan = await self.journal.call(self._plan, names)
             self.session.notify(plan)
             if plan.pairs:
-                await self.session.ask(agree(plan))
+                await self.session.agree(plan)
             await self.journal.call(UndoJournal.begin_undo)
             before = self.journal.facts.undo or Undo(started_at=self.session.moment())
             await self.journal.call(UndoJournal.remember, undo=replace(before, finished_at=None))
@@ -101,8 +97,9 @@ class _Undo:
                 lambda journal: open_table(self.file, journal, COLUMNS, taken_back, name="undo"),
                 listeners=[count],
             )
-            stopped = await self.session.work(self.journal, self._take_back(gateway, names, counts, shown_at))
-            return await self._report(gateway, plan, stopped)
+            work = self._take_back(portal.gateway, names, counts, shown_at)
+            stopped = await self.session.work(self.journal, work, _is_left)
+            return await self._report(portal.gateway, plan, stopped)
 
     def _check_run(self) -> None:
         identity, path = self.journal.facts.identity, self.journal.held.path
@@ -121,7 +118,7 @@ class _Undo:
 
     async def _check_portal(self, portal: GatewayPortal) -> None:
         named, bound = self.settings.connection.portal_id, self.journal.facts.portal_id
-        account = await recognize(portal, named or bound)
+        account = await self.session.recognize(portal, named=named or bound)
         if bound and account.portal_id != bound:
             raise WrongPortal(
                 f"that run was made in HubSpot account {bound}, and the token belongs to account "
@@ -187,11 +184,10 @@ class _Undo:
             replaced=self.journal.held.replaced,
             singles=names.singles,
         )
-        worker_count = min(MOST_TAKERS, workers(self.settings))
         for turn in sorted({0, *self.journal.held.lots.turns.tolist()}, reverse=True):
             await self.journal.call(UndoJournal.claim_turn, turn)
             outgoing = [Unread(self.journal, capacity=TakeBack.capacity, ahead=1)]
-            pool = Pool(self.journal, outgoing, action, gateway, workers=worker_count)
+            pool = Pool(self.journal, outgoing, action, gateway, workers=batch_workers(self.settings))
             await self.session.run_pool(pool, lambda: meter.undoing(counts))
         await self.session.stop.unless(self._give_back(gateway))
 
@@ -207,13 +203,11 @@ class _Undo:
 
     async def _report(self, gateway: Gateway, plan: UndoPlanned, stopped: LoaderError | None) -> UndoReport:
         counts = await self.journal.call(UndoJournal.states)
-        pending = counts["pending"] or await self.journal.call(UndoJournal.to_give_back)
         given_back = await self.journal.call(UndoJournal.given_back)
-        stopped = ended_early(stopped, pending)
         before = self.journal.facts.undo or Undo(started_at=self.session.moment())
         undo = replace(
             before,
-            finished_at=None if pending else self.session.moment(),
+            finished_at=None if await self.journal.call(_is_left) else self.session.moment(),
             pairs=counts,
             given_back=given_back.get(GIVEN, 0),
             not_given_back=given_back.get(FAILED, 0),
@@ -245,3 +239,8 @@ class _Undo:
             exit_code=stopped.exit_code if stopped else int(undo.pairs["left"] + failed > 0),
             next_command=command_line(self.settings.command) or None if stopped or failed else None,
         )
+
+
+def _is_left(journal: UndoJournal) -> bool:
+    """Return True while something is to be taken back, or to be given back to another pair."""
+    return bool(journal.states()["pending"] or journal.to_give_back())

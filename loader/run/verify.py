@@ -21,25 +21,21 @@ from loader.record.outputs import Outputs, check_table
 from loader.record.results import open_table
 from loader.record.summary import VerifyFigures, summarize
 from loader.run.call import Call, Done, reported
-from loader.run.connection import workers
+from loader.run.connection import batch_workers
 from loader.run.identity import identity
 from loader.run.labels import type_names
 from loader.run.meter import Meter
 from loader.run.mirror import takes_off
 from loader.run.next_command import load_what_is_missing
 from loader.run.report import Verification
-from loader.run.session import Session, ended_early
+from loader.run.session import Session, at_work
 from loader.run.verify_mirror import find_surplus
 from loader.send.compare import Compare
 from loader.send.endings import no_answer
-from loader.send.gateway import Gateway
 from loader.send.outgoing import Unread
 from loader.send.pool import Pool
 from loader.send.portal import Account, GatewayPortal
 from loader.text import counted
-
-MOST_READERS = 8
-"""Each holds thousands of pairs and a large answer in memory."""
 
 SHARES_OF_WAIT = (2 / 7, 5 / 7)
 """Of `--wait`: reads may lag behind writes. Most have caught up after a moment; some take longer."""
@@ -54,8 +50,7 @@ async def run(call: Call) -> Done[Verification]:
     Raises UsageError or InputError as a load would, and Fatal when the portal refuses the token; whatever else ends it
     early is in the report.
     """
-    session = Session(call.settings, call.notify, call.stop, call.around)
-    async with session.inputs(call.standard_input) as inputs:
+    async with at_work(call) as session, session.inputs() as inputs:
         paths = [source.path for source in inputs]
         outputs = session.outputs(inputs)
         check_table(outputs.beside("verify.csv"), paths, COLUMNS)
@@ -82,7 +77,7 @@ class _Verification:
     async def run(self) -> Verification:
         """Begin a verification, or resume the one that was cut short."""
         self.session.stop.check()
-        async with self.session.connected() as (gateway, portal):
+        async with self.session.connected() as portal:
             account = await self.session.recognize(portal)
             bound = {
                 **await asyncio.to_thread(identity, self.settings, self.inputs),
@@ -93,7 +88,7 @@ class _Verification:
             if not await asyncio.to_thread(self._goes_on, bound):
                 await self._begin(portal, account, bound)
             async with AsyncJournal(LoadJournal(self.path)) as journal:
-                report = await self._compare(gateway, portal, journal)
+                report = await self._compare(portal, journal)
         if report.stopped is None:
             remove_journal(self.path)
         return report
@@ -155,36 +150,30 @@ class _Verification:
 
     # --- reading back
 
-    async def _compare(
-        self, gateway: Gateway, portal: GatewayPortal, journal: AsyncJournal[LoadJournal]
-    ) -> Verification:
+    async def _compare(self, portal: GatewayPortal, journal: AsyncJournal[LoadJournal]) -> Verification:
         await journal.call(Journal.limit, self.settings.send.limit)
-        meter = Meter(journal.facts, gateway, self.session.around, self.session.around.clock())
+        meter = Meter(journal.facts, portal.gateway, self.session.around, self.session.around.clock())
         await journal.follow(
             lambda opened: open_table(self.file, opened, COLUMNS, comparisons, marks=MARKS["load"]),
             figures=meter.facts,
             listeners=[self._watch],
         )
-        stopped = await self.session.work(journal, self._read_all(gateway, portal, journal, meter))
-        stopped = ended_early(stopped, (await journal.call(Journal.counts)).pending)
+        work = self._read_all(portal, journal, meter)
+        stopped = await self.session.work(journal, work, lambda journal: journal.counts().pending)
         summary = await journal.call(self._sum_up, stopped)
         self.notify(Verified(summary, str(self.file), str(stopped) if stopped else ""))
         return Verification.of(summary, self.file, stopped)
 
-    async def _read_all(
-        self, gateway: Gateway, portal: GatewayPortal, journal: AsyncJournal[LoadJournal], meter: Meter
-    ) -> None:
+    async def _read_all(self, portal: GatewayPortal, journal: AsyncJournal[LoadJournal], meter: Meter) -> None:
         """Judge every pair that rows ask for, and of a mirror also what they do not ask for."""
-        await self._read(gateway, portal, journal, meter)
+        await self._read(portal, journal, meter)
         if takes_off(self.settings.send):
             if self.settings.verify.sample is None:
-                await find_surplus(journal, gateway, self.session, self.outputs.journal)
+                await find_surplus(journal, portal, self.session, self.outputs.journal)
             else:
                 self.notify(Note("With --sample, it is not checked whether records have more than the file asks for."))
 
-    async def _read(
-        self, gateway: Gateway, portal: GatewayPortal, journal: AsyncJournal[LoadJournal], meter: Meter
-    ) -> None:
+    async def _read(self, portal: GatewayPortal, journal: AsyncJournal[LoadJournal], meter: Meter) -> None:
         """Judge every pair; what seems to be missing is read again, because reads may lag behind writes."""
         names = await self.session.stop.unless(type_names(portal, journal.held.directions()))
         await journal.call(Journal.remember, labels=names.labels)
@@ -205,14 +194,14 @@ class _Verification:
                 self.notify(Note(f"Some rows seem to be {what}; they are checked again in {seconds:.2g} s."))
                 await self.session.stop.unless(asyncio.sleep(seconds))
             action = Compare(
-                gateway,
+                portal.gateway,
                 plain=names.plain,
                 exact=self.settings.send.existing == "replace",
                 removed=self.settings.removes,
                 final=last,
             )
             outgoing = [Unread(journal, capacity=action.capacity, ahead=1)]
-            pool = Pool(journal, outgoing, action, gateway, workers=min(MOST_READERS, workers(self.settings)))
+            pool = Pool(journal, outgoing, action, portal.gateway, workers=batch_workers(self.settings))
             await self.session.run_pool(pool, lambda: meter.verifying(self.total, self.there, self.pending))
             if last:
                 return

@@ -11,8 +11,8 @@ from loader.journal.scope import BesidePairs, LoadJournal, known_before
 from loader.model import Outcome
 from loader.run.mirror import read_all_in_scope
 from loader.run.session import Session
-from loader.send.gateway import Gateway
 from loader.send.outcomes import plain
+from loader.send.portal import GatewayPortal
 from loader.send.reading import CurrentAssociations
 
 SURPLUS = "surplus"
@@ -25,14 +25,14 @@ _BACK_AGAIN = (
 )
 
 
-async def find_surplus(journal: AsyncJournal[LoadJournal], gateway: Gateway, session: Session, load: Path) -> None:
+async def find_surplus(journal: AsyncJournal[LoadJournal], portal: GatewayPortal, session: Session, load: Path) -> None:
     """Read all records in scope, and record what of theirs the file does not ask for, once that is sure.
 
     `load` is the journal of the load that is verified, if there is one: it knows what that removed, and which records
     were exempt, because a row of theirs failed: of these nothing is recorded. What seems to be there is read again
     after `--wait`, because reads may lag behind writes.
     """
-    current = CurrentAssociations(gateway)
+    current = CurrentAssociations(portal.gateway)
     wait = session.settings.verify.wait
     for seconds in (0.0, wait) if wait else (0.0,):
         if seconds:

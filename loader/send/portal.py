@@ -44,7 +44,7 @@ class GatewayPortal:
     """
 
     def __init__(self, gateway: Gateway, *, attempts: int | None = None) -> None:
-        self._gateway = gateway
+        self.gateway = gateway
         self._version = gateway.version
         self._attempts = attempts
         self._most = attempts or gateway.max_attempts
@@ -60,33 +60,33 @@ class GatewayPortal:
         request = api.account_details(self._version)
         most = self._most if insist or self._attempts else 1
         try:
-            found = (await self._gateway.call(request, _account_of, max_attempts=most)).value
+            found = (await self.gateway.call(request, _account_of, max_attempts=most)).value
         except (Refused, Retryable, MissingScope) as error:
             if insist or (self._attempts and isinstance(error, Retryable)):
                 raise _fatal(error) from error
-            self.portal_id = self._gateway.portal_id
+            self.portal_id = self.gateway.portal_id
             return Account(self.portal_id, None)
-        self._gateway.day.time_zone = found.time_zone
+        self.gateway.day.time_zone = found.time_zone
         self.portal_id = found.portal_id
         return found
 
     async def scopes(self) -> tuple[str, ...] | None:
         """Return what a private app's token or a service key may do; None where HubSpot does not tell, as of OAuth."""
-        credential = self._gateway.credential
+        credential = self.gateway.credential
         if not isinstance(credential, StaticToken):
             return None
         try:
-            return (await self._gateway.call(credential.info_request(), _scopes_of, max_attempts=1)).value
+            return (await self.gateway.call(credential.info_request(), _scopes_of, max_attempts=1)).value
         except (Refused, Retryable, MissingScope):
             return None
 
     async def daily_usage(self) -> None:
         """Learn how much is left of the day's quota where no answer's headers have said so; one attempt must do."""
-        request = self._gateway.usage
-        if request is not None and self._gateway.day.left is None:
+        request = self.gateway.usage
+        if request is not None and self.gateway.day.left is None:
             with suppress(Refused, Retryable, MissingScope):
-                answer = await self._gateway.call(request, replies.fields, max_attempts=1)
-                self._gateway.day.note_usage(quota.usage(answer.value))
+                answer = await self.gateway.call(request, replies.fields, max_attempts=1)
+                self.gateway.day.note_usage(quota.usage(answer.value))
 
     async def labels(self, direction: Direction) -> list[dict[str, Any]] | None:
         """Return the association types of one direction, or None where the portal does not tell them."""
@@ -99,7 +99,7 @@ class GatewayPortal:
             direction, name=name, label=label, inverse_label=inverse_label, version=self._version
         )
         try:
-            await self._gateway.call(request, replies.fields, max_attempts=self._attempts)
+            await self.gateway.call(request, replies.fields, max_attempts=self._attempts)
         except Retryable as error:
             raise _fatal(error) from error
 
@@ -110,7 +110,7 @@ class GatewayPortal:
         """
         request = api.association_limits(self._version)
         try:
-            return (await self._gateway.call(request, _limits, max_attempts=1, largest=2**26)).value
+            return (await self.gateway.call(request, _limits, max_attempts=1, largest=2**26)).value
         except (Refused, Retryable, MissingScope):
             return {}
 
@@ -126,7 +126,7 @@ class GatewayPortal:
         request = api.records(question.object_type, question.id_property, values, self._version)
         try:
             read = partial(records_found, question=question)
-            return (await self._gateway.call(request, read, max_attempts=self._attempts)).value
+            return (await self.gateway.call(request, read, max_attempts=self._attempts)).value
         except Retryable as error:
             raise _fatal(error) from error
 
@@ -134,7 +134,7 @@ class GatewayPortal:
         """Return a page of the records of an object type, the first where `after` is blank; raises Refused."""
         request = api.list_records(object_type, after, self._version)
         try:
-            return (await self._gateway.call(request, record_page, largest=2**24)).value
+            return (await self.gateway.call(request, record_page, largest=2**24)).value
         except MissingScope as error:
             raise endings.not_readable(error) from error
         except Retryable as error:
@@ -142,7 +142,7 @@ class GatewayPortal:
 
     async def _listed(self, request: Request, read: Callable[[Reply], T]) -> T | None:
         try:
-            return (await self._gateway.call(request, read, max_attempts=self._most, largest=2**26)).value
+            return (await self.gateway.call(request, read, max_attempts=self._most, largest=2**26)).value
         except Refused:
             return None
         except MissingScope as error:
