@@ -208,24 +208,21 @@ class Resolved(NamedTuple):
         """The two object types, from and to."""
         return self.object_type, self.to_object_type
 
+    @property
+    def single_types(self) -> Direction:
+        """The two object types, seen from the record that can have only one."""
+        return self.direction[::-1] if self.single == "to" else self.direction
 
-class Unresolved(NamedTuple):
-    """Why nothing can be sent for a kind of row: a key of `reasons.REASONS`, a sentence, and the wrong field."""
+
+class Problem(NamedTuple):
+    """Why a row, or every row of a kind, is rejected.
+
+    A key of `reasons.REASONS`, a sentence without the row's number, and the wrong field; blank where it is none alone.
+    """
 
     reason: str
     message: str
-    field: str
-
-
-class End(NamedTuple):
-    """Where a kind of row belongs: the number of its type pair, and whether it is written backward.
-
-    `single` is `from` or `to` for a kind that names a primary or parent record: the end whose record can have only one.
-    """
-
-    type_pair: int
-    backward: bool
-    single: str = ""
+    field: str = ""
 
 
 class Specification(NamedTuple):

@@ -148,20 +148,20 @@ class NewJournal:
         """Write down the object types of a kind by their ids where they are known, whether it is sent or not."""
         self._execute("UPDATE kinds SET from_type = ?, to_type = ? WHERE id = ?", (from_type, to_type, kind))
 
-    def resolve(self, kind: int, verdict: Resolved, single: str) -> None:
-        """Write down what a kind is sent as; `single` is the end whose record can have one such only, or blank."""
+    def resolve(self, kind: int, verdict: Resolved) -> None:
+        """Write down what a kind is sent as."""
         first, second = verdict.direction
         self._execute(
             "UPDATE kinds SET from_type = ?, to_type = ?, category = ?, type_id = ?, sent_label = ?,"
             " inverse_category = ?, inverse_type_id = ? WHERE id = ?",
             (first, second, *verdict.type, verdict.label, *(verdict.inverse or (None, None)), kind),
         )
-        if not single:
+        if not verdict.single:
             return
         insert = "INSERT OR IGNORE INTO singles VALUES (?, ?, ?, ?, ?)"
-        self._execute(insert, (first, second, *verdict.type, single))
+        self._execute(insert, (first, second, *verdict.type, verdict.single))
         if verdict.inverse is not None:
-            self._execute(insert, (second, first, *verdict.inverse, _OTHER_END[single]))
+            self._execute(insert, (second, first, *verdict.inverse, _OTHER_END[verdict.single]))
 
     def count_rows(self, rows_of_kind: Mapping[int, int]) -> None:
         """Write down how many rows of each kind are still to be sent."""
@@ -235,11 +235,10 @@ class NewJournal:
             if len(lot):
                 self._write_lot(last, lot)
 
-    def note_promoted(self, single: Mapping[int, tuple[Direction, str]]) -> None:
+    def note_promoted(self, single: Mapping[int, Resolved]) -> None:
         """Write down the records that get a primary or parent record, and by which pair.
 
-        `single` gives for kinds of which a record can have one only the object types, seen from that record, and the
-        end at which it is.
+        `single` has the kinds of which a record can have only one, by number.
         """
         kinds = np.array(sorted(single), np.int32)
         for first_pair, lot in self.lots() if single else ():
@@ -247,14 +246,14 @@ class NewJournal:
             if not len(found):
                 continue
             pairs = np.searchsorted(lot.starts, found, "right") - 1
-            at_to = np.array([single[kind][1] == "to" for kind in lot.kinds[found].tolist()], np.bool_)
+            at_to = np.array([single[kind].single == "to" for kind in lot.kinds[found].tolist()], np.bool_)
             records = np.where(lot.backward[found] != at_to, lot.to_ids[pairs], lot.from_ids[pairs])
             columns = (lot.kinds[found], records, first_pair + pairs, lot.places[pairs])
             with guarded(self.path):
                 self._database.executemany(
                     "INSERT OR IGNORE INTO promoted VALUES (?, ?, ?, ?, ?)",
                     [
-                        (*single[kind][0], record, pair, place)
+                        (*single[kind].single_types, record, pair, place)
                         for kind, record, pair, place in zip(*(each.tolist() for each in columns), strict=True)
                     ],
                 )

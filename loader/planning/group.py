@@ -9,12 +9,11 @@ import numpy as np
 
 from loader.columns import PAIRS_IN_A_LOT, RECORDS_IN_A_LOT, Flags, Ids, PlannedLot, Small
 from loader.journal import NewJournal
-from loader.model import Specification, hides_leads
+from loader.model import Problem, Specification, hides_leads
 from loader.planning.orient import (
     ORIENTED,
-    Kinds,
+    ResolvedKinds,
     TakeRejects,
-    Why,
     as_written,
     begins,
     contradicting,
@@ -42,7 +41,7 @@ _WITH_PAIR = [
 def group(
     rows: Iterable[Records],
     path: Path,
-    kinds: Kinds,
+    kinds: ResolvedKinds,
     journal: NewJournal,
     *,
     by_record: bool,
@@ -75,7 +74,7 @@ class _Grouping:
         self,
         rows: Spool,
         path: Path,
-        kinds: Kinds,
+        kinds: ResolvedKinds,
         journal: NewJournal,
         *,
         reject: TakeRejects,
@@ -171,7 +170,8 @@ class _Grouping:
         if refused.any():
             # To change ends twice changes nothing.
             self._reject(
-                as_written(self._from_chosen_end(rows[refused])), repeat(Why("UNKNOWN_INVERSE_TYPE", UNKNOWN_INVERSE))
+                as_written(self._from_chosen_end(rows[refused])),
+                repeat(Problem("UNKNOWN_INVERSE_TYPE", UNKNOWN_INVERSE)),
             )
             sizes = np.add.reduceat(~refused, starts, dtype=np.int64)
             rows = rows[~refused]
@@ -193,7 +193,7 @@ class _Grouping:
 class _Requests:
     """What the mixtures of kinds of rows come to: few, however many pairs there are."""
 
-    def __init__(self, kinds: Kinds, by_b: Flags, journal: NewJournal) -> None:
+    def __init__(self, kinds: ResolvedKinds, by_b: Flags, journal: NewJournal) -> None:
         self._kinds = kinds
         self._by_b = by_b
         self._journal = journal

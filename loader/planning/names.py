@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple, Protocol
 
 from loader.errors import MissingScope, UsageError
-from loader.model import Direction, Resolved, RowKind, Unresolved
+from loader.model import Direction, Problem, Resolved, RowKind
 from loader.object_type_names import STANDARD
 from loader.planning.association_types import AssociationTypes
 from loader.planning.object_types import ObjectTypes
@@ -53,7 +53,7 @@ async def resolve_names(kinds: Mapping[int, RowKind], portal: Portal | None, *, 
     directions = {kind: direction_of(row_kind, names) for kind, row_kind in kinds.items()}
     types = AssociationTypes(offline=portal is None, names=names)
     unchecked: list[Direction] = []
-    known = {kind: direction for kind, direction in directions.items() if not isinstance(direction, Unresolved)}
+    known = {kind: direction for kind, direction in directions.items() if not isinstance(direction, Problem)}
     unknown: dict[Direction, list[RowKind]] = {}
     for kind, direction in known.items():
         if removes and names_whole_pair(kinds[kind]):
@@ -111,7 +111,7 @@ async def _look_at_other_ends(
 ) -> None:
     """Read the other direction of what was not found: the message then says when it exists there."""
     for kind, verdict in verdicts.items():
-        if portal is None or not isinstance(verdict, Unresolved) or verdict.reason not in _PERHAPS_OTHER_END:
+        if portal is None or not isinstance(verdict, Problem) or verdict.reason not in _PERHAPS_OTHER_END:
             continue
         other = directions[kind][1], directions[kind][0]
         if types.complete(directions[kind]) and not types.looked_up(other):
@@ -121,12 +121,12 @@ async def _look_at_other_ends(
 
 def _verdicts(
     kinds: Mapping[int, RowKind],
-    directions: Mapping[int, Direction | Unresolved],
+    directions: Mapping[int, Direction | Problem],
     types: AssociationTypes,
     by: Callable[[RowKind, Direction, AssociationTypes], Verdict],
 ) -> dict[int, Verdict]:
     return {
-        kind: direction if isinstance(direction, Unresolved) else by(kinds[kind], direction, types)
+        kind: direction if isinstance(direction, Problem) else by(kinds[kind], direction, types)
         for kind, direction in directions.items()
     }
 
@@ -147,7 +147,7 @@ def refuse_options(
 
 def of_another_portal(
     row_kind: RowKind, resolved: Resolved, names: ObjectTypes, portal_id: str | None, *, offline: bool
-) -> Unresolved | None:
+) -> Problem | None:
     """Return why rows cannot be sent whose ids were read from addresses; None where nothing is wrong.
 
     `portal_id` is that of the load, None where it is not known. `offline` says that there is no portal to read from,
@@ -165,11 +165,11 @@ def of_another_portal(
         if object_type != wanted and wanted[0].isdigit():
             shown = names.shown(object_type), names.shown(wanted)
             why = "the record's address is one of {}, but the load expects {}".format(*shown)
-            return Unresolved("WRONG_RECORD_ADDRESS", why, field)
+            return Problem("WRONG_RECORD_ADDRESS", why, field)
         if portal != portal_id and not (offline and portal_id is None):
             where = (
                 f"goes to account {portal_id}" if portal_id else "goes to an account whose number HubSpot does not give"
             )
             why = f"the record's address is in HubSpot account {portal}, and the load {where}"
-            return Unresolved("WRONG_RECORD_ADDRESS", why, field)
+            return Problem("WRONG_RECORD_ADDRESS", why, field)
     return None

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Mapping, MutableMapping
 
 from loader.events import NewLabel
-from loader.model import AssociationType, RowKind, Unresolved
+from loader.model import AssociationType, Problem, RowKind
 from loader.planning.association_types import USER_DEFINED, AssociationTypes
 from loader.planning.object_types import ObjectTypes
 from loader.planning.resolve import Verdict, category_of, direction_of, resolve
@@ -56,9 +56,9 @@ def plan_labels(
     for kind, verdict in verdicts.items():
         row_kind = kinds[kind]
         direction = direction_of(row_kind, names)
-        if not isinstance(verdict, Unresolved) or verdict.reason != "ASSOCIATION_LABEL_NOT_FOUND":
+        if not isinstance(verdict, Problem) or verdict.reason != "ASSOCIATION_LABEL_NOT_FOUND":
             continue
-        if isinstance(direction, Unresolved) or not row_kind.label or row_kind.association_type_id:
+        if isinstance(direction, Problem) or not row_kind.label or row_kind.association_type_id:
             continue
         if row_kind.association_category and category_of(row_kind) != USER_DEFINED:
             continue
@@ -73,7 +73,7 @@ def plan_labels(
         verdicts[kind] = resolve(row_kind, direction, types)
     named = {placeholder: place for place in range(len(found)) for placeholder in placeholders(place)}
     for kind, verdict in verdicts.items():
-        if not isinstance(verdict, Unresolved) and verdict.type in named:
+        if not isinstance(verdict, Problem) and verdict.type in named:
             place = named[verdict.type]
             found[place] = found[place]._replace(rows=found[place].rows + rows[kind])
     return tuple(found)

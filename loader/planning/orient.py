@@ -6,14 +6,15 @@ both ends must go out in one request. It is written from the end that more rows 
 where only that can name all types; a row whose type can be named from neither is rejected.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
 from loader.columns import Flags
-from loader.model import Direction, End, Resolved, Specification, hides_leads
+from loader.model import Direction, Problem, Resolved, Specification, hides_leads
 from loader.planning.spool import Records, Spool
 
 ROW = [("from", "i8"), ("to", "i8"), ("input", "i4"), ("row", "i4"), ("part", "i4"), ("kind", "i4")]
@@ -28,63 +29,47 @@ ORIENTED = [
 _SINGLE = [("types", "i4"), ("record", "i8"), ("other", "i8")]
 
 
-class Why(NamedTuple):
-    """Why a row is rejected: a key of `reasons.REASONS`, a sentence without the row's number, and the wrong field."""
-
-    reason: str
-    message: str
-    field: str = ""
-
-
-TakeRejects: TypeAlias = Callable[[Records, Iterable[Why]], None]
+TakeRejects: TypeAlias = Callable[[Records, Iterable[Problem]], None]
 """Takes over rows, as they are written (see `ROW`), that are never sent."""
 
 
-class Kinds:
-    """What is known of the kinds of rows, in arrays by kind; those that cannot be sent are of type pair 0."""
+class ResolvedKinds:
+    """The kinds of rows that can be sent, in arrays by kind; all others are of type pair 0.
 
-    def __init__(self, resolved: Mapping[int, Resolved], ends: Mapping[int, End], most: int) -> None:
+    `rows` counts the rows of each kind: the direction of a type pair that more of them have is its main direction.
+    """
+
+    def __init__(self, resolved: Mapping[int, Resolved], rows: Mapping[int, int]) -> None:
         self.resolved = resolved
-        self.type_pair = np.zeros(most + 1, np.int32)
-        self.backward = np.zeros(most + 1, np.bool_)
-        self.within = np.zeros(most + 1, np.bool_)
-        self.single = np.zeros(most + 1, np.int8)
+        size = max(rows, default=0) + 1
+        self.type_pair = np.zeros(size, np.int32)
+        self.backward = np.zeros(size, np.bool_)
+        self.within = np.zeros(size, np.bool_)
+        self.single = np.zeros(size, np.int8)
+        self.types = np.zeros(size, np.int32)
+        weights: Counter[Direction] = Counter()
+        for kind, each in resolved.items():
+            weights[each.direction] += rows[kind]
+        numbers: dict[frozenset[str], int] = {}
         self.directions: dict[int, Direction] = {}
-        self.known: dict[int, bool] = {}
-        self.removes = False
-        for kind, verdict in resolved.items():
-            end = ends[kind]
-            self.type_pair[kind], self.backward[kind] = end.type_pair, end.backward
-            self.within[kind] = verdict.direction[0] == verdict.direction[1]
-            self.single[kind] = ("", "from", "to").index(end.single)
-            self.directions[end.type_pair] = verdict.direction[::-1] if end.backward else verdict.direction
-            self.removes |= verdict.removes
-            self.known[end.type_pair] = self.known.get(end.type_pair, True) and verdict.inverse is not None
+        for direction in sorted(weights, key=lambda direction: -weights[direction]):
+            number = numbers.setdefault(frozenset(direction), len(numbers) + 1)
+            self.directions.setdefault(number, direction)
+        self.known = dict.fromkeys(self.directions, True)
+        self.removes = any(each.removes for each in resolved.values())
         # Whose record a single type limits: the object types, seen from that record.
-        sided = {
-            kind: verdict.direction[::-1] if ends[kind].single == "to" else verdict.direction
-            for kind, verdict in resolved.items()
-            if ends[kind].single
-        }
-        self.sided = list(dict.fromkeys(sided.values()))
-        self.types = np.zeros(most + 1, np.int32)
-        for kind, types in sided.items():
-            self.types[kind] = self.sided.index(types)
-
-
-def ends(resolved: Mapping[int, Resolved], rows: Mapping[int, int]) -> dict[int, End]:
-    """Return for each kind of row (by number) its type pair and end; `rows` counts the rows of each kind."""
-    weights: dict[Direction, int] = {}
-    for kind, verdict in resolved.items():
-        weights[verdict.direction] = weights.get(verdict.direction, 0) + rows[kind]
-    type_pairs: dict[frozenset[str], tuple[int, Direction]] = {}
-    for direction in sorted(weights, key=lambda direction: -weights[direction]):
-        type_pairs.setdefault(frozenset(direction), (len(type_pairs) + 1, direction))
-    found: dict[int, End] = {}
-    for kind, verdict in resolved.items():
-        type_pair, main = type_pairs[frozenset(verdict.direction)]
-        found[kind] = End(type_pair, verdict.direction != main, verdict.single)
-    return found
+        self.sided: list[Direction] = []
+        for kind, each in resolved.items():
+            type_pair = numbers[frozenset(each.direction)]
+            self.type_pair[kind] = type_pair
+            self.backward[kind] = each.direction != self.directions[type_pair]
+            self.within[kind] = each.object_type == each.to_object_type
+            self.known[type_pair] &= each.inverse is not None
+            if each.single:
+                self.single[kind] = ("", "from", "to").index(each.single)
+                if each.single_types not in self.sided:
+                    self.sided.append(each.single_types)
+                self.types[kind] = self.sided.index(each.single_types)
 
 
 def specify(forward: Sequence[int], backward: Sequence[int], resolved: Mapping[int, Resolved]) -> Specification:
@@ -115,7 +100,9 @@ def _all_known(kinds: Sequence[int], resolved: Mapping[int, Resolved]) -> bool:
     return all(resolved[kind].inverse is not None for kind in kinds)
 
 
-def oriented(rows: Spool, kinds: Kinds, reject: TakeRejects, ids: Callable[[Records], Flags]) -> Iterator[Records]:
+def oriented(
+    rows: Spool, kinds: ResolvedKinds, reject: TakeRejects, ids: Callable[[Records], Flags]
+) -> Iterator[Records]:
     """Yield the rows that can be sent, seen from their main ends.
 
     `ids` puts record ids in the place of own keys, rejects rows of which a record was not found, and tells the others.
@@ -130,7 +117,7 @@ def oriented(rows: Spool, kinds: Kinds, reject: TakeRejects, ids: Callable[[Reco
             lost = block[itself]
             why = "object_id and to_object_id are both {}: a record cannot be associated with itself"
             both = lost["from"].tolist()
-            reject(lost, (Why("RECORD_WITH_ITSELF", why.format(record), "to_object_id") for record in both))
+            reject(lost, (Problem("RECORD_WITH_ITSELF", why.format(record), "to_object_id") for record in both))
             stay &= ~itself
         block, kind = block[stay], block["kind"][stay]
         backward = np.where(kinds.within[kind], block["from"] > block["to"], kinds.backward[kind])
@@ -170,10 +157,10 @@ def as_written(rows: Records) -> Records:
 # --- primary records
 
 
-def contradicting(rows: Spool, path: Path, kinds: Kinds) -> dict[tuple[int, int], tuple[int, int]]:
+def contradicting(rows: Spool, path: Path, kinds: ResolvedKinds) -> dict[tuple[int, int], tuple[int, int]]:
     """Return the records that rows would give two primary or parent records, with the first and last of those.
 
-    Each by the number of its two object types (see `Kinds.sided`) and its id. No row tells which one is meant.
+    Each by the number of its two object types (see `ResolvedKinds.sided`) and its id. No row tells which one is meant.
     """
     found: dict[tuple[int, int], tuple[int, int]] = {}
     with Spool(path, _SINGLE) as singles:
@@ -189,7 +176,7 @@ def contradicting(rows: Spool, path: Path, kinds: Kinds) -> dict[tuple[int, int]
     return found
 
 
-def _singles(rows: Records, kinds: Kinds) -> Records:
+def _singles(rows: Records, kinds: ResolvedKinds) -> Records:
     rows = rows[kinds.single[rows["kind"]] > 0]
     at_to = kinds.single[rows["kind"]] == 2
     found = np.empty(len(rows), _SINGLE)
@@ -200,7 +187,7 @@ def _singles(rows: Records, kinds: Kinds) -> Records:
 
 
 def without_contradictions(
-    block: Records, kinds: Kinds, found: Mapping[tuple[int, int], tuple[int, int]], reject: TakeRejects
+    block: Records, kinds: ResolvedKinds, found: Mapping[tuple[int, int], tuple[int, int]], reject: TakeRejects
 ) -> Records:
     """Return the rows that give no record a second primary record, and reject all the others."""
     written = as_written(block)
@@ -208,7 +195,7 @@ def without_contradictions(
     records = [(types, record) for types, record, _ in _singles(written, kinds).tolist()]
     lost = np.array([key in found for key in records], np.bool_)
     messages = (_two(kinds.sided[key[0]], key[1], *found[key]) for key in records if key in found)
-    reject(written[asking[lost]], (Why("CONFLICTING_PRIMARY", message) for message in messages))
+    reject(written[asking[lost]], (Problem("CONFLICTING_PRIMARY", message) for message in messages))
     return np.delete(block, asking[lost])
 
 

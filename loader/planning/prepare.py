@@ -18,7 +18,7 @@ from loader.events import (
     RemovalPlanned,
 )
 from loader.journal import InThread
-from loader.model import Resolved, RowKind, Unresolved
+from loader.model import Problem, Resolved, RowKind
 from loader.planning.association_limits import Limits, reject_beyond_limits
 from loader.planning.association_types import AssociationTypes
 from loader.planning.cost import ARCHIVE, Ahead, costs, method_for
@@ -153,7 +153,7 @@ async def _note_scope(
     await thread.call(Staging.note_scope, types, destination.portal_id, all_labels=every)
 
 
-def _describe(row_kind: RowKind, verdict: Resolved | Unresolved, names: ObjectTypes) -> Kind:
+def _describe(row_kind: RowKind, verdict: Resolved | Problem, names: ObjectTypes) -> Kind:
     """Return a kind of row as people see it, without the number of its rows; some kinds look the same to them."""
     if isinstance(verdict, Resolved):
         first, second = map(names.shown, verdict.direction)

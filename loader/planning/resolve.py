@@ -3,7 +3,7 @@
 Kinds of rows are resolved (`model.RowKind`), not rows: they are few, however many rows there are.
 """
 
-from loader.model import WHOLE_PAIR, AssociationType, Direction, Resolved, RowKind, Unresolved
+from loader.model import WHOLE_PAIR, AssociationType, Direction, Problem, Resolved, RowKind
 from loader.planning.association_types import (
     CATEGORIES,
     HUBSPOT_DEFINED,
@@ -17,21 +17,21 @@ from loader.planning.object_types import ObjectTypes, quoted
 LARGEST_TYPE_ID = 2**31 - 1
 """The API's `associationTypeId` is an int32."""
 
-Verdict = Resolved | Unresolved
+Verdict = Resolved | Problem
 
 _WHERE = {"object_type": ", in the cell or with --from", "to_object_type": ", in the cell or with --to"}
 
 
-def direction_of(row_kind: RowKind, names: ObjectTypes) -> Direction | Unresolved:
+def direction_of(row_kind: RowKind, names: ObjectTypes) -> Direction | Problem:
     """Return the object types as ids."""
     first = find_type(row_kind.object_type, names, "object_type")
     second = find_type(row_kind.to_object_type, names, "to_object_type")
-    if isinstance(first, Unresolved):
+    if isinstance(first, Problem):
         return first
-    return second if isinstance(second, Unresolved) else (first, second)
+    return second if isinstance(second, Problem) else (first, second)
 
 
-def find_type(name: str, names: ObjectTypes, field: str) -> str | Unresolved:
+def find_type(name: str, names: ObjectTypes, field: str) -> str | Problem:
     """Return an object type's id; `field` says where the name comes from."""
     type_id = names.find(name)
     if type_id is not None:
@@ -42,7 +42,7 @@ def find_type(name: str, names: ObjectTypes, field: str) -> str | Unresolved:
             f"{quoted(name)} may be {' or '.join(sharing)}, which have that name in this HubSpot account: write the id "
             f"in its place{where}"
         )
-        return Unresolved("UNKNOWN_OBJECT_TYPE", message, field)
+        return Problem("UNKNOWN_OBJECT_TYPE", message, field)
     near = names.nearest(name)
     if near:
         hint = f"did you mean {' or '.join(near)}?"
@@ -50,7 +50,7 @@ def find_type(name: str, names: ObjectTypes, field: str) -> str | Unresolved:
         hint = f"this HubSpot account's custom objects are {', '.join(names.custom[:10])}"
     else:
         hint = "write its name or its id"
-    return Unresolved(
+    return Problem(
         "UNKNOWN_OBJECT_TYPE", f"{quoted(name)} is not an object type of this HubSpot account: {hint}", field
     )
 
@@ -102,7 +102,7 @@ def resolve(row_kind: RowKind, direction: Direction, types: AssociationTypes) ->
     """Return what to send, or why nothing can be sent. Without the portal's list, the standard table decides."""
     category = category_of(row_kind)
     if category is None:
-        return Unresolved(
+        return Problem(
             "UNKNOWN_CATEGORY",
             f"{quoted(row_kind.association_category)} is not an association category: write "
             f"{', '.join(CATEGORIES[:3])} or "
@@ -153,7 +153,7 @@ def _by_label(row_kind: RowKind, named: list[Known], direction: Direction, types
     if len(found) == 1:
         type_id = found[0].type.type_id
         if row_kind.association_type_id and _type_id(row_kind.association_type_id) != type_id:
-            return Unresolved(
+            return Problem(
                 "LABEL_AND_TYPE_ID_DISAGREE",
                 f"the label {quoted(row_kind.label)} is association type {type_id}, but the row also says "
                 f"{quoted(row_kind.association_type_id)}: leave one of the two blank",
@@ -162,14 +162,14 @@ def _by_label(row_kind: RowKind, named: list[Known], direction: Direction, types
         return _resolved(found[0], direction, types)
     if found:
         ids = " and ".join(f"{entry.type.category} {entry.type.type_id}" for entry in found)
-        return Unresolved(
+        return Problem(
             "AMBIGUOUS_LABEL",
             f"the label {quoted(row_kind.label)} could be {ids}: give the category and the association type id",
             "label",
         )
     if types.offline:
         return _unchecked(row_kind.label, direction)
-    return Unresolved("ASSOCIATION_LABEL_NOT_FOUND", _no_such_label(row_kind.label, direction, types), "label")
+    return Problem("ASSOCIATION_LABEL_NOT_FOUND", _no_such_label(row_kind.label, direction, types), "label")
 
 
 _CHECK = "check both object types, or give the association type id"
@@ -201,7 +201,7 @@ def _no_such_label(label: str, direction: Direction, types: AssociationTypes) ->
 def _by_type_id(row_kind: RowKind, category: str, direction: Direction, types: AssociationTypes) -> Verdict:
     type_id = _type_id(row_kind.association_type_id)
     if type_id is None:
-        return Unresolved(
+        return Problem(
             "INVALID_ASSOCIATION_TYPE_ID",
             f"{quoted(row_kind.association_type_id)} is not an association type id: write digits only, such as 279",
             "association_type_id",
@@ -210,7 +210,7 @@ def _by_type_id(row_kind: RowKind, category: str, direction: Direction, types: A
     same = [entry for entry in numbered if entry.type.category == category or not row_kind.association_category]
     if len(same) > 1:
         meanings = " and ".join(_described(entry) for entry in same)
-        return Unresolved(
+        return Problem(
             "AMBIGUOUS_ASSOCIATION_TYPE_ID",
             f"association type {type_id} of {types.shown(direction)} may be {meanings}: give the association category, "
             "too",
@@ -223,7 +223,7 @@ def _by_type_id(row_kind: RowKind, category: str, direction: Direction, types: A
     home = _home(row_kind, type_id, category, direction, types)
     if home or types.complete(direction):
         message = _right_ids(type_id, home, direction, types)
-        return Unresolved("WRONG_ASSOCIATION_TYPE_ID", message, "association_type_id")
+        return Problem("WRONG_ASSOCIATION_TYPE_ID", message, "association_type_id")
     # The portal does not say, and HubSpot's table is not closed: HubSpot itself will judge this id.
     return Resolved(*direction, AssociationType(category, type_id), "", None)
 
@@ -235,10 +235,10 @@ def _described(entry: Known) -> str:
 
 def _wrong_category(
     row_kind: RowKind, known: list[Known], what: str, direction: Direction, types: AssociationTypes
-) -> Unresolved:
+) -> Problem:
     """Say that a type is there, but under another category than the row's."""
     right = " or ".join(dict.fromkeys(entry.type.category for entry in known))
-    return Unresolved(
+    return Problem(
         "WRONG_CATEGORY",
         f"{what} of {types.shown(direction)} is {right}, not {row_kind.association_category.strip()}: write {right}, "
         "or leave the category blank",
@@ -291,7 +291,7 @@ def _unlabelled(row_kind: RowKind, direction: Direction, types: AssociationTypes
     entry = types.unlabelled(direction)
     pair = types.shown(direction)
     if entry is not None and row_kind.association_category and entry.type.category != category_of(row_kind):
-        return Unresolved(
+        return Problem(
             "CATEGORY_WITHOUT_TYPE",
             f"the row has the category {row_kind.association_category.strip()} and neither a label nor a type id, and "
             f"{pair} without a label is {_described(entry)}: give a label or a type id, or leave the category blank",
@@ -312,4 +312,4 @@ def _unlabelled(row_kind: RowKind, direction: Direction, types: AssociationTypes
         message = f"HubSpot does not associate {pair} without a label: give one"
     else:
         message = f"{_not_listed(direction, types)}: {_CHECK}"
-    return Unresolved("NO_UNLABELLED_TYPE", message, "to_object_type")
+    return Problem("NO_UNLABELLED_TYPE", message, "to_object_type")

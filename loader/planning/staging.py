@@ -18,16 +18,15 @@ from loader.model import (
     AssociationType,
     Chunk,
     Direction,
-    End,
+    Problem,
     Resolved,
     RowKind,
     Specification,
-    Unresolved,
 )
 from loader.planning.association_types import AssociationTypes
 from loader.planning.group import group
 from loader.planning.object_types import ObjectTypes
-from loader.planning.orient import ROW, Kinds, Why, ends, oriented
+from loader.planning.orient import ROW, ResolvedKinds, oriented
 from loader.planning.scope import ENTRY, OF_FROM_END, OTHER_END, REJECTED, Entries, Marks, exempt_records
 from loader.planning.spool import Records, Spool
 
@@ -61,7 +60,6 @@ class Staging:
         self._label_columns: dict[str, str] = {}
         self._copied: dict[str, Mapping[str, str | int]] = {}
         self._rows_of_kind: Counter[int] = Counter()
-        self._ends: dict[int, End] = {}
         self._resolved: dict[int, Resolved] = {}
         self._specifications: dict[int, Specification] = {}
         self._input = 0
@@ -178,16 +176,16 @@ class Staging:
 
     # --- rejects
 
-    def _reject_kinds(self, why: Mapping[int, Unresolved]) -> None:
+    def _reject_kinds(self, why: Mapping[int, Problem]) -> None:
         """Reject every row of the kinds that cannot be sent."""
         kinds = np.array(sorted(why), np.int32)
         unsure = [kind for kind, each in why.items() if each.field in OF_FROM_END]
         for block in self._spool.blocks() if len(kinds) else ():
             rows = block[np.isin(block["kind"], kinds)]
-            self.reject(rows, (Why(*why[kind]) for kind in rows["kind"].tolist()))
+            self.reject(rows, (why[kind] for kind in rows["kind"].tolist()))
             self._exempt(rows[np.isin(rows["kind"], unsure)], unsure=True)
 
-    def reject(self, rows: Records, why: Iterable[Why]) -> None:
+    def reject(self, rows: Records, why: Iterable[Problem]) -> None:
         """Reject rows, as they are written, each with a reason and a sentence."""
         reasons = iter(why)
         for start in range(0, len(rows), REJECTS_AT_ONCE):
@@ -285,7 +283,7 @@ class Staging:
     # --- grouping
 
     def group(
-        self, verdicts: Mapping[int, Resolved | Unresolved], types: AssociationTypes, *, by_record: bool = False
+        self, verdicts: Mapping[int, Resolved | Problem], types: AssociationTypes, *, by_record: bool = False
     ) -> dict[int, Specification]:
         """Make one pair of all rows that name the same two records; return by number what pairs are sent as.
 
@@ -293,11 +291,10 @@ class Staging:
         the rows first name them, or, `by_record`, so that those of one record lie together, at the end that has fewer
         records.
         """
-        self._reject_kinds({kind: each for kind, each in verdicts.items() if isinstance(each, Unresolved)})
+        self._reject_kinds({kind: each for kind, each in verdicts.items() if isinstance(each, Problem)})
         self._resolved = {kind: verdict for kind, verdict in verdicts.items() if isinstance(verdict, Resolved)}
-        self._ends = ends(self._resolved, self.rows_of_kind())
         for kind, verdict in self._resolved.items():
-            self.journal.resolve(kind, verdict, self._ends[kind].single)
+            self.journal.resolve(kind, verdict)
         for direction in {verdict.direction for verdict in self._resolved.values()}:
             self.journal.note_inverses(direction, types.inverses(direction))
         both = {each for verdict in self._resolved.values() for each in (verdict.direction, verdict.direction[::-1])}
@@ -305,7 +302,7 @@ class Staging:
         plain = {each: sorted(known.type for known in types.of(each) if not known.label) for each in sorted(both)}
         self.journal.remember(unlabelled=[(*direction, kinds) for direction, kinds in plain.items()])
         self.whole = False
-        kinds = Kinds(self._resolved, self._ends, len(self._kinds))
+        kinds = ResolvedKinds(self._resolved, self._rows_of_kind)
         rows = oriented(self._spool, kinds, self.reject, self._ids)
         self._specifications = group(
             rows, self._path, kinds, self.journal, by_record=by_record, reject=self.reject, check=self._check
@@ -319,7 +316,7 @@ class Staging:
         written = block.copy()
         for side, lost, why in self.keys.replace(block):
             field = {"from": "object_id", "to": "to_object_id"}[side]
-            self.reject(written[lost], (Why(*each, field) for each in why))
+            self.reject(written[lost], (Problem(*each, field) for each in why))
             stay &= ~lost
         return stay
 
@@ -356,7 +353,7 @@ class Staging:
             of_lot = numbers[slice(*np.searchsorted(numbers, (first_pair, first_pair + len(lot))))]
             if len(of_lot):
                 some = lot.take(of_lot - first_pair)
-                why = (Why(reason, messages[pair]) for pair in np.repeat(of_lot, some.sizes).tolist())
+                why = (Problem(reason, messages[pair]) for pair in np.repeat(of_lot, some.sizes).tolist())
                 self.reject(_written(some), why)
         if messages:
             self.journal.drop_pairs(numbers)
@@ -370,10 +367,7 @@ class Staging:
     def install(self, journal: Path) -> None:
         """Give the finished journal its name, whole and on disk."""
         self.journal.count_rows(self._rows_of_kind)
-        single = {kind: (end.single, self._resolved[kind].direction) for kind, end in self._ends.items() if end.single}
-        self.journal.note_promoted(
-            {kind: (types[::-1] if at == "to" else types, at) for kind, (at, types) in single.items()}
-        )
+        self.journal.note_promoted({kind: each for kind, each in self._resolved.items() if each.single})
         self.journal.install(journal)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from loader.errors import UsageError
 from loader.events import Labels, ListedType
-from loader.model import AssociationType, Direction, Types, Unresolved
+from loader.model import AssociationType, Direction, Problem, Types
 from loader.planning.association_types import AssociationTypes
 from loader.planning.names import object_types
 from loader.planning.object_types import ObjectTypes
@@ -49,7 +49,7 @@ async def labels_of(portal: GatewayPortal, direction: Direction, names: ObjectTy
 
 def _type_id(name: str, argument: str, names: ObjectTypes) -> str:
     found = find_type(name, names, argument)
-    if isinstance(found, Unresolved):
+    if isinstance(found, Problem):
         raise UsageError(found.message)
     return found
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from loader.model import AssociationType, End, Resolved, Specification
+from loader.model import AssociationType, Resolved, Specification
 from loader.planning import orient
 
 HUBSPOT, USER = "HUBSPOT_DEFINED", "USER_DEFINED"
@@ -28,13 +28,15 @@ def ids(specification: Specification) -> list[int]:
 
 def test_the_main_end_is_the_one_that_more_rows_are_written_from() -> None:
     """Both directions are one type pair; the one with fewer rows is backward."""
-    assert orient.ends({1: PLAIN, 2: BACK}, {1: 3, 2: 5}) == {1: End(1, backward=True), 2: End(1, backward=False)}
+    found = orient.ResolvedKinds({1: PLAIN, 2: BACK}, {1: 3, 2: 5})
+    assert found.type_pair[1] == found.type_pair[2]
+    assert (bool(found.backward[1]), bool(found.backward[2])) == (True, False)
 
 
 def test_other_object_types_are_another_family() -> None:
     """A contact and a company never share a pair with a deal and a company."""
-    found = orient.ends({1: PLAIN, 2: kind("0-3", "0-2", 341, 342)}, {1: 1, 2: 1})
-    assert found[1].type_pair != found[2].type_pair
+    found = orient.ResolvedKinds({1: PLAIN, 2: kind("0-3", "0-2", 341, 342)}, {1: 1, 2: 1})
+    assert found.type_pair[1] != found.type_pair[2]
 
 
 def test_rows_of_one_end_go_out_as_they_are() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from loader.errors import UsageError
-from loader.model import AssociationType, Direction, Resolved, RowKind, Unresolved
+from loader.model import AssociationType, Direction, Problem, Resolved, RowKind
 from loader.planning.association_types import UNCHECKED
 from loader.planning.names import refuse_options, resolve_names
 from loader.planning.resolve import Verdict
@@ -124,7 +124,7 @@ async def test_what_a_row_asks_for_is_settled(what: RowKind, category: str, type
 async def test_what_cannot_be_sent_says_what_would_be_right(what: RowKind, reason: str, says: str) -> None:
     """The message holds the remedy, not only the fault."""
     verdict = await settled(what, FakePortal(PORTAL))
-    assert isinstance(verdict, Unresolved)
+    assert isinstance(verdict, Problem)
     assert verdict.reason == reason
     assert says in verdict.message
 
@@ -137,7 +137,7 @@ async def test_a_label_of_hubspots_guide_is_asked_for_too() -> None:
         assert verdict.type.type_id == 931
     own = FakePortal({CONTACT_COMPANY: [("USER_DEFINED", 60, "Billing Contact")]})
     found = await settled(row_kind(label="Billing Contact"), own)
-    assert isinstance(found, Unresolved)
+    assert isinstance(found, Problem)
     assert found.reason == "AMBIGUOUS_LABEL"
 
 
@@ -177,7 +177,7 @@ async def test_the_other_end_is_looked_at_once_for_whatever_was_not_found() -> N
     names = await resolve_names(kinds, silent)
     assert silent.asked == [CONTACT_COMPANY, COMPANY_CONTACT]
     assert names.unchecked == []
-    assert all(isinstance(verdict, Unresolved) for verdict in names.verdicts.values())
+    assert all(isinstance(verdict, Problem) for verdict in names.verdicts.values())
 
 
 async def test_custom_objects_are_asked_for_once_and_not_for_standard_ids() -> None:
@@ -198,7 +198,7 @@ async def test_a_portal_that_refuses_labels_is_not_asked_again_and_the_direction
     names = await resolve_names({1: row_kind(label="A"), 2: row_kind(label="B"), 3: row_kind()}, portal)
     assert portal.asked == [CONTACT_COMPANY]
     assert names.unchecked == [CONTACT_COMPANY]
-    assert isinstance(names.verdicts[1], Unresolved)
+    assert isinstance(names.verdicts[1], Problem)
     assert "HubSpot does not list the association types" in names.verdicts[1].message
     assert isinstance(names.verdicts[3], Resolved)
 
@@ -219,7 +219,7 @@ async def test_a_plan_without_a_portal_leaves_labels_unchecked_and_refuses_none(
 async def test_a_plan_without_a_portal_still_knows_a_wrong_direction() -> None:
     """Type id 280 from contacts to companies is wrong in every portal."""
     verdict = await settled(row_kind(type_id="280"), None)
-    assert isinstance(verdict, Unresolved)
+    assert isinstance(verdict, Problem)
     assert "use 279" in verdict.message
 
 
@@ -275,7 +275,7 @@ async def test_an_option_that_is_right_for_some_row_rejects_only_the_others() ->
     """A label that one object type has and another has not."""
     kinds = {1: row_kind(label="Decision maker"), 2: row_kind("deals", "companies", label="Decision maker")}
     verdicts = (await resolve_names(kinds, FakePortal({**PORTAL, ("0-3", "0-2"): []}))).verdicts
-    assert isinstance(verdicts[2], Unresolved)
+    assert isinstance(verdicts[2], Problem)
     refuse_options([InputSettings(inputs=("a.csv",), label="Decision maker")], kinds, verdicts)
 
 
