@@ -6,24 +6,18 @@ for associations"). The portal tells these limits; a record's own count is read 
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, islice
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from loader.model import AssociationType, Direction, Specification, Types
 from loader.planning.association_types import AssociationTypes
-from loader.planning.names import Portal, learn
+from loader.planning.names import learn
 from loader.planning.staging import Staging
+from loader.send.portal import GatewayPortal
 from loader.send.reading import RECORDS_PER_READ, CurrentAssociations
 from loader.text import counted
 
 NO_LIMIT = 500_000
 """Documented as the most that can be set; HubSpot gives it where nothing is limited (observed)."""
-
-
-class Limits(Portal, Protocol):
-    """A portal that lists its association types, and their limits."""
-
-    async def limits(self) -> Mapping[AssociationType, int]:
-        """Return how many associations of a type a record can have, for the types that are limited."""
 
 
 class Limited(NamedTuple):
@@ -39,7 +33,7 @@ async def reject_beyond_limits(
     staging: Staging,
     specifications: Mapping[int, Specification],
     types: AssociationTypes,
-    portal: Limits,
+    portal: GatewayPortal,
     current: CurrentAssociations,
 ) -> None:
     """Reject the pairs that would pass a limit, in the order of their rows; those that the record has count as held.

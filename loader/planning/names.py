@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 from loader.errors import MissingScope, UsageError
 from loader.model import Direction, Problem, Resolved, RowKind
@@ -18,19 +18,10 @@ from loader.planning.resolve import (
     resolve,
     resolve_removal,
 )
+from loader.send.portal import GatewayPortal
 from loader.settings import InputSettings
 
 _PERHAPS_OTHER_END = frozenset({"ASSOCIATION_LABEL_NOT_FOUND", "WRONG_ASSOCIATION_TYPE_ID"})
-
-
-class Portal(Protocol):
-    """What is read from a portal; None where the portal does not list it."""
-
-    async def labels(self, direction: Direction) -> list[dict[str, Any]] | None:
-        """Return the association types of one direction."""
-
-    async def schemas(self) -> list[dict[str, Any]] | None:
-        """Return the portal's custom objects."""
 
 
 class Names(NamedTuple):
@@ -42,7 +33,7 @@ class Names(NamedTuple):
     types: AssociationTypes
 
 
-async def resolve_names(kinds: Mapping[int, RowKind], portal: Portal | None, *, removes: bool = False) -> Names:
+async def resolve_names(kinds: Mapping[int, RowKind], portal: GatewayPortal | None, *, removes: bool = False) -> Names:
     """Resolve the kinds of rows; the portal is read only for what the standard tables lack, once for each direction.
 
     `removes`: what the rows name is to be taken off.
@@ -78,14 +69,16 @@ async def resolve_names(kinds: Mapping[int, RowKind], portal: Portal | None, *, 
     return Names(_verdicts(kinds, directions, types, by), unchecked, names, types)
 
 
-async def object_types(type_names: AbstractSet[str], portal: Portal | None) -> ObjectTypes:
+async def object_types(type_names: AbstractSet[str], portal: GatewayPortal | None) -> ObjectTypes:
     """Return what is needed to resolve these names: any name may be a custom object's, only a standard id is none."""
     if portal is None or type_names <= STANDARD.keys():
         return ObjectTypes()
     return ObjectTypes(await portal.schemas())
 
 
-async def learn(direction: Direction, types: AssociationTypes, portal: Portal | None, *, insist: bool = True) -> bool:
+async def learn(
+    direction: Direction, types: AssociationTypes, portal: GatewayPortal | None, *, insist: bool = True
+) -> bool:
     """Ask for the types of a direction; return whether the portal names them.
 
     Where the token may not read them, raise MissingScope if they must be known (`insist`).
@@ -107,7 +100,7 @@ async def _look_at_other_ends(
     verdicts: Mapping[int, Verdict],
     directions: Mapping[int, Direction],
     types: AssociationTypes,
-    portal: Portal | None,
+    portal: GatewayPortal | None,
 ) -> None:
     """Read the other direction of what was not found: the message then says when it exists there."""
     for kind, verdict in verdicts.items():

@@ -8,7 +8,7 @@ import asyncio
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from loader.errors import Refused, UsageError
 from loader.events import LookedUp, LookingUp, Notify
@@ -16,6 +16,7 @@ from loader.journal import Lookups, forget_lookups
 from loader.model import Direction, FoundRecord, Question, RecordsFound
 from loader.planning.object_types import ObjectTypes, quoted
 from loader.planning.staging import Staging
+from loader.send.portal import GatewayPortal
 
 MOST_VALUES = 100
 """Documented for every batch of records."""
@@ -25,15 +26,6 @@ AT_ONCE = 10
 
 _CASELESS = frozenset({"email", "domain"})
 _LIKE_A_NUMBER = re.compile(r"[+-]?[0-9][0-9.,]*", re.ASCII)
-
-
-class RecordFinder(Protocol):
-    """Looks records up by a property's value; `portal_id` is the portal that they are in, once that is known."""
-
-    portal_id: str | None
-
-    async def records(self, question: Question, values: Sequence[str]) -> RecordsFound:
-        """Return the records that have these values, at most a hundred; raises Refused where HubSpot refuses them."""
 
 
 class Matched(NamedTuple):
@@ -135,8 +127,8 @@ class Inquiry:
     and has answered nothing yet, the property cannot be looked up at all.
     """
 
-    def __init__(self, records: RecordFinder, question: Question, total: int) -> None:
-        self._records = records
+    def __init__(self, portal: GatewayPortal, question: Question, total: int) -> None:
+        self._portal = portal
         self._question = question
         self._patience = min(total, 2)
         self.answered = False
@@ -144,7 +136,7 @@ class Inquiry:
     async def ask(self, values: Sequence[str]) -> dict[str, FoundRecord]:
         """Return the record of each value; raises UsageError for a property that cannot be looked up, and Fatal."""
         try:
-            answer = await self._records.records(self._question, values)
+            answer = await self._portal.records(self._question, values)
         except Refused as error:
             return await self._refused(values, error)
         self.answered = True
@@ -173,28 +165,25 @@ async def look_up(
     staging: Staging,
     directions: Mapping[int, Direction],
     names: ObjectTypes,
-    records: RecordFinder | None,
+    portal: GatewayPortal | None,
     notify: Notify,
 ) -> tuple[LookedUp, ...]:
     """Find the records of all own keys, each value looked up once, and return what was found.
 
     `directions` are the object types of the kinds that can be sent, `names` their names for people. Answers are on disk
-    as they come, so that a load that is stopped resumes with the next value. Without `records` no request is sent,
+    as they come, so that a load that is stopped resumes with the next value. Without a portal no request is sent,
     and the returned `found` are None. Raises UsageError for a property that HubSpot cannot look up, and Fatal when
     it answers no more.
     """
     found = await asyncio.to_thread(staging.keys.questions, directions, asked_as)
     questions = {each._replace(called=names.shown(each.object_type)): total for each, total in found.items()}
-    if records is None or not questions:
+    if portal is None or not questions:
         return tuple(LookedUp(each.called, each.id_property, total, None) for each, total in questions.items())
-    identity = {**staging.keys.identity(), "portal_id": records.portal_id}
+    identity = {**staging.keys.identity(), "portal_id": portal.portal_id}
     try:
         with Lookups(staging.keys.lookups_path, identity) as lookups:
             return tuple(
-                [
-                    await _ask(question, staging, lookups, records, total, notify)
-                    for question, total in questions.items()
-                ]
+                [await _ask(question, staging, lookups, portal, total, notify) for question, total in questions.items()]
             )
     except UsageError:
         forget_lookups(staging.keys.lookups_path)
@@ -202,10 +191,10 @@ async def look_up(
 
 
 async def _ask(  # noqa: PLR0917 - called in one place, above
-    question: Question, staging: Staging, lookups: Lookups, records: RecordFinder, total: int, notify: Notify
+    question: Question, staging: Staging, lookups: Lookups, portal: GatewayPortal, total: int, notify: Notify
 ) -> LookedUp:
     """Look up every value of one question that has no answer on disk."""
-    inquiry = Inquiry(records, question, total)
+    inquiry = Inquiry(portal, question, total)
     unknown = iter(lookups.unknown(question, staging.keys.values(question)))
     batches = iter(lambda: list(islice(unknown, MOST_VALUES)), [])
     done = lookups.counts(question).answered

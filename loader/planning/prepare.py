@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from loader.errors import RecordError
 from loader.events import (
@@ -19,18 +18,18 @@ from loader.events import (
 )
 from loader.journal import InThread
 from loader.model import Problem, Resolved, RowKind
-from loader.planning.association_limits import Limits, reject_beyond_limits
-from loader.planning.association_types import AssociationTypes
+from loader.planning.association_limits import reject_beyond_limits
 from loader.planning.cost import ARCHIVE, Ahead, costs, method_for
 from loader.planning.names import learn, of_another_portal, refuse_options, resolve_names
 from loader.planning.new_labels import plan_labels
 from loader.planning.object_types import ObjectTypes
-from loader.planning.own_keys import RecordFinder, look_up
+from loader.planning.own_keys import look_up
 from loader.planning.staging import Staging
 from loader.read import Input
 from loader.reasons import explain
+from loader.send.portal import GatewayPortal
 from loader.send.reading import RECORDS_PER_READ, CurrentAssociations
-from loader.settings import Rate, Settings
+from loader.settings import Rate, SendSettings, Settings
 from loader.stopping import Stop
 
 RECORDS_BETWEEN_EVENTS = 20_000
@@ -58,10 +57,6 @@ def read_all(staging: Staging, inputs: Sequence[Input], notify: Notify, stop: St
     staging.name_types(ObjectTypes())
 
 
-class PortalWithRecords(RecordFinder, Limits, Protocol):
-    """What is read from a portal: labels, custom objects, association limits, records by a unique property."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
     """What rows ask for with the verdicts, the object types whose labels stayed unchecked, and what was looked up.
@@ -75,38 +70,27 @@ class Resolution:
     new_labels: tuple[NewLabel, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Destination:
-    """The portal that rows are meant for. Without a token `portal` and `current` are None.
-
-    `portal` answers for names, own keys and association limits, `current` for the associations that records have: where
-    it is given, pairs that would pass the portal's association limits are rejected. `portal_id` is None while it is not
-    known; records named by their address must be in that portal.
-    """
-
-    portal: PortalWithRecords | None
-    portal_id: str | None
-    current: CurrentAssociations | None = None
-
-
 async def resolve_and_group(
     thread: InThread[Staging],
     settings: Settings,
-    destination: Destination,
+    portal: GatewayPortal | None,
     notify: Notify,
     stop: Stop,
     *,
+    current: CurrentAssociations | None = None,
     by_record: bool = False,
 ) -> Resolution:
     """Turn names and own keys into ids, and rows into pairs, in a journal under construction.
 
+    `portal` answers for names, own keys and association limits; without a token it is None. Where `current` is given,
+    which reads the associations that records have, pairs that would pass the portal's association limits are rejected.
     `by_record` puts the pairs of one record together, so that they are looked up together before they are sent. Where
     the settings limit the records to be sent, the returned kinds are those of these records alone.
     Raises UsageError when an option cannot be right for any row, and Fatal when the portal refuses the token.
     """
     staging = thread.held
     kinds = staging.kinds()
-    portal, portal_id = destination.portal, destination.portal_id
+    portal_id = portal.portal_id if portal else settings.connection.portal_id
     verdicts, unchecked, names, types = await stop.unless(resolve_names(kinds, portal, removes=settings.removes))
     new_labels: tuple[NewLabel, ...] = ()
     if settings.send.create_labels:
@@ -126,10 +110,14 @@ async def resolve_and_group(
     rows = await thread.call(Staging.rows_of_kind, settings.send.limit)
     try:
         specifications = await thread.call(Staging.group, verdicts, types, by_record=by_record)
-        if portal is not None and destination.current is not None and not settings.removes:
-            await stop.unless(reject_beyond_limits(staging, specifications, types, portal, destination.current))
+        if portal is not None and current is not None and not settings.removes:
+            await stop.unless(reject_beyond_limits(staging, specifications, types, portal, current))
         if mirror:
-            await _note_scope(thread, settings, types, destination)
+            every = settings.send.mirror_all_labels
+            for direction in staging.sound_directions() if every else ():
+                if not types.looked_up(direction):
+                    await learn(direction, types, portal)
+            await thread.call(Staging.note_scope, types, portal_id, all_labels=every)
     except RecordError:
         stop.check()
         raise
@@ -142,17 +130,6 @@ async def resolve_and_group(
     return Resolution(kinds=described, unchecked=open_pairs, looked_up=looked_up, new_labels=new_labels)
 
 
-async def _note_scope(
-    thread: InThread[Staging], settings: Settings, types: AssociationTypes, destination: Destination
-) -> None:
-    """Write down the scope of a mirror."""
-    every = settings.send.mirror_all_labels
-    for direction in thread.held.sound_directions() if every else ():
-        if not types.looked_up(direction):
-            await learn(direction, types, destination.portal)
-    await thread.call(Staging.note_scope, types, destination.portal_id, all_labels=every)
-
-
 def _describe(row_kind: RowKind, verdict: Resolved | Problem, names: ObjectTypes) -> Kind:
     """Return a kind of row as people see it, without the number of its rows; some kinds look the same to them."""
     if isinstance(verdict, Resolved):
@@ -162,32 +139,28 @@ def _describe(row_kind: RowKind, verdict: Resolved | Problem, names: ObjectTypes
     return Kind(0, *row_kind[:5], problem=verdict.message)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prospect:
-    """What is known of the portal that the rows are meant for, and how many records are to be sent at most.
+def planned(
+    staging: Staging,
+    inputs: Sequence[Input],
+    resolution: Resolution,
+    send: SendSettings,
+    *,
+    rate: Rate,
+    daily_quota: int | None,
+    portal_id: str | None,
+    account_type: str,
+    address: str,
+) -> Planned:
+    """Return what was planned, for people to look at before anything is sent.
 
-    `address` is blank where requests go to HubSpot; `method` may be `auto`.
+    What is not known of the portal is None or blank, and `address` also where requests go to HubSpot.
     """
-
-    portal_id: str | None
-    rate: Rate
-    daily_quota: int | None
-    account_type: str = ""
-    address: str = ""
-    method: str = "put"
-    limit: int | None = None
-    existing: str = "merge"
-
-
-def planned(staging: Staging, inputs: Sequence[Input], resolution: Resolution, prospect: Prospect) -> Planned:
-    """Return what was planned, for people to look at before anything is sent."""
-    figures = staging.journal.figures(prospect.limit)
+    figures = staging.journal.figures(send.limit)
     read = zip(inputs, figures.records, strict=True)
-    removes = prospect.method == ARCHIVE
-    by_method = costs(figures.pairs, figures.looked_up, prospect.rate, prospect.daily_quota, removes=removes)
-    method = method_for(prospect.method, by_method)
+    by_method = costs(figures.pairs, figures.looked_up, rate, daily_quota, removes=send.method == ARCHIVE)
+    method = method_for(send.method, by_method)
     rejects = [
-        RejectedFor(reason, rows, *explain(reason)[:2], _first_rejected(staging, inputs, reason, prospect.limit))
+        RejectedFor(reason, rows, *explain(reason)[:2], _first_rejected(staging, inputs, reason, send.limit))
         for reason, rows in figures.reasons.items()
     ]
     return Planned(
@@ -200,18 +173,18 @@ def planned(staging: Staging, inputs: Sequence[Input], resolution: Resolution, p
         without=figures.without,
         unchecked=resolution.unchecked,
         looked_up=resolution.looked_up,
-        portal_id=prospect.portal_id,
-        account_type=prospect.account_type,
-        address=prospect.address,
+        portal_id=portal_id,
+        account_type=account_type,
+        address=address,
         method=method,
-        chosen=prospect.method != method,
+        chosen=send.method != method,
         requests=by_method[method].requests,
         seconds=by_method[method].seconds,
-        rate=prospect.rate,
-        daily_quota=prospect.daily_quota,
+        rate=rate,
+        daily_quota=daily_quota,
         costs=by_method,
-        limit=prospect.limit,
-        existing=prospect.existing,
+        limit=send.limit,
+        existing=send.existing,
         rejects=tuple(rejects),
         new_labels=resolution.new_labels,
     )

@@ -186,7 +186,6 @@ class _Load:
                 self.inputs,
                 staging,
                 portal=portal,
-                portal_id=account.portal_id,
                 account_type=account.kind,
             )
         except Retryable as error:

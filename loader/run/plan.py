@@ -15,8 +15,6 @@ from loader.journal import AsyncJournal, InThread, Journal
 from loader.journal.scope import LoadJournal
 from loader.planning.cost import look_ahead
 from loader.planning.prepare import (
-    Destination,
-    Prospect,
     planned,
     read_all,
     resolve_and_group,
@@ -122,10 +120,9 @@ async def _planned(call: Call, *, failures: bool) -> Planned:
 
 
 async def _without_token(session: Session, inputs: Sequence[Input], staging: InThread[Staging]) -> Planned:
-    portal_id = session.settings.connection.portal_id
-    event = await plan_rows(session, inputs, staging, portal_id=portal_id)
+    event = await plan_rows(session, inputs, staging)
     kinds = staging.held.kinds().values()
-    if portal_id is None and any(kind.address or kind.to_address for kind in kinds):
+    if session.settings.connection.portal_id is None and any(kind.address or kind.to_address for kind in kinds):
         session.note(_ADDRESSES_UNCHECKED)
     if takes_off(session.settings.send):
         session.note(_REMOVALS_UNCHECKED)
@@ -141,7 +138,6 @@ async def _with_portal(session: Session, inputs: Sequence[Input], staging: InThr
                 session,
                 inputs,
                 staging,
-                portal_id=account.portal_id,
                 account_type=account.kind,
                 portal=portal,
                 attempts=ATTEMPTS,
@@ -171,7 +167,6 @@ async def plan_rows(
     inputs: Sequence[Input],
     staging: InThread[Staging],
     *,
-    portal_id: str | None,
     account_type: str = "",
     portal: GatewayPortal | None = None,
     attempts: int | None = None,
@@ -186,22 +181,23 @@ async def plan_rows(
     resolution = await resolve_and_group(
         staging,
         settings,
-        Destination(portal=portal, portal_id=portal_id, current=current),
+        portal,
         session.notify,
         session.stop,
+        current=current,
         by_record=not send.unread,
     )
-    prospect = Prospect(
-        portal_id=portal_id if portal else None,
-        account_type=account_type,
-        address=other_address(settings.connection.base_url),
+    return await staging.call(
+        planned,
+        inputs,
+        resolution,
+        send,
         rate=portal.gateway.limiter.rate if portal else send.rate or START_RATE,
         daily_quota=portal.gateway.day.limit if portal else None,
-        method=send.method,
-        limit=send.limit,
-        existing=send.existing,
+        portal_id=portal.portal_id if portal else None,
+        account_type=account_type,
+        address=other_address(settings.connection.base_url),
     )
-    return await staging.call(planned, inputs, resolution, prospect)
 
 
 async def _with_removals(session: Session, portal: GatewayPortal, path: Path, event: Planned) -> Planned:

@@ -14,7 +14,7 @@ from loader.journal import AsyncJournal, InThread, Journal, Lock, failed_places,
 from loader.journal.comparison import COLUMNS, MARKS, SURPLUS, comparisons, marks
 from loader.journal.scope import LoadJournal
 from loader.model import Outcome
-from loader.planning.prepare import Destination, read_all, resolve_and_group
+from loader.planning.prepare import read_all, resolve_and_group
 from loader.planning.staging import Staging
 from loader.read import Input
 from loader.record.outputs import Outputs, check_table
@@ -115,8 +115,7 @@ class _Verification:
                     self.notify(Note(f"Warning: {source.name}: {warning}"))
             await staging.call(read_all, self.inputs, self.notify, stop)
             try:
-                destination = Destination(portal=portal, portal_id=account.portal_id)
-                await resolve_and_group(staging, self.settings, destination, self.notify, stop)
+                await resolve_and_group(staging, self.settings, portal, self.notify, stop)
             except Retryable as error:
                 raise no_answer(error) from error
             await staging.call(self._install, account, bound)

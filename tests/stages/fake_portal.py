@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from loader.model import Direction, RowKind
+from loader.send.portal import GatewayPortal
 
 
-class FakePortal:
+class FakePortal(GatewayPortal):
     """Answers from what it was made with; a direction that is missing, or schemas None, stand for a refusal."""
 
     def __init__(

@@ -8,8 +8,9 @@ import numpy as np
 
 from loader.journal import Journal
 from loader.model import Chunk, Numbers, Outcome, Pair, Reject, Result, RowKind
-from loader.planning.names import Portal, resolve_names
+from loader.planning.names import resolve_names
 from loader.planning.staging import Staging
+from loader.send.portal import GatewayPortal
 from tests.rows import Link, in_columns
 from tests.stages.fake_portal import row_kind
 
@@ -44,7 +45,7 @@ def chunk(
     return Chunk(rows=numbers, cells=cells, links=in_columns(links), rejects=rejects, without=0)
 
 
-def group(staging: Staging, portal: Portal | None = None, *, by_record: bool = False) -> None:
+def group(staging: Staging, portal: GatewayPortal | None = None, *, by_record: bool = False) -> None:
     """Settle and group what was staged, as a load does."""
     verdicts, _, _, types = asyncio.run(resolve_names(staging.kinds(), portal))
     staging.group(verdicts, types, by_record=by_record)
@@ -55,7 +56,7 @@ def stage(
     *inputs: Sequence[Chunk],
     headers: Sequence[Sequence[str]] = (),
     to_columns: Sequence[str] = ("to_object_id",),
-    portal: Portal | None = None,
+    portal: GatewayPortal | None = None,
     by_record: bool = False,
 ) -> Path:
     """Make a journal of inputs `a`, `b`, ... in a folder and return its path."""

@@ -8,6 +8,7 @@ from loader.errors import Refused, UsageError
 from loader.model import FoundRecord, Question, RecordsFound
 from loader.planning.own_keys import Inquiry, asked_as, match, match_alone
 from loader.reasons import REASONS
+from loader.send.portal import GatewayPortal
 
 EMAIL = Question("0-1", "email", "contacts")
 KEY = Question("2-7", "external_id", "Cars")
@@ -92,7 +93,7 @@ def test_emails_and_domains_are_asked_for_in_small_letters() -> None:
     assert asked_as("external_id", "Ab1") == "Ab1"
 
 
-class Portal:
+class Portal(GatewayPortal):
     """Refuses every batch that holds a value of `odd`; else knows the records, by a second value, too."""
 
     def __init__(self, records: dict[str, str], odd: Sequence[str] = (), second: dict[str, str] | None = None) -> None:
