@@ -18,8 +18,11 @@ VERSIONS = ("v4", "2025-09", "2026-03", "2026-09")
 _OBJECT_TYPE = re.compile(r"[A-Za-z0-9_-]{1,200}", re.ASCII)
 _RECORD_ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 _SHORT_RECORD_ID = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
-_LARGEST_ID = 2**63 - 1
 _CATEGORY = re.compile(r"[A-Z][A-Z_]{0,49}", re.ASCII)
+_LARGEST_TYPE_ID = 2**31 - 1
+
+LARGEST_ID = 2**63 - 1
+"""Of a record."""
 
 
 class Request(NamedTuple):
@@ -42,14 +45,29 @@ def _object_type(text: str) -> str:
     return text
 
 
+def is_record_id(text: str) -> bool:
+    """Return True for a whole number from 1 to `LARGEST_ID`, as HubSpot writes it."""
+    return bool(_SHORT_RECORD_ID.fullmatch(text)) or (bool(_RECORD_ID.fullmatch(text)) and int(text) <= LARGEST_ID)
+
+
+def is_category(text: str) -> bool:
+    """Return True for what can be an association category, also one that HubSpot adds later."""
+    return bool(_CATEGORY.fullmatch(text))
+
+
+def is_type_id(text: str) -> bool:
+    """Return True for what can be an association type's id: the API's `associationTypeId` is an int32."""
+    return text.isascii() and text.isdigit() and len(text) <= 10 and 0 < int(text) <= _LARGEST_TYPE_ID
+
+
 def _record_id(text: str) -> str:
-    if not _SHORT_RECORD_ID.fullmatch(text) and not (_RECORD_ID.fullmatch(text) and int(text) <= _LARGEST_ID):
+    if not is_record_id(text):
         raise ValueError(f"not a record id: {text!r}")
     return text
 
 
 def _category(text: str) -> str:
-    if not _CATEGORY.fullmatch(text):
+    if not is_category(text):
         raise ValueError(f"not an association category: {text!r}")
     return text
 

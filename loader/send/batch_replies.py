@@ -12,9 +12,9 @@ from msgspec.json import Decoder
 from loader.errors import RecordMerged, Refused, ServerFault
 from loader.model import Numbers, Pair, Pairs
 from loader.send import replies
+from loader.send.api import LARGEST_ID
 from loader.send.refusals import PairsByRecord
 from loader.send.replies import (
-    LARGEST_ID,
     Reply,
     context_of,
     correlation_id_of,
@@ -75,17 +75,17 @@ def decoded(decoder: Decoder[T], reply: Reply, statuses: Collection[int]) -> T:
     try:
         answer = decoder.decode(reply.body)
     except ValidationError as error:
-        raise unreadable(reply, f"cannot be read: {printable(str(error))}") from error
+        raise unreadable_batch(reply, f"cannot be read: {printable(str(error))}") from error
     except (DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise not_json(reply) from error
     if reply.status not in statuses:
-        raise unreadable(reply, "has a status that says nothing of results")
+        raise unreadable_batch(reply, "has a status that says nothing of results")
     return answer
 
 
 def not_complete(reply: Reply, status: object) -> ServerFault:
     """Return the error that an answer is which says that the work is not done."""
-    return unreadable(reply, f"is not complete ({printable(json_text(status))[:30]})")
+    return unreadable_batch(reply, f"is not complete ({printable(json_text(status))[:30]})")
 
 
 class CreatedPairs(NamedTuple):
@@ -248,8 +248,6 @@ def item_error(error: object, reply: Reply) -> Refused:
     )
 
 
-def unreadable(reply: Reply, why: str) -> ServerFault:
-    """Return the error that an answer is which does not say what it should."""
-    return ServerFault(
-        f"HubSpot's batch answer ({reply.status}) {why}", status=reply.status, category="UNREADABLE_ANSWER"
-    )
+def unreadable_batch(reply: Reply, why: str) -> ServerFault:
+    """Return the error that a batch's answer is which does not say what it should."""
+    return replies.unreadable(reply, why, what="batch answer")

@@ -18,18 +18,18 @@ from msgspec.json import Decoder
 
 from loader.errors import ApiError, Refused
 from loader.model import NO_TYPES, AssociationType, Numbers, Types
-from loader.send.batch_replies import COMPLETE, decoded, item_error, not_complete, unreadable
+from loader.send.api import LARGEST_ID, is_category, is_type_id
+from loader.send.batch_replies import COMPLETE, decoded, item_error, not_complete, unreadable_batch
 from loader.send.refusals import records_refused
 from loader.send.replies import (
-    LARGEST_ID,
-    RECORD_ID,
+    LONGEST_AFTER,
     Reply,
+    after_of,
     context_of,
-    is_category,
-    is_type_id,
     json_text,
     loads,
     not_json,
+    record_id_of,
 )
 
 STATUSES = (200, 207)
@@ -38,8 +38,6 @@ _NONE_FOUND = "NO_ASSOCIATIONS_FOUND"
 
 _MOST_TYPES = 1000
 """Of one pair; HubSpot has some 60 between two object types at most."""
-
-_LONGEST_AFTER = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -229,9 +227,9 @@ def _thorough(reply: Reply, requested: Collection[int]) -> Page:
     others: list[int] = []
     after: dict[int, str] = {}
     for result in answer.results:
-        record = _record_id(result.from_.id)
+        record = record_id_of(result.from_.id)
         if not record:
-            raise unreadable(reply, "names a record without its id")
+            raise unreadable_batch(reply, "names a record without its id")
         if record not in requested or record in mentioned:
             others.append(record)
         if record in requested:
@@ -273,17 +271,10 @@ def united(links: Links) -> Links:
     return links_of([(*ends, types) for ends, types in found.items()])
 
 
-def _record_id(value: object) -> int:
-    """Return a record id, written as text or as a number; 0 for anything else."""
-    text = json_text(value)
-    number = int(text) if RECORD_ID.fullmatch(text) else 0
-    return number if number <= LARGEST_ID else 0
-
-
 def _target(target: _Target, reply: Reply) -> tuple[int, Types]:
-    other = _record_id(target.to_object_id)
+    other = record_id_of(target.to_object_id)
     if not other:
-        raise unreadable(reply, "names an associated record without its id")
+        raise unreadable_batch(reply, "names an associated record without its id")
     return other, _types(bytes(target.association_types), reply)
 
 
@@ -291,25 +282,24 @@ def _types(text: bytes, reply: Reply) -> Types:
     try:
         named = _TYPES.decode(text)
     except ValidationError as error:
-        raise unreadable(reply, "names an associated record without its types") from error
+        raise unreadable_batch(reply, "names an associated record without its types") from error
     except (DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise not_json(reply) from error
     if len(named) > _MOST_TYPES:
-        raise unreadable(reply, f"gives one pair more than {_MOST_TYPES} association types")
+        raise unreadable_batch(reply, f"gives one pair more than {_MOST_TYPES} association types")
     return frozenset(_type(each.category, json_text(each.type_id), reply) for each in named)
 
 
 def _type(category: object, type_id: str, reply: Reply) -> AssociationType:
     if not isinstance(category, str) or not is_category(category) or not is_type_id(type_id):
-        raise unreadable(reply, "names an association type without its category or its id")
+        raise unreadable_batch(reply, "names an association type without its category or its id")
     return AssociationType(category, int(type_id))
 
 
 def _next_page(paging: object, reply: Reply) -> str:
-    following = paging.get("next") if isinstance(paging, dict) else None
-    after = json_text(following.get("after")) if isinstance(following, dict) else ""
-    if len(after) > _LONGEST_AFTER:
-        raise unreadable(reply, "names a next page by an endless text")
+    after = after_of(paging)
+    if len(after) > LONGEST_AFTER:
+        raise unreadable_batch(reply, "names a next page by an endless text")
     return after
 
 
@@ -320,7 +310,7 @@ def _with_errors(page: Page, errors: object, requested: Collection[int], reply: 
     unexplained = None
     for error in errors if isinstance(errors, list) else []:
         if isinstance(error, dict) and _NONE_FOUND in str(error.get("subCategory")):
-            without += filter(None, map(_record_id, context_of(error).get("fromObjectId", ())))
+            without += filter(None, map(record_id_of, context_of(error).get("fromObjectId", ())))
             continue
         why = item_error(error, reply)
         by_record = records_refused(why, texts)

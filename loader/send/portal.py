@@ -9,14 +9,25 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
-from loader.errors import MissingScope, Refused, Retryable, Unreachable, UnusableAnswer, WrongPortal
+from loader.errors import MissingScope, Refused, Retryable, ServerFault, Unreachable, UnusableAnswer, WrongPortal
 from loader.model import AssociationType, Direction, Question, RecordsFound
 from loader.send import api, endings, quota, replies
-from loader.send.api import Request
+from loader.send.api import Request, is_category, is_type_id
 from loader.send.auth import StaticToken
 from loader.send.gateway import Gateway
-from loader.send.records import RecordPage, record_page, records_found
-from loader.send.replies import PORTAL_ID, Reply, fields_with, is_category, is_type_id, json_text, printable
+from loader.send.replies import (
+    LONGEST_AFTER,
+    PORTAL_ID,
+    Reply,
+    after_of,
+    context_of,
+    fields,
+    fields_with,
+    json_text,
+    printable,
+    record_id_of,
+    unreadable,
+)
 
 T = TypeVar("T")
 
@@ -34,6 +45,13 @@ class Account(NamedTuple):
     time_zone: str | None
     kind: str = ""
     answered_at: str = ""
+
+
+class RecordPage(NamedTuple):
+    """One page of a list of records: their ids, and where the next page begins, blank after the last."""
+
+    ids: list[int]
+    after: str
 
 
 class GatewayPortal:
@@ -134,7 +152,7 @@ class GatewayPortal:
         """Return a page of the records of an object type, the first where `after` is blank; raises Refused."""
         request = api.list_records(object_type, after, self._version)
         try:
-            return (await self.gateway.call(request, record_page, largest=2**24)).value
+            return (await self.gateway.call(request, _record_page, largest=2**24)).value
         except MissingScope as error:
             raise endings.not_readable(error) from error
         except Retryable as error:
@@ -230,6 +248,47 @@ def _schemas(reply: Reply) -> list[dict[str, Any]]:
             texts = {key: _text(item.get(key)) for key in ("objectTypeId", "fullyQualifiedName", "name")}
             found.append({**texts, "labels": {key: _text(named.get(key)) for key in ("singular", "plural")}})
     return found
+
+
+def records_found(reply: Reply, question: Question) -> RecordsFound:
+    """Read an answer about values of a unique property: 200, or 207 with those that no record has.
+
+    `absent` are the ids that an error names in its `context`: with an id property, they are values. Raises ServerFault
+    for an answer that cannot be read.
+    """
+    body = fields(reply)
+    results, errors = body.get("results"), body.get("errors")
+    if reply.status not in (200, 207) or not isinstance(results, list):
+        raise _unreadable_records(reply, "has no results")
+    found: list[tuple[str, str]] = []
+    for item in results:
+        record_id = _id_of(item, reply)
+        properties = item.get("properties")
+        value = properties.get(question.id_property) if isinstance(properties, dict) else None
+        found.append((str(record_id), json_text(value)))
+    return RecordsFound(tuple(found), frozenset(context_of({"errors": errors}).get("ids", ())))
+
+
+def _record_page(reply: Reply) -> RecordPage:
+    """Read a page of a list of records."""
+    body = fields(reply)
+    results, after = body.get("results"), after_of(body.get("paging"))
+    if not isinstance(results, list):
+        raise _unreadable_records(reply, "has no results")
+    if len(after) > LONGEST_AFTER:
+        raise _unreadable_records(reply, "names a next page by an endless text")
+    return RecordPage([_id_of(item, reply) for item in results], after)
+
+
+def _id_of(item: object, reply: Reply) -> int:
+    record_id = record_id_of(item.get("id")) if isinstance(item, dict) else 0
+    if not record_id:
+        raise _unreadable_records(reply, "names a record without its id")
+    return record_id
+
+
+def _unreadable_records(reply: Reply, why: str) -> ServerFault:
+    return unreadable(reply, f"about records {why}")
 
 
 def _text(value: object) -> str | None:

@@ -30,6 +30,7 @@ from loader.errors import (
 from loader.model import Pair
 from loader.reasons import advised
 from loader.send import retry
+from loader.send.api import is_record_id
 from loader.settings import Rate
 
 LONGEST_MESSAGE = 500
@@ -51,11 +52,8 @@ MOST_PER_SECOND = 1000.0
 
 _DECODER: Decoder[object] = Decoder()
 
-RECORD_ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
-LARGEST_ID = 2**63 - 1
-
-_CATEGORY = re.compile(r"[A-Z][A-Z_]{0,49}", re.ASCII)
-_LARGEST_TYPE_ID = 2**31 - 1
+LONGEST_AFTER = 1000
+"""Characters of what says where the next page begins."""
 
 
 class Reply(NamedTuple):
@@ -103,13 +101,16 @@ def loads(body: bytes) -> object:
         return json.loads(body)  # It takes more than is proper: half a surrogate, NaN, a byte order mark.
 
 
+def unreadable(reply: Reply, why: str, *, what: str = "answer") -> ServerFault:
+    """Return the error that an answer is which does not say what it should; `why` ends the sentence."""
+    return ServerFault(
+        printable(f"HubSpot's {what} ({reply.status}) {why}"), status=reply.status, category="UNREADABLE_ANSWER"
+    )
+
+
 def not_json(reply: Reply) -> ServerFault:
     """Return the error that an answer is which is no JSON."""
-    return ServerFault(
-        printable(f"HubSpot's answer ({reply.status}) is not JSON: {_start(reply)}"),
-        status=reply.status,
-        category="UNREADABLE_ANSWER",
-    )
+    return unreadable(reply, f"is not JSON: {_start(reply)}")
 
 
 def _start(reply: Reply) -> str:
@@ -120,9 +121,7 @@ def fields(reply: Reply) -> dict[str, object]:
     """Return the body as a JSON object; ServerFault if it is none."""
     body = parsed(reply)
     if not isinstance(body, dict):
-        raise ServerFault(
-            f"HubSpot's answer ({reply.status}) is not a JSON object", status=reply.status, category="UNREADABLE_ANSWER"
-        )
+        raise unreadable(reply, "is not a JSON object")
     return body
 
 
@@ -130,9 +129,7 @@ def fields_with(reply: Reply, key: str, kind: type | tuple[type, ...]) -> dict[s
     """Return the body as a JSON object whose `key` is of a kind; ServerFault if it says less than it was asked for."""
     body = fields(reply)
     if not isinstance(body.get(key), kind):
-        raise ServerFault(
-            f"HubSpot's answer ({reply.status}) has no {key}", status=reply.status, category="UNREADABLE_ANSWER"
-        )
+        raise unreadable(reply, f"has no {key}")
     return body
 
 
@@ -163,7 +160,10 @@ def _host(location: str) -> str:
 
 
 def _error(reply: Reply, now: datetime) -> ApiError:
-    body = _fields(reply)
+    try:
+        body = fields(reply)
+    except ServerFault:
+        body = {}
     message = message_of(body, reply)
     wait = retry.retry_after(reply.headers.get("retry-after"), now)
     category = printable(json_text(body.get("category")) or json_text(body.get("errorType")) or f"HTTP_{reply.status}")
@@ -195,14 +195,6 @@ def correlation_id_of(body: Mapping[str, object], reply: Reply) -> str:
     return printable(json_text(body.get("correlationId")) or reply.headers.get("x-hubspot-correlation-id", ""))
 
 
-def _fields(reply: Reply) -> Mapping[str, object]:
-    try:
-        body = json.loads(reply.body)
-    except (ValueError, RecursionError):
-        return {}
-    return body if isinstance(body, dict) else {}
-
-
 def json_text(value: object) -> str:
     """Return a text or a whole number as text; blank for anything else."""
     if type(value) is str:
@@ -210,14 +202,16 @@ def json_text(value: object) -> str:
     return str(value) if type(value) is int and value.bit_length() <= LONGEST_NUMBER else ""
 
 
-def is_category(text: str) -> bool:
-    """Return True for what can be an association category, also one that HubSpot adds later."""
-    return _CATEGORY.fullmatch(text) is not None
+def record_id_of(value: object) -> int:
+    """Return a record id, written as text or as a number; 0 for anything else."""
+    text = json_text(value)
+    return int(text) if is_record_id(text) else 0
 
 
-def is_type_id(text: str) -> bool:
-    """Return True for what can be an association type's id: the API's `associationTypeId` is an int32."""
-    return text.isascii() and text.isdigit() and len(text) <= 10 and 0 < int(text) <= _LARGEST_TYPE_ID
+def after_of(paging: object) -> str:
+    """Return where the next page begins; blank after the last one."""
+    following = paging.get("next") if isinstance(paging, dict) else None
+    return json_text(following.get("after")) if isinstance(following, dict) else ""
 
 
 def message_of(body: Mapping[str, object], reply: Reply) -> str:
@@ -347,11 +341,7 @@ def labels_of(named: object) -> tuple[str, ...]:
 
 
 def _unclear(reply: Reply) -> ServerFault:
-    return ServerFault(
-        printable(f"HubSpot's answer ({reply.status}) does not say whether the pair was associated: {_start(reply)}"),
-        status=reply.status,
-        category="UNREADABLE_ANSWER",
-    )
+    return unreadable(reply, f"does not say whether the pair was associated: {_start(reply)}")
 
 
 def _of_another(ids: Sequence[str], pair: Pair, reply: Reply) -> ApiError:
@@ -372,8 +362,8 @@ def merged_end(pair: Pair, from_id: str, to_id: str, status: int) -> RecordMerge
 
     HubSpot answers requests about a merged record with the one that survives, and does there what is asked.
     """
-    if from_id == pair.object_id and RECORD_ID.fullmatch(to_id):
+    if from_id == pair.object_id and is_record_id(to_id):
         return RecordMerged(pair.to_object_type, pair.to_object_id, to_id, status=status, done=True)
-    if to_id == pair.to_object_id and RECORD_ID.fullmatch(from_id):
+    if to_id == pair.to_object_id and is_record_id(from_id):
         return RecordMerged(pair.object_type, pair.object_id, from_id, status=status, done=True)
     return None

@@ -8,7 +8,7 @@ import pytest
 from loader.errors import ServerFault
 from loader.model import Question, RecordsFound
 from loader.send import api
-from loader.send.records import records_found
+from loader.send.portal import records_found
 from loader.send.replies import Reply
 
 EMAIL = Question("0-1", "email")
