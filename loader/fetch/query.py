@@ -1,6 +1,6 @@
 """The rows that a query gives, copied to a private file as they come; SQLAlchemy talks to each kind of database.
 
-The file holds lines of JSON: the names of the columns, and then a list of texts for each row (`loader/read/rows.py`).
+The file holds lines of JSON: the names of the columns, and then a list of texts for each row (`loader/read/jsonl.py`).
 """
 
 import json

@@ -13,7 +13,7 @@ from loader.read.missing import refuse_pivot
 from loader.read.packed import Packed
 from loader.read.second_header import SecondHeader
 from loader.read.sheet import Sheet, Value, Workbook, column_letters
-from loader.read.table import BATCH, FULL_SHEETS, HEADER_WITHIN, BatchBuilder, Mark, RecordBatch, Table, full_sheet_note
+from loader.read.table import FULL_SHEETS, HEADER_WITHIN, Mark, Record, RecordBatch, Table, full_sheet_note, in_batches
 from loader.settings import InputSettings
 
 _TOO_LONG = Mark("DATE", "has a duration that is too long to be read; format the column as text")
@@ -71,24 +71,19 @@ class Excel(Table):
         The sheet is held whole while this runs, and no longer: many workbooks may be open at once. Excel's own limit of
         a million rows bounds it.
         """
-        records = BatchBuilder(len(self.header))
-        row = 0
         with reading(self._name):
-            sheet = self._workbook.read(self.sheet, self._has_header)
-            for row, values in enumerate(sheet.rows, start=1):
-                if row <= self.header_row:
-                    continue
-                self._record(row, values, sheet.merged, records)
-                if len(records.rows) == BATCH:
-                    yield records.batch()
-                    records = BatchBuilder(len(self.header))
-        yield records.batch()
+            yield from in_batches(self._records(counts), len(self.header))
+
+    def _records(self, counts: Counter[str]) -> Iterator[Record]:
+        sheet = self._workbook.read(self.sheet, self._has_header)
+        row = 0
+        for row, values in enumerate(sheet.rows, start=1):
+            if row > self.header_row:
+                yield self._record(row, values, sheet.merged)
         if row in FULL_SHEETS:
             counts[full_sheet_note(row)] += 1
 
-    def _record(
-        self, row: int, values: list[Value] | None, merged: frozenset[tuple[int, int]], records: BatchBuilder
-    ) -> None:
+    def _record(self, row: int, values: list[Value] | None, merged: frozenset[tuple[int, int]]) -> Record:
         width = len(self.header)
         fault = _TOO_LONG if values is None else None
         values = values or []
@@ -105,7 +100,7 @@ class Excel(Table):
         if any(not is_blank(text) for text in texts[width:]):
             self._second_header.repeats(row, texts)
             fault = Mark("FIELD_COUNT", "has a cell to the right of the header's last column; move it")
-        records.add(row, texts, fault, marks)
+        return row, texts, fault, marks
 
 
 def _text(value: Value) -> str:

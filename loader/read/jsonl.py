@@ -1,4 +1,7 @@
-"""JSONL: one JSON object a line; its keys are the columns, and its numbers are read digit for digit."""
+"""JSON on lines: JSONL, one object a line, and the rows of a query, as `loader.fetch.query` has written them.
+
+In JSONL the keys are the columns, and numbers are read digit for digit.
+"""
 
 import json
 from collections import Counter
@@ -8,7 +11,8 @@ from loader.errors import InputError
 from loader.read.cells import show
 from loader.read.columns import is_header, no_header
 from loader.read.faults import reading
-from loader.read.table import BATCH, BatchBuilder, Mark, RecordBatch, Table
+from loader.read.packed import Packed
+from loader.read.table import Mark, Record, RecordBatch, Table, in_batches
 from loader.read.text import Text
 from loader.settings import InputSettings
 from loader.text import visible
@@ -47,16 +51,14 @@ class JsonLines(Table):
 
     def batches(self, counts: Counter[str]) -> Iterator[RecordBatch]:
         """Yield the records; a broken line is one wrong record."""
-        records = BatchBuilder(len(self.header))
+        return in_batches(self._records(), len(self.header))
+
+    def _records(self) -> Iterator[Record]:
         for row, parsed in self._lines():
             if isinstance(parsed, Mark):
-                records.add(row, (), fault=parsed)
+                yield row, (), parsed, {}
             else:
-                records.add(row, [_text_of(parsed.get(key)) for key in self.header])
-            if len(records.rows) == BATCH:
-                yield records.batch()
-                records = BatchBuilder(len(self.header))
-        yield records.batch()
+                yield row, [_text_of(parsed.get(key)) for key in self.header], None, {}
 
     def _union(self) -> tuple[str, ...]:
         keys: dict[str, None] = {}
@@ -82,6 +84,30 @@ class JsonLines(Table):
                 text = line.removeprefix("\ufeff").strip()
                 if text:
                     yield row, _parsed(decoder, text)
+
+
+class QueryRows(Table):
+    """What a query gave, columns and then rows; its first row is row 2, as if its columns were a header above it."""
+
+    format = "sql"
+
+    def __init__(self, packed: Packed, settings: InputSettings) -> None:
+        self.notes = []
+        self._packed = packed
+        with reading(packed.name), packed.open() as lines:
+            self.header = tuple(json.loads(lines.readline()))
+        if not is_header(self.header, settings):
+            raise no_header(packed.name, [self.header], settings)
+
+    def batches(self, counts: Counter[str]) -> Iterator[RecordBatch]:
+        """Yield the rows; one that holds nothing is left out."""
+        return in_batches(self._records(), len(self.header))
+
+    def _records(self) -> Iterator[Record]:
+        with reading(self._packed.name), self._packed.open() as lines:
+            lines.readline()
+            for row, line in enumerate(lines, start=2):
+                yield row, json.loads(line), None, {}
 
 
 def _parsed(decoder: json.JSONDecoder, text: str) -> dict[str, object] | Mark:

@@ -16,11 +16,10 @@ from loader.read.cells import show_all
 from loader.read.columns import check_fields
 from loader.read.delimited import Delimited
 from loader.read.faults import reading
-from loader.read.jsonl import JsonLines
+from loader.read.jsonl import JsonLines, QueryRows
 from loader.read.names import InFolders, folder_columns
 from loader.read.packed import BLOCK, Packed, look_into
 from loader.read.paths import expand
-from loader.read.query_rows import QueryRows
 from loader.read.table import RecordBatch, Table
 from loader.read.text import examine, refuse_other_text
 from loader.settings import InputSettings, Query

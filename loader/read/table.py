@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from loader.read.cells import is_blank, show
 
@@ -92,6 +92,21 @@ class BatchBuilder:
         """Return the batch."""
         columns = in_columns(self._cells, self._width)
         return RecordBatch(rows=self.rows, columns=columns, faults=self._faults, marks=self._marks)
+
+
+Record: TypeAlias = tuple[int, Sequence[str], Mark | None, Mapping[int, Mark]]
+"""A record as `BatchBuilder.add` takes it: its spreadsheet row, its cells, what is wrong with it or with some cells."""
+
+
+def in_batches(records: Iterable[Record], width: int) -> Iterator[RecordBatch]:
+    """Yield records one batch after the other, for a reader that has them one by one."""
+    builder = BatchBuilder(width)
+    for record in records:
+        builder.add(*record)
+        if len(builder.rows) == BATCH:
+            yield builder.batch()
+            builder = BatchBuilder(width)
+    yield builder.batch()
 
 
 def in_columns(records: Iterable[Sequence[str]], width: int) -> list[Cells]:
