@@ -215,9 +215,9 @@ class Resolved(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """Why a row, or every row of a kind, is rejected.
+    """Why a row, or every row of a kind, is rejected: a key of `reasons.REASONS`, a sentence, and the wrong field.
 
-    A key of `reasons.REASONS`, a sentence without the row's number, and the wrong field; blank where it is none alone.
+    The field is one of `FIELDS`, blank where the row as a whole is wrong.
     """
 
     reason: str

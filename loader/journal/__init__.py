@@ -7,7 +7,7 @@ from loader.journal.journal import Counts, Journal
 from loader.journal.lines import Line, LineBlock, line_blocks, line_of_pair, line_of_reject, lines
 from loader.journal.lock import Lock, holder
 from loader.journal.lookups import Lookups, forget_lookups
-from loader.journal.new_journal import Figures, FirstReject, NewJournal, StagedReject, put_in_place
+from loader.journal.new_journal import Figures, FirstReject, NewJournal, put_in_place
 from loader.journal.schema import is_journal, output_names, remove_journal
 
 __all__ = [
@@ -28,7 +28,6 @@ __all__ = [
     "OutputTable",
     "PastCommand",
     "RequestCounts",
-    "StagedReject",
     "Undo",
     "View",
     "Written",

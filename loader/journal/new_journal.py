@@ -22,7 +22,7 @@ from loader.journal.facts import Facts, to_rows
 from loader.journal.lots import packed_lot, packed_scope, unpacked_lot
 from loader.journal.own_keys import Blocks, OwnKeys
 from loader.journal.schema import closed_on_error, create, guarded, packed, scratch, storable
-from loader.model import FIELDS_OF_KINDS, AssociationType, Direction, Resolved, RowKind, Specification
+from loader.model import FIELDS_OF_KINDS, AssociationType, Direction, Reject, Resolved, RowKind, Specification
 
 _OTHER_END = {"from": "to", "to": "from"}
 
@@ -42,20 +42,6 @@ class Figures:
     without: int
     records: tuple[int, ...]
     looked_up: int
-
-
-class StagedReject(NamedTuple):
-    """A row that is never sent: where it is, its ids as text, its kind, and why; `field` is the wrong one."""
-
-    input: int
-    row: int
-    part: int
-    object_id: str
-    to_object_id: str
-    kind: int
-    reason: str
-    message: str
-    field: str
 
 
 class FirstReject(NamedTuple):
@@ -133,13 +119,17 @@ class NewJournal:
             (number, row_kind.primary, *texts.values()),
         )
 
-    def reject(self, rejects: Iterable[StagedReject]) -> None:
-        """Write down rows that are never sent."""
-        columns = StagedReject._fields
+    def reject(self, rejects: Iterable[tuple[int, int, Reject]]) -> None:
+        """Write down rows that are never sent, each behind the numbers of its input and of its kind."""
         with guarded(self.path):
             self._database.executemany(
-                f"INSERT INTO staged_rejects ({', '.join(columns)}) VALUES (?{', ?' * (len(columns) - 1)})",
-                ([storable(cell) if isinstance(cell, str) else cell for cell in each] for each in rejects),
+                "INSERT INTO staged_rejects (input, kind, row, part, reason, field, object_id, to_object_id, message)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    (number, kind, each.row, each.part, each.reason, each.field, *map(storable, texts))
+                    for number, kind, each in rejects
+                    for texts in [(each.object_id, each.to_object_id, each.message)]
+                ),
             )
 
     # --- what is planned

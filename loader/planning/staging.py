@@ -12,13 +12,14 @@ import numpy as np
 
 from loader.columns import Flags, PlannedLot, place
 from loader.errors import RecordError
-from loader.journal import NewJournal, StagedReject
+from loader.journal import NewJournal
 from loader.journal.bound import bound_place
 from loader.model import (
     AssociationType,
     Chunk,
     Direction,
     Problem,
+    Reject,
     Resolved,
     RowKind,
     Specification,
@@ -121,20 +122,7 @@ class Staging:
             counts = np.bincount(found["kind"])
             self._rows_of_kind.update({kind: int(counts[kind]) for kind in np.flatnonzero(counts).tolist()})
             self._spool.append(found)
-        self.journal.reject(
-            StagedReject(
-                input=self._input,
-                row=each.row,
-                part=each.part,
-                object_id=each.object_id,
-                to_object_id=each.to_object_id,
-                kind=self._kind(each.row_kind),
-                reason=each.reason,
-                message=each.message,
-                field=each.field,
-            )
-            for each in chunk.rejects
-        )
+        self.journal.reject((self._input, self._kind(each.row_kind), each) for each in chunk.rejects)
         if self._mirror:
             self._marks.append(self._input, chunk, self.keys, self._kind, by_key=self._by_key)
         self._records += len(chunk.rows)
@@ -187,21 +175,24 @@ class Staging:
 
     def reject(self, rows: Records, why: Iterable[Problem]) -> None:
         """Reject rows, as they are written, each with a reason and a sentence."""
-        reasons = iter(why)
+        reasons, row_kinds = iter(why), list(self._kinds)
         for start in range(0, len(rows), REJECTS_AT_ONCE):
             some = rows[start : start + REJECTS_AT_ONCE]
             texts = self.keys.texts([*some["from"].tolist(), *some["to"].tolist()])
             self.journal.reject(
-                StagedReject(
-                    input=number,
-                    row=row,
-                    part=part,
-                    object_id=texts[one],
-                    to_object_id=texts[other],
-                    kind=kind,
-                    reason=each.reason,
-                    message=f"Row {row}: {each.message}",
-                    field=each.field,
+                (
+                    number,
+                    kind,
+                    Reject(
+                        row=row,
+                        part=part,
+                        object_id=texts[one],
+                        to_object_id=texts[other],
+                        row_kind=row_kinds[kind - 1],
+                        reason=each.reason,
+                        message=f"Row {row}: {each.message}",
+                        field=each.field,
+                    ),
                 )
                 for (one, other, number, row, part, kind), each in zip(some.tolist(), reasons, strict=False)
             )

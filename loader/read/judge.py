@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from loader.model import Chunk, Reject, RowKind, Rows
+from loader.model import Chunk, Problem, Reject, RowKind, Rows
 from loader.read import ids
 from loader.read.cells import keep
 from loader.read.columns import Column, Columns
@@ -47,25 +47,16 @@ _Table = npt.NDArray[np.int64]
 
 
 class _Link(NamedTuple):
-    """One row whose ids are in order."""
+    """One row whose ids are in order, or a cell that asks for nothing: then its to object id is blank.
+
+    The object id of such a cell is blank, too, where it is not in order.
+    """
 
     row: int
     part: int
     object_id: str
     to_object_id: str
     row_kind: RowKind
-
-
-class _Blank(NamedTuple):
-    """A cell that asks for nothing; `object_id` is that of its record, blank where that is not in order."""
-
-    row: int
-    object_id: str
-    row_kind: RowKind
-
-
-CellVerdict = tuple[str, Column, Judged]
-"""A field of a row, the column that it is read from, and what was found there."""
 
 
 class RecordJudge:
@@ -103,14 +94,14 @@ class RecordJudge:
         rejects: list[Reject] = []
         for place in others:
             for each in self._record(place, batch):
-                if isinstance(each, _Link):
-                    links.append(each)
-                elif isinstance(each, Reject):
+                if isinstance(each, Reject):
                     rejects.append(each)
+                elif each.to_object_id:
+                    links.append(each)
                 else:
                     without += 1
                     if each.object_id:
-                        empty.append(_Link(each.row, 0, each.object_id, "0", each.row_kind))
+                        empty.append(each._replace(to_object_id="0"))
                 if len(links) + len(rejects) >= MOST_ROWS:
                     end = int(np.searchsorted(plain[0], batch.rows[place]))
                     found = self._rows(plain[:, start:end], links, numbers)
@@ -193,7 +184,7 @@ class RecordJudge:
             row_kinds=used,
         )
 
-    def _record(self, place: int, batch: RecordBatch) -> Iterator[_Link | Reject | _Blank]:
+    def _record(self, place: int, batch: RecordBatch) -> Iterator[_Link | Reject]:
         """Yield the rows of one record, and its cells that ask for nothing."""
         row, cells = batch.rows[place], batch.record(place)
         cell = cells[self._columns.object_id.position]
@@ -223,14 +214,18 @@ class RecordJudge:
                         yield _Link(row, part, judged.record_id, to_judged.record_id, found)
                     else:
                         verdicts = ("object_id", self._columns.object_id, judged), ("to_object_id", column, to_judged)
-                        field, problem = self._problem(row, (*verdicts, *unsure), missing)
-                        yield Reject(row, part, keep(cell), keep(text), each, problem.reason, problem.why, field)
+                        problem = self._problem(row, (*verdicts, *unsure), missing)
+                        yield Reject(row, part, keep(cell), keep(text), each, *problem)
                     part += 1
             if part == before:
-                yield _Blank(row, judged.record_id if in_order else "", _with_addresses(row_kinds[0], judged, None))
+                object_id = judged.record_id if in_order else ""
+                yield _Link(row, 0, object_id, "", _with_addresses(row_kinds[0], judged, None))
 
-    def _unsure(self, place: int, batch: RecordBatch) -> list[CellVerdict]:
-        """Return the record's type, category and label cells whose content is lost: they only look blank."""
+    def _unsure(self, place: int, batch: RecordBatch) -> list[tuple[str, Column, Judged]]:
+        """Return the record's type, category and label cells whose content is lost: they only look blank.
+
+        Each with its field and its column.
+        """
         own = self._columns.own.items()
         marked = [(field, column, batch.marks.get((place, column.position))) for field, column in own]
         return [
@@ -262,13 +257,14 @@ class RecordJudge:
             self._repairs[f"{{n}} {judged.repair}."] += 1
         return judged
 
-    def _problem(self, row: int, verdicts: Sequence[CellVerdict], missing: str) -> tuple[str, Mark]:
-        """Return the first thing that is wrong with a row, and the field where it is; at least one is `missing`."""
+    def _problem(self, row: int, verdicts: Sequence[tuple[str, Column, Judged]], missing: str) -> Problem:
+        """Return the first thing that is wrong with a row: one of its cells, or the field that is `missing`."""
         for field, where, verdict in verdicts:
             if verdict.reason:
-                return field, Mark(verdict.reason, f"{self._table.cell_name(row, where.position)}: {verdict.why}.")
+                message = f"{self._table.cell_name(row, where.position)}: {verdict.why}."
+                return Problem(verdict.reason, message, field)
         reason = f"MISSING_{missing.upper()}"
-        return missing, Mark(reason, f"Row {row}: {_MISSING[reason]}.")
+        return Problem(reason, f"Row {row}: {_MISSING[reason]}.", missing)
 
 
 def _with_addresses(row_kind: RowKind, judged: Judged, to_judged: Judged | None) -> RowKind:
