@@ -5,7 +5,7 @@ look from the other end, where fewer records do for many pairs, can only say tha
 one end may be blind, and may call a type by a name that is not known at the other.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
@@ -24,6 +24,7 @@ from loader.model import (
     Pair,
     Pairs,
     Singles,
+    Types,
     hides_leads,
 )
 from loader.send.clocks import Moment
@@ -201,12 +202,25 @@ class Lookup:
 
     async def _demoted(self, pairs: Pairs, lacking: Sequence[Lacking], reading: Reading) -> list[Demotion]:
         """Return the pairs that lose a type to those that are to be sent, by a look at the records that have one."""
-        judged = ((pairs.take(case.places), judgement) for case, judgement in lacking)
-        primaries = _new_primaries(judged, self._ledger.singles)
+        singles = self._ledger.singles
+        primaries = [
+            each
+            for case, judgement in lacking
+            for each in _new_primaries(pairs.take(case.places), judgement.before, singles)
+        ]
         readings = {"from": reading}
         if records := [int(each.pair.to_object_id) for each in primaries if each.end == "to"]:
             readings["to"], _ = await self._current.read_fresh(pairs.direction[::-1], records)
-        return _losing_primaries(primaries, readings)
+        found: list[Demotion] = []
+        for pair, end, single in primaries:
+            ends = (pair.object_type, pair.object_id), (pair.to_object_type, pair.to_object_id)
+            (its_type, record), (other_type, other) = ends if end == "from" else ends[::-1]
+            found += [
+                Demotion(pair.pair_id, its_type, record, other_type, str(another), single, types)
+                for another, types in readings[end].of(int(record)).items()
+                if another != int(other) and single in types
+            ]
+        return found
 
     def _fail_unreadable(self, pairs: Pairs, records: Numbers, reading: Reading, left: np.ndarray) -> None:
         """Record the pairs whose records could not be read as failed, and strike them off those that are left."""
@@ -269,36 +283,12 @@ class _NewPrimary(NamedTuple):
     single: AssociationType
 
 
-def _new_primaries(lacking: Iterable[tuple[Pairs, Judgement]], singles: Singles) -> list[_NewPrimary]:
-    """Return what pairs are to get that they never had, when this run is to send them for the first time."""
-    return [
-        _NewPrimary(pair, end, single)
-        for pairs, judgement in lacking
-        for type_, end in singles.get(pairs.direction, {}).items()
-        if type_ in pairs.at(0).types and type_ not in judgement.before
-        for single in _from_its_record(pairs.at(0), type_, end, singles)
-        for pair in pairs.each()
-        if pair.before is None
-    ]
-
-
-def _from_its_record(pair: Pair, type_: AssociationType, end: str, singles: Singles) -> Iterator[AssociationType]:
-    if end == "from":
-        yield type_
-    else:
-        back = singles.get((pair.to_object_type, pair.object_type), {})
-        yield from [other for other, its_end in back.items() if its_end == "from"][:1]
-
-
-def _losing_primaries(primaries: Iterable[_NewPrimary], readings: Mapping[str, Reading]) -> list[Demotion]:
-    """Return the pairs that lose a type to others; `readings` are those of the records at each end."""
-    found: list[Demotion] = []
-    for pair, end, single in primaries:
-        ends = (pair.object_type, pair.object_id), (pair.to_object_type, pair.to_object_id)
-        (its_type, record), (other_type, other) = ends if end == "from" else ends[::-1]
-        found += [
-            Demotion(pair.pair_id, its_type, record, other_type, str(another), single, types)
-            for another, types in readings[end].of(int(record)).items()
-            if another != int(other) and single in types
-        ]
-    return found
+def _new_primaries(pairs: Pairs, before: Types, singles: Singles) -> Iterator[_NewPrimary]:
+    """Yield what pairs of one case are to get that they never had, when this run is to send them for the first time."""
+    first, back = pairs.at(0), singles.get(pairs.direction[::-1], {})
+    for type_, end in singles.get(pairs.direction, {}).items():
+        if first.before is not None or type_ not in first.types or type_ in before:
+            continue
+        single = type_ if end == "from" else next((each for each, its_end in back.items() if its_end == "from"), None)
+        if single is not None:
+            yield from (_NewPrimary(pair, end, single) for pair in pairs.each())

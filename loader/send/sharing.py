@@ -20,12 +20,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Self
 
 from loader.events import Note, Notify
 from loader.send.limiter import ABANDONED_SECONDS, Limiter
-
-T = TypeVar("T")
 
 FOLDER = "association-loader"
 
@@ -89,18 +87,11 @@ def share(claims: Claims, name: str, held: float, window: float, now: float) -> 
     return {**others, name: Claim(max(part.portion, held), part.until, window)}, part
 
 
-class RunBlocking(Protocol):
-    """Runs work that may block, off the event loop: `asyncio.to_thread`, or in a test at once."""
-
-    def __call__(self, work: Callable[[], T], /) -> Awaitable[T]:
-        """Return what the work returns."""
-
-
 class Sharing:
     """Keeps a limiter to its part of the limit for a block.
 
     Where the file cannot be used, the limiter goes on alone, with an equal part beside those that it knew of, and one
-    note is shown.
+    note is shown. `run_blocking` runs work off the event loop, or in a test at once.
     """
 
     def __init__(
@@ -110,7 +101,7 @@ class Sharing:
         *,
         clock: Callable[[], float],
         notify: Notify,
-        run_blocking: RunBlocking = asyncio.to_thread,
+        run_blocking: Callable[[Callable[[], Part]], Awaitable[Part]] = asyncio.to_thread,
     ) -> None:
         self._limiter = limiter
         self._file = file

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from typing import NamedTuple
 
 from loader.errors import ApiError
-from loader.model import WHOLE_PAIR, AssociationType, Direction, Pair, Result, Singles, Types
+from loader.model import NO_TYPES, WHOLE_PAIR, AssociationType, Direction, Pair, Result, Singles, Types
 from loader.send.batch import Batch
 from loader.send.clocks import Moment
 from loader.send.gateway import Gateway
@@ -15,8 +15,6 @@ from loader.send.outcomes import Record, failed, outcome, plain
 from loader.send.outgoing import Draft
 from loader.send.reading import CurrentAssociations, Reading
 from loader.send.take_off import TakeOff
-
-NOTHING: Types = frozenset()
 
 
 class Removal(NamedTuple):
@@ -32,8 +30,8 @@ class Removal(NamedTuple):
     types: Types
     status: str
     why: str = ""
-    back: Types = NOTHING
-    now: Types = NOTHING
+    back: Types = NO_TYPES
+    now: Types = NO_TYPES
 
     @property
     def needed(self) -> bool:
@@ -41,9 +39,9 @@ class Removal(NamedTuple):
         return self.whole or bool(self.types or self.back)
 
 
-BACK = Removal(False, NOTHING, "unchanged", "what the run took off is there again")
+BACK = Removal(False, NO_TYPES, "unchanged", "what the run took off is there again")
 
-GONE = Removal(False, NOTHING, "unchanged", "what the run added is not there any more")
+GONE = Removal(False, NO_TYPES, "unchanged", "what the run added is not there any more")
 
 
 def removal(given: Types, before: Types, now: Types, labels: Mapping[str, str], *, replaced: bool = False) -> Removal:
@@ -59,13 +57,13 @@ def removal(given: Types, before: Types, now: Types, labels: Mapping[str, str], 
         return GONE
     if before:
         old = _of_an_old_pair((given - before) & now, labels)
-        back = frozenset(each for each in before - given - now if labels.get(each.key) != "") if replaced else NOTHING
+        back = frozenset(each for each in before - given - now if labels.get(each.key) != "") if replaced else NO_TYPES
         if not back:
             return old
-        return Removal(False, NOTHING, "removed", "", back, now) if old == GONE else old._replace(back=back, now=now)
+        return Removal(False, NO_TYPES, "removed", "", back, now) if old == GONE else old._replace(back=back, now=now)
     came_since = frozenset(each for each in now - given if labels.get(each.key) != "")
     if not came_since:
-        return Removal(True, NOTHING, "removed")
+        return Removal(True, NO_TYPES, "removed")
     ours = _labels_among(given & now, labels)
     others = ", ".join(labels.get(each.key) or each.key for each in sorted(came_since))
     return Removal(False, ours, "left", f"somebody has added {others} since, so the pair itself stays")
@@ -83,8 +81,8 @@ def restoration(taken: Types, now: Types, others: Types) -> Removal:
     if lost := back & others:
         names = ", ".join(each.key for each in sorted(lost))
         why = f"{names} is not put back: another record has it since, and there can be only one"
-        return Removal(False, NOTHING, "left", why, back - lost, now)
-    return Removal(False, NOTHING, "restored", "", back, now)
+        return Removal(False, NO_TYPES, "left", why, back - lost, now)
+    return Removal(False, NO_TYPES, "restored", "", back, now)
 
 
 def _of_an_old_pair(added: Types, labels: Mapping[str, str]) -> Removal:
@@ -222,7 +220,7 @@ class TakeBack:
             if found == BACK and (pair.pair_id in self._intended or pair.pair_id in tried):
                 return BACK._replace(status="restored", why="")
             return found
-        found = removal(frozenset(pair.types), pair.before or NOTHING, now, self._labels, replaced=self._replaced)
+        found = removal(frozenset(pair.types), pair.before or NO_TYPES, now, self._labels, replaced=self._replaced)
         if found == GONE and (pair.pair_id in self._intended or pair.pair_id in tried):
             return GONE._replace(status="removed", why="")
         return found
