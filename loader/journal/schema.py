@@ -160,9 +160,14 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
     `read_only` changes no byte of it, not even to take over what a killed process left in its write-ahead log.
     """
-    if read_only:
-        return _opened(path, how_to_read(path))
-    return _opened(path, "mode=rw", "cache_size = -16000", "journal_mode = WAL", "synchronous = FULL")
+    how = how_to_read(path) if read_only else "mode=rw"
+    address = f"{path.absolute().as_uri()}?{how}"
+    connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
+    with closed_on_error(connection):
+        _check(path, connection)
+        for pragma in () if read_only else ("cache_size = -16000", "journal_mode = WAL", "synchronous = FULL"):
+            connection.execute(f"PRAGMA {pragma}")
+    return connection
 
 
 def how_to_read(path: Path) -> str:
@@ -178,17 +183,6 @@ def how_to_read(path: Path) -> str:
 
 _LOG_HEADER = 32
 """SQLite's file format, 4.1."""
-
-
-def _opened(path: Path, how: str, *pragmas: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None, check_same_thread=False
-    )
-    with closed_on_error(connection):
-        _check(path, connection)
-        for pragma in pragmas:
-            connection.execute(f"PRAGMA {pragma}")
-    return connection
 
 
 @contextmanager

@@ -158,7 +158,7 @@ STARS = "***"
 _ESCAPE = re.compile(rb"\\(?:u00([2-7][0-9A-Fa-f])|(.))", re.DOTALL)
 
 
-def hidden(reply: Reply, secrets: Iterable[str]) -> Reply:
+def hide_in_reply(reply: Reply, secrets: Iterable[str]) -> Reply:
     """Return the answer with stars instead of secrets, in its body and its headers: a server may echo what it was sent.
 
     Answers are cleaned here and not where texts are written, because a text may be cut on its way, and half of a secret
@@ -168,35 +168,31 @@ def hidden(reply: Reply, secrets: Iterable[str]) -> Reply:
     for secret in secrets:
         if len(secret) < SHORTEST or secret.isdigit():  # Digits alone may be part of any id.
             continue
-        if b"\\" in body:
-            body = _plain(body)
+        if b"\\" in body and (b"\\u00" in body or b"\\/" in body):  # JSON may write a token as `pat\u002dna1`.
+            body = _ESCAPE.sub(_unescaped, body)
         body = body.replace(secret.encode(), STARS.encode())
         if any(secret in text for text in headers.values()):
             headers = {name.lower(): text.replace(secret, STARS) for name, text in headers.items()}
     return reply if body is reply.body and headers is reply.headers else Reply(reply.status, headers, body)
 
 
-def _plain(body: bytes) -> bytes:
-    r"""Return JSON that says the same, with printable ASCII as it is: a token may be written `pat\u002dna1`."""
-    return _ESCAPE.sub(_unescaped, body) if b"\\u00" in body or b"\\/" in body else body
-
-
 def _unescaped(escape: re.Match[bytes]) -> bytes:
+    """Return printable ASCII as it is, but for what JSON must escape."""
     character = bytes([int(escape[1], 16)]) if escape[1] else escape[2]
     if character in (b'"', b"\\", b"\x7f") or (not escape[1] and character != b"/"):
         return escape[0]
     return character
 
 
-def hide(secrets: Sequence[str], error: ApiError) -> None:
+def hide_in_error(error: ApiError, secrets: Sequence[str]) -> None:
     """Take secrets out of an error: a server may have echoed them."""
-    error.message = without(secrets, error.message)
-    error.category = without(secrets, error.category)
-    error.correlation_id = without(secrets, error.correlation_id)
+    error.message = hide_in_text(error.message, secrets)
+    error.category = hide_in_text(error.category, secrets)
+    error.correlation_id = hide_in_text(error.correlation_id, secrets)
     error.args = (error.message,)
 
 
-def without(secrets: Sequence[str], text: str) -> str:
+def hide_in_text(text: str, secrets: Sequence[str]) -> str:
     """Return the text with stars instead of secrets."""
     for secret in secrets:
         if len(secret) >= SHORTEST_IN_MESSAGES:

@@ -27,7 +27,7 @@ from loader.errors import (
 )
 from loader.send import auth, endings, quota, replies, retry
 from loader.send.api import Request
-from loader.send.auth import OAuthToken, StaticToken, hidden, hide, without
+from loader.send.auth import OAuthToken, StaticToken, hide_in_error, hide_in_reply, hide_in_text
 from loader.send.clocks import FRESH_SECONDS, Clocks
 from loader.send.limiter import GIVE_UP_SECONDS, Limiter
 from loader.send.replies import Reply
@@ -189,7 +189,7 @@ class Gateway:
 
     def waits_for(self) -> str:
         """Return in a sentence what requests wait for, blank where they are sent and answered."""
-        return without(self.credential.secrets(), self._waiting.sentence())
+        return hide_in_text(self._waiting.sentence(), self.credential.secrets())
 
     def drain(self) -> None:
         """Let what is in flight come home, and send nothing more."""
@@ -235,7 +235,7 @@ class Gateway:
                     await self._recover(error, effort)
         except ApiError as error:
             error.attempts = effort.attempts
-            hide(self.credential.secrets(), error)
+            hide_in_error(error, self.credential.secrets())
             raise
         finally:
             self._calls -= 1
@@ -317,7 +317,7 @@ class Gateway:
         if not authorization and reply.status == 200:
             return reply  # The token that was asked for.
         # A request's own token may have been renewed while it was under way.
-        return hidden(reply, {*self.credential.secrets(), authorization.removeprefix("Bearer ")})
+        return hide_in_reply(reply, {*self.credential.secrets(), authorization.removeprefix("Bearer ")})
 
     def _follow(self, reply: Reply) -> None:
         """Take over the limit that an answer names, if it may be HubSpot's; say so once if it cannot be."""
@@ -460,4 +460,4 @@ class Gateway:
         return reply
 
     def _say(self, sentence: str) -> None:
-        self._notify(without(self.credential.secrets(), sentence))
+        self._notify(hide_in_text(sentence, self.credential.secrets()))

@@ -234,7 +234,10 @@ def _thorough(reply: Reply, requested: Collection[int]) -> Page:
             others.append(record)
         if record in requested:
             mentioned.add(record)
-            found += [(record, *_target(each, reply)) for each in result.to]
+            for target in result.to:
+                if not (other := record_id_of(target.to_object_id)):
+                    raise unreadable_batch(reply, "names an associated record without its id")
+                found.append((record, other, _types(bytes(target.association_types), reply)))
             if text := _next_page(result.paging, reply):
                 after[record] = text
     page = Page(
@@ -271,13 +274,6 @@ def united(links: Links) -> Links:
     return links_of([(*ends, types) for ends, types in found.items()])
 
 
-def _target(target: _Target, reply: Reply) -> tuple[int, Types]:
-    other = record_id_of(target.to_object_id)
-    if not other:
-        raise unreadable_batch(reply, "names an associated record without its id")
-    return other, _types(bytes(target.association_types), reply)
-
-
 def _types(text: bytes, reply: Reply) -> Types:
     try:
         named = _TYPES.decode(text)
@@ -287,13 +283,10 @@ def _types(text: bytes, reply: Reply) -> Types:
         raise not_json(reply) from error
     if len(named) > _MOST_TYPES:
         raise unreadable_batch(reply, f"gives one pair more than {_MOST_TYPES} association types")
-    return frozenset(_type(each.category, json_text(each.type_id), reply) for each in named)
-
-
-def _type(category: object, type_id: str, reply: Reply) -> AssociationType:
-    if not isinstance(category, str) or not is_category(category) or not is_type_id(type_id):
-        raise unreadable_batch(reply, "names an association type without its category or its id")
-    return AssociationType(category, int(type_id))
+    for each in named:
+        if not is_category(json_text(each.category)) or not is_type_id(json_text(each.type_id)):
+            raise unreadable_batch(reply, "names an association type without its category or its id")
+    return frozenset(AssociationType(each.category, int(each.type_id)) for each in named)
 
 
 def _next_page(paging: object, reply: Reply) -> str:

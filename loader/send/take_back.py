@@ -253,7 +253,9 @@ class TakeBack:
         for step in left:
             number = step.pair.pair_id
             if number not in results and (number not in goes or number in taken):
-                results[number] = _done(step.removal, moment)
+                result = plain(step.removal.status, finished_at=moment, attempts=1)
+                category = "CHANGED_SINCE" if step.removal.status == "left" else ""
+                results[number] = result._replace(error_category=category, error_message=step.removal.why)
         return results
 
 
@@ -273,9 +275,3 @@ def _direction(pair: Pair) -> Direction:
 
 def _ids(pair: Pair) -> tuple[str, str]:
     return pair.object_id, pair.to_object_id
-
-
-def _done(done: Removal, moment: str) -> Result:
-    category = "CHANGED_SINCE" if done.status == "left" else ""
-    result = plain(done.status, finished_at=moment, attempts=1)
-    return result._replace(error_category=category, error_message=done.why)
