@@ -60,14 +60,13 @@ class LineBlock:
     which: Ids
     shared: Sequence[Line]
 
-    def own_cells(self) -> Iterator[tuple[int, int, int]]:
-        """Yield of each row what its line has for itself: the row, the object id and the to object id."""
-        columns = self.rows.rows, self.rows.object_ids, self.rows.to_object_ids
-        return zip(*(column.tolist() for column in columns), strict=True)
+    def own_cells(self) -> Ids:
+        """Return of each row what its line has for itself: the row, the object id and the to object id."""
+        return np.column_stack((self.rows.rows, self.rows.object_ids, self.rows.to_object_ids))
 
     def lines(self) -> Iterator[Line]:
         """Yield the rows as lines of the results."""
-        for which, (row, object_id, to_object_id) in zip(self.which.tolist(), self.own_cells(), strict=True):
+        for which, (row, object_id, to_object_id) in zip(self.which.tolist(), self.own_cells().tolist(), strict=True):
             yield self.shared[which]._replace(row=row, object_id=str(object_id), to_object_id=str(to_object_id))
 
 

@@ -105,7 +105,7 @@ class _Grouping:
                 spool.append(pairs.each_row())
             for each in spool.parts(("first",)):
                 self._check()
-                part = each[np.lexsort((each["ordinal"], each["first"]))]
+                part = each.take(np.lexsort((each["ordinal"], each["first"])))
                 starts = np.flatnonzero(begins(part, "first"))
                 for begin in range(0, len(starts), PAIRS_IN_A_LOT):
                     some = starts[begin : begin + PAIRS_IN_A_LOT]
@@ -137,10 +137,10 @@ class _Grouping:
         found = np.empty(0, [("type_pair", "i4"), (end, "i8")])
         for block in self._rows.blocks():
             self._check()
-            some = block[block[end] % share == 0] if share > 1 else block
+            some = block.compress(block[end] % share == 0) if share > 1 else block
             both = np.concatenate((found, some[["type_pair", end]].astype(found.dtype)))
-            both = both[np.lexsort((both[end], both["type_pair"]))]
-            found = both[begins(both, "type_pair", end)]
+            both = both.take(np.lexsort((both[end], both["type_pair"])))
+            found = both.compress(begins(both, "type_pair", end))
         type_pairs, counts = np.unique(found["type_pair"], return_counts=True)
         return dict(zip(type_pairs.tolist(), counts.tolist(), strict=True))
 
@@ -151,7 +151,7 @@ class _Grouping:
         for part in self._rows.parts(("type_pair", "a", "b"), whole=2, change=self._from_chosen_end):
             self._check()
             keys = [part[key] for key in ("b", "a", "type_pair")]
-            yield self._grouped(part[np.lexsort(keys)])
+            yield self._grouped(part.take(np.lexsort(keys)))
 
     def _from_chosen_end(self, block: Records) -> Records:
         """Return rows with the record that is looked up as `a`."""
@@ -170,11 +170,11 @@ class _Grouping:
         if refused.any():
             # To change ends twice changes nothing.
             self._reject(
-                as_written(self._from_chosen_end(rows[refused])),
+                as_written(self._from_chosen_end(rows.compress(refused))),
                 repeat(Problem("UNKNOWN_INVERSE_TYPE", UNKNOWN_INVERSE)),
             )
             sizes = np.add.reduceat(~refused, starts, dtype=np.int64)
-            rows = rows[~refused]
+            rows = rows.compress(~refused)
             starts = np.cumsum(sizes) - sizes
         record, other = rows["a"][starts], rows["b"][starts]
         at_to = self._requests.lookup_backward[requests]

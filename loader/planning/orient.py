@@ -110,16 +110,17 @@ def oriented(
     ordinal = 0
     for every in rows.blocks():
         known = np.flatnonzero(kinds.type_pair[every["kind"]])
-        block = every[known]
+        block = every.take(known)
         stay = ids(block)
         itself = kinds.within[block["kind"]] & (block["from"] == block["to"]) & stay
         if itself.any():
-            lost = block[itself]
+            lost = block.compress(itself)
             why = "object_id and to_object_id are both {}: a record cannot be associated with itself"
             both = lost["from"].tolist()
             reject(lost, (Problem("RECORD_WITH_ITSELF", why.format(record), "to_object_id") for record in both))
             stay &= ~itself
-        block, kind = block[stay], block["kind"][stay]
+        block = block.compress(stay)
+        kind = block["kind"].copy()
         backward = np.where(kinds.within[kind], block["from"] > block["to"], kinds.backward[kind])
         found = np.empty(len(block), ORIENTED)
         found["a"] = np.where(backward, block["to"], block["from"])
@@ -167,7 +168,7 @@ def contradicting(rows: Spool, path: Path, kinds: ResolvedKinds) -> dict[tuple[i
         for block in rows.blocks():
             singles.append(_singles(as_written(block), kinds))
         for each in singles.parts(("types", "record")):
-            part = each[np.lexsort((each["other"], each["record"], each["types"]))]
+            part = each.take(np.lexsort((each["other"], each["record"], each["types"])))
             firsts = np.flatnonzero(begins(part, "types", "record"))
             lasts = np.append(firsts[1:], len(part)) - 1
             several = part["other"][firsts] != part["other"][lasts]

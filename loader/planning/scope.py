@@ -98,7 +98,7 @@ def exempt_records(
     `types` are the object types of each kind. An own key that stands for no record that is known is passed over.
     """
     for block in marks:
-        some = block[block["part"] != _STANDS]
+        some = block.compress(block["part"] != _STANDS)
         for record, other, _, _, code, kind in some.tolist():
             first, second = types[kind]
             if record > 0:
@@ -160,7 +160,7 @@ class Entries:
     def lots(self) -> Iterator[ScopeLot]:
         """Yield the records that stand in the file, in lots, each with all that rows ask of it."""
         for part in self._spool.parts(("direction", "record")):
-            entries = part[np.lexsort((part["other"], part["record"], part["direction"]))]
+            entries = part.take(np.lexsort((part["other"], part["record"], part["direction"])))
             if not len(entries):
                 continue
             starts = np.flatnonzero(begins(entries, "direction", "record"))

@@ -7,7 +7,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import islice
 from typing import Any
 
 from loader.journal import Journal, Line, LineBlock, line_blocks, lines
@@ -107,7 +107,7 @@ def csv_texts(journal: Journal, view: str, after: int) -> Iterator[tuple[int, st
 def _block_text(block: LineBlock) -> str:
     forms = [f"{form}\n" for form in csv_lines(map(_form, block.shared)).split("\n")]
     # The numbers of thousands of rows are put in at once: line after line takes twice as long.
-    return "".join([forms[which] for which in block.which.tolist()]) % tuple(chain.from_iterable(block.own_cells()))
+    return "".join([forms[which] for which in block.which.tolist()]) % tuple(block.own_cells().ravel().tolist())
 
 
 def _form(shared: Line) -> list[Cell]:

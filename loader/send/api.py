@@ -4,9 +4,10 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from itertools import chain
 from typing import NamedTuple
 from urllib.parse import urlencode
+
+import numpy as np
 
 from loader.model import AssociationType, Direction, Numbers, Pair, Pairs
 
@@ -139,8 +140,8 @@ def create(pairs: Pairs, version: str) -> Request:
         each: f'{{"from":{{"id":"%d"}},"to":{{"id":"%d"}},"types":{_specs(pairs.table[each].types)}}}'
         for each in set(intents)
     }
-    ids = chain.from_iterable(zip(_checked(pairs.from_ids), _checked(pairs.to_ids), strict=True))
-    return _batch(pairs.direction, "create", [forms[each] for each in intents], version, ids)
+    ids = np.column_stack((pairs.from_ids, pairs.to_ids)).ravel()
+    return _batch(pairs.direction, "create", [forms[each] for each in intents], version, _checked(ids))
 
 
 def _checked(ids: Numbers) -> list[int]:
