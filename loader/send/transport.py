@@ -50,6 +50,7 @@ class Transport:
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(self._timeout, CONNECT_SECONDS)),
             headers={"User-Agent": self._user_agent, "Accept": "application/json", "Accept-Encoding": "gzip"},
             auto_decompress=False,
+            read_bufsize=LARGEST_SMALL_BODY,  # With aiohttp's 64 kB, the answer to a batch is read in many pieces.
             trust_env=False,
         )
         return self
