@@ -6,12 +6,11 @@
 import ast
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-LOADER = Path(__file__).parents[2] / "loader"
+from tests.house.sources import trees
 
 NO_MESSAGES = frozenset({"sandbox", "journal/schema.py", "journal/lines.py", "read/totals.py"})
 """Files whose texts are HubSpot's own words, statements of SQL, or words that files hold."""
@@ -50,12 +49,12 @@ class Message(NamedTuple):
     numbers: tuple[str, ...]
 
 
-def _texts(node: ast.AST, *, documentation: bool = False) -> Iterator[tuple[int, str, tuple[str, ...]]]:
+def _texts(node: ast.AST) -> Iterator[tuple[int, str, tuple[str, ...]]]:
     """Yield the texts of a tree, those of f-strings whole; docstrings and the parts of an f-string are left out."""
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         return
     if isinstance(node, ast.Constant):
-        if isinstance(node.value, str) and not documentation:
+        if isinstance(node.value, str):
             yield node.lineno, node.value, ()
         return
     if isinstance(node, ast.JoinedStr):
@@ -86,11 +85,10 @@ def _is_number(part: ast.FormattedValue) -> bool:
 
 def messages() -> Iterator[Message]:
     """Yield every text of the loader that may be part of a message."""
-    for path in sorted(LOADER.rglob("*.py")):
-        name = path.relative_to(LOADER).as_posix()
-        if name in NO_MESSAGES or path.relative_to(LOADER).parts[0] in NO_MESSAGES:
+    for name, tree in trees().items():
+        if {name, name.split("/")[0]} & NO_MESSAGES:
             continue
-        for line, text, numbers in _texts(ast.parse(path.read_text("utf-8"))):
+        for line, text, numbers in _texts(tree):
             if " " in text.strip() and re.search(r"[a-z]{2}", text) and not STATEMENT.match(text):
                 yield Message(name, line, text, numbers)
 

@@ -8,11 +8,10 @@ import io
 import re
 import tokenize
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-LOADER = Path(__file__).parents[2] / "loader"
+from tests.house.sources import texts, trees
 
 SENTENCES = {
     "tell whether": "return whether",
@@ -65,31 +64,42 @@ NAMES = {
 }
 """Private words that are names or parts of names between underscores, by the plain names."""
 
+
 NAME = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(NAMES)})(?![A-Za-z0-9])")
 
 
-def _docstrings(tree: ast.AST) -> set[tuple[int, int]]:
-    """Return where the docstrings begin, those of attributes too."""
-    texts = [
-        node.value for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    ]
-    return {(text.lineno, text.col_offset) for text in texts if isinstance(text.value, str)}
+def _names(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield every name that a module binds or uses."""
+    for node in ast.walk(tree):
+        for field in node._fields:
+            if field in {"id", "attr", "arg", "name", "asname", "module"} and isinstance(
+                name := getattr(node, field), str
+            ):
+                yield getattr(node, "lineno", 0), name
 
 
-def _found(source: str) -> Iterator[tuple[int, str, str]]:
-    """Yield each private word of a source: its line, the word and the right word."""
-    if not (NAME.search(source) or ANY.search(" ".join(source.replace("#", "").split()))):
-        return  # Half of the sources; to take one apart takes long.
-    docstrings = _docstrings(ast.parse(source))
+def _sentences(source: str, tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield every comment and docstring, those of attributes too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield node.lineno, node.value.value
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.NAME:
-            for part in {token.string, *token.string.split("_")} & NAMES.keys():
-                yield token.start[0], part, NAMES[part]
-        elif token.type == tokenize.COMMENT or token.start in docstrings:
-            text = " ".join(token.string.split())
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string
+
+
+def _found(source: str, tree: ast.AST) -> Iterator[tuple[int, str, str]]:
+    """Yield each private word of a source: its line, the word and the right word. What has none is not taken apart."""
+    if NAME.search(source):
+        for line, name in _names(tree):
+            for part in {name, *re.split(r"[._]", name)} & NAMES.keys():
+                yield line, part, NAMES[part]
+    if ANY.search(" ".join(source.replace("#", "").split())):
+        for line, sentence in _sentences(source, tree):
+            text = " ".join(sentence.split())
             for pattern, right in SENTENCES.items() if ANY.search(text) else ():
                 for match in re.finditer(rf"\b(?:{pattern})\b", text, re.IGNORECASE):
-                    yield token.start[0], match[0], right
+                    yield line, match[0], right
 
 
 @pytest.mark.parametrize(
@@ -103,18 +113,19 @@ def _found(source: str) -> Iterator[tuple[int, str, str]]:
 )
 def test_a_private_word_is_found(source: str, word: str) -> None:
     """In a name, a comment, a docstring over two lines, and one of an attribute."""
-    assert [found for _, found, _ in _found(source)] == [word]
+    assert [found for _, found, _ in _found(source, ast.parse(source))] == [word]
 
 
 def test_texts_that_users_see_are_left_alone() -> None:
     """Those are compared with what earlier versions said."""
-    assert not list(_found('x = "so many"'))
+    source = 'x = "so many"'
+    assert not list(_found(source, ast.parse(source)))
 
 
 def test_the_loader_is_written_in_plain_words() -> None:
     """Each finding says the file, the line, the word and the right word."""
     assert [
-        f"{path.relative_to(LOADER.parent)}:{line}: {word!r}: write {right}"
-        for path in sorted(LOADER.rglob("*.py"))
-        for line, word, right in _found(path.read_text("utf-8"))
+        f"loader/{name}:{line}: {word!r}: write {right}"
+        for name, tree in trees().items()
+        for line, word, right in _found(texts()[name], tree)
     ] == []
