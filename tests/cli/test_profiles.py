@@ -96,7 +96,7 @@ def test_nothing_is_sent_to_an_account_that_the_profile_does_not_name(
     )
     for name in NAMES:
         before = {each: len(sandbox.requests) for each, sandbox in portals.items()}
-        for words in commands[: 1 if said else None]:
+        for words in commands if name in ("acme", "wrong") and not said else commands[:1]:
             done = run(*words, "--profile", name, *(["--fresh"] if words[0] in ("load", "remove", "export") else []))
             refused = 2 if words[0] == "undo" else 3  # That account's load has left nothing to undo.
             assert done.code == (refused if name == "wrong" else 0), (words, done.err)

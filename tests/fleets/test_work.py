@@ -272,6 +272,7 @@ def test_a_worker_whose_profile_or_job_is_another_sends_nothing(
 
 def test_pieces_of_the_next_lease_stay(order: Order, sandbox: Sandbox, tmp_path: Path) -> None:
     """Who brings a job's files back removes the pieces of its own lease, and of those before."""
+    (tmp_path / "rows.csv").write_text("Record ID,to_object_id\n100,5000\n")
     later = tmp_path / "runs" / "acme" / "contacts.00000007-00000001-0123456789abcdef.piece"
     later.parent.mkdir(parents=True)
     later.write_bytes(b"of another worker")

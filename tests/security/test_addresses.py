@@ -41,28 +41,27 @@ NO_IDS = [
 ]  # fmt: skip
 
 NO_TYPES = [
-    "", "..", "0-1/2", "contacts?x", "contacts#", "con tacts", "contacts\n", "%30", "\u0441", "x" * 201, "a.b", "\\",
+    "", "..", ".", "0-1/2", "contacts?x", "contacts#", "con tacts", "contacts\n", "%30", "a%2fb", "\u0441", "x" * 201,
+    "a.b", "a;b", "\\", "\0",
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", NO_IDS, ids=ascii)
 @pytest.mark.parametrize("end", ["object_id", "to_object_id"])
-def test_nothing_but_a_record_id_gets_into_a_path(text: str, end: str) -> None:
+def test_nothing_but_a_record_id_gets_into_a_path(end: str) -> None:
     """The last gate before the wire lets nothing else through, whatever built the pair."""
-    pair = with_text(end, text)
-    for version in api.VERSIONS:
-        with pytest.raises(ValueError, match="not a record id"):
-            api.put(pair, version)
+    for text in NO_IDS:
+        for version in api.VERSIONS:
+            with pytest.raises(ValueError, match="not a record id"):
+                api.put(with_text(end, text), version)
 
 
-@pytest.mark.parametrize("text", NO_TYPES, ids=ascii)
 @pytest.mark.parametrize("end", ["object_type", "to_object_type"])
-def test_nothing_but_an_object_type_gets_into_a_path(text: str, end: str) -> None:
-    pair = with_text(end, text)
-    with pytest.raises(ValueError, match="not an object type"):
-        api.put(pair, "v4")
-    with pytest.raises(ValueError, match="not an object type"):
-        api.labels("0-1", text, "v4")
+def test_nothing_but_an_object_type_gets_into_a_path(end: str) -> None:
+    for text in NO_TYPES:
+        with pytest.raises(ValueError, match="not an object type"):
+            api.put(with_text(end, text), "v4")
+        with pytest.raises(ValueError, match="not an object type"):
+            api.labels("0-1", text, "v4")
 
 
 @FEW
@@ -154,20 +153,18 @@ TAKEN = [
 ]
 
 
-@pytest.mark.parametrize("text", REFUSED, ids=ascii)
-def test_an_address_that_could_be_anybodys_is_refused(text: str) -> None:
+def test_an_address_that_could_be_anybodys_is_refused() -> None:
     """In one sentence, which repeats no password; neither is it taken as one that is trusted by name."""
-    with pytest.raises(UsageError) as caught:
-        base_url(text)
-    assert "--base-url" in str(caught.value)
-    assert "s3cret" not in str(caught.value)
-    with pytest.raises(UsageError):
-        base_url(text, ["trusted.example"])
+    for text in REFUSED:
+        with pytest.raises(UsageError, match="--base-url") as caught:
+            base_url(text)
+        assert "s3cret" not in str(caught.value), text
+        with pytest.raises(UsageError):
+            base_url(text, ["trusted.example"])
 
 
-@pytest.mark.parametrize("text", TAKEN)
-def test_hubspot_and_this_machine_are_taken(text: str) -> None:
-    assert base_url(text) == text.rstrip("/")
+def test_hubspot_and_this_machine_are_taken() -> None:
+    assert [base_url(text) for text in TAKEN] == [text.rstrip("/") for text in TAKEN]
 
 
 PARTS = ["api.hubapi.com", "localhost", "127.0.0.1", "evil", *r"a0.@:/?#\[]%-"]

@@ -223,39 +223,30 @@ def test_a_system_that_knows_no_core_limit_stops_nothing(monkeypatch: pytest.Mon
 # --- 4: what stands in the variable or the file
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        f"{CANARY}\r\nX-Evil: 1",
-        f"{CANARY}\nsecond",
-        f"{CANARY} second",
-        f"{CANARY}\tsecond",
-        f"{CANARY}\x00",
-        f"{CANARY}\x1b[2J",
-        f"{CANARY}\x7fx",
-        f"{CANARY}\u2028x",
-        f"{CANARY}\u202ex",
-        f"{CANARY}ä",
-        f"\ufeff{CANARY}",
-        f"{CANARY}\u00a0x",
-    ],
-)
+ODD = [
+    *(f"{CANARY}{end}" for end in ("\r\nX-Evil: 1", "\nsecond", " second", "\tsecond", "\x00", "\x1b[2J", "\x7fx")),
+    *(f"{CANARY}{end}" for end in ("\u2028x", "\u202ex", "ä", "\u00a0x")),
+    f"\ufeff{CANARY}",
+]
+
+
 @pytest.mark.parametrize("where", ["variable", "file", "client secret", "refresh token"])
-def test_a_token_with_odd_characters_is_refused_and_not_shown(text: str, where: str, tmp_path: Path) -> None:
+def test_a_token_with_odd_characters_is_refused_and_not_shown(where: str, tmp_path: Path) -> None:
     """It could end a header and begin another; the sentence names where it stands, and nothing of it."""
     path = tmp_path / "token"
-    path.write_bytes(text.encode())
-    environment = {
-        "variable": {"HUBSPOT_ACCESS_TOKEN": text},
-        "file": {},
-        "client secret": dict(zip(OAUTH, ["1", text, "r"], strict=True)),
-        "refresh token": dict(zip(OAUTH, ["1", "s", text], strict=True)),
-    }[where]
-    with pytest.raises(UsageError) as caught:
-        credentials(str(path) if where == "file" else None, environment)
-    shown = "".join(traceback.format_exception(caught.value))
-    assert str(caught.value).isprintable()
-    assert not any(secret in shown for secret in (*SECRETS, CANARY, "X-Evil"))
+    for text in ODD:
+        path.write_bytes(text.encode())
+        environment = {
+            "variable": {"HUBSPOT_ACCESS_TOKEN": text},
+            "file": {},
+            "client secret": dict(zip(OAUTH, ["1", text, "r"], strict=True)),
+            "refresh token": dict(zip(OAUTH, ["1", "s", text], strict=True)),
+        }[where]
+        with pytest.raises(UsageError) as caught:
+            credentials(str(path) if where == "file" else None, environment)
+        shown = "".join(traceback.format_exception(caught.value))
+        assert str(caught.value).isprintable()
+        assert not any(secret in shown for secret in (*SECRETS, CANARY, "X-Evil"))
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", " \n\n", ""])

@@ -36,19 +36,18 @@ def row_kind(tmp_path: Path, header: str, cells: str, **options: Any) -> RowKind
 
 
 @pytest.mark.parametrize(
-    "header",
+    ("header", "to_header"),
     [
-        "object_id",
-        "objectId",
-        "OBJECT ID",
-        "from-object-id",
-        "from_id",
-        "Record ID",
-        "hs_object_id",
-        "\u00a0Record\u00a0ID\u200b",
+        ("object_id", "to_object_id"),
+        ("objectId", "toObjectId"),
+        ("OBJECT ID", "TO ID"),
+        ("from-object-id", "to-object-id"),
+        ("from_id", "to_id"),
+        ("Record ID", "Associated Company IDs"),
+        ("hs_object_id", "to_object_id"),
+        ("\u00a0Record\u00a0ID\u200b", "to_object_id"),
     ],
 )
-@pytest.mark.parametrize("to_header", ["to_object_id", "toObjectId", "TO ID", "Associated Company IDs"])
 def test_the_names_are_folded(tmp_path: Path, header: str, to_header: str) -> None:
     """Case, blanks, underscores and hyphens do not matter."""
     (link,) = links(opened(tmp_path, f"{header},{to_header}\n1,2\n"))

@@ -48,11 +48,6 @@ def error_of(status: int, body: Any = b"", **headers: str) -> ApiError:
     return caught.value
 
 
-def changed(field: str, text: str) -> Pair:
-    values: dict[str, Any] = {field: text}
-    return PAIR._replace(**values)
-
-
 # --- requests
 
 
@@ -86,29 +81,6 @@ def test_a_pair_is_put_to_the_path_of_its_version(version: str, path: str) -> No
 )
 def test_questions_go_to_the_path_of_their_version(request_: api.Request, path: str) -> None:
     assert (request_.method, request_.path, request_.body) == ("GET", path, None)
-
-
-BAD_IDS = [
-    "", "0", "01", "-1", "+1", "1.0", "1e3", " 1", "1 ", "1\n", "1\r\nX: y", "1/../2", "..", ".", "%2e%2e", "1?x=1",
-    "1#x", "1;x", "1%2f2", "\uff11\uff12", "٣", "1\0", "9223372036854775808", "10000000000000000000", "1_0", "0x1", "²",
-]  # fmt: skip
-BAD_TYPES = ["", "..", ".", "a/b", "a%2fb", "a?b", "a#b", "a b", "a\n", "ä", "a.b", "a;b", "a" * 201, "a\\b", "\0"]
-
-
-@pytest.mark.parametrize("text", BAD_IDS)
-@pytest.mark.parametrize("field", ["object_id", "to_object_id"])
-def test_an_id_that_could_rewrite_the_url_never_gets_through(field: str, text: str) -> None:
-    with pytest.raises(ValueError, match="not a record id"):
-        api.put(changed(field, text), "v4")
-
-
-@pytest.mark.parametrize("text", BAD_TYPES)
-@pytest.mark.parametrize("field", ["object_type", "to_object_type"])
-def test_an_object_type_that_could_rewrite_the_url_never_gets_through(field: str, text: str) -> None:
-    with pytest.raises(ValueError, match="not an object type"):
-        api.put(changed(field, text), "v4")
-    with pytest.raises(ValueError, match="not an object type"):
-        api.labels("0-1", text, "v4")
 
 
 @pytest.mark.parametrize("text", ["", 'X","y":"', "hubspot_defined", "HUBSPOT DEFINED", "X\n"])
@@ -242,16 +214,14 @@ def test_a_2xx_raises_nothing_by_itself(status: int) -> None:
         (Refused, [300, 301, 302, 303, 304, 307, 308]),
     ],
 )
-@pytest.mark.parametrize(
-    "body", [b"", b"<html>Bad gateway</html>", b"null", b"[]", {"message": "m"}, b"\xff", b"[" * 99_999, {"errors": 7}]
-)
-def test_each_status_has_one_meaning_whatever_the_body(kind: type[ApiError], statuses: list[int], body: Any) -> None:
+def test_each_status_has_one_meaning_whatever_the_body(kind: type[ApiError], statuses: list[int]) -> None:
+    bodies = (b"", b"<html>Bad gateway</html>", b"null", b"[]", {"message": "m"}, b"\xff", b"[" * 99_999, {"errors": 7})
     for status in statuses:
-        error = error_of(status, body)
-        assert type(error) is kind
-        assert error.status == status
-        assert error.message
-        assert error.category
+        for body in bodies:
+            error = error_of(status, body)
+            assert (type(error), error.status) == (kind, status)
+            assert error.message
+            assert error.category
 
 
 @pytest.mark.parametrize(
