@@ -7,10 +7,9 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from click.core import ParameterSource
@@ -21,9 +20,6 @@ from loader.garbage import rarely_collecting
 from loader.options import GROUPS, Option
 from loader.options.kinds import PATH, PATH_OR_ADDRESS, PATH_OR_STREAM, ValueKind
 from loader.options.verbs import VERBS, Verb, ignored_options, options_of
-
-if TYPE_CHECKING:
-    from loader.options.command import Command
 
 FEW_OPTIONS = 10
 """That many fit on a screen without headings."""
@@ -125,20 +121,12 @@ def _command(name: str, verb: Verb) -> click.Command:
 
 def _run_verb(**words: Any) -> int:
     """Run the command that click has understood; `words` are what it found, and its defaults."""
-    given = _typed(words)
-    from loader import terminal  # noqa: PLC0415 - see the module's docstring
-
-    return terminal.run(given)
-
-
-def _typed(words: Mapping[str, Any]) -> "Command":
-    """Return the command that click is about to run; `words` are what it found, and its defaults."""
     from loader.options.command import command  # noqa: PLC0415 - see the module's docstring
 
     context = click.get_current_context()
     given = {name: words[name] for name in words if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     arguments = [given.pop(each.name, ()) for each in context.command.params if isinstance(each, click.Argument)]
-    return command(
+    typed = command(
         str(context.command.name),
         given,
         os.environ,
@@ -146,6 +134,9 @@ def _typed(words: Mapping[str, Any]) -> "Command":
         arguments=tuple(chain.from_iterable([each] if isinstance(each, str) else each for each in arguments)),
         typed=tuple(context.obj),
     )
+    from loader import terminal  # noqa: PLC0415 - see the module's docstring
+
+    return terminal.run(typed)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -439,16 +439,16 @@ class Status:
     state: Annotated[str, one_of(STATES)]
     set_aside: bool
     process: str | None
-    stopped: str
-    exit_code: int | None
-    portal_id: str | None
-    rows: Annotated[Mapping[str, int], keys((), *ROWS)]
-    started_at: str | None
-    last_active_at: str | None
-    seconds_ago: float | None
-    command: str | None
-    next_command: str | None
-    folder: str | None
+    stopped: str = ""
+    exit_code: int | None = None
+    portal_id: str | None = None
+    rows: Annotated[Mapping[str, int], keys((), *ROWS)] = field(default_factory=dict)
+    started_at: str | None = None
+    last_active_at: str | None = None
+    seconds_ago: float | None = None
+    command: str | None = None
+    next_command: str | None = None
+    folder: str | None = None
     undone: Annotated[Mapping[str, int], keys((), *UNDONE)] = field(default_factory=dict)
     removals: Annotated[Mapping[str, int], keys((), REMOVALS)] = field(default_factory=dict)
     exported: Annotated[Mapping[str, int], keys((), EXPORTED)] = field(default_factory=dict)

@@ -116,7 +116,10 @@ class _StandardInput:
 
 def _finished(verb: Coroutine[Any, Any, T], stop: Stop) -> T:
     _leave_no_core()
-    numbers = _signals() if threading.current_thread() is threading.main_thread() else []
+    numbers: list[signal.Signals] = []
+    if threading.current_thread() is threading.main_thread():
+        under_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        numbers = [signal.SIGINT, signal.SIGTERM, *([] if under_nohup else [signal.SIGHUP])]
     before = {number: signal.getsignal(number) for number in numbers}
     try:
         return event_loop.run(_with_signals(verb, stop, numbers))
@@ -124,11 +127,6 @@ def _finished(verb: Coroutine[Any, Any, T], stop: Stop) -> T:
         # Not before the loop has ended: Python's own answer to a second Ctrl-C would leave threads of it behind.
         for number, action in before.items():
             signal.signal(number, action)
-
-
-def _signals() -> list[signal.Signals]:
-    under_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    return [signal.SIGINT, signal.SIGTERM, *([] if under_nohup else [signal.SIGHUP])]
 
 
 async def _with_signals(verb: Coroutine[Any, Any, T], stop: Stop, numbers: Sequence[signal.Signals]) -> T:

@@ -17,8 +17,8 @@ from loader.events import FleetFinished, Note, Notify, Portal, Waiting
 from loader.fetch import without_secrets
 from loader.fleets import engine
 from loader.fleets.description import Fleet, FleetPortal, read_fleet
+from loader.fleets.duration import expected_seconds
 from loader.fleets.lease import read_work
-from loader.fleets.order import expected_seconds
 from loader.fleets.report import FleetReport, summary_of
 from loader.fleets.run import FleetRun, Turn
 from loader.fleets.shared import SharedFolder

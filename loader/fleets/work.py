@@ -33,7 +33,6 @@ from loader.fleets.description import check_job
 from loader.fleets.job_files import JobFiles
 from loader.fleets.lease import Lease, Timing
 from loader.fleets.shared import SharedFolder
-from loader.garbage import rarely_collecting
 from loader.listeners import agreement
 from loader.options.command import Command, command
 from loader.run import load
@@ -292,7 +291,7 @@ class _Job:
             around=surroundings()._replace(permit=self._lease.fence.check),
         )
         self._is_now(phase="running")
-        with self._files.copied(), rarely_collecting():
+        with self._files.copied():
             done = event_loop.run(self._portal.heeding(stop, then_on_end(call, self._held(load.run(call)))))
         self._ended(done)
 

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from loader.errors import UsageError
@@ -74,9 +73,7 @@ class TextResults:
         self._number = {"outcomes": 0, "rejected": 0}
         self._write(self._head)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def catch_up(self) -> dict[str, object]:
@@ -135,9 +132,7 @@ class ParquetResults:
             _take_name(self._path, self._journal, "results", empty=empty)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def catch_up(self) -> dict[str, object]:

@@ -55,17 +55,17 @@ class Earlier:
     """
 
     identity: Mapping[str, Any]
-    results: str | None
-    portal_id: str | None
-    time_zone: str | None
     planned: bool
     finished: bool
-    to_repeat: bool
     started_at: str | None
-    names: tuple[str, ...]
-    undo: Undo | None
     failures: str | None
-    last_work: datetime | None
+    results: str | None = None
+    portal_id: str | None = None
+    time_zone: str | None = None
+    to_repeat: bool = False
+    names: tuple[str, ...] = ()
+    undo: Undo | None = None
+    last_work: datetime | None = None
 
 
 def earlier_run(outputs: Outputs, *, fresh: bool = False) -> Earlier | None:
@@ -127,17 +127,10 @@ def _of_another_version(outputs: Outputs, error: OtherFormat) -> Earlier:
         ) from error
     return Earlier(
         identity={},
-        results=None,
-        portal_id=None,
-        time_zone=None,
         planned=True,
         finished=True,
-        to_repeat=False,
         started_at=summary.get("started_at"),
-        names=(),
-        undo=None,
         failures=outputs.names()["failures"],
-        last_work=None,
     )
 
 

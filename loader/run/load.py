@@ -49,7 +49,7 @@ from loader.run.meter import Meter
 from loader.run.mirror import plan_removals, refuse_part_of_a_file, takes_off, taking_off
 from loader.run.next_command import is_reloadable, next_command, same_command
 from loader.run.plan import plan_rows
-from loader.run.removals import check_removals, look_at_removals
+from loader.run.removals import look_at_removals, too_many_removals
 from loader.run.report import Report, dry_report
 from loader.run.sending import sending
 from loader.run.session import Session, at_work, check_disk
@@ -229,15 +229,15 @@ class _Load:
         """
         try:
             found = await look_at_removals(self.session, portal, journal, portal_id=portal_id)
-            self.notify(found)
-            check_removals(self.settings.send.max_removals, found.at_most, found.of, found.examples)
         except Retryable as error:
             return no_answer(error)
         except (Fatal, Stopped) as error:
             return error
-        if found.at_most:
+        self.notify(found)
+        too_many = too_many_removals(self.settings.send.max_removals, found.at_most, found.of, found.examples)
+        if too_many is None and found.at_most:
             await self.session.agree(found)
-        return None
+        return too_many
 
     # --- sending
 

@@ -15,7 +15,7 @@ from loader.planning.object_types import shown
 from loader.planning.surplus import ScopeRead, Tally, read_scope
 from loader.read import Input
 from loader.run.connection import batch_workers
-from loader.run.removals import check_removals
+from loader.run.removals import too_many_removals
 from loader.run.sending import read_first
 from loader.run.session import Session
 from loader.send.judging import Mirroring
@@ -94,17 +94,12 @@ async def plan_removals(journal: AsyncJournal[LoadJournal], portal: GatewayPorta
 
     Raises TooManyRemovals when that is more than `--max-removals` allows; the next command finds it out anew.
     """
-    settings = session.settings
-    current = CurrentAssociations(portal.gateway)
-    await read_all_in_scope(journal, current, session)
-    removals, associations = await journal.call(LoadJournal.plan_removals)
-    examples = await journal.call(first_removals)
-    try:
-        check_removals(settings.send.max_removals or BY_DEFAULT, removals, associations, examples)
-    except TooManyRemovals:
+    await read_all_in_scope(journal, CurrentAssociations(portal.gateway), session)
+    removals, associations, too_many = await journal.call(_planned, session.settings)
+    if too_many is not None:
         if not journal.facts.removals_agreed:
             await journal.call(LoadJournal.forget_removals)
-        raise
+        raise too_many
     if not journal.facts.removals_agreed:
         exempt = (await journal.call(LoadJournal.removals))["exempt_records"]
         session.note(
@@ -125,17 +120,7 @@ async def plan_mirror(
 ) -> MirrorPlanned:
     """Return what a mirror would add, keep and take off, by type; changes nothing in the portal."""
     tally = await read_all_in_scope(journal, current, session)
-    removals, associations = await journal.call(LoadJournal.plan_removals)
-    too_many = ""
-    try:
-        check_removals(
-            session.settings.send.max_removals or BY_DEFAULT,
-            removals,
-            associations,
-            await journal.call(first_removals),
-        )
-    except TooManyRemovals as error:
-        too_many = str(error)
+    removals, associations, too_many = await journal.call(_planned, session.settings)
     labels = await journal.call(LoadJournal.labels)
     removed = await journal.call(LoadJournal.to_remove_by_type)
     found = tally.added + tally.kept + removed
@@ -159,16 +144,19 @@ async def plan_mirror(
         exempt_records=(await journal.call(LoadJournal.removals))["exempt_records"],
         # Each pair is read once more before it goes.
         requests=ceil(pairs / RECORDS_PER_READ) + ceil(pairs / LABELLED_PER_ARCHIVE),
-        too_many=too_many,
+        too_many=str(too_many or ""),
     )
 
 
-def first_removals(journal: LoadJournal) -> list[str]:
-    """Return some of what is to be taken off, in words."""
-    return [
+def _planned(journal: LoadJournal, settings: Settings) -> tuple[int, int, TooManyRemovals | None]:
+    """Write down what is to go, once all in scope is read: how many of how many associations, and if it is too many."""
+    removals, associations = journal.plan_removals()
+    examples = [
         f"{one_of(first, record)} and {one_of(second, other)} ({label or 'no label'})"
         for (first, second), record, other, label in islice(journal.to_remove(), EXAMPLES)
     ]
+    budget = settings.send.max_removals or BY_DEFAULT
+    return removals, associations, too_many_removals(budget, removals, associations, examples)
 
 
 async def taking_off(journal: AsyncJournal[LoadJournal], portal: GatewayPortal, session: Session, turn: int) -> Pool:

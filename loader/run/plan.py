@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from loader.configure import other_address
-from loader.errors import Retryable, TooManyRemovals, UsageError
+from loader.errors import Retryable, UsageError
 from loader.events import Event, Note, Planned
 from loader.journal import AsyncJournal, InThread, Journal
 from loader.journal.scope import LoadJournal
@@ -29,7 +29,7 @@ from loader.run.call import Call, Done
 from loader.run.earlier_files import check_failures_name, note_kept_failures
 from loader.run.mirror import plan_mirror, refuse_part_of_a_file, takes_off
 from loader.run.next_command import load_planned
-from loader.run.removals import check_removals, look_at_removals
+from loader.run.removals import look_at_removals, too_many_removals
 from loader.run.sending import judge_of
 from loader.run.session import Session, at_work
 from loader.send.endings import no_answer
@@ -205,9 +205,7 @@ async def _with_removals(session: Session, portal: GatewayPortal, path: Path, ev
     async with AsyncJournal(Journal(path)) as journal:
         await journal.call(Journal.limit, session.settings.send.limit)
         found = await look_at_removals(session, portal, journal, portal_id=event.portal_id, attempts=ATTEMPTS)
-    try:
-        check_removals(session.settings.send.max_removals, found.at_most, found.of, found.examples)
-    except TooManyRemovals as error:
+    if error := too_many_removals(session.settings.send.max_removals, found.at_most, found.of, found.examples):
         session.note(str(error))
     return with_removals(event, found)
 

@@ -127,23 +127,24 @@ def _named(pair: Pair) -> str:
     return f"{one_of(pair.object_type, pair.object_id)} and {one_of(pair.to_object_type, pair.to_object_id)}"
 
 
-def check_removals(budget: Budget | None, removals: int, of: int, examples: Sequence[str]) -> None:
-    """Raise TooManyRemovals when more would be taken off than the budget allows.
+def too_many_removals(budget: Budget | None, removals: int, of: int, examples: Sequence[str]) -> TooManyRemovals | None:
+    """Return what stops a run that would take off more than the budget allows; None where it may.
 
     `of` is how many associations in scope there are; `examples` are some of those that would go.
     """
     if budget is None:
-        return
+        return None
     some = f", such as {'; '.join(examples[:MOST_EXAMPLES])}" if examples else ""
     mend = "check the file; if they should go, raise it, or add --max-removals off"
     if budget.count is not None and removals > budget.count:
-        raise TooManyRemovals(
+        return TooManyRemovals(
             f"nothing was sent: {counted(removals, 'association')} would be removed{some}, but --max-removals allows "
             f"{budget.count:,}: {mend}"
         )
     if budget.share is not None and of >= FEWEST_OF_A_SHARE and removals > budget.share * of:
-        raise TooManyRemovals(
+        return TooManyRemovals(
             f"nothing was sent: {removals:,} of {counted(of, 'association')} would be removed{some}, but "
             "--max-removals "
             f"allows {budget.share * 100:g}%: {mend}"
         )
+    return None

@@ -1,15 +1,12 @@
 """The socket that a sandbox listens on, whatever answers there."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from types import TracebackType
+from abc import ABC, abstractmethod
 from typing import Any, Self
 
 from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
-
-Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 _GRACE_SECONDS = 0.01
 """For requests under way when the sandbox stops; 0 would be no limit at all to aiohttp."""
@@ -18,14 +15,17 @@ MAX_BODY = 64 * 1024**2
 """Bytes of a request's body; HubSpot's own limit is not documented."""
 
 
-class Listener:
-    """``async with Listener(handle, host, port)`` has requests answered; port 0 is a free one."""
+class Listener(ABC):
+    """Has requests answered while it is entered; port 0 is a free one."""
 
-    def __init__(self, handle: Handle, host: str, port: int) -> None:
-        self._handle = handle
+    def __init__(self, host: str, port: int) -> None:
         self._host, self._port = host, port
         self._server: asyncio.Server | None = None
         self._web: web.Server | None = None
+
+    @abstractmethod
+    async def answer(self, http: web.BaseRequest) -> web.StreamResponse:
+        """Answer a request."""
 
     @property
     def url(self) -> str:
@@ -34,14 +34,12 @@ class Listener:
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        self._web = web.Server(self._handle, request_factory=_request, handler_cancellation=True, access_log=None)
+        self._web = web.Server(self.answer, request_factory=_request, handler_cancellation=True, access_log=None)
         self._server = await loop.create_server(self._web, self._host, self._port, backlog=1024)
         self._port = self._server.sockets[0].getsockname()[1]
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         if self._server is not None and self._web is not None:
             self._server.close()
             await self._web.shutdown(timeout=_GRACE_SECONDS)

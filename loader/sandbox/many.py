@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
@@ -17,7 +16,7 @@ FIRST_ID = 1001
 """Portals that are made by number have the ids from here on."""
 
 
-class ManyPortals:
+class ManyPortals(Listener):
     """``async with ManyPortals({token: Sandbox(...), ...}) as many`` listens on ``many.url``.
 
     Each portal has an id, associations, limits, faults and counts of its own: those of its Sandbox, which is not
@@ -29,12 +28,12 @@ class ManyPortals:
     """
 
     def __init__(self, portals: Mapping[str, Sandbox], *, host: str = "127.0.0.1", port: int = 0) -> None:
+        super().__init__(host, port)
         self.portals = dict(portals)
         self.strangers = Sandbox({"portal_id": 0, "tokens": [], "oauth": {"client_id": ""}}, record_requests=False)
         self._by_id = {str(each.portal.portal_id): each for each in self.portals.values()}
         if len(self._by_id) < len(self.portals):
             raise ValueError("two portals have one id")
-        self._listener = Listener(self._answer, host, port)
 
     @classmethod
     def numbered(
@@ -58,21 +57,8 @@ class ManyPortals:
             port=port,
         )
 
-    async def __aenter__(self) -> Self:
-        await self._listener.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._listener.__aexit__(kind, error, trace)
-
-    @property
-    def url(self) -> str:
-        """Where it listens, without a path."""
-        return self._listener.url
-
-    async def _answer(self, http: web.BaseRequest) -> web.StreamResponse:
+    async def answer(self, http: web.BaseRequest) -> web.StreamResponse:
+        """Answer a request as the portal of its token does."""
         path = http.raw_path.partition("?")[0]
         if path.startswith("/sandbox/"):
             return self._inspected(http.method, path)

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
-from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
 from urllib.parse import parse_qsl
 from weakref import WeakKeyDictionary
@@ -49,7 +48,7 @@ class _Exchange(NamedTuple):
     query: str
 
 
-class Sandbox:
+class Sandbox(Listener):
     """A simulated HubSpot: ``async with Sandbox(...) as sandbox`` listens on ``sandbox.url``.
 
     ``portal``: a Portal, its settings, or the path of its file. ``rate``: ``100/10`` requests in seconds, or
@@ -89,6 +88,7 @@ class Sandbox:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
+        super().__init__(host, port)
         if answers not in {"wrapped", "bare"}:
             raise ValueError(f"the answers are wrapped or bare, not {answers!r}")
         self.portal = _portal(portal)
@@ -109,7 +109,6 @@ class Sandbox:
         self._script = faults
         self._batch_exempt = batch_exempt
         self._keep, self._bodies = record_requests, record_bodies
-        self._listener = Listener(self.answer, host, port)
         self._clock, self._wall = clock, wall
         if read_lag:
             self.portal.associations.clock = clock
@@ -119,19 +118,9 @@ class Sandbox:
         self._start_over()
 
     async def __aenter__(self) -> Self:
-        await self._listener.__aenter__()
+        await super().__aenter__()
         self._started = self._clock()
         return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._listener.__aexit__(kind, error, trace)
-
-    @property
-    def url(self) -> str:
-        """Where it listens, without a path."""
-        return self._listener.url
 
     @property
     def requests(self) -> list[Request]:

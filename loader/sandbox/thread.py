@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from loader.sandbox.many import ManyPortals
@@ -33,9 +32,7 @@ class ServerThread(Generic[Server]):
             raise self._error
         return self._server
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._loop is not None and self._stop is not None:
             self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()

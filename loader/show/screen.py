@@ -70,7 +70,18 @@ _BLOCKS: Mapping[type, Callable[[Any], Iterable[RenderableType]]] = {
     Exported: exported_table,
     FleetFinished: fleet_closing,
 }
-"""What is shown once of such an event."""
+"""What is shown once of such an event, while the command is at work."""
+
+_SHOWN: Mapping[type, Callable[[Any], Iterable[RenderableType]]] = {
+    Check: checked,
+    Planned: plan_table,
+    Verified: verified_table,
+    Undone: undone_table,
+    Labels: labels_listed,
+    CreatedLabel: label_created,
+    Explained: explained_table,
+}
+"""What a command has on standard output of such an event; others are shown together."""
 
 
 class _Console(Console):
@@ -180,18 +191,5 @@ def show(events: Sequence[Event]) -> None:
     if portals := [event for event in events if isinstance(event, Portal)]:
         console.show([*map(portal_line, portals), plain(fleet_line(portals))])
     for event in events:
-        match event:
-            case Check():
-                console.show(checked(event))
-            case Planned():
-                console.show(plan_table(event))
-            case Verified():
-                console.show(verified_table(event))
-            case Undone():
-                console.show(undone_table(event))
-            case Labels():
-                console.show(labels_listed(event))
-            case CreatedLabel():
-                console.show(label_created(event))
-            case Explained():
-                console.show(explained_table(event))
+        if block := _SHOWN.get(type(event)):
+            console.show(block(event))

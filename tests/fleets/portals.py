@@ -76,7 +76,7 @@ class Portals:
 
 @contextmanager
 def running(folder: Path, monkeypatch: pytest.MonkeyPatch, *, count: int, rows: int, rate: str) -> Iterator[Portals]:
-    """Hold portals for a block, with their jobs and orders in a folder."""
+    """Hold portals for a block, with their jobs and FLEET.toml in a folder."""
     every = max(1, rows // 20)
     there = [
         {"from_type": "contacts", "from_id": str(row), "to_type": "companies", "to_id": str(row + 500_000)}
@@ -96,18 +96,9 @@ def running(folder: Path, monkeypatch: pytest.MonkeyPatch, *, count: int, rows: 
         table = "".join(f"{row},{row + 500_000}\n" for row in range(first, first + rows))
         (folder / f"{job}.csv").write_text(f"Record ID,to_object_id\n{table}")
         (folder / f"{job}.toml").write_text(f'[[input]]\npath = "{job}.csv"\nfrom = "contacts"\nto = "companies"\n')
-    orders = [
-        {
-            "profile": name,
-            "portal_id": str(sandboxes[name].portal.portal_id),
-            "jobs": [f"{job}.toml" for job in JOBS],
-            "results": "runs",
-            "folder": str(folder),
-            "typed": ["association-loader", "fleet", "run", "FLEET.toml"],
-        }
-        for name in names
-    ]
-    (folder / "orders.json").write_text(json.dumps(orders))
+    jobs = json.dumps([f"{job}.toml" for job in JOBS])
+    portals = "".join(f'[[portal]]\nprofile = "{name}"\njobs = {jobs}\n' for name in names)
+    (folder / "FLEET.toml").write_text(f'results = "runs"\n{portals}')
     with ServerThread(ManyPortals({tokens[name]: sandbox for name, sandbox in sandboxes.items()})) as many:
         before = {name: dict(sandbox.portal.pairs()) for name, sandbox in sandboxes.items()}
         found = Portals(folder=folder, rows=rows, sandboxes=sandboxes, before=before, url=many.url)

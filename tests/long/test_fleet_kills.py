@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fleets.accounts import environment
 from tests.fleets.portals import running
 
 KILLS, STOPS, SCHEDULERS = map(int, os.environ.get("FLEET_EVENTS", "30 5 3").split())
@@ -42,9 +43,10 @@ class Machines:
         self.workers = []
         for _ in range(WORKERS):
             self.add_worker()
-        self.command = self._start("tests.fleets.driver", str(self.folder), self.address)
-        log = self.folder / f"{len(self.all) - 1:03}-driver.log"
-        while not log.read_text():  # It says so when it has found the scheduler.
+        words = ("fleet", "run", "FLEET.toml", "--json", "--portals-at-once", "12", "--scheduler", self.address)
+        self.command = self._start("loader", *words)
+        log = self.folder / f"{len(self.all) - 1:03}-loader.log"
+        while '"event": "portal"' not in log.read_text():  # It says so when it has found the scheduler.
             assert self.command.poll() is None
             time.sleep(0.2)
 
@@ -57,7 +59,7 @@ class Machines:
         name = f"{len(self.all):03}-{words[0].rpartition('.')[2]}.log"
         with (self.folder / name).open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", *words], cwd=Path(__file__).parents[2], stdout=log, stderr=log
+                [sys.executable, "-m", *words], cwd=self.folder, env=environment(self.folder), stdout=log, stderr=log
             )
         self.all.append(process)
         return process

@@ -1,4 +1,4 @@
-"""In which order the portals of a fleet have their turn: the one that takes longest is to begin first."""
+"""About how long a portal's jobs take: the one that takes longest is to begin first."""
 
 import math
 from glob import glob
