@@ -26,7 +26,7 @@ Every message is one sentence: what is wrong, where, and how to mend it.
 from collections.abc import Mapping
 from datetime import datetime
 
-from loader.object_type_names import one_of
+from loader.object_type_names import record_in_words
 
 
 class LoaderError(Exception):
@@ -150,7 +150,7 @@ class RecordMerged(Refused):
     ) -> None:
         """Take ids; `done` says that something was written to the survivor."""
         written = ", and HubSpot has associated that one, which undo leaves as it is" if done else ""
-        record = one_of(object_type, record_id)
+        record = record_in_words(object_type, record_id)
         message = f"{record} was merged into {survivor} in HubSpot{written}: write {survivor} in its place"
         super().__init__(message, status=status, category="RECORD_MERGED")
         self.object_type = object_type

@@ -47,7 +47,7 @@ def folded(name: str) -> str:
     return " ".join(re.split(r"[\s_-]+", name.strip().casefold()))
 
 
-def one_of(object_type: str, record_id: str) -> str:
+def record_in_words(object_type: str, record_id: str) -> str:
     """Return what people call a record: `contact 7`; one of a custom object is a `record`."""
     return f"{STANDARD.get(object_type, ('record',))[0]} {record_id}"
 

@@ -104,16 +104,10 @@ class PortalEnd:
     `error` says why there was no work on the jobs, blank where there was.
     """
 
-    profile: str
     exit_code: int
     jobs: tuple[JobState, ...]
     summaries: tuple[Mapping[str, Any] | None, ...]
     error: str = ""
-
-    @property
-    def portal_id(self) -> str | None:
-        """The HubSpot account, None where no job got as far."""
-        return next((each["portal_id"] for each in self.summaries if each), None)
 
 
 def worst(codes: Sequence[int]) -> int:
@@ -200,7 +194,6 @@ class _Portal:
         """Return what came of the order."""
         codes = [state.exit_code for state in self.states if state.exit_code is not None]
         return PortalEnd(
-            profile=self.order.profile,
             exit_code=worst([exit_code, *codes]),
             jobs=tuple(self.states),
             summaries=tuple(self.summaries),

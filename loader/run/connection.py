@@ -88,6 +88,7 @@ async def open_gateway(
         concurrency=workers(settings),
         daily_reserve=settings.send.daily_reserve,
     )
+    address = urlsplit(settings.connection.base_url).netloc
     async with AsyncExitStack() as stack:
         if settings.connection.cache_folder is not None:
             name = fingerprint(credentials, settings.connection.base_url)
@@ -105,14 +106,8 @@ async def open_gateway(
             usage=None if oauth else daily_usage(settings.connection.api_version),
             account=account_details(settings.connection.api_version),
             say=lambda sentence: notify(Note(sentence)) if notify else None,
-            host=_called(settings.connection.base_url),
+            host="HubSpot" if address.endswith("hubapi.com") else address,
         )
-
-
-def _called(base_url: str) -> str:
-    """Return what people call the server: its address where it is not HubSpot's own."""
-    address = urlsplit(base_url).netloc
-    return "HubSpot" if address.endswith("hubapi.com") else address
 
 
 def _over_the_network(settings: Settings) -> "Transport":

@@ -14,7 +14,7 @@ from loader.errors import ApiError, RecordMerged, Refused, ServerFault, TooManyF
 from loader.events import Exporting, LookingUp
 from loader.journal import Facts
 from loader.model import Direction, FoundRecord, Question
-from loader.object_type_names import one_of
+from loader.object_type_names import record_in_words
 from loader.planning.object_types import ObjectTypes
 from loader.planning.own_keys import MOST_VALUES, Inquiry
 from loader.read import Input
@@ -315,7 +315,7 @@ class ExportReading:
                     for record, error in bad
                 ]
             )
-            self._name(f"{one_of(self._direction[0], str(record))}: {error.message}" for record, error in bad)
+            self._name(f"{record_in_words(self._direction[0], str(record))}: {error.message}" for record, error in bad)
         self._target.commit(
             replace(
                 state,

@@ -10,7 +10,7 @@ from loader.errors import TooManyRemovals, UsageError
 from loader.events import MirrorPlanned, PlannedType
 from loader.journal import AsyncJournal
 from loader.journal.scope import LoadJournal
-from loader.object_type_names import one_of
+from loader.object_type_names import record_in_words
 from loader.planning.object_types import shown
 from loader.planning.surplus import ScopeRead, Tally, read_scope
 from loader.read import Input
@@ -152,7 +152,7 @@ def _planned(journal: LoadJournal, settings: Settings) -> tuple[int, int, TooMan
     """Write down what is to go, once all in scope is read: how many of how many associations, and if it is too many."""
     removals, associations = journal.plan_removals()
     examples = [
-        f"{one_of(first, record)} and {one_of(second, other)} ({label or 'no label'})"
+        f"{record_in_words(first, record)} and {record_in_words(second, other)} ({label or 'no label'})"
         for (first, second), record, other, label in islice(journal.to_remove(), EXAMPLES)
     ]
     budget = settings.send.max_removals or BY_DEFAULT

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from loader.errors import JournalError, LoaderError, RecordError
 from loader.journal import Counts, Journal
@@ -33,6 +34,32 @@ class _Part(NamedTuple):
     words: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Typed:
+    """A command as it was typed: the program with its verb, and what follows them."""
+
+    program: str
+    verb: str
+    parts: tuple[_Part, ...]
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return the command of these settings, one that was typed."""
+        program, verb, *words = settings.command
+        return cls(program=program, verb=verb, parts=tuple(_parts(words)))
+
+    def without(self, *options: str) -> Self:
+        """Return the command without some options."""
+        return replace(self, parts=tuple(part for part in self.parts if part.option not in options))
+
+    def plus(self, option: str, *value: str) -> Self:
+        """Return the command with an option more, and with its value, if it has one."""
+        return replace(self, parts=(*self.parts, _Part(option, (option, *value))))
+
+    def __str__(self) -> str:
+        return command_line([self.program, self.verb, *(word for part in self.parts for word in part.words)])
+
+
 def next_command(
     settings: Settings,
     outputs: Outputs,
@@ -54,22 +81,21 @@ def next_command(
     """
     if not settings.command:
         return None
-    head, parts = settings.command[:2], list(_parts(settings.command[2:]))
+    typed = _Typed.of(settings)
     if too_much:
-        return _joined(head, [*_without(parts, {"--dry-run"}), _Part("--dry-run", ("--dry-run",))])
+        return str(typed.without("--dry-run").plus("--dry-run"))
     if exit_code not in (0, 1):
         return same_command(settings)
     if counts.pending or to_remove:
-        return _joined(head, _without(parts, {"--fresh", "--retry-failed", "--limit"}))
+        return str(typed.without("--fresh", "--retry-failed", "--limit"))
     removals_failed = exit_code == 1 and not counts.failed and not counts.rejected
     if (may_pass and not correctable) or removals_failed:
-        again = _without(parts, {"--fresh", "--retry-failed"})
-        return _joined(head, [*again, _Part("--retry-failed", ("--retry-failed",))])
+        return str(typed.without("--fresh", "--retry-failed").plus("--retry-failed"))
     if not counts.failed and not counts.rejected:
         return None
     if not is_reloadable(settings):
         # A job's failures may come from files that are read in different ways: they are corrected where they come from.
-        return _joined(head, _without(parts, {"--fresh", "--retry-failed", "--limit"}))
+        return str(typed.without("--fresh", "--retry-failed", "--limit"))
     return load_mended(settings, outputs, outputs.failures)
 
 
@@ -82,15 +108,14 @@ def is_reloadable(settings: Settings) -> bool:
         return False
     if not settings.command:
         return True
-    return any(not part.option or part.option in _QUERIES for part in _parts(settings.command[2:]))
+    return any(not part.option or part.option in _QUERIES for part in _Typed.of(settings).parts)
 
 
 def same_command(settings: Settings) -> str | None:
     """Return the command that resumes a run that ended in its middle, or None when no command was typed."""
     if not settings.command:
         return None
-    parts = list(_parts(settings.command[2:]))
-    return _joined(settings.command[:2], _without(parts, {"--fresh", "--retry-failed"}))
+    return str(_Typed.of(settings).without("--fresh", "--retry-failed"))
 
 
 def load_what_is_missing(
@@ -102,9 +127,9 @@ def load_what_is_missing(
     """
     if not settings.command:
         return None
-    program, parts = settings.command[:1], list(_parts(settings.command[2:]))
+    typed = _Typed.of(settings)
     if stopped is not None:
-        return _joined(settings.command[:2], parts)
+        return str(typed)
     if not differing:
         return None
     with suppress(JournalError, RecordError), Journal(outputs.journal, read_only=True) as journal:
@@ -113,10 +138,9 @@ def load_what_is_missing(
         counts = journal.counts()
         if not counts.pending and 0 < differing <= counts.failed:
             return journal.facts.next_command
-    again = _without(parts, {"--sample", "--seed", "--wait", "--removed"})
-    if outputs.journal.exists():
-        again.append(_Part("--fresh", ("--fresh",)))
-    return _joined((*program, "remove" if settings.removes else "load"), again)
+    again = typed.without("--sample", "--seed", "--wait", "--removed")
+    again = again.plus("--fresh") if outputs.journal.exists() else again
+    return str(replace(again, verb="remove" if settings.removes else "load"))
 
 
 def load_mended(settings: Settings, outputs: Outputs, failures: Path) -> str | None:
@@ -126,23 +150,28 @@ def load_mended(settings: Settings, outputs: Outputs, failures: Path) -> str | N
     """
     if not settings.command or not is_reloadable(settings):
         return None
-    parts = list(_parts(settings.command[2:]))
-    typed = {part.option for part in parts}
-    options = [part for part in _without(parts, _OF_THIS_RUN | _OF_THE_FORMAT | _QUERIES) if part.option]
-    options += [_Part(option, (option, value)) for option, value in _format_options(settings, outputs, failures, typed)]
+    typed = _Typed.of(settings)
+    given = {part.option for part in typed.parts}
+    # The failures file takes the place of the inputs.
+    options = [part for part in typed.without(*_OF_THIS_RUN, *_OF_THE_FORMAT, *_QUERIES).parts if part.option]
+    mended = _Typed(
+        program=typed.program,
+        verb="remove" if settings.removes else "load",
+        parts=(_Part("", (as_file(str(failures)),)), *options),
+    )
+    for option, value in _format_options(settings, outputs, failures, given):
+        mended = mended.plus(option, value)
     if settings.send.existing == "mirror":
         # These rows are not all that their records are to have.
-        options = [*_without(options, _OF_A_MIRROR), _Part("--existing", ("--existing", "merge"))]
+        mended = mended.without(*_OF_A_MIRROR).plus("--existing", "merge")
     results = failures.with_suffix(".results.csv")
     if not has_room(results):
-        options.append(_Part("--results", ("--results", str(failures.with_name("mended.results.csv")))))
-    elif settings.results and "--results" not in typed:
-        options.append(_Part("--results", ("--results", as_file(str(results)))))
+        mended = mended.plus("--results", str(failures.with_name("mended.results.csv")))
+    elif settings.results and "--results" not in given:
+        mended = mended.plus("--results", as_file(str(results)))
     if settings.journal is not None:
-        journal = outputs.journal.with_name(f"{failures.stem}.journal")
-        options.append(_Part("--journal", ("--journal", as_file(str(journal)))))
-    verb = "remove" if settings.removes else "load"
-    return _joined((settings.command[0], verb), [_Part("", (as_file(str(failures)),)), *options])
+        mended = mended.plus("--journal", as_file(str(outputs.journal.with_name(f"{failures.stem}.journal"))))
+    return str(mended)
 
 
 def finish_undo(results: str, bound: Mapping[str, Any], journal: Path) -> str:
@@ -158,10 +187,11 @@ def load_planned(settings: Settings) -> str | None:
     """Return the command that loads what a plan has shown, or None when no command was typed."""
     if not settings.command:
         return None
-    program, verb, *words = settings.command
+    typed = _Typed.of(settings)
+    is_plan = typed.verb == "plan"
     # What a plan wrote is not what the load is to write.
-    parts = _without(list(_parts(words)), {"--report", "--failures" if verb == "plan" else "--dry-run"})
-    return _joined((program, "load" if verb == "plan" else verb), parts)
+    load = typed.without("--report", "--failures" if is_plan else "--dry-run")
+    return str(replace(load, verb="load") if is_plan else load)
 
 
 def _format_options(
@@ -195,11 +225,3 @@ def _parts(words: Collection[str]) -> Iterator[_Part]:
             yield _Part(word.partition("=")[0], (word,))
         else:
             yield _Part(word, (word, *[value for value in [next(rest, None)] if value is not None]))
-
-
-def _without(parts: list[_Part], options: Collection[str]) -> list[_Part]:
-    return [part for part in parts if part.option not in options]
-
-
-def _joined(head: tuple[str, ...], parts: list[_Part]) -> str:
-    return command_line([*head, *(word for part in parts for word in part.words)])

@@ -13,7 +13,7 @@ from loader.errors import Retryable, TooManyRemovals
 from loader.events import Note, Notify, RemovalPlanned
 from loader.journal import AsyncJournal, Journal
 from loader.model import WHOLE_PAIR, Direction, Pair, Pairs
-from loader.object_type_names import one_of
+from loader.object_type_names import record_in_words
 from loader.run.labels import type_names
 from loader.run.sending import judge_of
 from loader.run.session import Session
@@ -124,7 +124,8 @@ async def _counted(
 
 
 def _named(pair: Pair) -> str:
-    return f"{one_of(pair.object_type, pair.object_id)} and {one_of(pair.to_object_type, pair.to_object_id)}"
+    first = record_in_words(pair.object_type, pair.object_id)
+    return f"{first} and {record_in_words(pair.to_object_type, pair.to_object_id)}"
 
 
 def too_many_removals(budget: Budget | None, removals: int, of: int, examples: Sequence[str]) -> TooManyRemovals | None:

@@ -17,7 +17,7 @@ from loader.events import (
     RejectedRow,
 )
 from loader.model import Understood
-from loader.object_type_names import one_of
+from loader.object_type_names import record_in_words
 from loader.show.tables import command, plain, removal_lines, table
 from loader.text import counted, in_words
 
@@ -267,7 +267,9 @@ def mirror_lines(event: Planned, mirror: MirrorPlanned) -> Iterator[Text]:
 
 
 def _merged(merged: Sequence[MergedRecord]) -> str:
-    named = [f"{one_of(each.object_type, each.record_id)} into {each.survivor}" for each in merged[:MOST_MERGED]]
+    named = [
+        f"{record_in_words(each.object_type, each.record_id)} into {each.survivor}" for each in merged[:MOST_MERGED]
+    ]
     more = f" and {len(merged) - MOST_MERGED:,} more" if len(merged) > MOST_MERGED else ""
     return f"Merged in HubSpot: {', '.join(named)}{more}. Their rows will fail: write the id that each was merged into."
 

@@ -202,7 +202,7 @@ def ends(codes: Sequence[tuple[int, datetime | None]]) -> Callable[[Order], Port
         state = JobState(
             job="job", phase="ended", exit_code=code, error=error, resets_at=reset.isoformat() if reset else None
         )
-        return PortalEnd(profile=order.profile, exit_code=code, jobs=(state,), summaries=(None,))
+        return PortalEnd(exit_code=code, jobs=(state,), summaries=(None,))
 
     return work
 

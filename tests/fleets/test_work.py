@@ -62,7 +62,8 @@ def order(tmp_path: Path) -> Order:
 def test_a_portals_jobs_are_done_and_then_skipped(sandbox: Sandbox, order: Order, tmp_path: Path) -> None:
     """The files are those of a load, beside nothing but the last heartbeat; the same again sends nothing."""
     end = work(order, timing=TIMING)
-    assert (end.exit_code, end.error, end.portal_id) == (0, "", "1234")
+    assert (end.exit_code, end.error) == (0, "")
+    assert [summary and summary["portal_id"] for summary in end.summaries] == ["1234"]
     (state,) = end.jobs
     assert (state.rows, state.done, state.failed, state.phase, state.skipped) == (ROWS, ROWS, 0, "ended", False)
     folder = tmp_path / "runs" / "acme"
