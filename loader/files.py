@@ -1,6 +1,11 @@
 """How output files are written: readable by their owner only, never through a symbolic link, whole or not at all."""
 
+import fcntl
 import os
+import shutil
+import stat
+import tempfile
+import time
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -103,6 +108,44 @@ def remove_left_behind(files: Iterable[Path], *, journal: Path | None = None) ->
                 prefix, dot, process = entry.name.rpartition(".")
                 if prefix + dot in ours and entry.is_file(follow_symlinks=False) and _is_gone(process):
                     Path(entry).unlink(missing_ok=True)
+
+
+_YOUNG_SECONDS = 60.0
+"""A folder so young may be one whose lock is about to be taken."""
+
+
+def locked_folder(prefix: str) -> tuple[Path, int]:
+    """Return a new private folder for temporary files, and its lock; `remove_locked` removes both.
+
+    The lock ends with the process, however that ends. So the folders of this prefix that were left behind by a kill are
+    known, and are removed.
+    """
+    for folder in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        with suppress(OSError):
+            facts = folder.lstat()
+            is_ours = stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.geteuid()
+            if is_ours and time.time() - facts.st_mtime > _YOUNG_SECONDS:
+                lock = _lock_of(folder)
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder)
+                finally:
+                    os.close(lock)
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    lock = _lock_of(folder)
+    with suppress(OSError):  # Where no file can be locked, nothing is known of a folder that is left behind.
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return folder, lock
+
+
+def remove_locked(folder: Path, lock: int) -> None:
+    """Remove a folder that `locked_folder` made."""
+    shutil.rmtree(folder, ignore_errors=True)
+    os.close(lock)
+
+
+def _lock_of(folder: Path) -> int:
+    return os.open(folder / "lock", os.O_RDWR | os.O_CREAT | _NO_LINK | getattr(os, "O_CLOEXEC", 0), 0o600)
 
 
 def _is_gone(process: str) -> bool:

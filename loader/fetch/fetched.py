@@ -1,18 +1,15 @@
 """What every way of fetching has in common: the private copy, and what is reported and obeyed meanwhile."""
 
-import fcntl
 import os
-import shutil
-import stat
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from loader.files import locked_folder, remove_locked
 from loader.stopping import Stop
 
 
@@ -43,16 +40,8 @@ class Watch:
     timeout: float = 30.0
 
 
-_PREFIX, _LOCK = "association-loader-copies-", "lock"
-_YOUNG = 60.0
-"""Seconds; a folder so young may be one whose lock is about to be taken."""
-
-
 class _Copies:
-    """The copies of this process, in a private folder that is there as long as one of them is.
-
-    Its lock ends with the process, however that ends: so a later one knows which folders were left behind by a kill.
-    """
+    """The copies of this process, in a private folder that is there as long as one of them is."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -66,14 +55,8 @@ class _Copies:
         with self._guard:
             of = (tempfile.gettempdir(), os.getpid())  # A forked process has copies of its own.
             if self._of != of or not self._paths or not self._folder.is_dir():
-                _remove_left_behind(Path(of[0]))
                 self._of, self._paths = of, set()
-                self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-                self._lock = _opened_lock(self._folder)
-                with suppress(
-                    OSError
-                ):  # Where no file can be locked, nothing is known of a folder that is left behind.
-                    fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._folder, self._lock = locked_folder("association-loader-copies-")
             handle, name = tempfile.mkstemp(dir=self._folder, suffix=".input")
             self._paths.add(Path(name))
             return handle, Path(name)
@@ -85,8 +68,7 @@ class _Copies:
             if path in self._paths:
                 self._paths.discard(path)
                 if not self._paths:
-                    shutil.rmtree(self._folder, ignore_errors=True)
-                    os.close(self._lock)
+                    remove_locked(self._folder, self._lock)
 
 
 _copies = _Copies()
@@ -106,22 +88,3 @@ def private_copy() -> Iterator[tuple[Path, BinaryIO]]:
     except BaseException:
         remove_copy(path)
         raise
-
-
-def _opened_lock(folder: Path) -> int:
-    return os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-
-
-def _remove_left_behind(place: Path) -> None:
-    """Remove the folders of this user's processes that were killed."""
-    for folder in place.glob(f"{_PREFIX}*"):
-        with suppress(OSError):
-            facts = folder.lstat()
-            is_ours = stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.geteuid()
-            if is_ours and time.time() - facts.st_mtime > _YOUNG:
-                lock = _opened_lock(folder)
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    shutil.rmtree(folder)
-                finally:
-                    os.close(lock)

@@ -8,9 +8,10 @@ sent: a worker that takes over goes on from there.
 import asyncio
 import os
 import signal
-import tempfile
+import socket
 import threading
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +30,7 @@ from loader.errors import (
 )
 from loader.events import Event, Note, Progress, Started
 from loader.fetch import is_address
+from loader.files import locked_folder, remove_locked
 from loader.fleets.description import check_job
 from loader.fleets.job_files import JobFiles
 from loader.fleets.lease import Lease, Timing
@@ -243,8 +245,8 @@ class _Job:
 
     def run(self) -> None:
         """Bring what is there to this machine, load, and bring it back. Raises LeaseLost, and what is a bug."""
-        with tempfile.TemporaryDirectory(prefix="association-loader-") as folder:
-            self._here = Path(folder)
+        self._here, lock = locked_folder("association-loader-job-")
+        try:
             self._files = JobFiles(self._path.stem, self._here, self._shared, self._lease, self._portal.timing)
             self._is_now(phase="bringing")
             try:
@@ -265,6 +267,8 @@ class _Job:
             self._is_now(phase="copying")
             self._files.bring_back()
             self._is_now(phase="ended")
+        finally:
+            remove_locked(self._here, lock)
 
     def _is_now(self, **changes: Any) -> None:
         self._portal.states[self._place] = replace(self._portal.states[self._place], **changes)
@@ -272,7 +276,8 @@ class _Job:
     def _load(self) -> None:
         stop = Stop()
         given = self._command()
-        settings = settings_from(given, os.environ)
+        with _naming_worker():
+            settings = settings_from(given, os.environ)
         # These are beside the results, whatever the job or this machine says.
         settings = replace(settings, failures=None, journal=None, report=None)
         call = Call(
@@ -302,7 +307,8 @@ class _Job:
             place = Path(self._order.results, self._order.profile, results)
             typed = (typed[0], "load", "--config", self._order.jobs[self._place])
             typed = (*typed, "--profile", self._order.profile, "--results", str(place))
-        ready = command("load", given, os.environ, lambda option: option.word, typed=typed)
+        with _naming_worker():
+            ready = command("load", given, os.environ, lambda option: option.word, typed=typed)
         check_job(ready, str(self._path))  # Its file may have changed since, and this environment is another.
         if (found := ready.values["portal_id"]) != self._order.portal_id:
             raise UsageError(
@@ -359,6 +365,15 @@ class _Job:
                 failed=rows["failed"] + rows["rejected"],
                 not_provable=summary.get("not_provable", 0),
             )
+
+
+@contextmanager
+def _naming_worker() -> Iterator[None]:
+    """Name this machine in an error: the same profile was in order where the command was typed."""
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"on the worker {socket.gethostname()}: {error}") from error
 
 
 def _reset_of(error: LoaderError | None) -> str | None:

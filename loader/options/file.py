@@ -11,6 +11,7 @@ to = "companies"
 object_id = "Contact Key"
 """
 
+import difflib
 import os
 import re
 import tomllib
@@ -85,7 +86,9 @@ class ConfigurationFile:
             if option is not None:
                 found[option.keyword] = self._as_typed(option, key, value)
             elif _plain(key) not in others | {INPUT}:
-                raise self.wrong_key(key, f"is not an option of {verb}: its options are {', '.join(sorted(own))}")
+                near = difflib.get_close_matches(_plain(key), own, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"its options are {', '.join(sorted(own))}"
+                raise self.wrong_key(key, f"is not an option of {verb}: {hint}")
         return found
 
     def inputs(self, verb: str) -> tuple[JobInput, ...]:

@@ -126,7 +126,7 @@ def test_what_is_wrong_is_refused_before_anything_begins(portals: dict[str, Sand
     cases = {
         acme.replace('"acme"', '"acmee"'): "[[portal]] 1, acmee: .* no profile acmee: did you mean acme?",
         acme.replace("acme.toml", "gone.toml"): "[[portal]] 1, acme: gone.toml: .* cannot be read",
-        acme.replace("acme.toml", "unknown.toml"): "[[portal]] 1, acme: unknown.toml, line 1: raet is not an option",
+        acme.replace("acme.toml", "unknown.toml"): "line 1: raet is not an option of load: did you mean rate?",
         acme.replace("acme.toml", "empty.toml"): "empty.toml names no input",
         acme.replace("acme.toml", "plan.toml"): "plan.toml sets dry-run, which a job of a fleet cannot have",
         acme.replace("acme.toml", "of_beta.toml"): "belongs to profile beta, and --profile says acme",
@@ -190,6 +190,24 @@ def test_programs_get_events_and_figures_by_account(portals: dict[str, Sandbox],
     assert {each["profile"]: each["exit_code"] for each in found if each["event"] == "portal"} == {
         "acme": 1, "coral": 1, "delta": 3,
     }  # fmt: skip
+
+
+def test_a_job_that_is_removed_before_it_is_finished_is_mentioned(
+    portals: dict[str, Sandbox], run: Run, folder: Path
+) -> None:
+    """Nobody would finish it; one that was finished may go without a word."""
+    del portals
+    (folder / "part.toml").write_text(f"limit = 1\n{job('beta.csv')}")
+    (folder / "whole.toml").write_text(job("beta.csv"))
+    text = fleet("acme")
+    (folder / "FLEET.toml").write_text(text.replace('"acme.toml"', '"acme.toml", "part.toml", "whole.toml"'))
+    assert "is not finished" not in run("fleet", "run", "FLEET.toml").err
+    (folder / "FLEET.toml").write_text(text)
+    for verb in ("status", "run"):
+        err = run("fleet", verb, "FLEET.toml").err
+        assert re.findall("(.*) is not finished, and FLEET.toml does not name it any more", err) == [
+            "acme: the run of the job part"
+        ]
 
 
 def ends(codes: Sequence[tuple[int, datetime | None]]) -> Callable[[Order], PortalEnd]:

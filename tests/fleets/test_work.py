@@ -1,8 +1,11 @@
 """A portal's jobs on one worker, and what the next worker finds."""
 
 import csv
+import fcntl
 import json
+import os
 import shutil
+import socket
 import threading
 import time
 from collections import Counter
@@ -268,7 +271,34 @@ def test_a_worker_whose_profile_or_job_is_another_sends_nothing(
     monkeypatch.setenv("ASSOCIATION_LOADER_DRY_RUN", "true")
     end = work(order, timing=TIMING)
     assert (end.exit_code, end.jobs[0].skipped) == (2, False)
+    monkeypatch.delenv("ASSOCIATION_LOADER_DRY_RUN")
+    on_worker = f"on the worker {socket.gethostname()}: "
+    monkeypatch.delenv("TOKEN_OF_ACME")
+    assert work(order, timing=TIMING).jobs[0].error.startswith(on_worker)
+    (tmp_path / "profiles.toml").write_text('[other]\nportal-id = 1\ntoken-env = "TOKEN_OF_ACME"\n')
+    error = work(order, timing=TIMING).jobs[0].error
+    assert error.startswith(on_worker)
+    assert "there is no profile acme" in error
     assert len(sandbox.portal.pairs()) == before
+
+
+def test_files_of_a_killed_worker_go_with_the_next_on_its_machine(
+    sandbox: Sandbox, order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They hold the rows of people; those of a worker that is alive, or of something else, stay."""
+    del sandbox
+    place = tmp_path / "temporary"
+    monkeypatch.setattr("tempfile.tempdir", str(place))
+    killed, alive, other = (place / name for name in ("association-loader-job-a", "association-loader-job-b", "other"))
+    for folder in (killed, alive, other):
+        folder.mkdir(parents=True)
+        (folder / "lock").touch()
+        (folder / "contacts.journal").write_text("rows")
+        os.utime(folder, (0, 0))
+    with (alive / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert work(order, timing=TIMING).exit_code == 0
+    assert set(place.iterdir()) == {alive, other}
 
 
 def test_pieces_of_the_next_lease_stay(order: Order, sandbox: Sandbox, tmp_path: Path) -> None:
