@@ -5,9 +5,9 @@ Meanwhile the event loop hears signals and sends requests.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
@@ -136,16 +136,15 @@ class AsyncJournal(InThread[SomeJournal]):
 
         Raises the first error of this journal again.
         """
-        with self._waiting_for_it():
-            await self._commit()
-            return await self._in_thread(partial(self._unless_broken, partial(work, self.held, *args, **kwargs)))
+        await self._commit()
+        return await self._do(partial(work, self.held, *args, **kwargs))
 
-    @contextmanager
-    def _waiting_for_it(self) -> Iterator[None]:
+    async def _do(self, work: Callable[[], T]) -> T:
+        """Return what `work` returns, done in the thread; the end of a run lets this task wait for it."""
         task = asyncio.current_task()
         self.at_work.add(task)
         try:
-            yield
+            return await self._in_thread(partial(self._unless_broken, work))
         finally:
             self.at_work.discard(task)
 
@@ -164,8 +163,7 @@ class AsyncJournal(InThread[SomeJournal]):
 
         Outcomes that were recorded need not be committed for that: they are of other pairs.
         """
-        with self._waiting_for_it():
-            return await self._in_thread(partial(self._unless_broken, partial(self.held.keep, images, demoted)))
+        return await self._do(partial(self.held.keep, images, demoted))
 
     @property
     def facts(self) -> Facts:
@@ -216,34 +214,29 @@ class AsyncJournal(InThread[SomeJournal]):
 
     async def _commit(self) -> None:
         if self._waiting:
-            await self._in_thread(partial(self._record, self._figures()))
+            await self._do(partial(self._record, self._figures()))
 
     def _record(self, figures: Mapping[str, object]) -> None:
         # Outcomes are taken out by the thread: those that come until it begins are committed with the others.
         outcomes = [self._waiting.popleft() for _ in range(len(self._waiting))]
-        with self._breaking():
-            self.held.record(outcomes, {**figures, **self._written})
-            for outcome in outcomes:
-                self.counts.add(outcome)
-            self._written = self._view.catch_up() if self._view else {}
+        self.held.record(outcomes, {**figures, **self._written})
+        for outcome in outcomes:
+            self.counts.add(outcome)
+        self._written = self._view.catch_up() if self._view else {}
 
     def _finish(self, figures: Mapping[str, object], *, view: bool) -> None:
-        self._record(figures)
+        self._unless_broken(partial(self._record, figures))
         if self._view:
             if view:
                 self._view.finish()
             self.held.remember(**self._view.catch_up())
 
     def _unless_broken(self, work: Callable[[], T]) -> T:
-        with self._breaking():
-            return work()
-
-    @contextmanager
-    def _breaking(self) -> Iterator[None]:
+        """Do work, and none any more after the first error, which is raised again."""
         if self._error is not None:
             raise self._error
         try:
-            yield
+            return work()
         except BaseException as error:
             self._error = error
             raise

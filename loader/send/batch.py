@@ -11,9 +11,9 @@ from loader.errors import ApiError, RecordMerged, Refused, Retryable, ServerFaul
 from loader.model import Outcome, Pair, Pairs
 from loader.send import api, retry
 from loader.send.batch_replies import CreatedPairs, created_pairs
-from loader.send.gateway import Delivered, Gateway, Superseded
+from loader.send.gateway import Delivered, Gateway
 from loader.send.outcomes import Record, divided, failed, numbers_of, outcome, outcomes, plain
-from loader.send.outgoing import Draft
+from loader.send.outgoing import Draft, Superseded
 from loader.send.reading import CurrentAssociations
 from loader.send.refusals import MOST_REFUSALS, after_refusal, halves
 

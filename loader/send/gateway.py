@@ -30,6 +30,7 @@ from loader.send.api import Request
 from loader.send.auth import OAuthToken, StaticToken, hide_in_error, hide_in_reply, hide_in_text
 from loader.send.clocks import FRESH_SECONDS, Clocks
 from loader.send.limiter import GIVE_UP_SECONDS, Limiter
+from loader.send.outgoing import Draft
 from loader.send.replies import Reply
 from loader.send.waiting import WaitingRequests
 from loader.settings import Settings
@@ -54,20 +55,6 @@ class Sender(Protocol):
 
     async def send(self, request: Request, authorization: str, *, largest: int = ...) -> Reply:
         """Return the answer, whatever its status, or raise Retryable or Fatal."""
-
-
-class Renewable(Protocol):
-    """What a request says, where that may be too old by the time it can leave (see `outgoing.Draft`)."""
-
-    def may_leave(self) -> bool:
-        """Return True when the request may leave at this moment, as it then does; False when it must be renewed."""
-
-    async def renew(self) -> None:
-        """Bring it up to date; raise Superseded when nothing is left to be sent."""
-
-
-class Superseded(Exception):
-    """There is nothing to send any more."""
 
 
 class Surroundings(NamedTuple):
@@ -200,7 +187,7 @@ class Gateway:
         request: Request | Callable[[], Request],
         read: Callable[[Reply], T],
         *,
-        draft: Renewable | None = None,
+        draft: Draft | None = None,
         max_attempts: int | None = None,
         largest: int = 2**20,
     ) -> Delivered[T]:

@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from loader.model import Direction, Numbers, Outcome, Pair, Pairs, concatenate
 from loader.send.clocks import NEVER, Moment
-from loader.send.gateway import Superseded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,6 +53,10 @@ def joined(parts: Sequence[PreparedPairs]) -> PreparedPairs:
     )
 
 
+class Superseded(Exception):
+    """Nothing of a draft is left to be sent."""
+
+
 class DraftSource:
     """Where drafts come from: it knows whether what they say is still right, and brings it up to date.
 
@@ -70,6 +73,9 @@ class DraftSource:
         """Return True when nothing may be written on what was read then."""
         del moment
         return False
+
+    async def next(self) -> "Draft | None":
+        """Return the next request in preparation; None when nothing is left."""
 
     async def renew(self, draft: "Draft") -> None:
         """Bring what a draft says up to date; pairs that need no request any more leave it."""

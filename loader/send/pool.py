@@ -8,14 +8,7 @@ from typing import Protocol
 from loader.errors import LoaderError
 from loader.send.gateway import Gateway
 from loader.send.outcomes import Record
-from loader.send.outgoing import Draft, Ledger
-
-
-class Outgoing(Protocol):
-    """Where the pool gets its requests from."""
-
-    async def next(self) -> Draft | None:
-        """Return the next request in preparation, None when nothing is left."""
+from loader.send.outgoing import Draft, DraftSource, Ledger
 
 
 class Action(Protocol):
@@ -59,27 +52,27 @@ class Room:
 class Pool:
     """Sends all that goes out, `workers` requests at a time, until it is done or asked to stop.
 
-    Each of `outgoing` has a feeder of its own, so that they may look things up side by side. No more than half as many
+    Each of `sources` has a feeder of its own, so that they may look things up side by side. No more than half as many
     requests as there are workers wait in the queue.
     """
 
     def __init__(
         self,
         ledger: Ledger,
-        outgoing: Sequence[Outgoing],
+        sources: Sequence[DraftSource],
         action: Action,
         gateway: Gateway,
         *,
         workers: int,
     ) -> None:
         self._ledger = ledger
-        self._outgoing = outgoing
+        self._sources = sources
         self._action = action
         self._gateway = gateway
         self._workers = workers
         self._queue: asyncio.Queue[Draft | None] = asyncio.Queue()
         self._room = Room(workers + workers // 2, at_once=max(1, workers // 4))
-        self._feeding = len(outgoing)
+        self._feeding = len(sources)
         self._tasks: list[asyncio.Task[None]] = []
         self._feeders: list[asyncio.Task[None]] = []
         self._stopped: LoaderError | None = None
@@ -98,8 +91,8 @@ class Pool:
     async def _send_all(self) -> None:
         async with asyncio.TaskGroup() as group:
             self._gateway.held_up = partial(self._add_worker, group)
-            for number, outgoing in enumerate(self._outgoing):
-                feeder = group.create_task(self._guard(partial(self._feed, outgoing)), name=f"feed-{number}")
+            for number, source in enumerate(self._sources):
+                feeder = group.create_task(self._guard(partial(self._feed, source)), name=f"feed-{number}")
                 self._feeders.append(feeder)
             self._tasks += self._feeders
             for _ in range(self._workers):
@@ -146,9 +139,9 @@ class Pool:
         except LoaderError as reason:
             self.stop(reason)
 
-    async def _feed(self, outgoing: Outgoing) -> None:
+    async def _feed(self, source: DraftSource) -> None:
         await self._room.take()
-        while (draft := await outgoing.next()) is not None and self._stopped is None:
+        while (draft := await source.next()) is not None and self._stopped is None:
             self._queue.put_nowait(draft)
             await self._room.take()
         self._room.give_back()

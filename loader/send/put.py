@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from loader.errors import Refused, Retryable
 from loader.model import Outcome, Result
 from loader.send import api, replies
-from loader.send.gateway import Gateway, Superseded
+from loader.send.gateway import Gateway
 from loader.send.outcomes import Record, failed, written
-from loader.send.outgoing import Draft
+from loader.send.outgoing import Draft, Superseded
 from loader.text import timestamp
 
 SHARED_TIME = timedelta(milliseconds=10)

@@ -13,9 +13,9 @@ from loader.model import WHOLE_PAIR, Numbers, Pair
 from loader.send import api
 from loader.send.api import Request
 from loader.send.batch_replies import archived
-from loader.send.gateway import Gateway, Superseded
+from loader.send.gateway import Gateway
 from loader.send.outcomes import Record, failed, numbers_of, outcome, plain
-from loader.send.outgoing import Draft
+from loader.send.outgoing import Draft, Superseded
 from loader.send.refusals import after_refusal
 
 RECORDS_PER_ARCHIVE = 100

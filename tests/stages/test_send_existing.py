@@ -11,8 +11,8 @@ import pytest
 from loader.errors import ApiError, Refused, ServerFault
 from loader.model import AssociationType, Demotion, Direction, Image, Lot, Outcome, Pair, Singles, Types
 from loader.send.clocks import FRESH_SECONDS, Clocks, Moment
-from loader.send.gateway import Superseded
 from loader.send.judging import Merging
+from loader.send.outgoing import Superseded
 from loader.send.read_first import WAIT_SECONDS, ReadFirst
 from loader.send.reading import RECORDS_PER_READ, CurrentAssociations, Reading, WantedRecords
 from tests.stages.columns import pairs_of, reading_of
