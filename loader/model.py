@@ -195,18 +195,12 @@ class Resolved(NamedTuple):
     the type is taken off.
     """
 
-    object_type: str
-    to_object_type: str
+    direction: Direction
     type: AssociationType
     label: str
     inverse: AssociationType | None
     single: str = ""
     removes: bool = False
-
-    @property
-    def direction(self) -> Direction:
-        """The two object types, from and to."""
-        return self.object_type, self.to_object_type
 
     @property
     def single_types(self) -> Direction:
@@ -231,8 +225,7 @@ class Specification(NamedTuple):
     `refused` are the kinds of row that cannot be folded into it. `removes`: the types are taken off the pairs.
     """
 
-    object_type: str
-    to_object_type: str
+    direction: Direction
     types: tuple[AssociationType, ...]
     backward: bool
     refused: tuple[int, ...]

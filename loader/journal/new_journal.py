@@ -172,13 +172,12 @@ class NewJournal:
         """Write down two object types, from the end that is looked up, and how many records there are, about."""
         self._execute("INSERT INTO type_pairs VALUES (?, ?, ?, ?)", (number, *direction, records))
 
-    def request(self, number: int, specification: Specification, *, lookup_backward: bool) -> None:
+    def request(self, number: int, what: Specification, *, lookup_backward: bool) -> None:
         """Write down what pairs are sent as; `lookup_backward`: they are looked up by the record at their to end."""
-        what = specification
         self._execute(
             "INSERT INTO requests (id, object_type, to_object_type, types, lookup_backward, removes)"
             " VALUES (?, ?, ?, ?, ?, ?)",
-            (number, what.object_type, what.to_object_type, json.dumps(what.types), lookup_backward, what.removes),
+            (number, *what.direction, json.dumps(what.types), lookup_backward, what.removes),
         )
 
     def lot(self, lot: PlannedLot) -> None:

@@ -59,8 +59,8 @@ async def reject_beyond_limits(
 
 def _directions(specifications: Mapping[int, Specification]) -> list[Direction]:
     """Return the directions in use, each from both ends."""
-    directions = {(each.object_type, each.to_object_type) for each in specifications.values()}
-    return sorted(directions | {(second, first) for first, second in directions})
+    directions = {each.direction for each in specifications.values()}
+    return sorted(directions | {direction[::-1] for direction in directions})
 
 
 def _limited(
@@ -88,13 +88,13 @@ def _ends(
 
     HubSpot gives every pair the type without a label, too.
     """
-    own = (specification.object_type, specification.to_object_type)
+    own = specification.direction
     plain = types.unlabelled(direction)
     unlabelled = plain is not None and plain.type == kind
     if own == direction and (unlabelled or kind in specification.types):
         yield False
     inverses = types.inverses(own)
-    if (own[1], own[0]) == direction and (unlabelled or kind in map(inverses.get, specification.types)):
+    if own[::-1] == direction and (unlabelled or kind in map(inverses.get, specification.types)):
         yield True
 
 

@@ -147,8 +147,8 @@ def of_another_portal(
     and that nothing will be sent.
     """
     ends = (
-        (row_kind.address, resolved.object_type, "object_id"),
-        (row_kind.to_address, resolved.to_object_type, "to_object_id"),
+        (row_kind.address, resolved.direction[0], "object_id"),
+        (row_kind.to_address, resolved.direction[1], "to_object_id"),
     )
     for address, wanted, field in ends:
         portal, _, object_type = address.partition("/")

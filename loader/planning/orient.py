@@ -63,7 +63,7 @@ class ResolvedKinds:
             type_pair = numbers[frozenset(each.direction)]
             self.type_pair[kind] = type_pair
             self.backward[kind] = each.direction != self.directions[type_pair]
-            self.within[kind] = each.object_type == each.to_object_type
+            self.within[kind] = each.direction[0] == each.direction[1]
             self.known[type_pair] &= each.inverse is not None
             if each.single:
                 self.single[kind] = ("", "from", "to").index(each.single)
@@ -90,9 +90,10 @@ def specify(forward: Sequence[int], backward: Sequence[int], resolved: Mapping[i
     refused = tuple(kind for kind in folded if resolved[kind].inverse is None)
     types = [resolved[kind].type for kind in own]
     types += [inverse for kind in folded if (inverse := resolved[kind].inverse) is not None]
-    first, second = main[::-1] if turn else main
     removes = any(resolved[kind].removes for kind in (*forward, *backward))
-    return Specification(first, second, tuple(dict.fromkeys(types)), backward=turn, refused=refused, removes=removes)
+    return Specification(
+        main[::-1] if turn else main, tuple(dict.fromkeys(types)), backward=turn, refused=refused, removes=removes
+    )
 
 
 def _all_known(kinds: Sequence[int], resolved: Mapping[int, Resolved]) -> bool:

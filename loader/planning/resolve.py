@@ -68,7 +68,7 @@ def names_whole_pair(row_kind: RowKind) -> bool:
 def resolve_removal(row_kind: RowKind, direction: Direction, types: AssociationTypes) -> Verdict:
     """Return what to take off, or why nothing can be; a label that is not known never widens to the whole pair."""
     if names_whole_pair(row_kind):
-        return Resolved(*direction, WHOLE_PAIR, "", WHOLE_PAIR, removes=True)
+        return Resolved(direction, WHOLE_PAIR, "", WHOLE_PAIR, removes=True)
     verdict = resolve(row_kind, direction, types)
     # To name two primary records is wrong of those that a record is to have, not of those that it is to lose.
     return verdict._replace(single="", removes=True) if isinstance(verdict, Resolved) else verdict
@@ -133,11 +133,11 @@ def _type_id(text: str) -> int | None:
 
 
 def _resolved(entry: Known, direction: Direction, types: AssociationTypes) -> Resolved:
-    return Resolved(*direction, entry.type, entry.label, types.inverse(direction, entry), entry.single)
+    return Resolved(direction, entry.type, entry.label, types.inverse(direction, entry), entry.single)
 
 
 def _unchecked(label: str, direction: Direction) -> Resolved:
-    return Resolved(*direction, UNCHECKED, label, UNCHECKED)
+    return Resolved(direction, UNCHECKED, label, UNCHECKED)
 
 
 def _by_label(row_kind: RowKind, named: list[Known], direction: Direction, types: AssociationTypes) -> Verdict:
@@ -225,7 +225,7 @@ def _by_type_id(row_kind: RowKind, category: str, direction: Direction, types: A
         message = _right_ids(type_id, home, direction, types)
         return Problem("WRONG_ASSOCIATION_TYPE_ID", message, "association_type_id")
     # The portal does not say, and HubSpot's table is not closed: HubSpot itself will judge this id.
-    return Resolved(*direction, AssociationType(category, type_id), "", None)
+    return Resolved(direction, AssociationType(category, type_id), "", None)
 
 
 def _described(entry: Known) -> str:

@@ -7,6 +7,7 @@ sure which record a rejected row is written from, it may mean any pair of its to
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 
@@ -38,18 +39,16 @@ ENTRY = [
 _NUMBER = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 
 
-class Marks:
-    """Records that stand in the file with nothing, and those of rows that are rejected, until their ids are known."""
+class Marks(Spool):
+    """Records that stand in the file with nothing, and those of rows that are rejected, until their ids are known.
 
-    def __init__(self, spool: Spool) -> None:
-        """Take an empty spool of rows (see `ROW`)."""
-        self._spool = spool
+    They are spooled as rows; their ids may be own keys, and are 0 where nothing is known.
+    """
 
-    def blocks(self) -> Iterator[Records]:
-        """Yield the marks as rows; their ids may be own keys, and are 0 where nothing is known."""
-        return self._spool.blocks()
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, ROW)
 
-    def append(
+    def note(
         self, number: int, chunk: Chunk, keys: OwnKeys, kind: Callable[[RowKind], int], *, by_key: tuple[bool, bool]
     ) -> None:
         """Take over what a chunk of an input says beside its rows; `by_key`: from ids and to ids are own keys."""
@@ -59,7 +58,7 @@ class Marks:
             found["from"], _ = keys.numbered(number, blank)
             found["input"], found["row"], found["part"] = number, blank.rows, _STANDS
             found["kind"] = np.array([kind(each) for each in blank.row_kinds], np.int32)[blank.kinds]
-            self._spool.append(found)
+            self.append(found)
         meant = [(each, *record) for each in chunk.rejects for record in _meant(each, by_key)]
         if meant:
             rejects, from_texts, to_texts, codes = zip(*meant, strict=True)
@@ -68,7 +67,7 @@ class Marks:
                 found[side] = keys.numbers(texts) if keyed else [int(text or 0) for text in texts]
             found["input"], found["row"], found["part"] = number, [each.row for each in rejects], codes
             found["kind"] = [kind(each.row_kind) for each in rejects]
-            self._spool.append(found)
+            self.append(found)
 
 
 def _meant(reject: Reject, by_key: tuple[bool, bool]) -> Iterator[tuple[str, str, int]]:
@@ -137,8 +136,8 @@ class Entries:
         size = max(specifications) + 1
         own, back = np.full(size, -1, np.int32), np.full(size, -1, np.int32)
         for request, each in specifications.items():
-            own[request] = self._numbers.get((each.object_type, each.to_object_type), -1)
-            back[request] = self._numbers.get((each.to_object_type, each.object_type), -1)
+            own[request] = self._numbers.get(each.direction, -1)
+            back[request] = self._numbers.get(each.direction[::-1], -1)
         from_here = np.logical_or.reduceat(~lot.backward, lot.starts)
         from_there = np.logical_or.reduceat(lot.backward, lot.starts)
         numbers = first_pair + np.arange(len(lot))

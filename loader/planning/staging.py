@@ -52,8 +52,7 @@ class Staging:
         self._mirror = mirror
         self._cells = cells
         self._spool = Spool(path, ROW)
-        self._mark_spool = Spool(path, ROW)
-        self._marks = Marks(self._mark_spool)
+        self._marks = Marks(path)
         self.journal = NewJournal(path, lambda: chain(self._spool.blocks(), self._marks.blocks()))
         self._by_key = False, False
         self._named: dict[int, tuple[str | None, str | None]] = {}
@@ -72,7 +71,7 @@ class Staging:
         with ExitStack() as held:
             held.enter_context(self.journal)
             held.enter_context(self._spool)
-            held.enter_context(self._mark_spool)
+            held.enter_context(self._marks)
             self._held = held.pop_all()
         self.keys = self.journal.keys
         return self
@@ -124,7 +123,7 @@ class Staging:
             self._spool.append(found)
         self.journal.reject((self._input, self._kind(each.row_kind), each) for each in chunk.rejects)
         if self._mirror:
-            self._marks.append(self._input, chunk, self.keys, self._kind, by_key=self._by_key)
+            self._marks.note(self._input, chunk, self.keys, self._kind, by_key=self._by_key)
         self._records += len(chunk.rows)
         self._without += chunk.without
 

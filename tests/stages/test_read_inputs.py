@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from loader.errors import InputError, LoaderError, UsageError
-from loader.read import Input, open_inputs, own_outputs
+from loader.read import Input, open_inputs
+from loader.read.paths import own_outputs
 from loader.settings import InputSettings
 from tests.rows import links_of
 

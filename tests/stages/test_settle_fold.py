@@ -13,7 +13,7 @@ def kind(
 ) -> Resolved:
     """Return a settled kind of row."""
     other = AssociationType(category, inverse) if inverse else None
-    return Resolved(first, second, AssociationType(category, type_id), label, other)
+    return Resolved((first, second), AssociationType(category, type_id), label, other)
 
 
 PLAIN, BACK = kind("0-1", "0-2", 279, 280), kind("0-2", "0-1", 280, 279)
@@ -42,13 +42,13 @@ def test_other_object_types_are_another_family() -> None:
 def test_rows_of_one_end_go_out_as_they_are() -> None:
     """Their types, each once, in their direction."""
     found = orient.specify((1, 2), (), {1: PLAIN, 2: MANAGER})
-    assert (found.object_type, found.to_object_type, found.backward, ids(found)) == ("0-1", "0-2", False, [279, 40])
+    assert (found.direction, found.backward, ids(found)) == (("0-1", "0-2"), False, [279, 40])
 
 
 def test_rows_of_the_rarer_end_alone_are_written_from_it() -> None:
     """A request may be written from either end."""
     found = orient.specify((), (1,), {1: EMPLOYEE})
-    assert (found.object_type, found.backward, ids(found), found.refused) == ("0-2", True, [41], ())
+    assert (found.direction[0], found.backward, ids(found), found.refused) == ("0-2", True, [41], ())
 
 
 def test_the_same_association_from_both_ends_is_one_type() -> None:
@@ -96,5 +96,5 @@ def test_what_a_lead_has_is_written_from_its_end_where_that_says_it_all(
 ) -> None:
     """Else from the other end, if that does: no row is refused for the end that was chosen."""
     found = orient.specify((1,), (2,), {1: forward, 2: backward})
-    assert (found.object_type, found.refused) == (main, refused)
+    assert (found.direction[0], found.refused) == (main, refused)
     assert len(found.types) + len(found.refused) == (1 if {forward, backward} == {TO_LEAD, OF_LEAD} else 2)

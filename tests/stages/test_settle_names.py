@@ -189,7 +189,7 @@ async def test_custom_objects_are_asked_for_once_and_not_for_standard_ids() -> N
     portal = FakePortal(PORTAL, schemas)
     names = await resolve_names({1: row_kind("p9_car", "contacts"), 2: row_kind("2-1", "contacts")}, portal)
     assert portal.schemas_asked == 1
-    assert {verdict.object_type for verdict in names.verdicts.values() if isinstance(verdict, Resolved)} == {"2-1"}
+    assert {verdict.direction[0] for verdict in names.verdicts.values() if isinstance(verdict, Resolved)} == {"2-1"}
 
 
 async def test_a_portal_that_refuses_labels_is_not_asked_again_and_the_direction_is_named() -> None:
