@@ -6,7 +6,6 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,7 +21,7 @@ from loader.read.packed import BLOCK, Packed, look_into
 from loader.read.paths import expand
 from loader.read.table import RecordBatch, Table
 from loader.read.text import examine, refuse_other_text
-from loader.settings import InputSettings, Query
+from loader.settings import InputSettings
 from loader.text import visible
 
 _TEXT_FORMATS = ("csv", "tsv", "jsonl")
@@ -65,16 +64,11 @@ class InputFile:
             remove_copy(self.path)
 
 
-def spooled(stream: BinaryIO) -> InputFile:
-    """Return standard input as a private temporary file, which exists until it is closed."""
-    with reading("-"), private_copy() as (path, copy):
-        shutil.copyfileobj(stream, copy, BLOCK)
-    return _owned(Fetched(name="-", file_name="-", path=path, facts={}))
-
-
-def _owned(fetched: Fetched) -> InputFile:
+def _owned(fetched: Fetched, number: int = 1) -> InputFile:
+    """Return a private copy as an input file; `number` counts those of one name, from 1."""
+    name = f"{fetched.name} ({number})" if number > 1 else fetched.name
     try:
-        return InputFile(fetched.name, fetched.path, file_name=fetched.file_name, copied=fetched.facts)
+        return InputFile(name, fetched.path, file_name=fetched.file_name, copied=fetched.facts)
     except BaseException:
         remove_copy(fetched.path)
         raise
@@ -159,45 +153,35 @@ def open_tables(
         check_fields(settings.columns)
     names: dict[str, list[str]] = {}
     for settings in groups:
-        if settings.rows_of is not None:
-            notes = filter(None, [order_note(settings.rows_of)])
-            yield from _tables(_query_rows(settings.rows_of, names, watch), tuple(notes), settings)
+        if (query := settings.rows_of) is not None:
+            same = names.setdefault(query.name, [])
+            same.append(query.text)
+            notes = tuple(filter(None, [order_note(query)]))
+            yield from _tables(_owned(fetch_rows(query, watch), len(same)), notes, settings)
             continue
         for found in expand(settings.inputs, watch):
-            if is_address(found.name):
-                source = _copied(found.name, names, watch)
-            else:
-                source = _of_this_machine(found.name, standard_input)
-            yield from _tables(source, found.notes, settings)
+            yield from _tables(_input_file(found.name, standard_input, names, watch), found.notes, settings)
 
 
-def _of_this_machine(name: str, standard_input: BinaryIO | None) -> InputFile:
+def _input_file(name: str, standard_input: BinaryIO | None, names: dict[str, list[str]], watch: Watch) -> InputFile:
+    """Return a file of this machine, or the private copy of an address or of standard input.
+
+    `names` has the addresses that were given, by what is shown of them.
+    """
+    if is_address(name):
+        fetched = fetch(address(name), watch)
+        # Two addresses may differ in what is not shown; then the later ones have a number.
+        same = names.setdefault(fetched.name, [])
+        if name not in same:
+            same.append(name)
+        return _owned(fetched, same.index(name) + 1)
     if name != "-":
         return InputFile(name, Path(name))
     if standard_input is None:
         raise UsageError("-: there is no standard input to read; pipe a file in, or give a file's name.")
-    return spooled(standard_input)
-
-
-def _copied(url: str, names: dict[str, list[str]], watch: Watch) -> InputFile:
-    """Return the copy of what an address names; `names` has the addresses that were given by what is shown of them."""
-    fetched = fetch(address(url), watch)
-    # Two addresses may differ in what is not shown; then the later ones have a number.
-    same = names.setdefault(fetched.name, [])
-    if url not in same:
-        same.append(url)
-    return _numbered(fetched, same.index(url) + 1)
-
-
-def _query_rows(query: Query, names: dict[str, list[str]], watch: Watch) -> InputFile:
-    """Return the copy of the rows of a query."""
-    same = names.setdefault(query.name, [])
-    same.append(query.text)
-    return _numbered(fetch_rows(query, watch), len(same))
-
-
-def _numbered(fetched: Fetched, number: int) -> InputFile:
-    return _owned(replace(fetched, name=f"{fetched.name} ({number})") if number > 1 else fetched)
+    with reading("-"), private_copy() as (path, copy):
+        shutil.copyfileobj(standard_input, copy, BLOCK)
+    return _owned(Fetched(name="-", file_name="-", path=path, facts={}))
 
 
 def _tables(source: InputFile, notes: tuple[str, ...], settings: InputSettings) -> list[OpenTable]:
