@@ -69,15 +69,15 @@ class Input:
         """
         from loader.read.judge import RecordJudge  # noqa: PLC0415 - numpy: only who reads rows waits for it
 
-        settings, counts = self._table.settings, Counter[str]()
-        judge = RecordJudge(self._table.shown, self._table.reader, self._columns, settings, counts)
+        counts = Counter[str]()
+        judge = RecordJudge(self._table, self._columns, counts)
         records = 0
         for batch in self._table.batches(counts):
             if batch.rows:
                 records += len(batch.rows)
                 yield from judge.chunks(batch)
         if not records:
-            what = "query gives no rows" if settings.rows_of else "file has a header and no rows"
+            what = "query gives no rows" if self._table.settings.rows_of else "file has a header and no rows"
             counts[f"The {what}; there is nothing to load."] += 1
         sentences = [sentence.replace("{n}", counted(count, "id")) for sentence, count in counts.items()]
         self.understood.notes[:] = [*self._opening_notes, *sentences, *judge.hints(records)]
@@ -91,7 +91,7 @@ class Input:
 
         by_property = self._table.settings.from_id_property is not None
         for batch in self._table.batches(Counter()):
-            yield from judged(batch, self._table.reader, self._columns, by_property=by_property)
+            yield from judged(batch, self._table, self._columns, by_property=by_property)
 
     def close(self) -> None:
         """Remove the private copy of what is no file of the user's."""

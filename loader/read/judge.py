@@ -17,11 +17,11 @@ from loader.read.cells import keep
 from loader.read.columns import Column, Columns
 from loader.read.hints import ColumnHints
 from loader.read.ids import Judged
+from loader.read.opening import OpenTable
 from loader.read.row_kinds import RowKindsOf
 from loader.read.second_header import SecondHeader
-from loader.read.table import Mark, RecordBatch, Table
+from loader.read.table import Mark, RecordBatch
 from loader.read.totals import Totals
-from loader.settings import InputSettings
 
 _MISSING = {
     "MISSING_OBJECT_TYPE": "the object type of the first record is blank; fill it in, or add --from",
@@ -62,9 +62,8 @@ class _Link(NamedTuple):
 class RecordJudge:
     """Judges the batches of one table; `repairs` counts what was repaired, by sentence."""
 
-    def __init__(
-        self, name: str, table: Table, columns: Columns, settings: InputSettings, repairs: Counter[str]
-    ) -> None:
+    def __init__(self, table: OpenTable, columns: Columns, repairs: Counter[str]) -> None:
+        settings = table.settings
         self._table = table
         self._columns = columns
         self._repairs = repairs
@@ -73,7 +72,7 @@ class RecordJudge:
         # A blank cell of HubSpot's own export says something.
         self._ids = [columns.object_id, *(each for each in columns.to if not each.meaning.associated)]
         self._row_kinds_of = [RowKindsOf(columns, to, settings) for to in columns.to]
-        self._second_header = SecondHeader(name, table.header, settings)
+        self._second_header = SecondHeader(table.shown, table.header, settings)
         ends = zip(self._by_property, ([columns.object_id], columns.to), strict=True)
         ids_at = [each.position for is_key, found in ends if not is_key for each in found]
         self._read = frozenset(each.position for each in (columns.object_id, *columns.to, *columns.own.values()))

@@ -4,13 +4,8 @@ Names of folders give columns as Hive and Spark write them: `to_object_type=comp
 """
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from urllib.parse import unquote
-
-from loader.read.cells import show
-from loader.read.table import RecordBatch, Table
 
 ENDINGS = (
     *(".csv", ".tsv", ".txt", ".parquet", ".pq", ".parq"),
@@ -50,42 +45,3 @@ def folder_columns(file_name: str) -> dict[str, str]:
     """
     found = filter(None, map(_COLUMN.fullmatch, PurePath(file_name).parts[:-1]))
     return {each[1]: "" if each[2] == _NULL else unquote(each[2]) for each in found}
-
-
-class InFolders(Table):
-    """A table with the columns of its folders behind its own."""
-
-    def __init__(self, table: Table, columns: Mapping[str, str]) -> None:
-        self._table = table
-        self._names, self._values = list(columns), list(columns.values())
-        self.format = table.format
-        self.encoding = table.encoding
-        self.delimiter = table.delimiter
-        self.sheet = table.sheet
-        self.byte_order_mark = table.byte_order_mark
-        self.header_row = table.header_row
-        self.header = (*table.header, *columns)
-        listed = ", ".join(f"{name} is {show(value)}" for name, value in columns.items())
-        self.notes = [*table.notes, f"From the names of its folders: {listed}."]
-
-    def batches(self, counts: Counter[str]) -> Iterator[RecordBatch]:
-        """Yield the table's records, each with the folders' cells."""
-        for batch in self._table.batches(counts):
-            # A repeated header gets the folders' headers, so that it is still recognised.
-            headers = [
-                place
-                for place, cell in enumerate(batch.columns[0])
-                if cell == self._table.header[0] and tuple(batch.record(place)) == self._table.header
-            ]
-            for name, value in zip(self._names, self._values, strict=True):
-                column = [value] * len(batch.rows)
-                for place in headers:
-                    column[place] = name
-                batch.columns.append(column)
-            yield batch
-
-    def cell_name(self, row: int, column: int) -> str:
-        """Return the cell as its table names it, or the folder's column."""
-        if column < len(self._table.header):
-            return self._table.cell_name(row, column)
-        return f"Row {row}, column {show(self.header[column])} of its folder"

@@ -11,12 +11,12 @@ from typing import BinaryIO
 
 from loader.errors import InputError, UsageError
 from loader.fetch import Fetched, Watch, address, fetch, fetch_rows, is_address, order_note, private_copy, remove_copy
-from loader.read.cells import show_all
+from loader.read.cells import show, show_all
 from loader.read.columns import check_fields
 from loader.read.delimited import Delimited
 from loader.read.faults import reading
 from loader.read.jsonl import JsonLines, QueryRows
-from loader.read.names import InFolders, folder_columns
+from loader.read.names import folder_columns
 from loader.read.packed import BLOCK, Packed, look_into
 from loader.read.paths import expand
 from loader.read.table import RecordBatch, Table
@@ -87,6 +87,8 @@ def _stamp(path: Path) -> tuple[int, int, int]:
 class OpenTable:
     """One table of an input file, opened: its header and its records, whatever they mean.
 
+    The columns that the names of its folders give are behind its own.
+
     `name` is what the user calls it; a table among several in an archive is `archive.zip/table.csv`, and `file` is
     always the file's own name. `shown` is the name as sentences show it. `path` is where its bytes are, `sha256` the
     hash of the file and of the columns that the names of its folders give, or of the rows of a query and its text.
@@ -112,14 +114,16 @@ class OpenTable:
         self.settings = settings
         self._source = source
         self._is_last = is_last
-        by_folders = folder_columns(source.file_name)
+        self._by_folders = folder_columns(source.file_name)
         self.sha256 = source.sha256
-        if bound := by_folders or (settings.rows_of and settings.rows_of.text):
+        if bound := self._by_folders or (settings.rows_of and settings.rows_of.text):
             self.sha256 = hashlib.sha256(f"{source.sha256} {json.dumps(bound)}".encode()).hexdigest()
-        table = _open_table(packed, settings)
-        self.reader = InFolders(table, by_folders) if by_folders else table
-        self.header = self.reader.header
-        self.notes = (*notes, *self.reader.notes)
+        self.reader = _open_table(packed, settings)
+        self.header = (*self.reader.header, *self._by_folders)
+        self.notes = [*notes, *self.reader.notes]
+        if self._by_folders:
+            listed = ", ".join(f"{name} is {show(value)}" for name, value in self._by_folders.items())
+            self.notes.append(f"From the names of its folders: {listed}.")
 
     def batches(self, counts: Counter[str]) -> Iterator[RecordBatch]:
         """Yield the records, as often as wanted; `counts` gets what is odd, by sentences.
@@ -127,9 +131,33 @@ class OpenTable:
         Raises InputError where the file is damaged, or has changed since it was opened.
         """
         self._source.check_unchanged()
-        yield from self.reader.batches(counts)
+        for batch in self.reader.batches(counts):
+            if self._by_folders:
+                self._add_folder_columns(batch)
+            yield batch
         # An archive is hashed once, after the last of its tables; the others' checksums are in it.
         self._source.check_unchanged(to_the_byte=self._is_last)
+
+    def _add_folder_columns(self, batch: RecordBatch) -> None:
+        # A repeated header gets the folders' headers, so that it is still recognised.
+        headers = [
+            place
+            for place, cell in enumerate(batch.columns[0])
+            if cell == self.reader.header[0] and tuple(batch.record(place)) == self.reader.header
+        ]
+        columns: list[list[str]] = []
+        for name, value in self._by_folders.items():
+            column = [value] * len(batch.rows)
+            for place in headers:
+                column[place] = name
+            columns.append(column)
+        batch.columns.extend(columns)
+
+    def cell_name(self, row: int, column: int) -> str:
+        """Return the cell as its reader names it, or the folder's column."""
+        if column < len(self.reader.header):
+            return self.reader.cell_name(row, column)
+        return f"Row {row}, column {show(self.header[column])} of its folder"
 
     def close(self) -> None:
         """Remove the private copy of what is no file of the user's."""

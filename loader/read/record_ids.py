@@ -10,7 +10,8 @@ from loader.read import ids
 from loader.read.cells import keep, trim
 from loader.read.columns import Columns
 from loader.read.ids import Judged
-from loader.read.table import RecordBatch, Table
+from loader.read.opening import OpenTable
+from loader.read.table import RecordBatch
 
 
 class RecordIds(NamedTuple):
@@ -42,7 +43,7 @@ class BadId(NamedTuple):
 
 
 def judged(
-    batch: RecordBatch, table: Table, columns: Columns, *, by_property: bool
+    batch: RecordBatch, table: OpenTable, columns: Columns, *, by_property: bool
 ) -> Iterator[RecordIds | OwnKey | BadId]:
     """Yield the object ids of a batch: the plain ones of each object type at once, the others one by one.
 
