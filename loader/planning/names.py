@@ -1,6 +1,6 @@
 """The names of a whole load resolved at once: what the standard tables know, and what only the portal can tell."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
@@ -56,7 +56,14 @@ async def resolve_names(kinds: Mapping[int, RowKind], portal: GatewayPortal | No
         insist = not all(known_by_table(row_kind, direction, types) for row_kind in group)
         if not await learn(direction, types, portal, insist=insist):
             unchecked.append(direction)
-    verdicts = _verdicts(kinds, directions, types, by)
+
+    def judged() -> dict[int, Verdict]:
+        return {
+            kind: direction if isinstance(direction, Problem) else by(kinds[kind], direction, types)
+            for kind, direction in directions.items()
+        }
+
+    verdicts = judged()
     resolved = [verdict for verdict in verdicts.values() if isinstance(verdict, Resolved)]
     written = {verdict.direction for verdict in resolved}
     # Where rows are written from both ends, types need their names from both.
@@ -66,7 +73,8 @@ async def resolve_names(kinds: Mapping[int, RowKind], portal: GatewayPortal | No
         if back in written and not types.looked_up(back) and not await learn(back, types, portal)
     ]
     await _look_at_other_ends(verdicts, known, types, portal)
-    return Names(_verdicts(kinds, directions, types, by), unchecked, names, types)
+    # What was read of other ends may have named an inverse.
+    return Names(judged(), unchecked, names, types)
 
 
 async def object_types(type_names: AbstractSet[str], portal: GatewayPortal | None) -> ObjectTypes:
@@ -110,18 +118,6 @@ async def _look_at_other_ends(
         if types.complete(directions[kind]) and not types.looked_up(other):
             answer = await portal.labels(other)
             types.learn(other, answer or ())
-
-
-def _verdicts(
-    kinds: Mapping[int, RowKind],
-    directions: Mapping[int, Direction | Problem],
-    types: AssociationTypes,
-    by: Callable[[RowKind, Direction, AssociationTypes], Verdict],
-) -> dict[int, Verdict]:
-    return {
-        kind: direction if isinstance(direction, Problem) else by(kinds[kind], direction, types)
-        for kind, direction in directions.items()
-    }
 
 
 def refuse_options(

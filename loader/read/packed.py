@@ -204,20 +204,16 @@ def _member(packed: Packed, info: zipfile.ZipInfo, *, alone: bool) -> Packed:
 
 
 def _unpacking(packed: Packed) -> IO[bytes] | io.RawIOBase:
-    module = _module(packed)
+    name = {"xz": "lzma"}.get(packed.packing, packed.packing)
+    try:
+        module: Any = importlib.import_module(name)
+    except ImportError as error:  # some builds of Python leave it out
+        raise InputError(f"{packed.name}: this Python has no module {name}; unpack the file.") from error
     if packed.packing == "gzip":
         return module.open(packed.path, "rb")  # type: ignore[no-any-return]  # one of three modules
     if packed.packing == "bz2":
         return _Unpacked(packed.path, module.BZ2Decompressor)
     return _Unpacked(packed.path, lambda: module.LZMADecompressor(memlimit=_XZ_MEMORY))
-
-
-def _module(packed: Packed) -> Any:
-    name = {"xz": "lzma"}.get(packed.packing, packed.packing)
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:  # some builds of Python leave it out
-        raise InputError(f"{packed.name}: this Python has no module {name}; unpack the file.") from error
 
 
 class _Unpacked(io.RawIOBase):

@@ -30,7 +30,7 @@ _TYPE_UNKNOWN = Reason(
     "Use a type id that `association-loader labels FROM TO` lists, or write the label instead.",
     False,
 )
-_LIMIT = Reason(
+LIMIT = Reason(
     "One of the two records already has as many associations of this kind as the HubSpot account allows.",
     "Remove associations of that record, or raise the limit in HubSpot's settings; then load the failures file.",
     False,
@@ -112,7 +112,7 @@ CATEGORIES: dict[str, Reason] = {
     "CONFLICT": _CONFLICT,
     "INVALID_OBJECT_IDS": _RECORD_GONE,
     "ASSOCIATION_LABEL_NOT_FOUND": _LABEL_GONE,
-    "ASSOCIATION_LIMIT_EXCEEDED": _LIMIT,
+    "ASSOCIATION_LIMIT_EXCEEDED": LIMIT,
     "ASSOCIATION_RECORD_NOT_FOUND": _RECORD_GONE,
     "DUPLICATE_ASSOCIATION_ID": _TWICE,
     "FAILED_TO_CREATE_ASSOCIATION": _INTERNAL,
@@ -246,7 +246,6 @@ LIMIT_WORDS = re.compile(
 )
 """How a message says that a record has as many associations as it may; HubSpot's code for it is not documented."""
 
-LIMIT = _LIMIT
 
 OF_THE_LOADER = frozenset({
     "ANSWER_FOR_OTHER_RECORDS", "CERTIFICATE", "CHANGED_SINCE", "CONNECTION", "DAILY_RESERVE", "DNS", "ENDLESS_PAGES",
