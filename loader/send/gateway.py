@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from loader.errors import (
     ApiError,
@@ -30,10 +30,12 @@ from loader.send.api import Request
 from loader.send.auth import OAuthToken, StaticToken, hide_in_error, hide_in_reply, hide_in_text
 from loader.send.clocks import FRESH_SECONDS, Clocks
 from loader.send.limiter import GIVE_UP_SECONDS, Limiter
-from loader.send.outgoing import Draft
 from loader.send.replies import Reply
 from loader.send.waiting import WaitingRequests
 from loader.settings import Settings
+
+if TYPE_CHECKING:  # Commands that send no pairs start without numpy.
+    from loader.send.outgoing import Draft
 
 T = TypeVar("T")
 
@@ -187,7 +189,7 @@ class Gateway:
         request: Request | Callable[[], Request],
         read: Callable[[Reply], T],
         *,
-        draft: Draft | None = None,
+        draft: "Draft | None" = None,
         max_attempts: int | None = None,
         largest: int = 2**20,
     ) -> Delivered[T]:
