@@ -285,7 +285,7 @@ def test_retry_failed_is_proposed_only_where_it_may_help(
 def test_an_unfinished_run_refuses_other_settings_and_says_which(
     change: list[str], said: str, sandbox: Sandbox, run: Run, load: Run, folder: Path, contents: Contents
 ) -> None:
-    """Exit 2, what differs, and the two ways on; no byte of any file is changed, the journal's neither."""
+    """Item 64: exit 2, what differs, and the two ways on; no byte of any file is changed, the journal's neither."""
     (folder / "a.csv").write_text(FIVE)
     load("a.csv", "--limit", "2", "--api-version", "v4")
     before, requests = contents(), sandbox.count()

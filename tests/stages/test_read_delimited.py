@@ -61,12 +61,6 @@ def test_the_delimiter_is_the_one_that_yields_the_headers(tmp_path: Path, delimi
     assert judged(source) == ([(3, "1", "2")], [])
 
 
-def test_a_sep_line_is_obeyed_and_has_no_row(tmp_path: Path) -> None:
-    """Excel's `sep=` line names the delimiter; a spreadsheet does not show it, so the header is row 1."""
-    source = opened(tmp_path, "sep=;\nobject_id;to_object_id\n1;2\n")
-    assert judged(source) == ([(2, "1", "2")], [])
-
-
 def test_the_option_overrides_the_delimiter(tmp_path: Path) -> None:
     """`--delimiter` takes any one character; more than one is a usage error."""
     assert judged(opened(tmp_path, "object_id^to_object_id\n1^2\n", delimiter="^"))[0] == [(2, "1", "2")]
@@ -81,12 +75,6 @@ def test_titles_above_and_blank_rows_between_count(tmp_path: Path) -> None:
     assert judged(source) == ([(5, "1", "2"), (8, "3", "4")], [])
 
 
-def test_line_breaks_within_quotes_are_one_row(tmp_path: Path) -> None:
-    """A record is one row, however many lines it is written on."""
-    source = opened(tmp_path, 'object_id,to_object_id,address\n1,2,"Street 1\r\nTown, X\nLand"\n3,4,x\n')
-    assert judged(source) == ([(2, "1", "2"), (3, "3", "4")], [])
-
-
 def test_an_address_with_a_postcode_is_no_swallowed_record(tmp_path: Path) -> None:
     """A line break before a number and a comma is an ordinary address."""
     text = 'object_id,address,to_object_id\n1,"Street 1\n10115, Berlin",2\n'
@@ -96,8 +84,6 @@ def test_an_address_with_a_postcode_is_no_swallowed_record(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("content", "where"),
     [
-        ('object_id,to_object_id,name\n1,10,ok\n2,20,"Acme\n3,30,Foo\n4,40,Bar\n', "row 3 .line 3"),
-        ('object_id,to_object_id,name\n1,10,"Acme\n2,20,Foo\n3,30,"Bar"\n4,40,x\n', "row 2 .line 2"),
         ('object_id,to_object_id,name\n1,10,"Acme\n2,20,Foo\n3,30,Bar"\n4,40,x\n', "row 2 .line 2"),
         ('object_id,name,to_object_id\n1,"Acme,10\n2,Foo",20\n', "row 2 .line 2"),
         ('object_id,to_object_id,name\n1,10,"5"" pipe""\n2,20,"6"" pipe""\n', "row 2 .line 2"),
@@ -109,18 +95,6 @@ def test_a_quote_that_swallows_rows_refuses_the_file(tmp_path: Path, content: st
     source = opened(tmp_path, content)
     with pytest.raises(InputError, match=where):
         judged(source)
-
-
-def test_text_after_a_closing_quote_rejects_that_row(tmp_path: Path) -> None:
-    """`"10"1` is not read as 101."""
-    source = opened(tmp_path, HEAD + '1,"20"1\n2,3\n"4" ,5\n6,7\n')
-    assert judged(source) == ([(3, "2", "3"), (5, "6", "7")], [(2, "MALFORMED_QUOTES"), (4, "MALFORMED_QUOTES")])
-
-
-def test_inch_marks_within_a_field_are_text(tmp_path: Path) -> None:
-    """A quote that does not open a field is a character like any other."""
-    source = opened(tmp_path, 'object_id,to_object_id,name\n1,2,5" pipe\n3,4,6" pipe\n')
-    assert judged(source) == ([(2, "1", "2"), (3, "3", "4")], [])
 
 
 def test_a_field_above_the_module_limit_is_read(tmp_path: Path) -> None:
@@ -139,26 +113,6 @@ def test_every_record_is_counted_against_the_header(tmp_path: Path) -> None:
     assert message == "Row 2 has 3 fields where the header has 2; correct its delimiters."
 
 
-def test_trailing_delimiters_on_all_lines_are_a_column_without_a_name(tmp_path: Path) -> None:
-    """When header and rows have the same count nothing is in doubt."""
-    assert judged(opened(tmp_path, "object_id,to_object_id,\n1,2,\n")) == ([(2, "1", "2")], [])
-
-
-def test_a_nul_rejects_its_row_alone(tmp_path: Path) -> None:
-    """A NUL character may be damage anywhere in the row; the neighbours are read."""
-    source = opened(tmp_path, "object_id,to_object_id,name\n1,2,a\0b\n3,4,c\n5\0,6,d\n")
-    assert judged(source) == ([(3, "3", "4")], [(2, "NUL_CHARACTER"), (4, "NUL_CHARACTER")])
-
-
-def test_totals_and_repeated_headers_are_rejected_each_with_its_row(tmp_path: Path) -> None:
-    """What is no record is neither sent nor the end of the run."""
-    source = opened(tmp_path, HEAD + "1,2\nobject_id,to_object_id\nTotal,2\n3,4\n")
-    assert judged(source) == (
-        [(2, "1", "2"), (5, "3", "4")],
-        [(3, "REPEATED_HEADER"), (4, "INVALID_RECORD_ID")],
-    )
-
-
 def test_words_for_nothing_are_text(tmp_path: Path) -> None:
     """`NA` is a label like any other, and no id."""
     source = opened(tmp_path, "object_id,to_object_id,label\n1,2,NA\nnan,3,x\n#N/A,3,x\nNULL,3,x\n")
@@ -172,13 +126,10 @@ def test_words_for_nothing_are_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("", "is empty"),
         ("\n\n\n", "I can't tell which columns hold"),
-        ("101,201\n102,202\n", 'which columns hold.*"101", "201"'),
         ("name,city\nx,y\n", 'which columns hold.*--column.*"name", "city"'),
         ("<html><table></table></html>", "web page"),
         ('[{"object_id": 1}]', "JSONL"),
-        ("object_id,to_object_id,object_id\n1,2,3\n", "twice"),
         ("\x1b[2J,x\n1,2\n", r"\\x1b"),
     ],
 )
@@ -187,13 +138,6 @@ def test_a_file_without_the_columns_is_refused_in_words(tmp_path: Path, content:
     with pytest.raises(InputError, match=words) as caught:
         opened(tmp_path, content)
     assert str(caught.value).startswith(str(tmp_path / "a.csv"))
-
-
-def test_a_header_alone_is_said(tmp_path: Path) -> None:
-    """A nightly file without records is no error, but people are told."""
-    source = opened(tmp_path, HEAD)
-    assert judged(source) == ([], [])
-    assert "no rows" in source.understood.notes[0]
 
 
 def test_a_last_row_at_a_spreadsheet_limit_is_said(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import datetime
 import io
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -51,17 +50,6 @@ def xls(tmp_path: Path, cells: Mapping[tuple[int, int], Any]) -> Path:
         sheet.write(row, column, value)
     book.save(str(tmp_path / "a.xls"))
     return tmp_path / "a.xls"
-
-
-def replaced(path: Path, part: str, old: bytes, new: bytes) -> None:
-    """Change one member of a workbook."""
-    with zipfile.ZipFile(path) as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
-    assert old in parts[part]
-    parts[part] = parts[part].replace(old, new)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in parts.items():
-            archive.writestr(name, content)
 
 
 def test_numbers_and_texts_are_ids_while_their_digits_are_there(tmp_path: Path) -> None:
@@ -165,31 +153,6 @@ def test_several_sheets_are_asked_for(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match='no sheet "Third"; the sheets are "Sheet", "Other"'):
         opened(path, sheet="Third")
     assert judged(opened(path, sheet="other")) == ([(2, "3", "4")], [])
-
-
-def test_filtered_rows_are_read_and_said(tmp_path: Path) -> None:
-    """A filter hides rows from people, not from the load."""
-
-    def filtered(_: Any, sheet: Any) -> None:
-        sheet.auto_filter.ref = "A1:B3"
-        sheet.row_dimensions[2].hidden = True
-
-    source = opened(xlsx(tmp_path, [HEAD, (1, 2), (3, 4)], change=filtered))
-    assert judged(source) == ([(2, "1", "2"), (3, "3", "4")], [])
-    assert "has hidden rows" in source.understood.notes[0]
-
-
-def test_a_wrong_dimension_loses_no_rows(tmp_path: Path) -> None:
-    """The sheet's claim about its own size is not believed."""
-    path = xlsx(tmp_path, [HEAD, (1, 2), (3, 4)])
-    replaced(path, "xl/worksheets/sheet1.xml", b'<dimension ref="A1:B3"', b'<dimension ref="A1:A1"')
-    assert judged(opened(path)) == ([(2, "1", "2"), (3, "3", "4")], [])
-
-
-def test_cells_right_of_the_header_reject_their_row(tmp_path: Path) -> None:
-    """A cell without a header may mean that the row has shifted."""
-    source = opened(xlsx(tmp_path, [HEAD, (1, 2, 3), (4, 5)]))
-    assert judged(source) == ([(3, "4", "5")], [(2, "FIELD_COUNT")])
 
 
 @pytest.mark.slow

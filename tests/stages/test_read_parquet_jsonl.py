@@ -116,14 +116,6 @@ def test_an_extension_type_is_read_as_what_it_is_stored_as(tmp_path: Path) -> No
     assert judged(opened(tmp_path / "a.parquet")) == ([], [(2, 0, "LEADING_ZERO")])
 
 
-def test_a_cut_parquet_file_is_refused(tmp_path: Path) -> None:
-    """The end of the file holds its schema; without it nothing can be read."""
-    path = parquet(tmp_path, [1, 2])
-    path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(InputError, match="damaged"):
-        opened(path)
-
-
 def test_packed_parquet_is_read(tmp_path: Path) -> None:
     """`.parquet.gz` goes through a nameless private file."""
     packed = tmp_path / "b.parquet.gz"

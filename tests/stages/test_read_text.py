@@ -57,13 +57,6 @@ def test_one_bad_byte_among_good_ones_leaves_the_file_utf_8(tmp_path: Path) -> N
     ]
 
 
-def test_a_bad_byte_in_an_id_rejects_the_row(tmp_path: Path) -> None:
-    """No id is made of what is left of it."""
-    source = opened(tmp_path, b"object_id,to_object_id,name\n1\x810,2,x\n3,4,x\n")
-    (chunk,) = source.chunks()
-    assert [(no.row, no.reason) for no in chunk.rejects] == [(2, "UNREADABLE_CHARACTERS")]
-
-
 def test_the_option_overrides(tmp_path: Path) -> None:
     """A named encoding is taken at its word, and must fit."""
     source = opened(tmp_path, TEXT.encode("latin-1"), encoding="latin-1")

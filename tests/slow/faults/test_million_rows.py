@@ -62,7 +62,7 @@ def wait_for_puts(world: World, count: int, seconds: float) -> float:
 
 
 def test_many_rows_wait_on_disk_for_a_slow_server(make_world: MakeWorld) -> None:
-    """Under 200 MB at its highest, and no more of it while it waits; nearly done, it goes on with the few left."""
+    """Item 44: under 200 MB at its highest, and no more of it while it waits; nearly done, it goes on."""
     world = make_world(pairs(ROWS), latency="500ms")
     memory = world.folder / "memory"
     began = time.monotonic()
