@@ -49,15 +49,6 @@ def test_of_a_batch_of_which_a_part_fails_only_that_part_does(make_world: MakeWo
     world.check(ending, failed=missing)
 
 
-def test_a_pair_that_spoils_a_whole_batch_fails_alone(make_world: MakeWorld) -> None:
-    """Items 14, 23: HubSpot refuses whatever call holds it; the others get through."""
-    bad = pairs(ROWS)[7]
-    world = batch_world(make_world, faults=[{"fault": "400", "pair": list(bad)}])
-    ending = world.run(*BATCH)
-    assert ending.exit_code == 1, ending.said
-    world.check(ending, failed=[bad])
-
-
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize(("fault", "code"), [("401", 3), ("403", 3), ("429-daily", 5), ("477", 5)])
 def test_what_stops_a_load_stops_one_of_batches(make_world: MakeWorld, fault: str, code: int) -> None:

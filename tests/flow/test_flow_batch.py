@@ -2,7 +2,6 @@
 
 import json
 import random
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -50,23 +49,6 @@ async def test_all_labels_of_a_pair_are_one_input_and_each_request_has_one_direc
         assert labels_of(sandbox, 101, 201) == ["", "Boss", "Manager"]
     assert sorted(len(body["inputs"]) for body in bodies) == [1, 2]
     assert report.exit_code == 0
-
-
-@pytest.mark.slow_after(2)
-@pytest.mark.parametrize("context", ["pair", "observed", "none"])
-async def test_bad_rows_fail_alone_whatever_the_errors_name(context: Any, load_into: Load, folder: Path) -> None:
-    """Both ids, only the bad record, or nothing: three of sixty rows fail, with HubSpot's reason, and no other."""
-    (folder / "a.csv").write_text(rows(60))
-    missing = [{"type": "companies", "id": str(5000 + n)} for n in (7, 31, 32)]
-    async with Sandbox({"missing": missing}, invalid_pairs="each", error_context=context) as sandbox:
-        report = await load_into(sandbox, "a.csv", send=BATCH)
-        assert len(sandbox.portal.pairs()) == 57
-    found = lines_of(folder / "r.csv")
-    failed = [line for line in found if line["status"] == "failed"]
-    assert sorted(line["object_id"] for line in failed) == ["31", "32", "7"]
-    assert {(line["http_status"], line["error_category"]) for line in failed} == {("207", "VALIDATION_ERROR")}
-    assert Counter(line["status"] for line in found) == {"created": 57, "failed": 3}
-    assert report.exit_code == 1
 
 
 async def test_an_id_that_two_records_share_is_not_held_against_the_wrong_one(load_into: Load, folder: Path) -> None:

@@ -28,13 +28,6 @@ COLUMNS = (
 MIXED = "from_id,to_id,note\n101,201,a\n102,202;203;x,b\n101,201,again\n1E+5,204,bad\n,205,blank\n"
 
 
-async def test_results_have_the_contracts_columns_in_its_order(sandbox: Sandbox, load_into: Load, folder: Path) -> None:
-    """A program that reads the results by position keeps working."""
-    (folder / "a.csv").write_text(MIXED)
-    await load_into(sandbox, "a.csv")
-    assert (folder / "r.csv").read_text().splitlines()[0] == COLUMNS
-
-
 async def test_each_row_has_one_line_and_a_list_of_ids_one_for_each_id(
     sandbox: Sandbox, load_into: Load, folder: Path, lines: Lines
 ) -> None:
@@ -169,14 +162,6 @@ async def test_results_are_written_in_the_form_that_the_ending_names(
     assert ",".join(found[0]) == COLUMNS
     assert sorted(line["object_id"] for line in found) == ["", "101", "101", "102", "102", "102", "1E+5"]
     assert set(_modes(folder)) == {"a.csv", path.name, "mixed.journal", "mixed.failures.csv", "mixed.summary.json"}
-
-
-async def test_all_files_are_readable_by_their_owner_only(sandbox: Sandbox, load_into: Load, folder: Path) -> None:
-    """Whatever the umask says."""
-    (folder / "a.csv").write_text(MIXED)
-    await load_into(sandbox, "a.csv")
-    modes = {name: mode for name, mode in _modes(folder).items() if name != "a.csv"}
-    assert modes == dict.fromkeys(("r.csv", "r.journal", "r.failures.csv", "r.summary.json"), 0o600)
 
 
 async def test_blank_cells_of_associated_columns_ask_for_nothing(

@@ -132,21 +132,6 @@ def test_without_any_object_type_the_way_on_is_said(tmp_path: Path, gone: str, f
     assert '"object_id", "to_object_id"' in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "header",
-    [
-        "object_id,Record ID,to_id",
-        "object_id,to_id,toObjectId",
-        "object_id,to_id,label,association_label",
-        "Record ID,to_id,Associated Company IDs",
-    ],
-)
-def test_two_columns_for_one_field_are_a_usage_error(tmp_path: Path, header: str) -> None:
-    """The loader does not choose; `--column` does."""
-    with pytest.raises(UsageError, match="--column"):
-        opened(tmp_path, f"{header}\n1,2,3,4\n")
-
-
 def test_the_column_option_decides_between_two(tmp_path: Path) -> None:
     """The other column is then a column like any other."""
     source = opened(tmp_path, "object_id,Record ID,to_id\n1,2,3\n", columns={"object_id": "record id"})

@@ -14,15 +14,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from loader.errors import RecordError, UsageError
-from loader.journal import AsyncJournal, Journal, RequestCounts
+from loader.journal import AsyncJournal, Journal
 from loader.model import Outcome
 from loader.reasons import REASONS
 from loader.record.csv_text import defused
 from loader.record.failures import ADDED, write_failures
 from loader.record.outputs import Outputs
 from loader.record.results import open_results
-from loader.record.summary import load_figures, summarize, write_summary
-from loader.settings import Rate
+from loader.record.summary import write_summary
 from tests.stages.fake_portal import row_kind
 from tests.stages.staged import Row, chunk, claim, created, failed, link, numbers, reject, stage
 
@@ -158,16 +157,6 @@ def test_a_renamed_file_is_known_by_its_content(journal: Journal, tmp_path: Path
     assert len(written(journal, tmp_path / "s.csv")) == 4
 
 
-def test_a_symbolic_link_is_not_written_through(journal: Journal, tmp_path: Path) -> None:
-    """The link's target keeps its content."""
-    target = tmp_path / "target"
-    target.write_text("mine")
-    (tmp_path / "r.csv").symlink_to(target)
-    with pytest.raises(RecordError):
-        written(journal, tmp_path / "r.csv")
-    assert target.read_text() == "mine"
-
-
 # --- formulas
 
 
@@ -279,34 +268,6 @@ def test_failures_of_many_chunks_are_found_with_their_own_record(tmp_path: Path)
 
 
 # --- summary
-
-
-def test_the_summary_has_every_key_and_its_rows_add_up(journal: Journal, tmp_path: Path) -> None:
-    """The keys are the same, whatever happened."""
-    requests = RequestCounts(sent=30, retried=1, by_status={"201": 29}, sending_seconds=2.0)
-    journal.remember(requests=requests, rate=Rate(100, 10.0))
-    summary = summarize(
-        ("association-loader", "load"),
-        {"inputs": journal.inputs()},
-        load_figures(journal.counts(), journal.facts, journal.reasons(), None),
-        portal_id="42",
-        started_at="s",
-        finished_at="f",
-        seconds=1.23456,
-        exit_code=5,
-        next_command=None,
-    )
-    write_summary(tmp_path / "r.summary.json", summary)
-    found = json.loads((tmp_path / "r.summary.json").read_text())
-    assert " ".join(found) == (
-        "command version portal_id inputs started_at finished_at seconds exit_code rows pairs requests rate "
-        "failures_by_reason next_command"
-    )
-    rows = found["rows"]
-    assert rows == {"total": 5, "created": 2, "replaced": 0, "unchanged": 0, "failed": 1, "rejected": 1, "pending": 1}
-    assert found["inputs"] == [{"path": "a.csv", "sha256": "sha-0", "rows": 5, "without": 0}]
-    assert found["rate"] == {"limit": "100/10", "achieved_per_second": 15.0}
-    assert found["failures_by_reason"] == {"INVALID_RECORD_ID": 1, "VALIDATION_ERROR": 1}
 
 
 def test_a_summary_can_name_any_file(tmp_path: Path) -> None:

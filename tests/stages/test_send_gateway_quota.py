@@ -19,45 +19,6 @@ from tests.stages.scripted_server import OK, Script, Server, answer, calls, in_t
 DAILY = answer(429, {"message": "You have reached your daily limit.", "policyName": "DAILY", "correlationId": "c"})
 
 
-def test_a_spent_day_ends_the_run_and_says_when_to_come_back() -> None:
-    server = Server(in_turn(then=DAILY))
-
-    async def scenario() -> Any:
-        gateway = make(server)
-        gateway.day.time_zone = "US/Eastern"
-        (result,) = await calls(gateway, 1)
-        return result
-
-    result = run(scenario)
-    assert isinstance(result, DailyQuotaSpent)
-    assert str(result) == (
-        "You have reached your daily limit: the quota resets at 2026-11-24 00:00 US/Eastern; run the same command then"
-    )
-    assert (result.exit_code, result.attempts, result.correlation_id) == (5, 1, "c")
-
-
-@pytest.mark.parametrize(("reserve", "sent"), [(Budget(count=40), 60), (Budget(share=0.9), 10), (None, 100)])
-def test_the_daily_reserve_is_left_for_others(reserve: Budget | None, sent: int) -> None:
-    def script(_: Request, __: str, number: int) -> Reply:
-        left = str(100 - number)
-        return answer(200, x_hubspot_ratelimit_daily="100", x_hubspot_ratelimit_daily_remaining=left)
-
-    server = Server(script)
-
-    async def scenario() -> Any:
-        gateway = make(server, daily_reserve=reserve)
-        for _ in range(100):
-            (result,) = await calls(gateway, 1)
-        return result
-
-    result = run(scenario)
-    assert len(server.sent) == sent
-    if reserve is not None:
-        assert isinstance(result, DailyQuotaSpent)
-        assert "--daily-reserve" in result.message
-        assert (result.exit_code, result.attempts) == (5, 0)
-
-
 @pytest.mark.parametrize("named", [True, False])
 def test_the_reserve_is_left_to_the_last_request_however_many_are_under_way(*, named: bool) -> None:
     """Whether answers name what is left, or only the usage endpoint did at the start."""

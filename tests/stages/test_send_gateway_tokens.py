@@ -54,29 +54,11 @@ def many(script: Script, count: int = 30, latency: float = 0.05, **settings: Any
     return run(scenario), server
 
 
-def test_a_token_is_asked_for_once_for_all_workers() -> None:
-    results, server = many(oauth_script())
-    assert all(isinstance(result, Delivered) for result in results)
-    assert server.renewals == 1
-    assert [header for _, path, header in server.sent if path == "/pair"] == ["Bearer token-1"] * 30
-    assert server.sent[0] == (server.times[0], TOKEN_PATH, "")
-
-
 @pytest.mark.parametrize("latency", [0.05, 5.0])
 def test_a_token_that_expires_early_is_renewed_once_and_costs_no_row_an_attempt(latency: float) -> None:
     """Also when some answers to the old token come long after the new one was got."""
     results, server = many(oauth_script(refuse_first=True), latency=latency, rate=Rate(2, 1.0), max_attempts=1)
     assert all(isinstance(result, Delivered) for result in results)
-    assert server.renewals == 2
-
-
-def test_a_second_401_is_fatal() -> None:
-    def script(request: Request, authorization: str, number: int) -> Reply | Exception:
-        return oauth_script()(request, authorization, number) if request.path == TOKEN_PATH else answer(401)
-
-    results, server = many(script, count=1)
-    assert type(results[0]) is Unauthorized
-    assert results[0].attempts == 2
     assert server.renewals == 2
 
 
@@ -93,18 +75,6 @@ def test_two_401s_with_another_failure_between_are_of_two_tokens_and_end_nothing
     results, server = many(script, count=1)
     assert isinstance(results[0], Delivered)
     assert (results[0].attempts, server.renewals) == (4, 3)
-
-
-def test_a_retry_after_a_401_does_not_renew_again() -> None:
-    def script(request: Request, authorization: str, number: int) -> Reply | Exception:
-        if request.path != TOKEN_PATH and number in {4, 5, 6}:
-            return answer(503)
-        return first(request, authorization, number)
-
-    first = oauth_script(refuse_first=True)
-    results, server = many(script, count=1)
-    assert isinstance(results[0], Delivered)
-    assert server.renewals == 2
 
 
 @pytest.mark.parametrize("lives", [20.0, 1.0, 0.05])

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loader.errors import ConnectionFault, PortalMigrating, RateLimited, RecordLocked, ServerFault, TooManyFailures
+from loader.errors import ConnectionFault, PortalMigrating, RateLimited, ServerFault, TooManyFailures
 from loader.model import Outcome, Result
 from loader.send import endings, retry
 from loader.send.failures import SAME_IN_A_ROW, FailureGuard
@@ -77,10 +77,6 @@ def test_a_delay_is_never_less_than_the_server_asked_for() -> None:
     assert retry.delay(ServerFault("", status=503, retry_after=17.0), 1, lowest) == 17
 
 
-def test_a_lock_is_waited_for_two_seconds() -> None:
-    assert retry.delay(RecordLocked("", status=423), 1, lowest) == 2
-
-
 @pytest.mark.parametrize(("strikes", "longest"), [(1, 1), (2, 2), (4, 8), (5, 10), (5000, 10)])
 def test_the_pause_after_429s_grows_to_the_whole_window(strikes: int, longest: float) -> None:
     async def scenario(retry_after: float | None, uniform: retry.Uniform) -> float:
@@ -138,38 +134,6 @@ def test_429s_never_open_the_breaker() -> None:
     breaker = Breaker()
     failing(breaker, 500, 0, 800, rate_limited=True)
     assert not breaker.open
-
-
-def test_an_open_breaker_lets_one_request_a_second_go() -> None:
-    breaker = Breaker()
-    failing(breaker, 30, 0, 30)
-    assert breaker.wait(30) == 0
-    breaker.last_sent = 30
-    assert breaker.wait(30.25) == 0.75
-    assert breaker.wait(31) == 0
-
-
-def test_attempts_do_not_count_while_the_breaker_is_open() -> None:
-    breaker = Breaker()
-    assert breaker.counts(503, 0)
-    failing(breaker, 20, 0, 20)
-    assert not breaker.counts(503, 800)
-    assert not breaker.counts(None, 800)
-
-
-def test_rows_that_answer_500_on_their_own_do_not_pass_for_an_outage_for_ever() -> None:
-    breaker = Breaker()
-    failing(breaker, 21, 0, 20)
-    assert not breaker.counts(500, 129)
-    assert breaker.counts(500, 131)
-
-
-@pytest.mark.parametrize("rate_limited", [True, False])
-def test_a_quarter_of_an_hour_without_a_usable_answer_is_enough(*, rate_limited: bool) -> None:
-    breaker = Breaker()
-    failing(breaker, 300, 0, 899, rate_limited=rate_limited)
-    assert not breaker.given_up(899)
-    assert breaker.given_up(900)
 
 
 def test_few_failures_far_apart_are_not_given_up_on() -> None:

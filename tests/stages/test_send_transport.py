@@ -7,7 +7,6 @@ import ssl
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import cast
 
 import aiohttp
@@ -127,14 +126,6 @@ async def test_a_question_has_no_body_and_a_renewal_no_authorization() -> None:
     assert b"Content-Type" not in server.requests[0]
 
 
-async def test_connections_are_used_again() -> None:
-    server = RawServer(lambda *_: [http(), None])
-    async with server.listening(), sending(server.url) as sender:
-        for _ in range(5):
-            await sender.send(PUT, BEARER)
-    assert (server.connections, len(server.requests)) == (1, 5)
-
-
 async def test_cookies_are_not_kept() -> None:
     server = RawServer(lambda *_: [http(b"{}", "200 OK", "Set-Cookie: a=b"), None])
     async with server.listening(), sending(server.url) as sender:
@@ -146,34 +137,6 @@ async def test_cookies_are_not_kept() -> None:
 async def test_a_transport_is_of_use_only_inside_its_block() -> None:
     with pytest.raises(RuntimeError, match="outside"):
         await Transport("http://127.0.0.1:1", timeout=1, connections=1, user_agent="x").send(PUT, BEARER)
-
-
-async def test_proxies_and_netrc_of_the_environment_are_ignored(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    proxy, server = RawServer(lambda *_: [http()]), RawServer(lambda *_: [http()])
-    netrc = tmp_path / "netrc"
-    netrc.write_text("machine 127.0.0.1 login user password secret\n")
-    netrc.chmod(0o600)
-    async with proxy.listening(), server.listening():
-        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "HTTPS_PROXY"):
-            monkeypatch.setenv(name, proxy.url)
-        monkeypatch.delenv("NO_PROXY", raising=False)
-        monkeypatch.delenv("no_proxy", raising=False)
-        monkeypatch.setenv("NETRC", str(netrc))
-        async with sending(server.url) as sender:
-            await sender.send(Request("GET", "/x"), "")
-    assert (proxy.connections, server.connections) == (0, 1)
-    assert b"Authorization" not in server.requests[0]
-
-
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_a_redirect_is_an_answer_and_never_followed(status: int) -> None:
-    other = RawServer(lambda *_: [http()])
-    async with other.listening():
-        reply = await answered([http(b"", f"{status} Moved", f"Location: {other.url}/x")])
-    assert (reply.status, reply.headers["location"]) == (status, f"{other.url}/x")
-    assert other.connections == 0
 
 
 # --- faults
@@ -221,16 +184,6 @@ async def test_whatever_goes_wrong_on_the_wire_becomes_one_of_our_errors(
 
 
 @pytest.mark.parametrize(
-    "name", ["html", "null", "deep", "long-number", "invalid-utf8", "429", "503", "400", "interim"]
-)
-async def test_an_answer_is_given_back_whatever_it_says(name: str) -> None:
-    async with Sandbox(faults=name) as sandbox, sending(sandbox.url) as sender:
-        reply = await sender.send(PUT, BEARER)
-    assert reply.body
-    assert reply.status == (int(name) if name.isdigit() else 201 if name == "interim" else 200)
-
-
-@pytest.mark.parametrize(
     "parts",
     [
         [b"HTTP/1.1 201 Created\r\nContent-Length: ten\r\n\r\n"],
@@ -262,38 +215,6 @@ async def test_a_body_is_read_up_to_its_cap_and_not_a_byte_further() -> None:
     assert len((await answered([packed], largest=1000)).body) == 1000
     bomb = http(gzip.compress(b"x" * 1001), "200 OK", "Content-Encoding: gzip")
     await fault(answered([bomb], largest=1000), ServerFault, "UNREADABLE_ANSWER")
-
-
-async def test_a_closed_port_is_a_fault_that_passes() -> None:
-    async with RawServer(lambda *_: []).listening() as server:
-        url = server.url
-    async with sending(url) as sender:
-        error = await fault(sender.send(PUT, BEARER), ConnectionFault, "CONNECTION")
-    assert "refused" in error.message.lower() or "Connect call failed" in error.message
-
-
-async def test_a_name_that_cannot_be_found_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def unknown(*_: object, **__: object) -> list[object]:
-        raise OSError(-2, "Name or service not known")
-
-    monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", unknown)
-    monkeypatch.setattr(aiohttp.DefaultResolver, "resolve", unknown)
-    async with sending("https://nowhere.invalid") as sender:
-        await fault(sender.send(PUT, BEARER), ConnectionFault, "DNS")
-
-
-async def test_tls_to_a_port_without_it_is_told_apart() -> None:
-    hello: list[bytes] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        hello.append(await reader.read(9999))
-        writer.write(http(b"", "400 Bad Request"))
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server, sending(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}") as sender:
-        await fault(sender.send(PUT, BEARER), ConnectionFault, "TLS")
-    assert TOKEN.encode() not in hello[0]
 
 
 async def test_a_cancelled_attempt_closes_its_connection() -> None:
