@@ -55,7 +55,7 @@ def run(given: Command) -> int:
             stop=stop,
             agree=agreement(stop, yes=values.get("yes", True)),
             show=lambda event: _print_now(given, notify, event),
-            standard_input=_StandardInput.of(stop),
+            standard_input=cast("BinaryIO", _StandardInput(sys.stdin, stop)) if sys.stdin is not None else None,
             standard_output=getattr(sys.stdout, "buffer", None),
         )
         done = verb(call)
@@ -101,11 +101,6 @@ class _StandardInput:
     def __init__(self, stream: TextIO, stop: Stop) -> None:
         self._stream = stream
         self._stop = stop
-
-    @classmethod
-    def of(cls, stop: Stop) -> BinaryIO | None:
-        """Return the process's standard input, or None where it is closed."""
-        return cast("BinaryIO", cls(sys.stdin, stop)) if sys.stdin is not None else None
 
     def read(self, size: int) -> bytes:
         """Return up to `size` bytes, none at the end."""

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from loader.errors import Refused, UsageError
 from loader.events import CreatedLabel, Labels, ListedType, NewLabel, Note, Notify
@@ -40,15 +39,6 @@ async def run(call: Call) -> Done[CreatedLabel]:
     return Done(result=created, shown=[created])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Definition:
-    """What a label is to be: its text, that from the other end where it differs, and HubSpot's internal name."""
-
-    label: str
-    inverse: str | None
-    name: str
-
-
 async def _created(
     settings: Settings, portal: GatewayPortal, portal_id: str | None, types: tuple[str, str], label: str
 ) -> CreatedLabel:
@@ -63,8 +53,8 @@ async def _created(
         )
     if there:
         return CreatedLabel(label, False, portal_id, listed.names, there)
-    definition = _Definition(label=label, inverse=inverse, name=settings.label_name or internal_name(label))
-    return CreatedLabel(label, True, portal_id, listed.names, await _make(portal, direction, names, definition))
+    made = await _make(portal, direction, names, label, inverse=inverse, name=settings.label_name)
+    return CreatedLabel(label, True, portal_id, listed.names, made)
 
 
 async def make_labels(
@@ -77,8 +67,7 @@ async def make_labels(
     made: dict[AssociationType, AssociationType] = {}
     for number, new in enumerate(new_labels):
         direction = new.object_type, new.to_object_type
-        definition = _Definition(label=new.label, inverse=None, name=internal_name(new.label))
-        types = await _make(portal, direction, ObjectTypes(), definition)
+        types = await _make(portal, direction, ObjectTypes(), new.label)
         notify(Note(f"Created the label {new.label!r} from {new.direction}."))
         ends = types[0], types[-1]
         made.update(
@@ -89,13 +78,21 @@ async def make_labels(
 
 
 async def _make(
-    portal: GatewayPortal, direction: Direction, names: ObjectTypes, definition: _Definition
+    portal: GatewayPortal,
+    direction: Direction,
+    names: ObjectTypes,
+    label: str,
+    *,
+    inverse: str | None = None,
+    name: str | None = None,
 ) -> tuple[ListedType, ...]:
-    """Make a label and return its types, the one of this direction first, as the portal lists them then."""
-    label, inverse = definition.label, definition.inverse
+    """Make a label and return its types, the one of this direction first, as the portal lists them then.
+
+    `inverse` is its text from the other end where that differs, `name` HubSpot's internal name; None: one made of it.
+    """
     refused = None
     try:
-        await portal.create_label(direction, name=definition.name, label=label, inverse_label=inverse)
+        await portal.create_label(direction, name=name or internal_name(label), label=label, inverse_label=inverse)
     except Refused as error:
         refused = error
     for seconds in WAITS if refused is None else WAITS[:1]:

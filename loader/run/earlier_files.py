@@ -5,13 +5,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from loader.errors import JournalError, RecordError, UsageError
-from loader.events import Note, Notify
+from loader.events import Note
 from loader.files import writing
 from loader.journal import Journal, is_journal
 from loader.record.failures import has_mended_files, is_failures_file, is_mended
 from loader.record.outputs import Outputs, is_set_aside, set_aside
 from loader.run.identity import Decision, Earlier
 from loader.run.next_command import load_mended
+from loader.run.session import Session
 from loader.settings import Settings
 from loader.text import counted
 
@@ -28,14 +29,12 @@ def check_failures_name(settings: Settings, outputs: Outputs, earlier: Earlier |
         raise UsageError(f"{path} exists, but no load wrote it: move it away, or give another --failures")
 
 
-def set_earlier_files_aside(
-    settings: Settings, outputs: Outputs, earlier: Earlier | None, decision: Decision, notify: Notify
-) -> None:
+def set_earlier_files_aside(session: Session, outputs: Outputs, earlier: Earlier | None, decision: Decision) -> None:
     """Give an earlier run's files a dated name, and say so where something is left to do with them."""
     mended = _failures_are_mended(outputs)
     files = (outputs.results, outputs.failures, outputs.summary, outputs.journal)
     if earlier is not None and decision is Decision.REPLACE:
-        notify(Note(_abandoned_rows(outputs, earlier), serious=True))
+        session.notify(Note(_abandoned_rows(outputs, earlier), serious=True))
     elif earlier is not None and not earlier.planned and not mended:
         # Nothing was sent and no row has an outcome: the files of that attempt are not worth keeping.
         with writing(outputs.journal):
@@ -44,11 +43,11 @@ def set_earlier_files_aside(
     if any(file.exists() for file in files):
         moved = set_aside(outputs, earlier.started_at if earlier else None)
         if mended:
-            note_kept_failures(settings, outputs, moved[outputs.failures], notify)
+            note_kept_failures(session, outputs, moved[outputs.failures])
         elif mended is None and outputs.failures in moved:
-            notify(Note(f"{outputs.failures} was there before this run and is kept as {moved[outputs.failures]}"))
+            session.note(f"{outputs.failures} was there before this run and is kept as {moved[outputs.failures]}")
         if earlier is None and outputs.summary in moved:
-            notify(Note(f"{outputs.summary} was there before this run and is kept as {moved[outputs.summary]}"))
+            session.note(f"{outputs.summary} was there before this run and is kept as {moved[outputs.summary]}")
 
 
 def _abandoned_rows(outputs: Outputs, earlier: Earlier) -> str:
@@ -92,39 +91,35 @@ def _failures_are_mended(outputs: Outputs) -> bool | None:
     return outputs.failures.exists()
 
 
-def note_kept_failures(settings: Settings, outputs: Outputs, kept: Path, notify: Notify) -> None:
+def note_kept_failures(session: Session, outputs: Outputs, kept: Path) -> None:
     """Say where a failures file is now that the user had changed, and how it is loaded."""
-    following = load_mended(settings, outputs, kept)
+    following = load_mended(session.settings, outputs, kept)
     how = f"; to load your corrections in it: {following}" if following else ""
-    notify(
-        Note(
-            f"{outputs.failures} has been changed since the load wrote it, so it is kept as {kept}{how}",
-            serious=True,
-        )
-    )
+    why = f"{outputs.failures} has been changed since the load wrote it, so it is kept as {kept}{how}"
+    session.notify(Note(why, serious=True))
 
 
 # --- earlier runs that are kept long enough
 
 
-def remove_old_runs(settings: Settings, outputs: Outputs, now: datetime, notify: Notify) -> None:
+def remove_old_runs(session: Session, outputs: Outputs) -> None:
     """Remove the files of set-aside runs of this name that ended longer ago than `--keep` says, and say which.
 
     A journal goes last, so that one that is left by a crash still names what is left. A damaged one is left alone, and
     so is a run whose failures file the user has changed: its corrections may be still to be loaded.
     """
-    if (days := settings.keep) is None:
+    if (days := session.settings.keep) is None:
         return
-    removed = []
+    removed, until = [], session.around.now() - timedelta(days=days)
     for journal in sorted(outputs.journal.parent.iterdir()):
         if is_set_aside(journal, outputs.stem) and is_journal(journal):
-            files = _files_that_may_go(journal, outputs.results.parent, now - timedelta(days=days))
+            files = _files_that_may_go(journal, outputs.results.parent, until)
             for path in files:
                 with writing(path):
                     path.unlink(missing_ok=True)
             removed += [journal.name] * bool(files)
     if removed:
-        notify(Note(f"Deleted the files of runs that ended over {days} days ago: {', '.join(removed)}."))
+        session.note(f"Deleted the files of runs that ended over {days} days ago: {', '.join(removed)}.")
 
 
 def _files_that_may_go(journal: Path, folder: Path, moment: datetime) -> list[Path]:

@@ -168,8 +168,8 @@ class _Load:
                             refused = await self._agreed(portal, journal, account.portal_id)
                         else:
                             refused = await self._make_labels(portal, journal, new_labels)
-                set_earlier_files_aside(self.settings, self.outputs, earlier, decision, self.notify)
-                remove_old_runs(self.settings, self.outputs, self.now(), self.notify)
+                set_earlier_files_aside(self.session, self.outputs, earlier, decision)
+                remove_old_runs(self.session, self.outputs)
                 await asyncio.to_thread(put_in_place, staged, self.outputs.journal)
                 if refused is None:
                     forget_lookups(lookups)
@@ -406,7 +406,7 @@ class _Load:
         journal.remember(**changes, next_command=following)
         failures = write_failures(self.outputs, journal, self.now())
         if failures.kept is not None:
-            note_kept_failures(self.settings, self.outputs, failures.kept, self.notify)
+            note_kept_failures(self.session, self.outputs, failures.kept)
         summary = summarize(
             self.settings.command,
             {"inputs": journal.inputs()},

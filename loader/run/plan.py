@@ -158,7 +158,7 @@ def _with_failures(session: Session, outputs: Outputs, path: Path, event: Planne
         journal.limit(session.settings.send.limit)
         written = write_failures(outputs, journal, session.around.now())
     if written.kept is not None:
-        note_kept_failures(session.settings, outputs, written.kept, session.notify)
+        note_kept_failures(session, outputs, written.kept)
     return replace(event, failures=str(outputs.failures) if written.lines else None)
 
 
