@@ -19,7 +19,7 @@ def expected_seconds(portal: FleetPortal, work: Work | None) -> float:
 
     `work` has the rows of its last run; without, they are estimated by the size of its files.
     """
-    rows = {job["job"]: job["rows"] for job in work.state.get("jobs", ())} if work else {}
+    rows = {job.job: job.rows for job in work.jobs} if work else {}
     return sum(_seconds(job, rows.get(job.name) or _rows_of(job)) for job in portal.jobs)
 
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Literal, Self, TypeAlias
 from uuid import uuid4
 
 import msgspec
@@ -50,12 +50,41 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobState:
+    """How a job stands. `phase` is waiting, bringing, running, copying or ended.
+
+    `rate` is requests per second. `taken_over` counts how often another worker was lost in this run, and `not_provable`
+    the rows that were found done after that: it may have done them. `skipped`: nothing was left to send. `error` is
+    what ended it early, in a sentence, and `warning` the latest that it gave. `resets_at` is when the day's quota that
+    ended it resets (UTC, ISO 8601), None where it was not that.
+    """
+
+    job: str
+    phase: str = "waiting"
+    rows: int = 0
+    done: int = 0
+    failed: int = 0
+    rate: float = 0.0
+    seconds_left: float | None = None
+    taken_over: int = 0
+    not_provable: int = 0
+    skipped: bool = False
+    exit_code: int | None = None
+    error: str = ""
+    warning: str = ""
+    resets_at: str | None = None
+
+
+Jobs: TypeAlias = Mapping[Literal["jobs"], tuple[JobState, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
     """What a heartbeat says: who holds the lease, by number; how many heartbeats it has had; how its jobs stand.
 
-    `state` has the `jobs`, each with the fields of `loader.fleets.work.JobState`; it is empty before the first
-    heartbeat. `ended`: the work is over, and the lease is free. `at` is when the heartbeat was written, by the worker's
-    own clock (UTC, ISO 8601): for people, no decision is made by it.
+    `state` has the `jobs`; it is empty before the first heartbeat. `ended`: the work is over, and the lease is free.
+    `at` is when the heartbeat was written, by the worker's own clock (UTC, ISO 8601): for people, no decision is made
+    by it.
     """
 
     number: int
@@ -63,7 +92,12 @@ class Work:
     at: str = ""
     beats: int = 0
     ended: bool = False
-    state: Mapping[str, Any] = field(default_factory=dict)
+    state: Jobs = field(default_factory=dict)
+
+    @property
+    def jobs(self) -> tuple[JobState, ...]:
+        """How the jobs stand."""
+        return self.state.get("jobs", ())
 
 
 def read_work(folder: SharedFolder) -> Work | None:
@@ -126,7 +160,7 @@ class Lease:
     def __init__(
         self,
         folder: SharedFolder,
-        state: Callable[[], Mapping[str, Any]],
+        state: Callable[[], Jobs],
         look: Callable[[Sequence[str]], LoaderError | None] = lambda _: None,
         *,
         timing: Timing,

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -75,8 +75,8 @@ class FleetRun:
         turn = self._turns[order.profile]
         turn.is_under_way, turn.end = False, end
         now = self._now()
-        state = {"jobs": [asdict(job) for job in end.jobs]}
-        found = state_of(turn.portal, Work(number=0, ended=True, at=timestamp(now), state=state), now)
+        work = Work(number=0, ended=True, at=timestamp(now), state={"jobs": end.jobs})
+        found = state_of(turn.portal, work, now)
         ended = replace(found, exit_code=end.exit_code, error=end.error or found.error)
         self._notify(ended)
         if group_of(ended) not in ("done", "interrupted"):

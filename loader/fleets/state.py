@@ -1,8 +1,6 @@
 """How a portal stands, by the last heartbeat of its worker."""
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from loader.events import Portal
 from loader.fleets.description import FleetPortal
@@ -18,31 +16,31 @@ _DOING = {"bringing": "bringing the files of", "running": "loading", "copying": 
 
 def state_of(portal: FleetPortal, work: Work | None, now: datetime) -> Portal:
     """Return how a portal stands; `work` is None where no worker has begun with it."""
-    jobs: Sequence[Mapping[str, Any]] = work.state.get("jobs", ()) if work else ()
-    at_work = next((job for job in jobs if job["phase"] in _DOING), None)
-    codes = [job["exit_code"] for job in jobs if job["exit_code"] is not None]
+    jobs = work.jobs if work else ()
+    at_work = next((job for job in jobs if job.phase in _DOING), None)
+    codes = [job.exit_code for job in jobs if job.exit_code is not None]
     seconds_ago = (now - datetime.fromisoformat(work.at)).total_seconds() if work and work.at else None
-    until = max((job["resets_at"] for job in jobs if job["resets_at"]), default=None)
+    until = max((job.resets_at for job in jobs if job.resets_at), default=None)
     return Portal(
         profile=portal.profile,
         portal_id=portal.portal_id,
         state=_state(work, seconds_ago, until, now),
         jobs=len(portal.jobs),
-        ended=sum(job["phase"] == "ended" for job in jobs),
-        job=at_work["job"] if at_work else "",
-        doing=_DOING[at_work["phase"]] if at_work else "",
-        rows=sum(job["rows"] for job in jobs),
-        done=sum(job["done"] + job["failed"] for job in jobs),
-        failed=sum(job["failed"] for job in jobs),
-        rate=at_work["rate"] if at_work else 0.0,
-        seconds_left=at_work["seconds_left"] if at_work else None,
+        ended=sum(job.phase == "ended" for job in jobs),
+        job=at_work.job if at_work else "",
+        doing=_DOING[at_work.phase] if at_work else "",
+        rows=sum(job.rows for job in jobs),
+        done=sum(job.done + job.failed for job in jobs),
+        failed=sum(job.failed for job in jobs),
+        rate=at_work.rate if at_work else 0.0,
+        seconds_left=at_work.seconds_left if at_work else None,
         since=work.at if work else None,
         seconds_ago=seconds_ago,
         until=until,
-        taken_over=sum(job["taken_over"] for job in jobs),
-        not_provable=sum(job["not_provable"] for job in jobs),
+        taken_over=sum(job.taken_over for job in jobs),
+        not_provable=sum(job.not_provable for job in jobs),
         exit_code=worst(codes) if codes else None,
-        error=next((f"{job['job']}: {job['error']}" for job in jobs if job["error"]), ""),
+        error=next((f"{job.job}: {job.error}" for job in jobs if job.error), ""),
     )
 
 

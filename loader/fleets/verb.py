@@ -56,15 +56,12 @@ def _turn(fleet: Fleet, portal: FleetPortal) -> Turn:
 
 def _note_removed_jobs(turn: Turn, path: str, notify: Notify) -> None:
     """Say which jobs FLEET.toml does not name any more while their runs are not finished."""
-    jobs = turn.before.state.get("jobs", ()) if turn.before else ()
     named = {job.name for job in turn.portal.jobs}
-    for job in jobs:
-        is_finished = (
-            job["phase"] == "ended" and job["exit_code"] in (0, 1) and job["done"] + job["failed"] >= job["rows"]
-        )
-        if job["job"] not in named and not is_finished:
+    for job in turn.before.jobs if turn.before else ():
+        is_finished = job.phase == "ended" and job.exit_code in (0, 1) and job.done + job.failed >= job.rows
+        if job.job not in named and not is_finished:
             why = f"{path} does not name it any more, so nobody finishes it: name it again, or remove its results"
-            notify(Note(f"{turn.portal.profile}: the run of the job {job['job']} is not finished, and {why}"))
+            notify(Note(f"{turn.portal.profile}: the run of the job {job.job} is not finished, and {why}"))
 
 
 def _status(turns: Mapping[str, Turn], call: Call) -> Done[list[Portal]]:

@@ -12,7 +12,7 @@ import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,7 +33,7 @@ from loader.fetch import is_address
 from loader.files import locked_folder, remove_locked
 from loader.fleets.description import check_job
 from loader.fleets.job_files import JobFiles
-from loader.fleets.lease import Lease, Timing
+from loader.fleets.lease import Jobs, JobState, Lease, Timing
 from loader.fleets.shared import SharedFolder
 from loader.listeners import agreement
 from loader.options.command import Command, command
@@ -71,32 +71,6 @@ class Order:
     folder: str
     typed: tuple[str, ...]
     command_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobState:
-    """How a job stands. `phase` is waiting, bringing, running, copying or ended.
-
-    `rate` is requests per second. `taken_over` counts how often another worker was lost in this run, and `not_provable`
-    the rows that were found done after that: it may have done them. `skipped`: nothing was left to send. `error` is
-    what ended it early, in a sentence, and `warning` the latest that it gave. `resets_at` is when the day's quota that
-    ended it resets (UTC, ISO 8601), None where it was not that.
-    """
-
-    job: str
-    phase: str = "waiting"
-    rows: int = 0
-    done: int = 0
-    failed: int = 0
-    rate: float = 0.0
-    seconds_left: float | None = None
-    taken_over: int = 0
-    not_provable: int = 0
-    skipped: bool = False
-    exit_code: int | None = None
-    error: str = ""
-    warning: str = ""
-    resets_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,8 +176,8 @@ class _Portal:
             error=error,
         )
 
-    def _state(self) -> Mapping[str, Any]:
-        return {"jobs": [asdict(state) for state in self.states]}
+    def _state(self) -> Jobs:
+        return {"jobs": tuple(self.states)}
 
     def _look(self, names: Sequence[str]) -> LoaderError | None:
         reason = self._asked() or (Interrupted(signal.SIGINT) if _stop_file(self.order) in names else None)

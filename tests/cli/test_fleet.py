@@ -25,7 +25,8 @@ from loader.errors import UsageError
 from loader.events import Portal
 from loader.fleets import engine
 from loader.fleets import run as at_work
-from loader.fleets.work import JobState, Order, PortalEnd
+from loader.fleets.lease import JobState
+from loader.fleets.work import Order, PortalEnd
 from loader.run.schema import schema
 from loader.sandbox import ManyPortals, Sandbox, ServerThread
 from loader.show import screen

@@ -78,7 +78,7 @@ def test_a_portals_jobs_are_done_and_then_skipped(sandbox: Sandbox, order: Order
     latest = read_work(portal_folder(order))
     assert latest is not None
     assert latest.ended
-    assert latest.state["jobs"][0]["done"] == ROWS
+    assert latest.jobs[0].done == ROWS
 
     requests = len(sandbox.requests)
     again = work(replace(order, command_id="again"), timing=TIMING)
