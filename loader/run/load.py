@@ -116,64 +116,66 @@ class _Load:
         bound = await asyncio.to_thread(identity, self.settings, self.inputs)
         decision = decide(earlier, bound, self.settings, self.outputs, self.now())
         check_failures_name(self.settings, self.outputs, earlier)
-        if earlier is not None and decision is Decision.RESUME:
-            if earlier.finished and not (self.settings.retry_failed or earlier.to_repeat):
-                return await self._repeat_report(earlier)
-            return await self._go_on(earlier)
-        self.session.choose_api_version(None)
-        bound["api_version"] = self.settings.connection.api_version
-        return await self._begin(bound, earlier, decision)
-
-    async def _go_on(self, earlier: Earlier) -> Report:
+        if decision is not Decision.RESUME:
+            self.session.choose_api_version(None)
+            bound["api_version"] = self.settings.connection.api_version
+        elif earlier and earlier.finished and not (self.settings.retry_failed or earlier.to_repeat):
+            return await self._repeat_report(earlier)
         async with self.session.connected(self.notify) as portal:
-            portal.gateway.day.time_zone = earlier.time_zone  # The first answer may be that the day's quota is spent.
-            account, refused = NO_ACCOUNT, None
-            try:
-                # Before anything is changed: a run is resumed in the portal that it began in.
-                account = await self.session.recognize(portal, bound=earlier.portal_id)
-            except (Fatal, Stopped) as error:
-                refused = error
-            return await self._send(portal, account, refused, resumed=True)
+            if earlier and decision is Decision.RESUME:
+                account, refused = await self._go_on(portal, earlier)
+            else:
+                account, refused = await self._begin(portal, bound, earlier, decision)
+            return await self._send(portal, account, refused, resumed=decision is Decision.RESUME)
+
+    async def _go_on(self, portal: GatewayPortal, earlier: Earlier) -> tuple[Account, LoaderError | None]:
+        """Return whose portal it is, or what stops the run: it is resumed in the portal that it began in."""
+        portal.gateway.day.time_zone = earlier.time_zone  # The first answer may be that the day's quota is spent.
+        try:
+            return await self.session.recognize(portal, bound=earlier.portal_id), None
+        except (Fatal, Stopped) as error:
+            return NO_ACCOUNT, error
 
     # --- a new run
 
-    async def _begin(self, bound: dict[str, Any], earlier: Earlier | None, decision: Decision) -> Report:
-        """Read and plan everything, give the journal its place, and send.
+    async def _begin(
+        self, portal: GatewayPortal, bound: dict[str, Any], earlier: Earlier | None, decision: Decision
+    ) -> tuple[Account, LoaderError | None]:
+        """Read and plan everything, and give the journal its place; return whose portal it is, or what stops the run.
 
         When the portal refuses the token, the journal holds what was read and no plan: the next command makes one.
         """
         staged, mirror = self.outputs.staged, self.settings.send.existing == "mirror"
-        async with self.session.connected(self.notify) as portal:
-            async with InThread(Staging(staged, stopping=self.stop.asked, mirror=mirror)) as staging:
-                lookups = staging.held.keys.lookups_path
-                if self.settings.fresh:
-                    forget_lookups(lookups)
-                await staging.call(read_all, self.inputs, self.notify, self.stop)
-                account, refused, new_labels = await self._plan(portal, staging)
-                facts = {
-                    **self._kept(),
-                    "identity": bound,
-                    "planned": refused is None,
-                    "started_at": self.session.moment(),
-                    # An earlier run's results file is renamed next.
-                    "tables": {"results": OutputTable(name=self.outputs.results.name)},
-                }
-                await staging.call(lambda held: held.journal.remember(**facts))
-                # Where it lies: no file is changed before it is agreed what is taken off.
-                await staging.call(Staging.install, staged)
-                if refused is None and (self.settings.removes or new_labels):
-                    async with AsyncJournal(LoadJournal(staged)) as journal:
-                        await journal.call(Journal.limit, self.settings.send.limit)
-                        if self.settings.removes:
-                            refused = await self._agreed(portal, journal, account.portal_id)
-                        else:
-                            refused = await self._make_labels(portal, journal, new_labels)
-                set_earlier_files_aside(self.session, self.outputs, earlier, decision)
-                remove_old_runs(self.session, self.outputs)
-                await asyncio.to_thread(put_in_place, staged, self.outputs.journal)
-                if refused is None:
-                    forget_lookups(lookups)
-            return await self._send(portal, account, refused, resumed=False)
+        async with InThread(Staging(staged, stopping=self.stop.asked, mirror=mirror)) as staging:
+            lookups = staging.held.keys.lookups_path
+            if self.settings.fresh:
+                forget_lookups(lookups)
+            await staging.call(read_all, self.inputs, self.notify, self.stop)
+            account, refused, new_labels = await self._plan(portal, staging)
+            facts = {
+                **self._kept(),
+                "identity": bound,
+                "planned": refused is None,
+                "started_at": self.session.moment(),
+                # An earlier run's results file is renamed next.
+                "tables": {"results": OutputTable(name=self.outputs.results.name)},
+            }
+            await staging.call(lambda held: held.journal.remember(**facts))
+            # Where it lies: no file is changed before it is agreed what is taken off.
+            await staging.call(Staging.install, staged)
+            if refused is None and (self.settings.removes or new_labels):
+                async with AsyncJournal(LoadJournal(staged)) as journal:
+                    await journal.call(Journal.limit, self.settings.send.limit)
+                    if self.settings.removes:
+                        refused = await self._agreed(portal, journal, account.portal_id)
+                    else:
+                        refused = await self._make_labels(portal, journal, new_labels)
+            set_earlier_files_aside(self.session, self.outputs, earlier, decision)
+            remove_old_runs(self.session, self.outputs)
+            await asyncio.to_thread(put_in_place, staged, self.outputs.journal)
+            if refused is None:
+                forget_lookups(lookups)
+        return account, refused
 
     async def _plan(
         self, portal: GatewayPortal, staging: InThread[Staging]
