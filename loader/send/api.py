@@ -7,8 +7,6 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlencode
 
-import numpy as np
-
 from loader.model import AssociationType, Direction, Numbers, Pair, Pairs
 
 RECORDS_PER_PAGE = 100
@@ -135,6 +133,8 @@ def batch_read(direction: Direction, records: Numbers, begins: Mapping[int, str]
 
 def create(pairs: Pairs, version: str) -> Request:
     """Return the request that sets the types of pairs; HubSpot takes 2,000."""
+    import numpy as np  # noqa: PLC0415 - commands that send no pairs start without it
+
     intents = pairs.intents.tolist()
     forms = {
         each: f'{{"from":{{"id":"%d"}},"to":{{"id":"%d"}},"types":{_specs(pairs.table[each].types)}}}'
