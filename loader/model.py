@@ -392,10 +392,11 @@ class Lot:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Image:
-    """What pairs, by number, were before they were sent: their types, in their own direction.
+    """The before-image of pairs, by number: the types that they had, in their own direction.
 
-    `there` are those that rows ask for and of which nothing is to be sent, as they are so already. `grows`: what pairs
-    have got since they were first looked up is part of `types`, as it would be taken off along with the rest.
+    `there` are the types that rows ask for and that the pairs have already (or, where types are taken off, do not
+    have): the rows of these types are unchanged. `grows`: what pairs have got since they were first looked up is added
+    to `types`, because it would be taken off along with the rest.
     """
 
     numbers: Numbers
@@ -490,8 +491,9 @@ class Result(NamedTuple):
 class Outcome:
     """Pairs with the same result.
 
-    `rows` is how many of their rows have this result; `unchanged` how many others each of them has, which were so
-    before. `beside`: no row names these pairs, which a mirror takes something off; `rows` are their lines.
+    `rows` is how many of their rows have this result; `unchanged` how many rows each of them has besides, whose own
+    type was there before. `beside`: no row names these pairs, which a mirror takes something off; `rows` are their
+    lines.
     """
 
     pair_ids: Numbers

@@ -159,7 +159,7 @@ class AsyncJournal(InThread[SomeJournal]):
         return await self.call(lambda journal: journal.claim_lot(in_row_order=in_row_order))
 
     async def keep(self, images: Sequence[Image], demoted: Sequence[Demotion]) -> dict[int, int]:
-        """Commit what pairs were before they are sent; return by pair how many of its rows are so already.
+        """Commit what pairs were before they are sent; return by pair how many of its rows are unchanged.
 
         Outcomes that were recorded need not be committed for that: they are of other pairs.
         """

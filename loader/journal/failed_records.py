@@ -61,7 +61,7 @@ def _failed(journal: Journal) -> Iterator[PlacedLine]:
         return
     rows, result_keys = joined([rows for rows, _ in found]), np.concatenate([result_keys for _, result_keys in found])
     order = np.lexsort((rows.parts, rows.rows, rows.inputs))
-    order = order[result_keys[order] % 2 == 0]  # The others were so before.
+    order = order[result_keys[order] % 2 == 0]  # The others are unchanged.
     for start in range(0, len(order), PAIRS_AT_ONCE):
         some = order[start : start + PAIRS_AT_ONCE]
         block = shared_lines.of(0, rows.take(some), result_keys[some])

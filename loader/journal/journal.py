@@ -256,7 +256,7 @@ class Journal:
     def keep(self, images: Sequence[Image], demoted: Sequence[Demotion] = ()) -> dict[int, int]:
         """Commit what pairs were before they are sent, unless that is known, and which pairs lose a type to them.
 
-        Return by pair how many of its rows are so still, where any is. To be called before a pair's request leaves, so
+        Return by pair how many of its rows are unchanged, where any is. To be called before a pair's request leaves, so
         that after a crash it is known what was there before.
         """
         with self._commit():
@@ -311,7 +311,7 @@ class Journal:
         """Yield the outcomes that come after a number, those of at least `pairs` pairs at once; or the `failed` ones.
 
         Each with its number, the first and the last of its pairs, its result's number, and how many rows of each pair
-        were so before.
+        are unchanged.
         """
         unsuccessful = "status IN ('failed', 'rejected') AND NOT beside"
         which = f" AND result IN (SELECT id FROM results WHERE {unsuccessful})" if failed else ""
@@ -329,13 +329,13 @@ class Journal:
         if some:
             yield some
 
-    def old_rows(self, pairs: Ids, rows: LotRows) -> Flags:
-        """Tell the rows of pairs, by number, that were so before their pair was first sent, and still then."""
+    def unchanged_rows(self, pairs: Ids, rows: LotRows) -> Flags:
+        """Return which rows of pairs, by number, are unchanged: their own type was there before the pair was sent."""
         with guarded(self.path):
-            return outcomes.old_rows(self._database, self._planned, pairs, rows)
+            return outcomes.unchanged_rows(self._database, self._planned, pairs, rows)
 
     def own_among(self, types: Types, kinds: Small, backward: Flags) -> Flags:
-        """Tell the rows whose own type, seen from the end that their pair is sent from, is among some."""
+        """Return which rows have an own type, as it is called from the own end of their pair, that is among some."""
         return self._planned.own_among(types, kinds, backward)
 
     def counts(self) -> Counts:

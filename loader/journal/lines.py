@@ -109,7 +109,7 @@ class SharedLines:
         return self.of(outcomes[-1][0], *self.rows(outcomes))
 
     def rows(self, outcomes: Outcomes) -> tuple[LotRows, Ids]:
-        """Return the rows of outcomes, and of each twice its result's number, or one more if it was so before."""
+        """Return the rows of outcomes, and of each twice its result's number, one more where the row is unchanged."""
         _, first, last, result, unchanged = np.array(outcomes, np.int64).T
         sizes = last - first + 1
         pairs = expanded(first, sizes)
@@ -118,7 +118,7 @@ class SharedLines:
         if unchanged.any():
             # A pair's only row shares its result, whatever was there.
             beside = np.repeat(unchanged > 0, sizes)[rows.pairs] & ~rows.alone
-            result_keys += beside & self._journal.old_rows(pairs, rows)
+            result_keys += beside & self._journal.unchanged_rows(pairs, rows)
         return rows, result_keys
 
     def of(self, number: int, rows: LotRows, result_keys: Ids) -> LineBlock:
@@ -150,7 +150,7 @@ _RESULTS = f"SELECT id, {', '.join(Result._fields)} FROM results WHERE id IN (SE
 
 
 def _results(journal: Journal, keys: Sequence[int]) -> Mapping[int, dict[str, Any]]:
-    """Return the cells of results, by twice the number of each, and one more for a row that was so before."""
+    """Return the cells of results, by twice the number of each, and one more for an unchanged row."""
     numbers = json.dumps(sorted({key // 2 for key in keys}))
     found = {cells.pop("id"): cells for cells in journal.named(_RESULTS, (numbers,))}
     return {

@@ -59,7 +59,7 @@ NOTHING = 0
 def keep(
     database: sqlite3.Connection, planned: StoredPlan, lots: Lots, images: Sequence[Image], demoted: Sequence[Demotion]
 ) -> dict[int, int]:
-    """Write down what pairs were, where that is not known yet; return how many rows of a pair are so still."""
+    """Write down what pairs were, where that is not known yet; return by pair how many of its rows are unchanged."""
     for each in demoted:
         database.execute(
             "INSERT OR IGNORE INTO demoted (pair, object_type, object_id, to_object_type, to_object_id, single, image)"
@@ -107,7 +107,10 @@ def _together(
     first: int,
     last: int,
 ) -> list[tuple[Ids, int, int]]:
-    """Take known lines out and return them with what is new: what a pair was stays, what is there still changes."""
+    """Take known before-images out of the table and return them together with the new ones.
+
+    What a pair was is never overwritten. What rows ask for and is `there` may be less than at first.
+    """
     first, last = min(first, known[0][0]), max(last, known[-1][1])
     images, theres = spread(known, 2, first, last), spread(known, 3, first, last)
     for kept, pairs, image, there in new:
@@ -121,8 +124,11 @@ def _together(
     ]
 
 
-def old_rows(database: sqlite3.Connection, planned: StoredPlan, pairs: Ids, rows: LotRows) -> Flags:
-    """Tell the rows of pairs, by number, that were so before their pair was first sent, and still then."""
+def unchanged_rows(database: sqlite3.Connection, planned: StoredPlan, pairs: Ids, rows: LotRows) -> Flags:
+    """Return which rows of pairs, by number, are unchanged.
+
+    Their own type was there before their pair was first sent, and still was when it was last looked up.
+    """
     old = np.zeros(len(rows.pairs), np.bool_)
     if not len(pairs):
         return old

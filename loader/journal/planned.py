@@ -78,7 +78,7 @@ class StoredPlan:
         return frozenset(types), frozenset(known[each] for each in types) if known.keys() >= set(types) else None
 
     def own_among(self, types: Types, kinds: Small, backward: Flags) -> Flags:
-        """Tell the rows whose own type, seen from the end that their pair is sent from, is among some."""
+        """Return which rows have an own type, as it is called from the own end of their pair, that is among some."""
         among = np.zeros((2, max(self._own, default=0) + 1), np.bool_)
         for kind, own in self._own.items():
             among[:, kind] = [each in types for each in own]

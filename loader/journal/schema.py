@@ -97,11 +97,11 @@ CREATE TABLE second_readings (object_type TEXT NOT NULL, to_object_type TEXT NOT
 CREATE TABLE exempt (object_type TEXT NOT NULL, record INTEGER NOT NULL, why TEXT NOT NULL,
     PRIMARY KEY (object_type, record, why)) WITHOUT ROWID;
 
--- What pairs, from one number to another, were before they were first sent, never overwritten; `there` is the set of
--- types that rows ask for and that were so already then, and still were when the pairs were last looked up: there, or,
--- where they are to be taken off, not there. Written before the
--- request, also where there was nothing: after a crash in between, our own label must not pass for an old one. The sets
--- of types are few: each is stored once.
+-- The before-images of pairs, from one number to another: what they were before they were first sent, never
+-- overwritten. `there` is the set of types that rows ask for and that the pairs had then (where types are taken off: had
+-- not), and still when they were last looked up: the rows of these types are unchanged. Written before the request, also
+-- where there was nothing: after a crash in between, our own label must not pass for an old one. The sets of types are
+-- few: each is stored once.
 CREATE TABLE images (id INTEGER PRIMARY KEY, types TEXT NOT NULL UNIQUE);
 CREATE TABLE befores (first_pair INTEGER PRIMARY KEY, last_pair INTEGER NOT NULL, image INTEGER NOT NULL,
     there INTEGER NOT NULL);
@@ -124,7 +124,7 @@ CREATE TABLE results (
 -- their order, so that few lines are enough for many.
 CREATE TABLE outcomes (sequence INTEGER PRIMARY KEY, first_pair INTEGER NOT NULL UNIQUE, last_pair INTEGER NOT NULL,
     result INTEGER NOT NULL,
-    unchanged INTEGER NOT NULL);    -- how many of each pair's rows do not share this result: they were so before
+    unchanged INTEGER NOT NULL);    -- how many of each pair's rows do not share this result: they are unchanged
 CREATE TRIGGER one_outcome BEFORE INSERT ON outcomes
 WHEN new.last_pair < new.first_pair OR EXISTS (SELECT 1 FROM (
         SELECT last_pair FROM outcomes WHERE first_pair <= new.last_pair ORDER BY first_pair DESC LIMIT 1

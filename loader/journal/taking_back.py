@@ -114,7 +114,7 @@ def taken_back(journal: Journal, view: str, after: int) -> Iterator[tuple[int, L
     while some := list(islice(found, PAIRS_AT_ONCE)):
         pairs = np.array([undone["pair"] for undone in some], np.int64)
         rows = journal.lots.rows_of(pairs)
-        for index in np.flatnonzero(~journal.old_rows(pairs, rows)).tolist():
+        for index in np.flatnonzero(~journal.unchanged_rows(pairs, rows)).tolist():
             undone = some[rows.pairs[index]]
             line = Line(
                 input=shared_lines.inputs[rows.inputs[index]],

@@ -48,7 +48,7 @@ class LotLedger(Protocol):
     async def keep(self, images: Sequence[Image], demoted: Sequence[Demotion]) -> dict[int, int]:
         """Commit what pairs were before they are sent, and which pairs lose a type to them.
 
-        Return by pair how many rows are so already, where any is.
+        Return by pair how many of its rows are unchanged, where any is.
         """
 
     def record(self, outcomes: Sequence[Outcome]) -> None:
