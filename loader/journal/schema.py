@@ -98,10 +98,10 @@ CREATE TABLE exempt (object_type TEXT NOT NULL, record INTEGER NOT NULL, why TEX
     PRIMARY KEY (object_type, record, why)) WITHOUT ROWID;
 
 -- The before-images of pairs, from one number to another: what they were before they were first sent, never
--- overwritten. `there` is the set of types that rows ask for and that the pairs had then (where types are taken off: had
--- not), and still when they were last looked up: the rows of these types are unchanged. Written before the request, also
--- where there was nothing: after a crash in between, our own label must not pass for an old one. The sets of types are
--- few: each is stored once.
+-- overwritten. `there` is the set of types that rows ask for and that the pairs had then, and still when they were last
+-- looked up (where types are taken off: had not); the rows of these types are unchanged. Written before the request,
+-- also where there was nothing: after a crash in between, our own label must not pass for an old one. The sets of types
+-- are few: each is stored once.
 CREATE TABLE images (id INTEGER PRIMARY KEY, types TEXT NOT NULL UNIQUE);
 CREATE TABLE befores (first_pair INTEGER PRIMARY KEY, last_pair INTEGER NOT NULL, image INTEGER NOT NULL,
     there INTEGER NOT NULL);
