@@ -310,7 +310,6 @@ def test_everything_else_may_change_on_resume(sandbox: Sandbox, load: Run, folde
 def test_an_input_that_was_moved_is_still_the_same_input(
     sandbox: Sandbox, load: Run, folder: Path, lines: Lines
 ) -> None:
-    """What counts is the content."""
     (folder / "a.csv").write_text(FIVE)
     load("a.csv", "--results", "r.csv", "--limit", "2")
     (folder / "a.csv").rename(folder / "b.csv")
@@ -339,7 +338,6 @@ def test_a_token_of_another_portal_does_not_go_on_with_a_run(
 def test_results_that_no_journal_knows_are_not_overwritten(
     sandbox: Sandbox, load: Run, folder: Path, contents: Contents
 ) -> None:
-    """Somebody's file of that name stays as it is."""
     (folder / "a.csv").write_text(FIVE)
     (folder / "a.results.csv").write_text("precious\n")
     before = contents()

@@ -103,7 +103,6 @@ def test_an_unfinished_night_makes_way_for_a_changed_file(
 
 
 def test_an_unfinished_night_of_the_same_file_goes_on(sandbox: Sandbox, load: Run, folder: Path, lines: Lines) -> None:
-    """However long ago it was."""
     (folder / "a.csv").write_text(FIVE)
     load("a.csv", "--limit", "2")
     make_older(folder / "a.journal", 100)

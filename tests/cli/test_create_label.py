@@ -80,7 +80,6 @@ def test_a_paired_label_reads_differently_from_its_two_ends(run: Run, hubspot: R
 def test_a_label_that_cannot_be_made_is_exit_2_in_one_sentence(
     run: Run, hubspot: Run, words: tuple[str, ...], says: str
 ) -> None:
-    """HubSpot's own words are passed on; nothing is made."""
     with hubspot(portal=PORTAL) as sandbox:
         before = labels_of(sandbox)
         done = run("create-label", *words)
@@ -133,7 +132,6 @@ def test_python_makes_labels_too(sandbox: Sandbox) -> None:
 
 
 def test_without_the_option_rows_of_unknown_labels_are_rejected(load: Run, hubspot: Run, folder: Path) -> None:
-    """And nothing is made."""
     (folder / "a.csv").write_text(ROWS)
     with hubspot(portal=PORTAL) as sandbox:
         assert load("a.csv").code == 1

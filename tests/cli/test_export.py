@@ -114,7 +114,6 @@ def test_standard_output_gets_csv_and_nothing_else(run: Run, hubspot: Run, folde
 
 @pytest.mark.slow
 def test_a_reader_of_standard_output_that_goes_away_ends_it(start: Run, hubspot: Run) -> None:
-    """In a sentence, with exit code 5."""
     with hubspot(portal={"labels": LABELS, "records": CONTACTS}) as sandbox:
         fill(sandbox)
         read, write = os.pipe()
@@ -381,7 +380,6 @@ def test_a_part_that_somebody_changed_is_not_gone_on_with(run: Run, hubspot: Run
 def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(
     run: Run, hubspot: Run, folder: Path, number: signal.Signals
 ) -> None:
-    """130 and 143, as every command."""
     records = [{"type": "contacts", "id": str(each)} for each in range(1, 1501)]
     with hubspot(portal={"labels": LABELS, "records": records}, latency="20ms") as sandbox:
         fill(sandbox)
@@ -475,7 +473,6 @@ def test_max_duration_ends_it_for_now(run: Run, hubspot: Run, folder: Path) -> N
 def test_what_cannot_be_exported_is_said_in_a_sentence(
     run: Run, sandbox: Sandbox, folder: Path, words: tuple[str, ...], code: int, says: str
 ) -> None:
-    """No file is made, and no record is read."""
     (folder / "names.csv").write_text("name\nAda\n")
     (folder / "ids.csv").write_text("object_id\n1\n")
     done = run("export", *words)
@@ -515,7 +512,6 @@ def test_faults_on_the_way_lose_nothing(run: Run, hubspot: Run, folder: Path) ->
 
 
 def test_json_tells_progress_and_ends_with_the_summary(run: Run, hubspot: Run) -> None:
-    """One object for each event."""
     with hubspot(portal={"labels": LABELS, "records": CONTACTS}) as sandbox:
         fill(sandbox)
         done = run(*EXPORT, "a.csv", "--json", "--quiet")

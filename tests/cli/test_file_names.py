@@ -92,7 +92,6 @@ def test_a_name_that_is_too_long_is_refused_before_anything_is_written(
 def test_a_name_that_no_file_can_have_is_a_mistake_of_usage(
     words: tuple[str, ...], sandbox: Sandbox, run: Run, folder: Path, contents: Run
 ) -> None:
-    """One sentence, and no file is changed."""
     (folder / "a.csv").write_text("from_id,to_id\n101,201\n")
     before = contents()
     types = ("--from", "contacts", "--to", "companies") if words[1] == "a.csv" else ()

@@ -82,7 +82,6 @@ REFUSED = {
 
 @pytest.mark.parametrize("what", REFUSED)
 def test_a_table_of_another_form_is_refused_with_the_way_on(what: str, plan: Run, folder: Path) -> None:
-    """It is one sentence, and nothing is read."""
     text, expected = REFUSED[what]
     (folder / "a.csv").write_text(text)
     done = plan("a.csv")

@@ -87,7 +87,6 @@ def test_another_format_of_standard_input_is_named(
 
 
 def test_standard_input_that_is_closed_is_said(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exit 2 and a sentence."""
     monkeypatch.setattr(sys, "stdin", None)
     done = run("load", "-", *LOAD)
     assert (done.code, done.err.count("\n")) == (2, 1)

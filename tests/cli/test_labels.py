@@ -130,7 +130,6 @@ def test_dated_versions_have_paths_of_their_own(listed: Run, hubspot: Run, versi
 def test_a_name_that_cannot_be_settled_is_exit_2_in_one_sentence(
     run: Run, hubspot: Run, words: tuple[str, ...], says: str
 ) -> None:
-    """The nearest names are said."""
     with hubspot(portal=PORTAL):
         done = run("labels", *words)
     assert done.code == 2

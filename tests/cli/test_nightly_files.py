@@ -25,7 +25,6 @@ def metric(path: Path, name: str) -> float:
 
 
 def test_a_load_writes_its_figures_for_prometheus(sandbox: Sandbox, load: Run, folder: Path) -> None:
-    """The same as its summary says."""
     (folder / "a.csv").write_text(ROWS)
     load("a.csv", "--metrics-file", "a.prom")
     summary = json.loads((folder / "a.summary.json").read_text())
@@ -41,7 +40,6 @@ def test_a_load_that_never_began_says_so_to_prometheus_too(sandbox: Sandbox, loa
 
 
 def test_a_metrics_file_may_not_be_another_file_of_the_command(sandbox: Sandbox, load: Run, folder: Path) -> None:
-    """Exit 2, and nothing is overwritten."""
     (folder / "a.csv").write_text(ROWS)
     assert load("a.csv", "--metrics-file", "a.csv").code == 2
     assert (folder / "a.csv").read_text() == ROWS
@@ -99,7 +97,6 @@ def test_without_keep_nothing_is_ever_removed(nights: Run, folder: Path) -> None
 
 @pytest.mark.slow
 def test_a_damaged_journal_of_an_earlier_run_is_left_alone(nights: Run, folder: Path) -> None:
-    """It names nothing that could be trusted."""
     nights(days=40)
     nights()
     (journal,) = folder.glob("a.*Z*.journal")

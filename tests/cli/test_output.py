@@ -133,7 +133,6 @@ def test_help_reads_well(command: str, run: Run) -> None:
 
 
 def test_the_command_answers_at_once() -> None:
-    """`--help` and `import loader` load nothing heavy."""
     heavy = "{'pandas', 'numpy', 'aiohttp', 'pyarrow', 'rich', 'asyncio', 'sqlite3'}"
     for program in ("import loader", "import loader.cli; loader.cli.run(['load', '--help'])"):
         check = f"import sys; {program}; print('HEAVY', sorted({heavy} & set(sys.modules)))"

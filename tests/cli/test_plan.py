@@ -66,7 +66,6 @@ def test_without_a_token_no_socket_is_opened_and_what_is_unchecked_is_listed(
 
 
 def test_a_plan_as_json_is_one_object_a_line(plan: Run, sandbox: Sandbox, folder: Path) -> None:
-    """The last one is the plan."""
     (folder / "a.csv").write_text(MIXED)
     done = plan("a.csv", *TYPES, "--json", "--quiet")
     told = json.loads(done.out.splitlines()[-1])

@@ -284,7 +284,6 @@ def test_a_database_that_cannot_be_opened_is_said_without_its_address(
 
 
 def test_without_sqlalchemy_the_extra_is_named(database: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In one sentence, and nobody else needs it."""
     monkeypatch.setitem(__import__("sys").modules, "sqlalchemy", None)
     done = run("plan", "--sql", LINKS, *CONTACTS)
     assert done.code == 2

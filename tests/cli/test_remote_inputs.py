@@ -247,7 +247,6 @@ def test_a_page_of_a_google_sheet_says_which_address_its_table_has(plan: Run) ->
     ids=["404", "403", "503", "web page", "cut short", "silent", "http", "circle", "other kind"],
 )
 def test_what_goes_wrong_is_one_sentence(page: Page, sentence: str, web: Web, plan: Run) -> None:
-    """It says what, where, and how to mend it."""
     with serving(a_csv=Page(body=ROWS)) as plain:
         page.headers = {name: value.format(port=plain.url.rpartition(":")[2]) for name, value in page.headers.items()}
         web.pages["/a.csv"] = page

@@ -50,7 +50,6 @@ def test_output_names_another_place(sandbox: Sandbox, load: Run, run: Run, folde
 
 @pytest.mark.parametrize("name", ["nowhere.csv", "a.csv"])
 def test_without_a_journal_there_is_no_report(name: str, run: Run, folder: Path) -> None:
-    """Exit 2, one sentence, no file."""
     (folder / "a.csv").write_text(ROWS)
     done = run("report", name)
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
@@ -58,7 +57,6 @@ def test_without_a_journal_there_is_no_report(name: str, run: Run, folder: Path)
 
 
 def test_a_damaged_journal_is_a_sentence(sandbox: Sandbox, load: Run, run: Run, folder: Path) -> None:
-    """And no traceback."""
     (folder / "a.csv").write_text(ROWS)
     load("a.csv")
     whole = (folder / "a.journal").read_bytes()

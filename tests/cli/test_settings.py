@@ -114,7 +114,6 @@ def test_the_command_line_wins_then_the_environment_then_the_file(
 
 @pytest.mark.parametrize("option", ["--max-failures", "--daily-reserve"])
 def test_a_share_may_be_nothing_and_all(option: str) -> None:
-    """And no more than all."""
     shares = {"0%": 0, "5%": 0.05, "99.5%": 0.995, "100%": 1, "100.0%": 1}
     for text, share in shares.items():
         assert given_to_load(option, text)[option[2:].replace("-", "_")] == Budget(share=share)

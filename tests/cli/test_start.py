@@ -72,7 +72,6 @@ def test_a_shell_completes_commands_options_choices_and_files(words: str, comple
 
 @pytest.mark.slow
 def test_bash_completes(tmp_path: Path) -> None:
-    """As the page on installing says."""
     script = """
         eval "$(_ASSOCIATION_LOADER_COMPLETE=bash_source association-loader)"
         compopt() { echo names of files; }

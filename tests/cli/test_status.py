@@ -85,7 +85,6 @@ def test_every_way_to_name_a_run_finds_it(sandbox: Sandbox, load: Run, stands: R
 
 
 def test_a_limit_leaves_a_run_unfinished(sandbox: Sandbox, load: Run, stands: Run, folder: Path) -> None:
-    """And the next command has no limit."""
     (folder / "a.csv").write_text(ROWS)
     load("a.csv", "--limit", "1")
     found = stands()
@@ -108,7 +107,6 @@ def test_a_stopped_run_says_what_stopped_it(hubspot: Run, load: Run, status: Run
 def test_going_on_forgets_what_stopped_the_run_before(
     hubspot: Run, load: Run, stands: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only the last command's end counts."""
     (folder / "a.csv").write_text(ROWS)
     with hubspot(portal={"tokens": ["good-token"]}):
         assert load("a.csv").code == 3
@@ -239,7 +237,6 @@ def test_no_journal_is_exit_2(name: str, status: Run, folder: Path) -> None:
 
 
 def test_control_characters_of_a_name_reach_no_terminal(sandbox: Sandbox, load: Run, status: Run, folder: Path) -> None:
-    """They are shown escaped."""
     (folder / "a\x1b[2J.csv").write_text(ROWS)
     load("a\x1b[2J.csv")
     assert "\x1b" not in status().out
@@ -262,7 +259,6 @@ def test_ages_are_said_as_people_say_them(seconds: float, words: str) -> None:
 
 
 def test_the_age_is_that_of_the_last_sign_of_life(sandbox: Sandbox, load: Run, folder: Path) -> None:
-    """By the clock that is handed in."""
     (folder / "a.csv").write_text(ROWS)
     load("a.csv")
     (found,) = verb("a.results.csv", now=datetime(2100, 1, 1, tzinfo=UTC))

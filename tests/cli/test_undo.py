@@ -74,7 +74,6 @@ def test_yes_removes_what_the_run_added_and_nothing_else(
 
 
 def test_the_number_has_to_be_typed(undo: Run, loaded: Sandbox, keyboard: Callable[[str], object]) -> None:
-    """Anything else removes nothing."""
     for wrong in ("yes\n", "\n", "3\n", "12\n", "22\n", "2 or 3\n"):
         keyboard(wrong)
         done = undo("a.results.csv")
@@ -102,7 +101,6 @@ def test_ctrl_c_at_the_question_removes_nothing(loaded: Sandbox, start: Run, unt
 
 
 def test_json_is_one_object_for_each_event_and_the_last_is_the_summary(undo: Run, loaded: Sandbox) -> None:
-    """The plan is one of them."""
     del loaded
     events = [json.loads(line) for line in undo("a.results.csv", "--yes", "--json").out.splitlines()]
     assert events[0]["event"] == "undoplanned"
@@ -161,7 +159,6 @@ def test_a_load_that_works_on_these_results_is_not_undone_under_its_hands(
 def test_what_cannot_be_undone_is_said_in_one_sentence(
     arguments: tuple[str, ...], said: str, undo: Run, loaded: Sandbox, contents: Callable[[], dict[str, str]]
 ) -> None:
-    """And no file is changed."""
     before = contents()
     done = undo(*arguments, "--yes", "--quiet")
     assert done.code in (2, 3)

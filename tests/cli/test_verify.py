@@ -75,7 +75,6 @@ def test_why_a_verification_stopped_is_said_also_where_it_is_to_be_quiet(
 
 
 def test_json_is_one_object_for_each_event_and_the_last_is_the_summary(verify: Run, sandbox: Sandbox) -> None:
-    """And nothing else is on standard output."""
     del sandbox
     events = [json.loads(line) for line in verify("a.csv", "--json").out.splitlines()]
     assert {event["event"] for event in events[:-1]} <= {"reading", "note", "verifying"}
@@ -85,7 +84,6 @@ def test_json_is_one_object_for_each_event_and_the_last_is_the_summary(verify: R
 
 
 def test_a_token_that_is_refused_ends_it_with_exit_3(verify: Run, hubspot: Callable[..., Any], folder: Path) -> None:
-    """Nothing is written."""
     with hubspot(portal={"tokens": ["another"]}):
         done = verify("a.csv", "--quiet")
     assert (done.code, done.out) == (3, "")

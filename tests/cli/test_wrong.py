@@ -34,7 +34,6 @@ def refused(sandbox: Sandbox, run: Run, contents: Contents) -> Callable[..., str
 
 
 def test_a_file_that_is_not_there(refused: Run) -> None:
-    """The name stands in the sentence."""
     assert "nowhere.csv" in refused("nowhere.csv", *TYPES)
 
 
@@ -170,7 +169,6 @@ def test_an_option_that_means_nothing(wrong: list[str], refused: Run, folder: Pa
 
 
 def test_no_input(refused: Run) -> None:
-    """What could be named is said."""
     assert "standard input" in refused(*TYPES)
 
 

@@ -80,7 +80,6 @@ def test_the_official_client_reads_a_records_associations(client: Any) -> None:
 
 
 def test_the_official_client_deletes_a_pair(sandbox: Sandbox, client: Any) -> None:
-    """Every association of the pair is gone."""
     api = client.crm.associations.v4.basic_api
     api.create("contacts", "101", "companies", "201", [DECIDER])
     api.archive("contacts", "101", "companies", "201")
@@ -193,7 +192,6 @@ def test_the_official_client_finds_records_by_a_unique_property(client: Any) -> 
 
 
 def test_the_official_client_lists_schemas(client: Any) -> None:
-    """Each with the names by which a load may call it."""
     (found,) = client.crm.schemas.core_api.get_all().results
     assert (found.object_type_id, found.name, found.fully_qualified_name) == ("2-7", "vehicle", "p62515_vehicle")
     assert (found.labels.singular, found.labels.plural) == ("Car", "Cars")

@@ -25,14 +25,14 @@ Wrong = tuple[int, int, str]
 
 
 class Case(NamedTuple):
-    """A file and what it must give: rows and rejects, or, where `refused` is set, no more than that sentence.
+    """A file, or what makes it, and what it must give: rows and rejects, or, with `refused`, no more than that.
 
     `said` are words that must stand in the notes, `options` those of the load; contacts to companies unless told.
     """
 
     about: str
     file: str
-    content: bytes
+    content: bytes | Callable[[], bytes]
     rows: Sequence[Row] = ()
     rejects: Sequence[Wrong] = ()
     said: str = ""
@@ -54,7 +54,9 @@ def text(about: str, content: str, *found: Any, encoding: str = "utf-8", file: s
     return _case(about, file, content.encode(encoding), found, more)
 
 
-def _case(about: str, file: str, content: bytes, found: Sequence[Any], more: dict[str, Any]) -> Case:
+def _case(
+    about: str, file: str, content: bytes | Callable[[], bytes], found: Sequence[Any], more: dict[str, Any]
+) -> Case:
     said, refused = more.pop("said", ""), more.pop("refused", "")
     rows = [each for each in found if len(each) == 4]
     rejects = [each for each in found if len(each) == 3]
@@ -69,15 +71,19 @@ def sheet(
     **more: Any,
 ) -> Case:
     """Return a case of a workbook whose first sheet has these rows; `change` may do more to book and sheet."""
-    book = openpyxl.Workbook()
-    for row in rows:
-        book.active.append(row)
-    if change is not None:
-        change(book, book.active)
-    buffer = io.BytesIO()
-    book.save(buffer)
-    file = more.pop("file", "a.xlsx")
-    return _case(about, file, more.pop("spoil", bytes)(buffer.getvalue()), found, more)
+    spoil = more.pop("spoil", bytes)
+
+    def made() -> bytes:
+        book = openpyxl.Workbook()
+        for row in rows:
+            book.active.append(row)
+        if change is not None:
+            change(book, book.active)
+        buffer = io.BytesIO()
+        book.save(buffer)
+        return bytes(spoil(buffer.getvalue()))
+
+    return _case(about, more.pop("file", "a.xlsx"), made, found, more)
 
 
 def parquet(about: str, table: Any, *found: Any, **more: Any) -> Case:

@@ -124,7 +124,6 @@ def test_packed_parquet_is_read(tmp_path: Path) -> None:
 
 
 def test_parquet_without_the_columns_is_refused_in_words(tmp_path: Path) -> None:
-    """The columns that are there are named."""
     pq.write_table(pa.table({"name": ["x"]}), tmp_path / "a.parquet")
     with pytest.raises(InputError, match='"name"'):
         opened(tmp_path / "a.parquet")
@@ -201,7 +200,6 @@ def test_a_text_that_begins_like_an_object_is_jsonl_whatever_its_name(tmp_path: 
 
 
 def test_jsonl_without_objects_is_refused(tmp_path: Path) -> None:
-    """The first wrong line is named."""
     with pytest.raises(InputError, match=r"no line with a JSON object.*line 1"):
         opened(jsonl(tmp_path, "object_id,to_object_id", "1,2"))
 

@@ -68,7 +68,6 @@ def test_the_option_overrides(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("encoding", ["klingon", "rot13", "hex"])
 def test_an_encoding_that_is_none_is_a_usage_error(tmp_path: Path, encoding: str) -> None:
-    """Only text encodings are taken."""
     with pytest.raises(UsageError, match="no such text encoding"):
         opened(tmp_path, TEXT.encode(), encoding=encoding)
 

@@ -91,7 +91,6 @@ def _umask() -> int:
 
 
 def test_progress_is_written_every_few_seconds(tmp_path: Path) -> None:
-    """Not at each of the four events a second."""
     path, clock = tmp_path / "a.prom", Time()
     metrics = MetricsFile(path, clock=clock)
     for created in range(3):
@@ -116,7 +115,6 @@ def test_the_last_success_outlives_runs_that_fail(tmp_path: Path) -> None:
 
 
 def test_a_damaged_file_of_ours_is_no_last_success(tmp_path: Path) -> None:
-    """And no reason to fail."""
     path = tmp_path / "a.prom"
     MetricsFile(path).end(0)
     path.write_bytes(path.read_bytes() + b"\xff\xfe")

@@ -46,7 +46,6 @@ def test_a_bucket_is_a_second_until_there_are_too_many() -> None:
 
 
 def test_only_what_changed_is_told() -> None:
-    """A commit is small."""
     pace = Pace()
     pace.add(5, Bucket(requests=1))
     assert set(pace.changes()) == {5}

@@ -48,7 +48,6 @@ def test_the_bar_and_every_figure_fit_the_terminal(width: int) -> None:
 
 
 def test_a_line_of_a_log_says_the_same() -> None:
-    """In one line."""
     line = progress_line(HALF)
     assert "\n" not in line
     for figure in (*FIGURES, "492,049/1,000,000 rows 49%", "time left 1:02:03"):
@@ -65,5 +64,4 @@ def test_a_verification_is_shown_alike() -> None:
 
 
 def test_a_run_of_nothing_has_a_bar_too() -> None:
-    """Zero rows are all rows."""
     assert shown(progress_block(Verifying(0, 0, 0, 0, Rate(100, 10), 0.0)), 80)

@@ -141,7 +141,6 @@ async def test_duplicate_specs_collapse() -> None:
 async def test_a_wrong_type_id_or_record_is_a_400_with_its_context(
     path: str, body: object, context: dict[str, list[str]]
 ) -> None:
-    """The observed bodies."""
     async with Sandbox({"missing": [{"type": "companies", "id": "999"}]}) as sandbox:
         reply = await ask(sandbox, "PUT", path, body)
         assert len(sandbox.portal.associations) == 0
@@ -165,7 +164,6 @@ async def test_a_wrong_type_id_or_record_is_a_400_with_its_context(
     ],
 )
 async def test_a_body_that_is_no_list_of_specs_is_a_400(data: bytes, message: str) -> None:
-    """Nothing is written."""
     async with Sandbox() as sandbox:
         reply = await ask(sandbox, "PUT", PAIR, data=data)
         assert len(sandbox.portal.associations) == 0
@@ -203,7 +201,6 @@ async def test_a_path_that_is_no_endpoint_is_a_404(method: str, path: str) -> No
 
 @pytest.mark.parametrize("prefix", ["/crm/v4/objects", "/crm/objects/2026-03"])
 async def test_the_default_put_adds_the_unlabelled_type_and_answers_both_directions(prefix: str) -> None:
-    """Labels that are there stay."""
     async with Sandbox() as sandbox:
         await ask(sandbox, "PUT", PAIR, [spec(1)])
         reply = await ask(sandbox, "PUT", f"{prefix}/contacts/101/associations/default/companies/201")
@@ -249,7 +246,6 @@ async def test_a_list_goes_on_page_by_page(prefix: str) -> None:
 
 @pytest.mark.parametrize("prefix", ["/crm/v4/objects", "/crm/objects/2026-03"])
 async def test_a_delete_removes_the_pair_and_may_be_repeated(prefix: str) -> None:
-    """204 both times."""
     async with Sandbox() as sandbox:
         await ask(sandbox, "PUT", PAIR, [spec(1)])
         path = f"{prefix}/companies/201/associations/contacts/101"
@@ -453,7 +449,6 @@ async def test_records_are_found_by_id_and_a_batch_has_100_at_most() -> None:
 
 @pytest.mark.parametrize("prefix", ["/crm-object-schemas/v3", "/crm/v3", "/crm-object-schemas/2026-03"])
 async def test_schemas_show_the_custom_objects(prefix: str) -> None:
-    """All, or one by its name."""
     async with Sandbox({"schemas": [{"name": "lender", "associates": ["contacts"]}]}) as sandbox:
         everything = await ask(sandbox, "GET", prefix + "/schemas")
         one = await ask(sandbox, "GET", prefix + "/schemas/p62515_lender")
@@ -497,7 +492,6 @@ async def test_a_rotated_refresh_token_is_refused_the_second_time() -> None:
 
 @pytest.mark.parametrize("left_out", ["grant_type", "client_id", "client_secret", "refresh_token"])
 async def test_a_refresh_without_a_field_is_a_400(left_out: str) -> None:
-    """Every field of the form is needed."""
     form = {"grant_type": "refresh_token", "client_id": "a", "client_secret": "b", "refresh_token": "c"}
     del form[left_out]
     async with Sandbox() as sandbox:

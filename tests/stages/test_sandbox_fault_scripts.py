@@ -36,7 +36,6 @@ def struck(script: Script, arrivals: list[Arrival]) -> list[int]:
     ],
 )
 def test_a_rule_strikes_by_number(when: Mapping[str, Any], numbers: list[int]) -> None:
-    """nth, range, every and times, counted from 1."""
     assert struck([{"fault": 500, **when}], [arrival() for _ in range(6)]) == numbers
 
 
@@ -58,12 +57,10 @@ def test_a_rule_counts_only_the_requests_it_is_about() -> None:
 def test_a_rule_can_be_about_some_requests(
     when: Mapping[str, Any], hit: Mapping[str, Any], miss: Mapping[str, Any]
 ) -> None:
-    """By route, path, pair and connection."""
     assert struck([{"fault": 500, **when}], [arrival(**miss), arrival(**hit)]) == [2]
 
 
 def test_a_rule_can_hold_for_a_time() -> None:
-    """From ``after`` seconds on, for ``for`` seconds."""
     arrivals = [arrival(elapsed=moment) for moment in (0, 9.9, 10, 14.9, 15)]
     assert struck([{"fault": 503, "after": 10, "for": 5}], arrivals) == [3, 4]
 
@@ -84,12 +81,10 @@ def test_shares_are_drawn_from_the_seed() -> None:
 
 
 def test_an_empty_script_has_no_rules() -> None:
-    """The default."""
     assert not Faults(read_script(""), Random("1"))
 
 
 def test_a_script_can_be_a_file(tmp_path: Path) -> None:
-    """A list of rules, or an object that has one."""
     path = tmp_path / "script.json"
     for content in ([{"fault": "reset", "nth": 2}], {"rules": [{"fault": "reset", "nth": 2}]}):
         path.write_text(json.dumps(content), encoding="utf-8")
@@ -98,13 +93,11 @@ def test_a_script_can_be_a_file(tmp_path: Path) -> None:
 
 
 def test_faults_of_their_own_are_not_applied_and_spoiled_answers_are() -> None:
-    """Unless the script says otherwise."""
     rules = read_script([{"fault": 500}, {"fault": "reset-body"}, {"fault": 500, "applied": True}])
     assert [rule.fault.applied for rule in rules] == [False, True, True]
 
 
 def test_every_named_fault_can_be_listed() -> None:
-    """By its name alone or with a share."""
     rules = [rule for name in NAMES for rule in read_script(f"{name}:0.5")]
     assert [(rule.fault.name, rule.share) for rule in rules] == [(name, 0.5) for name in NAMES]
 
@@ -123,13 +116,11 @@ def test_every_named_fault_can_be_listed() -> None:
     ],
 )
 def test_a_script_that_means_nothing_is_refused(script: Script, message: str) -> None:
-    """In one sentence that has the value."""
     with pytest.raises(ValueError, match=message):
         read_script(script)
 
 
 def test_a_file_that_is_no_script_is_refused_by_name(tmp_path: Path) -> None:
-    """The message names the file."""
     path = tmp_path / "script.json"
     path.write_text("{", encoding="utf-8")
     with pytest.raises(ValueError, match=r"script\.json is not a fault script"):

@@ -103,7 +103,6 @@ async def test_a_429_has_the_observed_body(fault: str, policy: str, message: str
 
 @pytest.mark.parametrize("value", ["2", "Mon, 23 Nov 2026 23:59:59 GMT", "-1", "abc", "1e9", "0.5"])
 async def test_a_retry_after_can_say_anything(value: str) -> None:
-    """Seconds, dates and nonsense."""
     async with Sandbox(faults=[{"fault": 429, "retry_after": value}]) as sandbox:
         assert (await put(sandbox)).headers["Retry-After"] == value
 
@@ -116,7 +115,6 @@ async def test_a_477_says_when_to_come_back() -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirect_goes_where_the_script_says(status: int) -> None:
-    """To another host, or to a file."""
     async with Sandbox(faults=[{"fault": status, "location": "file:///etc/passwd"}]) as sandbox:
         reply = await put(sandbox)
     assert (reply.status, reply.headers["Location"]) == (status, "file:///etc/passwd")
@@ -156,7 +154,6 @@ async def test_a_token_can_expire_in_the_middle() -> None:
     ],
 )
 async def test_a_success_can_have_no_answer_in_it(fault: str, status: int, body: bytes) -> None:
-    """Empty, or JSON of another kind."""
     async with Sandbox(faults=fault) as sandbox:
         reply = await put(sandbox)
     assert (reply.status, reply.body) == (status, body)
@@ -179,7 +176,6 @@ async def test_errors_can_come_with_a_success(fault: str, status: int) -> None:
 
 
 async def test_a_batch_can_be_pending() -> None:
-    """Accepted is not done."""
     async with Sandbox(faults="pending") as sandbox:
         assert (await put(sandbox)).json()["status"] == "PENDING"
 
@@ -226,7 +222,6 @@ async def test_json_can_be_cut_in_half() -> None:
 
 
 async def test_a_script_can_give_any_answer() -> None:
-    """Status, headers, body and content type."""
     rule = {"fault": 299, "body": {"a": 1}, "headers": {"X-Odd": "yes"}, "content_type": "text/odd"}
     bytes_rule = {"fault": 200, "body_base64": "AAH/"}
     async with Sandbox(faults=[{**rule, "nth": 1}, bytes_rule]) as sandbox:
@@ -259,7 +254,6 @@ async def test_an_answer_can_be_late() -> None:
 
 @pytest.mark.parametrize("fault", ["reset", "reset-head", "reset-body"])
 async def test_a_reset_is_an_rst(fault: str) -> None:
-    """Before the head, inside it and inside the body."""
     async with Sandbox(faults=fault) as sandbox:
         with pytest.raises(ConnectionResetError):
             await raw_put(sandbox)
@@ -411,7 +405,6 @@ async def test_a_gzip_bomb_unpacks_to_a_thousand_times_its_size() -> None:
 
 
 async def test_a_fault_can_be_about_one_pair_in_a_path_or_in_a_batch() -> None:
-    """The other pairs are not touched."""
     batch = "/crm/v4/associations/contacts/companies/batch/"
     headers = {"Authorization": "Bearer any"}
     rule = {"fault": 500, "pair": ["101", "201"]}
@@ -430,7 +423,6 @@ async def test_a_fault_can_be_about_one_pair_in_a_path_or_in_a_batch() -> None:
 
 @pytest.mark.slow
 async def test_faults_of_a_seed_repeat_themselves() -> None:
-    """The same seed strikes the same requests."""
 
     async def run(seed: int) -> list[str | None]:
         async with Sandbox(faults="500:0.3", seed=seed) as sandbox:

@@ -72,7 +72,6 @@ def test_the_day_ends_at_midnight_of_the_portals_time_zone() -> None:
 
 
 def test_the_headers_say_what_is_left() -> None:
-    """Names and units as HubSpot documents them."""
     subject = limits("3/10", daily=1000)
     subject.admit(0, NOON)
     assert subject.headers(0) == {
@@ -87,13 +86,11 @@ def test_the_headers_say_what_is_left() -> None:
 
 
 def test_a_limit_that_is_off_has_no_headers() -> None:
-    """Their absence is no error."""
     assert limits("off").headers(0) == {}
 
 
 @pytest.mark.parametrize("text", ["", "100", "0/10", "10/0", "a/b", "-1/10", "10/inf", "10/nan"])
 def test_a_rate_that_means_nothing_is_refused(text: str) -> None:
-    """In one sentence that has the value."""
     with pytest.raises(ValueError, match="is not requests/seconds"):
         Rate.parse(text)
 
@@ -109,6 +106,5 @@ def test_a_latency_is_a_time_or_a_span(text: str, least: float, most: float) -> 
 
 @pytest.mark.parametrize("text", ["", "80", "fast", "-5ms", "150ms-50ms", "nanms"])
 def test_a_latency_that_means_nothing_is_refused(text: str) -> None:
-    """In one sentence that has the value."""
     with pytest.raises(ValueError, match="the latency"):
         Latency.parse(text)

@@ -128,7 +128,6 @@ def test_the_same_id_in_two_object_types_is_two_records() -> None:
 
 
 def test_deleting_a_label_takes_it_off_every_pair() -> None:
-    """The pairs stay, without the label."""
     portal = Portal(labels=LABELS)
     write(portal, 101, 201, DECIDER)
     portal.delete_label(("USER_DEFINED", 37))
@@ -152,7 +151,6 @@ def test_an_id_of_another_direction_names_both_records_as_invalid() -> None:
 
 @pytest.mark.parametrize("name", ["0-1", "contact", "contacts", "CONTACT", "Contacts"])
 def test_an_object_type_has_many_names(name: str) -> None:
-    """Ids, singular, plural, any case."""
     assert Portal().resolve(name).object_type_id == "0-1"
 
 
@@ -177,7 +175,6 @@ def test_a_custom_object_has_an_unlabelled_type_to_its_associates() -> None:
 
 
 def test_a_portal_file_says_everything(tmp_path: Path) -> None:
-    """What the module documents can be loaded."""
     path = tmp_path / "portal.json"
     setup = {
         "portal_id": 7,
@@ -229,14 +226,12 @@ def test_a_reset_goes_back_to_the_file() -> None:
     ],
 )
 def test_a_setup_that_means_nothing_is_refused_in_one_sentence(setup: dict[str, object], message: str) -> None:
-    """A typing mistake in a portal file is named."""
     with pytest.raises(ValueError, match=message):
         Portal(**setup)
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", '{"labels": [{}]}'])
 def test_a_file_that_is_no_portal_is_refused_by_name(tmp_path: Path, text: str) -> None:
-    """The message names the file."""
     path = tmp_path / "portal.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=r"portal\.json is not a portal file"):

@@ -63,7 +63,6 @@ async def test_the_rate_is_enforced_and_its_429_has_the_observed_body() -> None:
 
 
 async def test_the_daily_limit_is_enforced_and_says_so() -> None:
-    """policyName DAILY."""
     async with Sandbox(daily=1) as sandbox, session(sandbox) as client:
         async with client.put(PAIR, json=SPECS) as answer:
             assert answer.status == 201
@@ -100,7 +99,6 @@ async def test_the_window_is_counted_at_arrival_and_not_at_the_answer() -> None:
 
 
 async def test_an_answer_takes_its_latency() -> None:
-    """No answer before its time."""
     async with Sandbox(latency="20ms-40ms") as sandbox, session(sandbox) as client:
         start = time.monotonic()
         async with client.put(PAIR, json=SPECS) as answer:
@@ -125,7 +123,6 @@ async def test_requests_are_remembered_without_the_bodies() -> None:
 
 
 async def test_bodies_of_writes_are_kept_on_request() -> None:
-    """Not those of GET."""
     async with Sandbox(record_bodies=True) as sandbox, session(sandbox) as client:
         async with client.put(PAIR, json=SPECS):
             pass
@@ -135,7 +132,6 @@ async def test_bodies_of_writes_are_kept_on_request() -> None:
 
 
 async def test_a_long_run_can_leave_out_the_requests_and_still_count() -> None:
-    """Memory stays flat."""
     async with Sandbox(record_requests=False) as sandbox, session(sandbox) as client:
         async with client.put(PAIR, json=SPECS):
             pass
@@ -194,7 +190,6 @@ async def test_a_whole_batch_of_2000_long_ids_fits() -> None:
     ],
 )
 def test_settings_that_mean_nothing_are_refused_at_once(settings: dict[str, Any], message: str) -> None:
-    """Before anything listens."""
     with pytest.raises(ValueError, match=message):
         Sandbox(**settings)
 
@@ -252,7 +247,6 @@ def test_a_sandbox_can_run_in_a_thread() -> None:
 
 
 def test_a_thread_that_cannot_listen_says_so() -> None:
-    """The error comes to whoever started it."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         thread = SandboxThread(port=taken.getsockname()[1])
         with pytest.raises(OSError, match="in use"), thread:
@@ -285,7 +279,6 @@ def test_the_command_listens_says_where_and_ends_cleanly(tmp_path: Path) -> None
 
 
 def test_a_port_in_use_is_one_sentence() -> None:
-    """With the port in it."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(OSError, match=f"the port {port} of 127.0.0.1 is in use"):
@@ -294,6 +287,5 @@ def test_a_port_in_use_is_one_sentence() -> None:
 
 @pytest.mark.parametrize("daily", ["many", 0, -1])
 def test_a_daily_limit_that_means_nothing_is_refused(daily: int | str) -> None:
-    """Neither a number nor off."""
     with pytest.raises(ValueError, match="the daily limit"):
         serve(port=0, daily=daily)

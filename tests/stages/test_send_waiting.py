@@ -64,6 +64,5 @@ def test_a_slow_answer_is_named_after_five_seconds(latency: float, said: str) ->
 
 
 def test_the_next_answer_ends_it() -> None:
-    """Whatever the answer says."""
     server = Server(in_turn(*[REFUSED] * 3, then=Reply(400, {}, b"{}")))
     assert sentences(server, [60]) == [""]

@@ -144,7 +144,6 @@ async def test_a_question_that_is_refused_altogether_is_the_commands_fault(total
 
 
 async def test_after_an_answer_refusals_are_about_their_values() -> None:
-    """However many there are."""
     portal = Portal({"a": "1"}, odd=["x", "y", "z"])
     inquiry = Inquiry(portal, KEY, 4)
     assert await inquiry.ask(["a"]) == {"a": FoundRecord("1", "", "")}

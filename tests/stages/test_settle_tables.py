@@ -60,7 +60,6 @@ def test_a_name_that_two_custom_objects_share_is_never_guessed() -> None:
 
 
 def test_a_misspelt_name_has_near_ones() -> None:
-    """`contcts` is near `contacts`."""
     assert ObjectTypes().find("contcts") is None
     assert "contacts" in ObjectTypes().nearest("contcts")
 

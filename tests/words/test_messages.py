@@ -117,7 +117,6 @@ def _unplain(message: Message) -> Iterator[str]:
     ],
 )
 def test_what_is_not_plain_is_found(text: str, numbers: tuple[str, ...], found: int) -> None:
-    """Words, plurals and stray marks."""
     assert len(list(_unplain(Message("a.py", 1, text, numbers)))) == found
 
 
