@@ -34,11 +34,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:  # Commands that read no rows start without numpy.
     import numpy as np
     import numpy.typing as npt
+
+    from loader.columns import Ids
 
 FIELDS = (
     "object_type",
@@ -85,8 +87,8 @@ class Rows:
     """The row of the spreadsheet that its record is in."""
     parts: npt.NDArray[np.int32]
     """Counts the rows of one record from 0."""
-    object_ids: npt.NDArray[np.int64] | list[str]
-    to_object_ids: npt.NDArray[np.int64] | list[str]
+    object_ids: Ids | list[str]
+    to_object_ids: Ids | list[str]
     kinds: npt.NDArray[np.int32]
     """For each row an index into `row_kinds`."""
     row_kinds: tuple[RowKind, ...]
@@ -260,10 +262,6 @@ Singles = Mapping[Direction, Mapping[AssociationType, str]]
 """By direction, the types of which a record can have only one, each with the end (`from` or `to`) of that record."""
 
 
-Numbers: TypeAlias = "npt.NDArray[np.int64]"
-"""Record ids, or the numbers by which the journal knows pairs: both are below 2**63."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
     """What a request is to give a pair and what is known of that pair, as `Pair` has it: many pairs share one."""
@@ -285,9 +283,9 @@ class Pairs:
     """
 
     direction: Direction
-    numbers: Numbers
-    from_ids: Numbers
-    to_ids: Numbers
+    numbers: Ids
+    from_ids: Ids
+    to_ids: Ids
     rows: npt.NDArray[np.int32]
     intents: npt.NDArray[np.int32]
     table: tuple[Intent, ...]
@@ -399,7 +397,7 @@ class Image:
     to `types`, because it would be taken off along with the rest.
     """
 
-    numbers: Numbers
+    numbers: Ids
     types: Types
     there: Types
     grows: bool = False
@@ -496,7 +494,7 @@ class Outcome:
     lines.
     """
 
-    pair_ids: Numbers
+    pair_ids: Ids
     result: Result
     rows: int
     unchanged: int = 0

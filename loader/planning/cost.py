@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from loader.columns import Ids
 from loader.errors import ApiError, RecordMerged, Retryable
 from loader.events import Cost, Losing, MergedRecord, Note, Notify, Planned, SoFar, Waiting
 from loader.journal import AsyncJournal
-from loader.model import Lot, Numbers, Pairs, Types
+from loader.model import Lot, Pairs, Types
 from loader.send.batch import PAIRS_PER_CREATE
 from loader.send.endings import no_answer
 from loader.send.judging import Case, Judge, cases, renamed
@@ -147,7 +148,7 @@ def _seen_from_the_other_end(
     return clear, lot.other.take(unclear)
 
 
-def _unread(reading: Reading, records: Numbers) -> list[ApiError]:
+def _unread(reading: Reading, records: Ids) -> list[ApiError]:
     """Return why pairs are unread, an error for each; raises Unreachable when no record could be read at all."""
     unread = [reading.unreadable[each] for each in records.tolist() if each in reading.unreadable]
     if len(unread) == len(records) > 0 and isinstance(unread[0], Retryable):

@@ -4,10 +4,13 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlencode
 
-from loader.model import AssociationType, Direction, Numbers, Pair, Pairs
+from loader.model import AssociationType, Direction, Pair, Pairs
+
+if TYPE_CHECKING:  # Commands that send no pairs start without numpy.
+    from loader.columns import Ids
 
 RECORDS_PER_PAGE = 100
 """In a page of a list of records (guide "CRM objects"; more are refused)."""
@@ -119,7 +122,7 @@ def create_label(direction: Direction, *, name: str, label: str, inverse_label: 
     return Request("POST", f"{_between(direction, version)}/labels", json.dumps(body).encode("ascii"))
 
 
-def batch_read(direction: Direction, records: Numbers, begins: Mapping[int, str], version: str) -> Request:
+def batch_read(direction: Direction, records: "Ids", begins: Mapping[int, str], version: str) -> Request:
     """Return the request for what records are associated with; HubSpot takes 1,000 (guide "Associations v4").
 
     `begins` says of some where the page begins that is to be read; blank, and of the others, it is the first.
@@ -144,7 +147,7 @@ def create(pairs: Pairs, version: str) -> Request:
     return _batch(pairs.direction, "create", [forms[each] for each in intents], version, _checked(ids))
 
 
-def _checked(ids: Numbers) -> list[int]:
+def _checked(ids: "Ids") -> list[int]:
     if len(ids) and ids.min() < 1:
         raise ValueError("not a record id: it is below 1")
     found: list[int] = ids.tolist()

@@ -9,8 +9,9 @@ import numpy as np
 from msgspec import DecodeError, Meta, Struct, ValidationError
 from msgspec.json import Decoder
 
+from loader.columns import Ids
 from loader.errors import RecordMerged, Refused, ServerFault
-from loader.model import Numbers, Pair, Pairs
+from loader.model import Pair, Pairs
 from loader.send import replies
 from loader.send.api import LARGEST_ID
 from loader.send.refusals import PairsByRecord
@@ -98,7 +99,7 @@ class CreatedPairs(NamedTuple):
 
     created: list[tuple[tuple[str, ...], Pairs]]
     refused: list[tuple[Pair, Refused]]
-    unmentioned: Numbers
+    unmentioned: Ids
     unexplained: Refused | None
     complete: bool = True
     others: bool = False
@@ -165,7 +166,7 @@ def _created_one_by_one(reply: Reply, sent: Pairs) -> CreatedPairs:
     return CreatedPairs(by_labels, why, _numbers(silent), unexplained, answer.status == COMPLETE, bool(others))
 
 
-def _numbers(pairs: Sequence[Pair]) -> Numbers:
+def _numbers(pairs: Sequence[Pair]) -> Ids:
     return np.array([pair.pair_id for pair in pairs], np.int64)
 
 

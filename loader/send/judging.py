@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from loader.columns import distinct
+from loader.columns import Small, distinct
 from loader.model import NO_TYPES, WHOLE_PAIR, AssociationType, Direction, Pair, Pairs, Types
 
 
@@ -159,9 +159,6 @@ class Mirroring:
         return Judgement(was, planned - before, tuple(sorted(labels)))
 
 
-Places = npt.NDArray[np.int32]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Case:
     """Pairs, by their places, of which one judgement holds: a million pairs have few.
@@ -175,7 +172,7 @@ class Case:
     judgement: Judgement | None
 
 
-def cases(pairs: Pairs, held: Places, types: Sequence[Types], judge: Judge) -> list[Case]:
+def cases(pairs: Pairs, held: Small, types: Sequence[Types], judge: Judge) -> list[Case]:
     """Judge pairs by what each has, by index into `types`: once for those that want, had and have the same."""
     return [
         Case(places=places, pair=(pair := pairs.at(places[0])), now=now, judgement=judge(pair, now))
@@ -183,7 +180,7 @@ def cases(pairs: Pairs, held: Places, types: Sequence[Types], judge: Judge) -> l
     ]
 
 
-def same_types(pairs: Pairs, held: Places, types: Sequence[Types]) -> list[tuple[npt.NDArray[np.intp], Types]]:
+def same_types(pairs: Pairs, held: Small, types: Sequence[Types]) -> list[tuple[npt.NDArray[np.intp], Types]]:
     """Return the places of pairs that want, had and have the same, with what they have, in the order of the pairs."""
     keys = pairs.intents.astype(np.int64) * len(types) + held
     found = [(np.flatnonzero(keys == key), types[key % len(types)]) for key in distinct(keys).tolist()]

@@ -12,12 +12,12 @@ from typing import Annotated, Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 from msgspec import DecodeError, Meta, Raw, Struct, ValidationError
 from msgspec.json import Decoder
 
+from loader.columns import Flags, Ids, Small
 from loader.errors import ApiError, Refused
-from loader.model import NO_TYPES, AssociationType, Numbers, Types
+from loader.model import NO_TYPES, AssociationType, Types
 from loader.send.api import LARGEST_ID, is_category, is_type_id
 from loader.send.batch_replies import COMPLETE, decoded, item_error, not_complete, unreadable_batch
 from loader.send.refusals import records_refused
@@ -47,15 +47,15 @@ class Links:
     Two records may be in it twice, with other types; what they have is all of them.
     """
 
-    records: Numbers
-    others: Numbers
-    types: npt.NDArray[np.int32]
+    records: Ids
+    others: Ids
+    types: Small
     sets: tuple[Types, ...]
 
     def __len__(self) -> int:
         return len(self.records)
 
-    def take(self, which: npt.NDArray[np.bool_]) -> "Links":
+    def take(self, which: Flags) -> "Links":
         """Return some of the associations."""
         return replace(self, records=self.records[which], others=self.others[which], types=self.types[which])
 
@@ -101,7 +101,7 @@ def joined(parts: Sequence[Links]) -> Links:
     )
 
 
-def associated(reply: Reply, requested: Numbers) -> Page:
+def associated(reply: Reply, requested: Ids) -> Page:
     """Read a batch read's answer (200 or 207) about the records asked for; ids are text or numbers in it.
 
     A record without associations is left out, or named in `errors` with the subcategory NO_ASSOCIATIONS_FOUND: neither
@@ -154,7 +154,7 @@ _RECORD, _TARGETS = attrgetter("from_.id"), attrgetter("to")
 _OTHER, _ITS_TYPES = attrgetter("to_object_id"), attrgetter("association_types")
 
 
-def _plain(reply: Reply, requested: Numbers) -> Page | None:
+def _plain(reply: Reply, requested: Ids) -> Page | None:
     """Return what an answer says if it is plain, else None: about records asked for, each once, and no error."""
     try:
         answer = _PLAIN.decode(reply.body)

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from loader.columns import Flags
+from loader.columns import Flags, Ids
 from loader.errors import ApiError, RecordMerged, ServerFault
 from loader.model import (
     AssociationType,
@@ -19,7 +19,6 @@ from loader.model import (
     Image,
     Intent,
     Lot,
-    Numbers,
     Outcome,
     Pair,
     Pairs,
@@ -106,8 +105,8 @@ class Lookup:
     def _without_complete(
         self,
         pairs: Pairs,
-        records: Numbers,
-        others: Numbers,
+        records: Ids,
+        others: Ids,
         reading: Reading,
         inverse: Mapping[AssociationType, AssociationType] | None,
     ) -> PreparedPairs:
@@ -222,7 +221,7 @@ class Lookup:
             ]
         return found
 
-    def _fail_unreadable(self, pairs: Pairs, records: Numbers, reading: Reading, left: np.ndarray) -> None:
+    def _fail_unreadable(self, pairs: Pairs, records: Ids, reading: Reading, left: np.ndarray) -> None:
         """Record the pairs whose records could not be read as failed, and strike them off those that are left."""
         for record, error in reading.unreadable.items():
             mask = records == record

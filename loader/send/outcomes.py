@@ -4,9 +4,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 import numpy as np
 
-from loader.columns import distinct
+from loader.columns import Ids, distinct
 from loader.errors import ApiError
-from loader.model import Numbers, Outcome, Pair, Pairs, Result
+from loader.model import Outcome, Pair, Pairs, Result
 
 Record = Callable[[Sequence[Outcome]], None]
 """Takes outcomes over: all that there are, each once. May raise Stopped to end the run."""
@@ -57,7 +57,7 @@ def outcomes(pairs: Pairs, result: Result) -> list[Outcome]:
     ]
 
 
-def numbers_of(pairs: Iterable[Pair]) -> Numbers:
+def numbers_of(pairs: Iterable[Pair]) -> Ids:
     """Return the numbers of pairs."""
     return np.array([pair.pair_id for pair in pairs], np.int64)
 

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from loader.model import Direction, Numbers, Outcome, Pair, Pairs, concatenate
+from loader.columns import Flags, Ids
+from loader.model import Direction, Outcome, Pair, Pairs, concatenate
 from loader.send.clocks import NEVER, Moment
 
 
@@ -31,7 +32,7 @@ class PreparedPairs:
     def __len__(self) -> int:
         return len(self.to_send)
 
-    def take(self, which: slice | npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> "PreparedPairs":
+    def take(self, which: slice | Flags | npt.NDArray[np.intp]) -> "PreparedPairs":
         """Return some of the pairs."""
         return replace(self, wanted=self.wanted.take(which), to_send=self.to_send.take(which))
 
@@ -111,7 +112,7 @@ class Draft:
         return self.prepared.to_send.take(slice(self._start, self._stop))
 
     @property
-    def numbers(self) -> Numbers:
+    def numbers(self) -> Ids:
         """The numbers of the pairs."""
         return self.prepared.to_send.numbers[self._start : self._stop]
 
@@ -142,7 +143,7 @@ class Draft:
         if not len(self):
             raise Superseded
 
-    def split(self, parts: Iterable[Numbers]) -> list["Draft"]:
+    def split(self, parts: Iterable[Ids]) -> list["Draft"]:
         """Return drafts of some of the pairs each, by their numbers, instead of this one."""
         self.done()
         prepared = self.prepared.take(slice(self._start, self._stop))

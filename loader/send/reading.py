@@ -8,9 +8,9 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from loader.columns import distinct
+from loader.columns import Flags, Ids, Small, distinct
 from loader.errors import ApiError, MissingScope, RecordMerged, Refused, Retryable, ServerFault
-from loader.model import NO_TYPES, Direction, Numbers, Pair, Types
+from loader.model import NO_TYPES, Direction, Pair, Types
 from loader.send import api, endings
 from loader.send.api import Request
 from loader.send.clocks import FRESH_SECONDS, Moment
@@ -32,7 +32,7 @@ MOST_ASSOCIATIONS = 100_000
 
 LARGEST_ANSWER = 2**26
 
-WantedRecords = npt.NDArray[np.int64] | Sequence[int]
+WantedRecords = Ids | Sequence[int]
 """The ids of records of one object type, in any order; each is read once."""
 
 
@@ -83,7 +83,7 @@ class Reading:
             self._sets.append(united)
         self._keys, self._types = self._keys[first], self._types[first]
 
-    def held(self, records: Numbers, others: Numbers) -> tuple[npt.NDArray[np.int32], Sequence[Types]]:
+    def held(self, records: Ids, others: Ids) -> tuple[Small, Sequence[Types]]:
         """Return what pairs have, by index into sets of types: 0, which is nothing, also for what was not read.
 
         `records` are those that were read, `others` the records at the other end of each pair.
@@ -95,7 +95,7 @@ class Reading:
         at, known = _places(self._keys, first * len(self._others) + second)
         return np.where(first_known & second_known & known, self._types[at], np.int32(0)), self._sets
 
-    def has_any(self, records: Numbers) -> npt.NDArray[np.bool_]:
+    def has_any(self, records: Ids) -> Flags:
         """Tell the records that are associated with anything."""
         return np.isin(records, self._records)
 
@@ -115,7 +115,7 @@ class Reading:
         return {other: self._sets[types] for other, types in zip(others, self._types[some].tolist(), strict=True)}
 
 
-def _places(known: Numbers, wanted: Numbers) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+def _places(known: Ids, wanted: Ids) -> tuple[npt.NDArray[np.intp], Flags]:
     """Return where numbers are among those that are known, in order and at least one, and whether they are."""
     places = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
     return places, known[places] == wanted
@@ -140,7 +140,7 @@ class _Found:
     begun: dict[int, set[str]] = field(default_factory=dict)
     anything: bool = False
 
-    def take(self, page: Page, batch: Numbers, begins: Begins) -> dict[int, str]:
+    def take(self, page: Page, batch: Ids, begins: Begins) -> dict[int, str]:
         """Take over a page; return the records that are to be read next, each with where that page begins."""
         following: dict[int, str] = {}
         self.unreadable |= page.refused
@@ -241,7 +241,7 @@ class CurrentAssociations:
         begins: Begins = {}
         while len(wanted):
             following: dict[int, str] = {}
-            again: deque[Numbers] = deque()
+            again: deque[Ids] = deque()
             refusals = 0
             while len(wanted) or again:
                 if again:
@@ -260,7 +260,7 @@ class CurrentAssociations:
                 yield left_at
             wanted, begins = np.array(list(following), np.int64), following
 
-    async def _page(self, direction: Direction, batch: Numbers, begins: Begins) -> tuple[Page | Refused, Moment]:
+    async def _page(self, direction: Direction, batch: Ids, begins: Begins) -> tuple[Page | Refused, Moment]:
         """Read one page of each record, or return why HubSpot refuses that; and when the request left."""
         request = api.batch_read(direction, batch, begins, self._gateway.version)
         read = partial(associated, requested=batch)
@@ -286,7 +286,7 @@ class CurrentAssociations:
         return page, left_at
 
 
-def _refused(error: Refused, batch: Numbers, found: _Found, refusals: int) -> list[Numbers]:
+def _refused(error: Refused, batch: Ids, found: _Found, refusals: int) -> list[Ids]:
     """Take over a refusal, the last of `refusals` in a row; return what is to be read again."""
     by_record = records_refused(error, frozenset(map(str, batch.tolist())))
     hopeless = not by_record and not found.anything and len(found.unreadable) >= ENOUGH_REFUSED
@@ -300,7 +300,7 @@ def _refused(error: Refused, batch: Numbers, found: _Found, refusals: int) -> li
     return [others] if refused and refusals % MOST_REFUSALS else halves(others)
 
 
-def _unclear(direction: Direction, page: Page, batch: Numbers, found: _Found) -> list[Numbers]:
+def _unclear(direction: Direction, page: Page, batch: Ids, found: _Found) -> list[Ids]:
     """Return the records to read again, in smaller batches, because the answer passes over them.
 
     It passes over merged records, and speaks of those that survive. What it says of a single one is certain.

@@ -9,8 +9,9 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
+from loader.columns import Ids
 from loader.errors import Refused
-from loader.model import Numbers, Pair
+from loader.model import Pair
 from loader.object_type_names import STANDARD, TYPE_IDS, folded
 from loader.send import replies
 
@@ -23,7 +24,7 @@ _IDS = re.compile(r"((object|record)_?)?ids?", re.ASCII | re.IGNORECASE)
 MOST_REFUSALS = 48
 """In a row for one batch: where each names one only and there is no end to it, halves come to a success sooner."""
 
-T = TypeVar("T", Sequence[Pair], Sequence[int], Numbers)
+T = TypeVar("T", Sequence[Pair], Sequence[int], Ids)
 
 
 class NamedRecord(NamedTuple):

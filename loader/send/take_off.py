@@ -8,8 +8,9 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 
+from loader.columns import Ids
 from loader.errors import Refused, Retryable
-from loader.model import WHOLE_PAIR, Numbers, Pair
+from loader.model import WHOLE_PAIR, Pair
 from loader.send import api
 from loader.send.api import Request
 from loader.send.batch_replies import archived
@@ -106,7 +107,7 @@ def _by_kind(pairs: Iterable[Pair]) -> tuple[list[Pair], list[Pair]]:
     return whole, labelled
 
 
-def _requests(pairs: Iterable[Pair]) -> list[Numbers]:
+def _requests(pairs: Iterable[Pair]) -> list[Ids]:
     """Return the numbers of pairs, those of one request together."""
     whole, labelled = _by_kind(pairs)
     batches = _batches(_from_fewer_records(whole))

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from loader.columns import Ids
 from loader.journal import Journal
-from loader.model import Chunk, Numbers, Outcome, Pair, Reject, Result, RowKind
+from loader.model import Chunk, Outcome, Pair, Reject, Result, RowKind
 from loader.planning.names import resolve_names
 from loader.planning.staging import Staging
 from loader.send.portal import GatewayPortal
@@ -79,7 +80,7 @@ def claim(journal: Journal, most: int) -> list[Pair]:
     return sorted(pair for pairs in journal.claim(most) for pair in pairs.each())
 
 
-def numbers(*pairs: Pair) -> Numbers:
+def numbers(*pairs: Pair) -> Ids:
     """Return the numbers of pairs as the journal takes them."""
     return np.array([pair.pair_id for pair in pairs], np.int64)
 
