@@ -166,11 +166,7 @@ def _input_settings(values: Mapping[str, Any], environment: Mapping[str, str]) -
     for given in filter(is_address, values["inputs"]):
         address(given)  # One that holds a password is refused before anything is opened or written.
     query = _query(values, environment)
-    return InputSettings(columns=columns, rows_of=query, **_fields(InputSettings, {**values, **_types(values)}))
-
-
-def _types(values: Mapping[str, Any]) -> dict[str, str | None]:
-    """Return label and type id for rows that have none; a blank one counts as none, where that widens no removal."""
+    # A blank label or type id counts as none, where that widens no removal.
     types: dict[str, str | None] = {}
     for keyword, name in (("label", "--label"), ("association_type_id", "--type-id")):
         given = values.get(keyword)
@@ -179,7 +175,7 @@ def _types(values: Mapping[str, Any]) -> dict[str, str | None]:
                 f"{name} is blank, and without it whole pairs would be removed: write which one, or leave {name} out"
             )
         types[keyword] = given or None
-    return types
+    return InputSettings(columns=columns, rows_of=query, **_fields(InputSettings, {**values, **types}))
 
 
 def connection_settings(

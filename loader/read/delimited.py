@@ -88,7 +88,11 @@ class Delimited(Table):
             rows = list(islice(csv.reader(beginnings, delimiter=delimiter), HEADER_WITHIN))
             for number, cells in enumerate(rows, start=1):
                 if is_header(cells[:MOST_COLUMNS], settings):
-                    self._check_width(cells, sample[:number])
+                    if len(cells) > MOST_COLUMNS or max(map(len, sample[:number])) > _LONGEST_HEADER:
+                        raise InputError(
+                            f"{self._name}: the header has more than {counted(MOST_COLUMNS, 'column')} or a million "
+                            "characters, which no table of associations has; remove the columns that are not needed."
+                        )
                     return delimiter, number, cells
             seen.append([cells[:MOST_COLUMNS] for cells in rows])
         for rows in seen:
@@ -100,14 +104,6 @@ class Delimited(Table):
                 f"columns are {show_all(max(table, key=likeness))}."
             )
         raise no_header(self._name, table, settings)
-
-    def _check_width(self, header: list[str], lines: list[str]) -> None:
-        if len(header) > MOST_COLUMNS or max(map(len, lines)) > _LONGEST_HEADER:
-            raise InputError(
-                f"{self._name}: the header has more than {counted(MOST_COLUMNS, 'column')} or a million "
-                "characters, which no "
-                "table of associations has; remove the columns that are not needed."
-            )
 
     def batches(self, counts: Counter[str]) -> Iterator[RecordBatch]:
         """Yield the records below the header; raises InputError where it is not certain where a record ends.

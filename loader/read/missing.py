@@ -142,15 +142,10 @@ def _likelihood(header: str, object_type: str, *, holds_ids: bool, holds_keys: b
 
     Phone numbers look like ids, too: a column of emails goes before one that only holds such numbers.
     """
-    mentions = _mentions(header, object_type)
+    words = (*re.split(r"[\W_]+", header), *_types_named(header))
+    mentions = bool(object_type) and any(same_type(word, object_type) for word in words)
     named = mentions or looks_like_id(header)
     return holds_ids and named, holds_keys, holds_ids, mentions, named
-
-
-def _mentions(header: str, object_type: str) -> bool:
-    return bool(object_type) and any(
-        same_type(word, object_type) for word in (*re.split(r"[\W_]+", header), *_types_named(header))
-    )
 
 
 def _types_named(header: str) -> set[str]:
