@@ -8,9 +8,8 @@ from urllib.parse import unquote
 
 from loader.errors import UsageError
 from loader.fetch.address import Address, address, is_address, without_secrets
-from loader.fetch.fetched import Watch, private_copy, remove_copy
+from loader.fetch.fetched import Moved, Watch, patiently, private_copy, remove_copy
 from loader.fetch.objects import AHEAD, BLOCK, check_backend, file_system, trying
-from loader.fetch.patience import Moved, patiently
 from loader.files import replacing, writing
 from loader.text import visible
 

@@ -12,8 +12,7 @@ from typing import Any, BinaryIO, TypeVar
 
 from loader.errors import InputError, LoaderError, UsageError
 from loader.fetch.address import Address
-from loader.fetch.fetched import Fetched, Watch, private_copy
-from loader.fetch.patience import Moved, patiently
+from loader.fetch.fetched import Fetched, Moved, Watch, patiently, private_copy
 from loader.fetch.sentences import Changed, CutShort, IsFolder, Unencrypted, WebPage, explained
 from loader.text import visible
 

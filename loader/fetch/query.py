@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote
 
 from loader.errors import InputError, LoaderError, UsageError
-from loader.fetch.fetched import Fetched, Watch, private_copy
-from loader.fetch.patience import Moved, patiently
+from loader.fetch.fetched import Fetched, Moved, Watch, patiently, private_copy
 from loader.settings import DATABASE_URL, Query
 from loader.text import counted, visible
 from loader.values import DOUBLE_BITS, text_of

@@ -20,7 +20,7 @@ import pytest
 import loader
 from loader.errors import InputError
 from loader.fetch import Watch, fetch_rows, order_note, query
-from loader.fetch.patience import patiently
+from loader.fetch.fetched import patiently
 from loader.journal import Journal
 from loader.settings import Query, Secret
 from tests.cli.conftest import CONTACTS, Done, Process
