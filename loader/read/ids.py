@@ -9,7 +9,7 @@ import numpy.typing as npt
 from loader.object_type_names import TYPE_IDS
 from loader.read.cells import INVISIBLE, is_blank, listed, show, trim
 from loader.read.hints import instead_of_id
-from loader.read.table import Cells, NumberColumn
+from loader.read.table import Cells, Mark, NumberColumn
 from loader.values import LOST
 
 LARGEST = 2**63 - 1
@@ -105,7 +105,7 @@ _REASONS_OF_VALUES = (
 
 
 class Judged(NamedTuple):
-    """A cell's record id, or, where `record_id` is blank, the reason code and why.
+    """A cell's record id, or, where `record_id` is blank, the mark that says why it is none.
 
     `repair` says what the cell had around the id, other than blanks; blank if nothing. `address` is the portal
     and the object type of a record's address, as `55/0-1`, that the id was read from.
@@ -113,9 +113,13 @@ class Judged(NamedTuple):
 
     record_id: str
     repair: str = ""
-    reason: str = ""
-    why: str = ""
     address: str = ""
+    mark: Mark | None = None
+
+
+def refused(reason: str, why: str) -> Judged:
+    """Return what is said of a cell that holds no id: a key of `reasons.REASONS`, and the rest of a sentence."""
+    return Judged("", mark=Mark(reason, why))
 
 
 def plain_ids(column: Cells, *, lists: bool) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -144,7 +148,7 @@ def plain_ids(column: Cells, *, lists: bool) -> tuple[npt.NDArray[np.int64], npt
 def judge(cell: str, option: str = "--from-id-property") -> Judged:
     """Judge one cell as a record id; never guess. `option` is what loads this end of a row by other keys.
 
-    >>> judge(" 101 ").record_id, judge("101.0").record_id, judge("1.01E+11").reason
+    >>> judge(" 101 ").record_id, judge("101.0").record_id, judge("1.01E+11").mark.reason
     ('101', '101', 'SCIENTIFIC_NOTATION')
     """
     repair = ""
@@ -153,14 +157,14 @@ def judge(cell: str, option: str = "--from-id-property") -> Judged:
         bare, repair = _bare(cell)
         found = _ID.fullmatch(bare)
         if found is None:
-            return _of_address(bare, cell) or _refused(bare, cell, option)
+            return _of_address(bare, cell) or _no_id(bare, cell, option)
     digits, zeros = found.groups()
     if len(digits) == 19 and int(digits) > LARGEST:
-        return Judged("", "", "ID_TOO_LARGE", f"{show(cell)} is larger than any record id can be")
+        return refused("ID_TOO_LARGE", f"{show(cell)} is larger than any record id can be")
     if zeros is not None:
         if len(digits) > 15 and int(digits) > EXACT_DOUBLE:
             why = f"{show(cell)} was written from a number that cannot hold all its digits; export it as text"
-            return Judged("", "", "DIGITS_LOST", why)
+            return refused("DIGITS_LOST", why)
         repair = repair or "ended in .0; read without it"
     return Judged(digits, repair)
 
@@ -172,7 +176,7 @@ def _of_address(bare: str, cell: str) -> Judged | None:
         return None
     portal_id, type_id, name, digits = found.groups()
     if int(digits) > LARGEST:
-        return Judged("", "", "ID_TOO_LARGE", f"{show(cell)} holds an id larger than any record id can be")
+        return refused("ID_TOO_LARGE", f"{show(cell)} holds an id larger than any record id can be")
     object_type = type_id or TYPE_IDS[name.lower()]
     return Judged(digits, "came from a record's address in HubSpot", address=f"{portal_id}/{object_type}")
 
@@ -182,7 +186,7 @@ def judge_value(cell: str) -> Judged:
 
     Leading zeros, points and signs belong to it. What a spreadsheet adds or has broken is treated as in an id.
 
-    >>> judge_value(" 00123 ").record_id, judge_value("1e5").record_id, judge_value("1.2E+11").reason
+    >>> judge_value(" 00123 ").record_id, judge_value("1e5").record_id, judge_value("1.2E+11").mark.reason
     ('00123', '1e5', 'SCIENTIFIC_NOTATION')
     """
     value, repair = _bare_value(cell)
@@ -190,10 +194,10 @@ def judge_value(cell: str) -> Judged:
         return _missing()
     if len(value) > _LONGEST_VALUE:
         why = f"{show(cell)} is longer than any value by which records can be found; correct the cell"
-        return Judged("", "", "INVALID_RECORD_ID", why)
+        return refused("INVALID_RECORD_ID", why)
     for reason, pattern, why in _REASONS_OF_VALUES:
         if pattern.fullmatch(value):
-            return Judged("", "", reason, f"{show(cell)} {why}")
+            return refused(reason, f"{show(cell)} {why}")
     return Judged(value, repair)
 
 
@@ -256,18 +260,18 @@ def _bare(cell: str) -> tuple[str, str]:
     return bare, repair
 
 
-def _refused(bare: str, cell: str, option: str) -> Judged:
+def _no_id(bare: str, cell: str, option: str) -> Judged:
     if not bare:
         return _missing()
     # Patterns look at a bounded piece: a cell of ten million characters is no id, whatever it holds.
     piece = bare[:200]
     for reason, pattern, why in _REASONS:
         if pattern.fullmatch(piece):
-            return Judged("", "", reason, f"{show(cell)} {why}")
+            return refused(reason, f"{show(cell)} {why}")
     if (instead := instead_of_id(piece)) is not None:
-        return Judged("", "", "INVALID_RECORD_ID", instead.why(cell, option))
-    return Judged("", "", "INVALID_RECORD_ID", f"{show(cell)} is not a record id; it must be digits only")
+        return refused("INVALID_RECORD_ID", instead.why(cell, option))
+    return refused("INVALID_RECORD_ID", f"{show(cell)} is not a record id; it must be digits only")
 
 
 def _missing() -> Judged:
-    return Judged("", "", "MISSING_RECORD_ID", "the cell is blank; fill in the record id, or delete the row")
+    return refused("MISSING_RECORD_ID", "the cell is blank; fill in the record id, or delete the row")

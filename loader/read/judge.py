@@ -59,6 +59,10 @@ class _Link(NamedTuple):
     row_kind: RowKind
 
 
+_Marked = tuple[str, Column, Mark | None]
+"""A field of a row, the column that it is read from, and what is wrong with that cell, if anything."""
+
+
 class RecordJudge:
     """Judges the batches of one table; `repairs` counts what was repaired, by sentence."""
 
@@ -188,9 +192,9 @@ class RecordJudge:
         row, cells = batch.rows[place], batch.record(place)
         cell = cells[self._columns.object_id.position]
         mark = batch.marks.get((place, self._columns.object_id.position))
-        judged = Judged("", reason=mark.reason, why=mark.why) if mark else self._judge(cell, 0, self._columns.object_id)
+        judged = Judged("", mark=mark) if mark else self._judge(cell, 0, self._columns.object_id)
         fault = batch.faults.get(place)
-        if (judged.reason or self._by_property[0]) and self._second_header.repeats(row, cells) and fault is None:
+        if (judged.mark or self._by_property[0]) and self._second_header.repeats(row, cells) and fault is None:
             fault = Mark("REPEATED_HEADER", "repeats the header; delete the row")
         if fault is not None:
             ids_as_text = keep(cell), keep(cells[self._columns.to[0].position])
@@ -204,34 +208,28 @@ class RecordJudge:
         for row_kinds_of, column in zip(self._row_kinds_of, self._columns.to, strict=True):
             row_kinds = row_kinds_of.of(cells)
             missing = row_kinds_of.missing(row_kinds[0])
-            in_order = not (judged.reason or unsure or missing)
+            in_order = not (judged.mark or unsure or missing)
             before = part
             for text, to_judged in self._judged_parts(place, column, cells, batch):
                 for each in row_kinds:
-                    if in_order and not to_judged.reason:
+                    if in_order and not to_judged.mark:
                         found = _with_addresses(each, judged, to_judged)
                         yield _Link(row, part, judged.record_id, to_judged.record_id, found)
                     else:
-                        verdicts = ("object_id", self._columns.object_id, judged), ("to_object_id", column, to_judged)
-                        problem = self._problem(row, (*verdicts, *unsure), missing)
+                        first = "object_id", self._columns.object_id, judged.mark
+                        second = "to_object_id", column, to_judged.mark
+                        problem = self._problem(row, (first, second, *unsure), missing)
                         yield Reject(row, part, keep(cell), keep(text), each, *problem)
                     part += 1
             if part == before:
                 object_id = judged.record_id if in_order else ""
                 yield _Link(row, 0, object_id, "", _with_addresses(row_kinds[0], judged, None))
 
-    def _unsure(self, place: int, batch: RecordBatch) -> list[tuple[str, Column, Judged]]:
-        """Return the record's type, category and label cells whose content is lost: they only look blank.
-
-        Each with its field and its column.
-        """
+    def _unsure(self, place: int, batch: RecordBatch) -> list[_Marked]:
+        """Return the record's type, category and label cells whose content is lost: they only look blank."""
         own = self._columns.own.items()
         marked = [(field, column, batch.marks.get((place, column.position))) for field, column in own]
-        return [
-            (field, column, Judged("", reason=mark.reason, why=mark.why))
-            for field, column, mark in marked
-            if mark and mark.reason in _LOST
-        ]
+        return [(field, column, mark) for field, column, mark in marked if mark and mark.reason in _LOST]
 
     def _judged_parts(
         self, place: int, column: Column, cells: list[str], batch: RecordBatch
@@ -239,7 +237,7 @@ class RecordJudge:
         cell = cells[column.position]
         mark = batch.marks.get((place, column.position)) if batch.marks else None
         if mark is not None:
-            yield cell, Judged("", reason=mark.reason, why=mark.why)
+            yield cell, Judged("", mark=mark)
             return
         by_property = self._by_property[1]
         texts = ids.parts(cell, lenient=column.meaning.associated and not by_property)
@@ -250,18 +248,17 @@ class RecordJudge:
 
     def _judge(self, cell: str, end: int, column: Column) -> Judged:
         judged = ids.judge_value(cell) if self._by_property[end] else ids.judge(cell, _KEY_OPTIONS[end])
-        if judged.reason == "INVALID_RECORD_ID":
+        if judged.mark is not None and judged.mark.reason == "INVALID_RECORD_ID":
             self._hints.see(column.header, _KEY_OPTIONS[end], cell.strip()[:200])
         if judged.repair:
             self._repairs[f"{{n}} {judged.repair}."] += 1
         return judged
 
-    def _problem(self, row: int, verdicts: Sequence[tuple[str, Column, Judged]], missing: str) -> Problem:
+    def _problem(self, row: int, cells: Sequence[_Marked], missing: str) -> Problem:
         """Return the first thing that is wrong with a row: one of its cells, or the field that is `missing`."""
-        for field, where, verdict in verdicts:
-            if verdict.reason:
-                message = f"{self._table.cell_name(row, where.position)}: {verdict.why}."
-                return Problem(verdict.reason, message, field)
+        for field, column, mark in cells:
+            if mark is not None:
+                return Problem(mark.reason, f"{self._table.cell_name(row, column.position)}: {mark.why}.", field)
         reason = f"MISSING_{missing.upper()}"
         return Problem(reason, f"Row {row}: {_MISSING[reason]}.", missing)
 

@@ -69,14 +69,12 @@ def judged(
     for place in np.flatnonzero(~is_plain).tolist():
         row, cell = batch.rows[place], cells[place]
         fault, mark = batch.faults.get(place), batch.marks.get((place, place_of_ids))
-        verdict = (
-            Judged("", "", mark.reason, mark.why) if mark else (ids.judge_value if by_property else ids.judge)(cell)
-        )
+        verdict = Judged("", mark=mark) if mark else (ids.judge_value if by_property else ids.judge)(cell)
         if fault is not None:
             yield BadId(row, keep(cell), fault.reason, f"Row {row} {fault.why}.")
-        elif verdict.reason:
+        elif verdict.mark is not None:
             where = table.cell_name(row, place_of_ids)
-            yield BadId(row, keep(cell), verdict.reason, f"{where}: {verdict.why}.")
+            yield BadId(row, keep(cell), verdict.mark.reason, f"{where}: {verdict.mark.why}.")
         elif by_property:
             yield OwnKey(row, verdict.record_id, trim(types[place]) if types is not None else "")
         else:

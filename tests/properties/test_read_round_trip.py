@@ -183,7 +183,7 @@ def test_an_id_is_always_one_to_nineteen_ascii_digits() -> None:
         for _ in range(1000):
             cell = "".join(chance.choices(characters, k=chance.randrange(25)))
             judged = ids.judge(cell)
-            assert bool(judged.record_id) != bool(judged.reason), repr(cell)
+            assert bool(judged.record_id) != bool(judged.mark), repr(cell)
             if judged.record_id:
                 assert re.fullmatch("[1-9][0-9]{0,18}", judged.record_id, re.ASCII), repr(cell)
                 assert int(judged.record_id) <= 2**63 - 1, repr(cell)

@@ -79,9 +79,10 @@ def test_what_cannot_change_the_record_is_taken_off() -> None:
 def test_whatever_is_in_doubt_has_a_reason() -> None:
     """No id is made of a cell that has two readings, lost digits or none; the reason is in the dictionary."""
     judged = {cell: ids.judge(cell) for cell in BAD}
-    assert {cell: each.reason for cell, each in judged.items()} == BAD
+    marks = {cell: each.mark for cell, each in judged.items() if each.mark}
+    assert {cell: mark.reason for cell, mark in marks.items()} == BAD
     assert {each.record_id for each in judged.values()} == {""}
-    assert all(each.why.isprintable() for each in judged.values())
+    assert all(mark.why.isprintable() for mark in marks.values())
     assert set(BAD.values()) <= REASONS.keys()
 
 
@@ -89,7 +90,8 @@ def test_a_huge_cell_is_refused_at_once_and_shown_short() -> None:
     """Ten million characters cost no more than a few, in time and in the message."""
     judged = ids.judge("9 " * 5_000_000)
     assert judged.record_id == ""
-    assert len(judged.why) < 250
+    assert judged.mark is not None
+    assert len(judged.mark.why) < 250
 
 
 LISTS = {
@@ -154,7 +156,8 @@ NO_VALUES = {
 def test_a_value_that_is_none_or_broken_is_refused() -> None:
     """It would find no record, or one that nobody means."""
     judged = {cell: ids.judge_value(cell) for cell in NO_VALUES}
-    assert {cell: each.reason for cell, each in judged.items()} == NO_VALUES
+    marks = {cell: each.mark for cell, each in judged.items() if each.mark}
+    assert {cell: mark.reason for cell, mark in marks.items()} == NO_VALUES
     assert {each.record_id for each in judged.values()} == {""}
-    assert all(each.why.isprintable() for each in judged.values())
+    assert all(mark.why.isprintable() for mark in marks.values())
     assert set(NO_VALUES.values()) <= REASONS.keys()

@@ -29,7 +29,7 @@ NO_REASON = {
 }  # fmt: skip
 """Words in capitals that are no reasons; whoever writes a new one says here what it is, or explains it there."""
 
-CALLED_WITH_A_CODE = {"Mark", "Judged", "Reject", "Problem", "Refused", "ServerFault", "ConnectionFault", "Fatal"}
+CALLED_WITH_A_CODE = {"Mark", "refused", "Reject", "Problem", "Refused", "ServerFault", "ConnectionFault", "Fatal"}
 
 
 def _codes(tree: ast.AST) -> Iterator[str]:
