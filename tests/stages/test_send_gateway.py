@@ -289,6 +289,21 @@ def test_a_quick_and_a_slow_server_are_used_to_the_full(seconds: float, rate: Ra
     assert run(scenario) >= 0.97 * 90 * rate.requests / (rate.seconds + seconds)
 
 
+def test_a_draining_gateway_sends_nothing_more_and_finishes_what_is_under_way() -> None:
+    server = Server(in_turn(), latency=1.0)
+
+    async def scenario() -> list[Any]:
+        gateway = make(server, concurrency=3)
+        working = asyncio.create_task(calls(gateway, 10))
+        await asyncio.sleep(0.5)
+        gateway.drain()
+        return await working
+
+    results = run(scenario)
+    assert [type(result) for result in results] == [Delivered] * 3 + [Stopped] * 7
+    assert len(server.sent) == 3
+
+
 def test_a_request_that_failed_while_draining_stays_pending() -> None:
     server = Server(in_turn(then=answer(503)), latency=1.0)
 
