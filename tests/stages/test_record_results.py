@@ -160,18 +160,16 @@ def test_a_renamed_file_is_known_by_its_content(journal: Journal, tmp_path: Path
 # --- formulas
 
 
-@pytest.mark.parametrize(
-    "text", ["=1+1", "+SUM(A1)", "-2+3", "@x", "\tx", "\rx", " =1", '"=1', "=", "\n=1", "\uff1d1", "+1 555 123"]
-)
-def test_a_formula_becomes_text(text: str) -> None:
+def test_a_formula_becomes_text() -> None:
     """A spreadsheet shows it instead of running it."""
-    assert defused(text) == f"'{text}"
+    formulas = "=1+1", "+SUM(A1)", "-2+3", "@x", "\tx", "\rx", " =1", '"=1', "=", "\n=1", "\uff1d1", "+1 555 123"
+    assert {text: defused(text) for text in formulas} == {text: f"'{text}" for text in formulas}
 
 
-@pytest.mark.parametrize("text", ["", "1", "-5", "+4917012345", "-1.5", "-1,5", "a=b", "Größe", "'=1", "x\ty", "1E+5"])
-def test_numbers_and_plain_text_stay(text: str) -> None:
+def test_numbers_and_plain_text_stay() -> None:
     """What no spreadsheet would run is not touched; what is defused once is not defused again."""
-    assert defused(text) == text
+    texts = "", "1", "-5", "+4917012345", "-1.5", "-1,5", "a=b", "Größe", "'=1", "x\ty", "1E+5"
+    assert {text: defused(text) for text in texts} == {text: text for text in texts}
 
 
 # --- failures
