@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any, BinaryIO
 
 from loader.errors import Fatal, JournalMismatch, LoaderError, Stopped, UsageError
 from loader.events import Exported
 from loader.journal import Lock
-from loader.model import Direction, hides_leads
+from loader.model import hides_leads
 from loader.planning.object_types import ObjectTypes
 from loader.read import Input
 from loader.record.export_file import (
@@ -53,15 +53,6 @@ async def run(call: Call) -> Done[ExportReport]:
             return reported(await verb.to_files(files))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Prepared:
-    """What is to be read, what people call the object types, and how the lines are made."""
-
-    direction: Direction
-    names: ObjectTypes
-    lines: Lines
-
-
 class _Export:
     """One command at work on one export."""
 
@@ -88,10 +79,10 @@ class _Export:
         """Write everything to standard output."""
         self.session.stop.check()
         async with self.session.connected(self.session.notify) as portal:
-            prepared = await self._prepared(portal, ".csv", None)
+            lines, names = await self._prepared(portal, ".csv", None)
             state = ExportState(identity={}, portal_id=portal.portal_id, started_at=self.session.moment())
-            target = StandardOutput(stream, state, prepared.lines.head)
-            return await self._run(portal, prepared, target, None)
+            target = StandardOutput(stream, state, lines.head)
+            return await self._run(portal, lines, names, target, None)
 
     async def to_files(self, files: ExportFiles) -> ExportReport:
         """Begin an export or go on with the one that is there."""
@@ -104,7 +95,7 @@ class _Export:
             )
             return self._report(state, files, None)
         async with self.session.connected(self.session.notify) as portal:
-            prepared = await self._prepared(portal, files.output.suffix.lower(), state.portal_id if state else None)
+            lines, names = await self._prepared(portal, files.output.suffix.lower(), state.portal_id if state else None)
             if state is None:
                 state = ExportState(
                     identity=self._identity(), output=files.output.name, started_at=self.session.moment()
@@ -119,8 +110,8 @@ class _Export:
                 command=command_line(self.settings.command) or None,
                 folder=os.getcwd(),  # noqa: PTH109 - a text is wanted
             )
-            with ExportFile(files, state, prepared.lines.head) as file:
-                return await self._run(portal, prepared, file, files)
+            with ExportFile(files, state, lines.head) as file:
+                return await self._run(portal, lines, names, file, files)
 
     def _decided(self, files: ExportFiles) -> ExportState | None:
         """Return the export to go on with, or that is finished; None to begin one, once the names are free."""
@@ -149,8 +140,8 @@ class _Export:
             self.session.note(f"The earlier export is kept: {', '.join(path.name for path in moved.values())}.")
         return None
 
-    async def _prepared(self, portal: GatewayPortal, ending: str, bound: str | None) -> _Prepared:
-        """Return what is to be read and how it is written, once the portal is the right one."""
+    async def _prepared(self, portal: GatewayPortal, ending: str, bound: str | None) -> tuple[Lines, ObjectTypes]:
+        """Return how what is to be read is written, and the names of object types, once the portal is the right one."""
         await self.session.recognize(portal, bound=bound)
         self.session.note_ending_version()
         direction, names = await self.session.stop.unless(named_types(portal, *self.names))
@@ -165,15 +156,15 @@ class _Export:
             raise UsageError(
                 f"HubSpot lists no association type from {first} to {second}, so there is nothing to export"
             )
-        lines = Lines(direction, ending, types.labels, by_label=self.settings.export.by_label)
-        return _Prepared(direction=direction, names=names, lines=lines)
+        return Lines(direction, ending, types.labels, by_label=self.settings.export.by_label), names
 
     # --- work
 
     async def _run(
         self,
         portal: GatewayPortal,
-        prepared: _Prepared,
+        lines: Lines,
+        names: ObjectTypes,
         target: Target,
         files: ExportFiles | None,
     ) -> ExportReport:
@@ -181,9 +172,8 @@ class _Export:
             self.session,
             portal,
             target,
-            direction=prepared.direction,
-            lines=prepared.lines,
-            names=prepared.names,
+            lines=lines,
+            names=names,
             inputs=self.inputs,
             name_unread=files is None,
         )

@@ -21,7 +21,7 @@ class Lines:
     """
 
     def __init__(self, direction: Direction, ending: str, labels: Mapping[str, str], *, by_label: bool) -> None:
-        self._direction = direction
+        self.direction = direction
         self._by_label = by_label
         self._standard = {entry.type: entry.label for entry in standard().get(direction, ())}
         self._written: Callable[[str], str] = defused if ending == ".csv" else str
@@ -40,7 +40,7 @@ class Lines:
 
     def of(self, links: Links) -> list[str]:
         """Return the lines of associations; those of two records follow one another."""
-        first, second = self._direction
+        first, second = self.direction
         ends = [self._ends.get(types) or self._ends.setdefault(types, self._ends_of(types)) for types in links.sets]
         lines: list[str] = []
         for record, other, place in zip(

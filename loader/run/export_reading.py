@@ -13,7 +13,7 @@ from loader.columns import distinct
 from loader.errors import ApiError, RecordMerged, Refused, ServerFault, TooManyFailures, UsageError
 from loader.events import Exporting, LookingUp
 from loader.journal import Facts
-from loader.model import Direction, FoundRecord, Question
+from loader.model import FoundRecord, Question
 from loader.object_type_names import record_in_words
 from loader.planning.object_types import ObjectTypes
 from loader.planning.own_keys import MOST_VALUES, Inquiry
@@ -99,7 +99,6 @@ class ExportReading:
         portal: GatewayPortal,
         target: Target,
         *,
-        direction: Direction,
         lines: Lines,
         names: ObjectTypes,
         inputs: Sequence[Input],
@@ -108,7 +107,7 @@ class ExportReading:
         self._session = session
         self._portal = portal
         self._target = target
-        self._direction = direction
+        self._direction = lines.direction
         self._lines = lines
         self._names = names
         self._inputs = inputs
