@@ -13,6 +13,9 @@ from tests.simulation.weather import Weather, forecast
 BEGINNING = 1000.0
 """The first second of every world."""
 
+REQUESTS_TO_BEGIN = 20
+"""A run asks about account, limits and labels before it sends anything: a day's quota of 12 never let it begin."""
+
 MOST_PAIRS_OF_A_RECORD = 6
 """Of one that is gone or merged: more failures of one kind in a row than a load puts up with would stop it."""
 
@@ -166,7 +169,9 @@ def _rules(chance: random.Random, pairs: list[Pair], weather: Weather) -> Rules:
         window=chance.choice([10.0, 10.0, 10.0, 1.0]),
         limits=limits,
         others=others,
-        daily=None if life else chance.choice([None, 100_000, 10 + int(len(pairs) * chance.uniform(0.3, 3))]),
+        daily=None
+        if life
+        else chance.choice([None, 100_000, REQUESTS_TO_BEGIN + int(len(pairs) * chance.uniform(0.3, 3))]),
         refused=refused,
         poisoned=poisoned - refused.keys(),
         wrapped=chance.random() < 0.5,
@@ -195,6 +200,11 @@ def _answers_of_2026(chance: random.Random, rules: Rules, inputs: Inputs, pairs:
         rules.merged = {record: (record[0], record[1] + 900_000) for record in merged}
     if chance.random() < 0.3:
         rules.blind = frozenset({(COMPANY, CONTACT), (DEAL, CONTACT)} - inputs.directions())
+
+
+def _little(pairs: int, chance: random.Random) -> int:
+    """Return a day's quota that a run spends on its way, or almost."""
+    return REQUESTS_TO_BEGIN + int(pairs * chance.uniform(0.3, 3))
 
 
 def _token_life(chance: random.Random, weather: Weather) -> float | None:
