@@ -64,12 +64,6 @@ def test_a_second_header_further_down(refused: Run, folder: Path) -> None:
     assert '"to_id", "from_id"' in said
 
 
-def test_two_columns_for_one_field(refused: Run, folder: Path) -> None:
-    """Which one is meant is not guessed."""
-    (folder / "a.csv").write_text("from_id,object_id,to_id\n101,102,201\n")
-    assert "--column" in refused("a.csv", *TYPES)
-
-
 @pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     ("wrong", "said"),

@@ -180,15 +180,6 @@ def test_pages_are_followed_to_the_end() -> None:
     assert found_in(reading, "12") == {"1": {"8": {UNLABELLED}, "9": {BOSS}}, "2": {"8": {UNLABELLED}}}
 
 
-def test_pages_that_never_end_make_a_record_unreadable() -> None:
-    """A server that gives the same page again and again does not keep the run."""
-    page = {"results": [result("1", target("8"), after="8")]}
-    reading, requests = reading_of(["1"], in_turn(then=answer(200, page)))
-    assert len(requests) == 2
-    assert reading.unreadable[1].category == "ENDLESS_PAGES"
-    assert not reading.of(1)
-
-
 def test_a_refused_request_is_halved_until_the_bad_record_is_found() -> None:
     """One record that cannot be read does not sink the thousand around it."""
 

@@ -27,15 +27,13 @@ from loader.send.replies import Reply
 from loader.settings import Rate
 from tests.stages.columns import by_record
 from tests.stages.fake_time import clock, run
-from tests.stages.scripted_server import OAUTH, PUT, answer, make
-from tests.stages.scripted_server import Server as TokenServer
+from tests.stages.scripted_server import answer
 from tests.stages.staged import chunk, claim, link, stage
 from tests.stages.staged import created as made
 from tests.stages.test_send_batch import HubSpot, error, numbers, outcomes_of, read
 from tests.stages.test_send_batch import pair as pair_of_a_batch
 from tests.stages.test_send_batch import result as created
 from tests.stages.test_send_existing import BOSS, FORWARD, NONE, PLAIN, Work, pair, straight, types
-from tests.stages.test_send_gateway_tokens import oauth_script
 from tests.stages.test_send_limits import Server, most_in_a_window
 from tests.stages.test_send_reading import UNLABELLED, read_reply, reading_of, refusal, result, target
 
@@ -185,16 +183,16 @@ def test_an_error_that_names_no_pair_leaves_doubt_beside_one_that_does() -> None
     assert numbers(found) == ([1], [2], [3, 4], True)
 
 
-@pytest.mark.parametrize("endless", ["a new cursor and nothing new", "the same cursor and something new"])
-def test_pages_that_lead_nowhere_make_a_record_unreadable(endless: str) -> None:
-    """A cursor that moves without an end, or content that grows without one, does not keep the run."""
+@pytest.mark.parametrize("page", ["the same", "a new cursor and nothing new", "the same cursor and something new"])
+def test_pages_that_lead_nowhere_make_a_record_unreadable(page: str) -> None:
+    """Nor does a cursor that moves without an end, or content that grows without one, keep the run."""
 
     def pages(request: Request, _authorization: str, number: int) -> Reply:
         assert number < 20, "it never ends"
         (asked,) = json.loads(request.body or b"")["inputs"]
-        if "nothing new" in endless:
-            return answer(200, {"results": [result(asked["id"], target("8"), after=f"p{number}")]})
-        return answer(200, {"results": [result(asked["id"], target(str(8 + number)), after="p")]})
+        cursor = f"p{number}" if page.startswith("a new cursor") else "p"
+        other = str(8 + number) if page.endswith("something new") else "8"
+        return answer(200, {"results": [result(asked["id"], target(other), after=cursor)]})
 
     reading, requests = reading_of(["1"], pages)
     assert reading.unreadable[1].category == "ENDLESS_PAGES"
@@ -248,22 +246,6 @@ def test_whoever_opened_a_lock_that_is_gone_holds_a_new_one(tmp_path: Path, monk
         assert file.exists()
         with pytest.raises(JournalLocked), Lock(journal):
             pass
-
-
-@pytest.mark.parametrize("lives", [10.0, 1800.0])
-def test_a_token_is_renewed_once_four_fifths_of_its_life_are_over(lives: float) -> None:
-    """Not before, and not when its end is near: a 401 is no sign to wait for."""
-    server = TokenServer(oauth_script(lives), 0.0)
-
-    async def scenario() -> list[int]:
-        gateway, renewals = make(server, token=OAUTH), []
-        for share in (0.0, 0.78, 0.04):
-            await asyncio.sleep(share * lives)
-            await gateway.call(PUT, lambda reply: reply.status)
-            renewals.append(server.renewals)
-        return renewals
-
-    assert run(scenario) == [1, 1, 2]
 
 
 def test_what_a_crash_left_behind_the_known_lines_is_cut_off_before_anything_is_added(tmp_path: Path) -> None:
