@@ -128,12 +128,12 @@ def test_a_refusal_stands_and_concerns_one_row(make_world: MakeWorld) -> None:
 
 def test_the_same_refusal_of_every_row_stops_the_run(make_world: MakeWorld) -> None:
     """Item 15: 200 in a row with one reason are a wrong command; the rest of the file is not sent."""
-    world = make_world(300, faults=[{"fault": "400", "method": "PUT"}])
+    world = make_world(230, faults=[{"fault": "400", "method": "PUT"}])
     ending = world.run(*CREW)
     assert ending.exit_code == 4
     assert len(world.puts()) <= 200 + WORKERS + 1
     assert "The request was refused" in ending.said
-    assert ending.summary["rows"]["pending"] >= 300 - 200 - WORKERS - 1
+    assert ending.summary["rows"]["pending"] >= 230 - 200 - WORKERS - 1
     world.check(ending, failed=world.wanted, complete=False)
     world.heal()
     again = world.run(*CREW, "--retry-failed")

@@ -64,7 +64,7 @@ def order(tmp_path: Path) -> Order:
 
 def test_a_portals_jobs_are_done_and_then_skipped(sandbox: Sandbox, order: Order, tmp_path: Path) -> None:
     """The files are those of a load, beside nothing but the last heartbeat; the same again sends nothing."""
-    end = work(order, timing=TIMING)
+    end = work(order, timing=replace(TIMING, heartbeat=0.2, piece=0.5))
     assert (end.exit_code, end.error) == (0, "")
     assert [summary and summary["portal_id"] for summary in end.summaries] == ["1234"]
     (state,) = end.jobs
