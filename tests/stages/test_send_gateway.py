@@ -48,21 +48,6 @@ from tests.stages.scripted_server import (
 # --- trying again
 
 
-@pytest.mark.parametrize("attempts", [1, 3, 8])
-def test_a_request_that_fails_every_time_is_made_as_often_as_the_command_allows(attempts: int) -> None:
-    """Where others are answered meanwhile: so it is no outage."""
-
-    async def scenario() -> Any:
-        server = Server(in_turn(then=answer(503)))
-        gateway = make(server, max_attempts=attempts)
-        async with amid_others(server, gateway):
-            return *await calls(gateway, 1), server
-
-    result, server = run(scenario)
-    assert isinstance(result, ServerFault)
-    assert result.attempts == sum(path == PUT.path for _, path, _ in server.sent) == attempts
-
-
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("failure", "attempts"),
