@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from loader.journal import Journal
+from loader.journal.claims import Claims
 from loader.model import WHOLE_PAIR, Outcome, Pair, Types
 from loader.send import take_back
 from loader.send.gateway import Gateway
@@ -43,7 +44,7 @@ SABOTAGE: dict[str, tuple[Any, str, Any]] = {
     "the breaker never holds back": (Breaker, "wait", lambda _, now: 0.0 * now),
     "failures of an outage count": (Breaker, "counts", lambda _, status, now: True),
     "an outcome is not written down": (Journal, "record", _forgets),
-    "a settled pair is claimed again": (Journal, "_claimed", property(lambda _: 0, lambda _, value: None)),
+    "a settled pair is claimed again": (Claims, "after", property(lambda _: 0, lambda _, value: None)),
     "a stop is not heard": (Pool, "stop", lambda _, reason: None),
     "a drain is not heard": (Gateway, "drain", lambda _: None),
     "what is there is not sent along": (Merging, "__call__", _sends_only_what_is_asked),
@@ -85,7 +86,7 @@ def test_a_loader_with_a_mistake_is_found_out(what: str, monkeypatch: pytest.Mon
     """An invariant that a broken loader keeps, too, would hold nothing."""
     owner, name, wrong = SABOTAGE[what]
     # What an instance sets for itself is no attribute of its class; every other name must be there to be replaced.
-    monkeypatch.setattr(owner, name, wrong, raising=name != "_claimed")
+    monkeypatch.setattr(owner, name, wrong, raising=name != "after")
     assert any(_found_out(setting) for setting in _worlds())
 
 
