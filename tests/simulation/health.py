@@ -91,14 +91,15 @@ class Health:
 
     def ends(self, one: Exchange, now: float) -> None:
         """Note how a request ended."""
-        if one.shows_health or (one.answered and one.status == LOCKED):
+        is_locked = one.answered and one.status == LOCKED and one.kind != "token"
+        if one.shows_health or is_locked:
             self._failures, self._failing_since, self._opened = 0, None, None
             self._last_health = now
         if one.shows_health:
             for unit in _units(one):
                 self._counted[unit] = 0
                 self._first_left.pop(unit, None)
-        elif one.answered and one.status == LOCKED:
+        elif is_locked:
             self._count(one, now, counts=True)
         elif one.failed_in_passing or one.rate_limited:
             if self._failing_since is None:

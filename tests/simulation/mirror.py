@@ -96,15 +96,19 @@ def nothing_stays(world: World) -> Iterator[str]:
         return
     scope = scope_of(world)
     failed: set[Pair] = set()
+    # Where a row failed that was to give a contact another primary company, the one that it has stays.
+    keeps_primary: set[Record] = set()
     # What a row asks for of a merged record is the survivor's, and may have become so by a row that failed.
     keep = scope.exempt | world.unread | {*world.hubspot.rules.merged.values()}
     for line in last.lines:
         if line["status"] == "failed":
-            record = line["object_type"], int(line["object_id"])
+            record, other = ((line[f"{end}object_type"], int(line[f"{end}object_id"])) for end in ("", "to_"))
             if line["row"] == "0":
-                failed.add(pair_of(record, (line["to_object_type"], int(line["to_object_id"])))[0])
+                failed.add(pair_of(record, other)[0])
             else:
                 keep.add(record)
+                if line["label"] == "Primary":
+                    keeps_primary |= {record, other}
     in_scope = set().union(*scope.records.values())
     not_known = _not_known(world, scope)
     yield from (f"{each} is exempt, and has no row that is wrong" for each in (world.exempt & in_scope) - keep)
@@ -117,6 +121,8 @@ def nothing_stays(world: World) -> Iterator[str]:
         ends = list(scope.ends(pair))
         types = set().union(*(types for _, types in ends))
         surplus = (held & types) - world.asked.get(pair, frozenset()) - {unlabelled(pair)} - not_known.get(pair, set())
+        if not keeps_primary.isdisjoint(pair):
+            surplus.discard(PRIMARY)
         if pair not in world.asked and held == {unlabelled(pair)} and held <= types:
             surplus |= held
         if surplus:
