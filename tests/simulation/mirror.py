@@ -122,7 +122,7 @@ def nothing_stays(world: World) -> Iterator[str]:
         types = set().union(*(types for _, types in ends))
         surplus = (held & types) - world.asked.get(pair, frozenset()) - {unlabelled(pair)} - not_known.get(pair, set())
         if not keeps_primary.isdisjoint(pair):
-            surplus.discard(PRIMARY)
+            surplus -= {PRIMARY}
         if pair not in world.asked and held == {unlabelled(pair)} and held <= types:
             surplus |= held
         if surplus:
