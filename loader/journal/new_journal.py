@@ -1,6 +1,6 @@
 """A journal under construction: what is read and planned is written into a scratch file.
 
-Nothing is visible under the journal's own name until `install`; a run that is refused leaves no trace.
+Nothing is visible under the journal's own name until `put_in_place`; a run that is refused leaves no trace.
 """
 
 import errno
@@ -343,8 +343,8 @@ class NewJournal:
         with guarded(self.path):
             self._database.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", to_rows(changes))
 
-    def install(self, journal: Path) -> None:
-        """Give the finished journal its name, whole and on disk."""
+    def complete(self) -> None:
+        """Write down what is known at the end only, and close the journal."""
         # Numbered in the order of the inputs, so that a results file knows by one number how far it is.
         self._execute(
             "INSERT INTO rejects SELECT NULL, input, row, part, object_id, to_object_id, kind, reason, message"
@@ -352,7 +352,6 @@ class NewJournal:
         )
         self._execute("COMMIT")
         self._database.close()
-        put_in_place(self.path, journal)
 
 
 def put_in_place(path: Path, journal: Path) -> None:

@@ -71,13 +71,17 @@ _SURE, _MAYBE, _BY_IMAGE = 1, 2, 3
 _EFFECT = f"""
 (SELECT CASE
     WHEN status IN {WRITTEN} THEN 1
+    WHEN status = 'rejected' THEN 3
     WHEN status <> 'failed' THEN 4
     WHEN http_status BETWEEN 400 AND 499 AND http_status NOT IN {(*sorted(TRY_AGAIN), 429)} THEN 4
     WHEN attempts > 0 THEN 2
     ELSE 3 END
 FROM results WHERE results.id = result)
 """
-"""Whether a request changed its pairs: it did (1); it may have (2); it may have where there is an image (3); no (4)."""
+"""Whether a request changed its pairs: it did (1); it may have (2); it may have where there is an image (3); no (4).
+
+A removal is rejected once a look at the pair forbids it; an earlier request, whose answer was lost, has an image.
+"""
 
 _TAKEN_BACK = "status IN ('removed', 'restored', 'unchanged')"
 """Of these an undo need not think again; what it left or could not remove, the next one looks at once more."""

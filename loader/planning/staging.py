@@ -12,7 +12,7 @@ import numpy as np
 
 from loader.columns import Flags, PlannedLot, place
 from loader.errors import RecordError
-from loader.journal import NewJournal
+from loader.journal import NewJournal, put_in_place
 from loader.journal.bound import bound_place
 from loader.model import (
     AssociationType,
@@ -354,11 +354,16 @@ class Staging:
 
     # --- closing
 
-    def install(self, journal: Path) -> None:
-        """Give the finished journal its name, whole and on disk."""
+    def complete(self) -> None:
+        """Complete the journal and close it; it keeps the name that it was made with."""
         self.journal.count_rows(self._rows_of_kind)
         self.journal.note_promoted({kind: each for kind, each in self._resolved.items() if each.single})
-        self.journal.install(journal)
+        self.journal.complete()
+
+    def install(self, journal: Path) -> None:
+        """Complete the journal and give it its name, whole and on disk."""
+        self.complete()
+        put_in_place(self._path, journal)
 
 
 def _written(lot: PlannedLot) -> Records:

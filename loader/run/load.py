@@ -162,7 +162,7 @@ class _Load:
             }
             await staging.call(lambda held: held.journal.remember(**facts))
             # Where it lies: no file is changed before it is agreed what is taken off.
-            await staging.call(Staging.install, staged)
+            await staging.call(Staging.complete)
             if refused is None and (self.settings.removes or new_labels):
                 async with AsyncJournal(LoadJournal(staged)) as journal:
                     await journal.call(Journal.limit, self.settings.send.limit)

@@ -18,13 +18,14 @@ ROWS = 20
 JOURNAL = "loader.journal.journal:Journal"
 STAGING = "loader.planning.staging:Staging"
 RESULTS = "loader.record.results:TextResults"
+NAMING = "loader.run.load:put_in_place"
 
 MOMENTS: dict[str, Harm] = {
     "while the input is read": partial(kill_before, f"{STAGING}.append"),
     "when everything is read": partial(kill_after, f"{STAGING}.end_input"),
     "while rows are grouped": partial(kill_after, f"{STAGING}.group"),
-    "before the journal has its name": partial(kill_before, f"{STAGING}.install"),
-    "when the journal has its name": partial(kill_after, f"{STAGING}.install"),
+    "before the journal has its name": partial(kill_before, NAMING),
+    "when the journal has its name": partial(kill_after, NAMING),
     "before the name of the results is the run's own": partial(kill_before, "loader.record.results:_take_name"),
     "with the results' header written and nothing sent": partial(kill_after, f"{RESULTS}.__enter__"),
     "before the first intent": partial(kill_before, f"{JOURNAL}.claim_lot"),
@@ -75,8 +76,8 @@ ASIDE: dict[str, Harm] = {
     "with the summary renamed": partial(kill_after, "pathlib:Path.rename", 1 + THREE),
     "with the journal renamed": partial(kill_after, "pathlib:Path.rename", 1 + 2 * THREE),
     "with everything set aside": partial(kill_after, "loader.run.earlier_files:set_aside"),
-    "before the new journal has its name": partial(kill_before, f"{STAGING}.install"),
-    "with the new journal's name": partial(kill_after, f"{STAGING}.install"),
+    "before the new journal has its name": partial(kill_before, NAMING),
+    "with the new journal's name": partial(kill_after, NAMING),
     "before the new results are the new run's": partial(kill_before, "loader.record.results:_take_name"),
 }
 
