@@ -391,23 +391,22 @@ def test_an_undo_puts_back_what_was_taken_off_and_keeps_what_came_since(
     assert (stands["state"], stands["undone"]["restored"]) == ("undone", 3)
 
 
+@pytest.mark.slow
 def test_an_undo_puts_back_what_went_by_a_lost_answer_although_its_rows_were_rejected_later(
     hubspot: Run, run: Run, folder: Path, lines: Lines
 ) -> None:
     """Somebody associates the pair anew meanwhile, with a label that the rows do not name."""
-    answer_lost = {"fault": "reset", "route": "batch/archive", "applied": True, "times": 1}
-    with hubspot(portal={"labels": LABELS}, faults=[answer_lost]) as sandbox:
+    answers_lost = {"fault": "reset", "route": "batch/archive", "applied": True}
+    with hubspot(portal={"labels": LABELS}, faults=[answers_lost]) as sandbox:
         sandbox.portal.associate("0-1", 1, "0-2", 11, frozenset([PLAIN, BOSS]))
-        sandbox.portal.associate("0-1", 2, "0-2", 12, frozenset([PLAIN, BOSS]))
-        (folder / "a.csv").write_text("from_id,to_id,association_type_id,label\n1,11,279,\n1,11,,Boss\n2,12,,Boss\n")
-        assert run("remove", "a.csv", *CONTACTS, "--yes", "--max-attempts", "1").code == 1
-        assert [*dict(sandbox.portal.pairs()).values()] == [frozenset([PLAIN])]
+        (folder / "a.csv").write_text("from_id,to_id,association_type_id,label\n1,11,279,\n1,11,,Boss\n")
+        assert run("remove", "a.csv", *CONTACTS, "--yes", "--max-duration", "2s").code == 5
+        assert dict(sandbox.portal.pairs()) == {}
         sandbox.portal.associate("0-1", 1, "0-2", 11, frozenset([PLAIN, CHAMPION]))
-        assert run("remove", "a.csv", *CONTACTS, "--yes", "--retry-failed").code == 1
-        assert statuses(lines("a.removed.results.csv")) == {2: "rejected", 3: "rejected", 4: "removed"}
+        assert run("remove", "a.csv", *CONTACTS, "--yes").code == 1
+        assert statuses(lines("a.removed.results.csv")) == {2: "rejected", 3: "rejected"}
         assert run("undo", "a.removed.results.csv", "--yes").code == 0
-        first, second = dict(sandbox.portal.pairs()).values()
-        assert {first, second} == {frozenset([PLAIN, BOSS, CHAMPION]), frozenset([PLAIN, BOSS])}
+        assert set(sandbox.portal.pairs().values()) == {frozenset([PLAIN, BOSS, CHAMPION])}
 
 
 def test_an_undo_does_not_take_a_primary_company_away_from_another(
