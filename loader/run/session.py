@@ -248,8 +248,12 @@ class Session:
 
 @asynccontextmanager
 async def at_work(call: Call) -> AsyncIterator[Session]:
-    """Hold the session of a command for a block; the command is asked to stop when its time is over."""
-    session, seconds = Session(call), call.settings.send.max_duration
+    """Hold the session of a command for a block; the command is asked to stop when its time is over.
+
+    A dry run is not: no later one would continue it.
+    """
+    session = Session(call)
+    seconds = None if call.command.values.get("dry_run") else call.settings.send.max_duration
 
     def over() -> None:
         if not call.stop.asked():  # A second request would end the command at once.

@@ -133,6 +133,15 @@ def test_max_duration_also_ends_what_comes_before_the_first_row(
         assert load("a.csv", "--quiet").code == 0
 
 
+def test_max_duration_does_not_end_a_dry_run(hubspot: Run, load: Run, folder: Path) -> None:
+    """No later one would continue it: its time is that of the load."""
+    (folder / "a.csv").write_text(rows(5))
+    with hubspot(latency="60ms") as sandbox:
+        done = load("a.csv", "--dry-run", "--max-duration", "0.05s")
+        assert sandbox.count("PUT") == 0
+    assert (done.code, "5 pairs to send" in done.out) == (0, True)
+
+
 @pytest.mark.parametrize("reserve", ["30", "60%"])
 def test_the_daily_reserve_is_left_for_others(
     reserve: str, hubspot: Run, load: Run, folder: Path, summary: Summary
