@@ -101,6 +101,9 @@ def note_kept_failures(session: Session, outputs: Outputs, kept: Path) -> None:
 
 # --- earlier runs that are kept long enough
 
+MOST_DAYS = 36_500
+"""A century: no run is older, and Python has no dates before the year 1."""
+
 
 def remove_old_runs(session: Session, outputs: Outputs) -> None:
     """Remove the files of set-aside runs of this name that ended longer ago than `--keep` says, and say which.
@@ -110,7 +113,7 @@ def remove_old_runs(session: Session, outputs: Outputs) -> None:
     """
     if (days := session.settings.keep) is None:
         return
-    removed, until = [], session.around.now() - timedelta(days=days)
+    removed, until = [], session.around.now() - timedelta(days=min(days, MOST_DAYS))
     for journal in sorted(outputs.journal.parent.iterdir()):
         if is_set_aside(journal, outputs.stem) and is_journal(journal):
             files = _files_that_may_go(journal, outputs.results.parent, until)

@@ -95,6 +95,12 @@ def test_without_keep_nothing_is_ever_removed(nights: Run, folder: Path) -> None
     assert len(list(folder.glob("a.*Z*.journal"))) == 1
 
 
+def test_to_keep_runs_for_longer_than_the_calendar_has_days_is_to_keep_them(nights: Run, folder: Path) -> None:
+    nights(days=4000)
+    assert nights("--keep", "1000000000").code == 1
+    assert len(list(folder.glob("a.*Z*.journal"))) == 1
+
+
 @pytest.mark.slow
 def test_a_damaged_journal_of_an_earlier_run_is_left_alone(nights: Run, folder: Path) -> None:
     nights(days=40)
