@@ -1,6 +1,7 @@
-"""How often Python looks for garbage, in a process that is ours alone."""
+"""How often Python looks for garbage while a load is at work."""
 
 import gc
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,12 +12,22 @@ leave behind. The more may gather before a look, the longer it takes: up to 67 m
 (25,000, 3), more than the event loop may be held up; those that live are looked at as often either way."""
 
 
+_lock = threading.Lock()
+_before: list[tuple[int, int, int]] = []
+"""The thresholds that each block found which is not over yet; the first are the process's own."""
+
+
 @contextmanager
 def rarely_collecting() -> Iterator[None]:
-    """Look for garbage less often in a block, for a process that is ours alone."""
-    before = gc.get_threshold()
-    gc.set_threshold(*GARBAGE_THRESHOLDS)
+    """Look for garbage less often in a block; of blocks in several threads, the last to end leaves it as it was."""
+    with _lock:
+        _before.append(gc.get_threshold())
+        gc.set_threshold(*GARBAGE_THRESHOLDS)
     try:
         yield
     finally:
-        gc.set_threshold(*before)
+        with _lock:
+            own = _before[0]
+            _before.pop()
+            if not _before:
+                gc.set_threshold(*own)

@@ -1,6 +1,5 @@
 """The portals' work on Dask: on a cluster of processes on this machine, or on any scheduler by its address."""
 
-import gc
 import logging
 import signal
 import time
@@ -13,7 +12,6 @@ from typing import Any, TypeAlias
 
 from loader.errors import Interrupted, RecordError, SchedulerLost, UsageError
 from loader.fleets.work import Order, PortalEnd, forget_stop, stop_work, work
-from loader.garbage import GARBAGE_THRESHOLDS
 from loader.stopping import Stop
 
 Submit: TypeAlias = Callable[[Order], "Future[PortalEnd]"]
@@ -150,12 +148,11 @@ def on_dask(at_once: int, scheduler: str | None) -> Iterator[Submit]:
 
 
 def dask_setup(worker: Any) -> None:
-    """Prepare a process of this machine's cluster, as Dask does for each that it starts, and for no other worker.
+    """Prepare a process of this machine's cluster, as Dask does for each that it starts.
 
     Ctrl-C in a terminal reaches every process: it is the command that stops the portals. SIGTERM lets the process stop
     its own in order, as `dask worker` does, before another one takes its place.
     """
-    gc.set_threshold(*GARBAGE_THRESHOLDS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     close = partial(worker.close, nanny=False, reason="asked by a signal")
     signal.signal(signal.SIGTERM, lambda *_: worker.loop.add_callback_from_signal(close))

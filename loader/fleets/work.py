@@ -35,6 +35,7 @@ from loader.fleets.description import check_job
 from loader.fleets.job_files import JobFiles
 from loader.fleets.lease import Jobs, JobState, Lease, Timing
 from loader.fleets.shared import SharedFolder
+from loader.garbage import rarely_collecting
 from loader.listeners import agreement
 from loader.options.command import Command, command
 from loader.run import load
@@ -120,7 +121,8 @@ def work(
     """
     portal = _Portal(order, timing or Timing(), asked)
     try:
-        portal.run()
+        with rarely_collecting():
+            portal.run()
     except LoaderError as error:
         return portal.end(error.exit_code, str(error))
     except Exception as error:

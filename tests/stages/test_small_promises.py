@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import gc
 import json
 import os
 import random
@@ -13,6 +14,7 @@ import pytest
 
 from loader.errors import JournalLocked
 from loader.events import Event
+from loader.garbage import GARBAGE_THRESHOLDS, rarely_collecting
 from loader.journal import AsyncJournal, Journal, Lock
 from loader.model import AssociationType, Lot, Pair
 from loader.planning.association_types import AssociationTypes
@@ -260,3 +262,15 @@ def test_what_a_crash_left_behind_the_known_lines_is_cut_off_before_anything_is_
             file.write(b"x,2,created\n" * 1000)
         with open_results(path, journal):
             assert path.read_bytes() == known
+
+
+def test_loads_side_by_side_leave_the_garbage_collector_as_it_was() -> None:
+    """A worker that somebody else started does more than ours, and the first of two loads to end is not the last."""
+    own = gc.get_threshold()
+    first, second = rarely_collecting(), rarely_collecting()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert gc.get_threshold() == GARBAGE_THRESHOLDS
+    second.__exit__(None, None, None)
+    assert gc.get_threshold() == own
