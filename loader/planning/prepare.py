@@ -116,7 +116,7 @@ async def resolve_and_group(
             every = settings.send.mirror_all_labels
             for direction in staging.sound_directions() if every else ():
                 if not types.looked_up(direction):
-                    await learn(direction, types, portal)
+                    await stop.unless(learn(direction, types, portal))
             await thread.call(Staging.note_scope, types, portal_id, all_labels=every)
     except RecordError:
         stop.check()
