@@ -209,7 +209,7 @@ class Delimited(Table):
             if all(map(is_blank, record)):
                 continue
             if fault is None and len(record) != width:
-                fields = f"has {len(record)} fields where the header has {width}; correct its delimiters"
+                fields = f"has {counted(len(record), 'field')} where the header has {width}; correct its delimiters"
                 fault = Mark("FIELD_COUNT", fields)
             if fault is not None:
                 looked_at = record[: width + MOST_COLUMNS]

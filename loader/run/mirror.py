@@ -107,8 +107,8 @@ async def plan_removals(journal: AsyncJournal[LoadJournal], portal: GatewayPorta
             "removed at the end."
             if removals
             else f"Nothing to remove: all associations in scope ({associations:,}) are in the file.",
-            f"{counted(exempt, 'record')} will lose nothing: one of their rows is rejected or failed, or "
-            "they could not be read."
+            f"{counted(exempt, 'record')} will lose nothing, because a row is rejected or failed, or HubSpot "
+            "does not show what is there."
             if exempt
             else None,
         )

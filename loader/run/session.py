@@ -257,7 +257,8 @@ async def at_work(call: Call) -> AsyncIterator[Session]:
 
     def over() -> None:
         if not call.stop.asked():  # A second request would end the command at once.
-            why = f"--max-duration is over after {seconds:g} seconds: run the same command again to continue"
+            unit = "second" if seconds == 1 else "seconds"
+            why = f"--max-duration is over after {seconds:g} {unit}: run the same command again to continue"
             call.stop.request(OutOfTime(why))
 
     timer = asyncio.get_running_loop().call_later(seconds, over) if seconds is not None else None

@@ -258,9 +258,8 @@ def mirror_lines(event: Planned, mirror: MirrorPlanned) -> Iterator[Text]:
     )
     if mirror.exempt_records:
         yield Text(
-            f"{counted(mirror.exempt_records, 'record')} will lose nothing: one of the rows is rejected, or "
-            "HubSpot does "
-            "not show what is there."
+            f"{counted(mirror.exempt_records, 'record')} will lose nothing, because a row is rejected, or HubSpot "
+            "does not show what is there."
         )
     if mirror.too_many:
         yield plain(f"A load would stop: {mirror.too_many}", "bold yellow")
