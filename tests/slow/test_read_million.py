@@ -11,14 +11,13 @@ import pytest
 
 ROWS = 1_000_000
 PROGRAM = """
-import pathlib, re, sys
+import sys
 from loader.read import open_inputs
 from loader.settings import InputSettings
+from tests.memory import peak_megabytes
 (source,) = open_inputs(InputSettings(inputs=(sys.argv[1],), object_type="0-1", to_object_type="0-2"))
 count = sum(len(chunk.links) for chunk in source.chunks())
-# Not ru_maxrss: a child process inherits its parent's.
-peak = re.search("VmHWM:[^0-9]+([0-9]+) kB", pathlib.Path("/proc/self/status").read_text())
-print(count, int(peak[1]) / 1024)
+print(count, peak_megabytes())
 """
 DICE = random.Random(1)
 

@@ -1,8 +1,6 @@
 """Many rows and a slow server: what a load holds in memory, and how it goes on when most of it is done."""
 
-import resource
 import signal
-import sys
 import threading
 import time
 from functools import partial
@@ -15,6 +13,7 @@ from loader.send.api import Request
 from loader.send.transport import Transport
 from tests.faults.conftest import MakeWorld
 from tests.faults.world import World, pairs
+from tests.memory import peak_megabytes
 from tests.stages.staged import claim, created
 
 CREW = ("--concurrency", "4")
@@ -23,12 +22,11 @@ MOST_MEGABYTES = 200
 
 
 def note_memory(path: Path) -> None:
-    """Write this process's highest memory, in bytes, to a file again and again."""
-    unit = 1 if sys.platform == "darwin" else 1024
+    """Write this process's highest memory, in megabytes, to a file again and again."""
 
     def note() -> None:
         while True:
-            path.write_text(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit))
+            path.write_text(str(peak_megabytes()))
             time.sleep(0.2)
 
     threading.Thread(target=note, daemon=True).start()
@@ -74,7 +72,9 @@ def test_many_rows_wait_on_disk_for_a_slow_server(make_world: MakeWorld) -> None
     last = megabytes(memory)
     command.signal(signal.SIGTERM)
     assert command.wait() == 143, command.said()
-    print(f"\n{ROWS:,} rows staged in {staged:.1f} s; at most {last} MB, {last - first} MB more while it waited")
+    print(
+        f"\n{ROWS:,} rows staged in {staged:.1f} s; at most {last:.0f} MB, {last - first:.0f} MB more while it waited"
+    )
     assert last < MOST_MEGABYTES
     assert last - first < 20
 
@@ -87,7 +87,7 @@ def test_many_rows_wait_on_disk_for_a_slow_server(make_world: MakeWorld) -> None
     ready = float((world.folder / "ready").read_text())
     print(
         f"with {ROWS - 100:,} rows recorded the first request left after {waited:.1f} s, {ready:.1f} s of them"
-        f" the processor's; {megabytes(memory)} MB"
+        f" the processor's; {megabytes(memory):.0f} MB"
     )
     assert megabytes(memory) < MOST_MEGABYTES
     assert len(world.puts()) == before + 100
@@ -95,9 +95,9 @@ def test_many_rows_wait_on_disk_for_a_slow_server(make_world: MakeWorld) -> None
         assert sum(1 for _ in results) == ROWS + 1
 
 
-def megabytes(memory: Path) -> int:
+def megabytes(memory: Path) -> float:
     """Return what the process noted last."""
-    return int(memory.read_text()) // 1_000_000
+    return float(memory.read_text())
 
 
 def settle_all_but(world: World, rest: int) -> None:
