@@ -57,14 +57,16 @@ class PlannedLot:
 
     def take(self, pairs: Ids) -> "PlannedLot":
         """Return some of the pairs, by index, with their rows."""
-        sizes = self.sizes[pairs]
-        rows = expanded(self.starts[pairs], sizes)
+        return self.some(pairs, expanded(self.starts[pairs], self.sizes[pairs]))
+
+    def some(self, pairs: Ids | slice, rows: Ids | slice) -> "PlannedLot":
+        """Return some of the pairs and of the rows, which must be those of these pairs, by index or as slices."""
         return PlannedLot(
             type_pair=self.type_pair,
             from_ids=self.from_ids[pairs],
             to_ids=self.to_ids[pairs],
             requests=self.requests[pairs],
-            sizes=sizes,
+            sizes=self.sizes[pairs],
             inputs=self.inputs[rows],
             rows=self.rows[rows],
             parts=self.parts[rows],

@@ -1,7 +1,6 @@
 """Rows become pairs: all rows that name the same two records, whichever end they are written from, are one request."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 
@@ -32,10 +31,10 @@ UNKNOWN_INVERSE = (
 )
 
 _WITH_PAIR = [
-    *(("first", "i8"), ("from", "i8"), ("to", "i8"), ("ordinal", "i8"), ("input", "i4"), ("row", "i4")),
-    *(("part", "i4"), ("kind", "i4"), ("request", "i4"), ("backward", "?")),
+    *(("first", "i8"), ("first_part", "i4"), ("from", "i8"), ("to", "i8"), ("request", "i4")),
+    *(("input", "i4"), ("row", "i4"), ("part", "i4"), ("kind", "i4"), ("backward", "?")),
 ]
-"""A row with its pair, to be sorted into the order in which rows first name the pairs."""
+"""A row with its pair, to be sorted by the first row of each pair: its place (see `columns.place`) and its part."""
 
 
 def group(
@@ -96,17 +95,17 @@ class _Grouping:
             self._journal.type_pair(type_pair, direction, records.get(type_pair, 0))
         if by_record:
             for pairs in self._pairs():
-                for lot in pairs.lots():
+                for lot in self._divided(pairs):
                     self._journal.lot(lot)
             return self._requests.specifications
         # In the order in which the rows first name them.
         with Spool(self._path, _WITH_PAIR) as spool:
             for pairs in self._pairs():
-                spool.append(pairs.each_row())
-            for each in spool.parts(("first",)):
+                spool.append(_each_row(pairs))
+            for each in spool.parts(("first", "first_part")):
                 self._check()
-                part = each.take(np.lexsort((each["ordinal"], each["first"])))
-                starts = np.flatnonzero(begins(part, "first"))
+                part = each.take(np.lexsort((each["first_part"], each["first"])))
+                starts = np.flatnonzero(begins(part, "first", "first_part"))
                 for begin in range(0, len(starts), PAIRS_IN_A_LOT):
                     some = starts[begin : begin + PAIRS_IN_A_LOT]
                     end = starts[begin + PAIRS_IN_A_LOT] if begin + PAIRS_IN_A_LOT < len(starts) else len(part)
@@ -146,12 +145,14 @@ class _Grouping:
 
     # --- pairs
 
-    def _pairs(self) -> Iterator["_Pairs"]:
-        """Yield the pairs of all type pairs, by the record that is looked up."""
+    def _pairs(self) -> Iterator[PlannedLot]:
+        """Yield the pairs of one type pair after the other, by the record that is looked up, many at once."""
         for part in self._rows.parts(("type_pair", "a", "b"), whole=2, change=self._from_chosen_end):
             self._check()
             keys = [part[key] for key in ("b", "a", "type_pair")]
-            yield self._grouped(part.take(np.lexsort(keys)))
+            rows = part.take(np.lexsort(keys))
+            for some in np.split(rows, np.flatnonzero(begins(rows, "type_pair"))[1:]):
+                yield self._grouped(some)
 
     def _from_chosen_end(self, block: Records) -> Records:
         """Return rows with the record that is looked up as `a`."""
@@ -161,9 +162,9 @@ class _Grouping:
             block["a"], block["b"] = a, b
         return block
 
-    def _grouped(self, rows: Records) -> "_Pairs":
-        """Return the pairs of rows that are in order."""
-        starts = np.flatnonzero(begins(rows, "type_pair", "a", "b"))
+    def _grouped(self, rows: Records) -> PlannedLot:
+        """Return the pairs of one type pair's rows, which are in order."""
+        starts = np.flatnonzero(begins(rows, "a", "b"))
         requests = self._requests.of(rows["code"], starts)
         sizes = np.diff(starts, append=len(rows))
         refused = self._requests.refused(rows["code"], np.repeat(requests, sizes))
@@ -178,16 +179,36 @@ class _Grouping:
             starts = np.cumsum(sizes) - sizes
         record, other = rows["a"][starts], rows["b"][starts]
         at_to = self._requests.lookup_backward[requests]
-        return _Pairs(
-            type_pairs=rows["type_pair"][starts],
-            records=record,
+        return PlannedLot(
+            type_pair=rows["type_pair"].item(0),
             from_ids=np.where(at_to, other, record),
             to_ids=np.where(at_to, record, other),
             requests=requests,
             sizes=sizes.astype(np.int32),
-            rows=rows,
+            inputs=rows["input"],
+            rows=rows["row"],
+            parts=rows["part"],
+            kinds=rows["code"] >> 1,
             backward=(rows["code"] & 1).astype(np.bool_) != np.repeat(self._requests.backward[requests], sizes),
         )
+
+    def _divided(self, pairs: PlannedLot) -> Iterator[PlannedLot]:
+        """Yield the lots of pairs; those of one record together, unless they are more than a lot may have."""
+        at_to = self._requests.lookup_backward[pairs.requests]
+        looked_up = np.where(at_to, pairs.to_ids, pairs.from_ids)
+        records = np.concatenate(([0], np.flatnonzero(np.diff(looked_up)) + 1, [len(pairs)]))
+        rows = np.append(0, np.cumsum(pairs.sizes, dtype=np.int64))
+        begin = 0
+        while begin < len(pairs):
+            first = int(np.searchsorted(records, begin, "right")) - 1
+            end = min(
+                int(records[min(first + RECORDS_IN_A_LOT, len(records) - 1)]),
+                int(records[np.searchsorted(records, begin + PAIRS_IN_A_LOT, "right") - 1]),
+            )
+            if end <= begin:  # One record has more pairs than a lot may have.
+                end = min(begin + PAIRS_IN_A_LOT, int(records[first + 1]))
+            yield pairs.some(slice(begin, end), slice(rows[begin], rows[end]))
+            begin = end
 
 
 class _Requests:
@@ -249,66 +270,20 @@ class _Requests:
         return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Pairs:
-    """Pairs and their rows, in the order of the records that are looked up."""
-
-    type_pairs: Small
-    records: Ids
-    from_ids: Ids
-    to_ids: Ids
-    requests: Small
-    sizes: Small
-    rows: Records
-    backward: Flags
-
-    def lots(self) -> Iterator[PlannedLot]:
-        """Yield the pairs in lots; those of one record together, unless they are more than a lot may have."""
-        new = np.ones(len(self.records), np.bool_)
-        new[1:] = (self.records[1:] != self.records[:-1]) | (self.type_pairs[1:] != self.type_pairs[:-1])
-        records = np.append(np.flatnonzero(new), len(new))
-        type_pairs = np.flatnonzero(np.diff(self.type_pairs, append=self.type_pairs[-1:] - 1)) + 1
-        rows = np.append(0, np.cumsum(self.sizes, dtype=np.int64))
-        begin = 0
-        while begin < len(new):
-            first = int(np.searchsorted(records, begin, "right")) - 1
-            end = min(
-                int(records[min(first + RECORDS_IN_A_LOT, len(records) - 1)]),
-                int(records[np.searchsorted(records, begin + PAIRS_IN_A_LOT, "right") - 1]),
-                int(type_pairs[np.searchsorted(type_pairs, begin, "right")]),
-            )
-            if end <= begin:  # One record has more pairs than a lot may have.
-                end = min(begin + PAIRS_IN_A_LOT, int(records[first + 1]))
-            pairs, of_pairs = slice(begin, end), slice(rows[begin], rows[end])
-            some = self.rows[of_pairs]
-            yield PlannedLot(
-                type_pair=int(self.type_pairs[begin]),
-                from_ids=self.from_ids[pairs],
-                to_ids=self.to_ids[pairs],
-                requests=self.requests[pairs],
-                sizes=self.sizes[pairs],
-                inputs=some["input"],
-                rows=some["row"],
-                parts=some["part"],
-                kinds=some["code"] >> 1,
-                backward=self.backward[of_pairs],
-            )
-            begin = end
-
-    def each_row(self) -> Records:
-        """Return the rows with their pairs."""
-        found = np.empty(len(self.rows), _WITH_PAIR)
-        first = self.rows["ordinal"][np.cumsum(self.sizes, dtype=np.int64) - self.sizes]
-        for name, column in (
-            *(("first", first), ("from", self.from_ids)),
-            *(("to", self.to_ids), ("request", self.requests)),
-        ):
-            found[name] = np.repeat(column, self.sizes)
-        for name in ("ordinal", "input", "row", "part"):
-            found[name] = self.rows[name]
-        found["kind"] = self.rows["code"] >> 1
-        found["backward"] = self.backward
-        return found
+def _each_row(pairs: PlannedLot) -> Records:
+    """Return the rows of pairs, each with its pair."""
+    found = np.empty(len(pairs.rows), _WITH_PAIR)
+    for name, of_pair in (
+        *(("first", pairs.places), ("first_part", pairs.parts[pairs.starts])),
+        *(("from", pairs.from_ids), ("to", pairs.to_ids), ("request", pairs.requests)),
+    ):
+        found[name] = np.repeat(of_pair, pairs.sizes)
+    for name, of_row in (
+        *(("input", pairs.inputs), ("row", pairs.rows), ("part", pairs.parts)),
+        *(("kind", pairs.kinds), ("backward", pairs.backward)),
+    ):
+        found[name] = of_row
+    return found
 
 
 def _lot(rows: Records, starts: Ids) -> PlannedLot:

@@ -21,8 +21,7 @@ ROW = [("from", "i8"), ("to", "i8"), ("input", "i4"), ("row", "i4"), ("part", "i
 """A row as it is written."""
 
 ORIENTED = [
-    *(("a", "i8"), ("b", "i8"), ("ordinal", "i8"), ("input", "i4"), ("row", "i4"), ("part", "i4")),
-    *(("type_pair", "i4"), ("code", "i4")),
+    *(("a", "i8"), ("b", "i8"), ("input", "i4"), ("row", "i4"), ("part", "i4"), ("type_pair", "i4"), ("code", "i4")),
 ]
 """A row seen from the main end; `code` is twice its kind, and one more for a row that is written from the other end."""
 
@@ -108,10 +107,8 @@ def oriented(
 
     `ids` puts record ids in the place of own keys, rejects rows of which a record was not found, and tells the others.
     """
-    ordinal = 0
     for every in rows.blocks():
-        known = np.flatnonzero(kinds.type_pair[every["kind"]])
-        block = every.take(known)
+        block = every.compress(kinds.type_pair[every["kind"]] > 0)
         stay = ids(block)
         itself = kinds.within[block["kind"]] & (block["from"] == block["to"]) & stay
         if itself.any():
@@ -126,13 +123,11 @@ def oriented(
         found = np.empty(len(block), ORIENTED)
         found["a"] = np.where(backward, block["to"], block["from"])
         found["b"] = np.where(backward, block["from"], block["to"])
-        found["ordinal"] = ordinal + known[stay]
         for name in ("input", "row", "part"):
             found[name] = block[name]
         found["type_pair"] = kinds.type_pair[kind]
         found["code"] = 2 * kind + backward
         yield found
-        ordinal += len(every)
 
 
 def begins(records: Records, *keys: str) -> Flags:
