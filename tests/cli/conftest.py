@@ -1,4 +1,7 @@
-"""What every test of the command line needs: a folder, an environment of its own, a sandbox, and the command."""
+"""What every test of the command line needs: a folder to work in, an environment, a sandbox, and the command.
+
+Every fixture begins in the test's own folder, so tests name their files as a user would: `Path("a.csv")`.
+"""
 
 import hashlib
 import json
@@ -29,6 +32,9 @@ from tests.written import hold_nowhere, lines_of
 TOKEN = "canary-51c2-never-shown"
 TIMING = Timing(heartbeat=0.02, fence=5.0, take_over=0.2, piece=0.05)
 CONTACTS = ("--from", "contacts", "--to", "companies")
+
+Run = Callable[..., Any]
+"""The type of a fixture that a test calls: a command, or a sandbox for a block."""
 
 
 class Done(NamedTuple):
@@ -75,14 +81,14 @@ def _running(monkeypatch: pytest.MonkeyPatch, **settings: Any) -> Iterator[Sandb
 
 
 @pytest.fixture
-def hubspot(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def hubspot(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Start a sandbox HubSpot for a block; HUBSPOT_BASE_URL names it."""
     del folder
     return lambda **settings: _running(monkeypatch, **settings)
 
 
 @pytest.fixture
-def sandbox(hubspot: Callable[..., Any]) -> Iterator[Sandbox]:
+def sandbox(hubspot: Run) -> Iterator[Sandbox]:
     """A sandbox HubSpot without a rate limit."""
     with hubspot() as running:
         yield running
@@ -126,34 +132,35 @@ def load(run: Callable[..., Done]) -> Callable[..., Done]:
     return lambda *arguments: run("load", *arguments, *CONTACTS, "--rate", "9999/1")
 
 
-@pytest.fixture
-def contents(folder: Path) -> Callable[[], dict[str, str]]:
-    """Return every file of the folder with its hash, to see that nothing changed."""
-    return lambda: {
-        str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
-        for file in sorted(folder.rglob("*"))
-        if file.is_file()
+def contents() -> dict[str, str]:
+    """Return every file of the working folder with its hash, to see that nothing changed."""
+    return {
+        str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(Path().rglob("*")) if file.is_file()
     }
 
 
-@pytest.fixture
-def lines(folder: Path) -> Callable[[str], list[dict[str, str]]]:
-    """Read a CSV file of the folder, every cell as text."""
-    return lambda name: lines_of(folder / name)
+def lines(name: str) -> list[dict[str, str]]:
+    """Read a CSV file of the working folder, every cell as text; results are in the order of their rows."""
+    return sorted(lines_of(Path(name)), key=lambda line: int(line.get("row", 0)))
 
 
-@pytest.fixture
-def summary(folder: Path) -> Callable[[str], dict[str, Any]]:
-    """Read a summary of the folder; its rows add up."""
+def statuses(name: str) -> list[str]:
+    """Return the status of each row of a results file, in the order of the rows."""
+    return [line["status"] for line in lines(name)]
 
-    def read(name: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((folder / name).read_text("utf-8"))
-        hold_to_schema(found)
-        rows = found["rows"]
-        assert rows["total"] == sum(count for key, count in rows.items() if key != "total")
-        return found
 
-    return read
+def outcomes(name: str) -> list[tuple[str, str]]:
+    """Return the status of each row of a results file, and why it failed or was rejected, in the order of the rows."""
+    return [(line["status"], line["error_category"]) for line in lines(name)]
+
+
+def summary(name: str) -> dict[str, Any]:
+    """Read a summary of the working folder; its rows add up."""
+    found: dict[str, Any] = json.loads(Path(name).read_text("utf-8"))
+    hold_to_schema(found)
+    rows = found["rows"]
+    assert rows["total"] == sum(count for key, count in rows.items() if key != "total")
+    return found
 
 
 class Process:
@@ -194,17 +201,12 @@ def start(folder: Path) -> Iterator[Callable[..., Process]]:
     hold_nowhere(TOKEN, folder)
 
 
-@pytest.fixture
-def until() -> Callable[..., None]:
-    """Wait until something holds, at most so many seconds."""
-
-    def wait(holds: Callable[[], bool], seconds: float = 10) -> None:
-        deadline = time.monotonic() + seconds
-        while not holds():
-            assert time.monotonic() < deadline, "waited in vain"
-            time.sleep(0.01)
-
-    return wait
+def until(holds: Callable[[], bool], seconds: float = 10) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
 
 
 @pytest.fixture

@@ -2,47 +2,38 @@
 
 import json
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from loader.sandbox import Sandbox
-
-Run = Callable[..., Any]
-Lines = Callable[[str], list[dict[str, str]]]
-Contents = Callable[[], dict[str, str]]
-Summary = Callable[[str], dict[str, Any]]
+from tests.cli.conftest import Run, contents, lines, summary
 
 FIVE = "from_id,to_id\n101,201\n102,202\n103,203\n104,204\n105,205\n"
 
 
-def rows_of(lines: list[dict[str, str]]) -> list[str]:
-    return sorted(line["row"] for line in lines)
+def rows_of(name: str) -> list[str]:
+    """Return the row number of each line of a results file."""
+    return [line["row"] for line in lines(name)]
 
 
-def test_a_limit_is_gone_on_from_without_sending_a_row_twice(
-    sandbox: Sandbox, load: Run, folder: Path, lines: Lines, summary: Summary
-) -> None:
+def test_a_limit_is_gone_on_from_without_sending_a_row_twice(sandbox: Sandbox, load: Run) -> None:
     """Unfinished, same input and settings: goes on; each row is sent once and stands there once."""
-    (folder / "a.csv").write_text(FIVE)
+    Path("a.csv").write_text(FIVE)
     assert load("a.csv", "--limit", "2").code == 0
-    assert rows_of(lines("a.results.csv")) == ["2", "3"]
+    assert rows_of("a.results.csv") == ["2", "3"]
     assert summary("a.summary.json")["rows"]["pending"] == 3
     assert sandbox.count("PUT") == 2
     assert load("a.csv", "--limit", "2").code == 0
     assert sandbox.count("PUT") == 2
     assert load("a.csv").code == 0
-    assert rows_of(lines("a.results.csv")) == ["2", "3", "4", "5", "6"]
+    assert rows_of("a.results.csv") == ["2", "3", "4", "5", "6"]
     assert sandbox.count("PUT") == 5
 
 
-def test_the_next_command_of_a_limited_run_leaves_the_limit_out(
-    sandbox: Sandbox, load: Run, folder: Path, summary: Summary, run: Run
-) -> None:
+def test_the_next_command_of_a_limited_run_leaves_the_limit_out(sandbox: Sandbox, load: Run, run: Run) -> None:
     """And it is exact: typed as it stands, it finishes the load."""
-    (folder / "a b.csv").write_text(FIVE)
+    Path("a b.csv").write_text(FIVE)
     load("a b.csv", "--limit=2", "--fresh")
     following = summary("a b.summary.json")["next_command"]
     assert following == "association-loader load 'a b.csv' --from contacts --to companies --rate 9999/1"
@@ -50,11 +41,9 @@ def test_the_next_command_of_a_limited_run_leaves_the_limit_out(
     assert sandbox.count("PUT") == 5
 
 
-def test_a_lower_limit_takes_back_no_row_that_is_settled(
-    sandbox: Sandbox, load: Run, folder: Path, lines: Lines, summary: Summary
-) -> None:
+def test_a_lower_limit_takes_back_no_row_that_is_settled(sandbox: Sandbox, load: Run) -> None:
     """Results and summary agree also when the second command asks for less than the first did."""
-    (folder / "a.csv").write_text(FIVE + "x,206\n107,207\n")
+    Path("a.csv").write_text(FIVE + "x,206\n107,207\n")
     load("a.csv", "--limit", "6")
     load("a.csv", "--limit", "2")
     rows = summary("a.summary.json")["rows"]
@@ -64,11 +53,9 @@ def test_a_lower_limit_takes_back_no_row_that_is_settled(
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("content", [FIVE, FIVE + "x,206\n"])
-def test_a_finished_run_says_the_same_again_and_sends_nothing(
-    content: str, sandbox: Sandbox, load: Run, folder: Path, contents: Contents, summary: Summary
-) -> None:
+def test_a_finished_run_says_the_same_again_and_sends_nothing(content: str, sandbox: Sandbox, load: Run) -> None:
     """The same exit code, the same summary, the same results; not one request, and no token is needed."""
-    (folder / "a.csv").write_text(content)
+    Path("a.csv").write_text(content)
     first = load("a.csv")
     before, told, requests = contents(), summary("a.summary.json"), sandbox.count()
     second = load("a.csv")
@@ -84,30 +71,26 @@ def test_a_finished_run_says_the_same_again_and_sends_nothing(
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("harm", ["deleted", "cut", "edited"])
-def test_results_that_were_harmed_after_the_run_are_written_again(
-    harm: str, sandbox: Sandbox, load: Run, folder: Path
-) -> None:
+def test_results_that_were_harmed_after_the_run_are_written_again(harm: str, sandbox: Sandbox, load: Run) -> None:
     """The journal is the truth; the results are made from it."""
-    (folder / "a.csv").write_text(FIVE + "x,206\n")
+    Path("a.csv").write_text(FIVE + "x,206\n")
     load("a.csv")
-    results = folder / "a.results.csv"
+    results = Path("a.results.csv")
     before = results.read_bytes()
     if harm == "deleted":
         results.unlink()
     else:
         results.write_bytes(before[:200] if harm == "cut" else before.replace(b"created", b"CREATED"))
-    (folder / "a.failures.csv").unlink()
-    (folder / "a.summary.json").unlink()
+    Path("a.failures.csv").unlink()
+    Path("a.summary.json").unlink()
     assert load("a.csv").code == 1
     assert sorted(results.read_bytes().splitlines()) == sorted(before.splitlines()), "in any order"
-    assert (folder / "a.failures.csv").exists()
-    assert (folder / "a.summary.json").exists()
+    assert Path("a.failures.csv").exists()
+    assert Path("a.summary.json").exists()
     assert sandbox.count("PUT") == 5
 
 
-def test_another_input_sets_a_finished_run_aside(
-    sandbox: Sandbox, load: Run, folder: Path, lines: Lines, summary: Summary
-) -> None:
+def test_another_input_sets_a_finished_run_aside(sandbox: Sandbox, load: Run, folder: Path) -> None:
     """The nightly case: the files of yesterday are `<stem>.<started_at>.*`, and today's begin anew."""
     (folder / "a.csv").write_text("from_id,to_id\n101,201\nx,202\n")
     load("a.csv", "--results", "n.csv")
@@ -124,9 +107,7 @@ def test_another_input_sets_a_finished_run_aside(
     assert [line["object_id"] for line in lines("n.csv")] == ["103"]
 
 
-def test_a_run_set_aside_can_be_told_again_from_its_new_name(
-    sandbox: Sandbox, load: Run, folder: Path, summary: Summary
-) -> None:
+def test_a_run_set_aside_can_be_told_again_from_its_new_name(sandbox: Sandbox, load: Run, folder: Path) -> None:
     """What is set aside stays a whole run: its journal knows its own files."""
     (folder / "a.csv").write_text(FIVE)
     load("a.csv", "--existing", "replace", "--unread")
@@ -137,7 +118,7 @@ def test_a_run_set_aside_can_be_told_again_from_its_new_name(
     assert summary(old.name.replace("results.csv", "summary.json"))["rows"]["created"] == 5
 
 
-def test_fresh_begins_anew_whatever_lies_there(sandbox: Sandbox, load: Run, folder: Path, lines: Lines) -> None:
+def test_fresh_begins_anew_whatever_lies_there(sandbox: Sandbox, load: Run, folder: Path) -> None:
     """An unfinished run, results of nobody, a damaged journal: all are set aside, nothing is lost."""
     (folder / "a.csv").write_text(FIVE)
     load("a.csv", "--limit", "2")
@@ -159,9 +140,7 @@ def written_by_an_older_version(journal: Path) -> None:
     database.close()
 
 
-def test_a_finished_run_of_an_older_version_makes_way(
-    sandbox: Sandbox, load: Run, folder: Path, lines: Lines, summary: Summary
-) -> None:
+def test_a_finished_run_of_an_older_version_makes_way(sandbox: Sandbox, load: Run, folder: Path) -> None:
     """Also for the same input: what is there already is looked up, and not sent again."""
     (folder / "a.csv").write_text(FIVE)
     assert load("a.csv").code == 0
@@ -204,29 +183,27 @@ def test_an_unfinished_run_of_an_older_version_is_refused(sandbox: Sandbox, load
     assert sandbox.count("PUT") == 5
 
 
-def test_retry_failed_sends_the_failed_rows_and_no_other(
-    hubspot: Callable[..., Any], load: Run, folder: Path, lines: Lines, summary: Summary
-) -> None:
+def test_retry_failed_sends_the_failed_rows_and_no_other(hubspot: Run, load: Run) -> None:
     """The next command says so; what failed is created at last, each row stands there once."""
-    (folder / "a.csv").write_text(FIVE)
+    Path("a.csv").write_text(FIVE)
     with hubspot(faults=[{"fault": "503", "pair": [103, 203], "times": 1}]) as sandbox:
         assert load("a.csv", "--max-attempts", "1").code == 1
         assert summary("a.summary.json")["next_command"].endswith("--retry-failed")
         assert load("a.csv", "--retry-failed").code == 0
         assert sandbox.count("PUT") == 6
-    assert rows_of(lines("a.results.csv")) == ["2", "3", "4", "5", "6"]
+    assert rows_of("a.results.csv") == ["2", "3", "4", "5", "6"]
     assert {line["status"] for line in lines("a.results.csv")} == {"created"}
-    assert not (folder / "a.failures.csv").exists()
+    assert not Path("a.failures.csv").exists()
     assert summary("a.summary.json")["next_command"] is None
 
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("fault", ["503", "reset", "html"])
 def test_rows_that_failed_for_a_reason_that_may_pass_are_sent_by_the_same_command(
-    hubspot: Callable[..., Any], load: Run, folder: Path, lines: Lines, fault: str
+    hubspot: Run, load: Run, fault: str
 ) -> None:
     """And no other failed row: the next night does not end as the first did."""
-    (folder / "a.csv").write_text(FIVE + "".join(f"{number},206\n" for number in range(106, 126)))
+    Path("a.csv").write_text(FIVE + "".join(f"{number},206\n" for number in range(106, 126)))
     faults = [
         {"fault": fault, "pair": [101, 201], "times": 1, "applied": False},
         {"fault": "404", "pair": [103, 203]},
@@ -255,10 +232,10 @@ def test_rows_that_failed_for_a_reason_that_may_pass_are_sent_by_the_same_comman
     ],
 )
 def test_retry_failed_is_proposed_only_where_it_may_help(
-    faults: dict[int, str], reject: bool, retried: bool, hubspot: Callable[..., Any], load: Run, folder: Path
+    faults: dict[int, str], reject: bool, retried: bool, hubspot: Run, load: Run
 ) -> None:
     """Where a row can be corrected, that comes first: the failures file has all of them."""
-    (folder / "a.csv").write_text(FIVE + "x,206\n" * reject)
+    Path("a.csv").write_text(FIVE + "x,206\n" * reject)
     script = [{"fault": fault, "pair": [number, number + 100]} for number, fault in faults.items()]
     with hubspot(faults=script):
         done = load("a.csv", "--max-attempts", "1")
@@ -283,10 +260,10 @@ def test_retry_failed_is_proposed_only_where_it_may_help(
     ],
 )
 def test_an_unfinished_run_refuses_other_settings_and_says_which(
-    change: list[str], said: str, sandbox: Sandbox, run: Run, load: Run, folder: Path, contents: Contents
+    change: list[str], said: str, sandbox: Sandbox, run: Run, load: Run
 ) -> None:
     """Item 64: exit 2, what differs, and the two ways on; no byte of any file is changed, the journal's neither."""
-    (folder / "a.csv").write_text(FIVE)
+    Path("a.csv").write_text(FIVE)
     load("a.csv", "--limit", "2", "--api-version", "v4")
     before, requests = contents(), sandbox.count()
     done = run("load", "a.csv", "--from", "contacts", "--to", "companies", *change)
@@ -298,30 +275,28 @@ def test_an_unfinished_run_refuses_other_settings_and_says_which(
     assert sandbox.count() == requests
 
 
-def test_everything_else_may_change_on_resume(sandbox: Sandbox, load: Run, folder: Path, lines: Lines) -> None:
+def test_everything_else_may_change_on_resume(sandbox: Sandbox, load: Run) -> None:
     """Rate, concurrency, attempts and the like are not part of what a run is."""
-    (folder / "a.csv").write_text(FIVE)
+    Path("a.csv").write_text(FIVE)
     load("a.csv", "--limit", "2")
     others = ("--rate", "50/1", "--concurrency", "1", "--max-attempts", "2", "--timeout", "5", "--max-failures", "5%")
     assert load("a.csv", *others, "--failures", "elsewhere.csv", "--portal-id", "62515").code == 0
     assert len(lines("a.results.csv")) == sandbox.count("PUT") == 5
 
 
-def test_an_input_that_was_moved_is_still_the_same_input(
-    sandbox: Sandbox, load: Run, folder: Path, lines: Lines
-) -> None:
-    (folder / "a.csv").write_text(FIVE)
+def test_an_input_that_was_moved_is_still_the_same_input(sandbox: Sandbox, load: Run) -> None:
+    Path("a.csv").write_text(FIVE)
     load("a.csv", "--results", "r.csv", "--limit", "2")
-    (folder / "a.csv").rename(folder / "b.csv")
+    Path("a.csv").rename(Path("b.csv"))
     assert load("b.csv", "--results", "r.csv").code == 0
     assert len(lines("r.csv")) == sandbox.count("PUT") == 5
 
 
 def test_a_token_of_another_portal_does_not_go_on_with_a_run(
-    hubspot: Callable[..., Any], load: Run, folder: Path, contents: Contents, monkeypatch: pytest.MonkeyPatch
+    hubspot: Run, load: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The run is bound to its portal: exit 2, nothing is sent, no byte is changed."""
-    (folder / "a.csv").write_text(FIVE)
+    Path("a.csv").write_text(FIVE)
     with hubspot(portal={"portal_id": 1}) as first:
         load("a.csv", "--limit", "2", "--base-url", first.url)
         port = int(first.url.rpartition(":")[2])
@@ -335,49 +310,45 @@ def test_a_token_of_another_portal_does_not_go_on_with_a_run(
     assert contents() == before
 
 
-def test_results_that_no_journal_knows_are_not_overwritten(
-    sandbox: Sandbox, load: Run, folder: Path, contents: Contents
-) -> None:
-    (folder / "a.csv").write_text(FIVE)
-    (folder / "a.results.csv").write_text("precious\n")
+def test_results_that_no_journal_knows_are_not_overwritten(sandbox: Sandbox, load: Run) -> None:
+    Path("a.csv").write_text(FIVE)
+    Path("a.results.csv").write_text("precious\n")
     before = contents()
     assert load("a.csv").code == 2
     assert contents() == before
     assert sandbox.count("PUT") == 0
 
 
-def test_the_failures_file_is_the_next_command_once_rows_are_rejected(
-    sandbox: Sandbox, load: Run, run: Run, folder: Path, summary: Summary
-) -> None:
+def test_the_failures_file_is_the_next_command_once_rows_are_rejected(sandbox: Sandbox, load: Run, run: Run) -> None:
     """Options that belonged to the first input's form or outputs are left out; the mended file loads."""
-    (folder / "a.txt").write_text("Contact Key|to_id\n101|201\n101.5|202\n")
+    Path("a.txt").write_text("Contact Key|to_id\n101|201\n101.5|202\n")
     load("a.txt", "--column", "object_id=Contact Key", "--delimiter", "|", "--results", "out.csv", "--limit=9")
     following = summary("out.summary.json")["next_command"]
     assert following == (
         "association-loader load out.failures.csv --column 'object_id=Contact Key' --from contacts --to companies"
         " --rate 9999/1"
     )
-    failures = folder / "out.failures.csv"
+    failures = Path("out.failures.csv")
     failures.write_text(failures.read_text().replace("101.5|", "102|", 1))
     assert load("out.failures.csv", "--column", "object_id=Contact Key").code == 0
-    assert json.loads((folder / "out.failures.summary.json").read_text())["rows"]["created"] == 1
+    assert json.loads(Path("out.failures.summary.json").read_text())["rows"]["created"] == 1
 
 
-def test_a_failures_file_in_another_folder_is_set_aside_there(sandbox: Sandbox, load: Run, folder: Path) -> None:
+def test_a_failures_file_in_another_folder_is_set_aside_there(sandbox: Sandbox, load: Run) -> None:
     """It belongs to the run wherever it lies."""
-    (folder / "bad").mkdir()
-    (folder / "a.csv").write_text("from_id,to_id\nx,201\n")
+    Path("bad").mkdir()
+    Path("a.csv").write_text("from_id,to_id\nx,201\n")
     load("a.csv", "--failures", "bad/today.csv")
-    first = (folder / "bad" / "today.csv").read_bytes()
+    first = Path("bad/today.csv").read_bytes()
     load("a.csv", "--failures", "bad/today.csv", "--fresh")
-    (aside,) = (folder / "bad").glob("a.2*.today.csv")
+    (aside,) = Path("bad").glob("a.2*.today.csv")
     assert aside.read_bytes() == first
 
 
 @pytest.mark.slow
-def test_a_limit_of_ten_counts_ten(sandbox: Sandbox, load: Run, folder: Path) -> None:
+def test_a_limit_of_ten_counts_ten(sandbox: Sandbox, load: Run) -> None:
     """What is behind it is left to the next command, and what is there already is nothing to do."""
-    (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"{row},201\n" for row in range(1, 31)))
+    Path("a.csv").write_text("from_id,to_id\n" + "".join(f"{row},201\n" for row in range(1, 31)))
     done = load("a.csv", "--limit", "10", "--json")
     assert "Sending: 10 of 30 rows left, up to --limit 10." in done.err
     assert "Ended at --limit 10: 10 rows done, 20 left." in done.err

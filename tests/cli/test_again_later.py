@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,7 @@ import pytest
 
 import loader
 from loader.sandbox import Sandbox
-
-Run = Callable[..., Any]
-Lines = Callable[[str], list[dict[str, str]]]
+from tests.cli.conftest import Run, lines
 
 FIVE = "from_id,to_id\n101,201\n102,202\n103,203\n104,204\n105,205\n"
 
@@ -70,24 +67,24 @@ def test_the_same_file_is_a_new_run_when_the_last_one_ended_longer_ago(
 
 
 @pytest.mark.slow
-def test_a_job_file_may_say_again(sandbox: Sandbox, load: Run, run: Run, folder: Path) -> None:
+def test_a_job_file_may_say_again(sandbox: Sandbox, load: Run, run: Run) -> None:
     """`again = "20h"`; what is there already is not sent."""
-    (folder / "a.csv").write_text(FIVE)
-    (folder / "job.toml").write_text(
+    Path("a.csv").write_text(FIVE)
+    Path("job.toml").write_text(
         'again = "20h"\nresults = "n.csv"\n[[input]]\npath = "a.csv"\nfrom = "contacts"\nto = "companies"\n'
     )
     assert run("load", "--config", "job.toml").code == 0
     assert "Nothing was checked in HubSpot" in run("load", "--config", "job.toml").err
-    make_older(folder / "n.journal", 24)
+    make_older(Path("n.journal"), 24)
     assert run("load", "--config", "job.toml").code == 0
-    assert json.loads((folder / "n.summary.json").read_text())["rows"]["unchanged"] == 5
+    assert json.loads(Path("n.summary.json").read_text())["rows"]["unchanged"] == 5
     assert sandbox.count("PUT") == 5
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("hours", "quiet"), [(0, True), (24, False)])
 def test_an_unfinished_night_makes_way_for_a_changed_file(
-    hours: float, quiet: bool, sandbox: Sandbox, load: Run, folder: Path, lines: Lines
+    hours: float, quiet: bool, sandbox: Sandbox, load: Run, folder: Path
 ) -> None:
     """Its files are set aside, and the rows that were never sent are counted and said, with --quiet, too."""
     (folder / "a.csv").write_text(FIVE)
@@ -102,7 +99,7 @@ def test_an_unfinished_night_makes_way_for_a_changed_file(
     assert len(list(folder.glob("a.2*.journal"))) == 1
 
 
-def test_an_unfinished_night_of_the_same_file_goes_on(sandbox: Sandbox, load: Run, folder: Path, lines: Lines) -> None:
+def test_an_unfinished_night_of_the_same_file_goes_on(sandbox: Sandbox, load: Run, folder: Path) -> None:
     (folder / "a.csv").write_text(FIVE)
     load("a.csv", "--limit", "2")
     make_older(folder / "a.journal", 100)
@@ -125,9 +122,7 @@ def test_other_settings_do_not_pass_for_a_new_night(
     assert not list(folder.glob("a.2*"))
 
 
-def test_a_night_that_was_refused_is_kept_when_its_file_has_changed(
-    hubspot: Callable[..., Any], load: Run, folder: Path
-) -> None:
+def test_a_night_that_was_refused_is_kept_when_its_file_has_changed(hubspot: Run, load: Run, folder: Path) -> None:
     """Nothing of it was sent, and its journal is the only copy of the old file."""
     (folder / "a.csv").write_text(FIVE)
     with hubspot(faults=[{"fault": "401", "times": 1}]):
@@ -139,24 +134,22 @@ def test_a_night_that_was_refused_is_kept_when_its_file_has_changed(
     assert len(list(folder.glob("a.2*.journal"))) == 1
 
 
-def test_a_run_that_was_taken_back_is_not_loaded_again_by_itself(
-    sandbox: Sandbox, load: Run, run: Run, folder: Path
-) -> None:
+def test_a_run_that_was_taken_back_is_not_loaded_again_by_itself(sandbox: Sandbox, load: Run, run: Run) -> None:
     """Whoever undid it has to say so."""
-    (folder / "a.csv").write_text(FIVE)
+    Path("a.csv").write_text(FIVE)
     load("a.csv")
     run("undo", "a.results.csv", "--yes")
-    make_older(folder / "a.journal", 100)
+    make_older(Path("a.journal"), 100)
     assert load("a.csv", "--again", "20h").code == 2
     assert not sandbox.portal.pairs()
 
 
-def test_again_from_python(sandbox: Sandbox, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_again_from_python(sandbox: Sandbox, capfd: pytest.CaptureFixture[str]) -> None:
     """In seconds or as a text; what is serious is an event there, and no word on the screen."""
-    (folder / "a.csv").write_text(FIVE)
+    Path("a.csv").write_text(FIVE)
     given: dict[str, Any] = {"object_type": "contacts", "to_object_type": "companies"}
     loader.load_sync("a.csv", **given, limit=2)
-    (folder / "a.csv").write_text(FIVE.replace("205", "206"))
+    Path("a.csv").write_text(FIVE.replace("205", "206"))
     told: list[Any] = []
     assert loader.load_sync("a.csv", **given, again=3600, on_event=told.append).exit_code == 0
     assert any("never sent" in getattr(event, "message", "") for event in told)

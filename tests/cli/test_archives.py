@@ -8,7 +8,6 @@ import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import openpyxl
 import pyarrow as pa
@@ -16,9 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from loader.sandbox import Sandbox
-
-Run = Callable[..., Any]
-Lines = Callable[[str], list[dict[str, str]]]
+from tests.cli.conftest import Run, contents, lines
 
 CSV = b"object_id,to_object_id\n101,201\n"
 TURNED = b"to_object_id,object_id\n202,102\n"
@@ -85,12 +82,12 @@ READ: dict[str, tuple[str, Callable[[], bytes], set[str]]] = {
 }
 
 
-def test_packed_files_and_zips_are_read_table_by_table(sandbox: Sandbox, load: Run, folder: Path, lines: Lines) -> None:
+def test_packed_files_and_zips_are_read_table_by_table(sandbox: Sandbox, load: Run) -> None:
     """Each table has its own header, rows and name; whatever is left out is named."""
     inputs = [f"{case}/{name}" for case, (name, _, _) in READ.items()]
     for path, (_, packed, _) in zip(inputs, READ.values(), strict=True):
-        (folder / path).parent.mkdir()
-        (folder / path).write_bytes(packed())
+        Path(path).parent.mkdir()
+        Path(path).write_bytes(packed())
     done = load(*inputs, "--results", "r.csv")
     assert done.code == 0, done.err
     found = lines("r.csv")
@@ -141,12 +138,10 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
 
 @pytest.mark.slow_after(4)
 @pytest.mark.parametrize("case", REFUSED)
-def test_other_archives_are_refused_before_anything_is_sent(
-    case: str, sandbox: Sandbox, load: Run, folder: Path, contents: Run
-) -> None:
+def test_other_archives_are_refused_before_anything_is_sent(case: str, sandbox: Sandbox, load: Run) -> None:
     """One sentence says what the file is and what to do; no file is changed."""
     packed, words = REFUSED[case]
-    (folder / "a.zip").write_bytes(packed())
+    Path("a.zip").write_bytes(packed())
     before = contents()
     done = load("a.zip")
     assert (done.code, contents()) == (2, before)
@@ -155,14 +150,12 @@ def test_other_archives_are_refused_before_anything_is_sent(
 
 
 @pytest.mark.slow
-def test_an_archive_of_several_tables_is_resumed_and_checked_as_one_file(
-    sandbox: Sandbox, load: Run, folder: Path, lines: Lines
-) -> None:
+def test_an_archive_of_several_tables_is_resumed_and_checked_as_one_file(sandbox: Sandbox, load: Run) -> None:
     """Its results are named after the archive; another content is another input."""
-    (folder / "a.zip").write_bytes(zipped(**{"a.csv": CSV, "b.csv": TURNED}))
+    Path("a.zip").write_bytes(zipped(**{"a.csv": CSV, "b.csv": TURNED}))
     assert load("a.zip", "--limit", "1").code == 0
     assert load("a.zip").code == 0
     assert {line["object_id"] for line in lines("a.results.csv")} == {"101", "102"}
-    (folder / "a.zip").write_bytes(zipped(**{"a.csv": CSV, "b.csv": TURNED.replace(b"102", b"106")}))
+    Path("a.zip").write_bytes(zipped(**{"a.csv": CSV, "b.csv": TURNED.replace(b"102", b"106")}))
     assert load("a.zip").code == 0
     assert {line["object_id"] for line in lines("a.results.csv")} == {"101", "106"}

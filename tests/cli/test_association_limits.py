@@ -1,12 +1,11 @@
 """Pairs that would give a record more associations than the portal's limit are rejected before anything is sent."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-Run = Callable[..., Any]
+from tests.cli.conftest import Run, lines, summary
 
 BOSS = {"from": "contacts", "to": "companies", "label": "Boss", "type_id": 40, "inverse_type_id": 41}
 HEADER = "object_type,object_id,to_object_type,to_object_id,label\n"
@@ -100,22 +99,15 @@ def portal(*limits: dict[str, Any], held: tuple[int, ...] = (), type_id: int = 2
          "another pair"],
 )  # fmt: skip
 def test_a_limit_is_kept_before_anything_is_sent(
-    rows: str,
-    there: dict[str, Any],
-    found: list[tuple[str, str]],
-    says: str,
-    folder: Path,
-    run: Run,
-    lines: Run,
-    hubspot: Run,
+    rows: str, there: dict[str, Any], found: list[tuple[str, str]], says: str, run: Run, hubspot: Run
 ) -> None:
     """The first rows go as far as there is room, in the file's order; the others are rejected, with both numbers."""
-    (folder / "a.csv").write_text(HEADER + rows)
+    Path("a.csv").write_text(HEADER + rows)
     with hubspot(portal=there) as sandbox:
         assert run("plan", "a.csv").code == int(OVER in found)
         run("load", "a.csv", "--rate", "9999/1", "--method", "batch" if "101" in rows and "Boss" in rows else "put")
         assert 400 not in [request.status for request in sandbox.requests]
-    by_row = sorted(lines("a.results.csv"), key=lambda line: int(line["row"]))
+    by_row = lines("a.results.csv")
     assert [(line["status"], line["error_category"]) for line in by_row] == found
     assert all(says in line["error_message"] for line in by_row if line["status"] == "rejected")
 
@@ -140,10 +132,10 @@ LABELS = {"status": "error", "message": "No more than 50 association types are a
     ],
 )
 def test_hubspots_own_refusal_for_a_limit_has_a_reason_of_its_own(
-    method: str, status: str, body: dict[str, str], says: str, folder: Path, load: Run, hubspot: Run
+    method: str, status: str, body: dict[str, str], says: str, load: Run, hubspot: Run
 ) -> None:
     """On the screen, too, beside other failures of the same category, and when the finished run is looked at again."""
-    (folder / "a.csv").write_text("object_id,to_object_id\n101,201\n102,202\n103,999\n")
+    Path("a.csv").write_text("object_id,to_object_id\n101,201\n102,202\n103,999\n")
     route = {"put": "pair", "batch": "batch/create"}[method]
     faults = [{"fault": status, "route": route, "body": body, "pair": [each, each + 100]} for each in (101, 102)]
     with hubspot(portal={"missing": [{"type": "companies", "id": 999}]}, faults=faults):
@@ -154,11 +146,9 @@ def test_hubspots_own_refusal_for_a_limit_has_a_reason_of_its_own(
         assert "HubSpot has no record with this id" in screen
 
 
-def test_where_limits_are_not_told_hubspot_refuses_what_passes_them(
-    folder: Path, run: Run, lines: Run, hubspot: Run
-) -> None:
+def test_where_limits_are_not_told_hubspot_refuses_what_passes_them(run: Run, hubspot: Run) -> None:
     """The run does not depend on them: the other rows are created."""
-    (folder / "a.csv").write_text(HEADER + contact_to(201, 202))
+    Path("a.csv").write_text(HEADER + contact_to(201, 202))
     with hubspot(portal=portal(limit("contacts", "companies", 279, 1)), faults=[{"fault": "403", "route": "limits"}]):
         run("load", "a.csv", "--rate", "9999/1")
     assert sorted(line["status"] for line in lines("a.results.csv")) == ["created", "failed"]
@@ -174,11 +164,11 @@ def test_where_limits_are_not_told_hubspot_refuses_what_passes_them(
     ],
 )
 def test_a_load_that_ends_while_limits_are_held_against_the_portal_counts_each_row_once(
-    fault: dict[str, Any], rejected: str, folder: Path, run: Run, hubspot: Run, summary: Run
+    fault: dict[str, Any], rejected: str, run: Run, hubspot: Run
 ) -> None:
     """Whatever was rejected until then; the next command goes on."""
     limits = [limit("contacts", "companies", 279, 1), limit("companies", "contacts", 280, 1)]
-    (folder / "a.csv").write_text(HEADER + rejected + contact_to(201, 202) + "contacts,102,companies,201,\n")
+    Path("a.csv").write_text(HEADER + rejected + contact_to(201, 202) + "contacts,102,companies,201,\n")
     rows = 3 + bool(rejected)
     with hubspot(portal=portal(*limits), faults=[{**fault, "times": 1}]):
         assert run("load", "a.csv", "--rate", "9999/1").code == 3

@@ -1,17 +1,14 @@
 """`create-label`, and `load --create-labels`: labels that are not there yet."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import loader
 from loader.errors import UsageError
 from loader.sandbox import Sandbox
-
-Run = Callable[..., Any]
+from tests.cli.conftest import Run, lines
 
 FIFTY = [{"from": "deals", "to": "companies", "label": f"Label {number}"} for number in range(50)]
 PORTAL = {
@@ -131,8 +128,8 @@ def test_python_makes_labels_too(sandbox: Sandbox) -> None:
 # --- load --create-labels
 
 
-def test_without_the_option_rows_of_unknown_labels_are_rejected(load: Run, hubspot: Run, folder: Path) -> None:
-    (folder / "a.csv").write_text(ROWS)
+def test_without_the_option_rows_of_unknown_labels_are_rejected(load: Run, hubspot: Run) -> None:
+    Path("a.csv").write_text(ROWS)
     with hubspot(portal=PORTAL) as sandbox:
         assert load("a.csv").code == 1
         assert (len(sandbox.portal.pairs()), sandbox.count("POST", "labels")) == (2, 0)
@@ -140,9 +137,9 @@ def test_without_the_option_rows_of_unknown_labels_are_rejected(load: Run, hubsp
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("words", [("plan",), ("load", "--dry-run")])
-def test_a_plan_lists_the_labels_and_makes_none(run: Run, hubspot: Run, folder: Path, words: tuple[str, ...]) -> None:
+def test_a_plan_lists_the_labels_and_makes_none(run: Run, hubspot: Run, words: tuple[str, ...]) -> None:
     """With the rows of each and the labels that look like it; as JSON, too."""
-    (folder / "a.csv").write_text(ROWS)
+    Path("a.csv").write_text(ROWS)
     verb, *rest = words
     with hubspot(portal=PORTAL) as sandbox:
         arguments = ("a.csv", "--from", "contacts", "--to", "companies", "--create-labels", *rest)
@@ -160,11 +157,9 @@ def test_a_plan_lists_the_labels_and_makes_none(run: Run, hubspot: Run, folder: 
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("method", ["put", "batch"])
-def test_a_load_makes_the_labels_once_its_plan_has_listed_them(
-    load: Run, run: Run, hubspot: Run, folder: Path, lines: Run, method: str
-) -> None:
+def test_a_load_makes_the_labels_once_its_plan_has_listed_them(load: Run, run: Run, hubspot: Run, method: str) -> None:
     """Each once, before any association; the results name their ids, and verify and undo know them."""
-    (folder / "a.csv").write_text(ROWS)
+    Path("a.csv").write_text(ROWS)
     with hubspot(portal=PORTAL) as sandbox:
         before = labels_of(sandbox)
         done = load("a.csv", "--create-labels", "--method", method)
@@ -184,10 +179,10 @@ def test_a_load_makes_the_labels_once_its_plan_has_listed_them(
     assert first_line < done.err.index("Created the label 'Champion'") < done.err.index("Sending:")
 
 
-def test_rows_from_both_ends_get_one_label(run: Run, sandbox: Sandbox, folder: Path) -> None:
+def test_rows_from_both_ends_get_one_label(run: Run, sandbox: Sandbox) -> None:
     """The row of the other end has its other type id."""
     text = "object_type,from_id,to_object_type,to_id,label\ncontacts,1,companies,11,Champion\n"
-    (folder / "a.csv").write_text(f"{text}companies,12,contacts,2,CHAMPION\ncontacts,3,contacts,4,Sibling\n")
+    Path("a.csv").write_text(f"{text}companies,12,contacts,2,CHAMPION\ncontacts,3,contacts,4,Sibling\n")
     assert run("load", "a.csv", "--create-labels", "--rate", "9999/1").code == 0
     assert sandbox.count("POST", "labels") == 2
     assert list(labels_of(sandbox).values()) == ["Champion"]
@@ -196,10 +191,10 @@ def test_rows_from_both_ends_get_one_label(run: Run, sandbox: Sandbox, folder: P
     assert len(sandbox.portal.types_of("0-1", 3, "0-1", 4)) == 2
 
 
-def test_a_label_of_the_other_end_is_not_made(load: Run, hubspot: Run, folder: Path, lines: Run) -> None:
+def test_a_label_of_the_other_end_is_not_made(load: Run, hubspot: Run) -> None:
     """Such a row is written from the wrong end; nor is one made for a row that says another category or a type id."""
     text = "from_id,to_id,label,association_category,association_type_id\n1,11,Staff of,,\n"
-    (folder / "a.csv").write_text(f"{text}2,12,New,HUBSPOT_DEFINED,\n3,13,New,,7\n")
+    Path("a.csv").write_text(f"{text}2,12,New,HUBSPOT_DEFINED,\n3,13,New,,7\n")
     with hubspot(portal=PORTAL) as sandbox:
         assert load("a.csv", "--create-labels").code == 1
         assert sandbox.count("POST", "labels") == 0
@@ -216,18 +211,18 @@ def test_a_load_whose_label_is_refused_sends_nothing(load: Run, run: Run, hubspo
     assert [path.name for path in folder.iterdir()] == ["a.csv"]
 
 
-def test_an_option_that_names_a_new_label_is_no_mistake_then(load: Run, sandbox: Sandbox, folder: Path) -> None:
+def test_an_option_that_names_a_new_label_is_no_mistake_then(load: Run, sandbox: Sandbox) -> None:
     """`--label` that no row could be sent with is refused, unless it is to be made; also as a key of a file."""
-    (folder / "a.csv").write_text("from_id,to_id\n1,11\n")
+    Path("a.csv").write_text("from_id,to_id\n1,11\n")
     assert load("a.csv", "--label", "Champion").code == 2
-    (folder / "job.toml").write_text("create-labels = true\n")
+    Path("job.toml").write_text("create-labels = true\n")
     assert load("a.csv", "--label", "Champion", "--config", "job.toml").code == 0
     assert list(labels_of(sandbox).values()) == ["Champion"]
 
 
-def test_a_finished_run_without_the_option_makes_way_for_one_with_it(load: Run, sandbox: Sandbox, folder: Path) -> None:
+def test_a_finished_run_without_the_option_makes_way_for_one_with_it(load: Run, sandbox: Sandbox) -> None:
     """What was rejected for want of the label is loaded then."""
-    (folder / "a.csv").write_text("from_id,to_id,label\n1,11,Champion\n2,12,\n")
+    Path("a.csv").write_text("from_id,to_id,label\n1,11,Champion\n2,12,\n")
     assert load("a.csv").code == 1
     assert load("a.csv", "--create-labels").code == 0
     assert len(sandbox.portal.types_of("0-1", 1, "0-2", 11)) == 2

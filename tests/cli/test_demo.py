@@ -4,15 +4,13 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from loader.sandbox import Sandbox, SandboxThread
-
-Run = Callable[..., Any]
+from tests.cli.conftest import Run, lines, summary
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "samples"
@@ -101,7 +99,7 @@ def portal() -> Iterator[Sandbox]:
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("name", ALL)
 def test_each_sample_ends_with_exactly_its_counts_and_rejects(
-    name: str, portal: Sandbox, run: Run, lines: Run, summary: Run, monkeypatch: pytest.MonkeyPatch
+    name: str, portal: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The mistakes in a sample are found, each in its row, and every other row is created."""
     portal.reset()
@@ -124,7 +122,7 @@ def test_each_sample_ends_with_exactly_its_counts_and_rejects(
 
 @pytest.mark.slow
 def test_what_has_gone_from_the_second_nights_export_goes(
-    portal: Sandbox, run: Run, lines: Run, summary: Run, monkeypatch: pytest.MonkeyPatch
+    portal: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Companies that have gone from a cell, and those of a contact that has none any more; wrong rows are exempt."""
     portal.reset()

@@ -15,9 +15,7 @@ from loader.fetch import objects
 from loader.journal import Lock
 from loader.run import doctor
 from loader.sandbox import Sandbox
-from tests.cli.conftest import CONTACTS, TOKEN, Done
-
-Run = Callable[..., Done]
+from tests.cli.conftest import CONTACTS, TOKEN, Run
 
 MOUNTS = """\
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
@@ -143,7 +141,7 @@ STATES = {
 @pytest.mark.slow_after(6)
 @pytest.mark.parametrize("name", STATES)
 def test_each_state_has_its_line_and_its_exit_code(
-    name: str, run: Run, hubspot: Callable[..., Any], folder: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, run: Run, hubspot: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And everything else is looked at all the same; nothing is written to HubSpot, and the token is nowhere."""
     state = STATES[name]
@@ -173,7 +171,6 @@ def test_each_finding_is_shown_as_soon_as_it_is_there(
     run: Run, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever comes later may take its time, or be a bug."""
-    del sandbox
 
     def broken(_: Path) -> None:
         raise UsageError("here it ends")
@@ -184,10 +181,9 @@ def test_each_finding_is_shown_as_soon_as_it_is_there(
     assert [line.split(":")[0][9:] for line in done.out.splitlines()][:2] == ["software", "token"]
 
 
-def test_another_load_is_seen_and_all_is_said_as_json(run: Run, sandbox: Sandbox, folder: Path) -> None:
+def test_another_load_is_seen_and_all_is_said_as_json(run: Run, sandbox: Sandbox) -> None:
     """One object for each check; a lock in the results folder names the process that holds it."""
-    del sandbox
-    with Lock(folder / "night.journal"):
+    with Lock(Path("night.journal")):
         found = [json.loads(line) for line in run("doctor", "--json").out.splitlines()]
     assert {each["event"] for each in found} == {"check"}
     (loads,) = (each for each in found if each["name"] == "other loads")
@@ -195,21 +191,20 @@ def test_another_load_is_seen_and_all_is_said_as_json(run: Run, sandbox: Sandbox
     assert "night.journal (process " in loads["finding"]
 
 
-def test_object_types_alone_that_are_missing_are_a_warning(run: Run, sandbox: Sandbox, folder: Path) -> None:
+def test_object_types_alone_that_are_missing_are_a_warning(run: Run, sandbox: Sandbox) -> None:
     """The header is understood, and the advice names the option."""
-    del sandbox
-    (folder / "a.csv").write_text(f"{HEADER}101,201\n")
+    Path("a.csv").write_text(f"{HEADER}101,201\n")
     done = run("doctor", "a.csv")
     assert done.code == 1
     assert "warning  input: a.csv (csv): object_id from Record ID" in done.out
     assert "Add --from contacts" in done.out
 
 
-def test_a_profile_is_examined(run: Run, sandbox: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_profile_is_examined(run: Run, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its token is read, and a fault of it is one finding among the others."""
     monkeypatch.setenv("ASSOCIATION_LOADER_PROFILES", "profiles.toml")
     monkeypatch.setenv("MINE", TOKEN)
-    (folder / "profiles.toml").write_text(
+    Path("profiles.toml").write_text(
         f"[a]\nportal-id = 62515\ntoken-env = 'MINE'\nbase-url = '{sandbox.url}'\n\n"
         "[b]\nportal-id = 62515\ntoken-file = 'nowhere'\n"
     )

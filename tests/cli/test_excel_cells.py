@@ -2,18 +2,14 @@
 
 import re
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import openpyxl
 import pytest
 import xlwt
 
 from loader.sandbox import Sandbox
-
-Run = Callable[..., Any]
-Lines = Callable[[str], list[dict[str, str]]]
+from tests.cli.conftest import Run, lines
 
 CELLS = {
     "a spill": '<c r="{at}" t="e"><v>#SPILL!</v></c>',
@@ -57,61 +53,53 @@ def workbook(path: Path, cells: list[tuple[str, str]]) -> None:
             archive.writestr(name, content)
 
 
-def test_a_cell_that_cannot_be_read_costs_at_most_its_row(
-    sandbox: Sandbox, load: Run, folder: Path, lines: Lines
-) -> None:
+def test_a_cell_that_cannot_be_read_costs_at_most_its_row(sandbox: Sandbox, load: Run) -> None:
     """In a note it costs nothing; in an id or a label the row is rejected, and the others are loaded."""
     cells = [each for kind in CELLS for column in "ABCD" for each in ((column, kind), ("", ""))]
-    workbook(folder / "a.xlsx", cells)
+    workbook(Path("a.xlsx"), cells)
     done = load("a.xlsx")
     found = {int(line["row"]): line["status"] for line in lines("a.results.csv")}
     expected = {
         row: "rejected" if column in ("A", "B", "C") else "created" for row, (column, _) in enumerate(cells, start=2)
     }
     assert (found, done.code) == (expected, 1), done.err
-    failures = openpyxl.load_workbook(folder / "a.failures.xlsx").active
+    failures = openpyxl.load_workbook("a.failures.xlsx").active
     assert {cell.value for cell in failures["D"]} == {"note", "n"}
 
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("kind", ["a spill", "a date before all time", "a truth that is none"])
-def test_one_such_cell_in_a_note_costs_nothing(
-    kind: str, sandbox: Sandbox, load: Run, folder: Path, lines: Lines
-) -> None:
+def test_one_such_cell_in_a_note_costs_nothing(kind: str, sandbox: Sandbox, load: Run) -> None:
     """Whatever makes the reader give up is looked for by itself."""
-    workbook(folder / "a.xlsx", [("", ""), ("D", kind)])
+    workbook(Path("a.xlsx"), [("", ""), ("D", kind)])
     assert load("a.xlsx").code == 0
     assert {line["status"] for line in lines("a.results.csv")} == {"created"}
 
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("kind", ["a spill", "a known error", "a blocked one"])
-def test_such_a_cell_in_the_last_header_costs_nothing(
-    kind: str, sandbox: Sandbox, load: Run, folder: Path, lines: Lines
-) -> None:
+def test_such_a_cell_in_the_last_header_costs_nothing(kind: str, sandbox: Sandbox, load: Run) -> None:
     """It is a column's header all the same, although nobody knows its text."""
-    workbook(folder / "a.xlsx", [("", ""), ("", "")])
-    with zipfile.ZipFile(folder / "a.xlsx") as archive:
+    workbook(Path("a.xlsx"), [("", ""), ("", "")])
+    with zipfile.ZipFile("a.xlsx") as archive:
         parts = {name: archive.read(name).decode() for name in archive.namelist()}
     sheet = "xl/worksheets/sheet1.xml"
     parts[sheet] = re.sub(r'<c r="D1".*?</c>', CELLS[kind].format(at="D1"), parts[sheet])
-    with zipfile.ZipFile(folder / "a.xlsx", "w") as archive:
+    with zipfile.ZipFile("a.xlsx", "w") as archive:
         for name, content in parts.items():
             archive.writestr(name, content)
     assert load("a.xlsx").code == 0
     assert [line["status"] for line in lines("a.results.csv")] == ["created"] * 2
 
 
-def test_another_sheet_with_such_a_cell_is_counted_as_filled(
-    sandbox: Sandbox, load: Run, folder: Path, lines: Lines
-) -> None:
+def test_another_sheet_with_such_a_cell_is_counted_as_filled(sandbox: Sandbox, load: Run) -> None:
     """`--sheet` says which one is meant, and the other's cells do no harm."""
-    workbook(folder / "a.xlsx", [("D", "a spill")])
-    book = openpyxl.load_workbook(folder / "a.xlsx")
+    workbook(Path("a.xlsx"), [("D", "a spill")])
+    book = openpyxl.load_workbook("a.xlsx")
     other = book.create_sheet("Other")
     for row in (("object_id", "to_object_id"), (101, 201)):
         other.append(row)
-    book.save(folder / "a.xlsx")
+    book.save("a.xlsx")
     assert load("a.xlsx").code == 2
     assert load("a.xlsx", "--sheet", "Other").code == 0
     assert [line["object_id"] for line in lines("a.results.csv")] == ["101"]
@@ -120,7 +108,7 @@ def test_another_sheet_with_such_a_cell_is_counted_as_filled(
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("rows", [3, 400], ids=["in a small file", "in a large one"])
 def test_cells_of_an_old_workbook_that_cannot_be_read_cost_at_most_their_rows(
-    rows: int, sandbox: Sandbox, load: Run, folder: Path, lines: Lines
+    rows: int, sandbox: Sandbox, load: Run
 ) -> None:
     """In a note they cost nothing, in an id the row; small files lie in other sectors than large ones."""
     book = xlwt.Workbook()
@@ -136,11 +124,11 @@ def test_cells_of_an_old_workbook_that_cannot_be_read_cost_at_most_their_rows(
         sheet.write(row, column, 18259732943, long)
     sheet.write(rows, 4, -1e300, xlwt.easyxf(num_format_str="yyyy-mm-dd"))
     sheet.write(rows, 5, 6_000_000_000, long)
-    book.save(str(folder / "a.xls"))
-    content = bytearray((folder / "a.xls").read_bytes())
+    book.save("a.xls")
+    content = bytearray(Path("a.xls").read_bytes())
     place = content.index(b"\x05\x02\x08\x00\x01\x00\x03\x00") + 4
     content[place + 6] = 0x2C  # an error that came after the format
-    (folder / "a.xls").write_bytes(content)
+    Path("a.xls").write_bytes(content)
     load("a.xls")
     found = {int(line["row"]): line["status"] for line in lines("a.results.csv")}
     assert found == {row: "rejected" if row == 4 else "created" for row in range(2, rows + 2)}

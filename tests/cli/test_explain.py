@@ -1,16 +1,13 @@
 """`explain`: what an error code means, what to do, and whether sending the row again may help; offline."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from loader.reasons import REASONS
 from loader.sandbox import Sandbox
-
-Run = Callable[..., Any]
+from tests.cli.conftest import Run
 
 
 @pytest.mark.parametrize(
@@ -27,7 +24,7 @@ Run = Callable[..., Any]
     ],
 )
 def test_a_code_is_explained_in_sentences(
-    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, code: str, says: str, again: str
+    run: Run, monkeypatch: pytest.MonkeyPatch, code: str, says: str, again: str
 ) -> None:
     """In capitals or not, by its status alone, without a token and without a connection."""
     monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN")
@@ -64,11 +61,9 @@ def test_a_code_that_is_not_known_is_exit_2_with_the_nearest_ones(run: Run, code
 
 
 @pytest.mark.slow
-def test_the_reasons_of_a_load_and_a_plan_end_with_the_command(
-    load: Run, run: Run, sandbox: Sandbox, folder: Path
-) -> None:
+def test_the_reasons_of_a_load_and_a_plan_end_with_the_command(load: Run, run: Run, sandbox: Sandbox) -> None:
     """Ready to paste, with the code of the first of them."""
-    (folder / "in.csv").write_text("from_id,to_id\n1,2\nx,3\n1.5,3\ny,3\n")
+    Path("in.csv").write_text("from_id,to_id\n1,2\nx,3\n1.5,3\ny,3\n")
     pasted = "association-loader explain INVALID_RECORD_ID"
     assert pasted in run("plan", "in.csv", "--from", "contacts", "--to", "companies").out
     assert pasted in load("in.csv").err

@@ -11,16 +11,14 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import loader
 from loader.errors import UsageError
 from loader.sandbox import Sandbox
+from tests.cli.conftest import Run, contents, lines, until
 from tests.faults.world import signalled
-
-Run = Callable[..., Any]
 
 NASTY = ["Boss", "=1+1", "Line\nbreak", "Old; retired", '["A"]', "@x", "'-y", 'Ä "quoted", really', "\tTab"]
 LABELS = [{"from": "contacts", "to": "companies", "label": label} for label in NASTY]
@@ -61,9 +59,7 @@ def lines_of(text: str) -> Counter[tuple[str, ...]]:
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("version", ["v4", "2026-09"])
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
-def test_an_export_loads_back_with_nothing_to_do(
-    run: Run, hubspot: Run, folder: Path, ending: str, version: str
-) -> None:
+def test_an_export_loads_back_with_nothing_to_do(run: Run, hubspot: Run, ending: str, version: str) -> None:
     """Without options, whatever the labels are called; each association type of a pair has one line."""
     with hubspot(portal={"labels": LABELS, "records": CONTACTS}) as sandbox:
         fill(sandbox)
@@ -75,31 +71,31 @@ def test_an_export_loads_back_with_nothing_to_do(
         assert run("load", f"a.{ending}", "--results", "back.results.csv", "--rate", "9999/1").code == 0
         assert (sandbox.count("PUT"), sandbox.count("POST", "batch/create")) == (0, 0)
         expected = there(sandbox)
-    summary = json.loads((folder / "back.summary.json").read_text())
+    summary = json.loads(Path("back.summary.json").read_text())
     assert summary["rows"]["unchanged"] == summary["rows"]["total"] == expected.total()
-    state = json.loads((folder / "a.export.json").read_text())
+    state = json.loads(Path("a.export.json").read_text())
     assert (state["records"], state["associated"], state["pairs"]) == (250, 200, 212)
     assert state["started_at"] <= state["reading_began"] <= state["reading_ended"] <= state["finished_at"]
     assert "Read from HubSpot account 62515 from 20" in done.err
 
 
-def test_the_lines_say_what_is_there(run: Run, hubspot: Run, folder: Path) -> None:
+def test_the_lines_say_what_is_there(run: Run, hubspot: Run) -> None:
     """One for each type, the unlabelled one first; formulas are defused in CSV and only there."""
     with hubspot(portal={"labels": LABELS}) as sandbox:
         sandbox.portal.associate("0-1", 3, "0-2", 9, frozenset({("USER_DEFINED", 3), ("USER_DEFINED", 5)}))
         assert run(*EXPORT, "a.csv").code == run(*EXPORT, "b.jsonl").code == 0
     pair = ["0-1", "3", "0-2", "9"]
-    with (folder / "a.csv").open(newline="") as file:
+    with Path("a.csv").open(newline="") as file:
         assert list(csv.reader(file)) == [
             HEADER,
             [*pair, "HUBSPOT_DEFINED", "279", ""],
             [*pair, "USER_DEFINED", "3", "'=1+1"],
             [*pair, "USER_DEFINED", "5", "Line\nbreak"],
         ]
-    objects = [json.loads(line) for line in (folder / "b.jsonl").read_text().splitlines()]
+    objects = [json.loads(line) for line in Path("b.jsonl").read_text().splitlines()]
     assert [list(each) for each in objects] == [HEADER] * 3
     assert [each["label"] for each in objects] == ["", "=1+1", "Line\nbreak"]
-    assert (folder / "a.csv").stat().st_mode & 0o777 == (folder / "a.export.json").stat().st_mode & 0o777 == 0o600
+    assert Path("a.csv").stat().st_mode & 0o777 == Path("a.export.json").stat().st_mode & 0o777 == 0o600
 
 
 def test_standard_output_gets_csv_and_nothing_else(run: Run, hubspot: Run, folder: Path) -> None:
@@ -127,7 +123,7 @@ def test_a_reader_of_standard_output_that_goes_away_ends_it(start: Run, hubspot:
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
-def test_by_label_it_loads_in_a_portal_with_other_type_ids(run: Run, hubspot: Run, folder: Path, ending: str) -> None:
+def test_by_label_it_loads_in_a_portal_with_other_type_ids(run: Run, hubspot: Run, ending: str) -> None:
     """Also where HubSpot's own labels have other names; the type ids of the portal's own labels are blank."""
     renamed = [{"type_id": 1, "label": "Head office"}]
     with hubspot(portal={"labels": LABELS, "records": CONTACTS, "renamed": renamed}) as sandbox:
@@ -147,7 +143,7 @@ def test_by_label_it_loads_in_a_portal_with_other_type_ids(run: Run, hubspot: Ru
         assert run("load", "ids.csv", "--rate", "9999/1").code == 1
 
 
-def test_the_plain_type_of_a_custom_object_is_exported_by_label(run: Run, hubspot: Run, folder: Path) -> None:
+def test_the_plain_type_of_a_custom_object_is_exported_by_label(run: Run, hubspot: Run) -> None:
     """It is user-defined, and has neither a label nor an id that means anything elsewhere."""
     schemas = [{"object_type_id": "2-7", "name": "car", "associates": ["contacts"]}]
     with hubspot(portal={"schemas": schemas}) as sandbox:
@@ -161,13 +157,13 @@ def test_the_plain_type_of_a_custom_object_is_exported_by_label(run: Run, hubspo
         assert len(sandbox.portal.pairs()) == 1
 
 
-def test_pairs_of_one_object_type_are_there_once(run: Run, hubspot: Run, folder: Path, lines: Run) -> None:
+def test_pairs_of_one_object_type_are_there_once(run: Run, hubspot: Run) -> None:
     """From the lower id's end, where both are exported: so the labels of paired ones load back."""
     pair = {"from": "contacts", "to": "contacts", "label": "Manager", "inverse_label": "Employee"}
     with hubspot(portal={"labels": [pair]}) as sandbox:
         sandbox.portal.associate("0-1", 1, "0-1", 2, frozenset({("USER_DEFINED", 1)}))
         sandbox.portal.associate("0-1", 4, "0-1", 3, frozenset({("USER_DEFINED", 1)}))
-        (folder / "ids.csv").write_text("object_id\n4\n1\n2\n")
+        Path("ids.csv").write_text("object_id\n4\n1\n2\n")
         for name, words in (("a.csv", ()), ("b.csv", ("--ids", "ids.csv"))):
             assert run("export", "contacts", "contacts", "--output", name, *words).code == 0
             assert run("load", name).code == 0
@@ -183,69 +179,67 @@ def test_pairs_of_one_object_type_are_there_once(run: Run, hubspot: Run, folder:
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("stem", ["ids.csv", "ids.jsonl", "-"])
-def test_only_the_records_of_a_file(
-    run: Run, hubspot: Run, folder: Path, stem: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_the_records_of_a_file(run: Run, hubspot: Run, stem: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each once; ids that are wrong are written down, and the file with them can be mended and named itself."""
     text = "Contact Key,to_id\n7,1\nx8,1\n7,2\n999,1\n9.0,4\n"
     if stem.endswith("jsonl"):
         text = "".join(f'{{"Contact Key": "{line.split(",")[0]}"}}\n' for line in text.splitlines()[1:])
-    (folder / "ids.csv").write_text(text)
+    Path("ids.csv").write_text(text)
     if stem.endswith("jsonl"):
-        (folder / "ids.csv").rename(folder / stem)
+        Path("ids.csv").rename(Path(stem))
     words = [*EXPORT, "a.csv", "--ids", stem, "--column", "object_id=Contact Key"]
     with hubspot(portal={"labels": LABELS, "records": CONTACTS}) as sandbox:
         fill(sandbox)
-        with (folder / stem.replace("-", "ids.csv")).open() as stream:
+        with Path(stem.replace("-", "ids.csv")).open() as stream:
             monkeypatch.setattr(sys, "stdin", stream)
             assert run(*words).code == 1
         assert sandbox.count("GET", "objects") == 0
         expected = {line: 1 for line in there(sandbox) if line[1] in ("7", "9")}
-        (folder / "a.export-unread.csv").write_text((folder / "a.export-unread.csv").read_text().replace("x8", "8"))
+        Path("a.export-unread.csv").write_text(Path("a.export-unread.csv").read_text().replace("x8", "8"))
         assert run(*EXPORT, "b.csv", "--ids", "a.export-unread.csv").code == 0
         eighth = {line: 1 for line in there(sandbox) if line[1] == "8"}
-    assert lines_of((folder / "a.csv").read_text()) == expected
-    assert lines_of((folder / "b.csv").read_text()) == eighth
-    state = json.loads((folder / "a.export.json").read_text())
+    assert lines_of(Path("a.csv").read_text()) == expected
+    assert lines_of(Path("b.csv").read_text()) == eighth
+    state = json.loads(Path("a.export.json").read_text())
     assert (state["records"], state["rejected"], state["unread"]) == (3, 1, 0)
 
 
-def test_a_file_of_associations_names_records_too(run: Run, hubspot: Run, folder: Path) -> None:
+def test_a_file_of_associations_names_records_too(run: Run, hubspot: Run) -> None:
     """That is the copy before a load; rows of other object types are left out, and said."""
     text = "object_type,object_id,to_object_type,to_object_id,label\n0-1,5,0-2,1,New\ncompanies,6,contacts,7,\n"
-    (folder / "load.csv").write_text(text)
+    Path("load.csv").write_text(text)
     with hubspot(portal={"labels": LABELS, "records": CONTACTS}) as sandbox:
         fill(sandbox)
         done = run(*EXPORT, "a.csv", "--ids", "load.csv")
         expected = Counter({line: 1 for line in there(sandbox) if line[1] == "5"})
-    assert (done.code, lines_of((folder / "a.csv").read_text())) == (0, expected)
+    assert (done.code, lines_of(Path("a.csv").read_text())) == (0, expected)
     assert "1 row of another object type than contacts: left out." in done.err
 
 
-def test_records_are_named_by_a_unique_property(run: Run, hubspot: Run, folder: Path, lines: Run) -> None:
+def test_records_are_named_by_a_unique_property(run: Run, hubspot: Run) -> None:
     """As the ids of a load are; a value without a record is written down with its row."""
     records = [
         {"type": "contacts", "id": str(number), "properties": {"email": f"{number}@x.com"}} for number in (7, 8, 9)
     ]
-    (folder / "ids.csv").write_text("Email\n7@X.com\nnobody@x.com\n9@x.com\n7@x.com\n")
+    Path("ids.csv").write_text("Email\n7@X.com\nnobody@x.com\n9@x.com\n7@x.com\n")
     with hubspot(portal={"labels": LABELS, "records": records}) as sandbox:
         fill(sandbox)
         words = ("--ids", "ids.csv", "--column", "object_id=Email", "--from-id-property", "email")
         assert run(*EXPORT, "a.csv", *words).code == 1
         expected = {line: 1 for line in there(sandbox) if line[1] in ("7", "9")}
-    assert lines_of((folder / "a.csv").read_text()) == expected
+    assert lines_of(Path("a.csv").read_text()) == expected
     (line,) = lines("a.export-unread.csv")
     assert (line["object_id"], line["_row"], line["_error_category"]) == ("nobody@x.com", "3", "RECORD_NOT_FOUND")
 
 
-def test_a_folder_with_exports_is_loaded_without_what_lies_beside_them(run: Run, hubspot: Run, folder: Path) -> None:
+def test_a_folder_with_exports_is_loaded_without_what_lies_beside_them(run: Run, hubspot: Run) -> None:
     """The records that could not be read are no associations."""
-    (folder / "ids.csv").write_text("object_id\n5\nx\n")
-    (folder / "exports").mkdir()
+    Path("ids.csv").write_text("object_id\n5\nx\n")
+    Path("exports").mkdir()
     with hubspot(portal={"labels": LABELS}) as sandbox:
         fill(sandbox)
         assert run(*EXPORT, "exports/a.csv", "--ids", "ids.csv").code == 1
-        assert (folder / "exports" / "a.export-unread.csv").exists()
+        assert Path("exports/a.export-unread.csv").exists()
         assert run("load", "exports", "--results", "r.csv").code == 0
 
 
@@ -254,7 +248,7 @@ def test_a_folder_with_exports_is_loaded_without_what_lies_beside_them(run: Run,
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [500, 1000])
-def test_a_record_of_very_many_pages_is_read_to_its_end(size: int, run: Run, hubspot: Run, folder: Path) -> None:
+def test_a_record_of_very_many_pages_is_read_to_its_end(size: int, run: Run, hubspot: Run) -> None:
     """20,000 associations of one contact, so many a page, beside others that have one each."""
     with hubspot(portal={"labels": LABELS, "records": CONTACTS}, page_size=size) as sandbox:
         fill(sandbox)
@@ -262,10 +256,10 @@ def test_a_record_of_very_many_pages_is_read_to_its_end(size: int, run: Run, hub
             sandbox.portal.associate("0-1", 42, "0-2", 100_000 + number, frozenset())
         assert run(*EXPORT, "a.csv").code == 0
         assert sandbox.count("POST", "batch/read") <= 20_000 // size + 5
-        assert lines_of((folder / "a.csv").read_text()) == there(sandbox)
+        assert lines_of(Path("a.csv").read_text()) == there(sandbox)
 
 
-def test_pages_that_do_not_end_are_a_record_that_could_not_be_read(run: Run, hubspot: Run, lines: Run) -> None:
+def test_pages_that_do_not_end_are_a_record_that_could_not_be_read(run: Run, hubspot: Run) -> None:
     """The others are exported, and the exit code says so."""
     again = {"status": "COMPLETE", "results": [{"from": {"id": "1"}, "paging": {"next": {"after": "7"}}, "to": [
         {"toObjectId": 7, "associationTypes": [{"category": "HUBSPOT_DEFINED", "typeId": 279}]}]}]}  # fmt: skip
@@ -277,7 +271,7 @@ def test_pages_that_do_not_end_are_a_record_that_could_not_be_read(run: Run, hub
 
 
 def test_records_that_are_made_merged_or_deleted_meanwhile(
-    run: Run, hubspot: Run, folder: Path, lines: Run, monkeypatch: pytest.MonkeyPatch
+    run: Run, hubspot: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A merged one is named with the one that survives; a deleted one has nothing; no line is there twice."""
     with hubspot(portal={"labels": LABELS, "records": CONTACTS}) as sandbox:
@@ -301,13 +295,13 @@ def test_records_that_are_made_merged_or_deleted_meanwhile(
         monkeypatch.setattr(sandbox.portal, "record_ids", changing)
         done = run(*EXPORT, "a.csv")
         after = there(sandbox)
-    found = lines_of((folder / "a.csv").read_text())
+    found = lines_of(Path("a.csv").read_text())
     assert done.code == 1
     assert max(found.values()) == 1
     assert found == after
     assert {line for line in before if line[1] == "10"}
     assert not {line for line in found if line[1] in ("10", "20")}
-    assert ",New one\n" in (folder / "a.csv").read_text()
+    assert ",New one\n" in Path("a.csv").read_text()
     (line,) = lines("a.export-unread.csv")
     assert (line["object_id"], line["_error_category"]) == ("20", "RECORD_MERGED")
     assert "30" in line["_error_message"]
@@ -317,7 +311,7 @@ def test_a_record_that_cannot_be_read_is_named_on_the_screen_where_no_file_does(
     """With standard output as the export there is no file beside it."""
     with hubspot(portal={"merged": [{"type": "contacts", "id": 20, "into": 30}]}) as sandbox:
         sandbox.portal.associate("0-1", 30, "0-2", 7, frozenset())
-        (Path("ids.csv")).write_text("object_id\n20\n")
+        Path("ids.csv").write_text("object_id\n20\n")
         done = run(*EXPORT, "-", "--ids", "ids.csv")
     assert (done.code, "Not read: " in done.err, "30" in done.err) == (1, True, True)
 
@@ -377,19 +371,17 @@ def test_a_part_that_somebody_changed_is_not_gone_on_with(run: Run, hubspot: Run
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(
-    run: Run, hubspot: Run, folder: Path, number: signal.Signals
-) -> None:
+def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(run: Run, hubspot: Run, number: signal.Signals) -> None:
     records = [{"type": "contacts", "id": str(each)} for each in range(1, 1501)]
     with hubspot(portal={"labels": LABELS, "records": records}, latency="20ms") as sandbox:
         fill(sandbox)
         with signalled(number, lambda: sandbox.count("POST", "batch/read") > 3):
             assert run(*EXPORT, "a.csv").code == 128 + number
         assert run(*EXPORT, "a.csv").code == 0
-        assert lines_of((folder / "a.csv").read_text()) == there(sandbox)
+        assert lines_of(Path("a.csv").read_text()) == there(sandbox)
 
 
-def test_a_finished_export_is_begun_again_only_when_asked(run: Run, hubspot: Run, folder: Path, contents: Run) -> None:
+def test_a_finished_export_is_begun_again_only_when_asked(run: Run, hubspot: Run, folder: Path) -> None:
     """Nothing is read; --fresh keeps the earlier one, as does an export of something else."""
     with hubspot(portal={"labels": LABELS, "records": CONTACTS}) as sandbox:
         fill(sandbox)
@@ -409,7 +401,7 @@ def test_a_finished_export_is_begun_again_only_when_asked(run: Run, hubspot: Run
     assert sorted(name.split("Z", 1)[1].removeprefix("-2") for name in kept) == [*[".csv"] * 2, *[".export.json"] * 2]
 
 
-def test_two_exports_that_would_share_a_file_of_state_are_told_apart(run: Run, hubspot: Run, contents: Run) -> None:
+def test_two_exports_that_would_share_a_file_of_state_are_told_apart(run: Run, hubspot: Run) -> None:
     """The second one is refused with a name that it can have, also with --fresh, and nothing is touched."""
     with hubspot(portal={"labels": LABELS, "records": CONTACTS}) as sandbox:
         fill(sandbox)
@@ -423,7 +415,7 @@ def test_two_exports_that_would_share_a_file_of_state_are_told_apart(run: Run, h
         assert run(*EXPORT, "a-jsonl.jsonl").code == 0
 
 
-def test_an_unfinished_export_of_something_else_is_not_touched(run: Run, hubspot: Run, contents: Run) -> None:
+def test_an_unfinished_export_of_something_else_is_not_touched(run: Run, hubspot: Run) -> None:
     """Nor is a file that no export wrote."""
     Path("b.csv").write_text("mine\n")
     faults = [{"fault": "401", "route": "objects", "nth": 2}]
@@ -439,7 +431,7 @@ def test_an_unfinished_export_of_something_else_is_not_touched(run: Run, hubspot
 
 
 @pytest.mark.slow
-def test_max_duration_ends_it_for_now(run: Run, hubspot: Run, folder: Path) -> None:
+def test_max_duration_ends_it_for_now(run: Run, hubspot: Run) -> None:
     """Exit 5; the same command goes on. What was read and not written is closed: what is not warns, and that fails."""
     records = [{"type": "contacts", "id": str(each)} for each in range(1, 3001)]
     with hubspot(portal={"records": records}, latency="30ms"):
@@ -489,23 +481,23 @@ def test_a_token_that_may_not_read_is_exit_3(run: Run, hubspot: Run) -> None:
     assert (done.code, "scopes" in done.err) == (3, True)
 
 
-def test_two_exports_never_write_one_file(run: Run, hubspot: Run, until: Run, folder: Path) -> None:
+def test_two_exports_never_write_one_file(run: Run, hubspot: Run) -> None:
     """The second one says who is at work."""
     records = [{"type": "contacts", "id": str(each)} for each in range(1, 601)]
     with hubspot(portal={"records": records}, latency="50ms"), ThreadPoolExecutor(1) as others:
         first = others.submit(loader.export_sync, "contacts", "companies", output="a.csv")
-        until((folder / "a.export.json").exists)
+        until(Path("a.export.json").exists)
         second = run(*EXPORT, "a.csv")
         assert (second.code, "give another --output" in second.err) == (2, True)
         assert first.result().exit_code == 0
 
 
-def test_faults_on_the_way_lose_nothing(run: Run, hubspot: Run, folder: Path) -> None:
+def test_faults_on_the_way_lose_nothing(run: Run, hubspot: Run) -> None:
     """Retried as everywhere; within the limit."""
     with hubspot(portal={"labels": LABELS, "records": CONTACTS}, faults="429:0.1,500:0.1,reset:0.1", seed=5) as sandbox:
         fill(sandbox)
         assert run(*EXPORT, "a.csv").code == 0
-        assert lines_of((folder / "a.csv").read_text()) == there(sandbox)
+        assert lines_of(Path("a.csv").read_text()) == there(sandbox)
 
 
 # --- other doors
@@ -549,9 +541,9 @@ def test_python_gives_dataframes_in_pieces(hubspot: Run, folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("most", "unread"), [(1, 1), (2, 0)])
-def test_a_reading_is_tried_as_often_as_is_said(most: int, unread: int, run: Run, hubspot: Run, folder: Path) -> None:
+def test_a_reading_is_tried_as_often_as_is_said(most: int, unread: int, run: Run, hubspot: Run) -> None:
     """Then its record counts as unread, and the others are written."""
-    (folder / "ids.csv").write_text("object_id\n5\n6\n")
+    Path("ids.csv").write_text("object_id\n5\n6\n")
     faults = [
         {"fault": "400", "route": "batch/read", "times": 1},  # The records are read one by one then.
         {"fault": "423", "route": "batch/read", "times": 1},
@@ -560,4 +552,4 @@ def test_a_reading_is_tried_as_often_as_is_said(most: int, unread: int, run: Run
         fill(sandbox)
         done = run(*EXPORT, "a.csv", "--ids", "ids.csv", "--max-attempts", str(most), "--rate", "9999/1")
     assert done.code == unread
-    assert json.loads((folder / "a.export.json").read_text())["unread"] == unread
+    assert json.loads(Path("a.export.json").read_text())["unread"] == unread

@@ -4,7 +4,6 @@ import codecs
 import csv
 import io
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,7 @@ import pytest
 from loader.record import workbook
 from loader.record.workbook import LONGEST_CELL, WorkbookWriter
 from loader.sandbox import Sandbox
-
-Run = Callable[..., Any]
-Lines = Callable[[str], list[dict[str, str]]]
+from tests.cli.conftest import Run, lines
 
 ODD = ["=1+1", " a ", "a\r\nb", "_x0041_", "\x01", "é😀", "<&>\"'", "0018259732943", "\ufffe"]
 
@@ -31,7 +28,7 @@ def make_workbook(path: Path, *rows: tuple[Any, ...], title: str = "Links") -> N
 
 
 def test_the_failures_of_a_lone_workbook_are_a_workbook_of_text(
-    sandbox: Sandbox, load: Run, run: Run, folder: Path, lines: Lines
+    sandbox: Sandbox, load: Run, run: Run, folder: Path
 ) -> None:
     """An id that is corrected there keeps all its digits, nothing in it runs, and the next command loads it."""
     notes = ["x" * 10, "2026-11-28"]
@@ -56,30 +53,30 @@ def test_the_failures_of_a_lone_workbook_are_a_workbook_of_text(
 @pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", "^"])
 def test_a_text_keeps_its_delimiter_and_its_mark(
-    mark: bytes, delimiter: str, sandbox: Sandbox, load: Run, run: Run, folder: Path
+    mark: bytes, delimiter: str, sandbox: Sandbox, load: Run, run: Run
 ) -> None:
     """So that the program that opened the input shows the failures in the same columns; the next command reads it."""
     odd = f'a{delimiter}b,"c"'
     with io.StringIO(newline="") as text:
         csv.writer(text, delimiter=delimiter).writerows([["from_id", "to_id", "note"], ["1", "x", odd]])
-        (folder / "a.csv").write_bytes(mark + text.getvalue().encode())
+        Path("a.csv").write_bytes(mark + text.getvalue().encode())
     given = ["--delimiter", delimiter] if delimiter == "^" else []
     done = load("a.csv", *given)
-    content = (folder / "a.failures.csv").read_bytes()
+    content = Path("a.failures.csv").read_bytes()
     assert content.startswith(codecs.BOM_UTF8) == bool(mark)
     (line,) = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), delimiter=delimiter)
     assert (line["note"], line["_row"]) == (odd, "2")
     (following,) = (line for line in done.err.splitlines() if line.startswith("Next: "))
     again = run(*shlex.split(following.removeprefix("Next: "))[1:])
-    (line,) = csv.DictReader((folder / "a.failures.results.csv").read_text().splitlines())
+    (line,) = csv.DictReader(Path("a.failures.results.csv").read_text().splitlines())
     assert (again.code, line["to_object_id"]) == (1, "x")
 
 
-def test_windows_text_gets_a_mark(sandbox: Sandbox, load: Run, folder: Path) -> None:
+def test_windows_text_gets_a_mark(sandbox: Sandbox, load: Run) -> None:
     """The failures are UTF-8: without it, Excel would show other letters than in the input."""
-    (folder / "a.csv").write_bytes("from_id;to_id;Straße\n1;x;Müller\n".encode("cp1252"))
+    Path("a.csv").write_bytes("from_id;to_id;Straße\n1;x;Müller\n".encode("cp1252"))
     assert load("a.csv").code == 1
-    assert (folder / "a.failures.csv").read_bytes().startswith(codecs.BOM_UTF8)
+    assert Path("a.failures.csv").read_bytes().startswith(codecs.BOM_UTF8)
 
 
 @pytest.mark.slow_after(1)

@@ -1,16 +1,12 @@
 """Whatever a file is called: its load works or is refused in a sentence, and the next command works when pasted."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from loader.sandbox import Sandbox
-
-Run = Callable[..., Any]
-Summary = Callable[[str], dict[str, Any]]
+from tests.cli.conftest import Run, contents, summary
 
 NAMES = {
     "a dash": b"-x.csv",
@@ -24,9 +20,7 @@ NAMES = {
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("case", NAMES)
-def test_the_next_command_works_when_pasted(
-    case: str, sandbox: Sandbox, run: Run, paste: Run, folder: Path, summary: Summary
-) -> None:
+def test_the_next_command_works_when_pasted(case: str, sandbox: Sandbox, run: Run, paste: Run, folder: Path) -> None:
     """The failures file that it names is found; status shows the same command, and a glob knows the run's files."""
     name = os.fsdecode(NAMES[case])
     (folder / name).write_text("from_id,to_id\n101,201\nx,202\n")
@@ -43,11 +37,9 @@ def test_the_next_command_works_when_pasted(
 
 
 @pytest.mark.parametrize("name", ["-x.csv", "--nightly.csv"])
-def test_a_file_whose_name_is_taken_for_an_option_is_named_as_it_must_be_written(
-    name: str, run: Run, folder: Path
-) -> None:
+def test_a_file_whose_name_is_taken_for_an_option_is_named_as_it_must_be_written(name: str, run: Run) -> None:
     """Nothing is read; a mistyped option that is no file stays what it is."""
-    (folder / name).write_text("from_id,to_id\n101,201\n")
+    Path(name).write_text("from_id,to_id\n101,201\n")
     done = run("load", name)
     assert (done.code, f"./{name}" in done.err) == (2, True)
     assert "./" not in run("load", "-y.csv").err
@@ -56,11 +48,11 @@ def test_a_file_whose_name_is_taken_for_an_option_is_named_as_it_must_be_written
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("length", [223, 224, 255])
 def test_a_name_that_is_too_long_is_refused_before_anything_is_written(
-    length: int, sandbox: Sandbox, load: Run, folder: Path, contents: Run
+    length: int, sandbox: Sandbox, load: Run
 ) -> None:
     """It is a mistake of usage; a shorter --results helps, and two nights in a row work."""
     name = "x" * (length - 4) + ".csv"
-    (folder / name).write_text("from_id,to_id\n101,201\n")
+    Path(name).write_text("from_id,to_id\n101,201\n")
     before = contents()
     first = load(name)
     assert first.code in (0, 2)
@@ -69,7 +61,7 @@ def test_a_name_that_is_too_long_is_refused_before_anything_is_written(
         assert "--results" in first.err
     options = ("--results", "r.csv") if first.code == 2 else ()
     for record in (102, 103):
-        (folder / name).write_text(f"from_id,to_id\n{record},201\n")
+        Path(name).write_text(f"from_id,to_id\n{record},201\n")
         assert load(name, *options).code == 0
 
 
@@ -89,10 +81,8 @@ def test_a_name_that_is_too_long_is_refused_before_anything_is_written(
     ],
     ids=" ".join,
 )
-def test_a_name_that_no_file_can_have_is_a_mistake_of_usage(
-    words: tuple[str, ...], sandbox: Sandbox, run: Run, folder: Path, contents: Run
-) -> None:
-    (folder / "a.csv").write_text("from_id,to_id\n101,201\n")
+def test_a_name_that_no_file_can_have_is_a_mistake_of_usage(words: tuple[str, ...], sandbox: Sandbox, run: Run) -> None:
+    Path("a.csv").write_text("from_id,to_id\n101,201\n")
     before = contents()
     types = ("--from", "contacts", "--to", "companies") if words[1] == "a.csv" else ()
     done = run(*(word.format("x" * 300 + ".csv") for word in words), *types)

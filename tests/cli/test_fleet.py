@@ -31,9 +31,7 @@ from loader.run.schema import schema
 from loader.sandbox import ManyPortals, Sandbox, ServerThread
 from loader.show import screen
 from loader.show.fleet_table import FleetTable
-from tests.cli.conftest import Done
-
-Run = Callable[..., Done]
+from tests.cli.conftest import Run
 
 NAMES = ("acme", "beta", "coral", "delta")
 
@@ -43,7 +41,6 @@ ROWS = {"acme": 3, "beta": 40, "coral": 5, "delta": 6}
 @pytest.fixture
 def portals(folder: Path, in_threads: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Sandbox]]:
     """A fleet of four accounts: a row of coral is wrong, and delta's token is."""
-    del in_threads
     found = {name: Sandbox({"portal_id": 1001 + number}) for number, name in enumerate(NAMES)}
     with ServerThread(ManyPortals({f"canary-of-{name}": found[name] for name in NAMES})) as many:
         profiles = ""
@@ -72,14 +69,12 @@ def fleet(*names: str, results: str = "runs/") -> str:
     return "\n".join([f'results = "{results}"', *tables])
 
 
-def test_each_account_has_its_results_and_all_have_one_summary(
-    portals: dict[str, Sandbox], run: Run, folder: Path
-) -> None:
+def test_each_account_has_its_results_and_all_have_one_summary(portals: dict[str, Sandbox], run: Run) -> None:
     """An account that fails stops no other; the same command again sends nothing for those that are finished."""
     done = run("fleet", "run", "FLEET.toml", "--portals-at-once", "2")
     assert done.code == 3, done.err
     assert [len(portals[name].portal.associations) for name in NAMES] == [3, 40, 5, 0]
-    summary = json.loads((folder / "runs" / "fleet.summary.json").read_text())
+    summary = json.loads(Path("runs/fleet.summary.json").read_text())
     Draft202012Validator(schema("fleet")).validate(summary)
     assert summary["exit_code"] == 3
     assert summary["next_command"] == "association-loader fleet run FLEET.toml --portals-at-once 2"
@@ -89,14 +84,14 @@ def test_each_account_has_its_results_and_all_have_one_summary(
     assert [(name, each["portal_id"], each["exit_code"]) for name, each in found.items()] == [
         ("acme", "1001", 0), ("beta", "1002", 0), ("coral", "1003", 1), ("delta", "1004", 3),
     ]  # fmt: skip
-    assert found["acme"]["jobs"] == [json.loads((folder / "runs" / "acme" / "acme.summary.json").read_text())]
+    assert found["acme"]["jobs"] == [json.loads(Path("runs/acme/acme.summary.json").read_text())]
     assert found["acme"]["results"] == {"acme": "acme/acme.results.csv"}
     assert "Authentication credentials not found" in found["delta"]["errors"]["delta"]
     assert "4 accounts, 55 rows: 48 loaded, 1 not loaded, 6 left." in done.err
-    page = (folder / "runs" / "fleet.report.html").read_text()
+    page = Path("runs/fleet.report.html").read_text()
     links = re.findall(r'<a href="([^"]+)">', page)
     assert links == [f"{name}/{name}.report.html" for name in ("delta", "coral", "acme", "beta")]
-    assert all((folder / "runs" / link).is_file() for link in links)
+    assert all((Path("runs") / link).is_file() for link in links)
     assert "LEADING_ZERO" in page
 
     status = run("fleet", "status", "FLEET.toml")
@@ -113,16 +108,16 @@ def test_each_account_has_its_results_and_all_have_one_summary(
     assert "3 jobs had nothing left to do" in again.err
 
 
-def test_what_is_wrong_is_refused_before_anything_begins(portals: dict[str, Sandbox], run: Run, folder: Path) -> None:
+def test_what_is_wrong_is_refused_before_anything_begins(portals: dict[str, Sandbox], run: Run) -> None:
     """One sentence each, with the file, the account and the key."""
-    (folder / "unknown.toml").write_text(f'raet = "9/1"\n{job("acme.csv")}')
-    (folder / "empty.toml").write_text('rate = "9/1"\n')
-    (folder / "plan.toml").write_text(f"dry-run = true\n{job('acme.csv')}")
-    (folder / "of_beta.toml").write_text(f'profile = "beta"\n{job("acme.csv")}')
-    (folder / "profiles.toml").write_text(
-        (folder / "profiles.toml").read_text() + '[twin]\nportal-id = 1001\ntoken-env = "TOKEN_OF_ACME"\n'
+    Path("unknown.toml").write_text(f'raet = "9/1"\n{job("acme.csv")}')
+    Path("empty.toml").write_text('rate = "9/1"\n')
+    Path("plan.toml").write_text(f"dry-run = true\n{job('acme.csv')}")
+    Path("of_beta.toml").write_text(f'profile = "beta"\n{job("acme.csv")}')
+    Path("profiles.toml").write_text(
+        Path("profiles.toml").read_text() + '[twin]\nportal-id = 1001\ntoken-env = "TOKEN_OF_ACME"\n'
     )
-    (folder / "twin.toml").write_text(job("acme.csv"))
+    Path("twin.toml").write_text(job("acme.csv"))
     acme = fleet("acme")
     cases = {
         acme.replace('"acme"', '"acmee"'): "[[portal]] 1, acmee: .* no profile acmee: did you mean acme?",
@@ -147,19 +142,19 @@ def test_what_is_wrong_is_refused_before_anything_begins(portals: dict[str, Sand
         "results": "not valid TOML",
     }  # fmt: skip
     for text, sentence in cases.items():
-        (folder / "FLEET.toml").write_text(text)
+        Path("FLEET.toml").write_text(text)
         done = run("fleet", "run", "FLEET.toml")
         assert (done.code, done.out) == (2, "")
         pattern = ".*".join(map(re.escape, sentence.split(".*")))
         assert re.search(pattern, done.err), f"{sentence!r} is not in {done.err!r}"
         assert "canary" not in done.err
-    assert not (folder / "runs").exists()
+    assert not Path("runs").exists()
     assert sum(each.count() for each in portals.values()) == 0
 
 
-def test_programs_get_events_and_figures_by_account(portals: dict[str, Sandbox], run: Run, folder: Path) -> None:
+def test_programs_get_events_and_figures_by_account(portals: dict[str, Sandbox], run: Run) -> None:
     """With --json nothing but objects of the schema (see `run`), the last of which is the summary."""
-    (folder / "FLEET.toml").write_text(fleet("acme", "coral", "delta"))
+    Path("FLEET.toml").write_text(fleet("acme", "coral", "delta"))
     options = ("--json", "--quiet", "--metrics-file", "fleet.prom")
     done = run("fleet", "run", "FLEET.toml", *options)
     events = [json.loads(line) for line in done.out.splitlines()]
@@ -170,7 +165,7 @@ def test_programs_get_events_and_figures_by_account(portals: dict[str, Sandbox],
     assert done.err.count("\n") == 1
 
     def figures() -> dict[str, str]:
-        text = (folder / "fleet.prom").read_text()
+        text = Path("fleet.prom").read_text()
         return dict(
             re.findall(r"^association_loader_(\S+?) (\S+)$", text.replace('job_name="fleet",', ""), re.MULTILINE)
         )
@@ -181,7 +176,7 @@ def test_programs_get_events_and_figures_by_account(portals: dict[str, Sandbox],
     assert [before[f'portal_exit_code{{profile="{name}"}}'] for name in ("acme", "coral", "delta")] == ["0", "1", "3"]
     success = 'portal_last_success_timestamp_seconds{profile="acme"}'
     assert success in before
-    (folder / "acme.csv").write_text("Record ID,to_object_id\n,1\n")
+    Path("acme.csv").write_text("Record ID,to_object_id\n,1\n")
     run("fleet", "run", "FLEET.toml", *options)
     assert figures()['portal_exit_code{profile="acme"}'] == "1"
     assert figures()[success] == before[success], "the last success is forgotten after a failure"
@@ -193,17 +188,14 @@ def test_programs_get_events_and_figures_by_account(portals: dict[str, Sandbox],
     }  # fmt: skip
 
 
-def test_a_job_that_is_removed_before_it_is_finished_is_mentioned(
-    portals: dict[str, Sandbox], run: Run, folder: Path
-) -> None:
+def test_a_job_that_is_removed_before_it_is_finished_is_mentioned(portals: dict[str, Sandbox], run: Run) -> None:
     """Nobody would finish it; one that was finished may go without a word."""
-    del portals
-    (folder / "part.toml").write_text(f"limit = 1\n{job('beta.csv')}")
-    (folder / "whole.toml").write_text(job("beta.csv"))
+    Path("part.toml").write_text(f"limit = 1\n{job('beta.csv')}")
+    Path("whole.toml").write_text(job("beta.csv"))
     text = fleet("acme")
-    (folder / "FLEET.toml").write_text(text.replace('"acme.toml"', '"acme.toml", "part.toml", "whole.toml"'))
+    Path("FLEET.toml").write_text(text.replace('"acme.toml"', '"acme.toml", "part.toml", "whole.toml"'))
     assert "is not finished" not in run("fleet", "run", "FLEET.toml").err
-    (folder / "FLEET.toml").write_text(text)
+    Path("FLEET.toml").write_text(text)
     for verb in ("status", "run"):
         err = run("fleet", verb, "FLEET.toml").err
         assert re.findall("(.*) is not finished, and FLEET.toml does not name it any more", err) == [
@@ -255,23 +247,21 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> Workers:
     return replaced
 
 
-def test_the_account_that_takes_longest_begins_first(
-    portals: dict[str, Sandbox], run: Run, folder: Path, workers: Workers
-) -> None:
+def test_the_account_that_takes_longest_begins_first(portals: dict[str, Sandbox], run: Run, workers: Workers) -> None:
     """What is not known may be the longest; else it is rows over what the account's limit lets through."""
-    (folder / "acme.toml").write_text(job("memory://far/away.csv"))
-    (folder / "delta.toml").write_text(f'rate = "1/10"\n{job("delta.csv")}')
+    Path("acme.toml").write_text(job("memory://far/away.csv"))
+    Path("delta.toml").write_text(f'rate = "1/10"\n{job("delta.csv")}')
     begun = workers(ends([(0, None)] * 4))
     assert run("fleet", "run", "FLEET.toml", "--portals-at-once", "1").code == 0
     assert begun == ["acme", "delta", "beta", "coral"]
 
 
 def test_an_account_whose_quota_is_spent_has_another_turn(
-    portals: dict[str, Sandbox], run: Run, folder: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
+    portals: dict[str, Sandbox], run: Run, workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With --wait-for-quota, once it has reset; without, it is left to the same command on another day."""
     monkeypatch.setattr(at_work, "AFTER_RESET", timedelta())
-    (folder / "FLEET.toml").write_text(fleet("acme", "beta"))
+    Path("FLEET.toml").write_text(fleet("acme", "beta"))
     reset = datetime.now(UTC) + timedelta(seconds=0.5)
     begun = workers(ends([(5, reset), (0, None), (0, None)]))
     assert run("fleet", "run", "FLEET.toml", "--wait-for-quota").code == 0
@@ -282,11 +272,11 @@ def test_an_account_whose_quota_is_spent_has_another_turn(
 
 
 def test_a_pipe_has_lines_that_count_all_accounts(
-    portals: dict[str, Sandbox], run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+    portals: dict[str, Sandbox], run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also the first one; and an input without rows is no job that was finished before."""
     monkeypatch.setattr(screen, "SECONDS_BETWEEN_LINES", 0.0)
-    (folder / "beta.csv").write_text("Record ID,to_object_id\n")
+    Path("beta.csv").write_text("Record ID,to_object_id\n")
     err = run("fleet", "run", "FLEET.toml").err
     assert set(re.findall(r"^(\d+ accounts?): \d", err, re.MULTILINE)) == {"4 accounts"}
     assert "beta: beta.csv holds no rows" in err
@@ -294,31 +284,29 @@ def test_a_pipe_has_lines_that_count_all_accounts(
 
 
 @pytest.mark.parametrize("scheduler", ["", "HTTP"])
-def test_what_is_no_scheduler_is_refused(
-    scheduler: str, folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_no_scheduler_is_refused(scheduler: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """A blank variable of the shell, and a port where something else listens, such as Dask's own dashboard."""
     with ServerThread(Sandbox()) as other:
         address = other.url.replace("http", "tcp") if scheduler else ""
-        (folder / "profiles.toml").write_text(f'[acme]\nportal-id = 1\ntoken-env = "A"\nbase-url = "{other.url}"\n')
-        monkeypatch.setenv("ASSOCIATION_LOADER_PROFILES", str(folder / "profiles.toml"))
-        (folder / "acme.toml").write_text(job("acme.csv"))
-        (folder / "FLEET.toml").write_text(fleet("acme"))
+        Path("profiles.toml").write_text(f'[acme]\nportal-id = 1\ntoken-env = "A"\nbase-url = "{other.url}"\n')
+        monkeypatch.setenv("ASSOCIATION_LOADER_PROFILES", "profiles.toml")
+        Path("acme.toml").write_text(job("acme.csv"))
+        Path("FLEET.toml").write_text(fleet("acme"))
         done = run("fleet", "run", "FLEET.toml", "--scheduler", address)
     assert done.code == 2, done.err
     assert ("no Dask scheduler answers there" if scheduler else "--scheduler is blank") in done.err
 
 
-def test_results_below_a_file_are_refused_with_the_reason(portals: dict[str, Sandbox], run: Run, folder: Path) -> None:
+def test_results_below_a_file_are_refused_with_the_reason(portals: dict[str, Sandbox], run: Run) -> None:
     """The system's own words say more than the name of an exception."""
-    (folder / "FLEET.toml").write_text(fleet("acme", results="acme.csv/runs"))
+    Path("FLEET.toml").write_text(fleet("acme", results="acme.csv/runs"))
     done = run("fleet", "status", "FLEET.toml")
     assert done.code == 5
     assert "the shared folder cannot be used (Not a directory)" in done.err
 
 
 def test_a_scheduler_that_is_gone_ends_the_fleet_with_a_summary(
-    portals: dict[str, Sandbox], run: Run, folder: Path, workers: Workers
+    portals: dict[str, Sandbox], run: Run, workers: Workers
 ) -> None:
     """What its workers do by then is in their own files, and the same command continues."""
 
@@ -330,34 +318,34 @@ def test_a_scheduler_that_is_gone_ends_the_fleet_with_a_summary(
     assert done.code == 5
     assert "Stopped: the Dask scheduler is gone" in done.err
     assert "Next: association-loader fleet run FLEET.toml" in done.err
-    summary = json.loads((folder / "runs" / "fleet.summary.json").read_text())
+    summary = json.loads(Path("runs/fleet.summary.json").read_text())
     assert {each["exit_code"] for each in summary["portals"]} == {None}
 
 
-def test_ctrl_c_lets_every_worker_finish_its_requests(portals: dict[str, Sandbox], run: Run, folder: Path) -> None:
+def test_ctrl_c_lets_every_worker_finish_its_requests(portals: dict[str, Sandbox], run: Run) -> None:
     """The summary says what was done, the exit code that it was interrupted; the same command continues."""
-    (folder / "twelve.csv").write_text("Record ID,to_object_id\n" + "".join(f"{row},{row}\n" for row in range(1, 13)))
+    Path("twelve.csv").write_text("Record ID,to_object_id\n" + "".join(f"{row},{row}\n" for row in range(1, 13)))
     for name in ("acme", "beta"):
-        (folder / f"{name}.toml").write_text(f'rate = "5/1"\n{job("twelve.csv")}')
+        Path(f"{name}.toml").write_text(f'rate = "5/1"\n{job("twelve.csv")}')
 
     def interrupt() -> None:
         while not portals["acme"].portal.associations:
             threading.Event().wait(0.01)
         os.kill(os.getpid(), signal.SIGINT)
 
-    (folder / "FLEET.toml").write_text(fleet("acme", "beta", "coral"))
+    Path("FLEET.toml").write_text(fleet("acme", "beta", "coral"))
     thread = threading.Thread(target=interrupt)
     thread.start()
     done = run("fleet", "run", "FLEET.toml", "--portals-at-once", "2")
     thread.join()
     assert done.code == 130, done.err
-    summary = json.loads((folder / "runs" / "fleet.summary.json").read_text())
+    summary = json.loads(Path("runs/fleet.summary.json").read_text())
     codes = {each["profile"]: each["exit_code"] for each in summary["portals"]}
     assert codes == {"acme": 130, "beta": 130, "coral": None}
     assert summary["rows"]["pending"] > 0
     assert summary["next_command"]
     for name in ("acme", "beta"):
-        (folder / f"{name}.toml").write_text(job("twelve.csv"))
+        Path(f"{name}.toml").write_text(job("twelve.csv"))
     assert run("fleet", "run", "FLEET.toml").code == 1
     assert [len(portals[name].portal.associations) for name in ("acme", "beta", "coral")] == [12, 12, 5]
 
@@ -415,11 +403,11 @@ def test_the_live_table_fits_the_terminal() -> None:
         assert (f"and {25 - len(shown[1:])} more" in lines[-1]) == (height == 14)
 
 
-def test_python_has_a_report_of_all_accounts(portals: dict[str, Sandbox], folder: Path) -> None:
+def test_python_has_a_report_of_all_accounts(portals: dict[str, Sandbox]) -> None:
     """`fleet` and `fleet_sync` do what the command does; errors name keywords."""
-    (folder / "FLEET.toml").write_text(fleet("acme", "coral"))
-    report = loader.fleet_sync(folder / "FLEET.toml", portals_at_once=2)
-    assert (report.exit_code, report.stopped, report.results) == (1, None, str(folder / "runs"))
+    Path("FLEET.toml").write_text(fleet("acme", "coral"))
+    report = loader.fleet_sync(Path("FLEET.toml").absolute(), portals_at_once=2)
+    assert (report.exit_code, report.stopped, report.results) == (1, None, str(Path("runs").absolute()))
     frame = report.portals.set_index("profile")
     assert [frame[name]["coral"] for name in ("rows", "created", "rejected", "exit_code")] == [6, 5, 1, 1]
     assert frame["portal_id"]["acme"] == "1001"

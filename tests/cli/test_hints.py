@@ -1,6 +1,5 @@
 """Spreadsheets as people make them: the first message says what is in the way, and what to do about it."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,7 @@ import openpyxl
 import pytest
 import xlwt
 
-Run = Callable[..., Any]
+from tests.cli.conftest import Run
 
 HEADER = "Contact ID,Company ID\n"
 CELLS = {
@@ -46,22 +45,22 @@ def plan(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 @pytest.mark.slow_after(2)
 @pytest.mark.parametrize("what", CELLS)
-def test_what_stands_where_ids_belong_is_said_once_with_the_way_on(what: str, plan: Run, folder: Path) -> None:
+def test_what_stands_where_ids_belong_is_said_once_with_the_way_on(what: str, plan: Run) -> None:
     """Whoever reads the plan need not know what a record id is; without a token it is the same."""
     text, expected = CELLS[what]
-    (folder / "a.csv").write_text(text)
+    Path("a.csv").write_text(text)
     done = plan("a.csv")
     assert done.code == 1
     assert expected in done.out
 
 
-def test_a_few_slips_make_no_note(plan: Run, folder: Path) -> None:
+def test_a_few_slips_make_no_note(plan: Run) -> None:
     """Each has its reason, with the option that would load such keys at its end of the row."""
     rows = "".join(f"{row},201\n" for row in range(1, 30))
-    (folder / "a.csv").write_text(f"{HEADER}{rows}ada@example.com,202\nbo@example.com,202\n,202\n7,e@example.com\n")
+    Path("a.csv").write_text(f"{HEADER}{rows}ada@example.com,202\nbo@example.com,202\n,202\n7,e@example.com\n")
     done = plan("a.csv", "--failures", "bad.csv")
     assert "Note:" not in done.out
-    failures = (folder / "bad.csv").read_text()
+    failures = Path("bad.csv").read_text()
     assert (
         '""ada@example.com"" is an email address, not a record id; to find the records by it, add --from-id' in failures
     )
@@ -81,26 +80,26 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_a_table_of_another_form_is_refused_with_the_way_on(what: str, plan: Run, folder: Path) -> None:
+def test_a_table_of_another_form_is_refused_with_the_way_on(what: str, plan: Run) -> None:
     text, expected = REFUSED[what]
-    (folder / "a.csv").write_text(text)
+    Path("a.csv").write_text(text)
     done = plan("a.csv")
     assert done.code == 2
     assert expected in done.err
 
 
-def test_a_table_without_a_header_is_no_pivot_table(plan: Run, folder: Path) -> None:
+def test_a_table_without_a_header_is_no_pivot_table(plan: Run) -> None:
     """Below its first row there are ids, too."""
-    (folder / "a.csv").write_text("Boss,25310007160,18259732943\nBoss,25310007161,18259732944\n")
+    Path("a.csv").write_text("Boss,25310007160,18259732943\nBoss,25310007161,18259732944\n")
     done = plan("a.csv")
     assert done.code == 2
     assert "pivot" not in done.err
     assert 'a.csv: has no header row: its first row holds "Boss", "25310007160", "18259732943".' in done.err
 
 
-def test_headers_of_other_keys_bring_the_options_that_look_them_up(plan: Run, folder: Path) -> None:
+def test_headers_of_other_keys_bring_the_options_that_look_them_up(plan: Run) -> None:
     """What is proposed works as it is pasted, where the values are unique."""
-    (folder / "a.csv").write_text("E-Mail,Company domain\na@example.com,example.com\n")
+    Path("a.csv").write_text("E-Mail,Company domain\na@example.com,example.com\n")
     done = plan("a.csv")
     assert done.code == 2
     assert (
@@ -123,26 +122,24 @@ HEADERS = {
 
 
 @pytest.mark.parametrize("language", HEADERS)
-def test_the_columns_that_are_proposed_hold_ids_and_are_named_for_their_end(
-    language: str, plan: Run, folder: Path
-) -> None:
+def test_the_columns_that_are_proposed_hold_ids_and_are_named_for_their_end(language: str, plan: Run) -> None:
     """Whoever pastes the first proposal has the right columns, whichever language the file is in."""
     header, expected = HEADERS[language]
-    (folder / "a.csv").write_text(f"{header}\n25310007160;Zoé;18259732943\n25310007161;Ana;18259732944\n")
+    Path("a.csv").write_text(f"{header}\n25310007160;Zoé;18259732943\n25310007161;Ana;18259732944\n")
     done = plan("a.csv")
     assert (done.code, expected in done.err) == (2, True), done.err
 
 
-def test_a_column_of_emails_is_proposed_before_one_of_phone_numbers(plan: Run, folder: Path) -> None:
+def test_a_column_of_emails_is_proposed_before_one_of_phone_numbers(plan: Run) -> None:
     """Whatever it is called."""
-    (folder / "a.csv").write_text("Phone,Mail,Company ID\n4922812345,ada@example.com,18259732943\n")
+    Path("a.csv").write_text("Phone,Mail,Company ID\n4922812345,ada@example.com,18259732943\n")
     assert '--column object_id="Mail" --from-id-property email?' in plan("a.csv").err
 
 
-def test_both_of_two_label_columns_can_be_loaded(hubspot: Run, load: Run, folder: Path) -> None:
+def test_both_of_two_label_columns_can_be_loaded(hubspot: Run, load: Run) -> None:
     """The warning says how, and doing so gives each pair both labels."""
     labels = [{"from": "contacts", "to": "companies", "label": label} for label in ("A", "B")]
-    (folder / "a.csv").write_text("Contact ID,Company ID,Label 1,Label 2\n101,201,A,B\n")
+    Path("a.csv").write_text("Contact ID,Company ID,Label 1,Label 2\n101,201,A,B\n")
     with hubspot(portal={"labels": labels}) as sandbox:
         done = load("a.csv", "--column", "label=Label 1")
         assert 'load once more with --column label="Label 2"' in done.err
@@ -151,7 +148,7 @@ def test_both_of_two_label_columns_can_be_loaded(hubspot: Run, load: Run, folder
 
 
 @pytest.mark.parametrize("ending", ["xlsx", "xls"])
-def test_the_sheet_that_is_proposed_has_a_header_with_ids(ending: str, plan: Run, folder: Path) -> None:
+def test_the_sheet_that_is_proposed_has_a_header_with_ids(ending: str, plan: Run) -> None:
     """Not the first one, which is often a page of notes."""
     sheets: dict[str, list[tuple[Any, ...]]] = {
         "Read me": [("Made by", "Ada")],
@@ -166,7 +163,7 @@ def test_the_sheet_that_is_proposed_has_a_header_with_ids(ending: str, plan: Run
             sheet = book.create_sheet(name)
             for row in rows:
                 sheet.append(row)
-        book.save(folder / "a.xlsx")
+        book.save("a.xlsx")
     else:
         old = xlwt.Workbook()
         for name, rows in sheets.items():
@@ -174,7 +171,7 @@ def test_the_sheet_that_is_proposed_has_a_header_with_ids(ending: str, plan: Run
             for place, row in enumerate(rows):
                 for column, value in enumerate(row):
                     sheet.write(place, column, value)
-        old.save(str(folder / "a.xls"))
+        old.save("a.xls")
     done = plan(f"a.{ending}")
     assert done.code == 2
     assert '--sheet "Links"; "February" can be loaded by the same command, one after the other.' in done.err
@@ -190,15 +187,15 @@ ENCODED = {
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("encoding", ENCODED)
-def test_an_encoding_is_named_and_never_acted_upon(encoding: str, plan: Run, folder: Path) -> None:
+def test_an_encoding_is_named_and_never_acted_upon(encoding: str, plan: Run) -> None:
     """Western letters need no hint; a header in other letters has it in the sentence that refuses the file."""
     header, cell, hint = ENCODED[encoding]
     rows = "".join(f"{row},201,{cell}\n" for row in range(101, 120))
-    (folder / "a.csv").write_bytes(f"Contact ID,Company ID,{header}\n{rows}".encode(encoding))
+    Path("a.csv").write_bytes(f"Contact ID,Company ID,{header}\n{rows}".encode(encoding))
     done = plan("a.csv")
     assert "cp1252" in done.out
     assert ("Its letters may be" in done.out, hint in done.out) == (bool(hint), True)
-    (folder / "b.csv").write_bytes(f"{header},{header} 2\n{cell},{cell}\n".encode(encoding))
+    Path("b.csv").write_bytes(f"{header},{header} 2\n{cell},{cell}\n".encode(encoding))
     refused = plan("b.csv")
     assert (refused.code, hint in refused.err) == (2, True)
     assert ("--column object_id=" in refused.err) == (not hint), "no name that nobody can read is proposed"

@@ -4,19 +4,14 @@ import gzip
 import os
 import sys
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 
 from loader.sandbox import Sandbox
+from tests.cli.conftest import CONTACTS, Run, contents, lines
 
-Run = Callable[..., Any]
-Lines = Callable[[str], list[dict[str, str]]]
-
-LOAD = ("--from", "contacts", "--to", "companies")
 ROW = "from_id,to_id\n101,201\n"
 
 
@@ -32,10 +27,10 @@ ROW = "from_id,to_id\n101,201\n"
     ],
 )
 def test_results_are_named_after_the_first_input_in_the_working_folder(
-    name: str, results: str, sandbox: Sandbox, load: Run, folder: Path
+    name: str, results: str, sandbox: Sandbox, load: Run
 ) -> None:
     """The stem, without endings; not where the input lies."""
-    path = folder / name
+    path = Path(name)
     path.parent.mkdir(exist_ok=True)
     if name.endswith(".gz"):
         path.write_bytes(gzip.compress(ROW.encode()))
@@ -45,7 +40,7 @@ def test_results_are_named_after_the_first_input_in_the_working_folder(
     else:
         path.write_text(ROW.replace(",", "\t") if name.endswith(".tsv") else ROW)
     assert load(name).code == 0
-    assert (folder / results).exists()
+    assert Path(results).exists()
 
 
 @pytest.mark.slow_after(2)
@@ -53,34 +48,32 @@ def test_results_are_named_after_the_first_input_in_the_working_folder(
     ("results", "stem"), [("mixed.results.csv", "mixed"), ("r.csv", "r"), ("x.y.jsonl", "x.y"), ("r.results", "")]
 )
 def test_the_stem_is_the_name_without_its_ending_and_without_results(
-    results: str, stem: str, sandbox: Sandbox, load: Run, folder: Path
+    results: str, stem: str, sandbox: Sandbox, load: Run
 ) -> None:
     """The journal and the others lie beside the results."""
-    (folder / "a.csv").write_text(ROW)
-    (folder / "out").mkdir()
+    Path("a.csv").write_text(ROW)
+    Path("out").mkdir()
     code = load("a.csv", "--results", f"out/{results}").code
     expected = {results, f"{stem}.journal", f"{stem}.summary.json"} if stem else set()
     assert code == (0 if stem else 2)
-    assert {file.name for file in (folder / "out").iterdir()} == expected
+    assert {file.name for file in Path("out").iterdir()} == expected
 
 
-def test_standard_input_is_read_as_csv(
-    sandbox: Sandbox, load: Run, folder: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_standard_input_is_read_as_csv(sandbox: Sandbox, load: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """`-`; its results are those of `stdin`, and its lines name it `-`."""
-    (folder / "piped").write_text(ROW)
-    with (folder / "piped").open() as stream:
+    Path("piped").write_text(ROW)
+    with Path("piped").open() as stream:
         monkeypatch.setattr(sys, "stdin", stream)
         assert load("-").code == 0
     assert [line["input"] for line in lines("stdin.results.csv")] == ["-"]
 
 
 def test_another_format_of_standard_input_is_named(
-    sandbox: Sandbox, load: Run, folder: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, load: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """JSON lines, with the first record as row 2."""
-    (folder / "piped").write_text('{"from_id": "9007199254740993", "to_id": 201}\n')
-    with (folder / "piped").open() as stream:
+    Path("piped").write_text('{"from_id": "9007199254740993", "to_id": 201}\n')
+    with Path("piped").open() as stream:
         monkeypatch.setattr(sys, "stdin", stream)
         assert load("-", "--format", "jsonl", "--results", "r.csv").code == 0
     assert [(line["row"], line["object_id"]) for line in lines("r.csv")] == [("2", "9007199254740993")]
@@ -88,14 +81,14 @@ def test_another_format_of_standard_input_is_named(
 
 def test_standard_input_that_is_closed_is_said(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)
-    done = run("load", "-", *LOAD)
+    done = run("load", "-", *CONTACTS)
     assert (done.code, done.err.count("\n")) == (2, 1)
 
 
-def test_several_inputs_are_one_load(sandbox: Sandbox, load: Run, folder: Path, lines: Lines) -> None:
+def test_several_inputs_are_one_load(sandbox: Sandbox, load: Run) -> None:
     """A pair that two files name is sent once; each line says its file and row."""
-    (folder / "a.csv").write_text(ROW)
-    (folder / "b.csv").write_text(ROW + "102,202\n")
+    Path("a.csv").write_text(ROW)
+    Path("b.csv").write_text(ROW + "102,202\n")
     assert load("a.csv", "b.csv").code == 0
     found = sorted((line["input"], line["row"]) for line in lines("a.results.csv"))
     assert found == [("a.csv", "2"), ("b.csv", "2"), ("b.csv", "3")]
@@ -104,12 +97,10 @@ def test_several_inputs_are_one_load(sandbox: Sandbox, load: Run, folder: Path, 
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("named", [".", "*.csv"])
-def test_outputs_of_earlier_runs_are_left_out_of_folders_and_globs(
-    named: str, sandbox: Sandbox, load: Run, folder: Path, lines: Lines
-) -> None:
+def test_outputs_of_earlier_runs_are_left_out_of_folders_and_globs(named: str, sandbox: Sandbox, load: Run) -> None:
     """The second time the folder also has results and failures: it is the same load, and that is said."""
-    (folder / "a.csv").write_text(ROW + "x,1\n")
-    (folder / "b.csv").write_text(ROW + "102,202\n")
+    Path("a.csv").write_text(ROW + "x,1\n")
+    Path("b.csv").write_text(ROW + "102,202\n")
     assert load(named).code == 1
     count = sandbox.count("PUT")
     assert count == 2
@@ -122,9 +113,9 @@ def test_outputs_of_earlier_runs_are_left_out_of_folders_and_globs(
     assert len(lines("other.csv")) == 4
 
 
-def test_a_failures_file_named_alone_is_an_input(sandbox: Sandbox, load: Run, folder: Path, lines: Lines) -> None:
+def test_a_failures_file_named_alone_is_an_input(sandbox: Sandbox, load: Run) -> None:
     """Also before it is mended: the same rows are rejected again, in results of their own."""
-    (folder / "a.csv").write_text(ROW + "x,1\n")
+    Path("a.csv").write_text(ROW + "x,1\n")
     load("a.csv")
     assert load("a.failures.csv").code == 1
     assert [line["status"] for line in lines("a.failures.results.csv")] == ["rejected"]
@@ -132,45 +123,43 @@ def test_a_failures_file_named_alone_is_an_input(sandbox: Sandbox, load: Run, fo
     assert len(lines("a.failures.failures.csv")[0]) == 9
 
 
-def test_failures_of_several_inputs_have_the_union_of_their_columns(
-    sandbox: Sandbox, load: Run, folder: Path, lines: Lines
-) -> None:
+def test_failures_of_several_inputs_have_the_union_of_their_columns(sandbox: Sandbox, load: Run) -> None:
     """In their order; what a file does not have is blank."""
-    (folder / "a.csv").write_text("from_id,to_id,a\nx,1,A\n")
-    (folder / "b.csv").write_text("b,from_id,to_id\nB,y,2\n")
+    Path("a.csv").write_text("from_id,to_id,a\nx,1,A\n")
+    Path("b.csv").write_text("b,from_id,to_id\nB,y,2\n")
     load("a.csv", "b.csv")
     found = lines("a.failures.csv")
     assert list(found[0])[:4] == ["from_id", "to_id", "a", "b"]
     assert [(line["from_id"], line["a"], line["b"]) for line in found] == [("x", "A", ""), ("y", "", "B")]
 
 
-def test_a_named_pipe_is_asked_for_as_standard_input(run: Run, sandbox: Sandbox, folder: Path) -> None:
+def test_a_named_pipe_is_asked_for_as_standard_input(run: Run, sandbox: Sandbox) -> None:
     """It cannot be read twice, so it is no input by name."""
 
-    os.mkfifo(folder / "pipe.csv")
-    done = run("load", "pipe.csv", *LOAD)
+    os.mkfifo(Path("pipe.csv"))
+    done = run("load", "pipe.csv", *CONTACTS)
     assert (done.code, done.err.count("\n")) == (2, 1)
     assert "-" in done.err
 
 
 @pytest.mark.slow
-def test_whatever_is_left_out_of_a_folder_is_named(sandbox: Sandbox, load: Run, folder: Path, lines: Lines) -> None:
+def test_whatever_is_left_out_of_a_folder_is_named(sandbox: Sandbox, load: Run) -> None:
     """Other endings, folders below, hidden files and locks; the tables of all endings are loaded."""
-    (folder / "in" / "below").mkdir(parents=True)
+    Path("in/below").mkdir(parents=True)
     taken = ["a.csv", "b.ndjson", "c.json", "d.pq", "e.parq", "f.xlsm", "g.csv.xz"]
     left_out = ["~$f.xlsx", "._a.csv", ".hidden.csv", "notes.md", "a.csv.zst", "g.tar.gz", "x" * 200 + ".bak"]
     for place, name in enumerate(taken):
         frame = pd.DataFrame({"from_id": [101 + place], "to_id": ["201"]})
         if name.endswith("json"):
-            frame.to_json(folder / "in" / name, orient="records", lines=True)
+            frame.to_json(Path("in") / name, orient="records", lines=True)
         elif name.endswith(("pq", "parq")):
-            frame.to_parquet(folder / "in" / name)
+            frame.to_parquet(Path("in") / name)
         elif name.endswith("xlsm"):
-            frame.to_excel(folder / "in" / name, index=False, engine="openpyxl")
+            frame.to_excel(Path("in") / name, index=False, engine="openpyxl")
         else:
-            frame.to_csv(folder / "in" / name, index=False)
+            frame.to_csv(Path("in") / name, index=False)
     for name in left_out:
-        (folder / "in" / name).write_bytes(b"no table")
+        (Path("in") / name).write_bytes(b"no table")
     for given in ("in", "in/*"):
         done = load(given, "--results", "r.csv", "--fresh")
         assert done.code == 0, done.err
@@ -183,12 +172,10 @@ def test_whatever_is_left_out_of_a_folder_is_named(sandbox: Sandbox, load: Run, 
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("given", ["in", "in/*", "in/**"])
-def test_folders_that_give_a_column_are_read_with_it(
-    given: str, sandbox: Sandbox, run: Run, folder: Path, lines: Lines
-) -> None:
+def test_folders_that_give_a_column_are_read_with_it(given: str, sandbox: Sandbox, run: Run) -> None:
     """As Hive and Spark write them; a file that moves to another such folder is another input."""
-    path = folder / "in" / "to_object_type=companies" / "label=Key%20one"
-    other = folder / "in" / "to_object_type=deals" / "label=__HIVE_DEFAULT_PARTITION__"
+    path = Path("in/to_object_type=companies/label=Key%20one")
+    other = Path("in/to_object_type=deals/label=__HIVE_DEFAULT_PARTITION__")
     path.mkdir(parents=True)
     other.mkdir(parents=True)
     (path / "a.csv").write_text(ROW)
@@ -204,25 +191,21 @@ def test_folders_that_give_a_column_are_read_with_it(
     assert {line["label"] for line in lines("r.csv")} == {"Primary", ""}
 
 
-def test_a_file_that_is_linked_into_two_such_folders_is_read_with_each(
-    sandbox: Sandbox, run: Run, folder: Path, lines: Lines
-) -> None:
+def test_a_file_that_is_linked_into_two_such_folders_is_read_with_each(sandbox: Sandbox, run: Run) -> None:
     """The link's folder says other things of its rows; elsewhere a file and its link are one."""
     for name in ("in/to_object_type=companies", "in/to_object_type=deals"):
-        (folder / name).mkdir(parents=True)
-    (folder / "in/to_object_type=companies/a.csv").write_text(ROW)
-    (folder / "in/to_object_type=companies/b.csv").symlink_to("a.csv")
-    (folder / "in/to_object_type=deals/a.csv").symlink_to("../to_object_type=companies/a.csv")
+        Path(name).mkdir(parents=True)
+    Path("in/to_object_type=companies/a.csv").write_text(ROW)
+    Path("in/to_object_type=companies/b.csv").symlink_to("a.csv")
+    Path("in/to_object_type=deals/a.csv").symlink_to("../to_object_type=companies/a.csv")
     assert run("load", "in", "--from", "contacts", "--results", "r.csv").code == 0
     assert sorted(line["to_object_type"] for line in lines("r.csv")) == ["0-2", "0-3"]
 
 
-def test_a_column_of_a_folder_that_the_file_has_itself_is_refused(
-    sandbox: Sandbox, load: Run, folder: Path, contents: Run
-) -> None:
+def test_a_column_of_a_folder_that_the_file_has_itself_is_refused(sandbox: Sandbox, load: Run) -> None:
     """Nobody can tell which one is meant."""
-    (folder / "label=Primary").mkdir()
-    (folder / "label=Primary" / "a.csv").write_text("from_id,to_id,label\n101,201,\n")
+    Path("label=Primary").mkdir()
+    Path("label=Primary/a.csv").write_text("from_id,to_id,label\n101,201,\n")
     before = contents()
     done = load("label=Primary")
     assert (done.code, contents()) == (2, before)

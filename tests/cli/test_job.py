@@ -1,16 +1,12 @@
 """A job file: several inputs, each with its own columns, types and labels, loaded as one run."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from loader.sandbox import Sandbox
-from tests.cli.conftest import Done
-
-Run = Callable[..., Done]
+from tests.cli.conftest import Run, lines, summary
 
 JOB = """
 rate = "9999/1"
@@ -46,9 +42,7 @@ def job(folder: Path) -> Path:
     return path
 
 
-def test_several_inputs_are_one_run_with_one_summary(
-    job: Path, run: Run, sandbox: Sandbox, lines: Callable[[str], list[dict[str, str]]], summary: Callable[..., Any]
-) -> None:
+def test_several_inputs_are_one_run_with_one_summary(job: Path, run: Run, sandbox: Sandbox) -> None:
     """Each input is read as its own table says; one results file and one summary hold them all."""
     done = run("load", "--config", job.name)
     assert done.code == 1
@@ -91,9 +85,7 @@ def test_the_same_job_again_sends_nothing_and_a_changed_one_is_another(job: Path
     assert len(sandbox.requests) == sent
 
 
-def test_what_is_said_for_all_fills_what_an_input_leaves_open(
-    job: Path, run: Run, lines: Callable[[str], list[dict[str, str]]], sandbox: Sandbox
-) -> None:
+def test_what_is_said_for_all_fills_what_an_input_leaves_open(job: Path, run: Run, sandbox: Sandbox) -> None:
     """An option, or a key at the top of the file, holds for every input that does not say otherwise."""
     job.write_text('to = "companies"\n[[input]]\npath = "a.csv"\n[[input]]\npath = "b.csv"\nto = "deals"\n')
     for name in ("a.csv", "b.csv"):
@@ -138,10 +130,10 @@ def test_a_plan_of_a_job_shows_every_input(job: Path, run: Run, sandbox: Sandbox
         ('[[input]\npath = "a.csv"\n', "job.toml: the configuration file is not valid TOML"),
     ],
 )
-def test_a_mistake_in_a_job_is_named_by_line_and_key(content: str, wrong: str, folder: Path, run: Run) -> None:
+def test_a_mistake_in_a_job_is_named_by_line_and_key(content: str, wrong: str, run: Run) -> None:
     """Exit 2 before anything is read, with one sentence."""
-    (folder / "job.toml").write_text(content)
-    (folder / "a.csv").write_text("from_id,to_id\n1,2\n")
+    Path("job.toml").write_text(content)
+    Path("a.csv").write_text("from_id,to_id\n1,2\n")
     done = run("load", "--config", "job.toml")
     assert done.code == 2
     assert wrong in done.err

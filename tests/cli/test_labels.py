@@ -1,14 +1,12 @@
 """`labels FROM TO`: the association types of a pair from both ends, as the portal lists them, by any name of a type."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from loader.sandbox import Sandbox
-
-Run = Callable[..., Any]
+from tests.cli.conftest import Run
 
 PORTAL = {
     "labels": [

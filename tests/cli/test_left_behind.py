@@ -4,15 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from loader.sandbox import Sandbox
-
-Run = Callable[..., Any]
+from tests.cli.conftest import Run, until
 
 ROWS = "from_id,to_id\n101,201\nx,202\n"
 TYPES = ("--from", "contacts", "--to", "companies", "--rate", "9999/1")
@@ -36,25 +33,25 @@ def gone() -> int:
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_next_command_of_a_run_removes_what_a_killed_one_left(
-    name: str, sandbox: Sandbox, run: Run, folder: Path, gone: int
+    name: str, sandbox: Sandbox, run: Run, gone: int
 ) -> None:
     """Only what is the run's own, and only of processes that are gone; a finished run clears up, too."""
     command, kinds = COMMANDS[name]
-    (folder / "a.csv").write_text(ROWS)
+    Path("a.csv").write_text(ROWS)
     assert run("load", "a.csv", *TYPES).code == 1
-    left = [folder / f".a.{kind}.{process}" for kind in kinds for process in (gone, os.getpid())]
+    left = [Path(f".a.{kind}.{process}") for kind in kinds for process in (gone, os.getpid())]
     left = [path for path in left if "parquet" not in path.name]
     if name == "verify":
-        left.append(folder / "a.verify-journal-staging")
+        left.append(Path("a.verify-journal-staging"))
     elif name != "report":
-        left.append(folder / "a.journal-staging")
+        left.append(Path("a.journal-staging"))
     others = [
-        folder / f".a.{kinds[0] if kinds else 'verify.csv'}.{os.getppid()}",
-        folder / f".b.failures.csv.{gone}",
-        folder / ".a.failures.csv.bak",
-        folder / ".a.failures.csv.0",
-        folder / f"a.failures.csv.{gone}",
-        folder / "b.journal-staging",
+        Path(f".a.{kinds[0] if kinds else 'verify.csv'}.{os.getppid()}"),
+        Path(f".b.failures.csv.{gone}"),
+        Path(".a.failures.csv.bak"),
+        Path(".a.failures.csv.0"),
+        Path(f"a.failures.csv.{gone}"),
+        Path("b.journal-staging"),
     ]
     for path in (*left, *others):
         path.write_text("half of it")
@@ -63,11 +60,11 @@ def test_the_next_command_of_a_run_removes_what_a_killed_one_left(
     assert [path.name for path in others if not path.exists()] == []
 
 
-def test_a_parquet_file_half_written_is_removed(sandbox: Sandbox, run: Run, folder: Path, gone: int) -> None:
+def test_a_parquet_file_half_written_is_removed(sandbox: Sandbox, run: Run, gone: int) -> None:
     """So is that of the metrics, wherever it lies."""
-    (folder / "a.csv").write_text(ROWS)
-    (folder / "prometheus").mkdir()
-    left = [folder / f".r.parquet.{gone}", folder / "prometheus" / f".a.prom.{gone}"]
+    Path("a.csv").write_text(ROWS)
+    Path("prometheus").mkdir()
+    left = [Path(f".r.parquet.{gone}"), Path("prometheus") / f".a.prom.{gone}"]
     for path in left:
         path.write_text("half of it")
     run("load", "a.csv", *TYPES, "--results", "r.parquet", "--metrics-file", "prometheus/a.prom")
@@ -76,7 +73,7 @@ def test_a_parquet_file_half_written_is_removed(sandbox: Sandbox, run: Run, fold
 
 @pytest.mark.slow
 def test_a_load_that_was_killed_while_it_read_leaves_nothing_for_long(
-    sandbox: Sandbox, run: Run, start: Callable[..., Any], until: Callable[..., None], folder: Path
+    sandbox: Sandbox, run: Run, start: Run, folder: Path
 ) -> None:
     """SIGKILL, which nobody can hear; the next load of the run, of another input, has a clean folder."""
     (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"{n},1\n" for n in range(100, 200_100)))

@@ -1,13 +1,12 @@
 """Files that ask for very many different things: what is said stays short, and what is looked for is bounded."""
 
 import difflib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-Run = Callable[..., Any]
+from tests.cli.conftest import Run
 
 MANY = 600
 FILES = {
@@ -21,11 +20,11 @@ FILES = {
 @pytest.mark.slow
 @pytest.mark.parametrize("what", FILES)
 def test_near_names_are_looked_for_a_hundred_times_at_most(
-    hubspot: Run, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, what: str
+    hubspot: Run, run: Run, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     """And a plan of hundreds of combinations can still be read."""
     header, line = FILES[what]
-    (folder / "a.csv").write_text(header + "".join(line.format(n=number) for number in range(1, MANY + 1)))
+    Path("a.csv").write_text(header + "".join(line.format(n=number) for number in range(1, MANY + 1)))
     looked_for: list[str] = []
     true = difflib.get_close_matches
 

@@ -1,18 +1,13 @@
 """A failures file that somebody has mended is never lost, whatever command comes next."""
 
 import shlex
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from loader.sandbox import Sandbox
+from tests.cli.conftest import Run, contents
 from tests.cli.test_again_later import make_older
-
-Run = Callable[..., Any]
-Lines = Callable[[str], list[dict[str, str]]]
-Contents = Callable[[], dict[str, str]]
 
 ROWS = "from_id,to_id\n101,201\nx,202\n103,203\n"
 NEXT: dict[str, list[str]] = {
@@ -64,7 +59,7 @@ def test_whatever_comes_next_keeps_a_mended_failures_file(
 
 
 def test_a_retry_that_leaves_no_failure_keeps_a_mended_failures_file(
-    hubspot: Callable[..., Any], load: Run, run: Run, folder: Path
+    hubspot: Run, load: Run, run: Run, folder: Path
 ) -> None:
     """The command that the screen proposes must not remove it; and the command that it then shows loads it."""
     (folder / "a.csv").write_text("from_id,to_id\n103,203\n101,201\n")
@@ -136,7 +131,7 @@ def test_failures_of_another_run_under_the_same_name_are_kept(
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("when", ["a new run", "a finished run", "an unfinished run"])
 def test_a_file_that_is_no_failures_file_is_never_written_over(
-    when: str, sandbox: Sandbox, load: Run, folder: Path, contents: Contents
+    when: str, sandbox: Sandbox, load: Run, folder: Path
 ) -> None:
     """Exit 2 before anything is sent; with `--fresh` it has a dated name."""
     (folder / "a.csv").write_text(ROWS)
@@ -151,7 +146,7 @@ def test_a_file_that_is_no_failures_file_is_never_written_over(
     assert kept(folder, b"name,phone\nA,1\n").name.startswith("a.2")
 
 
-def test_a_run_that_was_refused_keeps_mended_failures(hubspot: Callable[..., Any], load: Run, folder: Path) -> None:
+def test_a_run_that_was_refused_keeps_mended_failures(hubspot: Run, load: Run, folder: Path) -> None:
     """A token that is refused leaves rejects behind; mending them is no work in vain."""
     (folder / "a.csv").write_text(ROWS)
     with hubspot(faults=[{"fault": "401", "times": 1}]):

@@ -1,15 +1,12 @@
 """Records that were merged into others in HubSpot: an answer about the survivor harms no other row, and is said."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-Hubspot = Callable[..., Any]
-Load = Callable[..., Any]
-Lines = Callable[[str], list[dict[str, str]]]
+from tests.cli.conftest import Run, lines
 
 COUNT = 40
 
@@ -44,15 +41,7 @@ def write(folder: Path, *, more: str = "") -> None:
     ],
 )
 def test_a_merged_record_fails_its_own_rows_and_names_the_survivor(
-    hubspot: Hubspot,
-    load: Load,
-    lines: Lines,
-    folder: Path,
-    method: str,
-    known: bool,
-    no_associations: str,
-    object_type: str,
-    gone: int,
+    hubspot: Run, load: Run, folder: Path, method: str, known: bool, no_associations: str, object_type: str, gone: int
 ) -> None:
     """Whichever end it is at; the others are created, and no request is made eight times."""
     write(folder)
@@ -71,7 +60,7 @@ def test_a_merged_record_fails_its_own_rows_and_names_the_survivor(
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("method", ["put", "batch"])
 def test_a_file_with_the_merged_record_and_the_survivor_loads_the_survivors_rows(
-    hubspot: Hubspot, load: Load, lines: Lines, folder: Path, method: str
+    hubspot: Run, load: Run, folder: Path, method: str
 ) -> None:
     """Both are in one reading, where HubSpot answers about the survivor only, or twice."""
     write(folder, more="77,500007\n77,500008\n")
@@ -84,7 +73,7 @@ def test_a_file_with_the_merged_record_and_the_survivor_loads_the_survivors_rows
     assert {("77", "500007"), ("77", "500008")} <= created
 
 
-def test_the_plan_says_which_records_are_merged(hubspot: Hubspot, run: Load, folder: Path) -> None:
+def test_the_plan_says_which_records_are_merged(hubspot: Run, run: Run, folder: Path) -> None:
     """Those that are looked up, with the record that survives; for people and for programs."""
     write(folder)
     with hubspot(portal=portal("contacts", 1007, 77)):
@@ -95,9 +84,7 @@ def test_the_plan_says_which_records_are_merged(hubspot: Hubspot, run: Load, fol
     assert planned["merged"] == [{"object_type": "0-1", "record_id": "1007", "survivor": "77"}]
 
 
-def test_verify_and_undo_say_that_a_record_was_merged_since(
-    hubspot: Hubspot, load: Load, run: Load, lines: Lines, folder: Path
-) -> None:
+def test_verify_and_undo_say_that_a_record_was_merged_since(hubspot: Run, load: Run, run: Run, folder: Path) -> None:
     """What they cannot read of it is not missing and not removed; the other rows are as always."""
     write(folder)
     with hubspot() as sandbox:
@@ -139,10 +126,10 @@ def world(sandbox: Any) -> World:
     [("merge", "put"), ("mirror", "batch"), ("merge", "batch"), ("mirror", "put"), ("replace", "put")],
 )
 def test_the_survivor_at_the_other_end_keeps_its_labels(
-    hubspot: Hubspot, load: Load, run: Load, lines: Lines, folder: Path, method: str, existing: str
+    hubspot: Run, load: Run, run: Run, method: str, existing: str
 ) -> None:
     """HubSpot would write to its pair, which nobody has looked at; an undo finds all as it was."""
-    (folder / "in.csv").write_text("from_id,to_id,label\n1,20,Champion\n1,23,Boss\n2,22,Boss\n3,20,Boss\n")
+    Path("in.csv").write_text("from_id,to_id,label\n1,20,Champion\n1,23,Boss\n2,22,Boss\n3,20,Boss\n")
     merged = [{"type": "companies", "id": "20", "into": "21"}]
     associations = [there(1, 21, "Boss", "Friend"), there(2, 22, "Champion"), there(2, 24, "Boss")]
     with hubspot(portal={"labels": LABELS, "associations": associations, "merged": merged}) as sandbox:
@@ -160,11 +147,9 @@ def test_the_survivor_at_the_other_end_keeps_its_labels(
     assert "HubSpot has associated that one" in failed["3"]
 
 
-def test_the_survivor_of_a_contact_is_not_given_another_primary_company(
-    hubspot: Hubspot, run: Load, lines: Lines, folder: Path
-) -> None:
+def test_the_survivor_of_a_contact_is_not_given_another_primary_company(hubspot: Run, run: Run) -> None:
     """The survivor would lose the one that it has."""
-    (folder / "in.csv").write_text("from_id,to_id,label\n20,1,Primary\n")
+    Path("in.csv").write_text("from_id,to_id,label\n20,1,Primary\n")
     merged = [{"type": "contacts", "id": "1", "into": "9"}]
     with hubspot(portal={"associations": [there(9, 30, "Primary")], "merged": merged}) as sandbox:
         assert run("load", "in.csv", "--from", "companies", "--to", "contacts").code == 1
@@ -173,10 +158,10 @@ def test_the_survivor_of_a_contact_is_not_given_another_primary_company(
 
 
 def test_nothing_is_taken_off_the_survivor_and_an_undo_puts_nothing_in_the_place_of_its_labels(
-    hubspot: Hubspot, run: Load, lines: Lines, folder: Path
+    hubspot: Run, run: Run
 ) -> None:
     """Whether the record was merged before the removal or since."""
-    (folder / "in.csv").write_text("from_id,to_id,label\n1,20,Boss\n2,40,Boss\n2,50,Boss\n")
+    Path("in.csv").write_text("from_id,to_id,label\n1,20,Boss\n2,40,Boss\n2,50,Boss\n")
     types = ("--from", "contacts", "--to", "companies")
     merged = [{"type": "companies", "id": "20", "into": "21"}]
     associations = [there(1, 21, "Boss"), there(2, 40, "Boss"), there(2, 41, "Friend"), there(2, 50, "Boss", "Friend")]

@@ -1,7 +1,6 @@
 """A results folder on a network file system: refused before anything is sent, unless the journal is on a local disk."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +8,7 @@ import pytest
 
 from loader import file_systems
 from loader.sandbox import Sandbox
-from tests.cli.conftest import CONTACTS, Done
-
-Run = Callable[..., Done]
-Lines = Callable[[str], list[dict[str, str]]]
+from tests.cli.conftest import CONTACTS, Run, contents, lines
 
 
 @pytest.fixture
@@ -32,7 +28,7 @@ LOCAL = ("--journal", "a.journal")
 
 
 def test_a_journal_on_a_network_file_system_is_refused_before_anything_is_sent(
-    share: Path, run: Run, sandbox: Sandbox, contents: Callable[[], dict[str, str]]
+    share: Path, run: Run, sandbox: Sandbox
 ) -> None:
     """By load, remove and undo, in a sentence with the way on; no file is written."""
     before = contents()
@@ -45,7 +41,7 @@ def test_a_journal_on_a_network_file_system_is_refused_before_anything_is_sent(
 
 
 def test_with_the_journal_on_a_local_disk_every_command_finds_the_run(
-    share: Path, run: Run, sandbox: Sandbox, lines: Lines, folder: Path
+    share: Path, run: Run, sandbox: Sandbox, folder: Path
 ) -> None:
     """Load, resume, status, report, verify and undo; the files are beside the results, and nothing else is local."""
     first = run(*LOAD, *LOCAL, "--limit", "1")
@@ -73,7 +69,6 @@ def test_a_new_run_sets_the_earlier_ones_files_aside_in_both_folders(
     share: Path, run: Run, sandbox: Sandbox, folder: Path
 ) -> None:
     """And the earlier run is found by its journal's new name; the mended failures have a journal of their own."""
-    del sandbox
     done = run(*LOAD, "--journal", "night.journal")
     assert done.code == 1
     follows = json.loads((share / "a.summary.json").read_text())["next_command"]
@@ -100,11 +95,10 @@ def test_the_journal_of_other_results_is_not_taken(share: Path, run: Run, sandbo
     assert len(sandbox.requests) == sent
 
 
-def test_a_synchronized_folder_is_a_warning(folder: Path, run: Run, sandbox: Sandbox) -> None:
+def test_a_synchronized_folder_is_a_warning(run: Run, sandbox: Sandbox) -> None:
     """The load goes on; the note names the option."""
-    del sandbox
-    (folder / "OneDrive - Acme").mkdir()
-    (folder / "a.csv").write_text("Record ID,to_object_id\n101,201\n")
+    Path("OneDrive - Acme").mkdir()
+    Path("a.csv").write_text("Record ID,to_object_id\n101,201\n")
     done: Any = run("load", "a.csv", *CONTACTS, "--results", "OneDrive - Acme/a.results.csv", "--quiet")
     assert done.code == 0
     assert "is synchronized with other machines" in done.err

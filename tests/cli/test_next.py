@@ -1,7 +1,6 @@
 """Every kind of ending, and its Next: pasted into a shell it runs, and it does what it is there for."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,10 +8,8 @@ from typing import Any
 import pytest
 
 from loader.sandbox import Sandbox
+from tests.cli.conftest import CONTACTS, Run
 
-Run = Callable[..., Any]
-
-TYPES = ("--from", "contacts", "--to", "companies")
 GOOD = "from_id,to_id\n101,201\n102,202\n103,203\n"
 BAD_ROW = GOOD + "x104,204\n"
 
@@ -81,14 +78,14 @@ ENDINGS = {
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("name", ENDINGS)
-def test_next_is_one_line_that_runs_and_helps(name: str, run: Run, hubspot: Run, folder: Path, paste: Run) -> None:
+def test_next_is_one_line_that_runs_and_helps(name: str, run: Run, hubspot: Run, paste: Run) -> None:
     """After it every pair of the file is in HubSpot, and nothing is left to do."""
     ending = ENDINGS[name]
-    (folder / "a.csv").write_text(ending.content)
+    Path("a.csv").write_text(ending.content)
     with hubspot(faults=ending.faults) as sandbox:
         if ending.gone is not None:
             sandbox.portal.delete_record("companies", ending.gone)
-        done = run(*ending.command, *TYPES)
+        done = run(*ending.command, *CONTACTS)
         assert done.code == ending.ends
         following = _next(done.out + done.err)
         if ending.follows is None:
@@ -97,13 +94,13 @@ def test_next_is_one_line_that_runs_and_helps(name: str, run: Run, hubspot: Run,
             assert following is not None
             assert ending.follows in following
             if ending.command[0] == "load":
-                assert json.loads((folder / "a.summary.json").read_text())["next_command"] == following
+                assert json.loads(Path("a.summary.json").read_text())["next_command"] == following
             if ending.follows.startswith("load a.failures"):
                 assert "Correct " in done.err
             if ending.follows == "--retry-failed":
                 assert "1 row was not loaded. Sending it again may help:" in done.err
             if ending.corrects:
-                failures = folder / "a.failures.csv"
+                failures = Path("a.failures.csv")
                 failures.write_text(failures.read_text().replace(*ending.corrects, 1))
             pasted = paste(following)
             assert pasted.code == 0, pasted.err
@@ -112,29 +109,29 @@ def test_next_is_one_line_that_runs_and_helps(name: str, run: Run, hubspot: Run,
 
 
 @pytest.mark.slow
-def test_nothing_that_follows_an_undo_loads_again(run: Run, sandbox: Sandbox, folder: Path) -> None:
+def test_nothing_that_follows_an_undo_loads_again(run: Run, sandbox: Sandbox) -> None:
     """Neither the undo itself, nor the state of the run, nor a verification that misses what was removed."""
-    (folder / "a.csv").write_text(GOOD)
-    run("load", "a.csv", *TYPES)
+    Path("a.csv").write_text(GOOD)
+    run("load", "a.csv", *CONTACTS)
     undone = run("undo", "a.results.csv", "--yes")
     states = run("status", "a.results.csv")
-    verified = run("verify", "a.csv", *TYPES, "--wait", "0")
+    verified = run("verify", "a.csv", *CONTACTS, "--wait", "0")
     assert [_next(each.out + each.err) for each in (undone, states, verified)] == [None, None, None]
     assert verified.code == 1
     assert not sandbox.portal.pairs()
 
 
 @pytest.mark.slow
-def test_what_a_verification_misses_is_loaded(run: Run, sandbox: Sandbox, folder: Path, paste: Run) -> None:
+def test_what_a_verification_misses_is_loaded(run: Run, sandbox: Sandbox, paste: Run) -> None:
     """What somebody removed since is loaded again; what failed is corrected first."""
-    (folder / "a.csv").write_text(GOOD)
-    run("load", "a.csv", *TYPES)
+    Path("a.csv").write_text(GOOD)
+    run("load", "a.csv", *CONTACTS)
     sandbox.portal.dissociate("0-1", 101, "0-2", 201)
-    following = _next(run("verify", "a.csv", *TYPES, "--wait", "0").out)
+    following = _next(run("verify", "a.csv", *CONTACTS, "--wait", "0").out)
     assert following is not None
     assert paste(following).code == 0
-    assert run("verify", "a.csv", *TYPES, "--wait", "0").code == 0
+    assert run("verify", "a.csv", *CONTACTS, "--wait", "0").code == 0
     sandbox.portal.delete_record("companies", 203)
-    assert run("load", "a.csv", *TYPES, "--fresh").code == 1
-    following = _next(run("verify", "a.csv", *TYPES, "--wait", "0").out)
+    assert run("load", "a.csv", *CONTACTS, "--fresh").code == 1
+    following = _next(run("verify", "a.csv", *CONTACTS, "--wait", "0").out)
     assert following == "association-loader load a.failures.csv --from contacts --to companies"

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,7 @@ import pytest
 
 from loader.journal import Journal
 from loader.sandbox import Sandbox
-
-Run = Callable[..., Any]
+from tests.cli.conftest import Run, contents
 
 ROWS = "from_id,to_id\n101,201\nx,203\n"
 
@@ -24,25 +22,25 @@ def metric(path: Path, name: str) -> float:
     return float(value)
 
 
-def test_a_load_writes_its_figures_for_prometheus(sandbox: Sandbox, load: Run, folder: Path) -> None:
-    (folder / "a.csv").write_text(ROWS)
+def test_a_load_writes_its_figures_for_prometheus(sandbox: Sandbox, load: Run) -> None:
+    Path("a.csv").write_text(ROWS)
     load("a.csv", "--metrics-file", "a.prom")
-    summary = json.loads((folder / "a.summary.json").read_text())
-    assert metric(folder / "a.prom", r'rows\{job_name="a",status="created"\}') == 1
-    assert metric(folder / "a.prom", r'requests_total\{job_name="a"\}') == summary["requests"]["sent"]
-    assert metric(folder / "a.prom", r'exit_code\{job_name="a"\}') == 1
+    summary = json.loads(Path("a.summary.json").read_text())
+    assert metric(Path("a.prom"), r'rows\{job_name="a",status="created"\}') == 1
+    assert metric(Path("a.prom"), r'requests_total\{job_name="a"\}') == summary["requests"]["sent"]
+    assert metric(Path("a.prom"), r'exit_code\{job_name="a"\}') == 1
 
 
-def test_a_load_that_never_began_says_so_to_prometheus_too(sandbox: Sandbox, load: Run, folder: Path) -> None:
+def test_a_load_that_never_began_says_so_to_prometheus_too(sandbox: Sandbox, load: Run) -> None:
     """A missing input is what an alert is for."""
     done = load("nowhere.csv", "--metrics-file", "a.prom")
-    assert (done.code, metric(folder / "a.prom", r'exit_code\{job_name="a"\}')) == (2, 2)
+    assert (done.code, metric(Path("a.prom"), r'exit_code\{job_name="a"\}')) == (2, 2)
 
 
-def test_a_metrics_file_may_not_be_another_file_of_the_command(sandbox: Sandbox, load: Run, folder: Path) -> None:
-    (folder / "a.csv").write_text(ROWS)
+def test_a_metrics_file_may_not_be_another_file_of_the_command(sandbox: Sandbox, load: Run) -> None:
+    Path("a.csv").write_text(ROWS)
     assert load("a.csv", "--metrics-file", "a.csv").code == 2
-    assert (folder / "a.csv").read_text() == ROWS
+    assert Path("a.csv").read_text() == ROWS
 
 
 def _aged(folder: Path, days: int) -> None:
@@ -52,7 +50,7 @@ def _aged(folder: Path, days: int) -> None:
 
 
 @pytest.fixture
-def nights(sandbox: Sandbox, load: Run, run: Run, folder: Path) -> Callable[..., Any]:
+def nights(sandbox: Sandbox, load: Run, run: Run, folder: Path) -> Run:
     """Load another file of the same name, as every night, and let that run have ended some days ago."""
     count = 0
 
@@ -137,10 +135,10 @@ def test_a_run_of_another_name_is_another_run(nights: Run, folder: Path) -> None
     ],
 )
 def test_a_run_writes_no_metrics_and_no_log_over_its_own_files(
-    sandbox: Sandbox, load: Run, folder: Path, contents: Any, option: str, name: str
+    sandbox: Sandbox, load: Run, option: str, name: str
 ) -> None:
     """Neither those that it is about to make: the journal is the only record of what was sent."""
-    (folder / "a.csv").write_text(ROWS)
+    Path("a.csv").write_text(ROWS)
     other = {"--metrics-file": "--log-file", "--log-file": "--metrics-file"}[option]
     more = {"r.csv": ("--results", "r.csv"), "both.txt": (other, "both.txt")}.get(name, ())
     for _ in range(2):
@@ -154,12 +152,10 @@ def test_a_run_writes_no_metrics_and_no_log_over_its_own_files(
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("text", ["my notes\n", "# HELP node_load1 1m load average.\n", "\xff"])
-def test_a_file_that_no_load_wrote_is_not_written_over_with_metrics(
-    sandbox: Sandbox, load: Run, folder: Path, text: str
-) -> None:
+def test_a_file_that_no_load_wrote_is_not_written_over_with_metrics(sandbox: Sandbox, load: Run, text: str) -> None:
     """Nothing is sent, and the sentence says what to do; an empty file and that of an earlier run are written."""
-    (folder / "a.csv").write_text(ROWS)
-    mine = folder / "mine.txt"
+    Path("a.csv").write_text(ROWS)
+    mine = Path("mine.txt")
     mine.write_text(text, "latin-1")
     done = load("a.csv", "--metrics-file", "mine.txt")
     assert (done.code, mine.read_text("latin-1"), sandbox.count("PUT")) == (2, text, 0)
@@ -171,7 +167,6 @@ def test_a_file_that_no_load_wrote_is_not_written_over_with_metrics(
 
 def test_a_summary_that_no_load_wrote_is_kept_and_said(sandbox: Sandbox, load: Run, folder: Path) -> None:
     """It makes way under a dated name, as an earlier run's does."""
-    del sandbox
     (folder / "a.csv").write_text(ROWS)
     (folder / "a.summary.json").write_text("mine")
     done = load("a.csv")
@@ -193,21 +188,21 @@ def test_metrics_are_for_another_user_whatever_the_umask(sandbox: Sandbox, load:
     assert set(modes.values()) == {0o600}
 
 
-def test_an_input_without_a_row_is_said_also_with_quiet(sandbox: Sandbox, load: Run, folder: Path) -> None:
+def test_an_input_without_a_row_is_said_also_with_quiet(sandbox: Sandbox, load: Run) -> None:
     """It is no failure, and whoever gets the mail knows that nothing came."""
-    (folder / "a.csv").write_text("from_id,to_id\n")
+    Path("a.csv").write_text("from_id,to_id\n")
     done = load("a.csv", "--quiet")
     assert done.code == 0
     assert "a.csv holds no rows: nothing is loaded from it" in done.err
     assert "Nothing to do: the inputs hold no row." in load("a.csv", "--fresh").err
 
 
-def test_the_next_command_of_a_job_is_the_job(sandbox: Sandbox, run: Run, folder: Path) -> None:
+def test_the_next_command_of_a_job_is_the_job(sandbox: Sandbox, run: Run) -> None:
     """Its inputs stand in the configuration file, so its failures are corrected where they come from."""
-    (folder / "a.csv").write_text(ROWS)
-    (folder / "job.toml").write_text('[[input]]\npath = "a.csv"\nfrom = "contacts"\nto = "companies"\n')
+    Path("a.csv").write_text(ROWS)
+    Path("job.toml").write_text('[[input]]\npath = "a.csv"\nfrom = "contacts"\nto = "companies"\n')
     done = run("load", "--config", "job.toml")
     assert done.code == 1
     assert "Next: association-loader load --config job.toml\n" in done.err
-    (folder / "a.csv").write_text(ROWS.replace("x,", "102,"))
+    Path("a.csv").write_text(ROWS.replace("x,", "102,"))
     assert run("load", "--config", "job.toml").code == 0

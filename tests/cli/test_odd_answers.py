@@ -3,7 +3,7 @@
 import json
 import threading
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,10 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import TOKEN
-
-Run = Callable[..., Any]
-Lines = Callable[[str], list[dict[str, str]]]
+from tests.cli.conftest import TOKEN, Run, lines
 
 PAIR = {"fromObjectTypeId": "0-1", "fromObjectId": 101, "toObjectTypeId": "0-2", "toObjectId": 201}
 PLAIN = {"category": "HUBSPOT_DEFINED", "typeId": 279, "label": None}
@@ -72,11 +69,9 @@ def test_a_token_that_an_answer_holds_is_written_and_shown_nowhere(
     ],
     ids=["a megabyte", "fifty thousand", "lists", "an object"],
 )
-def test_endless_labels_in_an_answer_are_cut(
-    hubspot: Run, load: Run, folder: Path, lines: Lines, labels: list[Any], method: str
-) -> None:
+def test_endless_labels_in_an_answer_are_cut(hubspot: Run, load: Run, labels: list[Any], method: str) -> None:
     """The row is created, and its line and its journal stay small."""
-    (folder / "a.csv").write_text("from_id,to_id\n101,201\n")
+    Path("a.csv").write_text("from_id,to_id\n101,201\n")
     answers = {
         "put": answering("pair", created(labels=labels), 201),
         "batch": answering("batch/create", {"status": "COMPLETE", "results": [{**PAIR, "labels": labels}]}, 201),
@@ -84,8 +79,8 @@ def test_endless_labels_in_an_answer_are_cut(
     with hubspot(faults=[answers[method]]):
         assert load("a.csv", "--method", method).code == 0
     assert [line["status"] for line in lines("a.results.csv")] == ["created"]
-    assert (folder / "a.results.csv").stat().st_size < 30_000
-    assert (folder / "a.journal").stat().st_size < 300_000
+    assert Path("a.results.csv").stat().st_size < 30_000
+    assert Path("a.journal").stat().st_size < 300_000
 
 
 UNUSABLE = {
@@ -106,10 +101,10 @@ UNUSABLE = {
 @pytest.mark.slow_after(2)
 @pytest.mark.parametrize("entry", UNUSABLE)
 def test_an_association_type_that_cannot_be_used_stops_before_anything_is_sent(
-    hubspot: Run, run: Run, load: Run, folder: Path, entry: str
+    hubspot: Run, run: Run, load: Run, entry: str
 ) -> None:
     """One sentence and exit 5, for a load as for the list of labels; and no bug, and no row rejected for it."""
-    (folder / "a.csv").write_text("from_id,to_id,label\n101,201,Boss\n")
+    Path("a.csv").write_text("from_id,to_id,label\n101,201,Boss\n")
     with hubspot(faults=[answering("labels", {"results": [PLAIN, UNUSABLE[entry]]})]) as sandbox:
         for done in (load("a.csv", "--quiet"), run("labels", "contacts", "companies")):
             assert done.code == 5
@@ -118,9 +113,9 @@ def test_an_association_type_that_cannot_be_used_stops_before_anything_is_sent(
         assert sandbox.count("PUT") == 0
 
 
-def test_a_category_that_hubspot_adds_is_sent_as_it_is(hubspot: Run, load: Run, folder: Path, lines: Lines) -> None:
+def test_a_category_that_hubspot_adds_is_sent_as_it_is(hubspot: Run, load: Run) -> None:
     """It is in HubSpot's form, so HubSpot is the one to judge it; a type id may be text, too."""
-    (folder / "a.csv").write_text("from_id,to_id,label\n101,201,Boss\n")
+    Path("a.csv").write_text("from_id,to_id,label\n101,201,Boss\n")
     entries = [PLAIN, {**BOSS, "category": "PARTNER_DEFINED", "typeId": "7"}]
     faults = [answering("labels", {"results": entries}), answering("pair", created(), 201)]
     with hubspot(faults=faults):
@@ -132,24 +127,24 @@ def test_a_category_that_hubspot_adds_is_sent_as_it_is(hubspot: Run, load: Run, 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("label", ["x" * 1_000_000, "Bo\ud800ss", "Bo\x1b[31mss"], ids=["endless", "half", "escape"])
 def test_a_label_of_the_portal_is_one_that_can_be_written_and_shown(
-    hubspot: Run, run: Run, load: Run, folder: Path, label: str
+    hubspot: Run, run: Run, load: Run, label: str
 ) -> None:
     """Named by its type id, it stands in results and messages, cut and without what no file can hold."""
-    (folder / "a.csv").write_text("from_id,to_id,type_id\n101,201,7\n")
+    Path("a.csv").write_text("from_id,to_id,type_id\n101,201,7\n")
     faults = [answering("labels", {"results": [PLAIN, {**BOSS, "label": label}]}), answering("pair", created(), 201)]
     with hubspot(faults=faults):
         assert load("a.csv", "--column", "association_type_id=type_id", "--category", "USER_DEFINED").code == 0
         assert run("labels", "contacts", "companies").code == 0
-    assert (folder / "a.results.csv").stat().st_size < 3000
+    assert Path("a.results.csv").stat().st_size < 3000
 
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize(("most", "milliseconds"), [("1", "600000"), ("1", "10000"), ("100", "86400000")])
 def test_a_limit_that_is_not_hubspots_does_not_hold_the_load(
-    hubspot: Run, run: Run, folder: Path, most: str, milliseconds: str
+    hubspot: Run, run: Run, most: str, milliseconds: str
 ) -> None:
     """A proxy's answer named it, once: it is said, and the load goes on as fast as before."""
-    (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"{number},201\n" for number in range(101, 108)))
+    Path("a.csv").write_text("from_id,to_id\n" + "".join(f"{number},201\n" for number in range(101, 108)))
     limit = {"X-HubSpot-RateLimit-Max": most, "X-HubSpot-RateLimit-Interval-Milliseconds": milliseconds}
     with hubspot(faults=[answering("details", {"portalId": 7}, headers=limit)]) as sandbox:
         done = run("load", "a.csv", "--from", "contacts", "--to", "companies", "--max-duration", "20s")
@@ -195,10 +190,10 @@ def old_proxy(monkeypatch: pytest.MonkeyPatch, url: str, *, stray: int = 0) -> I
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("stray", [0, 3])
 def test_http_1_0_and_a_stray_101_cost_no_row(
-    hubspot: Run, load: Run, folder: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch, stray: int
+    hubspot: Run, load: Run, monkeypatch: pytest.MonkeyPatch, stray: int
 ) -> None:
     """Connections that close after each answer are made anew, and a 101 is no answer: the request is sent again."""
-    (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"{number},201\n" for number in range(101, 121)))
+    Path("a.csv").write_text("from_id,to_id\n" + "".join(f"{number},201\n" for number in range(101, 121)))
     with hubspot() as sandbox, old_proxy(monkeypatch, sandbox.url, stray=stray) as seen:
         assert load("a.csv").code == 0
         assert len(sandbox.portal.pairs()) == 20
@@ -206,11 +201,9 @@ def test_http_1_0_and_a_stray_101_cost_no_row(
     assert seen.count("PUT") == 20 + stray
 
 
-def test_nothing_but_101_fails_in_a_sentence(
-    hubspot: Run, load: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, lines: Lines
-) -> None:
+def test_nothing_but_101_fails_in_a_sentence(hubspot: Run, load: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says that a proxy may be between, and no row is called wrong for it."""
-    (folder / "a.csv").write_text("from_id,to_id\n101,201\n")
+    Path("a.csv").write_text("from_id,to_id\n101,201\n")
     with hubspot() as sandbox, old_proxy(monkeypatch, sandbox.url, stray=1000):
         assert load("a.csv", "--max-duration", "0.5s", "--max-attempts", "1").code == 5
     assert not lines("a.results.csv")

@@ -15,9 +15,7 @@ import pytest
 
 from loader.run import on_end
 from loader.sandbox import Sandbox
-from tests.cli.conftest import CONTACTS, TOKEN
-
-Run = Callable[..., Any]
+from tests.cli.conftest import CONTACTS, TOKEN, Run, until
 
 NIGHTLY = Path(__file__).parents[2] / "samples" / "nightly"
 SECRETS = {
@@ -47,14 +45,14 @@ def noting(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], tuple[
 
 
 def test_the_program_gets_the_summary_and_the_exit_code_and_no_secret(
-    noting: Run, sandbox: Sandbox, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+    noting: Run, sandbox: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once, after load, verify, undo, remove and export; what it prints is on standard error."""
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
     done = run("load", "a.csv", *CONTACTS, "--json")
     summary, environment = noting()
-    assert summary == json.loads((folder / "a.summary.json").read_text())
+    assert summary == json.loads(Path("a.summary.json").read_text())
     assert environment["ASSOCIATION_LOADER_EXIT_CODE"] == str(done.code) == "1"
     assert environment["HUBSPOT_BASE_URL"] == sandbox.url
     assert not {"HUBSPOT_ACCESS_TOKEN", "ASSOCIATION_LOADER_ON_END", *SECRETS} & set(environment)
@@ -99,36 +97,34 @@ def test_the_program_runs_after_a_stop_and_not_where_nothing_began(noting: Run, 
     ],
 )
 def test_whatever_becomes_of_the_program_is_a_warning(
-    program: str, said: str | None, noting: Run, sandbox: Sandbox, run: Run, folder: Path, monkeypatch: Any
+    program: str, said: str | None, noting: Run, sandbox: Sandbox, run: Run, monkeypatch: Any
 ) -> None:
     """Exit code, summary and standard output are those of the load; with --quiet and in the log, too."""
     monkeypatch.setattr(on_end, "SECONDS", 0.2 if "sleep" in program else 60)
     arguments = ("--quiet", "--json", "--log-file", "log", "--on-end", program)
     done = run("load", "a.csv", *CONTACTS, *arguments)
-    assert done.code == json.loads((folder / "a.summary.json").read_text())["exit_code"] == 1
+    assert done.code == json.loads(Path("a.summary.json").read_text())["exit_code"] == 1
     assert json.loads(done.out.splitlines()[-1])["event"] == "summary"
     first = program.partition(" ")[0]
     message = f"--on-end: {first} {said}; that changes nothing of the run"
-    assert (message in done.err) == (message in (folder / "log").read_text()) == (said is not None)
+    assert (message in done.err) == (message in Path("log").read_text()) == (said is not None)
     assert done.err.count("--on-end") == (said is not None)
 
 
 @pytest.mark.slow
-def test_a_signal_ends_the_run_and_the_next_one_the_program(
-    noting: Run, hubspot: Run, start: Run, until: Run, folder: Path
-) -> None:
+def test_a_signal_ends_the_run_and_the_next_one_the_program(noting: Run, hubspot: Run, start: Run) -> None:
     """The program hears of the first; at the second, it and all that it has started end, and the exit code stays."""
-    (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"{n},2\n" for n in range(1, 200)))
-    (folder / "note.sh").write_text("#!/bin/sh\ncat >got.json\nsleep 60 &\necho $! >pid\nwait\n")
+    Path("a.csv").write_text("from_id,to_id\n" + "".join(f"{n},2\n" for n in range(1, 200)))
+    Path("note.sh").write_text("#!/bin/sh\ncat >got.json\nsleep 60 &\necho $! >pid\nwait\n")
     with hubspot(latency="50ms") as sandbox:
         process = start("load", "a.csv", *CONTACTS, "--concurrency", "1")
         until(lambda: sandbox.count("PUT") > 1)
         process.send(signal.SIGINT)
-        until(lambda: (folder / "pid").exists() and (folder / "pid").read_text().endswith("\n"))
+        until(lambda: Path("pid").exists() and Path("pid").read_text().endswith("\n"))
         process.send(signal.SIGINT)
         assert process.wait(5).code == 130
-    assert json.loads((folder / "got.json").read_text())["exit_code"] == 130
-    sleeping = int((folder / "pid").read_text())
+    assert json.loads(Path("got.json").read_text())["exit_code"] == 130
+    sleeping = int(Path("pid").read_text())
     until(lambda: not is_alive(sleeping))
 
 
@@ -188,9 +184,7 @@ def serving(server: Any) -> Iterator[list[tuple[str, str]]]:
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("name", ["slack", "email", "healthcheck"])
-def test_the_samples_report_a_real_load(
-    name: str, sandbox: Sandbox, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_samples_report_a_real_load(name: str, sandbox: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """To a local server of their kind; the addresses come from the environment."""
     server = socketserver.TCPServer(("127.0.0.1", 0), Mails) if name == "email" else HTTPServer(("127.0.0.1", 0), Posts)
     with serving(server) as got:
@@ -206,7 +200,7 @@ def test_the_samples_report_a_real_load(
         }
         for variable, value in addresses.items():
             monkeypatch.setenv(variable, value)
-        (folder / "<!here>.csv").write_text("from_id,to_id\n101,201\nx,202\n")
+        Path("<!here>.csv").write_text("from_id,to_id\n101,201\nx,202\n")
         done = run("load", "<!here>.csv", *CONTACTS, "--on-end", str(NIGHTLY / f"on_end_{name}.py"))
     assert "--on-end: " not in done.err
     ((path, body),) = got

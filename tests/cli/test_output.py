@@ -5,9 +5,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
@@ -18,16 +16,14 @@ from loader.run import session
 from loader.sandbox import Sandbox
 from loader.send import waiting
 from loader.show import screen
+from tests.cli.conftest import Run
 
-Run = Callable[..., Any]
-
-TYPES = ("--from", "contacts", "--to", "companies")
 ROWS = "from_id,to_id\n101,201\n102,202\nx,203\n"
 
 
-def test_standard_output_is_empty_unless_asked_for(sandbox: Sandbox, load: Run, folder: Path) -> None:
+def test_standard_output_is_empty_unless_asked_for(sandbox: Sandbox, load: Run) -> None:
     """The counts, the files and the next command stand on standard error."""
-    (folder / "a.csv").write_text(ROWS)
+    Path("a.csv").write_text(ROWS)
     done = load("a.csv")
     assert done.out == ""
     assert "a.results.csv" in done.err
@@ -35,22 +31,22 @@ def test_standard_output_is_empty_unless_asked_for(sandbox: Sandbox, load: Run, 
     assert "Next: association-loader load a.failures.csv" in done.err
 
 
-def test_json_is_one_object_a_line_and_the_last_is_the_summary(sandbox: Sandbox, load: Run, folder: Path) -> None:
+def test_json_is_one_object_a_line_and_the_last_is_the_summary(sandbox: Sandbox, load: Run) -> None:
     """And the words for people stay where they were."""
-    (folder / "a.csv").write_text(ROWS)
+    Path("a.csv").write_text(ROWS)
     done = load("a.csv", "--json")
     events = [json.loads(line) for line in done.out.splitlines()]
     assert all(isinstance(event, dict) for event in events)
-    told, written = events[-1], json.loads((folder / "a.summary.json").read_text())
+    told, written = events[-1], json.loads(Path("a.summary.json").read_text())
     assert {key: told[key] for key in written} == written
     assert "Results: a.results.csv" in done.err
 
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("again", [False, True])
-def test_quiet_says_nothing_when_nothing_is_wrong(again: bool, sandbox: Sandbox, load: Run, folder: Path) -> None:
+def test_quiet_says_nothing_when_nothing_is_wrong(again: bool, sandbox: Sandbox, load: Run) -> None:
     """Not a byte on either stream; --json still speaks to programs."""
-    (folder / "a.csv").write_text(ROWS)
+    Path("a.csv").write_text(ROWS)
     if again:
         load("a.csv")
     assert load("a.csv", "--quiet")[1:] == ("", "")
@@ -59,32 +55,30 @@ def test_quiet_says_nothing_when_nothing_is_wrong(again: bool, sandbox: Sandbox,
     assert json.loads(done.out.splitlines()[-1])["exit_code"] == 1
 
 
-def test_the_log_file_has_what_happened_and_how_it_ended(sandbox: Sandbox, load: Run, folder: Path) -> None:
+def test_the_log_file_has_what_happened_and_how_it_ended(sandbox: Sandbox, load: Run) -> None:
     """One JSON object a line with its time, appended from run to run; an error is in it, too."""
-    (folder / "a.csv").write_text(ROWS)
+    Path("a.csv").write_text(ROWS)
     load("a.csv", "--log-file", "log", "--quiet")
     load("nowhere.csv", "--log-file", "log", "--quiet")
-    events = [json.loads(line) for line in (folder / "log").read_text().splitlines()]
+    events = [json.loads(line) for line in Path("log").read_text().splitlines()]
     assert all(event["at"] for event in events)
     assert [event["rows"]["created"] for event in events if event["event"] == "summary"] == [2]
     assert "nowhere.csv" in events[-1]["message"]
-    assert (folder / "log").stat().st_mode & 0o777 == 0o600
+    assert Path("log").stat().st_mode & 0o777 == 0o600
 
 
-def test_control_characters_of_a_cell_reach_no_terminal(sandbox: Sandbox, load: Run, folder: Path) -> None:
+def test_control_characters_of_a_cell_reach_no_terminal(sandbox: Sandbox, load: Run) -> None:
     """They are shown escaped, on the screen as in the messages."""
-    (folder / "a.csv").write_text("from_id,to_id\n\x1b[2J1,201\n")
+    Path("a.csv").write_text("from_id,to_id\n\x1b[2J1,201\n")
     done = load("a.csv", "--label", "\x1b]0;evil\x07")
     assert "\x1b" not in done.err + done.out
     load("a.csv")
-    assert "\x1b" not in (folder / "a.results.csv").read_text().replace("\x1b[2J1", "", 1)
+    assert "\x1b" not in Path("a.results.csv").read_text().replace("\x1b[2J1", "", 1)
 
 
-def test_a_bug_is_exit_70_one_line_and_a_traceback_without_the_token(
-    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bug_is_exit_70_one_line_and_a_traceback_without_the_token(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The traceback is in the log file that was asked for, else in one that the line names."""
-    (folder / "a.csv").write_text(ROWS)
+    Path("a.csv").write_text(ROWS)
 
     def fail(*_: object) -> int:
         raise ZeroDivisionError(f"with Bearer {os.environ['HUBSPOT_ACCESS_TOKEN']} in hand")
@@ -93,8 +87,8 @@ def test_a_bug_is_exit_70_one_line_and_a_traceback_without_the_token(
     done = run("load", "a.csv", "--log-file", "log")
     assert (done.code, done.err.count("\n")) == (70, 1)
     assert "report log" in done.err
-    assert "Traceback" in (folder / "log").read_text()
-    assert "ZeroDivisionError" in (folder / "log").read_text()
+    assert "Traceback" in Path("log").read_text()
+    assert "ZeroDivisionError" in Path("log").read_text()
     done = run("load", "a.csv")
     assert done.code == 70
     path = Path(re.findall(r"report (\S+)", done.err)[0])
@@ -104,9 +98,9 @@ def test_a_bug_is_exit_70_one_line_and_a_traceback_without_the_token(
     assert os.environ["HUBSPOT_ACCESS_TOKEN"] not in text
 
 
-def test_a_full_log_does_not_stop_the_load(sandbox: Sandbox, load: Run, folder: Path) -> None:
+def test_a_full_log_does_not_stop_the_load(sandbox: Sandbox, load: Run) -> None:
     """What counts is in the journal."""
-    (folder / "a.csv").write_text(ROWS)
+    Path("a.csv").write_text(ROWS)
     done = load("a.csv", "--log-file", "/dev/full", "--quiet")
     assert (done.code, done.err.count("\n")) == (1, 1)
     assert "log file" in done.err
@@ -159,11 +153,9 @@ def test_in_a_pipe_a_wait_is_said_at_once_and_then_now_and_then(capsys: pytest.C
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("verb", ["plan", "load", "labels", "doctor"])
-def test_no_command_is_silent_for_long(
-    verb: str, hubspot: Callable[..., Any], run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_command_is_silent_for_long(verb: str, hubspot: Run, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """While it waits for an answer, it says what it does or waits for, once a second: here thirty times as often."""
-    (folder / "a.csv").write_text("from_id,to_id\n101,201\n")
+    Path("a.csv").write_text("from_id,to_id\n101,201\n")
     monkeypatch.setattr(session, "SECONDS_BETWEEN_WAITING", 0.03)
     monkeypatch.setattr(session, "SILENT_SECONDS", 0.05)
     says = {"labels": "Asking HubSpot: "}.get(verb, "Waiting for 127.0.0.1:")

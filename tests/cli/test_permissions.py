@@ -1,13 +1,10 @@
 """Tokens that may not do all that a load needs, as HubSpot answers them since 2026: it stops, and says what to do."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-Hubspot = Callable[..., Any]
-Load = Callable[..., Any]
+from tests.cli.conftest import Run
 
 LEFT = "This app's user does not have the permission to edit associations."
 
@@ -21,11 +18,9 @@ LEFT = "This app's user does not have the permission to edit associations."
         ({"message": "The user needs the Edit Associations permission.", "category": "FORBIDDEN"}, "put"),
     ],
 )
-def test_a_person_without_the_permission_is_said(
-    hubspot: Hubspot, load: Load, folder: Path, body: dict[str, str], method: str
-) -> None:
+def test_a_person_without_the_permission_is_said(hubspot: Run, load: Run, body: dict[str, str], method: str) -> None:
     """Exit 3, no row failed, HubSpot's sentence and the way on; the token itself is in order."""
-    (folder / "in.csv").write_text("from_id,to_id\n1,2\n3,4\n")
+    Path("in.csv").write_text("from_id,to_id\n1,2\n3,4\n")
     route = {"put": "pair", "batch": "batch/create"}[method]
     with hubspot(faults=[{"fault": "403", "route": route, "body": body}]):
         done = load("in.csv", "--method", method)
@@ -40,10 +35,10 @@ USAGE = {"usageLimit": 250_000, "collectedAt": "2026-10-01T00:00:00Z", "fetchSta
 
 @pytest.mark.parametrize(("used", "known"), [(0, False), (1, True)])
 def test_a_day_of_which_nothing_is_used_is_not_known_for_a_full_one(
-    hubspot: Hubspot, load: Load, folder: Path, used: int, known: bool
+    hubspot: Run, load: Run, used: int, known: bool
 ) -> None:
     """The usage page does not count a service key's requests: a reserve cannot be kept by it, and that is said."""
-    (folder / "in.csv").write_text("from_id,to_id\n1,2\n")
+    Path("in.csv").write_text("from_id,to_id\n1,2\n")
     body = {"results": [{"name": "private-apps-api-calls-daily", **USAGE, "currentUsage": used}]}
     with hubspot(faults=[{"fault": "200", "route": "daily-usage", "body": body}]):
         done = load("in.csv", "--daily-reserve", "10%")
@@ -59,10 +54,10 @@ def test_a_day_of_which_nothing_is_used_is_not_known_for_a_full_one(
     ],
 )
 def test_a_key_that_may_only_write_is_refused_where_the_loader_reads_and_that_is_said(
-    hubspot: Hubspot, load: Load, folder: Path, route: str, body: dict[str, str]
+    hubspot: Run, load: Run, route: str, body: dict[str, str]
 ) -> None:
     """HubSpot's 403 names no scope: it is said which are missing, and nothing is written."""
-    (folder / "in.csv").write_text("from_id,to_id\n1,2\n3,4\n")
+    Path("in.csv").write_text("from_id,to_id\n1,2\n3,4\n")
     with hubspot(faults=[{"fault": "403", "route": route, "body": body}]) as sandbox:
         done = load("in.csv", *(["--label", "Boss"] if route == "labels" else []))
         assert sandbox.count("PUT") == 0
@@ -72,9 +67,9 @@ def test_a_key_that_may_only_write_is_refused_where_the_loader_reads_and_that_is
     assert body["message"] in said
 
 
-def test_a_reading_that_is_refused_for_a_scope_names_the_scope(hubspot: Hubspot, load: Load, folder: Path) -> None:
+def test_a_reading_that_is_refused_for_a_scope_names_the_scope(hubspot: Run, load: Run) -> None:
     """HubSpot knows better than the loader what is missing."""
-    (folder / "in.csv").write_text("from_id,to_id\n1,2\n")
+    Path("in.csv").write_text("from_id,to_id\n1,2\n")
     with hubspot(faults=[{"fault": "403", "route": "batch/read"}]):
         done = load("in.csv")
     assert done.code == 3

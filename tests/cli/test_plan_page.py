@@ -2,19 +2,13 @@
 
 import html
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import loader
 from loader.sandbox import Sandbox
-
-Run = Callable[..., Any]
-Contents = Callable[[], dict[str, str]]
-
-TYPES = ("--from", "contacts", "--to", "companies")
+from tests.cli.conftest import CONTACTS, Run, contents
 
 
 def seen(path: Path) -> str:
@@ -23,21 +17,19 @@ def seen(path: Path) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", body)).split())
 
 
-def test_a_plan_as_a_page_says_what_is_to_be_decided(
-    run: Run, sandbox: Sandbox, folder: Path, contents: Contents
-) -> None:
+def test_a_plan_as_a_page_says_what_is_to_be_decided(run: Run, sandbox: Sandbox) -> None:
     """File and account in its title; decisions, command, labels, rejects, costs, columns; no other file, no write."""
-    (folder / "a.csv").write_text("from_id,to_id,Role\n101,201,x\n102,202,y\n102,202,z\n 7x,203,\n,204,\n")
+    Path("a.csv").write_text("from_id,to_id,Role\n101,201,x\n102,202,y\n102,202,z\n 7x,203,\n,204,\n")
     before = contents()
-    plain = run("plan", "a.csv", *TYPES)
-    done = run("plan", "a.csv", *TYPES, "--report", "plan.html")
+    plain = run("plan", "a.csv", *CONTACTS)
+    done = run("plan", "a.csv", *CONTACTS, "--report", "plan.html")
     assert (done.code, done.out) == (1, plain.out)
     assert done.err.endswith("Report: plan.html\n")
     after = contents()
     assert after.pop("plan.html")
     assert after == before
-    assert (folder / "plan.html").stat().st_mode & 0o777 == 0o600
-    written, words = (folder / "plan.html").read_text(), seen(folder / "plan.html")
+    assert Path("plan.html").stat().st_mode & 0o777 == 0o600
+    written, words = Path("plan.html").read_text(), seen(Path("plan.html"))
     assert f"<title>Plan: load a.csv into SANDBOX, not HubSpot: account 62515 at {sandbox.url}</title>" in written
     for said in (
         "What you decide This is a rehearsal in a simulated HubSpot",
@@ -63,23 +55,23 @@ def test_a_plan_as_a_page_says_what_is_to_be_decided(
 
 
 @pytest.mark.slow
-def test_the_page_of_a_mirror_and_of_a_removal_says_what_goes(run: Run, hubspot: Run, folder: Path) -> None:
+def test_the_page_of_a_mirror_and_of_a_removal_says_what_goes(run: Run, hubspot: Run) -> None:
     """By label how many are added, kept and removed; and what --max-removals would stop."""
-    (folder / "a.csv").write_text("from_id,to_id\n101,201\n102,202\n")
+    Path("a.csv").write_text("from_id,to_id\n101,201\n102,202\n")
     there = [
         {"from_type": "contacts", "from_id": "101", "to_type": "companies", "to_id": to} for to in ("201", "203", "204")
     ]
-    page = folder / "plan.html"
+    page = Path("plan.html")
     with hubspot(portal={"associations": there}):
-        run("plan", "a.csv", *TYPES, "--existing", "mirror", "--report", "plan.html")
+        run("plan", "a.csv", *CONTACTS, "--existing", "mirror", "--report", "plan.html")
         words = seen(page)
         assert "2 associations will be removed, because the file does not have them. Is it complete?" in words
         assert "Added Kept Removed From To Label 1 1 2 contacts companies (no label)" in words
-        run("plan", "a.csv", *TYPES, "--existing", "mirror", "--max-removals", "1", "--report", "plan.html")
+        run("plan", "a.csv", *CONTACTS, "--existing", "mirror", "--max-removals", "1", "--report", "plan.html")
         words = seen(page)
         assert "As it is, nothing would be sent at all. nothing was sent: 2 associations would be removed" in words
         assert "If you agree" not in words
-        run("remove", "a.csv", *TYPES, "--dry-run", "--report", "plan.html")
+        run("remove", "a.csv", *CONTACTS, "--dry-run", "--report", "plan.html")
         words = seen(page)
     assert "<title>Plan: remove what a.csv names from SANDBOX" in page.read_text()
     assert "1 association will change or be removed. Is that meant?" in words
@@ -87,13 +79,13 @@ def test_the_page_of_a_mirror_and_of_a_removal_says_what_goes(run: Run, hubspot:
 
 
 def test_without_a_token_the_page_says_what_is_not_known(
-    run: Run, sandbox: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The account above all, and how much would be removed."""
     monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN")
-    (folder / "a.csv").write_text("from_id,to_id,label\n101,201,Boss\n")
-    run("plan", "a.csv", *TYPES, "--existing", "mirror", "--report", "plan.html")
-    words = seen(folder / "plan.html")
+    Path("a.csv").write_text("from_id,to_id,label\n101,201,Boss\n")
+    run("plan", "a.csv", *CONTACTS, "--existing", "mirror", "--report", "plan.html")
+    words = seen(Path("plan.html"))
     assert "Nothing is removed" not in words
     assert "Into a HubSpot account that is not known yet" in words
     assert "Associations that the file does not have will be removed, and how many is not known." in words
@@ -103,20 +95,18 @@ def test_without_a_token_the_page_says_what_is_not_known(
     assert sandbox.count() == 0
 
 
-def test_a_page_is_written_over_nothing_else(
-    run: Run, sandbox: Sandbox, folder: Path, contents: Contents, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_is_written_over_nothing_else(run: Run, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit 2, one sentence that names the option, and nothing changes; a load is no plan. Python writes it, too."""
-    (folder / "a.csv").write_text("from_id,to_id\n101,201\nx,2\n")
+    Path("a.csv").write_text("from_id,to_id\n101,201\nx,2\n")
     before = contents()
     for path in ("a.csv", ".", "nowhere/plan.html"):
-        done = run("plan", "a.csv", *TYPES, "--report", path)
+        done = run("plan", "a.csv", *CONTACTS, "--report", path)
         assert (done.code, done.err.count("\n"), "--report" in done.err) == (2, 1, True)
-    assert run("plan", "a.csv", *TYPES, "--report", "p", "--failures", "p").code == 2
-    assert run("plan", "a.csv", *TYPES, "--report", "p", "--log-file", "p").code == 2
-    done = run("load", "a.csv", *TYPES, "--report", "plan.html")
+    assert run("plan", "a.csv", *CONTACTS, "--report", "p", "--failures", "p").code == 2
+    assert run("plan", "a.csv", *CONTACTS, "--report", "p", "--log-file", "p").code == 2
+    done = run("load", "a.csv", *CONTACTS, "--report", "plan.html")
     assert (done.code, "add --dry-run" in done.err, sandbox.count("PUT")) == (2, True, 0)
     assert contents() == before
     for _ in range(2):
-        loader.plan_sync("a.csv", object_type="contacts", to_object_type="companies", report=folder / "plan.html")
-    assert "load a.csv into" in (folder / "plan.html").read_text()
+        loader.plan_sync("a.csv", object_type="contacts", to_object_type="companies", report=Path("plan.html"))
+    assert "load a.csv into" in Path("plan.html").read_text()

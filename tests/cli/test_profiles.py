@@ -3,7 +3,7 @@
 import json
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -16,10 +16,8 @@ from loader.errors import UsageError
 from loader.journal import Journal, Undo
 from loader.options import profiles as of_profiles
 from loader.sandbox import Sandbox, SandboxThread
-from tests.cli.conftest import TOKEN, Done
+from tests.cli.conftest import TOKEN, Run
 from tests.written import hold_nowhere
-
-Run = Callable[..., Done]
 
 NAMES = ("acme", "beta", "coral", "delta", "wrong")
 
@@ -130,15 +128,15 @@ def test_doctor_asks_another_account_nothing_but_whose_it_is(portals: dict[str, 
 
 
 def test_a_token_file_may_be_in_the_home_folder(
-    portals: dict[str, Sandbox], run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+    portals: dict[str, Sandbox], run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Written with a ~; that of a user who is not there is a file that is not there."""
-    monkeypatch.setenv("HOME", str(folder / "home"))
-    (folder / "home").mkdir()
-    (folder / "of_beta.token").rename(folder / "home" / "beta.token")
-    profiles = (folder / "profiles.toml").read_text()
+    monkeypatch.setenv("HOME", str(Path("home").absolute()))
+    Path("home").mkdir()
+    Path("of_beta.token").rename(Path("home/beta.token"))
+    profiles = Path("profiles.toml").read_text()
     for home, code in (("~", 0), ("~nobody-of-this-name", 2)):
-        (folder / "profiles.toml").write_text(profiles.replace("of_beta.token", f"{home}/beta.token"))
+        Path("profiles.toml").write_text(profiles.replace("of_beta.token", f"{home}/beta.token"))
         assert run("labels", "contacts", "companies", "--profile", "beta").code == code
     assert asked(portals["beta"])
 
@@ -198,11 +196,11 @@ def test_profiles_are_listed_without_secrets(portals: dict[str, Sandbox], run: R
     ],
 )
 def test_what_contradicts_a_profile_is_refused(
-    words: tuple[str, ...], says: str, portals: dict[str, Sandbox], run: Run, folder: Path
+    words: tuple[str, ...], says: str, portals: dict[str, Sandbox], run: Run
 ) -> None:
     """In one sentence, before anything is sent; what agrees is no contradiction."""
-    (folder / "job.toml").write_text('profile = "beta"\n')
-    (folder / "other.toml").write_text("portal-id = 7\n")
+    Path("job.toml").write_text('profile = "beta"\n')
+    Path("other.toml").write_text("portal-id = 7\n")
     done = run("labels", "contacts", "companies", *words)
     assert done.code == 2
     assert says in done.err
@@ -212,12 +210,12 @@ def test_what_contradicts_a_profile_is_refused(
 @pytest.mark.parametrize("blank", ["", " "])
 @pytest.mark.parametrize("option", ["profile", "portal-id"])
 def test_a_blank_account_is_not_any_account(
-    option: str, blank: str, portals: dict[str, Sandbox], run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+    option: str, blank: str, portals: dict[str, Sandbox], run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """--profile "$CLIENT" with no CLIENT sends nothing to the account of the environment; nor from a file or Python."""
     monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", TOKEN)
     monkeypatch.setenv("HUBSPOT_BASE_URL", portals["beta"].url)
-    (folder / "blank.toml").write_text(f'{option} = "{blank}"\n')
+    Path("blank.toml").write_text(f'{option} = "{blank}"\n')
     for words in ((f"--{option}", blank), ("--config", "blank.toml")):
         done = run("labels", "contacts", "companies", *words)
         assert (done.code, done.out) == (2, "")
@@ -228,10 +226,10 @@ def test_a_blank_account_is_not_any_account(
 
 
 def test_a_job_names_its_profile_and_the_environment_cannot_take_it_elsewhere(
-    portals: dict[str, Sandbox], run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+    portals: dict[str, Sandbox], run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The profile of the job is used; another one in the environment is refused; rate on the command line counts."""
-    (folder / "job.toml").write_text('profile = "beta"\n')
+    Path("job.toml").write_text('profile = "beta"\n')
     monkeypatch.setenv("ASSOCIATION_LOADER_CONFIG", "job.toml")
     assert run("labels", "contacts", "companies", "--portal-id", "1001", "--rate", "50/1").code == 0
     assert asked(portals["beta"])
@@ -240,11 +238,11 @@ def test_a_job_names_its_profile_and_the_environment_cannot_take_it_elsewhere(
     assert not asked(portals["acme"])
 
 
-def test_a_run_is_resumed_under_its_own_profile(portals: dict[str, Sandbox], run: Run, folder: Path) -> None:
+def test_a_run_is_resumed_under_its_own_profile(portals: dict[str, Sandbox], run: Run) -> None:
     """And the command that comes next names it."""
     words = ("load", "a.csv", "--from", "contacts", "--to", "companies")
     assert run(*words, "--profile", "coral", "--limit", "1").code == 0
-    assert "--profile coral" in json.loads((folder / "a.summary.json").read_text())["next_command"]
+    assert "--profile coral" in json.loads(Path("a.summary.json").read_text())["next_command"]
     done = run(*words, "--profile", "delta")
     assert (done.code, asked(portals["delta"])) == (2, [])
     assert "--profile was coral, now delta" in done.err
@@ -253,7 +251,7 @@ def test_a_run_is_resumed_under_its_own_profile(portals: dict[str, Sandbox], run
         done = run("undo", "a.results.csv", "--yes", *other)
         assert (done.code, asked(portals["delta"])) == (2, [])
         assert "give --profile coral, with which it was made" in done.err
-    with Journal(folder / "a.journal") as journal:
+    with Journal(Path("a.journal")) as journal:
         journal.remember(undo=Undo(started_at="2026-11-29T03:00:00+00:00"))
     finish = "association-loader undo a.results.csv --profile coral"
     assert finish in run(*words, "--profile", "coral").err
@@ -287,10 +285,10 @@ GOOD = "portal-id = 1\n"
     ],
 )
 def test_a_profile_that_is_wrong_is_said_in_one_sentence(
-    content: str, says: str, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+    content: str, says: str, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Which file, which profile, what is wrong; and never what may be the token."""
-    (folder / "profiles.token").write_text(content)  # By its name it may hold a token.
+    Path("profiles.token").write_text(content)  # By its name it may hold a token.
     monkeypatch.setenv("ASSOCIATION_LOADER_PROFILES", "profiles.token")
     monkeypatch.setattr(of_profiles, "COMMAND_SECONDS", 0.01 if "sleep" in content else 30.0)
     done = run("labels", "contacts", "companies", "--profile", "acme")
@@ -310,22 +308,20 @@ def test_the_tab_key_knows_the_names_of_profiles(folder: Path, monkeypatch: pyte
 
 
 def test_a_token_command_that_takes_its_time_is_said(
-    portals: dict[str, Sandbox], run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+    portals: dict[str, Sandbox], run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may wait for a person's finger, who must know that."""
     monkeypatch.setattr(of_profiles, "SILENT_SECONDS", 0.0)
-    (folder / "vault.py").write_text(f"import time\ntime.sleep(0.1)\n{(folder / 'vault.py').read_text()}")
+    Path("vault.py").write_text("import time\ntime.sleep(0.1)\n" + Path("vault.py").read_text())
     for verb in (["labels", "contacts", "companies"], ["doctor"]):
         done = run(*verb, "--profile", "acme")
         assert "token-command is not done after 0 seconds: waiting for it, 30 seconds at most" in done.err
         assert asked(portals["acme"])
 
 
-def test_a_file_that_everybody_may_write_chooses_no_command(
-    portals: dict[str, Sandbox], run: Run, folder: Path
-) -> None:
+def test_a_file_that_everybody_may_write_chooses_no_command(portals: dict[str, Sandbox], run: Run) -> None:
     """It could name any program."""
-    path = folder / "profiles.toml"
+    path = Path("profiles.toml")
     path.chmod(path.stat().st_mode | stat.S_IWOTH)
     assert "change its permissions to 600" in run("labels", "contacts", "companies", "--profile", "acme").err
     assert not asked(portals["acme"])
@@ -342,10 +338,10 @@ def test_profiles_are_in_the_folder_of_configurations(run: Run, folder: Path, mo
     assert "token-env" in run("profiles").out
 
 
-def test_python_has_the_keyword(portals: dict[str, Sandbox], folder: Path) -> None:
+def test_python_has_the_keyword(portals: dict[str, Sandbox]) -> None:
     """`profile=`, and not with a token."""
-    done = loader.load_sync(folder / "a.csv", from_="contacts", to="companies", profile="delta")
+    done = loader.load_sync(Path("a.csv"), from_="contacts", to="companies", profile="delta")
     assert (done.exit_code, done.summary["portal_id"]) == (0, "1003")
     with pytest.raises(UsageError, match="token and profile are both given"):
-        loader.plan_sync(folder / "a.csv", profile="delta", token="x" * 9)
+        loader.plan_sync(Path("a.csv"), profile="delta", token="x" * 9)
     assert not any(asked(portals[name]) for name in NAMES if name != "delta")

@@ -23,10 +23,7 @@ from loader.fetch import Watch, fetch_rows, order_note, query
 from loader.fetch.fetched import patiently
 from loader.journal import Journal
 from loader.settings import Query, Secret
-from tests.cli.conftest import CONTACTS, Done, Process
-
-Run = Callable[..., Done]
-Lines = Callable[[str], list[dict[str, str]]]
+from tests.cli.conftest import CONTACTS, Process, Run, contents, lines, until
 
 VARIABLE = "ASSOCIATION_LOADER_DATABASE_URL"
 CANARY = "c0ffee-canary-77d1"
@@ -53,7 +50,7 @@ def change(database: Path, statement: str) -> None:
 
 
 @pytest.fixture
-def boss(hubspot: Callable[..., Any]) -> Iterator[Any]:
+def boss(hubspot: Run) -> Iterator[Any]:
     """A sandbox whose contacts and companies have the label that the rows name."""
     with hubspot(portal={"labels": [{"from": "contacts", "to": "companies", "label": "Boss"}]}) as running:
         yield running
@@ -62,14 +59,10 @@ def boss(hubspot: Callable[..., Any]) -> Iterator[Any]:
 # --- as a file
 
 
-def test_a_query_is_loaded_as_the_same_rows_in_a_file_are(
-    boss: Any, database: Path, load: Run, lines: Lines, folder: Path
-) -> None:
+def test_a_query_is_loaded_as_the_same_rows_in_a_file_are(boss: Any, database: Path, load: Run) -> None:
     """The results differ in the input's name alone; the failures, once mended, load with the command that is shown."""
-    (folder / "deals.csv").write_text(
-        "object_id,to_object_id,label\n" + "".join(f"{a},{b},{c or ''}\n" for a, b, c in ROWS)
-    )
-    (folder / "links.sql").write_text(f"\ufeff-- every link\n{LINKS};\n")
+    Path("deals.csv").write_text("object_id,to_object_id,label\n" + "".join(f"{a},{b},{c or ''}\n" for a, b, c in ROWS))
+    Path("links.sql").write_text(f"\ufeff-- every link\n{LINKS};\n")
     unlike = {"input", "created_resource_id", "correlation_id", "finished_at"}
     seen = {}
     for name, words in {
@@ -80,12 +73,12 @@ def test_a_query_is_loaded_as_the_same_rows_in_a_file_are(
         boss.reset()
         done = load(*words)
         assert done.code == 1, done.err
-        found = sorted(lines(f"{name}.results.csv"), key=lambda line: int(line["row"]))  # They come as answers do.
+        found = lines(f"{name}.results.csv")  # They come as answers do.
         seen[found[0]["input"]] = [{key: line[key] for key in line.keys() - unlike} for line in found]
         assert f"Next: association-loader load {name}.failures.csv --from contacts" in done.err
     assert list(seen) == ["deals.csv", "query", "links.sql"]
     assert seen["query"] == seen["links.sql"] == seen["deals.csv"]
-    (folder / "query.failures.csv").write_text((folder / "query.failures.csv").read_text().replace("x203", "203"))
+    Path("query.failures.csv").write_text(Path("query.failures.csv").read_text().replace("x203", "203"))
     assert load("query.failures.csv").code == 0
 
 
@@ -129,7 +122,7 @@ def test_cells_are_judged_by_the_rules_of_rows_from_python(
 
 
 @pytest.mark.slow
-def test_every_verb_that_reads_takes_a_query(boss: Any, database: Path, run: Run, load: Run, folder: Path) -> None:
+def test_every_verb_that_reads_takes_a_query(boss: Any, database: Path, run: Run, load: Run) -> None:
     """plan, verify, remove, the records of an export, a job file among files, and Python."""
     change(database, "DELETE FROM links WHERE to_object_id = 'x203'")
     assert "2 rows, 2 pairs" in run("plan", "--sql", LINKS, *CONTACTS).out
@@ -137,27 +130,27 @@ def test_every_verb_that_reads_takes_a_query(boss: Any, database: Path, run: Run
     assert run("verify", "--sql", LINKS, *CONTACTS).code == 0
     done = run("export", "contacts", "companies", "--sql", "SELECT 102 AS object_id ORDER BY 1", "--output", "e.csv")
     assert done.code == 0, done.err
-    exported = (folder / "e.csv").read_text()
+    exported = Path("e.csv").read_text()
     assert "102,0-2,202" in exported
     assert "101,0-2,201" not in exported
     assert run("remove", "--sql", LINKS, *CONTACTS, "--yes", "--whole-pair").code == 0
-    (folder / "query.removed.results.csv").rename(folder / "kept.csv")
-    (folder / "more.csv").write_text("object_id,to_object_id\n104,204\n")
+    Path("query.removed.results.csv").rename(Path("kept.csv"))
+    Path("more.csv").write_text("object_id,to_object_id\n104,204\n")
     query = 'from = "contacts"\nto = "companies"\n'
-    (folder / "job.toml").write_text(
+    Path("job.toml").write_text(
         f'{query}results = "job.results.csv"\n[[input]]\npath = "more.csv"\n[[input]]\nsql = "{LINKS}"\n'
         f'[[input]]\nsql = "SELECT 105 AS a, 205 AS b ORDER BY 1"\n'
         '[input.column]\nobject_id = "a"\nto_object_id = "b"\n'
     )
     assert run("load", "--config", "job.toml", "--rate", "9999/1").code == 0
-    assert set(re.findall(r"^(.*?),", (folder / "job.results.csv").read_text(), re.MULTILINE)) == {
+    assert set(re.findall(r"^(.*?),", Path("job.results.csv").read_text(), re.MULTILINE)) == {
         *("input", "more.csv", "query", "query (2)"),
     }
     report = loader.load_sync(sql=LINKS, from_="contacts", to="companies", results="python.results.csv")
     assert (report.exit_code, set(report.results["input"])) == (0, {"query"})
 
 
-def test_a_run_is_resumed_with_the_same_rows_only(boss: Any, database: Path, load: Run, folder: Path) -> None:
+def test_a_run_is_resumed_with_the_same_rows_only(boss: Any, database: Path, load: Run) -> None:
     """Other rows, or another query, are refused before anything is sent; the journal keeps the query's text."""
     change(database, "DELETE FROM links WHERE to_object_id = 'x203'")
     assert load("--sql", LINKS, "--limit", "1").code == 0
@@ -169,7 +162,7 @@ def test_a_run_is_resumed_with_the_same_rows_only(boss: Any, database: Path, loa
     change(database, "UPDATE links SET to_object_id = 202 WHERE object_id = 102")
     assert "Resuming: 1 of 2 rows left." in load("--sql", LINKS).err
     assert {pair for pair in boss.portal.pairs() if "999" in str(pair)} == set()
-    with Journal(folder / "query.journal", read_only=True) as journal:
+    with Journal(Path("query.journal"), read_only=True) as journal:
         assert journal.facts.copied == {"1": {"query": LINKS}}
 
 
@@ -219,9 +212,7 @@ def test_the_plan_says_what_a_query_gave(database: Path, run: Run, monkeypatch: 
         ("SELECT '%s :x ?' AS a FROM links", 'The columns are "a".'),
     ],
 )
-def test_a_statement_that_gives_no_rows_is_refused(
-    statement: str, said: str, database: Path, run: Run, contents: Callable[[], dict[str, str]]
-) -> None:
+def test_a_statement_that_gives_no_rows_is_refused(statement: str, said: str, database: Path, run: Run) -> None:
     """In one sentence with the database's own words; nothing is written there, whatever the statement is."""
     before = contents()
     done = run("load", "--sql", statement, *CONTACTS)
@@ -243,13 +234,11 @@ def test_a_statement_that_gives_no_rows_is_refused(
         (("--config", "url.toml"), "database-url is not an option of load"),
     ],
 )
-def test_a_query_that_is_given_wrongly_is_refused(
-    words: tuple[str, ...], said: str, database: Path, run: Run, folder: Path
-) -> None:
+def test_a_query_that_is_given_wrongly_is_refused(words: tuple[str, ...], said: str, database: Path, run: Run) -> None:
     """Beside other inputs, twice, or with the database's address where everybody reads it."""
-    (folder / "job.toml").write_text('[[input]]\npath = "a.csv"\n')
-    (folder / "both.toml").write_text('[[input]]\npath = "a.csv"\nsql = "SELECT 1"\n')
-    (folder / "url.toml").write_text(f'database-url = "postgresql://ada:{CANARY}@h/x"\n')
+    Path("job.toml").write_text('[[input]]\npath = "a.csv"\n')
+    Path("both.toml").write_text('[[input]]\npath = "a.csv"\nsql = "SELECT 1"\n')
+    Path("url.toml").write_text(f'database-url = "postgresql://ada:{CANARY}@h/x"\n')
     done = run("load", *words)
     assert done.code == 2
     assert said in done.err
@@ -356,12 +345,7 @@ def test_progress_is_shown_in_rows(database: Path) -> None:
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("verb", ["load", "doctor"])
 def test_a_signal_ends_a_query_that_the_database_thinks_about(
-    verb: str,
-    database: Path,
-    start: Callable[..., Process],
-    until: Callable[..., None],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    verb: str, database: Path, start: Callable[..., Process], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At once, with the exit code of an interruption; its private file is removed."""
     copies = tmp_path / "copies"
@@ -374,9 +358,7 @@ def test_a_signal_ends_a_query_that_the_database_thinks_about(
     assert not list(copies.iterdir())
 
 
-def test_a_query_ends_when_its_task_is_cancelled(
-    database: Path, sandbox: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cancelled_query_ends(database: Path, sandbox: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its thread, too, and no private copy is left."""
     monkeypatch.setattr(tempfile, "tempdir", str(folder / "temporary"))
     (folder / "temporary").mkdir()

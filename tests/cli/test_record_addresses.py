@@ -1,15 +1,11 @@
 """Record ids that are given as the record's address in HubSpot: read where portal and object type agree."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from loader.sandbox import Sandbox
-
-Run = Callable[..., Any]
-Lines = Callable[[str], list[dict[str, str]]]
+from tests.cli.conftest import Run, lines
 
 HERE = "https://app.hubspot.com/contacts/62515"
 
@@ -24,9 +20,9 @@ ADDRESSES = [
 ]
 
 
-def test_a_records_address_is_read_as_its_id(sandbox: Sandbox, load: Run, folder: Path, lines: Lines) -> None:
+def test_a_records_address_is_read_as_its_id(sandbox: Sandbox, load: Run) -> None:
     """Today's addresses and the older ones, of every data centre; the plan says that it was done."""
-    (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"{first},{second}\n" for first, second in ADDRESSES))
+    Path("a.csv").write_text("from_id,to_id\n" + "".join(f"{first},{second}\n" for first, second in ADDRESSES))
     done = load("a.csv")
     assert done.code == 0
     assert len(lines("a.results.csv")) == len(ADDRESSES)
@@ -47,36 +43,32 @@ OF_SOMETHING_ELSE = [
 ]
 
 
-def test_an_address_of_something_else_rejects_its_row(sandbox: Sandbox, load: Run, folder: Path, lines: Lines) -> None:
+def test_an_address_of_something_else_rejects_its_row(sandbox: Sandbox, load: Run) -> None:
     """Also where every row is so; nothing is sent, and the message says why."""
-    (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"101,{cell}\n" for cell, _, _ in OF_SOMETHING_ELSE))
+    Path("a.csv").write_text("from_id,to_id\n" + "".join(f"101,{cell}\n" for cell, _, _ in OF_SOMETHING_ELSE))
     assert load("a.csv").code == 1
-    found = sorted(lines("a.results.csv"), key=lambda line: int(line["row"]))
+    found = lines("a.results.csv")
     for line, (_, reason, said) in zip(found, OF_SOMETHING_ELSE, strict=True):
         assert (line["status"], line["error_category"]) == ("rejected", reason)
         assert said in line["error_message"]
     assert sandbox.count("PUT") == 0
 
 
-def test_a_rejected_address_of_a_list_keeps_its_portal_in_the_failures_file(
-    sandbox: Sandbox, load: Run, folder: Path, lines: Lines
-) -> None:
+def test_a_rejected_address_of_a_list_keeps_its_portal_in_the_failures_file(sandbox: Sandbox, load: Run) -> None:
     """Loaded again as it is, it is rejected again, not sent as the id at its end."""
     other = "https://app.hubspot.com/contacts/55/record/0-2/202"
-    (folder / "a.csv").write_text(f'from_id,to_id\n101,{HERE}/record/0-2/201;{other}\n101,"[""{other}"", 203]"\n')
+    Path("a.csv").write_text(f'from_id,to_id\n101,{HERE}/record/0-2/201;{other}\n101,"[""{other}"", 203]"\n')
     assert load("a.csv").code == 1
     assert [line["to_id"] for line in lines("a.failures.csv")] == [other, other]
     assert load("a.failures.csv").code == 1
     assert sorted(int(second[1]) for _, second in sandbox.portal.pairs()) == [201, 203]
 
 
-def test_without_a_token_the_object_type_of_an_address_is_checked(
-    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_token_the_object_type_of_an_address_is_checked(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The portal only where `--portal-id` names it, and the plan says so; nothing is sent."""
     monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN")
     types = ("--from", "contacts", "--to", "companies")
-    (folder / "a.csv").write_text(f"from_id,to_id\n101,{HERE}/record/0-2/201\n")
+    Path("a.csv").write_text(f"from_id,to_id\n101,{HERE}/record/0-2/201\n")
     unchecked = run("plan", "a.csv", *types)
     assert unchecked.code == 0
     assert "Not checked without a token: the HubSpot account in the records' addresses" in unchecked.out + unchecked.err

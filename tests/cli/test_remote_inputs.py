@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,10 @@ import loader
 from loader import terminal
 from loader.fetch import objects
 from loader.journal import Journal
-from tests.cli.conftest import CONTACTS, Done
+from tests.cli.conftest import CONTACTS, Run
 from tests.faults.certificates import AUTHORITY, certificate
 from tests.web import Page, Web, serving
 from tests.written import hold_nowhere, lines_of
-
-Run = Callable[..., Done]
 
 CANARY = "c0ffee-canary-5f3a"
 SIGNED = f"?X-Amz-Signature={CANARY}&X-Amz-Credential=AKIA{CANARY}%2F20261129&token={CANARY}#access_token={CANARY}"
@@ -63,12 +61,12 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
         yield web
 
 
-def test_an_object_loads_as_a_file_does(memory: Any, sandbox: Any, load: Run, folder: Path) -> None:
+def test_an_object_loads_as_a_file_does(memory: Any, sandbox: Any, load: Run) -> None:
     """Results are named after the object, its folders give columns, and its facts are in the journal."""
     memory.pipe("/bucket/to_object_type=companies/people.csv", ROWS)
     done = load("memory://bucket/to_object_type=companies/people.csv", "--from", "contacts")
     assert done.code == 0, done.err
-    results = (folder / "people.results.csv").read_text()
+    results = Path("people.results.csv").read_text()
     assert results.count("memory://bucket/to_object_type=companies/people.csv,") == 2
 
 
@@ -98,14 +96,14 @@ def test_copies_that_a_killed_command_has_left_are_removed_by_the_next(
 
 
 def test_what_is_known_of_an_object_is_in_the_journal(
-    web: Web, sandbox: Any, load: Run, folder: Path, tmp_path_factory: pytest.TempPathFactory
+    web: Web, sandbox: Any, load: Run, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """ETag, time and size; the private copy is gone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", str(temporary := tmp_path_factory.mktemp("temporary")))
         assert load(f"{web.url}/a.csv").code == 0
     assert not list(temporary.iterdir())
-    with Journal(folder / "a.journal", read_only=True) as journal:
+    with Journal(Path("a.journal"), read_only=True) as journal:
         assert journal.facts.copied == {"1": {"etag": '"e1"', "modified": "yesterday", "size": len(ROWS)}}
     assert web.asked == ["/a.csv"]
 
@@ -122,10 +120,10 @@ def test_a_changed_object_is_a_changed_input(memory: Any, sandbox: Any, load: Ru
     assert load("memory://a.csv").code == 0
 
 
-def test_formats_and_packings_are_known_by_their_bytes(memory: Any, plan: Run, folder: Path) -> None:
+def test_formats_and_packings_are_known_by_their_bytes(memory: Any, plan: Run) -> None:
     """An object is read as a file of the same name is."""
-    pd.DataFrame({"object_id": ["101"], "to_object_id": ["201"]}).to_parquet(folder / "b.parquet")
-    memory.pipe({"/x/a.csv.gz": gzip.compress(ROWS), "/x/b.parquet": (folder / "b.parquet").read_bytes()})
+    pd.DataFrame({"object_id": ["101"], "to_object_id": ["201"]}).to_parquet(Path("b.parquet"))
+    memory.pipe({"/x/a.csv.gz": gzip.compress(ROWS), "/x/b.parquet": Path("b.parquet").read_bytes()})
     done = plan("memory://x/a.csv.gz", "memory://x/b.parquet")
     assert done.code == 0, done.err
     assert "3 rows, 2 pairs" in done.out
@@ -146,12 +144,12 @@ def test_patterns_and_folders_are_looked_into(memory: Any, plan: Run) -> None:
 
 
 @pytest.mark.slow
-def test_every_verb_that_reads_takes_addresses(memory: Any, sandbox: Any, run: Run, load: Run, folder: Path) -> None:
+def test_every_verb_that_reads_takes_addresses(memory: Any, sandbox: Any, run: Run, load: Run) -> None:
     """remove, verify, a job file, the records of an export, and Python."""
     memory.pipe("/a.csv", ROWS)
     assert load("memory://a.csv").code == 0
     assert run("verify", "memory://a.csv", *CONTACTS).code == 0
-    (folder / "job.toml").write_text('[[input]]\npath = "memory://a.csv"\nfrom = "contacts"\nto = "companies"\n')
+    Path("job.toml").write_text('[[input]]\npath = "memory://a.csv"\nfrom = "contacts"\nto = "companies"\n')
     assert "2 rows" in run("plan", "--config", "job.toml").out
     done = run("export", "contacts", "companies", "--ids", "memory://a.csv", "--output", "-")
     assert done.code == 0, done.err
@@ -211,10 +209,10 @@ def _fails_with_its_words(*groups: Any, **_: Any) -> None:
     raise RuntimeError(groups[0].inputs[0])
 
 
-def test_two_links_that_differ_in_their_secrets_are_two_inputs(web: Web, sandbox: Any, load: Run, folder: Path) -> None:
+def test_two_links_that_differ_in_their_secrets_are_two_inputs(web: Web, sandbox: Any, load: Run) -> None:
     """Each has a name of its own in the results."""
     assert load(f"{web.url}/a.csv?key={CANARY}", f"{web.url}/a.csv?key=other", f"{web.url}/a.csv?format=csv").code == 0
-    results = (folder / "a.results.csv").read_text()
+    results = Path("a.results.csv").read_text()
     for name in ("a.csv?***,", "a.csv?*** (2),", "a.csv?format=csv,"):
         assert results.count(name) == 2
     assert "put it back" in load(f"{web.url}/a.csv?***").err
@@ -362,24 +360,22 @@ def test_a_copy_that_fails_is_a_warning_and_an_exit_code(
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("place", ["memory://share", "share"])
-def test_corrections_at_the_place_of_the_copies_are_kept(
-    place: str, memory: Any, sandbox: Any, load: Run, folder: Path
-) -> None:
+def test_corrections_at_the_place_of_the_copies_are_kept(place: str, memory: Any, sandbox: Any, load: Run) -> None:
     """Under a dated name, be it the same run or the next night's; a copy that nobody has touched is replaced."""
-    (folder / "share").mkdir()
+    Path("share").mkdir()
 
     def there() -> dict[str, bytes]:
         if place == "share":
-            return {file.name: file.read_bytes() for file in (folder / "share").glob("*failures.csv")}
+            return {file.name: file.read_bytes() for file in Path("share").glob("*failures.csv")}
         return {name.rpartition("/")[2]: memory.cat(name) for name in memory.glob("/share/*failures.csv")}
 
     def correct() -> None:
         content = there()["a.failures.csv"].replace(b"bad", b"103")
         memory.pipe("/share/a.failures.csv", content)
-        (folder / "share" / "a.failures.csv").write_bytes(content)
+        Path("share/a.failures.csv").write_bytes(content)
 
     for night in range(3):  # The first run, the next night's, and that of the night after the corrections.
-        (folder / "a.csv").write_bytes(ROWS + b"bad,%d\n" % (203 + night))
+        Path("a.csv").write_bytes(ROWS + b"bad,%d\n" % (203 + night))
         done = load("a.csv", "--copy-to", place)
         assert done.code == 1
         if night < 2:
@@ -388,7 +384,7 @@ def test_corrections_at_the_place_of_the_copies_are_kept(
             correct()
     kept, last = sorted(there().items())
     assert b"103,204" in kept[1]
-    assert last == ("a.failures.csv", (folder / "a.failures.csv").read_bytes())
+    assert last == ("a.failures.csv", Path("a.failures.csv").read_bytes())
     assert (
         f"a.failures.csv has been changed at {place} since it was copied there, so it is kept there as {kept[0]}"
         in (done.err)
@@ -398,9 +394,9 @@ def test_corrections_at_the_place_of_the_copies_are_kept(
     assert len(there()) == 3, "also where the same command copies again"
 
 
-def test_a_copy_that_would_end_with_the_command_is_refused(sandbox: Any, load: Run, folder: Path) -> None:
+def test_a_copy_that_would_end_with_the_command_is_refused(sandbox: Any, load: Run) -> None:
     """It would be copied, and be gone."""
-    (folder / "a.csv").write_bytes(ROWS)
+    Path("a.csv").write_bytes(ROWS)
     done = load("a.csv", "--copy-to", "memory://share")
     assert (done.code, "--copy-to memory://share is the memory of this command" in done.err) == (2, True)
     assert not sandbox.requests

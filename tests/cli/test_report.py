@@ -1,24 +1,18 @@
 """`report`: one page of HTML beside the results, from the journal alone, at any moment of a run."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from loader.sandbox import Sandbox
-
-Run = Callable[..., Any]
-Contents = Callable[[], dict[str, str]]
+from tests.cli.conftest import Run, contents
 
 ROWS = "from_id,to_id\n101,201\n102,202\nx,203\n"
 
 
-def test_a_report_lies_beside_the_results_and_changes_no_other_file(
-    sandbox: Sandbox, load: Run, run: Run, folder: Path, contents: Contents
-) -> None:
+def test_a_report_lies_beside_the_results_and_changes_no_other_file(sandbox: Sandbox, load: Run, run: Run) -> None:
     """Its name is said on standard error; nothing is asked of HubSpot."""
-    (folder / "a.csv").write_text(ROWS)
+    Path("a.csv").write_text(ROWS)
     load("a.csv")
     before, asked = contents(), sandbox.count()
     done = run("report", "a.results.csv")
@@ -28,24 +22,24 @@ def test_a_report_lies_beside_the_results_and_changes_no_other_file(
     assert page
     assert after == before
     assert sandbox.count() == asked
-    written = (folder / "a.report.html").read_text()
+    written = Path("a.report.html").read_text()
     assert "2 of 3 rows are associated, 1 were rejected." in written
     assert "INVALID_RECORD_ID" in written
 
 
-def test_output_names_another_place(sandbox: Sandbox, load: Run, run: Run, folder: Path) -> None:
+def test_output_names_another_place(sandbox: Sandbox, load: Run, run: Run) -> None:
     """Anywhere, but over no file that is no report."""
-    (folder / "a.csv").write_text(ROWS)
+    Path("a.csv").write_text(ROWS)
     load("a.csv")
-    (folder / "pages").mkdir()
+    Path("pages").mkdir()
     assert run("report", "a.results.csv", "--output", "pages/monday.html").code == 0
-    assert (folder / "pages" / "monday.html").exists()
-    assert not (folder / "a.report.html").exists()
+    assert Path("pages/monday.html").exists()
+    assert not Path("a.report.html").exists()
     for name in ("a.csv", "a.results.csv", "a.journal", "pages", "nowhere/x.html"):
-        before = (folder / "a.csv").read_bytes(), (folder / "a.journal").read_bytes()
+        before = Path("a.csv").read_bytes(), Path("a.journal").read_bytes()
         done = run("report", "a.results.csv", "--output", name)
         assert (done.code, done.err.count("\n")) == (2, 1)
-        assert ((folder / "a.csv").read_bytes(), (folder / "a.journal").read_bytes()) == before
+        assert (Path("a.csv").read_bytes(), Path("a.journal").read_bytes()) == before
 
 
 @pytest.mark.parametrize("name", ["nowhere.csv", "a.csv"])
@@ -56,14 +50,14 @@ def test_without_a_journal_there_is_no_report(name: str, run: Run, folder: Path)
     assert [path.name for path in folder.iterdir()] == ["a.csv"]
 
 
-def test_a_damaged_journal_is_a_sentence(sandbox: Sandbox, load: Run, run: Run, folder: Path) -> None:
-    (folder / "a.csv").write_text(ROWS)
+def test_a_damaged_journal_is_a_sentence(sandbox: Sandbox, load: Run, run: Run) -> None:
+    Path("a.csv").write_text(ROWS)
     load("a.csv")
-    whole = (folder / "a.journal").read_bytes()
-    (folder / "a.journal").write_bytes(whole[: len(whole) // 2])
+    whole = Path("a.journal").read_bytes()
+    Path("a.journal").write_bytes(whole[: len(whole) // 2])
     done = run("report", "a.results.csv")
     assert (done.code, done.err.count("\n")) == (2, 1)
-    assert not (folder / "a.report.html").exists()
+    assert not Path("a.report.html").exists()
 
 
 def test_a_run_that_is_set_aside_takes_its_report_along(sandbox: Sandbox, load: Run, run: Run, folder: Path) -> None:
@@ -80,12 +74,12 @@ def test_a_run_that_is_set_aside_takes_its_report_along(sandbox: Sandbox, load: 
     assert "finished, set aside" in page.read_text()
 
 
-def test_what_undo_took_back_is_in_the_report(sandbox: Sandbox, load: Run, run: Run, folder: Path) -> None:
+def test_what_undo_took_back_is_in_the_report(sandbox: Sandbox, load: Run, run: Run) -> None:
     """The page says that the associations are no more."""
-    (folder / "a.csv").write_text(ROWS)
+    Path("a.csv").write_text(ROWS)
     load("a.csv")
     assert run("undo", "a.results.csv", "--yes", "--rate", "9999/1").code == 0
     run("report", "a.results.csv")
-    written = (folder / "a.report.html").read_text()
+    written = Path("a.report.html").read_text()
     assert "Taken back by undo: 2 removed." in written
     assert '<span class="state undone">undone</span>' in written

@@ -5,7 +5,7 @@ nothing else passes.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 from loader.run.schema import schema
 from loader.version import version
-from tests.cli.conftest import CONTACTS, Done, hold_to_schema, schemas
+from tests.cli.conftest import CONTACTS, Run, hold_to_schema, schemas
 
 PORTAL = {
     "labels": [{"from": "contacts", "to": "companies", "label": "Boss"}],
@@ -74,32 +74,25 @@ def mutated(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 
 
 @pytest.fixture
-def written(
-    run: Callable[..., Done],
-    hubspot: Callable[..., Any],
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    in_threads: None,
-) -> list[dict[str, Any]]:
+def written(run: Run, hubspot: Run, monkeypatch: pytest.MonkeyPatch, in_threads: None) -> list[dict[str, Any]]:
     """What the commands wrote as JSON: one object of each kind, the summary of each command, and a summary file."""
-    del in_threads
     monkeypatch.setenv("ASSOCIATION_LOADER_RATE", "9999/1")
-    monkeypatch.setenv("ASSOCIATION_LOADER_PROFILES", str(folder / "profiles.toml"))
+    monkeypatch.setenv("ASSOCIATION_LOADER_PROFILES", "profiles.toml")
     monkeypatch.setenv("ACME", "any")
-    (folder / "people.csv").write_text("from_id,to_id,label\n1,11,Boss\n1,12,\n2,12,Nobody\nx,12,\n")
-    (folder / "gone.csv").write_text("from_id,to_id,label\n1,11,Boss\n")
+    Path("people.csv").write_text("from_id,to_id,label\n1,11,Boss\n1,12,\n2,12,Nobody\nx,12,\n")
+    Path("gone.csv").write_text("from_id,to_id,label\n1,11,Boss\n")
     found: dict[tuple[str, str], dict[str, Any]] = {}
-    (folder / "acme.toml").write_text('[[input]]\npath = "people.csv"\nfrom = "contacts"\nto = "companies"\n')
-    (folder / "FLEET.toml").write_text('results = "runs"\n[[portal]]\nprofile = "acme"\njobs = ["acme.toml"]\n')
+    Path("acme.toml").write_text('[[input]]\npath = "people.csv"\nfrom = "contacts"\nto = "companies"\n')
+    Path("FLEET.toml").write_text('results = "runs"\n[[portal]]\nprofile = "acme"\njobs = ["acme.toml"]\n')
     with hubspot(portal=PORTAL) as running:
         profile = f"[acme]\nportal-id = {running.portal.portal_id}\nbase-url = '{running.url}'\ntoken-env = 'ACME'\n"
-        (folder / "profiles.toml").write_text(profile)
+        Path("profiles.toml").write_text(profile)
         for words in COMMANDS:
             done = run(*words, "--json")
             assert done.code in (0, 1), done.err
             for line in map(json.loads, done.out.splitlines()):
                 found[line["event"], words[0] if line["event"] == "summary" else ""] = line
-    return [*found.values(), json.loads((folder / "people.summary.json").read_text("utf-8"))]
+    return [*found.values(), json.loads(Path("people.summary.json").read_text("utf-8"))]
 
 
 @pytest.mark.slow
@@ -114,7 +107,7 @@ def test_what_is_written_keeps_to_the_schema_and_nothing_else_does(written: list
     assert passed == []
 
 
-def test_the_command_prints_the_schema_with_its_version(run: Callable[..., Done]) -> None:
+def test_the_command_prints_the_schema_with_its_version(run: Run) -> None:
     """Whoever keeps it can tell which program it is for."""
     for what in ("events", "summary"):
         done = run("schema", what)

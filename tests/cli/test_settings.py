@@ -1,7 +1,7 @@
 """Options: from the command line, the environment, or a file, in this order; secrets from nowhere but two places."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,7 @@ from loader.options.command import Command
 from loader.options.verbs import options_of
 from loader.sandbox import Sandbox
 from loader.settings import Budget
-
-Run = Callable[..., Any]
-Summary = Callable[[str], dict[str, Any]]
+from tests.cli.conftest import Run, summary
 
 VALUES = {
     "object_type": ("contacts", "contacts"),
@@ -151,10 +149,10 @@ def test_what_is_to_happen_at_the_end_is_not_left_out_silently(option: str) -> N
         ("config = 'other.toml'\n", "config"),
     ],
 )
-def test_a_file_that_cannot_be_meant_is_refused(text: str, said: str, run: Run, folder: Path) -> None:
+def test_a_file_that_cannot_be_meant_is_refused(text: str, said: str, run: Run) -> None:
     """Exit 2 and one sentence that names the file's key; a value under a wrong key is not shown."""
-    (folder / "a.csv").write_text("from_id,to_id\n1,2\n")
-    (folder / "c.toml").write_text(text)
+    Path("a.csv").write_text("from_id,to_id\n1,2\n")
+    Path("c.toml").write_text(text)
     done = run("load", "a.csv", "--config", "c.toml")
     assert (done.code, done.err.count("\n")) == (2, 1)
     assert said in done.err
@@ -162,20 +160,20 @@ def test_a_file_that_cannot_be_meant_is_refused(text: str, said: str, run: Run, 
     assert run("load", "a.csv", "--config", "nowhere.toml").code == 2
 
 
-def test_one_file_serves_load_and_plan(sandbox: Sandbox, run: Run, folder: Path) -> None:
+def test_one_file_serves_load_and_plan(sandbox: Sandbox, run: Run) -> None:
     """What only `load` knows does not trouble `plan`."""
-    (folder / "a.csv").write_text("from_id,to_id\n1,2\n")
-    (folder / "c.toml").write_text('from = "contacts"\nto = "companies"\nresults = "r.csv"\nmax-attempts = 2\n')
+    Path("a.csv").write_text("from_id,to_id\n1,2\n")
+    Path("c.toml").write_text('from = "contacts"\nto = "companies"\nresults = "r.csv"\nmax-attempts = 2\n')
     assert run("plan", "a.csv", "--config", "c.toml").code == 0
     assert run("load", "a.csv", "--config", "c.toml").code == 0
-    assert (folder / "r.csv").exists()
+    assert Path("r.csv").exists()
 
 
 def test_the_next_command_repeats_nothing_that_the_environment_says(
-    sandbox: Sandbox, run: Run, folder: Path, summary: Summary, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Flags and values that were typed are kept, those from elsewhere need no repeating; typed, it works."""
-    (folder / "a.csv").write_text("from_id,to_id\n1,2\nx,3\n")
+    Path("a.csv").write_text("from_id,to_id\n1,2\nx,3\n")
     monkeypatch.setenv("ASSOCIATION_LOADER_FROM", "contacts")
     monkeypatch.setenv("ASSOCIATION_LOADER_RESULTS", "r.csv")
     run("load", "--json", "a.csv", "--to", "companies", "--quiet")
@@ -183,16 +181,16 @@ def test_the_next_command_repeats_nothing_that_the_environment_says(
     assert following == (
         "association-loader load r.failures.csv --json --to companies --quiet --results r.failures.results.csv"
     )
-    (folder / "r.failures.csv").write_text((folder / "r.failures.csv").read_text().replace("x,", "3,", 1))
+    Path("r.failures.csv").write_text(Path("r.failures.csv").read_text().replace("x,", "3,", 1))
     assert run(*following.split()[1:]).code == 0
 
 
 def test_the_token_can_lie_in_a_file_and_is_shown_nowhere(
-    hubspot: Run, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+    hubspot: Run, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The line break at its end is not part of it, and the file wins over the environment."""
-    (folder / "a.csv").write_text("from_id,to_id\n1,2\n")
-    (folder / "my.token").write_text("canary-51c2-never-shown\n")
+    Path("a.csv").write_text("from_id,to_id\n1,2\n")
+    Path("my.token").write_text("canary-51c2-never-shown\n")
     monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", "another")
     arguments = ("--from", "contacts", "--to", "companies", "--token-file", "my.token", "--log-file", "log", "--json")
     with hubspot(portal={"tokens": ["canary-51c2-never-shown"]}):
@@ -200,10 +198,10 @@ def test_the_token_can_lie_in_a_file_and_is_shown_nowhere(
 
 
 def test_oauth_credentials_get_a_token_and_are_shown_nowhere(
-    hubspot: Run, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+    hubspot: Run, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The three variables together; one alone is refused."""
-    (folder / "a.csv").write_text("from_id,to_id\n1,2\n")
+    Path("a.csv").write_text("from_id,to_id\n1,2\n")
     monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN")
     monkeypatch.setenv("HUBSPOT_CLIENT_ID", "client")
     arguments = ("load", "a.csv", "--from", "contacts", "--to", "companies")
@@ -216,4 +214,4 @@ def test_oauth_credentials_get_a_token_and_are_shown_nowhere(
         monkeypatch.setenv("HUBSPOT_REFRESH_TOKEN", "canary-51c2-never-shown")
         done = run(*arguments, "--log-file", "log", "--json")
     assert done.code == 0
-    assert "secret-kept" not in done.out + done.err + (folder / "log").read_text()
+    assert "secret-kept" not in done.out + done.err + Path("log").read_text()

@@ -2,45 +2,37 @@
 
 import json
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
 from loader.sandbox import Sandbox
-
-Run = Callable[..., Any]
-Lines = Callable[[str], list[dict[str, str]]]
+from tests.cli.conftest import Run, contents, lines, summary
 
 BOSS = {"from": "contacts", "to": "companies", "label": "Boss"}
 
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("left", ["half a li", "x,2,created\n" * 1000])
-def test_what_a_crash_left_behind_the_written_lines_is_cut_off(
-    left: str, sandbox: Sandbox, load: Run, folder: Path, lines: Lines
-) -> None:
+def test_what_a_crash_left_behind_the_written_lines_is_cut_off(left: str, sandbox: Sandbox, load: Run) -> None:
     """Each row stands there once, and nothing else, however much longer the rest was than what is written now."""
-    (folder / "a.csv").write_text("from_id,to_id\n101,201\n102,202\n103,203\n")
+    Path("a.csv").write_text("from_id,to_id\n101,201\n102,202\n103,203\n")
     load("a.csv", "--limit", "1")
-    with (folder / "a.results.csv").open("a") as file:
+    with Path("a.results.csv").open("a") as file:
         file.write(left)
     assert load("a.csv").code == 0
     assert sorted(line["row"] for line in lines("a.results.csv")) == ["2", "3", "4"]
-    assert (folder / "a.results.csv").read_text().count("\n") == 4
+    assert Path("a.results.csv").read_text().count("\n") == 4
 
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("status", ["408", "425"])
-def test_an_undo_looks_at_what_a_passing_refusal_left_in_doubt(
-    status: str, hubspot: Callable[..., Any], load: Run, run: Run, folder: Path
-) -> None:
+def test_an_undo_looks_at_what_a_passing_refusal_left_in_doubt(status: str, hubspot: Run, load: Run, run: Run) -> None:
     """HubSpot gave up waiting, or asked to come back: the association may be there all the same, and is the run's."""
-    (folder / "a.csv").write_text("from_id,to_id\n102,202\n101,201\n103,203\n104,204\n")
+    Path("a.csv").write_text("from_id,to_id\n102,202\n101,201\n103,203\n104,204\n")
     with hubspot(faults=[{"fault": status, "pair": [102, 202], "method": "PUT"}]) as sandbox:
         assert load("a.csv", "--max-attempts", "1", "--concurrency", "1").code == 1
         sandbox.portal.associate("0-1", 102, "0-2", 202, frozenset())
@@ -49,11 +41,9 @@ def test_an_undo_looks_at_what_a_passing_refusal_left_in_doubt(
         assert not sandbox.portal.pairs()
 
 
-def test_an_undo_leaves_what_hubspot_refused_for_good(
-    hubspot: Callable[..., Any], load: Run, run: Run, folder: Path
-) -> None:
+def test_an_undo_leaves_what_hubspot_refused_for_good(hubspot: Run, load: Run, run: Run) -> None:
     """Whoever made the association after a 400, it was not the run."""
-    (folder / "a.csv").write_text("from_id,to_id\n101,201\n102,202\n")
+    Path("a.csv").write_text("from_id,to_id\n101,201\n102,202\n")
     with hubspot(faults=[{"fault": "400", "pair": [102, 202], "method": "PUT"}]) as sandbox:
         assert load("a.csv").code == 1
         sandbox.portal.associate("0-1", 102, "0-2", 202, frozenset())
@@ -61,27 +51,23 @@ def test_an_undo_leaves_what_hubspot_refused_for_good(
         assert len(sandbox.portal.pairs()) == 1
 
 
-def test_a_line_break_within_an_id_rejects_its_row_and_moves_no_other(
-    sandbox: Sandbox, load: Run, folder: Path, lines: Lines
-) -> None:
+def test_a_line_break_within_an_id_rejects_its_row_and_moves_no_other(sandbox: Sandbox, load: Run) -> None:
     """Two ids in a cell are no two rows, also where every other cell of the column is a plain number."""
     cells = ["102\n103", "102\r\n103", "1\n2", "102\n\n103"]
     records = [*(f'"{cell}",202' for cell in cells), *(f'102,"{cell}"' for cell in cells)]
     rows = "".join(f"{record}\n{301 + n},{401 + n}\n" for n, record in enumerate(records))
-    (folder / "a.csv").write_text(f"from_id,to_id\n101,201\n{rows}", newline="")
+    Path("a.csv").write_text(f"from_id,to_id\n101,201\n{rows}", newline="")
     assert load("a.csv").code == 1
-    found = sorted(lines("a.results.csv"), key=lambda line: int(line["row"]))
+    found = lines("a.results.csv")
     assert [line["status"] for line in found] == ["created"] + ["rejected", "created"] * 8
     good = [(line["object_id"], line["to_object_id"]) for line in found if line["status"] == "created"]
     assert good == [("101", "201"), *((str(301 + n), str(401 + n)) for n in range(8))]
     assert sandbox.count("PUT") == 9
 
 
-def test_primary_records_are_counted_for_each_record_and_each_object_type(
-    sandbox: Sandbox, run: Run, folder: Path, lines: Lines
-) -> None:
+def test_primary_records_are_counted_for_each_record_and_each_object_type(sandbox: Sandbox, run: Run) -> None:
     """Contact 5 and deal 5 are two records, and a lead has a primary contact and a primary company."""
-    (folder / "a.csv").write_text(
+    Path("a.csv").write_text(
         "object_type,object_id,to_object_type,to_object_id,label\n"
         "contacts,5,companies,201,Primary\n"
         "deals,5,companies,202,Primary\n"
@@ -102,13 +88,11 @@ def test_primary_records_are_counted_for_each_record_and_each_object_type(
     }
 
 
-def test_ids_of_four_digits_are_not_taken_apart_at_commas(
-    sandbox: Sandbox, run: Run, folder: Path, lines: Lines
-) -> None:
+def test_ids_of_four_digits_are_not_taken_apart_at_commas(sandbox: Sandbox, run: Run) -> None:
     """HubSpot does not document what separates ids in its export, and some scripts group digits by four."""
     cells = ["1234,5678", "1234 5678", "12345,6789", "1234,56789"]
     rows = "".join(f'101,"{cell}"\n' for cell in cells)
-    (folder / "a.csv").write_text(f'Record ID - Contact,Associated Company IDs\n{rows}102,"12345,67890"\n')
+    Path("a.csv").write_text(f'Record ID - Contact,Associated Company IDs\n{rows}102,"12345,67890"\n')
     assert run("load", "a.csv", "--rate", "9999/1").code == 1
     found = sorted((line["row"], line["status"], line["to_object_id"]) for line in lines("a.results.csv"))
     assert found == [
@@ -118,12 +102,10 @@ def test_ids_of_four_digits_are_not_taken_apart_at_commas(
     assert sandbox.count("PUT") == 2
 
 
-def test_rows_that_were_so_already_count_for_the_share_of_failures(
-    hubspot: Callable[..., Any], run: Run, folder: Path
-) -> None:
+def test_rows_that_were_so_already_count_for_the_share_of_failures(hubspot: Run, run: Run) -> None:
     """Each pair has a row that is so and one that is not: 10 of 220 rows fail, and 6 % may."""
     pairs = range(1, 111)
-    (folder / "a.csv").write_text(
+    Path("a.csv").write_text(
         "from_id,to_id,label\n" + "".join(f"{n},{1000 + n},\n{n},{1000 + n},Boss\n" for n in pairs)
     )
     faults = [{"fault": "400", "pair": [n, 1000 + n], "method": "PUT"} for n in pairs[100:]]
@@ -135,13 +117,11 @@ def test_rows_that_were_so_already_count_for_the_share_of_failures(
         assert sandbox.count("PUT") == 110
 
 
-def test_a_label_that_cannot_be_read_is_never_a_blank_one(
-    sandbox: Sandbox, load: Run, folder: Path, lines: Lines
-) -> None:
+def test_a_label_that_cannot_be_read_is_never_a_blank_one(sandbox: Sandbox, load: Run) -> None:
     """Also behind a blank row: its pair would be associated without a label."""
     beyond_python = pa.array([None, None, 2**62], pa.timestamp("ms"))
     table = {"from_id": [101, None, 103], "to_id": [201, None, 203], "label": beyond_python}
-    parquet.write_table(pa.table(table), folder / "a.parquet")
+    parquet.write_table(pa.table(table), Path("a.parquet"))
     assert load("a.parquet").code == 1
     found = {line["row"]: (line["status"], line["error_category"]) for line in lines("a.results.csv")}
     assert found == {"2": ("created", ""), "4": ("rejected", "ERROR_CELL")}
@@ -149,14 +129,11 @@ def test_a_label_that_cannot_be_read_is_never_a_blank_one(
 
 
 @pytest.mark.slow
-def test_what_a_load_that_is_at_work_writes_is_no_input_of_another(
-    sandbox: Sandbox, load: Run, run: Run, folder: Path, contents: Callable[[], dict[str, str]]
-) -> None:
+def test_what_a_load_that_is_at_work_writes_is_no_input_of_another(sandbox: Sandbox, load: Run, run: Run) -> None:
     """Its journal tells by what name, in what SQLite has not moved into the file yet; and a look leaves nothing."""
-    del sandbox
-    (folder / "in").mkdir()
+    Path("in").mkdir()
     for name in ("a.csv", "odd.csv"):
-        (folder / "in" / name).write_text("from_id,to_id\n101,201\n")
+        (Path("in") / name).write_text("from_id,to_id\n101,201\n")
     assert load("in/a.csv", "--results", "in/a.results.csv").code == 0
     before = contents()
 
@@ -166,19 +143,16 @@ def test_what_a_load_that_is_at_work_writes_is_no_input_of_another(
 
     assert inputs() == ["in/a.csv", "in/odd.csv"]
     assert contents() == before
-    with closing(sqlite3.connect(folder / "in" / "a.journal")) as journal:
+    with closing(sqlite3.connect("in/a.journal")) as journal:
         journal.execute("INSERT OR REPLACE INTO facts VALUES ('output.failures', ?)", (json.dumps("odd.csv"),))
         journal.commit()
-        assert (folder / "in" / "a.journal-wal").stat().st_size
+        assert Path("in/a.journal-wal").stat().st_size
         assert inputs() == ["in/a.csv"]
 
 
-def test_reasons_are_counted_as_far_as_the_load_goes(
-    sandbox: Sandbox, load: Run, folder: Path, summary: Callable[[str], dict[str, Any]]
-) -> None:
+def test_reasons_are_counted_as_far_as_the_load_goes(sandbox: Sandbox, load: Run) -> None:
     """What is wrong beyond --limit is pending, and no failure yet."""
-    del sandbox
-    (folder / "a.csv").write_text("from_id,to_id\nx,201\n102,202\n1.5,203\n1e5,204\n")
+    Path("a.csv").write_text("from_id,to_id\nx,201\n102,202\n1.5,203\n1e5,204\n")
     for limit, reasons in (("2", 1), ("3", 2), ("4", 3)):
         assert load("a.csv", "--limit", limit).code == 1
         told = summary("a.summary.json")
@@ -187,33 +161,29 @@ def test_reasons_are_counted_as_far_as_the_load_goes(
 
 @pytest.mark.parametrize("header", ["name,_row", "_error_category,name", "Row,_row_count"])
 def test_a_file_of_somebody_else_is_never_moved_from_the_failures_name(
-    header: str, sandbox: Sandbox, load: Run, folder: Path
+    header: str, sandbox: Sandbox, load: Run
 ) -> None:
     """A column that the loader might have added does not make it the loader's."""
-    (folder / "a.csv").write_text("from_id,to_id\nx,201\n")
-    (folder / "a.failures.csv").write_text(f"{header}\nmine,1\n")
+    Path("a.csv").write_text("from_id,to_id\nx,201\n")
+    Path("a.failures.csv").write_text(f"{header}\nmine,1\n")
     done = load("a.csv")
     assert done.code == 2
     assert "a.failures.csv exists, but no load wrote it" in done.err
-    assert (folder / "a.failures.csv").read_text() == f"{header}\nmine,1\n"
+    assert Path("a.failures.csv").read_text() == f"{header}\nmine,1\n"
     assert not sandbox.requests
 
 
-def test_a_run_that_failed_too_often_at_its_last_row_says_so_again(
-    hubspot: Callable[..., Any], load: Run, folder: Path
-) -> None:
+def test_a_run_that_failed_too_often_at_its_last_row_says_so_again(hubspot: Run, load: Run) -> None:
     """A scheduler that looks at the exit code of the next call is told the same."""
-    (folder / "a.csv").write_text("from_id,to_id\n101,201\n102,202\n")
+    Path("a.csv").write_text("from_id,to_id\n101,201\n102,202\n")
     with hubspot(faults=[{"fault": "400", "method": "PUT"}]):
         options = ("--max-failures", "1", "--concurrency", "1")
         assert [load("a.csv", *options).code, load("a.csv", *options).code] == [4, 4]
 
 
-def test_a_lower_limit_takes_rejected_rows_beyond_it_out_of_the_results(
-    sandbox: Sandbox, load: Run, folder: Path, lines: Lines, summary: Callable[[str], dict[str, Any]]
-) -> None:
+def test_a_lower_limit_takes_rejected_rows_beyond_it_out_of_the_results(sandbox: Sandbox, load: Run) -> None:
     """They count as pending again; what was created stays."""
-    (folder / "a.csv").write_text("from_id,to_id\n101,201\nx,202\n103,203\ny,204\n105,205\n")
+    Path("a.csv").write_text("from_id,to_id\n101,201\nx,202\n103,203\ny,204\n105,205\n")
     for limit, rows in (("4", "2345"), ("2", "234"), ("4", "2345")):
         assert load("a.csv", "--limit", limit).code == 1
         assert sorted(line["row"] for line in lines("a.results.csv")) == list(rows)
@@ -222,11 +192,9 @@ def test_a_lower_limit_takes_rejected_rows_beyond_it_out_of_the_results(
     assert sandbox.count("PUT") == 2
 
 
-def test_an_undo_that_assumes_looks_at_the_last_pair_that_was_under_way(
-    hubspot: Callable[..., Any], load: Run, run: Run, folder: Path
-) -> None:
+def test_an_undo_that_assumes_looks_at_the_last_pair_that_was_under_way(hubspot: Run, load: Run, run: Run) -> None:
     """Nobody knows whether the request that the run ended in took effect."""
-    (folder / "a.csv").write_text("from_id,to_id\n101,201\n102,202\n103,203\n")
+    Path("a.csv").write_text("from_id,to_id\n101,201\n102,202\n103,203\n")
     with hubspot(faults=[{"fault": "401", "method": "PUT", "pair": [103, 203]}]) as sandbox:
         assert load("a.csv", "--existing", "replace", "--unread", "--concurrency", "1").code == 3
         sandbox.portal.associate("0-1", 103, "0-2", 203, frozenset())
@@ -234,11 +202,9 @@ def test_an_undo_that_assumes_looks_at_the_last_pair_that_was_under_way(
         assert not sandbox.portal.pairs()
 
 
-def test_what_an_undo_took_away_by_a_request_that_failed_is_called_removed(
-    hubspot: Callable[..., Any], load: Run, run: Run, folder: Path, lines: Lines
-) -> None:
+def test_what_an_undo_took_away_by_a_request_that_failed_is_called_removed(hubspot: Run, load: Run, run: Run) -> None:
     """The next undo finds it gone, and it was an undo that did it."""
-    (folder / "a.csv").write_text("from_id,to_id\n101,201\n")
+    Path("a.csv").write_text("from_id,to_id\n101,201\n")
     with hubspot(faults=[{"fault": "400", "route": "batch/archive", "applied": True, "times": 1}]) as sandbox:
         assert load("a.csv").code == 0
         assert run("undo", "a.results.csv", "--yes").code == 1
@@ -250,10 +216,10 @@ def test_what_an_undo_took_away_by_a_request_that_failed_is_called_removed(
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize(("fault", "code", "state"), [("400", 1, "undone"), ("401", 3, "undoing")])
 def test_a_primary_label_that_could_not_be_given_back_is_given_back_by_the_next_undo(
-    fault: str, code: int, state: str, hubspot: Callable[..., Any], load: Run, run: Run, folder: Path
+    fault: str, code: int, state: str, hubspot: Run, load: Run, run: Run
 ) -> None:
     """Refused for itself, or the end of the command: until then the undo is not all done, and says so."""
-    (folder / "a.csv").write_text("from_id,to_id,label\n1,12,Primary\n")
+    Path("a.csv").write_text("from_id,to_id,label\n1,12,Primary\n")
     ends = {"from_type": "contacts", "from_id": "1", "to_type": "companies", "to_id": "11"}
     portal = {"associations": [{**ends, "types": [["HUBSPOT_DEFINED", 1]]}]}
     with hubspot(portal=portal, faults=[{"fault": fault, "route": "batch/create", "times": 1}]) as sandbox:
@@ -279,12 +245,9 @@ def test_the_failures_file_has_no_name_of_another_file_of_the_run(
     assert not sandbox.requests
 
 
-def test_the_next_command_of_a_fresh_run_goes_on_with_it(
-    sandbox: Sandbox, load: Run, folder: Path, summary: Callable[[str], dict[str, Any]]
-) -> None:
+def test_the_next_command_of_a_fresh_run_goes_on_with_it(sandbox: Sandbox, load: Run) -> None:
     """Pasted with --fresh it would begin anew, and never come to an end."""
-    del sandbox
-    (folder / "a.csv").write_text("from_id,to_id\n101,201\n102,202\n")
+    Path("a.csv").write_text("from_id,to_id\n101,201\n102,202\n")
     assert load("a.csv", "--fresh", "--limit", "1").code == 0
     following = summary("a.summary.json")["next_command"]
     assert following.startswith("association-loader load a.csv")

@@ -1,15 +1,12 @@
 """`--method batch` in front of a HubSpot that refuses whole batches: which pairs fail, why, and what that costs."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-Hubspot = Callable[..., Any]
-Load = Callable[..., Any]
-Lines = Callable[[str], list[dict[str, str]]]
+from tests.cli.conftest import Run, lines, summary
 
 BATCH = ("--method", "batch")
 
@@ -34,7 +31,7 @@ def write(folder: Path, pairs: list[tuple[int, int]]) -> None:
     ],
 )
 def test_ten_stale_ids_among_a_thousand_pairs_cost_few_requests(
-    hubspot: Hubspot, load: Load, lines: Lines, folder: Path, named: str, most: int, first_company: int, gone: str
+    hubspot: Run, load: Run, folder: Path, named: str, most: int, first_company: int, gone: str
 ) -> None:
     """Also where contacts and companies have the same numbers; each pair fails with its own record in the message."""
     pairs = [(1 + n, first_company + n) for n in range(1000)]
@@ -57,7 +54,7 @@ def test_ten_stale_ids_among_a_thousand_pairs_cost_few_requests(
 
 
 def test_more_stale_ids_than_stop_a_load_do_not_stop_it_where_other_pairs_of_the_batch_are_created(
-    hubspot: Hubspot, load: Load, folder: Path, summary: Callable[[str], Any]
+    hubspot: Run, load: Run, folder: Path
 ) -> None:
     """Three hundred refusals in one answer are not three hundred in a row, if the other pairs are taken."""
     write(folder, [(1 + n, 900_001 + n) for n in range(1000)])
@@ -68,7 +65,7 @@ def test_more_stale_ids_than_stop_a_load_do_not_stop_it_where_other_pairs_of_the
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("named", ["all", "first"])
-def test_a_batch_of_stale_ids_alone_stops_the_load(hubspot: Hubspot, load: Load, folder: Path, named: str) -> None:
+def test_a_batch_of_stale_ids_alone_stops_the_load(hubspot: Run, load: Run, folder: Path, named: str) -> None:
     """That is the wrong column or the wrong portal; it is seen after a few hundred requests at most."""
     write(folder, [(1 + n, 900_001 + n) for n in range(500)])
     with hubspot(portal=missing("contacts", *range(1, 501)), invalid_pairs=named) as sandbox:
@@ -79,7 +76,7 @@ def test_a_batch_of_stale_ids_alone_stops_the_load(hubspot: Hubspot, load: Load,
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("named", ["all", "first"])
 def test_a_refused_read_fails_the_records_that_it_names_and_reads_the_others(
-    hubspot: Hubspot, load: Load, lines: Lines, folder: Path, named: str
+    hubspot: Run, load: Run, folder: Path, named: str
 ) -> None:
     """Stale contacts: nothing is written for them, because what they have is not known."""
     write(folder, [(1 + n, 900_001 + n) for n in range(1000)])
@@ -95,9 +92,7 @@ def test_a_refused_read_fails_the_records_that_it_names_and_reads_the_others(
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("named", ["all", "first"])
-def test_undo_leaves_out_the_records_that_are_gone(
-    hubspot: Hubspot, load: Load, run: Load, folder: Path, named: str
-) -> None:
+def test_undo_leaves_out_the_records_that_are_gone(hubspot: Run, load: Run, run: Run, folder: Path, named: str) -> None:
     """Their pairs fail, everything else is removed; no request is halved."""
     write(folder, [(1 + n, 900_001 + n) for n in range(250)])
     with hubspot(invalid_pairs=named, strict_ids=True) as sandbox:
@@ -108,7 +103,7 @@ def test_undo_leaves_out_the_records_that_are_gone(
         assert sandbox.count("POST", "batch/archive") <= 3 + 3
 
 
-def test_a_hundred_labels_are_taken_off_in_one_request(hubspot: Hubspot, load: Load, run: Load, folder: Path) -> None:
+def test_a_hundred_labels_are_taken_off_in_one_request(hubspot: Run, load: Run, run: Run, folder: Path) -> None:
     """HubSpot refuses more: 250 labels of pairs that were there before are three requests, and none is refused."""
     pairs = [(1 + n, 900_001 + n) for n in range(250)]
     write(folder, pairs)
@@ -122,7 +117,7 @@ def test_a_hundred_labels_are_taken_off_in_one_request(hubspot: Hubspot, load: L
         assert all(len(types) == 1 for types in sandbox.portal.pairs().values())
 
 
-def test_the_plan_says_what_stale_ids_may_cost(hubspot: Hubspot, run: Load, folder: Path) -> None:
+def test_the_plan_says_what_stale_ids_may_cost(hubspot: Run, run: Run, folder: Path) -> None:
     """One request for each of them in the worst case; a PUT is not sent again for another's sake."""
     write(folder, [(1 + n, 900_001 + n) for n in range(1000)])
     with hubspot():

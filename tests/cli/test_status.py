@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import sqlite3
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,16 +16,13 @@ from loader.journal import Journal, Lock
 from loader.run.status import status as verb
 from loader.sandbox import Sandbox
 from loader.show.status_lines import ago
+from tests.cli.conftest import CONTACTS, Run, contents, until
 
-Run = Callable[..., Any]
-Contents = Callable[[], dict[str, str]]
-
-TYPES = ("--from", "contacts", "--to", "companies")
 ROWS = "from_id,to_id\n101,201\n102,202\nx,203\n"
 
 
 @pytest.fixture
-def status(run: Run, contents: Contents) -> Run:
+def status(run: Run) -> Run:
     """Run `status`; no byte of any file may change."""
 
     def asked(*arguments: str) -> Any:
@@ -53,18 +49,16 @@ def stands(status: Run) -> Run:
     return asked
 
 
-def test_a_finished_run_says_its_counts_and_what_comes_next(
-    sandbox: Sandbox, load: Run, status: Run, folder: Path
-) -> None:
+def test_a_finished_run_says_its_counts_and_what_comes_next(sandbox: Sandbox, load: Run, status: Run) -> None:
     """As the closing table did, whenever somebody asks again."""
-    (folder / "a.csv").write_text(ROWS)
+    Path("a.csv").write_text(ROWS)
     load("a.csv")
     done = status("a.results.csv")
     assert (done.code, done.err) == (0, "")
     said = " ".join(done.out.split())
     assert "finished, 0 s ago: 2 loaded, 1 not loaded" in said
     assert "3 rows, 2 created, 1 rejected" in said
-    assert f"Next: association-loader load a.failures.csv {' '.join(TYPES)} --rate 9999/1" in done.out
+    assert f"Next: association-loader load a.failures.csv {' '.join(CONTACTS)} --rate 9999/1" in done.out
 
 
 def test_every_way_to_name_a_run_finds_it(sandbox: Sandbox, load: Run, stands: Run, folder: Path) -> None:
@@ -84,8 +78,8 @@ def test_every_way_to_name_a_run_finds_it(sandbox: Sandbox, load: Run, stands: R
     }
 
 
-def test_a_limit_leaves_a_run_unfinished(sandbox: Sandbox, load: Run, stands: Run, folder: Path) -> None:
-    (folder / "a.csv").write_text(ROWS)
+def test_a_limit_leaves_a_run_unfinished(sandbox: Sandbox, load: Run, stands: Run) -> None:
+    Path("a.csv").write_text(ROWS)
     load("a.csv", "--limit", "1")
     found = stands()
     assert (found["state"], found["exit_code"], found["rows"]["pending"]) == ("unfinished", 0, 2)
@@ -93,9 +87,9 @@ def test_a_limit_leaves_a_run_unfinished(sandbox: Sandbox, load: Run, stands: Ru
     assert "--limit" not in found["next_command"]
 
 
-def test_a_stopped_run_says_what_stopped_it(hubspot: Run, load: Run, status: Run, stands: Run, folder: Path) -> None:
+def test_a_stopped_run_says_what_stopped_it(hubspot: Run, load: Run, status: Run, stands: Run) -> None:
     """The same sentence as on the screen; a run that was refused before it had a plan says so, too."""
-    (folder / "a.csv").write_text(ROWS)
+    Path("a.csv").write_text(ROWS)
     with hubspot(portal={"tokens": ["good"]}):
         assert load("a.csv").code == 3
     found = stands()
@@ -105,9 +99,9 @@ def test_a_stopped_run_says_what_stopped_it(hubspot: Run, load: Run, status: Run
 
 
 def test_going_on_forgets_what_stopped_the_run_before(
-    hubspot: Run, load: Run, stands: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+    hubspot: Run, load: Run, stands: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (folder / "a.csv").write_text(ROWS)
+    Path("a.csv").write_text(ROWS)
     with hubspot(portal={"tokens": ["good-token"]}):
         assert load("a.csv").code == 3
         monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", "good-token")
@@ -117,14 +111,12 @@ def test_going_on_forgets_what_stopped_the_run_before(
 
 
 @pytest.mark.slow
-def test_a_running_load_is_seen_and_a_killed_one_too(
-    hubspot: Run, start: Run, until: Run, stands: Run, status: Run, folder: Path, contents: Contents
-) -> None:
+def test_a_running_load_is_seen_and_a_killed_one_too(hubspot: Run, start: Run, stands: Run, status: Run) -> None:
     """While it runs: its process and its counts so far, and nothing to type; after kill -9: how to go on."""
-    (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"{n},2\n" for n in range(1, 100)))
+    Path("a.csv").write_text("from_id,to_id\n" + "".join(f"{n},2\n" for n in range(1, 100)))
     with hubspot(latency="50ms"):
-        process = start("load", "a.csv", *TYPES, "--rate", "20/1", "--concurrency", "2")
-        results = folder / "a.results.csv"
+        process = start("load", "a.csv", *CONTACTS, "--rate", "20/1", "--concurrency", "2")
+        results = Path("a.results.csv")
         until(lambda: results.exists() and results.read_text().count("\n") > 3)
         (found,) = verb("a.results.csv")  # The load writes meanwhile, so no byte can be held against another.
         assert (found.state, found.process, found.next_command) == ("running", str(process.popen.pid), None)
@@ -138,18 +130,18 @@ def test_a_running_load_is_seen_and_a_killed_one_too(
         assert "unfinished" in status().out
 
 
-def test_a_load_that_reads_is_seen_before_it_has_a_journal(stands: Run, folder: Path) -> None:
+def test_a_load_that_reads_is_seen_before_it_has_a_journal(stands: Run) -> None:
     """A million rows take a while."""
-    with Lock(folder / "a.journal"):
+    with Lock(Path("a.journal")):
         found = stands(".")
         assert (found["state"], found["process"], found["rows"]) == ("reading", str(os.getpid()), {})
 
 
 def test_planned_is_what_a_load_left_that_was_killed_before_it_sent(
-    sandbox: Sandbox, load: Run, stands: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, load: Run, stands: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Everything is read, nothing was sent."""
-    (folder / "a.csv").write_text(ROWS)
+    Path("a.csv").write_text(ROWS)
 
     def killed(*_: object) -> None:
         raise SystemExit
@@ -161,18 +153,16 @@ def test_planned_is_what_a_load_left_that_was_killed_before_it_sent(
 
 
 @pytest.mark.slow
-def test_all_runs_of_a_folder_are_listed_the_latest_first(
-    sandbox: Sandbox, load: Run, status: Run, folder: Path
-) -> None:
+def test_all_runs_of_a_folder_are_listed_the_latest_first(sandbox: Sandbox, load: Run, status: Run) -> None:
     """Also those in folders below and those that were set aside; other files and hidden folders are left alone."""
-    (folder / "b.csv").write_text(ROWS)
+    Path("b.csv").write_text(ROWS)
     load("b.csv")
-    (folder / "below").mkdir()
+    Path("below").mkdir()
     load("b.csv", "--results", "below/c.csv")
-    (folder / "b.csv").write_text("from_id,to_id\n7,8\n")
+    Path("b.csv").write_text("from_id,to_id\n7,8\n")
     load("b.csv")
-    (folder / "other.journal").write_text("a diary")
-    shutil.copytree(folder / "below", folder / ".hidden")
+    Path("other.journal").write_text("a diary")
+    shutil.copytree(Path("below"), Path(".hidden"))
     done = status("--json")
     found = [json.loads(line) for line in done.out.splitlines()]
     assert [(each["results"], each["set_aside"]) for each in found][:2] == [
@@ -196,14 +186,12 @@ def test_a_next_command_says_where_to_type_it(
     assert f"Next, in {folder}: association-loader" in status("..").out
 
 
-def test_a_journal_of_another_version_is_not_called_damaged(
-    sandbox: Sandbox, load: Run, status: Run, folder: Path
-) -> None:
+def test_a_journal_of_another_version_is_not_called_damaged(sandbox: Sandbox, load: Run, status: Run) -> None:
     """It says which version wrote it, and what can be done."""
-    (folder / "a.csv").write_text(ROWS)
+    Path("a.csv").write_text(ROWS)
     load("a.csv")
     for version, word in ((3, "an older"), (999, "a newer")):
-        with sqlite3.connect(folder / "a.journal") as database:
+        with sqlite3.connect("a.journal") as database:
             database.execute(f"PRAGMA user_version = {version}")
         database.close()
         said = status("a.results.csv").out
@@ -212,15 +200,13 @@ def test_a_journal_of_another_version_is_not_called_damaged(
         assert "continue with that version, or start over with --fresh" in said
 
 
-def test_a_damaged_journal_is_said_and_hides_no_other_run(
-    sandbox: Sandbox, load: Run, status: Run, folder: Path
-) -> None:
+def test_a_damaged_journal_is_said_and_hides_no_other_run(sandbox: Sandbox, load: Run, status: Run) -> None:
     """In a list it is one line of it."""
     for name in ("a.csv", "b.csv"):
-        (folder / name).write_text(ROWS)
+        Path(name).write_text(ROWS)
         load(name)
-    whole = (folder / "a.journal").read_bytes()
-    (folder / "a.journal").write_bytes(whole[: len(whole) // 2])
+    whole = Path("a.journal").read_bytes()
+    Path("a.journal").write_bytes(whole[: len(whole) // 2])
     done = status()
     assert done.code == 0
     assert "a.results.csv: damaged: " in done.out
@@ -228,16 +214,16 @@ def test_a_damaged_journal_is_said_and_hides_no_other_run(
 
 
 @pytest.mark.parametrize("name", ["", ".", "nowhere.results.csv", "a.csv"])
-def test_no_journal_is_exit_2(name: str, status: Run, folder: Path) -> None:
+def test_no_journal_is_exit_2(name: str, status: Run) -> None:
     """One sentence, and nothing on standard output."""
-    (folder / "a.csv").write_text(ROWS)
-    (folder / "a.journal").write_text("a diary")
+    Path("a.csv").write_text(ROWS)
+    Path("a.journal").write_text("a diary")
     done = status(*([name] if name else []))
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
 
 
-def test_control_characters_of_a_name_reach_no_terminal(sandbox: Sandbox, load: Run, status: Run, folder: Path) -> None:
-    (folder / "a\x1b[2J.csv").write_text(ROWS)
+def test_control_characters_of_a_name_reach_no_terminal(sandbox: Sandbox, load: Run, status: Run) -> None:
+    Path("a\x1b[2J.csv").write_text(ROWS)
     load("a\x1b[2J.csv")
     assert "\x1b" not in status().out
 
@@ -258,8 +244,8 @@ def test_ages_are_said_as_people_say_them(seconds: float, words: str) -> None:
     assert ago(seconds) == words
 
 
-def test_the_age_is_that_of_the_last_sign_of_life(sandbox: Sandbox, load: Run, folder: Path) -> None:
-    (folder / "a.csv").write_text(ROWS)
+def test_the_age_is_that_of_the_last_sign_of_life(sandbox: Sandbox, load: Run) -> None:
+    Path("a.csv").write_text(ROWS)
     load("a.csv")
     (found,) = verb("a.results.csv", now=datetime(2100, 1, 1, tzinfo=UTC))
     assert found.seconds_ago is not None

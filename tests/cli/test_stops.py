@@ -2,17 +2,12 @@
 
 import random
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from loader.sandbox.faults import Faults
-
-Run = Callable[..., Any]
-Lines = Callable[[str], list[dict[str, str]]]
-Summary = Callable[[str], dict[str, Any]]
+from tests.cli.conftest import Run, lines, summary
 
 
 def rows(count: int) -> str:
@@ -20,7 +15,7 @@ def rows(count: int) -> str:
 
 
 def test_a_bad_token_stops_with_everything_pending_and_a_good_one_goes_on(
-    hubspot: Run, load: Run, folder: Path, summary: Summary, lines: Lines, monkeypatch: pytest.MonkeyPatch
+    hubspot: Run, load: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Exit 3, a summary, no row failed; the same command with another token loads everything once."""
     (folder / "a.csv").write_text(rows(5) + "x,1\n")
@@ -44,10 +39,10 @@ def test_a_bad_token_stops_with_everything_pending_and_a_good_one_goes_on(
     [("reset", "put", 1), ("503", "put", 5), ("html", "batch", 40)],
 )
 def test_no_row_of_a_small_load_fails_for_an_outage(
-    hubspot: Run, load: Run, folder: Path, summary: Summary, fault: str, method: str, count: int
+    hubspot: Run, load: Run, fault: str, method: str, count: int
 ) -> None:
     """It waits, however few requests it makes and attempts it has; the same command later goes on where it stopped."""
-    (folder / "a.csv").write_text(rows(count))
+    Path("a.csv").write_text(rows(count))
     options = ("--method", method, "--max-attempts", "2")
     route = {"put": "pair", "batch": "batch/create"}[method]
     with hubspot(faults=[{"fault": fault, "route": route, "applied": False}]) as sandbox:
@@ -59,11 +54,9 @@ def test_no_row_of_a_small_load_fails_for_an_outage(
         assert len(sandbox.portal.pairs()) == count
 
 
-def test_the_wrong_portal_stops_and_the_right_one_goes_on(
-    hubspot: Run, load: Run, folder: Path, summary: Summary
-) -> None:
+def test_the_wrong_portal_stops_and_the_right_one_goes_on(hubspot: Run, load: Run) -> None:
     """--portal-id names another portal than the token's: exit 3, nothing is sent."""
-    (folder / "a.csv").write_text(rows(5))
+    Path("a.csv").write_text(rows(5))
     with hubspot(portal={"portal_id": 111}) as sandbox:
         done = load("a.csv", "--portal-id", "222", "--quiet")
         assert (done.code, done.err.count("\n")) == (3, 1)
@@ -76,11 +69,9 @@ def test_the_wrong_portal_stops_and_the_right_one_goes_on(
 
 
 @pytest.mark.slow
-def test_failures_in_a_row_with_a_success_between_do_not_stop_the_run(
-    hubspot: Run, load: Run, folder: Path, summary: Summary
-) -> None:
+def test_failures_in_a_row_with_a_success_between_do_not_stop_the_run(hubspot: Run, load: Run) -> None:
     """They are wrong rows then, not a wrong command."""
-    (folder / "a.csv").write_text(rows(310))
+    Path("a.csv").write_text(rows(310))
     faults = [{"fault": "400", "method": "PUT", "range": [first, first + 148]} for first in (1, 151)]
     with hubspot(faults=faults):
         assert load("a.csv", "--concurrency", "1").code == 1
@@ -89,11 +80,9 @@ def test_failures_in_a_row_with_a_success_between_do_not_stop_the_run(
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize(("budget", "stops"), [("4", True), ("5", False), ("0", True), ("4%", True), ("6%", False)])
-def test_max_failures_is_a_number_or_a_share(
-    budget: str, stops: bool, hubspot: Run, load: Run, folder: Path, summary: Summary
-) -> None:
+def test_max_failures_is_a_number_or_a_share(budget: str, stops: bool, hubspot: Run, load: Run) -> None:
     """More than N failed rows, or more than P % after 100 settled ones; rejected rows do not count."""
-    (folder / "a.csv").write_text(rows(115).replace("\n105,", "\nx,").replace("\n106,", "\nx,"))
+    Path("a.csv").write_text(rows(115).replace("\n105,", "\nx,").replace("\n106,", "\nx,"))
     faults = [{"fault": "404", "pair": [str(100 + n), str(10_000 + n)]} for n in (101, 103, 105, 107, 109)]
     with hubspot(faults=faults):
         done = load("a.csv", "--max-failures", budget, "--concurrency", "1")
@@ -101,11 +90,9 @@ def test_max_failures_is_a_number_or_a_share(
     assert summary("a.summary.json")["rows"]["rejected"] == 2
 
 
-def test_max_duration_stops_for_now_and_the_same_command_goes_on(
-    hubspot: Run, load: Run, folder: Path, summary: Summary, lines: Lines
-) -> None:
+def test_max_duration_stops_for_now_and_the_same_command_goes_on(hubspot: Run, load: Run) -> None:
     """Exit 5 and pending rows; again and again until everything is there once."""
-    (folder / "a.csv").write_text(rows(30))
+    Path("a.csv").write_text(rows(30))
     with hubspot(faults=[{"fault": "503", "method": "PUT", "range": [11, None]}]) as sandbox:
         done = load("a.csv", "--max-duration", "2s", "--concurrency", "2", "--quiet")
         assert done.code == 5
@@ -119,11 +106,9 @@ def test_max_duration_stops_for_now_and_the_same_command_goes_on(
     assert len({line["row"] for line in lines("a.results.csv")}) == len(lines("a.results.csv")) == 30
 
 
-def test_max_duration_also_ends_what_comes_before_the_first_row(
-    hubspot: Run, load: Run, folder: Path, summary: Summary
-) -> None:
+def test_max_duration_also_ends_what_comes_before_the_first_row(hubspot: Run, load: Run) -> None:
     """A portal that takes its time over the first question: exit 5 in time, every row pending, and it goes on."""
-    (folder / "a.csv").write_text(rows(5))
+    Path("a.csv").write_text(rows(5))
     with hubspot(faults=[{"fault": "stall", "method": "GET", "times": 1}]) as sandbox:
         began = time.monotonic()
         assert load("a.csv", "--max-duration", "0.3s", "--quiet").code == 5
@@ -133,9 +118,9 @@ def test_max_duration_also_ends_what_comes_before_the_first_row(
         assert load("a.csv", "--quiet").code == 0
 
 
-def test_max_duration_does_not_end_a_dry_run(hubspot: Run, load: Run, folder: Path) -> None:
+def test_max_duration_does_not_end_a_dry_run(hubspot: Run, load: Run) -> None:
     """No later one would continue it: its time is that of the load."""
-    (folder / "a.csv").write_text(rows(5))
+    Path("a.csv").write_text(rows(5))
     with hubspot(latency="60ms") as sandbox:
         done = load("a.csv", "--dry-run", "--max-duration", "0.05s")
         assert sandbox.count("PUT") == 0
@@ -143,11 +128,9 @@ def test_max_duration_does_not_end_a_dry_run(hubspot: Run, load: Run, folder: Pa
 
 
 @pytest.mark.parametrize("reserve", ["30", "60%"])
-def test_the_daily_reserve_is_left_for_others(
-    reserve: str, hubspot: Run, load: Run, folder: Path, summary: Summary
-) -> None:
+def test_the_daily_reserve_is_left_for_others(reserve: str, hubspot: Run, load: Run) -> None:
     """Exit 5 once no more than the reserve is left: a number, or a share of the day's quota."""
-    (folder / "a.csv").write_text(rows(40))
+    Path("a.csv").write_text(rows(40))
     with hubspot(daily=50) as sandbox:
         done = load("a.csv", "--daily-reserve", reserve, "--concurrency", "1", "--quiet")
         assert done.code == 5
@@ -156,22 +139,18 @@ def test_the_daily_reserve_is_left_for_others(
     assert summary("a.summary.json")["rows"]["failed"] == 0
 
 
-def test_a_quota_that_is_spent_when_a_run_is_resumed_resets_when_the_account_says(
-    hubspot: Run, load: Run, folder: Path
-) -> None:
+def test_a_quota_that_is_spent_when_a_run_is_resumed_resets_when_the_account_says(hubspot: Run, load: Run) -> None:
     """Nothing is answered any more then, the time zone of the account neither; the journal knows it."""
-    (folder / "a.csv").write_text(rows(40))
+    Path("a.csv").write_text(rows(40))
     with hubspot(daily=30, portal={"time_zone": "Asia/Tokyo"}):
         ends = [load("a.csv", "--quiet") for _ in range(2)]
     assert [done.code for done in ends] == [5, 5]
     assert ends[1].err.count("00:00 Asia/Tokyo") == 1
 
 
-def test_labels_that_cannot_be_asked_for_leave_the_rows_pending(
-    hubspot: Run, load: Run, folder: Path, summary: Summary
-) -> None:
+def test_labels_that_cannot_be_asked_for_leave_the_rows_pending(hubspot: Run, load: Run) -> None:
     """A portal that only answers 500 at the start: exit 5, a summary, and the same command goes on."""
-    (folder / "a.csv").write_text(rows(3))
+    Path("a.csv").write_text(rows(3))
     portal = {"labels": [{"from": "contacts", "to": "companies", "label": "Boss", "name": "boss"}]}
     faults = [{"fault": "500", "route": "labels", "times": 2}]
     with hubspot(portal=portal, faults=faults):

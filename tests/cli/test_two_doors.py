@@ -13,8 +13,7 @@ from loader.errors import LoaderError, UsageError
 from loader.events import Planned
 from loader.options.verbs import options_of
 from loader.sandbox import Sandbox
-
-Run = Callable[..., Any]
+from tests.cli.conftest import Run
 
 VALUES: dict[str, Any] = {
     "--from": "deals",
@@ -68,7 +67,7 @@ BASE: dict[str, dict[str, Any]] = {
     "undo": {"--rate": "9999/1", "--yes": True},
 }
 
-VERBS: dict[str, Callable[..., Any]] = {
+VERBS: dict[str, Run] = {
     "load": loader.load_sync,
     "plan": loader.plan_sync,
     "verify": loader.verify_sync,
@@ -202,22 +201,18 @@ def test_a_dry_run_from_python_sends_nothing_and_writes_nothing(
     assert sorted(folder.iterdir()) == before
 
 
-def test_a_flag_that_python_switches_off_is_off(
-    sandbox: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_flag_that_python_switches_off_is_off(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """A keyword wins over the environment, False as well as True."""
-    (folder / "a.csv").write_text("from_id,to_id\n101,201\n")
+    Path("a.csv").write_text("from_id,to_id\n101,201\n")
     monkeypatch.setenv("ASSOCIATION_LOADER_DRY_RUN", "1")
     report = loader.load_sync("a.csv", object_type="contacts", to_object_type="companies", dry_run=False)
     assert (report.planned, report.exit_code) == (None, 0)
     assert sandbox.count("PUT") == 1
 
 
-def test_what_python_shows_is_what_it_is_told_to(
-    sandbox: Sandbox, folder: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_what_python_shows_is_what_it_is_told_to(sandbox: Sandbox, capfd: pytest.CaptureFixture[str]) -> None:
     """Nothing by itself; the screen with `quiet=False`, one JSON object for each event with `json=True`."""
-    (folder / "a.csv").write_text("from_id,to_id\n101,201\n")
+    Path("a.csv").write_text("from_id,to_id\n101,201\n")
     given: dict[str, Any] = {"object_type": "contacts", "to_object_type": "companies"}
     loader.load_sync("a.csv", **given)
     assert capfd.readouterr() == ("", "")
@@ -228,9 +223,9 @@ def test_what_python_shows_is_what_it_is_told_to(
     assert json.loads(capfd.readouterr().out.splitlines()[-1])["event"] == "summary"
 
 
-def test_an_undo_from_python_asks_when_it_is_told_to_ask(sandbox: Sandbox, folder: Path) -> None:
+def test_an_undo_from_python_asks_when_it_is_told_to_ask(sandbox: Sandbox) -> None:
     """With `yes=False` and no terminal it takes nothing back, as the command."""
-    (folder / "a.csv").write_text("from_id,to_id\n101,201\n")
+    Path("a.csv").write_text("from_id,to_id\n101,201\n")
     loader.load_sync("a.csv", object_type="contacts", to_object_type="companies")
     with pytest.raises(UsageError, match="nothing was removed"):
         loader.undo_sync("a.results.csv", yes=False)
@@ -239,10 +234,10 @@ def test_an_undo_from_python_asks_when_it_is_told_to_ask(sandbox: Sandbox, folde
     assert not sandbox.portal.pairs()
 
 
-def test_a_job_file_needs_no_source(sandbox: Sandbox, folder: Path) -> None:
+def test_a_job_file_needs_no_source(sandbox: Sandbox) -> None:
     """Its `[[input]]`s are the source; a source beside them is refused as on the command line."""
-    (folder / "a.csv").write_text("from_id,to_id\n101,201\n")
-    (folder / "job.toml").write_text('[[input]]\npath = "a.csv"\nfrom = "contacts"\nto = "companies"\n')
+    Path("a.csv").write_text("from_id,to_id\n101,201\n")
+    Path("job.toml").write_text('[[input]]\npath = "a.csv"\nfrom = "contacts"\nto = "companies"\n')
     assert loader.load_sync(config="job.toml").exit_code == 0
     assert sandbox.count("PUT") == 1
     with pytest.raises(UsageError, match="keep one"):
@@ -263,11 +258,9 @@ def test_a_job_file_needs_no_source(sandbox: Sandbox, folder: Path) -> None:
         {"help": True},
     ],
 )
-def test_a_keyword_that_cannot_be_what_it_says_is_refused(
-    given: dict[str, Any], sandbox: Sandbox, folder: Path
-) -> None:
+def test_a_keyword_that_cannot_be_what_it_says_is_refused(given: dict[str, Any], sandbox: Sandbox) -> None:
     """It is never dropped, and nothing is sent."""
-    (folder / "a.csv").write_text("from_id,to_id\n101,201\n")
+    Path("a.csv").write_text("from_id,to_id\n101,201\n")
     with pytest.raises(UsageError):
         loader.load_sync("a.csv", **{"object_type": "contacts", "to_object_type": "companies", **given})
     assert sandbox.count() == 0

@@ -16,9 +16,8 @@ from loader.journal import Lock
 from loader.run import session
 from loader.sandbox import Sandbox
 from loader.show import screen
+from tests.cli.conftest import CONTACTS, Run, contents, lines, until
 
-Run = Callable[..., Any]
-TYPES = ("--from", "contacts", "--to", "companies")
 FAST = ("--rate", "9999/1")
 
 
@@ -29,10 +28,10 @@ def undo(run: Run) -> Run:
 
 
 @pytest.fixture
-def loaded(load: Run, sandbox: Sandbox, folder: Path) -> Sandbox:
+def loaded(load: Run, sandbox: Sandbox) -> Sandbox:
     """A portal with a pair of its own, after a load that added two others."""
     sandbox.portal.associate("0-1", 9, "0-2", 99, frozenset([("HUBSPOT_DEFINED", 279)]))
-    (folder / "a.csv").write_text("from_id,to_id\n101,201\n102,202\n9,99\n")
+    Path("a.csv").write_text("from_id,to_id\n101,201\n102,202\n9,99\n")
     assert load("a.csv").code == 0
     assert len(sandbox.portal.pairs()) == 3
     return sandbox
@@ -48,9 +47,7 @@ def keyboard(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], object
     os.close(ours)
 
 
-def test_without_a_terminal_it_shows_what_it_would_remove_and_does_nothing(
-    undo: Run, loaded: Sandbox, contents: Callable[[], dict[str, str]]
-) -> None:
+def test_without_a_terminal_it_shows_what_it_would_remove_and_does_nothing(undo: Run, loaded: Sandbox) -> None:
     """Exit 2; a scheduler that means it says --yes."""
     before = contents()
     done = undo("a.results.csv")
@@ -61,9 +58,7 @@ def test_without_a_terminal_it_shows_what_it_would_remove_and_does_nothing(
     assert len(loaded.portal.pairs()) == 3
 
 
-def test_yes_removes_what_the_run_added_and_nothing_else(
-    undo: Run, loaded: Sandbox, lines: Callable[[str], list[dict[str, str]]]
-) -> None:
+def test_yes_removes_what_the_run_added_and_nothing_else(undo: Run, loaded: Sandbox) -> None:
     """The counts are on standard output, and each row is in a file of its own."""
     done = undo("a.results.csv", "--yes")
     assert done.code == 0
@@ -87,12 +82,12 @@ def test_the_number_has_to_be_typed(undo: Run, loaded: Sandbox, keyboard: Callab
 
 
 @pytest.mark.slow
-def test_ctrl_c_at_the_question_removes_nothing(loaded: Sandbox, start: Run, until: Run, folder: Path) -> None:
+def test_ctrl_c_at_the_question_removes_nothing(loaded: Sandbox, start: Run) -> None:
     """And ends at once, with the code of an interruption."""
     ours, theirs = os.openpty()
-    with (folder / "said").open("wb") as said:
+    with Path("said").open("wb") as said:
         process = start("undo", "a.results.csv", stdin=theirs, stderr=said)
-        until(lambda: b"type the number" in (folder / "said").read_bytes())
+        until(lambda: b"type the number" in Path("said").read_bytes())
         process.send(signal.SIGINT)
         assert process.wait(5).code == 130
     os.close(ours)
@@ -101,7 +96,6 @@ def test_ctrl_c_at_the_question_removes_nothing(loaded: Sandbox, start: Run, unt
 
 
 def test_json_is_one_object_for_each_event_and_the_last_is_the_summary(undo: Run, loaded: Sandbox) -> None:
-    del loaded
     events = [json.loads(line) for line in undo("a.results.csv", "--yes", "--json").out.splitlines()]
     assert events[0]["event"] == "undoplanned"
     assert (events[0]["pairs"], events[0]["groups"][0]["whole"]) == (2, True)
@@ -132,19 +126,17 @@ def test_after_an_undo_the_same_load_does_not_pass_for_finished(
 
 
 @pytest.mark.slow
-def test_after_an_undo_another_file_is_loaded_as_ever(undo: Run, load: Run, loaded: Sandbox, folder: Path) -> None:
+def test_after_an_undo_another_file_is_loaded_as_ever(undo: Run, load: Run, loaded: Sandbox) -> None:
     """The nightly case: the earlier run is set aside."""
     undo("a.results.csv", "--yes")
-    (folder / "a.csv").write_text("from_id,to_id\n103,203\n")
+    Path("a.csv").write_text("from_id,to_id\n103,203\n")
     assert load("a.csv").code == 0
     assert len(loaded.portal.pairs()) == 2
 
 
-def test_a_load_that_works_on_these_results_is_not_undone_under_its_hands(
-    undo: Run, loaded: Sandbox, folder: Path
-) -> None:
+def test_a_load_that_works_on_these_results_is_not_undone_under_its_hands(undo: Run, loaded: Sandbox) -> None:
     """They share the journal, and so its lock."""
-    with Lock(folder / "a.journal"):
+    with Lock(Path("a.journal")):
         done = undo("a.results.csv", "--yes")
     assert done.code == 2
     assert "wait for it" in done.err
@@ -157,7 +149,7 @@ def test_a_load_that_works_on_these_results_is_not_undone_under_its_hands(
     [(("nowhere.csv",), "no journal"), ((), "RESULTS"), (("a.results.csv", "--portal-id", "5"), "account 62515")],
 )
 def test_what_cannot_be_undone_is_said_in_one_sentence(
-    arguments: tuple[str, ...], said: str, undo: Run, loaded: Sandbox, contents: Callable[[], dict[str, str]]
+    arguments: tuple[str, ...], said: str, undo: Run, loaded: Sandbox
 ) -> None:
     before = contents()
     done = undo(*arguments, "--yes", "--quiet")
@@ -170,11 +162,11 @@ def test_what_cannot_be_undone_is_said_in_one_sentence(
 
 @pytest.mark.slow
 def test_nothing_is_shown_while_a_person_is_asked(
-    hubspot: Callable[..., Any], load: Run, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+    hubspot: Run, load: Run, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a command does or waits for would be written over the question."""
-    (folder / "a.csv").write_text("from_id,to_id\n101,201\n102,202\n")
-    (folder / "b.csv").write_text("from_id,to_id\n102,202\n")
+    Path("a.csv").write_text("from_id,to_id\n101,201\n102,202\n")
+    Path("b.csv").write_text("from_id,to_id\n102,202\n")
     monkeypatch.setattr(session, "SECONDS_BETWEEN_WAITING", 0.01)
     monkeypatch.setattr(session, "SILENT_SECONDS", 0.02)
     monkeypatch.setattr(screen, "SECONDS_BETWEEN_LINES", 0.0)
@@ -196,7 +188,7 @@ def test_nothing_is_shown_while_a_person_is_asked(
     monkeypatch.setattr(terminal, "must_be_able_to_ask", lambda *, yes: None)
     with hubspot():
         assert load("a.csv").code == 0
-        for command in (["remove", "b.csv", *TYPES], ["undo", "a.results.csv"]):
+        for command in (["remove", "b.csv", *CONTACTS], ["undo", "a.results.csv"]):
             done = run(*command)
             assert "<asked>\n<answered>\n" in done.err
     assert len(shown) == 2

@@ -1,23 +1,19 @@
 """`verify` on the command line: counts on the screen, an exit code for schedulers, and the command that comes next."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from loader.journal import Lock
 from loader.sandbox import Sandbox
-
-Run = Callable[..., Any]
-TYPES = ("--from", "contacts", "--to", "companies")
+from tests.cli.conftest import CONTACTS, Run, contents
 
 
 @pytest.fixture
 def verify(run: Run) -> Run:
     """Run `verify` without waiting for what is missing."""
-    return lambda *arguments: run("verify", *arguments, *TYPES, "--wait", "0", "--rate", "9999/1")
+    return lambda *arguments: run("verify", *arguments, *CONTACTS, "--wait", "0", "--rate", "9999/1")
 
 
 @pytest.fixture(autouse=True)
@@ -25,9 +21,7 @@ def _input(folder: Path) -> None:
     (folder / "a.csv").write_text("from_id,to_id\n101,201\n102,202\n")
 
 
-def test_counts_are_shown_and_the_exit_code_says_whether_all_is_there(
-    verify: Run, load: Run, sandbox: Sandbox, contents: Callable[[], dict[str, str]]
-) -> None:
+def test_counts_are_shown_and_the_exit_code_says_whether_all_is_there(verify: Run, load: Run, sandbox: Sandbox) -> None:
     """Before the load everything is missing, after it nothing is; the load's own files stay as they were."""
     before = verify("a.csv")
     assert before.code == 1
@@ -53,9 +47,9 @@ def test_what_is_missing_after_a_finished_load_needs_a_fresh_one(verify: Run, lo
     assert "--seed 5" in said
 
 
-def test_a_label_that_is_missing_has_a_next_command_too(verify: Run, sandbox: Sandbox, folder: Path) -> None:
+def test_a_label_that_is_missing_has_a_next_command_too(verify: Run, sandbox: Sandbox) -> None:
     """The pairs are there, one of them without its label: a load would add it."""
-    (folder / "a.csv").write_text("from_id,to_id,label\n101,201,Primary\n")
+    Path("a.csv").write_text("from_id,to_id,label\n101,201,Primary\n")
     sandbox.portal.associate("0-1", 101, "0-2", 201, frozenset())
     done = verify("a.csv")
     assert done.code == 1
@@ -65,7 +59,7 @@ def test_a_label_that_is_missing_has_a_next_command_too(verify: Run, sandbox: Sa
 
 @pytest.mark.parametrize("quiet", [["--quiet"], []])
 def test_why_a_verification_stopped_is_said_also_where_it_is_to_be_quiet(
-    quiet: list[str], verify: Run, hubspot: Callable[..., Any]
+    quiet: list[str], verify: Run, hubspot: Run
 ) -> None:
     """A scheduler's mail has the exit code, and the sentence."""
     with hubspot(faults=[{"fault": "401", "route": "batch/read"}]):
@@ -75,7 +69,6 @@ def test_why_a_verification_stopped_is_said_also_where_it_is_to_be_quiet(
 
 
 def test_json_is_one_object_for_each_event_and_the_last_is_the_summary(verify: Run, sandbox: Sandbox) -> None:
-    del sandbox
     events = [json.loads(line) for line in verify("a.csv", "--json").out.splitlines()]
     assert {event["event"] for event in events[:-1]} <= {"reading", "note", "verifying"}
     assert events[-1]["event"] == "summary"
@@ -83,7 +76,7 @@ def test_json_is_one_object_for_each_event_and_the_last_is_the_summary(verify: R
     assert (events[-1]["exit_code"], events[-1]["results"]) == (1, "a.verify.csv")
 
 
-def test_a_token_that_is_refused_ends_it_with_exit_3(verify: Run, hubspot: Callable[..., Any], folder: Path) -> None:
+def test_a_token_that_is_refused_ends_it_with_exit_3(verify: Run, hubspot: Run, folder: Path) -> None:
     with hubspot(portal={"tokens": ["another"]}):
         done = verify("a.csv", "--quiet")
     assert (done.code, done.out) == (3, "")
@@ -91,22 +84,20 @@ def test_a_token_that_is_refused_ends_it_with_exit_3(verify: Run, hubspot: Calla
     assert [file.name for file in folder.iterdir()] == ["a.csv"]
 
 
-def test_a_run_that_works_on_the_same_verification_refuses_another(verify: Run, sandbox: Sandbox, folder: Path) -> None:
+def test_a_run_that_works_on_the_same_verification_refuses_another(verify: Run, sandbox: Sandbox) -> None:
     """Two at once would write one file."""
-    with Lock(folder / "a.verify-journal"):
+    with Lock(Path("a.verify-journal")):
         done = verify("a.csv")
     assert done.code == 2
     assert "wait for it" in done.err
     assert sandbox.count() == 0
 
 
-def test_records_named_by_their_own_keys_are_verified_by_them(
-    run: Run, hubspot: Callable[..., Any], folder: Path
-) -> None:
+def test_records_named_by_their_own_keys_are_verified_by_them(run: Run, hubspot: Run, folder: Path) -> None:
     """They are looked up again; no file of answers is left beside the verification."""
     (folder / "a.csv").write_text("from_id,to_id\nada@example.com,201\nnobody@example.com,202\n")
     records = [{"type": "contacts", "id": "101", "properties": {"email": "ada@example.com"}}]
-    words = ("a.csv", *TYPES, "--from-id-property", "email", "--rate", "9999/1")
+    words = ("a.csv", *CONTACTS, "--from-id-property", "email", "--rate", "9999/1")
     with hubspot(portal={"records": records}):
         assert run("load", *words).code == 1
         run("verify", *words, "--wait", "0")
@@ -116,17 +107,17 @@ def test_records_named_by_their_own_keys_are_verified_by_them(
 
 
 def test_rejected_rows_are_not_checked_and_failed_ones_not_waited_for(
-    hubspot: Callable[..., Any], load: Run, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+    hubspot: Run, load: Run, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the load itself says that it failed will not turn up; anything else that is missing may."""
-    (folder / "a.csv").write_text("from_id,to_id\n101,201\n103,203\nx,204\n")
+    Path("a.csv").write_text("from_id,to_id\n101,201\n103,203\nx,204\n")
     again = "checked again"
     with hubspot(faults=[{"fault": "404", "pair": [103, 203]}]) as sandbox:
         assert load("a.csv").code == 1
-        done = run("verify", "a.csv", *TYPES, "--wait", "0.2s")
+        done = run("verify", "a.csv", *CONTACTS, "--wait", "0.2s")
         assert done.code == 1
         assert again not in done.err
         assert "1 rejected row, not checked." in done.out
         assert ["3", "1", "0", "1", "0"] in [line.split() for line in done.out.splitlines()]
         sandbox.portal.dissociate("0-1", 101, "0-2", 201)
-        assert again in run("verify", "a.csv", *TYPES, "--wait", "0.2s").err
+        assert again in run("verify", "a.csv", *CONTACTS, "--wait", "0.2s").err

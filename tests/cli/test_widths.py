@@ -1,13 +1,11 @@
 """At every width of a terminal, and in a pipe, no word is broken and no line ends in blanks."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-Run = Callable[..., Any]
+from tests.cli.conftest import CONTACTS, Run
 
 LABELS = [
     {"from": "contacts", "to": "companies", "label": label}
@@ -16,12 +14,11 @@ LABELS = [
 ROWS = (
     "from_id,to_id,label\n101,201,Decision maker\n102,202,\n103,203,Ansprechpartner für Rechnungen\n0104,204,\nx,205,\n"
 )
-TYPES = ("--from", "contacts", "--to", "companies")
 COMMANDS = {
-    "plan": ("plan", "a.csv", *TYPES),
-    "load": ("load", "a.csv", *TYPES, "--rate", "9999/1"),
+    "plan": ("plan", "a.csv", *CONTACTS),
+    "load": ("load", "a.csv", *CONTACTS, "--rate", "9999/1"),
     "labels": ("labels", "contacts", "companies"),
-    "verify": ("verify", "a.csv", *TYPES, "--wait", "0"),
+    "verify": ("verify", "a.csv", *CONTACTS, "--wait", "0"),
     "explain": ("explain",),
     "status": ("status", "a.results.csv"),
 }
@@ -30,10 +27,10 @@ COMMANDS = {
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_word_is_broken_and_no_line_ends_in_blanks(
-    command: str, hubspot: Run, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+    command: str, hubspot: Run, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The words are those of a wide terminal; where its columns do not fit, a table is a list."""
-    (folder / "a.csv").write_text(ROWS)
+    Path("a.csv").write_text(ROWS)
     found = {}
     with hubspot(portal={"labels": LABELS}):
         if command in ("load", "status"):

@@ -1,5 +1,5 @@
 """The slow tests may use what the tests of the command line start from."""
 
-from tests.cli.conftest import contents, folder, hubspot, lines, run, sandbox, start, until
+from tests.cli.conftest import folder, hubspot, run, sandbox, start
 
-__all__ = ["contents", "folder", "hubspot", "lines", "run", "sandbox", "start", "until"]
+__all__ = ["folder", "hubspot", "run", "sandbox", "start"]
