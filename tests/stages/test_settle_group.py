@@ -70,3 +70,14 @@ def test_more_pairs_than_a_lot_may_have_are_several_lots(tmp_path: Path, monkeyp
     assert max(map(len, found)) <= 4
     assert sorted(int(pair.object_id) for lot in found for pair in lot) == list(range(2, 20))
     assert [pair.pair_id for lot in found for pair in lot] == list(range(1, 19))
+
+
+@pytest.mark.parametrize("at_once", [100, 4])
+def test_pairs_in_the_order_of_their_first_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    """The ids of one cell keep their order, whatever the ids are and whatever parts the rows are dealt out into."""
+    monkeypatch.setattr("loader.planning.spool.AT_ONCE", at_once)
+    named = [(5, 9), (5, 3), (5, 7), (2, 8), (2, 1), (5, 3), (4, 6), (4, 9), (4, 2), (1, 9)]
+    rows = [link(2 + number // 3, *ids, part=number % 3) for number, ids in enumerate(named)]
+    with Journal(stage(tmp_path, [chunk(rows)])) as journal:
+        found = [(int(pair.object_id), int(pair.to_object_id)) for pair in claim(journal, 100)]
+    assert found == list(dict.fromkeys(named))
