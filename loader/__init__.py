@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if sys.platform == "win32":
-    # Said before anything is imported that Windows does not have, such as the locks of files.
+    # Checked before any import that fails on Windows, such as file locks.
     _SENTENCE = "the association loader needs Linux or macOS; on Windows, install it inside WSL (wsl --install)"
     if sys.argv[0] == "-m":  # What `python -m` runs is not known yet: this is `python -m loader`.
         sys.stderr.write(f"association-loader: {_SENTENCE}\n")
@@ -78,7 +78,7 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for when it is asked for: `import loader` costs nothing."""
+    """Import a name when it is first used, so that `import loader` is fast."""
     if name == "__version__":
         return import_module("loader.version").version()
     if name not in __all__:

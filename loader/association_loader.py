@@ -1,7 +1,7 @@
-"""The command's entry. It is installed beside the package as `association_loader`, a name that no other module has.
+"""The entry point of the command. It is installed beside the package as `association_loader`, a unique name.
 
-`loader.py` is a usual name for a script of one's own: somewhere on Python's path, it would be imported in the package's
-place. So the package is looked for by what is in it.
+A user's own script may be called `loader.py`: on Python's path, it would be imported instead of the package. So the
+package is recognised by its content.
 """
 
 import sys
@@ -20,7 +20,7 @@ def main() -> None:
         sys.exit(2)
     try:
         _take_for_loader(home)
-    except ImportError as error:  # It does not run on this system, and says why.
+    except ImportError as error:  # The package does not run on this system, and says why.
         sys.stderr.write(f"association-loader: {error}\n")
         sys.exit(2)
     from loader.cli import main as command  # noqa: PLC0415 - once it is certain which `loader` that is
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def _take_for_loader(home: Path) -> None:
-    """Have `import loader` find the package in a folder, whatever else is called so."""
+    """Make `import loader` find the package in a folder, even if another module has that name."""
     spec = spec_from_file_location("loader", home / "__init__.py", submodule_search_locations=[str(home)])
     if spec is not None and spec.loader is not None:
         package = module_from_spec(spec)

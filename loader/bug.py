@@ -1,4 +1,4 @@
-"""What becomes of an unexpected exception: its traceback in a file, one line on the screen."""
+"""An unexpected exception is reported: its traceback in a file, one line on the screen."""
 
 import os
 import re
@@ -15,11 +15,11 @@ from loader.settings import DATABASE_URL, Secret, database_secrets
 EXIT_CODE = LoaderError.exit_code
 
 SHORTEST_SECRET = 4
-"""A token made up for the sandbox, `any` or `x`, would make stars of half the traceback."""
+"""The sandbox takes any token, such as `any` or `x`: to hide these would hide half the traceback."""
 
 _BEARER = re.compile(r"(Bearer\s+)[^\s'\",)]+", re.IGNORECASE)
 _TOKEN = re.compile(r"\bpat-[a-z0-9]{2,4}-[A-Za-z0-9-]{4,}")
-"""A private app's token, wherever it came from: the configuration file may name a token file, too."""
+"""A private app's token, wherever it came from: a token file may hold it, too."""
 
 
 def report(error: BaseException, secrets: Iterable[str], log_file: str | None) -> str:
@@ -30,7 +30,7 @@ def report(error: BaseException, secrets: Iterable[str], log_file: str | None) -
             text = text.replace(secret, "***")
     text = _TOKEN.sub("***", _BEARER.sub(r"\1***", text))
     if log_file is not None:
-        # The bug may well be one of writing there; a file of its own is the second try.
+        # The bug may be in writing to the log file, so a new file is tried next.
         with suppress(OSError):
             _write(
                 os.open(log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600), text
@@ -49,7 +49,7 @@ def _write(descriptor: int, text: str) -> None:
 def secrets_around(
     environment: Iterable[tuple[str, str]], token_file: str | None, arguments: Iterable[str]
 ) -> list[str]:
-    """Return every secret that a command may have seen, whether it got as far as settings or not."""
+    """Return every secret that a command may have seen, even if it failed before it had settings."""
     environment = list(environment)
     found: list[str] = []
     for name, text in environment:

@@ -22,11 +22,11 @@ from loader.options.kinds import PATH, PATH_OR_ADDRESS, PATH_OR_STREAM, ValueKin
 from loader.options.verbs import VERBS, Verb, ignored_options, options_of
 
 FEW_OPTIONS = 10
-"""That many fit on a screen without headings."""
+"""As many options as fit on a screen without headings."""
 
 
 class _Option(click.Option):
-    """An option of the table: click shows it and finds its words; what they mean is read with all other sources."""
+    """An option of the table: click only finds its words and shows its help; its value is read later."""
 
     def __init__(self, option: Option, *, ignored: bool = False) -> None:
         super().__init__(
@@ -44,16 +44,16 @@ class _Option(click.Option):
         )
 
     def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
-        """Return the words as they are."""
+        """Return the words unchanged."""
         del ctx
         return value
 
 
 class _Command(click.Command):
-    """A command whose help shows its options under headings, where it has more than a screen takes in at a glance."""
+    """A command whose help shows its options under headings, if they are too many for one screen."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options, those of a group together."""
+        """Write the options, group by group."""
         options = [each for each in self.get_params(ctx) if isinstance(each, click.Option)]
         records = {each.name: record for each in options if (record := each.get_help_record(ctx))}
         if len(records) > FEW_OPTIONS:
@@ -66,7 +66,7 @@ class _Command(click.Command):
 
 
 def _profiles_like(context: click.Context, option: click.Parameter, incomplete: str) -> list[str]:
-    """Return the names of the profiles that begin so, for the Tab key; none where their file cannot be read."""
+    """Return the profile names that begin with a text, for the Tab key; none if their file cannot be read."""
     del context, option
     from loader.options.profiles import profile_names  # noqa: PLC0415 - see the module's docstring
 
@@ -76,7 +76,7 @@ def _profiles_like(context: click.Context, option: click.Parameter, incomplete: 
 
 
 def _type(kind: ValueKind) -> click.ParamType[Any]:
-    """Return the type that makes click's help show what a value may be."""
+    """Return the click type that shows in the help which values are allowed."""
     if kind.choices:
         return click.Choice(kind.choices)
     if kind.number is float:
@@ -87,11 +87,11 @@ def _type(kind: ValueKind) -> click.ParamType[Any]:
 
 
 def _type_of(metavar: str) -> click.ParamType[Any]:
-    """Return the type of an argument: what it may be, or that a shell completes it as the name of a file."""
+    """Return the click type of an argument: one of a few words, or a file name that the shell completes."""
     if "|" in metavar:
         return click.Choice(metavar.split("|"))
     is_file = metavar.strip("[].") in ("FLEET.toml", "INPUT", "RESULTS")
-    return click.Path(readable=False) if is_file else click.STRING  # Whether it can be read is said by who reads it.
+    return click.Path(readable=False) if is_file else click.STRING  # The reader reports a file that cannot be read.
 
 
 def _command(name: str, verb: Verb) -> click.Command:
@@ -120,7 +120,7 @@ def _command(name: str, verb: Verb) -> click.Command:
 
 
 def _run_verb(**words: Any) -> int:
-    """Run the command that click has understood; `words` are what it found, and its defaults."""
+    """Run the command that click has parsed; `words` are the values that it found, or its defaults."""
     from loader.options.command import command  # noqa: PLC0415 - see the module's docstring
 
     context = click.get_current_context()
@@ -156,7 +156,7 @@ for _name, _verb in VERBS.items():
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code (see the README's table of exit codes)."""
-    # Until a verb listens for signals itself, nothing has begun: SIGTERM ends the process with 143, as the README says.
+    # A verb handles signals itself once it has begun. Before that, SIGTERM ends the process with 143 (see README).
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with rarely_collecting():  # Also while the command imports what it needs.
         sys.exit(run(sys.argv[1:] if arguments is None else arguments))
@@ -190,13 +190,13 @@ def run(arguments: list[str]) -> int:
 
 
 def _file_behind(error: click.ClickException, arguments: list[str]) -> str:
-    """Return how to name a file whose name begins with a dash, blank where none was meant."""
+    """Return how to write a file name that begins with a dash, blank if none was meant."""
     names = [each for each in arguments if each.startswith("-") and os.path.isfile(each)]  # noqa: PTH113 - no Path yet
     return f" The file is ./{names[0]}." if isinstance(error, click.NoSuchOption) and names else ""
 
 
 def _value_of(keyword: str, arguments: list[str]) -> str | None:
-    """Return an option's value as the command line or the environment gives it; here parsing may have failed."""
+    """Return an option's value from the command line or the environment; needed even if parsing has failed."""
     option = options_of("load")[keyword]
     for word, following in zip(arguments, [*arguments[1:], None], strict=True):
         if word == option.word:

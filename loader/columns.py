@@ -9,13 +9,13 @@ Ids = npt.NDArray[np.int64]
 """Record ids, pair numbers, places."""
 
 Small = npt.NDArray[np.int32]
-"""Spreadsheet rows, and numbers of what is few: inputs, kinds, requests."""
+"""Spreadsheet rows, and the numbers of inputs, kinds and requests."""
 
 Flags = npt.NDArray[np.bool_]
 
 
 RECORDS_IN_A_LOT = 1000
-"""Different ones, at the end that is looked up: as many as one batch read takes (`send.reading.RECORDS_PER_READ`)."""
+"""Distinct records at the end that is looked up: as many as one batch read takes (`send.reading.RECORDS_PER_READ`)."""
 
 PAIRS_IN_A_LOT = 20_000
 
@@ -24,10 +24,10 @@ PAIRS_IN_A_LOT = 20_000
 class PlannedLot:
     """Pairs that are looked up and sent together, and the rows that ask for them.
 
-    The first columns have one entry for each pair: its two records as a request names them, the number of what it is
-    sent as, and how many rows ask for it. The others have one for each row, those of the first pair first, and those of
-    one pair in the order in which they were read. `backward` marks the rows that are written from the other end than
-    the request: their object id is the pair's to id.
+    The first columns have one entry for each pair: its two records as a request names them, the number of its
+    specification, and how many rows ask for it. The others have one for each row: the rows of the first pair come
+    first, and those of one pair in the order in which they were read. `backward` marks the rows that are written from
+    the other end than the request: their object id is the pair's to id.
     """
 
     type_pair: int
@@ -77,11 +77,11 @@ class PlannedLot:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ScopeLot:
-    """Records in the scope of a mirror that are read together, and the pairs that rows ask of them.
+    """Records in the scope of a mirror that are read together, and the pairs that rows want them to have.
 
-    `records` are in order, and `sizes` says of how many pairs each is; the other columns have one entry for each pair,
-    record by record: the record at its other end, its number, what it is sent as, how many rows ask for it. `at_to`:
-    the record is at the pair's to end. `counted` marks each pair once, however many lots it is in.
+    `records` are sorted, and `sizes` counts the pairs of each. The other columns have one entry for each pair, record
+    by record: the record at its other end, its number, the number of its specification, how many rows ask for it.
+    `at_to`: the record is at the pair's to end. `counted` marks each pair once, however many lots it is in.
     """
 
     direction: tuple[str, str]
@@ -104,7 +104,7 @@ def place(inputs: Small, rows: Small) -> Ids:
 
 
 def distinct(numbers: Ids) -> Ids:
-    """Return the numbers in order, each once. NumPy's `unique` hashes them, which takes ten to a hundred times as long.
+    """Return the distinct numbers, sorted. NumPy's `unique` hashes them, which takes ten to a hundred times as long.
 
     >>> distinct(np.array([3, 1, 3])).tolist()
     [1, 3]
@@ -116,13 +116,13 @@ def distinct(numbers: Ids) -> Ids:
 
 
 def expanded(starts: Ids, sizes: npt.NDArray[np.integer]) -> Ids:
-    """Return every index of runs, each given by where it starts and how long it is."""
+    """Return every index of several ranges, each given by its start and its length."""
     before = np.cumsum(sizes, dtype=np.int64) - sizes
     return np.repeat(starts - before, sizes) + np.arange(int(sizes.sum()), dtype=np.int64)
 
 
 def runs(numbers: Ids) -> tuple[Ids, Ids]:
-    """Return the first and the last number of each run of numbers that follow one another; they are in order."""
+    """Return the first and the last number of each run of consecutive numbers; the input is sorted."""
     breaks = np.flatnonzero(np.diff(numbers) != 1)
     firsts = np.concatenate((numbers[:1], numbers[breaks + 1]))
     return firsts, np.concatenate((numbers[breaks], numbers[-1:]))

@@ -1,4 +1,4 @@
-"""One line for a person on standard error, if anybody is there to read it."""
+"""One line for a person on standard error, if it is open."""
 
 import os
 import sys
@@ -19,10 +19,10 @@ def complain(message: str) -> None:
 
 
 def give_up(stream: Any) -> None:
-    """Send what is still written to a stream nowhere, so that Python finds nothing to complain about at its end."""
+    """Discard what is still written to a stream, so that Python reports no error at its end."""
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
     except (OSError, ValueError, AttributeError):
-        pass  # The stream is closed for good, or none of the system's.
+        pass  # The stream is closed, or is not a file of the system.

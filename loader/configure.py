@@ -1,4 +1,4 @@
-"""Settings from a command's values, once they are checked."""
+"""The settings of a command are made from its checked options."""
 
 import ipaddress
 import re
@@ -31,13 +31,13 @@ RECORD_ID = "hs_object_id"
 """The property that holds a record's own id."""
 
 _ADDRESS = re.compile(r"[A-Za-z]+://([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?/?", re.ASCII)
-"""A scheme, a plain name or number, a port: nothing that two parsers of URLs could read differently."""
+"""A scheme, a plain name or number, a port: nothing that two URL parsers could read differently."""
 
 
 def settings_from(
     command: Command, environment: Mapping[str, str], say: Callable[[str], None] = lambda _: None
 ) -> Settings:
-    """Return the settings of a command, as far as its verb says that it needs them; UsageError when they are wrong.
+    """Return the settings that a command's verb needs; UsageError if one is wrong.
 
     `say` gets a sentence when something takes its time.
     """
@@ -78,17 +78,17 @@ def settings_from(
 
 
 def _removes(command: Command) -> bool:
-    """Return whether a command takes off what its inputs name, or looks whether that was done."""
+    """Return whether a command takes off what its inputs name, or verifies that."""
     return command.verb == "remove" or bool(command.values.get("removed"))
 
 
 def _fields(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values that are fields of a kind of settings."""
+    """Return the values that are fields of a settings class."""
     return {field.name: values[field.name] for field in fields(kind) if field.name in values}
 
 
 def _records(command: Command, environment: Mapping[str, str]) -> tuple[InputSettings, ...]:
-    """Return how the input with the records of an export is read, if there is one; checks the output, too."""
+    """Return how the file with an export's records is read, if there is one; checks the output, too."""
     values = command.values
     if not values["output"]:
         raise UsageError("name the file to write with --output: .csv, .jsonl or .parquet, or - for standard output")
@@ -205,7 +205,7 @@ def cache_folder(environment: Mapping[str, str]) -> str:
 
 
 def base_url(text: str, trusted: Sequence[str] = ()) -> str:
-    """Return the address that requests go to, or raise UsageError: the token is sent to HubSpot or to this machine.
+    """Return the address for requests; UsageError for any to which the token must not be sent.
 
     https to hubapi.com and its subdomains, to this machine, or to a host in `trusted`; http to this machine only.
     """
@@ -253,7 +253,7 @@ def _loopback(host: str) -> bool:
 
 
 def credentials(token_file: str | None, environment: Mapping[str, str]) -> Secret | OAuthCredentials | None:
-    """Return what requests are signed with: the token file, else the token, else the OAuth variables, else None."""
+    """Return the credentials: the token file, else the token, else the OAuth variables, else None."""
     if token_file is not None:
         return _secret(_token_in(token_file), token_file)
     token = environment.get("HUBSPOT_ACCESS_TOKEN", "")

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end, as `asyncio.run` does; of several errors of ours it raises the first."""
+    """Run a coroutine to its end, as `asyncio.run` does; of several LoaderErrors it raises the first."""
     try:
         with asyncio.Runner(loop_factory=_factory()) as runner:
             return runner.run(work)

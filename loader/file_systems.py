@@ -1,4 +1,4 @@
-"""What kind of file system a folder is on: SQLite's locks and logs are not safe on some."""
+"""The file system that a folder is on: on some, SQLite's locks and logs are not safe."""
 
 import ctypes
 import os
@@ -25,7 +25,7 @@ _SYNCHRONIZED = re.compile(
     r"(Dropbox|OneDrive|Google ?Drive|My Drive|iCloud ?Drive|Nextcloud|ownCloud|pCloud ?Drive|SynologyDrive)\b.*"
     r"|Mobile Documents|CloudStorage"
 )
-"""Names of the folders of programs that copy files to other machines; the last two are macOS's own."""
+"""Names of folders that programs synchronize with other machines; the last two are macOS's own."""
 
 _MARKERS = (".dropbox", ".dropbox.cache", ".stfolder", ".owncloudsync.log", ".nextcloudsync.log")
 """Files that such programs keep in the topmost folder that they synchronize."""
@@ -43,7 +43,7 @@ def network_kind(folder: Path) -> str:
 
 
 def synchronized_by(folder: Path) -> str:
-    """Return the topmost folder that a program keeps the same on several machines; blank where none is known."""
+    """Return the topmost folder that a program synchronizes with other machines; blank if none is known."""
     place = Path(os.path.realpath(folder))
     for each in reversed([place, *place.parents]):
         if _SYNCHRONIZED.fullmatch(each.name) or any((each / marker).exists() for marker in _MARKERS):
@@ -59,7 +59,7 @@ def _mounts() -> str:
 
 
 def _of_mounts(folder: str, mounts: str) -> str:
-    """Return the kind of the mount that a folder is on: the longest of those above it, and of several the latest."""
+    """Return the kind of the mount that a folder is on: the longest path above it, and of equal ones the latest."""
     longest, found = "", ""
     for point, kind in _points(mounts):
         if len(point) >= len(longest) and f"{folder}/".startswith(f"{point.rstrip('/')}/"):

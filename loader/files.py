@@ -20,7 +20,7 @@ _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Translate the system's errors: an outcome that cannot be written down stops the run."""
+    """Turn the system's errors into RecordError: an outcome that cannot be written stops the run."""
     try:
         yield
     except OSError as error:
@@ -65,9 +65,9 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def replacing(path: Path, *, mode: int = 0o600) -> Iterator[BufferedRandom]:
-    """Yield a private file beside `path` to be filled, then put it in its place, on disk, in one step.
+    """Yield a private file to fill, beside `path`; then it replaces `path`, on disk, in one step.
 
-    It is opened once, never by its name again: there may be a link by now.
+    It is opened once, and never by its name again: by then the name may be a link.
     """
     beside = path.with_name(f"{_prefix(path)}{os.getpid()}")
     with writing(path):
@@ -90,11 +90,11 @@ def _prefix(path: Path) -> str:
 
 
 def remove_left_behind(files: Iterable[Path], *, journal: Path | None = None) -> None:
-    """Remove what a killed command left half made beside these files; to be called before any of them is written.
+    """Remove unfinished files that a killed command left beside these; to be called before any is written.
 
-    Of what `replacing` made, only that of processes that have ended. This process has made nothing yet: a file with its
-    number is that of an earlier one, as in a container, where each has the same. The holder of the lock of a
-    `journal` is the only one at work on it, so its scratch file goes, too. What cannot be removed stays.
+    Files of `replacing` are removed if their process has ended. This process has made none yet: a file with its process
+    id is from an earlier one, as in a container, where ids repeat. The holder of the lock of a `journal` is the only
+    one that works on it, so its scratch file is removed, too. Files that cannot be removed stay.
     """
     prefixes: dict[Path, set[str]] = {}
     for path in files:
@@ -111,14 +111,14 @@ def remove_left_behind(files: Iterable[Path], *, journal: Path | None = None) ->
 
 
 _YOUNG_SECONDS = 60.0
-"""A folder so young may be one whose lock is about to be taken."""
+"""Seconds. A younger folder may be one whose lock is about to be taken."""
 
 
 def locked_folder(prefix: str) -> tuple[Path, int]:
     """Return a new private folder for temporary files, and its lock; `remove_locked` removes both.
 
-    The lock ends with the process, however that ends. So the folders of this prefix that were left behind by a kill are
-    known, and are removed.
+    The lock ends with the process, however that ends. So folders of this prefix that a killed process left are
+    recognised, and removed.
     """
     for folder in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
         with suppress(OSError):
@@ -133,7 +133,7 @@ def locked_folder(prefix: str) -> tuple[Path, int]:
                     os.close(lock)
     folder = Path(tempfile.mkdtemp(prefix=prefix))
     lock = _lock_of(folder)
-    with suppress(OSError):  # Where no file can be locked, nothing is known of a folder that is left behind.
+    with suppress(OSError):  # If no file can be locked, it is not known whether a folder is still in use.
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     return folder, lock
 
@@ -149,7 +149,7 @@ def _lock_of(folder: Path) -> int:
 
 
 def _is_gone(process: str) -> bool:
-    """Return True for the number of a process that has ended, or is this one; False for what is no such number."""
+    """Return True for the id of a process that has ended, or is this one; False for any other text."""
     if not (process.isascii() and process.isdigit()) or int(process) == 0:
         return False
     try:

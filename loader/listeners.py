@@ -1,5 +1,5 @@
-"""Where a command's events go: the screen, the JSON stream, the log file, the metrics file; and the person who
-is asked before something is removed.
+"""Where a command's events go: the screen, the JSON stream, the log file, the metrics file. And the question to the
+person before something is removed.
 """
 
 import asyncio
@@ -25,11 +25,11 @@ T = TypeVar("T")
 
 
 class Listeners:
-    """All that get the events of a command.
+    """The listeners that get the events of a command.
 
-    One that can no longer be written to (its reader has gone, its disk is full) is dropped, and the run goes on: what
-    counts is in the journal. With `person`, a person reads standard error, and serious notes are shown with --quiet,
-    too.
+    A listener that can no longer be written to (its reader is gone, its disk is full) is dropped, and the run
+    continues: what counts is in the journal. With `person`, a person reads standard error, and serious notes are shown
+    even with --quiet.
     """
 
     def __init__(self, given: Command, *, person: bool = True) -> None:
@@ -103,7 +103,7 @@ def _own_path(given: Command, keyword: str) -> Path:
 
 
 def willing(write: Callable[[T], object], what: T, stream: Any) -> bool:
-    """Write, and return False when that is not possible any more."""
+    """Write, and return False if that is no longer possible."""
     try:
         write(what)
         if stream is not None:
@@ -117,7 +117,7 @@ def willing(write: Callable[[T], object], what: T, stream: Any) -> bool:
 
 
 def must_be_able_to_ask(*, yes: bool) -> None:
-    """Raise UsageError when a person has to be asked and there is no terminal, before anything is read."""
+    """Before anything is read, raise UsageError if a person must confirm and there is no terminal."""
     if not yes and (sys.stdin is None or not sys.stdin.isatty()):
         raise UsageError(
             "nothing was removed: there is no terminal to ask at; to take associations off without being asked, add "
@@ -126,7 +126,7 @@ def must_be_able_to_ask(*, yes: bool) -> None:
 
 
 def agreement(stop: Stop, *, yes: bool) -> Callable[[UndoPlanned | RemovalPlanned], Coroutine[Any, Any, None]]:
-    """Return what asks for the number of associations to be typed; it raises UsageError for any other answer."""
+    """Return a function that asks for the number of associations; it raises UsageError for a wrong answer."""
 
     async def agree(plan: UndoPlanned | RemovalPlanned) -> None:
         if yes:
@@ -148,7 +148,7 @@ def agreement(stop: Stop, *, yes: bool) -> Callable[[UndoPlanned | RemovalPlanne
 
 
 def _line(descriptor: int, stop: Stop) -> str:
-    """Return the line that is typed; being asked to stop ends the wait."""
+    """Return the line that is typed; a request to stop ends the wait."""
     typed = b""
     while not typed.endswith(b"\n"):
         stop.wait_to_read(descriptor)

@@ -57,7 +57,7 @@ FIELDS_OF_KINDS = tuple(name for name in FIELDS if name not in ("object_id", "to
 
 
 class RowKind(NamedTuple):
-    """What a row asks for, as the row or the options write it; a file has few distinct ones. Blank: not stated.
+    """What a row asks for, as the row or the options write it; a file has few distinct kinds. Blank: not given.
 
     `primary` is True for ids from an `Associated <Type> IDs (Primary)` column. `to_column` is the header of the column
     that the to object id came from (a record may have several). `address` and `to_address` say where the two ids were
@@ -92,7 +92,7 @@ class Rows:
     kinds: npt.NDArray[np.int32]
     """For each row an index into `row_kinds`."""
     row_kinds: tuple[RowKind, ...]
-    """The distinct kinds of these rows, in the order of their first rows; each is of one row at least."""
+    """The distinct kinds of these rows, in the order of their first rows; each has at least one row."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -120,9 +120,9 @@ class Chunk:
     """Consecutive records of one input, judged: `links` are the rows that are not rejected.
 
     `rows` has the spreadsheet row of each record; `cells` has for each column of the header the records' cells as text
-    (a record of another length is rejected; it is cut or filled with blanks here).
-    `without` counts blank cells of `Associated <Type> IDs` columns, which ask for nothing; `blank` has those of them
-    that say so of a record whose id is in order, with 0 for the other id.
+    (a record of another length is rejected; it is cut or filled with blanks here). `without` counts blank cells of
+    `Associated <Type> IDs` columns, which ask for nothing; `blank` has those of them whose record has a valid id, with
+    0 for the other id.
     """
 
     rows: list[int]
@@ -168,7 +168,7 @@ class AssociationType(NamedTuple):
 
 
 WHOLE_PAIR = AssociationType("", 0)
-"""Stands among the types that are to be taken off a pair for all that it has; it is never sent."""
+"""Among the types to take off a pair, it means all that the pair has; it is never sent."""
 
 
 Direction = tuple[str, str]
@@ -176,7 +176,7 @@ Direction = tuple[str, str]
 
 
 LEAD = "0-136"
-"""The object type of leads: a batch read from another object type to leads may find none that are there (reported)."""
+"""The object type of leads: a batch read from another object type may miss leads that are there (reported)."""
 
 
 def hides_leads(direction: Direction) -> bool:
@@ -222,9 +222,9 @@ class Problem(NamedTuple):
 
 
 class Specification(NamedTuple):
-    """What one request says: its direction and its association types.
+    """The content of one request: its direction and its association types.
 
-    `refused` are the kinds of row that cannot be folded into it. `removes`: the types are taken off the pairs.
+    `refused` are the kinds of row that it cannot include. `removes`: the types are taken off the pairs.
     """
 
     direction: Direction
@@ -235,7 +235,7 @@ class Specification(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """Two records and every association type that a request is to give them: those that the whole input asks for.
+    """Two records and every association type that a request gives them: all that the whole input asks for.
 
     `pair_id` counts from 1 in the order in which pairs are sent; `rows` is how many rows ask for it. `before` are the
     types that the pair had before this run first sent it (in this direction), None where that was not looked up.
@@ -264,7 +264,7 @@ Singles = Mapping[Direction, Mapping[AssociationType, str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """What a request is to give a pair and what is known of that pair, as `Pair` has it: many pairs share one."""
+    """What a request gives a pair and what is known of the pair (see `Pair`): many pairs share one intent."""
 
     types: tuple[AssociationType, ...]
     before: Types | None = None
@@ -278,8 +278,8 @@ class Intent:
 class Pairs:
     """Pairs of one direction in columns, one entry for each, in the order in which they are sent.
 
-    `numbers` are those of the journal. `rows` says how many rows name each and are to get its outcome, `intents`, by
-    index into `table`, what is to become of it.
+    `numbers` are those of the journal. `rows` counts the rows that name each pair and get its outcome. `intents` are
+    indexes into `table`: what is sent for the pair.
     """
 
     direction: Direction
@@ -294,7 +294,7 @@ class Pairs:
         return len(self.numbers)
 
     def take(self, which: slice | npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> Pairs:
-        """Return some of the pairs: by a slice, by a mask, or by their places in the order that is wanted."""
+        """Return some of the pairs: by a slice, by a mask, or by indexes in the wanted order."""
         if not isinstance(which, slice) and which.dtype == bool and which.all():
             return self
         return Pairs(
@@ -308,7 +308,7 @@ class Pairs:
         )
 
     def where(self, holds: Callable[[Intent], bool]) -> npt.NDArray[np.bool_]:
-        """Tell the pairs of whose intent something holds."""
+        """Return True for the pairs whose intent meets a condition."""
         found = self.numbers < 0
         for number, intent in enumerate(self.table):
             if holds(intent):
@@ -316,7 +316,7 @@ class Pairs:
         return found
 
     def changed(self, field: str, values: Mapping[int, Any]) -> Pairs:
-        """Return the pairs, of which some, by number, have a value of their own for a field of their intents."""
+        """Return the pairs with new values for a field of their intents; `values` gives them by pair number."""
         table, intents = list(self.table), self.intents.copy()
         numbers: dict[tuple[int, Any], int] = {}
         for place, number in enumerate(self.numbers.tolist() if values else ()):
@@ -329,11 +329,11 @@ class Pairs:
         return replace(self, intents=intents, table=tuple(table)) if numbers else self
 
     def each(self) -> Iterator[Pair]:
-        """Yield each pair by itself, for what must be looked at pair by pair."""
+        """Yield the pairs one by one, for work that needs each by itself."""
         return map(self.at, range(len(self)))
 
     def at(self, place: int) -> Pair:
-        """Return one pair by itself."""
+        """Return one pair, by its index."""
         intent = self.table[self.intents.item(place)]
         return Pair(
             self.numbers.item(place),
@@ -352,7 +352,7 @@ class Pairs:
 
 
 def concatenate(runs: Sequence[Pairs]) -> Pairs:
-    """Join pairs of one direction; there is at least one sequence of them."""
+    """Join several sequences of pairs of one direction, at least one."""
     import numpy as np  # noqa: PLC0415 - not before something is sent: it takes longer than an answer to --help
 
     if len(runs) == 1:
@@ -430,12 +430,12 @@ class Question(NamedTuple):
 
     @property
     def key(self) -> tuple[str, str]:
-        """What tells one question from another."""
+        """What identifies the question."""
         return self.object_type, self.id_property
 
 
 class RecordsFound(NamedTuple):
-    """What HubSpot says of values: each record found, as (record id, its own value), and the values without one."""
+    """HubSpot's answer about values: each record found, as (record id, its own value), and the values without one."""
 
     records: tuple[tuple[str, str], ...]
     absent: frozenset[str]
@@ -457,7 +457,7 @@ STATUSES = {
 """
 
 TAKEN_BACK = ("removed", "restored", "unchanged", "left", "failed")
-"""What may become of a pair in an undo: what was added is removed; what was taken off is put back; there is nothing to
+"""The results that an undo can have for a pair: what was added is removed; what was taken off is put back; nothing to
 do; changed since by others; refused by HubSpot.
 """
 
@@ -468,10 +468,10 @@ WRITTEN = ("created", "replaced", "removed")
 class Result(NamedTuple):
     """The result of a request, or of none; the pairs of one request that got the same result share one.
 
-    `status` is one of `STATUSES`, or `rejected` where what a pair has shows that nothing may be sent for it;
-    a verification and an undo have words of their own.
-    `created_resource_id` is HubSpot's `createdResourceId` where the answer had one, else blank. `labels` are those the
-    answer named. `attempts` counts the requests made. `finished_at` is UTC, ISO 8601 with milliseconds.
+    `status` is one of `STATUSES`, or `rejected` if the labels of the pair forbid to send anything for it. A
+    verification and an undo have statuses of their own. `created_resource_id` is HubSpot's `createdResourceId` where
+    the answer had one, else blank. `labels` are those the answer named. `attempts` counts the requests made.
+    `finished_at` is UTC, ISO 8601 with milliseconds.
     """
 
     status: str
@@ -489,8 +489,8 @@ class Result(NamedTuple):
 class Outcome:
     """Pairs with the same result.
 
-    `rows` is how many of their rows have this result; `unchanged` how many rows each of them has besides, whose own
-    type was there before. `beside`: no row names these pairs, which a mirror takes something off; `rows` are their
+    `rows` counts their rows that have this result. `unchanged` counts the other rows of each pair: their own type was
+    there before. `beside`: no row names these pairs, a mirror takes something off them; `rows` counts their result
     lines.
     """
 

@@ -1,4 +1,4 @@
-"""The standard object types: their ids, and every name that they go by; the ids are those of HubSpot's guide.
+"""The standard object types: their ids and all their names; the ids are from HubSpot's guide.
 
 The guide is "Understanding the CRM". An id can always be used in a path, a name for some types only.
 """
@@ -43,12 +43,12 @@ STANDARD: Mapping[str, tuple[str, ...]] = {
 
 
 def folded(name: str) -> str:
-    """Return the name without case, and with one blank for blanks, `_` and `-`."""
+    """Return the name in one case, with one blank for each run of blanks, `_` and `-`."""
     return " ".join(re.split(r"[\s_-]+", name.strip().casefold()))
 
 
 def record_in_words(object_type: str, record_id: str) -> str:
-    """Return what people call a record: `contact 7`; one of a custom object is a `record`."""
+    """Return a record in words: `contact 7`; a record of a custom object is `record 7`."""
     return f"{STANDARD.get(object_type, ('record',))[0]} {record_id}"
 
 

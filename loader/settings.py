@@ -1,4 +1,4 @@
-"""What a command was asked to do, as frozen values with named defaults, built once at the edge."""
+"""The settings of a command, as frozen values with defaults, made once when it begins."""
 
 import re
 from collections.abc import Mapping
@@ -7,13 +7,13 @@ from typing import ClassVar
 from urllib.parse import unquote
 
 DATABASE_URL = "ASSOCIATION_LOADER_DATABASE_URL"
-"""The variable of the environment with the database that queries are for; no option and no file has it."""
+"""The environment variable with the database of queries; no option and no file may name it."""
 
 
 class Secret:
-    """A text that never shows itself: prints, formats and pickles as stars.
+    """A text that is never shown: it prints, formats and pickles as stars.
 
-    `known` are the texts of all secrets of this process, for the last look at the traceback of a bug.
+    `known` are the texts of all secrets of this process, to remove them from the traceback of a bug.
 
     >>> Secret("pat-na1-0001")
     ***
@@ -49,7 +49,7 @@ class Secret:
 class Query:
     """A query whose rows are an input.
 
-    `name` is what results and sentences call it, `file_name` what the results are named after. `database` is the URL
+    `name` is its name in results and sentences; `file_name` is what the results are named after. `database` is the URL
     of the database.
     """
 
@@ -59,7 +59,7 @@ class Query:
     database: Secret
 
     def secrets(self) -> list[str]:
-        """Return the texts that nothing written may hold."""
+        """Return the texts that must never be written."""
         return database_secrets(self.database.reveal())
 
 
@@ -68,7 +68,7 @@ _HARMLESS = frozenset({"application_name", "charset", "connect_timeout", "mode",
 
 
 def database_secrets(url: str) -> list[str]:
-    """Return the parts of a database's URL that nothing written may hold, and the URL itself: host, user, password.
+    """Return the parts of a database URL that must never be written: host, user, password, and the URL itself.
 
     The URL may be wrong, such as one with a raw @ in its password.
     """
@@ -82,14 +82,13 @@ def database_secrets(url: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputSettings:
-    """Which files to read, or the rows of which query, and how they are all read; None and empty mean: find out.
+    """Which files to read, or which query, and how; None and empty mean that the loader finds out.
 
-    `needs_label`: in an input that has a column for a label or a type id, a row without either is rejected.
-    `columns` maps a field's snake_case name to the header it is read from. `object_type`, `to_object_type`,
-    `association_category`, `association_type_id` and `label` fill that field for rows whose own cell is blank.
-    `strict` refuses an input with a column that is not read and looks as if it said something. `records_only`: nothing
-    is read but the object ids and their types, so no other column is needed.
-    `format` is one of csv, tsv, jsonl, parquet, xlsx, xls.
+    `needs_label`: if an input has a column for a label or a type id, a row without either is rejected. `columns` maps a
+    field's snake_case name to the header it is read from. `object_type`, `to_object_type`, `association_category`,
+    `association_type_id` and `label` fill that field for rows whose own cell is blank. `strict` refuses an input with
+    an unread column that looks like a field. `records_only`: only the object ids and their types are read, so no other
+    column is needed. `format` is one of csv, tsv, jsonl, parquet, xlsx, xls.
     """
 
     inputs: tuple[str, ...]
@@ -113,7 +112,7 @@ class InputSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuthCredentials:
-    """What a new access token is asked for with."""
+    """The credentials with which a new access token is requested."""
 
     client_id: str
     client_secret: Secret
@@ -122,11 +121,11 @@ class OAuthCredentials:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionSettings:
-    """Which portal to talk to and with what right. `timeout` is seconds for one request, all of it.
+    """The portal to connect to, and the credentials. `timeout` is the seconds that a whole request may take.
 
-    `profile` is the name of the profile that the rest comes from; None: there is none.
-    `api_version` is one of `send.api.VERSIONS`, or `auto`: the version that a run began with, or that of the day.
-    `cache_folder` is where loaders of one token on this machine share its limit; None: they do not.
+    `profile` is the name of the profile that the rest comes from, or None. `api_version` is one of `send.api.VERSIONS`,
+    or `auto`: the version that a run began with, or that of the day. `cache_folder` is where loaders of one token on
+    this machine share its limit; None: they do not.
     """
 
     profile: str | None = None
@@ -169,15 +168,15 @@ class Budget:
 class SendSettings:
     """How requests are made.
 
-    `method` is how pairs are sent: `put`, one in a request, `batch`, 2,000, or `auto`, by how many they are;
-    `archive` takes them off. `existing` is what becomes of labels that a pair has: `merge` keeps them, `replace`
-    takes them off, and looks at them first unless `unread`; `mirror` keeps them on the pairs of the file, and takes
-    off what the file does not ask of its records, as far as it is of a type that some row asks for, or of any with
-    `mirror_all_labels`. `create_labels` makes the labels that rows name and the portal lacks. `rate` None: 100 per
-    10 s until the answers' own headers say otherwise. `concurrency` None: the loader decides. `daily_reserve` is
-    what is left of the day's quota for others. `max_duration` is seconds. `limit` is the number of records (over
-    all inputs) to go as far as. `whole_pair`: where associations are taken off, a row with a blank label means the
-    whole pair. `max_removals` is how many may be taken off; None: what the verb has by default.
+    `method` is how pairs are sent: `put`, one in a request, `batch`, 2,000, or `auto`, by how many they are; `archive`
+    takes them off. `existing` says what happens to labels that a pair already has. `merge` keeps them. `replace` takes
+    them off, and reads them first unless `unread`. `mirror` keeps them on the pairs of the file, and takes everything
+    else off the file's records: associations of the types that some row asks for, or of all types with
+    `mirror_all_labels`. `create_labels` makes the labels that rows name and the portal lacks. `rate` None: 100 per 10 s
+    until the headers of answers say otherwise. `concurrency` None: the loader decides. `daily_reserve` is how much of
+    the day's quota is left to others. `max_duration` is seconds. `limit` is the number of records (over all inputs)
+    after which the run stops. `whole_pair`: when associations are taken off, a row with a blank label means the whole
+    pair. `max_removals` is how many may be taken off; None: what the verb has by default.
     """
 
     method: str = "put"
@@ -211,8 +210,8 @@ class ExportSettings:
 class VerifySettings:
     """How a verification is made.
 
-    `sample` is how many pairs are looked at, drawn by chance (None: all), and `seed` what that chance begins with. A
-    row that seems missing is read again for `wait` seconds, because reads may lag behind writes.
+    `sample` is how many pairs are checked, drawn at random (None: all), and `seed` is the random seed. A row that seems
+    missing is read again for `wait` seconds, because reads may lag behind writes.
     """
 
     sample: int | None = None
@@ -222,19 +221,18 @@ class VerifySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """One command, whole. `results` and `failures` are paths; None: beside each other, named after the first input.
-    `journal` is the path of the journal, which is beside the results where it is None.
-    `report` is where a plan is written as a page; None: nowhere.
-    `copy_to` is the address or the path of a folder that they are copied to in the end.
+    """All settings of a command. `results` and `failures` are paths; None: named after the first input. `journal` is
+    the path of the journal, which is beside the results where it is None. `report` is where a plan is written as a
+    page; None: nowhere. `copy_to` is the address or the path of a folder to which they are copied in the end.
 
-    `removes`: what the inputs name is taken off, and not associated.
-    `read` has one entry for each group of inputs with the same settings: a job file may have several. `command` is what
-    was typed, word by word, for the summary and the next command to show. `keep` is for how many days set-aside runs
-    are kept; None: for ever. `again` is how many seconds ago a run must have ended for the same inputs to be a new one,
-    None for never; with it, an unfinished run of other inputs makes way. `assume_new` is for `undo`: what the run
-    created was not there before, as far as anybody knows. `inverse_label` and `label_name` are for `create-label`: the
-    label's text from the other end, and its internal name; None: the same text, and one made of it.
-    `on_end` is a program with its arguments that is run when the command has ended.
+    `removes`: what the inputs name is taken off, and not associated. `read` has one entry for each group of inputs with
+    the same settings: a job file may have several. `command` is what was typed, word by word, for the summary and the
+    next command to show. `keep` is for how many days set-aside runs are kept; None: for ever. `again`: if a finished
+    run of the same inputs ended longer ago than this (in seconds), they are loaded again; None: never. With it, an
+    unfinished run of other inputs is set aside. `assume_new` is for `undo`: assume that what the run created was not
+    there before. `inverse_label` and `label_name` are for `create-label`: the label's text from the other end, and its
+    internal name; None: the same text, and one made of it. `on_end` is a program with its arguments that is run when
+    the command has ended.
     """
 
     read: tuple[InputSettings, ...] = ()
@@ -259,6 +257,6 @@ class Settings:
     command: tuple[str, ...] = ()
 
     def secrets(self) -> list[str]:
-        """Return every secret text, for a last look at what is about to be written."""
+        """Return every secret text, to remove them from what is about to be written."""
         of_queries = [text for group in self.read if group.rows_of is not None for text in group.rows_of.secrets()]
         return [*self.connection.secrets(), *of_queries]

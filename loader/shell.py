@@ -1,4 +1,4 @@
-"""How a command is shown, so that pasted into a shell it runs the same words."""
+"""How a command is shown, so that it can be pasted into a shell."""
 
 import os
 import shlex
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def command_line(words: Iterable[str]) -> str:
-    """Return a command for a POSIX shell; what follows a `--` is an input, and is shown without it.
+    """Return a command for a POSIX shell; words after a `--` are inputs, and the `--` is left out.
 
     >>> command_line(["load", "--", "-a.csv", "my file.csv"])
     "load ./-a.csv 'my file.csv'"
@@ -30,10 +30,10 @@ def as_file(name: str) -> str:
 
 
 def _quoted(word: str) -> str:
-    """Quote a word; one with bytes that no terminal shows, or that are no UTF-8, is written in their numbers."""
+    """Quote a word; bytes that a terminal cannot show, or that are not UTF-8, are written as numbers."""
     if word.isprintable():
         return shlex.quote(word)
-    # Octal, because every printf knows it; a name of Latin-1 bytes, say, cannot be typed in another way. A dash at the
+    # In octal, because every printf knows it. Latin-1 bytes, for example, cannot be typed in another way. A dash at the
     # beginning would be an option of printf.
     plain = "".join(chr(byte) if _is_plain(byte) else f"\\{byte:03o}" for byte in os.fsencode(word))
     return f"\"$(printf '{plain}')\""

@@ -1,4 +1,4 @@
-"""A request to end a run early, and everything that has to react to it."""
+"""A request to end a run early, and the callbacks that react to it."""
 
 import asyncio
 import select
@@ -25,7 +25,7 @@ class Stop:
         self._abandon: Callable[[], object] | None = None
 
     def request(self, reason: LoaderError) -> None:
-        """Ask the run to end for a reason; asking again makes it end at once."""
+        """Ask the run to end for a reason; a second call makes it end at once."""
         if self.reason is None:
             self.reason = reason
             if self._drain is not None:
@@ -37,7 +37,7 @@ class Stop:
 
     @contextmanager
     def listening(self, drain: Callable[[LoaderError], object], abandon: Callable[[], object]) -> Iterator[None]:
-        """For a block, name what is called when the run is asked to stop, and when it is asked again."""
+        """For a block, set what is called at the first and at the second request to stop."""
         before = self._drain, self._abandon
         self._drain, self._abandon = drain, abandon
         try:
@@ -50,7 +50,7 @@ class Stop:
             self._drain, self._abandon = before
 
     async def unless(self, work: Coroutine[Any, Any, T]) -> T:
-        """Await work that only asks, and whose end in the middle harms nothing; being asked to stop ends it at once."""
+        """Await work that only reads and may be cancelled at any point; a request to stop cancels it at once."""
         task = asyncio.create_task(work)
         with self.listening(lambda _: task.cancel(), task.cancel):
             try:

@@ -31,10 +31,10 @@ T = TypeVar("T")
 _PR_SET_DUMPABLE = 4
 
 ENDS_WITH_US = "memory://"
-"""Copies there are of use to a program that calls the loader, and end with a command."""
+"""Copies to this place are of use to a program that calls the loader; those of a command end with it."""
 
 SECONDS_TO_END = 0.8
-"""Seconds that a run still gets after a second signal; the journal is complete at any moment."""
+"""Seconds that a run has after a second signal, before the process ends; the journal is always complete."""
 
 
 def run(given: Command) -> int:
@@ -73,7 +73,7 @@ def _print_now(given: Command, notify: Notify, event: Event) -> None:
 
 
 def _print(given: Command, shown: Sequence[Event]) -> None:
-    """Show what a command was to show on standard output, unless that is closed; with --json, the listeners had it."""
+    """Print what a command has to show, unless standard output is closed; with --json, the listeners did it."""
     if sys.stdout is None or not shown:
         return
     if not given.values.get("json"):
@@ -90,13 +90,13 @@ def _leave_no_core() -> None:
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
-        # A core that is piped to a program obeys no limit; and only root may look into the memory now.
+        # The size limit does not hold for a core that is piped to a program. After this only root can read the memory.
         with suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 class _StandardInput:
-    """Standard input that stops waiting for bytes when the run is asked to stop."""
+    """Standard input; a read that waits for bytes ends when the run is to stop."""
 
     def __init__(self, stream: TextIO, stop: Stop) -> None:
         self._stream = stream
@@ -119,7 +119,7 @@ def _finished(verb: Coroutine[Any, Any, T], stop: Stop) -> T:
     try:
         return event_loop.run(_with_signals(verb, stop, numbers))
     finally:
-        # Not before the loop has ended: Python's own answer to a second Ctrl-C would leave threads of it behind.
+        # Only after the loop has ended: Python's own handling of a second Ctrl-C would leave its threads behind.
         for number, action in before.items():
             signal.signal(number, action)
 
@@ -131,7 +131,7 @@ async def _with_signals(verb: Coroutine[Any, Any, T], stop: Stop, numbers: Seque
     def heard(number: int, frame: FrameType | None) -> None:
         del frame
         if stop.asked():
-            # Whatever the process does, it ends in less than a second: no journaled outcome can be lost.
+            # It ends in less than a second, whatever it is doing. No outcome in the journal can be lost by that.
             timer = threading.Timer(SECONDS_TO_END, os._exit, [128 + number])
             timer.daemon = True
             timer.start()

@@ -1,6 +1,6 @@
-"""Texts as people may see them: numbers with their nouns, times, and control characters made visible.
+"""Texts for people: numbers with their nouns, times, and control characters made visible.
 
-No file or answer writes to a terminal, or a line of its own to a log.
+So no file or answer can control a terminal, or forge a line of a log.
 """
 
 import json
@@ -9,7 +9,7 @@ from math import ceil
 
 
 def visible(text: str) -> str:
-    """Return the text with everything that does not print (ESC, line breaks, marks that turn text around) escaped."""
+    """Return the text with all unprintable characters escaped: ESC, line breaks, right-to-left marks and so on."""
     return text if text.isprintable() else "".join(map(_shown, text))
 
 
@@ -23,7 +23,7 @@ def counted(number: int, noun: str, nouns: str = "") -> str:
 
 
 def in_words(seconds: float) -> str:
-    """Return how long something takes, about, as people say it.
+    """Return a duration in words, rounded.
 
     >>> in_words(0.2), in_words(24), in_words(1000), in_words(9000)
     ('under 1 s', '24 s', '17 min', '2.5 h')
@@ -41,7 +41,7 @@ def timestamp(moment: datetime) -> str:
 
 
 def size_of(number: int) -> str:
-    """Return a number of bytes, about, as people say it.
+    """Return a number of bytes in words, rounded.
 
     >>> size_of(900), size_of(12_345_678), size_of(4_200_000_000)
     ('900 bytes', '12 MB', '4.2 GB')
@@ -53,7 +53,7 @@ def size_of(number: int) -> str:
 
 
 def visible_json(line: str) -> str:
-    """Return a line of JSON that says the same with JSON's own escapes."""
+    """Return the same line of JSON with unprintable characters in JSON's own escapes."""
     return line if line.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
 
 

@@ -1,4 +1,4 @@
-"""Values of Python, numpy, Arrow and databases as the texts of cells, by the same rules wherever they come from."""
+"""Values of Python, numpy, Arrow and databases as the texts of cells, all by the same rules."""
 
 import json
 from collections.abc import Iterable
@@ -41,7 +41,7 @@ def _numpy_text(value: Any) -> str | None:
 
     if value.dtype.kind == "f":
         return float_text(float(value), min(np.finfo(value.dtype).nmant + 1, DOUBLE_BITS)) or None
-    # Kind V are types of other packages, such as bfloat16: it is not known how many digits they hold.
+    # Kind V is for types of other packages, such as bfloat16: it is not known how many digits they hold.
     return f"{LOST}{value}" if value.dtype.kind == "V" else str(value)
 
 
@@ -75,7 +75,7 @@ def float_text(value: float, bits: int = DOUBLE_BITS) -> str:
 
 
 def joined(texts: Iterable[str]) -> str:
-    """Return texts as one cell that `split` and the reading of ids take apart again.
+    """Return texts as one cell that `read.cells.split` and the reader of ids can split again.
 
     >>> joined(["A", "B"]), joined(["A;B", "C"])
     ('A;B', '["A;B", "C"]')

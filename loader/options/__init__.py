@@ -1,5 +1,5 @@
 """The table of options: one entry each, from which the command line, Python's keywords and the configuration file are
-built, and what a run is bound to.
+built. It also says which options a run must be resumed with.
 
 The options of a command are a class: its keys are Python's keywords, with the types that Python takes. A new option is
 an entry here and a field in `loader.settings`.
@@ -38,9 +38,9 @@ class Option:
     """One option. `word` is its name on the command line; in a file it is the same without the dashes.
 
     `default` is what could be typed in its place. `several`: it may be given more than once. `setting` is its field in
-    `loader.settings`, where that is not the keyword. `binds`: a run is resumed with the same
-    value only. `per_input`: so it does, and an `[[input]]` may set it for its own files. `variable` is one of
-    the environment beside `ASSOCIATION_LOADER_<OPTION>`; None: only the command itself may set this option.
+    `loader.settings`, where that is not the keyword. `binds`: a run is resumed with the same value only. `per_input`:
+    so it does, and an `[[input]]` may set it for its own files. `variable` is one of the environment besides
+    `ASSOCIATION_LOADER_<OPTION>`; None: only the command itself may set this option.
     """
 
     word: str
@@ -66,7 +66,7 @@ class Option:
         return self.kind is FLAG
 
     def in_environment(self, environment: Mapping[str, str]) -> str | None:
-        """Return what the environment says; a blank says nothing."""
+        """Return the value from the environment; a blank one counts as none."""
         if self.variable is None:
             return None
         own = "ASSOCIATION_LOADER_" + self.key.upper().replace("-", "_")
@@ -131,9 +131,9 @@ MaxDuration: TypeAlias = Annotated[float | str, Option("--max-duration",
 
 
 class InputOptions(TypedDict, total=False):
-    """How the source is read: `object_type`, `to_object_type`, `association_category` and `association_type_id` fill
-    that field for rows that do not say (--from, --to, --category and --type-id of the command); `column` maps a field
-    to the header that it is read from.
+    """How the source is read. `object_type`, `to_object_type`, `association_category` and `association_type_id` fill
+    that field for rows without it (--from, --to, --category and --type-id of the command). `column` maps a field to the
+    header that it is read from.
     """
 
     object_type: Annotated[str, Option("--from",
@@ -198,7 +198,7 @@ class OutputOptions(TypedDict, total=False):
 
 
 class ExistingOptions(TypedDict, total=False):
-    """How the load is to treat the labels that pairs have, and those that the portal lacks."""
+    """What the load does with labels that pairs already have, and with labels that the portal lacks."""
 
     existing: Existing
     mirror_all_labels: MirrorAllLabels
@@ -218,7 +218,7 @@ class MethodOption(TypedDict, total=False):
 
 
 class RemoveOptions(TypedDict, total=False):
-    """What is taken off. `max_removals` is a number or `"5%"`."""
+    """What may be taken off. `max_removals` is a number or `"5%"`."""
 
     yes: Yes
     whole_pair: WholePair
@@ -360,13 +360,13 @@ class FleetOptions(TypedDict, total=False):
 
 
 class JsonOption(TypedDict, total=False):
-    """The output of a command that only shows something."""
+    """The output of a command that only prints."""
 
     json: Json
 
 
 class JournalOption(TypedDict, total=False):
-    """Where the run is that a command shows."""
+    """Where the run is that the command shows."""
 
     journal: JournalPath
 
@@ -379,7 +379,7 @@ class ReportOptions(TypedDict, total=False):
 
 
 class SandboxOptions(TypedDict, total=False):
-    """What the simulated HubSpot is like; these are for the command line only."""
+    """How the simulated HubSpot behaves; these are for the command line only."""
 
     port: Annotated[int, Option("--port", "Port; 0: a free one.",
         number(int, 0, 65535, example=8642), "8642", variable=None)]

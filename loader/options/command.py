@@ -17,7 +17,7 @@ _NEVER_BLANK = {
     "on_end": "no program would be run",
     "scheduler": "new processes of this machine would do the work",
 }
-"""Options whose value is often a shell's variable (`--profile "$CLIENT"`), and what a blank one would come to."""
+"""Options whose value is often a shell variable (`--profile "$CLIENT"`), and what a blank value would do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ def command(
     arguments: tuple[str, ...] = (),
     typed: tuple[str, ...] = (),
 ) -> Command:
-    """Return a command of which the caller gave some options, by keywords and as they are typed (`file.as_typed`).
+    """Return a command from the options that the caller gave, by keyword and as typed (`file.as_typed`).
 
     Raises UsageError for a value that an option cannot have. The error names the option as `spelled` does (a word of
     the command line, or a keyword of Python), and one from a configuration file by its key there.
@@ -100,10 +100,10 @@ def command(
 def _profile(
     given: Mapping[str, Any], in_file: Mapping[str, Any], options: Mapping[str, Option], environment: Mapping[str, str]
 ) -> Profile | None:
-    """Return the profile that a command uses, if any; UsageError where it is contradicted.
+    """Return the profile that a command uses, if any; UsageError if another option contradicts it.
 
     A job that names its profile is never run under another, and no option or key may name another account, token or
-    address. What the environment says of these is not looked at.
+    address. The environment is ignored for these.
     """
     option = options.get("profile")
     if option is None:

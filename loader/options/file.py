@@ -27,13 +27,13 @@ from loader.options.verbs import all_options, options_of
 INPUT = "input"
 
 JobInput = Mapping[str, Any]
-"""What an `[[input]]` sets, by keywords: `inputs` is its path or paths."""
+"""The options that an `[[input]]` sets, by keyword; `inputs` is its path or paths."""
 
 _NAMED = re.compile(r"[\"']?([\w-]+)[\"']?\s*=|\[\s*(?:input\s*\.\s*)?([\w-]+)\s*\]")
 
 
 def as_typed(option: Option, value: object) -> Any:
-    """Return a value of TOML or of Python as the command line has it: a text, True or False, or a list of texts.
+    """Return a value from TOML or Python as it is typed: a text, True or False, or a list of texts.
 
     Raises ValueError for a form that the option cannot have.
     """
@@ -48,7 +48,7 @@ def as_typed(option: Option, value: object) -> Any:
 
 
 def parsed(option: Option, value: Any) -> Any:
-    """Return the value that a typed one stands for; ValueError when the option cannot have it."""
+    """Return the value of a typed text; ValueError if the option cannot have it."""
     if option.is_flag and isinstance(value, bool):
         return value
     return tuple(map(option.kind.read, value)) if option.several else option.kind.read(value)
@@ -77,7 +77,7 @@ class ConfigurationFile:
             raise UsageError(f"{path}: the configuration file is not valid TOML ({error})") from error
 
     def values(self, verb: str) -> dict[str, Any]:
-        """Return what the file says about a command's options, as typed, by keywords; UsageError for other keys."""
+        """Return a command's options from the file, as typed, by keyword; UsageError for unknown keys."""
         own = _by_key(verb)
         others = {option.key for option in all_options() if option.keyword != "config"}
         found: dict[str, Any] = {}
@@ -92,7 +92,7 @@ class ConfigurationFile:
         return found
 
     def inputs(self, verb: str) -> tuple[JobInput, ...]:
-        """Return the inputs that the file names, for a command that reads inputs; UsageError for what is wrong."""
+        """Return the inputs that the file names, for a command that reads inputs; UsageError for a wrong one."""
         own = {key: option for key, option in _by_key(verb).items() if option.per_input}
         tables = self.content.get(INPUT, []) if own else []
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):

@@ -62,7 +62,7 @@ def number(
 
 
 def duration(*, none: bool = False) -> ValueKind:
-    """Return the kind of an option that is a time, in seconds; with `none`, no time at all is one, too."""
+    """Return the kind of an option that is a time, in seconds; with `none`, 0 is allowed too."""
     units = {"s": 1, "m": 60, "h": 3600, "d": 86400, "": 1}
 
     def read(text: str) -> float:
@@ -114,7 +114,7 @@ def _budget_or_off(text: str) -> Budget:
 
 
 def _command(text: str) -> tuple[str, ...] | None:
-    """Return a program and its arguments, in words as a shell takes them apart; no shell runs them."""
+    """Return a program and its arguments, split like a shell does it; no shell runs them."""
     try:
         words = shlex.split(text)
     except ValueError as error:
@@ -133,7 +133,7 @@ def _portal_id(text: str) -> str | None:
 
 
 def _field_and_header(text: str) -> tuple[str, str]:
-    """Return `FIELD=HEADER` as a pair; a blank header says that no column holds the field."""
+    """Return `FIELD=HEADER` as a pair; a blank header means that no column holds the field."""
     field, equals, header = text.partition("=")
     field = field.strip()
     if not equals or field not in FIELDS:

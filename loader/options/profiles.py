@@ -1,12 +1,12 @@
-"""Profiles: what it takes to talk to one HubSpot account, under a name, in a file of the user's.
+"""Profiles: the settings to connect to one HubSpot account, under a name, in the user's profiles file.
 
 [acme]
 portal-id = 62515
 token-command = ["pass", "show", "hubspot/acme"]
 rate = "190/10"
 
-A profile names its account, and it alone decides where requests go and with which token: whatever else the
-environment says of that is not looked at, and what the command line or a configuration file says must agree.
+A profile names its account, and it alone decides where requests go and with which token. The environment is ignored for
+these, and the command line and a configuration file must not contradict it.
 """
 
 import difflib
@@ -36,21 +36,21 @@ OPTIONS = ("portal_id", "base_url", "rate", "api_version")
 """Keywords of the options that a profile may set."""
 
 FIXED = ("token_file", "portal_id", "base_url")
-"""Keywords of the options that decide which account gets what is sent: with a profile, nothing else does."""
+"""Keywords of the options that decide which account is written to; with a profile, only the profile does."""
 
 COMMAND_SECONDS = 30.0
 """A vault may ask for a finger on a key first."""
 
 SILENT_SECONDS = 2.0
-"""So long nothing is said of a command at work."""
+"""Seconds before the user hears that a token command is still running."""
 
 LONGEST_LINE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """A profile as its file has it. `values` are options by keyword, as typed; `token` is a path, the name of a
-    variable or the words of a command, as `kind`, its key, says.
+    """A profile as its file has it. `values` are options by keyword, as typed. `token` is a path, the name of a
+    variable or the words of a command, depending on `kind`, its key.
     """
 
     name: str
@@ -61,14 +61,14 @@ class Profile:
 
     @property
     def where(self) -> str:
-        """What errors about its token begin with."""
+        """The beginning of errors about its token."""
         return f"{self.file}: [{self.name}] {self.kind}"
 
     def read_token(self, environment: Mapping[str, str], say: Callable[[str], None]) -> str:
         """Return the text that holds the token; UsageError, which never shows any of it, when there is none.
 
-        A command has half a minute; `say` gets a sentence when it takes longer than a moment. What it says on its
-        standard error is not shown, as a secret may be part of it.
+        A command has half a minute; `say` gets a sentence when it takes longer than a moment. Its standard error is not
+        shown, because it may contain a secret.
         """
         if self.kind == "token-command":
             return _first_line(self.where, self.token, say)
@@ -78,7 +78,7 @@ class Profile:
                 raise UsageError(f"{self.where} names the variable {self.token}, which is not set")
             return found
         try:
-            # Path.expanduser fails where there is no such user; here that is a file that is not there.
+            # Path.expanduser fails for an unknown user; here that counts as a missing file.
             home = os.path.expanduser(str(self.token))  # noqa: PTH111
             return Path(self.file.parent, home).read_text("utf-8")
         except OSError as error:
@@ -88,7 +88,7 @@ class Profile:
 
 
 def profile(name: str, environment: Mapping[str, str]) -> Profile:
-    """Return a profile by its name; UsageError when there is none of that name, or it is wrong."""
+    """Return a profile by its name; UsageError if there is no such profile, or it is wrong."""
     file = profiles_file(environment)
     tables = _tables(file)
     if name not in tables:
@@ -105,7 +105,7 @@ def profiles(environment: Mapping[str, str]) -> list[Profile]:
 
 
 def profile_names(environment: Mapping[str, str]) -> list[str]:
-    """Return the names of all profiles, be they right or not; UsageError when their file cannot be read."""
+    """Return the names of all profiles, even wrong ones; UsageError if their file cannot be read."""
     return list(_tables(profiles_file(environment)))
 
 
@@ -147,7 +147,7 @@ _content = lru_cache(maxsize=1)(tomllib.loads)
 
 
 def _profile(name: str, table: Mapping[str, Any], file: Path) -> Profile:
-    """Return a profile, once it is right; UsageError, which shows no value, for the first thing that is not."""
+    """Return a checked profile; UsageError for the first mistake, without its value."""
 
     def wrong(why: str) -> UsageError:
         return UsageError(f"{file}: [{name}] {why}")
@@ -185,7 +185,7 @@ def _value(option: Option, value: object, wrong: Any) -> str:
 
 
 def _token(key: str, table: Mapping[str, Any], wrong: Any) -> str | tuple[str, ...]:
-    """Return where a token is; what stands there is never shown, as it may be the token itself, by mistake."""
+    """Return where a token is. The value is never shown: by mistake it may be the token itself."""
     value = table[key]
     if key == "token-command":
         if not isinstance(value, list) or not value or not all(isinstance(word, str) and word for word in value):

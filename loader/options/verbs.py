@@ -1,5 +1,5 @@
-"""The table of commands: one entry each. The command line and its help, the configuration file and Python's keywords
-have what they need to know of a command from here.
+"""The table of commands, one entry each: the command line and its help, the configuration file and Python's keywords
+are made from it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -31,7 +31,7 @@ from loader.options import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verb:
-    """A command. `module` has the function `run`, which does it (see `loader.run.call`); it is imported only then.
+    """A command. `module` has the function `run` (see `loader.run.call`); it is imported when the command runs.
 
     `reads_inputs` and `asks_hubspot`: its settings say how its inputs are read and how it talks to HubSpot, and a
     mistake in them is refused before it begins. (`doctor` does both and says neither: a mistake is what it reports.)
@@ -52,7 +52,7 @@ class Verb:
 
     @property
     def streams_events(self) -> bool:
-        """True where events are shown, logged or written as JSON as they come; else there is the end to show alone."""
+        """True if events are shown, logged or written as JSON while it runs; else only its end is shown."""
         return OutputOptions in self.options
 
 
@@ -274,13 +274,13 @@ def options_of(verb: str) -> Mapping[str, Option]:
 
 
 def ignored_options(verb: str) -> list[Option]:
-    """Return the options that a command takes and does not look at."""
+    """Return the options that a command accepts and ignores."""
     known = {**options_of("remove"), **options_of("load")}
     return [known[name] for name in VERBS[verb].ignores]
 
 
 def all_options() -> Iterator[Option]:
-    """Yield the options of all commands; one that several have, several times."""
+    """Yield the options of all commands; an option of several commands comes several times."""
     for verb in VERBS:
         yield from options_of(verb).values()
 
@@ -292,5 +292,5 @@ def binding() -> Mapping[str, Option]:
 
 
 def flags() -> frozenset[str]:
-    """Return the options that take no value, as they are typed."""
+    """Return the names of the options without a value, as typed."""
     return frozenset(option.word for option in all_options() if option.is_flag)
