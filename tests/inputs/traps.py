@@ -118,11 +118,14 @@ def replaced(part: str, old: bytes, new: bytes) -> Callable[[bytes], bytes]:
 
 
 def hide_first(book: Any, first: Any) -> None:
-    """Put a hidden sheet with other ids before the one that people see."""
-    hidden = book.create_sheet("Old", 0)
-    for row in (LOADED, (8, 9)):
-        hidden.append(row)
-    hidden.sheet_state = "hidden"
+    """Put hidden sheets with other ids before the one that people see, and sheets without a cell behind it."""
+    for state in ("hidden", "veryHidden"):
+        hidden = book.create_sheet(state, 0)
+        for row in (LOADED, (8, 9)):
+            hidden.append(row)
+        hidden.sheet_state = state
+    book.create_sheet("Empty")
+    book.create_chartsheet("Chart")
     book.active = first
 
 
@@ -191,6 +194,8 @@ TRAPS: dict[int, Trap] = {
         [
             text("an address", 'object_id,to_object_id,x\n1,2,"Street\r\nTown, X"\n3,4,y\n',
                  (2, 0, "1", "2"), (3, 0, "3", "4")),
+            text("an address with a postcode", 'object_id,x,to_object_id\n1,"Street 1\n10115, Berlin",2\n',
+                 (2, 0, "1", "2")),
             text("three kinds in one file", "object_id,to_object_id\r\n1,2\n3,4\r5,6\n",
                  (2, 0, "1", "2"), (3, 0, "3", "4"), (4, 0, "5", "6")),
         ],
@@ -281,6 +286,8 @@ TRAPS: dict[int, Trap] = {
         "duplicate and lookalike headers",
         [
             text("a wanted one twice", "object_id,to_object_id,object_id\n1,2,3\n", refused="is there twice"),
+            text("a wanted one twice, and named", "object_id,to_id,to_id\n1,2,3\n", refused="is there twice",
+                 columns={"to_object_id": "to_id"}),
             text("another one twice", "object_id,to_object_id,x,x\n1,2,a,b\n", (2, 0, "1", "2")),
             text("two names of one field", "object_id,Record ID,to_object_id\n1,2,3\n", refused="--column object_id="),
             text("Cyrillic letters", "\u043ebject_id,to_object_id\n1,2\n", refused="only look like those of object_id"),
@@ -387,9 +394,11 @@ TRAPS: dict[int, Trap] = {
     24: Trap(
         "hidden sheets, several sheets",
         [
-            sheet("a hidden one comes first", [LOADED, (1, 2)], (2, 0, "1", "2"), change=hide_first),
+            sheet("hidden ones come first", [LOADED, (1, 2)], (2, 0, "1", "2"), change=hide_first),
             sheet("two that are seen", [LOADED, (1, 2)], change=second_sheet, refused="choose one with --sheet"),
-            sheet("two, and the one named", [LOADED, (1, 2)], (2, 0, "1", "2"), change=second_sheet, sheet="Sheet"),
+            sheet("two, and the one named", [LOADED, (1, 2)], (2, 0, "1", "2"), change=second_sheet, sheet="sheet"),
+            sheet("two, and neither is named", [LOADED, (1, 2)], change=second_sheet, sheet="Third",
+                  refused='no sheet "Third"; the sheets are "Sheet", "Q2"'),
         ],
     ),
     25: Trap(
@@ -403,7 +412,9 @@ TRAPS: dict[int, Trap] = {
         "merged cells",
         [sheet("all but the first are empty", [LOADED, (1, 2), (None, 3), (4, 5)],
                (2, 0, "1", "2"), (3, 0, "MERGED_CELL"), (4, 0, "4", "5"),
-               change=lambda _, page: page.merge_cells("A2:A3"))],
+               change=lambda _, page: page.merge_cells("A2:A3")),
+         sheet("in a title", [("Title",), (*LOADED, "x"), (1, 2)], (3, 0, "1", "2"),
+               change=lambda _, page: page.merge_cells("A1:C1"))],
     ),
     28: Trap(
         "exactly as many rows as a spreadsheet holds",

@@ -1,54 +1,16 @@
 """CSV and its kin: columns, record borders and row numbers are exact, or the file is refused in words."""
 
-import csv
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from loader.errors import InputError, UsageError
-from loader.model import Reject
-from loader.read import Input, open_inputs
-from loader.settings import InputSettings
-from tests.rows import Link, links_of, records_of
+from loader.errors import InputError
+from tests.rows import links_of, records_of
+from tests.stages.read_files import judged, written
 
 HEAD = "object_id,to_object_id\n"
-
-
-def opened(tmp_path: Path, content: str | bytes, name: str = "a.csv", **options: Any) -> Input:
-    path = tmp_path / name
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    settings = {"object_type": "contacts", "to_object_type": "companies", **options}
-    return open_inputs(InputSettings(inputs=(str(path),), **settings))[0]
-
-
-def judged(source: Input) -> tuple[list[tuple[int, str, str]], list[tuple[int, str]]]:
-    links: list[Link] = []
-    rejects: list[Reject] = []
-    for chunk in source.chunks():
-        links += links_of([chunk])
-        rejects += chunk.rejects
-        assert len(chunk.cells) == len(source.header)
-        assert all(len(column) == len(chunk.rows) for column in chunk.cells)
-    return [(link.row, link.object_id, link.to_object_id) for link in links], [(no.row, no.reason) for no in rejects]
-
-
-def test_a_plain_file_is_read_as_it_stands(tmp_path: Path) -> None:
-    """The header is row 1, the first record row 2, and a second reading gives the same."""
-    source = opened(tmp_path, HEAD + "101,201\n102,202\n")
-    expected: Any = ([(2, "101", "201"), (3, "102", "202")], [])
-    assert judged(source) == expected
-    assert judged(source) == expected
-    assert source.understood.columns == {"object_id": ("object_id",), "to_object_id": ("to_object_id",)}
-
-
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_every_line_end_is_a_line_end(tmp_path: Path, end: str) -> None:
-    """Unix, Windows and old Mac files have the same rows."""
-    source = opened(tmp_path, HEAD.replace("\n", end) + f"1,2{end}{end}3,4{end}")
-    assert judged(source) == ([(2, "1", "2"), (4, "3", "4")], [])
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -56,29 +18,9 @@ def test_the_delimiter_is_the_one_that_yields_the_headers(tmp_path: Path, delimi
     """A comma in a title or a name does not win over the delimiter that separates the wanted headers."""
     name = "Doe" if delimiter == "," else "Doe, J"
     text = f"Report, made today\nobject_id{delimiter}to_object_id{delimiter}name\n1{delimiter}2{delimiter}{name}\n"
-    source = opened(tmp_path, text)
+    source = written(tmp_path, text)
     assert source.understood.delimiter == delimiter
     assert judged(source) == ([(3, "1", "2")], [])
-
-
-def test_the_option_overrides_the_delimiter(tmp_path: Path) -> None:
-    """`--delimiter` takes any one character; more than one is a usage error."""
-    assert judged(opened(tmp_path, "object_id^to_object_id\n1^2\n", delimiter="^"))[0] == [(2, "1", "2")]
-    with pytest.raises(UsageError, match="one character"):
-        opened(tmp_path, HEAD, delimiter="ab")
-
-
-def test_titles_above_and_blank_rows_between_count(tmp_path: Path) -> None:
-    """The header is found below title rows; blank rows are skipped and keep their numbers."""
-    source = opened(tmp_path, 'My "best" report\n\n' + HEAD + "\n1,2\n , \n,\n3,4\n")
-    assert source.understood.header_row == 3
-    assert judged(source) == ([(5, "1", "2"), (8, "3", "4")], [])
-
-
-def test_an_address_with_a_postcode_is_no_swallowed_record(tmp_path: Path) -> None:
-    """A line break before a number and a comma is an ordinary address."""
-    text = 'object_id,address,to_object_id\n1,"Street 1\n10115, Berlin",2\n'
-    assert judged(opened(tmp_path, text))[0] == [(2, "1", "2")]
 
 
 @pytest.mark.parametrize(
@@ -92,30 +34,14 @@ def test_an_address_with_a_postcode_is_no_swallowed_record(tmp_path: Path) -> No
 )
 def test_a_quote_that_swallows_rows_refuses_the_file(tmp_path: Path, content: str, where: str) -> None:
     """Rows never vanish into a cell: the file is refused, and the row where the quote opens is named."""
-    source = opened(tmp_path, content)
+    source = written(tmp_path, content)
     with pytest.raises(InputError, match=where):
         judged(source)
 
 
-def test_a_field_above_the_module_limit_is_read(tmp_path: Path) -> None:
-    """A note of 200,000 characters is text; the csv module's limit is never lowered for others."""
-    before = csv.field_size_limit()
-    source = opened(tmp_path, f"object_id,to_object_id,note\n1,2,{'x' * 200_000}\n")
-    assert judged(source)[0] == [(2, "1", "2")]
-    assert csv.field_size_limit() >= before
-
-
-def test_every_record_is_counted_against_the_header(tmp_path: Path) -> None:
-    """One field too many shifts nothing: 101,201,301 is a reject, not the pair 201 and 301."""
-    source = opened(tmp_path, HEAD + "101,201,301\n102\n103,203,\n104,204\n")
-    assert judged(source) == ([(5, "104", "204")], [(2, "FIELD_COUNT"), (3, "FIELD_COUNT"), (4, "FIELD_COUNT")])
-    message = next(source.chunks()).rejects[0].message
-    assert message == "Row 2 has 3 fields where the header has 2; correct its delimiters."
-
-
 def test_words_for_nothing_are_text(tmp_path: Path) -> None:
     """`NA` is a label like any other, and no id."""
-    source = opened(tmp_path, "object_id,to_object_id,label\n1,2,NA\nnan,3,x\n#N/A,3,x\nNULL,3,x\n")
+    source = written(tmp_path, "object_id,to_object_id,label\n1,2,NA\nnan,3,x\n#N/A,3,x\nNULL,3,x\n")
     assert judged(source) == (
         [(2, "1", "2")],
         [(3, "INVALID_RECORD_ID"), (4, "ERROR_CELL"), (5, "INVALID_RECORD_ID")],
@@ -136,23 +62,23 @@ def test_words_for_nothing_are_text(tmp_path: Path) -> None:
 def test_a_file_without_the_columns_is_refused_in_words(tmp_path: Path, content: str, words: str) -> None:
     """Empty, no header, another kind of file: one sentence, with the file's name and what is there."""
     with pytest.raises(InputError, match=words) as caught:
-        opened(tmp_path, content)
+        written(tmp_path, content)
     assert str(caught.value).startswith(str(tmp_path / "a.csv"))
 
 
 def test_a_last_row_at_a_spreadsheet_limit_is_said(tmp_path: Path) -> None:
     """Exactly 65,536 rows: the rest may be gone."""
-    source = opened(tmp_path, HEAD + "1,2\n" * 65_535)
+    source = written(tmp_path, HEAD + "1,2\n" * 65_535)
     list(source.chunks())
     assert "65,536" in source.understood.notes[0]
-    other = opened(tmp_path, HEAD + "1,2\n" * 65_534)
+    other = written(tmp_path, HEAD + "1,2\n" * 65_534)
     list(other.chunks())
     assert other.understood.notes == []
 
 
 def test_repairs_are_counted_and_said_once_however_often_it_is_read(tmp_path: Path) -> None:
     """What was taken off stands in the notes, not doubled by a second reading."""
-    source = opened(tmp_path, HEAD + "'1,2.0\n\u200b3,\u00a04\n" + '"=""5""",6\n')
+    source = written(tmp_path, HEAD + "'1,2.0\n\u200b3,\u00a04\n" + '"=""5""",6\n')
     assert judged(source) == ([(2, "1", "2"), (3, "3", "4"), (4, "5", "6")], [])
     assert judged(source)[1] == []
     assert sorted(source.understood.notes) == [
@@ -165,19 +91,10 @@ def test_repairs_are_counted_and_said_once_however_often_it_is_read(tmp_path: Pa
 
 def test_cells_are_kept_as_they_stood(tmp_path: Path) -> None:
     """The record's own text is what failed records are written back with."""
-    source = opened(tmp_path, "object_id,to_object_id,name\n '1 ,2;x, Ada \n1\n")
+    source = written(tmp_path, "object_id,to_object_id,name\n '1 ,2;x, Ada \n1\n")
     chunk = next(source.chunks())
     assert chunk.rows == [2, 3]
     assert records_of(chunk) == [[" '1 ", "2;x", " Ada "], ["1", "", ""]]
-
-
-def test_a_file_that_changes_under_the_reader_is_refused(tmp_path: Path) -> None:
-    """Rows that were not there when the file was checked are not read in silence."""
-    source = opened(tmp_path, HEAD + "1,2\n")
-    with (tmp_path / "a.csv").open("a") as file:
-        file.write("3,4\n")
-    with pytest.raises(InputError, match="changed"):
-        judged(source)
 
 
 @pytest.fixture
@@ -193,7 +110,7 @@ def test_rows_beyond_one_chunk_keep_their_numbers(tmp_path: Path, end: str, smal
     """Chunks join without a gap, also around a bad row, a blank one, and one with a field too many."""
     lines = [f"{n},7" for n in range(1, 6_001)]
     lines[600], lines[601], lines[5_000] = "x,7", "", "1,7,7"
-    source = opened(tmp_path, HEAD + end.join(lines))
+    source = written(tmp_path, HEAD + end.join(lines))
     links, rejects = judged(source)
     assert [row for row, _, _ in links] == [row for row in range(2, 6_002) if row not in (602, 603, 5_002)]
     assert all(int(one) == row - 1 for row, one, _ in links)
@@ -206,11 +123,11 @@ def test_the_first_quote_may_stand_anywhere(tmp_path: Path, small_blocks: None) 
     lines = [f"{n},7,plain" for n in range(1, 4_001)]
     lines[3_000:] = [f'{n},"7","quoted,\r\n{n}"' for n in range(3_001, 4_001)]
     text = "object_id,to_object_id,note\r\n" + "\r\n".join(lines)
-    links, rejects = judged(opened(tmp_path, text))
+    links, rejects = judged(written(tmp_path, text))
     assert links == [(n + 1, str(n), "7") for n in range(1, 4_001)]
     assert rejects == []
     with pytest.raises(InputError, match=r"row 4002 \(line 5002\)"):
-        judged(opened(tmp_path, text + '\r\n8,9,"open'))
+        judged(written(tmp_path, text + '\r\n8,9,"open'))
 
 
 def test_a_csv_run_imports_no_heavy_library(tmp_path: Path) -> None:

@@ -10,25 +10,11 @@ import openpyxl
 import pytest
 import xlwt
 
-from loader.errors import InputError, UsageError
-from loader.read import Input, open_inputs
-from loader.settings import InputSettings
-from tests.rows import links_of, records_of
+from loader.errors import InputError
+from tests.rows import records_of
+from tests.stages.read_files import judged, opened
 
 HEAD = ("object_id", "to_object_id")
-
-
-def opened(path: Path, **options: Any) -> Input:
-    settings = {"object_type": "contacts", "to_object_type": "companies", **options}
-    return open_inputs(InputSettings(inputs=(str(path),), **settings))[0]
-
-
-def judged(source: Input) -> tuple[list[tuple[int, str, str]], list[tuple[int, str]]]:
-    chunks = list(source.chunks())
-    return (
-        [(link.row, link.object_id, link.to_object_id) for link in links_of(chunks)],
-        [(no.row, no.reason) for chunk in chunks for no in chunk.rejects],
-    )
 
 
 def xlsx(tmp_path: Path, rows: Any, *, top: int = 1, left: int = 1, change: Any = None) -> Path:
@@ -106,53 +92,6 @@ def test_the_cell_is_named_as_excel_names_it(tmp_path: Path) -> None:
     assert judged(source) == ([(7, "1", "2")], [(9, "DIGITS_LOST")])
     assert next(source.chunks()).rejects[0].message.startswith('Sheet!C9 ("to_object_id"): "1e+16" is a number')
     assert records_of(next(source.chunks())) == [["1", "2"], ["3", "1e+16"]]
-
-
-def test_merged_cells_are_rejected_but_for_the_first(tmp_path: Path) -> None:
-    """Excel empties all cells of a merged range but one; whom the others meant is not guessed."""
-
-    def merge(_: Any, sheet: Any) -> None:
-        sheet.merge_cells("A3:A5")
-        sheet.merge_cells("A1:C1")
-
-    rows = [("Title",), (*HEAD, "name"), (1, 2, "a"), (None, 3, "b"), (None, 4, "c"), (5, 6, "d")]
-    assert judged(opened(xlsx(tmp_path, rows, change=merge))) == (
-        [(3, "1", "2"), (6, "5", "6")],
-        [(4, "MERGED_CELL"), (5, "MERGED_CELL")],
-    )
-
-
-def test_hidden_sheets_are_left_out(tmp_path: Path) -> None:
-    """A hidden sheet that comes first is not what people see."""
-
-    def hide(book: Any, _: Any) -> None:
-        for state in ("hidden", "veryHidden"):
-            sheet = book.create_sheet(state, 0)
-            sheet.append(HEAD)
-            sheet.append((8, 9))
-            sheet.sheet_state = state
-        book.create_sheet("Empty")
-        book.create_chartsheet("Chart")
-
-    source = opened(xlsx(tmp_path, [HEAD, (1, 2)], change=hide))
-    assert source.understood.sheet == "Sheet"
-    assert judged(source) == ([(2, "1", "2")], [])
-
-
-def test_several_sheets_are_asked_for(tmp_path: Path) -> None:
-    """Two visible sheets with data: `--sheet` decides; a name that is not there lists those that are."""
-
-    def add(book: Any, _: Any) -> None:
-        other = book.create_sheet("Other")
-        other.append(HEAD)
-        other.append((3, 4))
-
-    path = xlsx(tmp_path, [HEAD, (1, 2)], change=add)
-    with pytest.raises(UsageError, match=r'"Sheet", "Other".*--sheet'):
-        opened(path)
-    with pytest.raises(UsageError, match='no sheet "Third"; the sheets are "Sheet", "Other"'):
-        opened(path, sheet="Third")
-    assert judged(opened(path, sheet="other")) == ([(2, "3", "4")], [])
 
 
 @pytest.mark.slow

@@ -1,33 +1,14 @@
 """How the sandbox answers batches in which something is wrong: as HubSpot was recorded, and in other ways on demand."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
-from aiohttp import ClientSession
 
 from loader.sandbox import Sandbox
+from tests.stages.sandbox_client import BATCH, entry, post, put, spec
 
-CONTACTS_COMPANIES = "/crm/v4/associations/contacts/companies/batch"
 MISSING = [{"type": "contacts", "id": "8"}, {"type": "companies", "id": "908"}, {"type": "companies", "id": "909"}]
-
-
-class Reply(NamedTuple):
-    status: int
-    body: Any
-
-
-async def post(sandbox: Sandbox, path: str, inputs: Sequence[object]) -> Reply:
-    async with (
-        ClientSession(sandbox.url, headers={"Authorization": "Bearer any"}) as session,
-        session.post(path, json={"inputs": inputs}) as answer,
-    ):
-        return Reply(answer.status, await answer.json() if answer.status != 204 else None)
-
-
-def pair(one: int, other: int, type_id: int = 279) -> dict[str, object]:
-    types = [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": type_id}]
-    return {"from": {"id": str(one)}, "to": {"id": str(other)}, "types": types}
 
 
 @pytest.mark.parametrize("version", ["/crm/v4/associations", "/crm/associations/2026-09"])
@@ -40,7 +21,7 @@ async def test_one_invalid_record_refuses_the_whole_batch(
     version: str, endpoint: str, invalid_pairs: Any, named: list[str]
 ) -> None:
     """400 without results, naming all invalid ids or only the first; nothing of the batch is written."""
-    inputs = [pair(1, 901), pair(2, 908), pair(8, 909), pair(3, 908)]
+    inputs = [entry(1, 901), entry(2, 908), entry(8, 909), entry(3, 908)]
     async with Sandbox({"missing": MISSING}, invalid_pairs=invalid_pairs) as sandbox:
         reply = await post(sandbox, f"{version}/contacts/companies/batch/{endpoint}", inputs)
         assert not sandbox.portal.pairs()
@@ -58,7 +39,7 @@ async def test_one_invalid_record_refuses_the_whole_batch(
 async def test_a_batch_names_a_wrong_type_id_beside_missing_records() -> None:
     """A type id that the portal lacks refuses the batch, too, in the words of a single request."""
     async with Sandbox({"missing": MISSING}) as sandbox:
-        reply = await post(sandbox, f"{CONTACTS_COMPANIES}/create", [pair(1, 908), pair(2, 902, 99999)])
+        reply = await post(sandbox, f"{BATCH}/create", [entry(1, 908), entry(2, 902, spec(99999))])
     assert reply.status == 400
     assert reply.body["context"]["objectId"] == ["908"]
     assert reply.body["context"]["associationSpec"] == ["HUBSPOT_DEFINED=99999"]
@@ -101,10 +82,10 @@ async def test_a_batch_read_and_an_archive_can_be_refused_for_a_missing_record(
     """On demand the whole request is a 400 that names it, and nothing is removed; else the others are answered."""
     there = [{"from_type": "contacts", "from_id": "1", "to_type": "companies", "to_id": "901"}]
     async with Sandbox({"missing": MISSING, "associations": there}, strict_ids=True) as strict:
-        refused = await post(strict, f"{CONTACTS_COMPANIES}/{endpoint}", inputs)
+        refused = await post(strict, f"{BATCH}/{endpoint}", inputs)
         assert len(strict.portal.pairs()) == 1
     async with Sandbox({"missing": MISSING, "associations": there}) as lenient:
-        answered = await post(lenient, f"{CONTACTS_COMPANIES}/{endpoint}", inputs)
+        answered = await post(lenient, f"{BATCH}/{endpoint}", inputs)
     assert (refused.status, refused.body["context"]["objectId"]) == (400, ["8"])
     assert answered.status in {204, 207}
 
@@ -113,7 +94,7 @@ async def test_a_batch_read_and_an_archive_can_be_refused_for_a_missing_record(
 async def test_a_batch_can_say_that_it_is_not_complete(status: str) -> None:
     """Its errors and its results are those of the true answer, and what they say has happened."""
     async with Sandbox({"missing": MISSING}, faults=status, invalid_pairs="each") as sandbox:
-        reply = await post(sandbox, f"{CONTACTS_COMPANIES}/create", [pair(1, 901), pair(2, 908)])
+        reply = await post(sandbox, f"{BATCH}/create", [entry(1, 901), entry(2, 908)])
         assert len(sandbox.portal.pairs()) == 1
     assert (reply.status, reply.body["status"]) == (207, status.upper())
     assert (len(reply.body["results"]), reply.body["numErrors"]) == (1, 1)
@@ -128,17 +109,15 @@ async def test_an_answer_about_a_merged_record_speaks_of_the_surviving_one(answe
     """A PUT, a batch create, a batch read and an archive are about the record that it was merged into."""
     path = "/crm/v4/objects/contacts/3/associations/companies/903"
     async with Sandbox(merged(), answers=answers) as sandbox:
-        async with ClientSession(sandbox.url, headers={"Authorization": "Bearer any"}) as session:
-            answer = await session.put(path, json=pair(3, 903)["types"])
-            put = await answer.json()
-        created = await post(sandbox, f"{CONTACTS_COMPANIES}/create", [pair(2, 902)])
-        read = await post(sandbox, f"{CONTACTS_COMPANIES}/read", [{"id": "2"}])
+        written = (await put(sandbox, path)).body
+        created = await post(sandbox, f"{BATCH}/create", [entry(2, 902)])
+        read = await post(sandbox, f"{BATCH}/read", [{"id": "2"}])
         records = await post(sandbox, "/crm/v3/objects/contacts/batch/read", [{"id": "3"}])
         assert {key[0] for key in sandbox.portal.pairs()} == {("0-1", "1")}
         inputs = [{"from": {"id": "3"}, "to": [{"id": "903"}]}]
-        assert (await post(sandbox, f"{CONTACTS_COMPANIES}/archive", inputs)).status == 204
+        assert (await post(sandbox, f"{BATCH}/archive", inputs)).status == 204
         assert len(sandbox.portal.pairs()) == 1
-    spoken_of = put.get("entity", put)["fromObjectId"], created.body["results"][0]["fromObjectId"]
+    spoken_of = written.get("entity", written)["fromObjectId"], created.body["results"][0]["fromObjectId"]
     assert [str(each) for each in spoken_of] == ["1", "1"]
     assert (read.body["results"][0]["from"]["id"], len(read.body["results"][0]["to"])) == ("1", 2)
     assert records.body["results"][0]["id"] == "1"

@@ -1,40 +1,19 @@
 """The sandbox's association types and their limits: HubSpot's texts, a portal's own, and how many there may be."""
 
 import uuid
-from typing import Any, NamedTuple
 
 import pytest
-from aiohttp import ClientSession
 
 from loader.sandbox import Sandbox
+from tests.stages.sandbox_client import BATCH, LABELS, ask, entry, post, put, spec
 
 PUT = "/crm/v4/objects/contacts/{}/associations/companies/{}"
-CREATE = "/crm/v4/associations/contacts/companies/batch/create"
-LABELS = "/crm/v4/associations/contacts/companies/labels"
 LIMITS = (
     "/crm/associations/v4/definitions/configurations",
     "/crm/associations/2026-03/definitions/configurations",
     "/crm/associations/2026-09/definitions/configurations",
 )
 TWO_AT_MOST = {"limits": [{"from": "contacts", "to": "companies", "type_id": 279, "most": 2}]}
-
-
-class Reply(NamedTuple):
-    status: int
-    body: Any
-    headers: Any
-
-
-async def ask(sandbox: Sandbox, method: str, path: str, body: object = None) -> Reply:
-    async with (
-        ClientSession(sandbox.url, headers={"Authorization": "Bearer any"}) as session,
-        session.request(method, path, json=body) as answer,
-    ):
-        return Reply(answer.status, await answer.json(), answer.headers)
-
-
-def spec(type_id: int, category: str = "HUBSPOT_DEFINED") -> dict[str, object]:
-    return {"associationCategory": category, "associationTypeId": type_id}
 
 
 @pytest.mark.parametrize("root", LIMITS)
@@ -53,10 +32,9 @@ async def test_the_limits_of_a_direction_are_listed(root: str) -> None:
 async def test_an_association_beyond_a_limit_is_a_400() -> None:
     """By PUT, from the other end, and within a batch; what is there already may be written again."""
     async with Sandbox(TWO_AT_MOST) as sandbox:
-        statuses = [(await ask(sandbox, "PUT", PUT.format(1, n), [spec(279)])).status for n in (11, 12, 12, 13)]
-        turned = await ask(sandbox, "PUT", "/crm/v4/objects/companies/14/associations/contacts/1", [spec(280)])
-        inputs = [{"from": {"id": "2"}, "to": {"id": str(n)}, "types": [spec(279)]} for n in (11, 12, 13)]
-        batch = await ask(sandbox, "POST", CREATE, {"inputs": inputs})
+        statuses = [(await put(sandbox, PUT.format(1, n))).status for n in (11, 12, 12, 13)]
+        turned = await put(sandbox, "/crm/v4/objects/companies/14/associations/contacts/1", spec(280))
+        batch = await post(sandbox, f"{BATCH}/create", [entry(2, n) for n in (11, 12, 13)])
         assert len(sandbox.portal.pairs()) == 2
     assert statuses == [201, 201, 201, 400]
     assert (turned.status, turned.body["context"]["objectId"]) == (400, ["1"])
@@ -82,7 +60,7 @@ async def test_a_portal_may_have_renamed_hubspots_types_and_have_an_id_of_its_ow
         "labels": [{"from": "contacts", "to": "companies", "label": "Boss", "type_id": 279, "inverse_type_id": 280}],
     }
     async with Sandbox(portal) as sandbox:
-        await ask(sandbox, "PUT", PUT.format(1, 11), [spec(1), spec(279, "USER_DEFINED")])
+        await put(sandbox, PUT.format(1, 11), spec(1), spec(279, "USER_DEFINED"))
         near = await ask(sandbox, "GET", "/crm/v4/objects/contacts/1/associations/companies")
         far = await ask(sandbox, "GET", "/crm/v4/objects/companies/11/associations/contacts")
     shown = [

@@ -1,57 +1,25 @@
 """Every endpoint of the sandbox: its success and its error bodies, over HTTP."""
 
-import json
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
-from aiohttp import ClientSession
 
 from loader.sandbox import Sandbox
+from tests.stages.sandbox_client import BATCH, PAIR, Answer, ask, entry, post, put, spec
 
 LABELS = [
     {"from": "contacts", "to": "companies", "label": "Decision maker", "type_id": 36, "inverse_type_id": 37},
     {"from": "contacts", "to": "companies", "label": "Buyer", "type_id": 38, "inverse_type_id": 39},
 ]
-PAIR = "/crm/v4/objects/contacts/101/associations/companies/201"
-BATCH = "/crm/v4/associations/contacts/companies/batch"
-ANY = "any"
 VERSIONS = ("2025-09", "2026-03", "2026-09")
-
-
-class Reply(NamedTuple):
-    status: int
-    body: Any
-    headers: Mapping[str, str]
-
-
-async def ask(
-    sandbox: Sandbox, method: str, path: str, body: object = None, *, data: object = None, token: str | None = ANY
-) -> Reply:
-    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    async with (
-        ClientSession() as session,
-        session.request(method, sandbox.url + path, json=body, data=data, headers=headers) as answer,
-    ):
-        text = await answer.text()
-        is_json = answer.content_type in {"application/json"} and text
-        return Reply(answer.status, json.loads(text) if is_json else text, answer.headers)
-
-
-def spec(type_id: int, category: str = "HUBSPOT_DEFINED") -> dict[str, object]:
-    return {"associationCategory": category, "associationTypeId": type_id}
-
-
-def entry(from_id: object, to_id: object, *types: dict[str, object]) -> dict[str, object]:
-    return {"from": {"id": from_id}, "to": {"id": to_id}, "types": list(types or (spec(279),))}
 
 
 async def test_a_put_answers_wrapped_with_200() -> None:
     """The shape of the v4 specification from August 2025 to February 2026."""
     async with Sandbox({"labels": LABELS}, answers="wrapped") as sandbox:
-        first = await ask(sandbox, "PUT", PAIR, [spec(36, "USER_DEFINED")])
-        again = await ask(sandbox, "PUT", PAIR, [spec(36, "USER_DEFINED")])
-        other = await ask(sandbox, "PUT", PAIR.replace("201", "202"), [spec(279)])
+        first = await put(sandbox, PAIR, spec(36, "USER_DEFINED"))
+        again = await put(sandbox, PAIR, spec(36, "USER_DEFINED"))
+        other = await put(sandbox, PAIR.replace("201", "202"))
     assert first.status == 200
     assert first.body["entity"] == {
         "fromObjectTypeId": "0-1",
@@ -67,7 +35,7 @@ async def test_a_put_answers_wrapped_with_200() -> None:
 async def test_a_put_answers_bare_with_201_and_numbers() -> None:
     """The shape of every live capture."""
     async with Sandbox({"labels": LABELS}) as sandbox:
-        reply = await ask(sandbox, "PUT", PAIR, [spec(36, "USER_DEFINED"), spec(38, "USER_DEFINED")])
+        reply = await put(sandbox, PAIR, spec(36, "USER_DEFINED"), spec(38, "USER_DEFINED"))
     assert reply.status == 201
     assert reply.body == {
         "fromObjectTypeId": "0-1",
@@ -86,7 +54,7 @@ async def test_the_dated_paths_take_a_put(version: str, status: int, location: s
     """Of the dated versions only 2025-09 ever had the wrapped answer, and only 2026-09 has a Location header."""
     async with Sandbox(answers="wrapped") as sandbox:
         path = f"/crm/objects/{version}/contacts/101/associations/companies/201"
-        reply = await ask(sandbox, "PUT", path, [spec(279)])
+        reply = await put(sandbox, path)
         assert len(sandbox.portal.associations) == 1
     assert reply.status == status
     assert reply.headers.get("Location", "").startswith(location or "")
@@ -97,7 +65,7 @@ async def test_the_dated_paths_take_a_put(version: str, status: int, location: s
 async def test_duplicate_specs_collapse() -> None:
     """HubSpot reads them into a set."""
     async with Sandbox() as sandbox:
-        reply = await ask(sandbox, "PUT", PAIR, [spec(1), spec(1)])
+        reply = await put(sandbox, PAIR, spec(1), spec(1))
     assert reply.body["labels"] == ["Primary"]
 
 
@@ -175,7 +143,7 @@ async def test_a_body_that_is_no_list_of_specs_is_a_400(data: bytes, message: st
 async def test_an_unknown_object_type_is_a_400_without_a_category(name: str) -> None:
     """Observed for base names of custom objects."""
     async with Sandbox({"schemas": [{"name": "vendor"}]}) as sandbox:
-        reply = await ask(sandbox, "PUT", f"/crm/v4/objects/{name}/1/associations/companies/2", [spec(279)])
+        reply = await put(sandbox, f"/crm/v4/objects/{name}/1/associations/companies/2")
     assert reply.status == 400
     assert reply.body["message"] == f"Unable to infer object type from: {name}"
     assert "category" not in reply.body
@@ -185,7 +153,7 @@ async def test_an_unknown_object_type_is_a_400_without_a_category(name: str) -> 
 async def test_a_record_id_that_is_no_number_is_a_404(record_id: str) -> None:
     """No id is guessed."""
     async with Sandbox() as sandbox:
-        reply = await ask(sandbox, "PUT", f"/crm/v4/objects/contacts/{record_id}/associations/companies/2", [spec(279)])
+        reply = await put(sandbox, f"/crm/v4/objects/contacts/{record_id}/associations/companies/2")
     assert (reply.status, reply.body["category"]) == (404, "OBJECT_NOT_FOUND")
 
 
@@ -202,7 +170,7 @@ async def test_a_path_that_is_no_endpoint_is_a_404(method: str, path: str) -> No
 @pytest.mark.parametrize("prefix", ["/crm/v4/objects", "/crm/objects/2026-03"])
 async def test_the_default_put_adds_the_unlabelled_type_and_answers_both_directions(prefix: str) -> None:
     async with Sandbox() as sandbox:
-        await ask(sandbox, "PUT", PAIR, [spec(1)])
+        await put(sandbox, PAIR, spec(1))
         reply = await ask(sandbox, "PUT", f"{prefix}/contacts/101/associations/default/companies/201")
         assert sandbox.portal.types_of("0-1", 101, "0-2", 201) == {("HUBSPOT_DEFINED", 279), ("HUBSPOT_DEFINED", 1)}
     assert (reply.status, reply.body["status"]) == (200, "COMPLETE")
@@ -247,7 +215,7 @@ async def test_a_list_goes_on_page_by_page(prefix: str) -> None:
 @pytest.mark.parametrize("prefix", ["/crm/v4/objects", "/crm/objects/2026-03"])
 async def test_a_delete_removes_the_pair_and_may_be_repeated(prefix: str) -> None:
     async with Sandbox() as sandbox:
-        await ask(sandbox, "PUT", PAIR, [spec(1)])
+        await put(sandbox, PAIR, spec(1))
         path = f"{prefix}/companies/201/associations/contacts/101"
         assert [(await ask(sandbox, "DELETE", path)).status for _ in range(2)] == [204, 204]
         assert sandbox.portal.pairs() == {}
@@ -257,7 +225,7 @@ async def test_a_batch_create_answers_201_in_another_order() -> None:
     """Whoever matches by position is wrong."""
     inputs = [entry(str(contact), "201") for contact in range(1, 31)]
     async with Sandbox() as sandbox:
-        reply = await ask(sandbox, "POST", BATCH + "/create", {"inputs": inputs})
+        reply = await post(sandbox, BATCH + "/create", inputs)
         assert len(sandbox.portal.associations) == 30
     ids = [each["fromObjectId"] for each in reply.body["results"]]
     assert (reply.status, reply.body["status"]) == (201, "COMPLETE")
@@ -280,7 +248,7 @@ async def test_a_batch_create_can_answer_207_for_bad_inputs(error_context: Any, 
     inputs = [entry("1", "201"), entry("2", "999"), entry("3", "202", spec(280))]
     missing = [{"type": "companies", "id": "999"}]
     async with Sandbox({"missing": missing}, invalid_pairs="each", error_context=error_context) as sandbox:
-        reply = await ask(sandbox, "POST", BATCH + "/create", {"inputs": inputs})
+        reply = await post(sandbox, BATCH + "/create", inputs)
         assert len(sandbox.portal.associations) == 1
     assert (reply.status, reply.body["numErrors"]) == (207, 2)
     assert len(reply.body["results"]) == 1
@@ -292,12 +260,10 @@ async def test_the_dated_batches_answer_with_a_body(version: str) -> None:
     """201 for create, 200 for archive and labels/archive."""
     base = f"/crm/associations/{version}/contacts/companies/batch"
     async with Sandbox() as sandbox:
-        created = await ask(sandbox, "POST", base + "/create", {"inputs": [entry("1", "2", spec(1))]})
-        stripped = await ask(sandbox, "POST", base + "/labels/archive", {"inputs": [entry("1", "2", spec(1))]})
+        created = await post(sandbox, base + "/create", [entry("1", "2", spec(1))])
+        stripped = await post(sandbox, base + "/labels/archive", [entry("1", "2", spec(1))])
         assert sandbox.portal.types_of("0-1", 1, "0-2", 2) == {("HUBSPOT_DEFINED", 279)}
-        archived = await ask(
-            sandbox, "POST", base + "/archive", {"inputs": [{"from": {"id": "1"}, "to": [{"id": "2"}]}]}
-        )
+        archived = await post(sandbox, base + "/archive", [{"from": {"id": "1"}, "to": [{"id": "2"}]}])
         assert sandbox.portal.pairs() == {}
     assert [reply.status for reply in (created, stripped, archived)] == [201, 200, 200]
     assert {reply.body["status"] for reply in (created, stripped, archived)} == {"COMPLETE"}
@@ -332,7 +298,7 @@ async def test_a_batch_default_has_two_results_an_input_and_its_errors_in_a_200(
     """A 200 is no proof."""
     inputs = [{"from": {"id": "1"}, "to": {"id": "2"}}, {"from": {"id": "1"}, "to": {"id": "999"}}]
     async with Sandbox({"missing": [{"type": "companies", "id": "999"}]}, invalid_pairs="each") as sandbox:
-        reply = await ask(sandbox, "POST", BATCH + "/associate/default", {"inputs": inputs})
+        reply = await post(sandbox, BATCH + "/associate/default", inputs)
         assert len(sandbox.portal.associations) == 1
     assert (reply.status, reply.body["numErrors"], len(reply.body["results"])) == (200, 1, 2)
     assert reply.body["errors"][0]["context"]["toObjectId"] == ["999"]
@@ -344,10 +310,10 @@ async def test_a_batch_read_pages_each_record_and_can_leave_out_the_lonely() -> 
         for company in (201, 202, 203):
             sandbox.portal.associate("0-1", 1, "0-2", company, frozenset())
         sandbox.portal.associate("0-1", 2, "0-2", 201, frozenset())
-        reply = await ask(sandbox, "POST", BATCH + "/read", {"inputs": [{"id": "1"}, {"id": "2"}, {"id": "3"}]})
+        reply = await post(sandbox, BATCH + "/read", [{"id": "1"}, {"id": "2"}, {"id": "3"}])
         found = {each["from"]["id"]: each for each in reply.body["results"]}
         after = found["1"]["paging"]["next"]["after"]
-        rest = await ask(sandbox, "POST", BATCH + "/read", {"inputs": [{"id": "1", "after": after}]})
+        rest = await post(sandbox, BATCH + "/read", [{"id": "1", "after": after}])
     assert reply.status == 200
     assert sorted(found) == ["1", "2"]
     assert [each["toObjectId"] for each in found["1"]["to"]] == [201, 202]
@@ -360,7 +326,7 @@ async def test_v4_archives_answer_204() -> None:
     """``to`` is an array in archive and one record in labels/archive."""
     async with Sandbox({"labels": LABELS}) as sandbox:
         both = [spec(36, "USER_DEFINED"), spec(38, "USER_DEFINED")]
-        await ask(sandbox, "POST", BATCH + "/create", {"inputs": [entry("1", "2", *both), entry("1", "3")]})
+        await post(sandbox, BATCH + "/create", [entry("1", "2", *both), entry("1", "3")])
         labels = {"inputs": [entry("1", "2", spec(36, "USER_DEFINED"))]}
         assert (await ask(sandbox, "POST", BATCH + "/labels/archive", labels)).status == 204
         assert sandbox.portal.types_of("0-1", 1, "0-2", 2) == {("HUBSPOT_DEFINED", 279), ("USER_DEFINED", 38)}
@@ -401,8 +367,8 @@ async def test_a_label_is_defined_renamed_and_deleted() -> None:
         assert (created.status, there["label"], back["label"]) == (200, "Owner", "Owned")
         body = {"associationTypeId": there["typeId"], "label": "Holder"}
         assert (await ask(sandbox, "PUT", path, body)).status == 204
-        put = await ask(sandbox, "PUT", PAIR, [spec(there["typeId"], "USER_DEFINED")])
-        assert put.body["labels"] == ["Holder"]
+        labelled = await put(sandbox, PAIR, spec(there["typeId"], "USER_DEFINED"))
+        assert labelled.body["labels"] == ["Holder"]
         assert (await ask(sandbox, "DELETE", f"{path}/{there['typeId']}")).status == 204
         assert (await ask(sandbox, "DELETE", f"{path}/{there['typeId']}")).status == 404
         assert sandbox.portal.types_of("0-1", 101, "0-2", 201) == {("HUBSPOT_DEFINED", 279)}
@@ -464,26 +430,29 @@ async def test_schemas_show_the_custom_objects(prefix: str) -> None:
     assert other.status == 404
 
 
+async def refresh(sandbox: Sandbox, *, version: str = "v3", refresh_token: str = "c", left_out: str = "") -> Answer:
+    """Ask for an access token by a form, of which a field may be left out. No bearer token is needed."""
+    form = {"grant_type": "refresh_token", "client_id": "a", "client_secret": "b", "refresh_token": refresh_token}
+    given = {name: value for name, value in form.items() if name != left_out}
+    return await ask(sandbox, "POST", f"/oauth/{version}/token", data=given, token=None)
+
+
 @pytest.mark.parametrize("version", ["v1", "v3", "2026-03", "2026-09"])
 async def test_a_refresh_gives_an_access_token(version: str) -> None:
     """Form-encoded in, JSON out; no bearer token is needed."""
-    form = {"grant_type": "refresh_token", "client_id": "a", "client_secret": "b", "refresh_token": "c"}
     async with Sandbox({"oauth": {"required": True, "refresh_token": "c"}}) as sandbox:
-        reply = await ask(sandbox, "POST", f"/oauth/{version}/token", data=form, token=None)
-        used = await ask(sandbox, "PUT", PAIR, [spec(279)], token=reply.body["access_token"])
-        unknown = await ask(sandbox, "PUT", PAIR, [spec(279)])
+        reply = await refresh(sandbox, version=version)
+        used = await put(sandbox, token=reply.body["access_token"])
+        unknown = await put(sandbox)
     assert (reply.body["token_type"], reply.body["expires_in"], reply.body["refresh_token"]) == ("bearer", 1800, "c")
     assert (reply.status, used.status, unknown.status) == (200, 201, 401)
 
 
 async def test_a_rotated_refresh_token_is_refused_the_second_time() -> None:
     """invalid_grant, as HubSpot words it."""
-    form = {"grant_type": "refresh_token", "client_id": "a", "client_secret": "b", "refresh_token": "c"}
     async with Sandbox({"oauth": {"refresh_token": "c", "rotate": True}}) as sandbox:
-        first = await ask(sandbox, "POST", "/oauth/v3/token", data=form, token=None)
-        again = await ask(sandbox, "POST", "/oauth/v3/token", data=form, token=None)
-        form["refresh_token"] = first.body["refresh_token"]
-        rotated = await ask(sandbox, "POST", "/oauth/v3/token", data=form, token=None)
+        first, again = await refresh(sandbox), await refresh(sandbox)
+        rotated = await refresh(sandbox, refresh_token=first.body["refresh_token"])
         assert sandbox.portal.tokens.refreshes == 2
     assert (first.status, again.status, rotated.status) == (200, 400, 200)
     assert (again.body["error"], again.body["status"]) == ("invalid_grant", "BAD_REFRESH_TOKEN")
@@ -492,22 +461,19 @@ async def test_a_rotated_refresh_token_is_refused_the_second_time() -> None:
 
 @pytest.mark.parametrize("left_out", ["grant_type", "client_id", "client_secret", "refresh_token"])
 async def test_a_refresh_without_a_field_is_a_400(left_out: str) -> None:
-    form = {"grant_type": "refresh_token", "client_id": "a", "client_secret": "b", "refresh_token": "c"}
-    del form[left_out]
     async with Sandbox() as sandbox:
-        assert (await ask(sandbox, "POST", "/oauth/v3/token", data=form, token=None)).status == 400
+        assert (await refresh(sandbox, left_out=left_out)).status == 400
 
 
 async def test_an_access_token_expires() -> None:
     """401 EXPIRED_AUTHENTICATION, on a clock that the test moves."""
     now = [0.0]
-    form = {"grant_type": "refresh_token", "client_id": "a", "client_secret": "b", "refresh_token": "c"}
     async with Sandbox({"oauth": {"expires_in": 60}}, clock=lambda: now[0]) as sandbox:
-        token = (await ask(sandbox, "POST", "/oauth/v3/token", data=form, token=None)).body["access_token"]
+        token = (await refresh(sandbox)).body["access_token"]
         now[0] = 59.9
-        fresh = await ask(sandbox, "PUT", PAIR, [spec(279)], token=token)
+        fresh = await put(sandbox, token=token)
         now[0] = 60
-        stale = await ask(sandbox, "PUT", PAIR, [spec(279)], token=token)
+        stale = await put(sandbox, token=token)
     assert (fresh.status, stale.status, stale.body["category"]) == (201, 401, "EXPIRED_AUTHENTICATION")
     assert list(stale.body["context"]) == ["expire time"]
 
@@ -515,7 +481,7 @@ async def test_an_access_token_expires() -> None:
 async def test_a_missing_or_unknown_token_is_a_401() -> None:
     """INVALID_AUTHENTICATION."""
     async with Sandbox({"tokens": ["right"]}) as sandbox:
-        replies = [await ask(sandbox, "PUT", PAIR, [spec(279)], token=token) for token in (None, "wrong", "right")]
+        replies = [await put(sandbox, token=token) for token in (None, "wrong", "right")]
         assert len(sandbox.portal.associations) == 1
     assert [reply.status for reply in replies] == [401, 401, 201]
     assert replies[0].body["category"] == "INVALID_AUTHENTICATION"
@@ -525,7 +491,7 @@ async def test_a_missing_or_unknown_token_is_a_401() -> None:
 async def test_a_missing_scope_is_a_403_that_names_it() -> None:
     """Write scopes for writes, either for reads."""
     async with Sandbox({"scopes": ["crm.objects.contacts.write", "crm.objects.companies.read"]}) as sandbox:
-        write = await ask(sandbox, "PUT", PAIR, [spec(279)])
+        write = await put(sandbox)
         read = await ask(sandbox, "GET", "/crm/v4/objects/contacts/1/associations/companies")
     assert (write.status, write.body["category"], read.status) == (403, "MISSING_SCOPES", 200)
     assert write.body["errors"][0]["context"] == {"requiredScopes": ["crm.objects.companies.write"]}
@@ -544,7 +510,7 @@ async def test_the_account_tells_its_id_and_time_zone(version: str) -> None:
 async def test_the_daily_usage_counts_and_says_when_it_resets(version: str) -> None:
     """``resetsAt`` is the next midnight of the portal."""
     async with Sandbox({"time_zone": "America/New_York"}, daily=500, wall=lambda: 1765578310.655) as sandbox:
-        await ask(sandbox, "PUT", PAIR, [spec(279)])
+        await put(sandbox)
         reply = await ask(sandbox, "GET", f"/account-info/{version}/api-usage/daily/private-apps")
     assert reply.body["results"] == [
         {
@@ -564,6 +530,6 @@ async def test_a_custom_object_is_associated_like_any_other() -> None:
         labels = await ask(sandbox, "GET", "/crm/v4/associations/p62515_lender/contacts/labels")
         (plain,) = labels.body["results"]
         path = "/crm/v4/objects/2-7282133/5/associations/contacts/101"
-        reply = await ask(sandbox, "PUT", path, [spec(plain["typeId"], plain["category"])])
+        reply = await put(sandbox, path, spec(plain["typeId"], plain["category"]))
         assert sandbox.portal.types_of("p_lender", 5, "contacts", 101) == {(plain["category"], plain["typeId"])}
     assert reply.status == 201
